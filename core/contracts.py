@@ -1,0 +1,26 @@
+"""What a starter and a worker share: the names they must both spell the same way.
+
+Strings only. A starter must be able to import this without importing any worker code.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+ROOT_WORKFLOW: Final = "RootOrchestrator"
+ROOT_TASK_QUEUE: Final = "tidegate-root"
+
+INCIDENT_WORKFLOW: Final = "Incident"
+INCIDENT_TASK_QUEUE: Final = "tidegate-incident"
+
+SIGNAL_EVENT: Final = "event"
+"""Signal that carries one event, in its wire form, to a workflow that already runs."""
+
+UPDATE_ACKNOWLEDGE: Final = "acknowledge"
+UPDATE_RESOLVE: Final = "resolve"
+QUERY_INCIDENT: Final = "incident"
+QUERY_TIMELINE: Final = "timeline"
+
+SEARCH_ATTRIBUTES: Final = ("TidegateStatus", "TidegateSeverity", "TidegateService")
+"""Keyword search attributes that the incident workflow sets; `tidegate setup` registers them."""
+STATUS_ATTRIBUTE, SEVERITY_ATTRIBUTE, SERVICE_ATTRIBUTE = SEARCH_ATTRIBUTES

@@ -1,0 +1,186 @@
+"""The event: what every source's bytes become, and the only thing that travels further.
+
+An `Event` has the attributes of CloudEvents 1.0 and one key of our own, by which it is known to be
+the same event again. Documents are referenced, never carried. Standard library only: the listeners
+import this at every cold start.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from core.errors import InvalidEvent
+
+DOCUMENT_CREATED: Final = "tidegate.document.created"
+DOCUMENT_REMOVED: Final = "tidegate.document.removed"
+DOCUMENT_CHANGED: Final = "tidegate.document.changed"
+MESSAGE: Final = "tidegate.message"
+DOCUMENT_TYPES: Final = (DOCUMENT_CREATED, DOCUMENT_REMOVED, DOCUMENT_CHANGED)
+"""Types of events about a document, from whichever store; they carry `data.document`."""
+
+KEY_ATTRIBUTE: Final = "tidegatekey"
+FRESH_ATTRIBUTE: Final = "tidegatefresh"
+_OWN_ATTRIBUTES: Final = (KEY_ATTRIBUTE, FRESH_ATTRIBUTE)
+
+_TEXT_ATTRIBUTES: Final = ("id", "source", "type", "subject", "time", "datacontenttype", "dataschema")
+_REQUIRED: Final = ("id", "source", "type")
+_RESERVED: Final = frozenset((*_TEXT_ATTRIBUTES, "specversion", "data", "data_base64"))
+_EXTENSION_NAME: Final = re.compile(r"[a-z0-9]{1,64}")
+
+Scalar = str | int | bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentRef:
+    """A document by reference: `uri` (scheme, bucket or container, unencoded key), `size` in bytes,
+    `etag` without quotes, `version` where the store keeps versions."""
+
+    uri: str
+    size: int | None = None
+    etag: str | None = None
+    version: str | None = None
+
+    def to_wire(self) -> dict[str, Any]:
+        """A JSON object without the fields that are unknown."""
+        fields = {"uri": self.uri, "size": self.size, "etag": self.etag, "version": self.version}
+        return {name: value for name, value in fields.items() if value is not None}
+
+    @classmethod
+    def from_wire(cls, wire: object) -> DocumentRef:
+        """The inverse of `to_wire`; unknown fields are ignored. Raises `InvalidEvent`."""
+        if not isinstance(wire, Mapping):
+            raise InvalidEvent("data.document is not a JSON object")
+        uri, size = wire.get("uri"), wire.get("size")
+        if not isinstance(uri, str) or "://" not in uri:
+            raise InvalidEvent("data.document.uri is missing or is not a URI with a scheme")
+        if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 0):
+            raise InvalidEvent("data.document.size is not a number of bytes")
+        for name in ("etag", "version"):
+            if not isinstance(wire.get(name), str | None):
+                raise InvalidEvent(f"data.document.{name} is not a string")
+        return cls(uri=uri, size=size, etag=wire.get("etag"), version=wire.get("version"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One thing that happened, as CloudEvents 1.0 names it.
+
+    `key` is its identity over every path and redelivery (see `identity`); `fresh` says that its
+    source gave it none, so that a redelivery cannot be recognised. `time` is RFC 3339 text.
+    """
+
+    id: str
+    source: str
+    type: str
+    key: str
+    fresh: bool = False
+    subject: str | None = None
+    time: str | None = None
+    datacontenttype: str | None = None
+    dataschema: str | None = None
+    data: Any = None
+    extensions: Mapping[str, Scalar] = field(default_factory=dict)
+
+    @property
+    def document(self) -> DocumentRef | None:
+        """The document the event is about, or None. Raises `InvalidEvent` for one out of shape."""
+        if self.type not in DOCUMENT_TYPES:
+            return None
+        return DocumentRef.from_wire(self.data.get("document") if _is_object(self.data) else None)
+
+    def to_wire(self) -> dict[str, Any]:
+        """The event as one CloudEvents JSON object: what workflows take and quarantine keeps."""
+        wire: dict[str, Any] = {"specversion": "1.0"}
+        wire |= {n: v for n in _TEXT_ATTRIBUTES if (v := getattr(self, n)) is not None}
+        wire |= self.extensions
+        wire[KEY_ATTRIBUTE] = self.key
+        if self.fresh:
+            wire[FRESH_ATTRIBUTE] = True
+        if self.data is not None:
+            wire["data"] = self.data
+        return wire
+
+    @classmethod
+    def from_wire(cls, wire: object) -> Event:
+        """The inverse of `to_wire`. Raises `InvalidEvent` naming every attribute at fault."""
+        if not isinstance(wire, Mapping):
+            raise InvalidEvent("the event is not a JSON object")
+        key = wire.get(KEY_ATTRIBUTE)
+        if not isinstance(key, str) or not key:
+            raise InvalidEvent(f"the event has no {KEY_ATTRIBUTE}, so it has no identity")
+        fresh = wire.get(FRESH_ATTRIBUTE) is True
+        return cls(key=key, fresh=fresh, **attributes(wire), data=wire.get("data"))
+
+    @property
+    def timestamp(self) -> datetime | None:
+        """`time` with its time zone, or None where the source gave none."""
+        return parse_time(self.time) if self.time else None
+
+    @property
+    def size(self) -> int:
+        """Bytes of the wire form as JSON in UTF-8. Raises `InvalidEvent` for what JSON cannot say."""
+        return len(encode(self.to_wire()))
+
+
+def attributes(wire: Mapping[str, Any]) -> dict[str, Any]:
+    """CloudEvents attributes and extensions out of a structured CloudEvent, as `Event` takes them.
+
+    Our own attributes are left out: a sender cannot choose an event's identity.
+    Raises `InvalidEvent` with all that is wrong.
+    Source: CloudEvents 1.0.2, "Context Attributes" and "JSON Event Format".
+    """
+    problems: list[str] = []
+    if wire.get("specversion") != "1.0":
+        problems.append(f"specversion is {wire.get('specversion')!r}, not '1.0'")
+    found: dict[str, Any] = {}
+    for name in _TEXT_ATTRIBUTES:
+        value = wire.get(name)
+        if value is None and name not in _REQUIRED:
+            continue
+        if not isinstance(value, str) or not value:
+            problems.append(f"{name} is {'missing' if value is None else 'not a non-empty string'}")
+        else:
+            found[name] = value
+    if "time" in found:
+        try:
+            parse_time(found["time"])
+        except ValueError as error:
+            problems.append(f"time: {error}")
+    extensions: dict[str, Scalar] = {}
+    for name, value in wire.items():
+        if name in _RESERVED or name in _OWN_ATTRIBUTES or value is None:
+            continue
+        if not _EXTENSION_NAME.fullmatch(name):
+            problems.append(f"extension name {name[:64]!r} is not lower-case letters and digits")
+        elif not isinstance(value, str | int):
+            problems.append(f"extension {name} is not a string, an integer or a boolean")
+        else:
+            extensions[name] = value
+    if problems:
+        raise InvalidEvent("not a CloudEvents 1.0 event: " + "; ".join(problems))
+    return {**found, "extensions": extensions}
+
+
+def parse_time(text: str) -> datetime:
+    """RFC 3339 text as an aware datetime; raises ValueError for anything else."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} has no time zone")
+    return moment
+
+
+def encode(wire: object) -> bytes:
+    """JSON in UTF-8. Raises `InvalidEvent` for NaN, infinities and lone surrogates."""
+    try:
+        return json.dumps(wire, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise InvalidEvent(f"the event cannot be written as JSON: {error}") from error
+
+
+def _is_object(data: object) -> bool:
+    return isinstance(data, Mapping)

@@ -1,0 +1,87 @@
+"""Identity: which events are the same event. One recipe per source, never a guess.
+
+    what happened  ->  key (one recipe per source)  ->  workflow ID
+
+The same object change gives the same key by every path it can come. Where a source gives nothing
+to recognise an event by, the key is fresh and says so: hashing the body would swallow real repeats.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Final
+
+WORKFLOW_ID_BYTES: Final = 1000
+"""Temporal's limit on the length of a workflow ID, in bytes of UTF-8."""
+
+_HEX = re.compile(r"[0-9A-Fa-f]+")
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f%\u2028\u2029\ud800-\udfff]")
+
+
+def s3_change(
+    *,
+    sequencer: str | None,
+    version: str | None,
+    request_id: str | None,
+    etag: str | None,
+    time: str | None,
+) -> str | None:
+    """What tells one change of an S3 object from the next, or None when nothing does.
+
+    The sequencer where there is one; else version, request id, etag with time. Every path
+    (notification, SNS, EventBridge) carries the same ones, so all paths agree on the choice.
+    """
+    if sequencer and _HEX.fullmatch(sequencer):
+        return sequencer.upper()
+    if version and version != "null":
+        return f"v.{version}"
+    if request_id:
+        return f"r.{request_id}"
+    if etag and time:
+        return f"t.{etag}.{time}"
+    return None
+
+
+def s3_key(bucket: str, key: str, change: str, *, created: bool, kind: str = "") -> str:
+    """`s3:bucket/key@change`; a change other than a creation names its `kind` before it."""
+    return f"s3:{bucket}/{key}@{change if created else f'{kind}:{change}'}"
+
+
+def cloudevent_key(source: str, id: str) -> str:
+    """`ce:source#id`: CloudEvents promises that source and id together are unique."""
+    return f"ce:{source.replace('%', '%25').replace('#', '%23')}#{id}"
+
+
+def message_key(queue: str, message_id: str) -> str:
+    """`queue/id` for a message without an identity of its own, e.g. `sqs:eu-west-1:1:orders/5f2e`."""
+    return f"{queue}/{message_id}"
+
+
+def fresh_key(source: str, unique: str) -> str:
+    """The key of an event that cannot be recognised again; `unique` comes from the caller."""
+    return f"fresh:{source}#{unique}"
+
+
+def replay_key(key: str, quarantine_id: str) -> str:
+    """The key under which an operator's replay starts anew, once per quarantine record."""
+    return f"{key}~replay-{quarantine_id}"
+
+
+def workflow_id(key: str) -> str:
+    """The event's workflow ID: its key, printable, at most `WORKFLOW_ID_BYTES` long.
+
+    Control characters and lone surrogates are percent-encoded (and so is `%`, so that two keys
+    never share an ID); what is too long keeps its head and ends in a digest of the whole.
+    """
+    text = _UNSAFE.sub(_percent, key)
+    raw = text.encode()
+    if len(raw) <= WORKFLOW_ID_BYTES:
+        return text
+    digest = hashlib.sha256(raw).hexdigest()[:40]
+    head = raw[: WORKFLOW_ID_BYTES - len(digest) - 1].decode(errors="ignore")
+    return f"{head}~{digest}"
+
+
+def _percent(match: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in match[0].encode(errors="surrogatepass"))

@@ -1,0 +1,148 @@
+"""The one exception tree. Everything Tidegate raises on purpose is here, and nothing else is.
+
+    TidegateError
+    ├── ConfigurationError      the operator must change something; no event is to blame
+    │   ├── SettingsError           an environment variable is missing or wrong
+    │   └── ConfigFileError         a YAML file is wrong; names file, line and field
+    ├── PermanentError          this event can never work as it is: quarantine it
+    │   ├── InvalidEvent            its shape, size or attributes are not acceptable
+    │   ├── NoRoute                 no rule of the routing table matches it
+    │   ├── InvalidChildId          its route's child-ID template yields nothing usable
+    │   ├── ChildAlreadyRunning     its child runs already and the route says `reject`
+    │   ├── DocumentRefused         its document lies outside the configured roots
+    │   ├── DocumentNotFound        its document does not exist (any more)
+    │   ├── DocumentTooLarge        its document is larger than the configured limit
+    │   ├── DocumentChanged         its document was overwritten since the event
+    │   └── InvalidReport           its document is not an incident report
+    ├── TransientError          the same event may work later: deliver it again
+    │   ├── TemporalUnavailable     Temporal did not take the start
+    │   ├── StoreUnavailable        a document store did not answer
+    │   └── NotificationFailed      a page could not be delivered
+    └── DocumentExists          a conditional write found the document already there
+
+Each message says what happened and to which event or document; `fix` says what the operator can do
+next. The class name is the error's code: it appears in receipts, in quarantine records, as the type
+of workflow failures, and in docs/errors.md.
+"""
+
+from __future__ import annotations
+
+
+class TidegateError(Exception):
+    """Root of the tree. `str()` gives the message and, where there is one, the next step."""
+
+    fix: str = ""
+
+    def __init__(self, message: str, *, fix: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        if fix is not None:
+            self.fix = fix
+
+    @property
+    def code(self) -> str:
+        """The stable name of this kind of error, e.g. `NoRoute`."""
+        return type(self).__name__
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.fix})" if self.fix else self.message
+
+
+class ConfigurationError(TidegateError):
+    """The operator must change something before any event can pass."""
+
+
+class SettingsError(ConfigurationError):
+    """An environment variable is missing or holds what it may not."""
+
+
+class ConfigFileError(ConfigurationError):
+    """A configuration file is wrong. Each problem reads `file:line:column: field: what`."""
+
+    def __init__(self, problems: list[str], *, fix: str | None = None) -> None:
+        super().__init__("\n".join(problems), fix=fix)
+        self.problems = problems
+
+
+class PermanentError(TidegateError):
+    """This event can never work as it is."""
+
+
+class InvalidEvent(PermanentError):
+    """The event's shape, size or attributes are not acceptable."""
+
+    fix = "mend the sender, then replay it with `tidegate quarantine replay`"
+
+
+class NoRoute(PermanentError):
+    """No rule of the routing table matches the event."""
+
+    fix = "add a route for it, check it with `tidegate explain`, then `tidegate quarantine replay`"
+
+
+class InvalidChildId(PermanentError):
+    """The route's child-ID template yields nothing usable for this event."""
+
+    fix = "mend the route's `child_id`, check it with `tidegate explain`, then replay the event"
+
+
+class ChildAlreadyRunning(PermanentError):
+    """The event's child workflow runs already and its route says `when_running: reject`."""
+
+    fix = "replay it when the child has closed, or let the route signal it or start a new one"
+
+
+class DocumentRefused(PermanentError):
+    """The document lies outside the configured roots."""
+
+    fix = "add its bucket, container or folder to TIDEGATE_DOCUMENTS if it is to be read"
+
+
+class DocumentNotFound(PermanentError):
+    """The document does not exist, or not any more."""
+
+    fix = "upload it again; the new upload is a new event"
+
+
+class DocumentTooLarge(PermanentError):
+    """The document is larger than the configured limit."""
+
+    fix = "shorten it, or raise TIDEGATE_MAX_REPORT_BYTES"
+
+
+class DocumentChanged(PermanentError):
+    """The document was overwritten since the event: its own upload speaks for the new content."""
+
+    fix = "nothing to do if the newer upload was accepted; enable versioning to keep both"
+
+
+class InvalidReport(PermanentError):
+    """The document is not an incident report."""
+
+    fix = "mend the document by its schema (docs/schemas) and upload it again"
+
+
+class TransientError(TidegateError):
+    """The same event may work later: the platform must deliver it again."""
+
+
+class TemporalUnavailable(TransientError):
+    """Temporal did not take the call: unreachable, overloaded, or the credentials were refused."""
+
+    fix = "run `tidegate doctor`; the event stays with its platform and comes again"
+
+
+class StoreUnavailable(TransientError):
+    """A document store did not answer, throttled, or refused the credentials."""
+
+    fix = "run `tidegate doctor`; the event stays with its platform and comes again"
+
+
+class NotificationFailed(TransientError):
+    """A page could not be delivered to at least one of its targets."""
+
+    fix = "check the target's URL in TIDEGATE_PAGE_URLS or TIDEGATE_ESCALATION_URLS"
+
+
+class DocumentExists(TidegateError):
+    """A conditional write (`If-None-Match: *`) found the document already there."""

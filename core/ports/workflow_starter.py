@@ -1,0 +1,28 @@
+"""The Workflow Starter port: how an event becomes a durable workflow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from core.domain.event import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What became of one start: `new` is False when the workflow ID was taken already."""
+
+    workflow_id: str
+    run_id: str | None
+    new: bool
+
+
+class WorkflowStarter(Protocol):
+    """Starts the root orchestrator for an event."""
+
+    async def start(self, event: Event) -> Start:
+        """Start in exactly one call.
+
+        Raises `TransientError` for what may work later, `PermanentError` for what never will.
+        """
+        ...
