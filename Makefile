@@ -1,0 +1,93 @@
+# The commands of a working day. Needs make and Python 3.11 or newer, nothing else:
+# the first command that needs an environment makes one in .venv.
+#
+#   make demo                 the whole house on this machine, once through
+#   make test ARGS="-k s3"    what ARGS holds goes to the program behind the target
+
+PYTHON ?= python3
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PINS := requirements/tools.txt requirements/dev.txt
+UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --custom-compile-command "make requirements"
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo dev test check bench requirements clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+# Two stamps, each a copy of what was installed: the pins, and the project's own metadata.
+setup: ## Make .venv from the pins; does nothing while they are the same
+	@cat $(PINS) | cmp -s - $(VENV)/pins.stamp || $(MAKE) --no-print-directory .install-pins
+	@cmp -s pyproject.toml $(VENV)/project.stamp || $(MAKE) --no-print-directory .install-project
+
+.PHONY: .install-pins
+.install-pins:
+	@command -v $(PYTHON) >/dev/null 2>&1 || { \
+		echo "error: $(PYTHON) was not found. Install Python 3.11 or newer," >&2; \
+		echo "       or name one: make setup PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "error: $(PYTHON) is $$($(PYTHON) --version 2>&1), and Tidegate needs 3.11 or newer." >&2; \
+		echo "       Name another one: make setup PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "error: $(PYTHON) cannot make virtual environments: it lacks ensurepip or venv." >&2; \
+		echo "       On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@echo "Making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@echo "Installing uv"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/tools.txt
+	@echo "Installing $$(grep -c '^[a-z].*==' requirements/dev.txt) pinned packages"
+	@$(UV_INSTALL) --require-hashes -r requirements/dev.txt
+	@cat $(PINS) > $(VENV)/pins.stamp
+
+.PHONY: .install-project
+.install-project:
+	@echo "Installing Tidegate, editable"
+	@$(UV_INSTALL) --no-deps --no-build-isolation --editable .
+	@cp pyproject.toml $(VENV)/project.stamp
+
+# `exec` leaves no shell between the terminal and the program: Ctrl-C and SIGTERM reach it.
+demo: setup ## Run one event through the whole house on this machine
+	@exec $(BIN)/tidegate demo $(ARGS)
+
+dev: setup ## Run the whole house on this machine until Ctrl-C
+	@exec $(BIN)/tidegate dev $(ARGS)
+
+test: setup ## Run the tests
+	@exec $(BIN)/python -m pytest $(ARGS)
+
+check: setup ## Run every gate: format, lint, types, layers, routes
+	@failed=; \
+	gate() { \
+		name=$$1; shift; printf '\n== %s\n' "$$name"; \
+		"$$@" || failed="$$failed, $$name"; \
+	}; \
+	gate format $(BIN)/ruff format --check .; \
+	gate lint $(BIN)/ruff check .; \
+	gate types $(BIN)/mypy core functions_aws functions_azure workers infra tests; \
+	gate layers $(BIN)/lint-imports --no-cache; \
+	gate routes $(BIN)/tidegate routes check; \
+	if [ -n "$$failed" ]; then printf '\nFailed: %s\n' "$${failed#, }" >&2; exit 1; fi; \
+	printf '\nEvery gate passed.\n'
+
+bench: setup ## Measure: throughput, latency, cold start
+	@exec $(BIN)/python -m tests.benchmarks $(ARGS)
+
+# dev.txt holds everything; the others take their versions from it. Pins that still fit are kept:
+# ARGS=--upgrade renews them all, ARGS="--upgrade-package temporalio" one.
+requirements: setup ## Renew the pins after a change in pyproject.toml
+	@echo "requirements/dev.txt" && $(COMPILE) pyproject.toml --all-extras --group dev -o requirements/dev.txt $(ARGS)
+	@echo "requirements/aws.txt" && $(COMPILE) pyproject.toml --extra aws -c requirements/dev.txt -o requirements/aws.txt
+	@echo "requirements/azure.txt" && $(COMPILE) pyproject.toml --extra azure -c requirements/dev.txt -o requirements/azure.txt
+	@echo "requirements/worker.txt" && $(COMPILE) pyproject.toml --extra worker -c requirements/dev.txt -o requirements/worker.txt
+	@echo "requirements/tools.txt" && $(COMPILE) --group tools -c requirements/dev.txt -o requirements/tools.txt
+	@if grep -n '://' requirements/*.txt; then echo "error: a pin names an address" >&2; exit 1; fi
+
+clean: ## Remove the environment, caches, builds and local state
+	@rm -rf $(VENV) .tidegate .bench .aws-sam build dist *.egg-info
+	@rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
