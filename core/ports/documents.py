@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator
 from typing import Protocol
 
 from core.domain.event import DocumentRef
@@ -36,7 +36,6 @@ class DocumentStore(Protocol):
         chunks: AsyncIterable[bytes],
         *,
         content_type: str,
-        metadata: Mapping[str, str] | None = None,
         if_absent: bool = False,
     ) -> DocumentRef:
         """Write the document whole or not at all; with `if_absent`, raise `DocumentExists`

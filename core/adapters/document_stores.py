@@ -1,0 +1,57 @@
+"""All document stores as one: picks the adapter by the URI's scheme, and guards the roots.
+
+The guard is here and nowhere else, so that no adapter can forget it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
+from typing import Final
+
+from core.domain.event import DocumentRef
+from core.domain.validation import is_within
+from core.errors import DocumentRefused
+from core.ports.documents import DocumentStore
+
+
+class DocumentStores:
+    """A `DocumentStore` over several: `makers` makes each scheme's adapter on first use."""
+
+    def __init__(
+        self, makers: Mapping[str, Callable[[], DocumentStore]], *, roots: Sequence[str]
+    ) -> None:
+        self._makers: Final = makers
+        self._roots: Final = tuple(roots)
+        self._stores: dict[str, DocumentStore] = {}
+
+    async def stat(self, uri: str) -> DocumentRef:
+        return await self._store(uri).stat(uri)
+
+    def read(self, document: DocumentRef) -> AsyncIterator[bytes]:
+        return self._store(document.uri).read(document)
+
+    async def write(
+        self,
+        uri: str,
+        chunks: AsyncIterable[bytes],
+        *,
+        content_type: str,
+        if_absent: bool = False,
+    ) -> DocumentRef:
+        return await self._store(uri).write(
+            uri, chunks, content_type=content_type, if_absent=if_absent
+        )
+
+    def list(self, prefix: str) -> AsyncIterator[DocumentRef]:
+        return self._store(prefix).list(prefix)
+
+    def _store(self, uri: str) -> DocumentStore:
+        if not is_within(uri, self._roots):
+            raise DocumentRefused(f"{uri} is outside the configured roots")
+        scheme = uri.partition("://")[0]
+        if scheme not in self._stores:
+            if scheme not in self._makers:
+                known = ", ".join(sorted(self._makers))
+                raise DocumentRefused(f"{uri}: no store for {scheme}:// (there are: {known})")
+            self._stores[scheme] = self._makers[scheme]()
+        return self._stores[scheme]

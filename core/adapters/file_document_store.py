@@ -1,0 +1,116 @@
+"""Documents in a folder, addressed as `file:///absolute/path`: for development and tests.
+
+A file's etag is made of its inode, size and modification time; there are no versions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import tempfile
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from core.domain.event import DocumentRef
+from core.errors import (
+    DocumentChanged,
+    DocumentExists,
+    DocumentNotFound,
+    DocumentRefused,
+    StoreUnavailable,
+)
+from core.ports.documents import CHUNK_BYTES
+
+_SCHEME = "file://"
+
+
+class FileDocumentStore:
+    """A `DocumentStore` over the local file system."""
+
+    async def stat(self, uri: str) -> DocumentRef:
+        with _errors(uri):
+            return _reference(uri, await asyncio.to_thread(os.stat, _path(uri)))
+
+    async def read(self, document: DocumentRef) -> AsyncIterator[bytes]:
+        uri = document.uri
+        with _errors(uri):
+            file: BinaryIO = await asyncio.to_thread(open, _path(uri), "rb")
+        with file:
+            found = _reference(uri, os.fstat(file.fileno()))
+            if document.etag and document.etag != found.etag:
+                raise DocumentChanged(f"{uri} has etag {found.etag}, not {document.etag}")
+            while True:
+                with _errors(uri):
+                    chunk = await asyncio.to_thread(file.read, CHUNK_BYTES)
+                if not chunk:
+                    return
+                yield chunk
+
+    async def write(
+        self,
+        uri: str,
+        chunks: AsyncIterable[bytes],
+        *,
+        content_type: str,
+        if_absent: bool = False,
+    ) -> DocumentRef:
+        path = _path(uri)
+        with _errors(uri):
+            await asyncio.to_thread(os.makedirs, path.parent, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".tidegate-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                async for chunk in chunks:
+                    with _errors(uri):
+                        await asyncio.to_thread(file.write, chunk)
+            with _errors(uri):
+                if if_absent:
+                    os.link(temporary, path)  # unlike a rename, fails when the name is taken
+                else:
+                    os.replace(temporary, path)
+                return _reference(uri, os.stat(path))
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+
+    async def list(self, prefix: str) -> AsyncIterator[DocumentRef]:
+        folder = _path(prefix if prefix.endswith("/") else prefix.rpartition("/")[0] + "/")
+        for uri in await asyncio.to_thread(lambda: sorted(_uris_below(folder))):
+            if uri.startswith(prefix):
+                with contextlib.suppress(DocumentNotFound):  # removed since it was listed
+                    yield await self.stat(uri)
+
+
+def _uris_below(folder: Path) -> Iterator[str]:
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            if not name.startswith(".tidegate-"):
+                yield f"{_SCHEME}{parent.rstrip('/')}/{name}"
+
+
+def _path(uri: str) -> Path:
+    path = Path(uri.removeprefix(_SCHEME))
+    if not uri.startswith(_SCHEME) or not path.is_absolute() or "\0" in uri:
+        raise DocumentRefused(f"{uri!r} is not file:// with an absolute path")
+    if path.resolve() != Path(os.path.abspath(path)):
+        raise DocumentRefused(f"{uri} leads elsewhere through a symbolic link")
+    return path
+
+
+def _reference(uri: str, stat: os.stat_result) -> DocumentRef:
+    etag = f"{stat.st_ino:x}-{stat.st_size:x}-{stat.st_mtime_ns:x}"
+    return DocumentRef(uri=uri, size=stat.st_size, etag=etag)
+
+
+@contextlib.contextmanager
+def _errors(uri: str) -> Iterator[None]:
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        raise DocumentNotFound(f"{uri} does not exist") from error
+    except FileExistsError as error:
+        raise DocumentExists(f"{uri} exists already") from error
+    except OSError as error:
+        raise StoreUnavailable(f"{uri}: {error.strerror or error}") from error

@@ -1,0 +1,201 @@
+"""Documents in Amazon S3, addressed as `s3://bucket/key` with the key unencoded.
+
+boto3 is synchronous: each call runs in a thread, one chunk or part at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+
+from core.domain.event import DocumentRef
+from core.errors import (
+    DocumentChanged,
+    DocumentExists,
+    DocumentNotFound,
+    DocumentRefused,
+    StoreUnavailable,
+    TidegateError,
+)
+from core.ports.documents import CHUNK_BYTES
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+PART_BYTES: Final = 8 * 1024 * 1024
+"""Documents up to this size are one PutObject; larger ones are a multipart upload of such parts."""
+
+_GONE: Final = {"NoSuchKey", "NoSuchVersion", "404", "NotFound", "MethodNotAllowed", "405"}
+_REFUSED: Final = {"KeyTooLongError", "InvalidBucketName", "InvalidURI"}
+
+
+class S3DocumentStore:
+    """A `DocumentStore` over S3. Credentials, region and endpoint are boto3's own settings."""
+
+    def __init__(self, client: S3Client | None = None) -> None:
+        if client is None:
+            import boto3  # here, because a listener that quarantines nothing never needs it
+            from botocore.config import Config
+
+            retries: Any = {"mode": "standard", "max_attempts": 3}
+            client = boto3.client(
+                "s3", config=Config(retries=retries, connect_timeout=5, read_timeout=30)
+            )
+        self._s3 = client
+
+    async def stat(self, uri: str) -> DocumentRef:
+        bucket, key = _split(uri)
+        with _errors(uri):
+            head = await asyncio.to_thread(self._s3.head_object, Bucket=bucket, Key=key)
+        return _reference(uri, head, size=head["ContentLength"])
+
+    async def read(self, document: DocumentRef) -> AsyncIterator[bytes]:
+        bucket, key = _split(document.uri)
+        pin: Any = {}
+        if document.version and document.version != "null":
+            pin = {"VersionId": document.version}
+        elif document.etag:
+            pin = {"IfMatch": document.etag}
+        with _errors(document.uri, precondition=DocumentChanged):
+            got = await asyncio.to_thread(self._s3.get_object, Bucket=bucket, Key=key, **pin)
+        with contextlib.closing(got["Body"]) as body:
+            while True:
+                with _errors(document.uri):
+                    chunk = await asyncio.to_thread(body.read, CHUNK_BYTES)
+                if not chunk:
+                    return
+                yield chunk
+
+    async def write(
+        self,
+        uri: str,
+        chunks: AsyncIterable[bytes],
+        *,
+        content_type: str,
+        if_absent: bool = False,
+    ) -> DocumentRef:
+        bucket, key = _split(uri)
+        target: Any = {"Bucket": bucket, "Key": key}
+        condition: Any = {"IfNoneMatch": "*"} if if_absent else {}
+        parts = _parts(chunks)
+        first = await anext(parts, b"")
+        second = await anext(parts, None)
+        if second is None:
+            with _errors(uri, precondition=DocumentExists):
+                put = await asyncio.to_thread(
+                    self._s3.put_object, **target, **condition, Body=first, ContentType=content_type
+                )
+            return _reference(uri, put, size=len(first))
+        return await self._write_parts(uri, target, condition, content_type, [first, second], parts)
+
+    async def _write_parts(
+        self,
+        uri: str,
+        target: Any,
+        condition: Any,
+        content_type: str,
+        head: list[bytes],
+        rest: AsyncIterator[bytes],
+    ) -> DocumentRef:
+        with _errors(uri):
+            upload = await asyncio.to_thread(
+                self._s3.create_multipart_upload, **target, ContentType=content_type
+            )
+        target = {**target, "UploadId": upload["UploadId"]}
+        done: list[Any] = []
+        size = 0
+
+        async def send(part: bytes) -> None:
+            nonlocal size
+            number = len(done) + 1
+            with _errors(uri):
+                sent = await asyncio.to_thread(
+                    self._s3.upload_part, **target, PartNumber=number, Body=part
+                )
+            done.append({"PartNumber": number, "ETag": sent["ETag"]})
+            size += len(part)
+
+        try:
+            while head:
+                await send(head.pop(0))
+            async for part in rest:
+                await send(part)
+            with _errors(uri, precondition=DocumentExists):
+                put = await asyncio.to_thread(
+                    self._s3.complete_multipart_upload,
+                    **target,
+                    **condition,
+                    MultipartUpload={"Parts": done},
+                )
+        except BaseException:
+            with _errors(uri):
+                await asyncio.to_thread(self._s3.abort_multipart_upload, **target)
+            raise
+        return _reference(uri, put, size=size)
+
+    async def list(self, prefix: str) -> AsyncIterator[DocumentRef]:
+        bucket, key = _split(prefix, whole_bucket=True)
+        pages = iter(self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key))
+        while True:
+            with _errors(prefix):
+                page = await asyncio.to_thread(next, pages, None)
+            if page is None:
+                return
+            for item in page.get("Contents", []):
+                yield DocumentRef(
+                    uri=f"s3://{bucket}/{item['Key']}",
+                    size=item["Size"],
+                    etag=item["ETag"].strip('"'),
+                )
+
+
+async def _parts(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+    """The same bytes in parts of exactly `PART_BYTES`, but for the last."""
+    held = bytearray()
+    async for chunk in chunks:
+        held += chunk
+        while len(held) >= PART_BYTES:
+            yield bytes(held[:PART_BYTES])
+            del held[:PART_BYTES]
+    if held:
+        yield bytes(held)
+
+
+def _split(uri: str, *, whole_bucket: bool = False) -> tuple[str, str]:
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    if not uri.startswith("s3://") or not bucket or not (key or whole_bucket):
+        raise DocumentRefused(f"{uri!r} does not name an object in S3")
+    return bucket, key
+
+
+def _reference(uri: str, answer: Any, *, size: int) -> DocumentRef:
+    return DocumentRef(
+        uri=uri, size=size, etag=answer["ETag"].strip('"'), version=answer.get("VersionId")
+    )
+
+
+@contextlib.contextmanager
+def _errors(uri: str, *, precondition: type[TidegateError] = StoreUnavailable) -> Iterator[None]:
+    """S3's refusals in our words. What the operator can mend counts as transient: the document is
+    not to blame for a missing bucket or a refused credential."""
+    try:
+        yield
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        if code in _GONE:
+            raise DocumentNotFound(f"{uri} does not exist") from error
+        if code == "InvalidObjectState":
+            raise DocumentNotFound(f"{uri} is archived and must be restored first") from error
+        if code in ("PreconditionFailed", "412"):
+            raise precondition(f"{uri}: another content is there") from error
+        if code in _REFUSED:
+            raise DocumentRefused(f"{uri}: {error}") from error
+        raise StoreUnavailable(f"{uri}: {error}") from error
+    except ParamValidationError as error:
+        raise DocumentRefused(f"{uri}: {error}") from error
+    except BotoCoreError as error:
+        raise StoreUnavailable(f"{uri}: {error}") from error

@@ -1,0 +1,102 @@
+"""The composition root: the only place that picks adapters. Production and tests both call it.
+
+Adapters are imported when they are picked, so that a listener never pays for a store or a channel
+that its settings do not name.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from core.adapters.document_stores import DocumentStores
+from core.domain.validation import EventValidationService
+from core.intake import Intake
+from core.ports.documents import DocumentStore
+from core.ports.workflow_starter import WorkflowStarter
+from core.quarantine import Quarantine
+from core.settings import Settings
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
+    from temporalio.runtime import Runtime
+
+    from core.domain.routing import WorkflowRouter
+    from core.ports.notifier import Notifier
+
+
+def intake(settings: Settings, *, starter: WorkflowStarter | None = None) -> Intake:
+    """The intake of one process. Raises `SettingsError` when TIDEGATE_QUARANTINE is not set: nothing
+    may be accepted where nothing can be kept."""
+    settings.require("quarantine")
+    return Intake(
+        starter=starter or _starter(settings),
+        quarantine=quarantine(settings),
+        validation=validation(settings),
+        concurrency=settings.concurrency,
+    )
+
+
+def validation(settings: Settings) -> EventValidationService:
+    return EventValidationService(
+        documents=settings.documents, max_bytes=settings.max_event_bytes
+    )
+
+
+def documents(settings: Settings) -> DocumentStore:
+    """All stores, for the documents that events may refer to and the reports written."""
+    roots = (*settings.documents, *([settings.reports] if settings.reports else []))
+    return DocumentStores(_STORES, roots=roots)
+
+
+def quarantine(settings: Settings) -> Quarantine:
+    """Raises `SettingsError` when TIDEGATE_QUARANTINE is not set."""
+    root = settings.require("quarantine")
+    return Quarantine(DocumentStores(_STORES, roots=(root,)), root)
+
+
+def router(settings: Settings) -> WorkflowRouter:
+    """The routing table with its services. Raises `ConfigFileError`."""
+    from core.domain.routing import WorkflowRouter
+    from core.routes_file import SHIPPED, load_routes
+
+    return WorkflowRouter(load_routes(settings.routes or SHIPPED))
+
+
+def notifier(settings: Settings) -> Notifier:
+    from core.adapters.apprise_notifier import AppriseNotifier
+
+    return AppriseNotifier()
+
+
+async def connect(settings: Settings, *, runtime: Runtime | None = None) -> Client:
+    """A client for workers and tools. Raises `SettingsError` or `TemporalUnavailable`."""
+    from core.adapters import temporal
+
+    return await temporal.connect(
+        converter=temporal.data_converter(), runtime=runtime, patience=settings.start_timeout
+    )
+
+
+def _starter(settings: Settings) -> WorkflowStarter:
+    from core.adapters import temporal
+
+    return temporal.TemporalStarter(
+        lambda: temporal.connect(patience=settings.start_timeout, lazy=True),
+        timeout=settings.start_timeout,
+    )
+
+
+def _s3() -> DocumentStore:
+    from core.adapters.s3_document_store import S3DocumentStore
+
+    return S3DocumentStore()
+
+
+def _files() -> DocumentStore:
+    from core.adapters.file_document_store import FileDocumentStore
+
+    return FileDocumentStore()
+
+
+_STORES = {"s3": _s3, "file": _files}
+"""How to make each scheme's store; a new store is one file in adapters and one line here."""

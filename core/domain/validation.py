@@ -1,0 +1,45 @@
+"""Which events may become workflows: the check before the start, and again before the routing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.domain.event import Event
+from core.errors import DocumentRefused, InvalidEvent
+
+
+def is_within(uri: str, roots: Sequence[str]) -> bool:
+    """Whether a URI lies under one of the roots. `s3://docs` covers the bucket `docs`, not `docs2`."""
+    if any(part in ("..", ".") for part in uri.split("/")):
+        return False
+    return any(uri.startswith(root if root.endswith("/") else f"{root}/") for root in roots)
+
+
+class EventValidationService:
+    """Checks events against what the operator allows.
+
+    `documents` are the URI prefixes that events may refer to, `max_bytes` the largest event as JSON.
+    """
+
+    def __init__(self, *, documents: Sequence[str], max_bytes: int) -> None:
+        self._documents = tuple(documents)
+        self._max_bytes = max_bytes
+
+    def validate(self, event: Event) -> Event:
+        """The same event. Raises `InvalidEvent` or `DocumentRefused`."""
+        if (size := event.size) > self._max_bytes:
+            raise InvalidEvent(
+                f"the event has {size:,} bytes, over the limit of {self._max_bytes:,}",
+                fix="send large content as a document, or raise TIDEGATE_MAX_EVENT_BYTES",
+            )
+        document = event.document
+        if document and not is_within(document.uri, self._documents):
+            allowed = ", ".join(self._documents) or "nowhere"
+            raise DocumentRefused(
+                f"event {event.key}: {document.uri} is outside the configured documents ({allowed})"
+            )
+        return event
+
+    def read(self, wire: object) -> Event:
+        """A wire form as a valid event. Raises `InvalidEvent` or `DocumentRefused`."""
+        return self.validate(Event.from_wire(wire))

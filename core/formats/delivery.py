@@ -1,0 +1,105 @@
+"""What every format takes and gives: bytes as they came in, events (or what is wrong) out.
+
+A format is one module with `parse(delivery) -> list[Event | Malformed]`. It is pure, takes bytes
+and headers rather than parsed JSON, and raises `InvalidEvent` only when nothing of the delivery can
+be understood; a bad record among good ones becomes a `Malformed` in its place.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any, Final, NoReturn
+
+from core.domain.event import Event, encode
+from core.errors import InvalidEvent
+
+FORMATS: Final = {
+    "s3": "core.formats.s3",
+    "message": "core.formats.message",
+    "event": "core.formats.wire",
+}
+"""Every format by name. Modules are imported on first use: a listener pays for its own only."""
+
+MAX_DEPTH: Final = 100
+"""Deepest nesting of JSON that is accepted; what decodes it later must not run out of stack."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One delivery of a platform: the original `body`, and `headers` with lower-case names.
+
+    `format` names the module that reads it. `unique` is a string that no other delivery has; it
+    identifies events that nothing else does.
+    """
+
+    format: str
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    unique: str
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """A part of a delivery that is no event, and why."""
+
+    error: InvalidEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """An event, or what is no event, with the delivery it came in and its place therein."""
+
+    item: Event | Malformed
+    delivery: Delivery
+    position: int = 0
+
+
+def read(delivery: Delivery) -> list[Arrival]:
+    """All arrivals of a delivery, in its order. Never raises: what cannot be read is `Malformed`."""
+    parse = import_module(FORMATS[delivery.format]).parse
+    items: list[Event | Malformed]
+    try:
+        items = parse(delivery)
+    except InvalidEvent as error:
+        items = [Malformed(error)]
+    return [Arrival(item, delivery, position) for position, item in enumerate(items)]
+
+
+def load_json(body: bytes) -> Any:
+    """The body as JSON. Raises `InvalidEvent` unless it is UTF-8 (a byte-order mark is tolerated)
+    and JSON by RFC 8259 that can be written again: no NaN, no lone surrogates, no bottomless nests.
+    """
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidEvent(f"the body is not UTF-8: {error}") from error
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise InvalidEvent(f"the body is not JSON: {error}") from error
+    if text.count("[") + text.count("{") > MAX_DEPTH and _deeper_than(value, MAX_DEPTH):
+        raise InvalidEvent(f"the body nests deeper than {MAX_DEPTH} levels")
+    if "\\u" in text or "e" in text or "E" in text:
+        encode(value)
+    return value
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _deeper_than(value: Any, levels: int) -> bool:
+    layer = [value]
+    for _ in range(levels):
+        layer = [
+            child
+            for item in layer
+            if isinstance(item, dict | list)
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]
+        if not layer:
+            return False
+    return True

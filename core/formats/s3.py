@@ -1,0 +1,251 @@
+"""S3's notifications of object changes, in every envelope they come in.
+
+    {"Records": [...]}                          sent to the function, or to a queue
+    {"Type": "Notification", "Message": "..."}  through SNS, with the notification as a string
+    {"detail-type": "Object Created", ...}      through EventBridge
+    {"Event": "s3:TestEvent", ...}              sent once when notifications are set up: no event
+
+All paths give the same event with the same key for the same change of an object.
+Sources: Amazon S3 User Guide, "Event message structure" and "EventBridge event message structure".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC
+from typing import Any, Final
+from urllib.parse import unquote_to_bytes
+
+from core.domain.event import (
+    DOCUMENT_CHANGED,
+    DOCUMENT_CREATED,
+    DOCUMENT_REMOVED,
+    DocumentRef,
+    Event,
+    parse_time,
+)
+from core.domain.identity import fresh_key, s3_change, s3_key
+from core.errors import InvalidEvent
+from core.formats.delivery import Delivery, Malformed, load_json
+
+_TYPES: Final = {
+    "ObjectCreated": DOCUMENT_CREATED,
+    "ObjectRemoved": DOCUMENT_REMOVED,
+    "LifecycleExpiration": DOCUMENT_REMOVED,
+    "ObjectRestore": DOCUMENT_CHANGED,
+    "ObjectTagging": DOCUMENT_CHANGED,
+    "ObjectAcl": DOCUMENT_CHANGED,
+    "LifecycleTransition": DOCUMENT_CHANGED,
+    "IntelligentTiering": DOCUMENT_CHANGED,
+    "Replication": DOCUMENT_CHANGED,
+    "ReducedRedundancyLostObject": DOCUMENT_CHANGED,
+}
+"""What a notification's event name (its part before the colon) says of the document."""
+
+_DETAIL_TYPES: Final = {
+    "Object Created": "ObjectCreated",
+    "Object Deleted": "ObjectRemoved",
+    "Object Restore Initiated": "ObjectRestore:Post",
+    "Object Restore Completed": "ObjectRestore:Completed",
+    "Object Restore Expired": "ObjectRestore:Delete",
+    "Object Tags Added": "ObjectTagging:Put",
+    "Object Tags Deleted": "ObjectTagging:Delete",
+    "Object ACL Updated": "ObjectAcl:Put",
+    "Object Storage Class Changed": "LifecycleTransition",
+    "Object Access Tier Changed": "IntelligentTiering",
+}
+"""EventBridge's detail types as the event names of notifications."""
+
+_DELETIONS: Final = {
+    "Permanently Deleted": "Delete",
+    "Delete Marker Created": "DeleteMarkerCreated",
+}
+
+
+def parse(delivery: Delivery) -> list[Event | Malformed]:
+    """All events of one delivery; none for S3's test event. Raises `InvalidEvent`."""
+    value = load_json(delivery.body)
+    for _ in range(2):  # a notification may be wrapped by SNS, once
+        if not _is_sns(value):
+            break
+        if not isinstance(value.get("Message"), str):
+            raise InvalidEvent("the SNS envelope has no Message")
+        value = load_json(value["Message"].encode(errors="surrogatepass"))
+    if not isinstance(value, dict):
+        raise InvalidEvent("the body is not a JSON object, so not an S3 notification")
+    if value.get("Event") == "s3:TestEvent":
+        return []
+    if "detail-type" in value:
+        return [_bridged(value, delivery)]
+    records = value.get("Records")
+    if not isinstance(records, list):
+        raise InvalidEvent(
+            "neither an S3 notification (no Records), nor an SNS or EventBridge envelope of one"
+        )
+    found: list[Event | Malformed] = []
+    for position, record in enumerate(records):
+        try:
+            found += _record(record, delivery, position)
+        except InvalidEvent as error:
+            found.append(Malformed(InvalidEvent(f"record {position}: {error.message}")))
+    return found
+
+
+def _is_sns(value: object) -> bool:
+    return isinstance(value, dict) and value.get("Type") == "Notification" and "TopicArn" in value
+
+
+def _record(record: object, delivery: Delivery, position: int) -> list[Event | Malformed]:
+    if not isinstance(record, dict):
+        raise InvalidEvent("it is not a JSON object")
+    if record.get("EventSource") == "aws:sns":  # SNS invoking the function itself
+        message = _text(record, "Sns", "Message")
+        inner = Delivery(
+            format=delivery.format,
+            body=message.encode(errors="surrogatepass"),
+            headers=delivery.headers,
+            unique=f"{delivery.unique}.{position}",
+        )
+        return parse(inner)
+    if record.get("eventSource") != "aws:s3":
+        raise InvalidEvent(f"its eventSource is {record.get('eventSource')!r}, not 'aws:s3'")
+    if (version := _text(record, "eventVersion")).partition(".")[0] != "2":
+        raise InvalidEvent(f"its eventVersion is {version}; only 2.x is understood")
+    return [
+        _event(
+            name=_text(record, "eventName").removeprefix("s3:"),
+            region=_text(record, "awsRegion"),
+            time=_optional(record, "eventTime"),
+            bucket=_text(record, "s3", "bucket", "name"),
+            key=_decoded(_text(record, "s3", "object", "key")),
+            size=_size(record, "s3", "object", "size"),
+            etag=_optional(record, "s3", "object", "eTag"),
+            version=_optional(record, "s3", "object", "versionId"),
+            sequencer=_optional(record, "s3", "object", "sequencer"),
+            request_id=_optional(record, "responseElements", "x-amz-request-id"),
+            unique=f"{delivery.unique}.{position}",
+        )
+    ]
+
+
+def _bridged(envelope: Mapping[str, Any], delivery: Delivery) -> Event:
+    if envelope.get("source") != "aws.s3":
+        raise InvalidEvent(f"the EventBridge source is {envelope.get('source')!r}, not 'aws.s3'")
+    detail_type = _text(envelope, "detail-type")
+    name = _DETAIL_TYPES.get(detail_type)
+    if name is None:
+        raise InvalidEvent(f"the EventBridge detail-type {detail_type!r} is not one of S3's")
+    if name == "ObjectRemoved":
+        deletion = _optional(envelope, "detail", "deletion-type") or ""
+        name = f"{name}:{_DELETIONS.get(deletion, 'Delete')}"
+        if _optional(envelope, "detail", "reason") == "Lifecycle Expiration":
+            name = name.replace("ObjectRemoved", "LifecycleExpiration")
+    return _event(
+        name=name,
+        region=_text(envelope, "region"),
+        time=_optional(envelope, "time"),
+        bucket=_text(envelope, "detail", "bucket", "name"),
+        key=_text(envelope, "detail", "object", "key"),
+        size=_size(envelope, "detail", "object", "size"),
+        etag=_optional(envelope, "detail", "object", "etag"),
+        version=_optional(envelope, "detail", "object", "version-id"),
+        sequencer=_optional(envelope, "detail", "object", "sequencer"),
+        request_id=_optional(envelope, "detail", "request-id"),
+        unique=delivery.unique,
+    )
+
+
+def _event(
+    *,
+    name: str,
+    region: str,
+    time: str | None,
+    bucket: str,
+    key: str,
+    size: int | None,
+    etag: str | None,
+    version: str | None,
+    sequencer: str | None,
+    request_id: str | None,
+    unique: str,
+) -> Event:
+    family = name.partition(":")[0]
+    if family not in _TYPES:
+        raise InvalidEvent(f"the event name {name!r} is not one of S3's")
+    if not bucket or "/" in bucket or not key:
+        raise InvalidEvent(f"bucket {bucket!r} and key {key!r} do not name an object")
+    time = _utc(time)
+    etag = etag.strip('"') if etag else None
+    change = s3_change(
+        sequencer=sequencer, version=version, request_id=request_id, etag=etag, time=time
+    )
+    created = family == "ObjectCreated"
+    source = f"aws:s3.{region}.{bucket}"
+    return Event(
+        id=f"{key}@{change or unique}",
+        source=source,
+        type=_TYPES[family],
+        subject=key,
+        time=time,
+        datacontenttype="application/json",
+        data={
+            "document": DocumentRef(
+                uri=f"s3://{bucket}/{key}", size=size, etag=etag, version=version
+            ).to_wire(),
+            "change": family if created else name,
+        },
+        key=(
+            s3_key(bucket, key, change, created=created, kind=name)
+            if change
+            else fresh_key(source, unique)
+        ),
+        fresh=change is None,
+    )
+
+
+def _decoded(key: str) -> str:
+    """A notification's key is form-encoded: plus for space, percent-encoded UTF-8."""
+    try:
+        return unquote_to_bytes(key.replace("+", " ")).decode()
+    except UnicodeError as error:
+        raise InvalidEvent(f"its key {key!r} does not decode to UTF-8") from error
+
+
+def _utc(time: str | None) -> str | None:
+    """The time in one spelling (UTC, milliseconds), so that it is the same by every path."""
+    if time is None:
+        return None
+    try:
+        moment = parse_time(time).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise InvalidEvent(f"its time {time!r} is not RFC 3339") from error
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _field(value: object, path: tuple[str, ...]) -> object:
+    for name in path:
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(name)
+    return value
+
+
+def _optional(value: object, *path: str) -> str | None:
+    found = _field(value, path)
+    if found is not None and not isinstance(found, str):
+        raise InvalidEvent(f"{'.'.join(path)} is not a string")
+    return found or None
+
+
+def _text(value: object, *path: str) -> str:
+    found = _optional(value, *path)
+    if found is None:
+        raise InvalidEvent(f"{'.'.join(path)} is missing")
+    return found
+
+
+def _size(value: object, *path: str) -> int | None:
+    found = _field(value, path)
+    if found is not None and (not isinstance(found, int) or isinstance(found, bool) or found < 0):
+        raise InvalidEvent(f"{'.'.join(path)} is not a number of bytes")
+    return found

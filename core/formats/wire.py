@@ -1,0 +1,20 @@
+"""Tidegate's own wire form: an event that was understood once and is read back to be replayed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from core.domain.event import Event
+from core.formats.delivery import Delivery, Malformed, load_json
+
+REPLAY_KEY_HEADER: Final = "tidegate-replay-key"
+"""The key to start under when the event's own has been used up by a run that completed."""
+
+
+def parse(delivery: Delivery) -> list[Event | Malformed]:
+    """One event. Raises `InvalidEvent`."""
+    event = Event.from_wire(load_json(delivery.body))
+    if key := delivery.headers.get(REPLAY_KEY_HEADER):
+        event = replace(event, key=key)
+    return [event]

@@ -1,0 +1,122 @@
+"""The intake: the one use case that every listener calls. Arrivals in, receipts out.
+
+It makes one start call per event and decides nothing else: formats have understood the bytes, the
+root orchestrator will route. What can never work goes to quarantine, what may work later is given
+back, and nothing is settled before it is one of started, duplicate or quarantined.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from core.domain.event import Event
+from core.domain.identity import workflow_id
+from core.domain.validation import EventValidationService
+from core.errors import PermanentError, TransientError
+from core.formats.delivery import Arrival, Malformed
+from core.ports.workflow_starter import WorkflowStarter
+from core.quarantine import Quarantine
+from core.receipts import Receipt, Verdict
+
+
+class Intake:
+    """Accepts arrivals. At most `concurrency` starts are in flight at once."""
+
+    def __init__(
+        self,
+        *,
+        starter: WorkflowStarter,
+        quarantine: Quarantine,
+        validation: EventValidationService,
+        concurrency: int = 100,
+    ) -> None:
+        self._starter = starter
+        self._quarantine = quarantine
+        self._validation = validation
+        self._slots = asyncio.Semaphore(concurrency)
+
+    async def accept(
+        self, arrivals: Sequence[Arrival], *, time_left: float | None = None
+    ) -> list[Receipt]:
+        """One receipt per arrival, in their order.
+
+        `time_left` is in seconds: what is unfinished then is given back as `retry`. A start that
+        was cut off may have gone through; its redelivery then is a duplicate.
+        """
+        tasks = [asyncio.create_task(self._accept_in_turn(arrival)) for arrival in arrivals]
+        if not tasks:
+            return []
+        _, late = await asyncio.wait(tasks, timeout=time_left)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late)
+        return [
+            _out_of_time(arrival) if task.cancelled() else task.result()
+            for task, arrival in zip(tasks, arrivals, strict=True)
+        ]
+
+    async def _accept_in_turn(self, arrival: Arrival) -> Receipt:
+        async with self._slots:
+            try:
+                return await self._accept(arrival)
+            except TransientError as error:
+                return _receipt(arrival, Verdict.RETRY, code=error.code, reason=str(error))
+
+    async def _accept(self, arrival: Arrival) -> Receipt:
+        item = arrival.item
+        if isinstance(item, Malformed):
+            return await self._keep(arrival, item.error)
+        try:
+            start = await self._starter.start(self._validation.validate(item))
+        except PermanentError as error:
+            return await self._keep(arrival, error)
+        return _receipt(
+            arrival, Verdict.STARTED if start.new else Verdict.DUPLICATE, run_id=start.run_id
+        )
+
+    async def _keep(self, arrival: Arrival, error: PermanentError) -> Receipt:
+        return _receipt(
+            arrival,
+            Verdict.QUARANTINED,
+            code=error.code,
+            reason=str(error),
+            quarantine_uri=await self._quarantine.keep(arrival, error),
+        )
+
+
+def _out_of_time(arrival: Arrival) -> Receipt:
+    return _receipt(
+        arrival,
+        Verdict.RETRY,
+        code="OutOfTime",
+        reason="the invocation's deadline came first; raise the function's timeout or shrink its batch",
+    )
+
+
+def _receipt(
+    arrival: Arrival,
+    verdict: Verdict,
+    *,
+    run_id: str | None = None,
+    code: str | None = None,
+    reason: str | None = None,
+    quarantine_uri: str | None = None,
+) -> Receipt:
+    event = arrival.item if isinstance(arrival.item, Event) else None
+    started = verdict in (Verdict.STARTED, Verdict.DUPLICATE)
+    return Receipt(
+        verdict=verdict,
+        event_id=event and event.id,
+        key=event and event.key,
+        workflow_id=workflow_id(event.key) if event and started else None,
+        run_id=run_id,
+        fresh=event.fresh if event else False,
+        code=code,
+        reason=reason,
+        quarantine_uri=quarantine_uri,
+        time=event and event.time,
+    )
+
+

@@ -1,0 +1,182 @@
+"""Quarantine: the original bytes of what could not be accepted, with the reason beside them.
+
+One JSON object per record, written conditionally under an ID derived from the original, so that a
+redelivery of the same original is kept once. Nothing is ever deleted here; a replay leaves a note
+beside its record.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from core.domain.event import DocumentRef, Event
+from core.domain.identity import replay_key
+from core.errors import DocumentExists, DocumentNotFound, PermanentError
+from core.formats.delivery import Arrival, Delivery
+from core.formats.wire import REPLAY_KEY_HEADER
+from core.ports.documents import DocumentStore
+
+_RECORD, _NOTE = ".json", ".replayed.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One quarantined original. `kept_at` is RFC 3339 in UTC; `key` is the event's, where known;
+    `replayed` is the note of the last replay: when, and with which receipts."""
+
+    id: str
+    uri: str
+    format: str
+    code: str
+    reason: str
+    key: str | None
+    kept_at: str
+    headers: Mapping[str, str]
+    body: bytes
+    replayed: Mapping[str, Any] | None = None
+
+    def delivery(self, unique: str) -> Delivery:
+        """The original as it was delivered."""
+        return Delivery(format=self.format, body=self.body, headers=self.headers, unique=unique)
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as a JSON object; the body as text where it is UTF-8, else as base64."""
+        body: dict[str, str]
+        try:
+            body = {"body": self.body.decode()}
+        except UnicodeDecodeError:
+            body = {"body_base64": base64.b64encode(self.body).decode()}
+        return {
+            "id": self.id,
+            "format": self.format,
+            "code": self.code,
+            "reason": self.reason,
+            "key": self.key,
+            "kept_at": self.kept_at,
+            "sha256": hashlib.sha256(self.body).hexdigest(),
+            "headers": dict(self.headers),
+            **body,
+        }
+
+
+class Quarantine:
+    """Keeps, lists and gives back originals under the URI prefix `root`."""
+
+    def __init__(self, store: DocumentStore, root: str) -> None:
+        self._store = store
+        self._root = root if root.endswith("/") else f"{root}/"
+
+    async def keep(self, arrival: Arrival, error: PermanentError) -> str:
+        """Keep the delivery that `arrival` came in; returns the record's URI.
+
+        Raises `StoreUnavailable`, and then nothing is kept.
+        """
+        delivery, event = arrival.delivery, arrival.item
+        return await self._write(
+            delivery.format,
+            delivery.headers,
+            delivery.body,
+            error,
+            key=event.key if isinstance(event, Event) else None,
+            position=arrival.position,
+        )
+
+    async def keep_event(
+        self, wire: Mapping[str, Any], error: PermanentError, *, started: bool = True
+    ) -> str:
+        """Keep an event that a workflow has to give up; returns the record's URI.
+
+        When the event's own workflow has completed (`started`), a replay needs a key of its own;
+        when it fails, the key may be used again and a redelivery counts as the same event.
+        """
+        key = str(wire.get("tidegatekey") or "")
+        body = json.dumps(wire, ensure_ascii=False).encode(errors="surrogatepass")
+        digest = hashlib.sha256(body).hexdigest()[:12]
+        headers = {REPLAY_KEY_HEADER: replay_key(key, digest)} if started and key else {}
+        return await self._write("event", headers, body, error, key=key or None, position=0)
+
+    async def _write(
+        self,
+        format: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        error: PermanentError,
+        *,
+        key: str | None,
+        position: int,
+    ) -> str:
+        identity = json.dumps([format, headers.get("message-id"), position]).encode()
+        digest = hashlib.sha256(identity + body).hexdigest()[:24]
+        id = f"{format}-{digest}"
+        record = Record(
+            id=id,
+            uri=f"{self._root}{id}{_RECORD}",
+            format=format,
+            code=error.code,
+            reason=str(error),
+            key=key,
+            kept_at=_now(),
+            headers=headers,
+            body=body,
+        )
+        try:
+            await self._put(record.uri, record.to_json(), if_absent=True)
+        except DocumentExists:
+            pass  # the same original, delivered again
+        return record.uri
+
+    async def get(self, id: str) -> Record:
+        """The record. Raises `DocumentNotFound`."""
+        try:
+            raw = json.loads(await self._get(f"{self._root}{id}{_RECORD}"))
+        except DocumentNotFound as error:
+            raise DocumentNotFound(
+                f"no quarantine record {id!r} under {self._root}", fix="`tidegate quarantine list`"
+            ) from error
+        try:
+            note = json.loads(await self._get(f"{self._root}{id}{_NOTE}"))
+        except DocumentNotFound:
+            note = None
+        body = (
+            base64.b64decode(raw["body_base64"]) if "body_base64" in raw else raw["body"].encode()
+        )
+        fields = ("id", "format", "code", "reason", "key", "kept_at", "headers")
+        return Record(
+            **{name: raw[name] for name in fields},
+            uri=f"{self._root}{id}{_RECORD}",
+            body=body,
+            replayed=note,
+        )
+
+    async def list(self) -> AsyncIterator[Record]:
+        """All records, replayed ones too."""
+        async for document in self._store.list(self._root):
+            name = document.uri.removeprefix(self._root)
+            if name.endswith(_RECORD) and not name.endswith(_NOTE) and "/" not in name:
+                yield await self.get(name.removesuffix(_RECORD))
+
+    async def note_replay(self, record: Record, receipts: list[dict[str, Any]]) -> None:
+        """Write beside the record that it was replayed, and what became of it."""
+        note = {"replayed_at": _now(), "receipts": receipts}
+        await self._put(f"{self._root}{record.id}{_NOTE}", note, if_absent=False)
+
+    async def _put(self, uri: str, value: Mapping[str, Any], *, if_absent: bool) -> None:
+        async def chunks() -> AsyncIterator[bytes]:
+            yield json.dumps(value, ensure_ascii=False, indent=1).encode(errors="surrogatepass")
+
+        await self._store.write(
+            uri, chunks(), content_type="application/json", if_absent=if_absent
+        )
+
+    async def _get(self, uri: str) -> bytes:
+        return b"".join([chunk async for chunk in self._store.read(DocumentRef(uri=uri))])
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

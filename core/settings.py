@@ -1,0 +1,185 @@
+"""Every environment variable Tidegate reads, in one validated model.
+
+A dataclass rather than pydantic-settings: a listener reads its settings at every cold start, and
+importing that library alone costs more than everything else a listener adds to Temporal's client
+(docs/decisions/0002). Temporal's own variables (TEMPORAL_ADDRESS, ...) belong to
+`temporalio.envconfig`, AWS's to boto3.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from core.errors import SettingsError
+
+_MIB = 1024 * 1024
+
+
+def _variable(name: str, parse: Callable[[str], Any], default: Any, about: str) -> Any:
+    return field(default=default, metadata={"name": name, "parse": parse, "about": about})
+
+
+def _path(text: str) -> Path:
+    path = Path(text)
+    if not path.is_file():
+        raise ValueError("there is no such file")
+    return path
+
+
+def _uri(text: str) -> str:
+    scheme, separator, rest = text.partition("://")
+    if not separator or not scheme or not rest:
+        raise ValueError("not a URI like s3://bucket/prefix/ or file:///folder/")
+    return text
+
+
+def _uris(text: str) -> tuple[str, ...]:
+    return tuple(_uri(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+def _number(kind: type[int] | type[float], low: float, high: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            raise ValueError("not a number") from None
+        if not low <= value <= high:
+            raise ValueError(f"not between {low:g} and {high:g}")
+        return value
+
+    return parse
+
+
+def _address(text: str) -> str:
+    host, separator, port = text.rpartition(":")
+    if not separator or not host or not port.isdigit() or int(port) > 65535:
+        raise ValueError("not an address like 127.0.0.1:8080")
+    return text
+
+
+def _level(text: str) -> str:
+    if text.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+        raise ValueError("not one of DEBUG, INFO, WARNING, ERROR")
+    return text.upper()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the operator has set. Build it with `from_env`; tests give fields by name."""
+
+    routes: Path | None = _variable(
+        "TIDEGATE_ROUTES", _path, None, "The routing table, a YAML file. Default: the one shipped."
+    )
+    documents: tuple[str, ...] = _variable(
+        "TIDEGATE_DOCUMENTS",
+        _uris,
+        (),
+        "URI prefixes, comma-separated, that events may refer to; documents elsewhere are refused.",
+    )
+    reports: str | None = _variable(
+        "TIDEGATE_REPORTS", _uri, None, "URI prefix that post-incident reports are written under."
+    )
+    quarantine: str | None = _variable(
+        "TIDEGATE_QUARANTINE", _uri, None, "URI prefix that refused originals are kept under."
+    )
+    max_event_bytes: int = _variable(
+        "TIDEGATE_MAX_EVENT_BYTES",
+        _number(int, 1024, 1_900_000),
+        _MIB,
+        "Largest event that is started, in bytes of JSON; larger ones are quarantined.",
+    )
+    max_report_bytes: int = _variable(
+        "TIDEGATE_MAX_REPORT_BYTES",
+        _number(int, 1024, 1_900_000),
+        _MIB,
+        "Largest incident report that is read, in bytes.",
+    )
+    start_timeout: float = _variable(
+        "TIDEGATE_START_TIMEOUT",
+        _number(float, 0.1, 60),
+        5.0,
+        "Seconds that one start call to Temporal may take.",
+    )
+    deadline_margin: float = _variable(
+        "TIDEGATE_DEADLINE_MARGIN",
+        _number(float, 0.1, 60),
+        2.0,
+        "Seconds before a function's deadline at which what is unfinished is given back.",
+    )
+    concurrency: int = _variable(
+        "TIDEGATE_CONCURRENCY", _number(int, 1, 1000), 100, "Starts in flight at once per process."
+    )
+    page_urls: tuple[str, ...] = _variable(
+        "TIDEGATE_PAGE_URLS", _words, (), "Whom to page first: apprise URLs, space-separated."
+    )
+    escalation_urls: tuple[str, ...] = _variable(
+        "TIDEGATE_ESCALATION_URLS",
+        _words,
+        (),
+        "Whom to page when nobody acknowledged in time: apprise URLs, space-separated.",
+    )
+    ack_timeout: float = _variable(
+        "TIDEGATE_ACK_TIMEOUT",
+        _number(float, 1, 86_400),
+        300.0,
+        "Seconds a page may stay unacknowledged before the incident escalates.",
+    )
+    health_address: str = _variable(
+        "TIDEGATE_HEALTH_ADDRESS",
+        _address,
+        "0.0.0.0:8080",
+        "Where a worker serves /healthz and /readyz; port 0 takes a free one.",
+    )
+    metrics_address: str | None = _variable(
+        "TIDEGATE_METRICS_ADDRESS",
+        _address,
+        None,
+        "Where a worker serves Prometheus metrics, e.g. 0.0.0.0:9464. Default: nowhere.",
+    )
+    drain_timeout: float = _variable(
+        "TIDEGATE_DRAIN_TIMEOUT",
+        _number(float, 0, 3600),
+        25.0,
+        "Seconds a worker lets running activities finish after SIGTERM.",
+    )
+    log_level: str = _variable(
+        "TIDEGATE_LOG_LEVEL", _level, "INFO", "DEBUG, INFO, WARNING or ERROR."
+    )
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
+        """Read the environment. Raises `SettingsError` naming every variable that is wrong."""
+        env = os.environ if env is None else env
+        values: dict[str, Any] = {}
+        problems: list[str] = []
+        for setting in fields(cls):
+            name = setting.metadata["name"]
+            if text := env.get(name, "").strip():
+                try:
+                    values[setting.name] = setting.metadata["parse"](text)
+                except ValueError as error:
+                    problems.append(f"{name}={text!r}: {error}")
+        if problems:
+            raise SettingsError("; ".join(problems), fix="see docs/settings.md")
+        return cls(**values)
+
+    def require(self, name: str) -> Any:
+        """The field's value. Raises `SettingsError` naming the variable when it is not set."""
+        value = getattr(self, name)
+        if value is None or value == ():
+            variable = {f.name: f.metadata for f in fields(self)}[name]
+            raise SettingsError(f"{variable['name']} is not set", fix=f"it is: {variable['about']}")
+        return value
+
+
+def variables() -> list[tuple[str, Any, str]]:
+    """Name, default and meaning of every variable, for the docs and `tidegate doctor`."""
+    return [(f.metadata["name"], f.default, f.metadata["about"]) for f in fields(Settings)]
