@@ -22,7 +22,7 @@ help: ## Show this list
 
 # Two stamps, each a copy of what was installed: the pins, and the project's own metadata.
 setup: ## Make .venv from the pins; does nothing while they are the same
-	@cat $(PINS) | cmp -s - $(VENV)/pins.stamp || $(MAKE) --no-print-directory .install-pins
+	@test -x $(BIN)/python && cat $(PINS) | cmp -s - $(VENV)/pins.stamp || $(MAKE) --no-print-directory .install-pins
 	@cmp -s pyproject.toml $(VENV)/project.stamp || $(MAKE) --no-print-directory .install-project
 
 .PHONY: .install-pins
@@ -40,7 +40,7 @@ setup: ## Make .venv from the pins; does nothing while they are the same
 	@$(PYTHON) -m venv --clear $(VENV)
 	@echo "Installing uv"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/tools.txt
-	@echo "Installing $$(grep -c '^[a-z].*==' requirements/dev.txt) pinned packages"
+	@echo "Installing the packages of requirements/dev.txt"
 	@$(UV_INSTALL) --require-hashes -r requirements/dev.txt
 	@cat $(PINS) > $(VENV)/pins.stamp
 
@@ -69,7 +69,7 @@ check: setup ## Run every gate: format, lint, types, layers, routes
 	gate format $(BIN)/ruff format --check .; \
 	gate lint $(BIN)/ruff check .; \
 	gate types $(BIN)/mypy core functions_aws functions_azure workers infra tests; \
-	gate layers $(BIN)/lint-imports --no-cache; \
+	gate layers $(BIN)/lint-imports --no-cache --no-logo; \
 	gate routes $(BIN)/tidegate routes check; \
 	if [ -n "$$failed" ]; then printf '\nFailed: %s\n' "$${failed#, }" >&2; exit 1; fi; \
 	printf '\nEvery gate passed.\n'
