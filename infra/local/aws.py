@@ -1,0 +1,213 @@
+"""The AWS part of the local stack: a bucket that announces its uploads, and the queues behind it.
+
+    S3 bucket --(ObjectCreated, prefix incidents/)--> events queue ---> events dead-letter queue
+                                                     messages queue --> messages dead-letter queue
+
+The same pieces as in template.yaml, on moto's server (see `aws_server`), which keeps them in memory.
+
+Two numbers differ from a deployment, for one reason: nobody wants to wait on a laptop. A deployed
+queue hides a message for six times its function's timeout and moves it aside after five receives,
+which gives Temporal a quarter of an hour to come back. Here a message comes back within seconds
+(`event_source` says when), so the same quarter of an hour takes MAX_RECEIVES receives.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from infra.local.processes import Child, Processes, python, wait_until
+
+if TYPE_CHECKING:
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+REGION = "eu-west-1"
+BUCKET = "tidegate-documents"
+INCIDENTS, REPORTS, QUARANTINE = "incidents/", "reports/", "quarantine/"
+EVENTS_QUEUE, MESSAGES_QUEUE = "tidegate-events", "tidegate-messages"
+
+FUNCTION_TIMEOUT = 10
+"""Seconds a listener may take for one batch."""
+
+VISIBILITY_TIMEOUT = 12
+"""Seconds after which the batch of a listener that was killed comes back. Above FUNCTION_TIMEOUT,
+so that a batch never comes back while its listener still works on it."""
+
+MAX_RECEIVES = 200
+"""Receives before a message goes to its dead-letter queue; at five seconds each, a quarter hour."""
+
+_START_TIMEOUT = 60.0
+_CREDENTIALS = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A queue with its dead-letter queue, by URL and ARN."""
+
+    url: str
+    arn: str
+    dead_letters: str
+
+
+class Aws:
+    """Clients of the AWS services at an endpoint, and what the stack keeps there.
+
+    Works from any process that knows the endpoint: nothing here needs the server's own process.
+    """
+
+    def __init__(self, endpoint: str) -> None:
+        self.endpoint = endpoint
+        self.s3: S3Client = _client("s3", endpoint)
+        self.sqs: SQSClient = _client("sqs", endpoint)
+
+    def close(self) -> None:
+        self.s3.close()
+        self.sqs.close()
+
+    def create_queue(
+        self, name: str, *, visibility: int = VISIBILITY_TIMEOUT, receives: int = MAX_RECEIVES
+    ) -> Queue:
+        """A queue that moves a message to its dead-letter queue after so many receives."""
+        dead = self.sqs.create_queue(QueueName=f"{name}-dlq")["QueueUrl"]
+        redrive = {"deadLetterTargetArn": self._arn(dead), "maxReceiveCount": receives}
+        url = self.sqs.create_queue(
+            QueueName=name,
+            Attributes={
+                "VisibilityTimeout": str(visibility),
+                "RedrivePolicy": json.dumps(redrive),
+            },
+        )["QueueUrl"]
+        return Queue(url, self._arn(url), dead)
+
+    def queue(self, name: str) -> Queue:
+        """A queue that exists already, found by its name."""
+        url = self.sqs.get_queue_url(QueueName=name)["QueueUrl"]
+        dead = self.sqs.get_queue_url(QueueName=f"{name}-dlq")["QueueUrl"]
+        return Queue(url, self._arn(url), dead)
+
+    def create_bucket(self, events: Queue, *, bridge: bool = False) -> None:
+        """The versioned bucket; its uploads under incidents/ are announced to the queue.
+
+        With `bridge` they are announced once more, to the same queue, through EventBridge.
+        """
+        self.s3.create_bucket(
+            Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
+        )
+        self.s3.put_bucket_versioning(
+            Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"}
+        )
+        if bridge:
+            self._bridge_to(events)
+        self.s3.put_bucket_notification_configuration(
+            Bucket=BUCKET,
+            NotificationConfiguration={
+                "QueueConfigurations": [
+                    {
+                        "QueueArn": events.arn,
+                        "Events": ["s3:ObjectCreated:*"],
+                        "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": INCIDENTS}]}},
+                    }
+                ],
+                **({"EventBridgeConfiguration": {}} if bridge else {}),
+            },
+        )
+
+    def upload(self, name: str, body: bytes) -> str:
+        """Put a document under incidents/; returns its version."""
+        return self.s3.put_object(Bucket=BUCKET, Key=INCIDENTS + name, Body=body)["VersionId"]
+
+    def read(self, key: str) -> bytes | None:
+        """The content of an object, or None where there is none."""
+        try:
+            return self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+        except ClientError as error:
+            if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
+                return None
+            raise
+
+    def keys(self, prefix: str) -> list[str]:
+        """Keys of all objects under a prefix."""
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
+        return [found["Key"] for page in pages for found in page.get("Contents", [])]
+
+    def waiting(self, url: str) -> int:
+        """How many messages a queue holds, those in flight included."""
+        attributes = self.sqs.get_queue_attributes(
+            QueueUrl=url,
+            AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+        )["Attributes"]
+        return sum(int(count) for count in attributes.values())
+
+    def _bridge_to(self, queue: Queue) -> None:
+        pattern = {
+            "source": ["aws.s3"],
+            "detail-type": ["Object Created"],
+            "detail": {"bucket": {"name": [BUCKET]}, "object": {"key": [{"prefix": INCIDENTS}]}},
+        }
+        events: EventBridgeClient = _client("events", self.endpoint)
+        try:
+            events.put_rule(Name="tidegate-uploads", EventPattern=json.dumps(pattern))
+            events.put_targets(
+                Rule="tidegate-uploads", Targets=[{"Id": "events-queue", "Arn": queue.arn}]
+            )
+        finally:
+            events.close()
+
+    def _arn(self, url: str) -> str:
+        answer = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+        return answer["Attributes"]["QueueArn"]
+
+
+def start_aws(processes: Processes, env: Mapping[str, str], *, port: int) -> Child:
+    """Start the server; it may not answer yet (see `wait_for_aws`)."""
+    command = python("infra.local.aws_server", "--host", "127.0.0.1", "--port", str(port))
+    return processes.start("aws", command, env)
+
+
+def wait_for_aws(child: Child, endpoint: str) -> None:
+    """Return when the server answers. Raises `LocalStackError` when it dies or does not."""
+    wait_until(
+        lambda: _answers(endpoint),
+        _START_TIMEOUT,
+        f"moto's server to answer on {endpoint}",
+        check=child.check,
+    )
+
+
+def aws_environment(endpoint: str) -> dict[str, str]:
+    """What boto3 in a child must find, so that it speaks to this machine and to no account."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": _CREDENTIALS["aws_access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": _CREDENTIALS["aws_secret_access_key"],
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
+
+
+def _client(service: Any, endpoint: str) -> Any:
+    return boto3.session.Session(**_CREDENTIALS, region_name=REGION).client(
+        service, endpoint_url=endpoint, config=Config(proxies={}, retries={"total_max_attempts": 3})
+    )
+
+
+def _answers(endpoint: str) -> bool:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"{endpoint}/moto-api/data.json", timeout=2):
+            return True
+    except OSError:
+        return False

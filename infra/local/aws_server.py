@@ -1,0 +1,89 @@
+"""AWS on this machine: moto's server, with S3 events as complete as S3's own.
+
+moto leaves out of its S3 events what tells one change of an object from the next (tried with 5.2.5:
+a notification names neither version, sequencer nor request; an EventBridge event names the same
+sequencer for every change). Real ones are told apart, and recognised over several paths, by exactly
+these, so they are put in here: one sequencer and one request ID per change, the same on all paths.
+
+    python -m infra.local.aws_server --host 127.0.0.1 --port 5555
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+from moto.events.models import Rule
+from moto.s3 import notifications
+from moto.server import main
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """One change of an object: what S3 would say about it on every path."""
+
+    version: str | None
+    sequencer: str
+    request_id: str = field(default_factory=lambda: secrets.token_hex(8).upper())
+
+
+_change: ContextVar[_Change] = ContextVar("change")
+_lock = threading.Lock()
+_last_sequence = 0
+
+
+def _next_sequencer() -> str:
+    """Hexadecimal, 18 digits like S3's; each is greater than the one before it."""
+    global _last_sequence  # noqa: PLW0603
+    with _lock:
+        _last_sequence = max(_last_sequence + 1, time.time_ns())
+        return f"00{_last_sequence:016X}"
+
+
+def _complete_s3_events() -> None:
+    send_event: Callable[..., None] = notifications.send_event
+    notification: Callable[..., Any] = notifications._get_s3_event
+    send_to_targets: Callable[..., None] = Rule.send_to_targets
+
+    def one_change(account_id: str, event_name: Any, bucket: Any, key: Any) -> None:
+        version = key.version_id if bucket.is_versioned else None
+        token = _change.set(_Change(version, _next_sequencer()))
+        try:
+            send_event(account_id, event_name, bucket, key)
+        finally:
+            _change.reset(token)
+
+    def complete_notification(*arguments: Any) -> Any:
+        body, change = notification(*arguments), _change.get()
+        for record in body["Records"]:
+            record["responseElements"] = {"x-amz-request-id": change.request_id}
+            record["s3"]["object"]["sequencer"] = change.sequencer
+            if change.version:
+                record["s3"]["object"]["versionId"] = change.version
+        return body
+
+    def complete_event(rule: Rule, event: Any, *arguments: Any, **options: Any) -> None:
+        if event.get("source") == "aws.s3" and (change := _change.get(None)):
+            document = {**event["detail"]["object"], "sequencer": change.sequencer}
+            # S3 writes `etag` here, and `eTag` in notifications; it names a version only where
+            # the bucket keeps them.
+            document["etag"] = document.pop("eTag", None) or document.get("etag")
+            if not change.version:
+                document.pop("version-id", None)
+            detail = {**event["detail"], "object": document, "request-id": change.request_id}
+            event = {**event, "detail": detail}
+        send_to_targets(rule, event, *arguments, **options)
+
+    notifications.send_event = one_change
+    notifications._get_s3_event = complete_notification
+    Rule.send_to_targets = complete_event  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    _complete_s3_events()
+    main()

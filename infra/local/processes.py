@@ -1,0 +1,212 @@
+"""Processes of the local stack: started, watched, restarted, and never left behind.
+
+Each child runs in a process group of its own, so that Ctrl-C reaches the parent only and the parent
+decides the order in which they stop; it writes to a log file of its own, so that an early death can
+be explained by its last words. On Linux a child also dies with its parent, even one killed with
+SIGKILL (see `launch`). That request is bound to the thread that started the child: start children
+from a thread that lives as long as they shall, such as the main one.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+from core.errors import TidegateError
+
+ROOT = Path(__file__).resolve().parents[2]
+"""Where the packages of this project lie: the children's working folder."""
+
+STOP_TIMEOUT = 8.0
+"""Seconds between SIGTERM and SIGKILL when a child is stopped."""
+
+_LAUNCH = Path(__file__).with_name("launch.py")
+_POLL = 0.05
+_LAST_LINES = 15
+
+Found = TypeVar("Found")
+
+
+class LocalStackError(TidegateError):
+    """The local stack could not do its part: a process died, or something took too long."""
+
+
+def wait_until(
+    predicate: Callable[[], Found | None],
+    timeout: float,
+    what: str,
+    *,
+    check: Callable[[], object] | None = None,
+) -> Found:
+    """Ask `predicate` until it answers something true, and return that.
+
+    `check` runs before every question and may raise to end the wait early, e.g. because the process
+    that is waited for has died. Raises `LocalStackError` naming `what` after `timeout` seconds.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        if check is not None:
+            check()
+        if found := predicate():
+            return found
+        if time.monotonic() > deadline:
+            raise LocalStackError(f"waited {timeout:g} s in vain: {what}")
+        time.sleep(_POLL)
+
+
+def free_port() -> int:
+    """A TCP port on 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on this port of 127.0.0.1 now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def program(name: str) -> str:
+    """The full path of a program that a Python package installed beside the interpreter."""
+    beside = Path(sys.executable).with_name(name)
+    return str(beside) if beside.exists() else name
+
+
+def python(module: str, *arguments: str) -> list[str]:
+    """The command that runs a module with this interpreter."""
+    return [sys.executable, "-m", module, *arguments]
+
+
+class Child:
+    """One supervised process: its command stays the same over restarts, its log grows."""
+
+    def __init__(
+        self, name: str, command: Sequence[str], env: Mapping[str, str], log: Path
+    ) -> None:
+        self.name = name
+        self.command = tuple(command)
+        self.env = dict(env)
+        self.log = log
+        self._process: subprocess.Popen[bytes] | None = None
+        self._group_gone = True
+        self._log_start = 0
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, also after the process has ended; None before the first start."""
+        return None if self._process is None else self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start it. Raises `LocalStackError` when there is no such program."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as output:
+            self._log_start = output.tell()
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(_LAUNCH), str(os.getpid()), *self.command],
+                env=self.env,
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                process_group=0,
+            )
+            self._group_gone = False
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the process and its group; nothing happens once both are gone."""
+        if self._process is not None and not self._group_gone:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, number)
+
+    def stop(self, timeout: float = STOP_TIMEOUT) -> None:
+        """Ask it to end, wait, and kill what is left of its group."""
+        if self._process is None:
+            return
+        if self.alive:
+            self.signal(signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout)
+        self.kill()
+
+    def kill(self) -> None:
+        """End it as a crash would: SIGKILL to the group, and wait until it is gone."""
+        if self._process is not None:
+            self.signal(signal.SIGKILL)
+            self._process.wait()
+            # From here on its number may belong to somebody else's process.
+            self._group_gone = True
+
+    def restart(self) -> None:
+        """Stop what runs, if anything does, and start it again."""
+        self.stop()
+        self.start()
+
+    def check(self) -> None:
+        """Raise `LocalStackError` with its last words if it has ended."""
+        if self._process is not None and (code := self._process.poll()) is not None:
+            how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+            raise LocalStackError(
+                f"{self.name} ended with {how}\n{self.last_words()}", fix=f"its log is {self.log}"
+            )
+
+    def last_words(self, lines: int = _LAST_LINES) -> str:
+        """The end of what it wrote since it was last started."""
+        return "\n".join(f"  | {line}" for line in self.output().splitlines()[-lines:])
+
+    def output(self) -> str:
+        """All that it wrote since it was last started."""
+        with suppress(FileNotFoundError), self.log.open("rb") as log:
+            log.seek(self._log_start)
+            return log.read().decode(errors="replace")
+        return ""
+
+
+class Processes:
+    """The children of one stack, in the order they were started; stops them in reverse."""
+
+    def __init__(self, logs: Path) -> None:
+        self.logs = logs
+        self._children: dict[str, Child] = {}
+
+    def start(self, name: str, command: Sequence[str], env: Mapping[str, str]) -> Child:
+        """Start a child under a name of its own. The command must name its program in full."""
+        if name in self._children:
+            raise ValueError(f"there is a process named {name} already")
+        child = Child(name, command, env, self.logs / f"{name}.log")
+        self._children[name] = child
+        child.start()
+        return child
+
+    def __getitem__(self, name: str) -> Child:
+        return self._children[name]
+
+    def __iter__(self) -> Iterator[Child]:
+        return iter(self._children.values())
+
+    def check(self) -> None:
+        """Raise `LocalStackError` for the first child that has ended."""
+        for child in self:
+            child.check()
+
+    def stop(self) -> None:
+        """Stop all, the last started first. Calling it twice does no harm."""
+        for child in reversed(list(self)):
+            child.stop()
