@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 
 def intake(settings: Settings, *, starter: WorkflowStarter | None = None) -> Intake:
-    """The intake of one process. Raises `SettingsError` when TIDEGATE_QUARANTINE is not set: nothing
-    may be accepted where nothing can be kept."""
+    """The intake of one process. Raises `SettingsError` when TIDEGATE_QUARANTINE is not set:
+    nothing may be accepted where nothing can be kept."""
     settings.require("quarantine")
     return Intake(
         starter=starter or _starter(settings),
@@ -37,9 +37,7 @@ def intake(settings: Settings, *, starter: WorkflowStarter | None = None) -> Int
 
 
 def validation(settings: Settings) -> EventValidationService:
-    return EventValidationService(
-        documents=settings.documents, max_bytes=settings.max_event_bytes
-    )
+    return EventValidationService(documents=settings.documents, max_bytes=settings.max_event_bytes)
 
 
 def documents(settings: Settings) -> DocumentStore:

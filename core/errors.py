@@ -146,3 +146,11 @@ class NotificationFailed(TransientError):
 
 class DocumentExists(TidegateError):
     """A conditional write (`If-None-Match: *`) found the document already there."""
+
+
+def named(code: str, message: str) -> PermanentError:
+    """A permanent error again, after it travelled through Temporal as a code and a message."""
+    kind = globals().get(code)
+    if isinstance(kind, type) and issubclass(kind, PermanentError):
+        return kind(message, fix="")
+    raise ValueError(f"{code} is not the code of a permanent error")

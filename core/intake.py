@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from core.domain.event import Event
 from core.domain.identity import workflow_id
 from core.domain.validation import EventValidationService
-from core.errors import PermanentError, TransientError
+from core.errors import PermanentError, TidegateError
 from core.formats.delivery import Arrival, Malformed
 from core.ports.workflow_starter import WorkflowStarter
 from core.quarantine import Quarantine
@@ -61,7 +61,7 @@ class Intake:
         async with self._slots:
             try:
                 return await self._accept(arrival)
-            except TransientError as error:
+            except TidegateError as error:  # a fault of the moment, or the operator's to mend
                 return _receipt(arrival, Verdict.RETRY, code=error.code, reason=str(error))
 
     async def _accept(self, arrival: Arrival) -> Receipt:
@@ -91,7 +91,7 @@ def _out_of_time(arrival: Arrival) -> Receipt:
         arrival,
         Verdict.RETRY,
         code="OutOfTime",
-        reason="the invocation's deadline came first; raise the function's timeout or shrink its batch",
+        reason="the deadline came first; raise the function's timeout or make its batches smaller",
     )
 
 
@@ -108,15 +108,13 @@ def _receipt(
     started = verdict in (Verdict.STARTED, Verdict.DUPLICATE)
     return Receipt(
         verdict=verdict,
-        event_id=event and event.id,
-        key=event and event.key,
+        event_id=event.id if event else None,
+        key=event.key if event else None,
         workflow_id=workflow_id(event.key) if event and started else None,
         run_id=run_id,
         fresh=event.fresh if event else False,
         code=code,
         reason=reason,
         quarantine_uri=quarantine_uri,
-        time=event and event.time,
+        time=event.time if event else None,
     )
-
-

@@ -8,6 +8,7 @@ beside its record.
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -125,10 +126,8 @@ class Quarantine:
             headers=headers,
             body=body,
         )
-        try:
+        with contextlib.suppress(DocumentExists):  # the same original, delivered again
             await self._put(record.uri, record.to_json(), if_absent=True)
-        except DocumentExists:
-            pass  # the same original, delivered again
         return record.uri
 
     async def get(self, id: str) -> Record:
@@ -154,7 +153,7 @@ class Quarantine:
             replayed=note,
         )
 
-    async def list(self) -> AsyncIterator[Record]:
+    async def records(self) -> AsyncIterator[Record]:
         """All records, replayed ones too."""
         async for document in self._store.list(self._root):
             name = document.uri.removeprefix(self._root)
@@ -170,9 +169,7 @@ class Quarantine:
         async def chunks() -> AsyncIterator[bytes]:
             yield json.dumps(value, ensure_ascii=False, indent=1).encode(errors="surrogatepass")
 
-        await self._store.write(
-            uri, chunks(), content_type="application/json", if_absent=if_absent
-        )
+        await self._store.write(uri, chunks(), content_type="application/json", if_absent=if_absent)
 
     async def _get(self, uri: str) -> bytes:
         return b"".join([chunk async for chunk in self._store.read(DocumentRef(uri=uri))])

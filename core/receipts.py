@@ -1,4 +1,4 @@
-"""Receipts: what became of each event. Every listener translates them into its platform's answer."""
+"""Receipts: what became of each event. A listener turns them into its platform's answer."""
 
 from __future__ import annotations
 
@@ -43,4 +43,5 @@ class Receipt:
     def to_json(self) -> dict[str, Any]:
         """The fields that are known, as a JSON object."""
         values = {name: getattr(self, name) for name in self.__slots__}
-        return {name: value for name, value in values.items() if value not in (None, False)}
+        known = {name: value for name, value in values.items() if value not in (None, False)}
+        return {**known, "verdict": self.verdict.value}

@@ -7,12 +7,14 @@ which the default converter and the workers' converter write alike (docs/decisio
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.converter import DataConverter
 from temporalio.envconfig import ClientConfigProfile
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RetryConfig, RPCError, RPCStatusCode
@@ -24,7 +26,6 @@ from core.errors import InvalidEvent, SettingsError, TemporalUnavailable
 from core.ports.workflow_starter import Start
 
 if TYPE_CHECKING:
-    from temporalio.converter import DataConverter
     from temporalio.runtime import Runtime
 
 _FIX: Final = (
@@ -58,11 +59,15 @@ async def connect(
         raise SettingsError(f"the Temporal settings cannot be read: {error}", fix=_FIX) from error
     if not config.get("target_host"):
         raise SettingsError("no Temporal server is configured", fix=_FIX)
-    if converter is not None:
-        config["data_converter"] = converter
     retries = RetryConfig(max_elapsed_time_millis=int(patience * 1000))
     try:
-        return await Client.connect(**config, retry_config=retries, runtime=runtime, lazy=lazy)
+        return await Client.connect(
+            **config,
+            data_converter=converter or DataConverter.default,
+            retry_config=retries,
+            runtime=runtime,
+            lazy=lazy,
+        )
     except (RuntimeError, ValueError) as error:
         raise TemporalUnavailable(f"{config['target_host']}: {error}") from error
 
@@ -78,21 +83,25 @@ class TemporalStarter:
         self._make_client = make_client
         self._timeout = timedelta(seconds=timeout)
         self._client: Client | None = None
+        self._lock = asyncio.Lock()
 
     async def start(self, event: Event) -> Start:
-        client, kept = self._client, self._client is not None
-        if client is None:
-            client = self._client = await self._make_client()
+        client, kept = await self._current(stale=None)
         try:
             return await self._start(client, event)
         except TemporalUnavailable:
-            if self._client is client:
-                self._client = None
             if not kept:
                 raise
-        if self._client is None:
-            self._client = await self._make_client()
-        return await self._start(self._client, event)
+        client, _ = await self._current(stale=client)
+        return await self._start(client, event)
+
+    async def _current(self, *, stale: Client | None) -> tuple[Client, bool]:
+        """The client, unless it is the `stale` one, and whether it was there before."""
+        async with self._lock:
+            kept = self._client is not None and self._client is not stale
+            if self._client is None or self._client is stale:
+                self._client = await self._make_client()
+            return self._client, kept
 
     async def _start(self, client: Client, event: Event) -> Start:
         id = workflow_id(event.key)

@@ -27,7 +27,15 @@ KEY_ATTRIBUTE: Final = "tidegatekey"
 FRESH_ATTRIBUTE: Final = "tidegatefresh"
 _OWN_ATTRIBUTES: Final = (KEY_ATTRIBUTE, FRESH_ATTRIBUTE)
 
-_TEXT_ATTRIBUTES: Final = ("id", "source", "type", "subject", "time", "datacontenttype", "dataschema")
+_TEXT_ATTRIBUTES: Final = (
+    "id",
+    "source",
+    "type",
+    "subject",
+    "time",
+    "datacontenttype",
+    "dataschema",
+)
 _REQUIRED: Final = ("id", "source", "type")
 _RESERVED: Final = frozenset((*_TEXT_ATTRIBUTES, "specversion", "data", "data_base64"))
 _EXTENSION_NAME: Final = re.compile(r"[a-z0-9]{1,64}")
@@ -123,7 +131,7 @@ class Event:
 
     @property
     def size(self) -> int:
-        """Bytes of the wire form as JSON in UTF-8. Raises `InvalidEvent` for what JSON cannot say."""
+        """Bytes of the wire form as JSON in UTF-8. Raises `InvalidEvent` if JSON cannot say it."""
         return len(encode(self.to_wire()))
 
 

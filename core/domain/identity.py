@@ -54,7 +54,7 @@ def cloudevent_key(source: str, id: str) -> str:
 
 
 def message_key(queue: str, message_id: str) -> str:
-    """`queue/id` for a message without an identity of its own, e.g. `sqs:eu-west-1:1:orders/5f2e`."""
+    """`queue/id` for a message without an identity of its own: `sqs:eu-west-1:1:orders/5f2e`."""
     return f"{queue}/{message_id}"
 
 

@@ -9,7 +9,7 @@ from core.errors import DocumentRefused, InvalidEvent
 
 
 def is_within(uri: str, roots: Sequence[str]) -> bool:
-    """Whether a URI lies under one of the roots. `s3://docs` covers the bucket `docs`, not `docs2`."""
+    """Whether a URI lies under a root. `s3://docs` covers the bucket `docs`, not `docs2`."""
     if any(part in ("..", ".") for part in uri.split("/")):
         return False
     return any(uri.startswith(root if root.endswith("/") else f"{root}/") for root in roots)
@@ -18,7 +18,8 @@ def is_within(uri: str, roots: Sequence[str]) -> bool:
 class EventValidationService:
     """Checks events against what the operator allows.
 
-    `documents` are the URI prefixes that events may refer to, `max_bytes` the largest event as JSON.
+    `documents` are the URI prefixes that events may refer to, `max_bytes` the largest event in
+    JSON.
     """
 
     def __init__(self, *, documents: Sequence[str], max_bytes: int) -> None:

@@ -58,7 +58,7 @@ class Arrival:
 
 
 def read(delivery: Delivery) -> list[Arrival]:
-    """All arrivals of a delivery, in its order. Never raises: what cannot be read is `Malformed`."""
+    """All arrivals of a delivery, in order. Never raises: what cannot be read is `Malformed`."""
     parse = import_module(FORMATS[delivery.format]).parse
     items: list[Event | Malformed]
     try:

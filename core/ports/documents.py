@@ -43,5 +43,5 @@ class DocumentStore(Protocol):
         ...
 
     def list(self, prefix: str) -> AsyncIterator[DocumentRef]:
-        """References to all documents whose URI starts with `prefix`, in the order of their URIs."""
+        """All documents whose URI starts with `prefix`, in the order of their URIs."""
         ...

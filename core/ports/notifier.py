@@ -11,7 +11,7 @@ from typing import Protocol
 class Notification:
     """One message to people.
 
-    `key` names the page and stays the same over retries, so that a channel that can may drop repeats.
+    `key` names the page and stays the same over retries: a channel that can may drop repeats.
     """
 
     key: str

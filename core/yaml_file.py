@@ -1,0 +1,92 @@
+"""YAML files that people write: read strictly, and complained about by file, line and field."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from core.errors import ConfigFileError
+
+Model = TypeVar("Model", bound=BaseModel)
+Location = tuple[int | str, ...]
+
+
+def load(path: Path, model: type[Model]) -> Model:
+    """The file as a `model`. Raises `ConfigFileError` with every problem in it."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigFileError([f"{path}: cannot be read: {error}"]) from error
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        if root is None:
+            raise ConfigFileError([f"{path}: it is empty"])
+        problems = [f"{path}:{problem}" for problem in _duplicates(root)]
+        value = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else f"{path}"
+        what = getattr(error, "problem", None) or str(error)
+        raise ConfigFileError([f"{where}: not YAML: {what}"]) from error
+    if problems:
+        raise ConfigFileError(problems)
+    try:
+        return model.model_validate(value)
+    except ValidationError as invalid:
+        found = [_problem(path, root, error) for error in invalid.errors(include_url=False)]
+        raise ConfigFileError(list(dict.fromkeys(found))) from invalid
+
+
+def _problem(path: Path, root: yaml.Node, error: Any) -> str:
+    location = tuple(error["loc"])
+    unknown = error["type"] == "extra_forbidden"
+    node, field = _find(root, location, key=unknown)
+    what = "there is no such field" if unknown else error["msg"].removeprefix("Value error, ")
+    mark = node.start_mark
+    return f"{path}:{mark.line + 1}:{mark.column + 1}: {field or 'the file'}: {what}"
+
+
+def _find(root: yaml.Node, location: Location, *, key: bool) -> tuple[yaml.Node, str]:
+    """The node nearest to a location of pydantic's, and its name, like `routes[1].match.any[0]`.
+
+    Parts of a location that are not in the file (the names of a union's members) are passed over;
+    a field that is missing is reported at the mapping that lacks it. With `key`, the node is the
+    last field's name rather than its value.
+    """
+    node, name = root, ""
+    for position, part in enumerate(location):
+        last = position == len(location) - 1
+        if isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            if part < len(node.value):
+                node, name = node.value[part], f"{name}[{part}]"
+        elif isinstance(node, yaml.MappingNode) and isinstance(part, str):
+            for field, value in node.value:
+                if field.value == part:
+                    node = field if key and last else value
+                    name = f"{name}.{part}".lstrip(".")
+                    break
+            else:
+                if last and part.isidentifier() and part.islower():
+                    name = f"{name}.{part}".lstrip(".")
+    return node, name
+
+
+def _duplicates(node: yaml.Node, name: str = "") -> list[str]:
+    """A mapping that has one field twice: YAML forbids it, its Python reader takes the last."""
+    found: list[str] = []
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for field, value in node.value:
+            path = f"{name}.{field.value}".lstrip(".")
+            if str(field.value) in seen:
+                mark = field.start_mark
+                found.append(f"{mark.line + 1}:{mark.column + 1}: {path}: it is there twice")
+            seen.add(str(field.value))
+            found += _duplicates(value, path)
+    elif isinstance(node, yaml.SequenceNode):
+        for position, item in enumerate(node.value):
+            found += _duplicates(item, f"{name}[{position}]")
+    return found

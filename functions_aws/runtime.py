@@ -1,0 +1,142 @@
+"""What every Lambda listener shares: one event loop and one intake per process, telemetry, and how
+receipts become Lambda's answers.
+
+Importing this connects to nothing; the first event does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools.metrics import MetricUnit
+
+from core import bootstrap
+from core.domain.event import parse_time
+from core.errors import TransientError
+from core.formats.delivery import Arrival, Delivery, read
+from core.intake import Intake
+from core.receipts import Receipt, Verdict
+from core.settings import Settings
+from functions_aws import sqs
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+logger = Logger(service="tidegate")
+metrics = Metrics(namespace="Tidegate", service="tidegate")
+tracer = Tracer(service="tidegate")
+
+_METRICS: Final = {
+    Verdict.STARTED: "Accepted",
+    Verdict.DUPLICATE: "Duplicate",
+    Verdict.QUARANTINED: "Quarantined",
+    Verdict.RETRY: "Retried",
+}
+EVENT_AGE: Final = "EventAge"
+"""Metric: milliseconds from the event's own time to its receipt."""
+
+
+class NotAccepted(TransientError):
+    """Part of a delivery could not be accepted now, and Lambda must deliver all of it again."""
+
+    fix = "Lambda retries by itself; see the log lines with verdict retry"
+
+
+@cache
+def settings() -> Settings:
+    """The process's settings. Raises `SettingsError`, and then Lambda delivers again."""
+    return Settings.from_env()
+
+
+@cache
+def loop() -> asyncio.Runner:
+    """The process's one event loop; the Temporal client lives on it across invocations."""
+    return asyncio.Runner()
+
+
+@cache
+def intake() -> Intake:
+    return bootstrap.intake(settings())
+
+
+def accept(deliveries: Sequence[Delivery], context: LambdaContext) -> list[list[Receipt]]:
+    """The receipts of each delivery. All starts run at once, and end before the deadline."""
+    batches = [read(delivery) for delivery in deliveries]
+    arrivals = [arrival for batch in batches for arrival in batch]
+    receipts = iter(loop().run(intake().accept(arrivals, time_left=time_left(context))))
+    return [[_record(next(receipts), arrival) for arrival in batch] for batch in batches]
+
+
+def time_left(context: LambdaContext) -> float:
+    """Seconds that this invocation may still work on events."""
+    return max(context.get_remaining_time_in_millis() / 1000 - settings().deadline_margin, 0.05)
+
+
+def answer(format: str, event: Any, context: LambdaContext) -> Any:
+    """What a listener for `format` answers to Lambda.
+
+    For a batch from SQS `{"batchItemFailures": [...]}` with those that must come again; else the
+    receipts of the invocation as JSON. Raises `NotAccepted` when that must be delivered again.
+    """
+    if sqs.is_batch(event):
+        return _answer_queue(format, event["Records"], context)
+    # Lambda hands over what it parsed; the original bytes of a direct invocation are not to be had.
+    body = json.dumps(event).encode()
+    [receipts] = accept([Delivery(format=format, body=body, unique=uuid.uuid4().hex)], context)
+    if not _settled(receipts):
+        again = [receipt for receipt in receipts if not receipt.settled]
+        raise NotAccepted(f"{len(again)} of {len(receipts)} events not accepted: {again[0].reason}")
+    return [receipt.to_json() for receipt in receipts]
+
+
+def _answer_queue(
+    format: str, records: Sequence[dict[str, Any]], context: LambdaContext
+) -> dict[str, Any]:
+    """On a FIFO queue one record follows another, and after the first that must come again no other
+    is touched, so that their order stays. Source: AWS Lambda, "Reporting batch item failures"."""
+    deliveries = [sqs.delivery(format, record) for record in records]
+    if sqs.is_fifo(records[0]):
+        failed = _in_order(deliveries, context)
+    else:
+        outcomes = accept(deliveries, context)
+        failed = [n for n, receipts in enumerate(outcomes) if not _settled(receipts)]
+    return {"batchItemFailures": [{"itemIdentifier": records[n]["messageId"]} for n in failed]}
+
+
+def _in_order(deliveries: Sequence[Delivery], context: LambdaContext) -> list[int]:
+    for position, delivery in enumerate(deliveries):
+        [receipts] = accept([delivery], context)
+        if not _settled(receipts):
+            return list(range(position, len(deliveries)))
+    return []
+
+
+def _settled(receipts: Sequence[Receipt]) -> bool:
+    return all(receipt.settled for receipt in receipts)
+
+
+def _record(receipt: Receipt, arrival: Arrival) -> Receipt:
+    """Log and count one receipt."""
+    metrics.add_metric(name=_METRICS[receipt.verdict], unit=MetricUnit.Count, value=1)
+    if receipt.time and (age := _age(receipt.time)) is not None:
+        metrics.add_metric(name=EVENT_AGE, unit=MetricUnit.Milliseconds, value=age)
+    line = {**receipt.to_json(), "message_id": arrival.delivery.headers.get("message-id")}
+    if receipt.verdict in (Verdict.STARTED, Verdict.DUPLICATE):
+        logger.info("event %s", receipt.verdict, extra={"receipt": line})
+    else:
+        logger.warning("event %s: %s", receipt.verdict, receipt.reason, extra={"receipt": line})
+    return receipt
+
+
+def _age(time: str) -> float | None:
+    try:
+        return max((datetime.now(UTC) - parse_time(time)).total_seconds() * 1000, 0.0)
+    except (ValueError, OverflowError):
+        return None

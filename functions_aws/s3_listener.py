@@ -1,0 +1,18 @@
+"""Lambda handler for S3: object changes that come directly, by SQS, SNS or EventBridge."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from functions_aws.runtime import answer, logger, metrics, tracer
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics(capture_cold_start_metric=True)
+@tracer.capture_lambda_handler(capture_response=False)
+def handler(event: Any, context: LambdaContext) -> Any:
+    """See `functions_aws.runtime.answer`."""
+    return answer("s3", event, context)

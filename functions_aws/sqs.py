@@ -1,0 +1,67 @@
+"""SQS as Lambda hands it over: batches of records, and each record as a delivery.
+
+Source: AWS Lambda, "Using Lambda with Amazon SQS".
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+from core.formats.delivery import Delivery
+
+
+def is_batch(event: object) -> bool:
+    """Whether the invocation is a batch from SQS that can be answered record by record."""
+    records = event.get("Records") if isinstance(event, dict) else None
+    return isinstance(records, list) and bool(records) and all(map(_is_record, records))
+
+
+def _is_record(record: object) -> bool:
+    return (
+        isinstance(record, dict)
+        and record.get("eventSource") == "aws:sqs"
+        and isinstance(record.get("messageId"), str)
+        and isinstance(record.get("body"), str)
+    )
+
+
+def is_fifo(record: dict[str, Any]) -> bool:
+    """Whether the record comes from a queue that keeps an order."""
+    return str(record.get("eventSourceARN")).endswith(".fifo")
+
+
+def delivery(format: str, record: dict[str, Any]) -> Delivery:
+    """One record. The sender's string attributes become headers; ours go before theirs."""
+    arn = str(record.get("eventSourceARN") or "")
+    headers = _sender_headers(record.get("messageAttributes"))
+    headers["queue"] = arn.removeprefix("arn:aws:") or "sqs"
+    headers["message-id"] = record["messageId"]
+    if sent := _sent_at(record.get("attributes")):
+        headers["sent-at"] = sent
+    return Delivery(
+        format=format,
+        body=record["body"].encode(errors="surrogatepass"),
+        headers=headers,
+        unique=uuid.uuid4().hex,
+    )
+
+
+def _sender_headers(attributes: object) -> dict[str, str]:
+    if not isinstance(attributes, dict):
+        return {}
+    return {
+        name.lower(): value["stringValue"]
+        for name, value in attributes.items()
+        if isinstance(value, dict) and isinstance(value.get("stringValue"), str)
+    }
+
+
+def _sent_at(attributes: object) -> str | None:
+    sent = attributes.get("SentTimestamp") if isinstance(attributes, dict) else None
+    try:
+        moment = datetime.fromtimestamp(int(sent) / 1000, UTC) if sent else None
+    except (TypeError, ValueError, OverflowError, OSError):
+        return None
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else None

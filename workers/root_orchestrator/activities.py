@@ -1,0 +1,46 @@
+"""Activities of the root orchestrator: thin adapters over the domain's services."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from temporalio import activity
+
+from core.domain.routing import Child, WorkflowRouter
+from core.domain.validation import EventValidationService
+from core.errors import named
+from core.quarantine import Quarantine
+from workers.errors import typed_failures
+
+
+class RootActivities:
+    """Bound to the services of one worker process."""
+
+    def __init__(
+        self,
+        *,
+        validation: EventValidationService,
+        router: WorkflowRouter,
+        quarantine: Quarantine,
+    ) -> None:
+        self._validation = validation
+        self._router = router
+        self._quarantine = quarantine
+
+    @activity.defn
+    async def validate(self, wire: dict[str, Any]) -> None:
+        """Fails, not to be retried, as `InvalidEvent` or `DocumentRefused`."""
+        with typed_failures():
+            self._validation.read(wire)
+
+    @activity.defn
+    async def route(self, wire: dict[str, Any]) -> Child:
+        """Fails, not to be retried, as `NoRoute` or `InvalidChildId`."""
+        with typed_failures():
+            return self._router.child(self._validation.read(wire))
+
+    @activity.defn
+    async def quarantine(self, wire: dict[str, Any], code: str, reason: str) -> str:
+        """Keep the event that the orchestrator gives up; returns the record's URI."""
+        with typed_failures():
+            return await self._quarantine.keep_event(wire, named(code, reason), started=False)

@@ -1,0 +1,116 @@
+"""The root orchestrator: validate, route, start the child, and end.
+
+One short workflow per event. Its result says what it did; what it cannot do makes it fail with a
+typed error, with the event kept in quarantine beside.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, NoReturn
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    FailureError,
+    WorkflowAlreadyStartedError,
+)
+from temporalio.workflow import ParentClosePolicy
+
+from core.contracts import ROOT_WORKFLOW
+from core.domain.routing import Child, WhenRunning
+from core.errors import ChildAlreadyRunning
+from workers.root_orchestrator.activities import RootActivities
+
+_DECISION: Any = {
+    "start_to_close_timeout": timedelta(seconds=10),
+    "retry_policy": RetryPolicy(maximum_attempts=3),
+}
+_ROUNDS = 10
+"""How often a child may close between two looks at it before the orchestrator gives up."""
+
+
+@workflow.defn(name=ROOT_WORKFLOW)
+class RootOrchestratorWorkflow:
+    """Takes one event in its wire form. Result: `{route, workflow, child_id, run_id, action}` where
+    the action is `started` or `signalled`."""
+
+    @workflow.run
+    async def run(self, wire: dict[str, Any]) -> dict[str, Any]:
+        try:
+            await workflow.execute_local_activity_method(RootActivities.validate, wire, **_DECISION)
+            child = await workflow.execute_local_activity_method(
+                RootActivities.route, wire, **_DECISION
+            )
+        except ActivityError as error:
+            if isinstance(error.cause, ApplicationError) and error.cause.non_retryable:
+                await self._give_up(wire, error.cause.type or "", error.cause.message)
+            raise
+        action, id, run_id = await self._hand_over(wire, child)
+        return {
+            "route": child.route,
+            "workflow": child.workflow,
+            "child_id": id,
+            "run_id": run_id,
+            "action": action,
+        }
+
+    async def _hand_over(self, wire: dict[str, Any], child: Child) -> tuple[str, str, str | None]:
+        """Start the child, or do what its route says when it runs already."""
+        for _ in range(_ROUNDS):
+            try:
+                return "started", child.id, await _start(wire, child, child.id)
+            except WorkflowAlreadyStartedError:
+                if child.when_running is WhenRunning.REJECT:
+                    break
+            if child.when_running is WhenRunning.START_NEW:
+                return "started", child.next_id, await _start_once(wire, child)
+            running = workflow.get_external_workflow_handle(child.id)
+            try:
+                await running.signal(child.signal or "", wire)
+            except FailureError:
+                workflow.logger.info("child %s closed before its signal", child.id)
+            else:
+                return "signalled", child.id, None
+        reason = f"child {child.id} of route {child.route} runs already"
+        return await self._give_up(
+            wire, ChildAlreadyRunning.__name__, f"event {wire.get('tidegatekey')}: {reason}"
+        )
+
+    async def _give_up(self, wire: dict[str, Any], code: str, reason: str) -> NoReturn:
+        uri = await workflow.execute_activity_method(
+            RootActivities.quarantine,
+            args=[wire, code, reason],
+            start_to_close_timeout=timedelta(seconds=60),
+        )
+        raise ApplicationError(f"{reason}; kept as {uri}", type=code, non_retryable=True)
+
+
+async def _start(wire: dict[str, Any], child: Child, id: str) -> str | None:
+    handle = await workflow.start_child_workflow(
+        child.workflow,
+        wire,
+        id=id,
+        task_queue=child.task_queue,
+        parent_close_policy=ParentClosePolicy.ABANDON,
+        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        execution_timeout=_duration(child.execution_timeout),
+        run_timeout=_duration(child.run_timeout),
+        task_timeout=_duration(child.task_timeout),
+        static_summary=f"{wire.get('type')} {wire.get('subject') or wire.get('id')}"[:200],
+    )
+    return handle.first_execution_run_id
+
+
+async def _start_once(wire: dict[str, Any], child: Child) -> str | None:
+    """Start under the event's own ID; when that runs already, this event has started it."""
+    try:
+        return await _start(wire, child, child.next_id)
+    except WorkflowAlreadyStartedError:
+        return None
+
+
+def _duration(seconds: float | None) -> timedelta | None:
+    return timedelta(seconds=seconds) if seconds else None
