@@ -1,0 +1,137 @@
+"""The incident report that people and programs upload, as a published model.
+
+Its JSON Schema is docs/schemas/incident-report.schema.json. A field that the model does not know is
+not refused, because an outage must not go unheard for a stray field; it is left out, its name is
+kept in `ignored`, and the timeline says so. `reading` turns documents into this.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
+from pydantic.json_schema import SkipJsonSchema
+
+from core.domain.incident.problems import problems_of
+from core.domain.incident.text import Line, Text, one_line, shortened
+from core.errors import InvalidReport
+
+SUMMARY_CHARS: Final = 2000
+_WEB: Final = re.compile(r"https?://\S+", re.IGNORECASE)
+_NAMES_KEPT, _NAME_CHARS = 20, 60
+
+
+def _web_address(text: str) -> str:
+    if not _WEB.fullmatch(text):
+        raise ValueError("not an http or https address")
+    return text
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("not a moment that has a date in UTC") from None
+
+
+_Short = Annotated[Line, StringConstraints(min_length=1, max_length=200)]
+_Link = Annotated[Line, StringConstraints(max_length=2048), AfterValidator(_web_address)]
+_Label = Annotated[Line, StringConstraints(min_length=1, max_length=63)]
+_LabelValue = Annotated[Line, Field(coerce_numbers_to_str=True), StringConstraints(max_length=1000)]
+
+
+class IncidentReport(BaseModel):
+    """An incident as it is reported. Only the title is required."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="ignore",
+        title="Tidegate incident report",
+        json_schema_extra={"$schema": "https://json-schema.org/draft/2020-12/schema"},
+    )
+
+    title: _Short = Field(description="What is wrong, in one line.")
+    severity: _Short | None = Field(
+        default=None,
+        description="critical, high, medium, low or info; without it, or with another word, "
+        "the incident counts as medium and its timeline says so.",
+        examples=["critical", "high", "medium", "low", "info"],
+    )
+    service: _Short | None = Field(default=None, description="What is affected.")
+    summary: Annotated[Text, StringConstraints(max_length=SUMMARY_CHARS)] | None = Field(
+        default=None,
+        description="A paragraph for whoever is paged; without it, the description's beginning.",
+    )
+    description: Annotated[Text, StringConstraints(max_length=100_000)] | None = Field(
+        default=None,
+        description="Everything known. In Markdown and text documents, the text itself.",
+    )
+    started_at: Annotated[AwareDatetime, AfterValidator(_in_utc)] | None = Field(
+        default=None, description="When it began: RFC 3339, with its time zone."
+    )
+    reporter: _Short | None = Field(default=None, description="Who or what reports it.")
+    labels: Mapping[_Label, _LabelValue] = Field(
+        default_factory=dict, max_length=50, description="Anything else, by name."
+    )
+    links: tuple[_Link, ...] = Field(
+        default=(),
+        max_length=50,
+        description="Dashboards, logs, runbooks: http or https addresses.",
+    )
+    ignored: SkipJsonSchema[tuple[str, ...]] = Field(default=(), repr=False)
+    """Names of fields of the document that are not in this model."""
+
+    def brief(self) -> IncidentReport:
+        """The report with its description reduced to a summary, as a workflow may carry it: the
+        document itself stays in its store."""
+        summary = self.summary or shortened(self.description or "", SUMMARY_CHARS) or None
+        return self.model_copy(update={"summary": summary, "description": None})
+
+
+def report_of(fields: object, *, where: str) -> IncidentReport:
+    """The report that a JSON or YAML object spells out; empty fields count as absent.
+
+    `where` names the document in the error. Raises `InvalidReport` with every problem by field.
+    """
+    if not isinstance(fields, Mapping):
+        raise invalid(where, ["the whole: is not an object with at least a title"])
+    given = {name: value for name, value in fields.items() if not _is_empty(value)}
+    unknown = [str(name) for name in given if name not in _FIELDS]
+    known = {name: value for name, value in given.items() if name in _FIELDS}
+    known["ignored"] = [_readable(name) for name in unknown[:_NAMES_KEPT]]
+    try:
+        return IncidentReport.model_validate(known)
+    except ValidationError as error:
+        raise invalid(where, problems_of(error)) from None
+
+
+def invalid(where: str, problems: list[str]) -> InvalidReport:
+    """The error for a document with these problems."""
+    return InvalidReport(f"{where} is not an incident report: {one_line('; '.join(problems))}")
+
+
+def json_schema() -> dict[str, Any]:
+    """The published schema, for editors and senders."""
+    return IncidentReport.model_json_schema()
+
+
+def _is_empty(value: object) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _readable(name: str) -> str:
+    return shortened(str(one_line(name)), _NAME_CHARS)
+
+
+_FIELDS: Final = frozenset(IncidentReport.model_fields) - {"ignored"}
