@@ -3,7 +3,8 @@
     S3 bucket --(ObjectCreated, prefix incidents/)--> events queue ---> events dead-letter queue
                                                      messages queue --> messages dead-letter queue
 
-The same pieces as in template.yaml, on moto's server (see `aws_server`), which keeps them in memory.
+The same pieces as in template.yaml, on moto's server (see `aws_server`), which forgets them when it
+stops.
 
 Two numbers differ from a deployment, for one reason: nobody wants to wait on a laptop. A deployed
 queue hides a message for six times its function's timeout and moves it aside after five receives,
@@ -18,7 +19,7 @@ import os
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 from botocore.config import Config
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
-REGION = "eu-west-1"
+REGION: Final = "eu-west-1"
 BUCKET = "tidegate-documents"
 INCIDENTS, REPORTS, QUARANTINE = "incidents/", "reports/", "quarantine/"
 EVENTS_QUEUE, MESSAGES_QUEUE = "tidegate-events", "tidegate-messages"
@@ -47,7 +48,7 @@ MAX_RECEIVES = 200
 """Receives before a message goes to its dead-letter queue; at five seconds each, a quarter hour."""
 
 _START_TIMEOUT = 60.0
-_CREDENTIALS = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
+_ACCESS_KEY = "local"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +104,7 @@ class Aws:
         self.s3.create_bucket(
             Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
         )
-        self.s3.put_bucket_versioning(
-            Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"}
-        )
+        self.s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
         if bridge:
             self._bridge_to(events)
         self.s3.put_bucket_notification_configuration(
@@ -115,7 +114,9 @@ class Aws:
                     {
                         "QueueArn": events.arn,
                         "Events": ["s3:ObjectCreated:*"],
-                        "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": INCIDENTS}]}},
+                        "Filter": {
+                            "Key": {"FilterRules": [{"Name": "prefix", "Value": INCIDENTS}]}
+                        },
                     }
                 ],
                 **({"EventBridgeConfiguration": {}} if bridge else {}),
@@ -188,8 +189,8 @@ def aws_environment(endpoint: str) -> dict[str, str]:
     """What boto3 in a child must find, so that it speaks to this machine and to no account."""
     return {
         "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": _CREDENTIALS["aws_access_key_id"],
-        "AWS_SECRET_ACCESS_KEY": _CREDENTIALS["aws_secret_access_key"],
+        "AWS_ACCESS_KEY_ID": _ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": _ACCESS_KEY,
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -199,8 +200,12 @@ def aws_environment(endpoint: str) -> dict[str, str]:
 
 
 def _client(service: Any, endpoint: str) -> Any:
-    return boto3.session.Session(**_CREDENTIALS, region_name=REGION).client(
-        service, endpoint_url=endpoint, config=Config(proxies={}, retries={"total_max_attempts": 3})
+    return boto3.session.Session(region_name=REGION).client(
+        service,
+        endpoint_url=endpoint,
+        aws_access_key_id=_ACCESS_KEY,
+        aws_secret_access_key=_ACCESS_KEY,
+        config=Config(proxies={}, retries={"total_max_attempts": 3}),
     )
 
 

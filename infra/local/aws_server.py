@@ -80,8 +80,8 @@ def _complete_s3_events() -> None:
         send_to_targets(rule, event, *arguments, **options)
 
     notifications.send_event = one_change
-    notifications._get_s3_event = complete_notification
-    Rule.send_to_targets = complete_event  # type: ignore[method-assign]
+    notifications._get_s3_event = complete_notification  # type: ignore[assignment]
+    Rule.send_to_targets = complete_event  # type: ignore[assignment, method-assign]
 
 
 if __name__ == "__main__":

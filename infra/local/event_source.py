@@ -24,7 +24,6 @@ import json
 import logging
 import os
 import signal
-import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -175,7 +174,7 @@ def failures(answer: object, sent: set[str]) -> set[str]:
 
 def retry_delay(receives: int) -> int:
     """Seconds until a message that was received so many times, and failed, comes back."""
-    return min(2 ** (receives - 1), _SLOWEST_RETRY)
+    return min(1 << (receives - 1), _SLOWEST_RETRY)
 
 
 def _record(message: MessageTypeDef, arn: str) -> dict[str, Any]:
@@ -277,4 +276,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,9 +1,9 @@
 """A pager for the local stack: takes whatever is posted to it, prints it, and shows what it took.
 
-    POST /<who>     a page for somebody, as apprise's `json://host:port/<who>` sends it
-    GET  /pages     everything that arrived, oldest first
+POST /<who>     a page for somebody, as apprise's `json://host:port/<who>` sends it
+GET  /pages     everything that arrived, oldest first
 
-    python -m infra.local.pager --port 8400
+python -m infra.local.pager --port 8400
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ class Workflow:
 
 
 class Temporal:
-    """What runs on a server, for scripts that are not asynchronous. Make it with `temporal_view`."""
+    """What runs on a server, for scripts that are not asynchronous; see `temporal_view`."""
 
     def __init__(self, runner: asyncio.Runner, client: Client) -> None:
         self._runner = runner
@@ -145,7 +145,7 @@ class Temporal:
         return self._run(handle.query(name, rpc_timeout=_RPC_TIMEOUT))
 
     def update(self, workflow_id: str, name: str, argument: Mapping[str, Any]) -> Any:
-        """The answer of an update. Its `command_id` is the update's ID, so that it may be repeated."""
+        """The answer of an update; `command_id` is the update's ID, so that it may be repeated."""
         handle = self._client.get_workflow_handle(workflow_id)
         return self._run(handle.execute_update(name, argument, id=argument["command_id"]))
 

@@ -1,0 +1,108 @@
+"""`tidegate dev`: the whole house on this machine until Ctrl-C.
+
+Watches its children: a worker, a listener or a Temporal server that dies is named and started
+again, as a platform would do it; one that dies over and over ends everything with its last words.
+The AWS server keeps its state in memory, so its death is the end, too.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from pathlib import Path
+from typing import NoReturn
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from core.errors import TidegateError
+from infra.local.aws import BUCKET, INCIDENTS, QUARANTINE, REPORTS
+from infra.local.processes import LocalStackError
+from infra.local.stack import (
+    STATE,
+    Endpoints,
+    LocalStack,
+    announced,
+    interruptible,
+    well_known_ports,
+)
+
+_WATCH = 0.5
+_DEATHS, _WITHIN = 3, 60.0
+_MORTAL = ("aws",)
+
+
+def run_dev(*, state: Path = STATE, keep: bool = False, console: Console | None = None) -> int:
+    """Run the stack until Ctrl-C or SIGTERM; returns the exit code, 1 when it could not go on.
+
+    With `keep` Temporal starts with the workflows of the last time.
+    """
+    console = console or Console()
+    state.mkdir(parents=True, exist_ok=True)
+    if (other := Endpoints.read(state)) is not None:
+        console.print(f"[red]A stack runs here already, as process {other.pid}.[/]")
+        return 1
+    ports, remarks = well_known_ports()
+    for remark in remarks:
+        console.print(f"[yellow]{remark}[/]")
+    with interruptible():
+        try:
+            console.print("Starting: pager, AWS (moto), Temporal, two workers, two listeners ...")
+            with (
+                LocalStack(state / "dev", ports=ports, persistent=True, keep=keep) as stack,
+                announced(stack, state),
+            ):
+                _welcome(console, stack, state)
+                _watch(console, stack)
+        except KeyboardInterrupt:
+            console.print("Stopped; no process is left.")
+            return 0
+        except TidegateError as error:
+            console.print(f"[red]{escape(str(error))}[/]")
+            return 1
+
+
+def _watch(console: Console, stack: LocalStack) -> NoReturn:
+    deaths: dict[str, deque[float]] = {}
+    while True:
+        for child in stack.processes:
+            try:
+                child.check()
+            except LocalStackError as death:
+                now = time.monotonic()
+                recent = deaths.setdefault(child.name, deque(maxlen=_DEATHS))
+                recent.append(now)
+                if child.name in _MORTAL or (len(recent) == _DEATHS and now - recent[0] < _WITHIN):
+                    raise
+                console.print(f"[yellow]{escape(str(death))}\nStarting it again.[/]")
+                stack.restart(child.name)
+        time.sleep(_WATCH)
+
+
+def _welcome(console: Console, stack: LocalStack, state: Path) -> None:
+    ends = stack.endpoints
+    table = Table(show_header=False, box=None, padding=(0, 2))
+    table.add_row("Temporal's UI", f"{ends.temporal_ui}")
+    table.add_row("Temporal", ends.temporal)
+    table.add_row("AWS", ends.aws)
+    table.add_row("Pages", f"{ends.pager}/pages")
+    table.add_row("Uploads go to", f"s3://{BUCKET}/{INCIDENTS}")
+    table.add_row("Reports come to", f"s3://{BUCKET}/{REPORTS}")
+    table.add_row("Quarantine", f"s3://{BUCKET}/{QUARANTINE}")
+    table.add_row("Logs", f"{stack.processes.logs}")
+    console.print("\n[bold green]The house is up.[/] Open, or look into:")
+    console.print(table)
+    sample = Path(__file__).with_name("sample") / "checkout-latency.md"
+    console.print("\nType next, in another shell in this folder:")
+    console.print(f"  tidegate send {_short(sample)}", highlight=False, soft_wrap=True)
+    console.print(
+        f"  source {state / 'env'}   # then every tool and command here speaks to this stack",
+        highlight=False,
+        soft_wrap=True,
+    )
+    console.print("\nCtrl-C stops everything.\n")
+
+
+def _short(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
