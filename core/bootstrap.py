@@ -43,13 +43,13 @@ def validation(settings: Settings) -> EventValidationService:
 def documents(settings: Settings) -> DocumentStore:
     """All stores, for the documents that events may refer to and the reports written."""
     roots = (*settings.documents, *([settings.reports] if settings.reports else []))
-    return DocumentStores(_STORES, roots=roots)
+    return DocumentStores(STORES, roots=roots)
 
 
 def quarantine(settings: Settings) -> Quarantine:
     """Raises `SettingsError` when TIDEGATE_QUARANTINE is not set."""
     root = settings.require("quarantine")
-    return Quarantine(DocumentStores(_STORES, roots=(root,)), root)
+    return Quarantine(DocumentStores(STORES, roots=(root,)), root)
 
 
 def router(settings: Settings) -> WorkflowRouter:
@@ -96,5 +96,5 @@ def _files() -> DocumentStore:
     return FileDocumentStore()
 
 
-_STORES = {"s3": _s3, "file": _files}
+STORES = {"s3": _s3, "file": _files}
 """How to make each scheme's store; a new store is one file in adapters and one line here."""

@@ -18,6 +18,8 @@
     │   ├── TemporalUnavailable     Temporal did not take the start
     │   ├── StoreUnavailable        a document store did not answer
     │   └── NotificationFailed      a page could not be delivered
+    ├── CommandRefused          an incident does not take this command as it is
+    ├── IncidentNotFound        no incident runs under this workflow ID
     └── DocumentExists          a conditional write found the document already there
 
 Each message says what happened and to which event or document; `fix` says what the operator can do
@@ -142,6 +144,18 @@ class NotificationFailed(TransientError):
     """A page could not be delivered to at least one of its targets."""
 
     fix = "check the target's URL in TIDEGATE_PAGE_URLS or TIDEGATE_ESCALATION_URLS"
+
+
+class CommandRefused(TidegateError):
+    """An incident does not take this command in its present state."""
+
+    fix = "look at the incident with `tidegate incident show`"
+
+
+class IncidentNotFound(TidegateError):
+    """No incident runs under this workflow ID."""
+
+    fix = "find its ID in Temporal's UI, or in the page you got"
 
 
 class DocumentExists(TidegateError):

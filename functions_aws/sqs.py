@@ -48,6 +48,11 @@ def delivery(format: str, record: dict[str, Any]) -> Delivery:
     )
 
 
+def deliveries(format: str, event: Any) -> list[Delivery] | None:
+    """The records of a batch as deliveries, or None for what is no batch from SQS."""
+    return [delivery(format, record) for record in event["Records"]] if is_batch(event) else None
+
+
 def _sender_headers(attributes: object) -> dict[str, str]:
     if not isinstance(attributes, dict):
         return {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.domain.event import Event
-from core.errors import DocumentRefused, InvalidEvent
+from core.errors import DocumentRefused, InvalidEvent, SettingsError
 
 
 def is_within(uri: str, roots: Sequence[str]) -> bool:
@@ -27,15 +27,21 @@ class EventValidationService:
         self._max_bytes = max_bytes
 
     def validate(self, event: Event) -> Event:
-        """The same event. Raises `InvalidEvent` or `DocumentRefused`."""
+        """The same event. Raises `InvalidEvent` or `DocumentRefused`; `SettingsError` for an event
+        about a document where none may be read, which is not the event's fault."""
         if (size := event.size) > self._max_bytes:
             raise InvalidEvent(
                 f"the event has {size:,} bytes, over the limit of {self._max_bytes:,}",
                 fix="send large content as a document, or raise TIDEGATE_MAX_EVENT_BYTES",
             )
         document = event.document
+        if document and not self._documents:
+            raise SettingsError(
+                f"event {event.key} is about a document, and TIDEGATE_DOCUMENTS is not set",
+                fix="set it to the URI prefixes that events may refer to, e.g. s3://bucket/incidents/",
+            )
         if document and not is_within(document.uri, self._documents):
-            allowed = ", ".join(self._documents) or "nowhere"
+            allowed = ", ".join(self._documents)
             raise DocumentRefused(
                 f"event {event.key}: {document.uri} is outside the configured documents ({allowed})"
             )

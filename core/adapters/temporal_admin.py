@@ -1,0 +1,78 @@
+"""What operators ask of Temporal: does it answer, what is registered, who polls."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from temporalio.api.enums.v1 import IndexedValueType, TaskQueueType
+from temporalio.api.operatorservice.v1 import (
+    AddSearchAttributesRequest,
+    ListSearchAttributesRequest,
+)
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, DescribeTaskQueueRequest
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from core.contracts import SEARCH_ATTRIBUTES
+from core.errors import TemporalUnavailable
+
+_TIMEOUT = timedelta(seconds=5)
+
+
+async def retention(client: Client) -> timedelta:
+    """How long the namespace keeps closed workflows: so long a duplicate is recognised.
+
+    Raises `TemporalUnavailable`, as all functions here do.
+    """
+    request = DescribeNamespaceRequest(namespace=client.namespace)
+    try:
+        answer = await client.workflow_service.describe_namespace(request, timeout=_TIMEOUT)
+    except RPCError as error:
+        raise _unavailable(client, error) from error
+    return answer.config.workflow_execution_retention_ttl.ToTimedelta()
+
+
+async def missing_search_attributes(client: Client) -> list[str]:
+    """Those of ours that the namespace does not have."""
+    request = ListSearchAttributesRequest(namespace=client.namespace)
+    try:
+        answer = await client.operator_service.list_search_attributes(request, timeout=_TIMEOUT)
+    except RPCError as error:
+        raise _unavailable(client, error) from error
+    return [name for name in SEARCH_ATTRIBUTES if name not in answer.custom_attributes]
+
+
+async def register_search_attributes(client: Client) -> list[str]:
+    """Register those that are missing, as keywords; returns their names."""
+    missing = await missing_search_attributes(client)
+    if missing:
+        keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
+        request = AddSearchAttributesRequest(
+            namespace=client.namespace, search_attributes=dict.fromkeys(missing, keyword)
+        )
+        try:
+            await client.operator_service.add_search_attributes(request, timeout=_TIMEOUT)
+        except RPCError as error:
+            raise _unavailable(client, error) from error
+    return missing
+
+
+async def pollers(client: Client, task_queue: str) -> int:
+    """How many workers have polled the queue for workflow tasks in the last minutes."""
+    request = DescribeTaskQueueRequest(
+        namespace=client.namespace,
+        task_queue=TaskQueue(name=task_queue),
+        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+    )
+    try:
+        answer = await client.workflow_service.describe_task_queue(request, timeout=_TIMEOUT)
+    except RPCError as error:
+        raise _unavailable(client, error) from error
+    return len(answer.pollers)
+
+
+def _unavailable(client: Client, error: RPCError) -> TemporalUnavailable:
+    return TemporalUnavailable(
+        f"namespace {client.namespace}: Temporal answered {error.status.name}: {error.message}"
+    )

@@ -1,0 +1,149 @@
+"""Doctor: is everything there that production needs, and how is what is missing mended."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from core import bootstrap, contracts
+from core.adapters import temporal_admin
+from core.adapters.document_stores import DocumentStores
+from core.errors import TidegateError
+from core.settings import Settings
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
+
+    from core.domain.routing import RoutingTable
+
+Outcome = Literal["ok", "warning", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding: what was looked at, how it is, and the next step where something is wrong."""
+
+    name: str
+    outcome: Outcome
+    found: str
+    fix: str = ""
+
+    def to_json(self) -> dict[str, str]:
+        return asdict(self)
+
+
+async def examine(env: Mapping[str, str] | None = None) -> AsyncIterator[Check]:
+    """All checks, one after another. Never raises for what it finds."""
+    try:
+        settings = Settings.from_env(os.environ if env is None else env)
+    except TidegateError as error:
+        yield _failed("settings", error)
+        return
+    yield Check("settings", "ok", "every variable that is set is valid")
+
+    table = None
+    try:
+        table = bootstrap.router(settings).routing.table
+        yield Check("routes", "ok", f"{len(table.routes)} routes")
+    except TidegateError as error:
+        yield _failed("routes", error)
+
+    async for check in _stores(settings):
+        yield check
+    yield _pages(settings)
+    async for check in _temporal(settings, table):
+        yield check
+
+
+async def _stores(settings: Settings) -> AsyncIterator[Check]:
+    for variable, roots, written in (
+        ("TIDEGATE_DOCUMENTS", settings.documents, False),
+        ("TIDEGATE_REPORTS", (settings.reports,) if settings.reports else (), True),
+        ("TIDEGATE_QUARANTINE", (settings.quarantine,) if settings.quarantine else (), True),
+    ):
+        if not roots:
+            needed = variable == "TIDEGATE_QUARANTINE"
+            outcome: Outcome = "failed" if needed else "warning"
+            yield Check(variable, outcome, "it is not set", "see docs/settings.md for what it does")
+        for root in roots:
+            yield await _store(variable, root, written=written)
+
+
+async def _store(variable: str, root: str, *, written: bool) -> Check:
+    folder = root if root.endswith("/") else f"{root}/"
+    store = DocumentStores(bootstrap.STORES, roots=(root,))
+    try:
+        async for _ in store.list(folder):
+            break
+        if written:
+            await store.write(f"{folder}tidegate-doctor.txt", _probe(), content_type="text/plain")
+    except TidegateError as error:
+        return _failed(f"{variable} {root}", error)
+    return Check(
+        f"{variable} {root}", "ok", "can be listed and written" if written else "can be listed"
+    )
+
+
+async def _probe() -> AsyncIterator[bytes]:
+    yield b"Written by `tidegate doctor` to see whether it may write here.\n"
+
+
+def _pages(settings: Settings) -> Check:
+    if not settings.page_urls:
+        fix = "set TIDEGATE_PAGE_URLS for the incident worker"
+        return Check("pages", "warning", "no target is set: incidents would page nobody", fix)
+    return Check("pages", "ok", f"{len(settings.page_urls)} targets")
+
+
+async def _temporal(settings: Settings, table: RoutingTable | None) -> AsyncIterator[Check]:
+    try:
+        client = await bootstrap.connect(settings)
+        days = (await temporal_admin.retention(client)).days
+    except TidegateError as error:
+        yield _failed("temporal", error)
+        return
+    where = f"{client.service_client.config.target_host}, namespace {client.namespace}"
+    yield Check("temporal", "ok", f"{where}; duplicates are recognised for {days} days")
+    try:
+        missing = await temporal_admin.missing_search_attributes(client)
+    except TidegateError as error:
+        yield Check("search attributes", "warning", str(error), "check them in your Temporal UI")
+    else:
+        yield (
+            Check("search attributes", "failed", f"missing: {', '.join(missing)}", "tidegate setup")
+            if missing
+            else Check("search attributes", "ok", ", ".join(contracts.SEARCH_ATTRIBUTES))
+        )
+    queues = {contracts.ROOT_TASK_QUEUE: "the root orchestrator"}
+    for route in table.routes if table else ():
+        queues.setdefault(route.task_queue, f"route {route.name}")
+    for queue, user in queues.items():
+        yield await _queue(client, queue, user)
+
+
+async def _queue(client: Client, queue: str, user: str) -> Check:
+    name = f"task queue {queue}"
+    try:
+        count = await temporal_admin.pollers(client, queue)
+    except TidegateError as error:
+        return _failed(name, error)
+    if count:
+        return Check(name, "ok", f"polled, for {user}")
+    return Check(
+        name,
+        "failed",
+        f"no worker polls it: what {user} sends there waits",
+        "start its worker, or mend the route's task_queue",
+    )
+
+
+def _failed(name: str, error: TidegateError) -> Check:
+    return Check(name, "failed", error.message, error.fix)
+
+
+def summary(checks: list[Check]) -> dict[str, Any]:
+    """All checks as JSON, with whether production would work."""
+    healthy = all(check.outcome != "failed" for check in checks)
+    return {"healthy": healthy, "checks": [check.to_json() for check in checks]}
