@@ -1,0 +1,12 @@
+"""Looking into the quarantine that a test's settings name."""
+
+from __future__ import annotations
+
+from core import bootstrap
+from core.quarantine import Record
+from core.settings import Settings
+
+
+async def kept(settings: Settings) -> list[Record]:
+    """All records."""
+    return [record async for record in bootstrap.quarantine(settings).records()]
