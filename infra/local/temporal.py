@@ -103,6 +103,10 @@ class Temporal:
         self._runner = runner
         self._client = client
 
+    def start(self, name: str, *, id: str, task_queue: str) -> None:
+        """Start a workflow by its name, without an argument."""
+        self._run(self._client.start_workflow(name, id=id, task_queue=task_queue))
+
     def find(self, workflow_id: str) -> Workflow | None:
         """The execution with this ID that started last, or None."""
         try:

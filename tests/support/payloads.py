@@ -82,7 +82,9 @@ def sqs_record(
 ) -> Any:
     """One record of an SQS batch; `body` as it is when it is text, else as JSON."""
     record = recorded_json("lambda-sqs-s3-put")["Records"][0]
-    sent = {name: {"stringValue": v, "dataType": "String"} for name, v in (attributes or {}).items()}
+    sent = {
+        name: {"stringValue": v, "dataType": "String"} for name, v in (attributes or {}).items()
+    }
     return record | {
         "messageId": message_id or str(uuid4()),
         "body": body if isinstance(body, str) else json.dumps(body),
