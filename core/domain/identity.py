@@ -15,6 +15,9 @@ from typing import Final
 WORKFLOW_ID_BYTES: Final = 1000
 """Temporal's limit on the length of a workflow ID, in bytes of UTF-8."""
 
+_READABLE_BYTES: Final = WORKFLOW_ID_BYTES - 4
+"""Longest ID without a digest. Where the cut falls inside a character, up to three bytes go too."""
+
 _HEX = re.compile(r"[0-9A-Fa-f]+")
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f%\u2028\u2029\ud800-\udfff]")
 
@@ -72,11 +75,12 @@ def workflow_id(key: str) -> str:
     """The event's workflow ID: its key, printable, at most `WORKFLOW_ID_BYTES` long.
 
     Control characters and lone surrogates are percent-encoded (and so is `%`, so that two keys
-    never share an ID); what is too long keeps its head and ends in a digest of the whole.
+    never share an ID); what is too long keeps its head and ends in a digest of the whole. Such an
+    ID is always longer than one without a digest, so that no key can be made to equal it.
     """
     text = _UNSAFE.sub(_percent, key)
     raw = text.encode()
-    if len(raw) <= WORKFLOW_ID_BYTES:
+    if len(raw) <= _READABLE_BYTES:
         return text
     digest = hashlib.sha256(raw).hexdigest()[:40]
     head = raw[: WORKFLOW_ID_BYTES - len(digest) - 1].decode(errors="ignore")
