@@ -28,19 +28,19 @@ class RootActivities:
         self._quarantine = quarantine
 
     @activity.defn
-    async def validate(self, wire: dict[str, Any]) -> None:
+    async def validate(self, wire: Any) -> None:
         """Fails, not to be retried, as `InvalidEvent` or `DocumentRefused`."""
         with typed_failures():
             self._validation.read(wire)
 
     @activity.defn
-    async def route(self, wire: dict[str, Any]) -> Child:
+    async def route(self, wire: Any) -> Child:
         """Fails, not to be retried, as `NoRoute` or `InvalidChildId`."""
         with typed_failures():
             return self._router.child(self._validation.read(wire))
 
     @activity.defn
-    async def quarantine(self, wire: dict[str, Any], code: str, reason: str) -> str:
+    async def quarantine(self, wire: Any, code: str, reason: str) -> str:
         """Keep the event that the orchestrator gives up; returns the record's URI."""
         with typed_failures():
             return await self._quarantine.keep_event(wire, named(code, reason), started=False)

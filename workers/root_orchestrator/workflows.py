@@ -38,7 +38,7 @@ class RootOrchestratorWorkflow:
     the action is `started` or `signalled`."""
 
     @workflow.run
-    async def run(self, wire: dict[str, Any]) -> dict[str, Any]:
+    async def run(self, wire: Any) -> dict[str, Any]:
         try:
             await workflow.execute_local_activity_method(RootActivities.validate, wire, **_DECISION)
             child = await workflow.execute_local_activity_method(

@@ -1,0 +1,31 @@
+"""The root worker: `python -m workers.root_orchestrator.run_worker`. Exit codes: see
+workers.runtime."""
+
+from __future__ import annotations
+
+import sys
+
+from core import bootstrap
+from core.contracts import ROOT_TASK_QUEUE
+from core.settings import Settings
+from workers import runtime
+from workers.root_orchestrator.activities import RootActivities
+from workers.root_orchestrator.workflows import RootOrchestratorWorkflow
+
+
+def plan(settings: Settings) -> runtime.Plan:
+    """Raises `SettingsError` or `ConfigFileError`."""
+    activities = RootActivities(
+        validation=bootstrap.validation(settings),
+        router=bootstrap.router(settings),
+        quarantine=bootstrap.quarantine(settings),
+    )
+    return runtime.Plan(
+        task_queue=ROOT_TASK_QUEUE,
+        workflows=[RootOrchestratorWorkflow],
+        activities=[activities.validate, activities.route, activities.quarantine],
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(runtime.run(plan))
