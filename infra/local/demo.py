@@ -7,7 +7,6 @@ bucket. Nothing is timed; a hop that does not come in time ends the demo with it
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 import time
@@ -28,7 +27,8 @@ from core.errors import TidegateError
 from infra.local.aws import BUCKET, INCIDENTS, REPORTS
 from infra.local.pager import ESCALATION, ON_CALL, Page
 from infra.local.processes import LocalStackError, wait_until
-from infra.local.stack import S3_LISTENER, LocalStack, interruptible
+from infra.local.receipts import receipts
+from infra.local.stack import LocalStack, interruptible
 from infra.local.temporal import Temporal, temporal_view
 
 SAMPLE = Path(__file__).with_name("sample") / "checkout-latency.md"
@@ -127,13 +127,15 @@ class _Story:
         return str(result["child_id"])
 
     def _open(self, incident: str) -> None:
-        snapshot = self._wait(
-            lambda: self._temporal.query(incident, QUERY_INCIDENT), "the incident to open"
-        )
+        def opened() -> Any:
+            shown = self._temporal.query(incident, QUERY_INCIDENT)
+            return shown["status"] != "new" and shown
+
+        shown = self._wait(opened, "the incident to open")
         self._say(
             "Opened",
-            f"{escape(str(snapshot.get('title', incident)))} "
-            f"[dim](severity {snapshot.get('severity')}, status {snapshot.get('status')})[/]",
+            f"[bold]{escape(shown['title'])}[/] "
+            f"[dim](severity {shown['severity']}, status {shown['status']})[/]",
         )
 
     def _page(self, who: str) -> Page:
@@ -149,9 +151,9 @@ class _Story:
 
     def _command(self, incident: str, name: str, actor: str, note: str) -> None:
         argument = {"command_id": str(uuid.uuid4()), "actor": actor, "note": note}
-        self._temporal.update(incident, name, argument)
-        snapshot = self._temporal.query(incident, QUERY_INCIDENT)
-        self._say(name.capitalize(), f"by {actor}, {note!r}: [bold]{snapshot.get('status')}[/]")
+        answer = self._temporal.update(incident, name, argument)
+        said = f"{actor}: {note!r}; the incident is now"
+        self._say(name.capitalize(), f"{said} [bold]{answer['status']}[/]")
 
     def _report(self, incident: str) -> None:
         self._wait(
@@ -177,17 +179,6 @@ class _Story:
         self._console.print(
             f"[dim]{after:5.1f} s[/]  [cyan]{hop:<11}[/]  {text}", highlight=False, soft_wrap=True
         )
-
-
-def receipts(stack: LocalStack, wanted: str) -> list[dict[str, Any]]:
-    """The S3 listener's receipts, out of its log, for events whose key contains `wanted`."""
-    found = []
-    for line in stack.processes[S3_LISTENER].output().splitlines():
-        if line.startswith("{") and '"receipt"' in line:
-            receipt = json.loads(line)["receipt"]
-            if wanted in (receipt.get("key") or ""):
-                found.append(receipt)
-    return found
 
 
 def _all_of(found: Sequence[Found], *, at_least: int) -> Sequence[Found] | None:

@@ -1,0 +1,19 @@
+"""What the listeners of a local stack have answered, read out of their logs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from infra.local.stack import S3_LISTENER, LocalStack
+
+
+def receipts(stack: LocalStack, wanted: str) -> list[dict[str, Any]]:
+    """The S3 listener's receipts since its last start, for events whose key contains `wanted`."""
+    found = []
+    for line in stack.processes[S3_LISTENER].output().splitlines():
+        if line.startswith("{") and '"receipt"' in line:
+            receipt = json.loads(line)["receipt"]
+            if wanted in (receipt.get("key") or ""):
+                found.append(receipt)
+    return found
