@@ -19,7 +19,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 import jmespath
-from jmespath.exceptions import JMESPathError
+from jmespath.functions import Functions
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -55,10 +55,20 @@ Duration = Annotated[
 
 def _compiles(expression: str) -> str:
     try:
-        jmespath.compile(expression)
-    except JMESPathError as error:
+        parsed = jmespath.compile(expression).parsed
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"not a JMESPath expression: {' '.join(str(error).split())}") from error
+    if unknown := sorted(_functions(parsed) - set(Functions.FUNCTION_TABLE)):
+        raise ValueError(f"JMESPath has no function {unknown[0]}()")
     return expression
+
+
+def _functions(parsed: Any) -> set[str]:
+    """Names of the functions that a parsed expression calls; JMESPath itself looks when it runs."""
+    if not isinstance(parsed, dict):
+        return set()  # a slice's numbers
+    found = {parsed["value"]} if parsed["type"] == "function_expression" else set()
+    return found.union(*map(_functions, parsed["children"]))
 
 
 Expression = Annotated[str, Field(min_length=1), AfterValidator(_compiles)]
@@ -121,10 +131,12 @@ def _text(value: object) -> str:
 
 
 def _search(expression: str, value: object) -> Any:
+    """What the expression yields. One that cannot be worked out over this value yields null: a
+    function or a comparison of other types, for which JMESPath raises whatever Python does."""
     try:
         return jmespath.search(expression, value)
-    except JMESPathError:
-        return None  # e.g. a function on a value of another type: it does not match
+    except (TypeError, ValueError, ArithmeticError, RecursionError):
+        return None
 
 
 def _is_true(value: object) -> bool:
