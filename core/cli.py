@@ -139,12 +139,11 @@ def explain_command(
         )
     else:
         for explanation in explanations:
-            out.print(_explanation(explanation.to_json()))
+            _print_explanation(explanation.to_json())
     raise typer.Exit(BAD_NEWS if any(e.error for e in explanations) else 0)
 
 
-def _explanation(found: dict[str, Any]) -> Table:
-    table = Table(show_header=False, box=None, pad_edge=False)
+def _print_explanation(found: dict[str, Any]) -> None:
     event, child = found["event"] or {}, found["child"] or {}
     refused = found["code"] is not None
     rows = {
@@ -167,9 +166,8 @@ def _explanation(found: dict[str, Any]) -> Table:
     for name, value in rows.items():
         if value:
             marked = value if name in ("verdict", "reason") else escape(str(value))
-            table.add_row(f"[bold]{name}[/bold]", marked)
-    table.add_row("", "")
-    return table
+            out.print(f"[bold]{name:12}[/bold] {marked}", soft_wrap=True)
+    out.print()
 
 
 @routes_app.command("check")
@@ -187,7 +185,7 @@ def routes_check(
     if as_json:
         print_json(table.model_dump(mode="json", by_alias=True, exclude_none=True))
         return
-    listing = Table("route", "workflow", "task queue", "child ID", "when running")
+    listing = _table("route", "workflow", "task queue", "child ID", "when running")
     for route in table.routes:
         listing.add_row(
             route.name,
@@ -226,10 +224,12 @@ def quarantine_list(
     if not records:
         out.print("Nothing is in quarantine.")
         return
-    table = Table("id", "kept at", "code", "reason", "replayed" if every else "")
+    table = _table("id", "kept at", "code", "reason", *(["replayed"] if every else []))
     for record in records:
-        replayed = str(record.replayed["replayed_at"]) if record.replayed else ""
-        table.add_row(record.id, record.kept_at, record.code, escape(record.reason), replayed)
+        row = [record.id, record.kept_at, record.code, escape(record.reason)]
+        if every:
+            row.append(str(record.replayed["replayed_at"]) if record.replayed else "")
+        table.add_row(*row)
     out.print(table)
 
 
@@ -274,7 +274,7 @@ def quarantine_replay(
     if as_json:
         print_json({id: [r.to_json() for r in receipts] for id, receipts in outcomes.items()})
     else:
-        table = Table("id", "verdict", "workflow ID or reason")
+        table = _table("id", "verdict", "workflow ID or reason")
         for id, receipts in outcomes.items():
             for receipt in receipts:
                 what = receipt.workflow_id or receipt.reason or ""
@@ -372,6 +372,14 @@ def doctor(as_json: Json = False) -> None:
 def _without_body(record: Record) -> dict[str, Any]:
     whole = {**record.to_json(), "uri": record.uri, "replayed": record.replayed}
     return {k: v for k, v in whole.items() if k not in ("body", "body_base64")}
+
+
+def _table(*columns: str) -> Table:
+    """A table that folds what is long: nobody can copy an ID that ends in dots."""
+    table = Table()
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
 
 
 def run(work: Coroutine[Any, Any, Answer]) -> Answer:

@@ -6,7 +6,7 @@ Headers that count: `queue` (e.g. `sqs:eu-west-1:123456789012:orders`), `message
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeGuard
 
 from core.domain.event import MESSAGE, Event
 from core.domain.identity import fresh_key, message_key
@@ -20,13 +20,18 @@ _BATCH = "application/cloudevents-batch+json"
 def parse(delivery: Delivery) -> list[Event | Malformed]:
     """One event, or several for a CloudEvents batch. Raises `InvalidEvent`."""
     value = load_json(delivery.body)
-    if delivery.headers.get("content-type", "").lower().startswith(_BATCH):
-        if not isinstance(value, list):
-            raise InvalidEvent(f"the content type says {_BATCH}, but the body is no array")
+    said_batch = delivery.headers.get("content-type", "").lower().startswith(_BATCH)
+    if said_batch and not isinstance(value, list):
+        raise InvalidEvent(f"the content type says {_BATCH}, but the body is no array")
+    if isinstance(value, list) and (said_batch or (value and all(map(_is_cloudevent, value)))):
         return [_one_of_batch(item) for item in value]
-    if isinstance(value, dict) and "specversion" in value:
+    if _is_cloudevent(value):
         return [cloudevents.event(value)]
     return [_plain(value, delivery)]
+
+
+def _is_cloudevent(value: object) -> TypeGuard[dict[str, Any]]:
+    return isinstance(value, dict) and "specversion" in value
 
 
 def _one_of_batch(item: object) -> Event | Malformed:

@@ -1,0 +1,374 @@
+"""The `tidegate` command, as people and programs use it."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core import bootstrap
+from core.cli import main
+from core.contracts import INCIDENT_TASK_QUEUE, ROOT_TASK_QUEUE
+from core.domain.event import Event
+from core.formats.delivery import Delivery, read
+from core.ports.workflow_starter import Start
+from core.receipts import Receipt
+from core.settings import Settings
+from infra.local.processes import Processes, free_port, python, wait_until
+from infra.local.temporal import TemporalServer, start_temporal
+
+EVENTS = sorted((Path(__file__).parents[1] / "events").glob("*.json"))
+INCIDENT = {
+    "specversion": "1.0",
+    "id": "7",
+    "source": "tests",
+    "type": "com.example.incident.reported",
+    "data": {"title": "It burns"},
+}
+
+
+@dataclass
+class Result:
+    """How a command ended, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Tidegate = Callable[..., Result]
+
+
+@pytest.fixture
+def tidegate(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Tidegate:
+    """Runs the command in this process, through its entry point."""
+
+    def run(*arguments: str, stdin: bytes = b"") -> Result:
+        monkeypatch.setattr(sys, "argv", ["tidegate", *arguments])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        capsys.readouterr()
+        code: Any = 0
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code or 0
+        return Result(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def quarantine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty quarantine, in a folder."""
+    folder = tmp_path / "quarantine"
+    monkeypatch.setenv("TIDEGATE_QUARANTINE", f"file://{folder}/")
+    return folder
+
+
+class NoStarter:
+    """A starter for deliveries that hold nothing to start."""
+
+    async def start(self, event: Event) -> Start:
+        raise AssertionError(f"{event.key} was started")
+
+
+def refuse(body: bytes) -> str:
+    """Let the intake refuse a message; returns the ID of its quarantine record."""
+
+    async def accept() -> list[Receipt]:
+        headers = {"queue": "sqs:eu-west-1:111122223333:orders", "message-id": "m-1"}
+        delivery = Delivery(format="message", body=body, headers=headers, unique="u")
+        intake = bootstrap.intake(Settings.from_env(), starter=NoStarter())
+        return await intake.accept(read(delivery))
+
+    [receipt] = asyncio.run(accept())
+    assert receipt.quarantine_uri
+    return Path(receipt.quarantine_uri).stem
+
+
+# ------------------------------------------------------------------------------- explain
+
+
+@pytest.mark.parametrize("payload", EVENTS, ids=lambda path: path.stem)
+def test_explain_understands_every_recorded_payload(tidegate: Tidegate, payload: Path) -> None:
+    result = tidegate("explain", str(payload), "--json")
+    refused = [event for event in result.json if event["verdict"] != "started"]
+    assert result.code == (1 if refused else 0)
+    assert {event["code"] for event in refused} <= {"NoRoute"}
+    assert all(event["workflow_id"] for event in result.json)
+
+
+def test_explain_shows_the_route_and_the_child_of_an_upload(tidegate: Tidegate) -> None:
+    [payload] = [path for path in EVENTS if path.stem == "lambda-sqs-s3-put"]
+    result = tidegate("explain", str(payload))
+    assert result.code == 0
+    key = "s3:example-documents/incidents/db-outage.json@0062E99A88DC407460"
+    assert f"workflow ID  {key}\n" in result.out
+    assert "route        incident-report\n" in result.out
+    assert f"child ID     incident:{key}\n" in result.out
+    assert "TIDEGATE_DOCUMENTS is not set here" in result.out
+
+
+def test_explain_reads_standard_input_and_tells_a_test_event(tidegate: Tidegate) -> None:
+    [payload] = [path for path in EVENTS if path.stem == "s3-test-event"]
+    result = tidegate("explain", "-", stdin=payload.read_bytes())
+    assert result.code == 0
+    assert "No events in it" in result.out
+
+
+def test_explain_says_why_a_payload_would_be_quarantined(tidegate: Tidegate) -> None:
+    result = tidegate("explain", "-", "--json", stdin=b"{not json")
+    assert result.code == 1
+    [found] = result.json
+    assert found["code"] == "InvalidEvent"
+    assert "not JSON" in found["reason"]
+
+
+def test_explain_applies_the_documents_that_are_configured(
+    tidegate: Tidegate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDEGATE_DOCUMENTS", "s3://another-bucket/")
+    [payload] = [path for path in EVENTS if path.stem == "s3-put"]
+    [found] = tidegate("explain", str(payload), "--json").json
+    assert found["code"] == "DocumentRefused"
+
+
+def test_explain_refuses_a_format_that_does_not_exist(tidegate: Tidegate) -> None:
+    result = tidegate("explain", "-", "--format", "carrier-pigeon")
+    assert result.code == 2
+    assert "carrier-pigeon" in result.err
+
+
+# -------------------------------------------------------------------------------- routes
+
+
+def test_routes_check_lists_the_shipped_table(tidegate: Tidegate) -> None:
+    result = tidegate("routes", "check", "--json")
+    assert result.code == 0
+    assert [route["name"] for route in result.json["routes"]] == [
+        "incident-report",
+        "incident-event",
+    ]
+
+
+def test_routes_check_names_line_and_field_and_ends_with_2(
+    tidegate: Tidegate, tmp_path: Path
+) -> None:
+    table = tmp_path / "routes.yaml"
+    table.write_text("version: 1\nroutes:\n  - name: a\n    when: now\n")
+    result = tidegate("routes", "check", str(table))
+    assert result.code == 2
+    assert f"{table}:4:5: routes[0].when: there is no such field" in result.err
+
+
+def test_a_wrong_setting_is_named_and_ends_with_2(
+    tidegate: Tidegate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDEGATE_ROUTES", "/nowhere/routes.yaml")
+    result = tidegate("routes", "check")
+    assert result.code == 2
+    assert "TIDEGATE_ROUTES='/nowhere/routes.yaml': there is no such file" in result.err
+    assert "next: see docs/settings.md" in result.err
+
+
+# ---------------------------------------------------------------------------- quarantine
+
+
+def test_an_empty_quarantine_is_no_error(tidegate: Tidegate, quarantine: Path) -> None:
+    assert tidegate("quarantine", "list").out == "Nothing is in quarantine.\n"
+    assert tidegate("quarantine", "list", "--json").json == []
+
+
+def test_a_refused_original_is_listed_and_shown(tidegate: Tidegate, quarantine: Path) -> None:
+    id = refuse(b"\xff not text")
+    [listed] = tidegate("quarantine", "list", "--json").json
+    assert listed["id"] == id
+    assert listed["code"] == "InvalidEvent"
+    assert "body" not in listed
+    shown = tidegate("quarantine", "show", id, "--json").json
+    assert shown["body_base64"] == "/yBub3QgdGV4dA=="
+    assert shown["headers"]["message-id"] == "m-1"
+    assert "not UTF-8" in tidegate("quarantine", "show", id).out
+
+
+def test_a_record_that_is_not_there_is_named_and_ends_with_1(
+    tidegate: Tidegate, quarantine: Path
+) -> None:
+    result = tidegate("quarantine", "show", "message-0")
+    assert result.code == 1
+    assert "no quarantine record 'message-0'" in result.err
+    assert "tidegate quarantine list" in result.err
+
+
+def test_replaying_what_still_cannot_work_ends_with_1(
+    tidegate: Tidegate, quarantine: Path, temporal_settings: None
+) -> None:
+    id = refuse(b"still not json")
+    result = tidegate("quarantine", "replay", id, "--json")
+    assert result.code == 1
+    [receipt] = result.json[id]
+    assert receipt["verdict"] == "quarantined"
+    assert tidegate("quarantine", "list", "--json").json == []
+    [noted] = tidegate("quarantine", "list", "--all", "--json").json
+    assert noted["replayed"]["receipts"] == [receipt]
+
+
+def test_a_replay_starts_the_event_once(
+    tidegate: Tidegate, quarantine: Path, temporal_settings: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = json.dumps({**INCIDENT, "id": os.urandom(8).hex(), "data": "x" * 2000}).encode()
+    monkeypatch.setenv("TIDEGATE_MAX_EVENT_BYTES", "1024")
+    id = refuse(event)
+    monkeypatch.delenv("TIDEGATE_MAX_EVENT_BYTES")
+    first = tidegate("quarantine", "replay", "--all", "--json")
+    assert (first.code, first.json[id][0]["verdict"]) == (0, "started")
+    second = tidegate("quarantine", "replay", id, "--json")
+    assert (second.code, second.json[id][0]["verdict"]) == (0, "duplicate")
+
+
+def test_a_replay_while_temporal_is_away_ends_with_3(
+    tidegate: Tidegate, quarantine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDEGATE_MAX_EVENT_BYTES", "1024")
+    id = refuse(json.dumps({**INCIDENT, "data": "x" * 2000}).encode())
+    monkeypatch.delenv("TIDEGATE_MAX_EVENT_BYTES")
+    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{free_port()}")
+    monkeypatch.setenv("TIDEGATE_START_TIMEOUT", "0.5")
+    result = tidegate("quarantine", "replay", id, "--json")
+    assert result.code == 3
+    assert result.json[id][0]["code"] == "TemporalUnavailable"
+
+
+def test_replay_wants_to_know_what(tidegate: Tidegate, quarantine: Path) -> None:
+    assert tidegate("quarantine", "replay").code == 2
+    assert tidegate("quarantine", "replay", "an-id", "--all").code == 2
+
+
+# -------------------------------------------------------------------------------- doctor
+
+
+def findings(result: Result) -> dict[str, tuple[str, str]]:
+    return {c["name"]: (c["outcome"], c["found"]) for c in result.json["checks"]}
+
+
+def test_doctor_names_what_is_missing_and_ends_with_1(tidegate: Tidegate) -> None:
+    result = tidegate("doctor", "--json")
+    found = findings(result)
+    assert result.code == 1
+    assert found["TIDEGATE_QUARANTINE"] == ("failed", "it is not set")
+    assert found["TIDEGATE_DOCUMENTS"][0] == "warning"
+    assert found["pages"][0] == "warning"
+    assert found["temporal"] == ("failed", "no Temporal server is configured")
+
+
+def test_doctor_says_how_to_mend_a_wrong_setting(
+    tidegate: Tidegate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDEGATE_ACK_TIMEOUT", "soon")
+    result = tidegate("doctor")
+    assert result.code == 1
+    assert "TIDEGATE_ACK_TIMEOUT='soon': not a number" in result.out
+    assert "next: see docs/settings.md" in result.out
+
+
+def test_doctor_finds_a_bucket_that_does_not_exist(
+    tidegate: Tidegate, aws_settings: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDEGATE_DOCUMENTS", "s3://nobody-made-this-bucket/")
+    found = findings(tidegate("doctor", "--json"))
+    outcome, what = found["TIDEGATE_DOCUMENTS s3://nobody-made-this-bucket/"]
+    assert outcome == "failed"
+    assert "NoSuchBucket" in what
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Iterator[tuple[Processes, TemporalServer]]:
+    """A server whose namespace lacks our search attributes, and the processes beside it."""
+    processes = Processes(tmp_path / "logs")
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("infra.local.temporal.SEARCH_ATTRIBUTES", ())
+            server = start_temporal(processes, os.environ, port=free_port())
+        server.wait()
+        yield processes, server
+    finally:
+        processes.stop()
+
+
+def test_doctor_and_setup_bring_a_bare_namespace_to_health(
+    tidegate: Tidegate,
+    quarantine: Path,
+    bare: tuple[Processes, TemporalServer],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    processes, server = bare
+    monkeypatch.setenv("TEMPORAL_ADDRESS", server.address)
+    monkeypatch.setenv("TIDEGATE_HEALTH_ADDRESS", "127.0.0.1:0")
+    monkeypatch.setenv("TIDEGATE_DOCUMENTS", f"file://{tmp_path}/")
+    monkeypatch.setenv("TIDEGATE_PAGE_URLS", "json://127.0.0.1:9/")
+    monkeypatch.setenv("TIDEGATE_REPORTS", f"file://{tmp_path}/reports/")
+
+    before = findings(tidegate("doctor", "--json"))
+    assert before["search attributes"][0] == "failed"
+    for queue in (ROOT_TASK_QUEUE, INCIDENT_TASK_QUEUE):
+        outcome, found = before[f"task queue {queue}"]
+        assert outcome == "failed"
+        assert "no worker polls it" in found
+
+    assert "TidegateStatus" in tidegate("setup").out
+    assert tidegate("setup").out == "All search attributes are there.\n"
+
+    for name in ("root_orchestrator", "incident"):
+        processes.start(name, python(f"workers.{name}.run_worker"), os.environ)
+    after: Result = wait_until(lambda: healthy(tidegate), 60, "the doctor to be content")
+    assert {outcome for outcome, _ in findings(after).values()} == {"ok"}
+
+
+def healthy(tidegate: Tidegate) -> Result | None:
+    result = tidegate("doctor", "--json")
+    return result if result.code == 0 else None
+
+
+# ------------------------------------------------------------------------------ incident
+
+
+def test_a_command_for_an_incident_that_does_not_run_ends_with_1(
+    tidegate: Tidegate, temporal_settings: None
+) -> None:
+    for command in ("show", "acknowledge", "resolve"):
+        result = tidegate("incident", command, "incident:nowhere")
+        assert result.code == 1
+        assert "IncidentNotFound" in result.err
+
+
+def test_a_command_without_a_server_ends_with_3(
+    tidegate: Tidegate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{free_port()}")
+    result = tidegate("incident", "show", "incident:1")
+    assert result.code == 3
+    assert "TemporalUnavailable" in result.err
+
+
+def test_sending_without_a_stack_says_how_to_start_one(
+    tidegate: Tidegate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    report = tmp_path / "report.md"
+    report.write_text("# It burns\n")
+    result = tidegate("send", str(report))
+    assert result.code == 1
+    assert "tidegate dev" in result.err
