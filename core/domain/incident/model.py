@@ -116,6 +116,10 @@ class Incident(Record):
     recent_commands: tuple[str, ...] = ()
     recent_events: tuple[str, ...] = ()
 
+    def shown(self) -> Incident:
+        """The incident without what it only remembers for itself, as it may be told to others."""
+        return self.model_copy(update={"recent_commands": (), "recent_events": ()})
+
 
 def folder_name(incident_id: str) -> str:
     """An incident's ID as one path segment: readable, and different for different IDs.

@@ -6,7 +6,8 @@ each in one plain sentence. A kind, once released, keeps its name and fields: hi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, Field, TypeAdapter
@@ -209,3 +210,20 @@ def describe(event: TimelineEvent) -> str:
 
 def _quoted(note: str | None) -> str:
     return f": {note}" if note else ""
+
+
+def abridged(timeline: Sequence[TimelineEvent], limit: int) -> tuple[TimelineEvent, ...]:
+    """The timeline in at most about `limit` bytes of JSON: a longer one keeps its beginning and its
+    end, and says between them how much was left out."""
+    sizes = [len(event.model_dump_json()) for event in timeline]
+    if sum(sizes) <= limit:
+        return tuple(timeline)
+    head = _fitting(sizes, limit // 2)
+    tail = len(timeline) - _fitting(sizes[:head:-1], limit // 2)
+    gap = Noted(at=timeline[head].at, text=f"{tail - head:,} entries are left out here")
+    return (*timeline[:head], gap, *timeline[tail:])
+
+
+def _fitting(sizes: Sequence[int], limit: int) -> int:
+    """How many of the first entries fit."""
+    return sum(1 for total in accumulate(sizes) if total <= limit)

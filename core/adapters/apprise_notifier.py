@@ -1,0 +1,84 @@
+"""Notifications through apprise: chat, mail, pagers, webhooks, each an URL.
+
+Apprise is imported at the first page: it is large, and most processes never page.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from core.errors import NotificationFailed
+from core.ports.notifier import Notification
+
+if TYPE_CHECKING:
+    from apprise import NotifyBase
+
+KEY_HEADER: Final = "Idempotency-Key"
+"""Set on channels that send headers (json://, xml://, form:// and their TLS forms)."""
+
+_THREADS: Final = 16
+_KINDS: Final = {"critical": "failure", "high": "failure", "medium": "warning"}
+
+
+class AppriseNotifier:
+    """A `Notifier` whose targets are apprise URLs.
+
+    A call takes at most `timeout` seconds. A channel that hangs longer keeps its thread until it
+    gives up; the threads are this notifier's own, so that it starves nothing else.
+    """
+
+    def __init__(self, *, timeout: float = 20.0) -> None:
+        self._timeout = timeout
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="notify")
+
+    async def notify(self, notification: Notification, targets: Sequence[str]) -> None:
+        results = await asyncio.gather(*(self._deliver(notification, url) for url in targets))
+        failures = [failure for failure in results if failure]
+        if failures:
+            raise NotificationFailed(f"page {notification.key}: {'; '.join(failures)}")
+
+    async def _deliver(self, notification: Notification, url: str) -> str | None:
+        """None when the target took it, else which target did not and why, without secrets."""
+        loop = asyncio.get_running_loop()
+        sending = loop.run_in_executor(self._threads, _send, notification, url, self._timeout)
+        try:
+            return await asyncio.wait_for(sending, self._timeout)
+        except TimeoutError:
+            return f"{_scheme(url)}://... did not answer within {self._timeout:g} s"
+
+
+def _send(notification: Notification, url: str, timeout: float) -> str | None:
+    import apprise
+
+    channel = apprise.Apprise.instantiate(url, suppress_exceptions=True)
+    if channel is None:
+        return f"{_scheme(url)}://... is not a URL that apprise knows"
+    headers = getattr(channel, "headers", None)
+    if isinstance(headers, dict):
+        headers[KEY_HEADER] = quote(notification.key, safe=":/@#,;=+ ")
+    sender = apprise.Apprise()
+    sender.add(channel)
+    result = sender.notify(
+        title=notification.title,
+        body=f"{notification.body}\n\nPage: {notification.key}",
+        notify_type=_KINDS.get(notification.severity, "info"),
+        body_format="text",
+        timeout=timeout,
+    )
+    if result:
+        return None
+    return f"{_masked(channel)} did not take it"
+
+
+def _masked(channel: NotifyBase) -> str:
+    """The channel's URL without its secrets; apprise leaves some of them in the query."""
+    url = channel.url(privacy=True)  # type: ignore[no-untyped-call]  # as apprise ships it
+    return str(url).partition("?")[0]
+
+
+def _scheme(url: str) -> str:
+    return url.partition("://")[0][:40]

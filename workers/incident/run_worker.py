@@ -1,0 +1,42 @@
+"""The incident worker: `python -m workers.incident.run_worker`. Exit codes: see workers.runtime."""
+
+from __future__ import annotations
+
+import sys
+
+from core import bootstrap
+from core.contracts import INCIDENT_TASK_QUEUE
+from core.domain.incident.paging import ESCALATION_LEVEL, FIRST_LEVEL
+from core.settings import Settings
+from workers import runtime
+from workers.incident.activities import IncidentActivities
+from workers.incident.workflows import IncidentWorkflow
+
+
+def plan(settings: Settings) -> runtime.Plan:
+    """Raises `SettingsError` when a setting that incidents cannot do without is missing."""
+    activities = IncidentActivities(
+        documents=bootstrap.documents(settings),
+        notifier=bootstrap.notifier(settings),
+        quarantine=bootstrap.quarantine(settings),
+        targets={FIRST_LEVEL: settings.page_urls, ESCALATION_LEVEL: settings.escalation_urls},
+        ack_timeout=settings.ack_timeout,
+        reports=settings.reports,
+        max_report_bytes=settings.max_report_bytes,
+    )
+    return runtime.Plan(
+        task_queue=INCIDENT_TASK_QUEUE,
+        workflows=[IncidentWorkflow],
+        activities=[
+            activities.load_policy,
+            activities.load_report,
+            activities.page,
+            activities.write_report,
+            activities.keep_failed,
+        ],
+        search_attributes=True,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(runtime.run(plan))

@@ -1,0 +1,251 @@
+"""What every worker process shares: its life from settings to drain.
+
+    settings -> logs -> /healthz -> connect (patiently) -> preflight -> work -> SIGTERM -> drain
+
+Exit codes:
+    0   asked to stop by SIGTERM or SIGINT, and drained
+    1   a fault that a restart may cure; the traceback is in the log
+    2   a setting or the Temporal namespace is not as it must be; the log says what to change
+A second SIGTERM or SIGINT ends the process at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final
+
+from temporalio.client import Client
+from temporalio.runtime import (
+    LogForwardingConfig,
+    LoggingConfig,
+    PrometheusConfig,
+    Runtime,
+    TelemetryConfig,
+    TelemetryFilter,
+)
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from core import bootstrap
+from core.adapters import temporal_admin
+from core.errors import ConfigurationError, SettingsError, TemporalUnavailable, TransientError
+from core.settings import Settings
+from workers import health, logs
+
+log = logging.getLogger("tidegate.worker")
+
+DRAINED, FAULT, MISCONFIGURED = 0, 1, 2
+
+_FIRST_DELAY: Final = 1.0
+_LONGEST_DELAY: Final = 15.0
+_PROBE_SECONDS: Final = 2.0
+_OPERATORS: Final = (
+    RPCStatusCode.NOT_FOUND,
+    RPCStatusCode.PERMISSION_DENIED,
+    RPCStatusCode.UNAUTHENTICATED,
+)
+"""Answers that do not change by waiting."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What one worker serves; `search_attributes` when its workflows set ours."""
+
+    task_queue: str
+    workflows: Sequence[type]
+    activities: Sequence[Callable[..., Any]]
+    search_attributes: bool = False
+
+
+def run(plan: Callable[[Settings], Plan]) -> int:
+    """Serve until told to stop; returns the exit code. `plan` is asked before anything connects."""
+    logs.configure("INFO")
+    try:
+        settings = Settings.from_env()
+        logs.configure(settings.log_level)
+        return asyncio.run(_serve(plan(settings), settings))
+    except ConfigurationError as error:
+        log.critical("cannot start: %s", error)
+        return MISCONFIGURED
+    except Exception:
+        log.exception("the worker failed")
+        return FAULT
+
+
+def worker(client: Client, plan: Plan, *, drain_timeout: float = 0) -> Worker:
+    """The worker of a plan, not yet running; tests make theirs with this, too."""
+    restrictions = SandboxRestrictions.default.with_passthrough_modules("core")
+    return Worker(
+        client,
+        task_queue=plan.task_queue,
+        workflows=list(plan.workflows),
+        activities=list(plan.activities),
+        workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
+        graceful_shutdown_timeout=timedelta(seconds=drain_timeout),
+    )
+
+
+async def _serve(plan: Plan, settings: Settings) -> int:
+    stop = _stop_on_signals()
+    life = _Life(asyncio.get_running_loop())
+    telemetry = _telemetry(settings)
+    with health.serving(settings.health_address, life.state) as port:
+        log.info("starting", extra={"task_queue": plan.task_queue, "health_port": port})
+        client = await _connect(plan, settings, telemetry, stop)
+        if client is not None:
+            await _work(client, plan, settings, life, stop)
+    log.info("stopped")
+    return DRAINED
+
+
+async def _work(
+    client: Client, plan: Plan, settings: Settings, life: _Life, stop: asyncio.Event
+) -> None:
+    ours = worker(client, plan, drain_timeout=settings.drain_timeout)
+    working = asyncio.create_task(ours.run())
+    stopping = asyncio.create_task(stop.wait())
+    life.client, life.worker = client, ours
+    log.info("taking work", extra={"task_queue": plan.task_queue, "namespace": client.namespace})
+    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if stopping.done():
+        life.draining = True
+        log.info("draining", extra={"at_most_seconds": settings.drain_timeout})
+        await ours.shutdown()
+    stopping.cancel()
+    await working
+
+
+async def _connect(
+    plan: Plan, settings: Settings, telemetry: Runtime, stop: asyncio.Event
+) -> Client | None:
+    """A client whose namespace is fit for the plan, however long it takes; None when told to stop.
+
+    Raises `ConfigurationError` for what waiting does not cure.
+    """
+    delay = _FIRST_DELAY
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        while not stop.is_set():
+            trying = asyncio.create_task(_try_connect(plan, settings, telemetry))
+            await asyncio.wait({trying, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not trying.done():
+                trying.cancel()
+                return None
+            try:
+                return trying.result()
+            except TransientError as error:
+                log.warning("waiting for Temporal, next try in %g s: %s", delay, error.message)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), delay)
+            delay = min(delay * 2, _LONGEST_DELAY)
+        return None
+    finally:
+        stopping.cancel()
+
+
+async def _try_connect(plan: Plan, settings: Settings, telemetry: Runtime) -> Client:
+    client = await bootstrap.connect(settings, runtime=telemetry)
+    try:
+        await temporal_admin.retention(client)
+    except TemporalUnavailable as error:
+        if _status(error) in _OPERATORS:
+            fix = "create the namespace or grant the access, or mend TEMPORAL_NAMESPACE"
+            raise SettingsError(error.message, fix=fix) from error
+        raise
+    if plan.search_attributes:
+        await _check_search_attributes(client)
+    return client
+
+
+async def _check_search_attributes(client: Client) -> None:
+    try:
+        missing = await temporal_admin.missing_search_attributes(client)
+    except TemporalUnavailable as error:
+        if _status(error) in (*_OPERATORS, RPCStatusCode.UNIMPLEMENTED):
+            log.warning("cannot check the search attributes, going on: %s", error.message)
+            return
+        raise
+    if missing:
+        raise ConfigurationError(
+            f"namespace {client.namespace} lacks the search attributes {', '.join(missing)}",
+            fix="run `tidegate setup`, then start the worker again",
+        )
+
+
+def _status(error: TemporalUnavailable) -> RPCStatusCode | None:
+    cause = error.__cause__
+    return cause.status if isinstance(cause, RPCError) else None
+
+
+@dataclass(slots=True)
+class _Life:
+    """How far the process has come, for whoever asks /readyz from the health thread."""
+
+    loop: asyncio.AbstractEventLoop
+    client: Client | None = field(default=None)
+    worker: Worker | None = field(default=None)
+    draining: bool = False
+
+    def state(self) -> str:
+        if self.draining:
+            return "draining"
+        if self.client is None or self.worker is None:
+            return "waiting for Temporal"
+        if not self.worker.is_running:
+            return "the worker is not running"
+        asked = asyncio.run_coroutine_threadsafe(_answers(self.client), self.loop)
+        try:
+            answers = asked.result(timeout=2 * _PROBE_SECONDS)
+        except TimeoutError:
+            asked.cancel()
+            return "the worker is too busy to answer"
+        return health.READY if answers else "Temporal does not answer"
+
+
+async def _answers(client: Client) -> bool:
+    try:
+        return await client.service_client.check_health(timeout=timedelta(seconds=_PROBE_SECONDS))
+    except (RPCError, RuntimeError):
+        return False
+
+
+def _telemetry(settings: Settings) -> Runtime:
+    """The process's one runtime: metrics where configured, the core's log lines among ours."""
+    metrics = None
+    if settings.metrics_address:
+        metrics = PrometheusConfig(
+            bind_address=settings.metrics_address, unit_suffix=True, durations_as_seconds=True
+        )
+    forwarded = LoggingConfig(
+        filter=TelemetryFilter(core_level="WARN", other_level="ERROR"),
+        forwarding=LogForwardingConfig(logger=logs.CORE),
+    )
+    try:
+        return Runtime(telemetry=TelemetryConfig(metrics=metrics, logging=forwarded))
+    except (RuntimeError, ValueError) as error:
+        raise SettingsError(
+            f"TIDEGATE_METRICS_ADDRESS={settings.metrics_address!r}: {error}",
+            fix="name a free port, or leave it empty for no metrics",
+        ) from error
+
+
+def _stop_on_signals() -> asyncio.Event:
+    """Set by the first SIGTERM or SIGINT; the second finds the default action again."""
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+
+    def first(number: signal.Signals) -> None:
+        log.info("told to stop by %s", number.name)
+        stop.set()
+        for each in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(each)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, first, number)
+    return stop
