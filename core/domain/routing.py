@@ -36,11 +36,14 @@ from core.errors import InvalidChildId, NoRoute
 _FROZEN = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+_LONGEST = 36_525 * 86_400
 
 
 def _seconds(value: object) -> object:
     if isinstance(value, str) and (match := re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", value)):
-        return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
+        seconds = float(match[1]) * _UNITS[match[2]]
+        if 0 < seconds <= _LONGEST:
+            return timedelta(seconds=seconds)
     if isinstance(value, timedelta):
         return value
     raise ValueError("not a duration like 30s, 5m, 12h or 90d")
@@ -49,7 +52,7 @@ def _seconds(value: object) -> object:
 Duration = Annotated[
     timedelta,
     BeforeValidator(_seconds, json_schema_input_type=str),
-    Field(gt=timedelta(0), examples=["30s", "5m", "12h", "90d"]),
+    Field(examples=["30s", "5m", "12h", "90d"]),
 ]
 
 
@@ -198,7 +201,10 @@ class Route(BaseModel):
     match: Annotated[
         list[Filter],
         Field(min_length=1, description="A filter, or a list of filters that must all match."),
-        BeforeValidator(_as_list, json_schema_input_type=Filter | list[Filter]),
+        BeforeValidator(
+            _as_list,
+            json_schema_input_type=Filter | Annotated[list[Filter], Field(min_length=1)],
+        ),
     ]
     workflow: Annotated[str, Field(min_length=1)] = Field(description="The workflow's type.")
     task_queue: Annotated[str, Field(min_length=1)] = Field(
