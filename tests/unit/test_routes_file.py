@@ -1,0 +1,278 @@
+"""The routing table's file: every mistake is named by file, line, column and field."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import dedent, indent
+
+import jsonschema  # type: ignore[import-untyped]
+import pytest
+import yaml
+
+from core.errors import ConfigFileError
+from core.routes_file import SHIPPED, load_routes, schema
+
+GOOD = """\
+version: 1
+routes:
+  - name: reports
+    match:
+      prefix: {subject: incidents/}
+    workflow: Incident
+    task_queue: incidents
+"""
+
+
+def problems(tmp_path: Path, text: str | bytes) -> list[str]:
+    """What is wrong with such a file, less the file's name."""
+    path = tmp_path / "routes.yaml"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    with pytest.raises(ConfigFileError) as caught:
+        load_routes(path)
+    assert all(problem.startswith(f"{path}:") for problem in caught.value.problems)
+    return [problem.removeprefix(f"{path}:") for problem in caught.value.problems]
+
+
+def with_match(text: str) -> str:
+    """The good file with another `match`, which begins in line 4."""
+    match = indent(dedent(text).strip(), "      ")
+    return GOOD.replace("      prefix: {subject: incidents/}", match)
+
+
+def test_the_shipped_file_loads_and_its_schema_accepts_it() -> None:
+    assert [route.name for route in load_routes(SHIPPED).routes] == [
+        "incident-report",
+        "incident-event",
+    ]
+    jsonschema.Draft202012Validator.check_schema(schema())
+    jsonschema.validate(yaml.safe_load(SHIPPED.read_text()), schema())
+
+
+def test_a_good_file_loads(tmp_path: Path) -> None:
+    path = tmp_path / "routes.yaml"
+    path.write_text(GOOD)
+    assert load_routes(path).routes[0].task_queue == "incidents"
+
+
+ONE_DIALECT = (
+    "a filter uses exactly one of exact, prefix, suffix, all, any, not, jmespath; "
+    "to combine several, list them under all or any"
+)
+DURATION = "not a duration like 30s, 5m, 12h or 90d"
+SIGNAL = "`signal` names a signal with `when_running: signal`, and only then"
+
+MISTAKES = {
+    "no version": (GOOD.replace("version: 1\n", ""), ["1:1: version: Field required"]),
+    "another version": (
+        GOOD.replace("version: 1", "version: 2"),
+        ["1:10: version: Input should be 1"],
+    ),
+    "no routes": ("version: 1\n", ["1:1: routes: Field required"]),
+    "an empty list of routes": (
+        "version: 1\nroutes: []\n",
+        ["2:9: routes: List should have at least 1 item after validation, not 0"],
+    ),
+    "routes by name": (
+        "version: 1\nroutes:\n  reports: {}\n",
+        ["3:3: routes: Input should be a valid list"],
+    ),
+    "not a mapping": (
+        "- version: 1\n",
+        ["1:1: the file: Input should be a valid dictionary or instance of RoutingTable"],
+    ),
+    "an unknown field": (
+        GOOD + "    taskqueue: x\n",
+        ["8:5: routes[0].taskqueue: there is no such field"],
+    ),
+    "an unknown field at the top": (
+        GOOD + "default: x\n",
+        ["8:1: default: there is no such field"],
+    ),
+    "a missing field": (
+        GOOD.replace("    task_queue: incidents\n", ""),
+        ["3:5: routes[0].task_queue: Field required"],
+    ),
+    "an empty workflow": (
+        GOOD.replace("workflow: Incident", "workflow: ''"),
+        ["6:15: routes[0].workflow: String should have at least 1 character"],
+    ),
+    "a number for a name": (
+        GOOD.replace("name: reports", "name: 7"),
+        ["3:11: routes[0].name: Input should be a valid string"],
+    ),
+    "a name with a space": (
+        GOOD.replace("name: reports", "name: my reports"),
+        ["3:11: routes[0].name: String should match pattern '^[a-z0-9][a-z0-9_-]{0,62}$'"],
+    ),
+    "a name twice": (
+        GOOD + GOOD.partition("routes:\n")[2],
+        ["1:1: the file: two routes are named reports"],
+    ),
+    "a field twice": (
+        GOOD + "    workflow: Other\n",
+        ["8:5: routes[0].workflow: it is there twice"],
+    ),
+    "two dialects in one filter": (
+        with_match("exact: {type: a}\nprefix: {type: b}"),
+        [f"5:7: routes[0].match: {ONE_DIALECT}"],
+    ),
+    "an empty filter": (
+        with_match("- {}"),
+        [f"5:9: routes[0].match[0]: {ONE_DIALECT}"],
+    ),
+    "an empty list of filters": (
+        with_match("[]"),
+        ["5:7: routes[0].match: List should have at least 1 item after validation, not 0"],
+    ),
+    "an unknown dialect": (
+        with_match("- exact: {type: a}\n- regex: {type: b}"),
+        ["6:9: routes[0].match[1].regex: there is no such field"],
+    ),
+    "a deep mistake": (
+        with_match(
+            """\
+            all:
+              - any:
+                  - not: {exact: {type: a}}
+                  - not: {suffix: {type: 7}}
+            """
+        ),
+        ["8:36: routes[0].match.all[0].any[1].not.suffix.type: Input should be a valid string"],
+    ),
+    "a broken expression": (
+        with_match("- jmespath: foo["),
+        [
+            "5:19: routes[0].match[0].jmespath: not a JMESPath expression: "
+            'Invalid jmespath expression: Incomplete expression: "foo[" ^'
+        ],
+    ),
+    "an unknown function": (
+        with_match("- jmespath: lenght(a)"),
+        ["5:19: routes[0].match[0].jmespath: JMESPath has no function lenght()"],
+    ),
+    "a constant child ID": (
+        GOOD + "    child_id: always-the-same\n",
+        [
+            "8:15: routes[0].child_id: it names the same child for every event; "
+            "put an {expression} into it"
+        ],
+    ),
+    "an unclosed template": (
+        GOOD + "    child_id: 'a{subject'\n",
+        ["8:15: routes[0].child_id: not a template: expected '}' before end of string"],
+    ),
+    "an empty expression in a template": (
+        GOOD + "    child_id: 'a{}'\n",
+        [
+            "8:15: routes[0].child_id: each {...} holds a JMESPath expression over the event, "
+            "e.g. {subject}"
+        ],
+    ),
+    "a format in a template": (
+        GOOD + "    child_id: 'a{subject:>10}'\n",
+        [
+            "8:15: routes[0].child_id: each {...} holds a JMESPath expression over the event, "
+            "e.g. {subject}"
+        ],
+    ),
+    "an unknown policy": (
+        GOOD + "    when_running: replace\n",
+        ["8:19: routes[0].when_running: Input should be 'reject', 'signal' or 'start_new'"],
+    ),
+    "a policy without its signal": (
+        GOOD + "    when_running: signal\n",
+        [f"3:5: routes[0]: {SIGNAL}"],
+    ),
+    "a signal without its policy": (
+        GOOD + "    signal: event\n",
+        [f"3:5: routes[0]: {SIGNAL}"],
+    ),
+    "a duration without a unit": (
+        GOOD + "    timeouts: {run: 30}\n",
+        [f"8:21: routes[0].timeouts.run: {DURATION}"],
+    ),
+    "a duration in words": (
+        GOOD + "    timeouts: {run: ten minutes}\n",
+        [f"8:21: routes[0].timeouts.run: {DURATION}"],
+    ),
+    "a duration of nothing": (
+        GOOD + "    timeouts: {task: 0s}\n",
+        [f"8:22: routes[0].timeouts.task: {DURATION}"],
+    ),
+    "a duration without end": (
+        GOOD + "    timeouts: {task: " + "9" * 30 + "d}\n",
+        [f"8:22: routes[0].timeouts.task: {DURATION}"],
+    ),
+    "several mistakes": (
+        GOOD.replace("version: 1", "version: 2") + "    child_id: x\n    queue: y\n",
+        [
+            "1:10: version: Input should be 1",
+            "8:15: routes[0].child_id: it names the same child for every event; "
+            "put an {expression} into it",
+            "9:5: routes[0].queue: there is no such field",
+        ],
+    ),
+    "not YAML": (
+        "version: 1\nroutes: [",
+        ["2:10: not YAML: expected the node content, but found '<stream end>'"],
+    ),
+    "a tab": (
+        "version: 1\n\troutes: []\n",
+        ["2:1: not YAML: found character '\\t' that cannot start any token"],
+    ),
+    "two documents": (
+        "version: 1\n---\nversion: 1\n",
+        ["2:1: not YAML: but found another document"],
+    ),
+    "nothing": ("# only a comment\n", [" it is empty"]),
+}
+
+BY_STRUCTURE_ALONE = {
+    # What a schema cannot say: it needs the expressions' and templates' own languages, or counts.
+    "a name twice",
+    "a field twice",
+    "two dialects in one filter",
+    "an empty filter",
+    "a broken expression",
+    "an unknown function",
+    "a constant child ID",
+    "an unclosed template",
+    "an empty expression in a template",
+    "a format in a template",
+    "a policy without its signal",
+    "a signal without its policy",
+    "a duration in words",
+    "a duration of nothing",
+    "a duration without end",
+    "not YAML",
+    "a tab",
+    "two documents",
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_named_by_line_column_and_field(tmp_path: Path, mistake: str) -> None:
+    text, expected = MISTAKES[mistake]
+    assert problems(tmp_path, text) == expected
+
+
+@pytest.mark.parametrize("mistake", sorted(MISTAKES.keys() - BY_STRUCTURE_ALONE))
+def test_the_schema_refuses_it_too(mistake: str) -> None:
+    text, _ = MISTAKES[mistake]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(yaml.safe_load(text), schema())
+
+
+def test_a_file_that_contains_itself_is_refused(tmp_path: Path) -> None:
+    [problem] = problems(tmp_path, "version: 1\nroutes: &a [*a]\n")
+    assert problem.startswith(" not YAML: maximum recursion depth exceeded")
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigFileError, match=r"nowhere\.yaml: cannot be read: .*No such file"):
+        load_routes(tmp_path / "nowhere.yaml")
+
+
+def test_a_file_that_is_not_utf8_is_named(tmp_path: Path) -> None:
+    [problem] = problems(tmp_path, b"version: 1 # \xff")
+    assert "cannot be read: 'utf-8' codec" in problem
