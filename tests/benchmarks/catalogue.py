@@ -1,0 +1,30 @@
+"""Every benchmark by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Final, Protocol
+
+from tests.benchmarks.figures import Figure
+
+
+class Benchmark(Protocol):
+    """Measures in a scratch folder of its own; raises when it cannot."""
+
+    def __call__(self, folder: Path, *, quick: bool) -> list[Figure]: ...
+
+
+BENCHMARKS: Final = {
+    "edge": "tests.benchmarks.edge:measure_edge",
+    "batch": "tests.benchmarks.edge:measure_batch",
+    "start-up": "tests.benchmarks.start_up:measure",
+    "rpcs": "tests.benchmarks.rpcs:measure",
+}
+
+
+def load(name: str) -> Benchmark:
+    module, _, function = BENCHMARKS[name].partition(":")
+    found: Callable[..., list[Figure]] = getattr(import_module(module), function)
+    return found

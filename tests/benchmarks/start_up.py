@@ -1,0 +1,175 @@
+"""Start-up: what a cold start costs before, and until, the first event.
+
+Every sample is a fresh interpreter over a packaged tree, as Lambda has it: the pinned requirements,
+our packages, compiled bytecode that is not checked against its source. Wall time runs from before
+the process exists to the end of its imports; memory is the most that was resident (VmHWM, because
+what `wait4` tells of a child includes its parent's share before exec).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from infra.local.processes import ROOT, program
+from tests.benchmarks.figures import Figure, compare, take_turns
+from tests.benchmarks.house import as_event, batch, house, lambda_environment, notification
+
+_CLIENT: Final = "import temporalio.client"
+_LISTENER: Final = "import functions_aws.s3_listener"
+_BOTO3: Final = """
+import boto3
+client = boto3.client("stepfunctions")
+def handler(event, context):
+    client.start_execution(stateMachineArn="arn", name=event["id"], input="{}")
+"""
+_FIRST_BARE: Final = """
+import asyncio, json, os, sys
+from temporalio.client import Client
+async def first():
+    client = await Client.connect(os.environ["TEMPORAL_ADDRESS"])
+    wire = json.loads(sys.argv[1])
+    await client.start_workflow(
+        "RootOrchestrator", wire, id=wire["tidegatekey"], task_queue="tidegate-root"
+    )
+asyncio.run(first())
+"""
+_FIRST_EVENT: Final = """
+import json, sys
+from functions_aws.s3_listener import handler
+class Context:
+    function_name, memory_limit_in_mb, aws_request_id = "tidegate-s3", 256, "1"
+    invoked_function_arn = "arn:aws:lambda:eu-west-1:123456789012:function:tidegate-s3"
+    def get_remaining_time_in_millis(self):
+        return 60_000
+answer = handler(json.loads(sys.argv[1]), Context())
+assert answer == {"batchItemFailures": []}, answer
+"""
+_THE_END: Final = """
+import os, sys, time
+end = time.monotonic()
+if sys.platform == "linux":
+    with open("/proc/self/status") as status:
+        peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+else:
+    import resource
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+with open(os.environ["BENCHMARK_RESULT"], "w") as result:
+    result.write(f"{end} {peak}")
+os._exit(0)
+"""
+
+Sample = tuple[float, float]
+"""Milliseconds, and MiB."""
+
+
+def measure(folder: Path, *, quick: bool) -> list[Figure]:
+    tree = package(folder / "package")
+    rounds = 15 if quick else 40
+    found: list[Figure] = []
+    with house(folder) as (_, server):
+        env = lambda_environment(folder, server.address) | {
+            "PYTHONPATH": str(tree),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "LAMBDA_TASK_ROOT": str(tree),
+            "BENCHMARK_RESULT": str(folder / "sample"),
+        }
+        samples = take_turns(
+            {
+                "client": lambda: fresh(_CLIENT, env),
+                "ours": lambda: fresh(_LISTENER, env),
+                "boto3": lambda: fresh(_BOTO3, env),
+            },
+            rounds,
+        )
+        for name, against, at_most in (
+            ("client", "import temporalio.client", 1.5),
+            ("boto3", "boto3 handler", 1.2),
+        ):
+            found += _figures(
+                "import the listener", against, samples["ours"], samples[name], at_most
+            )
+        first: dict[str, Callable[[], Sample]] = {
+            "bare": lambda: fresh(_FIRST_BARE, env, json.dumps(_wire())),
+            "ours": lambda: fresh(_FIRST_EVENT, env, json.dumps(batch([notification()]))),
+        }
+        samples = take_turns(first, rounds)
+        found += _figures(
+            "to the first start", "import and start", samples["ours"], samples["bare"]
+        )
+    return found
+
+
+def package(tree: Path) -> Path:
+    """A tree as it would be uploaded: see functions_aws/Makefile."""
+    requirements = str(ROOT / "requirements" / "aws.txt")
+    target = ["--python", sys.executable, "--target", str(tree), "--require-hashes"]
+    _run([program("uv"), "pip", "install", "--quiet", *target, "-r", requirements])
+    for name in ("core", "functions_aws"):
+        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+    compiled = ["--invalidation-mode", "unchecked-hash"]
+    _run([_interpreter(), "-m", "compileall", "-q", *compiled, str(tree)])
+    return tree
+
+
+def fresh(code: str, env: Mapping[str, str], *arguments: str) -> Sample:
+    """Run the code in an interpreter of its own that knows nothing but the tree."""
+    result = Path(env["BENCHMARK_RESULT"])
+    result.unlink(missing_ok=True)
+    begun = time.monotonic()
+    done = subprocess.run(
+        [_interpreter(), "-s", "-S", "-c", code + _THE_END, *arguments],
+        env={**env, "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    if done.returncode != 0 or not result.exists():
+        raise RuntimeError(f"a fresh interpreter failed: {done.stderr or done.stdout}")
+    end, kibibytes = result.read_text().split()
+    return (float(end) - begun) * 1000, int(kibibytes) / 1024
+
+
+def _figures(
+    what: str,
+    against: str,
+    ours: list[Sample],
+    baseline: list[Sample],
+    at_most: float | None = None,
+) -> list[Figure]:
+    return [
+        compare(
+            f"{what}, {measure}",
+            [sample[column] for sample in ours],
+            [sample[column] for sample in baseline],
+            against=against,
+            unit=unit,
+            at_most=at_most,
+        )
+        for column, measure, unit in ((0, "time", "ms"), (1, "peak memory", "MiB"))
+    ]
+
+
+def _wire() -> dict[str, object]:
+    wire = as_event(notification()).to_wire()
+    return {**wire, "tidegatekey": f"{wire['tidegatekey']}{uuid.uuid4()}"}
+
+
+def _interpreter() -> str:
+    """The interpreter behind the virtual environment, so that none of its packages are seen."""
+    return str(getattr(sys, "_base_executable", None) or sys.executable)
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)} failed: {done.stderr or done.stdout}")
