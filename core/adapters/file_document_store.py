@@ -20,6 +20,7 @@ from core.errors import (
     DocumentNotFound,
     DocumentRefused,
     StoreUnavailable,
+    TidegateError,
 )
 from core.ports.documents import CHUNK_BYTES
 
@@ -57,17 +58,17 @@ class FileDocumentStore:
         if_absent: bool = False,
     ) -> DocumentRef:
         path = _path(uri)
-        with _errors(uri):
+        with _errors(uri, missing=StoreUnavailable):
             await asyncio.to_thread(os.makedirs, path.parent, exist_ok=True)
             handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".tidegate-")
         try:
             with os.fdopen(handle, "wb") as file:
                 async for chunk in chunks:
-                    with _errors(uri):
+                    with _errors(uri, missing=StoreUnavailable):
                         await asyncio.to_thread(file.write, chunk)
-            with _errors(uri):
+            with _errors(uri, missing=StoreUnavailable):
                 if if_absent:
-                    os.link(temporary, path)  # unlike a rename, fails when the name is taken
+                    _link(temporary, path, uri)
                 else:
                     os.replace(temporary, path)
                 return _reference(uri, os.stat(path))
@@ -79,7 +80,8 @@ class FileDocumentStore:
         folder = _path(prefix if prefix.endswith("/") else prefix.rpartition("/")[0] + "/")
         for uri in await asyncio.to_thread(lambda: sorted(_uris_below(folder))):
             if uri.startswith(prefix):
-                with contextlib.suppress(DocumentNotFound):  # removed since it was listed
+                # What was removed since, or is a symbolic link, is none of the documents.
+                with contextlib.suppress(DocumentNotFound, DocumentRefused):
                     yield await self.stat(uri)
 
 
@@ -99,18 +101,25 @@ def _path(uri: str) -> Path:
     return path
 
 
+def _link(source: str, path: Path, uri: str) -> None:
+    """Give the file its name; unlike a rename, this fails when the name is taken."""
+    try:
+        os.link(source, path)
+    except FileExistsError as error:
+        raise DocumentExists(f"{uri} exists already") from error
+
+
 def _reference(uri: str, stat: os.stat_result) -> DocumentRef:
     etag = f"{stat.st_ino:x}-{stat.st_size:x}-{stat.st_mtime_ns:x}"
     return DocumentRef(uri=uri, size=stat.st_size, etag=etag)
 
 
 @contextlib.contextmanager
-def _errors(uri: str) -> Iterator[None]:
+def _errors(uri: str, *, missing: type[TidegateError] = DocumentNotFound) -> Iterator[None]:
+    """The system's refusals in our words; `missing` is what a path that leads nowhere is."""
     try:
         yield
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-        raise DocumentNotFound(f"{uri} does not exist") from error
-    except FileExistsError as error:
-        raise DocumentExists(f"{uri} exists already") from error
+        raise missing(f"{uri}: {error.strerror}") from error
     except OSError as error:
         raise StoreUnavailable(f"{uri}: {error.strerror or error}") from error
