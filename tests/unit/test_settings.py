@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core import bootstrap
+from core.errors import SettingsError
+from core.settings import Settings, variables
+
+
+def test_without_an_environment_everything_has_its_default() -> None:
+    assert Settings.from_env({}) == Settings()
+
+
+def test_an_empty_variable_is_not_set() -> None:
+    assert Settings.from_env({"TIDEGATE_QUARANTINE": " ", "TIDEGATE_CONCURRENCY": ""}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "field", "value"),
+    [
+        ("TIDEGATE_ROUTES", __file__, "routes", Path(__file__)),
+        ("TIDEGATE_DOCUMENTS", "s3://a, file:///b/ ,", "documents", ("s3://a", "file:///b/")),
+        ("TIDEGATE_REPORTS", "s3://a/reports/", "reports", "s3://a/reports/"),
+        ("TIDEGATE_QUARANTINE", "file:///q", "quarantine", "file:///q"),
+        ("TIDEGATE_MAX_EVENT_BYTES", "2048", "max_event_bytes", 2048),
+        ("TIDEGATE_MAX_REPORT_BYTES", "4096", "max_report_bytes", 4096),
+        ("TIDEGATE_START_TIMEOUT", "0.5", "start_timeout", 0.5),
+        ("TIDEGATE_DEADLINE_MARGIN", "3", "deadline_margin", 3.0),
+        ("TIDEGATE_CONCURRENCY", "7", "concurrency", 7),
+        ("TIDEGATE_PAGE_URLS", "json://a  json://b", "page_urls", ("json://a", "json://b")),
+        ("TIDEGATE_ESCALATION_URLS", "json://c", "escalation_urls", ("json://c",)),
+        ("TIDEGATE_ACK_TIMEOUT", "60", "ack_timeout", 60.0),
+        ("TIDEGATE_HEALTH_ADDRESS", "127.0.0.1:0", "health_address", "127.0.0.1:0"),
+        ("TIDEGATE_METRICS_ADDRESS", "[::]:9464", "metrics_address", "[::]:9464"),
+        ("TIDEGATE_DRAIN_TIMEOUT", "0", "drain_timeout", 0.0),
+        ("TIDEGATE_LOG_LEVEL", "debug", "log_level", "DEBUG"),
+    ],
+)
+def test_each_variable_sets_its_field_alone(
+    variable: str, text: str, field: str, value: object
+) -> None:
+    changed = {
+        f.name: getattr(found, f.name)
+        for found in [Settings.from_env({variable: text})]
+        for f in fields(found)
+        if getattr(found, f.name) != f.default
+    }
+    assert changed == {field: value}
+
+
+def test_every_variable_is_tried_above() -> None:
+    [mark] = test_each_variable_sets_its_field_alone.pytestmark  # type: ignore[attr-defined]
+    assert [case[0] for case in mark.args[1]] == [name for name, _, _ in variables()]
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "message"),
+    [
+        ("TIDEGATE_ROUTES", "/nowhere.yaml", "there is no such file"),
+        ("TIDEGATE_ROUTES", "/", "there is no such file"),
+        ("TIDEGATE_DOCUMENTS", "s3://a,docs", "not a URI like s3://bucket/prefix/ or file:///"),
+        ("TIDEGATE_REPORTS", "s3://", "not a URI like s3://bucket/prefix/ or file:///folder/"),
+        ("TIDEGATE_QUARANTINE", "://a", "not a URI like s3://bucket/prefix/ or file:///folder/"),
+        ("TIDEGATE_MAX_EVENT_BYTES", "1023", "not between 1024 and 1.9e+06"),
+        ("TIDEGATE_MAX_EVENT_BYTES", "2MB", "not a number"),
+        ("TIDEGATE_MAX_REPORT_BYTES", "1900001", "not between 1024 and 1.9e+06"),
+        ("TIDEGATE_START_TIMEOUT", "nan", "not between 0.1 and 60"),
+        ("TIDEGATE_START_TIMEOUT", "soon", "not a number"),
+        ("TIDEGATE_DEADLINE_MARGIN", "-1", "not between 0.1 and 60"),
+        ("TIDEGATE_CONCURRENCY", "0", "not between 1 and 1000"),
+        ("TIDEGATE_CONCURRENCY", "1.5", "not a number"),
+        ("TIDEGATE_ACK_TIMEOUT", "inf", "not between 1 and 86400"),
+        ("TIDEGATE_HEALTH_ADDRESS", "8080", "not an address like 127.0.0.1:8080"),
+        ("TIDEGATE_HEALTH_ADDRESS", ":8080", "not an address like 127.0.0.1:8080"),
+        ("TIDEGATE_METRICS_ADDRESS", "a:66000", "not an address like 127.0.0.1:8080"),
+        ("TIDEGATE_DRAIN_TIMEOUT", "4000", "not between 0 and 3600"),
+        ("TIDEGATE_LOG_LEVEL", "LOUD", "not one of DEBUG, INFO, WARNING, ERROR"),
+    ],
+)
+def test_a_value_that_is_wrong_is_named_with_its_variable(
+    variable: str, text: str, message: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_env({variable: text})
+    assert caught.value.message.startswith(f"{variable}={text!r}: {message}")
+
+
+def test_all_that_is_wrong_is_named_at_once() -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_env({"TIDEGATE_CONCURRENCY": "x", "TIDEGATE_LOG_LEVEL": "y"})
+    assert str(caught.value) == (
+        "TIDEGATE_CONCURRENCY='x': not a number; "
+        "TIDEGATE_LOG_LEVEL='y': not one of DEBUG, INFO, WARNING, ERROR (see docs/settings.md)"
+    )
+
+
+def test_the_process_environment_is_read_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIDEGATE_CONCURRENCY", "9")
+    assert Settings.from_env().concurrency == 9
+
+
+def test_what_is_required_must_be_set() -> None:
+    assert Settings(quarantine="s3://q").require("quarantine") == "s3://q"
+    with pytest.raises(SettingsError) as caught:
+        Settings().require("quarantine")
+    assert str(caught.value) == (
+        "TIDEGATE_QUARANTINE is not set (it is: URI prefix that refused originals are kept under.)"
+    )
+    with pytest.raises(SettingsError, match="TIDEGATE_PAGE_URLS is not set"):
+        Settings().require("page_urls")
+
+
+@pytest.mark.parametrize("make", [bootstrap.intake, bootstrap.quarantine])
+def test_nothing_is_accepted_where_nothing_can_be_kept(make: Any) -> None:
+    with pytest.raises(SettingsError, match="TIDEGATE_QUARANTINE is not set"):
+        make(Settings())
