@@ -20,7 +20,6 @@ from core.errors import (
     DocumentNotFound,
     DocumentRefused,
     StoreUnavailable,
-    TidegateError,
 )
 from core.ports.documents import CHUNK_BYTES
 
@@ -58,15 +57,15 @@ class FileDocumentStore:
         if_absent: bool = False,
     ) -> DocumentRef:
         path = _path(uri)
-        with _errors(uri, missing=StoreUnavailable):
+        with _errors(uri, writing=True):
             await asyncio.to_thread(os.makedirs, path.parent, exist_ok=True)
             handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".tidegate-")
         try:
             with os.fdopen(handle, "wb") as file:
                 async for chunk in chunks:
-                    with _errors(uri, missing=StoreUnavailable):
+                    with _errors(uri, writing=True):
                         await asyncio.to_thread(file.write, chunk)
-            with _errors(uri, missing=StoreUnavailable):
+            with _errors(uri, writing=True):
                 if if_absent:
                     _link(temporary, path, uri)
                 else:
@@ -115,11 +114,14 @@ def _reference(uri: str, stat: os.stat_result) -> DocumentRef:
 
 
 @contextlib.contextmanager
-def _errors(uri: str, *, missing: type[TidegateError] = DocumentNotFound) -> Iterator[None]:
-    """The system's refusals in our words; `missing` is what a path that leads nowhere is."""
+def _errors(uri: str, *, writing: bool = False) -> Iterator[None]:
+    """The system's refusals in our words. Only a reader can miss a document: a writer whose path
+    leads nowhere has a fault of the store."""
     try:
         yield
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-        raise missing(f"{uri}: {error.strerror}") from error
+        if writing:
+            raise StoreUnavailable(f"{uri}: {error.strerror}") from error
+        raise DocumentNotFound(f"{uri} does not exist") from error
     except OSError as error:
         raise StoreUnavailable(f"{uri}: {error.strerror or error}") from error
