@@ -10,6 +10,7 @@ these, so they are put in here: one sequencer and one request ID per change, the
 
 from __future__ import annotations
 
+import os
 import secrets
 import threading
 import time
@@ -18,9 +19,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
+from moto import server
 from moto.events.models import Rule
 from moto.s3 import notifications
-from moto.server import main
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,12 @@ def _complete_s3_events() -> None:
     Rule.send_to_targets = complete_event  # type: ignore[assignment, method-assign]
 
 
+def _end(signum: int, frame: object) -> None:
+    """At once: there is nothing to save, and the long polls of others need not be waited for."""
+    os._exit(0)
+
+
 if __name__ == "__main__":
     _complete_s3_events()
-    main()
+    server.signal_handler = _end
+    server.main()

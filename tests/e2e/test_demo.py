@@ -1,0 +1,181 @@
+"""`tidegate demo`, `tidegate dev` and `tidegate send` as a person runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from infra.local.processes import ROOT, wait_until
+from infra.local.stack import Endpoints
+from tests.support.leftovers import marked, new_mark
+
+pytestmark = pytest.mark.slow
+
+PATIENCE = 120.0
+SAMPLE = ROOT / "infra" / "local" / "sample" / "checkout-latency.md"
+
+
+def tidegate(*arguments: str) -> list[str]:
+    return [sys.executable, "-c", "from core.cli import main; main()", *arguments]
+
+
+@contextmanager
+def started(
+    command: list[str], env: dict[str, str], folder: Path
+) -> Iterator[subprocess.Popen[str]]:
+    """The command in a folder of its own, its output in `folder/output`; killed if it hangs."""
+    env = {**env, "PYTHONPATH": str(ROOT), "COLUMNS": "120", "PYTHONUNBUFFERED": "1"}
+    with (
+        (folder / "output").open("w") as output,
+        subprocess.Popen(
+            command, env=env, cwd=folder, stdout=output, stderr=subprocess.STDOUT, text=True
+        ) as process,
+    ):
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def output(folder: Path) -> str:
+    return (folder / "output").read_text()
+
+
+def test_the_demo_tells_the_whole_story(tmp_path: Path) -> None:
+    env = new_mark()
+    with started(tidegate("demo"), env, tmp_path) as process:
+        code = process.wait(PATIENCE)
+    told = output(tmp_path)
+    assert code == 0, told
+    hops = [
+        "Uploaded     s3://tidegate-documents/incidents/checkout-latency.md",
+        "Lambda says  started s3:tidegate-documents/incidents/checkout-latency.md@",
+        "Lambda says  duplicate",
+        "Routed       by incident-report: started Incident incident:s3:",
+        "Opened       Checkout answers slowly",
+        "Paged        on-call",
+        "Escalated    escalation",
+        "the incident is now acknowledged",
+        "the incident is now resolved",
+        "Reported     s3://tidegate-documents/reports/",
+        "The post-incident report",
+        "Post-incident report: Checkout answers slowly",
+        "Done",
+    ]
+    places = [told.find(hop) for hop in hops]
+    assert -1 not in places, hops[places.index(-1)]
+    assert places == sorted(places)
+    assert marked(env) == []
+
+
+def test_a_demo_that_cannot_work_says_why(tmp_path: Path) -> None:
+    (tmp_path / "routes.yaml").write_text("version: 1\nroutes: []\n")
+    env = {**new_mark(), "TIDEGATE_ROUTES": "routes.yaml", "TMPDIR": str(tmp_path)}
+    with started(tidegate("demo"), env, tmp_path) as process:
+        code = process.wait(PATIENCE)
+    told = output(tmp_path)
+    assert code == 1, told
+    assert "The demo failed:" in told
+    assert "Traceback" not in told
+    [logs] = tmp_path.glob("tidegate-demo-*/logs")
+    assert str(logs) in told
+    assert marked(env) == []
+
+
+@pytest.fixture
+def dev(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
+    """A running `tidegate dev` with its marked environment; its folder is `tmp_path`."""
+    env = new_mark()
+    with started(tidegate("dev"), env, tmp_path) as process:
+        wait_until(
+            lambda: "Ctrl-C stops everything" in output(tmp_path) or process.poll() is not None,
+            PATIENCE,
+            "the house to be up",
+        )
+        assert process.poll() is None, output(tmp_path)
+        yield process, env
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_dev_ends_cleanly(
+    dev: tuple[subprocess.Popen[str], dict[str, str]], tmp_path: Path, number: signal.Signals
+) -> None:
+    process, env = dev
+    assert len(marked(env)) == 8  # itself, and seven children
+    process.send_signal(number)
+    assert process.wait(PATIENCE) == 0
+    assert "Stopped; no process is left." in output(tmp_path)
+    assert "Traceback" not in output(tmp_path)
+    assert marked(env) == []
+    assert Endpoints.read(tmp_path / ".tidegate") is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux kills a child with its parent")
+def test_dev_leaves_nothing_behind_when_it_is_killed(
+    dev: tuple[subprocess.Popen[str], dict[str, str]],
+) -> None:
+    process, env = dev
+    process.kill()
+    process.wait(PATIENCE)
+    wait_until(lambda: not marked(env), PATIENCE, "every child to end")
+
+
+def test_what_is_sent_to_dev_becomes_a_workflow_even_after_a_crash(
+    dev: tuple[subprocess.Popen[str], dict[str, str]], tmp_path: Path
+) -> None:
+    _, env = dev
+    victim = next(line for line in marked(env) if "workers.root_orchestrator" in line)
+    os.kill(int(victim.split()[0]), signal.SIGKILL)
+    wait_until(lambda: "Starting it again." in output(tmp_path), PATIENCE, "the restart")
+    assert "root-worker ended with signal SIGKILL" in output(tmp_path)
+
+    sent = run_json(tidegate("send", str(SAMPLE), "--json"), env, tmp_path)
+    assert sent["uri"] == f"s3://tidegate-documents/incidents/{SAMPLE.name}"
+    assert sent["workflow_id"].startswith(f"s3:tidegate-documents/incidents/{SAMPLE.name}@")
+    assert "/namespaces/default/workflows/s3%3Atidegate-documents%2F" in sent["link"]
+
+    message = tmp_path / "message.json"
+    message.write_text(
+        json.dumps(
+            {
+                "specversion": "1.0",
+                "id": "7",
+                "source": "/shop",
+                "type": "com.example.incident.reported",
+                "subject": "checkout",
+                "data": {"title": "Checkout is down"},
+            }
+        )
+    )
+    sent = run_json(tidegate("send", "--message", str(message), "--json"), env, tmp_path)
+    assert sent["workflow_id"] == "ce:/shop#7"
+
+
+def run_json(command: list[str], env: dict[str, str], folder: Path) -> dict[str, str]:
+    done = subprocess.run(
+        command,
+        env={**env, "PYTHONPATH": str(ROOT)},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, str] = json.loads(done.stdout)
+    return found
+
+
+def test_send_without_a_stack_says_what_to_start(tmp_path: Path) -> None:
+    with started(tidegate("send", str(SAMPLE)), new_mark(), tmp_path) as process:
+        assert process.wait(PATIENCE) != 0
+    assert "tidegate dev" in output(tmp_path)
+    assert "Traceback" not in output(tmp_path)
