@@ -61,7 +61,8 @@ def test_the_exception_tree_is_drawn_whole() -> None:
 
 
 def commands(command: Any, path: str) -> list[str]:
-    if children := getattr(command, "commands", None):
+    children: dict[str, Any] = getattr(command, "commands", {})
+    if children:
         return [line for n, child in children.items() for line in commands(child, f"{path} {n}")]
     return [path]
 
