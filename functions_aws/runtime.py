@@ -71,6 +71,9 @@ def accept(deliveries: Sequence[Delivery], context: LambdaContext) -> list[list[
     batches = [read(delivery) for delivery in deliveries]
     arrivals = [arrival for batch in batches for arrival in batch]
     receipts = iter(loop().run(intake().accept(arrivals, time_left=time_left(context))))
+    for delivery, batch in zip(deliveries, batches, strict=True):
+        if not batch:
+            _record_empty(delivery)
     return [[_record(next(receipts), arrival) for arrival in batch] for batch in batches]
 
 
@@ -133,6 +136,13 @@ def _record(receipt: Receipt, arrival: Arrival) -> Receipt:
     else:
         logger.warning("event %s: %s", receipt.verdict, receipt.reason, extra={"receipt": line})
     return receipt
+
+
+def _record_empty(delivery: Delivery) -> None:
+    """Log a delivery that has no events in it, such as S3's test event; it is settled."""
+    metrics.add_metric(name=_METRICS[Verdict.STARTED], unit=MetricUnit.Count, value=0)
+    message_id = delivery.headers.get("message-id")
+    logger.info("delivery without events", extra={"message_id": message_id})
 
 
 def _age(time: str) -> float | None:
