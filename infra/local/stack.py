@@ -56,6 +56,7 @@ TEMPORAL = "temporal"
 _FOREIGN = ("AWS_", "TEMPORAL_", "TIDEGATE_", "POWERTOOLS_", "OTEL_")
 _KEPT = ("TIDEGATE_ROUTES", "TIDEGATE_LOG_LEVEL")
 _READY_TIMEOUT = 60.0
+_ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 _DRAIN_TIMEOUT = "3"
 
 
@@ -291,11 +292,11 @@ def outside_environment() -> dict[str, str]:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Within the block neither Ctrl-C nor SIGTERM is heard: cleaning up is not cut short."""
+    """Within the block neither Ctrl-C nor another polite ending is heard: it cleans up in peace."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, *_ENDINGS)}
     for number in before:
         signal.signal(number, signal.SIG_IGN)
     try:
@@ -307,16 +308,18 @@ def uninterrupted() -> Iterator[None]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Within the block SIGTERM does what Ctrl-C does: it raises KeyboardInterrupt."""
+    """Within the block SIGTERM, and a terminal that closes, do what Ctrl-C does: they raise
+    KeyboardInterrupt."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in _ENDINGS}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def running(state: Path) -> Endpoints:

@@ -174,7 +174,7 @@ def crashed(house: House) -> dict[tuple[str, str], list[Case] | Exception]:
 
 
 @pytest.mark.parametrize("victim", VICTIMS)
-@pytest.mark.parametrize("hop", (*HOPS, BATCH))
+@pytest.mark.parametrize("hop", [*HOPS, BATCH])
 def test_one_incident_whoever_is_killed_whenever(
     crashed: dict[tuple[str, str], list[Case] | Exception], hop: str, victim: str
 ) -> None:
