@@ -1,22 +1,25 @@
 """What every Lambda listener shares: one event loop and one intake per process, telemetry, and how
 receipts become Lambda's answers.
 
-Importing this connects to nothing; the first event does.
+Importing this loads all that the first event needs, since Lambda starts functions with more
+processor than it runs them with; it connects to nothing, the first event does.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, Final
 
-from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
+import core.adapters.temporal  # noqa: F401  else the first event pays for the import
 from core import bootstrap
 from core.domain.event import parse_time
 from core.errors import TransientError
@@ -27,11 +30,11 @@ from core.settings import Settings
 from functions_aws import sqs
 
 if TYPE_CHECKING:
+    from aws_lambda_powertools import Tracer
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 logger = Logger(service="tidegate")
 metrics = Metrics(namespace="Tidegate", service="tidegate")
-tracer = Tracer(service="tidegate")
 
 _METRICS: Final = {
     Verdict.STARTED: "Accepted",
@@ -56,9 +59,33 @@ def settings() -> Settings:
 
 
 @cache
-def loop() -> asyncio.Runner:
-    """The process's one event loop; the Temporal client lives on it across invocations."""
-    return asyncio.Runner()
+def loop() -> asyncio.AbstractEventLoop:
+    """The process's one event loop; the Temporal client lives on it across invocations.
+
+    Not a Runner: that takes over SIGINT and gives it back at every event, for nobody in Lambda.
+    """
+    return asyncio.new_event_loop()
+
+
+@cache
+def tracer() -> Tracer:
+    """Nothing is patched: that would import botocore, which no event needs."""
+    from aws_lambda_powertools import Tracer
+
+    return Tracer(service="tidegate", auto_patch=False)
+
+
+def traced(handler: Callable[[Any, LambdaContext], Any]) -> Callable[[Any, LambdaContext], Any]:
+    """Record the invocations whose trace X-Ray samples; all others never import its SDK."""
+
+    @wraps(handler)
+    def decide(event: Any, context: LambdaContext) -> Any:
+        if "Sampled=1" not in os.environ.get("_X_AMZN_TRACE_ID", ""):
+            return handler(event, context)
+        traced = tracer().capture_method(capture_response=False)(handler)
+        return traced(event, context)
+
+    return decide
 
 
 @cache
@@ -70,7 +97,8 @@ def accept(deliveries: Sequence[Delivery], context: LambdaContext) -> list[list[
     """The receipts of each delivery. All starts run at once, and end before the deadline."""
     batches = [read(delivery) for delivery in deliveries]
     arrivals = [arrival for batch in batches for arrival in batch]
-    receipts = iter(loop().run(intake().accept(arrivals, time_left=time_left(context))))
+    accepting = intake().accept(arrivals, time_left=time_left(context))
+    receipts = iter(loop().run_until_complete(accepting))
     for delivery, batch in zip(deliveries, batches, strict=True):
         if not batch:
             _record_empty(delivery)

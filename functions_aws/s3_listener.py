@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from functions_aws.runtime import answer, logger, metrics, tracer
+from functions_aws.runtime import answer, logger, metrics, traced
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @logger.inject_lambda_context
 @metrics.log_metrics(capture_cold_start_metric=True)
-@tracer.capture_lambda_handler(capture_response=False)
+@traced
 def handler(event: Any, context: LambdaContext) -> Any:
     """See `functions_aws.runtime.answer`."""
     return answer("s3", event, context)

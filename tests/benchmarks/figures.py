@@ -22,9 +22,10 @@ Statistic = Callable[[Sequence[float]], float]
 class Figure:
     """One line of the report.
 
-    `ours` and `baseline` are in `unit`; `ratio` is ours over the baseline, and `low` and `high` are
-    the least and the greatest ratio among five consecutive parts of the run. The target, where
-    there is one, is on the ratio, or on `ours` where there is no baseline.
+    `ours` and `baseline` are in `unit`, over the whole run. The run is cut into five parts, one
+    after the other, each with a ratio of ours over the baseline: `ratio` is the median of these,
+    `low` and `high` their range, so that a machine that gets slower half-way moves none of them
+    much. The target, where there is one, is on the ratio, or on `ours` where there is no baseline.
     """
 
     what: str
@@ -93,14 +94,13 @@ def compare(
         statistic(ours[part]) / statistic(baseline[part])
         for part in _parts(min(len(ours), len(baseline)))
     ]
-    mine, theirs = statistic(ours), statistic(baseline)
     return Figure(
         what=what,
         against=against,
         unit=unit,
-        ours=mine,
-        baseline=theirs,
-        ratio=mine / theirs,
+        ours=statistic(ours),
+        baseline=statistic(baseline),
+        ratio=statistics.median(parts),
         low=min(parts),
         high=max(parts),
         at_most=at_most,
