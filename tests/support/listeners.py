@@ -1,0 +1,42 @@
+"""The Lambda listeners under test: each test has a process's caches to itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from unittest import mock
+
+from core import bootstrap
+from core.ports.workflow_starter import WorkflowStarter
+from core.settings import Settings
+from functions_aws import runtime
+
+
+@contextmanager
+def fresh_process(
+    settings: Settings | None = None, starter: WorkflowStarter | None = None
+) -> Iterator[None]:
+    """A cold start: no settings, no loop, no client; and an end that leaves none behind.
+
+    With a `starter` the listeners use that one and these settings, else the environment's.
+    """
+    _forget()
+    try:
+        if settings is None or starter is None:
+            yield
+        else:
+            intake = bootstrap.intake(settings, starter=starter)
+            with (
+                mock.patch.object(runtime, "intake", return_value=intake),
+                mock.patch.object(runtime, "settings", return_value=settings),
+            ):
+                yield
+    finally:
+        if runtime.loop.cache_info().currsize:
+            runtime.loop().close()
+        _forget()
+
+
+def _forget() -> None:
+    for cached in (runtime.settings, runtime.loop, runtime.intake):
+        cached.cache_clear()
