@@ -1,0 +1,316 @@
+"""One contract for every document store: a folder, and S3 over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import boto3
+import pytest
+
+from core import bootstrap
+from core.adapters.s3_document_store import PART_BYTES
+from core.domain.event import DocumentRef
+from core.errors import (
+    DocumentChanged,
+    DocumentExists,
+    DocumentNotFound,
+    DocumentRefused,
+    StoreUnavailable,
+)
+from core.ports.documents import CHUNK_BYTES, DocumentStore
+from core.settings import Settings
+from infra.local.processes import free_port
+
+CHUNK = bytes(range(256)) * 1024  # 256 KiB
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A store, and a URI prefix in it that is this test's own."""
+
+    store: DocumentStore
+    root: str
+
+    async def write(self, name: str, *chunks: bytes, **options: Any) -> DocumentRef:
+        return await self.store.write(
+            self.root + name, stream(*chunks), content_type="text/plain", **options
+        )
+
+    async def read(self, document: DocumentRef | str) -> bytes:
+        if isinstance(document, str):
+            document = DocumentRef(uri=self.root + document)
+        return b"".join([chunk async for chunk in self.store.read(document)])
+
+    async def names(self, prefix: str = "") -> list[str]:
+        found = [document.uri async for document in self.store.list(self.root + prefix)]
+        return [uri.removeprefix(self.root) for uri in found]
+
+
+async def stream(*chunks: bytes) -> AsyncIterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+
+
+def place(root: str) -> Place:
+    return Place(bootstrap.documents(Settings(documents=(root,))), root)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Place:
+    return place(f"file://{tmp_path}/docs/")
+
+
+@pytest.fixture
+def bucket(aws_settings: None) -> Place:
+    return place(f"s3://{new_bucket()}/docs/")
+
+
+def new_bucket(*, versioned: bool = False) -> str:
+    name = f"docs-{uuid4().hex}"
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    if versioned:
+        s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    s3.close()
+    return name
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def docs(request: pytest.FixtureRequest) -> Place:
+    found: Place = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"x", b"\x00\xff\r\n\xed\xa0\x80", CHUNK * 5],
+    ids=["nothing", "one byte", "no text", "more than a chunk"],
+)
+async def test_what_is_written_is_read_back_byte_for_byte(docs: Place, content: bytes) -> None:
+    written = await docs.write("a.bin", content)
+    assert written.size == len(content)
+    assert await docs.read(written) == content
+    assert await docs.read("a.bin") == content
+
+
+async def test_a_document_is_read_in_chunks_of_bounded_size(docs: Place) -> None:
+    written = await docs.write("a.bin", *[CHUNK] * 12)
+    sizes = [len(chunk) async for chunk in docs.store.read(written)]
+    assert max(sizes) <= CHUNK_BYTES
+    assert sum(sizes) == 12 * len(CHUNK)
+
+
+@pytest.mark.parametrize("extra", [0, 1, len(CHUNK)])
+async def test_a_document_larger_than_one_part_is_written_whole(docs: Place, extra: int) -> None:
+    chunks = [CHUNK] * (PART_BYTES // len(CHUNK)) + [b"x" * extra]
+    written = await docs.write("large.bin", *chunks)
+    assert written.size == PART_BYTES + extra
+    assert await docs.read(written) == b"".join(chunks)
+
+
+@pytest.mark.parametrize(
+    "name", ["a b+c%20.txt", "ümläut/日本🔥.md", "deep/er/and/deeper.txt", "..a", "a#b?c=d&e.txt"]
+)
+async def test_names_are_taken_as_they_are(docs: Place, name: str) -> None:
+    written = await docs.write(name, b"content")
+    assert written.uri == docs.root + name
+    assert await docs.read(name) == b"content"
+    assert await docs.names() == [name]
+
+
+async def test_stat_says_what_write_said(docs: Place) -> None:
+    written = await docs.write("a.txt", b"content")
+    assert await docs.store.stat(docs.root + "a.txt") == written
+    assert written.size == 7
+    assert written.etag
+    assert '"' not in written.etag
+
+
+async def test_a_document_is_overwritten_unless_the_write_is_conditional(docs: Place) -> None:
+    await docs.write("a.txt", b"one")
+    await docs.write("a.txt", b"two")
+    with pytest.raises(DocumentExists):
+        await docs.write("a.txt", b"three", if_absent=True)
+    assert await docs.read("a.txt") == b"two"
+
+
+async def test_of_many_conditional_writes_at_once_one_succeeds(docs: Place) -> None:
+    writes = [docs.write("a.txt", b"%d" % n, if_absent=True) for n in range(8)]
+    outcomes = await asyncio.gather(*writes, return_exceptions=True)
+    [winner] = [n for n, outcome in enumerate(outcomes) if isinstance(outcome, DocumentRef)]
+    assert sum(isinstance(outcome, DocumentExists) for outcome in outcomes) == 7
+    assert await docs.read("a.txt") == b"%d" % winner
+
+
+async def test_a_conditional_write_of_several_parts_overwrites_nothing(docs: Place) -> None:
+    await docs.write("a.bin", b"one")
+    with pytest.raises(DocumentExists):
+        await docs.write("a.bin", *[CHUNK] * 40, if_absent=True)
+    assert await docs.read("a.bin") == b"one"
+
+
+@pytest.mark.parametrize("chunks", [1, 40])
+async def test_a_write_that_breaks_off_leaves_nothing(docs: Place, chunks: int) -> None:
+    async def breaks_off() -> AsyncIterator[bytes]:
+        for _ in range(chunks):
+            yield CHUNK
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await docs.store.write(docs.root + "a.bin", breaks_off(), content_type="text/plain")
+    assert await docs.names() == []
+
+
+async def test_a_reference_with_an_etag_reads_that_content_or_none(docs: Place) -> None:
+    one = await docs.write("a.txt", b"one")
+    pinned = replace(one, version=None)
+    assert await docs.read(pinned) == b"one"
+    await docs.write("a.txt", b"two")
+    with pytest.raises(DocumentChanged):
+        await docs.read(pinned)
+
+
+async def test_what_is_not_there_is_not_found(docs: Place) -> None:
+    await docs.write("folder/a.txt", b"one")
+    for name in ("nowhere.txt", "folder/a.txt/b", "folder"):
+        with pytest.raises(DocumentNotFound):
+            await docs.read(name)
+    with pytest.raises(DocumentNotFound):
+        await docs.store.stat(docs.root + "nowhere.txt")
+
+
+async def test_a_listing_has_all_documents_under_the_prefix_in_order(docs: Place) -> None:
+    for name in ("b/2.txt", "a.txt", "b/10.txt", "b.txt", "c/d/e.txt"):
+        await docs.write(name, name.encode())
+    assert await docs.names() == ["a.txt", "b.txt", "b/10.txt", "b/2.txt", "c/d/e.txt"]
+    assert await docs.names("b") == ["b.txt", "b/10.txt", "b/2.txt"]
+    assert await docs.names("b/") == ["b/10.txt", "b/2.txt"]
+    assert await docs.names("nowhere/") == []
+
+
+async def test_a_listing_says_what_stat_says(docs: Place) -> None:
+    await docs.write("a.txt", b"one")
+    [listed] = [document async for document in docs.store.list(docs.root)]
+    assert replace(await docs.store.stat(listed.uri), version=None) == listed
+
+
+async def test_documents_outside_the_roots_are_refused(docs: Place) -> None:
+    outside = [
+        docs.root.removesuffix("/") + "2/a.txt",
+        docs.root + "../a.txt",
+        docs.root + "b/../../a.txt",
+        "s3://another-bucket/docs/a.txt",
+        "file:///etc/passwd",
+        "https://example.com/docs/a.txt",
+        "a.txt",
+    ]
+    for uri in outside:
+        with pytest.raises(DocumentRefused):
+            await docs.store.stat(uri)
+        with pytest.raises(DocumentRefused):
+            await docs.read(DocumentRef(uri=uri))
+        with pytest.raises(DocumentRefused):
+            await docs.store.write(uri, stream(b"x"), content_type="text/plain")
+        with pytest.raises(DocumentRefused):
+            _ = [document async for document in docs.store.list(uri)]
+
+
+async def test_a_scheme_without_a_store_is_refused_by_name() -> None:
+    store = bootstrap.documents(Settings(documents=("ftp://docs/",)))
+    with pytest.raises(DocumentRefused, match=r"no store for ftp:// \(there are: file, s3\)"):
+        await store.stat("ftp://docs/a.txt")
+
+
+async def test_reports_may_be_written_where_settings_say(tmp_path: Path) -> None:
+    store = bootstrap.documents(Settings(reports=f"file://{tmp_path}/reports/"))
+    await store.write(f"file://{tmp_path}/reports/a.md", stream(b"x"), content_type="text/markdown")
+    assert (tmp_path / "reports" / "a.md").read_bytes() == b"x"
+
+
+# ------------------------------------------------------------------------------- folders
+
+
+async def test_a_symbolic_link_leads_nowhere(folder: Place, tmp_path: Path) -> None:
+    await folder.write("a.txt", b"one")
+    (tmp_path / "secret.txt").write_text("secret")
+    (tmp_path / "docs" / "link.txt").symlink_to(tmp_path / "secret.txt")
+    (tmp_path / "docs" / "link").symlink_to(tmp_path)
+    for name in ("link.txt", "link/secret.txt"):
+        with pytest.raises(DocumentRefused, match="leads elsewhere through a symbolic link"):
+            await folder.read(name)
+        with pytest.raises(DocumentRefused):
+            await folder.write(name, b"overwritten")
+    assert (tmp_path / "secret.txt").read_text() == "secret"
+    assert await folder.names() == ["a.txt"]
+
+
+async def test_a_folder_that_cannot_be_made_is_a_fault_of_the_store(tmp_path: Path) -> None:
+    (tmp_path / "docs").write_text("a file where the folder should be")
+    folder = place(f"file://{tmp_path}/docs/")
+    for name in ("a.txt", "b/a.txt"):
+        with pytest.raises(StoreUnavailable):
+            await folder.write(name, b"one", if_absent=True)
+
+
+@pytest.mark.parametrize("uri", ["file://docs/a.txt", "file:///docs/a\x00.txt"])
+async def test_a_path_that_is_none_is_refused(uri: str) -> None:
+    store = bootstrap.documents(Settings(documents=("file://",)))
+    with pytest.raises(DocumentRefused):
+        await store.stat(uri)
+
+
+# ------------------------------------------------------------------------------------ S3
+
+
+async def test_a_reference_with_a_version_reads_that_version(aws_settings: None) -> None:
+    docs = place(f"s3://{new_bucket(versioned=True)}/")
+    one = await docs.write("a.txt", b"one")
+    two = await docs.write("a.txt", b"two")
+    assert one.version != two.version
+    assert await docs.read(one) == b"one"
+    assert await docs.read(two) == b"two"
+    assert await docs.store.stat(two.uri) == two
+    with pytest.raises(DocumentNotFound):
+        await docs.read(replace(one, uri=docs.root + "b.txt"))
+
+
+async def test_a_bucket_that_does_not_exist_is_the_operators_fault(aws_settings: None) -> None:
+    docs = place(f"s3://nowhere-{uuid4().hex}/")
+    with pytest.raises(StoreUnavailable, match="NoSuchBucket"):
+        await docs.read("a.txt")
+    with pytest.raises(StoreUnavailable, match="NoSuchBucket"):
+        await docs.write("a.txt", b"one")
+    with pytest.raises(StoreUnavailable, match="NoSuchBucket"):
+        await docs.names()
+
+
+async def test_a_name_that_s3_cannot_have_is_refused(bucket: Place) -> None:
+    with pytest.raises(DocumentRefused):
+        await bucket.write("x" * 2000, b"one")
+    with pytest.raises(DocumentRefused, match="does not name an object in S3"):
+        await bootstrap.documents(Settings(documents=("s3://",))).stat("s3://bucket/")
+
+
+async def test_a_server_that_does_not_answer_may_do_so_later(
+    aws_settings: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
+    docs = place("s3://docs/")
+    with pytest.raises(StoreUnavailable, match="Could not connect to the endpoint"):
+        await docs.read("a.txt")
+    with pytest.raises(StoreUnavailable):
+        await docs.write("a.txt", b"one")
+
+
+async def test_without_credentials_the_document_is_not_to_blame(
+    aws_settings: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    with pytest.raises(StoreUnavailable, match="Unable to locate credentials"):
+        await place("s3://docs/").read("a.txt")

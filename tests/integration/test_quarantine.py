@@ -1,0 +1,226 @@
+"""The quarantine keeps originals byte for byte, once, and gives them back to be replayed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import boto3
+import pytest
+
+from core import bootstrap
+from core.domain.event import Event
+from core.errors import ChildAlreadyRunning, DocumentNotFound, InvalidEvent, NoRoute
+from core.formats.delivery import read
+from core.quarantine import Quarantine
+from core.replay import replay
+from core.settings import Settings
+from tests.support.payloads import delivery, put, recorded
+from tests.support.starters import MemoryStarter
+
+
+@pytest.fixture(params=["file", "s3"])
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    root = f"file://{tmp_path}/quarantine"
+    if request.param == "s3":
+        request.getfixturevalue("aws_settings")
+        root = f"s3://{new_bucket()}/quarantine/"
+    return Settings(documents=("s3://example-documents/",), quarantine=root)
+
+
+def new_bucket() -> str:
+    name = f"quarantine-{uuid4().hex}"
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    s3.close()
+    return name
+
+
+@pytest.fixture
+def quarantine(settings: Settings) -> Quarantine:
+    return bootstrap.quarantine(settings)
+
+
+async def keep(quarantine: Quarantine, body: bytes, *, format: str = "s3", **headers: str) -> str:
+    """Keeps the first arrival of a delivery; returns the record's ID."""
+    arrival = read(delivery(format, body, **headers))[0]
+    uri = await quarantine.keep(arrival, InvalidEvent("why", fix="what to do"))
+    return uri.rpartition("/")[2].removesuffix(".json")
+
+
+async def ids(quarantine: Quarantine) -> list[str]:
+    return [record.id async for record in quarantine.records()]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\xff\xfe not UTF-8 \x00",
+        b"\xef\xbb\xbf{\r\n}",
+        b"\xed\xa0\x80",
+        '{"ü": "日本🔥"}'.encode(),
+        b'{"a": "\\ud800"}',
+        b"x" * 300_000,
+    ],
+)
+async def test_the_original_bytes_come_back_exactly(quarantine: Quarantine, body: bytes) -> None:
+    assert (await quarantine.get(await keep(quarantine, body))).body == body
+
+
+async def test_a_record_says_what_it_is_and_why(quarantine: Quarantine, settings: Settings) -> None:
+    id = await keep(
+        quarantine, b"not json", message_id="5f2e", queue="sqs:x", content_type="a/\ud800"
+    )
+    record = await quarantine.get(id)
+    assert (record.format, record.code, record.reason) == ("s3", "InvalidEvent", "why (what to do)")
+    assert record.uri == f"{(settings.quarantine or '').rstrip('/')}/{id}.json"
+    assert record.headers == {"message-id": "5f2e", "queue": "sqs:x", "content-type": "a/\ud800"}
+    assert record.key is None
+    assert record.replayed is None
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", record.kept_at)
+
+
+async def test_the_key_of_an_event_that_was_understood_is_kept(quarantine: Quarantine) -> None:
+    record = await quarantine.get(await keep(quarantine, recorded("s3-put")))
+    assert record.key == "s3:example-documents/incidents/db-outage.json@0062E99A88DC407460"
+
+
+async def test_a_redelivery_of_the_same_message_keeps_one_record(quarantine: Quarantine) -> None:
+    first = await keep(quarantine, b"not json", message_id="5f2e")
+    kept_at = (await quarantine.get(first)).kept_at
+    assert await keep(quarantine, b"not json", message_id="5f2e") == first
+    assert await ids(quarantine) == [first]
+    assert (await quarantine.get(first)).kept_at == kept_at
+
+
+async def test_other_messages_formats_and_bytes_have_records_of_their_own(
+    quarantine: Quarantine,
+) -> None:
+    kept = [
+        await keep(quarantine, b"not json", message_id="5f2e"),
+        await keep(quarantine, b"not json", message_id="77aa"),
+        await keep(quarantine, b"not json either", message_id="5f2e"),
+        await keep(quarantine, b"not json", message_id="5f2e", format="message"),
+        await keep(quarantine, b"not json"),
+    ]
+    assert len(set(kept)) == 5
+    assert await ids(quarantine) == sorted(kept)
+
+
+async def test_two_bad_records_of_one_delivery_are_kept_apart(quarantine: Quarantine) -> None:
+    arrivals = read(delivery("s3", {"Records": [{}, {}]}))
+    uris = {await quarantine.keep(arrival, InvalidEvent("why")) for arrival in arrivals}
+    assert len(uris) == 2
+
+
+async def test_a_record_that_is_not_there_is_not_found(quarantine: Quarantine) -> None:
+    with pytest.raises(DocumentNotFound, match="no quarantine record 'nowhere' under"):
+        await quarantine.get("nowhere")
+
+
+def with_starter(settings: Settings) -> tuple[Any, MemoryStarter]:
+    starter = MemoryStarter()
+    return bootstrap.intake(settings, starter=starter), starter
+
+
+async def test_a_replay_starts_what_can_work_now_and_notes_it(
+    quarantine: Quarantine, settings: Settings
+) -> None:
+    intake, starter = with_starter(settings)
+    id = await keep(quarantine, recorded("s3-put"))
+    [receipt] = await replay(quarantine, intake, id)
+    key = "s3:example-documents/incidents/db-outage.json@0062E99A88DC407460"
+    assert (receipt.verdict, receipt.key) == ("started", key)
+    assert list(starter.started) == [key]
+    record = await quarantine.get(id)
+    assert record.replayed is not None
+    assert [note["verdict"] for note in record.replayed["receipts"]] == ["started"]
+    assert record.body == recorded("s3-put")
+    assert await ids(quarantine) == [id]  # the note is no record
+
+
+async def test_a_second_replay_is_a_duplicate(quarantine: Quarantine, settings: Settings) -> None:
+    intake, starter = with_starter(settings)
+    id = await keep(quarantine, recorded("s3-put"))
+    await replay(quarantine, intake, id)
+    [receipt] = await replay(quarantine, intake, id)
+    assert receipt.verdict == "duplicate"
+    assert len(starter.started) == 1
+
+
+async def test_a_replay_of_what_still_cannot_work_keeps_no_second_record(
+    quarantine: Quarantine, settings: Settings
+) -> None:
+    intake, starter = with_starter(settings)
+    id = await keep(quarantine, b"not json", message_id="5f2e")
+    [receipt] = await replay(quarantine, intake, id)
+    assert receipt.verdict == "quarantined"
+    assert (receipt.quarantine_uri or "").endswith(f"/{id}.json")
+    assert await ids(quarantine) == [id]
+    assert starter.calls == []
+
+
+async def test_a_replay_of_nothing_is_not_found(quarantine: Quarantine, settings: Settings) -> None:
+    intake, _ = with_starter(settings)
+    with pytest.raises(DocumentNotFound):
+        await replay(quarantine, intake, "nowhere")
+
+
+def event(key: str = "s3:docs/a@00AB") -> Event:
+    return Event(id="1", source="/a", type="t", key=key, data={"ü": "🔥"})
+
+
+async def test_an_event_whose_workflow_failed_is_replayed_under_its_own_key(
+    quarantine: Quarantine, settings: Settings
+) -> None:
+    intake, starter = with_starter(settings)
+    uri = await quarantine.keep_event(event().to_wire(), NoRoute("none"), started=False)
+    [record] = [record async for record in quarantine.records()]
+    assert (record.uri, record.format, record.code) == (uri, "event", "NoRoute")
+    assert record.key == "s3:docs/a@00AB"
+    await replay(quarantine, intake, record.id)
+    assert starter.calls == [event()]
+
+
+async def test_an_event_whose_workflow_completed_is_replayed_under_a_key_of_its_own_once(
+    quarantine: Quarantine, settings: Settings
+) -> None:
+    intake, starter = with_starter(settings)
+    await quarantine.keep_event(event().to_wire(), ChildAlreadyRunning("it runs"))
+    [record] = [record async for record in quarantine.records()]
+    assert record.key == "s3:docs/a@00AB"
+    receipts = [
+        *await replay(quarantine, intake, record.id),
+        *await replay(quarantine, intake, record.id),
+    ]
+    assert [receipt.verdict for receipt in receipts] == ["started", "duplicate"]
+    [started] = starter.started.values()
+    assert re.fullmatch(r"s3:docs/a@00AB~replay-[0-9a-f]{12}", started.key)
+    assert started.to_wire() | {"tidegatekey": event().key} == event().to_wire()
+
+
+@pytest.mark.parametrize("wire", [{}, {"tidegatekey": ""}, {"a": "\ud800"}])
+async def test_what_a_workflow_got_is_kept_even_when_it_is_no_event(
+    quarantine: Quarantine, wire: dict[str, Any]
+) -> None:
+    await quarantine.keep_event(wire, InvalidEvent("why"))
+    [record] = [record async for record in quarantine.records()]
+    assert record.key is None
+    assert record.headers == {}
+
+
+async def test_a_quarantined_upload_elsewhere_is_replayed_once_its_bucket_is_configured(
+    settings: Settings,
+) -> None:
+    intake, starter = with_starter(settings)
+    arrivals = read(delivery("s3", put("incidents/a.json", "00AB", bucket="new-bucket")))
+    [receipt] = await intake.accept(arrivals)
+    assert receipt.code == "DocumentRefused"
+    mended = Settings(documents=("s3://new-bucket/",), quarantine=settings.quarantine)
+    quarantine = bootstrap.quarantine(mended)
+    [id] = await ids(quarantine)
+    await replay(quarantine, bootstrap.intake(mended, starter=starter), id)
+    assert list(starter.started) == ["s3:new-bucket/incidents/a.json@00AB"]
