@@ -1,0 +1,216 @@
+"""Starting on a real server: what is new, what is a duplicate, and what must come again."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from core.adapters import temporal
+from core.adapters.temporal import TemporalStarter
+from core.contracts import ROOT_TASK_QUEUE, ROOT_WORKFLOW
+from core.domain.event import Event
+from core.domain.identity import workflow_id
+from core.errors import InvalidEvent, SettingsError, TemporalUnavailable
+from infra.local.processes import free_port
+from infra.local.temporal import TemporalServer
+from tests.support.eventually import eventually
+from tests.support.temporal import SENTINEL, calls, own_server
+from tests.support.workflows import RootStandIn
+
+
+def new_event(**changes: object) -> Event:
+    id = uuid4().hex
+    attributes: dict[str, object] = {
+        "id": id,
+        "source": "/tests",
+        "type": "com.example.tested",
+        "key": f"test:{id}",
+        "data": {"a": 1},
+    }
+    return Event(**(attributes | changes))  # type: ignore[arg-type]
+
+
+def new_starter(*, timeout: float = 10.0) -> TemporalStarter:
+    """A starter as the composition root makes it."""
+    return TemporalStarter(lambda: temporal.connect(patience=timeout, lazy=True), timeout=timeout)
+
+
+@pytest.fixture
+def starter(temporal_settings: None) -> TemporalStarter:
+    return new_starter()
+
+
+async def finish(client: Client, event: Event, *, fail: bool) -> None:
+    """Ends the event's workflow as a worker would: with one workflow task."""
+    async with Worker(
+        client,
+        task_queue=ROOT_TASK_QUEUE,
+        workflows=[RootStandIn],
+        workflow_runner=UnsandboxedWorkflowRunner(),
+    ):
+        handle = client.get_workflow_handle(workflow_id(event.key))
+        await handle.signal("end", "fail" if fail else "complete")
+
+        async def closed() -> bool:
+            return (await handle.describe()).status is not WorkflowExecutionStatus.RUNNING
+
+        await eventually(closed, f"{event.key} to close")
+
+
+async def test_an_event_starts_the_root_orchestrator_under_its_workflow_id(
+    starter: TemporalStarter, temporal_client: Client
+) -> None:
+    event = new_event(subject="a/b.json")
+    start = await starter.start(event)
+    assert (start.workflow_id, start.new) == (event.key, True)
+    description = await temporal_client.get_workflow_handle(start.workflow_id).describe()
+    assert description.run_id == start.run_id
+    assert description.workflow_type == ROOT_WORKFLOW
+    assert description.task_queue == ROOT_TASK_QUEUE
+    assert await description.static_summary() == "com.example.tested a/b.json"
+
+
+async def test_workers_read_the_event_as_it_was_sent(
+    starter: TemporalStarter, temporal_client: Client
+) -> None:
+    event = new_event(data={"ü": ["🔥", 10**30, 1.5, None, True]}, extensions={"n": 7})
+    await starter.start(event)
+    handle = temporal_client.get_workflow_handle(event.key)
+    [first, *_] = [event async for event in handle.fetch_history_events()]
+    payloads = first.workflow_execution_started_event_attributes.input.payloads
+    [wire] = await temporal_client.data_converter.decode(payloads)
+    assert wire == event.to_wire()
+
+
+async def test_an_event_that_runs_already_is_a_duplicate(starter: TemporalStarter) -> None:
+    event = new_event()
+    first = await starter.start(event)
+    again = await starter.start(event)
+    assert (again.workflow_id, again.run_id, again.new) == (event.key, first.run_id, False)
+
+
+async def test_an_event_that_has_completed_is_a_duplicate(
+    starter: TemporalStarter, temporal_client: Client
+) -> None:
+    event = new_event()
+    first = await starter.start(event)
+    await finish(temporal_client, event, fail=False)
+    again = await starter.start(event)
+    assert (again.run_id, again.new) == (first.run_id, False)
+
+
+async def test_an_event_that_has_failed_starts_again(
+    starter: TemporalStarter, temporal_client: Client
+) -> None:
+    event = new_event()
+    first = await starter.start(event)
+    await finish(temporal_client, event, fail=True)
+    again = await starter.start(event)
+    assert again.new
+    assert again.run_id != first.run_id
+
+
+async def test_many_starts_of_one_event_at_once_start_one(starter: TemporalStarter) -> None:
+    event = new_event()
+    starts = await asyncio.gather(*(starter.start(event) for _ in range(20)))
+    assert sum(start.new for start in starts) == 1
+    assert len({start.run_id for start in starts}) == 1
+
+
+async def test_each_event_costs_exactly_one_call(
+    starter: TemporalStarter, temporal_server: TemporalServer, temporal_client: Client
+) -> None:
+    """By the server's own count: nothing but starts, whatever became of them."""
+    event = new_event()
+    before = await calls(temporal_server, temporal_client)
+    await starter.start(event)
+    await starter.start(event)
+    await asyncio.gather(*(starter.start(new_event()) for _ in range(8)))
+    made = await calls(temporal_server, temporal_client) - before
+    assert made == {"StartWorkflowExecution": 10, SENTINEL: 1}
+
+
+async def test_starts_at_once_share_one_client(temporal_settings: None) -> None:
+    made: list[Client] = []
+
+    async def make() -> Client:
+        await asyncio.sleep(0)  # others get their turn
+        made.append(await temporal.connect(lazy=True))
+        return made[-1]
+
+    starter = TemporalStarter(make, timeout=10)
+    await asyncio.gather(*(starter.start(new_event()) for _ in range(10)))
+    await starter.start(new_event())
+    assert len(made) == 1
+
+
+@pytest.mark.parametrize("subject", ["x" * 1000, "ü" * 500, "🔥" * 250, 'quo"te\\\n' * 100])
+async def test_a_long_subject_is_no_obstacle(starter: TemporalStarter, subject: str) -> None:
+    start = await starter.start(new_event(subject=subject, key=f"s3:{uuid4().hex}/{subject}"))
+    assert start.new
+
+
+async def test_the_longest_key_is_no_obstacle(starter: TemporalStarter) -> None:
+    assert (await starter.start(new_event(key=uuid4().hex + "🔥" * 1000))).new
+
+
+async def test_what_the_server_never_takes_is_the_events_fault(starter: TemporalStarter) -> None:
+    """Larger than the server's limit for one payload, which settings keep events below."""
+    with pytest.raises(InvalidEvent, match="Temporal refuses it"):
+        await starter.start(new_event(data="x" * 2_200_000))
+
+
+async def test_a_namespace_that_does_not_exist_is_the_operators_fault(
+    temporal_settings: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEMPORAL_NAMESPACE", "nowhere")
+    with pytest.raises(TemporalUnavailable, match="NOT_FOUND: Namespace nowhere is not found"):
+        await new_starter().start(new_event())
+
+
+async def test_a_server_that_does_not_answer_may_do_so_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{free_port()}")
+    starter = new_starter(timeout=0.5)
+    event = new_event()
+    for _ in range(2):
+        with pytest.raises(TemporalUnavailable, match=event.key):
+            await starter.start(event)
+
+
+async def test_without_an_address_nothing_is_guessed() -> None:
+    with pytest.raises(SettingsError, match="no Temporal server is configured"):
+        await new_starter().start(new_event())
+
+
+async def test_settings_that_cannot_be_read_are_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "temporal.toml").write_text("not TOML [")
+    monkeypatch.setenv("TEMPORAL_CONFIG_FILE", str(tmp_path / "temporal.toml"))
+    with pytest.raises(SettingsError, match="the Temporal settings cannot be read"):
+        await new_starter().start(new_event())
+
+
+async def test_a_starter_survives_a_server_that_is_killed_and_comes_back(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with own_server(tmp_path) as server:
+        await asyncio.to_thread(server.wait)
+        monkeypatch.setenv("TEMPORAL_ADDRESS", server.address)
+        starter = new_starter()
+        event = new_event()
+        first = await starter.start(event)
+        server.child.kill()
+        with pytest.raises(TemporalUnavailable):
+            await asyncio.wait_for(new_starter(timeout=0.5).start(new_event()), 60)
+        await asyncio.to_thread(server.restart)
+        again = await starter.start(event)
+        assert (again.run_id, again.new) == (first.run_id, False)
+        assert (await starter.start(new_event())).new
