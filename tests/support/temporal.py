@@ -10,8 +10,10 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
 
 from infra.local.processes import Processes, free_port
 from infra.local.temporal import NAMESPACE, TemporalServer, start_temporal
@@ -71,3 +73,16 @@ def own_server(folder: Path, *, port: int | None = None) -> Iterator[TemporalSer
         )
     finally:
         processes.stop()
+
+
+async def started(client: Client, workflow_id: str) -> Any:
+    """What the workflow with this ID was started with, or None where there is none."""
+    try:
+        history = await client.get_workflow_handle(workflow_id).fetch_history()
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return None
+        raise
+    first = history.events[0].workflow_execution_started_event_attributes
+    [argument] = await client.data_converter.decode(first.input.payloads)
+    return argument

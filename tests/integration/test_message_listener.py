@@ -1,0 +1,161 @@
+"""The message listener end to end: messages of the users' own become workflows."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from temporalio.client import Client
+
+from core.settings import Settings
+from functions_aws.message_listener import handler
+from infra.local.processes import free_port
+from tests.support.lambda_runtime import invoke
+from tests.support.listeners import fresh_process
+from tests.support.payloads import (
+    failures,
+    message_ids,
+    recorded_json,
+    sqs_batch,
+    sqs_record,
+)
+from tests.support.quarantines import kept
+from tests.support.temporal import started
+
+ALL_DONE = failures()
+QUEUE = "sqs:eu-west-1:111122223333:orders"
+
+
+def cloudevent(**changes: Any) -> Any:
+    return recorded_json("cloudevent") | {"id": uuid4().hex} | changes
+
+
+def key(event: Any) -> str:
+    return f"ce:{event['source']}#{event['id']}"
+
+
+async def test_a_cloudevent_starts_one_workflow_in_however_many_messages_it_comes(
+    function_settings: Settings, temporal_client: Client
+) -> None:
+    event = cloudevent()
+    assert await invoke(handler, sqs_batch(event, event, queue="orders")) == ALL_DONE
+    assert await invoke(handler, sqs_batch(event, queue="other")) == ALL_DONE
+    assert await started(temporal_client, key(event)) == event | {"tidegatekey": key(event)}
+
+
+async def test_any_json_starts_a_workflow_per_message_and_none_for_a_redelivery(
+    function_settings: Settings, temporal_client: Client
+) -> None:
+    batch = sqs_batch({"order": 4711}, {"order": 4711}, queue="orders")
+    for _ in range(2):
+        assert await invoke(handler, batch) == ALL_DONE
+    for id in message_ids(batch):
+        wire = await started(temporal_client, f"{QUEUE}/{id}")
+        assert wire == {
+            "specversion": "1.0",
+            "id": id,
+            "source": QUEUE,
+            "type": "tidegate.message",
+            "time": "2025-03-04T09:15:27.950Z",
+            "datacontenttype": "application/json",
+            "tidegatekey": f"{QUEUE}/{id}",
+            "data": {"order": 4711},
+        }
+
+
+async def test_a_batch_of_cloudevents_in_one_message_starts_one_workflow_each(
+    function_settings: Settings, temporal_client: Client
+) -> None:
+    events = [cloudevent(), cloudevent()]
+    attributes = {"Content-Type": "application/cloudevents-batch+json"}
+    record = sqs_record(events, queue="orders", attributes=attributes)
+    assert await invoke(handler, {"Records": [record]}) == ALL_DONE
+    for event in events:
+        assert await started(temporal_client, key(event))
+
+
+async def test_a_bad_cloudevent_of_a_batch_is_kept_with_the_whole_message(
+    function_settings: Settings, temporal_client: Client
+) -> None:
+    good = cloudevent()
+    attributes = {"content-type": "application/cloudevents-batch+json"}
+    record = sqs_record([good, {"specversion": "1.0"}], attributes=attributes)
+    assert await invoke(handler, {"Records": [record]}) == ALL_DONE
+    assert await started(temporal_client, key(good))
+    [original] = await kept(function_settings)
+    assert original.body.decode() == record["body"]
+    assert original.headers["content-type"] == attributes["content-type"]
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("", "the body is not JSON"),
+        ("not json", "the body is not JSON"),
+        ('{"a": NaN}', "NaN is not a JSON number"),
+        ('{"a": 1e999}', "the event cannot be written as JSON"),
+        ('"\ud800"', "the body is not UTF-8"),
+        ('{"specversion": "1.0"}', "not a CloudEvents 1.0 event: id is missing"),
+        ('{"a": "' + "x" * 9000 + '"}', "over the limit of 8,192"),
+        ("[" * 150 + "]" * 150, "nests deeper than 100 levels"),
+    ],
+)
+async def test_a_message_that_is_no_event_is_kept_with_the_reason_and_hurts_no_neighbour(
+    function_settings: Settings, temporal_client: Client, body: str, reason: str
+) -> None:
+    good = cloudevent()
+    assert await invoke(handler, sqs_batch(body, good)) == ALL_DONE
+    [record] = await kept(function_settings)
+    assert record.body == body.encode(errors="surrogatepass")
+    assert reason in record.reason
+    assert await started(temporal_client, key(good))
+
+
+async def test_a_sender_cannot_pass_for_another_queue_or_message(
+    function_settings: Settings, temporal_client: Client
+) -> None:
+    forged = {"queue": "sqs:other", "message-id": "forged", "sent-at": "1999-01-01T00:00:00Z"}
+    record = sqs_record({"a": 1}, queue="orders", attributes=forged)
+    assert await invoke(handler, {"Records": [record]}) == ALL_DONE
+    wire = await started(temporal_client, f"{QUEUE}/{record['messageId']}")
+    assert (wire["source"], wire["time"]) == (QUEUE, "2025-03-04T09:15:27.950Z")
+
+
+async def test_a_direct_invocation_is_a_message_that_cannot_be_recognised_again(
+    function_settings: Settings, temporal_client: Client
+) -> None:
+    receipts = [(await invoke(handler, {"order": 4711}))[0] for _ in range(2)]
+    assert [(receipt["verdict"], receipt["fresh"]) for receipt in receipts] == [
+        ("started", True),
+        ("started", True),
+    ]
+    assert receipts[0]["key"] != receipts[1]["key"]
+
+
+async def test_with_temporal_away_every_message_comes_again_and_none_is_quarantined(
+    function_settings: Settings, temporal_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = temporal_client.service_client.config.target_host
+    event = cloudevent()
+    batch = sqs_batch(event, {"order": 4711})
+    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{free_port()}")
+    monkeypatch.setenv("TIDEGATE_START_TIMEOUT", "0.5")
+    with fresh_process():
+        assert await invoke(handler, batch) == failures(*message_ids(batch))
+    assert await kept(function_settings) == []
+    monkeypatch.setenv("TEMPORAL_ADDRESS", address)
+    with fresh_process():
+        assert await invoke(handler, batch) == ALL_DONE
+    assert await started(temporal_client, key(event))
+
+
+async def test_recorded_fifo_messages_are_started_in_order(
+    function_settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    batch = recorded_json("lambda-sqs-fifo")
+    for record in batch["Records"]:
+        record["messageId"] = uuid4().hex
+    assert await invoke(handler, batch) == ALL_DONE
+    logged = [record.receipt for record in caplog.records if hasattr(record, "receipt")]
+    assert [receipt["message_id"] for receipt in logged] == message_ids(batch)
