@@ -88,15 +88,14 @@ class Quarantine:
             position=arrival.position,
         )
 
-    async def keep_event(
-        self, wire: Mapping[str, Any], error: PermanentError, *, started: bool = True
-    ) -> str:
-        """Keep an event that a workflow has to give up; returns the record's URI.
+    async def keep_event(self, wire: Any, error: PermanentError, *, started: bool = True) -> str:
+        """Keep what a workflow got and has to give up: an event in its wire form, or something else
+        that JSON can say. Returns the record's URI.
 
         When the event's own workflow has completed (`started`), a replay needs a key of its own;
         when it fails, the key may be used again and a redelivery counts as the same event.
         """
-        key = str(wire.get("tidegatekey") or "")
+        key = str(wire.get("tidegatekey") or "") if isinstance(wire, Mapping) else ""
         body = json.dumps(wire, ensure_ascii=False).encode(errors="surrogatepass")
         digest = hashlib.sha256(body).hexdigest()[:12]
         headers = {REPLAY_KEY_HEADER: replay_key(key, digest)} if started and key else {}

@@ -44,9 +44,11 @@ class RootOrchestratorWorkflow:
             child = await workflow.execute_local_activity_method(
                 RootActivities.route, wire, **_DECISION
             )
-        except ActivityError as error:
-            if isinstance(error.cause, ApplicationError) and error.cause.non_retryable:
-                await self._give_up(wire, error.cause.type or "", error.cause.message)
+        except (ActivityError, ApplicationError) as error:
+            # A local activity that fails at its first attempt raises its own error, unwrapped.
+            cause = error.cause if isinstance(error, ActivityError) else error
+            if isinstance(cause, ApplicationError) and cause.non_retryable:
+                await self._give_up(wire, cause.type or "", cause.message)
             raise
         action, id, run_id = await self._hand_over(wire, child)
         return {
