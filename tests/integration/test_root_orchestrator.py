@@ -1,0 +1,281 @@
+"""The root orchestrator on a real server, in the sandbox that production uses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from temporalio.api.enums.v1 import ParentClosePolicy
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+
+from core import bootstrap
+from core.domain.event import DOCUMENT_CREATED
+from core.quarantine import Record
+from core.replay import replay
+from tests.support.closing_children import ClosesChildrenBeforeSignals, ClosingActivity
+from tests.support.eventually import eventually
+from tests.support.orchestrator import House, has_failed_task, house, new_event
+from tests.support.quarantines import kept
+from tests.support.starters import MemoryStarter
+
+
+@pytest.fixture(scope="module")
+async def shared(
+    temporal_client: Client, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[House]:
+    async with house(temporal_client, tmp_path_factory.mktemp("house")) as found:
+        yield found
+
+
+async def failure(house: House, wire: Any, *, id: str | None = None) -> ApplicationError:
+    """The typed failure that the orchestrator of this event ends in."""
+    with pytest.raises(WorkflowFailureError) as caught:
+        await (await house.start(wire, id=id)).result()
+    assert isinstance(caught.value.cause, ApplicationError)
+    return caught.value.cause
+
+
+async def records(house: House, key: str | None) -> list[Record]:
+    return [record for record in await kept(house.settings) if record.key == key]
+
+
+async def test_an_event_is_routed_and_its_child_started_with_it(shared: House) -> None:
+    event = new_event("reject", data={"ü": ["🔥", 1.5, None]})
+    result = await shared.run(event)
+    id = f"reject:{event.subject}"
+    description = await shared.child(id).describe()
+    assert result == {
+        "route": "reject",
+        "workflow": "TestChild",
+        "child_id": id,
+        "run_id": description.run_id,
+        "action": "started",
+    }
+    assert description.task_queue == shared.children
+    assert await shared.end(id) == [event.to_wire()]
+
+
+async def test_the_child_outlives_its_orchestrator(shared: House) -> None:
+    event = new_event("reject")
+    await shared.run(event)
+    assert await shared.status(event.key) is WorkflowExecutionStatus.COMPLETED
+    assert await shared.status(f"reject:{event.subject}") is WorkflowExecutionStatus.RUNNING
+    history = await shared.child(event.key).fetch_history()
+    [policy] = [
+        entry.start_child_workflow_execution_initiated_event_attributes.parent_close_policy
+        for entry in history.events
+        if entry.HasField("start_child_workflow_execution_initiated_event_attributes")
+    ]
+    assert policy == ParentClosePolicy.PARENT_CLOSE_POLICY_ABANDON
+
+
+async def test_the_child_has_its_routes_time_outs(shared: House) -> None:
+    event = new_event("timed")
+    await shared.run(event)
+    description = await shared.child(f"timed:{event.subject}").describe()
+    config = description.raw_description.execution_config
+    assert config.workflow_execution_timeout.ToTimedelta() == timedelta(days=90)
+    assert config.workflow_run_timeout.ToTimedelta() == timedelta(hours=12)
+    assert config.default_workflow_task_timeout.ToTimedelta() == timedelta(seconds=30)
+
+
+async def test_an_event_that_was_handed_over_is_never_handed_over_again(shared: House) -> None:
+    event = new_event("reject")
+    await shared.run(event)
+    with pytest.raises(WorkflowAlreadyStartedError):
+        await shared.start(event.to_wire())
+
+
+async def test_a_child_that_no_worker_serves_waits_where_it_can_be_seen(shared: House) -> None:
+    event = new_event("unserved")
+    assert (await shared.run(event))["action"] == "started"
+    description = await shared.child(f"unserved:{event.subject}").describe()
+    assert description.status is WorkflowExecutionStatus.RUNNING
+    assert description.task_queue == "nobody-serves-this"
+
+
+@pytest.mark.parametrize("subject", ["x" * 900, "ü" * 450, "🔥" * 220, 'q"\\\n' * 100])
+async def test_a_long_subject_is_no_obstacle(shared: House, subject: str) -> None:
+    event = new_event("reject", subject=uuid4().hex + subject)
+    assert (await shared.run(event))["action"] == "started"
+    assert not await has_failed_task(shared.child(event.key))
+
+
+# ------------------------------------------------------------ when the child runs already
+
+
+async def test_signal_hands_later_events_to_the_child_that_runs(shared: House) -> None:
+    first = new_event("signal")
+    later = [new_event("signal", subject=first.subject) for _ in range(2)]
+    await shared.run(first)
+    id = f"signal:{first.subject}"
+    for event in later:
+        result = await shared.run(event)
+        assert result == {
+            "route": "signal",
+            "workflow": "TestChild",
+            "child_id": id,
+            "run_id": None,
+            "action": "signalled",
+        }
+    assert await shared.end(id) == [event.to_wire() for event in (first, *later)]
+
+
+async def test_signal_starts_the_child_anew_once_it_has_closed(shared: House) -> None:
+    first = new_event("signal")
+    await shared.run(first)
+    id = f"signal:{first.subject}"
+    await shared.end(id)
+    second = new_event("signal", subject=first.subject)
+    assert (await shared.run(second))["action"] == "started"
+    assert await shared.end(id) == [second.to_wire()]
+
+
+async def test_a_child_that_closes_just_before_its_signal_is_started_anew(
+    temporal_client: Client, tmp_path: Path
+) -> None:
+    config = temporal_client.config()
+    config["interceptors"] = [ClosesChildrenBeforeSignals()]
+    closing = Client(**config)
+    async with house(closing, tmp_path, ClosingActivity(closing).close) as found:
+        first = new_event("signal")
+        second = new_event("signal", subject=first.subject)
+        await found.run(first)
+        assert (await found.run(second))["action"] == "started"
+        assert await found.end(f"signal:{first.subject}") == [second.to_wire()]
+
+
+async def test_start_new_gives_each_event_a_child_of_its_own(shared: House) -> None:
+    events = [new_event("start_new", subject=uuid4().hex)]
+    events += [new_event("start_new", subject=events[0].subject) for _ in range(2)]
+    results = [await shared.run(event) for event in events]
+    assert [result["action"] for result in results] == ["started"] * 3
+    ids = [result["child_id"] for result in results]
+    assert ids[0] == f"start_new:{events[0].subject}"
+    assert ids[1].startswith(f"{ids[0]}~")
+    assert len(set(ids)) == 3
+    for id, event in zip(ids, events, strict=True):
+        assert await shared.end(id) == [event.to_wire()]
+
+
+async def test_reject_fails_the_event_and_keeps_it(shared: House) -> None:
+    first = new_event("reject")
+    second = new_event("reject", subject=first.subject)
+    await shared.run(first)
+    error = await failure(shared, second.to_wire())
+    id = f"reject:{first.subject}"
+    assert error.type == "ChildAlreadyRunning"
+    [record] = await records(shared, second.key)
+    assert error.message == (
+        f"event {second.key}: child {id} of route reject runs already; kept as {record.uri}"
+    )
+    assert await shared.end(id) == [first.to_wire()]
+
+
+async def test_a_rejected_event_can_be_delivered_again_once_the_child_has_closed(
+    shared: House,
+) -> None:
+    first = new_event("reject")
+    second = new_event("reject", subject=first.subject)
+    await shared.run(first)
+    await failure(shared, second.to_wire())
+    await shared.end(f"reject:{first.subject}")
+    assert (await shared.run(second))["action"] == "started"
+    assert await shared.end(f"reject:{first.subject}") == [second.to_wire()]
+
+
+# ------------------------------------------------------------------ what can never work
+
+
+async def test_an_event_without_a_route_fails_as_that_and_is_kept(shared: House) -> None:
+    event = new_event("of-no-kind", data={"ü": "🔥"})
+    error = await failure(shared, event.to_wire())
+    assert error.type == "NoRoute"
+    assert error.non_retryable
+    [record] = await records(shared, event.key)
+    assert (record.code, record.format) == ("NoRoute", "event")
+    assert "no route matches type 'test.of-no-kind'" in record.reason
+    assert "add a route for it" in record.reason
+    assert json.loads(record.body) == event.to_wire()
+    assert error.message == f"{record.reason}; kept as {record.uri}"
+
+
+async def test_a_redelivery_after_a_failure_runs_again_and_keeps_one_record(shared: House) -> None:
+    event = new_event("of-no-kind")
+    for _ in range(2):
+        assert (await failure(shared, event.to_wire())).type == "NoRoute"
+    assert len(await records(shared, event.key)) == 1
+
+
+async def test_what_was_kept_is_replayed_under_the_events_own_key(shared: House) -> None:
+    """The workflow has failed, so that the key may be used again."""
+    event = new_event("of-no-kind")
+    await failure(shared, event.to_wire())
+    [record] = await records(shared, event.key)
+    starter = MemoryStarter()
+    intake = bootstrap.intake(shared.settings, starter=starter)
+    await replay(bootstrap.quarantine(shared.settings), intake, record.id)
+    assert starter.calls == [event]
+
+
+@pytest.mark.parametrize("uri", ["s3://docs2/a.json", "s3://docs/../a.json", "file:///etc/passwd"])
+async def test_a_document_elsewhere_is_refused(shared: House, uri: str) -> None:
+    event = new_event("reject", type=DOCUMENT_CREATED, data={"document": {"uri": uri}})
+    assert (await failure(shared, event.to_wire())).type == "DocumentRefused"
+    [record] = await records(shared, event.key)
+    assert record.code == "DocumentRefused"
+
+
+async def test_a_child_id_that_yields_nothing_is_refused(shared: House) -> None:
+    event = new_event("no-id", data={})
+    error = await failure(shared, event.to_wire())
+    assert error.type == "InvalidChildId"
+    assert len(await records(shared, event.key)) == 1
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        None,
+        7,
+        "text",
+        ["a", "list"],
+        {},
+        {"tidegatekey": 7},
+        {"tidegatekey": "k", "specversion": "1.0"},
+        {"tidegatekey": "k", "type": DOCUMENT_CREATED, "source": "/a", "id": "1"},
+    ],
+)
+async def test_what_is_no_event_fails_as_that_and_is_kept(shared: House, wire: Any) -> None:
+    id = f"malformed:{uuid4().hex}"
+    error = await failure(shared, wire, id=id)
+    assert error.type == "InvalidEvent"
+    assert "; kept as file://" in error.message
+    assert not await has_failed_task(shared.child(id))
+    assert wire in [json.loads(record.body) for record in await kept(shared.settings)]
+
+
+async def test_while_nothing_can_be_kept_the_orchestrator_waits_visibly(
+    temporal_client: Client, tmp_path: Path
+) -> None:
+    async with house(temporal_client, tmp_path) as found:
+        blocked = tmp_path / "quarantine"
+        blocked.write_text("a file where the folder should be")
+        event = new_event("of-no-kind")
+        handle = await found.start(event.to_wire())
+
+        async def last_failure() -> str | None:
+            pending = (await handle.describe()).raw_description.pending_activities
+            return pending[0].last_failure.application_failure_info.type if pending else None
+
+        assert await eventually(last_failure, "a failed attempt") == "StoreUnavailable"
+        blocked.unlink()
+        with pytest.raises(WorkflowFailureError):
+            await handle.result()
+        assert len(await records(found, event.key)) == 1
