@@ -95,12 +95,13 @@ def _welcome(console: Console, stack: LocalStack, state: Path) -> None:
     console.print(table)
     sample = Path(__file__).with_name("sample") / "checkout-latency.md"
     console.print("\nType next, in another shell in this folder:")
-    console.print(f"  tidegate send {_short(sample)}", highlight=False, soft_wrap=True)
-    console.print(
-        f"  source {state / 'env'}   # then every tool and command here speaks to this stack",
-        highlight=False,
-        soft_wrap=True,
-    )
+    for line in (
+        f"tidegate send {_short(sample)}",
+        f". {state / 'env'}          # from here on every command speaks to this stack",
+        "tidegate incident acknowledge INCIDENT    # or show, or resolve",
+        "tidegate doctor",
+    ):
+        console.print(f"  {escape(line)}", highlight=False, soft_wrap=True)
     console.print("\nCtrl-C stops everything.\n")
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from core.contracts import ROOT_WORKFLOW
@@ -20,21 +20,24 @@ from core.formats.delivery import Delivery, read
 from infra.local.aws import BUCKET, INCIDENTS, MESSAGES_QUEUE, Aws
 from infra.local.processes import LocalStackError, wait_until
 from infra.local.stack import STATE, Endpoints, running
-from infra.local.temporal import NAMESPACE, Workflow, temporal_view
+from infra.local.temporal import NAMESPACE, Temporal, Workflow, temporal_view
 
 _PATIENCE = 10.0
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
     """What was sent and what came of it.
 
-    `uri` is the document's, or the message's queue and ID. `workflow_id` is None when no workflow
-    was seen in time, `link` (to Temporal's UI) also when there is no UI.
+    `uri` is the document's, or the message's queue and ID. `workflow_id` and `child_id` are None
+    when no such workflow was seen in time, `link` (to Temporal's UI) also when there is no UI.
     """
 
     uri: str
     workflow_id: str | None = None
+    child_id: str | None = None
     link: str | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -59,7 +62,7 @@ def send_file(path: Path, *, name: str | None = None, state: Path = STATE) -> Se
         before = {workflow.id for workflow in candidates()}
         aws.upload(name, body)
         found = _await(lambda: next((w for w in candidates() if w.id not in before), None))
-    return _sent(ends, f"s3://{BUCKET}/{INCIDENTS}{name}", found)
+        return _sent(ends, temporal, f"s3://{BUCKET}/{INCIDENTS}{name}", found)
 
 
 def send_message(path: Path, *, state: Path = STATE) -> Sent:
@@ -72,7 +75,7 @@ def send_message(path: Path, *, state: Path = STATE) -> Sent:
         address = queue.arn.removeprefix("arn:aws:")
         expected = _expected(body, {"queue": address, "message-id": id})
         found = _await(lambda: temporal.find(expected)) if expected else None
-    return _sent(ends, f"{address}/{id}", found)
+        return _sent(ends, temporal, f"{address}/{id}", found)
 
 
 def _expected(body: str, headers: Mapping[str, str]) -> str | None:
@@ -82,18 +85,36 @@ def _expected(body: str, headers: Mapping[str, str]) -> str | None:
     return workflow_id(events[0].key) if events else None
 
 
-def _await(look: Callable[[], Workflow | None]) -> Workflow | None:
+def _await(look: Callable[[], Found | None]) -> Found | None:
     try:
         return wait_until(look, _PATIENCE, "the workflow to start")
     except LocalStackError:
         return None
 
 
-def _sent(ends: Endpoints, uri: str, found: Workflow | None) -> Sent:
+def _child(temporal: Temporal, root: str) -> str | None:
+    """The ID of the child that the root orchestrator started or signalled."""
+
+    def ended() -> Workflow | None:
+        found = temporal.find(root)
+        return None if found is None or found.open else found
+
+    found = _await(ended)
+    if found is None or found.status != "COMPLETED":
+        return None
+    return str(temporal.result(root)["child_id"])
+
+
+def _sent(ends: Endpoints, temporal: Temporal, uri: str, found: Workflow | None) -> Sent:
     if found is None:
         return Sent(uri=uri)
     link = ends.temporal_ui and (
         f"{ends.temporal_ui}/namespaces/{NAMESPACE}/workflows/"
         f"{quote(found.id, safe='')}/{found.run_id}/history"
     )
-    return Sent(uri=uri, workflow_id=found.id, link=link)
+    return Sent(
+        uri=uri,
+        workflow_id=found.id,
+        child_id=_child(temporal, found.id),
+        link=link,
+    )

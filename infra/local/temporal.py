@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -129,15 +129,6 @@ class Temporal:
             ]
 
         return self._run(collect())
-
-    def children(self, workflow_id: str) -> Sequence[str]:
-        """IDs of the workflows that this one has started as children."""
-        history = self._run(self._client.get_workflow_handle(workflow_id).fetch_history())
-        return [
-            event.child_workflow_execution_started_event_attributes.workflow_execution.workflow_id
-            for event in history.events
-            if event.HasField("child_workflow_execution_started_event_attributes")
-        ]
 
     def result(self, workflow_id: str) -> Any:
         """The workflow's result, once it has one. Raises `WorkflowFailureError`."""

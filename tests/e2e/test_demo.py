@@ -140,6 +140,7 @@ def test_what_is_sent_to_dev_becomes_a_workflow_even_after_a_crash(
     sent = run_json(tidegate("send", str(SAMPLE), "--json"), env, tmp_path)
     assert sent["uri"] == f"s3://tidegate-documents/incidents/{SAMPLE.name}"
     assert sent["workflow_id"].startswith(f"s3:tidegate-documents/incidents/{SAMPLE.name}@")
+    assert sent["child_id"] == f"incident:{sent['workflow_id']}"
     assert "/namespaces/default/workflows/s3%3Atidegate-documents%2F" in sent["link"]
 
     message = tmp_path / "message.json"
@@ -157,6 +158,7 @@ def test_what_is_sent_to_dev_becomes_a_workflow_even_after_a_crash(
     )
     sent = run_json(tidegate("send", "--message", str(message), "--json"), env, tmp_path)
     assert sent["workflow_id"] == "ce:/shop#7"
+    assert sent["child_id"] == "incident:/shop:checkout"
 
 
 def run_json(command: list[str], env: dict[str, str], folder: Path) -> dict[str, str]:
