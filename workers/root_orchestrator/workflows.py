@@ -45,7 +45,7 @@ class RootOrchestratorWorkflow:
                 RootActivities.route, wire, **_DECISION
             )
         except (ActivityError, ApplicationError) as error:
-            # A local activity's error comes as it is, a remote one's as the cause of an ActivityError.
+            # A local activity's error comes as it is, a remote one's wrapped in an ActivityError.
             cause = error.cause if isinstance(error, ActivityError) else error
             if isinstance(cause, ApplicationError) and cause.non_retryable:
                 await self._give_up(wire, cause.type or "", cause.message)
