@@ -81,7 +81,6 @@ class IncidentActivities:
         return Policy(
             ack_timeout=self._ack_timeout,
             targets={level: tuple(urls) for level, urls in self._urls.items()},
-            reports=self._reports is not None,
         )
 
     @activity.defn
@@ -126,6 +125,10 @@ class IncidentActivities:
         content belongs to an earlier incident of the same ID: it stays, and the new one is named
         after its resolution.
         """
+        if self._reports is None:
+            raise ApplicationError(
+                "TIDEGATE_REPORTS is not set", type="ReportsNotSet", non_retryable=True
+            )
         incident, timeline = ending.incident, ending.timeline
         contents = {
             "md": (postmortem.as_markdown(incident, timeline), _MARKDOWN),
@@ -134,7 +137,7 @@ class IncidentActivities:
         names = ["report"]
         if incident.resolved_at:
             names.append(f"report-{compact_time(incident.resolved_at)}")
-        folder = f"{(self._reports or '').rstrip('/')}/{folder_name(incident.id)}"
+        folder = f"{self._reports.rstrip('/')}/{folder_name(incident.id)}"
         with typed_failures():
             for name in names:
                 uris = [

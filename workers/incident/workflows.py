@@ -16,7 +16,12 @@ from typing import Any, Final
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy, SearchAttributeKey
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    FailureError,
+    is_cancelled_exception,
+)
 
 from core.contracts import (
     INCIDENT_WORKFLOW,
@@ -199,7 +204,7 @@ class IncidentWorkflow:
         while True:
             try:
                 loaded: Loaded = await _promptly(IncidentActivities.load_report, wire)
-            except ActivityError as error:
+            except FailureError as error:
                 if not (cause := _permanent(error)):
                     raise
                 uri = await workflow.execute_activity_method(
@@ -346,19 +351,19 @@ class IncidentWorkflow:
 
 async def _promptly(activity: Any, *args: Any) -> Any:
     """Run an activity in this very workflow task, which saves a hop; what cannot be done at once is
-    retried as an activity that operators can see. Raises `ActivityError` for what never will be."""
+    retried as an activity that operators can see. Raises `FailureError` for what never will be."""
     try:
         return await workflow.execute_local_activity_method(activity, args=args, **_AT_ONCE)
-    except ActivityError as error:
-        if _permanent(error):
+    except FailureError as error:
+        if _permanent(error) or is_cancelled_exception(error):
             raise
-        workflow.logger.warning("not done at once, retrying: %s", error.cause)
+        workflow.logger.warning("not done at once, retrying: %s", error)
     return await workflow.execute_activity_method(activity, args=args, **_UNTIL_DONE)
 
 
-def _permanent(error: ActivityError) -> ApplicationError | None:
-    """The failure behind it, if that one is not to be retried."""
-    cause = error.cause
+def _permanent(error: FailureError) -> ApplicationError | None:
+    """The failure of an activity that is not to be retried; a local one's comes unwrapped."""
+    cause = error.cause if isinstance(error, ActivityError) else error
     return cause if isinstance(cause, ApplicationError) and cause.non_retryable else None
 
 

@@ -178,14 +178,8 @@ def _acknowledge(incident: Incident, given: Acknowledge, now: datetime) -> list[
 def _resolve(incident: Incident, given: Resolve, now: datetime) -> list[TimelineEvent]:
     if not _is_for(incident, given) or incident.status not in (Status.OPEN, Status.ACKNOWLEDGED):
         return []
-    events: list[TimelineEvent] = [
-        Resolved(at=now, actor=given.actor, command_id=given.command_id, note=given.note),
-        *paging.call_off(incident, now),
-    ]
-    if incident.policy and not incident.policy.reports:
-        reason = "TIDEGATE_REPORTS is not set"
-        events.append(ReportNotWritten(at=now, resolved_at=now, reason=reason))
-    return events
+    resolved = Resolved(at=now, actor=given.actor, command_id=given.command_id, note=given.note)
+    return [resolved, *paging.call_off(incident, now)]
 
 
 def _wake(incident: Incident, now: datetime) -> list[TimelineEvent]:
@@ -228,7 +222,7 @@ def _effects(after: Incident, events: Iterable[TimelineEvent]) -> Iterable[Effec
                 called_off.append(event.key)
             case Reopened():
                 called_off.append(REPORT_KEY)
-            case Resolved() if not is_finished(after):
+            case Resolved():
                 yield WriteReport(resolved_at=event.at)
     if called_off:
         yield CallOff(keys=tuple(called_off))

@@ -50,13 +50,11 @@ class Policy(Record):
     """What holds for one incident from its opening to its end, recorded when it opens.
 
     `ack_timeout` in seconds; `targets` are names of targets by level, never their URLs, because the
-    URLs hold secrets and this is recorded; `reports` says whether post-incident reports are
-    written.
+    URLs hold secrets and this is recorded.
     """
 
     ack_timeout: float = Field(gt=0)
     targets: Mapping[int, tuple[str, ...]] = Field(default_factory=dict)
-    reports: bool = True
 
 
 class PageStatus(StrEnum):
