@@ -2,9 +2,9 @@
 
     python -m tests.record_histories
 
-Run it after a change that running workflows cannot follow, and only then: a history that no longer
-replays says that workflows which run now would break. Give such a change `workflow.patched`, or keep
-the old history and record a new one beside it.
+Run it after a change that running workflows cannot follow, and only then: a history that does not
+replay any more says that workflows which run now would break. Give such a change
+`workflow.patched`, or keep the old history and record a new one beside it.
 """
 
 from __future__ import annotations
