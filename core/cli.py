@@ -102,6 +102,8 @@ def send(
         return
     out.print(f"sent      {escape(sent.uri)}", soft_wrap=True)
     out.print(f"workflow  {escape(sent.workflow_id or 'none seen yet')}", soft_wrap=True)
+    if sent.child_id:
+        out.print(f"child     {escape(sent.child_id)}", soft_wrap=True)
     if sent.link:
         out.print(f"open      {sent.link}", soft_wrap=True)
 
