@@ -11,7 +11,6 @@ A rule matches by the filter dialects of the CloudEvents Subscriptions API (`exa
 from __future__ import annotations
 
 import hashlib
-import re
 import string
 from collections.abc import Mapping
 from datetime import timedelta
@@ -29,31 +28,12 @@ from pydantic import (
     model_validator,
 )
 
+from core.domain.durations import Duration
 from core.domain.event import Event
 from core.domain.identity import workflow_id
 from core.errors import InvalidChildId, NoRoute
 
 _FROZEN = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
-_LONGEST = 36_525 * 86_400
-
-
-def _seconds(value: object) -> object:
-    if isinstance(value, str) and (match := re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", value)):
-        seconds = float(match[1]) * _UNITS[match[2]]
-        if 0 < seconds <= _LONGEST:
-            return timedelta(seconds=seconds)
-    if isinstance(value, timedelta):
-        return value
-    raise ValueError("not a duration like 30s, 5m, 12h or 90d")
-
-
-Duration = Annotated[
-    timedelta,
-    BeforeValidator(_seconds, json_schema_input_type=str),
-    Field(examples=["30s", "5m", "12h", "90d"]),
-]
 
 
 def _compiles(expression: str) -> str:

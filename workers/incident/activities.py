@@ -18,8 +18,10 @@ from core.domain.event import DocumentRef, Event
 from core.domain.incident import postmortem
 from core.domain.incident.effects import Page
 from core.domain.incident.intake_report import IncidentReport, report_of
-from core.domain.incident.model import Incident, Policy, Record, compact_time, folder_name
+from core.domain.incident.model import Incident, compact_time, folder_name
+from core.domain.incident.policy import Level, Policy, Target
 from core.domain.incident.reading import parse_report
+from core.domain.incident.record import Record
 from core.domain.incident.text import shortened
 from core.domain.incident.timeline import TimelineEvent
 from core.errors import DocumentExists, DocumentTooLarge, named
@@ -78,9 +80,15 @@ class IncidentActivities:
     @activity.defn
     async def load_policy(self) -> Policy:
         """What holds for an incident that opens now."""
+        delays = {1: 0.0, 2: self._ack_timeout}
         return Policy(
-            ack_timeout=self._ack_timeout,
-            targets={level: tuple(urls) for level, urls in self._urls.items()},
+            levels=tuple(
+                Level(
+                    after=delay,
+                    targets=tuple(Target(name=name) for name in self._urls.get(level, {})),
+                )
+                for level, delay in delays.items()
+            )
         )
 
     @activity.defn

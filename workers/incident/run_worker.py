@@ -6,7 +6,6 @@ import sys
 
 from core import bootstrap
 from core.contracts import INCIDENT_TASK_QUEUE
-from core.domain.incident.paging import ESCALATION_LEVEL, FIRST_LEVEL
 from core.settings import Settings
 from workers import runtime
 from workers.incident.activities import IncidentActivities
@@ -19,7 +18,7 @@ def plan(settings: Settings) -> runtime.Plan:
         documents=bootstrap.documents(settings),
         notifier=bootstrap.notifier(settings),
         quarantine=bootstrap.quarantine(settings),
-        targets={FIRST_LEVEL: settings.page_urls, ESCALATION_LEVEL: settings.escalation_urls},
+        targets={1: settings.page_urls, 2: settings.escalation_urls},
         ack_timeout=settings.ack_timeout,
         reports=settings.reports,
         max_report_bytes=settings.max_report_bytes,

@@ -35,26 +35,24 @@ from core.contracts import (
     UPDATE_RESOLVE,
 )
 from core.domain.event import Event
+from core.domain.incident.commands import Acknowledge, C, Resolve, read_command
 from core.domain.incident.effects import REPORT_KEY, CallOff, Effect, Page, WriteReport
 from core.domain.incident.fold import apply
 from core.domain.incident.inputs import (
-    Acknowledge,
-    C,
-    Close,
     FurtherEvent,
     Input,
     Open,
     PageSettled,
     Remark,
     ReportSettled,
-    Resolve,
     Wake,
-    read_command,
 )
 from core.domain.incident.lifecycle import deadline, decide, is_finished, refusal
-from core.domain.incident.model import Incident, PageStatus, Policy, Status
+from core.domain.incident.model import Incident, PageStatus, Status
+from core.domain.incident.policy import Policy
+from core.domain.incident.telling import describe
 from core.domain.incident.text import one_line, shortened
-from core.domain.incident.timeline import TimelineEvent, abridged, describe
+from core.domain.incident.timeline import TimelineEvent, abridged
 from core.errors import InvalidEvent
 from workers.incident.activities import Ending, IncidentActivities, Loaded
 
@@ -118,7 +116,6 @@ class IncidentWorkflow:
         # No await from here on: a signal that comes now makes the server refuse this completion,
         # and is handled before it is tried again.
         self._empty_outbox()
-        self._take(Close())
         self._publish()
         return {**self._summary(), "reports": list(self._incident.reports)}
 
@@ -168,6 +165,8 @@ class IncidentWorkflow:
         events, effects = decide(self._incident, given, workflow.now())
         for event in events:
             self._incident = apply(self._incident, event)
+            if not event.told:
+                continue
             self._timeline.append(event)
             workflow.logger.info("%s: %s", event.actor, describe(event))
         self._outbox += effects
@@ -190,7 +189,7 @@ class IncidentWorkflow:
             command = read_command(kind, envelope)
         except ValueError as error:
             raise _final(INVALID_COMMAND, str(error)) from None
-        if reason := refusal(self._incident, command):
+        if reason := refusal(self._incident, command, workflow.now()):
             raise _final(COMMAND_REFUSED, reason)
         return command
 
@@ -259,7 +258,7 @@ class IncidentWorkflow:
                     if page and page.status is PageStatus.SENDING:  # still wanted
                         self._page(effect)
                 case WriteReport():
-                    if effect.resolved_at == self._incident.resolved_at:
+                    if effect.as_of == self._incident.report_wanted:
                         self._write_report(effect)
                 case CallOff():
                     for key in effect.keys:
@@ -290,9 +289,7 @@ class IncidentWorkflow:
             failure = await _failure(handle)
             if self._is_over(REPORT_KEY, handle):
                 uris = () if failure else tuple(handle.result())
-                self._take(
-                    ReportSettled(resolved_at=report.resolved_at, uris=uris, failure=failure)
-                )
+                self._take(ReportSettled(as_of=report.as_of, uris=uris, failure=failure))
 
         self._watch(watch())
 

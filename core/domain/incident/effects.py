@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import AwareDatetime
 
-from core.domain.incident.model import Record
+from core.domain.incident.record import Record
 from core.domain.incident.severity import Severity
 
 REPORT_KEY = "report"
@@ -12,14 +14,31 @@ REPORT_KEY = "report"
 
 
 class Page(Record):
-    """Tell one target. `key` names the page and stays the same over its rounds."""
+    """Tell one target, or the first of its fallbacks that can be reached when it cannot.
+
+    `key` names the page (incident, level, repeat, target) and stays the same over its rounds;
+    `dedup_key` names the incident, for channels that keep one entry for all pages about it.
+    """
 
     key: str
     level: int
     target: str
+    repeat: int = 1
+    fallback: tuple[str, ...] = ()
     title: str
     body: str
     severity: Severity
+    dedup_key: str = ""
+
+
+class FollowUp(Record):
+    """Tell targets that took a page how it goes on. Only channels with a `dedup_key` need it; it
+    need not be recorded, and nobody is woken by it."""
+
+    what: Literal["acknowledged", "resolved"]
+    targets: tuple[str, ...]
+    dedup_key: str
+    title: str
 
 
 class CallOff(Record):
@@ -29,9 +48,16 @@ class CallOff(Record):
 
 
 class WriteReport(Record):
-    """Write the post-incident report of the resolution at `resolved_at`."""
+    """Write the post-incident report of the resolution or closing at `as_of`."""
 
-    resolved_at: AwareDatetime
+    as_of: AwareDatetime
 
 
-Effect = Page | CallOff | WriteReport
+class StartNew(Record):
+    """The event belongs to a new incident under the same workflow ID: begin it when this one is
+    finished. Events named by several of these belong to the same new one."""
+
+    event_key: str
+
+
+Effect = Page | FollowUp | CallOff | WriteReport | StartNew

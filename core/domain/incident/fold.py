@@ -5,144 +5,291 @@ No rules here: what has happened, has happened. Which events happen is decided i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
+from core.domain.incident import tally
 from core.domain.incident.model import (
+    KEPT_NAMES,
+    KEPT_PAGES,
     REMEMBERED_COMMANDS,
     REMEMBERED_EVENTS,
+    UNDER_WAY,
+    Escalation,
     Incident,
     PageState,
     PageStatus,
+    Pending,
     Status,
 )
 from core.domain.incident.timeline import (
     Acknowledged,
+    AlertCleared,
+    AlertFired,
+    Assigned,
     Closed,
+    Commented,
     Escalated,
     EventJoined,
-    Noted,
+    HeldBack,
+    Mitigated,
+    NeverOpened,
     Opened,
     PageCalledOff,
     PageDelivered,
     PageFailed,
     PageStarted,
+    PagingHeld,
+    PagingResumed,
     Reopened,
     ReportNotWritten,
     ReportWritten,
     Resolved,
+    SeverityChanged,
+    Snoozed,
+    SnoozeEnded,
+    StepTaken,
+    Succeeded,
     TimelineEvent,
+    Unacknowledged,
+)
+
+_DESCRIPTION = (
+    "title",
+    "severity",
+    "service",
+    "summary",
+    "reporter",
+    "source",
+    "labels",
+    "links",
+    "document",
+    "previous",
+    "policy",
+    "started_at",
 )
 
 
 def apply(incident: Incident, event: TimelineEvent) -> Incident:
     """The incident after the event."""
+    changes = _changes(incident, event)
+    if key := getattr(event, "event_key", None):
+        changes["events"] = incident.events + (not isinstance(event, Succeeded))
+        changes["recent_events"] = _remember(incident.recent_events, key, REMEMBERED_EVENTS)
+    if command := getattr(event, "command_id", None):
+        changes["recent_commands"] = _remember(
+            incident.recent_commands, command, REMEMBERED_COMMANDS
+        )
+        changes["report_stale"] = changes.get(
+            "report_stale", incident.report_stale or incident.report_wanted is not None
+        )
+    return incident.model_copy(update=changes)
+
+
+def has_seen(incident: Incident, event_key: str) -> bool:
+    """Whether an event of that key came before, as far as the incident remembers."""
+    return tally.digest(event_key) in incident.recent_events
+
+
+def has_obeyed(incident: Incident, command_id: str) -> bool:
+    """Whether a command of that id was done before, as far as the incident remembers."""
+    return tally.digest(command_id) in incident.recent_commands
+
+
+def _changes(incident: Incident, event: TimelineEvent) -> dict[str, Any]:
     match event:
+        case HeldBack():
+            described = {name: getattr(event, name) for name in _DESCRIPTION}
+            pending = Pending(since=event.at)
+            return {**described, "status": Status.PENDING, "pending": pending}
         case Opened():
-            return incident.model_copy(
-                update={
-                    "status": Status.OPEN,
-                    "title": event.title,
-                    "severity": event.severity,
-                    "service": event.service,
-                    "summary": event.summary,
-                    "reporter": event.reporter,
-                    "labels": event.labels,
-                    "links": event.links,
-                    "document": event.document,
-                    "policy": event.policy,
-                    "started_at": event.started_at,
-                    "opened_at": event.at,
-                    "open_since": event.at,
-                    "events": incident.events + 1,
-                    "recent_events": _remember(
-                        incident.recent_events, event.event_key, REMEMBERED_EVENTS
-                    ),
-                }
-            )
+            return {
+                **{name: getattr(event, name) for name in _DESCRIPTION},
+                "status": Status.OPEN,
+                "pending": None,
+                "opened_at": event.at,
+                "open_since": event.at,
+                "escalation": Escalation(since=event.at),
+            }
+        case NeverOpened():
+            return {"status": Status.CLOSED, "closed_at": event.at, "pending": None}
         case EventJoined():
-            return incident.model_copy(
-                update={
-                    "events": incident.events + 1,
-                    "recent_events": _remember(
-                        incident.recent_events, event.event_key, REMEMBERED_EVENTS
-                    ),
-                }
+            return {}
+        case AlertFired():
+            return _fired(incident, event)
+        case AlertCleared():
+            alerts = tally.cleared(
+                incident.alerts, event.fingerprint, truncated=event.truncated, at=event.at
             )
+            return {"alerts": alerts}
+        case SeverityChanged():
+            changes: dict[str, Any] = {"severity": event.severity}
+            held = incident.escalation.held_until
+            if held and event.severity.is_worse_than(event.before):
+                # What held the paging may not hold this: look again at once.
+                changes["escalation"] = _escalation(incident, held_until=min(held, event.at))
+            return changes
+        case Assigned():
+            return {"assignee": event.assignee, "commander": event.commander}
+        case Snoozed():
+            return {"snoozed_until": event.until}
+        case SnoozeEnded():
+            return {"snoozed_until": None, "escalation": _afresh(incident, event.at)}
+        case Commented():
+            return {"comments": incident.comments + 1}
         case Reopened():
-            return incident.model_copy(
-                update={
-                    "status": Status.OPEN,
-                    "open_since": event.at,
-                    "escalated_at": None,
-                    "acknowledged_at": None,
-                    "acknowledged_by": (),
-                    "resolved_at": None,
-                    "resolved_by": None,
-                    "reopened": incident.reopened + 1,
-                }
-            )
+            return {
+                **_open_again(incident, event.at),
+                "mitigated_at": None,
+                "resolved_at": None,
+                "resolved_by": None,
+                "reopened": incident.reopened + 1,
+                "report_wanted": None,
+                "report_stale": False,
+            }
+        case Unacknowledged():
+            return _open_again(incident, event.at)
         case Escalated():
-            return incident.model_copy(update={"escalated_at": event.at})
+            return {"escalated_at": event.at}
+        case PagingHeld():
+            return {"escalation": _escalation(incident, held_until=event.until)}
+        case PagingResumed():
+            return {"escalation": _afresh(incident, event.at)}
+        case StepTaken():
+            return {"escalation": _escalation(incident, step=event.step, paged_at=event.at)}
         case PageStarted():
-            return _with_page(incident, event.key, _page_state(event, PageStatus.SENDING))
+            return _page_started(incident, event)
         case PageDelivered():
-            return _page_became(incident, event.key, PageStatus.DELIVERED)
+            return {
+                **_page_became(incident, event.key, PageStatus.DELIVERED),
+                "pages_delivered": incident.pages_delivered + 1,
+                "first_paged_at": incident.first_paged_at or event.at,
+                "reached": _with_name(incident.reached, event.via or event.target),
+            }
         case PageFailed():
-            status = PageStatus.WAITING if event.retry_at else PageStatus.FAILED
-            return _page_became(incident, event.key, status, event.retry_at)
+            if event.retry_at:
+                return _page_became(incident, event.key, PageStatus.WAITING, event.retry_at)
+            return {
+                **_page_became(incident, event.key, PageStatus.FAILED),
+                "pages_failed": incident.pages_failed + 1,
+            }
         case PageCalledOff():
             return _page_became(incident, event.key, PageStatus.CALLED_OFF)
         case Acknowledged():
-            return incident.model_copy(
-                update={
-                    "status": Status.ACKNOWLEDGED,
-                    "acknowledged_at": incident.acknowledged_at or event.at,
-                    "acknowledged_by": (*incident.acknowledged_by, event.actor),
-                    "recent_commands": _remember(
-                        incident.recent_commands, event.command_id, REMEMBERED_COMMANDS
-                    ),
-                }
-            )
+            return {
+                "status": Status.ACKNOWLEDGED,
+                "first_acknowledged_at": incident.first_acknowledged_at or event.at,
+                "acknowledged_at": event.at,
+                "acknowledged_by": _with_name(incident.acknowledged_by, event.actor),
+            }
+        case Mitigated():
+            return {"status": Status.MITIGATED, "mitigated_at": event.at}
         case Resolved():
-            return incident.model_copy(
-                update={
-                    "status": Status.RESOLVED,
-                    "resolved_at": event.at,
-                    "resolved_by": event.actor,
-                    "recent_commands": _remember(
-                        incident.recent_commands, event.command_id, REMEMBERED_COMMANDS
-                    ),
-                }
-            )
+            return {
+                "status": Status.RESOLVED,
+                "resolved_at": event.at,
+                "resolved_by": event.actor,
+                "snoozed_until": None,
+                "alerts": incident.alerts.model_copy(update={"untracked": 0}),
+                "report_wanted": event.at,
+                "report_stale": False,
+            }
         case ReportWritten():
-            return incident.model_copy(
-                update={
-                    "reported": event.resolved_at,
-                    "reports": (*incident.reports, *event.uris),
-                }
-            )
+            reports = (*incident.reports, *event.uris)[-KEPT_NAMES:]
+            return {"reported": event.as_of, "reports": reports}
         case ReportNotWritten():
-            return incident.model_copy(update={"reported": event.resolved_at})
+            return {"reported": event.as_of}
         case Closed():
-            return incident.model_copy(update={"status": Status.CLOSED, "closed_at": event.at})
-        case Noted():
-            return incident
+            changes = {
+                "status": Status.CLOSED,
+                "close_reason": event.reason,
+                "closed_at": event.at,
+                "snoozed_until": None,
+                "report_stale": False,
+            }
+            return {**changes, "report_wanted": event.at} if event.report else changes
+        case _:
+            return {}
 
 
-def _remember(known: tuple[str, ...], new: str, limit: int) -> tuple[str, ...]:
-    return (*known, new)[-limit:]
+def _open_again(incident: Incident, at: datetime) -> dict[str, Any]:
+    return {
+        "status": Status.OPEN,
+        "open_since": at,
+        "escalated_at": None,
+        "acknowledged_at": None,
+        "acknowledged_by": (),
+        "escalation": _afresh(incident, at),
+    }
 
 
-def _page_state(event: PageStarted, status: PageStatus) -> PageState:
-    return PageState(level=event.level, target=event.target, round=event.round, status=status)
+def _fired(incident: Incident, event: AlertFired) -> dict[str, Any]:
+    alerts = tally.fired(
+        incident.alerts,
+        event.fingerprint,
+        title=event.title,
+        severity=event.severity,
+        link=event.link,
+        truncated=event.truncated,
+        at=event.at,
+    )
+    pending = incident.pending
+    if pending is None:
+        return {"alerts": alerts}
+    rule = incident.policy.open_after if incident.policy else None
+    arrivals = (*pending.arrivals, event.at)[-(rule.count if rule else 1) :]
+    changed = Pending(since=pending.since, arrivals=arrivals, enough=event.enough)
+    return {"alerts": alerts, "pending": changed}
+
+
+def _escalation(incident: Incident, **changes: Any) -> Escalation:
+    return incident.escalation.model_copy(update=changes)
+
+
+def _afresh(incident: Incident, at: datetime) -> Escalation:
+    """Paging begins at level 1; how often each level was paged stays counted."""
+    return Escalation(since=at, repeats=incident.escalation.repeats)
+
+
+def _page_started(incident: Incident, event: PageStarted) -> dict[str, Any]:
+    page = PageState(
+        level=event.level,
+        target=event.target,
+        repeat=event.repeat,
+        fallback=event.fallback,
+        round=event.round,
+    )
+    changes: dict[str, Any] = {"pages": _kept({**incident.pages, event.key: page})}
+    if event.round == 1:
+        repeats = {**incident.escalation.repeats, event.level: event.repeat}
+        changes["escalation"] = _escalation(incident, repeats=repeats)
+    return changes
+
+
+def _kept(pages: Mapping[str, PageState]) -> Mapping[str, PageState]:
+    """Without the oldest that ended, when there are too many."""
+    surplus = len(pages) - KEPT_PAGES
+    if surplus <= 0:
+        return pages
+    ended = [key for key, page in pages.items() if page.status not in UNDER_WAY]
+    forgotten = set(ended[:surplus])
+    return {key: page for key, page in pages.items() if key not in forgotten}
 
 
 def _page_became(
     incident: Incident, key: str, status: PageStatus, retry_at: datetime | None = None
-) -> Incident:
-    changed = incident.pages[key].model_copy(update={"status": status, "retry_at": retry_at})
-    return _with_page(incident, key, changed)
+) -> dict[str, Any]:
+    page = incident.pages.get(key)
+    if page is None:
+        return {}
+    changed = page.model_copy(update={"status": status, "retry_at": retry_at})
+    return {"pages": {**incident.pages, key: changed}}
 
 
-def _with_page(incident: Incident, key: str, page: PageState) -> Incident:
-    return incident.model_copy(update={"pages": {**incident.pages, key: page}})
+def _with_name(names: tuple[str, ...], name: str) -> tuple[str, ...]:
+    return names if name in names else (*names, name)[-KEPT_NAMES:]
+
+
+def _remember(known: tuple[str, ...], text: str, limit: int) -> tuple[str, ...]:
+    return (*known, tally.digest(text))[-limit:]

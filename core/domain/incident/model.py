@@ -1,7 +1,7 @@
 """The incident: an immutable value that is the fold of its timeline.
 
 Nothing here decides anything (see `lifecycle`) and nothing here knows how a page travels or where a
-document lies. Every model survives a round trip through JSON, because the durable shell records it.
+document lies. Every field has a bound, however long the incident lives and whatever it takes in.
 """
 
 from __future__ import annotations
@@ -13,15 +13,24 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
+from core.domain.incident.policy import Policy
+from core.domain.incident.record import Record
 from core.domain.incident.severity import DEFAULT, Severity
+from core.domain.incident.tally import Tally
 
-REMEMBERED_COMMANDS: Final = 200
+REMEMBERED_COMMANDS: Final = 500
 """How many command ids an incident remembers, to answer a repeat without doing it again."""
 
 REMEMBERED_EVENTS: Final = 1000
 """How many event keys an incident remembers, to absorb a redelivery."""
+
+KEPT_PAGES: Final = 200
+"""How many pages an incident knows; the oldest that ended make room, and stay counted."""
+
+KEPT_NAMES: Final = 50
+"""How many acknowledgers, reached targets and reports an incident names."""
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _FOLDER_CHARS: Final = 100
@@ -30,31 +39,29 @@ _FOLDER_CHARS: Final = 100
 class Status(StrEnum):
     """Where an incident stands.
 
-    `new` lasts only while the document that opens it is being read.
+    `new` lasts only while the document that opens it is being read, `pending` while alerts are
+    held back that may pass by themselves.
     """
 
     NEW = "new"
+    PENDING = "pending"
     OPEN = "open"
     ACKNOWLEDGED = "acknowledged"
+    MITIGATED = "mitigated"
     RESOLVED = "resolved"
     CLOSED = "closed"
 
 
-class Record(BaseModel):
-    """A value of the domain: frozen, and tolerant of fields that a later version adds."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
+UNRESOLVED: Final = (Status.OPEN, Status.ACKNOWLEDGED, Status.MITIGATED)
 
 
-class Policy(Record):
-    """What holds for one incident from its opening to its end, recorded when it opens.
+class CloseReason(StrEnum):
+    """What an incident turned out to be."""
 
-    `ack_timeout` in seconds; `targets` are names of targets by level, never their URLs, because the
-    URLs hold secrets and this is recorded.
-    """
-
-    ack_timeout: float = Field(gt=0)
-    targets: Mapping[int, tuple[str, ...]] = Field(default_factory=dict)
+    RESOLVED = "resolved"
+    FALSE_ALARM = "false_alarm"
+    DUPLICATE = "duplicate"
+    CANCELLED = "cancelled"
 
 
 class PageStatus(StrEnum):
@@ -67,50 +74,101 @@ class PageStatus(StrEnum):
     CALLED_OFF = "called off"
 
 
+UNDER_WAY: Final = (PageStatus.SENDING, PageStatus.WAITING)
+
+
 class PageState(Record):
     """One page to one target: `round` counts from 1, `retry_at` is set while it waits."""
 
     level: int
     target: str
+    repeat: int = 1
+    fallback: tuple[str, ...] = ()
     round: int = 1
     status: PageStatus = PageStatus.SENDING
     retry_at: AwareDatetime | None = None
 
 
+class Escalation(Record):
+    """How far the paging has come while nobody acknowledges.
+
+    `since` is when level 1 was due, `step` counts the levels gone through since then, over all
+    rounds; `repeats` counts over the whole life of the incident how often each level was paged.
+    """
+
+    since: AwareDatetime | None = None
+    step: int = 0
+    paged_at: AwareDatetime | None = None
+    held_until: AwareDatetime | None = None
+    repeats: Mapping[int, int] = Field(default_factory=dict)
+
+
+class Pending(Record):
+    """Alerts held back: since when, the latest of them, and whether they are enough by now."""
+
+    since: AwareDatetime
+    arrivals: tuple[AwareDatetime, ...] = ()
+    enough: bool = False
+
+
 class Incident(Record):
     """Everything that decisions are made of. Times are aware; `pages` goes by idempotency key.
 
-    `open_since` is the opening or the last reopening, from which the acknowledgement time-out runs;
-    `reported` is the `resolved_at` whose post-incident report is dealt with.
+    `id` is this incident's own, `key` the workflow ID, which its successors have too.
+    `open_since` is the opening or the last reopening. `report_wanted` is the resolution or closing
+    of which a post-incident report is to be written, `reported` the last one dealt with.
     """
 
     id: str
+    key: str = ""
     status: Status = Status.NEW
+    close_reason: CloseReason | None = None
     title: str = ""
     severity: Severity = DEFAULT
     service: str | None = None
     summary: str | None = None
     reporter: str | None = None
+    source: str | None = None
     labels: Mapping[str, str] = Field(default_factory=dict)
     links: tuple[str, ...] = ()
     document: str | None = None
+    previous: str | None = None
     policy: Policy | None = None
+
+    assignee: str | None = None
+    commander: str | None = None
+    snoozed_until: AwareDatetime | None = None
 
     started_at: AwareDatetime | None = None
     opened_at: AwareDatetime | None = None
     open_since: AwareDatetime | None = None
+    first_paged_at: AwareDatetime | None = None
     escalated_at: AwareDatetime | None = None
+    first_acknowledged_at: AwareDatetime | None = None
     acknowledged_at: AwareDatetime | None = None
     acknowledged_by: tuple[str, ...] = ()
+    mitigated_at: AwareDatetime | None = None
     resolved_at: AwareDatetime | None = None
     resolved_by: str | None = None
     closed_at: AwareDatetime | None = None
+
+    report_wanted: AwareDatetime | None = None
+    report_stale: bool = False
+    """Whether people have said more since the last report was asked for."""
     reported: AwareDatetime | None = None
     reports: tuple[str, ...] = ()
 
-    reopened: int = 0
-    events: int = 0
+    pending: Pending | None = None
+    alerts: Tally = Tally()
+    escalation: Escalation = Escalation()
     pages: Mapping[str, PageState] = Field(default_factory=dict)
+    pages_delivered: int = 0
+    pages_failed: int = 0
+    reached: tuple[str, ...] = ()
+    """Targets that took a page: they are to hear how it goes on."""
+    reopened: int = 0
+    comments: int = 0
+    events: int = 0
     recent_commands: tuple[str, ...] = ()
     recent_events: tuple[str, ...] = ()
 

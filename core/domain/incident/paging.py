@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from core.domain.durations import spoken
 from core.domain.incident.effects import Page
-from core.domain.incident.model import Incident, PageState, PageStatus, compact_time
+from core.domain.incident.model import UNDER_WAY, Incident, PageState, PageStatus, Status
+from core.domain.incident.policy import Hold, Level
 from core.domain.incident.timeline import (
     Noted,
     PageCalledOff,
@@ -16,38 +19,80 @@ from core.domain.incident.timeline import (
 )
 
 FIRST_LEVEL: Final = 1
-ESCALATION_LEVEL: Final = 2
 
 ROUND_DELAYS: Final = tuple(timedelta(seconds=s) for s in (30, 60, 120, 300, 600))
 """Waits after failed rounds; after the round that follows the last one, a page is given up."""
 
-_VARIABLES: Final = {
-    FIRST_LEVEL: "TIDEGATE_PAGE_URLS",
-    ESCALATION_LEVEL: "TIDEGATE_ESCALATION_URLS",
-}
+
+def levels_of(incident: Incident) -> Sequence[Level]:
+    return incident.policy.levels if incident.policy else ()
 
 
-def page_level(
-    incident: Incident, level: int, since: datetime, now: datetime
-) -> list[TimelineEvent]:
-    """One page to each target of a level; a remark when it has none.
+def hold(incident: Incident, now: datetime) -> Hold | None:
+    """Why nobody may be paged for the incident now, and until when."""
+    snoozed = incident.snoozed_until
+    if snoozed and snoozed > now:
+        return Hold("snoozed", snoozed)
+    return incident.policy.hold(incident.severity, now) if incident.policy else None
 
-    The key names incident, opening, level and target, so that the next incident under the same ID
-    and a reopening page anew, while a retry does not.
-    """
-    targets = incident.policy.targets.get(level, ()) if incident.policy else ()
-    if not targets:
-        variable = _VARIABLES.get(level, "the policy")
-        return [Noted(at=now, text=f"Nobody to page at level {level}: {variable} names no target")]
-    stem = f"{incident.id}@{compact_time(since)}/level-{level}"
-    return [
-        PageStarted(at=now, key=f"{stem}/{target}", level=level, target=target)
-        for target in targets
+
+def next_repeat(incident: Incident, level: int) -> int:
+    """The number of the next paging of a level, over the incident's whole life."""
+    return incident.escalation.repeats.get(level, 0) + 1
+
+
+def page_level(incident: Incident, level: int, now: datetime) -> list[TimelineEvent]:
+    """One page to each target of a level that is not being tried still; a remark when the level
+    reaches nobody. The key names incident, level, repeat and target: a retry keeps it."""
+    levels = levels_of(incident)
+    found = levels[level - 1] if level <= len(levels) else Level(after=0)
+    repeat = next_repeat(incident, level)
+    events: list[TimelineEvent] = []
+    absent = f"no address is set for {', '.join(found.missing)}" if found.missing else ""
+    if not found.targets:
+        events.append(Noted(at=now, text=_joined(f"Nobody to page at level {level}", absent)))
+    elif absent and repeat == 1:
+        events.append(Noted(at=now, text=f"Level {level}: {absent}"))
+    busy = {
+        page.target
+        for page in incident.pages.values()
+        if page.level == level and page.status in UNDER_WAY
+    }
+    return events + [
+        PageStarted(
+            at=now,
+            key=f"{incident.id}/level-{level}/repeat-{repeat}/{target.name}",
+            level=level,
+            target=target.name,
+            repeat=repeat,
+            fallback=target.fallback,
+        )
+        for target in found.targets
+        if target.name not in busy
     ]
 
 
-def next_round(key: str, page: PageState, now: datetime) -> PageStarted:
-    return PageStarted(at=now, key=key, level=page.level, target=page.target, round=page.round + 1)
+def retry_due(incident: Incident) -> datetime | None:
+    """When the next round of a page is due."""
+    waiting = [
+        page.retry_at
+        for page in incident.pages.values()
+        if page.status is PageStatus.WAITING and page.retry_at
+    ]
+    return min(waiting, default=None)
+
+
+def retry(incident: Incident, now: datetime) -> list[TimelineEvent]:
+    """The next round of every page that waited long enough; none while nobody may be paged."""
+    due = [
+        (key, page)
+        for key, page in incident.pages.items()
+        if page.status is PageStatus.WAITING and page.retry_at and page.retry_at <= now
+    ]
+    wanted = incident.status in (Status.OPEN, Status.ACKNOWLEDGED) and not hold(incident, now)
+    return [
+        _next_round(key, page, now) if wanted else _called_off(key, page, now) for key, page in due
+    ]
 
 
 def failed(key: str, page: PageState, reason: str, now: datetime) -> PageFailed:
@@ -60,27 +105,42 @@ def failed(key: str, page: PageState, reason: str, now: datetime) -> PageFailed:
     )
 
 
-def call_off(incident: Incident, now: datetime) -> list[PageCalledOff]:
+def call_off(incident: Incident, now: datetime) -> list[TimelineEvent]:
     """Every page that is on its way or waits for another round."""
     return [
-        PageCalledOff(at=now, key=key, level=page.level, target=page.target)
+        _called_off(key, page, now)
         for key, page in incident.pages.items()
-        if page.status in (PageStatus.SENDING, PageStatus.WAITING)
+        if page.status in UNDER_WAY
+    ]
+
+
+def call_off_waiting(incident: Incident, now: datetime) -> list[TimelineEvent]:
+    """Every page that waits for another round."""
+    return [
+        _called_off(key, page, now)
+        for key, page in incident.pages.items()
+        if page.status is PageStatus.WAITING
     ]
 
 
 def page_for(incident: Incident, started: PageStarted) -> Page:
     """What to tell the target."""
     lines = [incident.summary, ""] if incident.summary else []
-    if started.level > FIRST_LEVEL and incident.policy:
-        lines += [f"Nobody acknowledged within {incident.policy.ack_timeout:g} s.", ""]
+    if started.level > FIRST_LEVEL and incident.escalation.since:
+        waited = (started.at - incident.escalation.since).total_seconds()
+        lines += [f"Nobody acknowledged within {spoken(waited)}.", ""]
+    alerts = incident.alerts
     facts = {
         "Severity": incident.severity.value,
         "Service": incident.service,
         "Reported by": incident.reporter,
+        "Source": incident.source,
+        "Alerts": f"{alerts.firing:,} firing of {alerts.distinct:,}" if alerts.fired > 1 else None,
         "Began": _moment(incident.started_at),
         "Opened": _moment(incident.opened_at),
+        "Reopened": f"{incident.reopened:,} times" if incident.reopened else None,
         "Document": incident.document,
+        "Follows": incident.previous,
         "Incident": incident.id,
     }
     lines += [f"{name}: {value}" for name, value in facts.items() if value]
@@ -89,10 +149,33 @@ def page_for(incident: Incident, started: PageStarted) -> Page:
         key=started.key,
         level=started.level,
         target=started.target,
+        repeat=started.repeat,
+        fallback=started.fallback,
         title=f"[{incident.severity.value.upper()}] {incident.title}",
         body="\n".join(lines),
         severity=incident.severity,
+        dedup_key=incident.id,
     )
+
+
+def _next_round(key: str, page: PageState, now: datetime) -> PageStarted:
+    return PageStarted(
+        at=now,
+        key=key,
+        level=page.level,
+        target=page.target,
+        repeat=page.repeat,
+        fallback=page.fallback,
+        round=page.round + 1,
+    )
+
+
+def _called_off(key: str, page: PageState, now: datetime) -> PageCalledOff:
+    return PageCalledOff(at=now, key=key, level=page.level, target=page.target)
+
+
+def _joined(what: str, why: str) -> str:
+    return f"{what}: {why}" if why else what
 
 
 def _moment(moment: datetime | None) -> str | None:

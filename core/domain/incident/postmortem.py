@@ -13,13 +13,13 @@ from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
 from core.domain.incident.model import Incident
+from core.domain.incident.telling import describe
 from core.domain.incident.timeline import (
     TIDEGATE,
     Acknowledged,
     PageDelivered,
     Resolved,
     TimelineEvent,
-    describe,
 )
 
 FORMAT: Final = "tidegate.post-incident-report/1"

@@ -1,44 +1,77 @@
 """The timeline: everything that happened to an incident, typed, dated and with an actor.
 
-An incident is the fold of these events, and they are what people read afterwards: `describe` says
-each in one plain sentence. A kind, once released, keeps its name and fields: histories hold them.
+An incident is the fold of these events, and they are what people read afterwards (`telling` says
+each in one plain sentence). A kind, once released, keeps its name and fields: histories hold them.
+Events that only count (`told` is false) change the incident and are not kept.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AwareDatetime, Field, TypeAdapter
+from pydantic import AwareDatetime, Field, TypeAdapter, model_validator
 
-from core.domain.incident.model import Policy, Record
+from core.domain.incident.model import CloseReason
+from core.domain.incident.policy import Policy
+from core.domain.incident.record import Record
 from core.domain.incident.severity import Severity
 
 TIDEGATE: Final = "tidegate"
 """The actor of what nobody did by hand."""
 
+SOURCE_PREFIX: Final = "source:"
+"""Actors that begin with this are monitoring systems, not people."""
+
 
 class _Happened(Record):
     at: AwareDatetime
     actor: str = TIDEGATE
+    told: bool = True
 
 
-class Opened(_Happened):
-    """The document was read and the incident exists."""
+class _Asked(_Happened):
+    """Something that a command may have brought about; `note` is the person's word for it."""
 
-    kind: Literal["opened"] = "opened"
+    command_id: str | None = None
+    note: str | None = None
+
+
+class _Described(_Happened):
     title: str
     severity: Severity
     service: str | None = None
     summary: str | None = None
     reporter: str | None = None
+    source: str | None = None
     labels: Mapping[str, str] = Field(default_factory=dict)
     links: tuple[str, ...] = ()
     document: str | None = None
+    previous: str | None = None
     started_at: AwareDatetime | None = None
-    event_key: str
+    event_key: str | None = None
+    """The event that was a report; an alert is counted by its own entry."""
     policy: Policy
+
+
+class HeldBack(_Described):
+    """An alert came; whether it is an incident will show."""
+
+    kind: Literal["held_back"] = "held_back"
+
+
+class Opened(_Described):
+    """The incident exists: people may be paged."""
+
+    kind: Literal["opened"] = "opened"
+
+
+class NeverOpened(_Asked):
+    """The end of what was no incident."""
+
+    kind: Literal["never_opened"] = "never_opened"
+    reason: str
 
 
 class Noted(_Happened):
@@ -57,19 +90,114 @@ class EventJoined(_Happened):
     document: str | None = None
 
 
-class Reopened(_Happened):
-    """The incident was resolved, but not closed yet, when it happened again."""
+class AlertFired(_Happened):
+    """An alert fires; `count` is how often this fingerprint has, `total` how often any has."""
+
+    kind: Literal["alert_fired"] = "alert_fired"
+    event_key: str
+    fingerprint: str
+    title: str
+    severity: Severity
+    link: str | None = None
+    starts_at: AwareDatetime | None = None
+    count: int = 1
+    total: int = 1
+    truncated: bool = False
+    enough: bool = False
+    """Whether there are enough alerts by now to open an incident."""
+    remarks: tuple[str, ...] = ()
+
+
+class AlertCleared(_Happened):
+    """The source says that an alert is resolved."""
+
+    kind: Literal["alert_cleared"] = "alert_cleared"
+    event_key: str
+    fingerprint: str
+    title: str
+    count: int = 1
+    truncated: bool = False
+    remarks: tuple[str, ...] = ()
+
+
+class SeverityChanged(_Asked):
+    """By hand, or because a worse alert fires."""
+
+    kind: Literal["severity_changed"] = "severity_changed"
+    before: Severity
+    severity: Severity
+
+
+class Assigned(_Asked):
+    """Who works on it and who commands; both as they are from now on."""
+
+    kind: Literal["assigned"] = "assigned"
+    assignee: str | None = None
+    commander: str | None = None
+
+
+class Snoozed(_Asked):
+    """Nobody is paged until then."""
+
+    kind: Literal["snoozed"] = "snoozed"
+    until: AwareDatetime
+
+
+class SnoozeEnded(_Asked):
+    """Paging may begin again."""
+
+    kind: Literal["snooze_ended"] = "snooze_ended"
+
+
+class Commented(_Asked):
+    """Somebody said something; it is in `note`."""
+
+    kind: Literal["commented"] = "commented"
+
+
+class Reopened(_Asked):
+    """The incident was mitigated or resolved, and is not any more."""
 
     kind: Literal["reopened"] = "reopened"
     reason: str
 
 
+class Unacknowledged(_Asked):
+    """Nobody has it any more."""
+
+    kind: Literal["unacknowledged"] = "unacknowledged"
+    reason: str
+
+
 class Escalated(_Happened):
-    """Nobody acknowledged in time."""
+    """Nobody acknowledged in time; `repeat` counts how often the level is paged."""
 
     kind: Literal["escalated"] = "escalated"
     level: int
     waited: float
+    repeat: int = 1
+
+
+class PagingHeld(_Happened):
+    """Somebody was to be paged, and is not, for a reason that lasts until then."""
+
+    kind: Literal["paging_held"] = "paging_held"
+    reason: str
+    until: AwareDatetime
+
+
+class PagingResumed(_Happened):
+    """The reason is over: paging begins at level 1."""
+
+    kind: Literal["paging_resumed"] = "paging_resumed"
+
+
+class StepTaken(_Happened):
+    """A level was due; `step` levels have been gone through. It only counts."""
+
+    kind: Literal["step_taken"] = "step_taken"
+    step: int
+    told: bool = False
 
 
 class PageStarted(_Happened):
@@ -79,16 +207,19 @@ class PageStarted(_Happened):
     key: str
     level: int
     target: str
+    repeat: int = 1
+    fallback: tuple[str, ...] = ()
     round: int = 1
 
 
 class PageDelivered(_Happened):
-    """The target's service took the page."""
+    """A target's service took the page: the target's own, or `via` its fallback."""
 
     kind: Literal["page_delivered"] = "page_delivered"
     key: str
     level: int
     target: str
+    via: str | None = None
 
 
 class PageFailed(_Happened):
@@ -111,105 +242,102 @@ class PageCalledOff(_Happened):
     target: str
 
 
-class Acknowledged(_Happened):
+class Acknowledged(_Asked):
     """Somebody has it."""
 
     kind: Literal["acknowledged"] = "acknowledged"
-    command_id: str
-    note: str | None = None
 
 
-class Resolved(_Happened):
-    """Somebody says it is over."""
+class Mitigated(_Asked):
+    """It does not hurt any more, and is not over."""
+
+    kind: Literal["mitigated"] = "mitigated"
+
+
+class Resolved(_Asked):
+    """It is over, says somebody or the source."""
 
     kind: Literal["resolved"] = "resolved"
-    command_id: str
-    note: str | None = None
+    forced: bool = False
+    """Whether alerts still fired."""
 
 
-class ReportWritten(_Happened):
-    """The post-incident report of one resolution lies in the document store."""
+class _Settled(_Happened):
+    as_of: AwareDatetime
+    """The resolution or closing that the report is of."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_first_recorded(cls, given: Any) -> Any:
+        if isinstance(given, dict) and "resolved_at" in given:
+            return {"as_of": given["resolved_at"], **given}
+        return given
+
+
+class ReportWritten(_Settled):
+    """The post-incident report lies in the document store."""
 
     kind: Literal["report_written"] = "report_written"
-    resolved_at: AwareDatetime
     uris: tuple[str, ...]
 
 
-class ReportNotWritten(_Happened):
-    """There will be no post-incident report of that resolution."""
+class ReportNotWritten(_Settled):
+    """There will be no such post-incident report."""
 
     kind: Literal["report_not_written"] = "report_not_written"
-    resolved_at: AwareDatetime
     reason: str
 
 
-class Closed(_Happened):
-    """The end."""
+class Succeeded(_Happened):
+    """An event belongs to a new incident under the same key."""
+
+    kind: Literal["succeeded"] = "succeeded"
+    event_key: str
+    reason: str
+
+
+class Closed(_Asked):
+    """The end; `report` says whether there is something to report that no report says yet."""
 
     kind: Literal["closed"] = "closed"
-    reason: Literal["resolved"] = "resolved"
+    reason: CloseReason = CloseReason.RESOLVED
+    report: bool = False
 
 
 TimelineEvent = Annotated[
-    Opened
+    HeldBack
+    | Opened
+    | NeverOpened
     | Noted
     | EventJoined
+    | AlertFired
+    | AlertCleared
+    | SeverityChanged
+    | Assigned
+    | Snoozed
+    | SnoozeEnded
+    | Commented
     | Reopened
+    | Unacknowledged
     | Escalated
+    | PagingHeld
+    | PagingResumed
+    | StepTaken
     | PageStarted
     | PageDelivered
     | PageFailed
     | PageCalledOff
     | Acknowledged
+    | Mitigated
     | Resolved
     | ReportWritten
     | ReportNotWritten
+    | Succeeded
     | Closed,
     Field(discriminator="kind"),
 ]
 TIMELINE: Final[TypeAdapter[tuple[TimelineEvent, ...]]] = TypeAdapter(tuple[TimelineEvent, ...])
 """Reads and writes a whole timeline as JSON."""
-
-
-def describe(event: TimelineEvent) -> str:
-    """What happened in one sentence without its time and its actor."""
-    match event:
-        case Opened():
-            service = f" on {event.service}" if event.service else ""
-            return f"Opened with severity {event.severity}{service}: {event.title}"
-        case Noted():
-            return event.text
-        case EventJoined():
-            about = f" about {event.document}" if event.document else ""
-            return f"A further event joined: {event.event_type}{about}"
-        case Reopened():
-            return f"Reopened: {event.reason}"
-        case Escalated():
-            return f"Escalated to level {event.level}: nobody acknowledged in {event.waited:g} s"
-        case PageStarted():
-            again = f", round {event.round}" if event.round > 1 else ""
-            return f"Paging {event.target} (level {event.level}{again})"
-        case PageDelivered():
-            return f"Page delivered to {event.target} (level {event.level})"
-        case PageFailed():
-            then = f"next round at {event.retry_at:%H:%M:%S %Z}" if event.retry_at else "given up"
-            return f"Page to {event.target} (level {event.level}) failed, {then}: {event.reason}"
-        case PageCalledOff():
-            return f"Page to {event.target} (level {event.level}) called off"
-        case Acknowledged():
-            return f"Acknowledged{_quoted(event.note)}"
-        case Resolved():
-            return f"Resolved{_quoted(event.note)}"
-        case ReportWritten():
-            return f"Post-incident report written: {', '.join(event.uris)}"
-        case ReportNotWritten():
-            return f"No post-incident report: {event.reason}"
-        case Closed():
-            return f"Closed ({event.reason})"
-
-
-def _quoted(note: str | None) -> str:
-    return f": {note}" if note else ""
 
 
 def abridged(timeline: Sequence[TimelineEvent], limit: int) -> tuple[TimelineEvent, ...]:

@@ -1,0 +1,180 @@
+"""The alert: what monitoring systems send, in one shape, out of an event of type `tidegate.alert`.
+
+An alert that cannot be read in every detail is still an alert: what is missing or unreadable is
+left out and named in `remarks`, for the timeline. Only one without a key is refused, because nobody
+could say what it belongs to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from pydantic import AwareDatetime, Field
+
+from core.domain.event import Event, parse_time
+from core.domain.incident.record import Record
+from core.domain.incident.text import one_line, shortened
+from core.errors import InvalidEvent
+
+ALERT: Final = "tidegate.alert"
+"""The type of events that carry an alert."""
+
+VERSION: Final = 1
+_LABELS, _LABEL_CHARS, _VALUE_CHARS = 50, 63, 1000
+_LINE_CHARS, _LINK_CHARS = 200, 2048
+_KEY_CHARS: Final = 1000
+
+
+class AlertStatus(StrEnum):
+    FIRING = "firing"
+    RESOLVED = "resolved"
+
+
+class Alert(Record):
+    """One alert of one source at one moment.
+
+    `key` is the source's fingerprint of it; `severity` is in the source's own words; `truncated`
+    counts the alerts that the source left out of the same delivery.
+    """
+
+    key: str
+    status: AlertStatus
+    title: str
+    source: str
+    severity: str | None = None
+    service: str | None = None
+    summary: str | None = None
+    starts_at: AwareDatetime | None = None
+    ends_at: AwareDatetime | None = None
+    link: str | None = None
+    labels: Mapping[str, str] = Field(default_factory=dict)
+    truncated: int = 0
+    remarks: tuple[str, ...] = ()
+
+
+def read_alert(event: Event) -> Alert:
+    """The alert that an event carries. Unknown fields of its data are ignored.
+
+    Raises `InvalidEvent` for an event of another type, without an object as data, or without a key.
+    """
+    if event.type != ALERT:
+        raise InvalidEvent(f"event {event.key}: its type is {event.type!r}, not {ALERT!r}")
+    if not isinstance(event.data, Mapping):
+        raise InvalidEvent(f"event {event.key}: its data is not a JSON object with an alert")
+    data = event.data
+    key = data.get("key")
+    if not isinstance(key, str | int) or isinstance(key, bool) or not _line(str(key), _KEY_CHARS):
+        raise InvalidEvent(
+            f"event {event.key}: the alert has no key, so nobody can say which alert it is",
+            fix="let the sender fill data.key with what stays the same from firing to resolved",
+        )
+    remarks: list[str] = []
+    version = data.get("version", VERSION)
+    if version != VERSION:
+        remarks.append(f"its version is {_said(version)}, read as {VERSION}")
+    name = str(one_line(str(key)))
+    title = _text(data, "title", _LINE_CHARS, remarks)
+    if title is None:
+        remarks.append("it has no title")
+    starts_at = _moment(data, "starts_at", remarks)
+    if starts_at is None and not any(remark.startswith("starts_at") for remark in remarks):
+        remarks.append("it does not say when it began")
+    return Alert(
+        key=name,
+        status=_status(data, remarks),
+        title=title or shortened(name, _LINE_CHARS),
+        source=_text(data, "source", _LINE_CHARS, remarks) or shortened(event.source, _LINE_CHARS),
+        severity=_text(data, "severity", _LINE_CHARS, remarks),
+        service=_text(data, "service", _LINE_CHARS, remarks),
+        summary=_text(data, "summary", 2000, remarks),
+        starts_at=starts_at,
+        ends_at=_moment(data, "ends_at", remarks),
+        link=_link(data, remarks),
+        labels=_labels(data, remarks),
+        truncated=_count(data, remarks),
+        remarks=tuple(remarks),
+    )
+
+
+def _status(data: Mapping[str, Any], remarks: list[str]) -> AlertStatus:
+    given = data.get("status")
+    try:
+        return AlertStatus(str(given).strip().lower())
+    except ValueError:
+        # An outage must not go unheard for a word.
+        said = "it has no status" if given is None else f"its status is {_said(given)}"
+        remarks.append(f"{said}, taken as firing")
+        return AlertStatus.FIRING
+
+
+def _text(data: Mapping[str, Any], name: str, limit: int, remarks: list[str]) -> str | None:
+    value = data.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str | int | float):
+        remarks.append(f"{name} is not text")
+        return None
+    return _line(str(value), limit) or None
+
+
+def _moment(data: Mapping[str, Any], name: str, remarks: list[str]) -> datetime | None:
+    """A moment in UTC; the zero time of Go, `0001-01-01T00:00:00Z`, means none."""
+    value = data.get(name)
+    if value is None or value == "":
+        return None
+    try:
+        moment = parse_time(value).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        if not str(value).startswith("0001-01-01"):
+            remarks.append(f"{name} cannot be read: {_said(value)}")
+        return None
+    return moment if moment.year > 1 else None
+
+
+def _link(data: Mapping[str, Any], remarks: list[str]) -> str | None:
+    link = data.get("link")
+    if link is None or link == "":
+        return None
+    if not isinstance(link, str) or not link.lower().startswith(("http://", "https://")):
+        remarks.append("its link is not an http or https address")
+        return None
+    if len(link) > _LINK_CHARS or len(link.split()) > 1:
+        remarks.append("its link is too long or has blanks in it")
+        return None
+    return str(one_line(link))
+
+
+def _labels(data: Mapping[str, Any], remarks: list[str]) -> dict[str, str]:
+    labels = data.get("labels")
+    if labels is None:
+        return {}
+    if not isinstance(labels, Mapping):
+        remarks.append("its labels are not an object")
+        return {}
+    found = {
+        _line(str(name), _LABEL_CHARS): _line(str(value), _VALUE_CHARS)
+        for name, value in list(labels.items())[:_LABELS]
+        if isinstance(value, str | int | float) and str(name).strip()
+    }
+    if len(found) < len(labels):
+        remarks.append(f"{len(labels) - len(found):,} of its labels were left out")
+    return found
+
+
+def _count(data: Mapping[str, Any], remarks: list[str]) -> int:
+    value = data.get("truncated")
+    if value is None or (isinstance(value, int) and value >= 0):
+        return int(value or 0)
+    remarks.append(f"truncated is not a number: {_said(value)}")
+    return 1  # something was said to be missing
+
+
+def _line(text: str, limit: int) -> str:
+    return shortened(str(one_line(text)), limit)
+
+
+def _said(value: object) -> str:
+    return shortened(repr(one_line(value)), 60)

@@ -1,0 +1,61 @@
+"""Durations as people write them in configuration files: `30s`, `5m`, `12h`, `90d`."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Final
+
+from pydantic import BeforeValidator, Field
+
+_UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+_LONGEST: Final = 36_525 * 86_400
+
+
+def _duration(value: object) -> object:
+    found = _delay(value)
+    if not found:
+        raise ValueError("not a duration like 30s, 5m, 12h or 90d")
+    return found
+
+
+def _delay(value: object) -> object:
+    if isinstance(value, str) and (match := re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", value)):
+        seconds = float(match[1]) * _UNITS[match[2]]
+        if seconds <= _LONGEST:
+            return timedelta(seconds=seconds)
+    if isinstance(value, timedelta):
+        return value
+    raise ValueError("not a duration like 30s, 5m, 12h or 90d")
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_duration, json_schema_input_type=str),
+    Field(examples=["30s", "5m", "12h", "90d"]),
+]
+"""Longer than nothing."""
+
+Delay = Annotated[
+    timedelta,
+    BeforeValidator(_delay, json_schema_input_type=str),
+    Field(examples=["0s", "5m"]),
+]
+"""A duration, or `0s` for at once."""
+
+
+def spoken(seconds: float) -> str:
+    """A length of time for people: `0 s`, `45 s`, `5 min`, `1 h 02 min 05 s`, `90 d`."""
+    whole = round(seconds)
+    if seconds < 60 and seconds != whole:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours >= 48 and not minutes and not rest and hours % 24 == 0:
+        return f"{hours // 24} d"
+    if hours:
+        tail = f" {rest:02} s" if rest else ""
+        return f"{hours} h {minutes:02} min{tail}" if minutes or rest else f"{hours} h"
+    if minutes:
+        return f"{minutes} min {rest:02} s" if rest else f"{minutes} min"
+    return f"{rest} s"

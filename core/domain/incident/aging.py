@@ -1,0 +1,113 @@
+"""Time: every rule by which something happens to an incident because nothing else did.
+
+A rule tells when it is due and what happens then, so that the deadline that the shell waits for and
+what a wake does can never disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from core.domain.durations import spoken
+from core.domain.incident import closing, escalation, opening, paging
+from core.domain.incident.fold import apply
+from core.domain.incident.model import UNRESOLVED, CloseReason, Incident, Status
+from core.domain.incident.timeline import (
+    Resolved,
+    SnoozeEnded,
+    TimelineEvent,
+    Unacknowledged,
+)
+
+
+class Rule(NamedTuple):
+    """`due` is None where the rule does not apply. `do`, from then on, moves `due` into the future
+    or to None."""
+
+    due: Callable[[Incident], datetime | None]
+    do: Callable[[Incident, datetime], list[TimelineEvent]]
+
+
+def deadline(incident: Incident) -> datetime | None:
+    """The moment of the next `Wake`; None when nothing is due until something happens."""
+    return min((moment for rule in RULES if (moment := rule.due(incident))), default=None)
+
+
+def advance(incident: Incident, now: datetime) -> list[TimelineEvent]:
+    """Everything that is due by `now`, in the order of the rules."""
+    events: list[TimelineEvent] = []
+    for rule in RULES:
+        moment = rule.due(incident)
+        if moment and moment <= now:
+            for event in rule.do(incident, now):
+                events.append(event)
+                incident = apply(incident, event)
+    return events
+
+
+def _too_old(incident: Incident) -> datetime | None:
+    if incident.status not in UNRESOLVED or not incident.policy or not incident.opened_at:
+        return None
+    limit = incident.policy.maximum_age
+    return None if limit is None else incident.opened_at + timedelta(seconds=limit)
+
+
+def _give_up(incident: Incident, now: datetime) -> list[TimelineEvent]:
+    limit = incident.policy.maximum_age if incident.policy else None
+    note = f"nobody resolved it within its maximum age of {spoken(limit or 0)}"
+    return closing.close(incident, CloseReason.CANCELLED, now, note=note)
+
+
+def _silent(incident: Incident) -> datetime | None:
+    if incident.status not in UNRESOLVED or not incident.policy:
+        return None
+    limit, last = incident.policy.resolve_if_silent_for, incident.alerts.last_fired_at
+    if limit is None or last is None:
+        return None
+    return max(last, incident.open_since or last) + timedelta(seconds=limit)
+
+
+def _resolve_silent(incident: Incident, now: datetime) -> list[TimelineEvent]:
+    limit = incident.policy.resolve_if_silent_for if incident.policy else None
+    note = f"no alert came for {spoken(limit or 0)}"
+    return [Resolved(at=now, note=note), *paging.call_off(incident, now)]
+
+
+def _snooze_over(incident: Incident) -> datetime | None:
+    return incident.snoozed_until if incident.status in UNRESOLVED else None
+
+
+def _end_snooze(incident: Incident, now: datetime) -> list[TimelineEvent]:
+    return [SnoozeEnded(at=now)]
+
+
+def _acknowledgement_over(incident: Incident) -> datetime | None:
+    """When an acknowledgement stops counting; not while the incident is snoozed."""
+    if incident.status is not Status.ACKNOWLEDGED or not incident.policy:
+        return None
+    limit, since = incident.policy.acknowledgement_timeout, incident.acknowledged_at
+    if limit is None or since is None or incident.snoozed_until:
+        return None
+    return since + timedelta(seconds=limit)
+
+
+def _end_acknowledgement(incident: Incident, now: datetime) -> list[TimelineEvent]:
+    limit = incident.policy.acknowledgement_timeout if incident.policy else None
+    reason = f"the acknowledgement is older than {spoken(limit or 0)}"
+    return [Unacknowledged(at=now, reason=reason)]
+
+
+RULES: Final = (
+    Rule(opening.pending_due, opening.end_pending),
+    Rule(_too_old, _give_up),
+    Rule(_silent, _resolve_silent),
+    Rule(_snooze_over, _end_snooze),
+    Rule(_acknowledgement_over, _end_acknowledgement),
+    Rule(paging.retry_due, paging.retry),
+    Rule(escalation.due, escalation.escalate),
+    Rule(closing.due, lambda incident, now: closing.close(incident, CloseReason.RESOLVED, now)),
+)
+"""In this order: what ends an incident comes before what would page for it. What a rule brings
+about falls due under a later one, never under an earlier one."""

@@ -1,0 +1,118 @@
+"""Alerts as timeline entries: counted always, told as often as a reader can bear.
+
+The first, the tenth, the hundredth firing of a fingerprint is told, if it is at least a hundredth
+of all firings of the incident by then; and so is every firing that is the tenth, hundredth, ... of
+them all. So 100,000 alerts are some hundred lines, whatever they are.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from core.domain.alert import Alert
+from core.domain.incident.inputs import AlertReceived
+from core.domain.incident.model import Incident
+from core.domain.incident.policy import Policy
+from core.domain.incident.severity import Severity, severity_of
+from core.domain.incident.tally import fingerprint_of
+from core.domain.incident.text import shortened
+from core.domain.incident.timeline import SOURCE_PREFIX, AlertCleared, AlertFired
+
+CLOCKS_APART: Final = timedelta(minutes=5)
+"""How far a source's clock may be ahead of ours before its times are said to lie in the future."""
+
+_TITLE_CHARS: Final = 120
+
+
+def source_actor(alert: Alert) -> str:
+    """The alert's source as an actor on the timeline."""
+    return f"{SOURCE_PREFIX}{alert.source}"
+
+
+def severity_for(alert: Alert, policy: Policy | None) -> tuple[Severity, str | None]:
+    """The alert's severity, and what to say when it had to be assumed."""
+    default = (policy or Policy()).default_severity
+    severity = severity_of(alert.severity, alert.source)
+    return (severity, None) if severity else (default, assumed(alert.severity, default))
+
+
+def assumed(given: str | None, default: Severity) -> str:
+    """What the timeline says of a severity that was not given, or not understood."""
+    said = f"{given!r} is not one we know" if given else "none was given"
+    return f"Severity {default} assumed: {said}"
+
+
+def plausible(started_at: datetime | None, now: datetime) -> tuple[datetime | None, str | None]:
+    """A beginning as it may be believed, and what to say about one that lies in the future."""
+    if started_at is None or started_at <= now:
+        return started_at, None
+    if started_at <= now + CLOCKS_APART:
+        return now, None
+    return now, f"says that it begins in the future: {started_at:%Y-%m-%d %H:%M:%S %Z}"
+
+
+def alert_fired(incident: Incident, given: AlertReceived, now: datetime) -> AlertFired:
+    """The entry for one more firing."""
+    alert, tally = given.alert, incident.alerts
+    fingerprint = fingerprint_of(alert.key)
+    known = tally.tracked.get(fingerprint)
+    count, total = (known.fired if known else 0) + 1, tally.fired + 1
+    severity, guess = severity_for(alert, incident.policy)
+    starts_at, future = plausible(alert.starts_at, now)
+    remarks = [*alert.remarks]
+    remarks += [f"it {future}"] if future else []
+    remarks += [guess] if guess else []
+    return AlertFired(
+        at=now,
+        actor=source_actor(alert),
+        told=_worth_telling(count, total),
+        event_key=given.event_key,
+        fingerprint=fingerprint,
+        title=shortened(alert.title, _TITLE_CHARS),
+        severity=severity,
+        link=alert.link,
+        starts_at=starts_at,
+        count=count,
+        total=total,
+        truncated=alert.truncated > 0,
+        enough=_enough(incident, now),
+        remarks=tuple(remarks),
+    )
+
+
+def alert_cleared(incident: Incident, given: AlertReceived, now: datetime) -> AlertCleared:
+    """The entry for an alert that its source says is resolved."""
+    alert, tally = given.alert, incident.alerts
+    fingerprint = fingerprint_of(alert.key)
+    known = tally.tracked.get(fingerprint)
+    count = (known.cleared if known else 0) + 1
+    return AlertCleared(
+        at=now,
+        actor=source_actor(alert),
+        told=_worth_telling(count, tally.cleared + 1),
+        event_key=given.event_key,
+        fingerprint=fingerprint,
+        title=shortened(alert.title, _TITLE_CHARS),
+        count=count,
+        truncated=alert.truncated > 0,
+        remarks=alert.remarks,
+    )
+
+
+def _enough(incident: Incident, now: datetime) -> bool:
+    """Whether what is pending has, with an alert at `now`, all the alerts that its policy wants."""
+    pending, rule = incident.pending, incident.policy.open_after if incident.policy else None
+    if pending is None or rule is None or pending.enough:
+        return True
+    arrivals = (*pending.arrivals, now)[-rule.count :]
+    return len(arrivals) == rule.count and now - arrivals[0] <= timedelta(seconds=rule.within)
+
+
+def _worth_telling(count: int, total: int) -> bool:
+    return (_is_round(count) and count * 100 >= total) or _is_round(total)
+
+
+def _is_round(number: int) -> bool:
+    """1, 10, 100, ..."""
+    return str(number).rstrip("0") == "1"

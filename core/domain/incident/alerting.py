@@ -1,0 +1,157 @@
+"""Alerts: what a firing and a resolved one do to an incident in each state."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from core.domain.alert import AlertStatus
+from core.domain.incident import closing, opening, paging
+from core.domain.incident.alert_entries import alert_cleared, alert_fired, source_actor
+from core.domain.incident.fold import apply, has_seen
+from core.domain.incident.inputs import AlertReceived, FurtherEvent
+from core.domain.incident.model import CloseReason, Incident, Status
+from core.domain.incident.policy import Recurrence
+from core.domain.incident.tally import Tally
+from core.domain.incident.timeline import (
+    AlertFired,
+    EventJoined,
+    NeverOpened,
+    Noted,
+    Reopened,
+    Resolved,
+    SeverityChanged,
+    Succeeded,
+    TimelineEvent,
+)
+
+
+def receive(incident: Incident, given: AlertReceived, now: datetime) -> list[TimelineEvent]:
+    """What an alert does; one that came before does nothing."""
+    if has_seen(incident, given.event_key):
+        return []
+    if given.alert.status is AlertStatus.FIRING:
+        return _fires(incident, given, now)
+    return _clears(incident, given, now)
+
+
+def join(incident: Incident, given: FurtherEvent, now: datetime) -> list[TimelineEvent]:
+    """What a further event that is no alert does: a report by somebody, usually."""
+    if incident.status is Status.NEW or has_seen(incident, given.event_key):
+        return []
+    reason = f"a further event came: {given.event_type}"
+    if not _takes_part(incident):
+        return _succeeded(incident, given.event_key, reason, now)
+    joined = EventJoined(
+        at=now,
+        event_key=given.event_key,
+        event_type=given.event_type,
+        document=given.document,
+    )
+    if incident.status is Status.PENDING:
+        return [joined, opening.opened_from(incident, now)]
+    if incident.status is Status.RESOLVED:
+        return [joined, Reopened(at=now, reason="it happened again before the incident was closed")]
+    return [joined]
+
+
+def _fires(incident: Incident, given: AlertReceived, now: datetime) -> list[TimelineEvent]:
+    if incident.status is Status.NEW:
+        return opening.open_by_alert(incident, given, now)
+    if not _takes_part(incident):
+        reason = f"an alert fires: {given.alert.title}"
+        return _succeeded(incident, given.event_key, reason, now)
+    fired = alert_fired(incident, given, now)
+    raised = _raised(incident, fired)
+    events: list[TimelineEvent] = [fired, *raised]
+    if incident.status is Status.RESOLVED:
+        reason = f"recurred, an alert fires: {fired.title}"
+        events.append(Reopened(at=now, actor=fired.actor, reason=reason))
+    elif incident.status is Status.MITIGATED and fired.fingerprint not in incident.alerts.tracked:
+        reason = f"a new alert fires: {fired.title}"
+        events.append(Reopened(at=now, actor=fired.actor, reason=reason))
+    elif incident.status is Status.ACKNOWLEDGED and raised:
+        worse = apply(incident, raised[0])
+        held = paging.hold(worse, now)
+        events += (
+            [Noted(at=now, text=f"Nobody is paged for the higher severity: {held.reason}")]
+            if held
+            else paging.page_level(worse, paging.FIRST_LEVEL, now)
+        )
+    return events
+
+
+def _raised(incident: Incident, fired: AlertFired) -> list[SeverityChanged]:
+    """The incident's new severity, if the alert is worse than it, and than any alert before: what
+    somebody has lowered by hand stays low while the same alerts fire on."""
+    worst = incident.alerts.worst
+    worse = fired.severity.is_worse_than(incident.severity)
+    if not worse or (worst and not fired.severity.is_worse_than(worst)):
+        return []
+    return [
+        SeverityChanged(
+            at=fired.at,
+            actor=fired.actor,
+            before=incident.severity,
+            severity=fired.severity,
+            note=f"an alert fires: {fired.title}",
+        )
+    ]
+
+
+def _clears(incident: Incident, given: AlertReceived, now: datetime) -> list[TimelineEvent]:
+    if incident.status is Status.CLOSED:
+        return []
+    actor = source_actor(given.alert)
+    if incident.status is Status.NEW:
+        reason = f"its first alert was a resolved one: {given.alert.title}"
+        return [NeverOpened(at=now, actor=actor, reason=reason)]
+    cleared = alert_cleared(incident, given, now)
+    if incident.status is Status.RESOLVED:
+        return [cleared.model_copy(update={"told": False})]
+    after = apply(incident, cleared)
+    if not after.alerts.all_clear or incident.alerts.all_clear:
+        unknown = _unknown(after.alerts) if cleared.told else None
+        return [cleared, Noted(at=now, text=unknown)] if unknown else [cleared]
+    match incident.status:
+        case Status.PENDING:
+            if not opening.passes(incident):
+                return [cleared]
+            reason = "every alert was resolved before it opened"
+            return [cleared, NeverOpened(at=now, actor=actor, reason=reason)]
+        case Status.ACKNOWLEDGED if not _resolves_acknowledged(incident):
+            note = "The source recovered; somebody who has the incident is to resolve it"
+            return [cleared, Noted(at=now, text=note)] if cleared.told else [cleared]
+        case _:
+            note = "all alerts are resolved"
+            resolved = Resolved(at=now, actor=actor, note=note)
+            return [cleared, resolved, *paging.call_off(incident, now)]
+
+
+def _resolves_acknowledged(incident: Incident) -> bool:
+    return incident.policy is None or incident.policy.auto_resolve_acknowledged
+
+
+def _unknown(alerts: Tally) -> str | None:
+    """Why nobody can tell whether all alerts are resolved, although none is known to fire."""
+    if not alerts.fired or alerts.firing:
+        return None
+    if alerts.truncated:
+        return "The source left alerts out: whether all are resolved is not known"
+    if alerts.untracked:
+        return "There were too many alerts to keep apart: whether all are resolved is not known"
+    return None
+
+
+def _takes_part(incident: Incident) -> bool:
+    """Whether what happens now still belongs to this incident."""
+    if incident.status is Status.RESOLVED and incident.policy:
+        return incident.policy.recurrence is Recurrence.REOPEN
+    return incident.status is not Status.CLOSED
+
+
+def _succeeded(
+    incident: Incident, event_key: str, reason: str, now: datetime
+) -> list[TimelineEvent]:
+    """The event begins a new incident, and this one is over."""
+    succeeded = Succeeded(at=now, event_key=event_key, reason=reason)
+    return [succeeded, *closing.close(incident, CloseReason.RESOLVED, now)]

@@ -1,0 +1,57 @@
+"""Closing: how an incident ends, and that its report is written before.
+
+A resolution is reported at once. After the reopen window the incident closes; what people have
+said in the meantime, and every end that is no resolution, is reported then.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from core.domain.incident import paging
+from core.domain.incident.model import UNRESOLVED, CloseReason, Incident, Status
+from core.domain.incident.timeline import TIDEGATE, Closed, NeverOpened, TimelineEvent
+
+
+def close(
+    incident: Incident,
+    reason: CloseReason,
+    now: datetime,
+    *,
+    actor: str = TIDEGATE,
+    command_id: str | None = None,
+    note: str | None = None,
+) -> list[TimelineEvent]:
+    """The end, from whatever state; nothing for what is closed already."""
+    if incident.status is Status.CLOSED:
+        return []
+    if incident.status in (Status.NEW, Status.PENDING):
+        said = f"closed as {reason} before it opened"
+        return [
+            NeverOpened(at=now, actor=actor, command_id=command_id, note=note, reason=said),
+        ]
+    unsaid = bool(note) or incident.report_stale or reason is not CloseReason.RESOLVED
+    closed = Closed(
+        at=now,
+        actor=actor,
+        command_id=command_id,
+        note=note,
+        reason=reason,
+        report=incident.status in UNRESOLVED or unsaid,
+    )
+    return [closed, *paging.call_off(incident, now)]
+
+
+def due(incident: Incident) -> datetime | None:
+    """When a resolved incident closes: not before its report is dealt with."""
+    if incident.status is not Status.RESOLVED or incident.resolved_at is None:
+        return None
+    if incident.reported != incident.report_wanted:
+        return None
+    window = incident.policy.reopen_window if incident.policy else 0
+    return incident.resolved_at + timedelta(seconds=window)
+
+
+def is_finished(incident: Incident) -> bool:
+    """Closed, with its report dealt with: nothing is left to do."""
+    return incident.status is Status.CLOSED and incident.reported == incident.report_wanted

@@ -1,0 +1,233 @@
+"""Commands: where each is possible, why one is refused, and what it does.
+
+    command         open           acknowledged   mitigated      resolved       closed
+    acknowledge     acknowledged   one more       -              refused        refused
+    unacknowledge   -              open           -              refused        refused
+    mitigate        mitigated      mitigated      -              refused        refused
+    resolve         resolved       resolved       resolved       -              -
+    reopen          -              -              open           open           refused
+    assign, snooze  done           done           done           refused        refused
+    comment,        done           done           done           done           refused
+    set_severity
+    close           closed         closed         closed         closed         -
+
+While alerts are held back, people may comment, assign, set the severity and close.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from core.domain.incident import closing, paging
+from core.domain.incident.commands import (
+    COMMANDS,
+    LONGEST_SNOOZE,
+    Acknowledge,
+    AnyCommand,
+    Assign,
+    Close,
+    Command,
+    Comment,
+    Mitigate,
+    Reopen,
+    Resolve,
+    SetSeverity,
+    Snooze,
+    Unacknowledge,
+)
+from core.domain.incident.fold import has_obeyed
+from core.domain.incident.model import UNRESOLVED, CloseReason, Incident, Status
+from core.domain.incident.permissions import denial
+from core.domain.incident.timeline import (
+    Acknowledged,
+    Assigned,
+    Commented,
+    Mitigated,
+    Reopened,
+    Resolved,
+    SeverityChanged,
+    Snoozed,
+    SnoozeEnded,
+    TimelineEvent,
+    Unacknowledged,
+)
+
+_NEVER_OVER: Final = (Status.PENDING, *UNRESOLVED, Status.RESOLVED)
+
+ACTS: Final[Mapping[str, tuple[Status, ...]]] = {
+    Acknowledge.name: (Status.OPEN, Status.ACKNOWLEDGED),
+    Unacknowledge.name: (Status.ACKNOWLEDGED,),
+    Mitigate.name: (Status.OPEN, Status.ACKNOWLEDGED),
+    Resolve.name: UNRESOLVED,
+    Reopen.name: (Status.MITIGATED, Status.RESOLVED),
+    Assign.name: (Status.PENDING, *UNRESOLVED),
+    Snooze.name: UNRESOLVED,
+    Comment.name: _NEVER_OVER,
+    SetSeverity.name: _NEVER_OVER,
+    Close.name: _NEVER_OVER,
+}
+"""Where a command does something."""
+
+IDLE: Final[Mapping[str, tuple[Status, ...]]] = {
+    Acknowledge.name: (Status.MITIGATED,),
+    Unacknowledge.name: (Status.OPEN, Status.MITIGATED),
+    Mitigate.name: (Status.MITIGATED,),
+    Resolve.name: (Status.RESOLVED, Status.CLOSED),
+    Reopen.name: (Status.OPEN, Status.ACKNOWLEDGED),
+    Close.name: (Status.CLOSED,),
+}
+"""Where it is taken and changes nothing: things are as it wants them, or better. Everywhere else
+it is refused."""
+
+
+def possible(incident: Incident) -> tuple[str, ...]:
+    """The names of the commands that do something now."""
+    return tuple(name for name in COMMANDS if incident.status in ACTS[name])
+
+
+def refusal(incident: Incident, command: Command, now: datetime) -> str | None:
+    """Why a command cannot be done now, and what can; None when it can, or was done already."""
+    if not _is_for(incident, command):
+        return (
+            f"the command is for incident {command.incident_id!r}, this is {incident.id!r}: "
+            "look whether it means this one, too"
+        )
+    if has_obeyed(incident, command.command_id):
+        return None
+    name, status = command.name, incident.status
+    if status is Status.NEW:
+        return f"cannot {name}: the incident is {status}, its event is still being read; try again"
+    if status not in ACTS[name] and status not in IDLE.get(name, ()):
+        return f"cannot {name}: the incident is {status}; {_instead(incident, command)}"
+    return denial(incident, command) or _objection(incident, command, now)
+
+
+def obey(incident: Incident, command: AnyCommand, now: datetime) -> list[TimelineEvent]:
+    """What a command does: nothing when it is refused, was done before, or changes nothing."""
+    if refusal(incident, command, now) or has_obeyed(incident, command.command_id):
+        return []
+    if incident.status not in ACTS[command.name]:
+        return []
+    asked = {
+        "at": now,
+        "actor": command.actor,
+        "command_id": command.command_id,
+        "note": command.note,
+    }
+    off = paging.call_off(incident, now)
+    match command:
+        case Acknowledge():
+            return (
+                [] if command.actor in incident.acknowledged_by else [Acknowledged(**asked), *off]
+            )
+        case Unacknowledge():
+            return [Unacknowledged(**asked, reason=f"{command.actor} gave it back")]
+        case Mitigate():
+            return [Mitigated(**asked), *off]
+        case Resolve():
+            return [Resolved(**asked, forced=_still_fires(incident)), *off]
+        case Reopen():
+            return [Reopened(**asked, reason=f"{command.actor} says that it is not over")]
+        case Assign():
+            return _assign(incident, command, asked)
+        case Snooze():
+            return _snooze(incident, command, asked, now)
+        case Comment():
+            return [Commented(**asked)]
+        case SetSeverity():
+            if command.severity is incident.severity:
+                return []
+            before = incident.severity
+            return [SeverityChanged(**asked, before=before, severity=command.severity)]
+        case Close():
+            return closing.close(
+                incident,
+                command.reason,
+                now,
+                actor=command.actor,
+                command_id=command.command_id,
+                note=command.note,
+            )
+
+
+def _is_for(incident: Incident, command: Command) -> bool:
+    return command.incident_id in (None, incident.id, incident.key or incident.id)
+
+
+def _instead(incident: Incident, command: Command) -> str:
+    if incident.status is Status.CLOSED:
+        if isinstance(command, Reopen):
+            return f"report a new one that names {incident.id} as the one it follows"
+        return "nothing is possible any more"
+    return f"possible now: {', '.join(possible(incident))}"
+
+
+def _objection(incident: Incident, command: Command, now: datetime) -> str | None:
+    """What is wrong with a command that the state would allow."""
+    match command:
+        case Resolve() if incident.status in UNRESOLVED and not command.force:
+            return _fires_on(incident)
+        case Snooze():
+            return _bad_moment(command, now)
+        case Close() if command.reason is CloseReason.RESOLVED:
+            return _not_resolved(incident)
+        case _:
+            return None
+
+
+def _fires_on(incident: Incident) -> str | None:
+    if not _still_fires(incident):
+        return None
+    count = incident.alerts.firing + incident.alerts.untracked
+    return (
+        f"cannot resolve: the incident is {incident.status} and {count:,} of its alerts fire; "
+        f"possible now: resolve with `force`, {_others(incident, Resolve.name)}"
+    )
+
+
+def _bad_moment(command: Snooze, now: datetime) -> str | None:
+    if command.until is None:
+        return None
+    if command.until <= now:
+        return f"cannot snooze: `until` is in the past, it is {now:%Y-%m-%dT%H:%M:%S%z} now"
+    if command.until > now + timedelta(seconds=LONGEST_SNOOZE):
+        return f"cannot snooze: `until` is more than {LONGEST_SNOOZE / 86_400:g} days away"
+    return None
+
+
+def _not_resolved(incident: Incident) -> str | None:
+    if incident.status not in (Status.PENDING, *UNRESOLVED):
+        return None
+    others = ", ".join(reason for reason in CloseReason if reason is not CloseReason.RESOLVED)
+    return (
+        f"cannot close as resolved: the incident is {incident.status}; "
+        f"resolve it first, or close it as {others}"
+    )
+
+
+def _others(incident: Incident, name: str) -> str:
+    return ", ".join(other for other in possible(incident) if other != name)
+
+
+def _still_fires(incident: Incident) -> bool:
+    return bool(incident.alerts.firing or incident.alerts.untracked)
+
+
+def _assign(incident: Incident, command: Assign, asked: dict[str, Any]) -> list[TimelineEvent]:
+    before = {"assignee": incident.assignee, "commander": incident.commander}
+    given = {name: getattr(command, name) for name in before if name in command.model_fields_set}
+    after = {**before, **given}
+    return [] if after == before else [Assigned(**asked, **after)]
+
+
+def _snooze(
+    incident: Incident, command: Snooze, asked: dict[str, Any], now: datetime
+) -> list[TimelineEvent]:
+    until = command.until or now + timedelta(seconds=command.for_ or 0)
+    if until <= now:
+        return [SnoozeEnded(**asked)] if incident.snoozed_until else []
+    if until == incident.snoozed_until:
+        return []
+    return [Snoozed(**asked, until=until), *paging.call_off(incident, now)]

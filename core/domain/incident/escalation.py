@@ -1,0 +1,100 @@
+"""Escalation: which level is due when nobody acknowledges, and when it may not be paged yet.
+
+    since      the (re)opening, or the end of what held the paging
+    step       how many levels have been gone through since then, over all rounds
+    due        since + round x (the last level's delay + repeat_after) + the level's delay
+               or, before that, the last paging + repage_every
+
+While a snooze, a silence, a maintenance window or quiet hours hold the paging, nothing is paged;
+when the last of them ends, paging begins at level 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from core.domain.incident import paging
+from core.domain.incident.fold import apply
+from core.domain.incident.model import Incident, Status
+from core.domain.incident.timeline import (
+    Escalated,
+    PagingHeld,
+    PagingResumed,
+    StepTaken,
+    TimelineEvent,
+)
+
+
+def due(incident: Incident) -> datetime | None:
+    """When an open incident pages, or looks again whether it may."""
+    if incident.status is not Status.OPEN or incident.snoozed_until:
+        return None
+    return incident.escalation.held_until or _next_paging(incident)
+
+
+def escalate(incident: Incident, now: datetime) -> list[TimelineEvent]:
+    """Page what is due, or say why nobody is paged."""
+    held = paging.hold(incident, now)
+    if held:
+        holding = PagingHeld(at=now, reason=held.reason, until=held.until)
+        return [holding, *paging.call_off_waiting(incident, now)]
+    events: list[TimelineEvent] = []
+    if incident.escalation.held_until:
+        events.append(PagingResumed(at=now))
+        incident = apply(incident, events[0])
+    for event in _page(incident, now):
+        events.append(event)
+        incident = apply(incident, event)
+    return events
+
+
+def _page(incident: Incident, now: datetime) -> Iterable[TimelineEvent]:
+    """The levels that have become due, each once; else, when it is time, the level reached."""
+    levels = len(paging.levels_of(incident))
+    first = step = incident.escalation.step
+    while (moment := _step_due(incident, step)) and moment <= now:
+        step += 1
+    if step > first:
+        numbers = range(max(first, step - levels), step)
+    elif (again := _repage_due(incident)) and again <= now:
+        numbers = range(step - 1, step)
+    else:
+        return
+    yield StepTaken(at=now, step=step)
+    since = incident.escalation.since
+    for number in numbers:
+        level = number % levels + 1
+        if since and (number or step == first):
+            waited = round((now - since).total_seconds(), 1)
+            repeat = paging.next_repeat(incident, level)
+            yield Escalated(at=now, level=level, waited=waited, repeat=repeat)
+        yield from paging.page_level(incident, level, now)
+
+
+def _next_paging(incident: Incident) -> datetime | None:
+    step = _step_due(incident, incident.escalation.step)
+    again = _repage_due(incident)
+    return min((moment for moment in (step, again) if moment), default=None)
+
+
+def _step_due(incident: Incident, step: int) -> datetime | None:
+    """When a step is due; None when there are no more."""
+    policy, since = incident.policy, incident.escalation.since
+    if policy is None or since is None or not policy.levels:
+        return None
+    round, level = divmod(step, len(policy.levels))
+    if round > policy.repeats:
+        return None
+    length = policy.levels[-1].after + policy.repeat_after
+    return since + timedelta(seconds=round * length + policy.levels[level].after)
+
+
+def _repage_due(incident: Incident) -> datetime | None:
+    """When the level reached is to be paged again; None when it is not, or reaches nobody."""
+    policy, paged_at, step = incident.policy, incident.escalation.paged_at, incident.escalation.step
+    if policy is None or paged_at is None or not step or policy.repage_every is None:
+        return None
+    if not policy.levels[(step - 1) % len(policy.levels)].targets:
+        return None
+    return paged_at + timedelta(seconds=policy.repage_every)

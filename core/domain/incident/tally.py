@@ -1,0 +1,129 @@
+"""The alerts of an incident: every one counted, a bounded number known by fingerprint.
+
+A storm of one alert changes two numbers and a time. What cannot be told apart any more is said to
+be so: then nobody may conclude that all alerts are resolved.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from pydantic import AwareDatetime, Field
+
+from core.domain.incident.record import Record
+from core.domain.incident.severity import Severity
+
+TRACKED: Final = 500
+"""How many fingerprints an incident knows by name."""
+
+_FINGERPRINT_CHARS: Final = 120
+
+
+class Tracked(Record):
+    """One fingerprint: its alert and how often it fired and resolved."""
+
+    title: str
+    severity: Severity
+    firing: bool = True
+    fired: int = 0
+    cleared: int = 0
+    first_at: AwareDatetime
+    last_at: AwareDatetime
+    link: str | None = None
+
+
+class Tally(Record):
+    """All alerts of an incident. `distinct` counts fingerprints, also those not tracked."""
+
+    tracked: Mapping[str, Tracked] = Field(default_factory=dict)
+    fired: int = 0
+    cleared: int = 0
+    distinct: int = 0
+    untracked: int = 0
+    """Firings of fingerprints for which there was no room."""
+    truncated: bool = False
+    """Whether the source's last delivery left alerts out."""
+    last_fired_at: AwareDatetime | None = None
+    worst: Severity | None = None
+
+    @property
+    def firing(self) -> int:
+        """How many tracked fingerprints fire."""
+        return sum(1 for alert in self.tracked.values() if alert.firing)
+
+    @property
+    def all_clear(self) -> bool:
+        """Whether alerts have fired, and certainly none does any more."""
+        return bool(self.fired and not self.firing and not self.untracked and not self.truncated)
+
+
+def fingerprint_of(key: str) -> str:
+    """The key as the fingerprint that is kept: itself, or for a long one its head and a digest."""
+    if len(key) <= _FINGERPRINT_CHARS:
+        return key
+    return f"{key[: _FINGERPRINT_CHARS - 17]}~{digest(key)}"
+
+
+def digest(text: str) -> str:
+    """Sixteen characters that stand for a text of any length."""
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
+
+
+def fired(
+    tally: Tally,
+    fingerprint: str,
+    *,
+    title: str,
+    severity: Severity,
+    link: str | None,
+    truncated: bool,
+    at: datetime,
+) -> Tally:
+    """The tally after one more firing."""
+    known = tally.tracked.get(fingerprint)
+    worst = severity if tally.worst is None or severity.is_worse_than(tally.worst) else tally.worst
+    changes = {
+        "fired": tally.fired + 1,
+        "truncated": truncated,
+        "last_fired_at": at,
+        "worst": worst,
+    }
+    tracked = tally.tracked
+    if known is None:
+        changes["distinct"] = tally.distinct + 1
+        if len(tracked) >= TRACKED:
+            tracked = _with_room(tracked)
+        if len(tracked) >= TRACKED:
+            return tally.model_copy(update={**changes, "untracked": tally.untracked + 1})
+        known = Tracked(title=title, severity=severity, first_at=at, last_at=at)
+    now = known.model_copy(
+        update={
+            "title": title,
+            "severity": severity,
+            "link": link,
+            "firing": True,
+            "fired": known.fired + 1,
+            "last_at": at,
+        }
+    )
+    return tally.model_copy(update={**changes, "tracked": {**tracked, fingerprint: now}})
+
+
+def cleared(tally: Tally, fingerprint: str, *, truncated: bool, at: datetime) -> Tally:
+    """The tally after the source said that one is resolved."""
+    changes = {"cleared": tally.cleared + 1, "truncated": truncated}
+    known = tally.tracked.get(fingerprint)
+    if known is None:
+        return tally.model_copy(update=changes)
+    now = known.model_copy(update={"firing": False, "cleared": known.cleared + 1, "last_at": at})
+    return tally.model_copy(update={**changes, "tracked": {**tally.tracked, fingerprint: now}})
+
+
+def _with_room(tracked: Mapping[str, Tracked]) -> Mapping[str, Tracked]:
+    """Without the resolved half that was heard of longest ago."""
+    resolved = [(alert.last_at, name) for name, alert in tracked.items() if not alert.firing]
+    forgotten = {name for _, name in sorted(resolved)[: (len(resolved) + 1) // 2]}
+    return {name: alert for name, alert in tracked.items() if name not in forgotten}

@@ -1,0 +1,115 @@
+"""Windows of time: hours of a week in a place, and spans from one moment to another.
+
+Both answer one question: is it inside now, and if so, until when. Weekly hours are local: they
+follow the place's clock over its changes between summer and winter.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, time, timedelta
+from enum import StrEnum
+from typing import Annotated, Final, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    model_validator,
+)
+
+from core.domain.incident.record import Record
+
+_CLOCK: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
+
+
+def _clock(value: object) -> object:
+    if isinstance(value, time):
+        return value
+    if isinstance(value, str) and (match := _CLOCK.fullmatch(value)):
+        return time(int(match[1]), int(match[2]))
+    # YAML reads 22:00 without quotes as 1320.
+    raise ValueError("not a time of day in quotes, like '08:00' or '22:30'")
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError):  # what zoneinfo raises for names it does not have
+        raise ValueError(f"{name[:60]!r} is not a time zone like Europe/Berlin or UTC") from None
+    return name
+
+
+Clock = Annotated[
+    time,
+    BeforeValidator(
+        _clock, json_schema_input_type=Annotated[str, Field(pattern=f"^{_CLOCK.pattern}$")]
+    ),
+    PlainSerializer(lambda moment: f"{moment:%H:%M}", return_type=str),
+    Field(examples=["22:00"]),
+]
+Zone = Annotated[str, AfterValidator(_zone), Field(examples=["Europe/Berlin", "UTC"])]
+
+
+class Day(StrEnum):
+    """Days of the week, in the order of `datetime.weekday`."""
+
+    MONDAY = "mon"
+    TUESDAY = "tue"
+    WEDNESDAY = "wed"
+    THURSDAY = "thu"
+    FRIDAY = "fri"
+    SATURDAY = "sat"
+    SUNDAY = "sun"
+
+
+WEEK: Final = tuple(Day)
+
+
+class Hours(Record):
+    """Hours of some days, local. An end that is not after the start is on the next day: 22:00 to
+    06:00 is a night, 00:00 to 00:00 a whole day. A day is the one on which the hours start."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    days: tuple[Day, ...] = WEEK
+    start: Clock = Field(alias="from")
+    end: Clock = Field(alias="to")
+
+    def until(self, now: datetime, zone: str) -> datetime | None:
+        """The end, in UTC, of the hours that `now` is within; None when it is outside."""
+        place = ZoneInfo(zone)
+        today = now.astimezone(place).date()
+        found = None
+        for day in (today - timedelta(days=1), today):
+            if WEEK[day.weekday()] not in self.days:
+                continue
+            last = day if self.end > self.start else day + timedelta(days=1)
+            start = datetime.combine(day, self.start, place).astimezone(UTC)
+            end = datetime.combine(last, self.end, place).astimezone(UTC)
+            if start <= now < end:
+                found = end
+        return found
+
+
+class Span(Record):
+    """From one moment to another, the end excluded."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    start: AwareDatetime = Field(alias="from")
+    end: AwareDatetime = Field(alias="until")
+
+    @model_validator(mode="after")
+    def _forwards(self) -> Self:
+        if self.end <= self.start:
+            raise ValueError("`until` is not after `from`")
+        return self
+
+    def until(self, now: datetime) -> datetime | None:
+        """The end, in UTC, when `now` is within; else None."""
+        return self.end.astimezone(UTC) if self.start <= now < self.end else None
