@@ -13,10 +13,10 @@ from pydantic import AwareDatetime, StringConstraints, ValidationError
 from core.domain.incident.intake_report import IncidentReport
 from core.domain.incident.model import Policy, Record
 from core.domain.incident.problems import problems_of
-from core.domain.incident.text import Line, Text
+from core.domain.incident.text import CLEAN, ONE_LINE
 
-_Word = Annotated[Line, StringConstraints(min_length=1, max_length=200)]
-_Note = Annotated[Text, StringConstraints(max_length=2000)]
+_Word = Annotated[str, StringConstraints(min_length=1, max_length=200), ONE_LINE]
+_Note = Annotated[str, StringConstraints(max_length=2000), CLEAN]
 
 
 class Open(Record):

@@ -144,7 +144,7 @@ def _open(incident: Incident, given: Open, now: datetime) -> list[TimelineEvent]
     if report.ignored:
         names = ", ".join(report.ignored)
         events.append(Noted(at=now, text=f"Fields of the report that mean nothing here: {names}"))
-    return events + paging.page_level(apply(incident, opened), paging.FIRST_LEVEL, now, now)
+    return events + paging.page_level(apply(incident, opened), paging.FIRST_LEVEL, now)
 
 
 def _further_event(incident: Incident, given: FurtherEvent, now: datetime) -> list[TimelineEvent]:
@@ -159,8 +159,9 @@ def _further_event(incident: Incident, given: FurtherEvent, now: datetime) -> li
         )
     ]
     if incident.status is Status.RESOLVED:
-        events.append(Reopened(at=now, reason="it happened again before the incident was closed"))
-        events += paging.page_level(incident, paging.FIRST_LEVEL, now, now)
+        reopened = Reopened(at=now, reason="it happened again before the incident was closed")
+        events.append(reopened)
+        events += paging.page_level(apply(incident, reopened), paging.FIRST_LEVEL, now)
     return events
 
 
@@ -193,7 +194,7 @@ def _wake(incident: Incident, now: datetime) -> list[TimelineEvent]:
         level = paging.ESCALATION_LEVEL
         waited = (now - incident.open_since).total_seconds()
         events.append(Escalated(at=now, level=level, waited=round(waited, 1)))
-        events += paging.page_level(incident, level, incident.open_since, now)
+        events += paging.page_level(incident, level, now)
     return events
 
 

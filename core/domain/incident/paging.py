@@ -27,10 +27,8 @@ _VARIABLES: Final = {
 }
 
 
-def page_level(
-    incident: Incident, level: int, since: datetime, now: datetime
-) -> list[TimelineEvent]:
-    """One page to each target of a level; a remark when it has none.
+def page_level(incident: Incident, level: int, now: datetime) -> list[TimelineEvent]:
+    """One page to each target of a level of an open incident; a remark when it has none.
 
     The key names incident, opening, level and target, so that the next incident under the same ID
     and a reopening page anew, while a retry does not.
@@ -39,7 +37,9 @@ def page_level(
     if not targets:
         variable = _VARIABLES.get(level, "the policy")
         return [Noted(at=now, text=f"Nobody to page at level {level}: {variable} names no target")]
-    stem = f"{incident.id}@{compact_time(since)}/level-{level}"
+    opening = compact_time(incident.opened_at or now)
+    again = f"/reopened-{incident.reopened}" if incident.reopened else ""
+    stem = f"{incident.id}@{opening}{again}/level-{level}"
     return [
         PageStarted(at=now, key=f"{stem}/{target}", level=level, target=target)
         for target in targets
