@@ -8,7 +8,7 @@ back, and nothing is settled before it is one of started, duplicate or quarantin
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from core.domain.event import Event
 from core.domain.identity import workflow_id
@@ -37,32 +37,44 @@ class Intake:
         self._slots = asyncio.Semaphore(concurrency)
 
     async def accept(
-        self, arrivals: Sequence[Arrival], *, time_left: float | None = None
+        self,
+        arrivals: Sequence[Arrival],
+        *,
+        time_left: float | None = None,
+        report: Callable[[Arrival, Receipt], None] | None = None,
     ) -> list[Receipt]:
-        """One receipt per arrival, in their order.
+        """One receipt per arrival, in their order; `report` hears of each as soon as it is there,
+        while others are still in flight.
 
         `time_left` is in seconds: what is unfinished then is given back as `retry`. A start that
         was cut off may have gone through; its redelivery then is a duplicate.
         """
-        tasks = [asyncio.create_task(self._accept_in_turn(arrival)) for arrival in arrivals]
-        if not tasks:
-            return []
-        _, late = await asyncio.wait(tasks, timeout=time_left)
-        for task in late:
-            task.cancel()
-        if late:
-            await asyncio.wait(late)
-        return [
-            _out_of_time(arrival) if task.cancelled() else task.result()
-            for task, arrival in zip(tasks, arrivals, strict=True)
-        ]
 
-    async def _accept_in_turn(self, arrival: Arrival) -> Receipt:
-        async with self._slots:
-            try:
+        async def accept_one(arrival: Arrival) -> Receipt:
+            receipt = await self._accept_in_time(arrival, deadline)
+            if report:
+                report(arrival, receipt)
+            return receipt
+
+        deadline = None if time_left is None else asyncio.get_running_loop().time() + time_left
+        if len(arrivals) == 1:  # as most are: it needs no task of its own
+            return [await accept_one(arrivals[0])]
+        tasks = [asyncio.create_task(accept_one(arrival)) for arrival in arrivals]
+        if tasks:
+            await asyncio.wait(tasks)
+        return [task.result() for task in tasks]
+
+    async def _accept_in_time(self, arrival: Arrival, deadline: float | None) -> Receipt:
+        limit = asyncio.timeout_at(deadline)
+        try:
+            async with limit, self._slots:
                 return await self._accept(arrival)
-            except TidegateError as error:  # a fault of the moment, or the operator's to mend
-                return _receipt(arrival, Verdict.RETRY, code=error.code, reason=str(error))
+        except TidegateError as error:  # a fault of the moment, or the operator's to mend
+            return _receipt(arrival, Verdict.RETRY, code=error.code, reason=str(error))
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            return _out_of_time(arrival)
 
     async def _accept(self, arrival: Arrival) -> Receipt:
         item = arrival.item

@@ -97,12 +97,12 @@ def accept(deliveries: Sequence[Delivery], context: LambdaContext) -> list[list[
     """The receipts of each delivery. All starts run at once, and end before the deadline."""
     batches = [read(delivery) for delivery in deliveries]
     arrivals = [arrival for batch in batches for arrival in batch]
-    accepting = intake().accept(arrivals, time_left=time_left(context))
+    accepting = intake().accept(arrivals, time_left=time_left(context), report=_record)
     receipts = iter(loop().run_until_complete(accepting))
     for delivery, batch in zip(deliveries, batches, strict=True):
         if not batch:
             _record_empty(delivery)
-    return [[_record(next(receipts), arrival) for arrival in batch] for batch in batches]
+    return [[next(receipts) for _ in batch] for batch in batches]
 
 
 def time_left(context: LambdaContext) -> float:
@@ -153,7 +153,7 @@ def _settled(receipts: Sequence[Receipt]) -> bool:
     return all(receipt.settled for receipt in receipts)
 
 
-def _record(receipt: Receipt, arrival: Arrival) -> Receipt:
+def _record(arrival: Arrival, receipt: Receipt) -> None:
     """Log and count one receipt."""
     metrics.add_metric(name=_METRICS[receipt.verdict], unit=MetricUnit.Count, value=1)
     if receipt.time and (age := _age(receipt.time)) is not None:
@@ -163,7 +163,6 @@ def _record(receipt: Receipt, arrival: Arrival) -> Receipt:
         logger.info("event %s", receipt.verdict, extra={"receipt": line})
     else:
         logger.warning("event %s: %s", receipt.verdict, receipt.reason, extra={"receipt": line})
-    return receipt
 
 
 def _record_empty(delivery: Delivery) -> None:

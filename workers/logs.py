@@ -12,7 +12,7 @@ from temporalio import activity, workflow
 CORE: Final = logging.getLogger("temporalio.core")
 """What the SDK's native core has to say is forwarded here."""
 
-_TALKATIVE: Final = ("apprise", "urllib3")
+_TALKATIVE: Final = ("urllib3", "requests")
 """Below warnings they log whole URLs, and those of notification channels hold secrets."""
 _KEPT: Final = (
     "workflow_id",

@@ -6,6 +6,8 @@ Apprise is imported at the first page: it is large, and most processes never pag
 from __future__ import annotations
 
 import asyncio
+import logging
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
@@ -21,7 +23,16 @@ KEY_HEADER: Final = "Idempotency-Key"
 """Set on channels that send headers (json://, xml://, form:// and their TLS forms)."""
 
 _THREADS: Final = 16
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,39}")
+_SECRET_CHARS: Final = 5
+_SAID_CHARS: Final = 200
 _KINDS: Final = {"critical": "failure", "high": "failure", "medium": "warning"}
+
+# What apprise logs may hold whole URLs, and with them secrets: it goes to our errors, redacted, and
+# nowhere else.
+_LOG: Final = logging.getLogger("apprise")
+_LOG.propagate = False
+_LOG.addHandler(logging.NullHandler())
 
 
 class AppriseNotifier:
@@ -68,10 +79,12 @@ def _send(notification: Notification, url: str, timeout: float) -> str | None:
         notify_type=_KINDS.get(notification.severity, "info"),
         body_format="text",
         timeout=timeout,
+        log_level=logging.WARNING,
     )
     if result:
         return None
-    return f"{_masked(channel)} did not take it"
+    said = "; ".join(str(entry.message) for entry in result.logs())
+    return f"{_masked(channel)} did not take it: {_redacted(said, url) or result.status.name}"
 
 
 def _masked(channel: NotifyBase) -> str:
@@ -80,5 +93,14 @@ def _masked(channel: NotifyBase) -> str:
     return str(url).partition("?")[0]
 
 
+def _redacted(said: str, url: str) -> str:
+    """What apprise says about a failure, without any longer part of the URL that it may quote."""
+    for part in sorted(re.split(r"\W+", url), key=len, reverse=True):
+        if len(part) >= _SECRET_CHARS:
+            said = said.replace(part, "***")
+    return " ".join(said.split())[:_SAID_CHARS]
+
+
 def _scheme(url: str) -> str:
-    return url.partition("://")[0][:40]
+    scheme = url.partition("://")[0]
+    return scheme if _SCHEME.fullmatch(scheme) and scheme != url else "?"

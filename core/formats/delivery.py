@@ -8,6 +8,7 @@ be understood; a bad record among good ones becomes a `Malformed` in its place.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -77,18 +78,28 @@ def load_json(body: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise InvalidEvent(f"the body is not UTF-8: {error}") from error
     try:
-        value = json.loads(text, parse_constant=_refuse_constant)
+        value = _DECODER.decode(text)
     except (ValueError, RecursionError) as error:
         raise InvalidEvent(f"the body is not JSON: {error}") from error
     if text.count("[") + text.count("{") > MAX_DEPTH and _deeper_than(value, MAX_DEPTH):
         raise InvalidEvent(f"the body nests deeper than {MAX_DEPTH} levels")
-    if "\\u" in text or "e" in text or "E" in text:
+    if "\\u" in text:  # the only way to say a lone surrogate
         encode(value)
     return value
 
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise InvalidEvent(f"the event cannot be written as JSON: {text[:32]} is out of range")
+    return value
+
+
+_DECODER: Final = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse_constant)
 
 
 def _deeper_than(value: Any, levels: int) -> bool:

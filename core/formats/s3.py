@@ -224,7 +224,7 @@ def _utc(time: str | None) -> str | None:
 
 def _field(value: object, path: tuple[str, ...]) -> object:
     for name in path:
-        if not isinstance(value, Mapping):
+        if not isinstance(value, dict):
             return None
         value = value.get(name)
     return value

@@ -21,6 +21,7 @@ BENCHMARKS: Final = {
     "batch": "tests.benchmarks.edge:measure_batch",
     "start-up": "tests.benchmarks.start_up:measure",
     "rpcs": "tests.benchmarks.rpcs:measure",
+    "end-to-end": "tests.benchmarks.end_to_end:measure",
 }
 
 

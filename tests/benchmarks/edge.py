@@ -87,7 +87,7 @@ def measure_edge(folder: Path, *, quick: bool) -> list[Figure]:
 def measure_batch(folder: Path, *, quick: bool) -> list[Figure]:
     """Batches through the handler against as many starts at once."""
     found = []
-    for count, rounds in ((10, 20 if quick else 100), (100, 5 if quick else 20)):
+    for count, rounds in ((10, 50 if quick else 400), (100, 10 if quick else 60)):
         samples = _measure(folder, count, rounds=rounds)
         ours, bare = ([count / taken for taken in samples[name]] for name in ("ours", "bare"))
         what = f"batches of {count}"

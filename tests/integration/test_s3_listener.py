@@ -351,3 +351,12 @@ async def test_a_batch_record_of_another_shape_is_not_lost(function_settings: Se
     del record["messageId"]
     [receipt] = await invoke(handler, {"Records": [record]})
     assert receipt["verdict"] == "quarantined"
+
+
+async def test_an_invocation_that_x_ray_samples_is_answered_the_same(
+    function_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1")
+    with fresh_process(function_settings, MemoryStarter()):
+        [receipt] = await invoke(handler, recorded_json("s3-put"))
+    assert receipt["verdict"] == "started"

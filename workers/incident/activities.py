@@ -22,7 +22,6 @@ from core.domain.incident.model import Incident, compact_time, folder_name
 from core.domain.incident.policy import Level, Policy, Target
 from core.domain.incident.reading import parse_report
 from core.domain.incident.record import Record
-from core.domain.incident.text import shortened
 from core.domain.incident.timeline import TimelineEvent
 from core.errors import DocumentExists, DocumentTooLarge, named
 from core.ports.documents import DocumentStore
@@ -202,7 +201,8 @@ class IncidentActivities:
 def target_name(url: str) -> str:
     """A target's name: its scheme and a digest that tells it from others, e.g. `slack#1f3a9c2e`."""
     digest = hashlib.sha256(url.encode(errors="surrogatepass")).hexdigest()[:8]
-    return f"{shortened(url.partition('://')[0], 40)}#{digest}"
+    scheme, separator, _ = url.partition("://")
+    return f"{scheme if separator else 'target'}#{digest}"
 
 
 def _too_large(document: DocumentRef, size: int | None, limit: int) -> DocumentTooLarge:

@@ -23,7 +23,7 @@ from core.domain.incident.model import CloseReason
 from core.domain.incident.problems import problems_of
 from core.domain.incident.record import Record
 from core.domain.incident.severity import Severity
-from core.domain.incident.text import Line, Text
+from core.domain.incident.text import CLEAN, ONE_LINE
 from core.domain.incident.timeline import TIDEGATE
 
 LONGEST_SNOOZE: Final = 30 * 86_400.0
@@ -36,9 +36,14 @@ def _not_ours(actor: str) -> str:
     return actor
 
 
-_Word = Annotated[Line, StringConstraints(min_length=1, max_length=200)]
-_Note = Annotated[Text, StringConstraints(max_length=2000)]
-_Said = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000)]
+_Word = Annotated[str, StringConstraints(min_length=1, max_length=200), ONE_LINE]
+_Actor = Annotated[
+    str, StringConstraints(min_length=1, max_length=200), AfterValidator(_not_ours), ONE_LINE
+]
+_Note = Annotated[str, StringConstraints(max_length=2000), CLEAN]
+_Said = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000), CLEAN
+]
 
 
 class Command(Record):
@@ -54,7 +59,7 @@ class Command(Record):
     name: ClassVar[str]
 
     command_id: _Word
-    actor: Annotated[_Word, AfterValidator(_not_ours)]
+    actor: _Actor
     incident_id: str | None = None
     note: _Note | None = None
 

@@ -24,7 +24,7 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema
 
 from core.domain.incident.problems import problems_of
-from core.domain.incident.text import Line, Text, one_line, shortened
+from core.domain.incident.text import CLEAN, ONE_LINE, one_line, shortened
 from core.errors import InvalidReport
 
 SUMMARY_CHARS: Final = 2000
@@ -45,10 +45,13 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("not a moment that has a date in UTC") from None
 
 
-_Short = Annotated[Line, StringConstraints(min_length=1, max_length=200)]
-_Link = Annotated[Line, StringConstraints(max_length=2048), AfterValidator(_web_address)]
-_Label = Annotated[Line, StringConstraints(min_length=1, max_length=63)]
-_LabelValue = Annotated[Line, Field(coerce_numbers_to_str=True), StringConstraints(max_length=1000)]
+_Short = Annotated[str, StringConstraints(min_length=1, max_length=200), ONE_LINE]
+_Summary = Annotated[str, StringConstraints(max_length=SUMMARY_CHARS), CLEAN]
+_Description = Annotated[str, StringConstraints(max_length=100_000), CLEAN]
+_Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+_Label = Annotated[str, StringConstraints(min_length=1, max_length=63), ONE_LINE]
+_LabelValue = Annotated[str, Field(coerce_numbers_to_str=True, max_length=1000), ONE_LINE]
+_Link = Annotated[str, StringConstraints(max_length=2048), AfterValidator(_web_address), ONE_LINE]
 
 
 class IncidentReport(BaseModel):
@@ -69,15 +72,15 @@ class IncidentReport(BaseModel):
         examples=["critical", "high", "medium", "low", "info"],
     )
     service: _Short | None = Field(default=None, description="What is affected.")
-    summary: Annotated[Text, StringConstraints(max_length=SUMMARY_CHARS)] | None = Field(
+    summary: _Summary | None = Field(
         default=None,
         description="A paragraph for whoever is paged; without it, the description's beginning.",
     )
-    description: Annotated[Text, StringConstraints(max_length=100_000)] | None = Field(
+    description: _Description | None = Field(
         default=None,
         description="Everything known. In Markdown and text documents, the text itself.",
     )
-    started_at: Annotated[AwareDatetime, AfterValidator(_in_utc)] | None = Field(
+    started_at: _Moment | None = Field(
         default=None, description="When it began: RFC 3339, with its time zone."
     )
     reporter: _Short | None = Field(default=None, description="Who or what reports it.")

@@ -62,7 +62,7 @@ def as_markdown(incident: Incident, timeline: Sequence[TimelineEvent]) -> bytes:
     lines += _table(("Time (UTC)", "Who", "What"), entries)
     if incident.links:
         lines += ["", "## Links", "", *(f"- <{_address(link)}>" for link in incident.links)]
-    lines += ["", "## Action items", "", "- [ ] ", ""]
+    lines += ["", "## Action items", "", "- [ ] To be agreed", ""]
     return "\n".join(lines).encode()
 
 

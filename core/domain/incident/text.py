@@ -8,7 +8,7 @@ rather than complained about.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 from pydantic import BeforeValidator
 
@@ -34,5 +34,7 @@ def shortened(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 3].rstrip() + "..."
 
 
-Text = Annotated[str, BeforeValidator(clean)]
-Line = Annotated[str, BeforeValidator(one_line)]
+# Last among a type's annotations: constraints that come before hold for the text made fit, and
+# complain in characters.
+CLEAN: Final = BeforeValidator(clean)
+ONE_LINE: Final = BeforeValidator(one_line)

@@ -1,0 +1,194 @@
+"""End to end: from an event at the listener to an open incident, against the naive pattern.
+
+The times are the server's own: an incident is open when its history says so (its status is set in
+the workflow task that opens it), so that nothing has to ask while the clock runs. Documents lie in
+a folder; both patterns have their incidents loaded from there by the same worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from core.contracts import STATUS_ATTRIBUTE
+from core.domain.event import DOCUMENT_CREATED, Event
+from core.formats.delivery import Delivery, read
+from infra.local.processes import Processes, free_port, python, wait_until
+from infra.local.stack import outside_environment
+from tests.benchmarks.figures import Figure, compare, take_turns
+from tests.benchmarks.house import batch, context, house, lambda_environment, settled
+from tests.benchmarks.naive.listener import NaiveListener
+
+_BATCH: Final = 10
+_PATIENCE: Final = 120.0
+_WORKERS: Final = {
+    "root": "workers.root_orchestrator.run_worker",
+    "incident": "workers.incident.run_worker",
+    "naive-root": "tests.benchmarks.naive.run_worker",
+}
+
+Handle = Callable[[Sequence[dict[str, Any]]], None]
+
+
+def measure(folder: Path, *, quick: bool) -> list[Figure]:
+    """Latency one event at a time; throughput of bursts, until the last incident is open."""
+    singles, bursts, size = (20, 3, 30) if quick else (60, 5, 100)
+    with house(folder) as (processes, server):
+        env = lambda_environment(folder, server.address) | {
+            "TIDEGATE_DOCUMENTS": f"file://{folder}/incidents",
+            "TIDEGATE_REPORTS": f"file://{folder}/reports",
+        }
+        os.environ.update(env)
+        _start_workers(processes, env)
+        with _incidents(server.address) as incidents, _naive(server.address) as naive:
+            cases = {"ours": _ours, "naive": naive}
+
+            def latency(handle: Handle) -> float:
+                [event], begun = _messages(folder, 1), time.time()
+                handle([event])
+                return (incidents.opened([event]) - begun) * 1000
+
+            def throughput(handle: Handle) -> float:
+                events, begun = _messages(folder, size), time.time()
+                for first in range(0, size, _BATCH):
+                    handle(events[first : first + _BATCH])
+                return size / (incidents.opened(events) - begun)
+
+            def turns(case: Callable[[Handle], float], rounds: int) -> dict[str, list[float]]:
+                return take_turns(
+                    {name: partial(case, handle) for name, handle in cases.items()},
+                    rounds,
+                )
+
+            waits, rates = turns(latency, singles), turns(throughput, bursts)
+    return [
+        compare(
+            "event to open incident, p50",
+            waits["ours"],
+            waits["naive"],
+            against="naive pattern",
+            unit="ms",
+            at_most=0.5,
+        ),
+        compare(
+            f"incidents opened, bursts of {size}",
+            rates["ours"],
+            rates["naive"],
+            against="naive pattern",
+            unit="events/s",
+            at_least=1.5,
+        ),
+    ]
+
+
+def _ours(events: Sequence[dict[str, Any]]) -> None:
+    from functions_aws.message_listener import handler
+
+    settled(handler(batch(list(events)), context()))
+
+
+@contextmanager
+def _naive(address: str) -> Iterator[Handle]:
+    listener = NaiveListener(address)
+    try:
+        yield lambda events: listener.handle([_event(event) for event in events])
+    finally:
+        listener.close()
+
+
+def _messages(folder: Path, count: int) -> list[dict[str, Any]]:
+    """So many CloudEvents, each about a report of its own that has just been written."""
+    found = []
+    for _ in range(count):
+        path = folder / "incidents" / f"{uuid.uuid4()}.json"
+        path.parent.mkdir(exist_ok=True)
+        report = {"title": "Checkout is down", "severity": "high", "service": "checkout"}
+        path.write_text(json.dumps(report))
+        found.append(
+            {
+                "specversion": "1.0",
+                "id": path.stem,
+                "source": "benchmark",
+                "type": DOCUMENT_CREATED,
+                "subject": f"incidents/{path.name}",
+                "data": {"document": {"uri": f"file://{path}"}},
+            }
+        )
+    return found
+
+
+def _event(message: dict[str, Any]) -> Event:
+    delivery = Delivery(format="message", body=json.dumps(message).encode(), unique="1")
+    [arrival] = read(delivery)
+    assert isinstance(arrival.item, Event)
+    return arrival.item
+
+
+class _Incidents:
+    """Looks for incidents on the server."""
+
+    def __init__(self, runner: asyncio.Runner, client: Client) -> None:
+        self._runner = runner
+        self._client = client
+
+    def opened(self, events: Sequence[dict[str, Any]]) -> float:
+        """When the last of these events' incidents was open, in seconds since the epoch."""
+        ids = [f"incident:{_event(event).key}" for event in events]
+        return max(self._runner.run(self._opened(id)) for id in ids)
+
+    async def _opened(self, id: str) -> float:
+        deadline = time.monotonic() + _PATIENCE
+        while time.monotonic() < deadline:
+            if (found := await self._status_set(id)) is not None:
+                return found
+            await asyncio.sleep(0.02)
+        raise RuntimeError(f"{id} was not open after {_PATIENCE:g} s")
+
+    async def _status_set(self, id: str) -> float | None:
+        wanted = EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES
+        try:
+            async for event in self._client.get_workflow_handle(id).fetch_history_events():
+                if event.event_type == wanted:
+                    fields = event.upsert_workflow_search_attributes_event_attributes
+                    assert STATUS_ATTRIBUTE in fields.search_attributes.indexed_fields
+                    return event.event_time.ToNanoseconds() / 1e9
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+        return None
+
+
+@contextmanager
+def _incidents(address: str) -> Iterator[_Incidents]:
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        yield _Incidents(runner, runner.run(Client.connect(address)))
+
+
+def _start_workers(processes: Processes, env: dict[str, str]) -> None:
+    ports = {name: free_port() for name in _WORKERS}
+    for name, module in _WORKERS.items():
+        health = {"TIDEGATE_HEALTH_ADDRESS": f"127.0.0.1:{ports[name]}"}
+        processes.start(name, python(module), outside_environment() | env | health)
+    for name, port in ports.items():
+        wait_until(partial(_ready, port), 60, f"{name} to be ready", check=processes.check)
+
+
+def _ready(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2):
+            return True
+    except OSError:
+        return False

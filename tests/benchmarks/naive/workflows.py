@@ -1,0 +1,46 @@
+"""The pattern that people write first, to be measured against.
+
+    listener   starts a workflow without input, then signals it the event: two calls
+    root       waits for the signal; validates and routes in two activities, each by way of the
+               server; starts the child and waits for it, as long as the incident may take
+
+All else is what Tidegate has: the same checks and routes, the same incident workflow on the same
+worker, the same way to run a worker. So what differs in the figures is the pattern alone.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Final
+
+from temporalio import workflow
+
+from core.domain.routing import Child
+from workers.root_orchestrator.activities import RootActivities
+
+TASK_QUEUE: Final = "naive-root"
+_ACTIVITY: Final[Any] = {"start_to_close_timeout": timedelta(seconds=10)}
+
+
+@workflow.defn
+class NaiveRoot:
+    """Takes its event by signal; ends when its child has ended."""
+
+    def __init__(self) -> None:
+        self._wire: dict[str, Any] | None = None
+
+    @workflow.signal
+    def event(self, wire: dict[str, Any]) -> None:
+        self._wire = wire
+
+    @workflow.run
+    async def run(self) -> Any:
+        await workflow.wait_condition(lambda: self._wire is not None)
+        wire = self._wire
+        await workflow.execute_activity_method(RootActivities.validate, wire, **_ACTIVITY)
+        child: Child = await workflow.execute_activity_method(
+            RootActivities.route, wire, **_ACTIVITY
+        )
+        return await workflow.execute_child_workflow(
+            child.workflow, wire, id=child.id, task_queue=child.task_queue
+        )

@@ -1,0 +1,683 @@
+"""The incident workflow as its users meet it, on Temporal's time-skipping test server.
+
+Whatever a test does, its history must replay afterwards. With RECORD_HISTORIES=1 the
+histories are also kept under tests/histories/, where they stand for runs that began before a
+change: record with `-k` what a new behaviour needs, and never replace an old one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import os
+import re
+import shutil
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from temporalio.api.enums.v1 import EventType, IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.client import (
+    Client,
+    WorkflowExecutionStatus,
+    WorkflowFailureError,
+    WorkflowHandle,
+    WorkflowHistory,
+    WorkflowUpdateFailedError,
+)
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Replayer
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from core.adapters.document_stores import DocumentStores
+from core.adapters.file_document_store import FileDocumentStore
+from core.adapters.temporal import data_converter
+from core.contracts import (
+    INCIDENT_WORKFLOW,
+    QUERY_INCIDENT,
+    QUERY_TIMELINE,
+    SEARCH_ATTRIBUTES,
+    SIGNAL_EVENT,
+    UPDATE_ACKNOWLEDGE,
+    UPDATE_RESOLVE,
+)
+from core.domain.event import DOCUMENT_CREATED, MESSAGE, DocumentRef, Event
+from core.errors import NotificationFailed, StoreUnavailable
+from core.ports.notifier import Notification
+from core.quarantine import Quarantine
+from workers import runtime
+from workers.incident.activities import IncidentActivities, target_name
+from workers.incident.workflows import IncidentWorkflow
+
+HISTORIES = Path(__file__).parent.parent / "histories"
+ON_CALL, SECOND_LINE = "json://on-call.example/a", "json://second-line.example/b"
+PATIENCE = 30.0
+ANA = {"actor": "ana"}
+
+
+class Pager:
+    """A `Notifier` that remembers; fails while `broken`; takes its time until `answering`."""
+
+    def __init__(self) -> None:
+        self.delivered: list[tuple[Notification, str]] = []
+        self.attempts = 0
+        self.broken = False
+        self.answering = asyncio.Event()
+        self.answering.set()
+
+    async def notify(self, notification: Notification, targets: Sequence[str]) -> None:
+        self.attempts += 1
+        await self.answering.wait()
+        if self.broken:
+            raise NotificationFailed("json://on-call.example/ did not take it")
+        self.delivered += [(notification, target) for target in targets]
+
+
+class Folder(FileDocumentStore):
+    """A store that can be taken away for reading or for writing."""
+
+    def __init__(self) -> None:
+        self.unreadable = 0
+        self.writable = asyncio.Event()
+        self.writable.set()
+        self.writing = asyncio.Event()
+
+    async def read(self, document: DocumentRef) -> AsyncIterator[bytes]:
+        if self.unreadable:
+            self.unreadable -= 1
+            raise StoreUnavailable(f"{document.uri}: no answer")
+        async for chunk in super().read(document):
+            yield chunk
+
+    async def write(
+        self,
+        uri: str,
+        chunks: AsyncIterable[bytes],
+        *,
+        content_type: str,
+        if_absent: bool = False,
+    ) -> DocumentRef:
+        self.writing.set()
+        await self.writable.wait()
+        return await super().write(uri, chunks, content_type=content_type, if_absent=if_absent)
+
+
+@dataclass
+class House:
+    """One worker on a task queue of its own, with everything outside the machine faked."""
+
+    client: Client
+    root: Path
+    pager: Pager = field(default_factory=Pager)
+    folder: Folder = field(default_factory=Folder)
+    targets: dict[int, list[str]] = field(default_factory=lambda: {1: [ON_CALL], 2: [SECOND_LINE]})
+    reports: bool = True
+    queue: str = field(default_factory=lambda: f"incident-{uuid4()}")
+    handles: list[WorkflowHandle[Any, Any]] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        stores = DocumentStores({"file": lambda: self.folder}, roots=[f"file://{self.root}/"])
+        activities = IncidentActivities(
+            documents=stores,
+            notifier=self.pager,
+            quarantine=Quarantine(stores, f"file://{self.root}/quarantine/"),
+            targets=self.targets,
+            ack_timeout=300,
+            reports=f"file://{self.root}/reports/" if self.reports else None,
+            max_report_bytes=10_000,
+        )
+        plan = runtime.Plan(
+            task_queue=self.queue,
+            workflows=[IncidentWorkflow],
+            activities=[
+                activities.load_policy,
+                activities.load_report,
+                activities.page,
+                activities.write_report,
+                activities.keep_failed,
+            ],
+        )
+        async with runtime.worker(self.client, plan):
+            yield
+
+    def upload(self, content: str | bytes, name: str = "a.json") -> dict[str, Any]:
+        """Lay a document into the store; the event that tells of it, in its wire form."""
+        path = self.root / "incidents" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return self.event(name).to_wire()
+
+    def event(self, name: str) -> Event:
+        document = DocumentRef(uri=f"file://{self.root}/incidents/{name}")
+        return Event(
+            id=name,
+            source="aws:s3",
+            type=DOCUMENT_CREATED,
+            key=f"s3:docs/{name}@1",
+            data={"document": document.to_wire()},
+        )
+
+    async def start(self, wire: Any, id: str | None = None) -> WorkflowHandle[Any, Any]:
+        handle = await self.client.start_workflow(
+            INCIDENT_WORKFLOW, wire, id=id or f"incident:{uuid4()}", task_queue=self.queue
+        )
+        self.handles.append(self.client.get_workflow_handle(handle.id, run_id=handle.result_run_id))
+        return handle
+
+
+@pytest.fixture(scope="module")
+async def server() -> AsyncIterator[WorkflowEnvironment]:
+    async with await WorkflowEnvironment.start_time_skipping(
+        test_server_existing_path=shutil.which("temporal-test-server"),
+        data_converter=data_converter(),
+    ) as environment:
+        # This server has no way to list them, so `register_search_attributes` cannot be used.
+        keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
+        await environment.client.operator_service.add_search_attributes(
+            AddSearchAttributesRequest(
+                namespace="default", search_attributes=dict.fromkeys(SEARCH_ATTRIBUTES, keyword)
+            )
+        )
+        yield environment
+
+
+@pytest.fixture
+async def house(
+    server: WorkflowEnvironment, tmp_path: Path, request: pytest.FixtureRequest
+) -> AsyncIterator[House]:
+    house = House(server.client, tmp_path)
+    yield house
+    await check_histories(house, request.node.name)
+
+
+@pytest.fixture
+async def dev_house(
+    temporal_client: Client, tmp_path: Path, request: pytest.FixtureRequest
+) -> AsyncIterator[House]:
+    """On the development server, for what the time-skipping one gets wrong: it may record an update
+    as later than a signal that came after it, and nobody can search there."""
+    house = House(temporal_client, tmp_path)
+    yield house
+    await check_histories(house, request.node.name)
+
+
+async def check_histories(house: House, test: str) -> None:
+    for number, handle in enumerate(house.handles):
+        history = await handle.fetch_history()
+        await replay(history)
+        assert not failed_tasks(history)
+        if os.environ.get("RECORD_HISTORIES"):
+            name = re.sub(r"\W+", "-", test.removeprefix("test_").replace("_", "-")).strip("-")
+            path = HISTORIES / f"incident-{name}{f'-{number}' if number else ''}.json"
+            text = re.sub(r'"stackTrace": ".*"', '"stackTrace": ""', history.to_json())
+            text = re.sub(r'"identity": ".*"', '"identity": "worker"', text)
+            path.write_text(text.replace(str(house.root), "/documents") + "\n")
+
+
+def failed_tasks(history: WorkflowHistory) -> list[Any]:
+    """Workflow tasks that failed; the server's refusal of a completion with news is no failure."""
+    return [
+        event.workflow_task_failed_event_attributes
+        for event in history.events
+        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED
+        and "UnhandledCommand" not in str(event.workflow_task_failed_event_attributes)
+    ]
+
+
+async def replay(history: WorkflowHistory) -> None:
+    restrictions = SandboxRestrictions.default.with_passthrough_modules("core")
+    replayer = Replayer(
+        workflows=[IncidentWorkflow],
+        data_converter=data_converter(),
+        workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
+    )
+    await replayer.replay_workflow(history)
+
+
+def text_of(uri: str) -> str:
+    return Path(uri.removeprefix("file://")).read_text()
+
+
+async def timeline(handle: WorkflowHandle[Any, Any]) -> list[str]:
+    return [entry["text"] for entry in await handle.query(QUERY_TIMELINE)]
+
+
+async def until(check: Callable[[], Awaitable[bool]] | Callable[[], bool]) -> None:
+    """Wait for something that comes without our doing."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            found = check()
+            if await found if isinstance(found, Awaitable) else found:
+                return
+            await asyncio.sleep(0.02)
+
+
+def says(handle: WorkflowHandle[Any, Any], text: str) -> Callable[[], Awaitable[bool]]:
+    async def said() -> bool:
+        return any(text in entry for entry in await timeline(handle))
+
+    return said
+
+
+async def command(
+    handle: WorkflowHandle[Any, Any], name: str, id: str, **fields: Any
+) -> dict[str, Any]:
+    answer = await handle.execute_update(name, {"command_id": id, **ANA, **fields})
+    return dict(answer)
+
+
+REPORT = {
+    "title": "Checkout answers 500",
+    "severity": "high",
+    "service": "checkout",
+    "summary": "Every payment fails since the deploy of 10:00.",
+    "reporter": "synthetic monitor",
+}
+
+
+async def test_an_upload_becomes_an_incident_that_is_paged_resolved_and_reported(
+    house: House,
+) -> None:
+    async with house.working():
+        handle = await house.start(house.upload(json.dumps(REPORT)))
+        await until(says(handle, "Page delivered"))
+
+        [(page, target)] = house.pager.delivered
+        assert target == ON_CALL
+        assert page.title == "[HIGH] Checkout answers 500"
+        assert "Every payment fails" in page.body
+        assert page.key.startswith(f"{handle.id}@")
+
+        acknowledged = await command(handle, UPDATE_ACKNOWLEDGE, "c1")
+        assert acknowledged["changed"] is True
+        assert acknowledged["status"] == "acknowledged"
+        resolved = await command(handle, UPDATE_RESOLVE, "c2", note="rolled back")
+        assert resolved["status"] == "resolved"
+
+        result = await handle.result()
+
+    assert result["status"] == "closed"
+    markdown, data = result["reports"]
+    assert "rolled back" in text_of(markdown)
+    report = json.loads(text_of(data))
+    assert report["incident"]["status"] == "resolved"
+    assert report["durations_seconds"]["to_acknowledge"] is not None
+    assert report["people"] == {"ana": ["Acknowledged", "Resolved: rolled back"]}
+
+
+async def test_a_missed_acknowledgement_escalates_once(
+    house: House, server: WorkflowEnvironment
+) -> None:
+    async with house.working():
+        handle = await house.start(house.upload(json.dumps(REPORT)))
+        await until(says(handle, "Page delivered"))
+        await server.sleep(299)
+        assert len(house.pager.delivered) == 1
+
+        await server.sleep(2)
+        await until(lambda: len(house.pager.delivered) == 2)
+        page, target = house.pager.delivered[1]
+        assert target == SECOND_LINE
+        assert "Nobody acknowledged within 300 s" in page.body
+
+        await server.sleep(86_400)
+        assert len(house.pager.delivered) == 2
+        await command(handle, UPDATE_RESOLVE, "c1")
+        await handle.result()
+
+
+async def test_an_acknowledged_incident_does_not_escalate(
+    house: House, server: WorkflowEnvironment
+) -> None:
+    async with house.working():
+        handle = await house.start(house.upload(json.dumps(REPORT)))
+        await until(says(handle, "Page delivered"))
+        await command(handle, UPDATE_ACKNOWLEDGE, "c1")
+        await server.sleep(86_400)
+        assert [target for _, target in house.pager.delivered] == [ON_CALL]
+        await command(handle, UPDATE_RESOLVE, "c2")
+        await handle.result()
+
+
+async def test_a_repeated_command_answers_and_changes_nothing(house: House) -> None:
+    async with house.working():
+        handle = await house.start(house.upload(json.dumps(REPORT)))
+        await until(says(handle, "Page delivered"))
+        await command(handle, UPDATE_ACKNOWLEDGE, "c1")
+        before = await timeline(handle)
+        again = await command(handle, UPDATE_ACKNOWLEDGE, "c1")
+        assert again["changed"] is False
+        assert again["acknowledged_by"] == ["ana"]
+        assert await timeline(handle) == before
+        await command(handle, UPDATE_RESOLVE, "c2")
+        await handle.result()
+
+
+@pytest.mark.parametrize(
+    ("envelope", "code", "says"),
+    [
+        ({"command_id": "c"}, "InvalidCommand", "actor: is missing"),
+        ({"command_id": "", "actor": 3}, "InvalidCommand", "command_id: "),
+        (["ack"], "InvalidCommand", "a command is a JSON object"),
+        (None, "InvalidCommand", "a command is a JSON object"),
+        (
+            {"command_id": "c", "actor": "ana", "incident_id": "another"},
+            "CommandRefused",
+            "the command is for incident 'another'",
+        ),
+    ],
+)
+async def test_a_command_that_cannot_be_is_refused_with_its_reason(
+    house: House, envelope: Any, code: str, says: str
+) -> None:
+    async with house.working():
+        handle = await house.start(house.upload(json.dumps(REPORT)))
+        await until(lambda: bool(house.pager.delivered))
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await handle.execute_update(UPDATE_ACKNOWLEDGE, envelope)
+        assert isinstance(refused.value.cause, ApplicationError)
+        assert refused.value.cause.type == code
+        assert says in refused.value.cause.message
+        await command(handle, UPDATE_RESOLVE, "c9")
+        await handle.result()
+
+
+async def test_a_further_event_is_noted_once_however_often_it_comes(house: House) -> None:
+    async with house.working():
+        first = house.upload(json.dumps(REPORT))
+        handle = await house.start(first)
+        await until(says(handle, "Page delivered"))
+        second = house.upload("# More of it", "b.md")
+        for wire in (second, second, first):
+            await handle.signal(SIGNAL_EVENT, wire)
+        await until(says(handle, "b.md"))
+        joined = [entry for entry in await timeline(handle) if "joined" in entry]
+        assert len(joined) == 1
+        assert (await handle.query(QUERY_INCIDENT))["events"] == 2
+        await command(handle, UPDATE_RESOLVE, "c1")
+        await handle.result()
+
+
+async def test_a_signal_that_is_no_event_is_noted_and_harmless(house: House) -> None:
+    async with house.working():
+        handle = await house.start(house.upload(json.dumps(REPORT)))
+        await until(says(handle, "Page delivered"))
+        await handle.signal(SIGNAL_EVENT, [1, 2])
+        await handle.signal(SIGNAL_EVENT)
+        await until(says(handle, "Something that is not an event"))
+        await command(handle, UPDATE_RESOLVE, "c1")
+        await handle.result()
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "reason"),
+    [
+        (b'{"severity": "high"}', "InvalidReport", "title: is missing"),
+        (b"\xff\xfe\x00", "InvalidReport", "is not UTF-8"),
+        (b"x" * 10_001, "DocumentTooLarge", "over the limit of 10,000"),
+        (None, "DocumentNotFound", "does not exist"),
+    ],
+)
+async def test_a_document_that_is_no_report_is_quarantined_and_fails_the_workflow(
+    house: House, content: bytes | None, code: str, reason: str
+) -> None:
+    wire = house.event("a.json").to_wire() if content is None else house.upload(content)
+    async with house.working():
+        handle = await house.start(wire)
+        with pytest.raises(WorkflowFailureError) as failed:
+            await handle.result()
+    assert isinstance(failed.value.cause, ApplicationError)
+    assert failed.value.cause.type == code
+    assert reason in failed.value.cause.message
+    [record] = (house.root / "quarantine").glob("*.json")
+    kept = json.loads(record.read_text())
+    assert kept["code"] == code
+    assert json.loads(kept["body"]) == wire
+    assert str(record) in failed.value.cause.message
+
+
+@pytest.mark.parametrize("wire", [None, 7, "text", [], {}, {"specversion": "1.0"}])
+async def test_a_start_with_something_else_than_an_event_fails_typed(
+    house: House, wire: Any
+) -> None:
+    async with house.working():
+        handle = await house.start(wire)
+        with pytest.raises(WorkflowFailureError) as failed:
+            await handle.result()
+    assert isinstance(failed.value.cause, ApplicationError)
+    assert failed.value.cause.type == "InvalidEvent"
+
+
+async def test_a_message_is_a_report_of_its_own(house: House) -> None:
+    event = Event(id="1", source="queue", type=MESSAGE, key="sqs:q/1", data=REPORT)
+    async with house.working():
+        handle = await house.start(event.to_wire())
+        await until(says(handle, "Opened with severity high on checkout"))
+        await command(handle, UPDATE_RESOLVE, "c1")
+        await handle.result()
+
+
+async def test_a_store_that_is_away_delays_the_incident_and_loses_nothing(house: House) -> None:
+    house.folder.unreadable = 3
+    async with house.working():
+        handle = await house.start(house.upload(json.dumps(REPORT)))
+        await until(says(handle, "Page delivered"))
+        await command(handle, UPDATE_RESOLVE, "c1")
+        await handle.result()
+
+
+async def test_what_comes_while_the_document_is_read_is_not_lost(house: House) -> None:
+    house.folder.unreadable = 3
+    async with house.working():
+        handle = await house.start(house.upload(json.dumps(REPORT)))
+        await handle.signal(SIGNAL_EVENT, house.upload("# More", "b.md"))
+        with pytest.raises(WorkflowUpdateFailedError) as early:
+            await command(handle, UPDATE_ACKNOWLEDGE, "c0")
+        assert "still being read" in str(early.value.cause)
+        await until(says(handle, "b.md"))
+        await command(handle, UPDATE_RESOLVE, "c1")
+        await handle.result()
+
+
+async def test_a_report_that_fails_leaves_the_incident_to_the_next_event(house: House) -> None:
+    house.folder.unreadable = 3
+    async with house.working():
+        handle = await house.start(house.upload(b"no title"))
+        await handle.signal(SIGNAL_EVENT, house.upload(json.dumps(REPORT), "b.json"))
+        await until(says(handle, "Page delivered"))
+        told = await timeline(handle)
+        assert "An event brought no report" in told[0]
+        assert "kept as file://" in told[0]
+        await command(handle, UPDATE_RESOLVE, "c1")
+        await handle.result()
+
+
+async def test_a_channel_that_fails_is_noted_retried_and_does_not_end_the_incident(
+    house: House, server: WorkflowEnvironment
+) -> None:
+    house.pager.broken = True
+    async with house.working():
+        handle = await house.start(house.upload(json.dumps(REPORT)))
+        await until(says(handle, "failed, next round at"))
+        house.pager.broken = False
+        await server.sleep(60)
+        await until(says(handle, "Page delivered"))
+        [(page, _)] = house.pager.delivered
+        assert page.key.startswith(handle.id)
+        await command(handle, UPDATE_RESOLVE, "c1")
+        await handle.result()
+
+
+async def test_a_channel_that_never_works_is_given_up_after_its_rounds(
+    house: House, server: WorkflowEnvironment
+) -> None:
+    house.pager.broken = True
+    house.targets = {1: [ON_CALL]}
+    async with house.working():
+        handle = await house.start(house.upload(json.dumps(REPORT)))
+
+        async def given_up() -> bool:
+            await server.sleep(60)
+            return any("given up" in entry for entry in await timeline(handle))
+
+        await until(given_up)
+        assert house.pager.attempts == 18  # six rounds of three
+        await command(handle, UPDATE_RESOLVE, "c1")
+        await handle.result()
+
+
+async def test_acknowledging_calls_off_what_is_still_on_its_way(
+    house: House, server: WorkflowEnvironment
+) -> None:
+    house.pager.broken = True
+    house.pager.answering.clear()
+    async with house.working():
+        handle = await house.start(house.upload(json.dumps(REPORT)))
+        await until(lambda: house.pager.attempts == 1)
+        await command(handle, UPDATE_ACKNOWLEDGE, "c1")
+        house.pager.answering.set()
+        await server.sleep(3600)
+        assert f"Page to {target_name(ON_CALL)} (level 1) called off" in await timeline(handle)
+        assert house.pager.attempts == 1
+        await command(handle, UPDATE_RESOLVE, "c2")
+        await handle.result()
+
+
+async def test_an_incident_without_targets_says_so(
+    house: House, server: WorkflowEnvironment
+) -> None:
+    house.targets = {1: [], 2: []}
+    async with house.working():
+        handle = await house.start(house.upload("# Disk full\n", "a.md"))
+        await until(says(handle, "Nobody to page at level 1: TIDEGATE_PAGE_URLS names no target"))
+        assert "Severity medium assumed: none was given" in await timeline(handle)
+        await server.sleep(301)
+        await until(says(handle, "Nobody to page at level 2"))
+        await command(handle, UPDATE_RESOLVE, "c1")
+        await handle.result()
+
+
+async def test_without_a_place_for_reports_the_incident_closes_at_once_and_says_so(
+    house: House,
+) -> None:
+    house.reports = False
+    async with house.working():
+        handle = await house.start(house.upload(json.dumps(REPORT)))
+        await until(says(handle, "Page delivered"))
+        resolved = await command(handle, UPDATE_RESOLVE, "c1")
+        assert resolved["status"] == "resolved"
+        result = await handle.result()
+        assert result["reports"] == []
+        assert "No post-incident report: TIDEGATE_REPORTS is not set" in await timeline(handle)
+    assert not (house.root / "reports").exists()
+
+
+async def test_an_event_that_races_the_close_opens_the_incident_again(house: House) -> None:
+    house.folder.writable.clear()
+    async with house.working():
+        handle = await house.start(house.upload(json.dumps(REPORT)))
+        await until(says(handle, "Page delivered"))
+        await command(handle, UPDATE_RESOLVE, "c1")
+        await house.folder.writing.wait()
+        await handle.signal(SIGNAL_EVENT, house.upload("# Again", "b.md"))
+        await until(lambda: len(house.pager.delivered) == 2)
+        house.folder.writable.set()
+        first, second = [page.key for page, _ in house.pager.delivered]
+        assert first != second
+        assert (await handle.query(QUERY_INCIDENT))["status"] == "open"
+        await command(handle, UPDATE_RESOLVE, "c2", note="for good")
+        result = await handle.result()
+    assert all("for good" in text_of(uri) for uri in result["reports"])
+
+
+async def test_signals_sent_right_at_the_close_are_either_handled_or_refused(
+    dev_house: House,
+) -> None:
+    house = dev_house
+    house.reports = False
+    async with house.working():
+        handle = await house.start(house.upload(json.dumps(REPORT)))
+        await until(says(handle, "Page delivered"))
+
+        async def storm() -> int:
+            for number in range(100):
+                event = Event(id=str(number), source="s", type=MESSAGE, key=f"ce:s#{number}")
+                try:
+                    await handle.signal(SIGNAL_EVENT, event.to_wire())
+                except RPCError as refused:
+                    if refused.status is RPCStatusCode.NOT_FOUND:
+                        return number  # the workflow has closed, and the sender knows it
+                    raise
+            return 100
+
+        async def resolving() -> None:
+            attempts = itertools.count()
+            while await is_running(handle):
+                with suppress(RPCError):  # a task that failed over a signal takes the update along
+                    await command(handle, UPDATE_RESOLVE, f"c{next(attempts)}")
+
+        accepted, _ = await asyncio.gather(storm(), resolving())
+        await handle.result()
+        assert (await handle.query(QUERY_INCIDENT))["events"] == 1 + accepted
+
+
+async def test_status_severity_and_service_can_be_searched_for(dev_house: House) -> None:
+    async with dev_house.working():
+        handle = await dev_house.start(dev_house.upload(json.dumps(REPORT)))
+        await until(says(handle, "Page delivered"))
+        await until(is_found(dev_house.client, handle.id, "open"))
+        await command(handle, UPDATE_RESOLVE, "c1")
+        await handle.result()
+        await until(is_found(dev_house.client, handle.id, "closed"))
+    changes = [
+        event
+        for event in (await handle.fetch_history()).events
+        if event.event_type == EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES
+    ]
+    assert len(changes) == 3  # open, resolved, closed: never again for what stays the same
+
+
+def is_found(client: Client, id: str, status: str) -> Callable[[], Awaitable[bool]]:
+    query = (
+        f"WorkflowId = '{id}' AND TidegateStatus = '{status}' "
+        "AND TidegateSeverity = 'high' AND TidegateService = 'checkout'"
+    )
+
+    async def found() -> bool:
+        return (await client.count_workflows(query)).count == 1
+
+    return found
+
+
+async def is_running(handle: WorkflowHandle[Any, Any]) -> bool:
+    return (await handle.describe()).status is WorkflowExecutionStatus.RUNNING
+
+
+async def test_the_next_incident_of_the_same_id_keeps_the_first_ones_report(house: House) -> None:
+    id = f"incident:{uuid4()}"
+    uris: list[list[str]] = []
+    async with house.working():
+        for number in range(2):
+            wire = house.upload(json.dumps(REPORT), f"{number}.json")
+            handle = await house.start(wire, id)
+            await until(says(handle, "Page delivered"))
+            await command(handle, UPDATE_RESOLVE, "c1", note=f"number {number}")
+            uris.append((await handle.result())["reports"])
+    assert not set(uris[0]) & set(uris[1])
+    for number, written in enumerate(uris):
+        for uri in written:
+            assert f"number {number}" in text_of(uri)
+
+
+@pytest.mark.parametrize("path", sorted(HISTORIES.glob("incident-*.json")), ids=lambda p: p.stem)
+async def test_recorded_histories_replay(path: Path) -> None:
+    await replay(WorkflowHistory.from_json(path.stem, text_of(f"file://{path}")))
