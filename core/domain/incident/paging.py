@@ -48,7 +48,7 @@ def page_level(incident: Incident, level: int, now: datetime) -> list[TimelineEv
     found = levels[level - 1] if level <= len(levels) else Level(after=0)
     repeat = next_repeat(incident, level)
     events: list[TimelineEvent] = []
-    absent = f"no address is set for {', '.join(found.missing)}" if found.missing else ""
+    absent = "; ".join(found.missing)
     if not found.targets:
         events.append(Noted(at=now, text=_joined(f"Nobody to page at level {level}", absent)))
     elif absent and repeat == 1:

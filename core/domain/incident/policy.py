@@ -33,6 +33,8 @@ class Target(Record):
 
     name: str
     fallback: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
+    """The environment variables that its address is read from."""
 
 
 class Level(Record):
@@ -41,7 +43,7 @@ class Level(Record):
     after: float = Field(ge=0)
     targets: tuple[Target, ...] = ()
     missing: tuple[str, ...] = ()
-    """Targets that turned out to have no address: the timeline names them."""
+    """What to say of targets that turned out to have no address."""
 
 
 class OpenAfter(Record):
@@ -148,7 +150,7 @@ class Policy(Record):
                 for channel in channels.get(target.name, ()) or _stand_in(target, channels)
             ]
             unique = {target.name: target for target in reversed(targets)}
-            missing = [t.name for t in level.targets if not channels.get(t.name)]
+            missing = [_no_address(t) for t in level.targets if not channels.get(t.name)]
             return level.model_copy(
                 update={
                     "targets": tuple(reversed(unique.values())),
@@ -176,6 +178,11 @@ class Policy(Record):
             until = _latest(quiet.hours, now, quiet.time_zone)
             holds += [Hold("quiet hours", until)] if until else []
         return max(holds, key=lambda hold: hold.until, default=None)
+
+
+def _no_address(target: Target) -> str:
+    lacks = f" ({' and '.join(target.variables)} not set)" if target.variables else ""
+    return f"{target.name} has no address{lacks}"
 
 
 def _stand_in(target: Target, channels: Mapping[str, Sequence[str]]) -> Sequence[str]:

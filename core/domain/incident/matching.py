@@ -1,0 +1,78 @@
+"""Matchers: which incidents a rule of the policies' file is for."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Annotated, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from core.domain.incident.severity import Severity
+
+
+class Strict(BaseModel):
+    """Part of a file that people write: what it does not know is a mistake."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+Location = tuple[int | str, ...]
+Problem = tuple[Location, str]
+"""Something wrong, at its place in the file."""
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+
+
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+Patterns = Annotated[
+    list[Annotated[str, Field(min_length=1)]],
+    Field(min_length=1),
+    BeforeValidator(_as_list, json_schema_input_type=str | list[str]),
+]
+Severities = Annotated[
+    list[Severity],
+    Field(min_length=1),
+    BeforeValidator(_as_list, json_schema_input_type=Severity | list[Severity]),
+]
+
+
+class Match(Strict):
+    """Which incidents are meant: those that fit every field. In a pattern `*` stands for anything;
+    of several patterns one must fit."""
+
+    service: Patterns | None = Field(None, description="The incident's service.")
+    severity: Severities | None = Field(None, description="One of these severities.")
+    labels: dict[str, Patterns] | None = Field(None, min_length=1, description="Labels by name.")
+
+    @model_validator(mode="after")
+    def _matches_something(self) -> Self:
+        if self.service is None and self.severity is None and self.labels is None:
+            raise ValueError("it names neither service, severity nor labels")
+        return self
+
+    def fits(self, service: str | None, labels: Mapping[str, str]) -> bool:
+        """Whether service and labels fit; a missing one fits nothing."""
+        if self.service is not None and not _fits(service, self.service):
+            return False
+        return all(_fits(labels.get(name), some) for name, some in (self.labels or {}).items())
+
+
+def _fits(value: str | None, patterns: Iterable[str]) -> bool:
+    return value is not None and any(
+        re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), value, re.DOTALL)
+        for pattern in patterns
+    )
+
+
+def repeated(names: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """Names that were there before, with their positions."""
+    seen: Counter[str] = Counter()
+    for number, name in enumerate(names):
+        if seen[name]:
+            yield number, name
+        seen[name] += 1

@@ -1,0 +1,196 @@
+"""The policies file as data: which policy an incident gets, and what each of them says.
+
+    targets        names for places to page
+    policies       the first whose `match` fits an incident holds for it; the last fits every one
+    silences       spans without pages, for what they match
+    maintenance    hours without pages that come back every week, for what they match
+    severities     what an alert counts as whose source gave no severity, or an unknown one
+
+Everything is checked when the file is loaded; `choose` makes the recorded `Policy` out of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, Self
+
+from pydantic import AwareDatetime, Field, ValidationError, field_validator, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from core.domain.incident.matching import Match, Name, Problem, Strict, repeated
+from core.domain.incident.policy import Level, Maintenance, Policy, Silence, Target
+from core.domain.incident.policy_rules import HoursRule, PolicyRule, overlaps
+from core.domain.incident.record import Record
+from core.domain.incident.severity import DEFAULT, Severity, severity_of
+from core.domain.incident.targets import AnyTarget, undefined
+from core.domain.incident.windows import Span, Zone
+
+
+class SilenceRule(Strict):
+    """Nobody is paged for what it matches, from one moment to another."""
+
+    name: Name
+    description: str = ""
+    match: Match
+    start: AwareDatetime = Field(alias="from")
+    until: AwareDatetime
+
+    @model_validator(mode="after")
+    def _forwards(self) -> Self:
+        if self.until <= self.start:
+            raise ValueError("`until` is not after `from`")
+        return self
+
+
+class MaintenanceRule(Strict):
+    """Nobody is paged for what it matches, in hours that come back every week."""
+
+    name: Name
+    description: str = ""
+    match: Match
+    time_zone: Zone
+    hours: list[HoursRule] = Field(min_length=1, max_length=20)
+
+
+class SeverityRule(Strict):
+    """What an alert counts as whose source says nothing that is understood."""
+
+    match: Match
+    severity: Severity
+
+    @field_validator("match")
+    @classmethod
+    def _not_by_severity(cls, match: Match) -> Match:
+        if match.severity is not None:
+            raise ValueError("there is no severity yet to match by")
+        return match
+
+
+class Facts(Record):
+    """What a policy is chosen by. `severity` is in the words of `source`, if there is one."""
+
+    severity: str | None = None
+    source: str | None = None
+    service: str | None = None
+    labels: Mapping[str, str] = Field(default_factory=dict)
+
+
+class Policies(Strict):
+    """The whole file."""
+
+    version: Literal[1]
+    default_severity: Severity = Field(
+        DEFAULT, description="What an unknown or missing severity counts as."
+    )
+    severities: list[SeverityRule] = Field(
+        default=[], max_length=200, description="The same for some alerts; the first that fits."
+    )
+    targets: dict[Name, AnyTarget] = Field(min_length=1)
+    policies: list[PolicyRule] = Field(
+        min_length=1, description="The first that fits; the last one has no `match` and fits all."
+    )
+    silences: list[SilenceRule] = Field(default=[], max_length=200)
+    maintenance: list[MaintenanceRule] = Field(default=[], max_length=200)
+
+    @model_validator(mode="after")
+    def _is_sound(self) -> Self:
+        problems = [
+            InitErrorDetails(
+                type=PydanticCustomError("policies", "{what}", {"what": what}),
+                loc=place,
+                input=None,
+            )
+            for place, what in self._problems()
+        ]
+        if problems:
+            raise ValidationError.from_exception_data(type(self).__name__, problems)
+        return self
+
+    def _problems(self) -> Iterator[Problem]:
+        for name, target in self.targets.items():
+            yield from undefined(("targets", name, "fallback"), target.fallback, self.targets)
+            if name in target.fallback:
+                yield (("targets", name, "fallback"), "it falls back to itself")
+        for kind in ("policies", "silences", "maintenance"):
+            rules: Sequence[Any] = getattr(self, kind)
+            for number, name in repeated([rule.name for rule in rules]):
+                yield ((kind, number, "name"), f"there is another one named {name}")
+        for number, policy in enumerate(self.policies):
+            last = number == len(self.policies) - 1
+            if policy.match is None and not last:
+                what = "without a match it fits everything, and those below are never reached"
+                yield (("policies", number), what)
+            if policy.match is not None and last:
+                what = "the last policy has no match, so that no incident is without one"
+                yield (("policies", number, "match"), what)
+            for place, what in policy.problems(self.targets):
+                yield (("policies", number, *place), what)
+        for number, window in enumerate(self.maintenance):
+            for position, what in overlaps(window.hours):
+                yield (("maintenance", number, "hours", position), what)
+
+    def choose(self, facts: Facts, *, ack_timeout: float) -> Policy:
+        """The policy of an incident with these facts, targets by name (see `Policy.addressed`).
+
+        `ack_timeout` in seconds is the setting that a level may wait for.
+        """
+        default = self._default_severity(facts)
+        severity = severity_of(facts.severity, facts.source) or default
+
+        def fits(match: Match | None) -> bool:
+            if match is None:
+                return True
+            return match.fits(facts.service, facts.labels) and (
+                match.severity is None or severity in match.severity
+            )
+
+        rule = next(rule for rule in self.policies if fits(rule.match))
+        policy = rule.recorded(ack_timeout)
+        return policy.model_copy(
+            update={
+                "levels": tuple(self._with_fallbacks(level) for level in policy.levels),
+                "default_severity": default,
+                "silences": tuple(
+                    Silence(
+                        name=silence.name,
+                        span=Span(start=silence.start, end=silence.until),
+                        severities=tuple(silence.match.severity or ()),
+                    )
+                    for silence in self.silences
+                    if silence.match.fits(facts.service, facts.labels)
+                ),
+                "maintenance": tuple(
+                    Maintenance(
+                        name=window.name,
+                        time_zone=window.time_zone,
+                        hours=tuple(hours.recorded() for hours in window.hours),
+                        severities=tuple(window.match.severity or ()),
+                    )
+                    for window in self.maintenance
+                    if window.match.fits(facts.service, facts.labels)
+                ),
+            }
+        )
+
+    def unset(self, environment: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+        """The targets that cannot be reached, with the variables that they lack."""
+        lacking = {
+            name: tuple(v for v in target.variables if not environment.get(v, "").strip())
+            for name, target in self.targets.items()
+        }
+        return {name: variables for name, variables in lacking.items() if variables}
+
+    def _default_severity(self, facts: Facts) -> Severity:
+        fitting = (r for r in self.severities if r.match.fits(facts.service, facts.labels))
+        return next((rule.severity for rule in fitting), self.default_severity)
+
+    def _with_fallbacks(self, level: Level) -> Level:
+        targets = tuple(
+            Target(
+                name=target.name,
+                fallback=tuple(self.targets[target.name].fallback),
+                variables=self.targets[target.name].variables,
+            )
+            for target in level.targets
+        )
+        return level.model_copy(update={"targets": targets})

@@ -1,0 +1,217 @@
+"""One policy of the policies file: its levels and the rules beside them, as people write them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any, Final, Literal
+
+from pydantic import Field, ValidationError, field_validator
+
+from core.domain.durations import Delay, Duration
+from core.domain.incident.matching import Location, Match, Name, Problem, Strict, repeated
+from core.domain.incident.policy import Level, OpenAfter, Policy, QuietHours, Recurrence, Target
+from core.domain.incident.severity import Severity
+from core.domain.incident.targets import AnyTarget, undefined
+from core.domain.incident.windows import WEEK, Clock, Day, Hours, Zone
+
+ACK_TIMEOUT_VARIABLE: Final = "TIDEGATE_ACK_TIMEOUT"
+"""May stand for a level's delay: the setting of that name."""
+
+_SHORTEST_REPAGE: Final = timedelta(seconds=30)
+
+
+class LevelRule(Strict):
+    """Whom to page after how long."""
+
+    after: Literal["TIDEGATE_ACK_TIMEOUT"] | Delay = Field(
+        description="How long after the opening, while nobody has acknowledged: a duration like "
+        "0s or 5m, or TIDEGATE_ACK_TIMEOUT for that setting."
+    )
+    targets: list[Name] = Field(min_length=1, max_length=20, description="All of them are paged.")
+
+    @field_validator("after", mode="wrap")
+    @classmethod
+    def _setting_or_delay(cls, value: Any, handler: Any) -> Any:
+        try:
+            return handler(value)
+        except ValidationError:
+            raise ValueError(
+                f"not a duration like 0s, 30s or 5m, nor {ACK_TIMEOUT_VARIABLE}"
+            ) from None
+
+    def seconds(self, ack_timeout: float) -> float:
+        return self.after.total_seconds() if isinstance(self.after, timedelta) else ack_timeout
+
+
+class HoursRule(Strict):
+    """Hours of some days. An end that is not after the start is on the next day."""
+
+    days: list[Day] = Field(default=list(WEEK), min_length=1)
+    start: Clock = Field(alias="from")
+    end: Clock = Field(alias="to")
+
+    def recorded(self) -> Hours:
+        return Hours(days=tuple(self.days), start=self.start, end=self.end)
+
+
+class QuietRule(Strict):
+    """When to let people sleep."""
+
+    time_zone: Zone
+    hours: list[HoursRule] = Field(min_length=1, max_length=20)
+    unless: Severity | None = Field(
+        None, description="What is this bad, or worse, is paged all the same."
+    )
+
+
+class OpenAfterRule(Strict):
+    """Several alerts make an incident."""
+
+    count: int = Field(ge=2, le=100)
+    within: Duration
+
+
+class PolicyRule(Strict):
+    """One policy."""
+
+    name: Name
+    description: str = ""
+    match: Match | None = Field(
+        None, description="Which incidents it is for; the last policy is for all others."
+    )
+    levels: list[LevelRule] = Field(min_length=1, max_length=20)
+    repeats: int = Field(
+        0,
+        ge=0,
+        le=100,
+        description="How often all levels are gone through again.",
+    )
+    repeat_after: Duration | None = Field(
+        None, description="How long after the last level the first one follows again."
+    )
+    repage_every: Duration | None = Field(
+        None, description="How often the level reached is paged again meanwhile."
+    )
+    acknowledgement_timeout: Duration | None = Field(
+        None, description="How long an acknowledgement counts; then paging begins anew."
+    )
+    quiet_hours: QuietRule | None = None
+    auto_resolve_acknowledged: bool = Field(
+        True, description="Whether an acknowledged incident resolves when its alerts do."
+    )
+    reopen_window: Delay = Field(
+        timedelta(0), description="How long a resolved incident waits before it closes."
+    )
+    recurrence: Recurrence = Field(
+        Recurrence.REOPEN, description="What an alert within the reopen window does."
+    )
+    resolve_if_silent_for: Duration | None = Field(
+        None, description="An incident of alerts resolves when none has come for so long."
+    )
+    maximum_age: Duration = Field(
+        timedelta(days=365), description="An older incident is closed as cancelled."
+    )
+    hold_back: Delay = Field(
+        timedelta(0), description="How long an alert must last before it opens an incident."
+    )
+    open_after: OpenAfterRule | None = Field(
+        None, description="Fewer alerts than this open no incident."
+    )
+
+    def problems(self, targets: Mapping[str, AnyTarget]) -> Iterator[Problem]:
+        """What is wrong with it, by place."""
+        for number, level in enumerate(self.levels):
+            yield from undefined(("levels", number, "targets"), level.targets, targets)
+            yield from _twice(("levels", number, "targets"), level.targets)
+        delays = [(n, level.after) for n, level in enumerate(self.levels)]
+        known = [(n, delay) for n, delay in delays if isinstance(delay, timedelta)]
+        for (_, before), (number, after) in pairwise(known):
+            if after <= before:
+                yield (("levels", number, "after"), "it is not later than the level before")
+        for number, delay in delays[1:]:
+            if delay == timedelta(0):
+                yield (("levels", number, "after"), "only the first level is paged at once")
+        if len([delay for _, delay in delays if not isinstance(delay, timedelta)]) > 1:
+            yield (("levels",), f"two levels wait for {ACK_TIMEOUT_VARIABLE}")
+        if self.repeats and self.repeat_after is None:
+            yield (("repeats",), "`repeat_after` must say how long after the last level")
+        if self.repeat_after and not self.repeats:
+            yield (("repeat_after",), "it means nothing without `repeats`")
+        if self.repage_every and self.repage_every < _SHORTEST_REPAGE:
+            yield (("repage_every",), "nobody can answer more often than every 30s")
+        if self.reopen_window > timedelta(days=30):
+            yield (("reopen_window",), "it is longer than 30d")
+        for field in ("hold_back", "acknowledgement_timeout", "resolve_if_silent_for"):
+            value = getattr(self, field)
+            if value and value >= self.maximum_age:
+                yield ((field,), "it is not shorter than the maximum age")
+        if self.quiet_hours:
+            for number, problem in overlaps(self.quiet_hours.hours):
+                yield (("quiet_hours", "hours", number), problem)
+            if self.quiet_hours.unless is Severity.INFO:
+                yield (("quiet_hours", "unless"), "then every incident is paged in quiet hours")
+
+    def recorded(self, ack_timeout: float) -> Policy:
+        """The policy as incidents carry it, with targets by name and without silences."""
+        quiet, rule = self.quiet_hours, self.open_after
+        return Policy(
+            name=self.name,
+            levels=tuple(
+                Level(
+                    after=level.seconds(ack_timeout),
+                    targets=tuple(Target(name=name) for name in level.targets),
+                )
+                for level in sorted(self.levels, key=lambda level: level.seconds(ack_timeout))
+            ),
+            repeats=self.repeats,
+            repeat_after=_seconds(self.repeat_after) or 0,
+            repage_every=_seconds(self.repage_every),
+            acknowledgement_timeout=_seconds(self.acknowledgement_timeout),
+            quiet_hours=QuietHours(
+                time_zone=quiet.time_zone,
+                hours=tuple(hours.recorded() for hours in quiet.hours),
+                unless=quiet.unless,
+            )
+            if quiet
+            else None,
+            auto_resolve_acknowledged=self.auto_resolve_acknowledged,
+            reopen_window=self.reopen_window.total_seconds(),
+            recurrence=self.recurrence,
+            resolve_if_silent_for=_seconds(self.resolve_if_silent_for),
+            maximum_age=self.maximum_age.total_seconds(),
+            hold_back=self.hold_back.total_seconds(),
+            open_after=OpenAfter(count=rule.count, within=rule.within.total_seconds())
+            if rule
+            else None,
+        )
+
+
+def _twice(place: Location, names: Sequence[str]) -> Iterator[Problem]:
+    for number, name in repeated(names):
+        yield ((*place, number), f"{name} is there twice")
+
+
+def overlaps(rules: Sequence[HoursRule]) -> Iterator[tuple[int, str]]:
+    """Hours that another entry before covers in part, with their positions."""
+    week = 7 * 24 * 60
+    taken: list[tuple[int, int]] = []
+    for number, rule in enumerate(rules):
+        spans = []
+        for day in rule.days:
+            start = WEEK.index(day) * 1440 + rule.start.hour * 60 + rule.start.minute
+            length = (rule.end.hour - rule.start.hour) * 60 + rule.end.minute - rule.start.minute
+            spans.append((start, start + (length if length > 0 else length + 1440)))
+        if any(
+            start + shift < end_before and start_before < end + shift
+            for start, end in spans
+            for start_before, end_before in taken
+            for shift in (-week, 0, week)
+        ):
+            yield number, "it overlaps hours above it"
+        taken += spans
+
+
+def _seconds(duration: timedelta | None) -> float | None:
+    return duration.total_seconds() if duration is not None else None

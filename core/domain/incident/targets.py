@@ -1,0 +1,84 @@
+"""Targets: places to page, by name. Their addresses and secrets stay in environment variables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from core.domain.durations import Duration
+from core.domain.incident.matching import Location, Name, Problem, Strict
+
+Variable = Annotated[
+    str,
+    Field(pattern=r"^[A-Z][A-Z0-9_]*$", description="The name of an environment variable."),
+]
+
+
+class Rate(Strict):
+    """At most so many within so long."""
+
+    count: int = Field(ge=1, le=10_000)
+    within: Duration
+
+
+class _Target(Strict):
+    fallback: list[Name] = Field(
+        default=[], max_length=10, description="Targets to try when this one cannot be reached."
+    )
+    at_most: Rate | None = Field(None, description="How many pages it takes; more have to wait.")
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The environment variables that hold its address and its secret."""
+        fields = [name for name in type(self).model_fields if name.endswith("_env")]
+        return tuple(value for name in fields if (value := getattr(self, name)))
+
+
+class AppriseTarget(_Target):
+    """One or more apprise URLs, separated by blanks: chat, mail, pagers."""
+
+    kind: Literal["apprise"] = "apprise"
+    url_env: Variable
+
+
+class WebhookTarget(_Target):
+    """A web address that takes pages signed by Standard Webhooks."""
+
+    kind: Literal["webhook"]
+    url_env: Variable
+    secret_env: Variable
+
+
+class PagerDutyTarget(_Target):
+    """A PagerDuty service, by the routing key of its Events API v2 integration."""
+
+    kind: Literal["pagerduty"]
+    routing_key_env: Variable
+
+
+def _kind(value: object) -> object:
+    given = value if isinstance(value, Mapping) else vars(value) if value else {}
+    return given.get("kind", "apprise")
+
+
+AnyTarget = Annotated[
+    Annotated[AppriseTarget, Tag("apprise")]
+    | Annotated[WebhookTarget, Tag("webhook")]
+    | Annotated[PagerDutyTarget, Tag("pagerduty")],
+    Discriminator(
+        _kind,
+        custom_error_type="kind",
+        custom_error_message="kind is one of apprise, webhook, pagerduty",
+    ),
+]
+
+
+def undefined(
+    place: Location, names: Sequence[str], targets: Mapping[str, AnyTarget]
+) -> Iterator[Problem]:
+    for number, name in enumerate(names):
+        if name not in targets:
+            known = ", ".join(targets)
+            yield ((*place, number), f"there is no target {name!r}; there are {known}")
