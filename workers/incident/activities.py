@@ -15,7 +15,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from core.domain.event import DocumentRef, Event
-from core.domain.incident import postmortem
+from core.domain.incident import postmortem, postmortem_text
 from core.domain.incident.effects import Page
 from core.domain.incident.intake_report import IncidentReport, report_of
 from core.domain.incident.model import Incident, compact_time, folder_name
@@ -87,7 +87,8 @@ class IncidentActivities:
                     targets=tuple(Target(name=name) for name in self._urls.get(level, {})),
                 )
                 for level, delay in delays.items()
-            )
+            ),
+            maximum_age=None,
         )
 
     @activity.defn
@@ -138,7 +139,7 @@ class IncidentActivities:
             )
         incident, timeline = ending.incident, ending.timeline
         contents = {
-            "md": (postmortem.as_markdown(incident, timeline), _MARKDOWN),
+            "md": (postmortem_text.as_markdown(incident, timeline), _MARKDOWN),
             "json": (postmortem.as_json(incident, timeline), _JSON),
         }
         names = ["report"]

@@ -1,166 +1,254 @@
-"""The post-incident report: what an incident leaves behind, as Markdown to read and JSON to count.
+"""The post-incident report: what an incident leaves behind, as JSON to count and Markdown to read.
 
-Both say the same and depend on nothing but the incident and its timeline, so that writing them
-twice gives the same bytes twice.
+It depends on nothing but the incident and its timeline, so that making it twice gives the same
+bytes twice. Its JSON Schema is docs/schemas/post-incident-report.schema.json.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
-from typing import Any, Final, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, Literal
 
-from core.domain.incident.model import Incident
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from core.domain.durations import spoken
+from core.domain.incident.metrics import Metrics, metrics_of
+from core.domain.incident.model import CloseReason, Incident, Status
+from core.domain.incident.record import Record
+from core.domain.incident.severity import Severity
 from core.domain.incident.telling import describe
 from core.domain.incident.timeline import (
+    SOURCE_PREFIX,
     TIDEGATE,
-    Acknowledged,
+    Commented,
+    Escalated,
     PageDelivered,
-    Resolved,
+    PageFailed,
+    PageStarted,
     TimelineEvent,
 )
 
-FORMAT: Final = "tidegate.post-incident-report/1"
-_SPECIAL: Final = re.compile(r"([\\`*_\[\]<>#|])")
-E = TypeVar("E")
+FORMAT: Final = "tidegate.post-incident-report/2"
+
+_ACTION: Final = re.compile(r"\s*(?:action|todo)\s*:\s*(.+)", re.IGNORECASE | re.DOTALL)
+_ALERTS_SHOWN: Final = 100
+
+
+class Entry(Record):
+    """One entry of the timeline; what else belongs to its kind is in `details`."""
+
+    at: AwareDatetime
+    actor: str
+    kind: str
+    text: str = Field(description="What happened, in one sentence.")
+    details: dict[str, Any]
+
+
+class ReportedAlert(Record):
+    """One alert by its fingerprint."""
+
+    fingerprint: str
+    title: str
+    severity: Severity
+    fired: int
+    resolved: int
+    firing: bool
+    first_at: AwareDatetime
+    last_at: AwareDatetime
+    link: str | None = None
+
+
+class ReportedPage(Record):
+    """One page to one target, and what became of it."""
+
+    at: AwareDatetime
+    level: int
+    repeat: int
+    target: str
+    outcome: Literal["delivered", "failed", "not delivered"]
+    outcome_at: AwareDatetime | None = None
+    via: str | None = Field(None, description="The fallback that took it.")
+    reason: str | None = Field(None, description="Why the last try failed.")
+
+
+class ReportedEscalation(Record):
+    """A level that was reached because nobody acknowledged."""
+
+    at: AwareDatetime
+    level: int
+    repeat: int
+    waited: float = Field(description="Seconds without an acknowledgement.")
+
+
+class ActionItem(Record):
+    """What somebody said is to be done: a comment that begins with `action:` or `todo:`."""
+
+    text: str
+    by: str
+    at: AwareDatetime
+
+
+class PostIncidentReport(BaseModel):
+    """The post-incident report as published JSON. Times are RFC 3339, durations in seconds."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        title="Tidegate post-incident report",
+        json_schema_extra={"$schema": "https://json-schema.org/draft/2020-12/schema"},
+    )
+
+    format: Literal["tidegate.post-incident-report/2"] = FORMAT
+    incident_id: str
+    previous: str | None = Field(None, description="The incident that this one follows.")
+    title: str
+    status: Status
+    close_reason: CloseReason | None = None
+    severity: Severity
+    service: str | None = None
+    source: str | None = None
+    reporter: str | None = None
+    assignee: str | None = None
+    commander: str | None = None
+    document: str | None = None
+    labels: Mapping[str, str]
+    links: tuple[str, ...]
+    summary: str | None = None
+    impact: str = Field(description="What was affected, how badly and for how long.")
+    metrics: Metrics
+    people: Mapping[str, tuple[str, ...]] = Field(description="Who did what, in order.")
+    alerts: tuple[ReportedAlert, ...]
+    escalations: tuple[ReportedEscalation, ...]
+    pages: tuple[ReportedPage, ...]
+    action_items: tuple[ActionItem, ...]
+    timeline: tuple[Entry, ...]
+
+
+def report_of(incident: Incident, timeline: Sequence[TimelineEvent]) -> PostIncidentReport:
+    """The report on an incident as it stands."""
+    return PostIncidentReport(
+        incident_id=incident.id,
+        previous=incident.previous,
+        title=incident.title,
+        status=incident.status,
+        close_reason=incident.close_reason,
+        severity=incident.severity,
+        service=incident.service,
+        source=incident.source,
+        reporter=incident.reporter,
+        assignee=incident.assignee,
+        commander=incident.commander,
+        document=incident.document,
+        labels=incident.labels,
+        links=incident.links,
+        summary=incident.summary,
+        impact=_impact(incident),
+        metrics=metrics_of(incident),
+        people=_people(timeline),
+        alerts=tuple(_alerts(incident)),
+        escalations=tuple(
+            ReportedEscalation(at=e.at, level=e.level, repeat=e.repeat, waited=e.waited)
+            for e in timeline
+            if isinstance(e, Escalated)
+        ),
+        pages=tuple(_pages(timeline)),
+        action_items=tuple(_action_items(timeline)),
+        timeline=tuple(_entry(event) for event in timeline),
+    )
 
 
 def as_json(incident: Incident, timeline: Sequence[TimelineEvent]) -> bytes:
-    """UTF-8 JSON: times in RFC 3339, durations in seconds, null for what never happened."""
-    durations = {name: _seconds(span) for name, span in _durations(incident, timeline).items()}
-    report: dict[str, Any] = {
-        "format": FORMAT,
-        "incident": incident.model_dump(
-            mode="json",
-            exclude={"policy", "pages", "recent_commands", "recent_events", "reported", "reports"},
-        ),
-        "durations_seconds": durations,
-        "people": {actor: list(deeds) for actor, deeds in _deeds(timeline).items()},
-        "pages": [page.model_dump(mode="json") for page in incident.pages.values()],
-        "timeline": [
-            {"text": describe(event), **event.model_dump(mode="json")} for event in timeline
-        ],
-    }
-    return json.dumps(report, ensure_ascii=False, indent=2).encode() + b"\n"
+    """The report in UTF-8 JSON."""
+    return report_of(incident, timeline).model_dump_json(indent=2).encode() + b"\n"
 
 
-def as_markdown(incident: Incident, timeline: Sequence[TimelineEvent]) -> bytes:
-    """UTF-8 Markdown; everything that people wrote is escaped."""
-    lines = [f"# Post-incident report: {_escape(incident.title)}", ""]
-    lines += _table(("", ""), _facts(incident))
-    lines += ["", "## Summary", "", _quote(incident.summary)]
-    spans = [
-        (name.replace("_", " ").capitalize(), _span(span))
-        for name, span in _durations(incident, timeline).items()
-    ]
-    lines += ["", "## How long it took", "", *_table(("", ""), spans)]
-    lines += ["", "## Who did what", "", *_people(timeline)]
-    lines += ["", "## Timeline", ""]
-    entries = [(_moment(event.at), event.actor, describe(event)) for event in timeline]
-    lines += _table(("Time (UTC)", "Who", "What"), entries)
-    if incident.links:
-        lines += ["", "## Links", "", *(f"- <{_address(link)}>" for link in incident.links)]
-    lines += ["", "## Action items", "", "- [ ] To be agreed", ""]
-    return "\n".join(lines).encode()
+def json_schema() -> dict[str, Any]:
+    """The published schema."""
+    return PostIncidentReport.model_json_schema(mode="serialization")
 
 
-def _facts(incident: Incident) -> Iterator[tuple[str, str]]:
-    facts = {
-        "Incident": incident.id,
-        "Severity": incident.severity.value,
-        "Service": incident.service,
-        "Reported by": incident.reporter,
-        "Began": _moment(incident.started_at),
-        "Opened": _moment(incident.opened_at),
-        "Resolved": _moment(incident.resolved_at),
-        "Events": str(incident.events),
-        "Reopened": f"{incident.reopened} times" if incident.reopened else None,
-        "Document": incident.document,
-    }
-    yield from ((name, value) for name, value in facts.items() if value)
-    yield from sorted(incident.labels.items())
+def _impact(incident: Incident) -> str:
+    what = incident.service or "Something"
+    end = incident.resolved_at or incident.closed_at
+    start = incident.started_at or incident.opened_at
+    lasted = ""
+    if start and end and start <= end:
+        lasted = f" for {spoken((end - start).total_seconds())}"
+    text = f"{what} was affected{lasted}, at severity {incident.severity}."
+    if incident.close_reason in (CloseReason.FALSE_ALARM, CloseReason.DUPLICATE):
+        text = f"None: closed as {incident.close_reason.replace('_', ' ')}."
+    if incident.alerts.fired:
+        text += f" {_counted(incident)}"
+    return text
 
 
-def _durations(
-    incident: Incident, timeline: Sequence[TimelineEvent]
-) -> dict[str, timedelta | None]:
-    """From the opening to the first page out, the first acknowledgement, the last resolution; and
-    from the beginning, where the report told it and it lies before the end."""
-    opened, began = incident.opened_at, incident.started_at
-    resolved = _last(timeline, Resolved)
-    return {
-        "to_first_page": _between(opened, _first(timeline, PageDelivered)),
-        "to_acknowledge": _between(opened, _first(timeline, Acknowledged)),
-        "to_resolve": _between(opened, resolved),
-        "from_beginning_to_resolve": _between(began, resolved),
-    }
+def _counted(incident: Incident) -> str:
+    fired, distinct = incident.alerts.fired, incident.alerts.distinct
+    times = "once" if fired == 1 else f"{fired:,} times"
+    return f"{distinct:,} alert{'' if distinct == 1 else 's'} fired {times}."
 
 
-def _people(timeline: Sequence[TimelineEvent]) -> list[str]:
-    deeds = _deeds(timeline)
-    if not deeds:
-        return ["Nobody did anything by hand."]
-    return [f"- **{_escape(actor)}**: {_escape('; '.join(done))}" for actor, done in deeds.items()]
-
-
-def _deeds(timeline: Sequence[TimelineEvent]) -> dict[str, list[str]]:
+def _people(timeline: Sequence[TimelineEvent]) -> dict[str, tuple[str, ...]]:
     """What each person did, people in the order of their first deeds."""
     deeds: dict[str, list[str]] = {}
     for event in timeline:
-        if event.actor != TIDEGATE:
+        if event.actor != TIDEGATE and not event.actor.startswith(SOURCE_PREFIX):
             deeds.setdefault(event.actor, []).append(describe(event))
-    return deeds
+    return {actor: tuple(done) for actor, done in deeds.items()}
 
 
-def _first(timeline: Iterable[TimelineEvent], kind: type[E]) -> datetime | None:
-    return next((event.at for event in timeline if isinstance(event, kind)), None)
+def _alerts(incident: Incident) -> Iterator[ReportedAlert]:
+    """The alerts that are known by fingerprint, the most frequent first."""
+    known = sorted(incident.alerts.tracked.items(), key=lambda item: (-item[1].fired, item[0]))
+    for fingerprint, alert in known[:_ALERTS_SHOWN]:
+        yield ReportedAlert(
+            fingerprint=fingerprint,
+            title=alert.title,
+            severity=alert.severity,
+            fired=alert.fired,
+            resolved=alert.cleared,
+            firing=alert.firing,
+            first_at=alert.first_at,
+            last_at=alert.last_at,
+            link=alert.link,
+        )
 
 
-def _last(timeline: Sequence[TimelineEvent], kind: type[E]) -> datetime | None:
-    return _first(reversed(timeline), kind)
+def _pages(timeline: Sequence[TimelineEvent]) -> Iterator[ReportedPage]:
+    ends: dict[str, PageDelivered | PageFailed] = {
+        event.key: event for event in timeline if isinstance(event, PageDelivered | PageFailed)
+    }
+    for event in timeline:
+        if not isinstance(event, PageStarted) or event.round > 1:
+            continue
+        end = ends.get(event.key)
+        given_up = isinstance(end, PageFailed) and end.retry_at is None
+        yield ReportedPage(
+            at=event.at,
+            level=event.level,
+            repeat=event.repeat,
+            target=event.target,
+            outcome="delivered"
+            if isinstance(end, PageDelivered)
+            else "failed"
+            if given_up
+            else "not delivered",
+            outcome_at=end.at if end else None,
+            via=end.via if isinstance(end, PageDelivered) else None,
+            reason=end.reason if isinstance(end, PageFailed) else None,
+        )
 
 
-def _between(start: datetime | None, end: datetime | None) -> timedelta | None:
-    return end - start if start and end and start <= end else None
+def _action_items(timeline: Sequence[TimelineEvent]) -> Iterator[ActionItem]:
+    for event in timeline:
+        if isinstance(event, Commented) and (match := _ACTION.match(event.note or "")):
+            yield ActionItem(text=match[1].strip(), by=event.actor, at=event.at)
 
 
-def _seconds(span: timedelta | None) -> float | None:
-    return round(span.total_seconds(), 3) if span is not None else None
-
-
-def _span(span: timedelta | None) -> str:
-    """`1 h 02 min 05 s`; never, for what did not happen."""
-    if span is None:
-        return "never"
-    minutes, seconds = divmod(round(span.total_seconds()), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02} min {seconds:02} s"
-    return f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"
-
-
-def _moment(moment: datetime | None) -> str:
-    return moment.strftime("%Y-%m-%d %H:%M:%S") if moment else ""
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
-    lines += [f"| {' | '.join(_escape(cell) for cell in row)} |" for row in rows]
-    return lines
-
-
-def _escape(text: str) -> str:
-    """Text from outside as one line of Markdown that means nothing but itself."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
-
-
-def _quote(text: str | None) -> str:
-    if not text:
-        return "The report gave none."
-    return "\n".join(f"> {_escape(line)}".rstrip() for line in text.split("\n"))
-
-
-def _address(link: str) -> str:
-    return link.replace("<", "%3C").replace(">", "%3E")
+def _entry(event: TimelineEvent) -> Entry:
+    details = event.model_dump(
+        mode="json", exclude={"at", "actor", "kind", "told", "policy"}, exclude_none=True
+    )
+    return Entry(
+        at=event.at, actor=event.actor, kind=event.kind, text=describe(event), details=details
+    )

@@ -1,0 +1,151 @@
+"""The post-incident report in Markdown, to be read and completed by people."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from core.domain.durations import spoken
+from core.domain.incident.model import Incident
+from core.domain.incident.postmortem import PostIncidentReport, ReportedPage, report_of
+from core.domain.incident.timeline import TimelineEvent
+
+_SPECIAL: Final = re.compile(r"([\\`*_\[\]<>#|])")
+
+_DURATIONS: Final = {
+    "to_first_page": "From opening to first page",
+    "to_acknowledge": "From opening to acknowledgement",
+    "to_mitigate": "From opening to mitigation",
+    "to_resolve": "From opening to resolution",
+    "from_start_to_open": "From start to opening",
+    "from_start_to_acknowledge": "From start to acknowledgement",
+    "from_start_to_mitigate": "From start to mitigation",
+    "from_start_to_resolve": "From start to resolution",
+}
+
+
+def as_markdown(incident: Incident, timeline: Sequence[TimelineEvent]) -> bytes:
+    """The report in UTF-8 Markdown; everything that people and sources wrote is escaped."""
+    report = report_of(incident, timeline)
+    lines = [f"# Post-incident report: {_escape(report.title)}", ""]
+    lines += _table(("", ""), _facts(report))
+    lines += ["", "## Summary", "", _quote(report.summary)]
+    lines += ["", "## Impact", "", _escape(report.impact)]
+    lines += ["", "## How long it took", "", *_table(("", ""), _durations(report))]
+    lines += ["", "## Who did what", "", *_people(report.people)]
+    if report.alerts:
+        lines += ["", "## Alerts", "", *_alerts(report)]
+    lines += ["", "## Escalations and pages", "", *_pages(report)]
+    lines += ["", "## Timeline", ""]
+    entries = [(_moment(entry.at), entry.actor, entry.text) for entry in report.timeline]
+    lines += _table(("Time (UTC)", "Who", "What"), entries)
+    if report.links:
+        lines += ["", "## Links", "", *(f"- <{_address(link)}>" for link in report.links)]
+    items = [f"- [ ] {_escape(item.text)} ({_escape(item.by)})" for item in report.action_items]
+    lines += ["", "## Action items", "", *(items or ["- [ ] To be agreed"]), ""]
+    return "\n".join(lines).encode()
+
+
+def _facts(report: PostIncidentReport) -> Iterator[tuple[str, str]]:
+    moments, metrics = report.metrics.moments, report.metrics
+    facts = {
+        "Incident": report.incident_id,
+        "Follows": report.previous,
+        "Status": f"{report.status} ({report.close_reason})"
+        if report.close_reason
+        else report.status.value,
+        "Severity": report.severity.value,
+        "Service": report.service,
+        "Source": report.source,
+        "Reported by": report.reporter,
+        "Commander": report.commander,
+        "Assignee": report.assignee,
+        "Started": _moment(moments.started),
+        "Opened": _moment(moments.opened),
+        "Mitigated": _moment(moments.mitigated),
+        "Resolved": _moment(moments.resolved),
+        "Closed": _moment(moments.closed),
+        "Reopened": f"{metrics.reopened:,} times" if metrics.reopened else None,
+        "Document": report.document,
+    }
+    yield from ((name, value) for name, value in facts.items() if value)
+    yield from sorted(report.labels.items())
+
+
+def _durations(report: PostIncidentReport) -> Iterator[tuple[str, str]]:
+    for field, name in _DURATIONS.items():
+        seconds = getattr(report.metrics.durations, field)
+        if field.startswith("from_start") and report.metrics.moments.started is None:
+            continue
+        yield name, spoken(seconds) if seconds is not None else "never"
+
+
+def _people(people: Mapping[str, Sequence[str]]) -> list[str]:
+    if not people:
+        return ["Nobody did anything by hand."]
+    return [f"- **{_escape(actor)}**: {_escape('; '.join(done))}" for actor, done in people.items()]
+
+
+def _alerts(report: PostIncidentReport) -> list[str]:
+    rows = [
+        (
+            alert.title,
+            alert.severity.value,
+            f"{alert.fired:,}",
+            _moment(alert.first_at),
+            _moment(alert.last_at),
+            "firing" if alert.firing else "resolved",
+        )
+        for alert in report.alerts
+    ]
+    lines = _table(("Alert", "Severity", "Fired", "First", "Last", "Now"), rows)
+    others = report.metrics.distinct_alerts - len(rows)
+    return [*lines, "", f"And {others:,} more."] if others > 0 else lines
+
+
+def _pages(report: PostIncidentReport) -> list[str]:
+    if not report.pages:
+        return ["Nobody was paged."]
+    rows = [
+        (
+            _moment(page.at),
+            f"{page.level}" + (f" (repeat {page.repeat})" if page.repeat > 1 else ""),
+            page.target,
+            _outcome(page),
+        )
+        for page in report.pages
+    ]
+    return _table(("Time (UTC)", "Level", "Target", "Outcome"), rows)
+
+
+def _outcome(page: ReportedPage) -> str:
+    via = f" through {page.via}" if page.via else ""
+    reason = f": {page.reason}" if page.reason else ""
+    return f"{page.outcome}{via}{reason}"
+
+
+def _moment(moment: datetime | None) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M:%S") if moment else ""
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    lines += [f"| {' | '.join(_escape(cell) for cell in row)} |" for row in rows]
+    return lines
+
+
+def _escape(text: str) -> str:
+    """Text from outside as one line of Markdown that means nothing but itself."""
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+
+
+def _quote(text: str | None) -> str:
+    if not text:
+        return "None was given."
+    return "\n".join(f"> {_escape(line)}".rstrip() for line in text.split("\n"))
+
+
+def _address(link: str) -> str:
+    return link.replace("<", "%3C").replace(">", "%3E")
