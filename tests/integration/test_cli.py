@@ -160,6 +160,7 @@ def test_routes_check_lists_the_shipped_table(tidegate: Tidegate) -> None:
     assert [route["name"] for route in result.json["routes"]] == [
         "incident-report",
         "incident-event",
+        "alert",
     ]
 
 

@@ -43,6 +43,7 @@ def test_the_shipped_file_loads_and_its_schema_accepts_it() -> None:
     assert [route.name for route in load_routes(SHIPPED).routes] == [
         "incident-report",
         "incident-event",
+        "alert",
     ]
     jsonschema.Draft202012Validator.check_schema(schema())
     jsonschema.validate(yaml.safe_load(SHIPPED.read_text()), schema())

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from core import bootstrap
+from core.domain.alert import ALERT
 from core.domain.event import DOCUMENT_CREATED, Event
 from core.domain.identity import workflow_id
 from core.domain.routing import (
@@ -235,3 +236,60 @@ def test_as_shipped_reports_by_message_meet_in_the_incident_of_their_subject(
     event = Event(id="1", source="/checks", type=type, subject=subject, key="ce:/checks#1")
     found = shipped.child(event)
     assert (found.route, found.id) == ("incident-event", f"incident:/checks:{last}")
+
+
+def alert(**data: object) -> Event:
+    return Event(id="1", source="/am", type=ALERT, key="ce:/am#1", data={"version": 1, **data})
+
+
+@pytest.mark.parametrize(
+    ("data", "id"),
+    [
+        ({"key": "5f2e", "source": "alertmanager"}, "incident:alertmanager:5f2e"),
+        ({"key": "5f2e"}, "incident:/am:5f2e"),
+        ({"key": 7, "source": ""}, "incident:/am:7"),
+    ],
+)
+def test_as_shipped_an_alert_goes_to_the_incident_of_its_source_and_key(
+    shipped: WorkflowRouter, data: dict[str, object], id: str
+) -> None:
+    found = shipped.child(alert(**data))
+    assert (found.route, found.id, found.signal) == ("alert", id, "event")
+
+
+@pytest.mark.parametrize("key", ["", None, [], {"a": 1}])
+def test_as_shipped_an_alert_without_a_key_belongs_to_no_incident(
+    shipped: WorkflowRouter, key: object
+) -> None:
+    with pytest.raises(InvalidChildId, match="child_id of route alert"):
+        shipped.child(alert(key=key, source="alertmanager"))
+
+
+def test_as_shipped_an_alert_that_is_no_object_belongs_to_no_incident(
+    shipped: WorkflowRouter,
+) -> None:
+    event = Event(id="1", source="/am", type=ALERT, key="ce:/am#1", data="firing")
+    with pytest.raises(InvalidChildId):
+        shipped.child(event)
+
+
+def test_alerts_are_grouped_by_what_the_template_names() -> None:
+    """And an alert that does not have it is refused, not grouped with all others like it."""
+    table = RoutingTable.model_validate(
+        {
+            "version": 1,
+            "routes": [
+                {
+                    "name": "alert",
+                    "match": {"exact": {"type": ALERT}},
+                    "workflow": "Incident",
+                    "task_queue": "incidents",
+                    "child_id": "incident:{data.labels.cluster}:{data.labels.alertname}",
+                }
+            ],
+        }
+    )
+    labels = {"cluster": "eu", "alertname": "Down"}
+    assert WorkflowRouter(table).child(alert(key="1", labels=labels)).id == "incident:eu:Down"
+    with pytest.raises(InvalidChildId, match="labels.alertname"):
+        WorkflowRouter(table).child(alert(key="1", labels={"cluster": "eu"}))
