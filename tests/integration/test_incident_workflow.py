@@ -552,6 +552,19 @@ async def test_acknowledging_calls_off_what_is_still_on_its_way(
         await handle.result()
 
 
+async def test_a_page_that_cannot_be_stopped_any_more_is_told(house: House) -> None:
+    house.pager.answering.clear()
+    async with house.working():
+        handle = await house.start(house.upload(json.dumps(REPORT)))
+        await until(lambda: house.pager.attempts == 1)
+        await command(handle, UPDATE_ACKNOWLEDGE, "c1")
+        house.pager.answering.set()
+        await until(says(handle, "Page delivered"))
+        assert len(house.pager.delivered) == 1
+        await command(handle, UPDATE_RESOLVE, "c2")
+        await handle.result()
+
+
 async def test_an_incident_without_targets_says_so(
     house: House, server: WorkflowEnvironment
 ) -> None:

@@ -23,7 +23,7 @@ class Page(Record):
 
 
 class CallOff(Record):
-    """Cancel what runs under these keys; what has ended already stays ended."""
+    """Cancel what runs under these keys; what has ended, or cannot be stopped, still counts."""
 
     keys: tuple[str, ...]
 

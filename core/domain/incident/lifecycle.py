@@ -111,7 +111,7 @@ def _events(incident: Incident, given: Input, now: datetime) -> Iterable[Timelin
         case PageSettled():
             return _page_settled(incident, given, now)
         case ReportSettled():
-            return _report_settled(given, now)
+            return _report_settled(incident, given, now)
         case Close():
             return [Closed(at=now)] if is_finished(incident) else []
         case Remark():
@@ -200,17 +200,21 @@ def _wake(incident: Incident, now: datetime) -> list[TimelineEvent]:
 
 def _page_settled(incident: Incident, given: PageSettled, now: datetime) -> list[TimelineEvent]:
     page = incident.pages.get(given.key)
-    if page is None or page.status is not PageStatus.SENDING:
+    if page is None or page.status not in (PageStatus.SENDING, PageStatus.CALLED_OFF):
         return []
-    if given.failure is not None:
-        return [paging.failed(given.key, page, given.failure, now)]
-    return [PageDelivered(at=now, key=given.key, level=page.level, target=page.target)]
+    if given.failure is None:  # perhaps although it was called off: it cannot be taken back
+        return [PageDelivered(at=now, key=given.key, level=page.level, target=page.target)]
+    if page.status is PageStatus.CALLED_OFF:
+        return []
+    return [paging.failed(given.key, page, given.failure, now)]
 
 
-def _report_settled(given: ReportSettled, now: datetime) -> list[TimelineEvent]:
-    if given.failure is not None:
-        return [ReportNotWritten(at=now, resolved_at=given.resolved_at, reason=given.failure)]
-    return [ReportWritten(at=now, resolved_at=given.resolved_at, uris=given.uris)]
+def _report_settled(incident: Incident, given: ReportSettled, now: datetime) -> list[TimelineEvent]:
+    if given.failure is None:
+        return [ReportWritten(at=now, resolved_at=given.resolved_at, uris=given.uris)]
+    if given.resolved_at != incident.resolved_at:
+        return []  # called off: the incident was opened again
+    return [ReportNotWritten(at=now, resolved_at=given.resolved_at, reason=given.failure)]
 
 
 def _effects(after: Incident, events: Iterable[TimelineEvent]) -> Iterable[Effect]:

@@ -23,6 +23,7 @@ from core.domain.incident.timeline import (
 )
 
 FORMAT: Final = "tidegate.post-incident-report/1"
+_FROM_BEGINNING: Final = "from_beginning_to_resolve"
 _SPECIAL: Final = re.compile(r"([\\`*_\[\]<>#|])")
 E = TypeVar("E")
 
@@ -54,6 +55,7 @@ def as_markdown(incident: Incident, timeline: Sequence[TimelineEvent]) -> bytes:
     spans = [
         (name.replace("_", " ").capitalize(), _span(span))
         for name, span in _durations(incident, timeline).items()
+        if span is not None or name != _FROM_BEGINNING
     ]
     lines += ["", "## How long it took", "", *_table(("", ""), spans)]
     lines += ["", "## Who did what", "", *_people(timeline)]
@@ -94,7 +96,7 @@ def _durations(
         "to_first_page": _between(opened, _first(timeline, PageDelivered)),
         "to_acknowledge": _between(opened, _first(timeline, Acknowledged)),
         "to_resolve": _between(opened, resolved),
-        "from_beginning_to_resolve": _between(began, resolved),
+        _FROM_BEGINNING: _between(began, resolved),
     }
 
 
