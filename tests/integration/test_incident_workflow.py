@@ -12,7 +12,6 @@ import itertools
 import json
 import os
 import re
-import shutil
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -53,6 +52,7 @@ from core.domain.event import DOCUMENT_CREATED, MESSAGE, DocumentRef, Event
 from core.errors import NotificationFailed, StoreUnavailable
 from core.ports.notifier import Notification
 from core.quarantine import Quarantine
+from infra.local.processes import program
 from workers import runtime
 from workers.incident.activities import IncidentActivities, target_name
 from workers.incident.workflows import IncidentWorkflow
@@ -177,7 +177,7 @@ class House:
 @pytest.fixture(scope="module")
 async def server() -> AsyncIterator[WorkflowEnvironment]:
     async with await WorkflowEnvironment.start_time_skipping(
-        test_server_existing_path=shutil.which("temporal-test-server"),
+        test_server_existing_path=program("temporal-test-server"),
         data_converter=data_converter(),
     ) as environment:
         # This server has no way to list them, so `register_search_attributes` cannot be used.
