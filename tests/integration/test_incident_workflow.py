@@ -45,6 +45,7 @@ from core.contracts import (
     QUERY_TIMELINE,
     SEARCH_ATTRIBUTES,
     SIGNAL_EVENT,
+    STATUS_ATTRIBUTE,
     UPDATE_ACKNOWLEDGE,
     UPDATE_RESOLVE,
 )
@@ -331,8 +332,10 @@ async def test_a_missed_acknowledgement_escalates_once(
 
         await server.sleep(86_400)
         assert len(house.pager.delivered) == 2
-        await command(handle, UPDATE_RESOLVE, "c1")
+        await command(handle, UPDATE_ACKNOWLEDGE, "c1")
+        await command(handle, UPDATE_RESOLVE, "c2")
         await handle.result()
+    assert await published(handle) == ["open", "acknowledged", "resolved", "closed"]
 
 
 async def test_an_acknowledged_incident_does_not_escalate(
@@ -651,12 +654,18 @@ async def test_status_severity_and_service_can_be_searched_for(dev_house: House)
         await command(handle, UPDATE_RESOLVE, "c1")
         await handle.result()
         await until(is_found(dev_house.client, handle.id, "closed"))
-    changes = [
-        event
+    # Never again for what stays the same.
+    assert await published(handle) == ["open", "resolved", "closed"]
+
+
+async def published(handle: WorkflowHandle[Any, Any]) -> list[str]:
+    """The status in each upsert of search attributes."""
+    upserts = [
+        event.upsert_workflow_search_attributes_event_attributes.search_attributes.indexed_fields
         for event in (await handle.fetch_history()).events
         if event.event_type == EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES
     ]
-    assert len(changes) == 3  # open, resolved, closed: never again for what stays the same
+    return [json.loads(fields[STATUS_ATTRIBUTE].data) for fields in upserts]
 
 
 def is_found(client: Client, id: str, status: str) -> Callable[[], Awaitable[bool]]:
