@@ -160,11 +160,13 @@ async def _try_connect(plan: Plan, settings: Settings, telemetry: Runtime) -> Cl
             raise SettingsError(error.message, fix=fix) from error
         raise
     if plan.search_attributes:
-        await _check_search_attributes(client)
+        await check_search_attributes(client)
     return client
 
 
-async def _check_search_attributes(client: Client) -> None:
+async def check_search_attributes(client: Client) -> None:
+    """Raises `ConfigurationError` when some are missing: setting one would then fail every workflow
+    task. A worker that may not ask goes on, with a warning."""
     try:
         missing = await temporal_admin.missing_search_attributes(client)
     except TemporalUnavailable as error:

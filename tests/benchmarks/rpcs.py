@@ -145,11 +145,11 @@ def measure(folder: Path, *, quick: bool) -> list[Figure]:
         with _counted(proxy) as again:
             settled(handler(many, context()))
     return [
-        _exactly_one("one event per invocation", alone, count),
+        _exactly_one("one by one", alone, count),
         _exactly_one(f"a batch of {count}", together, count),
-        _exactly_one("the same batch again", again, count),
+        _exactly_one("again", again, count),
         Figure(
-            what="connecting, once a process",
+            what="to connect, once",
             against="",
             unit="calls",
             ours=connecting[0] - 1,
@@ -170,8 +170,8 @@ def _exactly_one(what: str, calls: list[int], count: int) -> Figure:
     per_event: Any = calls[0] / count
     return Figure(
         what=what,
-        against="the wire",
-        unit="calls/event",
+        against="",
+        unit="per event",
         ours=per_event,
         at_most=1.0,
         at_least=1.0,

@@ -91,20 +91,16 @@ def measure(folder: Path, *, quick: bool) -> list[Figure]:
             rounds,
         )
         for name, against, at_most in (
-            ("client", "import temporalio.client", 1.5),
+            ("client", "temporalio.client", 1.5),
             ("boto3", "boto3 handler", 1.2),
         ):
-            found += _figures(
-                "import the listener", against, samples["ours"], samples[name], at_most
-            )
+            found += _figures("import", against, samples["ours"], samples[name], at_most)
         first: dict[str, Callable[[], Sample]] = {
             "bare": lambda: fresh(_FIRST_BARE, env, json.dumps(_wire())),
             "ours": lambda: fresh(_FIRST_EVENT, env, json.dumps(batch([notification()]))),
         }
         samples = take_turns(first, rounds)
-        found += _figures(
-            "to the first start", "import and start", samples["ours"], samples["bare"]
-        )
+        found += _figures("to the first start", "bare client", samples["ours"], samples["bare"])
     return found
 
 
@@ -155,7 +151,7 @@ def _figures(
             unit=unit,
             at_most=at_most,
         )
-        for column, measure, unit in ((0, "time", "ms"), (1, "peak memory", "MiB"))
+        for column, measure, unit in ((0, "time", "ms"), (1, "peak", "MiB"))
     ]
 
 

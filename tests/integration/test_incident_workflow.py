@@ -12,7 +12,6 @@ import itertools
 import json
 import os
 import re
-import shutil
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -46,6 +45,7 @@ from core.contracts import (
     QUERY_TIMELINE,
     SEARCH_ATTRIBUTES,
     SIGNAL_EVENT,
+    STATUS_ATTRIBUTE,
     UPDATE_ACKNOWLEDGE,
     UPDATE_RESOLVE,
 )
@@ -53,6 +53,7 @@ from core.domain.event import DOCUMENT_CREATED, MESSAGE, DocumentRef, Event
 from core.errors import NotificationFailed, StoreUnavailable
 from core.ports.notifier import Notification
 from core.quarantine import Quarantine
+from infra.local.processes import program
 from workers import runtime
 from workers.incident.activities import IncidentActivities, target_name
 from workers.incident.workflows import IncidentWorkflow
@@ -177,7 +178,7 @@ class House:
 @pytest.fixture(scope="module")
 async def server() -> AsyncIterator[WorkflowEnvironment]:
     async with await WorkflowEnvironment.start_time_skipping(
-        test_server_existing_path=shutil.which("temporal-test-server"),
+        test_server_existing_path=program("temporal-test-server"),
         data_converter=data_converter(),
     ) as environment:
         # This server has no way to list them, so `register_search_attributes` cannot be used.
@@ -331,8 +332,10 @@ async def test_a_missed_acknowledgement_escalates_once(
 
         await server.sleep(86_400)
         assert len(house.pager.delivered) == 2
-        await command(handle, UPDATE_RESOLVE, "c1")
+        await command(handle, UPDATE_ACKNOWLEDGE, "c1")
+        await command(handle, UPDATE_RESOLVE, "c2")
         await handle.result()
+    assert await published(handle) == ["open", "acknowledged", "resolved", "closed"]
 
 
 async def test_an_acknowledged_incident_does_not_escalate(
@@ -552,6 +555,19 @@ async def test_acknowledging_calls_off_what_is_still_on_its_way(
         await handle.result()
 
 
+async def test_a_page_that_cannot_be_stopped_any_more_is_told(house: House) -> None:
+    house.pager.answering.clear()
+    async with house.working():
+        handle = await house.start(house.upload(json.dumps(REPORT)))
+        await until(lambda: house.pager.attempts == 1)
+        await command(handle, UPDATE_ACKNOWLEDGE, "c1")
+        house.pager.answering.set()
+        await until(says(handle, "Page delivered"))
+        assert len(house.pager.delivered) == 1
+        await command(handle, UPDATE_RESOLVE, "c2")
+        await handle.result()
+
+
 async def test_an_incident_without_targets_says_so(
     house: House, server: WorkflowEnvironment
 ) -> None:
@@ -638,12 +654,18 @@ async def test_status_severity_and_service_can_be_searched_for(dev_house: House)
         await command(handle, UPDATE_RESOLVE, "c1")
         await handle.result()
         await until(is_found(dev_house.client, handle.id, "closed"))
-    changes = [
-        event
+    # Never again for what stays the same.
+    assert await published(handle) == ["open", "resolved", "closed"]
+
+
+async def published(handle: WorkflowHandle[Any, Any]) -> list[str]:
+    """The status in each upsert of search attributes."""
+    upserts = [
+        event.upsert_workflow_search_attributes_event_attributes.search_attributes.indexed_fields
         for event in (await handle.fetch_history()).events
         if event.event_type == EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES
     ]
-    assert len(changes) == 3  # open, resolved, closed: never again for what stays the same
+    return [json.loads(fields[STATUS_ATTRIBUTE].data) for fields in upserts]
 
 
 def is_found(client: Client, id: str, status: str) -> Callable[[], Awaitable[bool]]:

@@ -44,8 +44,12 @@ def test_the_documented_defaults_are_the_settings_own() -> None:
             assert said == f"{default:g}" if isinstance(default, float) else said == str(default)
 
 
-def kinds(base: type) -> list[type]:
-    return [base, *(kind for child in base.__subclasses__() for kind in kinds(child))]
+def kinds(base: type[object]) -> list[type[object]]:
+    """A class and all classes below it."""
+    found: list[type[object]] = [base]
+    for child in base.__subclasses__():
+        found += kinds(child)
+    return found
 
 
 @pytest.mark.parametrize("code", sorted({kind.__name__ for kind in kinds(errors.TidegateError)}))

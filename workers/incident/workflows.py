@@ -64,12 +64,15 @@ _AT_ONCE: Final[Any] = {
     "retry_policy": RetryPolicy(maximum_attempts=1),
 }
 """For a first try without a hop to the server; what it cannot do, a visible activity retries."""
+_TO_ITS_END: Final = workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
+"""A page that is on the wire when it is called off may still arrive: then the timeline tells it."""
 _UNTIL_DONE: Final[Any] = {
     "start_to_close_timeout": timedelta(seconds=60),
     "retry_policy": RetryPolicy(maximum_interval=timedelta(seconds=60)),
 }
 _ONE_ROUND: Final[Any] = {
     "start_to_close_timeout": timedelta(seconds=45),
+    "cancellation_type": _TO_ITS_END,
     "retry_policy": RetryPolicy(initial_interval=timedelta(seconds=2), maximum_attempts=3),
 }
 """A page that fails its round is noted and tried again by the domain's own schedule."""
@@ -262,7 +265,7 @@ class IncidentWorkflow:
                         self._write_report(effect)
                 case CallOff():
                     for key in effect.keys:
-                        if handle := self._running.pop(key, None):
+                        if handle := self._running.get(key):
                             handle.cancel()
 
     def _page(self, page: Page) -> None:
@@ -270,9 +273,8 @@ class IncidentWorkflow:
         self._running[page.key] = handle
 
         async def watch() -> None:
-            failure = await _failure(handle)
-            if self._is_over(page.key, handle):
-                self._take(PageSettled(key=page.key, failure=failure))
+            failure = await self._ending(page.key, handle)
+            self._take(PageSettled(key=page.key, failure=failure))
 
         self._watch(watch())
 
@@ -286,19 +288,24 @@ class IncidentWorkflow:
         self._running[REPORT_KEY] = handle
 
         async def watch() -> None:
-            failure = await _failure(handle)
-            if self._is_over(REPORT_KEY, handle):
-                uris = () if failure else tuple(handle.result())
-                self._take(ReportSettled(as_of=report.as_of, uris=uris, failure=failure))
+            failure = await self._ending(REPORT_KEY, handle)
+            uris = () if failure else tuple(handle.result())
+            self._take(ReportSettled(as_of=report.as_of, uris=uris, failure=failure))
 
         self._watch(watch())
 
-    def _is_over(self, key: str, handle: workflow.ActivityHandle[Any]) -> bool:
-        """Whether an activity that ended was still wanted; it does not run any more."""
-        if self._running.get(key) is not handle:
-            return False
-        del self._running[key]
-        return True
+    async def _ending(self, key: str, handle: workflow.ActivityHandle[Any]) -> str | None:
+        """Wait for an activity to end; why it failed, in a line, or None when it did not."""
+        try:
+            await handle
+        except ActivityError as error:
+            cause = error.cause or error
+            said = cause.message if isinstance(cause, ApplicationError) else str(cause)
+            return shortened(str(one_line(said)), _REASON_CHARS) or type(cause).__name__
+        finally:
+            if self._running.get(key) is handle:  # and not the next one under this key
+                del self._running[key]
+        return None
 
     def _watch(self, work: Coroutine[Any, Any, None]) -> None:
         """Run beside the main loop, which raises what this raises."""
@@ -362,17 +369,6 @@ def _permanent(error: FailureError) -> ApplicationError | None:
     """The failure of an activity that is not to be retried; a local one's comes unwrapped."""
     cause = error.cause if isinstance(error, ActivityError) else error
     return cause if isinstance(cause, ApplicationError) and cause.non_retryable else None
-
-
-async def _failure(handle: workflow.ActivityHandle[Any]) -> str | None:
-    """Why an activity failed, in a line; None when it did not."""
-    try:
-        await handle
-    except ActivityError as error:
-        cause = error.cause or error
-        said = cause.message if isinstance(cause, ApplicationError) else str(cause)
-        return shortened(str(one_line(said)), _REASON_CHARS) or type(cause).__name__
-    return None
 
 
 def _final(code: str, message: str) -> ApplicationError:

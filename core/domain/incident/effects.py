@@ -13,6 +13,9 @@ REPORT_KEY = "report"
 """Under this key the writing of the report can be called off; pages go by their own keys."""
 
 
+News = Literal["acknowledged", "resolved"]
+
+
 class Page(Record):
     """Tell one target, or the first of its fallbacks that can be reached when it cannot.
 
@@ -35,14 +38,14 @@ class FollowUp(Record):
     """Tell targets that took a page how it goes on. Only channels with a `dedup_key` need it; it
     need not be recorded, and nobody is woken by it."""
 
-    what: Literal["acknowledged", "resolved"]
+    what: News
     targets: tuple[str, ...]
     dedup_key: str
     title: str
 
 
 class CallOff(Record):
-    """Cancel what runs under these keys; what has ended already stays ended."""
+    """Cancel what runs under these keys; what has ended, or cannot be stopped, still counts."""
 
     keys: tuple[str, ...]
 

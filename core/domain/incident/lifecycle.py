@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import reduce
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from core.domain.incident import aging, alerting, closing, commanding, opening, paging
 from core.domain.incident.commands import Command
@@ -30,6 +30,7 @@ from core.domain.incident.effects import (
     CallOff,
     Effect,
     FollowUp,
+    News,
     StartNew,
     WriteReport,
 )
@@ -109,22 +110,24 @@ def _events(incident: Incident, given: Input, now: datetime) -> list[TimelineEve
 
 def _page_settled(incident: Incident, given: PageSettled, now: datetime) -> list[TimelineEvent]:
     page = incident.pages.get(given.key)
-    if page is None or page.status is not PageStatus.SENDING:
+    if page is None or page.status not in (PageStatus.SENDING, PageStatus.CALLED_OFF):
         return []
-    if given.failure is not None:
-        return [paging.failed(given.key, page, given.failure, now)]
-    via = given.via if given.via != page.target else None
-    return [
-        PageDelivered(at=now, key=given.key, level=page.level, target=page.target, via=via),
-    ]
+    if given.failure is None:  # perhaps although it was called off: it cannot be taken back
+        via = given.via if given.via != page.target else None
+        return [PageDelivered(at=now, key=given.key, level=page.level, target=page.target, via=via)]
+    if page.status is PageStatus.CALLED_OFF:
+        return []
+    return [paging.failed(given.key, page, given.failure, now)]
 
 
 def _report_settled(incident: Incident, given: ReportSettled, now: datetime) -> list[TimelineEvent]:
     if incident.reported == given.as_of:
         return []
-    if given.failure is not None:
-        return [ReportNotWritten(at=now, as_of=given.as_of, reason=given.failure)]
-    return [ReportWritten(at=now, as_of=given.as_of, uris=given.uris)]
+    if given.failure is None:
+        return [ReportWritten(at=now, as_of=given.as_of, uris=given.uris)]
+    if given.as_of != incident.report_wanted:
+        return []  # called off: the incident was opened again, or there was more to report
+    return [ReportNotWritten(at=now, as_of=given.as_of, reason=given.failure)]
 
 
 def _effects(before: Incident, events: Sequence[TimelineEvent]) -> Iterable[Effect]:
@@ -138,14 +141,18 @@ def _effects(before: Incident, events: Sequence[TimelineEvent]) -> Iterable[Effe
         match event:
             case PageStarted() if after.pages[event.key].status is PageStatus.SENDING:
                 yield paging.page_for(after, event)
-            case Acknowledged():
-                yield from _follow_up(after, "acknowledged")
+            case PageDelivered() if news := _news(after.status):
+                # It arrived too late to be called off.
+                yield _follow_up(after, news, (event.via or event.target,))
+            case Acknowledged() if after.reached:
+                yield _follow_up(after, "acknowledged", after.reached)
             case Resolved():
-                yield from _follow_up(after, "resolved")
+                if after.reached:
+                    yield _follow_up(after, "resolved", after.reached)
                 yield WriteReport(as_of=event.at)
             case Closed():
-                if before.status is not Status.RESOLVED:
-                    yield from _follow_up(after, "resolved")
+                if after.reached and before.status is not Status.RESOLVED:
+                    yield _follow_up(after, "resolved", after.reached)
                 if event.report:
                     yield WriteReport(as_of=event.at)
             case Succeeded():
@@ -157,8 +164,12 @@ def _unsays_report(event: TimelineEvent) -> bool:
     return isinstance(event, Reopened) or (isinstance(event, Closed) and event.report)
 
 
-def _follow_up(incident: Incident, what: Literal["acknowledged", "resolved"]) -> Iterable[FollowUp]:
-    if incident.reached:
-        yield FollowUp(
-            what=what, targets=incident.reached, dedup_key=incident.id, title=incident.title
-        )
+def _news(status: Status) -> News | None:
+    """What somebody who was paged only now does not know yet."""
+    if status in (Status.ACKNOWLEDGED, Status.MITIGATED):
+        return "acknowledged"
+    return "resolved" if status in (Status.RESOLVED, Status.CLOSED) else None
+
+
+def _follow_up(incident: Incident, what: News, targets: tuple[str, ...]) -> FollowUp:
+    return FollowUp(what=what, targets=targets, dedup_key=incident.id, title=incident.title)

@@ -174,6 +174,14 @@ def test_an_acknowledgement_ends_the_wait_and_calls_off_every_page_under_way() -
     assert deadline(life.incident) is None
 
 
+def test_a_page_that_arrives_although_it_was_called_off_is_told() -> None:
+    life = acknowledged()
+    [key] = life.incident.pages
+    assert life.give(PageSettled(key=key, failure="cancelled")) == ([], [])
+    life.give(PageSettled(key=key))
+    assert life.incident.pages[key].status is PageStatus.DELIVERED
+
+
 def test_a_delivered_page_is_not_called_off() -> None:
     life = opened()
     [key] = life.incident.pages
