@@ -36,7 +36,7 @@ _LOG.addHandler(logging.NullHandler())
 
 
 class AppriseNotifier:
-    """A `Notifier` whose targets are apprise URLs.
+    """Reaches apprise URLs.
 
     A call takes at most `timeout` seconds. A channel that hangs longer keeps its thread until it
     gives up; the threads are this notifier's own, so that it starves nothing else.
@@ -47,12 +47,12 @@ class AppriseNotifier:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="notify")
 
     async def notify(self, notification: Notification, targets: Sequence[str]) -> None:
-        results = await asyncio.gather(*(self._deliver(notification, url) for url in targets))
+        results = await asyncio.gather(*(self.deliver(notification, url) for url in targets))
         failures = [failure for failure in results if failure]
         if failures:
             raise NotificationFailed(f"page {notification.key}: {'; '.join(failures)}")
 
-    async def _deliver(self, notification: Notification, url: str) -> str | None:
+    async def deliver(self, notification: Notification, url: str) -> str | None:
         """None when the target took it, else which target did not and why, without secrets."""
         loop = asyncio.get_running_loop()
         sending = loop.run_in_executor(self._threads, _send, notification, url, self._timeout)

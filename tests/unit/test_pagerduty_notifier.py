@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from core.adapters.channel_notifier import ChannelNotifier
+from core.adapters.pagerduty_notifier import dedup_key, event
+from core.domain.incident.severity import Severity, severity_of
+from core.errors import NotificationFailed, TransientError
+from core.ports.notifier import Notification, NotificationKind, Target, TargetKind
+from tests.support.web import Site, serving
+
+ROUTING_KEY = "0123456789abcdef0123456789abcdef"
+DUTY = Target(name="duty", kind=TargetKind.PAGERDUTY, address=ROUTING_KEY)
+PAGE = Notification(
+    key="incident:a/level-1/repeat-1/duty",
+    title="[HIGH] Checkout",
+    body="Payments fail.",
+    severity="high",
+    incident_id="incident:a",
+    dedup_key="incident:a",
+)
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with serving() as site:
+        site.status, site.says = 202, '{"status":"success"}'
+        yield site
+
+
+async def notify(site: Site, notification: Notification) -> None:
+    await ChannelNotifier(pagerduty=site.url("/v2/enqueue")).notify(notification, [DUTY])
+
+
+async def test_a_page_triggers(site: Site) -> None:
+    await notify(site, PAGE)
+    assert [path for path, _, _ in site.got] == ["/v2/enqueue"]
+    assert site.bodies() == [
+        {
+            "routing_key": ROUTING_KEY,
+            "event_action": "trigger",
+            "dedup_key": "incident:a",
+            "client": "Tidegate",
+            "payload": {
+                "summary": "[HIGH] Checkout",
+                "source": "incident:a",
+                "severity": "error",
+                "custom_details": {
+                    "incident_id": "incident:a",
+                    "page": "incident:a/level-1/repeat-1/duty",
+                    "severity": "high",
+                    "body": "Payments fail.",
+                },
+            },
+        }
+    ]
+
+
+async def test_what_follows_goes_to_the_same_incident_of_pagerduty(site: Site) -> None:
+    for kind in NotificationKind:
+        await notify(site, replace(PAGE, kind=kind, key=f"incident:a/{kind}"))
+    assert [(b["event_action"], b["dedup_key"]) for b in site.bodies()] == [
+        ("trigger", "incident:a"),
+        ("acknowledge", "incident:a"),
+        ("resolve", "incident:a"),
+    ]
+    assert ["payload" in body for body in site.bodies()] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ("critical", "critical"),
+        ("high", "error"),
+        ("medium", "warning"),
+        ("low", "info"),
+        ("info", "info"),
+        ("another", "info"),
+    ],
+)
+def test_severities_are_told_in_pagerdutys_words(ours: str, theirs: str) -> None:
+    assert event(replace(PAGE, severity=ours), "k")["payload"]["severity"] == theirs
+
+
+def test_what_pagerduty_has_a_word_for_comes_back_as_the_same_severity() -> None:
+    for severity in set(Severity) - {Severity.LOW}:
+        told = event(replace(PAGE, severity=severity.value), "k")["payload"]["severity"]
+        assert severity_of(told, "pagerduty") is severity
+
+
+@pytest.mark.parametrize("length", [1, 254, 255])
+def test_a_dedup_key_that_fits_is_kept(length: int) -> None:
+    assert dedup_key("k" * length) == "k" * length
+
+
+def test_a_longer_dedup_key_fits_and_stays_its_own() -> None:
+    one, other = dedup_key("k" * 256), dedup_key("k" * 257)
+    assert len(one) == len(other) == 255
+    assert one != other
+
+
+def test_a_summary_is_never_longer_than_pagerduty_takes() -> None:
+    assert len(event(replace(PAGE, title="t" * 5000), "k")["payload"]["summary"]) == 1024
+    assert event(replace(PAGE, title=""), "k")["payload"]["summary"]
+
+
+@pytest.mark.parametrize("status", [400, 429, 500, 503])
+async def test_what_is_not_taken_fails_with_the_targets_name_and_may_work_later(
+    site: Site, status: int
+) -> None:
+    site.status = status
+    site.says = f'{{"message":"Event object is invalid","errors":["{ROUTING_KEY} is not known"]}}'
+    with pytest.raises(NotificationFailed) as failed:
+        await notify(site, PAGE)
+    assert isinstance(failed.value, TransientError)
+    assert f"duty: http://127.0.0.1:{site.port} answered {status}" in str(failed.value)
+    assert "*** is not known" in str(failed.value)
+    assert ROUTING_KEY not in str(failed.value)
+
+
+async def test_a_service_that_hangs_costs_no_more_than_the_time_allowed(site: Site) -> None:
+    site.answering.clear()
+    with pytest.raises(NotificationFailed, match=r"did not answer within 0\.3 s"):
+        await ChannelNotifier(timeout=0.3, pagerduty=site.url()).notify(PAGE, [DUTY])
