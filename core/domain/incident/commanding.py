@@ -158,9 +158,10 @@ def _is_for(incident: Incident, command: Command) -> bool:
 
 def _instead(incident: Incident, command: Command) -> str:
     if incident.status is Status.CLOSED:
+        nothing = "nothing is possible any more"
         if isinstance(command, Reopen):
-            return f"report a new one that names {incident.id} as the one it follows"
-        return "nothing is possible any more"
+            return f"{nothing} but to report a new one that names {incident.id}"
+        return nothing
     return f"possible now: {', '.join(possible(incident))}"
 
 

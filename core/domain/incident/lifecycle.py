@@ -141,8 +141,7 @@ def _effects(before: Incident, events: Sequence[TimelineEvent]) -> Iterable[Effe
         match event:
             case PageStarted() if after.pages[event.key].status is PageStatus.SENDING:
                 yield paging.page_for(after, event)
-            case PageDelivered() if news := _news(after.status):
-                # It arrived too late to be called off.
+            case PageDelivered() if news := _missed(before, after, event):
                 yield _follow_up(after, news, (event.via or event.target,))
             case Acknowledged() if after.reached:
                 yield _follow_up(after, "acknowledged", after.reached)
@@ -164,11 +163,14 @@ def _unsays_report(event: TimelineEvent) -> bool:
     return isinstance(event, Reopened) or (isinstance(event, Closed) and event.report)
 
 
-def _news(status: Status) -> News | None:
-    """What somebody who was paged only now does not know yet."""
-    if status in (Status.ACKNOWLEDGED, Status.MITIGATED):
+def _missed(before: Incident, after: Incident, event: PageDelivered) -> News | None:
+    """What the target of a page that arrived although it was called off does not know yet."""
+    page = before.pages.get(event.key)
+    if page is None or page.status is not PageStatus.CALLED_OFF:
+        return None
+    if after.status in (Status.ACKNOWLEDGED, Status.MITIGATED):
         return "acknowledged"
-    return "resolved" if status in (Status.RESOLVED, Status.CLOSED) else None
+    return "resolved" if after.status in (Status.RESOLVED, Status.CLOSED) else None
 
 
 def _follow_up(incident: Incident, what: News, targets: tuple[str, ...]) -> FollowUp:

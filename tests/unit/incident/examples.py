@@ -4,19 +4,52 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from itertools import count
+from typing import Any, TypeVar
 
-from core.domain.incident.effects import Effect
+from core.domain.alert import Alert, AlertStatus
+from core.domain.incident.commands import COMMANDS, AnyCommand
+from core.domain.incident.effects import Effect, Page
 from core.domain.incident.fold import apply
-from core.domain.incident.inputs import Acknowledge, FurtherEvent, Input, Open, Resolve
+from core.domain.incident.inputs import (
+    AlertReceived,
+    FurtherEvent,
+    Input,
+    Open,
+    PageSettled,
+    ReportSettled,
+    Wake,
+)
 from core.domain.incident.intake_report import IncidentReport
-from core.domain.incident.lifecycle import decide
-from core.domain.incident.model import Incident, Policy
-from core.domain.incident.timeline import TimelineEvent, describe
+from core.domain.incident.lifecycle import deadline, decide, refusal
+from core.domain.incident.model import Incident, PageStatus, Status
+from core.domain.incident.policy import Level, Policy, Target
+from core.domain.incident.telling import describe
+from core.domain.incident.timeline import TimelineEvent
 
-START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)  # a Friday
 ON_CALL, SECOND_LINE = "slack#00000001", "pagerduty#00000002"
-POLICY = Policy(ack_timeout=300, targets={1: (ON_CALL,), 2: (SECOND_LINE,)})
+KEY = "incident:alertmanager:5f2e"
+ID = f"{KEY}@20260102T030405.000Z"
+
+_numbers = count(1)
+E = TypeVar("E")
+
+
+def levels(*rules: tuple[float, str]) -> tuple[Level, ...]:
+    """Levels of one target each (or of several, separated by blanks), by their delays."""
+    return tuple(
+        Level(after=after, targets=tuple(Target(name=name) for name in names.split()))
+        for after, names in rules
+    )
+
+
+TWO_LEVELS = levels((0, ON_CALL), (300, SECOND_LINE))
+POLICY = Policy(levels=TWO_LEVELS)
+
+
+def policy(**rules: Any) -> Policy:
+    return Policy(**{"levels": TWO_LEVELS, **rules})
 
 
 def opening(policy: Policy = POLICY, **fields: Any) -> Open:
@@ -28,33 +61,144 @@ def further(key: str = "s3:docs/b@1") -> FurtherEvent:
     return FurtherEvent(event_key=key, event_type="tidegate.document.created")
 
 
-def acknowledge(id: str = "c1", actor: str = "ana", **fields: Any) -> Acknowledge:
-    return Acknowledge(command_id=id, actor=actor, **fields)
+def alert(
+    key: str = "5f2e",
+    *,
+    policy: Policy | None = None,
+    event: str | None = None,
+    status: AlertStatus = AlertStatus.FIRING,
+    severity: str | None = "warning",
+    **fields: Any,
+) -> AlertReceived:
+    """A firing alert in an event of its own."""
+    found = {"title": f"Disk {key} is full", "source": "alertmanager", **fields}
+    return AlertReceived(
+        alert=Alert(key=key, status=status, severity=severity, **found),
+        event_key=event or f"event {next(_numbers)}",
+        policy=policy,
+    )
 
 
-def resolve(id: str = "c2", actor: str = "ana", **fields: Any) -> Resolve:
-    return Resolve(command_id=id, actor=actor, **fields)
+def cleared(key: str = "5f2e", **fields: Any) -> AlertReceived:
+    """The same alert, resolved."""
+    return alert(key, status=AlertStatus.RESOLVED, **fields)
+
+
+def command(name: str, actor: str = "ana", **fields: Any) -> AnyCommand:
+    """A command with an id of its own."""
+    return COMMANDS[name](**{"command_id": f"c{next(_numbers)}", "actor": actor, **fields})
 
 
 @dataclass
 class Life:
-    """An incident and all that has come of it; `give` hands it an input at the present moment."""
+    """An incident and all that has come of it; `give` hands it an input at the present moment.
 
-    incident: Incident = field(default_factory=lambda: Incident(id="incident:a"))
+    `events` are all that were applied, `timeline` those that are told.
+    """
+
+    incident: Incident = field(default_factory=lambda: Incident(id=ID, key=KEY))
     now: datetime = START
-    timeline: list[TimelineEvent] = field(default_factory=list)
+    events: list[TimelineEvent] = field(default_factory=list)
     effects: list[Effect] = field(default_factory=list)
 
     def give(self, given: Input) -> tuple[list[TimelineEvent], list[Effect]]:
         events, effects = decide(self.incident, given, self.now)
         for event in events:
             self.incident = apply(self.incident, event)
-        self.timeline += events
+        self.events += events
         self.effects += effects
         return list(events), list(effects)
 
+    def do(self, name: str, actor: str = "ana", **fields: Any) -> list[TimelineEvent]:
+        """Give a command that must not be refused."""
+        given = command(name, actor, **fields)
+        assert refusal(self.incident, given, self.now) is None
+        return self.give(given)[0]
+
+    def refused(self, name: str, actor: str = "ana", **fields: Any) -> str:
+        """Why a command is refused, which must not do anything then."""
+        given = command(name, actor, **fields)
+        said = refusal(self.incident, given, self.now)
+        assert said is not None
+        assert self.give(given) == ([], [])
+        return said
+
     def wait(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
+        """Let time pass, waking the incident whenever it wants to be."""
+        until = self.now + timedelta(seconds=seconds)
+        while (due := deadline(self.incident)) and due <= until:
+            self.now = max(self.now, due)
+            self.give(Wake())
+        self.now = until
+
+    def deliver(self) -> None:
+        """Every page under way arrives."""
+        for key, page in list(self.incident.pages.items()):
+            if page.status is PageStatus.SENDING:
+                self.give(PageSettled(key=key, via=page.target))
+
+    def write_report(self) -> None:
+        """The report that is wanted is written."""
+        wanted = self.incident.report_wanted
+        assert wanted is not None
+        self.give(ReportSettled(as_of=wanted, uris=("s3://reports/a.md",)))
+
+    @property
+    def status(self) -> Status:
+        return self.incident.status
+
+    @property
+    def deadline(self) -> float | None:
+        """Seconds from the start to the next deadline."""
+        due = deadline(self.incident)
+        return (due - START).total_seconds() if due else None
+
+    @property
+    def timeline(self) -> list[TimelineEvent]:
+        return [event for event in self.events if event.told]
 
     def told(self) -> list[str]:
         return [describe(event) for event in self.timeline]
+
+    def all(self, kind: type[E]) -> list[E]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def pages(self) -> list[Page]:
+        return [effect for effect in self.effects if isinstance(effect, Page)]
+
+    def paged(self) -> list[str]:
+        """Who was paged, in order."""
+        return [page.target for page in self.pages()]
+
+
+def opened(policy: Policy = POLICY, **fields: Any) -> Life:
+    """An incident that an alert opened."""
+    life = Life()
+    life.give(alert(policy=policy, **fields))
+    return life
+
+
+def acknowledged(policy: Policy = POLICY) -> Life:
+    life = opened(policy)
+    life.do("acknowledge")
+    return life
+
+
+def mitigated(policy: Policy = POLICY) -> Life:
+    life = opened(policy)
+    life.do("mitigate")
+    return life
+
+
+def resolved(policy: Policy = POLICY) -> Life:
+    life = acknowledged(policy)
+    life.do("resolve", force=True)
+    return life
+
+
+def closed(policy: Policy = POLICY) -> Life:
+    life = resolved(policy)
+    life.write_report()
+    life.wait(policy.reopen_window)
+    assert life.status is Status.CLOSED
+    return life
