@@ -110,9 +110,9 @@ def _enough(incident: Incident, now: datetime) -> bool:
 
 
 def _worth_telling(count: int, total: int) -> bool:
-    return (_is_round(count) and count * 100 >= total) or _is_round(total)
+    return (is_round(count) and count * 100 >= total) or is_round(total)
 
 
-def _is_round(number: int) -> bool:
+def is_round(number: int) -> bool:
     """1, 10, 100, ..."""
     return str(number).rstrip("0") == "1"

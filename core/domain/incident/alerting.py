@@ -6,7 +6,7 @@ from datetime import datetime
 
 from core.domain.alert import AlertStatus
 from core.domain.incident import closing, opening, paging
-from core.domain.incident.alert_entries import alert_cleared, alert_fired, source_actor
+from core.domain.incident.alert_entries import alert_cleared, alert_fired, is_round, source_actor
 from core.domain.incident.fold import apply, has_seen
 from core.domain.incident.inputs import AlertReceived, FurtherEvent
 from core.domain.incident.model import CloseReason, Incident, Status
@@ -109,8 +109,11 @@ def _clears(incident: Incident, given: AlertReceived, now: datetime) -> list[Tim
     if incident.status is Status.RESOLVED:
         return [cleared.model_copy(update={"told": False})]
     after = apply(incident, cleared)
+    # A source that goes on recovering is told of as seldom as an alert that goes on firing.
+    recoveries = after.alerts.recoveries
+    news = recoveries > incident.alerts.recoveries and is_round(recoveries)
     if not after.alerts.all_clear or incident.alerts.all_clear:
-        unknown = _unknown(after.alerts) if cleared.told else None
+        unknown = _unknown(after.alerts) if news else None
         return [cleared, Noted(at=now, text=unknown)] if unknown else [cleared]
     match incident.status:
         case Status.PENDING:
@@ -120,7 +123,7 @@ def _clears(incident: Incident, given: AlertReceived, now: datetime) -> list[Tim
             return [cleared, NeverOpened(at=now, actor=actor, reason=reason)]
         case Status.ACKNOWLEDGED if not _resolves_acknowledged(incident):
             note = "The source recovered; somebody who has the incident is to resolve it"
-            return [cleared, Noted(at=now, text=note)] if cleared.told else [cleared]
+            return [cleared, Noted(at=now, text=note)] if news else [cleared]
         case _:
             note = "all alerts are resolved"
             resolved = Resolved(at=now, actor=actor, note=note)

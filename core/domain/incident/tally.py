@@ -46,6 +46,8 @@ class Tally(Record):
     """Firings of fingerprints for which there was no room."""
     truncated: bool = False
     """Whether the source's last delivery left alerts out."""
+    recoveries: int = 0
+    """How often none of those tracked fired any more."""
     last_fired_at: AwareDatetime | None = None
     worst: Severity | None = None
 
@@ -119,7 +121,10 @@ def cleared(tally: Tally, fingerprint: str, *, truncated: bool, at: datetime) ->
     if known is None:
         return tally.model_copy(update=changes)
     now = known.model_copy(update={"firing": False, "cleared": known.cleared + 1, "last_at": at})
-    return tally.model_copy(update={**changes, "tracked": {**tally.tracked, fingerprint: now}})
+    after = tally.model_copy(update={**changes, "tracked": {**tally.tracked, fingerprint: now}})
+    if known.firing and not after.firing:
+        return after.model_copy(update={"recoveries": tally.recoveries + 1})
+    return after
 
 
 def _with_room(tracked: Mapping[str, Tracked]) -> Mapping[str, Tracked]:

@@ -123,12 +123,17 @@ class Life:
         assert self.give(given) == ([], [])
         return said
 
-    def wait(self, seconds: float) -> None:
-        """Let time pass, waking the incident whenever it wants to be."""
+    def wait(self, seconds: float, *, deliver: bool = False) -> None:
+        """Let time pass, waking the incident whenever it wants to be; with `deliver`, every page
+        arrives at once."""
         until = self.now + timedelta(seconds=seconds)
+        if deliver:
+            self.deliver()
         while (due := deadline(self.incident)) and due <= until:
             self.now = max(self.now, due)
             self.give(Wake())
+            if deliver:
+                self.deliver()
         self.now = until
 
     def deliver(self) -> None:

@@ -1,0 +1,269 @@
+"""Alerts of a running incident: counted, told within reason, and their end concluded with care."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.domain.incident.effects import Page, StartNew
+from core.domain.incident.inputs import FurtherEvent
+from core.domain.incident.lifecycle import is_finished
+from core.domain.incident.model import Status
+from core.domain.incident.policy import Recurrence
+from core.domain.incident.tally import TRACKED
+from core.domain.incident.timeline import AlertFired, EventJoined, Noted, Reopened, SeverityChanged
+from tests.unit.incident.examples import (
+    ON_CALL,
+    Life,
+    acknowledged,
+    alert,
+    cleared,
+    closed,
+    further,
+    mitigated,
+    opened,
+    policy,
+    resolved,
+)
+
+
+def test_every_alert_is_counted_and_a_repeat_is_not() -> None:
+    life = opened(event="e1")
+    life.give(alert(event="e2"))
+    assert life.give(alert(event="e2")) == ([], [])
+    assert life.give(alert(event="e1")) == ([], [])
+    tally = life.incident.alerts
+    assert (tally.fired, tally.distinct, tally.firing) == (2, 1, 1)
+    assert tally.tracked["5f2e"].fired == 2
+
+
+def test_a_storm_of_one_alert_is_a_handful_of_lines() -> None:
+    life = opened()
+    before = len(life.incident.model_dump_json())
+    for _ in range(9_999):
+        life.give(alert())
+    assert life.incident.alerts.tracked["5f2e"].fired == 10_000
+    assert [event.count for event in life.all(AlertFired) if event.told] == [
+        1,
+        10,
+        100,
+        1_000,
+        10_000,
+    ]
+    assert "Alert fires (10,000 times by now): Disk 5f2e is full" in life.told()
+    assert life.paged() == [ON_CALL]
+    # What grows is what it remembers to recognise a redelivery, which has a bound.
+    assert len(life.incident.model_dump_json()) - before < 20 * 1000
+    assert life.incident.alerts.last_fired_at == life.now
+
+
+def test_a_storm_of_different_alerts_is_bounded_too() -> None:
+    life = opened()
+    for number in range(5_000):
+        life.give(alert(f"fingerprint {number}"))
+    tally = life.incident.alerts
+    assert (tally.fired, tally.distinct) == (5_001, 5_001)
+    assert len(tally.tracked) == TRACKED
+    assert len(life.timeline) < 120
+    assert len(life.incident.model_dump_json()) < 300_000
+
+
+def test_alerts_that_come_and_go_are_told_within_reason() -> None:
+    life = opened(policy(auto_resolve_acknowledged=False))
+    life.do("acknowledge")
+    for _ in range(1_000):
+        life.give(cleared())
+        life.give(alert())
+    assert len(life.timeline) < 30
+
+
+def test_when_the_last_of_all_alerts_is_resolved_the_incident_is() -> None:
+    life = opened()
+    life.give(alert("another"))
+    life.give(cleared())
+    assert life.status is Status.OPEN
+    life.give(cleared("unheard of"))
+    assert life.status is Status.OPEN
+    life.give(cleared("another"))
+    assert life.status is Status.RESOLVED
+    assert life.incident.resolved_by == "source:alertmanager"
+    assert "Resolved: all alerts are resolved" in life.told()
+
+
+def test_a_delivery_that_left_alerts_out_concludes_nothing() -> None:
+    life = opened()
+    life.give(cleared(truncated=3))
+    assert life.status is Status.OPEN
+    assert life.told()[-1] == ("The source left alerts out: whether all are resolved is not known")
+    life.give(cleared())  # a whole delivery
+    assert life.status is Status.RESOLVED
+
+
+def test_more_alerts_than_can_be_kept_apart_conclude_nothing() -> None:
+    life = opened()
+    for number in range(TRACKED):
+        life.give(alert(f"fingerprint {number}"))
+    assert life.incident.alerts.untracked == 1
+    life.give(cleared())
+    for number in range(TRACKED):
+        life.give(cleared(f"fingerprint {number}"))
+    assert life.incident.alerts.firing == 0
+    assert life.status is Status.OPEN
+    assert "There were too many alerts to keep apart" in " ".join(life.told())
+    life.do("resolve", force=True)
+    life.do("reopen")
+    life.give(alert())
+    life.give(cleared())
+    assert life.status is Status.RESOLVED
+
+
+def test_resolved_alerts_make_room_for_new_ones() -> None:
+    life = opened(policy(auto_resolve_acknowledged=False))
+    life.do("acknowledge")
+    for number in range(3 * TRACKED):
+        life.give(alert(f"fingerprint {number}"))
+        life.give(cleared(f"fingerprint {number}"))
+    tally = life.incident.alerts
+    assert (tally.untracked, tally.distinct, tally.firing) == (0, 3 * TRACKED + 1, 1)
+    assert len(tally.tracked) <= TRACKED
+    life.give(cleared())
+    assert life.incident.alerts.all_clear
+
+
+def test_a_fingerprint_of_any_length_is_kept_short_and_apart() -> None:
+    life = opened()
+    one, other = "a" * 500 + "1", "a" * 500 + "2"
+    life.give(alert(one))
+    life.give(alert(other))
+    assert life.incident.alerts.distinct == 3
+    assert all(len(fingerprint) <= 120 for fingerprint in life.incident.alerts.tracked)
+    life.give(cleared(one))
+    assert life.incident.alerts.firing == 2
+
+
+def test_a_worse_alert_raises_the_severity_and_pages_who_has_it() -> None:
+    life = acknowledged()
+    events, effects = life.give(alert("another", severity="critical"))
+    assert life.incident.severity == "critical"
+    [page] = effects
+    assert isinstance(page, Page)
+    assert (page.target, page.repeat, page.title[:10]) == (ON_CALL, 2, "[CRITICAL]")
+    assert life.status is Status.ACKNOWLEDGED
+    assert any(isinstance(event, SeverityChanged) for event in events)
+
+
+def test_who_has_it_is_not_paged_while_it_is_snoozed() -> None:
+    life = acknowledged()
+    life.do("snooze", for_=600)
+    _, effects = life.give(alert("another", severity="critical"))
+    assert effects == []
+    assert life.told()[-1] == "Nobody is paged for the higher severity: snoozed"
+
+
+def test_what_somebody_has_lowered_stays_low_while_the_same_alerts_fire() -> None:
+    life = opened(severity="critical")
+    life.do("set_severity", severity="low")
+    life.give(alert(severity="critical"))
+    life.give(alert("another", severity="error"))
+    assert life.incident.severity == "low"
+
+
+def test_an_alert_after_the_resolution_opens_the_incident_again_and_pages_anew() -> None:
+    life = resolved(policy(reopen_window=600))
+    life.wait(599)
+    life.give(alert())
+    assert life.status is Status.OPEN
+    assert life.incident.reopened == 1
+    assert life.incident.acknowledged_by == ()
+    assert "Reopened: recurred, an alert fires: Disk 5f2e is full" in life.told()
+    keys = [page.key for page in life.pages()]
+    assert len(set(keys)) == len(keys) == 2
+    assert life.deadline == 599 + 300
+
+
+def test_with_another_policy_an_alert_after_the_resolution_is_a_new_incident() -> None:
+    life = resolved(policy(reopen_window=600, recurrence=Recurrence.NEW))
+    _, effects = life.give(alert(event="e9"))
+    assert effects == [StartNew(event_key="e9")]
+    assert life.status is Status.CLOSED
+    assert not is_finished(life.incident)  # the report of the resolution is still to come
+    assert life.give(alert(event="e9")) == ([], [])
+    _, effects = life.give(alert(event="e10"))
+    assert effects == [StartNew(event_key="e10")]
+    life.write_report()
+    assert is_finished(life.incident)
+
+
+def test_what_comes_for_a_closed_incident_belongs_to_a_new_one_and_a_resolved_alert_to_none() -> (
+    None
+):
+    life = closed()
+    _, effects = life.give(further("s3:docs/c@1"))
+    assert effects == [StartNew(event_key="s3:docs/c@1")]
+    assert life.give(further("s3:docs/c@1")) == ([], [])
+    assert life.give(cleared()) == ([], [])
+    assert life.incident.alerts.fired == 1
+
+
+def test_mitigated_means_the_same_alerts_may_fire_on() -> None:
+    life = mitigated()
+    life.give(alert())
+    assert life.status is Status.MITIGATED
+    life.give(alert("another"))
+    assert life.status is Status.OPEN
+    assert [event.reason for event in life.all(Reopened)] == [
+        "a new alert fires: Disk another is full"
+    ]
+
+
+def test_who_has_an_incident_may_be_the_one_to_resolve_it() -> None:
+    life = acknowledged(policy(auto_resolve_acknowledged=False))
+    life.give(cleared())
+    assert life.status is Status.ACKNOWLEDGED
+    assert life.told()[-1].startswith("The source recovered")
+    life = acknowledged()
+    life.give(cleared())
+    assert life.status is Status.RESOLVED
+
+
+def test_a_resolution_that_somebody_undid_is_not_repeated_by_the_same_news() -> None:
+    life = opened(policy(reopen_window=600))
+    life.give(cleared())
+    life.do("reopen")
+    life.give(cleared())
+    assert life.status is Status.OPEN
+
+
+def test_a_further_event_is_noted_once() -> None:
+    life = opened()
+    events, effects = life.give(further())
+    assert [type(event) for event in events] == [EventJoined]
+    assert effects == []
+    assert life.give(further()) == ([], [])
+    assert life.incident.events == 2
+
+
+@pytest.mark.parametrize("make", [opened, acknowledged, mitigated])
+def test_a_further_event_reopens_only_what_was_resolved(make: object) -> None:
+    life = make()  # type: ignore[operator]
+    before = life.status
+    life.give(further())
+    assert life.status is before
+    life = resolved()
+    life.give(further())
+    assert life.status is Status.OPEN
+
+
+def test_event_keys_are_remembered_within_bounds() -> None:
+    life = opened()
+    for number in range(3000):
+        life.give(FurtherEvent(event_key=f"key {number} {'x' * 900}", event_type="t"))
+    assert len(life.incident.recent_events) == 1000
+    assert len(life.incident.model_dump_json()) < 30_000
+    assert life.incident.events == 3001
+    assert life.give(FurtherEvent(event_key=f"key 2999 {'x' * 900}", event_type="t")) == ([], [])
+
+
+def test_before_it_opens_only_what_opens_it_counts() -> None:
+    life = Life()
+    assert life.give(further()) == ([], [])
+    assert life.all(Noted) == []

@@ -1,0 +1,382 @@
+"""Whom an incident reaches, when, how often, and when not."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from core.domain.incident.effects import FollowUp, Page
+from core.domain.incident.inputs import PageSettled, Wake
+from core.domain.incident.model import PageStatus, Status
+from core.domain.incident.paging import ROUND_DELAYS
+from core.domain.incident.policy import (
+    YEAR,
+    Level,
+    Maintenance,
+    Policy,
+    QuietHours,
+    Silence,
+    Target,
+)
+from core.domain.incident.severity import Severity
+from core.domain.incident.timeline import Escalated, PageCalledOff, PagingHeld, PagingResumed
+from core.domain.incident.windows import Hours, Span
+from tests.unit.incident.examples import (
+    ON_CALL,
+    SECOND_LINE,
+    START,
+    Life,
+    acknowledged,
+    alert,
+    levels,
+    mitigated,
+    opened,
+    policy,
+)
+
+THREE = levels((0, "one"), (300, "two"), (900, "three"))
+
+
+def paged_at(life: Life) -> list[tuple[float, str]]:
+    """Seconds from the start and target of every page, retries aside."""
+    started = [event for event in life.events if event.kind == "page_started" and event.round == 1]
+    return [((event.at - START).total_seconds(), event.target) for event in started]
+
+
+def test_each_level_is_paged_after_its_delay_and_once() -> None:
+    life = opened(Policy(levels=THREE))
+    life.wait(100_000)
+    assert paged_at(life) == [(0, "one"), (300, "two"), (900, "three")]
+    assert [(event.level, event.waited) for event in life.all(Escalated)] == [(2, 300), (3, 900)]
+    assert "Escalated to level 2: nobody acknowledged in 5 min" in life.told()
+    assert "Nobody acknowledged within 5 min." in life.pages()[1].body
+    assert life.deadline == YEAR
+
+
+def test_a_first_level_may_wait_too() -> None:
+    life = opened(Policy(levels=levels((60, "one"))))
+    assert life.pages() == []
+    life.wait(60)
+    assert life.paged() == ["one"]
+
+
+def test_the_levels_are_gone_through_again_as_often_as_the_policy_says() -> None:
+    life = opened(Policy(levels=THREE, repeats=2, repeat_after=600))
+    life.wait(100_000, deliver=True)
+    assert paged_at(life) == [
+        (round * 1500 + delay, target)
+        for round in range(3)
+        for delay, target in ((0, "one"), (300, "two"), (900, "three"))
+    ]
+    keys = [page.key for page in life.pages()]
+    assert len(set(keys)) == 9
+    assert keys[3] == f"{life.incident.id}/level-1/repeat-2/one"
+    assert "Level 1 is paged again (repeat 2): nobody acknowledged in 25 min" in life.told()
+
+
+def test_the_level_reached_is_paged_again_until_somebody_answers() -> None:
+    life = opened(Policy(levels=levels((0, "one"), (300, "two")), repage_every=120))
+    life.wait(600, deliver=True)
+    assert paged_at(life) == [
+        (0, "one"),
+        (120, "one"),
+        (240, "one"),
+        (300, "two"),
+        (420, "two"),
+        (540, "two"),
+    ]
+    life.do("acknowledge")
+    life.wait(10_000)
+    assert len(life.pages()) == 6
+
+
+def test_a_target_that_is_being_tried_still_is_not_paged_twice() -> None:
+    life = opened(Policy(levels=levels((0, "one two")), repage_every=120))
+    [one, two] = life.pages()
+    life.give(PageSettled(key=two.key))
+    life.wait(120)
+    assert life.paged() == ["one", "two", "two"]
+    life.give(PageSettled(key=one.key))
+    life.wait(120)
+    assert life.paged()[3:] == ["one"]  # the second page to `two` is still on its way
+
+
+def test_after_an_outage_each_level_is_paged_once_and_not_once_per_round_missed() -> None:
+    life = opened(Policy(levels=THREE, repeats=50, repeat_after=600))
+    life.deliver()
+    life.now += timedelta(hours=10)
+    life.give(Wake())
+    assert sorted(life.paged()[1:]) == ["one", "three", "two"]
+    due = life.deadline
+    assert due is not None
+    assert due > 36_000
+
+
+def test_unacknowledging_begins_at_level_one() -> None:
+    life = acknowledged(Policy(levels=THREE))
+    life.wait(1000)
+    life.do("unacknowledge", "ben", note="wrong team")
+    assert "Open again: ben gave it back: wrong team" in life.told()
+    life.wait(300)
+    assert paged_at(life)[1:] == [(1000, "one"), (1300, "two")]
+
+
+def test_an_acknowledgement_that_nobody_follows_up_counts_for_a_time_only() -> None:
+    life = acknowledged(policy(acknowledgement_timeout=1800))
+    assert life.deadline == 1800
+    life.wait(1799)
+    life.do("acknowledge", "ben")  # counts anew
+    life.wait(1799)
+    assert life.status is Status.ACKNOWLEDGED
+    life.wait(1)
+    assert life.status is Status.OPEN
+    assert life.incident.acknowledged_by == ()
+    assert life.paged() == [ON_CALL, ON_CALL]
+    assert "Open again: the acknowledgement is older than 30 min" in life.told()
+
+
+def test_an_acknowledgement_does_not_run_out_while_the_incident_is_snoozed() -> None:
+    life = acknowledged(policy(acknowledgement_timeout=600))
+    life.do("snooze", for_=3600)
+    life.wait(3599)
+    assert life.status is Status.ACKNOWLEDGED
+    life.wait(1)
+    assert life.status is Status.OPEN
+
+
+def test_a_snooze_holds_all_pages_and_then_paging_begins_at_level_one() -> None:
+    life = opened(Policy(levels=THREE))
+    life.wait(300)
+    life.do("snooze", for_=3600)
+    assert len(life.all(PageCalledOff)) == 2
+    assert life.deadline == 3900
+    life.wait(3599)
+    assert len(life.pages()) == 2
+    life.wait(301)
+    assert paged_at(life)[2:] == [(3900, "one"), (4200, "two")]
+    assert "Snooze ended" in life.told()
+
+
+def test_a_snooze_can_be_ended_changed_and_outlived() -> None:
+    life = opened()
+    assert life.do("snooze", for_=0) == []
+    life.do("snooze", for_=3600)
+    life.do("snooze", until=START + timedelta(seconds=60))
+    assert life.do("snooze", until=START + timedelta(seconds=60)) == []
+    assert life.deadline == 60
+    life.do("snooze", "ben", for_=0, note="I am up")
+    assert life.told()[-2:] == ["Snooze ended: I am up", "Paging slack#00000001 (level 1)"]
+    life.do("snooze", for_=3600)
+    life.do("resolve", force=True)
+    assert life.incident.snoozed_until is None
+
+
+def test_whoever_snoozes_what_is_mitigated_is_not_paged_by_a_new_alert() -> None:
+    life = mitigated()
+    life.do("snooze", for_=3600)
+    life.give(alert("another"))
+    assert life.status is Status.OPEN
+    assert len(life.pages()) == 1
+    life.wait(3600)
+    assert len(life.pages()) == 2
+
+
+NIGHT = QuietHours(
+    time_zone="Europe/Berlin",
+    hours=(Hours(start="22:00", end="08:00"),),  # START is 04:04:05 there
+    unless=Severity.HIGH,
+)
+MORNING = (datetime(2026, 1, 2, 7, tzinfo=UTC) - START).total_seconds()
+
+
+def test_in_quiet_hours_nobody_is_paged_until_they_end() -> None:
+    life = opened(policy(quiet_hours=NIGHT))
+    assert life.pages() == []
+    assert life.deadline == MORNING
+    assert "Nobody is paged until 2026-01-02 07:00:00 UTC: quiet hours" in life.told()
+    life.wait(MORNING + 300)
+    assert paged_at(life) == [(MORNING, ON_CALL), (MORNING + 300, SECOND_LINE)]
+    assert len(life.all(PagingResumed)) == 1
+
+
+@pytest.mark.parametrize(("severity", "pages"), [("critical", 1), ("high", 1), ("medium", 0)])
+def test_what_is_bad_enough_breaks_through_quiet_hours(severity: str, pages: int) -> None:
+    assert len(opened(policy(quiet_hours=NIGHT), severity=severity).pages()) == pages
+
+
+def test_quiet_hours_without_an_exception_have_none() -> None:
+    night = NIGHT.model_copy(update={"unless": None})
+    assert opened(policy(quiet_hours=night), severity="critical").pages() == []
+
+
+def test_what_gets_bad_enough_in_quiet_hours_is_paged_at_once() -> None:
+    for raise_it in ("alert", "command"):
+        life = opened(policy(quiet_hours=NIGHT))
+        life.wait(600)
+        if raise_it == "alert":
+            life.give(alert("another", severity="critical"))
+        else:
+            life.do("set_severity", severity="critical")
+        assert paged_at(life) == [(600, ON_CALL)]
+        assert life.deadline == 600 + 300
+
+
+def test_what_gets_no_worse_than_the_quiet_hours_bear_waits_on() -> None:
+    life = opened(policy(quiet_hours=NIGHT), severity="low")
+    life.do("set_severity", severity="medium")
+    assert life.pages() == []
+    assert life.deadline == MORNING
+
+
+def test_an_escalation_waits_for_the_end_of_quiet_hours_and_begins_anew() -> None:
+    evening = Hours(start="04:05", end="05:00")
+    quiet = QuietHours(time_zone="Europe/Berlin", hours=(evening,))
+    life = opened(policy(quiet_hours=quiet))
+    assert life.paged() == [ON_CALL]
+    life.wait(300, deliver=True)
+    assert [event.reason for event in life.all(PagingHeld)] == ["quiet hours"]
+    life.wait(3600, deliver=True)
+    end = (datetime(2026, 1, 2, 4, tzinfo=UTC) - START).total_seconds()
+    assert paged_at(life) == [(0, ON_CALL), (end, ON_CALL), (end + 300, SECOND_LINE)]
+
+
+def test_quiet_hours_hold_the_retries_of_failed_pages_too() -> None:
+    evening = Hours(start="04:04", end="04:06")
+    quiet = QuietHours(time_zone="Europe/Berlin", hours=(evening,), unless=Severity.CRITICAL)
+    life = opened(policy(quiet_hours=quiet), severity="critical")
+    [page] = life.pages()
+    life.give(PageSettled(key=page.key, failure="no answer"))
+    life.do("set_severity", severity="low")
+    life.wait(30)
+    assert life.incident.pages[page.key].status is PageStatus.CALLED_OFF
+    assert len(life.pages()) == 1
+
+
+def silence(until: float, *severities: Severity, start: float = 0) -> Silence:
+    span = Span(start=START + timedelta(seconds=start), end=START + timedelta(seconds=until))
+    return Silence(name="migration", span=span, severities=severities)
+
+
+def test_a_silenced_incident_pages_nobody_until_the_silence_ends() -> None:
+    life = opened(policy(silences=(silence(600), silence(900), silence(60, Severity.LOW))))
+    assert "Nobody is paged until 2026-01-02 03:19:05 UTC: silenced by migration" in life.told()
+    life.wait(899)
+    assert life.pages() == []
+    life.wait(1)
+    assert life.paged() == [ON_CALL]
+
+
+def test_a_silence_for_other_severities_silences_nothing() -> None:
+    assert opened(policy(silences=(silence(600, Severity.LOW),))).paged() == [ON_CALL]
+
+
+def test_maintenance_comes_back_every_week() -> None:
+    window = Maintenance(
+        name="backups", time_zone="UTC", hours=(Hours(days=("fri",), start="03:00", end="04:00"),)
+    )
+    life = opened(policy(maintenance=(window,)))
+    assert life.pages() == []
+    assert [event.reason for event in life.all(PagingHeld)] == ["maintenance backups"]
+    assert life.deadline == (datetime(2026, 1, 2, 4, tzinfo=UTC) - START).total_seconds()
+
+
+def test_one_reason_after_another_holds_the_paging_without_a_gap() -> None:
+    life = opened(policy(silences=(silence(600), silence(1200, start=600))))
+    life.wait(1199)
+    assert life.pages() == []
+    assert len(life.all(PagingHeld)) == 2
+    life.wait(1)
+    assert life.paged() == [ON_CALL]
+
+
+def test_a_failed_page_is_noted_and_tried_again_in_rounds_and_then_given_up() -> None:
+    life = opened(Policy(levels=levels((0, "one"))))
+    [key] = life.incident.pages
+    for delay in ROUND_DELAYS:
+        life.give(PageSettled(key=key, failure="no answer"))
+        assert life.incident.pages[key].retry_at == life.now + delay
+        life.wait(delay.total_seconds())
+        assert life.pages()[-1].key == key
+    life.give(PageSettled(key=key, failure="no answer"))
+    assert life.incident.pages[key].status is PageStatus.FAILED
+    assert life.incident.pages_failed == 1
+    assert "given up: no answer" in life.told()[-1]
+
+
+def test_a_page_names_the_targets_to_try_when_its_own_cannot_be_reached() -> None:
+    target = Target(name="chat", fallback=("sms", "mail"))
+    life = opened(Policy(levels=(Level(after=0, targets=(target,)),)))
+    [page] = life.pages()
+    assert page.fallback == ("sms", "mail")
+    life.give(PageSettled(key=page.key, via="sms"))
+    assert life.told()[-1] == "Page delivered to chat through its fallback sms (level 1)"
+    assert life.incident.reached == ("sms",)
+    assert life.incident.first_paged_at == START
+
+
+def test_a_page_that_arrives_although_it_was_called_off_is_told_and_followed_up() -> None:
+    life = acknowledged()
+    [key] = life.incident.pages
+    assert life.give(PageSettled(key=key, failure="cancelled")) == ([], [])
+    _, effects = life.give(PageSettled(key=key))
+    assert life.incident.pages[key].status is PageStatus.DELIVERED
+    [follow_up] = effects
+    assert isinstance(follow_up, FollowUp)
+    assert (follow_up.what, follow_up.targets) == ("acknowledged", (ON_CALL,))
+
+
+def test_who_was_paged_hears_how_it_goes_on() -> None:
+    life = opened(policy(reopen_window=60))
+    life.deliver()
+    life.do("acknowledge")
+    life.do("resolve", force=True)
+    life.give(alert())
+    life.do("close", reason="duplicate")
+    told = [effect for effect in life.effects if isinstance(effect, FollowUp)]
+    assert [effect.what for effect in told] == ["acknowledged", "resolved", "resolved"]
+    assert {effect.targets for effect in told} == {(ON_CALL,)}
+    assert {effect.dedup_key for effect in told} == {life.incident.id}
+
+
+def test_who_was_not_paged_hears_nothing() -> None:
+    life = opened()
+    life.do("acknowledge")
+    assert not [effect for effect in life.effects if isinstance(effect, FollowUp)]
+
+
+def test_every_page_has_a_key_of_its_own_and_retries_keep_it() -> None:
+    life = opened(policy(reopen_window=60, repage_every=60))
+    for _ in range(3):
+        life.wait(120)
+        life.do("acknowledge")
+        life.do("unacknowledge")
+        life.do("resolve", force=True)
+        life.give(alert())
+    keys = [event.key for event in life.events if event.kind == "page_started"]
+    assert len(keys) == len(set(keys)) == len(life.pages())
+
+
+def test_targets_without_an_address_are_replaced_or_named() -> None:
+    rules = Policy(
+        levels=(
+            Level(
+                after=0,
+                targets=(
+                    Target(name="chat", fallback=("sms", "nobody"), variables=("CHAT_URL",)),
+                    Target(name="mail", fallback=("chat",)),
+                ),
+            ),
+        )
+    )
+    both = rules.addressed({"chat": ["slack#1", "slack#2"], "sms": ["sms#1"], "mail": ["mailto#1"]})
+    assert [(t.name, t.fallback) for t in both.levels[0].targets] == [
+        ("slack#1", ("sms#1",)),
+        ("slack#2", ("sms#1",)),
+        ("mailto#1", ("slack#1",)),
+    ]
+    lacking = rules.addressed({"sms": ["sms#1"], "mail": ["mailto#1"]})
+    assert [t.name for t in lacking.levels[0].targets] == ["sms#1", "mailto#1"]
+    life = opened(lacking)
+    assert "Level 1: chat has no address (CHAT_URL not set)" in life.told()
+    assert isinstance(life.effects[0], Page)

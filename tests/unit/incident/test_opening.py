@@ -1,0 +1,281 @@
+"""What opens an incident, what is held back, and what never becomes one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from core.domain.incident.effects import Page
+from core.domain.incident.inputs import Cancel
+from core.domain.incident.lifecycle import is_finished
+from core.domain.incident.model import Status
+from core.domain.incident.policy import OpenAfter, Policy
+from core.domain.incident.timeline import NeverOpened, Noted, Opened
+from tests.unit.incident.examples import (
+    KEY,
+    POLICY,
+    START,
+    Life,
+    alert,
+    cleared,
+    further,
+    levels,
+    opened,
+    opening,
+    policy,
+)
+
+THREE = OpenAfter(count=3, within=60)
+
+
+def test_a_report_opens_at_once_and_pages_the_first_level() -> None:
+    life = Life()
+    rules = Policy(levels=levels((0, "slack#1 mailto#2"), (300, "slack#3")), hold_back=600)
+    life.give(opening(rules, service="checkout", summary="All of it."))
+    assert life.status is Status.OPEN
+    assert [page.key for page in life.pages()] == [
+        f"{life.incident.id}/level-1/repeat-1/slack#1",
+        f"{life.incident.id}/level-1/repeat-1/mailto#2",
+    ]
+    page = life.pages()[0]
+    assert (page.title, page.dedup_key) == ("[HIGH] Checkout", life.incident.id)
+    assert page.body.splitlines()[:4] == [
+        "All of it.",
+        "",
+        "Severity: high",
+        "Service: checkout",
+    ]
+
+
+def test_an_alert_opens_at_once_when_nothing_holds_it_back() -> None:
+    life = Life()
+    life.give(
+        alert(
+            policy=POLICY,
+            severity="page",
+            service="storage",
+            summary="97 % used.",
+            link="https://prometheus.example/graph",
+            labels={"cluster": "eu"},
+            starts_at=START - timedelta(minutes=5),
+            previous=None,
+        )
+    )
+    incident = life.incident
+    assert (incident.status, incident.severity, incident.service) == ("open", "critical", "storage")
+    assert (incident.source, incident.title) == ("alertmanager", "Disk 5f2e is full")
+    assert incident.started_at == START - timedelta(minutes=5)
+    assert life.told() == [
+        "Opened with severity critical on storage: Disk 5f2e is full",
+        "Alert fires: Disk 5f2e is full",
+        "Paging slack#00000001 (level 1)",
+    ]
+    assert life.timeline[0].actor == "source:alertmanager"
+    assert "https://prometheus.example/graph" in life.pages()[0].body
+
+
+def test_a_resolved_alert_never_opens_an_incident() -> None:
+    life = Life()
+    life.give(cleared(policy=POLICY))
+    assert life.status is Status.CLOSED
+    assert is_finished(life.incident)
+    assert life.effects == []
+    assert life.incident.opened_at is None
+    assert life.told() == [
+        "Never became an incident: its first alert was a resolved one: Disk 5f2e is full"
+    ]
+
+
+def test_an_incident_may_follow_another_under_the_same_key() -> None:
+    life = Life()
+    before = f"{KEY}@20251231T000000.000Z"
+    life.give(alert(policy=POLICY).model_copy(update={"previous": before}))
+    assert life.incident.previous == before
+    assert f"Follows: {before}" in life.pages()[0].body
+
+
+@pytest.mark.parametrize(
+    ("given", "severity", "remark"),
+    [
+        ("critical", "critical", None),
+        (" HIGH ", "high", None),
+        ("P1", "low", "Severity low assumed: 'P1' is not one we know"),
+        (None, "low", "Severity low assumed: none was given"),
+    ],
+)
+def test_an_unknown_severity_counts_as_the_default_and_the_timeline_says_so(
+    given: str | None, severity: str, remark: str | None
+) -> None:
+    rules = policy(default_severity="low")
+    for start in (opening(rules, severity=given), alert(policy=rules, severity=given)):
+        life = Life()
+        life.give(start)
+        assert life.incident.severity == severity
+        assert any("assumed" in said for said in life.told()) == (remark is not None)
+        assert remark is None or any(remark in said for said in life.told())
+
+
+def test_unknown_fields_of_a_report_are_named_on_the_timeline() -> None:
+    life = Life()
+    given = opening()
+    report = given.report.model_copy(update={"ignored": ("severty", "team")})
+    life.give(given.model_copy(update={"report": report}))
+    assert "Fields of the report that mean nothing here: severty, team" in life.told()
+
+
+@pytest.mark.parametrize(
+    ("starts", "believed", "said"),
+    [
+        (-3600, -3600, False),
+        (240, 0, False),  # clocks differ
+        (3600, 0, True),
+    ],
+)
+def test_a_beginning_in_the_future_is_not_believed(
+    starts: float, believed: float, said: bool
+) -> None:
+    moment = START + timedelta(seconds=starts)
+    for start in (alert(policy=POLICY, starts_at=moment), opening(started_at=moment)):
+        life = Life()
+        life.give(start)
+        assert life.incident.started_at == START + timedelta(seconds=believed)
+        assert any("begins in the future" in text for text in life.told()) == said
+
+
+def test_what_could_not_be_read_of_an_alert_is_on_the_timeline() -> None:
+    life = Life()
+    life.give(alert(policy=POLICY, remarks=("it does not say when it began",)))
+    assert "Alert fires: Disk 5f2e is full (it does not say when it began)" in life.told()
+
+
+def test_a_transient_alert_is_held_back_and_pages_nobody() -> None:
+    life = Life()
+    life.give(alert(policy=policy(hold_back=120)))
+    assert (life.status, life.deadline) == (Status.PENDING, 120)
+    life.wait(119)
+    life.give(cleared())
+    assert life.status is Status.CLOSED
+    assert is_finished(life.incident)
+    assert life.effects == []
+    assert life.told()[-1] == "Never became an incident: every alert was resolved before it opened"
+
+
+def test_an_alert_that_lasts_opens_after_the_time_it_was_held_back() -> None:
+    life = Life()
+    life.give(alert(policy=policy(hold_back=120)))
+    life.give(alert("another"))
+    life.give(cleared())
+    life.wait(119)
+    assert life.pages() == []
+    life.wait(1)
+    assert life.status is Status.OPEN
+    assert life.incident.opened_at == START + timedelta(seconds=120)
+    assert life.paged() == ["slack#00000001"]
+    assert life.incident.alerts.distinct == 2
+
+
+def test_a_worse_alert_raises_what_is_pending_and_still_waits() -> None:
+    life = Life()
+    life.give(alert(policy=policy(hold_back=120)))
+    life.give(alert("another", severity="critical"))
+    assert (life.status, life.incident.severity, life.deadline) == ("pending", "critical", 120)
+
+
+def test_fewer_alerts_than_the_policy_wants_open_nothing() -> None:
+    life = Life()
+    life.give(alert(policy=policy(open_after=THREE)))
+    life.wait(59)
+    life.give(alert())
+    assert life.deadline == 59 + 60
+    life.wait(60)
+    assert life.status is Status.CLOSED
+    assert life.effects == []
+    assert life.told()[-1] == (
+        "Never became an incident: too few alerts: 2 came, 3 within 1 min would have been needed"
+    )
+
+
+def test_enough_alerts_within_the_window_open() -> None:
+    life = Life()
+    life.give(alert(policy=policy(open_after=THREE)))
+    life.wait(50)
+    life.give(alert())
+    life.wait(20)
+    life.give(alert())  # 20 s after the second, 70 s after the first
+    assert life.status is Status.PENDING
+    life.wait(35)
+    life.give(alert())
+    assert life.status is Status.OPEN
+    assert life.paged() == ["slack#00000001"]
+
+
+def test_alerts_that_come_and_go_are_counted_too() -> None:
+    life = Life()
+    life.give(alert(policy=policy(open_after=THREE)))
+    for _ in range(2):
+        life.give(cleared())
+        assert life.status is Status.PENDING
+        life.give(alert())
+    assert life.status is Status.OPEN
+
+
+def test_a_redelivered_alert_does_not_count_twice() -> None:
+    life = Life()
+    life.give(alert(policy=policy(open_after=OpenAfter(count=2, within=60)), event="e1"))
+    assert life.give(alert(event="e1")) == ([], [])
+    assert life.status is Status.PENDING
+
+
+def test_enough_alerts_still_wait_for_the_time_they_are_held_back() -> None:
+    rules = policy(open_after=OpenAfter(count=2, within=60), hold_back=300)
+    life = Life()
+    life.give(alert(policy=rules))
+    life.give(alert())
+    assert (life.status, life.deadline) == (Status.PENDING, 300)
+    life.wait(200)
+    life.give(alert())  # alone within its window, and it stays enough
+    life.wait(100)
+    assert life.status is Status.OPEN
+
+
+def test_enough_alerts_that_pass_before_they_open_are_forgotten() -> None:
+    rules = policy(open_after=OpenAfter(count=2, within=60), hold_back=300)
+    life = Life()
+    life.give(alert(policy=rules))
+    life.give(alert())
+    life.give(cleared())
+    assert isinstance(life.events[-1], NeverOpened)
+
+
+def test_a_report_opens_what_is_pending() -> None:
+    life = opened(policy(hold_back=600))
+    life.give(further())
+    assert life.status is Status.OPEN
+    assert life.paged() == ["slack#00000001"]
+
+
+def test_what_is_cancelled_before_it_opens_leaves_no_report() -> None:
+    for life in (Life(), opened(policy(hold_back=600))):
+        life.give(Cancel())
+        assert is_finished(life.incident)
+        assert life.effects == []
+        assert isinstance(life.events[-1], NeverOpened)
+
+
+def test_a_second_opening_changes_nothing() -> None:
+    life = Life()
+    life.give(opening())
+    assert life.give(opening()) == ([], [])
+    assert len(life.all(Opened)) == 1
+
+
+def test_nobody_to_page_is_said_and_does_not_stop_the_escalation() -> None:
+    rules = Policy(levels=levels((0, "a"), (300, "b"))).addressed({"b": ["slack#1"]})
+    life = Life()
+    life.give(opening(rules))
+    assert "Nobody to page at level 1: a has no address" in life.told()
+    life.wait(300)
+    assert life.paged() == ["slack#1"]
+    assert not any(isinstance(e, Noted) and "level 2" in e.text for e in life.events)
+    assert all(isinstance(effect, Page) for effect in life.effects)

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.domain.alert import ALERT, AlertStatus, read_alert
+from core.domain.event import Event
+from core.errors import InvalidEvent
+
+WHOLE = {
+    "version": 1,
+    "key": "5f2e",
+    "status": "firing",
+    "severity": "page",
+    "title": "Disk is full",
+    "service": "storage",
+    "summary": "97 % of /var is used.",
+    "starts_at": "2026-01-02T04:00:00+01:00",
+    "ends_at": "0001-01-01T00:00:00Z",
+    "link": "https://prometheus.example/graph",
+    "labels": {"cluster": "eu", "shard": 7},
+    "source": "alertmanager",
+    "truncated": 2,
+}
+
+
+def event(data: Any = WHOLE, type: str = ALERT) -> Event:
+    return Event(id="1", source="/hooks/am", type=type, key="ce:/hooks/am#1", data=data)
+
+
+def test_an_alert_is_read_whole() -> None:
+    alert = read_alert(event())
+    assert alert.model_dump() == {
+        "key": "5f2e",
+        "status": AlertStatus.FIRING,
+        "severity": "page",
+        "title": "Disk is full",
+        "service": "storage",
+        "summary": "97 % of /var is used.",
+        "starts_at": datetime(2026, 1, 2, 3, tzinfo=UTC),
+        "ends_at": None,
+        "link": "https://prometheus.example/graph",
+        "labels": {"cluster": "eu", "shard": "7"},
+        "source": "alertmanager",
+        "truncated": 2,
+        "remarks": (),
+    }
+
+
+def test_fields_of_a_later_version_are_ignored() -> None:
+    alert = read_alert(event({**WHOLE, "version": 2, "mood": "bad"}))
+    assert alert.title == "Disk is full"
+    assert alert.remarks == ("its version is 2, read as 1",)
+
+
+def test_a_key_is_enough() -> None:
+    alert = read_alert(event({"key": 7}))
+    assert (alert.key, alert.title, alert.source) == ("7", "7", "/hooks/am")
+    assert alert.status is AlertStatus.FIRING
+    assert alert.remarks == (
+        "it has no title",
+        "it does not say when it began",
+        "it has no status, taken as firing",
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "found", "remark"),
+    [
+        ("status", "broken", AlertStatus.FIRING, "its status is 'broken', taken as firing"),
+        ("status", " RESOLVED ", AlertStatus.RESOLVED, None),
+        ("starts_at", "yesterday", None, "starts_at cannot be read: 'yesterday'"),
+        ("starts_at", "2026-01-02T03:04:05", None, "starts_at cannot be read: '2026-01-02T03"),
+        ("starts_at", 1767323045, None, "starts_at cannot be read: 1767323045"),
+        ("starts_at", "0001-01-01T00:00:00Z", None, "it does not say when it began"),
+        ("starts_at", None, None, "it does not say when it began"),
+        ("ends_at", "0001-01-01T00:00:00Z", None, None),
+        ("link", "javascript:alert(1)", None, "its link is not an http or https address"),
+        ("link", "https://x.example/a b", None, "its link is too long or has blanks in it"),
+        ("labels", ["a"], {}, "its labels are not an object"),
+        ("labels", {"a": {"b": 1}, "c": 1}, {"c": "1"}, "1 of its labels were left out"),
+        ("title", {"a": 1}, "5f2e", "title is not text"),
+        ("title", "a\x1b[2Jb\nc", "a[2Jb c", None),
+        ("service", ["a"], None, "service is not text"),
+        ("severity", 2, "2", None),
+        ("truncated", "many", 1, "truncated is not a number: 'many'"),
+    ],
+)
+def test_what_cannot_be_read_is_left_out_and_said(
+    field: str, value: Any, found: Any, remark: str | None
+) -> None:
+    alert = read_alert(event({**WHOLE, field: value}))
+    assert getattr(alert, field) == found
+    if remark is None:
+        assert alert.remarks == ()
+    else:
+        assert any(said.startswith(remark) for said in alert.remarks)
+
+
+@pytest.mark.parametrize("key", [None, "", "   ", "\x00", [], {}, True, 1.5])
+def test_an_alert_without_a_key_is_refused(key: Any) -> None:
+    with pytest.raises(InvalidEvent, match="the alert has no key"):
+        read_alert(event({**WHOLE, "key": key}))
+
+
+@pytest.mark.parametrize("data", [None, [], "alert", 7])
+def test_an_alert_that_is_no_object_is_refused(data: Any) -> None:
+    with pytest.raises(InvalidEvent, match="not a JSON object"):
+        read_alert(event(data))
+
+
+def test_an_event_of_another_type_is_refused() -> None:
+    with pytest.raises(InvalidEvent, match=r"its type is 'tidegate.message'"):
+        read_alert(event(type="tidegate.message"))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(WHOLE)), JSON))
+def test_whatever_an_alert_holds_it_is_read_or_refused(data: dict[str, Any]) -> None:
+    try:
+        alert = read_alert(event(data))
+    except InvalidEvent:
+        return
+    assert alert.key
+    assert alert.title
+    assert alert.source
+    assert type(alert).model_validate_json(alert.model_dump_json()) == alert
