@@ -6,6 +6,7 @@ that its settings do not name.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from core.adapters.document_stores import DocumentStores
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from temporalio.client import Client
     from temporalio.runtime import Runtime
 
+    from core.channels import Channels
+    from core.domain.incident.policies import Policies
     from core.domain.routing import WorkflowRouter
     from core.ports.notifier import Notifier
 
@@ -60,10 +63,24 @@ def router(settings: Settings) -> WorkflowRouter:
     return WorkflowRouter(load_routes(settings.routes or SHIPPED))
 
 
-def notifier(settings: Settings) -> Notifier:
-    from core.adapters.apprise_notifier import AppriseNotifier
+def policies(settings: Settings) -> Policies:
+    """Whom incidents reach, and when. Raises `ConfigFileError`."""
+    from core.policies_file import SHIPPED, load_policies
 
-    return AppriseNotifier()
+    return load_policies(settings.policies or SHIPPED)
+
+
+def channels(policies: Policies) -> Channels:
+    """The addresses of the policies' targets, out of the environment variables that they name."""
+    from core.channels import channels
+
+    return channels(policies.targets, os.environ)
+
+
+def notifier(settings: Settings) -> Notifier:
+    from core.adapters.channel_notifier import ChannelNotifier
+
+    return ChannelNotifier()
 
 
 async def connect(settings: Settings, *, runtime: Runtime | None = None) -> Client:

@@ -17,10 +17,30 @@ SIGNAL_EVENT: Final = "event"
 """Signal that carries one event, in its wire form, to a workflow that already runs."""
 
 UPDATE_ACKNOWLEDGE: Final = "acknowledge"
+UPDATE_UNACKNOWLEDGE: Final = "unacknowledge"
+UPDATE_MITIGATE: Final = "mitigate"
 UPDATE_RESOLVE: Final = "resolve"
+UPDATE_REOPEN: Final = "reopen"
+UPDATE_ASSIGN: Final = "assign"
+UPDATE_SNOOZE: Final = "snooze"
+UPDATE_COMMENT: Final = "comment"
+UPDATE_SET_SEVERITY: Final = "set_severity"
+UPDATE_CLOSE: Final = "close"
 QUERY_INCIDENT: Final = "incident"
 QUERY_TIMELINE: Final = "timeline"
 
-SEARCH_ATTRIBUTES: Final = ("TidegateStatus", "TidegateSeverity", "TidegateService")
+SEARCH_ATTRIBUTES: Final = (
+    "TidegateIncidentId",
+    "TidegateStatus",
+    "TidegateSeverity",
+    "TidegateService",
+    "TidegateAssignee",
+)
 """Keyword search attributes that the incident workflow sets; `tidegate setup` registers them."""
-STATUS_ATTRIBUTE, SEVERITY_ATTRIBUTE, SERVICE_ATTRIBUTE = SEARCH_ATTRIBUTES
+(
+    INCIDENT_ID_ATTRIBUTE,
+    STATUS_ATTRIBUTE,
+    SEVERITY_ATTRIBUTE,
+    SERVICE_ATTRIBUTE,
+    ASSIGNEE_ATTRIBUTE,
+) = SEARCH_ATTRIBUTES

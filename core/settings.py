@@ -132,6 +132,18 @@ class Settings:
         300.0,
         "Seconds a page may stay unacknowledged before the incident escalates.",
     )
+    policies: Path | None = _variable(
+        "TIDEGATE_POLICIES",
+        _path,
+        None,
+        "The incidents' policies, a YAML file. Default: those shipped.",
+    )
+    continue_as_new_after: int = _variable(
+        "TIDEGATE_CONTINUE_AS_NEW_AFTER",
+        _number(int, 50, 40_000),
+        5000,
+        "Events in an incident's history after which its workflow goes on in a new run.",
+    )
     health_address: str = _variable(
         "TIDEGATE_HEALTH_ADDRESS",
         _address,

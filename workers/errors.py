@@ -1,13 +1,22 @@
-"""How the exception tree crosses Temporal: codes become the types of application failures."""
+"""How the exception tree crosses Temporal, and how an activity shows that its worker lives."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
+from typing import Final
 
+from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from core.errors import PermanentError, TidegateError
+
+HEARTBEAT_TIMEOUT: Final = timedelta(seconds=10)
+"""How long Temporal waits for a worker that may be dead, before it gives an activity to another."""
+
+_BEAT: Final = 3.0
 
 
 @contextmanager
@@ -19,3 +28,20 @@ def typed_failures() -> Iterator[None]:
         raise ApplicationError(
             str(error), type=error.code, non_retryable=isinstance(error, PermanentError)
         ) from error
+
+
+@asynccontextmanager
+async def beating() -> AsyncIterator[None]:
+    """Inside an activity: heartbeats, so that a killed worker is missed within
+    `HEARTBEAT_TIMEOUT`, and a cancellation arrives."""
+    task = asyncio.create_task(_beat())
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+async def _beat() -> None:
+    while True:
+        activity.heartbeat()
+        await asyncio.sleep(_BEAT)

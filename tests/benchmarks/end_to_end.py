@@ -163,8 +163,8 @@ class _Incidents:
             async for event in self._client.get_workflow_handle(id).fetch_history_events():
                 if event.event_type == wanted:
                     fields = event.upsert_workflow_search_attributes_event_attributes
-                    assert STATUS_ATTRIBUTE in fields.search_attributes.indexed_fields
-                    return event.event_time.ToNanoseconds() / 1e9
+                    if STATUS_ATTRIBUTE in fields.search_attributes.indexed_fields:
+                        return event.event_time.ToNanoseconds() / 1e9
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise

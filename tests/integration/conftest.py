@@ -1,14 +1,22 @@
-"""What the tests of the listeners share: settings as a deployed function has them."""
+"""What these tests share: settings as a deployed function has them, and incident workers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
 
+from core.adapters.temporal import data_converter
+from core.contracts import SEARCH_ATTRIBUTES
 from core.settings import Settings
+from infra.local.processes import program
 from infra.local.temporal import TemporalServer
+from tests.support.incidents import House, check_histories
 from tests.support.listeners import fresh_process
 from tests.support.payloads import BUCKET
 
@@ -24,3 +32,39 @@ def function_settings(
     monkeypatch.setenv("TIDEGATE_MAX_EVENT_BYTES", "8192")
     with fresh_process():
         yield Settings.from_env()
+
+
+@pytest.fixture(scope="module")
+async def server() -> AsyncIterator[WorkflowEnvironment]:
+    async with await WorkflowEnvironment.start_time_skipping(
+        test_server_existing_path=program("temporal-test-server"),
+        data_converter=data_converter(),
+    ) as environment:
+        # This server has no way to list them, so `register_search_attributes` cannot be used.
+        keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
+        await environment.client.operator_service.add_search_attributes(
+            AddSearchAttributesRequest(
+                namespace="default", search_attributes=dict.fromkeys(SEARCH_ATTRIBUTES, keyword)
+            )
+        )
+        yield environment
+
+
+@pytest.fixture
+async def house(
+    server: WorkflowEnvironment, tmp_path: Path, request: pytest.FixtureRequest
+) -> AsyncIterator[House]:
+    house = House(server.client, tmp_path)
+    yield house
+    await check_histories(house, request.node.name)
+
+
+@pytest.fixture
+async def dev_house(
+    temporal_client: Client, tmp_path: Path, request: pytest.FixtureRequest
+) -> AsyncIterator[House]:
+    """On the development server, for what the time-skipping one gets wrong: it may record an update
+    as later than a signal that came after it, and nobody can search there."""
+    house = House(temporal_client, tmp_path)
+    yield house
+    await check_histories(house, request.node.name)

@@ -10,18 +10,15 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import os
 import re
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from temporalio.api.enums.v1 import EventType, IndexedValueType
-from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import (
     Client,
     WorkflowExecutionStatus,
@@ -33,256 +30,28 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import Replayer
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
-from core.adapters.document_stores import DocumentStores
-from core.adapters.file_document_store import FileDocumentStore
-from core.adapters.temporal import data_converter
 from core.contracts import (
-    INCIDENT_WORKFLOW,
     QUERY_INCIDENT,
-    QUERY_TIMELINE,
-    SEARCH_ATTRIBUTES,
     SIGNAL_EVENT,
     STATUS_ATTRIBUTE,
     UPDATE_ACKNOWLEDGE,
     UPDATE_RESOLVE,
 )
-from core.domain.event import DOCUMENT_CREATED, MESSAGE, DocumentRef, Event
-from core.errors import NotificationFailed, StoreUnavailable
-from core.ports.notifier import Notification
-from core.quarantine import Quarantine
-from infra.local.processes import program
-from workers import runtime
-from workers.incident.activities import IncidentActivities, target_name
-from workers.incident.workflows import IncidentWorkflow
-
-HISTORIES = Path(__file__).parent.parent / "histories"
-ON_CALL, SECOND_LINE = "json://on-call.example/a", "json://second-line.example/b"
-PATIENCE = 30.0
-ANA = {"actor": "ana"}
-
-
-class Pager:
-    """A `Notifier` that remembers; fails while `broken`; takes its time until `answering`."""
-
-    def __init__(self) -> None:
-        self.delivered: list[tuple[Notification, str]] = []
-        self.attempts = 0
-        self.broken = False
-        self.answering = asyncio.Event()
-        self.answering.set()
-
-    async def notify(self, notification: Notification, targets: Sequence[str]) -> None:
-        self.attempts += 1
-        await self.answering.wait()
-        if self.broken:
-            raise NotificationFailed("json://on-call.example/ did not take it")
-        self.delivered += [(notification, target) for target in targets]
-
-
-class Folder(FileDocumentStore):
-    """A store that can be taken away for reading or for writing."""
-
-    def __init__(self) -> None:
-        self.unreadable = 0
-        self.writable = asyncio.Event()
-        self.writable.set()
-        self.writing = asyncio.Event()
-
-    async def read(self, document: DocumentRef) -> AsyncIterator[bytes]:
-        if self.unreadable:
-            self.unreadable -= 1
-            raise StoreUnavailable(f"{document.uri}: no answer")
-        async for chunk in super().read(document):
-            yield chunk
-
-    async def write(
-        self,
-        uri: str,
-        chunks: AsyncIterable[bytes],
-        *,
-        content_type: str,
-        if_absent: bool = False,
-    ) -> DocumentRef:
-        self.writing.set()
-        await self.writable.wait()
-        return await super().write(uri, chunks, content_type=content_type, if_absent=if_absent)
-
-
-@dataclass
-class House:
-    """One worker on a task queue of its own, with everything outside the machine faked."""
-
-    client: Client
-    root: Path
-    pager: Pager = field(default_factory=Pager)
-    folder: Folder = field(default_factory=Folder)
-    targets: dict[int, list[str]] = field(default_factory=lambda: {1: [ON_CALL], 2: [SECOND_LINE]})
-    reports: bool = True
-    queue: str = field(default_factory=lambda: f"incident-{uuid4()}")
-    handles: list[WorkflowHandle[Any, Any]] = field(default_factory=list)
-
-    @asynccontextmanager
-    async def working(self) -> AsyncIterator[None]:
-        stores = DocumentStores({"file": lambda: self.folder}, roots=[f"file://{self.root}/"])
-        activities = IncidentActivities(
-            documents=stores,
-            notifier=self.pager,
-            quarantine=Quarantine(stores, f"file://{self.root}/quarantine/"),
-            targets=self.targets,
-            ack_timeout=300,
-            reports=f"file://{self.root}/reports/" if self.reports else None,
-            max_report_bytes=10_000,
-        )
-        plan = runtime.Plan(
-            task_queue=self.queue,
-            workflows=[IncidentWorkflow],
-            activities=[
-                activities.load_policy,
-                activities.load_report,
-                activities.page,
-                activities.write_report,
-                activities.keep_failed,
-            ],
-        )
-        async with runtime.worker(self.client, plan):
-            yield
-
-    def upload(self, content: str | bytes, name: str = "a.json") -> dict[str, Any]:
-        """Lay a document into the store; the event that tells of it, in its wire form."""
-        path = self.root / "incidents" / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return self.event(name).to_wire()
-
-    def event(self, name: str) -> Event:
-        document = DocumentRef(uri=f"file://{self.root}/incidents/{name}")
-        return Event(
-            id=name,
-            source="aws:s3",
-            type=DOCUMENT_CREATED,
-            key=f"s3:docs/{name}@1",
-            data={"document": document.to_wire()},
-        )
-
-    async def start(self, wire: Any, id: str | None = None) -> WorkflowHandle[Any, Any]:
-        handle = await self.client.start_workflow(
-            INCIDENT_WORKFLOW, wire, id=id or f"incident:{uuid4()}", task_queue=self.queue
-        )
-        self.handles.append(self.client.get_workflow_handle(handle.id, run_id=handle.result_run_id))
-        return handle
-
-
-@pytest.fixture(scope="module")
-async def server() -> AsyncIterator[WorkflowEnvironment]:
-    async with await WorkflowEnvironment.start_time_skipping(
-        test_server_existing_path=program("temporal-test-server"),
-        data_converter=data_converter(),
-    ) as environment:
-        # This server has no way to list them, so `register_search_attributes` cannot be used.
-        keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
-        await environment.client.operator_service.add_search_attributes(
-            AddSearchAttributesRequest(
-                namespace="default", search_attributes=dict.fromkeys(SEARCH_ATTRIBUTES, keyword)
-            )
-        )
-        yield environment
-
-
-@pytest.fixture
-async def house(
-    server: WorkflowEnvironment, tmp_path: Path, request: pytest.FixtureRequest
-) -> AsyncIterator[House]:
-    house = House(server.client, tmp_path)
-    yield house
-    await check_histories(house, request.node.name)
-
-
-@pytest.fixture
-async def dev_house(
-    temporal_client: Client, tmp_path: Path, request: pytest.FixtureRequest
-) -> AsyncIterator[House]:
-    """On the development server, for what the time-skipping one gets wrong: it may record an update
-    as later than a signal that came after it, and nobody can search there."""
-    house = House(temporal_client, tmp_path)
-    yield house
-    await check_histories(house, request.node.name)
-
-
-async def check_histories(house: House, test: str) -> None:
-    for number, handle in enumerate(house.handles):
-        history = await handle.fetch_history()
-        await replay(history)
-        assert not failed_tasks(history)
-        if os.environ.get("RECORD_HISTORIES"):
-            name = re.sub(r"\W+", "-", test.removeprefix("test_").replace("_", "-")).strip("-")
-            path = HISTORIES / f"incident-{name}{f'-{number}' if number else ''}.json"
-            text = re.sub(r'"stackTrace": ".*"', '"stackTrace": ""', history.to_json())
-            text = re.sub(r'"identity": ".*"', '"identity": "worker"', text)
-            path.write_text(text.replace(str(house.root), "/documents") + "\n")
-
-
-def failed_tasks(history: WorkflowHistory) -> list[Any]:
-    """Workflow tasks that failed; the server's refusal of a completion with news is no failure."""
-    return [
-        event.workflow_task_failed_event_attributes
-        for event in history.events
-        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED
-        and "UnhandledCommand" not in str(event.workflow_task_failed_event_attributes)
-    ]
-
-
-async def replay(history: WorkflowHistory) -> None:
-    restrictions = SandboxRestrictions.default.with_passthrough_modules("core")
-    replayer = Replayer(
-        workflows=[IncidentWorkflow],
-        data_converter=data_converter(),
-        workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
-    )
-    await replayer.replay_workflow(history)
-
-
-def text_of(uri: str) -> str:
-    return Path(uri.removeprefix("file://")).read_text()
-
-
-async def timeline(handle: WorkflowHandle[Any, Any]) -> list[str]:
-    return [entry["text"] for entry in await handle.query(QUERY_TIMELINE)]
-
-
-async def until(check: Callable[[], Awaitable[bool]] | Callable[[], bool]) -> None:
-    """Wait for something that comes without our doing."""
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            found = check()
-            if await found if isinstance(found, Awaitable) else found:
-                return
-            await asyncio.sleep(0.02)
-
-
-def says(handle: WorkflowHandle[Any, Any], text: str) -> Callable[[], Awaitable[bool]]:
-    async def said() -> bool:
-        return any(text in entry for entry in await timeline(handle))
-
-    return said
-
-
-async def command(
-    handle: WorkflowHandle[Any, Any], name: str, id: str, **fields: Any
-) -> dict[str, Any]:
-    answer = await handle.execute_update(name, {"command_id": id, **ANA, **fields})
-    return dict(answer)
-
-
-REPORT = {
-    "title": "Checkout answers 500",
-    "severity": "high",
-    "service": "checkout",
-    "summary": "Every payment fails since the deploy of 10:00.",
-    "reporter": "synthetic monitor",
-}
+from core.domain.event import MESSAGE, Event
+from tests.support.incidents import (
+    HISTORIES,
+    ON_CALL,
+    REPORT,
+    SECOND_LINE,
+    House,
+    command,
+    replay,
+    says,
+    text_of,
+    timeline,
+    until,
+)
 
 
 async def test_an_upload_becomes_an_incident_that_is_paged_resolved_and_reported(
@@ -296,7 +65,7 @@ async def test_an_upload_becomes_an_incident_that_is_paged_resolved_and_reported
         assert target == ON_CALL
         assert page.title == "[HIGH] Checkout answers 500"
         assert "Every payment fails" in page.body
-        assert page.key.startswith(f"{handle.id}/level-1/repeat-1/")
+        assert re.fullmatch(rf"{handle.id}@\S+/level-1/repeat-1/{ON_CALL}", page.key)
 
         acknowledged = await command(handle, UPDATE_ACKNOWLEDGE, "c1")
         assert acknowledged["changed"] is True
@@ -524,7 +293,7 @@ async def test_a_channel_that_never_works_is_given_up_after_its_rounds(
     house: House, server: WorkflowEnvironment
 ) -> None:
     house.pager.broken = True
-    house.targets = {1: [ON_CALL]}
+    house.policy = {"levels": [{"after": "0s", "targets": [ON_CALL]}]}
     async with house.working():
         handle = await house.start(house.upload(json.dumps(REPORT)))
 
@@ -549,7 +318,7 @@ async def test_acknowledging_calls_off_what_is_still_on_its_way(
         await command(handle, UPDATE_ACKNOWLEDGE, "c1")
         house.pager.answering.set()
         await server.sleep(3600)
-        assert f"Page to {target_name(ON_CALL)} (level 1) called off" in await timeline(handle)
+        assert f"Page to {ON_CALL} (level 1) called off" in await timeline(handle)
         assert house.pager.attempts == 1
         await command(handle, UPDATE_RESOLVE, "c2")
         await handle.result()
@@ -571,7 +340,7 @@ async def test_a_page_that_cannot_be_stopped_any_more_is_told(house: House) -> N
 async def test_an_incident_without_targets_says_so(
     house: House, server: WorkflowEnvironment
 ) -> None:
-    house.targets = {1: [], 2: []}
+    house.addresses = {}
     async with house.working():
         handle = await house.start(house.upload("# Disk full\n", "a.md"))
         await until(says(handle, "Nobody to page at level 1"))
@@ -659,13 +428,15 @@ async def test_status_severity_and_service_can_be_searched_for(dev_house: House)
 
 
 async def published(handle: WorkflowHandle[Any, Any]) -> list[str]:
-    """The status in each upsert of search attributes."""
+    """The status in each of our upserts of search attributes; a patch has one, too."""
     upserts = [
         event.upsert_workflow_search_attributes_event_attributes.search_attributes.indexed_fields
         for event in (await handle.fetch_history()).events
         if event.event_type == EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES
     ]
-    return [json.loads(fields[STATUS_ATTRIBUTE].data) for fields in upserts]
+    return [
+        json.loads(fields[STATUS_ATTRIBUTE].data) for fields in upserts if STATUS_ATTRIBUTE in fields
+    ]
 
 
 def is_found(client: Client, id: str, status: str) -> Callable[[], Awaitable[bool]]:

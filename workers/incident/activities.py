@@ -1,58 +1,44 @@
 """Activities of the incident: thin adapters between the workflow and the ports.
 
 Each failure carries the code of its error as its type. Targets are known to workflows by name only,
-because their URLs hold secrets and everything a workflow sees is recorded.
+because their addresses are secrets and everything a workflow sees is recorded.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from core.channels import Channels
 from core.domain.event import DocumentRef, Event
 from core.domain.incident import postmortem, postmortem_text
-from core.domain.incident.effects import Page
-from core.domain.incident.intake_report import IncidentReport, report_of
-from core.domain.incident.model import Incident, compact_time, folder_name
-from core.domain.incident.policy import Level, Policy, Target
+from core.domain.incident.effects import FollowUp, Page
+from core.domain.incident.intake_report import report_of
+from core.domain.incident.model import compact_time, folder_name
+from core.domain.incident.policies import Facts, Policies
 from core.domain.incident.reading import parse_report
-from core.domain.incident.record import Record
-from core.domain.incident.timeline import TimelineEvent
-from core.errors import DocumentExists, DocumentTooLarge, named
+from core.domain.incident.timeline import TIMELINE, Noted, TimelineEvent
+from core.errors import DocumentExists, DocumentNotFound, DocumentTooLarge, named
 from core.ports.documents import DocumentStore
-from core.ports.notifier import Notification, Notifier
+from core.ports.notifier import Notification, NotificationKind, Notifier
 from core.quarantine import Quarantine
-from workers.errors import typed_failures
+from workers.errors import beating, typed_failures
+from workers.incident.paging import Pager
+from workers.incident.records import Ending, Loaded, Rules, Segment
 
 _MARKDOWN: Final = "text/markdown; charset=utf-8"
 _JSON: Final = "application/json"
 
 
-class Loaded(Record):
-    """What an event brings: its report, its identity, and its document's URI, if it has one."""
-
-    report: IncidentReport
-    event_key: str
-    document: str | None = None
-
-
-class Ending(Record):
-    """All that a post-incident report is made of."""
-
-    incident: Incident
-    timeline: tuple[TimelineEvent, ...]
-
-
 class IncidentActivities:
     """Bound to the ports and settings of one worker process.
 
-    `targets` are apprise URLs by level; `ack_timeout` is in seconds; `reports` is the URI prefix
-    for post-incident reports, None for none.
+    `channels` are the addresses of the policies' targets; `ack_timeout` is in seconds; `reports` is
+    the URI prefix for post-incident reports, None for none.
     """
 
     def __init__(
@@ -61,34 +47,45 @@ class IncidentActivities:
         documents: DocumentStore,
         notifier: Notifier,
         quarantine: Quarantine,
-        targets: Mapping[int, Sequence[str]],
+        policies: Policies,
+        channels: Channels,
         ack_timeout: float,
         reports: str | None,
         max_report_bytes: int,
+        continue_as_new_after: int | None = None,
     ) -> None:
         self._documents = documents
         self._notifier = notifier
         self._quarantine = quarantine
-        self._urls = {
-            level: {target_name(url): url for url in urls} for level, urls in targets.items()
-        }
+        self._policies = policies
+        self._channels = {name: [t.name for t in targets] for name, targets in channels.items()}
+        self._targets = {target.name: target for some in channels.values() for target in some}
+        self._pager = Pager(notifier, channels, policies.targets)
         self._ack_timeout = ack_timeout
         self._reports = reports
         self._max_report_bytes = max_report_bytes
+        self._continue_as_new_after = continue_as_new_after
+
+    @property
+    def all(self) -> list[Any]:
+        """Every activity, for a worker."""
+        return [
+            self.load_policy,
+            self.load_report,
+            self.page,
+            self.follow_up,
+            self.save_timeline,
+            self.write_report,
+            self.keep_failed,
+        ]
 
     @activity.defn
-    async def load_policy(self) -> Policy:
-        """What holds for an incident that opens now."""
-        delays = {1: 0.0, 2: self._ack_timeout}
-        return Policy(
-            levels=tuple(
-                Level(
-                    after=delay,
-                    targets=tuple(Target(name=name) for name in self._urls.get(level, {})),
-                )
-                for level, delay in delays.items()
-            ),
-            maximum_age=None,
+    async def load_policy(self, facts: Facts) -> Rules:
+        """What holds for an incident with these facts that opens now."""
+        policy = self._policies.choose(facts, ack_timeout=self._ack_timeout)
+        return Rules(
+            policy=policy.addressed(self._channels),
+            continue_as_new_after=self._continue_as_new_after,
         )
 
     @activity.defn
@@ -110,51 +107,68 @@ class IncidentActivities:
             return Loaded(report=report.brief(), event_key=event.key, document=document.uri)
 
     @activity.defn
-    async def page(self, page: Page) -> None:
-        """Deliver one page to one target, in the time that the notifier allows itself."""
-        url = self._urls.get(page.level, {}).get(page.target)
-        if url is None:
-            raise ApplicationError(
-                f"{page.target} is not among the targets of level {page.level} any more",
-                type="TargetRemoved",
-                non_retryable=True,
-            )
-        message = Notification(
-            key=page.key, title=page.title, body=page.body, severity=page.severity.value
-        )
+    async def page(self, page: Page) -> str:
+        """Deliver one page to its target or, when that cannot be reached, to the first of its
+        fallbacks that can; returns the name of the one that took it."""
         with typed_failures():
-            await self._notifier.notify(message, [url])
+            async with beating():
+                return await self._pager.deliver(page)
+
+    @activity.defn
+    async def follow_up(self, follow_up: FollowUp) -> None:
+        """Tell the targets that took a page how it goes on; those that are gone are left out."""
+        info = activity.info()
+        message = Notification(
+            key=f"{follow_up.dedup_key}/{follow_up.what}/{info.workflow_run_id}/{info.activity_id}",
+            title=follow_up.title,
+            body=f"{follow_up.title}: {follow_up.what}",
+            severity="info",
+            kind=NotificationKind(follow_up.what),
+            incident_id=follow_up.dedup_key,
+            dedup_key=follow_up.dedup_key,
+        )
+        targets = [self._targets[name] for name in follow_up.targets if name in self._targets]
+        with typed_failures():
+            async with beating():
+                await self._notifier.notify(message, targets)
+
+    @activity.defn
+    async def save_timeline(self, segment: Segment) -> None:
+        """Keep part of a timeline, whatever was kept under its number before: a part that is saved
+        again holds more. Fails as `ReportsNotSet` where there is no place."""
+        uri = _segment_uri(self._folder(segment.incident_id), segment.number)
+        content = TIMELINE.dump_json(segment.timeline)
+        with typed_failures():
+            async with beating():
+                await self._documents.write(uri, _chunks(content), content_type=_JSON)
 
     @activity.defn
     async def write_report(self, ending: Ending) -> list[str]:
         """Write the post-incident report, Markdown and JSON; returns their URIs.
 
         A report that is there already with the same content counts as written. One with another
-        content belongs to an earlier incident of the same ID: it stays, and the new one is named
-        after its resolution.
+        content belongs to an earlier resolution: it stays, and the new one is named after its own.
         """
-        if self._reports is None:
-            raise ApplicationError(
-                "TIDEGATE_REPORTS is not set", type="ReportsNotSet", non_retryable=True
-            )
-        incident, timeline = ending.incident, ending.timeline
-        contents = {
-            "md": (postmortem_text.as_markdown(incident, timeline), _MARKDOWN),
-            "json": (postmortem.as_json(incident, timeline), _JSON),
-        }
+        folder = self._folder(ending.incident.id)
+        incident = ending.incident
         names = ["report"]
-        if incident.resolved_at:
-            names.append(f"report-{compact_time(incident.resolved_at)}")
-        folder = f"{self._reports.rstrip('/')}/{folder_name(incident.id)}"
+        if moment := incident.report_wanted or incident.resolved_at:
+            names.append(f"report-{compact_time(moment)}")
         with typed_failures():
-            for name in names:
-                uris = [
-                    f"{folder}/{name}.{suffix}"
-                    for suffix, (content, kind) in contents.items()
-                    if await self._write_once(f"{folder}/{name}.{suffix}", content, kind)
-                ]
-                if len(uris) == len(contents):
-                    return uris
+            async with beating():
+                timeline = (*await self._saved(folder, ending), *ending.timeline)
+                contents = {
+                    "md": (postmortem_text.as_markdown(incident, timeline), _MARKDOWN),
+                    "json": (postmortem.as_json(incident, timeline), _JSON),
+                }
+                for name in names:
+                    uris = [
+                        f"{folder}/{name}.{suffix}"
+                        for suffix, (content, kind) in contents.items()
+                        if await self._write_once(f"{folder}/{name}.{suffix}", content, kind)
+                    ]
+                    if len(uris) == len(contents):
+                        return uris
         raise ApplicationError(
             f"{folder} holds other reports under the names {' and '.join(names)}",
             type=DocumentExists.__name__,
@@ -167,6 +181,28 @@ class IncidentActivities:
         event = wire if isinstance(wire, dict) else {"data": wire}
         with typed_failures():
             return await self._quarantine.keep_event(event, named(code, reason))
+
+    def _folder(self, incident_id: str) -> str:
+        if self._reports is None:
+            raise ApplicationError(
+                "TIDEGATE_REPORTS is not set", type="ReportsNotSet", non_retryable=True
+            )
+        return f"{self._reports.rstrip('/')}/{folder_name(incident_id)}"
+
+    async def _saved(self, folder: str, ending: Ending) -> Sequence[TimelineEvent]:
+        """The beginning of the timeline, out of the document store."""
+        found: list[TimelineEvent] = []
+        for number in range(1, ending.segments + 1):
+            document = DocumentRef(uri=_segment_uri(folder, number))
+            try:
+                content = b"".join([chunk async for chunk in self._documents.read(document)])
+            except DocumentNotFound:
+                at = ending.timeline[0].at if ending.timeline else found[-1].at if found else None
+                if at:
+                    found.append(Noted(at=at, text=f"Entries are missing here: {document.uri}"))
+            else:
+                found += TIMELINE.validate_json(content)
+        return found
 
     async def _read(self, document: DocumentRef) -> bytes:
         """The whole document, never holding more of it than the limit and one chunk."""
@@ -199,11 +235,8 @@ class IncidentActivities:
         return found == content
 
 
-def target_name(url: str) -> str:
-    """A target's name: its scheme and a digest that tells it from others, e.g. `slack#1f3a9c2e`."""
-    digest = hashlib.sha256(url.encode(errors="surrogatepass")).hexdigest()[:8]
-    scheme, separator, _ = url.partition("://")
-    return f"{scheme if separator else 'target'}#{digest}"
+def _segment_uri(folder: str, number: int) -> str:
+    return f"{folder}/timeline-{number:06}.json"
 
 
 def _too_large(document: DocumentRef, size: int | None, limit: int) -> DocumentTooLarge:

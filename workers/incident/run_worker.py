@@ -13,26 +13,23 @@ from workers.incident.workflows import IncidentWorkflow
 
 
 def plan(settings: Settings) -> runtime.Plan:
-    """Raises `SettingsError` when a setting that incidents cannot do without is missing."""
+    """Raises `ConfigurationError` when what incidents cannot do without is missing or wrong."""
+    policies = bootstrap.policies(settings)
     activities = IncidentActivities(
         documents=bootstrap.documents(settings),
         notifier=bootstrap.notifier(settings),
         quarantine=bootstrap.quarantine(settings),
-        targets={1: settings.page_urls, 2: settings.escalation_urls},
+        policies=policies,
+        channels=bootstrap.channels(policies),
         ack_timeout=settings.ack_timeout,
         reports=settings.reports,
         max_report_bytes=settings.max_report_bytes,
+        continue_as_new_after=settings.continue_as_new_after,
     )
     return runtime.Plan(
         task_queue=INCIDENT_TASK_QUEUE,
         workflows=[IncidentWorkflow],
-        activities=[
-            activities.load_policy,
-            activities.load_report,
-            activities.page,
-            activities.write_report,
-            activities.keep_failed,
-        ],
+        activities=activities.all,
         search_attributes=True,
     )
 

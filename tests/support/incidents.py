@@ -1,0 +1,260 @@
+"""The incident worker as tests have it: real, with everything outside the machine faked."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client, WorkflowHandle, WorkflowHistory
+from temporalio.worker import Replayer
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from core.adapters.document_stores import DocumentStores
+from core.adapters.file_document_store import FileDocumentStore
+from core.adapters.temporal import data_converter
+from core.channels import channels
+from core.contracts import INCIDENT_WORKFLOW, QUERY_TIMELINE
+from core.domain.alert import ALERT
+from core.domain.event import DOCUMENT_CREATED, DocumentRef, Event
+from core.domain.incident.policies import Policies
+from core.errors import NotificationFailed, StoreUnavailable
+from core.ports.notifier import Notification, NotificationKind, Target
+from core.quarantine import Quarantine
+from workers import runtime
+from workers.incident.activities import IncidentActivities
+from workers.incident.workflows import IncidentWorkflow
+
+HISTORIES = Path(__file__).parents[1] / "histories"
+ON_CALL, SECOND_LINE = "on-call", "second-line"
+LEVELS = [
+    {"after": "0s", "targets": [ON_CALL]},
+    {"after": "TIDEGATE_ACK_TIMEOUT", "targets": [SECOND_LINE]},
+]
+PATIENCE = 30.0
+ANA = {"actor": "ana"}
+
+
+class Pager:
+    """A `Notifier` that remembers; fails while `broken`; takes its time until `answering`;
+    `deaf` targets take nothing."""
+
+    def __init__(self) -> None:
+        self.delivered: list[tuple[Notification, str]] = []
+        self.followed_up: list[tuple[NotificationKind, list[str]]] = []
+        self.deaf: set[str] = set()
+        self.attempts = 0
+        self.broken = False
+        self.answering = asyncio.Event()
+        self.answering.set()
+
+    async def notify(self, notification: Notification, targets: Sequence[Target]) -> None:
+        if notification.kind is not NotificationKind.PAGE:
+            self.followed_up.append((notification.kind, [target.name for target in targets]))
+            return
+        self.attempts += 1
+        await self.answering.wait()
+        if self.broken or any(target.name in self.deaf for target in targets):
+            raise NotificationFailed("json://on-call.example/ did not take it")
+        self.delivered += [(notification, target.name) for target in targets]
+
+
+class Folder(FileDocumentStore):
+    """A store that can be taken away for reading or for writing."""
+
+    def __init__(self) -> None:
+        self.unreadable = 0
+        self.writable = asyncio.Event()
+        self.writable.set()
+        self.writing = asyncio.Event()
+
+    async def read(self, document: DocumentRef) -> AsyncIterator[bytes]:
+        if self.unreadable:
+            self.unreadable -= 1
+            raise StoreUnavailable(f"{document.uri}: no answer")
+        async for chunk in super().read(document):
+            yield chunk
+
+    async def write(
+        self,
+        uri: str,
+        chunks: AsyncIterable[bytes],
+        *,
+        content_type: str,
+        if_absent: bool = False,
+    ) -> DocumentRef:
+        self.writing.set()
+        await self.writable.wait()
+        return await super().write(uri, chunks, content_type=content_type, if_absent=if_absent)
+
+
+@dataclass
+class House:
+    """One worker on a task queue of its own, with everything outside the machine faked."""
+
+    client: Client
+    root: Path
+    pager: Pager = field(default_factory=Pager)
+    folder: Folder = field(default_factory=Folder)
+    policy: dict[str, Any] = field(default_factory=lambda: {"levels": LEVELS})
+    targets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    addresses: dict[str, str] = field(
+        default_factory=lambda: {
+            "TIDEGATE_PAGE_URLS": "json://on-call.example/a",
+            "TIDEGATE_ESCALATION_URLS": "json://second-line.example/b",
+        }
+    )
+    continue_as_new_after: int | None = None
+    reports: bool = True
+    queue: str = field(default_factory=lambda: f"incident-{uuid4()}")
+    handles: list[WorkflowHandle[Any, Any]] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        policies = Policies.model_validate(
+            {
+                "version": 1,
+                "targets": {
+                    ON_CALL: {"url_env": "TIDEGATE_PAGE_URLS"},
+                    SECOND_LINE: {"url_env": "TIDEGATE_ESCALATION_URLS"},
+                    **self.targets,
+                },
+                "policies": [{"name": "default", **self.policy}],
+            }
+        )
+        stores = DocumentStores({"file": lambda: self.folder}, roots=[f"file://{self.root}/"])
+        activities = IncidentActivities(
+            documents=stores,
+            notifier=self.pager,
+            quarantine=Quarantine(stores, f"file://{self.root}/quarantine/"),
+            policies=policies,
+            channels=channels(policies.targets, self.addresses),
+            ack_timeout=300,
+            reports=f"file://{self.root}/reports/" if self.reports else None,
+            max_report_bytes=10_000,
+            continue_as_new_after=self.continue_as_new_after,
+        )
+        plan = runtime.Plan(
+            task_queue=self.queue,
+            workflows=[IncidentWorkflow],
+            activities=activities.all,
+        )
+        async with runtime.worker(self.client, plan):
+            yield
+
+    def upload(self, content: str | bytes, name: str = "a.json") -> dict[str, Any]:
+        """Lay a document into the store; the event that tells of it, in its wire form."""
+        path = self.root / "incidents" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return self.event(name).to_wire()
+
+    def event(self, name: str) -> Event:
+        document = DocumentRef(uri=f"file://{self.root}/incidents/{name}")
+        return Event(
+            id=name,
+            source="aws:s3",
+            type=DOCUMENT_CREATED,
+            key=f"s3:docs/{name}@1",
+            data={"document": document.to_wire()},
+        )
+
+    async def start(self, wire: Any, id: str | None = None) -> WorkflowHandle[Any, Any]:
+        handle = await self.client.start_workflow(
+            INCIDENT_WORKFLOW, wire, id=id or f"incident:{uuid4()}", task_queue=self.queue
+        )
+        self.handles.append(self.client.get_workflow_handle(handle.id, run_id=handle.result_run_id))
+        return handle
+
+
+async def check_histories(house: House, test: str) -> None:
+    for number, handle in enumerate(house.handles):
+        history = await handle.fetch_history()
+        await replay(history)
+        assert not failed_tasks(history)
+        if os.environ.get("RECORD_HISTORIES"):
+            name = re.sub(r"\W+", "-", test.removeprefix("test_").replace("_", "-")).strip("-")
+            path = HISTORIES / f"incident-{name}{f'-{number}' if number else ''}.json"
+            text = re.sub(r'"stackTrace": ".*"', '"stackTrace": ""', history.to_json())
+            text = re.sub(r'"identity": ".*"', '"identity": "worker"', text)
+            path.write_text(text.replace(str(house.root), "/documents") + "\n")
+
+
+def failed_tasks(history: WorkflowHistory) -> list[Any]:
+    """Workflow tasks that failed; the server's refusal of a completion with news is no failure."""
+    return [
+        event.workflow_task_failed_event_attributes
+        for event in history.events
+        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED
+        and "UnhandledCommand" not in str(event.workflow_task_failed_event_attributes)
+    ]
+
+
+async def replay(history: WorkflowHistory) -> None:
+    restrictions = SandboxRestrictions.default.with_passthrough_modules("core")
+    replayer = Replayer(
+        workflows=[IncidentWorkflow],
+        data_converter=data_converter(),
+        workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
+    )
+    await replayer.replay_workflow(history)
+
+
+def text_of(uri: str) -> str:
+    return Path(uri.removeprefix("file://")).read_text()
+
+
+async def timeline(handle: WorkflowHandle[Any, Any]) -> list[str]:
+    return [entry["text"] for entry in await handle.query(QUERY_TIMELINE)]
+
+
+async def until(check: Callable[[], Awaitable[bool]] | Callable[[], bool]) -> None:
+    """Wait for something that comes without our doing."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            found = check()
+            if await found if isinstance(found, Awaitable) else found:
+                return
+            await asyncio.sleep(0.02)
+
+
+def says(handle: WorkflowHandle[Any, Any], text: str) -> Callable[[], Awaitable[bool]]:
+    async def said() -> bool:
+        return any(text in entry for entry in await timeline(handle))
+
+    return said
+
+
+async def command(
+    handle: WorkflowHandle[Any, Any], name: str, id: str, **fields: Any
+) -> dict[str, Any]:
+    answer = await handle.execute_update(name, {"command_id": id, **ANA, **fields})
+    return dict(answer)
+
+
+def alert(key: str = "cpu", *, number: int = 0, status: str = "firing", **fields: Any) -> Any:
+    """An alert's event in its wire form; alerts of another `number` are other events."""
+    data = {"key": key, "status": status, "title": f"{key} is high", "severity": "critical"}
+    return Event(
+        id=f"{key}-{status}-{number}",
+        source="alertmanager",
+        type=ALERT,
+        key=f"am:{key}/{status}/{number}",
+        data={**data, "source": "alertmanager", "service": "checkout", **fields},
+    ).to_wire()
+
+
+REPORT = {
+    "title": "Checkout answers 500",
+    "severity": "high",
+    "service": "checkout",
+    "summary": "Every payment fails since the deploy of 10:00.",
+    "reporter": "synthetic monitor",
+}

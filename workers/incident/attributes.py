@@ -1,0 +1,53 @@
+"""Search attributes: what incidents can be listed by, upserted on change only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
+
+from core.contracts import (
+    ASSIGNEE_ATTRIBUTE,
+    INCIDENT_ID_ATTRIBUTE,
+    SEARCH_ATTRIBUTES,
+    SERVICE_ATTRIBUTE,
+    SEVERITY_ATTRIBUTE,
+    STATUS_ATTRIBUTE,
+)
+from core.domain.incident.model import Incident, Status
+
+Attributes = Mapping[str, str]
+
+_KEYS: Final = {name: SearchAttributeKey.for_keyword(name) for name in SEARCH_ATTRIBUTES}
+
+
+def published() -> Attributes:
+    """What this run began with; one that goes on takes over those of the run before."""
+    found = workflow.info().typed_search_attributes
+    return {name: value for name, key in _KEYS.items() if (value := found.get(key)) is not None}
+
+
+def attributes_of(incident: Incident) -> Attributes | None:
+    """What the incident is to be found by; None for what is no incident, or not yet."""
+    if incident.status is Status.NEW or not incident.title:
+        return None
+    values = {
+        INCIDENT_ID_ATTRIBUTE: incident.id,
+        STATUS_ATTRIBUTE: incident.status.value,
+        SEVERITY_ATTRIBUTE: incident.severity.value,
+        SERVICE_ATTRIBUTE: incident.service,
+        ASSIGNEE_ATTRIBUTE: incident.assignee,
+    }
+    return {name: value for name, value in values.items() if value}
+
+
+def upsert(before: Attributes, now: Attributes) -> None:
+    """Make of the one the other, if they differ."""
+    changes: list[SearchAttributeUpdate[Any]] = [
+        _KEYS[name].value_set(value) for name, value in now.items() if before.get(name) != value
+    ]
+    changes += [_KEYS[name].value_unset() for name in before if name not in now]
+    if changes:
+        workflow.upsert_search_attributes(changes)
