@@ -6,26 +6,21 @@ Exit codes: 0 it is well; 1 the answer is bad news (an event would be refused, a
 
 from __future__ import annotations
 
-import asyncio
-import json
+import os
 import sys
-from collections.abc import Coroutine
+from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-from core import bootstrap
+from core import bootstrap, cli_incident, cli_quarantine
+from core.domain.durations import spoken
 from core.errors import ConfigurationError, TidegateError, TransientError
-from core.quarantine import Record
 from core.settings import Settings
-
-Answer = TypeVar("Answer")
-
-BAD_NEWS, WRONG, AWAY = 1, 2, 3
+from core.terminal import AWAY, BAD_NEWS, WRONG, Json, err, out, print_json, run, table
 
 app = typer.Typer(
     name="tidegate",
@@ -35,16 +30,11 @@ app = typer.Typer(
     epilog="Exit codes: 0 well, 1 bad news, 2 wrong usage or configuration, 3 no answer for now.",
 )
 routes_app = typer.Typer(help="The routing table.", no_args_is_help=True)
-quarantine_app = typer.Typer(
-    help="The originals of what could not be accepted.", no_args_is_help=True
-)
-incident_app = typer.Typer(help="One incident.", no_args_is_help=True)
+policies_app = typer.Typer(help="The incidents' policies.", no_args_is_help=True)
 app.add_typer(routes_app, name="routes")
-app.add_typer(quarantine_app, name="quarantine")
-app.add_typer(incident_app, name="incident")
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-out, err = Console(highlight=False), Console(stderr=True, highlight=False)
+app.add_typer(policies_app, name="policies")
+app.add_typer(cli_quarantine.app, name="quarantine")
+app.add_typer(cli_incident.app, name="incident")
 
 
 def main() -> None:
@@ -183,12 +173,12 @@ def routes_check(
     from core.routes_file import SHIPPED, load_routes
 
     path = file or Settings.from_env().routes or SHIPPED
-    table = load_routes(path)
+    routes = load_routes(path)
     if as_json:
-        print_json(table.model_dump(mode="json", by_alias=True, exclude_none=True))
+        print_json(routes.model_dump(mode="json", by_alias=True, exclude_none=True))
         return
-    listing = _table("route", "workflow", "task queue", "child ID", "when running")
-    for route in table.routes:
+    listing = table("route", "workflow", "task queue", "child ID", "when running")
+    for route in routes.routes:
         listing.add_row(
             route.name,
             route.workflow,
@@ -197,7 +187,7 @@ def routes_check(
             route.when_running.value,
         )
     out.print(listing)
-    out.print(f"{path}: {len(table.routes)} routes, all well")
+    out.print(f"{path}: {len(routes.routes)} routes, all well")
 
 
 @routes_app.command("schema")
@@ -208,126 +198,64 @@ def routes_schema() -> None:
     print_json(schema())
 
 
-@quarantine_app.command("list")
-def quarantine_list(
-    every: Annotated[bool, typer.Option("--all", help="Those replayed already, too.")] = False,
+@policies_app.command("check")
+def policies_check(
+    file: Annotated[
+        Path | None, typer.Argument(help="Policies. Default: TIDEGATE_POLICIES, or shipped.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """List what is in quarantine, newest first."""
+    """Check the incidents' policies; problems name file, line and field. Ends with 2 if there are
+    any. Targets whose variables are not set here are named; that is for the worker to have."""
+    from core.policies_file import SHIPPED, load_policies
 
-    async def collect() -> list[Record]:
-        kept = bootstrap.quarantine(Settings.from_env())
-        return [record async for record in kept.records() if every or not record.replayed]
-
-    records = sorted(run(collect()), key=lambda record: record.kept_at, reverse=True)
+    path = file or Settings.from_env().policies or SHIPPED
+    policies = load_policies(path)
+    unset = policies.unset(os.environ)
     if as_json:
-        print_json([_without_body(record) for record in records])
+        print_json(
+            {"policies": policies.model_dump(mode="json", by_alias=True), "unset_here": unset}
+        )
         return
-    if not records:
-        out.print("Nothing is in quarantine.")
-        return
-    table = _table("id", "kept at", "code", "reason", *(["replayed"] if every else []))
-    for record in records:
-        row = [record.id, record.kept_at, record.code, escape(record.reason)]
-        if every:
-            row.append(str(record.replayed["replayed_at"]) if record.replayed else "")
-        table.add_row(*row)
-    out.print(table)
+    listing = table("policy", "for", "pages")
+    for policy in policies.policies:
+        match = policy.match.model_dump(mode="json", exclude_none=True) if policy.match else {}
+        listing.add_row(
+            policy.name,
+            escape("; ".join(f"{name} {_words(value)}" for name, value in match.items()))
+            or "all others",
+            "\n".join(
+                f"{_delay(level.after)}: {', '.join(level.targets)}" for level in policy.levels
+            ),
+        )
+    out.print(listing)
+    for name, variables in unset.items():
+        out.print(f"target {name}: {' and '.join(variables)} not set here", soft_wrap=True)
+    out.print(f"{path}: {_count(policies.policies, 'policy', 'policies')}, all well")
 
 
-@quarantine_app.command("show")
-def quarantine_show(id: str, as_json: Json = False) -> None:
-    """Show one record: the original, its headers, the reason, and its last replay."""
-    record = run(bootstrap.quarantine(Settings.from_env()).get(id))
-    whole = {**record.to_json(), "uri": record.uri, "replayed": record.replayed}
-    if as_json:
-        print_json(whole)
-        return
-    table = Table(show_header=False, box=None, pad_edge=False)
-    for name, value in whole.items():
-        text = value if isinstance(value, str) else json.dumps(value, indent=2)
-        table.add_row(f"[bold]{name}[/bold]", escape(text))
-    out.print(table)
+@policies_app.command("schema")
+def policies_schema() -> None:
+    """Print the policies' JSON Schema, for editors."""
+    from core.policies_file import schema
+
+    print_json(schema())
 
 
-@quarantine_app.command("replay")
-def quarantine_replay(
-    ids: Annotated[list[str] | None, typer.Argument(help="Records, by id.")] = None,
-    every: Annotated[
-        bool, typer.Option("--all", help="All that have not been replayed yet.")
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """Send originals through the same code again. Ends with 1 when one is refused again, with 3
-    when Temporal took none of it and it must be tried later."""
-    from core.receipts import Receipt, Verdict
-    from core.replay import replay
-
-    if bool(ids) == every:
-        raise typer.BadParameter("name the records to replay, or say --all")
-
-    async def replay_each() -> dict[str, list[Receipt]]:
-        settings = Settings.from_env()
-        kept, intake = bootstrap.quarantine(settings), bootstrap.intake(settings)
-        chosen = ids or [record.id async for record in kept.records() if not record.replayed]
-        return {id: await replay(kept, intake, id) for id in chosen}
-
-    outcomes = run(replay_each())
-    if as_json:
-        print_json({id: [r.to_json() for r in receipts] for id, receipts in outcomes.items()})
-    else:
-        table = _table("id", "verdict", "workflow ID or reason")
-        for id, receipts in outcomes.items():
-            for receipt in receipts:
-                what = receipt.workflow_id or receipt.reason or ""
-                table.add_row(id, receipt.verdict.value, escape(what))
-        out.print(table)
-    verdicts = {receipt.verdict for receipts in outcomes.values() for receipt in receipts}
-    if Verdict.QUARANTINED in verdicts:
-        raise typer.Exit(BAD_NEWS)
-    if Verdict.RETRY in verdicts:
-        raise typer.Exit(AWAY)
+def _words(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={_words(patterns)}" for name, patterns in value.items())
+    return " or ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-@incident_app.command("show")
-def incident_show(id: str, as_json: Json = False) -> None:
-    """Show an incident (by workflow ID) and its timeline."""
-    from core.adapters import incident_commands
-
-    async def query() -> dict[str, Any]:
-        return await incident_commands.show(await bootstrap.connect(Settings.from_env()), id)
-
-    print_json(run(query()))
+def _delay(after: timedelta | str) -> str:
+    if isinstance(after, timedelta):
+        return f"after {spoken(after.total_seconds())}" if after else "at once"
+    return f"after {after}"
 
 
-def _command(id: str, update: str, actor: str, note: str) -> None:
-    from core.adapters import incident_commands
-
-    async def send_command() -> dict[str, Any]:
-        client = await bootstrap.connect(Settings.from_env())
-        return await incident_commands.send(client, id, update, actor=actor, note=note)
-
-    print_json(run(send_command()))
-
-
-Actor = Annotated[str, typer.Option("--by", help="Who does it.", envvar="USER")]
-Note = Annotated[str, typer.Option(help="A word for the timeline.")]
-
-
-@incident_app.command("acknowledge")
-def incident_acknowledge(id: str, actor: Actor = "operator", note: Note = "") -> None:
-    """Acknowledge an incident: the paging stops."""
-    from core.contracts import UPDATE_ACKNOWLEDGE
-
-    _command(id, UPDATE_ACKNOWLEDGE, actor, note)
-
-
-@incident_app.command("resolve")
-def incident_resolve(id: str, actor: Actor = "operator", note: Note = "") -> None:
-    """Resolve an incident: its report is written."""
-    from core.contracts import UPDATE_RESOLVE
-
-    _command(id, UPDATE_RESOLVE, actor, note)
+def _count(things: Sequence[object], one: str, several: str) -> str:
+    return f"{len(things)} {one if len(things) == 1 else several}"
 
 
 @app.command()
@@ -369,24 +297,3 @@ def doctor(as_json: Json = False) -> None:
     if as_json:
         print_json(found)
     raise typer.Exit(0 if found["healthy"] else BAD_NEWS)
-
-
-def _without_body(record: Record) -> dict[str, Any]:
-    whole = {**record.to_json(), "uri": record.uri, "replayed": record.replayed}
-    return {k: v for k, v in whole.items() if k not in ("body", "body_base64")}
-
-
-def _table(*columns: str) -> Table:
-    """A table that folds what is long: nobody can copy an ID that ends in dots."""
-    table = Table()
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
-
-
-def run(work: Coroutine[Any, Any, Answer]) -> Answer:
-    return asyncio.run(work)
-
-
-def print_json(value: object) -> None:
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")

@@ -143,7 +143,7 @@ class StoreUnavailable(TransientError):
 class NotificationFailed(TransientError):
     """A page could not be delivered to at least one of its targets."""
 
-    fix = "check the target's URL in TIDEGATE_PAGE_URLS or TIDEGATE_ESCALATION_URLS"
+    fix = "check the variables that the policies file names for the target"
 
 
 class CommandRefused(TidegateError):
@@ -155,7 +155,7 @@ class CommandRefused(TidegateError):
 class IncidentNotFound(TidegateError):
     """No incident runs under this workflow ID."""
 
-    fix = "find its ID in Temporal's UI, or in the page you got"
+    fix = "find its ID with `tidegate incident list`, or in the page you got"
 
 
 class DocumentExists(TidegateError):

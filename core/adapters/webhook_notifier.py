@@ -43,19 +43,21 @@ class WebhookNotifier:
         secrets = target.secret.split()
         if not secrets:
             raise NotificationFailed("it has no secret to sign with")
-        body = json.dumps(
-            {
-                "kind": notification.kind.value,
-                "incident_id": notification.incident_id,
-                "dedup_key": notification.dedup_key,
-                "title": notification.title,
-                "body": notification.body,
-                "severity": notification.severity,
-            },
-            ensure_ascii=False,
-        ).encode(errors="replace")
+        text = json.dumps(payload(notification), ensure_ascii=False)
+        body = text.encode(errors="replace")
         headers = signed(body, id=webhook_id(notification.key), secrets=secrets)
         await self._poster.post(target.address, body, headers, secrets=secrets)
+
+
+def payload(notification: Notification) -> dict[str, str]:
+    return {
+        "kind": notification.kind.value,
+        "incident_id": notification.incident_id,
+        "dedup_key": notification.dedup_key,
+        "title": notification.title,
+        "body": notification.body,
+        "severity": notification.severity,
+    }
 
 
 def signed(body: bytes, *, id: str, secrets: list[str]) -> dict[str, str]:

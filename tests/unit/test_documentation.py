@@ -4,18 +4,37 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
+from pydantic import BaseModel, TypeAdapter
 
-from core import errors, routes_file, settings
+from core import errors, policies_file, routes_file, settings
+from core.adapters.webhook_notifier import payload
 from core.cli import app
+from core.domain.alert import Alert
+from core.domain.durations import Delay
+from core.domain.incident.commands import COMMANDS
+from core.domain.incident.matching import Match
+from core.domain.incident.model import CloseReason, Status
+from core.domain.incident.policies import MaintenanceRule, Policies, SeverityRule, SilenceRule
+from core.domain.incident.policy_rules import (
+    HoursRule,
+    LevelRule,
+    OpenAfterRule,
+    PolicyRule,
+    QuietRule,
+)
+from core.domain.incident.targets import AppriseTarget, PagerDutyTarget, Rate, WebhookTarget
 from core.domain.routing import Filter, Route, WhenRunning
+from core.ports.notifier import Notification
 from functions_aws.runtime import NotAccepted
 from infra.local.processes import LocalStackError
 
+DURATION: TypeAdapter[timedelta] = TypeAdapter(Delay)
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(p for p in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
@@ -104,3 +123,76 @@ def test_the_example_table_of_the_documentation_is_valid(tmp_path: Path) -> None
     file = tmp_path / "routes.yaml"
     file.write_text(example, encoding="utf-8")
     assert [route.name for route in routes_file.load_routes(file).routes] == ["invoices"]
+
+
+RULES = [
+    Policies,
+    AppriseTarget,
+    WebhookTarget,
+    PagerDutyTarget,
+    PolicyRule,
+    LevelRule,
+    QuietRule,
+    HoursRule,
+    Match,
+    SilenceRule,
+    MaintenanceRule,
+]
+
+
+@pytest.mark.parametrize("model", RULES, ids=lambda model: model.__name__)
+def test_every_field_of_the_policies_is_documented(model: type[BaseModel]) -> None:
+    for name, field in model.model_fields.items():
+        assert f"| `{field.alias or name}` |" in text("docs/policies.md")
+
+
+@pytest.mark.parametrize("model", [Rate, OpenAfterRule, SeverityRule], ids=lambda m: m.__name__)
+def test_every_field_of_a_small_rule_is_explained(model: type[BaseModel]) -> None:
+    for name in model.model_fields:
+        assert f"`{name}`" in text("docs/policies.md")
+
+
+def test_the_documented_defaults_are_the_policies_own() -> None:
+    rows = dict(re.findall(r"^\| `(\w+)` \|([^|]*)\|", text("docs/policies.md"), re.M))
+    for name, field in PolicyRule.model_fields.items():
+        said = rows[name].strip().strip("`")
+        default = field.get_default()
+        if isinstance(default, timedelta):
+            assert DURATION.validate_python(said) == default, name
+        elif isinstance(default, bool | int):
+            assert said == str(default).lower(), name
+
+
+def test_the_policies_schema_is_current() -> None:
+    assert json.loads(text("docs/schemas/policies.schema.json")) == policies_file.schema()
+
+
+def test_the_example_policies_of_the_documentation_are_valid(tmp_path: Path) -> None:
+    [example] = re.findall(r"```yaml\n(.*?)```", text("docs/policies.md"), re.S)
+    file = tmp_path / "policies.yaml"
+    file.write_text(example, encoding="utf-8")
+    policies = policies_file.load_policies(file).policies
+    assert [policy.name for policy in policies] == ["checkout", "everything-else"]
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_every_command_of_an_incident_is_documented(name: str) -> None:
+    assert f"| `{name}` |" in text("docs/incidents.md")
+    for field_name, field in COMMANDS[name].model_fields.items():
+        assert f"`{field.alias or field_name}`" in text("docs/incidents.md")
+
+
+@pytest.mark.parametrize("word", [*Status, *CloseReason])
+def test_every_state_and_every_end_of_an_incident_is_documented(word: str) -> None:
+    assert f"`{word}`" in text("docs/incidents.md")
+
+
+@pytest.mark.parametrize("name", [name for name in Alert.model_fields if name != "remarks"])
+def test_every_field_of_an_alert_is_documented(name: str) -> None:
+    assert f"| `{name}` |" in text("docs/incidents.md")
+
+
+def test_the_documented_page_carries_what_a_web_hook_sends() -> None:
+    [example] = re.findall(r"```json\n(\{\s+\"kind\".*?)```", text("docs/incidents.md"), re.S)
+    page = Notification(key="k", title="", body="", severity="")
+    assert list(json.loads(example)) == list(payload(page))

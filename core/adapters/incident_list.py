@@ -1,0 +1,186 @@
+"""The list of incidents, out of Temporal's visibility store: a moment behind, and there without a
+worker. Titles are not in that store: those that run are asked, as far as they answer in time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from temporalio.client import (
+    Client,
+    WorkflowExecution,
+    WorkflowExecutionStatus,
+    WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
+)
+from temporalio.common import SearchAttributeKey
+from temporalio.service import RPCError
+
+from core.adapters.incident_commands import quoted
+from core.contracts import (
+    ASSIGNEE_ATTRIBUTE,
+    INCIDENT_ID_ATTRIBUTE,
+    INCIDENT_WORKFLOW,
+    QUERY_INCIDENT,
+    SERVICE_ATTRIBUTE,
+    SEVERITY_ATTRIBUTE,
+    STATUS_ATTRIBUTE,
+)
+from core.domain.incident.grouping import split_id
+from core.domain.incident.model import Status
+from core.errors import TemporalUnavailable
+
+_TIMEOUT: Final = timedelta(seconds=10)
+_STATUS, _SEVERITY, _SERVICE, _ASSIGNEE, _INCIDENT_ID = map(
+    SearchAttributeKey.for_keyword,
+    (
+        STATUS_ATTRIBUTE,
+        SEVERITY_ATTRIBUTE,
+        SERVICE_ATTRIBUTE,
+        ASSIGNEE_ATTRIBUTE,
+        INCIDENT_ID_ATTRIBUTE,
+    ),
+)
+_PATIENCE: Final = 3.0
+_AT_ONCE: Final = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """What a listed incident must be: one of each group that is named. Without a status, those
+    that run; ages are counted from the beginning."""
+
+    statuses: Sequence[str] = ()
+    severities: Sequence[str] = ()
+    services: Sequence[str] = ()
+    assignees: Sequence[str] = ()
+    older_than: timedelta | None = None
+    younger_than: timedelta | None = None
+    every: bool = False
+
+    def query(self, now: datetime) -> str:
+        """As a visibility query. An age limit can only be asked for in one direction: the start of
+        a run is never before the incident's beginning, but may be long after it."""
+        parts = [f"WorkflowType = {quoted(INCIDENT_WORKFLOW)}"]
+        # A run that was continued still says what it was; only an incident that ended there counts.
+        parts.append(f"(ExecutionStatus != 'ContinuedAsNew' OR {_STATUS.name} = 'closed')")
+        if not self.every and not self.statuses:
+            parts.append("ExecutionStatus = 'Running'")
+        wanted = (
+            (_STATUS.name, self.statuses),
+            (_SEVERITY.name, self.severities),
+            (_SERVICE.name, self.services),
+            (_ASSIGNEE.name, self.assignees),
+        )
+        for name, values in wanted:
+            if values:
+                parts.append(f"{name} IN ({', '.join(map(quoted, values))})")
+        if self.younger_than is not None:
+            parts.append(f"StartTime >= {quoted((now - self.younger_than).isoformat())}")
+        return " AND ".join(parts)
+
+    def fits(self, began: datetime, now: datetime) -> bool:
+        """Whether an incident is as old as wanted."""
+        age = now - began
+        return (self.older_than is None or age >= self.older_than) and (
+            self.younger_than is None or age <= self.younger_than
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """One incident as the list has it; `ended` says how a workflow ended that was not closed."""
+
+    id: str
+    workflow_id: str
+    began: datetime
+    status: str | None = None
+    severity: str | None = None
+    service: str | None = None
+    assignee: str | None = None
+    title: str | None = None
+    ended: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "began": self.began.isoformat()}
+
+
+async def listing(client: Client, filters: Filters, *, limit: int) -> tuple[list[Listed], bool]:
+    """The incidents that began last, at most `limit`, and whether there are more.
+
+    Raises `TemporalUnavailable`.
+    """
+    now = datetime.now(UTC)
+    found: list[Listed] = []
+    more = False
+    try:
+        async for run in client.list_workflows(filters.query(now), rpc_timeout=_TIMEOUT):
+            listed = _listed(run)
+            if not filters.fits(listed.began, now):
+                continue
+            if more := len(found) == limit:
+                break
+            found.append(listed)
+    except RPCError as error:
+        raise TemporalUnavailable(
+            f"Temporal answered {error.status.name}: {error.message}",
+            fix="run `tidegate setup` if it does not know a search attribute, else try again",
+        ) from error
+    return await _with_titles(client, found), more
+
+
+async def _with_titles(client: Client, found: Sequence[Listed]) -> list[Listed]:
+    turns = asyncio.Semaphore(_AT_ONCE)
+    titles: dict[str, str] = {}
+
+    async def ask(incident: Listed) -> None:
+        handle = client.get_workflow_handle(incident.workflow_id)
+        async with turns:
+            # A worker that is away, or too old for the history, is no reason to show less.
+            with suppress(RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError):
+                shown = await handle.query(QUERY_INCIDENT, result_type=dict, rpc_timeout=_TIMEOUT)
+                if shown["id"] == incident.id:
+                    titles[incident.id] = shown["title"]
+
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_PATIENCE):
+            await asyncio.gather(*(ask(i) for i in found if i.status != Status.CLOSED))
+    return [replace(incident, title=titles.get(incident.id)) for incident in found]
+
+
+def _listed(run: WorkflowExecution) -> Listed:
+    attributes = run.typed_search_attributes
+    id = attributes.get(_INCIDENT_ID) or run.id
+    status = attributes.get(_STATUS)
+    return Listed(
+        id=id,
+        workflow_id=run.id,
+        began=_began(id) or run.start_time,
+        status=status,
+        severity=attributes.get(_SEVERITY),
+        service=attributes.get(_SERVICE),
+        assignee=attributes.get(_ASSIGNEE),
+        ended=_ended(run.status, status),
+    )
+
+
+def _began(id: str) -> datetime | None:
+    """The beginning that an incident's own ID ends in; the start of its last run may be later."""
+    _, incident_id = split_id(id)
+    if incident_id is None:
+        return None
+    try:
+        return datetime.strptime(incident_id[-len("20260102T030405.678Z") :], "%Y%m%dT%H%M%S.%f%z")
+    except ValueError:
+        return None
+
+
+def _ended(execution: WorkflowExecutionStatus | None, status: str | None) -> str | None:
+    """How a workflow ended whose incident was not closed: such an incident answers nobody."""
+    if execution in (None, WorkflowExecutionStatus.RUNNING) or status == Status.CLOSED:
+        return None
+    return execution.name.lower().replace("_", " ")

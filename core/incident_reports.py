@@ -1,0 +1,45 @@
+"""Post-incident reports as the document store has them."""
+
+from __future__ import annotations
+
+from core import bootstrap
+from core.domain.event import DocumentRef
+from core.domain.incident.grouping import split_id
+from core.domain.incident.model import folder_name
+from core.errors import DocumentNotFound, IncidentNotFound
+from core.ports.documents import DocumentStore
+from core.settings import Settings
+
+
+async def read_report(settings: Settings, id: str, *, suffix: str) -> bytes:
+    """An incident's last report as `md` or `json`.
+
+    The incident says where it lies. One that Temporal has forgotten is looked for by its own ID
+    where its first report would be. Raises `DocumentNotFound` when there is none, else what the
+    store and Temporal raise.
+    """
+    from core.adapters import incident_commands
+
+    settings.require("reports")
+    store = bootstrap.documents(settings)
+    try:
+        shown = await incident_commands.show(await bootstrap.connect(settings), id)
+    except IncidentNotFound:
+        if split_id(id)[1] is None:
+            raise
+        uri = f"{(settings.reports or '').rstrip('/')}/{folder_name(id)}/report.{suffix}"
+        return await _read(store, uri)
+    reports = [uri for uri in shown["incident"]["reports"] if uri.endswith(f".{suffix}")]
+    if not reports:
+        raise DocumentNotFound(
+            f"incident {id} is {shown['incident']['status']} and has no report yet",
+            fix="it is written when the incident is resolved",
+        )
+    return await _read(store, reports[-1])
+
+
+async def _read(store: DocumentStore, uri: str) -> bytes:
+    body = bytearray()
+    async for chunk in store.read(DocumentRef(uri=uri)):
+        body += chunk
+    return bytes(body)
