@@ -291,5 +291,5 @@ def test_alerts_are_grouped_by_what_the_template_names() -> None:
     )
     labels = {"cluster": "eu", "alertname": "Down"}
     assert WorkflowRouter(table).child(alert(key="1", labels=labels)).id == "incident:eu:Down"
-    with pytest.raises(InvalidChildId, match="labels.alertname"):
+    with pytest.raises(InvalidChildId, match=r"labels\.alertname"):
         WorkflowRouter(table).child(alert(key="1", labels={"cluster": "eu"}))

@@ -81,9 +81,11 @@ def decide(incident: Incident, given: Input, now: datetime) -> Decision:
     Events are to be applied in their order; those with `told` are the timeline's.
     """
     events = _events(incident, given, now)
+    after = reduce(apply, events, incident)
     if events or isinstance(given, Wake):
-        events += aging.advance(reduce(apply, events, incident), now)
-    return Decision(tuple(events), tuple(_effects(incident, events)))
+        due = aging.advance(after, now)
+        events, after = [*events, *due], reduce(apply, due, after)
+    return Decision(tuple(events), tuple(_effects(incident, after, events)))
 
 
 def _events(incident: Incident, given: Input, now: datetime) -> list[TimelineEvent]:
@@ -130,8 +132,9 @@ def _report_settled(incident: Incident, given: ReportSettled, now: datetime) -> 
     return [ReportNotWritten(at=now, as_of=given.as_of, reason=given.failure)]
 
 
-def _effects(before: Incident, events: Sequence[TimelineEvent]) -> Iterable[Effect]:
-    after = reduce(apply, events, before)
+def _effects(
+    before: Incident, after: Incident, events: Sequence[TimelineEvent]
+) -> Iterable[Effect]:
     called_off = [event.key for event in events if isinstance(event, PageCalledOff)]
     if any(_unsays_report(event) for event in events):
         called_off.append(REPORT_KEY)

@@ -149,8 +149,9 @@ class Life:
         self.give(ReportSettled(as_of=wanted, uris=("s3://reports/a.md",)))
 
     @property
-    def status(self) -> Status:
-        return self.incident.status
+    def status(self) -> str:
+        """A plain text, so that no type checker believes that it stays what it was."""
+        return self.incident.status.value
 
     @property
     def deadline(self) -> float | None:
@@ -205,5 +206,5 @@ def closed(policy: Policy = POLICY) -> Life:
     life = resolved(policy)
     life.write_report()
     life.wait(policy.reopen_window)
-    assert life.status is Status.CLOSED
+    assert life.status == Status.CLOSED
     return life

@@ -80,11 +80,11 @@ def test_when_the_last_of_all_alerts_is_resolved_the_incident_is() -> None:
     life = opened()
     life.give(alert("another"))
     life.give(cleared())
-    assert life.status is Status.OPEN
+    assert life.status == Status.OPEN
     life.give(cleared("unheard of"))
-    assert life.status is Status.OPEN
+    assert life.status == Status.OPEN
     life.give(cleared("another"))
-    assert life.status is Status.RESOLVED
+    assert life.status == Status.RESOLVED
     assert life.incident.resolved_by == "source:alertmanager"
     assert "Resolved: all alerts are resolved" in life.told()
 
@@ -92,10 +92,10 @@ def test_when_the_last_of_all_alerts_is_resolved_the_incident_is() -> None:
 def test_a_delivery_that_left_alerts_out_concludes_nothing() -> None:
     life = opened()
     life.give(cleared(truncated=3))
-    assert life.status is Status.OPEN
+    assert life.status == Status.OPEN
     assert life.told()[-1] == ("The source left alerts out: whether all are resolved is not known")
     life.give(cleared())  # a whole delivery
-    assert life.status is Status.RESOLVED
+    assert life.status == Status.RESOLVED
 
 
 def test_more_alerts_than_can_be_kept_apart_conclude_nothing() -> None:
@@ -107,13 +107,13 @@ def test_more_alerts_than_can_be_kept_apart_conclude_nothing() -> None:
     for number in range(TRACKED):
         life.give(cleared(f"fingerprint {number}"))
     assert life.incident.alerts.firing == 0
-    assert life.status is Status.OPEN
+    assert life.status == Status.OPEN
     assert "There were too many alerts to keep apart" in " ".join(life.told())
     life.do("resolve", force=True)
     life.do("reopen")
     life.give(alert())
     life.give(cleared())
-    assert life.status is Status.RESOLVED
+    assert life.status == Status.RESOLVED
 
 
 def test_resolved_alerts_make_room_for_new_ones() -> None:
@@ -147,7 +147,7 @@ def test_a_worse_alert_raises_the_severity_and_pages_who_has_it() -> None:
     [page] = effects
     assert isinstance(page, Page)
     assert (page.target, page.repeat, page.title[:10]) == (ON_CALL, 2, "[CRITICAL]")
-    assert life.status is Status.ACKNOWLEDGED
+    assert life.status == Status.ACKNOWLEDGED
     assert any(isinstance(event, SeverityChanged) for event in events)
 
 
@@ -171,7 +171,7 @@ def test_an_alert_after_the_resolution_opens_the_incident_again_and_pages_anew()
     life = resolved(policy(reopen_window=600))
     life.wait(599)
     life.give(alert())
-    assert life.status is Status.OPEN
+    assert life.status == Status.OPEN
     assert life.incident.reopened == 1
     assert life.incident.acknowledged_by == ()
     assert "Reopened: recurred, an alert fires: Disk 5f2e is full" in life.told()
@@ -184,7 +184,7 @@ def test_with_another_policy_an_alert_after_the_resolution_is_a_new_incident() -
     life = resolved(policy(reopen_window=600, recurrence=Recurrence.NEW))
     _, effects = life.give(alert(event="e9"))
     assert effects == [StartNew(event_key="e9")]
-    assert life.status is Status.CLOSED
+    assert life.status == Status.CLOSED
     assert not is_finished(life.incident)  # the report of the resolution is still to come
     assert life.give(alert(event="e9")) == ([], [])
     _, effects = life.give(alert(event="e10"))
@@ -207,9 +207,9 @@ def test_what_comes_for_a_closed_incident_belongs_to_a_new_one_and_a_resolved_al
 def test_mitigated_means_the_same_alerts_may_fire_on() -> None:
     life = mitigated()
     life.give(alert())
-    assert life.status is Status.MITIGATED
+    assert life.status == Status.MITIGATED
     life.give(alert("another"))
-    assert life.status is Status.OPEN
+    assert life.status == Status.OPEN
     assert [event.reason for event in life.all(Reopened)] == [
         "a new alert fires: Disk another is full"
     ]
@@ -218,11 +218,11 @@ def test_mitigated_means_the_same_alerts_may_fire_on() -> None:
 def test_who_has_an_incident_may_be_the_one_to_resolve_it() -> None:
     life = acknowledged(policy(auto_resolve_acknowledged=False))
     life.give(cleared())
-    assert life.status is Status.ACKNOWLEDGED
+    assert life.status == Status.ACKNOWLEDGED
     assert life.told()[-1].startswith("The source recovered")
     life = acknowledged()
     life.give(cleared())
-    assert life.status is Status.RESOLVED
+    assert life.status == Status.RESOLVED
 
 
 def test_a_resolution_that_somebody_undid_is_not_repeated_by_the_same_news() -> None:
@@ -230,7 +230,7 @@ def test_a_resolution_that_somebody_undid_is_not_repeated_by_the_same_news() -> 
     life.give(cleared())
     life.do("reopen")
     life.give(cleared())
-    assert life.status is Status.OPEN
+    assert life.status == Status.OPEN
 
 
 def test_a_further_event_is_noted_once() -> None:
@@ -247,10 +247,10 @@ def test_a_further_event_reopens_only_what_was_resolved(make: object) -> None:
     life = make()  # type: ignore[operator]
     before = life.status
     life.give(further())
-    assert life.status is before
+    assert life.status == before
     life = resolved()
     life.give(further())
-    assert life.status is Status.OPEN
+    assert life.status == Status.OPEN
 
 
 def test_event_keys_are_remembered_within_bounds() -> None:

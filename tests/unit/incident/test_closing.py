@@ -32,7 +32,7 @@ def test_a_resolution_is_reported_and_then_the_incident_closes() -> None:
     life = resolved()
     assert reports(life) == [WriteReport(as_of=life.now)]
     life.wait(100_000)
-    assert life.status is Status.RESOLVED
+    assert life.status == Status.RESOLVED
     life.give(ReportSettled(as_of=life.incident.report_wanted, failure="no place for reports"))
     assert life.told()[-2:] == [
         "No post-incident report: no place for reports",
@@ -47,7 +47,7 @@ def test_a_resolved_incident_closes_when_its_reopen_window_has_passed() -> None:
     life.write_report()
     assert life.deadline == 600
     life.wait(599)
-    assert life.status is Status.RESOLVED
+    assert life.status == Status.RESOLVED
     life.wait(1)
     assert is_finished(life.incident)
     assert len(reports(life)) == 1
@@ -58,7 +58,7 @@ def test_a_comment_after_the_resolution_is_in_a_report_too() -> None:
     life.write_report()
     life.do("comment", note="it was the DNS")
     life.wait(600)
-    assert life.status is Status.CLOSED
+    assert life.status == Status.CLOSED
     assert [report.as_of for report in reports(life)][1:] == [life.now]
     assert not is_finished(life.incident)
     life.write_report()
@@ -79,7 +79,7 @@ def test_an_event_after_the_resolution_calls_off_the_report() -> None:
     life.wait(10)
     _, effects = life.give(further())
     assert CallOff(keys=(REPORT_KEY,)) in effects
-    assert life.status is Status.OPEN
+    assert life.status == Status.OPEN
 
 
 def test_the_report_of_a_resolution_that_was_undone_does_not_close_the_incident() -> None:
@@ -90,7 +90,7 @@ def test_the_report_of_a_resolution_that_was_undone_does_not_close_the_incident(
     assert life.give(ReportSettled(as_of=first, failure="called off")) == ([], [])
     life.do("resolve", force=True)
     life.give(ReportSettled(as_of=first, uris=("s3://reports/old.md",)))
-    assert life.status is Status.RESOLVED
+    assert life.status == Status.RESOLVED
     life.write_report()
     assert is_finished(life.incident)
     assert life.incident.reports == ("s3://reports/old.md", "s3://reports/a.md")
@@ -101,7 +101,7 @@ def test_the_report_of_a_resolution_that_was_undone_does_not_close_the_incident(
 def test_an_incident_closed_by_hand_is_reported(make: object, reason: str) -> None:
     life = make()  # type: ignore[operator]
     life.do("close", reason=reason, note="see the other one")
-    assert life.status is Status.CLOSED
+    assert life.status == Status.CLOSED
     assert life.told()[-2 if make is opened else -1] == f"Closed ({reason}): see the other one"
     assert len(reports(life)) == 1
     life.write_report()
@@ -141,7 +141,7 @@ def test_an_incident_whose_source_falls_silent_is_resolved() -> None:
     life.wait(1000, deliver=True)
     life.give(alert())
     life.wait(1799)
-    assert life.status is Status.OPEN
+    assert life.status == Status.OPEN
     life.wait(1)
     assert [event.note for event in life.all(Resolved)] == ["no alert came for 30 min"]
 
@@ -150,7 +150,7 @@ def test_an_incident_without_alerts_is_not_silent() -> None:
     life = Life()
     life.give(opening(policy(resolve_if_silent_for=1800)))
     life.wait(100_000)
-    assert life.status is Status.OPEN
+    assert life.status == Status.OPEN
 
 
 def test_what_somebody_reopened_is_not_silent_at_once() -> None:
@@ -159,16 +159,16 @@ def test_what_somebody_reopened_is_not_silent_at_once() -> None:
     life.wait(1000)
     life.do("reopen")
     life.wait(1799)
-    assert life.status is Status.OPEN
+    assert life.status == Status.OPEN
     life.wait(1)
-    assert life.status is Status.RESOLVED
+    assert life.status == Status.RESOLVED
 
 
 @pytest.mark.parametrize("make", [opened, acknowledged, mitigated])
 def test_an_incident_that_nobody_resolves_ends_at_its_maximum_age(make: object) -> None:
     life = make(policy(maximum_age=86_400))  # type: ignore[operator]
     life.wait(86_399)
-    assert life.status is not Status.CLOSED
+    assert life.status != Status.CLOSED
     life.wait(1)
     assert life.incident.close_reason is CloseReason.CANCELLED
     assert any("within its maximum age of 24 h" in said for said in life.told())

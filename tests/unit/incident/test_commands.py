@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -92,15 +93,15 @@ def test_commands_are_read_by_their_names() -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_for_a_predecessor_under_the_same_key_is_refused(name: str) -> None:
-    fields = {
+    every: dict[str, dict[str, Any]] = {
         "assign": {"assignee": "ben"},
         "snooze": {"for": 60},
         "comment": {"note": "hello"},
         "set_severity": {"severity": "low"},
         "close": {"reason": "duplicate"},
-    }.get(name, {})
+    }
     before = f"{KEY}@20251231T000000.000Z"
-    assert opened().refused(name, incident_id=before, **fields) == (
+    assert opened().refused(name, incident_id=before, **every.get(name, {})) == (
         f"the command is for incident '{before}', this is '{ID}': "
         "look whether it means this one, too"
     )
@@ -110,7 +111,7 @@ def test_a_command_for_a_predecessor_under_the_same_key_is_refused(name: str) ->
 def test_a_command_may_name_the_incident_its_workflow_or_nothing(id: str | None) -> None:
     life = opened()
     life.do("acknowledge", incident_id=id)
-    assert life.status is Status.ACKNOWLEDGED
+    assert life.status == Status.ACKNOWLEDGED
 
 
 def test_a_repeat_is_neither_refused_nor_done_again_whatever_has_happened_since() -> None:
@@ -286,9 +287,9 @@ def test_without_a_commander_everybody_may_do_everything() -> None:
 
 def test_while_alerts_are_held_back_there_is_little_to_command() -> None:
     life = opened(policy(hold_back=60))
-    assert life.status is Status.PENDING
+    assert life.status == Status.PENDING
     assert possible(life.incident) == ("assign", "comment", "set_severity", "close")
     assert "the incident is pending; possible now: assign, comment" in life.refused("acknowledge")
     life.do("close", reason="false_alarm")
-    assert life.status is Status.CLOSED
+    assert life.status == Status.CLOSED
     assert life.told()[-1] == ("Never became an incident: closed as false_alarm before it opened")

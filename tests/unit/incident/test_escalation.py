@@ -128,9 +128,9 @@ def test_an_acknowledgement_that_nobody_follows_up_counts_for_a_time_only() -> N
     life.wait(1799)
     life.do("acknowledge", "ben")  # counts anew
     life.wait(1799)
-    assert life.status is Status.ACKNOWLEDGED
+    assert life.status == Status.ACKNOWLEDGED
     life.wait(1)
-    assert life.status is Status.OPEN
+    assert life.status == Status.OPEN
     assert life.incident.acknowledged_by == ()
     assert life.paged() == [ON_CALL, ON_CALL]
     assert "Open again: the acknowledgement is older than 30 min" in life.told()
@@ -140,9 +140,9 @@ def test_an_acknowledgement_does_not_run_out_while_the_incident_is_snoozed() -> 
     life = acknowledged(policy(acknowledgement_timeout=600))
     life.do("snooze", for_=3600)
     life.wait(3599)
-    assert life.status is Status.ACKNOWLEDGED
+    assert life.status == Status.ACKNOWLEDGED
     life.wait(1)
-    assert life.status is Status.OPEN
+    assert life.status == Status.OPEN
 
 
 def test_a_snooze_holds_all_pages_and_then_paging_begins_at_level_one() -> None:
@@ -176,7 +176,7 @@ def test_whoever_snoozes_what_is_mitigated_is_not_paged_by_a_new_alert() -> None
     life = mitigated()
     life.do("snooze", for_=3600)
     life.give(alert("another"))
-    assert life.status is Status.OPEN
+    assert life.status == Status.OPEN
     assert len(life.pages()) == 1
     life.wait(3600)
     assert len(life.pages()) == 2

@@ -33,7 +33,7 @@ def test_a_report_opens_at_once_and_pages_the_first_level() -> None:
     life = Life()
     rules = Policy(levels=levels((0, "slack#1 mailto#2"), (300, "slack#3")), hold_back=600)
     life.give(opening(rules, service="checkout", summary="All of it."))
-    assert life.status is Status.OPEN
+    assert life.status == Status.OPEN
     assert [page.key for page in life.pages()] == [
         f"{life.incident.id}/level-1/repeat-1/slack#1",
         f"{life.incident.id}/level-1/repeat-1/mailto#2",
@@ -78,7 +78,7 @@ def test_an_alert_opens_at_once_when_nothing_holds_it_back() -> None:
 def test_a_resolved_alert_never_opens_an_incident() -> None:
     life = Life()
     life.give(cleared(policy=POLICY))
-    assert life.status is Status.CLOSED
+    assert life.status == Status.CLOSED
     assert is_finished(life.incident)
     assert life.effects == []
     assert life.incident.opened_at is None
@@ -155,7 +155,7 @@ def test_a_transient_alert_is_held_back_and_pages_nobody() -> None:
     assert (life.status, life.deadline) == (Status.PENDING, 120)
     life.wait(119)
     life.give(cleared())
-    assert life.status is Status.CLOSED
+    assert life.status == Status.CLOSED
     assert is_finished(life.incident)
     assert life.effects == []
     assert life.told()[-1] == "Never became an incident: every alert was resolved before it opened"
@@ -169,7 +169,7 @@ def test_an_alert_that_lasts_opens_after_the_time_it_was_held_back() -> None:
     life.wait(119)
     assert life.pages() == []
     life.wait(1)
-    assert life.status is Status.OPEN
+    assert life.status == Status.OPEN
     assert life.incident.opened_at == START + timedelta(seconds=120)
     assert life.paged() == ["slack#00000001"]
     assert life.incident.alerts.distinct == 2
@@ -189,7 +189,7 @@ def test_fewer_alerts_than_the_policy_wants_open_nothing() -> None:
     life.give(alert())
     assert life.deadline == 59 + 60
     life.wait(60)
-    assert life.status is Status.CLOSED
+    assert life.status == Status.CLOSED
     assert life.effects == []
     assert life.told()[-1] == (
         "Never became an incident: too few alerts: 2 came, 3 within 1 min would have been needed"
@@ -203,10 +203,10 @@ def test_enough_alerts_within_the_window_open() -> None:
     life.give(alert())
     life.wait(20)
     life.give(alert())  # 20 s after the second, 70 s after the first
-    assert life.status is Status.PENDING
+    assert life.status == Status.PENDING
     life.wait(35)
     life.give(alert())
-    assert life.status is Status.OPEN
+    assert life.status == Status.OPEN
     assert life.paged() == ["slack#00000001"]
 
 
@@ -215,16 +215,16 @@ def test_alerts_that_come_and_go_are_counted_too() -> None:
     life.give(alert(policy=policy(open_after=THREE)))
     for _ in range(2):
         life.give(cleared())
-        assert life.status is Status.PENDING
+        assert life.status == Status.PENDING
         life.give(alert())
-    assert life.status is Status.OPEN
+    assert life.status == Status.OPEN
 
 
 def test_a_redelivered_alert_does_not_count_twice() -> None:
     life = Life()
     life.give(alert(policy=policy(open_after=OpenAfter(count=2, within=60)), event="e1"))
     assert life.give(alert(event="e1")) == ([], [])
-    assert life.status is Status.PENDING
+    assert life.status == Status.PENDING
 
 
 def test_enough_alerts_still_wait_for_the_time_they_are_held_back() -> None:
@@ -236,7 +236,7 @@ def test_enough_alerts_still_wait_for_the_time_they_are_held_back() -> None:
     life.wait(200)
     life.give(alert())  # alone within its window, and it stays enough
     life.wait(100)
-    assert life.status is Status.OPEN
+    assert life.status == Status.OPEN
 
 
 def test_enough_alerts_that_pass_before_they_open_are_forgotten() -> None:
@@ -251,7 +251,7 @@ def test_enough_alerts_that_pass_before_they_open_are_forgotten() -> None:
 def test_a_report_opens_what_is_pending() -> None:
     life = opened(policy(hold_back=600))
     life.give(further())
-    assert life.status is Status.OPEN
+    assert life.status == Status.OPEN
     assert life.paged() == ["slack#00000001"]
 
 

@@ -1,17 +1,35 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+
+import jsonschema  # type: ignore[import-untyped]
+import pytest
 
 from core.domain.incident.inputs import PageSettled, ReportSettled
-from core.domain.incident.postmortem import as_json, as_markdown
+from core.domain.incident.metrics import metrics_of
+from core.domain.incident.postmortem import as_json, json_schema, report_of
+from core.domain.incident.postmortem_text import as_markdown
 from core.domain.incident.timeline import Noted, abridged
-from tests.unit.incident.examples import START, Life, acknowledge, opening, resolve
+from tests.unit.incident.examples import (
+    START,
+    Life,
+    alert,
+    cleared,
+    command,
+    opened,
+    opening,
+    policy,
+    resolved,
+)
 
 
 def lived() -> Life:
+    """A report, a page, an escalation with a fallback, an alert, and people."""
     life = Life()
     life.give(
         opening(
+            policy(reopen_window=3600),
             service="checkout",
             summary="Payments fail.\n<script>alert(1)</script>",
             started_at="2026-01-02T03:00:00Z",
@@ -19,33 +37,42 @@ def lived() -> Life:
             links=["https://example.org/runbook"],
         )
     )
-    [key] = life.incident.pages
+    [first] = life.pages()
     life.wait(2)
-    life.give(PageSettled(key=key))
-    life.wait(58)
-    life.give(acknowledge(note="looking | now"))
-    life.wait(3600)
-    life.give(resolve(actor="ben", note="rolled back"))
+    life.give(PageSettled(key=first.key, via=first.target))
+    life.wait(298)
+    second = life.pages()[-1]
+    life.give(PageSettled(key=second.key, via="sms#3"))
+    life.give(alert("am1", event="e1", severity="page"))
+    life.wait(60)
+    life.give(command("acknowledge", command_id="c1", note="looking | now"))
+    life.give(command("assign", command_id="c2", commander="ana"))
+    life.give(command("comment", "ben", command_id="c3", note="Action: watch the *queue*"))
+    life.wait(600)
+    life.give(command("mitigate", command_id="c4"))
+    life.wait(3000)
+    life.give(cleared("am1", event="e2"))
     return life
 
 
 def test_the_markdown_report_reads_well() -> None:
     life = lived()
-    text = as_markdown(life.incident, life.timeline).decode()
-    assert text == EXPECTED
+    assert as_markdown(life.incident, life.timeline).decode() == EXPECTED
 
 
 EXPECTED = r"""# Post-incident report: Checkout
 
 |  |  |
 |---|---|
-| Incident | incident:a |
-| Severity | high |
+| Incident | incident:alertmanager:5f2e@20260102T030405.000Z |
+| Status | resolved |
+| Severity | critical |
 | Service | checkout |
-| Began | 2026-01-02 03:00:00 |
+| Commander | ana |
+| Started | 2026-01-02 03:00:00 |
 | Opened | 2026-01-02 03:04:05 |
-| Resolved | 2026-01-02 04:05:05 |
-| Events | 1 |
+| Mitigated | 2026-01-02 03:20:05 |
+| Resolved | 2026-01-02 04:10:05 |
 | Document | s3://docs/a |
 | region | eu\|us |
 
@@ -54,19 +81,40 @@ EXPECTED = r"""# Post-incident report: Checkout
 > Payments fail.
 > \<script\>alert(1)\</script\>
 
+## Impact
+
+checkout was affected for 1 h 10 min 05 s, at severity critical. 1 alert fired once.
+
 ## How long it took
 
 |  |  |
 |---|---|
-| To first page | 2 s |
-| To acknowledge | 1 min 00 s |
-| To resolve | 1 h 01 min 00 s |
-| From beginning to resolve | 1 h 05 min 05 s |
+| From opening to first page | 2 s |
+| From opening to acknowledgement | 6 min |
+| From opening to mitigation | 16 min |
+| From opening to resolution | 1 h 06 min |
+| From start to opening | 4 min 05 s |
+| From start to acknowledgement | 10 min 05 s |
+| From start to mitigation | 20 min 05 s |
+| From start to resolution | 1 h 10 min 05 s |
 
 ## Who did what
 
-- **ana**: Acknowledged: looking \| now
-- **ben**: Resolved: rolled back
+- **ana**: Acknowledged: looking \| now; Assigned to nobody, commanded by ana; Mitigated
+- **ben**: Comment: Action: watch the \*queue\*
+
+## Alerts
+
+| Alert | Severity | Fired | First | Last | Now |
+|---|---|---|---|---|---|
+| Disk am1 is full | critical | 1 | 2026-01-02 03:09:05 | 2026-01-02 04:10:05 | resolved |
+
+## Escalations and pages
+
+| Time (UTC) | Level | Target | Outcome |
+|---|---|---|---|
+| 2026-01-02 03:04:05 | 1 | slack\#00000001 | delivered |
+| 2026-01-02 03:09:05 | 2 | pagerduty\#00000002 | delivered through sms\#3 |
 
 ## Timeline
 
@@ -75,8 +123,17 @@ EXPECTED = r"""# Post-incident report: Checkout
 | 2026-01-02 03:04:05 | tidegate | Opened with severity high on checkout: Checkout |
 | 2026-01-02 03:04:05 | tidegate | Paging slack\#00000001 (level 1) |
 | 2026-01-02 03:04:07 | tidegate | Page delivered to slack\#00000001 (level 1) |
-| 2026-01-02 03:05:05 | ana | Acknowledged: looking \| now |
-| 2026-01-02 04:05:05 | ben | Resolved: rolled back |
+| 2026-01-02 03:09:05 | tidegate | Escalated to level 2: nobody acknowledged in 5 min |
+| 2026-01-02 03:09:05 | tidegate | Paging pagerduty\#00000002 (level 2) |
+| 2026-01-02 03:09:05 | tidegate | Page delivered to pagerduty\#00000002 through its fallback sms\#3 (level 2) |
+| 2026-01-02 03:09:05 | source:alertmanager | Alert fires: Disk am1 is full |
+| 2026-01-02 03:09:05 | source:alertmanager | Severity raised from high to critical: an alert fires: Disk am1 is full |
+| 2026-01-02 03:10:05 | ana | Acknowledged: looking \| now |
+| 2026-01-02 03:10:05 | ana | Assigned to nobody, commanded by ana |
+| 2026-01-02 03:10:05 | ben | Comment: Action: watch the \*queue\* |
+| 2026-01-02 03:20:05 | ana | Mitigated |
+| 2026-01-02 04:10:05 | source:alertmanager | Alert resolved: Disk am1 is full |
+| 2026-01-02 04:10:05 | source:alertmanager | Resolved: all alerts are resolved |
 
 ## Links
 
@@ -84,42 +141,100 @@ EXPECTED = r"""# Post-incident report: Checkout
 
 ## Action items
 
-- [ ] To be agreed
-"""
+- [ ] watch the \*queue\* (ben)
+"""  # noqa: E501  # a table's rows are as long as they are
 
 
-def test_the_json_report_counts_in_seconds() -> None:
+def test_the_json_report_keeps_to_its_schema_and_counts_in_seconds() -> None:
     life = lived()
     report = json.loads(as_json(life.incident, life.timeline))
-    assert report["format"] == "tidegate.post-incident-report/1"
-    assert report["durations_seconds"] == {
+    jsonschema.Draft202012Validator.check_schema(json_schema())
+    jsonschema.validate(report, json_schema())
+    assert report["format"] == "tidegate.post-incident-report/2"
+    assert report["metrics"]["durations"] == {
         "to_first_page": 2.0,
-        "to_acknowledge": 60.0,
-        "to_resolve": 3660.0,
-        "from_beginning_to_resolve": 3905.0,
+        "to_acknowledge": 360.0,
+        "to_mitigate": 960.0,
+        "to_resolve": 3960.0,
+        "from_start_to_open": 245.0,
+        "from_start_to_acknowledge": 605.0,
+        "from_start_to_mitigate": 1205.0,
+        "from_start_to_resolve": 4205.0,
     }
-    assert report["people"] == {
-        "ana": ["Acknowledged: looking | now"],
-        "ben": ["Resolved: rolled back"],
+    assert list(report["people"]) == ["ana", "ben"]
+    assert report["pages"][1] == {
+        "at": "2026-01-02T03:09:05Z",
+        "level": 2,
+        "repeat": 1,
+        "target": "pagerduty#00000002",
+        "outcome": "delivered",
+        "outcome_at": "2026-01-02T03:09:05Z",
+        "via": "sms#3",
+        "reason": None,
     }
-    assert [entry["kind"] for entry in report["timeline"]] == [
+    assert [item["text"] for item in report["action_items"]] == ["watch the *queue*"]
+    assert [alert["fingerprint"] for alert in report["alerts"]] == ["am1"]
+    assert report["escalations"][0]["waited"] == 300.0
+    assert [entry["kind"] for entry in report["timeline"]][:3] == [
         "opened",
         "page_started",
         "page_delivered",
-        "acknowledged",
-        "resolved",
     ]
-    assert report["incident"]["title"] == "Checkout"
+
+
+def test_pages_say_what_became_of_them() -> None:
+    life = opened()
+    [page] = life.pages()
+    for _ in range(6):
+        life.give(PageSettled(key=page.key, failure="no answer"))
+        life.wait(600)
+    [first, second] = report_of(life.incident, life.timeline).pages
+    assert (first.outcome, first.reason) == ("failed", "no answer")
+    assert (second.outcome, second.reason) == ("not delivered", None)
 
 
 def test_what_never_happened_took_no_time() -> None:
-    life = Life()
-    life.give(opening(started_at="2030-01-01T00:00:00Z"))
-    life.give(resolve())
-    durations = json.loads(as_json(life.incident, life.timeline))["durations_seconds"]
-    assert durations["to_acknowledge"] is None
-    assert durations["from_beginning_to_resolve"] is None
-    assert "| To acknowledge | never |" in as_markdown(life.incident, life.timeline).decode()
+    life = opened(starts_at=None)
+    life.do("resolve", force=True)
+    durations = metrics_of(life.incident).durations
+    assert durations.to_acknowledge is None
+    assert durations.from_start_to_resolve is None
+    text = as_markdown(life.incident, life.timeline).decode()
+    assert "| From opening to acknowledgement | never |" in text
+    assert "From start" not in text
+    assert "- [ ] To be agreed" in text
+
+
+@pytest.mark.parametrize(
+    ("reason", "impact"),
+    [
+        ("false_alarm", "None: closed as false alarm. 1 alert fired once."),
+        ("duplicate", "None: closed as duplicate. 1 alert fired once."),
+        ("cancelled", "Something was affected, at severity medium. 1 alert fired once."),
+    ],
+)
+def test_the_impact_depends_on_what_it_turned_out_to_be(reason: str, impact: str) -> None:
+    life = opened()
+    life.do("close", reason=reason)
+    said = report_of(life.incident, life.timeline).impact
+    assert said == impact.replace("affected,", "affected for 0 s,")
+
+
+def test_metrics_remember_what_was_first_and_what_was_last() -> None:
+    life = opened(policy(reopen_window=3600))
+    life.wait(10)
+    life.do("acknowledge")
+    life.do("resolve", force=True)
+    life.wait(100)
+    life.give(alert())
+    life.wait(10)
+    life.do("acknowledge")
+    life.wait(5)
+    life.do("resolve", force=True)
+    metrics = metrics_of(life.incident)
+    assert metrics.durations.to_acknowledge == 10
+    assert metrics.durations.to_resolve == 125
+    assert (metrics.reopened, metrics.alerts, metrics.distinct_alerts) == (1, 2, 1)
 
 
 def test_the_same_incident_gives_the_same_bytes_twice() -> None:
@@ -129,11 +244,18 @@ def test_the_same_incident_gives_the_same_bytes_twice() -> None:
 
 
 def test_a_report_that_was_written_does_not_change_the_next_one() -> None:
-    life = lived()
-    before = as_json(life.incident, life.timeline)
-    events = list(life.timeline)
-    life.give(ReportSettled(resolved_at=life.now, uris=("s3://reports/a.md",)))
-    assert as_json(life.incident, events) == before
+    life = resolved(policy(reopen_window=3600))
+    before, timeline = as_json(life.incident, life.timeline), list(life.timeline)
+    assert life.incident.report_wanted is not None
+    life.give(ReportSettled(as_of=life.incident.report_wanted, uris=("s3://reports/a.md",)))
+    assert as_json(life.incident, timeline) == before
+
+
+def test_only_what_people_did_is_theirs() -> None:
+    life = opened()
+    life.give(cleared())
+    assert report_of(life.incident, life.timeline).people == {}
+    assert "Nobody did anything by hand." in as_markdown(life.incident, life.timeline).decode()
 
 
 def test_a_long_timeline_keeps_its_ends_and_says_what_is_missing() -> None:
@@ -146,3 +268,9 @@ def test_a_long_timeline_keeps_its_ends_and_says_what_is_missing() -> None:
     assert isinstance(gap, Noted)
     assert gap.text == f"{1000 - len(short) + 1} entries are left out here"
     assert abridged(notes, 10_000_000) == tuple(notes)
+
+
+def test_the_published_schema_is_current() -> None:
+    schemas = Path(__file__).parents[3] / "docs" / "schemas"
+    published = (schemas / "post-incident-report.schema.json").read_text(encoding="utf-8")
+    assert json.loads(published) == json_schema()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import pytest
 
+from core.domain.incident.commands import COMMANDS, Command
 from core.domain.incident.effects import Effect, Page, StartNew
 from core.domain.incident.inputs import Input, Wake
 from core.domain.incident.lifecycle import refusal
@@ -66,13 +67,13 @@ Expectation = Callable[[After], bool]
 
 
 def becomes(status: Status) -> Expectation:
-    return lambda after: after.life.status is status and bool(after.events)
+    return lambda after: after.life.status == status and bool(after.events)
 
 
 def absorbed(after: After) -> bool:
     """It is counted, and nothing else comes of it."""
     kinds = [type(event) for event in after.events]
-    return kinds == [AlertFired] and after.life.status is after.before.status and not after.effects
+    return kinds == [AlertFired] and after.life.status == after.before.status and not after.effects
 
 
 def changes_nothing(after: After) -> bool:
@@ -81,20 +82,20 @@ def changes_nothing(after: After) -> bool:
 
 def done(after: After) -> bool:
     """It is on the timeline, and the state stays."""
-    return bool(after.events) and after.life.status is after.before.status
+    return bool(after.events) and after.life.status == after.before.status
 
 
 def opens_again(after: After) -> bool:
-    return after.life.status is Status.OPEN and after.pages == [ON_CALL]
+    return after.life.status == Status.OPEN and after.pages == [ON_CALL]
 
 
 def begins_a_new_one(after: After) -> bool:
-    ended = after.life.status is Status.CLOSED
+    ended = after.life.status == Status.CLOSED
     return ended and [type(effect) for effect in after.effects] == [StartNew]
 
 
 def pages_and_stays(after: After) -> bool:
-    return after.life.status is after.before.status and after.pages == [ON_CALL]
+    return after.life.status == after.before.status and after.pages == [ON_CALL]
 
 
 def one_more_has_it(after: After) -> bool:
@@ -104,72 +105,103 @@ def one_more_has_it(after: After) -> bool:
 
 def only_said(after: After) -> bool:
     said = any(isinstance(event, Noted) for event in after.events)
-    return said and after.life.status is after.before.status
+    return said and after.life.status == after.before.status
 
 
-REFUSED = "refused"
-Cell = Expectation | str
+REFUSED = None
 
-SAME = alert
-NEW = lambda: alert("another")  # noqa: E731  # a table of one-line makers
-WORSE = lambda: alert(severity="critical")  # noqa: E731
-OPEN, ACK = becomes(Status.OPEN), becomes(Status.ACKNOWLEDGED)
-MIT, RES, CLOSED = (
-    becomes(Status.MITIGATED),
-    becomes(Status.RESOLVED),
-    becomes(Status.CLOSED),
-)
-NOP: Cell = changes_nothing
+TABLE = """
+| input                  | open         | acknowledged | mitigated  | resolved   | closed    |
+|------------------------|--------------|--------------|------------|------------|-----------|
+| the same alert fires   | absorbed     | absorbed     | absorbed   | open again | a new one |
+| another alert fires    | absorbed     | absorbed     | open again | open again | a new one |
+| a worse alert fires    | kept         | paged        | kept       | open again | a new one |
+| fires, if not reopened | absorbed     | absorbed     | absorbed   | a new one  | a new one |
+| all alerts resolved    | resolved     | resolved     | resolved   | kept       | -         |
+| resolved, if not acted | resolved     | noted        | resolved   | kept       | -         |
+| acknowledge            | acknowledged | one more     | -          | refused    | refused   |
+| unacknowledge          | -            | open again   | -          | refused    | refused   |
+| mitigate               | mitigated    | mitigated    | -          | refused    | refused   |
+| resolve                | refused      | refused      | refused    | -          | -         |
+| resolve, force         | resolved     | resolved     | resolved   | -          | -         |
+| reopen                 | -            | -            | open again | open again | refused   |
+| assign                 | kept         | kept         | kept       | refused    | refused   |
+| snooze                 | kept         | kept         | kept       | refused    | refused   |
+| comment                | kept         | kept         | kept       | kept       | refused   |
+| set severity           | kept         | kept         | kept       | kept       | refused   |
+| close                  | closed       | closed       | closed     | closed     | -         |
+| a wake too early       | -            | -            | -          | -          | -         |
+"""
+
+MEANINGS: Final[dict[str, Expectation | None]] = {
+    "-": changes_nothing,
+    "absorbed": absorbed,
+    "kept": done,
+    "paged": pages_and_stays,
+    "noted": only_said,
+    "one more": one_more_has_it,
+    "open again": opens_again,
+    "a new one": begins_a_new_one,
+    "refused": REFUSED,
+    **{status.value: becomes(status) for status in STATES},
+}
 
 
 def by(name: str, **fields: object) -> Callable[[], Input]:
     return lambda: command(name, "ben", **fields)
 
 
-# fmt: off
-TABLE: Final[list[tuple[str, Policy, Callable[[], Input], tuple[Cell, ...]]]] = [
-    #                                             open     acknowledged     mitigated    resolved     closed
-    ("the same alert fires", REOPENING, SAME,     (absorbed, absorbed,        absorbed,    opens_again, begins_a_new_one)),
-    ("another alert fires",  REOPENING, NEW,      (absorbed, absorbed,        opens_again, opens_again, begins_a_new_one)),
-    ("a worse alert fires",  REOPENING, WORSE,    (done,     pages_and_stays, done,        opens_again, begins_a_new_one)),
-    ("and recurrence is new", RENEWING, SAME,     (absorbed, absorbed,        absorbed,    begins_a_new_one, begins_a_new_one)),
-    ("all alerts resolved",  REOPENING, cleared,  (RES,      RES,             RES,         done,        NOP)),
-    ("and it is only noted", NOTING, cleared,     (RES,      only_said,       RES,         done,        NOP)),
-    ("acknowledge",    REOPENING, by("acknowledge"),   (ACK, one_more_has_it, NOP,         REFUSED,     REFUSED)),
-    ("unacknowledge",  REOPENING, by("unacknowledge"), (NOP, opens_again,     NOP,         REFUSED,     REFUSED)),
-    ("mitigate",       REOPENING, by("mitigate"),      (MIT, MIT,             NOP,         REFUSED,     REFUSED)),
-    ("resolve",        REOPENING, by("resolve"),       (REFUSED, REFUSED,     REFUSED,     NOP,         NOP)),
-    ("resolve, force", REOPENING, by("resolve", force=True), (RES, RES,       RES,         NOP,         NOP)),
-    ("reopen",         REOPENING, by("reopen"),        (NOP, NOP,             opens_again, opens_again, REFUSED)),
-    ("assign",         REOPENING, by("assign", assignee="eve"), (done, done,  done,        REFUSED,     REFUSED)),
-    ("snooze",         REOPENING, by("snooze", for_=60), (done, done,         done,        REFUSED,     REFUSED)),
-    ("comment",        REOPENING, by("comment", note="!"), (done, done,       done,        done,        REFUSED)),
-    ("set severity",   REOPENING, by("set_severity", severity="low"), (done, done, done,   done,        REFUSED)),
-    ("close",          REOPENING, by("close", reason=CloseReason.DUPLICATE), (CLOSED, CLOSED, CLOSED, CLOSED, NOP)),
-    ("a wake too early", REOPENING, Wake,              (NOP, NOP,             NOP,         NOP,         NOP)),
-]
-# fmt: on
-CELLS = [
-    pytest.param(state, rules, make, cell, id=f"{name} | {state}")
-    for name, rules, make, cells in TABLE
-    for state, cell in zip(STATES, cells, strict=True)
-]
+INPUTS: Final[dict[str, Callable[[], Input]]] = {
+    "the same alert fires": alert,
+    "another alert fires": lambda: alert("another"),
+    "a worse alert fires": lambda: alert(severity="critical"),
+    "fires, if not reopened": alert,
+    "all alerts resolved": cleared,
+    "resolved, if not acted": cleared,
+    "acknowledge": by("acknowledge"),
+    "unacknowledge": by("unacknowledge"),
+    "mitigate": by("mitigate"),
+    "resolve": by("resolve"),
+    "resolve, force": by("resolve", force=True),
+    "reopen": by("reopen"),
+    "assign": by("assign", assignee="eve"),
+    "snooze": by("snooze", for_=60),
+    "comment": by("comment", note="!"),
+    "set severity": by("set_severity", severity="low"),
+    "close": by("close", reason=CloseReason.DUPLICATE),
+    "a wake too early": Wake,
+}
+RULES: Final = {"fires, if not reopened": RENEWING, "resolved, if not acted": NOTING}
 
 
-@pytest.mark.parametrize(("state", "rules", "make", "cell"), CELLS)
-def test_the_table(state: Status, rules: Policy, make: Callable[[], Input], cell: Cell) -> None:
-    life = STATES[state](rules)
-    assert life.status is state
-    before, given = life.incident, make()
-    objection = refusal(before, given, life.now) if hasattr(given, "command_id") else None  # type: ignore[arg-type]  # only commands have one
-    assert (objection is not None) == (cell == REFUSED)
-    if objection is not None:
-        assert f"cannot {getattr(given, 'name', '')}" in objection
-        assert f"the incident is {state}" in objection
-        assert "possible" in objection
-    events, effects = life.give(given)
-    after = After(before, life, events, effects)
-    assert after.unchanged if isinstance(cell, str) else cell(after)
+def cells() -> Iterator[tuple[str, Status, str]]:
+    """Input, state and meaning of every cell."""
+    head, _, *rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in TABLE.strip().split("\n")
+    ]
+    for name, *meanings in rows:
+        for state, meaning in zip(head[1:], meanings, strict=True):
+            yield name, Status(state), meaning
+
+
+def test_the_table_has_every_command() -> None:
+    named = {name.partition(",")[0].replace(" ", "_") for name in INPUTS}
+    assert set(COMMANDS) <= named
+
+
+@pytest.mark.parametrize(("name", "state", "meaning"), list(cells()))
+def test_the_table(name: str, state: Status, meaning: str) -> None:
+    life = STATES[state](RULES.get(name, REOPENING))
+    assert life.status == state
+    before, given, expected = life.incident, INPUTS[name](), MEANINGS[meaning]
+    if isinstance(given, Command):
+        objection = refusal(before, given, life.now)
+        assert (objection is not None) == (expected is REFUSED)
+        if objection is not None:
+            assert f"cannot {given.name}: the incident is {state}" in objection
+            assert "possible" in objection
+    after = After(before, life, *life.give(given))
+    assert expected(after) if expected else after.unchanged
 
 
 @pytest.mark.parametrize(
@@ -186,7 +218,7 @@ def test_the_table_an_acknowledgement_that_is_too_old(state: Status, expected: S
     life = STATES[state](TIMED)
     already = len(life.pages())
     life.wait(600)
-    assert life.status is expected
+    assert life.status == expected
     if state is Status.ACKNOWLEDGED:
         assert life.paged()[already:] == [ON_CALL]
 

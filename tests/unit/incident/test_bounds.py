@@ -1,0 +1,75 @@
+"""An incident may run for a year and take 100,000 alerts: its state stays small enough to carry."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from core.domain.incident.inputs import PageSettled
+from core.domain.incident.model import KEPT_PAGES, Incident, PageStatus, Status
+from core.domain.incident.policy import Policy
+from tests.unit.incident.examples import alert, cleared, command, levels, opened, policy
+
+BYTES = 400_000
+"""Temporal takes payloads of 2 MB; continue-as-new carries the state and a tail of the timeline."""
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_alerts_and_two_thousand_commands_fit_into_one_state() -> None:
+    life = opened(policy(auto_resolve_acknowledged=False, reopen_window=3600))
+    told = 0
+    for number in range(100_000):
+        life.give(alert(f"fingerprint {number % 700}", link=f"https://x.example/{'y' * 100}"))
+        if number % 50 == 0:
+            life.give(command("comment", f"person {number}", note="z" * 2000))
+        told += sum(event.told for event in life.events)
+        life.events.clear()
+        life.effects.clear()
+    assert life.incident.alerts.fired == 100_001
+    assert life.incident.comments == 2_000
+    encoded = life.incident.model_dump_json()
+    assert len(encoded) < BYTES
+    assert told < 2_000 + 300
+    assert Incident.model_validate_json(encoded) == life.incident
+
+
+def test_a_year_of_pages_is_counted_and_only_the_latest_are_known() -> None:
+    life = opened(Policy(levels=levels((0, "one two")), repage_every=3600))
+    life.wait(timedelta(days=30).total_seconds(), deliver=True)
+    assert life.incident.pages_delivered == len(life.pages()) > 1_400
+    assert len(life.incident.pages) == KEPT_PAGES
+    assert life.incident.reached == ("one", "two")
+
+
+def test_a_page_under_way_is_never_forgotten() -> None:
+    life = opened(Policy(levels=levels((0, "one two")), repage_every=3600))
+    [stuck, _] = life.pages()
+    for _ in range(300):
+        life.wait(3600)
+        for key, page in list(life.incident.pages.items()):
+            if page.status is PageStatus.SENDING and page.target == "two":
+                life.give(PageSettled(key=key))
+    assert life.incident.pages[stuck.key].status is PageStatus.SENDING
+    assert len(life.incident.pages) == KEPT_PAGES
+
+
+def test_names_are_kept_within_bounds() -> None:
+    life = opened()
+    for number in range(200):
+        life.do("acknowledge", f"person {number}")
+    assert len(life.incident.acknowledged_by) == 50
+    assert life.incident.acknowledged_by[-1] == "person 199"
+
+
+def test_an_incident_that_comes_and_goes_keeps_its_size() -> None:
+    life = opened(policy(reopen_window=3600))
+    for _ in range(300):
+        life.give(cleared())
+        life.write_report()
+        life.wait(60)
+        life.give(alert())
+    assert life.status == Status.OPEN
+    assert life.incident.reopened == 300
+    assert len(life.incident.reports) == 50
+    assert len(life.incident.model_dump_json()) < 100_000

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from datetime import timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.domain.incident.grouping import incident_id, split_id
+from tests.unit.incident.examples import ID, KEY, START
+
+
+def test_an_incident_is_named_after_its_key_and_its_beginning() -> None:
+    assert incident_id(KEY, START) == ID
+    assert incident_id(KEY, START.astimezone(timezone(timedelta(hours=5)))) == ID
+    assert incident_id(KEY, START + timedelta(milliseconds=1)) != ID
+
+
+@pytest.mark.parametrize(
+    "key", ["a", "incident:s3:docs/incidents/a.json@0062B9D8", f"{ID}", "a\nb"]
+)
+def test_a_key_and_an_id_are_told_apart(key: str) -> None:
+    id = incident_id(key, START)
+    assert split_id(id) == (key, id)
+
+
+@given(st.text())
+def test_what_is_no_id_is_a_key(text: str) -> None:
+    key, id = split_id(text)
+    assert (key, id) == (text, None) or id == text
+
+
+def test_a_document_key_is_not_an_id() -> None:
+    assert split_id("incident:s3:docs/a.json@0062B9D8") == (
+        "incident:s3:docs/a.json@0062B9D8",
+        None,
+    )

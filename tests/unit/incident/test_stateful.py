@@ -1,0 +1,294 @@
+"""What holds for every sequence of inputs, whatever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import reduce
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from core.domain.alert import AlertStatus
+from core.domain.incident import paging
+from core.domain.incident.commands import COMMANDS, Comment
+from core.domain.incident.effects import Page, StartNew, WriteReport
+from core.domain.incident.fold import apply
+from core.domain.incident.inputs import (
+    Cancel,
+    Input,
+    PageSettled,
+    Remark,
+    ReportSettled,
+    Wake,
+)
+from core.domain.incident.lifecycle import deadline, decide, is_finished, possible, refusal
+from core.domain.incident.model import UNRESOLVED, Incident, PageStatus, Status
+from core.domain.incident.policy import (
+    OpenAfter,
+    Policy,
+    QuietHours,
+    Recurrence,
+    Silence,
+)
+from core.domain.incident.severity import Severity
+from core.domain.incident.timeline import TIMELINE, Commented, Succeeded, TimelineEvent
+from core.domain.incident.windows import Hours, Span
+from tests.unit.incident.examples import (
+    ID,
+    KEY,
+    START,
+    alert,
+    command,
+    further,
+    levels,
+    opening,
+)
+
+SECONDS = st.sampled_from([1.0, 30.0, 60.0, 300.0, 3600.0])
+MAYBE = st.none() | SECONDS
+ACTORS = st.sampled_from(["ana", "ben", "source:am"])
+KEYS = st.sampled_from(["k1", "k2", "k3"])
+SEVERITIES = st.sampled_from([*(severity.value for severity in Severity), "loud"])
+
+QUIET = QuietHours(
+    time_zone="Europe/Berlin", hours=(Hours(start="04:00", end="05:00"),), unless=Severity.HIGH
+)
+SILENCES = st.builds(
+    lambda start, length: Silence(
+        name="s",
+        span=Span(
+            start=START + timedelta(seconds=start), end=START + timedelta(seconds=start + length)
+        ),
+    ),
+    SECONDS,
+    SECONDS,
+)
+POLICIES = st.builds(
+    Policy,
+    levels=st.sampled_from(
+        [levels((0, "a")), levels((0, "a b"), (60, "c")), levels((30, "a"), (60, "b"), (600, "a"))]
+    ),
+    repeats=st.sampled_from([0, 2]),
+    repeat_after=SECONDS,
+    repage_every=MAYBE,
+    acknowledgement_timeout=MAYBE,
+    quiet_hours=st.none() | st.just(QUIET),
+    silences=st.lists(SILENCES, max_size=2).map(tuple),
+    auto_resolve_acknowledged=st.booleans(),
+    reopen_window=st.just(0.0) | SECONDS,
+    recurrence=st.sampled_from(Recurrence),
+    resolve_if_silent_for=MAYBE,
+    maximum_age=st.sampled_from([3600.0, 86_400.0]),
+    hold_back=st.just(0.0) | SECONDS,
+    open_after=st.none() | st.builds(OpenAfter, count=st.integers(2, 3), within=SECONDS),
+)
+FIELDS: Mapping[str, st.SearchStrategy[dict[str, Any]]] = {
+    "resolve": st.builds(lambda force: {"force": force}, st.booleans()),
+    "assign": st.builds(lambda who: {"commander": who}, st.none() | ACTORS),
+    "snooze": st.builds(lambda length: {"for": length}, st.just(0.0) | SECONDS),
+    "comment": st.just({"note": "hm"}),
+    "set_severity": st.builds(lambda severity: {"severity": severity}, st.sampled_from(Severity)),
+    "close": st.builds(
+        lambda reason: {"reason": reason},
+        st.sampled_from(["resolved", "false_alarm", "duplicate", "cancelled"]),
+    ),
+}
+
+
+class IncidentLife(RuleBasedStateMachine):
+    """One incident under whatever may happen to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.incident = Incident(id=ID, key=KEY)
+        self.events: list[TimelineEvent] = []
+        self.now = START
+        self.comments: list[str] = []
+        self.reports: set[Any] = set()
+        self.sent: dict[str, int] = {}
+        self.taken: set[str] = set()
+
+    def give(self, given: Input) -> tuple[TimelineEvent, ...]:
+        before = self.incident
+        events, effects = decide(before, given, self.now)
+        after = reduce(apply, events, before)
+        assert after == reduce(apply, events, before), "the fold has no other input"
+        if not events:
+            assert not effects, "effects follow from events"
+        self.incident = after
+        self.events += events
+        for effect in effects:
+            if isinstance(effect, Page):
+                self.check_page(after, effect)
+            if isinstance(effect, WriteReport):
+                self.reports.add(effect.as_of)
+            if isinstance(effect, StartNew):
+                assert after.status is Status.CLOSED
+        return events
+
+    def check_page(self, after: Incident, page: Page) -> None:
+        assert after.status in (Status.OPEN, Status.ACKNOWLEDGED), "nobody is paged in vain"
+        assert not (after.snoozed_until and after.snoozed_until > self.now), "it is snoozed"
+        held = after.policy and after.policy.hold(after.severity, self.now)
+        assert not held, "it is silenced"
+        self.sent[page.key] = self.sent.get(page.key, 0) + 1
+        assert self.sent[page.key] == after.pages[page.key].round, "a key is one page"
+
+    @initialize(policy=POLICIES, by=st.sampled_from(["alert", "report"]), severity=SEVERITIES)
+    def begin(self, policy: Policy, by: str, severity: str) -> None:
+        first = alert("k1", policy=policy, severity=severity)
+        self.give(first if by == "alert" else opening(policy, severity=severity))
+
+    @rule(key=KEYS, status=st.sampled_from(AlertStatus), severity=SEVERITIES, out=st.integers(0, 1))
+    def receive_an_alert(self, key: str, status: AlertStatus, severity: str, out: int) -> None:
+        given = alert(key, status=status, severity=severity, truncated=out)
+        new = given.alert.status is AlertStatus.FIRING
+        before = self.incident
+        events = self.give(given)
+        if new:
+            counted = self.incident.alerts.fired - before.alerts.fired
+            passed_on = sum(isinstance(event, Succeeded) for event in events)
+            assert counted + passed_on == 1, "no alert is lost"
+        assert self.give(given) == (), "a redelivery changes nothing"
+
+    @rule(number=st.integers(1, 5))
+    def receive_an_event(self, number: int) -> None:
+        self.give(further(f"e{number}"))
+
+    @rule(data=st.data(), name=st.sampled_from(list(COMMANDS)), actor=ACTORS)
+    def be_commanded(self, data: st.DataObject, name: str, actor: str) -> None:
+        fields = data.draw(FIELDS.get(name, st.just({})))
+        given = command(name, actor, **fields)
+        refused = refusal(self.incident, given, self.now)
+        before = self.incident
+        events = self.give(given)
+        if refused:
+            assert not events
+            assert self.incident == before
+        else:
+            assert isinstance(given, Comment) <= bool(events), "an accepted comment is kept"
+            assert self.give(given) == (), "a repeat changes nothing"
+        if isinstance(given, Comment) and not refused:
+            self.comments.append(given.command_id)
+
+    @rule(fails=st.booleans(), via=st.sampled_from([None, "sms"]))
+    def settle_a_page(self, fails: bool, via: str | None) -> None:
+        under_way = [
+            key
+            for key, page in self.incident.pages.items()
+            if page.status in (PageStatus.SENDING, PageStatus.CALLED_OFF)
+        ]
+        if under_way:
+            failure = "no answer" if fails else None
+            self.give(PageSettled(key=under_way[0], failure=failure, via=via))
+
+    @rule(fails=st.booleans())
+    def settle_a_report(self, fails: bool) -> None:
+        if self.reports:
+            as_of = max(self.reports)
+            failure = "no store" if fails else None
+            self.give(
+                ReportSettled(as_of=as_of, failure=failure, uris=() if fails else ("s3://r",))
+            )
+
+    @rule(seconds=SECONDS)
+    def pass_time(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+        self.give(Wake())
+
+    @rule()
+    def pass_time_to_the_deadline(self) -> None:
+        due = deadline(self.incident)
+        if due is None:
+            return
+        self.now = max(self.now, due)
+        self.give(Wake())
+        after = deadline(self.incident)
+        assert after is None or after > self.now, "a wake does all that is due"
+        assert self.give(Wake()) == (), "and there is nothing left to do"
+
+    @rule()
+    def sleep_through_a_deadline(self) -> None:
+        self.now += timedelta(seconds=7)
+
+    @rule()
+    def be_remarked_on(self) -> None:
+        self.give(Remark(text="something"))
+
+    @precondition(lambda self: len(self.events) > 40)
+    @rule()
+    def be_cancelled(self) -> None:
+        self.give(Cancel())
+        assert self.incident.status is Status.CLOSED
+
+    @invariant()
+    def the_state_is_the_fold_of_its_events(self) -> None:
+        assert reduce(apply, self.events, Incident(id=ID, key=KEY)) == self.incident
+
+    @invariant()
+    def it_survives_a_round_trip(self) -> None:
+        again = Incident.model_validate_json(self.incident.model_dump_json())
+        assert again == self.incident
+
+    @invariant()
+    def no_comment_is_lost(self) -> None:
+        told = [e.command_id for e in self.events if isinstance(e, Commented) and e.told]
+        assert told == self.comments
+        assert self.incident.comments == len(told)
+
+    @invariant()
+    def nobody_is_forgotten(self) -> None:
+        incident, due = self.incident, deadline(self.incident)
+        if incident.status in (Status.PENDING, *UNRESOLVED):
+            assert due is not None, "time ends everything"
+        if incident.status is not Status.OPEN or not incident.policy:
+            return
+        assert due is not None
+        policy, escalation = incident.policy, incident.escalation
+        rounds = len(policy.levels) * (policy.repeats + 1)
+        if escalation.step < rounds or policy.repage_every:
+            # Somebody is going to be paged, or what holds the paging is going to end.
+            assert paging.hold(incident, self.now) or due <= max(
+                self.now, escalation.since or self.now
+            ) + timedelta(seconds=10_000)
+
+    @invariant()
+    def who_needs_no_page_gets_none(self) -> None:
+        if self.incident.status in (Status.OPEN, Status.ACKNOWLEDGED):
+            return
+        under_way = (PageStatus.SENDING, PageStatus.WAITING)
+        assert not [p for p in self.incident.pages.values() if p.status in under_way]
+
+    @invariant()
+    def a_refusal_and_the_possible_agree(self) -> None:
+        for name in possible(self.incident):
+            assert name in COMMANDS
+        assert (not possible(self.incident)) == (
+            self.incident.status in (Status.NEW, Status.CLOSED)
+        )
+
+    @invariant()
+    def it_ends_when_nothing_is_left_to_do(self) -> None:
+        if is_finished(self.incident):
+            assert self.incident.status is Status.CLOSED
+            assert deadline(self.incident) is None
+        if self.incident.status is Status.RESOLVED:
+            assert self.incident.report_wanted is not None
+
+    def teardown(self) -> None:
+        encoded = TIMELINE.dump_json(tuple(self.events))
+        assert list(TIMELINE.validate_json(encoded)) == self.events
+        self.it_can_be_brought_to_an_end()
+
+    def it_can_be_brought_to_an_end(self) -> None:
+        self.give(Cancel())
+        if wanted := self.incident.report_wanted:
+            self.give(ReportSettled(as_of=wanted, uris=("s3://r",)))
+        assert is_finished(self.incident) or self.incident.status is Status.NEW
+
+
+TestIncidentLife = IncidentLife.TestCase
+TestIncidentLife.settings = settings(stateful_step_count=40)
