@@ -93,15 +93,16 @@ def timeline_lines(
     fresh = _after(timeline, before[-1]) if before else timeline
     day = str(before[-1]["at"])[:10] if before else ""
     for entry in fresh:
-        moment = _read(entry["at"])
-        if moment.date().isoformat() != day:
+        moment = _read(entry["at"]) if entry["at"] else None
+        if moment and moment.date().isoformat() != day:
             day = moment.date().isoformat()
             yield f"[bold]{day}[/] [dim](UTC)[/]"
         said = escape(" ".join(str(entry["text"]).split()))
         actor = str(entry["actor"])
         who = f"[dim]{escape(actor):14}[/]" if actor == "tidegate" else f"{escape(actor):14}"
         text = f"[dim]{said}[/]" if entry.get("kind") in _MINOR else said
-        yield f"  [cyan]{moment:%H:%M:%S}[/]  {who}  {text}"
+        clock = f"{moment:%H:%M:%S}" if moment else " " * 8
+        yield f"  [cyan]{clock}[/]  {who}  {text}"
 
 
 def _after(

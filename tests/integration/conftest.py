@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from temporalio.api.enums.v1 import IndexedValueType
@@ -12,10 +15,12 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from core.adapters.temporal import data_converter
+from core.cli import main
 from core.contracts import SEARCH_ATTRIBUTES
 from core.settings import Settings
 from infra.local.processes import program
 from infra.local.temporal import TemporalServer
+from tests.support.cli import Result, Tidegate
 from tests.support.incidents import House, check_histories
 from tests.support.listeners import fresh_process
 from tests.support.payloads import BUCKET
@@ -68,3 +73,21 @@ async def dev_house(
     house = House(temporal_client, tmp_path)
     yield house
     await check_histories(house, request.node.name)
+
+
+@pytest.fixture
+def tidegate(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Tidegate:
+    """Runs the command in this process, through its entry point."""
+
+    def run(*arguments: str, stdin: bytes = b"") -> Result:
+        monkeypatch.setattr(sys, "argv", ["tidegate", *arguments])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        capsys.readouterr()
+        code: Any = 0
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code or 0
+        return Result(code, *capsys.readouterr())
+
+    return run

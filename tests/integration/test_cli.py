@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 import os
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from core import bootstrap
-from core.cli import main
 from core.contracts import INCIDENT_TASK_QUEUE, ROOT_TASK_QUEUE
 from core.domain.event import Event
 from core.formats.delivery import Delivery, read
@@ -24,6 +19,7 @@ from core.receipts import Receipt
 from core.settings import Settings
 from infra.local.processes import Processes, free_port, python, wait_until
 from infra.local.temporal import TemporalServer, start_temporal
+from tests.support.cli import Result, Tidegate
 
 EVENTS = sorted((Path(__file__).parents[1] / "events").glob("*.json"))
 INCIDENT = {
@@ -33,40 +29,6 @@ INCIDENT = {
     "type": "com.example.incident.reported",
     "data": {"title": "It burns"},
 }
-
-
-@dataclass
-class Result:
-    """How a command ended, and what it printed."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Tidegate = Callable[..., Result]
-
-
-@pytest.fixture
-def tidegate(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Tidegate:
-    """Runs the command in this process, through its entry point."""
-
-    def run(*arguments: str, stdin: bytes = b"") -> Result:
-        monkeypatch.setattr(sys, "argv", ["tidegate", *arguments])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        capsys.readouterr()
-        code: Any = 0
-        try:
-            main()
-        except SystemExit as ended:
-            code = ended.code or 0
-        return Result(code, *capsys.readouterr())
-
-    return run
 
 
 @pytest.fixture

@@ -1,0 +1,366 @@
+"""`tidegate incident` against a real server and the real incident worker."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from temporalio.client import Client
+
+from core.adapters.temporal import data_converter
+from core.contracts import INCIDENT_TASK_QUEUE, INCIDENT_WORKFLOW, SIGNAL_EVENT
+from core.domain.alert import ALERT
+from core.domain.event import MESSAGE, Event
+from infra.local.processes import ROOT, Processes, free_port, python, wait_until
+from infra.local.temporal import start_temporal
+from tests.support.cli import Result, Tidegate
+
+PATIENCE = 60.0
+POLICIES = """
+version: 1
+targets:
+  on-call: {url_env: TIDEGATE_PAGE_URLS}
+policies:
+  - name: default
+    levels: [{after: 0s, targets: [on-call]}]
+    reopen_window: 1h
+"""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A server with an incident worker: starts incidents as the root orchestrator does."""
+
+    address: str
+    env: dict[str, str]
+
+    def report(self, title: str = "It burns", **fields: Any) -> str:
+        """A new incident by a report; returns its workflow ID."""
+        return self.send(MESSAGE, {"title": title, **fields})
+
+    def alert(self, key: str, status: str = "firing", *, id: str | None = None) -> str:
+        """An alert, for the incident of that workflow ID or a new one."""
+        data = {"key": key, "status": status, "title": f"{key} is slow", "severity": "high"}
+        return self.send(ALERT, data, id=id)
+
+    def send(self, type: str, data: dict[str, Any], *, id: str | None = None) -> str:
+        unique = str(uuid4())
+        event = Event(id=unique, source="tests", type=type, key=f"ce:tests#{unique}", data=data)
+        id = id or f"incident:tests:{unique}"
+
+        async def send() -> None:
+            client = await Client.connect(self.address, data_converter=data_converter())
+            await client.start_workflow(
+                INCIDENT_WORKFLOW,
+                event.to_wire(),
+                id=id,
+                task_queue=INCIDENT_TASK_QUEUE,
+                start_signal=SIGNAL_EVENT if type == ALERT else None,
+                start_signal_args=[event.to_wire()] if type == ALERT else [],
+            )
+
+        asyncio.run(send())
+        return id
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    folder = tmp_path_factory.mktemp("desk")
+    processes = Processes(folder / "logs")
+    policies = folder / "policies.yaml"
+    policies.write_text(POLICIES)
+    try:
+        server = start_temporal(processes, os.environ, port=free_port())
+        server.wait()
+        env = {
+            "TEMPORAL_ADDRESS": server.address,
+            "TIDEGATE_POLICIES": str(policies),
+            "TIDEGATE_REPORTS": f"file://{folder}/reports/",
+            "TIDEGATE_QUARANTINE": f"file://{folder}/quarantine/",
+        }
+        worker_env = {**os.environ, **env, "TIDEGATE_HEALTH_ADDRESS": "127.0.0.1:0"}
+        processes.start("incident-worker", python("workers.incident.run_worker"), worker_env)
+        yield Desk(server.address, env)
+    finally:
+        processes.stop()
+
+
+@pytest.fixture(autouse=True)
+def settings(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in desk.env.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("USER", "ana")
+
+
+def status_of(tidegate: Tidegate, id: str) -> str:
+    result = tidegate("incident", "show", id, "--json")
+    return str(result.json["incident"]["status"]) if result.code == 0 else ""
+
+
+def opened(tidegate: Tidegate, id: str) -> dict[str, Any]:
+    """The incident once it is open."""
+    wait_until(lambda: status_of(tidegate, id) == "open", PATIENCE, "the incident to open")
+    found: dict[str, Any] = tidegate("incident", "show", id, "--json").json["incident"]
+    return found
+
+
+def listed(tidegate: Tidegate, wanted: str, *filters: str) -> list[str]:
+    """The IDs that the list has, once it has the one that is wanted."""
+
+    def look() -> list[str] | None:
+        ids = [i["workflow_id"] for i in tidegate("incident", "list", *filters, "--json").json]
+        return ids if wanted in ids else None
+
+    found: list[str] = wait_until(look, PATIENCE, f"{wanted} to be listed")
+    return found
+
+
+def test_everything_people_do_to_an_incident(tidegate: Tidegate, desk: Desk) -> None:
+    id = desk.report(severity="high", service="checkout")
+    opened(tidegate, id)
+
+    def done(*arguments: str) -> Result:
+        command, *rest = arguments
+        result = tidegate("incident", command, id, *rest)
+        assert result.code == 0, result.err
+        return result
+
+    assert "is acknowledged now: It burns" in done("ack", "--note", "looking").out
+    assert "Nothing to do" in done("acknowledge").out
+    assert "is open now" in done("unack", "--note", "asleep").out
+    done("assign", "--to", "bob", "--commander", "ana")
+    done("comment", "action: buy a [bold]bigger[/bold] one")
+    done("severity", "critical")
+    done("snooze", "2h")
+    assert tidegate("incident", "show", id, "--json").json["incident"]["snoozed_until"]
+    done("snooze", "0s")
+    assert tidegate("incident", "show", id, "--json").json["incident"]["snoozed_until"] is None
+    assert done("mitigate", "--json").json["status"] == "mitigated"
+    assert "is open now" in done("reopen").out
+    assert "is resolved now" in done("resolve", "--note", "rolled back").out
+    done("reopen", "--by", "bob")
+    done("resolve")
+
+    shown = done("show").out
+    for line in [
+        "It burns",
+        "severity      critical",
+        "assignee      bob",
+        "commander     ana",
+        "Acknowledged: looking",
+        "Comment: action: buy a [bold]bigger[/bold] one",
+        "Severity raised from high to critical",
+        "Resolved: rolled back",
+        "bob             Reopened: bob says that it is not over",
+    ]:
+        assert line in shown
+    wait_until(
+        lambda: tidegate("incident", "report", id).code == 0, PATIENCE, "the report to be written"
+    )
+    report = done("report").out
+    assert "It burns" in report
+    assert "bigger" in report
+    assert done("report", "--json").json["incident_id"].startswith(f"{id}@")
+    assert "is closed now" in done("close").out
+
+
+def test_a_closed_incident_takes_no_command_and_says_what_is_possible(
+    tidegate: Tidegate, desk: Desk
+) -> None:
+    id = desk.report()
+    own = opened(tidegate, id)["id"]
+    assert tidegate("incident", "close", own, "--reason", "false_alarm").code == 0
+    wait_until(lambda: ended(tidegate, id), PATIENCE, "the workflow to end")
+
+    refused = tidegate("incident", "ack", own)
+    assert refused.code == 1
+    assert f"CommandRefused: incident {own}: cannot acknowledge: the incident is closed" in (
+        refused.err
+    )
+    assert "possible now: `tidegate incident show` and `report`" in refused.err
+    for command in ("resolve", "close"):
+        idle = tidegate("incident", command, own)
+        assert (idle.code, idle.out) == (0, f"Nothing to do: {own} is closed\n")
+    assert "closed (false_alarm)" in tidegate("incident", "show", own).out
+
+
+def ended(tidegate: Tidegate, id: str) -> bool:
+    found = tidegate("incident", "list", "--status", "closed", "--json").json
+    return any(incident["workflow_id"] == id for incident in found)
+
+
+def test_the_list_is_filtered(tidegate: Tidegate, desk: Desk) -> None:
+    burning = desk.report(severity="critical", service="o'brien's \\\"shop\"")
+    dim = desk.report("It flickers", severity="low", service="search")
+    for id in (burning, dim):
+        opened(tidegate, id)
+    assert tidegate("incident", "assign", burning, "--to", "zoe").code == 0
+    assert tidegate("incident", "ack", burning).code == 0
+
+    both = listed(tidegate, dim)
+    assert burning in both
+    for filters, other in [
+        (("--severity", "critical"), dim),
+        (("--status", "acknowledged", "--status", "mitigated"), dim),
+        (("--service", "o'brien's \\\"shop\""), dim),
+        (("--assignee", "zoe"), dim),
+        (("--severity", "critical", "--younger-than", "1h"), dim),
+        (("--severity", "critical", "--older-than", "0s"), dim),
+    ]:
+        assert other not in listed(tidegate, burning, *filters)
+    assert tidegate("incident", "list", "--older-than", "1h", "--json").json == []
+    assert tidegate("incident", "list", "--service", "nobody's").out == "No such incident.\n"
+    assert len(tidegate("incident", "list", "--limit", "1", "--json").json) == 1
+
+    table = tidegate("incident", "list", "--severity", "low").out
+    for cell in ("incident", "search", "low", "open", "It flickers"):
+        assert cell in table
+
+
+def test_an_incident_whose_alerts_fire_is_resolved_by_force_only(
+    tidegate: Tidegate, desk: Desk
+) -> None:
+    id = desk.alert("p99")
+    opened(tidegate, id)
+    refused = tidegate("incident", "resolve", id)
+    assert refused.code == 1
+    assert "1 of its alerts fire" in refused.err
+    assert "`force`" in refused.err
+    assert tidegate("incident", "resolve", id, "--force").code == 0
+    assert "1 firing of 1" in tidegate("incident", "show", id).out
+
+
+def test_a_command_for_an_incident_never_reaches_the_one_that_followed_it(
+    tidegate: Tidegate, desk: Desk
+) -> None:
+    id = desk.alert("p99")
+    first = opened(tidegate, id)["id"]
+    assert tidegate("incident", "close", id, "--reason", "duplicate").code == 0
+    wait_until(lambda: ended(tidegate, id), PATIENCE, "the first one to end")
+    desk.alert("p99", id=id)
+    second = opened(tidegate, id)["id"]
+    assert second != first
+
+    refused = tidegate("incident", "ack", first)
+    assert refused.code == 1
+    assert first in refused.err
+    assert second in refused.err
+    assert status_of(tidegate, second) == "open"
+    assert tidegate("incident", "ack", second).code == 0
+    assert status_of(tidegate, first) == "closed"
+    assert status_of(tidegate, id) == "acknowledged"
+
+
+@pytest.fixture
+def watcher(desk: Desk, tmp_path: Path) -> Iterator[Any]:
+    """Starts `show --watch`; what it prints is read from a file."""
+    running: list[subprocess.Popen[bytes]] = []
+
+    def start(*arguments: str) -> tuple[subprocess.Popen[bytes], Path]:
+        printed = tmp_path / "printed"
+        command = ["incident", "show", "--watch", "--every", "0.2", *arguments]
+        with printed.open("wb") as file:
+            running.append(
+                subprocess.Popen(
+                    [sys.executable, "-c", "from core.cli import main; main()", *command],
+                    env={**os.environ, **desk.env, "PYTHONPATH": str(ROOT), "COLUMNS": "200"},
+                    stdout=file,
+                    stderr=subprocess.STDOUT,
+                )
+            )
+        return running[-1], printed
+
+    yield start
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+def test_watching_ends_with_the_incident(tidegate: Tidegate, desk: Desk, watcher: Any) -> None:
+    id = desk.report()
+    opened(tidegate, id)
+    process, printed = watcher(id)
+    wait_until(lambda: "Opened with severity" in printed.read_text(), PATIENCE, "the timeline")
+    assert tidegate("incident", "ack", id).code == 0
+    wait_until(lambda: "now acknowledged" in printed.read_text(), PATIENCE, "the news")
+    assert tidegate("incident", "close", id, "--reason", "cancelled").code == 0
+    assert process.wait(PATIENCE) == 0
+    told = printed.read_text()
+    assert told.count("Opened with severity") == 1
+    assert told.count("Acknowledged") == 1
+    assert "now closed (cancelled)" in told
+    assert "ana             Closed (cancelled)" in told
+
+
+def test_watching_ends_with_ctrl_c(tidegate: Tidegate, desk: Desk, watcher: Any) -> None:
+    id = desk.report()
+    opened(tidegate, id)
+    process, printed = watcher(id, "--json")
+    wait_until(lambda: printed.read_text().endswith("}\n"), PATIENCE, "the first line")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(PATIENCE) == 0
+    assert "Traceback" not in printed.read_text()
+
+
+def test_a_report_that_is_not_written_yet_is_said_to_be_so(tidegate: Tidegate, desk: Desk) -> None:
+    id = desk.report()
+    opened(tidegate, id)
+    early = tidegate("incident", "report", id)
+    assert early.code == 1
+    assert "is open and has no report yet" in early.err
+
+
+def test_a_report_outlives_the_incident_in_temporal(
+    tidegate: Tidegate, desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "incident-forgotten-20260102T030405.678Z"
+    monkeypatch.setenv("TIDEGATE_REPORTS", f"file://{tmp_path}/")
+    gone = "incident-forgotten@20260102T030405.678Z"
+    missing = tidegate("incident", "report", gone)
+    assert missing.code == 1
+    assert "DocumentNotFound" in missing.err
+    from core.domain.incident.model import folder_name
+
+    folder = tmp_path / folder_name(gone)
+    folder.mkdir()
+    (folder / "report.md").write_text("# What happened\n")
+    assert tidegate("incident", "report", gone).out == "# What happened\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("snooze", "incident:1"),
+        ("snooze", "incident:1", "soon"),
+        ("snooze", "incident:1", "1h", "--until", "2026-01-02T03:04:05Z"),
+        ("snooze", "incident:1", "--until", "tomorrow"),
+        ("assign", "incident:1"),
+        ("assign", "incident:1", "--to", "ana", "--nobody"),
+        ("severity", "incident:1", "dreadful"),
+        ("close", "incident:1", "--reason", "bored"),
+        ("list", "--older-than", "ages"),
+        ("list", "--status", "strange"),
+    ],
+    ids=" ".join,
+)
+def test_what_cannot_be_meant_is_wrong_usage(
+    tidegate: Tidegate, arguments: tuple[str, ...]
+) -> None:
+    assert tidegate("incident", *arguments).code == 2
+
+
+def test_a_workflow_that_is_no_incident_is_named_as_what_it_is(tidegate: Tidegate) -> None:
+    missing = tidegate("incident", "ack", "incident:nowhere")
+    assert missing.code == 1
+    assert "IncidentNotFound" in missing.err
+    assert "tidegate incident list" in missing.err
