@@ -20,7 +20,6 @@ from core.domain.incident.inputs import (
     Cancel,
     Input,
     PageSettled,
-    Remark,
     ReportSettled,
     Wake,
 )
@@ -49,7 +48,7 @@ from tests.unit.incident.examples import (
 
 SECONDS = st.sampled_from([1.0, 30.0, 60.0, 300.0, 3600.0])
 MAYBE = st.none() | SECONDS
-ACTORS = st.sampled_from(["ana", "ben", "source:am"])
+ACTORS = st.sampled_from(["ana", "ben", "ana", "source:am"])
 KEYS = st.sampled_from(["k1", "k2", "k3"])
 SEVERITIES = st.sampled_from([*(severity.value for severity in Severity), "loud"])
 
@@ -81,7 +80,7 @@ POLICIES = st.builds(
     reopen_window=st.just(0.0) | SECONDS,
     recurrence=st.sampled_from(Recurrence),
     resolve_if_silent_for=MAYBE,
-    maximum_age=st.sampled_from([3600.0, 86_400.0]),
+    maximum_age=st.sampled_from([7200.0, 86_400.0]),
     hold_back=st.just(0.0) | SECONDS,
     open_after=st.none() | st.builds(OpenAfter, count=st.integers(2, 3), within=SECONDS),
 )
@@ -158,9 +157,19 @@ class IncidentLife(RuleBasedStateMachine):
     def receive_an_event(self, number: int) -> None:
         self.give(further(f"e{number}"))
 
+    @rule(actor=ACTORS)
+    def be_acknowledged(self, actor: str) -> None:
+        self.obey("acknowledge", actor, {})
+
+    @rule(actor=ACTORS, length=st.just(0.0) | SECONDS)
+    def be_snoozed(self, actor: str, length: float) -> None:
+        self.obey("snooze", actor, {"for": length})
+
     @rule(data=st.data(), name=st.sampled_from(list(COMMANDS)), actor=ACTORS)
     def be_commanded(self, data: st.DataObject, name: str, actor: str) -> None:
-        fields = data.draw(FIELDS.get(name, st.just({})))
+        self.obey(name, actor, data.draw(FIELDS.get(name, st.just({}))))
+
+    def obey(self, name: str, actor: str, fields: dict[str, Any]) -> None:
         given = command(name, actor, **fields)
         refused = refusal(self.incident, given, self.now)
         before = self.incident
@@ -214,15 +223,12 @@ class IncidentLife(RuleBasedStateMachine):
     def sleep_through_a_deadline(self) -> None:
         self.now += timedelta(seconds=7)
 
-    @rule()
-    def be_remarked_on(self) -> None:
-        self.give(Remark(text="something"))
-
-    @precondition(lambda self: len(self.events) > 40)
-    @rule()
-    def be_cancelled(self) -> None:
-        self.give(Cancel())
-        assert self.incident.status is Status.CLOSED
+    @precondition(lambda self: is_finished(self.incident))
+    @rule(policy=POLICIES)
+    def be_followed_by_another(self, policy: Policy) -> None:
+        self.teardown()
+        IncidentLife.__init__(self)
+        self.give(alert("k1", policy=policy))
 
     @invariant()
     def the_state_is_the_fold_of_its_events(self) -> None:
