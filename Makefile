@@ -51,7 +51,7 @@ setup: ## Make .venv from the pins; does nothing while they are the same
 	@cp pyproject.toml $(VENV)/project.stamp
 
 # `exec` leaves no shell between the terminal and the program: Ctrl-C and SIGTERM reach it.
-demo: setup ## Run one event through the whole house on this machine
+demo: setup ## Run an outage through the whole house on this machine
 	@exec $(BIN)/tidegate demo $(ARGS)
 
 dev: setup ## Run the whole house on this machine until Ctrl-C

@@ -57,7 +57,7 @@ def exit_code(error: TidegateError) -> int:
 
 @app.command()
 def demo() -> None:
-    """Run the whole story on this machine: an upload becomes an incident, to its report."""
+    """Run the whole story on this machine: alerts become an incident, to its report."""
     from infra.local.demo import run_demo
 
     raise typer.Exit(run_demo())

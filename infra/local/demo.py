@@ -1,4 +1,4 @@
-"""`tidegate demo`: one upload's way through the whole house, hop by hop, to the report.
+"""`tidegate demo`: an outage's way through the whole house, hop by hop, to the report.
 
 The story is the same for every cloud; what is AWS's own (who announces an upload, how often) is in
 `LocalStack`. Every hop is looked for where it shows: the listener's log, Temporal, the pager, the
@@ -7,11 +7,13 @@ bucket. Nothing is timed; a hop that does not come in time ends the demo with it
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,17 +24,29 @@ from rich.panel import Panel
 from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.service import RPCError
 
-from core.contracts import QUERY_INCIDENT, UPDATE_ACKNOWLEDGE, UPDATE_RESOLVE
+from core.contracts import QUERY_INCIDENT, UPDATE_ACKNOWLEDGE, UPDATE_CLOSE, UPDATE_COMMENT
+from core.domain.alert import ALERT, AlertStatus
+from core.domain.incident.model import CloseReason
 from core.errors import TidegateError
-from infra.local.aws import BUCKET, INCIDENTS, REPORTS
+from infra.local.aws import BUCKET, INCIDENTS, MESSAGES_QUEUE, REPORTS
 from infra.local.pager import ESCALATION, ON_CALL, Page
 from infra.local.processes import LocalStackError, wait_until
 from infra.local.receipts import receipts
-from infra.local.stack import LocalStack, interruptible
+from infra.local.stack import MESSAGE_LISTENER, S3_LISTENER, LocalStack, interruptible
 from infra.local.temporal import Temporal, temporal_view
 
 SAMPLE = Path(__file__).with_name("sample") / "checkout-latency.md"
 
+_MONITORING = "/monitoring"
+_ALERT = {
+    "key": "checkout-p99",
+    "title": "Checkout p99 above 8 s",
+    "source": "alertmanager",
+    "severity": "error",
+    "service": "checkout",
+    "summary": "One order in five is given up.",
+    "labels": {"cluster": "eu-1"},
+}
 _ACK_TIMEOUT = 3.0
 _PATIENCE = 30.0
 _INTERRUPTED = 130
@@ -79,30 +93,71 @@ class _Story:
         self._stack = stack
         self._temporal = temporal
         self._begin = time.monotonic()
+        self._outage_began = datetime.now(UTC).isoformat(timespec="seconds")
 
     def tell(self, report: Path) -> None:
-        self._upload(report)
-        root = self._receipts(report.name)
-        incident = self._route(root)
-        self._open(incident)
+        first = self._outage()
+        self._late_report(report, first)
+        self._say("Done", "[green]six deliveries, two incidents: no page lost, none sent twice[/]")
+
+    def _outage(self) -> str:
+        """Alerts open an incident, which is paged, escalated, acknowledged, resolved, reported;
+        returns its ID."""
+        self._alert("1", AlertStatus.FIRING, times=2)
+        self._say("Sent", "an alert, [bold]twice[/]: monitoring was not sure that it was heard")
+        incident = self._route(self._receipts(MESSAGE_LISTENER, f"{_MONITORING}#1"))
+        shown = self._open(incident)
         self._show_page("Paged", self._page(ON_CALL))
+        self._alert("2", AlertStatus.FIRING)
+        self._until(incident, "the second alert to join", lambda i: i["alerts"]["fired"] == 2)
+        self._say("Joined", "a second alert: two by now, and still [bold]one[/] incident")
         self._say("Waiting", f"nobody acknowledges for {_ACK_TIMEOUT:g} s ...")
         self._show_page("Escalated", self._page(ESCALATION))
-        self._command(incident, UPDATE_ACKNOWLEDGE, "ana", "looking into it")
-        self._command(incident, UPDATE_RESOLVE, "ana", "rolled the release back")
+        note = {"note": "looking into it"}
+        self._command(incident, UPDATE_ACKNOWLEDGE, "Acknowledged", "ana", note)
+        note = {"note": "rolled the release back"}
+        self._command(incident, UPDATE_COMMENT, "Commented", "ana", note)
+        self._alert("3", AlertStatus.RESOLVED)
+        self._until(incident, "the incident to resolve", lambda i: i["resolved_at"])
+        self._say("Recovered", "the source says that its alert is [bold]resolved[/]")
         self._report(incident)
+        return str(shown["id"])
+
+    def _late_report(self, report: Path, first: str) -> None:
+        """An upload about the same outage becomes an incident of its own, and ends as it should."""
+        self._say("Later", "the support desk uploads its report of the same outage")
+        self._upload(report)
+        incident = self._route(self._receipts(S3_LISTENER, f"/{INCIDENTS}{report.name}@"))
+        self._open(incident)
+        duplicate = {"reason": CloseReason.DUPLICATE, "note": f"it was {first}"}
+        self._command(incident, UPDATE_CLOSE, "Closed", "ana", duplicate)
+        self._ended(incident)
+
+    def _alert(self, id: str, status: AlertStatus, *, times: int = 1) -> None:
+        """Have the monitoring send an alert to the messages queue."""
+        queue = self._stack.aws.queue(MESSAGES_QUEUE)
+        body = json.dumps(
+            {
+                "specversion": "1.0",
+                "type": ALERT,
+                "source": _MONITORING,
+                "id": id,
+                "data": {**_ALERT, "status": status.value, "starts_at": self._outage_began},
+            }
+        )
+        for _ in range(times):
+            self._stack.aws.sqs.send_message(QueueUrl=queue.url, MessageBody=body)
 
     def _upload(self, report: Path) -> None:
         version = self._stack.aws.upload(report.name, report.read_bytes())
         self._say("Uploaded", f"s3://{BUCKET}/{INCIDENTS}{report.name} [dim](version {version})[/]")
         self._say("Announced", "twice: by S3 to SQS, and through EventBridge to the same queue")
 
-    def _receipts(self, name: str) -> str:
+    def _receipts(self, listener: str, wanted: str) -> str:
         """Both deliveries' receipts; returns the ID of the workflow that one of them started."""
-        wanted = f"/{INCIDENTS}{name}@"
         found = self._wait(
-            lambda: _all_of(receipts(self._stack, wanted), at_least=2),
-            "the S3 listener's receipts for both deliveries",
+            lambda: _all_of(receipts(self._stack, wanted, listener=listener), at_least=2),
+            f"the {listener}'s receipts for both deliveries",
         )
         # Both were accepted at once: which one was first is chance, so it is told in order.
         for receipt in sorted(found, key=lambda receipt: receipt["verdict"] != "started"):
@@ -126,17 +181,14 @@ class _Story:
         )
         return str(result["child_id"])
 
-    def _open(self, incident: str) -> None:
-        def opened() -> Any:
-            shown = self._temporal.query(incident, QUERY_INCIDENT)
-            return shown["status"] != "new" and shown
-
-        shown = self._wait(opened, "the incident to open")
+    def _open(self, incident: str) -> dict[str, Any]:
+        shown = self._until(incident, "the incident to open", lambda i: i["opened_at"])
         self._say(
             "Opened",
             f"[bold]{escape(shown['title'])}[/] "
             f"[dim](severity {shown['severity']}, status {shown['status']})[/]",
         )
+        return shown
 
     def _page(self, who: str) -> Page:
         page: Page = self._wait(
@@ -149,18 +201,35 @@ class _Story:
         self._say(hop, f"{page.to}:")
         self._console.print(Panel(escape(page.message), title=escape(page.title), width=80))
 
-    def _command(self, incident: str, name: str, actor: str, note: str) -> None:
-        argument = {"command_id": str(uuid.uuid4()), "actor": actor, "note": note}
-        answer = self._temporal.update(incident, name, argument)
-        said = f"{actor}: {note!r}; the incident is now"
-        self._say(name.capitalize(), f"{said} [bold]{answer['status']}[/]")
+    def _until(
+        self, incident: str, what: str, check: Callable[[dict[str, Any]], object]
+    ) -> dict[str, Any]:
+        """The incident, once it is as it is waited for."""
 
-    def _report(self, incident: str) -> None:
+        def look() -> dict[str, Any] | None:
+            shown: dict[str, Any] = self._temporal.query(incident, QUERY_INCIDENT)
+            return shown if check(shown) else None
+
+        found: dict[str, Any] = self._wait(look, what)
+        return found
+
+    def _command(
+        self, incident: str, name: str, hop: str, actor: str, fields: Mapping[str, str]
+    ) -> None:
+        argument = {"command_id": str(uuid.uuid4()), "actor": actor, **fields}
+        answer = self._temporal.update(incident, name, argument)
+        said = f"{actor}: {escape(fields['note'])!r}; the incident is"
+        self._say(hop, f"{said} [bold]{answer['status']}[/]")
+
+    def _ended(self, incident: str) -> None:
         self._wait(
             lambda: (found := self._temporal.find(incident)) and not found.open,
             "the incident to close",
         )
         self._temporal.result(incident)
+
+    def _report(self, incident: str) -> None:
+        self._ended(incident)
         keys = self._stack.aws.keys(REPORTS)
         key = next((key for key in keys if key.endswith(".md")), None)
         if key is None:
@@ -169,7 +238,6 @@ class _Story:
             self._say("Reported", f"s3://{BUCKET}/{escape(written)}")
         text = (self._stack.aws.read(key) or b"").decode()
         self._console.print(Panel(Markdown(text), title="The post-incident report"))
-        self._say("Done", "[green]one upload, one incident, no page lost[/]")
 
     def _wait(self, look: Callable[[], Found | bool | None], what: str) -> Any:
         return wait_until(look, _PATIENCE, what, check=self._stack.processes.check)
@@ -177,7 +245,7 @@ class _Story:
     def _say(self, hop: str, text: str) -> None:
         after = time.monotonic() - self._begin
         self._console.print(
-            f"[dim]{after:5.1f} s[/]  [cyan]{hop:<11}[/]  {text}", highlight=False, soft_wrap=True
+            f"[dim]{after:5.1f} s[/]  [cyan]{hop:<12}[/]  {text}", highlight=False, soft_wrap=True
         )
 
 
