@@ -60,7 +60,7 @@ dev: setup ## Run the whole house on this machine until Ctrl-C
 test: setup ## Run the tests
 	@exec $(BIN)/python -m pytest $(ARGS)
 
-check: setup ## Run every gate: format, lint, types, layers, routes
+check: setup ## Run every gate: format, lint, types, layers, routes, policies
 	@failed=; \
 	gate() { \
 		name=$$1; shift; printf '\n== %s\n' "$$name"; \
@@ -71,6 +71,7 @@ check: setup ## Run every gate: format, lint, types, layers, routes
 	gate types $(BIN)/mypy core functions_aws functions_azure workers infra tests; \
 	gate layers $(BIN)/lint-imports --no-cache --no-logo; \
 	gate routes $(BIN)/tidegate routes check; \
+	gate policies $(BIN)/tidegate policies check; \
 	if [ -n "$$failed" ]; then printf '\nFailed: %s\n' "$${failed#, }" >&2; exit 1; fi; \
 	printf '\nEvery gate passed.\n'
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -52,7 +52,8 @@ async def examine(env: Mapping[str, str] | None = None) -> AsyncIterator[Check]:
 
     async for check in _stores(settings):
         yield check
-    yield _pages(settings)
+    for check in _pages(settings):
+        yield check
     async for check in _temporal(settings, table):
         yield check
 
@@ -90,11 +91,29 @@ async def _probe() -> AsyncIterator[bytes]:
     yield b"Written by `tidegate doctor` to see whether it may write here.\n"
 
 
-def _pages(settings: Settings) -> Check:
-    if not settings.page_urls:
-        fix = "set TIDEGATE_PAGE_URLS for the incident worker"
-        return Check("pages", "warning", "no target is set: incidents would page nobody", fix)
-    return Check("pages", "ok", f"{len(settings.page_urls)} targets")
+def _pages(settings: Settings) -> Iterator[Check]:
+    try:
+        policies = bootstrap.policies(settings)
+    except TidegateError as error:
+        yield _failed("policies", error)
+        return
+    yield Check("policies", "ok", f"{len(policies.policies)}, {len(policies.targets)} targets")
+    channels = bootstrap.channels(policies)
+    lacking = "; ".join(
+        f"{name} has no address ({' and '.join(variables)} not set)"
+        for name, variables in policies.unset(os.environ).items()
+    )
+    silent = [
+        policy.name
+        for policy in policies.policies
+        if not any(channels[target] for target in policy.levels[0].targets)
+    ]
+    if silent:
+        found = f"{', '.join(silent)} would page nobody at level 1: {lacking}"
+        yield Check("pages", "warning", found, "set these variables for the incident worker")
+    else:
+        count = sum(map(len, channels.values()))
+        yield Check("pages", "ok", f"{count} addresses{'; ' if lacking else ''}{lacking}")
 
 
 async def _temporal(settings: Settings, table: RoutingTable | None) -> AsyncIterator[Check]:

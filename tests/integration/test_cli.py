@@ -305,6 +305,59 @@ def healthy(tidegate: Tidegate) -> Result | None:
     return result if result.code == 0 else None
 
 
+def test_doctor_names_targets_without_an_address(
+    tidegate: Tidegate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDEGATE_PAGE_URLS", "json://127.0.0.1:9/ json://127.0.0.1:10/")
+    assert findings(tidegate("doctor", "--json"))["pages"] == (
+        "ok",
+        "2 addresses; second-line has no address (TIDEGATE_ESCALATION_URLS not set)",
+    )
+
+
+# ------------------------------------------------------------------------------ policies
+
+
+def test_the_shipped_policies_are_well_and_unset_targets_are_named(tidegate: Tidegate) -> None:
+    result = tidegate("policies", "check")
+    assert result.code == 0
+    assert "after TIDEGATE_ACK_TIMEOUT: second-line" in result.out
+    assert "target on-call: TIDEGATE_PAGE_URLS not set here" in result.out
+    assert "1 policy, all well" in result.out
+    assert tidegate("policies", "check", "--json").json["unset_here"] == {
+        "on-call": ["TIDEGATE_PAGE_URLS"],
+        "second-line": ["TIDEGATE_ESCALATION_URLS"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("level", "problem"),
+    [
+        ("{after: 0s, targets: [nobody]}", "there is no target 'nobody'; there are on-call"),
+        ("{targets: [on-call]}", "policies[0].levels[0].after: Field required"),
+        ("{after: soon, targets: [on-call]}", "not a duration like 0s, 30s or 5m"),
+    ],
+)
+def test_policies_that_cannot_work_are_refused_with_file_line_and_field(
+    tidegate: Tidegate, tmp_path: Path, level: str, problem: str
+) -> None:
+    file = tmp_path / "policies.yaml"
+    file.write_text(
+        "version: 1\n"
+        "targets: {on-call: {url_env: A}}\n"
+        "policies:\n"
+        f"  - {{name: everything-else, levels: [{level}]}}\n"
+    )
+    result = tidegate("policies", "check", str(file))
+    assert result.code == 2
+    assert f"{file}:4:" in result.err.replace("\n", "")
+    assert problem in result.err
+
+
+def test_the_policies_schema_is_json(tidegate: Tidegate) -> None:
+    assert tidegate("policies", "schema").json["title"] == "Tidegate incident policies"
+
+
 # ------------------------------------------------------------------------------ incident
 
 
