@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from typing import Final
 
 from core.domain.incident.targets import AnyTarget, PagerDutyTarget, WebhookTarget
 from core.ports.notifier import Target, TargetKind
+
+EVENTS_URL: Final = "https://events.pagerduty.com/v2/enqueue"
+"""Where PagerDuty takes events, unless the account is in its EU region."""
 
 Channels = Mapping[str, tuple[Target, ...]]
 """Every target of the policies file by its name; empty where its address is not set."""
@@ -35,8 +39,14 @@ def _addressed(name: str, target: AnyTarget, environment: Mapping[str, str]) -> 
             ),
         )
     if isinstance(target, PagerDutyTarget):
-        key = values[target.routing_key_env]
-        return (Target(name=name, kind=TargetKind.PAGERDUTY, address=key),)
+        return (
+            Target(
+                name=name,
+                kind=TargetKind.PAGERDUTY,
+                address=values[target.url_env] if target.url_env else EVENTS_URL,
+                secret=values[target.routing_key_env],
+            ),
+        )
     urls = list(dict.fromkeys(values[target.url_env].split()))
     return tuple(
         Target(

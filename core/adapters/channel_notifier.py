@@ -11,7 +11,7 @@ from functools import cached_property
 
 from core.adapters.apprise_notifier import AppriseNotifier
 from core.adapters.http_post import Poster
-from core.adapters.pagerduty_notifier import EVENTS_URL, PagerDutyNotifier
+from core.adapters.pagerduty_notifier import PagerDutyNotifier
 from core.adapters.webhook_notifier import WebhookNotifier
 from core.errors import NotificationFailed
 from core.ports.notifier import Notification, NotificationKind, Target, TargetKind
@@ -24,9 +24,8 @@ class ChannelNotifier:
     to hear that somebody else is awake.
     """
 
-    def __init__(self, *, timeout: float = 20.0, pagerduty: str = EVENTS_URL) -> None:
+    def __init__(self, *, timeout: float = 20.0) -> None:
         self._timeout = timeout
-        self._pagerduty = pagerduty
 
     async def notify(self, notification: Notification, targets: Sequence[Target]) -> None:
         results = await asyncio.gather(*(self._tell(notification, t) for t in targets))
@@ -61,7 +60,7 @@ class ChannelNotifier:
 
     @cached_property
     def _pager_duty(self) -> PagerDutyNotifier:
-        return PagerDutyNotifier(self._poster, endpoint=self._pagerduty)
+        return PagerDutyNotifier(self._poster)
 
     @cached_property
     def _apprise(self) -> AppriseNotifier:

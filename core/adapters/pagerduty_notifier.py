@@ -14,9 +14,6 @@ from typing import Any, Final
 from core.adapters.http_post import Poster
 from core.ports.notifier import Notification, NotificationKind, Target
 
-EVENTS_URL: Final = "https://events.pagerduty.com/v2/enqueue"
-"""Where PagerDuty takes events; accounts in its EU service region have another host."""
-
 _ACTIONS: Final[Mapping[NotificationKind, str]] = {
     NotificationKind.PAGE: "trigger",
     NotificationKind.ACKNOWLEDGED: "acknowledge",
@@ -29,16 +26,15 @@ _BODY_CHARS: Final = 100_000  # an event has at most 512 KB
 
 
 class PagerDutyNotifier:
-    """Sends events to one endpoint; a target's address is its integration's routing key."""
+    """A target's address is the endpoint, its secret the routing key of the integration."""
 
-    def __init__(self, poster: Poster, *, endpoint: str = EVENTS_URL) -> None:
+    def __init__(self, poster: Poster) -> None:
         self._poster = poster
-        self._endpoint = endpoint
 
     async def send(self, notification: Notification, target: Target) -> None:
         """Trigger, acknowledge or resolve. Raises `NotificationFailed`."""
-        body = json.dumps(event(notification, target.address)).encode()
-        await self._poster.post(self._endpoint, body, {}, secrets=[target.address])
+        body = json.dumps(event(notification, target.secret)).encode()
+        await self._poster.post(target.address, body, {}, secrets=[target.secret])
 
 
 def event(notification: Notification, routing_key: str) -> dict[str, Any]:

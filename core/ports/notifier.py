@@ -46,8 +46,8 @@ class Notification:
 class Target:
     """One address, known to everybody else by its name.
 
-    `address` is an apprise URL, a web address, or PagerDuty's routing key; `secret` signs what goes
-    to a web address. Both are kept out of logs and errors.
+    `address` is an apprise URL or a web address; `secret` signs what goes to a web hook, and is the
+    routing key for PagerDuty. Both are kept out of logs and errors.
     """
 
     name: str

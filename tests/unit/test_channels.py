@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from core.adapters.channel_notifier import ChannelNotifier
-from core.channels import channels
+from core.channels import EVENTS_URL, channels
 from core.domain.incident.policies import Policies
 from core.errors import NotificationFailed
 from core.policies_file import load_policies
@@ -20,6 +20,7 @@ targets:
   chat: {url_env: CHAT_URLS, fallback: [tool]}
   tool: {kind: webhook, url_env: TOOL_URL, secret_env: TOOL_SECRET}
   duty: {kind: pagerduty, routing_key_env: DUTY_KEY}
+  eu: {kind: pagerduty, routing_key_env: DUTY_KEY, url_env: DUTY_URL}
 policies:
   - name: default
     levels:
@@ -40,19 +41,21 @@ def test_every_target_gets_its_address_from_the_environment(policies: Policies) 
         "TOOL_URL": "https://tool",
         "TOOL_SECRET": "whsec_x",
         "DUTY_KEY": "k",
+        "DUTY_URL": "https://eu",
     }
     assert channels(policies.targets, environment) == {
         "chat": (Target(name="chat", kind=TargetKind.APPRISE, address="json://a"),),
         "tool": (
             Target(name="tool", kind=TargetKind.WEBHOOK, address="https://tool", secret="whsec_x"),
         ),
-        "duty": (Target(name="duty", kind=TargetKind.PAGERDUTY, address="k"),),
+        "duty": (Target(name="duty", kind=TargetKind.PAGERDUTY, address=EVENTS_URL, secret="k"),),
+        "eu": (Target(name="eu", kind=TargetKind.PAGERDUTY, address="https://eu", secret="k"),),
     }
 
 
 def test_a_target_that_lacks_a_variable_has_no_address(policies: Policies) -> None:
     found = channels(policies.targets, {"TOOL_URL": "https://tool", "TOOL_SECRET": "  "})
-    assert found == {"chat": (), "tool": (), "duty": ()}
+    assert found == {"chat": (), "tool": (), "duty": (), "eu": ()}
 
 
 def test_several_urls_are_several_targets_whose_names_tell_no_secret(policies: Policies) -> None:

@@ -13,7 +13,6 @@ from core.ports.notifier import Notification, NotificationKind, Target, TargetKi
 from tests.support.web import Site, serving
 
 ROUTING_KEY = "0123456789abcdef0123456789abcdef"
-DUTY = Target(name="duty", kind=TargetKind.PAGERDUTY, address=ROUTING_KEY)
 PAGE = Notification(
     key="incident:a/level-1/repeat-1/duty",
     title="[HIGH] Checkout",
@@ -31,8 +30,14 @@ def site() -> Iterator[Site]:
         yield site
 
 
-async def notify(site: Site, notification: Notification) -> None:
-    await ChannelNotifier(pagerduty=site.url("/v2/enqueue")).notify(notification, [DUTY])
+async def notify(site: Site, notification: Notification, *, timeout: float = 20.0) -> None:
+    duty = Target(
+        name="duty",
+        kind=TargetKind.PAGERDUTY,
+        address=site.url("/v2/enqueue"),
+        secret=ROUTING_KEY,
+    )
+    await ChannelNotifier(timeout=timeout).notify(notification, [duty])
 
 
 async def test_a_page_triggers(site: Site) -> None:
@@ -124,4 +129,4 @@ async def test_what_is_not_taken_fails_with_the_targets_name_and_may_work_later(
 async def test_a_service_that_hangs_costs_no_more_than_the_time_allowed(site: Site) -> None:
     site.answering.clear()
     with pytest.raises(NotificationFailed, match=r"did not answer within 0\.3 s"):
-        await ChannelNotifier(timeout=0.3, pagerduty=site.url()).notify(PAGE, [DUTY])
+        await notify(site, PAGE, timeout=0.3)

@@ -56,6 +56,11 @@ class PagerDutyTarget(_Target):
 
     kind: Literal["pagerduty"]
     routing_key_env: Variable
+    url_env: Variable | None = Field(
+        None,
+        description="The name of an environment variable with another endpoint than PagerDuty's "
+        "own, as accounts in its EU region have.",
+    )
 
 
 def _kind(value: object) -> object:
