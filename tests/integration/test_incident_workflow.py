@@ -79,8 +79,8 @@ async def test_an_upload_becomes_an_incident_that_is_paged_resolved_and_reported
     markdown, data = result["reports"]
     assert "rolled back" in text_of(markdown)
     report = json.loads(text_of(data))
-    assert report["incident"]["status"] == "resolved"
-    assert report["durations_seconds"]["to_acknowledge"] is not None
+    assert report["status"] == "resolved"
+    assert report["metrics"]["durations"]["to_acknowledge"] is not None
     assert report["people"] == {"ana": ["Acknowledged", "Resolved: rolled back"]}
 
 

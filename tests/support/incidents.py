@@ -111,6 +111,8 @@ class House:
             "TIDEGATE_ESCALATION_URLS": "json://second-line.example/b",
         }
     )
+    silences: list[dict[str, Any]] = field(default_factory=list)
+    maintenance: list[dict[str, Any]] = field(default_factory=list)
     continue_as_new_after: int | None = None
     reports: bool = True
     queue: str = field(default_factory=lambda: f"incident-{uuid4()}")
@@ -127,6 +129,8 @@ class House:
                     **self.targets,
                 },
                 "policies": [{"name": "default", **self.policy}],
+                "silences": self.silences,
+                "maintenance": self.maintenance,
             }
         )
         stores = DocumentStores({"file": lambda: self.folder}, roots=[f"file://{self.root}/"])

@@ -1,0 +1,389 @@
+"""Incidents over several runs of their workflow, storms, and cancellation, on the real server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from temporalio.client import (
+    WorkflowExecutionStatus,
+    WorkflowFailureError,
+    WorkflowHandle,
+    WorkflowUpdateFailedError,
+)
+from temporalio.exceptions import ApplicationError, CancelledError
+
+from core.contracts import (
+    QUERY_INCIDENT,
+    SIGNAL_EVENT,
+    UPDATE_ACKNOWLEDGE,
+    UPDATE_ASSIGN,
+    UPDATE_CLOSE,
+    UPDATE_COMMENT,
+    UPDATE_MITIGATE,
+    UPDATE_REOPEN,
+    UPDATE_RESOLVE,
+    UPDATE_SET_SEVERITY,
+    UPDATE_SNOOZE,
+    UPDATE_UNACKNOWLEDGE,
+)
+from core.domain.event import MESSAGE, Event
+from tests.support.incidents import (
+    ON_CALL,
+    REPORT,
+    House,
+    alert,
+    command,
+    failed_tasks,
+    replay,
+    says,
+    text_of,
+    timeline,
+    until,
+)
+
+STORM = 10_000
+SHORT = 60
+"""Events in a history; far fewer than any incident of these tests has."""
+
+
+async def runs(house: House, id: str) -> list[WorkflowHandle[Any, Any]]:
+    """All runs of a workflow ID, first to last, as the visibility store knows them by now."""
+    found = [run async for run in house.client.list_workflows(f"WorkflowId = '{id}'")]
+    found.sort(key=lambda run: run.start_time)
+    return [house.client.get_workflow_handle(id, run_id=run.run_id) for run in found]
+
+
+async def check_runs(house: House, id: str) -> list[int]:
+    """Every run replays and had no failed task; returns how long their histories are."""
+    lengths = []
+    for run in await runs(house, id):
+        history = await run.fetch_history()
+        await replay(history)
+        assert not failed_tasks(history)
+        lengths.append(len(history.events))
+    return lengths
+
+
+async def incident(handle: WorkflowHandle[Any, Any]) -> dict[str, Any]:
+    return dict(await handle.query(QUERY_INCIDENT))
+
+
+def latest(house: House, id: str) -> WorkflowHandle[Any, Any]:
+    return house.client.get_workflow_handle(id)
+
+
+async def signalled(handle: WorkflowHandle[Any, Any], wires: list[Any]) -> None:
+    """Send them all, a hundred at a time."""
+    for first in range(0, len(wires), 100):
+        await asyncio.gather(*(handle.signal(SIGNAL_EVENT, w) for w in wires[first : first + 100]))
+
+
+async def test_an_incident_goes_on_over_many_runs_and_forgets_nothing(dev_house: House) -> None:
+    house = dev_house
+    house.continue_as_new_after = SHORT
+    async with house.working():
+        id = (await house.start(alert(number=0))).id
+        handle = latest(house, id)
+        await until(says(handle, "Page delivered"))
+        for number in range(40):
+            note = f"comment {number}"
+            answer = await command(handle, UPDATE_COMMENT, f"c{number}", note=note)
+            assert answer["changed"]
+            await handle.signal(SIGNAL_EVENT, alert(number=number + 1))
+        for number in (0, 20, 39):
+            again = await command(handle, UPDATE_COMMENT, f"c{number}", note="once more")
+            assert again["changed"] is False
+        await handle.signal(SIGNAL_EVENT, alert(number=7))  # a redelivery
+
+        async def all_counted() -> bool:
+            return (await incident(handle))["alerts"]["fired"] == 41
+
+        await until(all_counted)
+        found = await incident(handle)
+        assert found["comments"] == 40
+        assert len(house.pager.delivered) == 1
+        await command(handle, UPDATE_RESOLVE, "end", force=True)
+        result = await handle.result()
+        lengths = await check_runs(house, id)
+    assert len(lengths) > 2
+    assert max(lengths) < SHORT + 40
+    report = json.loads(text_of(result["reports"][1]))
+    notes = [e["text"] for e in report["timeline"] if e["kind"] == "commented"]
+    assert notes == [f"Comment: comment {number}" for number in range(40)]
+
+
+async def test_without_a_place_for_reports_the_timeline_goes_along(dev_house: House) -> None:
+    house = dev_house
+    house.continue_as_new_after, house.reports = SHORT, False
+    async with house.working():
+        id = (await house.start(alert(number=0))).id
+        handle = latest(house, id)
+        await until(says(handle, "Page delivered"))
+        for number in range(30):
+            await command(handle, UPDATE_COMMENT, f"c{number}", note=f"comment {number}")
+        told = await timeline(handle)
+        assert [t for t in told if t.startswith("Comment")] == [
+            f"Comment: comment {number}" for number in range(30)
+        ]
+        await command(handle, UPDATE_CLOSE, "end", reason="false_alarm")
+        await handle.result()
+        assert len(await check_runs(house, id)) > 1
+
+
+async def test_a_page_under_way_is_carried_and_delivered(dev_house: House) -> None:
+    house = dev_house
+    house.continue_as_new_after = SHORT
+    house.pager.answering.clear()
+    async with house.working():
+        id = (await house.start(alert(number=0))).id
+        handle = latest(house, id)
+        await until(lambda: house.pager.attempts == 1)
+        await signalled(handle, [alert(number=number + 1) for number in range(2 * SHORT)])
+
+        async def goes_on() -> bool:
+            return len(await runs(house, id)) > 1
+
+        await until(goes_on)
+        house.pager.answering.set()
+        await until(says(handle, "Page delivered"))
+        keys = {page.key for page, _ in house.pager.delivered}
+        assert len(keys) == 1
+        await command(handle, UPDATE_CLOSE, "end", reason="duplicate")
+        await handle.result()
+        await check_runs(house, id)
+
+
+async def test_commands_sent_while_a_run_ends_are_answered(dev_house: House) -> None:
+    house = dev_house
+    house.continue_as_new_after = SHORT
+    async with house.working():
+        id = (await house.start(alert(number=0))).id
+        handle = latest(house, id)
+        await until(says(handle, "Page delivered"))
+
+        async def comment(number: int) -> None:
+            note = {"note": f"comment {number}"}
+            answer = await command(handle, UPDATE_COMMENT, f"c{number}", **note)
+            assert answer["incident_id"].startswith(id)
+
+        for first in range(0, 100, 20):
+            await asyncio.gather(*(comment(first + number) for number in range(20)))
+        assert (await incident(handle))["comments"] == 100
+        await command(handle, UPDATE_CLOSE, "end", reason="duplicate")
+        await handle.result()
+        assert len(await check_runs(house, id)) > 2
+
+
+async def test_a_storm_is_one_incident_with_every_alert_counted(dev_house: House) -> None:
+    house = dev_house
+    house.continue_as_new_after = 4000
+    async with house.working():
+        id = (await house.start(alert(number=0))).id
+        handle = latest(house, id)
+        await until(says(handle, "Page delivered"))
+        await signalled(handle, [alert(number=number) for number in range(1, STORM)])
+
+        async def all_counted() -> bool:
+            return (await incident(handle))["alerts"]["fired"] == STORM
+
+        await until(all_counted)
+        assert len(house.pager.delivered) == 1
+        assert len(await timeline(handle)) < 200
+        await command(handle, UPDATE_RESOLVE, "end", force=True)
+        await handle.result()
+        lengths = await check_runs(house, id)
+    assert sum(lengths) > STORM
+    assert max(lengths) < 8000
+
+
+async def test_a_storm_that_no_worker_saw_is_taken_in_at_once(dev_house: House) -> None:
+    house = dev_house
+    id = f"incident:{uuid4()}"
+    await house.client.start_workflow("Incident", alert(number=0), id=id, task_queue=house.queue)
+    handle = latest(house, id)
+    await signalled(handle, [alert(number=number) for number in range(1, 5000)])
+    async with house.working():
+
+        async def all_counted() -> bool:
+            return (await incident(handle))["alerts"]["fired"] == 5000
+
+        await until(all_counted)
+        await command(handle, UPDATE_RESOLVE, "end", force=True)
+        await handle.result()
+        await check_runs(house, id)
+
+
+async def test_an_alert_after_the_end_begins_the_next_incident(dev_house: House) -> None:
+    house = dev_house
+    house.policy = {
+        "levels": [{"after": "0s", "targets": [ON_CALL]}],
+        "reopen_window": "1h",
+        "recurrence": "new",
+    }
+    async with house.working():
+        id = (await house.start(alert(number=0))).id
+        handle = latest(house, id)
+        await until(says(handle, "Page delivered"))
+        first = await incident(handle)
+        await handle.signal(SIGNAL_EVENT, alert(number=1, status="resolved"))
+        await until(says(handle, "Post-incident report written"))
+        await handle.signal(SIGNAL_EVENT, alert(number=2))
+        await handle.signal(SIGNAL_EVENT, alert(number=3))
+        await until(lambda: len(house.pager.delivered) == 2)
+
+        async def both_counted() -> bool:
+            return (await incident(handle))["alerts"]["fired"] == 2
+
+        await until(both_counted)
+        second = await incident(handle)
+        assert second["id"] != first["id"]
+        assert second["previous"] == first["id"]
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await command(handle, UPDATE_ACKNOWLEDGE, "late", incident_id=first["id"])
+        assert isinstance(refused.value.cause, ApplicationError)
+        assert first["id"] in refused.value.cause.message
+        await command(handle, UPDATE_CLOSE, "end", reason="duplicate")
+        await handle.result()
+        await check_runs(house, id)
+
+
+async def test_the_next_incident_does_not_wait_for_the_last_ones_report(dev_house: House) -> None:
+    house = dev_house
+    house.policy = {"levels": [{"after": "0s", "targets": [ON_CALL]}], "recurrence": "new"}
+    house.folder.writable.clear()
+    async with house.working():
+        id = (await house.start(alert(number=0))).id
+        handle = latest(house, id)
+        await until(says(handle, "Page delivered"))
+        await handle.signal(SIGNAL_EVENT, alert(number=1, status="resolved"))
+        await house.folder.writing.wait()
+        await handle.signal(SIGNAL_EVENT, alert(number=2))
+        await until(lambda: len(house.pager.delivered) == 2)
+        house.folder.writable.set()
+        await command(handle, UPDATE_CLOSE, "end", reason="duplicate")
+        await handle.result()
+        await check_runs(house, id)
+    folders = {path.parent for path in (house.root / "reports").rglob("*.md")}
+    assert len(folders) == 2
+
+
+async def test_a_resolved_alert_alone_opens_nothing(dev_house: House) -> None:
+    async with dev_house.working():
+        handle = await dev_house.start(alert(status="resolved"))
+        result = await handle.result()
+        assert result["status"] == "closed"
+        assert dev_house.pager.attempts == 0
+    assert not (dev_house.root / "reports").exists()
+
+
+async def test_an_alert_without_a_key_is_kept_and_fails_the_workflow(dev_house: House) -> None:
+    async with dev_house.working():
+        handle = await dev_house.start(alert(key=""))
+        with pytest.raises(WorkflowFailureError) as failed:
+            await handle.result()
+    assert isinstance(failed.value.cause, ApplicationError)
+    assert failed.value.cause.type == "InvalidEvent"
+    [record] = (dev_house.root / "quarantine").glob("*.json")
+    assert str(record) in failed.value.cause.message
+
+
+async def test_alerts_with_strange_times_and_words_are_taken_and_said(dev_house: House) -> None:
+    async with dev_house.working():
+        handle = await dev_house.start(
+            alert(starts_at="2999-01-01T00:00:00Z", severity="dreadful", version=9)
+        )
+        await until(says(handle, "begins in the future"))
+        await until(says(handle, "'dreadful' is not one we know"))
+        await handle.signal(SIGNAL_EVENT, alert(key=""))
+        await until(says(handle, "Something that is not an event"))
+        await command(handle, UPDATE_CLOSE, "end", reason="duplicate")
+        await handle.result()
+
+
+async def test_cancellation_closes_the_incident_and_writes_its_report(dev_house: House) -> None:
+    house = dev_house
+    async with house.working():
+        handle = await house.start(house.upload(json.dumps(REPORT)))
+        await until(says(handle, "Page delivered"))
+        await handle.cancel()
+        with pytest.raises(WorkflowFailureError) as cancelled:
+            await handle.result()
+        assert isinstance(cancelled.value.cause, CancelledError)
+        found = await incident(handle)
+    assert (await handle.describe()).status is WorkflowExecutionStatus.CANCELED
+    assert (found["status"], found["close_reason"]) == ("closed", "cancelled")
+    assert all(Path(uri.removeprefix("file://")).exists() for uri in found["reports"])
+    assert len(found["reports"]) == 2
+
+
+async def test_cancelled_before_it_opened_the_event_is_kept(dev_house: House) -> None:
+    house = dev_house
+    house.folder.unreadable = 1_000
+    async with house.working():
+        handle = await house.start(house.upload(json.dumps(REPORT)))
+        await until(lambda: house.folder.unreadable < 999)
+        await handle.cancel()
+        with pytest.raises(WorkflowFailureError):
+            await handle.result()
+    [record] = (house.root / "quarantine").glob("*.json")
+    assert json.loads(record.read_text())["code"] == "Cancelled"
+
+
+async def test_every_command_has_its_update(dev_house: House) -> None:
+    house = dev_house
+    house.policy = {"levels": [{"after": "0s", "targets": [ON_CALL]}], "reopen_window": "1h"}
+    steps: list[tuple[str, dict[str, Any], str]] = [
+        (UPDATE_ASSIGN, {"assignee": "bob", "commander": "ana"}, "open"),
+        (UPDATE_ACKNOWLEDGE, {}, "acknowledged"),
+        (UPDATE_UNACKNOWLEDGE, {}, "open"),
+        (UPDATE_SNOOZE, {"for": 3600}, "open"),
+        (UPDATE_COMMENT, {"note": "so it is"}, "open"),
+        (UPDATE_SET_SEVERITY, {"severity": "low"}, "open"),
+        (UPDATE_MITIGATE, {}, "mitigated"),
+        (UPDATE_REOPEN, {}, "open"),
+        (UPDATE_RESOLVE, {}, "resolved"),
+        (UPDATE_CLOSE, {"reason": "false_alarm"}, "closed"),
+    ]
+    async with house.working():
+        handle = await house.start(house.upload(json.dumps(REPORT)))
+        await until(says(handle, "Page delivered"))
+        for number, (name, fields, status) in enumerate(steps):
+            answer = await command(handle, name, f"c{number}", **fields)
+            assert (name, answer["changed"], answer["status"]) == (name, True, status)
+        result = await handle.result()
+    assert (result["close_reason"], result["assignee"]) == ("false_alarm", "bob")
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "code", "says"),
+    [
+        (UPDATE_SNOOZE, {"untill": 3}, "InvalidCommand", "untill: there is no such field"),
+        (UPDATE_COMMENT, {"actor": None, "note": "x"}, "InvalidCommand", "actor: "),
+        (UPDATE_COMMENT, {}, "InvalidCommand", "note: is missing"),
+        (UPDATE_REOPEN, {}, "CommandRefused", "nothing"),
+        (UPDATE_CLOSE, {"reason": "resolved"}, "CommandRefused", "cannot close as resolved"),
+    ],
+)
+async def test_a_command_that_cannot_be_says_why(
+    dev_house: House, name: str, fields: dict[str, Any], code: str, says: str
+) -> None:
+    house = dev_house
+    async with house.working():
+        event = Event(id="1", source="q", type=MESSAGE, key=f"q/{uuid4()}", data=REPORT)
+        handle = await house.start(event.to_wire())
+        await until(lambda: bool(house.pager.delivered))
+        if says == "nothing":
+            assert (await command(handle, name, "c1"))["changed"] is False
+        else:
+            with pytest.raises(WorkflowUpdateFailedError) as refused:
+                await command(handle, name, "c1", **fields)
+            assert isinstance(refused.value.cause, ApplicationError)
+            assert refused.value.cause.type == code
+            assert says in refused.value.cause.message
+        await command(handle, UPDATE_CLOSE, "end", reason="duplicate")
+        await handle.result()
