@@ -3,33 +3,44 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from standardwebhooks import Webhook
 from temporalio.client import Client
 
 from core.adapters.temporal import data_converter
 from core.contracts import INCIDENT_TASK_QUEUE, INCIDENT_WORKFLOW, SIGNAL_EVENT
 from core.domain.alert import ALERT
 from core.domain.event import MESSAGE, Event
+from core.domain.incident.model import folder_name
 from infra.local.processes import ROOT, Processes, free_port, python, wait_until
 from infra.local.temporal import start_temporal
 from tests.support.cli import Result, Tidegate
+from tests.support.web import Site, serving
 
 PATIENCE = 60.0
+SECRET = "whsec_dGhpcyBpcyBhIHNlY3JldCBvZiB0aGUgdGVzdHM="
 POLICIES = """
 version: 1
 targets:
   on-call: {url_env: TIDEGATE_PAGE_URLS}
+  tool: {kind: webhook, url_env: TOOL_URL, secret_env: TOOL_SECRET}
+  duty: {kind: pagerduty, routing_key_env: DUTY_KEY, url_env: DUTY_URL}
 policies:
+  - name: with-tools
+    match: {service: tools}
+    levels: [{after: 0s, targets: [tool, duty]}]
   - name: default
     levels: [{after: 0s, targets: [on-call]}]
     reopen_window: 1h
@@ -42,6 +53,7 @@ class Desk:
 
     address: str
     env: dict[str, str]
+    site: Site
 
     def report(self, title: str = "It burns", **fields: Any) -> str:
         """A new incident by a report; returns its workflow ID."""
@@ -78,7 +90,9 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     processes = Processes(folder / "logs")
     policies = folder / "policies.yaml"
     policies.write_text(POLICIES)
+    sites = ExitStack()
     try:
+        site = sites.enter_context(serving())
         server = start_temporal(processes, os.environ, port=free_port())
         server.wait()
         env = {
@@ -87,11 +101,20 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
             "TIDEGATE_REPORTS": f"file://{folder}/reports/",
             "TIDEGATE_QUARANTINE": f"file://{folder}/quarantine/",
         }
-        worker_env = {**os.environ, **env, "TIDEGATE_HEALTH_ADDRESS": "127.0.0.1:0"}
+        worker_env = {
+            **os.environ,
+            **env,
+            "TIDEGATE_HEALTH_ADDRESS": "127.0.0.1:0",
+            "TOOL_URL": site.url("/tool"),
+            "TOOL_SECRET": SECRET,
+            "DUTY_URL": site.url("/duty"),
+            "DUTY_KEY": "a-routing-key",
+        }
         processes.start("incident-worker", python("workers.incident.run_worker"), worker_env)
-        yield Desk(server.address, env)
+        yield Desk(server.address, env, site)
     finally:
         processes.stop()
+        sites.close()
 
 
 @pytest.fixture(autouse=True)
@@ -261,6 +284,41 @@ def test_a_command_for_an_incident_never_reaches_the_one_that_followed_it(
     assert status_of(tidegate, id) == "acknowledged"
 
 
+def test_tools_are_told_of_the_page_and_how_it_goes_on(tidegate: Tidegate, desk: Desk) -> None:
+    id = desk.report(service="tools", severity="critical")
+    own = opened(tidegate, id)["id"]
+
+    def told(path: str, *kinds: str) -> None:
+        field = "kind" if path == "/tool" else "event_action"
+
+        def look() -> bool:
+            bodies = [json.loads(body) for where, _, body in desk.site.got if where == path]
+            return [body[field] for body in bodies] == list(kinds)
+
+        wait_until(look, PATIENCE, f"{kinds} at {path}")
+
+    told("/tool", "page")
+    told("/duty", "trigger")
+    assert tidegate("incident", "ack", id).code == 0
+    told("/tool", "page", "acknowledged")
+    told("/duty", "trigger", "acknowledge")
+    assert tidegate("incident", "resolve", id).code == 0
+    told("/tool", "page", "acknowledged", "resolved")
+    told("/duty", "trigger", "acknowledge", "resolve")
+
+    ids = set()
+    for path, headers, body in desk.site.got:
+        assert json.loads(body)["dedup_key"] == own
+        if path == "/tool":
+            Webhook(SECRET).verify(body, headers)
+            ids.add(headers["webhook-id"])
+    assert len(ids) == 3
+    assert f"{own}/level-1/repeat-1/tool" in ids
+    shown = tidegate("incident", "show", id).out
+    assert "Page delivered to tool" in shown
+    assert "a-routing-key" not in shown
+
+
 @pytest.fixture
 def watcher(desk: Desk, tmp_path: Path) -> Iterator[Any]:
     """Starts `show --watch`; what it prints is read from a file."""
@@ -323,14 +381,11 @@ def test_a_report_that_is_not_written_yet_is_said_to_be_so(tidegate: Tidegate, d
 def test_a_report_outlives_the_incident_in_temporal(
     tidegate: Tidegate, desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / "incident-forgotten-20260102T030405.678Z"
     monkeypatch.setenv("TIDEGATE_REPORTS", f"file://{tmp_path}/")
     gone = "incident-forgotten@20260102T030405.678Z"
     missing = tidegate("incident", "report", gone)
     assert missing.code == 1
     assert "DocumentNotFound" in missing.err
-    from core.domain.incident.model import folder_name
-
     folder = tmp_path / folder_name(gone)
     folder.mkdir()
     (folder / "report.md").write_text("# What happened\n")
