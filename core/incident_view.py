@@ -61,7 +61,7 @@ def headline(incident: Mapping[str, Any], before: Mapping[str, Any] | None = Non
             yield f"[bold]now[/] {state}"
         return
     yield f"[bold]{escape(str(incident['title'] or incident['id']))}[/]"
-    alerts = incident.get("alerts") or {}
+    alerts, reports = incident.get("alerts") or {}, incident.get("reports") or ()
     facts = {
         "incident": escape(str(incident["id"])),
         "status": state,
@@ -74,7 +74,7 @@ def headline(incident: Mapping[str, Any], before: Mapping[str, Any] | None = Non
         "alerts": _alerts(alerts),
         "document": _plain(incident.get("document")),
         "follows": _plain(incident.get("previous")),
-        "reports": escape(" ".join(incident.get("reports") or ())),
+        "report": _plain(next((u for u in reversed(reports) if u.endswith(".md")), None)),
     }
     for name, value in facts.items():
         if value:
