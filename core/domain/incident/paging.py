@@ -20,7 +20,7 @@ from core.domain.incident.timeline import (
 
 FIRST_LEVEL: Final = 1
 
-ROUND_DELAYS: Final = tuple(timedelta(seconds=s) for s in (30, 60, 120, 300, 600))
+ROUND_DELAYS: Final = tuple(timedelta(seconds=s) for s in (30, 60, 120, 300, *[600] * 24))
 """Waits after failed rounds; after the round that follows the last one, a page is given up."""
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from core.domain.incident.inputs import PageSettled, ReportSettled
 from core.domain.incident.metrics import metrics_of
+from core.domain.incident.paging import ROUND_DELAYS
 from core.domain.incident.postmortem import as_json, json_schema, report_of
 from core.domain.incident.postmortem_text import as_markdown
 from core.domain.incident.timeline import Noted, abridged
@@ -185,7 +186,7 @@ def test_the_json_report_keeps_to_its_schema_and_counts_in_seconds() -> None:
 def test_pages_say_what_became_of_them() -> None:
     life = opened()
     [page] = life.pages()
-    for _ in range(6):
+    for _ in range(len(ROUND_DELAYS) + 1):
         life.give(PageSettled(key=page.key, failure="no answer"))
         life.wait(600)
     [first, second] = report_of(life.incident, life.timeline).pages
