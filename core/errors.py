@@ -13,7 +13,8 @@
     │   ├── DocumentNotFound        its document does not exist (any more)
     │   ├── DocumentTooLarge        its document is larger than the configured limit
     │   ├── DocumentChanged         its document was overwritten since the event
-    │   └── InvalidReport           its document is not an incident report
+    │   ├── InvalidReport           its document is not an incident report
+    │   └── IncidentCancelled       its incident was cancelled before it could open
     ├── TransientError          the same event may work later: deliver it again
     │   ├── TemporalUnavailable     Temporal did not take the start
     │   ├── StoreUnavailable        a document store did not answer
@@ -122,6 +123,12 @@ class InvalidReport(PermanentError):
     """The document is not an incident report."""
 
     fix = "mend the document by its schema (docs/schemas) and upload it again"
+
+
+class IncidentCancelled(PermanentError):
+    """The incident's workflow was cancelled before the event could open it."""
+
+    fix = "replay the event if it is to open an incident after all"
 
 
 class TransientError(TidegateError):

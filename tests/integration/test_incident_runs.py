@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -77,10 +76,15 @@ def latest(house: House, id: str) -> WorkflowHandle[Any, Any]:
     return house.client.get_workflow_handle(id)
 
 
-async def signalled(handle: WorkflowHandle[Any, Any], wires: list[Any]) -> None:
-    """Send them all, a hundred at a time."""
-    for first in range(0, len(wires), 100):
-        await asyncio.gather(*(handle.signal(SIGNAL_EVENT, w) for w in wires[first : first + 100]))
+async def signalled(
+    handle: WorkflowHandle[Any, Any], wires: list[Any], *, read: bool = True
+) -> None:
+    """Send them all, eighty at a time. Between, they are `read`: of more than a hundred signals
+    that come while one workflow task runs, Temporal makes a failure of that task."""
+    for first in range(0, len(wires), 80):
+        await asyncio.gather(*(handle.signal(SIGNAL_EVENT, w) for w in wires[first : first + 80]))
+        if read:
+            await incident(handle)
 
 
 async def test_an_incident_goes_on_over_many_runs_and_forgets_nothing(dev_house: House) -> None:
@@ -206,11 +210,11 @@ async def test_a_storm_that_no_worker_saw_is_taken_in_at_once(dev_house: House) 
     id = f"incident:{uuid4()}"
     await house.client.start_workflow("Incident", alert(number=0), id=id, task_queue=house.queue)
     handle = latest(house, id)
-    await signalled(handle, [alert(number=number) for number in range(1, 5000)])
+    await signalled(handle, [alert(number=n) for n in range(1, STORM)], read=False)
     async with house.working():
 
         async def all_counted() -> bool:
-            return (await incident(handle))["alerts"]["fired"] == 5000
+            return (await incident(handle))["alerts"]["fired"] == STORM
 
         await until(all_counted)
         await command(handle, UPDATE_RESOLVE, "end", force=True)
@@ -317,8 +321,9 @@ async def test_cancellation_closes_the_incident_and_writes_its_report(dev_house:
         found = await incident(handle)
     assert (await handle.describe()).status is WorkflowExecutionStatus.CANCELED
     assert (found["status"], found["close_reason"]) == ("closed", "cancelled")
-    assert all(Path(uri.removeprefix("file://")).exists() for uri in found["reports"])
-    assert len(found["reports"]) == 2
+    markdown, data = found["reports"]
+    assert "cancelled" in text_of(markdown)
+    assert json.loads(text_of(data))["close_reason"] == "cancelled"
 
 
 async def test_cancelled_before_it_opened_the_event_is_kept(dev_house: House) -> None:
@@ -328,10 +333,16 @@ async def test_cancelled_before_it_opened_the_event_is_kept(dev_house: House) ->
         handle = await house.start(house.upload(json.dumps(REPORT)))
         await until(lambda: house.folder.unreadable < 999)
         await handle.cancel()
+
+        async def closed() -> bool:
+            return (await incident(handle))["status"] == "closed"
+
+        await until(closed)
+        house.folder.unreadable = 0
         with pytest.raises(WorkflowFailureError):
             await handle.result()
     [record] = (house.root / "quarantine").glob("*.json")
-    assert json.loads(record.read_text())["code"] == "Cancelled"
+    assert json.loads(record.read_text())["code"] == "IncidentCancelled"
 
 
 async def test_every_command_has_its_update(dev_house: House) -> None:

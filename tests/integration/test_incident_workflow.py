@@ -434,9 +434,8 @@ async def published(handle: WorkflowHandle[Any, Any]) -> list[str]:
         for event in (await handle.fetch_history()).events
         if event.event_type == EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES
     ]
-    return [
-        json.loads(fields[STATUS_ATTRIBUTE].data) for fields in upserts if STATUS_ATTRIBUTE in fields
-    ]
+    ours = [fields for fields in upserts if STATUS_ATTRIBUTE in fields]
+    return [json.loads(fields[STATUS_ATTRIBUTE].data) for fields in ours]
 
 
 def is_found(client: Client, id: str, status: str) -> Callable[[], Awaitable[bool]]:

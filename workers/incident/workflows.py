@@ -66,7 +66,7 @@ with workflow.unsafe.imports_passed_through():
     from core.domain.incident.policies import Facts
     from core.domain.incident.telling import describe
     from core.domain.incident.timeline import TimelineEvent, abridged
-    from core.errors import InvalidEvent
+    from core.errors import IncidentCancelled, InvalidEvent
     from workers.incident import calls, handover
     from workers.incident.activities import IncidentActivities
     from workers.incident.attributes import attributes_of, published, upsert
@@ -601,7 +601,7 @@ class IncidentWorkflow:
         said = f"the workflow was cancelled: {reason}" if reason else "the workflow was cancelled"
         self._take(Cancel(reason=calls.in_a_line(said)))
         while self._arrivals:
-            await _keep(self._arrivals.pop(0), "Cancelled", said)
+            await _keep(self._arrivals.pop(0), IncidentCancelled.__name__, said)
 
     def _summary(self) -> dict[str, Any]:
         incident = self._incident
