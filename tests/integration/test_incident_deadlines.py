@@ -61,7 +61,7 @@ async def test_levels_are_gone_through_again_while_nobody_acknowledges(
     async with opened(house, {"levels": levels, "repeats": 2, "repeat_after": "10m"}) as handle:
         for wait, pages in ((299, 1), (2, 2), (598, 2), (3, 3), (300, 4), (900, 6), (86_400, 6)):
             await server.sleep(wait)
-            await until(lambda pages=pages: len(paged(house)) == pages)  # type: ignore[misc]
+            await until(lambda pages=pages: len(paged(house)) == pages)
         assert paged(house) == [ON_CALL, SECOND_LINE] * 3
         keys = [page.key for page, _ in house.pager.delivered]
         assert len(set(keys)) == len(keys)
@@ -73,7 +73,7 @@ async def test_the_level_reached_is_paged_again(house: House, server: WorkflowEn
     async with opened(house, {"repage_every": "15m"}) as handle:
         for count in (2, 3, 4):
             await server.sleep(901)
-            await until(lambda count=count: len(paged(house)) == count)  # type: ignore[misc]
+            await until(lambda count=count: len(paged(house)) == count)
         await command(handle, UPDATE_ACKNOWLEDGE, "c1")
         await server.sleep(86_400)
         assert len(paged(house)) == 4

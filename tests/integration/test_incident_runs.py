@@ -105,7 +105,7 @@ async def test_an_incident_goes_on_over_many_runs_and_forgets_nothing(dev_house:
         await handle.signal(SIGNAL_EVENT, alert(number=7))  # a redelivery
 
         async def all_counted() -> bool:
-            return (await incident(handle))["alerts"]["fired"] == 41
+            return bool((await incident(handle))["alerts"]["fired"] == 41)
 
         await until(all_counted)
         found = await incident(handle)
@@ -193,7 +193,7 @@ async def test_a_storm_is_one_incident_with_every_alert_counted(dev_house: House
         await signalled(handle, [alert(number=number) for number in range(1, STORM)])
 
         async def all_counted() -> bool:
-            return (await incident(handle))["alerts"]["fired"] == STORM
+            return bool((await incident(handle))["alerts"]["fired"] == STORM)
 
         await until(all_counted)
         assert len(house.pager.delivered) == 1
@@ -214,7 +214,7 @@ async def test_a_storm_that_no_worker_saw_is_taken_in_at_once(dev_house: House) 
     async with house.working():
 
         async def all_counted() -> bool:
-            return (await incident(handle))["alerts"]["fired"] == STORM
+            return bool((await incident(handle))["alerts"]["fired"] == STORM)
 
         await until(all_counted)
         await command(handle, UPDATE_RESOLVE, "end", force=True)
@@ -241,7 +241,7 @@ async def test_an_alert_after_the_end_begins_the_next_incident(dev_house: House)
         await until(lambda: len(house.pager.delivered) == 2)
 
         async def both_counted() -> bool:
-            return (await incident(handle))["alerts"]["fired"] == 2
+            return bool((await incident(handle))["alerts"]["fired"] == 2)
 
         await until(both_counted)
         second = await incident(handle)
@@ -335,7 +335,7 @@ async def test_cancelled_before_it_opened_the_event_is_kept(dev_house: House) ->
         await handle.cancel()
 
         async def closed() -> bool:
-            return (await incident(handle))["status"] == "closed"
+            return bool((await incident(handle))["status"] == "closed")
 
         await until(closed)
         house.folder.unreadable = 0
