@@ -220,8 +220,7 @@ def test_replaying_what_still_cannot_work_ends_with_1(
     assert result.code == 1
     [receipt] = result.json[id]
     assert receipt["verdict"] == "quarantined"
-    assert tidegate("quarantine", "list", "--json").json == []
-    [noted] = tidegate("quarantine", "list", "--all", "--json").json
+    [noted] = tidegate("quarantine", "list", "--json").json  # nobody has dealt with it yet
     assert noted["replayed"]["receipts"] == [receipt]
 
 
