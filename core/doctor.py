@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from core import bootstrap, contracts
-from core.adapters import temporal_admin
+from core.adapters import apprise_notifier, temporal_admin
 from core.adapters.document_stores import DocumentStores
-from core.errors import TidegateError
+from core.errors import TidegateError, TransientError
 from core.settings import Settings
 
 if TYPE_CHECKING:
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from core.domain.routing import RoutingTable
 
 Outcome = Literal["ok", "warning", "failed"]
+
+_MEND_STORE: Final = (
+    "create it if it is not there; else mend the variable, or region and credentials"
+)
+_MEND_TEMPORAL: Final = (
+    "start the server or open the way to it; else mend TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE or the "
+    "credentials"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +60,8 @@ async def examine(env: Mapping[str, str] | None = None) -> AsyncIterator[Check]:
 
     async for check in _stores(settings):
         yield check
-    yield _pages(settings)
+    yield _pages("TIDEGATE_PAGE_URLS", settings.page_urls, "nobody is paged")
+    yield _pages("TIDEGATE_ESCALATION_URLS", settings.escalation_urls, "an escalation pages nobody")
     async for check in _temporal(settings, table):
         yield check
 
@@ -80,7 +89,7 @@ async def _store(variable: str, root: str, *, written: bool) -> Check:
         if written:
             await store.write(f"{folder}tidegate-doctor.txt", _probe(), content_type="text/plain")
     except TidegateError as error:
-        return _failed(f"{variable} {root}", error)
+        return _failed(f"{variable} {root}", error, fix=_MEND_STORE)
     return Check(
         f"{variable} {root}", "ok", "can be listed and written" if written else "can be listed"
     )
@@ -90,11 +99,20 @@ async def _probe() -> AsyncIterator[bytes]:
     yield b"Written by `tidegate doctor` to see whether it may write here.\n"
 
 
-def _pages(settings: Settings) -> Check:
-    if not settings.page_urls:
-        fix = "set TIDEGATE_PAGE_URLS for the incident worker"
-        return Check("pages", "warning", "no target is set: incidents would page nobody", fix)
-    return Check("pages", "ok", f"{len(settings.page_urls)} targets")
+def _pages(variable: str, urls: Sequence[str], consequence: str) -> Check:
+    if not urls:
+        return Check(variable, "warning", f"it is not set: {consequence}", "see docs/settings.md")
+    try:
+        unknown = apprise_notifier.unknown(urls)
+    except ImportError:
+        fix = "run this where the incident worker runs"
+        return Check(variable, "warning", "apprise is not installed here to check it", fix)
+    if unknown:
+        found = f"apprise knows no such URL: number {', '.join(map(str, unknown))} of {len(urls)}"
+        return Check(
+            variable, "failed", found, "https://github.com/caronc/apprise says their forms"
+        )
+    return Check(variable, "ok", f"{len(urls)} targets that apprise knows; none was tried")
 
 
 async def _temporal(settings: Settings, table: RoutingTable | None) -> AsyncIterator[Check]:
@@ -102,7 +120,7 @@ async def _temporal(settings: Settings, table: RoutingTable | None) -> AsyncIter
         client = await bootstrap.connect(settings)
         days = (await temporal_admin.retention(client)).days
     except TidegateError as error:
-        yield _failed("temporal", error)
+        yield _failed("temporal", error, fix=_MEND_TEMPORAL)
         return
     where = f"{client.service_client.config.target_host}, namespace {client.namespace}"
     yield Check("temporal", "ok", f"{where}; duplicates are recognised for {days} days")
@@ -128,7 +146,7 @@ async def _queue(client: Client, queue: str, user: str) -> Check:
     try:
         count = await temporal_admin.pollers(client, queue)
     except TidegateError as error:
-        return _failed(name, error)
+        return _failed(name, error, fix=_MEND_TEMPORAL)
     if count:
         return Check(name, "ok", f"polled, for {user}")
     return Check(
@@ -139,8 +157,11 @@ async def _queue(client: Client, queue: str, user: str) -> Check:
     )
 
 
-def _failed(name: str, error: TidegateError) -> Check:
-    return Check(name, "failed", error.message, error.fix)
+def _failed(name: str, error: TidegateError, *, fix: str = "") -> Check:
+    """`fix` is for what does not answer: such errors themselves only say to ask the doctor."""
+    return Check(
+        name, "failed", error.message, fix if isinstance(error, TransientError) else error.fix
+    )
 
 
 def summary(checks: list[Check]) -> dict[str, Any]:

@@ -62,6 +62,17 @@ class AppriseNotifier:
             return f"{_scheme(url)}://... did not answer within {self._timeout:g} s"
 
 
+def unknown(urls: Sequence[str]) -> list[int]:
+    """Places, from 1, of the URLs that apprise does not know; the URLs themselves hold secrets."""
+    import apprise
+
+    return [
+        place
+        for place, url in enumerate(urls, start=1)
+        if apprise.Apprise.instantiate(url, suppress_exceptions=True) is None
+    ]
+
+
 def _send(notification: Notification, url: str, timeout: float) -> str | None:
     import apprise
 

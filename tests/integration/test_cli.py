@@ -26,6 +26,8 @@ from infra.local.processes import Processes, free_port, python, wait_until
 from infra.local.temporal import TemporalServer, start_temporal
 
 EVENTS = sorted((Path(__file__).parents[1] / "events").glob("*.json"))
+IMGHDR = "ignore:'imghdr' is deprecated:DeprecationWarning"
+"""Apprise imports a module that Python 3.13 has removed, where it is there."""
 INCIDENT = {
     "specversion": "1.0",
     "id": "7",
@@ -268,7 +270,8 @@ def test_doctor_names_what_is_missing_and_ends_with_1(tidegate: Tidegate) -> Non
     assert result.code == 1
     assert found["TIDEGATE_QUARANTINE"] == ("failed", "it is not set")
     assert found["TIDEGATE_DOCUMENTS"][0] == "warning"
-    assert found["pages"][0] == "warning"
+    assert found["TIDEGATE_PAGE_URLS"][0] == "warning"
+    assert found["TIDEGATE_ESCALATION_URLS"][0] == "warning"
     assert found["temporal"] == ("failed", "no Temporal server is configured")
 
 
@@ -292,6 +295,29 @@ def test_doctor_finds_a_bucket_that_does_not_exist(
     assert "NoSuchBucket" in what
 
 
+def test_doctor_never_sends_anybody_to_the_doctor(
+    tidegate: Tidegate, aws_settings: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDEGATE_QUARANTINE", "s3://nobody-made-this-bucket/")
+    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{free_port()}")
+    monkeypatch.setenv("TIDEGATE_START_TIMEOUT", "0.5")
+    checks = tidegate("doctor", "--json").json["checks"]
+    fixes = [check["fix"] for check in checks if check["outcome"] == "failed"]
+    assert len(fixes) == 2
+    assert all(fix and "tidegate doctor" not in fix for fix in fixes)
+
+
+@pytest.mark.filterwarnings(IMGHDR)
+def test_doctor_finds_a_page_url_that_reaches_nobody_and_keeps_it_to_itself(
+    tidegate: Tidegate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDEGATE_PAGE_URLS", "json://127.0.0.1:9/ slak://hunter2/")
+    result = tidegate("doctor", "--json")
+    expected = ("failed", "apprise knows no such URL: number 2 of 2")
+    assert findings(result)["TIDEGATE_PAGE_URLS"] == expected
+    assert "hunter2" not in result.out + result.err
+
+
 @pytest.fixture
 def bare(tmp_path: Path) -> Iterator[tuple[Processes, TemporalServer]]:
     """A server whose namespace lacks our search attributes, and the processes beside it."""
@@ -306,6 +332,7 @@ def bare(tmp_path: Path) -> Iterator[tuple[Processes, TemporalServer]]:
         processes.stop()
 
 
+@pytest.mark.filterwarnings(IMGHDR)
 def test_doctor_and_setup_bring_a_bare_namespace_to_health(
     tidegate: Tidegate,
     quarantine: Path,
@@ -318,6 +345,7 @@ def test_doctor_and_setup_bring_a_bare_namespace_to_health(
     monkeypatch.setenv("TIDEGATE_HEALTH_ADDRESS", "127.0.0.1:0")
     monkeypatch.setenv("TIDEGATE_DOCUMENTS", f"file://{tmp_path}/")
     monkeypatch.setenv("TIDEGATE_PAGE_URLS", "json://127.0.0.1:9/")
+    monkeypatch.setenv("TIDEGATE_ESCALATION_URLS", "json://127.0.0.1:9/ json://127.0.0.1:10/")
     monkeypatch.setenv("TIDEGATE_REPORTS", f"file://{tmp_path}/reports/")
 
     before = findings(tidegate("doctor", "--json"))
