@@ -81,7 +81,9 @@ def run(plan: Callable[[Settings], Plan]) -> int:
 
 def worker(client: Client, plan: Plan, *, drain_timeout: float = 0) -> Worker:
     """The worker of a plan, not yet running; tests make theirs with this, too."""
-    restrictions = SandboxRestrictions.default.with_passthrough_modules("core")
+    # The sandbox loads a workflow's modules anew for every run, but for those it passes through.
+    passed = {"core", "workers.errors", *(each.__module__ for each in plan.activities)}
+    restrictions = SandboxRestrictions.default.with_passthrough_modules(*passed)
     return Worker(
         client,
         task_queue=plan.task_queue,

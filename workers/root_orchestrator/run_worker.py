@@ -23,7 +23,7 @@ def plan(settings: Settings) -> runtime.Plan:
     return runtime.Plan(
         task_queue=ROOT_TASK_QUEUE,
         workflows=[RootOrchestratorWorkflow],
-        activities=[activities.validate, activities.route, activities.quarantine],
+        activities=[activities.validate_and_route, activities.quarantine],
     )
 
 

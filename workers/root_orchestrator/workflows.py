@@ -40,9 +40,8 @@ class RootOrchestratorWorkflow:
     @workflow.run
     async def run(self, wire: Any) -> dict[str, Any]:
         try:
-            await workflow.execute_local_activity_method(RootActivities.validate, wire, **_DECISION)
             child = await workflow.execute_local_activity_method(
-                RootActivities.route, wire, **_DECISION
+                RootActivities.validate_and_route, wire, **_DECISION
             )
         except (ActivityError, ApplicationError) as error:
             # A local activity's error comes as it is, a remote one's wrapped in an ActivityError.
