@@ -11,13 +11,15 @@ import base64
 import hashlib
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from core.domain.event import DocumentRef, Event
 from core.domain.identity import replay_key
-from core.errors import DocumentNotFound, PermanentError
+from core.domain.validation import is_within
+from core.errors import DocumentNotFound, InvalidEvent, PermanentError
 from core.formats.delivery import Arrival, Delivery
 from core.formats.wire import REPLAY_KEY_HEADER
 from core.ports.documents import DocumentStore
@@ -88,6 +90,8 @@ class Quarantine:
         Raises `StoreUnavailable`, and then nothing is kept.
         """
         delivery, event = arrival.delivery, arrival.item
+        if isinstance(event, Event) and (uri := self._announced(event)):
+            return uri
         return await self._write(
             delivery.format,
             delivery.headers,
@@ -104,11 +108,23 @@ class Quarantine:
         When the event's own workflow has completed (`started`), a replay needs a key of its own;
         when it fails, the key may be used again and a redelivery counts as the same event.
         """
+        with suppress(InvalidEvent):
+            if uri := self._announced(Event.from_wire(wire)):
+                return uri
         key = str(wire.get("tidegatekey") or "") if isinstance(wire, Mapping) else ""
         body = json.dumps(wire, ensure_ascii=False).encode(errors="surrogatepass")
         digest = hashlib.sha256(body).hexdigest()[:12]
         headers = {REPLAY_KEY_HEADER: replay_key(key, digest)} if started and key else {}
         return await self._write("event", headers, body, error, key=key or None, position=0)
+
+    def _announced(self, event: Event) -> str | None:
+        """The URI of the record that an event announces, if it does. Keeping such an event would be
+        announced in turn, without end."""
+        try:
+            document = event.document
+        except InvalidEvent:
+            return None
+        return document.uri if document and is_within(document.uri, (self._root,)) else None
 
     async def _write(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -12,7 +13,7 @@ import boto3
 import pytest
 
 from core import bootstrap
-from core.domain.event import Event
+from core.domain.event import DOCUMENT_CREATED, Event
 from core.errors import (
     ChildAlreadyRunning,
     DocumentNotFound,
@@ -240,6 +241,30 @@ async def test_an_event_whose_workflow_completed_is_replayed_under_a_key_of_its_
     [started] = starter.started.values()
     assert re.fullmatch(r"s3:docs/a@00AB~replay-[0-9a-f]{12}", started.key)
     assert started.to_wire() | {"tidegatekey": event().key} == event().to_wire()
+
+
+@pytest.mark.parametrize("documents", [("s3://elsewhere/",), None])
+async def test_a_record_that_is_announced_as_an_upload_is_not_kept_again(
+    quarantine: Quarantine, settings: Settings, documents: tuple[str, ...] | None
+) -> None:
+    """Else one record in a bucket that announces everything would make the next one, for ever;
+    `None` stands for that whole bucket."""
+    id = await keep(quarantine, b"not json")
+    uri = (await quarantine.get(id)).uri
+    announced = replace(event(), type=DOCUMENT_CREATED, data={"document": {"uri": uri}})
+    roots = documents or (uri.rpartition("/quarantine/")[0],)
+    starter = MemoryStarter()
+    intake = bootstrap.intake(replace(settings, documents=roots), starter=starter)
+    message = delivery("event", announced.to_wire())
+    [receipt] = await intake.accept(read(message))
+    assert (receipt.verdict, receipt.code) == ("quarantined", "DocumentRefused")
+    assert receipt.quarantine_uri == uri
+    assert "is a quarantine record (let the bucket announce only the prefix" in (
+        receipt.reason or ""
+    )
+    assert await quarantine.keep_event(announced.to_wire(), NoRoute("none")) == uri
+    assert await ids(quarantine) == [id]
+    assert starter.calls == []
 
 
 @pytest.mark.parametrize("wire", [{}, {"tidegatekey": ""}, {"a": "\ud800"}])
