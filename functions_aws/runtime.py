@@ -22,8 +22,9 @@ from aws_lambda_powertools.metrics import MetricUnit
 import core.adapters.temporal  # noqa: F401  else the first event pays for the import
 from core import bootstrap
 from core.domain.event import parse_time
+from core.domain.identity import workflow_id
 from core.errors import TransientError
-from core.formats.delivery import Arrival, Delivery, read
+from core.formats.delivery import Arrival, Delivery, Malformed, read
 from core.intake import Intake
 from core.receipts import Receipt, Verdict
 from core.settings import Settings
@@ -43,7 +44,7 @@ _METRICS: Final = {
     Verdict.RETRY: "Retried",
 }
 EVENT_AGE: Final = "EventAge"
-"""Metric: milliseconds from the event's own time to its receipt."""
+"""Metric: milliseconds from the event's own time to its start."""
 
 
 class NotAccepted(TransientError):
@@ -97,7 +98,9 @@ def accept(deliveries: Sequence[Delivery], context: LambdaContext) -> list[list[
     """The receipts of each delivery. All starts run at once, and end before the deadline."""
     batches = [read(delivery) for delivery in deliveries]
     arrivals = [arrival for batch in batches for arrival in batch]
-    accepting = intake().accept(arrivals, time_left=time_left(context), report=_record)
+    accepting = intake().accept(
+        arrivals, time_left=time_left(context), starting=_log_start, settled=_record
+    )
     receipts = iter(loop().run_until_complete(accepting))
     for delivery, batch in zip(deliveries, batches, strict=True):
         if not batch:
@@ -154,15 +157,33 @@ def _settled(receipts: Sequence[Receipt]) -> bool:
 
 
 def _record(arrival: Arrival, receipt: Receipt) -> None:
-    """Log and count one receipt."""
+    """Count one receipt, and log it unless all is as it was when its start was logged."""
     metrics.add_metric(name=_METRICS[receipt.verdict], unit=MetricUnit.Count, value=1)
-    if receipt.time and (age := _age(receipt.time)) is not None:
-        metrics.add_metric(name=EVENT_AGE, unit=MetricUnit.Milliseconds, value=age)
     line = {**receipt.to_json(), "message_id": arrival.delivery.headers.get("message-id")}
-    if receipt.verdict in (Verdict.STARTED, Verdict.DUPLICATE):
-        logger.info("event %s", receipt.verdict, extra={"receipt": line})
+    if receipt.verdict is Verdict.STARTED:
+        logger.debug("event started", extra={"receipt": line})
+    elif receipt.verdict is Verdict.DUPLICATE:
+        logger.info("event duplicate", extra={"receipt": line})
     else:
         logger.warning("event %s: %s", receipt.verdict, receipt.reason, extra={"receipt": line})
+
+
+def _log_start(arrival: Arrival) -> None:
+    """Log and time one event while its start is in flight."""
+    event = arrival.item
+    if isinstance(event, Malformed):
+        return
+    if event.time and (age := _age(event.time)) is not None:
+        metrics.add_metric(name=EVENT_AGE, unit=MetricUnit.Milliseconds, value=age)
+    line = {
+        "key": event.key,
+        "workflow_id": workflow_id(event.key),
+        "type": event.type,
+        "subject": event.subject,
+        "time": event.time,
+        "message_id": arrival.delivery.headers.get("message-id"),
+    }
+    logger.info("starting", extra={"event": line})
 
 
 def _record_empty(delivery: Delivery) -> None:

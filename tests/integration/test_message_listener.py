@@ -157,5 +157,5 @@ async def test_recorded_fifo_messages_are_started_in_order(
     for record in batch["Records"]:
         record["messageId"] = uuid4().hex
     assert await invoke(handler, batch) == ALL_DONE
-    logged = [record.receipt for record in caplog.records if hasattr(record, "receipt")]
+    logged = [record.event for record in caplog.records if hasattr(record, "event")]
     assert [receipt["message_id"] for receipt in logged] == message_ids(batch)

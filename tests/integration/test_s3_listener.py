@@ -324,15 +324,24 @@ async def test_metrics_count_what_became_of_the_events_and_how_old_they_were(
     assert ("Tidegate", "EventAge", "Milliseconds") in spaces
 
 
-async def test_each_event_is_logged_with_its_receipt(
+async def test_each_start_is_logged_and_each_event_that_is_not_started_with_its_receipt(
     function_settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
-    batch = sqs_batch(put("incidents/a", "00A1"), "garbage")
+    upload = put("incidents/a", "00A1")
+    batch = sqs_batch(upload, "garbage", upload)
     with fresh_process(function_settings, MemoryStarter()):
         await invoke(handler, batch)
+    first, second, third = message_ids(batch)
+    starts = [record.event for record in caplog.records if hasattr(record, "event")]
+    assert {(start["message_id"], start["workflow_id"]) for start in starts} == {
+        (first, starts[0]["workflow_id"]),
+        (third, starts[0]["workflow_id"]),
+    }
     receipts = [record.receipt for record in caplog.records if hasattr(record, "receipt")]
-    assert [receipt["verdict"] for receipt in receipts] == ["started", "quarantined"]
-    assert [receipt["message_id"] for receipt in receipts] == message_ids(batch)
+    assert {(receipt["message_id"], receipt["verdict"]) for receipt in receipts} == {
+        (second, "quarantined"),
+        (third, "duplicate"),
+    }
 
 
 async def test_a_large_batch_is_accepted_whole(

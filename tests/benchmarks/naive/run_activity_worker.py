@@ -1,4 +1,4 @@
-"""The worker of the naive root's activities: `python -m tests.benchmarks.naive.run_activity_worker`.
+"""The naive root's activities: `python -m tests.benchmarks.naive.run_activity_worker`.
 
 A process of its own, so that the activities are remote: the server hands each of them over.
 """
