@@ -53,9 +53,10 @@ class Record:
         verdicts = {receipt["verdict"] for receipt in self.replayed["receipts"]}
         return verdicts <= {Verdict.STARTED, Verdict.DUPLICATE}
 
-    def delivery(self, unique: str) -> Delivery:
-        """The original as it was delivered."""
-        return Delivery(format=self.format, body=self.body, headers=self.headers, unique=unique)
+    def delivery(self) -> Delivery:
+        """The original as it was delivered. What nothing else identifies is known by its record, so
+        that a second replay does not start it twice."""
+        return Delivery(format=self.format, body=self.body, headers=self.headers, unique=self.id)
 
     def to_json(self) -> dict[str, Any]:
         """The record as a JSON object; the body as text where it is UTF-8, else as base64."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
-
 from core.formats.delivery import read
 from core.intake import Intake
 from core.quarantine import Quarantine
@@ -18,6 +16,6 @@ async def replay(quarantine: Quarantine, intake: Intake, id: str) -> list[Receip
     `retry`; what still cannot work is in quarantine already.
     """
     record = await quarantine.get(id)
-    receipts = await intake.accept(read(record.delivery(unique=uuid4().hex)))
+    receipts = await intake.accept(read(record.delivery()))
     await quarantine.note_replay(record, receipts)
     return receipts

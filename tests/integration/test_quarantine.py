@@ -158,6 +158,19 @@ async def test_a_second_replay_is_a_duplicate(quarantine: Quarantine, settings: 
     assert len(starter.started) == 1
 
 
+async def test_a_second_replay_of_what_has_no_identity_is_a_duplicate_too(
+    quarantine: Quarantine, settings: Settings
+) -> None:
+    intake, starter = with_starter(settings)
+    id = await keep(quarantine, b'{"a": 1}', format="message")
+    receipts = [*await replay(quarantine, intake, id), *await replay(quarantine, intake, id)]
+    assert [(receipt.verdict, receipt.fresh) for receipt in receipts] == [
+        ("started", True),
+        ("duplicate", True),
+    ]
+    assert len(starter.started) == 1
+
+
 async def test_a_replay_of_what_still_cannot_work_keeps_no_second_record(
     quarantine: Quarantine, settings: Settings
 ) -> None:
@@ -199,7 +212,7 @@ async def test_what_fails_again_after_its_replay_is_on_the_list_again(
     again = await quarantine.get(record.id)
     assert (again.settled, again.reason[:10]) == (False, "still none")
 
-    await quarantine.note_replay(record, await intake.accept(read(record.delivery("u"))))
+    await quarantine.note_replay(record, await intake.accept(read(record.delivery())))
     assert not (await quarantine.get(record.id)).settled
     assert len(starter.started) == 1
 
