@@ -41,24 +41,19 @@ class Intake:
         arrivals: Sequence[Arrival],
         *,
         time_left: float | None = None,
-        starting: Callable[[Arrival], None] | None = None,
-        settled: Callable[[Arrival, Receipt], None] | None = None,
+        report: Callable[[Arrival, Receipt], None] | None = None,
     ) -> list[Receipt]:
-        """One receipt per arrival, in their order. `starting` hears of each while its start is in
-        flight, when there is time to log it, and `settled` as soon as its receipt is there.
+        """One receipt per arrival, in their order; `report` hears of each as soon as it is there,
+        while others are still in flight.
 
         `time_left` is in seconds: what is unfinished then is given back as `retry`. A start that
         was cut off may have gone through; its redelivery then is a duplicate.
         """
 
         async def accept_one(arrival: Arrival) -> Receipt:
-            accepting = asyncio.create_task(self._accept_in_time(arrival, deadline))
-            if starting:
-                await asyncio.sleep(0)  # it runs up to its call of Temporal, and waits there
-                starting(arrival)
-            receipt = await accepting
-            if settled:
-                settled(arrival, receipt)
+            receipt = await self._accept_in_time(arrival, deadline)
+            if report:
+                report(arrival, receipt)
             return receipt
 
         deadline = None if time_left is None else asyncio.get_running_loop().time() + time_left

@@ -260,7 +260,7 @@ class LocalStack:
                 *("--handler", f"functions_aws.{module}:handler"),
                 *("--function", name),
             ),
-            {**env, "POWERTOOLS_LOG_LEVEL": "DEBUG"},  # so that every receipt is in the log
+            env,
         )
 
     def _is_ready(self, name: str, child: Child) -> bool:
