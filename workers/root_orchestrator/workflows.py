@@ -26,6 +26,8 @@ from core.errors import ChildAlreadyRunning
 from workers.root_orchestrator.activities import RootActivities
 
 _DECISION_TIME = timedelta(seconds=10)
+_KEEPING_TIME = timedelta(seconds=20)
+"""For one try to write a quarantine record; a worker that dies in it is waited for no longer."""
 _ROUNDS = 10
 """How often a child may close between two looks at it before the orchestrator gives up."""
 
@@ -78,8 +80,9 @@ class RootOrchestratorWorkflow:
         uri = await workflow.execute_activity_method(
             RootActivities.quarantine,
             args=[wire, code, reason],
-            start_to_close_timeout=timedelta(seconds=60),
+            start_to_close_timeout=_KEEPING_TIME,
         )
+        workflow.logger.warning("given up (%s): %s; kept as %s", code, reason, uri)
         raise ApplicationError(f"{reason}; kept as {uri}", type=code, non_retryable=True)
 
 
