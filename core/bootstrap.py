@@ -40,7 +40,11 @@ def intake(settings: Settings, *, starter: WorkflowStarter | None = None) -> Int
 
 
 def validation(settings: Settings) -> EventValidationService:
-    return EventValidationService(documents=settings.documents, max_bytes=settings.max_event_bytes)
+    return EventValidationService(
+        documents=settings.documents,
+        max_bytes=settings.max_event_bytes,
+        quarantine=settings.quarantine,
+    )
 
 
 def documents(settings: Settings) -> DocumentStore:

@@ -83,19 +83,27 @@ def send(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Upload a file to the running `tidegate dev` as an incident report, or send it a message."""
+    """Upload a file to the running `tidegate dev` as an incident report, or send it a message.
+
+    Ends with 1 when it was quarantined instead of routed."""
     from infra.local.send import send_file, send_message
 
     sent = send_message(file) if message else send_file(file)
     if as_json:
         print_json(sent.to_json())
-        return
-    out.print(f"sent      {escape(sent.uri)}", soft_wrap=True)
-    out.print(f"workflow  {escape(sent.workflow_id or 'none seen yet')}", soft_wrap=True)
-    if sent.child_id:
-        out.print(f"child     {escape(sent.child_id)}", soft_wrap=True)
-    if sent.link:
-        out.print(f"open      {sent.link}", soft_wrap=True)
+    else:
+        rows = {
+            "sent": sent.uri,
+            "workflow": sent.workflow_id or (None if sent.refused else "none seen yet"),
+            "child": sent.child_id,
+            "refused": sent.refused,
+            "open": sent.link,
+        }
+        for name, value in rows.items():
+            if value:
+                out.print(f"{name:9} {escape(value)}", soft_wrap=True)
+    if sent.refused:
+        raise typer.Exit(BAD_NEWS)
 
 
 @app.command("explain")

@@ -19,14 +19,16 @@ app = typer.Typer(help="The originals of what could not be accepted.", no_args_i
 
 @app.command("list")
 def quarantine_list(
-    every: Annotated[bool, typer.Option("--all", help="Those replayed already, too.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Those that a replay has settled, too.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """List what is in quarantine, newest first."""
 
     async def collect() -> list[Record]:
         kept = bootstrap.quarantine(Settings.from_env())
-        return [record async for record in kept.records() if every or not record.replayed]
+        return [record async for record in kept.records() if every or not record.settled]
 
     records = sorted(run(collect()), key=lambda record: record.kept_at, reverse=True)
     if as_json:
@@ -63,7 +65,7 @@ def quarantine_show(id: str, as_json: Json = False) -> None:
 def quarantine_replay(
     ids: Annotated[list[str] | None, typer.Argument(help="Records, by id.")] = None,
     every: Annotated[
-        bool, typer.Option("--all", help="All that have not been replayed yet.")
+        bool, typer.Option("--all", help="All that no replay has settled yet.")
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -78,7 +80,7 @@ def quarantine_replay(
     async def replay_each() -> dict[str, list[Receipt]]:
         settings = Settings.from_env()
         kept, intake = bootstrap.quarantine(settings), bootstrap.intake(settings)
-        chosen = ids or [record.id async for record in kept.records() if not record.replayed]
+        chosen = ids or [record.id async for record in kept.records() if not record.settled]
         return {id: await replay(kept, intake, id) for id in chosen}
 
     outcomes = run(replay_each())

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from core import bootstrap, contracts
-from core.adapters import temporal_admin
+from core.adapters import apprise_notifier, temporal_admin
 from core.adapters.document_stores import DocumentStores
-from core.errors import TidegateError
+from core.channels import Channels
+from core.errors import TidegateError, TransientError
+from core.ports.notifier import TargetKind
 from core.settings import Settings
 
 if TYPE_CHECKING:
@@ -19,6 +21,14 @@ if TYPE_CHECKING:
     from core.domain.routing import RoutingTable
 
 Outcome = Literal["ok", "warning", "failed"]
+
+_MEND_STORE: Final = (
+    "create it if it is not there; else mend the variable, or region and credentials"
+)
+_MEND_TEMPORAL: Final = (
+    "start the server or open the way to it; else mend TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE or the "
+    "credentials"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +91,7 @@ async def _store(variable: str, root: str, *, written: bool) -> Check:
         if written:
             await store.write(f"{folder}tidegate-doctor.txt", _probe(), content_type="text/plain")
     except TidegateError as error:
-        return _failed(f"{variable} {root}", error)
+        return _failed(f"{variable} {root}", error, fix=_MEND_STORE)
     return Check(
         f"{variable} {root}", "ok", "can be listed and written" if written else "can be listed"
     )
@@ -108,7 +118,10 @@ def _pages(settings: Settings) -> Iterator[Check]:
         for policy in policies.policies
         if not any(channels[target] for target in policy.levels[0].targets)
     ]
-    if silent:
+    if unknown := _unknown(channels):
+        found = f"apprise knows no such URL: {', '.join(unknown)}"
+        yield Check("pages", "failed", found, "https://github.com/caronc/apprise says their forms")
+    elif silent:
         found = f"{', '.join(silent)} would page nobody at level 1: {lacking}"
         yield Check("pages", "warning", found, "set these variables for the incident worker")
     else:
@@ -116,12 +129,28 @@ def _pages(settings: Settings) -> Iterator[Check]:
         yield Check("pages", "ok", f"{count} addresses{'; ' if lacking else ''}{lacking}")
 
 
+def _unknown(channels: Channels) -> list[str]:
+    """Targets with an address that cannot be right. Nothing where apprise is not installed: the
+    incident worker has it."""
+    urls = {
+        target.name: target.address
+        for targets in channels.values()
+        for target in targets
+        if target.kind is TargetKind.APPRISE
+    }
+    try:
+        places = apprise_notifier.unknown(list(urls.values())) if urls else []
+    except ImportError:
+        return []
+    return [list(urls)[place - 1] for place in places]
+
+
 async def _temporal(settings: Settings, table: RoutingTable | None) -> AsyncIterator[Check]:
     try:
         client = await bootstrap.connect(settings)
         days = (await temporal_admin.retention(client)).days
     except TidegateError as error:
-        yield _failed("temporal", error)
+        yield _failed("temporal", error, fix=_MEND_TEMPORAL)
         return
     where = f"{client.service_client.config.target_host}, namespace {client.namespace}"
     yield Check("temporal", "ok", f"{where}; duplicates are recognised for {days} days")
@@ -147,7 +176,7 @@ async def _queue(client: Client, queue: str, user: str) -> Check:
     try:
         count = await temporal_admin.pollers(client, queue)
     except TidegateError as error:
-        return _failed(name, error)
+        return _failed(name, error, fix=_MEND_TEMPORAL)
     if count:
         return Check(name, "ok", f"polled, for {user}")
     return Check(
@@ -158,8 +187,11 @@ async def _queue(client: Client, queue: str, user: str) -> Check:
     )
 
 
-def _failed(name: str, error: TidegateError) -> Check:
-    return Check(name, "failed", error.message, error.fix)
+def _failed(name: str, error: TidegateError, *, fix: str = "") -> Check:
+    """`fix` is for what does not answer: such errors themselves only say to ask the doctor."""
+    return Check(
+        name, "failed", error.message, fix if isinstance(error, TransientError) else error.fix
+    )
 
 
 def summary(checks: list[Check]) -> dict[str, Any]:

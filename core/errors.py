@@ -138,13 +138,13 @@ class TransientError(TidegateError):
 class TemporalUnavailable(TransientError):
     """Temporal did not take the call: unreachable, overloaded, or the credentials were refused."""
 
-    fix = "run `tidegate doctor`; the event stays with its platform and comes again"
+    fix = "`tidegate doctor` looks for the cause"
 
 
 class StoreUnavailable(TransientError):
     """A document store did not answer, throttled, or refused the credentials."""
 
-    fix = "run `tidegate doctor`; the event stays with its platform and comes again"
+    fix = "`tidegate doctor` looks for the cause"
 
 
 class NotificationFailed(TransientError):

@@ -103,7 +103,10 @@ def _out_of_time(arrival: Arrival) -> Receipt:
         arrival,
         Verdict.RETRY,
         code="OutOfTime",
-        reason="the deadline came first; raise the function's timeout or make its batches smaller",
+        reason=(
+            "the function's deadline came first: is Temporal slow, or the quarantine's store "
+            "(`tidegate doctor`)? If not, raise the function's timeout or make its batches smaller"
+        ),
     )
 
 

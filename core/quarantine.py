@@ -1,35 +1,38 @@
 """Quarantine: the original bytes of what could not be accepted, with the reason beside them.
 
-One JSON object per record, written conditionally under an ID derived from the original, so that a
-redelivery of the same original is kept once. Nothing is ever deleted here; a replay leaves a note
-beside its record.
+One JSON object per record, under an ID derived from the original, so that a redelivery of the same
+original is kept once. Nothing is ever deleted here; a replay leaves a note beside its record. What
+is refused again is kept again in the same place, and then its note no longer counts.
 """
 
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from core.domain.event import DocumentRef, Event
 from core.domain.identity import replay_key
-from core.errors import DocumentExists, DocumentNotFound, PermanentError
+from core.domain.validation import is_within
+from core.errors import DocumentNotFound, InvalidEvent, PermanentError
 from core.formats.delivery import Arrival, Delivery
 from core.formats.wire import REPLAY_KEY_HEADER
 from core.ports.documents import DocumentStore
+from core.receipts import Receipt, Verdict
 
 _RECORD, _NOTE = ".json", ".replayed.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One quarantined original. `kept_at` is RFC 3339 in UTC; `key` is the event's, where known;
-    `replayed` is the note of the last replay: when, and with which receipts."""
+    """One quarantined original. `kept_at`, RFC 3339 in UTC, is when it was refused last; `key` is
+    the event's, where known; `replayed` is the note of the last replay: when, of which `kept_at`,
+    and with which receipts."""
 
     id: str
     uri: str
@@ -42,9 +45,18 @@ class Record:
     body: bytes
     replayed: Mapping[str, Any] | None = None
 
-    def delivery(self, unique: str) -> Delivery:
-        """The original as it was delivered."""
-        return Delivery(format=self.format, body=self.body, headers=self.headers, unique=unique)
+    @property
+    def settled(self) -> bool:
+        """Whether a replay got all of it started, and nothing of it was refused since."""
+        if self.replayed is None or self.replayed.get("kept_at") != self.kept_at:
+            return False
+        verdicts = {receipt["verdict"] for receipt in self.replayed["receipts"]}
+        return verdicts <= {Verdict.STARTED, Verdict.DUPLICATE}
+
+    def delivery(self) -> Delivery:
+        """The original as it was delivered. What nothing else identifies is known by its record, so
+        that a second replay does not start it twice."""
+        return Delivery(format=self.format, body=self.body, headers=self.headers, unique=self.id)
 
     def to_json(self) -> dict[str, Any]:
         """The record as a JSON object; the body as text where it is UTF-8, else as base64."""
@@ -79,6 +91,8 @@ class Quarantine:
         Raises `StoreUnavailable`, and then nothing is kept.
         """
         delivery, event = arrival.delivery, arrival.item
+        if isinstance(event, Event) and (uri := self._announced(event)):
+            return uri
         return await self._write(
             delivery.format,
             delivery.headers,
@@ -95,11 +109,23 @@ class Quarantine:
         When the event's own workflow has completed (`started`), a replay needs a key of its own;
         when it fails, the key may be used again and a redelivery counts as the same event.
         """
+        with suppress(InvalidEvent):
+            if uri := self._announced(Event.from_wire(wire)):
+                return uri
         key = str(wire.get("tidegatekey") or "") if isinstance(wire, Mapping) else ""
         body = json.dumps(wire, ensure_ascii=False).encode(errors="surrogatepass")
         digest = hashlib.sha256(body).hexdigest()[:12]
         headers = {REPLAY_KEY_HEADER: replay_key(key, digest)} if started and key else {}
         return await self._write("event", headers, body, error, key=key or None, position=0)
+
+    def _announced(self, event: Event) -> str | None:
+        """The URI of the record that an event announces, if it does. Keeping such an event would be
+        announced in turn, without end."""
+        try:
+            document = event.document
+        except InvalidEvent:
+            return None
+        return document.uri if document and is_within(document.uri, (self._root,)) else None
 
     async def _write(
         self,
@@ -125,8 +151,7 @@ class Quarantine:
             headers=headers,
             body=body,
         )
-        with contextlib.suppress(DocumentExists):  # the same original, delivered again
-            await self._put(record.uri, record.to_json(), if_absent=True)
+        await self._put(record.uri, record.to_json())
         return record.uri
 
     async def get(self, id: str) -> Record:
@@ -153,22 +178,26 @@ class Quarantine:
         )
 
     async def records(self) -> AsyncIterator[Record]:
-        """All records, replayed ones too."""
+        """All records, settled ones too."""
         async for document in self._store.list(self._root):
             name = document.uri.removeprefix(self._root)
             if name.endswith(_RECORD) and not name.endswith(_NOTE) and "/" not in name:
                 yield await self.get(name.removesuffix(_RECORD))
 
-    async def note_replay(self, record: Record, receipts: list[dict[str, Any]]) -> None:
-        """Write beside the record that it was replayed, and what became of it."""
-        note = {"replayed_at": _now(), "receipts": receipts}
-        await self._put(f"{self._root}{record.id}{_NOTE}", note, if_absent=False)
+    async def note_replay(self, record: Record, receipts: Sequence[Receipt]) -> None:
+        """Write beside the record, as it was read before the replay, what became of it."""
+        note = {
+            "replayed_at": _now(),
+            "kept_at": record.kept_at,
+            "receipts": [receipt.to_json() for receipt in receipts],
+        }
+        await self._put(f"{self._root}{record.id}{_NOTE}", note)
 
-    async def _put(self, uri: str, value: Mapping[str, Any], *, if_absent: bool) -> None:
+    async def _put(self, uri: str, value: Mapping[str, Any]) -> None:
         async def chunks() -> AsyncIterator[bytes]:
             yield json.dumps(value, ensure_ascii=False, indent=1).encode(errors="surrogatepass")
 
-        await self._store.write(uri, chunks(), content_type="application/json", if_absent=if_absent)
+        await self._store.write(uri, chunks(), content_type="application/json")
 
     async def _get(self, uri: str) -> bytes:
         return b"".join([chunk async for chunk in self._store.read(DocumentRef(uri=uri))])

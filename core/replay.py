@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
-
 from core.formats.delivery import read
 from core.intake import Intake
 from core.quarantine import Quarantine
@@ -11,12 +9,13 @@ from core.receipts import Receipt
 
 
 async def replay(quarantine: Quarantine, intake: Intake, id: str) -> list[Receipt]:
-    """One receipt per event of the original. A note stays beside the record.
+    """One receipt per event of the original. A note stays beside the record, and settles it when
+    all of it was started.
 
     Raises `DocumentNotFound` when there is no such record. What cannot be started now comes back as
     `retry`; what still cannot work is in quarantine already.
     """
     record = await quarantine.get(id)
-    receipts = await intake.accept(read(record.delivery(unique=uuid4().hex)))
-    await quarantine.note_replay(record, [receipt.to_json() for receipt in receipts])
+    receipts = await intake.accept(read(record.delivery()))
+    await quarantine.note_replay(record, receipts)
     return receipts

@@ -7,6 +7,9 @@ processor than it runs them with; it connects to nothing, the first event does.
 
 from __future__ import annotations
 
+import functions_aws.cold_start  # noqa: F401  before anything else is loaded
+
+# isort: split
 import asyncio
 import json
 import os
@@ -19,7 +22,6 @@ from typing import TYPE_CHECKING, Any, Final
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-import core.adapters.temporal  # noqa: F401  else the first event pays for the import
 from core import bootstrap
 from core.domain.event import parse_time
 from core.errors import TransientError
@@ -44,6 +46,10 @@ _METRICS: Final = {
 }
 EVENT_AGE: Final = "EventAge"
 """Metric: milliseconds from the event's own time to its receipt."""
+_RECEIPTS_A_LINE: Final = 50
+"""CloudWatch takes at most 100 values of a metric in one line."""
+_line: Final[list[dict[str, Any]]] = []
+"""The receipts that the next line of metrics will carry."""
 
 
 class NotAccepted(TransientError):
@@ -116,8 +122,15 @@ def answer(format: str, event: Any, context: LambdaContext) -> Any:
     For a batch from SQS `{"batchItemFailures": [...]}` with those that must come again; else the
     receipts of the invocation as JSON. Raises `NotAccepted` when that must be delivered again.
     """
-    if sqs.is_batch(event):
-        return _answer_queue(format, event["Records"], context)
+    try:
+        if sqs.is_batch(event):
+            return _answer_queue(format, event["Records"], context)
+        return _answer_invocation(format, event, context)
+    finally:
+        _end_line()
+
+
+def _answer_invocation(format: str, event: Any, context: LambdaContext) -> list[dict[str, Any]]:
     # Lambda hands over what it parsed; the original bytes of a direct invocation are not to be had.
     body = json.dumps(event).encode()
     [receipts] = accept([Delivery(format=format, body=body, unique=uuid.uuid4().hex)], context)
@@ -154,15 +167,24 @@ def _settled(receipts: Sequence[Receipt]) -> bool:
 
 
 def _record(arrival: Arrival, receipt: Receipt) -> None:
-    """Log and count one receipt."""
+    """Count one receipt. It goes into the line that carries the metrics, which costs hardly more
+    than the metrics alone; one that somebody must look at has a line of its own, too."""
     metrics.add_metric(name=_METRICS[receipt.verdict], unit=MetricUnit.Count, value=1)
     if receipt.time and (age := _age(receipt.time)) is not None:
         metrics.add_metric(name=EVENT_AGE, unit=MetricUnit.Milliseconds, value=age)
     line = {**receipt.to_json(), "message_id": arrival.delivery.headers.get("message-id")}
-    if receipt.verdict in (Verdict.STARTED, Verdict.DUPLICATE):
-        logger.info("event %s", receipt.verdict, extra={"receipt": line})
-    else:
+    if receipt.verdict not in (Verdict.STARTED, Verdict.DUPLICATE):
         logger.warning("event %s: %s", receipt.verdict, receipt.reason, extra={"receipt": line})
+    _line.append(line)
+    if len(_line) == _RECEIPTS_A_LINE:
+        _end_line()
+        metrics.flush_metrics()
+
+
+def _end_line() -> None:
+    if _line:
+        metrics.add_metadata(key="receipts", value=list(_line))
+        _line.clear()
 
 
 def _record_empty(delivery: Delivery) -> None:

@@ -79,15 +79,22 @@ def run(plan: Callable[[Settings], Plan]) -> int:
         return FAULT
 
 
+def sandbox(activities: Sequence[Callable[..., Any]]) -> SandboxedWorkflowRunner:
+    """How workflows run here. The sandbox loads a workflow's modules anew for every run, but for
+    those it passes through."""
+    passed = {"core", "workers.errors", *(each.__module__ for each in activities)}
+    restrictions = SandboxRestrictions.default.with_passthrough_modules(*passed)
+    return SandboxedWorkflowRunner(restrictions=restrictions)
+
+
 def worker(client: Client, plan: Plan, *, drain_timeout: float = 0) -> Worker:
     """The worker of a plan, not yet running; tests make theirs with this, too."""
-    restrictions = SandboxRestrictions.default.with_passthrough_modules("core")
     return Worker(
         client,
         task_queue=plan.task_queue,
         workflows=list(plan.workflows),
         activities=list(plan.activities),
-        workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
+        workflow_runner=sandbox(plan.activities),
         graceful_shutdown_timeout=timedelta(seconds=drain_timeout),
     )
 

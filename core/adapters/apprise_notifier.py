@@ -62,6 +62,17 @@ class AppriseNotifier:
             return f"{_scheme(url)}://... did not answer within {self._timeout:g} s"
 
 
+def unknown(urls: Sequence[str]) -> list[int]:
+    """Places, from 1, of the URLs that apprise does not know; the URLs themselves hold secrets."""
+    import apprise
+
+    return [
+        place
+        for place, url in enumerate(urls, start=1)
+        if apprise.Apprise.instantiate(url, suppress_exceptions=True) is None
+    ]
+
+
 def _send(notification: Notification, url: str, timeout: float) -> str | None:
     import apprise
 
@@ -88,9 +99,11 @@ def _send(notification: Notification, url: str, timeout: float) -> str | None:
 
 
 def _masked(channel: NotifyBase) -> str:
-    """The channel's URL without its secrets; apprise leaves some of them in the query."""
-    url = channel.url(privacy=True)  # type: ignore[no-untyped-call]  # as apprise ships it
-    return str(url).partition("?")[0]
+    """The beginning of the channel's URL, without its secrets; apprise leaves some of them in the
+    path of a web hook, and in the query."""
+    url = str(channel.url(privacy=True))  # type: ignore[no-untyped-call]  # as apprise ships it
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{re.split('[/?#]', rest)[0]}"
 
 
 def _redacted(said: str, url: str) -> str:

@@ -106,16 +106,18 @@ class TemporalStarter:
     async def _start(self, client: Client, event: Event) -> Start:
         id = workflow_id(event.key)
         try:
-            handle = await client.start_workflow(
-                ROOT_WORKFLOW,
-                event.to_wire(),
-                id=id,
-                task_queue=ROOT_TASK_QUEUE,
-                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
-                id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-                static_summary=f"{event.type} {event.subject or event.id}"[:200],
-                rpc_timeout=self._timeout,
-            )
+            # The call has a time limit of its own, which does not cover connecting.
+            async with asyncio.timeout(self._timeout.total_seconds()):
+                handle = await client.start_workflow(
+                    ROOT_WORKFLOW,
+                    event.to_wire(),
+                    id=id,
+                    task_queue=ROOT_TASK_QUEUE,
+                    id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+                    id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                    static_summary=f"{event.type} {event.subject or event.id}"[:200],
+                    rpc_timeout=self._timeout,
+                )
         except WorkflowAlreadyStartedError as error:
             return Start(id, error.run_id, new=False)
         except RPCError as error:
@@ -124,6 +126,9 @@ class TemporalStarter:
             raise TemporalUnavailable(
                 f"event {id}: Temporal answered {error.status.name}: {error.message}"
             ) from error
+        except TimeoutError as error:
+            limit = f"{self._timeout.total_seconds():g} s"
+            raise TemporalUnavailable(f"event {id}: Temporal did not answer in {limit}") from error
         except RuntimeError as error:  # how the client reports that it could not connect
             raise TemporalUnavailable(f"event {id}: {error}") from error
         return Start(id, handle.first_execution_run_id, new=True)

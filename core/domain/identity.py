@@ -33,7 +33,8 @@ def s3_change(
     """What tells one change of an S3 object from the next, or None when nothing does.
 
     The sequencer where there is one; else version, request id, etag with time. Every path
-    (notification, SNS, EventBridge) carries the same ones, so all paths agree on the choice.
+    (notification, SNS, EventBridge) carries the same ones, so all paths agree on the choice, but
+    for the last: EventBridge's times have no milliseconds, and twice is better than lost.
     """
     if sequencer and _HEX.fullmatch(sequencer):
         return sequencer.upper()

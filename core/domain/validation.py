@@ -18,13 +18,16 @@ def is_within(uri: str, roots: Sequence[str]) -> bool:
 class EventValidationService:
     """Checks events against what the operator allows.
 
-    `documents` are the URI prefixes that events may refer to, `max_bytes` the largest event in
-    JSON.
+    `documents` are the URI prefixes that events may refer to, `quarantine` the one that none may,
+    `max_bytes` the largest event in JSON.
     """
 
-    def __init__(self, *, documents: Sequence[str], max_bytes: int) -> None:
+    def __init__(
+        self, *, documents: Sequence[str], max_bytes: int, quarantine: str | None = None
+    ) -> None:
         self._documents = tuple(documents)
         self._max_bytes = max_bytes
+        self._quarantine = quarantine
 
     def validate(self, event: Event) -> Event:
         """The same event. Raises `InvalidEvent` or `DocumentRefused`; `SettingsError` for an event
@@ -39,6 +42,11 @@ class EventValidationService:
             raise SettingsError(
                 f"event {event.key} is about a document, and TIDEGATE_DOCUMENTS is not set",
                 fix="set it to the URI prefixes that events may refer to, e.g. s3://bucket/incidents/",
+            )
+        if document and self._quarantine and is_within(document.uri, (self._quarantine,)):
+            raise DocumentRefused(
+                f"event {event.key}: {document.uri} is a quarantine record",
+                fix="let the bucket announce only the prefix that documents come to",
             )
         if document and not is_within(document.uri, self._documents):
             allowed = ", ".join(self._documents)

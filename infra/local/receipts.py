@@ -14,8 +14,7 @@ def receipts(
     """A listener's receipts since its last start, for events whose key contains `wanted`."""
     found = []
     for line in stack.processes[listener].output().splitlines():
-        if line.startswith("{") and '"receipt"' in line:
-            receipt = json.loads(line)["receipt"]
-            if wanted in (receipt.get("key") or ""):
-                found.append(receipt)
+        if line.startswith("{") and '"receipts"' in line:
+            receipts = json.loads(line)["receipts"]
+            found += [receipt for receipt in receipts if wanted in (receipt.get("key") or "")]
     return found

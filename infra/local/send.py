@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+from temporalio.client import WorkflowFailureError
+
 from core.contracts import ROOT_WORKFLOW
 from core.domain.event import Event
 from core.domain.identity import workflow_id
-from core.formats.delivery import Delivery, read
+from core.formats.delivery import Delivery, Malformed, read
 from infra.local.aws import BUCKET, INCIDENTS, MESSAGES_QUEUE, Aws
 from infra.local.processes import LocalStackError, wait_until
 from infra.local.stack import STATE, Endpoints, running
@@ -33,12 +35,14 @@ class Sent:
 
     `uri` is the document's, or the message's queue and ID. `workflow_id` and `child_id` are None
     when no such workflow was seen in time, `link` (to Temporal's UI) also when there is no UI.
+    `refused` says why it came to nothing: the listener or the root orchestrator quarantined it.
     """
 
     uri: str
     workflow_id: str | None = None
     child_id: str | None = None
     link: str | None = None
+    refused: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -66,23 +70,32 @@ def send_file(path: Path, *, name: str | None = None, state: Path = STATE) -> Se
 
 
 def send_message(path: Path, *, state: Path = STATE) -> Sent:
-    """Post a file's content to the messages queue of the running stack. Raises as `send_file`."""
-    body = path.read_text()
+    """Post a file's content to the messages queue of the running stack. Raises as `send_file`, and
+    `LocalStackError` for what is not text."""
+    try:
+        body = path.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        raise LocalStackError(
+            f"{path} is not UTF-8 text: {error}", fix="SQS takes text only; upload it instead"
+        ) from error
     ends = running(state)
     with closing(Aws(ends.aws)) as aws, temporal_view(ends.temporal) as temporal:
         queue = aws.queue(MESSAGES_QUEUE)
         id = aws.sqs.send_message(QueueUrl=queue.url, MessageBody=body)["MessageId"]
         address = queue.arn.removeprefix("arn:aws:")
         expected = _expected(body, {"queue": address, "message-id": id})
-        found = _await(lambda: temporal.find(expected)) if expected else None
-        return _sent(ends, temporal, f"{address}/{id}", found)
+        uri = f"{address}/{id}"
+        if isinstance(expected, Malformed):
+            return Sent(uri=uri, refused=f"{expected.error.code}: {expected.error}")
+        key = expected.key
+        return _sent(ends, temporal, uri, _await(lambda: temporal.find(workflow_id(key))))
 
 
-def _expected(body: str, headers: Mapping[str, str]) -> str | None:
-    """The workflow ID that the listener will give the message; None when it will refuse it."""
+def _expected(body: str, headers: Mapping[str, str]) -> Event | Malformed:
+    """What the listener will make of the message; the first event of a batch."""
     delivery = Delivery(format="message", body=body.encode(), headers=headers, unique="")
-    events = [arrival.item for arrival in read(delivery) if isinstance(arrival.item, Event)]
-    return workflow_id(events[0].key) if events else None
+    items = [arrival.item for arrival in read(delivery)]
+    return next((item for item in items if isinstance(item, Event)), items[0])
 
 
 def _await(look: Callable[[], Found | None]) -> Found | None:
@@ -92,17 +105,20 @@ def _await(look: Callable[[], Found | None]) -> Found | None:
         return None
 
 
-def _child(temporal: Temporal, root: str) -> str | None:
-    """The ID of the child that the root orchestrator started or signalled."""
+def _outcome(temporal: Temporal, root: str) -> dict[str, str]:
+    """The child that the root orchestrator started or signalled, or why it refused the event."""
 
     def ended() -> Workflow | None:
         found = temporal.find(root)
         return None if found is None or found.open else found
 
     found = _await(ended)
-    if found is None or found.status != "COMPLETED":
-        return None
-    return str(temporal.result(root)["child_id"])
+    if found is None:
+        return {}
+    try:
+        return {"child_id": str(temporal.result(root)["child_id"])}
+    except WorkflowFailureError as failure:
+        return {"refused": str(failure.cause)}
 
 
 def _sent(ends: Endpoints, temporal: Temporal, uri: str, found: Workflow | None) -> Sent:
@@ -115,6 +131,6 @@ def _sent(ends: Endpoints, temporal: Temporal, uri: str, found: Workflow | None)
     return Sent(
         uri=uri,
         workflow_id=found.id,
-        child_id=_child(temporal, found.id),
         link=link,
+        **_outcome(temporal, found.id),
     )

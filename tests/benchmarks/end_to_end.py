@@ -38,6 +38,7 @@ _WORKERS: Final = {
     "root": "workers.root_orchestrator.run_worker",
     "incident": "workers.incident.run_worker",
     "naive-root": "tests.benchmarks.naive.run_worker",
+    "naive-activities": "tests.benchmarks.naive.run_activity_worker",
 }
 
 Handle = Callable[[Sequence[dict[str, Any]]], None]

@@ -169,20 +169,38 @@ def test_what_is_sent_to_dev_becomes_a_workflow_even_after_a_crash(
     assert sent["workflow_id"] == "ce:/shop#7"
     assert sent["child_id"] == "incident:/shop:checkout"
 
+    message.write_text("[1, 2")
+    sent = run_json(tidegate("send", "--message", str(message), "--json"), env, tmp_path, code=1)
+    assert sent["refused"].startswith("InvalidEvent: the body is not JSON")
 
-def run_json(command: list[str], env: dict[str, str], folder: Path) -> dict[str, str]:
-    done = subprocess.run(
+    picture = tmp_path / "picture.png"
+    picture.write_bytes(b"\x89PNG")
+    sent = run_json(tidegate("send", str(picture), "--json"), env, tmp_path, code=1)
+    assert sent["refused"].startswith("NoRoute: event s3:tidegate-documents/incidents/picture.png@")
+    told = run(tidegate("send", "--message", str(picture)), env, tmp_path).stderr
+    assert "picture.png is not UTF-8 text" in told
+    assert "Traceback" not in told
+
+
+def run_json(
+    command: list[str], env: dict[str, str], folder: Path, *, code: int = 0
+) -> dict[str, str]:
+    done = run(command, env, folder)
+    assert done.returncode == code, done.stderr
+    found: dict[str, str] = json.loads(done.stdout)
+    return found
+
+
+def run(command: list[str], env: dict[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         command,
-        env={**env, "PYTHONPATH": str(ROOT)},
+        env={**env, "PYTHONPATH": str(ROOT), "COLUMNS": "500"},
         cwd=folder,
         capture_output=True,
         text=True,
         timeout=PATIENCE,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    found: dict[str, str] = json.loads(done.stdout)
-    return found
 
 
 def test_send_without_a_stack_says_what_to_start(tmp_path: Path) -> None:

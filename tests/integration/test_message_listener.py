@@ -11,7 +11,7 @@ from temporalio.client import Client
 from core.settings import Settings
 from functions_aws.message_listener import handler
 from infra.local.processes import free_port
-from tests.support.lambda_runtime import invoke
+from tests.support.lambda_runtime import invoke, logged_receipts
 from tests.support.listeners import fresh_process
 from tests.support.payloads import (
     failures,
@@ -151,11 +151,11 @@ async def test_with_temporal_away_every_message_comes_again_and_none_is_quaranti
 
 
 async def test_recorded_fifo_messages_are_started_in_order(
-    function_settings: Settings, caplog: pytest.LogCaptureFixture
+    function_settings: Settings, capsys: Any
 ) -> None:
     batch = recorded_json("lambda-sqs-fifo")
     for record in batch["Records"]:
         record["messageId"] = uuid4().hex
     assert await invoke(handler, batch) == ALL_DONE
-    logged = [record.receipt for record in caplog.records if hasattr(record, "receipt")]
+    logged = logged_receipts(capsys.readouterr().out)
     assert [receipt["message_id"] for receipt in logged] == message_ids(batch)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -11,8 +13,14 @@ import boto3
 import pytest
 
 from core import bootstrap
-from core.domain.event import Event
-from core.errors import ChildAlreadyRunning, DocumentNotFound, InvalidEvent, NoRoute
+from core.domain.event import DOCUMENT_CREATED, Event
+from core.errors import (
+    ChildAlreadyRunning,
+    DocumentNotFound,
+    InvalidEvent,
+    NoRoute,
+    TemporalUnavailable,
+)
 from core.formats.delivery import read
 from core.quarantine import Quarantine
 from core.replay import replay
@@ -90,10 +98,8 @@ async def test_the_key_of_an_event_that_was_understood_is_kept(quarantine: Quara
 
 async def test_a_redelivery_of_the_same_message_keeps_one_record(quarantine: Quarantine) -> None:
     first = await keep(quarantine, b"not json", message_id="5f2e")
-    kept_at = (await quarantine.get(first)).kept_at
     assert await keep(quarantine, b"not json", message_id="5f2e") == first
     assert await ids(quarantine) == [first]
-    assert (await quarantine.get(first)).kept_at == kept_at
 
 
 async def test_other_messages_formats_and_bytes_have_records_of_their_own(
@@ -139,6 +145,7 @@ async def test_a_replay_starts_what_can_work_now_and_notes_it(
     assert record.replayed is not None
     assert [note["verdict"] for note in record.replayed["receipts"]] == ["started"]
     assert record.body == recorded("s3-put")
+    assert record.settled
     assert await ids(quarantine) == [id]  # the note is no record
 
 
@@ -151,6 +158,19 @@ async def test_a_second_replay_is_a_duplicate(quarantine: Quarantine, settings: 
     assert len(starter.started) == 1
 
 
+async def test_a_second_replay_of_what_has_no_identity_is_a_duplicate_too(
+    quarantine: Quarantine, settings: Settings
+) -> None:
+    intake, starter = with_starter(settings)
+    id = await keep(quarantine, b'{"a": 1}', format="message")
+    receipts = [*await replay(quarantine, intake, id), *await replay(quarantine, intake, id)]
+    assert [(receipt.verdict, receipt.fresh) for receipt in receipts] == [
+        ("started", True),
+        ("duplicate", True),
+    ]
+    assert len(starter.started) == 1
+
+
 async def test_a_replay_of_what_still_cannot_work_keeps_no_second_record(
     quarantine: Quarantine, settings: Settings
 ) -> None:
@@ -160,7 +180,41 @@ async def test_a_replay_of_what_still_cannot_work_keeps_no_second_record(
     assert receipt.verdict == "quarantined"
     assert (receipt.quarantine_uri or "").endswith(f"/{id}.json")
     assert await ids(quarantine) == [id]
+    assert not (await quarantine.get(id)).settled
     assert starter.calls == []
+
+
+async def test_a_replay_that_temporal_did_not_take_settles_nothing(
+    quarantine: Quarantine, settings: Settings
+) -> None:
+    def away(event: Event) -> None:
+        raise TemporalUnavailable("away")
+
+    id = await keep(quarantine, recorded("s3-put"))
+    intake = bootstrap.intake(settings, starter=MemoryStarter(before=away))
+    [receipt] = await replay(quarantine, intake, id)
+    assert receipt.verdict == "retry"
+    assert not (await quarantine.get(id)).settled
+
+
+async def test_what_fails_again_after_its_replay_is_on_the_list_again(
+    quarantine: Quarantine, settings: Settings
+) -> None:
+    """Also when its workflow fails before the replay can leave its note."""
+    intake, starter = with_starter(settings)
+    await quarantine.keep_event(event().to_wire(), NoRoute("none"), started=False)
+    [record] = [record async for record in quarantine.records()]
+
+    await replay(quarantine, intake, record.id)
+    assert (await quarantine.get(record.id)).settled
+    await asyncio.sleep(0.002)  # times are kept to the millisecond
+    await quarantine.keep_event(event().to_wire(), NoRoute("still none"), started=False)
+    again = await quarantine.get(record.id)
+    assert (again.settled, again.reason[:10]) == (False, "still none")
+
+    await quarantine.note_replay(record, await intake.accept(read(record.delivery())))
+    assert not (await quarantine.get(record.id)).settled
+    assert len(starter.started) == 1
 
 
 async def test_a_replay_of_nothing_is_not_found(quarantine: Quarantine, settings: Settings) -> None:
@@ -200,6 +254,30 @@ async def test_an_event_whose_workflow_completed_is_replayed_under_a_key_of_its_
     [started] = starter.started.values()
     assert re.fullmatch(r"s3:docs/a@00AB~replay-[0-9a-f]{12}", started.key)
     assert started.to_wire() | {"tidegatekey": event().key} == event().to_wire()
+
+
+@pytest.mark.parametrize("documents", [("s3://elsewhere/",), None])
+async def test_a_record_that_is_announced_as_an_upload_is_not_kept_again(
+    quarantine: Quarantine, settings: Settings, documents: tuple[str, ...] | None
+) -> None:
+    """Else one record in a bucket that announces everything would make the next one, for ever;
+    `None` stands for that whole bucket."""
+    id = await keep(quarantine, b"not json")
+    uri = (await quarantine.get(id)).uri
+    announced = replace(event(), type=DOCUMENT_CREATED, data={"document": {"uri": uri}})
+    roots = documents or (uri.rpartition("/quarantine/")[0],)
+    starter = MemoryStarter()
+    intake = bootstrap.intake(replace(settings, documents=roots), starter=starter)
+    message = delivery("event", announced.to_wire())
+    [receipt] = await intake.accept(read(message))
+    assert (receipt.verdict, receipt.code) == ("quarantined", "DocumentRefused")
+    assert receipt.quarantine_uri == uri
+    assert "is a quarantine record (let the bucket announce only the prefix" in (
+        receipt.reason or ""
+    )
+    assert await quarantine.keep_event(announced.to_wire(), NoRoute("none")) == uri
+    assert await ids(quarantine) == [id]
+    assert starter.calls == []
 
 
 @pytest.mark.parametrize("wire", [{}, {"tidegatekey": ""}, {"a": "\ud800"}])

@@ -8,22 +8,22 @@ from pathlib import Path
 import pytest
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 from temporalio.workflow import NondeterminismError
 
 from core.adapters.temporal import data_converter
+from workers.root_orchestrator.activities import RootActivities
 from workers.root_orchestrator.workflows import RootOrchestratorWorkflow
+from workers.runtime import sandbox
 
 HISTORIES = Path(__file__).parents[1] / "histories"
 RECORDED = sorted(HISTORIES.glob("root-*.json"))
 
 
 def replayer() -> Replayer:
-    restrictions = SandboxRestrictions.default.with_passthrough_modules("core")
     return Replayer(
         workflows=[RootOrchestratorWorkflow],
         data_converter=data_converter(),
-        workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
+        workflow_runner=sandbox([RootActivities.validate_and_route]),
     )
 
 

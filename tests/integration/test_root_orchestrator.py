@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,12 @@ from uuid import uuid4
 
 import pytest
 from temporalio.api.enums.v1 import ParentClosePolicy
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
+from temporalio.client import (
+    Client,
+    WorkflowExecutionStatus,
+    WorkflowFailureError,
+    WorkflowHandle,
+)
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 
 from core import bootstrap
@@ -23,6 +29,8 @@ from tests.support.eventually import eventually
 from tests.support.orchestrator import House, has_failed_task, house, new_event
 from tests.support.quarantines import kept
 from tests.support.starters import MemoryStarter
+from workers import runtime
+from workers.root_orchestrator.run_worker import plan
 
 
 @pytest.fixture(scope="module")
@@ -261,6 +269,29 @@ async def test_what_is_no_event_fails_as_that_and_is_kept(shared: House, wire: A
     assert wire in [json.loads(record.body) for record in await kept(shared.settings)]
 
 
+async def test_what_a_worker_without_its_settings_cannot_decide_waits_for_one_that_can(
+    temporal_client: Client, tmp_path: Path
+) -> None:
+    """It is not the event's fault, and its listener has acknowledged it."""
+    data = {"document": {"uri": "s3://docs/a.json"}}
+    event = new_event("reject", type=DOCUMENT_CREATED, data=data)
+    async with house(temporal_client, tmp_path, documents=()) as found:
+        handle = await found.start(event.to_wire())
+        assert await eventually(lambda: last_failure(handle), "a try") == "SettingsError"
+    mended = plan(replace(found.settings, documents=("s3://docs/",)))
+    async with runtime.worker(temporal_client, replace(mended, task_queue=found.task_queue)):
+        with pytest.raises(WorkflowFailureError) as decided:
+            await handle.result()
+    assert getattr(decided.value.cause, "type", None) == "NoRoute"
+    assert len(await records(found, event.key)) == 1
+
+
+async def last_failure(handle: WorkflowHandle[Any, Any]) -> str | None:
+    """The type of what the workflow's pending activity failed with last."""
+    pending = (await handle.describe()).raw_description.pending_activities
+    return pending[0].last_failure.application_failure_info.type if pending else None
+
+
 async def test_while_nothing_can_be_kept_the_orchestrator_waits_visibly(
     temporal_client: Client, tmp_path: Path
 ) -> None:
@@ -269,12 +300,7 @@ async def test_while_nothing_can_be_kept_the_orchestrator_waits_visibly(
         blocked.write_text("a file where the folder should be")
         event = new_event("of-no-kind")
         handle = await found.start(event.to_wire())
-
-        async def last_failure() -> str | None:
-            pending = (await handle.describe()).raw_description.pending_activities
-            return pending[0].last_failure.application_failure_info.type if pending else None
-
-        assert await eventually(last_failure, "a failed attempt") == "StoreUnavailable"
+        assert await eventually(lambda: last_failure(handle), "a try") == "StoreUnavailable"
         blocked.unlink()
         with pytest.raises(WorkflowFailureError):
             await handle.result()

@@ -18,7 +18,7 @@ from core.settings import Settings
 from functions_aws.runtime import NotAccepted
 from functions_aws.s3_listener import handler
 from infra.local.processes import free_port
-from tests.support.lambda_runtime import invoke
+from tests.support.lambda_runtime import invoke, logged_receipts
 from tests.support.listeners import fresh_process
 from tests.support.payloads import (
     bridged_put,
@@ -325,14 +325,34 @@ async def test_metrics_count_what_became_of_the_events_and_how_old_they_were(
 
 
 async def test_each_event_is_logged_with_its_receipt(
-    function_settings: Settings, caplog: pytest.LogCaptureFixture
+    function_settings: Settings, caplog: pytest.LogCaptureFixture, capsys: Any
 ) -> None:
-    batch = sqs_batch(put("incidents/a", "00A1"), "garbage")
+    upload = put("incidents/a", "00A1")
+    batch = sqs_batch(upload, "garbage", upload)
     with fresh_process(function_settings, MemoryStarter()):
         await invoke(handler, batch)
-    receipts = [record.receipt for record in caplog.records if hasattr(record, "receipt")]
-    assert [receipt["verdict"] for receipt in receipts] == ["started", "quarantined"]
-    assert [receipt["message_id"] for receipt in receipts] == message_ids(batch)
+    first, second, third = message_ids(batch)
+    receipts = logged_receipts(capsys.readouterr().out)
+    assert {(receipt["message_id"], receipt["verdict"]) for receipt in receipts} == {
+        (first, "started"),
+        (second, "quarantined"),
+        (third, "duplicate"),
+    }
+    [warned] = [record.receipt for record in caplog.records if hasattr(record, "receipt")]
+    assert warned["message_id"] == second
+
+
+async def test_a_large_batch_is_logged_in_lines_that_cloudwatch_takes(
+    function_settings: Settings, capsys: Any
+) -> None:
+    batch = sqs_batch(*(put(f"incidents/{n}", "00A1") for n in range(120)))
+    with fresh_process(function_settings, MemoryStarter()):
+        await invoke(handler, batch)
+    output = capsys.readouterr().out
+    assert len(logged_receipts(output)) == 120
+    lines = [json.loads(line) for line in output.splitlines() if "Accepted" in line]
+    assert [sum(line["Accepted"]) for line in lines] == [50, 50, 20]
+    assert all(len(line["EventAge"]) <= 100 for line in lines)
 
 
 async def test_a_large_batch_is_accepted_whole(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from pathlib import Path
 from uuid import uuid4
 
@@ -182,6 +183,16 @@ async def test_a_server_that_does_not_answer_may_do_so_later(
     for _ in range(2):
         with pytest.raises(TemporalUnavailable, match=event.key):
             await starter.start(event)
+
+
+async def test_a_server_that_takes_connections_and_says_nothing_costs_no_more_than_the_time_allowed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{silent.getsockname()[1]}")
+        with pytest.raises(TemporalUnavailable, match=r"did not answer in 0\.3 s"):
+            async with asyncio.timeout(20):
+                await new_starter(timeout=0.3).start(new_event())
 
 
 async def test_without_an_address_nothing_is_guessed() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -29,3 +30,9 @@ class Context:
 async def invoke(handler: Handler, event: Any, *, seconds: float = 60) -> Any:
     """The handler's answer. In a thread, because a handler runs an event loop of its own."""
     return await asyncio.to_thread(handler, event, Context(seconds))
+
+
+def logged_receipts(output: str) -> list[dict[str, Any]]:
+    """The receipts in the lines that carry metrics."""
+    lines = [json.loads(line) for line in output.splitlines() if '"receipts"' in line]
+    return [receipt for line in lines for receipt in line["receipts"]]

@@ -98,7 +98,10 @@ def new_event(route: str, *, subject: str | None = None, **changes: Any) -> Even
 
 @asynccontextmanager
 async def house(
-    client: Client, folder: Path, *activities: Callable[..., Any]
+    client: Client,
+    folder: Path,
+    *activities: Callable[..., Any],
+    documents: tuple[str, ...] = ("s3://docs/",),
 ) -> AsyncIterator[House]:
     """Both workers at work, the orchestrator's on a task queue of its own; it also serves
     `activities`."""
@@ -106,7 +109,7 @@ async def house(
     task_queue, children = f"root-{uuid4().hex}", f"children-{uuid4().hex}"
     routes.write_text(json.dumps(_routes(children)))  # JSON is YAML
     settings = Settings(
-        routes=routes, documents=("s3://docs/",), quarantine=f"file://{folder}/quarantine/"
+        routes=routes, documents=documents, quarantine=f"file://{folder}/quarantine/"
     )
     root = plan(settings)
     root = replace(root, task_queue=task_queue, activities=[*root.activities, *activities])

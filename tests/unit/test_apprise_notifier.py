@@ -113,6 +113,15 @@ async def test_secrets_in_the_query_of_a_url_stay_secret(receiver: Receiver) -> 
     assert "hunter2" not in str(failed.value)
 
 
+async def test_secrets_in_the_path_of_a_url_stay_secret(receiver: Receiver) -> None:
+    receiver.status = 403
+    with pytest.raises(NotificationFailed) as failed:
+        await AppriseNotifier().notify(PAGE, [f"{receiver.url()}/T00/hunter2"])
+    assert len(receiver.got) == 1
+    assert "hunter2" not in str(failed.value)
+    assert f"json://127.0.0.1:{receiver.port} did not take it" in str(failed.value)
+
+
 @pytest.mark.parametrize("url", ["nosuch://token-of-mine", "token-of-mine", "json://", ""])
 async def test_a_target_that_is_no_url_fails_without_being_told(
     url: str, logged: io.StringIO

@@ -137,7 +137,7 @@ async def test_what_may_work_later_is_given_back_and_hurts_no_neighbour(settings
     receipts = await accept(settings, upload("a"), upload("bad"), upload("b"), starter=starter)
     assert [receipt.verdict for receipt in receipts] == ["started", "retry", "started"]
     assert receipts[1].code == "TemporalUnavailable"
-    assert (receipts[1].reason or "").startswith("away (run `tidegate doctor`")
+    assert (receipts[1].reason or "").startswith("away (`tidegate doctor`")
     assert not receipts[1].settled
     assert await kept(settings) == []
 

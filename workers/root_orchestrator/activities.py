@@ -28,14 +28,9 @@ class RootActivities:
         self._quarantine = quarantine
 
     @activity.defn
-    async def validate(self, wire: Any) -> None:
-        """Fails, not to be retried, as `InvalidEvent` or `DocumentRefused`."""
-        with typed_failures():
-            self._validation.read(wire)
-
-    @activity.defn
-    async def route(self, wire: Any) -> Child:
-        """Fails, not to be retried, as `NoRoute` or `InvalidChildId`."""
+    async def validate_and_route(self, wire: Any) -> Child:
+        """The child for the event. Fails, not to be retried, as `InvalidEvent`, `DocumentRefused`,
+        `NoRoute` or `InvalidChildId`."""
         with typed_failures():
             return self._router.child(self._validation.read(wire))
 

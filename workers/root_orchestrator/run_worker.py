@@ -3,6 +3,7 @@ workers.runtime."""
 
 from __future__ import annotations
 
+import logging
 import sys
 
 from core import bootstrap
@@ -12,9 +13,13 @@ from workers import runtime
 from workers.root_orchestrator.activities import RootActivities
 from workers.root_orchestrator.workflows import RootOrchestratorWorkflow
 
+log = logging.getLogger("tidegate.worker")
+
 
 def plan(settings: Settings) -> runtime.Plan:
     """Raises `SettingsError` or `ConfigFileError`."""
+    if not settings.documents:
+        log.warning("TIDEGATE_DOCUMENTS is not set: events about documents will wait until it is")
     activities = RootActivities(
         validation=bootstrap.validation(settings),
         router=bootstrap.router(settings),
@@ -23,7 +28,7 @@ def plan(settings: Settings) -> runtime.Plan:
     return runtime.Plan(
         task_queue=ROOT_TASK_QUEUE,
         workflows=[RootOrchestratorWorkflow],
-        activities=[activities.validate, activities.route, activities.quarantine],
+        activities=[activities.validate_and_route, activities.quarantine],
     )
 
 

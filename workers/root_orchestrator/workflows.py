@@ -16,6 +16,7 @@ from temporalio.exceptions import (
     ApplicationError,
     FailureError,
     WorkflowAlreadyStartedError,
+    is_cancelled_exception,
 )
 from temporalio.workflow import ParentClosePolicy
 
@@ -24,10 +25,9 @@ from core.domain.routing import Child, WhenRunning
 from core.errors import ChildAlreadyRunning
 from workers.root_orchestrator.activities import RootActivities
 
-_DECISION: Any = {
-    "start_to_close_timeout": timedelta(seconds=10),
-    "retry_policy": RetryPolicy(maximum_attempts=3),
-}
+_DECISION_TIME = timedelta(seconds=10)
+_KEEPING_TIME = timedelta(seconds=20)
+"""For one try to write a quarantine record; a worker that dies in it is waited for no longer."""
 _ROUNDS = 10
 """How often a child may close between two looks at it before the orchestrator gives up."""
 
@@ -40,14 +40,9 @@ class RootOrchestratorWorkflow:
     @workflow.run
     async def run(self, wire: Any) -> dict[str, Any]:
         try:
-            await workflow.execute_local_activity_method(RootActivities.validate, wire, **_DECISION)
-            child = await workflow.execute_local_activity_method(
-                RootActivities.route, wire, **_DECISION
-            )
-        except (ActivityError, ApplicationError) as error:
-            # A local activity's error comes as it is, a remote one's wrapped in an ActivityError.
-            cause = error.cause if isinstance(error, ActivityError) else error
-            if isinstance(cause, ApplicationError) and cause.non_retryable:
+            child = await _decide(wire)
+        except FailureError as error:
+            if cause := _permanent(error):
                 await self._give_up(wire, cause.type or "", cause.message)
             raise
         action, id, run_id = await self._hand_over(wire, child)
@@ -85,9 +80,43 @@ class RootOrchestratorWorkflow:
         uri = await workflow.execute_activity_method(
             RootActivities.quarantine,
             args=[wire, code, reason],
-            start_to_close_timeout=timedelta(seconds=60),
+            start_to_close_timeout=_KEEPING_TIME,
         )
+        workflow.logger.warning("given up (%s): %s; kept as %s", code, reason, uri)
         raise ApplicationError(f"{reason}; kept as {uri}", type=code, non_retryable=True)
+
+
+async def _decide(wire: Any) -> Child:
+    """The child for the event, in this very workflow task. What cannot be decided at once, as when
+    this worker lacks a setting, is retried as an activity that operators can see, until it can:
+    the event is acknowledged, so that nothing but this workflow holds it.
+
+    Raises `FailureError` for what never will be decided.
+    """
+    decide = RootActivities.validate_and_route
+    try:
+        return await workflow.execute_local_activity_method(
+            decide,
+            wire,
+            start_to_close_timeout=_DECISION_TIME,
+            retry_policy=RetryPolicy(maximum_attempts=3),
+        )
+    except FailureError as error:
+        if _permanent(error) or is_cancelled_exception(error):
+            raise
+        workflow.logger.warning("not decided at once, retrying: %s", error)
+    return await workflow.execute_activity_method(
+        decide,
+        wire,
+        start_to_close_timeout=_DECISION_TIME,
+        retry_policy=RetryPolicy(maximum_interval=timedelta(seconds=60)),
+    )
+
+
+def _permanent(error: FailureError) -> ApplicationError | None:
+    """The failure of an activity that is not to be retried; a local one's comes unwrapped."""
+    cause = error.cause if isinstance(error, ActivityError) else error
+    return cause if isinstance(cause, ApplicationError) and cause.non_retryable else None
 
 
 async def _start(wire: dict[str, Any], child: Child, id: str) -> str | None:

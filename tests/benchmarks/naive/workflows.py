@@ -16,10 +16,14 @@ from typing import Any, Final
 from temporalio import workflow
 
 from core.domain.routing import Child
-from workers.root_orchestrator.activities import RootActivities
+from tests.benchmarks.naive.activities import NaiveActivities
 
 TASK_QUEUE: Final = "naive-root"
-_ACTIVITY: Final[Any] = {"start_to_close_timeout": timedelta(seconds=10)}
+ACTIVITY_TASK_QUEUE: Final = "naive-activities"
+_ACTIVITY: Final[Any] = {
+    "task_queue": ACTIVITY_TASK_QUEUE,
+    "start_to_close_timeout": timedelta(seconds=10),
+}
 
 
 @workflow.defn
@@ -37,9 +41,9 @@ class NaiveRoot:
     async def run(self) -> Any:
         await workflow.wait_condition(lambda: self._wire is not None)
         wire = self._wire
-        await workflow.execute_activity_method(RootActivities.validate, wire, **_ACTIVITY)
+        await workflow.execute_activity_method(NaiveActivities.validate, wire, **_ACTIVITY)
         child: Child = await workflow.execute_activity_method(
-            RootActivities.route, wire, **_ACTIVITY
+            NaiveActivities.route, wire, **_ACTIVITY
         )
         return await workflow.execute_child_workflow(
             child.workflow, wire, id=child.id, task_queue=child.task_queue

@@ -1,0 +1,29 @@
+"""The naive root's activities: the same services as ours, one activity for each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from temporalio import activity
+
+from core.domain.routing import Child, WorkflowRouter
+from core.domain.validation import EventValidationService
+from workers.errors import typed_failures
+
+
+class NaiveActivities:
+    """Bound to the services of one worker process."""
+
+    def __init__(self, validation: EventValidationService, router: WorkflowRouter) -> None:
+        self._validation = validation
+        self._router = router
+
+    @activity.defn
+    async def validate(self, wire: Any) -> None:
+        with typed_failures():
+            self._validation.read(wire)
+
+    @activity.defn
+    async def route(self, wire: Any) -> Child:
+        with typed_failures():
+            return self._router.child(self._validation.read(wire))

@@ -1,0 +1,27 @@
+"""The naive root's activities: `python -m tests.benchmarks.naive.run_activity_worker`.
+
+A process of its own, so that the activities are remote: the server hands each of them over.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from core import bootstrap
+from core.settings import Settings
+from tests.benchmarks.naive.activities import NaiveActivities
+from tests.benchmarks.naive.workflows import ACTIVITY_TASK_QUEUE
+from workers import runtime
+
+
+def plan(settings: Settings) -> runtime.Plan:
+    activities = NaiveActivities(bootstrap.validation(settings), bootstrap.router(settings))
+    return runtime.Plan(
+        task_queue=ACTIVITY_TASK_QUEUE,
+        workflows=[],
+        activities=[activities.validate, activities.route],
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(runtime.run(plan))
