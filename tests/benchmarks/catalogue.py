@@ -22,6 +22,7 @@ BENCHMARKS: Final = {
     "start-up": "tests.benchmarks.start_up:measure",
     "rpcs": "tests.benchmarks.rpcs:measure",
     "end-to-end": "tests.benchmarks.end_to_end:measure",
+    "incidents": "tests.benchmarks.incidents:measure",
 }
 
 
