@@ -129,13 +129,24 @@ def payloads(history: Path) -> Iterator[Any]:
     return walk(json.loads(history.read_text(encoding="utf-8")))
 
 
+def policies(history: Path) -> list[Any]:
+    """Every policy in a recorded history: by itself in the first form, with its limits since."""
+    found = [payload for payload in payloads(history) if isinstance(payload, dict)]
+    whole = [payload for payload in found if "ack_timeout" in payload]
+    return whole + [payload["policy"] for payload in found if payload.get("policy")]
+
+
+def test_recorded_histories_hold_policies_of_both_forms() -> None:
+    recorded = [policy for history in HISTORIES for policy in policies(history)]
+    assert any("ack_timeout" in policy for policy in recorded)
+    assert any("levels" in policy for policy in recorded)
+
+
 @pytest.mark.parametrize("history", HISTORIES, ids=lambda path: path.stem)
 def test_what_recorded_histories_hold_can_be_read(history: Path) -> None:
-    found = [payload for payload in payloads(history) if isinstance(payload, dict)]
-    policies = [p for p in found if "ack_timeout" in p or "levels" in p]
-    assert policies
-    for policy in policies:
+    for policy in policies(history):
         assert len(Policy.model_validate(policy).levels) >= 1
-    for ending in (p for p in found if {"incident", "timeline"} <= p.keys()):
+    found = [payload for payload in payloads(history) if isinstance(payload, dict)]
+    for ending in (p for p in found if p.get("incident") and "timeline" in p):
         assert Incident.model_validate(ending["incident"]).id
         assert TIMELINE.validate_python(ending["timeline"])
