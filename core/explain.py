@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -95,8 +94,3 @@ def _explain(arrival: Arrival, settings: Settings, router: WorkflowRouter) -> Ex
     except TidegateError as error:
         return Explanation(format=format, event=item, child=None, error=error, note=note)
     return Explanation(format=format, event=item, child=child, error=None, note=note)
-
-
-def pretty(event: Event) -> str:
-    """The event's wire form, for people."""
-    return json.dumps(event.to_wire(), indent=2, ensure_ascii=False)

@@ -1,0 +1,39 @@
+"""What a listener loads at a cold start, and what it sends without it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from temporalio.converter import DataConverter
+
+from core.adapters.temporal import data_converter
+from tests.support.payloads import recorded
+
+LOADED = "import gc, json, sys, {module}; print(json.dumps([gc.isenabled(), sorted(sys.modules)]))"
+
+
+@pytest.mark.parametrize("listener", ["s3_listener", "message_listener"])
+def test_a_listener_loads_neither_pydantic_nor_boto3_nor_workers(listener: str) -> None:
+    code = LOADED.format(module=f"functions_aws.{listener}")
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    collects, modules = json.loads(done.stdout)
+    loaded = {name.partition(".")[0] for name in modules}
+    assert loaded & {"pydantic", "boto3", "workers", "infra", "apprise", "typer"} == set()
+    assert "temporalio.client" in modules
+    assert collects
+
+
+async def test_starters_and_workers_read_what_the_other_writes() -> None:
+    wire = json.loads(recorded("cloudevent")) | {
+        "data": {"text": "Übergröße 🌊", "numbers": [1, 0.5]}
+    }
+    starter, worker = DataConverter.default, data_converter()
+    for writer, reader in ((starter, worker), (worker, starter)):
+        payloads = await writer.encode([wire])
+        assert payloads[0].metadata["encoding"] == b"json/plain"
+        assert await reader.decode(payloads) == [wire]
