@@ -9,7 +9,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from core.formats.delivery import Delivery
+from core.formats.delivery import OWN_PREFIX, Delivery
 
 
 def is_batch(event: object) -> bool:
@@ -59,7 +59,9 @@ def _sender_headers(attributes: object) -> dict[str, str]:
     return {
         name.lower(): value["stringValue"]
         for name, value in attributes.items()
-        if isinstance(value, dict) and isinstance(value.get("stringValue"), str)
+        if not name.lower().startswith(OWN_PREFIX)
+        and isinstance(value, dict)
+        and isinstance(value.get("stringValue"), str)
     }
 
 

@@ -14,13 +14,10 @@ from typing import Any, Final
 
 from pydantic import AwareDatetime, Field
 
-from core.domain.event import Event, parse_time
+from core.domain.event import ALERT, Event, parse_time
 from core.domain.incident.record import Record
 from core.domain.incident.text import one_line, shortened
 from core.errors import InvalidEvent
-
-ALERT: Final = "tidegate.alert"
-"""The type of events that carry an alert."""
 
 VERSION: Final = 1
 _LABELS, _LABEL_CHARS, _VALUE_CHARS = 50, 63, 1000

@@ -20,6 +20,8 @@ DOCUMENT_CREATED: Final = "tidegate.document.created"
 DOCUMENT_REMOVED: Final = "tidegate.document.removed"
 DOCUMENT_CHANGED: Final = "tidegate.document.changed"
 MESSAGE: Final = "tidegate.message"
+ALERT: Final = "tidegate.alert"
+"""The type of events that carry an alert (see `core.domain.alert`)."""
 DOCUMENT_TYPES: Final = (DOCUMENT_CREATED, DOCUMENT_REMOVED, DOCUMENT_CHANGED)
 """Types of events about a document, from whichever store; they carry `data.document`."""
 
@@ -180,6 +182,17 @@ def parse_time(text: str) -> datetime:
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone")
     return moment
+
+
+def readable_time(value: object) -> str | None:
+    """The value if it is RFC 3339 text, else None: for times that an event can do without."""
+    if not isinstance(value, str):
+        return None
+    try:
+        parse_time(value)
+    except ValueError:
+        return None
+    return value
 
 
 def encode(wire: object) -> bytes:

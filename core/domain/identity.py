@@ -62,6 +62,11 @@ def message_key(queue: str, message_id: str) -> str:
     return f"{queue}/{message_id}"
 
 
+def alert_key(source: str, alert: str, change: str) -> str:
+    """`source/alert@change`: `alertmanager:webhook:prod/5f2e@2026-11-23T02:00:00Z:firing`."""
+    return f"{source}/{alert.replace('%', '%25').replace('@', '%40')}@{change}"
+
+
 def fresh_key(source: str, unique: str) -> str:
     """The key of an event that cannot be recognised again; `unique` comes from the caller."""
     return f"fresh:{source}#{unique}"

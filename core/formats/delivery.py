@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any, Final, NoReturn
 
-from core.domain.event import Event, encode
+from core.domain.event import ALERT, Event, encode
 from core.errors import InvalidEvent
 
 FORMATS: Final = {
@@ -42,6 +42,20 @@ class Delivery:
     unique: str
 
 
+OWN_PREFIX: Final = "tidegate-"
+"""Headers that begin so are ours alone: listeners drop what a sender sends under such a name."""
+HOOK_HEADER: Final = "tidegate-hook"
+"""The name of the webhook that a delivery came by."""
+ATTRIBUTE_PREFIX: Final = "tidegate-attribute-"
+"""What a way in says of all its events, e.g. `tidegate-attribute-team: payments`."""
+
+
+def source_of(delivery: Delivery) -> str:
+    """Where a delivery came by: `webhook:NAME`, the queue's address, or just `message`."""
+    hook = delivery.headers.get(HOOK_HEADER)
+    return f"webhook:{hook}" if hook else delivery.headers.get("queue") or "message"
+
+
 @dataclass(frozen=True, slots=True)
 class Malformed:
     """A part of a delivery that is no event, and why."""
@@ -66,7 +80,22 @@ def read(delivery: Delivery) -> list[Arrival]:
         items = parse(delivery)
     except InvalidEvent as error:
         items = [Malformed(error)]
+    if given := _attributes(delivery):
+        items = [_with(item, given) if isinstance(item, Event) else item for item in items]
     return [Arrival(item, delivery, position) for position, item in enumerate(items)]
+
+
+def _attributes(delivery: Delivery) -> dict[str, str]:
+    prefix = ATTRIBUTE_PREFIX
+    return {n.removeprefix(prefix): v for n, v in delivery.headers.items() if n.startswith(prefix)}
+
+
+def _with(event: Event, given: Mapping[str, str]) -> Event:
+    """The event with what its way in says of it; an alert's own word on its service goes first."""
+    data = event.data
+    if event.type == ALERT and isinstance(data, dict) and "service" in given:
+        data = {"service": given["service"], **data}
+    return replace(event, extensions={**event.extensions, **given}, data=data)
 
 
 def load_json(body: bytes) -> Any:

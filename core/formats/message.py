@@ -12,7 +12,7 @@ from core.domain.event import MESSAGE, Event
 from core.domain.identity import fresh_key, message_key
 from core.errors import InvalidEvent
 from core.formats import cloudevents
-from core.formats.delivery import Delivery, Malformed, load_json
+from core.formats.delivery import Delivery, Malformed, load_json, source_of
 
 _BATCH = "application/cloudevents-batch+json"
 
@@ -44,7 +44,7 @@ def _one_of_batch(item: object) -> Event | Malformed:
 
 
 def _plain(data: Any, delivery: Delivery) -> Event:
-    source = delivery.headers.get("queue") or "message"
+    source = source_of(delivery)
     message_id = delivery.headers.get("message-id")
     return Event(
         id=message_id or delivery.unique,

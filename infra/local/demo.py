@@ -25,7 +25,8 @@ from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.service import RPCError
 
 from core.contracts import QUERY_INCIDENT, UPDATE_ACKNOWLEDGE, UPDATE_CLOSE, UPDATE_COMMENT
-from core.domain.alert import ALERT, AlertStatus
+from core.domain.alert import AlertStatus
+from core.domain.event import ALERT
 from core.domain.incident.model import CloseReason
 from core.errors import TidegateError
 from infra.local.aws import BUCKET, INCIDENTS, MESSAGES_QUEUE, REPORTS

@@ -21,8 +21,7 @@ from temporalio.client import Client
 
 from core.adapters.temporal import data_converter
 from core.contracts import INCIDENT_TASK_QUEUE, INCIDENT_WORKFLOW, SIGNAL_EVENT
-from core.domain.alert import ALERT
-from core.domain.event import MESSAGE, Event
+from core.domain.event import ALERT, MESSAGE, Event
 from core.domain.incident.model import folder_name
 from infra.local.processes import ROOT, Processes, free_port, python, wait_until
 from infra.local.temporal import start_temporal

@@ -22,8 +22,7 @@ from core.adapters.file_document_store import FileDocumentStore
 from core.adapters.temporal import data_converter
 from core.channels import channels
 from core.contracts import INCIDENT_WORKFLOW, QUERY_TIMELINE
-from core.domain.alert import ALERT
-from core.domain.event import DOCUMENT_CREATED, DocumentRef, Event
+from core.domain.event import ALERT, DOCUMENT_CREATED, DocumentRef, Event
 from core.domain.incident.policies import Policies
 from core.errors import NotificationFailed, StoreUnavailable
 from core.ports.notifier import Notification, NotificationKind, Target

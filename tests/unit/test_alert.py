@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain.alert import ALERT, AlertStatus, read_alert
-from core.domain.event import Event
+from core.domain.alert import AlertStatus, read_alert
+from core.domain.event import ALERT, Event
 from core.errors import InvalidEvent
 
 WHOLE = {

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from core import bootstrap
-from core.domain.alert import ALERT
-from core.domain.event import DOCUMENT_CREATED, Event
+from core.domain.event import ALERT, DOCUMENT_CREATED, Event
 from core.domain.identity import workflow_id
 from core.domain.routing import (
     Child,

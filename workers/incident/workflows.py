@@ -22,8 +22,8 @@ from temporalio.exceptions import ActivityError, FailureError, is_cancelled_exce
 
 with workflow.unsafe.imports_passed_through():
     from core.contracts import INCIDENT_WORKFLOW, QUERY_INCIDENT, QUERY_TIMELINE, SIGNAL_EVENT
-    from core.domain.alert import ALERT, AlertStatus, read_alert
-    from core.domain.event import Event
+    from core.domain.alert import AlertStatus, read_alert
+    from core.domain.event import ALERT, Event
     from core.domain.incident.commands import (
         Acknowledge,
         AnyCommand,

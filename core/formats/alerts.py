@@ -1,0 +1,108 @@
+"""Alerts of every source as events of one shape: what the formats of monitoring systems share.
+
+`core.domain.alert` reads them and is the forgiving side; here the sender's own words are put in
+their places, untranslated, with the original beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal
+
+from core.domain.event import ALERT, Event, readable_time
+from core.domain.identity import alert_key, fresh_key
+from core.errors import InvalidEvent
+from core.formats.delivery import Delivery, source_of
+
+Status = Literal["firing", "resolved"]
+PERIOD_HEADER: Final = "tidegate-period"
+"""The period of time in which a delivery came. What a source repeats while nothing has changed is
+the same event within one period, and a new one in the next: repeats are not lost, nor are they
+workflows by the thousand."""
+
+
+def alert(
+    delivery: Delivery,
+    position: int,
+    *,
+    kind: str,
+    key: object,
+    status: Status,
+    change: str | None,
+    time: object = None,
+    original: Mapping[str, Any],
+    scope: str | None = None,
+    **said: Any,
+) -> Event:
+    """One alert as an event.
+
+    `kind` names the monitoring system (a name in `core.domain.incident.severity.WORDS` where its
+    severities have words of their own), `key` is its own name for the alert, the same from firing
+    to resolved. `change` tells this change of the alert from all others; None where nothing does,
+    and then the event is fresh. `scope` tells apart systems whose keys could be equal (by default
+    the hook); "" is for keys that are unique in the world. `position` is the alert's in the
+    delivery. `said` are the other fields of `core.domain.alert.Alert`, in the sender's own words;
+    what is None is left out. `original` is kept whole.
+
+    Raises `InvalidEvent` for an alert without a key.
+    """
+    if not isinstance(key, str | int) or isinstance(key, bool) or not str(key).strip():
+        raise InvalidEvent(
+            f"the {kind} alert has no key, so nobody can say which alert it is",
+            fix="let the sender send what stays the same from firing to resolved",
+        )
+    source = source_of(delivery) if scope is None else scope
+    name = f"{kind}:{source}" if source else kind
+    unique = f"{delivery.unique}.{position}"
+    fields = {"source": kind, "key": str(key), "status": status, **said}
+    return Event(
+        id=f"{key}@{change or unique}",
+        source=source_of(delivery),
+        type=ALERT,
+        subject=str(key),
+        time=readable_time(time),
+        datacontenttype="application/json",
+        data={
+            **{field: value for field, value in fields.items() if value is not None},
+            "original": dict(original),
+        },
+        key=alert_key(name, str(key), change) if change else fresh_key(name, unique),
+        fresh=change is None,
+    )
+
+
+def repeated(delivery: Delivery, *parts: object) -> str | None:
+    """A `change` for sources that tell of an alert again and again while it lasts: what is known of
+    the change, with the period of the delivery. None when one of the parts is missing."""
+    if not all(parts):
+        return None
+    period = delivery.headers.get(PERIOD_HEADER)
+    return ":".join(str(part) for part in (*parts, *([period] if period else [])))
+
+
+def changed(*parts: object) -> str | None:
+    """A `change` for sources that tell of each change once. None when a part is missing."""
+    return ":".join(map(str, parts)) if all(parts) else None
+
+
+def text(value: Mapping[str, Any] | object, *path: str | int) -> str | None:
+    """The text (or number, as text) at a path into JSON, or None for nothing or for anything else.
+
+    For what an alert can do without: `core.domain.alert` remarks on what it misses.
+    """
+    found = at(value, *path)
+    if isinstance(found, str | int | float) and not isinstance(found, bool):
+        return str(found) or None
+    return None
+
+
+def at(value: object, *path: str | int) -> Any:
+    """What is at a path into JSON, or None where the path does not lead."""
+    for part in path:
+        if isinstance(value, Mapping) and isinstance(part, str):
+            value = value.get(part)
+        elif isinstance(value, Sequence) and not isinstance(value, str) and isinstance(part, int):
+            value = value[part] if -len(value) <= part < len(value) else None
+        else:
+            return None
+    return value

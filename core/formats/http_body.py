@@ -1,0 +1,60 @@
+"""The JSON in a body that came by HTTP, as senders really send it.
+
+A few wrap it in a form (`payload={...}`, when they are so configured). JSON is UTF-8 by its own
+standard, so what a `charset` says is not asked. What is JSON within a JSON string was encoded twice
+by somebody, and is refused rather than guessed at.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from core.errors import InvalidEvent
+from core.formats.delivery import Delivery, load_json
+
+FORM: Final = "application/x-www-form-urlencoded"
+
+
+def media_type(delivery: Delivery) -> str:
+    """The content type without its parameters, in lower case; empty where none was sent."""
+    return delivery.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def load(delivery: Delivery, *, form_field: str | None = None) -> Any:
+    """The body as JSON; with `form_field`, that field of a form as JSON. Raises `InvalidEvent`."""
+    body = delivery.body
+    if media_type(delivery) == FORM:
+        if form_field is None:
+            raise InvalidEvent("the body is a form, and this sender's events are not sent as forms")
+        body = _field(body, form_field)
+    value = load_json(body)
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+        raise InvalidEvent("the body is JSON within a JSON string: it was encoded twice")
+    return value
+
+
+def load_object(delivery: Delivery, *, form_field: str | None = None) -> dict[str, Any]:
+    """As `load`, for a sender whose body is always an object. Raises `InvalidEvent`."""
+    value = load(delivery, form_field=form_field)
+    if not isinstance(value, dict):
+        raise InvalidEvent(f"the body is {_name(value)}, not a JSON object")
+    return value
+
+
+def _field(body: bytes, name: str) -> bytes:
+    try:
+        fields = parse_qsl(
+            body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=100
+        )
+    except ValueError as error:  # not ASCII, not UTF-8 when unquoted, or too many fields
+        raise InvalidEvent(f"the body is not a form: {error}") from error
+    found = [value for field, value in fields if field == name]
+    if len(found) != 1:
+        raise InvalidEvent(f"the form has {len(found)} fields named {name!r}, not one")
+    return found[0].encode()
+
+
+def _name(value: object) -> str:
+    names = {list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a number")

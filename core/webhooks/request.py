@@ -1,0 +1,50 @@
+"""What a webhook's pipeline takes and gives, whichever platform's HTTP it comes by."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One HTTP request: `path` decoded, `headers` by lower-case name (a repeated header is joined
+    by commas), `query` by name (the last value counts), and the `body` exactly as it was sent."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """What the sender is answered."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+def answer(status: HTTPStatus, value: Any, **headers: str) -> Response:
+    """A response with a JSON body. Header names are given with underscores."""
+    return _json(status, "application/json", value, headers)
+
+
+def problem(status: HTTPStatus, detail: str, *, code: str, **more: Any) -> Response:
+    """Problem details as JSON; `code` is stable, `detail` is for people. Source: RFC 9457."""
+    retry = {"retry_after": str(more.pop("retry_after"))} if "retry_after" in more else {}
+    value = {"title": status.phrase, "status": status.value, "detail": detail, "code": code, **more}
+    return _json(status, "application/problem+json", value, retry)
+
+
+def _json(
+    status: HTTPStatus, content_type: str, value: Any, headers: Mapping[str, str]
+) -> Response:
+    named = {name.replace("_", "-"): text for name, text in headers.items()}
+    body = json.dumps(value, ensure_ascii=False).encode(errors="replace")
+    return Response(status=status, headers={"content-type": content_type, **named}, body=body)
