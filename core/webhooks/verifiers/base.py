@@ -61,7 +61,7 @@ class Verifier(BaseModel, ABC):
     async def verify(self, request: Request, secrets: Sequence[str], now: datetime) -> None:
         """Return if the request is the sender's; else raise `NotVerified`.
 
-        `secrets` are the live ones, one for each of `references` and in their order. Raises
+        `secrets` are the live ones, as many of `references` as can be had. Raises
         `SettingsError` if one of them cannot be a secret of this scheme (an empty one never
         verifies anything), and `TransientError` if it cannot be told just now.
         """
@@ -102,7 +102,7 @@ class SharedSecret(Verifier):
 
     def _keys(self, secrets: Sequence[str]) -> list[bytes]:
         keys = []
-        for reference, secret in zip(self.secrets, secrets, strict=True):
+        for secret in secrets:
             try:
                 if not secret.strip():
                     raise ValueError("is empty")
@@ -111,7 +111,8 @@ class SharedSecret(Verifier):
                 why = "is not UTF-8" if isinstance(error, UnicodeError) else str(error)
                 # Not chained: the first error may quote the secret.
                 raise SettingsError(
-                    f"the secret at {reference} {why}", fix="put the sender's own secret there"
+                    f"a secret among {', '.join(self.secrets)} {why}",
+                    fix="put the sender's own secret there",
                 ) from None
         return keys
 
