@@ -84,7 +84,7 @@ class Secrets:
         return [known.value for known in held]
 
     async def fresher(
-        self, references: Sequence[str], tried: Sequence[str] = ()
+        self, references: Sequence[str], tried: Sequence[str]
     ) -> list[str] | None:
         """The values after those that were `tried` in vain, or None when there are no others.
 

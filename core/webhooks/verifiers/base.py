@@ -10,14 +10,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final, Literal, Protocol, runtime_checkable
+from typing import Annotated, Final, Literal, Protocol, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from core.domain.secret_reference import check_reference
 from core.errors import SettingsError
 from core.webhooks.request import Request
 
-SecretReference = str
+SecretReference = Annotated[
+    str,
+    AfterValidator(check_reference),
+    Field(examples=["env:GITHUB_SECRET", "aws:prod/github#secret", "azure:vault/github"]),
+]
 """Where a secret is, e.g. `env:GITHUB_SECRET`; never the secret itself."""
 
 Reason = Literal["missing", "malformed", "mismatch", "stale", "future", "untrusted"]
