@@ -94,7 +94,9 @@ def test_fields_that_the_user_added_are_kept() -> None:
 
 def test_tags_may_be_a_list_as_well() -> None:
     body = {**TRIGGERED, "tags": ["service:ledger", "monitor", 7, ":x", ""]}
-    assert alert(sent("datadog", body)).labels == {"service": "ledger", "monitor": ""}
+    read = alert(sent("datadog", body))
+    assert read.labels == {"service": "ledger", "monitor": ""}
+    assert read.remarks == ()
 
 
 def test_a_hundred_thousand_tags_of_one_name_are_read_in_one_go() -> None:

@@ -140,6 +140,10 @@ def test_a_trigger_without_a_key_gets_one_and_is_answered_with_it() -> None:
     assert event(sent("pagerduty", ANONYMOUS, unique="77aa")).key != found.key
 
 
+def test_a_trigger_without_a_key_is_fresh_whatever_its_time() -> None:
+    assert event(sent("pagerduty", without(TRIGGER, "dedup_key"))).fresh
+
+
 def test_a_trigger_without_a_key_is_recognised_by_the_delivery_s_own_id() -> None:
     first = event(with_id(sent("pagerduty", ANONYMOUS, unique="1"), "d-1"))
     again = event(with_id(sent("pagerduty", ANONYMOUS, unique="2"), "d-1"))

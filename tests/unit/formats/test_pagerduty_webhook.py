@@ -113,6 +113,17 @@ def test_our_own_pages_do_not_come_back_as_alerts() -> None:
     assert items(sent(NAME, body_of(NAME, "our-own-page"))) == []
 
 
+def test_our_own_pages_are_known_by_their_client_where_the_key_is_too_long_to_be_whole() -> None:
+    body = changed(
+        payload(NAME, "our-own-page"),
+        "event",
+        "data",
+        "incident_key",
+        to="k" * 214 + "~" + "0" * 40,
+    )
+    assert items(sent(NAME, body)) == []
+
+
 @pytest.mark.parametrize("client", [None, {"name": "PagerDuty"}])
 def test_our_own_pages_are_known_by_their_key_alone(client: Any) -> None:
     id = incident_id("incident:datadog:9b", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
