@@ -60,7 +60,7 @@ dev: setup ## Run the whole house on this machine until Ctrl-C
 test: setup ## Run the tests
 	@exec $(BIN)/python -m pytest $(ARGS)
 
-check: setup ## Run every gate: format, lint, types, layers, routes, policies
+check: setup ## Run every gate: format, lint, types, layers, routes, policies, webhooks
 	@failed=; \
 	gate() { \
 		name=$$1; shift; printf '\n== %s\n' "$$name"; \
@@ -72,6 +72,7 @@ check: setup ## Run every gate: format, lint, types, layers, routes, policies
 	gate layers $(BIN)/lint-imports --no-cache --no-logo; \
 	gate routes $(BIN)/tidegate routes check; \
 	gate policies $(BIN)/tidegate policies check; \
+	gate webhooks $(BIN)/tidegate webhooks check infra/local/webhooks.yaml; \
 	if [ -n "$$failed" ]; then printf '\nFailed: %s\n' "$${failed#, }" >&2; exit 1; fi; \
 	printf '\nEvery gate passed.\n'
 

@@ -3,7 +3,7 @@ text by whichever path it came."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC
 
 from core.domain.event import parse_time
 
@@ -13,20 +13,7 @@ def utc(value: object) -> str | None:
     if not isinstance(value, str):
         return None
     try:
-        return _spelled(parse_time(value))
+        moment = parse_time(value).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-
-
-def from_unix(seconds: object) -> str | None:
-    """The moment so many seconds after 1970, or None for what is no such number."""
-    if not isinstance(seconds, int | float) or isinstance(seconds, bool):
-        return None
-    try:
-        return _spelled(datetime.fromtimestamp(seconds, UTC))
-    except (ValueError, OverflowError, OSError):
-        return None
-
-
-def _spelled(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -108,9 +108,10 @@ class Webhooks:
         found = understand(request, name, endpoint, self._clock())
         if isinstance(found, Response):
             return Outcome(response=found, hook=name)
-        receipts = await self._intake.accept(found, time_left=_left(deadline), report=report)
-        more = how.reply(found[0].delivery) if found else {}
-        return _answered(name, receipts, how, more)
+        receipts = await self._intake.accept(
+            found.arrivals, time_left=_left(deadline), report=report
+        )
+        return _answered(name, receipts, how, how.reply(found.delivery))
 
     async def _verify(
         self, request: Request, name: str, endpoint: Endpoint, deadline: float
