@@ -1,6 +1,6 @@
 """What is told of each event: a receipt in the log, and metrics under the same names as on AWS.
 
-Log records of the logger `tidegate` carry their receipt in the attribute `receipt`. Metrics go to
+Log records of this package's logger carry their receipt in the attribute `receipt`. Metrics go to
 Azure Monitor where APPLICATIONINSIGHTS_CONNECTION_STRING is set, and the receipts with them as
 structured records; where it is not, no telemetry library is loaded.
 """
@@ -18,7 +18,7 @@ from core.domain.event import parse_time
 from core.formats.delivery import Arrival, Delivery
 from core.receipts import Receipt, Verdict
 
-logger = logging.getLogger("tidegate")
+logger = logging.getLogger("functions_azure")
 
 VERDICTS: Final = {
     Verdict.STARTED: "Accepted",

@@ -38,13 +38,13 @@ ENVIRONMENT = {
 
 SENT = datetime(2026, 3, 4, 9, 17, 41, 250_000, tzinfo=UTC)
 
-Function = Callable[[Any], Awaitable[Any]]
+INDEX = {str(function.get_function_name()): function for function in app.get_functions()}
+"""Every function by name. An app can be asked for them once in a process, as the worker does."""
 
 
-def function(name: str) -> Function:
-    """A function as the worker finds it in the app."""
-    [found] = [f for f in app.get_functions() if f.get_function_name() == name]
-    body: Function = found.get_user_function()
+def function(name: str) -> Callable[[Any], Awaitable[Any]]:
+    """What the worker calls."""
+    body: Callable[[Any], Awaitable[Any]] = INDEX[name].get_user_function()
     return body
 
 

@@ -15,10 +15,8 @@ from azure.functions.decorators.function_app import Function, FunctionRegister
 
 import function_app
 from functions_azure import app as package
+from tests.support.azure import INDEX
 
-FUNCTIONS: dict[str, Function] = {
-    str(function.get_function_name()): function for function in function_app.app.get_functions()
-}
 IN, OUT = "IN", "OUT"
 BUS = {
     "type": "serviceBusTrigger",
@@ -57,26 +55,26 @@ def test_the_module_has_exactly_one_app() -> None:
 
 
 def test_the_app_has_these_functions() -> None:
-    assert set(FUNCTIONS) == set(BINDINGS)
+    assert set(INDEX) == set(BINDINGS)
 
 
 @pytest.mark.parametrize("name", BINDINGS)
 def test_a_function_is_bound_to_what_it_says(name: str) -> None:
-    assert bindings(FUNCTIONS[name]) == BINDINGS[name]
-    described = json.loads(FUNCTIONS[name].get_function_json())
+    assert bindings(INDEX[name]) == BINDINGS[name]
+    described = json.loads(INDEX[name].get_function_json())
     assert described == {"scriptFile": "function_app.py", "bindings": BINDINGS[name]}
 
 
 @pytest.mark.parametrize("name", BINDINGS)
 def test_a_functions_parameters_are_its_bindings(name: str) -> None:
-    parameters = inspect.signature(FUNCTIONS[name].get_user_function()).parameters
-    bound = {binding["name"] for binding in bindings(FUNCTIONS[name])}
+    parameters = inspect.signature(INDEX[name].get_user_function()).parameters
+    bound = {binding["name"] for binding in bindings(INDEX[name])}
     assert set(parameters) == bound - {"$return"}
 
 
 @pytest.mark.parametrize("name", BINDINGS)
 def test_the_worker_knows_how_to_make_what_a_function_takes(name: str) -> None:
-    function = FUNCTIONS[name]
+    function = INDEX[name]
     hints = get_type_hints(function.get_user_function())
     for binding in bindings(function):
         if binding["direction"] == IN:
@@ -89,7 +87,7 @@ def test_the_worker_knows_how_to_make_what_a_function_takes(name: str) -> None:
 
 @pytest.mark.parametrize("name", BINDINGS)
 def test_no_function_returns_a_value_without_a_binding_for_it(name: str) -> None:
-    function = FUNCTIONS[name]
+    function = INDEX[name]
     returned = get_type_hints(function.get_user_function())["return"]
     outputs = [binding for binding in bindings(function) if binding["direction"] == OUT]
     if not outputs:
@@ -101,4 +99,4 @@ def test_no_function_returns_a_value_without_a_binding_for_it(name: str) -> None
 
 @pytest.mark.parametrize("name", BINDINGS)
 def test_a_function_runs_on_the_workers_one_loop(name: str) -> None:
-    assert inspect.iscoroutinefunction(FUNCTIONS[name].get_user_function())
+    assert inspect.iscoroutinefunction(INDEX[name].get_user_function())
