@@ -2,10 +2,12 @@
 # the first command that needs an environment makes one in .venv.
 #
 #   make demo                 the whole house on this machine, once through
+#   make demo CLOUD=azure     the same as Azure; CLOUD=aws is the default
 #   make test ARGS="-k s3"    what ARGS holds goes to the program behind the target
 
 PYTHON ?= python3
 ARGS ?=
+CLOUD ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -52,10 +54,10 @@ setup: ## Make .venv from the pins; does nothing while they are the same
 
 # `exec` leaves no shell between the terminal and the program: Ctrl-C and SIGTERM reach it.
 demo: setup ## Run an outage through the whole house on this machine
-	@exec $(BIN)/tidegate demo $(ARGS)
+	@exec $(BIN)/tidegate demo $(if $(CLOUD),--cloud $(CLOUD)) $(ARGS)
 
 dev: setup ## Run the whole house on this machine until Ctrl-C
-	@exec $(BIN)/tidegate dev $(ARGS)
+	@exec $(BIN)/tidegate dev $(if $(CLOUD),--cloud $(CLOUD)) $(ARGS)
 
 test: setup ## Run the tests
 	@exec $(BIN)/python -m pytest $(ARGS)
