@@ -1,6 +1,7 @@
 """Documents in Amazon S3, addressed as `s3://bucket/key` with the key unencoded.
 
-boto3 is synchronous: each call runs in a thread, one chunk or part at a time.
+boto3 is synchronous: each call runs in a thread, one chunk or part at a time. A document of one
+part is one PutObject; a larger one is a multipart upload.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
+from core.adapters.parts import parts
 from core.domain.event import DocumentRef
 from core.errors import (
     DocumentChanged,
@@ -25,9 +27,6 @@ from core.ports.documents import CHUNK_BYTES
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-
-PART_BYTES: Final = 8 * 1024 * 1024
-"""Documents up to this size are one PutObject; larger ones are a multipart upload of such parts."""
 
 _GONE: Final = {"NoSuchKey", "NoSuchVersion", "404", "NotFound", "MethodNotAllowed", "405"}
 _REFUSED: Final = {"KeyTooLongError", "InvalidBucketName", "InvalidURI"}
@@ -81,16 +80,18 @@ class S3DocumentStore:
         bucket, key = _split(uri)
         target: Any = {"Bucket": bucket, "Key": key}
         condition: Any = {"IfNoneMatch": "*"} if if_absent else {}
-        parts = _parts(chunks)
-        first = await anext(parts, b"")
-        second = await anext(parts, None)
+        pieces = parts(chunks)
+        first = await anext(pieces, b"")
+        second = await anext(pieces, None)
         if second is None:
             with _errors(uri, precondition=DocumentExists):
                 put = await asyncio.to_thread(
                     self._s3.put_object, **target, **condition, Body=first, ContentType=content_type
                 )
             return _reference(uri, put, size=len(first))
-        return await self._write_parts(uri, target, condition, content_type, [first, second], parts)
+        return await self._write_parts(
+            uri, target, condition, content_type, [first, second], pieces
+        )
 
     async def _write_parts(
         self,
@@ -151,18 +152,6 @@ class S3DocumentStore:
                     size=item["Size"],
                     etag=item["ETag"].strip('"'),
                 )
-
-
-async def _parts(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
-    """The same bytes in parts of exactly `PART_BYTES`, but for the last."""
-    held = bytearray()
-    async for chunk in chunks:
-        held += chunk
-        while len(held) >= PART_BYTES:
-            yield bytes(held[:PART_BYTES])
-            del held[:PART_BYTES]
-    if held:
-        yield bytes(held)
 
 
 def _split(uri: str, *, whole_bucket: bool = False) -> tuple[str, str]:

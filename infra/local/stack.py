@@ -53,7 +53,7 @@ ROOT_WORKER, INCIDENT_WORKER = "root-worker", "incident-worker"
 S3_LISTENER, MESSAGE_LISTENER = "s3-listener", "message-listener"
 TEMPORAL = "temporal"
 
-_FOREIGN = ("AWS_", "TEMPORAL_", "TIDEGATE_", "POWERTOOLS_", "OTEL_")
+_FOREIGN = ("AWS_", "AZURE_", "IDENTITY_", "TEMPORAL_", "TIDEGATE_", "POWERTOOLS_", "OTEL_")
 _KEPT = ("TIDEGATE_ROUTES", "TIDEGATE_LOG_LEVEL")
 _READY_TIMEOUT = 60.0
 _ENDINGS = (signal.SIGTERM, signal.SIGHUP)
