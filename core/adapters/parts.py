@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator
+from io import BytesIO
 from typing import Final
 
 PART_BYTES: Final = 8 * 1024 * 1024
@@ -11,11 +12,15 @@ PART_BYTES: Final = 8 * 1024 * 1024
 
 async def parts(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
     """The same bytes in parts of exactly `PART_BYTES`, but for the last; none for no bytes."""
-    held = bytearray()
+    held = BytesIO()
     async for chunk in chunks:
-        held += chunk
-        while len(held) >= PART_BYTES:
-            yield bytes(held[:PART_BYTES])
-            del held[:PART_BYTES]
-    if held:
-        yield bytes(held)
+        rest = memoryview(chunk)
+        while rest:
+            wanted = PART_BYTES - held.tell()
+            held.write(rest[:wanted])
+            rest = rest[wanted:]
+            if held.tell() == PART_BYTES:
+                yield held.getvalue()  # its own buffer, not a copy
+                held = BytesIO()
+    if held.tell():
+        yield held.getvalue()

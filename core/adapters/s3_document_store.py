@@ -1,7 +1,7 @@
 """Documents in Amazon S3, addressed as `s3://bucket/key` with the key unencoded.
 
-boto3 is synchronous: each call runs in a thread, one chunk or part at a time. A document of one
-part is one PutObject; a larger one is a multipart upload.
+boto3 is synchronous: each call runs in a thread, one chunk or part at a time. A document
+smaller than a part is one PutObject; a larger one is a multipart upload.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
-from core.adapters.parts import parts
+from core.adapters.parts import PART_BYTES, parts
 from core.domain.event import DocumentRef
 from core.errors import (
     DocumentChanged,
@@ -41,8 +41,9 @@ class S3DocumentStore:
             from botocore.config import Config
 
             retries: Any = {"mode": "standard", "max_attempts": 3}
+            # The longest silence is while a store puts a large document together of its parts.
             client = boto3.client(
-                "s3", config=Config(retries=retries, connect_timeout=5, read_timeout=30)
+                "s3", config=Config(retries=retries, connect_timeout=5, read_timeout=60)
             )
         self._s3 = client
 
@@ -82,16 +83,15 @@ class S3DocumentStore:
         condition: Any = {"IfNoneMatch": "*"} if if_absent else {}
         pieces = parts(chunks)
         first = await anext(pieces, b"")
-        second = await anext(pieces, None)
-        if second is None:
+        if len(first) < PART_BYTES:
             with _errors(uri, precondition=DocumentExists):
                 put = await asyncio.to_thread(
                     self._s3.put_object, **target, **condition, Body=first, ContentType=content_type
                 )
             return _reference(uri, put, size=len(first))
-        return await self._write_parts(
-            uri, target, condition, content_type, [first, second], pieces
-        )
+        head = [first]
+        del first  # each part is held no longer than it takes to send it
+        return await self._write_parts(uri, target, condition, content_type, head, pieces)
 
     async def _write_parts(
         self,
@@ -125,6 +125,7 @@ class S3DocumentStore:
                 await send(head.pop(0))
             async for part in rest:
                 await send(part)
+                del part
             with _errors(uri, precondition=DocumentExists):
                 put = await asyncio.to_thread(
                     self._s3.complete_multipart_upload,
@@ -133,7 +134,8 @@ class S3DocumentStore:
                     MultipartUpload={"Parts": done},
                 )
         except BaseException:
-            with _errors(uri):
+            # Whatever this says: why there is something to abort matters more.
+            with contextlib.suppress(TidegateError), _errors(uri):
                 await asyncio.to_thread(self._s3.abort_multipart_upload, **target)
             raise
         return _reference(uri, put, size=size)

@@ -5,8 +5,8 @@ which runs it, comes as a Python package with the `local` extra: everybody has t
 nobody needs one of their own. It is installed on first use, into the Python environment, and goes
 with it:
 
-    python -m infra.local.azurite install
-    python -m infra.local.azurite lock        renews the pins after a change in azurite/package.json
+    python -m infra.local.azurite         installs it now
+    python -m infra.local.azurite lock    renews the pins after a change in azurite/package.json
 """
 
 from __future__ import annotations
@@ -176,4 +176,9 @@ def _listens(port: int) -> bool:
 
 
 if __name__ == "__main__":
-    {"install": install, "lock": lock}[sys.argv[1]]()
+    if sys.argv[1:] == ["lock"]:
+        lock()
+    elif not is_installed():
+        sys.stdout.write("Installing Azurite\n")
+        sys.stdout.flush()
+        install()

@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 from azure.storage.blob import ContentSettings
 
+from core import bootstrap
 from core.adapters.azure_document_store import AzureDocumentStore
 from core.domain.event import DocumentRef
 from core.errors import (
@@ -19,9 +20,12 @@ from core.errors import (
     DocumentExists,
     DocumentNotFound,
     DocumentRefused,
+    NoRoute,
     StoreUnavailable,
 )
+from core.settings import Settings
 from infra.local.azurite import ACCOUNT, Azurite
+from tests.support.cli import Tidegate
 from tests.support.documents import CHUNK, Place, blob_service, new_container, place, stream
 
 KEY = "c2VjcmV0"
@@ -225,19 +229,21 @@ async def test_a_refused_write_says_whether_something_is_there(
         await docs.write("a.txt", *[CHUNK] * size, if_absent=True)
 
 
-@pytest.mark.parametrize("status", [500, 503])
-async def test_a_throttled_call_is_tried_again(wire: Any, status: int) -> None:
+@pytest.mark.parametrize("size", [1, LARGE])
+async def test_a_throttled_call_is_tried_again_with_all_its_bytes(wire: Any, size: int) -> None:
     calls = []
 
     async def busy(request: web.Request) -> web.Response:
-        calls.append(request.method)
+        calls.append((request.query.get("comp"), len(await request.read())))
         if len(calls) == 1:
-            return refusal(status, "ServerBusy")
+            return refusal(503, "ServerBusy")
         return web.Response(status=201, headers={"ETag": '"0x1"'})
 
     docs: Place = await wire(busy)
-    assert (await docs.write("a.txt", b"one")).etag == "0x1"
-    assert calls == ["PUT", "PUT"]
+    assert (await docs.write("a.txt", *[CHUNK] * size)).etag == "0x1"
+    sent = [length for comp, length in calls if comp != "blocklist"]
+    assert sent[0] == sent[1]
+    assert sum(sent[1:]) == size * len(CHUNK)
 
 
 async def test_an_answer_that_breaks_off_is_no_document(wire: Any) -> None:
@@ -304,3 +310,42 @@ def test_a_store_serves_one_loop_after_the_other_and_leaves_nothing_open(
             assert runner.run(container.read(written)) == content
     gc.collect()  # what is still open would be complained of
     assert not [record for record in caplog.records if "Unclosed" in record.message]
+
+
+# ------------------------------------------------------------------------------ commands
+
+
+def test_quarantine_may_be_a_container(
+    tidegate: Tidegate, container: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDEGATE_QUARANTINE", container.root)
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        quarantine = bootstrap.quarantine(Settings.from_env())
+        runner.run(quarantine.keep_event({"not": "an event"}, NoRoute("nobody wants it")))
+    [record] = tidegate("quarantine", "list", "--json").json
+    assert record["reason"].startswith("nobody wants it")
+    shown = tidegate("quarantine", "show", record["id"])
+    assert shown.code == 0
+    assert shown.err == ""
+
+
+def test_doctor_looks_at_containers_and_writes_where_it_must(
+    tidegate: Tidegate, container: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    documents, quarantine = f"azure://{ACCOUNT}", f"{container.root}quarantine/"
+    monkeypatch.setenv("TIDEGATE_DOCUMENTS", documents)
+    monkeypatch.setenv("TIDEGATE_QUARANTINE", quarantine)
+    checks = {check["name"]: check for check in tidegate("doctor", "--json").json["checks"]}
+    assert checks[f"TIDEGATE_DOCUMENTS {documents}"]["found"] == "can be listed"
+    assert checks[f"TIDEGATE_QUARANTINE {quarantine}"]["found"] == "can be listed and written"
+
+
+def test_doctor_says_which_role_is_missing(
+    tidegate: Tidegate, azurite: Azurite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", Azurite(azurite.port).connection)
+    monkeypatch.setenv("TIDEGATE_QUARANTINE", f"azure://{ACCOUNT}/quarantine/")
+    checks = {check["name"]: check for check in tidegate("doctor", "--json").json["checks"]}
+    check = checks[f"TIDEGATE_QUARANTINE azure://{ACCOUNT}/quarantine/"]
+    assert check["outcome"] == "failed"
+    assert "Storage Blob Data Contributor" in check["fix"]
