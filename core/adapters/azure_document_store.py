@@ -191,6 +191,11 @@ def _errors(uri: str, *, precondition: type[TidegateError] = StoreUnavailable) -
             raise DocumentRefused(said) from error
         if isinstance(error, ClientAuthenticationError) or error.status_code in _DENIED:
             raise StoreUnavailable(said, fix=_MEND_ACCESS) from error
+        if code == "InvalidBlockList":
+            raise StoreUnavailable(
+                f"{uri}: somebody else wrote it meanwhile, and Azure dropped what was staged",
+                fix="write it again",
+            ) from error
         raise StoreUnavailable(said) from error
     except AzureError as error:
         raise StoreUnavailable(f"{uri}: {error.message}") from error
