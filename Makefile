@@ -52,6 +52,11 @@ setup: ## Make .venv from the pins; does nothing while they are the same
 	@$(UV_INSTALL) --no-deps --no-build-isolation --editable .
 	@cp pyproject.toml $(VENV)/project.stamp
 
+# Whatever needs Azurite installs it where it is not; here it says so.
+.PHONY: .install-azurite
+.install-azurite: setup
+	@$(BIN)/python -m infra.local.azurite
+
 # `exec` leaves no shell between the terminal and the program: Ctrl-C and SIGTERM reach it.
 demo: setup ## Run an outage through the whole house on this machine
 	@exec $(BIN)/tidegate demo $(if $(CLOUD),--cloud $(CLOUD)) $(ARGS)
@@ -59,7 +64,7 @@ demo: setup ## Run an outage through the whole house on this machine
 dev: setup ## Run the whole house on this machine until Ctrl-C
 	@exec $(BIN)/tidegate dev $(if $(CLOUD),--cloud $(CLOUD)) $(ARGS)
 
-test: setup ## Run the tests
+test: setup .install-azurite ## Run the tests
 	@exec $(BIN)/python -m pytest $(ARGS)
 
 check: setup ## Run every gate: format, lint, types, layers, routes, policies, webhooks
@@ -90,6 +95,8 @@ requirements: setup ## Renew the pins after a change in pyproject.toml
 	@echo "requirements.txt" && $(COMPILE) pyproject.toml --extra azure -c requirements/dev.txt -o requirements.txt
 	@echo "requirements/worker.txt" && $(COMPILE) pyproject.toml --extra worker -c requirements/dev.txt -o requirements/worker.txt
 	@echo "requirements/tools.txt" && $(COMPILE) --group tools -c requirements/dev.txt -o requirements/tools.txt
+	@echo "infra/local/azurite/package-lock.json" && $(BIN)/python -m infra.local.azurite lock
+	@if grep -n '"resolved"' infra/local/azurite/package-lock.json; then echo "error: a pin names an address" >&2; exit 1; fi
 	@if grep -n '://' requirements.txt requirements/*.txt; then echo "error: a pin names an address" >&2; exit 1; fi
 
 clean: ## Remove the environment, caches, builds and local state
