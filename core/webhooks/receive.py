@@ -105,6 +105,9 @@ class Webhooks:
         patience = min(endpoint.answer_within.total_seconds(), how.answer_within or time_left)
         deadline = time.monotonic() + min(time_left, patience)
         await self._verify(request, name, endpoint, deadline)
+        if errand := endpoint.verify.errand(request):
+            log.warning("webhook %s: %s", name, errand)
+            return Outcome(response=answer(HTTPStatus.OK, {"receipts": []}), hook=name)
         found = understand(request, name, endpoint, self._clock())
         if isinstance(found, Response):
             return Outcome(response=found, hook=name)
