@@ -50,6 +50,13 @@ setup: ## Make .venv from the pins; does nothing while they are the same
 	@$(UV_INSTALL) --no-deps --no-build-isolation --editable .
 	@cp pyproject.toml $(VENV)/project.stamp
 
+# Large, and only one gate needs it: Azure's type definitions, for the templates in infra/azure.
+.PHONY: .install-bicep-types
+.install-bicep-types: setup
+	@cmp -s requirements/bicep.txt $(VENV)/bicep.stamp || { \
+		echo "Installing the packages of requirements/bicep.txt"; \
+		$(UV_INSTALL) --require-hashes -r requirements/bicep.txt && cp requirements/bicep.txt $(VENV)/bicep.stamp; }
+
 # `exec` leaves no shell between the terminal and the program: Ctrl-C and SIGTERM reach it.
 demo: setup ## Run an outage through the whole house on this machine
 	@exec $(BIN)/tidegate demo $(ARGS)
@@ -60,7 +67,7 @@ dev: setup ## Run the whole house on this machine until Ctrl-C
 test: setup ## Run the tests
 	@exec $(BIN)/python -m pytest $(ARGS)
 
-check: setup ## Run every gate: format, lint, types, layers, routes, policies
+check: setup .install-bicep-types ## Run every gate: format, lint, types, layers, routes, policies, bicep
 	@failed=; \
 	gate() { \
 		name=$$1; shift; printf '\n== %s\n' "$$name"; \
@@ -72,6 +79,7 @@ check: setup ## Run every gate: format, lint, types, layers, routes, policies
 	gate layers $(BIN)/lint-imports --no-cache --no-logo; \
 	gate routes $(BIN)/tidegate routes check; \
 	gate policies $(BIN)/tidegate policies check; \
+	gate bicep $(BIN)/python -m tests.bicep; \
 	if [ -n "$$failed" ]; then printf '\nFailed: %s\n' "$${failed#, }" >&2; exit 1; fi; \
 	printf '\nEvery gate passed.\n'
 
@@ -85,6 +93,7 @@ requirements: setup ## Renew the pins after a change in pyproject.toml
 	@echo "requirements/aws.txt" && $(COMPILE) pyproject.toml --extra aws -c requirements/dev.txt -o requirements/aws.txt
 	@echo "requirements/azure.txt" && $(COMPILE) pyproject.toml --extra azure -c requirements/dev.txt -o requirements/azure.txt
 	@echo "requirements/worker.txt" && $(COMPILE) pyproject.toml --extra worker -c requirements/dev.txt -o requirements/worker.txt
+	@echo "requirements/bicep.txt" && $(COMPILE) --group bicep -c requirements/dev.txt -o requirements/bicep.txt $(ARGS)
 	@echo "requirements/tools.txt" && $(COMPILE) --group tools -c requirements/dev.txt -o requirements/tools.txt
 	@if grep -n '://' requirements/*.txt; then echo "error: a pin names an address" >&2; exit 1; fi
 
