@@ -67,7 +67,7 @@ dev: setup ## Run the whole house on this machine until Ctrl-C
 test: setup ## Run the tests
 	@exec $(BIN)/python -m pytest $(ARGS)
 
-check: setup .install-bicep-types ## Run every gate: format, lint, types, layers, routes, policies, bicep
+check: setup .install-bicep-types ## Run every gate: format, lint, types, layers, routes, policies, webhooks, bicep
 	@failed=; \
 	gate() { \
 		name=$$1; shift; printf '\n== %s\n' "$$name"; \
@@ -79,6 +79,7 @@ check: setup .install-bicep-types ## Run every gate: format, lint, types, layers
 	gate layers $(BIN)/lint-imports --no-cache --no-logo; \
 	gate routes $(BIN)/tidegate routes check; \
 	gate policies $(BIN)/tidegate policies check; \
+	gate webhooks $(BIN)/tidegate webhooks check infra/local/webhooks.yaml; \
 	gate bicep $(BIN)/python -m tests.bicep; \
 	if [ -n "$$failed" ]; then printf '\nFailed: %s\n' "$${failed#, }" >&2; exit 1; fi; \
 	printf '\nEvery gate passed.\n'
@@ -86,16 +87,17 @@ check: setup .install-bicep-types ## Run every gate: format, lint, types, layers
 bench: setup ## Measure: throughput, latency, cold start
 	@exec $(BIN)/python -m tests.benchmarks $(ARGS)
 
-# dev.txt holds everything; the others take their versions from it. Pins that still fit are kept:
+# dev.txt holds everything; the others take their versions from it. The Functions app's are where
+# Azure looks for them, at the root. Pins that still fit are kept:
 # ARGS=--upgrade renews them all, ARGS="--upgrade-package temporalio" one.
 requirements: setup ## Renew the pins after a change in pyproject.toml
 	@echo "requirements/dev.txt" && $(COMPILE) pyproject.toml --all-extras --group dev -o requirements/dev.txt $(ARGS)
 	@echo "requirements/aws.txt" && $(COMPILE) pyproject.toml --extra aws -c requirements/dev.txt -o requirements/aws.txt
-	@echo "requirements/azure.txt" && $(COMPILE) pyproject.toml --extra azure -c requirements/dev.txt -o requirements/azure.txt
+	@echo "requirements.txt" && $(COMPILE) pyproject.toml --extra azure -c requirements/dev.txt -o requirements.txt
 	@echo "requirements/worker.txt" && $(COMPILE) pyproject.toml --extra worker -c requirements/dev.txt -o requirements/worker.txt
 	@echo "requirements/bicep.txt" && $(COMPILE) --group bicep -c requirements/dev.txt -o requirements/bicep.txt $(ARGS)
 	@echo "requirements/tools.txt" && $(COMPILE) --group tools -c requirements/dev.txt -o requirements/tools.txt
-	@if grep -n '://' requirements/*.txt; then echo "error: a pin names an address" >&2; exit 1; fi
+	@if grep -n '://' requirements.txt requirements/*.txt; then echo "error: a pin names an address" >&2; exit 1; fi
 
 clean: ## Remove the environment, caches, builds and local state
 	@rm -rf $(VENV) .tidegate .bench .aws-sam build dist *.egg-info

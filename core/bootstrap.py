@@ -13,8 +13,10 @@ from core.adapters.document_stores import DocumentStores
 from core.domain.validation import EventValidationService
 from core.intake import Intake
 from core.ports.documents import DocumentStore
+from core.ports.secrets import SecretStore
 from core.ports.workflow_starter import WorkflowStarter
 from core.quarantine import Quarantine
+from core.secrets import Secrets
 from core.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from core.domain.incident.policies import Policies
     from core.domain.routing import WorkflowRouter
     from core.ports.notifier import Notifier
+    from core.webhooks.endpoints import WebhookTable
+    from core.webhooks.receive import Webhooks
 
 
 def intake(settings: Settings, *, starter: WorkflowStarter | None = None) -> Intake:
@@ -57,6 +61,25 @@ def quarantine(settings: Settings) -> Quarantine:
     """Raises `SettingsError` when TIDEGATE_QUARANTINE is not set."""
     root = settings.require("quarantine")
     return Quarantine(DocumentStores(STORES, roots=(root,)), root)
+
+
+def webhooks(settings: Settings, *, intake: Intake) -> Webhooks:
+    """The webhooks of one process. Raises `SettingsError` or `ConfigFileError`."""
+    from core.webhooks.receive import Webhooks
+
+    return Webhooks(table=webhook_table(settings), secrets=secrets(settings), intake=intake)
+
+
+def webhook_table(settings: Settings) -> WebhookTable:
+    """The webhooks' endpoints. Raises `SettingsError` where none are set, or `ConfigFileError`."""
+    from core.webhooks_file import load_webhooks
+
+    return load_webhooks(settings.require("webhooks"))
+
+
+def secrets(settings: Settings) -> Secrets:
+    """The secrets that configuration refers to. Nothing is fetched before it is asked for."""
+    return Secrets(SECRET_STORES, ttl=settings.secrets_ttl)
 
 
 def router(settings: Settings) -> WorkflowRouter:
@@ -119,3 +142,37 @@ def _files() -> DocumentStore:
 
 STORES = {"s3": _s3, "file": _files}
 """How to make each scheme's store; a new store is one file in adapters and one line here."""
+
+
+def _env_secrets() -> SecretStore:
+    from core.adapters.env_secret_store import EnvSecretStore
+
+    return EnvSecretStore()
+
+
+def _file_secrets() -> SecretStore:
+    from core.adapters.file_secret_store import FileSecretStore
+
+    return FileSecretStore()
+
+
+def _aws_secrets() -> SecretStore:
+    from core.adapters.aws_secret_store import AwsSecretStore
+
+    return AwsSecretStore()
+
+
+def _azure_secrets() -> SecretStore:
+    from core.adapters.key_vault_secret_store import KeyVaultSecretStore
+
+    return KeyVaultSecretStore()
+
+
+SECRET_STORES = {
+    "env": _env_secrets,
+    "file": _file_secrets,
+    "aws": _aws_secrets,
+    "azure": _azure_secrets,
+}
+"""How to make the store of each kind of reference; a new one has its form in
+core/domain/secret_reference.py besides."""

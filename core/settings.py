@@ -138,11 +138,23 @@ class Settings:
         None,
         "The incidents' policies, a YAML file. Default: those shipped.",
     )
+    webhooks: Path | None = _variable(
+        "TIDEGATE_WEBHOOKS",
+        _path,
+        None,
+        "The webhooks' endpoints, a YAML file. Nobody may post before it is set.",
+    )
     continue_as_new_after: int = _variable(
         "TIDEGATE_CONTINUE_AS_NEW_AFTER",
         _number(int, 50, 40_000),
         5000,
         "Events in an incident's history after which its workflow goes on in a new run.",
+    )
+    secrets_ttl: float = _variable(
+        "TIDEGATE_SECRETS_TTL",
+        _number(float, 1, 86_400),
+        300.0,
+        "Seconds that a secret is used before its store is asked again.",
     )
     health_address: str = _variable(
         "TIDEGATE_HEALTH_ADDRESS",

@@ -8,13 +8,23 @@ stays for the process's life, so it is also taken out of all later collections.
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-gc.disable()
-try:
+
+@contextmanager
+def at_rest() -> Iterator[None]:
+    """Within the block nothing is collected, and what is there after it never will be."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+with at_rest():
     import aws_lambda_powertools  # noqa: F401  loaded here, used by others
 
     import core.adapters.temporal
     import core.bootstrap  # noqa: F401
-finally:
-    gc.freeze()
-    gc.enable()

@@ -103,7 +103,7 @@ def accept(deliveries: Sequence[Delivery], context: LambdaContext) -> list[list[
     """The receipts of each delivery. All starts run at once, and end before the deadline."""
     batches = [read(delivery) for delivery in deliveries]
     arrivals = [arrival for batch in batches for arrival in batch]
-    accepting = intake().accept(arrivals, time_left=time_left(context), report=_record)
+    accepting = intake().accept(arrivals, time_left=time_left(context), report=record)
     receipts = iter(loop().run_until_complete(accepting))
     for delivery, batch in zip(deliveries, batches, strict=True):
         if not batch:
@@ -127,7 +127,7 @@ def answer(format: str, event: Any, context: LambdaContext) -> Any:
             return _answer_queue(format, event["Records"], context)
         return _answer_invocation(format, event, context)
     finally:
-        _end_line()
+        end_line()
 
 
 def _answer_invocation(format: str, event: Any, context: LambdaContext) -> list[dict[str, Any]]:
@@ -166,7 +166,7 @@ def _settled(receipts: Sequence[Receipt]) -> bool:
     return all(receipt.settled for receipt in receipts)
 
 
-def _record(arrival: Arrival, receipt: Receipt) -> None:
+def record(arrival: Arrival, receipt: Receipt) -> None:
     """Count one receipt. It goes into the line that carries the metrics, which costs hardly more
     than the metrics alone; one that somebody must look at has a line of its own, too."""
     metrics.add_metric(name=_METRICS[receipt.verdict], unit=MetricUnit.Count, value=1)
@@ -177,11 +177,11 @@ def _record(arrival: Arrival, receipt: Receipt) -> None:
         logger.warning("event %s: %s", receipt.verdict, receipt.reason, extra={"receipt": line})
     _line.append(line)
     if len(_line) == _RECEIPTS_A_LINE:
-        _end_line()
+        end_line()
         metrics.flush_metrics()
 
 
-def _end_line() -> None:
+def end_line() -> None:
     if _line:
         metrics.add_metadata(key="receipts", value=list(_line))
         _line.clear()

@@ -7,18 +7,14 @@ their places, untranslated, with the original beside them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from core.domain.event import ALERT, Event, readable_time
 from core.domain.identity import alert_key, fresh_key
 from core.errors import InvalidEvent
-from core.formats.delivery import Delivery, source_of
+from core.formats.delivery import PERIOD_HEADER, Delivery, source_of
 
 Status = Literal["firing", "resolved"]
-PERIOD_HEADER: Final = "tidegate-period"
-"""The period of time in which a delivery came. What a source repeats while nothing has changed is
-the same event within one period, and a new one in the next: repeats are not lost, nor are they
-workflows by the thousand."""
 
 
 def alert(

@@ -21,6 +21,18 @@ FORMATS: Final = {
     "s3": "core.formats.s3",
     "message": "core.formats.message",
     "event": "core.formats.wire",
+    "alertmanager": "core.formats.alertmanager",
+    "grafana": "core.formats.grafana",
+    "pagerduty": "core.formats.pagerduty",
+    "pagerduty_webhook": "core.formats.pagerduty_webhook",
+    "opsgenie": "core.formats.opsgenie",
+    "datadog": "core.formats.datadog",
+    "azure_monitor": "core.formats.azure_monitor",
+    "cloudwatch": "core.formats.cloudwatch",
+    "event_grid": "core.formats.event_grid",
+    "github": "core.formats.github",
+    "sentry": "core.formats.sentry",
+    "slack": "core.formats.slack",
 }
 """Every format by name. Modules are imported on first use: a listener pays for its own only."""
 
@@ -46,6 +58,10 @@ OWN_PREFIX: Final = "tidegate-"
 """Headers that begin so are ours alone: listeners drop what a sender sends under such a name."""
 HOOK_HEADER: Final = "tidegate-hook"
 """The name of the webhook that a delivery came by."""
+PERIOD_HEADER: Final = "tidegate-period"
+"""The period of time in which a delivery came. What a source repeats while nothing has changed is
+the same event within one period, and a new one in the next: repeats are not lost, nor are they
+workflows by the thousand."""
 ATTRIBUTE_PREFIX: Final = "tidegate-attribute-"
 """What a way in says of all its events, e.g. `tidegate-attribute-team: payments`."""
 

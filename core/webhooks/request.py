@@ -30,21 +30,26 @@ class Response:
     body: bytes = b""
 
 
-def answer(status: HTTPStatus, value: Any, **headers: str) -> Response:
-    """A response with a JSON body. Header names are given with underscores."""
-    return _json(status, "application/json", value, headers)
+def answer(status: HTTPStatus, value: Any) -> Response:
+    """A response with a JSON body."""
+    return _json(status, "application/json", value, {})
 
 
-def problem(status: HTTPStatus, detail: str, *, code: str, **more: Any) -> Response:
+def problem(
+    status: HTTPStatus,
+    detail: str,
+    *,
+    code: str,
+    headers: Mapping[str, str] | None = None,
+    **more: Any,
+) -> Response:
     """Problem details as JSON; `code` is stable, `detail` is for people. Source: RFC 9457."""
-    retry = {"retry_after": str(more.pop("retry_after"))} if "retry_after" in more else {}
     value = {"title": status.phrase, "status": status.value, "detail": detail, "code": code, **more}
-    return _json(status, "application/problem+json", value, retry)
+    return _json(status, "application/problem+json", value, headers or {})
 
 
 def _json(
     status: HTTPStatus, content_type: str, value: Any, headers: Mapping[str, str]
 ) -> Response:
-    named = {name.replace("_", "-"): text for name, text in headers.items()}
     body = json.dumps(value, ensure_ascii=False).encode(errors="replace")
-    return Response(status=status, headers={"content-type": content_type, **named}, body=body)
+    return Response(status=status, headers={"content-type": content_type, **headers}, body=body)

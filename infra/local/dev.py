@@ -48,7 +48,7 @@ def run_dev(*, state: Path = STATE, keep: bool = False, console: Console | None 
         console.print(f"[yellow]{remark}[/]")
     with interruptible():
         try:
-            console.print("Starting: pager, AWS (moto), Temporal, two workers, two listeners ...")
+            console.print("Starting: pager, AWS (moto), Temporal, two workers, three listeners ...")
             with (
                 LocalStack(state / "dev", ports=ports, persistent=True, keep=keep) as stack,
                 announced(stack, state),
@@ -86,6 +86,7 @@ def _welcome(console: Console, stack: LocalStack, state: Path) -> None:
     table.add_row("Temporal's UI", f"{ends.temporal_ui}")
     table.add_row("Temporal", ends.temporal)
     table.add_row("AWS", ends.aws)
+    table.add_row("Webhooks", f"{ends.gateway}/hooks/NAME    (`tidegate webhooks check`)")
     table.add_row("Pages", f"{ends.pager}/pages")
     table.add_row("Uploads go to", f"s3://{BUCKET}/{INCIDENTS}")
     table.add_row("Reports come to", f"s3://{BUCKET}/{REPORTS}")

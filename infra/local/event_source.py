@@ -19,21 +19,21 @@ from __future__ import annotations
 
 import argparse
 import base64
-import importlib
 import json
 import logging
 import os
 import signal
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.local.aws import FUNCTION_TIMEOUT, REGION, Aws
+from infra.local.aws import FUNCTION_TIMEOUT, Aws
+from infra.local.lambda_function import Handler, LambdaContext, load_handler
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef
@@ -43,11 +43,9 @@ WAIT_SECONDS = 1
 """Seconds of one long poll. Short, because the poll of a killed process lives on in the server and
 takes a message with it if one comes."""
 
-_MEMORY_MB = 256
 _SLOWEST_RETRY = 5
 _PAUSE = 0.5
 
-Handler = Callable[[dict[str, Any], Any], Any]
 log = logging.getLogger("event-source")
 
 
@@ -57,34 +55,6 @@ class FunctionTimeout(BaseException):
 
 class _Stopped(BaseException):
     """SIGTERM came while nothing was in hand."""
-
-
-@dataclass(frozen=True, slots=True)
-class LambdaContext:
-    """The second argument of a handler, with what Lambda's own has."""
-
-    function_name: str
-    aws_request_id: str
-    deadline: float
-    function_version: str = "$LATEST"
-    memory_limit_in_mb: int = _MEMORY_MB
-    identity: None = None
-    client_context: None = None
-
-    @property
-    def invoked_function_arn(self) -> str:
-        return f"arn:aws:lambda:{REGION}:123456789012:function:{self.function_name}"
-
-    @property
-    def log_group_name(self) -> str:
-        return f"/aws/lambda/{self.function_name}"
-
-    @property
-    def log_stream_name(self) -> str:
-        return "local"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return max(0, int((self.deadline - time.monotonic()) * 1000))
 
 
 @dataclass(slots=True)
@@ -266,8 +236,7 @@ def main() -> None:
     parser.add_argument("--function", required=True, help="the function's name")
     options = parser.parse_args()
     logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s", level="INFO")
-    module, _, name = options.handler.partition(":")
-    handler: Handler = getattr(importlib.import_module(module), name)
+    handler = load_handler(options.handler)
     source = EventSource(
         Aws(os.environ["AWS_ENDPOINT_URL"]), options.queue, handler, options.function
     )

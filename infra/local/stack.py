@@ -1,6 +1,6 @@
 """The whole house on one machine: which processes there are, what they are told, in which order.
 
-    pager, AWS, Temporal  ->  bucket and queues  ->  two workers, two listeners
+    pager, AWS, Temporal  ->  bucket and queues  ->  two workers, three listeners
 
 Everything that runs is a child of this process (see `processes`), listens on 127.0.0.1 only, and is
 told by its environment where the others are. Nothing of the caller's own AWS, Temporal or Tidegate
@@ -22,6 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from core.webhooks_file import load_webhooks
 from infra.local.aws import (
     BUCKET,
     EVENTS_QUEUE,
@@ -46,15 +47,26 @@ from infra.local.processes import (
 )
 from infra.local.temporal import NAMESPACE, TemporalServer, start_temporal
 
+WEBHOOKS = Path(__file__).with_name("webhooks.yaml")
+"""The endpoints of the local stack, where TIDEGATE_WEBHOOKS names no others."""
+
+HOOK_SECRETS = {
+    "LOCAL_HOOK_TOKEN": "local-token",
+    "LOCAL_HOOK_SECRET": "whsec_bG9jYWwtc2VjcmV0LW9ubHktZm9yLXRoaXMtbWFjaGluZQ==",
+    "LOCAL_HOOK_LOGIN": "local:local-token",
+}
+"""Secrets of these endpoints. They open nothing but this machine, and only to itself."""
+
 STATE = Path(".tidegate")
 """The state folder of `tidegate dev`, in the folder where the command is given."""
 
 ROOT_WORKER, INCIDENT_WORKER = "root-worker", "incident-worker"
 S3_LISTENER, MESSAGE_LISTENER = "s3-listener", "message-listener"
+WEBHOOK_LISTENER = "webhook-listener"
 TEMPORAL = "temporal"
 
 _FOREIGN = ("AWS_", "TEMPORAL_", "TIDEGATE_", "POWERTOOLS_", "OTEL_")
-_KEPT = ("TIDEGATE_ROUTES", "TIDEGATE_LOG_LEVEL")
+_KEPT = ("TIDEGATE_ROUTES", "TIDEGATE_WEBHOOKS", "TIDEGATE_LOG_LEVEL")
 _READY_TIMEOUT = 60.0
 _ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 _DRAIN_TIMEOUT = "3"
@@ -67,6 +79,7 @@ class Ports:
     temporal: int
     temporal_ui: int | None
     aws: int
+    gateway: int
     pager: int
     root_worker: int
     incident_worker: int
@@ -78,6 +91,7 @@ class Ports:
             temporal=free_port(),
             temporal_ui=None,
             aws=free_port(),
+            gateway=free_port(),
             pager=free_port(),
             root_worker=free_port(),
             incident_worker=free_port(),
@@ -85,7 +99,13 @@ class Ports:
 
 
 WELL_KNOWN = Ports(
-    temporal=7233, temporal_ui=8233, aws=5555, pager=8400, root_worker=8081, incident_worker=8082
+    temporal=7233,
+    temporal_ui=8233,
+    aws=5555,
+    gateway=8080,
+    pager=8400,
+    root_worker=8081,
+    incident_worker=8082,
 )
 
 
@@ -108,6 +128,8 @@ class Endpoints:
     temporal: str
     temporal_ui: str | None
     aws: str
+    gateway: str
+    webhooks: str
     pager: str
 
     @classmethod
@@ -150,6 +172,7 @@ class LocalStack:
         self._database = self.state / "temporal.db" if persistent or keep else None
         self._keep = keep
         self._bridge = bridge
+        self.webhooks = Path(outside_environment().get("TIDEGATE_WEBHOOKS", WEBHOOKS))
         self.aws = Aws(f"http://127.0.0.1:{self.ports.aws}")
         self.temporal: TemporalServer
         self.pager: Pager
@@ -187,6 +210,8 @@ class LocalStack:
             "TIDEGATE_ESCALATION_URLS": self.pager.target(ESCALATION),
             "TIDEGATE_ACK_TIMEOUT": f"{self._ack_timeout:g}",
             "TIDEGATE_DRAIN_TIMEOUT": _DRAIN_TIMEOUT,
+            "TIDEGATE_WEBHOOKS": str(self.webhooks),
+            **HOOK_SECRETS,
         }
 
     @property
@@ -196,6 +221,8 @@ class LocalStack:
             temporal=self.temporal.address,
             temporal_ui=self.temporal.ui,
             aws=self.aws.endpoint,
+            gateway=f"http://127.0.0.1:{self.ports.gateway}",
+            webhooks=str(self.webhooks),
             pager=self.pager.url,
         )
 
@@ -221,6 +248,7 @@ class LocalStack:
             for left in self.state.glob("temporal.db*"):
                 left.unlink()
         outside = outside_environment()
+        load_webhooks(self.webhooks)  # a mistake in it is said at once
         pager, self.pager = start_pager(self.processes, outside, port=self.ports.pager)
         aws = start_aws(self.processes, outside, port=self.ports.aws)
         self.temporal = start_temporal(
@@ -241,6 +269,7 @@ class LocalStack:
         self._start_worker(INCIDENT_WORKER, "incident", self.ports.incident_worker, inside)
         self._start_listener(S3_LISTENER, "s3_listener", events.url, inside)
         self._start_listener(MESSAGE_LISTENER, "message_listener", messages.url, inside)
+        self._start_gateway(inside)
         for child in self.processes:
             self.wait_ready(child.name)
 
@@ -263,11 +292,25 @@ class LocalStack:
             env,
         )
 
+    def _start_gateway(self, env: Mapping[str, str]) -> None:
+        self.processes.start(
+            WEBHOOK_LISTENER,
+            python(
+                "infra.local.gateway",
+                *("--port", str(self.ports.gateway)),
+                *("--handler", "functions_aws.webhook_listener:handler"),
+                *("--function", WEBHOOK_LISTENER),
+            ),
+            env,
+        )
+
     def _is_ready(self, name: str, child: Child) -> bool:
         if name == ROOT_WORKER:
             return _answers(f"http://127.0.0.1:{self.ports.root_worker}/readyz")
         if name == INCIDENT_WORKER:
             return _answers(f"http://127.0.0.1:{self.ports.incident_worker}/readyz")
+        if name == WEBHOOK_LISTENER:
+            return _answers(f"http://127.0.0.1:{self.ports.gateway}/healthz")
         if name in (S3_LISTENER, MESSAGE_LISTENER):
             return "listens to" in child.output()
         if name == TEMPORAL:
@@ -284,8 +327,9 @@ def outside_environment() -> dict[str, str]:
     """The caller's environment without any setting that leads to somebody's account or server."""
     env = {name: text for name, text in os.environ.items() if not name.startswith(_FOREIGN)}
     env |= {name: os.environ[name] for name in _KEPT if name in os.environ}
-    if routes := env.get("TIDEGATE_ROUTES"):
-        env["TIDEGATE_ROUTES"] = str(Path(routes).resolve())  # the children work elsewhere
+    for name in ("TIDEGATE_ROUTES", "TIDEGATE_WEBHOOKS"):
+        if file := env.get(name):
+            env[name] = str(Path(file).resolve())  # the children work elsewhere
     local = "127.0.0.1,localhost"
     return {**env, "PYTHONUNBUFFERED": "1", "NO_PROXY": local, "no_proxy": local}
 

@@ -20,7 +20,8 @@ from core.contracts import SEARCH_ATTRIBUTES
 from core.domain.event import Event
 from core.formats.delivery import Delivery, read
 from infra.local.aws import INCIDENTS, REPORTS, Aws, Queue, start_aws, wait_for_aws
-from infra.local.event_source import EventSource, LambdaContext, failures, retry_delay
+from infra.local.event_source import EventSource, failures, retry_delay
+from infra.local.lambda_function import LambdaContext
 from infra.local.pager import start_pager, wait_for_pager
 from infra.local.processes import (
     ROOT,

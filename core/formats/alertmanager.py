@@ -1,0 +1,18 @@
+"""Prometheus Alertmanager's webhook, version "4". Source: Prometheus, "Configuration", section
+`<webhook_config>`.
+
+The key is the fingerprint: a hash of the alert's labels, the same from firing to resolved, and the
+same in both Alertmanagers of a pair. The group that it came with (`groupKey`, `groupLabels`,
+`receiver`) stays in `data.original`.
+"""
+
+from __future__ import annotations
+
+from core.domain.event import Event
+from core.formats.delivery import Delivery, Malformed
+from core.formats.prometheus_alerts import parse_group
+
+
+def parse(delivery: Delivery) -> list[Event | Malformed]:
+    """One event per alert, `Malformed` for one without a fingerprint. Raises `InvalidEvent`."""
+    return parse_group(delivery, "alertmanager")

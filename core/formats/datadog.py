@@ -1,0 +1,101 @@
+"""Datadog's webhooks. Their body is the user's own: `TEMPLATE` is the one to paste, and the one
+that is read here (docs/webhooks/datadog.md).
+
+The key is the aggregation key, which is the same from triggered to recovered; a change is known by
+the ID of the event in Datadog, which stays the same over retries. A variable that has no value is
+sent as nothing, as the text `null`, or as its own name; all three are none. Events that are not a
+monitor's have no transition and often no aggregation key.
+
+Source: Datadog, "Webhooks", section "Variables".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final, cast
+
+from core.domain.event import Event
+from core.errors import InvalidEvent
+from core.formats.alerts import Status, alert, changed, text
+from core.formats.delivery import Delivery, Malformed
+from core.formats.epoch import readable
+from core.formats.http_body import load_object
+from core.formats.tags import labels_of
+
+TEMPLATE: Final = """\
+{
+  "id": "$ID",
+  "aggregation_key": "$AGGREG_KEY",
+  "transition": "$ALERT_TRANSITION",
+  "priority": "$ALERT_PRIORITY",
+  "title": "$EVENT_TITLE",
+  "message": "$EVENT_MSG",
+  "tags": "$TAGS",
+  "last_updated": "$LAST_UPDATED",
+  "link": "$LINK",
+  "alert_id": "$ALERT_ID",
+  "alert_type": "$ALERT_TYPE",
+  "alert_status": "$ALERT_STATUS",
+  "alert_scope": "$ALERT_SCOPE",
+  "alert_query": "$ALERT_QUERY",
+  "alert_cycle_key": "$ALERT_CYCLE_KEY",
+  "snapshot": "$SNAPSHOT",
+  "host": "$HOSTNAME",
+  "organisation": "$ORG_NAME"
+}
+"""
+"""The payload of the webhook in Datadog. Fields may be added; they stay in `data.original`."""
+
+ANSWER_WITHIN: Final = 14.0
+"""Datadog waits for fifteen seconds, the way there and back included, and then sends again."""
+
+_BEGINS: Final = ("triggered", "no data", "warn")
+_GOES_ON: Final = ("re-triggered", "re-no data", "re-warn", "renotify")
+_RECOVERED: Final = "recovered"
+_VARIABLE: Final = re.compile(r"\$[A-Z_]+(\[[^\]]*\])?")
+_FIELDS: Final = frozenset(re.findall(r'"(\w+)":', TEMPLATE))
+
+
+def parse(delivery: Delivery) -> list[Event | Malformed]:
+    """One event. Raises `InvalidEvent`."""
+    body = load_object(delivery)
+    if not _FIELDS & body.keys():
+        raise InvalidEvent(
+            "the body has no field of the template for Datadog",
+            fix="paste the template of docs/webhooks/datadog.md as the payload of the webhook",
+        )
+    transition = _value(body, "transition")
+    word = (transition or "").strip().lower()
+    resolved = word.startswith(_RECOVERED)
+    status = "resolved" if resolved else "firing" if word in _BEGINS + _GOES_ON else transition
+    moment = readable(_value(body, "last_updated"))
+    labels = labels_of(body["tags"] if isinstance(body.get("tags"), list) else _value(body, "tags"))
+    return [
+        alert(
+            delivery,
+            0,
+            kind="datadog",
+            key=_value(body, "aggregation_key"),
+            # Another word, or none, counts as firing; the domain takes it so, and says so.
+            status=cast(Status, status),
+            change=changed(_value(body, "id")),
+            time=moment,
+            original=body,
+            title=_value(body, "title"),
+            summary=_value(body, "message"),
+            service=labels.get("service") or None,
+            severity=_value(body, "priority"),
+            starts_at=moment if word in _BEGINS else None,
+            ends_at=moment if resolved else None,
+            link=_value(body, "link"),
+            labels=labels,
+        )
+    ]
+
+
+def _value(body: Mapping[str, Any], name: str) -> str | None:
+    value = text(body, name)
+    if value is None or value.strip() in ("", "null") or _VARIABLE.fullmatch(value.strip()):
+        return None
+    return value

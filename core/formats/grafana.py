@@ -1,0 +1,18 @@
+"""Grafana's webhook contact point, version "1". Source: Grafana, "Configure webhook notifications".
+
+Alertmanager's shape with fields of Grafana's own: `orgId`, and in each alert `values`,
+`silenceURL`, `dashboardURL`, `panelURL` and `imageURL`. All stay in `data.original`. A rule without
+data fires as an alert named `DatasourceNoData`, one that cannot be evaluated as `DatasourceError`,
+each with a fingerprint of its own.
+"""
+
+from __future__ import annotations
+
+from core.domain.event import Event
+from core.formats.delivery import Delivery, Malformed
+from core.formats.prometheus_alerts import parse_group
+
+
+def parse(delivery: Delivery) -> list[Event | Malformed]:
+    """One event per alert, `Malformed` for one without a fingerprint. Raises `InvalidEvent`."""
+    return parse_group(delivery, "grafana")

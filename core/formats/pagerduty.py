@@ -1,0 +1,92 @@
+"""PagerDuty's Events API v2 as a way in: a sender that pages PagerDuty today only changes the URL.
+
+    {"routing_key": "...", "event_action": "trigger", "dedup_key": "...", "payload": {...}, ...}
+
+- The key is the `dedup_key`, however long. A `trigger` without one gets a key of its own, and is
+  answered with it, as PagerDuty does: a sender that keeps it can resolve the alert.
+- A change is known by the delivery's own ID, where the hook names a header that carries one, else
+  by `payload.timestamp`; without either (most `resolve` events) the event is fresh.
+- `acknowledge` gives no event. It says that somebody somewhere else works on it: that is neither
+  firing nor resolved, so it may not open an incident, and an incident takes acknowledgements only
+  from people, as commands. Senders of this API can hardly be told to leave it out, so it is not
+  quarantined either.
+- `routing_key` is a secret and is kept nowhere.
+- Change events (`/v2/change/enqueue`) say no `event_action`: they are no alerts, and are refused.
+
+Source: PagerDuty, "Events API v2 Overview" and "Send an Alert Event".
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, cast
+
+from core.domain.event import Event
+from core.errors import InvalidEvent
+from core.formats.alerts import Status, alert, at, repeated, text
+from core.formats.delivery import Delivery, Malformed
+from core.formats.http_body import load_object
+
+_STATUSES: Final = {"trigger": "firing", "resolve": "resolved"}
+_LABELS: Final = ("source", "component", "group", "class")
+
+
+def parse(delivery: Delivery) -> list[Event | Malformed]:
+    """One event, none for `acknowledge`. Raises `InvalidEvent`."""
+    body = load_object(delivery)
+    if body.get("event_action") is None and body.get("dedup_key") is None:
+        raise InvalidEvent(
+            "the body is no alert of the Events API v2: it has neither an `event_action` "
+            "(trigger, acknowledge or resolve) nor a `dedup_key`"
+        )
+    action = _action(body)
+    return [] if action == "acknowledge" else [_alert(delivery, body, action)]
+
+
+def reply(delivery: Delivery) -> dict[str, Any]:
+    """What PagerDuty answers: its senders' libraries look for the `dedup_key`."""
+    try:
+        body = load_object(delivery)
+    except InvalidEvent:
+        return {}
+    key, _ = _key(delivery, body)
+    return {"status": "success", "message": "Event processed", "dedup_key": key}
+
+
+def _key(delivery: Delivery, body: dict[str, Any]) -> tuple[object, bool]:
+    """The alert's key, and whether it had to be made."""
+    key = body.get("dedup_key")
+    given = key is not None and not (isinstance(key, str) and not key.strip())
+    if given or _action(body) != "trigger":
+        return key, False
+    return delivery.headers.get("message-id") or delivery.unique, True
+
+
+def _action(body: dict[str, Any]) -> str:
+    return (text(body, "event_action") or "").strip().lower()
+
+
+def _alert(delivery: Delivery, body: dict[str, Any], action: str) -> Event:
+    resolved, moment = action == "resolve", at(body, "payload", "timestamp")
+    key, made = _key(delivery, body)
+    change = delivery.headers.get("message-id")
+    if change is None and not made:
+        change = repeated(delivery, text(moment), action)
+    payload = body.get("payload")
+    return alert(
+        delivery,
+        0,
+        kind="pagerduty",
+        key=key,
+        # Another word counts as firing; the domain takes it so, and says so.
+        status=cast(Status, _STATUSES.get(action, body.get("event_action"))),
+        change=change,
+        time=moment,
+        original={name: value for name, value in body.items() if name != "routing_key"},
+        title=text(payload, "summary"),
+        service=text(payload, "component") or text(payload, "source"),
+        severity=text(payload, "severity"),
+        starts_at=None if resolved else moment,
+        ends_at=moment if resolved else None,
+        link=text(body, "links", 0, "href") or text(body, "client_url"),
+        labels={name: value for name in _LABELS if (value := text(payload, name))},
+    )

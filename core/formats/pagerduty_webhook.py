@@ -1,0 +1,107 @@
+"""PagerDuty's V3 webhooks: what happens to incidents in PagerDuty. One event per delivery.
+
+    {"event": {"id": "...", "event_type": "incident.triggered", "occurred_at": ..., "data": {...}}}
+
+The key is the incident's ID (`event.data.id`); a change is known by `event.id`, which stays the
+same over redeliveries.
+
+- Firing: triggered, reopened and unacknowledged; and priority_updated while the incident is not
+  resolved, because a higher priority must be heard. Resolved: resolved.
+- All else (acknowledged, annotated, delegated, services, ...) is an event of type
+  `com.pagerduty.<event_type>` that opens nothing (see `core.formats.notice`): subscribe to it only
+  with a route for it.
+- `pagey.ping`, the test of a subscription, gives no event.
+- Neither does an incident that Tidegate itself opened in PagerDuty by paging it: as an alert it
+  would be paged again, and so on for ever.
+
+Source: PagerDuty, "Webhooks: Overview" and "Behavior".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from core.domain.event import Event
+from core.errors import InvalidEvent
+from core.formats.alerts import alert, at, changed, text
+from core.formats.delivery import Delivery, Malformed
+from core.formats.http_body import load_object
+from core.formats.notice import notice
+
+ANSWER_WITHIN: Final = 4.5
+"""PagerDuty waits for five seconds, the way there and back included, and then sends again."""
+
+_FIRING: Final = ("incident.triggered", "incident.reopened", "incident.unacknowledged")
+_RESOLVED: Final = "incident.resolved"
+_FIRING_UNLESS_RESOLVED: Final = "incident.priority_updated"
+_PING: Final = "pagey.ping"
+_OUR_INCIDENT: Final = re.compile(r".+@\d{8}T\d{6}\.\d{3}Z", re.DOTALL)
+"""An incident's own ID, which is the `dedup_key` of our pages (see `core.domain.incident.grouping`,
+which is too heavy to import for a listener)."""
+
+
+def parse(delivery: Delivery) -> list[Event | Malformed]:
+    """One event, or none. Raises `InvalidEvent`."""
+    event = load_object(delivery).get("event")
+    said = text(event, "event_type")
+    if not isinstance(event, dict) or said is None:
+        raise InvalidEvent(
+            "the body is no V3 webhook of PagerDuty: it has no `event` with an `event_type`"
+        )
+    if said == _PING or _is_ours(event):
+        return []
+    change = changed(text(event, "id")) or changed(text(event, "occurred_at"), said)
+    status = text(event, "data", "status")
+    if said in _FIRING or (said == _FIRING_UNLESS_RESOLVED and status != "resolved"):
+        return [_alert(delivery, event, change, resolved=False)]
+    if said == _RESOLVED:
+        return [_alert(delivery, event, change, resolved=True)]
+    return [
+        notice(
+            delivery,
+            kind="pagerduty",
+            type=f"com.pagerduty.{said}",
+            about=text(event, "data", "incident", "id") or text(event, "data", "id"),
+            change=change,
+            time=event.get("occurred_at"),
+            original=event,
+        )
+    ]
+
+
+def _alert(
+    delivery: Delivery, event: Mapping[str, Any], change: str | None, *, resolved: bool
+) -> Event:
+    data, moment = event.get("data"), event.get("occurred_at")
+    labels = {
+        "urgency": text(data, "urgency"),
+        "priority": text(data, "priority", "summary"),
+        "escalation_policy": text(data, "escalation_policy", "summary"),
+        "team": text(data, "teams", 0, "summary"),
+        "number": text(data, "number"),
+        "incident_key": text(data, "incident_key"),
+    }
+    return alert(
+        delivery,
+        0,
+        kind="pagerduty",
+        key=at(data, "id"),
+        status="resolved" if resolved else "firing",
+        change=change,
+        time=moment,
+        original=event,
+        title=text(data, "title"),
+        service=text(data, "service", "summary"),
+        severity=text(data, "priority", "summary") or text(data, "urgency"),
+        starts_at=at(data, "created_at"),
+        ends_at=moment if resolved else None,
+        link=text(data, "html_url"),
+        labels={name: value for name, value in labels.items() if value},
+    )
+
+
+def _is_ours(event: Mapping[str, Any]) -> bool:
+    key = text(event, "data", "incident_key") or ""
+    return text(event, "client", "name") == "Tidegate" or bool(_OUR_INCIDENT.fullmatch(key))

@@ -1,0 +1,121 @@
+"""What a request holds: its arrivals, or the answer to a handshake. For requests that are verified,
+and for `tidegate explain`, which starts nothing.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Final
+
+from core.errors import InvalidEvent
+from core.formats.delivery import (
+    ATTRIBUTE_PREFIX,
+    HOOK_HEADER,
+    OWN_PREFIX,
+    PERIOD_HEADER,
+    Arrival,
+    Delivery,
+    Malformed,
+    read,
+)
+from core.webhooks import body
+from core.webhooks.endpoints import Endpoint
+from core.webhooks.request import Request, Response, answer, problem
+from core.webhooks.rules import rules
+
+_NEVER_KEPT: Final = frozenset(("authorization", "proxy-authorization", "cookie", "message-id"))
+
+
+class Refused(Exception):
+    """The request is refused as a whole, and nothing of it is kept. `code` is stable."""
+
+    def __init__(
+        self, status: HTTPStatus, code: str, detail: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.response = problem(status, detail, code=code, headers=headers)
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """A request's delivery and all that is in it."""
+
+    delivery: Delivery
+    arrivals: list[Arrival]
+
+
+def understand(
+    request: Request, name: str, endpoint: Endpoint, now: datetime
+) -> Understood | Response:
+    """What is in a request, or the answer to a handshake. Raises `Refused`."""
+    how = rules(endpoint.format)
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if not how.takes(media_type):
+        taken = ", ".join(("application/json", *how.media_types))
+        raise Refused(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "UnsupportedMediaType",
+            f"this webhook takes {taken}",
+            how.refusal_headers,
+        )
+    delivery = _delivery(request, name, endpoint, now)
+    try:
+        delivery = _with_body(delivery, body.unpacked(request, endpoint.max_bytes))
+        if (handshake := how.handshake(delivery)) is not None:
+            return answer(HTTPStatus.OK, handshake)
+    except body.UnknownEncoding:
+        raise Refused(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "UnsupportedEncoding",
+            "the only content encoding that is taken is gzip",
+            {"accept-encoding": "gzip", **how.refusal_headers},
+        ) from None
+    except body.TooLarge:
+        raise too_large(endpoint) from None
+    except InvalidEvent as error:
+        return Understood(delivery, [Arrival(Malformed(error), delivery)])
+    return Understood(delivery, read(delivery))
+
+
+def too_large(endpoint: Endpoint) -> Refused:
+    return Refused(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        "TooLarge",
+        f"a body may be at most {endpoint.max_bytes:,} bytes long",
+        rules(endpoint.format).refusal_headers,
+    )
+
+
+def _delivery(request: Request, name: str, endpoint: Endpoint, now: datetime) -> Delivery:
+    dropped = {*_NEVER_KEPT, *endpoint.verify.confidential}
+    headers = {
+        header: text
+        for header, text in request.headers.items()
+        if header not in dropped and not header.startswith(OWN_PREFIX)
+    }
+    headers[HOOK_HEADER] = name
+    headers[PERIOD_HEADER] = _period(now, endpoint.repeat_window.total_seconds())
+    headers |= {f"{ATTRIBUTE_PREFIX}{key}": text for key, text in endpoint.attributes.items()}
+    given = request.headers.get(endpoint.id_header.lower()) if endpoint.id_header else None
+    if id := given or endpoint.verify.delivery_id(request):
+        headers["message-id"] = id
+    return Delivery(
+        format=endpoint.format, body=request.body, headers=headers, unique=uuid.uuid4().hex
+    )
+
+
+def _with_body(delivery: Delivery, unpacked: bytes) -> Delivery:
+    if unpacked is delivery.body:
+        return delivery
+    headers = {n: text for n, text in delivery.headers.items() if n != "content-encoding"}
+    return Delivery(format=delivery.format, body=unpacked, headers=headers, unique=delivery.unique)
+
+
+def _period(now: datetime, seconds: float) -> str:
+    start = now.timestamp() // seconds * seconds
+    return datetime.fromtimestamp(start, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

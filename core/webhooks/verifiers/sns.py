@@ -1,0 +1,165 @@
+"""Amazon SNS over HTTPS: each message is signed with a certificate of AWS.
+
+There is no secret. That AWS signed a message says nothing of whose topic it comes from, so topics
+are pinned. What AWS does not sign (`MessageAttributes`, `UnsubscribeURL`, headers) is not proven.
+Source: "Verifying the signatures of Amazon SNS messages", Amazon SNS Developer Guide.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field, PrivateAttr
+
+from core.domain.durations import Duration
+from core.errors import InvalidEvent
+from core.formats.delivery import load_json
+from core.webhooks.request import Request
+from core.webhooks.verifiers import proof
+from core.webhooks.verifiers.base import NotVerified, Verifier
+from core.webhooks.verifiers.certificates import Certificates, Fetch
+
+TopicArn = Annotated[
+    str,
+    Field(
+        pattern=r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?$",
+        examples=["arn:aws:sns:eu-west-1:111122223333:alarms"],
+    ),
+]
+
+_CONFIRMATION: Final = (
+    "Message",
+    "MessageId",
+    "SubscribeURL",
+    "Timestamp",
+    "Token",
+    "TopicArn",
+    "Type",
+)
+_SIGNED: Final[Mapping[str, tuple[str, ...]]] = {
+    "Notification": ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"),
+    "SubscriptionConfirmation": _CONFIRMATION,
+    "UnsubscribeConfirmation": _CONFIRMATION,
+}
+"""Which fields of a message are signed, in their order, by its type."""
+_OPTIONAL: Final = "Subject"
+_VERSIONS: Final = ("1", "2")
+_TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z")
+
+_SHARED: Final = Certificates()
+
+
+class SnsVerifier(Verifier):
+    """Messages of the topics named here. Raw message delivery, which is not signed, is refused."""
+
+    scheme: Literal["sns"]
+    topic_arns: tuple[TopicArn, ...] = Field(min_length=1, max_length=100)
+    tolerance: Duration = Field(
+        timedelta(hours=1),
+        description="How old a message may be. SNS tries again for as long as the subscription's "
+        "delivery policy says, an hour at most.",
+    )
+
+    _certificates: Certificates | None = PrivateAttr(None)
+
+    def fetching(self, fetch: Fetch) -> SnsVerifier:
+        """The same verifier, getting its certificates another way."""
+        other = self.model_copy()
+        other._certificates = Certificates(fetch)
+        return other
+
+    async def verify(self, request: Request, secrets: Sequence[str], now: datetime) -> None:
+        """As any verifier; raises `TransientError` if AWS does not give the certificate."""
+        message = _message(request.body)
+        text = canonical(message)
+        signature = _signature(message)
+        # What costs nothing comes first: only then is anything fetched.
+        if message["TopicArn"] not in self.topic_arns:
+            raise NotVerified("untrusted")
+        sent = _time(message["Timestamp"])
+        proof.require_fresh(sent.timestamp(), now, past=self.tolerance)
+        url = message.get("SigningCertURL")
+        if not isinstance(url, str):
+            raise NotVerified("missing")
+        certificate = await (self._certificates or _SHARED).get(url, now)
+        _require_signed(certificate, signature, text, message["SignatureVersion"])
+
+    def delivery_id(self, request: Request) -> str | None:
+        try:
+            name = _message(request.body).get("MessageId")
+        except NotVerified:
+            return None
+        return name if isinstance(name, str) else None
+
+
+def canonical(message: Mapping[str, Any]) -> bytes:
+    """The bytes that SNS signs of a message. Raises `NotVerified` if they are not all there.
+
+    Only `Message` may have line breaks: they end a field here, so that with one in another field a
+    subject could pass for a part of the ID, and a replay for a new message.
+    """
+    kind = message.get("Type")
+    if not isinstance(kind, str) or kind not in _SIGNED:
+        raise NotVerified("malformed" if kind else "missing")
+    lines = []
+    for name in _SIGNED[kind]:
+        value = message.get(name)
+        if value is None and name == _OPTIONAL:
+            continue
+        if not isinstance(value, str) or (name != "Message" and "\n" in value):
+            raise NotVerified("malformed")
+        lines += [name, value]
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _message(body: bytes) -> dict[str, Any]:
+    try:
+        value = load_json(body)
+    except InvalidEvent as error:
+        raise NotVerified("malformed") from error
+    if not isinstance(value, dict):
+        raise NotVerified("malformed")
+    return value
+
+
+def _signature(message: Mapping[str, Any]) -> bytes:
+    text = message.get("Signature")
+    if text is None:
+        raise NotVerified("missing")
+    if not isinstance(text, str) or message.get("SignatureVersion") not in _VERSIONS:
+        raise NotVerified("malformed")
+    try:
+        return base64.b64decode(proof.usable(text), validate=True)
+    except ValueError as error:
+        raise NotVerified("malformed") from error
+
+
+def _time(text: str) -> datetime:
+    if not _TIME.fullmatch(text):
+        raise NotVerified("malformed")
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as error:
+        raise NotVerified("malformed") from error
+
+
+def _require_signed(certificate: Any, signature: bytes, text: bytes, version: str) -> None:
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    from cryptography.hazmat.primitives.hashes import SHA1, SHA256
+
+    try:
+        key = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise NotVerified("untrusted") from error
+    if not isinstance(key, RSAPublicKey):
+        raise NotVerified("untrusted")
+    try:
+        key.verify(signature, text, PKCS1v15(), SHA256() if version == "2" else SHA1())  # noqa: S303
+    except InvalidSignature as error:
+        raise NotVerified("mismatch") from error

@@ -1,0 +1,176 @@
+"""Credentials that are sent as they are, over TLS: for senders that sign nothing.
+
+They prove who sent a request, not what it says, and they can be replayed: whoever reads one has it.
+Headers that hold one are `confidential`, so no record keeps them.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Final, Literal
+
+from pydantic import Field, model_validator
+
+from core.errors import InvalidEvent
+from core.formats.delivery import load_json
+from core.webhooks.request import Request
+from core.webhooks.verifiers import proof
+from core.webhooks.verifiers.base import NotVerified, SharedSecret
+from core.webhooks.verifiers.proof import HeaderName
+
+_AUTHORIZATION: Final = "authorization"
+_ROUTING_KEY_HEADER: Final = "x-routing-key"
+_ROUTING_KEY_FIELD: Final = "routing_key"
+
+
+def _credentials(request: Request, scheme: str) -> str:
+    """What follows the scheme's name, which is of any case, in the header Authorization. Source:
+    RFC 9110, section 11.4."""
+    name, _, credentials = proof.header(request, _AUTHORIZATION).partition(" ")
+    if name.lower() != scheme:
+        raise NotVerified("malformed")
+    return proof.usable(credentials.lstrip(" "))
+
+
+def _token(secret: str) -> bytes:
+    """A secret that a header can carry as it is. Raises `ValueError`."""
+    if not all("!" <= character <= "~" for character in secret):
+        raise ValueError("has characters that no header can carry: blanks or others than ASCII")
+    return secret.encode()
+
+
+def _with_headers(request: Request, **headers: str) -> Request:
+    return replace(request, headers={**request.headers, **headers})
+
+
+class BearerVerifier(SharedSecret):
+    """A token: `Authorization: Bearer TOKEN`, or alone in a header of another name."""
+
+    scheme: Literal["bearer"]
+    header: HeaderName = Field(
+        _AUTHORIZATION,
+        validate_default=True,
+        description="Another header than Authorization, holding the token and nothing else.",
+    )
+
+    @property
+    def confidential(self) -> frozenset[str]:
+        return frozenset({self.header})
+
+    def _key(self, secret: str) -> bytes:
+        return _token(secret)
+
+    def _prove(self, request: Request, keys: Sequence[bytes], now: datetime) -> None:
+        if self.header == _AUTHORIZATION:
+            given = _credentials(request, "bearer")
+        else:
+            given = proof.header(request, self.header)
+        proof.require_same_secret(given.encode(), keys)
+
+    def _signed(self, request: Request, keys: Sequence[bytes], now: datetime) -> Request:
+        token = keys[0].decode()
+        given = f"Bearer {token}" if self.header == _AUTHORIZATION else token
+        return _with_headers(request, **{self.header: given})
+
+
+class BasicVerifier(SharedSecret):
+    """A name and a password: `Authorization: Basic ...`. The secret is `NAME:PASSWORD`, UTF-8."""
+
+    scheme: Literal["basic"]
+
+    @property
+    def confidential(self) -> frozenset[str]:
+        return frozenset({_AUTHORIZATION})
+
+    def _key(self, secret: str) -> bytes:
+        name, _, password = secret.partition(":")
+        if not name.strip() or not password.strip():
+            raise ValueError("is not NAME:PASSWORD")
+        return base64.b64encode(secret.encode())
+
+    def _prove(self, request: Request, keys: Sequence[bytes], now: datetime) -> None:
+        proof.require_same_secret(_credentials(request, "basic").encode(), keys)
+
+    def _signed(self, request: Request, keys: Sequence[bytes], now: datetime) -> Request:
+        return _with_headers(request, **{_AUTHORIZATION: f"Basic {keys[0].decode()}"})
+
+
+class EventGridVerifier(SharedSecret):
+    """A secret that an Event Grid subscription sends: as a delivery property, which is a header, or
+    as a parameter of the endpoint's address.
+    """
+
+    scheme: Literal["event-grid"]
+    header: HeaderName | None = None
+    parameter: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9_.-]+$",
+        max_length=100,
+        description="A parameter of the query. Proxies log addresses: prefer a header.",
+        examples=["code"],
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> EventGridVerifier:
+        if (self.header is None) == (self.parameter is None):
+            raise ValueError("give either header or parameter")
+        return self
+
+    @property
+    def confidential(self) -> frozenset[str]:
+        return frozenset({self.header} if self.header else ())
+
+    def _key(self, secret: str) -> bytes:
+        return _token(secret)
+
+    def _prove(self, request: Request, keys: Sequence[bytes], now: datetime) -> None:
+        if self.parameter:
+            given = proof.usable(request.query.get(self.parameter))
+        else:
+            given = proof.header(request, self.header or "")
+        proof.require_same_secret(given.encode(), keys)
+
+    def _signed(self, request: Request, keys: Sequence[bytes], now: datetime) -> Request:
+        secret = keys[0].decode()
+        if self.parameter:
+            return replace(request, query={**request.query, self.parameter: secret})
+        return _with_headers(request, **{self.header or "": secret})
+
+
+class RoutingKeyVerifier(SharedSecret):
+    """The routing key of PagerDuty's Events API v2, as its senders send it: `routing_key` in the
+    body, or the header X-Routing-Key, which goes first.
+
+    The one scheme that reads a body before it is verified: no larger than the endpoint's limit, no
+    deeper than any event may be, and not compressed.
+    """
+
+    scheme: Literal["routing-key"]
+
+    @property
+    def confidential(self) -> frozenset[str]:
+        return frozenset({_ROUTING_KEY_HEADER})
+
+    def _key(self, secret: str) -> bytes:
+        return _token(secret)
+
+    def _prove(self, request: Request, keys: Sequence[bytes], now: datetime) -> None:
+        given = request.headers.get(_ROUTING_KEY_HEADER) or _routing_key(request.body)
+        proof.require_same_secret(proof.usable(given).encode(), keys)
+
+    def _signed(self, request: Request, keys: Sequence[bytes], now: datetime) -> Request:
+        return _with_headers(request, **{_ROUTING_KEY_HEADER: keys[0].decode()})
+
+
+def _routing_key(body: bytes) -> str | None:
+    try:
+        value = load_json(body)
+    except InvalidEvent as error:
+        raise NotVerified("malformed") from error
+    given = value.get(_ROUTING_KEY_FIELD) if isinstance(value, dict) else None
+    if given is not None and not isinstance(given, str):
+        raise NotVerified("malformed")
+    return given

@@ -1,0 +1,358 @@
+"""The webhooks' pipeline: who is let in, what is made of it, and what the sender is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import logging
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.errors import SecretUnavailable, SettingsError, TemporalUnavailable
+from core.webhooks.request import Request
+from tests.support.starters import HangingStarter, MemoryStarter
+from tests.support.webhooks import TOKEN, Door, told, verdicts
+
+ORDER = {"order": 4711}
+CLOUDEVENT = {
+    "specversion": "1.0",
+    "id": "1",
+    "source": "/orders",
+    "type": "com.example.order",
+    "data": ORDER,
+}
+
+
+@pytest.fixture
+def starter() -> MemoryStarter:
+    return MemoryStarter()
+
+
+@pytest.fixture
+def door(starter: MemoryStarter, tmp_path: Path) -> Door:
+    return Door(starter, tmp_path)
+
+
+async def kept(door: Door) -> list[Any]:
+    return [record async for record in door.quarantine.records()]
+
+
+# ------------------------------------------------------------------------------- what is let in
+
+
+async def test_a_verified_event_is_started_and_answered_with_its_receipt(
+    door: Door, starter: MemoryStarter
+) -> None:
+    outcome = await door.post(CLOUDEVENT)
+    assert outcome.response.status == 202
+    assert outcome.response.headers["content-type"] == "application/json"
+    [receipt] = told(outcome)["receipts"]
+    assert receipt["verdict"] == "started"
+    assert receipt["workflow_id"] == "ce:/orders#1"
+    assert list(starter.started) == ["ce:/orders#1"]
+
+
+async def test_a_duplicate_is_a_success(door: Door, starter: MemoryStarter) -> None:
+    await door.post(CLOUDEVENT)
+    outcome = await door.post(CLOUDEVENT)
+    assert (outcome.response.status, verdicts(outcome)) == (202, ["duplicate"])
+    assert len(starter.started) == 1
+
+
+@pytest.mark.parametrize("path", ["/", "/hooks", "/hooks/", "/hooks/other", "/hooks/in/", "/x/in"])
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "PUT"])
+async def test_what_is_not_there_says_nothing_of_what_is(
+    door: Door, path: str, method: str
+) -> None:
+    outcome = await door.send(Request(method=method, path=path, body=b"{}"))
+    assert outcome.response.status == 404
+    assert told(outcome) == {
+        "title": "Not Found",
+        "status": 404,
+        "detail": "there is nothing here",
+        "code": "NotFound",
+    }
+    assert outcome.response.headers["content-type"] == "application/problem+json"
+
+
+async def test_health_is_answered_without_a_secret(door: Door) -> None:
+    outcome = await door.send(Request(method="GET", path="/healthz"))
+    assert (outcome.response.status, told(outcome)) == (200, {"status": "up"})
+    assert door.store.reads == 0
+
+
+async def test_only_posts_are_taken(door: Door) -> None:
+    outcome = await door.send(replace(door.sign(door.request(CLOUDEVENT)), method="PUT"))
+    assert outcome.response.status == 405
+    assert outcome.response.headers["allow"] == "POST, OPTIONS"
+
+
+@pytest.mark.parametrize("proof", [{}, {"authorization": "Bearer wrong"}])
+async def test_a_stranger_learns_nothing_and_leaves_nothing(
+    door: Door, starter: MemoryStarter, proof: dict[str, str]
+) -> None:
+    outcome = await door.post(b"{not json", signed=False, **proof)
+    assert outcome.response.status == 401
+    assert outcome.response.headers["www-authenticate"] == "Bearer"
+    assert outcome.refused == "NotVerified"
+    assert told(outcome)["detail"] == (
+        "the request was not proven to come from this webhook's sender"
+    )
+    assert starter.calls == []
+    assert await kept(door) == []
+
+
+async def test_why_a_stranger_was_refused_is_in_the_log_alone(
+    door: Door, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        await door.post(CLOUDEVENT, signed=False, authorization="Bearer wrong")
+    assert "webhook in: not verified: mismatch" in caplog.text
+    assert TOKEN not in caplog.text
+
+
+async def test_a_body_over_the_limit_is_refused_unread_and_unverified(
+    starter: MemoryStarter, tmp_path: Path
+) -> None:
+    door = Door(starter, tmp_path, {"in": {"max_bytes": 1024}})
+    outcome = await door.post(b"[" * 1025, signed=False)
+    assert outcome.response.status == 413
+    assert told(outcome)["detail"] == "a body may be at most 1,024 bytes long"
+    assert door.store.reads == 0
+
+
+# ------------------------------------------------------------------------------- secrets
+
+
+@pytest.mark.parametrize("failure", [SecretUnavailable("away"), SettingsError("there is none")])
+async def test_a_secret_that_cannot_be_had_makes_the_sender_come_again(
+    door: Door, starter: MemoryStarter, failure: Exception
+) -> None:
+    door.store.failure = failure
+    outcome = await door.post(CLOUDEVENT)
+    assert (outcome.response.status, outcome.refused) == (503, "CannotVerify")
+    assert outcome.response.headers["retry-after"] == "5"
+    assert starter.calls == []
+
+
+async def test_a_secret_that_was_exchanged_a_moment_ago_is_known_at_once(door: Door) -> None:
+    assert (await door.post(CLOUDEVENT)).response.status == 202
+    door.store.values["env:TOKEN"] = "the-next-token"
+    door.now += timedelta(seconds=31)
+    assert (await door.post(CLOUDEVENT)).response.status == 202
+
+
+async def test_strangers_cannot_make_us_ask_for_the_secret_over_and_over(door: Door) -> None:
+    for _ in range(20):
+        await door.post(CLOUDEVENT, signed=False, authorization="Bearer wrong")
+    assert door.store.reads == 1
+
+
+async def test_either_of_two_live_secrets_proves_the_sender(
+    starter: MemoryStarter, tmp_path: Path
+) -> None:
+    verify = {"scheme": "bearer", "secrets": ["env:TOKEN", "env:NEXT"]}
+    door = Door(starter, tmp_path, {"in": {"verify": verify}}, {"env:NEXT": "another-long-token"})
+    for token in (TOKEN, "another-long-token"):
+        proof = {"authorization": f"Bearer {token}"}
+        assert (await door.post(CLOUDEVENT, signed=False, **proof)).response.status == 202
+
+
+async def test_a_second_secret_that_is_missing_does_not_shut_out_the_first(
+    starter: MemoryStarter, tmp_path: Path
+) -> None:
+    verify = {"scheme": "bearer", "secrets": ["env:GONE", "env:TOKEN"]}
+    door = Door(starter, tmp_path, {"in": {"verify": verify}}, {"env:GONE": ""})
+    proof = {"authorization": f"Bearer {TOKEN}"}
+    assert (await door.post(CLOUDEVENT, signed=False, **proof)).response.status == 202
+
+
+# ------------------------------------------------------------------------------- bodies
+
+
+async def test_what_can_never_work_is_kept_and_refused(door: Door, starter: MemoryStarter) -> None:
+    outcome = await door.post(b"{not json")
+    assert outcome.response.status == 400
+    assert told(outcome)["code"] == "InvalidEvent"
+    assert verdicts(outcome) == ["quarantined"]
+    [record] = await kept(door)
+    assert record.body == b"{not json"
+    assert record.headers["tidegate-hook"] == "in"
+    assert starter.calls == []
+
+
+async def test_no_credential_is_kept_with_the_original(door: Door) -> None:
+    await door.post(b"{not json", cookie="session=1", x_harmless="yes")
+    [record] = await kept(door)
+    assert "authorization" not in record.headers
+    assert "cookie" not in record.headers
+    assert record.headers["x-harmless"] == "yes"
+    assert TOKEN not in json.dumps(record.to_json())
+
+
+async def test_where_an_original_is_kept_is_not_told_outside(door: Door) -> None:
+    outcome = await door.post(b"{not json")
+    assert b"quarantine/" not in outcome.response.body
+
+
+async def test_of_a_batch_the_good_start_and_the_answer_says_which_was_bad(
+    door: Door, starter: MemoryStarter
+) -> None:
+    batch = [CLOUDEVENT, {"specversion": "1.0"}, CLOUDEVENT | {"id": "2"}]
+    outcome = await door.post(batch, content_type="application/cloudevents-batch+json")
+    assert outcome.response.status == 202
+    assert verdicts(outcome) == ["started", "quarantined", "started"]
+    assert sorted(starter.started) == ["ce:/orders#1", "ce:/orders#2"]
+    assert len(await kept(door)) == 1
+
+
+async def test_temporal_away_makes_the_sender_come_again(
+    door: Door, starter: MemoryStarter
+) -> None:
+    def away(_: object) -> None:
+        raise TemporalUnavailable("it is away")
+
+    starter.before = away
+    outcome = await door.post(CLOUDEVENT)
+    assert (outcome.response.status, outcome.refused) == (503, "NotAccepted")
+    assert outcome.response.headers["retry-after"] == "5"
+    assert verdicts(outcome) == ["retry"]
+    assert await kept(door) == []
+
+
+async def test_a_batch_that_is_not_done_in_time_is_given_back_and_then_recognised(
+    tmp_path: Path,
+) -> None:
+    door = Door(HangingStarter("#2"), tmp_path, {"in": {"answer_within": "100ms"}})
+    batch = [CLOUDEVENT, CLOUDEVENT | {"id": "2"}]
+    for first in ("started", "duplicate"):
+        outcome = await door.post(batch, content_type="application/cloudevents-batch+json")
+        assert outcome.response.status == 503
+        assert verdicts(outcome) == [first, "retry"]
+
+
+async def test_a_content_type_that_no_sender_of_this_format_uses_is_refused(
+    starter: MemoryStarter, tmp_path: Path
+) -> None:
+    door = Door(starter, tmp_path, {"in": {"format": "alertmanager"}})
+    outcome = await door.post({"alerts": []}, content_type="image/png")
+    assert (outcome.response.status, outcome.refused) == (415, "UnsupportedMediaType")
+
+
+@pytest.mark.parametrize("type", ["application/json; charset=latin-1", "application/vnd.x+json"])
+async def test_json_is_taken_whatever_it_is_called(door: Door, type: str) -> None:
+    outcome = await door.post(CLOUDEVENT, content_type=type)
+    assert outcome.response.status == 202
+
+
+async def test_a_body_may_be_packed(door: Door, starter: MemoryStarter) -> None:
+    packed = gzip.compress(json.dumps(CLOUDEVENT).encode())
+    outcome = await door.post(packed, content_encoding="gzip")
+    assert outcome.response.status == 202
+    assert list(starter.started) == ["ce:/orders#1"]
+
+
+@pytest.mark.parametrize("encoding", ["br", "deflate", "gzip, gzip", "zstd"])
+async def test_other_ways_of_packing_are_refused(door: Door, encoding: str) -> None:
+    outcome = await door.post(CLOUDEVENT, content_encoding=encoding)
+    assert (outcome.response.status, outcome.refused) == (415, "UnsupportedEncoding")
+    assert outcome.response.headers["accept-encoding"] == "gzip"
+
+
+async def test_a_decompression_bomb_is_refused_at_the_limit(door: Door) -> None:
+    bomb = gzip.compress(b"0" * 50_000_000)
+    outcome = await door.post(bomb, content_encoding="gzip")
+    assert (outcome.response.status, outcome.refused) == (413, "TooLarge")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"not gzip", gzip.compress(b"{}")[:-4], gzip.compress(b"{}") + b"more"],
+    ids=["another", "cut short", "followed"],
+)
+async def test_what_is_not_gzip_though_it_says_so_is_kept_and_refused(
+    door: Door, body: bytes
+) -> None:
+    outcome = await door.post(body, content_encoding="gzip")
+    assert outcome.response.status == 400
+    [record] = await kept(door)
+    assert record.body == body
+
+
+# ------------------------------------------------------------------------------- who it is
+
+
+async def test_a_hooks_attributes_go_with_its_events(
+    starter: MemoryStarter, tmp_path: Path
+) -> None:
+    door = Door(starter, tmp_path, {"in": {"attributes": {"team": "payments"}}})
+    await door.post(CLOUDEVENT)
+    [event] = starter.started.values()
+    assert event.extensions == {"team": "payments"}
+
+
+async def test_a_sender_cannot_speak_in_our_own_headers(
+    starter: MemoryStarter, tmp_path: Path
+) -> None:
+    door = Door(starter, tmp_path)
+    await door.post(
+        ORDER, tidegate_attribute_team="root", tidegate_hook="other", message_id="chosen"
+    )
+    [event] = starter.started.values()
+    assert (event.source, event.extensions, event.fresh) == ("webhook:in", {}, True)
+
+
+async def test_json_without_an_id_is_started_each_time_and_the_receipt_says_so(
+    door: Door, starter: MemoryStarter
+) -> None:
+    outcomes = [await door.post(ORDER) for _ in range(2)]
+    assert [told(outcome)["receipts"][0]["fresh"] for outcome in outcomes] == [True, True]
+    assert len(starter.started) == 2
+
+
+async def test_the_header_that_names_a_delivery_makes_it_known_again(
+    starter: MemoryStarter, tmp_path: Path
+) -> None:
+    door = Door(starter, tmp_path, {"in": {"id_header": "X-Delivery-Id"}})
+    for verdict in ("started", "duplicate"):
+        assert verdicts(await door.post(ORDER, x_delivery_id="d1")) == [verdict]
+    assert list(starter.started) == ["webhook:in/d1"]
+
+
+async def test_the_id_of_a_standard_webhook_makes_it_known_again(
+    starter: MemoryStarter, tmp_path: Path
+) -> None:
+    verify = {"scheme": "standard-webhooks", "secrets": ["env:WHSEC"]}
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    door = Door(starter, tmp_path, {"in": {"verify": verify}}, {"env:WHSEC": secret})
+    request = door.sign(door.request(ORDER))
+    outcomes = await asyncio.gather(*(door.send(request) for _ in range(5)))
+    assert sorted(v for o in outcomes for v in verdicts(o)) == ["duplicate"] * 4 + ["started"]
+
+
+# ------------------------------------------------------------------------------- handshakes
+
+
+async def test_the_cloudevents_handshake_is_granted_to_named_origins_alone(
+    starter: MemoryStarter, tmp_path: Path
+) -> None:
+    door = Door(starter, tmp_path, {"in": {"origins": ["eventgrid.azure.net"]}})
+
+    async def asked_by(origin: str) -> dict[str, str]:
+        headers = {"webhook-request-origin": origin, "webhook-request-rate": "120"}
+        request = Request(method="OPTIONS", path="/hooks/in", headers=headers)
+        outcome = await door.send(request)
+        assert outcome.response.status == 200
+        return dict(outcome.response.headers)
+
+    assert await asked_by("eventgrid.azure.net") == {
+        "allow": "POST, OPTIONS",
+        "webhook-allowed-origin": "eventgrid.azure.net",
+        "webhook-allowed-rate": "*",
+    }
+    assert await asked_by("example.com") == {"allow": "POST, OPTIONS"}
