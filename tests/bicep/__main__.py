@@ -38,7 +38,7 @@ def main() -> int:
     except NoDefinitions as error:
         found = [str(error)]
     for problem in found:
-        print(problem, file=sys.stderr)
+        sys.stderr.write(f"{problem}\n")
     return 1 if found else 0
 
 

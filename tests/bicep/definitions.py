@@ -1,4 +1,4 @@
-"""Azure's type definitions, as Microsoft's `azmcp` carries them: asked offline, one process for all."""
+"""Azure's type definitions, as Microsoft's `azmcp` carries them: asked offline, of one process."""
 
 from __future__ import annotations
 
@@ -67,7 +67,9 @@ def _definition(type: str, answer: dict[str, Any]) -> Definition:
             return Definition(only_version[1])
         raise LookupError(answer["message"])
     entries = answer["results"]["BicepSchemaResult"]
-    [resource] = [e for e in entries if e["$type"] == "Resource" and e["name"].startswith(f"{type}@")]
+    [resource] = [
+        e for e in entries if e["$type"] == "Resource" and e["name"].startswith(f"{type}@")
+    ]
     types = {e["name"]: e for e in entries if e["$type"] in {"Object", "DiscriminatedObject"}}
     return Definition(resource["name"].partition("@")[2], resource["bodyType"], types)
 

@@ -7,13 +7,34 @@ from typing import Final
 
 from tree_sitter import Node
 
-from tests.support.bicep import BicepFile, said, walk
+from tests.support.bicep import said, walk
+from tests.support.bicep_model import BicepFile
 
-FUNCTIONS: Final = frozenset(
-    "bool concat empty environment filter guid json length map max min readEnvironmentVariable "
-    "replace resourceGroup split string subscription subscriptionResourceId take toLower trim union "
-    "uniqueString".split()
-)
+FUNCTIONS: Final = {
+    "bool",
+    "concat",
+    "empty",
+    "environment",
+    "filter",
+    "guid",
+    "json",
+    "length",
+    "map",
+    "max",
+    "min",
+    "readEnvironmentVariable",
+    "replace",
+    "resourceGroup",
+    "split",
+    "string",
+    "subscription",
+    "subscriptionResourceId",
+    "take",
+    "toLower",
+    "trim",
+    "union",
+    "uniqueString",
+}
 """Those of Bicep's functions that the templates use; add one when it is needed, and real."""
 
 _DECLARATIONS: Final = {

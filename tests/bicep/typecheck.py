@@ -1,4 +1,4 @@
-"""Resources against Azure's type definitions: version, properties, what is required, literal values.
+"""Resources against Azure's type definitions: version, properties, what is required, literals.
 
 What a compiler reports as BCP035, BCP036, BCP037 and BCP073. Where an expression stands for a whole
 object, its parts are unknown and pass.
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from tests.bicep.definitions import Definition
-from tests.support.bicep import Choice, Each, Expression, Resource, Value
+from tests.support.bicep_model import Choice, Each, Expression, Resource, Value
 
 PREVIEWS: Final = {
     "Microsoft.Insights/diagnosticSettings": "2021-05-01-preview",

@@ -8,98 +8,27 @@ other expression keeps its text and the values inside it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import tree_sitter_bicep
 from tree_sitter import Language, Node, Parser
 
-_PARSER = Parser(Language(tree_sitter_bicep.language()))
+from tests.support.bicep_model import (
+    BicepFile,
+    Choice,
+    Each,
+    Expression,
+    Module,
+    Param,
+    Resource,
+    Value,
+)
 
-Value: TypeAlias = Any
-"""dict, list, str, int, bool or None as Bicep says it literally, or one of the classes below."""
+_PARSER = Parser(Language(tree_sitter_bicep.language()))
 
 
 class NotBicep(ValueError):
     """The grammar has no rule for what stands there; the message says where."""
-
-
-@dataclass(frozen=True, slots=True)
-class Expression:
-    """What only a deployment can work out; `parts` are the values inside, in the order written."""
-
-    text: str
-    parts: tuple[Value, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """`condition ? yes : no`"""
-
-    condition: Value
-    yes: Value
-    no: Value
-
-
-@dataclass(frozen=True, slots=True)
-class Each:
-    """`[for ... in over: body]`"""
-
-    over: Value
-    body: Value
-
-
-@dataclass(frozen=True, slots=True)
-class Param:
-    name: str
-    type: str
-    default: Value
-    required: bool
-    decorators: dict[str, Value]
-
-
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """`body` is the object, also of a loop or a condition; `over` and `condition` say which."""
-
-    name: str
-    type: str
-    version: str
-    existing: bool
-    body: dict[str, Value]
-    over: Value = None
-    condition: Value = None
-
-
-@dataclass(frozen=True, slots=True)
-class Module:
-    name: str
-    path: Path
-    body: dict[str, Value]
-    condition: Value = None
-
-    @property
-    def params(self) -> dict[str, Value]:
-        given: dict[str, Value] = self.body.get("params", {})
-        return given
-
-
-@dataclass(slots=True)
-class BicepFile:
-    path: Path
-    root: Node
-    scope: str = "resourceGroup"
-    params: dict[str, Param] = field(default_factory=dict)
-    variables: dict[str, Value] = field(default_factory=dict)
-    resources: list[Resource] = field(default_factory=list)
-    modules: list[Module] = field(default_factory=list)
-    outputs: dict[str, Value] = field(default_factory=dict)
-
-    def resource(self, type: str) -> Resource:
-        """The only one of its type that the file makes."""
-        [found] = [r for r in self.resources if r.type == type and not r.existing]
-        return found
 
 
 def read(path: Path) -> BicepFile:
@@ -206,10 +135,21 @@ def value(node: Node) -> Value:
             return dict(_property(child) for child in children if len(child.named_children) == 2)
         case "ternary_expression":
             return Choice(*(value(child) for child in children))
+        case "member_expression" if children[0].type == "ternary_expression":
+            # The grammar reads `a ? b : c.d` as `(a ? b : c).d`; Bicep does not.
+            return _ending(value(children[0]), said(node).removeprefix(said(children[0])))
         case "for_statement":
             return Each(value(children[1]), value(children[-1]))
         case _:
             return Expression(said(node), tuple(value(child) for child in children))
+
+
+def _ending(choice: Choice, rest: str) -> Choice:
+    """The choice with the rest of its last alternative put back."""
+    last: Value = Expression(f"{getattr(choice.no, 'text', choice.no)}{rest}")
+    if isinstance(choice.no, Choice):
+        last = _ending(choice.no, rest)
+    return Choice(choice.condition, choice.yes, last)
 
 
 def _property(node: Node) -> tuple[str, Value]:
@@ -232,23 +172,3 @@ def walk(node: Node) -> Iterator[Node]:
     yield node
     for child in node.children:
         yield from walk(child)
-
-
-def inside(given: Value) -> Iterator[Value]:
-    """The value and all values inside it, however deep."""
-    yield given
-    match given:
-        case dict():
-            parts: tuple[Value, ...] = tuple(given.values())
-        case list():
-            parts = tuple(given)
-        case Expression():
-            parts = given.parts
-        case Choice():
-            parts = (given.condition, given.yes, given.no)
-        case Each():
-            parts = (given.over, given.body)
-        case _:
-            parts = ()
-    for part in parts:
-        yield from inside(part)

@@ -123,7 +123,7 @@ AppMetrics
     window: 'PT15M'
     query: '''
 ContainerAppConsoleLogs
-| where Log has "given up (" and Log has "kept as"
+| where Log contains "given up (" and Log contains "kept as"
 '''
   }
   {
@@ -133,7 +133,7 @@ ContainerAppConsoleLogs
     window: 'PT5M'
     query: '''
 ContainerAppConsoleLogs
-| where Log has "was not told everywhere"
+| where Log contains "was not told everywhere"
 '''
   }
   {

@@ -29,7 +29,7 @@ resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
     enablePurgeProtection: true
     publicNetworkAccess: 'Enabled'
     networkAcls: {
-      // Container Apps and the function app's references come as trusted services.
+      // Azure's own services, such as Resource Manager; the processes come by the private endpoint.
       bypass: 'AzureServices'
       defaultAction: privateNetworking ? 'Deny' : 'Allow'
       ipRules: [for range in allowedIpRanges: { value: range }]
