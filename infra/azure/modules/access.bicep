@@ -79,18 +79,6 @@ resource readsSecrets 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   }
 ]
 
-resource sendsTelemetry 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for principal in processes: {
-    scope: telemetry
-    name: guid(telemetry.id, principal, roles.monitoringMetricsPublisher)
-    properties: {
-      principalId: principal
-      principalType: 'ServicePrincipal'
-      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.monitoringMetricsPublisher)
-    }
-  }
-]
-
 // ---- the workers ---------------------------------------------------------------------------------
 
 resource pullsImages 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
@@ -146,6 +134,16 @@ resource hostTables 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
     principalId: functions
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageTableDataContributor)
+  }
+}
+
+resource sendsTelemetry 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  scope: telemetry
+  name: guid(telemetry.id, functions, roles.monitoringMetricsPublisher)
+  properties: {
+    principalId: functions
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.monitoringMetricsPublisher)
   }
 }
 

@@ -61,10 +61,6 @@ resource environment 'Microsoft.App/managedEnvironments@2025-01-01' existing = {
 
 resource vault 'Microsoft.KeyVault/vaults@2024-11-01' existing = { name: vaultName }
 
-resource telemetry 'Microsoft.Insights/components@2020-02-02' existing = {
-  name: 'appi-${token}'
-}
-
 resource operators 'Microsoft.Insights/actionGroups@2023-01-01' existing = {
   name: 'ag-tidegate-${token}'
 }
@@ -82,7 +78,6 @@ var secrets = map(concat(temporalVariables, givenVariables), pair => {
 })
 
 var variables = [
-  { name: 'APPLICATIONINSIGHTS_CONNECTION_STRING', value: telemetry.properties.ConnectionString }
   { name: 'AZURE_CLIENT_ID', value: identity.properties.clientId }
   { name: 'TEMPORAL_ADDRESS', value: temporalAddress }
   { name: 'TEMPORAL_NAMESPACE', value: temporalNamespace }

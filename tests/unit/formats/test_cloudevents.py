@@ -131,6 +131,7 @@ def test_a_header_without_a_value_is_an_attribute_that_was_left_out() -> None:
 def test_the_content_type_is_the_type_of_the_data_whatever_else_is_said() -> None:
     found = event(b"a", content_type="text/plain", datacontenttype="image/png")
     assert found.datacontenttype == "text/plain"
+    assert event(b"a", datacontenttype="image/png").datacontenttype is None
 
 
 def test_neither_identity_nor_data_can_be_chosen_by_a_header() -> None:
@@ -212,6 +213,10 @@ def test_a_body_that_is_not_what_its_content_type_says_is_refused(
     body: object, content_type: str, message: str
 ) -> None:
     assert reading.refusal("message", body, content_type=content_type) == message
+
+
+def test_a_time_of_sending_that_is_none_is_left_out() -> None:
+    assert hooked({"a": 1}, sent_at="yesterday").time is None
 
 
 def test_a_queue_may_hold_a_text_that_looks_like_json() -> None:

@@ -76,6 +76,7 @@ def test_a_metric_alert_has_the_severity_that_it_reached(
     alert = read_alert(recorded(name))
     assert (alert.key, alert.status) == ("metric_alert:42", status)
     assert severity_of(alert.severity, alert.source) is severity
+    assert (alert.severity is None) == (severity is None)
     assert alert.title.endswith(": Too many errors")
     assert alert.service == "checkout"
     assert alert.summary == "1240 events in the last 10 minutes Filter: level:error"

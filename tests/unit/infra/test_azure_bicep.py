@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.support import bicep
-from tests.support.azure import (
+from tests.support.azure_templates import (
     AZURE,
     PARAMETERS,
     ROOT,

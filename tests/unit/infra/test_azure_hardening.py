@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support import bicep, bicep_model
-from tests.support.azure import (
+from tests.support.azure_templates import (
     AZURE,
     PARAMETERS,
     TEMPLATES,

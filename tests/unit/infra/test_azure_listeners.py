@@ -7,8 +7,9 @@ import re
 import pytest
 
 from core.settings import variables
+from functions_azure.service_bus import CONNECTION
 from tests.support import bicep_model
-from tests.support.azure import (
+from tests.support.azure_templates import (
     ROOT,
     at,
     made,
@@ -21,8 +22,6 @@ FUNCTIONS = template("modules/functions")
 WORKER = template("modules/worker")
 APP_SETTINGS = named_values(list(FUNCTIONS.variables.values()))
 WORKER_VARIABLES = named_values(WORKER.variables["variables"])
-
-
 TIDEGATE_VARIABLES = {name for name, _, _ in variables()}
 
 
@@ -39,7 +38,7 @@ def test_the_app_has_what_listeners_need() -> None:
     } <= set(APP_SETTINGS)
 
 
-@pytest.mark.parametrize("connection", ["AzureWebJobsStorage", "ServiceBusConnection"])
+@pytest.mark.parametrize("connection", ["AzureWebJobsStorage", CONNECTION])
 def test_connections_go_by_identity(connection: str) -> None:
     ours = {n.removeprefix(connection) for n in APP_SETTINGS if n.startswith(connection)}
     address = {"AzureWebJobsStorage": "accountName"}.get(connection, "fullyQualifiedNamespace")
@@ -48,9 +47,16 @@ def test_connections_go_by_identity(connection: str) -> None:
 
 
 def test_what_the_functions_name_in_their_bindings_is_set() -> None:
-    for path in ROOT.glob("functions_azure/*.py"):
-        named = set(re.findall(r"%([A-Z][A-Z_]+)%", path.read_text(encoding="utf-8")))
-        assert named <= set(APP_SETTINGS), path.name
+    code = "".join(p.read_text(encoding="utf-8") for p in ROOT.glob("functions_azure/*.py"))
+    named = set(re.findall(r"%([A-Z][A-Z_]+)%", code))
+    assert named == {
+        "BLOB_EVENTS_QUEUE",
+        "MESSAGES_QUEUE",
+        "MESSAGES_TOPIC",
+        "MESSAGES_SUBSCRIPTION",
+    }
+    assert named <= set(APP_SETTINGS)
+    assert f"{CONNECTION}__fullyQualifiedNamespace" in APP_SETTINGS
 
 
 def test_flex_consumption_refuses_none_of_the_settings() -> None:

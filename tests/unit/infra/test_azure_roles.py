@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.azure import AZURE, ROOT, files, made, template, text
+from tests.support.azure_templates import AZURE, ROOT, files, made, template, text
 from tests.support.bicep_model import BicepFile, Choice, Expression, Resource
 
 ASSIGNMENT = "Microsoft.Authorization/roleAssignments"
