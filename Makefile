@@ -2,10 +2,12 @@
 # the first command that needs an environment makes one in .venv.
 #
 #   make demo                 the whole house on this machine, once through
+#   make demo CLOUD=azure     the same as Azure; CLOUD=aws is the default
 #   make test ARGS="-k s3"    what ARGS holds goes to the program behind the target
 
 PYTHON ?= python3
 ARGS ?=
+CLOUD ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -57,14 +59,19 @@ setup: ## Make .venv from the pins; does nothing while they are the same
 		echo "Installing the packages of requirements/bicep.txt"; \
 		$(UV_INSTALL) --require-hashes -r requirements/bicep.txt && cp requirements/bicep.txt $(VENV)/bicep.stamp; }
 
+# Whatever needs Azurite installs it where it is not; here it says so.
+.PHONY: .install-azurite
+.install-azurite: setup
+	@$(BIN)/python -m infra.local.azurite
+
 # `exec` leaves no shell between the terminal and the program: Ctrl-C and SIGTERM reach it.
 demo: setup ## Run an outage through the whole house on this machine
-	@exec $(BIN)/tidegate demo $(ARGS)
+	@exec $(BIN)/tidegate demo $(if $(CLOUD),--cloud $(CLOUD)) $(ARGS)
 
 dev: setup ## Run the whole house on this machine until Ctrl-C
-	@exec $(BIN)/tidegate dev $(ARGS)
+	@exec $(BIN)/tidegate dev $(if $(CLOUD),--cloud $(CLOUD)) $(ARGS)
 
-test: setup ## Run the tests
+test: setup .install-azurite ## Run the tests
 	@exec $(BIN)/python -m pytest $(ARGS)
 
 check: setup .install-bicep-types ## Run every gate: format, lint, types, layers, routes, policies, webhooks, bicep
@@ -97,6 +104,8 @@ requirements: setup ## Renew the pins after a change in pyproject.toml
 	@echo "requirements/worker.txt" && $(COMPILE) pyproject.toml --extra worker -c requirements/dev.txt -o requirements/worker.txt
 	@echo "requirements/bicep.txt" && $(COMPILE) --group bicep -c requirements/dev.txt -o requirements/bicep.txt $(ARGS)
 	@echo "requirements/tools.txt" && $(COMPILE) --group tools -c requirements/dev.txt -o requirements/tools.txt
+	@echo "infra/local/azurite/package-lock.json" && $(BIN)/python -m infra.local.azurite lock
+	@if grep -n '"resolved"' infra/local/azurite/package-lock.json; then echo "error: a pin names an address" >&2; exit 1; fi
 	@if grep -n '://' requirements.txt requirements/*.txt; then echo "error: a pin names an address" >&2; exit 1; fi
 
 clean: ## Remove the environment, caches, builds and local state

@@ -134,13 +134,19 @@ def _s3() -> DocumentStore:
     return S3DocumentStore()
 
 
+def _azure() -> DocumentStore:
+    from core.adapters.azure_document_store import AzureDocumentStore
+
+    return AzureDocumentStore(os.environ.get("AZURE_STORAGE_CONNECTION_STRING") or None)
+
+
 def _files() -> DocumentStore:
     from core.adapters.file_document_store import FileDocumentStore
 
     return FileDocumentStore()
 
 
-STORES = {"s3": _s3, "file": _files}
+STORES = {"s3": _s3, "azure": _azure, "file": _files}
 """How to make each scheme's store; a new store is one file in adapters and one line here."""
 
 

@@ -218,10 +218,9 @@ async def _queue(client: Client, queue: str, user: str) -> Check:
 
 
 def _failed(name: str, error: TidegateError, *, fix: str = "") -> Check:
-    """`fix` is for what does not answer: such errors themselves only say to ask the doctor."""
-    return Check(
-        name, "failed", error.message, fix if isinstance(error, TransientError) else error.fix
-    )
+    """`fix` is for what does not answer: such errors themselves mostly say to ask the doctor."""
+    own = error.fix != type(error).fix or not isinstance(error, TransientError)
+    return Check(name, "failed", error.message, error.fix if own else fix)
 
 
 def summary(checks: list[Check]) -> dict[str, Any]:

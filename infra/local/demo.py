@@ -55,7 +55,7 @@ _INTERRUPTED = 130
 Found = TypeVar("Found")
 
 
-def run_demo(*, report: Path = SAMPLE, console: Console | None = None) -> int:
+def run_demo(*, cloud: str = "aws", report: Path = SAMPLE, console: Console | None = None) -> int:
     """Tell the story with a stack of its own; returns the exit code: 0 when it came to its end.
 
     Logs are kept, and named, when it did not.
@@ -65,9 +65,9 @@ def run_demo(*, report: Path = SAMPLE, console: Console | None = None) -> int:
     code = 1
     with interruptible():
         try:
-            stack = LocalStack(state, ack_timeout=_ACK_TIMEOUT, bridge=True)
+            stack = LocalStack(state, cloud=cloud, ack_timeout=_ACK_TIMEOUT, bridge=True)
             servers = f"pager, {stack.cloud.title}, Temporal"
-            console.print(f"[bold]Starting[/] {servers}, two workers, three listeners ...")
+            console.print(f"[bold]Starting[/] {servers}, two workers, the listeners ...")
             begin = time.monotonic()
             with stack:
                 console.print(f"[dim]ready in {time.monotonic() - begin:.1f} s[/]\n")

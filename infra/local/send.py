@@ -31,8 +31,9 @@ from core.webhooks.request import Request
 from core.webhooks.verifiers.base import Signer
 from core.webhooks_file import load_webhooks
 from infra.local.cloud import INCIDENTS
+from infra.local.clouds import cloud_at
 from infra.local.processes import LocalStackError, wait_until
-from infra.local.stack import HOOK_SECRETS, STATE, Endpoints, cloud_of, running
+from infra.local.stack import HOOK_SECRETS, STATE, Endpoints, running
 from infra.local.temporal import NAMESPACE, Temporal, Workflow, temporal_view
 
 _PATIENCE = 10.0
@@ -74,7 +75,7 @@ def send_file(path: Path, *, name: str | None = None, state: Path = STATE) -> Se
         started = temporal.list(f"WorkflowType = '{ROOT_WORKFLOW}'")
         return [workflow for workflow in started if workflow.id.startswith(beginning)]
 
-    with closing(cloud_of(ends)) as cloud, temporal_view(ends.temporal) as temporal:
+    with closing(cloud_at(ends.cloud)) as cloud, temporal_view(ends.temporal) as temporal:
         beginning = workflow_id(cloud.upload_key(name))
         before = {workflow.id for workflow in candidates()}
         cloud.upload(name, body)
@@ -92,7 +93,7 @@ def send_message(path: Path, *, state: Path = STATE) -> Sent:
             f"{path} is not UTF-8 text: {error}", fix="SQS takes text only; upload it instead"
         ) from error
     ends = running(state)
-    with closing(cloud_of(ends)) as cloud, temporal_view(ends.temporal) as temporal:
+    with closing(cloud_at(ends.cloud)) as cloud, temporal_view(ends.temporal) as temporal:
         address, id = cloud.send(body)
         expected = _expected(body, {"queue": address, "message-id": id})
         uri = f"{address}/{id}"
