@@ -52,6 +52,13 @@ setup: ## Make .venv from the pins; does nothing while they are the same
 	@$(UV_INSTALL) --no-deps --no-build-isolation --editable .
 	@cp pyproject.toml $(VENV)/project.stamp
 
+# Large, and only one gate needs it: Azure's type definitions, for the templates in infra/azure.
+.PHONY: .install-bicep-types
+.install-bicep-types: setup
+	@cmp -s requirements/bicep.txt $(VENV)/bicep.stamp || { \
+		echo "Installing the packages of requirements/bicep.txt"; \
+		$(UV_INSTALL) --require-hashes -r requirements/bicep.txt && cp requirements/bicep.txt $(VENV)/bicep.stamp; }
+
 # Whatever needs Azurite installs it where it is not; here it says so.
 .PHONY: .install-azurite
 .install-azurite: setup
@@ -67,7 +74,7 @@ dev: setup ## Run the whole house on this machine until Ctrl-C
 test: setup .install-azurite ## Run the tests
 	@exec $(BIN)/python -m pytest $(ARGS)
 
-check: setup ## Run every gate: format, lint, types, layers, routes, policies, webhooks
+check: setup .install-bicep-types ## Run every gate: format, lint, types, layers, routes, policies, webhooks, bicep
 	@failed=; \
 	gate() { \
 		name=$$1; shift; printf '\n== %s\n' "$$name"; \
@@ -80,6 +87,7 @@ check: setup ## Run every gate: format, lint, types, layers, routes, policies, w
 	gate routes $(BIN)/tidegate routes check; \
 	gate policies $(BIN)/tidegate policies check; \
 	gate webhooks $(BIN)/tidegate webhooks check infra/local/webhooks.yaml; \
+	gate bicep $(BIN)/python -m tests.bicep; \
 	if [ -n "$$failed" ]; then printf '\nFailed: %s\n' "$${failed#, }" >&2; exit 1; fi; \
 	printf '\nEvery gate passed.\n'
 
@@ -94,6 +102,7 @@ requirements: setup ## Renew the pins after a change in pyproject.toml
 	@echo "requirements/aws.txt" && $(COMPILE) pyproject.toml --extra aws -c requirements/dev.txt -o requirements/aws.txt
 	@echo "requirements.txt" && $(COMPILE) pyproject.toml --extra azure -c requirements/dev.txt -o requirements.txt
 	@echo "requirements/worker.txt" && $(COMPILE) pyproject.toml --extra worker -c requirements/dev.txt -o requirements/worker.txt
+	@echo "requirements/bicep.txt" && $(COMPILE) --group bicep -c requirements/dev.txt -o requirements/bicep.txt $(ARGS)
 	@echo "requirements/tools.txt" && $(COMPILE) --group tools -c requirements/dev.txt -o requirements/tools.txt
 	@echo "infra/local/azurite/package-lock.json" && $(BIN)/python -m infra.local.azurite lock
 	@if grep -n '"resolved"' infra/local/azurite/package-lock.json; then echo "error: a pin names an address" >&2; exit 1; fi
