@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
-import requests
 from temporalio.client import WorkflowFailureError
 
 from core import bootstrap
@@ -30,6 +29,7 @@ from core.settings import Settings
 from core.webhooks.request import Request
 from core.webhooks.verifiers.base import Signer
 from core.webhooks_file import load_webhooks
+from infra.local.answers import local_session
 from infra.local.cloud import INCIDENTS
 from infra.local.clouds import cloud_at
 from infra.local.processes import LocalStackError, wait_until
@@ -111,8 +111,7 @@ def send_hook(name: str, body: bytes, headers: Mapping[str, str], *, state: Path
     url = f"{ends.gateway}/hooks/{name}"
     request = asyncio.run(_signed(name, body, headers, Path(ends.webhooks)))
     query = f"?{urlencode(request.query)}" if request.query else ""
-    with requests.Session() as session:
-        session.trust_env = False  # no proxy between this machine and itself
+    with local_session() as session:
         answer = session.post(
             url + query, data=request.body, headers=dict(request.headers), timeout=_PATIENCE * 3
         )
