@@ -22,9 +22,10 @@ from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetr
 from opentelemetry.sdk.metrics.view import View
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 
-from functions_azure.telemetry import DELIVERY_COUNT, EVENT_AGE, REFUSED, VERDICTS
+from core.receipts import EVENT_AGE, METRICS, REFUSED
+from functions_azure.telemetry import DELIVERY_COUNT
 
-_COUNTERS: Final = (*VERDICTS.values(), REFUSED)
+_COUNTERS: Final = (*METRICS.values(), REFUSED)
 _UNITS: Final = {EVENT_AGE: "ms", DELIVERY_COUNT: "1"}
 _SEVERITIES: Final = (
     (logging.CRITICAL, SeverityNumber.FATAL),

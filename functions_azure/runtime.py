@@ -13,20 +13,14 @@ from typing import Final
 
 import core.adapters.temporal  # noqa: F401  loaded while the process starts, not by the first event
 from core import bootstrap
-from core.errors import TransientError
 from core.formats.delivery import Delivery, read
 from core.intake import Intake
+from core.receipts import require_settled
 from core.settings import Settings
 from functions_azure import telemetry
 from functions_azure.host import FUNCTION_TIMEOUT
 
 _SHORTEST: Final = 0.05
-
-
-class NotAccepted(TransientError):
-    """Part of a delivery could not be accepted now, and all of it must be delivered again."""
-
-    fix = "its source delivers it again by itself; see the receipts with verdict retry"
 
 
 @cache
@@ -53,5 +47,4 @@ async def settle(delivery: Delivery, *, within: float = FUNCTION_TIMEOUT) -> Non
     if not arrivals:
         telemetry.record_empty(delivery)
     receipts = await intake().accept(arrivals, time_left=time_left(within), report=telemetry.record)
-    if again := [receipt for receipt in receipts if not receipt.settled]:
-        raise NotAccepted(f"{len(again)} of {len(receipts)} events not accepted: {again[0].reason}")
+    require_settled(receipts)

@@ -154,6 +154,19 @@ class Webhooks:
             ) from error
 
 
+def unavailable(error: ConfigurationError) -> Outcome:
+    """What a listener answers that cannot have its `Webhooks`: that is the operator's to mend, and
+    senders come again until then."""
+    log.error("nothing can be received: %s", error)
+    response = problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "nothing can be received now; send it again",
+        code=error.code,
+        headers={"retry-after": "60"},
+    )
+    return Outcome(response=response, refused=error.code)
+
+
 def _left(deadline: float) -> float:
     return max(deadline - time.monotonic(), _SHORTEST)
 

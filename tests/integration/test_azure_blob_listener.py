@@ -17,10 +17,9 @@ import pytest
 from temporalio.client import Client
 
 from core.domain.identity import workflow_id
-from core.errors import SettingsError, TemporalUnavailable
+from core.errors import NotAccepted, SettingsError, TemporalUnavailable
 from core.settings import Settings
 from functions_azure import host, service_bus
-from functions_azure.runtime import NotAccepted
 from infra.local.processes import free_port
 from tests.support.azure import ENVIRONMENT, created, fresh_process, function, message
 from tests.support.payloads import new_sequencer, recorded, recorded_json

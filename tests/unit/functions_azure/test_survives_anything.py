@@ -14,12 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.domain.event import Event
-from core.errors import InvalidEvent, TemporalUnavailable
+from core.errors import InvalidEvent, NotAccepted, TemporalUnavailable
 from core.formats.delivery import Malformed, read
 from core.quarantine import Record
 from core.settings import Settings
 from functions_azure import service_bus
-from functions_azure.runtime import NotAccepted
 from tests.support.azure import fresh_process, function, message
 from tests.support.mangled import JSON_VALUES, MANGLED_BODIES, mangled
 from tests.support.payloads import recorded_json

@@ -6,9 +6,8 @@ import re
 
 import pytest
 
-from core.receipts import Verdict
+from core.receipts import METRICS, Verdict
 from core.settings import Settings
-from functions_azure.telemetry import VERDICTS
 from tests.support.azure_templates import (
     ROOT,
     at,
@@ -87,4 +86,4 @@ def test_log_alerts_look_for_what_the_code_says() -> None:
         for phrase in re.findall(r'contains "([^"]+)"', query["query"]):
             assert phrase in code, phrase
     [query] = [q for q in alerts if q["name"] == "quarantined"]
-    assert f'Name == "{VERDICTS[Verdict.QUARANTINED]}"' in query["query"]
+    assert f'Name == "{METRICS[Verdict.QUARANTINED]}"' in query["query"]
