@@ -20,7 +20,7 @@ from tests.support.starters import MemoryStarter
 from tests.support.web import Site, serving
 
 queue, webhook = function("blob_events_queue"), function("webhook")
-INFORMATION, WARNING, ERROR = 1, 2, 3
+INFORMATION, WARNING = 1, 2
 KEY = "InstrumentationKey=00000000-0000-0000-0000-000000000000"
 
 
