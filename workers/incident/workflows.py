@@ -71,6 +71,7 @@ with workflow.unsafe.imports_passed_through():
     from workers.incident.activities import IncidentActivities
     from workers.incident.attributes import attributes_of, published, upsert
     from workers.incident.records import Carried, Ending, Loaded, Rules, Segment
+    from workers.local_first import permanent
 
 INVALID_COMMAND: Final = "InvalidCommand"
 COMMAND_REFUSED: Final = "CommandRefused"
@@ -271,11 +272,12 @@ class IncidentWorkflow:
             try:
                 given = await self._first(wire, rules)
             except FailureError as error:
-                if not (cause := calls.permanent(error)):
+                if not (cause := permanent(error)):
                     raise
                 code = cause.type or ""
                 reason = f"{cause.message}; kept as {await _keep(wire, code, cause.message)}"
                 del self._arrivals[0]
+                workflow.logger.warning("given up (%s): %s", code, reason)
                 if not self._arrivals:
                     raise calls.final(code, reason) from error
                 self._take(Remark(text=f"An event brought no report: {reason}"))
