@@ -36,6 +36,7 @@ from core.domain.incident.timeline import (
     Succeeded,
     TimelineEvent,
     Unacknowledged,
+    Unaddressed,
 )
 
 
@@ -51,6 +52,9 @@ def describe(event: TimelineEvent) -> str:
             return f"Never became an incident: {event.reason}{_quoted(event.note)}"
         case Noted():
             return event.text
+        case Unaddressed():
+            what = "Nobody to page at level" if event.nobody else "Level"
+            return f"{what} {event.level}{_quoted(event.reason)}"
         case EventJoined():
             about = f" about {event.document}" if event.document else ""
             return f"A further event joined: {event.event_type}{about}"
