@@ -293,6 +293,40 @@ def incident_resolve(
 _plain(("reopen",), commands.Reopen, "Say that it is not over after all.")
 
 
+@app.command("open")
+def incident_open(
+    title: Annotated[str, typer.Argument(help="What is wrong, in one line.")] = "",
+    follows: Annotated[
+        str | None,
+        typer.Option(help="A closed incident: the new one takes what is not given from it."),
+    ] = None,
+    severity: Annotated[Severity | None, typer.Option(help="How bad it is.")] = None,
+    service: Annotated[str | None, typer.Option(help="What is affected.")] = None,
+    summary: Annotated[str | None, typer.Option(help="More than one line.")] = None,
+    actor: Actor = "operator",
+    as_json: Json = False,
+) -> None:
+    """Open an incident by hand, or one that follows a closed one."""
+    from core.incident_opening import open_incident
+
+    if not title and follows is None:
+        raise typer.BadParameter("say what is wrong, or --follows what")
+    fields = {
+        "title": title,
+        "severity": severity.value if severity else None,
+        "service": service,
+        "summary": summary,
+        "reporter": actor,
+    }
+    done = run(open_incident(Settings.from_env(), fields, follows=follows))
+    if as_json:
+        print_json(done)
+        return
+    began = "begins" if done["action"] == "started" else "runs already, and has taken it"
+    after = f"; it follows {done['follows']}" if done["follows"] else ""
+    out.print(escape(f"{done['child_id']} {began}: {done['title']}{after}"), soft_wrap=True)
+
+
 @app.command("close")
 def incident_close(
     id: Id,

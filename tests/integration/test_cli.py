@@ -124,6 +124,7 @@ def test_routes_check_lists_the_shipped_table(tidegate: Tidegate) -> None:
     assert result.code == 0
     assert [route["name"] for route in result.json["routes"]] == [
         "incident-report",
+        "incident-successor",
         "incident-event",
         "alert",
     ]

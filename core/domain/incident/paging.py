@@ -42,8 +42,8 @@ def next_repeat(incident: Incident, level: int) -> int:
 
 
 def page_level(incident: Incident, level: int, now: datetime) -> list[TimelineEvent]:
-    """One page to each target of a level that is not being tried still; a remark, once, when the
-    level does not reach everybody. A key names incident, level, repeat, target: a retry keeps it."""
+    """One page to each target of a level that is not being tried still; a remark, once, where
+    the level does not reach all. A key names incident, level, repeat, target: a retry keeps it."""
     levels = levels_of(incident)
     found = levels[level - 1] if level <= len(levels) else Level(after=0)
     repeat = next_repeat(incident, level)

@@ -44,7 +44,9 @@ def describe(event: TimelineEvent) -> str:
     """What happened in one sentence without its time and its actor."""
     match event:
         case Opened():
-            return f"Opened with severity {event.severity}{_on(event.service)}: {event.title}"
+            after = f"; it follows {event.previous}" if event.previous else ""
+            severity = f"severity {event.severity}{_on(event.service)}"
+            return f"Opened with {severity}: {event.title}{after}"
         case HeldBack():
             what = f"{event.title} (severity {event.severity}{_on(event.service)})"
             return f"Held back until it lasts: {what}"
