@@ -69,7 +69,7 @@ with workflow.unsafe.imports_passed_through():
     from core.errors import IncidentCancelled, InvalidEvent
     from workers.incident import calls, handover
     from workers.incident.activities import IncidentActivities
-    from workers.incident.attributes import attributes_of, published, upsert
+    from workers.incident.attributes import attributes_of, entitle, published, upsert
     from workers.incident.records import Carried, Ending, Loaded, Rules, Segment
     from workers.local_first import permanent
 
@@ -82,13 +82,17 @@ _DEBT_BYTES: Final = 300_000
 _SETTLING: Final = timedelta(seconds=20)
 """How long a run that hands over lets pages and reports under way end."""
 _REPORT_FIRST: Final = timedelta(seconds=10)
-"""How long an incident that has a successor lets its report be written before the successor."""
+"""How long an incident that has a successor lets its report be written, and its last pages arrive,
+before the successor."""
 _ARRIVED_BYTES: Final = 256_000
 """How much may arrive for a successor before it is begun at once."""
 _FOLLOW_UP: Final = "follow-up"
 _IN_FULL: Final = "incident-in-full"
 """Patch: the policy is chosen for the event, follow-ups are sent, a later deadline keeps its
 timer. Without it, a run goes on as it began in the first form."""
+_LATEST: Final = "incident-title-late-pages"
+"""Patch: the title is in the memo, and a page that was called off on the wire is waited for: its
+target may have to be told. All of the patch before holds, too."""
 
 
 class _Running(NamedTuple):
@@ -142,7 +146,7 @@ class IncidentWorkflow:
         self._fault: BaseException | None = None
         self._published = published()
         self._follow_ups = 0
-        self._in_full = True
+        self._in_full = self._latest = True
         self._adopt(carried or Carried(arrivals=(wire,)))
 
     def _adopt(self, carried: Carried) -> None:
@@ -160,7 +164,8 @@ class IncidentWorkflow:
 
     @workflow.run
     async def run(self, wire: Any, carried: Carried | None = None) -> dict[str, Any]:
-        self._in_full = workflow.patched(_IN_FULL)
+        self._latest = workflow.patched(_LATEST)
+        self._in_full = self._latest or workflow.patched(_IN_FULL)
         cancelled: BaseException | None = None
         while True:
             try:
@@ -362,13 +367,20 @@ class IncidentWorkflow:
             raise self._fault
 
     def _is_over(self) -> bool:
-        """Nothing is left to do; pages that were called off may still be ending."""
+        """Nothing is left to do."""
         return (
-            is_finished(self._incident)
+            self._is_finished()
             and not self._debts
             and not self._owed
             and not any(key.startswith(_FOLLOW_UP) for key in self._running)
+            and not (self._latest and self._outbox)
         )
+
+    def _is_finished(self) -> bool:
+        """The incident is closed and reported, and no page of it is on the wire: one that arrives
+        although it was called off is to be followed up."""
+        paging = any(isinstance(running.effect, Page) for running in self._running.values())
+        return is_finished(self._incident) and not (self._latest and paging)
 
     def _has_successor(self) -> bool:
         return self._incident.status is Status.CLOSED and bool(self._arrivals)
@@ -417,12 +429,16 @@ class IncidentWorkflow:
         self._watch(page.key, page, handle, watch())
 
     def _write_report(self, report: WriteReport) -> None:
+        id = self._incident.id
         handle = workflow.start_activity_method(
             IncidentActivities.write_report, self._ending_of(_TIMELINE_BYTES), **calls.REPORT
         )
 
         async def watch() -> None:
             failure = await self._ending(REPORT_KEY, handle)
+            if id != self._incident.id:  # the next incident has begun in this run
+                self._paid(id, failure or handle.result())
+                return
             uris = () if failure else tuple(handle.result())
             self._take(ReportSettled(as_of=report.as_of, uris=uris, failure=failure))
 
@@ -451,10 +467,13 @@ class IncidentWorkflow:
 
         async def watch() -> None:
             failure = await self._ending(id, handle)
-            del self._debts[id]
-            workflow.logger.info("report of %s: %s", id, failure or handle.result())
+            self._paid(id, failure or handle.result())
 
         self._watch(id, None, handle, watch())
+
+    def _paid(self, id: str, outcome: object) -> None:
+        del self._debts[id]
+        workflow.logger.info("report of %s: %s", id, outcome)
 
     def _watch(
         self,
@@ -487,11 +506,13 @@ class IncidentWorkflow:
         return None
 
     def _publish(self) -> None:
-        """Upsert the search attributes that have changed."""
+        """Let Temporal's lists tell what has changed."""
         wanted = attributes_of(self._incident)
         if wanted is not None and wanted != self._published:
             upsert(self._published, wanted)
             self._published = wanted
+            if self._latest:
+                entitle(self._incident.title)
 
     # How it goes on, and ends
 
@@ -559,10 +580,10 @@ class IncidentWorkflow:
             self._saved += len(entries)
 
     async def _report_first(self) -> None:
-        """Wait for this incident's report, as long as the next incident may wait for it."""
+        """Wait for this incident's end, as long as the next incident may wait for it."""
         await _until(
             lambda: (
-                is_finished(self._incident)
+                self._is_finished()
                 or bool(self._fault)
                 or handover.size_of(self._arrivals) > _ARRIVED_BYTES
             ),
@@ -587,7 +608,20 @@ class IncidentWorkflow:
         if handover.fits(carried):
             workflow.continue_as_new(args=[None, carried])
         workflow.logger.warning("too much has arrived to begin a new run with it")
-        self._adopt(carried.model_copy(update={"effects": (), "unreported": ()}))
+        self._adopt(self._kept_here(carried))
+
+    def _kept_here(self, carried: Carried) -> Carried:
+        """What a successor in this same run takes over; activities under way simply go on."""
+        if REPORT_KEY in self._running:
+            self._debts[self._incident.id] = self._ending_of(_DEBT_BYTES)
+        return carried.model_copy(
+            update={
+                "effects": tuple(e for e in self._outbox if isinstance(e, FollowUp)),
+                "unreported": tuple(
+                    ending for ending in carried.unreported if ending.incident.id not in self._debts
+                ),
+            }
+        )
 
     def _ending_of(self, limit: int) -> Ending:
         timeline = self._timeline[self._saved :]
