@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import (
     WorkflowExecutionStatus,
     WorkflowFailureError,
@@ -220,7 +221,25 @@ async def test_a_storm_that_no_worker_saw_is_taken_in_at_once(dev_house: House) 
         await until(all_counted)
         await command(handle, UPDATE_RESOLVE, "end", force=True)
         await handle.result()
+        assert len(house.pager.delivered) == 1
         await check_runs(house, id)
+
+
+async def test_a_storm_is_taken_in_by_parts(dev_house: House) -> None:
+    house = dev_house
+    id = f"incident:{uuid4()}"
+    await house.client.start_workflow("Incident", alert(number=0), id=id, task_queue=house.queue)
+    handle = latest(house, id)
+    house.handles.append(handle)
+    wires = [alert(number=n) for n in range(1, 1202)]
+    await signalled(handle, [*wires, alert(number=2000, status="resolved")], read=False)
+    async with house.working():
+        result = await handle.result()
+    assert result["status"] == "closed"
+    report = json.loads(text_of(result["reports"][1]))
+    assert sum(kind["fired"] for kind in report["alerts"]) == 1202
+    kinds = [event.event_type for event in (await handle.fetch_history()).events]
+    assert kinds.count(EventType.EVENT_TYPE_TIMER_STARTED) >= 2
 
 
 async def test_an_alert_after_the_end_begins_the_next_incident(dev_house: House) -> None:

@@ -86,13 +86,19 @@ _REPORT_FIRST: Final = timedelta(seconds=10)
 before the successor."""
 _ARRIVED_BYTES: Final = 256_000
 """How much may arrive for a successor before it is begun at once."""
+_AT_ONCE: Final = 500
+"""How many events are joined within one workflow task. One that takes longer than two seconds is
+taken for stuck, is failed, and would take as long again: a storm that waited for a worker must not
+be a single task, however slow that worker is."""
+_BREATH: Final = timedelta(milliseconds=1)
+"""Between two such tasks: a timer ends the one, and begins the next."""
 _FOLLOW_UP: Final = "follow-up"
 _IN_FULL: Final = "incident-in-full"
 """Patch: the policy is chosen for the event, follow-ups are sent, a later deadline keeps its
 timer. Without it, a run goes on as it began in the first form."""
 _LATEST: Final = "incident-title-late-pages"
-"""Patch: the title is in the memo, and a page that was called off on the wire is waited for: its
-target may have to be told. All of the patch before holds, too."""
+"""Patch: the title is in the memo; a page that was called off on the wire is waited for, as its
+target may have to be told; a storm is taken in by parts. All of the patch before holds, too."""
 
 
 class _Running(NamedTuple):
@@ -159,6 +165,8 @@ class IncidentWorkflow:
         self._segments = carried.segments
         self._outbox: list[Effect] = list(carried.effects)
         self._arrivals: list[Any] = list(carried.arrivals)
+        self._waiting: list[Any] = []
+        self._joined = (0, 0)
         self._owed: list[Ending] = list(carried.unreported)
         self._longest = carried.continue_as_new_after
 
@@ -215,7 +223,9 @@ class IncidentWorkflow:
         while not self._is_over():
             self._publish()
             self._empty_outbox()
-            if self._is_long():
+            if self._waiting:
+                await self._catch_up()
+            elif self._is_long():
                 await self._hand_over()
             elif self._has_successor():
                 await self._report_first()
@@ -244,6 +254,14 @@ class IncidentWorkflow:
         """An event for this incident; or for the next one, when that is waiting already."""
         if self._incident.status is Status.NEW or self._has_successor():
             self._arrivals.append(wire)
+        elif self._waiting or self._has_its_fill():
+            self._waiting.append(wire)
+        else:
+            self._join_now(wire)
+
+    def _join_now(self, wire: Any) -> None:
+        if self._has_successor():  # since it came
+            self._arrivals.append(wire)
             return
         try:
             given = _joining(wire)
@@ -253,6 +271,25 @@ class IncidentWorkflow:
             return
         if any(isinstance(effect, StartNew) for effect in self._take(given).effects):
             self._arrivals.append(wire)
+
+    def _has_its_fill(self) -> bool:
+        """Whether this workflow task has joined enough."""
+        length, count = self._joined
+        now = workflow.info().get_current_history_length()
+        self._joined = (now, count + 1 if length == now else 1)
+        return self._joined[1] > _AT_ONCE
+
+    async def _catch_up(self) -> None:
+        """Join some of those that wait, in a workflow task of their own."""
+        if self._latest:
+            await workflow.sleep(_BREATH)
+        self._join_waiting(_AT_ONCE if self._latest else None)
+
+    def _join_waiting(self, at_most: int | None = None) -> None:
+        waiting, self._waiting = self._waiting, []
+        for wire in waiting[:at_most]:
+            self._join_now(wire)
+        self._waiting = [] if at_most is None else waiting[at_most:]
 
     def _checked(self, kind: type[C], envelope: Any) -> C:
         try:
@@ -347,6 +384,7 @@ class IncidentWorkflow:
         wanted = attributes_of(self._incident)
         return bool(
             self._outbox
+            or self._waiting
             or self._fault
             or self._is_over()
             or self._has_successor()
@@ -370,6 +408,7 @@ class IncidentWorkflow:
         """Nothing is left to do."""
         return (
             self._is_finished()
+            and not self._waiting
             and not self._debts
             and not self._owed
             and not any(key.startswith(_FOLLOW_UP) for key in self._running)
@@ -532,6 +571,7 @@ class IncidentWorkflow:
             self._check()
         await self._save_timeline()
         await workflow.wait_condition(workflow.all_handlers_finished)
+        self._join_waiting()
         self._empty_outbox(starting=False)
         self._publish()
         begun = [running.effect for running in self._running.values() if running.effect]
@@ -635,6 +675,7 @@ class IncidentWorkflow:
         """Close the incident. What waits to be one is kept in quarantine."""
         reason = workflow.cancellation_reason()
         said = f"the workflow was cancelled: {reason}" if reason else "the workflow was cancelled"
+        self._join_waiting()
         self._take(Cancel(reason=calls.in_a_line(said)))
         while self._arrivals:
             await _keep(self._arrivals.pop(0), IncidentCancelled.__name__, said)
