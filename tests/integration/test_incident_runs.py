@@ -231,8 +231,8 @@ async def test_a_storm_is_taken_in_by_parts(dev_house: House) -> None:
     await house.client.start_workflow("Incident", alert(number=0), id=id, task_queue=house.queue)
     handle = latest(house, id)
     house.handles.append(handle)
-    wires = [alert(number=n) for n in range(1, 1202)]
-    await signalled(handle, [*wires, alert(number=2000, status="resolved")], read=False)
+    await signalled(handle, [alert(number=n) for n in range(1, 1202)], read=False)
+    await handle.signal(SIGNAL_EVENT, alert(number=2000, status="resolved"))  # the last of all
     async with house.working():
         result = await handle.result()
     assert result["status"] == "closed"
