@@ -392,7 +392,7 @@ def watcher(desk: Desk, tmp_path: Path) -> Iterator[Any]:
 
     def start(*arguments: str) -> tuple[subprocess.Popen[bytes], Path]:
         printed = tmp_path / "printed"
-        command = ["incident", "show", "--watch", "--every", "0.2", *arguments]
+        command = ["incident", *arguments, "--watch", "--every", "0.2"]
         with printed.open("wb") as file:
             running.append(
                 subprocess.Popen(
@@ -413,7 +413,7 @@ def watcher(desk: Desk, tmp_path: Path) -> Iterator[Any]:
 def test_watching_ends_with_the_incident(tidegate: Tidegate, desk: Desk, watcher: Any) -> None:
     id = desk.report()
     opened(tidegate, id)
-    process, printed = watcher(id)
+    process, printed = watcher("show", id)
     wait_until(lambda: "Opened with severity" in printed.read_text(), PATIENCE, "the timeline")
     assert tidegate("incident", "ack", id).code == 0
     wait_until(lambda: "now acknowledged" in printed.read_text(), PATIENCE, "the news")
@@ -426,10 +426,24 @@ def test_watching_ends_with_the_incident(tidegate: Tidegate, desk: Desk, watcher
     assert "ana             Closed (cancelled)" in told
 
 
+def test_a_watched_list_tells_every_change(tidegate: Tidegate, desk: Desk, watcher: Any) -> None:
+    service = f"shop-{uuid4()}"
+    process, printed = watcher("list", "--service", service, "--json")
+    wait_until(lambda: printed.read_text() == "[]\n", PATIENCE, "an empty list")
+    id = desk.report(service=service)
+    wait_until(lambda: '"open"' in printed.read_text(), PATIENCE, "the incident")
+    assert tidegate("incident", "ack", id).code == 0
+    wait_until(lambda: '"acknowledged"' in printed.read_text(), PATIENCE, "the news")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(PATIENCE) == 0
+    lists = [json.loads(line) for line in printed.read_text().splitlines()]
+    assert [i["status"] for found in lists for i in found][-1] == "acknowledged"
+
+
 def test_watching_ends_with_ctrl_c(tidegate: Tidegate, desk: Desk, watcher: Any) -> None:
     id = desk.report()
     opened(tidegate, id)
-    process, printed = watcher(id, "--json")
+    process, printed = watcher("show", id, "--json")
     wait_until(lambda: printed.read_text().endswith("}\n"), PATIENCE, "the first line")
     process.send_signal(signal.SIGINT)
     assert process.wait(PATIENCE) == 0
