@@ -25,7 +25,7 @@ from core.contracts import INCIDENT_WORKFLOW, QUERY_TIMELINE
 from core.domain.event import ALERT, DOCUMENT_CREATED, DocumentRef, Event
 from core.domain.incident.policies import Policies
 from core.errors import NotificationFailed, StoreUnavailable
-from core.ports.notifier import Notification, NotificationKind, Target
+from core.ports.notifier import Notification, NotificationKind, Notifier, Target
 from core.quarantine import Quarantine
 from workers import runtime
 from workers.incident.activities import IncidentActivities
@@ -101,6 +101,8 @@ class House:
     client: Client
     root: Path
     pager: Pager = field(default_factory=Pager)
+    channels: Notifier | None = None
+    """The real channels, where a test wants them in place of the pager."""
     folder: Folder = field(default_factory=Folder)
     policy: dict[str, Any] = field(default_factory=lambda: {"levels": LEVELS})
     targets: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -135,7 +137,7 @@ class House:
         stores = DocumentStores({"file": lambda: self.folder}, roots=[f"file://{self.root}/"])
         activities = IncidentActivities(
             documents=stores,
-            notifier=self.pager,
+            notifier=self.channels or self.pager,
             quarantine=Quarantine(stores, f"file://{self.root}/quarantine/"),
             policies=policies,
             channels=channels(policies.targets, self.addresses),
