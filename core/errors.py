@@ -14,6 +14,7 @@
     │   ├── DocumentTooLarge        its document is larger than the configured limit
     │   ├── DocumentChanged         its document was overwritten since the event
     │   ├── InvalidReport           its document is not an incident report
+    │   ├── NotStarted              it could not start when it came, and its sender comes only once
     │   └── IncidentCancelled       its incident was cancelled before it could open
     ├── TransientError          the same event may work later: deliver it again
     │   ├── TemporalUnavailable     Temporal did not take the start
@@ -125,6 +126,12 @@ class InvalidReport(PermanentError):
     """The document is not an incident report."""
 
     fix = "mend the document by its schema (docs/schemas) and upload it again"
+
+
+class NotStarted(PermanentError):
+    """The event could not be started when it came, and its sender does not send it again."""
+
+    fix = "replay it with `tidegate quarantine replay` when `tidegate doctor` finds all well"
 
 
 class IncidentCancelled(PermanentError):

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 from core import bootstrap
-from core.errors import SettingsError
+from core.errors import InvalidChildId, NoRoute, SettingsError
 from core.explain import Explanation, explain
 from core.settings import Settings
 from core.webhooks.request import Request, Response
@@ -50,10 +50,14 @@ async def explain_request(
     if endpoint is None:
         there = ", ".join(table.hooks) or "none"
         raise SettingsError(f"there is no webhook {hook!r}", fix=f"there are: {there}")
+    if len(request.body) > endpoint.max_bytes:
+        return _refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "not asked", "refused, unread")
     try:
         sender = await _sender(request, endpoint.verify, settings, now)
     except NotVerified as stranger:
         return _refused(HTTPStatus.UNAUTHORIZED, f"not verified: {stranger.reason}")
+    if errand := endpoint.verify.errand(request):
+        return RequestExplanation(status=HTTPStatus.OK, answer=errand, sender=sender)
     try:
         found = understand(request, hook, endpoint, now)
     except Refused as refusal:
@@ -62,7 +66,9 @@ async def explain_request(
         handshake = f"a handshake: {found.body.decode()}"
         return RequestExplanation(status=found.status, answer=handshake, sender=sender)
     explanations = explain(found.arrivals, settings, bootstrap.router(settings))
-    bad = sum(1 for explanation in explanations if explanation.error)
+    # What has no route is found out by the orchestrator, when the sender has long been answered.
+    later = (NoRoute, InvalidChildId)
+    bad = sum(1 for e in explanations if e.error and not isinstance(e.error, later))
     if explanations and bad == len(explanations):
         status, answer = HTTPStatus.BAD_REQUEST, "none of it can ever be accepted; it is kept"
     elif explanations:

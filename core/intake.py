@@ -8,6 +8,7 @@ back, and nothing is settled before it is one of started, duplicate or quarantin
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -15,8 +16,8 @@ from typing import Final
 from core.domain.event import Event
 from core.domain.identity import workflow_id
 from core.domain.validation import EventValidationService
-from core.errors import PermanentError, TidegateError
-from core.formats.delivery import Arrival
+from core.errors import InvalidEvent, PermanentError, TidegateError
+from core.formats.delivery import Arrival, Malformed
 from core.ports.workflow_starter import WorkflowStarter
 from core.quarantine import Quarantine
 from core.receipts import Receipt, Verdict
@@ -65,7 +66,10 @@ class Intake:
                     report(arrivals[place], receipt)
 
         deadline = None if time_left is None else asyncio.get_running_loop().time() + time_left
-        units = _units(arrivals)
+        units = self._units(arrivals)
+        if deadline is not None:
+            # A batch too large for the time would else begin with the same ones whenever it comes.
+            random.shuffle(units)
         if len(units) == 1:  # as most are: it needs no task of its own
             await settle(units[0])
         elif units:
@@ -74,6 +78,35 @@ class Intake:
             for task in tasks:
                 task.result()
         return [receipts[place] for place in range(len(arrivals))]
+
+    async def set_aside(self, arrivals: Sequence[Arrival], error: PermanentError) -> list[Receipt]:
+        """Keep what was given back, where nobody would send it again. Raises `StoreUnavailable`."""
+        return await self._keep(arrivals, [error] * len(arrivals))
+
+    def _units(self, arrivals: Sequence[Arrival]) -> list[_Unit]:
+        """Each event by itself; but all of a delivery that is no event, or no valid one, together:
+        the delivery is kept whole, so it is kept once."""
+        units: list[_Unit] = []
+        invalid: dict[int, _Unit] = {}
+        for place, arrival in enumerate(arrivals):
+            try:
+                if isinstance(arrival.item, Malformed):
+                    raise arrival.item.error
+                event = self._validation.validate(arrival.item)
+                units.append(_Unit([arrival], [place], event=event))
+            except InvalidEvent as error:
+                if id(arrival.delivery) not in invalid:
+                    invalid[id(arrival.delivery)] = _Unit()
+                    units.append(invalid[id(arrival.delivery)])
+                unit = invalid[id(arrival.delivery)]
+                unit.arrivals.append(arrival)
+                unit.places.append(place)
+                unit.errors.append(error)
+            except PermanentError as error:
+                units.append(_Unit([arrival], [place], errors=[error]))
+            except TidegateError as error:
+                units.append(_Unit([arrival], [place], fault=error))
+        return units
 
     async def _settle_in_time(self, unit: _Unit, deadline: float | None) -> list[Receipt]:
         limit = asyncio.timeout_at(deadline)
@@ -92,11 +125,13 @@ class Intake:
             return [_out_of_time(arrival) for arrival in unit.arrivals]
 
     async def _settle(self, unit: _Unit) -> list[Receipt]:
+        if unit.fault:
+            raise unit.fault
         if unit.event is None:
             return await self._keep(unit.arrivals, unit.errors)
         [arrival] = unit.arrivals
         try:
-            start = await self._starter.start(self._validation.validate(unit.event))
+            start = await self._starter.start(unit.event)
         except PermanentError as error:
             return await self._keep([arrival], [error])
         verdict = Verdict.STARTED if start.new else Verdict.DUPLICATE
@@ -120,30 +155,14 @@ class Intake:
 
 @dataclass(slots=True)
 class _Unit:
-    """Arrivals that are settled as one, with their places: an event, or what of one delivery is
-    malformed, with its errors. A delivery is kept whole, so all of that is kept once."""
+    """Arrivals that are settled as one, with their places: an `event` to start, or the `errors` for
+    which their delivery is kept, or the `fault` for which it must come again."""
 
     arrivals: list[Arrival] = field(default_factory=list)
     places: list[int] = field(default_factory=list)
     event: Event | None = None
     errors: list[PermanentError] = field(default_factory=list)
-
-
-def _units(arrivals: Sequence[Arrival]) -> list[_Unit]:
-    units: list[_Unit] = []
-    malformed: dict[int, _Unit] = {}
-    for place, arrival in enumerate(arrivals):
-        if isinstance(arrival.item, Event):
-            units.append(_Unit([arrival], [place], arrival.item))
-            continue
-        if id(arrival.delivery) not in malformed:
-            malformed[id(arrival.delivery)] = _Unit()
-            units.append(malformed[id(arrival.delivery)])
-        unit = malformed[id(arrival.delivery)]
-        unit.arrivals.append(arrival)
-        unit.places.append(place)
-        unit.errors.append(arrival.item.error)
-    return units
+    fault: TidegateError | None = None
 
 
 def _all_in_one(errors: Sequence[PermanentError]) -> PermanentError:

@@ -15,27 +15,29 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from core.domain.event import DocumentRef, Event
 from core.domain.identity import replay_key
 from core.domain.validation import is_within
 from core.errors import DocumentNotFound, InvalidEvent, PermanentError
-from core.formats.delivery import Arrival, Delivery
+from core.formats.delivery import HOOK_HEADER, Arrival, Delivery
 from core.formats.wire import REPLAY_KEY_HEADER
 from core.ports.documents import DocumentStore
 from core.receipts import Receipt, Verdict
 
 log = logging.getLogger(__name__)
 
+_TELLING: Final = ("message-id", HOOK_HEADER, "x-github-delivery", "request-id")
+"""Headers that tell deliveries of the same bytes from each other."""
 _RECORD, _NOTE = ".json", ".replayed.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """One quarantined original. `kept_at`, RFC 3339 in UTC, is when it was refused last; `key` is
-    the event's, where known; `replayed` is the note of the last replay: when, of which `kept_at`,
-    and with which receipts."""
+    the event's, where known; `unique` is the delivery's; `replayed` is the note of the last replay:
+    when, of which `kept_at`, and with which receipts."""
 
     id: str
     uri: str
@@ -46,6 +48,7 @@ class Record:
     kept_at: str
     headers: Mapping[str, str]
     body: bytes
+    unique: str | None = None
     replayed: Mapping[str, Any] | None = None
 
     @property
@@ -57,9 +60,10 @@ class Record:
         return verdicts <= {Verdict.STARTED, Verdict.DUPLICATE}
 
     def delivery(self) -> Delivery:
-        """The original as it was delivered. What nothing else identifies is known by its record, so
-        that a second replay does not start it twice."""
-        return Delivery(format=self.format, body=self.body, headers=self.headers, unique=self.id)
+        """The original as it was delivered. What nothing else identifies is known by that delivery,
+        or else by the record, so that a replay starts nothing a second time."""
+        unique = self.unique or self.id
+        return Delivery(format=self.format, body=self.body, headers=self.headers, unique=unique)
 
     def to_json(self) -> dict[str, Any]:
         """The record as a JSON object; the body as text where it is UTF-8, else as base64."""
@@ -77,6 +81,7 @@ class Record:
             "kept_at": self.kept_at,
             "sha256": hashlib.sha256(self.body).hexdigest(),
             "headers": dict(self.headers),
+            "unique": self.unique,
             **body,
         }
 
@@ -102,7 +107,7 @@ class Quarantine:
             delivery.body,
             error,
             key=event.key if isinstance(event, Event) else None,
-            position=arrival.position,
+            unique=delivery.unique,
         )
 
     async def keep_event(self, wire: Any, error: PermanentError, *, started: bool = True) -> str:
@@ -119,7 +124,7 @@ class Quarantine:
         body = json.dumps(wire, ensure_ascii=False).encode(errors="surrogatepass")
         digest = hashlib.sha256(body).hexdigest()[:12]
         headers = {REPLAY_KEY_HEADER: replay_key(key, digest)} if started and key else {}
-        return await self._write("event", headers, body, error, key=key or None, position=0)
+        return await self._write("event", headers, body, error, key=key or None)
 
     def _announced(self, event: Event) -> str | None:
         """The URI of the record that an event announces, if it does. Keeping such an event would be
@@ -138,9 +143,9 @@ class Quarantine:
         error: PermanentError,
         *,
         key: str | None,
-        position: int,
+        unique: str | None = None,
     ) -> str:
-        identity = json.dumps([format, headers.get("message-id"), position]).encode()
+        identity = json.dumps([format, *(headers.get(name) for name in _TELLING)]).encode()
         digest = hashlib.sha256(identity + body).hexdigest()[:24]
         id = f"{format}-{digest}"
         record = Record(
@@ -153,6 +158,7 @@ class Quarantine:
             kept_at=_now(),
             headers=headers,
             body=body,
+            unique=unique,
         )
         await self._put(record.uri, record.to_json())
         return record.uri
@@ -189,6 +195,7 @@ class Quarantine:
             **{name: raw[name] for name in fields},
             uri=f"{self._root}{id}{_RECORD}",
             body=body,
+            unique=raw.get("unique"),
             replayed=json.loads(note) if note else None,
         )
 

@@ -93,9 +93,9 @@ class Secrets:
         secrets = [self._known(reference) for reference in references]
         await self._fetch_all([known for known in secrets if not self._is_fresh(known)])
         for known in secrets:
-            if known.failure:
+            if isinstance(known.failure, SecretUnavailable):
                 raise _failure(known)
-        values = [known.value for known in secrets]
+        values = [known.value for known in secrets if self._is_held(known)]
         return None if values == list(tried) else values
 
     def _known(self, reference: str) -> _Known:

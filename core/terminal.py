@@ -27,7 +27,9 @@ def run(work: Coroutine[Any, Any, Answer]) -> Answer:
 
 
 def print_json(value: object, *, indent: int | None = 2) -> None:
-    sys.stdout.write(json.dumps(value, indent=indent, ensure_ascii=False, default=str) + "\n")
+    text = json.dumps(value, indent=indent, ensure_ascii=False, default=str)
+    # A lone surrogate is no text, but JSON can say it.
+    sys.stdout.write(text.encode(errors="backslashreplace").decode() + "\n")
     sys.stdout.flush()
 
 

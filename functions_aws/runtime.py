@@ -39,6 +39,8 @@ _RECEIPTS_A_LINE: Final = 50
 """CloudWatch takes at most 100 values of a metric in one line."""
 _line: Final[list[dict[str, Any]]] = []
 """The receipts that the next line of metrics will carry."""
+_warned: Final[set[str | None]] = set()
+"""Records that a warning has named: a thousand bad parts of one delivery are one warning."""
 
 
 @cache
@@ -154,7 +156,9 @@ def record(arrival: Arrival, receipt: Receipt) -> None:
     if (age := receipt.age()) is not None:
         metrics.add_metric(name=EVENT_AGE, unit=MetricUnit.Milliseconds, value=age)
     line = {**receipt.to_json(), "message_id": arrival.delivery.headers.get("message-id")}
-    if receipt.verdict not in (Verdict.STARTED, Verdict.DUPLICATE):
+    kept_before = receipt.quarantine_uri is not None and receipt.quarantine_uri in _warned
+    if receipt.verdict not in (Verdict.STARTED, Verdict.DUPLICATE) and not kept_before:
+        _warned.add(receipt.quarantine_uri)
         logger.warning("event %s: %s", receipt.verdict, receipt.reason, extra={"receipt": line})
     _line.append(line)
     if len(_line) == _RECEIPTS_A_LINE:
@@ -166,6 +170,7 @@ def end_line() -> None:
     if _line:
         metrics.add_metadata(key="receipts", value=list(_line))
         _line.clear()
+    _warned.clear()
 
 
 def _record_empty(delivery: Delivery) -> None:

@@ -39,7 +39,10 @@ _TEXT_ATTRIBUTES: Final = (
     "dataschema",
 )
 _REQUIRED: Final = ("id", "source", "type")
-_RESERVED: Final = frozenset((*_TEXT_ATTRIBUTES, "specversion", "data", "data_base64"))
+RESERVED: Final = frozenset(
+    (*_TEXT_ATTRIBUTES, "specversion", "data", "data_base64", *_OWN_ATTRIBUTES)
+)
+"""Attributes that are nobody's extension."""
 _EXTENSION_NAME: Final = re.compile(r"[a-z0-9]{1,64}")
 
 Scalar = str | int | bool
@@ -163,7 +166,7 @@ def attributes(wire: Mapping[str, Any]) -> dict[str, Any]:
             problems.append(f"time: {error}")
     extensions: dict[str, Scalar] = {}
     for name, value in wire.items():
-        if name in _RESERVED or name in _OWN_ATTRIBUTES or value is None:
+        if name in RESERVED or value is None:
             continue
         if not _EXTENSION_NAME.fullmatch(name):
             problems.append(f"extension name {name[:64]!r} is not lower-case letters and digits")

@@ -35,10 +35,11 @@ def alert(
     `kind` names the monitoring system (a name in `core.domain.incident.severity.WORDS` where its
     severities have words of their own), `key` is its own name for the alert, the same from firing
     to resolved. `change` tells this change of the alert from all others; None where nothing does,
-    and then the event is fresh. `scope` tells apart systems whose keys could be equal (by default
-    the hook); "" is for keys that are unique in the world. `position` is the alert's in the
-    delivery. `said` are the other fields of `core.domain.alert.Alert`, in the sender's own words;
-    what is None is left out. `original` is kept whole.
+    and then the delivery's own ID does, or else the event is fresh. `scope` tells apart systems
+    whose keys could be equal (by default the hook); "" is for keys that are unique in the world.
+    `position` is the alert's in the delivery. `said` are the other fields of
+    `core.domain.alert.Alert`, in the sender's own words; what is None is left out. `original` is
+    kept whole.
 
     Raises `InvalidEvent` for an alert without a key.
     """
@@ -47,6 +48,8 @@ def alert(
             f"the {kind} alert has no key, so nobody can say which alert it is",
             fix="let the sender send what stays the same from firing to resolved",
         )
+    if change is None and (change := _of_delivery(delivery, position)):
+        scope = None  # a delivery's ID is its sender's own, and nobody else's
     source = source_of(delivery) if scope is None else scope
     name = f"{kind}:{source}" if source else kind
     unique = f"{delivery.unique}.{position}"
@@ -65,6 +68,11 @@ def alert(
         key=alert_key(name, str(key), change) if change else fresh_key(name, unique),
         fresh=change is None,
     )
+
+
+def _of_delivery(delivery: Delivery, position: int) -> str | None:
+    id = delivery.headers.get("message-id")
+    return f"{id}.{position}" if id else None
 
 
 def repeated(delivery: Delivery, *parts: object) -> str | None:

@@ -40,6 +40,10 @@ MAX_DEPTH: Final = 100
 """Deepest nesting of JSON that is accepted; what decodes it later must not run out of stack."""
 
 
+MAX_EVENTS: Final = 10_000
+"""Most events that one delivery may hold: more could not be started in any platform's time."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """One delivery of a platform: the original `body`, and `headers` with lower-case names.
@@ -94,6 +98,11 @@ def read(delivery: Delivery) -> list[Arrival]:
     items: list[Event | Malformed]
     try:
         items = parse(delivery)
+        if len(items) > MAX_EVENTS:
+            raise InvalidEvent(
+                f"it holds {len(items):,} events, and {MAX_EVENTS:,} may come at once",
+                fix="let the sender send smaller batches; a replay needs a smaller one, too",
+            )
     except InvalidEvent as error:
         items = [Malformed(error)]
     if given := _attributes(delivery):

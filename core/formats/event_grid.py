@@ -57,12 +57,12 @@ _NOT_SAID: Final = "\ufffd"  # what Event Grid puts into a subject for character
 def handshake(delivery: Delivery) -> dict[str, Any] | None:
     """The answer to `SubscriptionValidation`. Raises `InvalidEvent` for one without a code."""
     value = load(delivery)
-    for item in value if isinstance(value, list) else [value]:
-        if _type(item) == _VALIDATION:
-            if not isinstance(code := at(item, "data", "validationCode"), str):
-                raise InvalidEvent("Event Grid's validation event has no data.validationCode")
-            return {"validationResponse": code}
-    return None
+    items = value if isinstance(value, list) else [value]
+    if len(items) != 1 or _type(items[0]) != _VALIDATION:
+        return None
+    if not isinstance(code := at(items[0], "data", "validationCode"), str):
+        raise InvalidEvent("Event Grid's validation event has no data.validationCode")
+    return {"validationResponse": code}
 
 
 def parse(delivery: Delivery) -> list[Event | Malformed]:

@@ -19,6 +19,7 @@ from core.formats.delivery import Delivery, Malformed, source_of
 from core.formats.http_body import FORM, load_object
 from core.formats.times import utc
 
+COMES_AGAIN: Final = False
 MEDIA_TYPES: Final = (FORM,)
 _FORM_FIELD: Final = "payload"
 

@@ -28,6 +28,7 @@ def notice(
     """An event with the sender's own words as its data. `about` is what it is about (the key of an
     alert, where there is one); `change` tells it from all others, None where nothing does."""
     source = source_of(delivery)
+    change = change or delivery.headers.get("message-id")
     name, subject = f"{kind}:{source}", about or type
     return Event(
         id=f"{subject}@{change or delivery.unique}",

@@ -10,7 +10,7 @@
   firing nor resolved, so it may not open an incident, and an incident takes acknowledgements only
   from people, as commands. Senders of this API can hardly be told to leave it out, so it is not
   quarantined either.
-- `routing_key` is a secret and is kept nowhere.
+- `routing_key` is a secret and is in no event. A refused original is kept as it came, with it.
 - Change events (`/v2/change/enqueue`) say no `event_action`: they are no alerts, and are refused.
 
 Source: PagerDuty, "Events API v2 Overview" and "Send an Alert Event".

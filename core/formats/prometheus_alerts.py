@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
-from core.domain.event import Event
+from core.domain.event import Event, encode
 from core.errors import InvalidEvent
 from core.formats.alerts import Status, alert, changed, repeated, text
 from core.formats.delivery import Delivery, Malformed
@@ -21,6 +21,9 @@ from core.formats.http_body import load_object
 _SAID_AGAIN: Final = frozenset(("alerts", "commonLabels", "commonAnnotations", "message"))
 """What a group says of all its alerts together: it grows with them, and each alert says its part of
 it again. An original without it keeps a thousand alerts a thousand times one alert."""
+
+_GROUP_BYTES: Final = 8 * 1024
+"""How much a group may say of itself in the event of each of its alerts."""
 
 _NO_TIME: Final = "0001-01-01"
 """How Go writes the time that is none."""
@@ -39,6 +42,8 @@ def parse_group(delivery: Delivery, kind: str) -> list[Event | Malformed]:
             f"{'missing' if given is None else 'not an array'}"
         )
     group = {name: value for name, value in body.items() if name not in _SAID_AGAIN}
+    if len(encode(group)) > _GROUP_BYTES:  # it would be in the event of every alert
+        group = {name: value for name, value in group.items() if not isinstance(value, dict | list)}
     return [_one(delivery, kind, group, position, item) for position, item in enumerate(given)]
 
 

@@ -27,6 +27,8 @@ from core.errors import InvalidEvent
 from core.formats.delivery import Delivery, Malformed, load_json
 from core.formats.times import utc
 
+MEDIA_TYPES: Final = ("text/plain",)  # as SNS posts
+
 _TYPES: Final = {
     "ObjectCreated": DOCUMENT_CREATED,
     "ObjectRemoved": DOCUMENT_REMOVED,

@@ -26,6 +26,8 @@ from core.formats.alerts import Status, alert, at, changed, text
 from core.formats.delivery import Delivery, Malformed, source_of
 from core.formats.http_body import load_object
 
+COMES_AGAIN: Final = False
+ANSWER_WITHIN: Final = 0.9  # of the second that Sentry waits
 _RESOURCE: Final = "sentry-hook-resource"
 _PROJECT: Final = re.compile(r"/projects/[^/]+/([^/]+)/")
 _STATUS_OF_ISSUE: Final[Mapping[str, Status]] = {

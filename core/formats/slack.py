@@ -24,6 +24,7 @@ from core.formats.delivery import Delivery, Malformed, source_of
 from core.formats.http_body import FORM, load_object, media_type
 from core.formats.times import readable
 
+SILENT: Final = True  # people see what a command or a button is answered
 MEDIA_TYPES: Final = (FORM,)
 ANSWER_WITHIN: Final = 2.5
 """Slack waits for three seconds, the way there and back included, and then sends again."""
@@ -79,6 +80,7 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
 def _event(value: Mapping[str, Any], kind: str, id: str | None, delivery: Delivery) -> Event:
     team = text(value, "team_id") or text(value, "team", "id") or text(value, "enterprise_id")
     source = f"slack:{team}" if team else source_of(delivery)
+    id = id or delivery.headers.get("message-id")
     return Event(
         id=id or delivery.unique,
         source=source,

@@ -6,16 +6,19 @@ One mapping of names, `POST /hooks/<name>`. Checked when it is read, like the ro
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from core.domain.durations import Duration
+from core.domain.event import RESERVED
 from core.formats.delivery import FORMATS
 from core.webhooks.verifiers.schemes import AnyVerifier
 
 INTERNAL: Final = ("event",)
 """Formats that are Tidegate's own, and that no stranger speaks."""
+NEVER_KEPT: Final = frozenset(("authorization", "proxy-authorization", "cookie", "message-id"))
+"""Headers that go no further than the door, whatever the scheme."""
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$", examples=["X-Request-Id"])]
@@ -35,10 +38,13 @@ class Endpoint(BaseModel):
     )
     verify: AnyVerifier = Field(description="How the sender is known from a stranger.")
     max_bytes: int = Field(
-        default=1024 * 1024,
+        default=5_000_000,
         ge=1024,
-        le=6_000_000,
-        description="Largest body, in bytes, as sent and when unpacked; Lambda takes 6 MB at most.",
+        le=5_000_000,
+        description=(
+            "Largest body, in bytes, as sent and when unpacked. Lambda takes 6 MB, and the body as "
+            "text in JSON."
+        ),
     )
     answer_within: Duration = Field(
         default=timedelta(seconds=20),
@@ -64,6 +70,26 @@ class Endpoint(BaseModel):
         default=(),
         description="Who is granted the CloudEvents handshake, e.g. `eventgrid.azure.net` or `*`.",
     )
+
+    @field_validator("answer_within")
+    @classmethod
+    def _reachable(cls, within: timedelta) -> timedelta:
+        if within < timedelta(seconds=1):
+            raise ValueError("less than 1s is too short to start anything")
+        return within
+
+    @field_validator("attributes")
+    @classmethod
+    def _free(cls, attributes: dict[str, str]) -> dict[str, str]:
+        if taken := sorted(set(attributes) & RESERVED):
+            raise ValueError(f"{', '.join(taken)}: an event has its own")
+        return attributes
+
+    @model_validator(mode="after")
+    def _not_a_secret(self) -> Self:
+        if self.id_header and self.id_header.lower() in {*NEVER_KEPT, *self.verify.confidential}:
+            raise ValueError(f"id_header {self.id_header} is no ID, but what proves the sender")
+        return self
 
     @field_validator("format")
     @classmethod

@@ -13,13 +13,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
 
-from core.errors import ConfigurationError, TransientError
+from core.errors import ConfigurationError, InvalidEvent, NotStarted, TransientError
 from core.formats.delivery import Arrival
 from core.intake import Intake
 from core.receipts import Receipt, Verdict
@@ -33,6 +34,10 @@ from core.webhooks.verifiers.base import NotVerified
 PREFIX: Final = "/hooks/"
 _RETRY: Final = {"retry-after": "5"}
 _SHORTEST: Final = 0.05
+_RESERVE: Final = 0.3
+"""The part of the time for an answer that is set aside to keep what could not be started."""
+_TOLD: Final = 100
+"""Receipts that an answer holds at most; a platform's answers are limited to some megabytes."""
 _CHALLENGES: Final = {"bearer": "Bearer", "basic": 'Basic realm="webhook"'}
 log = logging.getLogger(__name__)
 
@@ -111,10 +116,38 @@ class Webhooks:
         found = understand(request, name, endpoint, self._clock())
         if isinstance(found, Response):
             return Outcome(response=found, hook=name)
+        reserve = 0.0 if how.comes_again else _RESERVE * _left(deadline)
         receipts = await self._intake.accept(
-            found.arrivals, time_left=_left(deadline), report=report
+            found.arrivals, time_left=_left(deadline - reserve), report=report
         )
+        if not how.comes_again:
+            receipts = await self._set_aside(found.arrivals, receipts, deadline, report)
         return _answered(name, receipts, how, how.reply(found.delivery))
+
+    async def _set_aside(
+        self,
+        arrivals: Sequence[Arrival],
+        receipts: Sequence[Receipt],
+        deadline: float,
+        report: Report | None,
+    ) -> list[Receipt]:
+        """The receipts, with what would have to come again, and never will, kept in quarantine."""
+        late = [n for n, receipt in enumerate(receipts) if not receipt.settled]
+        if not late:
+            return list(receipts)
+        error = NotStarted(f"{receipts[late[0]].reason}; and its sender sends only once")
+        try:
+            async with asyncio.timeout(_left(deadline)):
+                kept = await self._intake.set_aside([arrivals[n] for n in late], error)
+        except (ConfigurationError, TransientError, TimeoutError) as failure:
+            log.error("what came cannot be kept either: %r", failure)
+            return list(receipts)
+        found = list(receipts)
+        for n, receipt in zip(late, kept, strict=True):
+            found[n] = receipt
+            if report:
+                report(arrivals[n], receipt)
+        return found
 
     async def _verify(
         self, request: Request, name: str, endpoint: Endpoint, deadline: float
@@ -126,7 +159,9 @@ class Webhooks:
                 secrets = await self._secrets.get_all(verifier.references)
                 try:
                     await verifier.verify(request, secrets, now)
-                except NotVerified:
+                except NotVerified as stranger:
+                    if stranger.reason != "mismatch":
+                        raise
                     # Perhaps the secret was exchanged a moment ago.
                     fresher = await self._secrets.fresher(verifier.references, tried=secrets)
                     if fresher is None:
@@ -184,32 +219,38 @@ def _preflight(request: Request, endpoint: Endpoint) -> Response:
 
 
 def _answered(name: str, receipts: Sequence[Receipt], how: Rules, more: dict[str, Any]) -> Outcome:
-    told = [_told(receipt) for receipt in receipts]
-    verdicts = {receipt.verdict for receipt in receipts}
-    if Verdict.RETRY in verdicts:
+    verdicts = Counter(receipt.verdict for receipt in receipts)
+    told: dict[str, Any] = {"receipts": [_told(receipt) for receipt in receipts[:_TOLD]]}
+    if len(receipts) > _TOLD:
+        told["counts"] = {verdict.value: count for verdict, count in verdicts.items()}
+    if verdicts[Verdict.RETRY]:
         response = problem(
             HTTPStatus.SERVICE_UNAVAILABLE,
             "not all of it could be accepted now; send all of it again",
             code="NotAccepted",
             headers=_RETRY,
-            receipts=told,
+            **told,
         )
         return Outcome(response=response, hook=name, refused="NotAccepted")
-    if verdicts == {Verdict.QUARANTINED}:
+    if set(verdicts) == {Verdict.QUARANTINED} and receipts[0].code != NotStarted.__name__:
         code = str(receipts[0].code)
         response = problem(
             HTTPStatus.BAD_REQUEST,
             "none of it can ever be accepted as it is; the original is kept",
             code=code,
             headers=how.refusal_headers,
-            receipts=told,
+            **told,
         )
         return Outcome(response=response, hook=name, refused=code)
+    if how.silent:
+        return Outcome(response=Response(status=HTTPStatus.OK), hook=name)
     status = HTTPStatus.ACCEPTED if receipts else HTTPStatus.OK
-    return Outcome(response=answer(status, {**more, "receipts": told}), hook=name)
+    return Outcome(response=answer(status, {**more, **told}), hook=name)
 
 
 def _told(receipt: Receipt) -> dict[str, Any]:
     """A receipt as the sender may see it: where things are kept is nobody's business outside."""
-    hidden = ("quarantine_uri", "run_id", "time")
+    hidden = {"quarantine_uri", "run_id", "time"}
+    if receipt.code != InvalidEvent.__name__:  # all else speaks of how this house is built
+        hidden.add("reason")
     return {name: value for name, value in receipt.to_json().items() if name not in hidden}

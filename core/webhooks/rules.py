@@ -5,6 +5,8 @@ A format module may have any of these, and most have none:
     MEDIA_TYPES         content types besides JSON that the sender uses
     REFUSAL_HEADERS     headers that go with an answer of 4xx
     ANSWER_WITHIN       seconds in which the sender gives up waiting
+    COMES_AGAIN         False for senders that send once and never again, whatever they are answered
+    SILENT              True for senders that show people what they are answered: success is empty
     handshake(delivery) the JSON that answers a handshake, or None when the body is none
     reply(delivery)     fields that the sender's own libraries look for in the answer
 """
@@ -27,6 +29,8 @@ class Rules:
     media_types: tuple[str, ...] = ()
     refusal_headers: Mapping[str, str] = field(default_factory=dict)
     answer_within: float | None = None
+    comes_again: bool = True
+    silent: bool = False
     handshake: Callable[[Delivery], dict[str, Any] | None] = lambda _: None
     reply: Callable[[Delivery], dict[str, Any]] = lambda _: {}
 

@@ -23,11 +23,12 @@ from core.formats.delivery import (
     read,
 )
 from core.webhooks import body
-from core.webhooks.endpoints import Endpoint
+from core.webhooks.endpoints import NEVER_KEPT, Endpoint
 from core.webhooks.request import Request, Response, answer, problem
 from core.webhooks.rules import rules
 
-_NEVER_KEPT: Final = frozenset(("authorization", "proxy-authorization", "cookie", "message-id"))
+_BINARY: Final = ("ce-", "ce_", "cloudevents:", "cloudevents_")
+"""How headers begin that make any body a CloudEvent, of any type and identity."""
 
 
 class Refused(Exception):
@@ -92,11 +93,12 @@ def too_large(endpoint: Endpoint) -> Refused:
 
 
 def _delivery(request: Request, name: str, endpoint: Endpoint, now: datetime) -> Delivery:
-    dropped = {*_NEVER_KEPT, *endpoint.verify.confidential}
+    dropped = {*NEVER_KEPT, *endpoint.verify.confidential}
+    forbidden = (OWN_PREFIX,) if endpoint.verify.vouches_for_headers else (OWN_PREFIX, *_BINARY)
     headers = {
         header: text
         for header, text in request.headers.items()
-        if header not in dropped and not header.startswith(OWN_PREFIX)
+        if header not in dropped and not header.startswith(forbidden)
     }
     headers[HOOK_HEADER] = name
     headers[PERIOD_HEADER] = _period(now, endpoint.repeat_window.total_seconds())

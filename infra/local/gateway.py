@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
+import json
 import logging
 import os
 import signal
@@ -31,6 +32,8 @@ from infra.local.lambda_function import Handler, LambdaContext, load_handler
 
 INTEGRATION_TIMEOUT: Final = 30.0
 """Seconds after which API Gateway gives up on a function."""
+ANSWER_QUOTA: Final = 6 * 1024 * 1024
+"""Bytes of an answer that Lambda takes from a function."""
 PAYLOAD_QUOTA: Final = 10 * 1024 * 1024
 _TEXT: Final = ("text/", "application/json", "application/javascript", "application/xml")
 log = logging.getLogger("gateway")
@@ -55,6 +58,8 @@ class Gateway:
         )
         try:
             answer = await asyncio.wait_for(invoking, INTEGRATION_TIMEOUT)
+            if len(json.dumps(answer)) > ANSWER_QUOTA:
+                raise ValueError("the function's answer is larger than Lambda takes")
             return _response(answer)
         except TimeoutError:
             return web.json_response({"message": "Service Unavailable"}, status=503)

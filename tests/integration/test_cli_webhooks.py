@@ -49,6 +49,12 @@ def test_the_endpoints_are_listed_with_how_each_is_verified(tidegate: Tidegate) 
         ("{format: message, verify: {scheme: github, secrets: []}}", "hooks.a.verify.secrets: "),
         ("{format: message, verify: {scheme: none}, max_byte: 1}", "there is no such field"),
         ("{format: message, verify: {scheme: none}, attributes: {Team: a}}", "attributes"),
+        (
+            "{format: message, verify: {scheme: none}, attributes: {time: a}}",
+            "an event has its own",
+        ),
+        ("{format: message, verify: {scheme: none}, answer_within: 1ms}", "too short"),
+        ("{format: message, verify: {scheme: none}, id_header: Authorization}", "is no ID"),
     ],
 )
 def test_endpoints_that_cannot_work_are_refused_with_file_line_and_field(

@@ -118,10 +118,18 @@ async def test_other_messages_formats_and_bytes_have_records_of_their_own(
     assert await ids(quarantine) == sorted(kept)
 
 
-async def test_two_bad_records_of_one_delivery_are_kept_apart(quarantine: Quarantine) -> None:
+async def test_two_bad_records_of_one_delivery_are_kept_as_one(quarantine: Quarantine) -> None:
     arrivals = read(delivery("s3", {"Records": [{}, {}]}))
     uris = {await quarantine.keep(arrival, InvalidEvent("why")) for arrival in arrivals}
-    assert len(uris) == 2
+    assert len(uris) == 1
+
+
+@pytest.mark.parametrize("header", ["message_id", "tidegate_hook", "x_github_delivery"])
+async def test_two_deliveries_of_the_same_bytes_are_kept_apart(
+    quarantine: Quarantine, header: str
+) -> None:
+    ids = {await keep(quarantine, b"{no json", **{header: name}) for name in ("a", "b")}
+    assert len(ids) == 2
 
 
 async def test_a_record_that_is_not_there_is_not_found(quarantine: Quarantine) -> None:

@@ -62,6 +62,11 @@ class Door:
         def make() -> SecretStore:
             return self.store
 
+        self.intake = Intake(
+            starter=starter,
+            quarantine=self.quarantine,
+            validation=EventValidationService(documents=(), max_bytes=64 * 1024),
+        )
         self.webhooks = Webhooks(
             table=self.table,
             secrets=Secrets(
@@ -69,11 +74,7 @@ class Door:
                 ttl=300,
                 clock=lambda: self.now.timestamp(),  # noqa: PLW0108  `now` moves
             ),
-            intake=Intake(
-                starter=starter,
-                quarantine=self.quarantine,
-                validation=EventValidationService(documents=(), max_bytes=64 * 1024),
-            ),
+            intake=self.intake,
             clock=lambda: self.now,
         )
 

@@ -60,6 +60,12 @@ class Verifier(BaseModel, ABC):
         return ()
 
     @property
+    def vouches_for_headers(self) -> bool:
+        """Whether what proves the sender proves its headers, too. A token does: whoever has it
+        wrote all of the request. A signature over the body does not: others may add headers."""
+        return True
+
+    @property
     def confidential(self) -> frozenset[str]:
         """Lower-case names of the headers that hold the secret itself; they are never kept."""
         return frozenset()

@@ -66,6 +66,10 @@ PRESETS: Final = {
 class _Signature(SharedSecret):
     """A scheme that is a recipe."""
 
+    @property
+    def vouches_for_headers(self) -> bool:
+        return False
+
     def recipe(self) -> Recipe:
         raise NotImplementedError
 

@@ -66,6 +66,10 @@ class SnsVerifier(Verifier):
 
     _certificates: Certificates | None = PrivateAttr(None)
 
+    @property
+    def vouches_for_headers(self) -> bool:
+        return False
+
     def fetching(self, fetch: Fetch) -> SnsVerifier:
         """The same verifier, getting its certificates another way."""
         other = self.model_copy()

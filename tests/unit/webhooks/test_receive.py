@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
-from core.errors import SecretUnavailable, SettingsError, TemporalUnavailable
+from core.adapters.file_document_store import FileDocumentStore
+from core.errors import SecretUnavailable, SettingsError, StoreUnavailable, TemporalUnavailable
+from core.formats.delivery import read
 from core.webhooks.request import Request
 from core.webhooks.verifiers.sns import SnsVerifier
 from tests.support import signing
@@ -230,7 +232,7 @@ async def test_temporal_away_makes_the_sender_come_again(
 async def test_a_batch_that_is_not_done_in_time_is_given_back_and_then_recognised(
     tmp_path: Path,
 ) -> None:
-    door = Door(HangingStarter("#2"), tmp_path, {"in": {"answer_within": "100ms"}})
+    door = Door(HangingStarter("#2"), tmp_path, {"in": {"answer_within": "1s"}})
     batch = [CLOUDEVENT, CLOUDEVENT | {"id": "2"}]
     for first in ("started", "duplicate"):
         outcome = await door.post(batch, content_type="application/cloudevents-batch+json")
@@ -410,5 +412,151 @@ async def test_a_thousand_alerts_in_one_post_are_a_thousand_events(
     ]
     outcome = await door.post({"version": "4", "alerts": [*alerts, {"status": "firing"}]})
     assert outcome.response.status == 202
-    assert verdicts(outcome) == ["started"] * 1000 + ["quarantined"]
+    assert told(outcome)["counts"] == {"started": 1000, "quarantined": 1}
+    assert verdicts(outcome) == ["started"] * 100
     assert len(starter.started) == 1000
+
+
+# ------------------------------------------------------------------------------- who may say what
+
+
+@pytest.mark.parametrize("scheme", ["standard-webhooks", "github"])
+async def test_headers_that_no_signature_covers_cannot_make_an_event_of_a_body(
+    starter: MemoryStarter, tmp_path: Path, scheme: str
+) -> None:
+    verify = {"scheme": scheme, "secrets": ["env:WHSEC"]}
+    secret = {"env:WHSEC": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
+    door = Door(starter, tmp_path, {"in": {"verify": verify}}, secret)
+    signed = door.sign(door.request(ORDER))
+    forged = {"ce-specversion": "1.0", "ce-id": "9", "ce-source": "/x", "ce-type": "tidegate.alert"}
+    await door.send(replace(signed, headers={**signed.headers, **forged}))
+    assert [event.type for event in starter.started.values()] == ["tidegate.message"]
+
+
+async def test_who_has_the_token_has_written_the_headers_too(
+    door: Door, starter: MemoryStarter
+) -> None:
+    await door.post(
+        ORDER, ce_specversion="1.0", ce_id="9", ce_source="/orders", ce_type="com.example.order"
+    )
+    assert list(starter.started) == ["ce:/orders#9"]
+
+
+@pytest.mark.parametrize("format", ["grafana", "datadog", "opsgenie", "azure_monitor"])
+async def test_a_deliverys_own_id_tells_alerts_that_nothing_else_does(
+    starter: MemoryStarter, tmp_path: Path, format: str
+) -> None:
+    door = Door(starter, tmp_path, {"in": {"format": format, "id_header": "X-Id"}})
+    bodies: dict[str, Any] = {
+        "grafana": {"alerts": [{"fingerprint": "f", "status": "firing"}]},
+        "datadog": {"aggregation_key": "k", "transition": "Triggered"},
+        "opsgenie": {"action": "Create", "alert": {"alias": "a"}},
+        "azure_monitor": {
+            "schemaId": "azureMonitorCommonAlertSchema",
+            "data": {"essentials": {"alertId": "/a", "monitorCondition": "Fired"}},
+        },
+    }
+    for verdict in ("started", "duplicate"):
+        assert verdicts(await door.post(bodies[format], x_id="d1")) == [verdict]
+
+
+# ------------------------------------------------------------------------------- what is kept
+
+
+async def test_what_a_sender_sends_only_once_is_kept_when_temporal_is_away(
+    starter: MemoryStarter, tmp_path: Path
+) -> None:
+    def away(_: object) -> None:
+        raise TemporalUnavailable("it is away")
+
+    starter.before = away
+    door = Door(starter, tmp_path, {"in": {"format": "github"}})
+    outcome = await door.post({"zen": "x"}, x_github_event="issues", x_github_delivery="d1")
+    assert outcome.response.status == 202
+    assert verdicts(outcome) == ["quarantined"]
+    [record] = await kept(door)
+    assert record.code == "NotStarted"
+    assert record.body == b'{"zen": "x"}'
+
+
+async def test_it_must_come_again_after_all_when_it_cannot_be_kept(
+    starter: MemoryStarter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_: object) -> None:
+        raise TemporalUnavailable("it is away")
+
+    async def full(*_: object, **__: object) -> None:
+        raise StoreUnavailable("no answer")
+
+    starter.before = away
+    monkeypatch.setattr(FileDocumentStore, "write", full)
+    door = Door(starter, tmp_path, {"in": {"format": "github"}})
+    outcome = await door.post({"zen": "x"}, x_github_event="issues", x_github_delivery="d1")
+    assert outcome.response.status == 503
+
+
+async def test_a_replay_starts_nothing_of_a_batch_a_second_time(
+    starter: MemoryStarter, tmp_path: Path
+) -> None:
+    door = Door(starter, tmp_path, {"in": {"format": "alertmanager"}})
+    alerts = [{"fingerprint": "f", "status": "firing"}, {"status": "firing"}]
+    assert verdicts(await door.post({"version": "4", "alerts": alerts})) == [
+        "started",
+        "quarantined",
+    ]
+    [record] = await kept(door)
+    again = await door.intake.accept(read(record.delivery()))
+    assert [receipt.verdict for receipt in again] == ["duplicate", "quarantined"]
+
+
+async def test_many_invalid_events_of_one_delivery_are_kept_once(
+    starter: MemoryStarter, tmp_path: Path
+) -> None:
+    door = Door(starter, tmp_path, {"in": {"format": "alertmanager"}})
+    large = "x" * 70_000
+    alerts = [{"fingerprint": f"f{n}", "labels": {"a": large}} for n in range(20)]
+    outcome = await door.post({"version": "4", "alerts": alerts})
+    assert outcome.response.status == 400
+    assert len(await kept(door)) == 1
+
+
+async def test_how_the_house_is_built_is_not_told_outside(
+    starter: MemoryStarter, tmp_path: Path
+) -> None:
+    def away(_: object) -> None:
+        raise TemporalUnavailable("10.0.0.7:7233 refused the connection")
+
+    starter.before = away
+    outcome = await Door(starter, tmp_path).post(CLOUDEVENT)
+    assert b"10.0.0.7" not in outcome.response.body
+
+
+async def test_more_events_than_any_platform_could_start_are_refused_as_one(
+    starter: MemoryStarter, tmp_path: Path
+) -> None:
+    door = Door(starter, tmp_path, {"in": {"format": "alertmanager"}})
+    outcome = await door.post({"version": "4", "alerts": [0] * 10_001})
+    assert outcome.response.status == 400
+    [receipt] = told(outcome)["receipts"]
+    assert "10,001 events, and 10,000 may come at once" in receipt["reason"]
+
+
+async def test_people_in_slack_see_nothing_of_what_was_accepted(
+    starter: MemoryStarter, tmp_path: Path
+) -> None:
+    verify = {"scheme": "slack", "secrets": ["env:TOKEN"]}
+    door = Door(starter, tmp_path, {"in": {"format": "slack", "verify": verify}})
+    command = b"command=%2Fdeploy&text=now&team_id=T1&trigger_id=1.2"
+    outcome = await door.post(command, content_type="application/x-www-form-urlencoded")
+    assert (outcome.response.status, outcome.response.body) == (200, b"")
+    assert len(starter.started) == 1
+
+
+async def test_strangers_do_not_hear_of_a_second_secret_that_is_missing(
+    starter: MemoryStarter, tmp_path: Path
+) -> None:
+    verify = {"scheme": "bearer", "secrets": ["env:TOKEN", "env:GONE"]}
+    door = Door(starter, tmp_path, {"in": {"verify": verify}}, {"env:GONE": ""})
+    assert (await door.post(CLOUDEVENT, signed=False)).response.status == 401
+    wrong = await door.post(CLOUDEVENT, signed=False, authorization="Bearer wrong")
+    assert wrong.response.status == 401
