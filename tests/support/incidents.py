@@ -118,7 +118,7 @@ class House:
     continue_as_new_after: int | None = None
     reports: bool = True
     documents: DocumentStore | None = None
-    """Real stores in place of the folder, where a test wants them, with a `reports_root` of theirs."""
+    """Real stores in place of the folder, where a test wants them; `reports_root` is theirs."""
     reports_root: str | None = None
     queue: str = field(default_factory=lambda: f"incident-{uuid4()}")
     handles: list[WorkflowHandle[Any, Any]] = field(default_factory=list)

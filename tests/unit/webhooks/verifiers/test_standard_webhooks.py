@@ -122,7 +122,9 @@ async def test_what_is_malformed_is_only_not_verified(name: str, value: str, rea
 
 async def test_a_body_may_be_any_bytes() -> None:
     plain = replace(sent(), body=b"\xff\x00packed")
-    signed = verifier().sign(plain, [WHSEC], NOW)
+    signing = verifier()
+    assert isinstance(signing, Signer)
+    signed = signing.sign(plain, [WHSEC], NOW)
     await verifier().verify(signed, [WHSEC], NOW)
     with pytest.raises(NotVerified, match="mismatch"):
         await verifier().verify(replace(signed, body=b"\xff\x00Packed"), [WHSEC], NOW)
