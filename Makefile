@@ -10,6 +10,9 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PINS := requirements/tools.txt requirements/dev.txt
+TEMPLATES := template.yaml infra/aws/alarms.yaml infra/aws/workers.yaml
+DEPLOY := .venv-deploy
+DEPLOY_PINS := requirements/deploy.txt
 UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --custom-compile-command "make requirements"
@@ -50,6 +53,15 @@ setup: ## Make .venv from the pins; does nothing while they are the same
 	@$(UV_INSTALL) --no-deps --no-build-isolation --editable .
 	@cp pyproject.toml $(VENV)/project.stamp
 
+# An environment apart: what looks at the templates pins many packages that we pin otherwise.
+.PHONY: .deploy-tools
+.deploy-tools: setup
+	@test -x $(DEPLOY)/bin/sam && cmp -s $(DEPLOY_PINS) $(DEPLOY)/pins.stamp || { \
+		echo "Installing the packages of $(DEPLOY_PINS) in $(DEPLOY)" && \
+		$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(DEPLOY) && \
+		$(BIN)/uv pip install --quiet --python $(DEPLOY)/bin/python --require-hashes -r $(DEPLOY_PINS) && \
+		cp $(DEPLOY_PINS) $(DEPLOY)/pins.stamp; }
+
 # `exec` leaves no shell between the terminal and the program: Ctrl-C and SIGTERM reach it.
 demo: setup ## Run an outage through the whole house on this machine
 	@exec $(BIN)/tidegate demo $(ARGS)
@@ -60,7 +72,7 @@ dev: setup ## Run the whole house on this machine until Ctrl-C
 test: setup ## Run the tests
 	@exec $(BIN)/python -m pytest $(ARGS)
 
-check: setup ## Run every gate: format, lint, types, layers, routes, policies
+check: setup .deploy-tools ## Run every gate: format, lint, types, layers, routes, policies, templates
 	@failed=; \
 	gate() { \
 		name=$$1; shift; printf '\n== %s\n' "$$name"; \
@@ -72,6 +84,10 @@ check: setup ## Run every gate: format, lint, types, layers, routes, policies
 	gate layers $(BIN)/lint-imports --no-cache --no-logo; \
 	gate routes $(BIN)/tidegate routes check; \
 	gate policies $(BIN)/tidegate policies check; \
+	gate sam env SAM_CLI_TELEMETRY=0 $(DEPLOY)/bin/sam validate --lint --region eu-west-1; \
+	gate cloudformation $(DEPLOY)/bin/cfn-lint $(TEMPLATES); \
+	gate security $(DEPLOY)/bin/checkov --quiet --compact --skip-download --framework cloudformation \
+		$(addprefix --file ,$(TEMPLATES)); \
 	if [ -n "$$failed" ]; then printf '\nFailed: %s\n' "$${failed#, }" >&2; exit 1; fi; \
 	printf '\nEvery gate passed.\n'
 
@@ -86,9 +102,10 @@ requirements: setup ## Renew the pins after a change in pyproject.toml
 	@echo "requirements/azure.txt" && $(COMPILE) pyproject.toml --extra azure -c requirements/dev.txt -o requirements/azure.txt
 	@echo "requirements/worker.txt" && $(COMPILE) pyproject.toml --extra worker -c requirements/dev.txt -o requirements/worker.txt
 	@echo "requirements/tools.txt" && $(COMPILE) --group tools -c requirements/dev.txt -o requirements/tools.txt
+	@echo "requirements/deploy.txt" && $(COMPILE) --group deploy -o requirements/deploy.txt $(ARGS)
 	@if grep -n '://' requirements/*.txt; then echo "error: a pin names an address" >&2; exit 1; fi
 
 clean: ## Remove the environment, caches, builds and local state
-	@rm -rf $(VENV) .tidegate .bench .aws-sam build dist *.egg-info
+	@rm -rf $(VENV) $(DEPLOY) .tidegate .bench .aws-sam build dist *.egg-info
 	@rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
