@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from core.domain.incident.policies import Policies
     from core.domain.routing import WorkflowRouter
     from core.ports.notifier import Notifier
+    from core.webhooks.endpoints import WebhookTable
     from core.webhooks.receive import Webhooks
 
 
@@ -65,10 +66,15 @@ def quarantine(settings: Settings) -> Quarantine:
 def webhooks(settings: Settings, *, intake: Intake) -> Webhooks:
     """The webhooks of one process. Raises `SettingsError` or `ConfigFileError`."""
     from core.webhooks.receive import Webhooks
+
+    return Webhooks(table=webhook_table(settings), secrets=secrets(settings), intake=intake)
+
+
+def webhook_table(settings: Settings) -> WebhookTable:
+    """The webhooks' endpoints. Raises `SettingsError` where none are set, or `ConfigFileError`."""
     from core.webhooks_file import load_webhooks
 
-    table = load_webhooks(settings.require("webhooks"))
-    return Webhooks(table=table, secrets=secrets(settings), intake=intake)
+    return load_webhooks(settings.require("webhooks"))
 
 
 def secrets(settings: Settings) -> Secrets:

@@ -11,12 +11,12 @@ import sys
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.markup import escape
 
-from core import bootstrap, cli_incident, cli_quarantine
+from core import bootstrap, cli_events, cli_incident, cli_quarantine, cli_webhooks
 from core.domain.durations import spoken
 from core.errors import ConfigurationError, TidegateError, TransientError
 from core.settings import Settings
@@ -33,6 +33,9 @@ routes_app = typer.Typer(help="The routing table.", no_args_is_help=True)
 policies_app = typer.Typer(help="The incidents' policies.", no_args_is_help=True)
 app.add_typer(routes_app, name="routes")
 app.add_typer(policies_app, name="policies")
+app.command()(cli_events.send)
+app.command()(cli_events.explain)
+app.add_typer(cli_webhooks.app, name="webhooks")
 app.add_typer(cli_quarantine.app, name="quarantine")
 app.add_typer(cli_incident.app, name="incident")
 
@@ -73,101 +76,6 @@ def dev(
     from infra.local.dev import run_dev
 
     raise typer.Exit(run_dev(keep=keep))
-
-
-@app.command()
-def send(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="What to send.")],
-    message: Annotated[
-        bool, typer.Option("--message", help="Send it as a queue message, not as an upload.")
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """Upload a file to the running `tidegate dev` as an incident report, or send it a message.
-
-    Ends with 1 when it was quarantined instead of routed."""
-    from infra.local.send import send_file, send_message
-
-    sent = send_message(file) if message else send_file(file)
-    if as_json:
-        print_json(sent.to_json())
-    else:
-        rows = {
-            "sent": sent.uri,
-            "workflow": sent.workflow_id or (None if sent.refused else "none seen yet"),
-            "child": sent.child_id,
-            "refused": sent.refused,
-            "open": sent.link,
-        }
-        for name, value in rows.items():
-            if value:
-                out.print(f"{name:9} {escape(value)}", soft_wrap=True)
-    if sent.refused:
-        raise typer.Exit(BAD_NEWS)
-
-
-@app.command("explain")
-def explain_command(
-    file: Annotated[
-        typer.FileBinaryRead, typer.Argument(help="A payload; - reads standard input.")
-    ],
-    format: Annotated[
-        str | None, typer.Option(help="Read it as this format (s3, message, event); else guess.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Say what would become of a payload: events, keys, workflow IDs, route, child.
-
-    Starts nothing. Takes a Lambda event or the message body alone. Ends with 1 when an event of it
-    would be quarantined.
-    """
-    from core.explain import deliveries, explain
-    from core.formats.delivery import FORMATS
-    from functions_aws import sqs
-
-    if format is not None and format not in FORMATS:
-        raise typer.BadParameter(f"there is no format {format!r}; there are {', '.join(FORMATS)}")
-    settings = Settings.from_env()
-    router = bootstrap.router(settings)
-    found = deliveries(file.read(), format, sqs.deliveries)
-    explanations = [e for delivery in found for e in explain(delivery, settings, router)]
-    if as_json:
-        print_json([e.to_json() for e in explanations])
-    elif not explanations:
-        out.print(
-            "No events in it (S3 sends such a test once): it is acknowledged, nothing starts."
-        )
-    else:
-        for explanation in explanations:
-            _print_explanation(explanation.to_json())
-    raise typer.Exit(BAD_NEWS if any(e.error for e in explanations) else 0)
-
-
-def _print_explanation(found: dict[str, Any]) -> None:
-    event, child = found["event"] or {}, found["child"] or {}
-    refused = found["code"] is not None
-    rows = {
-        "verdict": "[red]quarantined[/red]" if refused else "[green]started[/green]",
-        "format": found["format"],
-        "reason": escape(f"{found['code']}: {found['reason']}") if refused else None,
-        "type": event.get("type"),
-        "source": event.get("source"),
-        "subject": event.get("subject"),
-        "time": event.get("time"),
-        "key": found["key"],
-        "": "a redelivery of it could not be recognised" if found["fresh"] else None,
-        "workflow ID": found["workflow_id"],
-        "route": child.get("route"),
-        "child": child and f"{child['workflow']} on {child['task_queue']}",
-        "child ID": child.get("id"),
-        "if it runs": child and f"{child['when_running']} {child['signal'] or ''}",
-        "note": found["note"],
-    }
-    for name, value in rows.items():
-        if value:
-            marked = value if name in ("verdict", "reason") else escape(str(value))
-            out.print(f"[bold]{name:12}[/bold] {marked}", soft_wrap=True)
-    out.print()
 
 
 @routes_app.command("check")

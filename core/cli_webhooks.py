@@ -1,10 +1,9 @@
-"""`tidegate webhooks ...`: the endpoints' file, and what an endpoint would make of a request."""
+"""`tidegate webhooks ...`: the endpoints' file."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -17,11 +16,6 @@ app = typer.Typer(help="The webhooks' endpoints.", no_args_is_help=True)
 File = Annotated[
     Path | None, typer.Argument(help="The endpoints' file. Default: TIDEGATE_WEBHOOKS.")
 ]
-Headers = Annotated[
-    list[str] | None,
-    typer.Option("--header", "-H", help="A header of the request, as 'Name: value'; repeatable."),
-]
-_JSON: Final = "application/json"
 
 
 @app.command("check")
@@ -51,18 +45,3 @@ def webhooks_schema() -> None:
     from core.webhooks_file import schema
 
     print_json(schema())
-
-
-def parse_headers(given: list[str] | None) -> dict[str, str]:
-    """`Name: value` lines as headers with lower-case names; JSON unless they say otherwise."""
-    headers = {"content-type": _JSON}
-    for line in given or []:
-        name, colon, text = line.partition(":")
-        if not colon or not name.strip():
-            raise typer.BadParameter(f"{line!r} is not a header like 'Name: value'")
-        headers[name.strip().lower()] = text.strip()
-    return headers
-
-
-def now() -> datetime:
-    return datetime.now(UTC)

@@ -64,6 +64,8 @@ async def examine(env: Mapping[str, str] | None = None) -> AsyncIterator[Check]:
         yield check
     for check in _pages(settings):
         yield check
+    async for check in _webhooks(settings):
+        yield check
     async for check in _temporal(settings, table):
         yield check
 
@@ -143,6 +145,34 @@ def _unknown(channels: Channels) -> list[str]:
     except ImportError:
         return []
     return [list(urls)[place - 1] for place in places]
+
+
+async def _webhooks(settings: Settings) -> AsyncIterator[Check]:
+    """Every endpoint: whether anybody may post, and whether its secrets can be had."""
+    if settings.webhooks is None:
+        yield Check("webhooks", "ok", "none: TIDEGATE_WEBHOOKS is not set")
+        return
+    try:
+        table = bootstrap.webhook_table(settings)
+    except TidegateError as error:
+        yield _failed("webhooks", error)
+        return
+    secrets = bootstrap.secrets(settings)
+    for name, endpoint in table.hooks.items():
+        if endpoint.verify.scheme == "none":
+            found = "it verifies nobody: whoever finds it can start workflows"
+            yield Check(f"webhook {name}", "warning", found, "give it the scheme of its sender")
+            continue
+        lacking = []
+        for reference in endpoint.verify.references:
+            try:
+                await secrets.get(reference)
+            except TidegateError as error:
+                lacking.append(error)
+        if lacking:
+            yield _failed(f"webhook {name}", lacking[0])
+        else:
+            yield Check(f"webhook {name}", "ok", f"{endpoint.format}, {endpoint.verify.scheme}")
 
 
 async def _temporal(settings: Settings, table: RoutingTable | None) -> AsyncIterator[Check]:

@@ -2,7 +2,7 @@
 
     TidegateError
     ├── ConfigurationError      the operator must change something; no event is to blame
-    │   ├── SettingsError           an environment variable is missing or wrong
+    │   ├── SettingsError           an environment variable or a secret is missing or wrong
     │   └── ConfigFileError         a YAML file is wrong; names file, line and field
     ├── PermanentError          this event can never work as it is: quarantine it
     │   ├── InvalidEvent            its shape, size or attributes are not acceptable
@@ -18,6 +18,7 @@
     ├── TransientError          the same event may work later: deliver it again
     │   ├── TemporalUnavailable     Temporal did not take the start
     │   ├── StoreUnavailable        a document store did not answer
+    │   ├── SecretUnavailable       a store of secrets did not answer
     │   └── NotificationFailed      a page could not be delivered
     ├── CommandRefused          an incident does not take this command as it is
     ├── IncidentNotFound        no incident runs under this workflow ID
@@ -56,7 +57,7 @@ class ConfigurationError(TidegateError):
 
 
 class SettingsError(ConfigurationError):
-    """An environment variable is missing or holds what it may not."""
+    """An environment variable, or a secret, is missing or holds what it may not."""
 
 
 class ConfigFileError(ConfigurationError):
@@ -145,6 +146,12 @@ class StoreUnavailable(TransientError):
     """A document store did not answer, throttled, or refused the credentials."""
 
     fix = "`tidegate doctor` looks for the cause"
+
+
+class SecretUnavailable(TransientError):
+    """A store of secrets did not answer, or refused the credentials."""
+
+    fix = "it is asked again by itself; look after the way to it and the permission to read there"
 
 
 class NotificationFailed(TransientError):

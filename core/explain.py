@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from core.domain.identity import workflow_id
 from core.domain.routing import Child, WorkflowRouter
 from core.domain.validation import EventValidationService
 from core.errors import InvalidEvent, TidegateError
-from core.formats.delivery import Arrival, Delivery, Malformed, load_json, read
+from core.formats.delivery import Arrival, Delivery, Malformed, load_json
 from core.settings import Settings
 
 
@@ -75,9 +75,11 @@ def guess(body: bytes) -> str:
     return "message"
 
 
-def explain(delivery: Delivery, settings: Settings, router: WorkflowRouter) -> list[Explanation]:
-    """One explanation per event of the delivery; none for a delivery without events."""
-    return [_explain(arrival, settings, router) for arrival in read(delivery)]
+def explain(
+    arrivals: Sequence[Arrival], settings: Settings, router: WorkflowRouter
+) -> list[Explanation]:
+    """One explanation per arrival."""
+    return [_explain(arrival, settings, router) for arrival in arrivals]
 
 
 def _explain(arrival: Arrival, settings: Settings, router: WorkflowRouter) -> Explanation:

@@ -33,7 +33,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No settings of the developer's own reach a test, and no credentials either."""
     for name in os.environ:
-        if name.startswith(("TIDEGATE_", "TEMPORAL_", "AWS_")):
+        if name.startswith(("TIDEGATE_", "TEMPORAL_", "AWS_", "AZURE_", "IDENTITY_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("TEMPORAL_CONFIG_FILE", str(tmp_path / "no-profiles.toml"))
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)

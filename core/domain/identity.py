@@ -52,6 +52,30 @@ def s3_key(bucket: str, key: str, change: str, *, created: bool, kind: str = "")
     return f"s3:{bucket}/{key}@{change if created else f'{kind}:{change}'}"
 
 
+def blob_change(
+    *, sequencer: str | None, etag: str | None, request_id: str | None, event_id: str | None
+) -> str | None:
+    """What tells one change of a blob from the next, or None when nothing does.
+
+    The sequencer where there is one; else the etag, the request id, the id of the event. Both
+    schemas of Event Grid carry the same ones. The caller gives an etag only for a write: no other
+    change gives the blob a new one.
+    """
+    if sequencer and _HEX.fullmatch(sequencer):
+        return sequencer.upper()
+    for prefix, found in (("e", etag), ("r", request_id), ("i", event_id)):
+        if found:
+            return f"{prefix}.{found}"
+    return None
+
+
+def blob_key(
+    account: str, container: str, path: str, change: str, *, created: bool, kind: str = ""
+) -> str:
+    """`blob:account/container/path@change`, with the `kind` of a change as in `s3_key`."""
+    return f"blob:{account}/{container}/{path}@{change if created else f'{kind}:{change}'}"
+
+
 def cloudevent_key(source: str, id: str) -> str:
     """`ce:source#id`: CloudEvents promises that source and id together are unique."""
     return f"ce:{source.replace('%', '%25').replace('#', '%23')}#{id}"

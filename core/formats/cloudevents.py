@@ -1,15 +1,27 @@
-"""CloudEvents 1.0 in JSON (structured mode). Source: CloudEvents 1.0.2, "JSON Event Format"."""
+"""CloudEvents 1.0: in JSON (structured mode), or among the headers of a message (binary mode).
+
+Sources: CloudEvents 1.0.2, "JSON Event Format", "HTTP Protocol Binding", "Kafka Protocol Binding"
+and "AMQP Protocol Binding".
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
+from urllib.parse import unquote
 
 from core.domain.event import Event, attributes
 from core.domain.identity import cloudevent_key
 from core.errors import InvalidEvent
+from core.formats.delivery import Delivery, load_json
+
+_HTTP: Final = "ce-"
+_PREFIXES: Final = (_HTTP, "ce_", "cloudevents:", "cloudevents_")
+"""What marks an attribute among other headers: by HTTP, by Kafka, by AMQP in either form."""
+_QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 
 
 def event(wire: Mapping[str, Any]) -> Event:
@@ -22,6 +34,60 @@ def event(wire: Mapping[str, Any]) -> Event:
     if "data_base64" in wire:
         data = {"base64": _base64(wire)}
     return Event(**found, data=data, key=cloudevent_key(found["source"], found["id"]))
+
+
+def binary_event(delivery: Delivery) -> Event | None:
+    """The CloudEvent whose attributes are among the headers and whose data is the body; None where
+    no header gives a specversion. Raises `InvalidEvent`.
+
+    JSON is read; text in UTF-8 is kept as a string, any other body as `{"base64": ...}`.
+    """
+    headers = delivery.headers
+    prefix = next((prefix for prefix in _PREFIXES if f"{prefix}specversion" in headers), None)
+    if prefix is None:
+        return None
+    wire = {
+        name.removeprefix(prefix): _unescaped(value) if prefix == _HTTP else value
+        for name, value in headers.items()
+        if name.startswith(prefix) and value
+    }
+    wire.pop("datacontenttype", None)  # the content type is that
+    if content_type := headers.get("content-type"):
+        wire["datacontenttype"] = content_type
+    found = attributes(wire)
+    data = _data(delivery.body, content_type)
+    return Event(**found, data=data, key=cloudevent_key(found["source"], found["id"]))
+
+
+def _unescaped(value: str) -> str:
+    """The value of a header: out of its quotes where it has them, percent-decoded once."""
+    if quoted := _QUOTED.fullmatch(value):
+        value = re.sub(r"\\(.)", r"\1", quoted[1], flags=re.DOTALL)
+    try:
+        return unquote(value, errors="strict")
+    except UnicodeDecodeError as error:
+        raise InvalidEvent(
+            f"the header value {value[:64]!r} is not percent-encoded UTF-8"
+        ) from error
+
+
+def _data(body: bytes, content_type: str | None) -> Any:
+    if not body:
+        return None
+    type = (content_type or "").partition(";")[0].strip().lower()
+    if type.endswith(("/json", "+json")):
+        return load_json(body)
+    if not type:
+        try:
+            return load_json(body)
+        except InvalidEvent:
+            pass
+    if not type or type.startswith("text/") or type.endswith(("/xml", "+xml", "-urlencoded")):
+        try:
+            return body.decode()
+        except UnicodeDecodeError:
+            pass
+    return {"base64": base64.b64encode(body).decode()}
 
 
 def _base64(wire: Mapping[str, Any]) -> str:

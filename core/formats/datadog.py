@@ -47,6 +47,9 @@ TEMPLATE: Final = """\
 """
 """The payload of the webhook in Datadog. Fields may be added; they stay in `data.original`."""
 
+ANSWER_WITHIN: Final = 14.0
+"""Datadog waits for fifteen seconds, the way there and back included, and then sends again."""
+
 _BEGINS: Final = ("triggered", "no data", "warn")
 _GOES_ON: Final = ("re-triggered", "re-no data", "re-warn", "renotify")
 _RECOVERED: Final = "recovered"

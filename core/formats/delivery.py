@@ -27,6 +27,12 @@ FORMATS: Final = {
     "pagerduty_webhook": "core.formats.pagerduty_webhook",
     "opsgenie": "core.formats.opsgenie",
     "datadog": "core.formats.datadog",
+    "azure_monitor": "core.formats.azure_monitor",
+    "cloudwatch": "core.formats.cloudwatch",
+    "event_grid": "core.formats.event_grid",
+    "github": "core.formats.github",
+    "sentry": "core.formats.sentry",
+    "slack": "core.formats.slack",
 }
 """Every format by name. Modules are imported on first use: a listener pays for its own only."""
 

@@ -1,31 +1,49 @@
-"""Messages of the users' own, from a queue: a CloudEvent in JSON, or any JSON.
+"""Messages of the users' own, by a queue or by HTTP: CloudEvents in every mode, or any JSON.
+
+    content-type: application/cloudevents-batch+json   batched: an array of CloudEvents in JSON
+    content-type: application/cloudevents+json         structured: one CloudEvent in JSON
+    ce-specversion: 1.0                                binary: attributes in headers, any body
+    anything else                                      JSON; with a `specversion`, a CloudEvent
 
 Headers that count: `queue` (e.g. `sqs:eu-west-1:123456789012:orders`), `message-id`,
-`sent-at` (RFC 3339), `content-type`. All other headers stay with the delivery.
+`sent-at` (RFC 3339), `content-type`, and the attributes of a CloudEvent in binary mode. All other
+headers stay with the delivery.
 """
 
 from __future__ import annotations
 
-from typing import Any, TypeGuard
+from typing import Any, Final, TypeGuard
 
-from core.domain.event import MESSAGE, Event
+from core.domain.event import MESSAGE, Event, readable_time
 from core.domain.identity import fresh_key, message_key
 from core.errors import InvalidEvent
 from core.formats import cloudevents
-from core.formats.delivery import Delivery, Malformed, load_json, source_of
+from core.formats.delivery import HOOK_HEADER, Delivery, Malformed, load_json, source_of
+from core.formats.http_body import load, media_type
 
-_BATCH = "application/cloudevents-batch+json"
+MEDIA_TYPES: Final = ("*/*",)  # a CloudEvent in binary mode may carry anything
+
+_ANY_CLOUDEVENT: Final = "application/cloudevents"
+_STRUCTURED: Final = (_ANY_CLOUDEVENT, f"{_ANY_CLOUDEVENT}+json")
+_BATCH: Final = f"{_ANY_CLOUDEVENT}-batch+json"
 
 
 def parse(delivery: Delivery) -> list[Event | Malformed]:
     """One event, or several for a CloudEvents batch. Raises `InvalidEvent`."""
-    value = load_json(delivery.body)
-    said_batch = delivery.headers.get("content-type", "").lower().startswith(_BATCH)
-    if said_batch and not isinstance(value, list):
+    said = media_type(delivery)
+    if not said.startswith(_ANY_CLOUDEVENT):
+        if event := cloudevents.binary_event(delivery):
+            return [event]
+    elif said not in (_BATCH, *_STRUCTURED):
+        raise InvalidEvent(f"the content type is {said[:100]}; CloudEvents are understood in JSON")
+    value = load(delivery) if HOOK_HEADER in delivery.headers else load_json(delivery.body)
+    if said == _BATCH and not isinstance(value, list):
         raise InvalidEvent(f"the content type says {_BATCH}, but the body is no array")
-    if isinstance(value, list) and (said_batch or (value and all(map(_is_cloudevent, value)))):
+    if isinstance(value, list) and (said == _BATCH or (value and all(map(_is_cloudevent, value)))):
         return [_one_of_batch(item) for item in value]
-    if _is_cloudevent(value):
+    if said in _STRUCTURED and not isinstance(value, dict):
+        raise InvalidEvent(f"the content type says {said}, but the body is no object")
+    if said in _STRUCTURED or _is_cloudevent(value):
         return [cloudevents.event(value)]
     return [_plain(value, delivery)]
 
@@ -50,7 +68,7 @@ def _plain(data: Any, delivery: Delivery) -> Event:
         id=message_id or delivery.unique,
         source=source,
         type=MESSAGE,
-        time=delivery.headers.get("sent-at"),
+        time=readable_time(delivery.headers.get("sent-at")),
         datacontenttype="application/json",
         data=data,
         key=message_key(source, message_id) if message_id else fresh_key(source, delivery.unique),

@@ -2,8 +2,8 @@
 
     {"routing_key": "...", "event_action": "trigger", "dedup_key": "...", "payload": {...}, ...}
 
-- The key is the `dedup_key`, however long. A `trigger` without one gets a key of its own, as
-  PagerDuty would make one: it opens an incident that no later event can reach.
+- The key is the `dedup_key`, however long. A `trigger` without one gets a key of its own, and is
+  answered with it, as PagerDuty does: a sender that keeps it can resolve the alert.
 - A change is known by the delivery's own ID, where the hook names a header that carries one, else
   by `payload.timestamp`; without either (most `resolve` events) the event is fresh.
 - `acknowledge` gives no event. It says that somebody somewhere else works on it: that is neither
@@ -38,16 +38,39 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
             "the body is no alert of the Events API v2: it has neither an `event_action` "
             "(trigger, acknowledge or resolve) nor a `dedup_key`"
         )
-    action = (text(body, "event_action") or "").strip().lower()
+    action = _action(body)
     return [] if action == "acknowledge" else [_alert(delivery, body, action)]
+
+
+def reply(delivery: Delivery) -> dict[str, Any]:
+    """What PagerDuty answers: its senders' libraries look for the `dedup_key`."""
+    try:
+        body = load_object(delivery)
+    except InvalidEvent:
+        return {}
+    key, _ = _key(delivery, body)
+    return {"status": "success", "message": "Event processed", "dedup_key": key}
+
+
+def _key(delivery: Delivery, body: dict[str, Any]) -> tuple[object, bool]:
+    """The alert's key, and whether it had to be made."""
+    key = body.get("dedup_key")
+    given = key is not None and not (isinstance(key, str) and not key.strip())
+    if given or _action(body) != "trigger":
+        return key, False
+    return delivery.headers.get("message-id") or delivery.unique, True
+
+
+def _action(body: dict[str, Any]) -> str:
+    return (text(body, "event_action") or "").strip().lower()
 
 
 def _alert(delivery: Delivery, body: dict[str, Any], action: str) -> Event:
     resolved, moment = action == "resolve", at(body, "payload", "timestamp")
-    own_id = delivery.headers.get("message-id")
-    key, change = body.get("dedup_key"), own_id or repeated(delivery, text(moment), action)
-    if action == "trigger" and (key is None or (isinstance(key, str) and not key.strip())):
-        key, change = own_id or delivery.unique, own_id
+    key, made = _key(delivery, body)
+    change = delivery.headers.get("message-id")
+    if change is None and not made:
+        change = repeated(delivery, text(moment), action)
     payload = body.get("payload")
     return alert(
         delivery,

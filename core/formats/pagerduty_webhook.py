@@ -30,6 +30,9 @@ from core.formats.delivery import Delivery, Malformed
 from core.formats.http_body import load_object
 from core.formats.notice import notice
 
+ANSWER_WITHIN: Final = 4.5
+"""PagerDuty waits for five seconds, the way there and back included, and then sends again."""
+
 _FIRING: Final = ("incident.triggered", "incident.reopened", "incident.unacknowledged")
 _RESOLVED: Final = "incident.resolved"
 _FIRING_UNLESS_RESOLVED: Final = "incident.priority_updated"

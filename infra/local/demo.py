@@ -65,7 +65,9 @@ def run_demo(*, report: Path = SAMPLE, console: Console | None = None) -> int:
     code = 1
     with interruptible():
         try:
-            console.print("[bold]Starting[/] pager, AWS, Temporal, two workers, three listeners ...")
+            console.print(
+                "[bold]Starting[/] pager, AWS, Temporal, two workers, three listeners ..."
+            )
             begin = time.monotonic()
             with LocalStack(state, ack_timeout=_ACK_TIMEOUT, bridge=True) as stack:
                 console.print(f"[dim]ready in {time.monotonic() - begin:.1f} s[/]\n")

@@ -86,7 +86,7 @@ def _welcome(console: Console, stack: LocalStack, state: Path) -> None:
     table.add_row("Temporal's UI", f"{ends.temporal_ui}")
     table.add_row("Temporal", ends.temporal)
     table.add_row("AWS", ends.aws)
-    table.add_row("Webhooks", f"{ends.gateway}/hooks/NAME    (`tidegate webhooks list`)")
+    table.add_row("Webhooks", f"{ends.gateway}/hooks/NAME    (`tidegate webhooks check`)")
     table.add_row("Pages", f"{ends.pager}/pages")
     table.add_row("Uploads go to", f"s3://{BUCKET}/{INCIDENTS}")
     table.add_row("Reports come to", f"s3://{BUCKET}/{REPORTS}")

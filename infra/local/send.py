@@ -6,22 +6,33 @@ every event takes, and the workflow that came of it is looked up by its ID.
 
 from __future__ import annotations
 
+import asyncio
+import os
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
+import requests
 from temporalio.client import WorkflowFailureError
 
+from core import bootstrap
 from core.contracts import ROOT_WORKFLOW
 from core.domain.event import Event
 from core.domain.identity import workflow_id
+from core.errors import SettingsError
 from core.formats.delivery import Delivery, Malformed, read
+from core.settings import Settings
+from core.webhooks.request import Request
+from core.webhooks.verifiers.base import Signer
+from core.webhooks_file import load_webhooks
 from infra.local.aws import BUCKET, INCIDENTS, MESSAGES_QUEUE, Aws
 from infra.local.processes import LocalStackError, wait_until
-from infra.local.stack import STATE, Endpoints, running
+from infra.local.stack import HOOK_SECRETS, STATE, Endpoints, running
 from infra.local.temporal import NAMESPACE, Temporal, Workflow, temporal_view
 
 _PATIENCE = 10.0
@@ -33,12 +44,14 @@ Found = TypeVar("Found")
 class Sent:
     """What was sent and what came of it.
 
-    `uri` is the document's, or the message's queue and ID. `workflow_id` and `child_id` are None
-    when no such workflow was seen in time, `link` (to Temporal's UI) also when there is no UI.
+    `uri` is the document's, the message's queue and ID, or the webhook's; `answer` is what a
+    webhook answered. `workflow_id` and `child_id` are None when no such workflow was seen in time,
+    `link` (to Temporal's UI) also when there is no UI.
     `refused` says why it came to nothing: the listener or the root orchestrator quarantined it.
     """
 
     uri: str
+    answer: str | None = None
     workflow_id: str | None = None
     child_id: str | None = None
     link: str | None = None
@@ -89,6 +102,47 @@ def send_message(path: Path, *, state: Path = STATE) -> Sent:
             return Sent(uri=uri, refused=f"{expected.error.code}: {expected.error}")
         key = expected.key
         return _sent(ends, temporal, uri, _await(lambda: temporal.find(workflow_id(key))))
+
+
+def send_hook(name: str, body: bytes, headers: Mapping[str, str], *, state: Path = STATE) -> Sent:
+    """Post a body to a webhook of the running stack, signed as its sender would sign it. Looks up
+    the workflow of its first event. Raises as `send_file`, and `SettingsError` for a webhook that
+    is not there or a secret that is not set."""
+    ends = running(state)
+    url = f"{ends.gateway}/hooks/{name}"
+    request = asyncio.run(_signed(name, body, headers, Path(ends.webhooks)))
+    query = f"?{urlencode(request.query)}" if request.query else ""
+    with requests.Session() as session:
+        session.trust_env = False  # no proxy between this machine and itself
+        answer = session.post(
+            url + query, data=request.body, headers=dict(request.headers), timeout=_PATIENCE * 3
+        )
+    said = f"{answer.status_code} {answer.reason}"
+    found = answer.json()
+    receipts = found.get("receipts", [])
+    if answer.status_code >= HTTPStatus.BAD_REQUEST or not receipts:
+        detail = next((r["reason"] for r in receipts if "reason" in r), found.get("detail"))
+        return Sent(uri=url, answer=said, refused=detail)
+    first = next(receipt for receipt in receipts if "workflow_id" in receipt)
+    with temporal_view(ends.temporal) as temporal:
+        workflow = _await(lambda: temporal.find(first["workflow_id"]))
+        return replace(_sent(ends, temporal, url, workflow), answer=said)
+
+
+async def _signed(name: str, body: bytes, headers: Mapping[str, str], webhooks: Path) -> Request:
+    table = load_webhooks(webhooks)
+    if name not in table.hooks:
+        raise SettingsError(
+            f"there is no webhook {name!r}", fix=f"there are: {', '.join(table.hooks)}"
+        )
+    verifier = table.hooks[name].verify
+    request = Request(method="POST", path=f"/hooks/{name}", headers=headers, body=body)
+    if not isinstance(verifier, Signer):
+        return request  # only its sender can sign it; the body brings its own proof
+    for variable, text in HOOK_SECRETS.items():
+        os.environ.setdefault(variable, text)
+    secrets = await bootstrap.secrets(Settings()).get_all(verifier.references)
+    return verifier.sign(request, secrets, datetime.now(UTC))
 
 
 def _expected(body: str, headers: Mapping[str, str]) -> Event | Malformed:

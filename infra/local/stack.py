@@ -22,6 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from core.webhooks_file import load_webhooks
 from infra.local.aws import (
     BUCKET,
     EVENTS_QUEUE,
@@ -128,6 +129,7 @@ class Endpoints:
     temporal_ui: str | None
     aws: str
     gateway: str
+    webhooks: str
     pager: str
 
     @classmethod
@@ -170,6 +172,7 @@ class LocalStack:
         self._database = self.state / "temporal.db" if persistent or keep else None
         self._keep = keep
         self._bridge = bridge
+        self.webhooks = Path(outside_environment().get("TIDEGATE_WEBHOOKS", WEBHOOKS))
         self.aws = Aws(f"http://127.0.0.1:{self.ports.aws}")
         self.temporal: TemporalServer
         self.pager: Pager
@@ -207,7 +210,7 @@ class LocalStack:
             "TIDEGATE_ESCALATION_URLS": self.pager.target(ESCALATION),
             "TIDEGATE_ACK_TIMEOUT": f"{self._ack_timeout:g}",
             "TIDEGATE_DRAIN_TIMEOUT": _DRAIN_TIMEOUT,
-            "TIDEGATE_WEBHOOKS": outside_environment().get("TIDEGATE_WEBHOOKS", str(WEBHOOKS)),
+            "TIDEGATE_WEBHOOKS": str(self.webhooks),
             **HOOK_SECRETS,
         }
 
@@ -219,6 +222,7 @@ class LocalStack:
             temporal_ui=self.temporal.ui,
             aws=self.aws.endpoint,
             gateway=f"http://127.0.0.1:{self.ports.gateway}",
+            webhooks=str(self.webhooks),
             pager=self.pager.url,
         )
 
@@ -244,6 +248,7 @@ class LocalStack:
             for left in self.state.glob("temporal.db*"):
                 left.unlink()
         outside = outside_environment()
+        load_webhooks(self.webhooks)  # a mistake in it is said at once
         pager, self.pager = start_pager(self.processes, outside, port=self.ports.pager)
         aws = start_aws(self.processes, outside, port=self.ports.aws)
         self.temporal = start_temporal(

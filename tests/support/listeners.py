@@ -9,7 +9,7 @@ from unittest import mock
 from core import bootstrap
 from core.ports.workflow_starter import WorkflowStarter
 from core.settings import Settings
-from functions_aws import runtime
+from functions_aws import runtime, webhook_listener
 
 
 @contextmanager
@@ -38,5 +38,5 @@ def fresh_process(
 
 
 def _forget() -> None:
-    for cached in (runtime.settings, runtime.loop, runtime.intake):
+    for cached in (runtime.settings, runtime.loop, runtime.intake, webhook_listener.webhooks):
         cached.cache_clear()

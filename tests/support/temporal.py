@@ -36,6 +36,11 @@ async def calls(server: TemporalServer, client: Client) -> Counter[str]:
     The server publishes its counts now and then, all at once: a call that nobody else makes tells
     when what came before it is in them.
     """
+
+    async def announced() -> bool:
+        return bool(_METRICS.search(server.child.output()))
+
+    await eventually(announced, "the server to say where its counts are")
     before = _published(server)[SENTINEL]
     await client.count_workflows()
 

@@ -36,6 +36,7 @@ def test_an_empty_variable_is_not_set() -> None:
         ("TIDEGATE_ACK_TIMEOUT", "60", "ack_timeout", 60.0),
         ("TIDEGATE_POLICIES", __file__, "policies", Path(__file__)),
         ("TIDEGATE_CONTINUE_AS_NEW_AFTER", "100", "continue_as_new_after", 100),
+        ("TIDEGATE_SECRETS_TTL", "60", "secrets_ttl", 60.0),
         ("TIDEGATE_HEALTH_ADDRESS", "127.0.0.1:0", "health_address", "127.0.0.1:0"),
         ("TIDEGATE_METRICS_ADDRESS", "[::]:9464", "metrics_address", "[::]:9464"),
         ("TIDEGATE_DRAIN_TIMEOUT", "0", "drain_timeout", 0.0),

@@ -10,14 +10,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal, Protocol, runtime_checkable
+from typing import Annotated, Final, Literal, Protocol, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from core.domain.secret_reference import check_reference
 from core.errors import SettingsError
 from core.webhooks.request import Request
 
-SecretReference = str
+SecretReference = Annotated[
+    str,
+    AfterValidator(check_reference),
+    Field(examples=["env:GITHUB_SECRET", "aws:prod/github#secret", "azure:vault/github"]),
+]
 """Where a secret is, e.g. `env:GITHUB_SECRET`; never the secret itself."""
 
 Reason = Literal["missing", "malformed", "mismatch", "stale", "future", "untrusted"]
@@ -32,6 +37,8 @@ Reason = Literal["missing", "malformed", "mismatch", "stale", "future", "untrust
     untrusted   it rests on somebody whom the endpoint does not trust: a topic that is not pinned,
                 a certificate from elsewhere or out of date
 """
+
+_FIX: Final = "put the sender's own secret there"
 
 
 class NotVerified(Exception):
@@ -61,8 +68,8 @@ class Verifier(BaseModel, ABC):
     async def verify(self, request: Request, secrets: Sequence[str], now: datetime) -> None:
         """Return if the request is the sender's; else raise `NotVerified`.
 
-        `secrets` are the live ones, as many of `references` as can be had. Raises
-        `SettingsError` if one of them cannot be a secret of this scheme (an empty one never
+        `secrets` are the live ones, in the order of `references`, as many of them as can be had.
+        Raises `SettingsError` if one of them cannot be a secret of this scheme (an empty one never
         verifies anything), and `TransientError` if it cannot be told just now.
         """
 
@@ -101,8 +108,11 @@ class SharedSecret(Verifier):
         return self._signed(request, self._keys(secrets), now)
 
     def _keys(self, secrets: Sequence[str]) -> list[bytes]:
+        if not secrets:
+            raise SettingsError(f"there is no secret at {' or '.join(self.secrets)}", fix=_FIX)
         keys = []
-        for secret in secrets:
+        known = len(secrets) == len(self.secrets)
+        for place, secret in enumerate(secrets):
             try:
                 if not secret.strip():
                     raise ValueError("is empty")
@@ -110,10 +120,8 @@ class SharedSecret(Verifier):
             except ValueError as error:
                 why = "is not UTF-8" if isinstance(error, UnicodeError) else str(error)
                 # Not chained: the first error may quote the secret.
-                raise SettingsError(
-                    f"a secret among {', '.join(self.secrets)} {why}",
-                    fix="put the sender's own secret there",
-                ) from None
+                where = self.secrets[place] if known else " or ".join(self.secrets)
+                raise SettingsError(f"the secret at {where} {why}", fix=_FIX) from None
         return keys
 
     def _key(self, secret: str) -> bytes:

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import re
+from asyncio import wrap_future
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
+from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from core.errors import TransientError
@@ -30,6 +32,7 @@ _ADDRESS: Final = re.compile(
     r"https://sns\.[a-z]{2,4}(?:-[a-z]+){1,3}-[0-9]{1,2}\.amazonaws\.com(?:\.cn)?"
     r"/[A-Za-z0-9_-]{1,200}\.pem"
 )
+_LONGEST: Final = 300
 _TIMEOUT: Final = 5.0
 _PATIENCE: Final = 10.0
 _MAX_BYTES: Final = 64 * 1024
@@ -38,43 +41,54 @@ _KEPT: Final = 16
 
 
 class Certificates:
-    """Certificates by their addresses; the last few are kept."""
+    """Certificates by their addresses; the last few are kept, and none is fetched twice at once."""
 
     def __init__(self, fetch: Fetch | None = None) -> None:
         self._fetch = fetch or download
         self._kept: dict[str, Certificate] = {}
+        self._underway: dict[str, Future[Certificate]] = {}
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="certificates")
+        self._lock = Lock()
 
     async def get(self, url: str, now: datetime) -> Certificate:
         """The certificate at an address of SNS's. Raises `NotVerified` if the address is another,
         or what is there is no certificate in force; `TransientError` if AWS does not answer.
         """
-        if len(url) > 300 or not _ADDRESS.fullmatch(url):
+        if len(url) > _LONGEST or not _ADDRESS.fullmatch(url):
             raise NotVerified("untrusted")
-        found = self._kept.get(url)
-        if found is None:
-            found = await self._load(url)
-            self._kept[url] = found
-            while len(self._kept) > _KEPT:
-                del self._kept[next(iter(self._kept))]
+        found = await self._found(url)
         if not found.not_valid_before_utc <= now <= found.not_valid_after_utc:
             raise NotVerified("untrusted")
         return found
 
-    async def _load(self, url: str) -> Certificate:
-        from cryptography.x509 import load_pem_x509_certificate
-
-        loop = asyncio.get_running_loop()
+    async def _found(self, url: str) -> Certificate:
+        with self._lock:
+            if url in self._kept:
+                return self._kept[url]
+            underway = self._underway.get(url)
+            if underway is None:
+                underway = self._underway[url] = self._threads.submit(self._load, url)
         try:
-            content = await asyncio.wait_for(
-                loop.run_in_executor(self._threads, self._fetch, url), _PATIENCE
-            )
+            # Shielded: whoever is tired of waiting must not call it off for the others.
+            return await asyncio.wait_for(asyncio.shield(wrap_future(underway)), _PATIENCE)
         except TimeoutError as error:
             raise _unanswered(url, "it took too long") from error
+
+    def _load(self, url: str) -> Certificate:
+        from cryptography.x509 import load_pem_x509_certificate
+
         try:
-            return load_pem_x509_certificate(content)
+            found = load_pem_x509_certificate(self._fetch(url))
+            with self._lock:
+                self._kept[url] = found
+                if len(self._kept) > _KEPT:
+                    del self._kept[next(iter(self._kept))]
+            return found
         except ValueError as error:
             raise NotVerified("untrusted") from error
+        finally:
+            with self._lock:
+                del self._underway[url]
 
 
 def download(url: str) -> bytes:

@@ -154,7 +154,7 @@ class HmacVerifier(_Signature):
     algorithm: Algorithm = "sha256"
     encoding: Encoding = Field("hex", description="Hex is lower case, base64 is padded.")
     prefix: str = Field(
-        "", max_length=50, pattern=r"^[!-~]*$", description="What comes before the signature."
+        "", max_length=50, pattern=r"^[ -~]*$", description="What comes before the signature."
     )
     timestamp_header: HeaderName | None = Field(
         None, description="A header with the time of signing, in seconds since 1970."

@@ -1,0 +1,209 @@
+"""CloudWatch alarms, in every envelope they come in.
+
+    {"Type": "Notification", "Message": "..."}               through SNS, by HTTP or in a queue
+    {"AlarmArn": "...", "NewStateValue": "ALARM", ...}       through SNS with raw delivery
+    {"detail-type": "CloudWatch Alarm State Change", ...}    through EventBridge
+    {"Type": "SubscriptionConfirmation", ...}                SNS about itself: no event
+
+All paths give the same key for the same change: both SNS's StateChangeTime and EventBridge's
+state.timestamp are the moment at which the alarm's state was updated. An alarm that lacks data
+neither fires nor is resolved: it gives a plain event, so that a route can say what it means.
+Sources: Amazon CloudWatch User Guide, "Notifying users on alarm changes" and "Alarm events and
+EventBridge"; Amazon SNS Developer Guide, "HTTP/HTTPS notification JSON format".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+from urllib.parse import quote
+
+from core.domain.event import Event
+from core.errors import InvalidEvent
+from core.formats.alerts import Status, alert, at, changed, text
+from core.formats.delivery import Delivery, Malformed, load_json
+from core.formats.http_body import load_object
+from core.formats.times import utc
+
+MEDIA_TYPES: Final = ("text/plain",)  # SNS posts its JSON as that
+INSUFFICIENT_DATA: Final = "com.amazonaws.cloudwatch.alarm.insufficient_data"
+"""The type of events that tell of an alarm without data."""
+
+_STATUS: Final[Mapping[str, Status]] = {
+    "ALARM": "firing",
+    "OK": "resolved",
+    "INSUFFICIENT_DATA": "firing",  # only until its event is given its own type
+}
+_ARN: Final = re.compile(r"arn:([a-z-]+):cloudwatch:([a-z0-9-]+):(\d+):alarm:(.+)", re.DOTALL)
+_CONSOLES: Final = {
+    "aws": "{0}.console.aws.amazon.com",
+    "aws-cn": "{0}.console.amazonaws.cn",
+    "aws-us-gov": "{0}.console.amazonaws-us-gov.com",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Change:
+    """One change of an alarm's state, whichever path told of it."""
+
+    arn: Any
+    name: str | None
+    state: object
+    time: object
+    reason: str | None
+    description: str | None
+    metrics: list[tuple[str | None, str | None, dict[str, Any]]]
+    original: Mapping[str, Any]
+    fired_at: str | None = None
+
+
+def parse(delivery: Delivery) -> list[Event | Malformed]:
+    """One event; none for SNS's messages about its subscription. Raises `InvalidEvent`."""
+    value = load_object(delivery)
+    if "TopicArn" in value and isinstance(value.get("Type"), str):
+        if value["Type"] != "Notification":
+            return []
+        value = _message(value)
+    if "detail-type" in value:
+        return [_event(_bridged(value), delivery)]
+    if "AlarmArn" not in value and "NewStateValue" not in value:
+        raise InvalidEvent(
+            "neither a CloudWatch alarm's notification (no AlarmArn, no NewStateValue), "
+            "nor an SNS or EventBridge envelope of one"
+        )
+    return [_event(_notified(value), delivery)]
+
+
+def _message(envelope: Mapping[str, Any]) -> dict[str, Any]:
+    message = envelope.get("Message")
+    if not isinstance(message, str):
+        raise InvalidEvent("the SNS envelope has no Message")
+    try:
+        value = load_json(message.encode(errors="surrogatepass"))
+    except InvalidEvent as error:
+        raise InvalidEvent(f"in the Message of SNS, {error.message}") from error
+    if not isinstance(value, dict):
+        raise InvalidEvent(
+            "the Message of SNS is not a JSON object, so not an alarm's notification"
+        )
+    return value
+
+
+def _notified(value: Mapping[str, Any]) -> _Change:
+    trigger = at(value, "Trigger")
+    metrics = [trigger, *(at(item, "MetricStat", "Metric") for item in _list(trigger, "Metrics"))]
+    return _Change(
+        arn=value.get("AlarmArn"),
+        name=text(value, "AlarmName"),
+        state=value.get("NewStateValue"),
+        time=value.get("StateChangeTime"),
+        reason=text(value, "NewStateReason"),
+        description=text(value, "AlarmDescription"),
+        metrics=[
+            (
+                text(metric, "Namespace"),
+                text(metric, "MetricName"),
+                {
+                    name: text(dimension, "value")
+                    for dimension in _list(metric, "Dimensions")
+                    if (name := text(dimension, "name"))
+                },
+            )
+            for metric in metrics
+        ],
+        original=value,
+    )
+
+
+def _bridged(value: Mapping[str, Any]) -> _Change:
+    if value.get("source") != "aws.cloudwatch":
+        raise InvalidEvent(f"its EventBridge source is {value.get('source')!r}, not aws.cloudwatch")
+    if value.get("detail-type") != "CloudWatch Alarm State Change":
+        raise InvalidEvent(
+            f"its detail-type is {value.get('detail-type')!r}, not 'CloudWatch Alarm State Change'"
+        )
+    fired = at(value, "detail", "previousState", "value") == "ALARM"
+    metrics = [
+        at(item, "metricStat", "metric")
+        for item in _list(at(value, "detail", "configuration"), "metrics")
+    ]
+    return _Change(
+        arn=at(value, "resources", 0),
+        name=text(value, "detail", "alarmName"),
+        state=at(value, "detail", "state", "value"),
+        time=at(value, "detail", "state", "timestamp"),
+        reason=text(value, "detail", "state", "reason"),
+        description=text(value, "detail", "configuration", "description"),
+        metrics=[
+            (text(metric, "namespace"), text(metric, "name"), _object(metric, "dimensions"))
+            for metric in metrics
+        ],
+        original=value,
+        fired_at=utc(at(value, "detail", "previousState", "timestamp")) if fired else None,
+    )
+
+
+def _event(change: _Change, delivery: Delivery) -> Event:
+    state = change.state
+    if not isinstance(state, str) or state not in _STATUS:
+        raise InvalidEvent(
+            f"the alarm's new state is {state!r}, not one of ALARM, OK, INSUFFICIENT_DATA"
+        )
+    time = utc(change.time)
+    arn = change.arn if isinstance(change.arn, str) else ""
+    resolved = state == "OK"
+    event = alert(
+        delivery,
+        0,
+        kind="cloudwatch",
+        key=change.arn,
+        status=_STATUS[state],
+        change=changed(time, state),
+        time=time,
+        original=change.original,
+        scope="",
+        title=change.name or arn.rpartition(":")[2] or None,
+        service=next((namespace for namespace, _, _ in change.metrics if namespace), None),
+        summary=" ".join(filter(None, (change.description, change.reason))) or None,
+        starts_at=change.fired_at if resolved else time,
+        ends_at=time if resolved else None,
+        link=_link(arn),
+        labels=_labels(arn, change),
+    )
+    if state != "INSUFFICIENT_DATA":
+        return event
+    data = {field: value for field, value in event.data.items() if field != "status"}
+    return replace(event, type=INSUFFICIENT_DATA, data=data)
+
+
+def _labels(arn: str, change: _Change) -> dict[str, Any]:
+    """The dimensions of all the alarm's metrics, and what else tells it from others like it."""
+    labels: dict[str, Any] = {}
+    for namespace, metric, dimensions in change.metrics:
+        for name, value in (*dimensions.items(), ("namespace", namespace), ("metric", metric)):
+            if value is not None:
+                labels.setdefault(name, value)
+    if found := _ARN.fullmatch(arn):
+        labels |= {"region": found[2], "account": found[3]}
+    return labels
+
+
+def _link(arn: str) -> str | None:
+    """The alarm in the console of its partition of AWS."""
+    found = _ARN.fullmatch(arn)
+    if not found or found[1] not in _CONSOLES:
+        return None
+    host, region, name = _CONSOLES[found[1]].format(found[2]), found[2], quote(found[4], safe="")
+    return f"https://{host}/cloudwatch/home?region={region}#alarmsV2:alarm/{name}"
+
+
+def _list(value: object, name: str) -> list[Any]:
+    found = at(value, name)
+    return found if isinstance(found, list) else []
+
+
+def _object(value: object, name: str) -> dict[str, Any]:
+    found = at(value, name)
+    return found if isinstance(found, dict) else {}

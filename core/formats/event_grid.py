@@ -1,0 +1,212 @@
+"""Azure Event Grid's events, in its own schema and in that of CloudEvents, one or an array of them.
+
+    {"topic", "subject", "eventType", "eventTime", "id", "data", ...}     Event Grid schema
+    {"source", "subject", "type", "time", "id", "data", "specversion"}    CloudEvents schema
+
+Changes of blobs become the same events about documents as those of S3 objects, with the same key by
+both schemas and every trigger. All other types are events of their own type. Event Grid's messages
+about the subscription itself are no events.
+Sources: Azure Event Grid, "Event Grid event schema", "Azure Blob Storage as an Event Grid source"
+and "Endpoint validation with the Event Grid event schema".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import unquote_to_bytes, urlsplit
+
+from core.domain.event import (
+    DOCUMENT_CHANGED,
+    DOCUMENT_CREATED,
+    DOCUMENT_REMOVED,
+    DocumentRef,
+    Event,
+)
+from core.domain.identity import blob_change, blob_key, fresh_key
+from core.errors import InvalidEvent
+from core.formats import cloudevents
+from core.formats.alerts import at
+from core.formats.delivery import Delivery, Malformed
+from core.formats.http_body import load
+from core.formats.times import utc
+
+_VALIDATION: Final = "Microsoft.EventGrid.SubscriptionValidationEvent"
+_OF_THE_SUBSCRIPTION: Final = (_VALIDATION, "Microsoft.EventGrid.SubscriptionDeletedEvent")
+_STORAGE: Final = "Microsoft.Storage."
+_TYPES: Final = {
+    "BlobCreated": DOCUMENT_CREATED,
+    "BlobRenamed": DOCUMENT_CREATED,  # under its new name
+    "BlobDeleted": DOCUMENT_REMOVED,
+    "BlobTierChanged": DOCUMENT_CHANGED,
+    "BlobPropertiesUpdated": DOCUMENT_CHANGED,
+}
+"""What a storage event's name says of the document."""
+_UNFINISHED: Final = ("CreateFile", "SftpCreate", "SftpWrite")
+"""Calls that create a blob whose content is still to come, and which another event then announces:
+`FlushWithClose` in a hierarchical namespace, `SftpCommit` by SFTP."""
+
+_SUBJECT: Final = re.compile(
+    r"/blobServices/default/containers/(?P<container>[^/]+)/blobs/(?P<path>.+)", re.DOTALL
+)
+_ACCOUNT: Final = re.compile(r"/providers/Microsoft\.Storage/storageAccounts/([^/]+)", re.I)
+_NOT_SAID: Final = "\ufffd"  # what Event Grid puts into a subject for characters it cannot say
+
+
+def handshake(delivery: Delivery) -> dict[str, Any] | None:
+    """The answer to `SubscriptionValidation`. Raises `InvalidEvent` for one without a code."""
+    value = load(delivery)
+    for item in value if isinstance(value, list) else [value]:
+        if _type(item) == _VALIDATION:
+            if not isinstance(code := at(item, "data", "validationCode"), str):
+                raise InvalidEvent("Event Grid's validation event has no data.validationCode")
+            return {"validationResponse": code}
+    return None
+
+
+def parse(delivery: Delivery) -> list[Event | Malformed]:
+    """All events of one delivery. Raises `InvalidEvent`."""
+    value = load(delivery)
+    found: list[Event | Malformed] = []
+    for position, item in enumerate(value if isinstance(value, list) else [value]):
+        try:
+            event = _event(item, f"{delivery.unique}.{position}")
+        except InvalidEvent as error:
+            found.append(Malformed(InvalidEvent(f"event {position}: {error.message}")))
+        else:
+            found += [event] if event else []
+    return found
+
+
+def _event(item: object, unique: str) -> Event | None:
+    if not isinstance(item, dict):
+        raise InvalidEvent("it is not a JSON object")
+    if _type(item) in _OF_THE_SUBSCRIPTION:
+        return None
+    event = cloudevents.event(item if "specversion" in item else _as_cloudevent(item))
+    name = event.type.removeprefix(_STORAGE)
+    if name == event.type or name not in _TYPES:
+        return event
+    if not isinstance(event.data, dict):
+        raise InvalidEvent("its data is not a JSON object")
+    if name == "BlobCreated" and event.data.get("api") in _UNFINISHED:
+        return None
+    return _document(event, name, event.data, unique)
+
+
+def _type(item: object) -> object:
+    return at(item, "eventType") or at(item, "type")
+
+
+def _as_cloudevent(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Event Grid's schema in the words of CloudEvents, as Event Grid itself maps them."""
+    for name in ("id", "topic", "eventType"):
+        if not isinstance(item.get(name), str) or not item[name]:
+            raise InvalidEvent(
+                f"{name} is missing: it is neither in the Event Grid schema nor a CloudEvent"
+            )
+    return {
+        "specversion": "1.0",
+        "id": item["id"],
+        "source": item["topic"],
+        "type": item["eventType"],
+        "subject": item.get("subject") or None,
+        "time": item.get("eventTime"),
+        "data": item.get("data"),
+        "dataversion": item.get("dataVersion") or None,
+        "metadataversion": item.get("metadataVersion") or None,
+    }
+
+
+def _document(event: Event, name: str, data: Mapping[str, Any], unique: str) -> Event:
+    url = _text(data, "url") or _text(data, "destinationUrl")
+    account, container, path = _place(event, url)
+    created = name == "BlobCreated"
+    etag = (_text(data, "eTag") or "").strip('"') or None
+    change = blob_change(
+        sequencer=_text(data, "sequencer"),
+        etag=etag if created else None,  # a change that is no write leaves the etag as it was
+        request_id=_text(data, "requestId"),
+        event_id=event.id,
+    )
+    said: dict[str, Any] = {
+        "document": DocumentRef(
+            uri=f"azure://{account}/{container}/{path}",
+            size=_size(data.get("contentLength")),
+            etag=etag,
+        ).to_wire(),
+        "change": name,
+    }
+    if was := _text(data, "sourceUrl"):
+        said["renamed_from"] = "azure://{}/{}/{}".format(*_place_of_url(was))
+    source = f"azure:blob.{account}.{container}"
+    return Event(
+        id=f"{path}@{change or unique}",
+        source=source,
+        type=_TYPES[name],
+        subject=path,
+        time=utc(event.time),
+        datacontenttype="application/json",
+        data=said,
+        key=(
+            blob_key(account, container, path, change, created=created, kind=name)
+            if change
+            else fresh_key(source, unique)
+        ),
+        fresh=change is None,
+    )
+
+
+def _place(event: Event, url: str | None) -> tuple[str, str, str]:
+    """Account, container and unencoded path of the blob.
+
+    The subject has the name as it is; `data.url` has it encoded, by rules that were not always the
+    same. So the subject counts, but where it lacks characters that the address still has.
+    """
+    subject = _SUBJECT.fullmatch(event.subject or "")
+    resource = _ACCOUNT.search(event.source)
+    whole = subject and not (_NOT_SAID in subject["path"] and url)
+    if subject and whole and resource:
+        return resource[1].lower(), subject["container"], subject["path"]
+    if url is None:
+        raise InvalidEvent("neither its subject and topic nor data.url name a blob")
+    account, container, path = _place_of_url(url)
+    if resource:
+        account = resource[1].lower()
+    return (
+        (account, subject["container"], subject["path"])
+        if subject and whole
+        else (account, container, path)
+    )
+
+
+def _place_of_url(url: str) -> tuple[str, str, str]:
+    """Where a blob's address leads: the account is in its host, or before the container for what
+    stands in for Azure on one machine."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        path = unquote_to_bytes(parts.path.removeprefix("/")).decode()
+    except ValueError as error:
+        raise InvalidEvent(f"{url[:200]!r} is not the address of a blob: {error}") from error
+    account, _, domain = host.partition(".")
+    if not any(label in domain.split(".") for label in ("blob", "dfs")):
+        account, _, path = path.partition("/")
+    container, _, path = path.partition("/")
+    if not account or not container or not path:
+        raise InvalidEvent(f"{url[:200]!r} is not the address of a blob")
+    return account.lower(), container, path
+
+
+def _text(data: Mapping[str, Any], name: str) -> str | None:
+    found = data.get(name)
+    if found is not None and not isinstance(found, str):
+        raise InvalidEvent(f"data.{name} is not a string")
+    return found or None
+
+
+def _size(value: object) -> int | None:
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
+        raise InvalidEvent("data.contentLength is not a number of bytes")
+    return value

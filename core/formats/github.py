@@ -1,0 +1,78 @@
+"""GitHub's webhooks: every event of a repository, an organisation or an app, as an event.
+
+Types are `com.github.<event>.<action>` in GitHub's own names, e.g. `com.github.issues.opened`; a
+failed run or a security alert becomes what the routes make of it. A delivery's GUID is its
+identity, and GitHub's redelivery of it is the same event. `ping` is no event.
+Sources: GitHub, "Webhook events and payloads"; CloudEvents, "GitHub CloudEvents Adapter".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from core.domain.event import Event
+from core.domain.identity import fresh_key, message_key
+from core.errors import InvalidEvent
+from core.formats.alerts import at, text
+from core.formats.delivery import Delivery, Malformed, source_of
+from core.formats.http_body import FORM, load_object
+from core.formats.times import utc
+
+MEDIA_TYPES: Final = (FORM,)
+_FORM_FIELD: Final = "payload"
+
+_SUBJECTS: Final = {
+    "issues": "issue",
+    "issue_comment": "comment",
+    "commit_comment": "comment",
+    "pull_request_review": "review",
+    "pull_request_review_comment": "comment",
+    "dependabot_alert": "alert",
+    "code_scanning_alert": "alert",
+    "secret_scanning_alert": "alert",
+    "repository_vulnerability_alert": "alert",
+}
+"""The field with what an event is about, where it is not named like the event."""
+
+
+def parse(delivery: Delivery) -> list[Event | Malformed]:
+    """One event; none for a ping. Raises `InvalidEvent`."""
+    value = load_object(delivery, form_field=_FORM_FIELD)
+    name = delivery.headers.get("x-github-event", "").strip()
+    if not name:
+        raise InvalidEvent("there is no X-GitHub-Event header, so it is not a webhook of GitHub's")
+    if name == "ping":
+        return []
+    by = source_of(delivery)
+    id = delivery.headers.get("x-github-delivery") or delivery.headers.get("message-id")
+    action = text(value, "action")
+    about = at(value, _SUBJECTS.get(name, name))
+    return [
+        Event(
+            id=id or delivery.unique,
+            source=_source(value) or by,
+            type=f"com.github.{name}.{action}" if action else f"com.github.{name}",
+            subject=text(about, "number") or text(about, "id") or text(value, "ref"),
+            time=_time(value, about),
+            datacontenttype="application/json",
+            data=value,
+            key=message_key(by, id) if id else fresh_key(by, delivery.unique),
+            fresh=not id,
+        )
+    ]
+
+
+def _source(value: Mapping[str, Any]) -> str | None:
+    """The address of the repository, else of the organisation, else of the app's account."""
+    if found := text(value, "repository", "html_url"):
+        return found
+    if login := text(value, "organization", "login"):
+        return f"https://github.com/{login}"
+    return text(value, "installation", "account", "html_url")
+
+
+def _time(value: Mapping[str, Any], about: object) -> str | None:
+    names = ("updated_at", "completed_at", "submitted_at", "created_at")
+    times = [*(at(about, name) for name in names), at(value, "head_commit", "timestamp")]
+    return next((found for time in times if (found := utc(time))), None)

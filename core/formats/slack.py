@@ -1,0 +1,102 @@
+"""What Slack sends to an app: the Events API, interactions and slash commands.
+
+    {"type": "event_callback", "event": {...}}   com.slack.<event's type>
+    payload={"type": "block_actions", ...}       com.slack.<type>: buttons, shortcuts, dialogs
+    command=/deploy&text=...                     com.slack.slash_command: a plain form
+    {"type": "url_verification", ...}            the handshake: no event
+
+An event is identified by its event_id, an interaction or a command by its trigger_id. Slack's
+old verification token is left out of the data: it is a credential, and the signature replaced it.
+Sources: Slack, "The Events API", "Handling user interaction", "Enabling slash commands".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from core.domain.event import Event
+from core.domain.identity import fresh_key, message_key
+from core.errors import InvalidEvent
+from core.formats.alerts import text
+from core.formats.delivery import Delivery, Malformed, source_of
+from core.formats.http_body import FORM, load_object, media_type
+from core.formats.times import from_unix
+
+MEDIA_TYPES: Final = (FORM,)
+ANSWER_WITHIN: Final = 2.5
+"""Slack waits for three seconds, the way there and back included, and then sends again."""
+REFUSAL_HEADERS: Final = {"x-slack-no-retry": "1"}
+
+_FORM_FIELD: Final = "payload"
+_SUBJECTS: Final = (
+    ("event", "channel"),
+    ("event", "item", "channel"),
+    ("event", "user"),
+    ("callback_id",),
+    ("view", "callback_id"),
+    ("actions", 0, "action_id"),
+    ("command",),
+)
+"""What an event is about: where it happened, who did it, or the app's own name for it."""
+
+
+def handshake(delivery: Delivery) -> dict[str, Any] | None:
+    """The answer to `url_verification`. Raises `InvalidEvent` for one without a challenge."""
+    if media_type(delivery) == FORM:
+        return None
+    value = load_object(delivery)
+    if value.get("type") != "url_verification":
+        return None
+    if not isinstance(challenge := value.get("challenge"), str):
+        raise InvalidEvent("Slack's url_verification has no challenge")
+    return {"challenge": challenge}
+
+
+def parse(delivery: Delivery) -> list[Event | Malformed]:
+    """One event; none for handshakes. Raises `InvalidEvent`."""
+    if media_type(delivery) == FORM and _FORM_FIELD not in (fields := _fields(delivery.body)):
+        if fields.get("ssl_check"):
+            return []
+        if "command" not in fields:
+            raise InvalidEvent("the form has neither a payload nor a command")
+        return [_event(fields, "slash_command", fields.get("trigger_id"), delivery)]
+    value = load_object(delivery, form_field=_FORM_FIELD)
+    kind = value.get("type")
+    if not isinstance(kind, str) or not kind:
+        raise InvalidEvent("the body has no type, so it is nothing that Slack sends")
+    if kind == "url_verification":
+        return []
+    if kind != "event_callback":
+        return [_event(value, kind, text(value, "trigger_id"), delivery)]
+    inner = text(value, "event", "type")
+    if inner is None:
+        raise InvalidEvent("the event_callback has no event.type")
+    return [_event(value, inner, text(value, "event_id"), delivery)]
+
+
+def _event(value: Mapping[str, Any], kind: str, id: str | None, delivery: Delivery) -> Event:
+    team = text(value, "team_id") or text(value, "team", "id") or text(value, "enterprise_id")
+    source = f"slack:{team}" if team else source_of(delivery)
+    return Event(
+        id=id or delivery.unique,
+        source=source,
+        type=f"com.slack.{kind}",
+        subject=next((found for path in _SUBJECTS if (found := text(value, *path))), None),
+        time=from_unix(value.get("event_time")),
+        datacontenttype="application/json",
+        data={name: said for name, said in value.items() if name != "token"},
+        key=message_key(source, id) if id else fresh_key(source, delivery.unique),
+        fresh=not id,
+    )
+
+
+def _fields(body: bytes) -> dict[str, str]:
+    try:
+        pairs = parse_qsl(
+            body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=100
+        )
+    except ValueError as error:  # not ASCII, not UTF-8 when unquoted, or too many fields
+        raise InvalidEvent(f"the body is not a form: {error}") from error
+    return dict(pairs)

@@ -1,0 +1,250 @@
+"""The webhook listener end to end: HTTP as Lambda shows it, and a real Temporal behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from unittest import mock
+from urllib.parse import urlencode
+from uuid import uuid4
+
+import pytest
+from temporalio.client import Client
+
+from core import bootstrap
+from core.settings import Settings
+from core.webhooks.endpoints import Endpoint, WebhookTable
+from core.webhooks.receive import Webhooks
+from core.webhooks.request import Request
+from functions_aws import webhook_listener
+from functions_aws.webhook_listener import handler
+from infra.local.processes import free_port
+from infra.local.temporal import TemporalServer
+from tests.support.attacks import ATTACKS
+from tests.support.lambda_runtime import invoke, logged_receipts
+from tests.support.listeners import fresh_process
+from tests.support.quarantines import kept
+from tests.support.temporal import calls, started
+from tests.support.verifiers import EXAMPLES, OPEN, Example
+
+TOKEN = "a-token-nobody-guesses"
+FILE = """
+version: 1
+hooks:
+  orders:
+    format: message
+    verify: {scheme: bearer, secrets: ["env:ORDERS_TOKEN"]}
+"""
+
+
+@pytest.fixture
+def webhooks(
+    function_settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Settings:
+    """A function's environment with one webhook."""
+    file = tmp_path / "webhooks.yaml"
+    file.write_text(FILE)
+    monkeypatch.setenv("TIDEGATE_WEBHOOKS", str(file))
+    monkeypatch.setenv("ORDERS_TOKEN", TOKEN)
+    return Settings.from_env()
+
+
+def http(request: Request) -> dict[str, Any]:
+    """A request as payload 2.0 shows it."""
+    return {
+        "version": "2.0",
+        "rawPath": request.path,
+        "rawQueryString": urlencode(request.query),
+        "headers": dict(request.headers),
+        "requestContext": {"stage": "$default", "http": {"method": request.method}},
+        "body": base64.b64encode(request.body).decode(),
+        "isBase64Encoded": True,
+    }
+
+
+def posted(body: object, *, hook: str = "orders", token: str = TOKEN) -> dict[str, Any]:
+    return http(
+        Request(
+            method="POST",
+            path=f"/hooks/{hook}",
+            headers={"content-type": "application/json", "authorization": f"Bearer {token}"},
+            body=body if isinstance(body, bytes) else json.dumps(body).encode(),
+        )
+    )
+
+
+def cloudevent() -> dict[str, Any]:
+    return {
+        "specversion": "1.0",
+        "id": uuid4().hex,
+        "source": "/orders",
+        "type": "com.example.order",
+        "data": {"order": 4711},
+    }
+
+
+def trigger() -> dict[str, Any]:
+    """An alert as senders of PagerDuty's Events API post it."""
+    payload = {
+        "summary": "Disk is full",
+        "source": "db-1",
+        "severity": "critical",
+        "timestamp": "2026-03-01T12:00:00Z",
+    }
+    return {"event_action": "trigger", "dedup_key": uuid4().hex, "payload": payload}
+
+
+def key(event: dict[str, Any]) -> str:
+    return f"ce:{event['source']}#{event['id']}"
+
+
+def receipts(answer: Any) -> list[Any]:
+    found: list[Any] = json.loads(answer["body"])["receipts"]
+    return found
+
+
+async def test_a_verified_request_starts_one_workflow_however_often_it_comes(
+    webhooks: Settings, temporal_client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    event = cloudevent()
+    for verdict in ("started", "duplicate"):
+        answer = await invoke(handler, posted(event))
+        assert answer["statusCode"] == 202
+        assert [receipt["verdict"] for receipt in receipts(answer)] == [verdict]
+    assert await started(temporal_client, key(event)) == event | {"tidegatekey": key(event)}
+    logged = logged_receipts(capsys.readouterr().out)
+    assert [receipt["verdict"] for receipt in logged] == ["started", "duplicate"]
+
+
+async def test_a_stranger_is_counted_and_nothing_else(
+    webhooks: Settings, temporal_client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    event = cloudevent()
+    answer = await invoke(handler, posted(event, token="wrong"))
+    assert answer["statusCode"] == 401
+    assert await started(temporal_client, key(event)) is None
+    assert await kept(webhooks) == []
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["Refused"] for line in lines if "Refused" in line] == [[1.0]]
+
+
+async def test_while_temporal_is_away_the_sender_is_told_to_come_again(
+    webhooks: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{free_port()}")
+    monkeypatch.setenv("TIDEGATE_START_TIMEOUT", "0.5")
+    with fresh_process():
+        answer = await invoke(handler, posted(cloudevent()))
+    assert (answer["statusCode"], answer["headers"]["retry-after"]) == (503, "5")
+
+
+@pytest.mark.parametrize("file", [None, "version: 2", "no: {yaml"])
+async def test_a_listener_without_a_good_file_makes_senders_come_again(
+    webhooks: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, file: str | None
+) -> None:
+    if file is None:
+        monkeypatch.delenv("TIDEGATE_WEBHOOKS")
+    else:
+        (tmp_path / "webhooks.yaml").write_text(file)
+    with fresh_process():
+        answer = await invoke(handler, posted(cloudevent()))
+    assert (answer["statusCode"], answer["headers"]["retry-after"]) == (503, "60")
+
+
+async def test_what_is_no_http_request_is_answered_as_a_bad_one(webhooks: Settings) -> None:
+    nothing: list[Any] = [{}, [], {"version": "1.0"}, posted({}) | {"body": "not base64"}]
+    for event in nothing:
+        answer = await invoke(handler, event)
+        assert answer["statusCode"] == 400
+
+
+async def test_a_stage_in_the_path_is_not_part_of_the_webhooks_name(webhooks: Settings) -> None:
+    event = posted(cloudevent())
+    event["rawPath"] = "/prod/hooks/orders"
+    event["requestContext"]["stage"] = "prod"
+    assert (await invoke(handler, event))["statusCode"] == 202
+
+
+# ------------------------------------------------------------------------------- every verifier
+
+
+@pytest.fixture
+def every_verifier(
+    webhooks: Settings, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[dict[str, Example]]:
+    """A listener with a webhook for each way of verifying, under the way's name."""
+    hooks = {}
+    for number, example in enumerate((*EXAMPLES, OPEN)):
+        names = (f"HOOK_SECRET_{number}", f"HOOK_SECRET_{number}_NEXT")[: len(example.secrets)]
+        for name, secret in zip(names, example.secrets, strict=True):
+            monkeypatch.setenv(name, secret)
+        section = {"secrets": tuple(f"env:{name}" for name in names)} if names else {}
+        verifier = example.verifier.model_copy(update=section)
+        format = "pagerduty" if example.section["scheme"] == "routing-key" else "message"
+        endpoint = Endpoint.model_validate({"format": format, "verify": {"scheme": "none"}})
+        hooks[example.name] = endpoint.model_copy(update={"verify": verifier})
+    table = WebhookTable.model_construct(version=1, hooks=hooks)
+    with fresh_process():
+
+        def build() -> Webhooks:
+            return Webhooks(
+                table=table,
+                secrets=bootstrap.secrets(webhooks),
+                intake=bootstrap.intake(webhooks),
+            )
+
+        built: list[Webhooks] = []
+
+        def once() -> Webhooks:
+            built.extend([] if built else [build()])
+            return built[0]
+
+        with mock.patch.object(webhook_listener, "webhooks", once):
+            yield {example.name: example for example in EXAMPLES}
+
+
+async def test_no_attack_on_any_verifier_makes_a_single_call_to_temporal(
+    every_verifier: dict[str, Example],
+    webhooks: Settings,
+    temporal_server: TemporalServer,
+    temporal_client: Client,
+) -> None:
+    before = await calls(temporal_server, temporal_client)
+    attacks = 0
+    for example in every_verifier.values():
+        for name, attack in ATTACKS.items():
+            body = json.dumps(cloudevent()).encode()
+            forged = attack(example, body, datetime.now(UTC))
+            if forged is None or "surrogate" in name:  # which no HTTP header can hold
+                continue
+            answer = await invoke(handler, http(forged))
+            assert answer["statusCode"] == 401, f"{name} on {example.name}: {answer}"
+            attacks += 1
+    assert attacks > 200
+    after = await calls(temporal_server, temporal_client)
+    assert after - before == {"CountWorkflowExecutions": 1}
+    assert await kept(webhooks) == []
+
+
+@pytest.mark.parametrize("name", [example.name for example in (*EXAMPLES, OPEN)])
+async def test_a_request_that_is_replayed_or_sent_at_once_many_times_starts_one_workflow(
+    every_verifier: dict[str, Example],
+    webhooks: Settings,
+    temporal_client: Client,
+    name: str,
+) -> None:
+    example = every_verifier.get(name, OPEN)
+    event = trigger() if example.section["scheme"] == "routing-key" else cloudevent()
+    request = example.authentic(json.dumps(event).encode(), datetime.now(UTC))
+    listener = webhook_listener.webhooks()
+    outcomes = await asyncio.gather(*(listener.receive(request, time_left=30) for _ in range(5)))
+    outcomes.append(await listener.receive(request, time_left=30))
+    verdicts = [
+        receipt["verdict"] for o in outcomes for receipt in json.loads(o.response.body)["receipts"]
+    ]
+    assert sorted(verdicts) == ["duplicate"] * 5 + ["started"]

@@ -1,0 +1,97 @@
+"""Recorded payloads of webhooks, `tests/events/webhooks/FORMAT/NAME.json`, and what is read of
+them."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+from core.domain.alert import Alert, read_alert
+from core.domain.event import Event
+from core.errors import InvalidEvent
+from core.formats.delivery import Delivery, Malformed, read
+
+FOLDER = Path(__file__).parents[1] / "events" / "webhooks"
+PAYLOADS = sorted((path.parent.name, path.stem) for path in FOLDER.glob("*/*.json"))
+"""Every format with the name of every payload of it."""
+
+PERIOD, NEXT_PERIOD = "2026-01-02T03:00:00Z", "2026-01-02T03:15:00Z"
+
+
+def body_of(format: str, name: str) -> bytes:
+    """A recorded payload, byte for byte."""
+    return (FOLDER / format / f"{name}.json").read_bytes()
+
+
+def payload(format: str, name: str) -> Any:
+    """A recorded payload, to be changed and sent."""
+    return json.loads(body_of(format, name))
+
+
+def sent(
+    format: str, body: object, *, hook: str = "prod", period: str = PERIOD, unique: str = "1a2b"
+) -> Delivery:
+    """A delivery as the pipeline of the webhooks makes it: of bytes, or of anything as JSON."""
+    return Delivery(
+        format=format,
+        body=body if isinstance(body, bytes) else json.dumps(body).encode(),
+        headers={
+            "content-type": "application/json",
+            "tidegate-hook": hook,
+            "tidegate-period": period,
+        },
+        unique=unique,
+    )
+
+
+def items(delivery: Delivery) -> list[Event | Malformed]:
+    return [arrival.item for arrival in read(delivery)]
+
+
+def events(delivery: Delivery) -> list[Event]:
+    """All events of a delivery that has nothing malformed in it."""
+    found = items(delivery)
+    assert not [item.error for item in found if isinstance(item, Malformed)]
+    return [item for item in found if isinstance(item, Event)]
+
+
+def event(delivery: Delivery) -> Event:
+    """The one event of a delivery."""
+    [found] = events(delivery)
+    return found
+
+
+def alert(delivery: Delivery) -> Alert:
+    """The one alert of a delivery, as incidents read it."""
+    return read_alert(event(delivery))
+
+
+def refusal(delivery: Delivery) -> InvalidEvent:
+    """Why nothing of a delivery is an event."""
+    [found] = items(delivery)
+    assert isinstance(found, Malformed)
+    return found.error
+
+
+def changed(value: Any, *path: str | int, to: Any) -> Any:
+    """A copy with another value at a path."""
+    value = copy.deepcopy(value)
+    *parents, last = path
+    place = value
+    for part in parents:
+        place = place[part]
+    place[last] = to
+    return value
+
+
+def without(value: Any, *path: str | int) -> Any:
+    """A copy without what is at a path."""
+    value = copy.deepcopy(value)
+    *parents, last = path
+    place = value
+    for part in parents:
+        place = place[part]
+    del place[last]
+    return value

@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from core.domain.alert import AlertStatus, read_alert
+from core.domain.event import encode
+from core.formats.delivery import Delivery
+from core.formats.pagerduty import reply
+from tests.support.webhook_payloads import (
+    NEXT_PERIOD,
+    PAYLOADS,
+    alert,
+    body_of,
+    changed,
+    event,
+    events,
+    items,
+    payload,
+    refusal,
+    sent,
+    without,
+)
+
+TRIGGER = payload("pagerduty", "trigger")
+RESOLVE = payload("pagerduty", "resolve")
+ANONYMOUS = payload("pagerduty", "trigger-without-dedup-key")
+
+
+def with_id(delivery: Delivery, id: str) -> Delivery:
+    """The delivery of a hook that names a header with the delivery's own ID."""
+    headers = {**delivery.headers, "message-id": id}
+    return Delivery(
+        format=delivery.format, body=delivery.body, headers=headers, unique=delivery.unique
+    )
+
+
+def test_a_trigger_is_read_whole() -> None:
+    read = alert(sent("pagerduty", body_of("pagerduty", "trigger")))
+    assert read.model_dump() == {
+        "key": "web-3.example.com/disk",
+        "status": AlertStatus.FIRING,
+        "title": "DISK on web-3.example.com is CRITICAL: 97 % of /var is used",
+        "source": "pagerduty",
+        "severity": "critical",
+        "service": "disk",
+        "summary": None,
+        "starts_at": datetime(2026, 1, 2, 3, 4, 5, 315000, tzinfo=UTC),
+        "ends_at": None,
+        "link": "https://runbooks.example.com/disk-full",
+        "labels": {
+            "source": "web-3.example.com",
+            "component": "disk",
+            "group": "prod-web",
+            "class": "disk full",
+        },
+        "truncated": 0,
+        "remarks": (),
+    }
+
+
+def test_a_resolve_needs_nothing_but_the_key() -> None:
+    read = alert(sent("pagerduty", body_of("pagerduty", "resolve")))
+    assert (read.key, read.status) == ("web-3.example.com/disk", AlertStatus.RESOLVED)
+
+
+def test_a_resolve_with_a_time_says_when_it_ended_and_not_when_it_began() -> None:
+    read = alert(sent("pagerduty", {**TRIGGER, "event_action": "resolve"}))
+    assert read.starts_at is None
+    assert read.ends_at == datetime(2026, 1, 2, 3, 4, 5, 315000, tzinfo=UTC)
+
+
+def test_an_acknowledgement_gives_no_event_and_is_no_error() -> None:
+    assert items(sent("pagerduty", body_of("pagerduty", "acknowledge"))) == []
+
+
+def test_without_a_component_the_source_is_the_service_and_without_links_the_client_the_link() -> (
+    None
+):
+    body = without(without(TRIGGER, "payload", "component"), "links")
+    read = alert(sent("pagerduty", body))
+    assert read.service == "web-3.example.com"
+    assert read.link == "https://monitoring.example.com"
+
+
+@pytest.mark.parametrize("name", [name for format, name in PAYLOADS if format == "pagerduty"])
+def test_the_routing_key_is_kept_nowhere(name: str) -> None:
+    for found in events(sent("pagerduty", body_of("pagerduty", name))):
+        assert b"not-a-real-routing-key" not in encode(found.to_wire())
+
+
+def test_all_else_of_the_event_is_kept() -> None:
+    original = event(sent("pagerduty", {**TRIGGER, "mood": "bad"})).data["original"]
+    assert original == {**without(TRIGGER, "routing_key"), "mood": "bad"}
+
+
+# ------------------------------------------------------------------------------- identity
+
+
+def key(body: Any, **delivery: str) -> str:
+    return event(sent("pagerduty", body, **delivery)).key
+
+
+def test_the_same_trigger_is_one_event_and_another_moment_or_period_another() -> None:
+    later = changed(TRIGGER, "payload", "timestamp", to="2026-01-02T03:09:05.315+0000")
+    assert key(TRIGGER, unique="1") == key(TRIGGER, unique="2")
+    resolved = {**TRIGGER, "event_action": "resolve"}
+    keys = {key(TRIGGER), key(later), key(TRIGGER, period=NEXT_PERIOD), key(resolved)}
+    assert len(keys) == 4
+
+
+def test_without_a_time_each_delivery_is_an_event() -> None:
+    timeless = without(TRIGGER, "payload", "timestamp")
+    assert key(timeless, unique="1") != key(timeless, unique="2")
+    assert event(sent("pagerduty", timeless)).fresh
+    assert event(sent("pagerduty", RESOLVE)).fresh
+
+
+def test_the_delivery_s_own_id_goes_before_the_time() -> None:
+    first, again, other = [
+        event(with_id(sent("pagerduty", body, unique=unique), id))
+        for body, unique, id in [
+            (TRIGGER, "1", "d-1"),
+            (TRIGGER, "2", "d-1"),
+            (TRIGGER, "3", "d-2"),
+        ]
+    ]
+    assert first.key == again.key != other.key
+    assert event(with_id(sent("pagerduty", RESOLVE), "d-3")).fresh is False
+
+
+def test_a_trigger_without_a_key_gets_one_and_is_answered_with_it() -> None:
+    delivery = sent("pagerduty", ANONYMOUS, unique="5f2e")
+    found = event(delivery)
+    assert found.fresh
+    assert read_alert(found).key == "5f2e"
+    assert reply(delivery)["dedup_key"] == "5f2e"
+    assert event(sent("pagerduty", ANONYMOUS, unique="77aa")).key != found.key
+
+
+def test_a_trigger_without_a_key_is_fresh_whatever_its_time() -> None:
+    assert event(sent("pagerduty", without(TRIGGER, "dedup_key"))).fresh
+
+
+def test_a_trigger_without_a_key_is_recognised_by_the_delivery_s_own_id() -> None:
+    first = event(with_id(sent("pagerduty", ANONYMOUS, unique="1"), "d-1"))
+    again = event(with_id(sent("pagerduty", ANONYMOUS, unique="2"), "d-1"))
+    assert first == again
+    assert not first.fresh
+    assert first.subject == "d-1"
+
+
+def test_the_answer_is_the_one_that_senders_know() -> None:
+    assert reply(sent("pagerduty", TRIGGER)) == {
+        "status": "success",
+        "message": "Event processed",
+        "dedup_key": "web-3.example.com/disk",
+    }
+    assert reply(sent("pagerduty", b"{")) == {}
+
+
+# ------------------------------------------------------------------------------ bad input
+
+
+def test_a_key_longer_than_pagerduty_takes_is_no_reason_to_lose_the_alert() -> None:
+    long = {**TRIGGER, "dedup_key": "k" * 256}
+    assert alert(sent("pagerduty", long)).key == "k" * 256
+
+
+def test_a_trigger_with_nothing_but_a_key_is_an_alert() -> None:
+    read = alert(sent("pagerduty", {"event_action": "trigger", "dedup_key": "k"}))
+    assert (read.title, read.status, read.labels) == ("k", AlertStatus.FIRING, {})
+
+
+@pytest.mark.parametrize("value", [None, 7, "x", ["x"]])
+def test_a_payload_of_another_shape_is_no_reason_to_lose_the_alert(value: Any) -> None:
+    assert alert(sent("pagerduty", {**TRIGGER, "payload": value})).status is AlertStatus.FIRING
+
+
+@pytest.mark.parametrize(
+    ("action", "said"),
+    [("escalate", "its status is 'escalate', taken as firing"), (None, "it has no status")],
+)
+def test_an_action_nobody_knows_counts_as_firing_and_is_remarked_on(
+    action: str | None, said: str
+) -> None:
+    read = alert(sent("pagerduty", {**TRIGGER, "event_action": action}))
+    assert read.status is AlertStatus.FIRING
+    assert read.remarks[0].startswith(said)
+
+
+@pytest.mark.parametrize("value", [None, "", [], {}, False])
+def test_a_resolve_without_a_key_is_refused(value: Any) -> None:
+    error = refusal(sent("pagerduty", {"event_action": "resolve", "dedup_key": value}))
+    assert "has no key" in error.message
+
+
+@pytest.mark.parametrize("value", [[], {}, 7, True])
+def test_a_trigger_with_a_key_that_is_no_text_is_refused_unless_it_is_a_number(value: Any) -> None:
+    delivery = sent("pagerduty", {**TRIGGER, "dedup_key": value})
+    if value == 7 and value is not True:
+        assert alert(delivery).key == "7"
+    else:
+        assert "has no key" in refusal(delivery).message
+
+
+def test_a_change_event_is_no_alert() -> None:
+    change = {"routing_key": "k", "payload": {"summary": "Build 42 deployed", "source": "ci"}}
+    error = refusal(sent("pagerduty", change))
+    assert "`event_action`" in error.message
+    assert "`dedup_key`" in error.message
+
+
+def test_an_array_of_events_is_refused() -> None:
+    assert "not a JSON object" in refusal(sent("pagerduty", [TRIGGER])).message

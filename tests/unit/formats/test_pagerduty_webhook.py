@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from core.adapters.pagerduty_notifier import event as page
+from core.domain.alert import AlertStatus
+from core.domain.event import ALERT
+from core.domain.incident.grouping import incident_id
+from core.ports.notifier import Notification, NotificationKind
+from tests.support.webhook_payloads import (
+    NEXT_PERIOD,
+    alert,
+    body_of,
+    changed,
+    event,
+    items,
+    payload,
+    refusal,
+    sent,
+    without,
+)
+
+NAME = "pagerduty_webhook"
+TRIGGERED = payload(NAME, "triggered")
+RESOLVED = payload(NAME, "resolved")
+
+
+def test_a_triggered_incident_is_read_whole() -> None:
+    read = alert(sent(NAME, body_of(NAME, "triggered")))
+    assert read.model_dump() == {
+        "key": "PGR0VU2",
+        "status": AlertStatus.FIRING,
+        "title": "The API answers slowly",
+        "source": "pagerduty",
+        "severity": "P2",
+        "service": "API Service",
+        "summary": None,
+        "starts_at": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        "ends_at": None,
+        "link": "https://acme.pagerduty.com/incidents/PGR0VU2",
+        "labels": {
+            "urgency": "high",
+            "priority": "P2",
+            "escalation_policy": "Default",
+            "team": "Engineering",
+            "number": "2",
+            "incident_key": "d3640fbd41094207a1c11e58e46b1662",
+        },
+        "truncated": 0,
+        "remarks": (),
+    }
+
+
+def test_a_resolved_incident_ended_when_it_occurred() -> None:
+    read = alert(sent(NAME, RESOLVED))
+    assert (read.key, read.status) == ("PGR0VU2", AlertStatus.RESOLVED)
+    assert read.ends_at == datetime(2026, 1, 2, 3, 41, 0, 250000, tzinfo=UTC)
+    assert event(sent(NAME, RESOLVED)).time == "2026-01-02T03:41:00.250Z"
+
+
+@pytest.mark.parametrize("name", ["triggered", "reopened", "unacknowledged", "priority-updated"])
+def test_what_says_that_it_goes_on_fires(name: str) -> None:
+    assert alert(sent(NAME, body_of(NAME, name))).status is AlertStatus.FIRING
+
+
+def test_a_higher_priority_is_heard() -> None:
+    assert alert(sent(NAME, body_of(NAME, "priority-updated"))).severity == "P1"
+
+
+def test_the_priority_of_a_resolved_incident_opens_nothing() -> None:
+    body = changed(payload(NAME, "priority-updated"), "event", "data", "status", to="resolved")
+    assert event(sent(NAME, body)).type == "com.pagerduty.incident.priority_updated"
+
+
+def test_without_a_priority_the_urgency_is_the_severity() -> None:
+    read = alert(sent(NAME, body_of(NAME, "triggered-without-priority")))
+    assert read.severity == "low"
+    assert "priority" not in read.labels
+
+
+@pytest.mark.parametrize(
+    ("name", "type", "about"),
+    [
+        ("acknowledged", "com.pagerduty.incident.acknowledged", "PGR0VU2"),
+        ("annotated", "com.pagerduty.incident.annotated", "PGR0VU2"),
+        ("service-updated", "com.pagerduty.service.updated", "PF9KMXH"),
+    ],
+)
+def test_what_says_nothing_on_firing_is_an_event_of_pagerduty_s_own_type(
+    name: str, type: str, about: str
+) -> None:
+    body = payload(NAME, name)
+    found = event(sent(NAME, body))
+    assert (found.type, found.subject) == (type, about)
+    assert found.type != ALERT
+    assert found.data == body["event"]
+    assert not found.fresh
+
+
+def test_an_event_type_of_tomorrow_is_kept_too() -> None:
+    body = changed(TRIGGERED, "event", "event_type", to="incident.workflow.started")
+    assert event(sent(NAME, body)).type == "com.pagerduty.incident.workflow.started"
+
+
+def test_a_ping_gives_no_event() -> None:
+    assert items(sent(NAME, body_of(NAME, "ping"))) == []
+
+
+def test_our_own_pages_do_not_come_back_as_alerts() -> None:
+    assert items(sent(NAME, body_of(NAME, "our-own-page"))) == []
+
+
+def test_our_own_pages_are_known_by_their_client_where_the_key_is_too_long_to_be_whole() -> None:
+    body = changed(
+        payload(NAME, "our-own-page"),
+        "event",
+        "data",
+        "incident_key",
+        to="k" * 214 + "~" + "0" * 40,
+    )
+    assert items(sent(NAME, body)) == []
+
+
+@pytest.mark.parametrize("client", [None, {"name": "PagerDuty"}])
+def test_our_own_pages_are_known_by_their_key_alone(client: Any) -> None:
+    id = incident_id("incident:datadog:9b", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+    ours = Notification(
+        key="k",
+        title="x",
+        body="",
+        severity="high",
+        kind=NotificationKind.PAGE,
+        incident_id=id,
+        dedup_key=id,
+    )
+    body = changed(RESOLVED, "event", "client", to=client)
+    body = changed(body, "event", "data", "incident_key", to=page(ours, "routing")["dedup_key"])
+    assert items(sent(NAME, body)) == []
+
+
+def test_unknown_fields_are_kept() -> None:
+    body = changed(TRIGGERED, "event", "data", "mood", to="bad")
+    assert event(sent(NAME, body)).data["original"] == body["event"]
+
+
+# ------------------------------------------------------------------------------- identity
+
+
+def test_a_redelivery_is_the_same_event_and_each_change_another() -> None:
+    assert event(sent(NAME, TRIGGERED, unique="1")).key == (
+        event(sent(NAME, TRIGGERED, unique="2", period=NEXT_PERIOD)).key
+    )
+    names = ["triggered", "acknowledged", "unacknowledged", "resolved", "reopened", "annotated"]
+    assert len({event(sent(NAME, body_of(NAME, name))).key for name in names}) == len(names)
+
+
+@pytest.mark.parametrize("name", ["triggered", "annotated"])
+def test_without_an_id_an_event_is_known_by_its_moment_and_without_that_it_is_fresh(
+    name: str,
+) -> None:
+    body = without(payload(NAME, name), "event", "id")
+    later = changed(body, "event", "occurred_at", to="2026-01-02T09:00:00.000Z")
+    first, again = event(sent(NAME, body, unique="1")), event(sent(NAME, body, unique="2"))
+    assert first.key == again.key != event(sent(NAME, later)).key
+    assert not first.fresh
+    assert event(sent(NAME, without(body, "event", "occurred_at"))).fresh
+
+
+# ------------------------------------------------------------------------------ bad input
+
+
+def test_an_incident_without_an_id_is_refused() -> None:
+    error = refusal(sent(NAME, without(TRIGGERED, "event", "data", "id")))
+    assert "has no key" in error.message
+
+
+@pytest.mark.parametrize(
+    "name", ["title", "service", "priority", "urgency", "html_url", "created_at", "teams"]
+)
+@pytest.mark.parametrize("value", [None, 7, ["x"], {"summary": {"x": 1}}])
+def test_no_other_field_that_is_missing_or_wrong_refuses_an_incident(name: str, value: Any) -> None:
+    body = changed(TRIGGERED, "event", "data", name, to=value)
+    assert alert(sent(NAME, body)).key == "PGR0VU2"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"event": []},
+        {"event": {"id": "1"}},
+        {"event": {"event_type": []}},
+        {"messages": [{"event": "incident.trigger"}]},
+    ],
+)
+def test_a_body_of_another_shape_is_refused_and_told_what_was_expected(body: Any) -> None:
+    assert "no `event` with an `event_type`" in refusal(sent(NAME, body)).message

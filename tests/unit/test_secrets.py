@@ -1,0 +1,373 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core import bootstrap, secrets
+from core.domain.secret_reference import SecretReference
+from core.errors import SecretUnavailable, SettingsError
+from core.ports.secrets import SecretStore
+from core.secrets import FRESH_SECONDS, GRACE_SECONDS, PAUSE_SECONDS, Secrets
+from core.settings import Settings
+from tests.support.eventually import eventually
+
+TTL = 300.0
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Safe:
+    """A store that counts, and does what a test says of it."""
+
+    def __init__(self, **values: str) -> None:
+        self.values = values
+        self.asked: list[str] = []
+        self.away = False
+        self.opened = asyncio.Event()
+        self.opened.set()
+
+    async def read(self, reference: SecretReference) -> str:
+        self.asked.append(reference.place)
+        await self.opened.wait()
+        if self.away:
+            raise SecretUnavailable(f"{reference} did not answer")
+        if reference.place not in self.values:
+            raise SettingsError(f"{reference} is not there", fix="create it")
+        return self.values[reference.place]
+
+    async def has_been_asked(self, times: int) -> None:
+        async def asked() -> bool:
+            return len(self.asked) >= times
+
+        await eventually(asked, f"asked {times} times")
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def safe() -> Safe:
+    return Safe(A="one", B="two")
+
+
+@pytest.fixture
+def kept(safe: Safe, clock: Clock) -> Secrets:
+    return Secrets({"env": lambda: safe}, ttl=TTL, clock=clock)
+
+
+# ---------------------------------------------------------------------------- keeping
+
+
+async def test_a_secret_is_fetched_when_it_is_first_needed_and_then_kept(
+    kept: Secrets, safe: Safe, clock: Clock
+) -> None:
+    assert safe.asked == []
+    assert await kept.get("env:A") == "one"
+    clock.now += TTL - 1
+    assert await kept.get("env:A") == "one"
+    assert safe.asked == ["A"]
+
+
+async def test_after_its_time_it_is_fetched_anew(kept: Secrets, safe: Safe, clock: Clock) -> None:
+    await kept.get("env:A")
+    safe.values["A"] = "another"
+    clock.now += TTL
+    assert await kept.get("env:A") == "another"
+    assert safe.asked == ["A", "A"]
+
+
+async def test_a_clock_that_is_put_back_prolongs_nothing(
+    kept: Secrets, safe: Safe, clock: Clock
+) -> None:
+    await kept.get("env:A")
+    safe.values["A"] = "another"
+    clock.now -= 86_400
+    assert await kept.get("env:A") == "another"
+
+
+async def test_many_who_ask_at_once_are_one_question(kept: Secrets, safe: Safe) -> None:
+    safe.opened.clear()
+    asking = [asyncio.create_task(kept.get("env:A")) for _ in range(50)]
+    await safe.has_been_asked(1)
+    safe.opened.set()
+    assert await asyncio.gather(*asking) == ["one"] * 50
+    assert safe.asked == ["A"]
+
+
+async def test_who_gives_up_waiting_takes_nothing_from_the_others(
+    kept: Secrets, safe: Safe
+) -> None:
+    safe.opened.clear()
+    first, second = (asyncio.create_task(kept.get("env:A")) for _ in range(2))
+    await safe.has_been_asked(1)
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    safe.opened.set()
+    assert await second == "one"
+    assert safe.asked == ["A"]
+
+
+async def test_several_are_fetched_at_the_same_time_and_come_in_order(
+    kept: Secrets, safe: Safe
+) -> None:
+    safe.opened.clear()
+    asking = asyncio.create_task(kept.get_all(["env:B", "env:A", "env:B"]))
+
+    await safe.has_been_asked(2)
+    safe.opened.set()
+    assert await asking == ["two", "one", "two"]
+    assert safe.asked == ["B", "A"]
+    assert await kept.get_all([]) == []
+
+
+# --------------------------------------------------------------------- a store that fails
+
+
+async def test_while_its_store_is_away_the_value_from_before_serves_for_an_hour(
+    kept: Secrets, safe: Safe, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    await kept.get("env:A")
+    safe.away = True
+    clock.now += TTL
+    assert await kept.get("env:A") == "one"
+    assert caplog.messages == [
+        "env:A did not answer (it is asked again by itself; look after the way to it and the "
+        "permission to read there); the value from before is used"
+    ]
+    clock.now += GRACE_SECONDS - 1
+    assert await kept.get("env:A") == "one"
+    clock.now += 1
+    with pytest.raises(SecretUnavailable, match="env:A did not answer"):
+        await kept.get("env:A")
+
+
+async def test_a_store_that_failed_is_left_alone_for_a_moment(
+    kept: Secrets, safe: Safe, clock: Clock
+) -> None:
+    safe.away = True
+    for _ in range(100):
+        with pytest.raises(SecretUnavailable):
+            await kept.get("env:A")
+    assert safe.asked == ["A"]
+    safe.away = False
+    clock.now += PAUSE_SECONDS
+    assert await kept.get("env:A") == "one"
+
+
+async def test_so_is_one_whose_old_value_serves(kept: Secrets, safe: Safe, clock: Clock) -> None:
+    await kept.get("env:A")
+    safe.away = True
+    clock.now += TTL
+    for _ in range(100):
+        assert await kept.get("env:A") == "one"
+    assert safe.asked == ["A", "A"]
+
+
+async def test_an_error_that_is_told_often_carries_nothing_along(kept: Secrets, safe: Safe) -> None:
+    safe.away = True
+    lengths = set()
+    for _ in range(3):
+        with pytest.raises(SecretUnavailable) as caught:
+            await kept.get("env:A")
+        lengths.add(len(caught.traceback))
+    assert len(lengths) == 1
+
+
+async def test_a_store_that_hangs_is_away(
+    kept: Secrets, safe: Safe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(secrets, "FETCH_SECONDS", 0.01)
+    safe.opened.clear()
+    with pytest.raises(SecretUnavailable, match=r"the secret env:A did not answer within 0\.01 s"):
+        await kept.get("env:A")
+
+
+async def test_a_secret_that_was_taken_away_is_gone_as_soon_as_its_store_says_so(
+    kept: Secrets, safe: Safe, clock: Clock
+) -> None:
+    await kept.get("env:A")
+    del safe.values["A"]
+    clock.now += TTL
+    with pytest.raises(SettingsError, match="env:A is not there"):
+        await kept.get("env:A")
+    safe.away = True
+    clock.now += PAUSE_SECONDS
+    with pytest.raises(SecretUnavailable):
+        await kept.get("env:A")
+
+
+async def test_one_of_two_may_be_missing(
+    kept: Secrets, safe: Safe, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert await kept.get_all(["env:NEW", "env:A"]) == ["one"]
+    assert caplog.messages == ["env:NEW is not there (create it)"]
+    with pytest.raises(SettingsError, match="env:NEW is not there"):
+        await kept.get_all(["env:NEW", "env:NEWER"])
+
+
+@pytest.mark.parametrize("value", ["", " ", "\n\t"])
+async def test_an_empty_secret_proves_nobody(kept: Secrets, safe: Safe, value: str) -> None:
+    safe.values["A"] = value
+    with pytest.raises(SettingsError, match="the secret env:A is empty"):
+        await kept.get("env:A")
+
+
+async def test_what_cannot_be_encoded_cannot_sign(kept: Secrets, safe: Safe) -> None:
+    safe.values["A"] = "hunter2\udcff"
+    with pytest.raises(SettingsError, match="the secret env:A is not UTF-8") as caught:
+        await kept.get("env:A")
+    assert caught.value.__context__ is None
+
+
+async def test_a_reference_that_is_none_is_the_operators_fault(kept: Secrets, safe: Safe) -> None:
+    with pytest.raises(SettingsError) as caught:
+        await kept.get_all(["env:A", "hunter2"])
+    assert str(caught.value) == (
+        "a secret cannot be found: not a reference to a secret: env:NAME, file:/PATH, aws:... or "
+        "azure:... (see docs/secrets.md)"
+    )
+    assert safe.asked == []
+
+
+async def test_a_package_that_is_not_installed_is_named(clock: Clock) -> None:
+    def maker() -> SecretStore:
+        raise ModuleNotFoundError("No module named 'boto3'", name="boto3")
+
+    kept = Secrets({"aws": maker}, ttl=TTL, clock=clock)
+    with pytest.raises(SettingsError) as caught:
+        await kept.get("aws:hook")
+    assert str(caught.value) == (
+        "the secret aws:hook is out of reach: boto3 is not installed "
+        "(install tidegate[aws], or keep the secret elsewhere)"
+    )
+
+
+# ------------------------------------------------------------------------- exchanged secrets
+
+
+async def test_after_a_wrong_signature_the_store_is_asked_for_a_fresher_value(
+    kept: Secrets, safe: Safe, clock: Clock
+) -> None:
+    tried = await kept.get_all(["env:A", "env:B"])
+    safe.values["A"] = "another"
+    clock.now += FRESH_SECONDS
+    assert await kept.fresher(["env:A", "env:B"], tried) == ["another", "two"]
+    assert await kept.get_all(["env:A", "env:B"]) == ["another", "two"]
+
+
+async def test_what_is_young_is_not_asked_for_whatever_strangers_send(
+    kept: Secrets, safe: Safe, clock: Clock
+) -> None:
+    tried = await kept.get_all(["env:A"])
+    clock.now += FRESH_SECONDS - 1
+    for _ in range(100):
+        assert await kept.fresher(["env:A"], tried) is None
+    assert safe.asked == ["A"]
+    clock.now += 1
+    for _ in range(100):
+        assert await kept.fresher(["env:A"], tried) is None
+    assert safe.asked == ["A", "A"]
+
+
+async def test_who_tried_the_old_value_gets_the_one_that_another_request_has_fetched(
+    kept: Secrets, safe: Safe, clock: Clock
+) -> None:
+    tried = await kept.get_all(["env:A"])
+    safe.values["A"] = "another"
+    clock.now += FRESH_SECONDS
+    for _ in range(3):
+        assert await kept.fresher(["env:A"], tried) == ["another"]
+    assert safe.asked == ["A", "A"]
+
+
+async def test_while_nobody_can_say_which_secret_is_right_no_signature_is_wrong(
+    kept: Secrets, safe: Safe, clock: Clock
+) -> None:
+    tried = await kept.get_all(["env:A"])
+    safe.away = True
+    clock.now += FRESH_SECONDS
+    for _ in range(100):
+        with pytest.raises(SecretUnavailable):
+            await kept.fresher(["env:A"], tried)
+    assert await kept.get_all(["env:A"]) == tried
+    assert safe.asked == ["A", "A"]
+    safe.away = False
+    clock.now += FRESH_SECONDS
+    assert await kept.fresher(["env:A"], tried) is None
+
+
+async def test_nor_while_one_of_two_is_missing(kept: Secrets) -> None:
+    tried = await kept.get_all(["env:A", "env:NEW"])
+    with pytest.raises(SettingsError, match="env:NEW is not there"):
+        await kept.fresher(["env:A", "env:NEW"], tried)
+
+
+async def test_a_secret_is_exchanged_while_two_are_live(tmp_path: Path, clock: Clock) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.write_text("one\n")
+    new.write_text("two\n")
+    references = [f"file:{old}", f"file:{new}"]
+    kept = Secrets(bootstrap.SECRET_STORES, ttl=TTL, clock=clock)
+    assert await kept.get_all(references) == ["one", "two"]
+    old.write_text("three\n")
+    clock.now += TTL - 1
+    assert await kept.get_all(references) == ["one", "two"]
+    clock.now += 1
+    assert await kept.get_all(references) == ["three", "two"]
+
+
+async def test_the_settings_say_how_long_a_secret_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = bootstrap.secrets(Settings(secrets_ttl=3600))
+    monkeypatch.setenv("HOOK", "one")
+    assert await kept.get("env:HOOK") == "one"
+    monkeypatch.setenv("HOOK", "two")
+    assert await kept.get("env:HOOK") == "one"
+    kept = bootstrap.secrets(Settings(secrets_ttl=0))
+    assert await kept.get("env:HOOK") == "two"
+    monkeypatch.setenv("HOOK", "three")
+    assert await kept.get("env:HOOK") == "three"
+
+
+# ---------------------------------------------------------------------------- silence
+
+
+def shown(thing: Any) -> str:
+    """All that a debugger, a log line or an error report might write of an object."""
+    inside = vars(thing) if hasattr(thing, "__dict__") else {}
+    return " ".join([repr(thing), str(thing), *map(repr, inside.values())])
+
+
+async def test_no_value_is_ever_shown(
+    kept: Secrets, safe: Safe, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    safe.values["A"] = "hunter2"
+    tried = await kept.get_all(["env:A"])
+    safe.away = True
+    clock.now += TTL
+    await kept.get("env:A")
+    with pytest.raises(SecretUnavailable) as caught:
+        await kept.fresher(["env:A"], tried)
+    inside = {name: value for name, value in vars(kept).items() if name != "_stores"}
+    for text in (shown(kept), repr(inside), shown(caught.value), caplog.text):
+        assert "hunter2" not in text
+    assert "env:A" in caplog.text
+
+
+def test_every_form_of_a_reference_has_its_store() -> None:
+    makers: Mapping[str, Callable[[], SecretStore]] = bootstrap.SECRET_STORES
+    assert list(makers) == ["env", "file", "aws", "azure"]

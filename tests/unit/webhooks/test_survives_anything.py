@@ -1,0 +1,195 @@
+"""Whatever a stranger or a known sender posts, there is an answer, and never a 500."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import random
+import tempfile
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.domain.event import Event
+from core.errors import InvalidEvent, TemporalUnavailable
+from core.formats.delivery import FORMATS
+from core.settings import Settings
+from core.webhooks.endpoints import INTERNAL
+from core.webhooks.receive import Outcome
+from core.webhooks.request import Request
+from functions_aws.webhook_listener import handler
+from tests.support.lambda_runtime import Context
+from tests.support.listeners import fresh_process
+from tests.support.mangled import (
+    ANY_BODIES,
+    JSON_BODIES,
+    JSON_VALUES,
+    MANGLED_BODIES,
+    as_bytes,
+    mangled,
+)
+from tests.support.payloads import EVENTS
+from tests.support.starters import MemoryStarter
+from tests.support.webhooks import Door, told
+
+STRANGERS = [name for name in FORMATS if name not in INTERNAL]
+HOOKS = {name.replace("_", "-"): {"format": name, "max_bytes": 16_384} for name in STRANGERS}
+PAYLOADS = [path.read_bytes() for path in sorted(EVENTS.glob("webhooks/**/*.json"))]
+BODIES = (
+    ANY_BODIES
+    | JSON_BODIES
+    | MANGLED_BODIES
+    | st.sampled_from(PAYLOADS)
+    | mangled(st.sampled_from(PAYLOADS).map(json.loads)).map(as_bytes)
+)
+HEADERS = st.dictionaries(
+    st.sampled_from(
+        [
+            "ce-id",
+            "ce-source",
+            "ce-specversion",
+            "ce-type",
+            "content-encoding",
+            "content-type",
+            "message-id",
+            "sentry-hook-resource",
+            "tidegate-hook",
+            "x-github-delivery",
+            "x-github-event",
+        ]
+    ),
+    st.text(max_size=30)
+    | st.sampled_from(
+        [
+            "1.0",
+            "application/cloudevents-batch+json",
+            "application/json",
+            "application/x-www-form-urlencoded",
+            "event_alert",
+            "gzip",
+            "issues",
+            "text/plain; charset=utf-16",
+        ]
+    ),
+    max_size=6,
+)
+
+
+def fickle(seed: int) -> MemoryStarter:
+    """Takes most events; now and then Temporal is away, and now and then it refuses for good."""
+    chance = random.Random(seed)  # noqa: S311
+
+    def before(event: Event) -> None:
+        if (luck := chance.random()) < 0.1:
+            raise TemporalUnavailable("away")
+        if luck < 0.2:
+            raise InvalidEvent("refused")
+
+    return MemoryStarter(before)
+
+
+def post(
+    hook: str, body: bytes, headers: dict[str, str], *, signed: bool, starter: MemoryStarter
+) -> tuple[Outcome, list[bytes]]:
+    """The answer, and what is in quarantine after it."""
+
+    async def run() -> tuple[Outcome, list[bytes]]:
+        with tempfile.TemporaryDirectory() as folder:
+            door = Door(starter, Path(folder), HOOKS)
+            request = door.request(body, hook=hook)
+            request = Request(
+                method="POST", path=request.path, headers={**request.headers, **headers}, body=body
+            )
+            outcome = await door.send(door.sign(request, hook) if signed else request)
+            return outcome, [record.body async for record in door.quarantine.records()]
+
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        return runner.run(run())
+
+
+@given(
+    hook=st.sampled_from(sorted(HOOKS)),
+    body=BODIES,
+    packed=st.booleans(),
+    headers=HEADERS,
+    seed=st.integers(0, 100),
+)
+def test_whatever_a_known_sender_posts_is_taken_care_of_or_given_back(
+    hook: str, body: bytes, packed: bool, headers: dict[str, str], seed: int
+) -> None:
+    starter = fickle(seed)
+    if packed:
+        headers, sent = {**headers, "content-encoding": "gzip"}, gzip.compress(body)
+    else:
+        sent = body
+    outcome, kept = post(hook, sent, headers, signed=True, starter=starter)
+    answer = told(outcome)
+    status = outcome.response.status
+    assert status in (200, 202, 400, 413, 415, 503)
+    receipts = answer.get("receipts", [])
+    verdicts = [receipt["verdict"] for receipt in receipts]
+    assert verdicts.count("started") == len(starter.started)
+    assert bool(kept) == ("quarantined" in verdicts)
+    assert set(kept) <= {sent, body}
+    if status == 400:
+        assert set(verdicts) == {"quarantined"}
+    if status == 503:
+        assert "retry" in verdicts
+    if status in (200, 202):
+        assert "retry" not in verdicts
+
+
+@given(hook=st.sampled_from(sorted(HOOKS)), body=BODIES, headers=HEADERS)
+def test_whatever_a_stranger_posts_starts_nothing_and_leaves_nothing(
+    hook: str, body: bytes, headers: dict[str, str]
+) -> None:
+    starter = MemoryStarter()
+    outcome, kept = post(hook, body, headers, signed=False, starter=starter)
+    assert outcome.response.status in (401, 413)
+    assert (starter.calls, kept) == ([], [])
+
+
+@given(event=JSON_VALUES)
+def test_whatever_lambda_hands_over_is_answered(event: Any) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "webhooks.yaml"
+        file.write_text("{version: 1, hooks: {}}")
+        settings = Settings(quarantine=f"file://{folder}", webhooks=file)
+        with fresh_process(settings, MemoryStarter()):
+            answer = handler(event, Context())
+    assert answer["statusCode"] in (400, 404)
+    assert json.loads(answer["body"])["status"] == answer["statusCode"]
+
+
+BOMB = gzip.compress(b"[" * 200_000_000)
+DEEP = b'{"a":' * 2500 + b"1" + b"}" * 2500
+
+
+@pytest.mark.parametrize("hook", sorted(HOOKS))
+@pytest.mark.parametrize(
+    ("body", "headers", "statuses"),
+    [
+        pytest.param(b" " * 20_000_000, {}, {413}, id="a large body"),
+        pytest.param(BOMB[:16_000], {"content-encoding": "gzip"}, {413}, id="a bomb"),
+        pytest.param(b"[" * 16_000, {}, {400}, id="brackets"),
+        pytest.param(DEEP, {}, {400}, id="deep nesting"),
+        pytest.param(b'{"n": ' + b"9" * 16_000 + b"}", {}, {200, 202, 400}, id="a long number"),
+    ],
+)
+def test_nothing_that_is_posted_takes_more_memory_than_a_few_times_the_limit(
+    hook: str, body: bytes, headers: dict[str, str], statuses: set[int]
+) -> None:
+    post(hook, b"{}", {}, signed=True, starter=MemoryStarter())  # what is loaded once
+    tracemalloc.start()
+    try:
+        outcome, _ = post(hook, body, headers, signed=True, starter=MemoryStarter())
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert outcome.response.status in statuses
+    assert peak < 4_000_000
