@@ -252,6 +252,37 @@ async def test_sigterm_lets_a_page_under_way_finish_and_the_next_worker_goes_on(
     assert opened["level"] == "INFO"
 
 
+async def test_the_log_says_what_scaling_and_alarms_are_made_of(
+    start: Start, temporal_server: TemporalServer, temporal_client: Client, tmp_path: Path
+) -> None:
+    worker = start(
+        TEMPORAL_ADDRESS=temporal_server.address, TIDEGATE_PAGE_URLS=f"json://{nowhere()}/"
+    )
+    wait_until(worker.says("backlog"), PATIENCE, "the backlog", check=worker.must_run)
+    [said, *_] = worker.says("backlog")()
+    assert said["backlog"] >= 0
+    assert said["backlog_age_seconds"] >= 0
+
+    handle = await temporal_client.start_workflow(
+        INCIDENT_WORKFLOW,
+        upload(tmp_path),
+        id=f"incident:{uuid4()}",
+        task_queue=INCIDENT_TASK_QUEUE,
+    )
+
+    def pages_that_failed() -> list[dict[str, Any]]:
+        # As the filter PageFailures in infra/aws/workers.yaml has it.
+        return [
+            line
+            for line in worker.lines
+            if line.get("activity_type") == "page" and line["level"] == "WARNING"
+        ]
+
+    wait_until(pages_that_failed, PATIENCE, "a page that fails", check=worker.must_run)
+    await handle.terminate()
+    assert worker.stop() == runtime.DRAINED
+
+
 def upload(folder: Path) -> dict[str, Any]:
     path = folder / "documents" / "a.md"
     path.parent.mkdir()
