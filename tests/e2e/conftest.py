@@ -37,7 +37,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 @pytest.fixture(scope="session")
 def artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What Lambda would unpack, built for this interpreter by the makefile that `sam build` calls."""
+    """What Lambda would unpack, built for this interpreter as `sam build` does it."""
     folder = tmp_path_factory.mktemp("lambda") / "S3Listener"
     built = package(folder)
     assert built.returncode == 0, built.stdout + built.stderr

@@ -117,7 +117,8 @@ def test_every_module_in_it_can_be_loaded(artefact: Path) -> None:
     names = our_modules(artefact)
     loaded = alone(
         artefact,
-        f"import importlib; print(json.dumps([importlib.import_module(n).__name__ for n in {names}]))",
+        "from importlib import import_module; "
+        f"print(json.dumps([import_module(name).__name__ for name in {names}]))",
     )
     assert loaded == names
 

@@ -60,7 +60,7 @@ def process(
 
 
 def test_there_is_an_event_for_every_envelope_and_nothing_besides() -> None:
-    assert EVENTS == sorted(STARTED)
+    assert sorted(STARTED) == EVENTS
 
 
 def test_the_environment_is_that_of_the_local_stack() -> None:

@@ -80,7 +80,7 @@ def many(value: Any) -> list[Any]:
 
 
 def text(value: Any) -> str:
-    """A reference in words that tests can compare: `DocumentsQueue.Arn`, or the pattern of a Sub."""
+    """A reference as tests compare it: `DocumentsQueue.Arn`, or the pattern of a Sub."""
     match value:
         case {"Ref": name}:
             return str(name)
