@@ -66,6 +66,31 @@ def test_a_new_version_takes_over_by_and_by_and_is_rolled_back_by_its_alarm(id: 
 
 
 @pytest.mark.parametrize("id", FUNCTIONS)
+def test_other_settings_are_another_version(id: str) -> None:
+    told = text(FUNCTIONS[id]["VersionDescription"])
+    # Lambda publishes no version of a function that is as it was.
+    assert text(FUNCTIONS[id]["Description"]) == told
+    names = set(re.findall(r"\$\{(\w+)\}", told))
+    assert names == {
+        "TemporalAddress",
+        "TemporalNamespace",
+        "TemporalAuth",
+        "TemporalSecretVersion",
+        "MemorySize",
+        "SnapStart",
+        "Release",
+    }
+    longest = len(re.sub(r"\$\{\w+\}", "", told)) + sum(map(longest_value, names))
+    assert longest <= 256, "a description takes no more"
+
+
+def longest_value(name: str) -> int:
+    parameter = template(FRONT_DOOR)["Parameters"][name]
+    values = parameter.get("AllowedValues", [parameter.get("MaxValue", "")])
+    return int(parameter.get("MaxLength") or max(len(str(value)) for value in values))
+
+
+@pytest.mark.parametrize("id", FUNCTIONS)
 def test_a_function_is_built_by_its_own_target_from_the_root(id: str) -> None:
     metadata = template(FRONT_DOOR)["Resources"][id]["Metadata"]
     assert (metadata["BuildMethod"], metadata["ContextPath"]) == ("makefile", "functions_aws")
