@@ -69,7 +69,7 @@ demo: setup ## Run an outage through the whole house on this machine
 dev: setup ## Run the whole house on this machine until Ctrl-C
 	@exec $(BIN)/tidegate dev $(ARGS)
 
-test: setup ## Run the tests
+test: setup .deploy-tools ## Run the tests
 	@exec $(BIN)/python -m pytest $(ARGS)
 
 check: setup .deploy-tools ## Run every gate: format, lint, types, layers, routes, policies, templates
