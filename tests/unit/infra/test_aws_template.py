@@ -187,6 +187,18 @@ def test_uploads_are_announced_by_one_way_or_the_other() -> None:
     )
 
 
+def test_the_queue_takes_from_the_rule_and_the_bucket_by_their_names() -> None:
+    policy = resources(FRONT_DOOR, "SQS::QueuePolicy")["DocumentsQueuePolicy"]
+    sources = [
+        text(statement["Condition"]["ArnEquals"]["aws:SourceArn"])
+        for statement in statements(policy["PolicyDocument"])
+        if statement["Effect"] == "Allow"
+    ]
+    rule = text(resources(FRONT_DOOR, "Events::Rule")["DocumentsRule"]["Name"])
+    bucket = text(BUCKETS["DocumentsBucket"]["BucketName"])
+    assert [source.rpartition(":")[2] for source in sources] == [f"rule/{rule}", bucket]
+
+
 def test_what_the_rule_cannot_deliver_is_kept_and_may_be() -> None:
     [target] = resources(FRONT_DOOR, "Events::Rule")["DocumentsRule"]["Targets"]
     assert text(target["DeadLetterConfig"]["Arn"]) == "DocumentsDeadLetters.Arn"
