@@ -2,10 +2,12 @@
 # the first command that needs an environment makes one in .venv.
 #
 #   make demo                 the whole house on this machine, once through
+#   make demo CLOUD=azure     the same as Azure; CLOUD=aws is the default
 #   make test ARGS="-k s3"    what ARGS holds goes to the program behind the target
 
 PYTHON ?= python3
 ARGS ?=
+CLOUD ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -62,17 +64,29 @@ setup: ## Make .venv from the pins; does nothing while they are the same
 		$(BIN)/uv pip install --quiet --python $(DEPLOY)/bin/python --require-hashes -r $(DEPLOY_PINS) && \
 		cp $(DEPLOY_PINS) $(DEPLOY)/pins.stamp; }
 
+# Large, and only one gate needs it: Azure's type definitions, for the templates in infra/azure.
+.PHONY: .install-bicep-types
+.install-bicep-types: setup
+	@cmp -s requirements/bicep.txt $(VENV)/bicep.stamp || { \
+		echo "Installing the packages of requirements/bicep.txt"; \
+		$(UV_INSTALL) --require-hashes -r requirements/bicep.txt && cp requirements/bicep.txt $(VENV)/bicep.stamp; }
+
+# Whatever needs Azurite installs it where it is not; here it says so.
+.PHONY: .install-azurite
+.install-azurite: setup
+	@$(BIN)/python -m infra.local.azurite
+
 # `exec` leaves no shell between the terminal and the program: Ctrl-C and SIGTERM reach it.
 demo: setup ## Run an outage through the whole house on this machine
-	@exec $(BIN)/tidegate demo $(ARGS)
+	@exec $(BIN)/tidegate demo $(if $(CLOUD),--cloud $(CLOUD)) $(ARGS)
 
 dev: setup ## Run the whole house on this machine until Ctrl-C
-	@exec $(BIN)/tidegate dev $(ARGS)
+	@exec $(BIN)/tidegate dev $(if $(CLOUD),--cloud $(CLOUD)) $(ARGS)
 
-test: setup .deploy-tools ## Run the tests
+test: setup .install-azurite .deploy-tools ## Run the tests
 	@exec $(BIN)/python -m pytest $(ARGS)
 
-check: setup .deploy-tools ## Run every gate: format, lint, types, layers, routes, policies, templates
+check: setup .install-bicep-types .deploy-tools ## Run every gate: format, lint, types, layers, routes, policies, webhooks, templates
 	@failed=; \
 	gate() { \
 		name=$$1; shift; printf '\n== %s\n' "$$name"; \
@@ -84,6 +98,8 @@ check: setup .deploy-tools ## Run every gate: format, lint, types, layers, route
 	gate layers $(BIN)/lint-imports --no-cache --no-logo; \
 	gate routes $(BIN)/tidegate routes check; \
 	gate policies $(BIN)/tidegate policies check; \
+	gate webhooks $(BIN)/tidegate webhooks check infra/local/webhooks.yaml; \
+	gate bicep $(BIN)/python -m tests.bicep; \
 	gate sam env SAM_CLI_TELEMETRY=0 $(DEPLOY)/bin/sam validate --lint --region eu-west-1; \
 	gate cloudformation $(DEPLOY)/bin/cfn-lint $(TEMPLATES); \
 	gate security $(DEPLOY)/bin/checkov --quiet --compact --skip-download --framework cloudformation \
@@ -94,16 +110,20 @@ check: setup .deploy-tools ## Run every gate: format, lint, types, layers, route
 bench: setup ## Measure: throughput, latency, cold start
 	@exec $(BIN)/python -m tests.benchmarks $(ARGS)
 
-# dev.txt holds everything; the others take their versions from it. Pins that still fit are kept:
+# dev.txt holds everything; the others take their versions from it. The Functions app's are where
+# Azure looks for them, at the root. Pins that still fit are kept:
 # ARGS=--upgrade renews them all, ARGS="--upgrade-package temporalio" one.
 requirements: setup ## Renew the pins after a change in pyproject.toml
 	@echo "requirements/dev.txt" && $(COMPILE) pyproject.toml --all-extras --group dev -o requirements/dev.txt $(ARGS)
 	@echo "requirements/aws.txt" && $(COMPILE) pyproject.toml --extra aws -c requirements/dev.txt -o requirements/aws.txt
-	@echo "requirements/azure.txt" && $(COMPILE) pyproject.toml --extra azure -c requirements/dev.txt -o requirements/azure.txt
+	@echo "requirements.txt" && $(COMPILE) pyproject.toml --extra azure -c requirements/dev.txt -o requirements.txt
 	@echo "requirements/worker.txt" && $(COMPILE) pyproject.toml --extra worker -c requirements/dev.txt -o requirements/worker.txt
+	@echo "requirements/bicep.txt" && $(COMPILE) --group bicep -c requirements/dev.txt -o requirements/bicep.txt $(ARGS)
 	@echo "requirements/tools.txt" && $(COMPILE) --group tools -c requirements/dev.txt -o requirements/tools.txt
 	@echo "requirements/deploy.txt" && $(COMPILE) --group deploy -o requirements/deploy.txt $(ARGS)
-	@if grep -n '://' requirements/*.txt; then echo "error: a pin names an address" >&2; exit 1; fi
+	@echo "infra/local/azurite/package-lock.json" && $(BIN)/python -m infra.local.azurite lock
+	@if grep -n '"resolved"' infra/local/azurite/package-lock.json; then echo "error: a pin names an address" >&2; exit 1; fi
+	@if grep -n '://' requirements.txt requirements/*.txt; then echo "error: a pin names an address" >&2; exit 1; fi
 
 clean: ## Remove the environment, caches, builds and local state
 	@rm -rf $(VENV) $(DEPLOY) .tidegate .bench .aws-sam build dist *.egg-info

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.markup import escape
@@ -21,6 +21,8 @@ from core.domain.durations import spoken
 from core.errors import ConfigurationError, TidegateError, TransientError
 from core.settings import Settings
 from core.terminal import AWAY, BAD_NEWS, WRONG, Json, err, out, print_json, run, table
+
+Cloud = Annotated[Literal["aws", "azure"], typer.Option(help="Which cloud this machine is to be.")]
 
 app = typer.Typer(
     name="tidegate",
@@ -59,15 +61,16 @@ def exit_code(error: TidegateError) -> int:
 
 
 @app.command()
-def demo() -> None:
+def demo(cloud: Cloud = "aws") -> None:
     """Run the whole story on this machine: alerts become an incident, to its report."""
     from infra.local.demo import run_demo
 
-    raise typer.Exit(run_demo())
+    raise typer.Exit(run_demo(cloud=cloud))
 
 
 @app.command()
 def dev(
+    cloud: Cloud = "aws",
     keep: Annotated[
         bool, typer.Option("--keep", help="Keep Temporal's state under .tidegate/ for next time.")
     ] = False,
@@ -75,7 +78,7 @@ def dev(
     """Run a whole cloud on this machine until Ctrl-C, and say what to open and type."""
     from infra.local.dev import run_dev
 
-    raise typer.Exit(run_dev(keep=keep))
+    raise typer.Exit(run_dev(cloud=cloud, keep=keep))
 
 
 @routes_app.command("check")

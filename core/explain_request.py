@@ -61,7 +61,7 @@ async def explain_request(
     if isinstance(found, Response):
         handshake = f"a handshake: {found.body.decode()}"
         return RequestExplanation(status=found.status, answer=handshake, sender=sender)
-    explanations = explain(found, settings, bootstrap.router(settings))
+    explanations = explain(found.arrivals, settings, bootstrap.router(settings))
     bad = sum(1 for explanation in explanations if explanation.error)
     if explanations and bad == len(explanations):
         status, answer = HTTPStatus.BAD_REQUEST, "none of it can ever be accepted; it is kept"

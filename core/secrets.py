@@ -83,9 +83,7 @@ class Secrets:
             raise _failure(secrets[0])
         return [known.value for known in held]
 
-    async def fresher(
-        self, references: Sequence[str], tried: Sequence[str]
-    ) -> list[str] | None:
+    async def fresher(self, references: Sequence[str], tried: Sequence[str]) -> list[str] | None:
         """The values after those that were `tried` in vain, or None when there are no others.
 
         A signature may be wrong because a secret was exchanged a moment ago, so each store is asked

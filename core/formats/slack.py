@@ -16,13 +16,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from core.domain.event import Event
+from core.domain.event import Event, readable_time
 from core.domain.identity import fresh_key, message_key
 from core.errors import InvalidEvent
 from core.formats.alerts import text
 from core.formats.delivery import Delivery, Malformed, source_of
 from core.formats.http_body import FORM, load_object, media_type
-from core.formats.times import from_unix
+from core.formats.times import readable
 
 MEDIA_TYPES: Final = (FORM,)
 ANSWER_WITHIN: Final = 2.5
@@ -84,7 +84,7 @@ def _event(value: Mapping[str, Any], kind: str, id: str | None, delivery: Delive
         source=source,
         type=f"com.slack.{kind}",
         subject=next((found for path in _SUBJECTS if (found := text(value, *path))), None),
-        time=from_unix(value.get("event_time")),
+        time=readable_time(readable(value.get("event_time"))),
         datacontenttype="application/json",
         data={name: said for name, said in value.items() if name != "token"},
         key=message_key(source, id) if id else fresh_key(source, delivery.unique),

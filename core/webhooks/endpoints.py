@@ -45,7 +45,7 @@ class Endpoint(BaseModel):
         description="When the sender must have its answer. What is unfinished then is given back.",
     )
     repeat_window: Duration = Field(
-        default=timedelta(minutes=15),
+        default=timedelta(minutes=5),
         description=(
             "For senders that repeat alerts while nothing changes: within such a period a repeat "
             "is known to be one, and starts nothing."

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final
@@ -40,10 +41,18 @@ class Refused(Exception):
         self.response = problem(status, detail, code=code, headers=headers)
 
 
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """A request's delivery and all that is in it."""
+
+    delivery: Delivery
+    arrivals: list[Arrival]
+
+
 def understand(
     request: Request, name: str, endpoint: Endpoint, now: datetime
-) -> list[Arrival] | Response:
-    """The arrivals of a request, or the answer to a handshake. Raises `Refused`."""
+) -> Understood | Response:
+    """What is in a request, or the answer to a handshake. Raises `Refused`."""
     how = rules(endpoint.format)
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if not how.takes(media_type):
@@ -69,8 +78,8 @@ def understand(
     except body.TooLarge:
         raise too_large(endpoint) from None
     except InvalidEvent as error:
-        return [Arrival(Malformed(error), delivery)]
-    return read(delivery)
+        return Understood(delivery, [Arrival(Malformed(error), delivery)])
+    return Understood(delivery, read(delivery))
 
 
 def too_large(endpoint: Endpoint) -> Refused:

@@ -28,6 +28,20 @@ def test_a_listener_loads_neither_pydantic_nor_boto3_nor_workers(listener: str) 
     assert collects
 
 
+def test_the_webhook_listener_loads_no_cloud_sdk() -> None:
+    code = LOADED.format(module="functions_aws.webhook_listener")
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    collects, modules = json.loads(done.stdout)
+    loaded = {name.partition(".")[0] for name in modules}
+    foreign = {"boto3", "azure", "workers", "infra", "apprise", "typer", "cryptography"}
+    assert loaded & foreign == set()
+    # Powertools looks at botocore's name alone, which costs nothing.
+    assert "botocore.session" not in modules
+    assert collects
+
+
 async def test_starters_and_workers_read_what_the_other_writes() -> None:
     wire = json.loads(recorded("cloudevent")) | {
         "data": {"text": "Übergröße 🌊", "numbers": [1, 0.5]}

@@ -6,13 +6,13 @@ import json
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import typer
 from pydantic import BaseModel, TypeAdapter
 
-from core import errors, policies_file, routes_file, settings
+from core import errors, policies_file, routes_file, settings, webhooks_file
 from core.adapters.webhook_notifier import payload
 from core.cli import app
 from core.domain.alert import Alert
@@ -30,8 +30,11 @@ from core.domain.incident.policy_rules import (
 )
 from core.domain.incident.targets import AppriseTarget, PagerDutyTarget, Rate, WebhookTarget
 from core.domain.routing import Filter, Route, WhenRunning
+from core.errors import NotAccepted
+from core.formats.delivery import FORMATS
 from core.ports.notifier import Notification
-from functions_aws.runtime import NotAccepted
+from core.webhooks.endpoints import INTERNAL, Endpoint
+from core.webhooks.verifiers.base import Reason, Verifier
 from infra.local.processes import LocalStackError
 
 DURATION: TypeAdapter[timedelta] = TypeAdapter(Delay)
@@ -173,6 +176,53 @@ def test_the_example_policies_of_the_documentation_are_valid(tmp_path: Path) -> 
     file.write_text(example, encoding="utf-8")
     policies = policies_file.load_policies(file).policies
     assert [policy.name for policy in policies] == ["checkout", "everything-else"]
+
+
+@pytest.mark.parametrize("name", list(Endpoint.model_fields))
+def test_every_field_of_a_webhook_is_documented(name: str) -> None:
+    assert f"| `{name}` |" in text("docs/webhooks.md")
+
+
+@pytest.mark.parametrize("verifier", kinds(Verifier), ids=lambda kind: kind.__name__)
+def test_every_scheme_and_its_fields_are_documented(verifier: type[Verifier]) -> None:
+    for name, field in verifier.model_fields.items():
+        if name == "scheme":
+            for scheme in get_args(field.annotation):
+                assert f"| `{scheme}` |" in text("docs/webhooks.md")
+        else:
+            assert f"`{name}`" in text("docs/webhooks.md")
+
+
+@pytest.mark.parametrize("format", sorted(set(FORMATS) - {*INTERNAL, "s3"}))
+def test_every_format_of_a_webhook_is_documented(format: str) -> None:
+    assert re.search(rf"^(\| )?`{format}`", text("docs/webhooks.md"), re.M)
+
+
+def test_every_problem_that_a_webhook_answers_is_documented() -> None:
+    found: set[str] = set()
+    for module in (ROOT / "core" / "webhooks").glob("*.py"):
+        source = module.read_text(encoding="utf-8")
+        found |= set(re.findall(r'code="(\w+)"', source))
+        found |= set(re.findall(r'Refused\(\s*HTTPStatus\.\w+,\s*"(\w+)"', source))
+    assert len(found) >= 8
+    for code in found:
+        assert f"| `{code}` |" in text("docs/webhooks.md")
+
+
+@pytest.mark.parametrize("reason", get_args(Reason))
+def test_every_reason_for_which_nobody_is_let_in_is_documented(reason: str) -> None:
+    assert f"`{reason}`" in text("docs/webhooks.md")
+
+
+def test_the_webhooks_schema_is_current() -> None:
+    assert json.loads(text("docs/schemas/webhooks.schema.json")) == webhooks_file.schema()
+
+
+def test_the_example_webhooks_of_the_documentation_are_valid(tmp_path: Path) -> None:
+    example = re.findall(r"```yaml\n(.*?)```", text("docs/webhooks.md"), re.S)[0]
+    file = tmp_path / "webhooks.yaml"
+    file.write_text(example, encoding="utf-8")
+    assert list(webhooks_file.load_webhooks(file).hooks) == ["alerts-eu", "orders"]
 
 
 @pytest.mark.parametrize("name", list(COMMANDS))

@@ -196,7 +196,8 @@ def test_the_queue_takes_from_the_rule_and_the_bucket_by_their_names() -> None:
     ]
     rule = text(resources(FRONT_DOOR, "Events::Rule")["DocumentsRule"]["Name"])
     bucket = text(BUCKETS["DocumentsBucket"]["BucketName"])
-    assert [source.rpartition(":")[2] for source in sources] == [f"rule/{rule}", bucket]
+    assert sources[0].endswith(f":rule/{rule}")
+    assert sources[1].endswith(f":::{bucket}")
 
 
 def test_what_the_rule_cannot_deliver_is_kept_and_may_be() -> None:

@@ -1,0 +1,50 @@
+"""What every function shares: one intake per process, the time an invocation has, and how receipts
+become the host's answer.
+
+Microsoft's worker awaits all functions of a process on its one event loop, so the intake and the
+Temporal client in it live there across invocations. Importing this connects to nothing; the first
+event does.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Final
+
+import core.adapters.temporal  # noqa: F401  loaded while the process starts, not by the first event
+from core import bootstrap
+from core.formats.delivery import Delivery, read
+from core.intake import Intake
+from core.receipts import require_settled
+from core.settings import Settings
+from functions_azure import telemetry
+from functions_azure.host import FUNCTION_TIMEOUT
+
+_SHORTEST: Final = 0.05
+
+
+@cache
+def settings() -> Settings:
+    """The process's settings. Raises `SettingsError`, and then the host delivers again."""
+    return Settings.from_env()
+
+
+@cache
+def intake() -> Intake:
+    return bootstrap.intake(settings())
+
+
+def time_left(seconds: float = FUNCTION_TIMEOUT) -> float:
+    """Seconds that an invocation that has just begun may work on events, when it must have ended
+    after so many `seconds`."""
+    return max(min(seconds, FUNCTION_TIMEOUT) - settings().deadline_margin, _SHORTEST)
+
+
+async def settle(delivery: Delivery, *, within: float = FUNCTION_TIMEOUT) -> None:
+    """Return when all of a delivery is settled, within so many seconds. Raises `NotAccepted`, and
+    then its source must deliver it again."""
+    arrivals = read(delivery)
+    if not arrivals:
+        telemetry.record_empty(delivery)
+    receipts = await intake().accept(arrivals, time_left=time_left(within), report=telemetry.record)
+    require_settled(receipts)

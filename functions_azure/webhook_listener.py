@@ -1,0 +1,48 @@
+"""The function for webhooks. The host lets anybody call it; who may is decided by each endpoint's
+own verification, as on AWS.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import azure.functions as func
+
+from core import bootstrap
+from core.errors import ConfigurationError
+from functions_azure import http_trigger, runtime, telemetry
+
+if TYPE_CHECKING:
+    from core.webhooks.receive import Webhooks
+
+blueprint = func.Blueprint()
+
+
+@cache
+def webhooks() -> Webhooks:
+    """Loaded by the first request: instances that only read queues do without."""
+    return bootstrap.webhooks(runtime.settings(), intake=runtime.intake())
+
+
+@blueprint.route(
+    route="hooks/{name}",
+    methods=[func.HttpMethod.POST, func.HttpMethod.OPTIONS],
+    auth_level=func.AuthLevel.ANONYMOUS,
+    trigger_arg_name="request",
+)
+async def webhook(request: func.HttpRequest) -> func.HttpResponse:
+    """The response to one request; see `core.webhooks.receive`."""
+    try:
+        outcome = await webhooks().receive(
+            http_trigger.request(request),
+            time_left=runtime.time_left(),
+            report=telemetry.record,
+        )
+    except ConfigurationError as error:
+        from core.webhooks.receive import unavailable
+
+        outcome = unavailable(error)
+    answer = outcome.response
+    telemetry.record_request(hook=outcome.hook, code=outcome.refused, status=answer.status)
+    return http_trigger.response(answer)
