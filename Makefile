@@ -12,6 +12,9 @@ CLOUD ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PINS := requirements/tools.txt requirements/dev.txt
+TEMPLATES := template.yaml infra/aws/alarms.yaml infra/aws/workers.yaml
+DEPLOY := .venv-deploy
+DEPLOY_PINS := requirements/deploy.txt
 UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --custom-compile-command "make requirements"
@@ -52,6 +55,15 @@ setup: ## Make .venv from the pins; does nothing while they are the same
 	@$(UV_INSTALL) --no-deps --no-build-isolation --editable .
 	@cp pyproject.toml $(VENV)/project.stamp
 
+# An environment apart: what looks at the templates pins many packages that we pin otherwise.
+.PHONY: .deploy-tools
+.deploy-tools: setup
+	@test -x $(DEPLOY)/bin/sam && cmp -s $(DEPLOY_PINS) $(DEPLOY)/pins.stamp || { \
+		echo "Installing the packages of $(DEPLOY_PINS) in $(DEPLOY)" && \
+		$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(DEPLOY) && \
+		$(BIN)/uv pip install --quiet --python $(DEPLOY)/bin/python --require-hashes -r $(DEPLOY_PINS) && \
+		cp $(DEPLOY_PINS) $(DEPLOY)/pins.stamp; }
+
 # Large, and only one gate needs it: Azure's type definitions, for the templates in infra/azure.
 .PHONY: .install-bicep-types
 .install-bicep-types: setup
@@ -71,10 +83,10 @@ demo: setup ## Run an outage through the whole house on this machine
 dev: setup ## Run the whole house on this machine until Ctrl-C
 	@exec $(BIN)/tidegate dev $(if $(CLOUD),--cloud $(CLOUD)) $(ARGS)
 
-test: setup .install-azurite ## Run the tests
+test: setup .install-azurite .deploy-tools ## Run the tests
 	@exec $(BIN)/python -m pytest $(ARGS)
 
-check: setup .install-bicep-types ## Run every gate: format, lint, types, layers, routes, policies, webhooks, bicep
+check: setup .install-bicep-types .deploy-tools ## Run every gate: format, lint, types, layers, routes, policies, webhooks, templates
 	@failed=; \
 	gate() { \
 		name=$$1; shift; printf '\n== %s\n' "$$name"; \
@@ -88,6 +100,10 @@ check: setup .install-bicep-types ## Run every gate: format, lint, types, layers
 	gate policies $(BIN)/tidegate policies check; \
 	gate webhooks $(BIN)/tidegate webhooks check infra/local/webhooks.yaml; \
 	gate bicep $(BIN)/python -m tests.bicep; \
+	gate sam env SAM_CLI_TELEMETRY=0 $(DEPLOY)/bin/sam validate --lint --region eu-west-1; \
+	gate cloudformation $(DEPLOY)/bin/cfn-lint $(TEMPLATES); \
+	gate security $(DEPLOY)/bin/checkov --quiet --compact --skip-download --framework cloudformation \
+		$(addprefix --file ,$(TEMPLATES)); \
 	if [ -n "$$failed" ]; then printf '\nFailed: %s\n' "$${failed#, }" >&2; exit 1; fi; \
 	printf '\nEvery gate passed.\n'
 
@@ -104,11 +120,12 @@ requirements: setup ## Renew the pins after a change in pyproject.toml
 	@echo "requirements/worker.txt" && $(COMPILE) pyproject.toml --extra worker -c requirements/dev.txt -o requirements/worker.txt
 	@echo "requirements/bicep.txt" && $(COMPILE) --group bicep -c requirements/dev.txt -o requirements/bicep.txt $(ARGS)
 	@echo "requirements/tools.txt" && $(COMPILE) --group tools -c requirements/dev.txt -o requirements/tools.txt
+	@echo "requirements/deploy.txt" && $(COMPILE) --group deploy -o requirements/deploy.txt $(ARGS)
 	@echo "infra/local/azurite/package-lock.json" && $(BIN)/python -m infra.local.azurite lock
 	@if grep -n '"resolved"' infra/local/azurite/package-lock.json; then echo "error: a pin names an address" >&2; exit 1; fi
 	@if grep -n '://' requirements.txt requirements/*.txt; then echo "error: a pin names an address" >&2; exit 1; fi
 
 clean: ## Remove the environment, caches, builds and local state
-	@rm -rf $(VENV) .tidegate .bench .aws-sam build dist *.egg-info
+	@rm -rf $(VENV) $(DEPLOY) .tidegate .bench .aws-sam build dist *.egg-info
 	@rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -32,8 +32,11 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Tracer
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-logger = Logger(service="tidegate")
-metrics = Metrics(namespace="Tidegate", service="tidegate")
+_SERVICE: Final = os.environ.get("POWERTOOLS_SERVICE_NAME") or "tidegate"
+"""Whose logs, metrics and traces these are, where an account has more than one installation."""
+
+logger = Logger(service=_SERVICE)
+metrics = Metrics(namespace="Tidegate", service=_SERVICE)
 
 _RECEIPTS_A_LINE: Final = 50
 """CloudWatch takes at most 100 values of a metric in one line."""
@@ -63,7 +66,7 @@ def tracer() -> Tracer:
     """Nothing is patched: that would import botocore, which no event needs."""
     from aws_lambda_powertools import Tracer
 
-    return Tracer(service="tidegate", auto_patch=False)
+    return Tracer(service=_SERVICE, auto_patch=False)
 
 
 def traced(handler: Callable[[Any, LambdaContext], Any]) -> Callable[[Any, LambdaContext], Any]:

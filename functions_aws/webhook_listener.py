@@ -36,8 +36,11 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
         outcome = _receive(event, context)
     finally:
         runtime.end_line()
+    if outcome.refused or not runtime.metrics.metric_set:
+        # Powertools warns of every invocation that counts nothing, as a handshake would.
+        refused = bool(outcome.refused)
+        runtime.metrics.add_metric(name=REFUSED, unit=MetricUnit.Count, value=refused)
     if outcome.refused:
-        runtime.metrics.add_metric(name=REFUSED, unit=MetricUnit.Count, value=1)
         line = {"hook": outcome.hook, "code": outcome.refused, "status": outcome.response.status}
         runtime.logger.warning("request refused", extra={"request": line})
     return http_api.response(outcome.response)

@@ -37,7 +37,7 @@ from core import bootstrap
 from core.adapters import temporal_admin
 from core.errors import ConfigurationError, SettingsError, TemporalUnavailable, TransientError
 from core.settings import Settings
-from workers import health, logs
+from workers import backlog, health, logs
 
 log = logging.getLogger("tidegate.worker")
 
@@ -123,6 +123,7 @@ async def _work(
     ours = worker(client, plan, drain_timeout=settings.drain_timeout)
     working = asyncio.create_task(ours.run())
     stopping = asyncio.create_task(stop.wait())
+    reporting = asyncio.create_task(backlog.reporting(client, plan.task_queue))
     life.client, life.worker = client, ours
     log.info("taking work", extra={"task_queue": plan.task_queue, "namespace": client.namespace})
     await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -131,6 +132,7 @@ async def _work(
         log.info("draining", extra={"at_most_seconds": settings.drain_timeout})
         await ours.shutdown()
     stopping.cancel()
+    reporting.cancel()
     await working
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 from temporalio.api.enums.v1 import IndexedValueType, TaskQueueType
@@ -70,6 +71,37 @@ async def pollers(client: Client, task_queue: str) -> int:
     except RPCError as error:
         raise _unavailable(client, error) from error
     return len(answer.pollers)
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits on a task queue: how many tasks, by the server's estimate, and how long the oldest
+    of them. Tasks of workflows that a worker has in memory wait elsewhere and are not counted."""
+
+    tasks: int
+    age: timedelta
+
+
+async def backlog(client: Client, task_queue: str) -> Backlog:
+    """What waits there for workflows and activities together."""
+    tasks, age = 0, timedelta()
+    for kind in (
+        TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+        TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+    ):
+        request = DescribeTaskQueueRequest(
+            namespace=client.namespace,
+            task_queue=TaskQueue(name=task_queue),
+            task_queue_type=kind,
+            report_stats=True,
+        )
+        try:
+            answer = await client.workflow_service.describe_task_queue(request, timeout=_TIMEOUT)
+        except RPCError as error:
+            raise _unavailable(client, error) from error
+        tasks += answer.stats.approximate_backlog_count
+        age = max(age, answer.stats.approximate_backlog_age.ToTimedelta())
+    return Backlog(tasks, age)
 
 
 def _unavailable(client: Client, error: RPCError) -> TemporalUnavailable:

@@ -1,0 +1,182 @@
+"""What is uploaded to Lambda: all that a listener may load, and nothing else."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.local.processes import ROOT
+from infra.local.stack import HOOK_SECRETS
+from tests.e2e.conftest import package
+
+OURS = ("core", "functions_aws")
+FOREIGN = {
+    "aiohttp",
+    "apprise",
+    "azure",
+    "functions_azure",
+    "hypothesis",
+    "infra",
+    "moto",
+    "pytest",
+    "requests",
+    "rich",
+    "tests",
+    "typer",
+    "uv",
+    "workers",
+}
+UNCHECKED_HASH = 0b01
+
+
+def our_files(artefact: Path) -> list[Path]:
+    files = [path for room in OURS for path in (artefact / room).rglob("*") if path.is_file()]
+    return [*files, artefact / "webhooks.yaml"]
+
+
+def our_modules(artefact: Path) -> list[str]:
+    paths = [path for room in OURS for path in (artefact / room).rglob("*.py")]
+    parts = [path.relative_to(artefact).with_suffix("").parts for path in paths]
+    return sorted(".".join(p for p in each if p != "__init__") for each in parts)
+
+
+def alone(artefact: Path, script: str) -> Any:
+    """What a script prints, as JSON, where nothing but the artefact can be imported."""
+    code = f"import json, sys; sys.path.insert(0, {str(artefact)!r}); {script}"
+    ran = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code],
+        cwd=artefact,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    return json.loads(ran.stdout)
+
+
+def test_there_are_no_tests_no_infrastructure_and_no_worker(artefact: Path) -> None:
+    tops = {path.name for path in artefact.iterdir()}
+    assert set(OURS) | {"webhooks.yaml", "temporalio"} <= tops
+    assert not FOREIGN & tops
+    assert not [path for path in artefact.rglob("*") if path.name in ("tests", ".git", ".env")]
+    known = {path.relative_to(ROOT) for room in OURS for path in (ROOT / room).rglob("*.py")}
+    packed = {path.relative_to(artefact) for path in our_files(artefact) if path.suffix == ".py"}
+    assert packed < known
+
+
+def test_there_are_no_secrets(artefact: Path) -> None:
+    for path in our_files(artefact):
+        content = path.read_bytes()
+        assert b"PRIVATE KEY-----" not in content, path
+        for secret in HOOK_SECRETS.values():
+            assert secret.encode() not in content, path
+    suffixes = (".pem", ".key", ".p12", ".env")
+    found = {path.name for path in artefact.rglob("*") if path.name.endswith(suffixes)}
+    assert found <= {"cacert.pem"}, "botocore's list of public authorities is all there may be"
+
+
+def test_no_native_sources_and_no_models_of_other_services_are_carried_along(
+    artefact: Path,
+) -> None:
+    assert not [path for path in artefact.rglob("*") if path.suffix in (".rs", ".pyi")]
+    services = {path.name for path in (artefact / "botocore" / "data").iterdir() if path.is_dir()}
+    assert services == {"s3", "secretsmanager", "sts", "sso", "sso-oidc"}
+
+
+def test_every_module_of_ours_is_compiled_for_good(artefact: Path) -> None:
+    tag = sys.implementation.cache_tag
+    for path in our_files(artefact):
+        if path.suffix == ".py":
+            compiled = path.parent / "__pycache__" / f"{path.stem}.{tag}.pyc"
+            flags = int.from_bytes(compiled.read_bytes()[4:8], "little")
+            assert flags == UNCHECKED_HASH, compiled
+
+
+@pytest.mark.parametrize("listener", ["s3_listener", "message_listener", "webhook_listener"])
+def test_a_handler_loads_from_the_artefact_alone(artefact: Path, listener: str) -> None:
+    [handler, *files] = alone(
+        artefact,
+        f"import functions_aws.{listener} as m; print(json.dumps([callable(m.handler)] + ["
+        "f for f in (getattr(m, '__file__', None) for m in sys.modules.values()) if f]))",
+    )
+    assert handler is True
+    inside = [file for file in files if file.startswith(str(artefact))]
+    assert len(inside) > 100
+    assert not [file for file in files if "site-packages" in file]
+
+
+def test_every_module_in_it_can_be_loaded(artefact: Path) -> None:
+    names = our_modules(artefact)
+    loaded = alone(
+        artefact,
+        "from importlib import import_module; "
+        f"print(json.dumps([import_module(name).__name__ for name in {names}]))",
+    )
+    assert loaded == names
+
+
+def test_what_is_imported_later_is_there_too(artefact: Path) -> None:
+    there = {path.name.removesuffix(".py") for path in artefact.iterdir()}
+    known = there | set(sys.stdlib_module_names)
+    for path in our_files(artefact):
+        if path.suffix != ".py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            else:
+                continue
+            missing = {name.partition(".")[0] for name in names} - known
+            assert not {name for name in missing if not name.startswith("mypy_boto3")}, path
+
+
+def test_documents_and_secrets_can_be_reached_from_it(artefact: Path) -> None:
+    made = alone(
+        artefact,
+        "import boto3; from core import bootstrap; "
+        "clients = [boto3.client(n, region_name='eu-west-1') for n in ('s3', 'secretsmanager')]; "
+        "stores = [bootstrap.STORES['file'](), bootstrap.SECRET_STORES['aws']()]; "
+        "print(json.dumps([type(each).__name__ for each in clients + stores]))",
+    )
+    assert made == ["S3", "SecretsManager", "FileDocumentStore", "AwsSecretStore"]
+
+
+def test_a_package_over_the_limit_is_an_error_that_says_so(tmp_path: Path) -> None:
+    built = package(tmp_path / "listener", LIMIT="1")
+    assert built.returncode != 0
+    assert "MB unzipped, of 1 allowed" in built.stdout
+    assert "over the limit in functions_aws/Makefile" in built.stderr
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({"ARTIFACTS_DIR": ""}, "name ARTIFACTS_DIR"),
+        ({"ARCHITECTURE": "riscv"}, "ARCHITECTURE is riscv, and there are arm64 and x86_64"),
+        ({"WEBHOOKS": "nowhere.yaml"}, "there is no file nowhere.yaml"),
+        ({"PYTHON": "/nowhere/python"}, "compiles the bytecode, and none was found"),
+    ],
+)
+def test_what_cannot_be_built_is_refused_in_words(
+    tmp_path: Path, variables: dict[str, str], says: str
+) -> None:
+    built = package(tmp_path / "listener", **variables)
+    assert built.returncode != 0
+    assert says in built.stderr
+    assert not (tmp_path / "listener").exists()
+
+
+def test_every_function_has_a_target(tmp_path: Path) -> None:
+    for target in ("build-S3Listener", "build-MessageListener", "build-WebhookListener"):
+        refused = package(tmp_path, target, WEBHOOKS="nowhere.yaml")
+        assert "there is no file nowhere.yaml" in refused.stderr

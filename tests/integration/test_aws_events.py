@@ -1,0 +1,107 @@
+"""What `sam local invoke` is given, given to the handlers: each event does what its name says."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import Client
+
+from core.settings import variables
+from infra.local.aws import BUCKET
+from infra.local.stack import HOOK_SECRETS, WEBHOOKS
+from infra.local.temporal import TemporalServer
+from tests.support.lambda_runtime import invoke, logged_receipts
+from tests.support.listeners import fresh_process
+
+AWS = Path(__file__).parents[2] / "infra" / "aws"
+EVENTS = sorted(path.stem for path in (AWS / "events").glob("*.json"))
+ENVIRONMENT: dict[str, str] = json.loads((AWS / "env.local.json").read_text())["Parameters"]
+
+STARTED = {
+    "message-listener.cloudevent": 1,
+    "message-listener.sqs-cloudevent": 1,
+    "message-listener.sqs-cloudevents-batch": 2,
+    "message-listener.sqs-fifo": 3,
+    "message-listener.sqs-json": 1,
+    "s3-listener.eventbridge": 1,
+    "s3-listener.s3": 1,
+    "s3-listener.sns": 1,
+    "s3-listener.sqs-eventbridge": 1,
+    "s3-listener.sqs-s3": 1,
+    "s3-listener.sqs-s3-test-event": 0,
+    "s3-listener.sqs-sns": 1,
+    "webhook-listener.alertmanager": 1,
+    "webhook-listener.forged": 0,
+    "webhook-listener.grafana-signed": 1,
+    "webhook-listener.handshake": 0,
+    "webhook-listener.pagerduty-base64": 1,
+}
+"""Every event, and how many workflows it starts."""
+STATUS = {"forged": 401, "handshake": 200}
+
+
+@pytest.fixture
+def process(
+    temporal_server: TemporalServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[None]:
+    """The environment of `sam local invoke`, with this session's Temporal in it."""
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("TEMPORAL_ADDRESS", temporal_server.address)
+    monkeypatch.setenv("TIDEGATE_QUARANTINE", f"file://{tmp_path}/quarantine/")
+    monkeypatch.setenv("TIDEGATE_WEBHOOKS", str(WEBHOOKS))
+    with fresh_process():
+        yield
+
+
+def test_there_is_an_event_for_every_envelope_and_nothing_besides() -> None:
+    assert sorted(STARTED) == EVENTS
+
+
+def test_the_environment_is_that_of_the_local_stack() -> None:
+    known = {name for name, _, _ in variables()} | {"TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE"}
+    assert set(ENVIRONMENT) <= known | set(HOOK_SECRETS)
+    assert {name: ENVIRONMENT[name] for name in HOOK_SECRETS} == HOOK_SECRETS
+    assert ENVIRONMENT["TIDEGATE_DOCUMENTS"] == f"s3://{BUCKET}/"
+
+
+@pytest.mark.parametrize("name", EVENTS)
+async def test_an_event_has_its_workflows(
+    name: str, process: None, temporal_client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    function, _, kind = name.partition(".")
+    answer = await invoke_with(name)
+    ids = workflows(capsys.readouterr().out)
+    assert len(ids) == STARTED[name]
+    for id in ids:
+        assert (await temporal_client.get_workflow_handle(id).describe()).id == id
+    if kind.startswith("sqs"):
+        assert answer == {"batchItemFailures": []}
+    if function == "webhook-listener":
+        assert answer["statusCode"] == STATUS.get(kind, 202)
+
+
+async def test_no_event_is_a_duplicate_of_another(
+    process: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in EVENTS:
+        await invoke_with(name)
+    assert len(set(workflows(capsys.readouterr().out))) == sum(STARTED.values())
+
+
+async def invoke_with(name: str) -> Any:
+    module = importlib.import_module(f"functions_aws.{name.partition('.')[0].replace('-', '_')}")
+    event = json.loads((AWS / "events" / f"{name}.json").read_text())
+    return await invoke(module.handler, event)
+
+
+def workflows(output: str) -> list[str]:
+    """The IDs of the workflows that run, whether this test's server knew them before or not."""
+    receipts = logged_receipts(output)
+    assert {receipt["verdict"] for receipt in receipts} <= {"started", "duplicate"}
+    return [receipt["workflow_id"] for receipt in receipts]

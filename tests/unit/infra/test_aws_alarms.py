@@ -1,0 +1,123 @@
+"""Alarms and the dashboard: that they look at what is there, and that somebody hears of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from core.receipts import EVENT_AGE, METRICS, REFUSED, Verdict
+from tests.support.cloudformation import (
+    ALARMS,
+    FRONT_DOOR,
+    WORKERS,
+    resources,
+    template,
+    text,
+)
+
+OURS = {*METRICS.values(), EVENT_AGE, REFUSED}
+FRONT = resources(ALARMS, "CloudWatch::Alarm")
+WORKING = resources(WORKERS, "CloudWatch::Alarm")
+TO_TOPIC = {ALARMS: {"Ref": "Topic"}, WORKERS: {"Ref": "AlarmTopicArn"}}
+
+
+def dimensions(alarm: dict[str, Any]) -> dict[str, str]:
+    return {each["Name"]: text(each["Value"]) for each in alarm.get("Dimensions", [])}
+
+
+@pytest.mark.parametrize(
+    ("metric", "of"),
+    [
+        ("ApproximateAgeOfOldestMessage", {"QueueName": "${Name}-documents"}),
+        ("ApproximateAgeOfOldestMessage", {"QueueName": "${Name}-messages"}),
+        ("ApproximateNumberOfMessagesVisible", {"QueueName": "${Name}-documents-dead-letters"}),
+        ("ApproximateNumberOfMessagesVisible", {"QueueName": "${Name}-messages-dead-letters"}),
+        ("Errors", {"FunctionName": "${Name}-s3-listener"}),
+        ("Errors", {"FunctionName": "${Name}-message-listener"}),
+        ("Errors", {"FunctionName": "${Name}-webhook-listener"}),
+        ("Throttles", {"FunctionName": "${Name}-s3-listener"}),
+        ("Throttles", {"FunctionName": "${Name}-message-listener"}),
+        ("Throttles", {"FunctionName": "${Name}-webhook-listener"}),
+        ("Quarantined", {"service": "Name"}),
+        ("Refused", {"service": "Name"}),
+        ("FailedInvocations", {"RuleName": "RuleName"}),
+        ("5xx", {"ApiId": "ApiId"}),
+    ],
+)
+def test_there_is_an_alarm(metric: str, of: dict[str, str]) -> None:
+    [alarm] = [a for a in FRONT.values() if (a["MetricName"], dimensions(a)) == (metric, of)]
+    assert alarm["ComparisonOperator"] == "GreaterThanThreshold"
+    assert alarm["TreatMissingData"] == "notBreaching"
+
+
+def test_alarms_look_at_queues_and_functions_that_exist() -> None:
+    queues = {text(q["QueueName"]) for q in resources(FRONT_DOOR, "SQS::Queue").values()}
+    functions = resources(FRONT_DOOR, "Serverless::Function").values()
+    names = {text(f["FunctionName"]) for f in functions}
+    for alarm in FRONT.values():
+        of = dimensions(alarm)
+        assert of.get("QueueName") in {None, *queues}
+        assert of.get("FunctionName") in {None, *names}
+
+
+def test_our_own_metrics_are_those_that_the_listeners_write() -> None:
+    named = {a["MetricName"] for a in FRONT.values() if a["Namespace"] == "Tidegate"}
+    assert named == {METRICS[Verdict.QUARANTINED], REFUSED}
+    variables = template(FRONT_DOOR)["Globals"]["Function"]["Environment"]["Variables"]
+    assert variables["POWERTOOLS_SERVICE_NAME"] == {"Ref": "Name"}
+
+
+@pytest.mark.parametrize("name", [ALARMS, WORKERS])
+def test_somebody_hears_of_every_alarm_and_of_its_end(name: str) -> None:
+    for id, alarm in resources(name, "CloudWatch::Alarm").items():
+        assert alarm["AlarmActions"] == alarm["OKActions"] == [TO_TOPIC[name]], id
+        assert len(alarm["AlarmDescription"].split()) >= 10, id
+
+
+def test_the_workers_alarms_are_there() -> None:
+    assert {(alarm["MetricName"], alarm["TreatMissingData"]) for alarm in WORKING.values()} == {
+        ("PageFailures", "notBreaching"),
+        ("RootBacklogAge", "notBreaching"),
+        ("IncidentBacklogAge", "notBreaching"),
+        ("RunningTaskCount", "breaching"),
+    }
+
+
+def test_metrics_of_the_workers_own_are_made_by_a_filter() -> None:
+    filters = resources(WORKERS, "Logs::MetricFilter").values()
+    made = {
+        (text(m["MetricNamespace"]), m["MetricName"])
+        for each in filters
+        for m in each["MetricTransformations"]
+    }
+    for alarm in WORKING.values():
+        if text(alarm["Namespace"]).startswith("Tidegate"):
+            assert (text(alarm["Namespace"]), alarm["MetricName"]) in made
+
+
+def test_the_dashboard_shows_every_alarm_and_real_metrics() -> None:
+    [dashboard] = resources(ALARMS, "CloudWatch::Dashboard").values()
+    body = text(dashboard["DashboardBody"])
+    widgets = json.loads(body)["widgets"]
+    alarms = {name for w in widgets for name in w["properties"].get("alarms", [])}
+    shown = {re.sub(r"\$\{(\w+)\.Arn\}", r"\1", alarm) for alarm in alarms}
+    optional = {
+        id for id, each in template(ALARMS)["Resources"].items() if each.get("Condition") == "Ruled"
+    }
+    assert shown == set(FRONT) - optional
+    metrics = [m for w in widgets for m in w["properties"].get("metrics", [])]
+    assert {name for space, name, *_ in metrics if space == "Tidegate"} == OURS
+
+
+def test_widgets_do_not_cover_one_another() -> None:
+    [dashboard] = resources(ALARMS, "CloudWatch::Dashboard").values()
+    taken: set[tuple[int, int]] = set()
+    for widget in json.loads(text(dashboard["DashboardBody"]))["widgets"]:
+        x, y, width, height = (widget[side] for side in ("x", "y", "width", "height"))
+        cells = {(c, r) for c in range(x, x + width) for r in range(y, y + height)}
+        assert not cells & taken
+        assert max(c for c, _ in cells) < 24
+        taken |= cells

@@ -1,0 +1,146 @@
+"""Least privilege, written down twice: here as a table, in the templates as policies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.cloudformation import (
+    FRONT_DOOR,
+    TEMPLATES,
+    WORKERS,
+    alternatives,
+    many,
+    resources,
+    statements,
+    template,
+    text,
+)
+
+QUARANTINE = "arn:${AWS::Partition}:s3:::%s/quarantine/*"
+REPORTS = "arn:${AWS::Partition}:s3:::${RecordsBucketName}/reports/*"
+SECRETS = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:"
+TAKE = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
+LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
+KEEP = {"s3:PutObject", "s3:AbortMultipartUpload"}
+TRACE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+CRYPT = {"kms:Decrypt", "kms:GenerateDataKey"}
+PULL = {"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}
+COLLECT = {"logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"}
+
+Allowed = dict[str, set[str]]
+LISTENER: Allowed = {
+    QUARANTINE % "${RecordsBucket}": KEEP,
+    "*": TRACE,
+    "Key.Arn": CRYPT,
+}
+WORKER: Allowed = {
+    QUARANTINE % "${RecordsBucketName}": KEEP,
+    "KeyArn": CRYPT,
+    "CollectorLogs.Arn": COLLECT,
+}
+EXPECTED: dict[tuple[str, str], Allowed] = {
+    (FRONT_DOOR, "S3ListenerRole"): LISTENER
+    | {"DocumentsQueue.Arn": TAKE, "S3ListenerLogs.Arn": LOG},
+    (FRONT_DOOR, "MessageListenerRole"): LISTENER
+    | {"MessagesQueue.Arn": TAKE, "MessageListenerLogs.Arn": LOG},
+    (FRONT_DOOR, "WebhookListenerRole"): LISTENER
+    | {
+        f"{SECRETS}${{Name}}/webhooks/*": {"secretsmanager:GetSecretValue"},
+        "WebhookListenerLogs.Arn": LOG,
+    },
+    (WORKERS, "RootRole"): WORKER,
+    (WORKERS, "IncidentRole"): WORKER
+    | {
+        "arn:${AWS::Partition}:s3:::${DocumentsBucketName}/*": {
+            "s3:GetObject",
+            "s3:GetObjectVersion",
+        },
+        REPORTS: {"s3:GetObject", *KEEP},
+        "arn:${AWS::Partition}:s3:::${DocumentsBucketName}": {"s3:ListBucket"},
+        "arn:${AWS::Partition}:s3:::${RecordsBucketName}": {"s3:ListBucket"},
+    },
+    (WORKERS, "ExecutionRole"): {
+        "RootLogs.Arn": LOG,
+        "IncidentLogs.Arn": LOG,
+        "ImageRepositoryArn": PULL,
+        "*": {"ecr:GetAuthorizationToken"},
+        "TemporalSecretArn": {"secretsmanager:GetSecretValue"},
+        "PagingSecretArn": {"secretsmanager:GetSecretValue"},
+        "KeyArn": {"kms:Decrypt"},
+    },
+}
+
+
+def documents(name: str, role: str) -> list[dict[str, Any]]:
+    """A role's policy documents, with those of managed policies; but for the VPC's."""
+    properties = resources(name, "IAM::Role")[role]
+    attached = [
+        text(found)
+        for each in properties.get("ManagedPolicyArns", [])
+        for found in alternatives(each)
+    ]
+    managed = resources(name, "IAM::ManagedPolicy")
+    assert set(attached) <= set(managed), "AWS's own policies allow more than anybody needs"
+    inline = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
+    return inline + [managed[id]["PolicyDocument"] for id in attached if id != "VpcPolicy"]
+
+
+def allowed(name: str, role: str) -> Allowed:
+    """What a role may do, by the resource it may do it to."""
+    found: Allowed = {}
+    for document in documents(name, role):
+        for statement in statements(document):
+            assert statement["Effect"] == "Allow"
+            for resource in many(statement["Resource"]):
+                found.setdefault(text(resource), set()).update(many(statement["Action"]))
+    return found
+
+
+@pytest.mark.parametrize(("name", "role"), EXPECTED)
+def test_a_role_may_do_what_its_process_does_and_no_more(name: str, role: str) -> None:
+    assert allowed(name, role) == EXPECTED[name, role]
+
+
+def test_every_role_is_in_the_table() -> None:
+    roles = {(name, id) for name in TEMPLATES for id in resources(name, "IAM::Role")}
+    assert roles == set(EXPECTED)
+
+
+@pytest.mark.parametrize(("name", "role"), EXPECTED)
+def test_no_role_may_everything_of_a_service(name: str, role: str) -> None:
+    actions = {action for some in allowed(name, role).values() for action in some}
+    assert not [action for action in actions if "*" in action]
+
+
+def test_each_function_has_a_role_of_its_own() -> None:
+    functions = resources(FRONT_DOOR, "Serverless::Function")
+    assert {text(properties["Role"]) for properties in functions.values()} == {
+        f"{id}Role.Arn" for id in functions
+    }
+
+
+def test_in_a_vpc_lambda_may_attach_a_function_and_the_functions_code_may_not() -> None:
+    policy = resources(FRONT_DOOR, "IAM::ManagedPolicy")["VpcPolicy"]
+    assert template(FRONT_DOOR)["Resources"]["VpcPolicy"]["Condition"] == "InVpc"
+    allow, deny = statements(policy["PolicyDocument"])
+    assert {action.partition(":")[0] for action in allow["Action"]} == {"ec2"}
+    assert (deny["Effect"], deny["Action"], deny["Resource"]) == ("Deny", "ec2:*", "*")
+    assert "lambda:SourceFunctionArn" in deny["Condition"]["ArnLike"]
+
+
+@pytest.mark.parametrize(("name", "role"), EXPECTED)
+def test_a_role_is_assumed_by_its_service_alone(name: str, role: str) -> None:
+    [statement] = resources(name, "IAM::Role")[role]["AssumeRolePolicyDocument"]["Statement"]
+    service = "lambda.amazonaws.com" if name == FRONT_DOOR else "ecs-tasks.amazonaws.com"
+    assert statement["Principal"] == {"Service": service}
+    assert statement["Action"] == "sts:AssumeRole"
+
+
+def test_the_key_serves_other_services_for_this_account_only() -> None:
+    policy = resources(FRONT_DOOR, "KMS::Key")["Key"]["KeyPolicy"]
+    for statement in statements(policy):
+        if "Service" in statement["Principal"]:
+            assert statement["Condition"], statement["Sid"]
+            assert "kms:*" not in many(statement["Action"])

@@ -1,0 +1,269 @@
+"""The front door's template, beyond what linters see: that its parts fit one another."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+from typing import Any
+
+import pytest
+
+from core.webhooks_file import load_webhooks
+from functions_aws.runtime import settings as runtime_settings
+from tests.support.cloudformation import (
+    FRONT_DOOR,
+    ROOT,
+    TEMPLATES,
+    alternatives,
+    resources,
+    statements,
+    template,
+    text,
+    walk,
+)
+
+FUNCTIONS = resources(FRONT_DOOR, "Serverless::Function")
+QUEUES = resources(FRONT_DOOR, "SQS::Queue")
+BUCKETS = resources(FRONT_DOOR, "S3::Bucket")
+FED_BY = {"DocumentsQueue": "S3Listener", "MessagesQueue": "MessageListener"}
+GLOBALS = template(FRONT_DOOR)["Globals"]["Function"]
+
+
+def test_every_listener_is_deployed_by_a_handler_that_exists() -> None:
+    handlers = {properties["Handler"] for properties in FUNCTIONS.values()}
+    assert handlers == {
+        "functions_aws.s3_listener.handler",
+        "functions_aws.message_listener.handler",
+        "functions_aws.webhook_listener.handler",
+    }
+    for handler in handlers:
+        module, _, name = handler.rpartition(".")
+        assert callable(getattr(importlib.import_module(module), name))
+
+
+@pytest.mark.parametrize("id", FUNCTIONS)
+def test_a_function_is_traced_logs_in_json_and_keeps_its_logs_for_a_time(id: str) -> None:
+    logging = FUNCTIONS[id]["LoggingConfig"]
+    assert logging["LogFormat"] == "JSON"
+    group = resources(FRONT_DOOR, "Logs::LogGroup")[text(logging["LogGroup"])]
+    assert text(group["LogGroupName"]) == f"/aws/lambda/{text(FUNCTIONS[id]['FunctionName'])}"
+    assert GLOBALS["Tracing"] == "Active"
+    assert GLOBALS["Runtime"] == "python3.13"
+
+
+@pytest.mark.parametrize("id", FUNCTIONS)
+def test_a_new_version_takes_over_by_and_by_and_is_rolled_back_by_its_alarm(id: str) -> None:
+    assert GLOBALS["AutoPublishAlias"] == "live"
+    # Else a change of settings alone would change what runs at once, without a canary.
+    assert FUNCTIONS[id]["AutoPublishAliasAllProperties"] is True
+    [alarm] = FUNCTIONS[id]["DeploymentPreference"]["Alarms"]
+    canary = resources(FRONT_DOOR, "CloudWatch::Alarm")[text(alarm)]
+    dimensions = {each["Name"]: text(each["Value"]) for each in canary["Dimensions"]}
+    name = text(FUNCTIONS[id]["FunctionName"])
+    assert dimensions == {"FunctionName": name, "Resource": f"{name}:live"}
+    assert canary["TreatMissingData"] == "notBreaching"
+
+
+@pytest.mark.parametrize("id", FUNCTIONS)
+def test_other_settings_are_another_version(id: str) -> None:
+    told = text(FUNCTIONS[id]["VersionDescription"])
+    # Lambda publishes no version of a function that is as it was.
+    assert text(FUNCTIONS[id]["Description"]) == told
+    names = set(re.findall(r"\$\{(\w+)\}", told))
+    assert names == {
+        "TemporalAddress",
+        "TemporalNamespace",
+        "TemporalAuth",
+        "TemporalSecretVersion",
+        "MemorySize",
+        "SnapStart",
+        "Release",
+    }
+    longest = len(re.sub(r"\$\{\w+\}", "", told)) + sum(map(longest_value, names))
+    assert longest <= 256, "a description takes no more"
+
+
+def longest_value(name: str) -> int:
+    parameter = template(FRONT_DOOR)["Parameters"][name]
+    values = parameter.get("AllowedValues", [parameter.get("MaxValue", "")])
+    return int(parameter.get("MaxLength") or max(len(str(value)) for value in values))
+
+
+@pytest.mark.parametrize("id", FUNCTIONS)
+def test_a_function_is_built_by_its_own_target_from_the_root(id: str) -> None:
+    metadata = template(FRONT_DOOR)["Resources"][id]["Metadata"]
+    assert (metadata["BuildMethod"], metadata["ContextPath"]) == ("makefile", "functions_aws")
+    assert GLOBALS["CodeUri"] == "."
+    makefile = (ROOT / "functions_aws" / "Makefile").read_text()
+    assert re.search(rf"^build-.*\b{id}\b.*:", makefile, re.M)
+
+
+def test_the_makefile_builds_by_default_what_the_template_deploys_by_default() -> None:
+    makefile = (ROOT / "functions_aws" / "Makefile").read_text()
+    default = dict(re.findall(r"^(\w+) \?= (\S+)$", makefile, re.M))
+    assert default["ARCHITECTURE"] == template(FRONT_DOOR)["Parameters"]["Architecture"]["Default"]
+    assert f"python{default['PYTHON_VERSION']}" == GLOBALS["Runtime"]
+    assert load_webhooks(ROOT / default["WEBHOOKS"]).hooks == {}
+
+
+@pytest.mark.parametrize(("queue", "function"), FED_BY.items())
+def test_a_message_stays_hidden_for_six_times_as_long_as_its_function_may_run(
+    queue: str, function: str
+) -> None:
+    assert QUEUES[queue]["VisibilityTimeout"] >= 6 * FUNCTIONS[function]["Timeout"]
+
+
+@pytest.mark.parametrize(("queue", "function"), FED_BY.items())
+def test_a_queue_feeds_its_function_which_gives_back_only_what_failed(
+    queue: str, function: str
+) -> None:
+    [source] = FUNCTIONS[function]["Events"].values()
+    assert source["Type"] == "SQS"
+    assert text(source["Properties"]["Queue"]) == f"{queue}.Arn"
+    assert source["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    most = source["Properties"]["ScalingConfig"]["MaximumConcurrency"]
+    # Were less reserved than the queue may take, the queue would run into throttles.
+    assert alternatives(FUNCTIONS[function]["ReservedConcurrentExecutions"]) == [most]
+
+
+@pytest.mark.parametrize("queue", FED_BY)
+def test_what_a_queue_gives_up_goes_to_dead_letters_that_take_from_it_alone(queue: str) -> None:
+    redrive = QUEUES[queue]["RedrivePolicy"]
+    letters = QUEUES[text(redrive["deadLetterTargetArn"]).removesuffix(".Arn")]
+    assert redrive["maxReceiveCount"] >= 5
+    allowed = letters["RedriveAllowPolicy"]
+    assert allowed["redrivePermission"] == "byQueue"
+    [source] = allowed["sourceQueueArns"]
+    assert text(source).endswith(f":{text(QUEUES[queue]['QueueName'])}")
+    assert letters["MessageRetentionPeriod"] >= QUEUES[queue]["MessageRetentionPeriod"]
+
+
+@pytest.mark.parametrize("id", QUEUES)
+def test_a_queue_is_encrypted_with_either_key_and_speaks_tls_only(id: str) -> None:
+    assert alternatives(QUEUES[id]["KmsMasterKeyId"]) == [{"Fn::GetAtt": ["Key", "Arn"]}]
+    assert QUEUES[id]["SqsManagedSseEnabled"]["Fn::If"] == ["OwnKey", {"Ref": "AWS::NoValue"}, True]
+    policies = resources(FRONT_DOOR, "SQS::QueuePolicy").values()
+    [policy] = [p for p in policies if {"Ref": id} in p["Queues"]]
+    assert denies_plain_text(policy["PolicyDocument"], "sqs:*")
+
+
+@pytest.mark.parametrize("id", BUCKETS)
+def test_a_bucket_is_private_versioned_encrypted_and_outlives_its_stack(id: str) -> None:
+    bucket = BUCKETS[id]
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert len(bucket["PublicAccessBlockConfiguration"]) == 4
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert bucket["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    [rule] = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    default = rule["ServerSideEncryptionByDefault"]
+    assert default["SSEAlgorithm"] == {"Fn::If": ["OwnKey", "aws:kms", "AES256"]}
+    assert alternatives(default["KMSMasterKeyID"]) == [{"Fn::GetAtt": ["Key", "Arn"]}]
+    assert template(FRONT_DOOR)["Resources"][id]["DeletionPolicy"] == "Retain"
+    policies = resources(FRONT_DOOR, "S3::BucketPolicy").values()
+    [policy] = [p for p in policies if p["Bucket"] == {"Ref": id}]
+    assert denies_plain_text(policy["PolicyDocument"], "s3:*")
+
+
+def denies_plain_text(document: dict[str, Any], action: str) -> bool:
+    return any(
+        (each["Effect"], each["Principal"], each["Action"]) == ("Deny", "*", action)
+        and each["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        for each in statements(document)
+    )
+
+
+def test_uploads_are_announced_by_one_way_or_the_other() -> None:
+    condition, by_rule, direct = BUCKETS["DocumentsBucket"]["NotificationConfiguration"]["Fn::If"]
+    assert condition == "ByEventBridge"
+    assert by_rule == {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
+    [configuration] = direct["QueueConfigurations"]
+    assert text(configuration["Queue"]) == "DocumentsQueue.Arn"
+    rule = template(FRONT_DOOR)["Resources"]["DocumentsRule"]
+    assert rule["Condition"] == "ByEventBridge"
+    # S3 tries the queue when it is told of it, so the policy must be there before.
+    assert (
+        template(FRONT_DOOR)["Resources"]["DocumentsBucket"]["DependsOn"] == "DocumentsQueuePolicy"
+    )
+
+
+def test_the_queue_takes_from_the_rule_and_the_bucket_by_their_names() -> None:
+    policy = resources(FRONT_DOOR, "SQS::QueuePolicy")["DocumentsQueuePolicy"]
+    sources = [
+        text(statement["Condition"]["ArnEquals"]["aws:SourceArn"])
+        for statement in statements(policy["PolicyDocument"])
+        if statement["Effect"] == "Allow"
+    ]
+    rule = text(resources(FRONT_DOOR, "Events::Rule")["DocumentsRule"]["Name"])
+    bucket = text(BUCKETS["DocumentsBucket"]["BucketName"])
+    assert sources[0].endswith(f":rule/{rule}")
+    assert sources[1].endswith(f":::{bucket}")
+
+
+def test_what_the_rule_cannot_deliver_is_kept_and_may_be() -> None:
+    [target] = resources(FRONT_DOOR, "Events::Rule")["DocumentsRule"]["Targets"]
+    assert text(target["DeadLetterConfig"]["Arn"]) == "DocumentsDeadLetters.Arn"
+    policies = resources(FRONT_DOOR, "SQS::QueuePolicy").values()
+    for queue in ("DocumentsQueue", "DocumentsDeadLetters"):
+        [policy] = [p for p in policies if {"Ref": queue} in p["Queues"]]
+        senders = [s for s in statements(policy["PolicyDocument"]) if s["Effect"] == "Allow"]
+        assert {"Service": "events.amazonaws.com"} in [s["Principal"] for s in senders]
+        for sender in senders:
+            assert sender["Action"] == "sqs:SendMessage"
+            assert "aws:SourceArn" in json.dumps(sender["Condition"])
+
+
+def test_the_api_is_throttled_and_lets_in_hooks_alone() -> None:
+    [api] = resources(FRONT_DOOR, "Serverless::HttpApi").values()
+    assert {"ThrottlingRateLimit", "ThrottlingBurstLimit"} <= set(api["DefaultRouteSettings"])
+    events = [event["Properties"] for event in FUNCTIONS["WebhookListener"]["Events"].values()]
+    assert {(e["Method"], e["Path"]) for e in events} == {
+        ("POST", "/hooks/{hook}"),
+        ("OPTIONS", "/hooks/{hook}"),
+    }
+    for event in events:
+        assert event["PayloadFormatVersion"] == "2.0"
+        assert event["TimeoutInMillis"] > 1000 * FUNCTIONS["WebhookListener"]["Timeout"]
+    # Senders' credentials are in headers and queries.
+    assert not re.search(r"header|query", str(api["AccessLogSettings"]["Format"]), re.I)
+
+
+def test_temporals_credentials_come_out_of_secrets_manager_alone() -> None:
+    variables = GLOBALS["Environment"]["Variables"]
+    for name in (
+        "TEMPORAL_API_KEY",
+        "TEMPORAL_TLS_CLIENT_CERT_DATA",
+        "TEMPORAL_TLS_CLIENT_KEY_DATA",
+    ):
+        [value] = alternatives(variables[name])
+        assert text(value).startswith("{{resolve:secretsmanager:${TemporalSecretArn}:SecretString:")
+    assert alternatives(GLOBALS["KmsKeyArn"]) == [{"Fn::GetAtt": ["Key", "Arn"]}]
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_every_log_group_has_its_retention_and_its_key(name: str) -> None:
+    for group in resources(name, "Logs::LogGroup").values():
+        assert group["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+        assert len(alternatives(group["KmsKeyId"])) == 1
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_every_check_that_is_skipped_says_why(name: str) -> None:
+    for value in walk(template(name)):
+        if isinstance(value, dict) and "skip" in value:
+            for skip in value["skip"]:
+                assert len(skip["comment"].split()) > 3, skip
+
+
+def test_a_listener_can_be_told_all_that_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    listener = GLOBALS["Environment"]["Variables"]
+    for name in ("TIDEGATE_DOCUMENTS", "TIDEGATE_QUARANTINE"):
+        uri = re.sub(r"\$\{\w+\}", "bucket", text(listener[name]))
+        monkeypatch.setenv(name, uri)
+    monkeypatch.setenv("TIDEGATE_WEBHOOKS", str(ROOT / "infra/aws/webhooks.yaml"))
+    runtime_settings.cache_clear()
+    try:
+        assert runtime_settings().documents == ("s3://bucket/",)
+        assert runtime_settings().require("quarantine") == "s3://bucket/quarantine/"
+    finally:
+        runtime_settings.cache_clear()
