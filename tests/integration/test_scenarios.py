@@ -1,0 +1,271 @@
+"""What events meet on their way, on both clouds: written once, told to the real listeners of each.
+
+What becomes of them later, and of the processes, is in `tests.e2e.test_scenarios`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from temporalio.client import Client
+
+from core.settings import Settings
+from infra.local.processes import free_port
+from infra.local.temporal import TemporalServer
+from tests.support.clouds import CLOUDS, Answer, AwsPlatform, AzurePlatform, Platform
+from tests.support.eventually import eventually
+from tests.support.quarantines import kept
+from tests.support.temporal import own_server, started
+
+POISON = '{"Records": [{"ünlesbar": '.encode()
+TOKEN = "a-token-nobody-guesses"
+WEBHOOKS = """
+version: 1
+hooks:
+  orders:
+    format: message
+    verify: {scheme: bearer, secrets: ["env:ORDERS_TOKEN"]}
+"""
+
+
+@pytest.fixture(params=CLOUDS)
+def platform(
+    request: pytest.FixtureRequest,
+    function_settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
+) -> Iterator[Platform]:
+    """One of the clouds, its functions' settings, and processes that have not read them yet."""
+    found: Platform = AwsPlatform(capsys) if request.param == "aws" else AzurePlatform(caplog)
+    (tmp_path / "webhooks.yaml").write_text(WEBHOOKS)
+    monkeypatch.setenv("TIDEGATE_WEBHOOKS", str(tmp_path / "webhooks.yaml"))
+    monkeypatch.setenv("ORDERS_TOKEN", TOKEN)
+    for name, value in found.environment.items():
+        monkeypatch.setenv(name, value)
+    with found.cold_start():
+        yield found
+
+
+@contextmanager
+def temporal_away(platform: Platform) -> Iterator[None]:
+    """Within the block nobody listens where Temporal should."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{free_port()}")
+        patch.setenv("TIDEGATE_START_TIMEOUT", "0.5")
+        with platform.cold_start():
+            yield
+
+
+def verdicts(receipts: list[Any]) -> Counter[str]:
+    return Counter(str(receipt["verdict"]) for receipt in receipts)
+
+
+def cloudevent() -> dict[str, Any]:
+    return {
+        "specversion": "1.0",
+        "id": uuid4().hex,
+        "source": "/orders",
+        "type": "com.example.order",
+        "data": {"order": 4711},
+    }
+
+
+def key(event: dict[str, Any]) -> str:
+    return f"ce:{event['source']}#{event['id']}"
+
+
+# ---------------------------------------------------------------------------- duplicates
+
+
+@pytest.mark.parametrize("order", [*itertools.permutations(range(3))])
+async def test_an_upload_by_three_paths_one_after_the_other_is_one_workflow(
+    platform: Platform, temporal_client: Client, order: tuple[int, ...]
+) -> None:
+    upload = platform.upload()
+    for place in order:
+        assert await platform.deliver(upload.told[platform.paths[place]]) == [True]
+    receipts = platform.receipts()
+    assert [receipt["verdict"] for receipt in receipts] == ["started", "duplicate", "duplicate"]
+    assert {receipt["key"] for receipt in receipts} == {upload.key}
+    assert await started(temporal_client, upload.key)
+
+
+async def test_an_upload_by_three_paths_at_once_and_many_times_is_one_workflow(
+    platform: Platform, temporal_client: Client
+) -> None:
+    upload = platform.upload()
+    parcels = [*upload.told.values()] * 10
+    assert await platform.deliver(*parcels) == [True] * 30
+    receipts = platform.receipts()
+    assert verdicts(receipts) == {"started": 1, "duplicate": 29}
+    assert {receipt["workflow_id"] for receipt in receipts} == {upload.key}
+    assert await started(temporal_client, upload.key)
+
+
+async def test_many_uploads_by_three_paths_at_once_are_one_workflow_each(
+    platform: Platform, temporal_client: Client
+) -> None:
+    uploads = [platform.upload() for _ in range(10)]
+    parcels = [parcel for upload in uploads for parcel in upload.told.values()]
+    assert all(await platform.deliver(*parcels))
+    receipts = platform.receipts()
+    assert verdicts(receipts) == {"started": 10, "duplicate": 20}
+    starts = [receipt["key"] for receipt in receipts if receipt["verdict"] == "started"]
+    assert sorted(starts) == sorted(upload.key for upload in uploads)
+
+
+async def test_an_event_by_queue_and_by_webhook_is_one_workflow(
+    platform: Platform, temporal_client: Client
+) -> None:
+    event = cloudevent()
+    assert await platform.deliver(platform.message(event), platform.message(event)) == [True, True]
+    answer = await post(platform, event)
+    assert answer.status == 202
+    assert [receipt["verdict"] for receipt in answer.body["receipts"]] == ["duplicate"]
+    assert verdicts(platform.receipts()) == {"started": 1, "duplicate": 2}
+    assert await started(temporal_client, key(event)) == event | {"tidegatekey": key(event)}
+
+
+# ---------------------------------------------------------------------------- poison
+
+
+async def test_poison_among_good_is_kept_as_it_came_and_hurts_nobody(
+    platform: Platform, temporal_client: Client
+) -> None:
+    uploads = [platform.upload() for _ in range(4)]
+    good = [upload.by_queue for upload in uploads]
+    parcels = [*good[:2], platform.garbage(POISON), *good[2:]]
+    assert await platform.deliver(*parcels) == [True] * 5
+    for upload in uploads:
+        assert await started(temporal_client, upload.key)
+    assert verdicts(platform.receipts()) == {"started": 4, "quarantined": 1}
+    [record] = await kept(Settings.from_env())
+    assert (record.body, record.code) == (POISON, "InvalidEvent")
+
+
+async def test_poison_that_cannot_be_kept_comes_again_alone(
+    platform: Platform, temporal_client: Client, tmp_path: Path
+) -> None:
+    (tmp_path / "quarantine").write_text("a file where the folder should be")
+    upload = platform.upload()
+    assert await platform.deliver(platform.garbage(POISON), upload.by_queue) == [False, True]
+    assert await started(temporal_client, upload.key)
+    (tmp_path / "quarantine").unlink()
+    assert await platform.deliver(platform.garbage(POISON)) == [True]
+    assert [record.body for record in await kept(Settings.from_env())] == [POISON]
+
+
+# ---------------------------------------------------------------------------- Temporal away
+
+
+async def test_with_temporal_away_nothing_is_acknowledged_and_then_all_start_once(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The server is killed behind a process that was connected to it, and comes back."""
+    uploads = [platform.upload() for _ in range(5)]
+    before, *others = (upload.by_queue for upload in uploads)
+    with own_server(tmp_path) as server:
+        await asyncio.to_thread(server.wait)
+        monkeypatch.setenv("TEMPORAL_ADDRESS", server.address)
+        monkeypatch.setenv("TIDEGATE_START_TIMEOUT", "2")
+        with platform.cold_start():
+            assert await platform.deliver(before) == [True]
+            server.child.kill()
+            for _ in range(2):
+                assert await platform.deliver(before, *others) == [False] * 5
+            assert verdicts(platform.receipts()) == {"started": 1, "retry": 10}
+            assert await kept(Settings.from_env()) == []
+            await asyncio.to_thread(server.restart)
+
+            async def acknowledged() -> bool:
+                return all(await platform.deliver(before, *others))
+
+            await eventually(acknowledged, "all to be acknowledged")
+        await each_started_once(server, [upload.key for upload in uploads])
+    receipts = [r for r in platform.receipts() if r["verdict"] != "retry"]
+    starts = [receipt["key"] for receipt in receipts if receipt["verdict"] == "started"]
+    assert sorted(starts) == sorted(upload.key for upload in uploads[1:])
+    assert await kept(Settings.from_env()) == []
+
+
+async def each_started_once(server: TemporalServer, keys: list[str]) -> None:
+    """The server has one execution for each of these, and no other."""
+    client = await Client.connect(server.address)
+    assert all([await started(client, key) for key in keys])
+
+    async def shown() -> list[str] | None:
+        found = [workflow.id async for workflow in client.list_workflows()]
+        return sorted(found) if len(found) >= len(keys) else None
+
+    assert await eventually(shown, "all workflows to show") == sorted(keys)
+
+
+async def test_poison_is_kept_while_temporal_is_away(platform: Platform) -> None:
+    upload = platform.upload()
+    with temporal_away(platform):
+        settled = await platform.deliver(upload.by_queue, platform.garbage(POISON))
+    assert settled == [False, True]
+    assert [record.body for record in await kept(Settings.from_env())] == [POISON]
+
+
+# ---------------------------------------------------------------------------- webhooks
+
+
+async def post(platform: Platform, body: object, *, token: str = TOKEN) -> Answer:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
+    return await platform.post("/hooks/orders", raw, headers)
+
+
+async def test_a_webhook_that_is_accepted_is_answered_202_however_often_it_comes(
+    platform: Platform, temporal_client: Client
+) -> None:
+    event = cloudevent()
+    for verdict in ("started", "duplicate", "duplicate"):
+        answer = await post(platform, event)
+        assert answer.status == 202
+        assert [receipt["verdict"] for receipt in answer.body["receipts"]] == [verdict]
+    assert await started(temporal_client, key(event)) == event | {"tidegatekey": key(event)}
+
+
+async def test_a_webhook_of_a_stranger_is_answered_401_and_leaves_nothing(
+    platform: Platform, temporal_client: Client
+) -> None:
+    event = cloudevent()
+    answer = await post(platform, event, token="wrong")
+    assert (answer.status, answer.body["code"]) == (401, "NotVerified")
+    assert platform.receipts() == []
+    assert await started(temporal_client, key(event)) is None
+    assert await kept(Settings.from_env()) == []
+
+
+async def test_a_webhook_while_temporal_is_away_is_answered_503_and_comes_again(
+    platform: Platform, temporal_client: Client
+) -> None:
+    event = cloudevent()
+    with temporal_away(platform):
+        answer = await post(platform, event)
+    assert (answer.status, answer.headers["retry-after"]) == (503, "5")
+    assert verdicts(platform.receipts()) == {"retry": 1}
+    assert await kept(Settings.from_env()) == []
+    assert (await post(platform, event)).status == 202
+    assert await started(temporal_client, key(event))
+
+
+async def test_a_webhook_of_poison_is_answered_400_and_kept(platform: Platform) -> None:
+    answer = await post(platform, POISON)
+    assert answer.status == 400
+    [record] = await kept(Settings.from_env())
+    assert record.body == POISON
+    assert "authorization" not in record.headers
