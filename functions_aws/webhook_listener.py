@@ -38,8 +38,8 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
         outcome = _receive(event, context)
     finally:
         runtime.end_line()
-    runtime.metrics.add_metric(name=REFUSED, unit=MetricUnit.Count, value=bool(outcome.refused))
     if outcome.refused:
+        runtime.metrics.add_metric(name=REFUSED, unit=MetricUnit.Count, value=1)
         line = {"hook": outcome.hook, "code": outcome.refused, "status": outcome.response.status}
         runtime.logger.warning("request refused", extra={"request": line})
     return http_api.response(outcome.response)

@@ -25,6 +25,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from infra.local.cloud import INCIDENTS
 from infra.local.processes import Child, Processes, python, wait_until
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 REGION: Final = "eu-west-1"
 BUCKET = "tidegate-documents"
-INCIDENTS, REPORTS, QUARANTINE = "incidents/", "reports/", "quarantine/"
 EVENTS_QUEUE, MESSAGES_QUEUE = "tidegate-events", "tidegate-messages"
 
 FUNCTION_TIMEOUT = 10

@@ -29,11 +29,11 @@ from core.domain.alert import AlertStatus
 from core.domain.event import ALERT
 from core.domain.incident.model import CloseReason
 from core.errors import TidegateError
-from infra.local.aws import BUCKET, INCIDENTS, MESSAGES_QUEUE, REPORTS
+from infra.local.cloud import INCIDENTS, REPORTS
 from infra.local.pager import ESCALATION, ON_CALL, Page
 from infra.local.processes import LocalStackError, wait_until
 from infra.local.receipts import receipts
-from infra.local.stack import MESSAGE_LISTENER, S3_LISTENER, LocalStack, interruptible
+from infra.local.stack import LocalStack, interruptible
 from infra.local.temporal import Temporal, temporal_view
 
 SAMPLE = Path(__file__).with_name("sample") / "checkout-latency.md"
@@ -65,11 +65,11 @@ def run_demo(*, report: Path = SAMPLE, console: Console | None = None) -> int:
     code = 1
     with interruptible():
         try:
-            console.print(
-                "[bold]Starting[/] pager, AWS, Temporal, two workers, three listeners ..."
-            )
+            stack = LocalStack(state, ack_timeout=_ACK_TIMEOUT, bridge=True)
+            servers = f"pager, {stack.cloud.title}, Temporal"
+            console.print(f"[bold]Starting[/] {servers}, two workers, three listeners ...")
             begin = time.monotonic()
-            with LocalStack(state, ack_timeout=_ACK_TIMEOUT, bridge=True) as stack:
+            with stack:
                 console.print(f"[dim]ready in {time.monotonic() - begin:.1f} s[/]\n")
                 with temporal_view(stack.temporal.address) as temporal:
                     _Story(console, stack, temporal).tell(report)
@@ -94,6 +94,7 @@ class _Story:
     def __init__(self, console: Console, stack: LocalStack, temporal: Temporal) -> None:
         self._console = console
         self._stack = stack
+        self._cloud = stack.cloud
         self._temporal = temporal
         self._begin = time.monotonic()
         self._outage_began = datetime.now(UTC).isoformat(timespec="seconds")
@@ -108,7 +109,7 @@ class _Story:
         returns its ID."""
         self._alert("1", AlertStatus.FIRING, times=2)
         self._say("Sent", "an alert, [bold]twice[/]: monitoring was not sure that it was heard")
-        incident = self._route(self._receipts(MESSAGE_LISTENER, f"{_MONITORING}#1"))
+        incident = self._route(self._receipts(self._cloud.message_listener, f"{_MONITORING}#1"))
         shown = self._open(incident)
         self._show_page("Paged", self._page(ON_CALL))
         self._alert("2", AlertStatus.FIRING)
@@ -130,7 +131,9 @@ class _Story:
         """An upload about the same outage becomes an incident of its own, and ends as it should."""
         self._say("Later", "the support desk uploads its report of the same outage")
         self._upload(report)
-        incident = self._route(self._receipts(S3_LISTENER, f"/{INCIDENTS}{report.name}@"))
+        incident = self._route(
+            self._receipts(self._cloud.upload_listener, f"/{INCIDENTS}{report.name}@")
+        )
         self._open(incident)
         duplicate = {"reason": CloseReason.DUPLICATE, "note": f"it was {first}"}
         self._command(incident, UPDATE_CLOSE, "Closed", "ana", duplicate)
@@ -138,7 +141,6 @@ class _Story:
 
     def _alert(self, id: str, status: AlertStatus, *, times: int = 1) -> None:
         """Have the monitoring send an alert to the messages queue."""
-        queue = self._stack.aws.queue(MESSAGES_QUEUE)
         body = json.dumps(
             {
                 "specversion": "1.0",
@@ -149,12 +151,13 @@ class _Story:
             }
         )
         for _ in range(times):
-            self._stack.aws.sqs.send_message(QueueUrl=queue.url, MessageBody=body)
+            self._cloud.send(body)
 
     def _upload(self, report: Path) -> None:
-        version = self._stack.aws.upload(report.name, report.read_bytes())
-        self._say("Uploaded", f"s3://{BUCKET}/{INCIDENTS}{report.name} [dim](version {version})[/]")
-        self._say("Announced", "twice: by S3 to SQS, and through EventBridge to the same queue")
+        version = self._cloud.upload(report.name, report.read_bytes())
+        uri = f"{self._cloud.store}/{INCIDENTS}{report.name}"
+        self._say("Uploaded", f"{uri} [dim](version {version})[/]")
+        self._say("Announced", f"twice: {self._cloud.announcing}")
 
     def _receipts(self, listener: str, wanted: str) -> str:
         """Both deliveries' receipts; returns the ID of the workflow that one of them started."""
@@ -165,7 +168,7 @@ class _Story:
         # Both were accepted at once: which one was first is chance, so it is told in order.
         for receipt in sorted(found, key=lambda receipt: receipt["verdict"] != "started"):
             detail = receipt.get("workflow_id") or receipt.get("reason", "")
-            self._say("Lambda says", f"[bold]{receipt['verdict']}[/] {escape(detail)}")
+            self._say("Receipt", f"[bold]{receipt['verdict']}[/] {escape(detail)}")
         verdicts = sorted(receipt["verdict"] for receipt in found)
         if verdicts != ["duplicate", "started"]:
             raise LocalStackError(f"the receipts are {verdicts}, not one start and one duplicate")
@@ -233,13 +236,13 @@ class _Story:
 
     def _report(self, incident: str) -> None:
         self._ended(incident)
-        keys = self._stack.aws.keys(REPORTS)
+        keys = self._cloud.keys(REPORTS)
         key = next((key for key in keys if key.endswith(".md")), None)
         if key is None:
-            raise LocalStackError(f"there is no report under s3://{BUCKET}/{REPORTS}")
+            raise LocalStackError(f"there is no report under {self._cloud.store}/{REPORTS}")
         for written in keys:
-            self._say("Reported", f"s3://{BUCKET}/{escape(written)}")
-        text = (self._stack.aws.read(key) or b"").decode()
+            self._say("Reported", f"{self._cloud.store}/{escape(written)}")
+        text = (self._cloud.read(key) or b"").decode()
         self._console.print(Panel(Markdown(text), title="The post-incident report"))
 
     def _wait(self, look: Callable[[], Found | bool | None], what: str) -> Any:

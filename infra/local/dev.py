@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from core.errors import TidegateError
-from infra.local.aws import BUCKET, INCIDENTS, QUARANTINE, REPORTS
+from infra.local.cloud import INCIDENTS, QUARANTINE, REPORTS
 from infra.local.processes import LocalStackError
 from infra.local.stack import (
     STATE,
@@ -30,7 +30,6 @@ from infra.local.stack import (
 
 _WATCH = 0.5
 _DEATHS, _WITHIN = 3, 60.0
-_MORTAL = ("aws",)
 
 
 def run_dev(*, state: Path = STATE, keep: bool = False, console: Console | None = None) -> int:
@@ -48,7 +47,7 @@ def run_dev(*, state: Path = STATE, keep: bool = False, console: Console | None 
         console.print(f"[yellow]{remark}[/]")
     with interruptible():
         try:
-            console.print("Starting: pager, AWS (moto), Temporal, two workers, three listeners ...")
+            console.print("Starting: pager, AWS, Temporal, two workers, three listeners ...")
             with (
                 LocalStack(state / "dev", ports=ports, persistent=True, keep=keep) as stack,
                 announced(stack, state),
@@ -73,7 +72,8 @@ def _watch(console: Console, stack: LocalStack) -> NoReturn:
                 now = time.monotonic()
                 recent = deaths.setdefault(child.name, deque(maxlen=_DEATHS))
                 recent.append(now)
-                if child.name in _MORTAL or (len(recent) == _DEATHS and now - recent[0] < _WITHIN):
+                over_and_over = len(recent) == _DEATHS and now - recent[0] < _WITHIN
+                if over_and_over or child.name in stack.cloud.servers:
                     raise
                 console.print(f"[yellow]{escape(str(death))}\nStarting it again.[/]")
                 stack.restart(child.name)
@@ -85,12 +85,12 @@ def _welcome(console: Console, stack: LocalStack, state: Path) -> None:
     table = Table(show_header=False, box=None, padding=(0, 2))
     table.add_row("Temporal's UI", f"{ends.temporal_ui}")
     table.add_row("Temporal", ends.temporal)
-    table.add_row("AWS", ends.aws)
+    table.add_row(stack.cloud.title, ends.store)
     table.add_row("Webhooks", f"{ends.gateway}/hooks/NAME    (`tidegate webhooks check`)")
     table.add_row("Pages", f"{ends.pager}/pages")
-    table.add_row("Uploads go to", f"s3://{BUCKET}/{INCIDENTS}")
-    table.add_row("Reports come to", f"s3://{BUCKET}/{REPORTS}")
-    table.add_row("Quarantine", f"s3://{BUCKET}/{QUARANTINE}")
+    table.add_row("Uploads go to", f"{stack.cloud.store}/{INCIDENTS}")
+    table.add_row("Reports come to", f"{stack.cloud.store}/{REPORTS}")
+    table.add_row("Quarantine", f"{stack.cloud.store}/{QUARANTINE}")
     table.add_row("Logs", f"{stack.processes.logs}")
     console.print("\n[bold green]The house is up.[/] Open, or look into:")
     console.print(table)

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from infra.local.stack import S3_LISTENER, LocalStack
+from infra.local.stack import LocalStack
 
 
-def receipts(
-    stack: LocalStack, wanted: str, *, listener: str = S3_LISTENER
-) -> list[dict[str, Any]]:
+def receipts(stack: LocalStack, wanted: str, *, listener: str) -> list[dict[str, Any]]:
     """A listener's receipts since its last start, for events whose key contains `wanted`."""
     found = []
     for line in stack.processes[listener].output().splitlines():

@@ -30,9 +30,9 @@ from core.settings import Settings
 from core.webhooks.request import Request
 from core.webhooks.verifiers.base import Signer
 from core.webhooks_file import load_webhooks
-from infra.local.aws import BUCKET, INCIDENTS, MESSAGES_QUEUE, Aws
+from infra.local.cloud import INCIDENTS
 from infra.local.processes import LocalStackError, wait_until
-from infra.local.stack import HOOK_SECRETS, STATE, Endpoints, running
+from infra.local.stack import HOOK_SECRETS, STATE, Endpoints, cloud_of, running
 from infra.local.temporal import NAMESPACE, Temporal, Workflow, temporal_view
 
 _PATIENCE = 10.0
@@ -69,17 +69,17 @@ def send_file(path: Path, *, name: str | None = None, state: Path = STATE) -> Se
     body, name = path.read_bytes(), name or path.name
     ends = running(state)
     # The full ID ends in what only S3 says of the upload, so it is recognised by its beginning.
-    beginning = workflow_id(f"s3:{BUCKET}/{INCIDENTS}{name}@")
 
     def candidates() -> list[Workflow]:
         started = temporal.list(f"WorkflowType = '{ROOT_WORKFLOW}'")
         return [workflow for workflow in started if workflow.id.startswith(beginning)]
 
-    with closing(Aws(ends.aws)) as aws, temporal_view(ends.temporal) as temporal:
+    with closing(cloud_of(ends)) as cloud, temporal_view(ends.temporal) as temporal:
+        beginning = workflow_id(cloud.upload_key(name))
         before = {workflow.id for workflow in candidates()}
-        aws.upload(name, body)
+        cloud.upload(name, body)
         found = _await(lambda: next((w for w in candidates() if w.id not in before), None))
-        return _sent(ends, temporal, f"s3://{BUCKET}/{INCIDENTS}{name}", found)
+        return _sent(ends, temporal, f"{cloud.store}/{INCIDENTS}{name}", found)
 
 
 def send_message(path: Path, *, state: Path = STATE) -> Sent:
@@ -92,10 +92,8 @@ def send_message(path: Path, *, state: Path = STATE) -> Sent:
             f"{path} is not UTF-8 text: {error}", fix="SQS takes text only; upload it instead"
         ) from error
     ends = running(state)
-    with closing(Aws(ends.aws)) as aws, temporal_view(ends.temporal) as temporal:
-        queue = aws.queue(MESSAGES_QUEUE)
-        id = aws.sqs.send_message(QueueUrl=queue.url, MessageBody=body)["MessageId"]
-        address = queue.arn.removeprefix("arn:aws:")
+    with closing(cloud_of(ends)) as cloud, temporal_view(ends.temporal) as temporal:
+        address, id = cloud.send(body)
         expected = _expected(body, {"queue": address, "message-id": id})
         uri = f"{address}/{id}"
         if isinstance(expected, Malformed):

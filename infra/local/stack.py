@@ -1,6 +1,6 @@
 """The whole house on one machine: which processes there are, what they are told, in which order.
 
-    pager, AWS, Temporal  ->  bucket and queues  ->  two workers, three listeners
+    pager, the cloud's servers, Temporal  ->  bucket and queues  ->  two workers, three listeners
 
 Everything that runs is a child of this process (see `processes`), listens on 127.0.0.1 only, and is
 told by its environment where the others are. Nothing of the caller's own AWS, Temporal or Tidegate
@@ -14,7 +14,6 @@ import os
 import shlex
 import signal
 import threading
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
@@ -23,18 +22,8 @@ from types import TracebackType
 from typing import Self
 
 from core.webhooks_file import load_webhooks
-from infra.local.aws import (
-    BUCKET,
-    EVENTS_QUEUE,
-    INCIDENTS,
-    MESSAGES_QUEUE,
-    QUARANTINE,
-    REPORTS,
-    Aws,
-    aws_environment,
-    start_aws,
-    wait_for_aws,
-)
+from infra.local.aws_cloud import AwsCloud, answers
+from infra.local.cloud import INCIDENTS, QUARANTINE, REPORTS, Cloud
 from infra.local.pager import ESCALATION, ON_CALL, Pager, start_pager, wait_for_pager
 from infra.local.processes import (
     Child,
@@ -61,8 +50,6 @@ STATE = Path(".tidegate")
 """The state folder of `tidegate dev`, in the folder where the command is given."""
 
 ROOT_WORKER, INCIDENT_WORKER = "root-worker", "incident-worker"
-S3_LISTENER, MESSAGE_LISTENER = "s3-listener", "message-listener"
-WEBHOOK_LISTENER = "webhook-listener"
 TEMPORAL = "temporal"
 
 _FOREIGN = ("AWS_", "TEMPORAL_", "TIDEGATE_", "POWERTOOLS_", "OTEL_")
@@ -78,7 +65,7 @@ class Ports:
 
     temporal: int
     temporal_ui: int | None
-    aws: int
+    store: int
     gateway: int
     pager: int
     root_worker: int
@@ -90,7 +77,7 @@ class Ports:
         return cls(
             temporal=free_port(),
             temporal_ui=None,
-            aws=free_port(),
+            store=free_port(),
             gateway=free_port(),
             pager=free_port(),
             root_worker=free_port(),
@@ -101,7 +88,7 @@ class Ports:
 WELL_KNOWN = Ports(
     temporal=7233,
     temporal_ui=8233,
-    aws=5555,
+    store=5555,
     gateway=8080,
     pager=8400,
     root_worker=8081,
@@ -127,7 +114,8 @@ class Endpoints:
     pid: int
     temporal: str
     temporal_ui: str | None
-    aws: str
+    cloud: str
+    store: str
     gateway: str
     webhooks: str
     pager: str
@@ -152,7 +140,7 @@ class LocalStack:
 
     `state` is the folder for logs and Temporal's database. With `persistent` the database outlives
     a crash of the server; with `keep` it outlives the stack, too. With `bridge` each upload is
-    announced twice, by S3 itself and through EventBridge.
+    announced twice, in two ways.
     """
 
     def __init__(
@@ -171,9 +159,8 @@ class LocalStack:
         self._ack_timeout = ack_timeout
         self._database = self.state / "temporal.db" if persistent or keep else None
         self._keep = keep
-        self._bridge = bridge
         self.webhooks = Path(outside_environment().get("TIDEGATE_WEBHOOKS", WEBHOOKS))
-        self.aws = Aws(f"http://127.0.0.1:{self.ports.aws}")
+        self.cloud: Cloud = AwsCloud(self.ports.store, self.ports.gateway, bridge=bridge)
         self.temporal: TemporalServer
         self.pager: Pager
 
@@ -196,16 +183,15 @@ class LocalStack:
     @property
     def env(self) -> dict[str, str]:
         """The settings of every process of the stack, and of a shell that speaks to it."""
-        bucket = f"s3://{BUCKET}"
         return {
-            **aws_environment(self.aws.endpoint),
+            **self.cloud.env,
             "TEMPORAL_ADDRESS": f"127.0.0.1:{self.ports.temporal}",
             "TEMPORAL_NAMESPACE": NAMESPACE,
             # An empty profile, so that nobody's own is read.
             "TEMPORAL_CONFIG_FILE": str(self.state / "temporal.toml"),
-            "TIDEGATE_DOCUMENTS": f"{bucket}/{INCIDENTS}",
-            "TIDEGATE_REPORTS": f"{bucket}/{REPORTS}",
-            "TIDEGATE_QUARANTINE": f"{bucket}/{QUARANTINE}",
+            "TIDEGATE_DOCUMENTS": f"{self.cloud.store}/{INCIDENTS}",
+            "TIDEGATE_REPORTS": f"{self.cloud.store}/{REPORTS}",
+            "TIDEGATE_QUARANTINE": f"{self.cloud.store}/{QUARANTINE}",
             "TIDEGATE_PAGE_URLS": self.pager.target(ON_CALL),
             "TIDEGATE_ESCALATION_URLS": self.pager.target(ESCALATION),
             "TIDEGATE_ACK_TIMEOUT": f"{self._ack_timeout:g}",
@@ -220,8 +206,9 @@ class LocalStack:
             pid=os.getpid(),
             temporal=self.temporal.address,
             temporal_ui=self.temporal.ui,
-            aws=self.aws.endpoint,
-            gateway=f"http://127.0.0.1:{self.ports.gateway}",
+            cloud=self.cloud.name,
+            store=self.cloud.endpoint,
+            gateway=self.cloud.gateway,
             webhooks=str(self.webhooks),
             pager=self.pager.url,
         )
@@ -250,7 +237,7 @@ class LocalStack:
         outside = outside_environment()
         load_webhooks(self.webhooks)  # a mistake in it is said at once
         pager, self.pager = start_pager(self.processes, outside, port=self.ports.pager)
-        aws = start_aws(self.processes, outside, port=self.ports.aws)
+        self.cloud.start(self.processes, outside)
         self.temporal = start_temporal(
             self.processes,
             outside,
@@ -258,18 +245,13 @@ class LocalStack:
             ui_port=self.ports.temporal_ui,
             database=self._database,
         )
-        wait_for_aws(aws, self.aws.endpoint)
-        events = self.aws.create_queue(EVENTS_QUEUE)
-        messages = self.aws.create_queue(MESSAGES_QUEUE)
-        self.aws.create_bucket(events, bridge=self._bridge)
+        self.cloud.prepare()
         wait_for_pager(pager, self.pager)
         self.temporal.wait()
         inside = outside | self.env
         self._start_worker(ROOT_WORKER, "root_orchestrator", self.ports.root_worker, inside)
         self._start_worker(INCIDENT_WORKER, "incident", self.ports.incident_worker, inside)
-        self._start_listener(S3_LISTENER, "s3_listener", events.url, inside)
-        self._start_listener(MESSAGE_LISTENER, "message_listener", messages.url, inside)
-        self._start_gateway(inside)
+        self.cloud.start_listeners(self.processes, inside)
         for child in self.processes:
             self.wait_ready(child.name)
 
@@ -280,47 +262,19 @@ class LocalStack:
             {**env, "TIDEGATE_HEALTH_ADDRESS": f"127.0.0.1:{port}"},
         )
 
-    def _start_listener(self, name: str, module: str, queue: str, env: Mapping[str, str]) -> None:
-        self.processes.start(
-            name,
-            python(
-                "infra.local.event_source",
-                *("--queue", queue),
-                *("--handler", f"functions_aws.{module}:handler"),
-                *("--function", name),
-            ),
-            env,
-        )
-
-    def _start_gateway(self, env: Mapping[str, str]) -> None:
-        self.processes.start(
-            WEBHOOK_LISTENER,
-            python(
-                "infra.local.gateway",
-                *("--port", str(self.ports.gateway)),
-                *("--handler", "functions_aws.webhook_listener:handler"),
-                *("--function", WEBHOOK_LISTENER),
-            ),
-            env,
-        )
-
     def _is_ready(self, name: str, child: Child) -> bool:
         if name == ROOT_WORKER:
-            return _answers(f"http://127.0.0.1:{self.ports.root_worker}/readyz")
+            return answers(f"http://127.0.0.1:{self.ports.root_worker}/readyz")
         if name == INCIDENT_WORKER:
-            return _answers(f"http://127.0.0.1:{self.ports.incident_worker}/readyz")
-        if name == WEBHOOK_LISTENER:
-            return _answers(f"http://127.0.0.1:{self.ports.gateway}/healthz")
-        if name in (S3_LISTENER, MESSAGE_LISTENER):
-            return "listens to" in child.output()
+            return answers(f"http://127.0.0.1:{self.ports.incident_worker}/readyz")
         if name == TEMPORAL:
             self.temporal.wait()
-        return True
+        return self.cloud.is_listening(child)
 
     def _stop(self) -> None:
         with uninterrupted():
             self.processes.stop()
-            self.aws.close()
+            self.cloud.close()
 
 
 def outside_environment() -> dict[str, str]:
@@ -366,6 +320,15 @@ def interruptible() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def cloud_of(ends: Endpoints) -> Cloud:
+    """The cloud of a stack that runs somewhere else."""
+    return AwsCloud(_port(ends.store), _port(ends.gateway))
+
+
+def _port(url: str) -> int:
+    return int(url.rpartition(":")[2])
+
+
 def running(state: Path) -> Endpoints:
     """Where the stack with this state folder is. Raises `LocalStackError` when none runs."""
     if (endpoints := Endpoints.read(state)) is None:
@@ -388,12 +351,3 @@ def announced(stack: LocalStack, state: Path) -> Iterator[None]:
         for name in ("stack.json", "env"):
             with suppress(FileNotFoundError):
                 (state / name).unlink()
-
-
-def _answers(url: str) -> bool:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(url, timeout=2):
-            return True
-    except OSError:
-        return False

@@ -20,6 +20,8 @@ BENCHMARKS: Final = {
     "edge": "tests.benchmarks.edge:measure_edge",
     "batch": "tests.benchmarks.edge:measure_batch",
     "start-up": "tests.benchmarks.start_up:measure",
+    "webhook": "tests.benchmarks.webhooks:measure",
+    "gateway": "tests.benchmarks.webhooks:measure_gateway",
     "rpcs": "tests.benchmarks.rpcs:measure",
     "end-to-end": "tests.benchmarks.end_to_end:measure",
     "incidents": "tests.benchmarks.incidents:measure",

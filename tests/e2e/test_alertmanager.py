@@ -17,7 +17,7 @@ from temporalio.service import RPCError
 
 from core.contracts import INCIDENT_WORKFLOW, QUERY_INCIDENT, ROOT_WORKFLOW
 from infra.local.processes import Processes, free_port, wait_until
-from infra.local.stack import HOOK_SECRETS, TEMPORAL, WEBHOOK_LISTENER
+from infra.local.stack import HOOK_SECRETS, TEMPORAL
 from infra.local.temporal import Workflow
 from tests.e2e.conftest import House
 
@@ -173,8 +173,10 @@ def test_while_temporal_is_down_alertmanager_tries_again_and_nothing_is_lost(
     house.stack.processes[TEMPORAL].kill()
     outage.begins()
 
+    listener = house.stack.processes[house.stack.cloud.webhook_listener]
+
     def told_to_retry() -> bool:
-        return '"status":503' in house.stack.processes[WEBHOOK_LISTENER].output()
+        return '"status":503' in listener.output()
 
     wait_until(told_to_retry, PATIENCE, "Alertmanager to be told to come again")
     house.stack.restart(TEMPORAL)

@@ -21,16 +21,19 @@ from core.contracts import (
     UPDATE_ACKNOWLEDGE,
     UPDATE_RESOLVE,
 )
-from infra.local.aws import EVENTS_QUEUE, QUARANTINE, REPORTS
+from infra.local.cloud import QUARANTINE, REPORTS
 from infra.local.processes import wait_until
 from infra.local.receipts import receipts
-from infra.local.stack import INCIDENT_WORKER, ROOT_WORKER, S3_LISTENER, TEMPORAL
+from infra.local.stack import INCIDENT_WORKER, ROOT_WORKER, TEMPORAL, LocalStack
 from infra.local.temporal import Workflow
 from tests.e2e.conftest import House
 
 pytestmark = pytest.mark.slow
 
-VICTIMS = (S3_LISTENER, ROOT_WORKER, INCIDENT_WORKER, TEMPORAL)
+LISTENER = "listener"
+"""Whichever child of the house hears of uploads."""
+
+VICTIMS = (LISTENER, ROOT_WORKER, INCIDENT_WORKER, TEMPORAL)
 UPLOADED, BATCH = "uploaded", "batch"
 HOPS = (UPLOADED, "started", "opened", "paged", "acknowledged", "resolved")
 
@@ -47,7 +50,7 @@ class Case:
 
     def upload(self) -> None:
         document = f"---\ntitle: {self.name}\nseverity: high\nservice: checkout\n---\nDown.\n"
-        self.house.stack.aws.upload(f"{self.name}.md", document.encode())
+        self.house.stack.cloud.upload(f"{self.name}.md", document.encode())
 
     def workflows(self, kind: str) -> list[Workflow]:
         """Every execution of this kind that has to do with the upload, closed ones included."""
@@ -60,7 +63,7 @@ class Case:
 
     def reports(self) -> list[str]:
         """The report's files; each name is built from the upload's."""
-        return [key for key in self.house.stack.aws.keys(REPORTS) if self.name in key]
+        return [key for key in self.house.stack.cloud.keys(REPORTS) if self.name in key]
 
     def pages(self) -> int:
         return sum(
@@ -129,14 +132,14 @@ def new_case(house: House, what: str) -> Case:
 def _nothing_is_put_aside(house: House) -> Iterator[None]:
     """No crash is an event's fault: none is quarantined, none becomes a dead letter."""
     yield
-    aws = house.stack.aws
-    assert aws.keys(QUARANTINE) == []
-    assert aws.waiting(aws.queue(EVENTS_QUEUE).dead_letters) == 0
+    assert house.stack.cloud.keys(QUARANTINE) == []
+    assert house.stack.cloud.put_aside() == 0
 
 
 def crash(house: House, victim: str) -> None:
-    house.stack.processes[victim].kill()
-    house.stack.restart(victim)
+    name = house.stack.cloud.upload_listener if victim == LISTENER else victim
+    house.stack.processes[name].kill()
+    house.stack.restart(name)
 
 
 def crash_at(house: House, hop: str, victim: str) -> list[Case]:
@@ -193,24 +196,26 @@ def see_to_the_end(cases: list[Case], done: int = 1) -> None:
         case.ends_as_one_incident()
 
 
+def tried(stack: LocalStack, case: Case) -> list[dict[str, Any]]:
+    """The receipts of every attempt at a case's upload."""
+    return receipts(stack, f"/{case.name}.md@", listener=stack.cloud.upload_listener)
+
+
 def test_nothing_is_acknowledged_while_temporal_is_away(house: House) -> None:
     stack = house.stack
-    queue = stack.aws.queue(EVENTS_QUEUE)
     cases = [new_case(house, "away") for _ in range(3)]
     stack.processes[TEMPORAL].kill()
     for case in cases:
         case.upload()
 
     def each_was_tried_twice() -> bool:
-        return all(len(receipts(stack, f"/{case.name}.md@")) >= 2 for case in cases)
+        return all(len(tried(stack, case)) >= 2 for case in cases)
 
     wait_until(each_was_tried_twice, PATIENCE, "two attempts at each upload")
-    verdicts = {
-        receipt["verdict"] for case in cases for receipt in receipts(stack, f"/{case.name}.md@")
-    }
+    verdicts = {receipt["verdict"] for case in cases for receipt in tried(stack, case)}
     assert verdicts == {"retry"}
-    assert stack.aws.waiting(queue.url) == len(cases)
-    assert stack.aws.keys(QUARANTINE) == []
+    assert stack.cloud.waiting() == len(cases)
+    assert stack.cloud.keys(QUARANTINE) == []
     stack.restart(TEMPORAL)
     see_to_the_end(cases)
-    wait_until(lambda: stack.aws.waiting(queue.url) == 0, PATIENCE, "the queue to drain")
+    wait_until(lambda: stack.cloud.waiting() == 0, PATIENCE, "the queue to drain")

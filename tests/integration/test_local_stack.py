@@ -19,7 +19,8 @@ import pytest
 from core.contracts import SEARCH_ATTRIBUTES
 from core.domain.event import Event
 from core.formats.delivery import Delivery, read
-from infra.local.aws import INCIDENTS, REPORTS, Aws, Queue, start_aws, wait_for_aws
+from infra.local.aws import Aws, Queue, start_aws, wait_for_aws
+from infra.local.cloud import INCIDENTS, REPORTS
 from infra.local.event_source import EventSource, failures, retry_delay
 from infra.local.lambda_function import LambdaContext
 from infra.local.pager import start_pager, wait_for_pager
@@ -472,12 +473,12 @@ def test_no_child_inherits_settings_that_lead_to_somebodys_account(
 
 
 def test_a_port_that_is_taken_is_named_and_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("infra.local.stack.is_free", lambda port: port != WELL_KNOWN.aws)
+    monkeypatch.setattr("infra.local.stack.is_free", lambda port: port != WELL_KNOWN.store)
     ports, remarks = well_known_ports()
     assert ports.temporal == WELL_KNOWN.temporal
-    assert ports.aws != WELL_KNOWN.aws
-    assert is_free(ports.aws)
-    assert remarks == [f"port {WELL_KNOWN.aws} is taken: aws is on {ports.aws}"]
+    assert ports.store != WELL_KNOWN.store
+    assert is_free(ports.store)
+    assert remarks == [f"port {WELL_KNOWN.store} is taken: store is on {ports.store}"]
 
 
 def test_a_stack_is_found_by_its_state_folder_only_while_it_runs(tmp_path: Path) -> None:
@@ -486,7 +487,14 @@ def test_a_stack_is_found_by_its_state_folder_only_while_it_runs(tmp_path: Path)
     with subprocess.Popen(["true"]) as ended:
         pass
     ends = Endpoints(
-        pid=os.getpid(), temporal="t:1", temporal_ui=None, aws="http://a:2", pager="http://p:3"
+        pid=os.getpid(),
+        temporal="t:1",
+        temporal_ui=None,
+        cloud="aws",
+        store="http://a:2",
+        gateway="http://g:4",
+        webhooks="webhooks.yaml",
+        pager="http://p:3",
     )
     ends.write(tmp_path)
     assert running(tmp_path) == ends

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from core.webhooks.request import Request
 from core.webhooks.verifiers.base import NotVerified, Signer
+from core.webhooks.verifiers.proof import seconds
 from tests.support.verifiers import ANY
 
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
@@ -206,6 +207,13 @@ def test_what_cannot_be_signed_so_is_no_endpoint(wrong: dict[str, str]) -> None:
     ANY.validate_python(good)
     with pytest.raises(ValidationError):
         ANY.validate_python({**good, **wrong})
+
+
+@pytest.mark.parametrize("stamp", ["", "١٧٤٨٧٧٩٢٠٠", "²", "-1", "1.0", "12345678901"])
+def test_a_time_is_digits_even_where_nobody_looked_before(stamp: str) -> None:
+    assert seconds("0123456789") == 123456789
+    with pytest.raises(NotVerified, match="malformed"):
+        seconds(stamp)
 
 
 @pytest.mark.parametrize(

@@ -182,6 +182,7 @@ HOST = "https://sns.eu-west-1.amazonaws.com"
         f"{HOST}/%2e%2e/x.pem",
         f"{HOST}\\@evil.example/x.pem",
         f"{HOST}/{'a' * 300}.pem",
+        CERTIFICATE_URL.replace("west", "w" * 300),
         "https://evil.example/https://sns.eu-west-1.amazonaws.com/x.pem",
         "file:///etc/ssl/x.pem",
         "https://169.254.169.254/x.pem",

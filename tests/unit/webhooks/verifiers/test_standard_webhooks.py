@@ -125,7 +125,7 @@ async def test_a_body_that_is_no_text_is_not_verified() -> None:
         await verifier().verify(replace(sent(), body=b"\xff"), [WHSEC], NOW)
 
 
-@pytest.mark.parametrize("secret", ["whsec_", "whsec_=", "a secret", "whsec_a_b-", "whsec_é"])
+@pytest.mark.parametrize("secret", ["whsec_", "whsec_=", "a secret", "whsec_aaaa_bbbb", "whsec_é"])
 async def test_a_secret_that_is_no_key_is_the_operators_to_mend(secret: str) -> None:
     with pytest.raises(SettingsError, match="the secret at env:A is not base64") as caught:
         await verifier().verify(sent(), [secret], NOW)

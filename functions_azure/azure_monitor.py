@@ -1,0 +1,98 @@
+"""Azure Monitor by OpenTelemetry: metrics, and log records whose attributes can be asked for.
+
+Loaded only where a connection string is set. The host passes on whatever a function logs, but as
+text alone; so the records of our own logger go from here, with what they carry, and not by the host
+a second time. Credentials, where the resource asks for them, are the exporter's own matter
+(APPLICATIONINSIGHTS_AUTHENTICATION_STRING).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+
+from azure.monitor.opentelemetry.exporter import AzureMonitorLogExporter, AzureMonitorMetricExporter
+from opentelemetry._logs import Logger, LogRecord, SeverityNumber
+from opentelemetry.metrics import Counter, Histogram
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogRecordExporter
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
+from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+
+from functions_azure.telemetry import DELIVERY_COUNT, EVENT_AGE, REFUSED, VERDICTS
+
+_SEVERITIES = (
+    (logging.CRITICAL, SeverityNumber.FATAL),
+    (logging.ERROR, SeverityNumber.ERROR),
+    (logging.WARNING, SeverityNumber.WARN),
+    (logging.INFO, SeverityNumber.INFO),
+)
+
+
+class AzureMonitor:
+    """The instruments, by the names of their metrics, and what sends them and the log."""
+
+    def __init__(self, reader: MetricReader, exporter: LogRecordExporter) -> None:
+        resource = Resource.create({SERVICE_NAME: os.environ.get("WEBSITE_SITE_NAME", "tidegate")})
+        self._metrics = MeterProvider(metric_readers=[reader], resource=resource)
+        self._logs = LoggerProvider(resource=resource)
+        self._logs.add_log_record_processor(BatchLogRecordProcessor(exporter))
+        meter = self._metrics.get_meter("Tidegate")
+        names = (*VERDICTS.values(), REFUSED)
+        self._counters: dict[str, Counter] = {name: meter.create_counter(name) for name in names}
+        self._histograms: dict[str, Histogram] = {
+            EVENT_AGE: meter.create_histogram(EVENT_AGE, unit="ms"),
+            DELIVERY_COUNT: meter.create_histogram(DELIVERY_COUNT),
+        }
+        self.handler = ReceiptHandler(self._logs.get_logger("tidegate"))
+
+    def count(self, name: str, value: int) -> None:
+        self._counters[name].add(value)
+
+    def observe(self, name: str, value: float, attributes: Mapping[str, str]) -> None:
+        self._histograms[name].record(value, attributes)
+
+    def stop(self) -> None:
+        """Send what is left, and end the threads that send."""
+        self._metrics.shutdown()
+        self._logs.shutdown()
+
+
+class ReceiptHandler(logging.Handler):
+    """Log records with the fields of their receipt, or of their request, as attributes."""
+
+    def __init__(self, to: Logger) -> None:
+        super().__init__()
+        self._to = to
+
+    def emit(self, record: logging.LogRecord) -> None:
+        fields = getattr(record, "receipt", None) or getattr(record, "request", None) or {}
+        self._to.emit(
+            LogRecord(
+                timestamp=int(record.created * 1e9),
+                severity_number=_severity(record.levelno),
+                severity_text=record.levelname,
+                body=record.getMessage(),
+                attributes={name: value for name, value in fields.items() if value is not None},
+            )
+        )
+
+
+def start(connection: str, log: logging.Logger) -> AzureMonitor:
+    """Send metrics, and what is logged there, to the resource that the connection string names."""
+    # What could not be sent is not kept: the disk goes with the instance, and the record of every
+    # event is its workflow.
+    how = {"connection_string": connection, "disable_offline_storage": True}
+    monitor = AzureMonitor(
+        PeriodicExportingMetricReader(AzureMonitorMetricExporter(**how)),
+        AzureMonitorLogExporter(**how),
+    )
+    log.addHandler(monitor.handler)
+    log.propagate = False
+    return monitor
+
+
+def _severity(level: int) -> SeverityNumber:
+    return next((severity for at, severity in _SEVERITIES if level >= at), SeverityNumber.DEBUG)

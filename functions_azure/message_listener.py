@@ -1,0 +1,40 @@
+"""Functions for Service Bus messages of the users' own: CloudEvents in every mode, or any JSON."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import azure.functions as func
+
+from functions_azure import service_bus
+
+FORMAT: Final = "message"
+
+blueprint = func.Blueprint()
+
+
+@blueprint.service_bus_queue_trigger(
+    arg_name="message",
+    queue_name="%MESSAGES_QUEUE%",
+    connection=service_bus.CONNECTION,
+    cardinality=func.Cardinality.ONE,
+    data_type=func.DataType.BINARY,
+)
+async def messages_queue(message: func.ServiceBusMessage) -> None:
+    """See `functions_azure.service_bus.deliver`."""
+    await service_bus.deliver(FORMAT, message, entity="MESSAGES_QUEUE")
+
+
+@blueprint.service_bus_topic_trigger(
+    arg_name="message",
+    topic_name="%MESSAGES_TOPIC%",
+    subscription_name="%MESSAGES_SUBSCRIPTION%",
+    connection=service_bus.CONNECTION,
+    cardinality=func.Cardinality.ONE,
+    data_type=func.DataType.BINARY,
+)
+async def messages_topic(message: func.ServiceBusMessage) -> None:
+    """The same for a topic. A message is the same one by all subscriptions to it."""
+    await service_bus.deliver(
+        FORMAT, message, entity="MESSAGES_TOPIC", subscription="MESSAGES_SUBSCRIPTION"
+    )

@@ -1,0 +1,227 @@
+"""CloudEvents in the modes of HTTP and of brokers; `test_message_format.py` has the others."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.domain.event import Event
+from core.formats.delivery import Delivery, Malformed, read
+from tests.support.payloads import recorded, recorded_json
+from tests.unit.formats import reading
+
+ATTRIBUTES = {
+    "specversion": "1.0",
+    "id": "8f3b9a52",
+    "source": "https://monitor.example.com/checks",
+    "type": "com.example.incident.reported",
+    "subject": "payments",
+    "time": "2025-03-04T09:15:27Z",
+    "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+}
+KEY = "ce:https://monitor.example.com/checks#8f3b9a52"
+STRUCTURED = "application/cloudevents+json"
+BATCH = "application/cloudevents-batch+json"
+
+
+def items(
+    body: bytes, prefix: str = "ce-", content_type: str | None = None, **attributes: str
+) -> list[Event | Malformed]:
+    """What becomes of a body with a CloudEvent's attributes in its headers."""
+    headers = {f"{prefix}{name}": value for name, value in (ATTRIBUTES | attributes).items()}
+    if content_type is not None:
+        headers["content-type"] = content_type
+    delivery = Delivery(format="message", body=body, headers=headers, unique="u")
+    return [arrival.item for arrival in read(delivery)]
+
+
+def event(body: bytes, prefix: str = "ce-", **more: str) -> Event:
+    [item] = items(body, prefix, **more)
+    assert isinstance(item, Event), item
+    return item
+
+
+def refusal(body: bytes, **more: str) -> str:
+    [item] = items(body, **more)
+    assert isinstance(item, Malformed), item
+    return item.error.message
+
+
+def hooked(body: object, **headers: str) -> Event:
+    return reading.event("message", body, **headers)
+
+
+def test_attributes_in_headers_make_the_event_that_structured_mode_makes() -> None:
+    data = {"severity": "high", "n": [1, 2]}
+    found = event(json.dumps(data).encode(), content_type="application/json")
+    structured = hooked(
+        ATTRIBUTES | {"datacontenttype": "application/json", "data": data}, content_type=STRUCTURED
+    )
+    assert found == structured
+    assert (found.key, found.data, found.fresh) == (KEY, data, False)
+    assert found.extensions == {"traceparent": ATTRIBUTES["traceparent"]}
+
+
+@pytest.mark.parametrize("prefix", ["ce-", "ce_", "cloudevents:", "cloudevents_"])
+def test_brokers_mark_attributes_by_other_prefixes(prefix: str) -> None:
+    assert event(b"{}", prefix, content_type="application/json") == event(
+        b"{}", content_type="application/json"
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "data"),
+    [
+        (b"", "application/json", None),
+        (b"", None, None),
+        (b'{"a": 1}', "application/json; charset=utf-8", {"a": 1}),
+        (b"[1]", "application/vnd.example+json", [1]),
+        (b'"text"', "text/json", "text"),
+        (b'{"a": 1}', None, {"a": 1}),
+        (b"Grand Hotel", None, "Grand Hotel"),
+        ("Grüße".encode(), "text/plain", "Grüße"),
+        (b"<a/>", "application/xml", "<a/>"),
+        (b"a=1&b=2", "application/x-www-form-urlencoded", "a=1&b=2"),
+        ("Grüße".encode("latin-1"), "text/plain; charset=latin-1", {"base64": "R3L832U="}),
+        (b"\x89PNG", "image/png", {"base64": "iVBORw=="}),
+        (b"{}", "application/octet-stream", {"base64": "e30="}),
+        (b"\xff\x00", None, {"base64": "/wA="}),
+    ],
+)
+def test_any_body_is_data(body: bytes, content_type: str | None, data: object) -> None:
+    [found] = items(body, content_type=content_type)
+    assert isinstance(found, Event), found
+    assert (found.data, found.datacontenttype, found.key) == (data, content_type, KEY)
+
+
+@pytest.mark.parametrize(
+    ("value", "subject"),
+    [
+        ("Euro%20%E2%82%AC%20%F0%9F%98%80", "Euro € 😀"),
+        ("100%2525", "100%25"),  # decoded once
+        ("100%", "100%"),
+        ('"a \\"b\\" \\\\ %22c%22"', 'a "b" \\ "c"'),
+        ('"', '"'),
+        ("a+b", "a+b"),
+    ],
+)
+def test_the_value_of_a_header_is_unquoted_and_percent_decoded_once(
+    value: str, subject: str
+) -> None:
+    assert event(b"", subject=value).subject == subject
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
+def test_every_encoded_value_is_read_back(text: str) -> None:
+    encoded = "".join(f"%{byte:02X}" for byte in text.encode())
+    assert event(b"", subject=encoded).subject == text
+
+
+def test_brokers_do_not_encode_the_values_of_attributes() -> None:
+    assert event(b"", "ce_", subject="100%25").subject == "100%25"
+
+
+def test_a_header_without_a_value_is_an_attribute_that_was_left_out() -> None:
+    assert event(b"", subject="").subject is None
+
+
+def test_the_content_type_is_the_type_of_the_data_whatever_else_is_said() -> None:
+    found = event(b"a", content_type="text/plain", datacontenttype="image/png")
+    assert found.datacontenttype == "text/plain"
+    assert event(b"a", datacontenttype="image/png").datacontenttype is None
+
+
+def test_neither_identity_nor_data_can_be_chosen_by_a_header() -> None:
+    forged = event(b'{"a": 1}', tidegatekey="s3:docs/a@00", data="x", data_base64="AAAA")
+    assert forged == event(b'{"a": 1}')
+
+
+def test_the_structured_mode_goes_before_headers() -> None:
+    found = hooked(recorded("cloudevent"), content_type=STRUCTURED, ce_specversion="1.0", ce_id="x")
+    assert found == hooked(recorded("cloudevent"))
+
+
+def test_a_batch_goes_before_the_structured_mode_whose_name_begins_alike() -> None:
+    found = reading.items("message", recorded("cloudevents-batch"), content_type=BATCH)
+    assert [item.subject for item in found if isinstance(item, Event)] == ["payments", "search"]
+
+
+def test_headers_of_other_things_do_not_make_a_cloudevent() -> None:
+    found = hooked({"a": 1}, ce_type="not enough", message_id="5f2e")
+    assert (found.type, found.key) == ("tidegate.message", "webhook:prod/5f2e")
+
+
+@pytest.mark.parametrize(
+    ("body", "more", "message"),
+    [
+        (
+            b"hello",
+            {"content_type": "application/json"},
+            "the body is not JSON: Expecting value: line 1 column 1 (char 0)",
+        ),
+        (b"", {"id": ""}, "not a CloudEvents 1.0 event: id is missing"),
+        (
+            b"",
+            {"specversion": "0.3"},
+            "not a CloudEvents 1.0 event: specversion is '0.3', not '1.0'",
+        ),
+        (
+            b"",
+            {"my-extension": "x"},
+            "not a CloudEvents 1.0 event: "
+            "extension name 'my-extension' is not lower-case letters and digits",
+        ),
+        (b"", {"subject": "%ff"}, "the header value '%ff' is not percent-encoded UTF-8"),
+    ],
+)
+def test_binary_mode_out_of_shape_is_refused_with_the_reason(
+    body: bytes, more: dict[str, str], message: str
+) -> None:
+    assert refusal(body, **more) == message
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "message"),
+    [
+        ([], STRUCTURED, f"the content type says {STRUCTURED}, but the body is no object"),
+        (
+            {"id": "1", "source": "/a", "type": "t"},
+            STRUCTURED,
+            "not a CloudEvents 1.0 event: specversion is None, not '1.0'",
+        ),
+        (
+            b"<event/>",
+            "application/cloudevents+xml",
+            "the content type is application/cloudevents+xml; CloudEvents are understood in JSON",
+        ),
+        (
+            b"a=1",
+            "application/x-www-form-urlencoded",
+            "the body is a form, and this sender's events are not sent as forms",
+        ),
+        (
+            json.dumps(json.dumps(recorded_json("cloudevent"))).encode(),
+            "application/json",
+            "the body is JSON within a JSON string: it was encoded twice",
+        ),
+    ],
+)
+def test_a_body_that_is_not_what_its_content_type_says_is_refused(
+    body: object, content_type: str, message: str
+) -> None:
+    assert reading.refusal("message", body, content_type=content_type) == message
+
+
+def test_a_time_of_sending_that_is_none_is_left_out() -> None:
+    assert hooked({"a": 1}, sent_at="yesterday").time is None
+
+
+def test_a_queue_may_hold_a_text_that_looks_like_json() -> None:
+    body = json.dumps('{"a": 1}').encode()
+    delivery = Delivery(format="message", body=body, headers={"queue": "q"}, unique="u")
+    [found] = [arrival.item for arrival in read(delivery)]
+    assert isinstance(found, Event)
+    assert found.data == '{"a": 1}'

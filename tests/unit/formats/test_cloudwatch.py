@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from core.domain.alert import read_alert
+from core.domain.event import Event
+from core.domain.incident.severity import severity_of
+from core.formats.delivery import Delivery, read
+from tests.support.payloads import sns
+from tests.unit.formats import reading
+from tests.unit.formats.reading import payload, payload_json
+
+ARN = "arn:aws:cloudwatch:eu-west-1:111122223333:alarm:checkout-cpu-high"
+
+
+def event(body: object, **headers: str) -> Event:
+    return reading.event("cloudwatch", body, **headers)
+
+
+def recorded(name: str) -> bytes:
+    return payload("cloudwatch", name)
+
+
+def raw(**changes: Any) -> Any:
+    return payload_json("cloudwatch", "sns-raw-alarm") | changes
+
+
+def refusal(body: object) -> str:
+    return reading.refusal("cloudwatch", body)
+
+
+def test_an_alarm_fires_with_all_that_sns_says_of_it() -> None:
+    found = event(recorded("sns-alarm"), content_type="text/plain; charset=UTF-8")
+    alert = read_alert(found)
+    assert (alert.key, alert.status, alert.source) == (ARN, "firing", "cloudwatch")
+    assert alert.title == "checkout-cpu-high"
+    assert alert.service == "AWS/EC2"
+    assert alert.summary is not None
+    assert alert.summary.startswith("The checkout instances are busy. Runbook: https://runbooks")
+    assert "was greater than the threshold (80.0)" in alert.summary
+    assert str(alert.starts_at) == "2026-03-04 09:17:40.337000+00:00"
+    assert alert.ends_at is None
+    assert alert.link == (
+        "https://eu-west-1.console.aws.amazon.com/cloudwatch/home?region=eu-west-1"
+        "#alarmsV2:alarm/checkout-cpu-high"
+    )
+    assert alert.labels == {
+        "InstanceId": "i-0a1b2c3d4e5f67890",
+        "namespace": "AWS/EC2",
+        "metric": "CPUUtilization",
+        "region": "eu-west-1",
+        "account": "111122223333",
+    }
+    assert alert.severity is None  # the rules say it, or the default does
+    assert severity_of(alert.severity, alert.source) is None
+    assert alert.remarks == ()
+
+
+def test_eventbridge_says_the_same_of_it() -> None:
+    by_sns, bridged = (
+        read_alert(event(recorded(name))) for name in ("sns-alarm", "eventbridge-alarm")
+    )
+    assert by_sns == bridged
+
+
+def test_ok_resolves_the_alarm_that_fired() -> None:
+    for name in ("sns-ok", "eventbridge-ok"):
+        alert = read_alert(event(recorded(name)))
+        assert (alert.key, alert.status) == (ARN, "resolved")
+        assert str(alert.ends_at) == "2026-03-04 09:47:40.335000+00:00"
+
+
+def test_eventbridge_knows_when_what_is_resolved_began() -> None:
+    alert = read_alert(event(recorded("eventbridge-ok")))
+    assert str(alert.starts_at) == "2026-03-04 09:17:40.337000+00:00"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("sns-alarm", "sns-raw-alarm", "eventbridge-alarm"),
+        ("sns-ok", "eventbridge-ok"),
+        ("sns-insufficient-data", "eventbridge-insufficient-data"),
+    ],
+)
+def test_the_same_change_has_one_key_by_every_path_and_every_hook(names: tuple[str, ...]) -> None:
+    keys = {
+        event(recorded(name), tidegate_hook=hook).key for name in names for hook in ("one", "two")
+    }
+    assert len(keys) == 1
+
+
+def test_its_key_reads_as_what_changed_and_is_in_no_envelope_but_its_own() -> None:
+    key = f"cloudwatch/{ARN}@2026-03-04T09:17:40.337Z:ALARM"
+    queued = Delivery(
+        format="cloudwatch", body=recorded("sns-alarm"), headers={"queue": "sqs:q"}, unique="u"
+    )
+    for found in (event(recorded("sns-alarm")), read(queued)[0].item):
+        assert isinstance(found, Event)
+        assert (found.key, found.fresh) == (key, False)
+
+
+def test_eventbridge_may_come_through_sns() -> None:
+    bridged = payload_json("cloudwatch", "eventbridge-alarm")
+    assert event(sns(bridged)).key == event(bridged).key
+
+
+def test_another_change_is_another_event() -> None:
+    keys = {
+        event(recorded(name)).key
+        for name in ("sns-alarm", "sns-ok", "sns-insufficient-data", "sns-composite-alarm")
+    }
+    later = raw(StateChangeTime="2026-03-04T09:17:40.338+0000")
+    assert len(keys | {event(later).key}) == 5
+
+
+def test_the_time_of_a_change_is_one_in_whichever_zone_it_is_spelled() -> None:
+    zoned = raw(StateChangeTime="2026-03-04T10:17:40.337+01:00")
+    assert event(zoned).key == event(recorded("sns-alarm")).key
+
+
+def test_an_alarm_without_data_neither_fires_nor_is_resolved_but_is_not_lost() -> None:
+    for name in ("sns-insufficient-data", "eventbridge-insufficient-data"):
+        found = event(recorded(name))
+        assert found.type == "com.amazonaws.cloudwatch.alarm.insufficient_data"
+        assert found.subject == ARN
+        assert found.data["title"] == "checkout-cpu-high"
+        assert found.data["labels"]["account"] == "111122223333"
+        assert "status" not in found.data
+        assert not found.fresh
+
+
+def test_metric_math_gives_the_labels_of_all_its_metrics_and_the_name_is_encoded_in_the_link() -> (
+    None
+):
+    alert = read_alert(event(recorded("sns-metric-math-alarm")))
+    assert alert.service == "AWS/ApplicationELB"
+    assert alert.labels["LoadBalancer"] == "app/checkout/50dc6c495c0c9188"
+    assert alert.link is not None
+    assert alert.link.endswith("#alarmsV2:alarm/checkout%205xx%20rate")
+
+
+def test_a_composite_alarm_has_no_metric_and_is_an_alert_all_the_same() -> None:
+    alert = read_alert(event(recorded("sns-composite-alarm")))
+    assert (alert.title, alert.service) == ("checkout-degraded", None)
+    assert alert.labels == {"region": "eu-west-1", "account": "111122223333"}
+
+
+def test_the_console_of_china_is_another_one() -> None:
+    arn = "arn:aws-cn:cloudwatch:cn-north-1:111122223333:alarm:a:b"
+    alert = read_alert(event(raw(AlarmArn=arn)))
+    assert alert.link == (
+        "https://cn-north-1.console.amazonaws.cn/cloudwatch/home?region=cn-north-1"
+        "#alarmsV2:alarm/a%3Ab"
+    )
+
+
+def test_what_is_not_read_is_kept() -> None:
+    novel = raw(Novelty={"a": [1]})
+    assert event(novel).data["original"] == novel
+
+
+def test_what_is_missing_but_the_arn_and_the_state_does_not_refuse_an_alarm() -> None:
+    found = event({"AlarmArn": ARN, "NewStateValue": "ALARM"})
+    alert = read_alert(found)
+    assert (alert.key, alert.title, alert.status) == (ARN, "checkout-cpu-high", "firing")
+    assert found.fresh
+    assert found.key == f"fresh:cloudwatch#{reading.UNIQUE}.0"
+
+
+@pytest.mark.parametrize("type", ["SubscriptionConfirmation", "UnsubscribeConfirmation"])
+def test_what_sns_says_of_its_subscription_is_no_event(type: str) -> None:
+    body = payload_json("cloudwatch", "sns-subscription-confirmation") | {"Type": type}
+    assert reading.items("cloudwatch", body) == []
+
+
+SHAPE = (
+    "neither a CloudWatch alarm's notification (no AlarmArn, no NewStateValue), "
+    "nor an SNS or EventBridge envelope of one"
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({}, SHAPE),
+        (sns({"Records": []}), SHAPE),
+        (b"[]", "the body is an array, not a JSON object"),
+        (sns("hello") | {"Message": 7}, "the SNS envelope has no Message"),
+        (
+            sns({}) | {"Message": "Disk is full"},
+            "in the Message of SNS, the body is not JSON: "
+            "Expecting value: line 1 column 1 (char 0)",
+        ),
+        (sns([1]), "the Message of SNS is not a JSON object, so not an alarm's notification"),
+        (
+            raw(AlarmArn=None),
+            "the cloudwatch alert has no key, so nobody can say which alert it is",
+        ),
+        (
+            raw(NewStateValue="BROKEN"),
+            "the alarm's new state is 'BROKEN', not one of ALARM, OK, INSUFFICIENT_DATA",
+        ),
+        (
+            raw(NewStateValue=["ALARM"]),
+            "the alarm's new state is ['ALARM'], not one of ALARM, OK, INSUFFICIENT_DATA",
+        ),
+        (
+            payload_json("cloudwatch", "eventbridge-alarm") | {"source": "aws.ec2"},
+            "its EventBridge source is 'aws.ec2', not aws.cloudwatch",
+        ),
+        (
+            payload_json("cloudwatch", "eventbridge-alarm")
+            | {"detail-type": "CloudWatch Alarm Configuration Change"},
+            "its detail-type is 'CloudWatch Alarm Configuration Change', "
+            "not 'CloudWatch Alarm State Change'",
+        ),
+    ],
+)
+def test_what_is_no_alarm_is_refused_with_the_reason(body: object, message: str) -> None:
+    assert refusal(body) == message
+
+
+def test_dimensions_out_of_shape_do_not_refuse_an_alarm() -> None:
+    for trigger in ("high", {"Dimensions": {"a": 1}}, {"Metrics": [7, {"MetricStat": []}]}):
+        assert read_alert(event(raw(Trigger=trigger))).key == ARN
+
+
+def test_the_body_of_sns_is_read_whatever_its_message_attributes_say() -> None:
+    twice = json.dumps(json.dumps(raw())).encode()
+    assert refusal(twice) == "the body is JSON within a JSON string: it was encoded twice"

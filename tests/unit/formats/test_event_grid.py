@@ -1,0 +1,334 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.domain.event import DocumentRef, Event
+from core.domain.identity import workflow_id
+from core.errors import InvalidEvent
+from core.formats.delivery import Delivery, Malformed, read
+from core.formats.event_grid import handshake
+from tests.support.payloads import recorded
+from tests.unit.formats import reading
+from tests.unit.formats.reading import by_hook, payload, payload_json
+
+URI = "azure://exampledocs/incidents/2026/db-outage.json"
+KEY = "blob:exampledocs/incidents/2026/db-outage.json@00000000000004420000000000028963"
+ACCOUNT = (
+    "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/documents-rg"
+    "/providers/Microsoft.Storage/storageAccounts/exampledocs"
+)
+AWKWARD = "2025 März/C++ build (red) 100% 🔥.md"
+
+
+def items(body: object) -> list[Event | Malformed]:
+    return reading.items("event_grid", body)
+
+
+def event(body: object) -> Event:
+    return reading.event("event_grid", body)
+
+
+def recorded_event(name: str) -> Event:
+    return event(payload("event_grid", name))
+
+
+def refusal(body: object) -> str:
+    return reading.refusal("event_grid", body)
+
+
+def created(*, data: dict[str, Any] | None = None, **changes: Any) -> Any:
+    """The recorded upload with fields changed; those set to ... are left out."""
+    [body] = payload_json("event_grid", "blob-created")
+    body["data"] |= data or {}
+    body |= changes
+    body["data"] = {name: value for name, value in body["data"].items() if value is not ...}
+    return {name: value for name, value in body.items() if value is not ...}
+
+
+def as_cloudevent(body: Any) -> Any:
+    names = {"topic": "source", "eventType": "type", "eventTime": "time"}
+    kept = {"subject", "id", "data", *names}
+    return {names.get(n, n): value for n, value in body.items() if n in kept} | {
+        "specversion": "1.0"
+    }
+
+
+def test_an_upload_becomes_a_document_created_event_like_that_of_s3() -> None:
+    assert recorded_event("blob-created").to_wire() == {
+        "specversion": "1.0",
+        "id": "2026/db-outage.json@00000000000004420000000000028963",
+        "source": "azure:blob.exampledocs.incidents",
+        "type": "tidegate.document.created",
+        "subject": "2026/db-outage.json",
+        "time": "2026-03-04T09:17:40.522Z",
+        "datacontenttype": "application/json",
+        "data": {
+            "document": {"uri": URI, "size": 1843, "etag": "0x8D4BCC2E4835CD0"},
+            "change": "BlobCreated",
+        },
+        "tidegatekey": KEY,
+    }
+
+
+def test_its_attributes_are_those_of_an_upload_to_s3() -> None:
+    s3 = read(Delivery(format="s3", body=recorded("s3-put"), unique="u"))[0].item
+    assert isinstance(s3, Event)
+    ours, theirs = recorded_event("blob-created").to_wire(), s3.to_wire()
+    assert ours.keys() == theirs.keys()
+    assert ours["data"].keys() == theirs["data"].keys()
+    assert ours["data"]["document"].keys() == theirs["data"]["document"].keys()
+    assert ours["type"] == theirs["type"]
+
+
+@pytest.mark.parametrize("name", ["blob-created", "blob-deleted"])
+def test_a_change_is_the_same_event_by_both_schemas_and_every_trigger(name: str) -> None:
+    [grid] = payload_json("event_grid", name)
+    cloud = payload_json("event_grid", f"{name}-cloudevents")
+    by_webhook = [event(body) for body in (grid, [grid], cloud, as_cloudevent(grid))]
+    queued = Delivery(
+        format="event_grid",
+        body=payload("event_grid", name),
+        headers={"queue": "servicebus:uploads", "message-id": "5f2e"},
+        unique="another",
+    )
+    [by_queue] = [arrival.item for arrival in read(queued)]
+    assert all(found == by_queue for found in by_webhook)
+
+
+def test_a_removal_is_a_document_removed_event() -> None:
+    found = recorded_event("blob-deleted")
+    assert (found.type, found.document) == ("tidegate.document.removed", DocumentRef(uri=URI))
+    assert found.key == (
+        "blob:exampledocs/incidents/2026/db-outage.json"
+        "@BlobDeleted:0000000000000442000000000002896B"
+    )
+
+
+def test_a_change_of_tier_is_a_document_changed_event() -> None:
+    found = recorded_event("blob-tier-changed")
+    assert (found.type, found.data["change"]) == ("tidegate.document.changed", "BlobTierChanged")
+
+
+def test_a_renamed_blob_is_created_under_its_new_name() -> None:
+    found = recorded_event("blob-renamed")
+    assert (found.type, found.subject) == ("tidegate.document.created", "2026/final.json")
+    assert found.data == {
+        "document": {"uri": "azure://exampledocs/incidents/2026/final.json"},
+        "change": "BlobRenamed",
+        "renamed_from": "azure://exampledocs/incidents/draft of Ada.json",
+    }
+
+
+@pytest.mark.parametrize("name", ["data-lake-upload", "sftp-upload"])
+def test_an_upload_in_two_steps_is_one_event_when_its_content_is_there(name: str) -> None:
+    found = event(payload("event_grid", name))
+    assert found.document == DocumentRef(
+        uri="azure://exampledocs/incidents/2026/lake.json",
+        size=1843,
+        etag="0x8D4BCC2E4835CE1" if name == "data-lake-upload" else "0x8D4BCC2E4835CD0",
+    )
+
+
+def test_the_subject_is_the_name_as_it_is() -> None:
+    found = recorded_event("blob-created-awkward-name")
+    assert found.subject == AWKWARD
+    assert found.document is not None
+    assert found.document.uri == f"azure://exampledocs/incidents/{AWKWARD}"
+    assert found.document.etag == "0x8D4BCC2E4835CD1"
+
+
+def test_a_subject_that_lost_characters_is_mended_by_the_address() -> None:
+    mended = recorded_event("blob-created-subject-without-emoji")
+    assert mended == recorded_event("blob-created-awkward-name")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://exampledocs.blob.core.windows.net/incidents/somewhere/else.json",
+        "https://another.blob.core.windows.net/other/2026/db-outage.json",
+        "no address at all",
+        ...,
+    ],
+)
+def test_the_subject_counts_where_the_address_disagrees(url: object) -> None:
+    assert event(created(data={"url": url})) == recorded_event("blob-created")
+
+
+def test_the_topics_case_does_not_matter() -> None:
+    topic = ACCOUNT.replace("storageAccounts/exampledocs", "StorageAccounts/ExampleDocs")
+    assert event(created(topic=topic)).key == KEY
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://exampledocs.blob.core.windows.net/incidents/2026/db-outage.json",
+        "https://exampledocs.dfs.core.windows.net/incidents/2026/db-outage.json",
+        "https://exampledocs.z12.blob.storage.azure.net/incidents/2026/db-outage.json",
+        "https://EXAMPLEDOCS.blob.core.chinacloudapi.cn/incidents/2026%2Fdb-outage.json",
+        "http://127.0.0.1:10000/exampledocs/incidents/2026/db-outage.json",
+        "http://azurite:10000/exampledocs/incidents/2026/db-outage.json",
+    ],
+)
+def test_the_account_or_the_whole_place_may_be_known_by_the_address_alone(url: str) -> None:
+    assert event(created(topic="/custom", data={"url": url})).key == KEY
+    assert event(created(topic="/custom", subject="?", data={"url": url})).key == KEY
+
+
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=1024).filter(
+    lambda name: "\ufffd" not in name
+)
+
+
+@given(NAMES)
+def test_every_name_is_taken_as_it_is_by_both_schemas(name: str) -> None:
+    body = created(subject=f"/blobServices/default/containers/incidents/blobs/{name}")
+    found = event(body)
+    assert event(as_cloudevent(body)) == found
+    assert found.subject == name
+    assert found.document is not None
+    assert found.document.uri == f"azure://exampledocs/incidents/{name}"
+    assert len(workflow_id(found.key).encode()) <= 1000
+
+
+def test_the_longest_name_keeps_an_identity_of_its_own() -> None:
+    one, other = (
+        event(created(subject=f"/blobServices/default/containers/c/blobs/{'ü' * 1023}{tail}"))
+        for tail in "ab"
+    )
+    assert workflow_id(one.key) != workflow_id(other.key)
+
+
+def test_an_upload_without_a_sequencer_is_told_by_its_etag_its_request_or_its_id() -> None:
+    keys = [
+        event(created(data=dict.fromkeys(names, ...))).key
+        for names in (
+            ("sequencer",),
+            ("sequencer", "eTag"),
+            ("sequencer", "eTag", "requestId"),
+        )
+    ]
+    assert [key.rpartition("@")[2] for key in keys] == [
+        "e.0x8D4BCC2E4835CD0",
+        "r.831e1650-001e-001b-66ab-eeb76e000000",
+        "i.831e1650-001e-001b-66ab-eeb76e069631",
+    ]
+
+
+def test_a_change_that_leaves_the_etag_as_it_was_is_not_told_by_it() -> None:
+    [tier] = payload_json("event_grid", "blob-tier-changed")
+    del tier["data"]["sequencer"]
+    assert event(tier).key.endswith("@BlobTierChanged:r.0fdefc06-b01e-0034-39f6-401661000000")
+
+
+def test_two_uploads_and_a_removal_are_three_events() -> None:
+    later = created(data={"sequencer": "00000000000004420000000000028964"})
+    removal = created(eventType="Microsoft.Storage.BlobDeleted")
+    assert len({event(body).key for body in (created(), later, removal)}) == 3
+
+
+def test_an_event_of_another_service_is_an_event_of_its_own_type() -> None:
+    grid, cloud = (
+        recorded_event(f"key-vault-secret-near-expiry{suffix}") for suffix in ("", "-cloudevents")
+    )
+    assert grid.type == cloud.type == "Microsoft.KeyVault.SecretNearExpiry"
+    assert grid.key == cloud.key == f"ce:{grid.source}#b170d582-4a3c-4d5e-9f60-718293a4b5c6"
+    assert (grid.subject, grid.data) == (cloud.subject, cloud.data)
+    assert grid.data["VaultName"] == "example-vault"
+    assert grid.extensions == {"dataversion": "1", "metadataversion": "1"}
+
+
+def test_what_storage_says_of_other_things_than_blobs_is_an_event_of_its_own_type() -> None:
+    assert recorded_event("directory-created").type == "Microsoft.Storage.DirectoryCreated"
+
+
+def test_a_bad_event_does_not_hurt_its_neighbours() -> None:
+    first, bad, last = items(payload("event_grid", "batch-with-one-bad-event"))
+    assert isinstance(first, Event)
+    assert isinstance(last, Event)
+    assert isinstance(bad, Malformed)
+    assert bad.error.message == (
+        "event 1: topic is missing: it is neither in the Event Grid schema nor a CloudEvent"
+    )
+
+
+def test_an_empty_array_is_no_event() -> None:
+    assert items([]) == []
+
+
+def test_the_handshake_is_answered_with_its_code_and_is_no_event() -> None:
+    body = payload_json("event_grid", "subscription-validation")
+    for shape in (body, body[0]):
+        assert handshake(by_hook("event_grid", shape)) == {
+            "validationResponse": "512d38b6-c7b8-40c8-89fe-f46f9e9622b6"
+        }
+        assert items(shape) == []
+
+
+def test_a_handshake_without_a_code_is_refused() -> None:
+    [body] = payload_json("event_grid", "subscription-validation")
+    with pytest.raises(InvalidEvent, match=r"no data\.validationCode"):
+        handshake(by_hook("event_grid", body | {"data": None}))
+
+
+@pytest.mark.parametrize("body", [created(), [created()], [], [7], {}, "text"])
+def test_nothing_else_is_a_handshake(body: object) -> None:
+    assert handshake(by_hook("event_grid", body)) is None
+
+
+def test_the_end_of_a_subscription_is_no_event() -> None:
+    assert items(created(eventType="Microsoft.EventGrid.SubscriptionDeletedEvent")) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"7", "event 0: it is not a JSON object"),
+        (
+            {"id": "1", "topic": "/t"},
+            "event 0: eventType is missing: "
+            "it is neither in the Event Grid schema nor a CloudEvent",
+        ),
+        (
+            as_cloudevent(created()) | {"source": None},
+            "event 0: not a CloudEvents 1.0 event: source is missing",
+        ),
+        (
+            created(eventTime="yesterday"),
+            "event 0: not a CloudEvents 1.0 event: time: Invalid isoformat string: 'yesterday'",
+        ),
+        (
+            {**created(), "data": "text"},
+            "event 0: its data is not a JSON object",
+        ),
+        (
+            created(subject="/queueServices/default", data={"url": ...}),
+            "event 0: neither its subject and topic nor data.url name a blob",
+        ),
+        (
+            created(subject=None, data={"url": "https://exampledocs.blob.core.windows.net/a"}),
+            "event 0: 'https://exampledocs.blob.core.windows.net/a' is not the address of a blob",
+        ),
+        (
+            created(subject=None, data={"url": "https://[/"}),
+            "event 0: 'https://[/' is not the address of a blob: Invalid IPv6 URL",
+        ),
+        (created(data={"sequencer": 7}), "event 0: data.sequencer is not a string"),
+        (created(data={"eTag": {}}), "event 0: data.eTag is not a string"),
+        (
+            created(data={"contentLength": -1}),
+            "event 0: data.contentLength is not a number of bytes",
+        ),
+        (
+            created(data={"contentLength": True}),
+            "event 0: data.contentLength is not a number of bytes",
+        ),
+    ],
+)
+def test_an_event_out_of_shape_is_refused_by_name(body: object, message: str) -> None:
+    assert refusal(body) == message

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import json
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core import settings
+from functions_azure import host, runtime, service_bus
+from infra.local.processes import ROOT
+from tests.support.azure import ENVIRONMENT, fresh_process
+
+HOST: dict[str, Any] = json.loads((ROOT / "host.json").read_text())
+
+
+def seconds(text: str) -> float:
+    hours, minutes, rest = (int(part) for part in text.split(":"))
+    return timedelta(hours=hours, minutes=minutes, seconds=rest).total_seconds()
+
+
+def test_the_host_is_told_what_the_functions_count_on() -> None:
+    assert HOST["version"] == "2.0"
+    assert HOST["extensionBundle"]["version"] == "[4.*, 5.0.0)"
+    assert HOST["extensions"]["http"]["routePrefix"] == ""
+    assert HOST["telemetryMode"] == "OpenTelemetry"
+    bus = HOST["extensions"]["serviceBus"]
+    assert bus["autoCompleteMessages"] is True
+    assert bus["prefetchCount"] == 0
+
+
+def test_the_time_of_an_invocation_is_the_hosts_own_limit() -> None:
+    assert seconds(HOST["functionTimeout"]) == host.FUNCTION_TIMEOUT
+    with fresh_process():
+        assert runtime.time_left() == host.FUNCTION_TIMEOUT - 2
+        assert runtime.time_left(30) == 28
+
+
+def test_a_message_stays_locked_as_long_as_an_invocation_may_take() -> None:
+    renewed = seconds(HOST["extensions"]["serviceBus"]["maxAutoLockRenewalDuration"])
+    assert renewed > host.FUNCTION_TIMEOUT
+
+
+@pytest.mark.parametrize("said", [{}, {"functionTimeout": "-1"}])
+def test_a_file_without_a_limit_is_refused(tmp_path: Path, said: dict[str, str]) -> None:
+    file = tmp_path / "host.json"
+    file.write_text(json.dumps(said))
+    with pytest.raises(ValueError, match="sets no functionTimeout"):
+        host.function_timeout(file)
+
+
+def test_the_example_settings_name_what_the_bindings_name() -> None:
+    example = json.loads((ROOT / "local.settings.example.json").read_text())["Values"]
+    assert set(ENVIRONMENT) <= set(example)
+    known = {name for name, _, _ in settings.variables()}
+    assert {name for name in example if name.startswith("TIDEGATE_")} <= known
+
+
+def test_nothing_is_deployed_but_what_an_app_needs() -> None:
+    """By the names at the root: packages, and what a developer has there besides."""
+    lines = (ROOT / ".funcignore").read_text().splitlines()
+    ignored = {line.strip("/") for line in lines if not line.startswith("#")}
+    configuration = (ROOT / "pyproject.toml").read_text()
+    [found] = re.findall(r"^include = (\[\"core.*)$", configuration, re.M)
+    packages = {name.rstrip("*") for name in json.loads(found)}
+    assert packages - ignored == {"core", "functions_azure"}
+    private = (".git", ".venv", ".env", "local.settings*.json", "tests", "docs", "requirements")
+    assert set(private) <= ignored
+    needed = {"core", "functions_azure", "function_app.py", "host.json", "requirements.txt"}
+    assert not needed & ignored
+
+
+def test_the_apps_pins_are_those_that_everything_is_tested_with() -> None:
+    def pins(file: str) -> set[str]:
+        return set(re.findall(r"^([\w.-]+==[^\s;]+)", (ROOT / file).read_text(), re.M))
+
+    assert pins("requirements.txt") <= pins("requirements/dev.txt")
+    assert {name.partition("==")[0] for name in pins("requirements.txt")} >= {
+        "azure-functions",
+        "azure-storage-blob",
+        "temporalio",
+    }
+
+
+def test_a_message_is_kept_twice_as_long_at_every_delivery_before_it_is_given_back() -> None:
+    held = [service_bus.hold(count) for count in (None, 1, 2, 3, 6, 7, 8, 2000)]
+    assert held == [1, 1, 2, 4, 32, 60, 60, 60]

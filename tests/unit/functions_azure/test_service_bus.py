@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from core.formats.delivery import Delivery
+from functions_azure.service_bus import delivery, namespace
+from tests.support.azure import ENVIRONMENT, SENT, message
+
+
+@pytest.fixture(autouse=True)
+def app_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+
+
+def delivered(body: object = b"{}", **said: Any) -> Delivery:
+    return delivery("message", message(body, **said), entity="MESSAGES_QUEUE")
+
+
+def test_a_message_is_delivered_in_the_bytes_that_were_sent() -> None:
+    body = b"\xff\xfe not text \x00"
+    assert delivered(body).body == body
+
+
+def test_what_service_bus_says_of_a_message_becomes_headers() -> None:
+    assert delivered(
+        message_id="5f2e",
+        content_type="application/json",
+        delivery_count=3,
+        CorrelationId="order-7",
+    ).headers == {
+        "queue": "servicebus:example-bus/messages",
+        "message-id": "5f2e",
+        "sent-at": "2026-03-04T09:17:41.250Z",
+        "content-type": "application/json",
+        "correlation-id": "order-7",
+        "delivery-count": "3",
+    }
+
+
+def test_a_topics_message_says_by_which_subscription_it_came() -> None:
+    given = delivery(
+        "message", message({}), entity="MESSAGES_TOPIC", subscription="MESSAGES_SUBSCRIPTION"
+    )
+    assert given.headers["queue"] == "servicebus:example-bus/news"
+    assert given.headers["subscription"] == "tidegate"
+
+
+def test_application_properties_become_headers() -> None:
+    properties = {
+        "Tenant": "acme",
+        "cloudEvents:id": "7",
+        "Retries": 3,
+        "Weight": 0.5,
+        "Urgent": True,
+        "Nothing": None,
+        "Nested": {"a": 1},
+    }
+    headers = delivered(properties=properties).headers
+    kept = {"tenant": "acme", "cloudevents:id": "7", "retries": "3", "weight": "0.5"}
+    assert {name: headers[name] for name in kept} == kept
+    assert headers["urgent"] == "true"
+    assert not {"nothing", "nested"} & set(headers)
+
+
+def test_a_sender_cannot_say_what_is_ours_to_say() -> None:
+    properties = {
+        "Tidegate-Hook": "prod",
+        "tidegate-attribute-team": "x",
+        "Queue": "elsewhere",
+        "Message-Id": "another",
+        "sent-at": "2000-01-01T00:00:00Z",
+        "Delivery-Count": "99",
+        "subscription": "x",
+        "dead-letter-reason": "x",
+    }
+    found = delivered(properties=properties, message_id="5f2e").headers
+    assert found == delivered(message_id="5f2e").headers
+
+
+def test_a_message_without_an_id_is_known_by_its_number_and_its_time() -> None:
+    header = delivered(message_id=None).headers["message-id"]
+    assert header == "sequence:4711@2026-03-04T09:17:41.250Z"
+    assert delivered(message_id=None, delivery_count=2).headers["message-id"] == header
+    assert delivered(message_id=None, SequenceNumber=4712).headers["message-id"] != header
+
+
+def test_a_message_of_which_nothing_is_known_is_delivered_without_an_id() -> None:
+    headers = delivered(message_id=None, SequenceNumber=None, EnqueuedTimeUtc=None).headers
+    assert not {"message-id", "sent-at"} & set(headers)
+
+
+def test_a_time_without_a_zone_is_in_utc() -> None:
+    local = SENT.replace(tzinfo=None).isoformat()
+    assert delivered(EnqueuedTimeUtc=local).headers["sent-at"] == "2026-03-04T09:17:41.250Z"
+
+
+@pytest.mark.parametrize("by", ["metadata", "properties"])
+def test_why_a_message_was_dead_lettered_before_is_known(by: str) -> None:
+    why = {
+        "DeadLetterReason": "MaxDeliveryCountExceeded",
+        "DeadLetterErrorDescription": "It could not be consumed after 10 attempts.",
+    }
+    headers = (delivered(**why) if by == "metadata" else delivered(properties=why)).headers
+    assert headers["dead-letter-reason"] == "MaxDeliveryCountExceeded"
+    assert headers["dead-letter-error-description"] == why["DeadLetterErrorDescription"]
+
+
+KEYS = "SharedAccessKeyName=listen;SharedAccessKey=a2V5"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "found"),
+    [
+        (
+            "ServiceBusConnection__fullyQualifiedNamespace",
+            "Example-Bus.servicebus.windows.net",
+            "example-bus",
+        ),
+        (
+            "ServiceBusConnection",
+            f"Endpoint=sb://example-bus.servicebus.windows.net/;{KEYS}",
+            "example-bus",
+        ),
+        (
+            "ServiceBusConnection",
+            f"{KEYS};endpoint=sb://example-bus.servicebus.chinacloudapi.cn",
+            "example-bus",
+        ),
+        ("ServiceBusConnection", f"Endpoint=sb://localhost:5672;{KEYS}", "localhost:5672"),
+        ("ServiceBusConnection", "nonsense", "ServiceBusConnection"),
+        ("ServiceBusConnection", "", "ServiceBusConnection"),
+    ],
+)
+def test_the_namespace_is_the_same_however_the_connection_is_made(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, found: str
+) -> None:
+    monkeypatch.delenv("ServiceBusConnection__fullyQualifiedNamespace")
+    monkeypatch.setenv(name, value)
+    assert namespace() == found
