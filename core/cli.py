@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,14 @@ from core.domain.durations import spoken
 from core.errors import ConfigurationError, TidegateError, TransientError
 from core.settings import Settings
 from core.terminal import AWAY, BAD_NEWS, WRONG, Json, err, out, print_json, run, table
+
+
+class Workers(StrEnum):
+    """What the workers of a demo run in."""
+
+    PROCESSES = "processes"
+    DOCKER = "docker"
+
 
 app = typer.Typer(
     name="tidegate",
@@ -59,11 +68,15 @@ def exit_code(error: TidegateError) -> int:
 
 
 @app.command()
-def demo() -> None:
+def demo(
+    workers: Annotated[
+        Workers, typer.Option(help="How the workers run; docker needs their image (make image).")
+    ] = Workers.PROCESSES,
+) -> None:
     """Run the whole story on this machine: alerts become an incident, to its report."""
     from infra.local.demo import run_demo
 
-    raise typer.Exit(run_demo())
+    raise typer.Exit(run_demo(containers=workers is Workers.DOCKER))
 
 
 @app.command()

@@ -47,8 +47,7 @@ _QUICK = (
     "matching.wv.VersionDrainageStatusVisibilityGracePeriod",
     "matching.wv.VersionDrainageStatusRefreshInterval",
 )
-"""How long a server waits before it counts what still runs on a build that gets nothing new: minutes,
-but for the tests."""
+"""How long a server waits before it counts what still runs on a build that gets nothing new."""
 
 
 @pytest.fixture(scope="module")
