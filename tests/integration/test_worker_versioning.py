@@ -23,6 +23,7 @@ from temporalio.worker import Worker
 
 from core.adapters.temporal import data_converter
 from core.contracts import (
+    INCIDENT_TASK_QUEUE,
     INCIDENT_WORKFLOW,
     QUERY_INCIDENT,
     ROOT_WORKFLOW,
@@ -35,12 +36,14 @@ from core.domain.event import ALERT, DOCUMENT_CREATED, DocumentRef, Event
 from core.settings import Settings
 from infra.local.processes import Processes, free_port, program
 from infra.local.temporal import TemporalServer
-from tests.support.eventually import eventually
+from tests.support.eventually import PATIENCE, eventually
 from workers import runtime
 from workers.incident import run_worker as incident
 from workers.root_orchestrator import run_worker as root
 
 _KNOWN = RoutingConfigUpdateState.ROUTING_CONFIG_UPDATE_STATE_COMPLETED
+pytestmark = pytest.mark.slow
+
 OLD, NEW = "1.0.0-aaaaaaa", "1.1.0-bbbbbbb"
 
 _QUICK = (
@@ -81,6 +84,9 @@ class Deployment:
 
     def worker(self, build: str | None, plan: runtime.Plan | None = None) -> Worker:
         return runtime.worker(self.client, plan or self.plan, build_id=build)
+
+    def on(self, task_queue: str) -> Deployment:
+        return replace(self, plan=replace(self.plan, task_queue=task_queue))
 
     async def start(self, name: str, event: Event) -> WorkflowHandle[Any, Any]:
         return await self.client.start_workflow(
@@ -207,8 +213,15 @@ async def opened(handle: WorkflowHandle[Any, Any]) -> None:
 
 async def command(handle: WorkflowHandle[Any, Any], name: str) -> dict[str, Any]:
     argument = {"command_id": str(uuid4()), "actor": "ana", "note": "a note"}
-    answer: dict[str, Any] = await handle.execute_update(name, argument)
+    async with asyncio.timeout(PATIENCE):
+        answer: dict[str, Any] = await handle.execute_update(name, argument)
     return answer
+
+
+async def action(handle: WorkflowHandle[Any, Any]) -> str:
+    """What a root orchestrator says that it did."""
+    async with asyncio.timeout(PATIENCE):
+        return str((await handle.result())["action"])
 
 
 @asynccontextmanager
@@ -268,6 +281,28 @@ async def test_an_incident_goes_over_to_the_new_build_and_back_with_a_rollback(
         assert await builds(young) == [NEW, OLD]
 
 
+async def test_each_worker_has_builds_of_its_own_whoever_starts_its_workflows(
+    roots: Deployment, incidents: Deployment
+) -> None:
+    incidents = incidents.on(INCIDENT_TASK_QUEUE)  # where the route leads
+
+    async def child() -> WorkflowHandle[Any, Any]:
+        started = await roots.start(ROOT_WORKFLOW, alert())
+        async with asyncio.timeout(PATIENCE):
+            handle = roots.client.get_workflow_handle((await started.result())["child_id"])
+        await opened(handle)
+        assert await builds(started) == [NEW]
+        return handle
+
+    async with roots.worker(NEW):
+        await roots.make_current(NEW)
+        async with incidents.worker(None):
+            assert await builds(await child()) == [""]
+        async with incidents.worker(OLD):
+            await incidents.make_current(OLD)
+            assert await builds(await child()) == [OLD]
+
+
 async def test_a_root_orchestrator_ends_on_its_build_which_is_drained_only_then(
     roots: Deployment, settings: Settings
 ) -> None:
@@ -284,7 +319,7 @@ async def test_a_root_orchestrator_ends_on_its_build_which_is_drained_only_then(
 
             await eventually(tried, "the activity that is retried until it can be done")
             await roots.make_current(NEW)
-            assert (await (await roots.start(ROOT_WORKFLOW, upload())).result())["action"]
+            assert await action(await roots.start(ROOT_WORKFLOW, upload())) == "started"
             assert await builds(waiting) == [OLD]
 
             async def draining() -> bool:
@@ -292,7 +327,7 @@ async def test_a_root_orchestrator_ends_on_its_build_which_is_drained_only_then(
 
             await eventually(draining, "the old build to drain")
         async with roots.worker(OLD, able):  # the same build, with its setting put right
-            assert (await waiting.result())["action"] == "started"
+            assert await action(waiting) == "started"
 
         async def drained() -> bool:
             return await roots.drainage(OLD) == "drained"
@@ -320,5 +355,5 @@ async def test_what_is_stuck_on_a_build_can_be_moved_to_the_new_one(
             *("workflow", "update-options", "--address", roots.server.address),
             *("--workflow-id", waiting.id, "--versioning-override-behavior", "auto_upgrade"),
         )
-        assert (await waiting.result())["action"] == "started"
+        assert await action(waiting) == "started"
     assert await builds(waiting) == [OLD, NEW]
