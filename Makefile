@@ -2,14 +2,16 @@
 # the first command that needs an environment makes one in .venv.
 #
 #   make demo                 the whole house on this machine, once through
+#   make demo CLOUD=azure     the same as Azure; CLOUD=aws is the default
 #   make test ARGS="-k s3"    what ARGS holds goes to the program behind the target
 #   make demo WORKERS=docker  the same, with the workers in containers of their image
 
 PYTHON ?= python3
 ARGS ?=
+CLOUD ?=
+WORKERS ?=
 # What `docker build` is told besides: IMAGE_ARGS="--build-arg PYTHON_IMAGE=python:3.13-slim@sha256:..."
 IMAGE_ARGS ?=
-WORKERS ?= processes
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -54,12 +56,24 @@ setup: ## Make .venv from the pins; does nothing while they are the same
 	@$(UV_INSTALL) --no-deps --no-build-isolation --editable .
 	@cp pyproject.toml $(VENV)/project.stamp
 
+# Large, and only one gate needs it: Azure's type definitions, for the templates in infra/azure.
+.PHONY: .install-bicep-types
+.install-bicep-types: setup
+	@cmp -s requirements/bicep.txt $(VENV)/bicep.stamp || { \
+		echo "Installing the packages of requirements/bicep.txt"; \
+		$(UV_INSTALL) --require-hashes -r requirements/bicep.txt && cp requirements/bicep.txt $(VENV)/bicep.stamp; }
+
+# Whatever needs Azurite installs it where it is not; here it says so.
+.PHONY: .install-azurite
+.install-azurite: setup
+	@$(BIN)/python -m infra.local.azurite
+
 # `exec` leaves no shell between the terminal and the program: Ctrl-C and SIGTERM reach it.
 demo: setup $(if $(filter docker,$(WORKERS)),image) ## Run an outage through the whole house on this machine
-	@exec $(BIN)/tidegate demo --workers $(WORKERS) $(ARGS)
+	@exec $(BIN)/tidegate demo $(if $(CLOUD),--cloud $(CLOUD)) $(if $(WORKERS),--workers $(WORKERS)) $(ARGS)
 
 dev: setup ## Run the whole house on this machine until Ctrl-C
-	@exec $(BIN)/tidegate dev $(ARGS)
+	@exec $(BIN)/tidegate dev $(if $(CLOUD),--cloud $(CLOUD)) $(ARGS)
 
 # The build ID is part of the image where the workers shall be versioned: BUILD_ID=1.4.0-3f2a9c1.
 BUILD_ID ?=
@@ -70,10 +84,10 @@ image: ## Build the workers' image, tidegate-worker
 		--build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) \
 		--build-arg BUILD_ID=$(BUILD_ID) $(IMAGE_ARGS) .
 
-test: setup ## Run the tests
+test: setup .install-azurite ## Run the tests
 	@exec $(BIN)/python -m pytest $(ARGS)
 
-check: setup ## Run every gate: format, lint, types, layers, routes, policies, webhooks
+check: setup .install-bicep-types ## Run every gate: format, lint, types, layers, routes, policies, webhooks, bicep
 	@failed=; \
 	gate() { \
 		name=$$1; shift; printf '\n== %s\n' "$$name"; \
@@ -86,6 +100,7 @@ check: setup ## Run every gate: format, lint, types, layers, routes, policies, w
 	gate routes $(BIN)/tidegate routes check; \
 	gate policies $(BIN)/tidegate policies check; \
 	gate webhooks $(BIN)/tidegate webhooks check infra/local/webhooks.yaml; \
+	gate bicep $(BIN)/python -m tests.bicep; \
 	if [ -n "$$failed" ]; then printf '\nFailed: %s\n' "$${failed#, }" >&2; exit 1; fi; \
 	printf '\nEvery gate passed.\n'
 
@@ -100,7 +115,10 @@ requirements: setup ## Renew the pins after a change in pyproject.toml
 	@echo "requirements/aws.txt" && $(COMPILE) pyproject.toml --extra aws -c requirements/dev.txt -o requirements/aws.txt
 	@echo "requirements.txt" && $(COMPILE) pyproject.toml --extra azure -c requirements/dev.txt -o requirements.txt
 	@echo "requirements/worker.txt" && $(COMPILE) pyproject.toml --extra worker -c requirements/dev.txt -o requirements/worker.txt
+	@echo "requirements/bicep.txt" && $(COMPILE) --group bicep -c requirements/dev.txt -o requirements/bicep.txt $(ARGS)
 	@echo "requirements/tools.txt" && $(COMPILE) --group tools -c requirements/dev.txt -o requirements/tools.txt
+	@echo "infra/local/azurite/package-lock.json" && $(BIN)/python -m infra.local.azurite lock
+	@if grep -n '"resolved"' infra/local/azurite/package-lock.json; then echo "error: a pin names an address" >&2; exit 1; fi
 	@if grep -n '://' requirements.txt requirements/*.txt; then echo "error: a pin names an address" >&2; exit 1; fi
 
 clean: ## Remove the environment, caches, builds and local state

@@ -7,7 +7,7 @@ that its settings do not name.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from core.adapters.document_stores import DocumentStores
 from core.domain.validation import EventValidationService
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from core.ports.notifier import Notifier
     from core.webhooks.endpoints import WebhookTable
     from core.webhooks.receive import Webhooks
+
+MEND_TARGETS: Final = "docs/policies.md says what each kind of target needs"
 
 
 def intake(settings: Settings, *, starter: WorkflowStarter | None = None) -> Intake:
@@ -104,6 +106,23 @@ def channels(policies: Policies) -> Channels:
     return channels(policies.targets, os.environ)
 
 
+def unreachable(policies: Policies, channels: Channels) -> list[str]:
+    """Targets with an address that cannot be right: `TIDEGATE_PAGE_URLS: on-call: why`, a line
+    each. Those without an address are another matter: their levels do without them."""
+    from core.adapters.channel_notifier import check
+    from core.errors import NotificationFailed
+
+    found = []
+    for name, targets in channels.items():
+        variables = " and ".join(policies.targets[name].variables)
+        for target in targets:
+            try:
+                check(target)
+            except NotificationFailed as error:
+                found.append(f"{variables}: {target.name}: {error.message}")
+    return found
+
+
 def notifier(settings: Settings) -> Notifier:
     from core.adapters.channel_notifier import ChannelNotifier
 
@@ -134,13 +153,19 @@ def _s3() -> DocumentStore:
     return S3DocumentStore()
 
 
+def _azure() -> DocumentStore:
+    from core.adapters.azure_document_store import AzureDocumentStore
+
+    return AzureDocumentStore(os.environ.get("AZURE_STORAGE_CONNECTION_STRING") or None)
+
+
 def _files() -> DocumentStore:
     from core.adapters.file_document_store import FileDocumentStore
 
     return FileDocumentStore()
 
 
-STORES = {"s3": _s3, "file": _files}
+STORES = {"s3": _s3, "azure": _azure, "file": _files}
 """How to make each scheme's store; a new store is one file in adapters and one line here."""
 
 

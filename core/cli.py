@@ -10,9 +10,8 @@ import os
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.markup import escape
@@ -23,13 +22,11 @@ from core.errors import ConfigurationError, TidegateError, TransientError
 from core.settings import Settings
 from core.terminal import AWAY, BAD_NEWS, WRONG, Json, err, out, print_json, run, table
 
-
-class Workers(StrEnum):
-    """What the workers of a demo run in."""
-
-    PROCESSES = "processes"
-    DOCKER = "docker"
-
+Cloud = Annotated[Literal["aws", "azure"], typer.Option(help="Which cloud this machine is to be.")]
+Workers = Annotated[
+    Literal["processes", "docker"],
+    typer.Option(help="What the workers run in; docker needs their image (make image)."),
+]
 
 app = typer.Typer(
     name="tidegate",
@@ -68,19 +65,16 @@ def exit_code(error: TidegateError) -> int:
 
 
 @app.command()
-def demo(
-    workers: Annotated[
-        Workers, typer.Option(help="How the workers run; docker needs their image (make image).")
-    ] = Workers.PROCESSES,
-) -> None:
+def demo(cloud: Cloud = "aws", workers: Workers = "processes") -> None:
     """Run the whole story on this machine: alerts become an incident, to its report."""
     from infra.local.demo import run_demo
 
-    raise typer.Exit(run_demo(containers=workers is Workers.DOCKER))
+    raise typer.Exit(run_demo(cloud=cloud, containers=workers == "docker"))
 
 
 @app.command()
 def dev(
+    cloud: Cloud = "aws",
     keep: Annotated[
         bool, typer.Option("--keep", help="Keep Temporal's state under .tidegate/ for next time.")
     ] = False,
@@ -88,7 +82,7 @@ def dev(
     """Run a whole cloud on this machine until Ctrl-C, and say what to open and type."""
     from infra.local.dev import run_dev
 
-    raise typer.Exit(run_dev(keep=keep))
+    raise typer.Exit(run_dev(cloud=cloud, keep=keep))
 
 
 @routes_app.command("check")

@@ -61,6 +61,12 @@ def incident_list(
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Closed ones, too.")] = False,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 100,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Again whenever it has changed; Ctrl-C ends it.")
+    ] = False,
+    looks: Annotated[
+        float, typer.Option("--every", min=0.2, help="Seconds between two looks, with --watch.")
+    ] = 2.0,
     as_json: Json = False,
 ) -> None:
     """List incidents, newest first."""
@@ -76,20 +82,40 @@ def incident_list(
         every=every,
     )
 
-    async def look() -> tuple[list[incidents.Listed], bool]:
-        client = await bootstrap.connect(Settings.from_env())
-        return await incidents.listing(client, filters, limit=limit)
+    def show(found: list[incidents.Listed], more: bool) -> None:
+        if as_json:
+            rows = [incident.to_json() for incident in found]
+            print_json(rows, indent=None if watch else 2)
+            return
+        if watch:
+            out.rule(f"{datetime.now().astimezone():%H:%M:%S}")
+        out.print(listed(found) if found else "No such incident.")
+        if more:
+            err.print(f"There are more than {limit}: narrow it down, or raise --limit.")
 
-    found, more = run(look())
-    if as_json:
-        print_json([incident.to_json() for incident in found])
-        return
-    if not found:
-        out.print("No such incident.")
-        return
-    out.print(listed(found))
-    if more:
-        err.print(f"There are more than {limit}: narrow it down, or raise --limit.")
+    async def look() -> None:
+        client = await bootstrap.connect(Settings.from_env())
+        shown: list[incidents.Listed] | None = None
+        while True:
+            try:
+                found, more = await incidents.listing(client, filters, limit=limit)
+            except TemporalUnavailable as error:
+                if shown is None:
+                    raise
+                _try_again(error)
+            else:
+                if found != shown:
+                    show(found, more)
+                shown = found
+            if not watch:
+                return
+            await asyncio.sleep(looks)
+
+    try:
+        run(look())
+    except KeyboardInterrupt:
+        if not watch:
+            raise
 
 
 @app.command("show")
@@ -128,7 +154,11 @@ async def _show(id: str, every: float | None, as_json: bool) -> None:
         try:
             found = await incident_commands.show(client, id)
         except TemporalUnavailable as error:
-            err.print(f"[yellow]{escape(error.message)}[/yellow]; trying again", soft_wrap=True)
+            _try_again(error)
+
+
+def _try_again(error: TemporalUnavailable) -> None:
+    err.print(f"[yellow]{escape(error.message)}[/yellow]; trying again", soft_wrap=True)
 
 
 def _print(
@@ -291,6 +321,40 @@ def incident_resolve(
 
 
 _plain(("reopen",), commands.Reopen, "Say that it is not over after all.")
+
+
+@app.command("open")
+def incident_open(
+    title: Annotated[str, typer.Argument(help="What is wrong, in one line.")] = "",
+    follows: Annotated[
+        str | None,
+        typer.Option(help="A closed incident: the new one takes what is not given from it."),
+    ] = None,
+    severity: Annotated[Severity | None, typer.Option(help="How bad it is.")] = None,
+    service: Annotated[str | None, typer.Option(help="What is affected.")] = None,
+    summary: Annotated[str | None, typer.Option(help="More than one line.")] = None,
+    actor: Actor = "operator",
+    as_json: Json = False,
+) -> None:
+    """Open an incident by hand, or one that follows a closed one."""
+    from core.incident_opening import open_incident
+
+    if not title and follows is None:
+        raise typer.BadParameter("say what is wrong, or --follows what")
+    fields = {
+        "title": title,
+        "severity": severity.value if severity else None,
+        "service": service,
+        "summary": summary,
+        "reporter": actor,
+    }
+    done = run(open_incident(Settings.from_env(), fields, follows=follows))
+    if as_json:
+        print_json(done)
+        return
+    began = "begins" if done["action"] == "started" else "runs already, and has taken it"
+    after = f"; it follows {done['follows']}" if done["follows"] else ""
+    out.print(escape(f"{done['child_id']} {began}: {done['title']}{after}"), soft_wrap=True)
 
 
 @app.command("close")

@@ -29,6 +29,9 @@ UPDATE_CLOSE: Final = "close"
 QUERY_INCIDENT: Final = "incident"
 QUERY_TIMELINE: Final = "timeline"
 
+TITLE_MEMO: Final = "TidegateTitle"
+"""Memo field with an incident's title: lists show it, and nobody searches by it."""
+
 SEARCH_ATTRIBUTES: Final = (
     "TidegateIncidentId",
     "TidegateStatus",

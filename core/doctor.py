@@ -8,16 +8,16 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from core import bootstrap, contracts
-from core.adapters import apprise_notifier, temporal_admin
+from core.adapters import temporal_admin
 from core.adapters.document_stores import DocumentStores
 from core.channels import Channels
 from core.errors import TidegateError, TransientError
-from core.ports.notifier import TargetKind
 from core.settings import Settings
 
 if TYPE_CHECKING:
     from temporalio.client import Client
 
+    from core.domain.incident.policies import Policies
     from core.domain.routing import RoutingTable
 
 Outcome = Literal["ok", "warning", "failed"]
@@ -120,9 +120,8 @@ def _pages(settings: Settings) -> Iterator[Check]:
         for policy in policies.policies
         if not any(channels[target] for target in policy.levels[0].targets)
     ]
-    if unknown := _unknown(channels):
-        found = f"apprise knows no such URL: {', '.join(unknown)}"
-        yield Check("pages", "failed", found, "https://github.com/caronc/apprise says their forms")
+    if wrong := _unreachable(policies, channels):
+        yield Check("pages", "failed", "; ".join(wrong), bootstrap.MEND_TARGETS)
     elif silent:
         found = f"{', '.join(silent)} would page nobody at level 1: {lacking}"
         yield Check("pages", "warning", found, "set these variables for the incident worker")
@@ -131,20 +130,12 @@ def _pages(settings: Settings) -> Iterator[Check]:
         yield Check("pages", "ok", f"{count} addresses{'; ' if lacking else ''}{lacking}")
 
 
-def _unknown(channels: Channels) -> list[str]:
-    """Targets with an address that cannot be right. Nothing where apprise is not installed: the
-    incident worker has it."""
-    urls = {
-        target.name: target.address
-        for targets in channels.values()
-        for target in targets
-        if target.kind is TargetKind.APPRISE
-    }
+def _unreachable(policies: Policies, channels: Channels) -> list[str]:
+    """Nothing where apprise is not installed: the incident worker has it."""
     try:
-        places = apprise_notifier.unknown(list(urls.values())) if urls else []
+        return bootstrap.unreachable(policies, channels)
     except ImportError:
         return []
-    return [list(urls)[place - 1] for place in places]
 
 
 async def _webhooks(settings: Settings) -> AsyncIterator[Check]:
@@ -218,10 +209,9 @@ async def _queue(client: Client, queue: str, user: str) -> Check:
 
 
 def _failed(name: str, error: TidegateError, *, fix: str = "") -> Check:
-    """`fix` is for what does not answer: such errors themselves only say to ask the doctor."""
-    return Check(
-        name, "failed", error.message, fix if isinstance(error, TransientError) else error.fix
-    )
+    """`fix` is for what does not answer: such errors themselves mostly say to ask the doctor."""
+    own = error.fix != type(error).fix or not isinstance(error, TransientError)
+    return Check(name, "failed", error.message, error.fix if own else fix)
 
 
 def summary(checks: list[Check]) -> dict[str, Any]:

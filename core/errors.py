@@ -19,7 +19,8 @@
     │   ├── TemporalUnavailable     Temporal did not take the start
     │   ├── StoreUnavailable        a document store did not answer
     │   ├── SecretUnavailable       a store of secrets did not answer
-    │   └── NotificationFailed      a page could not be delivered
+    │   ├── NotificationFailed      a page could not be delivered
+    │   └── NotAccepted             part of a delivery could not be settled now
     ├── CommandRefused          an incident does not take this command as it is
     ├── IncidentNotFound        no incident runs under this workflow ID
     └── DocumentExists          a conditional write found the document already there
@@ -158,6 +159,12 @@ class NotificationFailed(TransientError):
     """A page could not be delivered to at least one of its targets."""
 
     fix = "check the variables that the policies file names for the target"
+
+
+class NotAccepted(TransientError):
+    """Part of a delivery could not be accepted now, and all of it must be delivered again."""
+
+    fix = "its source delivers it again by itself; see the receipts with verdict retry"
 
 
 class CommandRefused(TidegateError):

@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
 
 from core.domain.event import Event
 from core.domain.identity import workflow_id
 from core.domain.validation import EventValidationService
 from core.errors import PermanentError, TidegateError
-from core.formats.delivery import Arrival, Malformed
+from core.formats.delivery import Arrival
 from core.ports.workflow_starter import WorkflowStarter
 from core.quarantine import Quarantine
 from core.receipts import Receipt, Verdict
+
+_TOLD: Final = 5
+"""Errors of one delivery that its record quotes."""
 
 
 class Intake:
@@ -49,53 +54,106 @@ class Intake:
         `time_left` is in seconds: what is unfinished then is given back as `retry`. A start that
         was cut off may have gone through; its redelivery then is a duplicate.
         """
+        receipts: dict[int, Receipt] = {}
 
-        async def accept_one(arrival: Arrival) -> Receipt:
-            receipt = await self._accept_in_time(arrival, deadline)
-            if report:
-                report(arrival, receipt)
-            return receipt
+        async def settle(unit: _Unit) -> None:
+            for place, receipt in zip(
+                unit.places, await self._settle_in_time(unit, deadline), strict=True
+            ):
+                receipts[place] = receipt
+                if report:
+                    report(arrivals[place], receipt)
 
         deadline = None if time_left is None else asyncio.get_running_loop().time() + time_left
-        if len(arrivals) == 1:  # as most are: it needs no task of its own
-            return [await accept_one(arrivals[0])]
-        tasks = [asyncio.create_task(accept_one(arrival)) for arrival in arrivals]
-        if tasks:
+        units = _units(arrivals)
+        if len(units) == 1:  # as most are: it needs no task of its own
+            await settle(units[0])
+        elif units:
+            tasks = [asyncio.create_task(settle(unit)) for unit in units]
             await asyncio.wait(tasks)
-        return [task.result() for task in tasks]
+            for task in tasks:
+                task.result()
+        return [receipts[place] for place in range(len(arrivals))]
 
-    async def _accept_in_time(self, arrival: Arrival, deadline: float | None) -> Receipt:
+    async def _settle_in_time(self, unit: _Unit, deadline: float | None) -> list[Receipt]:
         limit = asyncio.timeout_at(deadline)
         try:
             async with limit, self._slots:
-                return await self._accept(arrival)
+                return await self._settle(unit)
         except TidegateError as error:  # a fault of the moment, or the operator's to mend
-            return _receipt(arrival, Verdict.RETRY, code=error.code, reason=str(error))
+            again = str(error)
+            return [
+                _receipt(arrival, Verdict.RETRY, code=error.code, reason=again)
+                for arrival in unit.arrivals
+            ]
         except TimeoutError:
             if not limit.expired():
                 raise
-            return _out_of_time(arrival)
+            return [_out_of_time(arrival) for arrival in unit.arrivals]
 
-    async def _accept(self, arrival: Arrival) -> Receipt:
-        item = arrival.item
-        if isinstance(item, Malformed):
-            return await self._keep(arrival, item.error)
+    async def _settle(self, unit: _Unit) -> list[Receipt]:
+        if unit.event is None:
+            return await self._keep(unit.arrivals, unit.errors)
+        [arrival] = unit.arrivals
         try:
-            start = await self._starter.start(self._validation.validate(item))
+            start = await self._starter.start(self._validation.validate(unit.event))
         except PermanentError as error:
-            return await self._keep(arrival, error)
-        return _receipt(
-            arrival, Verdict.STARTED if start.new else Verdict.DUPLICATE, run_id=start.run_id
-        )
+            return await self._keep([arrival], [error])
+        verdict = Verdict.STARTED if start.new else Verdict.DUPLICATE
+        return [_receipt(arrival, verdict, run_id=start.run_id)]
 
-    async def _keep(self, arrival: Arrival, error: PermanentError) -> Receipt:
-        return _receipt(
-            arrival,
-            Verdict.QUARANTINED,
-            code=error.code,
-            reason=str(error),
-            quarantine_uri=await self._quarantine.keep(arrival, error),
-        )
+    async def _keep(
+        self, arrivals: Sequence[Arrival], errors: Sequence[PermanentError]
+    ) -> list[Receipt]:
+        uri = await self._quarantine.keep(arrivals[0], _all_in_one(errors))
+        return [
+            _receipt(
+                arrival,
+                Verdict.QUARANTINED,
+                code=error.code,
+                reason=str(error),
+                quarantine_uri=uri,
+            )
+            for arrival, error in zip(arrivals, errors, strict=True)
+        ]
+
+
+@dataclass(slots=True)
+class _Unit:
+    """Arrivals that are settled as one, with their places: an event, or what of one delivery is
+    malformed, with its errors. A delivery is kept whole, so all of that is kept once."""
+
+    arrivals: list[Arrival] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
+    event: Event | None = None
+    errors: list[PermanentError] = field(default_factory=list)
+
+
+def _units(arrivals: Sequence[Arrival]) -> list[_Unit]:
+    units: list[_Unit] = []
+    malformed: dict[int, _Unit] = {}
+    for place, arrival in enumerate(arrivals):
+        if isinstance(arrival.item, Event):
+            units.append(_Unit([arrival], [place], arrival.item))
+            continue
+        if id(arrival.delivery) not in malformed:
+            malformed[id(arrival.delivery)] = _Unit()
+            units.append(malformed[id(arrival.delivery)])
+        unit = malformed[id(arrival.delivery)]
+        unit.arrivals.append(arrival)
+        unit.places.append(place)
+        unit.errors.append(arrival.item.error)
+    return units
+
+
+def _all_in_one(errors: Sequence[PermanentError]) -> PermanentError:
+    """The one error, or the first with a word on the others."""
+    if len(errors) == 1:
+        return errors[0]
+    told = "; ".join(error.message for error in errors[:_TOLD])
+    more = f"; and {len(errors) - _TOLD:,} more" if len(errors) > _TOLD else ""
+    message = f"{len(errors):,} records of it cannot be accepted: {told}{more}"
+    return type(errors[0])(message, fix=errors[0].fix)
 
 
 def _out_of_time(arrival: Arrival) -> Receipt:

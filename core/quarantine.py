@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from core.formats.delivery import Arrival, Delivery
 from core.formats.wire import REPLAY_KEY_HEADER
 from core.ports.documents import DocumentStore
 from core.receipts import Receipt, Verdict
+
+log = logging.getLogger(__name__)
 
 _RECORD, _NOTE = ".json", ".replayed.json"
 
@@ -157,32 +160,54 @@ class Quarantine:
     async def get(self, id: str) -> Record:
         """The record. Raises `DocumentNotFound`."""
         try:
-            raw = json.loads(await self._get(f"{self._root}{id}{_RECORD}"))
+            raw = await self._get(f"{self._root}{id}{_RECORD}")
         except DocumentNotFound as error:
             raise DocumentNotFound(
                 f"no quarantine record {id!r} under {self._root}", fix="`tidegate quarantine list`"
             ) from error
         try:
-            note = json.loads(await self._get(f"{self._root}{id}{_NOTE}"))
+            note = await self._get(f"{self._root}{id}{_NOTE}")
         except DocumentNotFound:
             note = None
+        return self._record(id, raw, note)
+
+    def _record(self, id: str, record: bytes, note: bytes | None) -> Record:
+        fields = ("id", "format", "code", "reason", "key", "kept_at", "headers")
+        try:
+            raw = json.loads(record)
+        except ValueError:
+            raw = None
+        if not isinstance(raw, dict) or not set(fields) <= set(raw):
+            raise DocumentNotFound(
+                f"{self._root}{id}{_RECORD} is no quarantine record",
+                fix="keep nothing else under the quarantine's prefix",
+            )
         body = (
             base64.b64decode(raw["body_base64"]) if "body_base64" in raw else raw["body"].encode()
         )
-        fields = ("id", "format", "code", "reason", "key", "kept_at", "headers")
         return Record(
             **{name: raw[name] for name in fields},
             uri=f"{self._root}{id}{_RECORD}",
             body=body,
-            replayed=note,
+            replayed=json.loads(note) if note else None,
         )
 
     async def records(self) -> AsyncIterator[Record]:
-        """All records, settled ones too."""
-        async for document in self._store.list(self._root):
-            name = document.uri.removeprefix(self._root)
-            if name.endswith(_RECORD) and not name.endswith(_NOTE) and "/" not in name:
-                yield await self.get(name.removesuffix(_RECORD))
+        """All records, settled ones too; what else lies there is named in the log."""
+        names = {document.uri async for document in self._store.list(self._root)}
+        for uri in sorted(names):
+            name = uri.removeprefix(self._root)
+            if not name.endswith(_RECORD) or name.endswith(_NOTE) or "/" in name:
+                continue
+            id = name.removesuffix(_RECORD)
+            note = f"{self._root}{id}{_NOTE}"
+            try:
+                body = await self._get(uri)
+                record = self._record(id, body, await self._get(note) if note in names else None)
+            except DocumentNotFound as error:
+                log.warning("%s", error)
+            else:
+                yield record
 
     async def note_replay(self, record: Record, receipts: Sequence[Receipt]) -> None:
         """Write beside the record, as it was read before the replay, what became of it."""

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
+
+from core.domain.event import parse_time
+from core.errors import NotAccepted
 
 
 class Verdict(StrEnum):
@@ -14,6 +19,19 @@ class Verdict(StrEnum):
     DUPLICATE = "duplicate"
     QUARANTINED = "quarantined"
     RETRY = "retry"
+
+
+METRICS: Final = {
+    Verdict.STARTED: "Accepted",
+    Verdict.DUPLICATE: "Duplicate",
+    Verdict.QUARANTINED: "Quarantined",
+    Verdict.RETRY: "Retried",
+}
+"""The metric that counts each verdict, on every platform."""
+REFUSED: Final = "Refused"
+"""Metric: requests that were refused as a whole, before or after they were verified."""
+EVENT_AGE: Final = "EventAge"
+"""Metric: milliseconds from the event's own time to its receipt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +58,24 @@ class Receipt:
         """Whether the platform may forget the event."""
         return self.verdict is not Verdict.RETRY
 
+    def age(self) -> float | None:
+        """Milliseconds since the event's own time; None where it has none that can be read."""
+        if self.time is None:
+            return None
+        try:
+            passed = datetime.now(UTC) - parse_time(self.time)
+        except (ValueError, OverflowError):
+            return None
+        return max(passed.total_seconds() * 1000, 0.0)
+
     def to_json(self) -> dict[str, Any]:
         """The fields that are known, as a JSON object."""
         values = {name: getattr(self, name) for name in self.__slots__}
         known = {name: value for name, value in values.items() if value not in (None, False)}
         return {**known, "verdict": self.verdict.value}
+
+
+def require_settled(receipts: Sequence[Receipt]) -> None:
+    """Raises `NotAccepted` unless the platform may forget all of a delivery."""
+    if again := [receipt for receipt in receipts if not receipt.settled]:
+        raise NotAccepted(f"{len(again)} of {len(receipts)} events not accepted: {again[0].reason}")

@@ -3,7 +3,9 @@
 A dataclass rather than pydantic-settings: a listener reads its settings at every cold start, and
 importing that library alone costs more than everything else a listener adds to Temporal's client
 (docs/decisions/0002). Temporal's own variables (TEMPORAL_ADDRESS, ...) belong to
-`temporalio.envconfig`, AWS's to boto3.
+`temporalio.envconfig`, AWS's to boto3, Azure's to azure-identity; `bootstrap` hands
+AZURE_STORAGE_CONNECTION_STRING to the document store, and no error repeats it, because it is a
+secret.
 """
 
 from __future__ import annotations

@@ -15,7 +15,6 @@ import json
 import os
 import uuid
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,11 +22,9 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from core import bootstrap
-from core.domain.event import parse_time
-from core.errors import TransientError
 from core.formats.delivery import Arrival, Delivery, read
 from core.intake import Intake
-from core.receipts import Receipt, Verdict
+from core.receipts import EVENT_AGE, METRICS, Receipt, Verdict, require_settled
 from core.settings import Settings
 from functions_aws import sqs
 
@@ -38,24 +35,10 @@ if TYPE_CHECKING:
 logger = Logger(service="tidegate")
 metrics = Metrics(namespace="Tidegate", service="tidegate")
 
-_METRICS: Final = {
-    Verdict.STARTED: "Accepted",
-    Verdict.DUPLICATE: "Duplicate",
-    Verdict.QUARANTINED: "Quarantined",
-    Verdict.RETRY: "Retried",
-}
-EVENT_AGE: Final = "EventAge"
-"""Metric: milliseconds from the event's own time to its receipt."""
 _RECEIPTS_A_LINE: Final = 50
 """CloudWatch takes at most 100 values of a metric in one line."""
 _line: Final[list[dict[str, Any]]] = []
 """The receipts that the next line of metrics will carry."""
-
-
-class NotAccepted(TransientError):
-    """Part of a delivery could not be accepted now, and Lambda must deliver all of it again."""
-
-    fix = "Lambda retries by itself; see the log lines with verdict retry"
 
 
 @cache
@@ -134,9 +117,7 @@ def _answer_invocation(format: str, event: Any, context: LambdaContext) -> list[
     # Lambda hands over what it parsed; the original bytes of a direct invocation are not to be had.
     body = json.dumps(event).encode()
     [receipts] = accept([Delivery(format=format, body=body, unique=uuid.uuid4().hex)], context)
-    if not _settled(receipts):
-        again = [receipt for receipt in receipts if not receipt.settled]
-        raise NotAccepted(f"{len(again)} of {len(receipts)} events not accepted: {again[0].reason}")
+    require_settled(receipts)
     return [receipt.to_json() for receipt in receipts]
 
 
@@ -169,8 +150,8 @@ def _settled(receipts: Sequence[Receipt]) -> bool:
 def record(arrival: Arrival, receipt: Receipt) -> None:
     """Count one receipt. It goes into the line that carries the metrics, which costs hardly more
     than the metrics alone; one that somebody must look at has a line of its own, too."""
-    metrics.add_metric(name=_METRICS[receipt.verdict], unit=MetricUnit.Count, value=1)
-    if receipt.time and (age := _age(receipt.time)) is not None:
+    metrics.add_metric(name=METRICS[receipt.verdict], unit=MetricUnit.Count, value=1)
+    if (age := receipt.age()) is not None:
         metrics.add_metric(name=EVENT_AGE, unit=MetricUnit.Milliseconds, value=age)
     line = {**receipt.to_json(), "message_id": arrival.delivery.headers.get("message-id")}
     if receipt.verdict not in (Verdict.STARTED, Verdict.DUPLICATE):
@@ -189,13 +170,6 @@ def end_line() -> None:
 
 def _record_empty(delivery: Delivery) -> None:
     """Log a delivery that has no events in it, such as S3's test event; it is settled."""
-    metrics.add_metric(name=_METRICS[Verdict.STARTED], unit=MetricUnit.Count, value=0)
+    metrics.add_metric(name=METRICS[Verdict.STARTED], unit=MetricUnit.Count, value=0)
     message_id = delivery.headers.get("message-id")
     logger.info("delivery without events", extra={"message_id": message_id})
-
-
-def _age(time: str) -> float | None:
-    try:
-        return max((datetime.now(UTC) - parse_time(time)).total_seconds() * 1000, 0.0)
-    except (ValueError, OverflowError):
-        return None

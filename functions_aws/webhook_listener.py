@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
@@ -14,14 +14,12 @@ from functions_aws.cold_start import at_rest
 with at_rest():
     from core import bootstrap
     from core.errors import ConfigurationError, InvalidEvent
-    from core.webhooks.receive import Outcome, Webhooks
+    from core.receipts import REFUSED
+    from core.webhooks.receive import Outcome, Webhooks, unavailable
     from core.webhooks.request import problem
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
-
-REFUSED: Final = "Refused"
-"""Metric: requests that were refused as a whole, before or after they were verified."""
 
 
 @cache
@@ -57,12 +55,4 @@ def _receive(event: Any, context: LambdaContext) -> Outcome:
         response = problem(HTTPStatus.BAD_REQUEST, error.message, code=error.code)
         return Outcome(response=response, refused=error.code)
     except ConfigurationError as error:
-        # The operator's to mend; the sender comes again until then.
-        runtime.logger.error("nothing can be received: %s", error)
-        response = problem(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            "nothing can be received now; send it again",
-            code=error.code,
-            headers={"retry-after": "60"},
-        )
-        return Outcome(response=response, refused=error.code)
+        return unavailable(error)

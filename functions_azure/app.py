@@ -6,6 +6,8 @@ A function whose queue or topic is not set up is switched off by the host's own 
 
 from __future__ import annotations
 
+import logging
+
 import azure.functions as func
 
 from functions_azure import blob_listener, health, message_listener, telemetry, webhook_listener
@@ -13,5 +15,8 @@ from functions_azure import blob_listener, health, message_listener, telemetry, 
 app = func.FunctionApp()
 for module in (blob_listener, message_listener, webhook_listener, health):
     app.register_functions(module.blueprint)
+
+# The worker passes on what is logged at INFO, and the SDKs log every request of theirs there.
+logging.getLogger("azure").setLevel(logging.WARNING)
 
 telemetry.meter()

@@ -11,19 +11,23 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
+from typing import Final
 
 from azure.monitor.opentelemetry.exporter import AzureMonitorLogExporter, AzureMonitorMetricExporter
 from opentelemetry._logs import Logger, LogRecord, SeverityNumber
-from opentelemetry.metrics import Counter, Histogram
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogRecordExporter
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
+from opentelemetry.sdk.metrics.view import View
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 
-from functions_azure.telemetry import DELIVERY_COUNT, EVENT_AGE, REFUSED, VERDICTS
+from core.receipts import EVENT_AGE, METRICS, REFUSED
+from functions_azure.telemetry import DELIVERY_COUNT
 
-_SEVERITIES = (
+_COUNTERS: Final = (*METRICS.values(), REFUSED)
+_UNITS: Final = {EVENT_AGE: "ms", DELIVERY_COUNT: "1"}
+_SEVERITIES: Final = (
     (logging.CRITICAL, SeverityNumber.FATAL),
     (logging.ERROR, SeverityNumber.ERROR),
     (logging.WARNING, SeverityNumber.WARN),
@@ -36,16 +40,14 @@ class AzureMonitor:
 
     def __init__(self, reader: MetricReader, exporter: LogRecordExporter) -> None:
         resource = Resource.create({SERVICE_NAME: os.environ.get("WEBSITE_SITE_NAME", "tidegate")})
-        self._metrics = MeterProvider(metric_readers=[reader], resource=resource)
+        # The SDK writes the names of instruments in lower case, but not those of views.
+        views = [View(instrument_name=name.lower(), name=name) for name in (*_COUNTERS, *_UNITS)]
+        self._metrics = MeterProvider(metric_readers=[reader], resource=resource, views=views)
         self._logs = LoggerProvider(resource=resource)
         self._logs.add_log_record_processor(BatchLogRecordProcessor(exporter))
         meter = self._metrics.get_meter("Tidegate")
-        names = (*VERDICTS.values(), REFUSED)
-        self._counters: dict[str, Counter] = {name: meter.create_counter(name) for name in names}
-        self._histograms: dict[str, Histogram] = {
-            EVENT_AGE: meter.create_histogram(EVENT_AGE, unit="ms"),
-            DELIVERY_COUNT: meter.create_histogram(DELIVERY_COUNT),
-        }
+        self._counters = {name: meter.create_counter(name) for name in _COUNTERS}
+        self._histograms = {n: meter.create_histogram(n, unit=unit) for n, unit in _UNITS.items()}
         self.handler = ReceiptHandler(self._logs.get_logger("tidegate"))
 
     def count(self, name: str, value: int) -> None:

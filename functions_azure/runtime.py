@@ -9,24 +9,18 @@ event does.
 from __future__ import annotations
 
 from functools import cache
+from typing import Final
 
 import core.adapters.temporal  # noqa: F401  loaded while the process starts, not by the first event
 from core import bootstrap
-from core.errors import TransientError
 from core.formats.delivery import Delivery, read
 from core.intake import Intake
-from core.receipts import Receipt
+from core.receipts import require_settled
 from core.settings import Settings
 from functions_azure import telemetry
 from functions_azure.host import FUNCTION_TIMEOUT
 
-_SHORTEST = 0.05
-
-
-class NotAccepted(TransientError):
-    """Part of a delivery could not be accepted now, and all of it must be delivered again."""
-
-    fix = "its source delivers it again by itself; see the receipts with verdict retry"
+_SHORTEST: Final = 0.05
 
 
 @cache
@@ -46,13 +40,11 @@ def time_left(seconds: float = FUNCTION_TIMEOUT) -> float:
     return max(min(seconds, FUNCTION_TIMEOUT) - settings().deadline_margin, _SHORTEST)
 
 
-async def settle(delivery: Delivery, *, within: float = FUNCTION_TIMEOUT) -> list[Receipt]:
-    """The receipts of a delivery, when all of it is settled within so many seconds. Raises
-    `NotAccepted`, and then the host must make its source deliver again."""
+async def settle(delivery: Delivery, *, within: float = FUNCTION_TIMEOUT) -> None:
+    """Return when all of a delivery is settled, within so many seconds. Raises `NotAccepted`, and
+    then its source must deliver it again."""
     arrivals = read(delivery)
     if not arrivals:
         telemetry.record_empty(delivery)
     receipts = await intake().accept(arrivals, time_left=time_left(within), report=telemetry.record)
-    if again := [receipt for receipt in receipts if not receipt.settled]:
-        raise NotAccepted(f"{len(again)} of {len(receipts)} events not accepted: {again[0].reason}")
-    return receipts
+    require_settled(receipts)

@@ -10,26 +10,14 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final, Protocol
 
-from core.domain.event import parse_time
 from core.formats.delivery import Arrival, Delivery
-from core.receipts import Receipt, Verdict
+from core.receipts import EVENT_AGE, METRICS, REFUSED, Receipt, Verdict
 
 logger = logging.getLogger("functions_azure")
 
-VERDICTS: Final = {
-    Verdict.STARTED: "Accepted",
-    Verdict.DUPLICATE: "Duplicate",
-    Verdict.QUARANTINED: "Quarantined",
-    Verdict.RETRY: "Retried",
-}
-REFUSED: Final = "Refused"
-"""Metric: requests that were refused as a whole, before or after they were verified."""
-EVENT_AGE: Final = "EventAge"
-"""Metric: milliseconds from the event's own time to its receipt."""
 DELIVERY_COUNT: Final = "DeliveryCount"
 """Metric: which delivery of its message an invocation is; 1 is the first."""
 
@@ -74,8 +62,8 @@ def meter() -> Meter:
 
 def record(arrival: Arrival, receipt: Receipt) -> None:
     """Count one receipt and log it; what somebody must look at is a warning."""
-    meter().count(VERDICTS[receipt.verdict], 1)
-    if receipt.time and (age := _age(receipt.time)) is not None:
+    meter().count(METRICS[receipt.verdict], 1)
+    if (age := receipt.age()) is not None:
         meter().observe(EVENT_AGE, age, {})
     line = {**receipt.to_json(), **_told_of(arrival.delivery)}
     if receipt.verdict in (Verdict.STARTED, Verdict.DUPLICATE):
@@ -111,10 +99,3 @@ def record_request(*, hook: str | None, code: str | None, status: int) -> None:
 def _told_of(delivery: Delivery) -> dict[str, Any]:
     headers = delivery.headers
     return {n.replace("-", "_"): headers[n] for n in _OF_THE_DELIVERY if n in headers}
-
-
-def _age(time: str) -> float | None:
-    try:
-        return max((datetime.now(UTC) - parse_time(time)).total_seconds() * 1000, 0.0)
-    except (ValueError, OverflowError):
-        return None

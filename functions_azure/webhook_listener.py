@@ -4,23 +4,19 @@ own verification, as on AWS.
 
 from __future__ import annotations
 
-import logging
 from functools import cache
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import azure.functions as func
 
 from core import bootstrap
 from core.errors import ConfigurationError
-from core.webhooks.request import Response, problem
 from functions_azure import http_trigger, runtime, telemetry
 
 if TYPE_CHECKING:
     from core.webhooks.receive import Webhooks
 
 blueprint = func.Blueprint()
-log = logging.getLogger(__name__)
 
 
 @cache
@@ -37,28 +33,16 @@ def webhooks() -> Webhooks:
 )
 async def webhook(request: func.HttpRequest) -> func.HttpResponse:
     """The response to one request; see `core.webhooks.receive`."""
-    hook: str | None = None
-    code: str | None
-    answer: Response
     try:
         outcome = await webhooks().receive(
             http_trigger.request(request),
             time_left=runtime.time_left(),
             report=telemetry.record,
         )
-        hook, code, answer = outcome.hook, outcome.refused, outcome.response
     except ConfigurationError as error:
-        log.error("nothing can be received: %s", error)
-        code, answer = error.code, unavailable(error)
-    telemetry.record_request(hook=hook, code=code, status=answer.status)
+        from core.webhooks.receive import unavailable
+
+        outcome = unavailable(error)
+    answer = outcome.response
+    telemetry.record_request(hook=outcome.hook, code=outcome.refused, status=answer.status)
     return http_trigger.response(answer)
-
-
-def unavailable(error: ConfigurationError) -> Response:
-    """What is the operator's to mend; senders come again until then, and learn nothing of it."""
-    return problem(
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        "nothing can be received now; send it again",
-        code=error.code,
-        headers={"retry-after": "60"},
-    )

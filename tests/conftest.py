@@ -16,6 +16,7 @@ from temporalio.client import Client
 
 from core.adapters.temporal import data_converter
 from infra.local.aws import aws_environment, start_aws, wait_for_aws
+from infra.local.azurite import Azurite, start_azurite, wait_for_azurite
 from infra.local.processes import Processes, free_port
 from infra.local.temporal import TemporalServer, start_temporal
 
@@ -29,11 +30,22 @@ settings.register_profile("nightly", settings.get_profile("default"), max_exampl
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
+_FOREIGN = (
+    "TIDEGATE_",
+    "TEMPORAL_",
+    "AWS_",
+    "AZURE_",
+    "IDENTITY_",
+    "APPLICATIONINSIGHTS_",
+    "ServiceBusConnection",
+)
+
+
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No settings of the developer's own reach a test, and no credentials either."""
     for name in os.environ:
-        if name.startswith(("TIDEGATE_", "TEMPORAL_", "AWS_", "AZURE_", "IDENTITY_")):
+        if name.startswith(_FOREIGN):
             monkeypatch.delenv(name)
     monkeypatch.setenv("TEMPORAL_CONFIG_FILE", str(tmp_path / "no-profiles.toml"))
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
@@ -83,4 +95,19 @@ def aws_server(processes: Processes) -> str:
 def aws_settings(aws_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment names the session's AWS server."""
     for name, value in aws_environment(aws_server).items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(scope="session")
+def azurite(processes: Processes) -> Azurite:
+    """Azurite, shared by the session: container names must be a test's own."""
+    azurite = Azurite(free_port())
+    wait_for_azurite(start_azurite(processes, os.environ, azurite), azurite)
+    return azurite
+
+
+@pytest.fixture
+def azure_settings(azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment names the session's Azurite."""
+    for name, value in azurite.environment.items():
         monkeypatch.setenv(name, value)

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Final
 
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from core.errors import PermanentError, TidegateError
 
@@ -21,13 +21,22 @@ _BEAT: Final = 3.0
 
 @contextmanager
 def typed_failures() -> Iterator[None]:
-    """Inside an activity: our errors fail it under their code; permanent ones are not retried."""
+    """Inside an activity: our errors fail it under their code; permanent ones are not retried.
+
+    Those are expected, so that the SDK logs no traceback of them: the workflow says in one line
+    what became of the event.
+    """
     try:
         yield
-    except TidegateError as error:
+    except PermanentError as error:
         raise ApplicationError(
-            str(error), type=error.code, non_retryable=isinstance(error, PermanentError)
+            str(error),
+            type=error.code,
+            non_retryable=True,
+            category=ApplicationErrorCategory.BENIGN,
         ) from error
+    except TidegateError as error:
+        raise ApplicationError(str(error), type=error.code) from error
 
 
 @asynccontextmanager

@@ -12,8 +12,9 @@ from temporalio import activity, workflow
 CORE: Final = logging.getLogger("temporalio.core")
 """What the SDK's native core has to say is forwarded here."""
 
-_TALKATIVE: Final = ("urllib3", "requests")
-"""Below warnings they log whole URLs, and those of notification channels hold secrets."""
+_TALKATIVE: Final = ("urllib3", "requests", "azure")
+"""Below warnings they log whole URLs, and those of notification channels hold secrets; Azure's
+libraries log every call with all its headers."""
 _KEPT: Final = (
     "workflow_id",
     "run_id",

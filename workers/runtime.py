@@ -85,7 +85,12 @@ def run(plan: Callable[[Settings], Plan]) -> int:
 def sandbox(activities: Sequence[Callable[..., Any]]) -> SandboxedWorkflowRunner:
     """How workflows run here. The sandbox loads a workflow's modules anew for every run, but for
     those it passes through."""
-    passed = {"core", "workers.errors", *(each.__module__ for each in activities)}
+    passed = {
+        "core",
+        "workers.errors",
+        "workers.local_first",
+        *(each.__module__ for each in activities),
+    }
     restrictions = SandboxRestrictions.default.with_passthrough_modules(*passed)
     return SandboxedWorkflowRunner(restrictions=restrictions)
 

@@ -62,15 +62,11 @@ class AppriseNotifier:
             return f"{_scheme(url)}://... did not answer within {self._timeout:g} s"
 
 
-def unknown(urls: Sequence[str]) -> list[int]:
-    """Places, from 1, of the URLs that apprise does not know; the URLs themselves hold secrets."""
+def knows(url: str) -> bool:
+    """Whether apprise has a channel for a URL, which says nothing about its tokens."""
     import apprise
 
-    return [
-        place
-        for place, url in enumerate(urls, start=1)
-        if apprise.Apprise.instantiate(url, suppress_exceptions=True) is None
-    ]
+    return apprise.Apprise.instantiate(url, suppress_exceptions=True) is not None
 
 
 def _send(notification: Notification, url: str, timeout: float) -> str | None:

@@ -9,12 +9,27 @@ import asyncio
 from collections.abc import Sequence
 from functools import cached_property
 
-from core.adapters.apprise_notifier import AppriseNotifier
+from core.adapters import http_post, webhook_notifier
+from core.adapters.apprise_notifier import AppriseNotifier, knows
 from core.adapters.http_post import Poster
 from core.adapters.pagerduty_notifier import PagerDutyNotifier
 from core.adapters.webhook_notifier import WebhookNotifier
 from core.errors import NotificationFailed
 from core.ports.notifier import Notification, NotificationKind, Target, TargetKind
+
+
+def check(target: Target) -> None:
+    """Raises `NotificationFailed` for a target that nobody can ever be reached by as it is, without
+    telling its address. Whether there is somebody behind an address shows with the first page."""
+    match target.kind:
+        case TargetKind.WEBHOOK:
+            http_post.host(target.address)
+            webhook_notifier.keys(target.secret.split())
+        case TargetKind.PAGERDUTY:
+            http_post.host(target.address)
+        case TargetKind.APPRISE:
+            if not knows(target.address):
+                raise NotificationFailed("apprise knows no such URL")
 
 
 class ChannelNotifier:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -39,9 +40,7 @@ class Poster:
         Raises `NotificationFailed` with the host and the reason, without `secrets` and without the
         rest of the URL.
         """
-        where = _host(url)
-        if where is None:
-            raise NotificationFailed("its address is not an http or https URL")
+        where = host(url)
         loop = asyncio.get_running_loop()
         sending = loop.run_in_executor(self._threads, _post, url, body, headers, self._timeout)
         try:
@@ -50,6 +49,16 @@ class Poster:
             failure = f"did not answer within {self._timeout:g} s"
         if failure:
             raise NotificationFailed(f"{where} {_without(failure, [url, *secrets])}")
+
+
+def host(url: str) -> str:
+    """The part of a URL that may be told. Raises `NotificationFailed` where nobody can post to."""
+    with suppress(ValueError):
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+        if parts.scheme in ("http", "https") and parts.hostname:
+            return f"{parts.scheme}://{parts.hostname}{port}"
+    raise NotificationFailed("its address is not an http or https URL")
 
 
 def _post(url: str, body: bytes, headers: Mapping[str, str], timeout: float) -> str | None:
@@ -75,18 +84,6 @@ def _post(url: str, body: bytes, headers: Mapping[str, str], timeout: float) -> 
         return f"did not answer within {timeout:g} s"
     except (requests.RequestException, OSError, ValueError) as error:
         return f"could not be reached ({type(error).__name__})"
-
-
-def _host(url: str) -> str | None:
-    """The part of a URL that may be told; None when it is none that we post to."""
-    try:
-        parts = urlsplit(url)
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError:
-        return None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        return None
-    return f"{parts.scheme}://{parts.hostname}{port}"
 
 
 def _without(said: str, secrets: Sequence[str]) -> str:

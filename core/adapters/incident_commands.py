@@ -21,6 +21,7 @@ from temporalio.client import (
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
+from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -67,6 +68,13 @@ async def send(client: Client, id: str, name: str, fields: Mapping[str, Any]) ->
             return {"incident_id": id, "status": Status.CLOSED.value, "changed": False}
         _refuse(id, name, ended)
     return answer
+
+
+async def runs(client: Client, incident_id: str) -> bool:
+    """Whether the workflow of an incident, by its own ID, still runs. Raises as `send`."""
+    key, _ = split_id(incident_id)
+    now = await _describe(client.get_workflow_handle(key), incident_id)
+    return now.status is WorkflowExecutionStatus.RUNNING and _own_id(now) in (None, incident_id)
 
 
 async def show(client: Client, id: str) -> dict[str, Any]:
@@ -131,9 +139,13 @@ def _refuse(id: str, name: str, ended: WorkflowExecutionDescription) -> NoReturn
         what = f"cannot {word}: the incident's workflow has {state}{when}"
     raise CommandRefused(
         f"incident {id}: {what}",
-        fix="possible now: `tidegate incident show` and `report`; a new alert or report for its "
-        "key begins a new incident",
+        fix="possible now: `tidegate incident show` and `report`, and a new incident that follows "
+        f"it: `tidegate incident open --follows {_own_id(ended) or id}`",
     )
+
+
+def _own_id(found: WorkflowExecutionDescription) -> str | None:
+    return found.typed_search_attributes.get(SearchAttributeKey.for_keyword(INCIDENT_ID_ATTRIBUTE))
 
 
 def quoted(text: str) -> str:

@@ -1,12 +1,10 @@
 """The list of incidents, out of Temporal's visibility store: a moment behind, and there without a
-worker. Titles are not in that store: those that run are asked, as far as they answer in time."""
+worker."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -14,8 +12,6 @@ from temporalio.client import (
     Client,
     WorkflowExecution,
     WorkflowExecutionStatus,
-    WorkflowQueryFailedError,
-    WorkflowQueryRejectedError,
 )
 from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError
@@ -25,10 +21,10 @@ from core.contracts import (
     ASSIGNEE_ATTRIBUTE,
     INCIDENT_ID_ATTRIBUTE,
     INCIDENT_WORKFLOW,
-    QUERY_INCIDENT,
     SERVICE_ATTRIBUTE,
     SEVERITY_ATTRIBUTE,
     STATUS_ATTRIBUTE,
+    TITLE_MEMO,
 )
 from core.domain.incident.grouping import split_id
 from core.domain.incident.model import Status
@@ -48,8 +44,6 @@ _STATUS, _SEVERITY, _SERVICE, _ASSIGNEE, _INCIDENT_ID = map(
 _UNFINDABLE: Final = frozenset('"\\')
 """Servers that keep visibility in SQL find no value with one of these in it, however it is quoted
 (tried on 1.32 with SQLite)."""
-_PATIENCE: Final = 3.0
-_AT_ONCE: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +119,7 @@ async def listing(client: Client, filters: Filters, *, limit: int) -> tuple[list
     more = False
     try:
         async for run in client.list_workflows(filters.query(now), rpc_timeout=_TIMEOUT):
-            listed = _listed(run)
+            listed = await _listed(run)
             if not filters.fits(listed, now):
                 continue
             if more := len(found) == limit:
@@ -136,29 +130,10 @@ async def listing(client: Client, filters: Filters, *, limit: int) -> tuple[list
             f"Temporal answered {error.status.name}: {error.message}",
             fix="run `tidegate setup` if it does not know a search attribute, else try again",
         ) from error
-    return await _with_titles(client, found), more
+    return found, more
 
 
-async def _with_titles(client: Client, found: Sequence[Listed]) -> list[Listed]:
-    turns = asyncio.Semaphore(_AT_ONCE)
-    titles: dict[str, str] = {}
-
-    async def ask(incident: Listed) -> None:
-        handle = client.get_workflow_handle(incident.workflow_id)
-        async with turns:
-            # A worker that is away, or too old for the history, is no reason to show less.
-            with suppress(RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError):
-                shown = await handle.query(QUERY_INCIDENT, result_type=dict, rpc_timeout=_TIMEOUT)
-                if shown["id"] == incident.id:
-                    titles[incident.id] = shown["title"]
-
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_PATIENCE):
-            await asyncio.gather(*(ask(i) for i in found if i.status != Status.CLOSED))
-    return [replace(incident, title=titles.get(incident.id)) for incident in found]
-
-
-def _listed(run: WorkflowExecution) -> Listed:
+async def _listed(run: WorkflowExecution) -> Listed:
     attributes = run.typed_search_attributes
     id = attributes.get(_INCIDENT_ID) or run.id
     status = attributes.get(_STATUS)
@@ -170,6 +145,7 @@ def _listed(run: WorkflowExecution) -> Listed:
         severity=attributes.get(_SEVERITY),
         service=attributes.get(_SERVICE),
         assignee=attributes.get(_ASSIGNEE),
+        title=await run.memo_value(TITLE_MEMO, None, type_hint=str),
         ended=_ended(run.status, status),
     )
 

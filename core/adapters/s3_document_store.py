@@ -1,6 +1,7 @@
 """Documents in Amazon S3, addressed as `s3://bucket/key` with the key unencoded.
 
-boto3 is synchronous: each call runs in a thread, one chunk or part at a time.
+boto3 is synchronous: each call runs in a thread, one chunk or part at a time. A document
+smaller than a part is one PutObject; a larger one is a multipart upload.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
+from core.adapters.parts import PART_BYTES, parts
 from core.domain.event import DocumentRef
 from core.errors import (
     DocumentChanged,
@@ -26,9 +28,6 @@ from core.ports.documents import CHUNK_BYTES
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-PART_BYTES: Final = 8 * 1024 * 1024
-"""Documents up to this size are one PutObject; larger ones are a multipart upload of such parts."""
-
 _GONE: Final = {"NoSuchKey", "NoSuchVersion", "404", "NotFound", "MethodNotAllowed", "405"}
 _REFUSED: Final = {"KeyTooLongError", "InvalidBucketName", "InvalidURI"}
 
@@ -42,8 +41,9 @@ class S3DocumentStore:
             from botocore.config import Config
 
             retries: Any = {"mode": "standard", "max_attempts": 3}
+            # The longest silence is while a store puts a large document together of its parts.
             client = boto3.client(
-                "s3", config=Config(retries=retries, connect_timeout=5, read_timeout=30)
+                "s3", config=Config(retries=retries, connect_timeout=5, read_timeout=60)
             )
         self._s3 = client
 
@@ -81,16 +81,17 @@ class S3DocumentStore:
         bucket, key = _split(uri)
         target: Any = {"Bucket": bucket, "Key": key}
         condition: Any = {"IfNoneMatch": "*"} if if_absent else {}
-        parts = _parts(chunks)
-        first = await anext(parts, b"")
-        second = await anext(parts, None)
-        if second is None:
+        pieces = parts(chunks)
+        first = await anext(pieces, b"")
+        if len(first) < PART_BYTES:
             with _errors(uri, precondition=DocumentExists):
                 put = await asyncio.to_thread(
                     self._s3.put_object, **target, **condition, Body=first, ContentType=content_type
                 )
             return _reference(uri, put, size=len(first))
-        return await self._write_parts(uri, target, condition, content_type, [first, second], parts)
+        head = [first]
+        del first  # each part is held no longer than it takes to send it
+        return await self._write_parts(uri, target, condition, content_type, head, pieces)
 
     async def _write_parts(
         self,
@@ -124,6 +125,7 @@ class S3DocumentStore:
                 await send(head.pop(0))
             async for part in rest:
                 await send(part)
+                del part
             with _errors(uri, precondition=DocumentExists):
                 put = await asyncio.to_thread(
                     self._s3.complete_multipart_upload,
@@ -132,7 +134,8 @@ class S3DocumentStore:
                     MultipartUpload={"Parts": done},
                 )
         except BaseException:
-            with _errors(uri):
+            # Whatever this says: why there is something to abort matters more.
+            with contextlib.suppress(TidegateError), _errors(uri):
                 await asyncio.to_thread(self._s3.abort_multipart_upload, **target)
             raise
         return _reference(uri, put, size=size)
@@ -151,18 +154,6 @@ class S3DocumentStore:
                     size=item["Size"],
                     etag=item["ETag"].strip('"'),
                 )
-
-
-async def _parts(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
-    """The same bytes in parts of exactly `PART_BYTES`, but for the last."""
-    held = bytearray()
-    async for chunk in chunks:
-        held += chunk
-        while len(held) >= PART_BYTES:
-            yield bytes(held[:PART_BYTES])
-            del held[:PART_BYTES]
-    if held:
-        yield bytes(held)
 
 
 def _split(uri: str, *, whole_bucket: bool = False) -> tuple[str, str]:

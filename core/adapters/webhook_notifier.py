@@ -41,8 +41,6 @@ class WebhookNotifier:
         changed without a gap. Raises `NotificationFailed`.
         """
         secrets = target.secret.split()
-        if not secrets:
-            raise NotificationFailed("it has no secret to sign with")
         text = json.dumps(payload(notification), ensure_ascii=False)
         body = text.encode(errors="replace")
         headers = signed(body, id=webhook_id(notification.key), secrets=secrets)
@@ -66,7 +64,7 @@ def signed(body: bytes, *, id: str, secrets: list[str]) -> dict[str, str]:
 
     now = datetime.now(UTC)
     text = body.decode()
-    signatures = [Webhook(_key(secret)).sign(id, now, text) for secret in secrets]
+    signatures = [Webhook(key).sign(id, now, text) for key in keys(secrets)]
     return {
         "webhook-id": id,
         "webhook-timestamp": str(int(now.timestamp())),
@@ -81,6 +79,13 @@ def webhook_id(key: str) -> str:
         return plain
     digest = hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
     return f"{plain[: _ID_CHARS - len(digest) - 1]}~{digest}"
+
+
+def keys(secrets: list[str]) -> list[bytes]:
+    """What the secrets sign with. Raises `NotificationFailed` where there is none, or a bad one."""
+    if not secrets:
+        raise NotificationFailed("it has no secret to sign with")
+    return [_key(secret) for secret in secrets]
 
 
 def _key(secret: str) -> bytes:

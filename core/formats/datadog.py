@@ -19,9 +19,9 @@ from core.domain.event import Event
 from core.errors import InvalidEvent
 from core.formats.alerts import Status, alert, changed, text
 from core.formats.delivery import Delivery, Malformed
-from core.formats.epoch import readable
 from core.formats.http_body import load_object
 from core.formats.tags import labels_of
+from core.formats.times import readable
 
 TEMPLATE: Final = """\
 {

@@ -25,10 +25,10 @@ from core.domain.event import Event
 from core.errors import InvalidEvent
 from core.formats.alerts import Status, alert, at, changed, text
 from core.formats.delivery import Delivery, Malformed
-from core.formats.epoch import readable
 from core.formats.http_body import load_object
 from core.formats.notice import notice
 from core.formats.tags import labels_of
+from core.formats.times import readable
 
 _FIRING: Final = ("create", "unacknowledge", "updatepriority")
 _RESOLVED: Final = ("close", "delete")

@@ -12,7 +12,6 @@ Sources: Amazon S3 User Guide, "Event message structure" and "EventBridge event 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
@@ -22,11 +21,11 @@ from core.domain.event import (
     DOCUMENT_REMOVED,
     DocumentRef,
     Event,
-    parse_time,
 )
 from core.domain.identity import fresh_key, s3_change, s3_key
 from core.errors import InvalidEvent
 from core.formats.delivery import Delivery, Malformed, load_json
+from core.formats.times import utc
 
 _TYPES: Final = {
     "ObjectCreated": DOCUMENT_CREATED,
@@ -212,14 +211,10 @@ def _decoded(key: str) -> str:
 
 
 def _utc(time: str | None) -> str | None:
-    """The time in one spelling (UTC, milliseconds), so that it is the same by every path."""
-    if time is None:
-        return None
-    try:
-        moment = parse_time(time).astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise InvalidEvent(f"its time {time!r} is not RFC 3339") from error
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """The time in one spelling, so that it is the same by every path."""
+    if time is not None and utc(time) is None:
+        raise InvalidEvent(f"its time {time!r} is not RFC 3339")
+    return utc(time)
 
 
 def _field(value: object, path: tuple[str, ...]) -> object:

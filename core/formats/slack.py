@@ -21,8 +21,8 @@ from core.domain.identity import fresh_key, message_key
 from core.errors import InvalidEvent
 from core.formats.alerts import text
 from core.formats.delivery import Delivery, Malformed, source_of
-from core.formats.epoch import readable
 from core.formats.http_body import FORM, load_object, media_type
+from core.formats.times import readable
 
 MEDIA_TYPES: Final = (FORM,)
 ANSWER_WITHIN: Final = 2.5

@@ -12,7 +12,8 @@ CHUNK_BYTES = 1024 * 1024
 
 
 class DocumentStore(Protocol):
-    """A place for documents, addressed by URI (`s3://bucket/key`, `file:///folder/name`).
+    """A place for documents, addressed by URI (`s3://bucket/key`, `azure://account/container/blob`,
+    `file:///folder/name`).
 
     Every method raises `DocumentRefused` for a URI outside the configured roots and
     `StoreUnavailable` for what may work later. Memory does not grow with the document.
@@ -26,7 +27,9 @@ class DocumentStore(Protocol):
         """The document's bytes in chunks of at most `CHUNK_BYTES`.
 
         A reference with a version reads that version; one with only an etag raises
-        `DocumentChanged` when the content is another by now. Raises `DocumentNotFound`.
+        `DocumentChanged` when the content is another by now. The chunks are of one content, never
+        of two: what is overwritten meanwhile may end in `DocumentChanged`, too. Raises
+        `DocumentNotFound`.
         """
         ...
 

@@ -105,6 +105,9 @@ class Webhooks:
         patience = min(endpoint.answer_within.total_seconds(), how.answer_within or time_left)
         deadline = time.monotonic() + min(time_left, patience)
         await self._verify(request, name, endpoint, deadline)
+        if errand := endpoint.verify.errand(request):
+            log.warning("webhook %s: %s", name, errand)
+            return Outcome(response=answer(HTTPStatus.OK, {"receipts": []}), hook=name)
         found = understand(request, name, endpoint, self._clock())
         if isinstance(found, Response):
             return Outcome(response=found, hook=name)
@@ -149,6 +152,19 @@ class Webhooks:
                 "this webhook cannot verify its sender now; send it again",
                 _RETRY,
             ) from error
+
+
+def unavailable(error: ConfigurationError) -> Outcome:
+    """What a listener answers that cannot have its `Webhooks`: that is the operator's to mend, and
+    senders come again until then."""
+    log.error("nothing can be received: %s", error)
+    response = problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "nothing can be received now; send it again",
+        code=error.code,
+        headers={"retry-after": "60"},
+    )
+    return Outcome(response=response, refused=error.code)
 
 
 def _left(deadline: float) -> float:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 import os
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -25,6 +24,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from infra.local.answers import answers
 from infra.local.cloud import INCIDENTS
 from infra.local.processes import Child, Processes, python, wait_until
 
@@ -178,7 +178,7 @@ def start_aws(processes: Processes, env: Mapping[str, str], *, port: int) -> Chi
 def wait_for_aws(child: Child, endpoint: str) -> None:
     """Return when the server answers. Raises `LocalStackError` when it dies or does not."""
     wait_until(
-        lambda: _answers(endpoint),
+        lambda: answers(f"{endpoint}/moto-api/data.json"),
         _START_TIMEOUT,
         f"moto's server to answer on {endpoint}",
         check=child.check,
@@ -207,12 +207,3 @@ def _client(service: Any, endpoint: str) -> Any:
         aws_secret_access_key=_ACCESS_KEY,
         config=Config(proxies={}, retries={"total_max_attempts": 3}),
     )
-
-
-def _answers(endpoint: str) -> bool:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(f"{endpoint}/moto-api/data.json", timeout=2):
-            return True
-    except OSError:
-        return False

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import urllib.request
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
+from infra.local.answers import answers
 from infra.local.aws import (
     BUCKET,
     EVENTS_QUEUE,
@@ -47,6 +47,10 @@ class AwsCloud:
     @property
     def endpoint(self) -> str:
         return self.aws.endpoint
+
+    @property
+    def address(self) -> dict[str, Any]:
+        return {"name": self.name, "store": self._port, "gateway": self._gateway_port}
 
     @property
     def env(self) -> dict[str, str]:
@@ -109,13 +113,3 @@ class AwsCloud:
 
     def close(self) -> None:
         self.aws.close()
-
-
-def answers(url: str) -> bool:
-    """Whether a server on this machine answers with success."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(url, timeout=2):
-            return True
-    except OSError:
-        return False

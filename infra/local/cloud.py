@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from infra.local.processes import Child, Processes
 
@@ -32,6 +32,10 @@ class Cloud(Protocol):
     @property
     def endpoint(self) -> str:
         """The URL of the server that keeps the documents."""
+
+    @property
+    def address(self) -> Mapping[str, Any]:
+        """Where its servers are, as JSON: what `cloud_at` makes the same cloud of elsewhere."""
 
     @property
     def gateway(self) -> str:

@@ -29,11 +29,12 @@ from core.domain.alert import AlertStatus
 from core.domain.event import ALERT
 from core.domain.incident.model import CloseReason
 from core.errors import TidegateError
+from infra.local.answers import local_session
 from infra.local.cloud import INCIDENTS, REPORTS
 from infra.local.pager import ESCALATION, ON_CALL, Page
 from infra.local.processes import LocalStackError, wait_until
 from infra.local.receipts import receipts
-from infra.local.stack import LocalStack, interruptible
+from infra.local.stack import HOOK_SECRETS, LocalStack, interruptible
 from infra.local.temporal import Temporal, temporal_view
 
 SAMPLE = Path(__file__).with_name("sample") / "checkout-latency.md"
@@ -56,7 +57,11 @@ Found = TypeVar("Found")
 
 
 def run_demo(
-    *, report: Path = SAMPLE, console: Console | None = None, containers: bool = False
+    *,
+    cloud: str = "aws",
+    report: Path = SAMPLE,
+    console: Console | None = None,
+    containers: bool = False,
 ) -> int:
     """Tell the story with a stack of its own; returns the exit code: 0 when it came to its end.
 
@@ -68,10 +73,12 @@ def run_demo(
     code = 1
     with interruptible():
         try:
-            stack = LocalStack(state, ack_timeout=_ACK_TIMEOUT, bridge=True, containers=containers)
+            stack = LocalStack(
+                state, cloud=cloud, ack_timeout=_ACK_TIMEOUT, bridge=True, containers=containers
+            )
             servers = f"pager, {stack.cloud.title}, Temporal"
             workers = "two workers in containers" if containers else "two workers"
-            console.print(f"[bold]Starting[/] {servers}, {workers}, three listeners ...")
+            console.print(f"[bold]Starting[/] {servers}, {workers}, the listeners ...")
             begin = time.monotonic()
             with stack:
                 console.print(f"[dim]ready in {time.monotonic() - begin:.1f} s[/]\n")
@@ -116,7 +123,7 @@ class _Story:
         incident = self._route(self._receipts(self._cloud.message_listener, f"{_MONITORING}#1"))
         shown = self._open(incident)
         self._show_page("Paged", self._page(ON_CALL))
-        self._alert("2", AlertStatus.FIRING)
+        self._post_alert()
         self._until(incident, "the second alert to join", lambda i: i["alerts"]["fired"] == 2)
         self._say("Joined", "a second alert: two by now, and still [bold]one[/] incident")
         self._say("Waiting", f"nobody acknowledges for {_ACK_TIMEOUT:g} s ...")
@@ -156,6 +163,25 @@ class _Story:
         )
         for _ in range(times):
             self._cloud.send(body)
+
+    def _post_alert(self) -> None:
+        """Have Alertmanager post the same alert to its webhook, with its token."""
+        alert: dict[str, Any] = {
+            "status": "firing",
+            "fingerprint": _ALERT["key"],
+            "labels": {"severity": "error", "service": "checkout"},
+            "annotations": {"summary": _ALERT["title"]},
+            "startsAt": self._outage_began,
+        }
+        url = f"{self._cloud.gateway}/hooks/alertmanager"
+        answer = local_session().post(
+            url,
+            json={"version": "4", "status": "firing", "alerts": [alert]},
+            headers={"Authorization": f"Bearer {HOOK_SECRETS['LOCAL_HOOK_TOKEN']}"},
+            timeout=_PATIENCE,
+        )
+        self._say("Posted", f"a second alert, to {url}: {answer.status_code} {answer.reason}")
+        answer.raise_for_status()
 
     def _upload(self, report: Path) -> None:
         version = self._cloud.upload(report.name, report.read_bytes())

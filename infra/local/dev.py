@@ -32,7 +32,13 @@ _WATCH = 0.5
 _DEATHS, _WITHIN = 3, 60.0
 
 
-def run_dev(*, state: Path = STATE, keep: bool = False, console: Console | None = None) -> int:
+def run_dev(
+    *,
+    cloud: str = "aws",
+    state: Path = STATE,
+    keep: bool = False,
+    console: Console | None = None,
+) -> int:
     """Run the stack until Ctrl-C or SIGTERM; returns the exit code, 1 when it could not go on.
 
     With `keep` Temporal starts with the workflows of the last time.
@@ -47,11 +53,10 @@ def run_dev(*, state: Path = STATE, keep: bool = False, console: Console | None 
         console.print(f"[yellow]{remark}[/]")
     with interruptible():
         try:
-            console.print("Starting: pager, AWS, Temporal, two workers, three listeners ...")
-            with (
-                LocalStack(state / "dev", ports=ports, persistent=True, keep=keep) as stack,
-                announced(stack, state),
-            ):
+            house = LocalStack(state / "dev", cloud=cloud, ports=ports, persistent=True, keep=keep)
+            servers = f"pager, {house.cloud.title}, Temporal"
+            console.print(f"Starting: {servers}, two workers, the listeners ...")
+            with house as stack, announced(stack, state):
                 _welcome(console, stack, state)
                 _watch(console, stack)
         except KeyboardInterrupt:
@@ -85,7 +90,7 @@ def _welcome(console: Console, stack: LocalStack, state: Path) -> None:
     table = Table(show_header=False, box=None, padding=(0, 2))
     table.add_row("Temporal's UI", f"{ends.temporal_ui}")
     table.add_row("Temporal", ends.temporal)
-    table.add_row(stack.cloud.title, ends.store)
+    table.add_row(stack.cloud.title, stack.cloud.endpoint)
     table.add_row("Webhooks", f"{ends.gateway}/hooks/NAME    (`tidegate webhooks check`)")
     table.add_row("Pages", f"{ends.pager}/pages")
     table.add_row("Uploads go to", f"{stack.cloud.store}/{INCIDENTS}")

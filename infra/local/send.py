@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
-import requests
 from temporalio.client import WorkflowFailureError
 
 from core import bootstrap
@@ -30,9 +29,11 @@ from core.settings import Settings
 from core.webhooks.request import Request
 from core.webhooks.verifiers.base import Signer
 from core.webhooks_file import load_webhooks
+from infra.local.answers import local_session
 from infra.local.cloud import INCIDENTS
+from infra.local.clouds import cloud_at
 from infra.local.processes import LocalStackError, wait_until
-from infra.local.stack import HOOK_SECRETS, STATE, Endpoints, cloud_of, running
+from infra.local.stack import HOOK_SECRETS, STATE, Endpoints, running
 from infra.local.temporal import NAMESPACE, Temporal, Workflow, temporal_view
 
 _PATIENCE = 10.0
@@ -74,7 +75,7 @@ def send_file(path: Path, *, name: str | None = None, state: Path = STATE) -> Se
         started = temporal.list(f"WorkflowType = '{ROOT_WORKFLOW}'")
         return [workflow for workflow in started if workflow.id.startswith(beginning)]
 
-    with closing(cloud_of(ends)) as cloud, temporal_view(ends.temporal) as temporal:
+    with closing(cloud_at(ends.cloud)) as cloud, temporal_view(ends.temporal) as temporal:
         beginning = workflow_id(cloud.upload_key(name))
         before = {workflow.id for workflow in candidates()}
         cloud.upload(name, body)
@@ -92,7 +93,7 @@ def send_message(path: Path, *, state: Path = STATE) -> Sent:
             f"{path} is not UTF-8 text: {error}", fix="SQS takes text only; upload it instead"
         ) from error
     ends = running(state)
-    with closing(cloud_of(ends)) as cloud, temporal_view(ends.temporal) as temporal:
+    with closing(cloud_at(ends.cloud)) as cloud, temporal_view(ends.temporal) as temporal:
         address, id = cloud.send(body)
         expected = _expected(body, {"queue": address, "message-id": id})
         uri = f"{address}/{id}"
@@ -110,8 +111,7 @@ def send_hook(name: str, body: bytes, headers: Mapping[str, str], *, state: Path
     url = f"{ends.gateway}/hooks/{name}"
     request = asyncio.run(_signed(name, body, headers, Path(ends.webhooks)))
     query = f"?{urlencode(request.query)}" if request.query else ""
-    with requests.Session() as session:
-        session.trust_env = False  # no proxy between this machine and itself
+    with local_session() as session:
         answer = session.post(
             url + query, data=request.body, headers=dict(request.headers), timeout=_PATIENCE * 3
         )

@@ -19,11 +19,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from core.webhooks_file import load_webhooks
-from infra.local.aws_cloud import AwsCloud, answers
-from infra.local.cloud import INCIDENTS, QUARANTINE, REPORTS, Cloud
+from infra.local.answers import answers
+from infra.local.cloud import INCIDENTS, QUARANTINE, REPORTS
+from infra.local.clouds import new_cloud
 from infra.local.containers import Container, check_docker
 from infra.local.pager import ESCALATION, ON_CALL, Pager, start_pager, wait_for_pager
 from infra.local.processes import (
@@ -53,7 +54,7 @@ STATE = Path(".tidegate")
 ROOT_WORKER, INCIDENT_WORKER = "root-worker", "incident-worker"
 TEMPORAL = "temporal"
 
-_FOREIGN = ("AWS_", "TEMPORAL_", "TIDEGATE_", "POWERTOOLS_", "OTEL_")
+_FOREIGN = ("AWS_", "AZURE_", "IDENTITY_", "TEMPORAL_", "TIDEGATE_", "POWERTOOLS_", "OTEL_")
 _KEPT = ("TIDEGATE_ROUTES", "TIDEGATE_WEBHOOKS", "TIDEGATE_LOG_LEVEL")
 _READY_TIMEOUT = 60.0
 _ENDINGS = (signal.SIGTERM, signal.SIGHUP)
@@ -67,6 +68,7 @@ class Ports:
     temporal: int
     temporal_ui: int | None
     store: int
+    bus: int
     gateway: int
     pager: int
     root_worker: int
@@ -79,6 +81,7 @@ class Ports:
             temporal=free_port(),
             temporal_ui=None,
             store=free_port(),
+            bus=free_port(),
             gateway=free_port(),
             pager=free_port(),
             root_worker=free_port(),
@@ -90,6 +93,7 @@ WELL_KNOWN = Ports(
     temporal=7233,
     temporal_ui=8233,
     store=5555,
+    bus=5300,
     gateway=8080,
     pager=8400,
     root_worker=8081,
@@ -115,8 +119,7 @@ class Endpoints:
     pid: int
     temporal: str
     temporal_ui: str | None
-    cloud: str
-    store: str
+    cloud: Mapping[str, Any]
     gateway: str
     webhooks: str
     pager: str
@@ -148,6 +151,7 @@ class LocalStack:
         self,
         state: Path,
         *,
+        cloud: str = "aws",
         ports: Ports | None = None,
         ack_timeout: float = 300.0,
         persistent: bool = False,
@@ -163,7 +167,13 @@ class LocalStack:
         self._keep = keep
         self._containers = containers
         self.webhooks = Path(outside_environment().get("TIDEGATE_WEBHOOKS", WEBHOOKS))
-        self.cloud: Cloud = AwsCloud(self.ports.store, self.ports.gateway, bridge=bridge)
+        self.cloud = new_cloud(
+            cloud,
+            store=self.ports.store,
+            bus=self.ports.bus,
+            gateway=self.ports.gateway,
+            bridge=bridge,
+        )
         self.temporal: TemporalServer
         self.pager: Pager
 
@@ -209,8 +219,7 @@ class LocalStack:
             pid=os.getpid(),
             temporal=self.temporal.address,
             temporal_ui=self.temporal.ui,
-            cloud=self.cloud.name,
-            store=self.cloud.endpoint,
+            cloud=self.cloud.address,
             gateway=self.cloud.gateway,
             webhooks=str(self.webhooks),
             pager=self.pager.url,
@@ -325,15 +334,6 @@ def interruptible() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def cloud_of(ends: Endpoints) -> Cloud:
-    """The cloud of a stack that runs somewhere else."""
-    return AwsCloud(_port(ends.store), _port(ends.gateway))
-
-
-def _port(url: str) -> int:
-    return int(url.rpartition(":")[2])
 
 
 def running(state: Path) -> Endpoints:

@@ -25,6 +25,7 @@ BENCHMARKS: Final = {
     "rpcs": "tests.benchmarks.rpcs:measure",
     "end-to-end": "tests.benchmarks.end_to_end:measure",
     "incidents": "tests.benchmarks.incidents:measure",
+    "documents": "tests.benchmarks.documents:measure",
 }
 
 

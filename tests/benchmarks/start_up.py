@@ -1,9 +1,9 @@
 """Start-up: what a cold start costs before, and until, the first event.
 
-Every sample is a fresh interpreter over a packaged tree, as Lambda has it: the pinned requirements,
-our packages, compiled bytecode that is not checked against its source. Wall time runs from before
-the process exists to the end of its imports; memory is the most that was resident (VmHWM, because
-what `wait4` tells of a child includes its parent's share before exec).
+Every sample is a fresh interpreter over a packaged tree, as Lambda or a Functions app has it: the
+pinned requirements, our packages, compiled bytecode that is not checked against its source. Wall
+time runs from before the process exists to the end of its imports; memory is the most that was
+resident (VmHWM, because what `wait4` tells of a child includes its parent's share before exec).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +25,8 @@ from tests.benchmarks.house import as_event, batch, house, lambda_environment, n
 
 _CLIENT: Final = "import temporalio.client"
 _LISTENER: Final = "import functions_aws.s3_listener"
+_SDK_AND_CLIENT: Final = "import azure.functions, temporalio.client"
+_APP: Final = "import function_app"
 _BOTO3: Final = """
 import boto3
 client = boto3.client("stepfunctions")
@@ -72,7 +74,8 @@ Sample = tuple[float, float]
 
 
 def measure(folder: Path, *, quick: bool) -> list[Figure]:
-    tree = package(folder / "package")
+    tree = package(folder / "package", AWS)
+    app = package(folder / "app", AZURE)
     rounds = 15 if quick else 40
     found: list[Figure] = []
     with house(folder) as (_, server):
@@ -101,16 +104,34 @@ def measure(folder: Path, *, quick: bool) -> list[Figure]:
         }
         samples = take_turns(first, rounds)
         found += _figures("to the first start", "bare client", samples["ours"], samples["bare"])
+        env |= {"PYTHONPATH": str(app)}
+        samples = take_turns(
+            {
+                "bare": lambda: fresh(_SDK_AND_CLIENT, env),
+                "ours": lambda: fresh(_APP, env),
+            },
+            rounds,
+        )
+        what, against = "import, Azure", "azure.functions and client"
+        found += _figures(what, against, samples["ours"], samples["bare"], 1.5)
     return found
 
 
-def package(tree: Path) -> Path:
-    """A tree as it would be uploaded: see functions_aws/Makefile."""
-    requirements = str(ROOT / "requirements" / "aws.txt")
+AWS: Final = ("requirements/aws.txt", "core", "functions_aws")
+AZURE: Final = ("requirements.txt", "core", "functions_azure", "function_app.py", "host.json")
+
+
+def package(tree: Path, contents: Sequence[str]) -> Path:
+    """A tree as it would be uploaded: see functions_aws/Makefile and .funcignore. The first of its
+    contents are the pins."""
+    requirements, *ours = contents
     target = ["--python", sys.executable, "--target", str(tree), "--require-hashes"]
-    _run([program("uv"), "pip", "install", "--quiet", *target, "-r", requirements])
-    for name in ("core", "functions_aws"):
-        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+    _run([program("uv"), "pip", "install", "--quiet", *target, "-r", str(ROOT / requirements)])
+    for name in ours:
+        if (ROOT / name).is_file():
+            shutil.copy(ROOT / name, tree / name)
+        else:
+            shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
     compiled = ["--invalidation-mode", "unchecked-hash"]
     _run([_interpreter(), "-m", "compileall", "-q", *compiled, str(tree)])
     return tree

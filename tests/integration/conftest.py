@@ -24,6 +24,8 @@ from tests.support.cli import Result, Tidegate
 from tests.support.incidents import House, check_histories
 from tests.support.listeners import fresh_process
 from tests.support.payloads import BUCKET
+from tests.support.web import Site, serving
+from tests.support.worker_process import Start, starting
 
 
 @pytest.fixture
@@ -91,3 +93,17 @@ def tidegate(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
         return Result(code, *capsys.readouterr())
 
     return run
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts incident workers as processes of their own."""
+    with starting(tmp_path) as start_worker:
+        yield start_worker
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """A web server that pages and follow-ups can be sent to."""
+    with serving() as site:
+        yield site

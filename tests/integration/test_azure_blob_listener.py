@@ -10,20 +10,21 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 from uuid import uuid4
 
 import pytest
 from temporalio.client import Client
 
 from core.domain.identity import workflow_id
-from core.errors import SettingsError
+from core.errors import NotAccepted, SettingsError, TemporalUnavailable
 from core.settings import Settings
-from functions_azure.runtime import NotAccepted
+from functions_azure import host, service_bus
 from infra.local.processes import free_port
 from tests.support.azure import ENVIRONMENT, created, fresh_process, function, message
 from tests.support.payloads import new_sequencer, recorded, recorded_json
 from tests.support.quarantines import kept
-from tests.support.starters import HangingStarter
+from tests.support.starters import HangingStarter, MemoryStarter
 from tests.support.temporal import started
 
 queue, grid = function("blob_events_queue"), function("blob_events_grid")
@@ -278,7 +279,39 @@ async def grid_within(seconds: float, body: str) -> None:
     """The function, for an Event Grid that waits only so long."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("functions_azure.blob_listener._PATIENCE", seconds)
-        await grid(body)
+        async with asyncio.timeout(host.FUNCTION_TIMEOUT / 2):
+            await grid(body)
+
+
+async def test_a_message_is_kept_for_a_while_before_it_is_given_back(
+    app_settings: Settings,
+) -> None:
+    clock = asyncio.get_running_loop().time
+    with (
+        fresh_process(app_settings, MemoryStarter(away)),
+        mock.patch.object(service_bus, "hold", side_effect=lambda count: 0.1 * count),
+    ):
+        begun = clock()
+        with pytest.raises(NotAccepted):
+            await queue(message(Upload().event(), delivery_count=3))
+    assert clock() - begun >= 0.29
+
+
+async def test_a_message_is_given_back_before_its_invocation_must_end(
+    app_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service_bus, "FUNCTION_TIMEOUT", 10.0)
+    with (
+        fresh_process(app_settings, MemoryStarter(away)),
+        mock.patch.object(service_bus, "hold", return_value=3600.0),
+    ):
+        async with asyncio.timeout(60):
+            with pytest.raises(NotAccepted):
+                await queue(message(Upload().event()))
+
+
+def away(event: object) -> None:
+    raise TemporalUnavailable("away")
 
 
 async def test_a_message_is_given_back_while_settings_are_wrong(

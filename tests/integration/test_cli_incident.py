@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -58,10 +59,12 @@ class Desk:
         """A new incident by a report; returns its workflow ID."""
         return self.send(MESSAGE, {"title": title, **fields})
 
-    def alert(self, key: str, status: str = "firing", *, id: str | None = None) -> str:
+    def alert(
+        self, key: str, status: str = "firing", *, id: str | None = None, **fields: Any
+    ) -> str:
         """An alert, for the incident of that workflow ID or a new one."""
         data = {"key": key, "status": status, "title": f"{key} is slow", "severity": "high"}
-        return self.send(ALERT, data, id=id)
+        return self.send(ALERT, {**data, **fields}, id=id)
 
     def send(self, type: str, data: dict[str, Any], *, id: str | None = None) -> str:
         unique = str(uuid4())
@@ -109,7 +112,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
             "DUTY_URL": site.url("/duty"),
             "DUTY_KEY": "a-routing-key",
         }
-        processes.start("incident-worker", python("workers.incident.run_worker"), worker_env)
+        for name in ("root_orchestrator", "incident"):
+            processes.start(f"{name}-worker", python(f"workers.{name}.run_worker"), worker_env)
         yield Desk(server.address, env, site)
     finally:
         processes.stop()
@@ -210,6 +214,7 @@ def test_a_closed_incident_takes_no_command_and_says_what_is_possible(
         refused.err
     )
     assert "possible now: `tidegate incident show` and `report`" in refused.err
+    assert f"`tidegate incident open --follows {own}`" in refused.err
     for command in ("resolve", "close"):
         idle = tidegate("incident", command, own)
         assert (idle.code, idle.out) == (0, f"Nothing to do: {own} is closed\n")
@@ -219,6 +224,68 @@ def test_a_closed_incident_takes_no_command_and_says_what_is_possible(
 def ended(tidegate: Tidegate, id: str) -> bool:
     found = tidegate("incident", "list", "--status", "closed", "--json").json
     return any(incident["workflow_id"] == id for incident in found)
+
+
+def test_a_closed_incident_is_followed_by_the_command_that_its_refusal_names(
+    tidegate: Tidegate, desk: Desk
+) -> None:
+    id = desk.alert(f"p99-{uuid4()}", labels={"cluster": "eu-1"})
+    own = opened(tidegate, id)["id"]
+    early = tidegate("incident", "open", "--follows", own)
+    assert early.code == 1
+    assert f"incident {own} is open, not closed" in early.err
+    assert tidegate("incident", "close", own, "--reason", "false_alarm").code == 0
+    wait_until(lambda: ended(tidegate, id), PATIENCE, "the workflow to end")
+
+    refused = tidegate("incident", "reopen", id)
+    assert refused.code == 1
+    [named] = re.findall(r"`tidegate (incident open --follows \S+)`", refused.err)
+    follow = tidegate(*named.split(), "--by", "ana")
+    assert follow.code == 0, follow.err
+    assert follow.out.startswith(f"{id} begins: ")
+    assert follow.out.endswith(f"; it follows {own}\n")
+
+    new = opened(tidegate, id)
+    assert new["id"] != own
+    assert (new["previous"], new["reporter"]) == (own, "ana")
+    copied = ("title", "severity", "service", "labels")
+    before = tidegate("incident", "show", own, "--json").json["incident"]
+    assert [new[name] for name in copied] == [before[name] for name in copied]
+    assert f"follows {own}, which was closed as false_alarm" in new["summary"]
+    shown = tidegate("incident", "show", id).out
+    assert f"Opened with severity high: {new['title']}; it follows {own}" in shown
+    again = tidegate("incident", "open", "--follows", own, "--json").json
+    assert (again["action"], again["child_id"]) == ("signalled", id)
+
+
+def test_an_incident_that_temporal_has_forgotten_is_followed_by_its_report(
+    tidegate: Tidegate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = f"incident:forgotten-{uuid4()}@20260102T030405.678Z"
+    missing = tidegate("incident", "open", "--follows", gone)
+    assert missing.code == 1
+    assert "IncidentNotFound" in missing.err
+    monkeypatch.setenv("TIDEGATE_REPORTS", f"file://{tmp_path}/")
+    folder = tmp_path / folder_name(gone)
+    folder.mkdir()
+    report = {"incident_id": gone, "title": "It burnt", "severity": "critical", "service": "shop"}
+    (folder / "report.json").write_text(json.dumps({**report, "close_reason": "resolved"}))
+
+    done = tidegate("incident", "open", "--follows", gone, "--severity", "low", "--json").json
+    assert done["child_id"] == gone.partition("@")[0]
+    new = opened(tidegate, done["child_id"])
+    assert (new["title"], new["severity"], new["service"]) == ("It burnt", "low", "shop")
+    assert new["previous"] == gone
+
+
+def test_an_incident_is_opened_by_hand(tidegate: Tidegate) -> None:
+    told = tidegate("incident", "open", "Nobody can pay", "--service", "shop", "--json").json
+    new = opened(tidegate, told["child_id"])
+    assert (new["title"], new["severity"], new["service"]) == ("Nobody can pay", "medium", "shop")
+    assert (new["reporter"], new["previous"]) == ("ana", None)
+    wrong = tidegate("incident", "open", "x" * 300)
+    assert wrong.code == 1
+    assert "what is to be opened is not an incident report: title" in wrong.err
 
 
 def test_the_list_is_filtered(tidegate: Tidegate, desk: Desk) -> None:
@@ -325,7 +392,7 @@ def watcher(desk: Desk, tmp_path: Path) -> Iterator[Any]:
 
     def start(*arguments: str) -> tuple[subprocess.Popen[bytes], Path]:
         printed = tmp_path / "printed"
-        command = ["incident", "show", "--watch", "--every", "0.2", *arguments]
+        command = ["incident", *arguments, "--watch", "--every", "0.2"]
         with printed.open("wb") as file:
             running.append(
                 subprocess.Popen(
@@ -346,7 +413,7 @@ def watcher(desk: Desk, tmp_path: Path) -> Iterator[Any]:
 def test_watching_ends_with_the_incident(tidegate: Tidegate, desk: Desk, watcher: Any) -> None:
     id = desk.report()
     opened(tidegate, id)
-    process, printed = watcher(id)
+    process, printed = watcher("show", id)
     wait_until(lambda: "Opened with severity" in printed.read_text(), PATIENCE, "the timeline")
     assert tidegate("incident", "ack", id).code == 0
     wait_until(lambda: "now acknowledged" in printed.read_text(), PATIENCE, "the news")
@@ -359,10 +426,24 @@ def test_watching_ends_with_the_incident(tidegate: Tidegate, desk: Desk, watcher
     assert "ana             Closed (cancelled)" in told
 
 
+def test_a_watched_list_tells_every_change(tidegate: Tidegate, desk: Desk, watcher: Any) -> None:
+    service = f"shop-{uuid4()}"
+    process, printed = watcher("list", "--service", service, "--json")
+    wait_until(lambda: printed.read_text() == "[]\n", PATIENCE, "an empty list")
+    id = desk.report(service=service)
+    wait_until(lambda: '"open"' in printed.read_text(), PATIENCE, "the incident")
+    assert tidegate("incident", "ack", id).code == 0
+    wait_until(lambda: '"acknowledged"' in printed.read_text(), PATIENCE, "the news")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(PATIENCE) == 0
+    lists = [json.loads(line) for line in printed.read_text().splitlines()]
+    assert [i["status"] for found in lists for i in found][-1] == "acknowledged"
+
+
 def test_watching_ends_with_ctrl_c(tidegate: Tidegate, desk: Desk, watcher: Any) -> None:
     id = desk.report()
     opened(tidegate, id)
-    process, printed = watcher(id, "--json")
+    process, printed = watcher("show", id, "--json")
     wait_until(lambda: printed.read_text().endswith("}\n"), PATIENCE, "the first line")
     process.send_signal(signal.SIGINT)
     assert process.wait(PATIENCE) == 0
@@ -398,6 +479,8 @@ def test_a_report_outlives_the_incident_in_temporal(
         ("snooze", "incident:1", "soon"),
         ("snooze", "incident:1", "1h", "--until", "2026-01-02T03:04:05Z"),
         ("snooze", "incident:1", "--until", "tomorrow"),
+        ("open",),
+        ("open", "It burns", "--severity", "dreadful"),
         ("assign", "incident:1"),
         ("assign", "incident:1", "--to", "ana", "--nobody"),
         ("severity", "incident:1", "dreadful"),

@@ -1,19 +1,17 @@
-"""One contract for every document store: a folder, and S3 over HTTP."""
+"""One contract for every document store: a folder, S3 and Azure Blob Storage over HTTP."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
-import boto3
 import pytest
 
 from core import bootstrap
-from core.adapters.s3_document_store import PART_BYTES, S3DocumentStore
+from core.adapters.parts import PART_BYTES
 from core.domain.event import DocumentRef
 from core.errors import (
     DocumentChanged,
@@ -22,42 +20,11 @@ from core.errors import (
     DocumentRefused,
     StoreUnavailable,
 )
-from core.ports.documents import CHUNK_BYTES, DocumentStore
+from core.ports.documents import CHUNK_BYTES
 from core.settings import Settings
+from infra.local.azurite import ACCOUNT, Azurite
 from infra.local.processes import free_port
-
-CHUNK = bytes(range(256)) * 1024  # 256 KiB
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A store, and a URI prefix in it that is this test's own."""
-
-    store: DocumentStore
-    root: str
-
-    async def write(self, name: str, *chunks: bytes, **options: Any) -> DocumentRef:
-        return await self.store.write(
-            self.root + name, stream(*chunks), content_type="text/plain", **options
-        )
-
-    async def read(self, document: DocumentRef | str) -> bytes:
-        if isinstance(document, str):
-            document = DocumentRef(uri=self.root + document)
-        return b"".join([chunk async for chunk in self.store.read(document)])
-
-    async def names(self, prefix: str = "") -> list[str]:
-        found = [document.uri async for document in self.store.list(self.root + prefix)]
-        return [uri.removeprefix(self.root) for uri in found]
-
-
-async def stream(*chunks: bytes) -> AsyncIterator[bytes]:
-    for chunk in chunks:
-        yield chunk
-
-
-def place(root: str) -> Place:
-    return Place(bootstrap.documents(Settings(documents=(root,))), root)
+from tests.support.documents import CHUNK, Place, new_bucket, new_container, place, stream
 
 
 @pytest.fixture
@@ -67,20 +34,15 @@ def folder(tmp_path: Path) -> Place:
 
 @pytest.fixture
 def bucket(aws_settings: None) -> Place:
-    return place(f"s3://{new_bucket()}/docs/")
+    return place(f"{new_bucket()}/docs/")
 
 
-def new_bucket(*, versioned: bool = False) -> str:
-    name = f"docs-{uuid4().hex}"
-    s3 = boto3.client("s3")
-    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-    if versioned:
-        s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-    s3.close()
-    return name
+@pytest.fixture
+def container(azure_settings: None) -> Place:
+    return place(f"{new_container()}/docs/")
 
 
-@pytest.fixture(params=["folder", "bucket"])
+@pytest.fixture(params=["folder", "bucket", "container"])
 def docs(request: pytest.FixtureRequest) -> Place:
     found: Place = request.getfixturevalue(request.param)
     return found
@@ -114,7 +76,17 @@ async def test_a_document_larger_than_one_part_is_written_whole(docs: Place, ext
 
 
 @pytest.mark.parametrize(
-    "name", ["a b+c%20.txt", "ümläut/日本🔥.md", "deep/er/and/deeper.txt", "..a", "a#b?c=d&e.txt"]
+    "name",
+    [
+        "a b+c%20.txt",
+        "100%.txt",
+        "%2520%2F.txt",
+        "ümläut/日本🔥.md",
+        "deep/er/and/deeper.txt",
+        "..a",
+        "a#b?c=d&e.txt",
+        "/".join(["long" * 25] * 10),
+    ],
 )
 async def test_names_are_taken_as_they_are(docs: Place, name: str) -> None:
     written = await docs.write(name, b"content")
@@ -205,6 +177,7 @@ async def test_documents_outside_the_roots_are_refused(docs: Place) -> None:
         docs.root + "../a.txt",
         docs.root + "b/../../a.txt",
         "s3://another-bucket/docs/a.txt",
+        "azure://another/docs/a.txt",
         "file:///etc/passwd",
         "https://example.com/docs/a.txt",
         "a.txt",
@@ -222,7 +195,9 @@ async def test_documents_outside_the_roots_are_refused(docs: Place) -> None:
 
 async def test_a_scheme_without_a_store_is_refused_by_name() -> None:
     store = bootstrap.documents(Settings(documents=("ftp://docs/",)))
-    with pytest.raises(DocumentRefused, match=r"no store for ftp:// \(there are: file, s3\)"):
+    with pytest.raises(
+        DocumentRefused, match=r"no store for ftp:// \(there are: azure, file, s3\)"
+    ):
         await store.stat("ftp://docs/a.txt")
 
 
@@ -264,11 +239,83 @@ async def test_a_path_that_is_none_is_refused(uri: str) -> None:
         await store.stat(uri)
 
 
+# -------------------------------------------------------------------------------- clouds
+
+
+@pytest.fixture
+def clouds(aws_settings: None, azure_settings: None) -> None:
+    """The environment names both."""
+
+
+@pytest.mark.parametrize(
+    ("root", "code"),
+    [("s3://nowhere-", "NoSuchBucket"), (f"azure://{ACCOUNT}/nowhere-", "ContainerNotFound")],
+)
+async def test_a_bucket_that_does_not_exist_is_the_operators_fault(
+    clouds: None, root: str, code: str
+) -> None:
+    docs = place(f"{root}{uuid4().hex}/")
+    with pytest.raises(StoreUnavailable, match=code):
+        await docs.read("a.txt")
+    for chunks in ([b"one"], [CHUNK] * 40):
+        with pytest.raises(StoreUnavailable, match=code):
+            await docs.write("a.txt", *chunks)
+    with pytest.raises(StoreUnavailable, match=code):
+        await docs.names()
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "s3://bucket/",
+        "s3://bucket",
+        "s3:///a.txt",
+        "s3://Bad Name/a",
+        "azure://account/container/",
+        "azure://account/container",
+        "azure://account",
+        "azure:///container/a.txt",
+        "azure://example.com#/container/a.txt",
+        "azure://account/Bad Name/a.txt",
+        "azure://account/co--ntainer/a.txt",
+        "azure://account/container/a\x00.txt",
+        "azure://account/container/\udc80.txt",
+        "azure://account/container/" + "a" * 1025,
+    ],
+)
+async def test_a_name_that_a_store_cannot_have_is_refused(clouds: None, uri: str) -> None:
+    store = bootstrap.STORES[uri.partition("://")[0]]()
+    with pytest.raises(DocumentRefused):
+        await store.stat(uri)
+    with pytest.raises(DocumentRefused):
+        await store.write(uri, stream(b"x"), content_type="text/plain")
+
+
+@pytest.mark.parametrize(
+    ("root", "says"),
+    [
+        ("s3://docs/", "Could not connect to the endpoint"),
+        (f"azure://{ACCOUNT}/docs/", "Cannot co"),
+    ],
+)
+async def test_a_server_that_does_not_answer_may_do_so_later(
+    clouds: None, monkeypatch: pytest.MonkeyPatch, root: str, says: str
+) -> None:
+    nobody = Azurite(free_port())
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{nobody.port}")
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", nobody.connection)
+    docs = place(root)
+    with pytest.raises(StoreUnavailable, match=says):
+        await docs.read("a.txt")
+    with pytest.raises(StoreUnavailable):
+        await docs.write("a.txt", b"one")
+
+
 # ------------------------------------------------------------------------------------ S3
 
 
 async def test_a_reference_with_a_version_reads_that_version(aws_settings: None) -> None:
-    docs = place(f"s3://{new_bucket(versioned=True)}/")
+    docs = place(f"{new_bucket(versioned=True)}/")
     one = await docs.write("a.txt", b"one")
     two = await docs.write("a.txt", b"two")
     assert one.version != two.version
@@ -277,33 +324,6 @@ async def test_a_reference_with_a_version_reads_that_version(aws_settings: None)
     assert await docs.store.stat(two.uri) == two
     with pytest.raises(DocumentNotFound):
         await docs.read(replace(one, uri=docs.root + "b.txt"))
-
-
-async def test_a_bucket_that_does_not_exist_is_the_operators_fault(aws_settings: None) -> None:
-    docs = place(f"s3://nowhere-{uuid4().hex}/")
-    with pytest.raises(StoreUnavailable, match="NoSuchBucket"):
-        await docs.read("a.txt")
-    with pytest.raises(StoreUnavailable, match="NoSuchBucket"):
-        await docs.write("a.txt", b"one")
-    with pytest.raises(StoreUnavailable, match="NoSuchBucket"):
-        await docs.names()
-
-
-@pytest.mark.parametrize("uri", ["s3://bucket/", "s3://bucket", "s3:///a.txt", "s3://Bad Name/a"])
-async def test_a_name_that_s3_cannot_have_is_refused(aws_settings: None, uri: str) -> None:
-    with pytest.raises(DocumentRefused):
-        await S3DocumentStore().stat(uri)
-
-
-async def test_a_server_that_does_not_answer_may_do_so_later(
-    aws_settings: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
-    docs = place("s3://docs/")
-    with pytest.raises(StoreUnavailable, match="Could not connect to the endpoint"):
-        await docs.read("a.txt")
-    with pytest.raises(StoreUnavailable):
-        await docs.write("a.txt", b"one")
 
 
 async def test_without_credentials_the_document_is_not_to_blame(

@@ -1,88 +1,110 @@
-"""A worker killed in the middle of a page: the page is delivered, under one key."""
+"""A worker as a process: killed in the middle of something, or giving something up."""
 
 from __future__ import annotations
 
+import json
+import os
 import signal
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
 from core.adapters.apprise_notifier import KEY_HEADER
-from core.contracts import INCIDENT_TASK_QUEUE, INCIDENT_WORKFLOW, UPDATE_RESOLVE
+from core.contracts import INCIDENT_TASK_QUEUE, INCIDENT_WORKFLOW, QUERY_INCIDENT, UPDATE_RESOLVE
+from core.domain.incident.model import folder_name
 from infra.local.processes import wait_until
 from infra.local.temporal import TemporalServer
-from tests.integration.test_worker_runtime import PATIENCE, Start, start, upload
-
-__all__ = ["start"]
-
-
-class Hook:
-    """A web hook that writes down the keys it is called with; its first call gets no answer."""
-
-    def __init__(self) -> None:
-        self.keys: list[str] = []
-        self.ended = threading.Event()
-        hook = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                self.rfile.read(int(self.headers["Content-Length"]))
-                hook.keys.append(self.headers[KEY_HEADER])
-                if len(hook.keys) == 1:
-                    hook.ended.wait(PATIENCE)
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+from tests.support.web import Site
+from tests.support.worker_process import PATIENCE, Start, upload
+from workers.runtime import DRAINED
 
 
-@pytest.fixture
-def hook() -> Iterator[Hook]:
-    hook = Hook()
-    yield hook
-    hook.ended.set()
-    hook.server.shutdown()
-    hook.server.server_close()
+async def opened(
+    client: Client, folder: Path, content: str = "# Disk full\n"
+) -> WorkflowHandle[Any, Any]:
+    return await client.start_workflow(
+        INCIDENT_WORKFLOW,
+        upload(folder, content),
+        id=f"incident:{uuid4()}",
+        task_queue=INCIDENT_TASK_QUEUE,
+    )
 
 
 async def test_a_worker_killed_during_a_page_is_missed_and_the_page_sent_under_the_same_key(
     start: Start,
     temporal_server: TemporalServer,
     temporal_client: Client,
-    hook: Hook,
+    site: Site,
     tmp_path: Path,
 ) -> None:
+    site.answering.clear()
     settings = {
         "TEMPORAL_ADDRESS": temporal_server.address,
-        "TIDEGATE_PAGE_URLS": f"json://127.0.0.1:{hook.server.server_port}/?rto=60",
+        "TIDEGATE_PAGE_URLS": f"{site.apprise_url()}?rto=60",
     }
     first = start(**settings)
     first.wait_for("/readyz", 200)
-    handle = await temporal_client.start_workflow(
-        INCIDENT_WORKFLOW,
-        upload(tmp_path),
-        id=f"incident:{uuid4()}",
-        task_queue=INCIDENT_TASK_QUEUE,
-    )
-    wait_until(lambda: len(hook.keys) == 1, PATIENCE, "the page", check=first.must_run)
+    handle = await opened(temporal_client, tmp_path)
+    wait_until(lambda: len(site.got) == 1, PATIENCE, "the page", check=first.must_run)
     first.stop(signal.SIGKILL)
 
+    site.answering.set()
     second = start(**settings)
     second.wait_for("/readyz", 200)
-    wait_until(lambda: len(hook.keys) == 2, PATIENCE, "the page again", check=second.must_run)
-    assert hook.keys[0] == hook.keys[1]
     wait_until(
         second.says("Page delivered to on-call"), PATIENCE, "its delivery", check=second.must_run
     )
+    keys = [headers[KEY_HEADER] for _, headers, _ in site.got]
+    assert len(keys) == 2
+    assert keys[0] == keys[1]
     await handle.execute_update(UPDATE_RESOLVE, {"command_id": "c1", "actor": "ana"})
     assert (await handle.result())["status"] == "closed"
-    assert len(hook.keys) == 2
+    assert len(site.got) == 2
+
+
+async def test_a_worker_killed_during_the_report_leaves_it_to_the_next_and_it_is_written_once(
+    start: Start, temporal_server: TemporalServer, temporal_client: Client, tmp_path: Path
+) -> None:
+    settings = {"TEMPORAL_ADDRESS": temporal_server.address}
+    first = start(**settings)
+    first.wait_for("/readyz", 200)
+    handle = await opened(temporal_client, tmp_path)
+    wait_until(first.says("Nobody to page"), PATIENCE, "the opening", check=first.must_run)
+    id = (await handle.query(QUERY_INCIDENT))["id"]
+    folder = tmp_path / "reports" / folder_name(id)
+    folder.mkdir(parents=True)
+    # Somebody has to look what is there already, and nothing will ever come out of a pipe.
+    os.mkfifo(folder / "report.json")
+    await handle.execute_update(UPDATE_RESOLVE, {"command_id": "c1", "actor": "ana"})
+    wait_until((folder / "report.md").exists, PATIENCE, "half a report", check=first.must_run)
+    half = (folder / "report.md").read_text()
+    first.stop(signal.SIGKILL)
+
+    (folder / "report.json").unlink()
+    second = start(**settings)
+    result = await handle.result()
+    assert result["status"] == "closed"
+    assert sorted(path.name for path in folder.iterdir()) == ["report.json", "report.md"]
+    assert result["reports"] == [f"file://{folder}/report.md", f"file://{folder}/report.json"]
+    assert (folder / "report.md").read_text() == half
+    assert json.loads((folder / "report.json").read_text())["incident_id"] == id
+    assert second.stop() == DRAINED
+
+
+async def test_an_event_that_is_given_up_is_one_line_in_the_log(
+    start: Start, temporal_server: TemporalServer, temporal_client: Client, tmp_path: Path
+) -> None:
+    worker = start(TEMPORAL_ADDRESS=temporal_server.address)
+    worker.wait_for("/readyz", 200)
+    handle = await opened(temporal_client, tmp_path, "no title")
+    with pytest.raises(WorkflowFailureError):
+        await handle.result()
+    assert worker.stop() == DRAINED
+    [said] = [line for line in worker.lines if line["level"] != "INFO"]
+    [record] = (tmp_path / "quarantine").glob("*.json")
+    assert said["message"].startswith("given up (InvalidReport): ")
+    assert f"kept as file://{record}" in said["message"]
+    assert said["workflow_id"] == handle.id

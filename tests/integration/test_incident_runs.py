@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import (
     WorkflowExecutionStatus,
     WorkflowFailureError,
@@ -31,6 +32,7 @@ from core.contracts import (
     UPDATE_UNACKNOWLEDGE,
 )
 from core.domain.event import MESSAGE, Event
+from core.ports.notifier import NotificationKind
 from tests.support.incidents import (
     ON_CALL,
     REPORT,
@@ -219,7 +221,25 @@ async def test_a_storm_that_no_worker_saw_is_taken_in_at_once(dev_house: House) 
         await until(all_counted)
         await command(handle, UPDATE_RESOLVE, "end", force=True)
         await handle.result()
+        assert len(house.pager.delivered) == 1
         await check_runs(house, id)
+
+
+async def test_a_storm_is_taken_in_by_parts(dev_house: House) -> None:
+    house = dev_house
+    id = f"incident:{uuid4()}"
+    await house.client.start_workflow("Incident", alert(number=0), id=id, task_queue=house.queue)
+    handle = latest(house, id)
+    house.handles.append(handle)
+    await signalled(handle, [alert(number=n) for n in range(1, 1202)], read=False)
+    await handle.signal(SIGNAL_EVENT, alert(number=2000, status="resolved"))  # the last of all
+    async with house.working():
+        result = await handle.result()
+    assert result["status"] == "closed"
+    report = json.loads(text_of(result["reports"][1]))
+    assert sum(kind["fired"] for kind in report["alerts"]) == 1202
+    kinds = [event.event_type for event in (await handle.fetch_history()).events]
+    assert kinds.count(EventType.EVENT_TYPE_TIMER_STARTED) >= 2
 
 
 async def test_an_alert_after_the_end_begins_the_next_incident(dev_house: House) -> None:
@@ -274,6 +294,44 @@ async def test_the_next_incident_does_not_wait_for_the_last_ones_report(dev_hous
         await check_runs(house, id)
     folders = {path.parent for path in (house.root / "reports").rglob("*.md")}
     assert len(folders) == 2
+
+
+async def test_a_successor_that_too_much_has_arrived_for_begins_in_the_same_run(
+    dev_house: House,
+) -> None:
+    house = dev_house
+    house.policy = {"levels": [{"after": "0s", "targets": [ON_CALL]}], "recurrence": "new"}
+    async with house.working():
+        id = (await house.start(alert(number=0))).id
+        handle = latest(house, id)
+        await until(says(handle, "Page delivered"))
+        first = await incident(handle)
+    big: dict[str, Any] = {"original": {"text": "x" * 100_000}}
+    for wire in [
+        alert(number=1, status="resolved"),
+        *(alert(number=n, **big) for n in range(2, 27)),
+    ]:
+        await handle.signal(SIGNAL_EVENT, wire)
+    async with house.working():
+
+        async def all_counted() -> bool:
+            return bool((await incident(handle))["alerts"]["fired"] == 25)
+
+        await until(all_counted)
+        await until(lambda: len(house.pager.delivered) == 2)
+        second = await incident(handle)
+        assert second["previous"] == first["id"]
+        await command(handle, UPDATE_RESOLVE, "end", force=True)
+        result = await handle.result()
+        told = await timeline(handle)
+        assert sum("Post-incident report written" in entry for entry in told) == 1
+        assert len(await check_runs(house, id)) == 1
+    assert house.pager.followed_up == [(NotificationKind.RESOLVED, [ON_CALL])] * 2
+    written = {
+        json.loads(p.read_text())["incident_id"]: p for p in house.root.rglob("report*.json")
+    }
+    assert set(written) == {first["id"], second["id"]}
+    assert f"file://{written[first['id']]}" not in result["reports"]
 
 
 async def test_a_resolved_alert_alone_opens_nothing(dev_house: House) -> None:

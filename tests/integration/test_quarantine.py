@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import boto3
 import pytest
 
 from core import bootstrap
+from core.adapters.document_stores import DocumentStores
 from core.domain.event import DOCUMENT_CREATED, Event
 from core.errors import (
     ChildAlreadyRunning,
@@ -302,3 +304,20 @@ async def test_a_quarantined_upload_elsewhere_is_replayed_once_its_bucket_is_con
     [id] = await ids(quarantine)
     await replay(quarantine, bootstrap.intake(mended, starter=starter), id)
     assert list(starter.started) == ["s3:new-bucket/incidents/a.json@00AB"]
+
+
+async def test_what_else_lies_among_the_records_is_named_and_passed_over(
+    settings: Settings, quarantine: Quarantine, caplog: pytest.LogCaptureFixture
+) -> None:
+    id = await keep(quarantine, b"{no json")
+    root = str(settings.quarantine).rstrip("/")
+    store = DocumentStores(bootstrap.STORES, roots=(root,))
+    for name, body in (("notes.json", b'{"mine": 1}'), ("broken.json", b"{"), ("readme.txt", b"")):
+
+        async def chunks(body: bytes = body) -> AsyncIterator[bytes]:
+            yield body
+
+        await store.write(f"{root}/{name}", chunks(), content_type="text/plain")
+    assert [record.id async for record in quarantine.records()] == [id]
+    assert "notes.json is no quarantine record" in caplog.text
+    assert "broken.json is no quarantine record" in caplog.text

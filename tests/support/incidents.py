@@ -25,7 +25,8 @@ from core.contracts import INCIDENT_WORKFLOW, QUERY_TIMELINE
 from core.domain.event import ALERT, DOCUMENT_CREATED, DocumentRef, Event
 from core.domain.incident.policies import Policies
 from core.errors import NotificationFailed, StoreUnavailable
-from core.ports.notifier import Notification, NotificationKind, Target
+from core.ports.documents import DocumentStore
+from core.ports.notifier import Notification, NotificationKind, Notifier, Target
 from core.quarantine import Quarantine
 from workers import runtime
 from workers.incident.activities import IncidentActivities
@@ -101,6 +102,8 @@ class House:
     client: Client
     root: Path
     pager: Pager = field(default_factory=Pager)
+    channels: Notifier | None = None
+    """The real channels, where a test wants them in place of the pager."""
     folder: Folder = field(default_factory=Folder)
     policy: dict[str, Any] = field(default_factory=lambda: {"levels": LEVELS})
     targets: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -114,6 +117,9 @@ class House:
     maintenance: list[dict[str, Any]] = field(default_factory=list)
     continue_as_new_after: int | None = None
     reports: bool = True
+    documents: DocumentStore | None = None
+    """Real stores in place of the folder, where a test wants them, with a `reports_root` of theirs."""
+    reports_root: str | None = None
     queue: str = field(default_factory=lambda: f"incident-{uuid4()}")
     handles: list[WorkflowHandle[Any, Any]] = field(default_factory=list)
 
@@ -134,13 +140,13 @@ class House:
         )
         stores = DocumentStores({"file": lambda: self.folder}, roots=[f"file://{self.root}/"])
         activities = IncidentActivities(
-            documents=stores,
-            notifier=self.pager,
+            documents=self.documents or stores,
+            notifier=self.channels or self.pager,
             quarantine=Quarantine(stores, f"file://{self.root}/quarantine/"),
             policies=policies,
             channels=channels(policies.targets, self.addresses),
             ack_timeout=300,
-            reports=f"file://{self.root}/reports/" if self.reports else None,
+            reports=(self.reports_root or f"file://{self.root}/reports/") if self.reports else None,
             max_report_bytes=10_000,
             continue_as_new_after=self.continue_as_new_after,
         )

@@ -25,6 +25,9 @@ class Site:
     def url(self, path: str = "/hook") -> str:
         return f"http://127.0.0.1:{self.port}{path}"
 
+    def apprise_url(self, who: str = "") -> str:
+        return f"json://{who}127.0.0.1:{self.port}/hook"
+
     def bodies(self) -> list[dict[str, Any]]:
         return [json.loads(body) for _, _, body in self.got]
 

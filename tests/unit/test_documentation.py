@@ -30,11 +30,11 @@ from core.domain.incident.policy_rules import (
 )
 from core.domain.incident.targets import AppriseTarget, PagerDutyTarget, Rate, WebhookTarget
 from core.domain.routing import Filter, Route, WhenRunning
+from core.errors import NotAccepted
 from core.formats.delivery import FORMATS
 from core.ports.notifier import Notification
 from core.webhooks.endpoints import INTERNAL, Endpoint
 from core.webhooks.verifiers.base import Reason, Verifier
-from functions_aws.runtime import NotAccepted
 from infra.local.processes import LocalStackError
 
 DURATION: TypeAdapter[timedelta] = TypeAdapter(Delay)

@@ -194,3 +194,16 @@ async def test_starts_run_at_once_up_to_the_limit(
     limited = dataclasses.replace(settings, concurrency=concurrency)
     await accept(limited, *(upload(f"{n}") for n in range(20)), starter=starter)
     assert starter.most == most
+
+
+async def test_however_many_records_of_a_delivery_are_malformed_it_is_kept_once(
+    settings: Settings,
+) -> None:
+    batch = [{"specversion": "1.0", "id": str(n)} for n in range(200)]
+    arrivals = read(delivery("message", batch, content_type="application/cloudevents-batch+json"))
+    receipts = await accept(settings, *arrivals)
+    assert [receipt.verdict for receipt in receipts] == ["quarantined"] * 200
+    assert {receipt.quarantine_uri for receipt in receipts} == {receipts[0].quarantine_uri}
+    [record] = await kept(settings)
+    assert "200 records of it cannot be accepted" in record.reason
+    assert "and 195 more" in record.reason

@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.domain.event import Event
-from core.errors import InvalidEvent, TemporalUnavailable
+from core.errors import InvalidEvent, NotAccepted, TemporalUnavailable
 from core.formats.delivery import Malformed, read
 from core.quarantine import Record
 from core.settings import Settings
-from functions_aws import message_listener, runtime, s3_listener, sqs
+from functions_aws import message_listener, s3_listener, sqs
 from tests.support.lambda_runtime import Context
 from tests.support.listeners import fresh_process
 from tests.support.mangled import JSON_VALUES, MANGLED_BODIES, RECORDED, mangled
@@ -67,7 +67,7 @@ def deliver(format: str, event: Any, starter: MemoryStarter) -> tuple[Any, list[
         with fresh_process(settings, starter):
             try:
                 answer = HANDLERS[format](event, Context())
-            except runtime.NotAccepted as raised:
+            except NotAccepted as raised:
                 answer = raised
             with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
                 return answer, runner.run(kept(settings))
@@ -117,7 +117,7 @@ def test_each_event_of_any_invocation_is_taken_care_of_or_raised(
 ) -> None:
     starter = fickle(seed)
     answer, kept = deliver(format, event, starter)
-    if isinstance(answer, runtime.NotAccepted):
+    if isinstance(answer, NotAccepted):
         return  # Lambda invokes again, with all of it
     if isinstance(answer, dict):
         assert sqs.is_batch(event)

@@ -42,6 +42,7 @@ def with_match(text: str) -> str:
 def test_the_shipped_file_loads_and_its_schema_accepts_it() -> None:
     assert [route.name for route in load_routes(SHIPPED).routes] == [
         "incident-report",
+        "incident-successor",
         "incident-event",
         "alert",
     ]

@@ -1,4 +1,5 @@
-"""Search attributes: what incidents can be listed by, upserted on change only."""
+"""What Temporal's lists tell of an incident, upserted on change only: the search attributes by
+which it can be found, and the title in a memo."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from core.contracts import (
     SERVICE_ATTRIBUTE,
     SEVERITY_ATTRIBUTE,
     STATUS_ATTRIBUTE,
+    TITLE_MEMO,
 )
 from core.domain.incident.model import Incident, Status
 
@@ -51,3 +53,9 @@ def upsert(before: Attributes, now: Attributes) -> None:
     changes += [_KEYS[name].value_unset() for name in before if name not in now]
     if changes:
         workflow.upsert_search_attributes(changes)
+
+
+def entitle(title: str) -> None:
+    """Put it into the memo, which goes along to the next run, unless it is there already."""
+    if title and workflow.memo_value(TITLE_MEMO, "", type_hint=str) != title:
+        workflow.upsert_memo({TITLE_MEMO: title})

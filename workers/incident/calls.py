@@ -7,15 +7,11 @@ from typing import Any, Final
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import (
-    ActivityError,
-    ApplicationError,
-    FailureError,
-    is_cancelled_exception,
-)
+from temporalio.exceptions import ActivityError, ApplicationError
 
 from core.domain.incident.text import one_line, shortened
 from workers.errors import HEARTBEAT_TIMEOUT
+from workers.local_first import local_first
 
 REASON_CHARS: Final = 500
 
@@ -52,19 +48,7 @@ IF_POSSIBLE: Final[Any] = {
 async def promptly(activity: Any, *args: Any) -> Any:
     """Run an activity in this very workflow task, which saves a hop; what cannot be done at once is
     retried as an activity that operators can see. Raises `FailureError` for what never will be."""
-    try:
-        return await workflow.execute_local_activity_method(activity, args=args, **_AT_ONCE)
-    except FailureError as error:
-        if permanent(error) or is_cancelled_exception(error):
-            raise
-        workflow.logger.warning("not done at once, retrying: %s", error)
-    return await workflow.execute_activity_method(activity, args=args, **UNTIL_DONE)
-
-
-def permanent(error: FailureError) -> ApplicationError | None:
-    """The failure of an activity that is not to be retried; a local one's comes unwrapped."""
-    cause = error.cause if isinstance(error, ActivityError) else error
-    return cause if isinstance(cause, ApplicationError) and cause.non_retryable else None
+    return await local_first(activity, *args, at_once=_AT_ONCE, until_done=UNTIL_DONE)
 
 
 def reason_of(error: ActivityError) -> str:

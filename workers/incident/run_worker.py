@@ -8,6 +8,7 @@ from temporalio.common import VersioningBehavior
 
 from core import bootstrap
 from core.contracts import INCIDENT_TASK_QUEUE
+from core.errors import SettingsError
 from core.settings import Settings
 from workers import runtime
 from workers.incident.activities import IncidentActivities
@@ -17,12 +18,15 @@ from workers.incident.workflows import IncidentWorkflow
 def plan(settings: Settings) -> runtime.Plan:
     """Raises `ConfigurationError` when what incidents cannot do without is missing or wrong."""
     policies = bootstrap.policies(settings)
+    channels = bootstrap.channels(policies)
+    if wrong := bootstrap.unreachable(policies, channels):
+        raise SettingsError("; ".join(wrong), fix=bootstrap.MEND_TARGETS)
     activities = IncidentActivities(
         documents=bootstrap.documents(settings),
         notifier=bootstrap.notifier(settings),
         quarantine=bootstrap.quarantine(settings),
         policies=policies,
-        channels=bootstrap.channels(policies),
+        channels=channels,
         ack_timeout=settings.ack_timeout,
         reports=settings.reports,
         max_report_bytes=settings.max_report_bytes,

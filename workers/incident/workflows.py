@@ -69,8 +69,9 @@ with workflow.unsafe.imports_passed_through():
     from core.errors import IncidentCancelled, InvalidEvent
     from workers.incident import calls, handover
     from workers.incident.activities import IncidentActivities
-    from workers.incident.attributes import attributes_of, published, upsert
+    from workers.incident.attributes import attributes_of, entitle, published, upsert
     from workers.incident.records import Carried, Ending, Loaded, Rules, Segment
+    from workers.local_first import permanent
 
 INVALID_COMMAND: Final = "InvalidCommand"
 COMMAND_REFUSED: Final = "CommandRefused"
@@ -81,13 +82,23 @@ _DEBT_BYTES: Final = 300_000
 _SETTLING: Final = timedelta(seconds=20)
 """How long a run that hands over lets pages and reports under way end."""
 _REPORT_FIRST: Final = timedelta(seconds=10)
-"""How long an incident that has a successor lets its report be written before the successor."""
+"""How long an incident that has a successor lets its report be written, and its last pages arrive,
+before the successor."""
 _ARRIVED_BYTES: Final = 256_000
 """How much may arrive for a successor before it is begun at once."""
+_AT_ONCE: Final = 500
+"""How many events are joined within one workflow task. One that takes longer than two seconds is
+taken for stuck, is failed, and would take as long again: a storm that waited for a worker must not
+be a single task, however slow that worker is."""
+_BREATH: Final = timedelta(milliseconds=1)
+"""Between two such tasks: a timer ends the one, and begins the next."""
 _FOLLOW_UP: Final = "follow-up"
 _IN_FULL: Final = "incident-in-full"
 """Patch: the policy is chosen for the event, follow-ups are sent, a later deadline keeps its
 timer. Without it, a run goes on as it began in the first form."""
+_LATEST: Final = "incident-title-late-pages"
+"""Patch: the title is in the memo; a page that was called off on the wire is waited for, as its
+target may have to be told; a storm is taken in by parts. All of the patch before holds, too."""
 
 
 class _Running(NamedTuple):
@@ -141,7 +152,7 @@ class IncidentWorkflow:
         self._fault: BaseException | None = None
         self._published = published()
         self._follow_ups = 0
-        self._in_full = True
+        self._in_full = self._latest = True
         self._adopt(carried or Carried(arrivals=(wire,)))
 
     def _adopt(self, carried: Carried) -> None:
@@ -154,12 +165,15 @@ class IncidentWorkflow:
         self._segments = carried.segments
         self._outbox: list[Effect] = list(carried.effects)
         self._arrivals: list[Any] = list(carried.arrivals)
+        self._waiting: list[Any] = []
+        self._joined = (0, 0)
         self._owed: list[Ending] = list(carried.unreported)
         self._longest = carried.continue_as_new_after
 
     @workflow.run
     async def run(self, wire: Any, carried: Carried | None = None) -> dict[str, Any]:
-        self._in_full = workflow.patched(_IN_FULL)
+        self._latest = workflow.patched(_LATEST)
+        self._in_full = self._latest or workflow.patched(_IN_FULL)
         cancelled: BaseException | None = None
         while True:
             try:
@@ -209,7 +223,9 @@ class IncidentWorkflow:
         while not self._is_over():
             self._publish()
             self._empty_outbox()
-            if self._is_long():
+            if self._waiting:
+                await self._catch_up()
+            elif self._is_long():
                 await self._hand_over()
             elif self._has_successor():
                 await self._report_first()
@@ -238,6 +254,14 @@ class IncidentWorkflow:
         """An event for this incident; or for the next one, when that is waiting already."""
         if self._incident.status is Status.NEW or self._has_successor():
             self._arrivals.append(wire)
+        elif self._waiting or self._has_its_fill():
+            self._waiting.append(wire)
+        else:
+            self._join_now(wire)
+
+    def _join_now(self, wire: Any) -> None:
+        if self._has_successor():  # since it came
+            self._arrivals.append(wire)
             return
         try:
             given = _joining(wire)
@@ -247,6 +271,25 @@ class IncidentWorkflow:
             return
         if any(isinstance(effect, StartNew) for effect in self._take(given).effects):
             self._arrivals.append(wire)
+
+    def _has_its_fill(self) -> bool:
+        """Whether this workflow task has joined enough."""
+        length, count = self._joined
+        now = workflow.info().get_current_history_length()
+        self._joined = (now, count + 1 if length == now else 1)
+        return self._joined[1] > _AT_ONCE
+
+    async def _catch_up(self) -> None:
+        """Join some of those that wait, in a workflow task of their own."""
+        if self._latest:
+            await workflow.sleep(_BREATH)
+        self._join_waiting(_AT_ONCE if self._latest else None)
+
+    def _join_waiting(self, at_most: int | None = None) -> None:
+        waiting, self._waiting = self._waiting, []
+        for wire in waiting[:at_most]:
+            self._join_now(wire)
+        self._waiting = [] if at_most is None else waiting[at_most:]
 
     def _checked(self, kind: type[C], envelope: Any) -> C:
         try:
@@ -271,11 +314,12 @@ class IncidentWorkflow:
             try:
                 given = await self._first(wire, rules)
             except FailureError as error:
-                if not (cause := calls.permanent(error)):
+                if not (cause := permanent(error)):
                     raise
                 code = cause.type or ""
                 reason = f"{cause.message}; kept as {await _keep(wire, code, cause.message)}"
                 del self._arrivals[0]
+                workflow.logger.warning("given up (%s): %s", code, reason)
                 if not self._arrivals:
                     raise calls.final(code, reason) from error
                 self._take(Remark(text=f"An event brought no report: {reason}"))
@@ -340,6 +384,7 @@ class IncidentWorkflow:
         wanted = attributes_of(self._incident)
         return bool(
             self._outbox
+            or self._waiting
             or self._fault
             or self._is_over()
             or self._has_successor()
@@ -360,13 +405,21 @@ class IncidentWorkflow:
             raise self._fault
 
     def _is_over(self) -> bool:
-        """Nothing is left to do; pages that were called off may still be ending."""
+        """Nothing is left to do."""
         return (
-            is_finished(self._incident)
+            self._is_finished()
+            and not self._waiting
             and not self._debts
             and not self._owed
             and not any(key.startswith(_FOLLOW_UP) for key in self._running)
+            and not (self._latest and self._outbox)
         )
+
+    def _is_finished(self) -> bool:
+        """The incident is closed and reported, and no page of it is on the wire: one that arrives
+        although it was called off is to be followed up."""
+        paging = any(isinstance(running.effect, Page) for running in self._running.values())
+        return is_finished(self._incident) and not (self._latest and paging)
 
     def _has_successor(self) -> bool:
         return self._incident.status is Status.CLOSED and bool(self._arrivals)
@@ -415,12 +468,16 @@ class IncidentWorkflow:
         self._watch(page.key, page, handle, watch())
 
     def _write_report(self, report: WriteReport) -> None:
+        id = self._incident.id
         handle = workflow.start_activity_method(
             IncidentActivities.write_report, self._ending_of(_TIMELINE_BYTES), **calls.REPORT
         )
 
         async def watch() -> None:
             failure = await self._ending(REPORT_KEY, handle)
+            if id != self._incident.id:  # the next incident has begun in this run
+                self._paid(id, failure or handle.result())
+                return
             uris = () if failure else tuple(handle.result())
             self._take(ReportSettled(as_of=report.as_of, uris=uris, failure=failure))
 
@@ -449,10 +506,13 @@ class IncidentWorkflow:
 
         async def watch() -> None:
             failure = await self._ending(id, handle)
-            del self._debts[id]
-            workflow.logger.info("report of %s: %s", id, failure or handle.result())
+            self._paid(id, failure or handle.result())
 
         self._watch(id, None, handle, watch())
+
+    def _paid(self, id: str, outcome: object) -> None:
+        del self._debts[id]
+        workflow.logger.info("report of %s: %s", id, outcome)
 
     def _watch(
         self,
@@ -485,11 +545,13 @@ class IncidentWorkflow:
         return None
 
     def _publish(self) -> None:
-        """Upsert the search attributes that have changed."""
+        """Let Temporal's lists tell what has changed."""
         wanted = attributes_of(self._incident)
         if wanted is not None and wanted != self._published:
             upsert(self._published, wanted)
             self._published = wanted
+            if self._latest:
+                entitle(self._incident.title)
 
     # How it goes on, and ends
 
@@ -509,6 +571,7 @@ class IncidentWorkflow:
             self._check()
         await self._save_timeline()
         await workflow.wait_condition(workflow.all_handlers_finished)
+        self._join_waiting()
         self._empty_outbox(starting=False)
         self._publish()
         begun = [running.effect for running in self._running.values() if running.effect]
@@ -557,10 +620,10 @@ class IncidentWorkflow:
             self._saved += len(entries)
 
     async def _report_first(self) -> None:
-        """Wait for this incident's report, as long as the next incident may wait for it."""
+        """Wait for this incident's end, as long as the next incident may wait for it."""
         await _until(
             lambda: (
-                is_finished(self._incident)
+                self._is_finished()
                 or bool(self._fault)
                 or handover.size_of(self._arrivals) > _ARRIVED_BYTES
             ),
@@ -585,7 +648,20 @@ class IncidentWorkflow:
         if handover.fits(carried):
             workflow.continue_as_new(args=[None, carried])
         workflow.logger.warning("too much has arrived to begin a new run with it")
-        self._adopt(carried.model_copy(update={"effects": (), "unreported": ()}))
+        self._adopt(self._kept_here(carried))
+
+    def _kept_here(self, carried: Carried) -> Carried:
+        """What a successor in this same run takes over; activities under way simply go on."""
+        if REPORT_KEY in self._running:
+            self._debts[self._incident.id] = self._ending_of(_DEBT_BYTES)
+        return carried.model_copy(
+            update={
+                "effects": tuple(e for e in self._outbox if isinstance(e, FollowUp)),
+                "unreported": tuple(
+                    ending for ending in carried.unreported if ending.incident.id not in self._debts
+                ),
+            }
+        )
 
     def _ending_of(self, limit: int) -> Ending:
         timeline = self._timeline[self._saved :]
@@ -599,6 +675,7 @@ class IncidentWorkflow:
         """Close the incident. What waits to be one is kept in quarantine."""
         reason = workflow.cancellation_reason()
         said = f"the workflow was cancelled: {reason}" if reason else "the workflow was cancelled"
+        self._join_waiting()
         self._take(Cancel(reason=calls.in_a_line(said)))
         while self._arrivals:
             await _keep(self._arrivals.pop(0), IncidentCancelled.__name__, said)

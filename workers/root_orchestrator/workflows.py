@@ -7,25 +7,28 @@ typed error, with the event kept in quarantine beside.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy, WorkflowIDReusePolicy
-from temporalio.exceptions import (
-    ActivityError,
-    ApplicationError,
-    FailureError,
-    WorkflowAlreadyStartedError,
-    is_cancelled_exception,
-)
+from temporalio.exceptions import ApplicationError, FailureError, WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
 
 from core.contracts import ROOT_WORKFLOW
 from core.domain.routing import Child, WhenRunning
 from core.errors import ChildAlreadyRunning
+from workers.local_first import local_first, permanent
 from workers.root_orchestrator.activities import RootActivities
 
-_DECISION_TIME = timedelta(seconds=10)
+_AT_ONCE: Final[Any] = {
+    "start_to_close_timeout": timedelta(seconds=10),
+    "retry_policy": RetryPolicy(maximum_attempts=3),
+}
+_UNTIL_DONE: Final[Any] = {
+    "start_to_close_timeout": timedelta(seconds=10),
+    "retry_policy": RetryPolicy(maximum_interval=timedelta(seconds=60)),
+}
+"""The event is acknowledged: nothing but the workflow holds it any more."""
 _KEEPING_TIME = timedelta(seconds=20)
 """For one try to write a quarantine record; a worker that dies in it is waited for no longer."""
 _ROUNDS = 10
@@ -40,9 +43,11 @@ class RootOrchestratorWorkflow:
     @workflow.run
     async def run(self, wire: Any) -> dict[str, Any]:
         try:
-            child = await _decide(wire)
+            child: Child = await local_first(
+                RootActivities.validate_and_route, wire, at_once=_AT_ONCE, until_done=_UNTIL_DONE
+            )
         except FailureError as error:
-            if cause := _permanent(error):
+            if cause := permanent(error):
                 await self._give_up(wire, cause.type or "", cause.message)
             raise
         action, id, run_id = await self._hand_over(wire, child)
@@ -84,39 +89,6 @@ class RootOrchestratorWorkflow:
         )
         workflow.logger.warning("given up (%s): %s; kept as %s", code, reason, uri)
         raise ApplicationError(f"{reason}; kept as {uri}", type=code, non_retryable=True)
-
-
-async def _decide(wire: Any) -> Child:
-    """The child for the event, in this very workflow task. What cannot be decided at once, as when
-    this worker lacks a setting, is retried as an activity that operators can see, until it can:
-    the event is acknowledged, so that nothing but this workflow holds it.
-
-    Raises `FailureError` for what never will be decided.
-    """
-    decide = RootActivities.validate_and_route
-    try:
-        return await workflow.execute_local_activity_method(
-            decide,
-            wire,
-            start_to_close_timeout=_DECISION_TIME,
-            retry_policy=RetryPolicy(maximum_attempts=3),
-        )
-    except FailureError as error:
-        if _permanent(error) or is_cancelled_exception(error):
-            raise
-        workflow.logger.warning("not decided at once, retrying: %s", error)
-    return await workflow.execute_activity_method(
-        decide,
-        wire,
-        start_to_close_timeout=_DECISION_TIME,
-        retry_policy=RetryPolicy(maximum_interval=timedelta(seconds=60)),
-    )
-
-
-def _permanent(error: FailureError) -> ApplicationError | None:
-    """The failure of an activity that is not to be retried; a local one's comes unwrapped."""
-    cause = error.cause if isinstance(error, ActivityError) else error
-    return cause if isinstance(cause, ApplicationError) and cause.non_retryable else None
 
 
 async def _start(wire: dict[str, Any], child: Child, id: str) -> str | None:

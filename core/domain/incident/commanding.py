@@ -160,7 +160,7 @@ def _instead(incident: Incident, command: Command) -> str:
     if incident.status is Status.CLOSED:
         nothing = "nothing is possible any more"
         if isinstance(command, Reopen):
-            return f"{nothing} but to report a new one that names {incident.id}"
+            return f"{nothing} but a new one: `tidegate incident open --follows {incident.id}`"
         return nothing
     return f"possible now: {', '.join(possible(incident))}"
 

@@ -53,6 +53,7 @@ from core.domain.incident.timeline import (
     Succeeded,
     TimelineEvent,
     Unacknowledged,
+    Unaddressed,
 )
 
 _DESCRIPTION = (
@@ -116,6 +117,8 @@ def _changes(incident: Incident, event: TimelineEvent) -> dict[str, Any]:
             return {"status": Status.CLOSED, "closed_at": event.at, "pending": None}
         case EventJoined():
             return {}
+        case Unaddressed():
+            return {"unaddressed": (*incident.unaddressed, event.level)}
         case AlertFired():
             return _fired(incident, event)
         case AlertCleared():

@@ -46,6 +46,7 @@ def _in_utc(moment: datetime) -> datetime:
 
 
 _Short = Annotated[str, StringConstraints(min_length=1, max_length=200), ONE_LINE]
+_Id = Annotated[str, StringConstraints(min_length=1, max_length=1200), ONE_LINE]
 _Summary = Annotated[str, StringConstraints(max_length=SUMMARY_CHARS), CLEAN]
 _Description = Annotated[str, StringConstraints(max_length=100_000), CLEAN]
 _Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
@@ -91,6 +92,9 @@ class IncidentReport(BaseModel):
         default=(),
         max_length=50,
         description="Dashboards, logs, runbooks: http or https addresses.",
+    )
+    follows: _Id | None = Field(
+        default=None, description="The ID of the incident that this one follows, if it does."
     )
     ignored: SkipJsonSchema[tuple[str, ...]] = Field(default=(), repr=False)
     """Names of fields of the document that are not in this model."""

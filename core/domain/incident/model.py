@@ -164,6 +164,8 @@ class Incident(Record):
     pages: Mapping[str, PageState] = Field(default_factory=dict)
     pages_delivered: int = 0
     pages_failed: int = 0
+    unaddressed: tuple[int, ...] = ()
+    """Levels of which the timeline says already that they reach nobody, or not everybody."""
     reached: tuple[str, ...] = ()
     """Targets that took a page: they are to hear how it goes on."""
     reopened: int = 0

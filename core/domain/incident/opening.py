@@ -43,7 +43,7 @@ def open_by_report(incident: Incident, given: Open, now: datetime) -> list[Timel
         labels=report.labels,
         links=report.links,
         document=given.document,
-        previous=given.previous,
+        previous=given.previous or report.follows,
         started_at=started_at,
         event_key=given.event_key,
         policy=policy,

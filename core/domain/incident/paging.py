@@ -11,11 +11,11 @@ from core.domain.incident.effects import Page
 from core.domain.incident.model import UNDER_WAY, Incident, PageState, PageStatus, Status
 from core.domain.incident.policy import Hold, Level
 from core.domain.incident.timeline import (
-    Noted,
     PageCalledOff,
     PageFailed,
     PageStarted,
     TimelineEvent,
+    Unaddressed,
 )
 
 FIRST_LEVEL: Final = 1
@@ -42,17 +42,16 @@ def next_repeat(incident: Incident, level: int) -> int:
 
 
 def page_level(incident: Incident, level: int, now: datetime) -> list[TimelineEvent]:
-    """One page to each target of a level that is not being tried still; a remark when the level
-    reaches nobody. The key names incident, level, repeat and target: a retry keeps it."""
+    """One page to each target of a level that is not being tried still; a remark, once, where
+    the level does not reach all. A key names incident, level, repeat, target: a retry keeps it."""
     levels = levels_of(incident)
     found = levels[level - 1] if level <= len(levels) else Level(after=0)
     repeat = next_repeat(incident, level)
     events: list[TimelineEvent] = []
     absent = "; ".join(found.missing)
-    if not found.targets:
-        events.append(Noted(at=now, text=_joined(f"Nobody to page at level {level}", absent)))
-    elif absent and repeat == 1:
-        events.append(Noted(at=now, text=f"Level {level}: {absent}"))
+    nobody = not found.targets
+    if (nobody or absent) and level not in incident.unaddressed:
+        events.append(Unaddressed(at=now, level=level, reason=absent, nobody=nobody))
     busy = {
         page.target
         for page in incident.pages.values()
@@ -172,10 +171,6 @@ def _next_round(key: str, page: PageState, now: datetime) -> PageStarted:
 
 def _called_off(key: str, page: PageState, now: datetime) -> PageCalledOff:
     return PageCalledOff(at=now, key=key, level=page.level, target=page.target)
-
-
-def _joined(what: str, why: str) -> str:
-    return f"{what}: {why}" if why else what
 
 
 def _moment(moment: datetime | None) -> str | None:

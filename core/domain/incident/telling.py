@@ -36,6 +36,7 @@ from core.domain.incident.timeline import (
     Succeeded,
     TimelineEvent,
     Unacknowledged,
+    Unaddressed,
 )
 
 
@@ -43,7 +44,9 @@ def describe(event: TimelineEvent) -> str:
     """What happened in one sentence without its time and its actor."""
     match event:
         case Opened():
-            return f"Opened with severity {event.severity}{_on(event.service)}: {event.title}"
+            after = f"; it follows {event.previous}" if event.previous else ""
+            severity = f"severity {event.severity}{_on(event.service)}"
+            return f"Opened with {severity}: {event.title}{after}"
         case HeldBack():
             what = f"{event.title} (severity {event.severity}{_on(event.service)})"
             return f"Held back until it lasts: {what}"
@@ -51,6 +54,9 @@ def describe(event: TimelineEvent) -> str:
             return f"Never became an incident: {event.reason}{_quoted(event.note)}"
         case Noted():
             return event.text
+        case Unaddressed():
+            what = "Nobody to page at level" if event.nobody else "Level"
+            return f"{what} {event.level}{_quoted(event.reason)}"
         case EventJoined():
             about = f" about {event.document}" if event.document else ""
             return f"A further event joined: {event.event_type}{about}"

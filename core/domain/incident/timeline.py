@@ -81,6 +81,15 @@ class Noted(_Happened):
     text: str
 
 
+class Unaddressed(_Happened):
+    """A level reaches nobody, or not everybody whom the policy names; said once of each level."""
+
+    kind: Literal["unaddressed"] = "unaddressed"
+    level: int
+    reason: str = ""
+    nobody: bool = False
+
+
 class EventJoined(_Happened):
     """A further event for the same incident."""
 
@@ -309,6 +318,7 @@ TimelineEvent = Annotated[
     | Opened
     | NeverOpened
     | Noted
+    | Unaddressed
     | EventJoined
     | AlertFired
     | AlertCleared

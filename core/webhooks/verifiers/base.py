@@ -77,6 +77,11 @@ class Verifier(BaseModel, ABC):
         """The ID of a verified delivery, where the scheme has one and vouches for it."""
         return None
 
+    def errand(self, request: Request) -> str | None:
+        """What a verified request asks of the operator, where it is about the sending itself and
+        carries no event; else None."""
+        return None
+
 
 @runtime_checkable
 class Signer(Protocol):

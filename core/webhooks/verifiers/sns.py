@@ -95,6 +95,19 @@ class SnsVerifier(Verifier):
             return None
         return name if isinstance(name, str) else None
 
+    def errand(self, request: Request) -> str | None:
+        """A subscription is confirmed by a person, on purpose: whoever may subscribe this address
+        to a topic must not thereby start workflows."""
+        message = _message(request.body)
+        if message["Type"] == "Notification":
+            return None
+        if message["Type"] != "SubscriptionConfirmation":
+            return f"the subscription to {message['TopicArn']} has ended"
+        return (
+            f"SNS asks whether {message['TopicArn']} may post here. If so: aws sns "
+            f"confirm-subscription --topic-arn {message['TopicArn']} --token {message['Token']}"
+        )
+
 
 def canonical(message: Mapping[str, Any]) -> bytes:
     """The bytes that SNS signs of a message. Raises `NotVerified` if they are not all there.

@@ -49,6 +49,8 @@ def test_telemetry_is_loaded_where_it_is_set() -> None:
     modules = loaded(
         APPLICATIONINSIGHTS_CONNECTION_STRING=f"{connection};IngestionEndpoint=http://127.0.0.1:9/",
         APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL="true",
+        APPLICATIONINSIGHTS_SDKSTATS_DISABLED="true",
+        APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED="true",
     )
     assert "azure.monitor.opentelemetry.exporter" in modules
     assert not {"boto3", "workers", "pydantic"} & modules

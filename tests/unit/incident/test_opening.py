@@ -11,7 +11,7 @@ from core.domain.incident.inputs import Cancel
 from core.domain.incident.lifecycle import is_finished
 from core.domain.incident.model import Status
 from core.domain.incident.policy import OpenAfter, Policy
-from core.domain.incident.timeline import NeverOpened, Noted, Opened
+from core.domain.incident.timeline import NeverOpened, Opened
 from tests.unit.incident.examples import (
     KEY,
     POLICY,
@@ -19,6 +19,7 @@ from tests.unit.incident.examples import (
     Life,
     alert,
     cleared,
+    command,
     further,
     levels,
     opened,
@@ -277,5 +278,23 @@ def test_nobody_to_page_is_said_and_does_not_stop_the_escalation() -> None:
     assert "Nobody to page at level 1: a has no address" in life.told()
     life.wait(300)
     assert life.paged() == ["slack#1"]
-    assert not any(isinstance(e, Noted) and "level 2" in e.text for e in life.events)
+    assert not any("at level 2" in text for text in life.told())
     assert all(isinstance(effect, Page) for effect in life.effects)
+
+
+def test_a_level_that_reaches_nobody_says_so_once_in_an_incident() -> None:
+    rules = Policy(levels=levels((0, "a b")), repeats=2, repeat_after=60)
+    life = Life()
+    life.give(opening(rules.addressed({"b": ["slack#1"]})))
+    life.wait(60)
+    life.give(command("acknowledge"))
+    life.give(command("unacknowledge"))
+    assert life.told().count("Level 1: a has no address") == 1
+
+    life = Life()
+    life.give(opening(rules.addressed({})))
+    life.wait(60)
+    life.give(command("acknowledge"))
+    life.give(command("unacknowledge"))
+    [said] = [text for text in life.told() if text.startswith("Nobody to page at level 1")]
+    assert "b has no address" in said

@@ -226,5 +226,5 @@ def test_the_table_an_acknowledgement_that_is_too_old(state: Status, expected: S
 def test_a_closed_incident_offers_a_new_one_in_place_of_a_reopening() -> None:
     assert closed().refused("reopen") == (
         "cannot reopen: the incident is closed; "
-        f"nothing is possible any more but to report a new one that names {ID}"
+        f"nothing is possible any more but a new one: `tidegate incident open --follows {ID}`"
     )

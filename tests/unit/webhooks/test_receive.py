@@ -15,6 +15,8 @@ import pytest
 
 from core.errors import SecretUnavailable, SettingsError, TemporalUnavailable
 from core.webhooks.request import Request
+from core.webhooks.verifiers.sns import SnsVerifier
+from tests.support import signing
 from tests.support.starters import HangingStarter, MemoryStarter
 from tests.support.webhooks import TOKEN, Door, told, verdicts
 
@@ -356,3 +358,57 @@ async def test_the_cloudevents_handshake_is_granted_to_named_origins_alone(
         "webhook-allowed-rate": "*",
     }
     assert await asked_by("example.com") == {"allow": "POST, OPTIONS"}
+
+
+async def test_a_subscription_of_sns_waits_for_somebody_to_confirm_it(
+    starter: MemoryStarter, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    verify = {"scheme": "sns", "topic_arns": [signing.TOPIC]}
+    door = Door(starter, tmp_path, {"in": {"format": "message", "verify": verify}})
+    verifier = door.table.hooks["in"].verify
+    assert isinstance(verifier, SnsVerifier)
+    endpoint = door.table.hooks["in"].model_copy(
+        update={"verify": verifier.fetching(lambda url: signing.certificate())}
+    )
+    door.table.hooks["in"] = endpoint
+    message = signing.sns_message("confirm it", door.now, "SubscriptionConfirmation")
+    outcome = await door.post(signing.sns_signed(message), signed=False)
+    assert (outcome.response.status, told(outcome)) == (200, {"receipts": []})
+    assert f"--topic-arn {signing.TOPIC} --token {message['Token']}" in caplog.text
+    assert starter.calls == []
+
+
+async def test_pagerdutys_own_senders_find_their_key_in_the_answer(
+    starter: MemoryStarter, tmp_path: Path
+) -> None:
+    door = Door(starter, tmp_path, {"in": {"format": "pagerduty"}})
+    for action in ("trigger", "acknowledge", "resolve"):
+        event = {"event_action": action, "dedup_key": "disk-1", "payload": {"summary": "full"}}
+        assert told(await door.post(event))["dedup_key"] == "disk-1"
+
+
+async def test_slack_is_answered_its_challenge_and_told_not_to_repeat_what_is_refused(
+    starter: MemoryStarter, tmp_path: Path
+) -> None:
+    verify = {"scheme": "slack", "secrets": ["env:TOKEN"]}
+    door = Door(starter, tmp_path, {"in": {"format": "slack", "verify": verify}})
+    challenge = {"type": "url_verification", "challenge": "3eZbrw1aB"}
+    outcome = await door.post(challenge)
+    assert (outcome.response.status, told(outcome)) == (200, {"challenge": "3eZbrw1aB"})
+    outcome = await door.post(challenge, signed=False)
+    assert outcome.response.status == 401
+    assert outcome.response.headers["x-slack-no-retry"] == "1"
+
+
+async def test_a_thousand_alerts_in_one_post_are_a_thousand_events(
+    starter: MemoryStarter, tmp_path: Path
+) -> None:
+    door = Door(starter, tmp_path, {"in": {"format": "alertmanager"}})
+    alerts = [
+        {"fingerprint": f"f{n}", "status": "firing", "startsAt": "2026-03-01T12:00:00Z"}
+        for n in range(1000)
+    ]
+    outcome = await door.post({"version": "4", "alerts": [*alerts, {"status": "firing"}]})
+    assert outcome.response.status == 202
+    assert verdicts(outcome) == ["started"] * 1000 + ["quarantined"]
+    assert len(starter.started) == 1000

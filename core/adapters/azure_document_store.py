@@ -1,0 +1,208 @@
+"""Documents in Azure Blob Storage, addressed as `azure://account/container/blob` with the blob's
+name unencoded.
+
+A document of one chunk is one Put Blob; a larger one is staged in blocks and then committed whole.
+Blocks that were staged and never committed are no document: Azure removes them after a week.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import uuid
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from io import BytesIO
+from typing import Any, Final
+
+from azure.core import MatchConditions
+from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
+from azure.storage.blob import BlobBlock, ContentSettings
+from azure.storage.blob.aio import BlobClient, BlobServiceClient
+
+from core.adapters.azure_clients import blob_service
+from core.adapters.parts import parts
+from core.domain.event import DocumentRef
+from core.errors import (
+    DocumentChanged,
+    DocumentExists,
+    DocumentNotFound,
+    DocumentRefused,
+    StoreUnavailable,
+    TidegateError,
+)
+from core.ports.documents import CHUNK_BYTES
+
+_SCHEME: Final = "azure://"
+_ACCOUNT: Final = re.compile(r"[a-z0-9]{3,24}")
+_CONTAINER: Final = re.compile(r"(?=.{3,63}\Z)(\$root|\$web|[a-z0-9]+(-[a-z0-9]+)*)")
+_NAME: Final = re.compile(r"[^\x00-\x1f\x7f\x81\ud800-\udfff]{1,1024}")
+
+_REFUSED: Final = {"InvalidUri", "InvalidResourceName", "OutOfRangeInput", "InvalidInput"}
+_PRECONDITION: Final = {"ConditionNotMet", "BlobAlreadyExists"}
+_DENIED: Final = (401, 403)
+
+_CONNECTION: Final = "AZURE_STORAGE_CONNECTION_STRING"
+_MEND_ACCESS: Final = (
+    "give the identity the role Storage Blob Data Contributor on the account or the container; "
+    f"or set {_CONNECTION} to a connection string of this account"
+)
+_MEND_CONNECTION: Final = (
+    f"copy it anew from the account's access keys, or unset {_CONNECTION} to use the identity"
+)
+
+
+class AzureDocumentStore:
+    """A `DocumentStore` over Azure Blob Storage.
+
+    `connection` is the connection string of one account; every other account is spoken to as the
+    identity that `DefaultAzureCredential` finds.
+    """
+
+    def __init__(self, connection: str | None = None) -> None:
+        self._connection = connection
+
+    async def stat(self, uri: str) -> DocumentRef:
+        blob = await self._blob(uri)
+        with _errors(uri):
+            found = await blob.get_blob_properties()
+        return _reference(uri, found.etag, found.version_id, size=found.size)
+
+    async def read(self, document: DocumentRef) -> AsyncIterator[bytes]:
+        blob = await self._blob(document.uri)
+        pin: Any = {}
+        if document.version:
+            pin = {"version_id": document.version}
+        elif document.etag:
+            pin = {"etag": f'"{document.etag}"', "match_condition": MatchConditions.IfNotModified}
+        with _errors(document.uri, precondition=DocumentChanged):
+            # The bytes as they are stored: `size` and every checksum are of these.
+            stream = await blob.download_blob(**pin, decompress=False)
+        ranges = aiter(stream.chunks())
+        while True:
+            with _errors(document.uri, precondition=DocumentChanged):
+                held = await anext(ranges, b"")
+            if not held:
+                return
+            for begin in range(0, len(held), CHUNK_BYTES):
+                yield held[begin : begin + CHUNK_BYTES]
+
+    async def write(
+        self,
+        uri: str,
+        chunks: AsyncIterable[bytes],
+        *,
+        content_type: str,
+        if_absent: bool = False,
+    ) -> DocumentRef:
+        blob = await self._blob(uri)
+        how: Any = {"content_settings": ContentSettings(content_type=content_type)}
+        pieces = parts(chunks)
+        first = await anext(pieces, b"")
+        if len(first) <= CHUNK_BYTES:
+            with _errors(uri, precondition=DocumentExists):
+                put: Any = await blob.upload_blob(first, overwrite=not if_absent, **how)
+            return _reference(uri, put["etag"], put.get("version_id"), size=len(first))
+        if if_absent:
+            how["match_condition"] = MatchConditions.IfMissing
+        blocks = [await _stage(blob, uri, first)]
+        size = len(first)
+        del first
+        async for part in pieces:
+            blocks.append(await _stage(blob, uri, part))
+            size += len(part)
+        with _errors(uri, precondition=DocumentExists):
+            put = await blob.commit_block_list(blocks, **how)
+        return _reference(uri, put["etag"], put.get("version_id"), size=size)
+
+    async def list(self, prefix: str) -> AsyncIterator[DocumentRef]:
+        account, container, name = _split(prefix, whole_account=True)
+        service = await self._service(account, prefix)
+        with _errors(prefix):
+            # A root may be a whole account. The slash gives containers the order of their URIs.
+            names = [container] if container else [c.name async for c in service.list_containers()]
+            for each in sorted(names, key=lambda name: f"{name}/"):
+                found = service.get_container_client(each).list_blobs(
+                    name_starts_with=name, include=["metadata"]
+                )
+                async for blob in found:
+                    # With a hierarchical namespace folders are listed, too, as blobs so marked.
+                    if (blob.metadata or {}).get("hdi_isfolder") != "true":
+                        uri = f"{_SCHEME}{account}/{each}/{blob.name}"
+                        yield _reference(uri, blob.etag, None, size=blob.size)
+
+    async def _blob(self, uri: str) -> BlobClient:
+        account, container, name = _split(uri)
+        service = await self._service(account, uri)
+        return service.get_blob_client(container, name)
+
+    async def _service(self, account: str, uri: str) -> BlobServiceClient:
+        try:
+            return await blob_service(account, self._connection)
+        except ValueError:
+            # Not chained: what the library says may hold the string, and that a secret.
+            raise StoreUnavailable(
+                f"{uri}: {_CONNECTION} holds no connection string", fix=_MEND_CONNECTION
+            ) from None
+
+
+async def _stage(blob: BlobClient, uri: str, part: bytes) -> BlobBlock:
+    """The names of blocks are random: writers of one blob that used the same ones, as the library's
+    own upload does, would commit each other's blocks."""
+    block = BlobBlock(uuid.uuid4().hex)
+    with _errors(uri):
+        await blob.stage_block(block.id, BytesIO(part), length=len(part))
+    return block
+
+
+def _split(uri: str, *, whole_account: bool = False) -> tuple[str, str, str]:
+    """Account, container and the blob's name; the last two may be empty with `whole_account`."""
+    account, _, rest = uri.removeprefix(_SCHEME).partition("/")
+    container, _, name = rest.partition("/")
+    if (
+        not uri.startswith(_SCHEME)
+        or not _ACCOUNT.fullmatch(account)
+        or not (_CONTAINER.fullmatch(container) or (whole_account and not rest))
+        or not (_NAME.fullmatch(name) or (whole_account and not name))
+    ):
+        raise DocumentRefused(f"{uri!r} does not name a blob in Azure")
+    return account, container, name
+
+
+def _reference(uri: str, etag: str, version: str | None, *, size: int) -> DocumentRef:
+    return DocumentRef(uri=uri, size=size, etag=etag.strip('"'), version=version)
+
+
+@contextlib.contextmanager
+def _errors(uri: str, *, precondition: type[TidegateError] = StoreUnavailable) -> Iterator[None]:
+    """Azure's refusals in our words. What the operator can mend counts as transient: the document
+    is not to blame for a missing container or a refused identity."""
+    try:
+        yield
+    except HttpResponseError as error:
+        code = _code(error)
+        said = f"{uri}: {code}: {error.message.partition(chr(10))[0]}"
+        if code == "BlobArchived":
+            raise DocumentNotFound(f"{uri} is archived and must be rehydrated first") from error
+        if error.status_code == 404 and code != "ContainerNotFound":
+            raise DocumentNotFound(f"{uri} does not exist") from error
+        if code in _PRECONDITION:
+            raise precondition(f"{uri}: another content is there") from error
+        if code in _REFUSED:
+            raise DocumentRefused(said) from error
+        if isinstance(error, ClientAuthenticationError) or error.status_code in _DENIED:
+            raise StoreUnavailable(said, fix=_MEND_ACCESS) from error
+        if code == "InvalidBlockList":
+            raise StoreUnavailable(
+                f"{uri}: somebody else wrote it meanwhile, and Azure dropped what was staged",
+                fix="write it again",
+            ) from error
+        raise StoreUnavailable(said) from error
+    except AzureError as error:
+        raise StoreUnavailable(f"{uri}: {error.message}") from error
+
+
+def _code(error: HttpResponseError) -> str:
+    """Azure's own name for what is wrong; the status where it gives none; what the identity's
+    library calls it where nobody was asked."""
+    code = getattr(error, "error_code", None)
+    return str(getattr(code, "value", code) or error.status_code or type(error).__name__)

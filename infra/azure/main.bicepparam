@@ -1,0 +1,13 @@
+// For `azd up`: azd hands its environment over in variables. What is not set keeps main.bicep's
+// default where there is one.
+
+using 'main.bicep'
+
+param environmentName = readEnvironmentVariable('AZURE_ENV_NAME')
+param location = readEnvironmentVariable('AZURE_LOCATION')
+param temporalAddress = readEnvironmentVariable('TEMPORAL_ADDRESS')
+param temporalNamespace = readEnvironmentVariable('TEMPORAL_NAMESPACE')
+param temporalAuth = readEnvironmentVariable('TEMPORAL_AUTH', 'apiKey')
+param temporalApiKey = readEnvironmentVariable('TEMPORAL_API_KEY', '')
+param alertEmails = filter(split(readEnvironmentVariable('ALERT_EMAILS', ''), ','), email => !empty(email))
+param privateNetworking = bool(readEnvironmentVariable('PRIVATE_NETWORKING', 'false'))

@@ -1,0 +1,182 @@
+// What wakes somebody up about Tidegate itself. docs/deploy-azure.md names each with what to do.
+// The workers' own alerts come with the workers.
+
+param location string
+param tags object
+param token string
+param actionGroupId string
+param workspaceId string
+param busId string
+param systemTopicId string
+
+var busMetrics = [
+  {
+    name: 'dead-letters'
+    description: 'Messages lie in dead letters: a listener could not settle them however often it tried. Mend the cause, then put them back.'
+    severity: 1
+    metric: 'DeadletteredMessages'
+    threshold: 0
+    window: 'PT5M'
+  }
+  {
+    name: 'backlog'
+    description: 'Messages wait in a queue and do not get fewer: is Temporal away, or are the listeners failing?'
+    severity: 2
+    metric: 'ActiveMessages'
+    threshold: 1000
+    window: 'PT15M'
+  }
+]
+
+resource busAlerts 'Microsoft.Insights/metricAlerts@2018-03-01' = [
+  for alert in busMetrics: {
+    name: '${alert.name}-${token}'
+    location: 'global'
+    tags: tags
+    properties: {
+      description: alert.description
+      severity: alert.severity
+      enabled: true
+      scopes: [busId]
+      evaluationFrequency: 'PT5M'
+      windowSize: alert.window
+      criteria: {
+        'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
+        allOf: [
+          {
+            criterionType: 'StaticThresholdCriterion'
+            name: alert.name
+            metricNamespace: 'Microsoft.ServiceBus/namespaces'
+            metricName: alert.metric
+            timeAggregation: 'Average'
+            operator: 'GreaterThan'
+            threshold: alert.threshold
+            dimensions: [{ name: 'EntityName', operator: 'Include', values: ['*'] }]
+          }
+        ]
+      }
+      actions: [{ actionGroupId: actionGroupId }]
+    }
+  }
+]
+
+var topicMetrics = [
+  {
+    name: 'uploads-undelivered'
+    description: 'Event Grid gave up on uploads and left their events in the container undelivered.'
+    metric: 'DeadLetteredCount'
+  }
+  {
+    name: 'uploads-dropped'
+    description: 'Event Grid dropped the events of uploads: find the blobs by their time and upload them again.'
+    metric: 'DroppedEventCount'
+  }
+]
+
+resource topicAlerts 'Microsoft.Insights/metricAlerts@2018-03-01' = [
+  for alert in topicMetrics: {
+    name: '${alert.name}-${token}'
+    location: 'global'
+    tags: tags
+    properties: {
+      description: alert.description
+      severity: 1
+      enabled: true
+      scopes: [systemTopicId]
+      evaluationFrequency: 'PT5M'
+      windowSize: 'PT5M'
+      criteria: {
+        'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
+        allOf: [
+          {
+            criterionType: 'StaticThresholdCriterion'
+            name: alert.name
+            metricNamespace: 'Microsoft.EventGrid/systemTopics'
+            metricName: alert.metric
+            timeAggregation: 'Total'
+            operator: 'GreaterThan'
+            threshold: 0
+          }
+        ]
+      }
+      actions: [{ actionGroupId: actionGroupId }]
+    }
+  }
+]
+
+var queries = [
+  {
+    name: 'quarantined'
+    description: 'Events were refused and their originals kept: `tidegate quarantine list` names them and the reasons.'
+    severity: 2
+    window: 'PT15M'
+    query: '''
+AppMetrics
+| where Name == "Quarantined" and Sum > 0
+| project TimeGenerated, Count = Sum
+'''
+  }
+  {
+    name: 'quarantined-by-workers'
+    description: 'The root worker gave events up and kept their originals: `tidegate quarantine list` names them and the reasons.'
+    severity: 2
+    window: 'PT15M'
+    query: '''
+ContainerAppConsoleLogs
+| where Log contains "given up (" and Log contains "kept as"
+'''
+  }
+  {
+    name: 'pages-undelivered'
+    description: 'Somebody was not told of an incident: its timeline says who and why.'
+    severity: 1
+    window: 'PT5M'
+    query: '''
+ContainerAppConsoleLogs
+| where Log contains "was not told everywhere"
+'''
+  }
+  {
+    name: 'function-failures'
+    description: 'Listeners fail: what they were given is delivered again, until it lies in dead letters.'
+    severity: 2
+    window: 'PT15M'
+    query: '''
+AppRequests
+| where Success == false
+'''
+  }
+]
+
+resource logAlerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
+  for alert in queries: {
+    name: '${alert.name}-${token}'
+    location: location
+    tags: tags
+    kind: 'LogAlert'
+    properties: {
+      displayName: 'Tidegate: ${alert.name}'
+      description: alert.description
+      severity: alert.severity
+      enabled: true
+      scopes: [workspaceId]
+      evaluationFrequency: 'PT5M'
+      windowSize: alert.window
+      // The tables come into being with their first row.
+      skipQueryValidation: true
+      criteria: {
+        allOf: [
+          {
+            query: alert.query
+            timeAggregation: 'Count'
+            operator: 'GreaterThan'
+            threshold: 0
+            failingPeriods: { numberOfEvaluationPeriods: 1, minFailingPeriodsToAlert: 1 }
+          }
+        ]
+      }
+      autoMitigate: true
+      actions: { actionGroups: [actionGroupId] }
+    }
+  }
+]

@@ -1,0 +1,115 @@
+// Uploads: the documents account tells Event Grid, Event Grid puts each into a queue. What it cannot
+// deliver for a day it leaves in a container, with an alert. Both by the topic's own identity.
+
+import { roles } from 'roles.bicep'
+
+param location string
+param tags object
+param token string
+
+@description('The account that is watched, and its container whose uploads count.')
+param account string
+param container string
+
+@description('Where undeliverable events are left, in the same account.')
+param undeliveredContainer string
+
+@description('Where events are delivered.')
+param bus string
+param queue string
+
+param workspaceId string
+
+resource store 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
+  name: account
+
+  resource blobs 'blobServices' existing = {
+    name: 'default'
+
+    resource undelivered 'containers' existing = { name: undeliveredContainer }
+  }
+}
+
+resource namespace 'Microsoft.ServiceBus/namespaces@2024-01-01' existing = {
+  name: bus
+
+  resource events 'queues' existing = { name: queue }
+}
+
+resource uploads 'Microsoft.EventGrid/systemTopics@2025-02-15' = {
+  name: 'evgt-documents-${token}'
+  location: location
+  tags: tags
+  identity: { type: 'SystemAssigned' }
+  properties: {
+    source: store.id
+    topicType: 'Microsoft.Storage.StorageAccounts'
+  }
+}
+
+resource sends 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  scope: namespace::events
+  name: guid(namespace::events.id, uploads.id, roles.serviceBusDataSender)
+  properties: {
+    principalId: uploads.identity.principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.serviceBusDataSender)
+  }
+}
+
+resource leaves 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  scope: store::blobs::undelivered
+  name: guid(store::blobs::undelivered.id, uploads.id, roles.storageBlobDataContributor)
+  properties: {
+    principalId: uploads.identity.principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageBlobDataContributor)
+  }
+}
+
+resource delivery 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = {
+  parent: uploads
+  name: 'to-queue'
+  // Without its roles the first deliveries would be refused.
+  dependsOn: [sends, leaves]
+  properties: {
+    eventDeliverySchema: 'CloudEventSchemaV1_0'
+    filter: {
+      includedEventTypes: ['Microsoft.Storage.BlobCreated']
+      subjectBeginsWith: '/blobServices/default/containers/${container}/'
+    }
+    retryPolicy: {
+      maxDeliveryAttempts: 30
+      eventTimeToLiveInMinutes: 1440
+    }
+    deliveryWithResourceIdentity: {
+      identity: { type: 'SystemAssigned' }
+      destination: {
+        endpointType: 'ServiceBusQueue'
+        properties: { resourceId: namespace::events.id }
+      }
+    }
+    deadLetterWithResourceIdentity: {
+      identity: { type: 'SystemAssigned' }
+      deadLetterDestination: {
+        endpointType: 'StorageBlob'
+        properties: {
+          resourceId: store.id
+          blobContainerName: undeliveredContainer
+        }
+      }
+    }
+  }
+}
+
+resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  name: 'to-workspace'
+  scope: uploads
+  properties: {
+    workspaceId: workspaceId
+    logs: [{ categoryGroup: 'allLogs', enabled: true }]
+    metrics: [{ category: 'AllMetrics', enabled: true }]
+  }
+}
+
+output systemTopicId string = uploads.id

@@ -1,0 +1,54 @@
+// Where logs, metrics and traces go, and who hears of what is wrong.
+
+param location string
+param tags object
+param token string
+param retentionDays int
+param emails string[]
+
+resource workspace 'Microsoft.OperationalInsights/workspaces@2025-02-01' = {
+  name: 'log-${token}'
+  location: location
+  tags: tags
+  properties: {
+    sku: { name: 'PerGB2018' }
+    retentionInDays: retentionDays
+    features: { disableLocalAuth: true }
+  }
+}
+
+resource applicationInsights 'Microsoft.Insights/components@2020-02-02' = {
+  name: 'appi-${token}'
+  location: location
+  tags: tags
+  kind: 'web'
+  properties: {
+    Application_Type: 'web'
+    WorkspaceResourceId: workspace.id
+    // Telemetry needs an identity with Monitoring Metrics Publisher: whoever learns the
+    // instrumentation key can do nothing with it.
+    DisableLocalAuth: true
+  }
+}
+
+resource operators 'Microsoft.Insights/actionGroups@2023-01-01' = {
+  name: 'ag-tidegate-${token}'
+  location: 'global'
+  tags: tags
+  properties: {
+    enabled: true
+    groupShortName: 'tidegate'
+    emailReceivers: [
+      for (email, i) in emails: {
+        name: 'operator-${i}'
+        emailAddress: email
+        useCommonAlertSchema: true
+      }
+    ]
+  }
+}
+
+output workspaceId string = workspace.id
+output applicationInsightsName string = applicationInsights.name
+output applicationInsightsConnection string = applicationInsights.properties.ConnectionString
+output actionGroupId string = operators.id

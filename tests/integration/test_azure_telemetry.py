@@ -1,0 +1,193 @@
+"""What Azure Monitor is sent: the real exporter, to a server on this machine that stands for it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from core.errors import TemporalUnavailable
+from core.receipts import METRICS
+from core.settings import Settings
+from functions_azure import azure_monitor, telemetry
+from tests.support.azure import ENVIRONMENT, created, fresh_process, function, message, request
+from tests.support.starters import MemoryStarter
+from tests.support.web import Site, serving
+
+queue, webhook = function("blob_events_queue"), function("webhook")
+INFORMATION, WARNING = 1, 2
+KEY = "InstrumentationKey=00000000-0000-0000-0000-000000000000"
+
+
+@pytest.fixture
+def app_settings(function_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    # The exporter would tell its maker how it is used, and ask there for settings of its own.
+    for what in ("STATSBEAT_DISABLED_ALL", "SDKSTATS_DISABLED", "CONTROLPLANE_DISABLED"):
+        monkeypatch.setenv(f"APPLICATIONINSIGHTS_{what}", "true")
+    monkeypatch.setenv("WEBSITE_SITE_NAME", "tidegate-prod")
+    return Settings.from_env()
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with serving() as site:
+        site.says = '{"itemsReceived": 1, "itemsAccepted": 1, "errors": []}'
+        yield site
+
+
+@contextmanager
+def monitored(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The app's telemetry, as its environment starts it; what it has is sent at the end."""
+    monkeypatch.setenv(
+        "APPLICATIONINSIGHTS_CONNECTION_STRING", f"{KEY};IngestionEndpoint={site.url('/')}"
+    )
+    telemetry.meter.cache_clear()
+    level = telemetry.logger.level
+    telemetry.logger.setLevel(logging.INFO)  # as the worker sets it for all
+    try:
+        monitor = telemetry.meter()
+        assert isinstance(monitor, azure_monitor.AzureMonitor)
+        yield
+        monitor.stop()
+    finally:
+        telemetry.logger.handlers.clear()
+        telemetry.logger.propagate = True
+        telemetry.logger.setLevel(level)
+        telemetry.meter.cache_clear()
+
+
+def sent(site: Site, kind: str) -> list[dict[str, Any]]:
+    """All items of a kind, e.g. MetricData, that the site got."""
+    items: list[dict[str, Any]] = []
+    for _, headers, body in site.got:
+        encoded = {name.lower(): text for name, text in headers.items()}.get("content-encoding")
+        raw = gzip.decompress(body) if encoded == "gzip" else body
+        items += json.loads(raw)
+    return [item for item in items if item["data"]["baseType"] == kind]
+
+
+def metrics(site: Site) -> dict[str, dict[str, Any]]:
+    """Each metric's data point by its name, for those with one set of attributes."""
+    return {
+        point["name"]: {**point, "properties": item["data"]["baseData"]["properties"]}
+        for item in sent(site, "MetricData")
+        for point in item["data"]["baseData"]["metrics"]
+    }
+
+
+async def test_metrics_count_what_became_of_the_events_and_how_old_they_were(
+    app_settings: Settings, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(event: Any) -> None:
+        if "away" in event.key:
+            raise TemporalUnavailable("away")
+
+    with (
+        monitored(site, monkeypatch),
+        fresh_process(app_settings, MemoryStarter(away)),
+    ):
+        for name in ("a", "b", "a"):
+            await queue(message(created(name, "00A1"), delivery_count=2))
+        await queue(message(b"garbage", delivery_count=5))
+        with pytest.raises(Exception, match="not accepted"):
+            await queue(message(created("away", "00A1"), delivery_count=9))
+        await webhook(request("POST", "/hooks/nobody"))
+    found = metrics(site)
+    counts = {name: found[name]["value"] for name in (*METRICS.values(), "Refused")}
+    assert counts == {
+        "Accepted": 2,
+        "Duplicate": 1,
+        "Quarantined": 1,
+        "Retried": 1,
+        "Refused": 1,
+    }
+    assert (found["EventAge"]["count"], found["EventAge"]["min"] > 0) == (4, True)
+    deliveries = found["DeliveryCount"]
+    assert (deliveries["count"], deliveries["min"], deliveries["max"]) == (5, 2, 9)
+    assert deliveries["properties"] == {"queue": "servicebus:example-bus/blob-events"}
+
+
+async def test_a_message_out_of_the_dead_letters_is_counted_with_its_reason(
+    app_settings: Settings, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monitored(site, monkeypatch), fresh_process(app_settings, MemoryStarter()):
+        await queue(
+            message(created("a", "00A1"), DeadLetterReason="MaxDeliveryCountExceeded" + "x" * 99)
+        )
+    properties = metrics(site)["DeliveryCount"]["properties"]
+    assert properties["dead_letter_reason"].startswith("MaxDeliveryCountExceeded")
+    assert len(properties["dead_letter_reason"]) == 64
+
+
+async def test_receipts_are_records_whose_fields_can_be_asked_for(
+    app_settings: Settings, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monitored(site, monkeypatch), fresh_process(app_settings, MemoryStarter()):
+        await queue(message(created("a", "00A1"), message_id="5f2e", delivery_count=3))
+        await queue(message(b"garbage"))
+        await webhook(request("POST", "/hooks/nobody"))
+    good, bad, refused = sent(site, "MessageData")
+    assert {item["tags"]["ai.cloud.role"] for item in (good, bad, refused)} == {"tidegate-prod"}
+    data = good["data"]["baseData"]
+    key = "blob:exampledocs/incidents/a@00A1"
+    assert (data["message"], data["severityLevel"]) == (f"event started: {key}", INFORMATION)
+    assert (
+        data["properties"].items()
+        >= {
+            "verdict": "started",
+            "key": key,
+            "workflow_id": key,
+            "message_id": "5f2e",
+            "delivery_count": "3",
+            "queue": "servicebus:example-bus/blob-events",
+        }.items()
+    )
+    assert bad["data"]["baseData"]["severityLevel"] == WARNING
+    assert bad["data"]["baseData"]["properties"]["code"] == "InvalidEvent"
+    assert refused["data"]["baseData"]["properties"]["status"] == "503"
+
+
+async def test_the_host_does_not_tell_a_receipt_a_second_time(
+    app_settings: Settings,
+    site: Site,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The worker listens at the root of the log, as `caplog` does."""
+    with monitored(site, monkeypatch), fresh_process(app_settings, MemoryStarter()):
+        await queue(message(created("a", "00A1")))
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize("wrong", ["nonsense", "InstrumentationKey=", "InstrumentationKey=7"])
+async def test_a_connection_string_that_is_wrong_costs_no_event(
+    app_settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    wrong: str,
+) -> None:
+    monkeypatch.setenv("APPLICATIONINSIGHTS_CONNECTION_STRING", wrong)
+    telemetry.meter.cache_clear()
+    starter = MemoryStarter()
+    with fresh_process(app_settings, starter):
+        await queue(message(created("a", "00A1")))
+    telemetry.meter.cache_clear()
+    assert len(starter.started) == 1
+    assert "APPLICATIONINSIGHTS_CONNECTION_STRING is not usable" in caplog.text
+
+
+async def test_an_azure_monitor_that_refuses_costs_no_event(
+    app_settings: Settings, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.status = 400
+    starter = MemoryStarter()
+    with monitored(site, monkeypatch), fresh_process(app_settings, starter):
+        await queue(message(created("a", "00A1")))
+    assert len(starter.started) == 1

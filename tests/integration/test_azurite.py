@@ -1,0 +1,45 @@
+"""Azurite is installed from pins of our own, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from infra.local import azurite
+from infra.local.processes import LocalStackError, free_port
+
+PINS = Path(azurite.__file__).with_name("azurite")
+
+
+def test_every_package_is_pinned_by_its_hash_and_names_no_registry() -> None:
+    packages = json.loads((PINS / "package-lock.json").read_text())["packages"]
+    assert packages.pop("")["dependencies"] == {
+        "azurite": packages["node_modules/azurite"]["version"]
+    }
+    assert all(package["integrity"].startswith("sha512-") for package in packages.values())
+    assert not [name for name, package in packages.items() if "resolved" in package]
+
+
+def test_what_is_installed_is_not_installed_again() -> None:
+    before = azurite.install().stat()
+    assert azurite.is_installed()
+    assert azurite.install().stat() == before
+
+
+def test_an_install_that_fails_says_why_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody = f"127.0.0.1:{free_port()}"
+    monkeypatch.setenv("npm_config_registry", f"http://{nobody}/")
+    monkeypatch.setenv("npm_config_fetch_retries", "0")
+    monkeypatch.setenv("npm_config_cache", str(tmp_path / "cache"))
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    assert not azurite.is_installed()
+    with pytest.raises(LocalStackError, match="npm ci failed for Azurite") as failed:
+        azurite.install()
+    assert nobody in failed.value.message
+    assert "registry" in failed.value.fix
+    assert list((tmp_path / "share" / "tidegate").iterdir()) == []

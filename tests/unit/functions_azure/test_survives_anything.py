@@ -1,0 +1,104 @@
+"""Promise one on Azure: whatever is delivered, each event of it is started, a duplicate or kept
+when the function returns; and when it raises, the message comes again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import tempfile
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.domain.event import Event
+from core.errors import InvalidEvent, NotAccepted, TemporalUnavailable
+from core.formats.delivery import Malformed, read
+from core.quarantine import Record
+from core.settings import Settings
+from functions_azure import service_bus
+from tests.support.azure import fresh_process, function, message
+from tests.support.mangled import JSON_VALUES, MANGLED_BODIES, mangled
+from tests.support.payloads import recorded_json
+from tests.support.quarantines import kept
+from tests.support.starters import MemoryStarter
+
+FUNCTIONS = {
+    "blob_events_queue": ("event_grid", "BLOB_EVENTS_QUEUE"),
+    "messages_queue": ("message", "MESSAGES_QUEUE"),
+}
+EVENTS = [
+    recorded_json(f"webhooks/event_grid/{name}")
+    for name in ("blob-created", "blob-created-cloudevents", "batch-with-one-bad-event")
+]
+BODIES = (
+    MANGLED_BODIES
+    | (JSON_VALUES | mangled(st.sampled_from(EVENTS))).map(lambda body: json.dumps(body).encode())
+    | st.binary(max_size=30)
+)
+PROPERTIES = st.dictionaries(
+    st.text(max_size=8)
+    | st.sampled_from(["cloudEvents:specversion", "cloudEvents:id", "tidegate-hook", "queue"]),
+    JSON_VALUES,
+    max_size=4,
+)
+TYPES = st.none() | st.sampled_from(["application/json", "application/cloudevents-batch+json"])
+
+
+def fickle(seed: int) -> MemoryStarter:
+    """Takes most events; now and then Temporal is away, and now and then it refuses for good."""
+    chance = random.Random(seed)  # noqa: S311
+
+    def before(event: Event) -> None:
+        if (luck := chance.random()) < 0.2:
+            raise TemporalUnavailable("away")
+        if luck < 0.3:
+            raise InvalidEvent("refused")
+
+    return MemoryStarter(before)
+
+
+def deliver(name: str, given: Any, starter: MemoryStarter) -> tuple[bool, list[Record]]:
+    """Whether the message may be completed, and what is in quarantine then."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(
+            documents=("azure://exampledocs/incidents/",),
+            quarantine=f"file://{folder}",
+            max_event_bytes=4096,
+        )
+
+        async def run() -> tuple[bool, list[Record]]:
+            try:
+                assert await function(name)(given) is None
+            except NotAccepted:
+                return False, await kept(settings)
+            return True, await kept(settings)
+
+        with (
+            fresh_process(settings, starter),
+            asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner,
+        ):
+            return runner.run(run())
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@given(body=BODIES, properties=PROPERTIES, type=TYPES, seed=st.integers(0, 100))
+def test_a_message_is_taken_care_of_or_given_back(
+    name: str, body: bytes, properties: dict[str, Any], type: str | None, seed: int
+) -> None:
+    starter = fickle(seed)
+    given = message(body, message_id="5f2e", properties=properties, content_type=type)
+    done, records = deliver(name, given, starter)
+    if not done:
+        return
+    started = {event.key for event in starter.started.values()}
+    is_kept = [record.body for record in records] != [] and records[0].body == body
+    format, entity = FUNCTIONS[name]
+    delivery = service_bus.delivery(format, given, entity=entity)
+    for arrival in read(delivery):
+        if isinstance(arrival.item, Malformed):
+            assert is_kept
+        else:
+            assert arrival.item.fresh or arrival.item.key in started or is_kept

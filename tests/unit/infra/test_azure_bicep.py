@@ -1,0 +1,118 @@
+"""The Bicep of infra/azure fits together: modules, parameters, outputs, azd's services, docs."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.support import bicep
+from tests.support.azure_templates import (
+    AZURE,
+    PARAMETERS,
+    ROOT,
+    TEMPLATES,
+    at,
+    files,
+    template,
+    text,
+)
+from tests.support.bicep_model import Expression, Module
+
+WORKER = template("modules/worker")
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(AZURE))
+
+
+@pytest.mark.parametrize("path", [*TEMPLATES, *PARAMETERS], ids=name_of)
+def test_every_file_is_bicep(path: Path) -> None:
+    assert bicep.read(path).path == path
+
+
+MODULES = [(f"{name_of(f.path)}:{m.name}", m) for f in files() for m in f.modules]
+
+
+@pytest.mark.parametrize("module", [m for _, m in MODULES], ids=[name for name, _ in MODULES])
+def test_every_module_gets_the_parameters_it_has(module: Module) -> None:
+    params = bicep.read(module.path).params
+    assert set(module.params) <= set(params)
+    assert {name for name, param in params.items() if param.required} <= set(module.params)
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=name_of)
+def test_every_output_that_is_used_exists(path: Path) -> None:
+    file = bicep.read(path)
+    outputs = {m.name: bicep.read(m.path).outputs for m in file.modules}
+    used = re.findall(r"\b(\w+)!?\.outputs\.(\w+)", path.read_text(encoding="utf-8"))
+    assert [(m, o) for m, o in used if o not in outputs[m]] == []
+    assert bool(used) == (file.path.name in {"main.bicep", "house.bicep"})
+
+
+def test_every_module_file_is_used() -> None:
+    used = {m.path.resolve() for f in files() for m in f.modules} - {AZURE / "house.bicep"}
+    imported = {AZURE / "modules" / "roles.bicep"}
+    assert {p for p in TEMPLATES if p.parent.name == "modules"} == used | imported
+
+
+@pytest.mark.parametrize("path", PARAMETERS, ids=name_of)
+def test_parameter_files_give_what_main_wants_and_nothing_else(path: Path) -> None:
+    params = template("main").params
+    given = bicep.read(path).variables
+    assert "using 'main.bicep'" in path.read_text(encoding="utf-8")
+    assert set(given) <= set(params)
+    assert {name for name, param in params.items() if param.required} <= set(given)
+
+
+@pytest.mark.parametrize("worker", ["root-worker", "incident-worker"])
+def test_a_workers_parameters_come_from_azds_environment(worker: str) -> None:
+    """The variables are azd's own, outputs of main.bicep, or settings that the docs name."""
+    given = json.loads((AZURE / f"{worker}.parameters.json").read_text())["parameters"]
+    params = template(worker).params
+    assert set(given) <= set(params)
+    assert {name for name, param in params.items() if param.required} <= set(given)
+    azd = {"AZURE_ENV_NAME", "AZURE_LOCATION"}
+    image = f"SERVICE_{worker.upper().replace('-', '_')}_IMAGE_NAME"
+    documented = set(re.findall(r"`([A-Z_]+)`", (ROOT / "docs/deploy-azure.md").read_text()))
+    for name, each in given.items():
+        variable = re.fullmatch(r"\$\{([A-Z_]+)(=\w*)?\}", each["value"])
+        assert variable, name
+        assert variable[1] in azd | {image} | set(template("main").outputs) | documented
+
+
+def test_the_house_has_mains_parameters() -> None:
+    main, house = template("main").params, template("house").params
+    assert set(main) - {"resourceGroupName"} == set(house)
+    for name in set(house) - {"location"}:
+        assert main[name].default == house[name].default, name
+        assert main[name].decorators.keys() == house[name].decorators.keys(), name
+
+
+def test_azd_finds_each_service() -> None:
+    services = yaml.safe_load((ROOT / "azure.yaml").read_text())["services"]
+    workers = {name for name, each in services.items() if each["host"] == "containerapp"}
+    assert workers == {"root-worker", "incident-worker"}
+    for worker in workers:
+        [module] = template(worker).modules
+        assert module.params["name"] == worker
+        assert (ROOT / module.params["entryPoint"].replace(".", "/")).with_suffix(".py").is_file()
+    assert text(at(WORKER.resource("Microsoft.App/containerApps").body, "tags")) == str(
+        {
+            "azd-env-name": Expression("environmentName"),
+            "azd-service-name": Expression("name"),
+            "application": "tidegate",
+        }
+    )
+    [functions] = [m for m in template("house").modules if m.name == "functions"]
+    [host] = [name for name, each in services.items() if each["host"] == "function"]
+    assert f"'azd-service-name': '{host}'" in text(functions.params["tags"])
+
+
+@pytest.mark.parametrize("name", sorted(template("main").params))
+def test_every_parameter_is_documented(name: str) -> None:
+    table = (ROOT / "docs/deploy-azure.md").read_text(encoding="utf-8")
+    assert re.search(rf"^\| [^|]*`{name}`", table, re.M)

@@ -1,0 +1,89 @@
+"""The workers on Azure: never none, time to drain, asked where they answer, watched."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from core.receipts import METRICS, Verdict
+from core.settings import Settings
+from tests.support.azure_templates import (
+    ROOT,
+    at,
+    made,
+    named_values,
+    template,
+    text,
+)
+
+WORKER = template("modules/worker")
+WORKER_VARIABLES = named_values(WORKER.variables["variables"])
+
+
+@pytest.mark.parametrize("file", ["modules/worker", "root-worker", "incident-worker"])
+def test_a_worker_is_never_scaled_to_nothing(file: str) -> None:
+    replicas = template(file).params["minReplicas"]
+    assert replicas.default == 1
+    assert replicas.decorators["minValue"] == 1
+
+
+def test_a_worker_is_scaled_by_cpu() -> None:
+    scale = at(WORKER.resource("Microsoft.App/containerApps").body, "properties.template.scale")
+    assert text(scale["minReplicas"]) == "minReplicas"
+    assert [at(rule, "custom.type") for rule in scale["rules"]] == ["cpu"]
+
+
+def test_a_worker_has_longer_to_stop_than_it_drains() -> None:
+    app = at(WORKER.resource("Microsoft.App/containerApps").body, "properties.template")
+    spare = re.fullmatch(r"drainSeconds \+ (\d+)", text(app["terminationGracePeriodSeconds"]))
+    assert spare
+    assert int(spare[1]) >= 10
+    assert text(WORKER_VARIABLES["TIDEGATE_DRAIN_TIMEOUT"]) == "string(drainSeconds)"
+    longest = WORKER.params["drainSeconds"].decorators["maxValue"]
+    assert longest + int(spare[1]) <= 600  # Container Apps' own limit
+
+
+def test_a_worker_is_asked_where_it_answers() -> None:
+    health = (ROOT / "workers/health.py").read_text(encoding="utf-8")
+    assert WORKER_VARIABLES["TIDEGATE_HEALTH_ADDRESS"] == Settings().health_address
+    [container] = at(
+        WORKER.resource("Microsoft.App/containerApps").body, "properties.template.containers"
+    )
+    asked = {probe["type"]: probe["httpGet"] for probe in container["probes"]}
+    assert set(asked) == {"Startup", "Liveness", "Readiness"}
+    for probe in asked.values():
+        assert f'case "{probe["path"]}"' in health
+        assert str(probe["port"]) == Settings().health_address.rpartition(":")[2]
+    assert asked["Liveness"]["path"] == "/healthz"
+    assert asked["Readiness"]["path"] == "/readyz"
+
+
+def test_every_alert_reaches_somebody_and_is_in_the_runbook() -> None:
+    runbook = (ROOT / "docs/deploy-azure.md").read_text(encoding="utf-8")
+    alerts = template("modules/alerts")
+    listed = [
+        each["name"]
+        for name in ("busMetrics", "topicMetrics", "queries")
+        for each in alerts.variables[name]
+    ]
+    workers = [
+        f"{w}-worker-{what}" for w in ("root", "incident") for what in ("restarts", "absent")
+    ]
+    for name in [*listed, *workers]:
+        assert f"`{name}`" in runbook, name
+    rules = made("Microsoft.Insights/metricAlerts") + made("Microsoft.Insights/scheduledQueryRules")
+    assert len(rules) == 5
+    for file, rule in rules:
+        assert re.search(r"actionGroupId|operators\.id", str(at(rule.body, "properties.actions")))
+        assert at(rule.body, "properties.enabled") is True, file.path.name
+
+
+def test_log_alerts_look_for_what_the_code_says() -> None:
+    code = "".join(p.read_text(encoding="utf-8") for p in ROOT.glob("workers/*/workflows.py"))
+    alerts = template("modules/alerts").variables["queries"]
+    for query in alerts:
+        for phrase in re.findall(r'contains "([^"]+)"', query["query"]):
+            assert phrase in code, phrase
+    [query] = [q for q in alerts if q["name"] == "quarantined"]
+    assert f'Name == "{METRICS[Verdict.QUARANTINED]}"' in query["query"]

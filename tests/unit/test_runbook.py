@@ -1,0 +1,267 @@
+"""The papers for the night are held true: the alarms, commands, tests and costs that they name."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+
+from core.cli import app
+from tests.support.azure_templates import made, template
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+HISTORIES = ROOT / "tests" / "histories"
+PAPERS = ("operate", "security", "costs")
+TEMPLATES = [
+    p for p in (ROOT / "template.yaml", *sorted(ROOT.glob("infra/aws/*.yaml"))) if p.exists()
+]
+
+
+def paper(name: str) -> str:
+    return (DOCS / f"{name}.md").read_text(encoding="utf-8")
+
+
+# ------------------------------------------------------------------------------------- alarms
+
+
+class _Template(yaml.SafeLoader):
+    """CloudFormation's short forms (`!Ref`, `!Sub`, ...) as what they hold."""
+
+
+def _short_form(loader: yaml.SafeLoader, _: str, node: yaml.Node) -> Any:
+    match node:
+        case yaml.ScalarNode():
+            return loader.construct_scalar(node)
+        case yaml.SequenceNode():
+            return loader.construct_sequence(node, deep=True)
+        case yaml.MappingNode():
+            return loader.construct_mapping(node, deep=True)
+    raise AssertionError(node)
+
+
+_Template.add_multi_constructor("!", _short_form)
+
+
+def alarms_of(template: str) -> set[str]:
+    """The logical IDs of a CloudFormation template's alarms."""
+    resources = (_Template(template).get_single_data() or {}).get("Resources", {})
+    kinds = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
+    return {id for id, resource in resources.items() if resource["Type"] in kinds}
+
+
+def alerts() -> set[str]:
+    """The names of the alerts of infra/azure, without the token at their end."""
+    variables = template("modules/alerts").variables
+    listed = [each for value in variables.values() if isinstance(value, list) for each in value]
+    own = {each["name"] for each in listed}
+    rules = made("Microsoft.Insights/metricAlerts") + made("Microsoft.Insights/scheduledQueryRules")
+    by_worker = {
+        f"{worker}{match[1]}"
+        for _, rule in rules
+        if (match := re.search(r"\$\{name\}(-[a-z]+)-\$\{token\}", str(rule.body.get("name"))))
+        for worker in ("root-worker", "incident-worker")
+    }
+    assert own
+    assert len(by_worker) == 4
+    return own | by_worker
+
+
+def sections(chapter: str) -> dict[str, str]:
+    """What stands under each name in a `###` heading of a chapter of the runbook."""
+    [body] = re.findall(rf"^## {chapter}\n(.*?)(?=^## )", paper("operate"), re.M | re.S)
+    found = re.findall(r"^### (.*?)\n(.*?)(?=^### |\Z)", body, re.M | re.S)
+    return {name: text for head, text in found for name in re.findall(r"`([\w-]+)`", head)}
+
+
+def test_alarms_are_found_in_a_template() -> None:
+    text = """
+Resources:
+  Queue: {Type: AWS::SQS::Queue, Properties: {QueueName: !Sub "${Name}-q"}}
+  Old: {Type: AWS::CloudWatch::Alarm, Properties: {AlarmActions: [!Ref Topic], Name: !If [A, b, c]}}
+"""
+    assert alarms_of(text) == {"Old"}
+
+
+def test_the_alarms_of_aws_are_those_in_the_runbook() -> None:
+    if not TEMPLATES:
+        pytest.skip("there are no templates for AWS in this tree")
+    known = set().union(*(alarms_of(path.read_text(encoding="utf-8")) for path in TEMPLATES))
+    assert set(sections("Alarms on AWS")) == known
+
+
+def test_the_alerts_of_azure_are_those_in_the_runbook() -> None:
+    assert set(sections("Alerts on Azure")) == alerts()
+
+
+@pytest.mark.parametrize("chapter", ["Alarms on AWS", "Alerts on Azure"])
+def test_every_alarm_says_where_to_look_and_what_to_do(chapter: str) -> None:
+    for name, text in sections(chapter).items():
+        assert "**Look**" in text, name
+        assert "**Do**" in text, name
+
+
+# ------------------------------------------------------------------------- commands and links
+
+
+@cache
+def commands() -> dict[str, set[str]]:
+    """Each command, and the options that it takes."""
+    found: dict[str, set[str]] = {}
+
+    def collect(command: Any, path: str) -> None:
+        children = getattr(command, "commands", {})
+        for name, child in children.items():
+            collect(child, f"{path} {name}")
+        if not children:
+            found[path] = {option for each in command.params for option in each.opts}
+
+    collect(typer.main.get_command(app), "tidegate")
+    return found
+
+
+def said_commands(text: str) -> list[str]:
+    """What stands in code and begins with `tidegate`, up to where another command begins."""
+    spans = re.findall(r"`(tidegate [^`]+)`", text)
+    blocks = re.findall(r"```console\n(.*?)```", text, re.S)
+    lines = [line for block in blocks for line in block.splitlines()]
+    return spans + [line for line in lines if re.match(r"(\S*/)?tidegate ", line)]
+
+
+@pytest.mark.parametrize("name", [*(str(p.relative_to(ROOT)) for p in sorted(DOCS.glob("*.md")))])
+def test_every_command_that_is_named_exists(name: str) -> None:
+    for line in said_commands((ROOT / name).read_text(encoding="utf-8")):
+        said = re.split(r"\s+[#|]", line.partition("tidegate")[2])[0]
+        words = said.replace("[", " ").replace("]", " ").split()
+        path = [c for c in commands() if f"tidegate {' '.join(words)} ".startswith(f"{c} ")]
+        groups = [c for c in commands() if c.startswith(f"tidegate {' '.join(words)} ")]
+        assert path or groups or words == ["--help"] or words[0] == "COMMAND", line
+        for option in [word for word in words if word.startswith("--") and word != "--help"]:
+            assert any(option.partition("=")[0] in commands()[c] for c in path), line
+
+
+def test_a_command_that_does_not_exist_is_found() -> None:
+    """So that the test above can fail."""
+    assert said_commands(
+        "`tidegate quarantine purge` and\n```console\ntidegate doctor  # why\n```"
+    ) == [
+        "tidegate quarantine purge",
+        "tidegate doctor  # why",
+    ]
+    assert "tidegate quarantine purge" not in commands()
+    assert "--all" in commands()["tidegate quarantine replay"]
+
+
+def anchors(text: str) -> set[str]:
+    """How the headings of a page can be linked to."""
+    heads = re.findall(r"^#+ (.*)$", re.sub(r"```.*?```", "", text, flags=re.S), re.M)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_links_into_pages_lead_to_a_heading(name: str) -> None:
+    for file, anchor in re.findall(r"\]\(([\w./-]*)#([\w-]+)\)", paper(name)):
+        target = (DOCS / file).resolve() if file else DOCS / f"{name}.md"
+        assert anchor in anchors(target.read_text(encoding="utf-8")), f"{file}#{anchor}"
+
+
+def test_every_test_that_the_threats_name_exists() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", paper("security"))
+    assert len(named) > 30
+    for file, function in named:
+        source = (ROOT / file).read_text(encoding="utf-8")
+        assert re.search(rf"^(async )?def {function}\(", source, re.M), f"{file}::{function}"
+
+
+def test_every_file_that_is_named_exists() -> None:
+    for name in PAPERS:
+        for path in re.findall(r"`((?:core|tests|workers|functions_\w+)/[\w/.]+)`", paper(name)):
+            assert (ROOT / path).exists(), f"{name}.md names {path}"
+
+
+# -------------------------------------------------------------------------------------- costs
+
+
+def actions(history: str) -> Counter[str]:
+    """The billable Actions in a history, by kind, as Temporal Cloud counts them.
+
+    The start of a child is its parent's. Heartbeats and queries leave no trace in a history.
+    Source: Temporal Cloud, "Actions".
+    """
+    found: Counter[str] = Counter()
+    with_markers: set[str] = set()
+    for event in json.loads((HISTORIES / f"{history}.json").read_text())["events"]:
+        [attributes] = [value for key, value in event.items() if key.endswith("Attributes")] or [{}]
+        match event["eventType"].removeprefix("EVENT_TYPE_"):
+            case "WORKFLOW_EXECUTION_STARTED" if history.startswith("root-"):
+                found["Start"] += 1
+            case "START_CHILD_WORKFLOW_EXECUTION_INITIATED":
+                found["Child"] += 2
+            case "SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED":
+                found["Signal"] += 1
+            case "MARKER_RECORDED":
+                with_markers.add(attributes["workflowTaskCompletedEventId"])
+            case "ACTIVITY_TASK_SCHEDULED":
+                found["Activities"] += 1
+            case "ACTIVITY_TASK_STARTED":
+                found["Retries"] += int(attributes.get("attempt", 1)) - 1
+            case "TIMER_STARTED":
+                found["Timers"] += 1
+            case "WORKFLOW_EXECUTION_UPDATE_ACCEPTED":
+                found["Updates"] += 1
+            case "UPSERT_WORKFLOW_SEARCH_ATTRIBUTES":
+                fields = attributes["searchAttributes"]["indexedFields"]
+                found["Upserts"] += set(fields) != {"TemporalChangeVersion"}
+    found["Local activities"] = len(with_markers)
+    return +found
+
+
+def table(first: str) -> list[dict[str, str]]:
+    """The rows of the table of costs.md whose first column is called so."""
+    rows = re.findall(rf"^(\| {first} \|.*?)\n\n", paper("costs"), re.M | re.S)[0].splitlines()
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    return [dict(zip(cells[0], row, strict=True)) for row in cells[2:]]
+
+
+KINDS = ("Start", "Local activities", "Child", "Signal", "Activities")
+
+
+@pytest.mark.parametrize("row", table("Event"), ids=lambda row: row["Recorded as"].strip("`"))
+def test_the_actions_of_an_event_are_those_of_its_recorded_history(row: dict[str, str]) -> None:
+    said = {kind: int(row[kind]) for kind in KINDS}
+    recorded = row["Recorded as"].strip("`")
+    counted = Counter() if recorded == "nothing" else actions(recorded)
+    assert said == {kind: counted[kind] for kind in KINDS}
+    assert int(row["Sum"]) == sum(said.values()) == counted.total()
+
+
+def test_every_way_that_an_event_can_go_has_its_cost() -> None:
+    """Ways that differ by their route alone cost the same."""
+    named = {row["Recorded as"].strip("`") for row in table("Event")}
+    for path in HISTORIES.glob("root-*.json"):
+        same = [name for name in named - {"nothing"} if actions(name) == actions(path.stem)]
+        assert path.stem in named or same, path.stem
+
+
+@pytest.mark.parametrize("row", table("History"), ids=lambda row: row["History"].strip("`"))
+def test_the_actions_of_an_incident_are_those_of_its_recorded_history(row: dict[str, str]) -> None:
+    assert actions(row["History"].strip("`")).total() == int(row["Actions of its own"])
+
+
+def test_the_life_of_an_incident_adds_up() -> None:
+    kinds = ("Upserts", "Activities", "Timers", "Updates", "Local activities", "Sum")
+    rows = table("What happens")
+    for row in rows:
+        assert int(row["Sum"]) == sum(int(row[kind]) for kind in kinds[:-1]), row["What happens"]
+    words = ("It opens", "Somebody acknowledges", "Somebody resolves")
+    life = [row for row in rows if row["What happens"].startswith(words)]
+    assert len(life) == 3
+    for kind in kinds:
+        assert sum(int(row[kind]) for row in life) == int(rows[-1][kind]), kind
