@@ -188,9 +188,11 @@ def test_a_build_id_given_to_the_build_is_in_the_image(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------ how it runs
 
 
-def test_the_demo_comes_to_its_end_with_workers_in_containers(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cloud", ["aws", "azure"])
+def test_the_demo_comes_to_its_end_with_workers_in_containers(tmp_path: Path, cloud: str) -> None:
+    command = [sys.executable, "-c", "from core.cli import main; main()", "demo"]
     done = subprocess.run(
-        [sys.executable, "-c", "from core.cli import main; main()", "demo", "--workers", "docker"],
+        [*command, "--workers", "docker", "--cloud", cloud],
         env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120"},
         cwd=tmp_path,
         capture_output=True,
