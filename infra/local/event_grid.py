@@ -1,7 +1,8 @@
 """Event Grid on this machine: tells a Service Bus queue of every blob that appears in Azurite.
 
 Azurite announces nothing, so the container is looked at over and over. Of a blob that is written
-twice between two looks the last version alone is announced.
+twice between two looks the last version alone is announced. An announcement that fails is made
+again and may come twice, always under the same sequencer: it is the same event.
 
     python -m infra.local.event_grid --container documents --prefix incidents/ --queue URL [--twice]
 
@@ -11,6 +12,7 @@ Source: Microsoft Learn, "Azure Blob Storage as an Event Grid source".
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import logging
 import os
@@ -19,8 +21,10 @@ import sys
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
+from urllib.parse import quote
 
 import requests
 from azure.core.exceptions import AzureError
@@ -31,11 +35,13 @@ _TOPIC: Final = (
     "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/local"
     "/providers/Microsoft.Storage/storageAccounts/{account}"
 )
+_TYPE: Final = "Microsoft.Storage.BlobCreated"
 log = logging.getLogger("event-grid")
 
 
 class Watcher:
-    """Announces what is new in a container, by `send`, in every one of the `schemas`."""
+    """Announces what is new in a container, by `send`: in Event Grid's own schema, or `twice`, also
+    as a CloudEvent, as two subscriptions would."""
 
     def __init__(
         self,
@@ -49,61 +55,89 @@ class Watcher:
         self._prefix = prefix
         self._send = send
         self._schemas = (grid_event, cloud_event) if twice else (grid_event,)
-        self._known: dict[str, str] = {}
-        self._sequence = 0
+        self._announced: dict[str, str] = {}
+        self._sequencers: dict[tuple[str, str], str] = {}
+        # Not from one: Temporal may remember the events of the last time.
+        self._numbers = itertools.count(time.time_ns())
 
     def look(self) -> None:
         """Announce each blob that was not there before, or not as it is now."""
         for blob in self._container.list_blobs(name_starts_with=self._prefix):
-            if self._known.get(blob.name) == blob.etag:
+            if self._announced.get(blob.name) == blob.etag:
                 continue
-            self._sequence += 1
-            sequencer = f"{self._sequence:032X}{0:016X}"
-            account = str(self._container.account_name)
+            told = self._told(blob)
             for schema in self._schemas:
-                self._send(schema(account, str(self._container.container_name), blob, sequencer))
-            self._known[blob.name] = blob.etag
+                self._send(schema(told))
+            self._announced[blob.name] = blob.etag
             log.info("announced %s", blob.name)
 
+    def _told(self, blob: BlobProperties) -> Told:
+        change = (blob.name, blob.etag)
+        if change not in self._sequencers:
+            self._sequencers[change] = f"{next(self._numbers):032X}{0:016X}"
+        account, container = self._container.account_name, self._container.container_name
+        return Told(str(account), str(container), blob, self._sequencers[change], _now())
 
-def grid_event(account: str, container: str, blob: BlobProperties, sequencer: str) -> Any:
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One upload, for either schema."""
+
+    account: str
+    container: str
+    blob: BlobProperties
+    sequencer: str
+    time: str
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    @property
+    def topic(self) -> str:
+        return _TOPIC.format(account=self.account)
+
+    @property
+    def subject(self) -> str:
+        return f"/blobServices/default/containers/{self.container}/blobs/{self.blob.name}"
+
+    @property
+    def data(self) -> dict[str, Any]:
+        address = quote(f"/{self.container}/{self.blob.name}")
+        return {
+            "api": "PutBlob",
+            "requestId": str(uuid.uuid4()),
+            "eTag": str(self.blob.etag).strip('"'),
+            "contentType": self.blob.content_settings.content_type,
+            "contentLength": self.blob.size,
+            "blobType": "BlockBlob",
+            "url": f"https://{self.account}.blob.core.windows.net{address}",
+            "sequencer": self.sequencer,
+            "storageDiagnostics": {"batchId": str(uuid.uuid4())},
+        }
+
+
+def grid_event(told: Told) -> dict[str, Any]:
     """BlobCreated in Event Grid's own schema."""
     return {
-        "topic": _TOPIC.format(account=account),
-        "subject": f"/blobServices/default/containers/{container}/blobs/{blob.name}",
-        "eventType": "Microsoft.Storage.BlobCreated",
-        "id": str(uuid.uuid4()),
-        "eventTime": _now(),
+        "topic": told.topic,
+        "subject": told.subject,
+        "eventType": _TYPE,
+        "id": told.id,
+        "eventTime": told.time,
         "dataVersion": "",
         "metadataVersion": "1",
-        "data": _data(account, container, blob, sequencer),
+        "data": told.data,
     }
 
 
-def cloud_event(account: str, container: str, blob: BlobProperties, sequencer: str) -> Any:
+def cloud_event(told: Told) -> dict[str, Any]:
     """The same as a CloudEvent."""
     return {
         "specversion": "1.0",
-        "source": _TOPIC.format(account=account),
-        "subject": f"/blobServices/default/containers/{container}/blobs/{blob.name}",
-        "type": "Microsoft.Storage.BlobCreated",
-        "id": str(uuid.uuid4()),
-        "time": _now(),
-        "data": _data(account, container, blob, sequencer),
-    }
-
-
-def _data(account: str, container: str, blob: BlobProperties, sequencer: str) -> Any:
-    return {
-        "api": "PutBlob",
-        "requestId": str(uuid.uuid4()),
-        "eTag": str(blob.etag).strip('"'),
-        "contentType": blob.content_settings.content_type,
-        "contentLength": blob.size,
-        "blobType": "BlockBlob",
-        "url": f"https://{account}.blob.core.windows.net/{container}/{blob.name}",
-        "sequencer": sequencer,
-        "storageDiagnostics": {"batchId": str(uuid.uuid4())},
+        "source": told.topic,
+        "subject": told.subject,
+        "type": _TYPE,
+        "id": told.id,
+        "time": told.time,
+        "data": told.data,
     }
 
 

@@ -22,24 +22,25 @@ import logging
 import os
 import re
 import signal
-import sys
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import aiohttp
 import azure.functions as func
 from aiohttp import web
-from azure.functions.http import HttpRequest
-from azure.functions.meta import Datum
 
-CONCURRENCY: Final = 16
-"""Messages of one queue that are in hand at once, as host.json sets it."""
+from functions_azure.host import FILE
+from infra.local import functions_wire
+from infra.local.json_lines import JsonLines
+
+CONCURRENCY: Final[int] = json.loads(FILE.read_text(encoding="utf-8"))["extensions"]["serviceBus"][
+    "maxConcurrentCalls"
+]
+"""Messages of one queue that are in hand at once."""
 RENEWAL: Final = 4.0
 """Seconds between two renewals of a message's lock."""
-_POLL: Final = 5
+_POLL: Final = 1
 _PAUSE: Final = 0.5
 REQUEST_LIMIT: Final = 100 * 1024 * 1024
 log = logging.getLogger("functions-host")
@@ -84,37 +85,44 @@ class Receiver:
     """Messages of one queue for one function."""
 
     def __init__(self, function: Function, entity: str, url: str) -> None:
+        self.entity = entity
         self._function = function
         self._url = f"{url}/{entity}/messages"
         self._slots = asyncio.Semaphore(CONCURRENCY)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = False
 
     async def run(self, session: aiohttp.ClientSession) -> None:
-        """Receive until cancelled; messages in hand are then finished."""
-        try:
-            while True:
-                await self._slots.acquire()
-                received = await self._receive(session)
-                if received is None:
-                    self._slots.release()
-                    continue
-                task = asyncio.create_task(self._settle(session, *received))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
-        finally:
-            if self._tasks:
-                await asyncio.wait(self._tasks)
+        """Receive until `stop`; what is in hand then is for `finish`."""
+        while not self._stopping:
+            await self._slots.acquire()
+            if (received := await self._receive(session)) is None:
+                self._slots.release()
+                continue
+            task = asyncio.create_task(self._settle(session, *received))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def stop(self) -> None:
+        """Receive no more. A wait for a message is not broken off: one that comes just then would
+        be locked for nobody."""
+        self._stopping = True
+
+    async def finish(self) -> None:
+        """Return when nothing is in hand."""
+        await asyncio.gather(*self._tasks)
 
     async def _receive(
         self, session: aiohttp.ClientSession
     ) -> tuple[Mapping[str, Any], func.ServiceBusMessage] | None:
         try:
             async with session.post(f"{self._url}/head?timeout={_POLL}") as answer:
-                if answer.status != web.HTTPCreated.status_code:
+                if answer.status == web.HTTPNoContent.status_code:
                     return None
+                answer.raise_for_status()
                 broker = json.loads(answer.headers["BrokerProperties"])
-                return broker, message(broker, answer.headers, await answer.read())
-        except aiohttp.ClientError as error:
+                return broker, functions_wire.message(broker, answer.headers, await answer.read())
+        except (aiohttp.ClientError, TimeoutError) as error:
             log.warning("Service Bus does not answer: %s", error)
             await asyncio.sleep(_PAUSE)
             return None
@@ -125,7 +133,7 @@ class Receiver:
         broker: Mapping[str, Any],
         given: func.ServiceBusMessage,
     ) -> None:
-        url = f"{self._url}/{broker['MessageId']}/{broker['LockToken']}"
+        url = f"{self._url}/{broker['SequenceNumber']}/{broker['LockToken']}"
         renewing = asyncio.create_task(_renew(session, url))
         try:
             try:
@@ -151,67 +159,21 @@ async def _ask(session: aiohttp.ClientSession, method: str, url: str) -> None:
         async with session.request(method, url) as answer:
             if answer.status != web.HTTPOk.status_code:
                 log.warning("%s %s: %s; the lock is lost", method, url, answer.status)
-    except aiohttp.ClientError as error:
+    except (aiohttp.ClientError, TimeoutError) as error:
         log.warning("Service Bus does not answer: %s", error)
-
-
-def message(
-    broker: Mapping[str, Any], headers: Mapping[str, str], body: bytes
-) -> func.ServiceBusMessage:
-    """A message as the host sends it to the worker, and as the SDK decodes it."""
-    properties = {}
-    for name, text in headers.items():
-        with suppress(ValueError):
-            properties[name] = json.loads(text)
-    for ours in ("BrokerProperties", "Content-Length"):
-        properties.pop(ours, None)
-    said = {
-        "MessageId": broker["MessageId"],
-        "ContentType": headers.get("Content-Type"),
-        "CorrelationId": broker.get("CorrelationId"),
-        "DeliveryCount": broker["DeliveryCount"],
-        "SequenceNumber": broker["SequenceNumber"],
-        "EnqueuedTimeUtc": parsedate_to_datetime(broker["EnqueuedTimeUtc"]).isoformat(),
-        "DeadLetterReason": properties.get("DeadLetterReason"),
-        "DeadLetterErrorDescription": properties.get("DeadLetterErrorDescription"),
-        "UserProperties": properties,
-        "ApplicationProperties": properties,
-    }
-    trigger = {name: _datum(value) for name, value in said.items() if value is not None}
-    converter: Any = func.get_binding_registry().get("serviceBusTrigger")
-    decoded: func.ServiceBusMessage = converter.decode(
-        Datum(body, "bytes"), trigger_metadata=trigger
-    )
-    return decoded
-
-
-def _datum(value: object) -> Datum:
-    if isinstance(value, int):
-        return Datum(value, "int")
-    return Datum(value, "string") if isinstance(value, str) else Datum(json.dumps(value), "json")
 
 
 def endpoint(function: Function) -> Callable[[web.Request], Awaitable[web.Response]]:
     """An HTTP function as a handler of requests."""
 
     async def serve(request: web.Request) -> web.Response:
-        given = HttpRequest(
-            request.method,
-            str(request.url),
-            headers=dict(request.headers),
-            params=dict(request.query),
-            route_params=dict(request.match_info),
-            body_type="bytes",
-            body=await request.read(),
-        )
+        given = await functions_wire.request(request)
         try:
             answer: func.HttpResponse = await function.body(given)
         except Exception:
             log.exception("%s failed", function.name)
             return web.Response(status=500)
-        return web.Response(
-            status=answer.status_code, headers=dict(answer.headers), body=answer.get_body()
-        )
+        return functions_wire.response(answer)
 
     return serve
 
@@ -240,29 +202,32 @@ async def run(app: func.FunctionApp, port: int, service_bus: str) -> None:
     runner = web.AppRunner(web_app(found), auto_decompress=False, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
-    listening = {
-        function.name: function.entity
+    receivers = [
+        Receiver(function, entity, service_bus)
         for function in found
-        if function.trigger["type"] == "serviceBusTrigger" and function.entity
-    }
+        if function.trigger["type"] == "serviceBusTrigger" and (entity := function.entity)
+    ]
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     async with aiohttp.ClientSession() as session:
-        receivers = [
-            asyncio.create_task(Receiver(function, entity, service_bus).run(session))
-            for function in found
-            if (entity := listening.get(function.name))
-        ]
-        log.info("listens to 127.0.0.1:%d and to %s", port, ", ".join(listening.values()))
-        await ended.wait()
-        for receiver in receivers:
-            receiver.cancel()
-        await asyncio.gather(*receivers, return_exceptions=True)
+        receiving = [asyncio.create_task(one.run(session)) for one in receivers]
+        entities = ", ".join(one.entity for one in receivers)
+        log.info("listens to 127.0.0.1:%d and to %s", port, entities)
+        ending = asyncio.create_task(ended.wait())
+        done, _ = await asyncio.wait([ending, *receiving], return_when=asyncio.FIRST_COMPLETED)
+        for one in receivers:
+            one.stop()
+        await asyncio.gather(*receiving, return_exceptions=True)
+        log.info("listens to nothing any more, and finishes what is in hand")
+        await asyncio.gather(*(one.finish() for one in receivers))
     await runner.cleanup()
+    for task in done:
+        task.result()  # raises what ended a receiver
 
 
 def main() -> None:
+    """Feed the app until SIGTERM."""
     parser = argparse.ArgumentParser(prog="python -m infra.local.functions_host")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--service-bus", required=True, help="the URL of the namespace")
@@ -272,27 +237,6 @@ def main() -> None:
     module, _, name = options.app.partition(":")
     app: func.FunctionApp = getattr(importlib.import_module(module), name)
     asyncio.run(run(app, options.port, options.service_bus))
-
-
-class JsonLines(logging.StreamHandler[Any]):
-    """The log on standard output, a JSON object a line, with the receipt or request it is about."""
-
-    def __init__(self) -> None:
-        super().__init__(sys.stdout)
-
-    def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, Any] = {
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        if record.exc_info:
-            line["error"] = logging.Formatter().formatException(record.exc_info)
-        if receipt := getattr(record, "receipt", None):
-            line["receipts"] = [receipt]
-        if request := getattr(record, "request", None):
-            line["request"] = request
-        return json.dumps(line, default=str)
 
 
 if __name__ == "__main__":

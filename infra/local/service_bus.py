@@ -49,7 +49,7 @@ class ServiceBus:
         self._sequence = 0
 
     def app(self) -> web.Application:
-        application = web.Application(client_max_size=QUOTA + 1)  # aiohttp refuses its limit, too
+        application = web.Application(client_max_size=QUOTA)
         messages = "/{entity:.+}/messages"
         application.add_routes(
             [

@@ -1,0 +1,676 @@
+"""The local stack's Azure: Service Bus, the Functions host and Event Grid's part, by real HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import itertools
+import json
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import azure.functions as func
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from azure.storage.blob import ContainerClient
+
+from core.domain.event import Event
+from core.formats.delivery import Delivery, read
+from infra.local import functions_host
+from infra.local.answers import answers
+from infra.local.clouds import new_cloud
+from infra.local.event_grid import Watcher
+from infra.local.functions_host import Function, Receiver, functions, web_app
+from infra.local.peek_lock import LOCK_SECONDS, MAX_DELIVERIES
+from infra.local.processes import LocalStackError, Processes, free_port, python, wait_until
+from infra.local.service_bus import QUOTA, ServiceBus
+from infra.local.stack import outside_environment
+from tests.support.documents import blob_service, new_container
+from tests.support.eventually import eventually
+from tests.support.functions import app as stand_in
+
+PATIENCE = 30.0
+
+# ---------------------------------------------------------------------------- Service Bus
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def pass_by(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@dataclass
+class Received:
+    """A message as its receiver has it."""
+
+    broker: dict[str, Any]
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def address(self) -> str:
+        return f"messages/{self.broker['SequenceNumber']}/{self.broker['LockToken']}"
+
+
+@dataclass
+class Bus:
+    """A namespace with a queue, and a topic with two subscriptions."""
+
+    url: str
+    http: aiohttp.ClientSession
+    clock: Clock
+    asked: list[str]
+
+    async def send(self, entity: str, body: bytes, **headers: str) -> aiohttp.ClientResponse:
+        named = {name.replace("_", "-"): text for name, text in headers.items()}
+        async with self.http.post(
+            f"{self.url}/{entity}/messages", data=body, headers=named
+        ) as answer:
+            await answer.read()
+            return answer
+
+    async def receive(self, entity: str = "work", *, timeout: float = 0) -> Received | None:
+        url = f"{self.url}/{entity}/messages/head?timeout={timeout}"
+        async with self.http.post(url) as answer:
+            if answer.status == 204:
+                return None
+            assert answer.status == 201
+            broker = json.loads(answer.headers["BrokerProperties"])
+            return Received(broker, answer.headers, await answer.read())
+
+    async def take(self, entity: str = "work") -> Received:
+        """The next message, which must be there."""
+        received = await self.receive(entity)
+        assert received
+        return received
+
+    async def settle(self, how: str, message: Received, entity: str = "work") -> int:
+        method = {"complete": "DELETE", "abandon": "PUT", "renew": "POST"}[how]
+        async with self.http.request(method, f"{self.url}/{entity}/{message.address}") as answer:
+            return answer.status
+
+    async def counts(self, entity: str = "work") -> tuple[int, int]:
+        """Active messages and dead letters."""
+        async with self.http.get(f"{self.url}/{entity}") as answer:
+            found = await answer.json()
+            return found["active"], found["dead_letters"]
+
+
+@pytest.fixture
+async def bus() -> AsyncIterator[Bus]:
+    clock, asked = Clock(), list[str]()
+    application = ServiceBus(
+        ["work", "news/subscriptions/a", "news/subscriptions/b"], clock=clock
+    ).app()
+
+    @web.middleware
+    async def note(
+        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        answer = await handler(request)
+        asked.append(f"{request.method} {request.path}")
+        return answer
+
+    application.middlewares.append(note)
+    async with TestServer(application) as server, aiohttp.ClientSession() as http:
+        yield Bus(str(server.make_url("")), http, clock, asked)
+
+
+async def test_a_message_comes_as_it_was_sent_with_what_the_broker_says_of_it(bus: Bus) -> None:
+    body = b"\x00\xff not text"
+    broker = json.dumps({"MessageId": "5f2e", "CorrelationId": "c-1"})
+    await bus.send(
+        "work",
+        body,
+        Content_Type="application/octet-stream",
+        BrokerProperties=broker,
+        Tenant='"acme"',
+        Priority="7",
+        Urgent="true",
+    )
+    received = await bus.take()
+    assert received.body == body
+    assert received.headers["Content-Type"] == "application/octet-stream"
+    names = ("Tenant", "Priority", "Urgent")
+    assert [received.headers[name] for name in names] == ['"acme"', "7", "true"]
+    said = received.broker
+    assert (said["MessageId"], said["CorrelationId"]) == ("5f2e", "c-1")
+    assert (said["DeliveryCount"], said["SequenceNumber"]) == (1, 1)
+    assert said["EnqueuedTimeUtc"].endswith("GMT")
+
+
+async def test_a_message_without_an_id_gets_one_and_each_its_own(bus: Bus) -> None:
+    for _ in range(2):
+        await bus.send("work", b"same")
+    first, second = await bus.take(), await bus.take()
+    assert first.broker["MessageId"]
+    assert first.broker["MessageId"] != second.broker["MessageId"]
+
+
+async def test_a_locked_message_is_nobody_elses_and_a_completed_one_is_gone(bus: Bus) -> None:
+    await bus.send("work", b"one")
+    received = await bus.take()
+    assert await bus.receive() is None
+    assert await bus.counts() == (1, 0)
+    assert await bus.settle("complete", received) == 200
+    assert await bus.counts() == (0, 0)
+    assert await bus.settle("complete", received) == 404
+
+
+async def test_an_abandoned_message_comes_again_at_once_and_before_the_others(bus: Bus) -> None:
+    for body in (b"one", b"two"):
+        await bus.send("work", body)
+    assert await bus.settle("abandon", await bus.take()) == 200
+    again = await bus.take()
+    assert (again.body, again.broker["DeliveryCount"]) == (b"one", 2)
+    assert (await bus.take()).body == b"two"
+
+
+@pytest.mark.parametrize("how", ["complete", "abandon", "renew"])
+async def test_a_lock_that_nobody_renews_is_lost(bus: Bus, how: str) -> None:
+    await bus.send("work", b"one")
+    received = await bus.take()
+    bus.clock.pass_by(LOCK_SECONDS + 1)
+    assert await bus.settle(how, received) == 404
+    again = await bus.take()
+    assert again.broker["DeliveryCount"] == 2
+    assert await bus.settle(how, received) == 404
+    assert await bus.settle(how, again) == 200
+
+
+async def test_a_lock_that_is_renewed_holds(bus: Bus) -> None:
+    await bus.send("work", b"one")
+    received = await bus.take()
+    for _ in range(3):
+        bus.clock.pass_by(LOCK_SECONDS - 1)
+        assert await bus.settle("renew", received) == 200
+        assert await bus.receive() is None
+    assert await bus.settle("complete", received) == 200
+
+
+@pytest.mark.parametrize("by", ["abandon", "lost lock"])
+async def test_what_was_delivered_ten_times_is_a_dead_letter_with_the_reason(
+    bus: Bus, by: str
+) -> None:
+    await bus.send("work", b"poison", Content_Type="text/plain", Tenant='"acme"')
+    for count in range(1, MAX_DELIVERIES + 1):
+        received = await bus.take()
+        assert received.broker["DeliveryCount"] == count
+        if by == "abandon":
+            assert await bus.settle("abandon", received) == 200
+        else:
+            bus.clock.pass_by(LOCK_SECONDS + 1)
+    assert await bus.receive() is None
+    assert await bus.counts() == (0, 1)
+    dead = await bus.take("work/$DeadLetterQueue")
+    assert (dead.body, dead.headers["Tenant"]) == (b"poison", '"acme"')
+    assert json.loads(dead.headers["DeadLetterReason"]) == "MaxDeliveryCountExceeded"
+    assert "10 delivery attempts" in dead.headers["DeadLetterErrorDescription"]
+
+
+async def test_a_dead_letter_stays_until_somebody_completes_it(bus: Bus) -> None:
+    await bus.send("work", b"poison")
+    for _ in range(MAX_DELIVERIES):
+        await bus.settle("abandon", await bus.take())
+    dead_letters = "work/$DeadLetterQueue"
+    for _ in range(MAX_DELIVERIES):
+        assert await bus.settle("abandon", await bus.take(dead_letters), dead_letters) == 200
+    assert await bus.settle("complete", await bus.take(dead_letters), dead_letters) == 200
+    assert await bus.counts() == (0, 0)
+
+
+async def test_each_subscription_of_a_topic_has_a_message_of_its_own(bus: Bus) -> None:
+    await bus.send("news", b"hello", Tenant='"acme"')
+    one, other = [await bus.take(f"news/subscriptions/{name}") for name in "ab"]
+    assert one.body == other.body == b"hello"
+    assert one.broker["MessageId"] == other.broker["MessageId"]
+    assert one.broker["SequenceNumber"] != other.broker["SequenceNumber"]
+    assert await bus.settle("complete", one, "news/subscriptions/a") == 200
+    assert await bus.counts("news/subscriptions/a") == (0, 0)
+    assert await bus.counts("news/subscriptions/b") == (1, 0)
+
+
+async def test_a_message_of_256_kilobytes_is_taken_and_no_larger_one(bus: Bus) -> None:
+    assert (await bus.send("work", b"x" * QUOTA)).status == 201
+    assert (await bus.send("work", b"x" * (QUOTA + 1))).status == 413
+    assert len((await bus.take()).body) == 256 * 1024
+    assert await bus.counts() == (1, 0)
+
+
+async def test_nothing_is_sent_to_nobody_and_nothing_by_bad_properties(bus: Bus) -> None:
+    assert (await bus.send("nobody", b"")).status == 404
+    for bad in ("no json", "[]"):
+        assert (await bus.send("work", b"", BrokerProperties=bad)).status == 400
+    assert await bus.counts() == (0, 0)
+
+
+async def test_who_waits_for_a_message_gets_it_when_it_comes(bus: Bus) -> None:
+    waiting = asyncio.create_task(bus.receive(timeout=PATIENCE))
+    await bus.send("work", b"news")
+    received = await waiting
+    assert received
+    assert received.body == b"news"
+
+
+# ---------------------------------------------------------------------------- the host
+
+
+@pytest.fixture
+def hosted(bus: Bus) -> Callable[[Callable[[func.ServiceBusMessage], Awaitable[None]]], Any]:
+    """Runs the host's receiver of the queue for a function, within a block."""
+
+    class Hosting:
+        def __init__(self, body: Callable[[func.ServiceBusMessage], Awaitable[None]]) -> None:
+            function = Function("work", body, {"type": "serviceBusTrigger", "queueName": "work"})
+            assert function.entity == "work"
+            self._receiver = Receiver(function, function.entity, bus.url)
+
+        async def __aenter__(self) -> None:
+            self._running = asyncio.create_task(self._receiver.run(bus.http))
+
+        async def __aexit__(self, *_: object) -> None:
+            self._receiver.stop()
+            await self._running
+            await self._receiver.finish()
+
+    return Hosting
+
+
+async def drained(bus: Bus) -> None:
+    async def empty() -> bool:
+        return (await bus.counts())[0] == 0
+
+    await eventually(empty, "the queue to be empty")
+
+
+async def test_a_function_gets_a_message_as_azures_host_hands_it_over(
+    bus: Bus, hosted: Any
+) -> None:
+    got = []
+
+    async def keep(message: func.ServiceBusMessage) -> None:
+        got.append(message)
+
+    said = {"MessageId": "or/der 7?#", "CorrelationId": "c-1"}
+    await bus.send(
+        "work",
+        b"\xff\x00",
+        Content_Type="application/x-special",
+        BrokerProperties=json.dumps(said),
+        Tenant=json.dumps("Übergröße"),
+        Priority="7",
+        Urgent="true",
+    )
+    async with hosted(keep):
+        await drained(bus)
+    [message] = got
+    assert isinstance(message, func.ServiceBusMessage)
+    assert message.get_body() == b"\xff\x00"
+    assert message.content_type == "application/x-special"
+    assert (message.message_id, message.correlation_id) == ("or/der 7?#", "c-1")
+    assert (message.delivery_count, message.sequence_number) == (1, 1)
+    assert message.enqueued_time_utc is not None
+    expected = {"Tenant": "Übergröße", "Priority": 7, "Urgent": True}
+    assert message.application_properties == expected
+    assert message.user_properties == expected
+
+
+async def test_a_function_that_raises_gets_its_message_again_until_it_returns(
+    bus: Bus, hosted: Any
+) -> None:
+    counts = []
+
+    async def fail_twice(message: func.ServiceBusMessage) -> None:
+        counts.append(message.delivery_count)
+        if len(counts) < 3:
+            raise RuntimeError("not now")
+
+    await bus.send("work", b"one")
+    async with hosted(fail_twice):
+        await drained(bus)
+    assert counts == [1, 2, 3]
+    assert await bus.counts() == (0, 0)
+
+
+async def test_a_function_that_always_raises_loses_its_message_to_the_dead_letters(
+    bus: Bus, hosted: Any
+) -> None:
+    counts = []
+
+    async def fail(message: func.ServiceBusMessage) -> None:
+        counts.append(message.delivery_count)
+        raise RuntimeError("never")
+
+    await bus.send("work", b"poison")
+    async with hosted(fail):
+        await drained(bus)
+    assert counts == [*range(1, MAX_DELIVERIES + 1)]
+    assert await bus.counts() == (0, 1)
+    reasons = []
+
+    async def keep(message: func.ServiceBusMessage) -> None:
+        reasons.append(message.dead_letter_reason)
+
+    function = Function("dead", keep, {"queueName": "work/$DeadLetterQueue"})
+    assert function.entity
+    receiver = Receiver(function, function.entity, bus.url)
+    running = asyncio.create_task(receiver.run(bus.http))
+
+    async def read() -> bool:
+        return await bus.counts() == (0, 0)
+
+    await eventually(read, "the dead letter to be read")
+    receiver.stop()
+    await running
+    assert reasons == ["MaxDeliveryCountExceeded"]
+
+
+async def test_the_lock_is_renewed_for_as_long_as_a_function_works(
+    bus: Bus, hosted: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(functions_host, "RENEWAL", 0.01)
+    counts = []
+
+    async def renewed() -> bool:
+        return any(asked.startswith("POST /work/messages/1/") for asked in bus.asked)
+
+    async def work_long(message: func.ServiceBusMessage) -> None:
+        counts.append(message.delivery_count)
+        for _ in range(3):
+            bus.asked.clear()
+            bus.clock.pass_by(LOCK_SECONDS - 1)
+            await eventually(renewed, "the lock to be renewed")
+
+    await bus.send("work", b"one")
+    async with hosted(work_long):
+        await drained(bus)
+    assert counts == [1]
+
+
+async def test_messages_are_in_hand_side_by_side(bus: Bus, hosted: Any) -> None:
+    """As many as host.json says, and no more."""
+    limit = functions_host.CONCURRENCY
+    host = json.loads((Path(functions_host.__file__).parents[2] / "host.json").read_text())
+    assert limit == host["extensions"]["serviceBus"]["maxConcurrentCalls"]
+    inside, most, all_inside = 0, 0, asyncio.Event()
+
+    async def meet(message: func.ServiceBusMessage) -> None:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        if inside == limit:
+            all_inside.set()
+        await all_inside.wait()
+        inside -= 1
+
+    for number in range(limit + 5):
+        await bus.send("work", str(number).encode())
+    async with hosted(meet):
+        await drained(bus)
+    assert most == limit
+
+
+@pytest.fixture(scope="module")
+def indexed() -> dict[str, Function]:
+    """The stand-in's functions. An app can be asked for them once."""
+    return {function.name: function for function in functions(stand_in)}
+
+
+def test_queues_are_named_by_settings_and_what_is_not_set_is_not_listened_to(
+    indexed: dict[str, Function], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORK_QUEUE", "orders")
+    assert indexed["work"].entity == "orders"
+    assert indexed["nobody"].entity is None
+    monkeypatch.setenv("NO_TOPIC", "news")
+    assert indexed["nobody"].entity is None
+    monkeypatch.setenv("NO_SUBSCRIPTION", "tidegate")
+    assert indexed["nobody"].entity == "news/subscriptions/tidegate"
+
+
+async def test_a_request_reaches_its_function_byte_for_byte(indexed: dict[str, Function]) -> None:
+    body = gzip.compress(b"raw")
+    headers = [("X-One", "1"), ("X-Two", "a"), ("X-Two", "b"), ("Content-Encoding", "gzip")]
+    async with await serving(indexed) as server, aiohttp.ClientSession() as http:
+        url = server.make_url("/echo/orders?a=1&a=2&b=%C3%BC")
+        async with http.post(url, data=body, headers=headers) as answer:
+            seen = await answer.json()
+            assert (answer.status, answer.headers["x-seen"]) == (202, "yes")
+            assert answer.headers["content-type"] == "application/json"
+    assert (seen["method"], seen["route"]) == ("POST", {"name": "orders"})
+    assert seen["query"] == {"a": "1,2", "b": "ü"}
+    assert bytes.fromhex(seen["body"]) == body
+    assert (seen["headers"]["x-one"], seen["headers"]["x-two"]) == ("1", "a,b")
+    assert all(name == name.lower() for name in seen["headers"])
+
+
+async def test_what_no_function_serves_is_not_found_and_what_fails_is_a_500(
+    indexed: dict[str, Function],
+) -> None:
+    async with await serving(indexed) as server, aiohttp.ClientSession() as http:
+        for method, path, status in (
+            ("POST", "/nothing", 404),
+            ("GET", "/echo/orders", 405),
+            ("GET", "/broken", 500),
+        ):
+            async with http.request(method, server.make_url(path)) as answer:
+                assert answer.status == status, path
+
+
+async def serving(indexed: dict[str, Function]) -> TestServer:
+    """The app's HTTP functions, as the host serves them."""
+    server = TestServer(web_app(list(indexed.values())))
+    await server.start_server(auto_decompress=False)
+    return server
+
+
+# ---------------------------------------------------------------------------- as processes
+
+
+@pytest.fixture
+def own_processes(tmp_path: Path) -> Iterator[Processes]:
+    found = Processes(tmp_path / "logs")
+    yield found
+    found.stop()
+
+
+@dataclass
+class Hosted:
+    """A host with the stand-in, and a Service Bus, as processes; the function's notes."""
+
+    processes: Processes
+    bus: Bus
+    notes: Path
+
+    def noted(self, name: str) -> bool:
+        return (self.notes / name).exists()
+
+
+@pytest.fixture
+async def host(own_processes: Processes, tmp_path: Path) -> AsyncIterator[Hosted]:
+    port, web_port = free_port(), free_port()
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    env = {**outside_environment(), "WORK_QUEUE": "work", "NOTES": str(notes)}
+    url = f"http://127.0.0.1:{port}"
+    own_processes.start("bus", python("infra.local.service_bus", "--port", str(port), "work"), env)
+    wait_until(lambda: answers(f"{url}/work"), PATIENCE, "Service Bus", check=own_processes.check)
+    own_processes.start(
+        "host",
+        python(
+            "infra.local.functions_host",
+            *("--port", str(web_port)),
+            *("--service-bus", url),
+            *("--app", "tests.support.functions:app"),
+        ),
+        env,
+    )
+    wait_until(
+        lambda: "listens to" in own_processes["host"].output(),
+        PATIENCE,
+        "the host",
+        check=own_processes.check,
+    )
+    async with aiohttp.ClientSession() as http:
+        yield Hosted(own_processes, Bus(url, http, Clock(), []), notes)
+
+
+async def test_on_sigterm_what_is_in_hand_is_finished_and_nothing_else_is_begun(
+    host: Hosted,
+) -> None:
+    await host.bus.send("work", b"one")
+    wait_until(lambda: host.noted("begun"), PATIENCE, "the function to begin")
+    child = host.processes["host"]
+    child.signal(signal.SIGTERM)
+    wait_until(lambda: "listens to nothing" in child.output(), PATIENCE, "it to stop listening")
+    await host.bus.send("work", b"two")
+    (host.notes / "go").touch()
+    wait_until(lambda: not child.alive, PATIENCE, "the host to end")
+    with pytest.raises(LocalStackError, match="exit code 0"):
+        child.check()
+    assert (host.notes / "done").read_bytes() == b"one"
+    assert await host.bus.counts() == (1, 0)
+    assert (await host.bus.take()).body == b"two"
+
+
+async def test_a_receiver_that_has_died_takes_no_message_with_it(host: Hosted) -> None:
+    host.processes["host"].kill()
+    for _ in range(3):  # in each of them the server hears what has happened before
+        await host.bus.counts()
+    await host.bus.send("work", b"one")
+    assert (await host.bus.take()).broker["DeliveryCount"] == 1
+
+
+def test_a_host_whose_app_is_not_there_says_so(own_processes: Processes) -> None:
+    command = python(
+        "infra.local.functions_host",
+        *("--port", str(free_port()), "--service-bus", "http://127.0.0.1:1"),
+        *("--app", "tests.support.no_such_app:app"),
+    )
+    child = own_processes.start("host", command, dict(os.environ))
+    with pytest.raises(LocalStackError, match=r"(?s)exit code 1.*no_such_app"):
+        wait_until(lambda: False, PATIENCE, "its end", check=child.check)
+
+
+# ---------------------------------------------------------------------------- Event Grid
+
+
+@pytest.fixture
+def container(azure_settings: None) -> Iterator[ContainerClient]:
+    """A container of the test's own."""
+    name = new_container().rpartition("/")[2]
+    with blob_service() as service, service.get_container_client(name) as client:
+        yield client
+
+
+@pytest.fixture
+def watcher(container: ContainerClient) -> tuple[Watcher, list[Any]]:
+    """A watcher of incidents/ in both schemas, and what it has told."""
+    told: list[Any] = []
+    return Watcher(container, "incidents/", told.append, twice=True), told
+
+
+def parsed(event: object) -> Event:
+    given = Delivery(format="event_grid", body=json.dumps(event).encode(), unique="test")
+    [arrival] = read(given)
+    assert isinstance(arrival.item, Event), arrival.item
+    return arrival.item
+
+
+@pytest.mark.parametrize(
+    "name", ["incidents/a.md", "incidents/a b+c%20d ü🔥.md", "incidents/x?y#z.md"]
+)
+def test_an_upload_is_told_in_both_schemas_as_the_same_event(
+    container: ContainerClient, watcher: tuple[Watcher, list[Any]], name: str
+) -> None:
+    watching, told = watcher
+    container.upload_blob(name, b"12345")
+    watching.look()
+    watching.look()
+    assert [("eventType" in event, "specversion" in event) for event in told] == [
+        (True, False),
+        (False, True),
+    ]
+    first, second = (parsed(event) for event in told)
+    assert first.key == second.key
+    assert first.type == second.type == "tidegate.document.created"
+    assert first.subject == name
+    assert first.document == second.document
+    assert first.document
+    assert first.document.uri == f"azure://tidegatelocal/{container.container_name}/{name}"
+    assert first.document.size == 5
+
+
+def test_an_overwrite_is_told_as_a_later_event_even_with_the_same_bytes(
+    container: ContainerClient, watcher: tuple[Watcher, list[Any]]
+) -> None:
+    watching, told = watcher
+    for _ in range(3):
+        container.upload_blob("incidents/a.md", b"same", overwrite=True)
+        watching.look()
+    assert len(told) == 6
+    assert len({parsed(event).key for event in told}) == 3
+    sequencers = [event["data"]["sequencer"] for event in told]
+    assert sequencers == sorted(sequencers)
+    assert {len(sequencer) for sequencer in sequencers} == {48}
+
+
+def test_what_lies_elsewhere_is_not_told(
+    container: ContainerClient, watcher: tuple[Watcher, list[Any]]
+) -> None:
+    watching, told = watcher
+    container.upload_blob("reports/a.md", b"")
+    watching.look()
+    assert told == []
+
+
+def test_what_could_not_be_told_is_told_again_as_the_same_event(
+    container: ContainerClient,
+) -> None:
+    told: list[Any] = []
+    attempts = itertools.count()
+
+    def send(event: Any) -> None:
+        told.append(event)
+        if next(attempts) == 1:
+            raise ConnectionError("the queue took it, and its answer was lost")
+
+    watching = Watcher(container, "incidents/", send, twice=True)
+    container.upload_blob("incidents/a.md", b"")
+    with pytest.raises(ConnectionError):
+        watching.look()
+    watching.look()
+    assert len(told) == 4
+    assert len({parsed(event).key for event in told}) == 1
+
+
+def test_after_a_new_start_events_have_new_names(container: ContainerClient) -> None:
+    """A Temporal server that has kept its state knows the events of the last time."""
+    told: list[Any] = []
+    for _ in range(2):
+        container.upload_blob("incidents/a.md", b"", overwrite=True)
+        Watcher(container, "incidents/", told.append, twice=False).look()
+    first, second = (parsed(event).key for event in told)
+    assert first < second
+
+
+# ---------------------------------------------------------------------------- clouds
+
+
+def test_a_cloud_that_is_none_is_named() -> None:
+    with pytest.raises(LocalStackError, match=r"there is no cloud 'moon'.*aws or azure"):
+        new_cloud("moon", store=1, bus=2, gateway=3)
