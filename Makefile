@@ -4,10 +4,14 @@
 #   make demo                 the whole house on this machine, once through
 #   make demo CLOUD=azure     the same as Azure; CLOUD=aws is the default
 #   make test ARGS="-k s3"    what ARGS holds goes to the program behind the target
+#   make demo WORKERS=docker  the same, with the workers in containers of their image
 
 PYTHON ?= python3
 ARGS ?=
 CLOUD ?=
+WORKERS ?=
+# What `docker build` is told besides: IMAGE_ARGS="--build-arg PYTHON_IMAGE=python:3.13-slim@sha256:..."
+IMAGE_ARGS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -20,7 +24,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-emit-index-url --custom-compile-command "make requirements"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check bench requirements clean
+.PHONY: help setup demo dev image test check bench requirements clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -77,11 +81,20 @@ setup: ## Make .venv from the pins; does nothing while they are the same
 	@$(BIN)/python -m infra.local.azurite
 
 # `exec` leaves no shell between the terminal and the program: Ctrl-C and SIGTERM reach it.
-demo: setup ## Run an outage through the whole house on this machine
-	@exec $(BIN)/tidegate demo $(if $(CLOUD),--cloud $(CLOUD)) $(ARGS)
+demo: setup $(if $(filter docker,$(WORKERS)),image) ## Run an outage through the whole house on this machine
+	@exec $(BIN)/tidegate demo $(if $(CLOUD),--cloud $(CLOUD)) $(if $(WORKERS),--workers $(WORKERS)) $(ARGS)
 
 dev: setup ## Run the whole house on this machine until Ctrl-C
 	@exec $(BIN)/tidegate dev $(if $(CLOUD),--cloud $(CLOUD)) $(ARGS)
+
+# The build ID is part of the image where the workers shall be versioned: BUILD_ID=1.4.0-3f2a9c1.
+BUILD_ID ?=
+image: ## Build the workers' image, tidegate-worker
+	@command -v docker >/dev/null 2>&1 || { echo "error: there is no Docker on this machine" >&2; exit 1; }
+	@docker build --quiet --file workers/Dockerfile --tag tidegate-worker \
+		--build-arg VERSION=$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) \
+		--build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) \
+		--build-arg BUILD_ID=$(BUILD_ID) $(IMAGE_ARGS) .
 
 test: setup .install-azurite .deploy-tools ## Run the tests
 	@exec $(BIN)/python -m pytest $(ARGS)

@@ -23,6 +23,10 @@ from core.settings import Settings
 from core.terminal import AWAY, BAD_NEWS, WRONG, Json, err, out, print_json, run, table
 
 Cloud = Annotated[Literal["aws", "azure"], typer.Option(help="Which cloud this machine is to be.")]
+Workers = Annotated[
+    Literal["processes", "docker"],
+    typer.Option(help="What the workers run in; docker needs their image (make image)."),
+]
 
 app = typer.Typer(
     name="tidegate",
@@ -61,11 +65,11 @@ def exit_code(error: TidegateError) -> int:
 
 
 @app.command()
-def demo(cloud: Cloud = "aws") -> None:
+def demo(cloud: Cloud = "aws", workers: Workers = "processes") -> None:
     """Run the whole story on this machine: alerts become an incident, to its report."""
     from infra.local.demo import run_demo
 
-    raise typer.Exit(run_demo(cloud=cloud))
+    raise typer.Exit(run_demo(cloud=cloud, containers=workers == "docker"))
 
 
 @app.command()

@@ -11,6 +11,7 @@ secret.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -64,6 +65,12 @@ def _address(text: str) -> str:
     host, separator, port = text.rpartition(":")
     if not separator or not host or not port.isdigit() or int(port) > 65535:
         raise ValueError("not an address like 127.0.0.1:8080")
+    return text
+
+
+def _build_id(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}", text):
+        raise ValueError("not letters, digits and . _ + - (128 at most)")
     return text
 
 
@@ -175,6 +182,12 @@ class Settings:
         _number(float, 0, 3600),
         25.0,
         "Seconds a worker lets running activities finish after SIGTERM.",
+    )
+    build_id: str | None = _variable(
+        "TIDEGATE_BUILD_ID",
+        _build_id,
+        None,
+        "Which build of the workers this is, where they are versioned. Default: they are not.",
     )
     log_level: str = _variable(
         "TIDEGATE_LOG_LEVEL", _level, "INFO", "DEBUG, INFO, WARNING or ERROR."

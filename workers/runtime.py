@@ -21,6 +21,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from temporalio.client import Client
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.runtime import (
     LogForwardingConfig,
     LoggingConfig,
@@ -30,7 +31,7 @@ from temporalio.runtime import (
     TelemetryFilter,
 )
 from temporalio.service import RPCError, RPCStatusCode
-from temporalio.worker import Worker
+from temporalio.worker import Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from core import bootstrap
@@ -56,12 +57,14 @@ _OPERATORS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What one worker serves; `search_attributes` when its workflows set ours."""
+    """What one worker serves; `search_attributes` when its workflows set ours. `versioning` says
+    what a new build is to its running workflows, where builds are told apart."""
 
     task_queue: str
     workflows: Sequence[type]
     activities: Sequence[Callable[..., Any]]
     search_attributes: bool = False
+    versioning: VersioningBehavior = VersioningBehavior.AUTO_UPGRADE
 
 
 def run(plan: Callable[[Settings], Plan]) -> int:
@@ -92,7 +95,9 @@ def sandbox(activities: Sequence[Callable[..., Any]]) -> SandboxedWorkflowRunner
     return SandboxedWorkflowRunner(restrictions=restrictions)
 
 
-def worker(client: Client, plan: Plan, *, drain_timeout: float = 0) -> Worker:
+def worker(
+    client: Client, plan: Plan, *, drain_timeout: float = 0, build_id: str | None = None
+) -> Worker:
     """The worker of a plan, not yet running; tests make theirs with this, too."""
     return Worker(
         client,
@@ -101,6 +106,16 @@ def worker(client: Client, plan: Plan, *, drain_timeout: float = 0) -> Worker:
         activities=list(plan.activities),
         workflow_runner=sandbox(plan.activities),
         graceful_shutdown_timeout=timedelta(seconds=drain_timeout),
+        deployment_config=_deployment(plan, build_id) if build_id else None,
+    )
+
+
+def _deployment(plan: Plan, build_id: str) -> WorkerDeploymentConfig:
+    """A deployment for each worker, named after its task queue: they are rolled out one by one."""
+    return WorkerDeploymentConfig(
+        version=WorkerDeploymentVersion(plan.task_queue, build_id),
+        use_worker_versioning=True,
+        default_versioning_behavior=plan.versioning,
     )
 
 
@@ -120,12 +135,13 @@ async def _serve(plan: Plan, settings: Settings) -> int:
 async def _work(
     client: Client, plan: Plan, settings: Settings, life: _Life, stop: asyncio.Event
 ) -> None:
-    ours = worker(client, plan, drain_timeout=settings.drain_timeout)
+    ours = worker(client, plan, drain_timeout=settings.drain_timeout, build_id=settings.build_id)
     working = asyncio.create_task(ours.run())
     stopping = asyncio.create_task(stop.wait())
     reporting = asyncio.create_task(backlog.reporting(client, plan.task_queue))
     life.client, life.worker = client, ours
-    log.info("taking work", extra={"task_queue": plan.task_queue, "namespace": client.namespace})
+    about = {"task_queue": plan.task_queue, "namespace": client.namespace}
+    log.info("taking work", extra=about | {"build_id": settings.build_id})
     await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if stopping.done():
         life.draining = True

@@ -56,19 +56,29 @@ _INTERRUPTED = 130
 Found = TypeVar("Found")
 
 
-def run_demo(*, cloud: str = "aws", report: Path = SAMPLE, console: Console | None = None) -> int:
+def run_demo(
+    *,
+    cloud: str = "aws",
+    report: Path = SAMPLE,
+    console: Console | None = None,
+    containers: bool = False,
+) -> int:
     """Tell the story with a stack of its own; returns the exit code: 0 when it came to its end.
 
-    Logs are kept, and named, when it did not.
+    With `containers` its workers run in containers of their image. Logs are kept, and named, when
+    it did not.
     """
     console = console or Console()
     state = Path(tempfile.mkdtemp(prefix="tidegate-demo-"))
     code = 1
     with interruptible():
         try:
-            stack = LocalStack(state, cloud=cloud, ack_timeout=_ACK_TIMEOUT, bridge=True)
+            stack = LocalStack(
+                state, cloud=cloud, ack_timeout=_ACK_TIMEOUT, bridge=True, containers=containers
+            )
             servers = f"pager, {stack.cloud.title}, Temporal"
-            console.print(f"[bold]Starting[/] {servers}, two workers, the listeners ...")
+            workers = "two workers in containers" if containers else "two workers"
+            console.print(f"[bold]Starting[/] {servers}, {workers}, the listeners ...")
             begin = time.monotonic()
             with stack:
                 console.print(f"[dim]ready in {time.monotonic() - begin:.1f} s[/]\n")

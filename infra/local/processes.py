@@ -188,10 +188,13 @@ class Processes:
 
     def start(self, name: str, command: Sequence[str], env: Mapping[str, str]) -> Child:
         """Start a child under a name of its own. The command must name its program in full."""
-        if name in self._children:
-            raise ValueError(f"there is a process named {name} already")
-        child = Child(name, command, env, self.logs / f"{name}.log")
-        self._children[name] = child
+        return self.add(Child(name, command, env, self.logs / f"{name}.log"))
+
+    def add(self, child: Child) -> Child:
+        """Start a child that is made already."""
+        if child.name in self._children:
+            raise ValueError(f"there is a process named {child.name} already")
+        self._children[child.name] = child
         child.start()
         return child
 

@@ -25,6 +25,7 @@ from core.webhooks_file import load_webhooks
 from infra.local.answers import answers
 from infra.local.cloud import INCIDENTS, QUARANTINE, REPORTS
 from infra.local.clouds import new_cloud
+from infra.local.containers import Container, check_docker
 from infra.local.pager import ESCALATION, ON_CALL, Pager, start_pager, wait_for_pager
 from infra.local.processes import (
     Child,
@@ -143,7 +144,7 @@ class LocalStack:
 
     `state` is the folder for logs and Temporal's database. With `persistent` the database outlives
     a crash of the server; with `keep` it outlives the stack, too. With `bridge` each upload is
-    announced twice, in two ways.
+    announced twice, in two ways. With `containers` the workers run in containers of their image.
     """
 
     def __init__(
@@ -156,6 +157,7 @@ class LocalStack:
         persistent: bool = False,
         keep: bool = False,
         bridge: bool = False,
+        containers: bool = False,
     ) -> None:
         self.state = state.resolve()
         self.ports = ports or Ports.free()
@@ -163,6 +165,7 @@ class LocalStack:
         self._ack_timeout = ack_timeout
         self._database = self.state / "temporal.db" if persistent or keep else None
         self._keep = keep
+        self._containers = containers
         self.webhooks = Path(outside_environment().get("TIDEGATE_WEBHOOKS", WEBHOOKS))
         self.cloud = new_cloud(
             cloud,
@@ -238,6 +241,8 @@ class LocalStack:
         self.wait_ready(name)
 
     def _start(self) -> None:
+        if self._containers:
+            check_docker()
         self.state.mkdir(parents=True, exist_ok=True)
         (self.state / "temporal.toml").touch()
         if self._database is not None and not self._keep:
@@ -265,11 +270,13 @@ class LocalStack:
             self.wait_ready(child.name)
 
     def _start_worker(self, name: str, module: str, port: int, env: Mapping[str, str]) -> None:
-        self.processes.start(
-            name,
-            python(f"workers.{module}.run_worker"),
-            {**env, "TIDEGATE_HEALTH_ADDRESS": f"127.0.0.1:{port}"},
-        )
+        module = f"workers.{module}.run_worker"
+        env = {**env, "TIDEGATE_HEALTH_ADDRESS": f"127.0.0.1:{port}"}
+        if self._containers:
+            log = self.processes.logs / f"{name}.log"
+            self.processes.add(Container(name, module, env, log))
+        else:
+            self.processes.start(name, python(module), env)
 
     def _is_ready(self, name: str, child: Child) -> bool:
         if name == ROOT_WORKER:

@@ -41,6 +41,7 @@ def test_an_empty_variable_is_not_set() -> None:
         ("TIDEGATE_HEALTH_ADDRESS", "127.0.0.1:0", "health_address", "127.0.0.1:0"),
         ("TIDEGATE_METRICS_ADDRESS", "[::]:9464", "metrics_address", "[::]:9464"),
         ("TIDEGATE_DRAIN_TIMEOUT", "0", "drain_timeout", 0.0),
+        ("TIDEGATE_BUILD_ID", "1.4.0-3f2a9c1", "build_id", "1.4.0-3f2a9c1"),
         ("TIDEGATE_LOG_LEVEL", "debug", "log_level", "DEBUG"),
     ],
 )
@@ -72,6 +73,9 @@ def test_every_variable_is_tried_above() -> None:
         ("TIDEGATE_MAX_EVENT_BYTES", "1023", "not between 1024 and 1.9e+06"),
         ("TIDEGATE_MAX_EVENT_BYTES", "2MB", "not a number"),
         ("TIDEGATE_MAX_REPORT_BYTES", "1900001", "not between 1024 and 1.9e+06"),
+        ("TIDEGATE_BUILD_ID", "a b", "not letters, digits and . _ + - (128 at most)"),
+        ("TIDEGATE_BUILD_ID", "-x", "not letters, digits and . _ + - (128 at most)"),
+        ("TIDEGATE_BUILD_ID", "x" * 129, "not letters, digits and . _ + - (128 at most)"),
         ("TIDEGATE_START_TIMEOUT", "nan", "not between 0.1 and 60"),
         ("TIDEGATE_START_TIMEOUT", "soon", "not a number"),
         ("TIDEGATE_DEADLINE_MARGIN", "-1", "not between 0.1 and 60"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from temporalio.common import VersioningBehavior
+
 from core import bootstrap
 from core.contracts import INCIDENT_TASK_QUEUE
 from core.errors import SettingsError
@@ -34,6 +36,8 @@ def plan(settings: Settings) -> runtime.Plan:
         task_queue=INCIDENT_TASK_QUEUE,
         workflows=[IncidentWorkflow],
         activities=activities.all,
+        # An incident may live for a year: it goes over to each new build. Changes are patched.
+        versioning=VersioningBehavior.AUTO_UPGRADE,
         search_attributes=True,
     )
 

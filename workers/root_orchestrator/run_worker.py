@@ -6,6 +6,8 @@ from __future__ import annotations
 import logging
 import sys
 
+from temporalio.common import VersioningBehavior
+
 from core import bootstrap
 from core.contracts import ROOT_TASK_QUEUE
 from core.settings import Settings
@@ -29,6 +31,8 @@ def plan(settings: Settings) -> runtime.Plan:
         task_queue=ROOT_TASK_QUEUE,
         workflows=[RootOrchestratorWorkflow],
         activities=[activities.validate_and_route, activities.quarantine],
+        # It lives for seconds: it ends on the build that it began on.
+        versioning=VersioningBehavior.PINNED,
     )
 
 

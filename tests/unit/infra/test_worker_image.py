@@ -1,0 +1,207 @@
+"""The workers' image and the compose file by what is written in them; no Docker needed. What comes
+of it when Docker builds and runs it: tests/e2e/test_worker_containers.py."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from core.contracts import SEARCH_ATTRIBUTES
+from core.settings import Settings, variables
+from infra.local import containers
+from infra.local.processes import LocalStackError
+
+ROOT = Path(__file__).parents[3]
+DOCKERFILE = (ROOT / "workers" / "Dockerfile").read_text(encoding="utf-8")
+COMPOSE: dict[str, Any] = yaml.safe_load(
+    (ROOT / "infra" / "local" / "docker-compose.yaml").read_text(encoding="utf-8")
+)
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+WORKERS = ("root-worker", "incident-worker")
+SETTINGS = {name for name, _, _ in variables()}
+
+
+def instructions(text: str) -> list[tuple[str, str]]:
+    """Instructions and their arguments, in order; comments and line breaks are gone."""
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+    joined = re.sub(r"\\\n\s*", "", "\n".join(lines))
+    pairs = [line.strip().partition(" ") for line in joined.splitlines() if line.strip()]
+    return [(name.upper(), rest.strip()) for name, _, rest in pairs]
+
+
+ALL = instructions(DOCKERFILE)
+LAST_STAGE = max(place for place, (name, _) in enumerate(ALL) if name == "FROM")
+BUILD, FINAL = ALL[:LAST_STAGE], ALL[LAST_STAGE:]
+
+
+def of(stage: list[tuple[str, str]], name: str) -> list[str]:
+    return [rest for instruction, rest in stage if instruction == name]
+
+
+def test_both_stages_stand_on_the_image_that_is_asked_for() -> None:
+    assert of(ALL, "FROM") == ["${PYTHON_IMAGE} AS build", "${PYTHON_IMAGE}"]
+    assert of(BUILD, "ARG")[0] == "PYTHON_IMAGE=python:3.13-slim"
+
+
+def test_only_packages_whose_hash_is_pinned_are_installed_and_none_is_built() -> None:
+    [install] = [run for run in of(ALL, "RUN") if " pip install" in run]
+    assert {"--require-hashes", "--no-deps", "--requirement"} <= set(install.split())
+    assert "--only-binary :all:" in install
+    assert install in of(BUILD, "RUN")
+    pins = (ROOT / "requirements" / "worker.txt").read_text(encoding="utf-8")
+    for pin in re.findall(r"^[a-z].*?(?=^[a-z]|\Z)", pins, re.M | re.S):
+        assert "--hash=sha256:" in pin, pin.splitlines()[0]
+
+
+def test_nothing_of_the_tree_but_core_and_workers_goes_in() -> None:
+    copied = [rest.split()[:-1] for rest in of(BUILD, "COPY")]
+    assert copied == [["requirements/worker.txt"], ["LICENSE"], ["core"], ["workers"]]
+    assert all(rest.startswith("--from=build ") for rest in of(FINAL, "COPY"))
+    assert of(ALL, "ADD") == []
+
+
+def test_the_build_context_is_a_list_of_what_may_go_in() -> None:
+    lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    rules = [line for line in lines if line and not line.startswith("#")]
+    assert rules[0] == "*"
+    allowed = [rule for rule in rules if rule.startswith("!")]
+    assert allowed == ["!core", "!workers", "!requirements/worker.txt", "!LICENSE"]
+    assert rules[1:5] == allowed  # what comes after them only takes away
+    assert {"**/__pycache__", "**/*.py[co]", "**/.*"} <= set(rules[5:])
+
+
+def test_no_address_and_no_secret_is_written_into_the_image() -> None:
+    assert "://" not in DOCKERFILE
+    assert of(BUILD, "ARG")[1:] == ["PIP_INDEX_URL"]
+    for line in of(FINAL, "ENV") + of(FINAL, "ARG"):
+        assert not re.search(r"KEY|SECRET|TOKEN|PASSWORD|INDEX", line)
+
+
+def test_all_code_is_compiled_once_and_for_all() -> None:
+    compiled = [run for run in of(ALL, "RUN") if "compileall" in run]
+    assert len(compiled) == 2  # packages and ours; the standard library
+    for run in compiled:
+        assert "--invalidation-mode unchecked-hash" in run
+
+
+def test_the_process_is_nobody_and_hears_signals_itself() -> None:
+    assert of(FINAL, "USER") == ["10001:10001"]
+    assert json.loads(of(FINAL, "ENTRYPOINT")[0]) == ["python", "-m"]
+    [module] = json.loads(of(FINAL, "CMD")[0])
+    assert importlib.util.find_spec(module)
+    assert of(FINAL, "STOPSIGNAL") == ["SIGTERM"]
+
+
+def test_the_image_asks_the_worker_itself_how_it_is() -> None:
+    [check] = of(FINAL, "HEALTHCHECK")
+    [command] = re.findall(r"CMD (\[.*\])$", check)
+    assert json.loads(command) == ["python", "-m", "workers.probe"]
+    assert importlib.util.find_spec("workers.probe")
+
+
+def test_the_image_says_what_it_is() -> None:
+    said = of(FINAL, "LABEL")[0]
+    for label in ("title", "description", "licenses", "version", "revision"):
+        assert f"org.opencontainers.image.{label}=" in said
+    assert "VERSION=0.0.0" in of(FINAL, "ARG")
+    assert "REVISION=unknown" in of(FINAL, "ARG")
+
+
+def test_workers_are_versioned_only_where_the_build_was_given_an_id() -> None:
+    assert "BUILD_ID=" in of(FINAL, "ARG")
+    [env] = of(FINAL, "ENV")
+    assert 'TIDEGATE_BUILD_ID="${BUILD_ID}"' in env
+    assert Settings.from_env({"TIDEGATE_BUILD_ID": ""}).build_id is None
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_every_service_has_one_version_and_says_how_it_is(name: str) -> None:
+    service = SERVICES[name]
+    if "build" not in service:
+        assert re.fullmatch(r"[a-z./-]+:\d+\.\d+\.\d+", service["image"])
+    if name != "bucket":  # it ends
+        assert service["healthcheck"]["test"][0] == "CMD"
+        assert service["restart"] == "unless-stopped"
+    for port in service.get("ports", []):
+        assert port.startswith("127.0.0.1:")
+
+
+def test_the_compose_file_has_the_whole_house() -> None:
+    assert set(SERVICES) == {"temporal", "moto", "bucket", "azurite", *WORKERS}
+    registered = [arg for arg in SERVICES["temporal"]["command"] if "search-attribute" in arg]
+    assert registered == [f"--search-attribute={name}=Keyword" for name in SEARCH_ATTRIBUTES]
+
+
+@pytest.mark.parametrize("name", WORKERS)
+def test_a_worker_in_the_compose_file_runs_as_in_production(name: str) -> None:
+    worker = SERVICES[name]
+    assert worker["build"]["dockerfile"] == "workers/Dockerfile"
+    context = ROOT / "infra" / "local" / worker["build"]["context"]
+    assert context.resolve() == ROOT
+    [module] = worker["command"]
+    assert importlib.util.find_spec(module)
+    assert worker["read_only"] is True
+    assert worker["cap_drop"] == ["ALL"]
+    assert worker["depends_on"] == {
+        "temporal": {"condition": "service_healthy"},
+        "bucket": {"condition": "service_completed_successfully"},
+    }
+
+
+@pytest.mark.parametrize("name", WORKERS)
+def test_docker_kills_a_worker_only_after_it_has_drained(name: str) -> None:
+    worker = SERVICES[name]
+    grace = float(worker["stop_grace_period"].removesuffix("s"))
+    assert grace > float(worker["environment"]["TIDEGATE_DRAIN_TIMEOUT"])
+
+
+@pytest.mark.parametrize("name", WORKERS)
+def test_a_worker_in_the_compose_file_is_given_settings_that_exist(name: str) -> None:
+    given = {key: str(text) for key, text in SERVICES[name]["environment"].items()}
+    assert {key for key in given if key.startswith("TIDEGATE_")} <= SETTINGS
+    Settings.from_env({key: text for key, text in given.items() if not text.startswith("$")})
+
+
+def test_without_docker_it_is_said_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(LocalStackError, match="there is no Docker on this machine"):
+        containers.check_docker()
+
+
+def test_without_a_daemon_it_is_said_what_to_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\necho 'Cannot connect to the Docker daemon' >&2\nexit 1\n")
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    with pytest.raises(LocalStackError, match="Cannot connect to the Docker daemon") as caught:
+        containers.check_docker()
+    assert caught.value.fix.startswith("start Docker")
+
+
+def test_secrets_are_handed_to_a_container_by_name_only(tmp_path: Path) -> None:
+    routes = tmp_path / "routes.yaml"
+    routes.touch()
+    env = {
+        "TEMPORAL_API_KEY": "hunter2",
+        "TIDEGATE_ROUTES": str(routes),
+        "PATH": "/usr/bin",
+        "LOCAL_HOOK_TOKEN": "hunter3",
+    }
+    child = containers.Container("root-worker", "a.module", env, tmp_path / "log")
+    assert not re.search("hunter|LOCAL_HOOK|PATH=", " ".join(child.command))
+    assert child.command[-2:] == (containers.IMAGE, "a.module")
+    given = [b for a, b in zip(child.command, child.command[1:], strict=False) if a == "--env"]
+    assert given == ["TEMPORAL_API_KEY", "TIDEGATE_ROUTES"]
+    assert f"{routes}:{routes}:ro" in child.command
+    assert child.env == env
