@@ -6,6 +6,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,15 +25,21 @@ class House:
     temporal: Temporal
 
 
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """One house for a module: its Temporal server survives crashes, and nothing ever escalates."""
-    state = tmp_path_factory.mktemp("house")
+@contextmanager
+def living_in(state: Path, *, cloud: str = "aws", bridge: bool = False) -> Iterator[House]:
+    """A house whose Temporal server survives crashes, and where nothing ever escalates."""
     with (
-        LocalStack(state, persistent=True, ack_timeout=3600) as stack,
+        LocalStack(state, cloud=cloud, persistent=True, ack_timeout=3600, bridge=bridge) as stack,
         temporal_view(stack.temporal.address) as temporal,
     ):
         yield House(stack, temporal)
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """One house for a module."""
+    with living_in(tmp_path_factory.mktemp("house")) as house:
+        yield house
 
 
 @pytest.fixture(scope="session")
