@@ -10,9 +10,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
+from infra.local.clouds import CLOUDS
 from infra.local.processes import ROOT, wait_until
 from infra.local.stack import Endpoints
 from tests.support.leftovers import marked, new_mark
@@ -49,16 +51,22 @@ def output(folder: Path) -> str:
     return (folder / "output").read_text()
 
 
-def test_the_demo_tells_the_whole_story(tmp_path: Path) -> None:
-    env = new_mark()
-    with started(tidegate("demo"), env, tmp_path) as process:
+STORES = {"aws": "s3://tidegate-documents", "azure": "azure://tidegatelocal/documents"}
+SOURCES = {"aws": "s3:tidegate-documents", "azure": "blob:tidegatelocal/documents"}
+"""Where each cloud's documents lie, by their URIs and in the keys of events."""
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_the_demo_tells_the_whole_story(tmp_path: Path, cloud: str) -> None:
+    env, store, source = new_mark(), STORES[cloud], SOURCES[cloud]
+    with started(tidegate("demo", "--cloud", cloud), env, tmp_path) as process:
         code = process.wait(PATIENCE)
     told = output(tmp_path)
     assert code == 0, told
     hops = [
         "Sent          an alert, twice",
-        "Lambda says   started ce:/monitoring#1",
-        "Lambda says   duplicate ce:/monitoring#1",
+        "Receipt       started ce:/monitoring#1",
+        "Receipt       duplicate ce:/monitoring#1",
         "Routed        by alert: started Incident incident:alertmanager:checkout-p99",
         "Opened        Checkout p99 above 8 s",
         "Paged         on-call",
@@ -67,13 +75,13 @@ def test_the_demo_tells_the_whole_story(tmp_path: Path) -> None:
         "Nobody acknowledged within",
         "the incident is acknowledged",
         "Recovered     the source says that its alert is resolved",
-        "Reported      s3://tidegate-documents/reports/",
+        f"Reported      {store}/reports/",
         "The post-incident report",
         "Post-incident report: Checkout p99 above 8 s",
-        "Uploaded      s3://tidegate-documents/incidents/checkout-latency.md",
-        "Lambda says   started s3:tidegate-documents/incidents/checkout-latency.md@",
-        "Lambda says   duplicate",
-        "Routed        by incident-report: started Incident incident:s3:",
+        f"Uploaded      {store}/incidents/checkout-latency.md",
+        f"Receipt       started {source}/incidents/checkout-latency.md@",
+        "Receipt       duplicate",
+        f"Routed        by incident-report: started Incident incident:{source}",
         "Opened        Checkout answers slowly",
         "the incident is closed",
         "Done",
@@ -99,11 +107,16 @@ def test_a_demo_that_cannot_work_says_why(tmp_path: Path) -> None:
     assert marked(env) == []
 
 
+@pytest.fixture(params=CLOUDS)
+def cloud(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-def dev(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
+def dev(tmp_path: Path, cloud: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
     """A running `tidegate dev` with its marked environment; its folder is `tmp_path`."""
     env = new_mark()
-    with started(tidegate("dev"), env, tmp_path) as process:
+    with started(tidegate("dev", "--cloud", cloud), env, tmp_path) as process:
         wait_until(
             lambda: "Ctrl-C stops everything" in output(tmp_path) or process.poll() is not None,
             PATIENCE,
@@ -118,7 +131,7 @@ def test_dev_ends_cleanly(
     dev: tuple[subprocess.Popen[str], dict[str, str]], tmp_path: Path, number: signal.Signals
 ) -> None:
     process, env = dev
-    assert len(marked(env)) == 8  # itself, and seven children
+    assert len(marked(env)) == 9  # itself, and eight children
     process.send_signal(number)
     assert process.wait(PATIENCE) == 0
     assert "Stopped; no process is left." in output(tmp_path)
@@ -138,19 +151,20 @@ def test_dev_leaves_nothing_behind_when_it_is_killed(
 
 
 def test_what_is_sent_to_dev_becomes_a_workflow_even_after_a_crash(
-    dev: tuple[subprocess.Popen[str], dict[str, str]], tmp_path: Path
+    dev: tuple[subprocess.Popen[str], dict[str, str]], tmp_path: Path, cloud: str
 ) -> None:
     _, env = dev
+    store, source = STORES[cloud], SOURCES[cloud]
     victim = next(line for line in marked(env) if "workers.root_orchestrator" in line)
     os.kill(int(victim.split()[0]), signal.SIGKILL)
     wait_until(lambda: "Starting it again." in output(tmp_path), PATIENCE, "the restart")
     assert "root-worker ended with signal SIGKILL" in output(tmp_path)
 
     sent = run_json(tidegate("send", str(SAMPLE), "--json"), env, tmp_path)
-    assert sent["uri"] == f"s3://tidegate-documents/incidents/{SAMPLE.name}"
-    assert sent["workflow_id"].startswith(f"s3:tidegate-documents/incidents/{SAMPLE.name}@")
+    assert sent["uri"] == f"{store}/incidents/{SAMPLE.name}"
+    assert sent["workflow_id"].startswith(f"{source}/incidents/{SAMPLE.name}@")
     assert sent["child_id"] == f"incident:{sent['workflow_id']}"
-    assert "/namespaces/default/workflows/s3%3Atidegate-documents%2F" in sent["link"]
+    assert f"/namespaces/default/workflows/{quote(source, safe='')}%2F" in sent["link"]
 
     message = tmp_path / "message.json"
     message.write_text(
@@ -176,7 +190,7 @@ def test_what_is_sent_to_dev_becomes_a_workflow_even_after_a_crash(
     picture = tmp_path / "picture.png"
     picture.write_bytes(b"\x89PNG")
     sent = run_json(tidegate("send", str(picture), "--json"), env, tmp_path, code=1)
-    assert sent["refused"].startswith("NoRoute: event s3:tidegate-documents/incidents/picture.png@")
+    assert sent["refused"].startswith(f"NoRoute: event {source}/incidents/picture.png@")
     told = run(tidegate("send", "--message", str(picture)), env, tmp_path).stderr
     assert "picture.png is not UTF-8 text" in told
     assert "Traceback" not in told
