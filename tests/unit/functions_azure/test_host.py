@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import re
 from datetime import timedelta
+from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +72,9 @@ def test_nothing_is_deployed_but_what_an_app_needs() -> None:
     assert set(private) <= ignored
     needed = {"core", "functions_azure", "function_app.py", "host.json", "requirements.txt"}
     assert not needed & ignored
+    tracked = {entry.name for entry in ROOT.iterdir()}
+    patterns = ignored | {line.strip("/") for line in (ROOT / ".gitignore").read_text().split()}
+    assert {name for name in tracked if not any(map(partial(fnmatch, name), patterns))} == needed
 
 
 def test_the_apps_pins_are_those_that_everything_is_tested_with() -> None:
