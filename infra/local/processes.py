@@ -10,6 +10,7 @@ from a thread that lives as long as they shall, such as the main one.
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -31,6 +32,7 @@ STOP_TIMEOUT = 8.0
 _LAUNCH = Path(__file__).with_name("launch.py")
 _POLL = 0.05
 _LAST_LINES = 15
+_PORTS = range(20_000, 32_000)
 
 Found = TypeVar("Found")
 
@@ -63,10 +65,13 @@ def wait_until(
 
 
 def free_port() -> int:
-    """A TCP port on 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port on 127.0.0.1 that nobody listens on now, and that no outgoing connection will be
+    given: systems take those from 32768 on. Raises `LocalStackError` when there is none."""
+    for _ in range(1000):
+        port = secrets.randbelow(_PORTS.stop - _PORTS.start) + _PORTS.start
+        if is_free(port):
+            return port
+    raise LocalStackError(f"no port between {_PORTS.start} and {_PORTS.stop} is free")
 
 
 def is_free(port: int) -> bool:

@@ -90,7 +90,7 @@ def send_message(path: Path, *, state: Path = STATE) -> Sent:
         body = path.read_bytes().decode()
     except UnicodeDecodeError as error:
         raise LocalStackError(
-            f"{path} is not UTF-8 text: {error}", fix="SQS takes text only; upload it instead"
+            f"{path} is not UTF-8 text: {error}", fix="queues take text here; upload it instead"
         ) from error
     ends = running(state)
     with closing(cloud_at(ends.cloud)) as cloud, temporal_view(ends.temporal) as temporal:
