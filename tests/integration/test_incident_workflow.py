@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import logging
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -278,8 +279,9 @@ async def test_a_report_that_fails_leaves_the_incident_to_the_next_event(house: 
 
 
 async def test_a_channel_that_fails_is_noted_retried_and_does_not_end_the_incident(
-    house: House, server: WorkflowEnvironment
+    house: House, server: WorkflowEnvironment, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     house.pager.broken = True
     async with house.working():
         handle = await house.start(house.upload(json.dumps(REPORT)))
@@ -291,6 +293,10 @@ async def test_a_channel_that_fails_is_noted_retried_and_does_not_end_the_incide
         assert page.key.startswith(handle.id)
         await command(handle, UPDATE_RESOLVE, "c1")
         await handle.result()
+    # Alarms ring by that line, and only by that one.
+    pages = [r for r in caplog.records if r.getMessage().startswith("tidegate: Page")]
+    levels = {" failed, next round at " in r.getMessage(): r.levelname for r in pages}
+    assert levels == {True: "WARNING", False: "INFO"}
 
 
 async def test_a_channel_that_never_works_is_given_up_after_its_rounds(

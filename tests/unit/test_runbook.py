@@ -20,9 +20,8 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 HISTORIES = ROOT / "tests" / "histories"
 PAPERS = ("operate", "security", "costs")
-TEMPLATES = [
-    p for p in (ROOT / "template.yaml", *sorted(ROOT.glob("infra/aws/*.yaml"))) if p.exists()
-]
+LINKING = (*PAPERS, "deploy-aws", "deploy-azure", "workers")
+TEMPLATES = [ROOT / "template.yaml", *sorted(ROOT.glob("infra/aws/*.yaml"))]
 
 
 def paper(name: str) -> str:
@@ -90,11 +89,32 @@ Resources:
     assert alarms_of(text) == {"Old"}
 
 
+def alarms() -> set[str]:
+    """The logical IDs of all alarms on AWS; each template has some."""
+    found = {path.name: alarms_of(path.read_text(encoding="utf-8")) for path in TEMPLATES}
+    assert {name for name, some in found.items() if some} == {
+        "template.yaml",
+        "alarms.yaml",
+        "workers.yaml",
+    }
+    return set().union(*found.values())
+
+
 def test_the_alarms_of_aws_are_those_in_the_runbook() -> None:
-    if not TEMPLATES:
-        pytest.skip("there are no templates for AWS in this tree")
-    known = set().union(*(alarms_of(path.read_text(encoding="utf-8")) for path in TEMPLATES))
-    assert set(sections("Alarms on AWS")) == known
+    assert set(sections("Alarms on AWS")) == alarms()
+
+
+def test_the_alarms_of_aws_are_those_in_the_list_of_them() -> None:
+    [listed] = re.findall(r"^\| Alarm \| When \|\n(.*?)\n\n", paper("deploy-aws"), re.M | re.S)
+    names = [
+        name for row in listed.splitlines() for name in re.findall(r"`(\w+)`", row.split("|")[1])
+    ]
+    assert sorted(names) == sorted(alarms())
+
+
+def test_each_alarm_of_aws_is_paid_for() -> None:
+    [count] = re.findall(r"^\| Alarms \| (\d+) \* ", paper("costs"), re.M)
+    assert int(count) == len(alarms())
 
 
 def test_the_alerts_of_azure_are_those_in_the_runbook() -> None:
@@ -162,10 +182,21 @@ def test_a_command_that_does_not_exist_is_found() -> None:
 def anchors(text: str) -> set[str]:
     """How the headings of a page can be linked to."""
     heads = re.findall(r"^#+ (.*)$", re.sub(r"```.*?```", "", text, flags=re.S), re.M)
-    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+    names = [re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads]
+    before = [names[:n].count(name) for n, name in enumerate(names)]
+    return {f"{name}-{n}" if n else name for name, n in zip(names, before, strict=True)}
 
 
-@pytest.mark.parametrize("name", PAPERS)
+def test_headings_of_one_name_are_told_apart() -> None:
+    assert anchors("# A\n## `B c`\n### b c\n") == {"a", "b-c", "b-c-1"}
+
+
+def test_the_runbook_leads_to_how_each_part_was_deployed() -> None:
+    linked = {file for file, _ in re.findall(r"\]\(([\w./-]*)(#[\w-]+)?\)", paper("operate"))}
+    assert {"deploy-aws.md", "deploy-azure.md", "workers.md"} <= linked
+
+
+@pytest.mark.parametrize("name", LINKING)
 def test_links_into_pages_lead_to_a_heading(name: str) -> None:
     for file, anchor in re.findall(r"\]\(([\w./-]*)#([\w-]+)\)", paper(name)):
         target = (DOCS / file).resolve() if file else DOCS / f"{name}.md"

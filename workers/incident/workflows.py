@@ -13,6 +13,7 @@ Histories of running incidents outlive every release. A change in the order of c
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -65,7 +66,7 @@ with workflow.unsafe.imports_passed_through():
     from core.domain.incident.model import Incident, PageStatus, Status
     from core.domain.incident.policies import Facts
     from core.domain.incident.telling import describe
-    from core.domain.incident.timeline import TimelineEvent, abridged
+    from core.domain.incident.timeline import PageFailed, TimelineEvent, abridged
     from core.errors import IncidentCancelled, InvalidEvent
     from workers.incident import calls, handover
     from workers.incident.activities import IncidentActivities
@@ -246,7 +247,8 @@ class IncidentWorkflow:
             if not event.told:
                 continue
             self._timeline.append(event)
-            workflow.logger.info("%s: %s", event.actor, describe(event))
+            level = logging.WARNING if isinstance(event, PageFailed) else logging.INFO
+            workflow.logger.log(level, "%s: %s", event.actor, describe(event))
         self._outbox += decision.effects
         return decision
 

@@ -118,7 +118,7 @@ AppMetrics
   }
   {
     name: 'quarantined-by-workers'
-    description: 'The root worker gave events up and kept their originals: `tidegate quarantine list` names them and the reasons.'
+    description: 'A worker gave events up and kept their originals: `tidegate quarantine list` names them and the reasons.'
     severity: 2
     window: 'PT15M'
     query: '''
@@ -133,17 +133,57 @@ ContainerAppConsoleLogs
     window: 'PT5M'
     query: '''
 ContainerAppConsoleLogs
-| where Log contains "was not told everywhere"
+| where Log contains "WARNING"
+| where (Log contains "tidegate: Page to " and Log contains ") failed, ") or Log contains "was not told everywhere"
 '''
   }
   {
+    // One message alone is given back in each of the first minutes of an outage, later every minute.
+    name: 'retried'
+    description: 'Events are given back again and again: Temporal or the quarantine is away, and nothing is accepted.'
+    severity: 1
+    window: 'PT15M'
+    query: '''
+AppMetrics
+| where Name == "Retried" and Sum > 0
+| summarize Minutes = dcount(bin(TimeGenerated, 1m))
+| where Minutes >= 3
+'''
+  }
+  {
+    name: 'refused'
+    description: 'Many webhook requests were refused as a whole: a secret has changed on one side only, or somebody is trying.'
+    severity: 2
+    window: 'PT5M'
+    query: '''
+AppMetrics
+| where Name == "Refused"
+| summarize Requests = sum(Sum)
+| where Requests > 20
+'''
+  }
+  {
+    // Not what is given back, which `retried` tells, nor requests that were refused. The host wraps
+    // what a function raises and keeps its name in the text; it may come in after its request.
     name: 'function-failures'
-    description: 'Listeners fail: what they were given is delivered again, until it lies in dead letters.'
+    description: 'Listeners fail by themselves: what they were given is delivered again, until it lies in dead letters.'
     severity: 2
     window: 'PT15M'
     query: '''
 AppRequests
-| where Success == false
+| where Success == false and ResultCode !startswith "4" and ResultCode != "503"
+| where TimeGenerated < ago(2m)
+| join kind=leftanti (
+    AppExceptions
+    | where strcat(ExceptionType, " ", OuterMessage, " ", InnermostMessage, " ", tostring(Details)) contains "NotAccepted"
+  ) on OperationId
+| project TimeGenerated, What = Name
+| union (
+    AppTraces
+    | where Message == "request refused" and toint(Properties.status) == 503
+    | where tostring(Properties.code) != "NotAccepted"
+    | project TimeGenerated, What = tostring(Properties.code)
+  )
 '''
   }
 ]

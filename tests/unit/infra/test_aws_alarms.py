@@ -42,6 +42,7 @@ def dimensions(alarm: dict[str, Any]) -> dict[str, str]:
         ("Throttles", {"FunctionName": "${Name}-message-listener"}),
         ("Throttles", {"FunctionName": "${Name}-webhook-listener"}),
         ("Quarantined", {"service": "Name"}),
+        ("Retried", {"service": "Name"}),
         ("Refused", {"service": "Name"}),
         ("FailedInvocations", {"RuleName": "RuleName"}),
         ("5xx", {"ApiId": "ApiId"}),
@@ -65,9 +66,36 @@ def test_alarms_look_at_queues_and_functions_that_exist() -> None:
 
 def test_our_own_metrics_are_those_that_the_listeners_write() -> None:
     named = {a["MetricName"] for a in FRONT.values() if a["Namespace"] == "Tidegate"}
-    assert named == {METRICS[Verdict.QUARANTINED], REFUSED}
+    assert named == {METRICS[Verdict.QUARANTINED], METRICS[Verdict.RETRY], REFUSED}
     variables = template(FRONT_DOOR)["Globals"]["Function"]["Environment"]["Variables"]
     assert variables["POWERTOOLS_SERVICE_NAME"] == {"Ref": "Name"}
+
+
+def queues() -> list[dict[str, Any]]:
+    """Those that a listener reads."""
+    return [q for q in resources(FRONT_DOOR, "SQS::Queue").values() if "RedrivePolicy" in q]
+
+
+def test_an_outage_of_temporal_rings_within_minutes_and_goes_on_ringing() -> None:
+    """Even one with a single message, which is given back once in each visibility timeout."""
+    alarm = FRONT["Retried"]
+    times, window = alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"] * alarm["Period"]
+    assert (alarm["Threshold"], alarm["Period"]) == (0, 60)
+    assert times > 1  # once is a mishap
+    for queue in queues():
+        again = queue["VisibilityTimeout"]
+        assert (times - 1) * again + 2 * alarm["Period"] < 600
+        assert times * again + alarm["Period"] <= window
+        assert window < queue["RedrivePolicy"]["maxReceiveCount"] * again / 4
+
+
+def test_the_age_of_a_queue_rings_before_sqs_takes_messages_out_of_it() -> None:
+    """A message that was received three times does not count. Source: Amazon SQS, "Available
+    CloudWatch metrics", ApproximateAgeOfOldestMessage."""
+    ages = [a for a in FRONT.values() if a["MetricName"] == "ApproximateAgeOfOldestMessage"]
+    assert len(ages) == len(queues()) == 2
+    for alarm in ages:
+        assert alarm["Threshold"] < min(2 * queue["VisibilityTimeout"] for queue in queues())
 
 
 @pytest.mark.parametrize("name", [ALARMS, WORKERS])
@@ -80,6 +108,8 @@ def test_somebody_hears_of_every_alarm_and_of_its_end(name: str) -> None:
 def test_the_workers_alarms_are_there() -> None:
     assert {(alarm["MetricName"], alarm["TreatMissingData"]) for alarm in WORKING.values()} == {
         ("PageFailures", "notBreaching"),
+        ("RootGivenUp", "notBreaching"),
+        ("IncidentGivenUp", "notBreaching"),
         ("RootBacklogAge", "notBreaching"),
         ("IncidentBacklogAge", "notBreaching"),
         ("RunningTaskCount", "breaching"),

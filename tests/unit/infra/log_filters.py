@@ -1,0 +1,82 @@
+"""The workers' lines in the log, and what alarms look for in them, so that tests can bring the two
+together: CloudWatch's filter patterns and the conditions of Azure's log queries, as far as the
+templates use them.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+
+from tests.support.azure_templates import template
+from tests.support.cloudformation import WORKERS, resources, text
+from workers.logs import _Formatter
+
+
+def line(level: int, message: str, *args: object) -> str:
+    """What a worker writes to its standard output when it logs that."""
+    record = logging.LogRecord("temporalio.workflow", level, "", 0, message, args, None)
+    return _Formatter().format(record)
+
+
+def alarms_on_aws(line: str, worker: str) -> set[str]:
+    """The workers' alarms whose metric counts such a line of the `Root` or `Incident` worker."""
+    counted = {
+        each["MetricName"]
+        for filter in resources(WORKERS, "Logs::MetricFilter").values()
+        if text(filter["LogGroupName"]) == f"{worker}Logs"
+        and matches(filter["FilterPattern"], line)
+        for each in filter["MetricTransformations"]
+    }
+    alarms = resources(WORKERS, "CloudWatch::Alarm")
+    return {id for id, alarm in alarms.items() if alarm["MetricName"] in counted}
+
+
+def alerts_on_azure(line: str) -> set[str]:
+    """The alerts on the workers' log that find such a line."""
+    queries = {q["name"]: q["query"] for q in template("modules/alerts").variables["queries"]}
+    return {
+        name
+        for name, query in queries.items()
+        if query.strip().startswith("ContainerAppConsoleLogs") and finds(query, line)
+    }
+
+
+def matches(pattern: str, line: str) -> bool:
+    """Whether a filter pattern matches a line: a quoted phrase anywhere in it, or comparisons of
+    its fields. Source: Amazon CloudWatch Logs, "Filter pattern syntax"."""
+    if phrase := re.fullmatch(r'"([^"]+)"', pattern):
+        return phrase[1] in line
+    fields = json.loads(line)
+    conditions = re.fullmatch(r"\{ (.+) \}", pattern)
+    assert conditions, pattern
+    return all(_holds(condition, fields) for condition in conditions[1].split(" && "))
+
+
+def _holds(condition: str, fields: dict[str, object]) -> bool:
+    if number := re.fullmatch(r"\$\.(\w+) >= (\d+)", condition):
+        value = fields.get(number[1])
+        return isinstance(value, int | float) and value >= int(number[2])
+    same = re.fullmatch(r'\$\.(\w+) = "([^"]*)"', condition)
+    assert same, condition
+    wanted = ".*".join(re.escape(part) for part in same[2].split("*"))
+    return re.fullmatch(wanted, str(fields.get(same[1])), re.S) is not None
+
+
+def finds(query: str, line: str) -> bool:
+    """Whether a query whose conditions are all about what the line contains finds it."""
+    _, *steps = query.strip().splitlines()
+    assert all(step.startswith("| where ") for step in steps), query
+    return all(_found(step.removeprefix("| where "), line) for step in steps)
+
+
+def _found(condition: str, line: str) -> bool:
+    """Alternatives of what must all be there; `contains` leaves case aside."""
+    ways = condition.split(" or ")
+    for way in ways:
+        phrases = [re.fullmatch(r'\(?Log contains "([^"]+)"\)?', p) for p in way.split(" and ")]
+        if all(phrase and phrase[1].lower() in line.lower() for phrase in phrases):
+            return True
+        assert all(phrases), condition
+    return False

@@ -1,0 +1,85 @@
+"""Alerts on the listeners' telemetry: by the names under which the code sends it."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import re
+
+import pytest
+
+from core.errors import NotAccepted
+from core.receipts import METRICS, REFUSED, Receipt, Verdict, require_settled
+from core.webhooks import receive
+from functions_azure import service_bus, telemetry
+from tests.support.azure_templates import template
+
+ALERTS = {alert["name"]: alert for alert in template("modules/alerts").variables["queries"]}
+
+
+def query(name: str) -> str:
+    found = ALERTS[name]["query"]
+    assert isinstance(found, str)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("alert", "metric"),
+    [
+        ("quarantined", METRICS[Verdict.QUARANTINED]),
+        ("retried", METRICS[Verdict.RETRY]),
+        ("refused", REFUSED),
+    ],
+)
+def test_an_alert_looks_at_the_metric_that_is_counted(alert: str, metric: str) -> None:
+    assert query(alert).strip().startswith("AppMetrics\n")
+    assert f'| where Name == "{metric}"' in query(alert)
+
+
+def test_an_outage_of_temporal_rings_within_minutes() -> None:
+    """Even one with a single message, by how long it is held each time before it is given back."""
+    wanted = re.search(
+        r"dcount\(bin\(TimeGenerated, 1m\)\)\n\| where Minutes >= (\d+)", query("retried")
+    )
+    assert wanted
+    given_back, now = [], 0.0
+    for delivery in range(1, 20):
+        given_back.append(now)
+        now += service_bus.hold(delivery)
+    minutes = sorted({int(moment // 60) for moment in given_back})
+    assert minutes[int(wanted[1]) - 1] <= 5
+    assert int(wanted[1]) > 1  # one minute is a mishap
+    # Later it is given back every minute, so the alert stands as long as the outage.
+    assert ALERTS["retried"]["window"] == "PT15M"
+    assert service_bus.hold(100) <= 60
+
+
+def test_what_is_given_back_is_no_failure_of_a_function() -> None:
+    """The host keeps an exception's name and text as the worker for Python gives them."""
+    with pytest.raises(NotAccepted) as given_back:
+        require_settled([Receipt(verdict=Verdict.RETRY, reason="Temporal is away")])
+    told = f"Result: Failure\nException: {type(given_back.value).__name__}: {given_back.value}"
+    failures = query("function-failures")
+    [left_out] = re.findall(r"kind=leftanti \((.*?)\n  \) on OperationId", failures, re.S)
+    [phrase] = re.findall(r'contains "(\w+)"', left_out)
+    assert left_out.strip().startswith("AppExceptions\n")
+    assert phrase in told
+    assert phrase not in "Result: Failure\nException: SettingsError: TEMPORAL_ADDRESS is not set"
+
+
+def test_a_webhook_that_is_answered_503_for_another_reason_is_a_failure(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.WARNING, logger=telemetry.logger.name):
+        telemetry.record_request(hook="alerts", code="CannotVerify", status=503)
+    [record] = caplog.records
+    [traces] = re.findall(r"\| union \((.*)\n  \)", query("function-failures"), re.S)
+    assert f'Message == "{record.getMessage()}"' in traces
+    assert set(re.findall(r"Properties\.(\w+)", traces)) <= set(vars(record)["request"])
+    assert f'!= "{NotAccepted.__name__}"' in traces
+    assert f'refused="{NotAccepted.__name__}"' in inspect.getsource(receive)
+
+
+def test_requests_that_are_refused_fail_nothing() -> None:
+    """Anybody can send those; many of them are an alert of their own."""
+    assert 'ResultCode !startswith "4"' in query("function-failures")
