@@ -128,8 +128,11 @@ def test_whatever_a_known_sender_posts_is_taken_care_of_or_given_back(
     else:
         sent = body
     outcome, kept = post(hook, sent, headers, signed=True, starter=starter)
-    answer = told(outcome)
     status = outcome.response.status
+    if hook == "slack" and not outcome.response.body:  # people see it: success says nothing
+        assert status == 200
+        return
+    answer = told(outcome)
     assert status in (200, 202, 400, 413, 415, 503)
     receipts = answer.get("receipts", [])
     verdicts = [receipt["verdict"] for receipt in receipts]
