@@ -16,7 +16,14 @@ from typing import Annotated, Literal
 import typer
 from rich.markup import escape
 
-from core import bootstrap, cli_events, cli_incident, cli_quarantine, cli_webhooks
+from core import (
+    bootstrap,
+    cli_events,
+    cli_incident,
+    cli_incident_commands,
+    cli_quarantine,
+    cli_webhooks,
+)
 from core.domain.durations import spoken
 from core.errors import ConfigurationError, TidegateError, TransientError
 from core.settings import Settings
@@ -43,6 +50,7 @@ app.command()(cli_events.send)
 app.command()(cli_events.explain)
 app.add_typer(cli_webhooks.app, name="webhooks")
 app.add_typer(cli_quarantine.app, name="quarantine")
+cli_incident.app.add_typer(cli_incident_commands.app)
 app.add_typer(cli_incident.app, name="incident")
 
 

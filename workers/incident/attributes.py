@@ -31,8 +31,9 @@ def published() -> Attributes:
     return {name: value for name, key in _KEYS.items() if (value := found.get(key)) is not None}
 
 
-def attributes_of(incident: Incident) -> Attributes | None:
-    """What the incident is to be found by; None for what is no incident, or not yet."""
+def changed(incident: Incident, before: Attributes) -> Attributes | None:
+    """What the incident is to be found by from now on; None when nothing has changed, and for what
+    is no incident, or not yet."""
     if incident.status is Status.NEW or not incident.title:
         return None
     values = {
@@ -42,17 +43,17 @@ def attributes_of(incident: Incident) -> Attributes | None:
         SERVICE_ATTRIBUTE: incident.service,
         ASSIGNEE_ATTRIBUTE: incident.assignee,
     }
-    return {name: value for name, value in values.items() if value}
+    found = {name: value for name, value in values.items() if value}
+    return found if found != before else None
 
 
 def upsert(before: Attributes, now: Attributes) -> None:
-    """Make of the one the other, if they differ."""
+    """Make of the one the other."""
     changes: list[SearchAttributeUpdate[Any]] = [
         _KEYS[name].value_set(value) for name, value in now.items() if before.get(name) != value
     ]
     changes += [_KEYS[name].value_unset() for name in before if name not in now]
-    if changes:
-        workflow.upsert_search_attributes(changes)
+    workflow.upsert_search_attributes(changes)
 
 
 def entitle(title: str) -> None:

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from itertools import accumulate
 from typing import Any, Final
 
 from core.domain.event import encode
+from core.domain.incident.effects import REPORT_KEY, Effect, FollowUp, Page, WriteReport
+from core.domain.incident.lifecycle import is_finished
 from core.domain.incident.timeline import TimelineEvent, abridged
 from core.errors import InvalidEvent
+from workers.incident import debts
 from workers.incident.records import Carried
+from workers.incident.state import State
 
+SETTLING: Final = timedelta(seconds=20)
+"""How long a run that hands over lets pages and reports under way end."""
+REPORT_FIRST: Final = timedelta(seconds=10)
+"""How long an incident that has a successor lets its report be written, and its last pages arrive,
+before the successor."""
+ARRIVED_BYTES: Final = 256_000
+"""How much may arrive for a successor before it is begun at once."""
 LARGEST: Final = 1_900_000
 """Bytes of JSON that a run may begin with: Temporal takes payloads of at most 2 MB."""
 
@@ -18,20 +30,49 @@ _SAVED_BYTES: Final = 100_000
 _UNSAVED_BYTES: Final = 400_000
 
 
-def with_timeline(
-    carried: Carried, timeline: Sequence[TimelineEvent], *, saved: int, omitted: int
-) -> Carried:
-    """Carries the timeline's end, and, abridged, whatever the document store does not have."""
-    tail = _tail(timeline[:saved], _SAVED_BYTES)
-    unsaved = abridged(timeline[saved:], _UNSAVED_BYTES)
-    update = {
-        "timeline": (*tail, *unsaved),
-        "saved": len(tail),
-        "omitted": omitted + saved - len(tail),
-    }
-    found = carried.model_copy(update=update)
+def to_the_next_run(state: State) -> Carried:
+    """Everything, with the timeline's end, and, abridged, whatever the document store does not
+    have of it."""
+    chronicle = state.chronicle
+    tail = _tail(chronicle.entries[: chronicle.saved], _SAVED_BYTES)
+    unsaved = abridged(chronicle.entries[chronicle.saved :], _UNSAVED_BYTES)
+    begun = [*state.under_way.effects(), *state.outbox]
+    carried = Carried(
+        incident=state.incident,
+        timeline=(*tail, *unsaved),
+        saved=len(tail),
+        omitted=chronicle.omitted + chronicle.saved - len(tail),
+        segments=chronicle.segments,
+        effects=tuple(e for e in begun if isinstance(e, Page | WriteReport | FollowUp)),
+        unreported=state.debts.all(),
+        arrivals=tuple(state.arrivals),
+        continue_as_new_after=state.longest,
+    )
     # What is longest is of least use: the incident itself always fits.
-    return found if fits(found) else found.model_copy(update={"timeline": (), "unreported": ()})
+    if fits(carried):
+        return carried
+    return carried.model_copy(update={"timeline": (), "unreported": ()})
+
+
+def to_the_successor(state: State) -> Carried:
+    """What has arrived for it; an outstanding report goes with it."""
+    unreported = list(state.debts.all())
+    if not is_finished(state.incident):
+        unreported.append(state.chronicle.ending(state.incident, debts.LARGEST))
+    return Carried(
+        previous=state.incident.id if state.incident.opened_at else None,
+        arrivals=tuple(state.arrivals),
+        effects=_follow_ups([*state.outbox, *state.under_way.effects()]),
+        unreported=tuple(unreported),
+        continue_as_new_after=state.longest,
+    )
+
+
+def within_this_run(state: State, carried: Carried) -> None:
+    """Go over to the successor; activities under way are not begun again."""
+    if REPORT_KEY in state.under_way:
+        state.debts.begun(state.chronicle.ending(state.incident, debts.LARGEST))
+    state.adopt(carried.model_copy(update={"effects": _follow_ups(state.outbox)}))
 
 
 def fits(carried: Carried) -> bool:
@@ -44,6 +85,10 @@ def size_of(wires: Sequence[Any]) -> int:
         return len(encode(list(wires)))
     except InvalidEvent:
         return LARGEST
+
+
+def _follow_ups(effects: Iterable[Effect]) -> tuple[FollowUp, ...]:
+    return tuple(effect for effect in effects if isinstance(effect, FollowUp))
 
 
 def _tail(timeline: Sequence[TimelineEvent], limit: int) -> Sequence[TimelineEvent]:

@@ -1,0 +1,92 @@
+"""Activities under way: they run beside the main loop, which learns of what goes wrong there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Hashable, Iterable
+from typing import Any, NamedTuple
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError
+
+from core.domain.incident.effects import FollowUp, Page, WriteReport
+from workers.incident import calls
+
+Begun = Page | WriteReport | FollowUp
+"""The effects that activities are for."""
+
+Settled = Callable[[str | None, Any], None]
+"""Called when an activity has ended: with why it failed, in a line, and None; else with None and
+its result."""
+
+
+class _Running(NamedTuple):
+    handle: workflow.ActivityHandle[Any]
+    effect: Begun | None
+
+
+class UnderWay:
+    """Activities, of which those that have a key can be called off."""
+
+    def __init__(self) -> None:
+        self._running: dict[Hashable, _Running] = {}
+        self._watchers: set[asyncio.Task[None]] = set()
+        self._fault: BaseException | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self._running)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._running
+
+    def effects(self) -> list[Begun]:
+        return [running.effect for running in self._running.values() if running.effect]
+
+    def has(self, kind: type[Begun]) -> bool:
+        return any(isinstance(effect, kind) for effect in self.effects())
+
+    def watch(
+        self,
+        handle: workflow.ActivityHandle[Any],
+        settled: Settled,
+        *,
+        effect: Begun | None = None,
+        key: str | None = None,
+    ) -> None:
+        name = key or handle
+        self._running[name] = _Running(handle, effect)
+        task = asyncio.create_task(self._settle(name, handle, settled))
+        self._watchers.add(task)
+        task.add_done_callback(self._watched)
+
+    def call_off(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            if running := self._running.get(key):
+                running.handle.cancel()
+
+    def is_faulty(self) -> bool:
+        return self._fault is not None
+
+    def check(self) -> None:
+        """Raises what was raised beside the main loop."""
+        if self._fault:
+            raise self._fault
+
+    async def _settle(
+        self, name: Hashable, handle: workflow.ActivityHandle[Any], settled: Settled
+    ) -> None:
+        failure, result = None, None
+        try:
+            result = await handle
+        except ActivityError as error:
+            failure = calls.reason_of(error)
+        finally:
+            running = self._running.get(name)
+            if running and running.handle is handle:  # and not the next one under this key
+                del self._running[name]
+        settled(failure, result)
+
+    def _watched(self, task: asyncio.Task[None]) -> None:
+        self._watchers.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            self._fault = error

@@ -1,0 +1,40 @@
+"""Commands as updates bring them: which are refused, and what the others are answered."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from temporalio import workflow
+
+from core.domain.incident.commands import C, read_command
+from core.domain.incident.lifecycle import refusal
+from core.domain.incident.model import Incident
+from workers.incident import calls
+
+INVALID_COMMAND: Final = "InvalidCommand"
+COMMAND_REFUSED: Final = "CommandRefused"
+
+
+def checked(kind: type[C], envelope: Any, incident: Incident) -> C:
+    """Raises `ApplicationError`, for good, of one of the two types above."""
+    try:
+        command = read_command(kind, envelope)
+    except ValueError as error:
+        raise calls.final(INVALID_COMMAND, str(error)) from None
+    if reason := refusal(incident, command, workflow.now()):
+        raise calls.final(COMMAND_REFUSED, reason)
+    return command
+
+
+def summary(incident: Incident) -> dict[str, Any]:
+    return {
+        "incident_id": incident.id,
+        "title": incident.title,
+        "status": incident.status.value,
+        "close_reason": incident.close_reason.value if incident.close_reason else None,
+        "severity": incident.severity.value,
+        "service": incident.service,
+        "assignee": incident.assignee,
+        "acknowledged_by": list(incident.acknowledged_by),
+        "resolved_by": incident.resolved_by,
+    }
