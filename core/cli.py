@@ -6,12 +6,14 @@ Exit codes: 0 it is well; 1 the answer is bad news (an event would be refused, a
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NoReturn
 
 import typer
 from rich.markup import escape
@@ -63,6 +65,22 @@ def main() -> None:
         if error.fix:
             err.print(f"  next: {escape(error.fix)}", soft_wrap=True)
         sys.exit(exit_code(error))
+
+
+def program() -> NoReturn:
+    """The command as a process of its own, which is gone as soon as all is said. Temporal's client
+    has threads that may be at work just then, and an interpreter that takes itself apart beneath
+    them now and then ends by SIGABRT, with everything done and said."""
+    code: object = 0
+    try:
+        main()
+    except SystemExit as ended:
+        code = ended.code
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # nobody reads it any more
+            stream.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 def exit_code(error: TidegateError) -> int:
