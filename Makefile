@@ -24,7 +24,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-emit-index-url --custom-compile-command "make requirements"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev image test check bench requirements clean
+.PHONY: help setup demo dev sam-local image test check bench requirements clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -95,6 +95,10 @@ image: ## Build the workers' image, tidegate-worker
 		--build-arg VERSION=$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) \
 		--build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) \
 		--build-arg BUILD_ID=$(BUILD_ID) $(IMAGE_ARGS) .
+
+# What SAM itself is told about the image, among others: ARGS=--skip-pull-image
+sam-local: .deploy-tools ## Run every function with every event in Lambda's image, by SAM and Docker
+	@exec $(BIN)/python -m infra.local.sam_local $(ARGS)
 
 test: setup .install-azurite .deploy-tools ## Run the tests
 	@exec $(BIN)/python -m pytest $(ARGS)

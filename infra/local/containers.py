@@ -58,17 +58,17 @@ def check_docker() -> None:
             docker("rm", "--force", name)
 
 
-def docker(*arguments: str) -> str:
-    """What Docker answers. Raises `LocalStackError`."""
+def docker(*arguments: str, timeout: float = _TIMEOUT) -> str:
+    """What Docker answers, within `timeout` seconds. Raises `LocalStackError`."""
     command = ["docker", *arguments]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT, check=True)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=True)
     except FileNotFoundError:
         fix = "install it, or let the workers run as processes"
         raise LocalStackError("there is no Docker on this machine", fix=fix) from None
     except subprocess.TimeoutExpired:
         fix = "look at its daemon"
-        raise LocalStackError(f"Docker did not answer in {_TIMEOUT:g} s", fix=fix) from None
+        raise LocalStackError(f"Docker did not answer in {timeout:g} s", fix=fix) from None
     except subprocess.CalledProcessError as error:
         fix = "start Docker, and see that you may use it"
         raise LocalStackError(f"docker {arguments[0]}: {error.stderr.strip()}", fix=fix) from error

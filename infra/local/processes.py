@@ -119,6 +119,11 @@ class Child:
     def alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def code(self) -> int | None:
+        """Its exit code, or less the number of the signal that ended it; None before that."""
+        return None if self._process is None else self._process.poll()
+
     def start(self) -> None:
         """Start it. Raises `LocalStackError` when there is no such program."""
         self.log.parent.mkdir(parents=True, exist_ok=True)

@@ -20,6 +20,7 @@ BENCHMARKS: Final = {
     "edge": "tests.benchmarks.edge:measure_edge",
     "batch": "tests.benchmarks.edge:measure_batch",
     "start-up": "tests.benchmarks.start_up:measure",
+    "cold-start": "tests.benchmarks.cold_start:measure",
     "webhook": "tests.benchmarks.webhooks:measure",
     "gateway": "tests.benchmarks.webhooks:measure_gateway",
     "rpcs": "tests.benchmarks.rpcs:measure",

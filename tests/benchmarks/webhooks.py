@@ -59,7 +59,7 @@ end
 def measure(folder: Path, *, quick: bool) -> list[Figure]:
     """One signed request per invocation."""
     with house(folder) as (_, server):
-        os.environ.update(_environment(folder, server.address))
+        os.environ.update(environment(folder, server.address))
         bare = Bare(server.address)
         try:
             cases: dict[str, Callable[[], float]] = {"bare": lambda: bare.start(1), "ours": _handle}
@@ -82,7 +82,7 @@ def measure_gateway(folder: Path, *, quick: bool) -> list[Figure]:
     script = folder / "post.lua"
     script.write_text(_POST)
     with house(folder) as (processes, server):
-        env = {**os.environ, **_environment(folder, server.address)}
+        env = {**os.environ, **environment(folder, server.address)}
         ours = _start_gateway(processes, env)
         bare = _start_bare(processes, env)
         for port in (ours, bare):
@@ -98,7 +98,7 @@ def measure_gateway(folder: Path, *, quick: bool) -> list[Figure]:
     ]
 
 
-def _environment(folder: Path, address: str) -> dict[str, str]:
+def environment(folder: Path, address: str) -> dict[str, str]:
     file = folder / "webhooks.yaml"
     file.write_text(_WEBHOOKS)
     return {
@@ -113,7 +113,7 @@ def _handle() -> float:
     """One invocation of the webhook handler; the seconds it took."""
     from functions_aws.webhook_listener import handler
 
-    event, about = _signed(), context()
+    event, about = signed(), context()
     begun = time.perf_counter()
     answer = handler(event, about)
     taken = time.perf_counter() - begun
@@ -122,7 +122,7 @@ def _handle() -> float:
     return taken
 
 
-def _signed() -> dict[str, Any]:
+def signed() -> dict[str, Any]:
     """An event of one request as an HTTP API hands it over."""
     body = {
         "specversion": "1.0",

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import platform
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.processes import ROOT, program
 from infra.local.stack import LocalStack
 from infra.local.temporal import Temporal, temporal_view
+from tests.support.lambda_package import package
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +46,3 @@ def artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
     built = package(folder)
     assert built.returncode == 0, built.stdout + built.stderr
     return folder
-
-
-def package(
-    folder: Path, target: str = "build-S3Listener", **variables: str
-) -> subprocess.CompletedProcess[str]:
-    """`functions_aws/Makefile` at work on a folder."""
-    given = {
-        "ARTIFACTS_DIR": str(folder),
-        "ARCHITECTURE": "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64",
-        "PYTHON_VERSION": f"{sys.version_info.major}.{sys.version_info.minor}",
-        "PYTHON": sys.executable,
-        "UV": str(program("uv")),
-    } | variables
-    return subprocess.run(
-        ["make", "-f", "functions_aws/Makefile", target, *(f"{k}={v}" for k, v in given.items())],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )

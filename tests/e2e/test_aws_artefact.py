@@ -14,7 +14,7 @@ import pytest
 
 from infra.local.processes import ROOT
 from infra.local.stack import HOOK_SECRETS
-from tests.e2e.conftest import package
+from tests.support.lambda_package import package
 
 OURS = ("core", "functions_aws")
 FOREIGN = {

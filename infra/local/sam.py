@@ -1,0 +1,139 @@
+"""SAM's own command at work: `sam build` of the template, and `sam local invoke` in Lambda's image.
+
+SAM hands a function only those variables that the template names, whatever a file for `--env-vars`
+holds (tried with 1.170). Secrets of the local webhooks and the address of a local AWS are none of a
+deployment's variables, so what is invoked is a copy of the built template that names them, too. And
+where the template says `AWS::NoValue`, SAM hands over an empty text and CloudFormation nothing: the
+copy leaves such variables out.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from infra.local.containers import docker
+from infra.local.processes import ROOT, LocalStackError, Processes, wait_until
+from infra.local.stack import WEBHOOKS
+
+SAM: Final = ROOT / ".venv-deploy" / "bin" / "sam"
+
+ARCHITECTURE: Final = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
+IMAGE: Final = f"public.ecr.aws/lambda/python:3.13-{ARCHITECTURE}"
+"""Lambda's image, as SAM names it for the template's runtime."""
+
+_BUILD_TIMEOUT: Final = 900.0
+_INVOKE_TIMEOUT: Final = 600.0
+"""Seconds; the first invocation may have an image to pull."""
+_OVERRIDES: Final = (
+    "TemporalAddress=temporal:7233",
+    "TemporalAuth=none",
+    "Encryption=AWS-managed",
+    f"Architecture={ARCHITECTURE}",
+)
+_CONTAINER: Final = re.compile(r"SAM_CONTAINER_ID: ([0-9a-f]+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """What a function answered, and the JSON lines that it logged meanwhile."""
+
+    answer: Any
+    lines: Sequence[Mapping[str, Any]]
+    seconds: float
+
+    @property
+    def receipts(self) -> list[dict[str, Any]]:
+        return [receipt for line in self.lines for receipt in line.get("receipts", [])]
+
+
+def build(processes: Processes, env: Mapping[str, str], folder: Path) -> Path:
+    """`sam build` of all functions for this machine, with the local stack's webhooks; returns the
+    built template. Raises `LocalStackError` with SAM's last words."""
+    command = [str(SAM), "build", "--config-env", "local", "--build-dir", str(folder)]
+    command += ["--parameter-overrides", *_OVERRIDES]
+    told = {"ARCHITECTURE": ARCHITECTURE, "WEBHOOKS": str(WEBHOOKS)}
+    child = processes.start("sam-build", command, {**env, **told})
+    wait_until(lambda: not child.alive, _BUILD_TIMEOUT, "sam build")
+    if child.code != 0:
+        raise LocalStackError(f"sam build failed\n{child.last_words()}", fix="see its own words")
+    return folder / "template.yaml"
+
+
+def prepare(template: Path, variables: Mapping[str, str]) -> tuple[Path, Path]:
+    """A copy of the built template that names these variables, and the file with their values."""
+    content = yaml.safe_load(template.read_text())
+    environment = content["Globals"]["Function"]["Environment"]
+    kept = {name: v for name, v in environment["Variables"].items() if not _may_be_absent(v)}
+    environment["Variables"] = {**kept, **dict.fromkeys(variables, "")}
+    copy, values = template.with_name("local.yaml"), template.with_name("variables.json")
+    copy.write_text(yaml.safe_dump(content, sort_keys=False))
+    values.write_text(json.dumps({"Parameters": dict(variables)}, indent=2))
+    return copy, values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Functions:
+    """The built functions. `images` are SAM's own options about the image."""
+
+    processes: Processes
+    env: Mapping[str, str]
+    template: Path
+    variables: Path
+    images: Sequence[str] = ()
+
+    def invoke(self, function: str, event: Path) -> Invocation:
+        """One invocation in a container of its own, which is gone afterwards. Raises
+        `LocalStackError` when SAM could not do it; a function that failed is an answer."""
+        logged = self.variables.with_name(f"{event.stem}.log")
+        command = [str(SAM), "local", "invoke", function, "--event", str(event)]
+        command += ["--config-file", str(ROOT / "samconfig.toml"), "--config-env", "local"]
+        command += ["--template", str(self.template), "--env-vars", str(self.variables)]
+        command += ["--log-file", str(logged), *self.images]
+        command += ["--parameter-overrides", *_OVERRIDES]
+        begun = time.monotonic()
+        child = self.processes.start(event.stem, command, self.env)
+        try:
+            wait_until(lambda: not child.alive, _INVOKE_TIMEOUT, f"sam local invoke {function}")
+        finally:
+            if child.code != 0:
+                child.stop()
+                _remove(child.output())
+        if child.code != 0:
+            raise LocalStackError(f"sam local invoke failed\n{child.last_words()}")
+        log = logged.read_text()
+        return Invocation(
+            answer=_answer(log), lines=_json_lines(log), seconds=time.monotonic() - begun
+        )
+
+
+def _may_be_absent(value: Any) -> bool:
+    return isinstance(value, dict) and {"Ref": "AWS::NoValue"} in value.get("Fn::If", ())
+
+
+def _answer(log: str) -> Any:
+    """SAM writes the answer behind all that the function has logged, in a line of its own."""
+    for line in reversed(log.splitlines()):
+        with suppress(ValueError):
+            return json.loads(line)
+    return None
+
+
+def _json_lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+
+def _remove(output: str) -> None:
+    """The containers of a SAM that could not clean up."""
+    for container in _CONTAINER.findall(output):
+        with suppress(LocalStackError):
+            docker("rm", "--force", container)
