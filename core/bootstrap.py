@@ -142,7 +142,7 @@ def _starter(settings: Settings) -> WorkflowStarter:
     from core.adapters import temporal
 
     return temporal.TemporalStarter(
-        lambda: temporal.connect(patience=settings.start_timeout, lazy=True),
+        lambda: temporal.frontend(patience=settings.start_timeout),
         timeout=settings.start_timeout,
     )
 

@@ -100,7 +100,7 @@ def _first(
 
 
 def _package_baseline(folder: Path) -> None:
-    """As `functions_aws/Makefile` does it, with boto3 alone and the one service that it speaks to."""
+    """As `functions_aws/Makefile` does it: boto3 alone, and the one service that it speaks to."""
     pins = (ROOT / "requirements" / "aws.txt").read_text()
     wanted = [block for block in _blocks(pins) if block.partition("==")[0] in _PACKAGES]
     requirements = folder.with_suffix(".txt")

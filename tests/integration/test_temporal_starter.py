@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from core.adapters import temporal
-from core.adapters.temporal import TemporalStarter
+from core.adapters.temporal import Frontend, TemporalStarter
 from core.contracts import ROOT_TASK_QUEUE, ROOT_WORKFLOW
 from core.domain.event import Event
 from core.domain.identity import workflow_id
@@ -38,7 +40,7 @@ def new_event(**changes: object) -> Event:
 
 def new_starter(*, timeout: float = 10.0) -> TemporalStarter:
     """A starter as the composition root makes it."""
-    return TemporalStarter(lambda: temporal.connect(patience=timeout, lazy=True), timeout=timeout)
+    return TemporalStarter(lambda: temporal.frontend(patience=timeout), timeout=timeout)
 
 
 @pytest.fixture
@@ -86,6 +88,34 @@ async def test_workers_read_the_event_as_it_was_sent(
     payloads = first.workflow_execution_started_event_attributes.input.payloads
     [wire] = await temporal_client.data_converter.decode(payloads)
     assert wire == event.to_wire()
+
+
+async def test_a_start_is_the_same_as_the_sdks_client_makes(
+    starter: TemporalStarter, temporal_server: TemporalServer
+) -> None:
+    """Whoever reads the history cannot tell them apart, but by what is each run's own."""
+    client = await Client.connect(temporal_server.address)
+    ours, theirs = (new_event(id="1", subject="a", data={"ü": [1.5, None]}) for _ in range(2))
+    theirs = replace(theirs, key=ours.key + "'")
+    await starter.start(ours)
+    await client.start_workflow(
+        ROOT_WORKFLOW,
+        {**theirs.to_wire(), "tidegatekey": ours.key},
+        id=workflow_id(theirs.key),
+        task_queue=ROOT_TASK_QUEUE,
+        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+        id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+        static_summary="com.example.tested a",
+    )
+    began = []
+    for event in (ours, theirs):
+        handle = client.get_workflow_handle(workflow_id(event.key))
+        [first, *_] = [event async for event in handle.fetch_history_events()]
+        attributes = first.workflow_execution_started_event_attributes
+        for own in ("workflow_id", "original_execution_run_id", "first_execution_run_id"):
+            attributes.ClearField(own)  # type: ignore[arg-type]
+        began.append((attributes, first.user_metadata))
+    assert began[0] == began[1]
 
 
 async def test_an_event_that_runs_already_is_a_duplicate(starter: TemporalStarter) -> None:
@@ -136,12 +166,12 @@ async def test_each_event_costs_exactly_one_call(
     assert made == {"StartWorkflowExecution": 10, SENTINEL: 1}
 
 
-async def test_starts_at_once_share_one_client(temporal_settings: None) -> None:
-    made: list[Client] = []
+async def test_starts_at_once_share_one_connection(temporal_settings: None) -> None:
+    made: list[Frontend] = []
 
-    async def make() -> Client:
+    async def make() -> Frontend:
         await asyncio.sleep(0)  # others get their turn
-        made.append(await temporal.connect(lazy=True))
+        made.append(await temporal.frontend())
         return made[-1]
 
     starter = TemporalStarter(make, timeout=10)

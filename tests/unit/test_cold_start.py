@@ -12,7 +12,19 @@ from temporalio.converter import DataConverter
 from core.adapters.temporal import data_converter
 from tests.support.payloads import recorded
 
+LISTENERS = ["s3_listener", "message_listener", "webhook_listener"]
 LOADED = "import gc, json, sys, {module}; print(json.dumps([gc.isenabled(), sorted(sys.modules)]))"
+
+
+@pytest.mark.parametrize("listener", LISTENERS)
+def test_a_listener_makes_do_without_the_sdks_client(listener: str) -> None:
+    code = f"import json, sys, functions_aws.{listener}; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    loaded = set(json.loads(done.stdout))
+    assert "temporalio.service" in loaded
+    assert loaded & {"temporalio.client", "temporalio.converter", "temporalio.workflow"} == set()
 
 
 @pytest.mark.parametrize("listener", ["s3_listener", "message_listener"])
@@ -24,7 +36,7 @@ def test_a_listener_loads_neither_pydantic_nor_boto3_nor_workers(listener: str) 
     collects, modules = json.loads(done.stdout)
     loaded = {name.partition(".")[0] for name in modules}
     assert loaded & {"pydantic", "boto3", "workers", "infra", "apprise", "typer"} == set()
-    assert "temporalio.client" in modules
+    assert "temporalio.service" in modules
     assert collects
 
 
