@@ -113,7 +113,7 @@ async def test_a_start_is_the_same_as_the_sdks_client_makes(
         [first, *_] = [event async for event in handle.fetch_history_events()]
         attributes = first.workflow_execution_started_event_attributes
         for own in ("workflow_id", "original_execution_run_id", "first_execution_run_id"):
-            attributes.ClearField(own)  # type: ignore[arg-type]
+            attributes.ClearField(own)
         began.append((attributes, first.user_metadata))
     assert began[0] == began[1]
 
