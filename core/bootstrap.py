@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from temporalio.client import Client
     from temporalio.runtime import Runtime
 
+    from core.adapters.temporal import TemporalStarter
     from core.channels import Channels
     from core.domain.incident.policies import Policies
     from core.domain.routing import WorkflowRouter
@@ -38,7 +39,7 @@ def intake(settings: Settings, *, starter: WorkflowStarter | None = None) -> Int
     nothing may be accepted where nothing can be kept."""
     settings.require("quarantine")
     return Intake(
-        starter=starter or _starter(settings),
+        starter=starter or temporal_starter(settings),
         quarantine=quarantine(settings),
         validation=validation(settings),
         concurrency=settings.concurrency,
@@ -138,7 +139,8 @@ async def connect(settings: Settings, *, runtime: Runtime | None = None) -> Clie
     )
 
 
-def _starter(settings: Settings) -> WorkflowStarter:
+def temporal_starter(settings: Settings) -> TemporalStarter:
+    """It connects at its first start."""
     from core.adapters import temporal
 
     return temporal.TemporalStarter(

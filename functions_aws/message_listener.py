@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from functions_aws.runtime import answer, logger, metrics, traced
+from functions_aws import snapstart
+from functions_aws.runtime import answer, intake, logger, metrics, traced
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -16,3 +17,6 @@ if TYPE_CHECKING:
 def handler(event: Any, context: LambdaContext) -> Any:
     """See `functions_aws.runtime.answer`."""
     return answer("message", event, context)
+
+
+snapstart.hooks(intake)

@@ -2,7 +2,8 @@
 receipts become Lambda's answers.
 
 Importing this loads all that the first event needs, since Lambda starts functions with more
-processor than it runs them with; it connects to nothing, the first event does.
+processor than it runs them with; it connects to nothing, the first event does, or the restore of a
+snapshot (see `snapstart`).
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ from functions_aws import sqs
 if TYPE_CHECKING:
     from aws_lambda_powertools import Tracer
     from aws_lambda_powertools.utilities.typing import LambdaContext
+
+    from core.adapters.temporal import TemporalStarter
 
 _SERVICE: Final = os.environ.get("POWERTOOLS_SERVICE_NAME") or "tidegate"
 """Whose logs, metrics and traces these are, where an account has more than one installation."""
@@ -83,8 +86,13 @@ def traced(handler: Callable[[Any, LambdaContext], Any]) -> Callable[[Any, Lambd
 
 
 @cache
+def starter() -> TemporalStarter:
+    return bootstrap.temporal_starter(settings())
+
+
+@cache
 def intake() -> Intake:
-    return bootstrap.intake(settings())
+    return bootstrap.intake(settings(), starter=starter())
 
 
 def accept(deliveries: Sequence[Delivery], context: LambdaContext) -> list[list[Receipt]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from functions_aws import http_api, runtime
+from functions_aws import http_api, runtime, snapstart
 from functions_aws.cold_start import at_rest
 
 with at_rest():
@@ -59,3 +59,6 @@ def _receive(event: Any, context: LambdaContext) -> Outcome:
         return Outcome(response=response, refused=error.code)
     except ConfigurationError as error:
         return unavailable(error)
+
+
+snapstart.hooks(webhooks)

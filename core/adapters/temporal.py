@@ -22,7 +22,7 @@ from temporalio.api.enums.v1 import WorkflowIdConflictPolicy, WorkflowIdReusePol
 from temporalio.api.errordetails.v1 import WorkflowExecutionAlreadyStartedFailure
 from temporalio.api.sdk.v1 import UserMetadata
 from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import StartWorkflowExecutionRequest
+from temporalio.api.workflowservice.v1 import GetSystemInfoRequest, StartWorkflowExecutionRequest
 from temporalio.envconfig import ClientConfigProfile
 from temporalio.service import (
     ConnectConfig,
@@ -145,6 +145,14 @@ class TemporalStarter:
                 raise
         frontend, _ = await self._current(stale=frontend)
         return await self._start(frontend, event)
+
+    async def connect(self) -> None:
+        """Connect now, instead of at the first start. Raises `TemporalUnavailable`."""
+        frontend, _ = await self._current(stale=None)
+        try:
+            await frontend.service.get_system_info(GetSystemInfoRequest(), timeout=self._timeout)
+        except (RPCError, RuntimeError) as error:
+            raise TemporalUnavailable(f"Temporal cannot be reached: {error}") from error
 
     async def _current(self, *, stale: Frontend | None) -> tuple[Frontend, bool]:
         """The connection, unless it is the `stale` one, and whether it was there before."""

@@ -33,6 +33,8 @@ FOREIGN = {
     "uv",
     "workers",
 }
+OF_THE_RUNTIME = {"snapshot_restore_py"}
+"""What Lambda's own runtime brings."""
 UNCHECKED_HASH = 0b01
 
 
@@ -125,7 +127,7 @@ def test_every_module_in_it_can_be_loaded(artefact: Path) -> None:
 
 def test_what_is_imported_later_is_there_too(artefact: Path) -> None:
     there = {path.name.removesuffix(".py") for path in artefact.iterdir()}
-    known = there | set(sys.stdlib_module_names)
+    known = there | set(sys.stdlib_module_names) | OF_THE_RUNTIME
     for path in our_files(artefact):
         if path.suffix != ".py":
             continue

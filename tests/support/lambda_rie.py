@@ -74,7 +74,7 @@ def function(
             cwd=artefact,
             env={
                 "PATH": os.environ["PATH"],
-                "PYTHONPATH": f"{artefact}{os.pathsep}{_runtime(folder)}",
+                "PYTHONPATH": f"{artefact}{os.pathsep}{runtime(folder)}",
                 "LAMBDA_TASK_ROOT": str(artefact),
                 "AWS_LAMBDA_FUNCTION_NAME": handler.split(".")[1],
                 "AWS_LAMBDA_FUNCTION_TIMEOUT": "30",
@@ -115,11 +115,11 @@ def _emulator(folder: Path) -> Path:
     return emulator
 
 
-def _runtime(folder: Path) -> Path:
+def runtime(folder: Path) -> Path:
     """A folder with the runtime and what it imports, as Lambda has it in /var/runtime."""
-    runtime = folder / "runtime"
-    runtime.mkdir()
+    packages = folder / "runtime"
+    packages.mkdir()
     for pattern in _RUNTIME:
         for found in _packages().glob(pattern):
-            (runtime / found.name).symlink_to(found)
-    return runtime
+            (packages / found.name).symlink_to(found)
+    return packages

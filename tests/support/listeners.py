@@ -38,5 +38,11 @@ def fresh_process(
 
 
 def _forget() -> None:
-    for cached in (runtime.settings, runtime.loop, runtime.intake, webhook_listener.webhooks):
+    for cached in (
+        runtime.settings,
+        runtime.loop,
+        runtime.starter,
+        runtime.intake,
+        webhook_listener.webhooks,
+    ):
         cached.cache_clear()
