@@ -41,7 +41,7 @@ def test_the_app_loads_neither_workers_nor_stores_nor_telemetry() -> None:
     assert top & foreign == set()
     azure = {name for name in modules if name.startswith("azure.")}
     assert {name.split(".")[1] for name in azure} == {"functions"}
-    assert "temporalio.client" in modules
+    assert "temporalio.service" in modules
 
 
 def test_telemetry_is_loaded_where_it_is_set() -> None:
