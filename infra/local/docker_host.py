@@ -56,11 +56,14 @@ class DockerHost:
 
 def docker_host(image: str, *, pull: bool) -> DockerHost:
     """Asks a container of this image. Raises `LocalStackError`."""
-    known = docker(
-        *("run", "--rm", "--pull", "missing" if pull else "never"),
-        *("--add-host", f"{_NEIGHBOUR}:host-gateway", "--entrypoint", "cat", image, "/etc/hosts"),
-        timeout=_PULL_TIMEOUT,
-    )
+    command = ("run", "--rm", "--pull", "missing" if pull else "never", "--add-host")
+    asked = (f"{_NEIGHBOUR}:host-gateway", "--entrypoint", "cat", image, "/etc/hosts")
+    try:
+        known = docker(*command, *asked, timeout=_PULL_TIMEOUT)
+    except LocalStackError as error:
+        raise LocalStackError(
+            f"a container of {image} could not run: {error.message}", fix=f"docker pull {image}"
+        ) from error
     found = re.search(rf"^(\d+\.\d+\.\d+\.\d+)\s+{re.escape(_NEIGHBOUR)}$", known, re.MULTILINE)
     if found is None:
         raise LocalStackError("Docker does not say how a container reaches this machine")
