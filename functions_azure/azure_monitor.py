@@ -92,8 +92,16 @@ def start(connection: str, log: logging.Logger) -> AzureMonitor:
         AzureMonitorLogExporter(**how),
     )
     log.addHandler(monitor.handler)
+    log.addHandler(ToTheHost(logging.WARNING))
     log.propagate = False
     return monitor
+
+
+class ToTheHost(logging.Handler):
+    """What somebody must look at goes by the host, too: what exports it may be what is broken."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        logging.getLogger().callHandlers(record)
 
 
 def _severity(level: int) -> SeverityNumber:

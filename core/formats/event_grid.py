@@ -174,11 +174,18 @@ def _place(event: Event, url: str | None) -> tuple[str, str, str]:
     account, container, path = _place_of_url(url)
     if resource:
         account = resource[1].lower()
-    return (
-        (account, subject["container"], subject["path"])
-        if subject and whole
-        else (account, container, path)
-    )
+    if subject and whole:
+        return account, subject["container"], subject["path"]
+    if subject and container != subject["container"]:
+        raise InvalidEvent(
+            f"its subject is about the container {subject['container']!r}, data.url about another"
+        )
+    return account, container, path
+
+
+def _shown(url: str) -> str:
+    """Without its query: that may be a signature, which opens the blob."""
+    return repr(url.partition("?")[0][:200])
 
 
 def _place_of_url(url: str) -> tuple[str, str, str]:
@@ -189,13 +196,13 @@ def _place_of_url(url: str) -> tuple[str, str, str]:
         host = parts.hostname or ""
         path = unquote_to_bytes(parts.path.removeprefix("/")).decode()
     except ValueError as error:
-        raise InvalidEvent(f"{url[:200]!r} is not the address of a blob: {error}") from error
+        raise InvalidEvent(f"{_shown(url)} is not the address of a blob: {error}") from error
     account, _, domain = host.partition(".")
     if not any(label in domain.split(".") for label in ("blob", "dfs")):
         account, _, path = path.partition("/")
     container, _, path = path.partition("/")
     if not account or not container or not path:
-        raise InvalidEvent(f"{url[:200]!r} is not the address of a blob")
+        raise InvalidEvent(f"{_shown(url)} is not the address of a blob")
     return account.lower(), container, path
 
 

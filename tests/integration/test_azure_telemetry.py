@@ -166,6 +166,18 @@ async def test_the_host_does_not_tell_a_receipt_a_second_time(
     assert caplog.messages == []
 
 
+async def test_the_host_hears_of_what_somebody_must_look_at_though_nothing_can_be_exported(
+    app_settings: Settings,
+    site: Site,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    site.status = 400
+    with monitored(site, monkeypatch), fresh_process(app_settings, MemoryStarter()):
+        await queue(message(b"garbage"))
+    assert any("event quarantined" in text for text in caplog.messages)
+
+
 @pytest.mark.parametrize("wrong", ["nonsense", "InstrumentationKey=", "InstrumentationKey=7"])
 async def test_a_connection_string_that_is_wrong_costs_no_event(
     app_settings: Settings,

@@ -37,7 +37,7 @@ def recorded_event(name: str) -> Event:
 
 
 def refusal(body: object) -> str:
-    return reading.refusal("event_grid", body)
+    return reading.refusal(body)
 
 
 def created(*, data: dict[str, Any] | None = None, **changes: Any) -> Any:
@@ -332,3 +332,19 @@ def test_the_end_of_a_subscription_is_no_event() -> None:
 )
 def test_an_event_out_of_shape_is_refused_by_name(body: object, message: str) -> None:
     assert refusal(body) == message
+
+
+def test_a_signature_in_an_address_is_not_said_again() -> None:
+    body = payload_json("event_grid", "blob-created")
+    first = body[0] if isinstance(body, list) else body
+    first["subject"] = "/elsewhere"
+    first["data"]["url"] = "https://acct.blob.core.windows.net/x.md?sv=2025&sig=SECRETSIG"
+    assert "SECRETSIG" not in refusal(body)
+
+
+def test_an_address_cannot_move_a_blob_to_another_container() -> None:
+    body = payload_json("event_grid", "blob-created")
+    first = body[0] if isinstance(body, list) else body
+    first["subject"] = "/blobServices/default/containers/documents/blobs/a\ufffd.md"
+    first["data"]["url"] = "https://acct.blob.core.windows.net/other/secret.md"
+    assert "data.url about another" in refusal(body)
