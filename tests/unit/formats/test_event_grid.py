@@ -37,7 +37,7 @@ def recorded_event(name: str) -> Event:
 
 
 def refusal(body: object) -> str:
-    return reading.refusal(body)
+    return reading.refusal("event_grid", body)
 
 
 def created(*, data: dict[str, Any] | None = None, **changes: Any) -> Any:
