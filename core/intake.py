@@ -40,6 +40,7 @@ class Intake:
         self._starter = starter
         self._quarantine = quarantine
         self._validation = validation
+        self._concurrency = concurrency
         self._slots = asyncio.Semaphore(concurrency)
 
     async def accept(
@@ -67,7 +68,7 @@ class Intake:
 
         deadline = None if time_left is None else asyncio.get_running_loop().time() + time_left
         units = self._units(arrivals)
-        if deadline is not None:
+        if deadline is not None and len(units) > self._concurrency:
             # A batch too large for the time would else begin with the same ones whenever it comes.
             random.shuffle(units)
         if len(units) == 1:  # as most are: it needs no task of its own
