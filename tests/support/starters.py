@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable
 
 from core.domain.event import Event
 from core.domain.identity import workflow_id
+from core.errors import InvalidEvent, TemporalUnavailable
 from core.ports.workflow_starter import Start
 
 
@@ -41,3 +43,16 @@ class HangingStarter(MemoryStarter):
         if self._word in event.key:
             await asyncio.Event().wait()
         return await super().start(event)
+
+
+def fickle(seed: int) -> MemoryStarter:
+    """Takes most events; now and then Temporal is away, and now and then it refuses for good."""
+    chance = random.Random(seed)  # noqa: S311
+
+    def before(event: Event) -> None:
+        if (luck := chance.random()) < 0.2:
+            raise TemporalUnavailable("away")
+        if luck < 0.3:
+            raise InvalidEvent("refused")
+
+    return MemoryStarter(before)

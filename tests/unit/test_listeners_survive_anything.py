@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
 import tempfile
 from collections.abc import Callable
 from typing import Any
@@ -14,8 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain.event import Event
-from core.errors import InvalidEvent, NotAccepted, TemporalUnavailable
+from core.errors import NotAccepted
 from core.formats.delivery import Malformed, read
 from core.quarantine import Record
 from core.settings import Settings
@@ -25,7 +23,7 @@ from tests.support.listeners import fresh_process
 from tests.support.mangled import JSON_VALUES, MANGLED_BODIES, RECORDED, mangled
 from tests.support.payloads import recorded, sqs_record
 from tests.support.quarantines import kept
-from tests.support.starters import MemoryStarter
+from tests.support.starters import MemoryStarter, fickle
 
 HANDLERS: dict[str, Callable[..., Any]] = {
     "s3": s3_listener.handler,
@@ -41,19 +39,6 @@ BODIES = (
 )
 TYPES = st.sampled_from(["application/json", "application/cloudevents-batch+json"])
 BATCHES = st.lists(st.tuples(BODIES, TYPES), min_size=1, max_size=5)
-
-
-def fickle(seed: int) -> MemoryStarter:
-    """Takes most events; now and then Temporal is away, and now and then it refuses for good."""
-    chance = random.Random(seed)  # noqa: S311
-
-    def before(event: Event) -> None:
-        if (luck := chance.random()) < 0.2:
-            raise TemporalUnavailable("away")
-        if luck < 0.3:
-            raise InvalidEvent("refused")
-
-    return MemoryStarter(before)
 
 
 def deliver(format: str, event: Any, starter: MemoryStarter) -> tuple[Any, list[Record]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
 import tempfile
 from typing import Any
 
@@ -13,8 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain.event import Event
-from core.errors import InvalidEvent, NotAccepted, TemporalUnavailable
+from core.errors import NotAccepted
 from core.formats.delivery import Malformed, read
 from core.quarantine import Record
 from core.settings import Settings
@@ -23,7 +21,7 @@ from tests.support.azure import fresh_process, function, message
 from tests.support.mangled import JSON_VALUES, MANGLED_BODIES, mangled
 from tests.support.payloads import recorded_json
 from tests.support.quarantines import kept
-from tests.support.starters import MemoryStarter
+from tests.support.starters import MemoryStarter, fickle
 
 FUNCTIONS = {
     "blob_events_queue": ("event_grid", "BLOB_EVENTS_QUEUE"),
@@ -45,19 +43,6 @@ PROPERTIES = st.dictionaries(
     max_size=4,
 )
 TYPES = st.none() | st.sampled_from(["application/json", "application/cloudevents-batch+json"])
-
-
-def fickle(seed: int) -> MemoryStarter:
-    """Takes most events; now and then Temporal is away, and now and then it refuses for good."""
-    chance = random.Random(seed)  # noqa: S311
-
-    def before(event: Event) -> None:
-        if (luck := chance.random()) < 0.2:
-            raise TemporalUnavailable("away")
-        if luck < 0.3:
-            raise InvalidEvent("refused")
-
-    return MemoryStarter(before)
 
 
 def deliver(name: str, given: Any, starter: MemoryStarter) -> tuple[bool, list[Record]]:

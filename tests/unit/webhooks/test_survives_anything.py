@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-import random
 import tempfile
 import tracemalloc
 from pathlib import Path
@@ -15,8 +14,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain.event import Event
-from core.errors import InvalidEvent, TemporalUnavailable
 from core.formats.delivery import FORMATS
 from core.settings import Settings
 from core.webhooks.endpoints import INTERNAL
@@ -34,7 +31,7 @@ from tests.support.mangled import (
     mangled,
 )
 from tests.support.payloads import EVENTS
-from tests.support.starters import MemoryStarter
+from tests.support.starters import MemoryStarter, fickle
 from tests.support.webhooks import Door, told
 
 STRANGERS = [name for name in FORMATS if name not in INTERNAL]
@@ -78,19 +75,6 @@ HEADERS = st.dictionaries(
     ),
     max_size=6,
 )
-
-
-def fickle(seed: int) -> MemoryStarter:
-    """Takes most events; now and then Temporal is away, and now and then it refuses for good."""
-    chance = random.Random(seed)  # noqa: S311
-
-    def before(event: Event) -> None:
-        if (luck := chance.random()) < 0.1:
-            raise TemporalUnavailable("away")
-        if luck < 0.2:
-            raise InvalidEvent("refused")
-
-    return MemoryStarter(before)
 
 
 def post(
