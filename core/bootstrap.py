@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from core.adapters.temporal import TemporalStarter
     from core.channels import Channels
-    from core.domain.incident.policies import Policies
+    from core.domain.incident.policies.file import Policies
     from core.domain.routing import WorkflowRouter
     from core.ports.notifier import Notifier
     from core.webhooks.endpoints import WebhookTable

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Final
 
-from core.domain.incident.targets import AnyTarget, PagerDutyTarget, WebhookTarget
+from core.domain.incident.policies.targets import AnyTarget, PagerDutyTarget, WebhookTarget
 from core.ports.notifier import Target, TargetKind
 
 EVENTS_URL: Final = "https://events.pagerduty.com/v2/enqueue"

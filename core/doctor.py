@@ -17,7 +17,7 @@ from core.settings import Settings
 if TYPE_CHECKING:
     from temporalio.client import Client
 
-    from core.domain.incident.policies import Policies
+    from core.domain.incident.policies.file import Policies
     from core.domain.routing import RoutingTable
 
 Outcome = Literal["ok", "warning", "failed"]

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from core import bootstrap
-from core.domain.incident.grouping import split_id
-from core.domain.incident.intake_report import report_of
+from core.domain.incident.ids import split_id
+from core.domain.incident.reports.incident_report import report_of
 from core.errors import (
     CommandRefused,
     DocumentNotFound,

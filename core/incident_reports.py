@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core import bootstrap
 from core.domain.event import DocumentRef
-from core.domain.incident.grouping import split_id
+from core.domain.incident.ids import split_id
 from core.domain.incident.model import folder_name
 from core.errors import DocumentNotFound, IncidentNotFound
 from core.ports.documents import DocumentStore

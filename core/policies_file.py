@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from core import yaml_file
-from core.domain.incident.policies import Policies
+from core.domain.incident.policies.file import Policies
 
 SHIPPED: Final = Path(__file__).with_name("policies.yaml")
 """The policies used where TIDEGATE_POLICIES names no file."""

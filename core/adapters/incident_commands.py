@@ -26,8 +26,8 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from core.contracts import INCIDENT_ID_ATTRIBUTE, INCIDENT_WORKFLOW, QUERY_INCIDENT, QUERY_TIMELINE
-from core.domain.incident.commanding import IDLE
-from core.domain.incident.grouping import split_id
+from core.domain.incident.decisions.command_handling import IDLE
+from core.domain.incident.ids import split_id
 from core.domain.incident.model import Status
 from core.errors import CommandRefused, IncidentNotFound, TemporalUnavailable, TidegateError
 

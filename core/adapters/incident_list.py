@@ -26,7 +26,7 @@ from core.contracts import (
     STATUS_ATTRIBUTE,
     TITLE_MEMO,
 )
-from core.domain.incident.grouping import split_id
+from core.domain.incident.ids import split_id
 from core.domain.incident.model import Status
 from core.errors import TemporalUnavailable
 

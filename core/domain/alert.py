@@ -15,8 +15,8 @@ from typing import Any, Final
 from pydantic import AwareDatetime, Field
 
 from core.domain.event import ALERT, Event, parse_time
-from core.domain.incident.record import Record
-from core.domain.incident.text import one_line, shortened
+from core.domain.text import one_line, shortened
+from core.domain.value import Record
 from core.errors import InvalidEvent
 
 VERSION: Final = 1

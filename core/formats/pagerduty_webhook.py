@@ -38,7 +38,7 @@ _RESOLVED: Final = "incident.resolved"
 _FIRING_UNLESS_RESOLVED: Final = "incident.priority_updated"
 _PING: Final = "pagey.ping"
 _OUR_INCIDENT: Final = re.compile(r".+@\d{8}T\d{6}\.\d{3}Z", re.DOTALL)
-"""An incident's own ID, which is the `dedup_key` of our pages (see `core.domain.incident.grouping`,
+"""An incident's own ID, which is the `dedup_key` of our pages (see `core.domain.incident.ids`,
 which is too heavy to import for a listener)."""
 
 

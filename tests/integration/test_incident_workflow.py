@@ -42,7 +42,7 @@ from core.contracts import (
     UPDATE_RESOLVE,
 )
 from core.domain.event import MESSAGE, Event
-from core.domain.incident.paging import ROUND_DELAYS
+from core.domain.incident.decisions.paging import ROUND_DELAYS
 from tests.support.incidents import (
     HISTORIES,
     ON_CALL,

@@ -23,7 +23,7 @@ from core.adapters.temporal import data_converter
 from core.channels import channels
 from core.contracts import INCIDENT_WORKFLOW, QUERY_TIMELINE
 from core.domain.event import ALERT, DOCUMENT_CREATED, DocumentRef, Event
-from core.domain.incident.policies import Policies
+from core.domain.incident.policies.file import Policies
 from core.errors import NotificationFailed, StoreUnavailable
 from core.ports.documents import DocumentStore
 from core.ports.notifier import Notification, NotificationKind, Notifier, Target

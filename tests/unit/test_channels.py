@@ -6,7 +6,7 @@ import pytest
 
 from core.adapters.channel_notifier import ChannelNotifier
 from core.channels import EVENTS_URL, channels
-from core.domain.incident.policies import Policies
+from core.domain.incident.policies.file import Policies
 from core.errors import NotificationFailed
 from core.policies_file import load_policies
 from core.ports.notifier import Notification, NotificationKind, Target, TargetKind

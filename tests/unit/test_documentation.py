@@ -18,17 +18,22 @@ from core.cli import app
 from core.domain.alert import Alert
 from core.domain.durations import Delay
 from core.domain.incident.commands import COMMANDS
-from core.domain.incident.matching import Match
 from core.domain.incident.model import CloseReason, Status
-from core.domain.incident.policies import MaintenanceRule, Policies, SeverityRule, SilenceRule
-from core.domain.incident.policy_rules import (
+from core.domain.incident.policies.file import MaintenanceRule, Policies, SeverityRule, SilenceRule
+from core.domain.incident.policies.matching import Match
+from core.domain.incident.policies.rules import (
     HoursRule,
     LevelRule,
     OpenAfterRule,
     PolicyRule,
     QuietRule,
 )
-from core.domain.incident.targets import AppriseTarget, PagerDutyTarget, Rate, WebhookTarget
+from core.domain.incident.policies.targets import (
+    AppriseTarget,
+    PagerDutyTarget,
+    Rate,
+    WebhookTarget,
+)
 from core.domain.routing import Filter, Route, WhenRunning
 from core.errors import NotAccepted
 from core.formats.delivery import FORMATS

@@ -10,8 +10,8 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 
-from core.domain.incident.policies import Facts, Policies
-from core.domain.incident.policy import OpenAfter, Recurrence
+from core.domain.incident.policies.file import Facts, Policies
+from core.domain.incident.policies.policy import OpenAfter, Recurrence
 from core.errors import ConfigFileError
 from core.policies_file import SHIPPED, load_policies, schema
 

@@ -15,12 +15,12 @@ from temporalio.exceptions import ApplicationError
 
 from core.channels import Channels
 from core.domain.event import DocumentRef, Event
-from core.domain.incident import postmortem, postmortem_text
 from core.domain.incident.effects import FollowUp, Page
-from core.domain.incident.intake_report import report_of
 from core.domain.incident.model import compact_time, folder_name
-from core.domain.incident.policies import Facts, Policies
-from core.domain.incident.reading import parse_report
+from core.domain.incident.policies.file import Facts, Policies
+from core.domain.incident.reports import markdown, post_incident
+from core.domain.incident.reports.incident_report import report_of
+from core.domain.incident.reports.parser import parse_report
 from core.domain.incident.timeline import TIMELINE, Noted, TimelineEvent
 from core.errors import DocumentExists, DocumentNotFound, DocumentTooLarge, named
 from core.ports.documents import DocumentStore
@@ -158,8 +158,8 @@ class IncidentActivities:
             async with beating():
                 timeline = (*await self._saved(folder, ending), *ending.timeline)
                 contents = {
-                    "md": (postmortem_text.as_markdown(incident, timeline), _MARKDOWN),
-                    "json": (postmortem.as_json(incident, timeline), _JSON),
+                    "md": (markdown.as_markdown(incident, timeline), _MARKDOWN),
+                    "json": (post_incident.as_json(incident, timeline), _JSON),
                 }
                 for name in names:
                     uris = [

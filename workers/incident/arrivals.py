@@ -9,7 +9,7 @@ from temporalio import workflow
 from core.domain.alert import AlertStatus, read_alert
 from core.domain.event import ALERT, Event
 from core.domain.incident.inputs import AlertReceived, FurtherEvent, Open
-from core.domain.incident.policies import Facts
+from core.domain.incident.policies.file import Facts
 from core.errors import InvalidEvent
 from workers.incident import calls
 from workers.incident.activities import IncidentActivities

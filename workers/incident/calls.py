@@ -9,7 +9,7 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
 
-from core.domain.incident.text import one_line, shortened
+from core.domain.text import one_line, shortened
 from workers.errors import HEARTBEAT_TIMEOUT
 from workers.local_first import local_first
 

@@ -12,7 +12,7 @@ from temporalio.exceptions import ApplicationError
 
 from core.channels import Channels
 from core.domain.incident.effects import Page
-from core.domain.incident.targets import AnyTarget
+from core.domain.incident.policies.targets import AnyTarget
 from core.errors import NotificationFailed
 from core.ports.notifier import Notification, Notifier, Target
 from workers.incident.rates import Limits

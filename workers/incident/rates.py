@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from core.domain.durations import spoken
-from core.domain.incident.targets import AnyTarget, Rate
+from core.domain.incident.policies.targets import AnyTarget, Rate
 from core.errors import NotificationFailed
 
 

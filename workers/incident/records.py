@@ -7,11 +7,11 @@ from typing import Any
 from pydantic import model_validator
 
 from core.domain.incident.effects import FollowUp, Page, WriteReport
-from core.domain.incident.intake_report import IncidentReport
 from core.domain.incident.model import Incident
-from core.domain.incident.policy import Policy
-from core.domain.incident.record import Record
+from core.domain.incident.policies.policy import Policy
+from core.domain.incident.reports.incident_report import IncidentReport
 from core.domain.incident.timeline import TimelineEvent
+from core.domain.value import Record
 
 
 class Rules(Record):

@@ -28,7 +28,7 @@ with workflow.unsafe.imports_passed_through():
     from core.domain.incident.inputs import AlertReceived, Cancel, Open, Remark, Wake
     from core.domain.incident.lifecycle import deadline
     from core.domain.incident.model import Incident
-    from core.domain.incident.policies import Facts
+    from core.domain.incident.policies.file import Facts
     from core.errors import IncidentCancelled, InvalidEvent
     from workers.incident import arrivals, attributes, calls, handover, outbox, storm, updates
     from workers.incident.activities import IncidentActivities

@@ -20,11 +20,11 @@ from pydantic import (
 )
 
 from core.domain.incident.model import CloseReason
-from core.domain.incident.problems import problems_of
-from core.domain.incident.record import Record
 from core.domain.incident.severity import Severity
-from core.domain.incident.text import CLEAN, ONE_LINE
 from core.domain.incident.timeline import TIDEGATE
+from core.domain.problems import problems_of
+from core.domain.text import CLEAN, ONE_LINE
+from core.domain.value import Record
 
 LONGEST_SNOOZE: Final = 30 * 86_400.0
 """In seconds; whatever is to be quiet for longer is a matter for the policy."""

@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import AwareDatetime
 
-from core.domain.incident.record import Record
 from core.domain.incident.severity import Severity
+from core.domain.value import Record
 
 REPORT_KEY = "report"
 """Under this key the writing of the report can be called off; pages go by their own keys."""

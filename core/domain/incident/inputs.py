@@ -6,9 +6,9 @@ from pydantic import AwareDatetime
 
 from core.domain.alert import Alert
 from core.domain.incident.commands import AnyCommand
-from core.domain.incident.intake_report import IncidentReport
-from core.domain.incident.policy import Policy
-from core.domain.incident.record import Record
+from core.domain.incident.policies.policy import Policy
+from core.domain.incident.reports.incident_report import IncidentReport
+from core.domain.value import Record
 
 
 class Open(Record):

@@ -23,8 +23,15 @@ from datetime import datetime
 from functools import reduce
 from typing import NamedTuple
 
-from core.domain.incident import aging, alerting, closing, commanding, opening, paging
 from core.domain.incident.commands import Command
+from core.domain.incident.decisions import (
+    alerts,
+    closing,
+    command_handling,
+    opening,
+    paging,
+    timers,
+)
 from core.domain.incident.effects import (
     REPORT_KEY,
     CallOff,
@@ -34,7 +41,7 @@ from core.domain.incident.effects import (
     StartNew,
     WriteReport,
 )
-from core.domain.incident.fold import apply
+from core.domain.incident.evolve import apply
 from core.domain.incident.inputs import (
     AlertReceived,
     Cancel,
@@ -62,10 +69,10 @@ from core.domain.incident.timeline import (
     TimelineEvent,
 )
 
-deadline = aging.deadline
+deadline = timers.deadline
 is_finished = closing.is_finished
-possible = commanding.possible
-refusal = commanding.refusal
+possible = command_handling.possible
+refusal = command_handling.refusal
 
 
 class Decision(NamedTuple):
@@ -83,7 +90,7 @@ def decide(incident: Incident, given: Input, now: datetime) -> Decision:
     events = _events(incident, given, now)
     after = reduce(apply, events, incident)
     if events or isinstance(given, Wake):
-        due = aging.advance(after, now)
+        due = timers.advance(after, now)
         events, after = [*events, *due], reduce(apply, due, after)
     return Decision(tuple(events), tuple(_effects(incident, after, events)))
 
@@ -93,11 +100,11 @@ def _events(incident: Incident, given: Input, now: datetime) -> list[TimelineEve
         case Open():
             return opening.open_by_report(incident, given, now)
         case AlertReceived():
-            return alerting.receive(incident, given, now)
+            return alerts.receive(incident, given, now)
         case FurtherEvent():
-            return alerting.join(incident, given, now)
+            return alerts.join(incident, given, now)
         case Command():
-            return commanding.obey(incident, given, now)
+            return command_handling.obey(incident, given, now)
         case PageSettled():
             return _page_settled(incident, given, now)
         case ReportSettled():

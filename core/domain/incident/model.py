@@ -15,10 +15,10 @@ from typing import Final
 
 from pydantic import AwareDatetime, Field
 
-from core.domain.incident.policy import Policy
-from core.domain.incident.record import Record
+from core.domain.incident.alert_counts import Tally
+from core.domain.incident.policies.policy import Policy
 from core.domain.incident.severity import DEFAULT, Severity
-from core.domain.incident.tally import Tally
+from core.domain.value import Record
 
 REMEMBERED_COMMANDS: Final = 500
 """How many command ids an incident remembers, to answer a repeat without doing it again."""

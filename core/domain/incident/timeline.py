@@ -14,9 +14,9 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AwareDatetime, Field, TypeAdapter, model_validator
 
 from core.domain.incident.model import CloseReason
-from core.domain.incident.policy import Policy
-from core.domain.incident.record import Record
+from core.domain.incident.policies.policy import Policy
 from core.domain.incident.severity import Severity
+from core.domain.value import Record
 
 TIDEGATE: Final = "tidegate"
 """The actor of what nobody did by hand."""

@@ -8,7 +8,7 @@ import pytest
 from core.adapters.pagerduty_notifier import event as page
 from core.domain.alert import AlertStatus
 from core.domain.event import ALERT
-from core.domain.incident.grouping import incident_id
+from core.domain.incident.ids import incident_id
 from core.ports.notifier import Notification, NotificationKind
 from tests.support.webhook_payloads import (
     NEXT_PERIOD,

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from core.domain.alert import Alert, AlertStatus
 from core.domain.incident.commands import COMMANDS, AnyCommand
 from core.domain.incident.effects import Effect, Page
-from core.domain.incident.fold import apply
+from core.domain.incident.evolve import apply
 from core.domain.incident.inputs import (
     AlertReceived,
     FurtherEvent,
@@ -20,10 +20,10 @@ from core.domain.incident.inputs import (
     ReportSettled,
     Wake,
 )
-from core.domain.incident.intake_report import IncidentReport
 from core.domain.incident.lifecycle import deadline, decide, refusal
 from core.domain.incident.model import Incident, PageStatus, Status
-from core.domain.incident.policy import Level, Policy, Target
+from core.domain.incident.policies.policy import Level, Policy, Target
+from core.domain.incident.reports.incident_report import IncidentReport
 from core.domain.incident.telling import describe
 from core.domain.incident.timeline import TimelineEvent
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from core.domain.incident.alert_counts import TRACKED
 from core.domain.incident.effects import Page, StartNew
 from core.domain.incident.inputs import FurtherEvent
 from core.domain.incident.lifecycle import is_finished
 from core.domain.incident.model import Status
-from core.domain.incident.policy import Recurrence
-from core.domain.incident.tally import TRACKED
+from core.domain.incident.policies.policy import Recurrence
 from core.domain.incident.timeline import AlertFired, EventJoined, Noted, Reopened, SeverityChanged
 from tests.unit.incident.examples import (
     ON_CALL,

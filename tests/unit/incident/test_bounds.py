@@ -8,7 +8,7 @@ import pytest
 
 from core.domain.incident.inputs import PageSettled
 from core.domain.incident.model import KEPT_PAGES, Incident, PageStatus, Status
-from core.domain.incident.policy import Policy
+from core.domain.incident.policies.policy import Policy
 from tests.unit.incident.examples import alert, cleared, command, levels, opened, policy
 
 BYTES = 400_000

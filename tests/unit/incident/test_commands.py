@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from core.domain.incident.commands import COMMANDS, Comment, SetSeverity, Snooze, read_command
+from core.domain.incident.decisions.permissions import Role, role_of
 from core.domain.incident.effects import CallOff
 from core.domain.incident.lifecycle import possible, refusal
 from core.domain.incident.model import CloseReason, Status
-from core.domain.incident.permissions import Role, role_of
 from core.domain.incident.timeline import Assigned, SeverityChanged
 from tests.unit.incident.examples import (
     ID,

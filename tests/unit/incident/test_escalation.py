@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from core.domain.incident.decisions.paging import ROUND_DELAYS
 from core.domain.incident.effects import FollowUp, Page
 from core.domain.incident.inputs import PageSettled, Wake
 from core.domain.incident.model import PageStatus, Status
-from core.domain.incident.paging import ROUND_DELAYS
-from core.domain.incident.policy import (
+from core.domain.incident.policies.policy import (
     YEAR,
     Level,
     Maintenance,
@@ -19,9 +19,9 @@ from core.domain.incident.policy import (
     Silence,
     Target,
 )
+from core.domain.incident.policies.windows import Hours, Span
 from core.domain.incident.severity import Severity
 from core.domain.incident.timeline import Escalated, PageCalledOff, PagingHeld, PagingResumed
-from core.domain.incident.windows import Hours, Span
 from tests.unit.incident.examples import (
     ON_CALL,
     SECOND_LINE,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain.incident.grouping import incident_id, split_id
+from core.domain.incident.ids import incident_id, split_id
 from tests.unit.incident.examples import ID, KEY, START
 
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from core.domain.incident.fold import apply
+from core.domain.incident.evolve import apply
 from core.domain.incident.inputs import Wake
 from core.domain.incident.lifecycle import deadline, decide, is_finished
 from core.domain.incident.model import Incident, Status
-from core.domain.incident.policy import Policy
+from core.domain.incident.policies.policy import Policy
 from core.domain.incident.timeline import TIMELINE, Closed, ReportWritten
 
 HISTORIES = sorted((Path(__file__).parents[2] / "histories").glob("incident-*.json"))

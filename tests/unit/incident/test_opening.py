@@ -10,7 +10,7 @@ from core.domain.incident.effects import Page
 from core.domain.incident.inputs import Cancel
 from core.domain.incident.lifecycle import is_finished
 from core.domain.incident.model import Status
-from core.domain.incident.policy import OpenAfter, Policy
+from core.domain.incident.policies.policy import OpenAfter, Policy
 from core.domain.incident.timeline import NeverOpened, Opened
 from tests.unit.incident.examples import (
     KEY,

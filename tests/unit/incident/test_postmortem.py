@@ -6,11 +6,11 @@ from pathlib import Path
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
+from core.domain.incident.decisions.paging import ROUND_DELAYS
 from core.domain.incident.inputs import PageSettled, ReportSettled
-from core.domain.incident.metrics import metrics_of
-from core.domain.incident.paging import ROUND_DELAYS
-from core.domain.incident.postmortem import as_json, json_schema, report_of
-from core.domain.incident.postmortem_text import as_markdown
+from core.domain.incident.reports.markdown import as_markdown
+from core.domain.incident.reports.metrics import metrics_of
+from core.domain.incident.reports.post_incident import as_json, json_schema, report_of
 from core.domain.incident.timeline import Noted, abridged
 from tests.unit.incident.examples import (
     START,

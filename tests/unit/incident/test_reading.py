@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from core.domain.incident.intake_report import IncidentReport, json_schema, report_of
-from core.domain.incident.reading import parse_report
+from core.domain.incident.reports.incident_report import IncidentReport, json_schema, report_of
+from core.domain.incident.reports.parser import parse_report
 from core.errors import InvalidReport
 
 SCHEMA = Path(__file__).parents[3] / "docs" / "schemas" / "incident-report.schema.json"
@@ -193,8 +193,9 @@ def test_a_brief_report_keeps_the_beginning_of_the_description_only() -> None:
 
 def test_the_published_schema_is_the_models_own() -> None:
     assert json.loads(SCHEMA.read_text()) == json_schema(), (
-        "renew it: python -c 'import json; from core.domain.incident.intake_report import "
-        f"json_schema; print(json.dumps(json_schema(), indent=2))' > {SCHEMA.name}"
+        "write it anew: python -c 'import json; "
+        "from core.domain.incident.reports.incident_report import json_schema; "
+        f"print(json.dumps(json_schema(), indent=2))' > {SCHEMA.name}"
     )
 
 

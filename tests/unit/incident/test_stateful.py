@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from core.domain.alert import AlertStatus
-from core.domain.incident import paging
 from core.domain.incident.commands import COMMANDS, Comment
+from core.domain.incident.decisions import paging
 from core.domain.incident.effects import Page, StartNew, WriteReport
-from core.domain.incident.fold import apply
+from core.domain.incident.evolve import apply
 from core.domain.incident.inputs import (
     Cancel,
     Input,
@@ -25,16 +25,16 @@ from core.domain.incident.inputs import (
 )
 from core.domain.incident.lifecycle import deadline, decide, is_finished, possible, refusal
 from core.domain.incident.model import UNRESOLVED, Incident, PageStatus, Status
-from core.domain.incident.policy import (
+from core.domain.incident.policies.policy import (
     OpenAfter,
     Policy,
     QuietHours,
     Recurrence,
     Silence,
 )
+from core.domain.incident.policies.windows import Hours, Span
 from core.domain.incident.severity import Severity
 from core.domain.incident.timeline import TIMELINE, Commented, Succeeded, TimelineEvent
-from core.domain.incident.windows import Hours, Span
 from tests.unit.incident.examples import (
     ID,
     KEY,

@@ -13,7 +13,7 @@ from core.domain.incident.effects import Effect, Page, StartNew
 from core.domain.incident.inputs import Input, Wake
 from core.domain.incident.lifecycle import refusal
 from core.domain.incident.model import CloseReason, Incident, Status
-from core.domain.incident.policy import Policy, Recurrence
+from core.domain.incident.policies.policy import Policy, Recurrence
 from core.domain.incident.timeline import Acknowledged, AlertFired, Noted, TimelineEvent
 from tests.unit.incident.examples import (
     ID,

@@ -11,17 +11,17 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from core.domain.durations import spoken
-from core.domain.incident.alert_entries import (
+from core.domain.incident.decisions.alert_entries import (
     alert_fired,
     assumed,
     plausible,
     severity_for,
     source_actor,
 )
-from core.domain.incident.fold import apply
+from core.domain.incident.evolve import apply
 from core.domain.incident.inputs import AlertReceived, Open
 from core.domain.incident.model import Incident, Status
-from core.domain.incident.policy import Policy
+from core.domain.incident.policies.policy import Policy
 from core.domain.incident.severity import severity_of
 from core.domain.incident.timeline import HeldBack, NeverOpened, Noted, Opened, TimelineEvent
 

@@ -18,9 +18,9 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final, NoReturn
 
-from core.domain.incident.front_matter import NotFrontMatter, read_front_matter
-from core.domain.incident.intake_report import IncidentReport, invalid, report_of
-from core.domain.incident.text import shortened
+from core.domain.incident.reports.front_matter import NotFrontMatter, read_front_matter
+from core.domain.incident.reports.incident_report import IncidentReport, invalid, report_of
+from core.domain.text import shortened
 
 _HEADING: Final = re.compile(r" {0,3}#{1,6}[ \t]+")
 _FENCE: Final = re.compile(r" {0,3}(```|~~~)")

@@ -14,9 +14,9 @@ from typing import Any, Final, NamedTuple
 
 from pydantic import Field, model_validator
 
-from core.domain.incident.record import Record
+from core.domain.incident.policies.windows import Hours, Span, Zone
 from core.domain.incident.severity import DEFAULT, Severity
-from core.domain.incident.windows import Hours, Span, Zone
+from core.domain.value import Record
 
 YEAR: Final = 365 * 86_400.0
 

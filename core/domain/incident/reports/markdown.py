@@ -9,7 +9,7 @@ from typing import Final
 
 from core.domain.durations import spoken
 from core.domain.incident.model import Incident
-from core.domain.incident.postmortem import PostIncidentReport, ReportedPage, report_of
+from core.domain.incident.reports.post_incident import PostIncidentReport, ReportedPage, report_of
 from core.domain.incident.timeline import TimelineEvent
 
 _SPECIAL: Final = re.compile(r"([\\`*_\[\]<>#|])")

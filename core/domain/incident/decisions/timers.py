@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from core.domain.durations import spoken
-from core.domain.incident import closing, escalation, opening, paging
-from core.domain.incident.fold import apply
+from core.domain.incident.decisions import closing, escalation, opening, paging
+from core.domain.incident.evolve import apply
 from core.domain.incident.model import UNRESOLVED, CloseReason, Incident, Status
 from core.domain.incident.timeline import (
     Resolved,

@@ -7,7 +7,7 @@ from datetime import datetime
 from pydantic import AwareDatetime, Field
 
 from core.domain.incident.model import Incident
-from core.domain.incident.record import Record
+from core.domain.value import Record
 
 Seconds = float | None
 

@@ -23,8 +23,8 @@ from pydantic import (
 )
 from pydantic.json_schema import SkipJsonSchema
 
-from core.domain.incident.problems import problems_of
-from core.domain.incident.text import CLEAN, ONE_LINE, one_line, shortened
+from core.domain.problems import problems_of
+from core.domain.text import CLEAN, ONE_LINE, one_line, shortened
 from core.errors import InvalidReport
 
 SUMMARY_CHARS: Final = 2000

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, Tag
 
 from core.domain.durations import Duration
-from core.domain.incident.matching import Location, Name, Problem, Strict
+from core.domain.incident.policies.matching import Location, Name, Problem, Strict
 
 Variable = Annotated[
     str,

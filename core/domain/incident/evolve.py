@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from core.domain.incident import tally
+from core.domain.incident import alert_counts
 from core.domain.incident.model import (
     KEPT_NAMES,
     KEPT_PAGES,
@@ -90,12 +90,12 @@ def apply(incident: Incident, event: TimelineEvent) -> Incident:
 
 def has_seen(incident: Incident, event_key: str) -> bool:
     """Whether an event of that key came before, as far as the incident remembers."""
-    return tally.digest(event_key) in incident.recent_events
+    return alert_counts.digest(event_key) in incident.recent_events
 
 
 def has_obeyed(incident: Incident, command_id: str) -> bool:
     """Whether a command of that id was done before, as far as the incident remembers."""
-    return tally.digest(command_id) in incident.recent_commands
+    return alert_counts.digest(command_id) in incident.recent_commands
 
 
 def _changes(incident: Incident, event: TimelineEvent) -> dict[str, Any]:
@@ -122,7 +122,7 @@ def _changes(incident: Incident, event: TimelineEvent) -> dict[str, Any]:
         case AlertFired():
             return _fired(incident, event)
         case AlertCleared():
-            alerts = tally.cleared(
+            alerts = alert_counts.cleared(
                 incident.alerts, event.fingerprint, truncated=event.truncated, at=event.at
             )
             return {"alerts": alerts}
@@ -228,7 +228,7 @@ def _open_again(incident: Incident, at: datetime) -> dict[str, Any]:
 
 
 def _fired(incident: Incident, event: AlertFired) -> dict[str, Any]:
-    alerts = tally.fired(
+    alerts = alert_counts.fired(
         incident.alerts,
         event.fingerprint,
         title=event.title,
@@ -295,4 +295,4 @@ def _with_name(names: tuple[str, ...], name: str) -> tuple[str, ...]:
 
 
 def _remember(known: tuple[str, ...], text: str, limit: int) -> tuple[str, ...]:
-    return (*known, tally.digest(text))[-limit:]
+    return (*known, alert_counts.digest(text))[-limit:]

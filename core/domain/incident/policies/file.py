@@ -17,13 +17,13 @@ from typing import Any, Literal, Self
 from pydantic import AwareDatetime, Field, ValidationError, field_validator, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from core.domain.incident.matching import Match, Name, Problem, Strict, repeated
-from core.domain.incident.policy import Level, Maintenance, Policy, Silence, Target
-from core.domain.incident.policy_rules import HoursRule, PolicyRule, overlaps
-from core.domain.incident.record import Record
+from core.domain.incident.policies.matching import Match, Name, Problem, Strict, repeated
+from core.domain.incident.policies.policy import Level, Maintenance, Policy, Silence, Target
+from core.domain.incident.policies.rules import HoursRule, PolicyRule, overlaps
+from core.domain.incident.policies.targets import AnyTarget, undefined
+from core.domain.incident.policies.windows import Span, Zone
 from core.domain.incident.severity import DEFAULT, Severity, severity_of
-from core.domain.incident.targets import AnyTarget, undefined
-from core.domain.incident.windows import Span, Zone
+from core.domain.value import Record
 
 
 class SilenceRule(Strict):

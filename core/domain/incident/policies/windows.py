@@ -22,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from core.domain.incident.record import Record
+from core.domain.value import Record
 
 _CLOCK: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 from datetime import datetime
 
 from core.domain.alert import AlertStatus
-from core.domain.incident import closing, opening, paging
-from core.domain.incident.alert_entries import alert_cleared, alert_fired, is_round, source_actor
-from core.domain.incident.fold import apply, has_seen
+from core.domain.incident.alert_counts import Tally
+from core.domain.incident.decisions import closing, opening, paging
+from core.domain.incident.decisions.alert_entries import (
+    alert_cleared,
+    alert_fired,
+    is_round,
+    source_actor,
+)
+from core.domain.incident.evolve import apply, has_seen
 from core.domain.incident.inputs import AlertReceived, FurtherEvent
 from core.domain.incident.model import CloseReason, Incident, Status
-from core.domain.incident.policy import Recurrence
-from core.domain.incident.tally import Tally
+from core.domain.incident.policies.policy import Recurrence
 from core.domain.incident.timeline import (
     AlertFired,
     EventJoined,

@@ -13,9 +13,8 @@ from typing import Any, Final, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from core.domain.durations import spoken
-from core.domain.incident.metrics import Metrics, metrics_of
 from core.domain.incident.model import CloseReason, Incident, Status
-from core.domain.incident.record import Record
+from core.domain.incident.reports.metrics import Metrics, metrics_of
 from core.domain.incident.severity import Severity
 from core.domain.incident.telling import describe
 from core.domain.incident.timeline import (
@@ -28,6 +27,7 @@ from core.domain.incident.timeline import (
     PageStarted,
     TimelineEvent,
 )
+from core.domain.value import Record
 
 FORMAT: Final = "tidegate.post-incident-report/2"
 

@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from core.domain.incident import paging
-from core.domain.incident.fold import apply
+from core.domain.incident.decisions import paging
+from core.domain.incident.evolve import apply
 from core.domain.incident.model import Incident, Status
 from core.domain.incident.timeline import (
     Escalated,

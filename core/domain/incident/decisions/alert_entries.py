@@ -11,13 +11,13 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from core.domain.alert import Alert
+from core.domain.incident.alert_counts import fingerprint_of
 from core.domain.incident.inputs import AlertReceived
 from core.domain.incident.model import Incident
-from core.domain.incident.policy import Policy
+from core.domain.incident.policies.policy import Policy
 from core.domain.incident.severity import Severity, severity_of
-from core.domain.incident.tally import fingerprint_of
-from core.domain.incident.text import shortened
 from core.domain.incident.timeline import SOURCE_PREFIX, AlertCleared, AlertFired
+from core.domain.text import shortened
 
 CLOCKS_APART: Final = timedelta(minutes=5)
 """How far a source's clock may be ahead of ours before its times are said to lie in the future."""

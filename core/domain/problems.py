@@ -6,7 +6,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from core.domain.incident.text import one_line, shortened
+from core.domain.text import one_line, shortened
 
 _SHOWN: Final = 20
 _LINE_CHARS: Final = 200

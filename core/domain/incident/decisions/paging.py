@@ -9,7 +9,7 @@ from typing import Final
 from core.domain.durations import spoken
 from core.domain.incident.effects import Page
 from core.domain.incident.model import UNDER_WAY, Incident, PageState, PageStatus, Status
-from core.domain.incident.policy import Hold, Level
+from core.domain.incident.policies.policy import Hold, Level
 from core.domain.incident.timeline import (
     PageCalledOff,
     PageFailed,

@@ -20,7 +20,6 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from core.domain.incident import closing, paging
 from core.domain.incident.commands import (
     COMMANDS,
     LONGEST_SNOOZE,
@@ -37,9 +36,10 @@ from core.domain.incident.commands import (
     Snooze,
     Unacknowledge,
 )
-from core.domain.incident.fold import has_obeyed
+from core.domain.incident.decisions import closing, paging
+from core.domain.incident.decisions.permissions import denial
+from core.domain.incident.evolve import has_obeyed
 from core.domain.incident.model import UNRESOLVED, CloseReason, Incident, Status
-from core.domain.incident.permissions import denial
 from core.domain.incident.timeline import (
     Acknowledged,
     Assigned,

@@ -13,8 +13,8 @@ from typing import Final
 
 from pydantic import AwareDatetime, Field
 
-from core.domain.incident.record import Record
 from core.domain.incident.severity import Severity
+from core.domain.value import Record
 
 TRACKED: Final = 500
 """How many fingerprints an incident knows by name."""

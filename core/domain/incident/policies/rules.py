@@ -10,11 +10,18 @@ from typing import Any, Final, Literal
 from pydantic import Field, ValidationError, field_validator
 
 from core.domain.durations import Delay, Duration
-from core.domain.incident.matching import Location, Match, Name, Problem, Strict, repeated
-from core.domain.incident.policy import Level, OpenAfter, Policy, QuietHours, Recurrence, Target
+from core.domain.incident.policies.matching import Location, Match, Name, Problem, Strict, repeated
+from core.domain.incident.policies.policy import (
+    Level,
+    OpenAfter,
+    Policy,
+    QuietHours,
+    Recurrence,
+    Target,
+)
+from core.domain.incident.policies.targets import AnyTarget, undefined
+from core.domain.incident.policies.windows import WEEK, Clock, Day, Hours, Zone
 from core.domain.incident.severity import Severity
-from core.domain.incident.targets import AnyTarget, undefined
-from core.domain.incident.windows import WEEK, Clock, Day, Hours, Zone
 
 ACK_TIMEOUT_VARIABLE: Final = "TIDEGATE_ACK_TIMEOUT"
 """May stand for a level's delay: the setting of that name."""
