@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from core.adapters.document_stores import DocumentStores
+from core.adapters.documents.router import DocumentStores
 from core.domain.validation import EventValidationService
 from core.intake import Intake
 from core.ports.documents import DocumentStore
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from temporalio.client import Client
     from temporalio.runtime import Runtime
 
-    from core.adapters.temporal import TemporalStarter
-    from core.channels import Channels
+    from core.adapters.notifiers.addresses import Channels
+    from core.adapters.temporal.starter import TemporalStarter
     from core.domain.incident.policies.file import Policies
     from core.domain.routing import WorkflowRouter
     from core.ports.notifier import Notifier
@@ -102,7 +102,7 @@ def policies(settings: Settings) -> Policies:
 
 def channels(policies: Policies) -> Channels:
     """The addresses of the policies' targets, out of the environment variables that they name."""
-    from core.channels import channels
+    from core.adapters.notifiers.addresses import channels
 
     return channels(policies.targets, os.environ)
 
@@ -110,7 +110,7 @@ def channels(policies: Policies) -> Channels:
 def unreachable(policies: Policies, channels: Channels) -> list[str]:
     """Targets with an address that cannot be right: `TIDEGATE_PAGE_URLS: on-call: why`, a line
     each. Those without an address are another matter: their levels do without them."""
-    from core.adapters.channel_notifier import check
+    from core.adapters.notifiers.router import check
     from core.errors import NotificationFailed
 
     found = []
@@ -125,14 +125,14 @@ def unreachable(policies: Policies, channels: Channels) -> list[str]:
 
 
 def notifier(settings: Settings) -> Notifier:
-    from core.adapters.channel_notifier import ChannelNotifier
+    from core.adapters.notifiers.router import ChannelNotifier
 
     return ChannelNotifier()
 
 
 async def connect(settings: Settings, *, runtime: Runtime | None = None) -> Client:
     """A client for workers and tools. Raises `SettingsError` or `TemporalUnavailable`."""
-    from core.adapters import temporal
+    from core.adapters.temporal import starter as temporal
 
     return await temporal.connect(
         converter=temporal.data_converter(), runtime=runtime, patience=settings.start_timeout
@@ -141,7 +141,7 @@ async def connect(settings: Settings, *, runtime: Runtime | None = None) -> Clie
 
 def temporal_starter(settings: Settings) -> TemporalStarter:
     """It connects at its first start."""
-    from core.adapters import temporal
+    from core.adapters.temporal import starter as temporal
 
     return temporal.TemporalStarter(
         lambda: temporal.frontend(patience=settings.start_timeout),
@@ -150,19 +150,19 @@ def temporal_starter(settings: Settings) -> TemporalStarter:
 
 
 def _s3() -> DocumentStore:
-    from core.adapters.s3_document_store import S3DocumentStore
+    from core.adapters.documents.s3 import S3DocumentStore
 
     return S3DocumentStore()
 
 
 def _azure() -> DocumentStore:
-    from core.adapters.azure_document_store import AzureDocumentStore
+    from core.adapters.documents.azure_blob import AzureDocumentStore
 
     return AzureDocumentStore(os.environ.get("AZURE_STORAGE_CONNECTION_STRING") or None)
 
 
 def _files() -> DocumentStore:
-    from core.adapters.file_document_store import FileDocumentStore
+    from core.adapters.documents.files import FileDocumentStore
 
     return FileDocumentStore()
 
@@ -172,25 +172,25 @@ STORES = {"s3": _s3, "azure": _azure, "file": _files}
 
 
 def _env_secrets() -> SecretStore:
-    from core.adapters.env_secret_store import EnvSecretStore
+    from core.adapters.secrets.env import EnvSecretStore
 
     return EnvSecretStore()
 
 
 def _file_secrets() -> SecretStore:
-    from core.adapters.file_secret_store import FileSecretStore
+    from core.adapters.secrets.files import FileSecretStore
 
     return FileSecretStore()
 
 
 def _aws_secrets() -> SecretStore:
-    from core.adapters.aws_secret_store import AwsSecretStore
+    from core.adapters.secrets.aws import AwsSecretStore
 
     return AwsSecretStore()
 
 
 def _azure_secrets() -> SecretStore:
-    from core.adapters.key_vault_secret_store import KeyVaultSecretStore
+    from core.adapters.secrets.key_vault import KeyVaultSecretStore
 
     return KeyVaultSecretStore()
 

@@ -210,7 +210,7 @@ def _count(things: Sequence[object], one: str, several: str) -> str:
 @app.command()
 def setup() -> None:
     """Register in the Temporal namespace what the workflows need (search attributes)."""
-    from core.adapters.temporal_admin import register_search_attributes
+    from core.adapters.temporal.admin import register_search_attributes
 
     async def register() -> list[str]:
         return await register_search_attributes(await bootstrap.connect(Settings.from_env()))

@@ -67,7 +67,7 @@ def incident_list(
     as_json: Json = False,
 ) -> None:
     """List incidents, newest first."""
-    from core.adapters import incident_list as incidents
+    from core.adapters.temporal import incident_list as incidents
 
     filters = incidents.Filters(
         statuses=status or (),
@@ -135,7 +135,7 @@ def incident_show(
 
 
 async def _show(id: str, every: float | None, as_json: bool) -> None:
-    from core.adapters import incident_commands
+    from core.adapters.temporal import incidents as incident_commands
 
     client = await bootstrap.connect(Settings.from_env())
     found = await incident_commands.show(client, id)

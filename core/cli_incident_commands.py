@@ -24,13 +24,13 @@ Note = Annotated[str, typer.Option(help="A word for the timeline.")]
 
 
 def _send(id: str, name: str, actor: str, note: str, as_json: bool, **fields: Any) -> None:
-    from core.adapters import incident_commands
+    from core.adapters.temporal import incidents
 
     given = {"actor": actor, **({"note": note} if note else {}), **fields}
 
     async def send() -> dict[str, Any]:
         client = await bootstrap.connect(Settings.from_env())
-        return await incident_commands.send(client, id, name, given)
+        return await incidents.send(client, id, name, given)
 
     answer = run(send())
     if as_json:

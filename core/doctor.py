@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from core import bootstrap, contracts
-from core.adapters import temporal_admin
-from core.adapters.document_stores import DocumentStores
-from core.channels import Channels
+from core.adapters.documents.router import DocumentStores
+from core.adapters.notifiers.addresses import Channels
+from core.adapters.temporal import admin
 from core.errors import TidegateError, TransientError
 from core.settings import Settings
 
@@ -169,14 +169,14 @@ async def _webhooks(settings: Settings) -> AsyncIterator[Check]:
 async def _temporal(settings: Settings, table: RoutingTable | None) -> AsyncIterator[Check]:
     try:
         client = await bootstrap.connect(settings)
-        days = (await temporal_admin.retention(client)).days
+        days = (await admin.retention(client)).days
     except TidegateError as error:
         yield _failed("temporal", error, fix=_MEND_TEMPORAL)
         return
     where = f"{client.service_client.config.target_host}, namespace {client.namespace}"
     yield Check("temporal", "ok", f"{where}; duplicates are recognised for {days} days")
     try:
-        missing = await temporal_admin.missing_search_attributes(client)
+        missing = await admin.missing_search_attributes(client)
     except TidegateError as error:
         yield Check("search attributes", "warning", str(error), "check them in your Temporal UI")
     else:
@@ -195,7 +195,7 @@ async def _temporal(settings: Settings, table: RoutingTable | None) -> AsyncIter
 async def _queue(client: Client, queue: str, user: str) -> Check:
     name = f"task queue {queue}"
     try:
-        count = await temporal_admin.pollers(client, queue)
+        count = await admin.pollers(client, queue)
     except TidegateError as error:
         return _failed(name, error, fix=_MEND_TEMPORAL)
     if count:

@@ -72,7 +72,7 @@ async def open_incident(
 
 
 async def _send(client: Client, settings: Settings, body: bytes, unique: str) -> dict[str, Any]:
-    from core.adapters import orchestrated
+    from core.adapters.temporal import outcome
 
     delivery = Delivery(format="message", body=body, unique=unique)
     [receipt] = await bootstrap.intake(settings).accept(read(delivery))
@@ -81,15 +81,15 @@ async def _send(client: Client, settings: Settings, body: bytes, unique: str) ->
         raise named(receipt.code or "", kept)
     if receipt.verdict is Verdict.RETRY or receipt.workflow_id is None:
         raise TemporalUnavailable(receipt.reason or "the report was not accepted")
-    return await orchestrated.result(client, receipt.workflow_id)
+    return await outcome.result(client, receipt.workflow_id)
 
 
 async def _before(client: Client, settings: Settings, id: str) -> dict[str, Any]:
     """The incident that is to be followed: as Temporal has it, else as its report has it."""
-    from core.adapters import incident_commands
+    from core.adapters.temporal import incidents
 
     try:
-        found = (await incident_commands.show(client, id))["incident"]
+        found = (await incidents.show(client, id))["incident"]
     except IncidentNotFound as gone:
         if split_id(id)[1] is None or settings.reports is None:
             raise
@@ -98,7 +98,7 @@ async def _before(client: Client, settings: Settings, id: str) -> dict[str, Any]
         except DocumentNotFound:
             raise gone from None
         return {**report, "id": report["incident_id"], "reports": ()}
-    if found["status"] != "closed" and await incident_commands.runs(client, found["id"]):
+    if found["status"] != "closed" and await incidents.runs(client, found["id"]):
         raise CommandRefused(
             f"incident {found['id']} is {found['status']}, not closed: nothing can follow it yet",
             fix="possible now: `tidegate incident reopen`, or a comment",

@@ -18,12 +18,12 @@ async def read_report(settings: Settings, id: str, *, suffix: str) -> bytes:
     where its first report would be. Raises `DocumentNotFound` when there is none, else what the
     store and Temporal raise.
     """
-    from core.adapters import incident_commands
+    from core.adapters.temporal import incidents
 
     settings.require("reports")
     store = bootstrap.documents(settings)
     try:
-        shown = await incident_commands.show(await bootstrap.connect(settings), id)
+        shown = await incidents.show(await bootstrap.connect(settings), id)
     except IncidentNotFound:
         if split_id(id)[1] is None:
             raise

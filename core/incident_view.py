@@ -13,7 +13,7 @@ from core.domain.durations import spoken
 from core.terminal import table
 
 if TYPE_CHECKING:
-    from core.adapters.incident_list import Listed
+    from core.adapters.temporal.incident_list import Listed
 
 _COLOURS: Final = {
     "critical": "red bold",

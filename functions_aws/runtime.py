@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Tracer
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-    from core.adapters.temporal import TemporalStarter
+    from core.adapters.temporal.starter import TemporalStarter
 
 _SERVICE: Final = os.environ.get("POWERTOOLS_SERVICE_NAME") or "tidegate"
 """Whose logs, metrics and traces these are, where an account has more than one installation."""

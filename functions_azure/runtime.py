@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Final
 
-import core.adapters.temporal  # noqa: F401  loaded while the process starts, not by the first event
+import core.adapters.temporal.starter  # noqa: F401  loaded while the process starts, not by the first event
 from core import bootstrap
 from core.formats.delivery import Delivery, read
 from core.intake import Intake

@@ -14,7 +14,7 @@ from typing import Final
 
 from temporalio.client import Client
 
-from core.adapters import temporal_admin
+from core.adapters.temporal import admin
 from core.errors import TemporalUnavailable
 
 log = logging.getLogger("tidegate.worker")
@@ -33,7 +33,7 @@ async def reporting(client: Client, task_queue: str) -> None:
 async def report(client: Client, task_queue: str) -> None:
     """Log one report."""
     try:
-        backlog = await temporal_admin.backlog(client, task_queue)
+        backlog = await admin.backlog(client, task_queue)
     except TemporalUnavailable as error:
         log.warning("the backlog is not known: %s", error.message)
         return

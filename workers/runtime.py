@@ -35,7 +35,7 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from core import bootstrap
-from core.adapters import temporal_admin
+from core.adapters.temporal import admin
 from core.errors import ConfigurationError, SettingsError, TemporalUnavailable, TransientError
 from core.settings import Settings
 from workers import backlog, health, logs
@@ -183,7 +183,7 @@ async def _connect(
 async def _try_connect(plan: Plan, settings: Settings, telemetry: Runtime) -> Client:
     client = await bootstrap.connect(settings, runtime=telemetry)
     try:
-        await temporal_admin.retention(client)
+        await admin.retention(client)
     except TemporalUnavailable as error:
         if _status(error) in _OPERATORS:
             fix = "create the namespace or grant the access, or mend TEMPORAL_NAMESPACE"
@@ -198,7 +198,7 @@ async def check_search_attributes(client: Client) -> None:
     """Raises `ConfigurationError` when some are missing: setting one would then fail every workflow
     task. A worker that may not ask goes on, with a warning."""
     try:
-        missing = await temporal_admin.missing_search_attributes(client)
+        missing = await admin.missing_search_attributes(client)
     except TemporalUnavailable as error:
         if _status(error) in (*_OPERATORS, RPCStatusCode.UNIMPLEMENTED):
             log.warning("cannot check the search attributes, going on: %s", error.message)

@@ -13,7 +13,7 @@ from aiohttp import web
 from azure.storage.blob import ContentSettings
 
 from core import bootstrap
-from core.adapters.azure_document_store import AzureDocumentStore
+from core.adapters.documents.azure_blob import AzureDocumentStore
 from core.domain.event import DocumentRef
 from core.errors import (
     DocumentChanged,

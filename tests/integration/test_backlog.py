@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from temporalio.client import Client
 
-from core.adapters import temporal_admin
+from core.adapters.temporal import admin
 from core.contracts import INCIDENT_TASK_QUEUE, INCIDENT_WORKFLOW
 from infra.local.processes import free_port, wait_until
 from infra.local.temporal import TemporalServer
@@ -36,7 +36,7 @@ async def test_a_worker_says_how_much_work_waits_on_its_queue(
         )
 
     async def all_wait() -> bool:
-        return (await temporal_admin.backlog(temporal_client, task_queue)).tasks == 3
+        return (await admin.backlog(temporal_client, task_queue)).tasks == 3
 
     await eventually(all_wait, "three tasks that wait")
     await backlog.report(temporal_client, task_queue)

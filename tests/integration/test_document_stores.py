@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from core import bootstrap
-from core.adapters.parts import PART_BYTES
+from core.adapters.documents.multipart import PART_BYTES
 from core.domain.event import DocumentRef
 from core.errors import (
     DocumentChanged,

@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
-from core.adapters.apprise_notifier import KEY_HEADER
+from core.adapters.notifiers.apprise import KEY_HEADER
 from core.contracts import INCIDENT_TASK_QUEUE, INCIDENT_WORKFLOW, QUERY_INCIDENT, UPDATE_RESOLVE
 from core.domain.incident.model import folder_name
 from infra.local.processes import wait_until

@@ -32,7 +32,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 
-from core.adapters.channel_notifier import ChannelNotifier
+from core.adapters.notifiers.router import ChannelNotifier
 from core.contracts import (
     QUERY_INCIDENT,
     SIGNAL_EVENT,

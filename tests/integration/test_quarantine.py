@@ -14,7 +14,7 @@ import boto3
 import pytest
 
 from core import bootstrap
-from core.adapters.document_stores import DocumentStores
+from core.adapters.documents.router import DocumentStores
 from core.domain.event import DOCUMENT_CREATED, Event
 from core.errors import (
     ChildAlreadyRunning,

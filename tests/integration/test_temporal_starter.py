@@ -13,8 +13,8 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from core.adapters import temporal
-from core.adapters.temporal import Frontend, TemporalStarter
+from core.adapters.temporal import starter as temporal
+from core.adapters.temporal.starter import Frontend, TemporalStarter
 from core.contracts import ROOT_TASK_QUEUE, ROOT_WORKFLOW
 from core.domain.event import Event
 from core.domain.identity import workflow_id

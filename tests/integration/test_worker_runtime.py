@@ -12,7 +12,7 @@ import pytest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from core.adapters import temporal_admin
+from core.adapters.temporal import admin
 from core.contracts import INCIDENT_TASK_QUEUE, INCIDENT_WORKFLOW, UPDATE_RESOLVE
 from core.errors import ConfigurationError, TemporalUnavailable
 from infra.local.processes import Processes, free_port, wait_until
@@ -145,7 +145,7 @@ async def test_missing_search_attributes_are_named_with_what_to_do(
     async def missing(client: Client) -> list[str]:
         return ["TidegateStatus"]
 
-    monkeypatch.setattr(temporal_admin, "missing_search_attributes", missing)
+    monkeypatch.setattr(admin, "missing_search_attributes", missing)
     with pytest.raises(ConfigurationError, match=r"lacks .* TidegateStatus \(run `tidegate setup`"):
         await runtime.check_search_attributes(temporal_client)
 
@@ -160,7 +160,7 @@ async def test_who_may_not_list_search_attributes_is_warned_and_goes_on(
     async def refused(client: Client) -> list[str]:
         raise answer(status)
 
-    monkeypatch.setattr(temporal_admin, "missing_search_attributes", refused)
+    monkeypatch.setattr(admin, "missing_search_attributes", refused)
     await runtime.check_search_attributes(temporal_client)
     assert "cannot check the search attributes, going on" in caplog.text
 
@@ -171,6 +171,6 @@ async def test_a_server_that_is_busy_is_asked_again(
     async def busy(client: Client) -> list[str]:
         raise answer(RPCStatusCode.UNAVAILABLE)
 
-    monkeypatch.setattr(temporal_admin, "missing_search_attributes", busy)
+    monkeypatch.setattr(admin, "missing_search_attributes", busy)
     with pytest.raises(TemporalUnavailable):
         await runtime.check_search_attributes(temporal_client)

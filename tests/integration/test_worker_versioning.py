@@ -21,7 +21,7 @@ from temporalio.api.workflowservice.v1 import DescribeWorkerDeploymentRequest
 from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
 
-from core.adapters.temporal import data_converter
+from core.adapters.temporal.starter import data_converter
 from core.contracts import (
     INCIDENT_TASK_QUEUE,
     INCIDENT_WORKFLOW,

@@ -17,10 +17,10 @@ from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from temporalio.worker import Replayer
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
-from core.adapters.document_stores import DocumentStores
-from core.adapters.file_document_store import FileDocumentStore
-from core.adapters.temporal import data_converter
-from core.channels import channels
+from core.adapters.documents.files import FileDocumentStore
+from core.adapters.documents.router import DocumentStores
+from core.adapters.notifiers.addresses import channels
+from core.adapters.temporal.starter import data_converter
 from core.contracts import INCIDENT_WORKFLOW, QUERY_TIMELINE
 from core.domain.event import ALERT, DOCUMENT_CREATED, DocumentRef, Event
 from core.domain.incident.policies.file import Policies

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from core.adapters.apprise_notifier import KEY_HEADER, AppriseNotifier
+from core.adapters.notifiers.apprise import KEY_HEADER, AppriseNotifier
 from core.errors import NotificationFailed
 from core.ports.notifier import Notification
 from tests.support.web import Site, serving

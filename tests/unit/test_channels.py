@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from core.adapters.channel_notifier import ChannelNotifier
-from core.channels import EVENTS_URL, channels
+from core.adapters.notifiers.addresses import EVENTS_URL, channels
+from core.adapters.notifiers.router import ChannelNotifier
 from core.domain.incident.policies.file import Policies
 from core.errors import NotificationFailed
 from core.policies_file import load_policies

@@ -13,7 +13,7 @@ import typer
 from pydantic import BaseModel, TypeAdapter
 
 from core import errors, policies_file, routes_file, settings, webhooks_file
-from core.adapters.webhook_notifier import payload
+from core.adapters.notifiers.webhook import payload
 from core.cli import app
 from core.domain.alert import Alert
 from core.domain.durations import Delay

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from core.adapters.channel_notifier import ChannelNotifier
-from core.adapters.pagerduty_notifier import dedup_key, event
+from core.adapters.notifiers.pagerduty import dedup_key, event
+from core.adapters.notifiers.router import ChannelNotifier
 from core.domain.incident.severity import Severity, severity_of
 from core.errors import NotificationFailed, TransientError
 from core.ports.notifier import Notification, NotificationKind, Target, TargetKind

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from core import bootstrap
-from core.adapters.file_secret_store import MAX_BYTES
+from core.adapters.secrets.files import MAX_BYTES
 from core.errors import SettingsError
 from core.secrets import Secrets
 from core.settings import Settings

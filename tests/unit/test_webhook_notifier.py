@@ -10,8 +10,8 @@ from dataclasses import replace
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from core.adapters.channel_notifier import ChannelNotifier
-from core.adapters.webhook_notifier import webhook_id
+from core.adapters.notifiers.router import ChannelNotifier
+from core.adapters.notifiers.webhook import webhook_id
 from core.errors import NotificationFailed, TransientError
 from core.ports.notifier import Notification, NotificationKind, Target, TargetKind
 from tests.support.web import Site, serving

@@ -13,7 +13,7 @@ from typing import Any, Final
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from core.channels import Channels
+from core.adapters.notifiers.addresses import Channels
 from core.domain.event import DocumentRef, Event
 from core.domain.incident.effects import FollowUp, Page
 from core.domain.incident.model import compact_time, folder_name

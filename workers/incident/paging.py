@@ -10,7 +10,7 @@ from typing import Final
 
 from temporalio.exceptions import ApplicationError
 
-from core.channels import Channels
+from core.adapters.notifiers.addresses import Channels
 from core.domain.incident.effects import Page
 from core.domain.incident.policies.targets import AnyTarget
 from core.errors import NotificationFailed

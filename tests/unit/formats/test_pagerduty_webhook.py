@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from core.adapters.pagerduty_notifier import event as page
+from core.adapters.notifiers.pagerduty import event as page
 from core.domain.alert import AlertStatus
 from core.domain.event import ALERT
 from core.domain.incident.ids import incident_id

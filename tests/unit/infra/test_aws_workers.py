@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from core import settings
-from core.channels import channels
+from core.adapters.notifiers.addresses import channels
 from core.policies_file import SHIPPED, load_policies
 from tests.support.cloudformation import (
     ROOT,

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from core.adapters.file_document_store import FileDocumentStore
+from core.adapters.documents.files import FileDocumentStore
 from core.errors import SecretUnavailable, SettingsError, StoreUnavailable, TemporalUnavailable
 from core.formats.delivery import read
 from core.webhooks.request import Request

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import quote
 
-from core.adapters.http_post import Poster
+from core.adapters.notifiers.http_post import Poster
 from core.errors import NotificationFailed
 from core.ports.notifier import Notification, Target
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
-from core.adapters.parts import PART_BYTES, parts
+from core.adapters.documents.multipart import PART_BYTES, parts
 from core.domain.event import DocumentRef
 from core.errors import (
     DocumentChanged,

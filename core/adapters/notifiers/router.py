@@ -9,11 +9,11 @@ import asyncio
 from collections.abc import Sequence
 from functools import cached_property
 
-from core.adapters import http_post, webhook_notifier
-from core.adapters.apprise_notifier import AppriseNotifier, knows
-from core.adapters.http_post import Poster
-from core.adapters.pagerduty_notifier import PagerDutyNotifier
-from core.adapters.webhook_notifier import WebhookNotifier
+from core.adapters.notifiers import http_post, webhook
+from core.adapters.notifiers.apprise import AppriseNotifier, knows
+from core.adapters.notifiers.http_post import Poster
+from core.adapters.notifiers.pagerduty import PagerDutyNotifier
+from core.adapters.notifiers.webhook import WebhookNotifier
 from core.errors import NotificationFailed
 from core.ports.notifier import Notification, NotificationKind, Target, TargetKind
 
@@ -24,7 +24,7 @@ def check(target: Target) -> None:
     match target.kind:
         case TargetKind.WEBHOOK:
             http_post.host(target.address)
-            webhook_notifier.keys(target.secret.split())
+            webhook.keys(target.secret.split())
         case TargetKind.PAGERDUTY:
             http_post.host(target.address)
         case TargetKind.APPRISE:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from core.adapters.http_post import Poster
+from core.adapters.notifiers.http_post import Poster
 from core.ports.notifier import Notification, NotificationKind, Target
 
 _ACTIONS: Final[Mapping[NotificationKind, str]] = {

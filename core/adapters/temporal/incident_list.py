@@ -16,7 +16,7 @@ from temporalio.client import (
 from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError
 
-from core.adapters.incident_commands import quoted
+from core.adapters.temporal.incidents import quoted
 from core.contracts import (
     ASSIGNEE_ATTRIBUTE,
     INCIDENT_ID_ATTRIBUTE,

@@ -20,7 +20,7 @@ from azure.storage.blob import BlobBlock, ContentSettings
 from azure.storage.blob.aio import BlobClient, BlobServiceClient
 
 from core.adapters.azure_clients import blob_service
-from core.adapters.parts import parts
+from core.adapters.documents.multipart import parts
 from core.domain.event import DocumentRef
 from core.errors import (
     DocumentChanged,
