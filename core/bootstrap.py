@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from core.domain.routing import WorkflowRouter
     from core.ports.notifier import Notifier
     from core.webhooks.endpoints import WebhookTable
-    from core.webhooks.receive import Webhooks
+    from core.webhooks.pipeline import Webhooks
 
 MEND_TARGETS: Final = "docs/policies.md says what each kind of target needs"
 
@@ -68,7 +68,7 @@ def quarantine(settings: Settings) -> Quarantine:
 
 def webhooks(settings: Settings, *, intake: Intake) -> Webhooks:
     """The webhooks of one process. Raises `SettingsError` or `ConfigFileError`."""
-    from core.webhooks.receive import Webhooks
+    from core.webhooks.pipeline import Webhooks
 
     return Webhooks(table=webhook_table(settings), secrets=secrets(settings), intake=intake)
 

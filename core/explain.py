@@ -11,7 +11,7 @@ from core.domain.identity import workflow_id
 from core.domain.routing import Child, WorkflowRouter
 from core.domain.validation import EventValidationService
 from core.errors import InvalidEvent, TidegateError
-from core.formats.delivery import Arrival, Delivery, Malformed, load_json
+from core.formats.shared.delivery import Arrival, Delivery, Malformed, load_json
 from core.settings import Settings
 
 

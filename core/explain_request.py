@@ -14,10 +14,10 @@ from core import bootstrap
 from core.errors import InvalidChildId, NoRoute, SettingsError
 from core.explain import Explanation, explain
 from core.settings import Settings
+from core.webhooks.decode import Refused, understand
 from core.webhooks.request import Request, Response
-from core.webhooks.understand import Refused, understand
+from core.webhooks.verifiers.any_verifier import AnyVerifier
 from core.webhooks.verifiers.base import NotVerified
-from core.webhooks.verifiers.schemes import AnyVerifier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

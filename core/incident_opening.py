@@ -22,7 +22,7 @@ from core.errors import (
     TemporalUnavailable,
     named,
 )
-from core.formats.delivery import Delivery, read
+from core.formats.shared.delivery import Delivery, read
 from core.incident_reports import read_report
 from core.receipts import Verdict
 from core.settings import Settings

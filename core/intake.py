@@ -17,7 +17,7 @@ from core.domain.event import Event
 from core.domain.identity import workflow_id
 from core.domain.validation import EventValidationService
 from core.errors import InvalidEvent, PermanentError, TidegateError
-from core.formats.delivery import Arrival, Malformed
+from core.formats.shared.delivery import Arrival, Malformed
 from core.ports.workflow_starter import WorkflowStarter
 from core.quarantine import Quarantine
 from core.receipts import Receipt, Verdict

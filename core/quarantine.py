@@ -21,8 +21,8 @@ from core.domain.event import DocumentRef, Event
 from core.domain.identity import replay_key
 from core.domain.validation import is_within
 from core.errors import DocumentNotFound, InvalidEvent, PermanentError
-from core.formats.delivery import HOOK_HEADER, Arrival, Delivery
-from core.formats.wire import REPLAY_KEY_HEADER
+from core.formats.shared.delivery import HOOK_HEADER, Arrival, Delivery
+from core.formats.stored_event import REPLAY_KEY_HEADER
 from core.ports.documents import DocumentStore
 from core.receipts import Receipt, Verdict
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.formats.delivery import read
+from core.formats.shared.delivery import read
 from core.intake import Intake
 from core.quarantine import Quarantine
 from core.receipts import Receipt

@@ -9,7 +9,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from core.formats.delivery import OWN_PREFIX, Delivery
+from core.formats.shared.delivery import OWN_PREFIX, Delivery
 
 
 def is_batch(event: object) -> bool:

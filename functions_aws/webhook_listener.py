@@ -15,7 +15,7 @@ with at_rest():
     from core import bootstrap
     from core.errors import ConfigurationError, InvalidEvent
     from core.receipts import REFUSED
-    from core.webhooks.receive import Outcome, Webhooks, unavailable
+    from core.webhooks.pipeline import Outcome, Webhooks, unavailable
     from core.webhooks.request import problem
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def webhooks() -> Webhooks:
 @runtime.metrics.log_metrics(capture_cold_start_metric=True)
 @runtime.traced
 def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
-    """The HTTP response to one request; see `core.webhooks.receive`."""
+    """The HTTP response to one request; see `core.webhooks.pipeline`."""
     try:
         outcome = _receive(event, context)
     finally:

@@ -11,7 +11,7 @@ from typing import Final
 
 import azure.functions as func
 
-from core.formats.delivery import Delivery
+from core.formats.shared.delivery import Delivery
 from functions_azure import runtime, service_bus
 
 FORMAT: Final = "event_grid"

@@ -13,7 +13,7 @@ from typing import Final
 
 import core.adapters.temporal.starter  # noqa: F401  loaded while the process starts, not by the first event
 from core import bootstrap
-from core.formats.delivery import Delivery, read
+from core.formats.shared.delivery import Delivery, read
 from core.intake import Intake
 from core.receipts import require_settled
 from core.settings import Settings

@@ -23,7 +23,7 @@ from typing import Any, Final
 
 import azure.functions as func
 
-from core.formats.delivery import OWN_PREFIX, Delivery
+from core.formats.shared.delivery import OWN_PREFIX, Delivery
 from functions_azure import runtime, telemetry
 from functions_azure.host import FUNCTION_TIMEOUT
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final, Protocol
 
-from core.formats.delivery import Arrival, Delivery
+from core.formats.shared.delivery import Arrival, Delivery
 from core.receipts import EVENT_AGE, METRICS, REFUSED, Receipt, Verdict
 
 logger = logging.getLogger("functions_azure")

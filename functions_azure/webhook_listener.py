@@ -14,7 +14,7 @@ from core.errors import ConfigurationError
 from functions_azure import http_trigger, runtime, telemetry
 
 if TYPE_CHECKING:
-    from core.webhooks.receive import Webhooks
+    from core.webhooks.pipeline import Webhooks
 
 blueprint = func.Blueprint()
 
@@ -32,7 +32,7 @@ def webhooks() -> Webhooks:
     trigger_arg_name="request",
 )
 async def webhook(request: func.HttpRequest) -> func.HttpResponse:
-    """The response to one request; see `core.webhooks.receive`."""
+    """The response to one request; see `core.webhooks.pipeline`."""
     try:
         outcome = await webhooks().receive(
             http_trigger.request(request),
@@ -40,7 +40,7 @@ async def webhook(request: func.HttpRequest) -> func.HttpResponse:
             report=telemetry.record,
         )
     except ConfigurationError as error:
-        from core.webhooks.receive import unavailable
+        from core.webhooks.pipeline import unavailable
 
         outcome = unavailable(error)
     answer = outcome.response

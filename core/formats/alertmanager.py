@@ -9,8 +9,8 @@ same in both Alertmanagers of a pair. The group that it came with (`groupKey`, `
 from __future__ import annotations
 
 from core.domain.event import Event
-from core.formats.delivery import Delivery, Malformed
-from core.formats.prometheus_alerts import parse_group
+from core.formats.shared.delivery import Delivery, Malformed
+from core.formats.shared.prometheus import parse_group
 
 
 def parse(delivery: Delivery) -> list[Event | Malformed]:

@@ -14,10 +14,10 @@ from urllib.parse import quote
 
 from core.domain.event import Event
 from core.errors import InvalidEvent
-from core.formats.alerts import alert, at, changed, text
-from core.formats.delivery import Delivery, Malformed
-from core.formats.http_body import load_object
-from core.formats.times import utc
+from core.formats.shared.alert_event import alert, at, changed, text
+from core.formats.shared.delivery import Delivery, Malformed
+from core.formats.shared.http_body import load_object
+from core.formats.shared.times import utc
 
 _LABELS = ("signalType", "monitoringService", "targetResourceGroup", "targetResourceType")
 

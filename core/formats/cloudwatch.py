@@ -22,10 +22,10 @@ from urllib.parse import quote
 
 from core.domain.event import Event
 from core.errors import InvalidEvent
-from core.formats.alerts import Status, alert, at, changed, text
-from core.formats.delivery import Delivery, Malformed, load_json
-from core.formats.http_body import load_object
-from core.formats.times import utc
+from core.formats.shared.alert_event import Status, alert, at, changed, text
+from core.formats.shared.delivery import Delivery, Malformed, load_json
+from core.formats.shared.http_body import load_object
+from core.formats.shared.times import utc
 
 MEDIA_TYPES: Final = ("text/plain",)  # SNS posts its JSON as that
 INSUFFICIENT_DATA: Final = "com.amazonaws.cloudwatch.alarm.insufficient_data"

@@ -17,11 +17,11 @@ from typing import Any, Final, cast
 
 from core.domain.event import Event
 from core.errors import InvalidEvent
-from core.formats.alerts import Status, alert, changed, text
-from core.formats.delivery import Delivery, Malformed
-from core.formats.http_body import load_object
-from core.formats.tags import labels_of
-from core.formats.times import readable
+from core.formats.shared.alert_event import Status, alert, changed, text
+from core.formats.shared.delivery import Delivery, Malformed
+from core.formats.shared.http_body import load_object
+from core.formats.shared.tags import labels_of
+from core.formats.shared.times import readable
 
 TEMPLATE: Final = """\
 {

@@ -27,10 +27,10 @@ from core.domain.event import (
 from core.domain.identity import blob_change, blob_key, fresh_key
 from core.errors import InvalidEvent
 from core.formats import cloudevents
-from core.formats.alerts import at
-from core.formats.delivery import Delivery, Malformed
-from core.formats.http_body import load
-from core.formats.times import utc
+from core.formats.shared.alert_event import at
+from core.formats.shared.delivery import Delivery, Malformed
+from core.formats.shared.http_body import load
+from core.formats.shared.times import utc
 
 _VALIDATION: Final = "Microsoft.EventGrid.SubscriptionValidationEvent"
 _OF_THE_SUBSCRIPTION: Final = (_VALIDATION, "Microsoft.EventGrid.SubscriptionDeletedEvent")

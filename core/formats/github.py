@@ -14,10 +14,10 @@ from typing import Any, Final
 from core.domain.event import Event
 from core.domain.identity import fresh_key, message_key
 from core.errors import InvalidEvent
-from core.formats.alerts import at, text
-from core.formats.delivery import Delivery, Malformed, source_of
-from core.formats.http_body import FORM, load_object
-from core.formats.times import utc
+from core.formats.shared.alert_event import at, text
+from core.formats.shared.delivery import Delivery, Malformed, source_of
+from core.formats.shared.http_body import FORM, load_object
+from core.formats.shared.times import utc
 
 COMES_AGAIN: Final = False
 MEDIA_TYPES: Final = (FORM,)

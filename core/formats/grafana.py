@@ -9,8 +9,8 @@ each with a fingerprint of its own.
 from __future__ import annotations
 
 from core.domain.event import Event
-from core.formats.delivery import Delivery, Malformed
-from core.formats.prometheus_alerts import parse_group
+from core.formats.shared.delivery import Delivery, Malformed
+from core.formats.shared.prometheus import parse_group
 
 
 def parse(delivery: Delivery) -> list[Event | Malformed]:

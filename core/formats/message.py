@@ -18,8 +18,8 @@ from core.domain.event import MESSAGE, Event, readable_time
 from core.domain.identity import fresh_key, message_key
 from core.errors import InvalidEvent
 from core.formats import cloudevents
-from core.formats.delivery import HOOK_HEADER, Delivery, Malformed, load_json, source_of
-from core.formats.http_body import load, media_type
+from core.formats.shared.delivery import HOOK_HEADER, Delivery, Malformed, load_json, source_of
+from core.formats.shared.http_body import load, media_type
 
 MEDIA_TYPES: Final = ("*/*",)  # a CloudEvent in binary mode may carry anything
 

@@ -9,7 +9,7 @@ of the update too.
 - Firing: Create and UnAcknowledge; and UpdatePriority, because a higher priority must be heard.
   Resolved: Close, and Delete, since nobody will close what is not there any more.
 - All else (Acknowledge, AddNote, custom actions, ...) is an event of type `com.opsgenie.<action>`
-  that opens nothing (see `core.formats.notice`): let Opsgenie send it only with a route for it.
+  that opens nothing (see `core.formats.shared.other_event`): let Opsgenie send it only with a route for it.
 
 `createdAt` is in milliseconds and `updatedAt` in nanoseconds, or in milliseconds too. Opsgenie
 sends no link.
@@ -23,12 +23,12 @@ from typing import Any, Final, cast
 
 from core.domain.event import Event
 from core.errors import InvalidEvent
-from core.formats.alerts import Status, alert, at, changed, text
-from core.formats.delivery import Delivery, Malformed
-from core.formats.http_body import load_object
-from core.formats.notice import notice
-from core.formats.tags import labels_of
-from core.formats.times import readable
+from core.formats.shared.alert_event import Status, alert, at, changed, text
+from core.formats.shared.delivery import Delivery, Malformed
+from core.formats.shared.http_body import load_object
+from core.formats.shared.other_event import notice
+from core.formats.shared.tags import labels_of
+from core.formats.shared.times import readable
 
 _FIRING: Final = ("create", "unacknowledge", "updatepriority")
 _RESOLVED: Final = ("close", "delete")

@@ -22,9 +22,9 @@ from typing import Any, Final, cast
 
 from core.domain.event import Event
 from core.errors import InvalidEvent
-from core.formats.alerts import Status, alert, at, repeated, text
-from core.formats.delivery import Delivery, Malformed
-from core.formats.http_body import load_object
+from core.formats.shared.alert_event import Status, alert, at, repeated, text
+from core.formats.shared.delivery import Delivery, Malformed
+from core.formats.shared.http_body import load_object
 
 _STATUSES: Final = {"trigger": "firing", "resolve": "resolved"}
 _LABELS: Final = ("source", "component", "group", "class")

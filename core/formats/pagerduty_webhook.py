@@ -8,7 +8,7 @@ same over redeliveries.
 - Firing: triggered, reopened and unacknowledged; and priority_updated while the incident is not
   resolved, because a higher priority must be heard. Resolved: resolved.
 - All else (acknowledged, annotated, delegated, services, ...) is an event of type
-  `com.pagerduty.<event_type>` that opens nothing (see `core.formats.notice`): subscribe to it only
+  `com.pagerduty.<event_type>` that opens nothing (see `core.formats.shared.other_event`): subscribe to it only
   with a route for it.
 - `pagey.ping`, the test of a subscription, gives no event.
 - Neither does an incident that Tidegate itself opened in PagerDuty by paging it: as an alert it
@@ -25,10 +25,10 @@ from typing import Any, Final
 
 from core.domain.event import Event
 from core.errors import InvalidEvent
-from core.formats.alerts import alert, at, changed, text
-from core.formats.delivery import Delivery, Malformed
-from core.formats.http_body import load_object
-from core.formats.notice import notice
+from core.formats.shared.alert_event import alert, at, changed, text
+from core.formats.shared.delivery import Delivery, Malformed
+from core.formats.shared.http_body import load_object
+from core.formats.shared.other_event import notice
 
 ANSWER_WITHIN: Final = 4.5
 """PagerDuty waits for five seconds, the way there and back included, and then sends again."""

@@ -24,8 +24,8 @@ from core.domain.event import (
 )
 from core.domain.identity import fresh_key, s3_change, s3_key
 from core.errors import InvalidEvent
-from core.formats.delivery import Delivery, Malformed, load_json
-from core.formats.times import utc
+from core.formats.shared.delivery import Delivery, Malformed, load_json
+from core.formats.shared.times import utc
 
 MEDIA_TYPES: Final = ("text/plain",)  # as SNS posts
 

@@ -22,9 +22,9 @@ from typing import Any, Final
 from core.domain.event import Event, readable_time
 from core.domain.identity import fresh_key, message_key
 from core.errors import InvalidEvent
-from core.formats.alerts import Status, alert, at, changed, text
-from core.formats.delivery import Delivery, Malformed, source_of
-from core.formats.http_body import load_object
+from core.formats.shared.alert_event import Status, alert, at, changed, text
+from core.formats.shared.delivery import Delivery, Malformed, source_of
+from core.formats.shared.http_body import load_object
 
 COMES_AGAIN: Final = False
 ANSWER_WITHIN: Final = 0.9  # of the second that Sentry waits

@@ -19,10 +19,10 @@ from urllib.parse import parse_qsl
 from core.domain.event import Event, readable_time
 from core.domain.identity import fresh_key, message_key
 from core.errors import InvalidEvent
-from core.formats.alerts import text
-from core.formats.delivery import Delivery, Malformed, source_of
-from core.formats.http_body import FORM, load_object, media_type
-from core.formats.times import readable
+from core.formats.shared.alert_event import text
+from core.formats.shared.delivery import Delivery, Malformed, source_of
+from core.formats.shared.http_body import FORM, load_object, media_type
+from core.formats.shared.times import readable
 
 SILENT: Final = True  # people see what a command or a button is answered
 MEDIA_TYPES: Final = (FORM,)

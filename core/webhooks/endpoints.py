@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from core.domain.durations import Duration
 from core.domain.event import RESERVED
-from core.formats.delivery import FORMATS
-from core.webhooks.verifiers.schemes import AnyVerifier
+from core.formats.shared.delivery import FORMATS
+from core.webhooks.verifiers.any_verifier import AnyVerifier
 
 INTERNAL: Final = ("event",)
 """Formats that are Tidegate's own, and that no stranger speaks."""

@@ -19,7 +19,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from core.formats.delivery import FORMATS, Delivery
+from core.formats.shared.delivery import FORMATS, Delivery
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

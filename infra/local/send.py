@@ -24,7 +24,7 @@ from core.contracts import ROOT_WORKFLOW
 from core.domain.event import Event
 from core.domain.identity import workflow_id
 from core.errors import SettingsError
-from core.formats.delivery import Delivery, Malformed, read
+from core.formats.shared.delivery import Delivery, Malformed, read
 from core.settings import Settings
 from core.webhooks.request import Request
 from core.webhooks.verifiers.base import Signer

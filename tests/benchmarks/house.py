@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from core.domain.event import Event
-from core.formats.delivery import Delivery, read
+from core.formats.shared.delivery import Delivery, read
 from infra.local.lambda_function import LambdaContext
 from infra.local.processes import Processes, free_port
 from infra.local.stack import interruptible, outside_environment, uninterrupted

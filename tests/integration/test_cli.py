@@ -14,7 +14,7 @@ import pytest
 from core import bootstrap
 from core.contracts import INCIDENT_TASK_QUEUE, ROOT_TASK_QUEUE
 from core.domain.event import Event
-from core.formats.delivery import Delivery, read
+from core.formats.shared.delivery import Delivery, read
 from core.ports.workflow_starter import Start
 from core.receipts import Receipt
 from core.settings import Settings

@@ -21,7 +21,7 @@ from aiohttp.test_utils import TestServer
 from azure.storage.blob import ContainerClient
 
 from core.domain.event import Event
-from core.formats.delivery import Delivery, read
+from core.formats.shared.delivery import Delivery, read
 from infra.local import functions_host
 from infra.local.answers import answers
 from infra.local.clouds import new_cloud

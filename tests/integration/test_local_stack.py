@@ -18,7 +18,7 @@ import pytest
 
 from core.contracts import SEARCH_ATTRIBUTES
 from core.domain.event import Event
-from core.formats.delivery import Delivery, read
+from core.formats.shared.delivery import Delivery, read
 from infra.local.aws import Aws, Queue, start_aws, wait_for_aws
 from infra.local.cloud import INCIDENTS, REPORTS
 from infra.local.event_source import EventSource, failures, retry_delay

@@ -23,7 +23,7 @@ from core.errors import (
     NoRoute,
     TemporalUnavailable,
 )
-from core.formats.delivery import read
+from core.formats.shared.delivery import read
 from core.quarantine import Quarantine
 from core.replay import replay
 from core.settings import Settings

@@ -13,7 +13,7 @@ from temporalio.client import Client
 
 from core import bootstrap
 from core.errors import NotAccepted, SettingsError, TemporalUnavailable
-from core.formats.delivery import read
+from core.formats.shared.delivery import read
 from core.settings import Settings
 from functions_aws.s3_listener import handler
 from infra.local.processes import free_port

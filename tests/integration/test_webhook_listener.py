@@ -19,7 +19,7 @@ from temporalio.client import Client
 from core import bootstrap
 from core.settings import Settings
 from core.webhooks.endpoints import Endpoint, WebhookTable
-from core.webhooks.receive import Webhooks
+from core.webhooks.pipeline import Webhooks
 from core.webhooks.request import Request
 from functions_aws import webhook_listener
 from functions_aws.webhook_listener import handler

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote_plus
 from uuid import uuid4
 
-from core.formats.delivery import Delivery
+from core.formats.shared.delivery import Delivery
 
 EVENTS = Path(__file__).parents[1] / "events"
 NAMES = sorted(path.stem for path in EVENTS.glob("*.json"))

@@ -20,8 +20,8 @@ from typing import Any, Literal
 from pydantic import TypeAdapter
 
 from core.webhooks.request import Request
+from core.webhooks.verifiers.any_verifier import AnyVerifier
 from core.webhooks.verifiers.base import Signer, Verifier
-from core.webhooks.verifiers.schemes import AnyVerifier
 from core.webhooks.verifiers.sns import SnsVerifier
 from tests.support import signing
 

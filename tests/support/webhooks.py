@@ -17,7 +17,7 @@ from core.quarantine import Quarantine
 from core.secrets import Secrets
 from core.settings import Settings
 from core.webhooks.endpoints import WebhookTable
-from core.webhooks.receive import Outcome, Webhooks
+from core.webhooks.pipeline import Outcome, Webhooks
 from core.webhooks.request import Request
 from core.webhooks.verifiers.base import Signer
 

@@ -12,7 +12,7 @@ import pytest
 from core import bootstrap
 from core.domain.event import Event
 from core.errors import InvalidEvent, StoreUnavailable, TemporalUnavailable
-from core.formats.delivery import Arrival, read
+from core.formats.shared.delivery import Arrival, read
 from core.ports.workflow_starter import Start, WorkflowStarter
 from core.receipts import Receipt, Verdict
 from core.settings import Settings

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import NotAccepted
-from core.formats.delivery import Malformed, read
+from core.formats.shared.delivery import Malformed, read
 from core.quarantine import Record
 from core.settings import Settings
 from functions_aws import message_listener, s3_listener, sqs

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from core.domain.event import Event
-from core.formats.delivery import Malformed, read
-from core.formats.wire import REPLAY_KEY_HEADER
+from core.formats.shared.delivery import Malformed, read
+from core.formats.stored_event import REPLAY_KEY_HEADER
 from tests.support.payloads import delivery, recorded, recorded_json
 
 QUEUE = "sqs:eu-west-1:111122223333:orders"

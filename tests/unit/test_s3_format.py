@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from core.domain.event import DocumentRef, Event
-from core.formats.delivery import Malformed, read
+from core.formats.shared.delivery import Malformed, read
 from tests.support.payloads import delivery, recorded, recorded_json, sns
 
 DOCUMENT = {

@@ -19,9 +19,9 @@ from pydantic import Field, model_validator
 
 from core.domain.durations import Duration
 from core.webhooks.request import Request
-from core.webhooks.verifiers import proof
+from core.webhooks.verifiers import checks
 from core.webhooks.verifiers.base import NotVerified, SharedSecret
-from core.webhooks.verifiers.proof import HeaderName
+from core.webhooks.verifiers.checks import HeaderName
 
 Algorithm = Literal["sha256", "sha512", "sha1"]
 Encoding = Literal["hex", "base64"]
@@ -45,7 +45,7 @@ class Recipe:
     encoding: Encoding = "hex"
     signed: str = _BODY
     timestamp_header: str | None = None
-    tolerance: timedelta = proof.CLOCKS_DIFFER
+    tolerance: timedelta = checks.CLOCKS_DIFFER
     several: bool = False
 
 
@@ -75,16 +75,16 @@ class _Signature(SharedSecret):
 
     def _prove(self, request: Request, keys: Sequence[bytes], now: datetime) -> None:
         recipe = self.recipe()
-        value = proof.header(request, recipe.header)
+        value = checks.header(request, recipe.header)
         stamp, sent = "", None
         if recipe.timestamp_header:
-            stamp = proof.header(request, recipe.timestamp_header)
-            sent = proof.seconds(stamp)
+            stamp = checks.header(request, recipe.timestamp_header)
+            sent = checks.seconds(stamp)
         expected = [_signature(recipe, key, stamp, request.body) for key in keys]
-        proof.require_match(_given(recipe, value, len(expected[0])), expected)
+        checks.require_match(_given(recipe, value, len(expected[0])), expected)
         # Asked last, so that `stale` and `future` are said of the sender's own requests only.
         if sent is not None:
-            proof.require_fresh(sent, now, past=recipe.tolerance, future=recipe.tolerance)
+            checks.require_fresh(sent, now, past=recipe.tolerance, future=recipe.tolerance)
 
     def _signed(self, request: Request, keys: Sequence[bytes], now: datetime) -> Request:
         recipe = self.recipe()
@@ -102,7 +102,7 @@ def _given(recipe: Recipe, value: str, length: int) -> list[bytes]:
     values = [value]
     if recipe.several:
         values = [each.strip() for each in value.split(",")]
-    if len(values) > proof.MAX_SIGNATURES:
+    if len(values) > checks.MAX_SIGNATURES:
         raise NotVerified("malformed")
     found = [v.encode() for v in values if v.startswith(recipe.prefix) and len(v) == length]
     if not found:
@@ -136,7 +136,7 @@ class GrafanaVerifier(_Signature):
     timestamp_header: HeaderName | None = Field(
         None, description="The timestamp header, where the contact point is given one."
     )
-    tolerance: Duration = proof.CLOCKS_DIFFER
+    tolerance: Duration = checks.CLOCKS_DIFFER
 
     def recipe(self) -> Recipe:
         plain = Recipe(header="x-grafana-alerting-signature")
@@ -163,7 +163,7 @@ class HmacVerifier(_Signature):
     timestamp_header: HeaderName | None = Field(
         None, description="A header with the time of signing, in seconds since 1970."
     )
-    tolerance: Duration = proof.CLOCKS_DIFFER
+    tolerance: Duration = checks.CLOCKS_DIFFER
     signed: str = Field(
         _BODY,
         max_length=200,

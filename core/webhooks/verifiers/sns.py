@@ -17,9 +17,9 @@ from pydantic import Field, PrivateAttr
 
 from core.domain.durations import Duration
 from core.errors import InvalidEvent
-from core.formats.delivery import load_json
+from core.formats.shared.delivery import load_json
 from core.webhooks.request import Request
-from core.webhooks.verifiers import proof
+from core.webhooks.verifiers import checks
 from core.webhooks.verifiers.base import NotVerified, Verifier
 from core.webhooks.verifiers.certificates import Certificates, Fetch
 
@@ -85,7 +85,7 @@ class SnsVerifier(Verifier):
         if message["TopicArn"] not in self.topic_arns:
             raise NotVerified("untrusted")
         sent = _time(message["Timestamp"])
-        proof.require_fresh(sent.timestamp(), now, past=self.tolerance)
+        checks.require_fresh(sent.timestamp(), now, past=self.tolerance)
         url = message.get("SigningCertURL")
         if not isinstance(url, str):
             raise NotVerified("missing")
@@ -150,7 +150,7 @@ def _signature(message: Mapping[str, Any]) -> bytes:
     if not isinstance(text, str) or message.get("SignatureVersion") not in _VERSIONS:
         raise NotVerified("malformed")
     try:
-        return base64.b64decode(proof.usable(text), validate=True)
+        return base64.b64decode(checks.usable(text), validate=True)
     except ValueError as error:
         raise NotVerified("malformed") from error
 

@@ -18,7 +18,7 @@ from typing import Final, Literal
 from uuid import uuid4
 
 from core.webhooks.request import Request
-from core.webhooks.verifiers import proof
+from core.webhooks.verifiers import checks
 from core.webhooks.verifiers.base import NotVerified, SharedSecret
 
 ID: Final = "webhook-id"
@@ -53,18 +53,18 @@ class StandardWebhooksVerifier(SharedSecret):
         return key
 
     def _prove(self, request: Request, keys: Sequence[bytes], now: datetime) -> None:
-        values = proof.header(request, SIGNATURE).split(" ")
-        name = proof.header(request, ID)
-        sent = proof.seconds(proof.header(request, TIMESTAMP))
+        values = checks.header(request, SIGNATURE).split(" ")
+        name = checks.header(request, ID)
+        sent = checks.seconds(checks.header(request, TIMESTAMP))
         expected = [_signature(key, request, name, sent) for key in keys]
-        if len(values) > proof.MAX_SIGNATURES:
+        if len(values) > checks.MAX_SIGNATURES:
             raise NotVerified("malformed")
         length = len(expected[0])
         given = [v.encode() for v in values if v.startswith(_VERSION) and len(v) == length]
         if not given:
             raise NotVerified("malformed")
-        proof.require_match(given, expected)
-        proof.require_fresh(sent, now, past=proof.CLOCKS_DIFFER)
+        checks.require_match(given, expected)
+        checks.require_fresh(sent, now, past=checks.CLOCKS_DIFFER)
 
     def _signed(self, request: Request, keys: Sequence[bytes], now: datetime) -> Request:
         sent = int(now.timestamp())

@@ -15,11 +15,11 @@ from typing import Final, Literal
 from pydantic import Field, model_validator
 
 from core.errors import InvalidEvent
-from core.formats.delivery import load_json
+from core.formats.shared.delivery import load_json
 from core.webhooks.request import Request
-from core.webhooks.verifiers import proof
+from core.webhooks.verifiers import checks
 from core.webhooks.verifiers.base import NotVerified, SharedSecret
-from core.webhooks.verifiers.proof import HeaderName
+from core.webhooks.verifiers.checks import HeaderName
 
 _AUTHORIZATION: Final = "authorization"
 _ROUTING_KEY_HEADER: Final = "x-routing-key"
@@ -29,10 +29,10 @@ _ROUTING_KEY_FIELD: Final = "routing_key"
 def _credentials(request: Request, scheme: str) -> str:
     """What follows the scheme's name, which is of any case, in the header Authorization. Source:
     RFC 9110, section 11.4."""
-    name, _, credentials = proof.header(request, _AUTHORIZATION).partition(" ")
+    name, _, credentials = checks.header(request, _AUTHORIZATION).partition(" ")
     if name.lower() != scheme:
         raise NotVerified("malformed")
-    return proof.usable(credentials.lstrip(" "))
+    return checks.usable(credentials.lstrip(" "))
 
 
 def _token(secret: str) -> bytes:
@@ -67,8 +67,8 @@ class BearerVerifier(SharedSecret):
         if self.header == _AUTHORIZATION:
             given = _credentials(request, "bearer")
         else:
-            given = proof.header(request, self.header)
-        proof.require_same_secret(given.encode(), keys)
+            given = checks.header(request, self.header)
+        checks.require_same_secret(given.encode(), keys)
 
     def _signed(self, request: Request, keys: Sequence[bytes], now: datetime) -> Request:
         token = keys[0].decode()
@@ -92,7 +92,7 @@ class BasicVerifier(SharedSecret):
         return base64.b64encode(secret.encode())
 
     def _prove(self, request: Request, keys: Sequence[bytes], now: datetime) -> None:
-        proof.require_same_secret(_credentials(request, "basic").encode(), keys)
+        checks.require_same_secret(_credentials(request, "basic").encode(), keys)
 
     def _signed(self, request: Request, keys: Sequence[bytes], now: datetime) -> Request:
         return _with_headers(request, **{_AUTHORIZATION: f"Basic {keys[0].decode()}"})
@@ -128,10 +128,10 @@ class EventGridVerifier(SharedSecret):
 
     def _prove(self, request: Request, keys: Sequence[bytes], now: datetime) -> None:
         if self.parameter:
-            given = proof.usable(request.query.get(self.parameter))
+            given = checks.usable(request.query.get(self.parameter))
         else:
-            given = proof.header(request, self.header or "")
-        proof.require_same_secret(given.encode(), keys)
+            given = checks.header(request, self.header or "")
+        checks.require_same_secret(given.encode(), keys)
 
     def _signed(self, request: Request, keys: Sequence[bytes], now: datetime) -> Request:
         secret = keys[0].decode()
@@ -159,7 +159,7 @@ class RoutingKeyVerifier(SharedSecret):
 
     def _prove(self, request: Request, keys: Sequence[bytes], now: datetime) -> None:
         given = request.headers.get(_ROUTING_KEY_HEADER) or _routing_key(request.body)
-        proof.require_same_secret(proof.usable(given).encode(), keys)
+        checks.require_same_secret(checks.usable(given).encode(), keys)
 
     def _signed(self, request: Request, keys: Sequence[bytes], now: datetime) -> Request:
         return _with_headers(request, **{_ROUTING_KEY_HEADER: keys[0].decode()})

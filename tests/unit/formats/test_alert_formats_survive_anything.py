@@ -13,7 +13,7 @@ from core.domain.alert import read_alert
 from core.domain.event import ALERT, Event, encode
 from core.domain.identity import workflow_id
 from core.errors import InvalidEvent
-from core.formats.delivery import Delivery, Malformed, load_json, read
+from core.formats.shared.delivery import Delivery, Malformed, load_json, read
 from core.webhooks.rules import rules
 from tests.support.mangled import SCALARS, as_bytes, mangled
 from tests.support.webhook_payloads import PAYLOADS, body_of, payload

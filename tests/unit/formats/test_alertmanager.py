@@ -9,7 +9,7 @@ import pytest
 
 from core.domain.alert import AlertStatus, read_alert
 from core.domain.event import Event
-from core.formats.delivery import Malformed, read
+from core.formats.shared.delivery import Malformed, read
 from tests.support.webhook_payloads import (
     NEXT_PERIOD,
     alert,

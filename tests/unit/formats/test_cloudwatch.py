@@ -8,7 +8,7 @@ import pytest
 from core.domain.alert import read_alert
 from core.domain.event import Event
 from core.domain.incident.severity import severity_of
-from core.formats.delivery import Delivery, read
+from core.formats.shared.delivery import Delivery, read
 from tests.support.payloads import sns
 from tests.unit.formats import reading
 from tests.unit.formats.reading import payload, payload_json

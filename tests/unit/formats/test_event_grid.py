@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from core.domain.event import DocumentRef, Event
 from core.domain.identity import workflow_id
 from core.errors import InvalidEvent
-from core.formats.delivery import Delivery, Malformed, read
 from core.formats.event_grid import handshake
+from core.formats.shared.delivery import Delivery, Malformed, read
 from tests.support.payloads import recorded
 from tests.unit.formats import reading
 from tests.unit.formats.reading import by_hook, payload, payload_json

@@ -7,8 +7,8 @@ import pytest
 
 from core.domain.alert import AlertStatus, read_alert
 from core.domain.event import encode
-from core.formats.delivery import Delivery
 from core.formats.pagerduty import reply
+from core.formats.shared.delivery import Delivery
 from tests.support.webhook_payloads import (
     NEXT_PERIOD,
     PAYLOADS,

@@ -13,7 +13,7 @@ from core.domain.alert import read_alert
 from core.domain.event import ALERT, Event, encode
 from core.domain.identity import workflow_id
 from core.errors import InvalidEvent
-from core.formats.delivery import Delivery, Malformed, read
+from core.formats.shared.delivery import Delivery, Malformed, read
 from core.webhooks.rules import rules
 from tests.support.mangled import JSON_VALUES, as_bytes, mangled
 from tests.support.webhook_payloads import PAYLOADS, payload

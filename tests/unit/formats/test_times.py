@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.domain.event import parse_time
-from core.formats.times import readable
+from core.formats.shared.times import readable
 
 
 @pytest.mark.parametrize(

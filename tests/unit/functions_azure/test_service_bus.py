@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from core.formats.delivery import Delivery
+from core.formats.shared.delivery import Delivery
 from functions_azure.service_bus import delivery, namespace
 from tests.support.azure import ENVIRONMENT, SENT, message
 

@@ -10,7 +10,7 @@ import pytest
 
 from core.errors import NotAccepted
 from core.receipts import METRICS, REFUSED, Receipt, Verdict, require_settled
-from core.webhooks import receive
+from core.webhooks import pipeline
 from functions_azure import service_bus, telemetry
 from tests.support.azure_templates import template
 
@@ -77,7 +77,7 @@ def test_a_webhook_that_is_answered_503_for_another_reason_is_a_failure(
     assert f'Message == "{record.getMessage()}"' in traces
     assert set(re.findall(r"Properties\.(\w+)", traces)) <= set(vars(record)["request"])
     assert f'!= "{NotAccepted.__name__}"' in traces
-    assert f'refused="{NotAccepted.__name__}"' in inspect.getsource(receive)
+    assert f'refused="{NotAccepted.__name__}"' in inspect.getsource(pipeline)
 
 
 def test_requests_that_are_refused_fail_nothing() -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from core.adapters.documents.files import FileDocumentStore
 from core.errors import SecretUnavailable, SettingsError, StoreUnavailable, TemporalUnavailable
-from core.formats.delivery import read
+from core.formats.shared.delivery import read
 from core.webhooks.request import Request
 from core.webhooks.verifiers.sns import SnsVerifier
 from tests.support import signing

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.formats.delivery import FORMATS
+from core.formats.shared.delivery import FORMATS
 from core.settings import Settings
 from core.webhooks.endpoints import INTERNAL
-from core.webhooks.receive import Outcome
+from core.webhooks.pipeline import Outcome
 from core.webhooks.request import Request
 from functions_aws.webhook_listener import handler
 from tests.support.lambda_runtime import Context

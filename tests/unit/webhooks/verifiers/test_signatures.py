@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from core.webhooks.request import Request
 from core.webhooks.verifiers.base import NotVerified, Signer
-from core.webhooks.verifiers.proof import seconds
+from core.webhooks.verifiers.checks import seconds
 from tests.support.verifiers import ANY
 
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)

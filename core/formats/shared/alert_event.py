@@ -12,7 +12,7 @@ from typing import Any, Literal
 from core.domain.event import ALERT, Event, readable_time
 from core.domain.identity import alert_key, fresh_key
 from core.errors import InvalidEvent
-from core.formats.delivery import PERIOD_HEADER, Delivery, source_of
+from core.formats.shared.delivery import PERIOD_HEADER, Delivery, source_of
 
 Status = Literal["firing", "resolved"]
 

@@ -20,7 +20,7 @@ from core.errors import InvalidEvent
 FORMATS: Final = {
     "s3": "core.formats.s3",
     "message": "core.formats.message",
-    "event": "core.formats.wire",
+    "event": "core.formats.stored_event",
     "alertmanager": "core.formats.alertmanager",
     "grafana": "core.formats.grafana",
     "pagerduty": "core.formats.pagerduty",

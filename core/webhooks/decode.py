@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Final
 
 from core.errors import InvalidEvent
-from core.formats.delivery import (
+from core.formats.shared.delivery import (
     ATTRIBUTE_PREFIX,
     HOOK_HEADER,
     OWN_PREFIX,
@@ -22,7 +22,7 @@ from core.formats.delivery import (
     Malformed,
     read,
 )
-from core.webhooks import body
+from core.webhooks import decompress
 from core.webhooks.endpoints import NEVER_KEPT, Endpoint
 from core.webhooks.request import Request, Response, answer, problem
 from core.webhooks.rules import rules
@@ -66,17 +66,17 @@ def understand(
         )
     delivery = _delivery(request, name, endpoint, now)
     try:
-        delivery = _with_body(delivery, body.unpacked(request, endpoint.max_bytes))
+        delivery = _with_body(delivery, decompress.unpacked(request, endpoint.max_bytes))
         if (handshake := how.handshake(delivery)) is not None:
             return answer(HTTPStatus.OK, handshake)
-    except body.UnknownEncoding:
+    except decompress.UnknownEncoding:
         raise Refused(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             "UnsupportedEncoding",
             "the only content encoding that is taken is gzip",
             {"accept-encoding": "gzip", **how.refusal_headers},
         ) from None
-    except body.TooLarge:
+    except decompress.TooLarge:
         raise too_large(endpoint) from None
     except InvalidEvent as error:
         return Understood(delivery, [Arrival(Malformed(error), delivery)])

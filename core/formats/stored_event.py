@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from core.domain.event import Event
-from core.formats.delivery import Delivery, Malformed, load_json
+from core.formats.shared.delivery import Delivery, Malformed, load_json
 
 REPLAY_KEY_HEADER: Final = "tidegate-replay-key"
 """The key to start under when the event's own has been used up by a run that completed."""

@@ -14,9 +14,9 @@ from typing import Any, Final, cast
 
 from core.domain.event import Event, encode
 from core.errors import InvalidEvent
-from core.formats.alerts import Status, alert, changed, repeated, text
-from core.formats.delivery import Delivery, Malformed
-from core.formats.http_body import load_object
+from core.formats.shared.alert_event import Status, alert, changed, repeated, text
+from core.formats.shared.delivery import Delivery, Malformed
+from core.formats.shared.http_body import load_object
 
 _SAID_AGAIN: Final = frozenset(("alerts", "commonLabels", "commonAnnotations", "message"))
 """What a group says of all its alerts together: it grows with them, and each alert says its part of

@@ -21,14 +21,14 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from core.errors import ConfigurationError, InvalidEvent, NotStarted, TransientError
-from core.formats.delivery import Arrival
+from core.formats.shared.delivery import Arrival
 from core.intake import Intake
 from core.receipts import Receipt, Verdict
 from core.secrets import Secrets
+from core.webhooks.decode import Refused, too_large, understand
 from core.webhooks.endpoints import Endpoint, WebhookTable
 from core.webhooks.request import Request, Response, answer, problem
 from core.webhooks.rules import Rules, rules
-from core.webhooks.understand import Refused, too_large, understand
 from core.webhooks.verifiers.base import NotVerified
 
 PREFIX: Final = "/hooks/"

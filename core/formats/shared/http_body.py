@@ -11,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from core.errors import InvalidEvent
-from core.formats.delivery import Delivery, load_json
+from core.formats.shared.delivery import Delivery, load_json
 
 FORM: Final = "application/x-www-form-urlencoded"
 

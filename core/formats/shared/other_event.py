@@ -12,7 +12,7 @@ from typing import Any
 
 from core.domain.event import Event, readable_time
 from core.domain.identity import alert_key, fresh_key
-from core.formats.delivery import Delivery, source_of
+from core.formats.shared.delivery import Delivery, source_of
 
 
 def notice(
