@@ -10,14 +10,14 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from core.adapters.documents.router import DocumentStores
+from core.config.secrets import Secrets
+from core.config.settings import Settings
 from core.domain.validation import EventValidationService
 from core.intake import Intake
 from core.ports.documents import DocumentStore
 from core.ports.secrets import SecretStore
 from core.ports.workflow_starter import WorkflowStarter
 from core.quarantine import Quarantine
-from core.secrets import Secrets
-from core.settings import Settings
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -75,7 +75,7 @@ def webhooks(settings: Settings, *, intake: Intake) -> Webhooks:
 
 def webhook_table(settings: Settings) -> WebhookTable:
     """The webhooks' endpoints. Raises `SettingsError` where none are set, or `ConfigFileError`."""
-    from core.webhooks_file import load_webhooks
+    from core.config.files import load_webhooks
 
     return load_webhooks(settings.require("webhooks"))
 
@@ -87,17 +87,17 @@ def secrets(settings: Settings) -> Secrets:
 
 def router(settings: Settings) -> WorkflowRouter:
     """The routing table with its services. Raises `ConfigFileError`."""
+    from core.config.files import SHIPPED_ROUTES, load_routes
     from core.domain.routing import WorkflowRouter
-    from core.routes_file import SHIPPED, load_routes
 
-    return WorkflowRouter(load_routes(settings.routes or SHIPPED))
+    return WorkflowRouter(load_routes(settings.routes or SHIPPED_ROUTES))
 
 
 def policies(settings: Settings) -> Policies:
     """Whom incidents reach, and when. Raises `ConfigFileError`."""
-    from core.policies_file import SHIPPED, load_policies
+    from core.config.files import SHIPPED_POLICIES, load_policies
 
-    return load_policies(settings.policies or SHIPPED)
+    return load_policies(settings.policies or SHIPPED_POLICIES)
 
 
 def channels(policies: Policies) -> Channels:

@@ -26,9 +26,9 @@ from core import (
     cli_quarantine,
     cli_webhooks,
 )
+from core.config.settings import Settings
 from core.domain.durations import spoken
 from core.errors import ConfigurationError, TidegateError, TransientError
-from core.settings import Settings
 from core.terminal import AWAY, BAD_NEWS, WRONG, Json, err, out, print_json, run, table
 
 Cloud = Annotated[Literal["aws", "azure"], typer.Option(help="Which cloud this machine is to be.")]
@@ -119,9 +119,9 @@ def routes_check(
     as_json: Json = False,
 ) -> None:
     """Check a routing table; problems name file, line and field. Ends with 2 if there are any."""
-    from core.routes_file import SHIPPED, load_routes
+    from core.config.files import SHIPPED_ROUTES, load_routes
 
-    path = file or Settings.from_env().routes or SHIPPED
+    path = file or Settings.from_env().routes or SHIPPED_ROUTES
     routes = load_routes(path)
     if as_json:
         print_json(routes.model_dump(mode="json", by_alias=True, exclude_none=True))
@@ -142,9 +142,9 @@ def routes_check(
 @routes_app.command("schema")
 def routes_schema() -> None:
     """Print the routing table's JSON Schema, for editors."""
-    from core.routes_file import schema
+    from core.config.files import routes_schema
 
-    print_json(schema())
+    print_json(routes_schema())
 
 
 @policies_app.command("check")
@@ -156,9 +156,9 @@ def policies_check(
 ) -> None:
     """Check the incidents' policies; problems name file, line and field. Ends with 2 if there are
     any. Targets whose variables are not set here are named; that is for the worker to have."""
-    from core.policies_file import SHIPPED, load_policies
+    from core.config.files import SHIPPED_POLICIES, load_policies
 
-    path = file or Settings.from_env().policies or SHIPPED
+    path = file or Settings.from_env().policies or SHIPPED_POLICIES
     policies = load_policies(path)
     unset = policies.unset(os.environ)
     if as_json:
@@ -186,9 +186,9 @@ def policies_check(
 @policies_app.command("schema")
 def policies_schema() -> None:
     """Print the policies' JSON Schema, for editors."""
-    from core.policies_file import schema
+    from core.config.files import policies_schema
 
-    print_json(schema())
+    print_json(policies_schema())
 
 
 def _words(value: object) -> str:

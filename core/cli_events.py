@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from core import bootstrap
 from core import explain as thinking
-from core.settings import Settings
+from core.config.settings import Settings
 from core.terminal import BAD_NEWS, Json, out, print_json, run
 from core.webhooks.request import Request
 

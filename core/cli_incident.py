@@ -11,12 +11,12 @@ from pydantic import TypeAdapter, ValidationError
 from rich.markup import escape
 
 from core import bootstrap
+from core.config.settings import Settings
 from core.domain.durations import Delay
 from core.domain.incident.model import Status
 from core.domain.incident.severity import Severity
 from core.errors import TemporalUnavailable
 from core.incident_view import headline, listed, timeline_lines
-from core.settings import Settings
 from core.terminal import Json, err, out, print_json, run
 
 app = typer.Typer(help="Incidents: look at them, command them.", no_args_is_help=True)

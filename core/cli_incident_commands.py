@@ -11,10 +11,10 @@ from rich.markup import escape
 
 from core import bootstrap
 from core.cli_incident import Id, duration
+from core.config.settings import Settings
 from core.domain.incident import commands
 from core.domain.incident.model import CloseReason
 from core.domain.incident.severity import Severity
-from core.settings import Settings
 from core.terminal import Json, out, print_json, run
 
 app = typer.Typer()

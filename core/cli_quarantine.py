@@ -10,8 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from core import bootstrap
+from core.config.settings import Settings
 from core.quarantine import Record
-from core.settings import Settings
 from core.terminal import AWAY, BAD_NEWS, Json, out, print_json, run, table
 
 app = typer.Typer(help="The originals of what could not be accepted.", no_args_is_help=True)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from core.settings import Settings
+from core.config.settings import Settings
 from core.terminal import Json, out, print_json, table
 
 app = typer.Typer(help="The webhooks' endpoints.", no_args_is_help=True)
@@ -23,7 +23,7 @@ def webhooks_check(file: File = None, as_json: Json = False) -> None:
     """Check the endpoints' file; problems name file, line and field. Ends with 2 if there are any.
 
     Says nothing of the secrets themselves: `tidegate doctor` looks for them."""
-    from core.webhooks_file import load_webhooks
+    from core.config.files import load_webhooks
 
     path = file or Settings.from_env().require("webhooks")
     hooks = load_webhooks(path)
@@ -42,6 +42,6 @@ def webhooks_check(file: File = None, as_json: Json = False) -> None:
 @app.command("schema")
 def webhooks_schema() -> None:
     """Print the endpoints' JSON Schema, for editors."""
-    from core.webhooks_file import schema
+    from core.config.files import webhooks_schema
 
-    print_json(schema())
+    print_json(webhooks_schema())

@@ -11,8 +11,8 @@ from core import bootstrap, contracts
 from core.adapters.documents.router import DocumentStores
 from core.adapters.notifiers.addresses import Channels
 from core.adapters.temporal import admin
+from core.config.settings import Settings
 from core.errors import TidegateError, TransientError
-from core.settings import Settings
 
 if TYPE_CHECKING:
     from temporalio.client import Client

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from core.config.settings import Settings
 from core.domain.event import Event
 from core.domain.identity import workflow_id
 from core.domain.routing import Child, WorkflowRouter
 from core.domain.validation import EventValidationService
 from core.errors import InvalidEvent, TidegateError
 from core.formats.shared.delivery import Arrival, Delivery, Malformed, load_json
-from core.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from core import bootstrap
+from core.config.settings import Settings
 from core.domain.incident.ids import split_id
 from core.domain.incident.reports.incident_report import report_of
 from core.errors import (
@@ -25,7 +26,6 @@ from core.errors import (
 from core.formats.shared.delivery import Delivery, read
 from core.incident_reports import read_report
 from core.receipts import Verdict
-from core.settings import Settings
 
 if TYPE_CHECKING:
     from temporalio.client import Client

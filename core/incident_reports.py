@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from core import bootstrap
+from core.config.settings import Settings
 from core.domain.event import DocumentRef
 from core.domain.incident.ids import split_id
 from core.domain.incident.model import folder_name
 from core.errors import DocumentNotFound, IncidentNotFound
 from core.ports.documents import DocumentStore
-from core.settings import Settings
 
 
 async def read_report(settings: Settings, id: str, *, suffix: str) -> bytes:

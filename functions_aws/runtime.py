@@ -23,10 +23,10 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from core import bootstrap
+from core.config.settings import Settings
 from core.formats.shared.delivery import Arrival, Delivery, read
 from core.intake import Intake
 from core.receipts import EVENT_AGE, METRICS, Receipt, Verdict, require_settled
-from core.settings import Settings
 from functions_aws import sqs
 
 if TYPE_CHECKING:

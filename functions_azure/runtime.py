@@ -13,10 +13,10 @@ from typing import Final
 
 import core.adapters.temporal.starter  # noqa: F401  loaded while the process starts, not by the first event
 from core import bootstrap
+from core.config.settings import Settings
 from core.formats.shared.delivery import Delivery, read
 from core.intake import Intake
 from core.receipts import require_settled
-from core.settings import Settings
 from functions_azure import telemetry
 from functions_azure.host import FUNCTION_TIMEOUT
 

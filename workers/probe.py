@@ -11,8 +11,8 @@ from __future__ import annotations
 import sys
 import urllib.request
 
+from core.config.settings import Settings
 from core.errors import SettingsError
-from core.settings import Settings
 
 _PATIENCE = 4.0
 """Seconds; the image's health check gives up after five."""

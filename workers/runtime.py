@@ -36,8 +36,8 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from core import bootstrap
 from core.adapters.temporal import admin
+from core.config.settings import Settings
 from core.errors import ConfigurationError, SettingsError, TemporalUnavailable, TransientError
-from core.settings import Settings
 from workers import backlog, health, logs
 
 log = logging.getLogger("tidegate.worker")

@@ -20,15 +20,15 @@ from urllib.parse import quote, urlencode
 from temporalio.client import WorkflowFailureError
 
 from core import bootstrap
+from core.config.files import load_webhooks
+from core.config.settings import Settings
 from core.contracts import ROOT_WORKFLOW
 from core.domain.event import Event
 from core.domain.identity import workflow_id
 from core.errors import SettingsError
 from core.formats.shared.delivery import Delivery, Malformed, read
-from core.settings import Settings
 from core.webhooks.request import Request
 from core.webhooks.verifiers.base import Signer
-from core.webhooks_file import load_webhooks
 from infra.local.answers import local_session
 from infra.local.cloud import INCIDENTS
 from infra.local.clouds import cloud_at

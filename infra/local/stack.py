@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from core.webhooks_file import load_webhooks
+from core.config.files import load_webhooks
 from infra.local.answers import answers
 from infra.local.cloud import INCIDENTS, QUARANTINE, REPORTS
 from infra.local.clouds import new_cloud

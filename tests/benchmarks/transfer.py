@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Final
 
 from core import bootstrap
+from core.config.settings import Settings
 from core.ports.documents import CHUNK_BYTES, DocumentStore
-from core.settings import Settings
 
 _STATUS: Final = Path("/proc/self/status")
 

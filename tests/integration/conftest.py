@@ -16,8 +16,8 @@ from temporalio.testing import WorkflowEnvironment
 
 from core.adapters.temporal.starter import data_converter
 from core.cli import main
+from core.config.settings import Settings
 from core.contracts import SEARCH_ATTRIBUTES
-from core.settings import Settings
 from infra.local.processes import program
 from infra.local.temporal import TemporalServer
 from tests.support.cli import Result, Tidegate

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
-from core.settings import variables
+from core.config.settings import variables
 from infra.local.aws import BUCKET
 from infra.local.stack import HOOK_SECRETS, WEBHOOKS
 from infra.local.temporal import TemporalServer

@@ -16,9 +16,9 @@ from uuid import uuid4
 import pytest
 from temporalio.client import Client
 
+from core.config.settings import Settings
 from core.domain.identity import workflow_id
 from core.errors import NotAccepted, SettingsError, TemporalUnavailable
-from core.settings import Settings
 from functions_azure import host, service_bus
 from infra.local.processes import free_port
 from tests.support.azure import ENVIRONMENT, created, fresh_process, function, message

@@ -14,6 +14,7 @@ from azure.storage.blob import ContentSettings
 
 from core import bootstrap
 from core.adapters.documents.azure_blob import AzureDocumentStore
+from core.config.settings import Settings
 from core.domain.event import DocumentRef
 from core.errors import (
     DocumentChanged,
@@ -23,7 +24,6 @@ from core.errors import (
     NoRoute,
     StoreUnavailable,
 )
-from core.settings import Settings
 from infra.local.azurite import ACCOUNT, Azurite
 from tests.support.cli import Tidegate
 from tests.support.documents import CHUNK, Place, blob_service, new_container, place, stream

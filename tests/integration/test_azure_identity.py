@@ -36,7 +36,7 @@ import asyncio, sys
 from core import bootstrap
 from core.domain.event import DocumentRef
 from core.errors import StoreUnavailable
-from core.settings import Settings
+from core.config.settings import Settings
 
 async def content():
     yield b"content"

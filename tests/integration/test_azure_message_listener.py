@@ -10,8 +10,8 @@ from uuid import uuid4
 import pytest
 from temporalio.client import Client
 
+from core.config.settings import Settings
 from core.errors import NotAccepted
-from core.settings import Settings
 from infra.local.processes import free_port
 from tests.support.azure import ENVIRONMENT, fresh_process, function, message
 from tests.support.quarantines import kept

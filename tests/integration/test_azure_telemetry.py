@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from core.config.settings import Settings
 from core.errors import TemporalUnavailable
 from core.receipts import METRICS
-from core.settings import Settings
 from functions_azure import azure_monitor, telemetry
 from tests.support.azure import ENVIRONMENT, created, fresh_process, function, message, request
 from tests.support.starters import MemoryStarter

@@ -15,7 +15,7 @@ import azure.functions as func
 import pytest
 from temporalio.client import Client
 
-from core.settings import Settings
+from core.config.settings import Settings
 from infra.local.processes import free_port
 from tests.support.azure import fresh_process, function, request
 from tests.support.payloads import recorded

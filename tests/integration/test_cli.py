@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from core import bootstrap
+from core.config.settings import Settings
 from core.contracts import INCIDENT_TASK_QUEUE, ROOT_TASK_QUEUE
 from core.domain.event import Event
 from core.formats.shared.delivery import Delivery, read
 from core.ports.workflow_starter import Start
 from core.receipts import Receipt
-from core.settings import Settings
 from infra.local.processes import Processes, free_port, python, wait_until
 from infra.local.temporal import TemporalServer, start_temporal
 from tests.support.cli import Result, Tidegate

@@ -12,6 +12,7 @@ import pytest
 
 from core import bootstrap
 from core.adapters.documents.multipart import PART_BYTES
+from core.config.settings import Settings
 from core.domain.event import DocumentRef
 from core.errors import (
     DocumentChanged,
@@ -21,7 +22,6 @@ from core.errors import (
     StoreUnavailable,
 )
 from core.ports.documents import CHUNK_BYTES
-from core.settings import Settings
 from infra.local.azurite import ACCOUNT, Azurite
 from infra.local.processes import free_port
 from tests.support.documents import CHUNK, Place, new_bucket, new_container, place, stream

@@ -12,9 +12,9 @@ import pytest
 from azure.storage.blob import BlobServiceClient
 
 from core import bootstrap
+from core.config.settings import Settings
 from core.contracts import QUERY_INCIDENT, UPDATE_CLOSE
 from core.domain.event import DOCUMENT_CREATED, DocumentRef, Event
-from core.settings import Settings
 from infra.local.azurite import ACCOUNT, Azurite
 from tests.support.incidents import REPORT, House, command, until
 

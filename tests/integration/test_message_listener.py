@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from temporalio.client import Client
 
-from core.settings import Settings
+from core.config.settings import Settings
 from functions_aws.message_listener import handler
 from infra.local.processes import free_port
 from tests.support.lambda_runtime import invoke, logged_receipts

@@ -15,6 +15,7 @@ import pytest
 
 from core import bootstrap
 from core.adapters.documents.router import DocumentStores
+from core.config.settings import Settings
 from core.domain.event import DOCUMENT_CREATED, Event
 from core.errors import (
     ChildAlreadyRunning,
@@ -26,7 +27,6 @@ from core.errors import (
 from core.formats.shared.delivery import read
 from core.quarantine import Quarantine
 from core.replay import replay
-from core.settings import Settings
 from tests.support.payloads import delivery, put, recorded
 from tests.support.starters import MemoryStarter
 

@@ -12,9 +12,9 @@ import pytest
 from temporalio.client import Client
 
 from core import bootstrap
+from core.config.settings import Settings
 from core.errors import NotAccepted, SettingsError, TemporalUnavailable
 from core.formats.shared.delivery import read
-from core.settings import Settings
 from functions_aws.s3_listener import handler
 from infra.local.processes import free_port
 from tests.support.lambda_runtime import invoke, logged_receipts

@@ -18,7 +18,7 @@ from uuid import uuid4
 import pytest
 from temporalio.client import Client
 
-from core.settings import Settings
+from core.config.settings import Settings
 from infra.local.processes import free_port
 from infra.local.temporal import TemporalServer
 from tests.support.clouds import CLOUDS, Answer, AwsPlatform, AzurePlatform, Platform

@@ -12,9 +12,9 @@ import pytest
 from mypy_boto3_secretsmanager import SecretsManagerClient
 
 from core import bootstrap
+from core.config.secrets import Secrets
+from core.config.settings import Settings
 from core.errors import SecretUnavailable, SettingsError
-from core.secrets import Secrets
-from core.settings import Settings
 from infra.local.processes import free_port
 
 

@@ -26,9 +26,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from core import bootstrap
+from core.config.secrets import Secrets
+from core.config.settings import Settings
 from core.errors import SecretUnavailable, SettingsError
-from core.secrets import Secrets
-from core.settings import Settings
 from infra.local.processes import free_port
 
 CHALLENGE = (

@@ -17,7 +17,7 @@ import pytest
 from temporalio.client import Client
 
 from core import bootstrap
-from core.settings import Settings
+from core.config.settings import Settings
 from core.webhooks.endpoints import Endpoint, WebhookTable
 from core.webhooks.pipeline import Webhooks
 from core.webhooks.request import Request

@@ -22,6 +22,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
 
 from core.adapters.temporal.starter import data_converter
+from core.config.settings import Settings
 from core.contracts import (
     INCIDENT_TASK_QUEUE,
     INCIDENT_WORKFLOW,
@@ -33,7 +34,6 @@ from core.contracts import (
 )
 from core.domain.alert import AlertStatus
 from core.domain.event import ALERT, DOCUMENT_CREATED, DocumentRef, Event
-from core.settings import Settings
 from infra.local.processes import Processes, free_port, program
 from infra.local.temporal import TemporalServer
 from tests.support.eventually import PATIENCE, eventually

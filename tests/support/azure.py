@@ -19,8 +19,8 @@ from azure.functions.http import HttpRequest
 from azure.functions.meta import Datum
 
 from core import bootstrap
+from core.config.settings import Settings
 from core.ports.workflow_starter import WorkflowStarter
-from core.settings import Settings
 from function_app import app
 from functions_azure import runtime, service_bus, webhook_listener
 from tests.support.payloads import recorded_json

@@ -12,9 +12,9 @@ import boto3
 from azure.storage.blob import BlobServiceClient
 
 from core import bootstrap
+from core.config.settings import Settings
 from core.domain.event import DocumentRef
 from core.ports.documents import DocumentStore
-from core.settings import Settings
 from infra.local.azurite import ACCOUNT
 
 CHUNK = bytes(range(256)) * 1024  # 256 KiB

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from unittest import mock
 
 from core import bootstrap
+from core.config.settings import Settings
 from core.ports.workflow_starter import WorkflowStarter
-from core.settings import Settings
 from functions_aws import runtime, webhook_listener
 
 

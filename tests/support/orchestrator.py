@@ -14,10 +14,10 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from core.config.settings import Settings
 from core.contracts import ROOT_WORKFLOW
 from core.domain.event import Event
 from core.domain.identity import workflow_id
-from core.settings import Settings
 from tests.support.eventually import eventually
 from tests.support.workflows import ChildStandIn
 from workers import runtime

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from core import bootstrap
+from core.config.settings import Settings
 from core.quarantine import Record
-from core.settings import Settings
 
 
 async def kept(settings: Settings) -> list[Record]:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from core import bootstrap
+from core.config.secrets import Secrets
+from core.config.settings import Settings
 from core.domain.validation import EventValidationService
 from core.intake import Intake
 from core.ports.secrets import SecretStore
 from core.ports.workflow_starter import WorkflowStarter
 from core.quarantine import Quarantine
-from core.secrets import Secrets
-from core.settings import Settings
 from core.webhooks.endpoints import WebhookTable
 from core.webhooks.pipeline import Outcome, Webhooks
 from core.webhooks.request import Request

@@ -6,9 +6,9 @@ import pytest
 
 from core.adapters.notifiers.addresses import EVENTS_URL, channels
 from core.adapters.notifiers.router import ChannelNotifier
+from core.config.files import load_policies
 from core.domain.incident.policies.file import Policies
 from core.errors import NotificationFailed
-from core.policies_file import load_policies
 from core.ports.notifier import Notification, NotificationKind, Target, TargetKind
 
 # Apprise imports a module that Python 3.13 has removed, where it is there.

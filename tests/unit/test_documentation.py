@@ -12,9 +12,10 @@ import pytest
 import typer
 from pydantic import BaseModel, TypeAdapter
 
-from core import errors, policies_file, routes_file, settings, webhooks_file
+from core import errors
 from core.adapters.notifiers.webhook import payload
 from core.cli import app
+from core.config import files, settings
 from core.domain.alert import Alert
 from core.domain.durations import Delay
 from core.domain.incident.commands import COMMANDS
@@ -115,7 +116,7 @@ def test_every_choice_of_when_running_is_documented(choice: WhenRunning) -> None
 
 
 def test_the_routes_schema_is_current() -> None:
-    assert json.loads(text("docs/schemas/routes.schema.json")) == routes_file.schema()
+    assert json.loads(text("docs/schemas/routes.schema.json")) == files.routes_schema()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -130,7 +131,7 @@ def test_the_example_table_of_the_documentation_is_valid(tmp_path: Path) -> None
     [example] = re.findall(r"```yaml\n(.*?)```", text("docs/routing.md"), re.S)
     file = tmp_path / "routes.yaml"
     file.write_text(example, encoding="utf-8")
-    assert [route.name for route in routes_file.load_routes(file).routes] == ["invoices"]
+    assert [route.name for route in files.load_routes(file).routes] == ["invoices"]
 
 
 RULES = [
@@ -172,14 +173,14 @@ def test_the_documented_defaults_are_the_policies_own() -> None:
 
 
 def test_the_policies_schema_is_current() -> None:
-    assert json.loads(text("docs/schemas/policies.schema.json")) == policies_file.schema()
+    assert json.loads(text("docs/schemas/policies.schema.json")) == files.policies_schema()
 
 
 def test_the_example_policies_of_the_documentation_are_valid(tmp_path: Path) -> None:
     [example] = re.findall(r"```yaml\n(.*?)```", text("docs/policies.md"), re.S)
     file = tmp_path / "policies.yaml"
     file.write_text(example, encoding="utf-8")
-    policies = policies_file.load_policies(file).policies
+    policies = files.load_policies(file).policies
     assert [policy.name for policy in policies] == ["checkout", "everything-else"]
 
 
@@ -220,14 +221,14 @@ def test_every_reason_for_which_nobody_is_let_in_is_documented(reason: str) -> N
 
 
 def test_the_webhooks_schema_is_current() -> None:
-    assert json.loads(text("docs/schemas/webhooks.schema.json")) == webhooks_file.schema()
+    assert json.loads(text("docs/schemas/webhooks.schema.json")) == files.webhooks_schema()
 
 
 def test_the_example_webhooks_of_the_documentation_are_valid(tmp_path: Path) -> None:
     example = re.findall(r"```yaml\n(.*?)```", text("docs/webhooks.md"), re.S)[0]
     file = tmp_path / "webhooks.yaml"
     file.write_text(example, encoding="utf-8")
-    assert list(webhooks_file.load_webhooks(file).hooks) == ["alerts-eu", "orders"]
+    assert list(files.load_webhooks(file).hooks) == ["alerts-eu", "orders"]
 
 
 @pytest.mark.parametrize("name", list(COMMANDS))

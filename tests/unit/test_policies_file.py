@@ -10,10 +10,10 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 
+from core.config.files import SHIPPED_POLICIES, load_policies, policies_schema
 from core.domain.incident.policies.file import Facts, Policies
 from core.domain.incident.policies.policy import OpenAfter, Recurrence
 from core.errors import ConfigFileError
-from core.policies_file import SHIPPED, load_policies, schema
 
 GOOD = """\
 version: 1
@@ -83,18 +83,18 @@ def good(tmp_path: Path) -> Policies:
 
 
 def test_the_shipped_file_loads_and_its_schema_accepts_it() -> None:
-    jsonschema.Draft202012Validator.check_schema(schema())
-    jsonschema.validate(yaml.safe_load(SHIPPED.read_text()), schema())
-    assert [policy.name for policy in load_policies(SHIPPED).policies] == ["default"]
+    jsonschema.Draft202012Validator.check_schema(policies_schema())
+    jsonschema.validate(yaml.safe_load(SHIPPED_POLICIES.read_text()), policies_schema())
+    assert [policy.name for policy in load_policies(SHIPPED_POLICIES).policies] == ["default"]
 
 
 def test_the_schema_accepts_a_file_with_everything(good: Policies) -> None:
     plain = json.loads(json.dumps(yaml.safe_load(GOOD), default=lambda moment: moment.isoformat()))
-    jsonschema.validate(plain, schema())
+    jsonschema.validate(plain, policies_schema())
 
 
 def test_the_shipped_file_pages_at_once_and_escalates_after_the_ack_timeout() -> None:
-    policies = load_policies(SHIPPED)
+    policies = load_policies(SHIPPED_POLICIES)
     policy = policies.choose(Facts(), ack_timeout=420)
     assert [(level.after, [t.name for t in level.targets]) for level in policy.levels] == [
         (0, ["on-call"]),
@@ -302,4 +302,4 @@ def test_a_file_without_policies_is_refused(tmp_path: Path) -> None:
 
 def test_the_published_schema_is_current() -> None:
     published = Path(__file__).parents[2] / "docs" / "schemas" / "policies.schema.json"
-    assert json.loads(published.read_text(encoding="utf-8")) == schema()
+    assert json.loads(published.read_text(encoding="utf-8")) == policies_schema()

@@ -9,8 +9,8 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 
+from core.config.files import SHIPPED_ROUTES, load_routes, routes_schema
 from core.errors import ConfigFileError
-from core.routes_file import SHIPPED, load_routes, schema
 
 GOOD = """\
 version: 1
@@ -40,14 +40,14 @@ def with_match(text: str) -> str:
 
 
 def test_the_shipped_file_loads_and_its_schema_accepts_it() -> None:
-    assert [route.name for route in load_routes(SHIPPED).routes] == [
+    assert [route.name for route in load_routes(SHIPPED_ROUTES).routes] == [
         "incident-report",
         "incident-successor",
         "incident-event",
         "alert",
     ]
-    jsonschema.Draft202012Validator.check_schema(schema())
-    jsonschema.validate(yaml.safe_load(SHIPPED.read_text()), schema())
+    jsonschema.Draft202012Validator.check_schema(routes_schema())
+    jsonschema.validate(yaml.safe_load(SHIPPED_ROUTES.read_text()), routes_schema())
 
 
 def test_a_good_file_loads(tmp_path: Path) -> None:
@@ -262,7 +262,7 @@ def test_a_mistake_is_named_by_line_column_and_field(tmp_path: Path, mistake: st
 def test_the_schema_refuses_it_too(mistake: str) -> None:
     text, _ = MISTAKES[mistake]
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(yaml.safe_load(text), schema())
+        jsonschema.validate(yaml.safe_load(text), routes_schema())
 
 
 def test_a_file_that_contains_itself_is_refused(tmp_path: Path) -> None:

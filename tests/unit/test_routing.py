@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from core import bootstrap
+from core.config.settings import Settings
 from core.domain.event import ALERT, DOCUMENT_CREATED, Event
 from core.domain.identity import workflow_id
 from core.domain.routing import (
@@ -16,7 +17,6 @@ from core.domain.routing import (
     WorkflowRouter,
 )
 from core.errors import InvalidChildId, NoRoute
-from core.settings import Settings
 
 EVENT = Event(
     id="1",

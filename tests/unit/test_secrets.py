@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from core import bootstrap, secrets
+from core import bootstrap
+from core.config import secrets
+from core.config.secrets import FRESH_SECONDS, GRACE_SECONDS, PAUSE_SECONDS, Secrets
+from core.config.settings import Settings
 from core.domain.secret_reference import SecretReference
 from core.errors import SecretUnavailable, SettingsError
 from core.ports.secrets import SecretStore
-from core.secrets import FRESH_SECONDS, GRACE_SECONDS, PAUSE_SECONDS, Secrets
-from core.settings import Settings
 from tests.support.eventually import eventually
 
 TTL = 300.0

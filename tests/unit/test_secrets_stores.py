@@ -13,9 +13,9 @@ import pytest
 
 from core import bootstrap
 from core.adapters.secrets.files import MAX_BYTES
+from core.config.secrets import Secrets
+from core.config.settings import Settings
 from core.errors import SettingsError
-from core.secrets import Secrets
-from core.settings import Settings
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ def test_a_secret_in_a_variable_loads_no_cloud_and_no_pydantic() -> None:
     code = (
         "import asyncio, sys\n"
         "from core import bootstrap\n"
-        "from core.settings import Settings\n"
+        "from core.config.settings import Settings\n"
         "kept = bootstrap.secrets(Settings())\n"
         "assert asyncio.run(kept.get('env:HOOK')) == 'hunter2'\n"
         "print(*sorted({name.partition('.')[0] for name in sys.modules}))\n"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from core import bootstrap
+from core.config.settings import Settings, variables
 from core.errors import SettingsError
-from core.settings import Settings, variables
 
 
 def test_without_an_environment_everything_has_its_default() -> None:

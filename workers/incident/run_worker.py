@@ -7,9 +7,9 @@ import sys
 from temporalio.common import VersioningBehavior
 
 from core import bootstrap
+from core.config.settings import Settings
 from core.contracts import INCIDENT_TASK_QUEUE
 from core.errors import SettingsError
-from core.settings import Settings
 from workers import runtime
 from workers.incident.activities import IncidentActivities
 from workers.incident.workflows import IncidentWorkflow

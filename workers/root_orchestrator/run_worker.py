@@ -9,8 +9,8 @@ import sys
 from temporalio.common import VersioningBehavior
 
 from core import bootstrap
+from core.config.settings import Settings
 from core.contracts import ROOT_TASK_QUEUE
-from core.settings import Settings
 from workers import runtime
 from workers.root_orchestrator.activities import RootActivities
 from workers.root_orchestrator.workflows import RootOrchestratorWorkflow

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 from core import bootstrap
-from core.settings import Settings
+from core.config.settings import Settings
 from tests.benchmarks.naive.activities import NaiveActivities
 from tests.benchmarks.naive.workflows import ACTIVITY_TASK_QUEUE
 from workers import runtime

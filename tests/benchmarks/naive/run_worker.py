@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from core.settings import Settings
+from core.config.settings import Settings
 from tests.benchmarks.naive.workflows import TASK_QUEUE, NaiveRoot
 from workers import runtime
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from core import settings
+from core.config import settings
 from functions_azure import host, runtime, service_bus
 from infra.local.processes import ROOT
 from tests.support.azure import ENVIRONMENT, fresh_process

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from core.webhooks_file import load_webhooks
+from core.config.files import load_webhooks
 from functions_aws.runtime import settings as runtime_settings
 from tests.support.cloudformation import (
     FRONT_DOOR,

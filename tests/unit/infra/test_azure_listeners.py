@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from core.settings import variables
+from core.config.settings import variables
 from functions_azure.service_bus import CONNECTION
 from tests.support import bicep_model
 from tests.support.azure_templates import (

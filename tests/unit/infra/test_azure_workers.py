@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from core.settings import Settings
+from core.config.settings import Settings
 from tests.support.azure_templates import (
     ROOT,
     at,

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
+from core.config.settings import Settings, variables
 from core.contracts import SEARCH_ATTRIBUTES
-from core.settings import Settings, variables
 from infra.local import containers
 from infra.local.processes import LocalStackError
 

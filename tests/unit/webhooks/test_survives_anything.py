@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.config.settings import Settings
 from core.formats.shared.delivery import FORMATS
-from core.settings import Settings
 from core.webhooks.endpoints import INTERNAL
 from core.webhooks.pipeline import Outcome
 from core.webhooks.request import Request

@@ -1,0 +1,77 @@
+"""The YAML files of an installation: the routing table, the policies and the webhooks.
+
+Each loader returns the checked model, or raises `ConfigFileError` with `file:line:column: field:
+what` for every problem. A model is imported by its own loader, so that a process pays only for the
+files it reads.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from core.config import yaml_file
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from core.domain.incident.policies.file import Policies
+    from core.domain.routing import RoutingTable
+    from core.webhooks.endpoints import WebhookTable
+
+SHIPPED_ROUTES: Final = Path(__file__).with_name("routes.yaml")
+"""The routing table where TIDEGATE_ROUTES names none."""
+
+SHIPPED_POLICIES: Final = Path(__file__).with_name("policies.yaml")
+"""The policies where TIDEGATE_POLICIES names none. No webhooks are shipped: nobody may post until
+the operator says who."""
+
+
+def load_routes(path: Path) -> RoutingTable:
+    """The routing table in a file. Raises `ConfigFileError`."""
+    from core.domain.routing import RoutingTable
+
+    return yaml_file.load(path, RoutingTable)
+
+
+def load_policies(path: Path) -> Policies:
+    """The incident policies in a file. Raises `ConfigFileError`."""
+    from core.domain.incident.policies.file import Policies
+
+    return yaml_file.load(path, Policies)
+
+
+def load_webhooks(path: Path) -> WebhookTable:
+    """The webhooks in a file, by name. Raises `ConfigFileError`."""
+    from core.webhooks.endpoints import WebhookTable
+
+    return yaml_file.load(path, WebhookTable)
+
+
+def routes_schema() -> dict[str, Any]:
+    """The JSON Schema of the routing table's file, for editors."""
+    from core.domain.routing import RoutingTable
+
+    return _schema(RoutingTable, "Tidegate routing table")
+
+
+def policies_schema() -> dict[str, Any]:
+    """The JSON Schema of the policies' file, for editors."""
+    from core.domain.incident.policies.file import Policies
+
+    return _schema(Policies, "Tidegate incident policies")
+
+
+def webhooks_schema() -> dict[str, Any]:
+    """The JSON Schema of the webhooks' file, for editors."""
+    from core.webhooks.endpoints import WebhookTable
+
+    return _schema(WebhookTable, "Tidegate webhooks")
+
+
+def _schema(model: type[BaseModel], title: str) -> dict[str, Any]:
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": title,
+        **{name: value for name, value in model.model_json_schema().items() if name != "title"},
+    }
