@@ -13,11 +13,11 @@ from core.adapters.documents.router import DocumentStores
 from core.config.secrets import Secrets
 from core.config.settings import Settings
 from core.domain.validation import EventValidationService
-from core.intake import Intake
+from core.intake.accept import Intake
+from core.intake.quarantine import Quarantine
 from core.ports.documents import DocumentStore
 from core.ports.secrets import SecretStore
 from core.ports.workflow_starter import WorkflowStarter
-from core.quarantine import Quarantine
 
 if TYPE_CHECKING:
     from temporalio.client import Client

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from core import bootstrap
 from core.config.settings import Settings
-from core.quarantine import Record
+from core.intake.quarantine import Record
 from core.terminal import AWAY, BAD_NEWS, Json, out, print_json, run, table
 
 app = typer.Typer(help="The originals of what could not be accepted.", no_args_is_help=True)
@@ -71,8 +71,8 @@ def quarantine_replay(
 ) -> None:
     """Send originals through the same code again. Ends with 1 when one is refused again, with 3
     when Temporal took none of it and it must be tried later."""
-    from core.receipts import Receipt, Verdict
-    from core.replay import replay
+    from core.intake.receipts import Receipt, Verdict
+    from core.intake.replay import replay
 
     if bool(ids) == every:
         raise typer.BadParameter("name the records to replay, or say --all")

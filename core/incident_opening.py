@@ -25,7 +25,7 @@ from core.errors import (
 )
 from core.formats.shared.delivery import Delivery, read
 from core.incident_reports import read_report
-from core.receipts import Verdict
+from core.intake.receipts import Verdict
 
 if TYPE_CHECKING:
     from temporalio.client import Client

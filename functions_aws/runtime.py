@@ -25,8 +25,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 from core import bootstrap
 from core.config.settings import Settings
 from core.formats.shared.delivery import Arrival, Delivery, read
-from core.intake import Intake
-from core.receipts import EVENT_AGE, METRICS, Receipt, Verdict, require_settled
+from core.intake.accept import Intake
+from core.intake.receipts import EVENT_AGE, METRICS, Receipt, Verdict, require_settled
 from functions_aws import sqs
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from functions_aws.cold_start import at_rest
 with at_rest():
     from core import bootstrap
     from core.errors import ConfigurationError, InvalidEvent
-    from core.receipts import REFUSED
+    from core.intake.receipts import REFUSED
     from core.webhooks.pipeline import Outcome, Webhooks, unavailable
     from core.webhooks.request import problem
 

@@ -22,7 +22,7 @@ from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetr
 from opentelemetry.sdk.metrics.view import View
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 
-from core.receipts import EVENT_AGE, METRICS, REFUSED
+from core.intake.receipts import EVENT_AGE, METRICS, REFUSED
 from functions_azure.telemetry import DELIVERY_COUNT
 
 _COUNTERS: Final = (*METRICS.values(), REFUSED)

@@ -15,8 +15,8 @@ import core.adapters.temporal.starter  # noqa: F401  loaded while the process st
 from core import bootstrap
 from core.config.settings import Settings
 from core.formats.shared.delivery import Delivery, read
-from core.intake import Intake
-from core.receipts import require_settled
+from core.intake.accept import Intake
+from core.intake.receipts import require_settled
 from functions_azure import telemetry
 from functions_azure.host import FUNCTION_TIMEOUT
 

@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any, Final, Protocol
 
 from core.formats.shared.delivery import Arrival, Delivery
-from core.receipts import EVENT_AGE, METRICS, REFUSED, Receipt, Verdict
+from core.intake.receipts import EVENT_AGE, METRICS, REFUSED, Receipt, Verdict
 
 logger = logging.getLogger("functions_azure")
 

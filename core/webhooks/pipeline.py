@@ -23,8 +23,8 @@ from typing import Any, Final
 from core.config.secrets import Secrets
 from core.errors import ConfigurationError, InvalidEvent, NotStarted, TransientError
 from core.formats.shared.delivery import Arrival
-from core.intake import Intake
-from core.receipts import Receipt, Verdict
+from core.intake.accept import Intake
+from core.intake.receipts import Receipt, Verdict
 from core.webhooks.decode import Refused, too_large, understand
 from core.webhooks.endpoints import Endpoint, WebhookTable
 from core.webhooks.request import Request, Response, answer, problem

@@ -13,7 +13,7 @@ import pytest
 
 from core.config.settings import Settings
 from core.errors import TemporalUnavailable
-from core.receipts import METRICS
+from core.intake.receipts import METRICS
 from functions_azure import azure_monitor, telemetry
 from tests.support.azure import ENVIRONMENT, created, fresh_process, function, message, request
 from tests.support.starters import MemoryStarter

@@ -16,8 +16,8 @@ from core.config.settings import Settings
 from core.contracts import INCIDENT_TASK_QUEUE, ROOT_TASK_QUEUE
 from core.domain.event import Event
 from core.formats.shared.delivery import Delivery, read
+from core.intake.receipts import Receipt
 from core.ports.workflow_starter import Start
-from core.receipts import Receipt
 from infra.local.processes import Processes, free_port, python, wait_until
 from infra.local.temporal import TemporalServer, start_temporal
 from tests.support.cli import Result, Tidegate

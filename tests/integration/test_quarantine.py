@@ -25,8 +25,8 @@ from core.errors import (
     TemporalUnavailable,
 )
 from core.formats.shared.delivery import read
-from core.quarantine import Quarantine
-from core.replay import replay
+from core.intake.quarantine import Quarantine
+from core.intake.replay import replay
 from tests.support.payloads import delivery, put, recorded
 from tests.support.starters import MemoryStarter
 

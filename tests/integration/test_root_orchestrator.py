@@ -22,8 +22,8 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 
 from core import bootstrap
 from core.domain.event import DOCUMENT_CREATED
-from core.quarantine import Record
-from core.replay import replay
+from core.intake.quarantine import Record
+from core.intake.replay import replay
 from tests.support.closing_children import ClosesChildrenBeforeSignals, ClosingActivity
 from tests.support.eventually import eventually
 from tests.support.orchestrator import House, has_failed_task, house, new_event

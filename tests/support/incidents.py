@@ -25,9 +25,9 @@ from core.contracts import INCIDENT_WORKFLOW, QUERY_TIMELINE
 from core.domain.event import ALERT, DOCUMENT_CREATED, DocumentRef, Event
 from core.domain.incident.policies.file import Policies
 from core.errors import NotificationFailed, StoreUnavailable
+from core.intake.quarantine import Quarantine
 from core.ports.documents import DocumentStore
 from core.ports.notifier import Notification, NotificationKind, Notifier, Target
-from core.quarantine import Quarantine
 from workers import runtime
 from workers.incident.activities import IncidentActivities
 from workers.incident.workflows import IncidentWorkflow

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core import bootstrap
 from core.config.settings import Settings
-from core.quarantine import Record
+from core.intake.quarantine import Record
 
 
 async def kept(settings: Settings) -> list[Record]:

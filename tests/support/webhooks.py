@@ -12,10 +12,10 @@ from core import bootstrap
 from core.config.secrets import Secrets
 from core.config.settings import Settings
 from core.domain.validation import EventValidationService
-from core.intake import Intake
+from core.intake.accept import Intake
+from core.intake.quarantine import Quarantine
 from core.ports.secrets import SecretStore
 from core.ports.workflow_starter import WorkflowStarter
-from core.quarantine import Quarantine
 from core.webhooks.endpoints import WebhookTable
 from core.webhooks.pipeline import Outcome, Webhooks
 from core.webhooks.request import Request

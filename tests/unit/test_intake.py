@@ -14,8 +14,8 @@ from core.config.settings import Settings
 from core.domain.event import Event
 from core.errors import InvalidEvent, StoreUnavailable, TemporalUnavailable
 from core.formats.shared.delivery import Arrival, read
+from core.intake.receipts import Receipt, Verdict
 from core.ports.workflow_starter import Start, WorkflowStarter
-from core.receipts import Receipt, Verdict
 from tests.support.payloads import delivery, put
 from tests.support.quarantines import kept
 from tests.support.starters import HangingStarter, MemoryStarter

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from core.config.settings import Settings
 from core.errors import NotAccepted
 from core.formats.shared.delivery import Malformed, read
-from core.quarantine import Record
+from core.intake.quarantine import Record
 from functions_aws import message_listener, s3_listener, sqs
 from tests.support.lambda_runtime import Context
 from tests.support.listeners import fresh_process

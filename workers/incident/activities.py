@@ -23,9 +23,9 @@ from core.domain.incident.reports.incident_report import report_of
 from core.domain.incident.reports.parser import parse_report
 from core.domain.incident.timeline import TIMELINE, Noted, TimelineEvent
 from core.errors import DocumentExists, DocumentNotFound, DocumentTooLarge, named
+from core.intake.quarantine import Quarantine
 from core.ports.documents import DocumentStore
 from core.ports.notifier import Notification, NotificationKind, Notifier
-from core.quarantine import Quarantine
 from workers.errors import beating, typed_failures
 from workers.incident.paging import Pager
 from workers.incident.records import Ending, Loaded, Rules, Segment

@@ -9,7 +9,7 @@ from temporalio import activity
 from core.domain.routing import Child, WorkflowRouter
 from core.domain.validation import EventValidationService
 from core.errors import named
-from core.quarantine import Quarantine
+from core.intake.quarantine import Quarantine
 from workers.errors import typed_failures
 
 

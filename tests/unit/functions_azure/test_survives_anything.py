@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from core.config.settings import Settings
 from core.errors import NotAccepted
 from core.formats.shared.delivery import Malformed, read
-from core.quarantine import Record
+from core.intake.quarantine import Record
 from functions_azure import service_bus
 from tests.support.azure import fresh_process, function, message
 from tests.support.mangled import JSON_VALUES, MANGLED_BODIES, mangled

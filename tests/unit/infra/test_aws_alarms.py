@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from core.receipts import EVENT_AGE, METRICS, REFUSED, Verdict
+from core.intake.receipts import EVENT_AGE, METRICS, REFUSED, Verdict
 from tests.support.cloudformation import (
     ALARMS,
     FRONT_DOOR,

@@ -9,7 +9,7 @@ import re
 import pytest
 
 from core.errors import NotAccepted
-from core.receipts import METRICS, REFUSED, Receipt, Verdict, require_settled
+from core.intake.receipts import METRICS, REFUSED, Receipt, Verdict, require_settled
 from core.webhooks import pipeline
 from functions_azure import service_bus, telemetry
 from tests.support.azure_templates import template

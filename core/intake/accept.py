@@ -18,9 +18,9 @@ from core.domain.identity import workflow_id
 from core.domain.validation import EventValidationService
 from core.errors import InvalidEvent, PermanentError, TidegateError
 from core.formats.shared.delivery import Arrival, Malformed
+from core.intake.quarantine import Quarantine
+from core.intake.receipts import Receipt, Verdict
 from core.ports.workflow_starter import WorkflowStarter
-from core.quarantine import Quarantine
-from core.receipts import Receipt, Verdict
 
 _TOLD: Final = 5
 """Errors of one delivery that its record quotes."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from core.formats.shared.delivery import read
-from core.intake import Intake
-from core.quarantine import Quarantine
-from core.receipts import Receipt
+from core.intake.accept import Intake
+from core.intake.quarantine import Quarantine
+from core.intake.receipts import Receipt
 
 
 async def replay(quarantine: Quarantine, intake: Intake, id: str) -> list[Receipt]:

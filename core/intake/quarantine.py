@@ -23,8 +23,8 @@ from core.domain.validation import is_within
 from core.errors import DocumentNotFound, InvalidEvent, PermanentError
 from core.formats.shared.delivery import HOOK_HEADER, Arrival, Delivery
 from core.formats.stored_event import REPLAY_KEY_HEADER
+from core.intake.receipts import Receipt, Verdict
 from core.ports.documents import DocumentStore
-from core.receipts import Receipt, Verdict
 
 log = logging.getLogger(__name__)
 
