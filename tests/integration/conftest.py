@@ -15,7 +15,7 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from core.adapters.temporal.starter import data_converter
-from core.cli import main
+from core.cli.main import main
 from core.config.settings import Settings
 from core.contracts import SEARCH_ATTRIBUTES
 from infra.local.processes import program

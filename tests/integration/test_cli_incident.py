@@ -396,7 +396,12 @@ def watcher(desk: Desk, tmp_path: Path) -> Iterator[Any]:
         with printed.open("wb") as file:
             running.append(
                 subprocess.Popen(
-                    [sys.executable, "-c", "from core.cli import program; program()", *command],
+                    [
+                        sys.executable,
+                        "-c",
+                        "from core.cli.main import program; program()",
+                        *command,
+                    ],
                     env={**os.environ, **desk.env, "PYTHONPATH": str(ROOT), "COLUMNS": "200"},
                     stdout=file,
                     stderr=subprocess.STDOUT,

@@ -14,7 +14,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from core import errors
 from core.adapters.notifiers.webhook import payload
-from core.cli import app
+from core.cli.main import app
 from core.config import files, settings
 from core.domain.alert import Alert
 from core.domain.durations import Delay

@@ -13,7 +13,7 @@ import pytest
 import typer
 import yaml
 
-from core.cli import app
+from core.cli.main import app
 from tests.support.azure_templates import made, template
 
 ROOT = Path(__file__).parents[2]

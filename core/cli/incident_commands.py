@@ -10,12 +10,12 @@ import typer
 from rich.markup import escape
 
 from core import bootstrap
-from core.cli_incident import Id, duration
+from core.cli.console import Json, out, print_json, run
+from core.cli.incident import Id, duration
 from core.config.settings import Settings
 from core.domain.incident import commands
 from core.domain.incident.model import CloseReason
 from core.domain.incident.severity import Severity
-from core.terminal import Json, out, print_json, run
 
 app = typer.Typer()
 
@@ -174,7 +174,7 @@ def incident_open(
     as_json: Json = False,
 ) -> None:
     """Open an incident by hand, or one that follows a closed one."""
-    from core.incident_opening import open_incident
+    from core.operations.open_incident import open_incident
 
     if not title and follows is None:
         raise typer.BadParameter("say what is wrong, or --follows what")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.markup import escape
 from rich.table import Table
 
+from core.cli.console import table
 from core.domain.durations import spoken
-from core.terminal import table
 
 if TYPE_CHECKING:
     from core.adapters.temporal.incident_list import Listed

@@ -10,9 +10,9 @@ import typer
 from rich.markup import escape
 
 from core import bootstrap
-from core import explain as thinking
+from core.cli.console import BAD_NEWS, Json, out, print_json, run
 from core.config.settings import Settings
-from core.terminal import BAD_NEWS, Json, out, print_json, run
+from core.operations import explain as thinking
 from core.webhooks.request import Request
 
 Headers = Annotated[
@@ -106,7 +106,7 @@ def explain(
 def _explain_request(
     hook: str, body: bytes, headers: dict[str, str], settings: Settings, *, as_json: bool
 ) -> None:
-    from core.explain_request import explain_request
+    from core.operations.explain_request import explain_request
 
     request = Request(method="POST", path=f"/hooks/{hook}", headers=headers, body=body)
     found = run(explain_request(request, hook, settings, datetime.now(UTC)))

@@ -13,7 +13,7 @@ from typing import Any
 from core import bootstrap
 from core.config.settings import Settings
 from core.errors import InvalidChildId, NoRoute, SettingsError
-from core.explain import Explanation, explain
+from core.operations.explain import Explanation, explain
 from core.webhooks.decode import Refused, understand
 from core.webhooks.request import Request, Response
 from core.webhooks.verifiers.any_verifier import AnyVerifier

@@ -18,18 +18,12 @@ from typing import Annotated, Literal, NoReturn
 import typer
 from rich.markup import escape
 
-from core import (
-    bootstrap,
-    cli_events,
-    cli_incident,
-    cli_incident_commands,
-    cli_quarantine,
-    cli_webhooks,
-)
+from core import bootstrap
+from core.cli import events, incident, incident_commands, quarantine, webhooks
+from core.cli.console import AWAY, BAD_NEWS, WRONG, Json, err, out, print_json, run, table
 from core.config.settings import Settings
 from core.domain.durations import spoken
 from core.errors import ConfigurationError, TidegateError, TransientError
-from core.terminal import AWAY, BAD_NEWS, WRONG, Json, err, out, print_json, run, table
 
 Cloud = Annotated[Literal["aws", "azure"], typer.Option(help="Which cloud this machine is to be.")]
 Workers = Annotated[
@@ -48,12 +42,12 @@ routes_app = typer.Typer(help="The routing table.", no_args_is_help=True)
 policies_app = typer.Typer(help="The incidents' policies.", no_args_is_help=True)
 app.add_typer(routes_app, name="routes")
 app.add_typer(policies_app, name="policies")
-app.command()(cli_events.send)
-app.command()(cli_events.explain)
-app.add_typer(cli_webhooks.app, name="webhooks")
-app.add_typer(cli_quarantine.app, name="quarantine")
-cli_incident.app.add_typer(cli_incident_commands.app)
-app.add_typer(cli_incident.app, name="incident")
+app.command()(events.send)
+app.command()(events.explain)
+app.add_typer(webhooks.app, name="webhooks")
+app.add_typer(quarantine.app, name="quarantine")
+incident.app.add_typer(incident_commands.app)
+app.add_typer(incident.app, name="incident")
 
 
 def main() -> None:
@@ -224,7 +218,7 @@ def doctor(as_json: Json = False) -> None:
     """Check settings, routes, stores, Temporal and workers, and say how to mend what is wrong.
 
     Ends with 1 when a check failed."""
-    from core.doctor import Check, examine, summary
+    from core.operations.doctor import Check, examine, summary
 
     mark = {"ok": "[green]ok[/green]", "warning": "[yellow]warn[/yellow]"}
 

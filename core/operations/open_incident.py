@@ -24,8 +24,8 @@ from core.errors import (
     named,
 )
 from core.formats.shared.delivery import Delivery, read
-from core.incident_reports import read_report
 from core.intake.receipts import Verdict
+from core.operations.read_report import read_report
 
 if TYPE_CHECKING:
     from temporalio.client import Client

@@ -10,9 +10,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from core import bootstrap
+from core.cli.console import AWAY, BAD_NEWS, Json, out, print_json, run, table
 from core.config.settings import Settings
 from core.intake.quarantine import Record
-from core.terminal import AWAY, BAD_NEWS, Json, out, print_json, run, table
 
 app = typer.Typer(help="The originals of what could not be accepted.", no_args_is_help=True)
 

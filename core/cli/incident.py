@@ -11,13 +11,13 @@ from pydantic import TypeAdapter, ValidationError
 from rich.markup import escape
 
 from core import bootstrap
+from core.cli.console import Json, err, out, print_json, run
+from core.cli.incident_view import headline, listed, timeline_lines
 from core.config.settings import Settings
 from core.domain.durations import Delay
 from core.domain.incident.model import Status
 from core.domain.incident.severity import Severity
 from core.errors import TemporalUnavailable
-from core.incident_view import headline, listed, timeline_lines
-from core.terminal import Json, err, out, print_json, run
 
 app = typer.Typer(help="Incidents: look at them, command them.", no_args_is_help=True)
 
@@ -174,7 +174,7 @@ def _print(
 @app.command("report")
 def incident_report(id: Id, as_json: Json = False) -> None:
     """Print the post-incident report from the document store: Markdown, or with --json the data."""
-    from core.incident_reports import read_report
+    from core.operations.read_report import read_report
 
     async def read() -> bytes:
         return await read_report(Settings.from_env(), id, suffix="json" if as_json else "md")

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from core.cli.console import Json, out, print_json, table
 from core.config.settings import Settings
-from core.terminal import Json, out, print_json, table
 
 app = typer.Typer(help="The webhooks' endpoints.", no_args_is_help=True)
 
