@@ -156,7 +156,7 @@ def test_its_user_is_nobody_who_may_write_there(contents: dict[str, Any]) -> Non
 def test_what_docker_knows_of_it(config: dict[str, Any]) -> None:
     assert config["User"] == "10001:10001"
     assert config["Entrypoint"] == ["python", "-m"]
-    assert config["Healthcheck"]["Test"] == ["CMD", "python", "-m", "workers.probe"]
+    assert config["Healthcheck"]["Test"] == ["CMD", "python", "-m", "workers.runtime.probe"]
     assert config["Labels"]["org.opencontainers.image.version"] == "0.1.0"
     assert config["Labels"]["org.opencontainers.image.revision"]
     assert "TIDEGATE_BUILD_ID=" in config["Env"]
@@ -227,12 +227,19 @@ def test_a_worker_is_the_first_process_and_can_write_nowhere_but_tmp(
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
 def test_a_worker_says_that_it_is_well(house: House, path: str) -> None:
-    docker("exec", container(house, ROOT_WORKER).container, "python", "-m", "workers.probe", path)
+    docker(
+        "exec",
+        container(house, ROOT_WORKER).container,
+        "python",
+        "-m",
+        "workers.runtime.probe",
+        path,
+    )
 
 
 def test_a_probe_that_finds_nothing_says_where_it_looked() -> None:
     with pytest.raises(LocalStackError, match=r"http://0\.0\.0\.0:8080/healthz: .*refused"):
-        docker("run", "--rm", "--read-only", IMAGE, "workers.probe")
+        docker("run", "--rm", "--read-only", IMAGE, "workers.runtime.probe")
 
 
 def test_a_worker_without_its_settings_ends_and_says_which() -> None:

@@ -14,7 +14,7 @@ from infra.local.processes import free_port, wait_until
 from infra.local.temporal import TemporalServer
 from tests.support.eventually import eventually
 from tests.support.worker_process import PATIENCE, Start, upload
-from workers import backlog, runtime
+from workers.runtime import backlog, process
 
 
 @pytest.fixture
@@ -82,4 +82,4 @@ async def test_the_log_says_what_scaling_and_alarms_are_made_of(
 
     wait_until(pages_that_failed, PATIENCE, "a page that fails", check=worker.must_run)
     await handle.terminate()
-    assert worker.stop() == runtime.DRAINED
+    assert worker.stop() == process.DRAINED

@@ -19,7 +19,7 @@ from infra.local.processes import wait_until
 from infra.local.temporal import TemporalServer
 from tests.support.web import Site
 from tests.support.worker_process import PATIENCE, Start, upload
-from workers.runtime import DRAINED
+from workers.runtime.process import DRAINED
 
 
 async def opened(

@@ -13,7 +13,7 @@ from temporalio.workflow import NondeterminismError
 from core.adapters.temporal.starter import data_converter
 from workers.root_orchestrator.activities import RootActivities
 from workers.root_orchestrator.workflows import RootOrchestratorWorkflow
-from workers.runtime import sandbox
+from workers.runtime.process import sandbox
 
 HISTORIES = Path(__file__).parents[1] / "histories"
 RECORDED = sorted(HISTORIES.glob("root-*.json"))

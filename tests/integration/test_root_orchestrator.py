@@ -29,8 +29,8 @@ from tests.support.eventually import eventually
 from tests.support.orchestrator import House, has_failed_task, house, new_event
 from tests.support.quarantines import kept
 from tests.support.starters import MemoryStarter
-from workers import runtime
 from workers.root_orchestrator.run_worker import plan
+from workers.runtime import process
 
 
 @pytest.fixture(scope="module")
@@ -279,7 +279,7 @@ async def test_what_a_worker_without_its_settings_cannot_decide_waits_for_one_th
         handle = await found.start(event.to_wire())
         assert await eventually(lambda: last_failure(handle), "a try") == "SettingsError"
     mended = plan(replace(found.settings, documents=("s3://docs/",)))
-    async with runtime.worker(temporal_client, replace(mended, task_queue=found.task_queue)):
+    async with process.worker(temporal_client, replace(mended, task_queue=found.task_queue)):
         with pytest.raises(WorkflowFailureError) as decided:
             await handle.result()
     assert getattr(decided.value.cause, "type", None) == "NoRoute"

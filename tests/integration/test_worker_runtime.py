@@ -19,7 +19,7 @@ from infra.local.processes import Processes, free_port, wait_until
 from infra.local.temporal import TemporalServer, start_temporal
 from tests.support.web import Site
 from tests.support.worker_process import PATIENCE, Start, upload
-from workers import runtime
+from workers.runtime import process
 
 
 def nowhere() -> str:
@@ -41,7 +41,7 @@ def test_a_wrong_setting_ends_the_worker_with_2_and_its_name(
     start: Start, settings: dict[str, str | None], reason: str
 ) -> None:
     worker = start(**settings)
-    assert worker.end() == runtime.MISCONFIGURED
+    assert worker.end() == process.MISCONFIGURED
     assert worker.says(f"cannot start: {reason}")()
     assert not worker.says("hunter2")()
 
@@ -50,7 +50,7 @@ def test_a_namespace_that_is_not_there_ends_the_worker_with_2(
     start: Start, temporal_server: TemporalServer
 ) -> None:
     worker = start(TEMPORAL_ADDRESS=temporal_server.address, TEMPORAL_NAMESPACE="nobodys")
-    assert worker.end() == runtime.MISCONFIGURED
+    assert worker.end() == process.MISCONFIGURED
     assert worker.says("Namespace nobodys is not found")()
 
 
@@ -67,14 +67,14 @@ def test_it_waits_for_temporal_and_then_takes_work(start: Start, tmp_path: Path)
         processes.stop()
     worker.wait_for("/readyz", 503, "Temporal does not answer")
     assert worker.ask("/healthz") == (200, "up")
-    assert worker.stop() == runtime.DRAINED
+    assert worker.stop() == process.DRAINED
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_can_be_stopped_while_it_waits(start: Start, number: signal.Signals) -> None:
     worker = start(TEMPORAL_ADDRESS=nowhere())
     wait_until(worker.says("waiting for Temporal"), PATIENCE, "the first try")
-    assert worker.stop(number) == runtime.DRAINED
+    assert worker.stop(number) == process.DRAINED
 
 
 def test_metrics_are_served_where_they_are_asked_for(
@@ -86,7 +86,7 @@ def test_metrics_are_served_where_they_are_asked_for(
     with urllib.request.urlopen(f"http://{metrics}/metrics") as answer:
         assert b"temporal_" in answer.read()
     assert worker.ask("/elsewhere")[0] == 404
-    assert worker.stop() == runtime.DRAINED
+    assert worker.stop() == process.DRAINED
 
 
 async def test_sigterm_lets_a_page_under_way_finish_and_the_next_worker_goes_on(
@@ -112,7 +112,7 @@ async def test_sigterm_lets_a_page_under_way_finish_and_the_next_worker_goes_on(
     first.process.send_signal(signal.SIGTERM)
     first.wait_for("/readyz", 503, "draining")
     site.answering.set()
-    assert first.end() == runtime.DRAINED
+    assert first.end() == process.DRAINED
 
     second = start(**settings)
     second.wait_for("/readyz", 200)
@@ -121,7 +121,7 @@ async def test_sigterm_lets_a_page_under_way_finish_and_the_next_worker_goes_on(
     result = await handle.result()
     report = Path(result["reports"][0].removeprefix("file://"))
     assert "Page delivered" in read(report)
-    assert second.stop() == runtime.DRAINED
+    assert second.stop() == process.DRAINED
 
     [opened] = [line for line in first.lines if "Opened with severity" in line["message"]]
     assert opened["workflow_id"] == id
@@ -147,7 +147,7 @@ async def test_missing_search_attributes_are_named_with_what_to_do(
 
     monkeypatch.setattr(admin, "missing_search_attributes", missing)
     with pytest.raises(ConfigurationError, match=r"lacks .* TidegateStatus \(run `tidegate setup`"):
-        await runtime.check_search_attributes(temporal_client)
+        await process.check_search_attributes(temporal_client)
 
 
 @pytest.mark.parametrize("status", [RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED])
@@ -161,7 +161,7 @@ async def test_who_may_not_list_search_attributes_is_warned_and_goes_on(
         raise answer(status)
 
     monkeypatch.setattr(admin, "missing_search_attributes", refused)
-    await runtime.check_search_attributes(temporal_client)
+    await process.check_search_attributes(temporal_client)
     assert "cannot check the search attributes, going on" in caplog.text
 
 
@@ -173,4 +173,4 @@ async def test_a_server_that_is_busy_is_asked_again(
 
     monkeypatch.setattr(admin, "missing_search_attributes", busy)
     with pytest.raises(TemporalUnavailable):
-        await runtime.check_search_attributes(temporal_client)
+        await process.check_search_attributes(temporal_client)

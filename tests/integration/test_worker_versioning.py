@@ -37,9 +37,9 @@ from core.domain.event import ALERT, DOCUMENT_CREATED, DocumentRef, Event
 from infra.local.processes import Processes, free_port, program
 from infra.local.temporal import TemporalServer
 from tests.support.eventually import PATIENCE, eventually
-from workers import runtime
 from workers.incident import run_worker as incident
 from workers.root_orchestrator import run_worker as root
+from workers.runtime import process as runtime
 
 _KNOWN = RoutingConfigUpdateState.ROUTING_CONFIG_UPDATE_STATE_COMPLETED
 pytestmark = pytest.mark.slow

@@ -28,9 +28,9 @@ from core.errors import NotificationFailed, StoreUnavailable
 from core.intake.quarantine import Quarantine
 from core.ports.documents import DocumentStore
 from core.ports.notifier import Notification, NotificationKind, Notifier, Target
-from workers import runtime
 from workers.incident.activities import IncidentActivities
 from workers.incident.workflows import IncidentWorkflow
+from workers.runtime import process
 
 HISTORIES = Path(__file__).parents[1] / "histories"
 ON_CALL, SECOND_LINE = "on-call", "second-line"
@@ -150,12 +150,12 @@ class House:
             max_report_bytes=10_000,
             continue_as_new_after=self.continue_as_new_after,
         )
-        plan = runtime.Plan(
+        plan = process.Plan(
             task_queue=self.queue,
             workflows=[IncidentWorkflow],
             activities=activities.all,
         )
-        async with runtime.worker(self.client, plan):
+        async with process.worker(self.client, plan):
             yield
 
     def upload(self, content: str | bytes, name: str = "a.json") -> dict[str, Any]:

@@ -20,8 +20,8 @@ from core.domain.event import Event
 from core.domain.identity import workflow_id
 from tests.support.eventually import eventually
 from tests.support.workflows import ChildStandIn
-from workers import runtime
 from workers.root_orchestrator.run_worker import plan
+from workers.runtime import process
 
 
 def _route(name: str, children: str, **fields: Any) -> dict[str, Any]:
@@ -119,7 +119,7 @@ async def house(
         workflows=[ChildStandIn],
         workflow_runner=UnsandboxedWorkflowRunner(),
     )
-    async with runtime.worker(client, root), child_worker:
+    async with process.worker(client, root), child_worker:
         yield House(client, settings, task_queue, children)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from core.domain.incident.policies.targets import AppriseTarget, Rate
 from core.errors import NotificationFailed
-from workers.incident.rates import Bucket, Limits
+from workers.incident.paging.rate_limit import Bucket, Limits
 
 TWO_A_MINUTE = Rate(count=2, within=timedelta(minutes=1))
 

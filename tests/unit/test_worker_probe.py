@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from workers import health, probe
+from workers.runtime import health, probe
 
 
 def test_a_worker_that_is_up_is_well(monkeypatch: pytest.MonkeyPatch) -> None:

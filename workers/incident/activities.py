@@ -26,9 +26,9 @@ from core.errors import DocumentExists, DocumentNotFound, DocumentTooLarge, name
 from core.intake.quarantine import Quarantine
 from core.ports.documents import DocumentStore
 from core.ports.notifier import Notification, NotificationKind, Notifier
-from workers.errors import beating, typed_failures
-from workers.incident.paging import Pager
-from workers.incident.records import Ending, Loaded, Rules, Segment
+from workers.incident.paging.pager import Pager
+from workers.incident.payloads import Ending, Loaded, Rules, Segment
+from workers.runtime.activity_errors import beating, typed_failures
 
 _MARKDOWN: Final = "text/markdown; charset=utf-8"
 _JSON: Final = "application/json"

@@ -1,4 +1,4 @@
-"""The incident worker: `python -m workers.incident.run_worker`. Exit codes: see workers.runtime."""
+"""The incident worker: `python -m workers.incident.run_worker`. Exit codes: see workers.runtime.process."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from core import bootstrap
 from core.config.settings import Settings
 from core.contracts import INCIDENT_TASK_QUEUE
 from core.errors import SettingsError
-from workers import runtime
 from workers.incident.activities import IncidentActivities
 from workers.incident.workflows import IncidentWorkflow
+from workers.runtime import process
 
 
-def plan(settings: Settings) -> runtime.Plan:
+def plan(settings: Settings) -> process.Plan:
     """Raises `ConfigurationError` when what incidents cannot do without is missing or wrong."""
     policies = bootstrap.policies(settings)
     channels = bootstrap.channels(policies)
@@ -32,7 +32,7 @@ def plan(settings: Settings) -> runtime.Plan:
         max_report_bytes=settings.max_report_bytes,
         continue_as_new_after=settings.continue_as_new_after,
     )
-    return runtime.Plan(
+    return process.Plan(
         task_queue=INCIDENT_TASK_QUEUE,
         workflows=[IncidentWorkflow],
         activities=activities.all,
@@ -43,4 +43,4 @@ def plan(settings: Settings) -> runtime.Plan:
 
 
 if __name__ == "__main__":
-    sys.exit(runtime.run(plan))
+    sys.exit(process.run(plan))

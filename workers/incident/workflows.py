@@ -30,11 +30,19 @@ with workflow.unsafe.imports_passed_through():
     from core.domain.incident.model import Incident
     from core.domain.incident.policies.file import Facts
     from core.errors import IncidentCancelled, InvalidEvent
-    from workers.incident import arrivals, attributes, calls, handover, outbox, storm, updates
     from workers.incident.activities import IncidentActivities
-    from workers.incident.records import Carried, Rules
-    from workers.incident.state import State
-    from workers.local_first import permanent
+    from workers.incident.payloads import Carried, Rules
+    from workers.incident.workflow import (
+        activity_options,
+        continue_as_new,
+        effects,
+        incoming,
+        search_attributes,
+        throttle,
+        updates,
+    )
+    from workers.incident.workflow.state import State
+    from workers.runtime.local_first import permanent
 
 _IN_FULL: Final = "incident-in-full"
 """Patch: the policy is chosen for the event, follow-ups are sent, a later deadline keeps its
@@ -83,8 +91,8 @@ class IncidentWorkflow:
     def __init__(self, wire: Any, carried: Carried | None = None) -> None:
         # Signals and updates may be handled before `run` begins.
         self._state = State(carried or Carried(arrivals=(wire,)))
-        self._fill = storm.Fill()
-        self._published = attributes.published()
+        self._fill = throttle.Fill()
+        self._published = search_attributes.published()
 
     @workflow.run
     async def run(self, wire: Any, carried: Carried | None = None) -> dict[str, Any]:
@@ -132,7 +140,7 @@ class IncidentWorkflow:
             await self._begin()
         while not state.is_over():
             self._publish()
-            outbox.empty(state)
+            effects.empty(state)
             if state.waiting:
                 await self._catch_up()
             elif state.is_long():
@@ -143,7 +151,7 @@ class IncidentWorkflow:
             else:
                 await self._wait()
         if not state.arrivals:
-            outbox.empty(state)
+            effects.empty(state)
         self._publish()
 
     # How it begins
@@ -161,16 +169,16 @@ class IncidentWorkflow:
                 if not (cause := permanent(error)):
                     raise
                 code = cause.type or ""
-                kept = await arrivals.keep(wire, code, cause.message)
+                kept = await incoming.keep(wire, code, cause.message)
                 reason = f"{cause.message}; kept as {kept}"
                 del state.arrivals[0]
                 workflow.logger.warning("given up (%s): %s", code, reason)
                 if not state.arrivals:
-                    raise calls.final(code, reason) from error
+                    raise activity_options.final(code, reason) from error
                 state.take(Remark(text=f"An event brought no report: {reason}"))
                 continue
             del state.arrivals[0]
-            if state.arrivals and arrivals.is_resolved(given):
+            if state.arrivals and incoming.is_resolved(given):
                 continue  # it opens nothing, and others may
             break
         state.take(given)
@@ -180,14 +188,14 @@ class IncidentWorkflow:
 
     async def _first(self, wire: Any, rules: Rules | None) -> Open | AlertReceived:
         """What the domain is to open an incident by. Raises `FailureError`."""
-        given = await arrivals.first(wire)
-        if arrivals.is_resolved(given):
+        given = await incoming.first(wire)
+        if incoming.is_resolved(given):
             return given
-        rules = rules or await self._rules(arrivals.facts_of(given))
-        return arrivals.opening(given, rules, self._state.previous)
+        rules = rules or await self._rules(incoming.facts_of(given))
+        return incoming.opening(given, rules, self._state.previous)
 
     async def _rules(self, facts: Facts) -> Rules:
-        chosen: Rules = await calls.promptly(IncidentActivities.load_policy, facts)
+        chosen: Rules = await activity_options.promptly(IncidentActivities.load_policy, facts)
         self._state.longest = chosen.continue_as_new_after
         return chosen
 
@@ -208,9 +216,9 @@ class IncidentWorkflow:
             state.arrivals.append(wire)
             return
         try:
-            given = arrivals.joining(wire)
+            given = incoming.joining(wire)
         except InvalidEvent as error:
-            said = calls.in_a_line(error.message)
+            said = activity_options.in_a_line(error.message)
             state.take(Remark(text=f"Something that is not an event was sent here: {said}"))
             return
         if any(isinstance(effect, StartNew) for effect in state.take(given).effects):
@@ -221,8 +229,8 @@ class IncidentWorkflow:
         if not self._state.latest:
             self._join_waiting()
             return
-        await workflow.sleep(storm.BREATH)
-        self._join_waiting(storm.AT_ONCE)
+        await workflow.sleep(throttle.BREATH)
+        self._join_waiting(throttle.AT_ONCE)
 
     def _join_waiting(self, at_most: int | None = None) -> None:
         waiting, self._state.waiting = self._state.waiting, []
@@ -260,7 +268,7 @@ class IncidentWorkflow:
             or state.under_way.is_faulty()
             or state.is_over()
             or state.has_successor()
-            or attributes.changed(state.incident, self._published)
+            or search_attributes.changed(state.incident, self._published)
             or state.is_long()
         )
 
@@ -275,18 +283,18 @@ class IncidentWorkflow:
     def _publish(self) -> None:
         """Let Temporal's lists tell what has changed."""
         incident = self._state.incident
-        if wanted := attributes.changed(incident, self._published):
-            attributes.upsert(self._published, wanted)
+        if wanted := search_attributes.changed(incident, self._published):
+            search_attributes.upsert(self._published, wanted)
             self._published = wanted
             if self._state.latest:
-                attributes.entitle(incident.title)
+                search_attributes.entitle(incident.title)
 
     # How it goes on, and ends
 
     async def _hand_over(self) -> None:
         """Go on in a new run, once what is under way has ended or has had its time."""
         state = self._state
-        end = workflow.now() + handover.SETTLING
+        end = workflow.now() + continue_as_new.SETTLING
         while state.under_way and (left := (end - workflow.now()).total_seconds()) > 0:
             await _until(
                 lambda: (
@@ -296,14 +304,14 @@ class IncidentWorkflow:
                 ),
                 left,
             )
-            outbox.empty(state, starting=False)
+            effects.empty(state, starting=False)
             state.under_way.check()
         await state.chronicle.save(state.incident.id)
         await workflow.wait_condition(workflow.all_handlers_finished)
         self._join_waiting()
-        outbox.empty(state, starting=False)
+        effects.empty(state, starting=False)
         self._publish()
-        workflow.continue_as_new(args=[None, handover.to_the_next_run(state)])
+        workflow.continue_as_new(args=[None, continue_as_new.to_the_next_run(state)])
 
     async def _report_first(self) -> None:
         """Wait for this incident's end, as long as the next incident may wait for it."""
@@ -312,30 +320,30 @@ class IncidentWorkflow:
             lambda: (
                 state.is_finished()
                 or state.under_way.is_faulty()
-                or handover.size_of(state.arrivals) > handover.ARRIVED_BYTES
+                or continue_as_new.size_of(state.arrivals) > continue_as_new.ARRIVED_BYTES
             ),
-            handover.REPORT_FIRST.total_seconds(),
+            continue_as_new.REPORT_FIRST.total_seconds(),
         )
         state.under_way.check()
 
     def _succeed(self) -> None:
         """The next incident under this workflow ID begins in a new run, or in this one when too
         much has arrived for it."""
-        carried = handover.to_the_successor(self._state)
-        if handover.fits(carried):
+        carried = continue_as_new.to_the_successor(self._state)
+        if continue_as_new.fits(carried):
             workflow.continue_as_new(args=[None, carried])
         workflow.logger.warning("too much has arrived to begin a new run with it")
-        handover.within_this_run(self._state, carried)
-        self._fill = storm.Fill()
+        continue_as_new.within_this_run(self._state, carried)
+        self._fill = throttle.Fill()
 
     async def _cancel(self) -> None:
         """Close the incident. What waits to be one is kept in quarantine."""
         reason = workflow.cancellation_reason()
         said = f"the workflow was cancelled: {reason}" if reason else "the workflow was cancelled"
         self._join_waiting()
-        self._state.take(Cancel(reason=calls.in_a_line(said)))
+        self._state.take(Cancel(reason=activity_options.in_a_line(said)))
         while self._state.arrivals:
-            await arrivals.keep(self._state.arrivals.pop(0), IncidentCancelled.__name__, said)
+            await incoming.keep(self._state.arrivals.pop(0), IncidentCancelled.__name__, said)
 
 
 async def _until(check: Callable[[], bool], seconds: float | None) -> bool:

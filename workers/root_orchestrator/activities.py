@@ -10,7 +10,7 @@ from core.domain.routing import Child, WorkflowRouter
 from core.domain.validation import EventValidationService
 from core.errors import named
 from core.intake.quarantine import Quarantine
-from workers.errors import typed_failures
+from workers.runtime.activity_errors import typed_failures
 
 
 class RootActivities:

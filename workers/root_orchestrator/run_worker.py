@@ -1,5 +1,5 @@
 """The root worker: `python -m workers.root_orchestrator.run_worker`. Exit codes: see
-workers.runtime."""
+workers.runtime.process."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from temporalio.common import VersioningBehavior
 from core import bootstrap
 from core.config.settings import Settings
 from core.contracts import ROOT_TASK_QUEUE
-from workers import runtime
 from workers.root_orchestrator.activities import RootActivities
 from workers.root_orchestrator.workflows import RootOrchestratorWorkflow
+from workers.runtime import process
 
 log = logging.getLogger("tidegate.worker")
 
 
-def plan(settings: Settings) -> runtime.Plan:
+def plan(settings: Settings) -> process.Plan:
     """Raises `SettingsError` or `ConfigFileError`."""
     if not settings.documents:
         log.warning("TIDEGATE_DOCUMENTS is not set: events about documents will wait until it is")
@@ -27,7 +27,7 @@ def plan(settings: Settings) -> runtime.Plan:
         router=bootstrap.router(settings),
         quarantine=bootstrap.quarantine(settings),
     )
-    return runtime.Plan(
+    return process.Plan(
         task_queue=ROOT_TASK_QUEUE,
         workflows=[RootOrchestratorWorkflow],
         activities=[activities.validate_and_route, activities.quarantine],
@@ -37,4 +37,4 @@ def plan(settings: Settings) -> runtime.Plan:
 
 
 if __name__ == "__main__":
-    sys.exit(runtime.run(plan))
+    sys.exit(process.run(plan))

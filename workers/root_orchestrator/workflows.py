@@ -17,8 +17,8 @@ from temporalio.workflow import ParentClosePolicy
 from core.contracts import ROOT_WORKFLOW
 from core.domain.routing import Child, WhenRunning
 from core.errors import ChildAlreadyRunning
-from workers.local_first import local_first, permanent
 from workers.root_orchestrator.activities import RootActivities
+from workers.runtime.local_first import local_first, permanent
 
 _AT_ONCE: Final[Any] = {
     "start_to_close_timeout": timedelta(seconds=10),

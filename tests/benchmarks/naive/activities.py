@@ -8,7 +8,7 @@ from temporalio import activity
 
 from core.domain.routing import Child, WorkflowRouter
 from core.domain.validation import EventValidationService
-from workers.errors import typed_failures
+from workers.runtime.activity_errors import typed_failures
 
 
 class NaiveActivities:

@@ -11,12 +11,12 @@ from core import bootstrap
 from core.config.settings import Settings
 from tests.benchmarks.naive.activities import NaiveActivities
 from tests.benchmarks.naive.workflows import ACTIVITY_TASK_QUEUE
-from workers import runtime
+from workers.runtime import process
 
 
-def plan(settings: Settings) -> runtime.Plan:
+def plan(settings: Settings) -> process.Plan:
     activities = NaiveActivities(bootstrap.validation(settings), bootstrap.router(settings))
-    return runtime.Plan(
+    return process.Plan(
         task_queue=ACTIVITY_TASK_QUEUE,
         workflows=[],
         activities=[activities.validate, activities.route],
@@ -24,4 +24,4 @@ def plan(settings: Settings) -> runtime.Plan:
 
 
 if __name__ == "__main__":
-    sys.exit(runtime.run(plan))
+    sys.exit(process.run(plan))

@@ -6,11 +6,11 @@ import sys
 
 from core.config.settings import Settings
 from tests.benchmarks.naive.workflows import TASK_QUEUE, NaiveRoot
-from workers import runtime
+from workers.runtime import process
 
 
-def plan(settings: Settings) -> runtime.Plan:
-    return runtime.Plan(
+def plan(settings: Settings) -> process.Plan:
+    return process.Plan(
         task_queue=TASK_QUEUE,
         workflows=[NaiveRoot],
         activities=[],
@@ -18,4 +18,4 @@ def plan(settings: Settings) -> runtime.Plan:
 
 
 if __name__ == "__main__":
-    sys.exit(runtime.run(plan))
+    sys.exit(process.run(plan))

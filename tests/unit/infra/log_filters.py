@@ -11,7 +11,7 @@ import re
 
 from tests.support.azure_templates import template
 from tests.support.cloudformation import WORKERS, resources, text
-from workers.logs import _Formatter
+from workers.runtime.logs import _Formatter
 
 
 def line(level: int, message: str, *args: object) -> str:

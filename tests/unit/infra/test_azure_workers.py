@@ -44,7 +44,7 @@ def test_a_worker_has_longer_to_stop_than_it_drains() -> None:
 
 
 def test_a_worker_is_asked_where_it_answers() -> None:
-    health = (ROOT / "workers/health.py").read_text(encoding="utf-8")
+    health = (ROOT / "workers/runtime/health.py").read_text(encoding="utf-8")
     assert WORKER_VARIABLES["TIDEGATE_HEALTH_ADDRESS"] == Settings().health_address
     [container] = at(
         WORKER.resource("Microsoft.App/containerApps").body, "properties.template.containers"

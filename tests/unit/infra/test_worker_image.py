@@ -102,8 +102,8 @@ def test_the_process_is_nobody_and_hears_signals_itself() -> None:
 def test_the_image_asks_the_worker_itself_how_it_is() -> None:
     [check] = of(FINAL, "HEALTHCHECK")
     [command] = re.findall(r"CMD (\[.*\])$", check)
-    assert json.loads(command) == ["python", "-m", "workers.probe"]
-    assert importlib.util.find_spec("workers.probe")
+    assert json.loads(command) == ["python", "-m", "workers.runtime.probe"]
+    assert importlib.util.find_spec("workers.runtime.probe")
 
 
 def test_the_image_says_what_it_is() -> None:

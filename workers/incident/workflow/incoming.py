@@ -11,9 +11,9 @@ from core.domain.event import ALERT, Event
 from core.domain.incident.inputs import AlertReceived, FurtherEvent, Open
 from core.domain.incident.policies.file import Facts
 from core.errors import InvalidEvent
-from workers.incident import calls
 from workers.incident.activities import IncidentActivities
-from workers.incident.records import Loaded, Rules
+from workers.incident.payloads import Loaded, Rules
+from workers.incident.workflow import activity_options
 
 First = AlertReceived | Loaded
 """What may open an incident, before it is known by which policy."""
@@ -31,12 +31,12 @@ def joining(wire: Any) -> AlertReceived | FurtherEvent:
 async def first(wire: Any) -> First:
     """The alert that the event is, or else the report that it brings. Raises `FailureError`."""
     if not isinstance(wire, dict) or wire.get("type") != ALERT:
-        loaded: Loaded = await calls.promptly(IncidentActivities.load_report, wire)
+        loaded: Loaded = await activity_options.promptly(IncidentActivities.load_report, wire)
         return loaded
     try:
         return _alert(Event.from_wire(wire))
     except InvalidEvent as error:
-        raise calls.final(error.code, str(error)) from error
+        raise activity_options.final(error.code, str(error)) from error
 
 
 def is_resolved(given: object) -> TypeGuard[AlertReceived]:
@@ -71,7 +71,7 @@ def opening(given: First, rules: Rules, previous: str | None) -> Open | AlertRec
 async def keep(wire: Any, code: str, reason: str) -> str:
     """Quarantine an event; returns the record's URI."""
     return await workflow.execute_activity_method(
-        IncidentActivities.keep_failed, args=[wire, code, reason], **calls.UNTIL_DONE
+        IncidentActivities.keep_failed, args=[wire, code, reason], **activity_options.UNTIL_DONE
     )
 
 

@@ -15,9 +15,9 @@ from core.domain.incident.effects import (
 )
 from core.domain.incident.inputs import PageSettled, ReportSettled
 from core.domain.incident.model import PageStatus
-from workers.incident import calls
 from workers.incident.activities import IncidentActivities
-from workers.incident.state import State
+from workers.incident.workflow import activity_options
+from workers.incident.workflow.state import State
 
 
 def empty(state: State, *, starting: bool = True) -> None:
@@ -53,7 +53,7 @@ def _page(state: State, page: Page) -> None:
         via = None if failure else taken_by or page.target
         state.take(PageSettled(key=page.key, failure=failure, via=via))
 
-    handle = workflow.start_activity_method(IncidentActivities.page, page, **calls.PAGE)
+    handle = workflow.start_activity_method(IncidentActivities.page, page, **activity_options.PAGE)
     state.under_way.watch(handle, settled, effect=page, key=page.key)
 
 
@@ -67,7 +67,9 @@ def _write_report(state: State, report: WriteReport) -> None:
         state.take(ReportSettled(as_of=report.as_of, uris=tuple(uris or ()), failure=failure))
 
     ending = state.chronicle.ending(state.incident)
-    handle = workflow.start_activity_method(IncidentActivities.write_report, ending, **calls.REPORT)
+    handle = workflow.start_activity_method(
+        IncidentActivities.write_report, ending, **activity_options.REPORT
+    )
     state.under_way.watch(handle, settled, effect=report, key=REPORT_KEY)
 
 
@@ -77,6 +79,6 @@ def _follow_up(state: State, follow_up: FollowUp) -> None:
             workflow.logger.warning("%s was not told everywhere: %s", follow_up.what, failure)
 
     handle = workflow.start_activity_method(
-        IncidentActivities.follow_up, follow_up, **calls.IF_POSSIBLE
+        IncidentActivities.follow_up, follow_up, **activity_options.IF_POSSIBLE
     )
     state.under_way.watch(handle, settled, effect=follow_up)

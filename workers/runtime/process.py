@@ -38,7 +38,7 @@ from core import bootstrap
 from core.adapters.temporal import admin
 from core.config.settings import Settings
 from core.errors import ConfigurationError, SettingsError, TemporalUnavailable, TransientError
-from workers import backlog, health, logs
+from workers.runtime import backlog, health, logs
 
 log = logging.getLogger("tidegate.worker")
 
@@ -87,8 +87,8 @@ def sandbox(activities: Sequence[Callable[..., Any]]) -> SandboxedWorkflowRunner
     those it passes through."""
     passed = {
         "core",
-        "workers.errors",
-        "workers.local_first",
+        "workers.runtime.activity_errors",
+        "workers.runtime.local_first",
         *(each.__module__ for each in activities),
     }
     restrictions = SandboxRestrictions.default.with_passthrough_modules(*passed)

@@ -9,7 +9,7 @@ from temporalio import workflow
 from core.domain.incident.commands import C, read_command
 from core.domain.incident.lifecycle import refusal
 from core.domain.incident.model import Incident
-from workers.incident import calls
+from workers.incident.workflow import activity_options
 
 INVALID_COMMAND: Final = "InvalidCommand"
 COMMAND_REFUSED: Final = "CommandRefused"
@@ -20,9 +20,9 @@ def checked(kind: type[C], envelope: Any, incident: Incident) -> C:
     try:
         command = read_command(kind, envelope)
     except ValueError as error:
-        raise calls.final(INVALID_COMMAND, str(error)) from None
+        raise activity_options.final(INVALID_COMMAND, str(error)) from None
     if reason := refusal(incident, command, workflow.now()):
-        raise calls.final(COMMAND_REFUSED, reason)
+        raise activity_options.final(COMMAND_REFUSED, reason)
     return command
 
 

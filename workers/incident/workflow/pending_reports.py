@@ -7,10 +7,10 @@ from typing import Final
 
 from temporalio import workflow
 
-from workers.incident import calls
 from workers.incident.activities import IncidentActivities
-from workers.incident.records import Ending
-from workers.incident.running import UnderWay
+from workers.incident.payloads import Ending
+from workers.incident.workflow import activity_options
+from workers.incident.workflow.in_flight import UnderWay
 
 LARGEST: Final = 300_000
 """Bytes of the timeline that goes along with one of them."""
@@ -51,7 +51,7 @@ class Debts:
     def _pay(self, ending: Ending) -> None:
         id = ending.incident.id
         handle = workflow.start_activity_method(
-            IncidentActivities.write_report, ending, **calls.REPORT
+            IncidentActivities.write_report, ending, **activity_options.REPORT
         )
         self.begun(ending)
         self._under_way.watch(handle, lambda failure, uris: self.paid(id, failure or uris))

@@ -12,10 +12,10 @@ from core.domain.incident.ids import incident_id
 from core.domain.incident.inputs import Input
 from core.domain.incident.lifecycle import Decision, decide, is_finished
 from core.domain.incident.model import Incident, Status
-from workers.incident.chronicle import Chronicle
-from workers.incident.debts import Debts
-from workers.incident.records import Carried
-from workers.incident.running import UnderWay
+from workers.incident.payloads import Carried
+from workers.incident.workflow.in_flight import UnderWay
+from workers.incident.workflow.pending_reports import Debts
+from workers.incident.workflow.timeline_log import Chronicle
 
 
 class State:

@@ -10,8 +10,8 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from core.domain.text import one_line, shortened
-from workers.errors import HEARTBEAT_TIMEOUT
-from workers.local_first import local_first
+from workers.runtime.activity_errors import HEARTBEAT_TIMEOUT
+from workers.runtime.local_first import local_first
 
 REASON_CHARS: Final = 500
 

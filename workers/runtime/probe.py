@@ -1,6 +1,6 @@
 """A worker's own question to itself, for platforms that ask by running a command in the container.
 
-    python -m workers.probe [PATH]
+    python -m workers.runtime.probe [PATH]
 
 Asks PATH, /healthz unless another is named, at TIDEGATE_HEALTH_ADDRESS. Ends with 0 when the answer
 is 200, else with 1 and the reason. Image and task definitions name it as their health check.

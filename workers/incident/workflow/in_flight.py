@@ -10,7 +10,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from core.domain.incident.effects import FollowUp, Page, WriteReport
-from workers.incident import calls
+from workers.incident.workflow import activity_options
 
 Begun = Page | WriteReport | FollowUp
 """The effects that activities are for."""
@@ -79,7 +79,7 @@ class UnderWay:
         try:
             result = await handle
         except ActivityError as error:
-            failure = calls.reason_of(error)
+            failure = activity_options.reason_of(error)
         finally:
             running = self._running.get(name)
             if running and running.handle is handle:  # and not the next one under this key

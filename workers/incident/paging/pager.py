@@ -15,7 +15,7 @@ from core.domain.incident.effects import Page
 from core.domain.incident.policies.targets import AnyTarget
 from core.errors import NotificationFailed
 from core.ports.notifier import Notification, Notifier, Target
-from workers.incident.rates import Limits
+from workers.incident.paging.rate_limit import Limits
 
 log = logging.getLogger("tidegate.incident")
 

@@ -12,9 +12,9 @@ from core.domain.incident.effects import REPORT_KEY, Effect, FollowUp, Page, Wri
 from core.domain.incident.lifecycle import is_finished
 from core.domain.incident.timeline import TimelineEvent, abridged
 from core.errors import InvalidEvent
-from workers.incident import debts
-from workers.incident.records import Carried
-from workers.incident.state import State
+from workers.incident.payloads import Carried
+from workers.incident.workflow import pending_reports
+from workers.incident.workflow.state import State
 
 SETTLING: Final = timedelta(seconds=20)
 """How long a run that hands over lets pages and reports under way end."""
@@ -58,7 +58,7 @@ def to_the_successor(state: State) -> Carried:
     """What has arrived for it; an outstanding report goes with it."""
     unreported = list(state.debts.all())
     if not is_finished(state.incident):
-        unreported.append(state.chronicle.ending(state.incident, debts.LARGEST))
+        unreported.append(state.chronicle.ending(state.incident, pending_reports.LARGEST))
     return Carried(
         previous=state.incident.id if state.incident.opened_at else None,
         arrivals=tuple(state.arrivals),
@@ -71,7 +71,7 @@ def to_the_successor(state: State) -> Carried:
 def within_this_run(state: State, carried: Carried) -> None:
     """Go over to the successor; activities under way are not begun again."""
     if REPORT_KEY in state.under_way:
-        state.debts.begun(state.chronicle.ending(state.incident, debts.LARGEST))
+        state.debts.begun(state.chronicle.ending(state.incident, pending_reports.LARGEST))
     state.adopt(carried.model_copy(update={"effects": _follow_ups(state.outbox)}))
 
 

@@ -14,9 +14,9 @@ from temporalio.exceptions import ActivityError
 from core.domain.incident.model import Incident
 from core.domain.incident.telling import describe
 from core.domain.incident.timeline import PageFailed, TimelineEvent, abridged
-from workers.incident import calls
 from workers.incident.activities import IncidentActivities
-from workers.incident.records import Carried, Ending, Segment
+from workers.incident.payloads import Carried, Ending, Segment
+from workers.incident.workflow import activity_options
 
 LARGEST: Final = 1_000_000
 """Bytes of a timeline as it leaves the workflow: Temporal takes payloads of at most 2 MB."""
@@ -69,10 +69,10 @@ class Chronicle:
         )
         try:
             await workflow.execute_activity_method(
-                IncidentActivities.save_timeline, segment, **calls.IF_POSSIBLE
+                IncidentActivities.save_timeline, segment, **activity_options.IF_POSSIBLE
             )
         except ActivityError as error:
-            workflow.logger.info("timeline not saved: %s", calls.reason_of(error))
+            workflow.logger.info("timeline not saved: %s", activity_options.reason_of(error))
         else:
             self.segments += 1
             self.saved += len(entries)
