@@ -78,7 +78,7 @@ setup: ## Make .venv from the pins; does nothing while they are the same
 # Whatever needs Azurite installs it where it is not; here it says so.
 .PHONY: .install-azurite
 .install-azurite: setup
-	@$(BIN)/python -m infra.local.azurite
+	@$(BIN)/python -m infra.local.azure.azurite
 
 # `exec` leaves no shell between the terminal and the program: Ctrl-C and SIGTERM reach it.
 demo: setup $(if $(filter docker,$(WORKERS)),image) ## Run an outage through the whole house on this machine
@@ -98,7 +98,7 @@ image: ## Build the workers' image, tidegate-worker
 
 # What SAM itself is told about the image, among others: ARGS=--skip-pull-image
 sam-local: .deploy-tools ## Run every function with every event in Lambda's image, by SAM and Docker
-	@exec $(BIN)/python -m infra.local.sam_local $(ARGS)
+	@exec $(BIN)/python -m infra.local.aws.sam.run $(ARGS)
 
 test: setup .install-azurite .deploy-tools ## Run the tests
 	@exec $(BIN)/python -m pytest $(ARGS)
@@ -138,8 +138,8 @@ requirements: setup ## Renew the pins after a change in pyproject.toml
 	@echo "requirements/bicep.txt" && $(COMPILE) --group bicep -c requirements/dev.txt -o requirements/bicep.txt $(ARGS)
 	@echo "requirements/tools.txt" && $(COMPILE) --group tools -c requirements/dev.txt -o requirements/tools.txt
 	@echo "requirements/deploy.txt" && $(COMPILE) --group deploy -o requirements/deploy.txt $(ARGS)
-	@echo "infra/local/azurite/package-lock.json" && $(BIN)/python -m infra.local.azurite lock
-	@if grep -n '"resolved"' infra/local/azurite/package-lock.json; then echo "error: a pin names an address" >&2; exit 1; fi
+	@echo "infra/local/azure/azurite/package-lock.json" && $(BIN)/python -m infra.local.azure.azurite lock
+	@if grep -n '"resolved"' infra/local/azure/azurite/package-lock.json; then echo "error: a pin names an address" >&2; exit 1; fi
 	@if grep -n '://' requirements.txt requirements/*.txt; then echo "error: a pin names an address" >&2; exit 1; fi
 
 clean: ## Remove the environment, caches, builds and local state

@@ -9,7 +9,8 @@ of the update too.
 - Firing: Create and UnAcknowledge; and UpdatePriority, because a higher priority must be heard.
   Resolved: Close, and Delete, since nobody will close what is not there any more.
 - All else (Acknowledge, AddNote, custom actions, ...) is an event of type `com.opsgenie.<action>`
-  that opens nothing (see `core.formats.shared.other_event`): let Opsgenie send it only with a route for it.
+  that opens nothing (see `core.formats.shared.other_event`): let Opsgenie send it only with a
+  route for it.
 
 `createdAt` is in milliseconds and `updatedAt` in nanoseconds, or in milliseconds too. Opsgenie
 sends no link.

@@ -8,8 +8,8 @@ same over redeliveries.
 - Firing: triggered, reopened and unacknowledged; and priority_updated while the incident is not
   resolved, because a higher priority must be heard. Resolved: resolved.
 - All else (acknowledged, annotated, delegated, services, ...) is an event of type
-  `com.pagerduty.<event_type>` that opens nothing (see `core.formats.shared.other_event`): subscribe to it only
-  with a route for it.
+  `com.pagerduty.<event_type>` that opens nothing (see `core.formats.shared.other_event`):
+  subscribe to it only with a route for it.
 - `pagey.ping`, the test of a subscription, gives no event.
 - Neither does an incident that Tidegate itself opened in PagerDuty by paging it: as an alert it
   would be paged again, and so on for ever.

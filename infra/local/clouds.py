@@ -15,12 +15,12 @@ def new_cloud(name: str, *, store: int, bus: int, gateway: int, bridge: bool = F
     """A cloud whose servers will listen to these ports of this machine. Raises `LocalStackError`
     for a name that is none."""
     if name == "aws":
-        from infra.local.aws_cloud import AwsCloud
+        from infra.local.aws.cloud import AwsCloud
 
         return AwsCloud(store, gateway, bridge=bridge)
     if name == "azure":
-        from infra.local.azure_cloud import AzureCloud
-        from infra.local.azurite import Azurite
+        from infra.local.azure.azurite import Azurite
+        from infra.local.azure.cloud import AzureCloud
 
         return AzureCloud(Azurite(store), bus, gateway, bridge=bridge)
     raise LocalStackError(f"there is no cloud {name!r}", fix=f"choose {' or '.join(CLOUDS)}")
@@ -29,11 +29,11 @@ def new_cloud(name: str, *, store: int, bus: int, gateway: int, bridge: bool = F
 def cloud_at(address: Mapping[str, Any]) -> Cloud:
     """The cloud of a stack that runs somewhere else, by its `address`."""
     if address["name"] == "aws":
-        from infra.local.aws_cloud import AwsCloud
+        from infra.local.aws.cloud import AwsCloud
 
         return AwsCloud(address["store"], address["gateway"])
-    from infra.local.azure_cloud import AzureCloud
-    from infra.local.azurite import Azurite
+    from infra.local.azure.azurite import Azurite
+    from infra.local.azure.cloud import AzureCloud
 
     azurite = Azurite(address["store"], key=address["key"])
     return AzureCloud(azurite, address["bus"], address["gateway"])

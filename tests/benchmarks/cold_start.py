@@ -21,7 +21,7 @@ from typing import Any, Final
 
 import boto3
 
-from infra.local.aws import REGION, aws_environment, start_aws, wait_for_aws
+from infra.local.aws.servers import REGION, aws_environment, start_aws, wait_for_aws
 from infra.local.processes import ROOT, Processes, free_port, program
 from infra.local.stack import outside_environment
 from tests.benchmarks.figures import Figure, compare, take_turns

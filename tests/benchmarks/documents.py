@@ -17,8 +17,8 @@ from typing import Final
 import boto3
 from azure.storage.blob import BlobServiceClient
 
-from infra.local.aws import REGION, aws_environment, start_aws, wait_for_aws
-from infra.local.azurite import ACCOUNT, Azurite, start_azurite, wait_for_azurite
+from infra.local.aws.servers import REGION, aws_environment, start_aws, wait_for_aws
+from infra.local.azure.azurite import ACCOUNT, Azurite, start_azurite, wait_for_azurite
 from infra.local.processes import ROOT, Processes, free_port
 from infra.local.stack import interruptible, outside_environment, uninterrupted
 from tests.benchmarks.figures import Figure

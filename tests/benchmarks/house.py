@@ -16,7 +16,7 @@ from typing import Any
 
 from core.domain.event import Event
 from core.formats.shared.delivery import Delivery, read
-from infra.local.lambda_function import LambdaContext
+from infra.local.aws.lambda_function import LambdaContext
 from infra.local.processes import Processes, free_port
 from infra.local.stack import interruptible, outside_environment, uninterrupted
 from infra.local.temporal import NAMESPACE, TemporalServer, start_temporal

@@ -159,7 +159,7 @@ def _start_gateway(processes: Processes, env: dict[str, str]) -> int:
     port = free_port()
     for number in range(ENVIRONMENTS):
         command = python(
-            "infra.local.gateway",
+            "infra.local.aws.gateway",
             *("--port", str(port)),
             *("--handler", "functions_aws.webhook_listener:handler"),
         )

@@ -15,14 +15,14 @@ from pathlib import Path
 
 import pytest
 
+from infra.local.aws.sam.events import expectations
+from infra.local.aws.sam.invoke import IMAGE, SAM
 from infra.local.containers import docker
 from infra.local.processes import ROOT, LocalStackError, wait_until
-from infra.local.sam import IMAGE, SAM
-from infra.local.sam_events import expectations
 
 pytestmark = pytest.mark.slow
 
-COMMAND = [sys.executable, "-m", "infra.local.sam_local", "--skip-pull-image"]
+COMMAND = [sys.executable, "-m", "infra.local.aws.sam.run", "--skip-pull-image"]
 PATIENCE = 900.0
 EMPTY_PATH = {"PATH": "/nowhere"}
 

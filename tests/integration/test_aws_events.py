@@ -12,7 +12,7 @@ import pytest
 from temporalio.client import Client
 
 from core.config.settings import variables
-from infra.local.aws import BUCKET
+from infra.local.aws.servers import BUCKET
 from infra.local.stack import HOOK_SECRETS, WEBHOOKS
 from infra.local.temporal import TemporalServer
 from tests.support.lambda_runtime import invoke, logged_receipts
@@ -23,7 +23,7 @@ EVENTS = sorted(path.stem for path in (AWS / "events").glob("*.json"))
 ENVIRONMENT: dict[str, str] = json.loads((AWS / "env.local.json").read_text())["Parameters"]
 
 EXPECTED: dict[str, dict[str, int]] = json.loads((AWS / "expected.json").read_text())
-"""What every event has to do; see `infra/local/sam_events.py`."""
+"""What every event has to do; see `infra/local/aws/sam/events.py`."""
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from core.errors import (
     NoRoute,
     StoreUnavailable,
 )
-from infra.local.azurite import ACCOUNT, Azurite
+from infra.local.azure.azurite import ACCOUNT, Azurite
 from tests.support.cli import Tidegate
 from tests.support.documents import CHUNK, Place, blob_service, new_container, place, stream
 

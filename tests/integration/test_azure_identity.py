@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from infra.local.azurite import ACCOUNT, Azurite, start_azurite, wait_for_azurite
+from infra.local.azure.azurite import ACCOUNT, Azurite, start_azurite, wait_for_azurite
 from infra.local.processes import ROOT, Processes, free_port
 
 AUDIENCE = "https://storage.azure.com"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local import azurite
+from infra.local.azure import azurite
 from infra.local.processes import LocalStackError, free_port
 
 PINS = Path(azurite.__file__).with_name("azurite")

@@ -22,7 +22,7 @@ from core.errors import (
     StoreUnavailable,
 )
 from core.ports.documents import CHUNK_BYTES
-from infra.local.azurite import ACCOUNT, Azurite
+from infra.local.azure.azurite import ACCOUNT, Azurite
 from infra.local.processes import free_port
 from tests.support.documents import CHUNK, Place, new_bucket, new_container, place, stream
 

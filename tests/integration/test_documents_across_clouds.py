@@ -15,7 +15,7 @@ from core import bootstrap
 from core.config.settings import Settings
 from core.contracts import QUERY_INCIDENT, UPDATE_CLOSE
 from core.domain.event import DOCUMENT_CREATED, DocumentRef, Event
-from infra.local.azurite import ACCOUNT, Azurite
+from infra.local.azure.azurite import ACCOUNT, Azurite
 from tests.support.incidents import REPORT, House, command, until
 
 

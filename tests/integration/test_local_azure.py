@@ -22,14 +22,14 @@ from azure.storage.blob import ContainerClient
 
 from core.domain.event import Event
 from core.formats.shared.delivery import Delivery, read
-from infra.local import functions_host
 from infra.local.answers import answers
+from infra.local.azure import functions_host
+from infra.local.azure.event_grid import Watcher
+from infra.local.azure.functions_host import Function, Receiver, functions, web_app
+from infra.local.azure.peek_lock import LOCK_SECONDS, MAX_DELIVERIES
+from infra.local.azure.service_bus import QUOTA, ServiceBus
 from infra.local.clouds import new_cloud
-from infra.local.event_grid import Watcher
-from infra.local.functions_host import Function, Receiver, functions, web_app
-from infra.local.peek_lock import LOCK_SECONDS, MAX_DELIVERIES
 from infra.local.processes import LocalStackError, Processes, free_port, python, wait_until
-from infra.local.service_bus import QUOTA, ServiceBus
 from infra.local.stack import outside_environment
 from tests.support.documents import blob_service, new_container
 from tests.support.eventually import eventually
@@ -507,12 +507,14 @@ async def host(own_processes: Processes, tmp_path: Path) -> AsyncIterator[Hosted
     notes.mkdir()
     env = {**outside_environment(), "WORK_QUEUE": "work", "NOTES": str(notes)}
     url = f"http://127.0.0.1:{port}"
-    own_processes.start("bus", python("infra.local.service_bus", "--port", str(port), "work"), env)
+    own_processes.start(
+        "bus", python("infra.local.azure.service_bus", "--port", str(port), "work"), env
+    )
     wait_until(lambda: answers(f"{url}/work"), PATIENCE, "Service Bus", check=own_processes.check)
     own_processes.start(
         "host",
         python(
-            "infra.local.functions_host",
+            "infra.local.azure.functions_host",
             *("--port", str(web_port)),
             *("--service-bus", url),
             *("--app", "tests.support.functions:app"),
@@ -557,7 +559,7 @@ async def test_a_receiver_that_has_died_takes_no_message_with_it(host: Hosted) -
 
 def test_a_host_whose_app_is_not_there_says_so(own_processes: Processes) -> None:
     command = python(
-        "infra.local.functions_host",
+        "infra.local.azure.functions_host",
         *("--port", str(free_port()), "--service-bus", "http://127.0.0.1:1"),
         *("--app", "tests.support.no_such_app:app"),
     )

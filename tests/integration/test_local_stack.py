@@ -19,10 +19,10 @@ import pytest
 from core.contracts import SEARCH_ATTRIBUTES
 from core.domain.event import Event
 from core.formats.shared.delivery import Delivery, read
-from infra.local.aws import Aws, Queue, start_aws, wait_for_aws
+from infra.local.aws.event_source import EventSource, failures, retry_delay
+from infra.local.aws.lambda_function import LambdaContext
+from infra.local.aws.servers import Aws, Queue, start_aws, wait_for_aws
 from infra.local.cloud import INCIDENTS, REPORTS
-from infra.local.event_source import EventSource, failures, retry_delay
-from infra.local.lambda_function import LambdaContext
 from infra.local.pager import start_pager, wait_for_pager
 from infra.local.processes import (
     ROOT,
@@ -392,7 +392,7 @@ def listen(processes: Processes, aws: Aws, queue: Queue, handler: str, notes: Pa
     processes.start(
         "listener",
         python(
-            "infra.local.event_source",
+            "infra.local.aws.event_source",
             *("--queue", queue.url),
             *("--handler", f"tests.support.handlers:{handler}"),
             *("--function", "listener"),

@@ -15,7 +15,7 @@ from core import bootstrap
 from core.config.settings import Settings
 from core.domain.event import DocumentRef
 from core.ports.documents import DocumentStore
-from infra.local.azurite import ACCOUNT
+from infra.local.azure.azurite import ACCOUNT
 
 CHUNK = bytes(range(256)) * 1024  # 256 KiB
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.local.sam import Invocation, prepare
-from infra.local.sam_events import event_file, expectations, function_of, problems
+from infra.local.aws.sam.events import event_file, expectations, function_of, problems
+from infra.local.aws.sam.invoke import Invocation, prepare
 from tests.support.cloudformation import resources
 
 DONE = {"batchItemFailures": list[Any]()}

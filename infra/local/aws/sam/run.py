@@ -1,6 +1,6 @@
 """`make sam-local`: every function with every event of `infra/aws/events`, as Lambda would run it.
 
-    python -m infra.local.sam_local [EVENT ...] [--skip-pull-image] [--invoke-image IMAGE]
+    python -m infra.local.aws.sam.run [EVENT ...] [--skip-pull-image] [--invoke-image IMAGE]
 
 `sam build` and `sam local invoke`, in Docker, against a Temporal server and an AWS (moto) of their
 own. What each event has to do is looked for in Temporal and in the bucket, not only in what the
@@ -26,13 +26,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from core.errors import TidegateError
-from infra.local.aws import BUCKET, REGION, Aws, aws_environment, start_aws, wait_for_aws
-from infra.local.cloud import QUARANTINE
-from infra.local.containers import docker
-from infra.local.docker_host import docker_host
-from infra.local.processes import ROOT, LocalStackError, Processes, free_port, wait_until
-from infra.local.sam import IMAGE, SAM, Functions, Invocation, build, prepare
-from infra.local.sam_events import (
+from infra.local.aws.sam.events import (
     AWS,
     Row,
     event_file,
@@ -41,6 +35,12 @@ from infra.local.sam_events import (
     problems,
     table,
 )
+from infra.local.aws.sam.invoke import IMAGE, SAM, Functions, Invocation, build, prepare
+from infra.local.aws.servers import BUCKET, REGION, Aws, aws_environment, start_aws, wait_for_aws
+from infra.local.cloud import QUARANTINE
+from infra.local.containers import docker
+from infra.local.docker_host import docker_host
+from infra.local.processes import ROOT, LocalStackError, Processes, free_port, wait_until
 from infra.local.stack import interruptible, outside_environment, uninterrupted
 from infra.local.temporal import Temporal, TemporalServer, start_temporal, temporal_view
 

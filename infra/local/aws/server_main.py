@@ -5,7 +5,7 @@ a notification names neither version, sequencer nor request; an EventBridge even
 sequencer for every change). Real ones are told apart, and recognised over several paths, by exactly
 these, so they are put in here: one sequencer and one request ID per change, the same on all paths.
 
-    python -m infra.local.aws_server --host 127.0.0.1 --port 5555
+    python -m infra.local.aws.server_main --host 127.0.0.1 --port 5555
 """
 
 from __future__ import annotations

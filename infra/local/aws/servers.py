@@ -171,7 +171,7 @@ class Aws:
 
 def start_aws(processes: Processes, env: Mapping[str, str], *, port: int) -> Child:
     """Start the server; it may not answer yet (see `wait_for_aws`)."""
-    command = python("infra.local.aws_server", "--host", "127.0.0.1", "--port", str(port))
+    command = python("infra.local.aws.server_main", "--host", "127.0.0.1", "--port", str(port))
     return processes.start("aws", command, env)
 
 

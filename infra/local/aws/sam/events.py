@@ -15,8 +15,8 @@ from typing import Any, Final
 from rich.markup import escape
 from rich.table import Table
 
+from infra.local.aws.sam.invoke import Invocation
 from infra.local.processes import ROOT
-from infra.local.sam import Invocation
 
 AWS: Final = ROOT / "infra" / "aws"
 

@@ -5,8 +5,8 @@ which runs it, comes as a Python package with the `local` extra: everybody has t
 nobody needs one of their own. It is installed on first use, into the Python environment, and goes
 with it:
 
-    python -m infra.local.azurite         installs it now
-    python -m infra.local.azurite lock    renews the pins after a change in azurite/package.json
+    python -m infra.local.azure.azurite         installs it now
+    python -m infra.local.azure.azurite lock    renews the pins after a change in azurite/package.json
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ HTTP. Both are decoded by the SDK's own converters, out of what the host sends t
 Functions whose queue is not set are left out, and so are triggers of Event Grid, which need an
 address that Event Grid could reach.
 
-    python -m infra.local.functions_host --port 8080 --service-bus URL [--app function_app:app]
+    python -m infra.local.azure.functions_host --port 8080 --service-bus URL [--app function_app:app]
 
 Source: Azure Functions, "Azure Service Bus trigger", "HTTP trigger"; the worker's own source.
 """
@@ -31,8 +31,8 @@ import azure.functions as func
 from aiohttp import web
 
 from functions_azure.host import FILE
-from infra.local import functions_wire
-from infra.local.json_lines import JsonLines
+from infra.local.azure import functions_wire
+from infra.local.azure.json_lines import JsonLines
 
 CONCURRENCY: Final[int] = json.loads(FILE.read_text(encoding="utf-8"))["extensions"]["serviceBus"][
     "maxConcurrentCalls"
@@ -228,7 +228,7 @@ async def run(app: func.FunctionApp, port: int, service_bus: str) -> None:
 
 def main() -> None:
     """Feed the app until SIGTERM."""
-    parser = argparse.ArgumentParser(prog="python -m infra.local.functions_host")
+    parser = argparse.ArgumentParser(prog="python -m infra.local.azure.functions_host")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--service-bus", required=True, help="the URL of the namespace")
     parser.add_argument("--app", default="function_app:app", metavar="MODULE:NAME")

@@ -17,7 +17,7 @@ from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import BlobServiceClient
 
 from infra.local.answers import answers
-from infra.local.azurite import ACCOUNT, Azurite, start_azurite, wait_for_azurite
+from infra.local.azure.azurite import ACCOUNT, Azurite, start_azurite, wait_for_azurite
 from infra.local.cloud import INCIDENTS
 from infra.local.processes import Child, Processes, python, wait_until
 
@@ -78,7 +78,7 @@ class AzureCloud:
         }
 
     def start(self, processes: Processes, env: Mapping[str, str]) -> None:
-        bus = python("infra.local.service_bus", "--port", str(self._bus_port))
+        bus = python("infra.local.azure.service_bus", "--port", str(self._bus_port))
         self._children = [
             start_azurite(processes, env, self.azurite, name=_AZURITE),
             processes.start(_SERVICE_BUS, [*bus, EVENTS_QUEUE, MESSAGES_QUEUE], env),
@@ -97,7 +97,7 @@ class AzureCloud:
 
     def start_listeners(self, processes: Processes, env: Mapping[str, str]) -> None:
         grid = python(
-            "infra.local.event_grid",
+            "infra.local.azure.event_grid",
             *("--container", CONTAINER),
             *("--prefix", INCIDENTS),
             *("--queue", f"{self.bus}/{EVENTS_QUEUE}"),
@@ -105,7 +105,7 @@ class AzureCloud:
         )
         processes.start(_EVENT_GRID, grid, env)
         host = python(
-            "infra.local.functions_host",
+            "infra.local.azure.functions_host",
             *("--port", str(self._gateway_port)),
             *("--service-bus", self.bus),
         )

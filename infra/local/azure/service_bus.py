@@ -30,7 +30,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from infra.local.peek_lock import LOCK_SECONDS, Message, Queue
+from infra.local.azure.peek_lock import LOCK_SECONDS, Message, Queue
 
 QUOTA: Final = 256 * 1024
 """Largest message of the standard tier, in bytes."""
@@ -168,7 +168,7 @@ async def _run(port: int, entities: list[str]) -> None:
 
 def main() -> None:
     """Serve until SIGTERM."""
-    parser = argparse.ArgumentParser(prog="python -m infra.local.service_bus")
+    parser = argparse.ArgumentParser(prog="python -m infra.local.azure.service_bus")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("entities", nargs="+", help="queues, or TOPIC/subscriptions/NAME")
     options = parser.parse_args()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from infra.local.answers import answers
-from infra.local.aws import (
+from infra.local.aws.servers import (
     BUCKET,
     EVENTS_QUEUE,
     MESSAGES_QUEUE,
@@ -68,14 +68,14 @@ class AwsCloud:
     def start_listeners(self, processes: Processes, env: Mapping[str, str]) -> None:
         for name, (module, queue) in _LISTENERS.items():
             command = python(
-                "infra.local.event_source",
+                "infra.local.aws.event_source",
                 *("--queue", self.aws.queue(queue).url),
                 *("--handler", f"functions_aws.{module}:handler"),
                 *("--function", name),
             )
             processes.start(name, command, env)
         command = python(
-            "infra.local.gateway",
+            "infra.local.aws.gateway",
             *("--port", str(self._gateway_port)),
             *("--handler", "functions_aws.webhook_listener:handler"),
             *("--function", self.webhook_listener),

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from infra.local.aws import REGION
+from infra.local.aws.servers import REGION
 
 Handler = Callable[[dict[str, Any], Any], Any]
 _MEMORY_MB = 256

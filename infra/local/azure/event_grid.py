@@ -4,7 +4,7 @@ Azurite announces nothing, so the container is looked at over and over. Of a blo
 twice between two looks the last version alone is announced. An announcement that fails is made
 again and may come twice, always under the same sequencer: it is the same event.
 
-    python -m infra.local.event_grid --container documents --prefix incidents/ --queue URL [--twice]
+    python -m infra.local.azure.event_grid --container documents --prefix incidents/ --queue URL [--twice]
 
 Source: Microsoft Learn, "Azure Blob Storage as an Event Grid source".
 """
@@ -147,7 +147,7 @@ def _now() -> str:
 
 def main() -> None:
     """Watch until SIGTERM; the store's address comes from AZURE_STORAGE_CONNECTION_STRING."""
-    parser = argparse.ArgumentParser(prog="python -m infra.local.event_grid")
+    parser = argparse.ArgumentParser(prog="python -m infra.local.azure.event_grid")
     parser.add_argument("--container", required=True)
     parser.add_argument("--prefix", default="", help="announce blobs whose names begin so")
     parser.add_argument("--queue", required=True, help="the URL of the queue to tell")

@@ -4,7 +4,7 @@ It takes real HTTP, makes the exact event of payload 2.0 out of it, hands it to 
 with a Lambda context, and writes the handler's answer out. One process is one execution
 environment and works on one request at a time, as Lambda does. Several may share a port.
 
-    python -m infra.local.gateway --port 8080 --handler MODULE:FUNCTION --function NAME
+    python -m infra.local.aws.gateway --port 8080 --handler MODULE:FUNCTION --function NAME
 
 Source: Amazon API Gateway, "Working with AWS Lambda proxy integrations for HTTP APIs" and "Quotas
 for configuring and running an HTTP API".
@@ -28,7 +28,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from infra.local.lambda_function import Handler, LambdaContext, load_handler
+from infra.local.aws.lambda_function import Handler, LambdaContext, load_handler
 
 INTEGRATION_TIMEOUT: Final = 30.0
 """Seconds after which API Gateway gives up on a function."""

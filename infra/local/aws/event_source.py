@@ -9,7 +9,7 @@ One thing differs: Lambda lets the visibility timeout of a failed message run ou
 minutes. Here it comes back after 1, 2, 4, then every 5 seconds, so that a Temporal server that was
 away for a moment is not waited for.
 
-    python -m infra.local.event_source --queue URL --handler MODULE:FUNCTION --function NAME
+    python -m infra.local.aws.event_source --queue URL --handler MODULE:FUNCTION --function NAME
 
 Source: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS" and "Handling errors for an SQS
 event source".
@@ -32,8 +32,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.local.aws import FUNCTION_TIMEOUT, Aws
-from infra.local.lambda_function import Handler, LambdaContext, load_handler
+from infra.local.aws.lambda_function import Handler, LambdaContext, load_handler
+from infra.local.aws.servers import FUNCTION_TIMEOUT, Aws
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef
@@ -230,7 +230,7 @@ def run(source: EventSource) -> None:
 
 def main() -> None:
     """Run one mapping as a process; the endpoint comes from AWS_ENDPOINT_URL."""
-    parser = argparse.ArgumentParser(prog="python -m infra.local.event_source")
+    parser = argparse.ArgumentParser(prog="python -m infra.local.aws.event_source")
     parser.add_argument("--queue", required=True, help="the queue's URL")
     parser.add_argument("--handler", required=True, help="MODULE:FUNCTION")
     parser.add_argument("--function", required=True, help="the function's name")
