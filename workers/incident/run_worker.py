@@ -1,4 +1,7 @@
-"""The incident worker: `python -m workers.incident.run_worker`. Exit codes: see workers.runtime.process."""
+"""The incident worker: `python -m workers.incident.run_worker`.
+
+Exit codes: see `workers.runtime.process`.
+"""
 
 from __future__ import annotations
 

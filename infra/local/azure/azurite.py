@@ -6,7 +6,7 @@ nobody needs one of their own. It is installed on first use, into the Python env
 with it:
 
     python -m infra.local.azure.azurite         installs it now
-    python -m infra.local.azure.azurite lock    renews the pins after a change in azurite/package.json
+    python -m infra.local.azure.azurite lock    renews the pins after azurite/package.json changed
 """
 
 from __future__ import annotations

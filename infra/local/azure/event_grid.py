@@ -1,10 +1,11 @@
-"""Event Grid on this machine: tells a Service Bus queue of every blob that appears in Azurite.
+r"""Event Grid on this machine: tells a Service Bus queue of every blob that appears in Azurite.
 
 Azurite announces nothing, so the container is looked at over and over. Of a blob that is written
 twice between two looks the last version alone is announced. An announcement that fails is made
 again and may come twice, always under the same sequencer: it is the same event.
 
-    python -m infra.local.azure.event_grid --container documents --prefix incidents/ --queue URL [--twice]
+    python -m infra.local.azure.event_grid --container documents --prefix incidents/ \
+        --queue URL [--twice]
 
 Source: Microsoft Learn, "Azure Blob Storage as an Event Grid source".
 """

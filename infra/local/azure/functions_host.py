@@ -1,4 +1,4 @@
-"""The Functions host on this machine: feeds the real function app, as Azure's own host does.
+r"""The Functions host on this machine: feeds the real function app, as Azure's own host does.
 
 It asks the app for its functions, as Microsoft's worker does, and reads from their bindings what to
 listen to. Messages come from Service Bus (see `service_bus`), locked and with their locks renewed:
@@ -7,7 +7,8 @@ HTTP. Both are decoded by the SDK's own converters, out of what the host sends t
 Functions whose queue is not set are left out, and so are triggers of Event Grid, which need an
 address that Event Grid could reach.
 
-    python -m infra.local.azure.functions_host --port 8080 --service-bus URL [--app function_app:app]
+    python -m infra.local.azure.functions_host --port 8080 --service-bus URL \
+        [--app function_app:app]
 
 Source: Azure Functions, "Azure Service Bus trigger", "HTTP trigger"; the worker's own source.
 """
