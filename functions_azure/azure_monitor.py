@@ -22,8 +22,7 @@ from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetr
 from opentelemetry.sdk.metrics.view import View
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 
-from core.intake.receipts import EVENT_AGE, METRICS, REFUSED
-from functions_azure.telemetry import DELIVERY_COUNT
+from core.intake.receipts import DELIVERY_COUNT, EVENT_AGE, METRICS, REFUSED
 
 _COUNTERS: Final = (*METRICS.values(), REFUSED)
 _UNITS: Final = {EVENT_AGE: "ms", DELIVERY_COUNT: "1"}

@@ -14,12 +14,9 @@ from functools import cache
 from typing import Any, Final, Protocol
 
 from core.formats.shared.delivery import Arrival, Delivery
-from core.intake.receipts import EVENT_AGE, METRICS, REFUSED, Receipt, Verdict
+from core.intake.receipts import DELIVERY_COUNT, EVENT_AGE, METRICS, REFUSED, Receipt, Verdict
 
 logger = logging.getLogger("functions_azure")
-
-DELIVERY_COUNT: Final = "DeliveryCount"
-"""Metric: which delivery of its message an invocation is; 1 is the first."""
 
 _OF_THE_DELIVERY: Final = (
     "message-id",

@@ -32,6 +32,8 @@ REFUSED: Final = "Refused"
 """Metric: requests that were refused as a whole, before or after they were verified."""
 EVENT_AGE: Final = "EventAge"
 """Metric: milliseconds from the event's own time to its receipt."""
+DELIVERY_COUNT: Final = "DeliveryCount"
+"""Metric: which delivery of its message an invocation is; 1 is the first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
