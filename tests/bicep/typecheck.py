@@ -106,6 +106,8 @@ def _value(
                 wanted[1], given
             ):
                 yield f"{at}: {given!r} does not match {wanted[1]}"
+        case _:
+            raise AssertionError(f"{at}: {given!r} is not a value of Bicep")
 
 
 def _bounds(size: int, modifiers: str, what: str, at: str) -> Iterator[str]:

@@ -80,6 +80,8 @@ def _declare(file: BicepFile, node: Node, decorators: dict[str, Value]) -> None:
             body, _, condition = _unwrapped(children[-1])
             path = file.path.parent / value(children[1])
             file.modules.append(Module(said(children[0]), path, value(body), condition))
+        case _:
+            pass  # comments and diagnostics
 
 
 def _resources(node: Node, within: str) -> Iterator[Resource]:

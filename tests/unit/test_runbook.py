@@ -43,7 +43,8 @@ def _short_form(loader: yaml.SafeLoader, _: str, node: yaml.Node) -> Any:
             return loader.construct_sequence(node, deep=True)
         case yaml.MappingNode():
             return loader.construct_mapping(node, deep=True)
-    raise AssertionError(node)
+        case _:
+            raise AssertionError(node)
 
 
 _Template.add_multi_constructor("!", _short_form)
@@ -250,6 +251,8 @@ def actions(history: str) -> Counter[str]:
             case "UPSERT_WORKFLOW_SEARCH_ATTRIBUTES":
                 fields = attributes["searchAttributes"]["indexedFields"]
                 found["Upserts"] += set(fields) != {"TemporalChangeVersion"}
+            case _:
+                pass  # no Action
     found["Local activities"] = len(with_markers)
     return +found
 

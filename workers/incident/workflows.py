@@ -238,7 +238,7 @@ class IncidentWorkflow:
             self._join_now(wire)
         self._state.waiting = [] if at_most is None else waiting[at_most:]
 
-    def _checked(self, kind: type[commands.C], envelope: Any) -> commands.C:
+    def _checked(self, kind: type[commands.AnyCommand], envelope: Any) -> commands.AnyCommand:
         return updates.checked(kind, envelope, self._state.incident)
 
     def _obey(self, command: commands.AnyCommand) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from core.domain.incident.timeline import (
     HeldBack,
     Mitigated,
     NeverOpened,
+    Noted,
     Opened,
     PageCalledOff,
     PageDelivered,
@@ -212,7 +213,7 @@ def _changes(incident: Incident, event: TimelineEvent) -> dict[str, Any]:
                 "report_stale": False,
             }
             return {**changes, "report_wanted": event.at} if event.report else changes
-        case _:
+        case Noted() | Succeeded():
             return {}
 
 

@@ -67,6 +67,7 @@ from core.domain.incident.timeline import (
     Resolved,
     Succeeded,
     TimelineEvent,
+    WithEffects,
 )
 
 deadline = timers.deadline
@@ -148,24 +149,34 @@ def _effects(
     if called_off:
         yield CallOff(keys=tuple(called_off))
     for event in events:
-        match event:
-            case PageStarted() if after.pages[event.key].status is PageStatus.SENDING:
+        if isinstance(event, WithEffects):
+            yield from _effects_of(event, before, after)
+
+
+def _effects_of(event: WithEffects, before: Incident, after: Incident) -> Iterable[Effect]:
+    match event:
+        case PageCalledOff() | Reopened():
+            pass  # one effect for all of them
+        case PageStarted():
+            if after.pages[event.key].status is PageStatus.SENDING:
                 yield paging.page_for(after, event)
-            case PageDelivered() if news := _missed(before, after, event):
+        case PageDelivered():
+            if news := _missed(before, after, event):
                 yield _follow_up(after, news, (event.via or event.target,))
-            case Acknowledged() if after.reached:
+        case Acknowledged():
+            if after.reached:
                 yield _follow_up(after, "acknowledged", after.reached)
-            case Resolved():
-                if after.reached:
-                    yield _follow_up(after, "resolved", after.reached)
+        case Resolved():
+            if after.reached:
+                yield _follow_up(after, "resolved", after.reached)
+            yield WriteReport(as_of=event.at)
+        case Closed():
+            if after.reached and before.status is not Status.RESOLVED:
+                yield _follow_up(after, "resolved", after.reached)
+            if event.report:
                 yield WriteReport(as_of=event.at)
-            case Closed():
-                if after.reached and before.status is not Status.RESOLVED:
-                    yield _follow_up(after, "resolved", after.reached)
-                if event.report:
-                    yield WriteReport(as_of=event.at)
-            case Succeeded():
-                yield StartNew(event_key=event.event_key)
+        case Succeeded():
+            yield StartNew(event_key=event.event_key)
 
 
 def _unsays_report(event: TimelineEvent) -> bool:

@@ -313,39 +313,45 @@ class Closed(_Asked):
     report: bool = False
 
 
-TimelineEvent = Annotated[
-    HeldBack
-    | Opened
+WithEffects = (
+    Acknowledged
+    | Closed
+    | PageCalledOff
+    | PageDelivered
+    | PageStarted
+    | Reopened
+    | Resolved
+    | Succeeded
+)
+"""Events that the shell has something to do for; `lifecycle` says what for each."""
+
+WithoutEffects = (
+    AlertCleared
+    | AlertFired
+    | Assigned
+    | Commented
+    | Escalated
+    | EventJoined
+    | HeldBack
+    | Mitigated
     | NeverOpened
     | Noted
-    | Unaddressed
-    | EventJoined
-    | AlertFired
-    | AlertCleared
-    | SeverityChanged
-    | Assigned
-    | Snoozed
-    | SnoozeEnded
-    | Commented
-    | Reopened
-    | Unacknowledged
-    | Escalated
+    | Opened
+    | PageFailed
     | PagingHeld
     | PagingResumed
-    | StepTaken
-    | PageStarted
-    | PageDelivered
-    | PageFailed
-    | PageCalledOff
-    | Acknowledged
-    | Mitigated
-    | Resolved
-    | ReportWritten
     | ReportNotWritten
-    | Succeeded
-    | Closed,
-    Field(discriminator="kind"),
-]
+    | ReportWritten
+    | SeverityChanged
+    | Snoozed
+    | SnoozeEnded
+    | StepTaken
+    | Unacknowledged
+    | Unaddressed
+)
+"""Events that only change the incident."""
+
+TimelineEvent = Annotated[WithEffects | WithoutEffects, Field(discriminator="kind")]
 TIMELINE: Final[TypeAdapter[tuple[TimelineEvent, ...]]] = TypeAdapter(tuple[TimelineEvent, ...])
 """Reads and writes a whole timeline as JSON."""
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from temporalio import workflow
 
-from core.domain.incident.commands import C, read_command
+from core.domain.incident.commands import AnyCommand, read_command
 from core.domain.incident.lifecycle import refusal
 from core.domain.incident.model import Incident
 from workers.incident.workflow import activity_options
@@ -15,7 +15,7 @@ INVALID_COMMAND: Final = "InvalidCommand"
 COMMAND_REFUSED: Final = "CommandRefused"
 
 
-def checked(kind: type[C], envelope: Any, incident: Incident) -> C:
+def checked(kind: type[AnyCommand], envelope: Any, incident: Incident) -> AnyCommand:
     """Raises `ApplicationError`, for good, of one of the two types above."""
     try:
         command = read_command(kind, envelope)

@@ -129,7 +129,7 @@ def _clears(incident: Incident, given: AlertReceived, now: datetime) -> list[Tim
         case Status.ACKNOWLEDGED if not _resolves_acknowledged(incident):
             note = "The source recovered; somebody who has the incident is to resolve it"
             return [cleared, Noted(at=now, text=note)] if news else [cleared]
-        case _:
+        case Status.OPEN | Status.ACKNOWLEDGED | Status.MITIGATED:
             note = "all alerts are resolved"
             resolved = Resolved(at=now, actor=actor, note=note)
             return [cleared, resolved, *paging.call_off(incident, now)]

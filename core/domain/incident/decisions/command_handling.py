@@ -87,7 +87,7 @@ def possible(incident: Incident) -> tuple[str, ...]:
     return tuple(name for name in COMMANDS if incident.status in ACTS[name])
 
 
-def refusal(incident: Incident, command: Command, now: datetime) -> str | None:
+def refusal(incident: Incident, command: AnyCommand, now: datetime) -> str | None:
     """Why a command cannot be done now, and what can; None when it can, or was done already."""
     if not _is_for(incident, command):
         return (
@@ -165,21 +165,29 @@ def _instead(incident: Incident, command: Command) -> str:
     return f"possible now: {', '.join(possible(incident))}"
 
 
-def _objection(incident: Incident, command: Command, now: datetime) -> str | None:
+def _objection(incident: Incident, command: AnyCommand, now: datetime) -> str | None:
     """What is wrong with a command that the state would allow."""
     match command:
-        case Resolve() if incident.status in UNRESOLVED and not command.force:
-            return _fires_on(incident)
+        case Resolve():
+            return None if command.force else _fires_on(incident)
         case Snooze():
             return _bad_moment(command, now)
-        case Close() if command.reason is CloseReason.RESOLVED:
-            return _not_resolved(incident)
-        case _:
+        case Close():
+            return _not_resolved(incident) if command.reason is CloseReason.RESOLVED else None
+        case (
+            Acknowledge()
+            | Unacknowledge()
+            | Mitigate()
+            | Reopen()
+            | Assign()
+            | Comment()
+            | SetSeverity()
+        ):
             return None
 
 
 def _fires_on(incident: Incident) -> str | None:
-    if not _still_fires(incident):
+    if incident.status not in UNRESOLVED or not _still_fires(incident):
         return None
     count = incident.alerts.firing + incident.alerts.untracked
     return (
