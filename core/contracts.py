@@ -1,10 +1,12 @@
-"""What a starter and a worker share: the names they must both spell the same way.
+"""The names that starters, workers and whatever deploys them must spell the same way.
 
-Strings only. A starter must be able to import this without importing any worker code.
+Strings only: a starter imports this without importing any worker code. The names of an incident's
+updates are those of its commands (core.domain.incident.commands).
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 ROOT_WORKFLOW: Final = "RootOrchestrator"
@@ -14,36 +16,96 @@ INCIDENT_WORKFLOW: Final = "Incident"
 INCIDENT_TASK_QUEUE: Final = "tidegate-incident"
 
 SIGNAL_EVENT: Final = "event"
-"""Signal that carries one event, in its wire form, to a workflow that already runs."""
-
-UPDATE_ACKNOWLEDGE: Final = "acknowledge"
-UPDATE_UNACKNOWLEDGE: Final = "unacknowledge"
-UPDATE_MITIGATE: Final = "mitigate"
-UPDATE_RESOLVE: Final = "resolve"
-UPDATE_REOPEN: Final = "reopen"
-UPDATE_ASSIGN: Final = "assign"
-UPDATE_SNOOZE: Final = "snooze"
-UPDATE_COMMENT: Final = "comment"
-UPDATE_SET_SEVERITY: Final = "set_severity"
-UPDATE_CLOSE: Final = "close"
+"""Signal that carries one event, in its wire form, to a running workflow."""
 QUERY_INCIDENT: Final = "incident"
 QUERY_TIMELINE: Final = "timeline"
 
 TITLE_MEMO: Final = "TidegateTitle"
-"""Memo field with an incident's title: lists show it, and nobody searches by it."""
+"""Memo field with an incident's title, which is listed but not searched."""
 
-SEARCH_ATTRIBUTES: Final = (
-    "TidegateIncidentId",
-    "TidegateStatus",
-    "TidegateSeverity",
-    "TidegateService",
-    "TidegateAssignee",
+INCIDENT_ID_ATTRIBUTE: Final = "TidegateIncidentId"
+STATUS_ATTRIBUTE: Final = "TidegateStatus"
+SEVERITY_ATTRIBUTE: Final = "TidegateSeverity"
+SERVICE_ATTRIBUTE: Final = "TidegateService"
+ASSIGNEE_ATTRIBUTE: Final = "TidegateAssignee"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSpec:
+    """One kind of worker process: what it serves and what it needs.
+
+    `name` is the name of its process, container and service; `package` is the package under
+    `workers`. `search_attributes` are the keyword attributes that its workflows upsert. `settings`
+    are the variables that it reads besides `WORKER_SETTINGS`; one that `pages` also reads the
+    variables that its policies name.
+    """
+
+    name: str
+    package: str
+    task_queue: str
+    workflows: tuple[str, ...]
+    search_attributes: tuple[str, ...] = ()
+    settings: tuple[str, ...]
+    pages: bool = False
+
+    @property
+    def module(self) -> str:
+        """What `python -m` runs."""
+        return f"workers.{self.package}.run_worker"
+
+
+ROOT_WORKER: Final = WorkerSpec(
+    name="root-worker",
+    package="root_orchestrator",
+    task_queue=ROOT_TASK_QUEUE,
+    workflows=(ROOT_WORKFLOW,),
+    settings=(
+        "TIDEGATE_ROUTES",
+        "TIDEGATE_DOCUMENTS",
+        "TIDEGATE_QUARANTINE",
+        "TIDEGATE_MAX_EVENT_BYTES",
+    ),
 )
-"""Keyword search attributes that the incident workflow sets; `tidegate setup` registers them."""
-(
-    INCIDENT_ID_ATTRIBUTE,
-    STATUS_ATTRIBUTE,
-    SEVERITY_ATTRIBUTE,
-    SERVICE_ATTRIBUTE,
-    ASSIGNEE_ATTRIBUTE,
-) = SEARCH_ATTRIBUTES
+
+INCIDENT_WORKER: Final = WorkerSpec(
+    name="incident-worker",
+    package="incident",
+    task_queue=INCIDENT_TASK_QUEUE,
+    workflows=(INCIDENT_WORKFLOW,),
+    search_attributes=(
+        INCIDENT_ID_ATTRIBUTE,
+        STATUS_ATTRIBUTE,
+        SEVERITY_ATTRIBUTE,
+        SERVICE_ATTRIBUTE,
+        ASSIGNEE_ATTRIBUTE,
+    ),
+    settings=(
+        "TIDEGATE_POLICIES",
+        "TIDEGATE_DOCUMENTS",
+        "TIDEGATE_REPORTS",
+        "TIDEGATE_QUARANTINE",
+        "TIDEGATE_ACK_TIMEOUT",
+        "TIDEGATE_MAX_REPORT_BYTES",
+        "TIDEGATE_CONTINUE_AS_NEW_AFTER",
+    ),
+    pages=True,
+)
+
+WORKERS: Final = (ROOT_WORKER, INCIDENT_WORKER)
+"""Every worker there is. The local stack, the images, the templates, `tidegate setup` and
+`tidegate doctor` are made from these or tested against them."""
+
+WORKER_SETTINGS: Final = (
+    "TIDEGATE_START_TIMEOUT",
+    "TIDEGATE_HEALTH_ADDRESS",
+    "TIDEGATE_METRICS_ADDRESS",
+    "TIDEGATE_DRAIN_TIMEOUT",
+    "TIDEGATE_BUILD_ID",
+    "TIDEGATE_LOG_LEVEL",
+)
+"""Variables that every worker process reads (workers.runtime.process)."""
+
+SEARCH_ATTRIBUTES: Final = tuple(
+    dict.fromkeys(name for worker in WORKERS for name in worker.search_attributes)
+)
+"""All keyword search attributes that the namespace must have; `tidegate setup` registers them."""

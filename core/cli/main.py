@@ -205,9 +205,11 @@ def _count(things: Sequence[object], one: str, several: str) -> str:
 def setup() -> None:
     """Register in the Temporal namespace what the workflows need (search attributes)."""
     from core.adapters.temporal.admin import register_search_attributes
+    from core.contracts import SEARCH_ATTRIBUTES
 
     async def register() -> list[str]:
-        return await register_search_attributes(await bootstrap.connect(Settings.from_env()))
+        client = await bootstrap.connect(Settings.from_env())
+        return await register_search_attributes(client, SEARCH_ATTRIBUTES)
 
     added = run(register())
     out.print(f"Registered: {', '.join(added)}" if added else "All search attributes are there.")

@@ -176,7 +176,7 @@ async def _temporal(settings: Settings, table: RoutingTable | None) -> AsyncIter
     where = f"{client.service_client.config.target_host}, namespace {client.namespace}"
     yield Check("temporal", "ok", f"{where}; duplicates are recognised for {days} days")
     try:
-        missing = await admin.missing_search_attributes(client)
+        missing = await admin.missing_search_attributes(client, contracts.SEARCH_ATTRIBUTES)
     except TidegateError as error:
         yield Check("search attributes", "warning", str(error), "check them in your Temporal UI")
     else:

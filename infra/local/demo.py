@@ -24,9 +24,12 @@ from rich.panel import Panel
 from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.service import RPCError
 
-from core.contracts import QUERY_INCIDENT, UPDATE_ACKNOWLEDGE, UPDATE_CLOSE, UPDATE_COMMENT
+from core.contracts import (
+    QUERY_INCIDENT,
+)
 from core.domain.alert import AlertStatus
 from core.domain.event import ALERT
+from core.domain.incident import commands
 from core.domain.incident.model import CloseReason
 from core.errors import TidegateError
 from infra.local.answers import local_session
@@ -129,9 +132,9 @@ class _Story:
         self._say("Waiting", f"nobody acknowledges for {_ACK_TIMEOUT:g} s ...")
         self._show_page("Escalated", self._page(ESCALATION))
         note = {"note": "looking into it"}
-        self._command(incident, UPDATE_ACKNOWLEDGE, "Acknowledged", "ana", note)
+        self._command(incident, commands.Acknowledge.name, "Acknowledged", "ana", note)
         note = {"note": "rolled the release back"}
-        self._command(incident, UPDATE_COMMENT, "Commented", "ana", note)
+        self._command(incident, commands.Comment.name, "Commented", "ana", note)
         self._alert("3", AlertStatus.RESOLVED)
         self._until(incident, "the incident to resolve", lambda i: i["resolved_at"])
         self._say("Recovered", "the source says that its alert is [bold]resolved[/]")
@@ -147,7 +150,7 @@ class _Story:
         )
         self._open(incident)
         duplicate = {"reason": CloseReason.DUPLICATE, "note": f"it was {first}"}
-        self._command(incident, UPDATE_CLOSE, "Closed", "ana", duplicate)
+        self._command(incident, commands.Close.name, "Closed", "ana", duplicate)
         self._ended(incident)
 
     def _alert(self, id: str, status: AlertStatus, *, times: int = 1) -> None:

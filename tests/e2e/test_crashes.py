@@ -18,9 +18,8 @@ from core.contracts import (
     INCIDENT_WORKFLOW,
     QUERY_INCIDENT,
     ROOT_WORKFLOW,
-    UPDATE_ACKNOWLEDGE,
-    UPDATE_RESOLVE,
 )
+from core.domain.incident import commands
 from infra.local.cloud import QUARANTINE, REPORTS
 from infra.local.processes import wait_until
 from infra.local.receipts import receipts
@@ -94,9 +93,9 @@ class Case:
         elif hop == "paged":
             self._wait(self.pages, "the page")
         elif hop == "acknowledged":
-            self.command(UPDATE_ACKNOWLEDGE)
+            self.command(commands.Acknowledge.name)
         elif hop == "resolved":
-            self.command(UPDATE_RESOLVE)
+            self.command(commands.Resolve.name)
 
     def ends_as_one_incident(self) -> None:
         """Wait for the end; then exactly one root orchestrator, one incident, one report."""

@@ -28,10 +28,10 @@ from core.contracts import (
     INCIDENT_WORKFLOW,
     QUERY_INCIDENT,
     ROOT_WORKFLOW,
-    UPDATE_RESOLVE,
 )
 from core.domain.alert import AlertStatus
 from core.domain.event import ALERT, Event
+from core.domain.incident import commands
 from infra.local.cloud import QUARANTINE
 from infra.local.containers import IMAGE, Container, check_docker, docker
 from infra.local.processes import ROOT, LocalStackError, free_port, wait_until
@@ -363,7 +363,7 @@ async def test_a_page_under_way_at_sigterm_is_finished_and_never_sent_again(
         worker.start()
         wait_until(lambda: ready(port)[0] == 200, PATIENCE, "the next one", check=worker.check)
         argument = {"command_id": "1", "actor": "ana", "force": True}
-        await handle.execute_update(UPDATE_RESOLVE, argument)
+        await handle.execute_update(commands.Resolve.name, argument)
         await handle.result()
     finally:
         worker.kill()

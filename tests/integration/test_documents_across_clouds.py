@@ -13,8 +13,11 @@ from azure.storage.blob import BlobServiceClient
 
 from core import bootstrap
 from core.config.settings import Settings
-from core.contracts import QUERY_INCIDENT, UPDATE_CLOSE
+from core.contracts import (
+    QUERY_INCIDENT,
+)
 from core.domain.event import DOCUMENT_CREATED, DocumentRef, Event
+from core.domain.incident import commands
 from infra.local.azure.azurite import ACCOUNT, Azurite
 from tests.support.incidents import REPORT, House, command, until
 
@@ -59,7 +62,7 @@ async def test_an_upload_to_one_cloud_is_reported_in_the_other(
         handle = await dev_house.start(event.to_wire())
         await until(lambda: bool(dev_house.pager.delivered))
         assert (await handle.query(QUERY_INCIDENT))["title"] == REPORT["title"]
-        await command(handle, UPDATE_CLOSE, "c1", reason="false_alarm", note="a drill")
+        await command(handle, commands.Close.name, "c1", reason="false_alarm", note="a drill")
         await asyncio.wait_for(handle.result(), 60)
     written = [d.uri async for d in dev_house.documents.list(str(settings.reports))]
     assert sorted(name.rpartition("/")[2] for name in written) == ["report.json", "report.md"]

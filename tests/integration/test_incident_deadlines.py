@@ -15,11 +15,8 @@ from temporalio.testing import WorkflowEnvironment
 from core.contracts import (
     QUERY_INCIDENT,
     SIGNAL_EVENT,
-    UPDATE_ACKNOWLEDGE,
-    UPDATE_CLOSE,
-    UPDATE_RESOLVE,
-    UPDATE_SNOOZE,
 )
+from core.domain.incident import commands
 from tests.support.incidents import (
     ON_CALL,
     REPORT,
@@ -65,7 +62,7 @@ async def test_levels_are_gone_through_again_while_nobody_acknowledges(
         assert paged(house) == [ON_CALL, SECOND_LINE] * 3
         keys = [page.key for page, _ in house.pager.delivered]
         assert len(set(keys)) == len(keys)
-        await command(handle, UPDATE_RESOLVE, "c1")
+        await command(handle, commands.Resolve.name, "c1")
         await handle.result()
 
 
@@ -74,34 +71,34 @@ async def test_the_level_reached_is_paged_again(house: House, server: WorkflowEn
         for count in (2, 3, 4):
             await server.sleep(901)
             await until(lambda count=count: len(paged(house)) == count)
-        await command(handle, UPDATE_ACKNOWLEDGE, "c1")
+        await command(handle, commands.Acknowledge.name, "c1")
         await server.sleep(86_400)
         assert len(paged(house)) == 4
-        await command(handle, UPDATE_RESOLVE, "c2")
+        await command(handle, commands.Resolve.name, "c2")
         await handle.result()
 
 
 async def test_an_acknowledgement_runs_out(house: House, server: WorkflowEnvironment) -> None:
     async with opened(house, {"acknowledgement_timeout": "1h"}) as handle:
-        await command(handle, UPDATE_ACKNOWLEDGE, "c1")
+        await command(handle, commands.Acknowledge.name, "c1")
         await server.sleep(3599 - 60)
         assert await status(handle) == "acknowledged"
         await server.sleep(120)
         await until(lambda: len(paged(house)) == 2)
         assert await status(handle) == "open"
         assert any("the acknowledgement is older than 1 h" in t for t in await timeline(handle))
-        await command(handle, UPDATE_RESOLVE, "c2")
+        await command(handle, commands.Resolve.name, "c2")
         await handle.result()
 
 
 async def test_a_snooze_ends_and_pages(house: House, server: WorkflowEnvironment) -> None:
     async with opened(house, {"repage_every": "10m"}) as handle:
-        await command(handle, UPDATE_SNOOZE, "c1", **{"for": 7200})
+        await command(handle, commands.Snooze.name, "c1", **{"for": 7200})
         await server.sleep(7100)
         assert len(paged(house)) == 1
         await server.sleep(200)
         await until(lambda: len(paged(house)) == 2)
-        await command(handle, UPDATE_RESOLVE, "c2")
+        await command(handle, commands.Resolve.name, "c2")
         await handle.result()
 
 
@@ -170,7 +167,7 @@ async def test_an_alert_that_passes_by_itself_pages_nobody(
         assert paged(house) == []
         await server.sleep(20)
         await until(lambda: len(paged(house)) == 1)
-        await command(lasting, UPDATE_CLOSE, "c1", **END)
+        await command(lasting, commands.Close.name, "c1", **END)
         await lasting.result()
 
 
@@ -189,7 +186,7 @@ async def test_too_few_alerts_in_the_window_open_nothing(
         for number in (1, 2):
             await many.signal(SIGNAL_EVENT, alert("many", number=number))
         await until(says(many, "Page delivered"))
-        await command(many, UPDATE_CLOSE, "c1", **END)
+        await command(many, commands.Close.name, "c1", **END)
         await many.result()
 
 
@@ -213,7 +210,7 @@ async def test_a_silence_holds_the_pages_until_it_ends(
         assert paged(house) == []
         await server.sleep(200)
         await until(lambda: len(paged(house)) == 1)
-        await command(handle, UPDATE_RESOLVE, "c1")
+        await command(handle, commands.Resolve.name, "c1")
         await handle.result()
 
 
@@ -231,7 +228,7 @@ async def test_quiet_hours_hold_the_pages_until_morning(
         assert paged(house) == []
         await server.sleep(600)
         await until(lambda: len(paged(house)) == 1)
-        await command(handle, UPDATE_RESOLVE, "c1")
+        await command(handle, commands.Resolve.name, "c1")
         await handle.result()
 
 
@@ -247,7 +244,7 @@ async def test_maintenance_holds_the_pages(house: House, server: WorkflowEnviron
         await until(says(handle, "maintenance weekly"))
         await server.sleep(2100)
         await until(lambda: len(paged(house)) == 1)
-        await command(handle, UPDATE_RESOLVE, "c1")
+        await command(handle, commands.Resolve.name, "c1")
         await handle.result()
 
 
@@ -274,8 +271,8 @@ async def test_a_provider_that_answers_500_for_an_hour_delays_pages_and_loses_no
         await until(lambda: bool(paged(house)))
         keys = [page.key for page, _ in house.pager.delivered]
         assert len(set(keys)) == len(keys)
-        await command(handle, UPDATE_ACKNOWLEDGE, "c1")
-        await command(handle, UPDATE_RESOLVE, "c2")
+        await command(handle, commands.Acknowledge.name, "c1")
+        await command(handle, commands.Resolve.name, "c2")
         await handle.result()
 
 
@@ -292,9 +289,9 @@ async def test_a_target_that_cannot_be_reached_is_stood_in_for(
         assert paged(house) == [SECOND_LINE if deaf else ON_CALL]
         via = f"through its fallback {SECOND_LINE}" if deaf else f"Page delivered to {ON_CALL}"
         await until(says(handle, via))
-        await command(handle, UPDATE_ACKNOWLEDGE, "c1")
+        await command(handle, commands.Acknowledge.name, "c1")
         await until(lambda: bool(house.pager.followed_up))
         assert house.pager.followed_up[0] == ("acknowledged", paged(house))
-        await command(handle, UPDATE_RESOLVE, "c2")
+        await command(handle, commands.Resolve.name, "c2")
         await handle.result()
     assert [kind for kind, _ in house.pager.followed_up] == ["acknowledged", "resolved"]

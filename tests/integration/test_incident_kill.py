@@ -13,7 +13,12 @@ import pytest
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
 from core.adapters.notifiers.apprise import KEY_HEADER
-from core.contracts import INCIDENT_TASK_QUEUE, INCIDENT_WORKFLOW, QUERY_INCIDENT, UPDATE_RESOLVE
+from core.contracts import (
+    INCIDENT_TASK_QUEUE,
+    INCIDENT_WORKFLOW,
+    QUERY_INCIDENT,
+)
+from core.domain.incident import commands
 from core.domain.incident.model import folder_name
 from infra.local.processes import wait_until
 from infra.local.temporal import TemporalServer
@@ -60,7 +65,7 @@ async def test_a_worker_killed_during_a_page_is_missed_and_the_page_sent_under_t
     keys = [headers[KEY_HEADER] for _, headers, _ in site.got]
     assert len(keys) == 2
     assert keys[0] == keys[1]
-    await handle.execute_update(UPDATE_RESOLVE, {"command_id": "c1", "actor": "ana"})
+    await handle.execute_update(commands.Resolve.name, {"command_id": "c1", "actor": "ana"})
     assert (await handle.result())["status"] == "closed"
     assert len(site.got) == 2
 
@@ -78,7 +83,7 @@ async def test_a_worker_killed_during_the_report_leaves_it_to_the_next_and_it_is
     folder.mkdir(parents=True)
     # Somebody has to look what is there already, and nothing will ever come out of a pipe.
     os.mkfifo(folder / "report.json")
-    await handle.execute_update(UPDATE_RESOLVE, {"command_id": "c1", "actor": "ana"})
+    await handle.execute_update(commands.Resolve.name, {"command_id": "c1", "actor": "ana"})
     wait_until((folder / "report.md").exists, PATIENCE, "half a report", check=first.must_run)
     half = (folder / "report.md").read_text()
     first.stop(signal.SIGKILL)

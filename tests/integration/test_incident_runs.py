@@ -20,18 +20,9 @@ from temporalio.exceptions import ApplicationError, CancelledError
 from core.contracts import (
     QUERY_INCIDENT,
     SIGNAL_EVENT,
-    UPDATE_ACKNOWLEDGE,
-    UPDATE_ASSIGN,
-    UPDATE_CLOSE,
-    UPDATE_COMMENT,
-    UPDATE_MITIGATE,
-    UPDATE_REOPEN,
-    UPDATE_RESOLVE,
-    UPDATE_SET_SEVERITY,
-    UPDATE_SNOOZE,
-    UPDATE_UNACKNOWLEDGE,
 )
 from core.domain.event import MESSAGE, Event
+from core.domain.incident import commands
 from core.ports.notifier import NotificationKind
 from tests.support.incidents import (
     ON_CALL,
@@ -98,11 +89,11 @@ async def test_an_incident_goes_on_over_many_runs_and_forgets_nothing(dev_house:
         await until(says(handle, "Page delivered"))
         for number in range(40):
             note = f"comment {number}"
-            answer = await command(handle, UPDATE_COMMENT, f"c{number}", note=note)
+            answer = await command(handle, commands.Comment.name, f"c{number}", note=note)
             assert answer["changed"]
             await handle.signal(SIGNAL_EVENT, alert(number=number + 1))
         for number in (0, 20, 39):
-            again = await command(handle, UPDATE_COMMENT, f"c{number}", note="once more")
+            again = await command(handle, commands.Comment.name, f"c{number}", note="once more")
             assert again["changed"] is False
         await handle.signal(SIGNAL_EVENT, alert(number=7))  # a redelivery
 
@@ -113,7 +104,7 @@ async def test_an_incident_goes_on_over_many_runs_and_forgets_nothing(dev_house:
         found = await incident(handle)
         assert found["comments"] == 40
         assert len(house.pager.delivered) == 1
-        await command(handle, UPDATE_RESOLVE, "end", force=True)
+        await command(handle, commands.Resolve.name, "end", force=True)
         result = await handle.result()
         lengths = await check_runs(house, id)
     assert len(lengths) > 2
@@ -131,12 +122,12 @@ async def test_without_a_place_for_reports_the_timeline_goes_along(dev_house: Ho
         handle = latest(house, id)
         await until(says(handle, "Page delivered"))
         for number in range(30):
-            await command(handle, UPDATE_COMMENT, f"c{number}", note=f"comment {number}")
+            await command(handle, commands.Comment.name, f"c{number}", note=f"comment {number}")
         told = await timeline(handle)
         assert [t for t in told if t.startswith("Comment")] == [
             f"Comment: comment {number}" for number in range(30)
         ]
-        await command(handle, UPDATE_CLOSE, "end", reason="false_alarm")
+        await command(handle, commands.Close.name, "end", reason="false_alarm")
         await handle.result()
         assert len(await check_runs(house, id)) > 1
 
@@ -159,7 +150,7 @@ async def test_a_page_under_way_is_carried_and_delivered(dev_house: House) -> No
         await until(says(handle, "Page delivered"))
         keys = {page.key for page, _ in house.pager.delivered}
         assert len(keys) == 1
-        await command(handle, UPDATE_CLOSE, "end", reason="duplicate")
+        await command(handle, commands.Close.name, "end", reason="duplicate")
         await handle.result()
         await check_runs(house, id)
 
@@ -174,13 +165,13 @@ async def test_commands_sent_while_a_run_ends_are_answered(dev_house: House) -> 
 
         async def comment(number: int) -> None:
             note = {"note": f"comment {number}"}
-            answer = await command(handle, UPDATE_COMMENT, f"c{number}", **note)
+            answer = await command(handle, commands.Comment.name, f"c{number}", **note)
             assert answer["incident_id"].startswith(id)
 
         for first in range(0, 100, 20):
             await asyncio.gather(*(comment(first + number) for number in range(20)))
         assert (await incident(handle))["comments"] == 100
-        await command(handle, UPDATE_CLOSE, "end", reason="duplicate")
+        await command(handle, commands.Close.name, "end", reason="duplicate")
         await handle.result()
         assert len(await check_runs(house, id)) > 2
 
@@ -200,7 +191,7 @@ async def test_a_storm_is_one_incident_with_every_alert_counted(dev_house: House
         await until(all_counted)
         assert len(house.pager.delivered) == 1
         assert len(await timeline(handle)) < 200
-        await command(handle, UPDATE_RESOLVE, "end", force=True)
+        await command(handle, commands.Resolve.name, "end", force=True)
         await handle.result()
         lengths = await check_runs(house, id)
     assert sum(lengths) > STORM
@@ -219,7 +210,7 @@ async def test_a_storm_that_no_worker_saw_is_taken_in_at_once(dev_house: House) 
             return bool((await incident(handle))["alerts"]["fired"] == STORM)
 
         await until(all_counted)
-        await command(handle, UPDATE_RESOLVE, "end", force=True)
+        await command(handle, commands.Resolve.name, "end", force=True)
         await handle.result()
         assert len(house.pager.delivered) == 1
         await check_runs(house, id)
@@ -268,10 +259,10 @@ async def test_an_alert_after_the_end_begins_the_next_incident(dev_house: House)
         assert second["id"] != first["id"]
         assert second["previous"] == first["id"]
         with pytest.raises(WorkflowUpdateFailedError) as refused:
-            await command(handle, UPDATE_ACKNOWLEDGE, "late", incident_id=first["id"])
+            await command(handle, commands.Acknowledge.name, "late", incident_id=first["id"])
         assert isinstance(refused.value.cause, ApplicationError)
         assert first["id"] in refused.value.cause.message
-        await command(handle, UPDATE_CLOSE, "end", reason="duplicate")
+        await command(handle, commands.Close.name, "end", reason="duplicate")
         await handle.result()
         await check_runs(house, id)
 
@@ -289,7 +280,7 @@ async def test_the_next_incident_does_not_wait_for_the_last_ones_report(dev_hous
         await handle.signal(SIGNAL_EVENT, alert(number=2))
         await until(lambda: len(house.pager.delivered) == 2)
         house.folder.writable.set()
-        await command(handle, UPDATE_CLOSE, "end", reason="duplicate")
+        await command(handle, commands.Close.name, "end", reason="duplicate")
         await handle.result()
         await check_runs(house, id)
     folders = {path.parent for path in (house.root / "reports").rglob("*.md")}
@@ -321,7 +312,7 @@ async def test_a_successor_that_too_much_has_arrived_for_begins_in_the_same_run(
         await until(lambda: len(house.pager.delivered) == 2)
         second = await incident(handle)
         assert second["previous"] == first["id"]
-        await command(handle, UPDATE_RESOLVE, "end", force=True)
+        await command(handle, commands.Resolve.name, "end", force=True)
         result = await handle.result()
         told = await timeline(handle)
         assert sum("Post-incident report written" in entry for entry in told) == 1
@@ -363,7 +354,7 @@ async def test_alerts_with_strange_times_and_words_are_taken_and_said(dev_house:
         await until(says(handle, "'dreadful' is not one we know"))
         await handle.signal(SIGNAL_EVENT, alert(key=""))
         await until(says(handle, "Something that is not an event"))
-        await command(handle, UPDATE_CLOSE, "end", reason="duplicate")
+        await command(handle, commands.Close.name, "end", reason="duplicate")
         await handle.result()
 
 
@@ -407,16 +398,16 @@ async def test_every_command_has_its_update(dev_house: House) -> None:
     house = dev_house
     house.policy = {"levels": [{"after": "0s", "targets": [ON_CALL]}], "reopen_window": "1h"}
     steps: list[tuple[str, dict[str, Any], str]] = [
-        (UPDATE_ASSIGN, {"assignee": "bob", "commander": "ana"}, "open"),
-        (UPDATE_ACKNOWLEDGE, {}, "acknowledged"),
-        (UPDATE_UNACKNOWLEDGE, {}, "open"),
-        (UPDATE_SNOOZE, {"for": 3600}, "open"),
-        (UPDATE_COMMENT, {"note": "so it is"}, "open"),
-        (UPDATE_SET_SEVERITY, {"severity": "low"}, "open"),
-        (UPDATE_MITIGATE, {}, "mitigated"),
-        (UPDATE_REOPEN, {}, "open"),
-        (UPDATE_RESOLVE, {}, "resolved"),
-        (UPDATE_CLOSE, {"reason": "false_alarm"}, "closed"),
+        (commands.Assign.name, {"assignee": "bob", "commander": "ana"}, "open"),
+        (commands.Acknowledge.name, {}, "acknowledged"),
+        (commands.Unacknowledge.name, {}, "open"),
+        (commands.Snooze.name, {"for": 3600}, "open"),
+        (commands.Comment.name, {"note": "so it is"}, "open"),
+        (commands.SetSeverity.name, {"severity": "low"}, "open"),
+        (commands.Mitigate.name, {}, "mitigated"),
+        (commands.Reopen.name, {}, "open"),
+        (commands.Resolve.name, {}, "resolved"),
+        (commands.Close.name, {"reason": "false_alarm"}, "closed"),
     ]
     async with house.working():
         handle = await house.start(house.upload(json.dumps(REPORT)))
@@ -431,11 +422,11 @@ async def test_every_command_has_its_update(dev_house: House) -> None:
 @pytest.mark.parametrize(
     ("name", "fields", "code", "says"),
     [
-        (UPDATE_SNOOZE, {"untill": 3}, "InvalidCommand", "untill: there is no such field"),
-        (UPDATE_COMMENT, {"actor": None, "note": "x"}, "InvalidCommand", "actor: "),
-        (UPDATE_COMMENT, {}, "InvalidCommand", "note: is missing"),
-        (UPDATE_REOPEN, {}, "CommandRefused", "nothing"),
-        (UPDATE_CLOSE, {"reason": "resolved"}, "CommandRefused", "cannot close as resolved"),
+        (commands.Snooze.name, {"untill": 3}, "InvalidCommand", "untill: there is no such field"),
+        (commands.Comment.name, {"actor": None, "note": "x"}, "InvalidCommand", "actor: "),
+        (commands.Comment.name, {}, "InvalidCommand", "note: is missing"),
+        (commands.Reopen.name, {}, "CommandRefused", "nothing"),
+        (commands.Close.name, {"reason": "resolved"}, "CommandRefused", "cannot close as resolved"),
     ],
 )
 async def test_a_command_that_cannot_be_says_why(
@@ -454,5 +445,5 @@ async def test_a_command_that_cannot_be_says_why(
             assert isinstance(refused.value.cause, ApplicationError)
             assert refused.value.cause.type == code
             assert says in refused.value.cause.message
-        await command(handle, UPDATE_CLOSE, "end", reason="duplicate")
+        await command(handle, commands.Close.name, "end", reason="duplicate")
         await handle.result()

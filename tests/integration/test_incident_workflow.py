@@ -38,10 +38,9 @@ from core.contracts import (
     SIGNAL_EVENT,
     STATUS_ATTRIBUTE,
     TITLE_MEMO,
-    UPDATE_ACKNOWLEDGE,
-    UPDATE_RESOLVE,
 )
 from core.domain.event import MESSAGE, Event
+from core.domain.incident import commands
 from core.domain.incident.decisions.paging import ROUND_DELAYS
 from tests.support.incidents import (
     HISTORIES,
@@ -72,10 +71,10 @@ async def test_an_upload_becomes_an_incident_that_is_paged_resolved_and_reported
         assert "Every payment fails" in page.body
         assert re.fullmatch(rf"{handle.id}@\S+/level-1/repeat-1/{ON_CALL}", page.key)
 
-        acknowledged = await command(handle, UPDATE_ACKNOWLEDGE, "c1")
+        acknowledged = await command(handle, commands.Acknowledge.name, "c1")
         assert acknowledged["changed"] is True
         assert acknowledged["status"] == "acknowledged"
-        resolved = await command(handle, UPDATE_RESOLVE, "c2", note="rolled back")
+        resolved = await command(handle, commands.Resolve.name, "c2", note="rolled back")
         assert resolved["status"] == "resolved"
 
         result = await handle.result()
@@ -106,8 +105,8 @@ async def test_a_missed_acknowledgement_escalates_once(
 
         await server.sleep(86_400)
         assert len(house.pager.delivered) == 2
-        await command(handle, UPDATE_ACKNOWLEDGE, "c1")
-        await command(handle, UPDATE_RESOLVE, "c2")
+        await command(handle, commands.Acknowledge.name, "c1")
+        await command(handle, commands.Resolve.name, "c2")
         await handle.result()
     assert await published(handle) == ["open", "acknowledged", "resolved", "closed"]
 
@@ -118,10 +117,10 @@ async def test_an_acknowledged_incident_does_not_escalate(
     async with house.working():
         handle = await house.start(house.upload(json.dumps(REPORT)))
         await until(says(handle, "Page delivered"))
-        await command(handle, UPDATE_ACKNOWLEDGE, "c1")
+        await command(handle, commands.Acknowledge.name, "c1")
         await server.sleep(86_400)
         assert [target for _, target in house.pager.delivered] == [ON_CALL]
-        await command(handle, UPDATE_RESOLVE, "c2")
+        await command(handle, commands.Resolve.name, "c2")
         await handle.result()
 
 
@@ -129,13 +128,13 @@ async def test_a_repeated_command_answers_and_changes_nothing(house: House) -> N
     async with house.working():
         handle = await house.start(house.upload(json.dumps(REPORT)))
         await until(says(handle, "Page delivered"))
-        await command(handle, UPDATE_ACKNOWLEDGE, "c1")
+        await command(handle, commands.Acknowledge.name, "c1")
         before = await timeline(handle)
-        again = await command(handle, UPDATE_ACKNOWLEDGE, "c1")
+        again = await command(handle, commands.Acknowledge.name, "c1")
         assert again["changed"] is False
         assert again["acknowledged_by"] == ["ana"]
         assert await timeline(handle) == before
-        await command(handle, UPDATE_RESOLVE, "c2")
+        await command(handle, commands.Resolve.name, "c2")
         await handle.result()
 
 
@@ -160,11 +159,11 @@ async def test_a_command_that_cannot_be_is_refused_with_its_reason(
         handle = await house.start(house.upload(json.dumps(REPORT)))
         await until(lambda: bool(house.pager.delivered))
         with pytest.raises(WorkflowUpdateFailedError) as refused:
-            await handle.execute_update(UPDATE_ACKNOWLEDGE, envelope)
+            await handle.execute_update(commands.Acknowledge.name, envelope)
         assert isinstance(refused.value.cause, ApplicationError)
         assert refused.value.cause.type == code
         assert says in refused.value.cause.message
-        await command(handle, UPDATE_RESOLVE, "c9")
+        await command(handle, commands.Resolve.name, "c9")
         await handle.result()
 
 
@@ -180,7 +179,7 @@ async def test_a_further_event_is_noted_once_however_often_it_comes(house: House
         joined = [entry for entry in await timeline(handle) if "joined" in entry]
         assert len(joined) == 1
         assert (await handle.query(QUERY_INCIDENT))["events"] == 2
-        await command(handle, UPDATE_RESOLVE, "c1")
+        await command(handle, commands.Resolve.name, "c1")
         await handle.result()
 
 
@@ -191,7 +190,7 @@ async def test_a_signal_that_is_no_event_is_noted_and_harmless(house: House) -> 
         await handle.signal(SIGNAL_EVENT, [1, 2])
         await handle.signal(SIGNAL_EVENT)
         await until(says(handle, "Something that is not an event"))
-        await command(handle, UPDATE_RESOLVE, "c1")
+        await command(handle, commands.Resolve.name, "c1")
         await handle.result()
 
 
@@ -239,7 +238,7 @@ async def test_a_message_is_a_report_of_its_own(house: House) -> None:
     async with house.working():
         handle = await house.start(event.to_wire())
         await until(says(handle, "Opened with severity high on checkout"))
-        await command(handle, UPDATE_RESOLVE, "c1")
+        await command(handle, commands.Resolve.name, "c1")
         await handle.result()
 
 
@@ -248,7 +247,7 @@ async def test_a_store_that_is_away_delays_the_incident_and_loses_nothing(house:
     async with house.working():
         handle = await house.start(house.upload(json.dumps(REPORT)))
         await until(says(handle, "Page delivered"))
-        await command(handle, UPDATE_RESOLVE, "c1")
+        await command(handle, commands.Resolve.name, "c1")
         await handle.result()
 
 
@@ -258,10 +257,10 @@ async def test_what_comes_while_the_document_is_read_is_not_lost(house: House) -
         handle = await house.start(house.upload(json.dumps(REPORT)))
         await handle.signal(SIGNAL_EVENT, house.upload("# More", "b.md"))
         with pytest.raises(WorkflowUpdateFailedError) as early:
-            await command(handle, UPDATE_ACKNOWLEDGE, "c0")
+            await command(handle, commands.Acknowledge.name, "c0")
         assert "still being read" in str(early.value.cause)
         await until(says(handle, "b.md"))
-        await command(handle, UPDATE_RESOLVE, "c1")
+        await command(handle, commands.Resolve.name, "c1")
         await handle.result()
 
 
@@ -274,7 +273,7 @@ async def test_a_report_that_fails_leaves_the_incident_to_the_next_event(house: 
         told = await timeline(handle)
         assert "An event brought no report" in told[0]
         assert "kept as file://" in told[0]
-        await command(handle, UPDATE_RESOLVE, "c1")
+        await command(handle, commands.Resolve.name, "c1")
         await handle.result()
 
 
@@ -291,7 +290,7 @@ async def test_a_channel_that_fails_is_noted_retried_and_does_not_end_the_incide
         await until(says(handle, "Page delivered"))
         [(page, _)] = house.pager.delivered
         assert page.key.startswith(handle.id)
-        await command(handle, UPDATE_RESOLVE, "c1")
+        await command(handle, commands.Resolve.name, "c1")
         await handle.result()
     # Alarms ring by that line, and only by that one.
     pages = [r for r in caplog.records if r.getMessage().startswith("tidegate: Page")]
@@ -313,7 +312,7 @@ async def test_a_channel_that_never_works_is_given_up_after_its_rounds(
 
         await until(given_up)
         assert house.pager.attempts == 3 * (len(ROUND_DELAYS) + 1)  # three tries in each round
-        await command(handle, UPDATE_RESOLVE, "c1")
+        await command(handle, commands.Resolve.name, "c1")
         await handle.result()
 
 
@@ -324,10 +323,10 @@ async def test_acknowledging_calls_off_what_is_still_on_its_way(dev_house: House
     async with house.working():
         handle = await house.start(house.upload(json.dumps(REPORT)))
         await until(lambda: house.pager.attempts == 1)
-        await command(handle, UPDATE_ACKNOWLEDGE, "c1")
+        await command(handle, commands.Acknowledge.name, "c1")
         house.pager.answering.set()
         assert f"Page to {ON_CALL} (level 1) called off" in await timeline(handle)
-        await command(handle, UPDATE_RESOLVE, "c2")
+        await command(handle, commands.Resolve.name, "c2")
         await handle.result()
         assert house.pager.attempts == 1
         assert house.pager.delivered == []
@@ -338,17 +337,17 @@ async def test_a_page_that_cannot_be_stopped_any_more_is_told(house: House) -> N
     async with house.working():
         handle = await house.start(house.upload(json.dumps(REPORT)))
         await until(lambda: house.pager.attempts == 1)
-        await command(handle, UPDATE_ACKNOWLEDGE, "c1")
+        await command(handle, commands.Acknowledge.name, "c1")
         house.pager.answering.set()
         await until(says(handle, "Page delivered"))
         assert len(house.pager.delivered) == 1
-        await command(handle, UPDATE_RESOLVE, "c2")
+        await command(handle, commands.Resolve.name, "c2")
         await handle.result()
 
 
 @pytest.mark.parametrize(
     ("name", "news"),
-    [(UPDATE_ACKNOWLEDGE, ["acknowledge", "resolve"]), (UPDATE_RESOLVE, ["resolve"])],
+    [(commands.Acknowledge.name, ["acknowledge", "resolve"]), (commands.Resolve.name, ["resolve"])],
 )
 async def test_a_trigger_that_was_called_off_too_late_is_followed_up(
     dev_house: House, site: Site, name: str, news: list[str]
@@ -364,12 +363,12 @@ async def test_a_trigger_that_was_called_off_too_late_is_followed_up(
         await until(lambda: bool(site.got))
         await command(handle, name, "c1")
         await until(says(handle, "Page to duty (level 1) called off"))
-        if name == UPDATE_RESOLVE:
+        if name == commands.Resolve.name:
             await until(says(handle, "Closed (resolved)"))  # and nothing but the page is left
         site.answering.set()
         await until(lambda: len(site.got) == 2)
-        if name == UPDATE_ACKNOWLEDGE:
-            await command(handle, UPDATE_RESOLVE, "c2")
+        if name == commands.Acknowledge.name:
+            await command(handle, commands.Resolve.name, "c2")
         assert (await handle.result())["status"] == "closed"
     assert [body["event_action"] for body in site.bodies()] == ["trigger", *news]
     assert len({body["dedup_key"] for body in site.bodies()}) == 1
@@ -385,7 +384,7 @@ async def test_an_incident_without_targets_says_so(
         assert "Severity medium assumed: none was given" in await timeline(handle)
         await server.sleep(301)
         await until(says(handle, "Nobody to page at level 2"))
-        await command(handle, UPDATE_RESOLVE, "c1")
+        await command(handle, commands.Resolve.name, "c1")
         await handle.result()
 
 
@@ -396,7 +395,7 @@ async def test_without_a_place_for_reports_the_incident_closes_at_once_and_says_
     async with house.working():
         handle = await house.start(house.upload(json.dumps(REPORT)))
         await until(says(handle, "Page delivered"))
-        resolved = await command(handle, UPDATE_RESOLVE, "c1")
+        resolved = await command(handle, commands.Resolve.name, "c1")
         assert resolved["status"] == "resolved"
         result = await handle.result()
         assert result["reports"] == []
@@ -409,7 +408,7 @@ async def test_an_event_that_races_the_close_opens_the_incident_again(house: Hou
     async with house.working():
         handle = await house.start(house.upload(json.dumps(REPORT)))
         await until(says(handle, "Page delivered"))
-        await command(handle, UPDATE_RESOLVE, "c1")
+        await command(handle, commands.Resolve.name, "c1")
         await house.folder.writing.wait()
         await handle.signal(SIGNAL_EVENT, house.upload("# Again", "b.md"))
         await until(lambda: len(house.pager.delivered) == 2)
@@ -417,7 +416,7 @@ async def test_an_event_that_races_the_close_opens_the_incident_again(house: Hou
         first, second = [page.key for page, _ in house.pager.delivered]
         assert first != second
         assert (await handle.query(QUERY_INCIDENT))["status"] == "open"
-        await command(handle, UPDATE_RESOLVE, "c2", note="for good")
+        await command(handle, commands.Resolve.name, "c2", note="for good")
         result = await handle.result()
     assert all("for good" in text_of(uri) for uri in result["reports"])
 
@@ -446,7 +445,7 @@ async def test_signals_sent_right_at_the_close_are_either_handled_or_refused(
             attempts = itertools.count()
             while await is_running(handle):
                 with suppress(RPCError):  # a task that failed over a signal takes the update along
-                    await command(handle, UPDATE_RESOLVE, f"c{next(attempts)}")
+                    await command(handle, commands.Resolve.name, f"c{next(attempts)}")
 
         accepted, _ = await asyncio.gather(storm(), resolving())
         await handle.result()
@@ -458,7 +457,7 @@ async def test_status_severity_and_service_can_be_searched_for(dev_house: House)
         handle = await dev_house.start(dev_house.upload(json.dumps(REPORT)))
         await until(says(handle, "Page delivered"))
         await until(is_found(dev_house.client, handle.id, "open"))
-        await command(handle, UPDATE_RESOLVE, "c1")
+        await command(handle, commands.Resolve.name, "c1")
         await handle.result()
         await until(is_found(dev_house.client, handle.id, "closed"))
     # Never again for what stays the same.
@@ -469,7 +468,7 @@ async def test_the_title_is_where_temporals_lists_show_it(dev_house: House) -> N
     async with dev_house.working():
         handle = await dev_house.start(dev_house.upload(json.dumps(REPORT)))
         await until(says(handle, "Page delivered"))
-        await command(handle, UPDATE_RESOLVE, "c1")
+        await command(handle, commands.Resolve.name, "c1")
         await handle.result()
         assert await (await handle.describe()).memo_value(TITLE_MEMO) == REPORT["title"]
     kinds = [event.event_type for event in (await handle.fetch_history()).events]
@@ -511,7 +510,7 @@ async def test_the_next_incident_of_the_same_id_keeps_the_first_ones_report(hous
             wire = house.upload(json.dumps(REPORT), f"{number}.json")
             handle = await house.start(wire, id)
             await until(says(handle, "Page delivered"))
-            await command(handle, UPDATE_RESOLVE, "c1", note=f"number {number}")
+            await command(handle, commands.Resolve.name, "c1", note=f"number {number}")
             uris.append((await handle.result())["reports"])
     assert not set(uris[0]) & set(uris[1])
     for number, written in enumerate(uris):

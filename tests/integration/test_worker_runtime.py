@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,7 +14,8 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from core.adapters.temporal import admin
-from core.contracts import INCIDENT_TASK_QUEUE, INCIDENT_WORKFLOW, UPDATE_RESOLVE
+from core.contracts import INCIDENT_TASK_QUEUE, INCIDENT_WORKFLOW, SEARCH_ATTRIBUTES
+from core.domain.incident import commands
 from core.errors import ConfigurationError, TemporalUnavailable
 from infra.local.processes import Processes, free_port, wait_until
 from infra.local.temporal import TemporalServer, start_temporal
@@ -117,7 +119,7 @@ async def test_sigterm_lets_a_page_under_way_finish_and_the_next_worker_goes_on(
     second = start(**settings)
     second.wait_for("/readyz", 200)
     command = {"command_id": "c1", "actor": "ana"}
-    await handle.execute_update(UPDATE_RESOLVE, command)
+    await handle.execute_update(commands.Resolve.name, command)
     result = await handle.result()
     report = Path(result["reports"][0].removeprefix("file://"))
     assert "Page delivered" in read(report)
@@ -142,12 +144,12 @@ def answer(status: RPCStatusCode) -> TemporalUnavailable:
 async def test_missing_search_attributes_are_named_with_what_to_do(
     temporal_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def missing(client: Client) -> list[str]:
+    async def missing(client: Client, names: Sequence[str]) -> list[str]:
         return ["TidegateStatus"]
 
     monkeypatch.setattr(admin, "missing_search_attributes", missing)
     with pytest.raises(ConfigurationError, match=r"lacks .* TidegateStatus \(run `tidegate setup`"):
-        await process.check_search_attributes(temporal_client)
+        await process.check_search_attributes(temporal_client, SEARCH_ATTRIBUTES)
 
 
 @pytest.mark.parametrize("status", [RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED])
@@ -157,20 +159,20 @@ async def test_who_may_not_list_search_attributes_is_warned_and_goes_on(
     caplog: pytest.LogCaptureFixture,
     status: RPCStatusCode,
 ) -> None:
-    async def refused(client: Client) -> list[str]:
+    async def refused(client: Client, names: Sequence[str]) -> list[str]:
         raise answer(status)
 
     monkeypatch.setattr(admin, "missing_search_attributes", refused)
-    await process.check_search_attributes(temporal_client)
+    await process.check_search_attributes(temporal_client, SEARCH_ATTRIBUTES)
     assert "cannot check the search attributes, going on" in caplog.text
 
 
 async def test_a_server_that_is_busy_is_asked_again(
     temporal_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def busy(client: Client) -> list[str]:
+    async def busy(client: Client, names: Sequence[str]) -> list[str]:
         raise answer(RPCStatusCode.UNAVAILABLE)
 
     monkeypatch.setattr(admin, "missing_search_attributes", busy)
     with pytest.raises(TemporalUnavailable):
-        await process.check_search_attributes(temporal_client)
+        await process.check_search_attributes(temporal_client, SEARCH_ATTRIBUTES)

@@ -29,11 +29,10 @@ from core.contracts import (
     QUERY_INCIDENT,
     ROOT_WORKFLOW,
     SEARCH_ATTRIBUTES,
-    UPDATE_ACKNOWLEDGE,
-    UPDATE_COMMENT,
 )
 from core.domain.alert import AlertStatus
 from core.domain.event import ALERT, DOCUMENT_CREATED, DocumentRef, Event
+from core.domain.incident import commands
 from infra.local.processes import Processes, free_port, program
 from infra.local.temporal import TemporalServer
 from tests.support.eventually import PATIENCE, eventually
@@ -252,11 +251,11 @@ async def test_a_first_build_takes_over_from_workers_without_one_and_gives_back(
             await opened(other)
             assert await builds(other) == [""]  # the build is there, and gets nothing
             await incidents.make_current(OLD)
-            await command(handle, UPDATE_ACKNOWLEDGE)
+            await command(handle, commands.Acknowledge.name)
             assert await builds(handle) == ["", OLD]
             await incidents.make_current("--unversioned")
-            await command(handle, UPDATE_COMMENT)
-        assert (await command(handle, UPDATE_COMMENT))["status"] == "acknowledged"
+            await command(handle, commands.Comment.name)
+        assert (await command(handle, commands.Comment.name))["status"] == "acknowledged"
         assert await last_build(handle) == ""
 
 
@@ -270,14 +269,14 @@ async def test_an_incident_goes_over_to_the_new_build_and_back_with_a_rollback(
         assert await builds(handle) == [OLD]
 
         await incidents.ramp(NEW, 100)
-        await command(handle, UPDATE_ACKNOWLEDGE)
+        await command(handle, commands.Acknowledge.name)
         assert await builds(handle) == [OLD, NEW]
         young = await incidents.start(INCIDENT_WORKFLOW, alert())
         await opened(young)
         assert await builds(young) == [NEW]
 
         await incidents.ramp(NEW, 0)
-        assert (await command(young, UPDATE_COMMENT))["status"] == "open"
+        assert (await command(young, commands.Comment.name))["status"] == "open"
         assert await builds(young) == [NEW, OLD]
 
 

@@ -11,7 +11,7 @@ from temporalio.common import VersioningBehavior
 
 from core import bootstrap
 from core.config.settings import Settings
-from core.contracts import INCIDENT_TASK_QUEUE
+from core.contracts import INCIDENT_WORKER
 from core.errors import SettingsError
 from workers.incident.activities import IncidentActivities
 from workers.incident.workflows import IncidentWorkflow
@@ -36,12 +36,12 @@ def plan(settings: Settings) -> process.Plan:
         continue_as_new_after=settings.continue_as_new_after,
     )
     return process.Plan(
-        task_queue=INCIDENT_TASK_QUEUE,
+        task_queue=INCIDENT_WORKER.task_queue,
         workflows=[IncidentWorkflow],
         activities=activities.all,
         # An incident may live for a year: it goes over to each new build. Changes are patched.
         versioning=VersioningBehavior.AUTO_UPGRADE,
-        search_attributes=True,
+        search_attributes=INCIDENT_WORKER.search_attributes,
     )
 
 

@@ -10,7 +10,7 @@ from temporalio.common import VersioningBehavior
 
 from core import bootstrap
 from core.config.settings import Settings
-from core.contracts import ROOT_TASK_QUEUE
+from core.contracts import ROOT_WORKER
 from workers.root_orchestrator.activities import RootActivities
 from workers.root_orchestrator.workflows import RootOrchestratorWorkflow
 from workers.runtime import process
@@ -28,7 +28,7 @@ def plan(settings: Settings) -> process.Plan:
         quarantine=bootstrap.quarantine(settings),
     )
     return process.Plan(
-        task_queue=ROOT_TASK_QUEUE,
+        task_queue=ROOT_WORKER.task_queue,
         workflows=[RootOrchestratorWorkflow],
         activities=[activities.validate_and_route, activities.quarantine],
         # It lives for seconds: it ends on the build that it began on.

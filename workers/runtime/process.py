@@ -57,13 +57,14 @@ _OPERATORS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What one worker serves; `search_attributes` when its workflows set ours. `versioning` says
-    what a new build is to its running workflows, where builds are told apart."""
+    """What one worker serves. Its workflows upsert the `search_attributes`, which the namespace
+    must have. `versioning` says what a new build is to running workflows, in a versioned worker.
+    """
 
     task_queue: str
     workflows: Sequence[type]
     activities: Sequence[Callable[..., Any]]
-    search_attributes: bool = False
+    search_attributes: tuple[str, ...] = ()
     versioning: VersioningBehavior = VersioningBehavior.AUTO_UPGRADE
 
 
@@ -190,15 +191,15 @@ async def _try_connect(plan: Plan, settings: Settings, telemetry: Runtime) -> Cl
             raise SettingsError(error.message, fix=fix) from error
         raise
     if plan.search_attributes:
-        await check_search_attributes(client)
+        await check_search_attributes(client, plan.search_attributes)
     return client
 
 
-async def check_search_attributes(client: Client) -> None:
+async def check_search_attributes(client: Client, names: Sequence[str]) -> None:
     """Raises `ConfigurationError` when some are missing: setting one would then fail every workflow
     task. A worker that may not ask goes on, with a warning."""
     try:
-        missing = await admin.missing_search_attributes(client)
+        missing = await admin.missing_search_attributes(client, names)
     except TemporalUnavailable as error:
         if _status(error) in (*_OPERATORS, RPCStatusCode.UNIMPLEMENTED):
             log.warning("cannot check the search attributes, going on: %s", error.message)

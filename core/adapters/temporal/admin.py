@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -15,7 +16,6 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, Describe
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from core.contracts import SEARCH_ATTRIBUTES
 from core.errors import TemporalUnavailable
 
 _TIMEOUT = timedelta(seconds=5)
@@ -34,19 +34,19 @@ async def retention(client: Client) -> timedelta:
     return answer.config.workflow_execution_retention_ttl.ToTimedelta()
 
 
-async def missing_search_attributes(client: Client) -> list[str]:
-    """Those of ours that the namespace does not have."""
+async def missing_search_attributes(client: Client, names: Sequence[str]) -> list[str]:
+    """Those of the names that are not registered in the namespace."""
     request = ListSearchAttributesRequest(namespace=client.namespace)
     try:
         answer = await client.operator_service.list_search_attributes(request, timeout=_TIMEOUT)
     except RPCError as error:
         raise _unavailable(client, error) from error
-    return [name for name in SEARCH_ATTRIBUTES if name not in answer.custom_attributes]
+    return [name for name in names if name not in answer.custom_attributes]
 
 
-async def register_search_attributes(client: Client) -> list[str]:
+async def register_search_attributes(client: Client, names: Sequence[str]) -> list[str]:
     """Register those that are missing, as keywords; returns their names."""
-    missing = await missing_search_attributes(client)
+    missing = await missing_search_attributes(client, names)
     if missing:
         keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
         request = AddSearchAttributesRequest(

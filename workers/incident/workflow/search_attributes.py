@@ -12,7 +12,7 @@ from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 from core.contracts import (
     ASSIGNEE_ATTRIBUTE,
     INCIDENT_ID_ATTRIBUTE,
-    SEARCH_ATTRIBUTES,
+    INCIDENT_WORKER,
     SERVICE_ATTRIBUTE,
     SEVERITY_ATTRIBUTE,
     STATUS_ATTRIBUTE,
@@ -22,7 +22,9 @@ from core.domain.incident.model import Incident, Status
 
 Attributes = Mapping[str, str]
 
-_KEYS: Final = {name: SearchAttributeKey.for_keyword(name) for name in SEARCH_ATTRIBUTES}
+_KEYS: Final = {
+    name: SearchAttributeKey.for_keyword(name) for name in INCIDENT_WORKER.search_attributes
+}
 
 
 def published() -> Attributes:

@@ -1,0 +1,125 @@
+"""Which workers there are: the registry in core.contracts, held against the workers themselves."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio import workflow
+
+from core import contracts
+from core.config.settings import Settings, variables
+from core.contracts import SEARCH_ATTRIBUTES, WORKER_SETTINGS, WORKERS, WorkerSpec
+from core.domain.incident.model import Incident, Status
+from core.domain.incident.severity import Severity
+from workers.incident.workflow import search_attributes
+from workers.runtime.process import Plan
+
+ROOT = Path(__file__).parents[2]
+VARIABLES = {field.name: field.metadata["name"] for field in fields(Settings)}
+
+
+class RecordingSettings(Settings):
+    """Settings that remember which of them were read."""
+
+    __slots__ = ("read",)
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in VARIABLES:
+            object.__getattribute__(self, "read").add(VARIABLES[name])
+        return super().__getattribute__(name)
+
+
+def plan_of(spec: WorkerSpec) -> tuple[Plan, set[str]]:
+    """The worker's plan, and the variables that it was made from."""
+    settings = RecordingSettings(
+        quarantine="file:///quarantine/", documents=("file:///documents/",)
+    )
+    object.__setattr__(settings, "read", read := set[str]())
+    plan: Plan = importlib.import_module(spec.module).plan(settings)
+    return plan, read
+
+
+def test_the_workers() -> None:
+    """A changed property of a worker is a changed line here."""
+    assert [asdict(spec) for spec in WORKERS] == [
+        {
+            "name": "root-worker",
+            "package": "root_orchestrator",
+            "task_queue": "tidegate-root",
+            "workflows": ("RootOrchestrator",),
+            "search_attributes": (),
+            "settings": (
+                "TIDEGATE_ROUTES",
+                "TIDEGATE_DOCUMENTS",
+                "TIDEGATE_QUARANTINE",
+                "TIDEGATE_MAX_EVENT_BYTES",
+            ),
+            "pages": False,
+        },
+        {
+            "name": "incident-worker",
+            "package": "incident",
+            "task_queue": "tidegate-incident",
+            "workflows": ("Incident",),
+            "search_attributes": (
+                "TidegateIncidentId",
+                "TidegateStatus",
+                "TidegateSeverity",
+                "TidegateService",
+                "TidegateAssignee",
+            ),
+            "settings": (
+                "TIDEGATE_POLICIES",
+                "TIDEGATE_DOCUMENTS",
+                "TIDEGATE_REPORTS",
+                "TIDEGATE_QUARANTINE",
+                "TIDEGATE_ACK_TIMEOUT",
+                "TIDEGATE_MAX_REPORT_BYTES",
+                "TIDEGATE_CONTINUE_AS_NEW_AFTER",
+            ),
+            "pages": True,
+        },
+    ]
+
+
+def test_every_run_worker_is_registered() -> None:
+    found = {path.parent.name for path in (ROOT / "workers").glob("*/run_worker.py")}
+    assert found == {spec.package for spec in WORKERS}
+
+
+@pytest.mark.parametrize("spec", WORKERS, ids=lambda spec: spec.name)
+def test_a_worker_serves_what_is_registered(spec: WorkerSpec) -> None:
+    plan, read = plan_of(spec)
+    names = [workflow._Definition.must_from_class(served).name for served in plan.workflows]
+    assert names == list(spec.workflows)
+    assert plan.task_queue == spec.task_queue
+    assert plan.search_attributes == spec.search_attributes
+    assert read == set(spec.settings)
+
+
+@pytest.mark.parametrize("field", ["name", "package", "task_queue"])
+def test_no_two_workers_share(field: str) -> None:
+    assert len({getattr(spec, field) for spec in WORKERS}) == len(WORKERS)
+
+
+def test_the_settings_exist_and_none_is_named_twice() -> None:
+    known = {name for name, _, _ in variables()}
+    for spec in WORKERS:
+        named = [*spec.settings, *WORKER_SETTINGS]
+        assert set(named) <= known
+        assert len(set(named)) == len(named)
+
+
+def test_every_search_attribute_that_an_incident_upserts_is_registered() -> None:
+    incident = Incident(
+        id="i", key="k", title="t", status=Status.OPEN, severity=Severity.HIGH, service="s"
+    ).model_copy(update={"assignee": "ana"})
+    upserted = search_attributes.changed(incident, {})
+    assert upserted
+    assert set(upserted) == set(contracts.INCIDENT_WORKER.search_attributes)
+    named = {value for name, value in vars(contracts).items() if name.endswith("_ATTRIBUTE")}
+    assert set(SEARCH_ATTRIBUTES) == named
