@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from functions_aws import snapstart
-from functions_aws.runtime import answer, intake, logger, metrics, traced
+from functions_aws.runtime import answer, intake
+from functions_aws.telemetry import logger, metrics, traced
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

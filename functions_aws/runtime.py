@@ -1,9 +1,9 @@
-"""What every Lambda listener shares: one event loop and one intake per process, telemetry, and how
-receipts become Lambda's answers.
+"""What every Lambda listener shares: one event loop and one intake per process, and how receipts
+become Lambda's responses.
 
-Importing this loads all that the first event needs, since Lambda starts functions with more
-processor than it runs them with; it connects to nothing, the first event does, or the restore of a
-snapshot (see `snapstart`).
+Importing this loads everything that the first event needs, because Lambda gives a starting function
+more CPU than a running one. Nothing is connected yet: the first event does that, or the restore of
+a snapshot (see `snapstart`).
 """
 
 from __future__ import annotations
@@ -13,40 +13,22 @@ import functions_aws.cold_start  # noqa: F401  before anything else is loaded
 # isort: split
 import asyncio
 import json
-import os
 import uuid
-from collections.abc import Callable, Sequence
-from functools import cache, wraps
-from typing import TYPE_CHECKING, Any, Final
-
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from core import bootstrap
 from core.config.settings import Settings
-from core.formats.shared.delivery import Arrival, Delivery, read
+from core.formats.shared.delivery import Delivery, read
 from core.intake.accept import Intake
-from core.intake.receipts import EVENT_AGE, METRICS, Receipt, Verdict, require_settled
-from functions_aws import sqs
+from core.intake.receipts import Receipt, require_settled
+from functions_aws import sqs, telemetry
 
 if TYPE_CHECKING:
-    from aws_lambda_powertools import Tracer
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
     from core.adapters.temporal.starter import TemporalStarter
-
-_SERVICE: Final = os.environ.get("POWERTOOLS_SERVICE_NAME") or "tidegate"
-"""Whose logs, metrics and traces these are, where an account has more than one installation."""
-
-logger = Logger(service=_SERVICE)
-metrics = Metrics(namespace="Tidegate", service=_SERVICE)
-
-_RECEIPTS_A_LINE: Final = 50
-"""CloudWatch takes at most 100 values of a metric in one line."""
-_line: Final[list[dict[str, Any]]] = []
-"""The receipts that the next line of metrics will carry."""
-_warned: Final[set[str | None]] = set()
-"""Records that a warning has named: a thousand bad parts of one delivery are one warning."""
 
 
 @cache
@@ -65,27 +47,6 @@ def loop() -> asyncio.AbstractEventLoop:
 
 
 @cache
-def tracer() -> Tracer:
-    """Nothing is patched: that would import botocore, which no event needs."""
-    from aws_lambda_powertools import Tracer
-
-    return Tracer(service=_SERVICE, auto_patch=False)
-
-
-def traced(handler: Callable[[Any, LambdaContext], Any]) -> Callable[[Any, LambdaContext], Any]:
-    """Record the invocations whose trace X-Ray samples; all others never import its SDK."""
-
-    @wraps(handler)
-    def decide(event: Any, context: LambdaContext) -> Any:
-        if "Sampled=1" not in os.environ.get("_X_AMZN_TRACE_ID", ""):
-            return handler(event, context)
-        traced = tracer().capture_method(capture_response=False)(handler)
-        return traced(event, context)
-
-    return decide
-
-
-@cache
 def starter() -> TemporalStarter:
     return bootstrap.temporal_starter(settings())
 
@@ -99,11 +60,11 @@ def accept(deliveries: Sequence[Delivery], context: LambdaContext) -> list[list[
     """The receipts of each delivery. All starts run at once, and end before the deadline."""
     batches = [read(delivery) for delivery in deliveries]
     arrivals = [arrival for batch in batches for arrival in batch]
-    accepting = intake().accept(arrivals, time_left=time_left(context), report=record)
+    accepting = intake().accept(arrivals, time_left=time_left(context), report=telemetry.record)
     receipts = iter(loop().run_until_complete(accepting))
     for delivery, batch in zip(deliveries, batches, strict=True):
         if not batch:
-            _record_empty(delivery)
+            telemetry.record_empty(delivery)
     return [[next(receipts) for _ in batch] for batch in batches]
 
 
@@ -123,7 +84,7 @@ def answer(format: str, event: Any, context: LambdaContext) -> Any:
             return _answer_queue(format, event["Records"], context)
         return _answer_invocation(format, event, context)
     finally:
-        end_line()
+        telemetry.end_line()
 
 
 def _answer_invocation(format: str, event: Any, context: LambdaContext) -> list[dict[str, Any]]:
@@ -158,34 +119,3 @@ def _in_order(deliveries: Sequence[Delivery], context: LambdaContext) -> list[in
 
 def _settled(receipts: Sequence[Receipt]) -> bool:
     return all(receipt.settled for receipt in receipts)
-
-
-def record(arrival: Arrival, receipt: Receipt) -> None:
-    """Count one receipt. It goes into the line that carries the metrics, which costs hardly more
-    than the metrics alone; one that somebody must look at has a line of its own, too."""
-    metrics.add_metric(name=METRICS[receipt.verdict], unit=MetricUnit.Count, value=1)
-    if (age := receipt.age()) is not None:
-        metrics.add_metric(name=EVENT_AGE, unit=MetricUnit.Milliseconds, value=age)
-    line = {**receipt.to_json(), "message_id": arrival.delivery.headers.get("message-id")}
-    kept_before = receipt.quarantine_uri is not None and receipt.quarantine_uri in _warned
-    if receipt.verdict not in (Verdict.STARTED, Verdict.DUPLICATE) and not kept_before:
-        _warned.add(receipt.quarantine_uri)
-        logger.warning("event %s: %s", receipt.verdict, receipt.reason, extra={"receipt": line})
-    _line.append(line)
-    if len(_line) == _RECEIPTS_A_LINE:
-        end_line()
-        metrics.flush_metrics()
-
-
-def end_line() -> None:
-    if _line:
-        metrics.add_metadata(key="receipts", value=list(_line))
-        _line.clear()
-    _warned.clear()
-
-
-def _record_empty(delivery: Delivery) -> None:
-    """Log a delivery that has no events in it, such as S3's test event; it is settled."""
-    metrics.add_metric(name=METRICS[Verdict.STARTED], unit=MetricUnit.Count, value=0)
-    message_id = delivery.headers.get("message-id")
-    logger.info("delivery without events", extra={"message_id": message_id})

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Final
 
 from core.errors import TemporalUnavailable
-from functions_aws import runtime
+from functions_aws import runtime, telemetry
 
 _PATIENCE: Final = 3.0
 """Seconds for connecting. Lambda gives up a process whose hooks take ten."""
@@ -49,7 +49,7 @@ def resume() -> None:
     try:
         runtime.loop().run_until_complete(_connect())
     except (TemporalUnavailable, TimeoutError) as error:
-        runtime.logger.warning("not connected after the restore: %s", error)
+        telemetry.logger.warning("not connected after the restore: %s", error)
 
 
 async def _connect() -> None:

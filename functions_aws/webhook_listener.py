@@ -6,15 +6,12 @@ from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools.metrics import MetricUnit
-
-from functions_aws import http_api, runtime, snapstart
+from functions_aws import http_api, runtime, snapstart, telemetry
 from functions_aws.cold_start import at_rest
 
 with at_rest():
     from core import bootstrap
     from core.errors import ConfigurationError, InvalidEvent
-    from core.intake.receipts import REFUSED
     from core.webhooks.pipeline import Outcome, Webhooks, unavailable
     from core.webhooks.request import problem
 
@@ -27,34 +24,29 @@ def webhooks() -> Webhooks:
     return bootstrap.webhooks(runtime.settings(), intake=runtime.intake())
 
 
-@runtime.logger.inject_lambda_context
-@runtime.metrics.log_metrics(capture_cold_start_metric=True)
-@runtime.traced
+@telemetry.logger.inject_lambda_context
+@telemetry.metrics.log_metrics(capture_cold_start_metric=True)
+@telemetry.traced
 def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     """The HTTP response to one request; see `core.webhooks.pipeline`."""
     try:
         outcome = _receive(event, context)
     finally:
-        runtime.end_line()
-    if outcome.refused or not runtime.metrics.metric_set:
-        # Powertools warns of every invocation that counts nothing, as a handshake would.
-        refused = bool(outcome.refused)
-        runtime.metrics.add_metric(name=REFUSED, unit=MetricUnit.Count, value=refused)
-    if outcome.refused:
-        line = {"hook": outcome.hook, "code": outcome.refused, "status": outcome.response.status}
-        runtime.logger.warning("request refused", extra={"request": line})
-    return http_api.response(outcome.response)
+        telemetry.end_line()
+    answer = outcome.response
+    telemetry.record_request(hook=outcome.hook, code=outcome.refused, status=answer.status)
+    return http_api.response(answer)
 
 
 def _receive(event: Any, context: LambdaContext) -> Outcome:
     try:
         request = http_api.request(event)
         receiving = webhooks().receive(
-            request, time_left=runtime.time_left(context), report=runtime.record
+            request, time_left=runtime.time_left(context), report=telemetry.record
         )
         return runtime.loop().run_until_complete(receiving)
     except InvalidEvent as error:
-        runtime.logger.error("not a request: %s", error)
+        telemetry.logger.error("not a request: %s", error)
         response = problem(HTTPStatus.BAD_REQUEST, error.message, code=error.code)
         return Outcome(response=response, refused=error.code)
     except ConfigurationError as error:
