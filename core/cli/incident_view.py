@@ -25,7 +25,7 @@ _COLOURS: Final = {
     "resolved": "green",
     "closed": "dim",
 }
-_MINOR: Final = ("page_started", "page_called_off")
+_MINOR: Final = ("page_started", "page_cancelled")
 """Kinds of entries that matter less than the others: they are shown dim."""
 
 

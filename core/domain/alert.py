@@ -16,7 +16,7 @@ from pydantic import AwareDatetime, Field
 
 from core.domain.event import ALERT, Event, parse_time
 from core.domain.text import one_line, shortened
-from core.domain.value import Record
+from core.domain.value import Value
 from core.errors import InvalidEvent
 
 VERSION: Final = 1
@@ -30,7 +30,7 @@ class AlertStatus(StrEnum):
     RESOLVED = "resolved"
 
 
-class Alert(Record):
+class Alert(Value):
     """One alert of one source at one moment.
 
     `key` is the source's fingerprint of it; `severity` is in the source's own words; `truncated`

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 
-class Record(BaseModel):
+class Value(BaseModel):
     """A value of the domain. It survives a round trip through JSON: the durable shell keeps it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from core import bootstrap
 from core.config.settings import Settings
-from core.domain.incident.ids import split_id
-from core.domain.incident.reports.incident_report import report_of
+from core.domain.incident.ids import parse_id
+from core.domain.incident.reports.incident_report import parse_fields
 from core.errors import (
     CommandRefused,
     DocumentNotFound,
@@ -63,9 +63,9 @@ async def open_incident(
             "follows": before["id"],
             **given,
         }
-        key, _ = split_id(before["id"])
+        key, _ = parse_id(before["id"])
         event |= {"type": SUCCESSOR, "subject": key.removeprefix(KEY_PREFIX)}
-    report = report_of(given, where="what is to be opened")
+    report = parse_fields(given, where="what is to be opened")
     body = json.dumps({**event, "data": given}, ensure_ascii=False).encode()
     done = await _send(client, settings, body, unique)
     return {**done, "title": report.title, "follows": report.follows}
@@ -91,7 +91,7 @@ async def _before(client: Client, settings: Settings, id: str) -> dict[str, Any]
     try:
         found = (await incidents.show(client, id))["incident"]
     except IncidentNotFound as gone:
-        if split_id(id)[1] is None or settings.reports is None:
+        if parse_id(id)[1] is None or settings.reports is None:
             raise
         try:
             report = json.loads(await read_report(settings, id, suffix="json"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from core import bootstrap
 from core.config.settings import Settings
 from core.domain.event import DocumentRef
-from core.domain.incident.ids import split_id
+from core.domain.incident.ids import parse_id
 from core.domain.incident.model import folder_name
 from core.errors import DocumentNotFound, IncidentNotFound
 from core.ports.documents import DocumentStore
@@ -25,7 +25,7 @@ async def read_report(settings: Settings, id: str, *, suffix: str) -> bytes:
     try:
         shown = await incidents.show(await bootstrap.connect(settings), id)
     except IncidentNotFound:
-        if split_id(id)[1] is None:
+        if parse_id(id)[1] is None:
             raise
         uri = f"{(settings.reports or '').rstrip('/')}/{folder_name(id)}/report.{suffix}"
         return await _read(store, uri)

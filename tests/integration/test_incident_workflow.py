@@ -317,7 +317,7 @@ async def test_a_channel_that_never_works_is_given_up_after_its_rounds(
 
 
 async def test_acknowledging_calls_off_what_is_still_on_its_way(dev_house: House) -> None:
-    house = dev_house  # on the other server, what fails after it was called off never ends
+    house = dev_house  # on the other server, what fails after it was cancelled never ends
     house.pager.broken = True
     house.pager.answering.clear()
     async with house.working():
@@ -325,7 +325,7 @@ async def test_acknowledging_calls_off_what_is_still_on_its_way(dev_house: House
         await until(lambda: house.pager.attempts == 1)
         await command(handle, commands.Acknowledge.name, "c1")
         house.pager.answering.set()
-        assert f"Page to {ON_CALL} (level 1) called off" in await timeline(handle)
+        assert f"Page to {ON_CALL} (level 1) cancelled" in await timeline(handle)
         await command(handle, commands.Resolve.name, "c2")
         await handle.result()
         assert house.pager.attempts == 1
@@ -362,7 +362,7 @@ async def test_a_trigger_that_was_called_off_too_late_is_followed_up(
         handle = await house.start(house.upload(json.dumps(REPORT)))
         await until(lambda: bool(site.got))
         await command(handle, name, "c1")
-        await until(says(handle, "Page to duty (level 1) called off"))
+        await until(says(handle, "Page to duty (level 1) cancelled"))
         if name == commands.Resolve.name:
             await until(says(handle, "Closed (resolved)"))  # and nothing but the page is left
         site.answering.set()

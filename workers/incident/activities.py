@@ -19,7 +19,7 @@ from core.domain.incident.effects import FollowUp, Page
 from core.domain.incident.model import compact_time, folder_name
 from core.domain.incident.policies.file import Facts, Policies
 from core.domain.incident.reports import markdown, post_incident
-from core.domain.incident.reports.incident_report import report_of
+from core.domain.incident.reports.incident_report import parse_fields
 from core.domain.incident.reports.parser import parse_report
 from core.domain.incident.timeline import TIMELINE, Noted, TimelineEvent
 from core.errors import DocumentExists, DocumentNotFound, DocumentTooLarge, named
@@ -99,7 +99,7 @@ class IncidentActivities:
             event = Event.from_wire(wire)
             document = event.document
             if document is None:
-                report = report_of(event.data, where=f"event {event.key}")
+                report = parse_fields(event.data, where=f"event {event.key}")
                 return Loaded(report=report.brief(), event_key=event.key)
             body = await self._read(document)
             # Up to half a second of parsing: not on the loop that polls Temporal.

@@ -11,10 +11,10 @@ from core.domain.incident.model import Incident
 from core.domain.incident.policies.policy import Policy
 from core.domain.incident.reports.incident_report import IncidentReport
 from core.domain.incident.timeline import TimelineEvent
-from core.domain.value import Record
+from core.domain.value import Value
 
 
-class Rules(Record):
+class Rules(Value):
     """What holds for an incident that opens now, and for the runs of its workflow.
 
     With more than `continue_as_new_after` events in its history, a run hands over to the next one.
@@ -32,7 +32,7 @@ class Rules(Record):
         return given
 
 
-class Loaded(Record):
+class Loaded(Value):
     """What an event brings: its report, its identity, and its document's URI, if it has one."""
 
     report: IncidentReport
@@ -40,7 +40,7 @@ class Loaded(Record):
     document: str | None = None
 
 
-class Segment(Record):
+class Segment(Value):
     """Part of a timeline that the document store is to keep, number 1 being the beginning."""
 
     incident_id: str
@@ -48,7 +48,7 @@ class Segment(Record):
     timeline: tuple[TimelineEvent, ...]
 
 
-class Ending(Record):
+class Ending(Value):
     """All that a post-incident report is made of. The timeline's beginning lies in the document
     store, in so many `segments`."""
 
@@ -57,7 +57,7 @@ class Ending(Record):
     segments: int = 0
 
 
-class Carried(Record):
+class Carried(Value):
     """What one run of the workflow hands to the next.
 
     With an `incident`, it goes on; without, the next one begins with the first of the `arrivals`,

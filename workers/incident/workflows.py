@@ -24,7 +24,7 @@ from temporalio.exceptions import FailureError, is_cancelled_exception
 with workflow.unsafe.imports_passed_through():
     from core.contracts import INCIDENT_WORKFLOW, QUERY_INCIDENT, QUERY_TIMELINE, SIGNAL_EVENT
     from core.domain.incident import commands
-    from core.domain.incident.effects import CallOff, StartNew
+    from core.domain.incident.effects import CancelInFlight, StartSuccessor
     from core.domain.incident.inputs import AlertReceived, Cancel, Open, Remark, Wake
     from core.domain.incident.lifecycle import deadline
     from core.domain.incident.model import Incident
@@ -221,7 +221,7 @@ class IncidentWorkflow:
             said = activity_options.in_a_line(error.message)
             state.take(Remark(text=f"Something that is not an event was sent here: {said}"))
             return
-        if any(isinstance(effect, StartNew) for effect in state.take(given).effects):
+        if any(isinstance(effect, StartSuccessor) for effect in state.take(given).effects):
             state.arrivals.append(wire)
 
     async def _catch_up(self) -> None:
@@ -300,7 +300,7 @@ class IncidentWorkflow:
                 lambda: (
                     not state.under_way
                     or state.under_way.is_faulty()
-                    or any(isinstance(effect, CallOff) for effect in state.outbox)
+                    or any(isinstance(effect, CancelInFlight) for effect in state.outbox)
                 ),
                 left,
             )

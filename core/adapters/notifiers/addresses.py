@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Final
 
-from core.domain.incident.policies.targets import AnyTarget, PagerDutyTarget, WebhookTarget
+from core.domain.incident.policies.targets import PagerDutyTarget, TargetConfig, WebhookTarget
 from core.ports.notifier import Target, TargetKind
 
 EVENTS_URL: Final = "https://events.pagerduty.com/v2/enqueue"
@@ -20,12 +20,14 @@ Channels = Mapping[str, tuple[Target, ...]]
 """Every target of the policies file by its name; empty where its address is not set."""
 
 
-def channels(targets: Mapping[str, AnyTarget], environment: Mapping[str, str]) -> Channels:
+def channels(targets: Mapping[str, TargetConfig], environment: Mapping[str, str]) -> Channels:
     """The addresses of all targets. One whose variables are not all set has none."""
     return {name: _addressed(name, target, environment) for name, target in targets.items()}
 
 
-def _addressed(name: str, target: AnyTarget, environment: Mapping[str, str]) -> tuple[Target, ...]:
+def _addressed(
+    name: str, target: TargetConfig, environment: Mapping[str, str]
+) -> tuple[Target, ...]:
     values = {variable: environment.get(variable, "").strip() for variable in target.variables}
     if not all(values.values()):
         return ()

@@ -26,7 +26,7 @@ from core.contracts import (
     STATUS_ATTRIBUTE,
     TITLE_MEMO,
 )
-from core.domain.incident.ids import split_id
+from core.domain.incident.ids import parse_id
 from core.domain.incident.model import Status
 from core.errors import TemporalUnavailable
 
@@ -152,7 +152,7 @@ async def _listed(run: WorkflowExecution) -> Listed:
 
 def _began(id: str) -> datetime | None:
     """The beginning that an incident's own ID ends in; the start of its last run may be later."""
-    _, incident_id = split_id(id)
+    _, incident_id = parse_id(id)
     if incident_id is None:
         return None
     try:

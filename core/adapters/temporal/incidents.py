@@ -26,8 +26,8 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from core.contracts import INCIDENT_ID_ATTRIBUTE, INCIDENT_WORKFLOW, QUERY_INCIDENT, QUERY_TIMELINE
-from core.domain.incident.decisions.command_handling import IDLE
-from core.domain.incident.ids import split_id
+from core.domain.incident.decisions.command_handling import NO_OP_IN
+from core.domain.incident.ids import parse_id
 from core.domain.incident.model import Status
 from core.errors import CommandRefused, IncidentNotFound, TemporalUnavailable, TidegateError
 
@@ -42,7 +42,7 @@ async def send(client: Client, id: str, name: str, fields: Mapping[str, Any]) ->
     incident is answered for it. Raises `IncidentNotFound`, `CommandRefused` or
     `TemporalUnavailable`.
     """
-    key, incident_id = split_id(id)
+    key, incident_id = parse_id(id)
     command = {"command_id": uuid.uuid4().hex, **fields}
     if incident_id:
         command["incident_id"] = incident_id
@@ -64,7 +64,7 @@ async def send(client: Client, id: str, name: str, fields: Mapping[str, Any]) ->
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise _rpc_error(id, error) from error
         ended = await _describe(handle, id)
-        if Status.CLOSED in IDLE.get(name, ()) and _is_closed(ended):
+        if Status.CLOSED in NO_OP_IN.get(name, ()) and _is_closed(ended):
             return {"incident_id": id, "status": Status.CLOSED.value, "changed": False}
         _refuse(id, name, ended)
     return answer
@@ -72,7 +72,7 @@ async def send(client: Client, id: str, name: str, fields: Mapping[str, Any]) ->
 
 async def runs(client: Client, incident_id: str) -> bool:
     """Whether the workflow of an incident, by its own ID, still runs. Raises as `send`."""
-    key, _ = split_id(incident_id)
+    key, _ = parse_id(incident_id)
     now = await _describe(client.get_workflow_handle(key), incident_id)
     return now.status is WorkflowExecutionStatus.RUNNING and _own_id(now) in (None, incident_id)
 
@@ -80,7 +80,7 @@ async def runs(client: Client, incident_id: str) -> bool:
 async def show(client: Client, id: str) -> dict[str, Any]:
     """The incident and its timeline; with an incident's own ID, of that one, also when another has
     followed it. Raises as `send`."""
-    key, incident_id = split_id(id)
+    key, incident_id = parse_id(id)
     handle: WorkflowHandle[Any, Any] = client.get_workflow_handle(key)
     found = await _query(handle, id)
     if incident_id and found["incident"]["id"] != incident_id:

@@ -14,15 +14,15 @@ from typing import Final
 from pydantic import AwareDatetime, Field
 
 from core.domain.incident.severity import Severity
-from core.domain.value import Record
+from core.domain.value import Value
 
-TRACKED: Final = 500
+MAX_TRACKED: Final = 500
 """How many fingerprints an incident knows by name."""
 
 _FINGERPRINT_CHARS: Final = 120
 
 
-class Tracked(Record):
+class AlertCount(Value):
     """One fingerprint: its alert and how often it fired and resolved."""
 
     title: str
@@ -35,10 +35,10 @@ class Tracked(Record):
     link: str | None = None
 
 
-class Tally(Record):
+class AlertCounts(Value):
     """All alerts of an incident. `distinct` counts fingerprints, also those not tracked."""
 
-    tracked: Mapping[str, Tracked] = Field(default_factory=dict)
+    tracked: Mapping[str, AlertCount] = Field(default_factory=dict)
     fired: int = 0
     cleared: int = 0
     distinct: int = 0
@@ -75,7 +75,7 @@ def digest(text: str) -> str:
 
 
 def fired(
-    tally: Tally,
+    counts: AlertCounts,
     fingerprint: str,
     *,
     title: str,
@@ -83,24 +83,26 @@ def fired(
     link: str | None,
     truncated: bool,
     at: datetime,
-) -> Tally:
-    """The tally after one more firing."""
-    known = tally.tracked.get(fingerprint)
-    worst = severity if tally.worst is None or severity.is_worse_than(tally.worst) else tally.worst
+) -> AlertCounts:
+    """The counts after one more firing."""
+    known = counts.tracked.get(fingerprint)
+    worst = (
+        severity if counts.worst is None or severity.is_worse_than(counts.worst) else counts.worst
+    )
     changes = {
-        "fired": tally.fired + 1,
+        "fired": counts.fired + 1,
         "truncated": truncated,
         "last_fired_at": at,
         "worst": worst,
     }
-    tracked = tally.tracked
+    tracked = counts.tracked
     if known is None:
-        changes["distinct"] = tally.distinct + 1
-        if len(tracked) >= TRACKED:
+        changes["distinct"] = counts.distinct + 1
+        if len(tracked) >= MAX_TRACKED:
             tracked = _with_room(tracked)
-        if len(tracked) >= TRACKED:
-            return tally.model_copy(update={**changes, "untracked": tally.untracked + 1})
-        known = Tracked(title=title, severity=severity, first_at=at, last_at=at)
+        if len(tracked) >= MAX_TRACKED:
+            return counts.model_copy(update={**changes, "untracked": counts.untracked + 1})
+        known = AlertCount(title=title, severity=severity, first_at=at, last_at=at)
     now = known.model_copy(
         update={
             "title": title,
@@ -111,23 +113,23 @@ def fired(
             "last_at": at,
         }
     )
-    return tally.model_copy(update={**changes, "tracked": {**tracked, fingerprint: now}})
+    return counts.model_copy(update={**changes, "tracked": {**tracked, fingerprint: now}})
 
 
-def cleared(tally: Tally, fingerprint: str, *, truncated: bool, at: datetime) -> Tally:
-    """The tally after the source said that one is resolved."""
-    changes = {"cleared": tally.cleared + 1, "truncated": truncated}
-    known = tally.tracked.get(fingerprint)
+def cleared(counts: AlertCounts, fingerprint: str, *, truncated: bool, at: datetime) -> AlertCounts:
+    """The counts after the source said that one is resolved."""
+    changes = {"cleared": counts.cleared + 1, "truncated": truncated}
+    known = counts.tracked.get(fingerprint)
     if known is None:
-        return tally.model_copy(update=changes)
+        return counts.model_copy(update=changes)
     now = known.model_copy(update={"firing": False, "cleared": known.cleared + 1, "last_at": at})
-    after = tally.model_copy(update={**changes, "tracked": {**tally.tracked, fingerprint: now}})
+    after = counts.model_copy(update={**changes, "tracked": {**counts.tracked, fingerprint: now}})
     if known.firing and not after.firing:
-        return after.model_copy(update={"recoveries": tally.recoveries + 1})
+        return after.model_copy(update={"recoveries": counts.recoveries + 1})
     return after
 
 
-def _with_room(tracked: Mapping[str, Tracked]) -> Mapping[str, Tracked]:
+def _with_room(tracked: Mapping[str, AlertCount]) -> Mapping[str, AlertCount]:
     """Without the resolved half that was heard of longest ago."""
     resolved = [(alert.last_at, name) for name, alert in tracked.items() if not alert.firing]
     forgotten = {name for _, name in sorted(resolved)[: (len(resolved) + 1) // 2]}

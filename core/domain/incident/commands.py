@@ -24,7 +24,7 @@ from core.domain.incident.severity import Severity
 from core.domain.incident.timeline import TIDEGATE
 from core.domain.problems import problems_of
 from core.domain.text import CLEAN, ONE_LINE
-from core.domain.value import Record
+from core.domain.value import Value
 
 LONGEST_SNOOZE: Final = 30 * 86_400.0
 """In seconds; whatever is to be quiet for longer is a matter for the policy."""
@@ -46,7 +46,7 @@ _Said = Annotated[
 ]
 
 
-class Command(Record):
+class Command(Value):
     """What a person asks for.
 
     `command_id` is chosen by the caller and stays the same over the caller's retries. With

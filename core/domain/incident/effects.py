@@ -7,16 +7,15 @@ from typing import Literal
 from pydantic import AwareDatetime
 
 from core.domain.incident.severity import Severity
-from core.domain.value import Record
+from core.domain.value import Value
 
 REPORT_KEY = "report"
-"""Under this key the writing of the report can be called off; pages go by their own keys."""
-
+"""The key that cancels the writing of the report; pages have their own keys."""
 
 News = Literal["acknowledged", "resolved"]
 
 
-class Page(Record):
+class Page(Value):
     """Tell one target, or the first of its fallbacks that can be reached when it cannot.
 
     `key` names the page (incident, level, repeat, target) and stays the same over its rounds;
@@ -34,7 +33,7 @@ class Page(Record):
     dedup_key: str = ""
 
 
-class FollowUp(Record):
+class FollowUp(Value):
     """Tell targets that took a page how it goes on. Only channels with a `dedup_key` need it; it
     need not be recorded, and nobody is woken by it."""
 
@@ -44,23 +43,23 @@ class FollowUp(Record):
     title: str
 
 
-class CallOff(Record):
-    """Cancel what runs under these keys; what has ended, or cannot be stopped, still counts."""
+class CancelInFlight(Value):
+    """Cancel what is in flight under these keys. What has ended, or does not stop, still counts."""
 
     keys: tuple[str, ...]
 
 
-class WriteReport(Record):
+class WriteReport(Value):
     """Write the post-incident report of the resolution or closing at `as_of`."""
 
     as_of: AwareDatetime
 
 
-class StartNew(Record):
-    """The event belongs to a new incident under the same workflow ID: begin it when this one is
-    finished. Events named by several of these belong to the same new one."""
+class StartSuccessor(Value):
+    """The event belongs to a new incident under the same workflow ID: start it when this one is
+    finished. Events named by several of these belong to the same successor."""
 
     event_key: str
 
 
-Effect = Page | FollowUp | CallOff | WriteReport | StartNew
+Effect = Page | FollowUp | CancelInFlight | WriteReport | StartSuccessor

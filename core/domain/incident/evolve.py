@@ -11,11 +11,11 @@ from typing import Any
 
 from core.domain.incident import alert_counts
 from core.domain.incident.model import (
+    IN_FLIGHT,
     KEPT_NAMES,
     KEPT_PAGES,
     REMEMBERED_COMMANDS,
     REMEMBERED_EVENTS,
-    UNDER_WAY,
     Escalation,
     Incident,
     PageState,
@@ -30,14 +30,15 @@ from core.domain.incident.timeline import (
     Assigned,
     Closed,
     Commented,
+    Discarded,
     Escalated,
     EventJoined,
     HeldBack,
     Mitigated,
-    NeverOpened,
+    NobodyToPage,
     Noted,
     Opened,
-    PageCalledOff,
+    PageCancelled,
     PageDelivered,
     PageFailed,
     PageStarted,
@@ -51,10 +52,9 @@ from core.domain.incident.timeline import (
     Snoozed,
     SnoozeEnded,
     StepTaken,
-    Succeeded,
+    Superseded,
     TimelineEvent,
     Unacknowledged,
-    Unaddressed,
 )
 
 _DESCRIPTION = (
@@ -77,7 +77,7 @@ def apply(incident: Incident, event: TimelineEvent) -> Incident:
     """The incident after the event."""
     changes = _changes(incident, event)
     if key := getattr(event, "event_key", None):
-        changes["events"] = incident.events + (not isinstance(event, Succeeded))
+        changes["events"] = incident.events + (not isinstance(event, Superseded))
         changes["recent_events"] = _remember(incident.recent_events, key, REMEMBERED_EVENTS)
     if command := getattr(event, "command_id", None):
         changes["recent_commands"] = _remember(
@@ -94,7 +94,7 @@ def has_seen(incident: Incident, event_key: str) -> bool:
     return alert_counts.digest(event_key) in incident.recent_events
 
 
-def has_obeyed(incident: Incident, command_id: str) -> bool:
+def has_handled(incident: Incident, command_id: str) -> bool:
     """Whether a command of that id was done before, as far as the incident remembers."""
     return alert_counts.digest(command_id) in incident.recent_commands
 
@@ -114,12 +114,10 @@ def _changes(incident: Incident, event: TimelineEvent) -> dict[str, Any]:
                 "open_since": event.at,
                 "escalation": Escalation(since=event.at),
             }
-        case NeverOpened():
+        case Discarded():
             return {"status": Status.CLOSED, "closed_at": event.at, "pending": None}
-        case EventJoined():
-            return {}
-        case Unaddressed():
-            return {"unaddressed": (*incident.unaddressed, event.level)}
+        case NobodyToPage():
+            return {"unreachable_levels": (*incident.unreachable_levels, event.level)}
         case AlertFired():
             return _fired(incident, event)
         case AlertCleared():
@@ -154,8 +152,6 @@ def _changes(incident: Incident, event: TimelineEvent) -> dict[str, Any]:
             }
         case Unacknowledged():
             return _open_again(incident, event.at)
-        case Escalated():
-            return {"escalated_at": event.at}
         case PagingHeld():
             return {"escalation": _escalation(incident, held_until=event.until)}
         case PagingResumed():
@@ -178,8 +174,8 @@ def _changes(incident: Incident, event: TimelineEvent) -> dict[str, Any]:
                 **_page_became(incident, event.key, PageStatus.FAILED),
                 "pages_failed": incident.pages_failed + 1,
             }
-        case PageCalledOff():
-            return _page_became(incident, event.key, PageStatus.CALLED_OFF)
+        case PageCancelled():
+            return _page_became(incident, event.key, PageStatus.CANCELLED)
         case Acknowledged():
             return {
                 "status": Status.ACKNOWLEDGED,
@@ -213,7 +209,7 @@ def _changes(incident: Incident, event: TimelineEvent) -> dict[str, Any]:
                 "report_stale": False,
             }
             return {**changes, "report_wanted": event.at} if event.report else changes
-        case Noted() | Succeeded():
+        case Escalated() | EventJoined() | Noted() | Superseded():
             return {}
 
 
@@ -221,7 +217,6 @@ def _open_again(incident: Incident, at: datetime) -> dict[str, Any]:
     return {
         "status": Status.OPEN,
         "open_since": at,
-        "escalated_at": None,
         "acknowledged_at": None,
         "acknowledged_by": (),
         "escalation": _afresh(incident, at),
@@ -276,7 +271,7 @@ def _kept(pages: Mapping[str, PageState]) -> Mapping[str, PageState]:
     surplus = len(pages) - KEPT_PAGES
     if surplus <= 0:
         return pages
-    ended = [key for key, page in pages.items() if page.status not in UNDER_WAY]
+    ended = [key for key, page in pages.items() if page.status not in IN_FLIGHT]
     forgotten = set(ended[:surplus])
     return {key: page for key, page in pages.items() if key not in forgotten}
 

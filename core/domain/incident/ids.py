@@ -23,7 +23,7 @@ def incident_id(key: str, began: datetime) -> str:
     return f"{key}@{compact_time(began.astimezone(UTC))}"
 
 
-def split_id(text: str) -> tuple[str, str | None]:
+def parse_id(text: str) -> tuple[str, str | None]:
     """A key and, when the text is an incident's own ID, that ID: what somebody types to name an
     incident may be either."""
     match = _ID.fullmatch(text)

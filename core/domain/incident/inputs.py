@@ -8,10 +8,10 @@ from core.domain.alert import Alert
 from core.domain.incident.commands import AnyCommand
 from core.domain.incident.policies.policy import Policy
 from core.domain.incident.reports.incident_report import IncidentReport
-from core.domain.value import Record
+from core.domain.value import Value
 
 
-class Open(Record):
+class Open(Value):
     """The document was read: `event_key` is the identity of the event that brought it.
 
     `previous` is the incident that this one follows under the same workflow ID.
@@ -24,7 +24,7 @@ class Open(Record):
     previous: str | None = None
 
 
-class AlertReceived(Record):
+class AlertReceived(Value):
     """A source says that an alert fires or is resolved.
 
     `policy` and `previous` are for the alert that begins an incident; later ones do without.
@@ -36,7 +36,7 @@ class AlertReceived(Record):
     previous: str | None = None
 
 
-class FurtherEvent(Record):
+class FurtherEvent(Value):
     """Another event, no alert, that was routed to this incident."""
 
     event_key: str
@@ -44,17 +44,17 @@ class FurtherEvent(Record):
     document: str | None = None
 
 
-class Remark(Record):
+class Remark(Value):
     """Something that the timeline should say."""
 
     text: str
 
 
-class Wake(Record):
+class Wake(Value):
     """The moment that `lifecycle.deadline` named may have come."""
 
 
-class PageSettled(Record):
+class PageSettled(Value):
     """One round of a page ended: delivered by `via` (the target itself, or a fallback of it), or
     failed with a reason."""
 
@@ -63,7 +63,7 @@ class PageSettled(Record):
     via: str | None = None
 
 
-class ReportSettled(Record):
+class ReportSettled(Value):
     """The report of one resolution or closing was written to `uris`, or could not be for a
     reason."""
 
@@ -72,7 +72,7 @@ class ReportSettled(Record):
     failure: str | None = None
 
 
-class Cancel(Record):
+class Cancel(Value):
     """The workflow was cancelled: the incident ends, and is reported."""
 
     reason: str = "the workflow was cancelled"

@@ -34,11 +34,11 @@ from core.domain.incident.decisions import (
 )
 from core.domain.incident.effects import (
     REPORT_KEY,
-    CallOff,
+    CancelInFlight,
     Effect,
     FollowUp,
     News,
-    StartNew,
+    StartSuccessor,
     WriteReport,
 )
 from core.domain.incident.evolve import apply
@@ -58,14 +58,14 @@ from core.domain.incident.timeline import (
     Acknowledged,
     Closed,
     Noted,
-    PageCalledOff,
+    PageCancelled,
     PageDelivered,
     PageStarted,
     Reopened,
     ReportNotWritten,
     ReportWritten,
     Resolved,
-    Succeeded,
+    Superseded,
     TimelineEvent,
     WithEffects,
 )
@@ -86,7 +86,7 @@ class Decision(NamedTuple):
 def decide(incident: Incident, given: Input, now: datetime) -> Decision:
     """What happens because of `given` at `now`, and of whatever is due by then.
 
-    Events are to be applied in their order; those with `told` are the timeline's.
+    Events are to be applied in their order; those with `visible` are the timeline's.
     """
     events = _events(incident, given, now)
     after = reduce(apply, events, incident)
@@ -105,7 +105,7 @@ def _events(incident: Incident, given: Input, now: datetime) -> list[TimelineEve
         case FurtherEvent():
             return alerts.join(incident, given, now)
         case Command():
-            return command_handling.obey(incident, given, now)
+            return command_handling.handle(incident, given, now)
         case PageSettled():
             return _page_settled(incident, given, now)
         case ReportSettled():
@@ -120,12 +120,12 @@ def _events(incident: Incident, given: Input, now: datetime) -> list[TimelineEve
 
 def _page_settled(incident: Incident, given: PageSettled, now: datetime) -> list[TimelineEvent]:
     page = incident.pages.get(given.key)
-    if page is None or page.status not in (PageStatus.SENDING, PageStatus.CALLED_OFF):
+    if page is None or page.status not in (PageStatus.SENDING, PageStatus.CANCELLED):
         return []
-    if given.failure is None:  # perhaps although it was called off: it cannot be taken back
+    if given.failure is None:  # even if it was cancelled: it cannot be taken back
         via = given.via if given.via != page.target else None
         return [PageDelivered(at=now, key=given.key, level=page.level, target=page.target, via=via)]
-    if page.status is PageStatus.CALLED_OFF:
+    if page.status is PageStatus.CANCELLED:
         return []
     return [paging.failed(given.key, page, given.failure, now)]
 
@@ -136,18 +136,18 @@ def _report_settled(incident: Incident, given: ReportSettled, now: datetime) -> 
     if given.failure is None:
         return [ReportWritten(at=now, as_of=given.as_of, uris=given.uris)]
     if given.as_of != incident.report_wanted:
-        return []  # called off: the incident was opened again, or there was more to report
+        return []  # cancelled: the incident was reopened, or there was more to report
     return [ReportNotWritten(at=now, as_of=given.as_of, reason=given.failure)]
 
 
 def _effects(
     before: Incident, after: Incident, events: Sequence[TimelineEvent]
 ) -> Iterable[Effect]:
-    called_off = [event.key for event in events if isinstance(event, PageCalledOff)]
+    cancelled = [event.key for event in events if isinstance(event, PageCancelled)]
     if any(_unsays_report(event) for event in events):
-        called_off.append(REPORT_KEY)
-    if called_off:
-        yield CallOff(keys=tuple(called_off))
+        cancelled.append(REPORT_KEY)
+    if cancelled:
+        yield CancelInFlight(keys=tuple(cancelled))
     for event in events:
         if isinstance(event, WithEffects):
             yield from _effects_of(event, before, after)
@@ -155,7 +155,7 @@ def _effects(
 
 def _effects_of(event: WithEffects, before: Incident, after: Incident) -> Iterable[Effect]:
     match event:
-        case PageCalledOff() | Reopened():
+        case PageCancelled() | Reopened():
             pass  # one effect for all of them
         case PageStarted():
             if after.pages[event.key].status is PageStatus.SENDING:
@@ -175,8 +175,8 @@ def _effects_of(event: WithEffects, before: Incident, after: Incident) -> Iterab
                 yield _follow_up(after, "resolved", after.reached)
             if event.report:
                 yield WriteReport(as_of=event.at)
-        case Succeeded():
-            yield StartNew(event_key=event.event_key)
+        case Superseded():
+            yield StartSuccessor(event_key=event.event_key)
 
 
 def _unsays_report(event: TimelineEvent) -> bool:
@@ -185,9 +185,9 @@ def _unsays_report(event: TimelineEvent) -> bool:
 
 
 def _missed(before: Incident, after: Incident, event: PageDelivered) -> News | None:
-    """What the target of a page that arrived although it was called off does not know yet."""
+    """What the target of a page that arrived although it was cancelled does not know yet."""
     page = before.pages.get(event.key)
-    if page is None or page.status is not PageStatus.CALLED_OFF:
+    if page is None or page.status is not PageStatus.CANCELLED:
         return None
     if after.status in (Status.ACKNOWLEDGED, Status.MITIGATED):
         return "acknowledged"

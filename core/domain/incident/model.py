@@ -15,10 +15,10 @@ from typing import Final
 
 from pydantic import AwareDatetime, Field
 
-from core.domain.incident.alert_counts import Tally
+from core.domain.incident.alert_counts import AlertCounts
 from core.domain.incident.policies.policy import Policy
 from core.domain.incident.severity import DEFAULT, Severity
-from core.domain.value import Record
+from core.domain.value import Value
 
 REMEMBERED_COMMANDS: Final = 500
 """How many command ids an incident remembers, to answer a repeat without doing it again."""
@@ -71,13 +71,13 @@ class PageStatus(StrEnum):
     WAITING = "waiting"
     DELIVERED = "delivered"
     FAILED = "failed"
-    CALLED_OFF = "called off"
+    CANCELLED = "cancelled"
 
 
-UNDER_WAY: Final = (PageStatus.SENDING, PageStatus.WAITING)
+IN_FLIGHT: Final = (PageStatus.SENDING, PageStatus.WAITING)
 
 
-class PageState(Record):
+class PageState(Value):
     """One page to one target: `round` counts from 1, `retry_at` is set while it waits."""
 
     level: int
@@ -89,7 +89,7 @@ class PageState(Record):
     retry_at: AwareDatetime | None = None
 
 
-class Escalation(Record):
+class Escalation(Value):
     """How far the paging has come while nobody acknowledges.
 
     `since` is when level 1 was due, `step` counts the levels gone through since then, over all
@@ -103,7 +103,7 @@ class Escalation(Record):
     repeats: Mapping[int, int] = Field(default_factory=dict)
 
 
-class Pending(Record):
+class Pending(Value):
     """Alerts held back: since when, the latest of them, and whether they are enough by now."""
 
     since: AwareDatetime
@@ -111,7 +111,7 @@ class Pending(Record):
     enough: bool = False
 
 
-class Incident(Record):
+class Incident(Value):
     """Everything that decisions are made of. Times are aware; `pages` goes by idempotency key.
 
     `id` is this incident's own, `key` the workflow ID, which its successors have too.
@@ -143,7 +143,6 @@ class Incident(Record):
     opened_at: AwareDatetime | None = None
     open_since: AwareDatetime | None = None
     first_paged_at: AwareDatetime | None = None
-    escalated_at: AwareDatetime | None = None
     first_acknowledged_at: AwareDatetime | None = None
     acknowledged_at: AwareDatetime | None = None
     acknowledged_by: tuple[str, ...] = ()
@@ -159,13 +158,13 @@ class Incident(Record):
     reports: tuple[str, ...] = ()
 
     pending: Pending | None = None
-    alerts: Tally = Tally()
+    alerts: AlertCounts = AlertCounts()
     escalation: Escalation = Escalation()
     pages: Mapping[str, PageState] = Field(default_factory=dict)
     pages_delivered: int = 0
     pages_failed: int = 0
-    unaddressed: tuple[int, ...] = ()
-    """Levels of which the timeline says already that they reach nobody, or not everybody."""
+    unreachable_levels: tuple[int, ...] = ()
+    """Levels of which the timeline already says that they reach nobody, or not everybody."""
     reached: tuple[str, ...] = ()
     """Targets that took a page: they are to hear how it goes on."""
     reopened: int = 0

@@ -12,14 +12,15 @@ from core.domain.incident.timeline import (
     Assigned,
     Closed,
     Commented,
+    Discarded,
     Escalated,
     EventJoined,
     HeldBack,
     Mitigated,
-    NeverOpened,
+    NobodyToPage,
     Noted,
     Opened,
-    PageCalledOff,
+    PageCancelled,
     PageDelivered,
     PageFailed,
     PageStarted,
@@ -33,10 +34,9 @@ from core.domain.incident.timeline import (
     Snoozed,
     SnoozeEnded,
     StepTaken,
-    Succeeded,
+    Superseded,
     TimelineEvent,
     Unacknowledged,
-    Unaddressed,
 )
 
 
@@ -50,12 +50,12 @@ def describe(event: TimelineEvent) -> str:
         case HeldBack():
             what = f"{event.title} (severity {event.severity}{_on(event.service)})"
             return f"Held back until it lasts: {what}"
-        case NeverOpened():
+        case Discarded():
             return f"Never became an incident: {event.reason}{_quoted(event.note)}"
         case Noted():
             return event.text
-        case Unaddressed():
-            what = "Nobody to page at level" if event.nobody else "Level"
+        case NobodyToPage():
+            what = "Level" if event.partial else "Nobody to page at level"
             return f"{what} {event.level}{_quoted(event.reason)}"
         case EventJoined():
             about = f" about {event.document}" if event.document else ""
@@ -105,8 +105,8 @@ def describe(event: TimelineEvent) -> str:
         case PageFailed():
             then = f"next round at {event.retry_at:%H:%M:%S %Z}" if event.retry_at else "given up"
             return f"Page to {event.target} (level {event.level}) failed, {then}: {event.reason}"
-        case PageCalledOff():
-            return f"Page to {event.target} (level {event.level}) called off"
+        case PageCancelled():
+            return f"Page to {event.target} (level {event.level}) cancelled"
         case Acknowledged():
             return f"Acknowledged{_quoted(event.note)}"
         case Mitigated():
@@ -118,7 +118,7 @@ def describe(event: TimelineEvent) -> str:
             return f"Post-incident report written: {', '.join(event.uris)}"
         case ReportNotWritten():
             return f"No post-incident report: {event.reason}"
-        case Succeeded():
+        case Superseded():
             return f"A new incident begins: {event.reason}"
         case Closed():
             return f"Closed ({event.reason}){_quoted(event.note)}"

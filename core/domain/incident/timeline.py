@@ -2,21 +2,21 @@
 
 An incident is the fold of these events, and they are what people read afterwards (`telling` says
 each in one plain sentence). A kind, once released, keeps its name and fields: histories hold them.
-Events that only count (`told` is false) change the incident and are not kept.
+Events that only count (`visible` is false) change the incident and are not kept.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import AwareDatetime, Field, TypeAdapter, model_validator
+from pydantic import AwareDatetime, Field, TypeAdapter
 
 from core.domain.incident.model import CloseReason
 from core.domain.incident.policies.policy import Policy
 from core.domain.incident.severity import Severity
-from core.domain.value import Record
+from core.domain.value import Value
 
 TIDEGATE: Final = "tidegate"
 """The actor of what nobody did by hand."""
@@ -25,10 +25,10 @@ SOURCE_PREFIX: Final = "source:"
 """Actors that begin with this are monitoring systems, not people."""
 
 
-class _Happened(Record):
+class _Happened(Value):
     at: AwareDatetime
     actor: str = TIDEGATE
-    told: bool = True
+    visible: bool = True
 
 
 class _Asked(_Happened):
@@ -67,10 +67,10 @@ class Opened(_Described):
     kind: Literal["opened"] = "opened"
 
 
-class NeverOpened(_Asked):
+class Discarded(_Asked):
     """The end of what was no incident."""
 
-    kind: Literal["never_opened"] = "never_opened"
+    kind: Literal["discarded"] = "discarded"
     reason: str
 
 
@@ -81,13 +81,13 @@ class Noted(_Happened):
     text: str
 
 
-class Unaddressed(_Happened):
-    """A level reaches nobody, or not everybody whom the policy names; said once of each level."""
+class NobodyToPage(_Happened):
+    """A level reaches nobody, or (`partial`) only some of its targets; once for each level."""
 
-    kind: Literal["unaddressed"] = "unaddressed"
+    kind: Literal["nobody_to_page"] = "nobody_to_page"
     level: int
     reason: str = ""
-    nobody: bool = False
+    partial: bool = False
 
 
 class EventJoined(_Happened):
@@ -206,7 +206,7 @@ class StepTaken(_Happened):
 
     kind: Literal["step_taken"] = "step_taken"
     step: int
-    told: bool = False
+    visible: bool = False
 
 
 class PageStarted(_Happened):
@@ -242,10 +242,10 @@ class PageFailed(_Happened):
     retry_at: AwareDatetime | None = None
 
 
-class PageCalledOff(_Happened):
+class PageCancelled(_Happened):
     """A page that was not delivered yet is no longer wanted."""
 
-    kind: Literal["page_called_off"] = "page_called_off"
+    kind: Literal["page_cancelled"] = "page_cancelled"
     key: str
     level: int
     target: str
@@ -275,13 +275,6 @@ class _Settled(_Happened):
     as_of: AwareDatetime
     """The resolution or closing that the report is of."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _as_first_recorded(cls, given: Any) -> Any:
-        if isinstance(given, dict) and "resolved_at" in given:
-            return {"as_of": given["resolved_at"], **given}
-        return given
-
 
 class ReportWritten(_Settled):
     """The post-incident report lies in the document store."""
@@ -297,10 +290,10 @@ class ReportNotWritten(_Settled):
     reason: str
 
 
-class Succeeded(_Happened):
+class Superseded(_Happened):
     """An event belongs to a new incident under the same key."""
 
-    kind: Literal["succeeded"] = "succeeded"
+    kind: Literal["superseded"] = "superseded"
     event_key: str
     reason: str
 
@@ -316,12 +309,12 @@ class Closed(_Asked):
 WithEffects = (
     Acknowledged
     | Closed
-    | PageCalledOff
+    | PageCancelled
     | PageDelivered
     | PageStarted
     | Reopened
     | Resolved
-    | Succeeded
+    | Superseded
 )
 """Events that the shell has something to do for; `lifecycle` says what for each."""
 
@@ -334,7 +327,7 @@ WithoutEffects = (
     | EventJoined
     | HeldBack
     | Mitigated
-    | NeverOpened
+    | Discarded
     | Noted
     | Opened
     | PageFailed
@@ -347,7 +340,7 @@ WithoutEffects = (
     | SnoozeEnded
     | StepTaken
     | Unacknowledged
-    | Unaddressed
+    | NobodyToPage
 )
 """Events that only change the incident."""
 

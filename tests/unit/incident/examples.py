@@ -22,7 +22,7 @@ from core.domain.incident.inputs import (
 )
 from core.domain.incident.lifecycle import deadline, decide, refusal
 from core.domain.incident.model import Incident, PageStatus, Status
-from core.domain.incident.policies.policy import Level, Policy, Target
+from core.domain.incident.policies.policy import Level, Policy, PolicyTarget
 from core.domain.incident.reports.incident_report import IncidentReport
 from core.domain.incident.telling import describe
 from core.domain.incident.timeline import TimelineEvent
@@ -39,7 +39,7 @@ E = TypeVar("E")
 def levels(*rules: tuple[float, str]) -> tuple[Level, ...]:
     """Levels of one target each (or of several, separated by blanks), by their delays."""
     return tuple(
-        Level(after=after, targets=tuple(Target(name=name) for name in names.split()))
+        Level(after=after, targets=tuple(PolicyTarget(name=name) for name in names.split()))
         for after, names in rules
     )
 
@@ -161,9 +161,9 @@ class Life:
 
     @property
     def timeline(self) -> list[TimelineEvent]:
-        return [event for event in self.events if event.told]
+        return [event for event in self.events if event.visible]
 
-    def told(self) -> list[str]:
+    def sentences(self) -> list[str]:
         return [describe(event) for event in self.timeline]
 
     def all(self, kind: type[E]) -> list[E]:

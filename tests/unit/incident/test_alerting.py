@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from core.domain.incident.alert_counts import TRACKED
-from core.domain.incident.effects import Page, StartNew
+from core.domain.incident.alert_counts import MAX_TRACKED
+from core.domain.incident.effects import Page, StartSuccessor
 from core.domain.incident.inputs import FurtherEvent
 from core.domain.incident.lifecycle import is_finished
 from core.domain.incident.model import Status
@@ -31,9 +31,9 @@ def test_every_alert_is_counted_and_a_repeat_is_not() -> None:
     life.give(alert(event="e2"))
     assert life.give(alert(event="e2")) == ([], [])
     assert life.give(alert(event="e1")) == ([], [])
-    tally = life.incident.alerts
-    assert (tally.fired, tally.distinct, tally.firing) == (2, 1, 1)
-    assert tally.tracked["5f2e"].fired == 2
+    counts = life.incident.alerts
+    assert (counts.fired, counts.distinct, counts.firing) == (2, 1, 1)
+    assert counts.tracked["5f2e"].fired == 2
 
 
 def test_a_storm_of_one_alert_is_a_handful_of_lines() -> None:
@@ -42,14 +42,14 @@ def test_a_storm_of_one_alert_is_a_handful_of_lines() -> None:
     for _ in range(9_999):
         life.give(alert())
     assert life.incident.alerts.tracked["5f2e"].fired == 10_000
-    assert [event.count for event in life.all(AlertFired) if event.told] == [
+    assert [event.count for event in life.all(AlertFired) if event.visible] == [
         1,
         10,
         100,
         1_000,
         10_000,
     ]
-    assert "Alert fires (10,000 times by now): Disk 5f2e is full" in life.told()
+    assert "Alert fires (10,000 times by now): Disk 5f2e is full" in life.sentences()
     assert life.paged() == [ON_CALL]
     # What grows is what it remembers to recognise a redelivery, which has a bound.
     assert len(life.incident.model_dump_json()) - before < 20 * 1000
@@ -60,9 +60,9 @@ def test_a_storm_of_different_alerts_is_bounded_too() -> None:
     life = opened()
     for number in range(5_000):
         life.give(alert(f"fingerprint {number}"))
-    tally = life.incident.alerts
-    assert (tally.fired, tally.distinct) == (5_001, 5_001)
-    assert len(tally.tracked) == TRACKED
+    counts = life.incident.alerts
+    assert (counts.fired, counts.distinct) == (5_001, 5_001)
+    assert len(counts.tracked) == MAX_TRACKED
     assert len(life.timeline) < 120
     assert len(life.incident.model_dump_json()) < 300_000
 
@@ -86,29 +86,31 @@ def test_when_the_last_of_all_alerts_is_resolved_the_incident_is() -> None:
     life.give(cleared("another"))
     assert life.status == Status.RESOLVED
     assert life.incident.resolved_by == "source:alertmanager"
-    assert "Resolved: all alerts are resolved" in life.told()
+    assert "Resolved: all alerts are resolved" in life.sentences()
 
 
 def test_a_delivery_that_left_alerts_out_concludes_nothing() -> None:
     life = opened()
     life.give(cleared(truncated=3))
     assert life.status == Status.OPEN
-    assert life.told()[-1] == ("The source left alerts out: whether all are resolved is not known")
+    assert life.sentences()[-1] == (
+        "The source left alerts out: whether all are resolved is not known"
+    )
     life.give(cleared())  # a whole delivery
     assert life.status == Status.RESOLVED
 
 
 def test_more_alerts_than_can_be_kept_apart_conclude_nothing() -> None:
     life = opened()
-    for number in range(TRACKED):
+    for number in range(MAX_TRACKED):
         life.give(alert(f"fingerprint {number}"))
     assert life.incident.alerts.untracked == 1
     life.give(cleared())
-    for number in range(TRACKED):
+    for number in range(MAX_TRACKED):
         life.give(cleared(f"fingerprint {number}"))
     assert life.incident.alerts.firing == 0
     assert life.status == Status.OPEN
-    assert "There were too many alerts to keep apart" in " ".join(life.told())
+    assert "There were too many alerts to keep apart" in " ".join(life.sentences())
     life.do("resolve", force=True)
     life.do("reopen")
     life.give(alert())
@@ -119,12 +121,12 @@ def test_more_alerts_than_can_be_kept_apart_conclude_nothing() -> None:
 def test_resolved_alerts_make_room_for_new_ones() -> None:
     life = opened(policy(auto_resolve_acknowledged=False))
     life.do("acknowledge")
-    for number in range(3 * TRACKED):
+    for number in range(3 * MAX_TRACKED):
         life.give(alert(f"fingerprint {number}"))
         life.give(cleared(f"fingerprint {number}"))
-    tally = life.incident.alerts
-    assert (tally.untracked, tally.distinct, tally.firing) == (0, 3 * TRACKED + 1, 1)
-    assert len(tally.tracked) <= TRACKED
+    counts = life.incident.alerts
+    assert (counts.untracked, counts.distinct, counts.firing) == (0, 3 * MAX_TRACKED + 1, 1)
+    assert len(counts.tracked) <= MAX_TRACKED
     life.give(cleared())
     assert life.incident.alerts.all_clear
 
@@ -156,7 +158,7 @@ def test_who_has_it_is_not_paged_while_it_is_snoozed() -> None:
     life.do("snooze", for_=600)
     _, effects = life.give(alert("another", severity="critical"))
     assert effects == []
-    assert life.told()[-1] == "Nobody is paged for the higher severity: snoozed"
+    assert life.sentences()[-1] == "Nobody is paged for the higher severity: snoozed"
 
 
 def test_what_somebody_has_lowered_stays_low_while_the_same_alerts_fire() -> None:
@@ -174,7 +176,7 @@ def test_an_alert_after_the_resolution_opens_the_incident_again_and_pages_anew()
     assert life.status == Status.OPEN
     assert life.incident.reopened == 1
     assert life.incident.acknowledged_by == ()
-    assert "Reopened: recurred, an alert fires: Disk 5f2e is full" in life.told()
+    assert "Reopened: recurred, an alert fires: Disk 5f2e is full" in life.sentences()
     keys = [page.key for page in life.pages()]
     assert len(set(keys)) == len(keys) == 2
     assert life.deadline == 599 + 300
@@ -183,12 +185,12 @@ def test_an_alert_after_the_resolution_opens_the_incident_again_and_pages_anew()
 def test_with_another_policy_an_alert_after_the_resolution_is_a_new_incident() -> None:
     life = resolved(policy(reopen_window=600, recurrence=Recurrence.NEW))
     _, effects = life.give(alert(event="e9"))
-    assert effects == [StartNew(event_key="e9")]
+    assert effects == [StartSuccessor(event_key="e9")]
     assert life.status == Status.CLOSED
     assert not is_finished(life.incident)  # the report of the resolution is still to come
     assert life.give(alert(event="e9")) == ([], [])
     _, effects = life.give(alert(event="e10"))
-    assert effects == [StartNew(event_key="e10")]
+    assert effects == [StartSuccessor(event_key="e10")]
     life.write_report()
     assert is_finished(life.incident)
 
@@ -198,7 +200,7 @@ def test_what_comes_for_a_closed_incident_belongs_to_a_new_one_and_a_resolved_al
 ):
     life = closed()
     _, effects = life.give(further("s3:docs/c@1"))
-    assert effects == [StartNew(event_key="s3:docs/c@1")]
+    assert effects == [StartSuccessor(event_key="s3:docs/c@1")]
     assert life.give(further("s3:docs/c@1")) == ([], [])
     assert life.give(cleared()) == ([], [])
     assert life.incident.alerts.fired == 1
@@ -219,7 +221,7 @@ def test_who_has_an_incident_may_be_the_one_to_resolve_it() -> None:
     life = acknowledged(policy(auto_resolve_acknowledged=False))
     life.give(cleared())
     assert life.status == Status.ACKNOWLEDGED
-    assert life.told()[-1].startswith("The source recovered")
+    assert life.sentences()[-1].startswith("The source recovered")
     life = acknowledged()
     life.give(cleared())
     assert life.status == Status.RESOLVED

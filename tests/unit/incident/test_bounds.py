@@ -23,7 +23,7 @@ def test_a_hundred_thousand_alerts_and_two_thousand_commands_fit_into_one_state(
         life.give(alert(f"fingerprint {number % 700}", link=f"https://x.example/{'y' * 100}"))
         if number % 50 == 0:
             life.give(command("comment", f"person {number}", note="z" * 2000))
-        told += sum(event.told for event in life.events)
+        told += sum(event.visible for event in life.events)
         life.events.clear()
         life.effects.clear()
     assert life.incident.alerts.fired == 100_001

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.domain.incident.effects import REPORT_KEY, CallOff, WriteReport
+from core.domain.incident.effects import REPORT_KEY, CancelInFlight, WriteReport
 from core.domain.incident.inputs import Cancel, ReportSettled
 from core.domain.incident.lifecycle import is_finished
 from core.domain.incident.model import CloseReason, Status
@@ -34,7 +34,7 @@ def test_a_resolution_is_reported_and_then_the_incident_closes() -> None:
     life.wait(100_000)
     assert life.status == Status.RESOLVED
     life.give(ReportSettled(as_of=life.incident.report_wanted, failure="no place for reports"))
-    assert life.told()[-2:] == [
+    assert life.sentences()[-2:] == [
         "No post-incident report: no place for reports",
         "Closed (resolved)",
     ]
@@ -78,7 +78,7 @@ def test_an_event_after_the_resolution_calls_off_the_report() -> None:
     life = resolved()
     life.wait(10)
     _, effects = life.give(further())
-    assert CallOff(keys=(REPORT_KEY,)) in effects
+    assert CancelInFlight(keys=(REPORT_KEY,)) in effects
     assert life.status == Status.OPEN
 
 
@@ -87,7 +87,7 @@ def test_the_report_of_a_resolution_that_was_undone_does_not_close_the_incident(
     first = life.now
     life.wait(10)
     life.give(further())
-    assert life.give(ReportSettled(as_of=first, failure="called off")) == ([], [])
+    assert life.give(ReportSettled(as_of=first, failure="cancelled")) == ([], [])
     life.do("resolve", force=True)
     life.give(ReportSettled(as_of=first, uris=("s3://reports/old.md",)))
     assert life.status == Status.RESOLVED
@@ -102,7 +102,7 @@ def test_an_incident_closed_by_hand_is_reported(make: object, reason: str) -> No
     life = make()  # type: ignore[operator]
     life.do("close", reason=reason, note="see the other one")
     assert life.status == Status.CLOSED
-    assert life.told()[-2 if make is opened else -1] == f"Closed ({reason}): see the other one"
+    assert life.sentences()[-2 if make is opened else -1] == f"Closed ({reason}): see the other one"
     assert len(reports(life)) == 1
     life.write_report()
     assert is_finished(life.incident)
@@ -120,7 +120,7 @@ def test_a_resolved_incident_that_turns_out_a_false_alarm_is_reported_as_one() -
     life = resolved(policy(reopen_window=600))
     life.do("close", reason="false_alarm")
     assert len(reports(life)) == 2
-    assert CallOff(keys=(REPORT_KEY,)) in life.effects
+    assert CancelInFlight(keys=(REPORT_KEY,)) in life.effects
     life.write_report()
     assert is_finished(life.incident)
 
@@ -130,7 +130,7 @@ def test_a_cancelled_incident_closes_and_is_reported(make: object) -> None:
     life = make(policy(reopen_window=600))  # type: ignore[operator]
     life.give(Cancel())
     assert life.incident.close_reason is CloseReason.CANCELLED
-    assert "Closed (cancelled): the workflow was cancelled" in life.told()
+    assert "Closed (cancelled): the workflow was cancelled" in life.sentences()
     life.write_report()
     assert is_finished(life.incident)
     assert life.give(Cancel()) == ([], [])
@@ -171,7 +171,7 @@ def test_an_incident_that_nobody_resolves_ends_at_its_maximum_age(make: object) 
     assert life.status != Status.CLOSED
     life.wait(1)
     assert life.incident.close_reason is CloseReason.CANCELLED
-    assert any("within its maximum age of 24 h" in said for said in life.told())
+    assert any("within its maximum age of 24 h" in said for said in life.sentences())
     assert len(reports(life)) == 1
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from core.domain.incident.commands import COMMANDS, Comment, SetSeverity, Snooze, read_command
 from core.domain.incident.decisions.permissions import Role, role_of
-from core.domain.incident.effects import CallOff
+from core.domain.incident.effects import CancelInFlight
 from core.domain.incident.lifecycle import possible, refusal
 from core.domain.incident.model import CloseReason, Status
 from core.domain.incident.timeline import Assigned, SeverityChanged
@@ -161,15 +161,15 @@ def test_what_still_fires_is_resolved_with_force_only() -> None:
         "`force`, acknowledge, mitigate, assign, snooze, comment, set_severity, close"
     )
     life.do("resolve", force=True)
-    assert life.told()[-1] == "Page to slack#00000001 (level 1) called off"
-    assert "Resolved although alerts still fire" in life.told()
+    assert life.sentences()[-1] == "Page to slack#00000001 (level 1) cancelled"
+    assert "Resolved although alerts still fire" in life.sentences()
 
 
 def test_what_does_not_fire_any_more_is_resolved_without_force() -> None:
     life = acknowledged(policy(auto_resolve_acknowledged=False))
     life.give(cleared())
     life.do("resolve")
-    assert "Resolved" in life.told()
+    assert "Resolved" in life.sentences()
 
 
 def test_assignee_and_commander_are_given_kept_and_taken_away() -> None:
@@ -180,7 +180,7 @@ def test_assignee_and_commander_are_given_kept_and_taken_away() -> None:
     assert life.do("assign", assignee="ben", commander="ana") == []
     life.do("assign", assignee=None, note="ben is asleep")
     assert (life.incident.assignee, life.incident.commander) == (None, "ana")
-    assert life.told()[-1] == "Assigned to nobody, commanded by ana: ben is asleep"
+    assert life.sentences()[-1] == "Assigned to nobody, commanded by ana: ben is asleep"
     assert len(life.all(Assigned)) == 3
 
 
@@ -201,7 +201,7 @@ def test_the_severity_it_has_already_is_no_change() -> None:
     life = opened()
     assert life.do("set_severity", severity="medium") == []
     life.do("set_severity", severity="high", note="it is the main disk")
-    assert life.told()[-1] == "Severity raised from medium to high: it is the main disk"
+    assert life.sentences()[-1] == "Severity raised from medium to high: it is the main disk"
 
 
 def test_closing_as_resolved_wants_a_resolution_first() -> None:
@@ -216,10 +216,10 @@ def test_an_acknowledgement_calls_off_every_page_under_way_and_a_delivered_one_s
     life = opened(policy(levels=policy().levels[:1]))
     life.deliver()
     _, effects = life.give(command("acknowledge"))
-    assert not [effect for effect in effects if isinstance(effect, CallOff)]
+    assert not [effect for effect in effects if isinstance(effect, CancelInFlight)]
     life = opened()
     _, effects = life.give(command("acknowledge"))
-    assert effects == [CallOff(keys=(life.pages()[0].key,))]
+    assert effects == [CancelInFlight(keys=(life.pages()[0].key,))]
 
 
 def test_roles() -> None:
@@ -292,4 +292,6 @@ def test_while_alerts_are_held_back_there_is_little_to_command() -> None:
     assert "the incident is pending; possible now: assign, comment" in life.refused("acknowledge")
     life.do("close", reason="false_alarm")
     assert life.status == Status.CLOSED
-    assert life.told()[-1] == ("Never became an incident: closed as false_alarm before it opened")
+    assert life.sentences()[-1] == (
+        "Never became an incident: closed as false_alarm before it opened"
+    )

@@ -15,13 +15,13 @@ from core.domain.incident.policies.policy import (
     Level,
     Maintenance,
     Policy,
+    PolicyTarget,
     QuietHours,
     Silence,
-    Target,
 )
 from core.domain.incident.policies.windows import Hours, Span
 from core.domain.incident.severity import Severity
-from core.domain.incident.timeline import Escalated, PageCalledOff, PagingHeld, PagingResumed
+from core.domain.incident.timeline import Escalated, PageCancelled, PagingHeld, PagingResumed
 from tests.unit.incident.examples import (
     ON_CALL,
     SECOND_LINE,
@@ -49,7 +49,7 @@ def test_each_level_is_paged_after_its_delay_and_once() -> None:
     life.wait(100_000)
     assert paged_at(life) == [(0, "one"), (300, "two"), (900, "three")]
     assert [(event.level, event.waited) for event in life.all(Escalated)] == [(2, 300), (3, 900)]
-    assert "Escalated to level 2: nobody acknowledged in 5 min" in life.told()
+    assert "Escalated to level 2: nobody acknowledged in 5 min" in life.sentences()
     assert "Nobody acknowledged within 5 min." in life.pages()[1].body
     assert life.deadline == YEAR
 
@@ -72,7 +72,7 @@ def test_the_levels_are_gone_through_again_as_often_as_the_policy_says() -> None
     keys = [page.key for page in life.pages()]
     assert len(set(keys)) == 9
     assert keys[3] == f"{life.incident.id}/level-1/repeat-2/one"
-    assert "Level 1 is paged again (repeat 2): nobody acknowledged in 25 min" in life.told()
+    assert "Level 1 is paged again (repeat 2): nobody acknowledged in 25 min" in life.sentences()
 
 
 def test_the_level_reached_is_paged_again_until_somebody_answers() -> None:
@@ -117,7 +117,7 @@ def test_unacknowledging_begins_at_level_one() -> None:
     life = acknowledged(Policy(levels=THREE))
     life.wait(1000)
     life.do("unacknowledge", "ben", note="wrong team")
-    assert "Open again: ben gave it back: wrong team" in life.told()
+    assert "Open again: ben gave it back: wrong team" in life.sentences()
     life.wait(300)
     assert paged_at(life)[1:] == [(1000, "one"), (1300, "two")]
 
@@ -133,7 +133,7 @@ def test_an_acknowledgement_that_nobody_follows_up_counts_for_a_time_only() -> N
     assert life.status == Status.OPEN
     assert life.incident.acknowledged_by == ()
     assert life.paged() == [ON_CALL, ON_CALL]
-    assert "Open again: the acknowledgement is older than 30 min" in life.told()
+    assert "Open again: the acknowledgement is older than 30 min" in life.sentences()
 
 
 def test_an_acknowledgement_does_not_run_out_while_the_incident_is_snoozed() -> None:
@@ -149,13 +149,13 @@ def test_a_snooze_holds_all_pages_and_then_paging_begins_at_level_one() -> None:
     life = opened(Policy(levels=THREE))
     life.wait(300)
     life.do("snooze", for_=3600)
-    assert len(life.all(PageCalledOff)) == 2
+    assert len(life.all(PageCancelled)) == 2
     assert life.deadline == 3900
     life.wait(3599)
     assert len(life.pages()) == 2
     life.wait(301)
     assert paged_at(life)[2:] == [(3900, "one"), (4200, "two")]
-    assert "Snooze ended" in life.told()
+    assert "Snooze ended" in life.sentences()
 
 
 def test_a_snooze_can_be_ended_changed_and_outlived() -> None:
@@ -166,7 +166,7 @@ def test_a_snooze_can_be_ended_changed_and_outlived() -> None:
     assert life.do("snooze", until=START + timedelta(seconds=60)) == []
     assert life.deadline == 60
     life.do("snooze", "ben", for_=0, note="I am up")
-    assert life.told()[-2:] == ["Snooze ended: I am up", "Paging slack#00000001 (level 1)"]
+    assert life.sentences()[-2:] == ["Snooze ended: I am up", "Paging slack#00000001 (level 1)"]
     life.do("snooze", for_=3600)
     life.do("resolve", force=True)
     assert life.incident.snoozed_until is None
@@ -194,7 +194,7 @@ def test_in_quiet_hours_nobody_is_paged_until_they_end() -> None:
     life = opened(policy(quiet_hours=NIGHT))
     assert life.pages() == []
     assert life.deadline == MORNING
-    assert "Nobody is paged until 2026-01-02 07:00:00 UTC: quiet hours" in life.told()
+    assert "Nobody is paged until 2026-01-02 07:00:00 UTC: quiet hours" in life.sentences()
     life.wait(MORNING + 300)
     assert paged_at(life) == [(MORNING, ON_CALL), (MORNING + 300, SECOND_LINE)]
     assert len(life.all(PagingResumed)) == 1
@@ -249,7 +249,7 @@ def test_quiet_hours_hold_the_retries_of_failed_pages_too() -> None:
     life.give(PageSettled(key=page.key, failure="no answer"))
     life.do("set_severity", severity="low")
     life.wait(30)
-    assert life.incident.pages[page.key].status is PageStatus.CALLED_OFF
+    assert life.incident.pages[page.key].status is PageStatus.CANCELLED
     assert len(life.pages()) == 1
 
 
@@ -260,7 +260,9 @@ def silence(until: float, *severities: Severity, start: float = 0) -> Silence:
 
 def test_a_silenced_incident_pages_nobody_until_the_silence_ends() -> None:
     life = opened(policy(silences=(silence(600), silence(900), silence(60, Severity.LOW))))
-    assert "Nobody is paged until 2026-01-02 03:19:05 UTC: silenced by migration" in life.told()
+    assert (
+        "Nobody is paged until 2026-01-02 03:19:05 UTC: silenced by migration" in life.sentences()
+    )
     life.wait(899)
     assert life.pages() == []
     life.wait(1)
@@ -301,16 +303,16 @@ def test_a_failed_page_is_noted_and_tried_again_in_rounds_and_then_given_up() ->
     life.give(PageSettled(key=key, failure="no answer"))
     assert life.incident.pages[key].status is PageStatus.FAILED
     assert life.incident.pages_failed == 1
-    assert "given up: no answer" in life.told()[-1]
+    assert "given up: no answer" in life.sentences()[-1]
 
 
 def test_a_page_names_the_targets_to_try_when_its_own_cannot_be_reached() -> None:
-    target = Target(name="chat", fallback=("sms", "mail"))
+    target = PolicyTarget(name="chat", fallback=("sms", "mail"))
     life = opened(Policy(levels=(Level(after=0, targets=(target,)),)))
     [page] = life.pages()
     assert page.fallback == ("sms", "mail")
     life.give(PageSettled(key=page.key, via="sms"))
-    assert life.told()[-1] == "Page delivered to chat through its fallback sms (level 1)"
+    assert life.sentences()[-1] == "Page delivered to chat through its fallback sms (level 1)"
     assert life.incident.reached == ("sms",)
     assert life.incident.first_paged_at == START
 
@@ -363,8 +365,8 @@ def test_targets_without_an_address_are_replaced_or_named() -> None:
             Level(
                 after=0,
                 targets=(
-                    Target(name="chat", fallback=("sms", "nobody"), variables=("CHAT_URL",)),
-                    Target(name="mail", fallback=("chat",)),
+                    PolicyTarget(name="chat", fallback=("sms", "nobody"), variables=("CHAT_URL",)),
+                    PolicyTarget(name="mail", fallback=("chat",)),
                 ),
             ),
         )
@@ -378,5 +380,5 @@ def test_targets_without_an_address_are_replaced_or_named() -> None:
     lacking = rules.addressed({"sms": ["sms#1"], "mail": ["mailto#1"]})
     assert [t.name for t in lacking.levels[0].targets] == ["sms#1", "mailto#1"]
     life = opened(lacking)
-    assert "Level 1: chat has no address (CHAT_URL not set)" in life.told()
+    assert "Level 1: chat has no address (CHAT_URL not set)" in life.sentences()
     assert isinstance(life.effects[0], Page)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain.incident.ids import incident_id, split_id
+from core.domain.incident.ids import incident_id, parse_id
 from tests.unit.incident.examples import ID, KEY, START
 
 
@@ -21,17 +21,17 @@ def test_an_incident_is_named_after_its_key_and_its_beginning() -> None:
 )
 def test_a_key_and_an_id_are_told_apart(key: str) -> None:
     id = incident_id(key, START)
-    assert split_id(id) == (key, id)
+    assert parse_id(id) == (key, id)
 
 
 @given(st.text())
 def test_what_is_no_id_is_a_key(text: str) -> None:
-    key, id = split_id(text)
+    key, id = parse_id(text)
     assert (key, id) == (text, None) or id == text
 
 
 def test_a_document_key_is_not_an_id() -> None:
-    assert split_id("incident:s3:docs/a.json@0062B9D8") == (
+    assert parse_id("incident:s3:docs/a.json@0062B9D8") == (
         "incident:s3:docs/a.json@0062B9D8",
         None,
     )

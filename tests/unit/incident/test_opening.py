@@ -11,7 +11,7 @@ from core.domain.incident.inputs import Cancel
 from core.domain.incident.lifecycle import is_finished
 from core.domain.incident.model import Status
 from core.domain.incident.policies.policy import OpenAfter, Policy
-from core.domain.incident.timeline import NeverOpened, Opened
+from core.domain.incident.timeline import Discarded, Opened
 from tests.unit.incident.examples import (
     KEY,
     POLICY,
@@ -67,7 +67,7 @@ def test_an_alert_opens_at_once_when_nothing_holds_it_back() -> None:
     assert (incident.status, incident.severity, incident.service) == ("open", "critical", "storage")
     assert (incident.source, incident.title) == ("alertmanager", "Disk 5f2e is full")
     assert incident.started_at == START - timedelta(minutes=5)
-    assert life.told() == [
+    assert life.sentences() == [
         "Opened with severity critical on storage: Disk 5f2e is full",
         "Alert fires: Disk 5f2e is full",
         "Paging slack#00000001 (level 1)",
@@ -83,7 +83,7 @@ def test_a_resolved_alert_never_opens_an_incident() -> None:
     assert is_finished(life.incident)
     assert life.effects == []
     assert life.incident.opened_at is None
-    assert life.told() == [
+    assert life.sentences() == [
         "Never became an incident: its first alert was a resolved one: Disk 5f2e is full"
     ]
 
@@ -113,8 +113,8 @@ def test_an_unknown_severity_counts_as_the_default_and_the_timeline_says_so(
         life = Life()
         life.give(start)
         assert life.incident.severity == severity
-        assert any("assumed" in said for said in life.told()) == (remark is not None)
-        assert remark is None or any(remark in said for said in life.told())
+        assert any("assumed" in said for said in life.sentences()) == (remark is not None)
+        assert remark is None or any(remark in said for said in life.sentences())
 
 
 def test_unknown_fields_of_a_report_are_named_on_the_timeline() -> None:
@@ -122,7 +122,7 @@ def test_unknown_fields_of_a_report_are_named_on_the_timeline() -> None:
     given = opening()
     report = given.report.model_copy(update={"ignored": ("severty", "team")})
     life.give(given.model_copy(update={"report": report}))
-    assert "Fields of the report that mean nothing here: severty, team" in life.told()
+    assert "Fields of the report that mean nothing here: severty, team" in life.sentences()
 
 
 @pytest.mark.parametrize(
@@ -141,13 +141,13 @@ def test_a_beginning_in_the_future_is_not_believed(
         life = Life()
         life.give(start)
         assert life.incident.started_at == START + timedelta(seconds=believed)
-        assert any("begins in the future" in text for text in life.told()) == said
+        assert any("begins in the future" in text for text in life.sentences()) == said
 
 
 def test_what_could_not_be_read_of_an_alert_is_on_the_timeline() -> None:
     life = Life()
     life.give(alert(policy=POLICY, remarks=("it does not say when it began",)))
-    assert "Alert fires: Disk 5f2e is full (it does not say when it began)" in life.told()
+    assert "Alert fires: Disk 5f2e is full (it does not say when it began)" in life.sentences()
 
 
 def test_a_transient_alert_is_held_back_and_pages_nobody() -> None:
@@ -159,7 +159,10 @@ def test_a_transient_alert_is_held_back_and_pages_nobody() -> None:
     assert life.status == Status.CLOSED
     assert is_finished(life.incident)
     assert life.effects == []
-    assert life.told()[-1] == "Never became an incident: every alert was resolved before it opened"
+    assert (
+        life.sentences()[-1]
+        == "Never became an incident: every alert was resolved before it opened"
+    )
 
 
 def test_an_alert_that_lasts_opens_after_the_time_it_was_held_back() -> None:
@@ -192,7 +195,7 @@ def test_fewer_alerts_than_the_policy_wants_open_nothing() -> None:
     life.wait(60)
     assert life.status == Status.CLOSED
     assert life.effects == []
-    assert life.told()[-1] == (
+    assert life.sentences()[-1] == (
         "Never became an incident: too few alerts: 2 came, 3 within 1 min would have been needed"
     )
 
@@ -246,7 +249,7 @@ def test_enough_alerts_that_pass_before_they_open_are_forgotten() -> None:
     life.give(alert(policy=rules))
     life.give(alert())
     life.give(cleared())
-    assert isinstance(life.events[-1], NeverOpened)
+    assert isinstance(life.events[-1], Discarded)
 
 
 def test_a_report_opens_what_is_pending() -> None:
@@ -261,7 +264,7 @@ def test_what_is_cancelled_before_it_opens_leaves_no_report() -> None:
         life.give(Cancel())
         assert is_finished(life.incident)
         assert life.effects == []
-        assert isinstance(life.events[-1], NeverOpened)
+        assert isinstance(life.events[-1], Discarded)
 
 
 def test_a_second_opening_changes_nothing() -> None:
@@ -275,10 +278,10 @@ def test_nobody_to_page_is_said_and_does_not_stop_the_escalation() -> None:
     rules = Policy(levels=levels((0, "a"), (300, "b"))).addressed({"b": ["slack#1"]})
     life = Life()
     life.give(opening(rules))
-    assert "Nobody to page at level 1: a has no address" in life.told()
+    assert "Nobody to page at level 1: a has no address" in life.sentences()
     life.wait(300)
     assert life.paged() == ["slack#1"]
-    assert not any("at level 2" in text for text in life.told())
+    assert not any("at level 2" in text for text in life.sentences())
     assert all(isinstance(effect, Page) for effect in life.effects)
 
 
@@ -289,12 +292,12 @@ def test_a_level_that_reaches_nobody_says_so_once_in_an_incident() -> None:
     life.wait(60)
     life.give(command("acknowledge"))
     life.give(command("unacknowledge"))
-    assert life.told().count("Level 1: a has no address") == 1
+    assert life.sentences().count("Level 1: a has no address") == 1
 
     life = Life()
     life.give(opening(rules.addressed({})))
     life.wait(60)
     life.give(command("acknowledge"))
     life.give(command("unacknowledge"))
-    [said] = [text for text in life.told() if text.startswith("Nobody to page at level 1")]
+    [said] = [text for text in life.sentences() if text.startswith("Nobody to page at level 1")]
     assert "b has no address" in said

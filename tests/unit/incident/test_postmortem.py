@@ -10,7 +10,7 @@ from core.domain.incident.decisions.paging import ROUND_DELAYS
 from core.domain.incident.inputs import PageSettled, ReportSettled
 from core.domain.incident.reports.markdown import as_markdown
 from core.domain.incident.reports.metrics import metrics_of
-from core.domain.incident.reports.post_incident import as_json, json_schema, report_of
+from core.domain.incident.reports.post_incident import as_json, build_report, json_schema
 from core.domain.incident.timeline import Noted, abridged
 from tests.unit.incident.examples import (
     START,
@@ -189,7 +189,7 @@ def test_pages_say_what_became_of_them() -> None:
     for _ in range(len(ROUND_DELAYS) + 1):
         life.give(PageSettled(key=page.key, failure="no answer"))
         life.wait(600)
-    [first, second] = report_of(life.incident, life.timeline).pages
+    [first, second] = build_report(life.incident, life.timeline).pages
     assert (first.outcome, first.reason) == ("failed", "no answer")
     assert (second.outcome, second.reason) == ("not delivered", None)
 
@@ -217,7 +217,7 @@ def test_what_never_happened_took_no_time() -> None:
 def test_the_impact_depends_on_what_it_turned_out_to_be(reason: str, impact: str) -> None:
     life = opened()
     life.do("close", reason=reason)
-    said = report_of(life.incident, life.timeline).impact
+    said = build_report(life.incident, life.timeline).impact
     assert said == impact.replace("affected,", "affected for 0 s,")
 
 
@@ -255,7 +255,7 @@ def test_a_report_that_was_written_does_not_change_the_next_one() -> None:
 def test_only_what_people_did_is_theirs() -> None:
     life = opened()
     life.give(cleared())
-    assert report_of(life.incident, life.timeline).people == {}
+    assert build_report(life.incident, life.timeline).people == {}
     assert "Nobody did anything by hand." in as_markdown(life.incident, life.timeline).decode()
 
 

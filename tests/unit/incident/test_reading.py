@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from core.domain.incident.reports.incident_report import IncidentReport, json_schema, report_of
+from core.domain.incident.reports.incident_report import IncidentReport, json_schema, parse_fields
 from core.domain.incident.reports.parser import parse_report
 from core.errors import InvalidReport
 
@@ -233,7 +233,7 @@ def test_any_json_is_a_report_or_an_invalid_report(fields: dict[str, Any], uri: 
 @given(JSON)
 def test_any_data_of_a_message_is_a_report_or_an_invalid_report(data: Any) -> None:
     try:
-        report_of(data, where="event x")
+        parse_fields(data, where="event x")
     except InvalidReport as invalid:
         str(invalid).encode()
 

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from core.domain.alert import AlertStatus
 from core.domain.incident.commands import COMMANDS, Comment
 from core.domain.incident.decisions import paging
-from core.domain.incident.effects import Page, StartNew, WriteReport
+from core.domain.incident.effects import Page, StartSuccessor, WriteReport
 from core.domain.incident.evolve import apply
 from core.domain.incident.inputs import (
     Cancel,
@@ -34,7 +34,7 @@ from core.domain.incident.policies.policy import (
 )
 from core.domain.incident.policies.windows import Hours, Span
 from core.domain.incident.severity import Severity
-from core.domain.incident.timeline import TIMELINE, Commented, Succeeded, TimelineEvent
+from core.domain.incident.timeline import TIMELINE, Commented, Superseded, TimelineEvent
 from tests.unit.incident.examples import (
     ID,
     KEY,
@@ -124,7 +124,7 @@ class IncidentLife(RuleBasedStateMachine):
                 self.check_page(after, effect)
             if isinstance(effect, WriteReport):
                 self.reports.add(effect.as_of)
-            if isinstance(effect, StartNew):
+            if isinstance(effect, StartSuccessor):
                 assert after.status is Status.CLOSED
         return events
 
@@ -149,7 +149,7 @@ class IncidentLife(RuleBasedStateMachine):
         events = self.give(given)
         if new:
             counted = self.incident.alerts.fired - before.alerts.fired
-            passed_on = sum(isinstance(event, Succeeded) for event in events)
+            passed_on = sum(isinstance(event, Superseded) for event in events)
             assert counted + passed_on == 1, "no alert is lost"
         assert self.give(given) == (), "a redelivery changes nothing"
 
@@ -188,7 +188,7 @@ class IncidentLife(RuleBasedStateMachine):
         under_way = [
             key
             for key, page in self.incident.pages.items()
-            if page.status in (PageStatus.SENDING, PageStatus.CALLED_OFF)
+            if page.status in (PageStatus.SENDING, PageStatus.CANCELLED)
         ]
         if under_way:
             failure = "no answer" if fails else None
@@ -241,7 +241,7 @@ class IncidentLife(RuleBasedStateMachine):
 
     @invariant()
     def no_comment_is_lost(self) -> None:
-        told = [e.command_id for e in self.events if isinstance(e, Commented) and e.told]
+        told = [e.command_id for e in self.events if isinstance(e, Commented) and e.visible]
         assert told == self.comments
         assert self.incident.comments == len(told)
 

@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from core.domain.incident.commands import COMMANDS, Command
-from core.domain.incident.effects import Effect, Page, StartNew
+from core.domain.incident.effects import Effect, Page, StartSuccessor
 from core.domain.incident.inputs import Input, Wake
 from core.domain.incident.lifecycle import refusal
 from core.domain.incident.model import CloseReason, Incident, Status
@@ -91,7 +91,7 @@ def opens_again(after: After) -> bool:
 
 def begins_a_new_one(after: After) -> bool:
     ended = after.life.status == Status.CLOSED
-    return ended and [type(effect) for effect in after.effects] == [StartNew]
+    return ended and [type(effect) for effect in after.effects] == [StartSuccessor]
 
 
 def pages_and_stays(after: After) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from core.domain.incident.telling import describe
-from core.domain.incident.timeline import PageCalledOff, PageDelivered, PageFailed, PageStarted
+from core.domain.incident.timeline import PageCancelled, PageDelivered, PageFailed, PageStarted
 from tests.support.azure_templates import ROOT
 from tests.unit.infra.log_filters import alarms_on_aws, alerts_on_azure, finds, line, matches
 
@@ -77,7 +77,7 @@ def test_a_channel_that_was_not_told_how_it_goes_on_rings() -> None:
         PageStarted(**PAGE),
         PageDelivered(**PAGE),
         PageDelivered(**PAGE, via="second-line"),
-        PageCalledOff(**PAGE),
+        PageCancelled(**PAGE),
     ],
     ids=describe,
 )

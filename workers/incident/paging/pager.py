@@ -12,7 +12,7 @@ from temporalio.exceptions import ApplicationError
 
 from core.adapters.notifiers.addresses import Channels
 from core.domain.incident.effects import Page
-from core.domain.incident.policies.targets import AnyTarget
+from core.domain.incident.policies.targets import TargetConfig
 from core.errors import NotificationFailed
 from core.ports.notifier import Notification, Notifier, Target
 from workers.incident.paging.rate_limit import Limits
@@ -36,7 +36,7 @@ class Pager:
     """
 
     def __init__(
-        self, notifier: Notifier, channels: Channels, targets: Mapping[str, AnyTarget]
+        self, notifier: Notifier, channels: Channels, targets: Mapping[str, TargetConfig]
     ) -> None:
         self._notifier = notifier
         self._targets = {

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from core.domain.durations import spoken
-from core.domain.incident.policies.targets import AnyTarget, Rate
+from core.domain.incident.policies.targets import Rate, TargetConfig
 from core.errors import NotificationFailed
 
 
@@ -39,7 +39,7 @@ class Bucket:
 class Limits:
     """The buckets of all targets that have a limit, by the names of the policies' file."""
 
-    def __init__(self, targets: Mapping[str, AnyTarget]) -> None:
+    def __init__(self, targets: Mapping[str, TargetConfig]) -> None:
         self._rates = {name: target.at_most for name, target in targets.items() if target.at_most}
         self._buckets: dict[str, Bucket] = {}
 

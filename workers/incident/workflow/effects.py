@@ -6,11 +6,11 @@ from temporalio import workflow
 
 from core.domain.incident.effects import (
     REPORT_KEY,
-    CallOff,
+    CancelInFlight,
     Effect,
     FollowUp,
     Page,
-    StartNew,
+    StartSuccessor,
     WriteReport,
 )
 from core.domain.incident.inputs import PageSettled, ReportSettled
@@ -28,9 +28,9 @@ def empty(state: State, *, starting: bool = True) -> None:
     while state.outbox:
         effect = state.outbox.pop(0)
         match effect:
-            case CallOff():
+            case CancelInFlight():
                 state.under_way.call_off(effect.keys)
-            case StartNew():
+            case StartSuccessor():
                 pass  # its event is among the arrivals
             case _ if not starting:
                 later.append(effect)

@@ -49,7 +49,7 @@ class State:
         decision = decide(self.incident, given, workflow.now())
         for event in decision.events:
             self.incident = apply(self.incident, event)
-            if event.told:
+            if event.visible:
                 self.chronicle.add(event)
         self.outbox += decision.effects
         return decision

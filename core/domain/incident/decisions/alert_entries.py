@@ -54,10 +54,10 @@ def plausible(started_at: datetime | None, now: datetime) -> tuple[datetime | No
 
 def alert_fired(incident: Incident, given: AlertReceived, now: datetime) -> AlertFired:
     """The entry for one more firing."""
-    alert, tally = given.alert, incident.alerts
+    alert, counts = given.alert, incident.alerts
     fingerprint = fingerprint_of(alert.key)
-    known = tally.tracked.get(fingerprint)
-    count, total = (known.fired if known else 0) + 1, tally.fired + 1
+    known = counts.tracked.get(fingerprint)
+    count, total = (known.fired if known else 0) + 1, counts.fired + 1
     severity, guess = severity_for(alert, incident.policy)
     starts_at, future = plausible(alert.starts_at, now)
     remarks = [*alert.remarks]
@@ -66,7 +66,7 @@ def alert_fired(incident: Incident, given: AlertReceived, now: datetime) -> Aler
     return AlertFired(
         at=now,
         actor=source_actor(alert),
-        told=_worth_telling(count, total),
+        visible=_worth_telling(count, total),
         event_key=given.event_key,
         fingerprint=fingerprint,
         title=shortened(alert.title, _TITLE_CHARS),
@@ -83,14 +83,14 @@ def alert_fired(incident: Incident, given: AlertReceived, now: datetime) -> Aler
 
 def alert_cleared(incident: Incident, given: AlertReceived, now: datetime) -> AlertCleared:
     """The entry for an alert that its source says is resolved."""
-    alert, tally = given.alert, incident.alerts
+    alert, counts = given.alert, incident.alerts
     fingerprint = fingerprint_of(alert.key)
-    known = tally.tracked.get(fingerprint)
+    known = counts.tracked.get(fingerprint)
     count = (known.cleared if known else 0) + 1
     return AlertCleared(
         at=now,
         actor=source_actor(alert),
-        told=_worth_telling(count, tally.cleared + 1),
+        visible=_worth_telling(count, counts.cleared + 1),
         event_key=given.event_key,
         fingerprint=fingerprint,
         title=shortened(alert.title, _TITLE_CHARS),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from core.domain.alert import AlertStatus
-from core.domain.incident.alert_counts import Tally
+from core.domain.incident.alert_counts import AlertCounts
 from core.domain.incident.decisions import closing, opening, paging
 from core.domain.incident.decisions.alert_entries import (
     alert_cleared,
@@ -19,13 +19,13 @@ from core.domain.incident.model import CloseReason, Incident, Status
 from core.domain.incident.policies.policy import Recurrence
 from core.domain.incident.timeline import (
     AlertFired,
+    Discarded,
     EventJoined,
-    NeverOpened,
     Noted,
     Reopened,
     Resolved,
     SeverityChanged,
-    Succeeded,
+    Superseded,
     TimelineEvent,
 )
 
@@ -45,7 +45,7 @@ def join(incident: Incident, given: FurtherEvent, now: datetime) -> list[Timelin
         return []
     reason = f"a further event came: {given.event_type}"
     if not _takes_part(incident):
-        return _succeeded(incident, given.event_key, reason, now)
+        return _superseded(incident, given.event_key, reason, now)
     joined = EventJoined(
         at=now,
         event_key=given.event_key,
@@ -64,7 +64,7 @@ def _fires(incident: Incident, given: AlertReceived, now: datetime) -> list[Time
         return opening.open_by_alert(incident, given, now)
     if not _takes_part(incident):
         reason = f"an alert fires: {given.alert.title}"
-        return _succeeded(incident, given.event_key, reason, now)
+        return _superseded(incident, given.event_key, reason, now)
     fired = alert_fired(incident, given, now)
     raised = _raised(incident, fired)
     events: list[TimelineEvent] = [fired, *raised]
@@ -109,10 +109,10 @@ def _clears(incident: Incident, given: AlertReceived, now: datetime) -> list[Tim
     actor = source_actor(given.alert)
     if incident.status is Status.NEW:
         reason = f"its first alert was a resolved one: {given.alert.title}"
-        return [NeverOpened(at=now, actor=actor, reason=reason)]
+        return [Discarded(at=now, actor=actor, reason=reason)]
     cleared = alert_cleared(incident, given, now)
     if incident.status is Status.RESOLVED:
-        return [cleared.model_copy(update={"told": False})]
+        return [cleared.model_copy(update={"visible": False})]
     after = apply(incident, cleared)
     # A source that goes on recovering is told of as seldom as an alert that goes on firing.
     recoveries = after.alerts.recoveries
@@ -125,21 +125,21 @@ def _clears(incident: Incident, given: AlertReceived, now: datetime) -> list[Tim
             if not opening.passes(incident):
                 return [cleared]
             reason = "every alert was resolved before it opened"
-            return [cleared, NeverOpened(at=now, actor=actor, reason=reason)]
+            return [cleared, Discarded(at=now, actor=actor, reason=reason)]
         case Status.ACKNOWLEDGED if not _resolves_acknowledged(incident):
             note = "The source recovered; somebody who has the incident is to resolve it"
             return [cleared, Noted(at=now, text=note)] if news else [cleared]
         case Status.OPEN | Status.ACKNOWLEDGED | Status.MITIGATED:
             note = "all alerts are resolved"
             resolved = Resolved(at=now, actor=actor, note=note)
-            return [cleared, resolved, *paging.call_off(incident, now)]
+            return [cleared, resolved, *paging.cancel_all(incident, now)]
 
 
 def _resolves_acknowledged(incident: Incident) -> bool:
     return incident.policy is None or incident.policy.auto_resolve_acknowledged
 
 
-def _unknown(alerts: Tally) -> str | None:
+def _unknown(alerts: AlertCounts) -> str | None:
     """Why nobody can tell whether all alerts are resolved, although none is known to fire."""
     if not alerts.fired or alerts.firing:
         return None
@@ -157,9 +157,9 @@ def _takes_part(incident: Incident) -> bool:
     return incident.status is not Status.CLOSED
 
 
-def _succeeded(
+def _superseded(
     incident: Incident, event_key: str, reason: str, now: datetime
 ) -> list[TimelineEvent]:
     """The event begins a new incident, and this one is over."""
-    succeeded = Succeeded(at=now, event_key=event_key, reason=reason)
-    return [succeeded, *closing.close(incident, CloseReason.RESOLVED, now)]
+    superseded = Superseded(at=now, event_key=event_key, reason=reason)
+    return [superseded, *closing.close(incident, CloseReason.RESOLVED, now)]

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from core.domain.incident.decisions import paging
 from core.domain.incident.model import UNRESOLVED, CloseReason, Incident, Status
-from core.domain.incident.timeline import TIDEGATE, Closed, NeverOpened, TimelineEvent
+from core.domain.incident.timeline import TIDEGATE, Closed, Discarded, TimelineEvent
 
 
 def close(
@@ -28,7 +28,7 @@ def close(
     if incident.status in (Status.NEW, Status.PENDING):
         said = f"closed as {reason} before it opened"
         return [
-            NeverOpened(at=now, actor=actor, command_id=command_id, note=note, reason=said),
+            Discarded(at=now, actor=actor, command_id=command_id, note=note, reason=said),
         ]
     unsaid = bool(note) or incident.report_stale or reason is not CloseReason.RESOLVED
     closed = Closed(
@@ -39,7 +39,7 @@ def close(
         reason=reason,
         report=incident.status in UNRESOLVED or unsaid,
     )
-    return [closed, *paging.call_off(incident, now)]
+    return [closed, *paging.cancel_all(incident, now)]
 
 
 def due(incident: Incident) -> datetime | None:

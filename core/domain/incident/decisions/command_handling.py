@@ -38,7 +38,7 @@ from core.domain.incident.commands import (
 )
 from core.domain.incident.decisions import closing, paging
 from core.domain.incident.decisions.permissions import denial
-from core.domain.incident.evolve import has_obeyed
+from core.domain.incident.evolve import has_handled
 from core.domain.incident.model import UNRESOLVED, CloseReason, Incident, Status
 from core.domain.incident.timeline import (
     Acknowledged,
@@ -56,7 +56,7 @@ from core.domain.incident.timeline import (
 
 _NEVER_OVER: Final = (Status.PENDING, *UNRESOLVED, Status.RESOLVED)
 
-ACTS: Final[Mapping[str, tuple[Status, ...]]] = {
+EFFECTIVE_IN: Final[Mapping[str, tuple[Status, ...]]] = {
     Acknowledge.name: (Status.OPEN, Status.ACKNOWLEDGED),
     Unacknowledge.name: (Status.ACKNOWLEDGED,),
     Mitigate.name: (Status.OPEN, Status.ACKNOWLEDGED),
@@ -70,7 +70,7 @@ ACTS: Final[Mapping[str, tuple[Status, ...]]] = {
 }
 """Where a command does something."""
 
-IDLE: Final[Mapping[str, tuple[Status, ...]]] = {
+NO_OP_IN: Final[Mapping[str, tuple[Status, ...]]] = {
     Acknowledge.name: (Status.MITIGATED,),
     Unacknowledge.name: (Status.OPEN, Status.MITIGATED),
     Mitigate.name: (Status.MITIGATED,),
@@ -84,7 +84,7 @@ it is refused."""
 
 def possible(incident: Incident) -> tuple[str, ...]:
     """The names of the commands that do something now."""
-    return tuple(name for name in COMMANDS if incident.status in ACTS[name])
+    return tuple(name for name in COMMANDS if incident.status in EFFECTIVE_IN[name])
 
 
 def refusal(incident: Incident, command: AnyCommand, now: datetime) -> str | None:
@@ -94,21 +94,21 @@ def refusal(incident: Incident, command: AnyCommand, now: datetime) -> str | Non
             f"the command is for incident {command.incident_id!r}, this is {incident.id!r}: "
             "look whether it means this one, too"
         )
-    if has_obeyed(incident, command.command_id):
+    if has_handled(incident, command.command_id):
         return None
     name, status = command.name, incident.status
     if status is Status.NEW:
         return f"cannot {name}: the incident is {status}, its event is still being read; try again"
-    if status not in ACTS[name] and status not in IDLE.get(name, ()):
+    if status not in EFFECTIVE_IN[name] and status not in NO_OP_IN.get(name, ()):
         return f"cannot {name}: the incident is {status}; {_instead(incident, command)}"
     return denial(incident, command) or _objection(incident, command, now)
 
 
-def obey(incident: Incident, command: AnyCommand, now: datetime) -> list[TimelineEvent]:
+def handle(incident: Incident, command: AnyCommand, now: datetime) -> list[TimelineEvent]:
     """What a command does: nothing when it is refused, was done before, or changes nothing."""
-    if refusal(incident, command, now) or has_obeyed(incident, command.command_id):
+    if refusal(incident, command, now) or has_handled(incident, command.command_id):
         return []
-    if incident.status not in ACTS[command.name]:
+    if incident.status not in EFFECTIVE_IN[command.name]:
         return []
     asked = {
         "at": now,
@@ -116,7 +116,7 @@ def obey(incident: Incident, command: AnyCommand, now: datetime) -> list[Timelin
         "command_id": command.command_id,
         "note": command.note,
     }
-    off = paging.call_off(incident, now)
+    off = paging.cancel_all(incident, now)
     match command:
         case Acknowledge():
             return (
@@ -239,4 +239,4 @@ def _snooze(
         return [SnoozeEnded(**asked)] if incident.snoozed_until else []
     if until == incident.snoozed_until:
         return []
-    return [Snoozed(**asked, until=until), *paging.call_off(incident, now)]
+    return [Snoozed(**asked, until=until), *paging.cancel_all(incident, now)]

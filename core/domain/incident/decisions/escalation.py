@@ -38,7 +38,7 @@ def escalate(incident: Incident, now: datetime) -> list[TimelineEvent]:
     held = paging.hold(incident, now)
     if held:
         holding = PagingHeld(at=now, reason=held.reason, until=held.until)
-        return [holding, *paging.call_off_waiting(incident, now)]
+        return [holding, *paging.cancel_waiting(incident, now)]
     events: list[TimelineEvent] = []
     if incident.escalation.held_until:
         events.append(PagingResumed(at=now))

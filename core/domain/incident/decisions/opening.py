@@ -23,7 +23,7 @@ from core.domain.incident.inputs import AlertReceived, Open
 from core.domain.incident.model import Incident, Status
 from core.domain.incident.policies.policy import Policy
 from core.domain.incident.severity import severity_of
-from core.domain.incident.timeline import HeldBack, NeverOpened, Noted, Opened, TimelineEvent
+from core.domain.incident.timeline import Discarded, HeldBack, Noted, Opened, TimelineEvent
 
 
 def open_by_report(incident: Incident, given: Open, now: datetime) -> list[TimelineEvent]:
@@ -104,7 +104,7 @@ def end_pending(incident: Incident, now: datetime) -> list[TimelineEvent]:
     rule = policy.open_after
     if rule and not pending.enough:
         came = f"{incident.alerts.fired:,} came, {rule.count:,} within {spoken(rule.within)}"
-        return [NeverOpened(at=now, reason=f"too few alerts: {came} would have been needed")]
+        return [Discarded(at=now, reason=f"too few alerts: {came} would have been needed")]
     return [opened_from(incident, now)]
 
 

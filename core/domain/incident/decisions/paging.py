@@ -8,14 +8,14 @@ from typing import Final
 
 from core.domain.durations import spoken
 from core.domain.incident.effects import Page
-from core.domain.incident.model import UNDER_WAY, Incident, PageState, PageStatus, Status
+from core.domain.incident.model import IN_FLIGHT, Incident, PageState, PageStatus, Status
 from core.domain.incident.policies.policy import Hold, Level
 from core.domain.incident.timeline import (
-    PageCalledOff,
+    NobodyToPage,
+    PageCancelled,
     PageFailed,
     PageStarted,
     TimelineEvent,
-    Unaddressed,
 )
 
 FIRST_LEVEL: Final = 1
@@ -49,13 +49,12 @@ def page_level(incident: Incident, level: int, now: datetime) -> list[TimelineEv
     repeat = next_repeat(incident, level)
     events: list[TimelineEvent] = []
     absent = "; ".join(found.missing)
-    nobody = not found.targets
-    if (nobody or absent) and level not in incident.unaddressed:
-        events.append(Unaddressed(at=now, level=level, reason=absent, nobody=nobody))
+    if (absent or not found.targets) and level not in incident.unreachable_levels:
+        events.append(NobodyToPage(at=now, level=level, reason=absent, partial=bool(found.targets)))
     busy = {
         page.target
         for page in incident.pages.values()
-        if page.level == level and page.status in UNDER_WAY
+        if page.level == level and page.status in IN_FLIGHT
     }
     return events + [
         PageStarted(
@@ -90,7 +89,7 @@ def retry(incident: Incident, now: datetime) -> list[TimelineEvent]:
     ]
     wanted = incident.status in (Status.OPEN, Status.ACKNOWLEDGED) and not hold(incident, now)
     return [
-        _next_round(key, page, now) if wanted else _called_off(key, page, now) for key, page in due
+        _next_round(key, page, now) if wanted else _cancelled(key, page, now) for key, page in due
     ]
 
 
@@ -104,19 +103,19 @@ def failed(key: str, page: PageState, reason: str, now: datetime) -> PageFailed:
     )
 
 
-def call_off(incident: Incident, now: datetime) -> list[TimelineEvent]:
+def cancel_all(incident: Incident, now: datetime) -> list[TimelineEvent]:
     """Every page that is on its way or waits for another round."""
     return [
-        _called_off(key, page, now)
+        _cancelled(key, page, now)
         for key, page in incident.pages.items()
-        if page.status in UNDER_WAY
+        if page.status in IN_FLIGHT
     ]
 
 
-def call_off_waiting(incident: Incident, now: datetime) -> list[TimelineEvent]:
+def cancel_waiting(incident: Incident, now: datetime) -> list[TimelineEvent]:
     """Every page that waits for another round."""
     return [
-        _called_off(key, page, now)
+        _cancelled(key, page, now)
         for key, page in incident.pages.items()
         if page.status is PageStatus.WAITING
     ]
@@ -169,8 +168,8 @@ def _next_round(key: str, page: PageState, now: datetime) -> PageStarted:
     )
 
 
-def _called_off(key: str, page: PageState, now: datetime) -> PageCalledOff:
-    return PageCalledOff(at=now, key=key, level=page.level, target=page.target)
+def _cancelled(key: str, page: PageState, now: datetime) -> PageCancelled:
+    return PageCancelled(at=now, key=key, level=page.level, target=page.target)
 
 
 def _moment(moment: datetime | None) -> str | None:

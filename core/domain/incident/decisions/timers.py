@@ -72,7 +72,7 @@ def _silent(incident: Incident) -> datetime | None:
 def _resolve_silent(incident: Incident, now: datetime) -> list[TimelineEvent]:
     limit = incident.policy.resolve_if_silent_for if incident.policy else None
     note = f"no alert came for {spoken(limit or 0)}"
-    return [Resolved(at=now, note=note), *paging.call_off(incident, now)]
+    return [Resolved(at=now, note=note), *paging.cancel_all(incident, now)]
 
 
 def _snooze_over(incident: Incident) -> datetime | None:

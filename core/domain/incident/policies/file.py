@@ -18,12 +18,12 @@ from pydantic import AwareDatetime, Field, ValidationError, field_validator, mod
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from core.domain.incident.policies.matching import Match, Name, Problem, Strict, repeated
-from core.domain.incident.policies.policy import Level, Maintenance, Policy, Silence, Target
+from core.domain.incident.policies.policy import Level, Maintenance, Policy, PolicyTarget, Silence
 from core.domain.incident.policies.rules import HoursRule, PolicyRule, overlaps
-from core.domain.incident.policies.targets import AnyTarget, undefined
+from core.domain.incident.policies.targets import TargetConfig, undefined
 from core.domain.incident.policies.windows import Span, Zone
 from core.domain.incident.severity import DEFAULT, Severity, severity_of
-from core.domain.value import Record
+from core.domain.value import Value
 
 
 class SilenceRule(Strict):
@@ -66,7 +66,7 @@ class SeverityRule(Strict):
         return match
 
 
-class Facts(Record):
+class Facts(Value):
     """What a policy is chosen by. `severity` is in the words of `source`, if there is one."""
 
     severity: str | None = None
@@ -85,7 +85,7 @@ class Policies(Strict):
     severities: list[SeverityRule] = Field(
         default=[], max_length=200, description="The same for some alerts; the first that fits."
     )
-    targets: dict[Name, AnyTarget] = Field(min_length=1)
+    targets: dict[Name, TargetConfig] = Field(min_length=1)
     policies: list[PolicyRule] = Field(
         min_length=1, description="The first that fits; the last one has no `match` and fits all."
     )
@@ -186,7 +186,7 @@ class Policies(Strict):
 
     def _with_fallbacks(self, level: Level) -> Level:
         targets = tuple(
-            Target(
+            PolicyTarget(
                 name=target.name,
                 fallback=tuple(self.targets[target.name].fallback),
                 variables=self.targets[target.name].variables,

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from core.domain.incident.policies.windows import Hours, Span, Zone
 from core.domain.incident.severity import DEFAULT, Severity
-from core.domain.value import Record
+from core.domain.value import Value
 
 YEAR: Final = 365 * 86_400.0
 
@@ -28,7 +28,7 @@ class Recurrence(StrEnum):
     NEW = "new"
 
 
-class Target(Record):
+class PolicyTarget(Value):
     """One target by name, and those to try in this order when it cannot be reached."""
 
     name: str
@@ -37,23 +37,23 @@ class Target(Record):
     """The environment variables that its address is read from."""
 
 
-class Level(Record):
+class Level(Value):
     """Whom to page `after` so many seconds without an acknowledgement."""
 
     after: float = Field(ge=0)
-    targets: tuple[Target, ...] = ()
+    targets: tuple[PolicyTarget, ...] = ()
     missing: tuple[str, ...] = ()
     """What to say of targets that turned out to have no address."""
 
 
-class OpenAfter(Record):
+class OpenAfter(Value):
     """So many alerts within so many seconds make an incident; fewer do not."""
 
     count: int = Field(ge=1, le=100)
     within: float = Field(gt=0)
 
 
-class QuietHours(Record):
+class QuietHours(Value):
     """Hours in which nobody is paged, but for what is at least as bad as `unless`."""
 
     time_zone: Zone
@@ -61,7 +61,7 @@ class QuietHours(Record):
     unless: Severity | None = None
 
 
-class Silence(Record):
+class Silence(Value):
     """A span in which nobody is paged for incidents of these severities (all, when none is
     named); service and labels were matched when the policy was chosen."""
 
@@ -70,7 +70,7 @@ class Silence(Record):
     severities: tuple[Severity, ...] = ()
 
 
-class Maintenance(Record):
+class Maintenance(Value):
     """The same for hours that come back every week."""
 
     name: str
@@ -86,7 +86,7 @@ class Hold(NamedTuple):
     until: datetime
 
 
-class Policy(Record):
+class Policy(Value):
     """All rules for one incident. `None` switches a rule off."""
 
     name: str = "default"
@@ -113,20 +113,6 @@ class Policy(Record):
     open_after: OpenAfter | None = None
     default_severity: Severity = DEFAULT
 
-    @model_validator(mode="before")
-    @classmethod
-    def _as_first_recorded(cls, given: Any) -> Any:
-        """A policy had one time-out and the targets of two levels, once; histories hold some."""
-        if not isinstance(given, dict) or "targets" not in given:
-            return given
-        delays = {1: 0.0, 2: float(given.get("ack_timeout", 300))}
-        targets = {int(level): names for level, names in given["targets"].items()}
-        levels = [
-            Level(after=delay, targets=tuple(Target(name=name) for name in targets.get(level, ())))
-            for level, delay in delays.items()
-        ]
-        return {"levels": levels, "maximum_age": None}
-
     def addressed(self, channels: Mapping[str, Sequence[str]]) -> Policy:
         """The policy with every target's name replaced by those of its channels.
 
@@ -137,7 +123,7 @@ class Policy(Record):
 
         def spread(level: Level) -> Level:
             targets = [
-                Target(
+                PolicyTarget(
                     name=channel,
                     fallback=tuple(
                         other
@@ -180,12 +166,12 @@ class Policy(Record):
         return max(holds, key=lambda hold: hold.until, default=None)
 
 
-def _no_address(target: Target) -> str:
+def _no_address(target: PolicyTarget) -> str:
     lacks = f" ({' and '.join(target.variables)} not set)" if target.variables else ""
     return f"{target.name} has no address{lacks}"
 
 
-def _stand_in(target: Target, channels: Mapping[str, Sequence[str]]) -> Sequence[str]:
+def _stand_in(target: PolicyTarget, channels: Mapping[str, Sequence[str]]) -> Sequence[str]:
     """What is paged instead of a target without an address: the first fallback that has one."""
     return next((channels[name][:1] for name in target.fallback if channels.get(name)), ())
 

@@ -15,11 +15,11 @@ from core.domain.incident.policies.policy import (
     Level,
     OpenAfter,
     Policy,
+    PolicyTarget,
     QuietHours,
     Recurrence,
-    Target,
 )
-from core.domain.incident.policies.targets import AnyTarget, undefined
+from core.domain.incident.policies.targets import TargetConfig, undefined
 from core.domain.incident.policies.windows import WEEK, Clock, Day, Hours, Zone
 from core.domain.incident.severity import Severity
 
@@ -127,7 +127,7 @@ class PolicyRule(Strict):
         None, description="Fewer alerts than this open no incident."
     )
 
-    def problems(self, targets: Mapping[str, AnyTarget]) -> Iterator[Problem]:
+    def problems(self, targets: Mapping[str, TargetConfig]) -> Iterator[Problem]:
         """What is wrong with it, by place."""
         for number, level in enumerate(self.levels):
             yield from undefined(("levels", number, "targets"), level.targets, targets)
@@ -168,7 +168,7 @@ class PolicyRule(Strict):
             levels=tuple(
                 Level(
                     after=level.seconds(ack_timeout),
-                    targets=tuple(Target(name=name) for name in level.targets),
+                    targets=tuple(PolicyTarget(name=name) for name in level.targets),
                 )
                 for level in sorted(self.levels, key=lambda level: level.seconds(ack_timeout))
             ),

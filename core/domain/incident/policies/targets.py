@@ -23,7 +23,7 @@ class Rate(Strict):
     within: Duration
 
 
-class _Target(Strict):
+class _TargetConfig(Strict):
     fallback: list[Name] = Field(
         default=[], max_length=10, description="Targets to try when this one cannot be reached."
     )
@@ -36,14 +36,14 @@ class _Target(Strict):
         return tuple(value for name in fields if (value := getattr(self, name)))
 
 
-class AppriseTarget(_Target):
+class AppriseTarget(_TargetConfig):
     """One or more apprise URLs, separated by blanks: chat, mail, pagers."""
 
     kind: Literal["apprise"] = "apprise"
     url_env: Variable
 
 
-class WebhookTarget(_Target):
+class WebhookTarget(_TargetConfig):
     """A web address that takes pages signed by Standard Webhooks."""
 
     kind: Literal["webhook"]
@@ -51,7 +51,7 @@ class WebhookTarget(_Target):
     secret_env: Variable
 
 
-class PagerDutyTarget(_Target):
+class PagerDutyTarget(_TargetConfig):
     """A PagerDuty service, by the routing key of its Events API v2 integration."""
 
     kind: Literal["pagerduty"]
@@ -68,7 +68,7 @@ def _kind(value: object) -> object:
     return given.get("kind", "apprise")
 
 
-AnyTarget = Annotated[
+TargetConfig = Annotated[
     Annotated[AppriseTarget, Tag("apprise")]
     | Annotated[WebhookTarget, Tag("webhook")]
     | Annotated[PagerDutyTarget, Tag("pagerduty")],
@@ -81,7 +81,7 @@ AnyTarget = Annotated[
 
 
 def undefined(
-    place: Location, names: Sequence[str], targets: Mapping[str, AnyTarget]
+    place: Location, names: Sequence[str], targets: Mapping[str, TargetConfig]
 ) -> Iterator[Problem]:
     for number, name in enumerate(names):
         if name not in targets:

@@ -22,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from core.domain.value import Record
+from core.domain.value import Value
 
 _CLOCK: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 
@@ -70,7 +70,7 @@ class Day(StrEnum):
 WEEK: Final = tuple(Day)
 
 
-class Hours(Record):
+class Hours(Value):
     """Hours of some days, local. An end that is not after the start is on the next day: 22:00 to
     06:00 is a night, 00:00 to 00:00 a whole day. A day is the one on which the hours start."""
 
@@ -96,7 +96,7 @@ class Hours(Record):
         return found
 
 
-class Span(Record):
+class Span(Value):
     """From one moment to another, the end excluded."""
 
     model_config = ConfigDict(populate_by_name=True)

@@ -106,7 +106,7 @@ class IncidentReport(BaseModel):
         return self.model_copy(update={"summary": summary, "description": None})
 
 
-def report_of(fields: object, *, where: str) -> IncidentReport:
+def parse_fields(fields: object, *, where: str) -> IncidentReport:
     """The report that a JSON or YAML object spells out; empty fields count as absent.
 
     `where` names the document in the error. Raises `InvalidReport` with every problem by field.

@@ -9,7 +9,11 @@ from typing import Final
 
 from core.domain.durations import spoken
 from core.domain.incident.model import Incident
-from core.domain.incident.reports.post_incident import PostIncidentReport, ReportedPage, report_of
+from core.domain.incident.reports.post_incident import (
+    PostIncidentReport,
+    ReportedPage,
+    build_report,
+)
 from core.domain.incident.timeline import TimelineEvent
 
 _SPECIAL: Final = re.compile(r"([\\`*_\[\]<>#|])")
@@ -28,7 +32,7 @@ _DURATIONS: Final = {
 
 def as_markdown(incident: Incident, timeline: Sequence[TimelineEvent]) -> bytes:
     """The report in UTF-8 Markdown; everything that people and sources wrote is escaped."""
-    report = report_of(incident, timeline)
+    report = build_report(incident, timeline)
     lines = [f"# Post-incident report: {_escape(report.title)}", ""]
     lines += _table(("", ""), _facts(report))
     lines += ["", "## Summary", "", _quote(report.summary)]

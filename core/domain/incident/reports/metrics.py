@@ -7,12 +7,12 @@ from datetime import datetime
 from pydantic import AwareDatetime, Field
 
 from core.domain.incident.model import Incident
-from core.domain.value import Record
+from core.domain.value import Value
 
 Seconds = float | None
 
 
-class Moments(Record):
+class Moments(Value):
     """When things happened first, but for what can be undone: then, last."""
 
     started: AwareDatetime | None = Field(
@@ -26,7 +26,7 @@ class Moments(Record):
     closed: AwareDatetime | None = None
 
 
-class Durations(Record):
+class Durations(Value):
     """In seconds; null for what has not happened, or happened before it began."""
 
     to_first_page: Seconds = Field(None, description="From the opening.")
@@ -39,7 +39,7 @@ class Durations(Record):
     from_start_to_resolve: Seconds = None
 
 
-class Metrics(Record):
+class Metrics(Value):
     """The figures of one incident."""
 
     moments: Moments

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from typing import Any, Final, NoReturn
 
 from core.domain.incident.reports.front_matter import NotFrontMatter, read_front_matter
-from core.domain.incident.reports.incident_report import IncidentReport, invalid, report_of
+from core.domain.incident.reports.incident_report import IncidentReport, invalid, parse_fields
 from core.domain.text import shortened
 
 _HEADING: Final = re.compile(r" {0,3}#{1,6}[ \t]+")
@@ -39,7 +39,7 @@ def parse_report(body: bytes, *, uri: str, content_type: str | None = None) -> I
     if not text.strip():
         raise invalid(uri, ["the whole: is empty"])
     if _is_json(text, uri, content_type):
-        return report_of(_read_json(text, uri), where=uri)
+        return parse_fields(_read_json(text, uri), where=uri)
     return _read_text(text, uri)
 
 
@@ -91,7 +91,7 @@ def _read_text(text: str, uri: str) -> IncidentReport:
                 uri, ["description: given both in the front matter and as the text below it"]
             )
         fields = {**fields, "description": rest.strip()}
-    return report_of(fields, where=uri)
+    return parse_fields(fields, where=uri)
 
 
 def _first_heading(body: str) -> tuple[str | None, str]:

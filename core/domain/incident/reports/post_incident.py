@@ -27,7 +27,7 @@ from core.domain.incident.timeline import (
     PageStarted,
     TimelineEvent,
 )
-from core.domain.value import Record
+from core.domain.value import Value
 
 FORMAT: Final = "tidegate.post-incident-report/2"
 
@@ -35,7 +35,7 @@ _ACTION: Final = re.compile(r"\s*(?:action|todo)\s*:\s*(.+)", re.IGNORECASE | re
 _ALERTS_SHOWN: Final = 100
 
 
-class Entry(Record):
+class Entry(Value):
     """One entry of the timeline; what else belongs to its kind is in `details`."""
 
     at: AwareDatetime
@@ -45,7 +45,7 @@ class Entry(Record):
     details: dict[str, Any]
 
 
-class ReportedAlert(Record):
+class ReportedAlert(Value):
     """One alert by its fingerprint."""
 
     fingerprint: str
@@ -59,7 +59,7 @@ class ReportedAlert(Record):
     link: str | None = None
 
 
-class ReportedPage(Record):
+class ReportedPage(Value):
     """One page to one target, and what became of it."""
 
     at: AwareDatetime
@@ -72,7 +72,7 @@ class ReportedPage(Record):
     reason: str | None = Field(None, description="Why the last try failed.")
 
 
-class ReportedEscalation(Record):
+class ReportedEscalation(Value):
     """A level that was reached because nobody acknowledged."""
 
     at: AwareDatetime
@@ -81,7 +81,7 @@ class ReportedEscalation(Record):
     waited: float = Field(description="Seconds without an acknowledgement.")
 
 
-class ActionItem(Record):
+class ActionItem(Value):
     """What somebody said is to be done: a comment that begins with `action:` or `todo:`."""
 
     text: str
@@ -124,7 +124,7 @@ class PostIncidentReport(BaseModel):
     timeline: tuple[Entry, ...]
 
 
-def report_of(incident: Incident, timeline: Sequence[TimelineEvent]) -> PostIncidentReport:
+def build_report(incident: Incident, timeline: Sequence[TimelineEvent]) -> PostIncidentReport:
     """The report on an incident as it stands."""
     return PostIncidentReport(
         incident_id=incident.id,
@@ -159,7 +159,7 @@ def report_of(incident: Incident, timeline: Sequence[TimelineEvent]) -> PostInci
 
 def as_json(incident: Incident, timeline: Sequence[TimelineEvent]) -> bytes:
     """The report in UTF-8 JSON."""
-    return report_of(incident, timeline).model_dump_json(indent=2).encode() + b"\n"
+    return build_report(incident, timeline).model_dump_json(indent=2).encode() + b"\n"
 
 
 def json_schema() -> dict[str, Any]:
@@ -247,7 +247,7 @@ def _action_items(timeline: Sequence[TimelineEvent]) -> Iterator[ActionItem]:
 
 def _entry(event: TimelineEvent) -> Entry:
     details = event.model_dump(
-        mode="json", exclude={"at", "actor", "kind", "told", "policy"}, exclude_none=True
+        mode="json", exclude={"at", "actor", "kind", "visible", "policy"}, exclude_none=True
     )
     return Entry(
         at=event.at, actor=event.actor, kind=event.kind, text=describe(event), details=details
