@@ -1,4 +1,4 @@
-"""Where the Functions host looks for the app: beside host.json, under this name."""
+"""The entry point of the Functions host, which looks for this file beside host.json."""
 
 from functions_azure.app import app
 

@@ -1,8 +1,8 @@
-"""The imports of a cold start, with the garbage collector at rest.
+"""The imports of a cold start, with the garbage collector off.
 
-Loading modules makes a great many objects and hardly any garbage, and the collector goes through
-all of them again and again: a tenth of the time that a listener takes to load. What is loaded here
-stays for the process's life, so it is also taken out of all later collections.
+Loading modules allocates many objects and hardly any garbage, yet the collector scans all of them
+again and again: a tenth of a listener's load time. What is loaded here lives as long as the
+process, so it is also excluded from all later collections.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def at_rest() -> Iterator[None]:
-    """Within the block nothing is collected, and what is there after it never will be."""
+    """Within the block nothing is collected; what exists at its end never will be."""
     gc.disable()
     try:
         yield
@@ -24,7 +24,7 @@ def at_rest() -> Iterator[None]:
 
 
 with at_rest():
-    import aws_lambda_powertools  # noqa: F401  loaded here, used by others
+    import aws_lambda_powertools  # noqa: F401  loaded here, used elsewhere
 
     import core.adapters.temporal.starter
     import core.bootstrap  # noqa: F401

@@ -1,4 +1,4 @@
-"""HTTP as Lambda hands it over: payload 2.0 of API Gateway's HTTP APIs and of function URLs.
+"""HTTP requests and responses of Lambda: payload 2.0 of API Gateway's HTTP APIs and function URLs.
 
 Source: Amazon API Gateway, "Working with AWS Lambda proxy integrations for HTTP APIs".
 """
@@ -15,7 +15,7 @@ from core.webhooks.request import Request, Response
 
 
 def request(event: Any) -> Request:
-    """The request of an invocation. Raises `InvalidEvent` for what is not payload 2.0."""
+    """The request of an invocation. Raises `InvalidEvent` for anything but payload 2.0."""
     http = event.get("requestContext", {}).get("http") if isinstance(event, dict) else None
     if not isinstance(http, dict) or event.get("version") != "2.0":
         raise InvalidEvent(
@@ -35,7 +35,7 @@ def request(event: Any) -> Request:
 
 
 def response(answer: Response) -> dict[str, Any]:
-    """The answer as Lambda gives it back."""
+    """The response in the form that Lambda returns to API Gateway."""
     return {
         "statusCode": int(answer.status),
         "headers": dict(answer.headers),

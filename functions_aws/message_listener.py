@@ -1,4 +1,4 @@
-"""Lambda handler for SQS messages of the users' own: CloudEvents in JSON, or any JSON."""
+"""Lambda handler for SQS messages from users' own senders: CloudEvents in JSON, or any JSON."""
 
 from __future__ import annotations
 

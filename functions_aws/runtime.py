@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @cache
 def settings() -> Settings:
-    """The process's settings. Raises `SettingsError`, and then Lambda delivers again."""
+    """The process's settings. Raises `SettingsError`, and then Lambda retries."""
     return Settings.from_env()
 
 
@@ -41,7 +41,7 @@ def settings() -> Settings:
 def loop() -> asyncio.AbstractEventLoop:
     """The process's one event loop; the Temporal client lives on it across invocations.
 
-    Not a Runner: that takes over SIGINT and gives it back at every event, for nobody in Lambda.
+    Not a Runner: that installs and removes a SIGINT handler at every event, useless in Lambda.
     """
     return asyncio.new_event_loop()
 
@@ -57,7 +57,7 @@ def intake() -> Intake:
 
 
 def accept(deliveries: Sequence[Delivery], context: LambdaContext) -> list[list[Receipt]]:
-    """The receipts of each delivery. All starts run at once, and end before the deadline."""
+    """The receipts of each delivery. All starts run concurrently, and end before the deadline."""
     batches = [read(delivery) for delivery in deliveries]
     arrivals = [arrival for batch in batches for arrival in batch]
     accepting = intake().accept(arrivals, time_left=time_left(context), report=telemetry.record)
@@ -74,10 +74,10 @@ def time_left(context: LambdaContext) -> float:
 
 
 def answer(format: str, event: Any, context: LambdaContext) -> Any:
-    """What a listener for `format` answers to Lambda.
+    """The response of a listener for `format`.
 
-    For a batch from SQS `{"batchItemFailures": [...]}` with those that must come again; else the
-    receipts of the invocation as JSON. Raises `NotAccepted` when that must be delivered again.
+    For a batch from SQS `{"batchItemFailures": [...]}` with the messages to redeliver; otherwise
+    the receipts as JSON. Raises `NotAccepted` when the invocation must be retried.
     """
     try:
         if sqs.is_batch(event):
@@ -88,7 +88,7 @@ def answer(format: str, event: Any, context: LambdaContext) -> Any:
 
 
 def _answer_invocation(format: str, event: Any, context: LambdaContext) -> list[dict[str, Any]]:
-    # Lambda hands over what it parsed; the original bytes of a direct invocation are not to be had.
+    # Lambda passes parsed JSON; the original bytes of a direct invocation are not available.
     body = json.dumps(event).encode()
     [receipts] = accept([Delivery(format=format, body=body, unique=uuid.uuid4().hex)], context)
     require_settled(receipts)
@@ -98,8 +98,8 @@ def _answer_invocation(format: str, event: Any, context: LambdaContext) -> list[
 def _answer_queue(
     format: str, records: Sequence[dict[str, Any]], context: LambdaContext
 ) -> dict[str, Any]:
-    """On a FIFO queue one record follows another, and after the first that must come again no other
-    is touched, so that their order stays. Source: AWS Lambda, "Reporting batch item failures"."""
+    """On a FIFO queue records are processed one by one, and none after the first that must be
+    redelivered, to keep their order. Source: AWS Lambda, "Reporting batch item failures"."""
     deliveries = [sqs.delivery(format, record) for record in records]
     if sqs.is_fifo(records[0]):
         failed = _in_order(deliveries, context)

@@ -1,4 +1,4 @@
-"""Lambda handler for S3: object changes that come directly, by SQS, SNS or EventBridge."""
+"""Lambda handler for S3: object changes, delivered directly or through SQS, SNS or EventBridge."""
 
 from __future__ import annotations
 

@@ -1,10 +1,9 @@
-"""SnapStart: Lambda takes a snapshot of a process that has loaded everything, once for a version,
-and every process of that version goes on from it.
+"""SnapStart hooks: Lambda snapshots one initialised process per version, and every process of that
+version resumes from the snapshot.
 
-So what is made before is the same for all of them, and as old as the version. Before the snapshot
-there is only what every process has in common: settings, tables, code. Nothing is connected, and no
-loop and no thread runs. What tells one process from the others, and what another machine knows of
-it, is made after.
+So whatever exists before the snapshot is shared by all of them and as old as the version. That is
+only what they have in common: settings, tables, code; no connection, no loop, no thread. Whatever
+is unique to a process, or known to another machine, is made after the restore.
 
 Source: AWS Lambda, "Lambda SnapStart runtime hooks" for Python.
 """
@@ -21,13 +20,13 @@ from core.errors import TemporalUnavailable
 from functions_aws import runtime, telemetry
 
 _PATIENCE: Final = 3.0
-"""Seconds for connecting. Lambda gives up a process whose hooks take ten."""
+"""Seconds for connecting. Lambda discards a process whose hooks take ten."""
 
 
 def hooks(prepare: Callable[[], object]) -> None:
     """Have Lambda call `prepare` before the snapshot and `resume` after it.
 
-    Elsewhere than under SnapStart nothing happens; its package is in Lambda's runtime only.
+    Does nothing outside SnapStart, whose package is in Lambda's runtime only.
     """
     if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") != "snap-start":
         return
@@ -41,10 +40,10 @@ def hooks(prepare: Callable[[], object]) -> None:
 
 
 def resume() -> None:
-    """Make what is this process's own, and connect. Temporal may be away: then the first event
-    connects, as in a process without a snapshot, and is given back if that fails."""
-    # Python's own numbers at random, which spread retries, go on where the snapshot was taken:
-    # alike in all processes. IDs come from the system and are each its own.
+    """Make what is this process's own, and connect. If Temporal is unavailable, the first event
+    connects, as in a process without a snapshot, and is redelivered if that fails."""
+    # Python's random numbers, which spread retries, resume from the snapshot: the same in all
+    # processes. IDs come from the operating system and are unique already.
     random.seed()
     try:
         runtime.loop().run_until_complete(_connect())

@@ -1,4 +1,4 @@
-"""SQS as Lambda hands it over: batches of records, and each record as a delivery.
+"""SQS events of Lambda: batches of records, and each record as a delivery.
 
 Source: AWS Lambda, "Using Lambda with Amazon SQS".
 """
@@ -13,7 +13,7 @@ from core.formats.shared.delivery import OWN_PREFIX, Delivery
 
 
 def is_batch(event: object) -> bool:
-    """Whether the invocation is a batch from SQS that can be answered record by record."""
+    """Whether the invocation is a batch from SQS whose failures can be reported per record."""
     records = event.get("Records") if isinstance(event, dict) else None
     return isinstance(records, list) and bool(records) and all(map(_is_record, records))
 
@@ -28,12 +28,12 @@ def _is_record(record: object) -> bool:
 
 
 def is_fifo(record: dict[str, Any]) -> bool:
-    """Whether the record comes from a queue that keeps an order."""
+    """Whether the record comes from a FIFO queue."""
     return str(record.get("eventSourceARN")).endswith(".fifo")
 
 
 def delivery(format: str, record: dict[str, Any]) -> Delivery:
-    """One record. The sender's string attributes become headers; ours go before theirs."""
+    """One record. The sender's string attributes become headers; ours take precedence."""
     arn = str(record.get("eventSourceARN") or "")
     headers = _sender_headers(record.get("messageAttributes"))
     headers["queue"] = arn.removeprefix("arn:aws:") or "sqs"
@@ -49,7 +49,7 @@ def delivery(format: str, record: dict[str, Any]) -> Delivery:
 
 
 def deliveries(format: str, event: Any) -> list[Delivery] | None:
-    """The records of a batch as deliveries, or None for what is no batch from SQS."""
+    """The records of a batch as deliveries, or None for anything but a batch from SQS."""
     return [delivery(format, record) for record in event["Records"]] if is_batch(event) else None
 
 

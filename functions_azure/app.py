@@ -1,4 +1,4 @@
-"""The function app: every function of Tidegate on Azure, as the host finds them.
+"""The function app: every function of Tidegate on Azure.
 
 A function whose queue or topic is not set up is switched off by the host's own setting
 `AzureWebJobs.<function>.Disabled`.
@@ -16,7 +16,7 @@ app = func.FunctionApp()
 for module in (blob_listener, message_listener, webhook_listener, health):
     app.register_functions(module.blueprint)
 
-# The worker passes on what is logged at INFO, and the SDKs log every request of theirs there.
+# The worker forwards what is logged at INFO, where the SDKs log every request.
 logging.getLogger("azure").setLevel(logging.WARNING)
 
 telemetry.meter()

@@ -1,9 +1,9 @@
-"""Azure Monitor by OpenTelemetry: metrics, and log records whose attributes can be asked for.
+"""Azure Monitor through OpenTelemetry: metrics, and log records with queryable attributes.
 
-Loaded only where a connection string is set. The host passes on whatever a function logs, but as
-text alone; so the records of our own logger go from here, with what they carry, and not by the host
-a second time. Credentials, where the resource asks for them, are the exporter's own matter
-(APPLICATIONINSIGHTS_AUTHENTICATION_STRING).
+Loaded only where a connection string is set. The host forwards whatever a function logs, but only
+as text; so records of our own logger are exported here, with their attributes, and do not go
+through the host a second time. The exporter itself reads the credentials that the resource may
+require (APPLICATIONINSIGHTS_AUTHENTICATION_STRING).
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ _SEVERITIES: Final = (
 
 
 class AzureMonitor:
-    """The instruments, by the names of their metrics, and what sends them and the log."""
+    """The instruments by metric name, and the exporters of metrics and log."""
 
     def __init__(self, reader: MetricReader, exporter: LogRecordExporter) -> None:
         resource = Resource.create({SERVICE_NAME: os.environ.get("WEBSITE_SITE_NAME", "tidegate")})
-        # The SDK writes the names of instruments in lower case, but not those of views.
+        # The SDK lowercases the names of instruments, but not those of views.
         views = [View(instrument_name=name.lower(), name=name) for name in (*_COUNTERS, *_UNITS)]
         self._metrics = MeterProvider(metric_readers=[reader], resource=resource, views=views)
         self._logs = LoggerProvider(resource=resource)
@@ -56,13 +56,13 @@ class AzureMonitor:
         self._histograms[name].record(value, attributes)
 
     def stop(self) -> None:
-        """Send what is left, and end the threads that send."""
+        """Send what is left, and end the exporting threads."""
         self._metrics.shutdown()
         self._logs.shutdown()
 
 
 class ReceiptHandler(logging.Handler):
-    """Log records with the fields of their receipt, or of their request, as attributes."""
+    """Exports log records with the fields of their receipt or request as attributes."""
 
     def __init__(self, to: Logger) -> None:
         super().__init__()
@@ -82,9 +82,9 @@ class ReceiptHandler(logging.Handler):
 
 
 def start(connection: str, log: logging.Logger) -> AzureMonitor:
-    """Send metrics, and what is logged there, to the resource that the connection string names."""
-    # What could not be sent is not kept: the disk goes with the instance, and the record of every
-    # event is its workflow.
+    """Send metrics, and what is logged to `log`, to the resource of the connection string."""
+    # What could not be sent is dropped: the disk is lost with the instance, and the record of
+    # every event is its workflow.
     how = {"connection_string": connection, "disable_offline_storage": True}
     monitor = AzureMonitor(
         PeriodicExportingMetricReader(AzureMonitorMetricExporter(**how)),
@@ -97,7 +97,7 @@ def start(connection: str, log: logging.Logger) -> AzureMonitor:
 
 
 class ToTheHost(logging.Handler):
-    """What somebody must look at goes by the host, too: what exports it may be what is broken."""
+    """Sends warnings through the host as well: the exporter may be what is broken."""
 
     def emit(self, record: logging.LogRecord) -> None:
         logging.getLogger().callHandlers(record)

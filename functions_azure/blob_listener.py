@@ -1,7 +1,7 @@
-"""Functions for Blob Storage: changes of blobs as Event Grid tells them, in either of its schemas.
+"""Functions for Blob Storage: blob changes from Event Grid, in either of its schemas.
 
-By a Service Bus queue that Event Grid delivers to, which is the durable way, or straight from Event
-Grid, which gives up after a day.
+Through a Service Bus queue that Event Grid delivers to, which is durable, or directly from Event
+Grid, which stops retrying after a day.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from functions_azure import runtime, service_bus
 
 FORMAT: Final = "event_grid"
 _PATIENCE: Final = 30.0
-"""Seconds that Event Grid waits for an answer before it delivers again."""
+"""Seconds that Event Grid waits for a response before it redelivers."""
 
 blueprint = func.Blueprint()
 
@@ -33,11 +33,11 @@ async def blob_events_queue(message: func.ServiceBusMessage) -> None:
     await service_bus.deliver(FORMAT, message, entity="BLOB_EVENTS_QUEUE")
 
 
-# As text: the worker gives a parameter of that type what the host sent as it is. The SDK's classes
-# know fewer fields than the schemas have, and older ones no CloudEvents at all.
+# As str: the worker passes such a parameter the host's text unchanged. The SDK's classes have fewer
+# fields than the schemas, and older versions know no CloudEvents.
 @blueprint.event_grid_trigger(arg_name="event")
 async def blob_events_grid(event: str) -> None:
-    """Settle one event. Raises for what Event Grid must deliver again."""
+    """Settle one event. Raises when Event Grid must redeliver it."""
     body = event.encode(errors="surrogatepass")
-    given = Delivery(format=FORMAT, body=body, unique=uuid.uuid4().hex)
-    await runtime.settle(given, within=_PATIENCE)
+    delivery = Delivery(format=FORMAT, body=body, unique=uuid.uuid4().hex)
+    await runtime.settle(delivery, within=_PATIENCE)

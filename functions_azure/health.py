@@ -1,6 +1,6 @@
-"""The function that says whether this process can accept events, as far as it can know by itself.
+"""The health check: whether this process can accept events.
 
-It asks nobody else: an instance is not the worse for Temporal being away.
+It asks no other service: an instance is healthy while Temporal is unavailable.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
     trigger_arg_name="request",
 )
 async def healthz(request: func.HttpRequest) -> func.HttpResponse:
-    """200, or 503 where settings are wrong; which ones stands in the log."""
+    """200, or 503 for invalid settings; the log says which."""
     try:
         runtime.intake()
     except ConfigurationError as error:

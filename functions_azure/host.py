@@ -1,7 +1,7 @@
-"""The Functions host's own file, host.json: what of it the functions must know.
+"""Settings of the Functions host, read from host.json.
 
-The host tells an invocation neither when it began nor when it must end, so the limit that the file
-sets is read from there, and stands in one place.
+The host passes an invocation neither its start nor its deadline, so the time limit is read from the
+file that sets it.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ FILE: Final = Path(__file__).parents[1] / "host.json"
 
 
 def function_timeout(file: Path = FILE) -> timedelta:
-    """How long an invocation may take before the host ends it, and the whole process with it.
-    Raises ValueError for a file that sets no limit."""
+    """How long an invocation may take before the host kills the whole process. Raises ValueError
+    for a file that sets no limit."""
     limit = json.loads(file.read_text(encoding="utf-8")).get("functionTimeout", "-1")
     if limit == "-1":
         raise ValueError(f"{file} sets no functionTimeout: write one there, like 00:02:00")
@@ -25,4 +25,4 @@ def function_timeout(file: Path = FILE) -> timedelta:
 
 
 FUNCTION_TIMEOUT: Final = function_timeout().total_seconds()
-"""The same in seconds, for this process."""
+"""This app's limit, in seconds."""

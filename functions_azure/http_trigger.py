@@ -1,4 +1,4 @@
-"""HTTP as the Functions host hands it over, and hands it back."""
+"""HTTP requests and responses of the Functions host."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ import azure.functions as func
 
 from core.webhooks.request import Request, Response
 
-_OF_THE_HOST: Final = frozenset(("x-functions-key", "x-functions-clientid"))
-"""Headers that hold a key of the function app's own, and are nobody else's business."""
+_HOST_HEADERS: Final = frozenset(("x-functions-key", "x-functions-clientid"))
+"""Headers that carry the function app's own keys, and are dropped."""
 
 
-def request(given: func.HttpRequest) -> Request:
-    """The request, its body exactly as it was sent."""
-    headers = {str(name).lower(): str(text) for name, text in given.headers.items()}
+def request(http: func.HttpRequest) -> Request:
+    """The request, with the body as it was sent."""
+    headers = {str(name).lower(): str(text) for name, text in http.headers.items()}
     return Request(
-        method=given.method,
-        path=unquote(urlsplit(given.url).path),
-        headers={name: text for name, text in headers.items() if name not in _OF_THE_HOST},
-        query=dict(given.params),
-        body=given.get_body() or b"",
+        method=http.method,
+        path=unquote(urlsplit(http.url).path),
+        headers={name: text for name, text in headers.items() if name not in _HOST_HEADERS},
+        query=dict(http.params),
+        body=http.get_body() or b"",
     )
 
 
 def response(answer: Response) -> func.HttpResponse:
-    """The answer as the host takes it."""
+    """The response in the form that the host expects."""
     return func.HttpResponse(
         answer.body, status_code=int(answer.status), headers=dict(answer.headers)
     )

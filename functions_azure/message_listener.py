@@ -1,4 +1,5 @@
-"""Functions for Service Bus messages of the users' own: CloudEvents in every mode, or any JSON."""
+"""Functions for Service Bus messages from users' own senders: CloudEvents in every mode, or any
+JSON."""
 
 from __future__ import annotations
 
@@ -34,7 +35,7 @@ async def messages_queue(message: func.ServiceBusMessage) -> None:
     data_type=func.DataType.BINARY,
 )
 async def messages_topic(message: func.ServiceBusMessage) -> None:
-    """The same for a topic. A message is the same one by all subscriptions to it."""
+    """The same for a topic. A message counts once, however many subscriptions deliver it."""
     await service_bus.deliver(
         FORMAT, message, entity="MESSAGES_TOPIC", subscription="MESSAGES_SUBSCRIPTION"
     )

@@ -1,9 +1,9 @@
-"""What every function shares: one intake per process, the time an invocation has, and how receipts
-become the host's answer.
+"""What every function shares: one intake per process, an invocation's time limit, and how receipts
+become the host's response.
 
-Microsoft's worker awaits all functions of a process on its one event loop, so the intake and the
-Temporal client in it live there across invocations. Importing this connects to nothing; the first
-event does.
+Microsoft's worker awaits all functions of a process on one event loop, so the intake and its
+Temporal client live there across invocations. Importing this connects to nothing; the first event
+does.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Final
 
-import core.adapters.temporal.starter  # noqa: F401  loaded while the process starts, not by the first event
+import core.adapters.temporal.starter  # noqa: F401  loaded at start, not by the first event
 from core import bootstrap
 from core.config.settings import Settings
 from core.formats.shared.delivery import Delivery, read
@@ -25,7 +25,7 @@ _SHORTEST: Final = 0.05
 
 @cache
 def settings() -> Settings:
-    """The process's settings. Raises `SettingsError`, and then the host delivers again."""
+    """The process's settings. Raises `SettingsError`, and then the host redelivers."""
     return Settings.from_env()
 
 
@@ -35,14 +35,14 @@ def intake() -> Intake:
 
 
 def time_left(seconds: float = FUNCTION_TIMEOUT) -> float:
-    """Seconds that an invocation that has just begun may work on events, when it must have ended
-    after so many `seconds`."""
+    """Seconds that an invocation may work on events, if it has just begun and must end within
+    `seconds`."""
     return max(min(seconds, FUNCTION_TIMEOUT) - settings().deadline_margin, _SHORTEST)
 
 
 async def settle(delivery: Delivery, *, within: float = FUNCTION_TIMEOUT) -> None:
-    """Return when all of a delivery is settled, within so many seconds. Raises `NotAccepted`, and
-    then its source must deliver it again."""
+    """Return when all of a delivery is settled, `within` so many seconds. Raises `NotAccepted` when
+    its source must redeliver it."""
     arrivals = read(delivery)
     if not arrivals:
         telemetry.record_empty(delivery)

@@ -1,13 +1,12 @@
-"""Service Bus as the Functions host hands it over: a message as a delivery, settled or given back.
+"""Service Bus messages of the Functions host: each as a delivery that is settled or abandoned.
 
-A function takes one message at a time. In a batch, one that must come again would bring all of them
-again, and each delivery counts against every message of it; and nothing is won: the starts of
-messages taken singly run side by side on the process's one loop. It takes it as bytes, because the
-host makes text of whatever it does not hand over as such.
+A function receives one message at a time. In a batch, one retry would redeliver all messages and
+count against each of them, with no gain: the starts of single messages run concurrently on the
+process's one loop. It receives bytes, because the host decodes anything else to text.
 
-Returning completes a message, raising abandons it. Service Bus hands an abandoned message out again
-at once, so that a minute without Temporal would use up all of its deliveries; hence a message is
-kept, locked, for a while before it is given back.
+Returning completes a message, raising abandons it. Service Bus redelivers an abandoned message
+immediately, so one minute without Temporal would use up all deliveries; hence a message is held,
+locked, for a while before it is abandoned.
 Source: Azure Functions, "Azure Service Bus trigger"; Service Bus, "Message transfers, locks, and
 settlement".
 """
@@ -28,12 +27,12 @@ from functions_azure import runtime, telemetry
 from functions_azure.host import FUNCTION_TIMEOUT
 
 CONNECTION: Final = "ServiceBusConnection"
-"""The name of the connection, as the host's settings have it."""
+"""The name of the connection in the host's settings."""
 _ENDPOINT: Final = re.compile(r"(?:^|;)\s*Endpoint=sb://(?P<host>[^/;]+)", re.I)
 _LONGEST_HOLD: Final = 60.0
 _RESERVE: Final = 10.0
-"""Seconds before the limit of an invocation at which its message is given back at the latest."""
-_OURS: Final = (
+"""A message is abandoned at the latest so many seconds before its invocation times out."""
+_RESERVED: Final = (
     "queue",
     "subscription",
     "message-id",
@@ -42,19 +41,19 @@ _OURS: Final = (
     "dead-letter-reason",
     "dead-letter-error-description",
 )
-"""Headers that say what Service Bus says of a message; a sender's properties cannot."""
+"""Headers that only Service Bus sets; a sender's properties of these names are ignored."""
 
 
 async def deliver(
     format: str, message: func.ServiceBusMessage, *, entity: str, subscription: str | None = None
 ) -> None:
-    """Settle one message of a queue or topic; `entity` and `subscription` are the names of the
-    settings that hold their names. Returns when the message may be completed, else raises."""
+    """Settle one message of a queue or topic; `entity` and `subscription` name the settings that
+    hold their names. Returns when the message may be completed, raises to abandon it."""
     begun = asyncio.get_running_loop().time()
-    given = delivery(format, message, entity=entity, subscription=subscription)
-    telemetry.record_delivery(given)
+    received = delivery(format, message, entity=entity, subscription=subscription)
+    telemetry.record_delivery(received)
     try:
-        await runtime.settle(given)
+        await runtime.settle(received)
     except Exception:
         left = begun + FUNCTION_TIMEOUT - _RESERVE - asyncio.get_running_loop().time()
         await asyncio.sleep(max(min(hold(message.delivery_count), left), 0))
@@ -62,7 +61,7 @@ async def deliver(
 
 
 def hold(delivery_count: int | None) -> float:
-    """Seconds that a message is kept before it is given back: twice as long at every delivery."""
+    """Seconds that a message is held before it is abandoned: twice as long at every delivery."""
     return min(2.0 ** min((delivery_count or 1) - 1, 10), _LONGEST_HOLD)
 
 
@@ -73,16 +72,16 @@ def delivery(
     entity: str,
     subscription: str | None = None,
 ) -> Delivery:
-    """One message. The sender's properties become headers; ours go before theirs."""
+    """One message. The sender's properties become headers; ours take precedence."""
     properties = message.application_properties or message.user_properties or {}
     headers = {
         name.lower(): text
         for name, value in properties.items()
         if not name.lower().startswith(OWN_PREFIX)
-        and name.lower() not in _OURS
+        and name.lower() not in _RESERVED
         and (text := _text(value)) is not None
     }
-    said = {
+    ours = {
         "content-type": message.content_type,
         "correlation-id": message.correlation_id,
         "queue": f"servicebus:{namespace()}/{os.environ.get(entity, entity)}",
@@ -101,14 +100,14 @@ def delivery(
     return Delivery(
         format=format,
         body=message.get_body(),
-        headers=headers | {name: text for name, text in said.items() if text},
+        headers=headers | {name: text for name, text in ours.items() if text},
         unique=uuid.uuid4().hex,
     )
 
 
 def namespace() -> str:
-    """The namespace that the connection leads to: its own name where it is in Azure, else its host
-    as it stands. With an identity as with a key, so that a message keeps its identity."""
+    """The namespace of the connection: its name in Azure, otherwise its host. The same with an
+    identity as with a key, so that a message's event ID does not depend on it."""
     host = os.environ.get(f"{CONNECTION}__fullyQualifiedNamespace", "")
     if not host and (found := _ENDPOINT.search(os.environ.get(CONNECTION, ""))):
         host = found["host"]
@@ -116,8 +115,8 @@ def namespace() -> str:
 
 
 def _message_id(message: func.ServiceBusMessage) -> str | None:
-    """The sender's, or where it gave none the broker's own: a number that is given once as long as
-    the entity lives, with its time."""
+    """The sender's, or without one the broker's sequence number, which is unique for the lifetime
+    of the entity, with its time."""
     if message.message_id:
         return message.message_id
     number, time = message.sequence_number, _time(message.enqueued_time_utc)
@@ -127,8 +126,8 @@ def _message_id(message: func.ServiceBusMessage) -> str | None:
 def _time(moment: datetime | None) -> str | None:
     if moment is None:
         return None
-    known = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return known.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return aware.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _text(value: Any) -> str | None:

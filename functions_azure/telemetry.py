@@ -1,8 +1,9 @@
-"""What is told of each event: a receipt in the log, and metrics under the same names as on AWS.
+"""What a function reports: a receipt per event in the log, and metrics with the same names as on
+AWS.
 
-Log records of this package's logger carry their receipt in the attribute `receipt`. Metrics go to
-Azure Monitor where APPLICATIONINSIGHTS_CONNECTION_STRING is set, and the receipts with them as
-structured records; where it is not, no telemetry library is loaded.
+Log records of this package's logger carry their receipt in the attribute `receipt`. Where
+APPLICATIONINSIGHTS_CONNECTION_STRING is set, metrics and structured log records go to Azure
+Monitor; otherwise no telemetry library is loaded.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from core.intake.receipts import DELIVERY_COUNT, EVENT_AGE, METRICS, REFUSED, Re
 
 logger = logging.getLogger("functions_azure")
 
-_OF_THE_DELIVERY: Final = (
+_DELIVERY_HEADERS: Final = (
     "message-id",
     "queue",
     "delivery-count",
     "dead-letter-reason",
     "dead-letter-error-description",
 )
-"""Headers that a receipt in the log carries too."""
+"""Headers that are logged with a receipt."""
 
 
 class Meter(Protocol):
@@ -36,33 +37,35 @@ class Meter(Protocol):
     def observe(self, name: str, value: float, attributes: Mapping[str, str]) -> None: ...
 
 
-class _Nowhere:
+class _NoMeter:
+    """Drops everything."""
+
     def count(self, name: str, value: int) -> None:
-        """There is nobody to tell."""
+        pass
 
     def observe(self, name: str, value: float, attributes: Mapping[str, str]) -> None:
-        """There is nobody to tell."""
+        pass
 
 
 @cache
 def meter() -> Meter:
-    """The process's meter. The first call, as the app is loaded, connects the log as well."""
+    """The process's meter. The first call, while the app loads, also connects the log."""
     if connection := os.environ.get("APPLICATIONINSIGHTS_CONNECTION_STRING", "").strip():
         from functions_azure import azure_monitor
 
         try:
             return azure_monitor.start(connection, logger)
-        except ValueError as error:  # events matter more than what is told of them
+        except ValueError as error:  # events matter more than telemetry
             logger.error("APPLICATIONINSIGHTS_CONNECTION_STRING is not usable: %s", error)
-    return _Nowhere()
+    return _NoMeter()
 
 
 def record(arrival: Arrival, receipt: Receipt) -> None:
-    """Count one receipt and log it; what somebody must look at is a warning."""
+    """Count one receipt and log it, as a warning where it needs attention."""
     meter().count(METRICS[receipt.verdict], 1)
     if (age := receipt.age()) is not None:
         meter().observe(EVENT_AGE, age, {})
-    line = {**receipt.to_json(), **_told_of(arrival.delivery)}
+    line = {**receipt.to_json(), **_logged_headers(arrival.delivery)}
     if receipt.verdict in (Verdict.STARTED, Verdict.DUPLICATE):
         logger.info("event %s: %s", receipt.verdict, receipt.key, extra={"receipt": line})
     else:
@@ -70,12 +73,12 @@ def record(arrival: Arrival, receipt: Receipt) -> None:
 
 
 def record_empty(delivery: Delivery) -> None:
-    """Log a delivery that has no events in it, such as one about a subscription; it is settled."""
-    logger.info("delivery without events", extra={"receipt": _told_of(delivery)})
+    """Log a delivery without events, such as one about a subscription; it is settled."""
+    logger.info("delivery without events", extra={"receipt": _logged_headers(delivery)})
 
 
 def record_delivery(delivery: Delivery) -> None:
-    """Measure which delivery of its message this is, and why it was once dead-lettered."""
+    """Record the delivery count of a message, and why it was dead-lettered, if it was."""
     headers = delivery.headers
     if count := headers.get("delivery-count"):
         reason = headers.get("dead-letter-reason")
@@ -93,6 +96,6 @@ def record_request(*, hook: str | None, code: str | None, status: int) -> None:
         logger.warning("request refused", extra={"request": line})
 
 
-def _told_of(delivery: Delivery) -> dict[str, Any]:
+def _logged_headers(delivery: Delivery) -> dict[str, Any]:
     headers = delivery.headers
-    return {n.replace("-", "_"): headers[n] for n in _OF_THE_DELIVERY if n in headers}
+    return {n.replace("-", "_"): headers[n] for n in _DELIVERY_HEADERS if n in headers}

@@ -1,5 +1,5 @@
-"""The function for webhooks. The host lets anybody call it; who may is decided by each endpoint's
-own verification, as on AWS.
+"""The function for webhooks. The host lets anybody call it; each endpoint verifies its callers, as
+on AWS.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ blueprint = func.Blueprint()
 
 @cache
 def webhooks() -> Webhooks:
-    """Loaded by the first request: instances that only read queues do without."""
+    """Loaded by the first request, so that instances that only read queues never load it."""
     return bootstrap.webhooks(runtime.settings(), intake=runtime.intake())
 
 
