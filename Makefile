@@ -24,10 +24,10 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-emit-index-url --custom-compile-command "make requirements"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev sam-local image test check bench requirements clean
+.PHONY: help setup demo demo-picture dev sam-local image test check bench requirements clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 # Two stamps, each a copy of what was installed: the pins, and the project's own metadata.
 setup: ## Make .venv from the pins; does nothing while they are the same
@@ -83,6 +83,9 @@ setup: ## Make .venv from the pins; does nothing while they are the same
 # `exec` leaves no shell between the terminal and the program: Ctrl-C and SIGTERM reach it.
 demo: setup $(if $(filter docker,$(WORKERS)),image) ## Run an outage through the whole house on this machine
 	@exec $(BIN)/tidegate demo $(if $(CLOUD),--cloud $(CLOUD)) $(if $(WORKERS),--workers $(WORKERS)) $(ARGS)
+
+demo-picture: setup ## Draw docs/demo.svg, the picture in the README, from a run of the demo
+	@exec $(BIN)/python -m tests.demo_picture
 
 dev: setup ## Run the whole house on this machine until Ctrl-C
 	@exec $(BIN)/tidegate dev $(if $(CLOUD),--cloud $(CLOUD)) $(ARGS)

@@ -17,6 +17,7 @@ import pytest
 from infra.local.clouds import CLOUDS
 from infra.local.processes import ROOT, wait_until
 from infra.local.stack import Endpoints
+from tests import demo_picture
 from tests.support.leftovers import marked, new_mark
 
 pytestmark = pytest.mark.slow
@@ -90,6 +91,9 @@ def test_the_demo_tells_the_whole_story(tmp_path: Path, cloud: str) -> None:
     for hop in hops:
         place = told.find(hop, place)
         assert place >= 0, f"{hop!r} did not come, or came too early:\n{told}"
+    if cloud == "aws":
+        drawn = demo_picture.drawn_steps(demo_picture.PICTURE.read_text(encoding="utf-8"))
+        assert demo_picture.steps(told) == drawn, "run `make demo-picture`"
     assert marked(env) == []
 
 

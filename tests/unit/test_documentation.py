@@ -42,9 +42,12 @@ from core.ports.notifier import Notification
 from core.webhooks.endpoints import INTERNAL, Endpoint
 from core.webhooks.verifiers.base import Reason, Verifier
 from infra.local.processes import LocalStackError
+from tests import demo_picture
 
 DURATION: TypeAdapter[timedelta] = TypeAdapter(Delay)
 ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PACKAGES = ("core", "functions_aws", "functions_azure", "workers", "infra")
 DOCUMENTS = sorted(p for p in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 
@@ -252,3 +255,77 @@ def test_the_documented_page_carries_what_a_web_hook_sends() -> None:
     [example] = re.findall(r"```json\n(\{\s+\"kind\".*?)```", text("docs/incidents.md"), re.S)
     page = Notification(key="k", title="", body="", severity="")
     assert list(json.loads(example)) == list(payload(page))
+
+
+# ------------------------------------------------------------------------- the first ten minutes
+
+
+def test_the_index_lists_every_page_once() -> None:
+    listed = re.findall(r"^\| \[[^]]+\]\(([^)]+)\)", text("docs/README.md"), re.M)
+    pages = [path.relative_to(ROOT / "docs") for path in DOCUMENTS if path.is_relative_to(DOCS)]
+    single = [str(page) for page in pages if page.parts[0] not in ("decisions", "README.md")]
+    assert sorted(listed) == sorted(
+        [*single, "decisions", "schemas", "../CONTRIBUTING.md", "../CHANGELOG.md"]
+    )
+
+
+def test_the_readme_leads_to_the_index() -> None:
+    assert "](docs/README.md)" in text("README.md")
+
+
+def test_the_readme_begins_with_the_two_commands() -> None:
+    [first, *_] = re.findall(r"```console\n(.*?)```", text("README.md"), re.S)
+    assert [line.split("#")[0].strip() for line in first.splitlines()] == ["make demo", "make test"]
+
+
+def test_the_layout_in_the_readme_is_the_trees() -> None:
+    [layout] = re.findall(r"## Layout\n+```\n(.*?)```", text("README.md"), re.S)
+    assert set(re.findall(r"^(\w+)/", layout, re.M)) == {*PACKAGES, "tests"}
+    assert set(re.findall(r"^  (\w+)/", layout, re.M)) == {
+        path.parent.name for path in ROOT.glob("core/*/__init__.py")
+    }
+
+
+def test_the_picture_in_the_readme_shows_every_step_of_the_demo() -> None:
+    source = text("infra/local/demo.py")
+    hops = re.findall(r'self\._say\(\s*"(\w+)"|_show_page\("(\w+)"|UPDATE_\w+, "(\w+)"', source)
+    drawn = {step.split()[0] for step in demo_picture.drawn_steps(text("docs/demo.svg"))}
+    assert len(hops) > 15
+    assert drawn == {"".join(hop) for hop in hops}, "make demo-picture draws it anew"
+
+
+def test_the_picture_in_the_readme_loads_nothing() -> None:
+    found = re.findall(r"url\((?!#).*|href|@import|<script|<image", text("docs/demo.svg"))
+    assert found == []
+
+
+OUTPUT = """Starting pager, AWS (moto) ...
+ready in {seconds} s
+
+  {seconds} s  Sent          an alert, twice
+  {seconds} s  Posted        to http://127.0.0.1:{port}/hooks/alertmanager
+  {seconds} s  Reported      s3://documents/reports/checkout-{stamp}-{digest}/report.md
+╭──────── The post-incident report ────────╮
+│ From opening to first page {seconds} s     │
+╰──────────────────────────────────────────╯
+  {seconds} s  Uploaded      s3://documents/latency.md (version {version})
+  {seconds} s  Receipt       started s3:documents/latency.md@{sequencer}
+"""
+
+
+def test_the_same_story_draws_the_same_picture() -> None:
+    runs = [
+        OUTPUT.format(
+            seconds=f"{5 + run}.{run}",
+            port=20_000 + run,
+            stamp=f"20261127T07464{run}.67{run}Z",
+            digest=f"48486cb5c4a{run}",
+            version=f"4e091fdb-c3d1-4e39-ab9e-b5293d4e6e1{run}",
+            sequencer=f"0018EBD74F383EC16{run}",
+        )
+        for run in (1, 2)
+    ]
+    svg, again = (demo_picture.draw(output) for output in runs)
+    assert svg == again
+    assert demo_picture.drawn_steps(svg) == demo_picture.steps(runs[0])
+    assert len(demo_picture.drawn_steps(svg)) == 5
