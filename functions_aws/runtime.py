@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from core import bootstrap
 from core.config.settings import Settings
-from core.formats.shared.delivery import Delivery, read
+from core.formats.registry import read
+from core.formats.shared.delivery import Delivery
 from core.intake.accept import Intake
 from core.intake.receipts import Receipt, require_settled
 from functions_aws import sqs, telemetry

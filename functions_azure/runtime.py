@@ -14,7 +14,8 @@ from typing import Final
 import core.adapters.temporal.starter  # noqa: F401  loaded at start, not by the first event
 from core import bootstrap
 from core.config.settings import Settings
-from core.formats.shared.delivery import Delivery, read
+from core.formats.registry import read
+from core.formats.shared.delivery import Delivery
 from core.intake.accept import Intake
 from core.intake.receipts import require_settled
 from functions_azure import telemetry

@@ -78,7 +78,7 @@ def explain(
     request, whose signature is checked when there is one among its headers. Ends with 1 when an
     event of it would be quarantined, or the request refused.
     """
-    from core.formats.shared.delivery import FORMATS, read
+    from core.formats.registry import FORMATS, read
     from functions_aws import sqs
 
     if format is not None and format not in FORMATS:

@@ -9,14 +9,16 @@ Source: Azure Monitor, "Common alert schema".
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from core.domain.event import Event
 from core.errors import InvalidEvent
-from core.formats.shared.alert_event import alert, at, changed, text
+from core.formats.shared.alert_event import alert, changed
 from core.formats.shared.delivery import Delivery, Malformed
+from core.formats.shared.format import Format
 from core.formats.shared.http_body import load_object
+from core.formats.shared.json_path import at, text
 from core.formats.shared.times import utc
 
 _LABELS = ("signalType", "monitoringService", "targetResourceGroup", "targetResourceType")
@@ -96,3 +98,6 @@ def _link(essentials: Mapping[str, Any]) -> str | None:
     id = text(essentials, "alertId")
     blade = "https://portal.azure.com/#blade/Microsoft_Azure_Monitoring/AlertDetailsTemplateBlade"
     return f"{blade}/alertId/{quote(id, safe='')}" if id else None
+
+
+FORMAT: Final = Format(parse=parse)

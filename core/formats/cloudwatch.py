@@ -22,12 +22,14 @@ from urllib.parse import quote
 
 from core.domain.event import Event
 from core.errors import InvalidEvent
-from core.formats.shared.alert_event import Status, alert, at, changed, text
-from core.formats.shared.delivery import Delivery, Malformed, load_json
+from core.formats.shared.alert_event import Status, alert, changed
+from core.formats.shared.delivery import Delivery, Malformed
+from core.formats.shared.format import Format
 from core.formats.shared.http_body import load_object
+from core.formats.shared.json_body import load_json
+from core.formats.shared.json_path import at, text
 from core.formats.shared.times import utc
 
-MEDIA_TYPES: Final = ("text/plain",)  # SNS posts its JSON as that
 INSUFFICIENT_DATA: Final = "com.amazonaws.cloudwatch.alarm.insufficient_data"
 """The type of events that tell of an alarm without data."""
 
@@ -207,3 +209,6 @@ def _list(value: object, name: str) -> list[Any]:
 def _object(value: object, name: str) -> dict[str, Any]:
     found = at(value, name)
     return found if isinstance(found, dict) else {}
+
+
+FORMAT: Final = Format(parse=parse, media_types=("text/plain",))  # as SNS posts its JSON

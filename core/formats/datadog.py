@@ -17,9 +17,11 @@ from typing import Any, Final, cast
 
 from core.domain.event import Event
 from core.errors import InvalidEvent
-from core.formats.shared.alert_event import Status, alert, changed, text
+from core.formats.shared.alert_event import Status, alert, changed
 from core.formats.shared.delivery import Delivery, Malformed
+from core.formats.shared.format import Format
 from core.formats.shared.http_body import load_object
+from core.formats.shared.json_path import text
 from core.formats.shared.tags import labels_of
 from core.formats.shared.times import readable
 
@@ -46,9 +48,6 @@ TEMPLATE: Final = """\
 }
 """
 """The payload of the webhook in Datadog. Fields may be added; they stay in `data.original`."""
-
-ANSWER_WITHIN: Final = 14.0
-"""Datadog waits for fifteen seconds, the way there and back included, and then sends again."""
 
 _BEGINS: Final = ("triggered", "no data", "warn")
 _GOES_ON: Final = ("re-triggered", "re-no data", "re-warn", "renotify")
@@ -99,3 +98,9 @@ def _value(body: Mapping[str, Any], name: str) -> str | None:
     if value is None or value.strip() in ("", "null") or _VARIABLE.fullmatch(value.strip()):
         return None
     return value
+
+
+FORMAT: Final = Format(
+    parse=parse,
+    answer_within=14.0,  # of Datadog's 15 s, the way there and back included
+)

@@ -26,10 +26,11 @@ from core.domain.event import (
 )
 from core.domain.identity import blob_change, blob_key, fresh_key
 from core.errors import InvalidEvent
-from core.formats import cloudevents
-from core.formats.shared.alert_event import at
+from core.formats.shared import cloudevents
 from core.formats.shared.delivery import Delivery, Malformed
+from core.formats.shared.format import Format
 from core.formats.shared.http_body import load
+from core.formats.shared.json_path import at
 from core.formats.shared.times import utc
 
 _VALIDATION: Final = "Microsoft.EventGrid.SubscriptionValidationEvent"
@@ -217,3 +218,6 @@ def _size(value: object) -> int | None:
     if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
         raise InvalidEvent("data.contentLength is not a number of bytes")
     return value
+
+
+FORMAT: Final = Format(parse=parse, handshake=handshake)

@@ -14,13 +14,12 @@ from typing import Any, Final
 from core.domain.event import Event
 from core.domain.identity import fresh_key, message_key
 from core.errors import InvalidEvent
-from core.formats.shared.alert_event import at, text
 from core.formats.shared.delivery import Delivery, Malformed, source_of
+from core.formats.shared.format import Format
 from core.formats.shared.http_body import FORM, load_object
+from core.formats.shared.json_path import at, text
 from core.formats.shared.times import utc
 
-COMES_AGAIN: Final = False
-MEDIA_TYPES: Final = (FORM,)
 _FORM_FIELD: Final = "payload"
 
 _SUBJECTS: Final = {
@@ -77,3 +76,6 @@ def _time(value: Mapping[str, Any], about: object) -> str | None:
     names = ("updated_at", "completed_at", "submitted_at", "created_at")
     times = [*(at(about, name) for name in names), at(value, "head_commit", "timestamp")]
     return next((found for time in times if (found := utc(time))), None)
+
+
+FORMAT: Final = Format(parse=parse, retries=False, media_types=(FORM,))

@@ -8,11 +8,17 @@ each with a fingerprint of its own.
 
 from __future__ import annotations
 
+from typing import Final
+
 from core.domain.event import Event
 from core.formats.shared.delivery import Delivery, Malformed
+from core.formats.shared.format import Format
 from core.formats.shared.prometheus import parse_group
 
 
 def parse(delivery: Delivery) -> list[Event | Malformed]:
     """One event per alert, `Malformed` for one without a fingerprint. Raises `InvalidEvent`."""
     return parse_group(delivery, "grafana")
+
+
+FORMAT: Final = Format(parse=parse)

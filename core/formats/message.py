@@ -17,11 +17,11 @@ from typing import Any, Final, TypeGuard
 from core.domain.event import MESSAGE, Event, readable_time
 from core.domain.identity import fresh_key, message_key
 from core.errors import InvalidEvent
-from core.formats import cloudevents
-from core.formats.shared.delivery import HOOK_HEADER, Delivery, Malformed, load_json, source_of
+from core.formats.shared import cloudevents
+from core.formats.shared.delivery import HOOK_HEADER, Delivery, Malformed, source_of
+from core.formats.shared.format import Format
 from core.formats.shared.http_body import load, media_type
-
-MEDIA_TYPES: Final = ("*/*",)  # a CloudEvent in binary mode may carry anything
+from core.formats.shared.json_body import load_json
 
 _ANY_CLOUDEVENT: Final = "application/cloudevents"
 _STRUCTURED: Final = (_ANY_CLOUDEVENT, f"{_ANY_CLOUDEVENT}+json")
@@ -74,3 +74,9 @@ def _plain(data: Any, delivery: Delivery) -> Event:
         key=message_key(source, message_id) if message_id else fresh_key(source, delivery.unique),
         fresh=not message_id,
     )
+
+
+FORMAT: Final = Format(
+    parse=parse,
+    media_types=("*/*",),  # the data of a CloudEvent in binary mode may be anything
+)

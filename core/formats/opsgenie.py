@@ -24,9 +24,11 @@ from typing import Any, Final, cast
 
 from core.domain.event import Event
 from core.errors import InvalidEvent
-from core.formats.shared.alert_event import Status, alert, at, changed, text
+from core.formats.shared.alert_event import Status, alert, changed
 from core.formats.shared.delivery import Delivery, Malformed
+from core.formats.shared.format import Format
 from core.formats.shared.http_body import load_object
+from core.formats.shared.json_path import at, text
 from core.formats.shared.other_event import notice
 from core.formats.shared.tags import labels_of
 from core.formats.shared.times import readable
@@ -89,3 +91,6 @@ def _alert(
         ends_at=moment if resolved else None,
         labels=labels_of(given.get("tags")) | (details if isinstance(details, dict) else {}),
     )
+
+
+FORMAT: Final = Format(parse=parse)

@@ -22,9 +22,11 @@ from typing import Any, Final, cast
 
 from core.domain.event import Event
 from core.errors import InvalidEvent
-from core.formats.shared.alert_event import Status, alert, at, repeated, text
+from core.formats.shared.alert_event import Status, alert, repeated
 from core.formats.shared.delivery import Delivery, Malformed
+from core.formats.shared.format import Format
 from core.formats.shared.http_body import load_object
+from core.formats.shared.json_path import at, text
 
 _STATUSES: Final = {"trigger": "firing", "resolve": "resolved"}
 _LABELS: Final = ("source", "component", "group", "class")
@@ -90,3 +92,6 @@ def _alert(delivery: Delivery, body: dict[str, Any], action: str) -> Event:
         link=text(body, "links", 0, "href") or text(body, "client_url"),
         labels={name: value for name in _LABELS if (value := text(payload, name))},
     )
+
+
+FORMAT: Final = Format(parse=parse, reply=reply)

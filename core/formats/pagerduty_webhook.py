@@ -25,13 +25,12 @@ from typing import Any, Final
 
 from core.domain.event import Event
 from core.errors import InvalidEvent
-from core.formats.shared.alert_event import alert, at, changed, text
+from core.formats.shared.alert_event import alert, changed
 from core.formats.shared.delivery import Delivery, Malformed
+from core.formats.shared.format import Format
 from core.formats.shared.http_body import load_object
+from core.formats.shared.json_path import at, text
 from core.formats.shared.other_event import notice
-
-ANSWER_WITHIN: Final = 4.5
-"""PagerDuty waits for five seconds, the way there and back included, and then sends again."""
 
 _FIRING: Final = ("incident.triggered", "incident.reopened", "incident.unacknowledged")
 _RESOLVED: Final = "incident.resolved"
@@ -105,3 +104,9 @@ def _alert(
 def _is_ours(event: Mapping[str, Any]) -> bool:
     key = text(event, "data", "incident_key") or ""
     return text(event, "client", "name") == "Tidegate" or bool(_OUR_INCIDENT.fullmatch(key))
+
+
+FORMAT: Final = Format(
+    parse=parse,
+    answer_within=4.5,  # of PagerDuty's 5 s, the way there and back included
+)

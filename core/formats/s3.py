@@ -24,10 +24,10 @@ from core.domain.event import (
 )
 from core.domain.identity import fresh_key, s3_change, s3_key
 from core.errors import InvalidEvent
-from core.formats.shared.delivery import Delivery, Malformed, load_json
+from core.formats.shared.delivery import Delivery, Malformed
+from core.formats.shared.format import Format
+from core.formats.shared.json_body import load_json
 from core.formats.shared.times import utc
-
-MEDIA_TYPES: Final = ("text/plain",)  # as SNS posts
 
 _TYPES: Final = {
     "ObjectCreated": DOCUMENT_CREATED,
@@ -246,3 +246,6 @@ def _size(value: object, *path: str) -> int | None:
     if found is not None and (not isinstance(found, int) or isinstance(found, bool) or found < 0):
         raise InvalidEvent(f"{'.'.join(path)} is not a number of bytes")
     return found
+
+
+FORMAT: Final = Format(parse=parse, media_types=("text/plain",))  # as SNS posts its JSON

@@ -22,12 +22,12 @@ from typing import Any, Final
 from core.domain.event import Event, readable_time
 from core.domain.identity import fresh_key, message_key
 from core.errors import InvalidEvent
-from core.formats.shared.alert_event import Status, alert, at, changed, text
+from core.formats.shared.alert_event import Status, alert, changed
 from core.formats.shared.delivery import Delivery, Malformed, source_of
+from core.formats.shared.format import Format
 from core.formats.shared.http_body import load_object
+from core.formats.shared.json_path import at, text
 
-COMES_AGAIN: Final = False
-ANSWER_WITHIN: Final = 0.9  # of the second that Sentry waits
 _RESOURCE: Final = "sentry-hook-resource"
 _PROJECT: Final = re.compile(r"/projects/[^/]+/([^/]+)/")
 _STATUS_OF_ISSUE: Final[Mapping[str, Status]] = {
@@ -172,3 +172,10 @@ def _labels(value: object) -> dict[str, str]:
 
 def _joined(*parts: str | None) -> str | None:
     return "; ".join(filter(None, parts)) or None
+
+
+FORMAT: Final = Format(
+    parse=parse,
+    retries=False,
+    answer_within=0.9,  # of the second that Sentry waits
+)

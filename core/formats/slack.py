@@ -19,16 +19,11 @@ from urllib.parse import parse_qsl
 from core.domain.event import Event, readable_time
 from core.domain.identity import fresh_key, message_key
 from core.errors import InvalidEvent
-from core.formats.shared.alert_event import text
 from core.formats.shared.delivery import Delivery, Malformed, source_of
+from core.formats.shared.format import Format
 from core.formats.shared.http_body import FORM, load_object, media_type
+from core.formats.shared.json_path import text
 from core.formats.shared.times import readable
-
-SILENT: Final = True  # people see what a command or a button is answered
-MEDIA_TYPES: Final = (FORM,)
-ANSWER_WITHIN: Final = 2.5
-"""Slack waits for three seconds, the way there and back included, and then sends again."""
-REFUSAL_HEADERS: Final = {"x-slack-no-retry": "1"}
 
 _FORM_FIELD: Final = "payload"
 _SUBJECTS: Final = (
@@ -102,3 +97,13 @@ def _fields(body: bytes) -> dict[str, str]:
     except ValueError as error:  # not ASCII, not UTF-8 when unquoted, or too many fields
         raise InvalidEvent(f"the body is not a form: {error}") from error
     return dict(pairs)
+
+
+FORMAT: Final = Format(
+    parse=parse,
+    handshake=handshake,
+    media_types=(FORM,),
+    answer_within=2.5,  # of Slack's 3 s, the way there and back included
+    refusal_headers={"x-slack-no-retry": "1"},
+    empty_response=True,  # people see the answer to a command or a button
+)

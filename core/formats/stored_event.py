@@ -6,10 +6,9 @@ from dataclasses import replace
 from typing import Final
 
 from core.domain.event import Event
-from core.formats.shared.delivery import Delivery, Malformed, load_json
-
-REPLAY_KEY_HEADER: Final = "tidegate-replay-key"
-"""The key to start under when the event's own has been used up by a run that completed."""
+from core.formats.shared.delivery import REPLAY_KEY_HEADER, Delivery, Malformed
+from core.formats.shared.format import Format
+from core.formats.shared.json_body import load_json
 
 
 def parse(delivery: Delivery) -> list[Event | Malformed]:
@@ -18,3 +17,6 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
     if key := delivery.headers.get(REPLAY_KEY_HEADER):
         event = replace(event, key=key)
     return [event]
+
+
+FORMAT: Final = Format(parse=parse)

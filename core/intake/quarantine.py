@@ -21,8 +21,7 @@ from core.domain.event import DocumentRef, Event
 from core.domain.identity import replay_key
 from core.domain.validation import is_within
 from core.errors import DocumentNotFound, InvalidEvent, PermanentError
-from core.formats.shared.delivery import HOOK_HEADER, Arrival, Delivery
-from core.formats.stored_event import REPLAY_KEY_HEADER
+from core.formats.shared.delivery import HOOK_HEADER, REPLAY_KEY_HEADER, Arrival, Delivery
 from core.intake.receipts import Receipt, Verdict
 from core.ports.documents import DocumentStore
 
@@ -124,7 +123,7 @@ class Quarantine:
         body = json.dumps(wire, ensure_ascii=False).encode(errors="surrogatepass")
         digest = hashlib.sha256(body).hexdigest()[:12]
         headers = {REPLAY_KEY_HEADER: replay_key(key, digest)} if started and key else {}
-        return await self._write("event", headers, body, error, key=key or None)
+        return await self._write("stored_event", headers, body, error, key=key or None)
 
     def _announced(self, event: Event) -> str | None:
         """The URI of the record that an event announces, if it does. Keeping such an event would be

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.formats.shared.delivery import read
+from core.formats.registry import read
 from core.intake.accept import Intake
 from core.intake.quarantine import Quarantine
 from core.intake.receipts import Receipt

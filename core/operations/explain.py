@@ -12,7 +12,8 @@ from core.domain.identity import workflow_id
 from core.domain.routing import Child, WorkflowRouter
 from core.domain.validation import EventValidationService
 from core.errors import InvalidEvent, TidegateError
-from core.formats.shared.delivery import Arrival, Delivery, Malformed, load_json
+from core.formats.shared.delivery import Arrival, Delivery, Malformed
+from core.formats.shared.json_body import load_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +67,7 @@ def guess(body: bytes) -> str:
     if not isinstance(value, dict):
         return "message"
     if "tidegatekey" in value:
-        return "event"
+        return "stored_event"
     from_s3 = value.get("source") == "aws.s3" or value.get("Event") == "s3:TestEvent"
     if from_s3 or isinstance(value.get("Records"), list):
         return "s3"

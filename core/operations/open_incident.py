@@ -23,7 +23,8 @@ from core.errors import (
     TemporalUnavailable,
     named,
 )
-from core.formats.shared.delivery import Delivery, read
+from core.formats.registry import read
+from core.formats.shared.delivery import Delivery
 from core.intake.receipts import Verdict
 from core.operations.read_report import read_report
 

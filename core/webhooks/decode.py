@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import Final
 
 from core.errors import InvalidEvent
+from core.formats.registry import format_of, read
 from core.formats.shared.delivery import (
     ATTRIBUTE_PREFIX,
     HOOK_HEADER,
@@ -20,12 +21,10 @@ from core.formats.shared.delivery import (
     Arrival,
     Delivery,
     Malformed,
-    read,
 )
 from core.webhooks import decompress
 from core.webhooks.endpoints import NEVER_KEPT, Endpoint
 from core.webhooks.request import Request, Response, answer, problem
-from core.webhooks.rules import rules
 
 _BINARY: Final = ("ce-", "ce_", "cloudevents:", "cloudevents_")
 """How headers begin that make any body a CloudEvent, of any type and identity."""
@@ -54,27 +53,27 @@ def understand(
     request: Request, name: str, endpoint: Endpoint, now: datetime
 ) -> Understood | Response:
     """What is in a request, or the answer to a handshake. Raises `Refused`."""
-    how = rules(endpoint.format)
+    format = format_of(endpoint.format)
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if not how.takes(media_type):
-        taken = ", ".join(("application/json", *how.media_types))
+    if not format.accepts(media_type):
+        taken = ", ".join(("application/json", *format.media_types))
         raise Refused(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             "UnsupportedMediaType",
             f"this webhook takes {taken}",
-            how.refusal_headers,
+            format.refusal_headers,
         )
     delivery = _delivery(request, name, endpoint, now)
     try:
         delivery = _with_body(delivery, decompress.unpacked(request, endpoint.max_bytes))
-        if (handshake := how.handshake(delivery)) is not None:
-            return answer(HTTPStatus.OK, handshake)
+        if format.handshake and (challenge := format.handshake(delivery)) is not None:
+            return answer(HTTPStatus.OK, challenge)
     except decompress.UnknownEncoding:
         raise Refused(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             "UnsupportedEncoding",
             "the only content encoding that is taken is gzip",
-            {"accept-encoding": "gzip", **how.refusal_headers},
+            {"accept-encoding": "gzip", **format.refusal_headers},
         ) from None
     except decompress.TooLarge:
         raise too_large(endpoint) from None
@@ -88,7 +87,7 @@ def too_large(endpoint: Endpoint) -> Refused:
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         "TooLarge",
         f"a body may be at most {endpoint.max_bytes:,} bytes long",
-        rules(endpoint.format).refusal_headers,
+        format_of(endpoint.format).refusal_headers,
     )
 
 

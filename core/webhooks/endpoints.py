@@ -12,10 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from core.domain.durations import Duration
 from core.domain.event import RESERVED
-from core.formats.shared.delivery import FORMATS
+from core.formats.registry import FORMATS
 from core.webhooks.verifiers.any_verifier import AnyVerifier
 
-INTERNAL: Final = ("event",)
+INTERNAL: Final = ("stored_event",)
 """Formats that are Tidegate's own, and that no stranger speaks."""
 NEVER_KEPT: Final = frozenset(("authorization", "proxy-authorization", "cookie", "message-id"))
 """Headers that go no further than the door, whatever the scheme."""

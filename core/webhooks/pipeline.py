@@ -22,13 +22,14 @@ from typing import Any, Final
 
 from core.config.secrets import Secrets
 from core.errors import ConfigurationError, InvalidEvent, NotStarted, TransientError
+from core.formats.registry import format_of
 from core.formats.shared.delivery import Arrival
+from core.formats.shared.format import Format
 from core.intake.accept import Intake
 from core.intake.receipts import Receipt, Verdict
 from core.webhooks.decode import Refused, too_large, understand
 from core.webhooks.endpoints import Endpoint, WebhookTable
 from core.webhooks.request import Request, Response, answer, problem
-from core.webhooks.rules import Rules, rules
 from core.webhooks.verifiers.base import NotVerified
 
 PREFIX: Final = "/hooks/"
@@ -106,8 +107,8 @@ class Webhooks:
             )
         if len(request.body) > endpoint.max_bytes:
             raise too_large(endpoint)
-        how = rules(endpoint.format)
-        patience = min(endpoint.answer_within.total_seconds(), how.answer_within or time_left)
+        format = format_of(endpoint.format)
+        patience = min(endpoint.answer_within.total_seconds(), format.answer_within or time_left)
         deadline = time.monotonic() + min(time_left, patience)
         await self._verify(request, name, endpoint, deadline)
         if errand := endpoint.verify.errand(request):
@@ -116,13 +117,14 @@ class Webhooks:
         found = understand(request, name, endpoint, self._clock())
         if isinstance(found, Response):
             return Outcome(response=found, hook=name)
-        reserve = 0.0 if how.comes_again else _RESERVE * _left(deadline)
+        reserve = 0.0 if format.retries else _RESERVE * _left(deadline)
         receipts = await self._intake.accept(
             found.arrivals, time_left=_left(deadline - reserve), report=report
         )
-        if not how.comes_again:
+        if not format.retries:
             receipts = await self._set_aside(found.arrivals, receipts, deadline, report)
-        return _answered(name, receipts, how, how.reply(found.delivery))
+        more = format.reply(found.delivery) if format.reply else {}
+        return _answered(name, receipts, format, more)
 
     async def _set_aside(
         self,
@@ -175,7 +177,7 @@ class Webhooks:
                 "the request was not proven to come from this webhook's sender",
                 {
                     "www-authenticate": _CHALLENGES.get(verifier.scheme, "Signature"),
-                    **rules(endpoint.format).refusal_headers,
+                    **format_of(endpoint.format).refusal_headers,
                 },
             ) from None
         except (ConfigurationError, TransientError, TimeoutError) as error:
@@ -218,7 +220,9 @@ def _preflight(request: Request, endpoint: Endpoint) -> Response:
     return Response(status=HTTPStatus.OK, headers=headers)
 
 
-def _answered(name: str, receipts: Sequence[Receipt], how: Rules, more: dict[str, Any]) -> Outcome:
+def _answered(
+    name: str, receipts: Sequence[Receipt], format: Format, more: dict[str, Any]
+) -> Outcome:
     verdicts = Counter(receipt.verdict for receipt in receipts)
     told: dict[str, Any] = {"receipts": [_told(receipt) for receipt in receipts[:_TOLD]]}
     if len(receipts) > _TOLD:
@@ -238,11 +242,11 @@ def _answered(name: str, receipts: Sequence[Receipt], how: Rules, more: dict[str
             HTTPStatus.BAD_REQUEST,
             "none of it can ever be accepted as it is; the original is kept",
             code=code,
-            headers=how.refusal_headers,
+            headers=format.refusal_headers,
             **told,
         )
         return Outcome(response=response, hook=name, refused=code)
-    if how.silent:
+    if format.empty_response:
         return Outcome(response=Response(status=HTTPStatus.OK), hook=name)
     status = HTTPStatus.ACCEPTED if receipts else HTTPStatus.OK
     return Outcome(response=answer(status, {**more, **told}), hook=name)

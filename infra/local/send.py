@@ -26,7 +26,8 @@ from core.contracts import ROOT_WORKFLOW
 from core.domain.event import Event
 from core.domain.identity import workflow_id
 from core.errors import SettingsError
-from core.formats.shared.delivery import Delivery, Malformed, read
+from core.formats.registry import read
+from core.formats.shared.delivery import Delivery, Malformed
 from core.webhooks.request import Request
 from core.webhooks.verifiers.base import Signer
 from infra.local.answers import local_session

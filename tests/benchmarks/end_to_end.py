@@ -25,7 +25,8 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from core.contracts import STATUS_ATTRIBUTE
 from core.domain.event import DOCUMENT_CREATED, Event
-from core.formats.shared.delivery import Delivery, read
+from core.formats.registry import read
+from core.formats.shared.delivery import Delivery
 from infra.local.processes import Processes, free_port, python, wait_until
 from infra.local.stack import outside_environment
 from tests.benchmarks.figures import Figure, compare, take_turns

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from core.domain.event import Event
-from core.formats.shared.delivery import Delivery, read
+from core.formats.registry import read
+from core.formats.shared.delivery import Delivery
 from infra.local.aws.lambda_function import LambdaContext
 from infra.local.processes import Processes, free_port
 from infra.local.stack import interruptible, outside_environment, uninterrupted

@@ -15,7 +15,8 @@ from core import bootstrap
 from core.config.settings import Settings
 from core.contracts import INCIDENT_TASK_QUEUE, ROOT_TASK_QUEUE
 from core.domain.event import Event
-from core.formats.shared.delivery import Delivery, read
+from core.formats.registry import read
+from core.formats.shared.delivery import Delivery
 from core.intake.receipts import Receipt
 from core.ports.workflow_starter import Start
 from infra.local.processes import Processes, free_port, python, wait_until

@@ -39,7 +39,10 @@ def test_the_endpoints_are_listed_with_how_each_is_verified(tidegate: Tidegate) 
     ("hook", "problem"),
     [
         ("{format: pigeon, verify: {scheme: none}}", "hooks.a.format: no format 'pigeon'"),
-        ("{format: event, verify: {scheme: none}}", "hooks.a.format: no format 'event'"),
+        (
+            "{format: stored_event, verify: {scheme: none}}",
+            "hooks.a.format: no format 'stored_event'",
+        ),
         ("{format: message}", "hooks.a.verify: Field required"),
         ("{format: message, verify: {scheme: trust}}", "hooks.a.verify"),
         (

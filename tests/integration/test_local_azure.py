@@ -21,7 +21,8 @@ from aiohttp.test_utils import TestServer
 from azure.storage.blob import ContainerClient
 
 from core.domain.event import Event
-from core.formats.shared.delivery import Delivery, read
+from core.formats.registry import read
+from core.formats.shared.delivery import Delivery
 from infra.local.answers import answers
 from infra.local.azure import functions_host
 from infra.local.azure.event_grid import Watcher

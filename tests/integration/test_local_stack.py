@@ -18,7 +18,8 @@ import pytest
 
 from core.contracts import SEARCH_ATTRIBUTES
 from core.domain.event import Event
-from core.formats.shared.delivery import Delivery, read
+from core.formats.registry import read
+from core.formats.shared.delivery import Delivery
 from infra.local.aws.event_source import EventSource, failures, retry_delay
 from infra.local.aws.lambda_function import LambdaContext
 from infra.local.aws.servers import Aws, Queue, start_aws, wait_for_aws

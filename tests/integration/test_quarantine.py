@@ -24,7 +24,7 @@ from core.errors import (
     NoRoute,
     TemporalUnavailable,
 )
-from core.formats.shared.delivery import read
+from core.formats.registry import read
 from core.intake.quarantine import Quarantine
 from core.intake.replay import replay
 from tests.support.payloads import delivery, put, recorded
@@ -243,7 +243,7 @@ async def test_an_event_whose_workflow_failed_is_replayed_under_its_own_key(
     intake, starter = with_starter(settings)
     uri = await quarantine.keep_event(event().to_wire(), NoRoute("none"), started=False)
     [record] = [record async for record in quarantine.records()]
-    assert (record.uri, record.format, record.code) == (uri, "event", "NoRoute")
+    assert (record.uri, record.format, record.code) == (uri, "stored_event", "NoRoute")
     assert record.key == "s3:docs/a@00AB"
     await replay(quarantine, intake, record.id)
     assert starter.calls == [event()]
@@ -278,7 +278,7 @@ async def test_a_record_that_is_announced_as_an_upload_is_not_kept_again(
     roots = documents or (uri.rpartition("/quarantine/")[0],)
     starter = MemoryStarter()
     intake = bootstrap.intake(replace(settings, documents=roots), starter=starter)
-    message = delivery("event", announced.to_wire())
+    message = delivery("stored_event", announced.to_wire())
     [receipt] = await intake.accept(read(message))
     assert (receipt.verdict, receipt.code) == ("quarantined", "DocumentRefused")
     assert receipt.quarantine_uri == uri

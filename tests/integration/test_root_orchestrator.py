@@ -207,7 +207,7 @@ async def test_an_event_without_a_route_fails_as_that_and_is_kept(shared: House)
     assert error.type == "NoRoute"
     assert error.non_retryable
     [record] = await records(shared, event.key)
-    assert (record.code, record.format) == ("NoRoute", "event")
+    assert (record.code, record.format) == ("NoRoute", "stored_event")
     assert "no route matches type 'test.of-no-kind'" in record.reason
     assert "add a route for it" in record.reason
     assert json.loads(record.body) == event.to_wire()

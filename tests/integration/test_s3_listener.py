@@ -14,7 +14,7 @@ from temporalio.client import Client
 from core import bootstrap
 from core.config.settings import Settings
 from core.errors import NotAccepted, SettingsError, TemporalUnavailable
-from core.formats.shared.delivery import read
+from core.formats.registry import read
 from functions_aws.s3_listener import handler
 from infra.local.processes import free_port
 from tests.support.lambda_runtime import invoke, logged_receipts

@@ -11,7 +11,8 @@ from typing import Any
 from core.domain.alert import Alert, read_alert
 from core.domain.event import Event
 from core.errors import InvalidEvent
-from core.formats.shared.delivery import Delivery, Malformed, read
+from core.formats.registry import read
+from core.formats.shared.delivery import Delivery, Malformed
 
 FOLDER = Path(__file__).parents[1] / "events" / "webhooks"
 PAYLOADS = sorted((path.parent.name, path.stem) for path in FOLDER.glob("*/*.json"))

@@ -37,7 +37,7 @@ from core.domain.incident.policies.targets import (
 )
 from core.domain.routing import Filter, Route, WhenRunning
 from core.errors import NotAccepted
-from core.formats.shared.delivery import FORMATS
+from core.formats.registry import FORMATS
 from core.ports.notifier import Notification
 from core.webhooks.endpoints import INTERNAL, Endpoint
 from core.webhooks.verifiers.base import Reason, Verifier

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from core.domain.event import Event, encode
 from core.domain.identity import workflow_id
 from core.errors import InvalidEvent
-from core.formats.shared.delivery import FORMATS, Delivery, Malformed, read
+from core.formats.registry import FORMATS, read
+from core.formats.shared.delivery import Delivery, Malformed
 from tests.support.mangled import ANY_BODIES, JSON_BODIES, MANGLED_BODIES
 
 HEADERS = st.dictionaries(

@@ -14,7 +14,7 @@ from core.domain.identity import (
     s3_key,
     workflow_id,
 )
-from core.formats.shared.delivery import read
+from core.formats.registry import read
 from tests.support.payloads import (
     bridged_put,
     delivery,

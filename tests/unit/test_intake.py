@@ -13,7 +13,8 @@ from core import bootstrap
 from core.config.settings import Settings
 from core.domain.event import Event
 from core.errors import InvalidEvent, StoreUnavailable, TemporalUnavailable
-from core.formats.shared.delivery import Arrival, read
+from core.formats.registry import read
+from core.formats.shared.delivery import Arrival
 from core.intake.receipts import Receipt, Verdict
 from core.ports.workflow_starter import Start, WorkflowStarter
 from tests.support.payloads import delivery, put

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import InvalidEvent
-from core.formats.shared.delivery import MAX_DEPTH, load_json
+from core.formats.shared.json_body import MAX_DEPTH, load_json
 
 
 def nest(levels: int) -> bytes:

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from core.config.settings import Settings
 from core.errors import NotAccepted
-from core.formats.shared.delivery import Malformed, read
+from core.formats.registry import read
+from core.formats.shared.delivery import Malformed
 from core.intake.quarantine import Record
 from functions_aws import message_listener, s3_listener, sqs
 from tests.support.lambda_runtime import Context

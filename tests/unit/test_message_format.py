@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from core.domain.event import Event
-from core.formats.shared.delivery import Malformed, read
-from core.formats.stored_event import REPLAY_KEY_HEADER
+from core.formats.registry import read
+from core.formats.shared.delivery import REPLAY_KEY_HEADER, Malformed
 from tests.support.payloads import delivery, recorded, recorded_json
 
 QUEUE = "sqs:eu-west-1:111122223333:orders"
@@ -157,11 +157,11 @@ WIRE = event(recorded("cloudevent")).to_wire()
 
 
 def test_the_wire_form_is_read_back_as_the_event_it_was() -> None:
-    assert event(WIRE, format="event") == event(recorded("cloudevent"))
+    assert event(WIRE, format="stored_event") == event(recorded("cloudevent"))
 
 
 def test_a_replay_may_come_under_a_key_of_its_own() -> None:
-    found = event(WIRE, format="event", **{REPLAY_KEY_HEADER: "ce:1~replay-ab"})
+    found = event(WIRE, format="stored_event", **{REPLAY_KEY_HEADER: "ce:1~replay-ab"})
     assert found.key == "ce:1~replay-ab"
     assert found.to_wire() | {"tidegatekey": WIRE["tidegatekey"]} == WIRE
 
@@ -175,4 +175,4 @@ def test_a_replay_may_come_under_a_key_of_its_own() -> None:
     ],
 )
 def test_what_is_no_wire_form_is_refused(body: Any, message: str) -> None:
-    assert refusal(body, format="event").startswith(message)
+    assert refusal(body, format="stored_event").startswith(message)

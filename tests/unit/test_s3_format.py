@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from core.domain.event import DocumentRef, Event
-from core.formats.shared.delivery import Malformed, read
+from core.formats.registry import read
+from core.formats.shared.delivery import Malformed
 from tests.support.payloads import delivery, recorded, recorded_json, sns
 
 DOCUMENT = {

@@ -11,7 +11,8 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from core.errors import InvalidEvent
-from core.formats.shared.delivery import Delivery, load_json
+from core.formats.shared.delivery import Delivery
+from core.formats.shared.json_body import load_json
 
 FORM: Final = "application/x-www-form-urlencoded"
 

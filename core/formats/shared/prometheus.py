@@ -14,9 +14,10 @@ from typing import Any, Final, cast
 
 from core.domain.event import Event, encode
 from core.errors import InvalidEvent
-from core.formats.shared.alert_event import Status, alert, changed, repeated, text
+from core.formats.shared.alert_event import Status, alert, changed, repeated
 from core.formats.shared.delivery import Delivery, Malformed
 from core.formats.shared.http_body import load_object
+from core.formats.shared.json_path import text
 
 _SAID_AGAIN: Final = frozenset(("alerts", "commonLabels", "commonAnnotations", "message"))
 """What a group says of all its alerts together: it grows with them, and each alert says its part of

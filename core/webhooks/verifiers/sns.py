@@ -17,7 +17,7 @@ from pydantic import Field, PrivateAttr
 
 from core.domain.durations import Duration
 from core.errors import InvalidEvent
-from core.formats.shared.delivery import load_json
+from core.formats.shared.json_body import load_json
 from core.webhooks.request import Request
 from core.webhooks.verifiers import checks
 from core.webhooks.verifiers.base import NotVerified, Verifier

@@ -15,7 +15,7 @@ from typing import Final, Literal
 from pydantic import Field, model_validator
 
 from core.errors import InvalidEvent
-from core.formats.shared.delivery import load_json
+from core.formats.shared.json_body import load_json
 from core.webhooks.request import Request
 from core.webhooks.verifiers import checks
 from core.webhooks.verifiers.base import NotVerified, SharedSecret

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from core.domain.event import Event
-from core.formats.shared.delivery import Delivery, Malformed, read
+from core.formats.registry import read
+from core.formats.shared.delivery import Delivery, Malformed
 from tests.support.payloads import delivery, recorded, recorded_json
 
 UNIQUE = "delivery-1"

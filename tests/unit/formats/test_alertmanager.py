@@ -9,7 +9,8 @@ import pytest
 
 from core.domain.alert import AlertStatus, read_alert
 from core.domain.event import Event
-from core.formats.shared.delivery import Malformed, read
+from core.formats.registry import read
+from core.formats.shared.delivery import Malformed
 from tests.support.webhook_payloads import (
     NEXT_PERIOD,
     alert,

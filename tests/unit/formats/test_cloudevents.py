@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.domain.event import Event
-from core.formats.shared.delivery import Delivery, Malformed, read
+from core.formats.registry import read
+from core.formats.shared.delivery import Delivery, Malformed
 from tests.support.payloads import recorded, recorded_json
 from tests.unit.formats import reading
 

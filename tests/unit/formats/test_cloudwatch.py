@@ -8,7 +8,8 @@ import pytest
 from core.domain.alert import read_alert
 from core.domain.event import Event
 from core.domain.incident.severity import severity_of
-from core.formats.shared.delivery import Delivery, read
+from core.formats.registry import read
+from core.formats.shared.delivery import Delivery
 from tests.support.payloads import sns
 from tests.unit.formats import reading
 from tests.unit.formats.reading import payload, payload_json

@@ -10,7 +10,8 @@ from core.domain.event import DocumentRef, Event
 from core.domain.identity import workflow_id
 from core.errors import InvalidEvent
 from core.formats.event_grid import handshake
-from core.formats.shared.delivery import Delivery, Malformed, read
+from core.formats.registry import read
+from core.formats.shared.delivery import Delivery, Malformed
 from tests.support.payloads import recorded
 from tests.unit.formats import reading
 from tests.unit.formats.reading import by_hook, payload, payload_json

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from core.config.settings import Settings
 from core.errors import NotAccepted
-from core.formats.shared.delivery import Malformed, read
+from core.formats.registry import read
+from core.formats.shared.delivery import Malformed
 from core.intake.quarantine import Record
 from functions_azure import service_bus
 from tests.support.azure import fresh_process, function, message

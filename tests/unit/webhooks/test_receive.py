@@ -15,7 +15,7 @@ import pytest
 
 from core.adapters.documents.files import FileDocumentStore
 from core.errors import SecretUnavailable, SettingsError, StoreUnavailable, TemporalUnavailable
-from core.formats.shared.delivery import read
+from core.formats.registry import read
 from core.webhooks.request import Request
 from core.webhooks.verifiers.sns import SnsVerifier
 from tests.support import signing
@@ -538,7 +538,7 @@ async def test_more_events_than_any_platform_could_start_are_refused_as_one(
     outcome = await door.post({"version": "4", "alerts": [0] * 10_001})
     assert outcome.response.status == 400
     [receipt] = told(outcome)["receipts"]
-    assert "10,001 events, and 10,000 may come at once" in receipt["reason"]
+    assert "10,001 events; one delivery may hold 10,000" in receipt["reason"]
 
 
 async def test_people_in_slack_see_nothing_of_what_was_accepted(

@@ -16,7 +16,8 @@ from urllib.parse import unquote
 from core.domain.event import Event, attributes
 from core.domain.identity import cloudevent_key
 from core.errors import InvalidEvent
-from core.formats.shared.delivery import Delivery, load_json
+from core.formats.shared.delivery import Delivery
+from core.formats.shared.json_body import load_json
 
 _HTTP: Final = "ce-"
 _PREFIXES: Final = (_HTTP, "ce_", "cloudevents:", "cloudevents_")

@@ -1,0 +1,92 @@
+"""Every format by name, and the one way to read a delivery.
+
+A format's name is the name of its file here, and the file ends in its `FORMAT`. It is imported when
+the first delivery of that format is read, so a listener pays for its own only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib import import_module
+from typing import Final
+
+from core.domain.event import ALERT, Event
+from core.errors import InvalidEvent
+from core.formats.shared.delivery import ATTRIBUTE_PREFIX, Arrival, Delivery, Malformed
+from core.formats.shared.format import Format
+
+
+def registered(*names: str) -> tuple[str, ...]:
+    """The names. Raises `ValueError` for one that is there twice."""
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(
+            f"registered twice in core/formats/registry.py: {', '.join(twice)}; remove one line, "
+            "or rename the file of the newer format and register that name"
+        )
+    return names
+
+
+FORMATS: Final = registered(
+    "s3",
+    "message",
+    "stored_event",
+    "alertmanager",
+    "grafana",
+    "pagerduty",
+    "pagerduty_webhook",
+    "opsgenie",
+    "datadog",
+    "azure_monitor",
+    "cloudwatch",
+    "event_grid",
+    "github",
+    "sentry",
+    "slack",
+)
+
+MAX_EVENTS: Final = 10_000
+"""Most events in one delivery: no platform leaves time to start more."""
+
+
+def format_of(name: str) -> Format:
+    """The format of this name, one of `FORMATS`. Raises `TypeError` if its file has none."""
+    found = getattr(import_module(f"core.formats.{name}"), "FORMAT", None)
+    if not isinstance(found, Format):
+        raise TypeError(
+            f"core/formats/{name}.py has no FORMAT that is a Format; end it with "
+            "`FORMAT: Final = Format(parse=parse)`"
+        )
+    return found
+
+
+def read(delivery: Delivery) -> list[Arrival]:
+    """All arrivals of a delivery, in order. Never raises for what a delivery holds: what cannot be
+    read is `Malformed`."""
+    format = format_of(delivery.format)
+    items: list[Event | Malformed]
+    try:
+        items = format.parse(delivery)
+        if len(items) > MAX_EVENTS:
+            raise InvalidEvent(
+                f"it holds {len(items):,} events; one delivery may hold {MAX_EVENTS:,}",
+                fix="let the sender send smaller batches; a replay of this one fails again",
+            )
+    except InvalidEvent as error:
+        items = [Malformed(error)]
+    if attributes := _attributes(delivery):
+        items = [_with(item, attributes) if isinstance(item, Event) else item for item in items]
+    return [Arrival(item, delivery, position) for position, item in enumerate(items)]
+
+
+def _attributes(delivery: Delivery) -> dict[str, str]:
+    prefix = ATTRIBUTE_PREFIX
+    return {n.removeprefix(prefix): v for n, v in delivery.headers.items() if n.startswith(prefix)}
+
+
+def _with(event: Event, attributes: Mapping[str, str]) -> Event:
+    """The event with these attributes. An alert that names its service itself keeps that one."""
+    data = event.data
+    if event.type == ALERT and isinstance(data, dict) and "service" in attributes:
+        data = {"service": attributes["service"], **data}
+    return replace(event, extensions={**event.extensions, **attributes}, data=data)

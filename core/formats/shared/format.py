@@ -1,0 +1,49 @@
+"""A format: how one sender is read, and how it is answered over HTTP.
+
+Each sender's file ends in one, `FORMAT`, and `core.formats.registry` lists the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.domain.event import Event
+from core.formats.shared.delivery import Delivery, Malformed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """One sender's format. Only `parse` is required; the rest is for webhooks."""
+
+    parse: Callable[[Delivery], list[Event | Malformed]]
+    """Reads a delivery, purely. What is wrong with one of several records is a `Malformed` in its
+    place; `InvalidEvent` is raised only when nothing of the delivery can be read."""
+
+    retries: bool = True
+    """Whether the sender sends again what failed or timed out. If not, what cannot start is
+    quarantined rather than given back."""
+
+    answer_within: float | None = None
+    """Seconds after which the answer comes too late for the sender."""
+
+    media_types: tuple[str, ...] = ()
+    """Content types that the sender uses besides JSON; `*/*` is any."""
+
+    refusal_headers: Mapping[str, str] = field(default_factory=dict)
+    """Headers of every 4xx answer."""
+
+    empty_response: bool = False
+    """Whether success is answered without a body, because the sender shows it to people."""
+
+    handshake: Callable[[Delivery], dict[str, Any] | None] | None = None
+    """The JSON that answers a handshake, or None for any other delivery. Raises `InvalidEvent`."""
+
+    reply: Callable[[Delivery], dict[str, Any]] | None = None
+    """Fields that the sender's own libraries look for in the answer."""
+
+    def accepts(self, media_type: str) -> bool:
+        """Whether a body of this type (lower case, without parameters) is accepted."""
+        json = media_type in ("", "application/json") or media_type.endswith("+json")
+        return json or media_type in self.media_types or "*/*" in self.media_types
