@@ -43,7 +43,7 @@ def alert(
 
     Raises `InvalidEvent` for an alert without a key.
     """
-    if not isinstance(key, str | int) or isinstance(key, bool) or not str(key).strip():
+    if not isinstance(key, str | int) or isinstance(key, bool) or not _is_visible(str(key)):
         raise InvalidEvent(
             f"the {kind} alert has no key, so nobody can say which alert it is",
             fix="let the sender send what stays the same from firing to resolved",
@@ -68,6 +68,11 @@ def alert(
         key=alert_key(name, str(key), change) if change else fresh_key(name, unique),
         fresh=change is None,
     )
+
+
+def _is_visible(key: str) -> bool:
+    """Whether anything is left of it once incidents drop what cannot be shown."""
+    return any(character.isprintable() and character != " " for character in key)
 
 
 def _of_delivery(delivery: Delivery, position: int) -> str | None:

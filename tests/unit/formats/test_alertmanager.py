@@ -155,7 +155,7 @@ def test_a_status_nobody_knows_counts_as_firing_and_is_remarked_on() -> None:
     assert found.remarks == ("its status is 'suppressed', taken as firing",)
 
 
-@pytest.mark.parametrize("value", [None, "", " ", True, ["x"], {}])
+@pytest.mark.parametrize("value", [None, "", " ", "\x1b\u202e", True, ["x"], {}])
 def test_an_alert_without_a_fingerprint_is_refused_and_the_others_go_on(value: Any) -> None:
     body = changed(MIXED, "alerts", 0, "fingerprint", to=value)
     first, second, _ = items(sent("alertmanager", body))
