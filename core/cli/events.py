@@ -132,7 +132,7 @@ def _print_explanation(found: dict[str, Any]) -> None:
         "subject": event.get("subject"),
         "time": event.get("time"),
         "key": found["key"],
-        "": "a redelivery of it could not be recognised" if found["fresh"] else None,
+        "": "a redelivery of it could not be recognised" if found["unidentified"] else None,
         "workflow ID": found["workflow_id"],
         "route": child.get("route"),
         "child": child and f"{child['workflow']} on {child['task_queue']}",

@@ -12,7 +12,7 @@ from rich.table import Table
 from core import bootstrap
 from core.cli.console import AWAY, BAD_NEWS, Json, out, print_json, run, table
 from core.config.settings import Settings
-from core.intake.quarantine import Record
+from core.intake.quarantine import QuarantinedDelivery
 
 app = typer.Typer(help="The originals of what could not be accepted.", no_args_is_help=True)
 
@@ -26,7 +26,7 @@ def quarantine_list(
 ) -> None:
     """List what is in quarantine, newest first."""
 
-    async def collect() -> list[Record]:
+    async def collect() -> list[QuarantinedDelivery]:
         kept = bootstrap.quarantine(Settings.from_env())
         return [record async for record in kept.records() if every or not record.settled]
 
@@ -100,6 +100,6 @@ def quarantine_replay(
         raise typer.Exit(AWAY)
 
 
-def _without_body(record: Record) -> dict[str, Any]:
+def _without_body(record: QuarantinedDelivery) -> dict[str, Any]:
     whole = {**record.to_json(), "uri": record.uri, "replayed": record.replayed}
     return {k: v for k, v in whole.items() if k not in ("body", "body_base64")}

@@ -26,8 +26,8 @@ DOCUMENT_TYPES: Final = (DOCUMENT_CREATED, DOCUMENT_REMOVED, DOCUMENT_CHANGED)
 """Types of events about a document, from whichever store; they carry `data.document`."""
 
 KEY_ATTRIBUTE: Final = "tidegatekey"
-FRESH_ATTRIBUTE: Final = "tidegatefresh"
-_OWN_ATTRIBUTES: Final = (KEY_ATTRIBUTE, FRESH_ATTRIBUTE)
+UNIDENTIFIED_ATTRIBUTE: Final = "tidegateunidentified"
+_OWN_ATTRIBUTES: Final = (KEY_ATTRIBUTE, UNIDENTIFIED_ATTRIBUTE)
 
 _TEXT_ATTRIBUTES: Final = (
     "id",
@@ -83,15 +83,15 @@ class DocumentRef:
 class Event:
     """One thing that happened, as CloudEvents 1.0 names it.
 
-    `key` is its identity over every path and redelivery (see `identity`); `fresh` says that its
-    source gave it none, so that a redelivery cannot be recognised. `time` is RFC 3339 text.
+    `key` is its identity over every path and redelivery (see `identity`). `unidentified` means that
+    its source gave it none, so a redelivery cannot be recognised. `time` is RFC 3339 text.
     """
 
     id: str
     source: str
     type: str
     key: str
-    fresh: bool = False
+    unidentified: bool = False
     subject: str | None = None
     time: str | None = None
     datacontenttype: str | None = None
@@ -112,8 +112,8 @@ class Event:
         wire |= {n: v for n in _TEXT_ATTRIBUTES if (v := getattr(self, n)) is not None}
         wire |= self.extensions
         wire[KEY_ATTRIBUTE] = self.key
-        if self.fresh:
-            wire[FRESH_ATTRIBUTE] = True
+        if self.unidentified:
+            wire[UNIDENTIFIED_ATTRIBUTE] = True
         if self.data is not None:
             wire["data"] = self.data
         return wire
@@ -126,8 +126,8 @@ class Event:
         key = wire.get(KEY_ATTRIBUTE)
         if not isinstance(key, str) or not key:
             raise InvalidEvent(f"the event has no {KEY_ATTRIBUTE}, so it has no identity")
-        fresh = wire.get(FRESH_ATTRIBUTE) is True
-        return cls(key=key, fresh=fresh, **attributes(wire), data=wire.get("data"))
+        unidentified = wire.get(UNIDENTIFIED_ATTRIBUTE) is True
+        return cls(key=key, unidentified=unidentified, **attributes(wire), data=wire.get("data"))
 
     @property
     def timestamp(self) -> datetime | None:

@@ -3,7 +3,7 @@
     what happened  ->  key (one recipe per source)  ->  workflow ID
 
 The same object change gives the same key by every path it can come. Where a source gives nothing
-to recognise an event by, the key is fresh and says so: hashing the body would swallow real repeats.
+to recognise an event by, its key is unique: hashing the body would swallow real repeats.
 """
 
 from __future__ import annotations
@@ -91,9 +91,9 @@ def alert_key(source: str, alert: str, change: str) -> str:
     return f"{source}/{alert.replace('%', '%25').replace('@', '%40')}@{change}"
 
 
-def fresh_key(source: str, unique: str) -> str:
+def unidentified_key(source: str, unique: str) -> str:
     """The key of an event that cannot be recognised again; `unique` comes from the caller."""
-    return f"fresh:{source}#{unique}"
+    return f"unidentified:{source}#{unique}"
 
 
 def replay_key(key: str, quarantine_id: str) -> str:

@@ -24,7 +24,7 @@ from core.domain.event import (
     DocumentRef,
     Event,
 )
-from core.domain.identity import blob_change, blob_key, fresh_key
+from core.domain.identity import blob_change, blob_key, unidentified_key
 from core.errors import InvalidEvent
 from core.formats.shared import cloudevents
 from core.formats.shared.delivery import Delivery, Malformed
@@ -153,9 +153,9 @@ def _document(event: Event, name: str, data: Mapping[str, Any], unique: str) -> 
         key=(
             blob_key(account, container, path, change, created=created, kind=name)
             if change
-            else fresh_key(source, unique)
+            else unidentified_key(source, unique)
         ),
-        fresh=change is None,
+        unidentified=change is None,
     )
 
 

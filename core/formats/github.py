@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from core.domain.event import Event
-from core.domain.identity import fresh_key, message_key
+from core.domain.identity import message_key, unidentified_key
 from core.errors import InvalidEvent
 from core.formats.shared.delivery import Delivery, Malformed, source_of
 from core.formats.shared.format import Format
@@ -57,8 +57,8 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
             time=_time(value, about),
             datacontenttype="application/json",
             data=value,
-            key=message_key(by, id) if id else fresh_key(by, delivery.unique),
-            fresh=not id,
+            key=message_key(by, id) if id else unidentified_key(by, delivery.unique),
+            unidentified=not id,
         )
     ]
 

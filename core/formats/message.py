@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import Any, Final, TypeGuard
 
 from core.domain.event import MESSAGE, Event, readable_time
-from core.domain.identity import fresh_key, message_key
+from core.domain.identity import message_key, unidentified_key
 from core.errors import InvalidEvent
 from core.formats.shared import cloudevents
 from core.formats.shared.delivery import HOOK_HEADER, Delivery, Malformed, source_of
@@ -71,8 +71,10 @@ def _plain(data: Any, delivery: Delivery) -> Event:
         time=readable_time(delivery.headers.get("sent-at")),
         datacontenttype="application/json",
         data=data,
-        key=message_key(source, message_id) if message_id else fresh_key(source, delivery.unique),
-        fresh=not message_id,
+        key=message_key(source, message_id)
+        if message_id
+        else unidentified_key(source, delivery.unique),
+        unidentified=not message_id,
     )
 
 

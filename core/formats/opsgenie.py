@@ -29,7 +29,7 @@ from core.formats.shared.delivery import Delivery, Malformed
 from core.formats.shared.format import Format
 from core.formats.shared.http_body import load_object
 from core.formats.shared.json_path import at, text
-from core.formats.shared.other_event import notice
+from core.formats.shared.other_event import other_event
 from core.formats.shared.tags import labels_of
 from core.formats.shared.times import readable
 
@@ -51,7 +51,7 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
     if said is None or action in _FIRING or action in _RESOLVED:
         return [_alert(delivery, body, given, action, change)]
     return [
-        notice(
+        other_event(
             delivery,
             kind="opsgenie",
             type=f"com.opsgenie.{said}",

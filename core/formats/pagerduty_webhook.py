@@ -30,7 +30,7 @@ from core.formats.shared.delivery import Delivery, Malformed
 from core.formats.shared.format import Format
 from core.formats.shared.http_body import load_object
 from core.formats.shared.json_path import at, text
-from core.formats.shared.other_event import notice
+from core.formats.shared.other_event import other_event
 
 _FIRING: Final = ("incident.triggered", "incident.reopened", "incident.unacknowledged")
 _RESOLVED: Final = "incident.resolved"
@@ -58,7 +58,7 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
     if said == _RESOLVED:
         return [_alert(delivery, event, change, resolved=True)]
     return [
-        notice(
+        other_event(
             delivery,
             kind="pagerduty",
             type=f"com.pagerduty.{said}",

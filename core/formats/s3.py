@@ -22,7 +22,7 @@ from core.domain.event import (
     DocumentRef,
     Event,
 )
-from core.domain.identity import fresh_key, s3_change, s3_key
+from core.domain.identity import s3_change, s3_key, unidentified_key
 from core.errors import InvalidEvent
 from core.formats.shared.delivery import Delivery, Malformed
 from core.formats.shared.format import Format
@@ -198,9 +198,9 @@ def _event(
         key=(
             s3_key(bucket, key, change, created=created, kind=name)
             if change
-            else fresh_key(source, unique)
+            else unidentified_key(source, unique)
         ),
-        fresh=change is None,
+        unidentified=change is None,
     )
 
 

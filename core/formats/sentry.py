@@ -20,7 +20,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from core.domain.event import Event, readable_time
-from core.domain.identity import fresh_key, message_key
+from core.domain.identity import message_key, unidentified_key
 from core.errors import InvalidEvent
 from core.formats.shared.alert_event import Status, alert, changed
 from core.formats.shared.delivery import Delivery, Malformed, source_of
@@ -146,8 +146,8 @@ def _plain(value: Mapping[str, Any], resource: str, action: str, delivery: Deliv
         subject=text(value, "data", resource, "id") or text(value, "data", "issue_id"),
         datacontenttype="application/json",
         data=dict(value),
-        key=message_key(source, request) if request else fresh_key(source, delivery.unique),
-        fresh=not request,
+        key=message_key(source, request) if request else unidentified_key(source, delivery.unique),
+        unidentified=not request,
     )
     return replace(event, time=readable_time(at(value, "data", "timestamp")))
 

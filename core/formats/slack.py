@@ -17,7 +17,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from core.domain.event import Event, readable_time
-from core.domain.identity import fresh_key, message_key
+from core.domain.identity import message_key, unidentified_key
 from core.errors import InvalidEvent
 from core.formats.shared.delivery import Delivery, Malformed, source_of
 from core.formats.shared.format import Format
@@ -84,8 +84,8 @@ def _event(value: Mapping[str, Any], kind: str, id: str | None, delivery: Delive
         time=readable_time(readable(value.get("event_time"))),
         datacontenttype="application/json",
         data={name: said for name, said in value.items() if name != "token"},
-        key=message_key(source, id) if id else fresh_key(source, delivery.unique),
-        fresh=not id,
+        key=message_key(source, id) if id else unidentified_key(source, delivery.unique),
+        unidentified=not id,
     )
 
 

@@ -80,7 +80,7 @@ class Intake:
                 task.result()
         return [receipts[place] for place in range(len(arrivals))]
 
-    async def set_aside(self, arrivals: Sequence[Arrival], error: PermanentError) -> list[Receipt]:
+    async def quarantine(self, arrivals: Sequence[Arrival], error: PermanentError) -> list[Receipt]:
         """Keep what was given back, where nobody would send it again. Raises `StoreUnavailable`."""
         return await self._keep(arrivals, [error] * len(arrivals))
 
@@ -205,7 +205,7 @@ def _receipt(
         key=event.key if event else None,
         workflow_id=workflow_id(event.key) if event and started else None,
         run_id=run_id,
-        fresh=event.fresh if event else False,
+        unidentified=event.unidentified if event else False,
         code=code,
         reason=reason,
         quarantine_uri=quarantine_uri,

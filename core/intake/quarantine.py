@@ -33,7 +33,7 @@ _RECORD, _NOTE = ".json", ".replayed.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class QuarantinedDelivery:
     """One quarantined original. `kept_at`, RFC 3339 in UTC, is when it was refused last; `key` is
     the event's, where known; `unique` is the delivery's; `replayed` is the note of the last replay:
     when, of which `kept_at`, and with which receipts."""
@@ -147,7 +147,7 @@ class Quarantine:
         identity = json.dumps([format, *(headers.get(name) for name in _TELLING)]).encode()
         digest = hashlib.sha256(identity + body).hexdigest()[:24]
         id = f"{format}-{digest}"
-        record = Record(
+        record = QuarantinedDelivery(
             id=id,
             uri=f"{self._root}{id}{_RECORD}",
             format=format,
@@ -162,7 +162,7 @@ class Quarantine:
         await self._put(record.uri, record.to_json())
         return record.uri
 
-    async def get(self, id: str) -> Record:
+    async def get(self, id: str) -> QuarantinedDelivery:
         """The record. Raises `DocumentNotFound`."""
         try:
             raw = await self._get(f"{self._root}{id}{_RECORD}")
@@ -176,7 +176,7 @@ class Quarantine:
             note = None
         return self._record(id, raw, note)
 
-    def _record(self, id: str, record: bytes, note: bytes | None) -> Record:
+    def _record(self, id: str, record: bytes, note: bytes | None) -> QuarantinedDelivery:
         fields = ("id", "format", "code", "reason", "key", "kept_at", "headers")
         try:
             raw = json.loads(record)
@@ -190,7 +190,7 @@ class Quarantine:
         body = (
             base64.b64decode(raw["body_base64"]) if "body_base64" in raw else raw["body"].encode()
         )
-        return Record(
+        return QuarantinedDelivery(
             **{name: raw[name] for name in fields},
             uri=f"{self._root}{id}{_RECORD}",
             body=body,
@@ -198,7 +198,7 @@ class Quarantine:
             replayed=json.loads(note) if note else None,
         )
 
-    async def records(self) -> AsyncIterator[Record]:
+    async def records(self) -> AsyncIterator[QuarantinedDelivery]:
         """All records, settled ones too; what else lies there is named in the log."""
         names = {document.uri async for document in self._store.list(self._root)}
         for uri in sorted(names):
@@ -215,7 +215,7 @@ class Quarantine:
             else:
                 yield record
 
-    async def note_replay(self, record: Record, receipts: Sequence[Receipt]) -> None:
+    async def note_replay(self, record: QuarantinedDelivery, receipts: Sequence[Receipt]) -> None:
         """Write beside the record, as it was read before the replay, what became of it."""
         note = {
             "replayed_at": _now(),

@@ -40,8 +40,8 @@ DELIVERY_COUNT: Final = "DeliveryCount"
 class Receipt:
     """What became of one event.
 
-    `fresh` says that a redelivery of it could not be recognised. `code` and `reason` say why it was
-    quarantined (`quarantine_uri` says where) or must be delivered again. `time` is the event's own.
+    `unidentified` means that a redelivery of it cannot be recognised. `code` and `reason` say why
+    it was quarantined (at `quarantine_uri`) or must be redelivered. `time` is the event's own.
     """
 
     verdict: Verdict
@@ -49,7 +49,7 @@ class Receipt:
     key: str | None = None
     workflow_id: str | None = None
     run_id: str | None = None
-    fresh: bool = False
+    unidentified: bool = False
     code: str | None = None
     reason: str | None = None
     quarantine_uri: str | None = None

@@ -34,7 +34,7 @@ class Explanation:
             "verdict": "quarantined" if self.error else "started",
             "key": self.event.key if self.event else None,
             "workflow_id": workflow_id(self.event.key) if self.event else None,
-            "fresh": self.event.fresh if self.event else None,
+            "unidentified": self.event.unidentified if self.event else None,
             "child": self.child.model_dump(mode="json") if self.child else None,
             "code": self.error.code if self.error else None,
             "reason": str(self.error) if self.error else None,

@@ -14,7 +14,7 @@ from core import bootstrap
 from core.config.settings import Settings
 from core.errors import InvalidChildId, NoRoute, SettingsError
 from core.operations.explain import Explanation, explain
-from core.webhooks.decode import Refused, understand
+from core.webhooks.decode import Refused, decode
 from core.webhooks.request import Request, Response
 from core.webhooks.verifiers.any_verifier import AnyVerifier
 from core.webhooks.verifiers.base import NotVerified
@@ -56,10 +56,10 @@ async def explain_request(
         sender = await _sender(request, endpoint.verify, settings, now)
     except NotVerified as stranger:
         return _refused(HTTPStatus.UNAUTHORIZED, f"not verified: {stranger.reason}")
-    if errand := endpoint.verify.errand(request):
-        return RequestExplanation(status=HTTPStatus.OK, answer=errand, sender=sender)
+    if operator_action := endpoint.verify.operator_action(request):
+        return RequestExplanation(status=HTTPStatus.OK, answer=operator_action, sender=sender)
     try:
-        found = understand(request, hook, endpoint, now)
+        found = decode(request, hook, endpoint, now)
     except Refused as refusal:
         return _refused(refusal.response.status, sender, str(refusal))
     if isinstance(found, Response):

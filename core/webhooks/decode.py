@@ -22,7 +22,7 @@ from core.formats.shared.delivery import (
     Delivery,
     Malformed,
 )
-from core.webhooks import decompress
+from core.webhooks.decompress import TooLarge, UnknownEncoding, decompress
 from core.webhooks.endpoints import NEVER_KEPT, Endpoint
 from core.webhooks.request import Request, Response, answer, problem
 
@@ -42,16 +42,14 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Understood:
+class Decoded:
     """A request's delivery and all that is in it."""
 
     delivery: Delivery
     arrivals: list[Arrival]
 
 
-def understand(
-    request: Request, name: str, endpoint: Endpoint, now: datetime
-) -> Understood | Response:
+def decode(request: Request, name: str, endpoint: Endpoint, now: datetime) -> Decoded | Response:
     """What is in a request, or the answer to a handshake. Raises `Refused`."""
     format = format_of(endpoint.format)
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -65,21 +63,21 @@ def understand(
         )
     delivery = _delivery(request, name, endpoint, now)
     try:
-        delivery = _with_body(delivery, decompress.unpacked(request, endpoint.max_bytes))
+        delivery = _with_body(delivery, decompress(request, endpoint.max_bytes))
         if format.handshake and (challenge := format.handshake(delivery)) is not None:
             return answer(HTTPStatus.OK, challenge)
-    except decompress.UnknownEncoding:
+    except UnknownEncoding:
         raise Refused(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             "UnsupportedEncoding",
             "the only content encoding that is taken is gzip",
             {"accept-encoding": "gzip", **format.refusal_headers},
         ) from None
-    except decompress.TooLarge:
+    except TooLarge:
         raise too_large(endpoint) from None
     except InvalidEvent as error:
-        return Understood(delivery, [Arrival(Malformed(error), delivery)])
-    return Understood(delivery, read(delivery))
+        return Decoded(delivery, [Arrival(Malformed(error), delivery)])
+    return Decoded(delivery, read(delivery))
 
 
 def too_large(endpoint: Endpoint) -> Refused:
@@ -93,7 +91,7 @@ def too_large(endpoint: Endpoint) -> Refused:
 
 def _delivery(request: Request, name: str, endpoint: Endpoint, now: datetime) -> Delivery:
     dropped = {*NEVER_KEPT, *endpoint.verify.confidential}
-    forbidden = (OWN_PREFIX,) if endpoint.verify.vouches_for_headers else (OWN_PREFIX, *_BINARY)
+    forbidden = (OWN_PREFIX,) if endpoint.verify.covers_headers else (OWN_PREFIX, *_BINARY)
     headers = {
         header: text
         for header, text in request.headers.items()
@@ -110,11 +108,11 @@ def _delivery(request: Request, name: str, endpoint: Endpoint, now: datetime) ->
     )
 
 
-def _with_body(delivery: Delivery, unpacked: bytes) -> Delivery:
-    if unpacked is delivery.body:
+def _with_body(delivery: Delivery, body: bytes) -> Delivery:
+    if body is delivery.body:
         return delivery
     headers = {n: text for n, text in delivery.headers.items() if n != "content-encoding"}
-    return Delivery(format=delivery.format, body=unpacked, headers=headers, unique=delivery.unique)
+    return Delivery(format=delivery.format, body=body, headers=headers, unique=delivery.unique)
 
 
 def _period(now: datetime, seconds: float) -> str:

@@ -20,7 +20,7 @@ class UnknownEncoding(Exception):
     """The body is packed in a way that is not taken."""
 
 
-def unpacked(request: Request, limit: int) -> bytes:
+def decompress(request: Request, limit: int) -> bytes:
     """The body, unpacked if it is gzip. No more than `limit` bytes are ever written out, whatever
     the body claims to hold. Raises `TooLarge`, `UnknownEncoding`, or `InvalidEvent` for what is
     not gzip though it says so.

@@ -27,7 +27,7 @@ from core.formats.shared.delivery import Arrival
 from core.formats.shared.format import Format
 from core.intake.accept import Intake
 from core.intake.receipts import Receipt, Verdict
-from core.webhooks.decode import Refused, too_large, understand
+from core.webhooks.decode import Refused, decode, too_large
 from core.webhooks.endpoints import Endpoint, WebhookTable
 from core.webhooks.request import Request, Response, answer, problem
 from core.webhooks.verifiers.base import NotVerified
@@ -111,10 +111,10 @@ class Webhooks:
         patience = min(endpoint.answer_within.total_seconds(), format.answer_within or time_left)
         deadline = time.monotonic() + min(time_left, patience)
         await self._verify(request, name, endpoint, deadline)
-        if errand := endpoint.verify.errand(request):
-            log.warning("webhook %s: %s", name, errand)
+        if operator_action := endpoint.verify.operator_action(request):
+            log.warning("webhook %s: %s", name, operator_action)
             return Outcome(response=answer(HTTPStatus.OK, {"receipts": []}), hook=name)
-        found = understand(request, name, endpoint, self._clock())
+        found = decode(request, name, endpoint, self._clock())
         if isinstance(found, Response):
             return Outcome(response=found, hook=name)
         reserve = 0.0 if format.retries else _RESERVE * _left(deadline)
@@ -122,11 +122,11 @@ class Webhooks:
             found.arrivals, time_left=_left(deadline - reserve), report=report
         )
         if not format.retries:
-            receipts = await self._set_aside(found.arrivals, receipts, deadline, report)
+            receipts = await self._quarantine_unsettled(found.arrivals, receipts, deadline, report)
         more = format.reply(found.delivery) if format.reply else {}
         return _answered(name, receipts, format, more)
 
-    async def _set_aside(
+    async def _quarantine_unsettled(
         self,
         arrivals: Sequence[Arrival],
         receipts: Sequence[Receipt],
@@ -140,7 +140,7 @@ class Webhooks:
         error = NotStarted(f"{receipts[late[0]].reason}; and its sender sends only once")
         try:
             async with asyncio.timeout(_left(deadline)):
-                kept = await self._intake.set_aside([arrivals[n] for n in late], error)
+                kept = await self._intake.quarantine([arrivals[n] for n in late], error)
         except (ConfigurationError, TransientError, TimeoutError) as failure:
             log.error("what came cannot be kept either: %r", failure)
             return list(receipts)

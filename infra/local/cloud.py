@@ -95,7 +95,7 @@ class Cloud(Protocol):
     def waiting(self) -> int:
         """How many announcements of uploads are not settled yet."""
 
-    def put_aside(self) -> int:
+    def dead_lettered(self) -> int:
         """How many messages of any queue have become dead letters."""
 
     def close(self) -> None:

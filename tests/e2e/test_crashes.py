@@ -128,11 +128,11 @@ def new_case(house: House, what: str) -> Case:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_put_aside(house: House) -> Iterator[None]:
+def _nothing_is_dead_lettered(house: House) -> Iterator[None]:
     """No crash is an event's fault: none is quarantined, none becomes a dead letter."""
     yield
     assert house.stack.cloud.keys(QUARANTINE) == []
-    assert house.stack.cloud.put_aside() == 0
+    assert house.stack.cloud.dead_lettered() == 0
 
 
 def crash(house: House, victim: str) -> None:

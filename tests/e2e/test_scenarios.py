@@ -58,11 +58,11 @@ def house(
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_put_aside(house: House) -> Iterator[None]:
+def _nothing_is_dead_lettered(house: House) -> Iterator[None]:
     """None of this is an event's fault: none is quarantined, none becomes a dead letter."""
     yield
     assert house.stack.cloud.keys(QUARANTINE) == []
-    assert house.stack.cloud.put_aside() == 0
+    assert house.stack.cloud.dead_lettered() == 0
 
 
 def test_an_upload_becomes_one_incident_and_its_report(house: House) -> None:

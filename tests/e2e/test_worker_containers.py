@@ -285,7 +285,7 @@ def test_workers_told_to_stop_in_the_midst_of_work_lose_nothing(house: House) ->
     roots = temporal.list(f"WorkflowType = '{ROOT_WORKFLOW}'")
     assert {workflow.status for workflow in roots} == {"COMPLETED"}
     assert stack.cloud.keys(QUARANTINE) == []
-    assert stack.cloud.put_aside() == 0
+    assert stack.cloud.dead_lettered() == 0
 
 
 class Hook:

@@ -102,7 +102,7 @@ async def test_a_message_without_an_id_is_recognised_when_it_comes_again(
         await queue(given)
     found = [record.receipt for record in caplog.records if hasattr(record, "receipt")]
     assert [receipt["verdict"] for receipt in found] == ["started", "duplicate"]
-    assert "fresh" not in found[0]
+    assert "unidentified" not in found[0]
 
 
 async def test_a_message_of_256_kilobytes_starts_its_workflow(

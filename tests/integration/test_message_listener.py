@@ -126,7 +126,7 @@ async def test_a_direct_invocation_is_a_message_that_cannot_be_recognised_again(
     function_settings: Settings, temporal_client: Client
 ) -> None:
     receipts = [(await invoke(handler, {"order": 4711}))[0] for _ in range(2)]
-    assert [(receipt["verdict"], receipt["fresh"]) for receipt in receipts] == [
+    assert [(receipt["verdict"], receipt["unidentified"]) for receipt in receipts] == [
         ("started", True),
         ("started", True),
     ]

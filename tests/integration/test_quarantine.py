@@ -174,7 +174,7 @@ async def test_a_second_replay_of_what_has_no_identity_is_a_duplicate_too(
     intake, starter = with_starter(settings)
     id = await keep(quarantine, b'{"a": 1}', format="message")
     receipts = [*await replay(quarantine, intake, id), *await replay(quarantine, intake, id)]
-    assert [(receipt.verdict, receipt.fresh) for receipt in receipts] == [
+    assert [(receipt.verdict, receipt.unidentified) for receipt in receipts] == [
         ("started", True),
         ("duplicate", True),
     ]

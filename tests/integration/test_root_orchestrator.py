@@ -22,7 +22,7 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 
 from core import bootstrap
 from core.domain.event import DOCUMENT_CREATED
-from core.intake.quarantine import Record
+from core.intake.quarantine import QuarantinedDelivery
 from core.intake.replay import replay
 from tests.support.closing_children import ClosesChildrenBeforeSignals, ClosingActivity
 from tests.support.eventually import eventually
@@ -49,7 +49,7 @@ async def failure(house: House, wire: Any, *, id: str | None = None) -> Applicat
     return caught.value.cause
 
 
-async def records(house: House, key: str | None) -> list[Record]:
+async def records(house: House, key: str | None) -> list[QuarantinedDelivery]:
     return [record for record in await kept(house.settings) if record.key == key]
 
 

@@ -31,7 +31,7 @@ RESERVED = set(Event(id="1", source="/a", type="t", key="k").to_wire()) | {
     "datacontenttype",
     "dataschema",
     "data",
-    "tidegatefresh",
+    "tidegateunidentified",
 }
 EXTENSIONS = st.dictionaries(
     st.from_regex(r"[a-z0-9]{1,20}", fullmatch=True).filter(lambda name: name not in RESERVED),
@@ -44,7 +44,7 @@ EVENTS = st.builds(
     source=TEXT,
     type=TEXT,
     key=TEXT,
-    fresh=st.booleans(),
+    unidentified=st.booleans(),
     subject=st.none() | TEXT,
     time=st.none() | st.just("2025-03-04T09:15:27.214Z"),
     datacontenttype=st.none() | TEXT,
@@ -67,9 +67,11 @@ def test_the_wire_form_is_a_cloudevent_with_the_key_as_an_extension() -> None:
 
 
 def test_an_event_that_could_not_be_recognised_again_says_so_in_its_wire_form() -> None:
-    wire = Event(id="1", source="/a", type="t", key="fresh:/a#u", fresh=True).to_wire()
-    assert wire["tidegatefresh"] is True
-    assert Event.from_wire(wire).fresh
+    wire = Event(
+        id="1", source="/a", type="t", key="unidentified:/a#u", unidentified=True
+    ).to_wire()
+    assert wire["tidegateunidentified"] is True
+    assert Event.from_wire(wire).unidentified
 
 
 def test_its_size_is_the_bytes_of_its_json() -> None:

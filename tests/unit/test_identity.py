@@ -7,11 +7,11 @@ from core.domain.event import Event
 from core.domain.identity import (
     WORKFLOW_ID_BYTES,
     cloudevent_key,
-    fresh_key,
     message_key,
     replay_key,
     s3_change,
     s3_key,
+    unidentified_key,
     workflow_id,
 )
 from core.formats.registry import read
@@ -129,7 +129,7 @@ def test_keys_read_as_what_they_name() -> None:
     )
     assert cloudevent_key("/checks", "1") == "ce:/checks#1"
     assert message_key("sqs:eu-west-1:1:orders", "5f2e") == "sqs:eu-west-1:1:orders/5f2e"
-    assert fresh_key("orders", "u") == "fresh:orders#u"
+    assert unidentified_key("orders", "u") == "unidentified:orders#u"
     assert replay_key("s3:docs/a@0062", "ab12") == "s3:docs/a@0062~replay-ab12"
 
 

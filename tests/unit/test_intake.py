@@ -76,8 +76,8 @@ async def test_the_same_event_again_is_a_duplicate_and_settled(settings: Setting
 
 async def test_an_event_that_could_not_be_recognised_again_says_so(settings: Settings) -> None:
     [receipt] = await accept(settings, arrival({"a": 1}, format="message"))
-    assert receipt.fresh
-    assert receipt.to_json()["fresh"] is True
+    assert receipt.unidentified
+    assert receipt.to_json()["unidentified"] is True
 
 
 async def test_receipts_come_in_the_order_of_the_arrivals(settings: Settings) -> None:

@@ -17,7 +17,7 @@ from core.config.settings import Settings
 from core.errors import NotAccepted
 from core.formats.registry import read
 from core.formats.shared.delivery import Malformed
-from core.intake.quarantine import Record
+from core.intake.quarantine import QuarantinedDelivery
 from functions_aws import message_listener, s3_listener, sqs
 from tests.support.lambda_runtime import Context
 from tests.support.listeners import fresh_process
@@ -42,7 +42,9 @@ TYPES = st.sampled_from(["application/json", "application/cloudevents-batch+json
 BATCHES = st.lists(st.tuples(BODIES, TYPES), min_size=1, max_size=5)
 
 
-def deliver(format: str, event: Any, starter: MemoryStarter) -> tuple[Any, list[Record]]:
+def deliver(
+    format: str, event: Any, starter: MemoryStarter
+) -> tuple[Any, list[QuarantinedDelivery]]:
     """The handler's answer (or what it raised for Lambda), and what is in quarantine after it."""
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(
@@ -59,7 +61,9 @@ def deliver(format: str, event: Any, starter: MemoryStarter) -> tuple[Any, list[
                 return answer, runner.run(kept(settings))
 
 
-def is_taken_care_of(format: str, record: Any, starter: MemoryStarter, kept: list[Record]) -> bool:
+def is_taken_care_of(
+    format: str, record: Any, starter: MemoryStarter, kept: list[QuarantinedDelivery]
+) -> bool:
     """Whether each event of a queue's record is started, or kept in its original bytes."""
     delivery = sqs.delivery(format, record)
     started = {event.key for event in starter.started.values()}
@@ -68,7 +72,7 @@ def is_taken_care_of(format: str, record: Any, starter: MemoryStarter, kept: lis
     return all(
         is_kept
         if isinstance(arrival.item, Malformed)
-        else arrival.item.fresh or arrival.item.key in started or is_kept
+        else arrival.item.unidentified or arrival.item.key in started or is_kept
         for arrival in read(delivery)
     )
 

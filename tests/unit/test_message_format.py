@@ -44,11 +44,14 @@ def test_a_cloudevent_is_the_same_event_in_whichever_message_it_comes() -> None:
         event(recorded("cloudevent"), queue=QUEUE, message_id=id) for id in ("5f2e", "77aa")
     )
     assert one == other
-    assert not one.fresh
+    assert not one.unidentified
 
 
 def test_a_cloudevent_cannot_choose_its_identity() -> None:
-    forged = recorded_json("cloudevent") | {"tidegatekey": "s3:docs/a@00", "tidegatefresh": True}
+    forged = recorded_json("cloudevent") | {
+        "tidegatekey": "s3:docs/a@00",
+        "tidegateunidentified": True,
+    }
     assert event(forged) == event(recorded("cloudevent"))
 
 
@@ -146,7 +149,11 @@ def test_two_messages_of_identical_json_are_two_events() -> None:
 
 def test_a_message_without_an_id_gets_a_fresh_key_that_says_so() -> None:
     found = event(recorded("message-plain-json"), queue=QUEUE, unique="delivery-1")
-    assert (found.key, found.id, found.fresh) == (f"fresh:{QUEUE}#delivery-1", "delivery-1", True)
+    assert (found.key, found.id, found.unidentified) == (
+        f"unidentified:{QUEUE}#delivery-1",
+        "delivery-1",
+        True,
+    )
 
 
 def test_a_message_from_nowhere_has_a_source_all_the_same() -> None:

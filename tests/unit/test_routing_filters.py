@@ -18,7 +18,7 @@ EVENT = Event(
     type="com.example.incident.reported",
     subject="payments",
     key="ce:1",
-    fresh=True,
+    unidentified=True,
     data={"severity": "critical", "count": 7, "zero": 0, "empty": "", "no": False, "tags": ["a"]},
     extensions={"region": "eu", "level": 3, "urgent": True},
 )
@@ -38,7 +38,7 @@ def matches(**filter: Any) -> bool:
         {"exact": {"urgent": "true"}},  # a boolean's
         {"exact": {"specversion": "1.0"}},
         {"exact": {"tidegatekey": "ce:1"}},
-        {"exact": {"tidegatefresh": "true"}},
+        {"exact": {"tidegateunidentified": "true"}},
         {"prefix": {"type": "com.example."}},
         {"prefix": {"type": "com.", "source": "https://monitor"}},
         {"suffix": {"type": ".reported"}},

@@ -138,7 +138,7 @@ def test_each_recorded_change_is_understood(
 ) -> None:
     found = event(recorded(name))
     assert (found.type, found.key, found.document) == (type, key, document)
-    assert not found.fresh
+    assert not found.unidentified
 
 
 def test_a_delivery_with_two_records_gives_two_events_in_order() -> None:
@@ -179,9 +179,9 @@ def test_a_record_that_nothing_identifies_gets_a_fresh_key_that_says_so() -> Non
     )
     assert isinstance(one, Event)
     assert isinstance(other, Event)
-    assert one.key == "fresh:aws:s3.eu-west-1.example-documents#delivery-1.0"
+    assert one.key == "unidentified:aws:s3.eu-west-1.example-documents#delivery-1.0"
     assert one.key != other.key
-    assert one.fresh
+    assert one.unidentified
 
 
 def test_its_time_is_in_utc_with_milliseconds_whatever_the_zone_it_came_in() -> None:

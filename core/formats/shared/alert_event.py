@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from core.domain.event import ALERT, Event, readable_time
-from core.domain.identity import alert_key, fresh_key
+from core.domain.identity import alert_key, unidentified_key
 from core.errors import InvalidEvent
 from core.formats.shared.delivery import PERIOD_HEADER, Delivery, source_of
 
@@ -65,8 +65,8 @@ def alert(
             **{field: value for field, value in fields.items() if value is not None},
             "original": dict(original),
         },
-        key=alert_key(name, str(key), change) if change else fresh_key(name, unique),
-        fresh=change is None,
+        key=alert_key(name, str(key), change) if change else unidentified_key(name, unique),
+        unidentified=change is None,
     )
 
 

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.domain.event import Event, readable_time
-from core.domain.identity import alert_key, fresh_key
+from core.domain.identity import alert_key, unidentified_key
 from core.formats.shared.delivery import Delivery, source_of
 
 
-def notice(
+def other_event(
     delivery: Delivery,
     *,
     kind: str,
@@ -38,6 +38,6 @@ def notice(
         time=readable_time(time),
         datacontenttype="application/json",
         data=dict(original),
-        key=alert_key(name, subject, change) if change else fresh_key(name, delivery.unique),
-        fresh=change is None,
+        key=alert_key(name, subject, change) if change else unidentified_key(name, delivery.unique),
+        unidentified=change is None,
     )

@@ -60,7 +60,7 @@ class Verifier(BaseModel, ABC):
         return ()
 
     @property
-    def vouches_for_headers(self) -> bool:
+    def covers_headers(self) -> bool:
         """Whether what proves the sender proves its headers, too. A token does: whoever has it
         wrote all of the request. A signature over the body does not: others may add headers."""
         return True
@@ -83,7 +83,7 @@ class Verifier(BaseModel, ABC):
         """The ID of a verified delivery, where the scheme has one and vouches for it."""
         return None
 
-    def errand(self, request: Request) -> str | None:
+    def operator_action(self, request: Request) -> str | None:
         """What a verified request asks of the operator, where it is about the sending itself and
         carries no event; else None."""
         return None

@@ -67,7 +67,7 @@ class _Signature(SharedSecret):
     """A scheme that is a recipe."""
 
     @property
-    def vouches_for_headers(self) -> bool:
+    def covers_headers(self) -> bool:
         return False
 
     def recipe(self) -> Recipe:

@@ -67,7 +67,7 @@ class SnsVerifier(Verifier):
     _certificates: Certificates | None = PrivateAttr(None)
 
     @property
-    def vouches_for_headers(self) -> bool:
+    def covers_headers(self) -> bool:
         return False
 
     def fetching(self, fetch: Fetch) -> SnsVerifier:
@@ -99,7 +99,7 @@ class SnsVerifier(Verifier):
             return None
         return name if isinstance(name, str) else None
 
-    def errand(self, request: Request) -> str | None:
+    def operator_action(self, request: Request) -> str | None:
         """A subscription is confirmed by a person, on purpose: whoever may subscribe this address
         to a topic must not thereby start workflows."""
         message = _message(request.body)

@@ -35,7 +35,7 @@ class StandardWebhooksVerifier(SharedSecret):
     scheme: Literal["standard-webhooks"]
 
     @property
-    def vouches_for_headers(self) -> bool:
+    def covers_headers(self) -> bool:
         return False
 
     def delivery_id(self, request: Request) -> str | None:

@@ -107,7 +107,7 @@ class AwsCloud:
     def waiting(self) -> int:
         return self.aws.waiting(self.aws.queue(EVENTS_QUEUE).url)
 
-    def put_aside(self) -> int:
+    def dead_lettered(self) -> int:
         queues = (EVENTS_QUEUE, MESSAGES_QUEUE)
         return sum(self.aws.waiting(self.aws.queue(name).dead_letters) for name in queues)
 

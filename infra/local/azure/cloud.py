@@ -146,7 +146,7 @@ class AzureCloud:
     def waiting(self) -> int:
         return self._counts(EVENTS_QUEUE)["active"]
 
-    def put_aside(self) -> int:
+    def dead_lettered(self) -> int:
         return sum(self._counts(name)["dead_letters"] for name in (EVENTS_QUEUE, MESSAGES_QUEUE))
 
     def close(self) -> None:

@@ -69,7 +69,7 @@ def test_the_event_names_its_hook_its_alert_and_its_moment() -> None:
     found = event(sent("alertmanager", FIRING, hook="eu"))
     assert (found.source, found.subject) == ("webhook:eu", "c6eadffa33fcdf37")
     assert found.time == "2026-01-02T03:04:05.678Z"
-    assert not found.fresh
+    assert not found.unidentified
     assert event(sent("alertmanager", RESOLVED)).time == "2026-01-02T03:31:05.678Z"
 
 
@@ -132,7 +132,7 @@ def test_two_hooks_may_have_the_same_fingerprint() -> None:
 def test_an_alert_that_does_not_say_when_it_began_is_fresh(began: Any) -> None:
     body = changed(FIRING, "alerts", 0, "startsAt", to=began)
     found = event(sent("alertmanager", body, unique="u"))
-    assert found.fresh
+    assert found.unidentified
     assert found.key != key(body, unique="v")
     assert read_alert(found).remarks
 

@@ -104,7 +104,7 @@ def test_what_is_missing_but_the_id_does_not_refuse_an_alert() -> None:
     found = event({"data": {"essentials": {"alertId": ID}}})
     alert = read_alert(found)
     assert (alert.key, alert.status, alert.title) == (ID, "firing", ID)
-    assert found.fresh
+    assert found.unidentified
 
 
 def test_a_condition_that_nobody_knows_fires() -> None:

@@ -62,7 +62,7 @@ def test_attributes_in_headers_make_the_event_that_structured_mode_makes() -> No
         ATTRIBUTES | {"datacontenttype": "application/json", "data": data}, content_type=STRUCTURED
     )
     assert found == structured
-    assert (found.key, found.data, found.fresh) == (KEY, data, False)
+    assert (found.key, found.data, found.unidentified) == (KEY, data, False)
     assert found.extensions == {"traceparent": ATTRIBUTES["traceparent"]}
 
 

@@ -101,7 +101,7 @@ def test_its_key_reads_as_what_changed_and_is_in_no_envelope_but_its_own() -> No
     )
     for found in (event(recorded("sns-alarm")), read(queued)[0].item):
         assert isinstance(found, Event)
-        assert (found.key, found.fresh) == (key, False)
+        assert (found.key, found.unidentified) == (key, False)
 
 
 def test_eventbridge_may_come_through_sns() -> None:
@@ -131,7 +131,7 @@ def test_an_alarm_without_data_neither_fires_nor_is_resolved_but_is_not_lost() -
         assert found.data["title"] == "checkout-cpu-high"
         assert found.data["labels"]["account"] == "111122223333"
         assert "status" not in found.data
-        assert not found.fresh
+        assert not found.unidentified
 
 
 def test_metric_math_gives_the_labels_of_all_its_metrics_and_the_name_is_encoded_in_the_link() -> (
@@ -168,8 +168,8 @@ def test_what_is_missing_but_the_arn_and_the_state_does_not_refuse_an_alarm() ->
     found = event({"AlarmArn": ARN, "NewStateValue": "ALARM"})
     alert = read_alert(found)
     assert (alert.key, alert.title, alert.status) == (ARN, "checkout-cpu-high", "firing")
-    assert found.fresh
-    assert found.key == f"fresh:cloudwatch#{reading.UNIQUE}.0"
+    assert found.unidentified
+    assert found.key == f"unidentified:cloudwatch#{reading.UNIQUE}.0"
 
 
 @pytest.mark.parametrize("type", ["SubscriptionConfirmation", "UnsubscribeConfirmation"])

@@ -119,7 +119,7 @@ def test_a_retry_is_the_same_event_and_each_notification_another() -> None:
 
 @pytest.mark.parametrize("id", [None, "", "null", "$ID", []])
 def test_without_the_event_s_id_each_delivery_is_fresh(id: Any) -> None:
-    assert event(sent("datadog", {**TRIGGERED, "id": id})).fresh
+    assert event(sent("datadog", {**TRIGGERED, "id": id})).unidentified
 
 
 # ------------------------------------------------------------------------------ bad input

@@ -111,7 +111,7 @@ def test_a_redelivery_is_the_same_event_and_another_delivery_another() -> None:
 
 def test_a_delivery_without_a_guid_gets_a_fresh_key_that_says_so() -> None:
     found = reading.event("github", payload("github", "push"), x_github_event="push")
-    assert (found.key, found.fresh) == (f"fresh:webhook:prod#{reading.UNIQUE}", True)
+    assert (found.key, found.unidentified) == (f"unidentified:webhook:prod#{reading.UNIQUE}", True)
 
 
 @pytest.mark.parametrize(

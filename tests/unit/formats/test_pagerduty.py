@@ -114,8 +114,8 @@ def test_the_same_trigger_is_one_event_and_another_moment_or_period_another() ->
 def test_without_a_time_each_delivery_is_an_event() -> None:
     timeless = without(TRIGGER, "payload", "timestamp")
     assert key(timeless, unique="1") != key(timeless, unique="2")
-    assert event(sent("pagerduty", timeless)).fresh
-    assert event(sent("pagerduty", RESOLVE)).fresh
+    assert event(sent("pagerduty", timeless)).unidentified
+    assert event(sent("pagerduty", RESOLVE)).unidentified
 
 
 def test_the_delivery_s_own_id_goes_before_the_time() -> None:
@@ -128,27 +128,27 @@ def test_the_delivery_s_own_id_goes_before_the_time() -> None:
         ]
     ]
     assert first.key == again.key != other.key
-    assert event(with_id(sent("pagerduty", RESOLVE), "d-3")).fresh is False
+    assert event(with_id(sent("pagerduty", RESOLVE), "d-3")).unidentified is False
 
 
 def test_a_trigger_without_a_key_gets_one_and_is_answered_with_it() -> None:
     delivery = sent("pagerduty", ANONYMOUS, unique="5f2e")
     found = event(delivery)
-    assert found.fresh
+    assert found.unidentified
     assert read_alert(found).key == "5f2e"
     assert reply(delivery)["dedup_key"] == "5f2e"
     assert event(sent("pagerduty", ANONYMOUS, unique="77aa")).key != found.key
 
 
 def test_a_trigger_without_a_key_is_fresh_whatever_its_time() -> None:
-    assert event(sent("pagerduty", without(TRIGGER, "dedup_key"))).fresh
+    assert event(sent("pagerduty", without(TRIGGER, "dedup_key"))).unidentified
 
 
 def test_a_trigger_without_a_key_is_recognised_by_the_delivery_s_own_id() -> None:
     first = event(with_id(sent("pagerduty", ANONYMOUS, unique="1"), "d-1"))
     again = event(with_id(sent("pagerduty", ANONYMOUS, unique="2"), "d-1"))
     assert first == again
-    assert not first.fresh
+    assert not first.unidentified
     assert first.subject == "d-1"
 
 

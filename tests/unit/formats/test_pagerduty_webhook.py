@@ -97,7 +97,7 @@ def test_what_says_nothing_on_firing_is_an_event_of_pagerduty_s_own_type(
     assert (found.type, found.subject) == (type, about)
     assert found.type != ALERT
     assert found.data == body["event"]
-    assert not found.fresh
+    assert not found.unidentified
 
 
 def test_an_event_type_of_tomorrow_is_kept_too() -> None:
@@ -165,8 +165,8 @@ def test_without_an_id_an_event_is_known_by_its_moment_and_without_that_it_is_fr
     later = changed(body, "event", "occurred_at", to="2026-01-02T09:00:00.000Z")
     first, again = event(sent(NAME, body, unique="1")), event(sent(NAME, body, unique="2"))
     assert first.key == again.key != event(sent(NAME, later)).key
-    assert not first.fresh
-    assert event(sent(NAME, without(body, "event", "occurred_at"))).fresh
+    assert not first.unidentified
+    assert event(sent(NAME, without(body, "event", "occurred_at"))).unidentified
 
 
 # ------------------------------------------------------------------------------ bad input

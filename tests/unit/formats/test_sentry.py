@@ -125,8 +125,8 @@ def test_the_same_issue_number_on_another_hook_is_another_alert() -> None:
 
 def test_without_a_request_id_a_change_that_nothing_tells_apart_is_fresh() -> None:
     found = event(payload("sentry", "issue-resolved"), "issue")
-    assert found.fresh
-    assert found.key == f"fresh:sentry:webhook:prod#{reading.UNIQUE}.0"
+    assert found.unidentified
+    assert found.key == f"unidentified:sentry:webhook:prod#{reading.UNIQUE}.0"
 
 
 def test_what_neither_fires_nor_is_resolved_is_a_plain_event() -> None:
@@ -136,7 +136,7 @@ def test_what_neither_fires_nor_is_resolved_is_a_plain_event() -> None:
     assert comment.time == "2026-03-04T09:21:44.436Z"
     assert comment.data == payload_json("sentry", "comment-created")
     assert comment.key == f"webhook:prod/{REQUEST}"
-    assert event(payload("sentry", "comment-created"), "comment").fresh
+    assert event(payload("sentry", "comment-created"), "comment").unidentified
 
 
 def test_news_of_the_installation_is_no_event() -> None:

@@ -89,7 +89,10 @@ def test_a_slash_command_is_an_event_with_the_fields_of_its_form() -> None:
 def test_what_has_no_identity_gets_a_fresh_key_that_says_so() -> None:
     found = recorded("app_rate_limited")
     assert found.type == "com.slack.app_rate_limited"
-    assert (found.key, found.fresh) == (f"fresh:slack:T061EG9R6#{reading.UNIQUE}", True)
+    assert (found.key, found.unidentified) == (
+        f"unidentified:slack:T061EG9R6#{reading.UNIQUE}",
+        True,
+    )
 
 
 def test_the_handshake_is_answered_with_its_challenge_and_is_no_event() -> None:

@@ -16,7 +16,7 @@ from core.config.settings import Settings
 from core.errors import NotAccepted
 from core.formats.registry import read
 from core.formats.shared.delivery import Malformed
-from core.intake.quarantine import Record
+from core.intake.quarantine import QuarantinedDelivery
 from functions_azure import service_bus
 from tests.support.azure import fresh_process, function, message
 from tests.support.mangled import JSON_VALUES, MANGLED_BODIES, mangled
@@ -46,7 +46,9 @@ PROPERTIES = st.dictionaries(
 TYPES = st.none() | st.sampled_from(["application/json", "application/cloudevents-batch+json"])
 
 
-def deliver(name: str, given: Any, starter: MemoryStarter) -> tuple[bool, list[Record]]:
+def deliver(
+    name: str, given: Any, starter: MemoryStarter
+) -> tuple[bool, list[QuarantinedDelivery]]:
     """Whether the message may be completed, and what is in quarantine then."""
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(
@@ -55,7 +57,7 @@ def deliver(name: str, given: Any, starter: MemoryStarter) -> tuple[bool, list[R
             max_event_bytes=4096,
         )
 
-        async def run() -> tuple[bool, list[Record]]:
+        async def run() -> tuple[bool, list[QuarantinedDelivery]]:
             try:
                 assert await function(name)(given) is None
             except NotAccepted:
@@ -87,4 +89,4 @@ def test_a_message_is_taken_care_of_or_given_back(
         if isinstance(arrival.item, Malformed):
             assert is_kept
         else:
-            assert arrival.item.fresh or arrival.item.key in started or is_kept
+            assert arrival.item.unidentified or arrival.item.key in started or is_kept

@@ -308,14 +308,14 @@ async def test_a_sender_cannot_speak_in_our_own_headers(
         ORDER, tidegate_attribute_team="root", tidegate_hook="other", message_id="chosen"
     )
     [event] = starter.started.values()
-    assert (event.source, event.extensions, event.fresh) == ("webhook:in", {}, True)
+    assert (event.source, event.extensions, event.unidentified) == ("webhook:in", {}, True)
 
 
 async def test_json_without_an_id_is_started_each_time_and_the_receipt_says_so(
     door: Door, starter: MemoryStarter
 ) -> None:
     outcomes = [await door.post(ORDER) for _ in range(2)]
-    assert [told(outcome)["receipts"][0]["fresh"] for outcome in outcomes] == [True, True]
+    assert [told(outcome)["receipts"][0]["unidentified"] for outcome in outcomes] == [True, True]
     assert len(starter.started) == 2
 
 
