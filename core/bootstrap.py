@@ -7,7 +7,7 @@ that its settings do not name.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from core.adapters.documents.router import DocumentStores
 from core.config.secrets import Secrets
@@ -23,15 +23,13 @@ if TYPE_CHECKING:
     from temporalio.client import Client
     from temporalio.runtime import Runtime
 
-    from core.adapters.notifiers.addresses import Channels
+    from core.adapters.notifiers.addresses import Addresses
     from core.adapters.temporal.starter import TemporalStarter
     from core.domain.incident.policies.file import Policies
     from core.domain.routing import WorkflowRouter
     from core.ports.notifier import Notifier
     from core.webhooks.endpoints import WebhookTable
     from core.webhooks.pipeline import Webhooks
-
-MEND_TARGETS: Final = "docs/policies.md says what each kind of target needs"
 
 
 def intake(settings: Settings, *, starter: WorkflowStarter | None = None) -> Intake:
@@ -100,31 +98,14 @@ def policies(settings: Settings) -> Policies:
     return load_policies(settings.policies or SHIPPED_POLICIES)
 
 
-def channels(policies: Policies) -> Channels:
+def addresses(policies: Policies) -> Addresses:
     """The addresses of the policies' targets, out of the environment variables that they name."""
-    from core.adapters.notifiers.addresses import channels
+    from core.adapters.notifiers.addresses import addresses
 
-    return channels(policies.targets, os.environ)
-
-
-def unreachable(policies: Policies, channels: Channels) -> list[str]:
-    """Targets with an address that cannot be right: `TIDEGATE_PAGE_URLS: on-call: why`, a line
-    each. Those without an address are another matter: their levels do without them."""
-    from core.adapters.notifiers.router import check
-    from core.errors import NotificationFailed
-
-    found = []
-    for name, targets in channels.items():
-        variables = " and ".join(policies.targets[name].variables)
-        for target in targets:
-            try:
-                check(target)
-            except NotificationFailed as error:
-                found.append(f"{variables}: {target.name}: {error.message}")
-    return found
+    return addresses(policies.targets, os.environ)
 
 
-def notifier(settings: Settings) -> Notifier:
+def notifier() -> Notifier:
     from core.adapters.notifiers.router import ChannelNotifier
 
     return ChannelNotifier()

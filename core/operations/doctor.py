@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from core import bootstrap, contracts
 from core.adapters.documents.router import DocumentStores
-from core.adapters.notifiers.addresses import Channels
+from core.adapters.notifiers.addresses import Addresses, check_addresses
 from core.adapters.temporal import admin
 from core.config.settings import Settings
-from core.errors import TidegateError, TransientError
+from core.errors import SettingsError, TidegateError, TransientError
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -110,7 +110,7 @@ def _pages(settings: Settings) -> Iterator[Check]:
         yield _failed("policies", error)
         return
     yield Check("policies", "ok", f"{len(policies.policies)}, {len(policies.targets)} targets")
-    channels = bootstrap.channels(policies)
+    addresses = bootstrap.addresses(policies)
     lacking = "; ".join(
         f"{name} has no address ({' and '.join(variables)} not set)"
         for name, variables in policies.unset(os.environ).items()
@@ -118,24 +118,27 @@ def _pages(settings: Settings) -> Iterator[Check]:
     silent = [
         policy.name
         for policy in policies.policies
-        if not any(channels[target] for target in policy.levels[0].targets)
+        if not any(addresses[target] for target in policy.levels[0].targets)
     ]
-    if wrong := _unreachable(policies, channels):
-        yield Check("pages", "failed", "; ".join(wrong), bootstrap.MEND_TARGETS)
+    if invalid := _invalid(policies, addresses):
+        yield _failed("pages", invalid)
     elif silent:
         found = f"{', '.join(silent)} would page nobody at level 1: {lacking}"
         yield Check("pages", "warning", found, "set these variables for the incident worker")
     else:
-        count = sum(map(len, channels.values()))
+        count = sum(map(len, addresses.values()))
         yield Check("pages", "ok", f"{count} addresses{'; ' if lacking else ''}{lacking}")
 
 
-def _unreachable(policies: Policies, channels: Channels) -> list[str]:
-    """Nothing where apprise is not installed: the incident worker has it."""
+def _invalid(policies: Policies, addresses: Addresses) -> SettingsError | None:
+    """None where apprise is not installed, too: the incident worker has it."""
     try:
-        return bootstrap.unreachable(policies, channels)
+        check_addresses(policies.targets, addresses)
+    except SettingsError as error:
+        return error
     except ImportError:
-        return []
+        pass
+    return None
 
 
 async def _webhooks(settings: Settings) -> AsyncIterator[Check]:

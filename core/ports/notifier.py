@@ -1,4 +1,4 @@
-"""The Notifier port: how a page reaches people, and how their tools hear the end of it."""
+"""The Notifier port: how a page reaches people, and how their tools learn that it is over."""
 
 from __future__ import annotations
 
@@ -9,28 +9,20 @@ from typing import Protocol
 
 
 class NotificationKind(StrEnum):
-    """What is told. `page` wakes somebody; the others follow a page up and wake nobody."""
+    """`page` wakes somebody; the others follow a page up and wake nobody."""
 
     PAGE = "page"
     ACKNOWLEDGED = "acknowledged"
     RESOLVED = "resolved"
 
 
-class TargetKind(StrEnum):
-    """The way by which a target is reached."""
-
-    APPRISE = "apprise"
-    WEBHOOK = "webhook"
-    PAGERDUTY = "pagerduty"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
     """One message to people.
 
-    `key` names this message and stays the same over its retries: a channel that can may drop
-    repeats. `dedup_key` names the incident and is the same in all messages about it: by it a
-    follow-up finds the page. `incident_id` is the incident's own ID.
+    `key` identifies this message and stays the same over retries, so that a channel can
+    deduplicate. `dedup_key` identifies the incident and is the same in all messages about it: a
+    follow-up finds its page by it. `incident_id` is the incident's own ID.
     """
 
     key: str
@@ -43,22 +35,22 @@ class Notification:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """One address, known to everybody else by its name.
+class Address:
+    """Where one channel delivers; everybody else knows it by its name.
 
-    `address` is an apprise URL or a web address; `secret` signs what goes to a web hook, and is the
-    routing key for PagerDuty. Both are kept out of logs and errors.
+    `kind` is the channel's name in the registry; `url` and `secret` are what the channel makes of
+    them, and stay out of logs and errors.
     """
 
     name: str
-    kind: TargetKind
-    address: str = field(repr=False)
+    kind: str
+    url: str = field(repr=False)
     secret: str = field(default="", repr=False)
 
 
 class Notifier(Protocol):
-    """A way to reach people at targets."""
+    """A way to reach people."""
 
-    async def notify(self, notification: Notification, targets: Sequence[Target]) -> None:
-        """Deliver to every target; raises `NotificationFailed` naming those it could not reach."""
+    async def notify(self, notification: Notification, addresses: Sequence[Address]) -> None:
+        """Deliver to every address. Raises `NotificationFailed` naming those that failed."""
         ...

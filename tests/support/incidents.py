@@ -19,7 +19,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from core.adapters.documents.files import FileDocumentStore
 from core.adapters.documents.router import DocumentStores
-from core.adapters.notifiers.addresses import channels
+from core.adapters.notifiers.addresses import addresses
 from core.adapters.temporal.starter import data_converter
 from core.contracts import INCIDENT_WORKFLOW, QUERY_TIMELINE
 from core.domain.event import ALERT, DOCUMENT_CREATED, DocumentRef, Event
@@ -27,7 +27,7 @@ from core.domain.incident.policies.file import Policies
 from core.errors import NotificationFailed, StoreUnavailable
 from core.intake.quarantine import Quarantine
 from core.ports.documents import DocumentStore
-from core.ports.notifier import Notification, NotificationKind, Notifier, Target
+from core.ports.notifier import Address, Notification, NotificationKind, Notifier
 from workers.incident.activities import IncidentActivities
 from workers.incident.workflows import IncidentWorkflow
 from workers.runtime import process
@@ -55,15 +55,15 @@ class Pager:
         self.answering = asyncio.Event()
         self.answering.set()
 
-    async def notify(self, notification: Notification, targets: Sequence[Target]) -> None:
+    async def notify(self, notification: Notification, addresses: Sequence[Address]) -> None:
         if notification.kind is not NotificationKind.PAGE:
-            self.followed_up.append((notification.kind, [target.name for target in targets]))
+            self.followed_up.append((notification.kind, [address.name for address in addresses]))
             return
         self.attempts += 1
         await self.answering.wait()
-        if self.broken or any(target.name in self.deaf for target in targets):
+        if self.broken or any(address.name in self.deaf for address in addresses):
             raise NotificationFailed("json://on-call.example/ did not take it")
-        self.delivered += [(notification, target.name) for target in targets]
+        self.delivered += [(notification, address.name) for address in addresses]
 
 
 class Folder(FileDocumentStore):
@@ -144,7 +144,7 @@ class House:
             notifier=self.channels or self.pager,
             quarantine=Quarantine(stores, f"file://{self.root}/quarantine/"),
             policies=policies,
-            channels=channels(policies.targets, self.addresses),
+            addresses=addresses(policies.targets, self.addresses),
             ack_timeout=300,
             reports=(self.reports_root or f"file://{self.root}/reports/") if self.reports else None,
             max_report_bytes=10_000,

@@ -13,7 +13,7 @@ from typing import Any, Final
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from core.adapters.notifiers.addresses import Channels
+from core.adapters.notifiers.addresses import Addresses
 from core.domain.event import DocumentRef, Event
 from core.domain.incident.effects import FollowUp, Page
 from core.domain.incident.model import compact_time, folder_name
@@ -37,7 +37,7 @@ _JSON: Final = "application/json"
 class IncidentActivities:
     """Bound to the ports and settings of one worker process.
 
-    `channels` are the addresses of the policies' targets; `ack_timeout` is in seconds; `reports` is
+    `addresses` are those of the policies' targets; `ack_timeout` is in seconds; `reports` is
     the URI prefix for post-incident reports, None for none.
     """
 
@@ -48,7 +48,7 @@ class IncidentActivities:
         notifier: Notifier,
         quarantine: Quarantine,
         policies: Policies,
-        channels: Channels,
+        addresses: Addresses,
         ack_timeout: float,
         reports: str | None,
         max_report_bytes: int,
@@ -58,9 +58,9 @@ class IncidentActivities:
         self._notifier = notifier
         self._quarantine = quarantine
         self._policies = policies
-        self._channels = {name: [t.name for t in targets] for name, targets in channels.items()}
-        self._targets = {target.name: target for some in channels.values() for target in some}
-        self._pager = Pager(notifier, channels, policies.targets)
+        self._names = {name: [each.name for each in some] for name, some in addresses.items()}
+        self._addresses = {each.name: each for some in addresses.values() for each in some}
+        self._pager = Pager(notifier, addresses, policies.targets)
         self._ack_timeout = ack_timeout
         self._reports = reports
         self._max_report_bytes = max_report_bytes
@@ -84,7 +84,7 @@ class IncidentActivities:
         """What holds for an incident with these facts that opens now."""
         policy = self._policies.choose(facts, ack_timeout=self._ack_timeout)
         return Rules(
-            policy=policy.addressed(self._channels),
+            policy=policy.addressed(self._names),
             continue_as_new_after=self._continue_as_new_after,
         )
 
@@ -127,10 +127,10 @@ class IncidentActivities:
             incident_id=follow_up.dedup_key,
             dedup_key=follow_up.dedup_key,
         )
-        targets = [self._targets[name] for name in follow_up.targets if name in self._targets]
+        addresses = [self._addresses[name] for name in follow_up.targets if name in self._addresses]
         with typed_failures():
             async with beating():
-                await self._notifier.notify(message, targets)
+                await self._notifier.notify(message, addresses)
 
     @activity.defn
     async def save_timeline(self, segment: Segment) -> None:

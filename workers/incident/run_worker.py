@@ -10,9 +10,9 @@ import sys
 from temporalio.common import VersioningBehavior
 
 from core import bootstrap
+from core.adapters.notifiers.addresses import check_addresses
 from core.config.settings import Settings
 from core.contracts import INCIDENT_WORKER
-from core.errors import SettingsError
 from workers.incident.activities import IncidentActivities
 from workers.incident.workflows import IncidentWorkflow
 from workers.runtime import process
@@ -21,15 +21,14 @@ from workers.runtime import process
 def plan(settings: Settings) -> process.Plan:
     """Raises `ConfigurationError` when what incidents cannot do without is missing or wrong."""
     policies = bootstrap.policies(settings)
-    channels = bootstrap.channels(policies)
-    if wrong := bootstrap.unreachable(policies, channels):
-        raise SettingsError("; ".join(wrong), fix=bootstrap.MEND_TARGETS)
+    addresses = bootstrap.addresses(policies)
+    check_addresses(policies.targets, addresses)
     activities = IncidentActivities(
         documents=bootstrap.documents(settings),
-        notifier=bootstrap.notifier(settings),
+        notifier=bootstrap.notifier(),
         quarantine=bootstrap.quarantine(settings),
         policies=policies,
-        channels=channels,
+        addresses=addresses,
         ack_timeout=settings.ack_timeout,
         reports=settings.reports,
         max_report_bytes=settings.max_report_bytes,

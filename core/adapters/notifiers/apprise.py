@@ -1,4 +1,4 @@
-"""Notifications through apprise: chat, mail, pagers, webhooks, each an URL.
+"""Notifications through apprise, which knows over a hundred services, each by a URL.
 
 Apprise is imported at the first page: it is large, and most processes never page.
 """
@@ -6,110 +6,121 @@ Apprise is imported at the first page: it is large, and most processes never pag
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
+from core.adapters.notifiers.channel import Channel
 from core.errors import NotificationFailed
-from core.ports.notifier import Notification
+from core.ports.notifier import Address, Notification
 
 if TYPE_CHECKING:
     from apprise import NotifyBase
 
-KEY_HEADER: Final = "Idempotency-Key"
-"""Set on channels that send headers (json://, xml://, form:// and their TLS forms)."""
+    from core.domain.incident.policies.targets import AppriseTarget
 
-_THREADS: Final = 16
+KEY_HEADER: Final = "Idempotency-Key"
+"""Set on services that send headers (json://, xml://, form:// and their TLS forms)."""
+
+# Its own threads: a service that hangs keeps one until it gives up, and starves nothing else.
+_THREADS: Final = ThreadPoolExecutor(16, thread_name_prefix="apprise")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,39}")
 _SECRET_CHARS: Final = 5
-_SAID_CHARS: Final = 200
-_KINDS: Final = {"critical": "failure", "high": "failure", "medium": "warning"}
+_REASON_CHARS: Final = 200
+_TYPES: Final = {"critical": "failure", "high": "failure", "medium": "warning"}
 
-# What apprise logs may hold whole URLs, and with them secrets: it goes to our errors, redacted, and
-# nowhere else.
+# What apprise logs may contain whole URLs, and with them secrets: it goes to our errors, redacted,
+# and nowhere else.
 _LOG: Final = logging.getLogger("apprise")
 _LOG.propagate = False
 _LOG.addHandler(logging.NullHandler())
 
 
-class AppriseNotifier:
-    """Reaches apprise URLs.
-
-    A call takes at most `timeout` seconds. A channel that hangs longer keeps its thread until it
-    gives up; the threads are this notifier's own, so that it starves nothing else.
-    """
-
-    def __init__(self, *, timeout: float = 20.0) -> None:
-        self._timeout = timeout
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="notify")
-
-    async def notify(self, notification: Notification, targets: Sequence[str]) -> None:
-        results = await asyncio.gather(*(self.deliver(notification, url) for url in targets))
-        failures = [failure for failure in results if failure]
-        if failures:
-            raise NotificationFailed(f"page {notification.key}: {'; '.join(failures)}")
-
-    async def deliver(self, notification: Notification, url: str) -> str | None:
-        """None when the target took it, else which target did not and why, without secrets."""
-        loop = asyncio.get_running_loop()
-        sending = loop.run_in_executor(self._threads, _send, notification, url, self._timeout)
-        try:
-            return await asyncio.wait_for(sending, self._timeout)
-        except TimeoutError:
-            return f"{_scheme(url)}://... did not answer within {self._timeout:g} s"
+def addresses(name: str, target: AppriseTarget, values: Mapping[str, str]) -> tuple[Address, ...]:
+    """One address per URL, so that each page has one outcome. Each of several is named by its
+    scheme and a digest, which give no secret away."""
+    urls = list(dict.fromkeys(values[target.url_env].split()))
+    return tuple(
+        Address(
+            name=name if len(urls) == 1 else f"{name}:{_digest(url)}", kind=target.kind, url=url
+        )
+        for url in urls
+    )
 
 
-def knows(url: str) -> bool:
-    """Whether apprise has a channel for a URL, which says nothing about its tokens."""
+def check(address: Address) -> None:
     import apprise
 
-    return apprise.Apprise.instantiate(url, suppress_exceptions=True) is not None
+    if apprise.Apprise.instantiate(address.url, suppress_exceptions=True) is None:
+        raise NotificationFailed("apprise knows no such URL")
+
+
+async def send(notification: Notification, address: Address, timeout: float) -> None:
+    loop = asyncio.get_running_loop()
+    sending = loop.run_in_executor(_THREADS, _send, notification, address.url, timeout)
+    try:
+        failure = await asyncio.wait_for(sending, timeout)
+    except TimeoutError:
+        failure = f"{_scheme(address.url)}://... did not answer within {timeout:g} s"
+    if failure:
+        raise NotificationFailed(failure)
 
 
 def _send(notification: Notification, url: str, timeout: float) -> str | None:
+    """None when the service took it, else which one did not and why, without secrets."""
     import apprise
 
-    channel = apprise.Apprise.instantiate(url, suppress_exceptions=True)
-    if channel is None:
+    service = apprise.Apprise.instantiate(url, suppress_exceptions=True)
+    if service is None:
         return f"{_scheme(url)}://... is not a URL that apprise knows"
-    headers = getattr(channel, "headers", None)
+    headers = getattr(service, "headers", None)
     if isinstance(headers, dict):
         headers[KEY_HEADER] = quote(notification.key, safe=":/@#,;=+ ")
     sender = apprise.Apprise()
-    sender.add(channel)
+    sender.add(service)
     result = sender.notify(
         title=notification.title,
         body=f"{notification.body}\n\nPage: {notification.key}",
-        notify_type=_KINDS.get(notification.severity, "info"),
+        notify_type=_TYPES.get(notification.severity, "info"),
         body_format="text",
         timeout=timeout,
         log_level=logging.WARNING,
     )
     if result:
         return None
-    said = "; ".join(str(entry.message) for entry in result.logs())
-    return f"{_masked(channel)} did not take it: {_redacted(said, url) or result.status.name}"
+    reason = "; ".join(str(entry.message) for entry in result.logs())
+    return f"{_masked(service)} did not take it: {_redacted(reason, url) or result.status.name}"
 
 
-def _masked(channel: NotifyBase) -> str:
-    """The beginning of the channel's URL, without its secrets; apprise leaves some of them in the
-    path of a web hook, and in the query."""
-    url = str(channel.url(privacy=True))  # type: ignore[no-untyped-call]  # as apprise ships it
+def _masked(service: NotifyBase) -> str:
+    """The beginning of the service's URL; apprise leaves some secrets in the path of a web hook,
+    and in the query."""
+    url = str(service.url(privacy=True))  # type: ignore[no-untyped-call]  # as apprise ships it
     scheme, _, rest = url.partition("://")
     return f"{scheme}://{re.split('[/?#]', rest)[0]}"
 
 
-def _redacted(said: str, url: str) -> str:
+def _redacted(reason: str, url: str) -> str:
     """What apprise says about a failure, without any longer part of the URL that it may quote."""
     for part in sorted(re.split(r"\W+", url), key=len, reverse=True):
         if len(part) >= _SECRET_CHARS:
-            said = said.replace(part, "***")
-    return " ".join(said.split())[:_SAID_CHARS]
+            reason = reason.replace(part, "***")
+    return " ".join(reason.split())[:_REASON_CHARS]
 
 
 def _scheme(url: str) -> str:
     scheme = url.partition("://")[0]
     return scheme if _SCHEME.fullmatch(scheme) and scheme != url else "?"
+
+
+def _digest(url: str) -> str:
+    scheme, separator, _ = url.partition("://")
+    digest = hashlib.sha256(url.encode(errors="surrogatepass")).hexdigest()[:8]
+    return f"{scheme if separator else 'target'}#{digest}"
+
+
+CHANNEL: Final = Channel(addresses=addresses, check=check, send=send, follow_ups=False)

@@ -1,8 +1,8 @@
-"""One POST with bounded time, as channels need it: an answer, or an error without a secret in it.
+"""One POST for the channels that speak HTTP: bounded in time, and no secret in its errors.
 
 Through requests, which takes proxies and certificates from the environment. Redirects are not
-followed: what is signed for one address, or carries a key for it, goes nowhere else. The exceptions
-of the library quote whole URLs, so they are told by their kind only.
+followed: what is signed for one address, or carries a key for it, goes nowhere else. The library's
+exceptions quote whole URLs, so only their type is reported.
 """
 
 from __future__ import annotations
@@ -16,43 +16,39 @@ from urllib.parse import urlsplit
 
 from core.errors import NotificationFailed
 
-_THREADS: Final = 16
+# Its own threads: a server that hangs keeps one until it gives up, and starves nothing else.
+_THREADS: Final = ThreadPoolExecutor(16, thread_name_prefix="http-post")
 _READ_BYTES: Final = 2048
-_SAID_CHARS: Final = 200
+_REASON_CHARS: Final = 200
 
 
-class Poster:
-    """Posts on threads of its own, so that a channel that hangs starves nothing else.
+async def post(
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    secrets: Sequence[str] = (),
+    timeout: float,
+) -> None:
+    """Deliver a JSON body; any status of 200 to 299 is a delivery.
 
-    A call takes at most `timeout` seconds; a server that answers byte by byte may keep its thread
-    for longer.
+    Takes at most `timeout` seconds; a server that answers byte by byte may keep its thread for
+    longer. Raises `NotificationFailed` with the host and the reason, without `secrets` and without
+    the rest of the URL.
     """
-
-    def __init__(self, *, timeout: float = 20.0) -> None:
-        self._timeout = timeout
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="post")
-
-    async def post(
-        self, url: str, body: bytes, headers: Mapping[str, str], *, secrets: Sequence[str] = ()
-    ) -> None:
-        """Deliver a JSON body; any answer of 200 to 299 is a delivery.
-
-        Raises `NotificationFailed` with the host and the reason, without `secrets` and without the
-        rest of the URL.
-        """
-        where = host(url)
-        loop = asyncio.get_running_loop()
-        sending = loop.run_in_executor(self._threads, _post, url, body, headers, self._timeout)
-        try:
-            failure = await asyncio.wait_for(sending, self._timeout)
-        except TimeoutError:
-            failure = f"did not answer within {self._timeout:g} s"
-        if failure:
-            raise NotificationFailed(f"{where} {_without(failure, [url, *secrets])}")
+    where = host(url)
+    loop = asyncio.get_running_loop()
+    sending = loop.run_in_executor(_THREADS, _post, url, body, headers, timeout)
+    try:
+        failure = await asyncio.wait_for(sending, timeout)
+    except TimeoutError:
+        failure = f"did not answer within {timeout:g} s"
+    if failure:
+        raise NotificationFailed(f"{where} {_redacted(failure, [url, *secrets])}")
 
 
 def host(url: str) -> str:
-    """The part of a URL that may be told. Raises `NotificationFailed` where nobody can post to."""
+    """Scheme, host and port, which are no secret. Raises `NotificationFailed` unless it is HTTP."""
     with suppress(ValueError):
         parts = urlsplit(url)
         port = f":{parts.port}" if parts.port else ""
@@ -62,7 +58,7 @@ def host(url: str) -> str:
 
 
 def _post(url: str, body: bytes, headers: Mapping[str, str], timeout: float) -> str | None:
-    """None when it was taken, else why not."""
+    """None when it was delivered, else why not."""
     import requests
 
     try:
@@ -78,17 +74,17 @@ def _post(url: str, body: bytes, headers: Mapping[str, str], timeout: float) -> 
                 return None
             retry_after = answer.headers.get("Retry-After")
             later = f", to be tried again after {retry_after}" if retry_after else ""
-            said = answer.raw.read(_READ_BYTES, decode_content=True).decode(errors="replace")
-            return f"answered {answer.status_code}{later}: {said}"
+            reason = answer.raw.read(_READ_BYTES, decode_content=True).decode(errors="replace")
+            return f"answered {answer.status_code}{later}: {reason}"
     except requests.Timeout:
         return f"did not answer within {timeout:g} s"
     except (requests.RequestException, OSError, ValueError) as error:
         return f"could not be reached ({type(error).__name__})"
 
 
-def _without(said: str, secrets: Sequence[str]) -> str:
-    """One short line, printable, in which nothing secret is quoted."""
+def _redacted(reason: str, secrets: Sequence[str]) -> str:
+    """One short, printable line without secrets."""
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        said = said.replace(secret, "***")
-    plain = "".join(c if c.isprintable() else " " for c in said)
-    return " ".join(plain.split())[:_SAID_CHARS].rstrip(": ")
+        reason = reason.replace(secret, "***")
+    plain = "".join(c if c.isprintable() else " " for c in reason)
+    return " ".join(plain.split())[:_REASON_CHARS].rstrip(": ")

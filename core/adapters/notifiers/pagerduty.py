@@ -1,7 +1,7 @@
 """Notifications to PagerDuty through its Events API v2.
 
-All messages about one incident carry one `dedup_key`, so PagerDuty keeps one incident of its own
-for them: a page triggers it or joins it, and our acknowledgement and resolution are its own.
+All messages about one incident have one `dedup_key`, so PagerDuty keeps one incident of its own for
+them: a page triggers or joins it, and our acknowledgement and resolution become its own.
 """
 
 from __future__ import annotations
@@ -9,10 +9,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from core.adapters.notifiers.http_post import Poster
-from core.ports.notifier import Notification, NotificationKind, Target
+from core.adapters.notifiers import http_post
+from core.adapters.notifiers.channel import Channel
+from core.ports.notifier import Address, Notification, NotificationKind
+
+if TYPE_CHECKING:
+    from core.domain.incident.policies.targets import PagerDutyTarget
+
+EVENTS_URL: Final = "https://events.pagerduty.com/v2/enqueue"
+"""The Events API, unless the account is in PagerDuty's EU region."""
 
 _ACTIONS: Final[Mapping[NotificationKind, str]] = {
     NotificationKind.PAGE: "trigger",
@@ -25,28 +32,33 @@ _DEDUP_CHARS: Final = 255
 _BODY_CHARS: Final = 100_000  # an event has at most 512 KB
 
 
-class PagerDutyNotifier:
-    """A target's address is the endpoint, its secret the routing key of the integration."""
+def addresses(name: str, target: PagerDutyTarget, values: Mapping[str, str]) -> tuple[Address, ...]:
+    """One address: the endpoint, and the routing key of the integration as its secret."""
+    url = values[target.url_env] if target.url_env else EVENTS_URL
+    secret = values[target.routing_key_env]
+    return (Address(name=name, kind=target.kind, url=url, secret=secret),)
 
-    def __init__(self, poster: Poster) -> None:
-        self._poster = poster
 
-    async def send(self, notification: Notification, target: Target) -> None:
-        """Trigger, acknowledge or resolve. Raises `NotificationFailed`."""
-        body = json.dumps(event(notification, target.secret)).encode()
-        await self._poster.post(target.address, body, {}, secrets=[target.secret])
+def check(address: Address) -> None:
+    http_post.host(address.url)
+
+
+async def send(notification: Notification, address: Address, timeout: float) -> None:
+    """Trigger, acknowledge or resolve."""
+    body = json.dumps(event(notification, address.secret)).encode()
+    await http_post.post(address.url, body, {}, secrets=[address.secret], timeout=timeout)
 
 
 def event(notification: Notification, routing_key: str) -> dict[str, Any]:
-    """The notification as an event of PagerDuty's."""
-    found: dict[str, Any] = {
+    """The notification as an event of the Events API."""
+    event: dict[str, Any] = {
         "routing_key": routing_key,
         "event_action": _ACTIONS[notification.kind],
         "dedup_key": dedup_key(notification.dedup_key or notification.key),
     }
     if notification.kind is NotificationKind.PAGE:
-        found["client"] = "Tidegate"
-        found["payload"] = {
+        event["client"] = "Tidegate"
+        event["payload"] = {
             "summary": notification.title[:_SUMMARY_CHARS] or "An incident",
             "source": notification.incident_id or "tidegate",
             "severity": _SEVERITIES.get(notification.severity, "info"),
@@ -57,7 +69,7 @@ def event(notification: Notification, routing_key: str) -> dict[str, Any]:
                 "body": notification.body[:_BODY_CHARS],
             },
         }
-    return found
+    return event
 
 
 def dedup_key(key: str) -> str:
@@ -66,3 +78,6 @@ def dedup_key(key: str) -> str:
         return key
     digest = hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
     return f"{key[: _DEDUP_CHARS - len(digest) - 1]}~{digest}"
+
+
+CHANNEL: Final = Channel(addresses=addresses, check=check, send=send, follow_ups=True)

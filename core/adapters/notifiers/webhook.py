@@ -1,5 +1,4 @@
-"""Notifications to any web address, signed by Standard Webhooks, so that the receiver knows who
-sends them.
+"""Notifications to any URL, signed as Standard Webhooks, so that the receiver knows the sender.
 
 The receiver verifies the three `webhook-*` headers with the raw body and the shared secret (every
 language has a library for it), and drops a `webhook-id` that it has seen: ours stays the same over
@@ -12,42 +11,49 @@ import base64
 import binascii
 import hashlib
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from core.adapters.notifiers.http_post import Poster
+from core.adapters.notifiers import http_post
+from core.adapters.notifiers.channel import Channel
 from core.errors import NotificationFailed
-from core.ports.notifier import Notification, Target
+from core.ports.notifier import Address, Notification
+
+if TYPE_CHECKING:
+    from core.domain.incident.policies.targets import WebhookTarget
 
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105  # a prefix of secrets, and public
-LEAST_SECRET_BYTES: Final = 24
-"""What Standard Webhooks asks for."""
+MIN_SECRET_BYTES: Final = 24
+"""The minimum of Standard Webhooks."""
 
 _ID_CHARS: Final = 255
 
 
-class WebhookNotifier:
-    """Posts JSON: `kind` (page, acknowledged, resolved), `incident_id`, `dedup_key`, `title`,
-    `body`, `severity`."""
+def addresses(name: str, target: WebhookTarget, values: Mapping[str, str]) -> tuple[Address, ...]:
+    """One address, with the secret or secrets that sign what goes there."""
+    url, secret = values[target.url_env], values[target.secret_env]
+    return (Address(name=name, kind=target.kind, url=url, secret=secret),)
 
-    def __init__(self, poster: Poster) -> None:
-        self._poster = poster
 
-    async def send(self, notification: Notification, target: Target) -> None:
-        """Deliver to one web address.
+def check(address: Address) -> None:
+    http_post.host(address.url)
+    keys(address.secret.split())
 
-        A target with several secrets, separated by blanks, is signed with each: so a secret is
-        changed without a gap. Raises `NotificationFailed`.
-        """
-        secrets = target.secret.split()
-        text = json.dumps(payload(notification), ensure_ascii=False)
-        body = text.encode(errors="replace")
-        headers = signed(body, id=webhook_id(notification.key), secrets=secrets)
-        await self._poster.post(target.address, body, headers, secrets=secrets)
+
+async def send(notification: Notification, address: Address, timeout: float) -> None:
+    """Post the notification as JSON, signed with each of the address's secrets (separated by
+    spaces), so that a secret can be rotated without a gap."""
+    secrets = address.secret.split()
+    text = json.dumps(payload(notification), ensure_ascii=False)
+    body = text.encode(errors="replace")
+    headers = signed(body, id=webhook_id(notification.key), secrets=secrets)
+    await http_post.post(address.url, body, headers, secrets=secrets, timeout=timeout)
 
 
 def payload(notification: Notification) -> dict[str, str]:
+    """The notification as the JSON object that is posted."""
     return {
         "kind": notification.kind.value,
         "incident_id": notification.incident_id,
@@ -59,7 +65,7 @@ def payload(notification: Notification) -> dict[str, str]:
 
 
 def signed(body: bytes, *, id: str, secrets: list[str]) -> dict[str, str]:
-    """The headers that sign a body now. Raises `NotificationFailed` for a secret that is none."""
+    """The headers that sign a body now. Raises `NotificationFailed` for an invalid secret."""
     from standardwebhooks import Webhook
 
     now = datetime.now(UTC)
@@ -73,7 +79,7 @@ def signed(body: bytes, *, id: str, secrets: list[str]) -> dict[str, str]:
 
 
 def webhook_id(key: str) -> str:
-    """A page's key as a header's value: printable ASCII without blanks, at most 255 characters."""
+    """A notification's key as a header: printable ASCII without spaces, at most 255 characters."""
     plain = quote(key, safe=":/@#,;=+", errors="replace")
     if len(plain) <= _ID_CHARS:
         return plain
@@ -82,22 +88,25 @@ def webhook_id(key: str) -> str:
 
 
 def keys(secrets: list[str]) -> list[bytes]:
-    """What the secrets sign with. Raises `NotificationFailed` where there is none, or a bad one."""
+    """The bytes to sign with. Raises `NotificationFailed` for no secret, or an invalid one."""
     if not secrets:
         raise NotificationFailed("it has no secret to sign with")
     return [_key(secret) for secret in secrets]
 
 
 def _key(secret: str) -> bytes:
-    """The bytes to sign with. The library takes anything that resembles base64, down to one byte;
-    a secret with a slip in it would sign, and no receiver could tell why it does not match."""
+    """Checked here, because the library takes anything that resembles base64, down to one byte: a
+    mistyped secret would sign, and no receiver could say why it does not match."""
     text = secret.removeprefix(SECRET_PREFIX)
     try:
         key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError):
         key = b""
-    if len(key) < LEAST_SECRET_BYTES:
+    if len(key) < MIN_SECRET_BYTES:
         raise NotificationFailed(
-            f"its secret is not {SECRET_PREFIX} with base64 of at least {LEAST_SECRET_BYTES} bytes"
+            f"its secret is not {SECRET_PREFIX} with base64 of at least {MIN_SECRET_BYTES} bytes"
         )
     return key
+
+
+CHANNEL: Final = Channel(addresses=addresses, check=check, send=send, follow_ups=True)

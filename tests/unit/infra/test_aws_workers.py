@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from core.adapters.notifiers.addresses import channels
+from core.adapters.notifiers.addresses import addresses
 from core.config import settings
 from core.config.files import SHIPPED_POLICIES, load_policies
 from tests.support.cloudformation import (
@@ -118,7 +118,7 @@ def test_a_service_grows_by_processor_and_by_what_waits(worker_name: str) -> Non
 
 def test_the_shipped_policies_find_their_addresses() -> None:
     given = dict.fromkeys(secrets("IncidentTask"), "json://example.com/")
-    assert all(channels(load_policies(SHIPPED_POLICIES).targets, given).values())
+    assert all(addresses(load_policies(SHIPPED_POLICIES).targets, given).values())
     assert not secrets("RootTask") - TEMPORALS_OWN
 
 

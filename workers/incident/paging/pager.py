@@ -10,11 +10,11 @@ from typing import Final
 
 from temporalio.exceptions import ApplicationError
 
-from core.adapters.notifiers.addresses import Channels
+from core.adapters.notifiers.addresses import Addresses
 from core.domain.incident.effects import Page
 from core.domain.incident.policies.targets import TargetConfig
 from core.errors import NotificationFailed
-from core.ports.notifier import Notification, Notifier, Target
+from core.ports.notifier import Address, Notification, Notifier
 from workers.incident.paging.rate_limit import Limits
 
 log = logging.getLogger("tidegate.incident")
@@ -36,11 +36,11 @@ class Pager:
     """
 
     def __init__(
-        self, notifier: Notifier, channels: Channels, targets: Mapping[str, TargetConfig]
+        self, notifier: Notifier, addresses: Addresses, targets: Mapping[str, TargetConfig]
     ) -> None:
         self._notifier = notifier
-        self._targets = {
-            target.name: (name, target) for name, some in channels.items() for target in some
+        self._addresses = {
+            address.name: (name, address) for name, some in addresses.items() for address in some
         }
         self._limits = Limits(targets)
         self._delivered: OrderedDict[str, str] = OrderedDict()
@@ -50,7 +50,7 @@ class Pager:
         good when none of its targets has an address any more."""
         if via := self._delivered.get(page.key):
             return via
-        names = [name for name in (page.target, *page.fallback) if name in self._targets]
+        names = [name for name in (page.target, *page.fallback) if name in self._addresses]
         if not names:
             raise ApplicationError(
                 f"{page.target} is not among the targets any more",
@@ -65,7 +65,7 @@ class Pager:
                 failures.append(f"no time was left for {name}")
                 break
             try:
-                await self._tell(page, *self._targets[name], left)
+                await self._tell(page, *self._addresses[name], left)
             except NotificationFailed as error:
                 failures.append(error.message)
             else:
@@ -75,7 +75,7 @@ class Pager:
                 return name
         raise NotificationFailed("; ".join(failures))
 
-    async def _tell(self, page: Page, name: str, target: Target, left: float) -> None:
+    async def _tell(self, page: Page, name: str, address: Address, left: float) -> None:
         await self._limits.turn(name, at_most=min(LONGEST_WAIT, left))
         message = Notification(
             key=page.key,
@@ -85,7 +85,7 @@ class Pager:
             incident_id=page.dedup_key,
             dedup_key=page.dedup_key,
         )
-        sending = asyncio.ensure_future(self._notifier.notify(message, [target]))
+        sending = asyncio.ensure_future(self._notifier.notify(message, [address]))
         try:
             await asyncio.shield(sending)
         except asyncio.CancelledError:
@@ -93,4 +93,4 @@ class Pager:
             await asyncio.wait({sending})
             if sending.cancelled() or sending.exception():
                 raise
-            log.info("page %s was called off too late: %s has taken it", page.key, target.name)
+            log.info("page %s was called off too late: %s has taken it", page.key, address.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, get_args
 
 from pydantic import Discriminator, Field, Tag
 
@@ -68,14 +68,23 @@ def _kind(value: object) -> object:
     return given.get("kind", "apprise")
 
 
-TargetConfig = Annotated[
+_Kinds = (
     Annotated[AppriseTarget, Tag("apprise")]
     | Annotated[WebhookTarget, Tag("webhook")]
-    | Annotated[PagerDutyTarget, Tag("pagerduty")],
+    | Annotated[PagerDutyTarget, Tag("pagerduty")]
+)
+
+KINDS: Final[Mapping[str, type[_TargetConfig]]] = {
+    tag.tag: kind for kind, tag in map(get_args, get_args(_Kinds))
+}
+"""The class of each kind. The channel that it needs is in core/adapters/notifiers/registry.py."""
+
+TargetConfig = Annotated[
+    _Kinds,
     Discriminator(
         _kind,
         custom_error_type="kind",
-        custom_error_message="kind is one of apprise, webhook, pagerduty",
+        custom_error_message=f"kind is one of {', '.join(KINDS)}",
     ),
 ]
 

@@ -301,5 +301,5 @@ def test_a_file_without_policies_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_published_schema_is_current() -> None:
-    published = Path(__file__).parents[2] / "docs" / "schemas" / "policies.schema.json"
+    published = Path(__file__).parents[3] / "docs" / "schemas" / "policies.schema.json"
     assert json.loads(published.read_text(encoding="utf-8")) == policies_schema()

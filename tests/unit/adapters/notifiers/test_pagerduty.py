@@ -9,7 +9,7 @@ from core.adapters.notifiers.pagerduty import dedup_key, event
 from core.adapters.notifiers.router import ChannelNotifier
 from core.domain.incident.severity import Severity, severity_of
 from core.errors import NotificationFailed, TransientError
-from core.ports.notifier import Notification, NotificationKind, Target, TargetKind
+from core.ports.notifier import Address, Notification, NotificationKind
 from tests.support.web import Site, serving
 
 ROUTING_KEY = "0123456789abcdef0123456789abcdef"
@@ -31,12 +31,7 @@ def site() -> Iterator[Site]:
 
 
 async def notify(site: Site, notification: Notification, *, timeout: float = 20.0) -> None:
-    duty = Target(
-        name="duty",
-        kind=TargetKind.PAGERDUTY,
-        address=site.url("/v2/enqueue"),
-        secret=ROUTING_KEY,
-    )
+    duty = Address(name="duty", kind="pagerduty", url=site.url("/v2/enqueue"), secret=ROUTING_KEY)
     await ChannelNotifier(timeout=timeout).notify(notification, [duty])
 
 
@@ -64,7 +59,7 @@ async def test_a_page_triggers(site: Site) -> None:
     ]
 
 
-async def test_what_follows_goes_to_the_same_incident_of_pagerduty(site: Site) -> None:
+async def test_follow_ups_go_to_the_same_pagerduty_incident(site: Site) -> None:
     for kind in NotificationKind:
         await notify(site, replace(PAGE, kind=kind, key=f"incident:a/{kind}"))
     assert [(b["event_action"], b["dedup_key"]) for b in site.bodies()] == [
@@ -86,14 +81,14 @@ async def test_what_follows_goes_to_the_same_incident_of_pagerduty(site: Site) -
         ("another", "info"),
     ],
 )
-def test_severities_are_told_in_pagerdutys_words(ours: str, theirs: str) -> None:
+def test_severities_are_sent_in_pagerdutys_words(ours: str, theirs: str) -> None:
     assert event(replace(PAGE, severity=ours), "k")["payload"]["severity"] == theirs
 
 
-def test_what_pagerduty_has_a_word_for_comes_back_as_the_same_severity() -> None:
+def test_a_severity_that_pagerduty_knows_is_read_back_as_the_same() -> None:
     for severity in set(Severity) - {Severity.LOW}:
-        told = event(replace(PAGE, severity=severity.value), "k")["payload"]["severity"]
-        assert severity_of(told, "pagerduty") is severity
+        word = event(replace(PAGE, severity=severity.value), "k")["payload"]["severity"]
+        assert severity_of(word, "pagerduty") is severity
 
 
 @pytest.mark.parametrize("length", [1, 254, 255])
@@ -101,7 +96,7 @@ def test_a_dedup_key_that_fits_is_kept(length: int) -> None:
     assert dedup_key("k" * length) == "k" * length
 
 
-def test_a_longer_dedup_key_fits_and_stays_its_own() -> None:
+def test_a_longer_dedup_key_is_shortened_and_stays_unique() -> None:
     one, other = dedup_key("k" * 256), dedup_key("k" * 257)
     assert len(one) == len(other) == 255
     assert one != other
@@ -113,7 +108,7 @@ def test_a_summary_is_never_longer_than_pagerduty_takes() -> None:
 
 
 @pytest.mark.parametrize("status", [400, 429, 500, 503])
-async def test_what_is_not_taken_fails_with_the_targets_name_and_may_work_later(
+async def test_a_refusal_fails_with_the_targets_name_and_is_transient(
     site: Site, status: int
 ) -> None:
     site.status = status
@@ -126,7 +121,7 @@ async def test_what_is_not_taken_fails_with_the_targets_name_and_may_work_later(
     assert ROUTING_KEY not in str(failed.value)
 
 
-async def test_a_service_that_hangs_costs_no_more_than_the_time_allowed(site: Site) -> None:
+async def test_a_service_that_hangs_takes_no_more_than_the_timeout(site: Site) -> None:
     site.answering.clear()
     with pytest.raises(NotificationFailed, match=r"did not answer within 0\.3 s"):
         await notify(site, PAGE, timeout=0.3)

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from core.adapters.notifiers.apprise import KEY_HEADER, AppriseNotifier
+from core.adapters.notifiers.apprise import KEY_HEADER
+from core.adapters.notifiers.router import ChannelNotifier
 from core.errors import NotificationFailed
-from core.ports.notifier import Notification
+from core.ports.notifier import Address, Notification
 from tests.support.web import Site, serving
 
 # Apprise imports a module that Python 3.13 has removed, where it is there.
@@ -38,8 +39,13 @@ def logged() -> Iterator[io.StringIO]:
     logging.getLogger().removeHandler(handler)
 
 
-async def test_a_page_carries_its_words_and_its_key(receiver: Site) -> None:
-    await AppriseNotifier().notify(PAGE, [receiver.apprise_url()])
+async def notify(page: Notification, *urls: str, timeout: float = 20.0) -> None:
+    addresses = [Address(name="chat", kind="apprise", url=url) for url in urls]
+    await ChannelNotifier(timeout=timeout).notify(page, addresses)
+
+
+async def test_a_page_carries_its_text_and_its_key(receiver: Site) -> None:
+    await notify(PAGE, receiver.apprise_url())
     [(_, headers, _)], [body] = receiver.got, receiver.bodies()
     assert headers[KEY_HEADER] == "incident:a@1/level-1/json#%C3%A9"
     assert body["title"] == "[HIGH] Checkout"
@@ -47,12 +53,12 @@ async def test_a_page_carries_its_words_and_its_key(receiver: Site) -> None:
     assert body["type"] == "failure"
 
 
-async def test_every_target_is_reached_although_one_fails(receiver: Site) -> None:
+async def test_every_address_is_notified_although_one_fails(receiver: Site) -> None:
     with serving() as broken:
         broken.status = 500
-        targets = [broken.apprise_url("user:hunter2@"), receiver.apprise_url()]
+        urls = [broken.apprise_url("user:hunter2@"), receiver.apprise_url()]
         with pytest.raises(NotificationFailed) as failed:
-            await AppriseNotifier().notify(PAGE, targets)
+            await notify(PAGE, *urls)
     assert len(receiver.got) == 1
     assert PAGE.key in failed.value.message
     assert str(broken.port) in failed.value.message
@@ -64,7 +70,7 @@ async def test_every_target_is_reached_although_one_fails(receiver: Site) -> Non
 async def test_secrets_in_the_query_of_a_url_stay_secret(receiver: Site) -> None:
     receiver.status = 403
     with pytest.raises(NotificationFailed) as failed:
-        await AppriseNotifier().notify(PAGE, [f"{receiver.apprise_url()}?+Authorization=hunter2"])
+        await notify(PAGE, f"{receiver.apprise_url()}?+Authorization=hunter2")
     assert receiver.got[0][1]["Authorization"] == "hunter2"
     assert "hunter2" not in str(failed.value)
 
@@ -72,41 +78,39 @@ async def test_secrets_in_the_query_of_a_url_stay_secret(receiver: Site) -> None
 async def test_secrets_in_the_path_of_a_url_stay_secret(receiver: Site) -> None:
     receiver.status = 403
     with pytest.raises(NotificationFailed) as failed:
-        await AppriseNotifier().notify(PAGE, [f"{receiver.apprise_url()}/T00/hunter2"])
+        await notify(PAGE, f"{receiver.apprise_url()}/T00/hunter2")
     assert len(receiver.got) == 1
     assert "hunter2" not in str(failed.value)
     assert f"json://127.0.0.1:{receiver.port} did not take it" in str(failed.value)
 
 
 @pytest.mark.parametrize("url", ["nosuch://token-of-mine", "token-of-mine", "json://", ""])
-async def test_a_target_that_is_no_url_fails_without_being_told(
-    url: str, logged: io.StringIO
-) -> None:
+async def test_an_invalid_url_fails_without_being_quoted(url: str, logged: io.StringIO) -> None:
     with pytest.raises(NotificationFailed) as failed:
-        await AppriseNotifier().notify(PAGE, [url])
+        await notify(PAGE, url)
     assert "is not a URL that apprise knows" in failed.value.message
     assert "token-of-mine" not in failed.value.message
     assert "token-of-mine" not in logged.getvalue()
 
 
-async def test_a_target_that_hangs_costs_no_more_than_the_time_allowed(receiver: Site) -> None:
+async def test_a_service_that_hangs_takes_no_more_than_the_timeout(receiver: Site) -> None:
     receiver.answering.clear()
     with pytest.raises(NotificationFailed, match=r"within 0\.3 s"):
         async with asyncio.timeout(20):
-            await AppriseNotifier(timeout=0.3).notify(PAGE, [receiver.apprise_url()])
+            await notify(PAGE, receiver.apprise_url(), timeout=0.3)
 
 
-async def test_nobody_to_reach_is_no_failure() -> None:
-    await AppriseNotifier().notify(PAGE, [])
+async def test_no_address_is_no_failure() -> None:
+    await notify(PAGE)
 
 
 @pytest.mark.parametrize(
     ("severity", "kind"),
     [("critical", "failure"), ("medium", "warning"), ("info", "info"), ("other", "info")],
 )
-async def test_the_severity_chooses_the_kind_of_message(
+async def test_the_severity_selects_the_type_of_message(
     receiver: Site, severity: str, kind: str
 ) -> None:
     page = Notification(key="k", title="t", body="b", severity=severity)
-    await AppriseNotifier().notify(page, [receiver.apprise_url()])
+    await notify(page, receiver.apprise_url())
     assert receiver.bodies()[0]["type"] == kind

@@ -1,0 +1,30 @@
+"""What a notification channel is: all that the registry holds about one kind of target."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from core.ports.notifier import Address, Notification
+
+T = TypeVar("T")
+"""The class of the channel's targets in the policies file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel(Generic[T]):
+    """One way to notify people. Its module ends in `CHANNEL = Channel(...)`, and imports its
+    library where it is first needed."""
+
+    addresses: Callable[[str, T, Mapping[str, str]], tuple[Address, ...]]
+    """The addresses of a target, named after it, given its name, the target, and the values of all
+    of its environment variables."""
+    check: Callable[[Address], None]
+    """Raises `NotificationFailed` for an address that can never work, without quoting it. Whether
+    somebody is behind it shows with the first page."""
+    send: Callable[[Notification, Address, float], Awaitable[None]]
+    """Delivers within so many seconds. Raises `NotificationFailed` without secrets in it."""
+    follow_ups: bool
+    """Whether acknowledgements and resolutions are sent, too. Not where people cannot tell them
+    from a page: nobody is woken to hear that somebody else is awake."""
