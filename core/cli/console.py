@@ -1,11 +1,11 @@
-"""What the parts of the `tidegate` command share: how they print, wait and end."""
+"""What every `tidegate` command shares: consoles, tables, the `--json` option and exit codes."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable, Mapping
 from typing import Annotated, Any, Final, TypeVar
 
 import typer
@@ -14,28 +14,39 @@ from rich.table import Table
 
 Answer = TypeVar("Answer")
 
-BAD_NEWS: Final = 1
-WRONG: Final = 2
-AWAY: Final = 3
+EXIT_FAILED: Final = 1
+EXIT_USAGE: Final = 2
+EXIT_UNAVAILABLE: Final = 3
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 out, err = Console(highlight=False), Console(stderr=True, highlight=False)
 
 
 def run(work: Coroutine[Any, Any, Answer]) -> Answer:
+    """The coroutine's result, from an event loop of its own."""
     return asyncio.run(work)
 
 
 def print_json(value: object, *, indent: int | None = 2) -> None:
+    """Print a value as one JSON document."""
     text = json.dumps(value, indent=indent, ensure_ascii=False, default=str)
-    # A lone surrogate is no text, but JSON can say it.
+    # JSON can escape a lone surrogate, UTF-8 cannot encode one.
     sys.stdout.write(text.encode(errors="backslashreplace").decode() + "\n")
     sys.stdout.flush()
 
 
-def table(*columns: str) -> Table:
-    """A table that folds what is long: nobody can copy an ID that ends in dots."""
-    found = Table()
+def table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
+    """A table of rich markup that folds long cells: an ID that ends in dots cannot be copied."""
+    folding = Table()
     for column in columns:
-        found.add_column(column, overflow="fold")
-    return found
+        folding.add_column(column, overflow="fold")
+    for row in rows:
+        folding.add_row(*row)
+    return folding
+
+
+def print_facts(facts: Mapping[str, str | None]) -> None:
+    """Print names and values of rich markup, a line each, leaving out what has no value."""
+    for name, value in facts.items():
+        if value:
+            out.print(f"[bold]{name:12}[/bold] {value}", soft_wrap=True)

@@ -1,4 +1,6 @@
-"""`tidegate incident`: what people ask about incidents, and in `cli_incident_commands` of them."""
+"""`tidegate incident list|show|report`: look at incidents. Their commands are in
+`incident_commands`.
+"""
 
 from __future__ import annotations
 
@@ -12,58 +14,64 @@ from rich.markup import escape
 
 from core import bootstrap
 from core.cli.console import Json, err, out, print_json, run
-from core.cli.incident_view import headline, listed, timeline_lines
+from core.cli.incident_view import headline, incident_table, timeline_lines
 from core.config.settings import Settings
 from core.domain.durations import Delay
 from core.domain.incident.model import Status
 from core.domain.incident.severity import Severity
 from core.errors import TemporalUnavailable
 
-app = typer.Typer(help="Incidents: look at them, command them.", no_args_is_help=True)
+app = typer.Typer(help="List, show and command incidents.", no_args_is_help=True)
 
-Id = Annotated[
-    str, typer.Argument(help="The incident's ID; its workflow ID means the one that runs.")
-]
-
-_DELAY: Final[TypeAdapter[timedelta]] = TypeAdapter(Delay)
+_DURATION: Final[TypeAdapter[timedelta]] = TypeAdapter(Delay)
 
 
 def duration(text: str) -> timedelta:
-    """Raises `typer.BadParameter`."""
+    """A duration like `30m`. Raises `typer.BadParameter`."""
     try:
-        return _DELAY.validate_python(text)
+        return _DURATION.validate_python(text)
     except ValidationError:
-        raise typer.BadParameter(f"{text!r} is not a length like 30m, 12h or 7d") from None
+        raise typer.BadParameter(f"{text!r} is not a duration like 30m, 12h or 7d") from None
 
 
-def _age(text: str | None) -> timedelta | None:
-    return None if text is None else duration(text)
+Id = Annotated[
+    str,
+    typer.Argument(help="The incident's own ID, or its workflow ID for the one now running."),
+]
+Interval = Annotated[
+    float, typer.Option("--every", min=0.2, help="Seconds between two looks, with --watch.")
+]
 
 
 @app.command("list")
 def incident_list(
     status: Annotated[
-        list[Status] | None, typer.Option(help="Only these (repeatable). Default: all that run.")
+        list[Status] | None,
+        typer.Option(help="Only with this status (repeatable). Default: all that are running."),
     ] = None,
     severity: Annotated[
-        list[Severity] | None, typer.Option(help="Only these (repeatable).")
+        list[Severity] | None, typer.Option(help="Only with this severity (repeatable).")
     ] = None,
-    service: Annotated[list[str] | None, typer.Option(help="Only these (repeatable).")] = None,
-    assignee: Annotated[list[str] | None, typer.Option(help="Only theirs (repeatable).")] = None,
+    service: Annotated[
+        list[str] | None, typer.Option(help="Only of this service (repeatable).")
+    ] = None,
+    assignee: Annotated[
+        list[str] | None, typer.Option(help="Only assigned to this person (repeatable).")
+    ] = None,
     older_than: Annotated[
-        str | None, typer.Option(help="Only what began longer ago, as 30m, 12h or 7d.")
+        timedelta | None,
+        typer.Option(parser=duration, metavar="DURATION", help="Only begun before: 30m, 12h, 7d."),
     ] = None,
     younger_than: Annotated[
-        str | None, typer.Option(help="Only what began since then, as 30m, 12h or 7d.")
+        timedelta | None,
+        typer.Option(parser=duration, metavar="DURATION", help="Only begun within: 30m, 12h, 7d."),
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="Closed ones, too.")] = False,
-    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 100,
+    every: Annotated[bool, typer.Option("--all", help="Include closed incidents.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="List at most this many.")] = 100,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Again whenever it has changed; Ctrl-C ends it.")
+        bool, typer.Option("--watch", help="Print the list again when it changes, until Ctrl-C.")
     ] = False,
-    looks: Annotated[
-        float, typer.Option("--every", min=0.2, help="Seconds between two looks, with --watch.")
-    ] = 2.0,
+    interval: Interval = 2.0,
     as_json: Json = False,
 ) -> None:
     """List incidents, newest first."""
@@ -74,39 +82,39 @@ def incident_list(
         severities=severity or (),
         services=service or (),
         assignees=assignee or (),
-        older_than=_age(older_than),
-        younger_than=_age(younger_than),
+        older_than=older_than,
+        younger_than=younger_than,
         every=every,
     )
 
-    def show(found: list[incidents.Listed], more: bool) -> None:
+    def show(listed: list[incidents.Listed], more: bool) -> None:
         if as_json:
-            rows = [incident.to_json() for incident in found]
+            rows = [incident.to_json() for incident in listed]
             print_json(rows, indent=None if watch else 2)
             return
         if watch:
             out.rule(f"{datetime.now().astimezone():%H:%M:%S}")
-        out.print(listed(found) if found else "No such incident.")
+        out.print(incident_table(listed) if listed else "No incident matches.")
         if more:
-            err.print(f"There are more than {limit}: narrow it down, or raise --limit.")
+            err.print(f"There are more than {limit}: narrow the filters, or raise --limit.")
 
     async def look() -> None:
         client = await bootstrap.connect(Settings.from_env())
         shown: list[incidents.Listed] | None = None
         while True:
             try:
-                found, more = await incidents.listing(client, filters, limit=limit)
+                listed, more = await incidents.listing(client, filters, limit=limit)
             except TemporalUnavailable as error:
                 if shown is None:
                     raise
-                _try_again(error)
+                _retrying(error)
             else:
-                if found != shown:
-                    show(found, more)
-                shown = found
+                if listed != shown:
+                    show(listed, more)
+                shown = listed
             if not watch:
                 return
-            await asyncio.sleep(looks)
+            await asyncio.sleep(interval)
 
     try:
         run(look())
@@ -119,61 +127,60 @@ def incident_list(
 def incident_show(
     id: Id,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Go on until it is closed; Ctrl-C ends it.")
+        bool,
+        typer.Option("--watch", help="Print what happens until the incident closes, or Ctrl-C."),
     ] = False,
-    every: Annotated[
-        float, typer.Option(min=0.2, help="Seconds between two looks, with --watch.")
-    ] = 2.0,
+    interval: Interval = 2.0,
     as_json: Json = False,
 ) -> None:
     """Show an incident and its timeline."""
     try:
-        run(_show(id, every if watch else None, as_json))
+        run(_show(id, interval if watch else None, as_json))
     except KeyboardInterrupt:
         if not watch:
             raise
 
 
-async def _show(id: str, every: float | None, as_json: bool) -> None:
-    from core.adapters.temporal import incidents as incident_commands
+async def _show(id: str, interval: float | None, as_json: bool) -> None:
+    from core.adapters.temporal import incidents
 
     client = await bootstrap.connect(Settings.from_env())
-    found = await incident_commands.show(client, id)
-    id = found["incident"]["id"]  # from now on this one, whoever follows it
+    now = await incidents.show(client, id)
+    id = now["incident"]["id"]  # a successor under the same workflow ID is not followed
     shown: dict[str, Any] | None = None
     while True:
-        if found != shown:
-            _print(found, shown, as_json=as_json, compact=every is not None)
-        shown = found
-        if every is None or found["incident"]["status"] == Status.CLOSED:
+        if now != shown:
+            _print(now, shown, as_json=as_json, compact=interval is not None)
+        shown = now
+        if interval is None or now["incident"]["status"] == Status.CLOSED:
             return
-        await asyncio.sleep(every)
+        await asyncio.sleep(interval)
         try:
-            found = await incident_commands.show(client, id)
+            now = await incidents.show(client, id)
         except TemporalUnavailable as error:
-            _try_again(error)
+            _retrying(error)
 
 
-def _try_again(error: TemporalUnavailable) -> None:
-    err.print(f"[yellow]{escape(error.message)}[/yellow]; trying again", soft_wrap=True)
+def _retrying(error: TemporalUnavailable) -> None:
+    err.print(f"[yellow]{escape(error.message)}[/yellow]; retrying", soft_wrap=True)
 
 
 def _print(
-    found: dict[str, Any], shown: dict[str, Any] | None, *, as_json: bool, compact: bool
+    now: dict[str, Any], shown: dict[str, Any] | None, *, as_json: bool, compact: bool
 ) -> None:
-    """All of it the first time, then what is new."""
+    """Print everything the first time, then what is new."""
     if as_json:
-        print_json(found, indent=None if compact else 2)
+        print_json(now, indent=None if compact else 2)
         return
-    for line in headline(found["incident"], shown and shown["incident"]):
+    for line in headline(now["incident"], shown and shown["incident"]):
         out.print(line, soft_wrap=True)
-    for line in timeline_lines(found["timeline"], shown["timeline"] if shown else []):
+    for line in timeline_lines(now["timeline"], shown["timeline"] if shown else []):
         out.print(line, soft_wrap=True)
 
 
 @app.command("report")
 def incident_report(id: Id, as_json: Json = False) -> None:
-    """Print the post-incident report from the document store: Markdown, or with --json the data."""
+    """Print the post-incident report from the document store: Markdown, or its data with --json."""
     from core.operations.read_report import read_report
 
     async def read() -> bytes:

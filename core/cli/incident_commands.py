@@ -1,9 +1,9 @@
-"""`tidegate incident`: what people tell incidents to do, and the opening of one by hand."""
+"""`tidegate incident ack|assign|...|open`: command incidents, and open one by hand."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -19,35 +19,35 @@ from core.domain.incident.severity import Severity
 
 app = typer.Typer()
 
-Actor = Annotated[str, typer.Option("--by", help="Who does it.", envvar="USER")]
-Note = Annotated[str, typer.Option(help="A word for the timeline.")]
+Actor = Annotated[str, typer.Option("--by", help="Who gives the command.", envvar="USER")]
+Note = Annotated[str, typer.Option(help="A note for the timeline.")]
 
 
 def _send(id: str, name: str, actor: str, note: str, as_json: bool, **fields: Any) -> None:
     from core.adapters.temporal import incidents
 
-    given = {"actor": actor, **({"note": note} if note else {}), **fields}
+    command = {"actor": actor, **({"note": note} if note else {}), **fields}
 
     async def send() -> dict[str, Any]:
         client = await bootstrap.connect(Settings.from_env())
-        return await incidents.send(client, id, name, given)
+        return await incidents.send(client, id, name, command)
 
     answer = run(send())
     if as_json:
         print_json(answer)
         return
-    out.print(escape(_said(answer)), soft_wrap=True)
+    out.print(escape(_sentence(answer)), soft_wrap=True)
 
 
-def _said(answer: Mapping[str, Any]) -> str:
+def _sentence(answer: Mapping[str, Any]) -> str:
     title = f": {answer['title']}" if answer.get("title") else ""
     if answer.get("changed"):
-        return f"{answer['incident_id']} is {answer['status']} now{title}"
+        return f"{answer['incident_id']} is now {answer['status']}{title}"
     return f"Nothing to do: {answer['incident_id']} is {answer['status']}{title}"
 
 
 def _plain(names: tuple[str, ...], kind: type[commands.AnyCommand], help: str) -> None:
-    """Add a command that takes nothing of its own under its names, the first one in the help."""
+    """Add a command without fields of its own, under its names; only the first is listed."""
 
     def command(id: Id, actor: Actor = "operator", note: Note = "", as_json: Json = False) -> None:
         _send(id, kind.name, actor, note, as_json)
@@ -58,33 +58,33 @@ def _plain(names: tuple[str, ...], kind: type[commands.AnyCommand], help: str) -
         add(command)
 
 
-_plain(("ack", "acknowledge"), commands.Acknowledge, "Say that you have it: the paging stops.")
-_plain(("unack",), commands.Unacknowledge, "Give it back: it is open again, the paging begins.")
+_plain(("ack", "acknowledge"), commands.Acknowledge, "Acknowledge an incident: paging stops.")
+_plain(("unack",), commands.Unacknowledge, "Withdraw the acknowledgement: paging starts again.")
 
 
 @app.command("assign")
 def incident_assign(
     id: Id,
-    to: Annotated[str | None, typer.Option(help="Who works on it.")] = None,
-    nobody: Annotated[bool, typer.Option("--nobody", help="Nobody works on it.")] = False,
-    commander: Annotated[str | None, typer.Option(help="Who commands it.")] = None,
+    to: Annotated[str | None, typer.Option(help="The person who works on it.")] = None,
+    nobody: Annotated[bool, typer.Option("--nobody", help="Remove the assignee.")] = False,
+    commander: Annotated[str | None, typer.Option(help="The incident commander.")] = None,
     no_commander: Annotated[
-        bool, typer.Option("--no-commander", help="Nobody commands it.")
+        bool, typer.Option("--no-commander", help="Remove the incident commander.")
     ] = False,
     actor: Actor = "operator",
     note: Note = "",
     as_json: Json = False,
 ) -> None:
-    """Say who works on an incident, who commands it, or both."""
+    """Set or remove the assignee, the incident commander, or both."""
     if (to and nobody) or (commander and no_commander):
-        raise typer.BadParameter("somebody and nobody at once")
+        raise typer.BadParameter("a role cannot be set and removed in one command")
     fields: dict[str, str | None] = {}
     if to or nobody:
         fields["assignee"] = to
     if commander or no_commander:
         fields["commander"] = commander
     if not fields:
-        raise typer.BadParameter("say --to, --nobody, --commander or --no-commander")
+        raise typer.BadParameter("use --to, --nobody, --commander or --no-commander")
     _send(id, commands.Assign.name, actor, note, as_json, **fields)
 
 
@@ -92,7 +92,7 @@ def incident_assign(
 def incident_comment(
     id: Id,
     text: Annotated[
-        str, typer.Argument(help="What to keep; `action: ...` becomes an action item.")
+        str, typer.Argument(help="The comment; `action: ...` becomes an action item of the report.")
     ],
     actor: Actor = "operator",
     as_json: Json = False,
@@ -103,61 +103,73 @@ def incident_comment(
 
 @app.command("severity")
 def incident_severity(
-    id: Id, severity: Severity, actor: Actor = "operator", note: Note = "", as_json: Json = False
+    id: Id,
+    severity: Annotated[Severity, typer.Argument(help="The new severity.")],
+    actor: Actor = "operator",
+    note: Note = "",
+    as_json: Json = False,
 ) -> None:
-    """Set how bad it is."""
+    """Set the severity."""
     _send(id, commands.SetSeverity.name, actor, note, as_json, severity=severity.value)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    # Without an offset it is local time.
+    return moment.astimezone() if moment.tzinfo is None else moment
 
 
 @app.command("snooze")
 def incident_snooze(
     id: Id,
     length: Annotated[
-        str | None, typer.Argument(help="How long, as 30m or 2h; 0s ends a snooze.")
+        timedelta | None,
+        typer.Argument(
+            parser=duration, metavar="DURATION", help="How long: 30m, 2h; 0s ends a snooze."
+        ),
     ] = None,
     until: Annotated[
-        str | None, typer.Option(help="Until when, as 2026-01-02T08:00:00+01:00.")
+        datetime | None,
+        typer.Option(parser=_moment, metavar="TIME", help="Until when: 2026-01-02T08:00:00+01:00."),
     ] = None,
     actor: Actor = "operator",
     note: Note = "",
     as_json: Json = False,
 ) -> None:
     """Page nobody for a while."""
-    if (length is None) == (until is None):
-        raise typer.BadParameter("say how long, or --until when")
-    if until is not None:
-        _send(id, commands.Snooze.name, actor, note, as_json, until=_moment(until))
+    if length is not None and until is None:
+        _send(id, commands.Snooze.name, actor, note, as_json, **{"for": length.total_seconds()})
+    elif until is not None and length is None:
+        _send(id, commands.Snooze.name, actor, note, as_json, until=until.isoformat())
     else:
-        seconds = duration(length or "").total_seconds()
-        _send(id, commands.Snooze.name, actor, note, as_json, **{"for": seconds})
+        raise typer.BadParameter("give either a duration or --until")
 
 
-def _moment(text: str) -> str:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
-    if moment.tzinfo is None:
-        moment = moment.astimezone()  # a person's clock
-    return moment.isoformat()
-
-
-_plain(("mitigate",), commands.Mitigate, "Say that it does not hurt any more, and is not over.")
+_plain(
+    ("mitigate",),
+    commands.Mitigate,
+    "Mark as mitigated: impact has stopped, the cause has not been fixed.",
+)
 
 
 @app.command("resolve")
 def incident_resolve(
     id: Id,
-    force: Annotated[bool, typer.Option("--force", help="Although alerts still fire.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Resolve it although alerts still fire.")
+    ] = False,
     actor: Actor = "operator",
     note: Note = "",
     as_json: Json = False,
 ) -> None:
-    """Say that it is over: the post-incident report is written."""
+    """Mark as resolved: the post-incident report is written."""
     _send(id, commands.Resolve.name, actor, note, as_json, **({"force": True} if force else {}))
 
 
-_plain(("reopen",), commands.Reopen, "Say that it is not over after all.")
+_plain(("reopen",), commands.Reopen, "Reopen a mitigated or resolved incident.")
 
 
 @app.command("open")
@@ -165,19 +177,19 @@ def incident_open(
     title: Annotated[str, typer.Argument(help="What is wrong, in one line.")] = "",
     follows: Annotated[
         str | None,
-        typer.Option(help="A closed incident: the new one takes what is not given from it."),
+        typer.Option(help="The closed incident to follow; fields not given are copied from it."),
     ] = None,
-    severity: Annotated[Severity | None, typer.Option(help="How bad it is.")] = None,
-    service: Annotated[str | None, typer.Option(help="What is affected.")] = None,
-    summary: Annotated[str | None, typer.Option(help="More than one line.")] = None,
+    severity: Annotated[Severity | None, typer.Option(help="The severity.")] = None,
+    service: Annotated[str | None, typer.Option(help="The service that is affected.")] = None,
+    summary: Annotated[str | None, typer.Option(help="What is known, in several lines.")] = None,
     actor: Actor = "operator",
     as_json: Json = False,
 ) -> None:
-    """Open an incident by hand, or one that follows a closed one."""
+    """Open an incident by hand, or one that follows a closed incident."""
     from core.operations.open_incident import open_incident
 
     if not title and follows is None:
-        raise typer.BadParameter("say what is wrong, or --follows what")
+        raise typer.BadParameter("give a title, or --follows")
     fields = {
         "title": title,
         "severity": severity.value if severity else None,
@@ -185,24 +197,25 @@ def incident_open(
         "summary": summary,
         "reporter": actor,
     }
-    done = run(open_incident(Settings.from_env(), fields, follows=follows))
+    opened = run(open_incident(Settings.from_env(), fields, follows=follows))
     if as_json:
-        print_json(done)
+        print_json(opened)
         return
-    began = "begins" if done["action"] == "started" else "runs already, and has taken it"
-    after = f"; it follows {done['follows']}" if done["follows"] else ""
-    out.print(escape(f"{done['child_id']} {began}: {done['title']}{after}"), soft_wrap=True)
+    outcome = "is opened" if opened["action"] == "started" else "is running already and takes it"
+    after = f"; it follows {opened['follows']}" if opened["follows"] else ""
+    line = f"{opened['child_id']} {outcome}: {opened['title']}{after}"
+    out.print(escape(line), soft_wrap=True)
 
 
 @app.command("close")
 def incident_close(
     id: Id,
-    reason: Annotated[CloseReason, typer.Option(help="What it turned out to be.")] = (
+    reason: Annotated[CloseReason, typer.Option(help="What the incident turned out to be.")] = (
         CloseReason.RESOLVED
     ),
     actor: Actor = "operator",
     note: Note = "",
     as_json: Json = False,
 ) -> None:
-    """Close an incident for good, without waiting for the end of its reopen window."""
+    """Close an incident for good, before its reopen window ends."""
     _send(id, commands.Close.name, actor, note, as_json, reason=reason.value)

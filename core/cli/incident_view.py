@@ -1,9 +1,9 @@
-"""Incidents as a terminal shows them: a list, a headline, a timeline that reads like a story."""
+"""Incidents as a terminal shows them: a table, a headline, a timeline."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.markup import escape
@@ -26,34 +26,33 @@ _COLOURS: Final = {
     "closed": "dim",
 }
 _MINOR: Final = ("page_started", "page_cancelled")
-"""Kinds of entries that matter less than the others: they are shown dim."""
+"""Kinds of timeline entries that are shown dim."""
 
 
-def listed(found: Sequence[Listed]) -> Table:
-    """A table of incidents; IDs fold rather than end in dots."""
+def incident_table(incidents: Sequence[Listed]) -> Table:
+    """A table of incidents; titles only where there are any."""
     now = datetime.now(UTC)
-    titles = any(incident.title for incident in found)
+    titles = any(incident.title for incident in incidents)
     columns = ["incident", "status", "severity", "service", "assignee", "age"]
-    listing = table(*columns, *(["title"] if titles else []))
-    for incident in found:
-        status = _coloured(incident.status)
-        if incident.ended:
-            status += f" [dim]({incident.ended})[/]"
+    rows = []
+    for incident in incidents:
+        ended = f" [dim]({incident.ended})[/]" if incident.ended else ""
         row = [
             escape(incident.id),
-            status,
+            _coloured(incident.status) + ended,
             _coloured(incident.severity),
             escape(incident.service or ""),
             escape(incident.assignee or ""),
             _age(now - incident.began),
         ]
-        listing.add_row(*row, *([escape(incident.title or "")] if titles else []))
-    return listing
+        rows.append([*row, escape(incident.title or "")] if titles else row)
+    return table([*columns, "title"] if titles else columns, rows)
 
 
 def headline(incident: Mapping[str, Any], before: Mapping[str, Any] | None = None) -> Iterator[str]:
-    """The incident in some lines of rich markup; after the first time only what became of it."""
-    state = f"{_coloured(incident['status'])}"
+    """The lines that describe an incident, as rich markup. With `before`, the incident as it was
+    shown last, only a changed status."""
+    state = _coloured(incident["status"])
     if incident["status"] == "closed" and incident.get("close_reason"):
         state += f" ({incident['close_reason']})"
     if before is not None:
@@ -89,18 +88,18 @@ def headline(incident: Mapping[str, Any], before: Mapping[str, Any] | None = Non
 def timeline_lines(
     timeline: Sequence[Mapping[str, Any]], before: Sequence[Mapping[str, Any]] = ()
 ) -> Iterator[str]:
-    """The entries that were not there before, a line each; a new day is a line of its own."""
-    fresh = _after(timeline, before[-1]) if before else timeline
+    """The entries that are not in `before`, a line each; each new day is a line of its own."""
+    new = _after(timeline, before[-1]) if before else timeline
     day = str(before[-1]["at"])[:10] if before else ""
-    for entry in fresh:
-        moment = _read(entry["at"]) if entry["at"] else None
+    for entry in new:
+        moment = _utc(entry["at"]) if entry["at"] else None
         if moment and moment.date().isoformat() != day:
             day = moment.date().isoformat()
             yield f"[bold]{day}[/] [dim](UTC)[/]"
-        said = escape(" ".join(str(entry["text"]).split()))
+        sentence = escape(" ".join(str(entry["text"]).split()))
         actor = str(entry["actor"])
         who = f"[dim]{escape(actor):14}[/]" if actor == "tidegate" else f"{escape(actor):14}"
-        text = f"[dim]{said}[/]" if entry.get("kind") in _MINOR else said
+        text = f"[dim]{sentence}[/]" if entry.get("kind") in _MINOR else sentence
         clock = f"{moment:%H:%M:%S}" if moment else " " * 8
         yield f"  [cyan]{clock}[/]  {who}  {text}"
 
@@ -108,7 +107,7 @@ def timeline_lines(
 def _after(
     timeline: Sequence[Mapping[str, Any]], last: Mapping[str, Any]
 ) -> Sequence[Mapping[str, Any]]:
-    """What follows an entry; all of it when the entry has made room for others."""
+    """The entries after `last`; all of them if it has been dropped to make room."""
     for position in range(len(timeline) - 1, -1, -1):
         if timeline[position] == last:
             return timeline[position + 1 :]
@@ -134,16 +133,16 @@ def _plain(value: object) -> str:
     return escape(str(value)) if value else ""
 
 
-def _read(text: str) -> datetime:
+def _utc(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
 
 
 def _moment(text: str | None) -> str:
-    return f"{_read(text):%Y-%m-%d %H:%M:%S} UTC" if text else ""
+    return f"{_utc(text):%Y-%m-%d %H:%M:%S} UTC" if text else ""
 
 
-def _age(age: Any) -> str:
-    """The two largest units: nobody reads the seconds of a day."""
+def _age(age: timedelta) -> str:
+    """An age in its two largest units."""
     seconds = max(0, int(age.total_seconds()))
     days, rest = divmod(seconds, 86_400)
     if days:

@@ -1,15 +1,15 @@
-"""Doctor: is everything there that production needs, and how is what is missing mended."""
+"""Whether everything that production needs is there, and how to fix what is not."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
 
 from core import bootstrap, contracts
 from core.adapters.documents.router import DocumentStores
-from core.adapters.notifiers.addresses import Addresses, check_addresses
+from core.adapters.notifiers.addresses import check_addresses
 from core.adapters.temporal import admin
 from core.config.settings import Settings
 from core.errors import SettingsError, TidegateError, TransientError
@@ -17,35 +17,29 @@ from core.errors import SettingsError, TidegateError, TransientError
 if TYPE_CHECKING:
     from temporalio.client import Client
 
-    from core.domain.incident.policies.file import Policies
     from core.domain.routing import RoutingTable
 
 Outcome = Literal["ok", "warning", "failed"]
 
-_MEND_STORE: Final = (
-    "create it if it is not there; else mend the variable, or region and credentials"
-)
-_MEND_TEMPORAL: Final = (
-    "start the server or open the way to it; else mend TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE or the "
-    "credentials"
+_FIX_STORE: Final = "create it if it does not exist; else fix the variable, region or credentials"
+_FIX_TEMPORAL: Final = (
+    "start the server or open the network path to it; else fix TEMPORAL_ADDRESS, "
+    "TEMPORAL_NAMESPACE or the credentials"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One finding: what was looked at, how it is, and the next step where something is wrong."""
+    """One check: what was checked, how it is, and the next step if something is wrong."""
 
     name: str
     outcome: Outcome
-    found: str
+    detail: str
     fix: str = ""
-
-    def to_json(self) -> dict[str, str]:
-        return asdict(self)
 
 
 async def examine(env: Mapping[str, str] | None = None) -> AsyncIterator[Check]:
-    """All checks, one after another. Never raises for what it finds."""
+    """The checks, each as soon as it is done. Raises nothing: what goes wrong is a failed check."""
     try:
         settings = Settings.from_env(os.environ if env is None else env)
     except TidegateError as error:
@@ -79,7 +73,7 @@ async def _stores(settings: Settings) -> AsyncIterator[Check]:
         if not roots:
             needed = variable == "TIDEGATE_QUARANTINE"
             outcome: Outcome = "failed" if needed else "warning"
-            yield Check(variable, outcome, "it is not set", "see docs/settings.md for what it does")
+            yield Check(variable, outcome, "not set", "see docs/settings.md for what it does")
         for root in roots:
             yield await _store(variable, root, written=written)
 
@@ -93,14 +87,14 @@ async def _store(variable: str, root: str, *, written: bool) -> Check:
         if written:
             await store.write(f"{folder}tidegate-doctor.txt", _probe(), content_type="text/plain")
     except TidegateError as error:
-        return _failed(f"{variable} {root}", error, fix=_MEND_STORE)
+        return _failed(f"{variable} {root}", error, fix=_FIX_STORE)
     return Check(
         f"{variable} {root}", "ok", "can be listed and written" if written else "can be listed"
     )
 
 
 async def _probe() -> AsyncIterator[bytes]:
-    yield b"Written by `tidegate doctor` to see whether it may write here.\n"
+    yield b"Written by `tidegate doctor` to check that it may write here.\n"
 
 
 def _pages(settings: Settings) -> Iterator[Check]:
@@ -111,7 +105,14 @@ def _pages(settings: Settings) -> Iterator[Check]:
         return
     yield Check("policies", "ok", f"{len(policies.policies)}, {len(policies.targets)} targets")
     addresses = bootstrap.addresses(policies)
-    lacking = "; ".join(
+    try:
+        check_addresses(policies.targets, addresses)
+    except SettingsError as error:
+        yield _failed("pages", error)
+        return
+    except ImportError:
+        pass  # apprise is installed where the incident worker is, and need not be here
+    unset = "; ".join(
         f"{name} has no address ({' and '.join(variables)} not set)"
         for name, variables in policies.unset(os.environ).items()
     )
@@ -120,29 +121,16 @@ def _pages(settings: Settings) -> Iterator[Check]:
         for policy in policies.policies
         if not any(addresses[target] for target in policy.levels[0].targets)
     ]
-    if invalid := _invalid(policies, addresses):
-        yield _failed("pages", invalid)
-    elif silent:
-        found = f"{', '.join(silent)} would page nobody at level 1: {lacking}"
-        yield Check("pages", "warning", found, "set these variables for the incident worker")
+    if silent:
+        detail = f"{', '.join(silent)} would page nobody at level 1: {unset}"
+        yield Check("pages", "warning", detail, "set these variables for the incident worker")
     else:
         count = sum(map(len, addresses.values()))
-        yield Check("pages", "ok", f"{count} addresses{'; ' if lacking else ''}{lacking}")
-
-
-def _invalid(policies: Policies, addresses: Addresses) -> SettingsError | None:
-    """None where apprise is not installed, too: the incident worker has it."""
-    try:
-        check_addresses(policies.targets, addresses)
-    except SettingsError as error:
-        return error
-    except ImportError:
-        pass
-    return None
+        yield Check("pages", "ok", f"{count} addresses{'; ' if unset else ''}{unset}")
 
 
 async def _webhooks(settings: Settings) -> AsyncIterator[Check]:
-    """Every endpoint: whether anybody may post, and whether its secrets can be had."""
+    """For each endpoint, whether anybody may post and whether its secrets can be fetched."""
     if settings.webhooks is None:
         yield Check("webhooks", "ok", "none: TIDEGATE_WEBHOOKS is not set")
         return
@@ -154,17 +142,14 @@ async def _webhooks(settings: Settings) -> AsyncIterator[Check]:
     secrets = bootstrap.secrets(settings)
     for name, endpoint in table.hooks.items():
         if endpoint.verify.scheme == "none":
-            found = "it verifies nobody: whoever finds it can start workflows"
-            yield Check(f"webhook {name}", "warning", found, "give it the scheme of its sender")
+            detail = "it verifies nobody: anybody who finds it can start workflows"
+            yield Check(f"webhook {name}", "warning", detail, "give it the scheme of its sender")
             continue
-        lacking = []
-        for reference in endpoint.verify.references:
-            try:
+        try:
+            for reference in endpoint.verify.references:
                 await secrets.get(reference)
-            except TidegateError as error:
-                lacking.append(error)
-        if lacking:
-            yield _failed(f"webhook {name}", lacking[0])
+        except TidegateError as error:
+            yield _failed(f"webhook {name}", error)
         else:
             yield Check(f"webhook {name}", "ok", f"{endpoint.format}, {endpoint.verify.scheme}")
 
@@ -174,7 +159,7 @@ async def _temporal(settings: Settings, table: RoutingTable | None) -> AsyncIter
         client = await bootstrap.connect(settings)
         days = (await admin.retention(client)).days
     except TidegateError as error:
-        yield _failed("temporal", error, fix=_MEND_TEMPORAL)
+        yield _failed("temporal", error, fix=_FIX_TEMPORAL)
         return
     where = f"{client.service_client.config.target_host}, namespace {client.namespace}"
     yield Check("temporal", "ok", f"{where}; duplicates are recognised for {days} days")
@@ -200,24 +185,18 @@ async def _queue(client: Client, queue: str, user: str) -> Check:
     try:
         count = await admin.pollers(client, queue)
     except TidegateError as error:
-        return _failed(name, error, fix=_MEND_TEMPORAL)
+        return _failed(name, error, fix=_FIX_TEMPORAL)
     if count:
         return Check(name, "ok", f"polled, for {user}")
     return Check(
         name,
         "failed",
         f"no worker polls it: what {user} sends there waits",
-        "start its worker, or mend the route's task_queue",
+        "start its worker, or fix the route's task_queue",
     )
 
 
 def _failed(name: str, error: TidegateError, *, fix: str = "") -> Check:
-    """`fix` is for what does not answer: such errors themselves mostly say to ask the doctor."""
+    """`fix` stands in for the error class's own, which mostly says to run this very command."""
     own = error.fix != type(error).fix or not isinstance(error, TransientError)
     return Check(name, "failed", error.message, error.fix if own else fix)
-
-
-def summary(checks: list[Check]) -> dict[str, Any]:
-    """All checks as JSON, with whether production would work."""
-    healthy = all(check.outcome != "failed" for check in checks)
-    return {"healthy": healthy, "checks": [check.to_json() for check in checks]}

@@ -1,24 +1,34 @@
-"""Explain: what would become of a payload, by the code of production, with nothing started."""
+"""What would become of a payload, or of a webhook's request, by the code of production. Nothing is
+started, and nothing is kept.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
+from core import bootstrap
 from core.config.settings import Settings
 from core.domain.event import Event
 from core.domain.identity import workflow_id
-from core.domain.routing import Child, WorkflowRouter
+from core.domain.routing import Child
 from core.domain.validation import EventValidationService
-from core.errors import InvalidEvent, TidegateError
+from core.errors import InvalidChildId, InvalidEvent, NoRoute, SettingsError, TidegateError
+from core.formats.registry import read
 from core.formats.shared.delivery import Arrival, Delivery, Malformed
 from core.formats.shared.json_body import load_json
+from core.webhooks.decode import Refused, decode
+from core.webhooks.request import Request, Response
+from core.webhooks.verifiers.any_verifier import AnyVerifier
+from core.webhooks.verifiers.base import NotVerified
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """What would become of one event: started with `child`, or else refused with `error`."""
+    """What would become of one event: started with `child`, or quarantined for `error`."""
 
     format: str
     event: Event | None
@@ -26,40 +36,81 @@ class Explanation:
     error: TidegateError | None
     note: str | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """All of it as one JSON object."""
-        wire = self.event.to_wire() if self.event else None
+    @property
+    def workflow_id(self) -> str | None:
+        """The ID of its root orchestrator."""
+        return workflow_id(self.event.key) if self.event else None
+
+    def to_json(self) -> dict[str, object]:
+        """The explanation as a JSON object."""
         return {
             "format": self.format,
             "verdict": "quarantined" if self.error else "started",
             "key": self.event.key if self.event else None,
-            "workflow_id": workflow_id(self.event.key) if self.event else None,
+            "workflow_id": self.workflow_id,
             "unidentified": self.event.unidentified if self.event else None,
             "child": self.child.model_dump(mode="json") if self.child else None,
             "code": self.error.code if self.error else None,
             "reason": str(self.error) if self.error else None,
             "note": self.note,
-            "event": wire,
+            "event": self.event.to_wire() if self.event else None,
         }
 
 
-def deliveries(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestExplanation:
+    """What would become of a request: the `status` and `answer` that its sender gets while Temporal
+    is available, and whether it proves who the sender is."""
+
+    status: int
+    answer: str
+    sender: str
+    explanations: tuple[Explanation, ...] = ()
+
+    def to_json(self) -> dict[str, object]:
+        """The explanation as a JSON object."""
+        return {
+            "status": self.status,
+            "answer": self.answer,
+            "sender": self.sender,
+            "events": [explanation.to_json() for explanation in self.explanations],
+        }
+
+
+# Payloads
+
+
+def explain_payload(
+    payload: bytes,
+    format: str | None,
+    settings: Settings,
+    *,
+    unwrap: Callable[[str, Any], list[Delivery] | None],
+) -> list[Explanation]:
+    """One explanation for each event in a payload. Raises `ConfigFileError` for the routing table.
+
+    `unwrap` returns the deliveries in a platform's envelope, or None for anything else. Without a
+    `format` it is guessed for each delivery.
+    """
+    deliveries = _deliveries(payload, format, unwrap)
+    return _explain((arrival for delivery in deliveries for arrival in read(delivery)), settings)
+
+
+def _deliveries(
     payload: bytes, format: str | None, unwrap: Callable[[str, Any], list[Delivery] | None]
 ) -> list[Delivery]:
-    """The deliveries in a payload. `unwrap` opens a platform's envelope around a format's bytes and
-    answers None for what is none; `format` is guessed where it is None."""
     try:
         value = load_json(payload)
     except InvalidEvent:
         value = None
-    wrapped = unwrap(format or "message", value)
-    if wrapped is None:
-        wrapped = [Delivery(format=format or "message", body=payload, unique="explained")]
-    return [d if format else replace(d, format=guess(d.body)) for d in wrapped]
+    deliveries = unwrap(format or "message", value)
+    if deliveries is None:
+        deliveries = [Delivery(format=format or "message", body=payload, unique="explained")]
+    return [d if format else replace(d, format=_guess(d.body)) for d in deliveries]
 
 
-def guess(body: bytes) -> str:
-    """The format that a body most likely has; `message` for what no other claims."""
+def _guess(body: bytes) -> str:
+    """The format that a body most likely has; `message` if no other recognises it."""
     try:
         value = load_json(body)
     except InvalidEvent:
@@ -72,28 +123,96 @@ def guess(body: bytes) -> str:
     if from_s3 or isinstance(value.get("Records"), list):
         return "s3"
     if value.get("Type") == "Notification" and isinstance(value.get("Message"), str):
-        return guess(value["Message"].encode(errors="surrogatepass"))
+        return _guess(value["Message"].encode(errors="surrogatepass"))
     return "message"
 
 
-def explain(
-    arrivals: Sequence[Arrival], settings: Settings, router: WorkflowRouter
-) -> list[Explanation]:
-    """One explanation per arrival."""
-    return [_explain(arrival, settings, router) for arrival in arrivals]
+def _explain(arrivals: Iterable[Arrival], settings: Settings) -> list[Explanation]:
+    router = bootstrap.router(settings)
+
+    def explain_one(arrival: Arrival) -> Explanation:
+        item, format = arrival.item, arrival.delivery.format
+        if isinstance(item, Malformed):
+            return Explanation(format=format, event=None, child=None, error=item.error)
+        roots, note = settings.documents, None
+        try:
+            if item.document and not roots:
+                roots = ("/".join(item.document.uri.split("/")[:3]),)
+                note = "TIDEGATE_DOCUMENTS is not set here: the document may not be allowed"
+            validation = EventValidationService(documents=roots, max_bytes=settings.max_event_bytes)
+            validation.validate(item)
+            child = router.child(item)
+        except TidegateError as error:
+            return Explanation(format=format, event=item, child=None, error=error, note=note)
+        return Explanation(format=format, event=item, child=child, error=None, note=note)
+
+    return [explain_one(arrival) for arrival in arrivals]
 
 
-def _explain(arrival: Arrival, settings: Settings, router: WorkflowRouter) -> Explanation:
-    item, format = arrival.item, arrival.delivery.format
-    if isinstance(item, Malformed):
-        return Explanation(format=format, event=None, child=None, error=item.error)
-    roots, note = settings.documents, None
+# Requests
+
+
+async def explain_request(
+    request: Request, hook: str, settings: Settings, now: datetime
+) -> RequestExplanation:
+    """What would become of a request to a webhook. One that carries no proof of its sender is read
+    as if it were verified. Raises `SettingsError` for an unknown webhook or a missing secret, and
+    `ConfigFileError` for the files of webhooks and routes.
+    """
+    table = bootstrap.webhook_table(settings)
+    endpoint = table.hooks.get(hook)
+    if endpoint is None:
+        names = ", ".join(table.hooks) or "none"
+        raise SettingsError(f"there is no webhook {hook!r}", fix=f"there are: {names}")
+    if len(request.body) > endpoint.max_bytes:
+        return _refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "not checked", "refused unread")
     try:
-        if item.document and not roots:
-            roots = ("/".join(item.document.uri.split("/")[:3]),)
-            note = "TIDEGATE_DOCUMENTS is not set here: whether it allows the document is not known"
-        EventValidationService(documents=roots, max_bytes=settings.max_event_bytes).validate(item)
-        child = router.child(item)
-    except TidegateError as error:
-        return Explanation(format=format, event=item, child=None, error=error, note=note)
-    return Explanation(format=format, event=item, child=child, error=None, note=note)
+        sender = await _sender(request, endpoint.verify, settings, now)
+    except NotVerified as failure:
+        return _refused(HTTPStatus.UNAUTHORIZED, f"not verified: {failure.reason}")
+    if action := endpoint.verify.operator_action(request):
+        return RequestExplanation(status=HTTPStatus.OK, answer=action, sender=sender)
+    try:
+        decoded = decode(request, hook, endpoint, now)
+    except Refused as refusal:
+        return _refused(refusal.response.status, sender, str(refusal))
+    if isinstance(decoded, Response):
+        handshake = f"a handshake: {decoded.body.decode()}"
+        return RequestExplanation(status=decoded.status, answer=handshake, sender=sender)
+    explanations = _explain(decoded.arrivals, settings)
+    status, answer = _answer(explanations)
+    return RequestExplanation(
+        status=status, answer=answer, sender=sender, explanations=tuple(explanations)
+    )
+
+
+async def _sender(
+    request: Request, verifier: AnyVerifier, settings: Settings, now: datetime
+) -> str:
+    """Raises `NotVerified` for a proof that fails; a missing one is only reported."""
+    if verifier.scheme == "none":
+        return "anybody: this webhook verifies nobody"
+    secrets = bootstrap.secrets(settings)
+    try:
+        await verifier.verify(request, await secrets.get_all(verifier.references), now)
+    except NotVerified as failure:
+        if failure.reason != "missing":
+            raise
+        return f"not checked: the request carries no proof ({verifier.scheme})"
+    return f"verified ({verifier.scheme})"
+
+
+def _refused(status: int, sender: str, answer: str = "refused") -> RequestExplanation:
+    return RequestExplanation(status=status, answer=answer, sender=sender)
+
+
+def _answer(explanations: list[Explanation]) -> tuple[HTTPStatus, str]:
+    # Routing happens in the orchestrator, after the sender has been answered.
+    routing = (NoRoute, InvalidChildId)
+    refused = sum(1 for e in explanations if e.error and not isinstance(e.error, routing))
+    if not explanations:
+        return HTTPStatus.OK, "it holds no events"
+    if refused == len(explanations):
+        return HTTPStatus.BAD_REQUEST, "no event in it is valid; it is quarantined"
+    accepted = len(explanations) - refused
+    return HTTPStatus.ACCEPTED, f"{accepted} accepted, {refused} quarantined"

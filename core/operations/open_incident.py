@@ -1,8 +1,8 @@
-"""Incidents opened by hand: a report sent the way every event takes, so that routing, receipts and
-quarantine hold for it as for any other.
+"""Incidents opened by hand: a report goes through the intake like any other event, with the same
+routing, receipts and quarantine.
 
-One that follows a closed incident goes to that one's key. What its source has to say from then on
-finds it there, and opens no third one.
+One that follows a closed incident gets that incident's key, so that later alerts from its source
+join it and open no third one.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
 REPORTED: Final = "tidegate.incident.reported"
 SUCCESSOR: Final = "tidegate.incident.successor"
-"""The types of events by which incidents are opened by hand; the shipped routes know both."""
+"""The types of the events that open incidents by hand; the shipped routes match both."""
 
 KEY_PREFIX: Final = "incident:"
-"""What the keys of the shipped routes begin with. The subject of a successor is the rest."""
+"""How the keys of the shipped routes begin. The subject of a successor is the rest."""
 
 _SOURCE: Final = "tidegate"
 _COPIED: Final = ("title", "severity", "service", "labels", "links")
@@ -45,29 +45,29 @@ _COPIED: Final = ("title", "severity", "service", "labels", "links")
 async def open_incident(
     settings: Settings, fields: Mapping[str, Any], *, follows: str | None = None
 ) -> dict[str, Any]:
-    """Send a report with these fields; returns what its root orchestrator did: `action`, `child_id`
-    and so on, with `title` and `follows`.
+    """Send a report with these fields; returns the result of its root orchestrator, with the
+    `title` and `follows` of the report.
 
-    With `follows`, an incident that is closed, what the fields lack is that one's. Raises
-    `InvalidReport`, `CommandRefused`, `IncidentNotFound`, `TemporalUnavailable`, and as itself
-    whatever the event is quarantined for.
+    `follows` names a closed incident, from which missing fields are copied. Raises `InvalidReport`,
+    `CommandRefused`, `IncidentNotFound`, `TemporalUnavailable`, or the error for which the event
+    is quarantined.
     """
     client = await bootstrap.connect(settings)
-    given = {name: value for name, value in fields.items() if value}
+    data = {name: value for name, value in fields.items() if value}
     unique = uuid.uuid4().hex
     event = {"specversion": "1.0", "type": REPORTED, "source": _SOURCE, "id": unique}
     if follows is not None:
-        before = await _before(client, settings, follows)
-        given = {
-            **{name: value for name in _COPIED if (value := before.get(name))},
-            "summary": _summary(before),
-            "follows": before["id"],
-            **given,
+        closed = await _closed(client, settings, follows)
+        data = {
+            **{name: value for name in _COPIED if (value := closed.get(name))},
+            "summary": _summary(closed),
+            "follows": closed["id"],
+            **data,
         }
-        key, _ = parse_id(before["id"])
+        key, _ = parse_id(closed["id"])
         event |= {"type": SUCCESSOR, "subject": key.removeprefix(KEY_PREFIX)}
-    report = parse_fields(given, where="what is to be opened")
-    body = json.dumps({**event, "data": given}, ensure_ascii=False).encode()
+    report = parse_fields(data, where="what is to be opened")
+    body = json.dumps({**event, "data": data}, ensure_ascii=False).encode()
     done = await _send(client, settings, body, unique)
     return {**done, "title": report.title, "follows": report.follows}
 
@@ -78,41 +78,42 @@ async def _send(client: Client, settings: Settings, body: bytes, unique: str) ->
     delivery = Delivery(format="message", body=body, unique=unique)
     [receipt] = await bootstrap.intake(settings).accept(read(delivery))
     if receipt.verdict is Verdict.QUARANTINED:
-        kept = f"{receipt.reason}; kept as {receipt.quarantine_uri}"
-        raise named(receipt.code or "", kept)
+        reason = f"{receipt.reason}; kept as {receipt.quarantine_uri}"
+        raise named(receipt.code or "", reason)
     if receipt.verdict is Verdict.RETRY or receipt.workflow_id is None:
         raise TemporalUnavailable(receipt.reason or "the report was not accepted")
     return await outcome.result(client, receipt.workflow_id)
 
 
-async def _before(client: Client, settings: Settings, id: str) -> dict[str, Any]:
-    """The incident that is to be followed: as Temporal has it, else as its report has it."""
+async def _closed(client: Client, settings: Settings, id: str) -> dict[str, Any]:
+    """The incident to follow, from Temporal or else from its report."""
     from core.adapters.temporal import incidents
 
     try:
-        found = (await incidents.show(client, id))["incident"]
-    except IncidentNotFound as gone:
+        incident = (await incidents.show(client, id))["incident"]
+    except IncidentNotFound as not_found:
         if parse_id(id)[1] is None or settings.reports is None:
             raise
         try:
             report = json.loads(await read_report(settings, id, suffix="json"))
         except DocumentNotFound:
-            raise gone from None
+            raise not_found from None
         return {**report, "id": report["incident_id"], "reports": ()}
-    if found["status"] != "closed" and await incidents.runs(client, found["id"]):
+    if incident["status"] != "closed" and await incidents.runs(client, incident["id"]):
         raise CommandRefused(
-            f"incident {found['id']} is {found['status']}, not closed: nothing can follow it yet",
+            f"incident {incident['id']} is {incident['status']}, not closed: "
+            "nothing can follow it yet",
             fix="possible now: `tidegate incident reopen`, or a comment",
         )
-    return dict(found)
+    return dict(incident)
 
 
-def _summary(before: Mapping[str, Any]) -> str:
-    """The link in words, for whoever is paged."""
-    reason = before.get("close_reason")
-    closed = f"which was closed{f' as {reason}' if reason else ''}"
-    lines = [f"It is not over: this follows {before['id']}, {closed}."]
-    report = next((uri for uri in reversed(before["reports"]) if uri.endswith(".md")), None)
+def _summary(closed: Mapping[str, Any]) -> str:
+    """What the person who is paged should know of the incident before."""
+    reason = closed.get("close_reason")
+    how = f"which was closed{f' as {reason}' if reason else ''}"
+    lines = [f"It is not over: this follows {closed['id']}, {how}."]
+    report = next((uri for uri in reversed(closed["reports"]) if uri.endswith(".md")), None)
     if report:
         lines.append(f"Its report: {report}")
     return "\n".join(lines)

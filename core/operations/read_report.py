@@ -1,4 +1,4 @@
-"""Post-incident reports as the document store has them."""
+"""Post-incident reports, from the document store."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from core.ports.documents import DocumentStore
 
 
 async def read_report(settings: Settings, id: str, *, suffix: str) -> bytes:
-    """An incident's last report as `md` or `json`.
+    """An incident's last report, as `md` or `json`.
 
-    The incident says where it lies. One that Temporal has forgotten is looked for by its own ID
-    where its first report would be. Raises `DocumentNotFound` when there is none, else what the
-    store and Temporal raise.
+    The incident says where it is. After Temporal's retention has ended, it is the first report of
+    the incident's own ID. Raises `DocumentNotFound` without a report, and what the store and
+    Temporal raise.
     """
     from core.adapters.temporal import incidents
 

@@ -341,8 +341,8 @@ def test_doctor_looks_at_containers_and_writes_where_it_must(
     monkeypatch.setenv("TIDEGATE_DOCUMENTS", documents)
     monkeypatch.setenv("TIDEGATE_QUARANTINE", quarantine)
     checks = {check["name"]: check for check in tidegate("doctor", "--json").json["checks"]}
-    assert checks[f"TIDEGATE_DOCUMENTS {documents}"]["found"] == "can be listed"
-    assert checks[f"TIDEGATE_QUARANTINE {quarantine}"]["found"] == "can be listed and written"
+    assert checks[f"TIDEGATE_DOCUMENTS {documents}"]["detail"] == "can be listed"
+    assert checks[f"TIDEGATE_QUARANTINE {quarantine}"]["detail"] == "can be listed and written"
 
 
 def test_doctor_says_which_role_is_missing(

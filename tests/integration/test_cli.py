@@ -91,7 +91,7 @@ def test_explain_reads_standard_input_and_tells_a_test_event(tidegate: Tidegate)
     [payload] = [path for path in EVENTS if path.stem == "s3-test-event"]
     result = tidegate("explain", "-", stdin=payload.read_bytes())
     assert result.code == 0
-    assert "No events in it" in result.out
+    assert "It holds no events" in result.out
 
 
 def test_explain_says_why_a_payload_would_be_quarantined(tidegate: Tidegate) -> None:
@@ -155,7 +155,7 @@ def test_a_wrong_setting_is_named_and_ends_with_2(
 
 
 def test_an_empty_quarantine_is_no_error(tidegate: Tidegate, quarantine: Path) -> None:
-    assert tidegate("quarantine", "list").out == "Nothing is in quarantine.\n"
+    assert tidegate("quarantine", "list").out == "The quarantine is empty.\n"
     assert tidegate("quarantine", "list", "--json").json == []
 
 
@@ -227,14 +227,14 @@ def test_replay_wants_to_know_what(tidegate: Tidegate, quarantine: Path) -> None
 
 
 def findings(result: Result) -> dict[str, tuple[str, str]]:
-    return {c["name"]: (c["outcome"], c["found"]) for c in result.json["checks"]}
+    return {c["name"]: (c["outcome"], c["detail"]) for c in result.json["checks"]}
 
 
 def test_doctor_names_what_is_missing_and_ends_with_1(tidegate: Tidegate) -> None:
     result = tidegate("doctor", "--json")
     found = findings(result)
     assert result.code == 1
-    assert found["TIDEGATE_QUARANTINE"] == ("failed", "it is not set")
+    assert found["TIDEGATE_QUARANTINE"] == ("failed", "not set")
     assert found["TIDEGATE_DOCUMENTS"][0] == "warning"
     assert found["pages"][0] == "warning"
     assert found["temporal"] == ("failed", "no Temporal server is configured")
@@ -322,7 +322,7 @@ def test_doctor_and_setup_bring_a_bare_namespace_to_health(
         assert "no worker polls it" in found
 
     assert "TidegateStatus" in tidegate("setup").out
-    assert tidegate("setup").out == "All search attributes are there.\n"
+    assert tidegate("setup").out == "Everything is registered.\n"
 
     for name in ("root_orchestrator", "incident"):
         processes.start(name, python(f"workers.{name}.run_worker"), os.environ)
@@ -354,7 +354,7 @@ def test_the_shipped_policies_are_well_and_unset_targets_are_named(tidegate: Tid
     assert result.code == 0
     assert "after TIDEGATE_ACK_TIMEOUT: second-line" in result.out
     assert "target on-call: TIDEGATE_PAGE_URLS not set here" in result.out
-    assert "1 policy, all well" in result.out
+    assert "1 policy, all valid" in result.out
     assert tidegate("policies", "check", "--json").json["unset_here"] == {
         "on-call": ["TIDEGATE_PAGE_URLS"],
         "second-line": ["TIDEGATE_ESCALATION_URLS"],

@@ -161,9 +161,9 @@ def test_everything_people_do_to_an_incident(tidegate: Tidegate, desk: Desk) -> 
         assert result.code == 0, result.err
         return result
 
-    assert "is acknowledged now: It burns" in done("ack", "--note", "looking").out
+    assert "is now acknowledged: It burns" in done("ack", "--note", "looking").out
     assert "Nothing to do" in done("acknowledge").out
-    assert "is open now" in done("unack", "--note", "asleep").out
+    assert "is now open" in done("unack", "--note", "asleep").out
     done("assign", "--to", "bob", "--commander", "ana")
     done("comment", "action: buy a [bold]bigger[/bold] one")
     done("severity", "critical")
@@ -172,8 +172,8 @@ def test_everything_people_do_to_an_incident(tidegate: Tidegate, desk: Desk) -> 
     done("snooze", "0s")
     assert tidegate("incident", "show", id, "--json").json["incident"]["snoozed_until"] is None
     assert done("mitigate", "--json").json["status"] == "mitigated"
-    assert "is open now" in done("reopen").out
-    assert "is resolved now" in done("resolve", "--note", "rolled back").out
+    assert "is now open" in done("reopen").out
+    assert "is now resolved" in done("resolve", "--note", "rolled back").out
     done("reopen", "--by", "bob")
     done("resolve")
 
@@ -197,7 +197,7 @@ def test_everything_people_do_to_an_incident(tidegate: Tidegate, desk: Desk) -> 
     assert "It burns" in report
     assert "bigger" in report
     assert done("report", "--json").json["incident_id"].startswith(f"{id}@")
-    assert "is closed now" in done("close").out
+    assert "is now closed" in done("close").out
 
 
 def test_a_closed_incident_takes_no_command_and_says_what_is_possible(
@@ -242,7 +242,7 @@ def test_a_closed_incident_is_followed_by_the_command_that_its_refusal_names(
     [named] = re.findall(r"`tidegate (incident open --follows \S+)`", refused.err)
     follow = tidegate(*named.split(), "--by", "ana")
     assert follow.code == 0, follow.err
-    assert follow.out.startswith(f"{id} begins: ")
+    assert follow.out.startswith(f"{id} is opened: ")
     assert follow.out.endswith(f"; it follows {own}\n")
 
     new = opened(tidegate, id)
@@ -308,7 +308,7 @@ def test_the_list_is_filtered(tidegate: Tidegate, desk: Desk) -> None:
     ]:
         assert other not in listed(tidegate, burning, *filters)
     assert tidegate("incident", "list", "--older-than", "1h", "--json").json == []
-    assert tidegate("incident", "list", "--service", "nobody's").out == "No such incident.\n"
+    assert tidegate("incident", "list", "--service", "nobody's").out == "No incident matches.\n"
     assert len(tidegate("incident", "list", "--limit", "1", "--json").json) == 1
 
     table = tidegate("incident", "list", "--severity", "low").out

@@ -27,7 +27,7 @@ def test_the_endpoints_are_listed_with_how_each_is_verified(tidegate: Tidegate) 
     result = tidegate("webhooks", "check")
     assert result.code == 0
     assert "alertmanager" in result.out
-    assert "all well" in result.out
+    assert "all valid" in result.out
     hooks = tidegate("webhooks", "check", "--json").json["hooks"]
     assert hooks["github"]["verify"] == {
         "scheme": "github",
@@ -100,7 +100,7 @@ def test_a_request_is_explained_with_its_events_keys_and_answer(tidegate: Tidega
 
 @pytest.mark.parametrize(
     ("token", "status", "sender"),
-    [("local-token", 202, "proven (bearer)"), ("wrong", 401, "not verified: mismatch")],
+    [("local-token", 202, "verified (bearer)"), ("wrong", 401, "not verified: mismatch")],
 )
 def test_a_proof_that_is_given_is_checked(
     tidegate: Tidegate, token: str, status: int, sender: str
@@ -122,7 +122,7 @@ def test_what_a_sender_says_in_headers_is_given_as_headers(tidegate: Tidegate) -
     arguments = [part for header in headers for part in ("-H", header)]
     found = tidegate("explain", "--hook", "github", str(ISSUE), *arguments, "--json").json
     [event] = found["events"]
-    assert found["sender"] == "proven (github)"
+    assert found["sender"] == "verified (github)"
     assert event["event"]["type"].startswith("com.github.issues.")
     assert "72d3162e-cc78-11e3-81ab-4c9367dc0958" in event["key"]
 
@@ -176,5 +176,5 @@ def test_doctor_names_secrets_that_are_missing_and_hooks_that_verify_nobody(
     checks = {c["name"]: c for c in tidegate("doctor", "--json").json["checks"]}
     assert checks["webhook open"]["outcome"] == "warning"
     assert checks["webhook lost"]["outcome"] == "failed"
-    assert "LOST_TOKEN" in checks["webhook lost"]["found"]
+    assert "LOST_TOKEN" in checks["webhook lost"]["detail"]
     assert checks["webhook good"]["outcome"] == "ok"

@@ -1,0 +1,79 @@
+"""`tidegate demo|dev|send`: the local stack.
+
+The one module outside `infra` that may import it, and only inside its functions: the command is
+also installed where there is no local stack.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.markup import escape
+
+from core.cli.console import EXIT_FAILED, Json, print_facts, print_json
+from core.cli.request_options import Headers, Hook, parse_headers
+
+Cloud = Annotated[Literal["aws", "azure"], typer.Option(help="The cloud to run locally.")]
+Workers = Annotated[
+    Literal["processes", "docker"],
+    typer.Option(help="What the workers run in; docker needs their image (make image)."),
+]
+
+
+def demo(cloud: Cloud = "aws", workers: Workers = "processes") -> None:
+    """Run an outage end to end on this machine, from the first alert to the report.
+
+    Exits with 1 if a hop fails."""
+    from infra.local.demo import run_demo
+
+    raise typer.Exit(run_demo(cloud=cloud, containers=workers == "docker"))
+
+
+def dev(
+    cloud: Cloud = "aws",
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep Temporal's state in .tidegate/ for the next run.")
+    ] = False,
+) -> None:
+    """Run the whole stack on this machine until Ctrl-C; prints what to open and what to type."""
+    from infra.local.dev import run_dev
+
+    raise typer.Exit(run_dev(cloud=cloud, keep=keep))
+
+
+def send(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The file to send.")],
+    message: Annotated[
+        bool, typer.Option("--message", help="Send it as a queue message, not as an upload.")
+    ] = False,
+    hook: Hook = None,
+    header: Headers = None,
+    as_json: Json = False,
+) -> None:
+    """Send a file to the running `tidegate dev`: an upload, a queue message or a webhook request.
+
+    A request is signed as its sender would sign it. Exits with 1 if the file was refused or
+    quarantined."""
+    from infra.local.send import send_file, send_hook, send_message
+
+    if hook:
+        sent = send_hook(hook, file.read_bytes(), parse_headers(header))
+    else:
+        sent = send_message(file) if message else send_file(file)
+    if as_json:
+        print_json(sent.to_json())
+    else:
+        not_seen = None if sent.refused else "not seen yet"
+        facts = {
+            "sent": sent.uri,
+            "answer": sent.answer,
+            "workflow": sent.workflow_id or not_seen,
+            "child": sent.child_id,
+            "refused": sent.refused,
+            "open": sent.link,
+        }
+        print_facts({name: value and escape(value) for name, value in facts.items()})
+    if sent.refused:
+        raise typer.Exit(EXIT_FAILED)

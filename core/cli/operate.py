@@ -1,0 +1,59 @@
+"""`tidegate setup|doctor`: prepare an installation, and check it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Final
+
+import typer
+from rich.markup import escape
+
+from core import bootstrap
+from core.cli.console import EXIT_FAILED, Json, out, print_json, run
+from core.config.settings import Settings
+
+_MARKS: Final = {
+    "ok": "[green]ok[/green]",
+    "warning": "[yellow]warn[/yellow]",
+    "failed": "[red]FAIL[/red]",
+}
+
+
+def setup() -> None:
+    """Register the search attributes of the workflows in the Temporal namespace."""
+    from core.adapters.temporal.admin import register_search_attributes
+    from core.contracts import SEARCH_ATTRIBUTES
+
+    async def register() -> list[str]:
+        client = await bootstrap.connect(Settings.from_env())
+        return await register_search_attributes(client, SEARCH_ATTRIBUTES)
+
+    added = run(register())
+    out.print(f"Registered: {', '.join(added)}" if added else "Everything is registered.")
+
+
+def doctor(as_json: Json = False) -> None:
+    """Check settings, routes, stores, Temporal and workers, and say how to fix what is wrong.
+
+    Exits with 1 if a check failed."""
+    from core.operations.doctor import Check, examine
+
+    async def collect() -> list[Check]:
+        checks = []
+        async for check in examine():
+            checks.append(check)
+            if not as_json:
+                _print(check)
+        return checks
+
+    def _print(check: Check) -> None:
+        line = f"{_MARKS[check.outcome]}  {escape(check.name)}: {escape(check.detail)}"
+        out.print(line, soft_wrap=True)
+        if check.fix:
+            out.print(f"      next: {escape(check.fix)}", soft_wrap=True)
+
+    checks = run(collect())
+    healthy = all(check.outcome != "failed" for check in checks)
+    if as_json:
+        print_json({"healthy": healthy, "checks": [asdict(check) for check in checks]})
+    raise typer.Exit(0 if healthy else EXIT_FAILED)
