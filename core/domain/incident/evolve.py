@@ -10,6 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from core.domain.incident import alert_counts
+from core.domain.incident import timeline as t
+from core.domain.incident.description import description_of
 from core.domain.incident.model import (
     IN_FLIGHT,
     KEPT_NAMES,
@@ -23,61 +25,13 @@ from core.domain.incident.model import (
     Pending,
     Status,
 )
-from core.domain.incident.timeline import (
-    Acknowledged,
-    AlertCleared,
-    AlertFired,
-    Assigned,
-    Closed,
-    Commented,
-    Discarded,
-    Escalated,
-    EventJoined,
-    HeldBack,
-    Mitigated,
-    NobodyToPage,
-    Noted,
-    Opened,
-    PageCancelled,
-    PageDelivered,
-    PageFailed,
-    PageStarted,
-    PagingHeld,
-    PagingResumed,
-    Reopened,
-    ReportNotWritten,
-    ReportWritten,
-    Resolved,
-    SeverityChanged,
-    Snoozed,
-    SnoozeEnded,
-    StepTaken,
-    Superseded,
-    TimelineEvent,
-    Unacknowledged,
-)
-
-_DESCRIPTION = (
-    "title",
-    "severity",
-    "service",
-    "summary",
-    "reporter",
-    "source",
-    "labels",
-    "links",
-    "document",
-    "previous",
-    "policy",
-    "started_at",
-)
 
 
-def apply(incident: Incident, event: TimelineEvent) -> Incident:
+def apply(incident: Incident, event: t.TimelineEvent) -> Incident:
     """The incident after the event."""
     changes = _changes(incident, event)
     if key := getattr(event, "event_key", None):
-        changes["events"] = incident.events + (not isinstance(event, Superseded))
+        changes["events"] = incident.events + (not isinstance(event, t.Superseded))
         changes["recent_events"] = _remember(incident.recent_events, key, REMEMBERED_EVENTS)
     if command := getattr(event, "command_id", None):
         changes["recent_commands"] = _remember(
@@ -99,48 +53,50 @@ def has_handled(incident: Incident, command_id: str) -> bool:
     return alert_counts.digest(command_id) in incident.recent_commands
 
 
-def _changes(incident: Incident, event: TimelineEvent) -> dict[str, Any]:
+def _changes(incident: Incident, event: t.TimelineEvent) -> dict[str, Any]:
     match event:
-        case HeldBack():
-            described = {name: getattr(event, name) for name in _DESCRIPTION}
-            pending = Pending(since=event.at)
-            return {**described, "status": Status.PENDING, "pending": pending}
-        case Opened():
+        case t.HeldBack():
             return {
-                **{name: getattr(event, name) for name in _DESCRIPTION},
+                **description_of(event),
+                "status": Status.PENDING,
+                "pending": Pending(since=event.at),
+            }
+        case t.Opened():
+            return {
+                **description_of(event),
                 "status": Status.OPEN,
                 "pending": None,
                 "opened_at": event.at,
                 "open_since": event.at,
                 "escalation": Escalation(since=event.at),
             }
-        case Discarded():
+        case t.Discarded():
             return {"status": Status.CLOSED, "closed_at": event.at, "pending": None}
-        case NobodyToPage():
+        case t.NobodyToPage():
             return {"unreachable_levels": (*incident.unreachable_levels, event.level)}
-        case AlertFired():
+        case t.AlertFired():
             return _fired(incident, event)
-        case AlertCleared():
+        case t.AlertCleared():
             alerts = alert_counts.cleared(
                 incident.alerts, event.fingerprint, truncated=event.truncated, at=event.at
             )
             return {"alerts": alerts}
-        case SeverityChanged():
+        case t.SeverityChanged():
             changes: dict[str, Any] = {"severity": event.severity}
             held = incident.escalation.held_until
             if held and event.severity.is_worse_than(event.before):
                 # What held the paging may not hold this: look again at once.
                 changes["escalation"] = _escalation(incident, held_until=min(held, event.at))
             return changes
-        case Assigned():
+        case t.Assigned():
             return {"assignee": event.assignee, "commander": event.commander}
-        case Snoozed():
+        case t.Snoozed():
             return {"snoozed_until": event.until}
-        case SnoozeEnded():
+        case t.SnoozeEnded():
             return {"snoozed_until": None, "escalation": _afresh(incident, event.at)}
-        case Commented():
+        case t.Commented():
             return {"comments": incident.comments + 1}
-        case Reopened():
+        case t.Reopened():
             return {
                 **_open_again(incident, event.at),
                 "mitigated_at": None,
@@ -150,42 +106,42 @@ def _changes(incident: Incident, event: TimelineEvent) -> dict[str, Any]:
                 "report_wanted": None,
                 "report_stale": False,
             }
-        case Unacknowledged():
+        case t.Unacknowledged():
             return _open_again(incident, event.at)
-        case PagingHeld():
+        case t.PagingHeld():
             return {"escalation": _escalation(incident, held_until=event.until)}
-        case PagingResumed():
+        case t.PagingResumed():
             return {"escalation": _afresh(incident, event.at)}
-        case StepTaken():
+        case t.StepTaken():
             return {"escalation": _escalation(incident, step=event.step, paged_at=event.at)}
-        case PageStarted():
+        case t.PageStarted():
             return _page_started(incident, event)
-        case PageDelivered():
+        case t.PageDelivered():
             return {
                 **_page_became(incident, event.key, PageStatus.DELIVERED),
                 "pages_delivered": incident.pages_delivered + 1,
                 "first_paged_at": incident.first_paged_at or event.at,
                 "reached": _with_name(incident.reached, event.via or event.target),
             }
-        case PageFailed():
+        case t.PageFailed():
             if event.retry_at:
                 return _page_became(incident, event.key, PageStatus.WAITING, event.retry_at)
             return {
                 **_page_became(incident, event.key, PageStatus.FAILED),
                 "pages_failed": incident.pages_failed + 1,
             }
-        case PageCancelled():
+        case t.PageCancelled():
             return _page_became(incident, event.key, PageStatus.CANCELLED)
-        case Acknowledged():
+        case t.Acknowledged():
             return {
                 "status": Status.ACKNOWLEDGED,
                 "first_acknowledged_at": incident.first_acknowledged_at or event.at,
                 "acknowledged_at": event.at,
                 "acknowledged_by": _with_name(incident.acknowledged_by, event.actor),
             }
-        case Mitigated():
+        case t.Mitigated():
             return {"status": Status.MITIGATED, "mitigated_at": event.at}
-        case Resolved():
+        case t.Resolved():
             return {
                 "status": Status.RESOLVED,
                 "resolved_at": event.at,
@@ -195,12 +151,12 @@ def _changes(incident: Incident, event: TimelineEvent) -> dict[str, Any]:
                 "report_wanted": event.at,
                 "report_stale": False,
             }
-        case ReportWritten():
+        case t.ReportWritten():
             reports = (*incident.reports, *event.uris)[-KEPT_NAMES:]
             return {"reported": event.as_of, "reports": reports}
-        case ReportNotWritten():
+        case t.ReportNotWritten():
             return {"reported": event.as_of}
-        case Closed():
+        case t.Closed():
             changes = {
                 "status": Status.CLOSED,
                 "close_reason": event.reason,
@@ -209,7 +165,7 @@ def _changes(incident: Incident, event: TimelineEvent) -> dict[str, Any]:
                 "report_stale": False,
             }
             return {**changes, "report_wanted": event.at} if event.report else changes
-        case Escalated() | EventJoined() | Noted() | Superseded():
+        case t.Escalated() | t.EventJoined() | t.Noted() | t.Superseded():
             return {}
 
 
@@ -223,7 +179,7 @@ def _open_again(incident: Incident, at: datetime) -> dict[str, Any]:
     }
 
 
-def _fired(incident: Incident, event: AlertFired) -> dict[str, Any]:
+def _fired(incident: Incident, event: t.AlertFired) -> dict[str, Any]:
     alerts = alert_counts.fired(
         incident.alerts,
         event.fingerprint,
@@ -236,7 +192,7 @@ def _fired(incident: Incident, event: AlertFired) -> dict[str, Any]:
     pending = incident.pending
     if pending is None:
         return {"alerts": alerts}
-    rule = incident.policy.open_after if incident.policy else None
+    rule = incident.policy.open_after
     arrivals = (*pending.arrivals, event.at)[-(rule.count if rule else 1) :]
     changed = Pending(since=pending.since, arrivals=arrivals, enough=event.enough)
     return {"alerts": alerts, "pending": changed}
@@ -251,7 +207,7 @@ def _afresh(incident: Incident, at: datetime) -> Escalation:
     return Escalation(since=at, repeats=incident.escalation.repeats)
 
 
-def _page_started(incident: Incident, event: PageStarted) -> dict[str, Any]:
+def _page_started(incident: Incident, event: t.PageStarted) -> dict[str, Any]:
     page = PageState(
         level=event.level,
         target=event.target,

@@ -16,6 +16,7 @@ from typing import Final
 from pydantic import AwareDatetime, Field
 
 from core.domain.incident.alert_counts import AlertCounts
+from core.domain.incident.description import Description
 from core.domain.incident.policies.policy import Policy
 from core.domain.incident.severity import DEFAULT, Severity
 from core.domain.value import Value
@@ -111,7 +112,7 @@ class Pending(Value):
     enough: bool = False
 
 
-class Incident(Value):
+class Incident(Description):
     """Everything that decisions are made of. Times are aware; `pages` goes by idempotency key.
 
     `id` is this incident's own, `key` the workflow ID, which its successors have too.
@@ -125,21 +126,12 @@ class Incident(Value):
     close_reason: CloseReason | None = None
     title: str = ""
     severity: Severity = DEFAULT
-    service: str | None = None
-    summary: str | None = None
-    reporter: str | None = None
-    source: str | None = None
-    labels: Mapping[str, str] = Field(default_factory=dict)
-    links: tuple[str, ...] = ()
-    document: str | None = None
-    previous: str | None = None
-    policy: Policy | None = None
+    policy: Policy = Policy()
 
     assignee: str | None = None
     commander: str | None = None
     snoozed_until: AwareDatetime | None = None
 
-    started_at: AwareDatetime | None = None
     opened_at: AwareDatetime | None = None
     open_since: AwareDatetime | None = None
     first_paged_at: AwareDatetime | None = None

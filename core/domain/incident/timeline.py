@@ -1,20 +1,23 @@
 """The timeline: everything that happened to an incident, typed, dated and with an actor.
 
-An incident is the fold of these events, and they are what people read afterwards (`telling` says
-each in one plain sentence). A kind, once released, keeps its name and fields: histories hold them.
-Events that only count (`visible` is false) change the incident and are not kept.
+An incident is the fold of these events, and people read them afterwards: each says in one plain
+sentence what happened. `evolve` has a case for each. A kind, once released, keeps its name and its
+fields, because histories hold them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Sequence
+from datetime import datetime
 from itertools import accumulate
 from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, Field, TypeAdapter
 
+from core.domain.durations import spoken
+from core.domain.incident.description import Description
 from core.domain.incident.model import CloseReason
-from core.domain.incident.policies.policy import Policy
 from core.domain.incident.severity import Severity
 from core.domain.value import Value
 
@@ -25,40 +28,43 @@ SOURCE_PREFIX: Final = "source:"
 """Actors that begin with this are monitoring systems, not people."""
 
 
-class _Happened(Value):
+class _Event(Value):
+    """Events that are not `visible` change the incident and are not kept."""
+
     at: AwareDatetime
     actor: str = TIDEGATE
     visible: bool = True
 
+    @abstractmethod
+    def sentence(self) -> str:
+        """What happened, without its time and its actor."""
 
-class _Asked(_Happened):
-    """Something that a command may have brought about; `note` is the person's word for it."""
+
+class _Commanded(_Event):
+    """What a command may have caused; `note` is what the person said about it."""
 
     command_id: str | None = None
     note: str | None = None
 
+    def _noted(self, sentence: str) -> str:
+        return _because(sentence, self.note)
 
-class _Described(_Happened):
-    title: str
-    severity: Severity
-    service: str | None = None
-    summary: str | None = None
-    reporter: str | None = None
-    source: str | None = None
-    labels: Mapping[str, str] = Field(default_factory=dict)
-    links: tuple[str, ...] = ()
-    document: str | None = None
-    previous: str | None = None
-    started_at: AwareDatetime | None = None
+
+class _Described(Description, _Event):
     event_key: str | None = None
-    """The event that was a report; an alert is counted by its own entry."""
-    policy: Policy
+    """The event that brought the report; an alert is counted by its own entry."""
+
+    def _severity(self) -> str:
+        return f"severity {self.severity}" + (f" on {self.service}" if self.service else "")
 
 
 class HeldBack(_Described):
-    """An alert came; whether it is an incident will show."""
+    """An alert fires; whether it becomes an incident is not known yet."""
 
     kind: Literal["held_back"] = "held_back"
+
+    def sentence(self) -> str:
+        return f"Held back until it lasts: {self.title} ({self._severity()})"
 
 
 class Opened(_Described):
@@ -66,22 +72,32 @@ class Opened(_Described):
 
     kind: Literal["opened"] = "opened"
 
+    def sentence(self) -> str:
+        follows = f"; it follows {self.previous}" if self.previous else ""
+        return f"Opened with {self._severity()}: {self.title}{follows}"
 
-class Discarded(_Asked):
-    """The end of what was no incident."""
+
+class Discarded(_Commanded):
+    """What was held back, or could not open, ends without having been an incident."""
 
     kind: Literal["discarded"] = "discarded"
     reason: str
 
+    def sentence(self) -> str:
+        return self._noted(f"Never became an incident: {self.reason}")
 
-class Noted(_Happened):
+
+class Noted(_Event):
     """A remark that changes nothing."""
 
     kind: Literal["noted"] = "noted"
     text: str
 
+    def sentence(self) -> str:
+        return self.text
 
-class NobodyToPage(_Happened):
+
+class NobodyToPage(_Event):
     """A level reaches nobody, or (`partial`) only some of its targets; once for each level."""
 
     kind: Literal["nobody_to_page"] = "nobody_to_page"
@@ -89,17 +105,25 @@ class NobodyToPage(_Happened):
     reason: str = ""
     partial: bool = False
 
+    def sentence(self) -> str:
+        level = f"Level {self.level}" if self.partial else f"Nobody to page at level {self.level}"
+        return _because(level, self.reason)
 
-class EventJoined(_Happened):
-    """A further event for the same incident."""
+
+class EventJoined(_Event):
+    """Another event, not an alert, for the same incident."""
 
     kind: Literal["event_joined"] = "event_joined"
     event_key: str
     event_type: str
     document: str | None = None
 
+    def sentence(self) -> str:
+        about = f" about {self.document}" if self.document else ""
+        return f"A further event joined: {self.event_type}{about}"
 
-class AlertFired(_Happened):
+
+class AlertFired(_Event):
     """An alert fires; `count` is how often this fingerprint has, `total` how often any has."""
 
     kind: Literal["alert_fired"] = "alert_fired"
@@ -113,11 +137,17 @@ class AlertFired(_Happened):
     total: int = 1
     truncated: bool = False
     enough: bool = False
-    """Whether there are enough alerts by now to open an incident."""
+    """Whether there are now enough alerts to open an incident."""
     remarks: tuple[str, ...] = ()
 
+    def sentence(self) -> str:
+        fires = _times("Alert fires", self.count)
+        if self.count == 1 and self.total >= 100:
+            fires = f"Alert fires ({self.total:,} alerts by now)"
+        return f"{fires}: {self.title}{_in_brackets(self.remarks)}"
 
-class AlertCleared(_Happened):
+
+class AlertCleared(_Event):
     """The source says that an alert is resolved."""
 
     kind: Literal["alert_cleared"] = "alert_cleared"
@@ -128,57 +158,84 @@ class AlertCleared(_Happened):
     truncated: bool = False
     remarks: tuple[str, ...] = ()
 
+    def sentence(self) -> str:
+        resolved = _times("Alert resolved", self.count)
+        return f"{resolved}: {self.title}{_in_brackets(self.remarks)}"
 
-class SeverityChanged(_Asked):
+
+class SeverityChanged(_Commanded):
     """By hand, or because a worse alert fires."""
 
     kind: Literal["severity_changed"] = "severity_changed"
     before: Severity
     severity: Severity
 
+    def sentence(self) -> str:
+        way = "raised" if self.severity.is_worse_than(self.before) else "lowered"
+        return self._noted(f"Severity {way} from {self.before} to {self.severity}")
 
-class Assigned(_Asked):
+
+class Assigned(_Commanded):
     """Who works on it and who commands; both as they are from now on."""
 
     kind: Literal["assigned"] = "assigned"
     assignee: str | None = None
     commander: str | None = None
 
+    def sentence(self) -> str:
+        commander = f", commanded by {self.commander}" if self.commander else ""
+        return self._noted(f"Assigned to {self.assignee or 'nobody'}{commander}")
 
-class Snoozed(_Asked):
+
+class Snoozed(_Commanded):
     """Nobody is paged until then."""
 
     kind: Literal["snoozed"] = "snoozed"
     until: AwareDatetime
 
+    def sentence(self) -> str:
+        return self._noted(f"Snoozed until {_moment(self.until)}")
 
-class SnoozeEnded(_Asked):
-    """Paging may begin again."""
+
+class SnoozeEnded(_Commanded):
+    """Paging may start again."""
 
     kind: Literal["snooze_ended"] = "snooze_ended"
 
+    def sentence(self) -> str:
+        return self._noted("Snooze ended")
 
-class Commented(_Asked):
-    """Somebody said something; it is in `note`."""
+
+class Commented(_Commanded):
+    """The comment is in `note`."""
 
     kind: Literal["commented"] = "commented"
 
+    def sentence(self) -> str:
+        return self._noted("Comment")
 
-class Reopened(_Asked):
-    """The incident was mitigated or resolved, and is not any more."""
+
+class Reopened(_Commanded):
+    """The incident was mitigated or resolved, and no longer is."""
 
     kind: Literal["reopened"] = "reopened"
     reason: str
 
+    def sentence(self) -> str:
+        return self._noted(f"Reopened: {self.reason}")
 
-class Unacknowledged(_Asked):
+
+class Unacknowledged(_Commanded):
     """Nobody has it any more."""
 
     kind: Literal["unacknowledged"] = "unacknowledged"
     reason: str
 
+    def sentence(self) -> str:
+        return self._noted(f"Open again: {self.reason}")
 
-class Escalated(_Happened):
+
+class Escalated(_Event):
     """Nobody acknowledged in time; `repeat` counts how often the level is paged."""
 
     kind: Literal["escalated"] = "escalated"
@@ -186,31 +243,46 @@ class Escalated(_Happened):
     waited: float
     repeat: int = 1
 
+    def sentence(self) -> str:
+        waited = f"nobody acknowledged in {spoken(self.waited)}"
+        if self.repeat > 1:
+            return f"Level {self.level} is paged again (repeat {self.repeat}): {waited}"
+        return f"Escalated to level {self.level}: {waited}"
 
-class PagingHeld(_Happened):
-    """Somebody was to be paged, and is not, for a reason that lasts until then."""
+
+class PagingHeld(_Event):
+    """Somebody would have been paged, and is not, for a reason that lasts until then."""
 
     kind: Literal["paging_held"] = "paging_held"
     reason: str
     until: AwareDatetime
 
+    def sentence(self) -> str:
+        return f"Nobody is paged until {_moment(self.until)}: {self.reason}"
 
-class PagingResumed(_Happened):
-    """The reason is over: paging begins at level 1."""
+
+class PagingResumed(_Event):
+    """The reason is over: paging starts at level 1."""
 
     kind: Literal["paging_resumed"] = "paging_resumed"
 
+    def sentence(self) -> str:
+        return "Paging starts again at level 1"
 
-class StepTaken(_Happened):
+
+class StepTaken(_Event):
     """A level was due; `step` levels have been gone through. It only counts."""
 
     kind: Literal["step_taken"] = "step_taken"
     step: int
     visible: bool = False
 
+    def sentence(self) -> str:
+        return f"Paging reached step {self.step}"
 
-class PageStarted(_Happened):
-    """A page to one target is on its way; `round` counts from 1."""
+
+class PageStarted(_Event):
+    """A page to one target is being sent; `round` counts from 1."""
 
     kind: Literal["page_started"] = "page_started"
     key: str
@@ -220,8 +292,12 @@ class PageStarted(_Happened):
     fallback: tuple[str, ...] = ()
     round: int = 1
 
+    def sentence(self) -> str:
+        again = f", round {self.round}" if self.round > 1 else ""
+        return f"Paging {self.target} (level {self.level}{again})"
 
-class PageDelivered(_Happened):
+
+class PageDelivered(_Event):
     """A target's service took the page: the target's own, or `via` its fallback."""
 
     kind: Literal["page_delivered"] = "page_delivered"
@@ -230,8 +306,12 @@ class PageDelivered(_Happened):
     target: str
     via: str | None = None
 
+    def sentence(self) -> str:
+        via = f" through its fallback {self.via}" if self.via else ""
+        return f"Page delivered to {self.target}{via} (level {self.level})"
 
-class PageFailed(_Happened):
+
+class PageFailed(_Event):
     """A round of a page failed; `retry_at` is None when it was the last one."""
 
     kind: Literal["page_failed"] = "page_failed"
@@ -241,69 +321,98 @@ class PageFailed(_Happened):
     reason: str
     retry_at: AwareDatetime | None = None
 
+    def sentence(self) -> str:
+        then = f"next round at {self.retry_at:%H:%M:%S %Z}" if self.retry_at else "given up"
+        return f"Page to {self.target} (level {self.level}) failed, {then}: {self.reason}"
 
-class PageCancelled(_Happened):
-    """A page that was not delivered yet is no longer wanted."""
+
+class PageCancelled(_Event):
+    """A page that has not been delivered is no longer wanted."""
 
     kind: Literal["page_cancelled"] = "page_cancelled"
     key: str
     level: int
     target: str
 
+    def sentence(self) -> str:
+        return f"Page to {self.target} (level {self.level}) cancelled"
 
-class Acknowledged(_Asked):
+
+class Acknowledged(_Commanded):
     """Somebody has it."""
 
     kind: Literal["acknowledged"] = "acknowledged"
 
+    def sentence(self) -> str:
+        return self._noted("Acknowledged")
 
-class Mitigated(_Asked):
-    """It does not hurt any more, and is not over."""
+
+class Mitigated(_Commanded):
+    """The impact has stopped; the cause has not been fixed."""
 
     kind: Literal["mitigated"] = "mitigated"
 
+    def sentence(self) -> str:
+        return self._noted("Mitigated")
 
-class Resolved(_Asked):
+
+class Resolved(_Commanded):
     """It is over, says somebody or the source."""
 
     kind: Literal["resolved"] = "resolved"
     forced: bool = False
-    """Whether alerts still fired."""
+    """Whether alerts were still firing."""
+
+    def sentence(self) -> str:
+        force = " although alerts still fire" if self.forced else ""
+        return self._noted(f"Resolved{force}")
 
 
-class _Settled(_Happened):
+class _ReportSettled(_Event):
     as_of: AwareDatetime
-    """The resolution or closing that the report is of."""
+    """The resolution or closing that the report is about."""
 
 
-class ReportWritten(_Settled):
-    """The post-incident report lies in the document store."""
+class ReportWritten(_ReportSettled):
+    """The post-incident report is in the document store."""
 
     kind: Literal["report_written"] = "report_written"
     uris: tuple[str, ...]
 
+    def sentence(self) -> str:
+        return f"Post-incident report written: {', '.join(self.uris)}"
 
-class ReportNotWritten(_Settled):
+
+class ReportNotWritten(_ReportSettled):
     """There will be no such post-incident report."""
 
     kind: Literal["report_not_written"] = "report_not_written"
     reason: str
 
+    def sentence(self) -> str:
+        return f"No post-incident report: {self.reason}"
 
-class Superseded(_Happened):
+
+class Superseded(_Event):
     """An event belongs to a new incident under the same key."""
 
     kind: Literal["superseded"] = "superseded"
     event_key: str
     reason: str
 
+    def sentence(self) -> str:
+        return f"Superseded by a new incident: {self.reason}"
 
-class Closed(_Asked):
-    """The end; `report` says whether there is something to report that no report says yet."""
+
+class Closed(_Commanded):
+    """The end; `report` says whether there is something that no report says yet."""
 
     kind: Literal["closed"] = "closed"
     reason: CloseReason = CloseReason.RESOLVED
     report: bool = False
+
+    def sentence(self) -> str:
+        return self._noted(f"Closed ({self.reason})")
 
 
 WithEffects = (
@@ -316,7 +425,7 @@ WithEffects = (
     | Resolved
     | Superseded
 )
-"""Events that the shell has something to do for; `lifecycle` says what for each."""
+"""Events that have effects: `lifecycle` has a case for each."""
 
 WithoutEffects = (
     AlertCleared
@@ -364,3 +473,19 @@ def abridged(timeline: Sequence[TimelineEvent], limit: int) -> tuple[TimelineEve
 def _fitting(sizes: Sequence[int], limit: int) -> int:
     """How many of the first entries fit."""
     return sum(1 for total in accumulate(sizes) if total <= limit)
+
+
+def _times(what: str, count: int) -> str:
+    return what if count == 1 else f"{what} ({count:,} times by now)"
+
+
+def _in_brackets(remarks: Sequence[str]) -> str:
+    return f" ({'; '.join(remarks)})" if remarks else ""
+
+
+def _because(what: str, why: str | None) -> str:
+    return f"{what}: {why}" if why else what
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S %Z}"

@@ -24,7 +24,6 @@ from core.domain.incident.lifecycle import deadline, decide, refusal
 from core.domain.incident.model import Incident, PageStatus, Status
 from core.domain.incident.policies.policy import Level, Policy, PolicyTarget
 from core.domain.incident.reports.incident_report import IncidentReport
-from core.domain.incident.telling import describe
 from core.domain.incident.timeline import TimelineEvent
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)  # a Friday
@@ -164,7 +163,7 @@ class Life:
         return [event for event in self.events if event.visible]
 
     def sentences(self) -> list[str]:
-        return [describe(event) for event in self.timeline]
+        return [event.sentence() for event in self.timeline]
 
     def all(self, kind: type[E]) -> list[E]:
         return [event for event in self.events if isinstance(event, kind)]

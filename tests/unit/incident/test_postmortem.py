@@ -11,9 +11,7 @@ from core.domain.incident.inputs import PageSettled, ReportSettled
 from core.domain.incident.reports.markdown import as_markdown
 from core.domain.incident.reports.metrics import metrics_of
 from core.domain.incident.reports.post_incident import as_json, build_report, json_schema
-from core.domain.incident.timeline import Noted, abridged
 from tests.unit.incident.examples import (
-    START,
     Life,
     alert,
     cleared,
@@ -257,18 +255,6 @@ def test_only_what_people_did_is_theirs() -> None:
     life.give(cleared())
     assert build_report(life.incident, life.timeline).people == {}
     assert "Nobody did anything by hand." in as_markdown(life.incident, life.timeline).decode()
-
-
-def test_a_long_timeline_keeps_its_ends_and_says_what_is_missing() -> None:
-    notes = [Noted(at=START, text=f"note {number}") for number in range(1000)]
-    short = abridged(notes, 10_000)
-    assert short[0] == notes[0]
-    assert short[-1] == notes[-1]
-    assert sum(len(event.model_dump_json()) for event in short) < 11_000
-    [gap] = [event for event in short if event not in notes]
-    assert isinstance(gap, Noted)
-    assert gap.text == f"{1000 - len(short) + 1} entries are left out here"
-    assert abridged(notes, 10_000_000) == tuple(notes)
 
 
 def test_the_published_schema_is_current() -> None:

@@ -131,7 +131,7 @@ class IncidentLife(RuleBasedStateMachine):
     def check_page(self, after: Incident, page: Page) -> None:
         assert after.status in (Status.OPEN, Status.ACKNOWLEDGED), "nobody is paged in vain"
         assert not (after.snoozed_until and after.snoozed_until > self.now), "it is snoozed"
-        held = after.policy and after.policy.hold(after.severity, self.now)
+        held = after.policy.hold(after.severity, self.now)
         assert not held, "it is silenced"
         self.sent[page.key] = self.sent.get(page.key, 0) + 1
         assert self.sent[page.key] == after.pages[page.key].round, "a key is one page"
@@ -250,7 +250,7 @@ class IncidentLife(RuleBasedStateMachine):
         incident, due = self.incident, deadline(self.incident)
         if incident.status in (Status.PENDING, *UNRESOLVED):
             assert due is not None, "time ends everything"
-        if incident.status is not Status.OPEN or not incident.policy:
+        if incident.status is not Status.OPEN:
             return
         assert due is not None
         policy, escalation = incident.policy, incident.escalation

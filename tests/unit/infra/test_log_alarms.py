@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from core.domain.incident.telling import describe
 from core.domain.incident.timeline import PageCancelled, PageDelivered, PageFailed, PageStarted
 from tests.support.azure_templates import ROOT
 from tests.unit.infra.log_filters import alarms_on_aws, alerts_on_azure, finds, line, matches
@@ -60,7 +59,7 @@ def test_an_event_that_the_incident_worker_gives_up_rings() -> None:
 def test_a_page_that_nobody_took_rings(retry_at: datetime | None) -> None:
     """That it is logged as a warning is shown by the incident's own tests."""
     failed = PageFailed(**PAGE, retry_at=retry_at, reason="no answer; and its fallback: no answer")
-    lost = line(logging.WARNING, "%s: %s", failed.actor, describe(failed))
+    lost = line(logging.WARNING, "%s: %s", failed.actor, failed.sentence())
     assert alarms_on_aws(lost, "Incident") == {"PagesFail"}
     assert alerts_on_azure(lost) == {"pages-undelivered"}
 
@@ -79,10 +78,10 @@ def test_a_channel_that_was_not_told_how_it_goes_on_rings() -> None:
         PageDelivered(**PAGE, via="second-line"),
         PageCancelled(**PAGE),
     ],
-    ids=describe,
+    ids=lambda event: event.sentence(),
 )
 def test_a_page_that_goes_well_is_quiet(event: Any) -> None:
-    fine = line(logging.INFO, "%s: %s", event.actor, describe(event))
+    fine = line(logging.INFO, "%s: %s", event.actor, event.sentence())
     assert alarms_on_aws(fine, "Incident") == alerts_on_azure(fine) == set()
 
 

@@ -12,7 +12,6 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from core.domain.incident.model import Incident
-from core.domain.incident.telling import describe
 from core.domain.incident.timeline import PageFailed, TimelineEvent, abridged
 from workers.incident.activities import IncidentActivities
 from workers.incident.payloads import Carried, Ending, Segment
@@ -34,13 +33,13 @@ class Chronicle:
     def add(self, event: TimelineEvent) -> None:
         self.entries.append(event)
         level = logging.WARNING if isinstance(event, PageFailed) else logging.INFO
-        workflow.logger.log(level, "%s: %s", event.actor, describe(event))
+        workflow.logger.log(level, "%s: %s", event.actor, event.sentence())
 
     def told(self) -> list[dict[str, Any]]:
         """Each entry with a sentence in `text`; of a very long timeline only parts, and how much is
         left out."""
         told = [
-            {"text": describe(event), **event.model_dump(mode="json")}
+            {"text": event.sentence(), **event.model_dump(mode="json")}
             for event in abridged(self.entries, LARGEST)
         ]
         if self.omitted:

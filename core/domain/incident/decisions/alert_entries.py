@@ -30,9 +30,9 @@ def source_actor(alert: Alert) -> str:
     return f"{SOURCE_PREFIX}{alert.source}"
 
 
-def severity_for(alert: Alert, policy: Policy | None) -> tuple[Severity, str | None]:
+def severity_for(alert: Alert, policy: Policy) -> tuple[Severity, str | None]:
     """The alert's severity, and what to say when it had to be assumed."""
-    default = (policy or Policy()).default_severity
+    default = policy.default_severity
     severity = severity_of(alert.severity, alert.source)
     return (severity, None) if severity else (default, assumed(alert.severity, default))
 
@@ -102,7 +102,7 @@ def alert_cleared(incident: Incident, given: AlertReceived, now: datetime) -> Al
 
 def _enough(incident: Incident, now: datetime) -> bool:
     """Whether what is pending has, with an alert at `now`, all the alerts that its policy wants."""
-    pending, rule = incident.pending, incident.policy.open_after if incident.policy else None
+    pending, rule = incident.pending, incident.policy.open_after
     if pending is None or rule is None or pending.enough:
         return True
     arrivals = (*pending.arrivals, now)[-rule.count :]

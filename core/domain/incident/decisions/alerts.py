@@ -126,17 +126,13 @@ def _clears(incident: Incident, given: AlertReceived, now: datetime) -> list[Tim
                 return [cleared]
             reason = "every alert was resolved before it opened"
             return [cleared, Discarded(at=now, actor=actor, reason=reason)]
-        case Status.ACKNOWLEDGED if not _resolves_acknowledged(incident):
+        case Status.ACKNOWLEDGED if not incident.policy.auto_resolve_acknowledged:
             note = "The source recovered; somebody who has the incident is to resolve it"
             return [cleared, Noted(at=now, text=note)] if news else [cleared]
         case Status.OPEN | Status.ACKNOWLEDGED | Status.MITIGATED:
             note = "all alerts are resolved"
             resolved = Resolved(at=now, actor=actor, note=note)
             return [cleared, resolved, *paging.cancel_all(incident, now)]
-
-
-def _resolves_acknowledged(incident: Incident) -> bool:
-    return incident.policy is None or incident.policy.auto_resolve_acknowledged
 
 
 def _unknown(alerts: AlertCounts) -> str | None:
@@ -152,7 +148,7 @@ def _unknown(alerts: AlertCounts) -> str | None:
 
 def _takes_part(incident: Incident) -> bool:
     """Whether what happens now still belongs to this incident."""
-    if incident.status is Status.RESOLVED and incident.policy:
+    if incident.status is Status.RESOLVED:
         return incident.policy.recurrence is Recurrence.REOPEN
     return incident.status is not Status.CLOSED
 

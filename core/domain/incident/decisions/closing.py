@@ -48,8 +48,7 @@ def due(incident: Incident) -> datetime | None:
         return None
     if incident.reported != incident.report_wanted:
         return None
-    window = incident.policy.reopen_window if incident.policy else 0
-    return incident.resolved_at + timedelta(seconds=window)
+    return incident.resolved_at + timedelta(seconds=incident.policy.reopen_window)
 
 
 def is_finished(incident: Incident) -> bool:

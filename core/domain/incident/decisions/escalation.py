@@ -81,7 +81,7 @@ def _next_paging(incident: Incident) -> datetime | None:
 def _step_due(incident: Incident, step: int) -> datetime | None:
     """When a step is due; None when there are no more."""
     policy, since = incident.policy, incident.escalation.since
-    if policy is None or since is None or not policy.levels:
+    if since is None or not policy.levels:
         return None
     round, level = divmod(step, len(policy.levels))
     if round > policy.repeats:
@@ -93,7 +93,7 @@ def _step_due(incident: Incident, step: int) -> datetime | None:
 def _repage_due(incident: Incident) -> datetime | None:
     """When the level reached is to be paged again; None when it is not, or reaches nobody."""
     policy, paged_at, step = incident.policy, incident.escalation.paged_at, incident.escalation.step
-    if policy is None or paged_at is None or not step or policy.repage_every is None:
+    if paged_at is None or not step or policy.repage_every is None:
         return None
     if not policy.levels[(step - 1) % len(policy.levels)].targets:
         return None

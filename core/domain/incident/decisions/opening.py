@@ -18,6 +18,7 @@ from core.domain.incident.decisions.alert_entries import (
     severity_for,
     source_actor,
 )
+from core.domain.incident.description import description_of
 from core.domain.incident.evolve import apply
 from core.domain.incident.inputs import AlertReceived, Open
 from core.domain.incident.model import Incident, Status
@@ -88,7 +89,7 @@ def open_by_alert(incident: Incident, given: AlertReceived, now: datetime) -> li
 def pending_due(incident: Incident) -> datetime | None:
     """When what is pending either opens or is forgotten."""
     pending, policy = incident.pending, incident.policy
-    if pending is None or policy is None:
+    if pending is None:
         return None
     if pending.enough or policy.open_after is None:
         return pending.since + timedelta(seconds=policy.hold_back)
@@ -99,7 +100,7 @@ def pending_due(incident: Incident) -> datetime | None:
 def end_pending(incident: Incident, now: datetime) -> list[TimelineEvent]:
     """It lasted: open. Or there were not enough alerts: it was nothing."""
     pending, policy = incident.pending, incident.policy
-    if pending is None or policy is None:
+    if pending is None:
         return []
     rule = policy.open_after
     if rule and not pending.enough:
@@ -110,25 +111,11 @@ def end_pending(incident: Incident, now: datetime) -> list[TimelineEvent]:
 
 def opened_from(incident: Incident, now: datetime) -> Opened:
     """The opening of what is pending."""
-    return Opened(
-        at=now,
-        title=incident.title,
-        severity=incident.severity,
-        service=incident.service,
-        summary=incident.summary,
-        reporter=incident.reporter,
-        source=incident.source,
-        labels=incident.labels,
-        links=incident.links,
-        document=incident.document,
-        previous=incident.previous,
-        started_at=incident.started_at,
-        policy=incident.policy or Policy(),
-    )
+    return Opened(at=now, **description_of(incident))
 
 
 def passes(incident: Incident) -> bool:
     """Whether alerts that are all resolved end what is pending. While alerts are still being
     counted they do not: coming and going is what is counted."""
     pending, policy = incident.pending, incident.policy
-    return pending is not None and not (policy and policy.open_after and not pending.enough)
+    return pending is not None and not (policy.open_after and not pending.enough)

@@ -25,7 +25,7 @@ ROUND_DELAYS: Final = tuple(timedelta(seconds=s) for s in (30, 60, 120, 300, *[6
 
 
 def levels_of(incident: Incident) -> Sequence[Level]:
-    return incident.policy.levels if incident.policy else ()
+    return incident.policy.levels
 
 
 def hold(incident: Incident, now: datetime) -> Hold | None:
@@ -33,7 +33,7 @@ def hold(incident: Incident, now: datetime) -> Hold | None:
     snoozed = incident.snoozed_until
     if snoozed and snoozed > now:
         return Hold("snoozed", snoozed)
-    return incident.policy.hold(incident.severity, now) if incident.policy else None
+    return incident.policy.hold(incident.severity, now)
 
 
 def next_repeat(incident: Incident, level: int) -> int:

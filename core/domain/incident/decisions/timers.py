@@ -48,20 +48,20 @@ def advance(incident: Incident, now: datetime) -> list[TimelineEvent]:
 
 
 def _too_old(incident: Incident) -> datetime | None:
-    if incident.status not in UNRESOLVED or not incident.policy or not incident.opened_at:
+    if incident.status not in UNRESOLVED or not incident.opened_at:
         return None
     limit = incident.policy.maximum_age
     return None if limit is None else incident.opened_at + timedelta(seconds=limit)
 
 
 def _give_up(incident: Incident, now: datetime) -> list[TimelineEvent]:
-    limit = incident.policy.maximum_age if incident.policy else None
+    limit = incident.policy.maximum_age
     note = f"nobody resolved it within its maximum age of {spoken(limit or 0)}"
     return closing.close(incident, CloseReason.CANCELLED, now, note=note)
 
 
 def _silent(incident: Incident) -> datetime | None:
-    if incident.status not in UNRESOLVED or not incident.policy:
+    if incident.status not in UNRESOLVED:
         return None
     limit, last = incident.policy.resolve_if_silent_for, incident.alerts.last_fired_at
     if limit is None or last is None:
@@ -70,7 +70,7 @@ def _silent(incident: Incident) -> datetime | None:
 
 
 def _resolve_silent(incident: Incident, now: datetime) -> list[TimelineEvent]:
-    limit = incident.policy.resolve_if_silent_for if incident.policy else None
+    limit = incident.policy.resolve_if_silent_for
     note = f"no alert came for {spoken(limit or 0)}"
     return [Resolved(at=now, note=note), *paging.cancel_all(incident, now)]
 
@@ -85,7 +85,7 @@ def _end_snooze(incident: Incident, now: datetime) -> list[TimelineEvent]:
 
 def _acknowledgement_over(incident: Incident) -> datetime | None:
     """When an acknowledgement stops counting; not while the incident is snoozed."""
-    if incident.status is not Status.ACKNOWLEDGED or not incident.policy:
+    if incident.status is not Status.ACKNOWLEDGED:
         return None
     limit, since = incident.policy.acknowledgement_timeout, incident.acknowledged_at
     if limit is None or since is None or incident.snoozed_until:
@@ -94,7 +94,7 @@ def _acknowledgement_over(incident: Incident) -> datetime | None:
 
 
 def _end_acknowledgement(incident: Incident, now: datetime) -> list[TimelineEvent]:
-    limit = incident.policy.acknowledgement_timeout if incident.policy else None
+    limit = incident.policy.acknowledgement_timeout
     reason = f"the acknowledgement is older than {spoken(limit or 0)}"
     return [Unacknowledged(at=now, reason=reason)]
 

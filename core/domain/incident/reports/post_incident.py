@@ -16,7 +16,6 @@ from core.domain.durations import spoken
 from core.domain.incident.model import CloseReason, Incident, Status
 from core.domain.incident.reports.metrics import Metrics, metrics_of
 from core.domain.incident.severity import Severity
-from core.domain.incident.telling import describe
 from core.domain.incident.timeline import (
     SOURCE_PREFIX,
     TIDEGATE,
@@ -193,7 +192,7 @@ def _people(timeline: Sequence[TimelineEvent]) -> dict[str, tuple[str, ...]]:
     deeds: dict[str, list[str]] = {}
     for event in timeline:
         if event.actor != TIDEGATE and not event.actor.startswith(SOURCE_PREFIX):
-            deeds.setdefault(event.actor, []).append(describe(event))
+            deeds.setdefault(event.actor, []).append(event.sentence())
     return {actor: tuple(done) for actor, done in deeds.items()}
 
 
@@ -250,5 +249,5 @@ def _entry(event: TimelineEvent) -> Entry:
         mode="json", exclude={"at", "actor", "kind", "visible", "policy"}, exclude_none=True
     )
     return Entry(
-        at=event.at, actor=event.actor, kind=event.kind, text=describe(event), details=details
+        at=event.at, actor=event.actor, kind=event.kind, text=event.sentence(), details=details
     )
