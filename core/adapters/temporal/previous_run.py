@@ -1,0 +1,50 @@
+"""What the last closed run of a workflow ID left behind, for the run that follows it.
+
+A run that is started under an ID whose run has closed has no link to that one. Temporal's list
+finds it by its ID, and its result is in the event that closed it: two reads, no query, no worker.
+The list may lag by a moment, and a run that was terminated, or is past the namespace's retention,
+leaves nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Final
+
+from temporalio.client import Client, WorkflowExecution, WorkflowHistoryEventFilterType
+from temporalio.service import RPCError
+
+from core.adapters.temporal.incidents import quoted
+from core.errors import TemporalUnavailable
+
+_TIMEOUT: Final = timedelta(seconds=10)
+
+
+async def last_result(client: Client, workflow_id: str) -> Any | None:
+    """The result of the run of `workflow_id` that completed last, as JSON; None where there is
+    none. Raises `TemporalUnavailable`."""
+    query = f"WorkflowId = {quoted(workflow_id)} AND ExecutionStatus = 'Completed'"
+    latest: WorkflowExecution | None = None
+    try:
+        async for run in client.list_workflows(query, rpc_timeout=_TIMEOUT):
+            if latest is None or _closed(run) > _closed(latest):
+                latest = run
+        if latest is None:
+            return None
+        handle = client.get_workflow_handle(workflow_id, run_id=latest.run_id)
+        async for event in handle.fetch_history_events(
+            event_filter_type=WorkflowHistoryEventFilterType.CLOSE_EVENT, rpc_timeout=_TIMEOUT
+        ):
+            payloads = event.workflow_execution_completed_event_attributes.result.payloads
+            [value] = await client.data_converter.decode(list(payloads)) or [None]
+            return value
+    except RPCError as error:
+        raise TemporalUnavailable(
+            f"the run before {workflow_id[:200]!r} cannot be read: "
+            f"Temporal answered {error.status.name}: {error.message}"
+        ) from error
+    return None
+
+
+def _closed(run: WorkflowExecution) -> float:
+    return run.close_time.timestamp() if run.close_time else 0.0
