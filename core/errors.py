@@ -33,6 +33,13 @@ of workflow failures, and in docs/errors.md.
 
 from __future__ import annotations
 
+from typing import Final
+
+_QUOTED_CHARS: Final = 200
+_MESSAGE_CHARS: Final = 2000
+"""What an error may quote of a sender goes into receipts, records and workflow failures, all of
+which have limits."""
+
 
 class TidegateError(Exception):
     """Root of the tree. `str()` gives the message and, where there is one, the next step."""
@@ -40,8 +47,8 @@ class TidegateError(Exception):
     fix: str = ""
 
     def __init__(self, message: str, *, fix: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = _shortened(message)
+        super().__init__(self.message)
         if fix is not None:
             self.fix = fix
 
@@ -188,6 +195,20 @@ class IncidentNotFound(TidegateError):
 
 class DocumentExists(TidegateError):
     """A conditional write (`If-None-Match: *`) found the document already there."""
+
+
+def _shortened(message: str) -> str:
+    """A message that cannot grow with what somebody sent: its beginning and its end."""
+    if len(message) <= _MESSAGE_CHARS:
+        return message
+    half = _MESSAGE_CHARS // 2
+    return f"{message[:half]} ... {message[-half:]}"
+
+
+def quoted(value: object) -> str:
+    """A sender's value as messages quote it: what `repr` says, in at most 200 characters."""
+    text = repr(value[:_QUOTED_CHARS]) if isinstance(value, str) else repr(value)
+    return text if len(text) <= _QUOTED_CHARS else f"{text[: _QUOTED_CHARS - 3]}..."
 
 
 def named(code: str, message: str) -> PermanentError:

@@ -41,7 +41,7 @@ from typing import Final
 from pydantic import AwareDatetime
 
 from core.domain.alert import Alert, AlertStatus
-from core.domain.value import Record
+from core.domain.value import Value
 
 CLOCKS_APART: Final = timedelta(minutes=5)
 """How far a source's clock may be ahead of ours before its times are not believed."""
@@ -58,7 +58,7 @@ class Heard(StrEnum):
     STALE = "stale"
 
 
-class AlertState(Record):
+class AlertState(Value):
     """What is known of one alert. A new one knows nothing."""
 
     fired_at: AwareDatetime | None = None

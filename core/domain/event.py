@@ -26,8 +26,18 @@ DOCUMENT_TYPES: Final = (DOCUMENT_CREATED, DOCUMENT_REMOVED, DOCUMENT_CHANGED)
 """Types of events about a document, from whichever store; they carry `data.document`."""
 
 KEY_ATTRIBUTE: Final = "tidegatekey"
+WAY_ATTRIBUTE: Final = "tidegateway"
+"""Which way the event came: `webhook:prod`, `queue:orders`, `bucket:docs`. Listeners set it, and no
+sender can."""
+SCOPE_ATTRIBUTE: Final = "tidegatescope"
+"""Within which its keys are one sender's: the way, or the name that several ways share."""
 UNIDENTIFIED_ATTRIBUTE: Final = "tidegateunidentified"
-_OWN_ATTRIBUTES: Final = (KEY_ATTRIBUTE, UNIDENTIFIED_ATTRIBUTE)
+_OWN_ATTRIBUTES: Final = (
+    KEY_ATTRIBUTE,
+    UNIDENTIFIED_ATTRIBUTE,
+    WAY_ATTRIBUTE,
+    SCOPE_ATTRIBUTE,
+)
 
 _TEXT_ATTRIBUTES: Final = (
     "id",
@@ -92,6 +102,8 @@ class Event:
     type: str
     key: str
     unidentified: bool = False
+    way: str = ""
+    scope: str = ""
     subject: str | None = None
     time: str | None = None
     datacontenttype: str | None = None
@@ -112,6 +124,10 @@ class Event:
         wire |= {n: v for n in _TEXT_ATTRIBUTES if (v := getattr(self, n)) is not None}
         wire |= self.extensions
         wire[KEY_ATTRIBUTE] = self.key
+        if self.way:
+            wire[WAY_ATTRIBUTE] = self.way
+        if self.scope:
+            wire[SCOPE_ATTRIBUTE] = self.scope
         if self.unidentified:
             wire[UNIDENTIFIED_ATTRIBUTE] = True
         if self.data is not None:
@@ -127,7 +143,14 @@ class Event:
         if not isinstance(key, str) or not key:
             raise InvalidEvent(f"the event has no {KEY_ATTRIBUTE}, so it has no identity")
         unidentified = wire.get(UNIDENTIFIED_ATTRIBUTE) is True
-        return cls(key=key, unidentified=unidentified, **attributes(wire), data=wire.get("data"))
+        return cls(
+            key=key,
+            unidentified=unidentified,
+            way=str(wire.get(WAY_ATTRIBUTE) or ""),
+            scope=str(wire.get(SCOPE_ATTRIBUTE) or ""),
+            **attributes(wire),
+            data=wire.get("data"),
+        )
 
     @property
     def timestamp(self) -> datetime | None:

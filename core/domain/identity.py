@@ -12,14 +12,16 @@ import hashlib
 import re
 from typing import Final
 
-WORKFLOW_ID_BYTES: Final = 1000
-"""Temporal's limit on the length of a workflow ID, in bytes of UTF-8."""
+WORKFLOW_ID_BYTES: Final = 255
+"""Longest workflow ID, in bytes of UTF-8. Temporal takes 1,000, but with its state in PostgreSQL or
+MySQL it stores no more than 255 characters, and answers a longer one as if it were unavailable."""
 
+_DIGEST_HEX: Final = 40
 _READABLE_BYTES: Final = WORKFLOW_ID_BYTES - 4
 """Longest ID without a digest. Where the cut falls inside a character, up to three bytes go too."""
 
 _HEX = re.compile(r"[0-9A-Fa-f]+")
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f%\u2028\u2029\ud800-\udfff]")
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f%"\\\u2028\u2029\ud800-\udfff]')
 
 
 def s3_change(
@@ -102,20 +104,35 @@ def replay_key(key: str, quarantine_id: str) -> str:
 
 
 def workflow_id(key: str) -> str:
-    """The event's workflow ID: its key, printable, at most `WORKFLOW_ID_BYTES` long.
+    """The ID of the workflow that an event's key names: the key, escaped and bounded."""
+    return bounded_id(escaped(key))
 
-    Control characters and lone surrogates are percent-encoded (and so is `%`, so that two keys
-    never share an ID); what is too long keeps its head and ends in a digest of the whole. Such an
-    ID is always longer than one without a digest, so that no key can be made to equal it.
+
+def escaped(text: str, separator: str = "") -> str:
+    """Text as a part of a workflow ID: `%`, the `separator` that follows it, control characters,
+    lone surrogates, and what Temporal's lists cannot find (double quotes, backslashes) are
+    percent-encoded. Different texts stay different."""
+    safe = _UNSAFE.sub(_percent, text)
+    return safe.replace(separator, _percent_of(separator)) if separator else safe
+
+
+def bounded_id(text: str) -> str:
+    """Escaped text as a workflow ID or a keyword attribute of at most `WORKFLOW_ID_BYTES` bytes.
+
+    What is too long keeps its head and ends in a digest of the whole. Such an ID is always longer
+    than one without a digest, so that no other text can be made to equal it.
     """
-    text = _UNSAFE.sub(_percent, key)
     raw = text.encode()
     if len(raw) <= _READABLE_BYTES:
         return text
-    digest = hashlib.sha256(raw).hexdigest()[:40]
-    head = raw[: WORKFLOW_ID_BYTES - len(digest) - 1].decode(errors="ignore")
+    digest = hashlib.sha256(raw).hexdigest()[:_DIGEST_HEX]
+    head = raw[: WORKFLOW_ID_BYTES - _DIGEST_HEX - 1].decode(errors="ignore")
     return f"{head}~{digest}"
 
 
 def _percent(match: re.Match[str]) -> str:
-    return "".join(f"%{byte:02X}" for byte in match[0].encode(errors="surrogatepass"))
+    return _percent_of(match[0])
+
+
+def _percent_of(text: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in text.encode(errors="surrogatepass"))

@@ -1,0 +1,34 @@
+"""JMESPath over an event: the conditions of routes, and the values in their templates.
+
+A listener evaluates the routing table at its cold start, and most expressions are plain names such
+as `data.key`. Those are looked up here; JMESPath is loaded for the first that is not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+_NAMES: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*")
+
+
+def search(expression: str, value: object) -> Any:
+    """What the expression yields. One that cannot be evaluated over this value yields None: a
+    function or a comparison of other types, for which JMESPath raises whatever Python does."""
+    if _NAMES.fullmatch(expression):
+        found: Any = value
+        for name in expression.split("."):
+            found = found.get(name) if isinstance(found, Mapping) else None
+        return found
+    import jmespath
+
+    try:
+        return jmespath.search(expression, value)
+    except (TypeError, ValueError, ArithmeticError, RecursionError):
+        return None
+
+
+def is_true(value: object) -> bool:
+    """JMESPath's truth: everything but null, false and what is empty. Zero is true."""
+    return value is not None and value is not False and value not in ("", [], {})

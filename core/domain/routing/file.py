@@ -1,0 +1,240 @@
+"""The routing table's file: the YAML model, what makes it valid, and what it compiles to.
+
+A rule matches by the filter dialects of the CloudEvents Subscriptions API (`exact`, `prefix`,
+`suffix`, `all`, `any`, `not`) and one more, `jmespath`, an expression over the event's data.
+"""
+
+from __future__ import annotations
+
+import string
+from datetime import timedelta
+from typing import Annotated, Any, Literal, Self
+
+import jmespath
+from jmespath.functions import Functions
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
+
+from core.domain.durations import Duration
+from core.domain.event import KEY_ATTRIBUTE
+from core.domain.routing.table import Deliver, Dialect, Filter, Route, RoutingTable, WhenRunning
+
+_FROZEN = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+def _compiles(expression: str) -> str:
+    try:
+        parsed = jmespath.compile(expression).parsed
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"not a JMESPath expression: {' '.join(str(error).split())}") from error
+    if unknown := sorted(_functions(parsed) - set(Functions.FUNCTION_TABLE)):
+        raise ValueError(f"JMESPath has no function {unknown[0]}()")
+    return expression
+
+
+def _functions(parsed: Any) -> set[str]:
+    """Names of the functions that a parsed expression calls; JMESPath itself looks when it runs."""
+    if not isinstance(parsed, dict):
+        return set()  # a slice's numbers
+    found = {parsed["value"]} if parsed["type"] == "function_expression" else set()
+    return found.union(*map(_functions, parsed["children"]))
+
+
+Expression = Annotated[str, Field(min_length=1), AfterValidator(_compiles)]
+Attributes = Annotated[dict[str, str], Field(min_length=1)]
+
+
+class FilterRule(BaseModel):
+    """One condition on an event. It uses exactly one dialect; several go under `all` or `any`."""
+
+    model_config = _FROZEN
+
+    exact: Attributes | None = Field(None, description="Attributes that equal these values.")
+    prefix: Attributes | None = Field(None, description="Attributes that start with these values.")
+    suffix: Attributes | None = Field(None, description="Attributes that end with these values.")
+    all: list[FilterRule] | None = Field(
+        None, min_length=1, description="Every one of these filters."
+    )
+    any: list[FilterRule] | None = Field(None, min_length=1, description="At least one of these.")
+    not_: FilterRule | None = Field(None, alias="not", description="The opposite of this filter.")
+    jmespath: Expression | None = Field(
+        None, description="A JMESPath expression over the event's data that yields something true."
+    )
+
+    @model_validator(mode="after")
+    def _one_dialect(self) -> Self:
+        used = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(used) != 1:
+            raise ValueError(
+                "a filter uses exactly one of exact, prefix, suffix, all, any, not, jmespath; "
+                "to combine several, list them under all or any"
+            )
+        return self
+
+    def compiled(self) -> Filter:
+        """The condition as it is evaluated."""
+        for dialect in (Dialect.EXACT, Dialect.PREFIX, Dialect.SUFFIX):
+            if attributes := getattr(self, dialect.value):
+                return Filter(dialect=dialect, attributes=attributes)
+        for dialect, parts in (
+            (Dialect.ALL, self.all),
+            (Dialect.ANY, self.any),
+            (Dialect.NOT, self.not_ and [self.not_]),
+        ):
+            if parts:
+                return Filter(dialect=dialect, parts=tuple(part.compiled() for part in parts))
+        return Filter(dialect=Dialect.JMESPATH, expression=self.jmespath or "")
+
+
+def _template_fields(template: str) -> list[tuple[str, str | None]]:
+    """A template's pieces: literal text, and the JMESPath expression that follows it."""
+    try:
+        pieces = list(string.Formatter().parse(template))
+    except ValueError as error:
+        raise ValueError(f"not a template: {error}") from error
+    for _, name, spec, conversion in pieces:
+        if name is not None and (not name or spec or conversion):
+            raise ValueError(
+                "each {...} holds a JMESPath expression over the event, e.g. {subject}"
+            )
+        if name is not None:
+            _compiles(name)
+    values = [text for text, name, _, _ in pieces if name is not None]
+    for literal in values[1:]:
+        if not literal or literal[0].isalnum() or literal[0] == "%":
+            raise ValueError(
+                "between two {...} there must be a separator such as ':', by which their values "
+                "can be told apart"
+            )
+    return [(text, name) for text, name, _, _ in pieces]
+
+
+def _is_template(template: str) -> str:
+    if not any(name for _, name in _template_fields(template)):
+        raise ValueError("it names the same child for every event; put an {expression} into it")
+    return template
+
+
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, dict) else value
+
+
+class Timeouts(BaseModel):
+    """The child's time-outs; what is not set is Temporal's own (none)."""
+
+    model_config = _FROZEN
+
+    execution: Duration | None = Field(None, description="For the workflow with all its runs.")
+    run: Duration | None = Field(None, description="For one run of it.")
+    task: Duration | None = Field(None, description="For one workflow task.")
+
+
+class RouteRule(BaseModel):
+    """One rule: which events, and which workflow they go to."""
+
+    model_config = _FROZEN
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+    description: str = ""
+    match: Annotated[
+        list[FilterRule],
+        Field(min_length=1, description="A filter, or a list of filters that must all match."),
+        BeforeValidator(
+            _as_list,
+            json_schema_input_type=FilterRule | Annotated[list[FilterRule], Field(min_length=1)],
+        ),
+    ]
+    deliver: Deliver = Field(
+        Deliver.ORCHESTRATE,
+        description=(
+            "How the event reaches the workflow: by the root orchestrator, by a start of its own, "
+            "or by a signal to the workflow of its key."
+        ),
+    )
+    workflow: Annotated[str, Field(min_length=1)] = Field(description="The workflow's type.")
+    task_queue: Annotated[str, Field(min_length=1)] = Field(
+        description="The task queue that the workflow's worker polls."
+    )
+    child_id: Annotated[str, AfterValidator(_is_template)] = Field(
+        "{route}:{tidegatekey}",
+        description=(
+            "Template of the workflow's ID. {...} is a JMESPath expression over the event "
+            "(attributes, data) and `route`, the rule's name."
+        ),
+    )
+    when_running: WhenRunning = Field(
+        WhenRunning.REJECT,
+        description="What to do when a child with that ID runs already; with `orchestrate` only.",
+    )
+    signal: Annotated[str, Field(min_length=1)] | None = Field(
+        None,
+        description=(
+            "The signal that carries the event, with `deliver: signal` or `when_running: signal`."
+        ),
+    )
+    timeouts: Timeouts = Timeouts()
+
+    @model_validator(mode="after")
+    def _fits_its_delivery(self) -> Self:
+        if self.deliver is not Deliver.ORCHESTRATE and "when_running" in self.model_fields_set:
+            raise ValueError(f"`when_running` has no meaning with `deliver: {self.deliver}`")
+        signals = self.deliver is Deliver.SIGNAL or self.when_running is WhenRunning.SIGNAL
+        if signals != (self.signal is not None):
+            raise ValueError(
+                "`signal` names a signal with `deliver: signal` or `when_running: signal`, "
+                "and only then"
+            )
+        names = [name for _, name in _template_fields(self.child_id)]
+        if self.deliver is Deliver.START and KEY_ATTRIBUTE not in names:
+            raise ValueError(
+                f"`deliver: start` needs a child_id with {{{KEY_ATTRIBUTE}}} in it: it is what "
+                "makes a redelivery the same workflow"
+            )
+        return self
+
+    def compiled(self) -> Route:
+        """The rule as it is evaluated."""
+        return Route(
+            name=self.name,
+            match=tuple(part.compiled() for part in self.match),
+            deliver=self.deliver,
+            workflow=self.workflow,
+            task_queue=self.task_queue,
+            child_id=tuple(_template_fields(self.child_id)),
+            when_running=self.when_running,
+            signal=self.signal,
+            execution_timeout=_as_seconds(self.timeouts.execution),
+            run_timeout=_as_seconds(self.timeouts.run),
+            task_timeout=_as_seconds(self.timeouts.task),
+        )
+
+
+class RoutingFile(BaseModel):
+    """The rules, in order: the first that matches an event takes it."""
+
+    model_config = _FROZEN
+
+    version: Literal[1]
+    routes: Annotated[list[RouteRule], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Self:
+        names = [route.name for route in self.routes]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two routes are named {', '.join(twice)}")
+        return self
+
+    def compiled(self) -> RoutingTable:
+        """The table as it is evaluated."""
+        return RoutingTable.of(tuple(route.compiled() for route in self.routes))
+
+
+def _as_seconds(duration: timedelta | None) -> float | None:
+    return duration.total_seconds() if duration else None

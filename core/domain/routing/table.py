@@ -1,0 +1,283 @@
+"""The routing table as it is evaluated: which workflow an event goes to, how, and under which ID.
+
+    RoutingTable          the rules in order, compiled out of the YAML file (see `file`)
+    EventRoutingService   event -> the first rule that matches
+    WorkflowRouter        event -> the target: delivery, workflow, task queue, ID, time-outs
+
+Plain values only: a listener evaluates the table at its cold start, without pydantic and YAML.
+
+Each value in a template is escaped, so that two different events never make one ID: `%`, what
+cannot be shown or searched for, and in every value but the last the character that follows it in
+the template. The values of `tidegatescope` and `tidegateway` are ours and always have the shape
+`kind:name`, so they stay readable.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from core.domain.event import SCOPE_ATTRIBUTE, WAY_ATTRIBUTE, Event
+from core.domain.identity import bounded_id, escaped, workflow_id
+from core.domain.routing.expressions import is_true, search
+from core.errors import InvalidChildId, NoRoute, quoted
+
+_OWN_SHAPES: Final = (SCOPE_ATTRIBUTE, WAY_ATTRIBUTE)
+
+
+class Deliver(StrEnum):
+    """How an event reaches its workflow, in one call."""
+
+    ORCHESTRATE = "orchestrate"
+    """The root orchestrator is started under the event's own ID, and starts the child."""
+    START = "start"
+    """The workflow itself is started, under an ID that contains the event's identity."""
+    SIGNAL = "signal"
+    """The workflow that its key names is signalled, and started if it does not run."""
+
+
+class WhenRunning(StrEnum):
+    """What the root orchestrator does when the child runs already."""
+
+    REJECT = "reject"
+    SIGNAL = "signal"
+    START_NEW = "start_new"
+
+
+class Dialect(StrEnum):
+    """How a filter tests an event: the dialects of the CloudEvents Subscriptions API, and JMESPath
+    over the event's data."""
+
+    EXACT = "exact"
+    PREFIX = "prefix"
+    SUFFIX = "suffix"
+    ALL = "all"
+    ANY = "any"
+    NOT = "not"
+    JMESPATH = "jmespath"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """One condition on an event: `attributes` for exact, prefix and suffix, `parts` for all, any
+    and not, `expression` for jmespath."""
+
+    dialect: Dialect
+    attributes: Mapping[str, str] | None = None
+    parts: tuple[Filter, ...] = ()
+    expression: str = ""
+
+    def matches(self, event: Event) -> bool:
+        """Whether the event meets the condition. An attribute that is missing matches nothing."""
+        match self.dialect:
+            case Dialect.EXACT:
+                return self._every(event, str.__eq__)
+            case Dialect.PREFIX:
+                return self._every(event, str.startswith)
+            case Dialect.SUFFIX:
+                return self._every(event, str.endswith)
+            case Dialect.ALL:
+                return all(part.matches(event) for part in self.parts)
+            case Dialect.ANY:
+                return any(part.matches(event) for part in self.parts)
+            case Dialect.NOT:
+                return not any(part.matches(event) for part in self.parts)
+            case Dialect.JMESPATH:
+                return is_true(search(self.expression, event.data))
+
+    def _every(self, event: Event, test: Any) -> bool:
+        wire = event.to_wire()
+        return all(
+            (value := wire.get(name)) is not None and name != "data" and test(_text(value), text)
+            for name, text in (self.attributes or {}).items()
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        if self.attributes is not None:
+            return {self.dialect.value: dict(self.attributes)}
+        if self.dialect is Dialect.JMESPATH:
+            return {self.dialect.value: self.expression}
+        return {self.dialect.value: [part.to_json() for part in self.parts]}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Filter:
+        [(name, content)] = value.items()
+        dialect = Dialect(name)
+        if isinstance(content, str):
+            return cls(dialect=dialect, expression=content)
+        if isinstance(content, list):
+            return cls(dialect=dialect, parts=tuple(map(cls.from_json, content)))
+        return cls(dialect=dialect, attributes=content)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One rule. `child_id` is the template in pieces: literal text, and the expression after it.
+    Time-outs are in seconds."""
+
+    name: str
+    match: tuple[Filter, ...]
+    deliver: Deliver
+    workflow: str
+    task_queue: str
+    child_id: tuple[tuple[str, str | None], ...]
+    when_running: WhenRunning = WhenRunning.REJECT
+    signal: str | None = None
+    execution_timeout: float | None = None
+    run_timeout: float | None = None
+    task_timeout: float | None = None
+
+    def matches(self, event: Event) -> bool:
+        """Whether every filter of the rule matches."""
+        return all(part.matches(event) for part in self.match)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutingTable:
+    """The rules, in order: the first that matches an event takes it. `digest` tells one table from
+    another: listeners and workers must have been given the same."""
+
+    routes: tuple[Route, ...]
+    digest: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The table as `from_json` reads it."""
+        return {"digest": self.digest, "routes": [_route_to_json(route) for route in self.routes]}
+
+    @classmethod
+    def of(cls, routes: tuple[Route, ...]) -> RoutingTable:
+        """The table of these rules, with its digest."""
+        text = json.dumps([_route_to_json(route) for route in routes], sort_keys=True)
+        return cls(routes=routes, digest=hashlib.sha256(text.encode()).hexdigest()[:12])
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> RoutingTable:
+        """The inverse of `to_json`. It checks nothing: the table was checked when it was made."""
+        routes = tuple(_route_from_json(route) for route in value["routes"])
+        return cls(routes=routes, digest=value["digest"])
+
+
+def _route_to_json(route: Route) -> dict[str, Any]:
+    fields = {name: getattr(route, name) for name in Route.__slots__}
+    fields["match"] = [part.to_json() for part in route.match]
+    fields["child_id"] = [list(piece) for piece in route.child_id]
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _route_from_json(value: Mapping[str, Any]) -> Route:
+    return Route(
+        **{
+            **value,
+            "match": tuple(map(Filter.from_json, value["match"])),
+            "deliver": Deliver(value["deliver"]),
+            "child_id": tuple((literal, expression) for literal, expression in value["child_id"]),
+            "when_running": WhenRunning(value["when_running"]),
+        }
+    )
+
+
+class EventRoutingService:
+    """Finds an event's route."""
+
+    def __init__(self, table: RoutingTable) -> None:
+        self.table = table
+
+    def route(self, event: Event) -> Route:
+        """The first route that matches. Raises `NoRoute`."""
+        for route in self.table.routes:
+            if route.matches(event):
+                return route
+        tried = ", ".join(route.name for route in self.table.routes)
+        raise NoRoute(
+            f"event {quoted(event.key)}: no route matches type {quoted(event.type)}, source "
+            f"{quoted(event.source)}, subject {quoted(event.subject)}, way {quoted(event.way)} "
+            f"(tried {tried})"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where an event goes: the workflow, its ID, and how it gets there. Times are in seconds.
+
+    `next_id` is the ID to start under when `id` runs already and the rule says `start_new`; it is
+    the event's own, so that the same event never starts two.
+    """
+
+    route: str
+    deliver: Deliver
+    workflow: str
+    task_queue: str
+    id: str
+    next_id: str
+    when_running: WhenRunning
+    signal: str | None = None
+    execution_timeout: float | None = None
+    run_timeout: float | None = None
+    task_timeout: float | None = None
+
+
+class WorkflowRouter:
+    """Turns an event into the workflow to reach with it."""
+
+    def __init__(self, table: RoutingTable) -> None:
+        self.routing = EventRoutingService(table)
+
+    @property
+    def digest(self) -> str:
+        """The digest of the table."""
+        return self.routing.table.digest
+
+    def target(self, event: Event) -> Target:
+        """The target. Raises `NoRoute` or `InvalidChildId`."""
+        route = self.routing.route(event)
+        id = _target_id(route, event)
+        own = hashlib.sha256(event.key.encode(errors="surrogatepass")).hexdigest()[:24]
+        return Target(
+            route=route.name,
+            deliver=route.deliver,
+            workflow=route.workflow,
+            task_queue=route.task_queue,
+            id=id,
+            next_id=bounded_id(f"{id}~{own}"),
+            when_running=route.when_running,
+            signal=route.signal,
+            execution_timeout=route.execution_timeout,
+            run_timeout=route.run_timeout,
+            task_timeout=route.task_timeout,
+        )
+
+
+def _target_id(route: Route, event: Event) -> str:
+    values = {**event.to_wire(), "route": route.name}
+    text = ""
+    pieces = route.child_id
+    for place, (literal, expression) in enumerate(pieces):
+        text += literal
+        if expression is None:
+            continue
+        value = search(expression, values)
+        if not isinstance(value, str | int | float) or value == "":
+            raise InvalidChildId(
+                f"event {quoted(event.key)}: {{{expression}}} in the child_id of route "
+                f"{route.name} yields {quoted(value)}, not text"
+            )
+        # The literal that follows; what follows the last value cannot be mistaken for a part of it.
+        following = pieces[place + 1] if place + 1 < len(pieces) else ("", None)
+        separator = following[0][:1] if following[1] is not None else ""
+        text += escaped(_text(value), "" if expression in _OWN_SHAPES else separator)
+    id = bounded_id(text)
+    if route.deliver is Deliver.ORCHESTRATE and id == workflow_id(event.key):
+        raise InvalidChildId(
+            f"event {quoted(event.key)}: the child_id of route {route.name} is the event's own "
+            "workflow ID, which its orchestrator has"
+        )
+    return id
+
+
+def _text(value: object) -> str:
+    """An attribute's canonical string, as CloudEvents defines it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
