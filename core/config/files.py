@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from core.domain.incident.policies.file import Policies
-    from core.domain.routing import RoutingTable
+    from core.domain.routing.file import RoutingFile
     from core.webhooks.endpoints import WebhookTable
 
 SHIPPED_ROUTES: Final = Path(__file__).with_name("routes.yaml")
@@ -27,11 +27,11 @@ SHIPPED_POLICIES: Final = Path(__file__).with_name("policies.yaml")
 the operator says who."""
 
 
-def load_routes(path: Path) -> RoutingTable:
+def load_routes(path: Path) -> RoutingFile:
     """The routing table in a file. Raises `ConfigFileError`."""
-    from core.domain.routing import RoutingTable
+    from core.domain.routing.file import RoutingFile
 
-    return yaml_file.load(path, RoutingTable)
+    return yaml_file.load(path, RoutingFile)
 
 
 def load_policies(path: Path) -> Policies:
@@ -50,9 +50,9 @@ def load_webhooks(path: Path) -> WebhookTable:
 
 def routes_schema() -> dict[str, Any]:
     """The JSON Schema of the routing table's file, for editors."""
-    from core.domain.routing import RoutingTable
+    from core.domain.routing.file import RoutingFile
 
-    return _schema(RoutingTable, "Tidegate routing table")
+    return _schema(RoutingFile, "Tidegate routing table")
 
 
 def policies_schema() -> dict[str, Any]:

@@ -1,43 +1,57 @@
 """The intake: the one use case that every listener calls. Arrivals in, receipts out.
 
-It makes one start call per event and decides nothing else: formats have understood the bytes, the
-root orchestrator will route. What can never work goes to quarantine, what may work later is given
-back, and nothing is settled before it is one of started, duplicate or quarantined.
+It makes at most one call per event. The routing table says which: a start of the root orchestrator,
+a start of the workflow itself, or a signal to the workflow of the event's key. What can never work
+goes to quarantine, what may work later is given back, and nothing is settled before it is in a
+workflow or in quarantine.
+
+Events for one workflow go one after another in their order, as a lane; lanes go concurrently. After
+an event that must be redelivered the rest of its lane must be, too, so that a redelivery goes on
+where this one stopped.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
-from core.domain.event import Event
-from core.domain.identity import workflow_id
+from core.domain.event import Event, encode
+from core.domain.routing.table import Deliver, Target, WorkflowRouter
+from core.domain.signalled import SIGNAL_BYTES, signalled
 from core.domain.validation import EventValidationService
 from core.errors import InvalidEvent, PermanentError, TidegateError
 from core.formats.shared.delivery import Arrival, Malformed
 from core.intake.quarantine import Quarantine
 from core.intake.receipts import Receipt, Verdict
-from core.ports.workflow_starter import WorkflowStarter
+from core.ports.workflows import Outcome, Sent, Workflows
 
 _TOLD: Final = 5
 """Errors of one delivery that its record quotes."""
+_VERDICTS: Final = {
+    Outcome.STARTED: Verdict.STARTED,
+    Outcome.DUPLICATE: Verdict.DUPLICATE,
+    Outcome.DELIVERED: Verdict.DELIVERED,
+}
 
 
 class Intake:
-    """Accepts arrivals. At most `concurrency` starts are in flight at once."""
+    """Accepts arrivals, with at most `concurrency` calls in flight."""
 
     def __init__(
         self,
         *,
-        starter: WorkflowStarter,
+        workflows: Workflows,
+        router: WorkflowRouter,
         quarantine: Quarantine,
         validation: EventValidationService,
         concurrency: int = 100,
     ) -> None:
-        self._starter = starter
+        self._workflows = workflows
+        self._router = router
         self._quarantine = quarantine
         self._validation = validation
         self._concurrency = concurrency
@@ -58,23 +72,29 @@ class Intake:
         """
         receipts: dict[int, Receipt] = {}
 
-        async def settle(unit: _Unit) -> None:
-            for place, receipt in zip(
-                unit.places, await self._settle_in_time(unit, deadline), strict=True
-            ):
-                receipts[place] = receipt
-                if report:
-                    report(arrivals[place], receipt)
+        async def settle(lane: Sequence[_Unit]) -> None:
+            behind: Receipt | None = None
+            for unit in lane:
+                settled = (
+                    [_behind(arrival, behind) for arrival in unit.arrivals]
+                    if behind
+                    else await self._settle_in_time(unit, deadline)
+                )
+                for place, receipt in zip(unit.places, settled, strict=True):
+                    receipts[place] = receipt
+                    if report:
+                        report(arrivals[place], receipt)
+                behind = behind or next((each for each in settled if not each.settled), None)
 
         deadline = None if time_left is None else asyncio.get_running_loop().time() + time_left
-        units = self._units(arrivals)
-        if deadline is not None and len(units) > self._concurrency:
+        lanes = self._lanes(arrivals)
+        if deadline is not None and len(lanes) > self._concurrency:
             # A batch too large for the time would else begin with the same ones whenever it comes.
-            random.shuffle(units)
-        if len(units) == 1:  # as most are: it needs no task of its own
-            await settle(units[0])
-        elif units:
-            tasks = [asyncio.create_task(settle(unit)) for unit in units]
+            random.shuffle(lanes)
+        if len(lanes) == 1:  # as most are: it needs no task of its own
+            await settle(lanes[0])
+        elif lanes:
+            tasks = [asyncio.create_task(settle(lane)) for lane in lanes]
             await asyncio.wait(tasks)
             for task in tasks:
                 task.result()
@@ -84,30 +104,38 @@ class Intake:
         """Keep what was given back, where nobody would send it again. Raises `StoreUnavailable`."""
         return await self._keep(arrivals, [error] * len(arrivals))
 
-    def _units(self, arrivals: Sequence[Arrival]) -> list[_Unit]:
-        """Each event by itself; but all of a delivery that is no event, or no valid one, together:
-        the delivery is kept whole, so it is kept once."""
-        units: list[_Unit] = []
+    def _lanes(self, arrivals: Sequence[Arrival]) -> list[list[_Unit]]:
+        """What is settled concurrently: each workflow's units, in order. All of a delivery that is
+        no event, or no valid one, is one unit: the delivery is kept whole, so it is kept once."""
+        lanes: list[list[_Unit]] = []
+        signals: dict[str, list[_Unit]] = {}
         invalid: dict[int, _Unit] = {}
         for place, arrival in enumerate(arrivals):
             try:
                 if isinstance(arrival.item, Malformed):
                     raise arrival.item.error
                 event = self._validation.validate(arrival.item)
-                units.append(_Unit([arrival], [place], event=event))
+                target = self._router.target(event)
+                if target.deliver is not Deliver.SIGNAL:
+                    lanes.append([_Unit([arrival], [place], event=event, target=target)])
+                    continue
+                wire = signalled(event)
+                if target.id not in signals:
+                    lanes.append(signals.setdefault(target.id, []))
+                _add(signals[target.id], arrival, place, target, wire)
             except InvalidEvent as error:
                 if id(arrival.delivery) not in invalid:
                     invalid[id(arrival.delivery)] = _Unit()
-                    units.append(invalid[id(arrival.delivery)])
+                    lanes.append([invalid[id(arrival.delivery)]])
                 unit = invalid[id(arrival.delivery)]
                 unit.arrivals.append(arrival)
                 unit.places.append(place)
                 unit.errors.append(error)
             except PermanentError as error:
-                units.append(_Unit([arrival], [place], errors=[error]))
+                lanes.append([_Unit([arrival], [place], errors=[error])])
             except TidegateError as error:
-                units.append(_Unit([arrival], [place], fault=error))
-        return units
+                lanes.append([_Unit([arrival], [place], fault=error)])
+        return lanes
 
     async def _settle_in_time(self, unit: _Unit, deadline: float | None) -> list[Receipt]:
         limit = asyncio.timeout_at(deadline)
@@ -128,15 +156,30 @@ class Intake:
     async def _settle(self, unit: _Unit) -> list[Receipt]:
         if unit.fault:
             raise unit.fault
-        if unit.event is None:
+        if unit.errors:
             return await self._keep(unit.arrivals, unit.errors)
-        [arrival] = unit.arrivals
         try:
-            start = await self._starter.start(unit.event)
+            sent = await self._send(unit)
         except PermanentError as error:
-            return await self._keep([arrival], [error])
-        verdict = Verdict.STARTED if start.new else Verdict.DUPLICATE
-        return [_receipt(arrival, verdict, run_id=start.run_id)]
+            return await self._keep(unit.arrivals, [error] * len(unit.arrivals))
+        verdict = _VERDICTS[sent.outcome]
+        receipts = [_receipt(arrival, verdict, sent=sent) for arrival in unit.arrivals]
+        if verdict is Verdict.STARTED:  # the first of several events started it, the rest joined
+            rest = [
+                _receipt(arrival, Verdict.DELIVERED, sent=sent) for arrival in unit.arrivals[1:]
+            ]
+            return [receipts[0], *rest]
+        return receipts
+
+    async def _send(self, unit: _Unit) -> Sent:
+        """The one call for a unit."""
+        assert unit.target is not None  # noqa: S101  # what has neither errors nor a fault has one
+        if unit.event is None:
+            request_id = _request_id(unit.arrivals[0])
+            return await self._workflows.signal(unit.wires, unit.target, request_id=request_id)
+        if unit.target.deliver is Deliver.START:
+            return await self._workflows.start(unit.event, unit.target)
+        return await self._workflows.orchestrate(unit.event, table=self._router.digest)
 
     async def _keep(
         self, arrivals: Sequence[Arrival], errors: Sequence[PermanentError]
@@ -156,14 +199,54 @@ class Intake:
 
 @dataclass(slots=True)
 class _Unit:
-    """Arrivals that are settled as one, with their places: an `event` to start, or the `errors` for
-    which their delivery is kept, or the `fault` for which it must come again."""
+    """Arrivals that are settled as one, with their places: an `event` for its target or `wires` to
+    signal it with, or the `errors` for which their delivery is kept, or the `fault` for which it
+    must be redelivered."""
 
     arrivals: list[Arrival] = field(default_factory=list)
     places: list[int] = field(default_factory=list)
+    target: Target | None = None
     event: Event | None = None
+    wires: list[dict[str, Any]] = field(default_factory=list)
+    size: int = 0
     errors: list[PermanentError] = field(default_factory=list)
     fault: TidegateError | None = None
+
+
+def _add(
+    lane: list[_Unit], arrival: Arrival, place: int, target: Target, wire: dict[str, Any]
+) -> None:
+    """Put an event into the lane's last signal, or into a new one: a signal holds events of one
+    delivery, and no more than a signal may carry."""
+    size = len(encode(wire)) + 2
+    last = lane[-1] if lane else None
+    fits = last and last.size + size <= SIGNAL_BYTES
+    if not last or not fits or last.arrivals[0].delivery is not arrival.delivery:
+        last = _Unit(target=target)
+        lane.append(last)
+    last.arrivals.append(arrival)
+    last.places.append(place)
+    last.wires.append(wire)
+    last.size += size
+
+
+def _request_id(arrival: Arrival) -> str:
+    """By what Temporal knows a signal to be the same one: the carrier's ID of the delivery and the
+    place in it, never the content, since a source may say the same thing twice and mean it. A
+    digest of 64 characters, which is what every store of Temporal's can hold."""
+    delivery = arrival.delivery
+    carrier = delivery.headers.get("message-id") or delivery.unique
+    text = f"{delivery.format}\0{carrier}\0{arrival.position}"
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+
+
+def _behind(arrival: Arrival, first: Receipt) -> Receipt:
+    return _receipt(
+        arrival,
+        Verdict.RETRY,
+        code=first.code,
+        reason=f"an earlier event for the same workflow must be delivered first: {first.reason}",
+    )
 
 
 def _all_in_one(errors: Sequence[PermanentError]) -> PermanentError:
@@ -192,19 +275,18 @@ def _receipt(
     arrival: Arrival,
     verdict: Verdict,
     *,
-    run_id: str | None = None,
+    sent: Sent | None = None,
     code: str | None = None,
     reason: str | None = None,
     quarantine_uri: str | None = None,
 ) -> Receipt:
     event = arrival.item if isinstance(arrival.item, Event) else None
-    started = verdict in (Verdict.STARTED, Verdict.DUPLICATE)
     return Receipt(
         verdict=verdict,
         event_id=event.id if event else None,
         key=event.key if event else None,
-        workflow_id=workflow_id(event.key) if event and started else None,
-        run_id=run_id,
+        workflow_id=sent.workflow_id if sent else None,
+        run_id=sent.run_id if sent else None,
         unidentified=event.unidentified if event else False,
         code=code,
         reason=reason,

@@ -13,9 +13,14 @@ from core.errors import NotAccepted
 
 
 class Verdict(StrEnum):
-    """The four things that can become of an event. All but `RETRY` settle it."""
+    """What can become of an event. All but `RETRY` settle it.
+
+    `DELIVERED` means that a running workflow has it; Temporal does not say whether it had it
+    before.
+    """
 
     STARTED = "started"
+    DELIVERED = "delivered"
     DUPLICATE = "duplicate"
     QUARANTINED = "quarantined"
     RETRY = "retry"
@@ -23,6 +28,7 @@ class Verdict(StrEnum):
 
 METRICS: Final = {
     Verdict.STARTED: "Accepted",
+    Verdict.DELIVERED: "Delivered",
     Verdict.DUPLICATE: "Duplicate",
     Verdict.QUARANTINED: "Quarantined",
     Verdict.RETRY: "Retried",
