@@ -1,4 +1,4 @@
-"""CloudEvents in the modes of HTTP and of brokers; `test_message_format.py` has the others."""
+"""CloudEvents in the modes of HTTP and of brokers; `test_message.py` has the others."""
 
 from __future__ import annotations
 
