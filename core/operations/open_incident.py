@@ -31,6 +31,8 @@ from core.operations.read_report import read_report
 if TYPE_CHECKING:
     from temporalio.client import Client
 
+    from core.adapters.temporal.outcome import Outcome
+
 REPORTED: Final = "tidegate.incident.reported"
 SUCCESSOR: Final = "tidegate.incident.successor"
 """The types of the events that open incidents by hand; the shipped routes match both."""
@@ -72,7 +74,7 @@ async def open_incident(
     return {**done, "title": report.title, "follows": report.follows}
 
 
-async def _send(client: Client, settings: Settings, body: bytes, unique: str) -> dict[str, Any]:
+async def _send(client: Client, settings: Settings, body: bytes, unique: str) -> Outcome:
     from core.adapters.temporal import outcome
 
     delivery = Delivery(format="message", body=body, unique=unique)
@@ -82,7 +84,7 @@ async def _send(client: Client, settings: Settings, body: bytes, unique: str) ->
         raise named(receipt.code or "", reason)
     if receipt.verdict is Verdict.RETRY or receipt.workflow_id is None:
         raise TemporalUnavailable(receipt.reason or "the report was not accepted")
-    return await outcome.result(client, receipt.workflow_id)
+    return await outcome.wait(client, receipt.workflow_id)
 
 
 async def _closed(client: Client, settings: Settings, id: str) -> dict[str, Any]:
