@@ -1,16 +1,16 @@
 # The commands of a working day. Needs make and Python 3.11 or newer, nothing else:
 # the first command that needs an environment makes one in .venv.
 #
-#   make demo                 the whole house on this machine, once through
+#   make demo                 the whole stack on this machine, once through
 #   make demo CLOUD=azure     the same as Azure; CLOUD=aws is the default
-#   make test ARGS="-k s3"    what ARGS holds goes to the program behind the target
+#   make test ARGS="-k s3"    ARGS is passed on to the program that a target runs
 #   make demo WORKERS=docker  the same, with the workers in containers of their image
 
 PYTHON ?= python3
 ARGS ?=
 CLOUD ?=
 WORKERS ?=
-# What `docker build` is told besides: IMAGE_ARGS="--build-arg PYTHON_IMAGE=python:3.13-slim@sha256:..."
+# More arguments of `docker build`: IMAGE_ARGS="--build-arg PYTHON_IMAGE=python:3.13-slim@sha256:..."
 IMAGE_ARGS ?=
 
 VENV := .venv
@@ -24,7 +24,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-emit-index-url --custom-compile-command "make requirements"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-picture dev sam-local image test check bench requirements clean
+.PHONY: help setup demo demo-picture dev sam-local image test soak check bench requirements clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -59,7 +59,7 @@ setup: ## Make .venv from the pins; does nothing while they are the same
 	@$(UV_INSTALL) --no-deps --no-build-isolation --editable .
 	@cp pyproject.toml $(VENV)/project.stamp
 
-# An environment apart: what looks at the templates pins many packages that we pin otherwise.
+# An environment of its own: the template tools pin many packages that dev.txt pins otherwise.
 .PHONY: .deploy-tools
 .deploy-tools: setup
 	@test -x $(DEPLOY)/bin/sam && cmp -s $(DEPLOY_PINS) $(DEPLOY)/pins.stamp || { \
@@ -75,22 +75,22 @@ setup: ## Make .venv from the pins; does nothing while they are the same
 		echo "Installing the packages of requirements/bicep.txt"; \
 		$(UV_INSTALL) --require-hashes -r requirements/bicep.txt && cp requirements/bicep.txt $(VENV)/bicep.stamp; }
 
-# Whatever needs Azurite installs it where it is not; here it says so.
+# Whatever needs Azurite installs it if it is missing; this target reports it first.
 .PHONY: .install-azurite
 .install-azurite: setup
 	@$(BIN)/python -m infra.local.azure.azurite
 
 # `exec` leaves no shell between the terminal and the program: Ctrl-C and SIGTERM reach it.
-demo: setup $(if $(filter docker,$(WORKERS)),image) ## Run an outage through the whole house on this machine
+demo: setup $(if $(filter docker,$(WORKERS)),image) ## Run an outage through the whole stack on this machine
 	@exec $(BIN)/tidegate demo $(if $(CLOUD),--cloud $(CLOUD)) $(if $(WORKERS),--workers $(WORKERS)) $(ARGS)
 
 demo-picture: setup ## Draw docs/demo.svg, the picture in the README, from a run of the demo
 	@exec $(BIN)/python -m tests.demo_picture
 
-dev: setup ## Run the whole house on this machine until Ctrl-C
+dev: setup ## Run the whole stack on this machine until Ctrl-C
 	@exec $(BIN)/tidegate dev $(if $(CLOUD),--cloud $(CLOUD)) $(ARGS)
 
-# The build ID is part of the image where the workers shall be versioned: BUILD_ID=1.4.0-3f2a9c1.
+# For versioned workers, the build ID is part of the image: BUILD_ID=1.4.0-3f2a9c1.
 BUILD_ID ?=
 image: ## Build the workers' image, tidegate-worker
 	@command -v docker >/dev/null 2>&1 || { echo "error: there is no Docker on this machine" >&2; exit 1; }
@@ -99,14 +99,20 @@ image: ## Build the workers' image, tidegate-worker
 		--build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) \
 		--build-arg BUILD_ID=$(BUILD_ID) $(IMAGE_ARGS) .
 
-# What SAM itself is told about the image, among others: ARGS=--skip-pull-image
+# Where the image cannot be pulled, use the one that is there: ARGS=--skip-pull-image
 sam-local: .deploy-tools ## Run every function with every event in Lambda's image, by SAM and Docker
 	@exec $(BIN)/python -m infra.local.aws.sam.run $(ARGS)
 
 test: setup .install-azurite .deploy-tools ## Run the tests
 	@exec $(BIN)/python -m pytest $(ARGS)
 
-check: setup .install-bicep-types .deploy-tools ## Run every gate: format, lint, types, layers, routes, policies, webhooks, templates
+# More examples for every property, and whole matrices of which `make test` runs a sample.
+# Takes about half an hour; HYPOTHESIS_PROFILE=nightly some hours.
+HYPOTHESIS_PROFILE ?= soak
+soak: setup .install-azurite ## Run the long versions of the tests
+	@SOAK=1 HYPOTHESIS_PROFILE=$(HYPOTHESIS_PROFILE) exec $(BIN)/python -m pytest -m "soak or hypothesis" $(ARGS)
+
+check: setup .install-bicep-types .deploy-tools ## Run every gate: style, types, layers, configuration files, templates
 	@failed=; \
 	gate() { \
 		name=$$1; shift; printf '\n== %s\n' "$$name"; \
@@ -127,7 +133,7 @@ check: setup .install-bicep-types .deploy-tools ## Run every gate: format, lint,
 	if [ -n "$$failed" ]; then printf '\nFailed: %s\n' "$${failed#, }" >&2; exit 1; fi; \
 	printf '\nEvery gate passed.\n'
 
-bench: setup ## Measure: throughput, latency, cold start
+bench: setup .deploy-tools ## Measure: throughput, latency, cold start
 	@exec $(BIN)/python -m tests.benchmarks $(ARGS)
 
 # dev.txt holds everything; the others take their versions from it. The Functions app's are where

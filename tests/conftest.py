@@ -1,6 +1,7 @@
 """What all tests share: real servers, started once, and an environment that is nobody's own.
 
-HYPOTHESIS_PROFILE=nightly gives every property 10,000 examples.
+HYPOTHESIS_PROFILE chooses how many examples each property gets: 100 by default, 1,000 as `soak`,
+10,000 as `nightly`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ settings.register_profile(
     deadline=None,  # nothing may depend on the machine's speed
     suppress_health_check=[HealthCheck.too_slow],
 )
+settings.register_profile("soak", settings.get_profile("default"), max_examples=1_000)
 settings.register_profile("nightly", settings.get_profile("default"), max_examples=10_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 

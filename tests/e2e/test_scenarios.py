@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import pytest
@@ -27,23 +28,28 @@ from tests.e2e.test_crashes import (
     LISTENER,
     PATIENCE,
     UPLOADED,
+    VICTIMS,
     Case,
     crash_at,
     new_case,
     see_to_the_end,
     tried,
 )
+from tests.support.soak import sampled
 
 pytestmark = pytest.mark.slow
 
 FIRING = ROOT / "tests" / "events" / "webhooks" / "alertmanager" / "firing.json"
-CRASHES = (
-    (UPLOADED, LISTENER),
-    (BATCH, LISTENER),
-    (BATCH, ROOT_WORKER),
-    ("opened", INCIDENT_WORKER),
-    (BATCH, TEMPORAL),
-    ("acknowledged", TEMPORAL),
+CRASHES = sampled(
+    [*product((*HOPS, BATCH), VICTIMS)],
+    [
+        (UPLOADED, LISTENER),
+        (BATCH, LISTENER),
+        (BATCH, ROOT_WORKER),
+        ("opened", INCIDENT_WORKER),
+        (BATCH, TEMPORAL),
+        ("acknowledged", TEMPORAL),
+    ],
 )
 """Where in the story who is killed."""
 
@@ -149,6 +155,7 @@ def crashed(house: House) -> dict[tuple[str, str], list[Case] | Exception]:
     return found
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(("hop", "victim"), CRASHES)
 def test_one_incident_for_each_upload_whoever_is_killed(
     crashed: dict[tuple[str, str], list[Case] | Exception], hop: str, victim: str

@@ -288,7 +288,7 @@ def test_the_layout_in_the_readme_is_the_trees() -> None:
 
 def test_the_picture_in_the_readme_shows_every_step_of_the_demo() -> None:
     source = text("infra/local/demo.py")
-    hops = re.findall(r'self\._say\(\s*"(\w+)"|_show_page\("(\w+)"|UPDATE_\w+, "(\w+)"', source)
+    hops = re.findall(r'_(?:say|show_page)\(\s*"(\w+)"|_command\(.*, "([A-Z]\w+)"', source)
     drawn = {step.split()[0] for step in demo_picture.drawn_steps(text("docs/demo.svg"))}
     assert len(hops) > 15
     assert drawn == {"".join(hop) for hop in hops}, "make demo-picture draws it anew"
@@ -329,3 +329,66 @@ def test_the_same_story_draws_the_same_picture() -> None:
     assert svg == again
     assert demo_picture.drawn_steps(svg) == demo_picture.steps(runs[0])
     assert len(demo_picture.drawn_steps(svg)) == 5
+
+
+# -------------------------------------------------------------------------------- contributing
+
+
+def column(document: str, heading: str) -> list[str]:
+    """The cells of the first column of the table whose first column is called so."""
+    [rows] = re.findall(
+        rf"^ *\| {heading} \|[^\n]*\n *\|[-|]+\n((?: *\|[^\n]*\n)+)", text(document), re.M
+    )
+    return [row.split("|")[1].strip() for row in rows.splitlines()]
+
+
+def test_the_gates_are_those_of_make_check() -> None:
+    gates = re.findall(r"^\tgate ([a-z]+) ", text("Makefile"), re.M)
+    assert column("CONTRIBUTING.md", "Gate") == gates
+
+
+def folders_of_code() -> set[str]:
+    """The packages, and the folders of infra that hold templates."""
+    packages = {path.parent for name in PACKAGES for path in ROOT.glob(f"{name}/**/__init__.py")}
+    return {str(folder.relative_to(ROOT)) for folder in packages} | {"infra/aws", "infra/azure"}
+
+
+def described_folders() -> list[str]:
+    return re.findall(r"`([\w/]+)`", " ".join(column("CONTRIBUTING.md", "Folder")))
+
+
+def test_every_folder_that_is_described_exists_and_is_described_once() -> None:
+    described = described_folders()
+    assert set(described) <= folders_of_code()
+    assert len(set(described)) == len(described)
+
+
+def test_every_folder_of_code_is_described_or_is_part_of_one_that_is() -> None:
+    """A folder at the top of a package has a row of its own; a deeper one may leave it to that."""
+    described = set(described_folders())
+    for folder in folders_of_code() - {"workers", "infra"}:
+        assert folder in described or folder.count("/") > 1, folder
+        assert any(f"{folder}/".startswith(f"{row}/") for row in described), folder
+
+
+def test_the_pins_are_those_of_the_requirements() -> None:
+    pins = [path.name for path in ROOT.glob("requirements/*.txt")]
+    described = [cell.strip("`") for cell in column("CONTRIBUTING.md", "File")]
+    assert sorted(described) == sorted([*pins, "../requirements.txt"])
+
+
+@pytest.mark.parametrize("pins", column("CONTRIBUTING.md", "File"))
+def test_make_requirements_renews_every_pin(pins: str) -> None:
+    file = (Path("requirements") / pins.strip("`")).as_posix().replace("requirements/../", "")
+    assert re.search(rf"COMPILE\) .* -o {file}( |$)", text("Makefile"), re.M)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_file_and_target_that_a_document_names_exists(document: Path) -> None:
+    body = document.read_text(encoding="utf-8")
+    folders = "core|functions_aws|functions_azure|workers|infra|tests|docs"
+    for path in re.findall(rf"`((?:{folders})/[a-z][\w/.-]*)`", body):
+        assert "NAME" in path or (ROOT / path).exists(), path
+    targets = set(re.findall(r"^([a-z-]+):", text("Makefile"), re.M))
+    for target in re.findall(r"(?:`|^\$ |^)make ([a-z-]+)", body, re.M):
+        assert target in targets, f"make {target}"

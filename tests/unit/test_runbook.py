@@ -212,12 +212,6 @@ def test_every_test_that_the_threats_name_exists() -> None:
         assert re.search(rf"^(async )?def {function}\(", source, re.M), f"{file}::{function}"
 
 
-def test_every_file_that_is_named_exists() -> None:
-    for name in PAPERS:
-        for path in re.findall(r"`((?:core|tests|workers|functions_\w+)/[\w/.]+)`", paper(name)):
-            assert (ROOT / path).exists(), f"{name}.md names {path}"
-
-
 # -------------------------------------------------------------------------------------- costs
 
 
