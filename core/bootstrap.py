@@ -113,21 +113,18 @@ def notifier() -> Notifier:
 
 async def connect(settings: Settings, *, runtime: Runtime | None = None) -> Client:
     """A client for workers and tools. Raises `SettingsError` or `TemporalUnavailable`."""
-    from core.adapters.temporal import starter as temporal
+    from core.adapters.temporal.connection import connect
 
-    return await temporal.connect(
-        converter=temporal.data_converter(), runtime=runtime, patience=settings.start_timeout
-    )
+    return await connect(runtime=runtime, retry_for=settings.start_timeout)
 
 
 def temporal_starter(settings: Settings) -> TemporalStarter:
     """It connects at its first start."""
-    from core.adapters.temporal import starter as temporal
+    from core.adapters.temporal.connection import frontend
+    from core.adapters.temporal.starter import TemporalStarter
 
-    return temporal.TemporalStarter(
-        lambda: temporal.frontend(patience=settings.start_timeout),
-        timeout=settings.start_timeout,
-    )
+    timeout = settings.start_timeout
+    return TemporalStarter(lambda: frontend(retry_for=timeout), timeout=timeout)
 
 
 def _s3() -> DocumentStore:

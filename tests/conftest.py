@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from temporalio.client import Client
 
-from core.adapters.temporal.starter import data_converter
+from core.adapters.temporal.connection import data_converter
 from infra.local.aws.servers import aws_environment, start_aws, wait_for_aws
 from infra.local.azure.azurite import Azurite, start_azurite, wait_for_azurite
 from infra.local.processes import Processes, free_port

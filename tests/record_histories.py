@@ -19,7 +19,7 @@ from typing import Any
 
 from temporalio.client import Client, WorkflowFailureError
 
-from core.adapters.temporal.starter import data_converter
+from core.adapters.temporal.connection import data_converter
 from core.domain.event import Event
 from infra.local.processes import Processes, free_port
 from infra.local.temporal import start_temporal

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from pydantic import TypeAdapter, ValidationError
@@ -20,6 +20,9 @@ from core.domain.durations import Delay
 from core.domain.incident.model import Status
 from core.domain.incident.severity import Severity
 from core.errors import TemporalUnavailable
+
+if TYPE_CHECKING:
+    from core.adapters.temporal.incidents import IncidentView
 
 app = typer.Typer(help="List, show and command incidents.", no_args_is_help=True)
 
@@ -75,19 +78,23 @@ def incident_list(
     as_json: Json = False,
 ) -> None:
     """List incidents, newest first."""
-    from core.adapters.temporal import incident_list as incidents
+    from core.adapters.temporal.incident_list import (
+        IncidentFilter,
+        IncidentSummary,
+        list_incidents,
+    )
 
-    filters = incidents.Filters(
+    filter = IncidentFilter(
         statuses=status or (),
         severities=severity or (),
         services=service or (),
         assignees=assignee or (),
         older_than=older_than,
         younger_than=younger_than,
-        every=every,
+        include_closed=every,
     )
 
-    def show(listed: list[incidents.Listed], more: bool) -> None:
+    def show(listed: list[IncidentSummary], more: bool) -> None:
         if as_json:
             rows = [incident.to_json() for incident in listed]
             print_json(rows, indent=None if watch else 2)
@@ -100,10 +107,10 @@ def incident_list(
 
     async def look() -> None:
         client = await bootstrap.connect(Settings.from_env())
-        shown: list[incidents.Listed] | None = None
+        shown: list[IncidentSummary] | None = None
         while True:
             try:
-                listed, more = await incidents.listing(client, filters, limit=limit)
+                listed, more = await list_incidents(client, filter, limit=limit)
             except TemporalUnavailable as error:
                 if shown is None:
                     raise
@@ -147,7 +154,7 @@ async def _show(id: str, interval: float | None, as_json: bool) -> None:
     client = await bootstrap.connect(Settings.from_env())
     now = await incidents.show(client, id)
     id = now["incident"]["id"]  # a successor under the same workflow ID is not followed
-    shown: dict[str, Any] | None = None
+    shown: IncidentView | None = None
     while True:
         if now != shown:
             _print(now, shown, as_json=as_json, compact=interval is not None)
@@ -165,9 +172,7 @@ def _retrying(error: TemporalUnavailable) -> None:
     err.print(f"[yellow]{escape(error.message)}[/yellow]; retrying", soft_wrap=True)
 
 
-def _print(
-    now: dict[str, Any], shown: dict[str, Any] | None, *, as_json: bool, compact: bool
-) -> None:
+def _print(now: IncidentView, shown: IncidentView | None, *, as_json: bool, compact: bool) -> None:
     """Print everything the first time, then what is new."""
     if as_json:
         print_json(now, indent=None if compact else 2)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -17,6 +17,9 @@ from core.domain.incident import commands
 from core.domain.incident.model import CloseReason
 from core.domain.incident.severity import Severity
 
+if TYPE_CHECKING:
+    from core.adapters.temporal.incidents import CommandResult
+
 app = typer.Typer()
 
 Actor = Annotated[str, typer.Option("--by", help="Who gives the command.", envvar="USER")]
@@ -28,7 +31,7 @@ def _send(id: str, name: str, actor: str, note: str, as_json: bool, **fields: An
 
     command = {"actor": actor, **({"note": note} if note else {}), **fields}
 
-    async def send() -> dict[str, Any]:
+    async def send() -> CommandResult:
         client = await bootstrap.connect(Settings.from_env())
         return await incidents.send(client, id, name, command)
 
@@ -39,9 +42,9 @@ def _send(id: str, name: str, actor: str, note: str, as_json: bool, **fields: An
     out.print(escape(_sentence(answer)), soft_wrap=True)
 
 
-def _sentence(answer: Mapping[str, Any]) -> str:
+def _sentence(answer: CommandResult) -> str:
     title = f": {answer['title']}" if answer.get("title") else ""
-    if answer.get("changed"):
+    if answer["changed"]:
         return f"{answer['incident_id']} is now {answer['status']}{title}"
     return f"Nothing to do: {answer['incident_id']} is {answer['status']}{title}"
 

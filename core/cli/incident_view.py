@@ -13,7 +13,7 @@ from core.cli.console import table
 from core.domain.durations import spoken
 
 if TYPE_CHECKING:
-    from core.adapters.temporal.incident_list import Listed
+    from core.adapters.temporal.incident_list import IncidentSummary
 
 _COLOURS: Final = {
     "critical": "red bold",
@@ -29,7 +29,7 @@ _MINOR: Final = ("page_started", "page_cancelled")
 """Kinds of timeline entries that are shown dim."""
 
 
-def incident_table(incidents: Sequence[Listed]) -> Table:
+def incident_table(incidents: Sequence[IncidentSummary]) -> Table:
     """A table of incidents; titles only where there are any."""
     now = datetime.now(UTC)
     titles = any(incident.title for incident in incidents)

@@ -29,7 +29,8 @@ def setup() -> None:
         return await register_search_attributes(client, SEARCH_ATTRIBUTES)
 
     added = run(register())
-    out.print(f"Registered: {', '.join(added)}" if added else "Everything is registered.")
+    line = f"Registered: {', '.join(added)}" if added else "Everything is registered."
+    out.print(line, soft_wrap=True)
 
 
 def doctor(as_json: Json = False) -> None:

@@ -2,8 +2,8 @@
 `<webhook_config>`.
 
 The key is the fingerprint: a hash of the alert's labels, the same from firing to resolved, and the
-same in both Alertmanagers of a pair. The group that it came with (`groupKey`, `groupLabels`,
-`receiver`) stays in `data.original`.
+same in both Alertmanagers of a pair. The group it came with (`groupKey`, `groupLabels`, `receiver`)
+stays in `data.original`.
 """
 
 from __future__ import annotations

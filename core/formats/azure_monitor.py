@@ -1,8 +1,7 @@
 """Azure Monitor's alerts in the common alert schema, as action groups post them.
 
-The schema is chosen for each receiver of an action group ("Enable the common alert schema"); the
-older schemas, one for each kind of signal, are refused. An alert's ID is the same when it fires and
-when it is resolved.
+Each receiver of an action group chooses its schema ("Enable the common alert schema"); the older
+ones, one for each kind of signal, are refused. An alert's ID is the same from firing to resolved.
 Source: Azure Monitor, "Common alert schema".
 """
 
@@ -60,29 +59,29 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
 
 
 def _labels(value: Mapping[str, Any], essentials: Mapping[str, Any]) -> dict[str, str]:
-    """The rule's custom properties, the dimensions of what fired, and what was watched."""
+    """The rule's custom properties, the dimensions that fired, and the monitored resource."""
     labels = dict(_items(at(value, "data", "customProperties")))
     for dimension in _dimensions(at(value, "data", "alertContext", "condition", "allOf")):
-        if (name := text(dimension, "name")) and (said := text(dimension, "value")):
-            labels.setdefault(name, said)
-    watched = {
+        if (name := text(dimension, "name")) and (dimension_value := text(dimension, "value")):
+            labels.setdefault(name, dimension_value)
+    resource = {
         **{field: text(essentials, field) for field in _LABELS},
         "target": _target(essentials),
     }
-    return {**{field: said for field, said in watched.items() if said}, **labels}
+    return {**{field: name for field, name in resource.items() if name}, **labels}
 
 
 def _items(properties: object) -> list[tuple[str, str]]:
     if not isinstance(properties, Mapping):
         return []
-    return [(name, said) for name in properties if (said := text(properties, name))]
+    return [(name, value) for name in properties if (value := text(properties, name))]
 
 
 def _dimensions(criteria: object) -> list[Any]:
     if not isinstance(criteria, list):
         return []
     lists = [at(criterion, "dimensions") for criterion in criteria]
-    return [dimension for found in lists if isinstance(found, list) for dimension in found]
+    return [dimension for each in lists if isinstance(each, list) for dimension in each]
 
 
 def _target(essentials: Mapping[str, Any]) -> str | None:
@@ -94,7 +93,7 @@ def _last(resource: str | None) -> str | None:
 
 
 def _link(essentials: Mapping[str, Any]) -> str | None:
-    """The alert in the portal, for payloads of before Azure put a link in them."""
+    """The alert in the portal, for payloads from before Azure included a link."""
     id = text(essentials, "alertId")
     blade = "https://portal.azure.com/#blade/Microsoft_Azure_Monitoring/AlertDetailsTemplateBlade"
     return f"{blade}/alertId/{quote(id, safe='')}" if id else None

@@ -3,11 +3,11 @@
     {"Type": "Notification", "Message": "..."}               through SNS, by HTTP or in a queue
     {"AlarmArn": "...", "NewStateValue": "ALARM", ...}       through SNS with raw delivery
     {"detail-type": "CloudWatch Alarm State Change", ...}    through EventBridge
-    {"Type": "SubscriptionConfirmation", ...}                SNS about itself: no event
+    {"Type": "SubscriptionConfirmation", ...}                SNS's control messages: no event
 
-All paths give the same key for the same change: both SNS's StateChangeTime and EventBridge's
-state.timestamp are the moment at which the alarm's state was updated. An alarm that lacks data
-neither fires nor is resolved: it gives a plain event, so that a route can say what it means.
+The same change has the same key by every path: SNS's StateChangeTime and EventBridge's
+state.timestamp are both the moment when the alarm's state was updated. An alarm without data
+neither fires nor is resolved: it becomes an event of its own type, for a route to interpret.
 Sources: Amazon CloudWatch User Guide, "Notifying users on alarm changes" and "Alarm events and
 EventBridge"; Amazon SNS Developer Guide, "HTTP/HTTPS notification JSON format".
 """
@@ -31,12 +31,12 @@ from core.formats.shared.json_path import at, text
 from core.formats.shared.times import utc
 
 INSUFFICIENT_DATA: Final = "com.amazonaws.cloudwatch.alarm.insufficient_data"
-"""The type of events that tell of an alarm without data."""
+"""The type of events about an alarm without data."""
 
 _STATUS: Final[Mapping[str, Status]] = {
     "ALARM": "firing",
     "OK": "resolved",
-    "INSUFFICIENT_DATA": "firing",  # only until its event is given its own type
+    "INSUFFICIENT_DATA": "firing",  # until `_event` replaces the type
 }
 _ARN: Final = re.compile(r"arn:([a-z-]+):cloudwatch:([a-z0-9-]+):(\d+):alarm:(.+)", re.DOTALL)
 _CONSOLES: Final = {
@@ -48,7 +48,7 @@ _CONSOLES: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Change:
-    """One change of an alarm's state, whichever path told of it."""
+    """One change of an alarm's state, by whichever path."""
 
     arn: Any
     name: str | None
@@ -62,20 +62,20 @@ class _Change:
 
 
 def parse(delivery: Delivery) -> list[Event | Malformed]:
-    """One event; none for SNS's messages about its subscription. Raises `InvalidEvent`."""
+    """One event; none for SNS's control messages. Raises `InvalidEvent`."""
     value = load_object(delivery)
     if "TopicArn" in value and isinstance(value.get("Type"), str):
         if value["Type"] != "Notification":
             return []
         value = _message(value)
     if "detail-type" in value:
-        return [_event(_bridged(value), delivery)]
+        return [_event(_from_eventbridge(value), delivery)]
     if "AlarmArn" not in value and "NewStateValue" not in value:
         raise InvalidEvent(
             "neither a CloudWatch alarm's notification (no AlarmArn, no NewStateValue), "
             "nor an SNS or EventBridge envelope of one"
         )
-    return [_event(_notified(value), delivery)]
+    return [_event(_from_sns(value), delivery)]
 
 
 def _message(envelope: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def _message(envelope: Mapping[str, Any]) -> dict[str, Any]:
     return value
 
 
-def _notified(value: Mapping[str, Any]) -> _Change:
+def _from_sns(value: Mapping[str, Any]) -> _Change:
     trigger = at(value, "Trigger")
     metrics = [trigger, *(at(item, "MetricStat", "Metric") for item in _list(trigger, "Metrics"))]
     return _Change(
@@ -119,7 +119,7 @@ def _notified(value: Mapping[str, Any]) -> _Change:
     )
 
 
-def _bridged(value: Mapping[str, Any]) -> _Change:
+def _from_eventbridge(value: Mapping[str, Any]) -> _Change:
     if value.get("source") != "aws.cloudwatch":
         raise InvalidEvent(f"its EventBridge source is {value.get('source')!r}, not aws.cloudwatch")
     if value.get("detail-type") != "CloudWatch Alarm State Change":
@@ -181,34 +181,34 @@ def _event(change: _Change, delivery: Delivery) -> Event:
 
 
 def _labels(arn: str, change: _Change) -> dict[str, Any]:
-    """The dimensions of all the alarm's metrics, and what else tells it from others like it."""
+    """The dimensions of all the alarm's metrics, its region and its account."""
     labels: dict[str, Any] = {}
     for namespace, metric, dimensions in change.metrics:
         for name, value in (*dimensions.items(), ("namespace", namespace), ("metric", metric)):
             if value is not None:
                 labels.setdefault(name, value)
-    if found := _ARN.fullmatch(arn):
-        labels |= {"region": found[2], "account": found[3]}
+    if parts := _ARN.fullmatch(arn):
+        labels |= {"region": parts[2], "account": parts[3]}
     return labels
 
 
 def _link(arn: str) -> str | None:
     """The alarm in the console of its partition of AWS."""
-    found = _ARN.fullmatch(arn)
-    if not found or found[1] not in _CONSOLES:
+    parts = _ARN.fullmatch(arn)
+    if not parts or parts[1] not in _CONSOLES:
         return None
-    host, region, name = _CONSOLES[found[1]].format(found[2]), found[2], quote(found[4], safe="")
+    host, region, name = _CONSOLES[parts[1]].format(parts[2]), parts[2], quote(parts[4], safe="")
     return f"https://{host}/cloudwatch/home?region={region}#alarmsV2:alarm/{name}"
 
 
 def _list(value: object, name: str) -> list[Any]:
-    found = at(value, name)
-    return found if isinstance(found, list) else []
+    items = at(value, name)
+    return items if isinstance(items, list) else []
 
 
 def _object(value: object, name: str) -> dict[str, Any]:
-    found = at(value, name)
-    return found if isinstance(found, dict) else {}
+    fields = at(value, name)
+    return fields if isinstance(fields, dict) else {}
 
 
 FORMAT: Final = Format(parse=parse, media_types=("text/plain",))  # as SNS posts its JSON

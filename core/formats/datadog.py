@@ -1,10 +1,10 @@
-"""Datadog's webhooks. Their body is the user's own: `TEMPLATE` is the one to paste, and the one
-that is read here (docs/webhooks/datadog.md).
+"""Datadog's webhooks, with the payload of `TEMPLATE`: in Datadog the user writes it, by pasting
+this one (docs/webhooks/datadog.md).
 
-The key is the aggregation key, which is the same from triggered to recovered; a change is known by
-the ID of the event in Datadog, which stays the same over retries. A variable that has no value is
-sent as nothing, as the text `null`, or as its own name; all three are none. Events that are not a
-monitor's have no transition and often no aggregation key.
+The key is the aggregation key, the same from triggered to recovered; a change is identified by the
+ID of Datadog's event, the same over retries. A variable without a value is sent empty, as the text
+`null`, or as its own name; all three count as missing. Events that do not come from a monitor have
+no transition and often no aggregation key.
 
 Source: Datadog, "Webhooks", section "Variables".
 """
@@ -23,7 +23,7 @@ from core.formats.shared.format import Format
 from core.formats.shared.http_body import load_object
 from core.formats.shared.json_path import text
 from core.formats.shared.tags import labels_of
-from core.formats.shared.times import readable
+from core.formats.shared.times import from_epoch
 
 TEMPLATE: Final = """\
 {
@@ -47,10 +47,10 @@ TEMPLATE: Final = """\
   "organisation": "$ORG_NAME"
 }
 """
-"""The payload of the webhook in Datadog. Fields may be added; they stay in `data.original`."""
+"""The webhook's payload in Datadog. Users may add fields; they stay in `data.original`."""
 
 _BEGINS: Final = ("triggered", "no data", "warn")
-_GOES_ON: Final = ("re-triggered", "re-no data", "re-warn", "renotify")
+_CONTINUES: Final = ("re-triggered", "re-no data", "re-warn", "renotify")
 _RECOVERED: Final = "recovered"
 _VARIABLE: Final = re.compile(r"\$[A-Z_]+(\[[^\]]*\])?")
 _FIELDS: Final = frozenset(re.findall(r'"(\w+)":', TEMPLATE))
@@ -67,8 +67,8 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
     transition = _value(body, "transition")
     word = (transition or "").strip().lower()
     resolved = word.startswith(_RECOVERED)
-    status = "resolved" if resolved else "firing" if word in _BEGINS + _GOES_ON else transition
-    moment = readable(_value(body, "last_updated"))
+    status = "resolved" if resolved else "firing" if word in _BEGINS + _CONTINUES else transition
+    moment = from_epoch(_value(body, "last_updated"))
     labels = labels_of(body["tags"] if isinstance(body.get("tags"), list) else _value(body, "tags"))
     return [
         alert(
@@ -76,7 +76,7 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
             0,
             kind="datadog",
             key=_value(body, "aggregation_key"),
-            # Another word, or none, counts as firing; the domain takes it so, and says so.
+            # Any other word, or none, counts as firing: the domain treats it so, with a remark.
             status=cast(Status, status),
             change=changed(_value(body, "id")),
             time=moment,

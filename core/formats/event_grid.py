@@ -1,11 +1,11 @@
-"""Azure Event Grid's events, in its own schema and in that of CloudEvents, one or an array of them.
+"""Azure Event Grid's events, in its own schema or as CloudEvents, one of them or an array.
 
     {"topic", "subject", "eventType", "eventTime", "id", "data", ...}     Event Grid schema
     {"source", "subject", "type", "time", "id", "data", "specversion"}    CloudEvents schema
 
-Changes of blobs become the same events about documents as those of S3 objects, with the same key by
-both schemas and every trigger. All other types are events of their own type. Event Grid's messages
-about the subscription itself are no events.
+Changes of blobs become events about documents, as those of S3 objects do, with the same key in both
+schemas and by every trigger. All other events keep their own type. Event Grid's control messages
+about the subscription are not events.
 Sources: Azure Event Grid, "Event Grid event schema", "Azure Blob Storage as an Event Grid source"
 and "Endpoint validation with the Event Grid event schema".
 """
@@ -43,16 +43,16 @@ _TYPES: Final = {
     "BlobTierChanged": DOCUMENT_CHANGED,
     "BlobPropertiesUpdated": DOCUMENT_CHANGED,
 }
-"""What a storage event's name says of the document."""
+"""What each storage event means for the document."""
 _UNFINISHED: Final = ("CreateFile", "SftpCreate", "SftpWrite")
-"""Calls that create a blob whose content is still to come, and which another event then announces:
+"""Calls that create a blob before its content is written; another event announces the whole blob:
 `FlushWithClose` in a hierarchical namespace, `SftpCommit` by SFTP."""
 
 _SUBJECT: Final = re.compile(
     r"/blobServices/default/containers/(?P<container>[^/]+)/blobs/(?P<path>.+)", re.DOTALL
 )
 _ACCOUNT: Final = re.compile(r"/providers/Microsoft\.Storage/storageAccounts/([^/]+)", re.I)
-_NOT_SAID: Final = "\ufffd"  # what Event Grid puts into a subject for characters it cannot say
+_UNREPRESENTABLE: Final = "\ufffd"  # Event Grid's substitute for characters in a subject
 
 
 def handshake(delivery: Delivery) -> dict[str, Any] | None:
@@ -69,15 +69,15 @@ def handshake(delivery: Delivery) -> dict[str, Any] | None:
 def parse(delivery: Delivery) -> list[Event | Malformed]:
     """All events of one delivery. Raises `InvalidEvent`."""
     value = load(delivery)
-    found: list[Event | Malformed] = []
+    items: list[Event | Malformed] = []
     for position, item in enumerate(value if isinstance(value, list) else [value]):
         try:
             event = _event(item, f"{delivery.unique}.{position}")
         except InvalidEvent as error:
-            found.append(Malformed(InvalidEvent(f"event {position}: {error.message}")))
+            items.append(Malformed(InvalidEvent(f"event {position}: {error.message}")))
         else:
-            found += [event] if event else []
-    return found
+            items += [event] if event else []
+    return items
 
 
 def _event(item: object, unique: str) -> Event | None:
@@ -101,7 +101,7 @@ def _type(item: object) -> object:
 
 
 def _as_cloudevent(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Event Grid's schema in the words of CloudEvents, as Event Grid itself maps them."""
+    """An event in Event Grid's schema as a CloudEvent, by Event Grid's own mapping."""
     for name in ("id", "topic", "eventType"):
         if not isinstance(item.get(name), str) or not item[name]:
             raise InvalidEvent(
@@ -127,11 +127,11 @@ def _document(event: Event, name: str, data: Mapping[str, Any], unique: str) -> 
     etag = (_text(data, "eTag") or "").strip('"') or None
     change = blob_change(
         sequencer=_text(data, "sequencer"),
-        etag=etag if created else None,  # a change that is no write leaves the etag as it was
+        etag=etag if created else None,  # only a write changes the etag
         request_id=_text(data, "requestId"),
         event_id=event.id,
     )
-    said: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "document": DocumentRef(
             uri=f"azure://{account}/{container}/{path}",
             size=_size(data.get("contentLength")),
@@ -140,7 +140,7 @@ def _document(event: Event, name: str, data: Mapping[str, Any], unique: str) -> 
         "change": name,
     }
     if was := _text(data, "sourceUrl"):
-        said["renamed_from"] = "azure://{}/{}/{}".format(*_place_of_url(was))
+        fields["renamed_from"] = "azure://{}/{}/{}".format(*_place_of_url(was))
     source = f"azure:blob.{account}.{container}"
     return Event(
         id=f"{path}@{change or unique}",
@@ -149,7 +149,7 @@ def _document(event: Event, name: str, data: Mapping[str, Any], unique: str) -> 
         subject=path,
         time=utc(event.time),
         datacontenttype="application/json",
-        data=said,
+        data=fields,
         key=(
             blob_key(account, container, path, change, created=created, kind=name)
             if change
@@ -162,12 +162,12 @@ def _document(event: Event, name: str, data: Mapping[str, Any], unique: str) -> 
 def _place(event: Event, url: str | None) -> tuple[str, str, str]:
     """Account, container and unencoded path of the blob.
 
-    The subject has the name as it is; `data.url` has it encoded, by rules that were not always the
-    same. So the subject counts, but where it lacks characters that the address still has.
+    The subject has the name as it is; `data.url` has it encoded, by rules that have changed. So the
+    subject wins, unless it lacks characters that the URL still has.
     """
     subject = _SUBJECT.fullmatch(event.subject or "")
     resource = _ACCOUNT.search(event.source)
-    whole = subject and not (_NOT_SAID in subject["path"] and url)
+    whole = subject and not (_UNREPRESENTABLE in subject["path"] and url)
     if subject and whole and resource:
         return resource[1].lower(), subject["container"], subject["path"]
     if url is None:
@@ -185,33 +185,33 @@ def _place(event: Event, url: str | None) -> tuple[str, str, str]:
 
 
 def _shown(url: str) -> str:
-    """Without its query: that may be a signature, which opens the blob."""
+    """The URL without its query, which may be a signature that gives access to the blob."""
     return repr(url.partition("?")[0][:200])
 
 
 def _place_of_url(url: str) -> tuple[str, str, str]:
-    """Where a blob's address leads: the account is in its host, or before the container for what
-    stands in for Azure on one machine."""
+    """Account, container and path in a blob's URL. The account is in its host; in an emulator's, it
+    comes before the container."""
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
         path = unquote_to_bytes(parts.path.removeprefix("/")).decode()
     except ValueError as error:
-        raise InvalidEvent(f"{_shown(url)} is not the address of a blob: {error}") from error
+        raise InvalidEvent(f"{_shown(url)} is not the URL of a blob: {error}") from error
     account, _, domain = host.partition(".")
     if not any(label in domain.split(".") for label in ("blob", "dfs")):
         account, _, path = path.partition("/")
     container, _, path = path.partition("/")
     if not account or not container or not path:
-        raise InvalidEvent(f"{_shown(url)} is not the address of a blob")
+        raise InvalidEvent(f"{_shown(url)} is not the URL of a blob")
     return account.lower(), container, path
 
 
 def _text(data: Mapping[str, Any], name: str) -> str | None:
-    found = data.get(name)
-    if found is not None and not isinstance(found, str):
+    value = data.get(name)
+    if value is not None and not isinstance(value, str):
         raise InvalidEvent(f"data.{name} is not a string")
-    return found or None
+    return value or None
 
 
 def _size(value: object) -> int | None:

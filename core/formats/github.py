@@ -1,8 +1,8 @@
 """GitHub's webhooks: every event of a repository, an organisation or an app, as an event.
 
-Types are `com.github.<event>.<action>` in GitHub's own names, e.g. `com.github.issues.opened`; a
-failed run or a security alert becomes what the routes make of it. A delivery's GUID is its
-identity, and GitHub's redelivery of it is the same event. `ping` is no event.
+Types are `com.github.<event>.<action>` in GitHub's own names, e.g. `com.github.issues.opened`; the
+routes decide what a failed run or a security alert means. A delivery is identified by its GUID,
+which GitHub's redelivery keeps. `ping` is not an event.
 Sources: GitHub, "Webhook events and payloads"; CloudEvents, "GitHub CloudEvents Adapter".
 """
 
@@ -33,7 +33,7 @@ _SUBJECTS: Final = {
     "secret_scanning_alert": "alert",
     "repository_vulnerability_alert": "alert",
 }
-"""The field with what an event is about, where it is not named like the event."""
+"""The field that holds an event's subject, where it is not named like the event."""
 
 
 def parse(delivery: Delivery) -> list[Event | Malformed]:
@@ -41,32 +41,32 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
     value = load_object(delivery, form_field=_FORM_FIELD)
     name = delivery.headers.get("x-github-event", "").strip()
     if not name:
-        raise InvalidEvent("there is no X-GitHub-Event header, so it is not a webhook of GitHub's")
+        raise InvalidEvent("there is no X-GitHub-Event header, so it is not a GitHub webhook")
     if name == "ping":
         return []
-    by = source_of(delivery)
+    receiver = source_of(delivery)
     id = delivery.headers.get("x-github-delivery") or delivery.headers.get("message-id")
     action = text(value, "action")
     about = at(value, _SUBJECTS.get(name, name))
     return [
         Event(
             id=id or delivery.unique,
-            source=_source(value) or by,
+            source=_source(value) or receiver,
             type=f"com.github.{name}.{action}" if action else f"com.github.{name}",
             subject=text(about, "number") or text(about, "id") or text(value, "ref"),
             time=_time(value, about),
             datacontenttype="application/json",
             data=value,
-            key=message_key(by, id) if id else unidentified_key(by, delivery.unique),
+            key=message_key(receiver, id) if id else unidentified_key(receiver, delivery.unique),
             unidentified=not id,
         )
     ]
 
 
 def _source(value: Mapping[str, Any]) -> str | None:
-    """The address of the repository, else of the organisation, else of the app's account."""
-    if found := text(value, "repository", "html_url"):
-        return found
+    """The URL of the repository, else of the organisation, else of the app's account."""
+    if url := text(value, "repository", "html_url"):
+        return url
     if login := text(value, "organization", "login"):
         return f"https://github.com/{login}"
     return text(value, "installation", "account", "html_url")
@@ -75,7 +75,7 @@ def _source(value: Mapping[str, Any]) -> str | None:
 def _time(value: Mapping[str, Any], about: object) -> str | None:
     names = ("updated_at", "completed_at", "submitted_at", "created_at")
     times = [*(at(about, name) for name in names), at(value, "head_commit", "timestamp")]
-    return next((found for time in times if (found := utc(time))), None)
+    return next((moment for time in times if (moment := utc(time))), None)
 
 
 FORMAT: Final = Format(parse=parse, retries=False, media_types=(FORM,))

@@ -1,9 +1,9 @@
 """Grafana's webhook contact point, version "1". Source: Grafana, "Configure webhook notifications".
 
-Alertmanager's shape with fields of Grafana's own: `orgId`, and in each alert `values`,
-`silenceURL`, `dashboardURL`, `panelURL` and `imageURL`. All stay in `data.original`. A rule without
-data fires as an alert named `DatasourceNoData`, one that cannot be evaluated as `DatasourceError`,
-each with a fingerprint of its own.
+Alertmanager's shape with Grafana's own fields: `orgId`, and in each alert `values`, `silenceURL`,
+`dashboardURL`, `panelURL` and `imageURL`. All stay in `data.original`. A rule without data fires as
+an alert named `DatasourceNoData`, one that cannot be evaluated as `DatasourceError`, each with its
+own fingerprint.
 """
 
 from __future__ import annotations

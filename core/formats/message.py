@@ -1,13 +1,12 @@
-"""Messages of the users' own, by a queue or by HTTP: CloudEvents in every mode, or any JSON.
+"""Users' own messages, by queue or HTTP: CloudEvents in every mode, or any JSON.
 
     content-type: application/cloudevents-batch+json   batched: an array of CloudEvents in JSON
     content-type: application/cloudevents+json         structured: one CloudEvent in JSON
     ce-specversion: 1.0                                binary: attributes in headers, any body
     anything else                                      JSON; with a `specversion`, a CloudEvent
 
-Headers that count: `queue` (e.g. `sqs:eu-west-1:123456789012:orders`), `message-id`,
-`sent-at` (RFC 3339), `content-type`, and the attributes of a CloudEvent in binary mode. All other
-headers stay with the delivery.
+Headers that are read: `queue` (e.g. `sqs:eu-west-1:123456789012:orders`), `message-id`, `sent-at`
+(RFC 3339), `content-type`, and the attributes of a CloudEvent in binary mode.
 """
 
 from __future__ import annotations
@@ -30,20 +29,24 @@ _BATCH: Final = f"{_ANY_CLOUDEVENT}-batch+json"
 
 def parse(delivery: Delivery) -> list[Event | Malformed]:
     """One event, or several for a CloudEvents batch. Raises `InvalidEvent`."""
-    said = media_type(delivery)
-    if not said.startswith(_ANY_CLOUDEVENT):
+    content_type = media_type(delivery)
+    if not content_type.startswith(_ANY_CLOUDEVENT):
         if event := cloudevents.binary_event(delivery):
             return [event]
-    elif said not in (_BATCH, *_STRUCTURED):
-        raise InvalidEvent(f"the content type is {said[:100]}; CloudEvents are understood in JSON")
+    elif content_type not in (_BATCH, *_STRUCTURED):
+        raise InvalidEvent(
+            f"the content type is {content_type[:100]}; CloudEvents are read in JSON only"
+        )
     value = load(delivery) if HOOK_HEADER in delivery.headers else load_json(delivery.body)
-    if said == _BATCH and not isinstance(value, list):
-        raise InvalidEvent(f"the content type says {_BATCH}, but the body is no array")
-    if isinstance(value, list) and (said == _BATCH or (value and all(map(_is_cloudevent, value)))):
+    if content_type == _BATCH and not isinstance(value, list):
+        raise InvalidEvent(f"the content type says {_BATCH}, but the body is not an array")
+    if isinstance(value, list) and (
+        content_type == _BATCH or (value and all(map(_is_cloudevent, value)))
+    ):
         return [_one_of_batch(item) for item in value]
-    if said in _STRUCTURED and not isinstance(value, dict):
-        raise InvalidEvent(f"the content type says {said}, but the body is no object")
-    if said in _STRUCTURED or _is_cloudevent(value):
+    if content_type in _STRUCTURED and not isinstance(value, dict):
+        raise InvalidEvent(f"the content type says {content_type}, but the body is not an object")
+    if content_type in _STRUCTURED or _is_cloudevent(value):
         return [cloudevents.event(value)]
     return [_plain(value, delivery)]
 

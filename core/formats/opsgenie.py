@@ -2,15 +2,14 @@
 
     {"action": "Create", "alert": {"alertId": "...", "alias": "...", ...}, "integrationName": "..."}
 
-The key is the `alias`, or the `alertId` where none was given. Creating and closing happen once in
-an alert's life, so the `alertId` and the action tell such a change; others are told by the moment
-of the update too.
+The key is the `alias`, or the `alertId` where there is none. An alert is created and closed once,
+so `alertId` and action identify these changes; others also need the time of the update.
 
-- Firing: Create and UnAcknowledge; and UpdatePriority, because a higher priority must be heard.
-  Resolved: Close, and Delete, since nobody will close what is not there any more.
-- All else (Acknowledge, AddNote, custom actions, ...) is an event of type `com.opsgenie.<action>`
-  that opens nothing (see `core.formats.shared.other_event`): let Opsgenie send it only with a
-  route for it.
+- Firing: Create, UnAcknowledge, and UpdatePriority, since a higher priority must not go unnoticed.
+  Resolved: Close, and Delete, since nobody can close a deleted alert.
+- Anything else (Acknowledge, AddNote, custom actions, ...) is an event of type
+  `com.opsgenie.<action>` that opens no incident (see `core.formats.shared.other_event`): let
+  Opsgenie send it only if there is a route for it.
 
 `createdAt` is in milliseconds and `updatedAt` in nanoseconds, or in milliseconds too. Opsgenie
 sends no link.
@@ -31,7 +30,7 @@ from core.formats.shared.http_body import load_object
 from core.formats.shared.json_path import at, text
 from core.formats.shared.other_event import other_event
 from core.formats.shared.tags import labels_of
-from core.formats.shared.times import readable
+from core.formats.shared.times import from_epoch
 
 _FIRING: Final = ("create", "unacknowledge", "updatepriority")
 _RESOLVED: Final = ("close", "delete")
@@ -41,23 +40,23 @@ _ONCE: Final = ("create", *_RESOLVED)
 def parse(delivery: Delivery) -> list[Event | Malformed]:
     """One event. Raises `InvalidEvent`."""
     body = load_object(delivery)
-    given = body.get("alert")
-    if not isinstance(given, dict):
-        raise InvalidEvent("the body is no webhook of Opsgenie: its `alert` is not an object")
-    said = text(body, "action")
-    action = (said or "").strip().lower()
-    id, updated = text(given, "alertId"), text(given, "updatedAt")
+    item = body.get("alert")
+    if not isinstance(item, dict):
+        raise InvalidEvent("the body is not a webhook of Opsgenie: its `alert` is not an object")
+    name = text(body, "action")
+    action = (name or "").strip().lower()
+    id, updated = text(item, "alertId"), text(item, "updatedAt")
     change = changed(id, action) if action in _ONCE else changed(id, action, updated)
-    if said is None or action in _FIRING or action in _RESOLVED:
-        return [_alert(delivery, body, given, action, change)]
+    if name is None or action in _FIRING or action in _RESOLVED:
+        return [_alert(delivery, body, item, action, change)]
     return [
         other_event(
             delivery,
             kind="opsgenie",
-            type=f"com.opsgenie.{said}",
-            about=text(given, "alias") or id,
+            type=f"com.opsgenie.{name}",
+            about=text(item, "alias") or id,
             change=change,
-            time=readable(given.get("updatedAt")),
+            time=from_epoch(item.get("updatedAt")),
             original=body,
         )
     ]
@@ -66,30 +65,30 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
 def _alert(
     delivery: Delivery,
     body: dict[str, Any],
-    given: dict[str, Any],
+    item: dict[str, Any],
     action: str,
     change: str | None,
 ) -> Event:
     resolved = action in _RESOLVED
-    moment = readable(given.get("updatedAt"))
+    moment = from_epoch(item.get("updatedAt"))
     status = "resolved" if resolved else "firing" if action in _FIRING else None
-    details = given.get("details")
+    details = item.get("details")
     return alert(
         delivery,
         0,
         kind="opsgenie",
-        key=text(given, "alias") or given.get("alertId"),
-        status=cast(Status, status),  # None counts as firing; the domain says so
+        key=text(item, "alias") or item.get("alertId"),
+        status=cast(Status, status),  # None counts as firing, with a remark by the domain
         change=change,
         time=moment,
         original=body,
-        title=text(given, "message"),
-        summary=text(given, "description"),
-        service=text(given, "entity"),
-        severity=text(given, "priority"),
-        starts_at=readable(at(given, "createdAt")),
+        title=text(item, "message"),
+        summary=text(item, "description"),
+        service=text(item, "entity"),
+        severity=text(item, "priority"),
+        starts_at=from_epoch(at(item, "createdAt")),
         ends_at=moment if resolved else None,
-        labels=labels_of(given.get("tags")) | (details if isinstance(details, dict) else {}),
+        labels=labels_of(item.get("tags")) | (details if isinstance(details, dict) else {}),
     )
 
 

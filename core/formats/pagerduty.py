@@ -1,17 +1,16 @@
-"""PagerDuty's Events API v2 as a way in: a sender that pages PagerDuty today only changes the URL.
+"""PagerDuty's Events API v2, received: a sender that pages PagerDuty today only changes the URL.
 
     {"routing_key": "...", "event_action": "trigger", "dedup_key": "...", "payload": {...}, ...}
 
-- The key is the `dedup_key`, however long. A `trigger` without one gets a key of its own, and is
-  answered with it, as PagerDuty does: a sender that keeps it can resolve the alert.
-- A change is known by the delivery's own ID, where the hook names a header that carries one, else
-  by `payload.timestamp`; without either (most `resolve` events) the event is fresh.
-- `acknowledge` gives no event. It says that somebody somewhere else works on it: that is neither
-  firing nor resolved, so it may not open an incident, and an incident takes acknowledgements only
-  from people, as commands. Senders of this API can hardly be told to leave it out, so it is not
-  quarantined either.
-- `routing_key` is a secret and is in no event. A refused original is kept as it came, with it.
-- Change events (`/v2/change/enqueue`) say no `event_action`: they are no alerts, and are refused.
+- The key is the `dedup_key`, however long. A `trigger` without one gets a new key, and the answer
+  has it, as PagerDuty's does: a sender that keeps it can resolve the alert.
+- A change is identified by the delivery's own ID, where the webhook names a header that has one,
+  else by `payload.timestamp`; without either (most `resolve` events) the event is unidentified.
+- `acknowledge` gives no event. It neither fires nor resolves, so it must not open an incident, and
+  an incident takes acknowledgements only from people, as commands. Most senders cannot be
+  configured to leave it out, so it is not quarantined either.
+- `routing_key` is a secret and is in no event. A quarantined original still has it.
+- Change events (`/v2/change/enqueue`) have no `event_action`: they are not alerts, and are refused.
 
 Source: PagerDuty, "Events API v2 Overview" and "Send an Alert Event".
 """
@@ -37,7 +36,7 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
     body = load_object(delivery)
     if body.get("event_action") is None and body.get("dedup_key") is None:
         raise InvalidEvent(
-            "the body is no alert of the Events API v2: it has neither an `event_action` "
+            "the body is not an alert of the Events API v2: it has neither an `event_action` "
             "(trigger, acknowledge or resolve) nor a `dedup_key`"
         )
     action = _action(body)
@@ -45,7 +44,7 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
 
 
 def reply(delivery: Delivery) -> dict[str, Any]:
-    """What PagerDuty answers: its senders' libraries look for the `dedup_key`."""
+    """PagerDuty's own answer: its senders' libraries look for the `dedup_key`."""
     try:
         body = load_object(delivery)
     except InvalidEvent:
@@ -55,10 +54,10 @@ def reply(delivery: Delivery) -> dict[str, Any]:
 
 
 def _key(delivery: Delivery, body: dict[str, Any]) -> tuple[object, bool]:
-    """The alert's key, and whether it had to be made."""
+    """The alert's key, and whether it is new, because the sender gave none."""
     key = body.get("dedup_key")
-    given = key is not None and not (isinstance(key, str) and not key.strip())
-    if given or _action(body) != "trigger":
+    empty = key is None or (isinstance(key, str) and not key.strip())
+    if not empty or _action(body) != "trigger":
         return key, False
     return delivery.headers.get("message-id") or delivery.unique, True
 
@@ -69,9 +68,9 @@ def _action(body: dict[str, Any]) -> str:
 
 def _alert(delivery: Delivery, body: dict[str, Any], action: str) -> Event:
     resolved, moment = action == "resolve", at(body, "payload", "timestamp")
-    key, made = _key(delivery, body)
+    key, new = _key(delivery, body)
     change = delivery.headers.get("message-id")
-    if change is None and not made:
+    if change is None and not new:
         change = repeated(delivery, text(moment), action)
     payload = body.get("payload")
     return alert(
@@ -79,7 +78,7 @@ def _alert(delivery: Delivery, body: dict[str, Any], action: str) -> Event:
         0,
         kind="pagerduty",
         key=key,
-        # Another word counts as firing; the domain takes it so, and says so.
+        # Any other word counts as firing: the domain treats it so, with a remark.
         status=cast(Status, _STATUSES.get(action, body.get("event_action"))),
         change=change,
         time=moment,

@@ -2,17 +2,17 @@
 
     {"event": {"id": "...", "event_type": "incident.triggered", "occurred_at": ..., "data": {...}}}
 
-The key is the incident's ID (`event.data.id`); a change is known by `event.id`, which stays the
-same over redeliveries.
+The key is the incident's ID (`event.data.id`); a change is identified by `event.id`, the same over
+redeliveries.
 
-- Firing: triggered, reopened and unacknowledged; and priority_updated while the incident is not
-  resolved, because a higher priority must be heard. Resolved: resolved.
-- All else (acknowledged, annotated, delegated, services, ...) is an event of type
-  `com.pagerduty.<event_type>` that opens nothing (see `core.formats.shared.other_event`):
-  subscribe to it only with a route for it.
-- `pagey.ping`, the test of a subscription, gives no event.
-- Neither does an incident that Tidegate itself opened in PagerDuty by paging it: as an alert it
-  would be paged again, and so on for ever.
+- Firing: triggered, reopened, unacknowledged, and priority_updated while the incident is not
+  resolved, since a higher priority must not go unnoticed. Resolved: resolved.
+- Anything else (acknowledged, annotated, delegated, services, ...) is an event of type
+  `com.pagerduty.<event_type>` that opens no incident (see `core.formats.shared.other_event`):
+  subscribe to it only if there is a route for it.
+- `pagey.ping`, a subscription's test, gives no event.
+- Neither does an incident that Tidegate itself opened by paging PagerDuty: its alert would page
+  again, in an endless loop.
 
 Source: PagerDuty, "Webhooks: Overview" and "Behavior".
 """
@@ -37,31 +37,31 @@ _RESOLVED: Final = "incident.resolved"
 _FIRING_UNLESS_RESOLVED: Final = "incident.priority_updated"
 _PING: Final = "pagey.ping"
 _OUR_INCIDENT: Final = re.compile(r".+@\d{8}T\d{6}\.\d{3}Z", re.DOTALL)
-"""An incident's own ID, which is the `dedup_key` of our pages (see `core.domain.incident.ids`,
-which is too heavy to import for a listener)."""
+"""An incident's ID, which is the `dedup_key` of our pages (as in `core.domain.incident.ids`, which
+is too heavy for a listener to import)."""
 
 
 def parse(delivery: Delivery) -> list[Event | Malformed]:
     """One event, or none. Raises `InvalidEvent`."""
     event = load_object(delivery).get("event")
-    said = text(event, "event_type")
-    if not isinstance(event, dict) or said is None:
+    name = text(event, "event_type")
+    if not isinstance(event, dict) or name is None:
         raise InvalidEvent(
-            "the body is no V3 webhook of PagerDuty: it has no `event` with an `event_type`"
+            "the body is not a V3 webhook of PagerDuty: it has no `event` with an `event_type`"
         )
-    if said == _PING or _is_ours(event):
+    if name == _PING or _is_ours(event):
         return []
-    change = changed(text(event, "id")) or changed(text(event, "occurred_at"), said)
+    change = changed(text(event, "id")) or changed(text(event, "occurred_at"), name)
     status = text(event, "data", "status")
-    if said in _FIRING or (said == _FIRING_UNLESS_RESOLVED and status != "resolved"):
+    if name in _FIRING or (name == _FIRING_UNLESS_RESOLVED and status != "resolved"):
         return [_alert(delivery, event, change, resolved=False)]
-    if said == _RESOLVED:
+    if name == _RESOLVED:
         return [_alert(delivery, event, change, resolved=True)]
     return [
         other_event(
             delivery,
             kind="pagerduty",
-            type=f"com.pagerduty.{said}",
+            type=f"com.pagerduty.{name}",
             about=text(event, "data", "incident", "id") or text(event, "data", "id"),
             change=change,
             time=event.get("occurred_at"),

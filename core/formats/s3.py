@@ -5,7 +5,7 @@
     {"detail-type": "Object Created", ...}      through EventBridge
     {"Event": "s3:TestEvent", ...}              sent once when notifications are set up: no event
 
-All paths give the same event with the same key for the same change of an object.
+The same change of an object gives the same event with the same key by every path.
 Sources: Amazon S3 User Guide, "Event message structure" and "EventBridge event message structure".
 """
 
@@ -41,7 +41,7 @@ _TYPES: Final = {
     "Replication": DOCUMENT_CHANGED,
     "ReducedRedundancyLostObject": DOCUMENT_CHANGED,
 }
-"""What a notification's event name (its part before the colon) says of the document."""
+"""What each event name (its part before the colon) means for the document."""
 
 _DETAIL_TYPES: Final = {
     "Object Created": "ObjectCreated",
@@ -55,7 +55,7 @@ _DETAIL_TYPES: Final = {
     "Object Storage Class Changed": "LifecycleTransition",
     "Object Access Tier Changed": "IntelligentTiering",
 }
-"""EventBridge's detail types as the event names of notifications."""
+"""Each EventBridge detail type as a notification's event name."""
 
 _DELETIONS: Final = {
     "Permanently Deleted": "Delete",
@@ -77,19 +77,19 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
     if value.get("Event") == "s3:TestEvent":
         return []
     if "detail-type" in value:
-        return [_bridged(value, delivery)]
+        return [_from_eventbridge(value, delivery)]
     records = value.get("Records")
     if not isinstance(records, list):
         raise InvalidEvent(
             "neither an S3 notification (no Records), nor an SNS or EventBridge envelope of one"
         )
-    found: list[Event | Malformed] = []
+    items: list[Event | Malformed] = []
     for position, record in enumerate(records):
         try:
-            found += _record(record, delivery, position)
+            items += _record(record, delivery, position)
         except InvalidEvent as error:
-            found.append(Malformed(InvalidEvent(f"record {position}: {error.message}")))
-    return found
+            items.append(Malformed(InvalidEvent(f"record {position}: {error.message}")))
+    return items
 
 
 def _is_sns(value: object) -> bool:
@@ -99,7 +99,7 @@ def _is_sns(value: object) -> bool:
 def _record(record: object, delivery: Delivery, position: int) -> list[Event | Malformed]:
     if not isinstance(record, dict):
         raise InvalidEvent("it is not a JSON object")
-    if record.get("EventSource") == "aws:sns":  # SNS invoking the function itself
+    if record.get("EventSource") == "aws:sns":  # SNS invokes the function directly
         message = _text(record, "Sns", "Message")
         inner = Delivery(
             format=delivery.format,
@@ -111,7 +111,7 @@ def _record(record: object, delivery: Delivery, position: int) -> list[Event | M
     if record.get("eventSource") != "aws:s3":
         raise InvalidEvent(f"its eventSource is {record.get('eventSource')!r}, not 'aws:s3'")
     if (version := _text(record, "eventVersion")).partition(".")[0] != "2":
-        raise InvalidEvent(f"its eventVersion is {version}; only 2.x is understood")
+        raise InvalidEvent(f"its eventVersion is {version}; only 2.x is supported")
     return [
         _event(
             name=_text(record, "eventName").removeprefix("s3:"),
@@ -129,7 +129,7 @@ def _record(record: object, delivery: Delivery, position: int) -> list[Event | M
     ]
 
 
-def _bridged(envelope: Mapping[str, Any], delivery: Delivery) -> Event:
+def _from_eventbridge(envelope: Mapping[str, Any], delivery: Delivery) -> Event:
     if envelope.get("source") != "aws.s3":
         raise InvalidEvent(f"the EventBridge source is {envelope.get('source')!r}, not 'aws.s3'")
     detail_type = _text(envelope, "detail-type")
@@ -205,7 +205,7 @@ def _event(
 
 
 def _decoded(key: str) -> str:
-    """A notification's key is form-encoded: plus for space, percent-encoded UTF-8."""
+    """The key of a notification's form-encoded one: plus for space, percent-encoded UTF-8."""
     try:
         return unquote_to_bytes(key.replace("+", " ")).decode()
     except UnicodeError as error:
@@ -213,7 +213,7 @@ def _decoded(key: str) -> str:
 
 
 def _utc(time: str | None) -> str | None:
-    """The time in one spelling, so that it is the same by every path."""
+    """The time in one form, the same by every path."""
     if time is not None and utc(time) is None:
         raise InvalidEvent(f"its time {time!r} is not RFC 3339")
     return utc(time)
@@ -228,24 +228,24 @@ def _field(value: object, path: tuple[str, ...]) -> object:
 
 
 def _optional(value: object, *path: str) -> str | None:
-    found = _field(value, path)
-    if found is not None and not isinstance(found, str):
+    field = _field(value, path)
+    if field is not None and not isinstance(field, str):
         raise InvalidEvent(f"{'.'.join(path)} is not a string")
-    return found or None
+    return field or None
 
 
 def _text(value: object, *path: str) -> str:
-    found = _optional(value, *path)
-    if found is None:
+    field = _optional(value, *path)
+    if field is None:
         raise InvalidEvent(f"{'.'.join(path)} is missing")
-    return found
+    return field
 
 
 def _size(value: object, *path: str) -> int | None:
-    found = _field(value, path)
-    if found is not None and (not isinstance(found, int) or isinstance(found, bool) or found < 0):
+    size = _field(value, path)
+    if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 0):
         raise InvalidEvent(f"{'.'.join(path)} is not a number of bytes")
-    return found
+    return size
 
 
 FORMAT: Final = Format(parse=parse, media_types=("text/plain",))  # as SNS posts its JSON

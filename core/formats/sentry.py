@@ -1,14 +1,14 @@
 """Sentry's webhooks of an internal or public integration.
 
-    event_alert     a rule was triggered: an alert that fires, by its issue
-    issue           created, unresolved: it fires; resolved: it is resolved; assigned, archived: a
-                    plain event, for neither says whether the trouble is over
-    metric_alert    critical, warning: it fires; resolved: it is resolved, by its incident
-    installation    the integration itself came or went, with credentials: no event
-    comment, error, ...  a plain event `io.sentry.<resource>.<action>`
+    event_alert     a rule was triggered: an alert that fires, keyed by its issue
+    issue           created, unresolved: it fires; resolved: it is resolved; assigned, archived: an
+                    event of its own type, since neither says whether the problem is over
+    metric_alert    critical, warning: it fires; resolved: it is resolved; keyed by its incident
+    installation    the integration was added or removed; has credentials: no event
+    comment, error, ...  an event of type `io.sentry.<resource>.<action>`
 
-An issue's alert has the same key from rule to resolution. What happened is told apart by the event
-that triggered the rule; where a payload has nothing of the kind, by Sentry's Request-ID.
+An issue's alert has the same key from rule to resolution. A change is identified by the event that
+triggered the rule; where a payload has none, by Sentry's Request-ID.
 Source: Sentry, "Integration Platform: Webhooks".
 """
 
@@ -38,7 +38,7 @@ _STATUS_OF_ISSUE: Final[Mapping[str, Status]] = {
 
 
 def parse(delivery: Delivery) -> list[Event | Malformed]:
-    """One event; none for news of the installation. Raises `InvalidEvent`."""
+    """One event; none about the installation. Raises `InvalidEvent`."""
     value = load_object(delivery)
     resource = delivery.headers.get(_RESOURCE, "").strip().lower()
     action = text(value, "action")
@@ -65,7 +65,7 @@ def _rule_triggered(value: Mapping[str, Any], action: str, delivery: Delivery) -
         kind="sentry",
         key=at(event, "issue_id"),
         status="firing",
-        change=changed(action, text(event, "event_id"), rule) or _told(action, delivery),
+        change=changed(action, text(event, "event_id"), rule) or _by_request(action, delivery),
         time=at(event, "datetime"),
         original=value,
         title=text(event, "title") or text(event, "message") or rule,
@@ -80,8 +80,8 @@ def _rule_triggered(value: Mapping[str, Any], action: str, delivery: Delivery) -
 
 def _issue_changed(value: Mapping[str, Any], action: str, delivery: Delivery) -> Event:
     issue = at(value, "data", "issue")
-    # An issue is created once; it may be resolved again and again, with nothing to count it by.
-    change = action if action == "created" else _told(action, delivery)
+    # An issue is created once, but may be resolved repeatedly, with nothing to number the times.
+    change = action if action == "created" else _by_request(action, delivery)
     return alert(
         delivery,
         0,
@@ -110,9 +110,9 @@ def _metric_changed(value: Mapping[str, Any], action: str, delivery: Delivery) -
         delivery,
         0,
         kind="sentry",
-        key=f"metric_alert:{id}" if id else None,  # incidents are counted apart from issues
+        key=f"metric_alert:{id}" if id else None,  # incidents and issues are numbered separately
         status="resolved" if resolved else "firing",
-        change=_told(action, delivery),
+        change=_by_request(action, delivery),
         time=at(incident, "date_closed" if resolved else "date_detected"),
         original=value,
         title=text(value, "data", "description_title") or text(incident, "title"),
@@ -123,9 +123,9 @@ def _metric_changed(value: Mapping[str, Any], action: str, delivery: Delivery) -
         ends_at=text(incident, "date_closed") if resolved else None,
         link=text(value, "data", "web_url"),
         labels={
-            name: found
+            name: label
             for name in ("environment", "dataset", "query", "aggregate")
-            if (found := text(rule, name))
+            if (label := text(rule, name))
         },
     )
 
@@ -152,7 +152,7 @@ def _plain(value: Mapping[str, Any], resource: str, action: str, delivery: Deliv
     return replace(event, time=readable_time(at(value, "data", "timestamp")))
 
 
-def _told(action: str, delivery: Delivery) -> str | None:
+def _by_request(action: str, delivery: Delivery) -> str | None:
     return changed(action, _request(delivery))
 
 
@@ -161,12 +161,12 @@ def _request(delivery: Delivery) -> str | None:
 
 
 def _labels(value: object) -> dict[str, str]:
-    """An event's tags are pairs, a group's are not there; both say their platform."""
-    labels = {name: found for name in ("platform", "shortId") if (found := text(value, name))}
+    """The platform, and the tags, which only events have, as pairs."""
+    labels = {name: label for name in ("platform", "shortId") if (label := text(value, name))}
     tags = at(value, "tags")
     for tag in tags if isinstance(tags, list) else []:
-        if (name := text(tag, 0)) and (found := text(tag, 1)):
-            labels[name] = found
+        if (name := text(tag, 0)) and (label := text(tag, 1)):
+            labels[name] = label
     return labels
 
 

@@ -2,11 +2,11 @@
 
     {"type": "event_callback", "event": {...}}   com.slack.<event's type>
     payload={"type": "block_actions", ...}       com.slack.<type>: buttons, shortcuts, dialogs
-    command=/deploy&text=...                     com.slack.slash_command: a plain form
+    command=/deploy&text=...                     com.slack.slash_command: a form
     {"type": "url_verification", ...}            the handshake: no event
 
 An event is identified by its event_id, an interaction or a command by its trigger_id. Slack's
-old verification token is left out of the data: it is a credential, and the signature replaced it.
+deprecated verification token is left out of the data: it is a credential.
 Sources: Slack, "The Events API", "Handling user interaction", "Enabling slash commands".
 """
 
@@ -23,7 +23,7 @@ from core.formats.shared.delivery import Delivery, Malformed, source_of
 from core.formats.shared.format import Format
 from core.formats.shared.http_body import FORM, load_object, media_type
 from core.formats.shared.json_path import text
-from core.formats.shared.times import readable
+from core.formats.shared.times import from_epoch
 
 _FORM_FIELD: Final = "payload"
 _SUBJECTS: Final = (
@@ -35,7 +35,7 @@ _SUBJECTS: Final = (
     ("actions", 0, "action_id"),
     ("command",),
 )
-"""What an event is about: where it happened, who did it, or the app's own name for it."""
+"""What may be an event's subject: the place, the person, or the app's own name for it."""
 
 
 def handshake(delivery: Delivery) -> dict[str, Any] | None:
@@ -61,7 +61,7 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
     value = load_object(delivery, form_field=_FORM_FIELD)
     kind = value.get("type")
     if not isinstance(kind, str) or not kind:
-        raise InvalidEvent("the body has no type, so it is nothing that Slack sends")
+        raise InvalidEvent("the body has no type, so it does not come from Slack")
     if kind == "url_verification":
         return []
     if kind != "event_callback":
@@ -80,10 +80,10 @@ def _event(value: Mapping[str, Any], kind: str, id: str | None, delivery: Delive
         id=id or delivery.unique,
         source=source,
         type=f"com.slack.{kind}",
-        subject=next((found for path in _SUBJECTS if (found := text(value, *path))), None),
-        time=readable_time(readable(value.get("event_time"))),
+        subject=next((name for path in _SUBJECTS if (name := text(value, *path))), None),
+        time=readable_time(from_epoch(value.get("event_time"))),
         datacontenttype="application/json",
-        data={name: said for name, said in value.items() if name != "token"},
+        data={name: field for name, field in value.items() if name != "token"},
         key=message_key(source, id) if id else unidentified_key(source, delivery.unique),
         unidentified=not id,
     )

@@ -1,4 +1,4 @@
-"""Tidegate's own wire form: an event that was understood once and is read back to be replayed."""
+"""An event in Tidegate's own wire form, from quarantine, to be replayed."""
 
 from __future__ import annotations
 

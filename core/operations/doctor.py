@@ -173,27 +173,31 @@ async def _temporal(settings: Settings, table: RoutingTable | None) -> AsyncIter
             if missing
             else Check("search attributes", "ok", ", ".join(contracts.SEARCH_ATTRIBUTES))
         )
-    queues = {contracts.ROOT_TASK_QUEUE: "the root orchestrator"}
+    async for check in _queues(client, table):
+        yield check
+
+
+async def _queues(client: Client, table: RoutingTable | None) -> AsyncIterator[Check]:
+    """For each task queue of a registered worker or of a route, whether a worker polls it."""
+    workers = {worker.task_queue: worker.name for worker in contracts.WORKERS}
+    senders = {contracts.ROOT_TASK_QUEUE: "the listeners"}
     for route in table.routes if table else ():
-        queues.setdefault(route.task_queue, f"route {route.name}")
-    for queue, user in queues.items():
-        yield await _queue(client, queue, user)
-
-
-async def _queue(client: Client, queue: str, user: str) -> Check:
-    name = f"task queue {queue}"
-    try:
-        count = await admin.pollers(client, queue)
-    except TidegateError as error:
-        return _failed(name, error, fix=_FIX_TEMPORAL)
-    if count:
-        return Check(name, "ok", f"polled, for {user}")
-    return Check(
-        name,
-        "failed",
-        f"no worker polls it: what {user} sends there waits",
-        "start its worker, or fix the route's task_queue",
-    )
+        senders.setdefault(route.task_queue, f"route {route.name}")
+    for queue in {**workers, **senders}:
+        name, worker, sender = f"task queue {queue}", workers.get(queue), senders.get(queue)
+        try:
+            polled = await admin.pollers(client, queue) > 0
+        except TidegateError as error:
+            yield _failed(name, error, fix=_FIX_TEMPORAL)
+            continue
+        fix = f"start the {worker}" if worker else "start its worker, or fix the route's task_queue"
+        if polled:
+            yield Check(name, "ok", "a worker polls it")
+        elif sender:
+            detail = f"no worker polls it: what {sender} sends there waits"
+            yield Check(name, "failed", detail, fix)
+        else:
+            yield Check(name, "warning", "no worker polls it, and no route leads to it", fix)
 
 
 def _failed(name: str, error: TidegateError, *, fix: str = "") -> Check:

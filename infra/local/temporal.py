@@ -19,7 +19,7 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
-from core.adapters.temporal.starter import data_converter
+from core.adapters.temporal.connection import data_converter
 from core.contracts import SEARCH_ATTRIBUTES
 from infra.local.processes import Child, Processes, program, wait_until
 

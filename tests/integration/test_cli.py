@@ -13,7 +13,7 @@ import pytest
 
 from core import bootstrap
 from core.config.settings import Settings
-from core.contracts import INCIDENT_TASK_QUEUE, ROOT_TASK_QUEUE
+from core.contracts import SEARCH_ATTRIBUTES, WORKERS
 from core.domain.event import Event
 from core.formats.registry import read
 from core.formats.shared.delivery import Delivery
@@ -315,19 +315,45 @@ def test_doctor_and_setup_bring_a_bare_namespace_to_health(
     monkeypatch.setenv("TIDEGATE_REPORTS", f"file://{tmp_path}/reports/")
 
     before = findings(tidegate("doctor", "--json"))
-    assert before["search attributes"][0] == "failed"
-    for queue in (ROOT_TASK_QUEUE, INCIDENT_TASK_QUEUE):
-        outcome, found = before[f"task queue {queue}"]
+    missing = ", ".join(SEARCH_ATTRIBUTES)
+    assert before["search attributes"] == ("failed", f"missing: {missing}")
+    for worker in WORKERS:
+        outcome, detail = before[f"task queue {worker.task_queue}"]
         assert outcome == "failed"
-        assert "no worker polls it" in found
+        assert "no worker polls it" in detail
 
-    assert "TidegateStatus" in tidegate("setup").out
+    assert tidegate("setup").out == f"Registered: {missing}\n"
     assert tidegate("setup").out == "Everything is registered.\n"
 
-    for name in ("root_orchestrator", "incident"):
-        processes.start(name, python(f"workers.{name}.run_worker"), os.environ)
-    after: Result = wait_until(lambda: healthy(tidegate), 60, "the doctor to be content")
+    for worker in WORKERS:
+        processes.start(worker.name, python(worker.module), os.environ)
+    after: Result = wait_until(lambda: healthy(tidegate), 60, "the doctor to find no fault")
     assert {outcome for outcome, _ in findings(after).values()} == {"ok"}
+
+
+def test_doctor_warns_of_a_worker_that_is_not_running_where_no_route_leads_to_it(
+    tidegate: Tidegate,
+    bare: tuple[Processes, TemporalServer],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _, server = bare
+    routes = tmp_path / "routes.yaml"
+    routes.write_text(
+        "version: 1\n"
+        "routes:\n"
+        "  - {name: orders, match: {exact: {type: order}}, workflow: Order, task_queue: orders}\n"
+    )
+    monkeypatch.setenv("TIDEGATE_ROUTES", str(routes))
+    monkeypatch.setenv("TEMPORAL_ADDRESS", server.address)
+    checks = {c["name"]: c for c in tidegate("doctor", "--json").json["checks"]}
+    queues = {name: (c["outcome"], c["fix"]) for name, c in checks.items() if "queue" in name}
+    assert queues == {
+        "task queue tidegate-root": ("failed", "start the root-worker"),
+        "task queue tidegate-incident": ("warning", "start the incident-worker"),
+        "task queue orders": ("failed", "start its worker, or fix the route's task_queue"),
+    }
+    assert "route orders sends there" in checks["task queue orders"]["detail"]
 
 
 def healthy(tidegate: Tidegate) -> Result | None:

@@ -20,7 +20,7 @@ import pytest
 from standardwebhooks import Webhook
 from temporalio.client import Client
 
-from core.adapters.temporal.starter import data_converter
+from core.adapters.temporal.connection import data_converter
 from core.contracts import INCIDENT_TASK_QUEUE, INCIDENT_WORKFLOW, SIGNAL_EVENT
 from core.domain.event import ALERT, MESSAGE, Event
 from core.domain.incident.model import folder_name

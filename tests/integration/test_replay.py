@@ -10,7 +10,7 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
-from core.adapters.temporal.starter import data_converter
+from core.adapters.temporal.connection import data_converter
 from workers.root_orchestrator.activities import RootActivities
 from workers.root_orchestrator.workflows import RootOrchestratorWorkflow
 from workers.runtime.process import sandbox

@@ -13,8 +13,8 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from core.adapters.temporal import starter as temporal
-from core.adapters.temporal.starter import Frontend, TemporalStarter
+from core.adapters.temporal.connection import Frontend, frontend
+from core.adapters.temporal.starter import TemporalStarter
 from core.contracts import ROOT_TASK_QUEUE, ROOT_WORKFLOW
 from core.domain.event import Event
 from core.domain.identity import workflow_id
@@ -40,7 +40,7 @@ def new_event(**changes: object) -> Event:
 
 def new_starter(*, timeout: float = 10.0) -> TemporalStarter:
     """A starter as the composition root makes it."""
-    return TemporalStarter(lambda: temporal.frontend(patience=timeout), timeout=timeout)
+    return TemporalStarter(lambda: frontend(retry_for=timeout), timeout=timeout)
 
 
 @pytest.fixture
@@ -171,7 +171,7 @@ async def test_starts_at_once_share_one_connection(temporal_settings: None) -> N
 
     async def make() -> Frontend:
         await asyncio.sleep(0)  # others get their turn
-        made.append(await temporal.frontend())
+        made.append(await frontend())
         return made[-1]
 
     starter = TemporalStarter(make, timeout=10)

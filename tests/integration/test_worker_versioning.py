@@ -21,7 +21,7 @@ from temporalio.api.workflowservice.v1 import DescribeWorkerDeploymentRequest
 from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
 
-from core.adapters.temporal.starter import data_converter
+from core.adapters.temporal.connection import data_converter
 from core.config.settings import Settings
 from core.contracts import (
     INCIDENT_TASK_QUEUE,

@@ -20,7 +20,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from core.adapters.documents.files import FileDocumentStore
 from core.adapters.documents.router import DocumentStores
 from core.adapters.notifiers.addresses import addresses
-from core.adapters.temporal.starter import data_converter
+from core.adapters.temporal.connection import data_converter
 from core.contracts import INCIDENT_WORKFLOW, QUERY_TIMELINE
 from core.domain.event import ALERT, DOCUMENT_CREATED, DocumentRef, Event
 from core.domain.incident.policies.file import Policies

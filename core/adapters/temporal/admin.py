@@ -1,4 +1,7 @@
-"""What operators ask of Temporal: does it answer, what is registered, who polls."""
+"""What operators need to know of Temporal: retention, search attributes, pollers, backlogs.
+
+Every function raises `TemporalUnavailable`.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +25,7 @@ _TIMEOUT = timedelta(seconds=5)
 
 
 async def retention(client: Client) -> timedelta:
-    """How long the namespace keeps closed workflows: so long a duplicate is recognised.
-
-    Raises `TemporalUnavailable`, as all functions here do.
-    """
+    """How long the namespace keeps closed workflows, and with them recognises duplicates."""
     request = DescribeNamespaceRequest(namespace=client.namespace)
     try:
         answer = await client.workflow_service.describe_namespace(request, timeout=_TIMEOUT)
@@ -35,7 +35,7 @@ async def retention(client: Client) -> timedelta:
 
 
 async def missing_search_attributes(client: Client, names: Sequence[str]) -> list[str]:
-    """Those of the names that are not registered in the namespace."""
+    """The names that are not registered in the namespace."""
     request = ListSearchAttributesRequest(namespace=client.namespace)
     try:
         answer = await client.operator_service.list_search_attributes(request, timeout=_TIMEOUT)
@@ -75,15 +75,15 @@ async def pollers(client: Client, task_queue: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What waits on a task queue: how many tasks, by the server's estimate, and how long the oldest
-    of them. Tasks of workflows that a worker has in memory wait elsewhere and are not counted."""
+    """The tasks on a task queue, by the server's estimate, and the age of the oldest. Tasks of
+    workflows that a worker has cached are in queues of its own, and not counted."""
 
     tasks: int
     age: timedelta
 
 
 async def backlog(client: Client, task_queue: str) -> Backlog:
-    """What waits there for workflows and activities together."""
+    """The backlog of workflow and activity tasks together."""
     tasks, age = 0, timedelta()
     for kind in (
         TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,

@@ -1,4 +1,4 @@
-"""The list of incidents, out of Temporal's visibility store: a moment behind, and there without a
+"""The list of incidents, from Temporal's visibility store: eventually consistent, and needs no
 worker."""
 
 from __future__ import annotations
@@ -42,14 +42,17 @@ _STATUS, _SEVERITY, _SERVICE, _ASSIGNEE, _INCIDENT_ID = map(
     ),
 )
 _UNFINDABLE: Final = frozenset('"\\')
-"""Servers that keep visibility in SQL find no value with one of these in it, however it is quoted
+"""A server with visibility in SQL finds no value that contains one of these, however it is quoted
 (tried on 1.32 with SQLite)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filters:
-    """What a listed incident must be: one of each group that is named. Without a status, those
-    that run; ages are counted from the beginning."""
+class IncidentFilter:
+    """Which incidents to list: those that have one of the values of every field that is set.
+
+    Without `statuses` those whose workflow runs, or with `include_closed` all. Ages are counted
+    from the beginning of the incident.
+    """
 
     statuses: Sequence[str] = ()
     severities: Sequence[str] = ()
@@ -57,15 +60,16 @@ class Filters:
     assignees: Sequence[str] = ()
     older_than: timedelta | None = None
     younger_than: timedelta | None = None
-    every: bool = False
+    include_closed: bool = False
 
     def query(self, now: datetime) -> str:
-        """As a visibility query. An age limit can only be asked for in one direction: the start of
-        a run is never before the incident's beginning, but may be long after it."""
+        """The filter as a visibility query, which leaves some of it to `matches`. Of the ages only
+        `younger_than` can be queried: a run never starts before its incident began, but may start
+        long after it."""
         parts = [f"WorkflowType = {quoted(INCIDENT_WORKFLOW)}"]
-        # A run that was continued still says what it was; only an incident that ended there counts.
+        # A run that was continued keeps its attributes; it counts only if its incident ended there.
         parts.append(f"(ExecutionStatus != 'ContinuedAsNew' OR {_STATUS.name} = 'closed')")
-        if not self.every and not self.statuses:
+        if not self.include_closed and not self.statuses:
             parts.append("ExecutionStatus = 'Running'")
         wanted = (
             (_STATUS.name, self.statuses),
@@ -80,8 +84,8 @@ class Filters:
             parts.append(f"StartTime >= {quoted((now - self.younger_than).isoformat())}")
         return " AND ".join(parts)
 
-    def fits(self, incident: Listed, now: datetime) -> bool:
-        """Whether a listed incident is what is wanted, also in what the query could not say."""
+    def matches(self, incident: IncidentSummary, now: datetime) -> bool:
+        """Whether an incident that the query found matches what the query cannot express."""
         age = now - incident.began
         return (
             (not self.services or incident.service in self.services)
@@ -92,8 +96,8 @@ class Filters:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
-    """One incident as the list has it; `ended` says how a workflow ended that was not closed."""
+class IncidentSummary:
+    """One incident in the list. `ended` says how its workflow ended, unless it was closed."""
 
     id: str
     workflow_id: str
@@ -109,35 +113,37 @@ class Listed:
         return {**asdict(self), "began": self.began.isoformat()}
 
 
-async def listing(client: Client, filters: Filters, *, limit: int) -> tuple[list[Listed], bool]:
-    """The incidents that began last, at most `limit`, and whether there are more.
+async def list_incidents(
+    client: Client, filter: IncidentFilter, *, limit: int
+) -> tuple[list[IncidentSummary], bool]:
+    """The newest incidents, at most `limit`, and whether there are more.
 
     Raises `TemporalUnavailable`.
     """
     now = datetime.now(UTC)
-    found: list[Listed] = []
+    incidents: list[IncidentSummary] = []
     more = False
     try:
-        async for run in client.list_workflows(filters.query(now), rpc_timeout=_TIMEOUT):
-            listed = await _listed(run)
-            if not filters.fits(listed, now):
+        async for run in client.list_workflows(filter.query(now), rpc_timeout=_TIMEOUT):
+            incident = await _summary(run)
+            if not filter.matches(incident, now):
                 continue
-            if more := len(found) == limit:
+            if more := len(incidents) == limit:
                 break
-            found.append(listed)
+            incidents.append(incident)
     except RPCError as error:
         raise TemporalUnavailable(
             f"Temporal answered {error.status.name}: {error.message}",
             fix="run `tidegate setup` if it does not know a search attribute, else try again",
         ) from error
-    return found, more
+    return incidents, more
 
 
-async def _listed(run: WorkflowExecution) -> Listed:
+async def _summary(run: WorkflowExecution) -> IncidentSummary:
     attributes = run.typed_search_attributes
     id = attributes.get(_INCIDENT_ID) or run.id
     status = attributes.get(_STATUS)
-    return Listed(
+    return IncidentSummary(
         id=id,
         workflow_id=run.id,
         began=_began(id) or run.start_time,
@@ -151,7 +157,7 @@ async def _listed(run: WorkflowExecution) -> Listed:
 
 
 def _began(id: str) -> datetime | None:
-    """The beginning that an incident's own ID ends in; the start of its last run may be later."""
+    """When the incident began, which its own ID ends in; its last run may have started later."""
     _, incident_id = parse_id(id)
     if incident_id is None:
         return None
@@ -162,7 +168,7 @@ def _began(id: str) -> datetime | None:
 
 
 def _ended(execution: WorkflowExecutionStatus | None, status: str | None) -> str | None:
-    """How a workflow ended whose incident was not closed: such an incident answers nobody."""
+    """How a workflow ended whose incident was not closed: it takes no more commands."""
     if execution in (None, WorkflowExecutionStatus.RUNNING) or status == Status.CLOSED:
         return None
     return execution.name.lower().replace("_", " ")

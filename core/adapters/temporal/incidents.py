@@ -1,7 +1,7 @@
-"""Incidents as Temporal keeps them: commands to them, a look at one, and a list of them.
+"""One incident in Temporal: send it a command, show it, ask whether it runs.
 
-An incident is named by its own ID or by its key, the workflow ID that it shares with those before
-and after it. A command that names an incident by its own ID reaches no other.
+It is named by its own ID, or by its key: the workflow ID that it shares with those before and after
+it. A command to an incident's own ID reaches no other.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, NotRequired, TypedDict
 
 from temporalio.client import (
     Client,
@@ -35,11 +35,34 @@ _TIMEOUT: Final = timedelta(seconds=10)
 _NO_WORKER: Final = "see whether an incident worker runs: `tidegate doctor`"
 
 
-async def send(client: Client, id: str, name: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Send a command to an incident; returns its answer, with `changed`.
+class CommandResult(TypedDict):
+    """An incident after a command; `changed` is false when there was nothing to do. A closed one
+    whose workflow has ended says no more than its ID and status."""
 
-    `fields` are the command's own, `actor` among them. A command that changes nothing on a closed
-    incident is answered for it. Raises `IncidentNotFound`, `CommandRefused` or
+    changed: bool
+    incident_id: str
+    status: str
+    title: NotRequired[str]
+    close_reason: NotRequired[str | None]
+    severity: NotRequired[str]
+    service: NotRequired[str | None]
+    assignee: NotRequired[str | None]
+    acknowledged_by: NotRequired[list[str]]
+    resolved_by: NotRequired[str | None]
+
+
+class IncidentView(TypedDict):
+    """`core.domain.incident.model.Incident` as JSON, and its timeline, an object per event."""
+
+    incident: dict[str, Any]
+    timeline: list[dict[str, Any]]
+
+
+async def send(client: Client, id: str, name: str, fields: Mapping[str, Any]) -> CommandResult:
+    """Send a command to an incident; returns the incident as the command left it.
+
+    `fields` are the command's own, `actor` among them. A command that would change nothing on a
+    closed incident succeeds without its workflow. Raises `IncidentNotFound`, `CommandRefused` or
     `TemporalUnavailable`.
     """
     key, incident_id = parse_id(id)
@@ -48,7 +71,7 @@ async def send(client: Client, id: str, name: str, fields: Mapping[str, Any]) ->
         command["incident_id"] = incident_id
     handle = client.get_workflow_handle(key)
     try:
-        answer: dict[str, Any] = await handle.execute_update(
+        result: CommandResult = await handle.execute_update(
             name, command, id=command["command_id"], result_type=dict, rpc_timeout=_TIMEOUT
         )
     except WorkflowUpdateFailedError as error:
@@ -57,7 +80,7 @@ async def send(client: Client, id: str, name: str, fields: Mapping[str, Any]) ->
         raise CommandRefused(f"incident {id}: {what}") from error
     except WorkflowUpdateRPCTimeoutOrCancelledError as error:
         raise TemporalUnavailable(
-            f"incident {id}: no answer within {_TIMEOUT.seconds} s; the command may be done yet",
+            f"incident {id}: no answer within {_TIMEOUT.seconds} s; the command may still be done",
             fix=_NO_WORKER,
         ) from error
     except RPCError as error:
@@ -67,33 +90,34 @@ async def send(client: Client, id: str, name: str, fields: Mapping[str, Any]) ->
         if Status.CLOSED in NO_OP_IN.get(name, ()) and _is_closed(ended):
             return {"incident_id": id, "status": Status.CLOSED.value, "changed": False}
         _refuse(id, name, ended)
-    return answer
+    return result
 
 
 async def runs(client: Client, incident_id: str) -> bool:
-    """Whether the workflow of an incident, by its own ID, still runs. Raises as `send`."""
+    """Whether the workflow of an incident still runs; `incident_id` is its own ID. Raises as
+    `send`."""
     key, _ = parse_id(incident_id)
-    now = await _describe(client.get_workflow_handle(key), incident_id)
-    return now.status is WorkflowExecutionStatus.RUNNING and _own_id(now) in (None, incident_id)
+    run = await _describe(client.get_workflow_handle(key), incident_id)
+    return run.status is WorkflowExecutionStatus.RUNNING and _own_id(run) in (None, incident_id)
 
 
-async def show(client: Client, id: str) -> dict[str, Any]:
-    """The incident and its timeline; with an incident's own ID, of that one, also when another has
+async def show(client: Client, id: str) -> IncidentView:
+    """The incident and its timeline. By its own ID an incident is found even after another has
     followed it. Raises as `send`."""
     key, incident_id = parse_id(id)
     handle: WorkflowHandle[Any, Any] = client.get_workflow_handle(key)
-    found = await _query(handle, id)
-    if incident_id and found["incident"]["id"] != incident_id:
+    view = await _query(handle, id)
+    if incident_id and view["incident"]["id"] != incident_id:
         run_id = await _run_of(client, incident_id)
         if run_id is None:
             raise IncidentNotFound(
-                f"no incident {id!r}: {found['incident']['id']!r} is under its key now"
+                f"no incident {id!r}: {view['incident']['id']!r} is under its key now"
             )
-        found = await _query(client.get_workflow_handle(key, run_id=run_id), id)
-    return found
+        view = await _query(client.get_workflow_handle(key, run_id=run_id), id)
+    return view
 
 
-async def _query(handle: WorkflowHandle[Any, Any], id: str) -> dict[str, Any]:
+async def _query(handle: WorkflowHandle[Any, Any], id: str) -> IncidentView:
     try:
         incident = await handle.query(QUERY_INCIDENT, result_type=dict, rpc_timeout=_TIMEOUT)
         timeline = await handle.query(QUERY_TIMELINE, result_type=list, rpc_timeout=_TIMEOUT)
@@ -105,7 +129,7 @@ async def _query(handle: WorkflowHandle[Any, Any], id: str) -> dict[str, Any]:
 
 
 async def _run_of(client: Client, incident_id: str) -> str | None:
-    """The run that held an incident last."""
+    """The last run of an incident."""
     query = f"{INCIDENT_ID_ATTRIBUTE} = {quoted(incident_id)}"
     try:
         async for run in client.list_workflows(query, limit=1, rpc_timeout=_TIMEOUT):
@@ -127,9 +151,9 @@ def _is_closed(ended: WorkflowExecutionDescription) -> bool:
 
 
 def _refuse(id: str, name: str, ended: WorkflowExecutionDescription) -> NoReturn:
-    """Say why a workflow that does not run takes no command, and what can be done instead."""
+    """Raise why a workflow that does not run takes no command, and what can be done instead."""
     if ended.workflow_type != INCIDENT_WORKFLOW:
-        raise IncidentNotFound(f"{id!r} is a workflow of type {ended.workflow_type}, no incident")
+        raise IncidentNotFound(f"{id!r} is a {ended.workflow_type} workflow, not an incident")
     word = name.replace("_", " ")
     when = f" since {ended.close_time:%Y-%m-%d %H:%M:%S} UTC" if ended.close_time else ""
     if _is_closed(ended):
@@ -144,12 +168,12 @@ def _refuse(id: str, name: str, ended: WorkflowExecutionDescription) -> NoReturn
     )
 
 
-def _own_id(found: WorkflowExecutionDescription) -> str | None:
-    return found.typed_search_attributes.get(SearchAttributeKey.for_keyword(INCIDENT_ID_ATTRIBUTE))
+def _own_id(run: WorkflowExecutionDescription) -> str | None:
+    return run.typed_search_attributes.get(SearchAttributeKey.for_keyword(INCIDENT_ID_ATTRIBUTE))
 
 
 def quoted(text: str) -> str:
-    """A text as a value in a visibility query."""
+    """The text as a string in a visibility query."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 

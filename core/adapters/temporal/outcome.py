@@ -1,9 +1,9 @@
-"""What the root orchestrator made of an event, for whoever waits for it."""
+"""What the root orchestrator did with an event, for a caller that waits for it."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from typing import Final, Literal, TypedDict
 
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import ApplicationError
@@ -11,31 +11,42 @@ from temporalio.service import RPCError
 
 from core.errors import TemporalUnavailable, named
 
-_PATIENCE: Final = 10.0
+_WAIT_SECONDS: Final = 10.0
 
 
-async def result(client: Client, id: str) -> dict[str, Any]:
-    """`{route, workflow, child_id, run_id, action}`, by the event's workflow ID.
+class Outcome(TypedDict):
+    """The result of `workers.root_orchestrator.workflows.RootOrchestratorWorkflow`."""
 
-    Raises the error that the event was given up for, and `TemporalUnavailable` while nobody has
-    taken it: it waits then.
+    route: str
+    workflow: str
+    child_id: str
+    run_id: str | None
+    action: Literal["started", "signalled"]
+
+
+async def wait(client: Client, workflow_id: str) -> Outcome:
+    """The outcome of the event whose root orchestrator has this workflow ID.
+
+    Raises the error that the event was quarantined for, and `TemporalUnavailable` when no worker
+    has processed it in time; it stays queued then.
     """
-    handle = client.get_workflow_handle(id, result_type=dict)
+    handle = client.get_workflow_handle(workflow_id, result_type=dict)
     try:
-        async with asyncio.timeout(_PATIENCE):
-            done: dict[str, Any] = await handle.result()
+        async with asyncio.timeout(_WAIT_SECONDS):
+            outcome: Outcome = await handle.result()
     except TimeoutError as error:
         raise TemporalUnavailable(
-            f"{id} is accepted, and no worker has done it in {_PATIENCE:g} s: it waits for one",
+            f"{workflow_id} is accepted, and no worker has processed it in {_WAIT_SECONDS:g} s: it "
+            "stays queued",
             fix="see whether a root worker runs: `tidegate doctor`",
         ) from error
     except WorkflowFailureError as error:
         cause = error.cause
         if isinstance(cause, ApplicationError) and cause.type:
             raise named(cause.type, cause.message) from error
-        raise TemporalUnavailable(f"{id} ended without a child: {cause}") from error
+        raise TemporalUnavailable(f"{workflow_id} ended without a child: {cause}") from error
     except RPCError as error:
         raise TemporalUnavailable(
             f"Temporal answered {error.status.name}: {error.message}"
         ) from error
-    return done
+    return outcome

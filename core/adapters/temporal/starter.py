@@ -1,10 +1,7 @@
-"""Temporal: connects by `temporalio.envconfig`, and starts one workflow per event.
+"""Starts one workflow per event, in one call to Temporal's frontend.
 
-What is transient and what is permanent is decided here, once, for everything that calls Temporal.
-Nothing here imports pydantic before `data_converter()` is called, nor `temporalio.client` before
-`connect()` is: a starter makes one call, and the SDK's client would take two fifths of all that a
-listener needs to load (docs/decisions/0002). So starters speak to the frontend through
-`temporalio.service`, which is what the client stands on, and write the one payload themselves.
+What is transient and what is permanent is decided here. The request is what the SDK's client would
+send; see `connection` for why it is not used.
 """
 
 from __future__ import annotations
@@ -13,9 +10,8 @@ import asyncio
 import json
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any
 
 from temporalio.api.common.v1 import Payload, Payloads, Priority, WorkflowType
 from temporalio.api.enums.v1 import WorkflowIdConflictPolicy, WorkflowIdReusePolicy
@@ -23,115 +19,25 @@ from temporalio.api.errordetails.v1 import WorkflowExecutionAlreadyStartedFailur
 from temporalio.api.sdk.v1 import UserMetadata
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import GetSystemInfoRequest, StartWorkflowExecutionRequest
-from temporalio.envconfig import ClientConfigProfile
-from temporalio.service import (
-    ConnectConfig,
-    RetryConfig,
-    RPCError,
-    RPCStatusCode,
-    ServiceClient,
-    WorkflowService,
-)
+from temporalio.service import RPCError, RPCStatusCode
 
+from core.adapters.temporal.connection import Frontend
 from core.contracts import ROOT_TASK_QUEUE, ROOT_WORKFLOW
 from core.domain.event import Event
 from core.domain.identity import workflow_id
-from core.errors import InvalidEvent, SettingsError, TemporalUnavailable
+from core.errors import InvalidEvent, TemporalUnavailable
 from core.ports.workflow_starter import Start
-
-if TYPE_CHECKING:
-    from temporalio.client import Client
-    from temporalio.converter import DataConverter
-    from temporalio.envconfig import ClientConnectConfig
-    from temporalio.runtime import Runtime
-
-_FIX: Final = (
-    "set TEMPORAL_ADDRESS (and TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_... as your "
-    "server needs them), or a profile in TEMPORAL_CONFIG_FILE"
-)
-
-
-def data_converter() -> DataConverter:
-    """How workers, and whoever reads their results, translate payloads."""
-    from temporalio.contrib.pydantic import pydantic_data_converter
-
-    return pydantic_data_converter
-
-
-async def connect(
-    *,
-    converter: DataConverter | None = None,
-    runtime: Runtime | None = None,
-    patience: float = 5.0,
-) -> Client:
-    """A client by the environment's own settings. Within a call, faults are retried for `patience`
-    seconds.
-
-    Raises `SettingsError` when no address is set, `TemporalUnavailable` when none answers.
-    """
-    from temporalio.client import Client
-    from temporalio.converter import DataConverter
-
-    config = _config()
-    try:
-        return await Client.connect(
-            **config,
-            data_converter=converter or DataConverter.default,
-            retry_config=_retries(patience),
-            runtime=runtime,
-        )
-    except (RuntimeError, ValueError) as error:
-        raise TemporalUnavailable(f"{config['target_host']}: {error}") from error
-
-
-@dataclass(frozen=True, slots=True)
-class Frontend:
-    """Temporal's frontend, as starters call it."""
-
-    service: WorkflowService
-    namespace: str
-    identity: str
-
-
-async def frontend(*, patience: float = 5.0) -> Frontend:
-    """The frontend by the environment's own settings. It is connected to by the first call; faults
-    are retried as in `connect`.
-
-    Raises `SettingsError` when no address is set, `TemporalUnavailable` for one that can be none.
-    """
-    options: dict[str, Any] = {**_config()}
-    namespace = options.pop("namespace", "default")
-    try:
-        config = ConnectConfig(**options, retry_config=_retries(patience), lazy=True)
-        client = await ServiceClient.connect(config)
-    except (RuntimeError, ValueError) as error:
-        raise TemporalUnavailable(f"{options['target_host']}: {error}") from error
-    return Frontend(client.workflow_service, namespace, config.identity)
-
-
-def _config() -> ClientConnectConfig:
-    try:
-        config = ClientConfigProfile.load().to_client_connect_config()
-    except (RuntimeError, ValueError, OSError) as error:
-        raise SettingsError(f"the Temporal settings cannot be read: {error}", fix=_FIX) from error
-    if not config.get("target_host"):
-        raise SettingsError("no Temporal server is configured", fix=_FIX)
-    return config
-
-
-def _retries(patience: float) -> RetryConfig:
-    return RetryConfig(max_elapsed_time_millis=int(patience * 1000))
 
 
 class TemporalStarter:
-    """A `WorkflowStarter` over one connection, made at the first start and kept.
+    """A `WorkflowStarter` over one connection, made by `connect` at the first start and kept.
 
-    When a kept connection turns out to be dead (a frozen function thaws to one), the start is tried
-    once more over a new connection.
+    When a kept connection turns out to be dead (as after a function was frozen), the start is tried
+    once more over a new one. A start takes at most `timeout` seconds.
     """
 
-    def __init__(self, make: Callable[[], Awaitable[Frontend]], *, timeout: float) -> None:
-        self._make = make
+    def __init__(self, connect: Callable[[], Awaitable[Frontend]], *, timeout: float) -> None:
+        self._connect = connect
         self._timeout = timedelta(seconds=timeout)
         self._frontend: Frontend | None = None
         self._lock = asyncio.Lock()
@@ -155,11 +61,11 @@ class TemporalStarter:
             raise TemporalUnavailable(f"Temporal cannot be reached: {error}") from error
 
     async def _current(self, *, stale: Frontend | None) -> tuple[Frontend, bool]:
-        """The connection, unless it is the `stale` one, and whether it was there before."""
+        """A connection other than the `stale` one, and whether it existed already."""
         async with self._lock:
             kept = self._frontend is not None and self._frontend is not stale
             if self._frontend is None or self._frontend is stale:
-                self._frontend = await self._make()
+                self._frontend = await self._connect()
             return self._frontend, kept
 
     async def _start(self, frontend: Frontend, event: Event) -> Start:
@@ -188,7 +94,7 @@ class TemporalStarter:
 
 
 def start_request(event: Event, *, namespace: str, identity: str) -> StartWorkflowExecutionRequest:
-    """What starts the event's workflow: the same as `Client.start_workflow` would send."""
+    """The request that starts the event's workflow, the same as `Client.start_workflow` sends."""
     return StartWorkflowExecutionRequest(
         namespace=namespace,
         workflow_id=workflow_id(event.key),
@@ -209,14 +115,14 @@ def start_request(event: Event, *, namespace: str, identity: str) -> StartWorkfl
 
 
 def _payload(value: Any) -> Payload:
-    """As the SDK's default converter writes it; a test holds that."""
+    """A value as the SDK's default converter writes it, which a test compares."""
     text = json.dumps(value, separators=(",", ":"), sort_keys=True)
     return Payload(metadata={"encoding": b"json/plain"}, data=text.encode())
 
 
 def _already_started(error: RPCError) -> str | None:
-    """The run that has the workflow's ID already, where that is why a start was refused."""
-    found = WorkflowExecutionAlreadyStartedFailure()
+    """The run that has the workflow ID already, if that is why the start was refused."""
+    failure = WorkflowExecutionAlreadyStartedFailure()
     if error.status is not RPCStatusCode.ALREADY_EXISTS or not error.grpc_status.details:
         return None
-    return found.run_id if error.grpc_status.details[0].Unpack(found) else None
+    return failure.run_id if error.grpc_status.details[0].Unpack(failure) else None

@@ -1,7 +1,7 @@
-"""Alerts of every source as events of one shape: what the formats of monitoring systems share.
+"""Alerts of every monitoring system as events of one shape.
 
-`core.domain.alert` reads them and is the forgiving side; here the sender's own words are put in
-their places, untranslated, with the original beside them.
+Fields hold the sender's own words, untranslated, with the original beside them;
+`core.domain.alert` interprets them, and leniently.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ def alert(
     time: object = None,
     original: Mapping[str, Any],
     scope: str | None = None,
-    **said: Any,
+    **fields: Any,
 ) -> Event:
-    """One alert as an event.
+    """One alert as an event. Raises `InvalidEvent` for an alert without a key.
 
-    `kind` names the monitoring system (a name in `core.domain.incident.severity.WORDS` where its
-    severities have words of their own), `key` is its own name for the alert, the same from firing
-    to resolved. `change` tells this change of the alert from all others; None where nothing does,
-    and then the delivery's own ID does, or else the event is fresh. `scope` tells apart systems
-    whose keys could be equal (by default the hook); "" is for keys that are unique in the world.
-    `position` is the alert's in the delivery. `said` are the other fields of
-    `core.domain.alert.Alert`, in the sender's own words; what is None is left out. `original` is
-    kept whole.
-
-    Raises `InvalidEvent` for an alert without a key.
+    - `position` is the alert's in the delivery.
+    - `kind` names the monitoring system, as `core.domain.incident.severity.WORDS` does where its
+      severities have words of their own.
+    - `key` is the system's own name for the alert, the same from firing to resolved.
+    - `change` identifies this change of the alert. Where it is None the delivery's own ID does;
+      without one, the event is unidentified.
+    - `scope` separates systems whose keys may be equal: by default the webhook, "" where keys are
+      globally unique.
+    - `fields` are the other fields of `core.domain.alert.Alert`; those that are None are left out.
+    - `original` is kept whole.
     """
     if not isinstance(key, str | int) or isinstance(key, bool) or not _is_visible(str(key)):
         raise InvalidEvent(
@@ -49,11 +49,11 @@ def alert(
             fix="let the sender send what stays the same from firing to resolved",
         )
     if change is None and (change := _of_delivery(delivery, position)):
-        scope = None  # a delivery's ID is its sender's own, and nobody else's
+        scope = None  # a delivery's ID is unique to its sender only
     source = source_of(delivery) if scope is None else scope
     name = f"{kind}:{source}" if source else kind
     unique = f"{delivery.unique}.{position}"
-    fields = {"source": kind, "key": str(key), "status": status, **said}
+    data = {"source": kind, "key": str(key), "status": status, **fields}
     return Event(
         id=f"{key}@{change or unique}",
         source=source_of(delivery),
@@ -62,7 +62,7 @@ def alert(
         time=readable_time(time),
         datacontenttype="application/json",
         data={
-            **{field: value for field, value in fields.items() if value is not None},
+            **{field: value for field, value in data.items() if value is not None},
             "original": dict(original),
         },
         key=alert_key(name, str(key), change) if change else unidentified_key(name, unique),
@@ -71,7 +71,7 @@ def alert(
 
 
 def _is_visible(key: str) -> bool:
-    """Whether anything is left of it once incidents drop what cannot be shown."""
+    """Whether anything is left of it once incidents drop control characters."""
     return any(character.isprintable() and character != " " for character in key)
 
 
@@ -81,8 +81,8 @@ def _of_delivery(delivery: Delivery, position: int) -> str | None:
 
 
 def repeated(delivery: Delivery, *parts: object) -> str | None:
-    """A `change` for sources that tell of an alert again and again while it lasts: what is known of
-    the change, with the period of the delivery. None when one of the parts is missing."""
+    """The `change` for sources that repeat an alert while it lasts: its parts, and the delivery's
+    period. None if a part is missing."""
     if not all(parts):
         return None
     period = delivery.headers.get(PERIOD_HEADER)
@@ -90,7 +90,7 @@ def repeated(delivery: Delivery, *parts: object) -> str | None:
 
 
 def changed(*parts: object) -> str | None:
-    """A `change` for sources that tell of each change once. None when a part is missing."""
+    """The `change` for sources that send each change once. None if a part is missing."""
     return ":".join(map(str, parts)) if all(parts) else None
 
 

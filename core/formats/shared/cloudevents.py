@@ -1,4 +1,4 @@
-"""CloudEvents 1.0: in JSON (structured mode), or among the headers of a message (binary mode).
+"""CloudEvents 1.0 as events: from JSON (structured mode) or from headers and body (binary mode).
 
 Sources: CloudEvents 1.0.2, "JSON Event Format", "HTTP Protocol Binding", "Kafka Protocol Binding"
 and "AMQP Protocol Binding".
@@ -21,27 +21,27 @@ from core.formats.shared.json_body import load_json
 
 _HTTP: Final = "ce-"
 _PREFIXES: Final = (_HTTP, "ce_", "cloudevents:", "cloudevents_")
-"""What marks an attribute among other headers: by HTTP, by Kafka, by AMQP in either form."""
+"""Prefixes of attributes among other headers: HTTP, Kafka, and both forms of AMQP."""
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 
 
 def event(wire: Mapping[str, Any]) -> Event:
-    """One CloudEvent as an event, identified by source and id. Raises `InvalidEvent`.
+    """The event, identified by source and id. Raises `InvalidEvent`.
 
-    Binary data (`data_base64`) is kept as `{"base64": ...}`: event data is JSON.
+    Binary data (`data_base64`) becomes `{"base64": ...}`: event data is JSON.
     """
-    found = attributes(wire)
+    context = attributes(wire)
     data = wire.get("data")
     if "data_base64" in wire:
         data = {"base64": _base64(wire)}
-    return Event(**found, data=data, key=cloudevent_key(found["source"], found["id"]))
+    return Event(**context, data=data, key=cloudevent_key(context["source"], context["id"]))
 
 
 def binary_event(delivery: Delivery) -> Event | None:
-    """The CloudEvent whose attributes are among the headers and whose data is the body; None where
-    no header gives a specversion. Raises `InvalidEvent`.
+    """The CloudEvent with its attributes in the headers and its data in the body; None if no header
+    has a specversion. Raises `InvalidEvent`.
 
-    JSON is read; text in UTF-8 is kept as a string, any other body as `{"base64": ...}`.
+    A JSON body is read, UTF-8 text becomes a string, anything else `{"base64": ...}`.
     """
     headers = delivery.headers
     prefix = next((prefix for prefix in _PREFIXES if f"{prefix}specversion" in headers), None)
@@ -52,16 +52,16 @@ def binary_event(delivery: Delivery) -> Event | None:
         for name, value in headers.items()
         if name.startswith(prefix) and value
     }
-    wire.pop("datacontenttype", None)  # the content type is that
+    wire.pop("datacontenttype", None)  # the content type takes its place
     if content_type := headers.get("content-type"):
         wire["datacontenttype"] = content_type
-    found = attributes(wire)
+    context = attributes(wire)
     data = _data(delivery.body, content_type)
-    return Event(**found, data=data, key=cloudevent_key(found["source"], found["id"]))
+    return Event(**context, data=data, key=cloudevent_key(context["source"], context["id"]))
 
 
 def _unescaped(value: str) -> str:
-    """The value of a header: out of its quotes where it has them, percent-decoded once."""
+    """A header's value without its quotes, if it has any, percent-decoded once."""
     if quoted := _QUOTED.fullmatch(value):
         value = re.sub(r"\\(.)", r"\1", quoted[1], flags=re.DOTALL)
     try:

@@ -1,8 +1,8 @@
-"""The JSON in a body that came by HTTP, as senders really send it.
+"""JSON from an HTTP body, as senders really send it.
 
-A few wrap it in a form (`payload={...}`, when they are so configured). JSON is UTF-8 by its own
-standard, so what a `charset` says is not asked. What is JSON within a JSON string was encoded twice
-by somebody, and is refused rather than guessed at.
+Some can wrap it in a form (`payload={...}`). JSON is UTF-8 by its own standard, so a `charset` is
+ignored. JSON within a JSON string was encoded twice by mistake, and is refused rather than guessed
+at.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FORM: Final = "application/x-www-form-urlencoded"
 
 
 def media_type(delivery: Delivery) -> str:
-    """The content type without its parameters, in lower case; empty where none was sent."""
+    """The content type in lower case, without parameters; empty if none was sent."""
     return delivery.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
@@ -36,7 +36,7 @@ def load(delivery: Delivery, *, form_field: str | None = None) -> Any:
 
 
 def load_object(delivery: Delivery, *, form_field: str | None = None) -> dict[str, Any]:
-    """As `load`, for a sender whose body is always an object. Raises `InvalidEvent`."""
+    """As `load`, for senders whose body is always an object. Raises `InvalidEvent`."""
     value = load(delivery, form_field=form_field)
     if not isinstance(value, dict):
         raise InvalidEvent(f"the body is {_name(value)}, not a JSON object")
@@ -50,10 +50,10 @@ def _field(body: bytes, name: str) -> bytes:
         )
     except ValueError as error:  # not ASCII, not UTF-8 when unquoted, or too many fields
         raise InvalidEvent(f"the body is not a form: {error}") from error
-    found = [value for field, value in fields if field == name]
-    if len(found) != 1:
-        raise InvalidEvent(f"the form has {len(found)} fields named {name!r}, not one")
-    return found[0].encode()
+    values = [value for field, value in fields if field == name]
+    if len(values) != 1:
+        raise InvalidEvent(f"the form has {len(values)} fields named {name!r}, not one")
+    return values[0].encode()
 
 
 def _name(value: object) -> str:

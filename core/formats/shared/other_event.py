@@ -1,8 +1,8 @@
-"""What a monitoring system tells besides alerts: an acknowledgement, a note, a new assignee.
+"""What monitoring systems send besides alerts: an acknowledgement, a note, a new assignee.
 
-Such an event must open no incident, and says neither that something fires nor that it is resolved.
-It is an event of the sender's own type, for routes of the operator's own. No route that is shipped
-takes it: let the sender send only what somebody has a use for, or it is quarantined as `NoRoute`.
+It neither fires nor resolves, so it must not open an incident. It becomes an event of the sender's
+own type, for the operator's own routes. No shipped route matches it: unless the sender leaves it
+out, it is quarantined as `NoRoute`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def other_event(
     time: object,
     original: Mapping[str, Any],
 ) -> Event:
-    """An event with the sender's own words as its data. `about` is what it is about (the key of an
-    alert, where there is one); `change` tells it from all others, None where nothing does."""
+    """The event, with the original as its data. `about` is its subject (an alert's key, where there
+    is one). `change` identifies it; None where nothing does."""
     source = source_of(delivery)
     change = change or delivery.headers.get("message-id")
     name, subject = f"{kind}:{source}", about or type

@@ -1,10 +1,8 @@
-"""The body that Alertmanager and Grafana have in common: one group, and each of its alerts with a
-status of its own.
+"""The body that Alertmanager and Grafana share: one group of alerts, each with its own status.
 
-Both tell of an alert again and again while it fires, and neither gives its deliveries an ID. A
-firing alert is therefore known by its fingerprint, by when it began, and by the period in which it
-is told; a resolved one by when it began and ended. The two of a highly available pair say the same,
-so what both send is one event.
+Both repeat an alert while it fires, and neither gives its deliveries an ID. So a firing alert is
+identified by fingerprint, start and the period of the delivery; a resolved one by fingerprint,
+start and end. Both halves of a highly available pair send the same, so theirs is one event.
 """
 
 from __future__ import annotations
@@ -19,42 +17,42 @@ from core.formats.shared.delivery import Delivery, Malformed
 from core.formats.shared.http_body import load_object
 from core.formats.shared.json_path import text
 
-_SAID_AGAIN: Final = frozenset(("alerts", "commonLabels", "commonAnnotations", "message"))
-"""What a group says of all its alerts together: it grows with them, and each alert says its part of
-it again. An original without it keeps a thousand alerts a thousand times one alert."""
+_OF_ALL_ALERTS: Final = frozenset(("alerts", "commonLabels", "commonAnnotations", "message"))
+"""Fields that grow with the number of alerts and that each alert repeats for itself. Originals omit
+them, so that a thousand alerts do not each carry a thousand."""
 
 _GROUP_BYTES: Final = 8 * 1024
-"""How much a group may say of itself in the event of each of its alerts."""
+"""Most bytes of a group's own fields that are copied whole into the event of each of its alerts."""
 
 _NO_TIME: Final = "0001-01-01"
-"""How Go writes the time that is none."""
+"""How Go writes an unset time."""
 
 
 def parse_group(delivery: Delivery, kind: str) -> list[Event | Malformed]:
     """One event per alert; an alert without a fingerprint is `Malformed`. Raises `InvalidEvent`.
 
-    `data.original` is the delivery as it would be with this alert alone.
+    `data.original` is the delivery as if it held this alert alone.
     """
     body = load_object(delivery)
-    given = body.get("alerts")
-    if not isinstance(given, list):
+    alerts = body.get("alerts")
+    if not isinstance(alerts, list):
         raise InvalidEvent(
-            f"the body is no webhook of {kind}: its `alerts` are "
-            f"{'missing' if given is None else 'not an array'}"
+            f"the body is not a webhook of {kind}: its `alerts` are "
+            f"{'missing' if alerts is None else 'not an array'}"
         )
-    group = {name: value for name, value in body.items() if name not in _SAID_AGAIN}
+    group = {name: value for name, value in body.items() if name not in _OF_ALL_ALERTS}
     if len(encode(group)) > _GROUP_BYTES:  # it would be in the event of every alert
         group = {name: value for name, value in group.items() if not isinstance(value, dict | list)}
-    return [_one(delivery, kind, group, position, item) for position, item in enumerate(given)]
+    return [_one(delivery, kind, group, position, item) for position, item in enumerate(alerts)]
 
 
 def _one(
-    delivery: Delivery, kind: str, group: Mapping[str, Any], position: int, given: object
+    delivery: Delivery, kind: str, group: Mapping[str, Any], position: int, item: object
 ) -> Event | Malformed:
-    if not isinstance(given, dict):
+    if not isinstance(item, dict):
         return Malformed(InvalidEvent(f"alerts[{position}] is not a JSON object"))
     try:
-        return _alert(delivery, kind, group, position, given)
+        return _alert(delivery, kind, group, position, item)
     except InvalidEvent as error:
         return Malformed(
             InvalidEvent(f"alerts[{position}].fingerprint: {error.message}", fix=error.fix)
@@ -62,34 +60,34 @@ def _one(
 
 
 def _alert(
-    delivery: Delivery, kind: str, group: Mapping[str, Any], position: int, given: dict[str, Any]
+    delivery: Delivery, kind: str, group: Mapping[str, Any], position: int, item: dict[str, Any]
 ) -> Event:
-    status, began, ended = given.get("status"), _moment(given, "startsAt"), _moment(given, "endsAt")
+    status, start, end = item.get("status"), _moment(item, "startsAt"), _moment(item, "endsAt")
     resolved = isinstance(status, str) and status.strip().lower() == "resolved"
     return alert(
         delivery,
         position,
         kind=kind,
-        key=given.get("fingerprint"),
-        # Another word counts as firing; the domain takes it so, and says so.
+        key=item.get("fingerprint"),
+        # Any other word counts as firing: the domain treats it so, with a remark.
         status=cast(Status, status),
         change=(
-            changed(began, ended, "resolved") if resolved else repeated(delivery, began, "firing")
+            changed(start, end, "resolved") if resolved else repeated(delivery, start, "firing")
         ),
-        time=ended if resolved else began,
-        original={**group, "alerts": [given]},
-        title=text(given, "annotations", "summary") or text(given, "labels", "alertname"),
-        summary=text(given, "annotations", "description") or text(given, "annotations", "message"),
-        service=text(given, "labels", "service") or text(given, "labels", "job"),
-        severity=text(given, "labels", "severity"),
-        starts_at=given.get("startsAt"),
-        ends_at=given.get("endsAt"),
-        link=text(given, "generatorURL") or text(group, "externalURL"),
-        labels=given.get("labels"),
+        time=end if resolved else start,
+        original={**group, "alerts": [item]},
+        title=text(item, "annotations", "summary") or text(item, "labels", "alertname"),
+        summary=text(item, "annotations", "description") or text(item, "annotations", "message"),
+        service=text(item, "labels", "service") or text(item, "labels", "job"),
+        severity=text(item, "labels", "severity"),
+        starts_at=item.get("startsAt"),
+        ends_at=item.get("endsAt"),
+        link=text(item, "generatorURL") or text(group, "externalURL"),
+        labels=item.get("labels"),
         truncated=group.get("truncatedAlerts"),
     )
 
 
-def _moment(given: Mapping[str, Any], name: str) -> str | None:
-    value = text(given, name)
+def _moment(item: Mapping[str, Any], name: str) -> str | None:
+    value = text(item, name)
     return None if value is None or value.startswith(_NO_TIME) else value

@@ -1,4 +1,4 @@
-"""CloudEvents in the modes of HTTP and of brokers; `test_message_format.py` has the others."""
+"""CloudEvents in the modes of HTTP and of brokers; `test_message.py` has the others."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def test_binary_mode_out_of_shape_is_refused_with_the_reason(
 @pytest.mark.parametrize(
     ("body", "content_type", "message"),
     [
-        ([], STRUCTURED, f"the content type says {STRUCTURED}, but the body is no object"),
+        ([], STRUCTURED, f"the content type says {STRUCTURED}, but the body is not an object"),
         (
             {"id": "1", "source": "/a", "type": "t"},
             STRUCTURED,
@@ -196,7 +196,7 @@ def test_binary_mode_out_of_shape_is_refused_with_the_reason(
         (
             b"<event/>",
             "application/cloudevents+xml",
-            "the content type is application/cloudevents+xml; CloudEvents are understood in JSON",
+            "the content type is application/cloudevents+xml; CloudEvents are read in JSON only",
         ),
         (
             b"a=1",

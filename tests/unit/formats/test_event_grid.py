@@ -313,11 +313,11 @@ def test_the_end_of_a_subscription_is_no_event() -> None:
         ),
         (
             created(subject=None, data={"url": "https://exampledocs.blob.core.windows.net/a"}),
-            "event 0: 'https://exampledocs.blob.core.windows.net/a' is not the address of a blob",
+            "event 0: 'https://exampledocs.blob.core.windows.net/a' is not the URL of a blob",
         ),
         (
             created(subject=None, data={"url": "https://[/"}),
-            "event 0: 'https://[/' is not the address of a blob: Invalid IPv6 URL",
+            "event 0: 'https://[/' is not the URL of a blob: Invalid IPv6 URL",
         ),
         (created(data={"sequencer": 7}), "event 0: data.sequencer is not a string"),
         (created(data={"eTag": {}}), "event 0: data.eTag is not a string"),

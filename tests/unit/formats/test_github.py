@@ -120,7 +120,7 @@ def test_a_delivery_without_a_guid_gets_a_fresh_key_that_says_so() -> None:
         (
             {"action": "opened"},
             {},
-            "there is no X-GitHub-Event header, so it is not a webhook of GitHub's",
+            "there is no X-GitHub-Event header, so it is not a GitHub webhook",
         ),
         (b"[]", {"x_github_event": "push"}, "the body is an array, not a JSON object"),
         (

@@ -86,5 +86,5 @@ def test_it_is_not_taken_for_an_alert_of_alertmanager() -> None:
 
 
 def test_a_body_of_another_shape_is_refused_and_told_what_was_expected() -> None:
-    assert "no webhook of grafana" in refusal(sent("grafana", {"title": "x"})).message
+    assert "not a webhook of grafana" in refusal(sent("grafana", {"title": "x"})).message
     assert items(sent("grafana", {**FIRING, "alerts": []})) == []

@@ -128,7 +128,7 @@ def test_the_check_of_the_certificate_is_no_event() -> None:
 @pytest.mark.parametrize(
     ("body", "headers", "message"),
     [
-        ({"ok": True}, {}, "the body has no type, so it is nothing that Slack sends"),
+        ({"ok": True}, {}, "the body has no type, so it does not come from Slack"),
         ({"type": "event_callback"}, {}, "the event_callback has no event.type"),
         (
             b"text=hello",

@@ -9,7 +9,7 @@ import sys
 import pytest
 from temporalio.converter import DataConverter
 
-from core.adapters.temporal.starter import data_converter
+from core.adapters.temporal.connection import data_converter
 from tests.support.payloads import recorded
 
 LISTENERS = ["s3_listener", "message_listener", "webhook_listener"]

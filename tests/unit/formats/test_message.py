@@ -88,7 +88,7 @@ def test_an_empty_batch_is_no_event() -> None:
         (
             {"a": 1},
             {"content_type": BATCH},
-            f"the content type says {BATCH}, but the body is no array",
+            f"the content type says {BATCH}, but the body is not an array",
         ),
         (
             {"specversion": "1.0"},

@@ -230,7 +230,7 @@ def set_in_record(*path: str, value: object) -> Change:
         (set_in_record("eventVersion", value=None), "record 0: eventVersion is missing"),
         (
             set_in_record("eventVersion", value="3.0"),
-            "record 0: its eventVersion is 3.0; only 2.x is understood",
+            "record 0: its eventVersion is 3.0; only 2.x is supported",
         ),
         (set_in_record("eventVersion", value=2.1), "record 0: eventVersion is not a string"),
         (set_in_record("eventName", value=""), "record 0: eventName is missing"),
