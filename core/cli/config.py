@@ -12,7 +12,6 @@ import typer
 from rich.markup import escape
 
 from core.cli.console import Json, out, print_json, table
-from core.config import files
 from core.config.settings import Settings
 from core.domain.durations import spoken
 
@@ -38,6 +37,8 @@ def routes_check(file: RoutesFile = None, as_json: Json = False) -> None:
     """Check a routing table and list its routes.
 
     Each problem is reported with file, line and field. Exits with 2 if there are any."""
+    from core.config import files
+
     path = file or Settings.from_env().routes or files.SHIPPED_ROUTES
     routes = files.load_routes(path)
     if as_json:
@@ -60,6 +61,8 @@ def routes_check(file: RoutesFile = None, as_json: Json = False) -> None:
 @routes_app.command("schema")
 def routes_schema() -> None:
     """Print the JSON Schema of a routing table, for editors."""
+    from core.config import files
+
     print_json(files.routes_schema())
 
 
@@ -69,6 +72,8 @@ def policies_check(file: PoliciesFile = None, as_json: Json = False) -> None:
 
     Each problem is reported with file, line and field. Exits with 2 if there are any. Variables of
     targets that are not set here are listed, too; it is the incident worker that needs them."""
+    from core.config import files
+
     path = file or Settings.from_env().policies or files.SHIPPED_POLICIES
     policies = files.load_policies(path)
     unset = policies.unset(os.environ)
@@ -90,6 +95,8 @@ def policies_check(file: PoliciesFile = None, as_json: Json = False) -> None:
 @policies_app.command("schema")
 def policies_schema() -> None:
     """Print the JSON Schema of incident policies, for editors."""
+    from core.config import files
+
     print_json(files.policies_schema())
 
 
@@ -99,6 +106,8 @@ def webhooks_check(file: WebhooksFile = None, as_json: Json = False) -> None:
 
     Each problem is reported with file, line and field. Exits with 2 if there are any. Does not
     fetch the secrets: `tidegate doctor` does."""
+    from core.config import files
+
     path = file or Settings.from_env().require("webhooks")
     webhooks = files.load_webhooks(path)
     if as_json:
@@ -117,6 +126,8 @@ def webhooks_check(file: WebhooksFile = None, as_json: Json = False) -> None:
 @webhooks_app.command("schema")
 def webhooks_schema() -> None:
     """Print the JSON Schema of webhook endpoints, for editors."""
+    from core.config import files
+
     print_json(files.webhooks_schema())
 
 

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from core import bootstrap
+from core.adapters.temporal import incidents, outcome
+from core.adapters.temporal.outcome import Outcome
 from core.config.settings import Settings
 from core.domain.incident.ids import parse_id
+from core.domain.incident.model import Status
 from core.domain.incident.reports.incident_report import parse_fields
 from core.errors import (
     CommandRefused,
@@ -31,8 +35,6 @@ from core.operations.read_report import read_report
 if TYPE_CHECKING:
     from temporalio.client import Client
 
-    from core.adapters.temporal.outcome import Outcome
-
 REPORTED: Final = "tidegate.incident.reported"
 SUCCESSOR: Final = "tidegate.incident.successor"
 """The types of the events that open incidents by hand; the shipped routes match both."""
@@ -44,29 +46,40 @@ _SOURCE: Final = "tidegate"
 _COPIED: Final = ("title", "severity", "service", "labels", "links")
 
 
+class OpenedIncident(Outcome):
+    """What the root orchestrator did with the report, and two of the report's fields."""
+
+    title: str
+    follows: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Closed:
+    """The incident to follow; `fields` are those that its successor takes over."""
+
+    id: str
+    reason: str | None
+    reports: Sequence[str] = ()
+    fields: Mapping[str, Any]
+
+
 async def open_incident(
-    settings: Settings, fields: Mapping[str, Any], *, follows: str | None = None
-) -> dict[str, Any]:
-    """Send a report with these fields; returns the result of its root orchestrator, with the
-    `title` and `follows` of the report.
+    settings: Settings, fields: Mapping[str, str | None], *, follows: str | None = None
+) -> OpenedIncident:
+    """Send a report with these fields, and wait for its root orchestrator.
 
     `follows` names a closed incident, from which missing fields are copied. Raises `InvalidReport`,
     `CommandRefused`, `IncidentNotFound`, `TemporalUnavailable`, or the error for which the event
     is quarantined.
     """
     client = await bootstrap.connect(settings)
-    data = {name: value for name, value in fields.items() if value}
+    data: dict[str, Any] = {name: value for name, value in fields.items() if value}
     unique = uuid.uuid4().hex
     event = {"specversion": "1.0", "type": REPORTED, "source": _SOURCE, "id": unique}
     if follows is not None:
         closed = await _closed(client, settings, follows)
-        data = {
-            **{name: value for name in _COPIED if (value := closed.get(name))},
-            "summary": _summary(closed),
-            "follows": closed["id"],
-            **data,
-        }
-        key, _ = parse_id(closed["id"])
+        data = {**closed.fields, "summary": _summary(closed), "follows": closed.id, **data}
+        key, _ = parse_id(closed.id)
         event |= {"type": SUCCESSOR, "subject": key.removeprefix(KEY_PREFIX)}
     report = parse_fields(data, where="what is to be opened")
     body = json.dumps({**event, "data": data}, ensure_ascii=False).encode()
@@ -75,8 +88,6 @@ async def open_incident(
 
 
 async def _send(client: Client, settings: Settings, body: bytes, unique: str) -> Outcome:
-    from core.adapters.temporal import outcome
-
     delivery = Delivery(format="message", body=body, unique=unique)
     [receipt] = await bootstrap.intake(settings).accept(read(delivery))
     if receipt.verdict is Verdict.QUARANTINED:
@@ -87,10 +98,8 @@ async def _send(client: Client, settings: Settings, body: bytes, unique: str) ->
     return await outcome.wait(client, receipt.workflow_id)
 
 
-async def _closed(client: Client, settings: Settings, id: str) -> dict[str, Any]:
+async def _closed(client: Client, settings: Settings, id: str) -> _Closed:
     """The incident to follow, from Temporal or else from its report."""
-    from core.adapters.temporal import incidents
-
     try:
         incident = (await incidents.show(client, id))["incident"]
     except IncidentNotFound as not_found:
@@ -100,22 +109,32 @@ async def _closed(client: Client, settings: Settings, id: str) -> dict[str, Any]
             report = json.loads(await read_report(settings, id, suffix="json"))
         except DocumentNotFound:
             raise not_found from None
-        return {**report, "id": report["incident_id"], "reports": ()}
-    if incident["status"] != "closed" and await incidents.runs(client, incident["id"]):
+        return _Closed(
+            id=report["incident_id"], reason=report.get("close_reason"), fields=_copied(report)
+        )
+    if incident["status"] != Status.CLOSED and await incidents.runs(client, incident["id"]):
         raise CommandRefused(
             f"incident {incident['id']} is {incident['status']}, not closed: "
             "nothing can follow it yet",
             fix="possible now: `tidegate incident reopen`, or a comment",
         )
-    return dict(incident)
+    return _Closed(
+        id=incident["id"],
+        reason=incident["close_reason"],
+        reports=incident["reports"],
+        fields=_copied(incident),
+    )
 
 
-def _summary(closed: Mapping[str, Any]) -> str:
+def _copied(source: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name in _COPIED if (value := source.get(name))}
+
+
+def _summary(closed: _Closed) -> str:
     """What the person who is paged should know of the incident before."""
-    reason = closed.get("close_reason")
-    how = f"which was closed{f' as {reason}' if reason else ''}"
-    lines = [f"It is not over: this follows {closed['id']}, {how}."]
-    report = next((uri for uri in reversed(closed["reports"]) if uri.endswith(".md")), None)
+    how = f"which was closed{f' as {closed.reason}' if closed.reason else ''}"
+    lines = [f"It is not over: this follows {closed.id}, {how}."]
+    report = next((uri for uri in reversed(closed.reports) if uri.endswith(".md")), None)
     if report:
         lines.append(f"Its report: {report}")
     return "\n".join(lines)

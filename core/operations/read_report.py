@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from core import bootstrap
+from core.adapters.temporal import incidents
 from core.config.settings import Settings
 from core.domain.event import DocumentRef
 from core.domain.incident.ids import parse_id
@@ -11,15 +14,13 @@ from core.errors import DocumentNotFound, IncidentNotFound
 from core.ports.documents import DocumentStore
 
 
-async def read_report(settings: Settings, id: str, *, suffix: str) -> bytes:
+async def read_report(settings: Settings, id: str, *, suffix: Literal["md", "json"]) -> bytes:
     """An incident's last report, as `md` or `json`.
 
     The incident says where it is. After Temporal's retention has ended, it is the first report of
     the incident's own ID. Raises `DocumentNotFound` without a report, and what the store and
     Temporal raise.
     """
-    from core.adapters.temporal import incidents
-
     settings.require("reports")
     store = bootstrap.documents(settings)
     try:

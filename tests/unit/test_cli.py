@@ -1,0 +1,77 @@
+"""The `tidegate` command's own help, and what it loads before it knows what to do."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from core.cli.main import app
+
+
+def walk(command: Any, *names: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """The command, with its path from `tidegate`, and all commands below it."""
+    yield names, command
+    for name, child in getattr(command, "commands", {}).items():
+        yield from walk(child, *names, name)
+
+
+DOCUMENTATION = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
+COMMANDS = dict(walk(typer.main.get_command(app)))
+PATHS = pytest.mark.parametrize("path", COMMANDS, ids=lambda path: " ".join(path) or "tidegate")
+
+
+def test_the_walk_reaches_every_depth() -> None:
+    assert {(), ("doctor",), ("incident",), ("incident", "ack")} <= set(COMMANDS)
+
+
+@PATHS
+def test_help_begins_with_a_sentence_on_what_the_command_does(path: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "500"})
+    assert result.exit_code == 0
+    sentence = str(COMMANDS[path].help).partition("\n")[0]
+    assert sentence.endswith(".")
+    assert sentence in result.output
+
+
+@PATHS
+def test_every_option_and_argument_has_help(path: tuple[str, ...]) -> None:
+    silent = [parameter.name for parameter in COMMANDS[path].params if not parameter.help]
+    assert silent == []
+
+
+@PATHS
+def test_the_documentation_names_no_option_that_the_command_lacks(path: tuple[str, ...]) -> None:
+    line = re.escape(" ".join(("tidegate", *path)))
+    rows = re.findall(rf"^\| `{line}(?: [A-Z]+)?` \|(.*)", DOCUMENTATION, re.M)
+    options = {name for parameter in COMMANDS[path].params for name in parameter.opts}
+    assert set(re.findall(r"--[a-z-]+", "".join(rows))) <= options
+
+
+def test_the_command_starts_without_what_only_some_of_its_commands_need() -> None:
+    code = "import json, sys, core.cli.main; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    loaded = set(json.loads(done.stdout))
+    packages = {name.partition(".")[0] for name in loaded}
+    heavy = {
+        "azure",
+        "boto3",
+        "functions_aws",
+        "infra",
+        "jmespath",
+        "temporalio",
+        "workers",
+        "yaml",
+    }
+    assert packages & heavy == set()
+    assert "core.operations" not in loaded
