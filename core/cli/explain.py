@@ -11,9 +11,9 @@ from rich.markup import escape
 from core.cli.console import EXIT_FAILED, Json, out, print_facts, print_json, run
 from core.cli.request_options import Headers, Hook, parse_headers
 from core.config.settings import Settings
+from core.domain.routing.table import Deliver, Target
 
 if TYPE_CHECKING:
-    from core.domain.routing.table import Deliver, Target
 from core.operations.explain import Explanation
 
 
