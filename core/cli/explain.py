@@ -14,7 +14,7 @@ from core.config.settings import Settings
 from core.domain.routing.table import Deliver, Target
 
 if TYPE_CHECKING:
-from core.operations.explain import Explanation
+    from core.operations.explain import Explanation
 
 
 def explain(
