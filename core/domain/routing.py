@@ -2,7 +2,7 @@
 
     RoutingTable          the rules, as data; checked when it is loaded
     EventRoutingService   event -> the first rule that matches
-    WorkflowRouter        event -> the child to start: workflow, task queue, ID, time-outs
+    WorkflowRouter        event -> the child to start: workflow, task queue, ID, timeouts
 
 A rule matches by the filter dialects of the CloudEvents Subscriptions API (`exact`, `prefix`,
 `suffix`, `all`, `any`, `not`) and one more, `jmespath`, an expression over the event's data.
@@ -47,11 +47,11 @@ def _compiles(expression: str) -> str:
 
 
 def _functions(parsed: Any) -> set[str]:
-    """Names of the functions that a parsed expression calls; JMESPath itself looks when it runs."""
+    """Names of the functions that an expression calls; JMESPath checks them only at run time."""
     if not isinstance(parsed, dict):
         return set()  # a slice's numbers
-    found = {parsed["value"]} if parsed["type"] == "function_expression" else set()
-    return found.union(*map(_functions, parsed["children"]))
+    own = {parsed["value"]} if parsed["type"] == "function_expression" else set()
+    return own.union(*map(_functions, parsed["children"]))
 
 
 Expression = Annotated[str, Field(min_length=1), AfterValidator(_compiles)]
@@ -114,8 +114,8 @@ def _text(value: object) -> str:
 
 
 def _search(expression: str, value: object) -> Any:
-    """What the expression yields. One that cannot be worked out over this value yields null: a
-    function or a comparison of other types, for which JMESPath raises whatever Python does."""
+    """What the expression yields: null if it cannot be evaluated over this value, because a
+    function or a comparison meets another type; JMESPath then raises whatever Python does."""
     try:
         return jmespath.search(expression, value)
     except (TypeError, ValueError, ArithmeticError, RecursionError):
@@ -154,7 +154,7 @@ def _as_list(value: object) -> object:
 
 
 class WhenRunning(StrEnum):
-    """What to do when the child runs already."""
+    """What to do when the child is already running."""
 
     REJECT = "reject"
     SIGNAL = "signal"
@@ -162,7 +162,7 @@ class WhenRunning(StrEnum):
 
 
 class Timeouts(BaseModel):
-    """The child's time-outs; what is not set is Temporal's own (none)."""
+    """The child's timeouts; without one, Temporal's own default holds (none)."""
 
     model_config = _FROZEN
 
@@ -199,7 +199,7 @@ class Route(BaseModel):
     )
     when_running: WhenRunning = Field(
         WhenRunning.REJECT,
-        description="What to do when a child with that ID runs already.",
+        description="What to do when a child with that ID is already running.",
     )
     signal: Annotated[str, Field(min_length=1)] | None = Field(
         None, description="The signal that carries the event, with `when_running: signal` only."
@@ -253,10 +253,10 @@ class EventRoutingService:
 
 
 class Child(BaseModel):
-    """The child workflow that an event shall have. Times are in seconds.
+    """The child workflow to start for an event. Times are in seconds.
 
-    `next_id` is the ID to start under when `id` runs already and the rule says `start_new`; it is
-    the event's own, so that the same event never starts two.
+    `next_id` is the ID to start under when `id` is already running and the rule says `start_new`;
+    it is derived from the event, so that one event never starts two.
     """
 
     model_config = _FROZEN

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from core.domain.durations import Delay, Duration, spoken
+from core.domain.durations import Delay, Duration, format_duration
 
 
 @pytest.mark.parametrize(
@@ -48,4 +48,4 @@ def test_only_a_delay_may_be_nothing() -> None:
     ],
 )
 def test_a_duration_in_words(seconds: float, text: str) -> None:
-    assert spoken(seconds) == text
+    assert format_duration(seconds) == text

@@ -100,8 +100,8 @@ class Life:
     events: list[TimelineEvent] = field(default_factory=list)
     effects: list[Effect] = field(default_factory=list)
 
-    def give(self, given: Input) -> tuple[list[TimelineEvent], list[Effect]]:
-        events, effects = decide(self.incident, given, self.now)
+    def give(self, input: Input) -> tuple[list[TimelineEvent], list[Effect]]:
+        events, effects = decide(self.incident, input, self.now)
         for event in events:
             self.incident = apply(self.incident, event)
         self.events += events
@@ -110,16 +110,16 @@ class Life:
 
     def do(self, name: str, actor: str = "ana", **fields: Any) -> list[TimelineEvent]:
         """Give a command that must not be refused."""
-        given = command(name, actor, **fields)
-        assert refusal(self.incident, given, self.now) is None
-        return self.give(given)[0]
+        input = command(name, actor, **fields)
+        assert refusal(self.incident, input, self.now) is None
+        return self.give(input)[0]
 
     def refused(self, name: str, actor: str = "ana", **fields: Any) -> str:
         """Why a command is refused, which must not do anything then."""
-        given = command(name, actor, **fields)
-        said = refusal(self.incident, given, self.now)
+        input = command(name, actor, **fields)
+        said = refusal(self.incident, input, self.now)
         assert said is not None
-        assert self.give(given) == ([], [])
+        assert self.give(input) == ([], [])
         return said
 
     def wait(self, seconds: float, *, deliver: bool = False) -> None:

@@ -39,7 +39,7 @@ WHO = {"command_id": "c", "actor": "ana"}
         ("acknowledge", {**WHO, "actor": None}, "actor: Input should be a valid string"),
         ("acknowledge", {**WHO, "actor": " "}, "actor: String should have at least 1 character"),
         ("acknowledge", {**WHO, "actor": "a" * 201}, "actor: String should have at most 200"),
-        ("acknowledge", {**WHO, "actor": "tidegate"}, "actor: 'tidegate' is the name of what"),
+        ("acknowledge", {**WHO, "actor": "tidegate"}, "actor: 'tidegate' is reserved"),
         ("acknowledge", {**WHO, "note": 3}, "note: Input should be a valid string"),
         ("acknowledge", {**WHO, "notes": "x"}, "notes: there is no such field"),
         ("acknowledge", {**WHO, "force": True}, "force: there is no such field"),

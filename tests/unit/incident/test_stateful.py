@@ -110,9 +110,9 @@ class IncidentLife(RuleBasedStateMachine):
         self.sent: dict[str, int] = {}
         self.taken: set[str] = set()
 
-    def give(self, given: Input) -> tuple[TimelineEvent, ...]:
+    def give(self, input: Input) -> tuple[TimelineEvent, ...]:
         before = self.incident
-        events, effects = decide(before, given, self.now)
+        events, effects = decide(before, input, self.now)
         after = reduce(apply, events, before)
         assert after == reduce(apply, events, before), "the fold has no other input"
         if not events:
@@ -143,15 +143,15 @@ class IncidentLife(RuleBasedStateMachine):
 
     @rule(key=KEYS, status=st.sampled_from(AlertStatus), severity=SEVERITIES, out=st.integers(0, 1))
     def receive_an_alert(self, key: str, status: AlertStatus, severity: str, out: int) -> None:
-        given = alert(key, status=status, severity=severity, truncated=out)
-        new = given.alert.status is AlertStatus.FIRING
+        input = alert(key, status=status, severity=severity, truncated=out)
+        new = input.alert.status is AlertStatus.FIRING
         before = self.incident
-        events = self.give(given)
+        events = self.give(input)
         if new:
             counted = self.incident.alerts.fired - before.alerts.fired
             passed_on = sum(isinstance(event, Superseded) for event in events)
             assert counted + passed_on == 1, "no alert is lost"
-        assert self.give(given) == (), "a redelivery changes nothing"
+        assert self.give(input) == (), "a redelivery changes nothing"
 
     @rule(number=st.integers(1, 5))
     def receive_an_event(self, number: int) -> None:
@@ -159,40 +159,40 @@ class IncidentLife(RuleBasedStateMachine):
 
     @rule(actor=ACTORS)
     def be_acknowledged(self, actor: str) -> None:
-        self.obey("acknowledge", actor, {})
+        self.command("acknowledge", actor, {})
 
     @rule(actor=ACTORS, length=st.just(0.0) | SECONDS)
     def be_snoozed(self, actor: str, length: float) -> None:
-        self.obey("snooze", actor, {"for": length})
+        self.command("snooze", actor, {"for": length})
 
     @rule(data=st.data(), name=st.sampled_from(list(COMMANDS)), actor=ACTORS)
     def be_commanded(self, data: st.DataObject, name: str, actor: str) -> None:
-        self.obey(name, actor, data.draw(FIELDS.get(name, st.just({}))))
+        self.command(name, actor, data.draw(FIELDS.get(name, st.just({}))))
 
-    def obey(self, name: str, actor: str, fields: dict[str, Any]) -> None:
-        given = command(name, actor, **fields)
-        refused = refusal(self.incident, given, self.now)
+    def command(self, name: str, actor: str, fields: dict[str, Any]) -> None:
+        input = command(name, actor, **fields)
+        refused = refusal(self.incident, input, self.now)
         before = self.incident
-        events = self.give(given)
+        events = self.give(input)
         if refused:
             assert not events
             assert self.incident == before
         else:
-            assert isinstance(given, Comment) <= bool(events), "an accepted comment is kept"
-            assert self.give(given) == (), "a repeat changes nothing"
-        if isinstance(given, Comment) and not refused:
-            self.comments.append(given.command_id)
+            assert isinstance(input, Comment) <= bool(events), "an accepted comment is kept"
+            assert self.give(input) == (), "a repeat changes nothing"
+        if isinstance(input, Comment) and not refused:
+            self.comments.append(input.command_id)
 
     @rule(fails=st.booleans(), via=st.sampled_from([None, "sms"]))
     def settle_a_page(self, fails: bool, via: str | None) -> None:
-        under_way = [
+        in_flight = [
             key
             for key, page in self.incident.pages.items()
             if page.status in (PageStatus.SENDING, PageStatus.CANCELLED)
         ]
-        if under_way:
+        if in_flight:
             failure = "no answer" if fails else None
-            self.give(PageSettled(key=under_way[0], failure=failure, via=via))
+            self.give(PageSettled(key=in_flight[0], failure=failure, via=via))
 
     @rule(fails=st.booleans())
     def settle_a_report(self, fails: bool) -> None:
@@ -265,8 +265,8 @@ class IncidentLife(RuleBasedStateMachine):
     def who_needs_no_page_gets_none(self) -> None:
         if self.incident.status in (Status.OPEN, Status.ACKNOWLEDGED):
             return
-        under_way = (PageStatus.SENDING, PageStatus.WAITING)
-        assert not [p for p in self.incident.pages.values() if p.status in under_way]
+        in_flight = (PageStatus.SENDING, PageStatus.WAITING)
+        assert not [p for p in self.incident.pages.values() if p.status in in_flight]
 
     @invariant()
     def a_refusal_and_the_possible_agree(self) -> None:

@@ -193,14 +193,14 @@ def test_the_table_has_every_command() -> None:
 def test_the_table(name: str, state: Status, meaning: str) -> None:
     life = STATES[state](RULES.get(name, REOPENING))
     assert life.status == state
-    before, given, expected = life.incident, INPUTS[name](), MEANINGS[meaning]
-    if isinstance(given, Command):
-        objection = refusal(before, given, life.now)
+    before, input, expected = life.incident, INPUTS[name](), MEANINGS[meaning]
+    if isinstance(input, Command):
+        objection = refusal(before, input, life.now)
         assert (objection is not None) == (expected is REFUSED)
         if objection is not None:
-            assert f"cannot {given.name}: the incident is {state}" in objection
+            assert f"cannot {input.name}: the incident is {state}" in objection
             assert "possible" in objection
-    after = After(before, life, *life.give(given))
+    after = After(before, life, *life.give(input))
     assert expected(after) if expected else after.unchanged
 
 
