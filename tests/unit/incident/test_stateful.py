@@ -1,4 +1,4 @@
-"""What holds for every sequence of inputs, whatever it is."""
+"""Properties of an incident that hold for every sequence of inputs."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ FIELDS: Mapping[str, st.SearchStrategy[dict[str, Any]]] = {
 
 
 class IncidentLife(RuleBasedStateMachine):
-    """One incident under whatever may happen to it."""
+    """One incident and everything that may happen to it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -114,7 +114,7 @@ class IncidentLife(RuleBasedStateMachine):
         before = self.incident
         events, effects = decide(before, input, self.now)
         after = reduce(apply, events, before)
-        assert after == reduce(apply, events, before), "the fold has no other input"
+        assert after == reduce(apply, events, before), "apply depends on nothing else"
         if not events:
             assert not effects, "effects follow from events"
         self.incident = after
@@ -241,9 +241,9 @@ class IncidentLife(RuleBasedStateMachine):
 
     @invariant()
     def no_comment_is_lost(self) -> None:
-        told = [e.command_id for e in self.events if isinstance(e, Commented) and e.visible]
-        assert told == self.comments
-        assert self.incident.comments == len(told)
+        shown = [e.command_id for e in self.events if isinstance(e, Commented) and e.visible]
+        assert shown == self.comments
+        assert self.incident.comments == len(shown)
 
     @invariant()
     def nobody_is_forgotten(self) -> None:
@@ -256,7 +256,7 @@ class IncidentLife(RuleBasedStateMachine):
         policy, escalation = incident.policy, incident.escalation
         rounds = len(policy.levels) * (policy.repeats + 1)
         if escalation.step < rounds or policy.repage_every:
-            # Somebody is going to be paged, or what holds the paging is going to end.
+            # Somebody will be paged, or what holds the paging will end.
             assert paging.hold(incident, self.now) or due <= max(
                 self.now, escalation.since or self.now
             ) + timedelta(seconds=10_000)

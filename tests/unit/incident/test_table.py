@@ -47,7 +47,7 @@ STATES: Final[dict[Status, Callable[[Policy], Life]]] = {
 
 @dataclass(frozen=True)
 class After:
-    """What came of an input."""
+    """The result of an input."""
 
     before: Incident
     life: Life
@@ -71,7 +71,7 @@ def becomes(status: Status) -> Expectation:
 
 
 def absorbed(after: After) -> bool:
-    """It is counted, and nothing else comes of it."""
+    """It is counted and has no other effect."""
     kinds = [type(event) for event in after.events]
     return kinds == [AlertFired] and after.life.status == after.before.status and not after.effects
 
@@ -81,7 +81,7 @@ def changes_nothing(after: After) -> bool:
 
 
 def done(after: After) -> bool:
-    """It is on the timeline, and the state stays."""
+    """It is on the timeline, and the status stays."""
     return bool(after.events) and after.life.status == after.before.status
 
 
@@ -103,9 +103,9 @@ def one_more_has_it(after: After) -> bool:
     return isinstance(event, Acknowledged) and after.life.incident.acknowledged_by == ("ana", "ben")
 
 
-def only_said(after: After) -> bool:
-    said = any(isinstance(event, Noted) for event in after.events)
-    return said and after.life.status == after.before.status
+def only_noted(after: After) -> bool:
+    noted = any(isinstance(event, Noted) for event in after.events)
+    return noted and after.life.status == after.before.status
 
 
 REFUSED = None
@@ -138,7 +138,7 @@ MEANINGS: Final[dict[str, Expectation | None]] = {
     "absorbed": absorbed,
     "kept": done,
     "paged": pages_and_stays,
-    "noted": only_said,
+    "noted": only_noted,
     "one more": one_more_has_it,
     "open again": opens_again,
     "a new one": begins_a_new_one,
