@@ -1,8 +1,8 @@
 """The intake: the one use case that every listener calls. Arrivals in, receipts out.
 
-It makes one start call per event and decides nothing else: formats have understood the bytes, the
-root orchestrator will route. What can never work goes to quarantine, what may work later is given
-back, and nothing is settled before it is one of started, duplicate or quarantined.
+It makes one start call per event and decides nothing else: formats have read the bytes, the root
+orchestrator will route. What can never work is quarantined, what may work later is `retry`, and
+nothing is acknowledged before it is started, a duplicate or quarantined.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from core.intake.quarantine import Quarantine
 from core.intake.receipts import Receipt, Verdict
 from core.ports.workflow_starter import WorkflowStarter
 
-_TOLD: Final = 5
-"""Errors of one delivery that its record quotes."""
+_MAX_QUOTED: Final = 5
+"""Most errors of one delivery that its quarantine record quotes."""
 
 
 class Intake:
@@ -50,11 +50,11 @@ class Intake:
         time_left: float | None = None,
         report: Callable[[Arrival, Receipt], None] | None = None,
     ) -> list[Receipt]:
-        """One receipt per arrival, in their order; `report` hears of each as soon as it is there,
+        """One receipt per arrival, in order. `report` is called with each as soon as it is known,
         while others are still in flight.
 
-        `time_left` is in seconds: what is unfinished then is given back as `retry`. A start that
-        was cut off may have gone through; its redelivery then is a duplicate.
+        `time_left` is in seconds: what is unfinished then is `retry`. A start that timed out may
+        have succeeded; then its redelivery is a duplicate.
         """
         receipts: dict[int, Receipt] = {}
 
@@ -69,9 +69,9 @@ class Intake:
         deadline = None if time_left is None else asyncio.get_running_loop().time() + time_left
         units = self._units(arrivals)
         if deadline is not None and len(units) > self._concurrency:
-            # A batch too large for the time would else begin with the same ones whenever it comes.
+            # Or a batch too large for its time would begin with the same ones at each redelivery.
             random.shuffle(units)
-        if len(units) == 1:  # as most are: it needs no task of its own
+        if len(units) == 1:  # the usual case needs no task
             await settle(units[0])
         elif units:
             tasks = [asyncio.create_task(settle(unit)) for unit in units]
@@ -81,12 +81,12 @@ class Intake:
         return [receipts[place] for place in range(len(arrivals))]
 
     async def quarantine(self, arrivals: Sequence[Arrival], error: PermanentError) -> list[Receipt]:
-        """Keep what was given back, where nobody would send it again. Raises `StoreUnavailable`."""
+        """Quarantine what is `retry`, for senders that do not. Raises `StoreUnavailable`."""
         return await self._keep(arrivals, [error] * len(arrivals))
 
     def _units(self, arrivals: Sequence[Arrival]) -> list[_Unit]:
-        """Each event by itself; but all of a delivery that is no event, or no valid one, together:
-        the delivery is kept whole, so it is kept once."""
+        """Each valid event by itself, and all malformed or invalid ones of a delivery together: the
+        delivery is quarantined whole, so only once."""
         units: list[_Unit] = []
         invalid: dict[int, _Unit] = {}
         for place, arrival in enumerate(arrivals):
@@ -114,10 +114,10 @@ class Intake:
         try:
             async with limit, self._slots:
                 return await self._settle(unit)
-        except TidegateError as error:  # a fault of the moment, or the operator's to mend
-            again = str(error)
+        except TidegateError as error:  # a transient fault or a misconfiguration
+            reason = str(error)
             return [
-                _receipt(arrival, Verdict.RETRY, code=error.code, reason=again)
+                _receipt(arrival, Verdict.RETRY, code=error.code, reason=reason)
                 for arrival in unit.arrivals
             ]
         except TimeoutError:
@@ -157,7 +157,7 @@ class Intake:
 @dataclass(slots=True)
 class _Unit:
     """Arrivals that are settled as one, with their places: an `event` to start, or the `errors` for
-    which their delivery is kept, or the `fault` for which it must come again."""
+    which their delivery is quarantined, or the `fault` for which it must be redelivered."""
 
     arrivals: list[Arrival] = field(default_factory=list)
     places: list[int] = field(default_factory=list)
@@ -167,12 +167,12 @@ class _Unit:
 
 
 def _all_in_one(errors: Sequence[PermanentError]) -> PermanentError:
-    """The one error, or the first with a word on the others."""
+    """The only error, or the first one's kind with a summary of all."""
     if len(errors) == 1:
         return errors[0]
-    told = "; ".join(error.message for error in errors[:_TOLD])
-    more = f"; and {len(errors) - _TOLD:,} more" if len(errors) > _TOLD else ""
-    message = f"{len(errors):,} records of it cannot be accepted: {told}{more}"
+    quoted = "; ".join(error.message for error in errors[:_MAX_QUOTED])
+    more = f"; and {len(errors) - _MAX_QUOTED:,} more" if len(errors) > _MAX_QUOTED else ""
+    message = f"{len(errors):,} of its records cannot be accepted: {quoted}{more}"
     return type(errors[0])(message, fix=errors[0].fix)
 
 
@@ -182,8 +182,8 @@ def _out_of_time(arrival: Arrival) -> Receipt:
         Verdict.RETRY,
         code="OutOfTime",
         reason=(
-            "the function's deadline came first: is Temporal slow, or the quarantine's store "
-            "(`tidegate doctor`)? If not, raise the function's timeout or make its batches smaller"
+            "out of time: is Temporal slow, or the quarantine's store (`tidegate doctor`)? If not, "
+            "raise the function's timeout or make its batches smaller"
         ),
     )
 

@@ -327,5 +327,5 @@ async def test_what_else_lies_among_the_records_is_named_and_passed_over(
 
         await store.write(f"{root}/{name}", chunks(), content_type="text/plain")
     assert [record.id async for record in quarantine.records()] == [id]
-    assert "notes.json is no quarantine record" in caplog.text
-    assert "broken.json is no quarantine record" in caplog.text
+    assert "notes.json is not a quarantine record" in caplog.text
+    assert "broken.json is not a quarantine record" in caplog.text

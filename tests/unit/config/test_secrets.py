@@ -10,7 +10,7 @@ import pytest
 
 from core import bootstrap
 from core.config import secrets
-from core.config.secrets import FRESH_SECONDS, GRACE_SECONDS, PAUSE_SECONDS, Secrets
+from core.config.secrets import GRACE_SECONDS, PAUSE_SECONDS, RECHECK_SECONDS, Secrets
 from core.config.settings import Settings
 from core.domain.secret_reference import SecretReference
 from core.errors import SecretUnavailable, SettingsError
@@ -147,7 +147,7 @@ async def test_while_its_store_is_away_the_value_from_before_serves_for_an_hour(
     assert await kept.get("env:A") == "one"
     assert caplog.messages == [
         "env:A did not answer (it is asked again by itself; look after the way to it and the "
-        "permission to read there); the value from before is used"
+        "permission to read there); the last value is used"
     ]
     clock.now += GRACE_SECONDS - 1
     assert await kept.get("env:A") == "one"
@@ -252,7 +252,7 @@ async def test_a_package_that_is_not_installed_is_named(clock: Clock) -> None:
     with pytest.raises(SettingsError) as caught:
         await kept.get("aws:hook")
     assert str(caught.value) == (
-        "the secret aws:hook is out of reach: boto3 is not installed "
+        "the secret aws:hook cannot be read: boto3 is not installed "
         "(install tidegate[aws], or keep the secret elsewhere)"
     )
 
@@ -265,8 +265,8 @@ async def test_after_a_wrong_signature_the_store_is_asked_for_a_fresher_value(
 ) -> None:
     tried = await kept.get_all(["env:A", "env:B"])
     safe.values["A"] = "another"
-    clock.now += FRESH_SECONDS
-    assert await kept.fresher(["env:A", "env:B"], tried) == ["another", "two"]
+    clock.now += RECHECK_SECONDS
+    assert await kept.newer(["env:A", "env:B"], tried) == ["another", "two"]
     assert await kept.get_all(["env:A", "env:B"]) == ["another", "two"]
 
 
@@ -274,13 +274,13 @@ async def test_what_is_young_is_not_asked_for_whatever_strangers_send(
     kept: Secrets, safe: Safe, clock: Clock
 ) -> None:
     tried = await kept.get_all(["env:A"])
-    clock.now += FRESH_SECONDS - 1
+    clock.now += RECHECK_SECONDS - 1
     for _ in range(100):
-        assert await kept.fresher(["env:A"], tried) is None
+        assert await kept.newer(["env:A"], tried) is None
     assert safe.asked == ["A"]
     clock.now += 1
     for _ in range(100):
-        assert await kept.fresher(["env:A"], tried) is None
+        assert await kept.newer(["env:A"], tried) is None
     assert safe.asked == ["A", "A"]
 
 
@@ -289,9 +289,9 @@ async def test_who_tried_the_old_value_gets_the_one_that_another_request_has_fet
 ) -> None:
     tried = await kept.get_all(["env:A"])
     safe.values["A"] = "another"
-    clock.now += FRESH_SECONDS
+    clock.now += RECHECK_SECONDS
     for _ in range(3):
-        assert await kept.fresher(["env:A"], tried) == ["another"]
+        assert await kept.newer(["env:A"], tried) == ["another"]
     assert safe.asked == ["A", "A"]
 
 
@@ -300,22 +300,22 @@ async def test_while_nobody_can_say_which_secret_is_right_no_signature_is_wrong(
 ) -> None:
     tried = await kept.get_all(["env:A"])
     safe.away = True
-    clock.now += FRESH_SECONDS
+    clock.now += RECHECK_SECONDS
     for _ in range(100):
         with pytest.raises(SecretUnavailable):
-            await kept.fresher(["env:A"], tried)
+            await kept.newer(["env:A"], tried)
     assert await kept.get_all(["env:A"]) == tried
     assert safe.asked == ["A", "A"]
     safe.away = False
-    clock.now += FRESH_SECONDS
-    assert await kept.fresher(["env:A"], tried) is None
+    clock.now += RECHECK_SECONDS
+    assert await kept.newer(["env:A"], tried) is None
 
 
 async def test_one_of_two_that_is_not_there_proves_nobody_and_hinders_nobody(
     kept: Secrets,
 ) -> None:
     tried = await kept.get_all(["env:A", "env:NEW"])
-    assert await kept.fresher(["env:A", "env:NEW"], tried) is None
+    assert await kept.newer(["env:A", "env:NEW"], tried) is None
 
 
 async def test_a_secret_is_exchanged_while_two_are_live(tmp_path: Path, clock: Clock) -> None:
@@ -363,7 +363,7 @@ async def test_no_value_is_ever_shown(
     clock.now += TTL
     await kept.get("env:A")
     with pytest.raises(SecretUnavailable) as caught:
-        await kept.fresher(["env:A"], tried)
+        await kept.newer(["env:A"], tried)
     inside = {name: value for name, value in vars(kept).items() if name != "_stores"}
     for text in (shown(kept), repr(inside), shown(caught.value), caplog.text):
         assert "hunter2" not in text

@@ -206,5 +206,5 @@ async def test_however_many_records_of_a_delivery_are_malformed_it_is_kept_once(
     assert [receipt.verdict for receipt in receipts] == ["quarantined"] * 200
     assert {receipt.quarantine_uri for receipt in receipts} == {receipts[0].quarantine_uri}
     [record] = await kept(settings)
-    assert "200 records of it cannot be accepted" in record.reason
+    assert "200 of its records cannot be accepted" in record.reason
     assert "and 195 more" in record.reason

@@ -83,7 +83,7 @@ def test_a_server_that_is_not_there_is_no_strangers_fault(site: str) -> None:
 async def test_a_server_that_never_ends_is_no_strangers_fault(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(certificates, "_PATIENCE", 0.01)
+    monkeypatch.setattr(certificates, "_WAIT_TIMEOUT", 0.01)
     ended = threading.Event()
 
     def hanging(url: str) -> bytes:

@@ -134,4 +134,4 @@ async def test_a_body_may_be_any_bytes() -> None:
 async def test_a_secret_that_is_no_key_is_the_operators_to_mend(secret: str) -> None:
     with pytest.raises(SettingsError, match="the secret at env:A is not base64") as caught:
         await verifier().verify(sent(), [secret], NOW)
-    assert secret not in str(caught.value).replace("with or without whsec_ before", "")
+    assert secret not in str(caught.value).replace("with or without the prefix whsec_", "")
