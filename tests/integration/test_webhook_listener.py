@@ -121,7 +121,7 @@ async def test_a_verified_request_starts_one_workflow_however_often_it_comes(
     assert [receipt["verdict"] for receipt in logged] == ["started", "duplicate"]
 
 
-async def test_a_stranger_is_counted_and_nothing_else(
+async def test_an_unverified_request_is_only_counted(
     webhooks: Settings, temporal_client: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
     event = cloudevent()
@@ -133,7 +133,7 @@ async def test_a_stranger_is_counted_and_nothing_else(
     assert [line["Refused"] for line in lines if "Refused" in line] == [[1.0]]
 
 
-async def test_while_temporal_is_away_the_sender_is_told_to_come_again(
+async def test_while_temporal_is_unavailable_the_sender_is_answered_503(
     webhooks: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{free_port()}")
@@ -144,7 +144,7 @@ async def test_while_temporal_is_away_the_sender_is_told_to_come_again(
 
 
 @pytest.mark.parametrize("file", [None, "version: 2", "no: {yaml"])
-async def test_a_listener_without_a_good_file_makes_senders_come_again(
+async def test_with_an_invalid_file_senders_are_answered_503(
     webhooks: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, file: str | None
 ) -> None:
     if file is None:
@@ -156,7 +156,7 @@ async def test_a_listener_without_a_good_file_makes_senders_come_again(
     assert (answer["statusCode"], answer["headers"]["retry-after"]) == (503, "60")
 
 
-async def test_what_is_no_http_request_is_answered_as_a_bad_one(webhooks: Settings) -> None:
+async def test_what_is_not_an_http_request_is_answered_400(webhooks: Settings) -> None:
     nothing: list[Any] = [{}, [], {"version": "1.0"}, posted({}) | {"body": "not base64"}]
     for event in nothing:
         answer = await invoke(handler, event)
@@ -232,7 +232,7 @@ async def test_no_attack_on_any_verifier_makes_a_single_call_to_temporal(
 
 
 @pytest.mark.parametrize("name", [example.name for example in (*EXAMPLES, OPEN)])
-async def test_a_request_that_is_replayed_or_sent_at_once_many_times_starts_one_workflow(
+async def test_a_request_replayed_later_or_concurrently_starts_one_workflow(
     every_verifier: dict[str, Example],
     webhooks: Settings,
     temporal_client: Client,

@@ -65,7 +65,7 @@ def test_a_resolved_alert_has_an_end_and_the_same_key() -> None:
     assert found.remarks == ()
 
 
-def test_the_event_names_its_hook_its_alert_and_its_moment() -> None:
+def test_the_event_names_its_webhook_its_alert_and_its_time() -> None:
     found = event(sent("alertmanager", FIRING, hook="eu"))
     assert (found.source, found.subject) == ("webhook:eu", "c6eadffa33fcdf37")
     assert found.time == "2026-01-02T03:04:05.678Z"
@@ -73,7 +73,7 @@ def test_the_event_names_its_hook_its_alert_and_its_moment() -> None:
     assert event(sent("alertmanager", RESOLVED)).time == "2026-01-02T03:31:05.678Z"
 
 
-def test_each_alert_of_a_group_has_a_status_of_its_own() -> None:
+def test_each_alert_of_a_group_has_its_own_status() -> None:
     first, second, third = items(sent("alertmanager", MIXED))
     assert isinstance(first, Event)
     assert isinstance(second, Event)
@@ -104,7 +104,7 @@ def test_unknown_fields_of_the_group_and_of_the_alert_are_kept() -> None:
 # ------------------------------------------------------------------------------- identity
 
 
-def test_what_both_of_a_pair_send_and_what_is_sent_again_is_one_event() -> None:
+def test_a_redelivery_and_the_other_half_of_a_pair_are_the_same_event() -> None:
     other = changed(FIRING, "externalURL", to="https://alertmanager-b.example.com")
     assert key(FIRING, unique="1") == key(other, unique="2")
     assert key(RESOLVED, unique="1") == key(RESOLVED, unique="2")
@@ -124,12 +124,12 @@ def test_an_alert_that_fires_again_later_is_another_event() -> None:
     assert len({key(FIRING), key(again), key(RESOLVED), key(ended)}) == 4
 
 
-def test_two_hooks_may_have_the_same_fingerprint() -> None:
+def test_two_webhooks_may_have_the_same_fingerprint() -> None:
     assert key(FIRING, hook="eu") != key(FIRING, hook="us")
 
 
 @pytest.mark.parametrize("began", [None, "", "0001-01-01T00:00:00Z", ["x"]])
-def test_an_alert_that_does_not_say_when_it_began_is_fresh(began: Any) -> None:
+def test_an_alert_without_a_start_is_unidentified(began: Any) -> None:
     body = changed(FIRING, "alerts", 0, "startsAt", to=began)
     found = event(sent("alertmanager", body, unique="u"))
     assert found.unidentified
@@ -149,7 +149,7 @@ def test_no_other_field_that_is_missing_or_wrong_refuses_an_alert(name: str, val
     assert alert(sent("alertmanager", without(FIRING, "alerts", 0, name))).status == found.status
 
 
-def test_a_status_nobody_knows_counts_as_firing_and_is_remarked_on() -> None:
+def test_an_unknown_status_counts_as_firing_with_a_remark() -> None:
     found = alert(sent("alertmanager", changed(FIRING, "alerts", 0, "status", to="suppressed")))
     assert found.status is AlertStatus.FIRING
     assert found.remarks == ("its status is 'suppressed', taken as firing",)
@@ -164,7 +164,7 @@ def test_an_alert_without_a_fingerprint_is_refused_and_the_others_go_on(value: A
     assert isinstance(second, Event)
 
 
-def test_what_is_no_object_among_the_alerts_is_refused_alone() -> None:
+def test_an_alert_that_is_not_an_object_is_refused_alone() -> None:
     first, second = items(sent("alertmanager", {"alerts": ["x", *FIRING["alerts"]]}))
     assert isinstance(first, Malformed)
     assert first.error.message == "alerts[0] is not a JSON object"
@@ -180,9 +180,7 @@ def test_what_is_no_object_among_the_alerts_is_refused_alone() -> None:
         (b"alerts=1", "not JSON"),
     ],
 )
-def test_a_body_of_another_shape_is_refused_and_told_what_was_expected(
-    body: object, said: str
-) -> None:
+def test_a_body_of_another_shape_is_refused_with_what_was_expected(body: object, said: str) -> None:
     assert said in refusal(sent("alertmanager", body)).message
 
 
@@ -197,7 +195,7 @@ def test_a_thousand_alerts_in_one_delivery_are_a_thousand_events_in_their_order(
     assert len({one.key for one in found}) == 1000
 
 
-def test_an_event_is_no_larger_for_those_that_came_with_it() -> None:
+def test_an_event_does_not_grow_with_the_size_of_its_batch() -> None:
     body = storm(1000)
     body["commonAnnotations"] = {"description": "x" * 100_000}
     alone, *_ = events(sent("alertmanager", storm(1)))

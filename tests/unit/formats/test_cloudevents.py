@@ -125,7 +125,7 @@ def test_brokers_do_not_encode_the_values_of_attributes() -> None:
     assert event(b"", "ce_", subject="100%25").subject == "100%25"
 
 
-def test_a_header_without_a_value_is_an_attribute_that_was_left_out() -> None:
+def test_a_header_without_a_value_is_a_missing_attribute() -> None:
     assert event(b"", subject="").subject is None
 
 
@@ -135,22 +135,22 @@ def test_the_content_type_is_the_type_of_the_data_whatever_else_is_said() -> Non
     assert event(b"a", datacontenttype="image/png").datacontenttype is None
 
 
-def test_neither_identity_nor_data_can_be_chosen_by_a_header() -> None:
+def test_a_header_chooses_neither_identity_nor_data() -> None:
     forged = event(b'{"a": 1}', tidegatekey="s3:docs/a@00", data="x", data_base64="AAAA")
     assert forged == event(b'{"a": 1}')
 
 
-def test_the_structured_mode_goes_before_headers() -> None:
+def test_structured_mode_wins_over_headers() -> None:
     found = hooked(recorded("cloudevent"), content_type=STRUCTURED, ce_specversion="1.0", ce_id="x")
     assert found == hooked(recorded("cloudevent"))
 
 
-def test_a_batch_goes_before_the_structured_mode_whose_name_begins_alike() -> None:
+def test_a_batch_is_not_mistaken_for_structured_mode() -> None:
     found = reading.items("message", recorded("cloudevents-batch"), content_type=BATCH)
     assert [item.subject for item in found if isinstance(item, Event)] == ["payments", "search"]
 
 
-def test_headers_of_other_things_do_not_make_a_cloudevent() -> None:
+def test_other_headers_do_not_make_a_cloudevent() -> None:
     found = hooked({"a": 1}, ce_type="not enough", message_id="5f2e")
     assert (found.type, found.key) == ("tidegate.message", "webhook:prod/5f2e")
 
@@ -216,7 +216,7 @@ def test_a_body_that_is_not_what_its_content_type_says_is_refused(
     assert reading.refusal("message", body, content_type=content_type) == message
 
 
-def test_a_time_of_sending_that_is_none_is_left_out() -> None:
+def test_an_invalid_time_of_sending_is_left_out() -> None:
     assert hooked({"a": 1}, sent_at="yesterday").time is None
 
 

@@ -65,7 +65,7 @@ def test_a_batch_of_cloudevents_gives_one_event_each(type: str) -> None:
     assert [item.subject for item in found if isinstance(item, Event)] == ["payments", "search"]
 
 
-def test_a_bad_cloudevent_in_a_batch_does_not_hurt_its_neighbours() -> None:
+def test_a_malformed_cloudevent_in_a_batch_does_not_affect_the_others() -> None:
     good = recorded_json("cloudevent")
     found = items([good, 7, {"id": "1"}, good | {"id": "2"}], content_type=BATCH)
     assert [isinstance(item, Event) for item in found] == [True, False, False, True]
@@ -76,7 +76,7 @@ def test_a_bad_cloudevent_in_a_batch_does_not_hurt_its_neighbours() -> None:
     ]
 
 
-def test_an_empty_batch_is_no_event() -> None:
+def test_an_empty_batch_has_no_events() -> None:
     assert items([], content_type=BATCH) == []
 
 
@@ -122,7 +122,7 @@ def test_an_empty_batch_is_no_event() -> None:
         ),
     ],
 )
-def test_what_is_no_event_is_refused_with_the_reason(
+def test_what_is_not_an_event_is_refused_with_the_reason(
     body: object, headers: dict[str, str], message: str
 ) -> None:
     assert refusal(body, **headers).startswith(message)
@@ -147,7 +147,7 @@ def test_two_messages_of_identical_json_are_two_events() -> None:
     assert one.key != other.key
 
 
-def test_a_message_without_an_id_gets_a_fresh_key_that_says_so() -> None:
+def test_a_message_without_an_id_is_unidentified() -> None:
     found = event(recorded("message-plain-json"), queue=QUEUE, unique="delivery-1")
     assert (found.key, found.id, found.unidentified) == (
         f"unidentified:{QUEUE}#delivery-1",
@@ -156,18 +156,18 @@ def test_a_message_without_an_id_gets_a_fresh_key_that_says_so() -> None:
     )
 
 
-def test_a_message_from_nowhere_has_a_source_all_the_same() -> None:
+def test_a_message_without_a_queue_has_a_source() -> None:
     assert event({"a": 1}).source == "message"
 
 
 WIRE = event(recorded("cloudevent")).to_wire()
 
 
-def test_the_wire_form_is_read_back_as_the_event_it_was() -> None:
+def test_a_stored_event_is_read_back_unchanged() -> None:
     assert event(WIRE, format="stored_event") == event(recorded("cloudevent"))
 
 
-def test_a_replay_may_come_under_a_key_of_its_own() -> None:
+def test_a_replay_may_have_its_own_key() -> None:
     found = event(WIRE, format="stored_event", **{REPLAY_KEY_HEADER: "ce:1~replay-ab"})
     assert found.key == "ce:1~replay-ab"
     assert found.to_wire() | {"tidegatekey": WIRE["tidegatekey"]} == WIRE
@@ -181,5 +181,5 @@ def test_a_replay_may_come_under_a_key_of_its_own() -> None:
         (b"{", "the body is not JSON: Expecting property name enclosed in double quotes"),
     ],
 )
-def test_what_is_no_wire_form_is_refused(body: Any, message: str) -> None:
+def test_what_is_not_a_stored_event_is_refused(body: Any, message: str) -> None:
     assert refusal(body, format="stored_event").startswith(message)

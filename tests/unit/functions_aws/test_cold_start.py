@@ -17,7 +17,7 @@ LOADED = "import gc, json, sys, {module}; print(json.dumps([gc.isenabled(), sort
 
 
 @pytest.mark.parametrize("listener", LISTENERS)
-def test_a_listener_makes_do_without_the_sdks_client(listener: str) -> None:
+def test_a_listener_does_not_load_the_sdks_client(listener: str) -> None:
     code = f"import json, sys, functions_aws.{listener}; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60

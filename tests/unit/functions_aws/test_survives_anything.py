@@ -80,7 +80,7 @@ def is_taken_care_of(
 @pytest.mark.parametrize("format", HANDLERS)
 @pytest.mark.parametrize("queue", ["events", "events.fifo"])
 @given(bodies=BATCHES, seed=st.integers(0, 100))
-def test_each_record_of_a_batch_is_taken_care_of_or_given_back(
+def test_each_record_of_a_batch_is_settled_or_reported_as_failed(
     format: str, queue: str, bodies: list[tuple[str, str]], seed: int
 ) -> None:
     records = [
@@ -102,7 +102,7 @@ def test_each_record_of_a_batch_is_taken_care_of_or_given_back(
 
 @pytest.mark.parametrize("format", HANDLERS)
 @given(event=JSON_VALUES | mangled(RECORDED), seed=st.integers(0, 100))
-def test_each_event_of_any_invocation_is_taken_care_of_or_raised(
+def test_each_event_of_any_invocation_is_settled_or_raised(
     format: str, event: Any, seed: int
 ) -> None:
     starter = fickle(seed)

@@ -70,7 +70,7 @@ async def test_a_duplicate_is_a_success(door: Door, starter: MemoryStarter) -> N
 
 @pytest.mark.parametrize("path", ["/", "/hooks", "/hooks/", "/hooks/other", "/hooks/in/", "/x/in"])
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "PUT"])
-async def test_what_is_not_there_says_nothing_of_what_is(
+async def test_an_unknown_path_reveals_nothing_about_the_others(
     door: Door, path: str, method: str
 ) -> None:
     outcome = await door.send(Request(method=method, path=path, body=b"{}"))
@@ -90,14 +90,14 @@ async def test_health_is_answered_without_a_secret(door: Door) -> None:
     assert door.store.reads == 0
 
 
-async def test_only_posts_are_taken(door: Door) -> None:
+async def test_only_posts_are_accepted(door: Door) -> None:
     outcome = await door.send(replace(door.sign(door.request(CLOUDEVENT)), method="PUT"))
     assert outcome.response.status == 405
     assert outcome.response.headers["allow"] == "POST, OPTIONS"
 
 
 @pytest.mark.parametrize("proof", [{}, {"authorization": "Bearer wrong"}])
-async def test_a_stranger_learns_nothing_and_leaves_nothing(
+async def test_an_unverified_request_learns_nothing_and_leaves_nothing(
     door: Door, starter: MemoryStarter, proof: dict[str, str]
 ) -> None:
     outcome = await door.post(b"{not json", signed=False, **proof)
@@ -111,7 +111,7 @@ async def test_a_stranger_learns_nothing_and_leaves_nothing(
     assert await kept(door) == []
 
 
-async def test_why_a_stranger_was_refused_is_in_the_log_alone(
+async def test_why_a_request_was_not_verified_is_only_in_the_log(
     door: Door, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
@@ -134,7 +134,7 @@ async def test_a_body_over_the_limit_is_refused_unread_and_unverified(
 
 
 @pytest.mark.parametrize("failure", [SecretUnavailable("away"), SettingsError("there is none")])
-async def test_a_secret_that_cannot_be_had_makes_the_sender_come_again(
+async def test_an_unavailable_secret_makes_the_sender_retry(
     door: Door, starter: MemoryStarter, failure: Exception
 ) -> None:
     door.store.failure = failure
@@ -144,14 +144,14 @@ async def test_a_secret_that_cannot_be_had_makes_the_sender_come_again(
     assert starter.calls == []
 
 
-async def test_a_secret_that_was_exchanged_a_moment_ago_is_known_at_once(door: Door) -> None:
+async def test_a_secret_that_was_rotated_a_moment_ago_verifies_immediately(door: Door) -> None:
     assert (await door.post(CLOUDEVENT)).response.status == 202
     door.store.values["env:TOKEN"] = "the-next-token"
     door.now += timedelta(seconds=31)
     assert (await door.post(CLOUDEVENT)).response.status == 202
 
 
-async def test_strangers_cannot_make_us_ask_for_the_secret_over_and_over(door: Door) -> None:
+async def test_unverified_requests_cannot_make_us_fetch_the_secret_repeatedly(door: Door) -> None:
     for _ in range(20):
         await door.post(CLOUDEVENT, signed=False, authorization="Bearer wrong")
     assert door.store.reads == 1
@@ -167,7 +167,7 @@ async def test_either_of_two_live_secrets_proves_the_sender(
         assert (await door.post(CLOUDEVENT, signed=False, **proof)).response.status == 202
 
 
-async def test_a_second_secret_that_is_missing_does_not_shut_out_the_first(
+async def test_a_missing_second_secret_does_not_disable_the_first(
     starter: MemoryStarter, tmp_path: Path
 ) -> None:
     verify = {"scheme": "bearer", "secrets": ["env:GONE", "env:TOKEN"]}
@@ -199,7 +199,7 @@ async def test_no_credential_is_kept_with_the_original(door: Door) -> None:
     assert TOKEN not in json.dumps(record.to_json())
 
 
-async def test_where_an_original_is_kept_is_not_told_outside(door: Door) -> None:
+async def test_the_answer_does_not_say_where_an_original_is_kept(door: Door) -> None:
     outcome = await door.post(b"{not json")
     assert b"quarantine/" not in outcome.response.body
 
@@ -215,7 +215,7 @@ async def test_of_a_batch_the_good_start_and_the_answer_says_which_was_bad(
     assert len(await kept(door)) == 1
 
 
-async def test_temporal_away_makes_the_sender_come_again(
+async def test_while_temporal_is_unavailable_the_sender_retries(
     door: Door, starter: MemoryStarter
 ) -> None:
     def away(_: object) -> None:
@@ -229,7 +229,7 @@ async def test_temporal_away_makes_the_sender_come_again(
     assert await kept(door) == []
 
 
-async def test_a_batch_that_is_not_done_in_time_is_given_back_and_then_recognised(
+async def test_a_batch_that_times_out_is_sent_again_and_then_recognised(
     tmp_path: Path,
 ) -> None:
     door = Door(HangingStarter("#2"), tmp_path, {"in": {"answer_within": "1s"}})
@@ -249,12 +249,12 @@ async def test_a_content_type_that_no_sender_of_this_format_uses_is_refused(
 
 
 @pytest.mark.parametrize("type", ["application/json; charset=latin-1", "application/vnd.x+json"])
-async def test_json_is_taken_whatever_it_is_called(door: Door, type: str) -> None:
+async def test_json_is_accepted_under_every_media_type_for_it(door: Door, type: str) -> None:
     outcome = await door.post(CLOUDEVENT, content_type=type)
     assert outcome.response.status == 202
 
 
-async def test_a_body_may_be_packed(door: Door, starter: MemoryStarter) -> None:
+async def test_a_body_may_be_compressed(door: Door, starter: MemoryStarter) -> None:
     packed = gzip.compress(json.dumps(CLOUDEVENT).encode())
     outcome = await door.post(packed, content_encoding="gzip")
     assert outcome.response.status == 202
@@ -262,7 +262,7 @@ async def test_a_body_may_be_packed(door: Door, starter: MemoryStarter) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["br", "deflate", "gzip, gzip", "zstd"])
-async def test_other_ways_of_packing_are_refused(door: Door, encoding: str) -> None:
+async def test_other_content_encodings_are_refused(door: Door, encoding: str) -> None:
     outcome = await door.post(CLOUDEVENT, content_encoding=encoding)
     assert (outcome.response.status, outcome.refused) == (415, "UnsupportedEncoding")
     assert outcome.response.headers["accept-encoding"] == "gzip"
@@ -279,7 +279,7 @@ async def test_a_decompression_bomb_is_refused_at_the_limit(door: Door) -> None:
     [b"not gzip", gzip.compress(b"{}")[:-4], gzip.compress(b"{}") + b"more"],
     ids=["another", "cut short", "followed"],
 )
-async def test_what_is_not_gzip_though_it_says_so_is_kept_and_refused(
+async def test_a_body_that_is_labelled_gzip_and_is_not_is_kept_and_refused(
     door: Door, body: bytes
 ) -> None:
     outcome = await door.post(body, content_encoding="gzip")
@@ -300,9 +300,7 @@ async def test_a_hooks_attributes_go_with_its_events(
     assert event.extensions == {"team": "payments"}
 
 
-async def test_a_sender_cannot_speak_in_our_own_headers(
-    starter: MemoryStarter, tmp_path: Path
-) -> None:
+async def test_a_sender_cannot_set_our_own_headers(starter: MemoryStarter, tmp_path: Path) -> None:
     door = Door(starter, tmp_path)
     await door.post(
         ORDER, tidegate_attribute_team="root", tidegate_hook="other", message_id="chosen"
@@ -319,7 +317,7 @@ async def test_json_without_an_id_is_started_each_time_and_the_receipt_says_so(
     assert len(starter.started) == 2
 
 
-async def test_the_header_that_names_a_delivery_makes_it_known_again(
+async def test_the_header_with_a_deliverys_id_makes_it_recognisable(
     starter: MemoryStarter, tmp_path: Path
 ) -> None:
     door = Door(starter, tmp_path, {"in": {"id_header": "X-Delivery-Id"}})
@@ -328,7 +326,7 @@ async def test_the_header_that_names_a_delivery_makes_it_known_again(
     assert list(starter.started) == ["webhook:in/d1"]
 
 
-async def test_the_id_of_a_standard_webhook_makes_it_known_again(
+async def test_the_id_of_a_standard_webhook_makes_it_recognisable(
     starter: MemoryStarter, tmp_path: Path
 ) -> None:
     verify = {"scheme": "standard-webhooks", "secrets": ["env:WHSEC"]}
@@ -342,7 +340,7 @@ async def test_the_id_of_a_standard_webhook_makes_it_known_again(
 # ------------------------------------------------------------------------------- handshakes
 
 
-async def test_the_cloudevents_handshake_is_granted_to_named_origins_alone(
+async def test_the_cloudevents_handshake_is_granted_only_to_configured_origins(
     starter: MemoryStarter, tmp_path: Path
 ) -> None:
     door = Door(starter, tmp_path, {"in": {"origins": ["eventgrid.azure.net"]}})
@@ -362,7 +360,7 @@ async def test_the_cloudevents_handshake_is_granted_to_named_origins_alone(
     assert await asked_by("example.com") == {"allow": "POST, OPTIONS"}
 
 
-async def test_a_subscription_of_sns_waits_for_somebody_to_confirm_it(
+async def test_a_subscription_of_sns_waits_for_a_person_to_confirm_it(
     starter: MemoryStarter, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     verify = {"scheme": "sns", "topic_arns": [signing.TOPIC]}
@@ -389,7 +387,7 @@ async def test_pagerdutys_own_senders_find_their_key_in_the_answer(
         assert told(await door.post(event))["dedup_key"] == "disk-1"
 
 
-async def test_slack_is_answered_its_challenge_and_told_not_to_repeat_what_is_refused(
+async def test_slack_gets_its_challenge_back_and_does_not_retry_what_is_refused(
     starter: MemoryStarter, tmp_path: Path
 ) -> None:
     verify = {"scheme": "slack", "secrets": ["env:TOKEN"]}
@@ -433,9 +431,7 @@ async def test_headers_that_no_signature_covers_cannot_make_an_event_of_a_body(
     assert [event.type for event in starter.started.values()] == ["tidegate.message"]
 
 
-async def test_who_has_the_token_has_written_the_headers_too(
-    door: Door, starter: MemoryStarter
-) -> None:
+async def test_a_token_proves_the_headers_too(door: Door, starter: MemoryStarter) -> None:
     await door.post(
         ORDER, ce_specversion="1.0", ce_id="9", ce_source="/orders", ce_type="com.example.order"
     )
@@ -443,7 +439,7 @@ async def test_who_has_the_token_has_written_the_headers_too(
 
 
 @pytest.mark.parametrize("format", ["grafana", "datadog", "opsgenie", "azure_monitor"])
-async def test_a_deliverys_own_id_tells_alerts_that_nothing_else_does(
+async def test_a_deliverys_own_id_identifies_alerts_that_nothing_else_does(
     starter: MemoryStarter, tmp_path: Path, format: str
 ) -> None:
     door = Door(starter, tmp_path, {"in": {"format": format, "id_header": "X-Id"}})
@@ -463,7 +459,7 @@ async def test_a_deliverys_own_id_tells_alerts_that_nothing_else_does(
 # ------------------------------------------------------------------------------- what is kept
 
 
-async def test_what_a_sender_sends_only_once_is_kept_when_temporal_is_away(
+async def test_what_a_sender_never_retries_is_quarantined_while_temporal_is_unavailable(
     starter: MemoryStarter, tmp_path: Path
 ) -> None:
     def away(_: object) -> None:
@@ -479,7 +475,7 @@ async def test_what_a_sender_sends_only_once_is_kept_when_temporal_is_away(
     assert record.body == b'{"zen": "x"}'
 
 
-async def test_it_must_come_again_after_all_when_it_cannot_be_kept(
+async def test_what_cannot_even_be_quarantined_is_answered_503(
     starter: MemoryStarter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(_: object) -> None:
@@ -495,7 +491,7 @@ async def test_it_must_come_again_after_all_when_it_cannot_be_kept(
     assert outcome.response.status == 503
 
 
-async def test_a_replay_starts_nothing_of_a_batch_a_second_time(
+async def test_a_replay_of_a_batch_starts_nothing_twice(
     starter: MemoryStarter, tmp_path: Path
 ) -> None:
     door = Door(starter, tmp_path, {"in": {"format": "alertmanager"}})
@@ -520,7 +516,7 @@ async def test_many_invalid_events_of_one_delivery_are_kept_once(
     assert len(await kept(door)) == 1
 
 
-async def test_how_the_house_is_built_is_not_told_outside(
+async def test_the_answer_does_not_say_how_tidegate_is_deployed(
     starter: MemoryStarter, tmp_path: Path
 ) -> None:
     def away(_: object) -> None:
@@ -541,9 +537,7 @@ async def test_more_events_than_any_platform_could_start_are_refused_as_one(
     assert "10,001 events; one delivery may hold 10,000" in receipt["reason"]
 
 
-async def test_people_in_slack_see_nothing_of_what_was_accepted(
-    starter: MemoryStarter, tmp_path: Path
-) -> None:
+async def test_people_in_slack_do_not_see_receipts(starter: MemoryStarter, tmp_path: Path) -> None:
     verify = {"scheme": "slack", "secrets": ["env:TOKEN"]}
     door = Door(starter, tmp_path, {"in": {"format": "slack", "verify": verify}})
     command = b"command=%2Fdeploy&text=now&team_id=T1&trigger_id=1.2"
@@ -552,7 +546,7 @@ async def test_people_in_slack_see_nothing_of_what_was_accepted(
     assert len(starter.started) == 1
 
 
-async def test_strangers_do_not_hear_of_a_second_secret_that_is_missing(
+async def test_the_answer_does_not_reveal_that_a_second_secret_is_missing(
     starter: MemoryStarter, tmp_path: Path
 ) -> None:
     verify = {"scheme": "bearer", "secrets": ["env:TOKEN", "env:GONE"]}

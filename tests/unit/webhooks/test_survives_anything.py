@@ -103,7 +103,7 @@ def post(
     headers=HEADERS,
     seed=st.integers(0, 100),
 )
-def test_whatever_a_known_sender_posts_is_taken_care_of_or_given_back(
+def test_whatever_a_verified_sender_posts_is_settled_or_to_be_sent_again(
     hook: str, body: bytes, packed: bool, headers: dict[str, str], seed: int
 ) -> None:
     starter = fickle(seed)
@@ -132,7 +132,7 @@ def test_whatever_a_known_sender_posts_is_taken_care_of_or_given_back(
 
 
 @given(hook=st.sampled_from(sorted(HOOKS)), body=BODIES, headers=HEADERS)
-def test_whatever_a_stranger_posts_starts_nothing_and_leaves_nothing(
+def test_whatever_is_posted_without_verification_starts_nothing_and_leaves_nothing(
     hook: str, body: bytes, headers: dict[str, str]
 ) -> None:
     starter = MemoryStarter()
@@ -142,7 +142,7 @@ def test_whatever_a_stranger_posts_starts_nothing_and_leaves_nothing(
 
 
 @given(event=JSON_VALUES)
-def test_whatever_lambda_hands_over_is_answered(event: Any) -> None:
+def test_whatever_lambda_passes_is_answered(event: Any) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "webhooks.yaml"
         file.write_text("{version: 1, hooks: {}}")
