@@ -18,9 +18,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from core.config.secrets import Secrets
 from core.errors import ConfigurationError, InvalidEvent, NotStarted, TransientError
 from core.formats.registry import format_of
 from core.formats.shared.delivery import Arrival
@@ -31,6 +30,9 @@ from core.webhooks.decode import Refused, decode, too_large
 from core.webhooks.endpoints import Endpoint, WebhookTable
 from core.webhooks.request import Request, Response, answer, problem
 from core.webhooks.verifiers.base import NotVerified
+
+if TYPE_CHECKING:
+    from core.config.secrets import Secrets
 
 PREFIX: Final = "/hooks/"
 _RETRY: Final = {"retry-after": "5"}
