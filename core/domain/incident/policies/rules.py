@@ -139,7 +139,7 @@ class PolicyRule(Strict):
                 yield (("levels", number, "after"), "it is not later than the level before")
         for number, delay in delays[1:]:
             if delay == timedelta(0):
-                yield (("levels", number, "after"), "only the first level is paged at once")
+                yield (("levels", number, "after"), "only the first level is paged immediately")
         if len([delay for _, delay in delays if not isinstance(delay, timedelta)]) > 1:
             yield (("levels",), f"two levels wait for {ACK_TIMEOUT_VARIABLE}")
         if self.repeats and self.repeat_after is None:
