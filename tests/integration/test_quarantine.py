@@ -1,4 +1,4 @@
-"""The quarantine keeps originals byte for byte, once, and gives them back to be replayed."""
+"""The quarantine keeps originals byte for byte, once, and replays them."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ async def test_a_replay_starts_what_can_work_now_and_notes_it(
     assert [note["verdict"] for note in record.replayed["receipts"]] == ["started"]
     assert record.body == recorded("s3-put")
     assert record.settled
-    assert await ids(quarantine) == [id]  # the note is no record
+    assert await ids(quarantine) == [id]  # the note is not a record
 
 
 async def test_a_second_replay_is_a_duplicate(quarantine: Quarantine, settings: Settings) -> None:
@@ -210,7 +210,7 @@ async def test_a_replay_that_temporal_did_not_accept_settles_nothing(
 async def test_what_fails_again_after_its_replay_is_on_the_list_again(
     quarantine: Quarantine, settings: Settings
 ) -> None:
-    """Also when its workflow fails before the replay can leave its note."""
+    """Even if its workflow fails before the replay has written its note."""
     intake, starter = with_starter(settings)
     await quarantine.keep_event(event().to_wire(), NoRoute("none"), started=False)
     [record] = [record async for record in quarantine.records()]
@@ -270,7 +270,7 @@ async def test_an_event_whose_workflow_completed_is_replayed_once_under_a_new_ke
 async def test_a_record_that_is_announced_as_an_upload_is_not_kept_again(
     quarantine: Quarantine, settings: Settings, documents: tuple[str, ...] | None
 ) -> None:
-    """Else one record in a bucket that announces everything would make the next one, for ever;
+    """Or one record in a bucket that announces everything would cause the next, in an endless loop;
     `None` stands for that whole bucket."""
     id = await keep(quarantine, b"not json")
     uri = (await quarantine.get(id)).uri

@@ -126,18 +126,18 @@ async def test_a_server_that_does_not_answer_is_transient(
 
 
 @pytest.mark.parametrize(
-    ("lacking", "said"),
+    ("missing", "reason"),
     [
         (["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"], "Unable to locate credentials"),
         (["AWS_DEFAULT_REGION", "AWS_REGION"], "You must specify a region"),
     ],
 )
-async def test_without_region_or_credentials_no_sender_is_refused(
-    kept: Secrets, monkeypatch: pytest.MonkeyPatch, lacking: list[str], said: str
+async def test_a_missing_region_and_missing_credentials_are_transient(
+    kept: Secrets, monkeypatch: pytest.MonkeyPatch, missing: list[str], reason: str
 ) -> None:
-    for name in lacking:
+    for name in missing:
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(SecretUnavailable, match=said):
+    with pytest.raises(SecretUnavailable, match=reason):
         await kept.get("aws:hook")
 
 

@@ -1,4 +1,4 @@
-"""The webhook listener end to end: HTTP as Lambda shows it, and a real Temporal behind it."""
+"""The webhook listener end to end: Lambda's HTTP events in, a real Temporal behind."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def webhooks(
 
 
 def http(request: Request) -> dict[str, Any]:
-    """A request as payload 2.0 shows it."""
+    """A request in payload format 2.0."""
     return {
         "version": "2.0",
         "rawPath": request.path,
@@ -89,7 +89,7 @@ def cloudevent() -> dict[str, Any]:
 
 
 def trigger() -> dict[str, Any]:
-    """An alert as senders of PagerDuty's Events API post it."""
+    """An alert as posted to PagerDuty's Events API."""
     payload = {
         "summary": "Disk is full",
         "source": "db-1",
@@ -104,8 +104,8 @@ def key(event: dict[str, Any]) -> str:
 
 
 def receipts(answer: Any) -> list[Any]:
-    found: list[Any] = json.loads(answer["body"])["receipts"]
-    return found
+    result: list[Any] = json.loads(answer["body"])["receipts"]
+    return result
 
 
 async def test_a_verified_request_starts_one_workflow_however_often_it_comes(
@@ -177,7 +177,7 @@ async def test_a_stage_in_the_path_is_not_part_of_the_webhooks_name(webhooks: Se
 def every_verifier(
     webhooks: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[dict[str, Example]]:
-    """A listener with a webhook for each way of verifying, under the way's name."""
+    """A listener with a webhook for each example, under its name."""
     hooks = {}
     for number, example in enumerate((*EXAMPLES, OPEN)):
         names = (f"HOOK_SECRET_{number}", f"HOOK_SECRET_{number}_NEXT")[: len(example.secrets)]
@@ -220,7 +220,7 @@ async def test_no_attack_on_any_verifier_makes_a_single_call_to_temporal(
         for name, attack in ATTACKS.items():
             body = json.dumps(cloudevent()).encode()
             forged = attack(example, body, datetime.now(UTC))
-            if forged is None or "surrogate" in name:  # which no HTTP header can hold
+            if forged is None or "surrogate" in name:  # no HTTP header can hold one
                 continue
             answer = await invoke(handler, http(forged))
             assert answer["statusCode"] == 401, f"{name} on {example.name}: {answer}"

@@ -29,7 +29,7 @@ class Clock:
 
 
 class Safe:
-    """A store that counts, and does what a test says of it."""
+    """A store that counts reads, with answers that a test sets."""
 
     def __init__(self, **values: str) -> None:
         self.values = values
@@ -350,7 +350,7 @@ async def test_the_settings_say_how_long_a_secret_is_cached(
 
 
 def shown(thing: Any) -> str:
-    """All that a debugger, a log line or an error report might write of an object."""
+    """Everything that a debugger, a log line or an error report might show of an object."""
     inside = vars(thing) if hasattr(thing, "__dict__") else {}
     return " ".join([repr(thing), str(thing), *map(repr, inside.values())])
 

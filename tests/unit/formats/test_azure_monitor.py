@@ -99,10 +99,10 @@ def test_each_change_has_its_own_key_the_same_at_every_redelivery() -> None:
 
 
 def test_an_alert_needs_only_its_id() -> None:
-    found = event({"data": {"essentials": {"alertId": ID}}})
-    alert = read_alert(found)
+    result = event({"data": {"essentials": {"alertId": ID}}})
+    alert = read_alert(result)
     assert (alert.key, alert.status, alert.title) == (ID, "firing", ID)
-    assert found.unidentified
+    assert result.unidentified
 
 
 def test_an_unknown_condition_counts_as_firing() -> None:

@@ -34,8 +34,8 @@ def refusal(body: object) -> str:
 
 
 def test_an_alarm_from_sns_is_read_whole() -> None:
-    found = event(recorded("sns-alarm"), content_type="text/plain; charset=UTF-8")
-    alert = read_alert(found)
+    result = event(recorded("sns-alarm"), content_type="text/plain; charset=UTF-8")
+    alert = read_alert(result)
     assert (alert.key, alert.status, alert.source) == (ARN, "firing", "cloudwatch")
     assert alert.title == "checkout-cpu-high"
     assert alert.service == "AWS/EC2"
@@ -55,16 +55,16 @@ def test_an_alarm_from_sns_is_read_whole() -> None:
         "region": "eu-west-1",
         "account": "111122223333",
     }
-    assert alert.severity is None  # the rules say it, or the default does
+    assert alert.severity is None  # set by a rule or the default
     assert severity_of(alert.severity, alert.source) is None
     assert alert.remarks == ()
 
 
 def test_the_same_alarm_from_eventbridge_is_read_the_same() -> None:
-    by_sns, bridged = (
+    by_sns, by_eventbridge = (
         read_alert(event(recorded(name))) for name in ("sns-alarm", "eventbridge-alarm")
     )
-    assert by_sns == bridged
+    assert by_sns == by_eventbridge
 
 
 def test_ok_resolves_the_alarm_that_fired() -> None:
@@ -94,19 +94,19 @@ def test_the_same_change_has_one_key_by_every_path_and_webhook(names: tuple[str,
     assert len(keys) == 1
 
 
-def test_the_key_names_the_change_and_is_not_in_the_original() -> None:
+def test_the_key_names_the_change_the_same_by_webhook_and_queue() -> None:
     key = f"cloudwatch/{ARN}@2026-03-04T09:17:40.337Z:ALARM"
     queued = Delivery(
         format="cloudwatch", body=recorded("sns-alarm"), headers={"queue": "sqs:q"}, unique="u"
     )
-    for found in (event(recorded("sns-alarm")), read(queued)[0].item):
-        assert isinstance(found, Event)
-        assert (found.key, found.unidentified) == (key, False)
+    for result in (event(recorded("sns-alarm")), read(queued)[0].item):
+        assert isinstance(result, Event)
+        assert (result.key, result.unidentified) == (key, False)
 
 
 def test_eventbridge_may_come_through_sns() -> None:
-    bridged = payload_json("cloudwatch", "eventbridge-alarm")
-    assert event(sns(bridged)).key == event(bridged).key
+    by_eventbridge = payload_json("cloudwatch", "eventbridge-alarm")
+    assert event(sns(by_eventbridge)).key == event(by_eventbridge).key
 
 
 def test_another_change_is_another_event() -> None:
@@ -125,13 +125,13 @@ def test_the_time_of_a_change_is_the_same_in_every_zone() -> None:
 
 def test_an_alarm_without_data_is_an_event_of_its_own_type() -> None:
     for name in ("sns-insufficient-data", "eventbridge-insufficient-data"):
-        found = event(recorded(name))
-        assert found.type == "com.amazonaws.cloudwatch.alarm.insufficient_data"
-        assert found.subject == ARN
-        assert found.data["title"] == "checkout-cpu-high"
-        assert found.data["labels"]["account"] == "111122223333"
-        assert "status" not in found.data
-        assert not found.unidentified
+        result = event(recorded(name))
+        assert result.type == "com.amazonaws.cloudwatch.alarm.insufficient_data"
+        assert result.subject == ARN
+        assert result.data["title"] == "checkout-cpu-high"
+        assert result.data["labels"]["account"] == "111122223333"
+        assert "status" not in result.data
+        assert not result.unidentified
 
 
 def test_metric_math_gives_the_labels_of_all_its_metrics_and_the_name_is_encoded_in_the_link() -> (
@@ -165,11 +165,11 @@ def test_what_is_not_read_is_kept() -> None:
 
 
 def test_an_alarm_needs_only_its_arn_and_state() -> None:
-    found = event({"AlarmArn": ARN, "NewStateValue": "ALARM"})
-    alert = read_alert(found)
+    result = event({"AlarmArn": ARN, "NewStateValue": "ALARM"})
+    alert = read_alert(result)
     assert (alert.key, alert.title, alert.status) == (ARN, "checkout-cpu-high", "firing")
-    assert found.unidentified
-    assert found.key == f"unidentified:cloudwatch#{reading.UNIQUE}.0"
+    assert result.unidentified
+    assert result.key == f"unidentified:cloudwatch#{reading.UNIQUE}.0"
 
 
 @pytest.mark.parametrize("type", ["SubscriptionConfirmation", "UnsubscribeConfirmation"])

@@ -97,27 +97,27 @@ def test_a_change_is_the_same_event_by_both_schemas_and_every_trigger(name: str)
         unique="another",
     )
     [by_queue] = [arrival.item for arrival in read(queued)]
-    assert all(found == by_queue for found in by_webhook)
+    assert all(result == by_queue for result in by_webhook)
 
 
 def test_a_removal_is_a_document_removed_event() -> None:
-    found = recorded_event("blob-deleted")
-    assert (found.type, found.document) == ("tidegate.document.removed", DocumentRef(uri=URI))
-    assert found.key == (
+    result = recorded_event("blob-deleted")
+    assert (result.type, result.document) == ("tidegate.document.removed", DocumentRef(uri=URI))
+    assert result.key == (
         "blob:exampledocs/incidents/2026/db-outage.json"
         "@BlobDeleted:0000000000000442000000000002896B"
     )
 
 
 def test_a_change_of_tier_is_a_document_changed_event() -> None:
-    found = recorded_event("blob-tier-changed")
-    assert (found.type, found.data["change"]) == ("tidegate.document.changed", "BlobTierChanged")
+    result = recorded_event("blob-tier-changed")
+    assert (result.type, result.data["change"]) == ("tidegate.document.changed", "BlobTierChanged")
 
 
 def test_a_renamed_blob_is_created_under_its_new_name() -> None:
-    found = recorded_event("blob-renamed")
-    assert (found.type, found.subject) == ("tidegate.document.created", "2026/final.json")
-    assert found.data == {
+    result = recorded_event("blob-renamed")
+    assert (result.type, result.subject) == ("tidegate.document.created", "2026/final.json")
+    assert result.data == {
         "document": {"uri": "azure://exampledocs/incidents/2026/final.json"},
         "change": "BlobRenamed",
         "renamed_from": "azure://exampledocs/incidents/draft of Ada.json",
@@ -126,8 +126,8 @@ def test_a_renamed_blob_is_created_under_its_new_name() -> None:
 
 @pytest.mark.parametrize("name", ["data-lake-upload", "sftp-upload"])
 def test_an_upload_in_two_steps_is_one_event_once_its_content_is_written(name: str) -> None:
-    found = event(payload("event_grid", name))
-    assert found.document == DocumentRef(
+    result = event(payload("event_grid", name))
+    assert result.document == DocumentRef(
         uri="azure://exampledocs/incidents/2026/lake.json",
         size=1843,
         etag="0x8D4BCC2E4835CE1" if name == "data-lake-upload" else "0x8D4BCC2E4835CD0",
@@ -135,11 +135,11 @@ def test_an_upload_in_two_steps_is_one_event_once_its_content_is_written(name: s
 
 
 def test_the_subject_is_the_name_as_it_is() -> None:
-    found = recorded_event("blob-created-awkward-name")
-    assert found.subject == AWKWARD
-    assert found.document is not None
-    assert found.document.uri == f"azure://exampledocs/incidents/{AWKWARD}"
-    assert found.document.etag == "0x8D4BCC2E4835CD1"
+    result = recorded_event("blob-created-awkward-name")
+    assert result.subject == AWKWARD
+    assert result.document is not None
+    assert result.document.uri == f"azure://exampledocs/incidents/{AWKWARD}"
+    assert result.document.etag == "0x8D4BCC2E4835CD1"
 
 
 def test_a_subject_that_lost_characters_is_restored_from_the_url() -> None:
@@ -189,12 +189,12 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=1
 @given(NAMES)
 def test_every_name_is_the_same_in_both_schemas(name: str) -> None:
     body = created(subject=f"/blobServices/default/containers/incidents/blobs/{name}")
-    found = event(body)
-    assert event(as_cloudevent(body)) == found
-    assert found.subject == name
-    assert found.document is not None
-    assert found.document.uri == f"azure://exampledocs/incidents/{name}"
-    assert len(workflow_id(found.key).encode()) <= 1000
+    result = event(body)
+    assert event(as_cloudevent(body)) == result
+    assert result.subject == name
+    assert result.document is not None
+    assert result.document.uri == f"azure://exampledocs/incidents/{name}"
+    assert len(workflow_id(result.key).encode()) <= 1000
 
 
 def test_the_longest_name_keeps_its_own_identity() -> None:

@@ -72,14 +72,14 @@ def test_a_route_can_tell_a_failed_run_from_one_that_succeeded() -> None:
 
 
 def test_an_event_of_an_organisation_has_its_url_as_its_source() -> None:
-    found = recorded("organization-member_added")
-    assert found.type == "com.github.organization.member_added"
-    assert found.source == "https://github.com/example-org"
+    result = recorded("organization-member_added")
+    assert result.type == "com.github.organization.member_added"
+    assert result.source == "https://github.com/example-org"
 
 
 def test_an_unknown_event_is_an_event_too() -> None:
-    found = event({"action": "dreamt", "dream": {"id": 7}, "sender": {}}, "dream")
-    assert (found.type, found.subject, found.source) == (
+    result = event({"action": "dreamt", "dream": {"id": 7}, "sender": {}}, "dream")
+    assert (result.type, result.subject, result.source) == (
         "com.github.dream.dreamt",
         "7",
         "webhook:prod",
@@ -110,8 +110,11 @@ def test_a_redelivery_is_the_same_event_and_another_delivery_is_not() -> None:
 
 
 def test_a_delivery_without_a_guid_is_unidentified() -> None:
-    found = reading.event("github", payload("github", "push"), x_github_event="push")
-    assert (found.key, found.unidentified) == (f"unidentified:webhook:prod#{reading.UNIQUE}", True)
+    result = reading.event("github", payload("github", "push"), x_github_event="push")
+    assert (result.key, result.unidentified) == (
+        f"unidentified:webhook:prod#{reading.UNIQUE}",
+        True,
+    )
 
 
 @pytest.mark.parametrize(

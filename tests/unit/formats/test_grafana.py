@@ -67,7 +67,7 @@ def test_the_message_about_all_alerts_is_not_repeated_with_each() -> None:
 
 def test_repeats_are_one_event_and_changes_are_not() -> None:
     again = changed(FIRING, "alerts", 0, "startsAt", to="2026-01-02T04:30:00+01:00")
-    told = [
+    deliveries = [
         sent("grafana", FIRING, unique="1"),
         sent("grafana", FIRING, unique="2"),
         sent("grafana", FIRING, period=NEXT_PERIOD),
@@ -75,7 +75,7 @@ def test_repeats_are_one_event_and_changes_are_not() -> None:
         sent("grafana", RESOLVED, unique="3"),
         sent("grafana", RESOLVED, unique="4", period=NEXT_PERIOD),
     ]
-    first, repeat, later, anew, over, over_again = [event(delivery).key for delivery in told]
+    first, repeat, later, anew, over, over_again = [event(delivery).key for delivery in deliveries]
     assert first == repeat
     assert over == over_again
     assert len({first, later, anew, over}) == 4

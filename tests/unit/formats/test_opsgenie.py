@@ -75,10 +75,10 @@ def test_what_neither_fires_nor_resolves_is_an_event_of_opsgenie_s_own_type(
     name: str, type: str, time: str
 ) -> None:
     body = payload("opsgenie", name)
-    found = event(sent("opsgenie", body))
-    assert (found.type, found.subject, found.time) == (type, "mailer-queue", time)
-    assert found.type != ALERT
-    assert found.data == body
+    result = event(sent("opsgenie", body))
+    assert (result.type, result.subject, result.time) == (type, "mailer-queue", time)
+    assert result.type != ALERT
+    assert result.data == body
 
 
 def test_without_an_alias_the_alert_s_id_is_the_key() -> None:

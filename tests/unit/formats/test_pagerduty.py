@@ -30,7 +30,7 @@ ANONYMOUS = payload("pagerduty", "trigger-without-dedup-key")
 
 
 def with_id(delivery: Delivery, id: str) -> Delivery:
-    """The delivery of a hook that names a header with the delivery's own ID."""
+    """The delivery of a webhook whose `id_header` has the delivery's own ID."""
     headers = {**delivery.headers, "message-id": id}
     return Delivery(
         format=delivery.format, body=delivery.body, headers=headers, unique=delivery.unique
@@ -87,8 +87,8 @@ def test_without_a_component_the_source_is_the_service_and_without_links_the_cli
 
 @pytest.mark.parametrize("name", [name for format, name in PAYLOADS if format == "pagerduty"])
 def test_the_routing_key_is_kept_nowhere(name: str) -> None:
-    for found in events(sent("pagerduty", body_of("pagerduty", name))):
-        assert b"not-a-real-routing-key" not in encode(found.to_wire())
+    for result in events(sent("pagerduty", body_of("pagerduty", name))):
+        assert b"not-a-real-routing-key" not in encode(result.to_wire())
 
 
 def test_everything_else_is_kept() -> None:
@@ -133,11 +133,11 @@ def test_the_delivery_s_own_id_wins_over_the_time() -> None:
 
 def test_a_trigger_without_a_key_gets_one_and_the_answer_has_it() -> None:
     delivery = sent("pagerduty", ANONYMOUS, unique="5f2e")
-    found = event(delivery)
-    assert found.unidentified
-    assert read_alert(found).key == "5f2e"
+    result = event(delivery)
+    assert result.unidentified
+    assert read_alert(result).key == "5f2e"
     assert reply(delivery)["dedup_key"] == "5f2e"
-    assert event(sent("pagerduty", ANONYMOUS, unique="77aa")).key != found.key
+    assert event(sent("pagerduty", ANONYMOUS, unique="77aa")).key != result.key
 
 
 def test_a_trigger_without_a_key_is_unidentified_whatever_its_time() -> None:
@@ -180,13 +180,13 @@ def test_a_payload_of_another_shape_is_still_an_alert(value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("action", "said"),
+    ("action", "remark"),
     [("escalate", "its status is 'escalate', taken as firing"), (None, "it has no status")],
 )
-def test_an_unknown_action_counts_as_firing_with_a_remark(action: str | None, said: str) -> None:
+def test_an_unknown_action_counts_as_firing_with_a_remark(action: str | None, remark: str) -> None:
     read = alert(sent("pagerduty", {**TRIGGER, "event_action": action}))
     assert read.status is AlertStatus.FIRING
-    assert read.remarks[0].startswith(said)
+    assert read.remarks[0].startswith(remark)
 
 
 @pytest.mark.parametrize("value", [None, "", [], {}, False])

@@ -93,11 +93,11 @@ def test_what_neither_fires_nor_resolves_is_an_event_of_pagerduty_s_own_type(
     name: str, type: str, about: str
 ) -> None:
     body = payload(NAME, name)
-    found = event(sent(NAME, body))
-    assert (found.type, found.subject) == (type, about)
-    assert found.type != ALERT
-    assert found.data == body["event"]
-    assert not found.unidentified
+    result = event(sent(NAME, body))
+    assert (result.type, result.subject) == (type, about)
+    assert result.type != ALERT
+    assert result.data == body["event"]
+    assert not result.unidentified
 
 
 def test_an_unknown_event_type_is_kept() -> None:

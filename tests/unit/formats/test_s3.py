@@ -136,9 +136,9 @@ def test_an_upload_becomes_a_document_created_event_with_the_attributes_of_cloud
 def test_each_recorded_change_is_read(
     name: str, type: str, key: str, document: DocumentRef
 ) -> None:
-    found = event(recorded(name))
-    assert (found.type, found.key, found.document) == (type, key, document)
-    assert not found.unidentified
+    result = event(recorded(name))
+    assert (result.type, result.key, result.document) == (type, key, document)
+    assert not result.unidentified
 
 
 def test_a_delivery_with_two_records_gives_two_events_in_order() -> None:
@@ -350,5 +350,5 @@ def test_an_eventbridge_event_out_of_shape_is_refused_by_name(
 
 
 def test_sns_may_carry_an_eventbridge_event_too() -> None:
-    bridged = recorded("eventbridge-object-created")
-    assert event(sns(json.loads(bridged))) == event(bridged)
+    by_eventbridge = recorded("eventbridge-object-created")
+    assert event(sns(json.loads(by_eventbridge))) == event(by_eventbridge)

@@ -124,9 +124,9 @@ def test_the_same_issue_number_on_another_webhook_is_another_alert() -> None:
 
 
 def test_without_a_request_id_a_change_that_nothing_identifies_is_unidentified() -> None:
-    found = event(payload("sentry", "issue-resolved"), "issue")
-    assert found.unidentified
-    assert found.key == f"unidentified:sentry:webhook:prod#{reading.UNIQUE}.0"
+    result = event(payload("sentry", "issue-resolved"), "issue")
+    assert result.unidentified
+    assert result.key == f"unidentified:sentry:webhook:prod#{reading.UNIQUE}.0"
 
 
 def test_what_neither_fires_nor_is_resolved_is_an_event_of_its_own_type() -> None:

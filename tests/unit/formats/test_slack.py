@@ -56,8 +56,8 @@ def test_an_event_of_the_events_api_keeps_everything_but_the_deprecated_token() 
 
 
 def test_an_event_about_a_message_is_about_its_channel() -> None:
-    found = recorded("event_callback-reaction_added")
-    assert (found.type, found.subject) == ("com.slack.reaction_added", "C0LAN2Q65")
+    result = recorded("event_callback-reaction_added")
+    assert (result.type, result.subject) == ("com.slack.reaction_added", "C0LAN2Q65")
 
 
 def test_a_retry_is_the_same_event() -> None:
@@ -71,25 +71,25 @@ def test_a_retry_is_the_same_event() -> None:
 
 def test_a_pressed_button_is_an_event_identified_by_its_trigger() -> None:
     body = form({"payload": payload("slack", "block_actions").decode()})
-    found = event(body, content_type=FORM)
-    assert (found.type, found.subject) == ("com.slack.block_actions", "acknowledge")
-    assert found.key == "slack:T061EG9R6/12466734323.1395872398"
-    assert found.data["actions"][0]["value"] == "incident-4711"
-    assert found.data["response_url"].startswith("https://hooks.slack.com/actions/")
-    assert "token" not in found.data
+    result = event(body, content_type=FORM)
+    assert (result.type, result.subject) == ("com.slack.block_actions", "acknowledge")
+    assert result.key == "slack:T061EG9R6/12466734323.1395872398"
+    assert result.data["actions"][0]["value"] == "incident-4711"
+    assert result.data["response_url"].startswith("https://hooks.slack.com/actions/")
+    assert "token" not in result.data
 
 
 def test_a_slash_command_is_an_event_with_the_fields_of_its_form() -> None:
-    found = event(form(COMMAND), content_type=f"{FORM}; charset=utf-8")
-    assert (found.type, found.subject) == ("com.slack.slash_command", "/incident")
-    assert found.data == {name: text for name, text in COMMAND.items() if name != "token"}
-    assert found.key == f"slack:T061EG9R6/{COMMAND['trigger_id']}"
+    result = event(form(COMMAND), content_type=f"{FORM}; charset=utf-8")
+    assert (result.type, result.subject) == ("com.slack.slash_command", "/incident")
+    assert result.data == {name: text for name, text in COMMAND.items() if name != "token"}
+    assert result.key == f"slack:T061EG9R6/{COMMAND['trigger_id']}"
 
 
 def test_what_has_no_id_is_unidentified() -> None:
-    found = recorded("app_rate_limited")
-    assert found.type == "com.slack.app_rate_limited"
-    assert (found.key, found.unidentified) == (
+    result = recorded("app_rate_limited")
+    assert result.type == "com.slack.app_rate_limited"
+    assert (result.key, result.unidentified) == (
         f"unidentified:slack:T061EG9R6#{reading.UNIQUE}",
         True,
     )

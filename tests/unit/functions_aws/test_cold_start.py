@@ -1,4 +1,4 @@
-"""What a listener loads at a cold start, and what it sends without it."""
+"""What a listener loads at a cold start, and that it still sends what workers can read."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_the_webhook_listener_loads_no_cloud_sdk() -> None:
     loaded = {name.partition(".")[0] for name in modules}
     foreign = {"boto3", "azure", "workers", "infra", "apprise", "typer", "cryptography"}
     assert loaded & foreign == set()
-    # Powertools looks at botocore's name alone, which costs nothing.
+    # Powertools imports the bare package botocore, which costs nothing.
     assert "botocore.session" not in modules
     assert collects
 

@@ -1,4 +1,4 @@
-"""The use case: arrivals in, receipts out; nothing is settled that is not taken care of."""
+"""The use case: arrivals in, receipts out; nothing is acknowledged before it is safe."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def arrival(body: object, format: str = "s3") -> Arrival:
-    [found] = read(delivery(format, body))
-    return found
+    [result] = read(delivery(format, body))
+    return result
 
 
 def upload(name: str, bucket: str = "example-documents") -> Arrival:
@@ -175,7 +175,7 @@ async def test_a_bug_acknowledges_nothing(settings: Settings) -> None:
 
 
 class CountingStarter:
-    """Notes how many starts are in flight at once."""
+    """Records how many starts are in flight concurrently."""
 
     def __init__(self) -> None:
         self.now = self.most = 0

@@ -1,4 +1,4 @@
-"""Secrets in variables and in files, and what it costs to have no others."""
+"""Secrets in variables and files, which need no cloud's SDK."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ async def test_what_is_not_a_file_is_refused(kept: Secrets, tmp_path: Path) -> N
 
 @pytest.fixture
 def nobody() -> Iterator[None]:
-    """Root may read everything, so a test that is run by root goes on as another user."""
+    """Root may read everything, so as root this continues as another user."""
     user = os.geteuid()
     if user == 0:
         os.seteuid(65534)
@@ -120,7 +120,7 @@ async def test_bytes_that_are_not_text_are_refused_and_not_shown(
     assert caught.value.__context__ is None
 
 
-async def test_a_file_of_the_wrong_size_is_refused(kept: Secrets, tmp_path: Path) -> None:
+async def test_a_file_that_is_too_large_is_refused(kept: Secrets, tmp_path: Path) -> None:
     file = tmp_path / "hook"
     file.write_bytes(b"x" * MAX_BYTES)
     assert len(await kept.get(f"file:{file}")) == MAX_BYTES

@@ -1,4 +1,4 @@
-"""The download itself, from a real web server (over HTTP: whose address it is, is asked before)."""
+"""The download from a real web server, over HTTP: the URL is checked before."""
 
 from __future__ import annotations
 

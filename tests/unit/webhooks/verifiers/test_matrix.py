@@ -1,4 +1,4 @@
-"""Every verifier against everything that a stranger may try."""
+"""Every verifier against every attack."""
 
 from __future__ import annotations
 

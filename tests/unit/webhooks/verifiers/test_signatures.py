@@ -212,7 +212,7 @@ def test_an_impossible_recipe_is_refused(wrong: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("stamp", ["", "١٧٤٨٧٧٩٢٠٠", "²", "-1", "1.0", "12345678901"])
-def test_a_time_is_checked_before_it_is_used(stamp: str) -> None:
+def test_a_time_has_only_digits_and_at_most_ten(stamp: str) -> None:
     assert seconds("0123456789") == 123456789
     with pytest.raises(NotVerified, match="malformed"):
         seconds(stamp)

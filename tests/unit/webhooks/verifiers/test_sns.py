@@ -27,7 +27,7 @@ NOW = datetime(2025, 6, 1, 12, 0, 0, 123_000, tzinfo=UTC)
 
 
 class Aws:
-    """Gives what it has been told to, and remembers what it was asked for."""
+    """Returns configured content and records the requests."""
 
     def __init__(self, content: bytes | Exception | None = None) -> None:
         self.content = certificate() if content is None else content
@@ -53,8 +53,8 @@ async def reason(
     request = Request(method="POST", path="/hooks/alarms", body=body)
     try:
         await verifier(aws or Aws(), **section).verify(request, (), now)
-    except NotVerified as stranger:
-        return stranger.reason
+    except NotVerified as failure:
+        return failure.reason
     return None
 
 
@@ -111,7 +111,7 @@ async def test_every_signed_field_is_covered(field: str) -> None:
 
 
 async def test_a_subject_does_not_pass_for_part_of_the_id() -> None:
-    """The same bytes, cut into fields otherwise: a replay under another ID."""
+    """The same bytes divided into fields differently: a replay under another ID."""
     signed = json.loads(sns_signed(sns_message("text", NOW, Subject="s")))
     forged = {**signed, "MessageId": f"{signed['MessageId']}\nSubject\ns"}
     del forged["Subject"]
@@ -256,7 +256,7 @@ async def test_a_signature_by_another_key_is_a_mismatch() -> None:
 
 
 async def test_an_unavailable_certificate_is_transient() -> None:
-    """SNS never sends again what was answered 401."""
+    """SNS does not retry after 401."""
     with pytest.raises(TransientError, match="away"):
         await reason(sns_signed(sns_message("text", NOW)), Aws(TransientError("away")))
 

@@ -86,7 +86,7 @@ async def test_a_redelivery_keeps_its_id() -> None:
     ],
 )
 async def test_one_valid_signature_is_enough_whatever_the_others_are(wrap: str) -> None:
-    """The library fails on what it does not understand, before it comes to the good one."""
+    """The library fails on what it cannot parse, before it reaches the valid one."""
     request = sent()
     value = wrap.format(
         good=request.headers["webhook-signature"],

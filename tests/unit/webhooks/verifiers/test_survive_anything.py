@@ -1,4 +1,4 @@
-"""Whatever arrives is verified or is not; and what a sender signs is verified, whatever it is."""
+"""Any request is verified or not, without other errors; whatever a sender signs is verified."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ BODIES = (
 def outcome(example: Example, request: Request) -> Reason | None:
     try:
         asyncio.run(example.verifier.verify(request, example.secrets, NOW))
-    except NotVerified as stranger:
-        return stranger.reason
+    except NotVerified as failure:
+        return failure.reason
     return None
 
 

@@ -24,8 +24,8 @@ async def outcome(
     request = Request(method="POST", path="/", headers=headers, query=query or {}, body=body)
     try:
         await ANY.validate_python({"secrets": SECRETS, **section}).verify(request, [secret], NOW)
-    except NotVerified as stranger:
-        return stranger.reason
+    except NotVerified as failure:
+        return failure.reason
     return None
 
 
