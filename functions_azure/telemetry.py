@@ -66,10 +66,10 @@ def record(arrival: Arrival, receipt: Receipt) -> None:
     if (age := receipt.age()) is not None:
         meter().observe(EVENT_AGE, age, {})
     line = {**receipt.to_json(), **_logged_headers(arrival.delivery)}
-    if receipt.verdict in (Verdict.STARTED, Verdict.DUPLICATE):
-        logger.info("event %s: %s", receipt.verdict, receipt.key, extra={"receipt": line})
-    else:
+    if receipt.verdict in (Verdict.QUARANTINED, Verdict.RETRY):
         logger.warning("event %s: %s", receipt.verdict, receipt.reason, extra={"receipt": line})
+    else:
+        logger.info("event %s: %s", receipt.verdict, receipt.key, extra={"receipt": line})
 
 
 def record_empty(delivery: Delivery) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -48,7 +49,8 @@ def _explain_payload(payload: bytes, format: str | None, *, as_json: bool) -> No
     from functions_aws import sqs
 
     settings = Settings.from_env()
-    explanations = explain_payload(payload, format, settings, unwrap=sqs.deliveries)
+    unwrap = partial(sqs.deliveries, settings=settings)
+    explanations = explain_payload(payload, format, settings, unwrap=unwrap)
     if as_json:
         print_json([explanation.to_json() for explanation in explanations])
     elif not explanations:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
@@ -23,11 +24,11 @@ from core import bootstrap
 from core.config.files import load_webhooks
 from core.config.settings import Settings
 from core.contracts import ROOT_WORKFLOW
-from core.domain.event import Event
+from core.domain.event import ALERT, Event
 from core.domain.identity import workflow_id
 from core.errors import SettingsError
 from core.formats.registry import read
-from core.formats.shared.delivery import Delivery, Malformed
+from core.formats.shared.delivery import Delivery, Malformed, way_headers
 from core.webhooks.request import Request
 from core.webhooks.verifiers.base import Signer
 from infra.local.answers import local_session
@@ -96,7 +97,9 @@ def send_message(path: Path, *, state: Path = STATE) -> Sent:
     ends = running(state)
     with closing(cloud_at(ends.cloud)) as cloud, temporal_view(ends.temporal) as temporal:
         address, id = cloud.send(body)
-        expected = _expected(body, {"queue": address, "message-id": id})
+        queue = re.split("[:/]", address)[-1]
+        way = way_headers(f"queue:{queue}", trusted=(ALERT,))
+        expected = _expected(body, {**way, "queue": address, "message-id": id})
         uri = f"{address}/{id}"
         if isinstance(expected, Malformed):
             return Sent(uri=uri, refused=f"{expected.error.code}: {expected.error}")

@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from core.config.files import load_webhooks
+from core.domain.event import ALERT
 from infra.local.answers import answers
 from infra.local.cloud import INCIDENTS, QUARANTINE, REPORTS
 from infra.local.clouds import new_cloud
@@ -210,6 +211,7 @@ class LocalStack:
             "TIDEGATE_ACK_TIMEOUT": f"{self._ack_timeout:g}",
             "TIDEGATE_DRAIN_TIMEOUT": _DRAIN_TIMEOUT,
             "TIDEGATE_WEBHOOKS": str(self.webhooks),
+            "TIDEGATE_TRUSTED_TYPES": ALERT,
             **HOOK_SECRETS,
         }
 
