@@ -18,7 +18,6 @@ from core.domain.event import Event
 from core.formats.registry import read
 from core.formats.shared.delivery import Delivery
 from core.intake.receipts import Receipt
-from core.ports.workflow_starter import Start
 from infra.local.processes import Processes, free_port, python, wait_until
 from infra.local.temporal import TemporalServer, start_temporal
 from tests.support.cli import Result, Tidegate
@@ -43,8 +42,8 @@ def quarantine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-class NoStarter:
-    """A starter for deliveries that hold nothing to start."""
+class NoWorkflows:
+    """A workflows for deliveries that hold nothing to start."""
 
     async def start(self, event: Event) -> Start:
         raise AssertionError(f"{event.key} was started")
@@ -56,7 +55,7 @@ def refuse(body: bytes) -> str:
     async def accept() -> list[Receipt]:
         headers = {"queue": "sqs:eu-west-1:111122223333:orders", "message-id": "m-1"}
         delivery = Delivery(format="message", body=body, headers=headers, unique="u")
-        intake = bootstrap.intake(Settings.from_env(), starter=NoStarter())
+        intake = bootstrap.intake(Settings.from_env(), workflows=NoWorkflows())
         return await intake.accept(read(delivery))
 
     [receipt] = asyncio.run(accept())

@@ -16,10 +16,10 @@ from core.errors import InvalidEvent, StoreUnavailable, TemporalUnavailable
 from core.formats.registry import read
 from core.formats.shared.delivery import Arrival
 from core.intake.receipts import Receipt, Verdict
-from core.ports.workflow_starter import Start, WorkflowStarter
+from core.ports.workflows import Workflows
 from tests.support.payloads import delivery, put
 from tests.support.quarantines import kept
-from tests.support.starters import HangingStarter, MemoryStarter
+from tests.support.workflows_port import HangingWorkflows, MemoryWorkflows
 
 
 @pytest.fixture
@@ -43,20 +43,20 @@ def upload(name: str, bucket: str = "example-documents") -> Arrival:
 async def accept(
     settings: Settings,
     *arrivals: Arrival,
-    starter: WorkflowStarter | None = None,
+    workflows: Workflows | None = None,
     time_left: float | None = None,
 ) -> list[Receipt]:
-    intake = bootstrap.intake(settings, starter=starter or MemoryStarter())
+    intake = bootstrap.intake(settings, workflows=workflows or MemoryWorkflows())
     return await intake.accept(arrivals, time_left=time_left)
 
 
 async def test_an_event_is_started_in_one_call_and_its_receipt_says_where(
     settings: Settings,
 ) -> None:
-    starter = MemoryStarter()
-    [receipt] = await accept(settings, upload("a"), starter=starter)
+    workflows = MemoryWorkflows()
+    [receipt] = await accept(settings, upload("a"), workflows=workflows)
     key = "s3:example-documents/incidents/a.json@00AB"
-    assert len(starter.calls) == 1
+    assert len(workflows.calls) == 1
     assert receipt.to_json() == {
         "verdict": "started",
         "event_id": "incidents/a.json@00AB",
@@ -106,12 +106,14 @@ async def test_what_is_no_event_is_quarantined_with_the_reason(settings: Setting
 async def test_a_document_elsewhere_is_quarantined_before_anything_starts(
     settings: Settings,
 ) -> None:
-    starter = MemoryStarter()
-    [receipt] = await accept(settings, upload("a", bucket="example-documents2"), starter=starter)
+    workflows = MemoryWorkflows()
+    [receipt] = await accept(
+        settings, upload("a", bucket="example-documents2"), workflows=workflows
+    )
     assert (receipt.verdict, receipt.code) == (Verdict.QUARANTINED, "DocumentRefused")
     assert receipt.key == "s3:example-documents2/incidents/a.json@00AB"
     assert receipt.workflow_id is None
-    assert starter.calls == []
+    assert workflows.calls == []
 
 
 async def test_an_event_that_is_too_large_is_quarantined(settings: Settings) -> None:
@@ -120,22 +122,22 @@ async def test_an_event_that_is_too_large_is_quarantined(settings: Settings) -> 
     assert "over the limit of 2,048" in (receipt.reason or "")
 
 
-def raising(error: Exception) -> MemoryStarter:
+def raising(error: Exception) -> MemoryWorkflows:
     def refuse(event: Event) -> None:
         if "bad" in event.key:
             raise error
 
-    return MemoryStarter(refuse)
+    return MemoryWorkflows(refuse)
 
 
 async def test_what_temporal_never_takes_is_quarantined(settings: Settings) -> None:
-    [receipt] = await accept(settings, upload("bad"), starter=raising(InvalidEvent("refused")))
+    [receipt] = await accept(settings, upload("bad"), workflows=raising(InvalidEvent("refused")))
     assert (receipt.verdict, receipt.code) == (Verdict.QUARANTINED, "InvalidEvent")
 
 
 async def test_what_may_work_later_is_given_back_and_hurts_no_neighbour(settings: Settings) -> None:
-    starter = raising(TemporalUnavailable("away"))
-    receipts = await accept(settings, upload("a"), upload("bad"), upload("b"), starter=starter)
+    workflows = raising(TemporalUnavailable("away"))
+    receipts = await accept(settings, upload("a"), upload("bad"), upload("b"), workflows=workflows)
     assert [receipt.verdict for receipt in receipts] == ["started", "retry", "started"]
     assert receipts[1].code == "TemporalUnavailable"
     assert (receipts[1].reason or "").startswith("away (`tidegate doctor`")
@@ -158,7 +160,7 @@ async def test_an_event_about_a_document_is_given_back_where_no_documents_are_co
 
 async def test_what_is_unfinished_at_the_deadline_is_given_back(settings: Settings) -> None:
     arrivals = [upload("a"), upload("slow"), upload("b")]
-    receipts = await accept(settings, *arrivals, starter=HangingStarter("slow"), time_left=0.2)
+    receipts = await accept(settings, *arrivals, workflows=HangingWorkflows("slow"), time_left=0.2)
     assert [(receipt.verdict, receipt.code) for receipt in receipts] == [
         (Verdict.STARTED, None),
         (Verdict.RETRY, "OutOfTime"),
@@ -169,7 +171,7 @@ async def test_what_is_unfinished_at_the_deadline_is_given_back(settings: Settin
 
 async def test_a_fault_of_our_own_acknowledges_nothing(settings: Settings) -> None:
     with pytest.raises(ZeroDivisionError):
-        await accept(settings, upload("a"), upload("bad"), starter=raising(ZeroDivisionError()))
+        await accept(settings, upload("a"), upload("bad"), workflows=raising(ZeroDivisionError()))
 
 
 class CountingStarter:
@@ -191,10 +193,10 @@ class CountingStarter:
 async def test_starts_run_at_once_up_to_the_limit(
     settings: Settings, concurrency: int, most: int
 ) -> None:
-    starter: Any = CountingStarter()
+    workflows: Any = CountingStarter()
     limited = dataclasses.replace(settings, concurrency=concurrency)
-    await accept(limited, *(upload(f"{n}") for n in range(20)), starter=starter)
-    assert starter.most == most
+    await accept(limited, *(upload(f"{n}") for n in range(20)), workflows=workflows)
+    assert workflows.most == most
 
 
 async def test_however_many_records_of_a_delivery_are_malformed_it_is_kept_once(

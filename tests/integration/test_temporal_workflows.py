@@ -14,7 +14,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from core.adapters.temporal.connection import Frontend, frontend
-from core.adapters.temporal.starter import TemporalStarter
+from core.adapters.temporal.workflows import TemporalWorkflows
 from core.contracts import ROOT_TASK_QUEUE, ROOT_WORKFLOW
 from core.domain.event import Event
 from core.domain.identity import workflow_id
@@ -38,13 +38,13 @@ def new_event(**changes: object) -> Event:
     return Event(**(attributes | changes))  # type: ignore[arg-type]
 
 
-def new_starter(*, timeout: float = 10.0) -> TemporalStarter:
-    """A starter as the composition root makes it."""
-    return TemporalStarter(lambda: frontend(retry_for=timeout), timeout=timeout)
+def new_starter(*, timeout: float = 10.0) -> TemporalWorkflows:
+    """A workflows as the composition root makes it."""
+    return TemporalWorkflows(lambda: frontend(retry_for=timeout), timeout=timeout)
 
 
 @pytest.fixture
-def starter(temporal_settings: None) -> TemporalStarter:
+def workflows(temporal_settings: None) -> TemporalWorkflows:
     return new_starter()
 
 
@@ -66,10 +66,10 @@ async def finish(client: Client, event: Event, *, fail: bool) -> None:
 
 
 async def test_an_event_starts_the_root_orchestrator_under_its_workflow_id(
-    starter: TemporalStarter, temporal_client: Client
+    workflows: TemporalWorkflows, temporal_client: Client
 ) -> None:
     event = new_event(subject="a/b.json")
-    start = await starter.start(event)
+    start = await workflows.start(event)
     assert (start.workflow_id, start.new) == (event.key, True)
     description = await temporal_client.get_workflow_handle(start.workflow_id).describe()
     assert description.run_id == start.run_id
@@ -79,10 +79,10 @@ async def test_an_event_starts_the_root_orchestrator_under_its_workflow_id(
 
 
 async def test_workers_read_the_event_as_it_was_sent(
-    starter: TemporalStarter, temporal_client: Client
+    workflows: TemporalWorkflows, temporal_client: Client
 ) -> None:
     event = new_event(data={"ü": ["🔥", 10**30, 1.5, None, True]}, extensions={"n": 7})
-    await starter.start(event)
+    await workflows.start(event)
     handle = temporal_client.get_workflow_handle(event.key)
     [first, *_] = [event async for event in handle.fetch_history_events()]
     payloads = first.workflow_execution_started_event_attributes.input.payloads
@@ -91,13 +91,13 @@ async def test_workers_read_the_event_as_it_was_sent(
 
 
 async def test_a_start_is_the_same_as_the_sdks_client_makes(
-    starter: TemporalStarter, temporal_server: TemporalServer
+    workflows: TemporalWorkflows, temporal_server: TemporalServer
 ) -> None:
     """Whoever reads the history cannot tell them apart, but by what is each run's own."""
     client = await Client.connect(temporal_server.address)
     ours, theirs = (new_event(id="1", subject="a", data={"ü": [1.5, None]}) for _ in range(2))
     theirs = replace(theirs, key=ours.key + "'")
-    await starter.start(ours)
+    await workflows.start(ours)
     await client.start_workflow(
         ROOT_WORKFLOW,
         {**theirs.to_wire(), "tidegatekey": ours.key},
@@ -118,50 +118,50 @@ async def test_a_start_is_the_same_as_the_sdks_client_makes(
     assert began[0] == began[1]
 
 
-async def test_an_event_that_runs_already_is_a_duplicate(starter: TemporalStarter) -> None:
+async def test_an_event_that_runs_already_is_a_duplicate(workflows: TemporalWorkflows) -> None:
     event = new_event()
-    first = await starter.start(event)
-    again = await starter.start(event)
+    first = await workflows.start(event)
+    again = await workflows.start(event)
     assert (again.workflow_id, again.run_id, again.new) == (event.key, first.run_id, False)
 
 
 async def test_an_event_that_has_completed_is_a_duplicate(
-    starter: TemporalStarter, temporal_client: Client
+    workflows: TemporalWorkflows, temporal_client: Client
 ) -> None:
     event = new_event()
-    first = await starter.start(event)
+    first = await workflows.start(event)
     await finish(temporal_client, event, fail=False)
-    again = await starter.start(event)
+    again = await workflows.start(event)
     assert (again.run_id, again.new) == (first.run_id, False)
 
 
 async def test_an_event_that_has_failed_starts_again(
-    starter: TemporalStarter, temporal_client: Client
+    workflows: TemporalWorkflows, temporal_client: Client
 ) -> None:
     event = new_event()
-    first = await starter.start(event)
+    first = await workflows.start(event)
     await finish(temporal_client, event, fail=True)
-    again = await starter.start(event)
+    again = await workflows.start(event)
     assert again.new
     assert again.run_id != first.run_id
 
 
-async def test_many_starts_of_one_event_at_once_start_one(starter: TemporalStarter) -> None:
+async def test_many_starts_of_one_event_at_once_start_one(workflows: TemporalWorkflows) -> None:
     event = new_event()
-    starts = await asyncio.gather(*(starter.start(event) for _ in range(20)))
+    starts = await asyncio.gather(*(workflows.start(event) for _ in range(20)))
     assert sum(start.new for start in starts) == 1
     assert len({start.run_id for start in starts}) == 1
 
 
 async def test_each_event_costs_exactly_one_call(
-    starter: TemporalStarter, temporal_server: TemporalServer, temporal_client: Client
+    workflows: TemporalWorkflows, temporal_server: TemporalServer, temporal_client: Client
 ) -> None:
     """By the server's own count: nothing but starts, whatever became of them."""
     event = new_event()
     before = await calls(temporal_server, temporal_client)
-    await starter.start(event)
-    await starter.start(event)
-    await asyncio.gather(*(starter.start(new_event()) for _ in range(8)))
+    await workflows.start(event)
+    await workflows.start(event)
+    await asyncio.gather(*(workflows.start(new_event()) for _ in range(8)))
     made = await calls(temporal_server, temporal_client) - before
     assert made == {"StartWorkflowExecution": 10, SENTINEL: 1}
 
@@ -174,26 +174,28 @@ async def test_starts_at_once_share_one_connection(temporal_settings: None) -> N
         made.append(await frontend())
         return made[-1]
 
-    starter = TemporalStarter(make, timeout=10)
-    await asyncio.gather(*(starter.start(new_event()) for _ in range(10)))
-    await starter.start(new_event())
+    workflows = TemporalWorkflows(make, timeout=10)
+    await asyncio.gather(*(workflows.start(new_event()) for _ in range(10)))
+    await workflows.start(new_event())
     assert len(made) == 1
 
 
 @pytest.mark.parametrize("subject", ["x" * 1000, "ü" * 500, "🔥" * 250, 'quo"te\\\n' * 100])
-async def test_a_long_subject_is_no_obstacle(starter: TemporalStarter, subject: str) -> None:
-    start = await starter.start(new_event(subject=subject, key=f"s3:{uuid4().hex}/{subject}"))
+async def test_a_long_subject_is_no_obstacle(workflows: TemporalWorkflows, subject: str) -> None:
+    start = await workflows.start(new_event(subject=subject, key=f"s3:{uuid4().hex}/{subject}"))
     assert start.new
 
 
-async def test_the_longest_key_is_no_obstacle(starter: TemporalStarter) -> None:
-    assert (await starter.start(new_event(key=uuid4().hex + "🔥" * 1000))).new
+async def test_the_longest_key_is_no_obstacle(workflows: TemporalWorkflows) -> None:
+    assert (await workflows.start(new_event(key=uuid4().hex + "🔥" * 1000))).new
 
 
-async def test_what_the_server_never_takes_is_the_events_fault(starter: TemporalStarter) -> None:
+async def test_what_the_server_never_takes_is_the_events_fault(
+    workflows: TemporalWorkflows,
+) -> None:
     """Larger than the server's limit for one payload, which settings keep events below."""
     with pytest.raises(InvalidEvent, match="Temporal refuses it"):
-        await starter.start(new_event(data="x" * 2_200_000))
+        await workflows.start(new_event(data="x" * 2_200_000))
 
 
 async def test_a_namespace_that_does_not_exist_is_the_operators_fault(
@@ -208,11 +210,11 @@ async def test_a_server_that_does_not_answer_may_do_so_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{free_port()}")
-    starter = new_starter(timeout=0.5)
+    workflows = new_starter(timeout=0.5)
     event = new_event()
     for _ in range(2):
         with pytest.raises(TemporalUnavailable, match=event.key):
-            await starter.start(event)
+            await workflows.start(event)
 
 
 async def test_a_server_that_takes_connections_and_says_nothing_costs_no_more_than_the_time_allowed(
@@ -245,13 +247,13 @@ async def test_a_starter_survives_a_server_that_is_killed_and_comes_back(
     with own_server(tmp_path) as server:
         await asyncio.to_thread(server.wait)
         monkeypatch.setenv("TEMPORAL_ADDRESS", server.address)
-        starter = new_starter()
+        workflows = new_starter()
         event = new_event()
-        first = await starter.start(event)
+        first = await workflows.start(event)
         server.child.kill()
         with pytest.raises(TemporalUnavailable):
             await asyncio.wait_for(new_starter(timeout=0.5).start(new_event()), 60)
         await asyncio.to_thread(server.restart)
-        again = await starter.start(event)
+        again = await workflows.start(event)
         assert (again.run_id, again.new) == (first.run_id, False)
-        assert (await starter.start(new_event())).new
+        assert (await workflows.start(new_event())).new
