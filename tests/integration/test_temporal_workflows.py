@@ -19,6 +19,7 @@ from core.contracts import ROOT_TASK_QUEUE, ROOT_WORKFLOW
 from core.domain.event import Event
 from core.domain.identity import workflow_id
 from core.errors import InvalidEvent, SettingsError, TemporalUnavailable
+from core.ports.workflows import Outcome
 from infra.local.processes import free_port
 from infra.local.temporal import TemporalServer
 from tests.support.eventually import eventually
@@ -69,8 +70,8 @@ async def test_an_event_starts_the_root_orchestrator_under_its_workflow_id(
     workflows: TemporalWorkflows, temporal_client: Client
 ) -> None:
     event = new_event(subject="a/b.json")
-    start = await workflows.start(event)
-    assert (start.workflow_id, start.new) == (event.key, True)
+    start = await workflows.orchestrate(event, table="t")
+    assert (start.workflow_id, start.outcome) == (event.key, Outcome.STARTED)
     description = await temporal_client.get_workflow_handle(start.workflow_id).describe()
     assert description.run_id == start.run_id
     assert description.workflow_type == ROOT_WORKFLOW
@@ -82,7 +83,7 @@ async def test_workers_read_the_event_as_it_was_sent(
     workflows: TemporalWorkflows, temporal_client: Client
 ) -> None:
     event = new_event(data={"ü": ["🔥", 10**30, 1.5, None, True]}, extensions={"n": 7})
-    await workflows.start(event)
+    await workflows.orchestrate(event, table="t")
     handle = temporal_client.get_workflow_handle(event.key)
     [first, *_] = [event async for event in handle.fetch_history_events()]
     payloads = first.workflow_execution_started_event_attributes.input.payloads
@@ -97,7 +98,7 @@ async def test_a_start_is_the_same_as_the_sdks_client_makes(
     client = await Client.connect(temporal_server.address)
     ours, theirs = (new_event(id="1", subject="a", data={"ü": [1.5, None]}) for _ in range(2))
     theirs = replace(theirs, key=ours.key + "'")
-    await workflows.start(ours)
+    await workflows.orchestrate(ours, table="t")
     await client.start_workflow(
         ROOT_WORKFLOW,
         {**theirs.to_wire(), "tidegatekey": ours.key},
@@ -120,36 +121,40 @@ async def test_a_start_is_the_same_as_the_sdks_client_makes(
 
 async def test_an_event_that_runs_already_is_a_duplicate(workflows: TemporalWorkflows) -> None:
     event = new_event()
-    first = await workflows.start(event)
-    again = await workflows.start(event)
-    assert (again.workflow_id, again.run_id, again.new) == (event.key, first.run_id, False)
+    first = await workflows.orchestrate(event, table="t")
+    again = await workflows.orchestrate(event, table="t")
+    assert (again.workflow_id, again.run_id, again.outcome) == (
+        event.key,
+        first.run_id,
+        Outcome.DUPLICATE,
+    )
 
 
 async def test_an_event_that_has_completed_is_a_duplicate(
     workflows: TemporalWorkflows, temporal_client: Client
 ) -> None:
     event = new_event()
-    first = await workflows.start(event)
+    first = await workflows.orchestrate(event, table="t")
     await finish(temporal_client, event, fail=False)
-    again = await workflows.start(event)
-    assert (again.run_id, again.new) == (first.run_id, False)
+    again = await workflows.orchestrate(event, table="t")
+    assert (again.run_id, again.outcome) == (first.run_id, Outcome.DUPLICATE)
 
 
 async def test_an_event_that_has_failed_starts_again(
     workflows: TemporalWorkflows, temporal_client: Client
 ) -> None:
     event = new_event()
-    first = await workflows.start(event)
+    first = await workflows.orchestrate(event, table="t")
     await finish(temporal_client, event, fail=True)
-    again = await workflows.start(event)
-    assert again.new
+    again = await workflows.orchestrate(event, table="t")
+    assert again.outcome is Outcome.STARTED
     assert again.run_id != first.run_id
 
 
 async def test_many_starts_of_one_event_at_once_start_one(workflows: TemporalWorkflows) -> None:
     event = new_event()
-    starts = await asyncio.gather(*(workflows.start(event) for _ in range(20)))
-    assert sum(start.new for start in starts) == 1
+    starts = await asyncio.gather(*(workflows.orchestrate(event, table="t") for _ in range(20)))
+    assert sum(start.outcome is Outcome.STARTED for start in starts) == 1
     assert len({start.run_id for start in starts}) == 1
 
 
@@ -159,9 +164,9 @@ async def test_each_event_costs_exactly_one_call(
     """By the server's own count: nothing but starts, whatever became of them."""
     event = new_event()
     before = await calls(temporal_server, temporal_client)
-    await workflows.start(event)
-    await workflows.start(event)
-    await asyncio.gather(*(workflows.start(new_event()) for _ in range(8)))
+    await workflows.orchestrate(event, table="t")
+    await workflows.orchestrate(event, table="t")
+    await asyncio.gather(*(workflows.orchestrate(new_event(), table="t") for _ in range(8)))
     made = await calls(temporal_server, temporal_client) - before
     assert made == {"StartWorkflowExecution": 10, SENTINEL: 1}
 
@@ -175,19 +180,23 @@ async def test_starts_at_once_share_one_connection(temporal_settings: None) -> N
         return made[-1]
 
     workflows = TemporalWorkflows(make, timeout=10)
-    await asyncio.gather(*(workflows.start(new_event()) for _ in range(10)))
-    await workflows.start(new_event())
+    await asyncio.gather(*(workflows.orchestrate(new_event(), table="t") for _ in range(10)))
+    await workflows.orchestrate(new_event(), table="t")
     assert len(made) == 1
 
 
 @pytest.mark.parametrize("subject", ["x" * 1000, "ü" * 500, "🔥" * 250, 'quo"te\\\n' * 100])
 async def test_a_long_subject_is_no_obstacle(workflows: TemporalWorkflows, subject: str) -> None:
-    start = await workflows.start(new_event(subject=subject, key=f"s3:{uuid4().hex}/{subject}"))
-    assert start.new
+    start = await workflows.orchestrate(
+        new_event(subject=subject, key=f"s3:{uuid4().hex}/{subject}"), table="t"
+    )
+    assert start.outcome is Outcome.STARTED
 
 
 async def test_the_longest_key_is_no_obstacle(workflows: TemporalWorkflows) -> None:
-    assert (await workflows.start(new_event(key=uuid4().hex + "🔥" * 1000))).new
+    assert (
+        await workflows.orchestrate(new_event(key=uuid4().hex + "🔥" * 1000), table="t")
+    ).outcome is Outcome.STARTED
 
 
 async def test_what_the_server_never_takes_is_the_events_fault(
@@ -195,7 +204,7 @@ async def test_what_the_server_never_takes_is_the_events_fault(
 ) -> None:
     """Larger than the server's limit for one payload, which settings keep events below."""
     with pytest.raises(InvalidEvent, match="Temporal refuses it"):
-        await workflows.start(new_event(data="x" * 2_200_000))
+        await workflows.orchestrate(new_event(data="x" * 2_200_000), table="t")
 
 
 async def test_a_namespace_that_does_not_exist_is_the_operators_fault(
@@ -214,7 +223,7 @@ async def test_a_server_that_does_not_answer_may_do_so_later(
     event = new_event()
     for _ in range(2):
         with pytest.raises(TemporalUnavailable, match=event.key):
-            await workflows.start(event)
+            await workflows.orchestrate(event, table="t")
 
 
 async def test_a_server_that_takes_connections_and_says_nothing_costs_no_more_than_the_time_allowed(
@@ -249,11 +258,11 @@ async def test_a_starter_survives_a_server_that_is_killed_and_comes_back(
         monkeypatch.setenv("TEMPORAL_ADDRESS", server.address)
         workflows = new_starter()
         event = new_event()
-        first = await workflows.start(event)
+        first = await workflows.orchestrate(event, table="t")
         server.child.kill()
         with pytest.raises(TemporalUnavailable):
             await asyncio.wait_for(new_starter(timeout=0.5).start(new_event()), 60)
         await asyncio.to_thread(server.restart)
-        again = await workflows.start(event)
-        assert (again.run_id, again.new) == (first.run_id, False)
-        assert (await workflows.start(new_event())).new
+        again = await workflows.orchestrate(event, table="t")
+        assert (again.run_id, again.outcome) == (first.run_id, Outcome.DUPLICATE)
+        assert (await workflows.orchestrate(new_event(), table="t")).outcome is Outcome.STARTED

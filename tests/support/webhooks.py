@@ -64,6 +64,7 @@ class Door:
 
         self.intake = Intake(
             workflows=workflows,
+            router=bootstrap.router(self.settings),
             quarantine=self.quarantine,
             validation=EventValidationService(documents=(), max_bytes=64 * 1024),
         )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -9,10 +10,12 @@ from core import bootstrap
 from core.config.settings import Settings
 from core.domain.event import ALERT, DOCUMENT_CREATED, Event
 from core.domain.identity import workflow_id
-from core.domain.routing import (
-    Child,
+from core.domain.routing.file import RoutingFile
+from core.domain.routing.table import (
+    Deliver,
     EventRoutingService,
     RoutingTable,
+    Target,
     WhenRunning,
     WorkflowRouter,
 )
@@ -39,11 +42,11 @@ def route(name: str = "any", match: Any = None, **fields: Any) -> dict[str, Any]
 
 
 def table(*routes: dict[str, Any]) -> RoutingTable:
-    return RoutingTable.model_validate({"version": 1, "routes": list(routes)})
+    return RoutingFile.model_validate({"version": 1, "routes": list(routes)}).compiled()
 
 
-def child(event: Event = EVENT, **fields: Any) -> Child:
-    return WorkflowRouter(table(route(**fields))).child(event)
+def child(event: Event = EVENT, **fields: Any) -> Target:
+    return WorkflowRouter(table(route(**fields))).target(event)
 
 
 def test_the_first_route_that_matches_takes_the_event() -> None:
@@ -85,8 +88,9 @@ def test_a_child_has_all_that_its_route_says() -> None:
         signal="event",
         timeouts={"execution": "90d", "run": "12h", "task": "10s"},
     )
-    assert found.model_dump() == {
+    assert asdict(found) == {
         "route": "reports",
+        "deliver": Deliver.ORCHESTRATE,
         "workflow": "Child",
         "task_queue": "children",
         "id": "report:payments",
@@ -185,7 +189,7 @@ def test_a_child_cannot_have_its_orchestrators_own_workflow_id() -> None:
     ],
 )
 def test_durations_read_as_people_write_them(text: str, duration: timedelta) -> None:
-    assert table(route(timeouts={"run": text})).routes[0].timeouts.run == duration
+    assert table(route(timeouts={"run": text})).routes[0].run_timeout == duration.total_seconds()
 
 
 @pytest.fixture
@@ -203,7 +207,7 @@ def test_as_shipped_a_report_under_incidents_opens_one_incident_per_upload(
     shipped: WorkflowRouter, end: str
 ) -> None:
     event = upload(f"incidents/outage.{end}")
-    found = shipped.child(event)
+    found = shipped.target(event)
     assert (found.route, found.workflow, found.task_queue) == (
         "incident-report",
         "Incident",
@@ -224,7 +228,7 @@ def test_as_shipped_a_report_under_incidents_opens_one_incident_per_upload(
 )
 def test_as_shipped_nothing_else_has_a_route(shipped: WorkflowRouter, event: Event) -> None:
     with pytest.raises(NoRoute):
-        shipped.child(event)
+        shipped.target(event)
 
 
 @pytest.mark.parametrize(("subject", "last"), [("payments", "payments"), (None, "1")])
@@ -233,7 +237,7 @@ def test_as_shipped_reports_by_message_meet_in_the_incident_of_their_subject(
 ) -> None:
     type = "com.example.incident.reported"
     event = Event(id="1", source="/checks", type=type, subject=subject, key="ce:/checks#1")
-    found = shipped.child(event)
+    found = shipped.target(event)
     assert (found.route, found.id) == ("incident-event", f"incident:/checks:{last}")
 
 
@@ -252,7 +256,7 @@ def alert(**data: object) -> Event:
 def test_as_shipped_an_alert_goes_to_the_incident_of_its_source_and_key(
     shipped: WorkflowRouter, data: dict[str, object], id: str
 ) -> None:
-    found = shipped.child(alert(**data))
+    found = shipped.target(alert(**data))
     assert (found.route, found.id, found.signal) == ("alert", id, "event")
 
 
@@ -261,7 +265,7 @@ def test_as_shipped_an_alert_without_a_key_belongs_to_no_incident(
     shipped: WorkflowRouter, key: object
 ) -> None:
     with pytest.raises(InvalidChildId, match="child_id of route alert"):
-        shipped.child(alert(key=key, source="alertmanager"))
+        shipped.target(alert(key=key, source="alertmanager"))
 
 
 def test_as_shipped_an_alert_that_is_no_object_belongs_to_no_incident(
@@ -269,12 +273,12 @@ def test_as_shipped_an_alert_that_is_no_object_belongs_to_no_incident(
 ) -> None:
     event = Event(id="1", source="/am", type=ALERT, key="ce:/am#1", data="firing")
     with pytest.raises(InvalidChildId):
-        shipped.child(event)
+        shipped.target(event)
 
 
 def test_alerts_are_grouped_by_what_the_template_names() -> None:
     """And an alert that does not have it is refused, not grouped with all others like it."""
-    table = RoutingTable.model_validate(
+    table = RoutingFile.model_validate(
         {
             "version": 1,
             "routes": [
@@ -289,6 +293,9 @@ def test_alerts_are_grouped_by_what_the_template_names() -> None:
         }
     )
     labels = {"cluster": "eu", "alertname": "Down"}
-    assert WorkflowRouter(table).child(alert(key="1", labels=labels)).id == "incident:eu:Down"
+    assert (
+        WorkflowRouter(table.compiled()).target(alert(key="1", labels=labels)).id
+        == "incident:eu:Down"
+    )
     with pytest.raises(InvalidChildId, match=r"labels\.alertname"):
-        WorkflowRouter(table).child(alert(key="1", labels={"cluster": "eu"}))
+        router.target(alert(key="1", labels={"cluster": "eu"}))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,7 +15,7 @@ from core.errors import InvalidEvent, StoreUnavailable, TemporalUnavailable
 from core.formats.registry import read
 from core.formats.shared.delivery import Arrival
 from core.intake.receipts import Receipt, Verdict
-from core.ports.workflows import Workflows
+from core.ports.workflows import Sent, Workflows
 from tests.support.payloads import delivery, put
 from tests.support.quarantines import kept
 from tests.support.workflows_port import HangingWorkflows, MemoryWorkflows
@@ -174,26 +173,27 @@ async def test_a_fault_of_our_own_acknowledges_nothing(settings: Settings) -> No
         await accept(settings, upload("a"), upload("bad"), workflows=raising(ZeroDivisionError()))
 
 
-class CountingStarter:
-    """Notes how many starts are in flight at once."""
+class CountingWorkflows(MemoryWorkflows):
+    """Notes how many calls are in flight at the same time."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.now = self.most = 0
 
-    async def start(self, event: Event) -> Start:
+    async def orchestrate(self, event: Event, *, table: str) -> Sent:
         self.now += 1
         self.most = max(self.most, self.now)
         for _ in range(10):
             await asyncio.sleep(0)
         self.now -= 1
-        return Start("id", "run", new=True)
+        return await super().orchestrate(event, table=table)
 
 
 @pytest.mark.parametrize(("concurrency", "most"), [(1, 1), (5, 5), (100, 20)])
 async def test_starts_run_at_once_up_to_the_limit(
     settings: Settings, concurrency: int, most: int
 ) -> None:
-    workflows: Any = CountingStarter()
+    workflows = CountingWorkflows()
     limited = dataclasses.replace(settings, concurrency=concurrency)
     await accept(limited, *(upload(f"{n}") for n in range(20)), workflows=workflows)
     assert workflows.most == most
