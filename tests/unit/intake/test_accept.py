@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from core import bootstrap
 from core.config.settings import Settings
-from core.domain.event import Event
+from core.domain.event import ALERT, Event
+from core.domain.routing.table import Target
+from core.domain.signalled import SIGNAL_BYTES
 from core.errors import InvalidEvent, StoreUnavailable, TemporalUnavailable
 from core.formats.registry import read
-from core.formats.shared.delivery import Arrival
+from core.formats.shared.delivery import Arrival, Delivery
 from core.intake.receipts import Receipt, Verdict
 from core.ports.workflows import Sent, Workflows
 from tests.support.payloads import delivery, put
@@ -210,3 +215,131 @@ async def test_however_many_records_of_a_delivery_are_malformed_it_is_kept_once(
     [record] = await kept(settings)
     assert "200 records of it cannot be accepted" in record.reason
     assert "and 195 more" in record.reason
+
+
+def alerts(*keys: str, id: str | None = "d-1", **data: object) -> list[Arrival]:
+    """One delivery with an alert for each key, as a queue brings it."""
+    headers = {"message-id": id} if id else {}
+    carrier = Delivery(format="message", body=b"{}", headers=headers, unique=f"unique-{id}")
+    return [
+        Arrival(
+            Event(
+                id=f"{key}-{place}",
+                source="/am",
+                type=ALERT,
+                key=f"alert:{key}@{id}.{place}",
+                scope="queue:alerts",
+                data={"key": key, "status": "firing", "title": "Down", **data},
+            ),
+            carrier,
+            place,
+        )
+        for place, key in enumerate(keys)
+    ]
+
+
+async def test_an_alert_starts_its_workflow_and_later_ones_are_delivered_to_it(
+    settings: Settings,
+) -> None:
+    workflows = MemoryWorkflows()
+    first = await accept(settings, *alerts("a", id="1"), workflows=workflows)
+    later = await accept(settings, *alerts("a", id="2"), workflows=workflows)
+    assert [receipt.verdict for receipt in first + later] == ["started", "delivered"]
+    assert first[0].workflow_id == later[0].workflow_id == "incident:queue:alerts:a"
+    assert all(receipt.settled for receipt in later)
+
+
+async def test_alerts_of_one_delivery_for_one_workflow_share_a_signal_in_their_order(
+    settings: Settings,
+) -> None:
+    workflows = MemoryWorkflows()
+    receipts = await accept(settings, *alerts("a", "b", "a", "a"), workflows=workflows)
+    sent = {id: keys for id, _, keys in workflows.signals}
+    assert sent == {
+        "incident:queue:alerts:a": ["alert:a@d-1.0", "alert:a@d-1.2", "alert:a@d-1.3"],
+        "incident:queue:alerts:b": ["alert:b@d-1.1"],
+    }
+    assert [r.verdict for r in receipts] == ["started", "started", "delivered", "delivered"]
+
+
+async def test_alerts_of_two_deliveries_do_not_share_a_signal(settings: Settings) -> None:
+    workflows = MemoryWorkflows()
+    arrivals = [*alerts("a", id="1"), *alerts("a", id="2"), *alerts("a", id="3")]
+    await accept(settings, *arrivals, workflows=workflows)
+    assert [keys for _, _, keys in workflows.signals] == [
+        ["alert:a@1.0"],
+        ["alert:a@2.0"],
+        ["alert:a@3.0"],
+    ]
+
+
+async def test_a_signal_carries_no_more_than_it_may(settings: Settings) -> None:
+    sizes: list[int] = []
+
+    class Measuring(MemoryWorkflows):
+        async def signal(
+            self, events: Sequence[Mapping[str, Any]], target: Target, *, request_id: str
+        ) -> Sent:
+            sizes.append(len(json.dumps(list(events), ensure_ascii=False).encode()))
+            return await super().signal(events, target, request_id=request_id)
+
+    arrivals = alerts(*["a"] * 50, summary="x" * 900)
+    receipts = await accept(
+        dataclasses.replace(settings, max_event_bytes=100_000), *arrivals, workflows=Measuring()
+    )
+    assert {receipt.verdict for receipt in receipts} == {"started", "delivered"}
+    assert len(sizes) > 10
+    assert max(sizes) <= SIGNAL_BYTES
+
+
+async def test_a_redelivery_asks_with_the_same_request_ids(settings: Settings) -> None:
+    first, again, other = MemoryWorkflows(), MemoryWorkflows(), MemoryWorkflows()
+    await accept(settings, *alerts("a", "b"), workflows=first)
+    await accept(settings, *alerts("a", "b"), workflows=again)
+    await accept(settings, *alerts("a", "b", id="d-2"), workflows=other)
+    ids = [{id: request for id, request, _ in each.signals} for each in (first, again, other)]
+    assert ids[0] == ids[1]
+    assert not set(ids[0].values()) & set(ids[2].values())
+    assert all(len(request) == 64 for request in ids[0].values())
+
+
+async def test_the_same_content_in_another_delivery_is_not_the_same_request(
+    settings: Settings,
+) -> None:
+    """A real Alertmanager says firing, resolved, firing with two firings that are equal byte for
+    byte, and without a delivery ID."""
+    workflows = MemoryWorkflows()
+    for number in ("1", "2"):
+        [arrival] = alerts("a", id=None)
+        carrier = dataclasses.replace(arrival.delivery, unique=number)
+        await accept(settings, Arrival(arrival.item, carrier), workflows=workflows)
+    assert len({request for _, request, _ in workflows.signals}) == 2
+
+
+async def test_after_a_retry_the_rest_for_that_workflow_is_given_back_too(
+    settings: Settings,
+) -> None:
+    def unavailable(event: Event) -> None:
+        if event.key == "alert:a@2.0":
+            raise TemporalUnavailable("unavailable")
+
+    arrivals = [a for n in "1234" for a in alerts("a", id=n)] + alerts("b", id="5")
+    receipts = await accept(settings, *arrivals, workflows=MemoryWorkflows(unavailable))
+    assert [r.verdict for r in receipts] == ["started", "retry", "retry", "retry", "started"]
+    assert receipts[2].code == "TemporalUnavailable"
+    assert "an earlier event for the same workflow" in (receipts[2].reason or "")
+
+
+async def test_an_alert_without_a_place_for_it_is_quarantined(settings: Settings) -> None:
+    [arrival] = alerts("a")
+    assert isinstance(arrival.item, Event)
+    nowhere = Arrival(dataclasses.replace(arrival.item, scope=""), arrival.delivery)
+    [receipt] = await accept(settings, nowhere)
+    assert (receipt.verdict, receipt.code) == (Verdict.QUARANTINED, "InvalidChildId")
+
+
+async def test_ten_thousand_alerts_of_one_key_take_few_calls(settings: Settings) -> None:
+    workflows = MemoryWorkflows()
+    receipts = await accept(settings, *alerts(*["a"] * 10_000), workflows=workflows)
+    assert len(receipts) == 10_000
+    assert len(workflows.signals) < 1_000
