@@ -15,7 +15,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from core.adapters.temporal.connection import Frontend, frontend
+from core.adapters.temporal.connection import Frontend, data_converter, frontend
 from core.adapters.temporal.workflows import TemporalWorkflows
 from core.contracts import ROOT_TASK_QUEUE, ROOT_WORKFLOW
 from core.domain.event import Event
@@ -91,20 +91,20 @@ async def test_workers_read_the_event_as_it_was_sent(
     [first, *_] = [event async for event in handle.fetch_history_events()]
     payloads = first.workflow_execution_started_event_attributes.input.payloads
     [wire] = await temporal_client.data_converter.decode(payloads)
-    assert wire == event.to_wire()
+    assert wire == {**event.to_wire(), "tidegatetable": "t"}
 
 
 async def test_a_start_is_the_same_as_the_sdks_client_makes(
     workflows: TemporalWorkflows, temporal_server: TemporalServer
 ) -> None:
     """Whoever reads the history cannot tell them apart, but by what is each run's own."""
-    client = await Client.connect(temporal_server.address)
+    client = await Client.connect(temporal_server.address, data_converter=data_converter())
     ours, theirs = (new_event(id="1", subject="a", data={"ü": [1.5, None]}) for _ in range(2))
     theirs = replace(theirs, key=ours.key + "'")
     await workflows.orchestrate(ours, table="t")
     await client.start_workflow(
         ROOT_WORKFLOW,
-        {**theirs.to_wire(), "tidegatekey": ours.key},
+        {**theirs.to_wire(), "tidegatekey": ours.key, "tidegatetable": "t"},
         id=workflow_id(theirs.key),
         task_queue=ROOT_TASK_QUEUE,
         id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
@@ -206,7 +206,7 @@ async def test_what_the_server_never_takes_is_the_events_fault(
     workflows: TemporalWorkflows,
 ) -> None:
     """Larger than the server's limit for one payload, which settings keep events below."""
-    with pytest.raises(InvalidEvent, match="2,200,\\d+ bytes as a payload"):
+    with pytest.raises(InvalidEvent, match=r"2,200,\d+ bytes as a payload"):
         await workflows.orchestrate(new_event(data="x" * 2_200_000), table="t")
 
 

@@ -80,7 +80,7 @@ def test_every_filter_of_a_list_must_match() -> None:
     assert service.route(EVENT).name == "both"
 
 
-def test_an_event_without_a_route_is_told_what_was_tried() -> None:
+def test_no_route_names_the_routes_that_were_tried() -> None:
     service = EventRoutingService(
         table(route("a", {"exact": {"type": "x"}}), route("b", {"exact": {"type": "y"}}))
     )
@@ -300,7 +300,7 @@ def test_as_shipped_an_alert_without_a_key_belongs_to_no_incident(
         shipped.target(alert(key=key, source="alertmanager"))
 
 
-def test_as_shipped_an_alert_that_is_no_object_belongs_to_no_incident(
+def test_as_shipped_an_alert_that_is_not_an_object_belongs_to_no_incident(
     shipped: WorkflowRouter,
 ) -> None:
     event = Event(id="1", source="/am", type=ALERT, key="ce:/am#1", data="firing")

@@ -1,7 +1,7 @@
-"""The alerts of an incident: every one counted, a bounded number known by fingerprint.
+"""The alerts of an incident: each is counted, and a bounded number is tracked by fingerprint.
 
-A storm of one alert changes two numbers and a time. What cannot be told apart any more is said to
-be so: then nobody may conclude that all alerts are resolved.
+A storm of one alert changes two numbers and a time. Alerts beyond the bound cannot be told apart;
+while there are any, nothing may conclude that all alerts are resolved.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from core.domain.incident.severity import Severity
 from core.domain.value import Value
 
 MAX_TRACKED: Final = 500
-"""How many fingerprints an incident knows by name."""
+"""How many fingerprints an incident tracks."""
 
 _FINGERPRINT_CHARS: Final = 120
 
 
 class AlertCount(Value):
-    """One fingerprint: its alert and how often it fired and resolved."""
+    """One fingerprint: its alert, and how often it fired and was resolved."""
 
     title: str
     severity: Severity
@@ -43,34 +43,34 @@ class AlertCounts(Value):
     cleared: int = 0
     distinct: int = 0
     untracked: int = 0
-    """Firings of fingerprints for which there was no room."""
+    """Firings of fingerprints beyond the bound."""
     truncated: bool = False
     """Whether the source's last delivery left alerts out."""
     recoveries: int = 0
-    """How often none of those tracked fired any more."""
+    """How often the last tracked alert that was firing was resolved."""
     last_fired_at: AwareDatetime | None = None
     worst: Severity | None = None
 
     @property
     def firing(self) -> int:
-        """How many tracked fingerprints fire."""
+        """How many tracked fingerprints are firing."""
         return sum(1 for alert in self.tracked.values() if alert.firing)
 
     @property
     def all_clear(self) -> bool:
-        """Whether alerts have fired, and certainly none does any more."""
+        """Whether alerts have fired and certainly none is firing now."""
         return bool(self.fired and not self.firing and not self.untracked and not self.truncated)
 
 
 def fingerprint_of(key: str) -> str:
-    """The key as the fingerprint that is kept: itself, or for a long one its head and a digest."""
+    """The fingerprint of an alert's key: the key, or for a long one its head and a digest."""
     if len(key) <= _FINGERPRINT_CHARS:
         return key
     return f"{key[: _FINGERPRINT_CHARS - 17]}~{digest(key)}"
 
 
 def digest(text: str) -> str:
-    """Sixteen characters that stand for a text of any length."""
+    """Sixteen characters that identify a text of any length."""
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
 
 
@@ -117,7 +117,7 @@ def fired(
 
 
 def cleared(counts: AlertCounts, fingerprint: str, *, truncated: bool, at: datetime) -> AlertCounts:
-    """The counts after the source said that one is resolved."""
+    """The counts after the source reported one alert as resolved."""
     changes = {"cleared": counts.cleared + 1, "truncated": truncated}
     known = counts.tracked.get(fingerprint)
     if known is None:
@@ -130,7 +130,7 @@ def cleared(counts: AlertCounts, fingerprint: str, *, truncated: bool, at: datet
 
 
 def _with_room(tracked: Mapping[str, AlertCount]) -> Mapping[str, AlertCount]:
-    """Without the resolved half that was heard of longest ago."""
+    """Without that half of the resolved ones that was reported longest ago."""
     resolved = [(alert.last_at, name) for name, alert in tracked.items() if not alert.firing]
     forgotten = {name for _, name in sorted(resolved)[: (len(resolved) + 1) // 2]}
     return {name: alert for name, alert in tracked.items() if name not in forgotten}

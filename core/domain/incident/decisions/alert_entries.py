@@ -1,8 +1,8 @@
-"""Alerts as timeline entries: counted always, told as often as a reader can bear.
+"""Alerts as timeline entries: each is counted, and few enough are visible to be read.
 
-The first, the tenth, the hundredth firing of a fingerprint is told, if it is at least a hundredth
-of all firings of the incident by then; and so is every firing that is the tenth, hundredth, ... of
-them all. So 100,000 alerts are some hundred lines, whatever they are.
+The first, tenth, hundredth, ... firing of a fingerprint is visible if it is at least a hundredth of
+the incident's firings by then; so is every firing that is the tenth, hundredth, ... of them all.
+100,000 alerts make about a hundred lines.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from core.domain.incident.timeline import SOURCE_PREFIX, AlertCleared, AlertFire
 from core.domain.text import shortened
 
 CLOCKS_APART: Final = timedelta(minutes=5)
-"""How far a source's clock may be ahead of ours before its times are said to lie in the future."""
+"""How far a source's clock may be ahead of ours before its times count as in the future."""
 
 _TITLE_CHARS: Final = 120
 
@@ -31,20 +31,20 @@ def source_actor(alert: Alert) -> str:
 
 
 def severity_for(alert: Alert, policy: Policy) -> tuple[Severity, str | None]:
-    """The alert's severity, and what to say when it had to be assumed."""
+    """The alert's severity, and a remark if it had to be assumed."""
     default = policy.default_severity
     severity = severity_of(alert.severity, alert.source)
     return (severity, None) if severity else (default, assumed(alert.severity, default))
 
 
-def assumed(given: str | None, default: Severity) -> str:
-    """What the timeline says of a severity that was not given, or not understood."""
-    said = f"{given!r} is not one we know" if given else "none was given"
-    return f"Severity {default} assumed: {said}"
+def assumed(severity: str | None, default: Severity) -> str:
+    """The remark on a severity that is missing or unknown."""
+    reason = f"{severity!r} is not one we know" if severity else "none was given"
+    return f"Severity {default} assumed: {reason}"
 
 
 def plausible(started_at: datetime | None, now: datetime) -> tuple[datetime | None, str | None]:
-    """A beginning as it may be believed, and what to say about one that lies in the future."""
+    """A credible start time, and a remark if the reported one lies in the future."""
     if started_at is None or started_at <= now:
         return started_at, None
     if started_at <= now + CLOCKS_APART:
@@ -52,9 +52,9 @@ def plausible(started_at: datetime | None, now: datetime) -> tuple[datetime | No
     return now, f"says that it begins in the future: {started_at:%Y-%m-%d %H:%M:%S %Z}"
 
 
-def alert_fired(incident: Incident, given: AlertReceived, now: datetime) -> AlertFired:
+def alert_fired(incident: Incident, input: AlertReceived, now: datetime) -> AlertFired:
     """The entry for one more firing."""
-    alert, counts = given.alert, incident.alerts
+    alert, counts = input.alert, incident.alerts
     fingerprint = fingerprint_of(alert.key)
     known = counts.tracked.get(fingerprint)
     count, total = (known.fired if known else 0) + 1, counts.fired + 1
@@ -66,8 +66,8 @@ def alert_fired(incident: Incident, given: AlertReceived, now: datetime) -> Aler
     return AlertFired(
         at=now,
         actor=source_actor(alert),
-        visible=_worth_telling(count, total),
-        event_key=given.event_key,
+        visible=_is_visible(count, total),
+        event_key=input.event_key,
         fingerprint=fingerprint,
         title=shortened(alert.title, _TITLE_CHARS),
         severity=severity,
@@ -81,17 +81,17 @@ def alert_fired(incident: Incident, given: AlertReceived, now: datetime) -> Aler
     )
 
 
-def alert_cleared(incident: Incident, given: AlertReceived, now: datetime) -> AlertCleared:
-    """The entry for an alert that its source says is resolved."""
-    alert, counts = given.alert, incident.alerts
+def alert_cleared(incident: Incident, input: AlertReceived, now: datetime) -> AlertCleared:
+    """The entry for an alert that its source reports as resolved."""
+    alert, counts = input.alert, incident.alerts
     fingerprint = fingerprint_of(alert.key)
     known = counts.tracked.get(fingerprint)
     count = (known.cleared if known else 0) + 1
     return AlertCleared(
         at=now,
         actor=source_actor(alert),
-        visible=_worth_telling(count, counts.cleared + 1),
-        event_key=given.event_key,
+        visible=_is_visible(count, counts.cleared + 1),
+        event_key=input.event_key,
         fingerprint=fingerprint,
         title=shortened(alert.title, _TITLE_CHARS),
         count=count,
@@ -101,7 +101,7 @@ def alert_cleared(incident: Incident, given: AlertReceived, now: datetime) -> Al
 
 
 def _enough(incident: Incident, now: datetime) -> bool:
-    """Whether what is pending has, with an alert at `now`, all the alerts that its policy wants."""
+    """Whether one more alert at `now` makes as many as the policy requires to open an incident."""
     pending, rule = incident.pending, incident.policy.open_after
     if pending is None or rule is None or pending.enough:
         return True
@@ -109,7 +109,7 @@ def _enough(incident: Incident, now: datetime) -> bool:
     return len(arrivals) == rule.count and now - arrivals[0] <= timedelta(seconds=rule.within)
 
 
-def _worth_telling(count: int, total: int) -> bool:
+def _is_visible(count: int, total: int) -> bool:
     return (is_round(count) and count * 100 >= total) or is_round(total)
 
 

@@ -1,4 +1,4 @@
-"""Alerts: what a firing and a resolved one do to an incident in each state."""
+"""What a firing and a resolved alert do to an incident in each state."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ from core.domain.incident.timeline import (
 )
 
 
-def receive(incident: Incident, given: AlertReceived, now: datetime) -> list[TimelineEvent]:
-    """What an alert does; one that came before does nothing."""
-    if has_seen(incident, given.event_key):
+def receive(incident: Incident, input: AlertReceived, now: datetime) -> list[TimelineEvent]:
+    """What an alert does; a redelivered one does nothing."""
+    if has_seen(incident, input.event_key):
         return []
-    if given.alert.status is AlertStatus.FIRING:
-        return _fires(incident, given, now)
-    return _clears(incident, given, now)
+    if input.alert.status is AlertStatus.FIRING:
+        return _fires(incident, input, now)
+    return _clears(incident, input, now)
 
 
-def join(incident: Incident, given: FurtherEvent, now: datetime) -> list[TimelineEvent]:
-    """What a further event that is no alert does: a report by somebody, usually."""
-    if incident.status is Status.NEW or has_seen(incident, given.event_key):
+def join(incident: Incident, input: FurtherEvent, now: datetime) -> list[TimelineEvent]:
+    """What another event that is not an alert does: usually somebody's report."""
+    if incident.status is Status.NEW or has_seen(incident, input.event_key):
         return []
-    reason = f"a further event came: {given.event_type}"
+    reason = f"a further event came: {input.event_type}"
     if not _takes_part(incident):
-        return _superseded(incident, given.event_key, reason, now)
+        return _superseded(incident, input.event_key, reason, now)
     joined = EventJoined(
         at=now,
-        event_key=given.event_key,
-        event_type=given.event_type,
-        document=given.document,
+        event_key=input.event_key,
+        event_type=input.event_type,
+        document=input.document,
     )
     if incident.status is Status.PENDING:
         return [joined, opening.opened_from(incident, now)]
@@ -59,13 +59,13 @@ def join(incident: Incident, given: FurtherEvent, now: datetime) -> list[Timelin
     return [joined]
 
 
-def _fires(incident: Incident, given: AlertReceived, now: datetime) -> list[TimelineEvent]:
+def _fires(incident: Incident, input: AlertReceived, now: datetime) -> list[TimelineEvent]:
     if incident.status is Status.NEW:
-        return opening.open_by_alert(incident, given, now)
+        return opening.open_by_alert(incident, input, now)
     if not _takes_part(incident):
-        reason = f"an alert fires: {given.alert.title}"
-        return _superseded(incident, given.event_key, reason, now)
-    fired = alert_fired(incident, given, now)
+        reason = f"an alert fires: {input.alert.title}"
+        return _superseded(incident, input.event_key, reason, now)
+    fired = alert_fired(incident, input, now)
     raised = _raised(incident, fired)
     events: list[TimelineEvent] = [fired, *raised]
     if incident.status is Status.RESOLVED:
@@ -86,8 +86,8 @@ def _fires(incident: Incident, given: AlertReceived, now: datetime) -> list[Time
 
 
 def _raised(incident: Incident, fired: AlertFired) -> list[SeverityChanged]:
-    """The incident's new severity, if the alert is worse than it, and than any alert before: what
-    somebody has lowered by hand stays low while the same alerts fire on."""
+    """The incident's new severity, if the alert is worse than that and than any alert before: a
+    severity that somebody has lowered stays low while the same alerts go on firing."""
     worst = incident.alerts.worst
     worse = fired.severity.is_worse_than(incident.severity)
     if not worse or (worst and not fired.severity.is_worse_than(worst)):
@@ -103,18 +103,18 @@ def _raised(incident: Incident, fired: AlertFired) -> list[SeverityChanged]:
     ]
 
 
-def _clears(incident: Incident, given: AlertReceived, now: datetime) -> list[TimelineEvent]:
+def _clears(incident: Incident, input: AlertReceived, now: datetime) -> list[TimelineEvent]:
     if incident.status is Status.CLOSED:
         return []
-    actor = source_actor(given.alert)
+    actor = source_actor(input.alert)
     if incident.status is Status.NEW:
-        reason = f"its first alert was a resolved one: {given.alert.title}"
+        reason = f"its first alert was a resolved one: {input.alert.title}"
         return [Discarded(at=now, actor=actor, reason=reason)]
-    cleared = alert_cleared(incident, given, now)
+    cleared = alert_cleared(incident, input, now)
     if incident.status is Status.RESOLVED:
         return [cleared.model_copy(update={"visible": False})]
     after = apply(incident, cleared)
-    # A source that goes on recovering is told of as seldom as an alert that goes on firing.
+    # A source that flaps is noted as rarely as an alert that goes on firing.
     recoveries = after.alerts.recoveries
     news = recoveries > incident.alerts.recoveries and is_round(recoveries)
     if not after.alerts.all_clear or incident.alerts.all_clear:
@@ -136,7 +136,7 @@ def _clears(incident: Incident, given: AlertReceived, now: datetime) -> list[Tim
 
 
 def _unknown(alerts: AlertCounts) -> str | None:
-    """Why nobody can tell whether all alerts are resolved, although none is known to fire."""
+    """Why it is unknown whether all alerts are resolved, although none is known to be firing."""
     if not alerts.fired or alerts.firing:
         return None
     if alerts.truncated:
@@ -147,7 +147,7 @@ def _unknown(alerts: AlertCounts) -> str | None:
 
 
 def _takes_part(incident: Incident) -> bool:
-    """Whether what happens now still belongs to this incident."""
+    """Whether new events still belong to this incident, and not to a successor."""
     if incident.status is Status.RESOLVED:
         return incident.policy.recurrence is Recurrence.REOPEN
     return incident.status is not Status.CLOSED
@@ -156,6 +156,6 @@ def _takes_part(incident: Incident) -> bool:
 def _superseded(
     incident: Incident, event_key: str, reason: str, now: datetime
 ) -> list[TimelineEvent]:
-    """The event begins a new incident, and this one is over."""
+    """The event starts a new incident, and this one is closed."""
     superseded = Superseded(at=now, event_key=event_key, reason=reason)
     return [superseded, *closing.close(incident, CloseReason.RESOLVED, now)]

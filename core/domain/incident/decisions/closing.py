@@ -1,7 +1,7 @@
-"""Closing: how an incident ends, and that its report is written before.
+"""How an incident closes, and when its post-incident reports are written.
 
-A resolution is reported at once. After the reopen window the incident closes; what people have
-said in the meantime, and every end that is no resolution, is reported then.
+A resolution is reported immediately. The incident closes after the reopen window; comments made in
+the meantime, and every end that is not a resolution, are reported then.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ def close(
     command_id: str | None = None,
     note: str | None = None,
 ) -> list[TimelineEvent]:
-    """The end, from whatever state; nothing for what is closed already."""
+    """The end, from any state; nothing if it is already closed."""
     if incident.status is Status.CLOSED:
         return []
     if incident.status in (Status.NEW, Status.PENDING):
-        said = f"closed as {reason} before it opened"
+        why = f"closed as {reason} before it opened"
         return [
-            Discarded(at=now, actor=actor, command_id=command_id, note=note, reason=said),
+            Discarded(at=now, actor=actor, command_id=command_id, note=note, reason=why),
         ]
-    unsaid = bool(note) or incident.report_stale or reason is not CloseReason.RESOLVED
+    unreported = bool(note) or incident.report_stale or reason is not CloseReason.RESOLVED
     closed = Closed(
         at=now,
         actor=actor,
         command_id=command_id,
         note=note,
         reason=reason,
-        report=incident.status in UNRESOLVED or unsaid,
+        report=incident.status in UNRESOLVED or unreported,
     )
     return [closed, *paging.cancel_all(incident, now)]
 
 
 def due(incident: Incident) -> datetime | None:
-    """When a resolved incident closes: not before its report is dealt with."""
+    """When a resolved incident closes: not before its report has been written or has failed."""
     if incident.status is not Status.RESOLVED or incident.resolved_at is None:
         return None
     if incident.reported != incident.report_wanted:
@@ -52,5 +52,5 @@ def due(incident: Incident) -> datetime | None:
 
 
 def is_finished(incident: Incident) -> bool:
-    """Closed, with its report dealt with: nothing is left to do."""
+    """Whether it is closed and its report has been written or has failed: nothing is left to do."""
     return incident.status is Status.CLOSED and incident.reported == incident.report_wanted
