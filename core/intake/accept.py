@@ -27,7 +27,7 @@ _MAX_QUOTED: Final = 5
 
 
 class Intake:
-    """Accepts arrivals. At most `concurrency` starts are in flight at once."""
+    """Accepts arrivals. At most `concurrency` starts are in flight."""
 
     def __init__(
         self,
