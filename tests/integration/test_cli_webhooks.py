@@ -54,10 +54,10 @@ def test_the_endpoints_are_listed_with_how_each_is_verified(tidegate: Tidegate) 
         ("{format: message, verify: {scheme: none}, attributes: {Team: a}}", "attributes"),
         (
             "{format: message, verify: {scheme: none}, attributes: {time: a}}",
-            "an event has its own",
+            "time: reserved",
         ),
         ("{format: message, verify: {scheme: none}, answer_within: 1ms}", "too short"),
-        ("{format: message, verify: {scheme: none}, id_header: Authorization}", "is no ID"),
+        ("{format: message, verify: {scheme: none}, id_header: Authorization}", "is not an ID"),
     ],
 )
 def test_invalid_endpoints_are_refused_with_file_line_and_field(
