@@ -10,7 +10,7 @@ from core.domain.event import Event
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What became of one start: `new` is False when the workflow ID was taken already."""
+    """The result of a start; `new` is False for a duplicate, whose workflow exists already."""
 
     workflow_id: str
     run_id: str | None
@@ -21,8 +21,8 @@ class WorkflowStarter(Protocol):
     """Starts the root orchestrator for an event."""
 
     async def start(self, event: Event) -> Start:
-        """Start in exactly one call.
+        """Start it in exactly one call.
 
-        Raises `TransientError` for what may work later, `PermanentError` for what never will.
+        Raises `TransientError` for what a retry may fix, `PermanentError` for what it cannot.
         """
         ...
