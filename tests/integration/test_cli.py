@@ -19,7 +19,7 @@ from core.formats.registry import read
 from core.formats.shared.delivery import Delivery
 from core.intake.receipts import Receipt
 from core.ports.workflow_starter import Start
-from infra.local.processes import Processes, free_port, python, wait_until
+from infra.local.processes import Processes, python, wait_until
 from infra.local.temporal import TemporalServer, start_temporal
 from tests.support.cli import Result, Tidegate
 
@@ -204,12 +204,15 @@ def test_a_replay_starts_the_event_once(
 
 
 def test_a_replay_while_temporal_is_unavailable_exits_with_3(
-    tidegate: Tidegate, quarantine: Path, monkeypatch: pytest.MonkeyPatch
+    tidegate: Tidegate,
+    quarantine: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    closed_port: int,
 ) -> None:
     monkeypatch.setenv("TIDEGATE_MAX_EVENT_BYTES", "1024")
     id = refuse(json.dumps({**INCIDENT, "data": "x" * 2000}).encode())
     monkeypatch.delenv("TIDEGATE_MAX_EVENT_BYTES")
-    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{free_port()}")
+    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{closed_port}")
     monkeypatch.setenv("TIDEGATE_START_TIMEOUT", "0.5")
     result = tidegate("quarantine", "replay", id, "--json")
     assert result.code == 3
@@ -259,10 +262,13 @@ def test_doctor_reports_a_bucket_that_does_not_exist(
 
 
 def test_no_fix_of_the_doctor_is_to_run_the_doctor(
-    tidegate: Tidegate, aws_settings: None, monkeypatch: pytest.MonkeyPatch
+    tidegate: Tidegate,
+    aws_settings: None,
+    monkeypatch: pytest.MonkeyPatch,
+    closed_port: int,
 ) -> None:
     monkeypatch.setenv("TIDEGATE_QUARANTINE", "s3://nobody-made-this-bucket/")
-    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{free_port()}")
+    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{closed_port}")
     monkeypatch.setenv("TIDEGATE_START_TIMEOUT", "0.5")
     checks = tidegate("doctor", "--json").json["checks"]
     fixes = [check["fix"] for check in checks if check["outcome"] == "failed"]
@@ -291,7 +297,7 @@ def bare(tmp_path: Path) -> Iterator[tuple[Processes, TemporalServer]]:
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("infra.local.temporal.SEARCH_ATTRIBUTES", ())
-            server = start_temporal(processes, os.environ, port=free_port())
+            server = start_temporal(processes, os.environ)
         server.wait()
         yield processes, server
     finally:
@@ -428,9 +434,11 @@ def test_a_command_for_an_unknown_incident_exits_with_1(
 
 
 def test_a_command_without_a_server_exits_with_3(
-    tidegate: Tidegate, monkeypatch: pytest.MonkeyPatch
+    tidegate: Tidegate,
+    monkeypatch: pytest.MonkeyPatch,
+    closed_port: int,
 ) -> None:
-    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{free_port()}")
+    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{closed_port}")
     result = tidegate("incident", "show", "incident:1")
     assert result.code == 3
     assert "TemporalUnavailable" in result.err

@@ -24,7 +24,7 @@ from core.adapters.temporal.connection import data_converter
 from core.contracts import INCIDENT_TASK_QUEUE, INCIDENT_WORKFLOW, SIGNAL_EVENT
 from core.domain.event import ALERT, MESSAGE, Event
 from core.domain.incident.model import folder_name
-from infra.local.processes import ROOT, Processes, free_port, python, wait_until
+from infra.local.processes import ROOT, Processes, python, wait_until
 from infra.local.temporal import start_temporal
 from tests.support.cli import Result, Tidegate
 from tests.support.web import Site, serving
@@ -95,7 +95,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     sites = ExitStack()
     try:
         site = sites.enter_context(serving())
-        server = start_temporal(processes, os.environ, port=free_port())
+        server = start_temporal(processes, os.environ)
         server.wait()
         env = {
             "TEMPORAL_ADDRESS": server.address,

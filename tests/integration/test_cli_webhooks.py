@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.stack import HOOK_SECRETS, WEBHOOKS
+from infra.local.environment import HOOK_SECRETS, WEBHOOKS
 from tests.support.cli import Tidegate
 from tests.support.webhook_payloads import FOLDER
 

@@ -15,7 +15,6 @@ from core import bootstrap
 from core.config.secrets import Secrets
 from core.config.settings import Settings
 from core.errors import SecretUnavailable, SettingsError
-from infra.local.processes import free_port
 
 
 @pytest.fixture
@@ -120,9 +119,11 @@ async def test_a_binary_secret_is_refused(kept: Secrets, manager: SecretsManager
 
 
 async def test_a_server_that_does_not_answer_is_transient(
-    kept: Secrets, monkeypatch: pytest.MonkeyPatch
+    kept: Secrets,
+    monkeypatch: pytest.MonkeyPatch,
+    closed_port: int,
 ) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{closed_port}")
     with pytest.raises(SecretUnavailable, match="aws:hook: Could not connect to the endpoint"):
         await kept.get("aws:hook")
 

@@ -29,7 +29,6 @@ from core import bootstrap
 from core.config.secrets import Secrets
 from core.config.settings import Settings
 from core.errors import SecretUnavailable, SettingsError
-from infra.local.processes import free_port
 
 CHALLENGE = (
     'Bearer authorization="https://login.microsoftonline.com/00000000-0000-0000-0000-000000000001",'
@@ -234,9 +233,12 @@ async def test_refused_credentials_throttling_and_server_errors_are_transient(
 
 
 async def test_a_vault_that_does_not_answer_is_transient(
-    kept: Secrets, vault: str, monkeypatch: pytest.MonkeyPatch
+    kept: Secrets,
+    vault: str,
+    monkeypatch: pytest.MonkeyPatch,
+    closed_port: int,
 ) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{closed_port}")
     with pytest.raises(SecretUnavailable, match=f"does not return the secret azure:{vault}/hook: "):
         await kept.get(f"azure:{vault}/hook")
 
