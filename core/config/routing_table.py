@@ -34,7 +34,9 @@ def routing_table(routes: Path | None) -> RoutingTable:
     from core.config.files import SHIPPED_ROUTES, load_routes
 
     table = load_routes(routes or SHIPPED_ROUTES).compiled()
-    log.info("routing table %s: compiled at the start, digest %s", routes or "shipped", table.digest)
+    log.info(
+        "routing table %s: compiled at the start, digest %s", routes or "shipped", table.digest
+    )
     return table
 
 

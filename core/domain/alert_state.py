@@ -95,8 +95,8 @@ class AlertState(Value):
         if self.recovered_from is None or start > self.recovered_from:
             return True
         # A recovery that names its end as its start, as Grafana's do, is about any earlier firing.
-        known = start == self.recovered_from or self.recovered_from == self.recovered_at
-        return start == self.fired_at and known
+        is_about_it = self.recovered_from in (start, self.recovered_at)
+        return start == self.fired_at and is_about_it
 
 
 def hear(
@@ -116,6 +116,11 @@ def settled(state: AlertState, now: datetime) -> AlertState | None:
     """The state in which a held firing counts as true, from `held_until` on; None before that."""
     if state.held_until is None or now < state.held_until:
         return None
+    return true_now(state)
+
+
+def true_now(state: AlertState) -> AlertState:
+    """The state in which the latest firing counts as true, whatever was said of its end."""
     # What recovered is what the replicas disagreed on; the recovery counts when it is said again.
     return AlertState(fired_at=state.fired_at)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pydantic import AwareDatetime
 
 from core.domain.alert import Alert
+from core.domain.alert_state import AlertState
 from core.domain.incident.commands import AnyCommand
 from core.domain.incident.policies.policy import Policy
 from core.domain.incident.reports.incident_report import IncidentReport
@@ -28,12 +31,19 @@ class AlertReceived(Value):
     """A source says that an alert fires or is resolved.
 
     `policy` and `previous` are for the alert that begins an incident; later ones do without.
+    `event_key` names it; whether it was heard before is told by what is known of the alert.
     """
 
     alert: Alert
     event_key: str
     policy: Policy | None = None
     previous: str | None = None
+
+
+class Recalled(Value):
+    """What the run before knew of alerts under the same key, by fingerprint."""
+
+    states: Mapping[str, AlertState]
 
 
 class FurtherEvent(Value):
@@ -81,6 +91,7 @@ class Cancel(Value):
 Input = (
     Open
     | AlertReceived
+    | Recalled
     | FurtherEvent
     | Remark
     | Wake

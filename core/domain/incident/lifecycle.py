@@ -6,14 +6,18 @@
 whoever asked. Effects follow from events, so that the timeline never misses one.
 
     input                  open           acknowledged     mitigated     resolved      closed
-    alert firing           absorb         absorb; page if  open again,   open again,   a new
+    an alert fires         absorb         absorb; page if  open again,   open again,   a new
                                           it is worse      if it is new  or a new one  one
+    it fires still         count          count; page if   count         count         -
+                                          it is worse
     all alerts resolved    resolved       resolved, or     resolved      -             -
                                           only said
     acknowledgement old    -              open, level 1    -             -             -
     wake                   page what is   retry pages      -             close, after  -
                            due                                           the window
-    commands               see `commanding`
+    commands               see `command_handling`
+
+Which word of a source means that an alert fires, fires still or recovers: core.domain.alert_state.
 """
 
 from __future__ import annotations
@@ -49,6 +53,7 @@ from core.domain.incident.inputs import (
     Input,
     Open,
     PageSettled,
+    Recalled,
     Remark,
     ReportSettled,
     Wake,
@@ -57,6 +62,7 @@ from core.domain.incident.model import CloseReason, Incident, PageStatus, Status
 from core.domain.incident.timeline import (
     Acknowledged,
     Closed,
+    Forgotten,
     Noted,
     PageCancelled,
     PageDelivered,
@@ -72,6 +78,8 @@ from core.domain.incident.timeline import (
 
 deadline = timers.deadline
 is_finished = closing.is_finished
+is_forgotten = closing.is_forgotten
+opens = alerts.opens
 possible = command_handling.possible
 refusal = command_handling.refusal
 
@@ -102,6 +110,8 @@ def _events(incident: Incident, given: Input, now: datetime) -> list[TimelineEve
             return opening.open_by_report(incident, given, now)
         case AlertReceived():
             return alerts.receive(incident, given, now)
+        case Recalled():
+            return alerts.recall(incident, given, now)
         case FurtherEvent():
             return alerts.join(incident, given, now)
         case Command():
@@ -111,11 +121,18 @@ def _events(incident: Incident, given: Input, now: datetime) -> list[TimelineEve
         case ReportSettled():
             return _report_settled(incident, given, now)
         case Cancel():
-            return closing.close(incident, CloseReason.CANCELLED, now, note=given.reason)
+            return _cancelled(incident, given, now)
         case Remark():
             return [Noted(at=now, text=given.text)]
         case Wake():
             return []
+
+
+def _cancelled(incident: Incident, given: Cancel, now: datetime) -> list[TimelineEvent]:
+    """It ends at once, and listens no more."""
+    closed = closing.close(incident, CloseReason.CANCELLED, now, note=given.reason)
+    after = reduce(apply, closed, incident)
+    return closed if is_forgotten(after) else [*closed, Forgotten(at=now)]
 
 
 def _page_settled(incident: Incident, given: PageSettled, now: datetime) -> list[TimelineEvent]:
@@ -176,7 +193,7 @@ def _effects_of(event: WithEffects, before: Incident, after: Incident) -> Iterab
             if event.report:
                 yield WriteReport(as_of=event.at)
         case Superseded():
-            yield StartSuccessor(event_key=event.event_key)
+            yield StartSuccessor(event_key=event.event_key, held=event.held)
 
 
 def _unsays_report(event: TimelineEvent) -> bool:

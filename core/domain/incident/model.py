@@ -118,6 +118,8 @@ class Incident(Description):
     `id` is this incident's own, `key` the workflow ID, which its successors have too.
     `open_since` is the opening or the last reopening. `report_wanted` is the resolution or closing
     of which a post-incident report is to be written, `reported` the last one dealt with.
+    `silent_until` is how long late words are heard where there is no incident: before one opens,
+    and after one has closed.
     """
 
     id: str
@@ -142,6 +144,7 @@ class Incident(Description):
     resolved_at: AwareDatetime | None = None
     resolved_by: str | None = None
     closed_at: AwareDatetime | None = None
+    silent_until: AwareDatetime | None = None
 
     report_wanted: AwareDatetime | None = None
     report_stale: bool = False
@@ -167,7 +170,10 @@ class Incident(Description):
 
     def shown(self) -> Incident:
         """The incident without what it only remembers for itself, as it may be told to others."""
-        return self.model_copy(update={"recent_commands": (), "recent_events": ()})
+        alerts = self.alerts.model_copy(update={"states": {}, "held": {}})
+        return self.model_copy(
+            update={"recent_commands": (), "recent_events": (), "alerts": alerts}
+        )
 
 
 def folder_name(incident_id: str) -> str:

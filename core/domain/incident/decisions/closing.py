@@ -1,7 +1,8 @@
 """Closing: how an incident ends, and that its report is written before.
 
 A resolution is reported at once. After the reopen window the incident closes; what people have
-said in the meantime, and every end that is no resolution, is reported then.
+said in the meantime, and every end that is no resolution, is reported then. An incident of alerts
+then listens for a while: late and repeated words must not open another one.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from datetime import datetime, timedelta
 
 from core.domain.incident.decisions import paging
 from core.domain.incident.model import UNRESOLVED, CloseReason, Incident, Status
-from core.domain.incident.timeline import TIDEGATE, Closed, Discarded, TimelineEvent
+from core.domain.incident.timeline import TIDEGATE, Closed, Discarded, Forgotten, TimelineEvent
 
 
 def close(
@@ -48,9 +49,35 @@ def due(incident: Incident) -> datetime | None:
         return None
     if incident.reported != incident.report_wanted:
         return None
-    return incident.resolved_at + timedelta(seconds=incident.policy.reopen_window)
+    closes = incident.resolved_at + timedelta(seconds=incident.policy.reopen_window)
+    return max(closes, _settled_at(incident) or closes)
+
+
+def forgetting_due(incident: Incident) -> datetime | None:
+    """When a workflow without an open incident stops listening for late words."""
+    until = incident.silent_until
+    return max(until, _settled_at(incident) or until) if until else None
+
+
+def forget(incident: Incident, now: datetime) -> list[TimelineEvent]:
+    """Late words are not waited for any more."""
+    if incident.status is Status.NEW:
+        return [Discarded(at=now, reason="nothing that was heard of its alerts opens it")]
+    return [Forgotten(at=now)]
+
+
+def _settled_at(incident: Incident) -> datetime | None:
+    """When the last of the alerts that are held has settled."""
+    states = incident.alerts.states
+    moments = (states[name].held_until for name in incident.alerts.held)
+    return max((moment for moment in moments if moment), default=None)
 
 
 def is_finished(incident: Incident) -> bool:
-    """Closed, with its report dealt with: nothing is left to do."""
+    """Closed, with its report dealt with: nothing is left to do but to listen."""
     return incident.status is Status.CLOSED and incident.reported == incident.report_wanted
+
+
+def is_forgotten(incident: Incident) -> bool:
+    """Nobody listens for late words any more, and none that was heard is to have an effect."""
+    return incident.silent_until is None and not incident.alerts.held

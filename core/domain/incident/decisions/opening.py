@@ -3,7 +3,7 @@
 report, firing alert     -> open                (a report opens what is pending, too)
 firing alert             -> pending -> open     when the policy holds back, or wants several
 pending -> closed   when it passes by itself: nobody was paged
-resolved alert           -> closed              it never opens anything
+any other word of alerts -> new                 what is known now may matter to a later one
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from core.domain.durations import spoken
 from core.domain.incident.decisions.alert_entries import (
+    Word,
     alert_fired,
     assumed,
     plausible,
@@ -20,7 +21,7 @@ from core.domain.incident.decisions.alert_entries import (
 )
 from core.domain.incident.description import description_of
 from core.domain.incident.evolve import apply
-from core.domain.incident.inputs import AlertReceived, Open
+from core.domain.incident.inputs import Open
 from core.domain.incident.model import Incident, Status
 from core.domain.incident.policies.policy import Policy
 from core.domain.incident.severity import severity_of
@@ -61,9 +62,11 @@ def open_by_report(incident: Incident, given: Open, now: datetime) -> list[Timel
     return events
 
 
-def open_by_alert(incident: Incident, given: AlertReceived, now: datetime) -> list[TimelineEvent]:
+def open_by_alert(
+    incident: Incident, word: Word, policy: Policy, previous: str | None, now: datetime
+) -> list[TimelineEvent]:
     """What the first firing alert makes of a new incident."""
-    alert, policy = given.alert, given.policy or Policy()
+    alert = word.alert
     # The alert's own entry says what had to be assumed.
     severity, _ = severity_for(alert, policy)
     started_at, _ = plausible(alert.starts_at, now)
@@ -78,12 +81,12 @@ def open_by_alert(incident: Incident, given: AlertReceived, now: datetime) -> li
         summary=alert.summary,
         source=alert.source,
         labels=alert.labels,
-        links=(alert.link,) if alert.link else (),
-        previous=given.previous,
+        named_links=alert.links,
+        previous=previous,
         started_at=started_at,
         policy=policy,
     )
-    return [began, alert_fired(apply(incident, began), given, now)]
+    return [began, alert_fired(apply(incident, began), word, now)]
 
 
 def pending_due(incident: Incident) -> datetime | None:
