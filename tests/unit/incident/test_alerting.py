@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from core.domain.incident.alert_counts import MAX_TRACKED
@@ -10,9 +12,17 @@ from core.domain.incident.inputs import FurtherEvent
 from core.domain.incident.lifecycle import is_finished
 from core.domain.incident.model import Status
 from core.domain.incident.policies.policy import Recurrence
-from core.domain.incident.timeline import AlertFired, EventJoined, Noted, Reopened, SeverityChanged
+from core.domain.incident.timeline import (
+    AlertFired,
+    AlertHeard,
+    EventJoined,
+    Noted,
+    Reopened,
+    SeverityChanged,
+)
 from tests.unit.incident.examples import (
     ON_CALL,
+    START,
     Life,
     acknowledged,
     alert,
@@ -26,14 +36,20 @@ from tests.unit.incident.examples import (
 )
 
 
-def test_every_alert_is_counted_and_a_repeat_is_not() -> None:
-    life = opened(event="e1")
-    life.give(alert(event="e2"))
-    assert life.give(alert(event="e2")) == ([], [])
-    assert life.give(alert(event="e1")) == ([], [])
+def test_every_alert_is_counted_and_a_repeat_changes_nothing_else() -> None:
+    life = opened(starts_at=START)
+    before = life.incident
+    life.now += timedelta(hours=1)
+    for _ in range(2):
+        events, effects = life.give(alert(starts_at=START))
+        assert ([type(event) for event in events], effects) == ([AlertFired], [])
     counts = life.incident.alerts
-    assert (counts.fired, counts.distinct, counts.firing) == (2, 1, 1)
-    assert counts.tracked["5f2e"].fired == 2
+    assert (counts.fired, counts.distinct, counts.firing) == (3, 1, 1)
+    assert counts.tracked["5f2e"].fired == 3
+    assert counts.last_fired_at == life.now
+    assert counts.states == before.alerts.states
+    same = {"alerts", "events"}
+    assert life.incident.model_dump(exclude=same) == before.model_dump(exclude=same)
 
 
 def test_a_storm_of_one_alert_is_a_handful_of_lines() -> None:
@@ -91,12 +107,20 @@ def test_when_the_last_of_all_alerts_is_resolved_the_incident_is() -> None:
 
 def test_a_delivery_that_left_alerts_out_concludes_nothing() -> None:
     life = opened()
+    life.give(alert("another"))
+    life.give(cleared("another"))
     life.give(cleared(truncated=3))
     assert life.status == Status.OPEN
     assert life.sentences()[-1] == (
         "The source left alerts out: whether all are resolved is not known"
     )
     life.give(cleared())  # a whole delivery
+    assert life.status == Status.RESOLVED
+
+
+def test_what_was_left_out_is_no_matter_to_an_incident_of_one_alert() -> None:
+    life = opened(truncated=3)
+    life.give(cleared(truncated=3))
     assert life.status == Status.RESOLVED
 
 
@@ -188,7 +212,6 @@ def test_with_another_policy_an_alert_after_the_resolution_is_a_new_incident() -
     assert effects == [StartSuccessor(event_key="e9")]
     assert life.status == Status.CLOSED
     assert not is_finished(life.incident)  # the report of the resolution is still to come
-    assert life.give(alert(event="e9")) == ([], [])
     _, effects = life.give(alert(event="e10"))
     assert effects == [StartSuccessor(event_key="e10")]
     life.write_report()
@@ -202,7 +225,8 @@ def test_what_comes_for_a_closed_incident_belongs_to_a_new_one_and_a_resolved_al
     _, effects = life.give(further("s3:docs/c@1"))
     assert effects == [StartSuccessor(event_key="s3:docs/c@1")]
     assert life.give(further("s3:docs/c@1")) == ([], [])
-    assert life.give(cleared()) == ([], [])
+    events, effects = life.give(cleared())
+    assert ([type(event) for event in events], effects) == ([AlertHeard], [])
     assert life.incident.alerts.fired == 1
 
 

@@ -280,7 +280,7 @@ class IncidentLife(RuleBasedStateMachine):
     def it_ends_when_nothing_is_left_to_do(self) -> None:
         if is_finished(self.incident):
             assert self.incident.status is Status.CLOSED
-            assert deadline(self.incident) is None
+            assert (deadline(self.incident) is None) == is_forgotten(self.incident)
         if self.incident.status is Status.RESOLVED:
             assert self.incident.report_wanted is not None
 
@@ -293,7 +293,8 @@ class IncidentLife(RuleBasedStateMachine):
         self.give(Cancel())
         if wanted := self.incident.report_wanted:
             self.give(ReportSettled(as_of=wanted, uris=("s3://r",)))
-        assert is_finished(self.incident) or self.incident.status is Status.NEW
+        assert is_finished(self.incident)
+        assert is_forgotten(self.incident)
 
 
 TestIncidentLife = IncidentLife.TestCase
