@@ -17,27 +17,28 @@ from core.intake.accept import Intake
 from core.intake.quarantine import Quarantine
 from core.ports.documents import DocumentStore
 from core.ports.secrets import SecretStore
-from core.ports.workflow_starter import WorkflowStarter
+from core.ports.workflows import Workflows
 
 if TYPE_CHECKING:
     from temporalio.client import Client
     from temporalio.runtime import Runtime
 
     from core.adapters.notifiers.addresses import Addresses
-    from core.adapters.temporal.starter import TemporalStarter
+    from core.adapters.temporal.workflows import TemporalWorkflows
     from core.domain.incident.policies.file import Policies
-    from core.domain.routing import WorkflowRouter
+    from core.domain.routing.table import WorkflowRouter
     from core.ports.notifier import Notifier
     from core.webhooks.endpoints import WebhookTable
     from core.webhooks.pipeline import Webhooks
 
 
-def intake(settings: Settings, *, starter: WorkflowStarter | None = None) -> Intake:
+def intake(settings: Settings, *, workflows: Workflows | None = None) -> Intake:
     """The intake of one process. Raises `SettingsError` when TIDEGATE_QUARANTINE is not set:
     nothing may be accepted where nothing can be kept."""
     settings.require("quarantine")
     return Intake(
-        starter=starter or temporal_starter(settings),
+        workflows=workflows or temporal_workflows(settings),
+        router=router(settings),
         quarantine=quarantine(settings),
         validation=validation(settings),
         concurrency=settings.concurrency,
@@ -85,10 +86,10 @@ def secrets(settings: Settings) -> Secrets:
 
 def router(settings: Settings) -> WorkflowRouter:
     """The routing table with its services. Raises `ConfigFileError`."""
-    from core.config.files import SHIPPED_ROUTES, load_routes
-    from core.domain.routing import WorkflowRouter
+    from core.config.routing_table import routing_table
+    from core.domain.routing.table import WorkflowRouter
 
-    return WorkflowRouter(load_routes(settings.routes or SHIPPED_ROUTES))
+    return WorkflowRouter(routing_table(settings.routes))
 
 
 def policies(settings: Settings) -> Policies:
@@ -118,13 +119,13 @@ async def connect(settings: Settings, *, runtime: Runtime | None = None) -> Clie
     return await connect(runtime=runtime, retry_for=settings.start_timeout)
 
 
-def temporal_starter(settings: Settings) -> TemporalStarter:
+def temporal_workflows(settings: Settings) -> TemporalWorkflows:
     """It connects at its first start."""
     from core.adapters.temporal.connection import frontend
-    from core.adapters.temporal.starter import TemporalStarter
+    from core.adapters.temporal.workflows import TemporalWorkflows
 
     timeout = settings.start_timeout
-    return TemporalStarter(lambda: frontend(retry_for=timeout), timeout=timeout)
+    return TemporalWorkflows(lambda: frontend(retry_for=timeout), timeout=timeout)
 
 
 def _s3() -> DocumentStore:

@@ -26,5 +26,5 @@ def at_rest() -> Iterator[None]:
 with at_rest():
     import aws_lambda_powertools  # noqa: F401  loaded here, used elsewhere
 
-    import core.adapters.temporal.starter
+    import core.adapters.temporal.workflows
     import core.bootstrap  # noqa: F401

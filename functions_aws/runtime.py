@@ -29,7 +29,7 @@ from functions_aws import sqs, telemetry
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-    from core.adapters.temporal.starter import TemporalStarter
+    from core.adapters.temporal.workflows import TemporalWorkflows
 
 
 @cache
@@ -48,13 +48,13 @@ def loop() -> asyncio.AbstractEventLoop:
 
 
 @cache
-def starter() -> TemporalStarter:
-    return bootstrap.temporal_starter(settings())
+def workflows() -> TemporalWorkflows:
+    return bootstrap.temporal_workflows(settings())
 
 
 @cache
 def intake() -> Intake:
-    return bootstrap.intake(settings(), starter=starter())
+    return bootstrap.intake(settings(), workflows=workflows())
 
 
 def accept(deliveries: Sequence[Delivery], context: LambdaContext) -> list[list[Receipt]]:

@@ -53,4 +53,4 @@ def resume() -> None:
 
 async def _connect() -> None:
     async with asyncio.timeout(_PATIENCE):
-        await runtime.starter().connect()
+        await runtime.workflows().connect()

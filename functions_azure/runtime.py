@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Final
 
-import core.adapters.temporal.starter  # noqa: F401  loaded at start, not by the first event
+import core.adapters.temporal.workflows  # noqa: F401  loaded at start, not by the first event
 from core import bootstrap
 from core.config.settings import Settings
 from core.formats.registry import read

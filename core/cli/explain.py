@@ -11,6 +11,7 @@ from rich.markup import escape
 from core.cli.console import EXIT_FAILED, Json, out, print_facts, print_json, run
 from core.cli.request_options import Headers, Hook, parse_headers
 from core.config.settings import Settings
+from core.domain.routing.table import Deliver, Target
 
 if TYPE_CHECKING:
     from core.operations.explain import Explanation
@@ -80,9 +81,9 @@ def _explain_request(hook: str, body: bytes, headers: dict[str, str], *, as_json
 
 
 def _print(explanation: Explanation) -> None:
-    event, child, error = explanation.event, explanation.child, explanation.error
+    event, target, error = explanation.event, explanation.target, explanation.error
     facts = {
-        "verdict": "[red]quarantined[/red]" if error else "[green]started[/green]",
+        "verdict": "[red]quarantined[/red]" if error else "[green]accepted[/green]",
         "format": explanation.format,
         "reason": escape(f"{error.code}: {error}") if error else None,
     }
@@ -92,17 +93,30 @@ def _print(explanation: Explanation) -> None:
             "source": escape(event.source),
             "subject": event.subject and escape(event.subject),
             "time": event.time and escape(event.time),
+            "way": escape(event.way),
+            "scope": escape(event.scope),
             "key": escape(event.key),
             "redelivery": "would not be recognised" if event.unidentified else None,
             "workflow ID": escape(explanation.workflow_id or ""),
         }
-    if child:
-        when_running = f"{child.when_running} {child.signal or ''}"
+    if target:
         facts |= {
-            "route": child.route,
-            "child": escape(f"{child.workflow} on {child.task_queue}"),
-            "child ID": escape(child.id),
-            "if it runs": escape(when_running),
+            "route": target.route,
+            "delivery": target.deliver.value,
+            "workflow": escape(f"{target.workflow} on {target.task_queue}"),
+            "its ID": escape(target.id),
+            "if it runs": escape(_if_it_runs(target)),
         }
     print_facts({**facts, "note": explanation.note and escape(explanation.note)})
     out.print()
+
+
+def _if_it_runs(target: Target) -> str:
+    """What becomes of an event whose workflow runs already."""
+    match target.deliver:
+        case Deliver.SIGNAL:
+            return f"signal {target.signal}"
+        case Deliver.START:
+            return "it is a duplicate"
+        case Deliver.ORCHESTRATE:
+            return f"{target.when_running} {target.signal or ''}".rstrip()

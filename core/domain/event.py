@@ -32,8 +32,11 @@ sender can."""
 SCOPE_ATTRIBUTE: Final = "tidegatescope"
 """Within which its keys are one sender's: the way, or the name that several ways share."""
 UNIDENTIFIED_ATTRIBUTE: Final = "tidegateunidentified"
+TABLE_ATTRIBUTE: Final = "tidegatetable"
+"""The digest of the routing table by which a listener chose the orchestrator."""
 _OWN_ATTRIBUTES: Final = (
     KEY_ATTRIBUTE,
+    TABLE_ATTRIBUTE,
     UNIDENTIFIED_ATTRIBUTE,
     WAY_ATTRIBUTE,
     SCOPE_ATTRIBUTE,

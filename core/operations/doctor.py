@@ -17,7 +17,7 @@ from core.errors import SettingsError, TidegateError, TransientError
 if TYPE_CHECKING:
     from temporalio.client import Client
 
-    from core.domain.routing import RoutingTable
+    from core.domain.routing.table import RoutingTable
 
 Outcome = Literal["ok", "warning", "failed"]
 

@@ -5,7 +5,7 @@ started, and nothing is kept.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
@@ -14,7 +14,7 @@ from core import bootstrap
 from core.config.settings import Settings
 from core.domain.event import Event
 from core.domain.identity import workflow_id
-from core.domain.routing import Child
+from core.domain.routing.table import Deliver, Target
 from core.domain.validation import EventValidationService
 from core.errors import InvalidChildId, InvalidEvent, NoRoute, SettingsError, TidegateError
 from core.formats.registry import read
@@ -28,28 +28,30 @@ from core.webhooks.verifiers.base import NotVerified
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """What would become of one event: started with `child`, or quarantined for `error`."""
+    """What would become of one event: delivered to `target`, or quarantined for `error`."""
 
     format: str
     event: Event | None
-    child: Child | None
+    target: Target | None
     error: TidegateError | None
     note: str | None = None
 
     @property
     def workflow_id(self) -> str | None:
-        """The ID of its root orchestrator."""
+        """The ID of the workflow that the listener's one call would reach."""
+        if self.target and self.target.deliver is not Deliver.ORCHESTRATE:
+            return self.target.id
         return workflow_id(self.event.key) if self.event else None
 
     def to_json(self) -> dict[str, object]:
         """The explanation as a JSON object."""
         return {
             "format": self.format,
-            "verdict": "quarantined" if self.error else "started",
+            "verdict": "quarantined" if self.error else "accepted",
             "key": self.event.key if self.event else None,
             "workflow_id": self.workflow_id,
             "unidentified": self.event.unidentified if self.event else None,
-            "child": self.child.model_dump(mode="json") if self.child else None,
+            "target": asdict(self.target) if self.target else None,
             "code": self.error.code if self.error else None,
             "reason": str(self.error) if self.error else None,
             "note": self.note,
@@ -133,7 +135,7 @@ def _explain(arrivals: Iterable[Arrival], settings: Settings) -> list[Explanatio
     def explain_one(arrival: Arrival) -> Explanation:
         item, format = arrival.item, arrival.delivery.format
         if isinstance(item, Malformed):
-            return Explanation(format=format, event=None, child=None, error=item.error)
+            return Explanation(format=format, event=None, target=None, error=item.error)
         roots, note = settings.documents, None
         try:
             if item.document and not roots:
@@ -141,10 +143,10 @@ def _explain(arrivals: Iterable[Arrival], settings: Settings) -> list[Explanatio
                 note = "TIDEGATE_DOCUMENTS is not set here: the document may not be allowed"
             validation = EventValidationService(documents=roots, max_bytes=settings.max_event_bytes)
             validation.validate(item)
-            child = router.child(item)
+            target = router.target(item)
         except TidegateError as error:
-            return Explanation(format=format, event=item, child=None, error=error, note=note)
-        return Explanation(format=format, event=item, child=child, error=None, note=note)
+            return Explanation(format=format, event=item, target=None, error=error, note=note)
+        return Explanation(format=format, event=item, target=target, error=None, note=note)
 
     return [explain_one(arrival) for arrival in arrivals]
 

@@ -15,7 +15,7 @@ from temporalio.exceptions import ApplicationError, FailureError, WorkflowAlread
 from temporalio.workflow import ParentClosePolicy
 
 from core.contracts import ROOT_WORKFLOW
-from core.domain.routing import Child, WhenRunning
+from core.domain.routing.table import Deliver, Target, WhenRunning
 from core.errors import ChildAlreadyRunning
 from workers.root_orchestrator.activities import RootActivities
 from workers.runtime.local_first import local_first, permanent
@@ -43,40 +43,46 @@ class RootOrchestratorWorkflow:
     @workflow.run
     async def run(self, wire: Any) -> dict[str, Any]:
         try:
-            child: Child = await local_first(
+            target: Target = await local_first(
                 RootActivities.validate_and_route, wire, at_once=_AT_ONCE, until_done=_UNTIL_DONE
             )
         except FailureError as error:
             if cause := permanent(error):
                 await self._give_up(wire, cause.type or "", cause.message)
             raise
-        action, id, run_id = await self._hand_over(wire, child)
+        action, id, run_id = await self._hand_over(wire, target)
         return {
-            "route": child.route,
-            "workflow": child.workflow,
+            "route": target.route,
+            "workflow": target.workflow,
             "child_id": id,
             "run_id": run_id,
             "action": action,
         }
 
-    async def _hand_over(self, wire: dict[str, Any], child: Child) -> tuple[str, str, str | None]:
+    async def _hand_over(self, wire: dict[str, Any], target: Target) -> tuple[str, str, str | None]:
         """Start the child, or do what its route says when it runs already."""
         for _ in range(_ROUNDS):
             try:
-                return "started", child.id, await _start(wire, child, child.id)
+                return "started", target.id, await _start(wire, target, target.id)
             except WorkflowAlreadyStartedError:
-                if child.when_running is WhenRunning.REJECT:
+                if target.deliver is Deliver.START:
+                    return (
+                        "started",
+                        target.id,
+                        None,
+                    )  # its ID is the event's own: it was this event
+                if target.when_running is WhenRunning.REJECT and target.signal is None:
                     break
-            if child.when_running is WhenRunning.START_NEW:
-                return "started", child.next_id, await _start_once(wire, child)
-            running = workflow.get_external_workflow_handle(child.id)
+            if target.when_running is WhenRunning.START_NEW:
+                return "started", target.next_id, await _start_once(wire, target)
+            running = workflow.get_external_workflow_handle(target.id)
             try:
-                await running.signal(child.signal or "", wire)
+                await running.signal(target.signal or "", wire)
             except FailureError:
-                workflow.logger.info("child %s closed before its signal", child.id)
+                workflow.logger.info("child %s closed before its signal", target.id)
             else:
-                return "signalled", child.id, None
-        reason = f"child {child.id} of route {child.route} runs already"
+                return "signalled", target.id, None
+        reason = f"child {target.id} of route {target.route} runs already"
         return await self._give_up(
             wire, ChildAlreadyRunning.__name__, f"event {wire.get('tidegatekey')}: {reason}"
         )
@@ -91,26 +97,26 @@ class RootOrchestratorWorkflow:
         raise ApplicationError(f"{reason}; kept as {uri}", type=code, non_retryable=True)
 
 
-async def _start(wire: dict[str, Any], child: Child, id: str) -> str | None:
+async def _start(wire: dict[str, Any], target: Target, id: str) -> str | None:
     handle = await workflow.start_child_workflow(
-        child.workflow,
+        target.workflow,
         wire,
         id=id,
-        task_queue=child.task_queue,
+        task_queue=target.task_queue,
         parent_close_policy=ParentClosePolicy.ABANDON,
         id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-        execution_timeout=_duration(child.execution_timeout),
-        run_timeout=_duration(child.run_timeout),
-        task_timeout=_duration(child.task_timeout),
+        execution_timeout=_duration(target.execution_timeout),
+        run_timeout=_duration(target.run_timeout),
+        task_timeout=_duration(target.task_timeout),
         static_summary=f"{wire.get('type')} {wire.get('subject') or wire.get('id')}"[:200],
     )
     return handle.first_execution_run_id
 
 
-async def _start_once(wire: dict[str, Any], child: Child) -> str | None:
+async def _start_once(wire: dict[str, Any], target: Target) -> str | None:
     """Start under the event's own ID; when that runs already, this event has started it."""
     try:
-        return await _start(wire, child, child.next_id)
+        return await _start(wire, target, target.next_id)
     except WorkflowAlreadyStartedError:
         return None
 

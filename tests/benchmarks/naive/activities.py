@@ -6,7 +6,7 @@ from typing import Any
 
 from temporalio import activity
 
-from core.domain.routing import Child, WorkflowRouter
+from core.domain.routing.table import Target, WorkflowRouter
 from core.domain.validation import EventValidationService
 from workers.runtime.activity_errors import typed_failures
 
@@ -24,6 +24,6 @@ class NaiveActivities:
             self._validation.read(wire)
 
     @activity.defn
-    async def route(self, wire: Any) -> Child:
+    async def route(self, wire: Any) -> Target:
         with typed_failures():
-            return self._router.child(self._validation.read(wire))
+            return self._router.target(self._validation.read(wire))

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from temporalio import workflow
 
-from core.domain.routing import Child
+from core.domain.routing.table import Target
 from tests.benchmarks.naive.activities import NaiveActivities
 
 TASK_QUEUE: Final = "naive-root"
@@ -42,7 +42,7 @@ class NaiveRoot:
         await workflow.wait_condition(lambda: self._wire is not None)
         wire = self._wire
         await workflow.execute_activity_method(NaiveActivities.validate, wire, **_ACTIVITY)
-        child: Child = await workflow.execute_activity_method(
+        child: Target = await workflow.execute_activity_method(
             NaiveActivities.route, wire, **_ACTIVITY
         )
         return await workflow.execute_child_workflow(

@@ -1,0 +1,231 @@
+"""Takes events to workflows, each in one call to Temporal's frontend.
+
+What is transient and what is permanent is decided here. The requests are what the SDK's client
+would send; see `connection` for why it is not used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+from google.protobuf.duration_pb2 import Duration
+from temporalio.api.common.v1 import Payload, Payloads, Priority, WorkflowType
+from temporalio.api.enums.v1 import WorkflowIdConflictPolicy, WorkflowIdReusePolicy
+from temporalio.api.errordetails.v1 import WorkflowExecutionAlreadyStartedFailure
+from temporalio.api.sdk.v1 import UserMetadata
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import (
+    GetSystemInfoRequest,
+    SignalWithStartWorkflowExecutionRequest,
+    StartWorkflowExecutionRequest,
+)
+from temporalio.service import RPCError, RPCStatusCode
+
+from core.adapters.temporal.connection import Frontend
+from core.contracts import ROOT_TASK_QUEUE, ROOT_WORKFLOW
+from core.domain.event import TABLE_ATTRIBUTE, Event
+from core.domain.identity import workflow_id
+from core.domain.routing.table import Target
+from core.errors import InvalidEvent, TemporalUnavailable, TidegateError, quoted
+from core.ports.workflows import Outcome, Sent
+
+PAYLOAD_BYTES: Final = 2 * 1024 * 1024
+"""Largest payload that Temporal takes, unless its operator has changed `limit.blobSize.error`."""
+
+_TRANSIENT_REFUSALS: Final = (
+    "exceeded workflow execution limit for signal events",
+    "Workflow history size exceeds limit",
+)
+"""What Temporal calls an invalid argument and is none: a run that has too many signals waiting, and
+one that was just ended for its size. The next run takes the event. (Tried on server 1.32.)"""
+_TOO_LARGE: Final = "larger than max"
+"""What Temporal calls an exhausted resource and never takes: a message over gRPC's limit."""
+
+Request = StartWorkflowExecutionRequest | SignalWithStartWorkflowExecutionRequest
+
+
+class TemporalWorkflows:
+    """`Workflows` over one connection, made by `connect` at the first call and kept.
+
+    When a kept connection turns out to be dead (as after a function was frozen), the call is tried
+    once more over a new one. A call takes at most `timeout` seconds.
+    """
+
+    def __init__(self, connect: Callable[[], Awaitable[Frontend]], *, timeout: float) -> None:
+        self._connect = connect
+        self._timeout = timedelta(seconds=timeout)
+        self._frontend: Frontend | None = None
+        self._lock = asyncio.Lock()
+
+    async def orchestrate(self, event: Event, *, table: str) -> Sent:
+        """Start the root orchestrator, under the event's own ID. Raises as the port says."""
+        wire = {**event.to_wire(), TABLE_ATTRIBUTE: table}
+        return await self._call(
+            StartWorkflowExecutionRequest(
+                workflow_id=workflow_id(event.key),
+                workflow_type=WorkflowType(name=ROOT_WORKFLOW),
+                task_queue=TaskQueue(name=ROOT_TASK_QUEUE),
+                input=_input(event, wire),
+                request_id=str(uuid.uuid4()),
+                user_metadata=_summary(event),
+                **_ONCE,
+            )
+        )
+
+    async def start(self, event: Event, target: Target) -> Sent:
+        """Start the target workflow with the event. Raises as the port says."""
+        return await self._call(
+            StartWorkflowExecutionRequest(
+                workflow_id=target.id,
+                workflow_type=WorkflowType(name=target.workflow),
+                task_queue=TaskQueue(name=target.task_queue),
+                input=_input(event, event.to_wire()),
+                request_id=str(uuid.uuid4()),
+                user_metadata=_summary(event),
+                **_timeouts(target),
+                **_ONCE,
+            )
+        )
+
+    async def signal(
+        self, events: Sequence[Mapping[str, Any]], target: Target, *, request_id: str
+    ) -> Sent:
+        """Signal the target workflow, started if it does not run. Raises as the port says."""
+        reuse = WorkflowIdReusePolicy.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
+        return await self._call(
+            SignalWithStartWorkflowExecutionRequest(
+                workflow_id=target.id,
+                workflow_type=WorkflowType(name=target.workflow),
+                task_queue=TaskQueue(name=target.task_queue),
+                signal_name=target.signal or "",
+                signal_input=Payloads(payloads=[_payload(list(events))]),
+                request_id=request_id,
+                workflow_id_reuse_policy=reuse,
+                priority=Priority(),
+                **_timeouts(target),
+            )
+        )
+
+    async def connect(self) -> None:
+        """Connect now, instead of at the first start. Raises `TemporalUnavailable`."""
+        frontend, _ = await self._current(stale=None)
+        try:
+            await frontend.service.get_system_info(GetSystemInfoRequest(), timeout=self._timeout)
+        except (RPCError, RuntimeError) as error:
+            raise TemporalUnavailable(f"Temporal cannot be reached: {error}") from error
+
+    async def _current(self, *, stale: Frontend | None) -> tuple[Frontend, bool]:
+        """A connection other than the `stale` one, and whether it existed already."""
+        async with self._lock:
+            kept = self._frontend is not None and self._frontend is not stale
+            if self._frontend is None or self._frontend is stale:
+                self._frontend = await self._connect()
+            return self._frontend, kept
+
+    async def _call(self, request: Request) -> Sent:
+        frontend, kept = await self._current(stale=None)
+        try:
+            return await self._call_over(frontend, request)
+        except TemporalUnavailable:
+            if not kept:
+                raise
+        frontend, _ = await self._current(stale=frontend)
+        return await self._call_over(frontend, request)
+
+    async def _call_over(self, frontend: Frontend, request: Request) -> Sent:
+        id = request.workflow_id
+        request.namespace, request.identity = frontend.namespace, frontend.identity
+        try:
+            # The call has a time limit of its own, which does not cover connecting.
+            async with asyncio.timeout(self._timeout.total_seconds()):
+                if isinstance(request, SignalWithStartWorkflowExecutionRequest):
+                    signalled = await frontend.service.signal_with_start_workflow_execution(
+                        request, retry=True, timeout=self._timeout
+                    )
+                    outcome = Outcome.STARTED if signalled.started else Outcome.DELIVERED
+                    return Sent(id, signalled.run_id, outcome)
+                started = await frontend.service.start_workflow_execution(
+                    request, retry=True, timeout=self._timeout
+                )
+        except RPCError as error:
+            if (running := _already_started(error)) is not None:
+                return Sent(id, running, Outcome.DUPLICATE)
+            raise _refusal(id, error) from error
+        except TimeoutError as error:
+            limit = f"{self._timeout.total_seconds():g} s"
+            raise TemporalUnavailable(f"event {id}: Temporal did not answer in {limit}") from error
+        except RuntimeError as error:  # how the client reports that it could not connect
+            raise TemporalUnavailable(f"event {id}: {error}") from error
+        return Sent(id, started.run_id, Outcome.STARTED)
+
+
+_ONCE: Final[Mapping[str, Any]] = {
+    "workflow_id_reuse_policy": (
+        WorkflowIdReusePolicy.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY
+    ),
+    "workflow_id_conflict_policy": WorkflowIdConflictPolicy.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
+    "priority": Priority(),
+}
+"""A start under an ID that is the event's own: once, unless it failed."""
+
+
+def _timeouts(target: Target) -> dict[str, Any]:
+    limits = {
+        "workflow_execution_timeout": target.execution_timeout,
+        "workflow_run_timeout": target.run_timeout,
+        "workflow_task_timeout": target.task_timeout,
+    }
+    found = {}
+    for name, seconds in limits.items():
+        if seconds:
+            found[name] = Duration()
+            found[name].FromTimedelta(timedelta(seconds=seconds))
+    return found
+
+
+def _input(event: Event, wire: Mapping[str, Any]) -> Payloads:
+    """The event as a workflow's input. Raises `InvalidEvent` where Temporal would not take it."""
+    payload = _payload(wire)
+    if len(payload.data) > PAYLOAD_BYTES:
+        raise InvalidEvent(
+            f"event {quoted(event.key)} has {len(payload.data):,} bytes as a payload, and Temporal "
+            f"takes {PAYLOAD_BYTES:,}",
+            fix="lower TIDEGATE_MAX_EVENT_BYTES, and let the sender refer to a document",
+        )
+    return Payloads(payloads=[payload])
+
+
+def _summary(event: Event) -> UserMetadata:
+    return UserMetadata(summary=_payload(f"{event.type} {event.subject or event.id}"[:200]))
+
+
+def _refusal(id: str, error: RPCError) -> TidegateError:
+    """What an answer of Temporal's means for the event."""
+    said = f"{error.status.name}: {error.message}"
+    invalid = error.status is RPCStatusCode.INVALID_ARGUMENT and not any(
+        words in error.message for words in _TRANSIENT_REFUSALS
+    )
+    too_large = error.status is RPCStatusCode.RESOURCE_EXHAUSTED and _TOO_LARGE in error.message
+    if invalid or too_large:
+        return InvalidEvent(f"event {id}: Temporal refuses it: {error.message}")
+    return TemporalUnavailable(f"event {id}: Temporal answered {said}")
+
+
+def _payload(value: Any) -> Payload:
+    """A value as JSON in UTF-8, which is how workers write it, too: ASCII would take three bytes
+    for one of many letters."""
+    text = json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+    return Payload(metadata={"encoding": b"json/plain"}, data=text.encode())
+
+
+def _already_started(error: RPCError) -> str | None:
+    """The run that has the workflow ID already, if that is why the start was refused."""
+    failure = WorkflowExecutionAlreadyStartedFailure()
+    if error.status is not RPCStatusCode.ALREADY_EXISTS or not error.grpc_status.details:
+        return None
+    return failure.run_id if error.grpc_status.details[0].Unpack(failure) else None
