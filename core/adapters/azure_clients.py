@@ -1,8 +1,8 @@
 """Clients of Azure Blob Storage: one for each account, shared by all stores on an event loop.
 
-An asynchronous client belongs to the loop it was first used on and must be closed on it. The stores
-have no end of their own, the loop has: what is kept here is an asynchronous generator, and closing
-these is the last thing that `asyncio.run` does.
+An asynchronous client belongs to the loop it was first used on and must be closed on it. Stores are
+never closed, but loops are: an asynchronous generator keeps the clients, and `asyncio.run` closes
+every generator last.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ _SECRETS: Final = {"accountkey", "sharedaccesssignature", "usedevelopmentstorage
 async def blob_service(account: str, connection: str | None) -> BlobServiceClient:
     """The running loop's client for an account.
 
-    A connection string that names this account is used; where it holds no secret, only its endpoint
-    is. Everything else is up to the identity that the process runs under.
-    Raises ValueError for a connection string that is none.
+    A connection string of this account is used, or only its endpoint where it holds no secret;
+    otherwise the client authenticates as the process's identity. Raises `ValueError` for an invalid
+    connection string.
     """
     loop = asyncio.get_running_loop()
     if loop not in _open:
         stack = AsyncExitStack()
         _open[loop] = _Open(stack, _until_the_end(loop, stack))
-        await anext(_open[loop].keeper)  # from here on the loop knows that it must close it
+        await anext(_open[loop].keeper)  # from here on the loop closes it
     return _open[loop].client(account, connection)
 
 
 @dataclass(slots=True)
 class _Open:
-    """What is open on one loop."""
+    """The clients of one loop."""
 
     stack: AsyncExitStack
     keeper: AsyncGenerator[None]
@@ -56,7 +56,7 @@ class _Open:
         return self.clients[key]
 
     def identity(self) -> DefaultAzureCredential:
-        """One for all accounts, because it keeps its tokens."""
+        """One for all accounts, because it caches tokens."""
         if self._identity is None:
             from azure.identity.aio import DefaultAzureCredential  # half a second to import
 
@@ -90,7 +90,7 @@ async def _until_the_end(
 
 
 def _options() -> dict[str, Any]:
-    # The library's own patience, a minute between tries, is longer than most functions may run.
+    # By default the library waits a minute between retries, longer than most functions may run.
     return {
         "retry_policy": LinearRetry(backoff=1, retry_total=2, random_jitter_range=1),
         "connection_timeout": 5,

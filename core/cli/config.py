@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from core.cli.console import Json, out, print_json, table
 from core.config.settings import Settings
-from core.domain.durations import spoken
+from core.domain.durations import format_duration
 
 routes_app = typer.Typer(help="Check the routing table.", no_args_is_help=True)
 policies_app = typer.Typer(help="Check the incident policies.", no_args_is_help=True)
@@ -146,5 +146,5 @@ def _words(value: object) -> str:
 
 def _delay(after: timedelta | str) -> str:
     if isinstance(after, timedelta):
-        return f"after {spoken(after.total_seconds())}" if after else "immediately"
+        return f"after {format_duration(after.total_seconds())}" if after else "immediately"
     return f"after {after}"

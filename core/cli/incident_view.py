@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from core.cli.console import table
-from core.domain.durations import spoken
+from core.domain.durations import format_duration
 
 if TYPE_CHECKING:
     from core.adapters.temporal.incident_list import IncidentSummary
@@ -148,4 +148,4 @@ def _age(age: timedelta) -> str:
     days, rest = divmod(seconds, 86_400)
     if days:
         return f"{days} d {rest // 3600} h"
-    return spoken(seconds if seconds < 3600 else seconds - seconds % 60)
+    return format_duration(seconds if seconds < 3600 else seconds - seconds % 60)

@@ -1,8 +1,8 @@
-"""Secrets by reference: fetched when they are first needed, kept for a while, never shown.
+"""Secrets by reference: fetched on first use, cached for a while, never shown.
 
-A store is asked once for all who wait, and no more often than the limits below allow, whatever
-strangers send. A store that is away does not stop what was running: the value from before serves on
-for an hour. A secret that was taken away is gone as soon as its store says so.
+Concurrent callers share one fetch, and the limits below bound how often a store is asked, whatever
+unverified requests arrive. If a store is unavailable, its last value is used for another hour. A
+deleted secret is no longer used as soon as its store says so.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from core.errors import SecretUnavailable, SettingsError
 from core.ports.secrets import SecretStore
 
 FETCH_SECONDS: Final = 10.0
-"""How long a store may take to answer."""
+"""Timeout of a fetch."""
 GRACE_SECONDS: Final = 3600.0
-"""How much longer than its time a value serves while its store is away."""
+"""How long an expired value is used while its store is unavailable."""
 PAUSE_SECONDS: Final = 5.0
-"""How long a store that failed is left alone."""
-FRESH_SECONDS: Final = 30.0
-"""How old what is known of a secret must be before a wrong signature makes us ask again."""
+"""Time between a failed fetch and the next one."""
+RECHECK_SECONDS: Final = 30.0
+"""Age of the last fetch from which a wrong signature causes another."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class _Known:
-    """What is known of one secret: its last value, and why the last attempt failed if it did."""
+class _Entry:
+    """One secret: its last value, and why the last fetch failed, if it did."""
 
     reference: SecretReference
     value: str = field(default="", repr=False)
@@ -44,11 +44,10 @@ class _Known:
 
 
 class Secrets:
-    """The secrets of one process: `makers` makes each kind's store when it is first asked.
+    """The secrets of one process. `makers` make each kind of store on first use; `ttl` is seconds.
 
-    `ttl` is how long a value is used before its store is asked again, in seconds. The clock is the
-    wall's: a function's process is frozen between invocations, and a monotonic clock may stand
-    still then.
+    The clock is the wall clock: a monotonic one may stand still while a function's process is
+    frozen between invocations.
     """
 
     def __init__(
@@ -62,89 +61,87 @@ class Secrets:
         self._ttl = ttl
         self._clock = clock
         self._stores: dict[str, SecretStore] = {}
-        self._secrets: dict[str, _Known] = {}
+        self._secrets: dict[str, _Entry] = {}
 
     async def get(self, reference: str) -> str:
-        """The secret's value. Raises `SecretUnavailable`, or `SettingsError` for a reference that
-        is none and a secret that is not there: the operator's fault, and no sender's."""
+        """The secret's value. Raises `SecretUnavailable`; `SettingsError` for an invalid reference
+        and a secret that does not exist, which the operator has to fix."""
         [value] = await self.get_all([reference])
         return value
 
     async def get_all(self, references: Sequence[str]) -> list[str]:
-        """The values of those that can be had, in their order, fetched at the same time.
+        """The values that are available, in order, fetched concurrently.
 
-        One of two may be missing: while a secret is exchanged, the other still proves a sender.
-        Raises as `get` does when there is none at all.
+        One of two may be missing: while a secret is rotated, the other still verifies senders.
+        Raises as `get` does if none is available.
         """
-        secrets = [self._known(reference) for reference in references]
-        await self._fetch_all([known for known in secrets if self._is_due(known)])
-        held = [known for known in secrets if self._is_held(known)]
-        if secrets and not held:
+        secrets = [self._entry(reference) for reference in references]
+        await self._fetch_all([entry for entry in secrets if self._is_due(entry)])
+        usable = [entry for entry in secrets if self._is_usable(entry)]
+        if secrets and not usable:
             raise _failure(secrets[0])
-        return [known.value for known in held]
+        return [entry.value for entry in usable]
 
-    async def fresher(self, references: Sequence[str], tried: Sequence[str]) -> list[str] | None:
-        """The values after those that were `tried` in vain, or None when there are no others.
+    async def newer(self, references: Sequence[str], tried: Sequence[str]) -> list[str] | None:
+        """The values now, if they differ from those `tried` in vain; else None.
 
-        A signature may be wrong because a secret was exchanged a moment ago, so each store is asked
-        again, but not for what is younger than `FRESH_SECONDS`. Raises as `get` does when any of
-        them cannot be had: then nobody can say that the signature is wrong.
+        A signature may be wrong because its secret was rotated a moment ago, so each value older
+        than `RECHECK_SECONDS` is fetched again. Raises as `get` does if any of them is unavailable:
+        then the signature may be right.
         """
-        secrets = [self._known(reference) for reference in references]
-        await self._fetch_all([known for known in secrets if not self._is_fresh(known)])
-        for known in secrets:
-            if isinstance(known.failure, SecretUnavailable):
-                raise _failure(known)
-        values = [known.value for known in secrets if self._is_held(known)]
+        secrets = [self._entry(reference) for reference in references]
+        await self._fetch_all([entry for entry in secrets if not self._is_recent(entry)])
+        for entry in secrets:
+            if isinstance(entry.failure, SecretUnavailable):
+                raise _failure(entry)
+        values = [entry.value for entry in secrets if self._is_usable(entry)]
         return None if values == list(tried) else values
 
-    def _known(self, reference: str) -> _Known:
+    def _entry(self, reference: str) -> _Entry:
         if reference not in self._secrets:
             try:
-                self._secrets[reference] = _Known(parse_reference(reference))
+                self._secrets[reference] = _Entry(parse_reference(reference))
             except ValueError as error:
                 raise SettingsError(
                     f"a secret cannot be found: {error}", fix="see docs/secrets.md"
                 ) from None
         return self._secrets[reference]
 
-    def _is_due(self, known: _Known) -> bool:
-        return self._age(known.fetched) >= self._ttl and self._age(known.failed) >= PAUSE_SECONDS
+    def _is_due(self, entry: _Entry) -> bool:
+        return self._age(entry.fetched) >= self._ttl and self._age(entry.failed) >= PAUSE_SECONDS
 
-    def _is_held(self, known: _Known) -> bool:
-        return self._age(known.fetched) < self._ttl + GRACE_SECONDS
+    def _is_usable(self, entry: _Entry) -> bool:
+        return self._age(entry.fetched) < self._ttl + GRACE_SECONDS
 
-    def _is_fresh(self, known: _Known) -> bool:
-        return self._age(max(known.fetched, known.failed)) < FRESH_SECONDS
+    def _is_recent(self, entry: _Entry) -> bool:
+        return self._age(max(entry.fetched, entry.failed)) < RECHECK_SECONDS
 
     def _age(self, then: float) -> float:
-        """Seconds since; endless when the clock was put back meanwhile."""
+        """Seconds since then; infinite if the clock was set back meanwhile."""
         passed = self._clock() - then
         return passed if passed >= 0 else math.inf
 
-    async def _fetch_all(self, secrets: Sequence[_Known]) -> None:
+    async def _fetch_all(self, secrets: Sequence[_Entry]) -> None:
         await asyncio.gather(*map(self._fetch_once, secrets))
 
-    async def _fetch_once(self, known: _Known) -> None:
-        """Whoever comes while a fetch is on its way waits for that one, and may leave it."""
-        if known.fetching is None or known.fetching.done():
-            known.fetching = asyncio.create_task(self._fetch(known))
-        await asyncio.shield(known.fetching)
+    async def _fetch_once(self, entry: _Entry) -> None:
+        """Concurrent callers share one fetch; each may be cancelled on its own."""
+        if entry.fetching is None or entry.fetching.done():
+            entry.fetching = asyncio.create_task(self._fetch(entry))
+        await asyncio.shield(entry.fetching)
 
-    async def _fetch(self, known: _Known) -> None:
+    async def _fetch(self, entry: _Entry) -> None:
         began = self._clock()
         try:
-            known.value = await self._ask(known.reference)
-            known.fetched, known.failure = began, None
+            entry.value = await self._ask(entry.reference)
+            entry.fetched, entry.failure = began, None
         except SettingsError as error:
-            known.value, known.fetched = "", -math.inf
-            known.failure, known.failed = error, self._clock()
+            entry.value, entry.fetched = "", -math.inf
+            entry.failure, entry.failed = error, self._clock()
             log.warning("%s", error)
         except SecretUnavailable as error:
-            known.failure, known.failed = error, self._clock()
-            log.warning(
-                "%s%s", error, "; the value from before is used" if self._is_held(known) else ""
-            )
+            entry.failure, entry.failed = error, self._clock()
+            log.warning("%s%s", error, "; the last value is used" if self._is_usable(entry) else "")
 
     async def _ask(self, reference: SecretReference) -> str:
         try:
@@ -158,7 +155,7 @@ class Secrets:
             ) from None
         except ImportError as error:
             raise SettingsError(
-                f"the secret {reference} is out of reach: {error.name} is not installed",
+                f"the secret {reference} cannot be read: {error.name} is not installed",
                 fix=f"install tidegate[{reference.store}], or keep the secret elsewhere",
             ) from error
         if not value.strip():
@@ -171,7 +168,7 @@ class Secrets:
 
 
 def _is_text(value: str) -> bool:
-    """False for lone surrogates: nothing can be signed with them."""
+    """False for lone surrogates: they cannot be encoded, so they cannot sign."""
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -179,8 +176,8 @@ def _is_text(value: str) -> bool:
     return True
 
 
-def _failure(known: _Known) -> SettingsError | SecretUnavailable:
-    """Why it cannot be had, as an error of its own: one that is raised again and again would carry
-    the frames of every request along."""
-    failure = known.failure or SecretUnavailable(f"the secret {known.reference} was not fetched")
+def _failure(entry: _Entry) -> SettingsError | SecretUnavailable:
+    """Why it is unavailable, as a new error: one that is raised repeatedly would accumulate the
+    frames of every request."""
+    failure = entry.failure or SecretUnavailable(f"the secret {entry.reference} was not fetched")
     return type(failure)(failure.message, fix=failure.fix)

@@ -44,10 +44,6 @@ def _uris(text: str) -> tuple[str, ...]:
     return tuple(_uri(part.strip()) for part in text.split(",") if part.strip())
 
 
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(text.split())
-
-
 def _number(kind: type[int] | type[float], low: float, high: float) -> Callable[[str], float]:
     def parse(text: str) -> float:
         try:
@@ -125,15 +121,6 @@ class Settings:
     )
     concurrency: int = _variable(
         "TIDEGATE_CONCURRENCY", _number(int, 1, 1000), 100, "Starts in flight at once per process."
-    )
-    page_urls: tuple[str, ...] = _variable(
-        "TIDEGATE_PAGE_URLS", _words, (), "Whom to page first: apprise URLs, space-separated."
-    )
-    escalation_urls: tuple[str, ...] = _variable(
-        "TIDEGATE_ESCALATION_URLS",
-        _words,
-        (),
-        "Whom to page when nobody acknowledged in time: apprise URLs, space-separated.",
     )
     ack_timeout: float = _variable(
         "TIDEGATE_ACK_TIMEOUT",

@@ -1,8 +1,8 @@
-"""The alert: what monitoring systems send, in one shape, out of an event of type `tidegate.alert`.
+"""Alerts: what monitoring systems send, in one shape, read from events of type `tidegate.alert`.
 
-An alert that cannot be read in every detail is still an alert: what is missing or unreadable is
-left out and named in `remarks`, for the timeline. Only one without a key is refused, because nobody
-could say what it belongs to.
+An alert with details that are missing or unreadable is still an alert: they are left out and named
+in `remarks`, for the timeline. Only an alert without a key is invalid, because nothing says which
+incident it belongs to.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ class AlertStatus(StrEnum):
 class Alert(Value):
     """One alert of one source at one moment.
 
-    `key` is the source's fingerprint of it; `severity` is in the source's own words; `links` are
-    addresses by name (runbook, dashboard, panel, silence, source); `truncated` counts the alerts
-    that the source left out of the same delivery; `replicated` says that the source may be several
-    replicas which disagree.
+    `key` is the source's fingerprint of the alert, `severity` is in the source's own words,
+    `links` are addresses by name (runbook, dashboard, panel, silence, source), and `truncated`
+    counts the alerts that the source left out of the same delivery. `replicated` says that the
+    source may be several replicas, which may disagree.
     """
 
     key: str
@@ -57,7 +57,7 @@ class Alert(Value):
 
 
 def read_alert(event: Event) -> Alert:
-    """The alert that an event carries. Unknown fields of its data are ignored.
+    """The alert in an event. Unknown fields of the event's data are ignored.
 
     Raises `InvalidEvent` for an event of another type, without an object as data, or without a key.
     """
@@ -75,7 +75,7 @@ def read_alert(event: Event) -> Alert:
     remarks: list[str] = []
     version = data.get("version", VERSION)
     if version != VERSION:
-        remarks.append(f"its version is {_said(version)}, read as {VERSION}")
+        remarks.append(f"its version is {_quoted(version)}, read as {VERSION}")
     name = str(one_line(str(key)))
     title = _text(data, "title", _LINE_CHARS, remarks)
     if title is None:
@@ -105,13 +105,13 @@ def read_alert(event: Event) -> Alert:
 
 
 def _status(data: Mapping[str, Any], remarks: list[str]) -> AlertStatus:
-    given = data.get("status")
+    status = data.get("status")
     try:
-        return AlertStatus(str(given).strip().lower())
+        return AlertStatus(str(status).strip().lower())
     except ValueError:
-        # An outage must not go unheard for a word.
-        said = "it has no status" if given is None else f"its status is {_said(given)}"
-        remarks.append(f"{said}, taken as firing")
+        # No outage may go unnoticed because of one word.
+        what = "it has no status" if status is None else f"its status is {_quoted(status)}"
+        remarks.append(f"{what}, taken as firing")
         return AlertStatus.FIRING
 
 
@@ -134,7 +134,7 @@ def _moment(data: Mapping[str, Any], name: str, remarks: list[str]) -> datetime 
         moment = parse_time(value).astimezone(UTC)
     except (TypeError, ValueError, OverflowError):
         if not str(value).startswith("0001-01-01"):
-            remarks.append(f"{name} cannot be read: {_said(value)}")
+            remarks.append(f"{name} cannot be read: {_quoted(value)}")
         return None
     return moment if moment.year > 1 else None
 
@@ -174,27 +174,27 @@ def _labels(data: Mapping[str, Any], remarks: list[str]) -> dict[str, str]:
     if not isinstance(labels, Mapping):
         remarks.append("its labels are not an object")
         return {}
-    found = {
+    kept = {
         _line(str(name), _LABEL_CHARS): _line(str(value), _VALUE_CHARS)
         for name, value in list(labels.items())[:_LABELS]
         if isinstance(value, str | int | float) and str(name).strip()
     }
-    if len(found) < len(labels):
-        remarks.append(f"{len(labels) - len(found):,} of its labels were left out")
-    return found
+    if len(kept) < len(labels):
+        remarks.append(f"{len(labels) - len(kept):,} of its labels were left out")
+    return kept
 
 
 def _count(data: Mapping[str, Any], remarks: list[str]) -> int:
     value = data.get("truncated")
     if value is None or (isinstance(value, int) and value >= 0):
         return int(value or 0)
-    remarks.append(f"truncated is not a number: {_said(value)}")
-    return 1  # something was said to be missing
+    remarks.append(f"truncated is not a number: {_quoted(value)}")
+    return 1  # the source left alerts out, however many
 
 
 def _line(text: str, limit: int) -> str:
     return shortened(str(one_line(text)), limit)
 
 
-def _said(value: object) -> str:
+def _quoted(value: object) -> str:
     return shortened(repr(one_line(value)), 60)

@@ -13,10 +13,10 @@ _LONGEST: Final = 36_525 * 86_400
 
 
 def _duration(value: object) -> object:
-    found = _delay(value)
-    if not found:
+    delay = _delay(value)
+    if not delay:
         raise ValueError("not a duration like 30s, 5m, 12h or 90d")
-    return found
+    return delay
 
 
 def _delay(value: object) -> object:
@@ -34,18 +34,18 @@ Duration = Annotated[
     BeforeValidator(_duration, json_schema_input_type=str),
     Field(examples=["30s", "5m", "12h", "90d"]),
 ]
-"""Longer than nothing."""
+"""A duration longer than zero."""
 
 Delay = Annotated[
     timedelta,
     BeforeValidator(_delay, json_schema_input_type=str),
     Field(examples=["0s", "5m"]),
 ]
-"""A duration, or `0s` for at once."""
+"""A duration, or `0s`."""
 
 
-def spoken(seconds: float) -> str:
-    """A length of time for people: `0 s`, `45 s`, `5 min`, `1 h 02 min 05 s`, `90 d`."""
+def format_duration(seconds: float) -> str:
+    """A duration as people read it: `0 s`, `45 s`, `5 min`, `1 h 02 min 05 s`, `90 d`."""
     whole = round(seconds)
     if seconds < 60 and seconds != whole:
         return f"{seconds:.1f} s"

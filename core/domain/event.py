@@ -1,8 +1,8 @@
-"""The event: what every source's bytes become, and the only thing that travels further.
+"""The event: what the bytes of every source become, and all that travels on.
 
-An `Event` has the attributes of CloudEvents 1.0 and one key of our own, by which it is known to be
-the same event again. Documents are referenced, never carried. Standard library only: the listeners
-import this at every cold start.
+An `Event` has the attributes of CloudEvents 1.0 and one key of our own, by which a redelivery is
+recognised. Documents are referenced, never inlined. Standard library only: the listeners import
+this at every cold start.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _REQUIRED: Final = ("id", "source", "type")
 RESERVED: Final = frozenset(
     (*_TEXT_ATTRIBUTES, "specversion", "data", "data_base64", *_OWN_ATTRIBUTES)
 )
-"""Attributes that are nobody's extension."""
+"""Names that no extension may have."""
 _EXTENSION_NAME: Final = re.compile(r"[a-z0-9]{1,64}")
 
 Scalar = str | int | bool
@@ -72,7 +72,7 @@ class DocumentRef:
     version: str | None = None
 
     def to_wire(self) -> dict[str, Any]:
-        """A JSON object without the fields that are unknown."""
+        """A JSON object without the fields that are None."""
         fields = {"uri": self.uri, "size": self.size, "etag": self.etag, "version": self.version}
         return {name: value for name, value in fields.items() if value is not None}
 
@@ -116,13 +116,13 @@ class Event:
 
     @property
     def document(self) -> DocumentRef | None:
-        """The document the event is about, or None. Raises `InvalidEvent` for one out of shape."""
+        """The document the event is about, or None. Raises `InvalidEvent` for an invalid one."""
         if self.type not in DOCUMENT_TYPES:
             return None
         return DocumentRef.from_wire(self.data.get("document") if _is_object(self.data) else None)
 
     def to_wire(self) -> dict[str, Any]:
-        """The event as one CloudEvents JSON object: what workflows take and quarantine keeps."""
+        """The event as one CloudEvents JSON object: the form that workflows and quarantine take."""
         wire: dict[str, Any] = {"specversion": "1.0"}
         wire |= {n: v for n in _TEXT_ATTRIBUTES if (v := getattr(self, n)) is not None}
         wire |= self.extensions
@@ -162,7 +162,7 @@ class Event:
 
     @property
     def size(self) -> int:
-        """Bytes of the wire form as JSON in UTF-8. Raises `InvalidEvent` if JSON cannot say it."""
+        """Bytes of the wire form as JSON in UTF-8. Raises `InvalidEvent` if it has no JSON form."""
         return len(encode(self.to_wire()))
 
 
@@ -176,7 +176,7 @@ def attributes(wire: Mapping[str, Any]) -> dict[str, Any]:
     problems: list[str] = []
     if wire.get("specversion") != "1.0":
         problems.append(f"specversion is {wire.get('specversion')!r}, not '1.0'")
-    found: dict[str, Any] = {}
+    texts: dict[str, Any] = {}
     for name in _TEXT_ATTRIBUTES:
         value = wire.get(name)
         if value is None and name not in _REQUIRED:
@@ -184,10 +184,10 @@ def attributes(wire: Mapping[str, Any]) -> dict[str, Any]:
         if not isinstance(value, str) or not value:
             problems.append(f"{name} is {'missing' if value is None else 'not a non-empty string'}")
         else:
-            found[name] = value
-    if "time" in found:
+            texts[name] = value
+    if "time" in texts:
         try:
-            parse_time(found["time"])
+            parse_time(texts["time"])
         except ValueError as error:
             problems.append(f"time: {error}")
     extensions: dict[str, Scalar] = {}
@@ -202,7 +202,7 @@ def attributes(wire: Mapping[str, Any]) -> dict[str, Any]:
             extensions[name] = value
     if problems:
         raise InvalidEvent("not a CloudEvents 1.0 event: " + "; ".join(problems))
-    return {**found, "extensions": extensions}
+    return {**texts, "extensions": extensions}
 
 
 def parse_time(text: str) -> datetime:
@@ -214,7 +214,7 @@ def parse_time(text: str) -> datetime:
 
 
 def readable_time(value: object) -> str | None:
-    """The value if it is RFC 3339 text, else None: for times that an event can do without."""
+    """The value if it is RFC 3339 text, else None: for times that are optional."""
     if not isinstance(value, str):
         return None
     try:

@@ -2,8 +2,8 @@
 
     what happened  ->  key (one recipe per source)  ->  workflow ID
 
-The same object change gives the same key by every path it can come. Where a source gives nothing
-to recognise an event by, its key is unique: hashing the body would swallow real repeats.
+The same object change gives the same key by every path. Where a source gives nothing to
+recognise an event by, the key is unique: hashing the body would swallow real repeats.
 """
 
 from __future__ import annotations
@@ -65,9 +65,9 @@ def blob_change(
     """
     if sequencer and _HEX.fullmatch(sequencer):
         return sequencer.upper()
-    for prefix, found in (("e", etag), ("r", request_id), ("i", event_id)):
-        if found:
-            return f"{prefix}.{found}"
+    for prefix, value in (("e", etag), ("r", request_id), ("i", event_id)):
+        if value:
+            return f"{prefix}.{value}"
     return None
 
 
@@ -99,7 +99,7 @@ def unidentified_key(source: str, unique: str) -> str:
 
 
 def replay_key(key: str, quarantine_id: str) -> str:
-    """The key under which an operator's replay starts anew, once per quarantine record."""
+    """The key under which an operator's replay starts again, once per quarantined delivery."""
     return f"{key}~replay-{quarantine_id}"
 
 

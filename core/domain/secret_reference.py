@@ -7,7 +7,7 @@
     azure:vault/name                  a secret in Azure Key Vault
     azure:https://vault-host/name     the same, in a cloud with other hosts
 
-What is not a reference may be a secret that somebody put in its place, so no error here quotes it.
+Text that is not a reference may be a secret put there by mistake, so no error quotes it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _FORMS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class SecretReference:
-    """A reference, taken apart.
+    """A parsed reference.
 
     `place` is a variable, a path, a secret's name or ARN, or a vault's URL; `name` is a field of
     the JSON there (`aws`, None for the whole secret), or the secret in that vault (`azure`).
@@ -51,15 +51,15 @@ class SecretReference:
 
 
 def parse_reference(text: str) -> SecretReference:
-    """Take a reference apart. Raises `ValueError` that says which form was expected."""
+    """The parts of a reference. Raises `ValueError` that says which form was expected."""
     store, _, rest = text.partition(":")
     if store not in _FORMS:
         raise ValueError("not a reference to a secret: env:NAME, file:/PATH, aws:... or azure:...")
     pattern, form = _FORMS[store]
-    found = re.fullmatch(pattern, rest) if text.isprintable() else None
-    if found is None:
+    match = re.fullmatch(pattern, rest) if text.isprintable() else None
+    if match is None:
         raise ValueError(f"not a reference like {form}")
-    parts = found.groupdict()
+    parts = match.groupdict()
     place = parts["place"]
     if store == "azure" and not place.startswith("https://"):
         place = f"https://{place}.{VAULT_DOMAIN}"
@@ -67,6 +67,6 @@ def parse_reference(text: str) -> SecretReference:
 
 
 def check_reference(text: str) -> str:
-    """The same text, for a model's field. Raises `ValueError` when it refers to no secret."""
+    """The same text, for a model's field. Raises `ValueError` if it is not a reference."""
     parse_reference(text)
     return text

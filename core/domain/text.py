@@ -1,8 +1,7 @@
-"""Text from outside, fit to be shown: in terminals, pages, tables and file listings.
+"""Makes text from outside safe to show in terminals, pages, tables and file listings.
 
-Control characters (a terminal obeys them), bidirectional overrides (they make text read as what it
-is not) and lone surrogates (no encoder takes them) carry no meaning in an incident and are dropped
-rather than complained about.
+Control characters (terminals interpret them), bidirectional overrides (they disguise text) and lone
+surrogates (they cannot be encoded) mean nothing in an incident and are removed without complaint.
 """
 
 from __future__ import annotations
@@ -18,23 +17,22 @@ _MEANINGLESS: Final = re.compile(
 
 
 def clean(value: Any) -> Any:
-    """Text without control characters, with line feeds only; anything else as it is."""
+    """Text without control characters and with line feeds only; other values as they are."""
     if not isinstance(value, str):
         return value
     return _MEANINGLESS.sub("", value.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def one_line(value: Any) -> Any:
-    """Text as one line with single blanks; anything else as it is."""
+    """Text as one line with single blanks; other values as they are."""
     return " ".join(clean(value).split()) if isinstance(value, str) else value
 
 
 def shortened(text: str, limit: int) -> str:
-    """At most `limit` characters, with `...` where the rest was."""
+    """At most `limit` characters, ending in `...` if the text was longer."""
     return text if len(text) <= limit else text[: limit - 3].rstrip() + "..."
 
 
-# Last among a type's annotations: constraints that come before hold for the text made fit, and
-# complain in characters.
+# These come last among a type's annotations, so that length limits apply to the cleaned text.
 CLEAN: Final = BeforeValidator(clean)
 ONE_LINE: Final = BeforeValidator(one_line)

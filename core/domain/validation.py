@@ -1,4 +1,4 @@
-"""Which events may become workflows: the check before the start, and again before the routing."""
+"""Which events may become workflows: checked before the start and again before routing."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def is_within(uri: str, roots: Sequence[str]) -> bool:
 class EventValidationService:
     """Checks events against what the operator allows.
 
-    `documents` are the URI prefixes that events may refer to, `quarantine` the one that none may,
-    `max_bytes` the largest event in JSON.
+    `documents` are the URI prefixes that events may refer to, `quarantine` is one that they may
+    not, `max_bytes` is the size of the largest event in JSON.
     """
 
     def __init__(
@@ -30,8 +30,8 @@ class EventValidationService:
         self._quarantine = quarantine
 
     def validate(self, event: Event) -> Event:
-        """The same event. Raises `InvalidEvent` or `DocumentRefused`; `SettingsError` for an event
-        about a document where none may be read, which is not the event's fault."""
+        """The same event. Raises `InvalidEvent` or `DocumentRefused`, or `SettingsError` for an
+        event about a document while none are configured, which is not the event's fault."""
         if (size := event.size) > self._max_bytes:
             raise InvalidEvent(
                 f"the event has {size:,} bytes, over the limit of {self._max_bytes:,}",
@@ -56,5 +56,5 @@ class EventValidationService:
         return event
 
     def read(self, wire: object) -> Event:
-        """A wire form as a valid event. Raises `InvalidEvent` or `DocumentRefused`."""
+        """A valid event from its wire form. Raises `InvalidEvent` or `DocumentRefused`."""
         return self.validate(Event.from_wire(wire))

@@ -1,4 +1,4 @@
-"""What every value of the incident is: immutable, and tolerant of what a later version adds."""
+"""The base of the domain's values: immutable, and open to fields that a later version adds."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Value(BaseModel):
-    """A value of the domain. It survives a round trip through JSON: the durable shell keeps it."""
+    """A value that survives a round trip through JSON, because workflows persist it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")

@@ -29,7 +29,7 @@ from core.intake.quarantine import Quarantine
 from core.intake.receipts import Receipt, Verdict
 from core.ports.workflows import Outcome, Sent, Workflows
 
-_TOLD: Final = 5
+_MAX_QUOTED: Final = 5
 """Errors of one delivery that its record quotes."""
 _VERDICTS: Final = {
     Outcome.STARTED: Verdict.STARTED,
@@ -64,11 +64,11 @@ class Intake:
         time_left: float | None = None,
         report: Callable[[Arrival, Receipt], None] | None = None,
     ) -> list[Receipt]:
-        """One receipt per arrival, in their order; `report` hears of each as soon as it is there,
+        """One receipt per arrival, in order. `report` is called with each as soon as it is known,
         while others are still in flight.
 
-        `time_left` is in seconds: what is unfinished then is given back as `retry`. A start that
-        was cut off may have gone through; its redelivery then is a duplicate.
+        `time_left` is in seconds: what is unfinished then is `retry`. A start that timed out may
+        have succeeded; then its redelivery is a duplicate.
         """
         receipts: dict[int, Receipt] = {}
 
@@ -101,7 +101,7 @@ class Intake:
         return [receipts[place] for place in range(len(arrivals))]
 
     async def quarantine(self, arrivals: Sequence[Arrival], error: PermanentError) -> list[Receipt]:
-        """Keep what was given back, where nobody would send it again. Raises `StoreUnavailable`."""
+        """Quarantine what is `retry`, for senders that do not. Raises `StoreUnavailable`."""
         return await self._keep(arrivals, [error] * len(arrivals))
 
     def _lanes(self, arrivals: Sequence[Arrival]) -> list[list[_Unit]]:
@@ -142,10 +142,10 @@ class Intake:
         try:
             async with limit, self._slots:
                 return await self._settle(unit)
-        except TidegateError as error:  # a fault of the moment, or the operator's to mend
-            again = str(error)
+        except TidegateError as error:  # a transient fault or a misconfiguration
+            reason = str(error)
             return [
-                _receipt(arrival, Verdict.RETRY, code=error.code, reason=again)
+                _receipt(arrival, Verdict.RETRY, code=error.code, reason=reason)
                 for arrival in unit.arrivals
             ]
         except TimeoutError:
@@ -250,12 +250,12 @@ def _behind(arrival: Arrival, first: Receipt) -> Receipt:
 
 
 def _all_in_one(errors: Sequence[PermanentError]) -> PermanentError:
-    """The one error, or the first with a word on the others."""
+    """The only error, or the first one's kind with a summary of all."""
     if len(errors) == 1:
         return errors[0]
-    told = "; ".join(error.message for error in errors[:_TOLD])
-    more = f"; and {len(errors) - _TOLD:,} more" if len(errors) > _TOLD else ""
-    message = f"{len(errors):,} records of it cannot be accepted: {told}{more}"
+    quoted = "; ".join(error.message for error in errors[:_MAX_QUOTED])
+    more = f"; and {len(errors) - _MAX_QUOTED:,} more" if len(errors) > _MAX_QUOTED else ""
+    message = f"{len(errors):,} of its records cannot be accepted: {quoted}{more}"
     return type(errors[0])(message, fix=errors[0].fix)
 
 
@@ -265,8 +265,8 @@ def _out_of_time(arrival: Arrival) -> Receipt:
         Verdict.RETRY,
         code="OutOfTime",
         reason=(
-            "the function's deadline came first: is Temporal slow, or the quarantine's store "
-            "(`tidegate doctor`)? If not, raise the function's timeout or make its batches smaller"
+            "out of time: is Temporal slow, or the quarantine's store (`tidegate doctor`)? If not, "
+            "raise the function's timeout or make its batches smaller"
         ),
     )
 

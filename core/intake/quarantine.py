@@ -1,8 +1,8 @@
 """Quarantine: the original bytes of what could not be accepted, with the reason beside them.
 
-One JSON object per record, under an ID derived from the original, so that a redelivery of the same
-original is kept once. Nothing is ever deleted here; a replay leaves a note beside its record. What
-is refused again is kept again in the same place, and then its note no longer counts.
+Each record is a JSON object under an ID derived from the original, so that a redelivery of the same
+original is kept once. Nothing is ever deleted; a replay leaves a note beside its record. What is
+refused again overwrites its record, which makes the note obsolete.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from core.ports.documents import DocumentStore
 
 log = logging.getLogger(__name__)
 
-_TELLING: Final = ("message-id", HOOK_HEADER, "x-github-delivery", "request-id")
-"""Headers that tell deliveries of the same bytes from each other."""
+_IDENTIFYING: Final = ("message-id", HOOK_HEADER, "x-github-delivery", "request-id")
+"""Headers that distinguish deliveries of the same bytes."""
 _RECORD, _NOTE = ".json", ".replayed.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuarantinedDelivery:
-    """One quarantined original. `kept_at`, RFC 3339 in UTC, is when it was refused last; `key` is
-    the event's, where known; `unique` is the delivery's; `replayed` is the note of the last replay:
-    when, of which `kept_at`, and with which receipts."""
+    """One record. `kept_at`, RFC 3339 in UTC, is when it was last refused; `key` is the event's, if
+    known; `unique` is the delivery's; `replayed` is the note of the last replay: when, of which
+    `kept_at`, and its receipts."""
 
     id: str
     uri: str
@@ -52,20 +52,20 @@ class QuarantinedDelivery:
 
     @property
     def settled(self) -> bool:
-        """Whether a replay got all of it started, and nothing of it was refused since."""
+        """Whether a replay started all of it, and none of it was refused since."""
         if self.replayed is None or self.replayed.get("kept_at") != self.kept_at:
             return False
         verdicts = {receipt["verdict"] for receipt in self.replayed["receipts"]}
         return verdicts <= {Verdict.STARTED, Verdict.DUPLICATE}
 
     def delivery(self) -> Delivery:
-        """The original as it was delivered. What nothing else identifies is known by that delivery,
-        or else by the record, so that a replay starts nothing a second time."""
+        """The original delivery. Its unidentified events are identified by the delivery, or else by
+        the record, so that a replay starts nothing twice."""
         unique = self.unique or self.id
         return Delivery(format=self.format, body=self.body, headers=self.headers, unique=unique)
 
     def to_json(self) -> dict[str, Any]:
-        """The record as a JSON object; the body as text where it is UTF-8, else as base64."""
+        """The record as a JSON object; the body as text if it is UTF-8, else as base64."""
         body: dict[str, str]
         try:
             body = {"body": self.body.decode()}
@@ -86,17 +86,15 @@ class QuarantinedDelivery:
 
 
 class Quarantine:
-    """Keeps, lists and gives back originals under the URI prefix `root`."""
+    """Writes, lists and reads records under the URI prefix `root`."""
 
     def __init__(self, store: DocumentStore, root: str) -> None:
         self._store = store
         self._root = root if root.endswith("/") else f"{root}/"
 
     async def keep(self, arrival: Arrival, error: PermanentError) -> str:
-        """Keep the delivery that `arrival` came in; returns the record's URI.
-
-        Raises `StoreUnavailable`, and then nothing is kept.
-        """
+        """Keep the delivery that `arrival` came in; returns the record's URI. Raises
+        `StoreUnavailable`, and then nothing is kept."""
         delivery, event = arrival.delivery, arrival.item
         if isinstance(event, Event) and (uri := self._announced(event)):
             return uri
@@ -110,11 +108,11 @@ class Quarantine:
         )
 
     async def keep_event(self, wire: Any, error: PermanentError, *, started: bool = True) -> str:
-        """Keep what a workflow got and has to give up: an event in its wire form, or something else
-        that JSON can say. Returns the record's URI.
+        """Keep what a workflow received and cannot process: an event in its wire form, or any other
+        JSON. Returns the record's URI.
 
-        When the event's own workflow has completed (`started`), a replay needs a key of its own;
-        when it fails, the key may be used again and a redelivery counts as the same event.
+        If the event's workflow has completed (`started`), a replay needs a key of its own. If it
+        failed, the key can be used again, and a redelivery counts as the same event.
         """
         with suppress(InvalidEvent):
             if uri := self._announced(Event.from_wire(wire)):
@@ -126,8 +124,8 @@ class Quarantine:
         return await self._write("stored_event", headers, body, error, key=key or None)
 
     def _announced(self, event: Event) -> str | None:
-        """The URI of the record that an event announces, if it does. Keeping such an event would be
-        announced in turn, without end."""
+        """The URI of the record that an event announces, if any. Keeping such an event would be
+        announced too, in an endless loop."""
         try:
             document = event.document
         except InvalidEvent:
@@ -144,7 +142,7 @@ class Quarantine:
         key: str | None,
         unique: str | None = None,
     ) -> str:
-        identity = json.dumps([format, *(headers.get(name) for name in _TELLING)]).encode()
+        identity = json.dumps([format, *(headers.get(name) for name in _IDENTIFYING)]).encode()
         digest = hashlib.sha256(identity + body).hexdigest()[:24]
         id = f"{format}-{digest}"
         record = QuarantinedDelivery(
@@ -184,7 +182,7 @@ class Quarantine:
             raw = None
         if not isinstance(raw, dict) or not set(fields) <= set(raw):
             raise DocumentNotFound(
-                f"{self._root}{id}{_RECORD} is no quarantine record",
+                f"{self._root}{id}{_RECORD} is not a quarantine record",
                 fix="keep nothing else under the quarantine's prefix",
             )
         body = (
@@ -199,7 +197,7 @@ class Quarantine:
         )
 
     async def records(self) -> AsyncIterator[QuarantinedDelivery]:
-        """All records, settled ones too; what else lies there is named in the log."""
+        """All records, settled ones too; other files in their place are logged."""
         names = {document.uri async for document in self._store.list(self._root)}
         for uri in sorted(names):
             name = uri.removeprefix(self._root)
@@ -216,7 +214,7 @@ class Quarantine:
                 yield record
 
     async def note_replay(self, record: QuarantinedDelivery, receipts: Sequence[Receipt]) -> None:
-        """Write beside the record, as it was read before the replay, what became of it."""
+        """Write the receipts beside the record, which is as it was before the replay."""
         note = {
             "replayed_at": _now(),
             "kept_at": record.kept_at,

@@ -1,4 +1,4 @@
-"""Receipts: what became of each event. A listener turns them into its platform's answer."""
+"""Receipts: the outcome of each event. A listener turns them into its platform's answer."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ METRICS: Final = {
 }
 """The metric that counts each verdict, on every platform."""
 REFUSED: Final = "Refused"
-"""Metric: requests that were refused as a whole, before or after they were verified."""
+"""Metric: requests that were refused as a whole, verified or not."""
 EVENT_AGE: Final = "EventAge"
 """Metric: milliseconds from the event's own time to its receipt."""
 DELIVERY_COUNT: Final = "DeliveryCount"
@@ -44,7 +44,7 @@ DELIVERY_COUNT: Final = "DeliveryCount"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """What became of one event.
+    """The outcome of one event.
 
     `unidentified` means that a redelivery of it cannot be recognised. `code` and `reason` say why
     it was quarantined (at `quarantine_uri`) or must be redelivered. `time` is the event's own.
@@ -67,7 +67,7 @@ class Receipt:
         return self.verdict is not Verdict.RETRY
 
     def age(self) -> float | None:
-        """Milliseconds since the event's own time; None where it has none that can be read."""
+        """Milliseconds since the event's own time; None without a valid one."""
         if self.time is None:
             return None
         try:
@@ -77,13 +77,15 @@ class Receipt:
         return max(passed.total_seconds() * 1000, 0.0)
 
     def to_json(self) -> dict[str, Any]:
-        """The fields that are known, as a JSON object."""
+        """The fields that are set, as a JSON object."""
         values = {name: getattr(self, name) for name in self.__slots__}
-        known = {name: value for name, value in values.items() if value not in (None, False)}
-        return {**known, "verdict": self.verdict.value}
+        present = {name: value for name, value in values.items() if value not in (None, False)}
+        return {**present, "verdict": self.verdict.value}
 
 
 def require_settled(receipts: Sequence[Receipt]) -> None:
-    """Raises `NotAccepted` unless the platform may forget all of a delivery."""
-    if again := [receipt for receipt in receipts if not receipt.settled]:
-        raise NotAccepted(f"{len(again)} of {len(receipts)} events not accepted: {again[0].reason}")
+    """Raises `NotAccepted` unless the platform may forget the whole delivery."""
+    if unsettled := [receipt for receipt in receipts if not receipt.settled]:
+        raise NotAccepted(
+            f"{len(unsettled)} of {len(receipts)} events not accepted: {unsettled[0].reason}"
+        )

@@ -1,4 +1,4 @@
-"""Replay: a quarantined original goes through the same format and the same intake once more."""
+"""Replay: a quarantined delivery goes through its format and the intake again."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from core.intake.receipts import Receipt
 
 
 async def replay(quarantine: Quarantine, intake: Intake, id: str) -> list[Receipt]:
-    """One receipt per event of the original. A note stays beside the record, and settles it when
-    all of it was started.
+    """One receipt per event of the delivery. A note beside the record keeps them, and settles it if
+    all its events were started.
 
-    Raises `DocumentNotFound` when there is no such record. What cannot be started now comes back as
-    `retry`; what still cannot work is in quarantine already.
+    Raises `DocumentNotFound` if there is no such record. What cannot start now is `retry`; what
+    still cannot work is quarantined again, in the same place.
     """
     record = await quarantine.get(id)
     receipts = await intake.accept(read(record.delivery()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -38,10 +38,10 @@ class Check:
     fix: str = ""
 
 
-async def examine(env: Mapping[str, str] | None = None) -> AsyncIterator[Check]:
+async def examine() -> AsyncIterator[Check]:
     """The checks, each as soon as it is done. Raises nothing: what goes wrong is a failed check."""
     try:
-        settings = Settings.from_env(os.environ if env is None else env)
+        settings = Settings.from_env()
     except TidegateError as error:
         yield _failed("settings", error)
         return
@@ -103,7 +103,9 @@ def _pages(settings: Settings) -> Iterator[Check]:
     except TidegateError as error:
         yield _failed("policies", error)
         return
-    yield Check("policies", "ok", f"{len(policies.policies)}, {len(policies.targets)} targets")
+    yield Check(
+        "policies", "ok", f"{len(policies.policies)} policies, {len(policies.targets)} targets"
+    )
     addresses = bootstrap.addresses(policies)
     try:
         check_addresses(policies.targets, addresses)

@@ -1,4 +1,4 @@
-"""The Document Store port: how the system reads and writes documents, wherever they lie."""
+"""The Document Store port: reads and writes documents, wherever they are stored."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Protocol
 from core.domain.event import DocumentRef
 
 CHUNK_BYTES = 1024 * 1024
-"""How much of a document an adapter holds at a time while it streams."""
+"""The most of a document that is held in memory while it streams."""
 
 
 class DocumentStore(Protocol):
-    """A place for documents, addressed by URI (`s3://bucket/key`, `azure://account/container/blob`,
+    """Documents addressed by URI (`s3://bucket/key`, `azure://account/container/blob`,
     `file:///folder/name`).
 
-    Every method raises `DocumentRefused` for a URI outside the configured roots and
-    `StoreUnavailable` for what may work later. Memory does not grow with the document.
+    Every method raises `DocumentRefused` for a URI outside the configured roots, and
+    `StoreUnavailable` for what a retry may fix. Memory does not grow with the document.
     """
 
     async def stat(self, uri: str) -> DocumentRef:
@@ -27,8 +27,8 @@ class DocumentStore(Protocol):
         """The document's bytes in chunks of at most `CHUNK_BYTES`.
 
         A reference with a version reads that version; one with only an etag raises
-        `DocumentChanged` when the content is another by now. The chunks are of one content, never
-        of two: what is overwritten meanwhile may end in `DocumentChanged`, too. Raises
+        `DocumentChanged` when the content has changed. Chunks never mix two contents: a document
+        that is overwritten while it is read may raise `DocumentChanged`, too. Raises
         `DocumentNotFound`.
         """
         ...
@@ -41,10 +41,10 @@ class DocumentStore(Protocol):
         content_type: str,
         if_absent: bool = False,
     ) -> DocumentRef:
-        """Write the document whole or not at all; with `if_absent`, raise `DocumentExists`
-        instead of overwriting."""
+        """Write the document atomically. With `if_absent`, raises `DocumentExists` instead of
+        overwriting."""
         ...
 
     def list(self, prefix: str) -> AsyncIterator[DocumentRef]:
-        """All documents whose URI starts with `prefix`, in the order of their URIs."""
+        """All documents whose URI starts with `prefix`, sorted by URI."""
         ...

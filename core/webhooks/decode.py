@@ -1,5 +1,6 @@
-"""What a request holds: its arrivals, or the answer to a handshake. For requests that are verified,
-and for `tidegate explain`, which starts nothing.
+"""A request decoded: its arrivals, or the answer to a handshake.
+
+Used for verified requests, and by `tidegate explain`, which starts nothing.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ from core.webhooks.endpoints import NEVER_KEPT, Endpoint
 from core.webhooks.request import Request, Response, answer, problem
 
 _BINARY: Final = ("ce-", "ce_", "cloudevents:", "cloudevents_")
-"""How headers begin that make any body a CloudEvent, of any type and identity."""
+"""Prefixes of headers that make any body a CloudEvent, of any type and identity."""
 
 
 class Refused(Exception):
-    """The request is refused as a whole, and nothing of it is kept. `code` is stable."""
+    """The whole request is refused, and nothing of it is kept. `code` is stable."""
 
     def __init__(
         self, status: HTTPStatus, code: str, detail: str, headers: Mapping[str, str] | None = None
@@ -43,22 +44,22 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A request's delivery and all that is in it."""
+    """A request's delivery and its arrivals."""
 
     delivery: Delivery
     arrivals: list[Arrival]
 
 
 def decode(request: Request, name: str, endpoint: Endpoint, now: datetime) -> Decoded | Response:
-    """What is in a request, or the answer to a handshake. Raises `Refused`."""
+    """The decoded request, or the answer to a handshake. Raises `Refused`."""
     format = format_of(endpoint.format)
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if not format.accepts(media_type):
-        taken = ", ".join(("application/json", *format.media_types))
+        accepted = ", ".join(("application/json", *format.media_types))
         raise Refused(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             "UnsupportedMediaType",
-            f"this webhook takes {taken}",
+            f"this webhook accepts {accepted}",
             format.refusal_headers,
         )
     delivery = _delivery(request, name, endpoint, now)
@@ -70,7 +71,7 @@ def decode(request: Request, name: str, endpoint: Endpoint, now: datetime) -> De
         raise Refused(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             "UnsupportedEncoding",
-            "the only content encoding that is taken is gzip",
+            "the only content encoding accepted is gzip",
             {"accept-encoding": "gzip", **format.refusal_headers},
         ) from None
     except TooLarge:
@@ -100,8 +101,8 @@ def _delivery(request: Request, name: str, endpoint: Endpoint, now: datetime) ->
     headers[HOOK_HEADER] = name
     headers[PERIOD_HEADER] = _period(now, endpoint.repeat_window.total_seconds())
     headers |= {f"{ATTRIBUTE_PREFIX}{key}": text for key, text in endpoint.attributes.items()}
-    given = request.headers.get(endpoint.id_header.lower()) if endpoint.id_header else None
-    if id := given or endpoint.verify.delivery_id(request):
+    own_id = request.headers.get(endpoint.id_header.lower()) if endpoint.id_header else None
+    if id := own_id or endpoint.verify.delivery_id(request):
         headers["message-id"] = id
     return Delivery(
         format=endpoint.format, body=request.body, headers=headers, unique=uuid.uuid4().hex

@@ -1,4 +1,4 @@
-"""The body of a verified request, unpacked: what the sender wrote before it compressed it."""
+"""The body of a verified request as the sender wrote it, before compression."""
 
 from __future__ import annotations
 
@@ -13,30 +13,29 @@ _PLAIN: Final = ("", "identity")
 
 
 class TooLarge(Exception):
-    """The body would be larger, unpacked, than its endpoint takes."""
+    """The decompressed body would be larger than its endpoint accepts."""
 
 
 class UnknownEncoding(Exception):
-    """The body is packed in a way that is not taken."""
+    """The body's content encoding is not supported."""
 
 
 def decompress(request: Request, limit: int) -> bytes:
-    """The body, unpacked if it is gzip. No more than `limit` bytes are ever written out, whatever
-    the body claims to hold. Raises `TooLarge`, `UnknownEncoding`, or `InvalidEvent` for what is
-    not gzip though it says so.
+    """The body, decompressed if it is gzip; at most `limit` bytes of it are ever produced. Raises
+    `TooLarge`, `UnknownEncoding`, or `InvalidEvent` for what is labelled gzip and is not.
     """
     encoding = request.headers.get("content-encoding", "").strip().lower()
     if encoding in _PLAIN:
         return request.body
     if encoding not in ("gzip", "x-gzip"):
         raise UnknownEncoding(encoding)
-    unpacker = zlib.decompressobj(_GZIP)
+    decompressor = zlib.decompressobj(_GZIP)
     try:
-        body = unpacker.decompress(request.body, limit + 1)
+        body = decompressor.decompress(request.body, limit + 1)
     except zlib.error as error:
-        raise InvalidEvent(f"the body is not gzip, as its encoding says: {error}") from error
+        raise InvalidEvent(f"the body is labelled gzip and is not: {error}") from error
     if len(body) > limit:
         raise TooLarge
-    if not unpacker.eof or unpacker.unused_data:
-        raise InvalidEvent("the body is not one whole gzip stream, as its encoding says")
+    if not decompressor.eof or decompressor.unused_data:
+        raise InvalidEvent("the body is labelled gzip and is not one whole gzip stream")
     return body

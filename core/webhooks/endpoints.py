@@ -1,6 +1,5 @@
-"""The webhooks' endpoints as data: which names there are, who may post to each, and what comes.
-
-One mapping of names, `POST /hooks/<name>`. Checked when it is read, like the routing table.
+"""The webhooks' endpoints as data: for each `POST /hooks/<name>` its format, its verification and
+its limits. Checked when it is read, like the routing table.
 """
 
 from __future__ import annotations
@@ -16,9 +15,9 @@ from core.formats.registry import FORMATS
 from core.webhooks.verifiers.any_verifier import AnyVerifier
 
 INTERNAL: Final = ("stored_event",)
-"""Formats that are Tidegate's own, and that no stranger speaks."""
+"""Tidegate's own formats, which no webhook may have."""
 NEVER_KEPT: Final = frozenset(("authorization", "proxy-authorization", "cookie", "message-id"))
-"""Headers that go no further than the door, whatever the scheme."""
+"""Headers that no delivery keeps, whatever the scheme."""
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$", examples=["X-Request-Id"])]
@@ -27,48 +26,48 @@ AttributeValue = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]
 
 
 class Endpoint(BaseModel):
-    """One way in: its sender's format, how the sender is known, and what it may send."""
+    """One endpoint: its sender's format, how the sender is verified, and what it may send."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    description: str = Field(default="", description="For people; nothing reads it.")
+    description: str = Field(default="", description="For people; the code ignores it.")
     format: str = Field(
-        description="How the sender writes: the name of a format.",
+        description="The name of the sender's format.",
         json_schema_extra={"enum": [name for name in FORMATS if name not in INTERNAL]},
     )
-    verify: AnyVerifier = Field(description="How the sender is known from a stranger.")
+    verify: AnyVerifier = Field(description="How requests are proven to be the sender's.")
     max_bytes: int = Field(
         default=5_000_000,
         ge=1024,
         le=5_000_000,
         description=(
-            "Largest body, in bytes, as sent and when unpacked. Lambda takes 6 MB, and the body as "
-            "text in JSON."
+            "Largest body in bytes, as sent and decompressed. Lambda's limit is 6 MB, and the body "
+            "is text in JSON there."
         ),
     )
     answer_within: Duration = Field(
         default=timedelta(seconds=20),
-        description="When the sender must have its answer. What is unfinished then is given back.",
+        description="Time until the answer; what is unfinished then must be sent again.",
     )
     repeat_window: Duration = Field(
         default=timedelta(minutes=5),
         description=(
-            "For senders that repeat alerts while nothing changes: within such a period a repeat "
-            "is known to be one, and starts nothing."
+            "For senders that repeat an unchanged alert: within such a period its repeats are "
+            "duplicates."
         ),
     )
     id_header: HeaderName | None = Field(
         default=None,
-        description="The header in which the sender names the delivery, the same when it retries.",
+        description="The header with the delivery's ID, which a retry keeps.",
     )
     attributes: dict[AttributeName, AttributeValue] = Field(
         default_factory=dict,
         max_length=10,
-        description="Extension attributes of every event, e.g. `service` and `team`, for routing.",
+        description="Extension attributes for every event, e.g. `service` and `team`, to route by.",
     )
     origins: tuple[str, ...] = Field(
         default=(),
-        description="Who is granted the CloudEvents handshake, e.g. `eventgrid.azure.net` or `*`.",
+        description="Origins granted the CloudEvents handshake, e.g. `eventgrid.azure.net` or `*`.",
     )
 
     @field_validator("answer_within")
@@ -82,13 +81,13 @@ class Endpoint(BaseModel):
     @classmethod
     def _free(cls, attributes: dict[str, str]) -> dict[str, str]:
         if taken := sorted(set(attributes) & RESERVED):
-            raise ValueError(f"{', '.join(taken)}: an event has its own")
+            raise ValueError(f"{', '.join(taken)}: reserved, every event has its own")
         return attributes
 
     @model_validator(mode="after")
     def _not_a_secret(self) -> Self:
         if self.id_header and self.id_header.lower() in {*NEVER_KEPT, *self.verify.confidential}:
-            raise ValueError(f"id_header {self.id_header} is no ID, but what proves the sender")
+            raise ValueError(f"id_header {self.id_header} is not an ID but a credential")
         return self
 
     @field_validator("format")
@@ -105,5 +104,5 @@ class WebhookTable(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    version: Literal[1] = Field(description="Of this file's language.")
+    version: Literal[1] = Field(description="Version of this file's schema.")
     hooks: dict[Name, Endpoint] = Field(description="`POST /hooks/<name>` for each name.")

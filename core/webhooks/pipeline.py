@@ -1,11 +1,11 @@
 """The webhooks' pipeline: one HTTP request in, one answer out, on whichever platform.
 
-    find the endpoint -> size -> signature over the raw bytes -> unpack -> handshake
+    find the endpoint -> size -> signature over the raw bytes -> decompress -> handshake
       -> format -> intake -> an answer that makes the sender do the right thing
 
-Nothing is read before it is verified, and nothing starts before all of it is. A stranger learns
-nothing and leaves nothing but a count. What a known sender sends is started, known already, kept in
-quarantine, or given back to be sent again: the answer's receipts say which.
+Nothing is decoded before it is verified, and nothing starts before all of it is. An unverified
+request learns nothing and leaves nothing but a count. The events of a verified one are started,
+duplicates, quarantined, or to be sent again: the answer's receipts say which.
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from core.config.secrets import Secrets
 from core.errors import ConfigurationError, InvalidEvent, NotStarted, TransientError
 from core.formats.registry import format_of
 from core.formats.shared.delivery import Arrival
@@ -32,13 +31,16 @@ from core.webhooks.endpoints import Endpoint, WebhookTable
 from core.webhooks.request import Request, Response, answer, problem
 from core.webhooks.verifiers.base import NotVerified
 
+if TYPE_CHECKING:
+    from core.config.secrets import Secrets
+
 PREFIX: Final = "/hooks/"
 _RETRY: Final = {"retry-after": "5"}
 _SHORTEST: Final = 0.05
 _RESERVE: Final = 0.3
-"""The part of the time for an answer that is set aside to keep what could not be started."""
-_TOLD: Final = 100
-"""Receipts that an answer holds at most; a platform's answers are limited to some megabytes."""
+"""The share of the time for an answer that is reserved to quarantine what could not start."""
+_MAX_RECEIPTS: Final = 100
+"""Most receipts in an answer; platforms limit answers to some megabytes."""
 _CHALLENGES: Final = {"bearer": "Bearer", "basic": 'Basic realm="webhook"'}
 log = logging.getLogger(__name__)
 
@@ -47,8 +49,8 @@ Report = Callable[[Arrival, Receipt], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """The answer; `hook` is the endpoint's name where there is one, `refused` the code of the
-    problem when the request was refused as a whole."""
+    """The answer. `hook` is the endpoint's name, if there is one; `refused` is the problem's code
+    if the whole request was refused."""
 
     response: Response
     hook: str | None = None
@@ -74,8 +76,8 @@ class Webhooks:
     async def receive(
         self, request: Request, *, time_left: float, report: Report | None = None
     ) -> Outcome:
-        """The answer to a request, within `time_left` seconds. Raises nothing for what a request
-        may hold; `report` hears of each receipt."""
+        """The answer to a request, within `time_left` seconds. Never raises for what a request
+        holds. `report` is called with each receipt."""
         if request.path == "/healthz" and request.method in ("GET", "HEAD"):
             return Outcome(response=answer(HTTPStatus.OK, {"status": "up"}))
         name = request.path.removeprefix(PREFIX) if request.path.startswith(PREFIX) else ""
@@ -108,22 +110,24 @@ class Webhooks:
         if len(request.body) > endpoint.max_bytes:
             raise too_large(endpoint)
         format = format_of(endpoint.format)
-        patience = min(endpoint.answer_within.total_seconds(), format.answer_within or time_left)
-        deadline = time.monotonic() + min(time_left, patience)
+        timeout = min(endpoint.answer_within.total_seconds(), format.answer_within or time_left)
+        deadline = time.monotonic() + min(time_left, timeout)
         await self._verify(request, name, endpoint, deadline)
         if operator_action := endpoint.verify.operator_action(request):
             log.warning("webhook %s: %s", name, operator_action)
             return Outcome(response=answer(HTTPStatus.OK, {"receipts": []}), hook=name)
-        found = decode(request, name, endpoint, self._clock())
-        if isinstance(found, Response):
-            return Outcome(response=found, hook=name)
+        decoded = decode(request, name, endpoint, self._clock())
+        if isinstance(decoded, Response):
+            return Outcome(response=decoded, hook=name)
         reserve = 0.0 if format.retries else _RESERVE * _left(deadline)
         receipts = await self._intake.accept(
-            found.arrivals, time_left=_left(deadline - reserve), report=report
+            decoded.arrivals, time_left=_left(deadline - reserve), report=report
         )
         if not format.retries:
-            receipts = await self._quarantine_unsettled(found.arrivals, receipts, deadline, report)
-        more = format.reply(found.delivery) if format.reply else {}
+            receipts = await self._quarantine_unsettled(
+                decoded.arrivals, receipts, deadline, report
+            )
+        more = format.reply(decoded.delivery) if format.reply else {}
         return _answered(name, receipts, format, more)
 
     async def _quarantine_unsettled(
@@ -133,44 +137,44 @@ class Webhooks:
         deadline: float,
         report: Report | None,
     ) -> list[Receipt]:
-        """The receipts, with what would have to come again, and never will, kept in quarantine."""
-        late = [n for n, receipt in enumerate(receipts) if not receipt.settled]
-        if not late:
+        """The receipts, after quarantining what would have to be sent again and never will be."""
+        unsettled = [n for n, receipt in enumerate(receipts) if not receipt.settled]
+        if not unsettled:
             return list(receipts)
-        error = NotStarted(f"{receipts[late[0]].reason}; and its sender sends only once")
+        error = NotStarted(f"{receipts[unsettled[0]].reason}; and its sender does not retry")
         try:
             async with asyncio.timeout(_left(deadline)):
-                kept = await self._intake.quarantine([arrivals[n] for n in late], error)
+                kept = await self._intake.quarantine([arrivals[n] for n in unsettled], error)
         except (ConfigurationError, TransientError, TimeoutError) as failure:
-            log.error("what came cannot be kept either: %r", failure)
+            log.error("cannot quarantine what could not start: %r", failure)
             return list(receipts)
-        found = list(receipts)
-        for n, receipt in zip(late, kept, strict=True):
-            found[n] = receipt
+        settled = list(receipts)
+        for n, receipt in zip(unsettled, kept, strict=True):
+            settled[n] = receipt
             if report:
                 report(arrivals[n], receipt)
-        return found
+        return settled
 
     async def _verify(
         self, request: Request, name: str, endpoint: Endpoint, deadline: float
     ) -> None:
-        """Return if the request is proven to be the sender's. Raises `Refused`."""
+        """Returns if the request is proven to be the sender's. Raises `Refused`."""
         verifier, now = endpoint.verify, self._clock()
         try:
             async with asyncio.timeout(_left(deadline)):
                 secrets = await self._secrets.get_all(verifier.references)
                 try:
                     await verifier.verify(request, secrets, now)
-                except NotVerified as stranger:
-                    if stranger.reason != "mismatch":
+                except NotVerified as failure:
+                    if failure.reason != "mismatch":
                         raise
-                    # Perhaps the secret was exchanged a moment ago.
-                    fresher = await self._secrets.fresher(verifier.references, tried=secrets)
-                    if fresher is None:
+                    # The secret may have been rotated a moment ago.
+                    newer = await self._secrets.newer(verifier.references, tried=secrets)
+                    if newer is None:
                         raise
-                    await verifier.verify(request, fresher, now)
-        except NotVerified as stranger:
-            log.warning("webhook %s: not verified: %s", name, stranger.reason)
+                    await verifier.verify(request, newer, now)
+        except NotVerified as failure:
+            log.warning("webhook %s: not verified: %s", name, failure.reason)
             raise Refused(
                 HTTPStatus.UNAUTHORIZED,
                 "NotVerified",
@@ -181,8 +185,8 @@ class Webhooks:
                 },
             ) from None
         except (ConfigurationError, TransientError, TimeoutError) as error:
-            # The operator's fault or the moment's: the sender is to come again, not to be dropped.
-            log.error("webhook %s: cannot verify anybody: %r", name, error)
+            # A misconfiguration or a transient fault: have the sender retry.
+            log.error("webhook %s: cannot verify any request: %r", name, error)
             raise Refused(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "CannotVerify",
@@ -192,8 +196,8 @@ class Webhooks:
 
 
 def unavailable(error: ConfigurationError) -> Outcome:
-    """What a listener answers that cannot have its `Webhooks`: that is the operator's to mend, and
-    senders come again until then."""
+    """The answer of a listener that cannot build its `Webhooks`: senders retry until the operator
+    has fixed the configuration."""
     log.error("nothing can be received: %s", error)
     response = problem(
         HTTPStatus.SERVICE_UNAVAILABLE,
@@ -209,7 +213,7 @@ def _left(deadline: float) -> float:
 
 
 def _preflight(request: Request, endpoint: Endpoint) -> Response:
-    """The CloudEvents handshake. It grants what the endpoint's file grants, and proves nothing.
+    """The answer to the CloudEvents handshake: it grants the endpoint's origins and proves nothing.
     Source: CloudEvents 1.0.1, "HTTP 1.1 Web Hooks for Event Delivery"."""
     origin = request.headers.get("webhook-request-origin", "")
     headers = {"allow": "POST, OPTIONS"}
@@ -224,16 +228,16 @@ def _answered(
     name: str, receipts: Sequence[Receipt], format: Format, more: dict[str, Any]
 ) -> Outcome:
     verdicts = Counter(receipt.verdict for receipt in receipts)
-    told: dict[str, Any] = {"receipts": [_told(receipt) for receipt in receipts[:_TOLD]]}
-    if len(receipts) > _TOLD:
-        told["counts"] = {verdict.value: count for verdict, count in verdicts.items()}
+    body: dict[str, Any] = {"receipts": [_public(receipt) for receipt in receipts[:_MAX_RECEIPTS]]}
+    if len(receipts) > _MAX_RECEIPTS:
+        body["counts"] = {verdict.value: count for verdict, count in verdicts.items()}
     if verdicts[Verdict.RETRY]:
         response = problem(
             HTTPStatus.SERVICE_UNAVAILABLE,
             "not all of it could be accepted now; send all of it again",
             code="NotAccepted",
             headers=_RETRY,
-            **told,
+            **body,
         )
         return Outcome(response=response, hook=name, refused="NotAccepted")
     if set(verdicts) == {Verdict.QUARANTINED} and receipts[0].code != NotStarted.__name__:
@@ -243,18 +247,18 @@ def _answered(
             "none of it can ever be accepted as it is; the original is kept",
             code=code,
             headers=format.refusal_headers,
-            **told,
+            **body,
         )
         return Outcome(response=response, hook=name, refused=code)
     if format.empty_response:
         return Outcome(response=Response(status=HTTPStatus.OK), hook=name)
     status = HTTPStatus.ACCEPTED if receipts else HTTPStatus.OK
-    return Outcome(response=answer(status, {**more, **told}), hook=name)
+    return Outcome(response=answer(status, {**more, **body}), hook=name)
 
 
-def _told(receipt: Receipt) -> dict[str, Any]:
-    """A receipt as the sender may see it: where things are kept is nobody's business outside."""
+def _public(receipt: Receipt) -> dict[str, Any]:
+    """A receipt without what would tell the sender where and how Tidegate runs."""
     hidden = {"quarantine_uri", "run_id", "time"}
-    if receipt.code != InvalidEvent.__name__:  # all else speaks of how this house is built
+    if receipt.code != InvalidEvent.__name__:  # other reasons name addresses and settings
         hidden.add("reason")
     return {name: value for name, value in receipt.to_json().items() if name not in hidden}

@@ -1,4 +1,4 @@
-"""What a webhook's pipeline takes and gives, whichever platform's HTTP it comes by."""
+"""HTTP requests and responses of the webhook pipeline, the same on every platform."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One HTTP request: `path` decoded, `headers` by lower-case name (a repeated header is joined
-    by commas), `query` by name (the last value counts), and the `body` exactly as it was sent."""
+    """One HTTP request: `path` decoded, `headers` by lower-case name (repeated ones joined by
+    commas), `query` by name (the last value wins), and the `body` exactly as it was sent."""
 
     method: str
     path: str
@@ -23,7 +23,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """What the sender is answered."""
+    """The answer to the sender."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)

@@ -3,7 +3,7 @@
     python -m tests.benchmarks [NAME ...] [--quick] [--strict] [--out FILE]
 
 Each benchmark runs in a process of its own. The exit code is 0 when all could run, whatever they
-found; with `--strict` it is 1 when a target was missed. See docs/benchmarks.md.
+measured; with `--strict` it is 1 when a target was missed. See docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _TIMEOUT: Final = 1200.0
 
 
 def run(name: str, *, quick: bool) -> list[Figure]:
-    """The figures of one benchmark. Raises `LocalStackError` with its last words if it fails."""
+    """The figures of one benchmark. Raises `LocalStackError` with the end of its log."""
     folder = Path(tempfile.mkdtemp(prefix=f"tidegate-bench-{name}-"))
     result = folder / "figures.json"
     processes = Processes(folder)
@@ -53,7 +53,7 @@ def run(name: str, *, quick: bool) -> list[Figure]:
 
 
 def table(figures: Sequence[tuple[str, Figure]]) -> Table:
-    """The figures as a person reads them."""
+    """The figures for people to read."""
     view = Table(title="Benchmarks", title_justify="left")
     for heading in ("", "what", "against"):
         view.add_column(heading)
@@ -93,7 +93,7 @@ def _cells(figure: Figure) -> list[str]:
 
 
 def write(figures: Sequence[tuple[str, Figure]], path: Path, *, quick: bool) -> None:
-    """Keep the figures, and what machine they are from."""
+    """Write the figures as JSON, with the machine that they are from."""
     path.parent.mkdir(parents=True, exist_ok=True)
     report = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -11,7 +11,7 @@ from tests.benchmarks.figures import Figure
 
 
 class Benchmark(Protocol):
-    """Measures in a scratch folder of its own; raises when it cannot."""
+    """Measures in a scratch folder of its own. Raises when it cannot run."""
 
     def __call__(self, folder: Path, *, quick: bool) -> list[Figure]: ...
 

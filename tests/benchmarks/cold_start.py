@@ -1,9 +1,9 @@
 """Cold start: the first invocation of a fresh process, behind Lambda's real Runtime API.
 
 Ours and the baseline are packaged the same way: pinned wheels, bytecode that is not checked against
-its source, botocore's models of the services that are spoken to. A sample is the time that Lambda's
+its source, botocore's models of the services that are called. A sample is the time that Lambda's
 emulator takes to answer the first event, for which it starts the process: interpreter, runtime,
-imports, connection, start. Servers are on this machine and speak without TLS.
+imports, connection, start. The servers run on this machine, without TLS.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from infra.local.aws.servers import REGION, aws_environment, start_aws, wait_for
 from infra.local.processes import ROOT, Processes, free_port, program
 from infra.local.stack import outside_environment
 from tests.benchmarks.figures import Figure, compare, take_turns
-from tests.benchmarks.house import batch, house, lambda_environment, notification
+from tests.benchmarks.harness import batch, lambda_environment, notification, servers
 from tests.benchmarks.webhooks import environment as webhook_environment
 from tests.benchmarks.webhooks import signed
 from tests.support import lambda_rie
@@ -51,7 +51,7 @@ def measure(folder: Path, *, quick: bool) -> list[Figure]:
     if built.returncode != 0:
         raise RuntimeError(built.stdout + built.stderr)
     _package_baseline(bare)
-    with house(folder) as (processes, server):
+    with servers(folder) as (processes, server):
         common = lambda_environment(folder, server.address) | _aws(processes)
         webhooks = common | webhook_environment(folder, server.address)
         cases: dict[str, Callable[[], float]] = {
@@ -82,15 +82,15 @@ def _first(
     environment: Mapping[str, str],
     event: Callable[[], dict[str, Any]],
 ) -> float:
-    """Milliseconds to the answer of a new process. Raises `RuntimeError` when it is a wrong one."""
+    """Milliseconds to the answer of a new process. Raises `RuntimeError` for a failure."""
     scratch = Path(tempfile.mkdtemp(dir=folder))
     try:
         with lambda_rie.function(
             artefact, handler, scratch, {**environment, "LAMBDA_TASK_ROOT": str(artefact)}
         ) as function:
-            given = event()
+            payload = event()
             begun = time.perf_counter()
-            answer = function.invoke(given)
+            answer = function.invoke(payload)
             taken = time.perf_counter() - begun
             if answer != {"batchItemFailures": []} and answer.get("statusCode") != 202:
                 raise RuntimeError(f"{handler}: {answer}\n{function.log.read_text()}")
@@ -100,7 +100,7 @@ def _first(
 
 
 def _package_baseline(folder: Path) -> None:
-    """As `functions_aws/Makefile` does it: boto3 alone, and the one service that it speaks to."""
+    """As `functions_aws/Makefile` packages ours: boto3 alone, and the one service that it calls."""
     pins = (ROOT / "requirements" / "aws.txt").read_text()
     wanted = [block for block in _blocks(pins) if block.partition("==")[0] in _PACKAGES]
     requirements = folder.with_suffix(".txt")
@@ -117,7 +117,7 @@ def _package_baseline(folder: Path) -> None:
 
 
 def _blocks(pins: str) -> list[str]:
-    """Each package's lines: its pin and the hashes under it."""
+    """The lines of each package: its pin and the hashes under it."""
     lines = [line for line in pins.splitlines() if not line.strip().startswith("#")]
     blocks: list[str] = []
     for line in lines:
@@ -129,7 +129,7 @@ def _blocks(pins: str) -> list[str]:
 
 
 def _aws(processes: Processes) -> dict[str, str]:
-    """Moto with a state machine; the environment of who starts it."""
+    """Starts moto and makes a state machine; returns the environment that reaches them."""
     port = free_port()
     endpoint = f"http://127.0.0.1:{port}"
     wait_for_aws(start_aws(processes, outside_environment(), port=port), endpoint)

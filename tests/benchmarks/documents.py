@@ -1,7 +1,7 @@
 """Documents: one far larger than memory should be, up and down through every real store.
 
-Each store is used by a process of its own (see `transfer`); the server behind it is another one,
-and may hold what it likes. The content is made on the fly and never the same twice.
+Each store is used by a process of its own (see `transfer`); the server behind it is another process
+and does not count. The content is generated on the fly and never repeats.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _s3(folder: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
     with _servers(folder / "s3") as processes:
         port = free_port()
         endpoint = f"http://127.0.0.1:{port}"
-        # On disk moto would take twice as long to put the parts together.
+        # On disk moto takes twice as long to join the parts.
         in_memory = {"MOTO_S3_DEFAULT_KEY_BUFFER_SIZE": str(2048 * _MIB)}
         wait_for_aws(start_aws(processes, outside_environment() | in_memory, port=port), endpoint)
         env = aws_environment(endpoint)

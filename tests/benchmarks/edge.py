@@ -1,7 +1,7 @@
-"""Edge and batch: what the S3 handler adds to the start calls that nobody can avoid.
+"""Edge and batch: what the S3 handler adds to the unavoidable start calls.
 
-The baseline calls `client.start_workflow` with the same payload on the same server, and the clock
-runs around that call alone: of reading, checking, logging and counting it has nothing.
+The baseline calls `client.start_workflow` with the same payload on the same server. Only that call
+is timed: it reads, checks, logs and counts nothing.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from temporalio.client import Client
 
 from core.contracts import ROOT_TASK_QUEUE, ROOT_WORKFLOW
 from tests.benchmarks.figures import Figure, compare, p99, take_turns
-from tests.benchmarks.house import (
+from tests.benchmarks.harness import (
     as_event,
     batch,
     context,
-    house,
     lambda_environment,
     notification,
+    servers,
     settled,
 )
 
 
 class Bare:
-    """Plain start calls over one kept client, on one kept loop."""
+    """Plain start calls with one client on one event loop."""
 
     def __init__(self, address: str) -> None:
         self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
         self._client = self._runner.run(Client.connect(address))
 
     def start(self, count: int) -> float:
-        """Start so many at once; the seconds that took."""
+        """Starts this many workflows concurrently; returns the seconds."""
         wires = [as_event(notification()).to_wire() for _ in range(count)]
         return self._runner.run(self._start(wires))
 
@@ -62,12 +62,12 @@ class Bare:
 
 
 def handle(count: int) -> float:
-    """One invocation of the S3 handler with so many messages; the seconds it took."""
+    """Invokes the S3 handler once with this many messages; returns the seconds."""
     from functions_aws.s3_listener import handler
 
-    event, about = batch([notification() for _ in range(count)]), context()
+    event, invocation = batch([notification() for _ in range(count)]), context()
     begun = time.perf_counter()
-    answer = handler(event, about)
+    answer = handler(event, invocation)
     taken = time.perf_counter() - begun
     settled(answer)
     return taken
@@ -85,7 +85,7 @@ def measure_edge(folder: Path, *, quick: bool) -> list[Figure]:
 
 
 def measure_batch(folder: Path, *, quick: bool) -> list[Figure]:
-    """Batches through the handler against as many starts at once."""
+    """Batches through the handler against as many concurrent starts."""
     found = []
     for count, rounds in ((10, 50 if quick else 400), (100, 10 if quick else 60)):
         samples = _measure(folder, count, rounds=rounds)
@@ -98,7 +98,7 @@ def measure_batch(folder: Path, *, quick: bool) -> list[Figure]:
 
 
 def _measure(folder: Path, count: int, *, rounds: int) -> dict[str, list[float]]:
-    with house(folder) as (_, server):
+    with servers(folder) as (_, server):
         os.environ.update(lambda_environment(folder, server.address))
         bare = Bare(server.address)
         cases: dict[str, Callable[[], float]] = {

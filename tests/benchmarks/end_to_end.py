@@ -1,8 +1,8 @@
 """End to end: from an event at the listener to an open incident, against the naive pattern.
 
-The times are the server's own: an incident is open when its history says so (its status is set in
-the workflow task that opens it), so that nothing has to ask while the clock runs. Documents lie in
-a folder; both patterns have their incidents loaded from there by the same worker.
+Times are the server's own: an incident counts as open at the time of the history event that sets
+its status, so nothing needs to poll while the clock runs. Documents are in a folder; for both
+patterns the same worker reads them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from core.formats.shared.delivery import Delivery
 from infra.local.processes import Processes, free_port, python, wait_until
 from infra.local.stack import outside_environment
 from tests.benchmarks.figures import Figure, compare, take_turns
-from tests.benchmarks.house import batch, context, house, lambda_environment, settled
+from tests.benchmarks.harness import batch, context, lambda_environment, servers, settled
 from tests.benchmarks.naive.listener import NaiveListener
 
 _BATCH: Final = 10
@@ -48,7 +48,7 @@ Handle = Callable[[Sequence[dict[str, Any]]], None]
 def measure(folder: Path, *, quick: bool) -> list[Figure]:
     """Latency one event at a time; throughput of bursts, until the last incident is open."""
     singles, bursts, size = (20, 3, 30) if quick else (60, 5, 100)
-    with house(folder) as (processes, server):
+    with servers(folder) as (processes, server):
         env = lambda_environment(folder, server.address) | {
             "TIDEGATE_DOCUMENTS": f"file://{folder}/incidents",
             "TIDEGATE_REPORTS": f"file://{folder}/reports",
@@ -112,7 +112,7 @@ def _naive(address: str) -> Iterator[Handle]:
 
 
 def _messages(folder: Path, count: int) -> list[dict[str, Any]]:
-    """So many CloudEvents, each about a report of its own that has just been written."""
+    """This many CloudEvents, each about a new report of its own."""
     found = []
     for _ in range(count):
         path = folder / "incidents" / f"{uuid.uuid4()}.json"
@@ -140,14 +140,14 @@ def _event(message: dict[str, Any]) -> Event:
 
 
 class _Incidents:
-    """Looks for incidents on the server."""
+    """Reads from the server when incidents opened."""
 
     def __init__(self, runner: asyncio.Runner, client: Client) -> None:
         self._runner = runner
         self._client = client
 
     def opened(self, events: Sequence[dict[str, Any]]) -> float:
-        """When the last of these events' incidents was open, in seconds since the epoch."""
+        """When the last incident of these events opened, in seconds since the epoch."""
         ids = [f"incident:{_event(event).key}" for event in events]
         return max(self._runner.run(self._opened(id)) for id in ids)
 
@@ -180,8 +180,8 @@ def _incidents(address: str) -> Iterator[_Incidents]:
 
 
 def _start_workers(processes: Processes, env: dict[str, str], bytecode: Path) -> None:
-    """Workers run from bytecode, as deployed: the workflow sandbox loads modules at every workflow,
-    and would compile their source each time where none is kept."""
+    """Workers run from bytecode, as deployed: the workflow sandbox loads modules for every
+    workflow, and would otherwise compile their source each time."""
     base = outside_environment() | env | {"PYTHONPYCACHEPREFIX": str(bytecode)}
     base.pop("PYTHONDONTWRITEBYTECODE", None)
     ports = {name: free_port() for name in _WORKERS}

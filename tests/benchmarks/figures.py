@@ -1,7 +1,7 @@
-"""Figures: what a benchmark reports, and how samples become one.
+"""Figures: what a benchmark reports, and how they are computed from samples.
 
-A machine's own speed says nothing about Tidegate, so a figure is a ratio: ours over a baseline that
-was measured in the same run, the two taking turns, so that noise meets both alike.
+Absolute speeds depend on the machine, so a figure is a ratio: ours over a baseline measured in the
+same run. The two take turns, so that noise affects both alike.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ Statistic = Callable[[Sequence[float]], float]
 class Figure:
     """One line of the report.
 
-    `ours` and `baseline` are in `unit`, over the whole run. The run is cut into five parts, one
-    after the other, each with a ratio of ours over the baseline: `ratio` is the median of these,
-    `low` and `high` their range, so that a machine that gets slower half-way moves none of them
-    much. The target, where there is one, is on the ratio, or on `ours` where there is no baseline.
+    `ours` and `baseline` are in `unit`, over the whole run. The run is split into five consecutive
+    parts, each with a ratio of ours over the baseline: `ratio` is the median of these, `low` and
+    `high` their range, so a machine that slows down half-way changes none of them much. A target
+    applies to the ratio, or to `ours` where there is no baseline.
     """
 
     what: str
@@ -42,7 +42,7 @@ class Figure:
 
     @property
     def met(self) -> bool | None:
-        """Whether the target is met; None where there is none."""
+        """Whether the target is met; None without a target."""
         value = self.ours if self.ratio is None else self.ratio
         if self.at_most is None and self.at_least is None:
             return None
@@ -57,7 +57,7 @@ class Figure:
 def take_turns(
     cases: Mapping[str, Callable[[], Sample]], rounds: int, *, warm_up: int = 1
 ) -> dict[str, list[Sample]]:
-    """Samples of each case: every round runs all of them, each time beginning with the next."""
+    """Samples of each case. Every round runs all cases, starting with another one each time."""
     names = list(cases)
     samples: dict[str, list[Sample]] = {name: [] for name in names}
     for number in range(-warm_up, rounds):
@@ -74,7 +74,7 @@ def p50(samples: Sequence[float]) -> float:
 
 
 def p99(samples: Sequence[float]) -> float:
-    """The sample that 99 in 100 do not exceed."""
+    """The sample that 99 % of them do not exceed."""
     return sorted(samples)[max(0, -(-len(samples) * 99 // 100) - 1)]
 
 

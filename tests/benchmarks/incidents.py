@@ -1,7 +1,7 @@
-"""Open incidents: what thousands of them cost one worker, in memory and in answering.
+"""Open incidents: what thousands of them cost one worker in memory and latency.
 
-The incidents lie open and nobody is paged. In steps of a quarter, the worker's resident memory is
-read and comments are sent to incidents drawn from all that are open.
+The incidents stay open and nobody is paged. After each quarter, the worker's resident memory is
+read and comments are sent to open incidents at random.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from core.domain.event import Event
 from infra.local.processes import free_port, python
 from infra.local.stack import outside_environment
 from tests.benchmarks.figures import Figure, p50
-from tests.benchmarks.house import house, lambda_environment
+from tests.benchmarks.harness import lambda_environment, servers
 
 _STEPS: Final = 4
 _IN_FLIGHT: Final = 50
@@ -29,12 +29,12 @@ _COMMENTS: Final = 100
 _PATIENCE: Final = 240.0
 
 Look = tuple[float, list[float]]
-"""The worker's resident memory in MiB, and milliseconds of each comment."""
+"""The worker's resident memory in MiB, and the milliseconds of each comment."""
 
 
 def measure(folder: Path, *, quick: bool) -> list[Figure]:
     total = 400 if quick else 2000
-    with house(folder) as (processes, server):
+    with servers(folder) as (processes, server):
         env = lambda_environment(folder, server.address) | {
             "TIDEGATE_HEALTH_ADDRESS": f"127.0.0.1:{free_port()}",
             "PYTHONPYCACHEPREFIX": str(folder / "bytecode"),
@@ -93,7 +93,7 @@ def _figure(
 
 
 async def _fill(address: str, pid: int, total: int) -> list[Look]:
-    """Open so many incidents in steps; a look at the worker before the first and after each."""
+    """Opens this many incidents in steps; looks at the worker before the first and after each."""
     client = await Client.connect(address)
     ids = [await _open(client)]
     await _all_open(client, 1)

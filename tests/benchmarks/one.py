@@ -1,6 +1,6 @@
 """Runs one benchmark in this process and writes its figures: `python -m tests.benchmarks.one`.
 
-Standard output belongs to the handlers that are measured: they log to it, as they do in Lambda.
+Standard output is left to the measured handlers, which log to it as they do in Lambda.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""RPCs: how many calls Temporal gets for one event, counted on the wire.
+"""RPCs: how many calls Temporal receives per event, counted on the wire.
 
-The listener speaks to a proxy that passes every byte on and reads the frames of HTTP/2 in passing:
-gRPC opens one stream for each call, so streams are calls, whichever client made them and whatever
-they were retried for. That each call was a start follows from as many workflows being there after.
+The listener connects to a proxy that forwards every byte and reads the HTTP/2 frames: gRPC opens
+one stream per call, so streams are calls, whichever client made them, retries included. Afterwards
+there are as many workflows as calls, so each call was a start.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from typing import Any, Final, Self
 from infra.local.processes import wait_until
 from infra.local.temporal import temporal_view
 from tests.benchmarks.figures import Figure
-from tests.benchmarks.house import (
+from tests.benchmarks.harness import (
     batch,
     context,
-    house,
     lambda_environment,
     notification,
+    servers,
     settled,
 )
 
@@ -34,7 +34,7 @@ _HEADERS: Final = 1
 
 
 class Streams:
-    """Counts the streams that a client opens, out of the bytes it sends (RFC 9113, section 4.1)."""
+    """Counts the streams that a client opens, from the bytes it sends (RFC 9113, section 4.1)."""
 
     def __init__(self) -> None:
         self.opened = 0
@@ -59,7 +59,7 @@ class Streams:
 
 
 class Proxy:
-    """A TCP proxy before a server, on a thread of its own."""
+    """A TCP proxy in front of a server, on a thread of its own."""
 
     def __init__(self, upstream: str) -> None:
         self._host, _, self._port = upstream.rpartition(":")
@@ -72,7 +72,7 @@ class Proxy:
 
     @property
     def calls(self) -> int:
-        """Calls until now, over all connections."""
+        """Calls so far, over all connections."""
         return sum(streams.opened for streams in self._connections)
 
     def __enter__(self) -> Self:
@@ -123,11 +123,11 @@ async def _pass_on(
 
 
 def measure(folder: Path, *, quick: bool) -> list[Figure]:
-    """Calls per event, once the client is connected; and how many connecting takes."""
+    """Calls per event once the client is connected, and the calls to connect."""
     from functions_aws.s3_listener import handler
 
     count = 20 if quick else 100
-    with house(folder) as (_, server), Proxy(server.address) as proxy:
+    with servers(folder) as (_, server), Proxy(server.address) as proxy:
         os.environ.update(lambda_environment(folder, proxy.address))
         with _counted(proxy) as connecting:
             settled(handler(batch([notification()]), context()))
@@ -142,12 +142,12 @@ def measure(folder: Path, *, quick: bool) -> list[Figure]:
             wait_until(
                 lambda: len(view.list()) == 2 * count + 1, 30, "every event to be a workflow"
             )
-        with _counted(proxy) as again:
+        with _counted(proxy) as duplicates:
             settled(handler(many, context()))
     return [
         _exactly_one("one by one", alone, count),
         _exactly_one(f"a batch of {count}", together, count),
-        _exactly_one("again", again, count),
+        _exactly_one("duplicates", duplicates, count),
         Figure(
             what="to connect, once",
             against="",
@@ -160,7 +160,7 @@ def measure(folder: Path, *, quick: bool) -> list[Figure]:
 
 @contextmanager
 def _counted(proxy: Proxy) -> Iterator[list[int]]:
-    """A list that after the block holds the number of calls made within."""
+    """A list that holds the number of calls made within the block, after it."""
     before, found = proxy.calls, list[int]()
     yield found
     found.append(proxy.calls - before)

@@ -1,9 +1,9 @@
-"""Start-up: what a cold start costs before, and until, the first event.
+"""Start-up: what a cold start costs before and up to the first event.
 
-Every sample is a fresh interpreter over a packaged tree, as Lambda or a Functions app has it: the
+Every sample is a fresh interpreter over a packaged tree, as in Lambda or a Functions app: the
 pinned requirements, our packages, compiled bytecode that is not checked against its source. Wall
-time runs from before the process exists to the end of its imports; memory is the most that was
-resident (VmHWM, because what `wait4` tells of a child includes its parent's share before exec).
+time runs from before the process exists to the end of its imports. Memory is the peak resident
+size (VmHWM, because what `wait4` reports for a child includes its parent's memory before exec).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Final
 
 from infra.local.processes import ROOT, program
 from tests.benchmarks.figures import Figure, compare, take_turns
-from tests.benchmarks.house import as_event, batch, house, lambda_environment, notification
+from tests.benchmarks.harness import as_event, batch, lambda_environment, notification, servers
 
 _CLIENT: Final = "import temporalio.client"
 _LISTENER: Final = "import functions_aws.s3_listener"
@@ -78,7 +78,7 @@ def measure(folder: Path, *, quick: bool) -> list[Figure]:
     app = package(folder / "app", AZURE)
     rounds = 15 if quick else 40
     found: list[Figure] = []
-    with house(folder) as (_, server):
+    with servers(folder) as (_, server):
         env = lambda_environment(folder, server.address) | {
             "PYTHONPATH": str(tree),
             "PYTHONDONTWRITEBYTECODE": "1",
@@ -122,8 +122,8 @@ AZURE: Final = ("requirements.txt", "core", "functions_azure", "function_app.py"
 
 
 def package(tree: Path, contents: Sequence[str]) -> Path:
-    """A tree as it would be uploaded: see functions_aws/Makefile and .funcignore. The first of its
-    contents are the pins."""
+    """A tree as it would be uploaded: see functions_aws/Makefile and .funcignore. The first of
+    `contents` is the file of pins."""
     requirements, *ours = contents
     target = ["--python", sys.executable, "--target", str(tree), "--require-hashes"]
     _run([program("uv"), "pip", "install", "--quiet", *target, "-r", str(ROOT / requirements)])
@@ -138,7 +138,7 @@ def package(tree: Path, contents: Sequence[str]) -> Path:
 
 
 def fresh(code: str, env: Mapping[str, str], *arguments: str) -> Sample:
-    """Run the code in an interpreter of its own that knows nothing but the tree."""
+    """Runs the code in a fresh interpreter that can import nothing but the tree."""
     result = Path(env["BENCHMARK_RESULT"])
     result.unlink(missing_ok=True)
     begun = time.monotonic()
@@ -182,7 +182,7 @@ def _wire() -> dict[str, object]:
 
 
 def _interpreter() -> str:
-    """The interpreter behind the virtual environment, so that none of its packages are seen."""
+    """The interpreter behind the virtual environment, so that its packages are not on the path."""
     return str(getattr(sys, "_base_executable", None) or sys.executable)
 
 

@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.transfer ROOT BYTES
 
-Prints JSON: seconds `up` and `down`, hashes included, and `growth`: the most resident memory during
-both, in MiB, over what was resident before, when a small document had been up and down already.
+Prints JSON: the seconds `up` and `down`, hashes included, and `growth`: the peak resident memory
+during both, in MiB, above what was resident after a first, small transfer.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ async def main(root: str, size: int) -> dict[str, float]:
 
 
 async def _transfer(documents: DocumentStore, uri: str, size: int) -> tuple[float, float]:
-    """Seconds up and down. Raises when another content comes down than went up."""
+    """Seconds up and down. Raises `RuntimeError` when the contents differ."""
     sent, received = hashlib.sha256(), hashlib.sha256()
     begun = time.perf_counter()
     written = await documents.write(
@@ -45,12 +45,12 @@ async def _transfer(documents: DocumentStore, uri: str, size: int) -> tuple[floa
         received.update(chunk)
     ended = time.perf_counter()
     if received.digest() != sent.digest() or written.size != size:
-        raise RuntimeError(f"{uri}: what came down is not what went up")
+        raise RuntimeError(f"{uri}: downloaded content differs from what was uploaded")
     return half_way - begun, ended - half_way
 
 
 async def _content(size: int, digest: hashlib._Hash) -> AsyncIterator[bytes]:
-    """So many bytes in chunks of which no two are alike."""
+    """This many bytes, in chunks that all differ."""
     noise = os.urandom(CHUNK_BYTES - 8)
     for begin in range(0, size, CHUNK_BYTES):
         chunk = (begin.to_bytes(8, "big") + noise)[: size - begin]
@@ -59,7 +59,7 @@ async def _content(size: int, digest: hashlib._Hash) -> AsyncIterator[bytes]:
 
 
 def _start_of_growth() -> float:
-    """Resident memory now, from which on the peak counts anew where the system lets it."""
+    """The resident memory now, in MiB; resets the peak to it where the system can."""
     if _STATUS.exists():
         Path("/proc/self/clear_refs").write_text("5")  # proc(5): resets VmHWM
         return _status("VmRSS")
@@ -67,7 +67,7 @@ def _start_of_growth() -> float:
 
 
 def _peak() -> float:
-    """The most memory that was resident, in MiB."""
+    """The peak resident memory in MiB."""
     if _STATUS.exists():
         return _status("VmHWM")
     import resource

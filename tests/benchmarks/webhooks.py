@@ -1,8 +1,8 @@
-"""Webhooks: what verification, parsing and answering add to the start call nobody can avoid.
+"""Webhooks: what verification, parsing and answering add to the unavoidable start call.
 
-`measure` calls the handler with requests that their sender has signed, against the bare start call
-of `edge`. `measure_gateway` has wrk post over 64 connections to the local gateway, against a bare
-ASGI application that does nothing but start a workflow.
+`measure` calls the handler with signed requests, against the bare start call of `edge`.
+`measure_gateway` has wrk post over 64 connections to the local gateway, against a bare ASGI
+application that only starts a workflow.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from core.webhooks.verifiers.standard_webhooks import StandardWebhooksVerifier
 from infra.local.processes import Processes, free_port, python, wait_until
 from tests.benchmarks.edge import Bare
 from tests.benchmarks.figures import Figure, compare, p99, take_turns
-from tests.benchmarks.house import context, house, lambda_environment
+from tests.benchmarks.harness import context, lambda_environment, servers
 
 SECRET: Final = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 TOKEN: Final = "a-token-of-the-benchmark"
 CONNECTIONS: Final = 64
 ENVIRONMENTS: Final = 4
-"""Processes that share the gateway's port: each is one of Lambda's execution environments, and
-works on one request at a time."""
+"""Processes that share the gateway's port. Each stands for one of Lambda's execution environments
+and handles one request at a time."""
 
 _WEBHOOKS: Final = """
 version: 1
@@ -58,7 +58,7 @@ end
 
 def measure(folder: Path, *, quick: bool) -> list[Figure]:
     """One signed request per invocation."""
-    with house(folder) as (_, server):
+    with servers(folder) as (_, server):
         os.environ.update(environment(folder, server.address))
         bare = Bare(server.address)
         try:
@@ -75,13 +75,13 @@ def measure(folder: Path, *, quick: bool) -> list[Figure]:
 
 
 def measure_gateway(folder: Path, *, quick: bool) -> list[Figure]:
-    """Requests a second over real HTTP."""
+    """Requests per second over real HTTP."""
     wrk = shutil.which("wrk")
     if wrk is None:
         raise RuntimeError("there is no wrk on PATH (Debian and Ubuntu: apt-get install wrk)")
     script = folder / "post.lua"
     script.write_text(_POST)
-    with house(folder) as (processes, server):
+    with servers(folder) as (processes, server):
         env = {**os.environ, **environment(folder, server.address)}
         ours = _start_gateway(processes, env)
         bare = _start_bare(processes, env)
@@ -110,12 +110,12 @@ def environment(folder: Path, address: str) -> dict[str, str]:
 
 
 def _handle() -> float:
-    """One invocation of the webhook handler; the seconds it took."""
+    """Invokes the webhook handler once; returns the seconds."""
     from functions_aws.webhook_listener import handler
 
-    event, about = signed(), context()
+    event, invocation = signed(), context()
     begun = time.perf_counter()
-    answer = handler(event, about)
+    answer = handler(event, invocation)
     taken = time.perf_counter() - begun
     if answer["statusCode"] != 202:
         raise RuntimeError(f"not accepted: {answer}")
@@ -123,7 +123,7 @@ def _handle() -> float:
 
 
 def signed() -> dict[str, Any]:
-    """An event of one request as an HTTP API hands it over."""
+    """One signed request as the event of an HTTP API."""
     body = {
         "specversion": "1.0",
         "id": str(uuid.uuid4()),
@@ -178,7 +178,7 @@ def _start_bare(processes: Processes, env: dict[str, str]) -> int:
 
 
 def _posts(wrk: str, script: Path, port: int, seconds: int) -> float:
-    """Requests a second that were answered with success."""
+    """Successful requests per second; 0 when any of them failed."""
     done = subprocess.run(
         [
             *(wrk, "--threads", "1", "--connections", str(CONNECTIONS)),

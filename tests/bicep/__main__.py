@@ -1,4 +1,4 @@
-"""Check every template of infra/azure; exit code 1 and a list when something is wrong."""
+"""Checks every template in infra/azure; lists the problems and ends with exit code 1 if any."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Azure's type definitions, as Microsoft's `azmcp` carries them: asked offline, of one process."""
+"""Azure's type definitions, from one process of Microsoft's `azmcp`, which works offline."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _NO_BODY: Final = re.compile(r"with apiVersion (\S+) not supported")
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A resource type in its newest stable version. Of some types only the version is known, and
-    `body` is None; `types` has what a property's type names."""
+    """A resource type in its newest stable version. `body` is None where only the version is known;
+    `types` holds the types that its properties name."""
 
     version: str
     body: dict[str, Any] | None = None
@@ -79,7 +79,7 @@ def definitions() -> Iterator[Definitions]:
     """Raises `NoDefinitions`."""
     program = Path(sys.executable).with_name("azmcp")
     if not program.is_file():
-        raise NoDefinitions("azmcp is not installed: `make check` does it")
+        raise NoDefinitions("azmcp is not installed; `make check` installs it")
     with subprocess.Popen(
         [program, "server", "start", "--namespace", "bicepschema", "--mode", "all"],
         stdin=subprocess.PIPE,

@@ -35,7 +35,7 @@ FUNCTIONS: Final = {
     "union",
     "uniqueString",
 }
-"""Those of Bicep's functions that the templates use; add one when it is needed, and real."""
+"""The Bicep functions that the templates use; add one when a template needs it."""
 
 _DECLARATIONS: Final = {
     "parameter_declaration",

@@ -1,7 +1,7 @@
 """Resources against Azure's type definitions: version, properties, what is required, literals.
 
-What a compiler reports as BCP035, BCP036, BCP037 and BCP073. Where an expression stands for a whole
-object, its parts are unknown and pass.
+These are the compiler's BCP035, BCP036, BCP037 and BCP073. An expression is of any type, so one
+that stands for a whole object passes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from tests.support.bicep_model import Choice, Each, Expression, Resource, Value
 PREVIEWS: Final = {
     "Microsoft.Insights/diagnosticSettings": "2021-05-01-preview",
 }
-"""Types whose stable version cannot do what is needed: that of 2016 knows no category groups."""
+"""Types whose newest stable version lacks a feature that is needed: the one of 2016 has no category
+groups."""
 
 _BICEPS_OWN: Final = {"parent", "scope", "dependsOn"}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,16 +19,9 @@ from infra.local.processes import Processes, free_port, wait_until
 from infra.local.stack import HOOK_SECRETS, TEMPORAL
 from infra.local.temporal import Workflow
 from tests.e2e.conftest import House
+from tests.support.programs import program
 
-BINARY = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        BINARY is None,
-        reason="no Alertmanager on PATH; Debian has it as prometheus-alertmanager",
-    ),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("binary")]
 
 PATIENCE = 120.0
 HERE = requests.Session()
@@ -55,7 +47,14 @@ class Alertmanager:
 
 
 @pytest.fixture(scope="module")
-def alertmanager(house: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alertmanager]:
+def binary() -> str:
+    return program("prometheus-alertmanager", "alertmanager", package="prometheus-alertmanager")
+
+
+@pytest.fixture(scope="module")
+def alertmanager(
+    binary: str, house: House, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Alertmanager]:
     folder = tmp_path_factory.mktemp("alertmanager")
     config = folder / "alertmanager.yml"
     hook = f"{house.stack.endpoints.gateway}/hooks/alertmanager"
@@ -75,13 +74,12 @@ receivers:
             credentials: {HOOK_SECRETS["LOCAL_HOOK_TOKEN"]}
 """)
     port = free_port()
-    assert BINARY
     processes = Processes(folder / "logs")
     try:
         child = processes.start(
             "alertmanager",
             [
-                BINARY,
+                binary,
                 f"--config.file={config}",
                 f"--storage.path={folder / 'data'}",
                 f"--web.listen-address=127.0.0.1:{port}",

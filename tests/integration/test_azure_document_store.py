@@ -147,7 +147,7 @@ async def test_writers_of_one_blob_never_commit_each_others_blocks(container: Pl
     await container.store.write(uri, first(), content_type="text/plain")
     assert set(await container.read("a.bin")) == set(b"a")
     finished.set()
-    with pytest.raises(StoreUnavailable, match="somebody else wrote it meanwhile"):
+    with pytest.raises(StoreUnavailable, match="it was written concurrently"):
         await late
     assert set(await container.read("a.bin")) == set(b"a")
 

@@ -22,6 +22,7 @@ from core.domain.incident import commands
 from core.domain.incident.model import folder_name
 from infra.local.processes import wait_until
 from infra.local.temporal import TemporalServer
+from tests.support.documents import place
 from tests.support.web import Site
 from tests.support.worker_process import PATIENCE, Start, upload
 from workers.runtime.process import DRAINED
@@ -92,7 +93,7 @@ async def test_a_worker_killed_during_the_report_leaves_it_to_the_next_and_it_is
     second = start(**settings)
     result = await handle.result()
     assert result["status"] == "closed"
-    assert sorted(path.name for path in folder.iterdir()) == ["report.json", "report.md"]
+    assert await place(f"file://{folder}/").names() == ["report.json", "report.md"]
     assert result["reports"] == [f"file://{folder}/report.md", f"file://{folder}/report.json"]
     assert (folder / "report.md").read_text() == half
     assert json.loads((folder / "report.json").read_text())["incident_id"] == id

@@ -1,4 +1,4 @@
-"""The quarantine keeps originals byte for byte, once, and gives them back to be replayed."""
+"""The quarantine keeps originals byte for byte, once, and replays them."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ async def ids(quarantine: Quarantine) -> list[str]:
         b"x" * 300_000,
     ],
 )
-async def test_the_original_bytes_come_back_exactly(quarantine: Quarantine, body: bytes) -> None:
+async def test_the_original_bytes_are_returned_exactly(quarantine: Quarantine, body: bytes) -> None:
     assert (await quarantine.get(await keep(quarantine, body))).body == body
 
 
@@ -93,7 +93,7 @@ async def test_a_record_says_what_it_is_and_why(quarantine: Quarantine, settings
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", record.kept_at)
 
 
-async def test_the_key_of_an_event_that_was_understood_is_kept(quarantine: Quarantine) -> None:
+async def test_the_key_of_a_valid_event_is_kept(quarantine: Quarantine) -> None:
     record = await quarantine.get(await keep(quarantine, recorded("s3-put")))
     assert record.key == "s3:example-documents/incidents/db-outage.json@0062E99A88DC407460"
 
@@ -104,7 +104,7 @@ async def test_a_redelivery_of_the_same_message_keeps_one_record(quarantine: Qua
     assert await ids(quarantine) == [first]
 
 
-async def test_other_messages_formats_and_bytes_have_records_of_their_own(
+async def test_other_messages_formats_and_bytes_have_their_own_records(
     quarantine: Quarantine,
 ) -> None:
     kept = [
@@ -118,7 +118,7 @@ async def test_other_messages_formats_and_bytes_have_records_of_their_own(
     assert await ids(quarantine) == sorted(kept)
 
 
-async def test_two_bad_records_of_one_delivery_are_kept_as_one(quarantine: Quarantine) -> None:
+async def test_two_malformed_parts_of_one_delivery_are_one_record(quarantine: Quarantine) -> None:
     arrivals = read(delivery("s3", {"Records": [{}, {}]}))
     uris = {await quarantine.keep(arrival, InvalidEvent("why")) for arrival in arrivals}
     assert len(uris) == 1
@@ -156,7 +156,7 @@ async def test_a_replay_starts_what_can_work_now_and_notes_it(
     assert [note["verdict"] for note in record.replayed["receipts"]] == ["started"]
     assert record.body == recorded("s3-put")
     assert record.settled
-    assert await ids(quarantine) == [id]  # the note is no record
+    assert await ids(quarantine) == [id]  # the note is not a record
 
 
 async def test_a_second_replay_is_a_duplicate(quarantine: Quarantine, settings: Settings) -> None:
@@ -168,7 +168,7 @@ async def test_a_second_replay_is_a_duplicate(quarantine: Quarantine, settings: 
     assert len(starter.started) == 1
 
 
-async def test_a_second_replay_of_what_has_no_identity_is_a_duplicate_too(
+async def test_a_second_replay_of_an_unidentified_event_is_a_duplicate_too(
     quarantine: Quarantine, settings: Settings
 ) -> None:
     intake, starter = with_starter(settings)
@@ -194,7 +194,7 @@ async def test_a_replay_of_what_still_cannot_work_keeps_no_second_record(
     assert starter.calls == []
 
 
-async def test_a_replay_that_temporal_did_not_take_settles_nothing(
+async def test_a_replay_that_temporal_did_not_accept_settles_nothing(
     quarantine: Quarantine, settings: Settings
 ) -> None:
     def away(event: Event) -> None:
@@ -210,7 +210,7 @@ async def test_a_replay_that_temporal_did_not_take_settles_nothing(
 async def test_what_fails_again_after_its_replay_is_on_the_list_again(
     quarantine: Quarantine, settings: Settings
 ) -> None:
-    """Also when its workflow fails before the replay can leave its note."""
+    """Even if its workflow fails before the replay has written its note."""
     intake, starter = with_starter(settings)
     await quarantine.keep_event(event().to_wire(), NoRoute("none"), started=False)
     [record] = [record async for record in quarantine.records()]
@@ -249,7 +249,7 @@ async def test_an_event_whose_workflow_failed_is_replayed_under_its_own_key(
     assert starter.calls == [event()]
 
 
-async def test_an_event_whose_workflow_completed_is_replayed_under_a_key_of_its_own_once(
+async def test_an_event_whose_workflow_completed_is_replayed_once_under_a_new_key(
     quarantine: Quarantine, settings: Settings
 ) -> None:
     intake, starter = with_starter(settings)
@@ -270,7 +270,7 @@ async def test_an_event_whose_workflow_completed_is_replayed_under_a_key_of_its_
 async def test_a_record_that_is_announced_as_an_upload_is_not_kept_again(
     quarantine: Quarantine, settings: Settings, documents: tuple[str, ...] | None
 ) -> None:
-    """Else one record in a bucket that announces everything would make the next one, for ever;
+    """Or one record in a bucket that announces everything would cause the next, in an endless loop;
     `None` stands for that whole bucket."""
     id = await keep(quarantine, b"not json")
     uri = (await quarantine.get(id)).uri
@@ -291,7 +291,7 @@ async def test_a_record_that_is_announced_as_an_upload_is_not_kept_again(
 
 
 @pytest.mark.parametrize("wire", [{}, {"tidegatekey": ""}, {"a": "\ud800"}])
-async def test_what_a_workflow_got_is_kept_even_when_it_is_no_event(
+async def test_what_a_workflow_received_is_kept_even_if_it_is_not_an_event(
     quarantine: Quarantine, wire: dict[str, Any]
 ) -> None:
     await quarantine.keep_event(wire, InvalidEvent("why"))
@@ -314,7 +314,7 @@ async def test_a_quarantined_upload_elsewhere_is_replayed_once_its_bucket_is_con
     assert list(starter.started) == ["s3:new-bucket/incidents/a.json@00AB"]
 
 
-async def test_what_else_lies_among_the_records_is_named_and_passed_over(
+async def test_other_files_among_the_records_are_logged_and_skipped(
     settings: Settings, quarantine: Quarantine, caplog: pytest.LogCaptureFixture
 ) -> None:
     id = await keep(quarantine, b"{no json")
@@ -327,5 +327,5 @@ async def test_what_else_lies_among_the_records_is_named_and_passed_over(
 
         await store.write(f"{root}/{name}", chunks(), content_type="text/plain")
     assert [record.id async for record in quarantine.records()] == [id]
-    assert "notes.json is no quarantine record" in caplog.text
-    assert "broken.json is no quarantine record" in caplog.text
+    assert "notes.json is not a quarantine record" in caplog.text
+    assert "broken.json is not a quarantine record" in caplog.text

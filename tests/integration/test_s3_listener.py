@@ -20,8 +20,8 @@ from infra.local.processes import free_port
 from tests.support.lambda_runtime import invoke, logged_receipts
 from tests.support.listeners import fresh_process
 from tests.support.payloads import (
-    bridged_put,
     delivery,
+    eventbridge_put,
     failures,
     message_ids,
     new_key,
@@ -52,7 +52,7 @@ class Upload:
         return put(self.key, self.sequencer)
 
     def by(self, path: str) -> Any:
-        bridged = bridged_put(self.key, self.sequencer)
+        bridged = eventbridge_put(self.key, self.sequencer)
         return {
             "direct": lambda: self.notification,
             "SNS": lambda: by_sns(self.notification),

@@ -42,7 +42,7 @@ async def test_a_secret_is_found_by_its_name_and_by_its_arn(
     assert await kept.get_all([f"aws:{name}", f"aws:{arn}"]) == [" hunter2\n"] * 2
 
 
-async def test_an_arn_is_asked_for_in_its_own_region(kept: Secrets, aws_settings: None) -> None:
+async def test_an_arn_is_read_in_its_own_region(kept: Secrets, aws_settings: None) -> None:
     other = boto3.client("secretsmanager", region_name="us-east-2")
     arn = other.create_secret(Name=unused(), SecretString="hunter2")["ARN"]
     other.close()
@@ -65,7 +65,7 @@ async def test_a_field_of_a_json_secret_is_a_secret(
     ["hunter2", '{"hunter2"', "[]", '{"another": "hunter2"}', '{"hook": 7}', "[" * 60_000],
     ids=["no JSON", "broken JSON", "no object", "no such field", "no text", "deep"],
 )
-async def test_a_field_that_is_not_there_is_no_secret(
+async def test_a_missing_field_is_refused(
     kept: Secrets, manager: SecretsManagerClient, secret: str
 ) -> None:
     name = unused()
@@ -76,7 +76,7 @@ async def test_a_field_that_is_not_there_is_no_secret(
     assert caught.value.__context__ is None
 
 
-async def test_the_current_version_counts_and_a_new_one_is_seen_in_its_time(
+async def test_the_current_version_is_used_and_a_new_one_after_the_ttl(
     manager: SecretsManagerClient, aws_settings: None
 ) -> None:
     now = 1_800_000_000.0
@@ -100,7 +100,7 @@ async def test_a_secret_that_does_not_exist_is_the_operators_fault(kept: Secrets
     assert str(caught.value).endswith("(create or restore it, or mend the reference)")
 
 
-async def test_one_that_is_marked_for_deletion_is_gone(
+async def test_a_secret_marked_for_deletion_is_gone(
     kept: Secrets, manager: SecretsManagerClient
 ) -> None:
     name = unused()
@@ -117,7 +117,7 @@ async def test_a_binary_secret_is_refused(kept: Secrets, manager: SecretsManager
         await kept.get(f"aws:{name}")
 
 
-async def test_a_server_that_does_not_answer_may_do_so_later(
+async def test_a_server_that_does_not_answer_is_transient(
     kept: Secrets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
@@ -126,18 +126,18 @@ async def test_a_server_that_does_not_answer_may_do_so_later(
 
 
 @pytest.mark.parametrize(
-    ("lacking", "said"),
+    ("missing", "reason"),
     [
         (["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"], "Unable to locate credentials"),
         (["AWS_DEFAULT_REGION", "AWS_REGION"], "You must specify a region"),
     ],
 )
-async def test_without_region_or_credentials_no_sender_is_to_blame(
-    kept: Secrets, monkeypatch: pytest.MonkeyPatch, lacking: list[str], said: str
+async def test_a_missing_region_and_missing_credentials_are_transient(
+    kept: Secrets, monkeypatch: pytest.MonkeyPatch, missing: list[str], reason: str
 ) -> None:
-    for name in lacking:
+    for name in missing:
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(SecretUnavailable, match=said):
+    with pytest.raises(SecretUnavailable, match=reason):
         await kept.get("aws:hook")
 
 

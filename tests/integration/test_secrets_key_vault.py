@@ -49,10 +49,10 @@ class Azure:
     identity: bool = True
 
     def answer(self, name: str) -> tuple[int, Any]:
-        found = self.secrets.get(name, (404, error("SecretNotFound")))
-        if isinstance(found, tuple):
-            return found
-        return 200, {"value": found, "id": f"https://team.vault.azure.net/secrets/{name}/1"}
+        result = self.secrets.get(name, (404, error("SecretNotFound")))
+        if isinstance(result, tuple):
+            return result
+        return 200, {"value": result, "id": f"https://team.vault.azure.net/secrets/{name}/1"}
 
 
 def error(code: str, inner: str | None = None) -> Any:
@@ -62,7 +62,7 @@ def error(code: str, inner: str | None = None) -> Any:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One that is its own authority, for every vault and for a host that is none."""
+    """A self-signed one, for every vault and for a host that is not one."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
     hosts = [x509.DNSName("*.vault.azure.net"), x509.DNSName("vault.example.com")]
@@ -163,7 +163,7 @@ def kept(azure: Azure) -> Secrets:
 
 @pytest.fixture
 def vault() -> str:
-    """A vault of the test's own: the client remembers what each has asked for."""
+    """A vault for this test only: the client caches each vault's challenge."""
     return f"v{uuid4().hex[:20]}"
 
 
@@ -199,14 +199,14 @@ async def test_a_secret_that_does_not_exist_is_the_operators_fault(
     )
 
 
-async def test_one_that_was_disabled_is_gone(kept: Secrets, azure: Azure, vault: str) -> None:
+async def test_a_disabled_secret_is_gone(kept: Secrets, azure: Azure, vault: str) -> None:
     azure.secrets = {"hook": (403, error("Forbidden", "SecretDisabled"))}
     with pytest.raises(SettingsError, match="it is disabled"):
         await kept.get(f"azure:{vault}/hook")
 
 
 @pytest.mark.parametrize("value", ["", None])
-async def test_one_without_a_value_is_empty(
+async def test_a_secret_without_a_value_is_empty(
     kept: Secrets, azure: Azure, vault: str, value: str | None
 ) -> None:
     azure.secrets = {"hook": (200, {"value": value, "id": "https://v/secrets/hook/1"})}
@@ -215,7 +215,7 @@ async def test_one_without_a_value_is_empty(
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "said"),
+    ("status", "body", "reason"),
     [
         (403, error("Forbidden", "ForbiddenByRbac"), "it says Forbidden"),
         (429, error("Throttled"), "it says Throttled"),
@@ -224,16 +224,16 @@ async def test_one_without_a_value_is_empty(
         (403, {"error": {"innererror": []}}, "Operation returned an invalid status"),
     ],
 )
-async def test_what_a_vault_refuses_for_now_may_work_later(
-    kept: Secrets, azure: Azure, vault: str, status: int, body: Any, said: str
+async def test_refused_credentials_throttling_and_server_errors_are_transient(
+    kept: Secrets, azure: Azure, vault: str, status: int, body: Any, reason: str
 ) -> None:
     azure.secrets = {"hook": (status, body)}
-    with pytest.raises(SecretUnavailable, match=said) as caught:
+    with pytest.raises(SecretUnavailable, match=reason) as caught:
         await kept.get(f"azure:{vault}/hook")
     assert "\n" not in str(caught.value)
 
 
-async def test_a_vault_that_does_not_answer_may_do_so_later(
+async def test_a_vault_that_does_not_answer_is_transient(
     kept: Secrets, vault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{free_port()}")
@@ -241,7 +241,7 @@ async def test_a_vault_that_does_not_answer_may_do_so_later(
         await kept.get(f"azure:{vault}/hook")
 
 
-async def test_an_identity_that_gets_no_token_may_get_one_later(
+async def test_an_identity_without_a_token_is_transient(
     kept: Secrets, azure: Azure, vault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     azure.identity = False
@@ -251,7 +251,7 @@ async def test_an_identity_that_gets_no_token_may_get_one_later(
     assert "\n" not in str(caught.value)
 
 
-async def test_no_token_goes_to_a_host_that_is_no_vault(kept: Secrets, azure: Azure) -> None:
+async def test_no_token_is_sent_to_a_host_that_is_not_a_vault(kept: Secrets, azure: Azure) -> None:
     azure.secrets = {"hook": "hunter2"}
     with pytest.raises(SettingsError, match=r"https://vault\.example\.com does not answer as a"):
         await kept.get("azure:https://vault.example.com/hook")

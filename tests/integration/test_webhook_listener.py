@@ -1,4 +1,4 @@
-"""The webhook listener end to end: HTTP as Lambda shows it, and a real Temporal behind it."""
+"""The webhook listener end to end: Lambda's HTTP events in, a real Temporal behind."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def webhooks(
 
 
 def http(request: Request) -> dict[str, Any]:
-    """A request as payload 2.0 shows it."""
+    """A request in payload format 2.0."""
     return {
         "version": "2.0",
         "rawPath": request.path,
@@ -89,7 +89,7 @@ def cloudevent() -> dict[str, Any]:
 
 
 def trigger() -> dict[str, Any]:
-    """An alert as senders of PagerDuty's Events API post it."""
+    """An alert as posted to PagerDuty's Events API."""
     payload = {
         "summary": "Disk is full",
         "source": "db-1",
@@ -104,8 +104,8 @@ def key(event: dict[str, Any]) -> str:
 
 
 def receipts(answer: Any) -> list[Any]:
-    found: list[Any] = json.loads(answer["body"])["receipts"]
-    return found
+    result: list[Any] = json.loads(answer["body"])["receipts"]
+    return result
 
 
 async def test_a_verified_request_starts_one_workflow_however_often_it_comes(
@@ -121,7 +121,7 @@ async def test_a_verified_request_starts_one_workflow_however_often_it_comes(
     assert [receipt["verdict"] for receipt in logged] == ["started", "duplicate"]
 
 
-async def test_a_stranger_is_counted_and_nothing_else(
+async def test_an_unverified_request_is_only_counted(
     webhooks: Settings, temporal_client: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
     event = cloudevent()
@@ -133,7 +133,7 @@ async def test_a_stranger_is_counted_and_nothing_else(
     assert [line["Refused"] for line in lines if "Refused" in line] == [[1.0]]
 
 
-async def test_while_temporal_is_away_the_sender_is_told_to_come_again(
+async def test_while_temporal_is_unavailable_the_sender_is_answered_503(
     webhooks: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{free_port()}")
@@ -144,7 +144,7 @@ async def test_while_temporal_is_away_the_sender_is_told_to_come_again(
 
 
 @pytest.mark.parametrize("file", [None, "version: 2", "no: {yaml"])
-async def test_a_listener_without_a_good_file_makes_senders_come_again(
+async def test_with_an_invalid_file_senders_are_answered_503(
     webhooks: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, file: str | None
 ) -> None:
     if file is None:
@@ -156,7 +156,7 @@ async def test_a_listener_without_a_good_file_makes_senders_come_again(
     assert (answer["statusCode"], answer["headers"]["retry-after"]) == (503, "60")
 
 
-async def test_what_is_no_http_request_is_answered_as_a_bad_one(webhooks: Settings) -> None:
+async def test_what_is_not_an_http_request_is_answered_400(webhooks: Settings) -> None:
     nothing: list[Any] = [{}, [], {"version": "1.0"}, posted({}) | {"body": "not base64"}]
     for event in nothing:
         answer = await invoke(handler, event)
@@ -177,7 +177,7 @@ async def test_a_stage_in_the_path_is_not_part_of_the_webhooks_name(webhooks: Se
 def every_verifier(
     webhooks: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[dict[str, Example]]:
-    """A listener with a webhook for each way of verifying, under the way's name."""
+    """A listener with a webhook for each example, under its name."""
     hooks = {}
     for number, example in enumerate((*EXAMPLES, OPEN)):
         names = (f"HOOK_SECRET_{number}", f"HOOK_SECRET_{number}_NEXT")[: len(example.secrets)]
@@ -220,7 +220,7 @@ async def test_no_attack_on_any_verifier_makes_a_single_call_to_temporal(
         for name, attack in ATTACKS.items():
             body = json.dumps(cloudevent()).encode()
             forged = attack(example, body, datetime.now(UTC))
-            if forged is None or "surrogate" in name:  # which no HTTP header can hold
+            if forged is None or "surrogate" in name:  # no HTTP header can hold one
                 continue
             answer = await invoke(handler, http(forged))
             assert answer["statusCode"] == 401, f"{name} on {example.name}: {answer}"
@@ -232,7 +232,7 @@ async def test_no_attack_on_any_verifier_makes_a_single_call_to_temporal(
 
 
 @pytest.mark.parametrize("name", [example.name for example in (*EXAMPLES, OPEN)])
-async def test_a_request_that_is_replayed_or_sent_at_once_many_times_starts_one_workflow(
+async def test_a_request_replayed_later_or_concurrently_starts_one_workflow(
     every_verifier: dict[str, Example],
     webhooks: Settings,
     temporal_client: Client,

@@ -1,8 +1,8 @@
-"""What strangers try against every way of verifying a webhook.
+"""Attacks on every way of verifying a webhook.
 
     for example in EXAMPLES:
         for name, attack in ATTACKS.items():
-            forged = attack(example, body, now)  # None where it means nothing; else never verified
+            forged = attack(example, body, now)  # None where it does not apply; never verifies
 
 The body must not be empty, and must be text.
 """
@@ -34,7 +34,7 @@ def _other_algorithm(example: Example, body: bytes, now: datetime) -> Request:
 
 
 def _changed_body(example: Example, body: bytes, now: datetime) -> Request | None:
-    """One byte of what the sender said is another."""
+    """One byte of the signed body is changed."""
     if not example.signs_body:
         return None
     request = example.authentic(body, now)
@@ -45,7 +45,7 @@ def _changed_body(example: Example, body: bytes, now: datetime) -> Request | Non
 
 
 def _sent(**difference: float) -> Attack:
-    """Signed at another time, by the sender itself."""
+    """Signed by the sender itself, at another time."""
 
     def attack(example: Example, body: bytes, now: datetime) -> Request | None:
         return example.authentic(body, now + timedelta(**difference)) if example.timed else None
@@ -54,7 +54,7 @@ def _sent(**difference: float) -> Attack:
 
 
 def _moved_timestamp(example: Example, body: bytes, now: datetime) -> Request | None:
-    """An old request that says it is new."""
+    """An old request with a new timestamp."""
     if not example.timestamp_header:
         return None
     old = example.authentic(body, now - timedelta(hours=2))
@@ -63,7 +63,7 @@ def _moved_timestamp(example: Example, body: bytes, now: datetime) -> Request | 
 
 
 def _joined(change: Callable[[str], str]) -> Attack:
-    """What a list may hold, and what is one value may not."""
+    """Several proofs in a header that may hold one."""
 
     def attack(example: Example, body: bytes, now: datetime) -> Request | None:
         if example.place[0] != "header" or example.several:
@@ -88,8 +88,8 @@ ATTACKS: dict[str, Attack] = {
     "stale, with a new timestamp": _moved_timestamp,
     "header repeated": _joined(lambda proof: f"{proof},{proof}"),
     "header repeated, with a blank": _joined(lambda proof: f"{proof}, {proof}"),
-    "header repeated, first a stranger's": _joined(lambda proof: f"{proof[:-1]}0,{proof}"),
-    "header repeated, then a stranger's": _joined(lambda proof: f"{proof},{proof[:-1]}0"),
+    "header repeated, first a forged one": _joined(lambda proof: f"{proof[:-1]}0,{proof}"),
+    "header repeated, then a forged one": _joined(lambda proof: f"{proof},{proof[:-1]}0"),
     "blanks around it": _joined(lambda proof: f" {proof} "),
     "wrong case": _on_proof(str.swapcase),
     "non-ASCII": _on_proof(lambda proof: f"{proof[:-1]}é"),
@@ -97,4 +97,4 @@ ATTACKS: dict[str, Attack] = {
     "a lone surrogate": _on_proof(lambda proof: f"{proof}\udc80"),
     "huge": _on_proof(lambda proof: proof + "a" * 100_000),
 }
-"""What strangers try, by name: a request that must not verify, or None where it means nothing."""
+"""Each attack by name: a request that must not verify, or None where it does not apply."""

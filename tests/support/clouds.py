@@ -19,7 +19,7 @@ from tests.support import azure, listeners
 from tests.support.lambda_runtime import invoke, logged_receipts
 from tests.support.payloads import (
     BUCKET,
-    bridged_put,
+    eventbridge_put,
     new_key,
     new_sequencer,
     put,
@@ -108,7 +108,7 @@ class AwsPlatform:
 
     def upload(self) -> Upload:
         key, sequencer = new_key(), new_sequencer()
-        told = put(key, sequencer), sns(put(key, sequencer)), bridged_put(key, sequencer)
+        told = put(key, sequencer), sns(put(key, sequencer)), eventbridge_put(key, sequencer)
         parcels = [Parcel("documents", event) for event in told]
         return Upload(f"s3:{BUCKET}/{key}@{sequencer}", dict(zip(self.paths, parcels, strict=True)))
 

@@ -70,6 +70,7 @@ class Folder(FileDocumentStore):
     """A store that can be taken away for reading or for writing."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.unreadable = 0
         self.writable = asyncio.Event()
         self.writable.set()

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for what nobody should send: noise, any JSON, recorded payloads mangled."""
+"""Hypothesis strategies for bad input: noise, any JSON, recorded payloads mangled."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def as_bytes(value: object) -> bytes:
 
 def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """The paths to every value inside a JSON value."""
-    found = [path] if path else []
+    result = [path] if path else []
     if isinstance(value, dict):
         children = list(value.items())
     else:
         children = list(enumerate(value)) if isinstance(value, list) else []
     for name, child in children:
-        found += _places(child, (*path, name))
-    return found
+        result += _places(child, (*path, name))
+    return result
 
 
 def _at(value: Any, path: tuple[Any, ...]) -> Any:

@@ -60,8 +60,8 @@ def put(key: str, sequencer: str, *, bucket: str = BUCKET) -> Any:
     return event
 
 
-def bridged_put(key: str, sequencer: str, *, bucket: str = BUCKET) -> Any:
-    """The same upload as EventBridge tells it."""
+def eventbridge_put(key: str, sequencer: str, *, bucket: str = BUCKET) -> Any:
+    """EventBridge's event of the same upload."""
     event = recorded_json("eventbridge-object-created")
     event["detail"]["bucket"]["name"] = bucket
     event["detail"]["object"] |= {"key": key, "sequencer": sequencer}
@@ -103,5 +103,5 @@ def message_ids(batch: Any) -> list[str]:
 
 
 def failures(*ids: str) -> Any:
-    """The answer to a batch of which these messages must come again."""
+    """The answer to a batch of which these messages must be redelivered."""
     return {"batchItemFailures": [{"itemIdentifier": id} for id in ids]}

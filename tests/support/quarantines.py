@@ -1,4 +1,4 @@
-"""Looking into the quarantine that a test's settings name."""
+"""Reads the quarantine of a test's settings."""
 
 from __future__ import annotations
 

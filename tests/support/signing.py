@@ -1,4 +1,4 @@
-"""SNS as it signs: messages, a key of ours in the place of AWS's, and certificates for it."""
+"""Messages signed as SNS signs them, with keys and certificates of the tests' own."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def sns_message(
 
 
 def sns_signed(message: dict[str, Any], *, owner: str = "AWS", version: str = "2") -> bytes:
-    """The message with the owner's signature, as a body. What is not there is not signed."""
+    """The message with the owner's signature, as a body. What is missing is not signed."""
     names = [name for name in SIGNED[message["Type"]].split() if message.get(name) is not None]
     text = "".join(f"{name}\n{message[name]}\n" for name in names).encode()
     algorithm = SHA256() if version == "2" else SHA1()  # noqa: S303

@@ -1,9 +1,9 @@
-"""Every way of verifying a webhook, once each, as its sender uses it; and how it is attacked.
+"""One example of every way to verify a webhook, as its sender uses it, for tests and attacks.
 
 for example in EXAMPLES:
     request = example.authentic(body, now)            # verifies
     for name, attack in ATTACKS.items():
-        forged = attack(example, body, now)           # None where it means nothing; never verifies
+        forged = attack(example, body, now)           # None where it does not apply; never verifies
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ ANY: TypeAdapter[Verifier] = TypeAdapter(AnyVerifier)
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """An endpoint's verifier and what its sender knows.
+    """An endpoint's verifier, with its sender's secrets.
 
-    `section` is the verifier as `webhooks.yaml` has it. `place` is where the proof is sent: in a
-    header, a parameter of the query or a field of the JSON body. `otherwise` gives the proof
-    by another algorithm, version or scheme, made with the right secret. Where `several`, it is a
-    list, of which one has to be good.
+    `section` is the verifier as in `webhooks.yaml`. `place` is where the proof is: in a header, a
+    query parameter or a field of the JSON body. `otherwise` makes the proof with the right secret
+    and another algorithm, version or scheme. With `several`, the proof is a list of which one has
+    to be valid.
     """
 
     name: str
@@ -61,12 +61,12 @@ class Example:
         return verifier
 
     def authentic(self, body: bytes, now: datetime) -> Request:
-        """A request of the sender's with this body, or with one that holds it. Its proof is made
-        with the first secret alone."""
+        """The sender's request with this body, or with one that holds it, proven with the first
+        secret only."""
         return self.signed(body, now, self.secrets[:1])
 
     def signed(self, body: bytes, now: datetime, secrets: tuple[str, ...]) -> Request:
-        """As `authentic`, with these secrets: somebody else's, perhaps."""
+        """As `authentic`, with these secrets, which may be wrong ones."""
         plain = Request(
             method="POST",
             path=f"/hooks/{self.name}",
@@ -90,7 +90,7 @@ class Example:
         return (request.headers if kind == "header" else request.query)[name]
 
     def with_proof(self, request: Request, proof: str | None) -> Request:
-        """The request with another proof, or with none at all."""
+        """The request with another proof, or with none."""
         kind, name = self.place
         if kind == "body":
             return replace(request, body=with_field(request.body, name, proof))
@@ -105,10 +105,10 @@ class Example:
 
 def with_field(body: bytes, name: str, value: str | None) -> bytes:
     try:
-        found = json.loads(body)
+        result = json.loads(body)
     except ValueError:
-        found = None
-    whole = found if isinstance(found, dict) else {"text": body.decode(errors="replace")}
+        result = None
+    whole = result if isinstance(result, dict) else {"text": body.decode(errors="replace")}
     rest = {k: v for k, v in whole.items() if k != name}
     return json.dumps(rest if value is None else {**rest, name: value}).encode()
 
@@ -272,7 +272,7 @@ EXAMPLES: tuple[Example, ...] = (
         timed=True,
     ),
 )
-"""Every scheme that proves something, and every way of it."""
+"""Every scheme that verifies something, in each of its variants."""
 
 OPEN = Example(
     name="none",
@@ -281,7 +281,7 @@ OPEN = Example(
     place=("header", "authorization"),
     otherwise=lambda e, r: "",
 )
-"""The one that proves nothing."""
+"""The scheme that verifies nothing."""
 
 
 def _by_sha1(request: Request) -> str:

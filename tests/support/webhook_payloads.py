@@ -1,5 +1,4 @@
-"""Recorded payloads of webhooks, `tests/events/webhooks/FORMAT/NAME.json`, and what is read of
-them."""
+"""Recorded payloads of webhooks, `tests/events/webhooks/FORMAT/NAME.json`, and reading them."""
 
 from __future__ import annotations
 
@@ -16,7 +15,7 @@ from core.formats.shared.delivery import Delivery, Malformed
 
 FOLDER = Path(__file__).parents[1] / "events" / "webhooks"
 PAYLOADS = sorted((path.parent.name, path.stem) for path in FOLDER.glob("*/*.json"))
-"""Every format with the name of every payload of it."""
+"""Format and name of every payload."""
 
 PERIOD, NEXT_PERIOD = "2026-01-02T03:00:00Z", "2026-01-02T03:15:00Z"
 
@@ -27,14 +26,14 @@ def body_of(format: str, name: str) -> bytes:
 
 
 def payload(format: str, name: str) -> Any:
-    """A recorded payload, to be changed and sent."""
+    """A recorded payload, as a copy to change."""
     return json.loads(body_of(format, name))
 
 
 def sent(
     format: str, body: object, *, hook: str = "prod", period: str = PERIOD, unique: str = "1a2b"
 ) -> Delivery:
-    """A delivery as the pipeline of the webhooks makes it: of bytes, or of anything as JSON."""
+    """A delivery as the webhook pipeline makes it, of bytes or of anything as JSON."""
     return Delivery(
         format=format,
         body=body if isinstance(body, bytes) else json.dumps(body).encode(),
@@ -52,16 +51,16 @@ def items(delivery: Delivery) -> list[Event | Malformed]:
 
 
 def events(delivery: Delivery) -> list[Event]:
-    """All events of a delivery that has nothing malformed in it."""
-    found = items(delivery)
-    assert not [item.error for item in found if isinstance(item, Malformed)]
-    return [item for item in found if isinstance(item, Event)]
+    """All events of a delivery without malformed parts."""
+    result = items(delivery)
+    assert not [item.error for item in result if isinstance(item, Malformed)]
+    return [item for item in result if isinstance(item, Event)]
 
 
 def event(delivery: Delivery) -> Event:
     """The one event of a delivery."""
-    [found] = events(delivery)
-    return found
+    [result] = events(delivery)
+    return result
 
 
 def alert(delivery: Delivery) -> Alert:
@@ -70,10 +69,10 @@ def alert(delivery: Delivery) -> Alert:
 
 
 def refusal(delivery: Delivery) -> InvalidEvent:
-    """Why nothing of a delivery is an event."""
-    [found] = items(delivery)
-    assert isinstance(found, Malformed)
-    return found.error
+    """Why a delivery has no events."""
+    [result] = items(delivery)
+    assert isinstance(result, Malformed)
+    return result.error
 
 
 def changed(value: Any, *path: str | int, to: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Webhooks under test: endpoints by a few words, requests as their senders would sign them."""
+"""A webhook pipeline under test, and requests as their senders would sign them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TOKEN = "a-token-nobody-guesses"
 
 
 class MemorySecrets:
-    """A store of secrets that can be exchanged, taken away, or made to fail."""
+    """A store whose secrets can be rotated, deleted, or made to fail."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self.values = dict(values)
@@ -40,9 +40,9 @@ class MemorySecrets:
         return self.values[str(reference)]
 
 
-class Door:
-    """One pipeline with an intake of its own. `hooks` are endpoints as `webhooks.yaml` has them;
-    what they leave out is a bearer token and the format `message`."""
+class Harness:
+    """One pipeline with its own intake. `hooks` are endpoints as in `webhooks.yaml`; their defaults
+    are a bearer token and the format `message`."""
 
     def __init__(
         self,
@@ -88,12 +88,12 @@ class Door:
     async def post(
         self, body: object, *, hook: str = "in", signed: bool = True, **headers: str
     ) -> Outcome:
-        """Post bytes as they are, or anything else as JSON, with the sender's own proof."""
+        """Post bytes as they are, or anything else as JSON, signed as its sender would."""
         request = self.request(body, hook=hook, **headers)
         return await self.send(self.sign(request, hook) if signed else request)
 
     def request(self, body: object, *, hook: str = "in", **headers: str) -> Request:
-        """A request without proof. Underscores in the names of headers stand for hyphens."""
+        """An unsigned request. Underscores in the names of headers stand for hyphens."""
         return Request(
             method="POST",
             path=f"/hooks/{hook}",
@@ -111,10 +111,10 @@ class Door:
         return verifier.sign(request, values, self.now)
 
 
-def told(outcome: Outcome) -> Any:
+def answer_of(outcome: Outcome) -> Any:
     """The JSON of an answer."""
     return json.loads(outcome.response.body)
 
 
 def verdicts(outcome: Outcome) -> list[str]:
-    return [receipt["verdict"] for receipt in told(outcome)["receipts"]]
+    return [receipt["verdict"] for receipt in answer_of(outcome)["receipts"]]

@@ -32,7 +32,7 @@ def event(data: Any = WHOLE, type: str = ALERT) -> Event:
     return Event(id="1", source="/hooks/am", type=type, key="ce:/hooks/am#1", data=data)
 
 
-def test_an_alert_is_read_whole() -> None:
+def test_every_field_is_read() -> None:
     alert = read_alert(event())
     assert alert.model_dump() == {
         "key": "5f2e",
@@ -73,7 +73,7 @@ def test_a_key_is_enough() -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "found", "remark"),
+    ("field", "value", "read", "remark"),
     [
         ("status", "broken", AlertStatus.FIRING, "its status is 'broken', taken as firing"),
         ("status", " RESOLVED ", AlertStatus.RESOLVED, None),
@@ -105,15 +105,15 @@ def test_a_key_is_enough() -> None:
         ("truncated", "many", 1, "truncated is not a number: 'many'"),
     ],
 )
-def test_what_cannot_be_read_is_left_out_and_said(
-    field: str, value: Any, found: Any, remark: str | None
+def test_what_cannot_be_read_is_left_out_and_noted(
+    field: str, value: Any, read: Any, remark: str | None
 ) -> None:
     alert = read_alert(event({**WHOLE, field: value}))
-    assert getattr(alert, field, None) == found
+    assert getattr(alert, field, None) == read
     if remark is None:
         assert alert.remarks == ()
     else:
-        assert any(said.startswith(remark) for said in alert.remarks)
+        assert any(text.startswith(remark) for text in alert.remarks)
 
 
 @pytest.mark.parametrize("key", [None, "", "   ", "\x00", [], {}, True, 1.5])
@@ -123,7 +123,7 @@ def test_an_alert_without_a_key_is_refused(key: Any) -> None:
 
 
 @pytest.mark.parametrize("data", [None, [], "alert", 7])
-def test_an_alert_that_is_no_object_is_refused(data: Any) -> None:
+def test_an_alert_that_is_not_an_object_is_refused(data: Any) -> None:
     with pytest.raises(InvalidEvent, match="not a JSON object"):
         read_alert(event(data))
 

@@ -55,7 +55,7 @@ EVENTS = st.builds(
 
 
 @given(EVENTS)
-def test_an_event_is_the_same_after_its_wire_form(event: Event) -> None:
+def test_an_event_survives_its_wire_form(event: Event) -> None:
     assert Event.from_wire(event.to_wire()) == event
 
 
@@ -66,7 +66,7 @@ def test_the_wire_form_is_a_cloudevent_with_the_key_as_an_extension() -> None:
     assert event.to_wire() == {**WIRE, "data": {"a": 1}}
 
 
-def test_an_event_that_could_not_be_recognised_again_says_so_in_its_wire_form() -> None:
+def test_the_wire_form_marks_an_unidentified_event() -> None:
     wire = Event(
         id="1", source="/a", type="t", key="unidentified:/a#u", unidentified=True
     ).to_wire()
@@ -110,13 +110,13 @@ def test_its_timestamp_has_a_time_zone() -> None:
         ({"ext": 1.5}, "extension ext is not a string, an integer or a boolean"),
     ],
 )
-def test_an_attribute_out_of_shape_is_named(changes: dict[str, Any], message: str) -> None:
+def test_an_invalid_attribute_is_named(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidEvent) as caught:
         Event.from_wire({**WIRE, **changes})
     assert message in caught.value.message
 
 
-def test_all_attributes_out_of_shape_are_named_at_once() -> None:
+def test_all_invalid_attributes_are_named_together() -> None:
     with pytest.raises(InvalidEvent) as caught:
         Event.from_wire({"tidegatekey": "k", "specversion": "2.0", "source": 1})
     assert caught.value.message == (
@@ -126,13 +126,13 @@ def test_all_attributes_out_of_shape_are_named_at_once() -> None:
 
 
 @pytest.mark.parametrize("wire", [None, 7, "text", ["a"], b"bytes"])
-def test_what_is_not_an_object_is_no_event(wire: object) -> None:
+def test_anything_but_an_object_is_refused(wire: object) -> None:
     with pytest.raises(InvalidEvent, match="the event is not a JSON object"):
         Event.from_wire(wire)
 
 
 @pytest.mark.parametrize("data", [math.nan, math.inf, "\ud800", {"\udfff": 1}])
-def test_data_that_json_cannot_say_has_no_size(data: object) -> None:
+def test_data_without_a_json_form_has_no_size(data: object) -> None:
     event = Event(id="1", source="/a", type="t", key="k", data=data)
     with pytest.raises(InvalidEvent, match="the event cannot be written as JSON"):
         _ = event.size
@@ -173,7 +173,7 @@ def test_a_document_reference_leaves_out_what_is_unknown() -> None:
         ({"document": {"uri": "s3://a/b", "version": []}}, "data.document.version is not a string"),
     ],
 )
-def test_a_document_reference_out_of_shape_is_refused(data: object, message: str) -> None:
+def test_an_invalid_document_reference_is_refused(data: object, message: str) -> None:
     with pytest.raises(InvalidEvent) as caught:
         _ = document_event(data).document
     assert message in caught.value.message

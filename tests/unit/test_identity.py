@@ -16,8 +16,8 @@ from core.domain.identity import (
 )
 from core.formats.registry import read
 from tests.support.payloads import (
-    bridged_put,
     delivery,
+    eventbridge_put,
     new_key,
     put,
     recorded,
@@ -83,7 +83,8 @@ def test_an_awkward_key_is_the_same_encoded_and_unencoded() -> None:
 def test_every_key_is_the_same_by_notification_sns_and_eventbridge(key: str) -> None:
     notification = put(key, "00AB")
     keys = {
-        only_event(body).key for body in (notification, sns(notification), bridged_put(key, "00AB"))
+        only_event(body).key
+        for body in (notification, sns(notification), eventbridge_put(key, "00AB"))
     }
     assert keys == {f"s3:example-documents/{key}@00AB"}
 

@@ -64,7 +64,7 @@ def test_every_filter_of_a_list_must_match() -> None:
     assert service.route(EVENT).name == "both"
 
 
-def test_an_event_without_a_route_is_told_what_was_tried() -> None:
+def test_no_route_names_the_routes_that_were_tried() -> None:
     service = EventRoutingService(
         table(route("a", {"exact": {"type": "x"}}), route("b", {"exact": {"type": "y"}}))
     )
@@ -78,19 +78,19 @@ def test_an_event_without_a_route_is_told_what_was_tried() -> None:
 
 
 def test_a_child_has_all_that_its_route_says() -> None:
-    found = child(
+    result = child(
         name="reports",
         child_id="report:{subject}",
         when_running="signal",
         signal="event",
         timeouts={"execution": "90d", "run": "12h", "task": "10s"},
     )
-    assert found.model_dump() == {
+    assert result.model_dump() == {
         "route": "reports",
         "workflow": "Child",
         "task_queue": "children",
         "id": "report:payments",
-        "next_id": found.next_id,
+        "next_id": result.next_id,
         "when_running": WhenRunning.SIGNAL,
         "signal": "event",
         "execution_timeout": 90 * 86400.0,
@@ -100,11 +100,11 @@ def test_a_child_has_all_that_its_route_says() -> None:
 
 
 def test_what_a_route_does_not_say_has_a_default() -> None:
-    found = child()
-    assert found.id == "any:ce:/checks#1"
-    assert found.when_running is WhenRunning.REJECT
-    assert found.signal is None
-    assert (found.execution_timeout, found.run_timeout, found.task_timeout) == (None, None, None)
+    result = child()
+    assert result.id == "any:ce:/checks#1"
+    assert result.when_running is WhenRunning.REJECT
+    assert result.signal is None
+    assert (result.execution_timeout, result.run_timeout, result.task_timeout) == (None, None, None)
 
 
 def test_the_next_id_is_the_events_own() -> None:
@@ -203,14 +203,14 @@ def test_as_shipped_a_report_under_incidents_opens_one_incident_per_upload(
     shipped: WorkflowRouter, end: str
 ) -> None:
     event = upload(f"incidents/outage.{end}")
-    found = shipped.child(event)
-    assert (found.route, found.workflow, found.task_queue) == (
+    result = shipped.child(event)
+    assert (result.route, result.workflow, result.task_queue) == (
         "incident-report",
         "Incident",
         "tidegate-incident",
     )
-    assert found.id == f"incident:{workflow_id(event.key)}"
-    assert (found.when_running, found.signal) == (WhenRunning.SIGNAL, "event")
+    assert result.id == f"incident:{workflow_id(event.key)}"
+    assert (result.when_running, result.signal) == (WhenRunning.SIGNAL, "event")
 
 
 @pytest.mark.parametrize(
@@ -233,8 +233,8 @@ def test_as_shipped_reports_by_message_meet_in_the_incident_of_their_subject(
 ) -> None:
     type = "com.example.incident.reported"
     event = Event(id="1", source="/checks", type=type, subject=subject, key="ce:/checks#1")
-    found = shipped.child(event)
-    assert (found.route, found.id) == ("incident-event", f"incident:/checks:{last}")
+    result = shipped.child(event)
+    assert (result.route, result.id) == ("incident-event", f"incident:/checks:{last}")
 
 
 def alert(**data: object) -> Event:
@@ -252,8 +252,8 @@ def alert(**data: object) -> Event:
 def test_as_shipped_an_alert_goes_to_the_incident_of_its_source_and_key(
     shipped: WorkflowRouter, data: dict[str, object], id: str
 ) -> None:
-    found = shipped.child(alert(**data))
-    assert (found.route, found.id, found.signal) == ("alert", id, "event")
+    result = shipped.child(alert(**data))
+    assert (result.route, result.id, result.signal) == ("alert", id, "event")
 
 
 @pytest.mark.parametrize("key", ["", None, [], {"a": 1}])
@@ -264,7 +264,7 @@ def test_as_shipped_an_alert_without_a_key_belongs_to_no_incident(
         shipped.child(alert(key=key, source="alertmanager"))
 
 
-def test_as_shipped_an_alert_that_is_no_object_belongs_to_no_incident(
+def test_as_shipped_an_alert_that_is_not_an_object_belongs_to_no_incident(
     shipped: WorkflowRouter,
 ) -> None:
     event = Event(id="1", source="/am", type=ALERT, key="ce:/am#1", data="firing")
@@ -273,7 +273,7 @@ def test_as_shipped_an_alert_that_is_no_object_belongs_to_no_incident(
 
 
 def test_alerts_are_grouped_by_what_the_template_names() -> None:
-    """And an alert that does not have it is refused, not grouped with all others like it."""
+    """An alert without it is refused, and not grouped with all others like it."""
     table = RoutingTable.model_validate(
         {
             "version": 1,

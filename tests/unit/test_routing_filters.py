@@ -74,7 +74,7 @@ def test_a_filter_that_matches(filter: dict[str, Any]) -> None:
         {"exact": {"time": ""}},  # an attribute that is missing matches nothing, not even nothing
         {"prefix": {"time": ""}},
         {"suffix": {"nowhere": ""}},
-        {"exact": {"data": "{}"}},  # data is no attribute
+        {"exact": {"data": "{}"}},  # data is not an attribute
         {"prefix": {"data": "{"}},
         {"prefix": {"type": "example"}},
         {"suffix": {"type": ".report"}},
@@ -87,8 +87,8 @@ def test_a_filter_that_matches(filter: dict[str, Any]) -> None:
         {"jmespath": "no"},
         {"jmespath": "tags[?@ == 'b']"},
         {"jmespath": "{a: nowhere}.b"},
-        {"jmespath": "severity > `5`"},  # comparing a string with a number is no answer
-        {"jmespath": "length(count)"},  # nor is a function over the wrong type
+        {"jmespath": "severity > `5`"},  # a string compared with a number yields null
+        {"jmespath": "length(count)"},  # and so does a function over the wrong type
         {"jmespath": "contains(severity, `5`)"},
         {"jmespath": "tags[::0]"},
     ],

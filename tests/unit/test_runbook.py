@@ -1,4 +1,4 @@
-"""The papers for the night are held true: the alarms, commands, tests and costs that they name."""
+"""The runbook, the threat model and the costs agree with the code, templates and histories."""
 
 from __future__ import annotations
 
@@ -19,12 +19,11 @@ from tests.support.azure_templates import made, template
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 HISTORIES = ROOT / "tests" / "histories"
-PAPERS = ("operate", "security", "costs")
-LINKING = (*PAPERS, "deploy-aws", "deploy-azure", "workers")
+PAGES = [*sorted(path.stem for path in DOCS.glob("*.md")), "../README", "../CONTRIBUTING"]
 TEMPLATES = [ROOT / "template.yaml", *sorted(ROOT.glob("infra/aws/*.yaml"))]
 
 
-def paper(name: str) -> str:
+def page(name: str) -> str:
     return (DOCS / f"{name}.md").read_text(encoding="utf-8")
 
 
@@ -32,7 +31,7 @@ def paper(name: str) -> str:
 
 
 class _Template(yaml.SafeLoader):
-    """CloudFormation's short forms (`!Ref`, `!Sub`, ...) as what they hold."""
+    """Reads CloudFormation's short forms (`!Ref`, `!Sub`, ...) as their content."""
 
 
 def _short_form(loader: yaml.SafeLoader, _: str, node: yaml.Node) -> Any:
@@ -75,8 +74,8 @@ def alerts() -> set[str]:
 
 
 def sections(chapter: str) -> dict[str, str]:
-    """What stands under each name in a `###` heading of a chapter of the runbook."""
-    [body] = re.findall(rf"^## {chapter}\n(.*?)(?=^## )", paper("operate"), re.M | re.S)
+    """The text under each name in a `###` heading of a chapter of the runbook."""
+    [body] = re.findall(rf"^## {chapter}\n(.*?)(?=^## )", page("operate"), re.M | re.S)
     found = re.findall(r"^### (.*?)\n(.*?)(?=^### |\Z)", body, re.M | re.S)
     return {name: text for head, text in found for name in re.findall(r"`([\w-]+)`", head)}
 
@@ -106,7 +105,7 @@ def test_the_alarms_of_aws_are_those_in_the_runbook() -> None:
 
 
 def test_the_alarms_of_aws_are_those_in_the_list_of_them() -> None:
-    [listed] = re.findall(r"^\| Alarm \| When \|\n(.*?)\n\n", paper("deploy-aws"), re.M | re.S)
+    [listed] = re.findall(r"^\| Alarm \| When \|\n(.*?)\n\n", page("deploy-aws"), re.M | re.S)
     names = [
         name for row in listed.splitlines() for name in re.findall(r"`(\w+)`", row.split("|")[1])
     ]
@@ -114,7 +113,7 @@ def test_the_alarms_of_aws_are_those_in_the_list_of_them() -> None:
 
 
 def test_each_alarm_of_aws_is_paid_for() -> None:
-    [count] = re.findall(r"^\| Alarms \| (\d+) \* ", paper("costs"), re.M)
+    [count] = re.findall(r"^\| Alarms \| (\d+) \* ", page("costs"), re.M)
     assert int(count) == len(alarms())
 
 
@@ -148,19 +147,19 @@ def commands() -> dict[str, set[str]]:
     return found
 
 
-def said_commands(text: str) -> list[str]:
-    """What stands in code and begins with `tidegate`, up to where another command begins."""
+def named_commands(text: str) -> list[str]:
+    """What is formatted as code and begins with `tidegate`."""
     spans = re.findall(r"`(tidegate [^`]+)`", text)
     blocks = re.findall(r"```console\n(.*?)```", text, re.S)
     lines = [line for block in blocks for line in block.splitlines()]
     return spans + [line for line in lines if re.match(r"(\S*/)?tidegate ", line)]
 
 
-@pytest.mark.parametrize("name", [*(str(p.relative_to(ROOT)) for p in sorted(DOCS.glob("*.md")))])
+@pytest.mark.parametrize("name", PAGES)
 def test_every_command_that_is_named_exists(name: str) -> None:
-    for line in said_commands((ROOT / name).read_text(encoding="utf-8")):
-        said = re.split(r"\s+[#|]", line.partition("tidegate")[2])[0]
-        words = said.replace("[", " ").replace("]", " ").split()
+    for line in named_commands(page(name)):
+        command = re.split(r"\s+[#|]", line.partition("tidegate")[2])[0]
+        words = command.replace("[", " ").replace("]", " ").split()
         path = [c for c in commands() if f"tidegate {' '.join(words)} ".startswith(f"{c} ")]
         groups = [c for c in commands() if c.startswith(f"tidegate {' '.join(words)} ")]
         assert path or groups or words == ["--help"] or words[0] == "COMMAND", line
@@ -170,7 +169,7 @@ def test_every_command_that_is_named_exists(name: str) -> None:
 
 def test_a_command_that_does_not_exist_is_found() -> None:
     """So that the test above can fail."""
-    assert said_commands(
+    assert named_commands(
         "`tidegate quarantine purge` and\n```console\ntidegate doctor  # why\n```"
     ) == [
         "tidegate quarantine purge",
@@ -188,24 +187,24 @@ def anchors(text: str) -> set[str]:
     return {f"{name}-{n}" if n else name for name, n in zip(names, before, strict=True)}
 
 
-def test_headings_of_one_name_are_told_apart() -> None:
+def test_headings_of_the_same_name_get_different_anchors() -> None:
     assert anchors("# A\n## `B c`\n### b c\n") == {"a", "b-c", "b-c-1"}
 
 
 def test_the_runbook_leads_to_how_each_part_was_deployed() -> None:
-    linked = {file for file, _ in re.findall(r"\]\(([\w./-]*)(#[\w-]+)?\)", paper("operate"))}
+    linked = {file for file, _ in re.findall(r"\]\(([\w./-]*)(#[\w-]+)?\)", page("operate"))}
     assert {"deploy-aws.md", "deploy-azure.md", "workers.md"} <= linked
 
 
-@pytest.mark.parametrize("name", LINKING)
+@pytest.mark.parametrize("name", PAGES)
 def test_links_into_pages_lead_to_a_heading(name: str) -> None:
-    for file, anchor in re.findall(r"\]\(([\w./-]*)#([\w-]+)\)", paper(name)):
+    for file, anchor in re.findall(r"\]\(([\w./-]*)#([\w-]+)\)", page(name)):
         target = (DOCS / file).resolve() if file else DOCS / f"{name}.md"
         assert anchor in anchors(target.read_text(encoding="utf-8")), f"{file}#{anchor}"
 
 
 def test_every_test_that_the_threats_name_exists() -> None:
-    named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", paper("security"))
+    named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", page("security"))
     assert len(named) > 30
     for file, function in named:
         source = (ROOT / file).read_text(encoding="utf-8")
@@ -253,7 +252,7 @@ def actions(history: str) -> Counter[str]:
 
 def table(first: str) -> list[dict[str, str]]:
     """The rows of the table of costs.md whose first column is called so."""
-    rows = re.findall(rf"^(\| {first} \|.*?)\n\n", paper("costs"), re.M | re.S)[0].splitlines()
+    rows = re.findall(rf"^(\| {first} \|.*?)\n\n", page("costs"), re.M | re.S)[0].splitlines()
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
     return [dict(zip(cells[0], row, strict=True)) for row in cells[2:]]
 
@@ -263,11 +262,11 @@ KINDS = ("Start", "Local activities", "Child", "Signal", "Activities")
 
 @pytest.mark.parametrize("row", table("Event"), ids=lambda row: row["Recorded as"].strip("`"))
 def test_the_actions_of_an_event_are_those_of_its_recorded_history(row: dict[str, str]) -> None:
-    said = {kind: int(row[kind]) for kind in KINDS}
+    listed = {kind: int(row[kind]) for kind in KINDS}
     recorded = row["Recorded as"].strip("`")
     counted = Counter() if recorded == "nothing" else actions(recorded)
-    assert said == {kind: counted[kind] for kind in KINDS}
-    assert int(row["Sum"]) == sum(said.values()) == counted.total()
+    assert listed == {kind: counted[kind] for kind in KINDS}
+    assert int(row["Sum"]) == sum(listed.values()) == counted.total()
 
 
 def test_every_way_that_an_event_can_go_has_its_cost() -> None:

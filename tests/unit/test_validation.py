@@ -79,7 +79,7 @@ def test_a_document_elsewhere_is_refused_naming_the_event_the_document_and_the_r
     )
 
 
-def test_where_nothing_is_configured_the_settings_are_to_blame_and_not_the_event() -> None:
+def test_without_configured_documents_the_settings_are_at_fault() -> None:
     service = EventValidationService(documents=[], max_bytes=2000)
     service.validate(event())
     with pytest.raises(SettingsError, match="TIDEGATE_DOCUMENTS is not set"):
@@ -97,7 +97,7 @@ def test_an_event_may_be_as_large_as_the_limit_and_no_larger() -> None:
     )
 
 
-def test_a_wire_form_is_read_and_validated_at_once() -> None:
+def test_a_wire_form_is_read_and_validated_together() -> None:
     assert SERVICE.read(event("s3://docs/a").to_wire()) == event("s3://docs/a")
     with pytest.raises(DocumentRefused):
         SERVICE.read(event("s3://docs2/a").to_wire())

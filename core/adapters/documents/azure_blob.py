@@ -2,7 +2,7 @@
 name unencoded.
 
 A document of one chunk is one Put Blob; a larger one is staged in blocks and then committed whole.
-Blocks that were staged and never committed are no document: Azure removes them after a week.
+Azure deletes blocks that are never committed after a week.
 """
 
 from __future__ import annotations
@@ -42,19 +42,19 @@ _PRECONDITION: Final = {"ConditionNotMet", "BlobAlreadyExists"}
 _DENIED: Final = (401, 403)
 
 _CONNECTION: Final = "AZURE_STORAGE_CONNECTION_STRING"
-_MEND_ACCESS: Final = (
+_FIX_ACCESS: Final = (
     "give the identity the role Storage Blob Data Contributor on the account or the container; "
     f"or set {_CONNECTION} to a connection string of this account"
 )
-_MEND_CONNECTION: Final = (
-    f"copy it anew from the account's access keys, or unset {_CONNECTION} to use the identity"
+_FIX_CONNECTION: Final = (
+    f"copy it from the account's access keys again, or unset {_CONNECTION} to use the identity"
 )
 
 
 class AzureDocumentStore:
     """A `DocumentStore` over Azure Blob Storage.
 
-    `connection` is the connection string of one account; every other account is spoken to as the
+    `connection` is the connection string of one account; every other account is accessed as the
     identity that `DefaultAzureCredential` finds.
     """
 
@@ -64,8 +64,8 @@ class AzureDocumentStore:
     async def stat(self, uri: str) -> DocumentRef:
         blob = await self._blob(uri)
         with _errors(uri):
-            found = await blob.get_blob_properties()
-        return _reference(uri, found.etag, found.version_id, size=found.size)
+            blob_now = await blob.get_blob_properties()
+        return _reference(uri, blob_now.etag, blob_now.version_id, size=blob_now.size)
 
     async def read(self, document: DocumentRef) -> AsyncIterator[bytes]:
         blob = await self._blob(document.uri)
@@ -75,16 +75,16 @@ class AzureDocumentStore:
         elif document.etag:
             pin = {"etag": f'"{document.etag}"', "match_condition": MatchConditions.IfNotModified}
         with _errors(document.uri, precondition=DocumentChanged):
-            # The bytes as they are stored: `size` and every checksum are of these.
+            # The bytes as stored, which `size` and every checksum are of.
             stream = await blob.download_blob(**pin, decompress=False)
         ranges = aiter(stream.chunks())
         while True:
             with _errors(document.uri, precondition=DocumentChanged):
-                held = await anext(ranges, b"")
-            if not held:
+                block = await anext(ranges, b"")
+            if not block:
                 return
-            for begin in range(0, len(held), CHUNK_BYTES):
-                yield held[begin : begin + CHUNK_BYTES]
+            for begin in range(0, len(block), CHUNK_BYTES):
+                yield block[begin : begin + CHUNK_BYTES]
 
     async def write(
         self,
@@ -96,8 +96,8 @@ class AzureDocumentStore:
     ) -> DocumentRef:
         blob = await self._blob(uri)
         how: Any = {"content_settings": ContentSettings(content_type=content_type)}
-        pieces = parts(chunks)
-        first = await anext(pieces, b"")
+        rest = parts(chunks)
+        first = await anext(rest, b"")
         if len(first) <= CHUNK_BYTES:
             with _errors(uri, precondition=DocumentExists):
                 put: Any = await blob.upload_blob(first, overwrite=not if_absent, **how)
@@ -107,7 +107,7 @@ class AzureDocumentStore:
         blocks = [await _stage(blob, uri, first)]
         size = len(first)
         del first
-        async for part in pieces:
+        async for part in rest:
             blocks.append(await _stage(blob, uri, part))
             size += len(part)
         with _errors(uri, precondition=DocumentExists):
@@ -118,14 +118,14 @@ class AzureDocumentStore:
         account, container, name = _split(prefix, whole_account=True)
         service = await self._service(account, prefix)
         with _errors(prefix):
-            # A root may be a whole account. The slash gives containers the order of their URIs.
+            # A root may be a whole account. The slash sorts containers as their URIs sort.
             names = [container] if container else [c.name async for c in service.list_containers()]
             for each in sorted(names, key=lambda name: f"{name}/"):
-                found = service.get_container_client(each).list_blobs(
+                blobs = service.get_container_client(each).list_blobs(
                     name_starts_with=name, include=["metadata"]
                 )
-                async for blob in found:
-                    # With a hierarchical namespace folders are listed, too, as blobs so marked.
+                async for blob in blobs:
+                    # A hierarchical namespace lists folders, too, as blobs with this mark.
                     if (blob.metadata or {}).get("hdi_isfolder") != "true":
                         uri = f"{_SCHEME}{account}/{each}/{blob.name}"
                         yield _reference(uri, blob.etag, None, size=blob.size)
@@ -139,15 +139,15 @@ class AzureDocumentStore:
         try:
             return await blob_service(account, self._connection)
         except ValueError:
-            # Not chained: what the library says may hold the string, and that a secret.
+            # Not chained: the library's message may quote the string, a secret.
             raise StoreUnavailable(
-                f"{uri}: {_CONNECTION} holds no connection string", fix=_MEND_CONNECTION
+                f"{uri}: {_CONNECTION} is not a connection string", fix=_FIX_CONNECTION
             ) from None
 
 
 async def _stage(blob: BlobClient, uri: str, part: bytes) -> BlobBlock:
-    """The names of blocks are random: writers of one blob that used the same ones, as the library's
-    own upload does, would commit each other's blocks."""
+    """Stage one block under a random name. Concurrent writers of one blob with the same block
+    names, which the library's own upload uses, would commit each other's blocks."""
     block = BlobBlock(uuid.uuid4().hex)
     with _errors(uri):
         await blob.stage_block(block.id, BytesIO(part), length=len(part))
@@ -174,35 +174,35 @@ def _reference(uri: str, etag: str, version: str | None, *, size: int) -> Docume
 
 @contextlib.contextmanager
 def _errors(uri: str, *, precondition: type[TidegateError] = StoreUnavailable) -> Iterator[None]:
-    """Azure's refusals in our words. What the operator can mend counts as transient: the document
-    is not to blame for a missing container or a refused identity."""
+    """Raises Azure's errors as ours. A missing container or a refused identity is transient: the
+    operator can fix it, and the document is not at fault."""
     try:
         yield
     except HttpResponseError as error:
         code = _code(error)
-        said = f"{uri}: {code}: {error.message.partition(chr(10))[0]}"
+        message = f"{uri}: {code}: {error.message.partition(chr(10))[0]}"
         if code == "BlobArchived":
             raise DocumentNotFound(f"{uri} is archived and must be rehydrated first") from error
         if error.status_code == 404 and code != "ContainerNotFound":
             raise DocumentNotFound(f"{uri} does not exist") from error
         if code in _PRECONDITION:
-            raise precondition(f"{uri}: another content is there") from error
+            raise precondition(f"{uri}: other content is stored there") from error
         if code in _REFUSED:
-            raise DocumentRefused(said) from error
+            raise DocumentRefused(message) from error
         if isinstance(error, ClientAuthenticationError) or error.status_code in _DENIED:
-            raise StoreUnavailable(said, fix=_MEND_ACCESS) from error
+            raise StoreUnavailable(message, fix=_FIX_ACCESS) from error
         if code == "InvalidBlockList":
             raise StoreUnavailable(
-                f"{uri}: somebody else wrote it meanwhile, and Azure dropped what was staged",
+                f"{uri}: it was written concurrently, and Azure dropped the staged blocks",
                 fix="write it again",
             ) from error
-        raise StoreUnavailable(said) from error
+        raise StoreUnavailable(message) from error
     except AzureError as error:
         raise StoreUnavailable(f"{uri}: {error.message}") from error
 
 
 def _code(error: HttpResponseError) -> str:
-    """Azure's own name for what is wrong; the status where it gives none; what the identity's
-    library calls it where nobody was asked."""
+    """Azure's error code, else the status, else the exception's name, as where the identity failed
+    before any request."""
     code = getattr(error, "error_code", None)
     return str(getattr(code, "value", code) or error.status_code or type(error).__name__)

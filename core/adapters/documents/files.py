@@ -1,6 +1,8 @@
 """Documents in a folder, addressed as `file:///absolute/path`: for development and tests.
 
-A file's etag is made of its inode, size and modification time; there are no versions.
+A file's etag is made of its inode, size and modification time; there are no versions. A write goes
+to a temporary file beside its document, which a killed process leaves behind: those are never
+listed, and the first write of a process to a folder deletes the old ones.
 """
 
 from __future__ import annotations
@@ -9,9 +11,10 @@ import asyncio
 import contextlib
 import os
 import tempfile
+import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from core.domain.event import DocumentRef
 from core.errors import (
@@ -23,11 +26,17 @@ from core.errors import (
 )
 from core.ports.documents import CHUNK_BYTES
 
-_SCHEME = "file://"
+_SCHEME: Final = "file://"
+_TEMPORARY: Final = ".tidegate-"
+_ABANDONED_SECONDS: Final = 3600
+"""How long after its last write a temporary file belongs to nobody any more."""
 
 
 class FileDocumentStore:
     """A `DocumentStore` over the local file system."""
+
+    def __init__(self) -> None:
+        self._swept: set[Path] = set()
 
     async def stat(self, uri: str) -> DocumentRef:
         with _errors(uri):
@@ -59,7 +68,10 @@ class FileDocumentStore:
         path = _path(uri)
         with _errors(uri, writing=True):
             await asyncio.to_thread(os.makedirs, path.parent, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".tidegate-")
+            if path.parent not in self._swept:
+                await asyncio.to_thread(_sweep, path.parent)
+                self._swept.add(path.parent)
+            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=_TEMPORARY)
         try:
             with os.fdopen(handle, "wb") as file:
                 async for chunk in chunks:
@@ -79,7 +91,7 @@ class FileDocumentStore:
         folder = _path(prefix if prefix.endswith("/") else prefix.rpartition("/")[0] + "/")
         for uri in await asyncio.to_thread(lambda: sorted(_uris_below(folder))):
             if uri.startswith(prefix):
-                # What was removed since, or is a symbolic link, is none of the documents.
+                # Deleted meanwhile, or a symbolic link: not a document.
                 with contextlib.suppress(DocumentNotFound, DocumentRefused):
                     yield await self.stat(uri)
 
@@ -87,8 +99,19 @@ class FileDocumentStore:
 def _uris_below(folder: Path) -> Iterator[str]:
     for parent, _, names in os.walk(folder):
         for name in names:
-            if not name.startswith(".tidegate-"):
+            if not name.startswith(_TEMPORARY):
                 yield f"{_SCHEME}{parent.rstrip('/')}/{name}"
+
+
+def _sweep(folder: Path) -> None:
+    """Delete the temporary files of writes that were killed."""
+    abandoned = time.time() - _ABANDONED_SECONDS
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(_TEMPORARY):
+                with contextlib.suppress(OSError):  # another process may sweep, too
+                    if entry.stat(follow_symlinks=False).st_mtime < abandoned:
+                        os.unlink(entry.path)
 
 
 def _path(uri: str) -> Path:
@@ -101,7 +124,7 @@ def _path(uri: str) -> Path:
 
 
 def _link(source: str, path: Path, uri: str) -> None:
-    """Give the file its name; unlike a rename, this fails when the name is taken."""
+    """Name the file; unlike a rename, this fails when the name is taken."""
     try:
         os.link(source, path)
     except FileExistsError as error:
@@ -115,8 +138,8 @@ def _reference(uri: str, stat: os.stat_result) -> DocumentRef:
 
 @contextlib.contextmanager
 def _errors(uri: str, *, writing: bool = False) -> Iterator[None]:
-    """The system's refusals in our words. Only a reader can miss a document: a writer whose path
-    leads nowhere has a fault of the store."""
+    """Raises the system's errors as ours. A missing file is `DocumentNotFound` to a reader; to a
+    writer it is a fault of the store."""
     try:
         yield
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:

@@ -1,4 +1,4 @@
-"""Large documents go to a store in parts: the same bytes, cut to one size."""
+"""Parts for multipart uploads: the same bytes, cut to one size."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PART_BYTES: Final = 8 * 1024 * 1024
 
 
 async def parts(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
-    """The same bytes in parts of exactly `PART_BYTES`, but for the last; none for no bytes."""
+    """The bytes in parts of exactly `PART_BYTES`, except the last; no part for no bytes."""
     held = BytesIO()
     async for chunk in chunks:
         rest = memoryview(chunk)

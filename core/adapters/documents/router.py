@@ -1,6 +1,6 @@
-"""All document stores as one: picks the adapter by the URI's scheme, and guards the roots.
+"""All document stores as one: routes by the URI's scheme, and refuses URIs outside the roots.
 
-The guard is here and nowhere else, so that no adapter can forget it.
+The roots are enforced here and nowhere else, so that no adapter can forget to.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from core.ports.documents import DocumentStore
 
 
 class DocumentStores:
-    """A `DocumentStore` over several: `makers` makes each scheme's adapter on first use."""
+    """A `DocumentStore` for all URIs under `roots`; `makers` makes each scheme's on first use."""
 
     def __init__(
         self, makers: Mapping[str, Callable[[], DocumentStore]], *, roots: Sequence[str]

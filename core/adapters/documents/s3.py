@@ -1,7 +1,7 @@
 """Documents in Amazon S3, addressed as `s3://bucket/key` with the key unencoded.
 
-boto3 is synchronous: each call runs in a thread, one chunk or part at a time. A document
-smaller than a part is one PutObject; a larger one is a multipart upload.
+boto3 is synchronous: each call runs in a thread, one chunk or part at a time. A document smaller
+than a part is one PutObject; a larger one is a multipart upload.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ class S3DocumentStore:
 
     def __init__(self, client: S3Client | None = None) -> None:
         if client is None:
-            import boto3  # here, because a listener that quarantines nothing never needs it
+            import boto3  # here, because a listener that quarantines nothing does not need it
             from botocore.config import Config
 
             retries: Any = {"mode": "standard", "max_attempts": 3}
-            # The longest silence is while a store puts a large document together of its parts.
+            # A store may take long, without a byte, to assemble a large document from its parts.
             client = boto3.client(
                 "s3", config=Config(retries=retries, connect_timeout=5, read_timeout=60)
             )
@@ -81,8 +81,8 @@ class S3DocumentStore:
         bucket, key = _split(uri)
         target: Any = {"Bucket": bucket, "Key": key}
         condition: Any = {"IfNoneMatch": "*"} if if_absent else {}
-        pieces = parts(chunks)
-        first = await anext(pieces, b"")
+        rest = parts(chunks)
+        first = await anext(rest, b"")
         if len(first) < PART_BYTES:
             with _errors(uri, precondition=DocumentExists):
                 put = await asyncio.to_thread(
@@ -90,8 +90,8 @@ class S3DocumentStore:
                 )
             return _reference(uri, put, size=len(first))
         head = [first]
-        del first  # each part is held no longer than it takes to send it
-        return await self._write_parts(uri, target, condition, content_type, head, pieces)
+        del first  # a part is held no longer than it takes to send
+        return await self._write_parts(uri, target, condition, content_type, head, rest)
 
     async def _write_parts(
         self,
@@ -134,7 +134,7 @@ class S3DocumentStore:
                     MultipartUpload={"Parts": done},
                 )
         except BaseException:
-            # Whatever this says: why there is something to abort matters more.
+            # Its own error matters less than the one that made the upload fail.
             with contextlib.suppress(TidegateError), _errors(uri):
                 await asyncio.to_thread(self._s3.abort_multipart_upload, **target)
             raise
@@ -171,8 +171,8 @@ def _reference(uri: str, answer: Any, *, size: int) -> DocumentRef:
 
 @contextlib.contextmanager
 def _errors(uri: str, *, precondition: type[TidegateError] = StoreUnavailable) -> Iterator[None]:
-    """S3's refusals in our words. What the operator can mend counts as transient: the document is
-    not to blame for a missing bucket or a refused credential."""
+    """Raises S3's errors as ours. A missing bucket or a refused credential is transient: the
+    operator can fix it, and the document is not at fault."""
     try:
         yield
     except ClientError as error:
@@ -182,7 +182,7 @@ def _errors(uri: str, *, precondition: type[TidegateError] = StoreUnavailable) -
         if code == "InvalidObjectState":
             raise DocumentNotFound(f"{uri} is archived and must be restored first") from error
         if code in ("PreconditionFailed", "412"):
-            raise precondition(f"{uri}: another content is there") from error
+            raise precondition(f"{uri}: other content is stored there") from error
         if code in _REFUSED:
             raise DocumentRefused(f"{uri}: {error}") from error
         raise StoreUnavailable(f"{uri}: {error}") from error

@@ -1,7 +1,7 @@
-"""The alerts of an incident: every one counted, a bounded number known by fingerprint.
+"""The alerts of an incident: each is counted, and a bounded number is tracked by fingerprint.
 
-A storm of one alert changes two numbers and a time. What cannot be told apart any more is said to
-be so: then nobody may conclude that all alerts are resolved.
+A storm of one alert changes two numbers and a time. Alerts beyond the bound cannot be told apart;
+while there are any, nothing may conclude that all alerts are resolved.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from core.domain.incident.severity import Severity
 from core.domain.value import Value
 
 MAX_TRACKED: Final = 500
-"""How many fingerprints an incident knows by name."""
+"""How many fingerprints an incident tracks."""
 
 MAX_HELD: Final = 20
 """How many alerts are held at a time; one more fires at once."""
@@ -30,7 +30,7 @@ _HELD_BYTES: Final = 8_000
 
 
 class AlertCount(Value):
-    """One fingerprint: its alert and how often it fired and resolved."""
+    """One fingerprint: its alert, and how often it fired and was resolved."""
 
     title: str
     severity: Severity
@@ -56,17 +56,17 @@ class AlertCounts(Value):
     cleared: int = 0
     distinct: int = 0
     untracked: int = 0
-    """Firings of fingerprints for which there was no room."""
+    """Firings of fingerprints beyond the bound."""
     truncated: bool = False
     """Whether the source's last delivery left alerts out."""
     recoveries: int = 0
-    """How often none of those tracked fired any more."""
+    """How often the last tracked alert that was firing was resolved."""
     last_fired_at: AwareDatetime | None = None
     worst: Severity | None = None
 
     @property
     def firing(self) -> int:
-        """How many tracked fingerprints fire."""
+        """How many tracked fingerprints are firing."""
         return sum(1 for alert in self.tracked.values() if alert.firing)
 
     @property
@@ -88,14 +88,14 @@ class AlertCounts(Value):
 
 
 def fingerprint_of(key: str) -> str:
-    """The key as the fingerprint that is kept: itself, or for a long one its head and a digest."""
+    """The fingerprint of an alert's key: the key, or for a long one its head and a digest."""
     if len(key) <= _FINGERPRINT_CHARS:
         return key
     return f"{key[: _FINGERPRINT_CHARS - 17]}~{digest(key)}"
 
 
 def digest(text: str) -> str:
-    """Sixteen characters that stand for a text of any length."""
+    """Sixteen characters that identify a text of any length."""
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
 
 

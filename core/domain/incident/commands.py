@@ -1,7 +1,7 @@
 """Commands: what people ask of an incident. Anybody may send one, so every field is checked here.
 
-Each has the name under which it is sent. Fields that a command does not have are refused, because
-whoever sends `untill` means something by it.
+A command's `name` is the name of its Temporal update. Unknown fields are refused: whoever sends
+`untill` means something by it.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from core.domain.text import CLEAN, ONE_LINE
 from core.domain.value import Value
 
 LONGEST_SNOOZE: Final = 30 * 86_400.0
-"""In seconds; whatever is to be quiet for longer is a matter for the policy."""
+"""In seconds. A longer silence belongs in the policies file."""
 
 
 def _not_ours(actor: str) -> str:
     if actor == TIDEGATE:
-        raise ValueError(f"{TIDEGATE!r} is the name of what nobody did by hand")
+        raise ValueError(f"{TIDEGATE!r} is reserved for what nobody did by hand")
     return actor
 
 
@@ -41,17 +41,18 @@ _Actor = Annotated[
     str, StringConstraints(min_length=1, max_length=200), AfterValidator(_not_ours), ONE_LINE
 ]
 _Note = Annotated[str, StringConstraints(max_length=2000), CLEAN]
-_Said = Annotated[
+_Comment = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000), CLEAN
 ]
 
 
 class Command(Value):
-    """What a person asks for.
+    """The base of all commands.
 
-    `command_id` is chosen by the caller and stays the same over the caller's retries. With
-    `incident_id` no other incident takes the command, not even a successor under the same workflow
-    ID; with the workflow ID, or without, whichever incident runs under it does.
+    The caller chooses `command_id` and keeps it over retries, which makes a command idempotent.
+    `incident_id` is an incident's own ID, and then no other incident takes the command, not even a
+    successor under the same workflow ID; or the workflow ID, or None, and then whichever incident
+    runs under it does.
     """
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
@@ -65,25 +66,25 @@ class Command(Value):
 
 
 class Acknowledge(Command):
-    """I have it."""
+    """Take the incident: nobody else is paged."""
 
     name = "acknowledge"
 
 
 class Unacknowledge(Command):
-    """I do not have it any more."""
+    """Give it back: it is open again and paging starts at level 1."""
 
     name = "unacknowledge"
 
 
 class Mitigate(Command):
-    """It does not hurt any more, and is not over."""
+    """Mark as mitigated: the impact has stopped, the cause has not been fixed."""
 
     name = "mitigate"
 
 
 class Resolve(Command):
-    """It is over; `force` says so although alerts still fire."""
+    """Mark as resolved, with `force` although alerts are still firing."""
 
     name = "resolve"
 
@@ -91,13 +92,13 @@ class Resolve(Command):
 
 
 class Reopen(Command):
-    """It is not over."""
+    """Undo a mitigation or a resolution: it is open again."""
 
     name = "reopen"
 
 
 class Assign(Command):
-    """Who works on it, who commands; null for nobody. What is not given stays."""
+    """Set who works on it and who commands; null for nobody. A field that is left out stays."""
 
     name = "assign"
 
@@ -129,15 +130,15 @@ class Snooze(Command):
 
 
 class Comment(Command):
-    """Something to keep: `note` is the comment."""
+    """Add `note` to the timeline."""
 
     name = "comment"
 
-    note: _Said
+    note: _Comment
 
 
 class SetSeverity(Command):
-    """How bad it is."""
+    """Set the severity."""
 
     name = "set_severity"
 
@@ -145,7 +146,7 @@ class SetSeverity(Command):
 
 
 class Close(Command):
-    """What it turned out to be: the end."""
+    """End the incident, with what it turned out to be."""
 
     name = "close"
 
@@ -186,10 +187,7 @@ C = TypeVar("C", bound=Command)
 
 
 def read_command(kind: type[C], envelope: Any) -> C:
-    """A command out of whatever a caller sent.
-
-    Raises ValueError naming every field at fault, also those that the command does not have.
-    """
+    """The command that a caller sent. Raises ValueError naming every invalid or unknown field."""
     if not isinstance(envelope, dict):
         raise ValueError("a command is a JSON object with at least command_id and actor")
     try:

@@ -1,4 +1,4 @@
-"""Effects: what the shell has to do because of a decision. They say what, never how."""
+"""Effects: what the workflow has to do because of a decision. They say what, never how."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ REPORT_KEY = "report"
 """The key that cancels the writing of the report; pages have their own keys."""
 
 News = Literal["acknowledged", "resolved"]
+"""What targets that took a page learn later."""
 
 
 class Page(Value):
-    """Tell one target, or the first of its fallbacks that can be reached when it cannot.
+    """Notify one target, or the first of its fallbacks that can be reached if it cannot.
 
-    `key` names the page (incident, level, repeat, target) and stays the same over its rounds;
-    `dedup_key` names the incident, for channels that keep one entry for all pages about it.
+    `key` is the page's idempotency key (incident, level, repeat, target), the same over its rounds;
+    `dedup_key` is the incident's, for channels that keep one entry for all pages about it.
     """
 
     key: str
@@ -35,8 +36,8 @@ class Page(Value):
 
 
 class FollowUp(Value):
-    """Tell targets that took a page how it goes on. Only channels with a `dedup_key` need it; it
-    need not be recorded, and nobody is woken by it."""
+    """Tell targets that took a page what became of the incident. Only channels with a `dedup_key`
+    need it; it is not on the timeline, and it wakes nobody."""
 
     what: News
     targets: tuple[str, ...]

@@ -1,6 +1,6 @@
-"""How an event changes an incident: the fold that makes an incident out of its timeline.
+"""How each timeline event changes an incident; an incident is the fold of its events.
 
-No rules here: what has happened, has happened. Which events happen is decided in `lifecycle`.
+There are no rules here, because the events have happened. `lifecycle` decides which ones happen.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ def apply(incident: Incident, event: t.TimelineEvent) -> Incident:
 
 
 def has_seen(incident: Incident, event_key: str) -> bool:
-    """Whether an event of that key came before, as far as the incident remembers."""
+    """Whether an event with that key was received before, as far as the incident remembers."""
     return alert_counts.digest(event_key) in incident.recent_events
 
 
 def has_handled(incident: Incident, command_id: str) -> bool:
-    """Whether a command of that id was done before, as far as the incident remembers."""
+    """Whether a command with that ID was handled before, as far as the incident remembers."""
     return alert_counts.digest(command_id) in incident.recent_commands
 
 
@@ -123,7 +123,7 @@ def _changes(incident: Incident, event: t.TimelineEvent) -> dict[str, Any]:
             changes: dict[str, Any] = {"severity": event.severity}
             held = incident.escalation.held_until
             if held and event.severity.is_worse_than(event.before):
-                # What held the paging may not hold this: look again at once.
+                # What held the paging may not hold it at this severity: check again immediately.
                 changes["escalation"] = _escalation(incident, held_until=min(held, event.at))
             return changes
         case t.Assigned():
@@ -258,7 +258,7 @@ def _escalation(incident: Incident, **changes: Any) -> Escalation:
 
 
 def _afresh(incident: Incident, at: datetime) -> Escalation:
-    """Paging begins at level 1; how often each level was paged stays counted."""
+    """Paging starts at level 1; the numbers of repeats are kept."""
     return Escalation(since=at, repeats=incident.escalation.repeats)
 
 
@@ -278,7 +278,7 @@ def _page_started(incident: Incident, event: t.PageStarted) -> dict[str, Any]:
 
 
 def _kept(pages: Mapping[str, PageState]) -> Mapping[str, PageState]:
-    """Without the oldest that ended, when there are too many."""
+    """Without the oldest that have ended, if there are too many."""
     surplus = len(pages) - KEPT_PAGES
     if surplus <= 0:
         return pages

@@ -1,4 +1,4 @@
-"""What can happen to an incident from outside: events, commands of people, news from the shell."""
+"""Inputs: what reaches an incident from outside. Events, commands, and results of its effects."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from core.domain.value import Value
 
 
 class Open(Value):
-    """The document was read: `event_key` is the identity of the event that brought it.
+    """A report was read; `event_key` is the identity of the event that brought it.
 
     `previous` is the incident that this one follows under the same workflow ID.
     """
@@ -28,10 +28,10 @@ class Open(Value):
 
 
 class AlertReceived(Value):
-    """A source says that an alert fires or is resolved.
+    """A source reports that an alert fires or is resolved.
 
-    `policy` and `previous` are for the alert that begins an incident; later ones do without.
-    `event_key` names it; whether it was heard before is told by what is known of the alert.
+    `policy` and `previous` are only needed for an alert that may begin an incident. `event_key`
+    names the event; whether the alert is a repeat is decided by its state.
     """
 
     alert: Alert
@@ -41,13 +41,13 @@ class AlertReceived(Value):
 
 
 class Recalled(Value):
-    """What the run before knew of alerts under the same key, by fingerprint."""
+    """What the previous run under the same workflow ID knew of alerts, by fingerprint."""
 
     states: Mapping[str, AlertState]
 
 
 class FurtherEvent(Value):
-    """Another event, no alert, that was routed to this incident."""
+    """Another event, not an alert, that was routed to this incident."""
 
     event_key: str
     event_type: str
@@ -55,18 +55,18 @@ class FurtherEvent(Value):
 
 
 class Remark(Value):
-    """Something that the timeline should say."""
+    """Something to note on the timeline."""
 
     text: str
 
 
 class Wake(Value):
-    """The moment that `lifecycle.deadline` named may have come."""
+    """The time of `lifecycle.deadline` may have passed."""
 
 
 class PageSettled(Value):
-    """One round of a page ended: delivered by `via` (the target itself, or a fallback of it), or
-    failed with a reason."""
+    """One round of a page ended: it was delivered by `via` (the target or one of its fallbacks), or
+    it failed for a reason."""
 
     key: str
     failure: str | None = None
@@ -74,7 +74,7 @@ class PageSettled(Value):
 
 
 class ReportSettled(Value):
-    """The report of one resolution or closing was written to `uris`, or could not be for a
+    """The report about one resolution or closing was written to `uris`, or it failed for a
     reason."""
 
     as_of: AwareDatetime

@@ -1,9 +1,9 @@
-"""The incident's state machine: what follows from what, and nothing about how it comes to pass.
+"""The incident's state machine.
 
     decide(incident, input, now) -> (events, effects)        apply(incident, event) -> incident
 
-`decide` is total: whatever cannot be done in a state yields nothing, and `refusal` says why to
-whoever asked. Effects follow from events, so that the timeline never misses one.
+`decide` is total: an input that is not possible in a state yields nothing, and for a command
+`refusal` says why. Effects follow from events, so that the timeline never misses one.
 
     input                  open           acknowledged     mitigated     resolved      closed
     an alert fires         absorb         absorb; page if  open again,   open again,   a new
@@ -11,13 +11,13 @@ whoever asked. Effects follow from events, so that the timeline never misses one
     it fires still         count          count; page if   count         count         -
                                           it is worse
     all alerts resolved    resolved       resolved, or     resolved      -             -
-                                          only said
+                                          only noted
     acknowledgement old    -              open, level 1    -             -             -
     wake                   page what is   retry pages      -             close, after  -
                            due                                           the window
     commands               see `command_handling`
 
-Which word of a source means that an alert fires, fires still or recovers: core.domain.alert_state.
+Whether an alert fires, fires still, or recovers is decided in core.domain.alert_state.
 """
 
 from __future__ import annotations
@@ -85,83 +85,83 @@ refusal = command_handling.refusal
 
 
 class Decision(NamedTuple):
-    """What happened, and what the shell must do about it. No events: nothing has changed."""
+    """What happened, and what the workflow has to do about it. Without events nothing changed."""
 
     events: tuple[TimelineEvent, ...]
     effects: tuple[Effect, ...]
 
 
-def decide(incident: Incident, given: Input, now: datetime) -> Decision:
-    """What happens because of `given` at `now`, and of whatever is due by then.
+def decide(incident: Incident, input: Input, now: datetime) -> Decision:
+    """What happens because of an input at `now`, and because of timers that are due by then.
 
-    Events are to be applied in their order; those with `visible` are the timeline's.
+    Apply the events in their order; those that are `visible` are the timeline's.
     """
-    events = _events(incident, given, now)
+    events = _events(incident, input, now)
     after = reduce(apply, events, incident)
-    if events or isinstance(given, Wake):
+    if events or isinstance(input, Wake):
         due = timers.advance(after, now)
         events, after = [*events, *due], reduce(apply, due, after)
     return Decision(tuple(events), tuple(_effects(incident, after, events)))
 
 
-def _events(incident: Incident, given: Input, now: datetime) -> list[TimelineEvent]:
-    match given:
+def _events(incident: Incident, input: Input, now: datetime) -> list[TimelineEvent]:
+    match input:
         case Open():
-            return opening.open_by_report(incident, given, now)
+            return opening.open_by_report(incident, input, now)
         case AlertReceived():
-            return alerts.receive(incident, given, now)
+            return alerts.receive(incident, input, now)
         case Recalled():
-            return alerts.recall(incident, given, now)
+            return alerts.recall(incident, input, now)
         case FurtherEvent():
-            return alerts.join(incident, given, now)
+            return alerts.join(incident, input, now)
         case Command():
-            return command_handling.handle(incident, given, now)
+            return command_handling.handle(incident, input, now)
         case PageSettled():
-            return _page_settled(incident, given, now)
+            return _page_settled(incident, input, now)
         case ReportSettled():
-            return _report_settled(incident, given, now)
+            return _report_settled(incident, input, now)
         case Cancel():
-            return _cancelled(incident, given, now)
+            return _cancelled(incident, input, now)
         case Remark():
-            return [Noted(at=now, text=given.text)]
+            return [Noted(at=now, text=input.text)]
         case Wake():
             return []
 
 
-def _cancelled(incident: Incident, given: Cancel, now: datetime) -> list[TimelineEvent]:
-    """It ends at once, and listens no more."""
-    closed = closing.close(incident, CloseReason.CANCELLED, now, note=given.reason)
+def _cancelled(incident: Incident, input: Cancel, now: datetime) -> list[TimelineEvent]:
+    """It ends now, and does not wait for late alerts."""
+    closed = closing.close(incident, CloseReason.CANCELLED, now, note=input.reason)
     after = reduce(apply, closed, incident)
     return closed if is_forgotten(after) else [*closed, Forgotten(at=now)]
 
 
-def _page_settled(incident: Incident, given: PageSettled, now: datetime) -> list[TimelineEvent]:
-    page = incident.pages.get(given.key)
+def _page_settled(incident: Incident, input: PageSettled, now: datetime) -> list[TimelineEvent]:
+    page = incident.pages.get(input.key)
     if page is None or page.status not in (PageStatus.SENDING, PageStatus.CANCELLED):
         return []
-    if given.failure is None:  # even if it was cancelled: it cannot be taken back
-        via = given.via if given.via != page.target else None
-        return [PageDelivered(at=now, key=given.key, level=page.level, target=page.target, via=via)]
+    if input.failure is None:  # even if it was cancelled: it cannot be taken back
+        via = input.via if input.via != page.target else None
+        return [PageDelivered(at=now, key=input.key, level=page.level, target=page.target, via=via)]
     if page.status is PageStatus.CANCELLED:
         return []
-    return [paging.failed(given.key, page, given.failure, now)]
+    return [paging.failed(input.key, page, input.failure, now)]
 
 
-def _report_settled(incident: Incident, given: ReportSettled, now: datetime) -> list[TimelineEvent]:
-    if incident.reported == given.as_of:
+def _report_settled(incident: Incident, input: ReportSettled, now: datetime) -> list[TimelineEvent]:
+    if incident.reported == input.as_of:
         return []
-    if given.failure is None:
-        return [ReportWritten(at=now, as_of=given.as_of, uris=given.uris)]
-    if given.as_of != incident.report_wanted:
+    if input.failure is None:
+        return [ReportWritten(at=now, as_of=input.as_of, uris=input.uris)]
+    if input.as_of != incident.report_wanted:
         return []  # cancelled: the incident was reopened, or there was more to report
-    return [ReportNotWritten(at=now, as_of=given.as_of, reason=given.failure)]
+    return [ReportNotWritten(at=now, as_of=input.as_of, reason=input.failure)]
 
 
 def _effects(
     before: Incident, after: Incident, events: Sequence[TimelineEvent]
 ) -> Iterable[Effect]:
     cancelled = [event.key for event in events if isinstance(event, PageCancelled)]
-    if any(_unsays_report(event) for event in events):
+    if any(_cancels_report(event) for event in events):
         cancelled.append(REPORT_KEY)
     if cancelled:
         yield CancelInFlight(keys=tuple(cancelled))
@@ -173,7 +173,7 @@ def _effects(
 def _effects_of(event: WithEffects, before: Incident, after: Incident) -> Iterable[Effect]:
     match event:
         case PageCancelled() | Reopened():
-            pass  # one effect for all of them
+            pass  # cancelled by one effect for all events, above
         case PageStarted():
             if after.pages[event.key].status is PageStatus.SENDING:
                 yield paging.page_for(after, event)
@@ -196,13 +196,13 @@ def _effects_of(event: WithEffects, before: Incident, after: Incident) -> Iterab
             yield StartSuccessor(event_key=event.event_key, held=event.held)
 
 
-def _unsays_report(event: TimelineEvent) -> bool:
-    """Whether a report that is being written is not the one that is wanted any more."""
+def _cancels_report(event: TimelineEvent) -> bool:
+    """Whether the event makes the report that is being written obsolete."""
     return isinstance(event, Reopened) or (isinstance(event, Closed) and event.report)
 
 
 def _missed(before: Incident, after: Incident, event: PageDelivered) -> News | None:
-    """What the target of a page that arrived although it was cancelled does not know yet."""
+    """What the target of a page that arrived although it was cancelled has not learnt yet."""
     page = before.pages.get(event.key)
     if page is None or page.status is not PageStatus.CANCELLED:
         return None

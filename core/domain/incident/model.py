@@ -1,7 +1,7 @@
-"""The incident: an immutable value that is the fold of its timeline.
+"""The incident: an immutable value, the fold of its timeline.
 
-Nothing here decides anything (see `lifecycle`) and nothing here knows how a page travels or where a
-document lies. Every field has a bound, however long the incident lives and whatever it takes in.
+Nothing here decides anything (see `lifecycle`), sends pages or reads documents. Every field is
+bounded, however long the incident lives and whatever it receives.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from core.domain.incident.severity import DEFAULT, Severity
 from core.domain.value import Value
 
 REMEMBERED_COMMANDS: Final = 500
-"""How many command ids an incident remembers, to answer a repeat without doing it again."""
+"""How many command IDs an incident remembers, to deduplicate retries."""
 
 REMEMBERED_EVENTS: Final = 1000
-"""How many event keys an incident remembers, to absorb a redelivery."""
+"""How many event keys an incident remembers, to deduplicate redeliveries."""
 
 KEPT_PAGES: Final = 200
-"""How many pages an incident knows; the oldest that ended make room, and stay counted."""
+"""How many pages an incident keeps; the oldest that ended make room and stay counted."""
 
 KEPT_NAMES: Final = 50
 """How many acknowledgers, reached targets and reports an incident names."""
@@ -40,8 +40,8 @@ _FOLDER_CHARS: Final = 100
 class Status(StrEnum):
     """Where an incident stands.
 
-    `new` lasts only while the document that opens it is being read, `pending` while alerts are
-    held back that may pass by themselves.
+    `new` lasts only while its first event is being read, `pending` while its alerts are held back
+    because they may resolve by themselves.
     """
 
     NEW = "new"
@@ -66,7 +66,7 @@ class CloseReason(StrEnum):
 
 
 class PageStatus(StrEnum):
-    """What became of a page so far. `waiting` is for the next round after a failed one."""
+    """The state of a page. `waiting` means for the next round, after one that failed."""
 
     SENDING = "sending"
     WAITING = "waiting"
@@ -79,7 +79,7 @@ IN_FLIGHT: Final = (PageStatus.SENDING, PageStatus.WAITING)
 
 
 class PageState(Value):
-    """One page to one target: `round` counts from 1, `retry_at` is set while it waits."""
+    """One page to one target. `round` counts from 1; `retry_at` is set while it waits."""
 
     level: int
     target: str
@@ -91,10 +91,10 @@ class PageState(Value):
 
 
 class Escalation(Value):
-    """How far the paging has come while nobody acknowledges.
+    """How far paging has come while nobody acknowledges.
 
-    `since` is when level 1 was due, `step` counts the levels gone through since then, over all
-    rounds; `repeats` counts over the whole life of the incident how often each level was paged.
+    Paging counts from `since`; `step` is the number of levels gone through since then, over all
+    rounds; `repeats` is how often each level was paged in the whole life of the incident.
     """
 
     since: AwareDatetime | None = None
@@ -105,7 +105,7 @@ class Escalation(Value):
 
 
 class Pending(Value):
-    """Alerts held back: since when, the latest of them, and whether they are enough by now."""
+    """Alerts held back: since when, the latest of them, and whether there are enough by now."""
 
     since: AwareDatetime
     arrivals: tuple[AwareDatetime, ...] = ()
@@ -113,7 +113,7 @@ class Pending(Value):
 
 
 class Incident(Description):
-    """Everything that decisions are made of. Times are aware; `pages` goes by idempotency key.
+    """All that decisions depend on. `pages` is keyed by idempotency key.
 
     `id` is this incident's own, `key` the workflow ID, which its successors have too.
     `open_since` is the opening or the last reopening. `report_wanted` is the resolution or closing
@@ -148,7 +148,7 @@ class Incident(Description):
 
     report_wanted: AwareDatetime | None = None
     report_stale: bool = False
-    """Whether people have said more since the last report was asked for."""
+    """Whether people have added something since the last report was requested."""
     reported: AwareDatetime | None = None
     reports: tuple[str, ...] = ()
 
@@ -161,7 +161,7 @@ class Incident(Description):
     unreachable_levels: tuple[int, ...] = ()
     """Levels of which the timeline already says that they reach nobody, or not everybody."""
     reached: tuple[str, ...] = ()
-    """Targets that took a page: they are to hear how it goes on."""
+    """Targets that took a page and are to learn what becomes of the incident."""
     reopened: int = 0
     comments: int = 0
     events: int = 0
@@ -179,8 +179,8 @@ class Incident(Description):
 def folder_name(incident_id: str) -> str:
     """An incident's ID as one path segment: readable, and different for different IDs.
 
-    An ID of letters, digits, `.`, `_` and `-` stays as it is; any other is spelt with dashes and
-    ends in a digest of the whole, since several IDs may look alike after that.
+    An ID of letters, digits, `.`, `_` and `-` stays as it is. In any other, the rest become dashes
+    and a digest of the whole ID is appended, since several IDs may then look alike.
     """
     plain = _UNSAFE.sub("-", incident_id).strip(".-")[:_FOLDER_CHARS].rstrip(".-")
     if plain == incident_id and plain:
@@ -190,6 +190,6 @@ def folder_name(incident_id: str) -> str:
 
 
 def compact_time(moment: datetime) -> str:
-    """A moment as it goes into keys and file names: `20260102T030405.678Z` for one in UTC."""
+    """A time for keys and file names: `20260102T030405.678Z` for one in UTC."""
     text = moment.isoformat(timespec="milliseconds").replace("-", "").replace(":", "")
     return text.removesuffix("+0000") + "Z" if text.endswith("+0000") else text

@@ -1,7 +1,7 @@
-"""Severity: five words, and what every source's own words mean among them.
+"""Severity: five levels, and which of them each source's own words mean.
 
-A report or an alert with a severity nobody knows must still wake somebody, so it is never refused
-for it: it counts as the configured default, and the timeline says that it was assumed.
+A report or alert with an unknown severity must still wake somebody, so it is not refused: it gets
+the configured default, and the timeline says that this was assumed.
 """
 
 from __future__ import annotations
@@ -71,18 +71,18 @@ WORDS: Final[Mapping[str, Mapping[str, Severity]]] = {
     "sentry": _SENTRY,
 }
 """What each source's words mean. No two sources mean different things by one word, so the words of
-a source that is not here are looked up in all of them."""
+any other source are looked up in all of them."""
 
 _ALL_WORDS: Final = dict(chain.from_iterable(words.items() for words in WORDS.values()))
 
 
-def severity_of(given: str | None, source: str | None = None) -> Severity | None:
-    """The severity that a text means, in any case and with blanks around it; None for another.
+def severity_of(text: str | None, source: str | None = None) -> Severity | None:
+    """The severity that a text means, in any case and with blanks around it; None if unknown.
 
-    Our own five words always count. Without a `source` nothing else does; with one that is in
-    `WORDS`, its own words do; with any other, all that are known.
+    Our own five words always count. Besides, those of the `source` do if it is in `WORDS`, and all
+    known words if it is another source.
     """
-    word = (given or "").strip().lower()
+    word = (text or "").strip().lower()
     try:
         return Severity(word)
     except ValueError:

@@ -17,7 +17,7 @@ from pydantic import AwareDatetime, Field, TypeAdapter
 
 from core.domain.alert import Alert
 from core.domain.alert_state import AlertState
-from core.domain.durations import spoken
+from core.domain.durations import format_duration
 from core.domain.incident.description import Description
 from core.domain.incident.model import CloseReason
 from core.domain.incident.policies.policy import Policy
@@ -307,7 +307,7 @@ class Escalated(_Event):
     repeat: int = 1
 
     def sentence(self) -> str:
-        waited = f"nobody acknowledged in {spoken(self.waited)}"
+        waited = f"nobody acknowledged in {format_duration(self.waited)}"
         if self.repeat > 1:
             return f"Level {self.level} is paged again (repeat {self.repeat}): {waited}"
         return f"Escalated to level {self.level}: {waited}"

@@ -1,4 +1,4 @@
-"""Every way of verifying, as one type: the verifier of an endpoint in `webhooks.yaml`."""
+"""Every verifier as one type, told apart by `scheme`: the `verify` of an endpoint."""
 
 from __future__ import annotations
 

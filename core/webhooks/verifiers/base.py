@@ -1,8 +1,8 @@
-"""What every verifier is: a section of `webhooks.yaml` that can tell a sender from a stranger.
+"""What every verifier is: a section of `webhooks.yaml` that proves who sent a request.
 
-A verifier sees the raw bytes before anything else does. It compares in constant time, against every
-secret that is live, and says nothing of what it expected: `NotVerified` carries a short reason for
-the operator's log and counter, never for the stranger.
+A verifier reads the raw bytes before anything else does. It compares in constant time, against
+every live secret, and does not reveal what it expected: `NotVerified` has a short reason for the
+operator's log and counter, never for the sender.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ SecretReference = Annotated[
 Reason = Literal["missing", "malformed", "mismatch", "stale", "future", "untrusted"]
 """Why a request was not verified.
 
-    missing     what would prove its sender is not there
-    malformed   it is there, but not in the scheme's form: another algorithm or version, a header
-                sent twice, a timestamp that is no number, too long, not ASCII
-    mismatch    it has the form, and no live secret gives it
+    missing     there is no signature or credential
+    malformed   it does not have the scheme's form: another algorithm or version, a header sent
+                twice, a timestamp that is not a number, too long, not ASCII
+    mismatch    it has the form, but no live secret gives it
     stale       it was signed longer ago than the scheme tolerates
-    future      it says that it was signed later than now, by more than clocks differ
-    untrusted   it rests on somebody whom the endpoint does not trust: a topic that is not pinned,
-                a certificate from elsewhere or out of date
+    future      it was signed later than now, by more than clocks may differ
+    untrusted   it is from somebody whom the endpoint does not trust: a topic that is not pinned, a
+                certificate from elsewhere or out of date
 """
 
 _FIX: Final = "put the sender's own secret there"
@@ -50,48 +50,48 @@ class NotVerified(Exception):
 
 
 class Verifier(BaseModel, ABC):
-    """One way of proving who sent a request. Subclasses add a `scheme: Literal[...]`."""
+    """One way to prove who sent a request. Subclasses add a `scheme: Literal[...]`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     @property
     def references(self) -> tuple[SecretReference, ...]:
-        """Where the secrets are that `verify` wants; empty where the scheme has none."""
+        """References to the secrets that `verify` needs; none if the scheme has no secret."""
         return ()
 
     @property
     def covers_headers(self) -> bool:
-        """Whether what proves the sender proves its headers, too. A token does: whoever has it
-        wrote all of the request. A signature over the body does not: others may add headers."""
+        """Whether the proof covers the headers too. A token does: whoever has it wrote the whole
+        request. A signature over the body does not: others may add headers."""
         return True
 
     @property
     def confidential(self) -> frozenset[str]:
-        """Lower-case names of the headers that hold the secret itself; they are never kept."""
+        """Lower-case names of the headers that hold the secret itself, and are never kept."""
         return frozenset()
 
     @abstractmethod
     async def verify(self, request: Request, secrets: Sequence[str], now: datetime) -> None:
-        """Return if the request is the sender's; else raise `NotVerified`.
+        """Returns if the request is the sender's. Raises `NotVerified` if not, `TransientError` if
+        that cannot be decided now, and `SettingsError` for a secret that this scheme cannot use
+        (an empty one never verifies anything).
 
-        `secrets` are the live ones, in the order of `references`, as many of them as can be had.
-        Raises `SettingsError` if one of them cannot be a secret of this scheme (an empty one never
-        verifies anything), and `TransientError` if it cannot be told just now.
+        `secrets` are those that are available, in the order of `references`.
         """
 
     def delivery_id(self, request: Request) -> str | None:
-        """The ID of a verified delivery, where the scheme has one and vouches for it."""
+        """The ID of a verified delivery, if the scheme has one and it is proven."""
         return None
 
     def operator_action(self, request: Request) -> str | None:
-        """What a verified request asks of the operator, where it is about the sending itself and
-        carries no event; else None."""
+        """What the operator has to do about a verified control message (such as SNS's
+        SubscriptionConfirmation), which has no event; None for any other request."""
         return None
 
 
 @runtime_checkable
 class Signer(Protocol):
-    """A verifier that can also do what the sender does."""
+    """A verifier that can also sign, as the sender does."""
 
     def sign(self, request: Request, secrets: Sequence[str], now: datetime) -> Request:
         """The request as the sender would send it: the inverse of `verify`."""
@@ -99,12 +99,12 @@ class Signer(Protocol):
 
 
 class SharedSecret(Verifier):
-    """A scheme in which the sender and the endpoint know the same secret."""
+    """A scheme in which sender and endpoint share a secret."""
 
     secrets: tuple[SecretReference, ...] = Field(
         min_length=1,
         max_length=2,
-        description="Where the secret is kept. Two may be live at once, while one is exchanged.",
+        description="References to the secret. Two may be live while it is rotated.",
     )
 
     @property
@@ -115,15 +115,15 @@ class SharedSecret(Verifier):
         self._prove(request, self._keys(secrets), now)
 
     def sign(self, request: Request, secrets: Sequence[str], now: datetime) -> Request:
-        """The request as the sender would send it. Senders that sign once use the first secret."""
+        """The request as the sender would send it. A single signature uses the first secret."""
         return self._signed(request, self._keys(secrets), now)
 
     def _keys(self, secrets: Sequence[str]) -> list[bytes]:
         if not secrets:
             raise SettingsError(f"there is no secret at {' or '.join(self.secrets)}", fix=_FIX)
         keys = []
-        known = len(secrets) == len(self.secrets)
-        for place, secret in enumerate(secrets):
+        all_available = len(secrets) == len(self.secrets)
+        for position, secret in enumerate(secrets):
             try:
                 if not secret.strip():
                     raise ValueError("is empty")
@@ -131,17 +131,17 @@ class SharedSecret(Verifier):
             except ValueError as error:
                 why = "is not UTF-8" if isinstance(error, UnicodeError) else str(error)
                 # Not chained: the first error may quote the secret.
-                where = self.secrets[place] if known else " or ".join(self.secrets)
+                where = self.secrets[position] if all_available else " or ".join(self.secrets)
                 raise SettingsError(f"the secret at {where} {why}", fix=_FIX) from None
         return keys
 
     def _key(self, secret: str) -> bytes:
-        """The secret as the scheme uses it. Raises `ValueError` saying what is wrong with it."""
+        """The secret as the scheme uses it. Raises `ValueError` with what is wrong with it."""
         return secret.encode()
 
     @abstractmethod
     def _prove(self, request: Request, keys: Sequence[bytes], now: datetime) -> None:
-        """As `verify`, with keys that are none of them empty."""
+        """As `verify`, with keys that are not empty."""
 
     @abstractmethod
     def _signed(self, request: Request, keys: Sequence[bytes], now: datetime) -> Request:

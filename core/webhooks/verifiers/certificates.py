@@ -1,9 +1,9 @@
-"""The certificates that SNS signs with: from AWS alone, fetched once, checked for their dates.
+"""The certificates that SNS signs with: from AWS only, fetched once, checked for their dates.
 
-A message names the certificate that proves it, so a stranger chooses what is asked for. The
-address must be one of SNS's own, and only that: not a bucket whose name looks like it, no query (an
-API's answer can hold what a stranger wrote), no redirect. How much is fetched at once, and how much
-is kept, is bounded; only certificates are kept, so that made-up addresses drive none of them out.
+A message names its own certificate, so an attacker chooses what is fetched. The URL must be exactly
+one of SNS's: not a bucket whose name looks like it, no query (an API's answer may hold what an
+attacker wrote), no redirect. Concurrent fetches and cache size are bounded, and only certificates
+are cached, so that invented URLs evict none of them.
 """
 
 from __future__ import annotations
@@ -24,100 +24,100 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
 Fetch = Callable[[str], bytes]
-"""Gets what is at an address. Raises `NotVerified` where nothing is, `TransientError` where it
-cannot be told. It may block for some seconds; it is called on a thread of its own."""
+"""Gets the content of a URL. Raises `NotVerified` if there is none, `TransientError` if that cannot
+be decided now. It may block for some seconds, and runs in a thread of its own."""
 
 # Regions have names like `eu-west-1`; `s3-eu-west-1` would be anybody's bucket named `sns`.
-_ADDRESS: Final = re.compile(
+_URL: Final = re.compile(
     r"https://sns\.[a-z]{2,4}(?:-[a-z]+){1,3}-[0-9]{1,2}\.amazonaws\.com(?:\.cn)?"
     r"/[A-Za-z0-9_-]{1,200}\.pem"
 )
-_LONGEST: Final = 300
-_TIMEOUT: Final = 5.0
-_PATIENCE: Final = 10.0
+_MAX_URL_CHARS: Final = 300
+_FETCH_TIMEOUT: Final = 5.0
+_WAIT_TIMEOUT: Final = 10.0
 _MAX_BYTES: Final = 64 * 1024
-_AT_ONCE: Final = 4
-_KEPT: Final = 16
+_MAX_FETCHES: Final = 4
+_MAX_CACHED: Final = 16
 
 
 class Certificates:
-    """Certificates by their addresses; the last few are kept, and none is fetched twice at once."""
+    """Certificates by URL. The last few are cached, and concurrent callers share one fetch."""
 
     def __init__(self, fetch: Fetch | None = None) -> None:
         self._fetch = fetch or download
-        self._kept: dict[str, Certificate] = {}
-        self._underway: dict[str, Future[Certificate]] = {}
-        self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="certificates")
+        self._cached: dict[str, Certificate] = {}
+        self._fetching: dict[str, Future[Certificate]] = {}
+        self._threads = ThreadPoolExecutor(_MAX_FETCHES, thread_name_prefix="certificates")
         self._lock = Lock()
 
     async def get(self, url: str, now: datetime) -> Certificate:
-        """The certificate at an address of SNS's. Raises `NotVerified` if the address is another,
-        or what is there is no certificate in force; `TransientError` if AWS does not answer.
+        """The certificate at one of SNS's URLs. Raises `NotVerified` for any other URL and for
+        anything but a certificate in force, `TransientError` if AWS does not answer.
         """
-        if len(url) > _LONGEST or not _ADDRESS.fullmatch(url):
+        if len(url) > _MAX_URL_CHARS or not _URL.fullmatch(url):
             raise NotVerified("untrusted")
-        found = await self._found(url)
-        if not found.not_valid_before_utc <= now <= found.not_valid_after_utc:
+        certificate = await self._cached_or_fetched(url)
+        if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
             raise NotVerified("untrusted")
-        return found
+        return certificate
 
-    async def _found(self, url: str) -> Certificate:
+    async def _cached_or_fetched(self, url: str) -> Certificate:
         with self._lock:
-            if url in self._kept:
-                return self._kept[url]
-            underway = self._underway.get(url)
-            if underway is None:
-                underway = self._underway[url] = self._threads.submit(self._load, url)
+            if url in self._cached:
+                return self._cached[url]
+            fetching = self._fetching.get(url)
+            if fetching is None:
+                fetching = self._fetching[url] = self._threads.submit(self._load, url)
         try:
-            # Shielded: whoever is tired of waiting must not call it off for the others.
-            return await asyncio.wait_for(asyncio.shield(wrap_future(underway)), _PATIENCE)
+            # Shielded: a caller that times out must not cancel the fetch for the others.
+            return await asyncio.wait_for(asyncio.shield(wrap_future(fetching)), _WAIT_TIMEOUT)
         except TimeoutError as error:
-            raise _unanswered(url, "it took too long") from error
+            raise _unavailable(url, "it took too long") from error
 
     def _load(self, url: str) -> Certificate:
         from cryptography.x509 import load_pem_x509_certificate
 
         try:
-            found = load_pem_x509_certificate(self._fetch(url))
+            certificate = load_pem_x509_certificate(self._fetch(url))
             with self._lock:
-                self._kept[url] = found
-                if len(self._kept) > _KEPT:
-                    del self._kept[next(iter(self._kept))]
-            return found
+                self._cached[url] = certificate
+                if len(self._cached) > _MAX_CACHED:
+                    del self._cached[next(iter(self._cached))]
+            return certificate
         except ValueError as error:
             raise NotVerified("untrusted") from error
         finally:
             with self._lock:
-                del self._underway[url]
+                del self._fetching[url]
 
 
 def download(url: str) -> bytes:
-    """The default `Fetch`: over HTTPS, through whatever proxy the environment names."""
+    """The default `Fetch`: over HTTPS, through the environment's proxy, if any."""
     from http.client import HTTPException
     from urllib.error import HTTPError
     from urllib.request import HTTPRedirectHandler, build_opener
 
-    class _Stay(HTTPRedirectHandler):
+    class _NoRedirects(HTTPRedirectHandler):
         def redirect_request(self, *_: object) -> None:
-            """No: a redirect is an answer like any other that is not 200."""
+            """None: a redirect is an error, like any other answer that is not 200."""
 
     try:
-        with build_opener(_Stay).open(url, timeout=_TIMEOUT) as answer:
+        with build_opener(_NoRedirects).open(url, timeout=_FETCH_TIMEOUT) as answer:
             content: bytes = answer.read(_MAX_BYTES + 1)
     except HTTPError as error:
         error.close()
         if error.code >= 500 or error.code == 429:
-            raise _unanswered(url, f"it answered {error.code}") from error
+            raise _unavailable(url, f"it answered {error.code}") from error
         raise NotVerified("untrusted") from error
     except (OSError, HTTPException) as error:
-        raise _unanswered(url, str(error) or type(error).__name__) from error
+        raise _unavailable(url, str(error) or type(error).__name__) from error
     if len(content) > _MAX_BYTES:
         raise NotVerified("untrusted")
     return content
 
 
-def _unanswered(url: str, why: str) -> TransientError:
+def _unavailable(url: str, why: str) -> TransientError:
     return TransientError(
         f"the certificate of an SNS message could not be fetched from {url}: {why}",
-        fix="the endpoint must reach AWS by HTTPS; SNS delivers the message again",
+        fix="allow HTTPS to AWS; SNS redelivers the message",
     )

@@ -1,9 +1,8 @@
-"""What proofs of every scheme are made of: a header's value, a time, a comparison.
+"""The checks that all schemes share: a header's value, its time, the comparison.
 
-All of it is strict. A signature or a token has one way to be written, the one its sender uses
-(lower-case hex, padded base64), and any other is refused: what is never decoded cannot be decoded
-in two ways. A header that came twice arrives joined by a comma, so it is not a value of that form
-either.
+All are strict. A signature or a token has one form, the one its sender uses (lower-case hex, padded
+base64), and any other is refused: what is never decoded cannot be decoded in two ways. A repeated
+header arrives joined by a comma, so it does not have that form either.
 """
 
 from __future__ import annotations
@@ -20,15 +19,13 @@ from core.webhooks.request import Request
 from core.webhooks.verifiers.base import NotVerified
 
 MAX_CHARS: Final = 4096
-"""Longest header that is looked at. The longest honest one, ten signatures by SHA-512, is shorter.
-"""
+"""Longest header that is read. The longest legitimate one, ten SHA-512 signatures, is shorter."""
 MAX_SIGNATURES: Final = 10
-"""Most signatures that one request may bring: one for each secret its sender has live, with room.
-Each costs a comparison for every secret of ours, so their number must not be the sender's choice.
-"""
-CLOCKS_DIFFER: Final = timedelta(minutes=5)
-"""How far two clocks may be apart, and how long a request may be on its way: what Slack and
-Standard Webhooks recommend."""
+"""Most signatures in one request: senders send one for each of their live secrets. Each is compared
+with all of ours, so their number must not be the sender's choice."""
+TOLERANCE: Final = timedelta(minutes=5)
+"""How far clocks may differ, and how long a request may be in transit: as Slack and Standard
+Webhooks recommend."""
 
 _DIGITS: Final = 10
 """Digits of a time in seconds, until the year 2286."""
@@ -38,16 +35,16 @@ HeaderName = Annotated[
     Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", max_length=100, examples=["X-Signature"]),
     AfterValidator(str.lower),
 ]
-"""An HTTP header's name in any case; in lower case once it is read."""
+"""An HTTP header's name in any case, turned into lower case."""
 
 
 def header(request: Request, name: str) -> str:
     """A header's value: ASCII, not empty and not too long. Raises `NotVerified`."""
-    return usable(request.headers.get(name))
+    return credential(request.headers.get(name))
 
 
-def usable(value: str | None) -> str:
-    """A value that proves something, wherever it was sent. Raises `NotVerified`."""
+def credential(value: str | None) -> str:
+    """A signature or credential from anywhere, checked like a header's. Raises `NotVerified`."""
     if not value:
         raise NotVerified("missing")
     if len(value) > MAX_CHARS or not value.isascii():
@@ -56,16 +53,16 @@ def usable(value: str | None) -> str:
 
 
 def seconds(stamp: str) -> int:
-    """A time in whole seconds since 1970: ASCII digits, nothing else. Raises `NotVerified`."""
+    """A time in whole seconds since 1970, in ASCII digits only. Raises `NotVerified`."""
     if len(stamp) > _DIGITS or not (stamp.isascii() and stamp.isdigit()):
         raise NotVerified("malformed")
     return int(stamp)
 
 
 def require_fresh(
-    sent: float, now: datetime, *, past: timedelta, future: timedelta = CLOCKS_DIFFER
+    sent: float, now: datetime, *, past: timedelta, future: timedelta = TOLERANCE
 ) -> None:
-    """Raises `NotVerified` for what was sent (seconds since 1970) too long before or after now."""
+    """Raises `NotVerified` if `sent` (seconds since 1970) is too long before or after now."""
     age = now.timestamp() - sent
     if age > past.total_seconds():
         raise NotVerified("stale")
@@ -73,22 +70,22 @@ def require_fresh(
         raise NotVerified("future")
 
 
-def require_match(given: Iterable[bytes], expected: Sequence[bytes]) -> None:
-    """Raises `NotVerified` unless one that is given is one that is expected.
+def require_match(candidates: Iterable[bytes], expected: Sequence[bytes]) -> None:
+    """Raises `NotVerified` unless one of the candidates is one of the expected values.
 
-    All pairs are compared, each in constant time: how long it takes tells neither which secret
-    matched nor how much of one.
+    All pairs are compared, each in constant time: timing reveals neither which secret matched nor
+    how much of one.
     """
-    found = False
-    for candidate in given:
-        for one in expected:
-            found = hmac.compare_digest(candidate, one) or found
-    if not found:
+    matches = False
+    for candidate in candidates:
+        for value in expected:
+            matches = hmac.compare_digest(candidate, value) or matches
+    if not matches:
         raise NotVerified("mismatch")
 
 
-def require_same_secret(given: bytes, keys: Sequence[bytes]) -> None:
-    """As `require_match`, for the secret itself: hashed, since comparing bytes as they are tells
-    their number."""
+def require_same_secret(candidate: bytes, keys: Sequence[bytes]) -> None:
+    """As `require_match`, for the secret itself. Hashed, since comparing raw bytes reveals their
+    length."""
     digests = [hashlib.sha256(key).digest() for key in keys]
-    require_match([hashlib.sha256(given).digest()], digests)
+    require_match([hashlib.sha256(candidate).digest()], digests)

@@ -1,4 +1,4 @@
-"""No verification at all, for an endpoint that something else guards. It must be spelled out."""
+"""No verification, for an endpoint behind something that verifies. It must be chosen explicitly."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from core.webhooks.verifiers.base import Verifier
 
 
 class NoVerifier(Verifier):
-    """Everybody is the sender."""
+    """Every request counts as the sender's."""
 
     scheme: Literal["none"]
 

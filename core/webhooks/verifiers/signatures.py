@@ -1,4 +1,4 @@
-"""Signatures by HMAC over the raw bytes: one engine, and how each sender uses it as data.
+"""HMAC signatures over the raw bytes: one engine, with each sender's way of signing as data.
 
 Sources: "Validating webhook deliveries" (GitHub), "Verifying requests from Slack", "Verifying
 webhook signatures" (PagerDuty V3), "Configure webhook notifications" (Grafana), "Integration
@@ -33,10 +33,10 @@ _FIELD: Final = re.compile(r"(\{body\}|\{timestamp\})")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How a sender signs: `signed` says what, the rest where and how it is written.
+    """How a sender signs: `signed` is what is signed, the rest is where and how it is written.
 
-    With `several`, the header is a list and one good signature is enough. A sender that names no
-    `timestamp_header` cannot be held to a time: there, only deduplication stops a replay.
+    With `several`, the header is a list and one valid signature is enough. Without a
+    `timestamp_header` a request does not expire: only deduplication stops a replay.
     """
 
     header: str
@@ -45,7 +45,7 @@ class Recipe:
     encoding: Encoding = "hex"
     signed: str = _BODY
     timestamp_header: str | None = None
-    tolerance: timedelta = checks.CLOCKS_DIFFER
+    tolerance: timedelta = checks.TOLERANCE
     several: bool = False
 
 
@@ -58,13 +58,13 @@ PRESETS: Final = {
         timestamp_header="x-slack-request-timestamp",
     ),
     "pagerduty": Recipe(header="x-pagerduty-signature", prefix="v1=", several=True),
-    # Sentry-Hook-Timestamp is not part of what Sentry signs, so it proves nothing.
+    # Sentry does not sign Sentry-Hook-Timestamp, so it proves nothing.
     "sentry": Recipe(header="sentry-hook-signature"),
 }
 
 
 class _Signature(SharedSecret):
-    """A scheme that is a recipe."""
+    """A scheme that signs by a recipe."""
 
     @property
     def covers_headers(self) -> bool:
@@ -81,8 +81,8 @@ class _Signature(SharedSecret):
             stamp = checks.header(request, recipe.timestamp_header)
             sent = checks.seconds(stamp)
         expected = [_signature(recipe, key, stamp, request.body) for key in keys]
-        checks.require_match(_given(recipe, value, len(expected[0])), expected)
-        # Asked last, so that `stale` and `future` are said of the sender's own requests only.
+        checks.require_match(_candidates(recipe, value, len(expected[0])), expected)
+        # Checked last, so that only the sender's own requests are called `stale` or `future`.
         if sent is not None:
             checks.require_fresh(sent, now, past=recipe.tolerance, future=recipe.tolerance)
 
@@ -97,21 +97,21 @@ class _Signature(SharedSecret):
         return replace(request, headers={**request.headers, **headers})
 
 
-def _given(recipe: Recipe, value: str, length: int) -> list[bytes]:
+def _candidates(recipe: Recipe, value: str, length: int) -> list[bytes]:
     """The signatures in a header that have the recipe's form."""
     values = [value]
     if recipe.several:
         values = [each.strip() for each in value.split(",")]
     if len(values) > checks.MAX_SIGNATURES:
         raise NotVerified("malformed")
-    found = [v.encode() for v in values if v.startswith(recipe.prefix) and len(v) == length]
-    if not found:
+    candidates = [v.encode() for v in values if v.startswith(recipe.prefix) and len(v) == length]
+    if not candidates:
         raise NotVerified("malformed")
-    return found
+    return candidates
 
 
 def _signature(recipe: Recipe, key: bytes, stamp: str, body: bytes) -> bytes:
-    """The header's value as it must be, with its prefix."""
+    """The expected value of the header, with its prefix."""
     mac = hmac.new(key, digestmod=recipe.algorithm)
     for part in _FIELD.split(recipe.signed):
         mac.update(body if part == _BODY else (stamp if part == _TIMESTAMP else part).encode())
@@ -121,7 +121,7 @@ def _signature(recipe: Recipe, key: bytes, stamp: str, body: bytes) -> bytes:
 
 
 class PresetVerifier(_Signature):
-    """The signature that the sender of this name makes."""
+    """The signature of the sender with this name."""
 
     scheme: Literal["github", "slack", "pagerduty", "sentry"]
 
@@ -134,9 +134,9 @@ class GrafanaVerifier(_Signature):
 
     scheme: Literal["grafana"]
     timestamp_header: HeaderName | None = Field(
-        None, description="The timestamp header, where the contact point is given one."
+        None, description="The timestamp header, if one is configured in Grafana."
     )
-    tolerance: Duration = checks.CLOCKS_DIFFER
+    tolerance: Duration = checks.TOLERANCE
 
     def recipe(self) -> Recipe:
         plain = Recipe(header="x-grafana-alerting-signature")
@@ -158,16 +158,16 @@ class HmacVerifier(_Signature):
     algorithm: Algorithm = "sha256"
     encoding: Encoding = Field("hex", description="Hex is lower case, base64 is padded.")
     prefix: str = Field(
-        "", max_length=50, pattern=r"^[ -~]*$", description="What comes before the signature."
+        "", max_length=50, pattern=r"^[ -~]*$", description="Text before the signature."
     )
     timestamp_header: HeaderName | None = Field(
         None, description="A header with the time of signing, in seconds since 1970."
     )
-    tolerance: Duration = checks.CLOCKS_DIFFER
+    tolerance: Duration = checks.TOLERANCE
     signed: str = Field(
         _BODY,
         max_length=200,
-        description="What is signed; `{body}` and `{timestamp}` stand for what was sent.",
+        description="The signed text; `{body}` and `{timestamp}` stand for the request's own.",
         examples=["{timestamp}.{body}"],
     )
 

@@ -1,6 +1,6 @@
 """Amazon SNS over HTTPS: each message is signed with a certificate of AWS.
 
-There is no secret. That AWS signed a message says nothing of whose topic it comes from, so topics
+There is no secret. A signature of AWS does not prove whose topic a message comes from, so topics
 are pinned. What AWS does not sign (`MessageAttributes`, `UnsubscribeURL`, headers) is not proven.
 Source: "Verifying the signatures of Amazon SNS messages", Amazon SNS Developer Guide.
 """
@@ -45,7 +45,7 @@ _SIGNED: Final[Mapping[str, tuple[str, ...]]] = {
     "SubscriptionConfirmation": _CONFIRMATION,
     "UnsubscribeConfirmation": _CONFIRMATION,
 }
-"""Which fields of a message are signed, in their order, by its type."""
+"""The signed fields of each type of message, in order."""
 _OPTIONAL: Final = "Subject"
 _VERSIONS: Final = ("1", "2")
 _TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z")
@@ -54,13 +54,13 @@ _SHARED: Final = Certificates()
 
 
 class SnsVerifier(Verifier):
-    """Messages of the topics named here. Raw message delivery, which is not signed, is refused."""
+    """Messages of the pinned topics. Raw message delivery, which is not signed, is refused."""
 
     scheme: Literal["sns"]
     topic_arns: tuple[TopicArn, ...] = Field(min_length=1, max_length=100)
     tolerance: Duration = Field(
         timedelta(hours=1),
-        description="How old a message may be. SNS tries again for as long as the subscription's "
+        description="How old a message may be. SNS retries for as long as the subscription's "
         "delivery policy says, an hour at most.",
     )
 
@@ -71,17 +71,17 @@ class SnsVerifier(Verifier):
         return False
 
     def fetching(self, fetch: Fetch) -> SnsVerifier:
-        """The same verifier, getting its certificates another way."""
+        """The same verifier, fetching its certificates by `fetch`."""
         other = self.model_copy()
         other._certificates = Certificates(fetch)
         return other
 
     async def verify(self, request: Request, secrets: Sequence[str], now: datetime) -> None:
-        """As any verifier; raises `TransientError` if AWS does not give the certificate."""
+        """As any verifier. Raises `TransientError` if the certificate cannot be fetched."""
         message = _message(request.body)
         text = canonical(message)
         signature = _signature(message)
-        # What costs nothing comes first: only then is anything fetched.
+        # Whatever needs no fetch is checked first.
         if message["TopicArn"] not in self.topic_arns:
             raise NotVerified("untrusted")
         sent = _time(message["Timestamp"])
@@ -100,8 +100,8 @@ class SnsVerifier(Verifier):
         return name if isinstance(name, str) else None
 
     def operator_action(self, request: Request) -> str | None:
-        """A subscription is confirmed by a person, on purpose: whoever may subscribe this address
-        to a topic must not thereby start workflows."""
+        """A person confirms subscriptions, on purpose: the right to subscribe this URL to a topic
+        must not be enough to start workflows."""
         message = _message(request.body)
         if message["Type"] == "Notification":
             return None
@@ -114,10 +114,10 @@ class SnsVerifier(Verifier):
 
 
 def canonical(message: Mapping[str, Any]) -> bytes:
-    """The bytes that SNS signs of a message. Raises `NotVerified` if they are not all there.
+    """The bytes of a message that SNS signs. Raises `NotVerified` if a field is missing.
 
-    Only `Message` may have line breaks: they end a field here, so that with one in another field a
-    subject could pass for a part of the ID, and a replay for a new message.
+    Only `Message` may have line breaks: here they end a field, so with one in another field, part
+    of a subject could pass for the ID, and a replay for a new message.
     """
     kind = message.get("Type")
     if not isinstance(kind, str) or kind not in _SIGNED:
@@ -150,7 +150,7 @@ def _signature(message: Mapping[str, Any]) -> bytes:
     if not isinstance(text, str) or message.get("SignatureVersion") not in _VERSIONS:
         raise NotVerified("malformed")
     try:
-        return base64.b64decode(checks.usable(text), validate=True)
+        return base64.b64decode(checks.credential(text), validate=True)
     except ValueError as error:
         raise NotVerified("malformed") from error
 

@@ -1,7 +1,7 @@
-"""Credentials that are sent as they are, over TLS: for senders that sign nothing.
+"""Credentials sent as they are, over TLS, for senders that do not sign.
 
-They prove who sent a request, not what it says, and they can be replayed: whoever reads one has it.
-Headers that hold one are `confidential`, so no record keeps them.
+They prove who sent a request, not what it says, and can be replayed by whoever reads one. Headers
+that hold one are `confidential`, so no record keeps them.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ _ROUTING_KEY_FIELD: Final = "routing_key"
 
 
 def _credentials(request: Request, scheme: str) -> str:
-    """What follows the scheme's name, which is of any case, in the header Authorization. Source:
+    """The credentials after the scheme's name, in any case, in the header Authorization. Source:
     RFC 9110, section 11.4."""
     name, _, credentials = checks.header(request, _AUTHORIZATION).partition(" ")
     if name.lower() != scheme:
         raise NotVerified("malformed")
-    return checks.usable(credentials.lstrip(" "))
+    return checks.credential(credentials.lstrip(" "))
 
 
 def _token(secret: str) -> bytes:
-    """A secret that a header can carry as it is. Raises `ValueError`."""
+    """The secret, if a header can carry it. Raises `ValueError`."""
     if not all("!" <= character <= "~" for character in secret):
-        raise ValueError("has characters that no header can carry: blanks or others than ASCII")
+        raise ValueError("has characters that a header cannot carry: spaces or non-ASCII ones")
     return secret.encode()
 
 
@@ -53,7 +53,7 @@ class BearerVerifier(SharedSecret):
     header: HeaderName = Field(
         _AUTHORIZATION,
         validate_default=True,
-        description="Another header than Authorization, holding the token and nothing else.",
+        description="A header other than Authorization, which holds only the token.",
     )
 
     @property
@@ -65,15 +65,15 @@ class BearerVerifier(SharedSecret):
 
     def _prove(self, request: Request, keys: Sequence[bytes], now: datetime) -> None:
         if self.header == _AUTHORIZATION:
-            given = _credentials(request, "bearer")
+            credential = _credentials(request, "bearer")
         else:
-            given = checks.header(request, self.header)
-        checks.require_same_secret(given.encode(), keys)
+            credential = checks.header(request, self.header)
+        checks.require_same_secret(credential.encode(), keys)
 
     def _signed(self, request: Request, keys: Sequence[bytes], now: datetime) -> Request:
         token = keys[0].decode()
-        given = f"Bearer {token}" if self.header == _AUTHORIZATION else token
-        return _with_headers(request, **{self.header: given})
+        credential = f"Bearer {token}" if self.header == _AUTHORIZATION else token
+        return _with_headers(request, **{self.header: credential})
 
 
 class BasicVerifier(SharedSecret):
@@ -100,7 +100,7 @@ class BasicVerifier(SharedSecret):
 
 class EventGridVerifier(SharedSecret):
     """A secret that an Event Grid subscription sends: as a delivery property, which is a header, or
-    as a parameter of the endpoint's address.
+    as a query parameter of the endpoint's URL.
     """
 
     scheme: Literal["event-grid"]
@@ -109,7 +109,7 @@ class EventGridVerifier(SharedSecret):
         None,
         pattern=r"^[A-Za-z0-9_.-]+$",
         max_length=100,
-        description="A parameter of the query. Proxies log addresses: prefer a header.",
+        description="A query parameter. Proxies log URLs: prefer a header.",
         examples=["code"],
     )
 
@@ -128,10 +128,10 @@ class EventGridVerifier(SharedSecret):
 
     def _prove(self, request: Request, keys: Sequence[bytes], now: datetime) -> None:
         if self.parameter:
-            given = checks.usable(request.query.get(self.parameter))
+            credential = checks.credential(request.query.get(self.parameter))
         else:
-            given = checks.header(request, self.header or "")
-        checks.require_same_secret(given.encode(), keys)
+            credential = checks.header(request, self.header or "")
+        checks.require_same_secret(credential.encode(), keys)
 
     def _signed(self, request: Request, keys: Sequence[bytes], now: datetime) -> Request:
         secret = keys[0].decode()
@@ -142,10 +142,10 @@ class EventGridVerifier(SharedSecret):
 
 class RoutingKeyVerifier(SharedSecret):
     """The routing key of PagerDuty's Events API v2, as its senders send it: `routing_key` in the
-    body, or the header X-Routing-Key, which goes first.
+    body, or the header X-Routing-Key, which wins.
 
-    The one scheme that reads a body before it is verified: no larger than the endpoint's limit, no
-    deeper than any event may be, and not compressed.
+    The only scheme that parses an unverified body: at most as large as the endpoint's limit and as
+    deep as any event, and not compressed.
     """
 
     scheme: Literal["routing-key"]
@@ -158,8 +158,8 @@ class RoutingKeyVerifier(SharedSecret):
         return _token(secret)
 
     def _prove(self, request: Request, keys: Sequence[bytes], now: datetime) -> None:
-        given = request.headers.get(_ROUTING_KEY_HEADER) or _routing_key(request.body)
-        checks.require_same_secret(checks.usable(given).encode(), keys)
+        credential = request.headers.get(_ROUTING_KEY_HEADER) or _routing_key(request.body)
+        checks.require_same_secret(checks.credential(credential).encode(), keys)
 
     def _signed(self, request: Request, keys: Sequence[bytes], now: datetime) -> Request:
         return _with_headers(request, **{_ROUTING_KEY_HEADER: keys[0].decode()})
@@ -170,7 +170,7 @@ def _routing_key(body: bytes) -> str | None:
         value = load_json(body)
     except InvalidEvent as error:
         raise NotVerified("malformed") from error
-    given = value.get(_ROUTING_KEY_FIELD) if isinstance(value, dict) else None
-    if given is not None and not isinstance(given, str):
+    credential = value.get(_ROUTING_KEY_FIELD) if isinstance(value, dict) else None
+    if credential is not None and not isinstance(credential, str):
         raise NotVerified("malformed")
-    return given
+    return credential

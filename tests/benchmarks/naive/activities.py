@@ -12,7 +12,7 @@ from workers.runtime.activity_errors import typed_failures
 
 
 class NaiveActivities:
-    """Bound to the services of one worker process."""
+    """Activities over the services of one worker process."""
 
     def __init__(self, validation: EventValidationService, router: WorkflowRouter) -> None:
         self._validation = validation

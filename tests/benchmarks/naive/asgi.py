@@ -1,6 +1,6 @@
-"""What one would write first: an ASGI application that starts a workflow for each request.
+"""The baseline of `gateway`: an ASGI application that starts a workflow for each request.
 
-It verifies nobody, checks nothing and logs nothing.
+It verifies, checks and logs nothing.
 """
 
 from __future__ import annotations

@@ -12,17 +12,17 @@ from tests.benchmarks.naive.workflows import TASK_QUEUE, NaiveRoot
 
 
 class NaiveListener:
-    """Over one kept client, on one kept loop."""
+    """Starts and signals with one client on one event loop."""
 
     def __init__(self, address: str) -> None:
         self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
         self._client = self._runner.run(Client.connect(address))
 
     def handle(self, events: Sequence[Event]) -> None:
-        async def all_at_once() -> None:
+        async def accept_all() -> None:
             await asyncio.gather(*map(self._accept, events))
 
-        self._runner.run(all_at_once())
+        self._runner.run(accept_all())
 
     def close(self) -> None:
         self._runner.close()

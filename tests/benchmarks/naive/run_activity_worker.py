@@ -1,6 +1,6 @@
 """The naive root's activities: `python -m tests.benchmarks.naive.run_activity_worker`.
 
-A process of its own, so that the activities are remote: the server hands each of them over.
+A process of its own, so that the activities are remote: each goes through the server.
 """
 
 from __future__ import annotations

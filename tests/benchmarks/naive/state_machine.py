@@ -1,4 +1,4 @@
-"""The least that a Lambda function can be that starts a workflow of AWS's own for each message."""
+"""The smallest Lambda function that starts a Step Functions execution for each message."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ client = boto3.client("stepfunctions")
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Start one execution a message, under the message's name."""
+    """Start one execution per message, named after the message's ID."""
     for record in event["Records"]:
         client.start_execution(
             stateMachineArn=os.environ["STATE_MACHINE"],

@@ -1,11 +1,11 @@
-"""The pattern that people write first, to be measured against.
+"""The baseline of `end-to-end`: the pattern that people write first.
 
     listener   starts a workflow without input, then signals it the event: two calls
-    root       waits for the signal; validates and routes in two activities, each by way of the
-               server; starts the child and waits for it, as long as the incident may take
+    root       waits for the signal; validates and routes in two activities, each through the
+               server; starts the child and waits for it, as long as the incident takes
 
-All else is what Tidegate has: the same checks and routes, the same incident workflow on the same
-worker, the same way to run a worker. So what differs in the figures is the pattern alone.
+Everything else is Tidegate's: the same checks and routes, the same incident workflow on the same
+worker, the same worker process. So the figures differ by the pattern alone.
 """
 
 from __future__ import annotations

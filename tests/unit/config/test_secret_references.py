@@ -74,7 +74,7 @@ def test_a_reference_says_where_a_secret_is(
         "whsec_hunter2:hunter2",
     ],
 )
-def test_what_refers_to_nothing_is_refused_without_being_quoted(text: str) -> None:
+def test_an_invalid_reference_is_refused_without_being_quoted(text: str) -> None:
     with pytest.raises(ValueError, match="not a reference ") as caught:
         check_reference(text)
     assert "hunter2" not in str(caught.value)
@@ -90,7 +90,7 @@ def test_what_refers_to_nothing_is_refused_without_being_quoted(text: str) -> No
         ("x", "env:NAME, file:/PATH, aws:... or azure:..."),
     ],
 )
-def test_the_refusal_says_what_would_do(text: str, form: str) -> None:
+def test_the_refusal_says_which_form_is_expected(text: str, form: str) -> None:
     with pytest.raises(ValueError) as caught:
         check_reference(text)
     assert form in str(caught.value)

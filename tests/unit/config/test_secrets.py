@@ -10,7 +10,7 @@ import pytest
 
 from core import bootstrap
 from core.config import secrets
-from core.config.secrets import FRESH_SECONDS, GRACE_SECONDS, PAUSE_SECONDS, Secrets
+from core.config.secrets import GRACE_SECONDS, PAUSE_SECONDS, RECHECK_SECONDS, Secrets
 from core.config.settings import Settings
 from core.domain.secret_reference import SecretReference
 from core.errors import SecretUnavailable, SettingsError
@@ -29,7 +29,7 @@ class Clock:
 
 
 class Safe:
-    """A store that counts, and does what a test says of it."""
+    """A store that counts reads, with answers that a test sets."""
 
     def __init__(self, **values: str) -> None:
         self.values = values
@@ -72,7 +72,7 @@ def kept(safe: Safe, clock: Clock) -> Secrets:
 # ---------------------------------------------------------------------------- keeping
 
 
-async def test_a_secret_is_fetched_when_it_is_first_needed_and_then_kept(
+async def test_a_secret_is_fetched_on_first_use_and_then_cached(
     kept: Secrets, safe: Safe, clock: Clock
 ) -> None:
     assert safe.asked == []
@@ -82,7 +82,7 @@ async def test_a_secret_is_fetched_when_it_is_first_needed_and_then_kept(
     assert safe.asked == ["A"]
 
 
-async def test_after_its_time_it_is_fetched_anew(kept: Secrets, safe: Safe, clock: Clock) -> None:
+async def test_an_expired_value_is_fetched_again(kept: Secrets, safe: Safe, clock: Clock) -> None:
     await kept.get("env:A")
     safe.values["A"] = "another"
     clock.now += TTL
@@ -90,7 +90,7 @@ async def test_after_its_time_it_is_fetched_anew(kept: Secrets, safe: Safe, cloc
     assert safe.asked == ["A", "A"]
 
 
-async def test_a_clock_that_is_put_back_prolongs_nothing(
+async def test_a_clock_that_is_set_back_prolongs_nothing(
     kept: Secrets, safe: Safe, clock: Clock
 ) -> None:
     await kept.get("env:A")
@@ -99,7 +99,7 @@ async def test_a_clock_that_is_put_back_prolongs_nothing(
     assert await kept.get("env:A") == "another"
 
 
-async def test_many_who_ask_at_once_are_one_question(kept: Secrets, safe: Safe) -> None:
+async def test_concurrent_callers_share_one_fetch(kept: Secrets, safe: Safe) -> None:
     safe.opened.clear()
     asking = [asyncio.create_task(kept.get("env:A")) for _ in range(50)]
     await safe.has_been_asked(1)
@@ -108,9 +108,7 @@ async def test_many_who_ask_at_once_are_one_question(kept: Secrets, safe: Safe) 
     assert safe.asked == ["A"]
 
 
-async def test_who_gives_up_waiting_takes_nothing_from_the_others(
-    kept: Secrets, safe: Safe
-) -> None:
+async def test_a_cancelled_caller_does_not_cancel_the_others(kept: Secrets, safe: Safe) -> None:
     safe.opened.clear()
     first, second = (asyncio.create_task(kept.get("env:A")) for _ in range(2))
     await safe.has_been_asked(1)
@@ -122,7 +120,7 @@ async def test_who_gives_up_waiting_takes_nothing_from_the_others(
     assert safe.asked == ["A"]
 
 
-async def test_several_are_fetched_at_the_same_time_and_come_in_order(
+async def test_several_are_fetched_concurrently_and_returned_in_order(
     kept: Secrets, safe: Safe
 ) -> None:
     safe.opened.clear()
@@ -138,7 +136,7 @@ async def test_several_are_fetched_at_the_same_time_and_come_in_order(
 # --------------------------------------------------------------------- a store that fails
 
 
-async def test_while_its_store_is_away_the_value_from_before_serves_for_an_hour(
+async def test_while_its_store_is_unavailable_the_last_value_is_used_for_an_hour(
     kept: Secrets, safe: Safe, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     await kept.get("env:A")
@@ -147,7 +145,7 @@ async def test_while_its_store_is_away_the_value_from_before_serves_for_an_hour(
     assert await kept.get("env:A") == "one"
     assert caplog.messages == [
         "env:A did not answer (it is asked again by itself; look after the way to it and the "
-        "permission to read there); the value from before is used"
+        "permission to read there); the last value is used"
     ]
     clock.now += GRACE_SECONDS - 1
     assert await kept.get("env:A") == "one"
@@ -156,7 +154,7 @@ async def test_while_its_store_is_away_the_value_from_before_serves_for_an_hour(
         await kept.get("env:A")
 
 
-async def test_a_store_that_failed_is_left_alone_for_a_moment(
+async def test_a_store_that_failed_is_not_asked_again_for_a_moment(
     kept: Secrets, safe: Safe, clock: Clock
 ) -> None:
     safe.away = True
@@ -169,7 +167,9 @@ async def test_a_store_that_failed_is_left_alone_for_a_moment(
     assert await kept.get("env:A") == "one"
 
 
-async def test_so_is_one_whose_old_value_serves(kept: Secrets, safe: Safe, clock: Clock) -> None:
+async def test_nor_is_one_whose_last_value_is_still_used(
+    kept: Secrets, safe: Safe, clock: Clock
+) -> None:
     await kept.get("env:A")
     safe.away = True
     clock.now += TTL
@@ -178,7 +178,7 @@ async def test_so_is_one_whose_old_value_serves(kept: Secrets, safe: Safe, clock
     assert safe.asked == ["A", "A"]
 
 
-async def test_an_error_that_is_told_often_carries_nothing_along(kept: Secrets, safe: Safe) -> None:
+async def test_an_error_that_is_raised_often_does_not_grow(kept: Secrets, safe: Safe) -> None:
     safe.away = True
     lengths = set()
     for _ in range(3):
@@ -188,7 +188,7 @@ async def test_an_error_that_is_told_often_carries_nothing_along(kept: Secrets, 
     assert len(lengths) == 1
 
 
-async def test_a_store_that_hangs_is_away(
+async def test_a_store_that_hangs_is_unavailable(
     kept: Secrets, safe: Safe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(secrets, "FETCH_SECONDS", 0.01)
@@ -197,7 +197,7 @@ async def test_a_store_that_hangs_is_away(
         await kept.get("env:A")
 
 
-async def test_a_secret_that_was_taken_away_is_gone_as_soon_as_its_store_says_so(
+async def test_a_deleted_secret_is_not_used_once_its_store_says_so(
     kept: Secrets, safe: Safe, clock: Clock
 ) -> None:
     await kept.get("env:A")
@@ -221,20 +221,20 @@ async def test_one_of_two_may_be_missing(
 
 
 @pytest.mark.parametrize("value", ["", " ", "\n\t"])
-async def test_an_empty_secret_proves_nobody(kept: Secrets, safe: Safe, value: str) -> None:
+async def test_an_empty_secret_is_refused(kept: Secrets, safe: Safe, value: str) -> None:
     safe.values["A"] = value
     with pytest.raises(SettingsError, match="the secret env:A is empty"):
         await kept.get("env:A")
 
 
-async def test_what_cannot_be_encoded_cannot_sign(kept: Secrets, safe: Safe) -> None:
+async def test_a_value_that_cannot_be_encoded_is_refused(kept: Secrets, safe: Safe) -> None:
     safe.values["A"] = "hunter2\udcff"
     with pytest.raises(SettingsError, match="the secret env:A is not UTF-8") as caught:
         await kept.get("env:A")
     assert caught.value.__context__ is None
 
 
-async def test_a_reference_that_is_none_is_the_operators_fault(kept: Secrets, safe: Safe) -> None:
+async def test_an_invalid_reference_is_the_operators_fault(kept: Secrets, safe: Safe) -> None:
     with pytest.raises(SettingsError) as caught:
         await kept.get_all(["env:A", "hunter2"])
     assert str(caught.value) == (
@@ -252,7 +252,7 @@ async def test_a_package_that_is_not_installed_is_named(clock: Clock) -> None:
     with pytest.raises(SettingsError) as caught:
         await kept.get("aws:hook")
     assert str(caught.value) == (
-        "the secret aws:hook is out of reach: boto3 is not installed "
+        "the secret aws:hook cannot be read: boto3 is not installed "
         "(install tidegate[aws], or keep the secret elsewhere)"
     )
 
@@ -260,65 +260,65 @@ async def test_a_package_that_is_not_installed_is_named(clock: Clock) -> None:
 # ------------------------------------------------------------------------- exchanged secrets
 
 
-async def test_after_a_wrong_signature_the_store_is_asked_for_a_fresher_value(
+async def test_after_a_wrong_signature_the_store_is_asked_for_a_newer_value(
     kept: Secrets, safe: Safe, clock: Clock
 ) -> None:
     tried = await kept.get_all(["env:A", "env:B"])
     safe.values["A"] = "another"
-    clock.now += FRESH_SECONDS
-    assert await kept.fresher(["env:A", "env:B"], tried) == ["another", "two"]
+    clock.now += RECHECK_SECONDS
+    assert await kept.newer(["env:A", "env:B"], tried) == ["another", "two"]
     assert await kept.get_all(["env:A", "env:B"]) == ["another", "two"]
 
 
-async def test_what_is_young_is_not_asked_for_whatever_strangers_send(
+async def test_a_recent_value_is_not_fetched_again_whatever_arrives(
     kept: Secrets, safe: Safe, clock: Clock
 ) -> None:
     tried = await kept.get_all(["env:A"])
-    clock.now += FRESH_SECONDS - 1
+    clock.now += RECHECK_SECONDS - 1
     for _ in range(100):
-        assert await kept.fresher(["env:A"], tried) is None
+        assert await kept.newer(["env:A"], tried) is None
     assert safe.asked == ["A"]
     clock.now += 1
     for _ in range(100):
-        assert await kept.fresher(["env:A"], tried) is None
+        assert await kept.newer(["env:A"], tried) is None
     assert safe.asked == ["A", "A"]
 
 
-async def test_who_tried_the_old_value_gets_the_one_that_another_request_has_fetched(
+async def test_a_request_that_tried_the_old_value_gets_what_another_has_fetched(
     kept: Secrets, safe: Safe, clock: Clock
 ) -> None:
     tried = await kept.get_all(["env:A"])
     safe.values["A"] = "another"
-    clock.now += FRESH_SECONDS
+    clock.now += RECHECK_SECONDS
     for _ in range(3):
-        assert await kept.fresher(["env:A"], tried) == ["another"]
+        assert await kept.newer(["env:A"], tried) == ["another"]
     assert safe.asked == ["A", "A"]
 
 
-async def test_while_nobody_can_say_which_secret_is_right_no_signature_is_wrong(
+async def test_while_a_secret_is_unavailable_no_signature_counts_as_wrong(
     kept: Secrets, safe: Safe, clock: Clock
 ) -> None:
     tried = await kept.get_all(["env:A"])
     safe.away = True
-    clock.now += FRESH_SECONDS
+    clock.now += RECHECK_SECONDS
     for _ in range(100):
         with pytest.raises(SecretUnavailable):
-            await kept.fresher(["env:A"], tried)
+            await kept.newer(["env:A"], tried)
     assert await kept.get_all(["env:A"]) == tried
     assert safe.asked == ["A", "A"]
     safe.away = False
-    clock.now += FRESH_SECONDS
-    assert await kept.fresher(["env:A"], tried) is None
+    clock.now += RECHECK_SECONDS
+    assert await kept.newer(["env:A"], tried) is None
 
 
-async def test_one_of_two_that_is_not_there_proves_nobody_and_hinders_nobody(
+async def test_one_missing_secret_of_two_does_not_hinder_the_other(
     kept: Secrets,
 ) -> None:
     tried = await kept.get_all(["env:A", "env:NEW"])
-    assert await kept.fresher(["env:A", "env:NEW"], tried) is None
+    assert await kept.newer(["env:A", "env:NEW"], tried) is None
 
 
-async def test_a_secret_is_exchanged_while_two_are_live(tmp_path: Path, clock: Clock) -> None:
+async def test_a_secret_is_rotated_while_two_are_live(tmp_path: Path, clock: Clock) -> None:
     old, new = tmp_path / "old", tmp_path / "new"
     old.write_text("one\n")
     new.write_text("two\n")
@@ -332,7 +332,9 @@ async def test_a_secret_is_exchanged_while_two_are_live(tmp_path: Path, clock: C
     assert await kept.get_all(references) == ["three", "two"]
 
 
-async def test_the_settings_say_how_long_a_secret_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_settings_say_how_long_a_secret_is_cached(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     kept = bootstrap.secrets(Settings(secrets_ttl=3600))
     monkeypatch.setenv("HOOK", "one")
     assert await kept.get("env:HOOK") == "one"
@@ -348,7 +350,7 @@ async def test_the_settings_say_how_long_a_secret_is_kept(monkeypatch: pytest.Mo
 
 
 def shown(thing: Any) -> str:
-    """All that a debugger, a log line or an error report might write of an object."""
+    """Everything that a debugger, a log line or an error report might show of an object."""
     inside = vars(thing) if hasattr(thing, "__dict__") else {}
     return " ".join([repr(thing), str(thing), *map(repr, inside.values())])
 
@@ -363,7 +365,7 @@ async def test_no_value_is_ever_shown(
     clock.now += TTL
     await kept.get("env:A")
     with pytest.raises(SecretUnavailable) as caught:
-        await kept.fresher(["env:A"], tried)
+        await kept.newer(["env:A"], tried)
     inside = {name: value for name, value in vars(kept).items() if name != "_stores"}
     for text in (shown(kept), repr(inside), shown(caught.value), caplog.text):
         assert "hunter2" not in text

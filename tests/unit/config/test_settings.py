@@ -31,8 +31,6 @@ def test_an_empty_variable_is_not_set() -> None:
         ("TIDEGATE_START_TIMEOUT", "0.5", "start_timeout", 0.5),
         ("TIDEGATE_DEADLINE_MARGIN", "3", "deadline_margin", 3.0),
         ("TIDEGATE_CONCURRENCY", "7", "concurrency", 7),
-        ("TIDEGATE_PAGE_URLS", "json://a  json://b", "page_urls", ("json://a", "json://b")),
-        ("TIDEGATE_ESCALATION_URLS", "json://c", "escalation_urls", ("json://c",)),
         ("TIDEGATE_ACK_TIMEOUT", "60", "ack_timeout", 60.0),
         ("TIDEGATE_POLICIES", __file__, "policies", Path(__file__)),
         ("TIDEGATE_WEBHOOKS", __file__, "webhooks", Path(__file__)),
@@ -118,8 +116,8 @@ def test_what_is_required_must_be_set() -> None:
     assert str(caught.value) == (
         "TIDEGATE_QUARANTINE is not set (it is: URI prefix that refused originals are kept under.)"
     )
-    with pytest.raises(SettingsError, match="TIDEGATE_PAGE_URLS is not set"):
-        Settings().require("page_urls")
+    with pytest.raises(SettingsError, match="TIDEGATE_DOCUMENTS is not set"):
+        Settings().require("documents")
 
 
 @pytest.mark.parametrize("make", [bootstrap.intake, bootstrap.quarantine])

@@ -1,4 +1,4 @@
-"""What the tests of formats share: a payload in, what became of it out."""
+"""Helpers for tests of formats: payloads in, events and refusals out."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def payload_json(format: str, name: str) -> Any:
 
 
 def by_hook(format: str, body: object, **headers: str) -> Delivery:
-    """The body as it comes by a webhook named `prod`; underscores in headers stand for hyphens."""
+    """The body as delivered by a webhook named `prod`; underscores in headers stand for hyphens."""
     unique = headers.pop("unique", UNIQUE)
     return delivery(format, body, unique=unique, **{"tidegate_hook": "prod", **headers})
 

@@ -1,4 +1,4 @@
-"""Whatever senders of webhooks send becomes events or is called malformed; nothing is raised."""
+"""Whatever webhooks deliver becomes events or `Malformed`; nothing is raised."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def check(format: str, body: bytes, headers: Mapping[str, str]) -> None:
 
 
 def check_event(event: Event) -> None:
-    """It can be sent, reads back the same, and says what incidents need."""
+    """It can be sent, reads back the same, and has what incidents need."""
     wire = load_json(encode(event.to_wire()))
     assert Event.from_wire(wire) == event
     assert 0 < len(workflow_id(event.key).encode()) <= 1000

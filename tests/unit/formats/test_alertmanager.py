@@ -35,8 +35,8 @@ def key(body: Any, **delivery: str) -> str:
 
 
 def test_a_firing_alert_is_read_whole() -> None:
-    found = alert(sent("alertmanager", body_of("alertmanager", "firing")))
-    assert found.model_dump() == {
+    result = alert(sent("alertmanager", body_of("alertmanager", "firing")))
+    assert result.model_dump() == {
         "key": "c6eadffa33fcdf37",
         "status": AlertStatus.FIRING,
         "title": "Checkout p99 above 8 s",
@@ -58,22 +58,22 @@ def test_a_firing_alert_is_read_whole() -> None:
 
 
 def test_a_resolved_alert_has_an_end_and_the_same_key() -> None:
-    found = alert(sent("alertmanager", RESOLVED))
-    assert found.status is AlertStatus.RESOLVED
-    assert found.key == "c6eadffa33fcdf37"
-    assert found.ends_at == datetime(2026, 1, 2, 3, 31, 5, 678000, tzinfo=UTC)
-    assert found.remarks == ()
+    result = alert(sent("alertmanager", RESOLVED))
+    assert result.status is AlertStatus.RESOLVED
+    assert result.key == "c6eadffa33fcdf37"
+    assert result.ends_at == datetime(2026, 1, 2, 3, 31, 5, 678000, tzinfo=UTC)
+    assert result.remarks == ()
 
 
-def test_the_event_names_its_hook_its_alert_and_its_moment() -> None:
-    found = event(sent("alertmanager", FIRING, hook="eu"))
-    assert (found.source, found.subject) == ("webhook:eu", "c6eadffa33fcdf37")
-    assert found.time == "2026-01-02T03:04:05.678Z"
-    assert not found.unidentified
+def test_the_event_names_its_webhook_its_alert_and_its_time() -> None:
+    result = event(sent("alertmanager", FIRING, hook="eu"))
+    assert (result.source, result.subject) == ("webhook:eu", "c6eadffa33fcdf37")
+    assert result.time == "2026-01-02T03:04:05.678Z"
+    assert not result.unidentified
     assert event(sent("alertmanager", RESOLVED)).time == "2026-01-02T03:31:05.678Z"
 
 
-def test_each_alert_of_a_group_has_a_status_of_its_own() -> None:
+def test_each_alert_of_a_group_has_its_own_status() -> None:
     first, second, third = items(sent("alertmanager", MIXED))
     assert isinstance(first, Event)
     assert isinstance(second, Event)
@@ -104,7 +104,7 @@ def test_unknown_fields_of_the_group_and_of_the_alert_are_kept() -> None:
 # ------------------------------------------------------------------------------- identity
 
 
-def test_what_both_of_a_pair_send_and_what_is_sent_again_is_one_event() -> None:
+def test_a_redelivery_and_the_other_half_of_a_pair_are_the_same_event() -> None:
     other = changed(FIRING, "externalURL", to="https://alertmanager-b.example.com")
     assert key(FIRING, unique="1") == key(other, unique="2")
     assert key(RESOLVED, unique="1") == key(RESOLVED, unique="2")
@@ -124,17 +124,17 @@ def test_an_alert_that_fires_again_later_is_another_event() -> None:
     assert len({key(FIRING), key(again), key(RESOLVED), key(ended)}) == 4
 
 
-def test_two_hooks_may_have_the_same_fingerprint() -> None:
+def test_two_webhooks_may_have_the_same_fingerprint() -> None:
     assert key(FIRING, hook="eu") != key(FIRING, hook="us")
 
 
-@pytest.mark.parametrize("began", [None, "", "0001-01-01T00:00:00Z", ["x"]])
-def test_an_alert_that_does_not_say_when_it_began_is_fresh(began: Any) -> None:
-    body = changed(FIRING, "alerts", 0, "startsAt", to=began)
-    found = event(sent("alertmanager", body, unique="u"))
-    assert found.unidentified
-    assert found.key != key(body, unique="v")
-    assert read_alert(found).remarks
+@pytest.mark.parametrize("start", [None, "", "0001-01-01T00:00:00Z", ["x"]])
+def test_an_alert_without_a_start_is_unidentified(start: Any) -> None:
+    body = changed(FIRING, "alerts", 0, "startsAt", to=start)
+    result = event(sent("alertmanager", body, unique="u"))
+    assert result.unidentified
+    assert result.key != key(body, unique="v")
+    assert read_alert(result).remarks
 
 
 # ------------------------------------------------------------------------------ bad input
@@ -143,16 +143,16 @@ def test_an_alert_that_does_not_say_when_it_began_is_fresh(began: Any) -> None:
 @pytest.mark.parametrize("name", ["status", "labels", "annotations", "startsAt", "generatorURL"])
 @pytest.mark.parametrize("value", [None, 7, "x", ["x"], {"x": [1]}])
 def test_no_other_field_that_is_missing_or_wrong_refuses_an_alert(name: str, value: Any) -> None:
-    found = alert(sent("alertmanager", changed(FIRING, "alerts", 0, name, to=value)))
-    assert found.key == "c6eadffa33fcdf37"
-    assert found.status is AlertStatus.FIRING
-    assert alert(sent("alertmanager", without(FIRING, "alerts", 0, name))).status == found.status
+    result = alert(sent("alertmanager", changed(FIRING, "alerts", 0, name, to=value)))
+    assert result.key == "c6eadffa33fcdf37"
+    assert result.status is AlertStatus.FIRING
+    assert alert(sent("alertmanager", without(FIRING, "alerts", 0, name))).status == result.status
 
 
-def test_a_status_nobody_knows_counts_as_firing_and_is_remarked_on() -> None:
-    found = alert(sent("alertmanager", changed(FIRING, "alerts", 0, "status", to="suppressed")))
-    assert found.status is AlertStatus.FIRING
-    assert found.remarks == ("its status is 'suppressed', taken as firing",)
+def test_an_unknown_status_counts_as_firing_with_a_remark() -> None:
+    result = alert(sent("alertmanager", changed(FIRING, "alerts", 0, "status", to="suppressed")))
+    assert result.status is AlertStatus.FIRING
+    assert result.remarks == ("its status is 'suppressed', taken as firing",)
 
 
 @pytest.mark.parametrize("value", [None, "", " ", "\x1b\u202e", True, ["x"], {}])
@@ -164,7 +164,7 @@ def test_an_alert_without_a_fingerprint_is_refused_and_the_others_go_on(value: A
     assert isinstance(second, Event)
 
 
-def test_what_is_no_object_among_the_alerts_is_refused_alone() -> None:
+def test_an_alert_that_is_not_an_object_is_refused_alone() -> None:
     first, second = items(sent("alertmanager", {"alerts": ["x", *FIRING["alerts"]]}))
     assert isinstance(first, Malformed)
     assert first.error.message == "alerts[0] is not a JSON object"
@@ -172,7 +172,7 @@ def test_what_is_no_object_among_the_alerts_is_refused_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "expected"),
     [
         ([], "the body is an array, not a JSON object"),
         ({}, "its `alerts` are missing"),
@@ -180,10 +180,10 @@ def test_what_is_no_object_among_the_alerts_is_refused_alone() -> None:
         (b"alerts=1", "not JSON"),
     ],
 )
-def test_a_body_of_another_shape_is_refused_and_told_what_was_expected(
-    body: object, said: str
+def test_a_body_of_another_shape_is_refused_with_what_was_expected(
+    body: object, expected: str
 ) -> None:
-    assert said in refusal(sent("alertmanager", body)).message
+    assert expected in refusal(sent("alertmanager", body)).message
 
 
 def storm(count: int) -> dict[str, Any]:
@@ -192,12 +192,12 @@ def storm(count: int) -> dict[str, Any]:
 
 
 def test_a_thousand_alerts_in_one_delivery_are_a_thousand_events_in_their_order() -> None:
-    found = events(sent("alertmanager", storm(1000)))
-    assert [one.subject for one in found] == [f"{n:016x}" for n in range(1000)]
-    assert len({one.key for one in found}) == 1000
+    result = events(sent("alertmanager", storm(1000)))
+    assert [one.subject for one in result] == [f"{n:016x}" for n in range(1000)]
+    assert len({one.key for one in result}) == 1000
 
 
-def test_an_event_is_no_larger_for_those_that_came_with_it() -> None:
+def test_an_event_does_not_grow_with_the_size_of_its_batch() -> None:
     body = storm(1000)
     body["commonAnnotations"] = {"description": "x" * 100_000}
     alone, *_ = events(sent("alertmanager", storm(1)))
@@ -206,7 +206,7 @@ def test_an_event_is_no_larger_for_those_that_came_with_it() -> None:
 
 def test_a_thousand_alerts_cost_ten_times_what_a_hundred_cost() -> None:
     def calls(count: int) -> int:
-        """How many functions are called to read so many alerts: the work, on any machine."""
+        """How many function calls it takes to read so many alerts: the same on any machine."""
         delivery, made = sent("alertmanager", storm(count)), 0
 
         def counted(frame: FrameType, what: str, argument: object) -> None:
@@ -221,5 +221,5 @@ def test_a_thousand_alerts_cost_ten_times_what_a_hundred_cost() -> None:
             sys.setprofile(before)
         return made
 
-    calls(1)  # imports what it needs
+    calls(1)  # loads lazy imports
     assert 1000 < calls(1000) < 10.5 * calls(100)

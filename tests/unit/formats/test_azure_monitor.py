@@ -30,7 +30,7 @@ def fired(**essentials: Any) -> Any:
     return body
 
 
-def test_a_metric_alert_fires_with_all_that_the_schema_says_of_it() -> None:
+def test_a_metric_alert_is_read_whole() -> None:
     alert = read_alert(event(recorded("metric-fired")))
     assert (alert.key, alert.status, alert.source) == (ID, "firing", "azure-monitor")
     assert (alert.title, alert.service) == ("checkout CPU above 80 %", "checkout-01")
@@ -54,16 +54,14 @@ def test_a_metric_alert_fires_with_all_that_the_schema_says_of_it() -> None:
     assert alert.remarks == ()
 
 
-def test_its_resolution_is_told_by_the_same_key() -> None:
+def test_its_resolution_has_the_same_key() -> None:
     alert = read_alert(event(recorded("metric-resolved")))
     assert (alert.key, alert.status) == (ID, "resolved")
     assert str(alert.starts_at) == "2026-03-04 09:17:40.371000+00:00"
     assert str(alert.ends_at) == "2026-03-04 09:47:16.224000+00:00"
 
 
-def test_a_log_alert_has_its_dimensions_as_labels_and_a_link_of_ours_where_azure_gives_none() -> (
-    None
-):
+def test_a_log_alert_has_its_dimensions_as_labels_and_a_link_even_if_azure_sends_none() -> None:
     alert = read_alert(event(recorded("log-fired")))
     assert alert.labels["cloud_RoleName"] == "checkout"
     assert severity_of(alert.severity, alert.source) is Severity.CRITICAL
@@ -74,7 +72,7 @@ def test_a_log_alert_has_its_dimensions_as_labels_and_a_link_of_ours_where_azure
     )
 
 
-def test_an_alert_on_no_item_is_about_its_target() -> None:
+def test_an_alert_without_an_item_is_about_its_target() -> None:
     alert = read_alert(event(recorded("activity-log-fired")))
     assert alert.service == "11111111-2222-3333-4444-555555555555"
     assert severity_of(alert.severity, alert.source) is Severity.INFO
@@ -86,7 +84,7 @@ def test_the_context_of_the_alert_is_kept() -> None:
     assert original["data"]["alertContext"]["condition"]["allOf"][0]["metricValue"] == 97.42
 
 
-def test_each_change_has_a_key_of_its_own_that_is_the_same_however_often_it_comes() -> None:
+def test_each_change_has_its_own_key_the_same_at_every_redelivery() -> None:
     one, again, resolved = (
         event(recorded(name), unique=unique, tidegate_hook=hook)
         for name, unique, hook in (
@@ -100,14 +98,14 @@ def test_each_change_has_a_key_of_its_own_that_is_the_same_however_often_it_come
     assert event(fired(firedDateTime="2026-03-04T09:27:40Z")).key not in {one.key, resolved.key}
 
 
-def test_what_is_missing_but_the_id_does_not_refuse_an_alert() -> None:
-    found = event({"data": {"essentials": {"alertId": ID}}})
-    alert = read_alert(found)
+def test_an_alert_needs_only_its_id() -> None:
+    result = event({"data": {"essentials": {"alertId": ID}}})
+    alert = read_alert(result)
     assert (alert.key, alert.status, alert.title) == (ID, "firing", ID)
-    assert found.unidentified
+    assert result.unidentified
 
 
-def test_a_condition_that_nobody_knows_fires() -> None:
+def test_an_unknown_condition_counts_as_firing() -> None:
     assert read_alert(event(fired(monitorCondition="Smoking"))).status == "firing"
 
 
@@ -132,5 +130,5 @@ def test_a_context_of_another_shape_does_not_refuse_an_alert(context: object) ->
         ),
     ],
 )
-def test_what_is_no_alert_is_refused_with_the_reason(body: object, message: str) -> None:
+def test_what_is_not_an_alert_is_refused_with_the_reason(body: object, message: str) -> None:
     assert reading.refusal("azure_monitor", body) == message

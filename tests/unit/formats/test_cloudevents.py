@@ -1,4 +1,4 @@
-"""CloudEvents in the modes of HTTP and of brokers; `test_message.py` has the others."""
+"""CloudEvents in binary mode and by content type; `test_message.py` has the other modes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ BATCH = "application/cloudevents-batch+json"
 def items(
     body: bytes, prefix: str = "ce-", content_type: str | None = None, **attributes: str
 ) -> list[Event | Malformed]:
-    """What becomes of a body with a CloudEvent's attributes in its headers."""
+    """The event of a body with a CloudEvent's attributes in its headers."""
     headers = {f"{prefix}{name}": value for name, value in (ATTRIBUTES | attributes).items()}
     if content_type is not None:
         headers["content-type"] = content_type
@@ -57,13 +57,13 @@ def hooked(body: object, **headers: str) -> Event:
 
 def test_attributes_in_headers_make_the_event_that_structured_mode_makes() -> None:
     data = {"severity": "high", "n": [1, 2]}
-    found = event(json.dumps(data).encode(), content_type="application/json")
+    result = event(json.dumps(data).encode(), content_type="application/json")
     structured = hooked(
         ATTRIBUTES | {"datacontenttype": "application/json", "data": data}, content_type=STRUCTURED
     )
-    assert found == structured
-    assert (found.key, found.data, found.unidentified) == (KEY, data, False)
-    assert found.extensions == {"traceparent": ATTRIBUTES["traceparent"]}
+    assert result == structured
+    assert (result.key, result.data, result.unidentified) == (KEY, data, False)
+    assert result.extensions == {"traceparent": ATTRIBUTES["traceparent"]}
 
 
 @pytest.mark.parametrize("prefix", ["ce-", "ce_", "cloudevents:", "cloudevents_"])
@@ -93,9 +93,9 @@ def test_brokers_mark_attributes_by_other_prefixes(prefix: str) -> None:
     ],
 )
 def test_any_body_is_data(body: bytes, content_type: str | None, data: object) -> None:
-    [found] = items(body, content_type=content_type)
-    assert isinstance(found, Event), found
-    assert (found.data, found.datacontenttype, found.key) == (data, content_type, KEY)
+    [result] = items(body, content_type=content_type)
+    assert isinstance(result, Event), result
+    assert (result.data, result.datacontenttype, result.key) == (data, content_type, KEY)
 
 
 @pytest.mark.parametrize(
@@ -125,34 +125,36 @@ def test_brokers_do_not_encode_the_values_of_attributes() -> None:
     assert event(b"", "ce_", subject="100%25").subject == "100%25"
 
 
-def test_a_header_without_a_value_is_an_attribute_that_was_left_out() -> None:
+def test_a_header_without_a_value_is_a_missing_attribute() -> None:
     assert event(b"", subject="").subject is None
 
 
 def test_the_content_type_is_the_type_of_the_data_whatever_else_is_said() -> None:
-    found = event(b"a", content_type="text/plain", datacontenttype="image/png")
-    assert found.datacontenttype == "text/plain"
+    result = event(b"a", content_type="text/plain", datacontenttype="image/png")
+    assert result.datacontenttype == "text/plain"
     assert event(b"a", datacontenttype="image/png").datacontenttype is None
 
 
-def test_neither_identity_nor_data_can_be_chosen_by_a_header() -> None:
+def test_a_header_chooses_neither_identity_nor_data() -> None:
     forged = event(b'{"a": 1}', tidegatekey="s3:docs/a@00", data="x", data_base64="AAAA")
     assert forged == event(b'{"a": 1}')
 
 
-def test_the_structured_mode_goes_before_headers() -> None:
-    found = hooked(recorded("cloudevent"), content_type=STRUCTURED, ce_specversion="1.0", ce_id="x")
-    assert found == hooked(recorded("cloudevent"))
+def test_structured_mode_wins_over_headers() -> None:
+    result = hooked(
+        recorded("cloudevent"), content_type=STRUCTURED, ce_specversion="1.0", ce_id="x"
+    )
+    assert result == hooked(recorded("cloudevent"))
 
 
-def test_a_batch_goes_before_the_structured_mode_whose_name_begins_alike() -> None:
-    found = reading.items("message", recorded("cloudevents-batch"), content_type=BATCH)
-    assert [item.subject for item in found if isinstance(item, Event)] == ["payments", "search"]
+def test_a_batch_is_not_mistaken_for_structured_mode() -> None:
+    result = reading.items("message", recorded("cloudevents-batch"), content_type=BATCH)
+    assert [item.subject for item in result if isinstance(item, Event)] == ["payments", "search"]
 
 
-def test_headers_of_other_things_do_not_make_a_cloudevent() -> None:
-    found = hooked({"a": 1}, ce_type="not enough", message_id="5f2e")
-    assert (found.type, found.key) == ("tidegate.message", "webhook:prod/5f2e")
+def test_other_headers_do_not_make_a_cloudevent() -> None:
+    result = hooked({"a": 1}, ce_type="not enough", message_id="5f2e")
+    assert (result.type, result.key) == ("tidegate.message", "webhook:prod/5f2e")
 
 
 @pytest.mark.parametrize(
@@ -216,13 +218,13 @@ def test_a_body_that_is_not_what_its_content_type_says_is_refused(
     assert reading.refusal("message", body, content_type=content_type) == message
 
 
-def test_a_time_of_sending_that_is_none_is_left_out() -> None:
+def test_an_invalid_time_of_sending_is_left_out() -> None:
     assert hooked({"a": 1}, sent_at="yesterday").time is None
 
 
 def test_a_queue_may_hold_a_text_that_looks_like_json() -> None:
     body = json.dumps('{"a": 1}').encode()
     delivery = Delivery(format="message", body=body, headers={"queue": "q"}, unique="u")
-    [found] = [arrival.item for arrival in read(delivery)]
-    assert isinstance(found, Event)
-    assert found.data == '{"a": 1}'
+    [result] = [arrival.item for arrival in read(delivery)]
+    assert isinstance(result, Event)
+    assert result.data == '{"a": 1}'

@@ -33,9 +33,9 @@ def refusal(body: object) -> str:
     return reading.refusal("cloudwatch", body)
 
 
-def test_an_alarm_fires_with_all_that_sns_says_of_it() -> None:
-    found = event(recorded("sns-alarm"), content_type="text/plain; charset=UTF-8")
-    alert = read_alert(found)
+def test_an_alarm_from_sns_is_read_whole() -> None:
+    result = event(recorded("sns-alarm"), content_type="text/plain; charset=UTF-8")
+    alert = read_alert(result)
     assert (alert.key, alert.status, alert.source) == (ARN, "firing", "cloudwatch")
     assert alert.title == "checkout-cpu-high"
     assert alert.service == "AWS/EC2"
@@ -55,16 +55,16 @@ def test_an_alarm_fires_with_all_that_sns_says_of_it() -> None:
         "region": "eu-west-1",
         "account": "111122223333",
     }
-    assert alert.severity is None  # the rules say it, or the default does
+    assert alert.severity is None  # set by a rule or the default
     assert severity_of(alert.severity, alert.source) is None
     assert alert.remarks == ()
 
 
-def test_eventbridge_says_the_same_of_it() -> None:
-    by_sns, bridged = (
+def test_the_same_alarm_from_eventbridge_is_read_the_same() -> None:
+    by_sns, by_eventbridge = (
         read_alert(event(recorded(name))) for name in ("sns-alarm", "eventbridge-alarm")
     )
-    assert by_sns == bridged
+    assert by_sns == by_eventbridge
 
 
 def test_ok_resolves_the_alarm_that_fired() -> None:
@@ -74,7 +74,7 @@ def test_ok_resolves_the_alarm_that_fired() -> None:
         assert str(alert.ends_at) == "2026-03-04 09:47:40.335000+00:00"
 
 
-def test_eventbridge_knows_when_what_is_resolved_began() -> None:
+def test_from_eventbridge_a_resolved_alarm_has_a_start() -> None:
     alert = read_alert(event(recorded("eventbridge-ok")))
     assert str(alert.starts_at) == "2026-03-04 09:17:40.337000+00:00"
 
@@ -87,26 +87,26 @@ def test_eventbridge_knows_when_what_is_resolved_began() -> None:
         ("sns-insufficient-data", "eventbridge-insufficient-data"),
     ],
 )
-def test_the_same_change_has_one_key_by_every_path_and_every_hook(names: tuple[str, ...]) -> None:
+def test_the_same_change_has_one_key_by_every_path_and_webhook(names: tuple[str, ...]) -> None:
     keys = {
         event(recorded(name), tidegate_hook=hook).key for name in names for hook in ("one", "two")
     }
     assert len(keys) == 1
 
 
-def test_its_key_reads_as_what_changed_and_is_in_no_envelope_but_its_own() -> None:
+def test_the_key_names_the_change_the_same_by_webhook_and_queue() -> None:
     key = f"cloudwatch/{ARN}@2026-03-04T09:17:40.337Z:ALARM"
     queued = Delivery(
         format="cloudwatch", body=recorded("sns-alarm"), headers={"queue": "sqs:q"}, unique="u"
     )
-    for found in (event(recorded("sns-alarm")), read(queued)[0].item):
-        assert isinstance(found, Event)
-        assert (found.key, found.unidentified) == (key, False)
+    for result in (event(recorded("sns-alarm")), read(queued)[0].item):
+        assert isinstance(result, Event)
+        assert (result.key, result.unidentified) == (key, False)
 
 
 def test_eventbridge_may_come_through_sns() -> None:
-    bridged = payload_json("cloudwatch", "eventbridge-alarm")
-    assert event(sns(bridged)).key == event(bridged).key
+    by_eventbridge = payload_json("cloudwatch", "eventbridge-alarm")
+    assert event(sns(by_eventbridge)).key == event(by_eventbridge).key
 
 
 def test_another_change_is_another_event() -> None:
@@ -118,20 +118,20 @@ def test_another_change_is_another_event() -> None:
     assert len(keys | {event(later).key}) == 5
 
 
-def test_the_time_of_a_change_is_one_in_whichever_zone_it_is_spelled() -> None:
+def test_the_time_of_a_change_is_the_same_in_every_zone() -> None:
     zoned = raw(StateChangeTime="2026-03-04T10:17:40.337+01:00")
     assert event(zoned).key == event(recorded("sns-alarm")).key
 
 
-def test_an_alarm_without_data_neither_fires_nor_is_resolved_but_is_not_lost() -> None:
+def test_an_alarm_without_data_is_an_event_of_its_own_type() -> None:
     for name in ("sns-insufficient-data", "eventbridge-insufficient-data"):
-        found = event(recorded(name))
-        assert found.type == "com.amazonaws.cloudwatch.alarm.insufficient_data"
-        assert found.subject == ARN
-        assert found.data["title"] == "checkout-cpu-high"
-        assert found.data["labels"]["account"] == "111122223333"
-        assert "status" not in found.data
-        assert not found.unidentified
+        result = event(recorded(name))
+        assert result.type == "com.amazonaws.cloudwatch.alarm.insufficient_data"
+        assert result.subject == ARN
+        assert result.data["title"] == "checkout-cpu-high"
+        assert result.data["labels"]["account"] == "111122223333"
+        assert "status" not in result.data
+        assert not result.unidentified
 
 
 def test_metric_math_gives_the_labels_of_all_its_metrics_and_the_name_is_encoded_in_the_link() -> (
@@ -144,13 +144,13 @@ def test_metric_math_gives_the_labels_of_all_its_metrics_and_the_name_is_encoded
     assert alert.link.endswith("#alarmsV2:alarm/checkout%205xx%20rate")
 
 
-def test_a_composite_alarm_has_no_metric_and_is_an_alert_all_the_same() -> None:
+def test_a_composite_alarm_without_a_metric_is_an_alert() -> None:
     alert = read_alert(event(recorded("sns-composite-alarm")))
     assert (alert.title, alert.service) == ("checkout-degraded", None)
     assert alert.labels == {"region": "eu-west-1", "account": "111122223333"}
 
 
-def test_the_console_of_china_is_another_one() -> None:
+def test_china_has_its_own_console() -> None:
     arn = "arn:aws-cn:cloudwatch:cn-north-1:111122223333:alarm:a:b"
     alert = read_alert(event(raw(AlarmArn=arn)))
     assert alert.link == (
@@ -164,16 +164,16 @@ def test_what_is_not_read_is_kept() -> None:
     assert event(novel).data["original"] == novel
 
 
-def test_what_is_missing_but_the_arn_and_the_state_does_not_refuse_an_alarm() -> None:
-    found = event({"AlarmArn": ARN, "NewStateValue": "ALARM"})
-    alert = read_alert(found)
+def test_an_alarm_needs_only_its_arn_and_state() -> None:
+    result = event({"AlarmArn": ARN, "NewStateValue": "ALARM"})
+    alert = read_alert(result)
     assert (alert.key, alert.title, alert.status) == (ARN, "checkout-cpu-high", "firing")
-    assert found.unidentified
-    assert found.key == f"unidentified:cloudwatch#{reading.UNIQUE}.0"
+    assert result.unidentified
+    assert result.key == f"unidentified:cloudwatch#{reading.UNIQUE}.0"
 
 
 @pytest.mark.parametrize("type", ["SubscriptionConfirmation", "UnsubscribeConfirmation"])
-def test_what_sns_says_of_its_subscription_is_no_event(type: str) -> None:
+def test_a_control_message_of_sns_is_not_an_event(type: str) -> None:
     body = payload_json("cloudwatch", "sns-subscription-confirmation") | {"Type": type}
     assert reading.items("cloudwatch", body) == []
 
@@ -221,7 +221,7 @@ SHAPE = (
         ),
     ],
 )
-def test_what_is_no_alarm_is_refused_with_the_reason(body: object, message: str) -> None:
+def test_what_is_not_an_alarm_is_refused_with_the_reason(body: object, message: str) -> None:
     assert refusal(body) == message
 
 
@@ -230,6 +230,6 @@ def test_dimensions_out_of_shape_do_not_refuse_an_alarm() -> None:
         assert read_alert(event(raw(Trigger=trigger))).key == ARN
 
 
-def test_the_body_of_sns_is_read_whatever_its_message_attributes_say() -> None:
+def test_message_attributes_do_not_change_how_an_sns_body_is_read() -> None:
     twice = json.dumps(json.dumps(raw())).encode()
     assert refusal(twice) == "the body is JSON within a JSON string: it was encoded twice"

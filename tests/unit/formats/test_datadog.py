@@ -64,7 +64,7 @@ def test_a_recovered_monitor_is_resolved_under_the_same_key() -> None:
     "transition",
     ["Triggered", "Re-Triggered", "No Data", "Re-No Data", "Warn", "Re-Warn", "Renotify"],
 )
-def test_every_transition_but_a_recovery_fires_and_none_is_remarked_on(transition: str) -> None:
+def test_every_transition_but_a_recovery_fires_without_a_remark(transition: str) -> None:
     read = alert(sent("datadog", {**TRIGGERED, "transition": transition}))
     assert read.status is AlertStatus.FIRING
     assert not [remark for remark in read.remarks if "status" in remark]
@@ -77,11 +77,11 @@ def test_every_recovery_resolves(transition: str) -> None:
     )
 
 
-def test_a_monitor_that_goes_on_does_not_say_when_it_began() -> None:
+def test_a_renotification_has_no_start() -> None:
     assert alert(sent("datadog", body_of("datadog", "re-triggered"))).starts_at is None
 
 
-def test_what_a_monitor_does_not_have_is_missing() -> None:
+def test_a_variable_without_a_value_is_missing() -> None:
     read = alert(sent("datadog", body_of("datadog", "no-data")))
     assert read.status is AlertStatus.FIRING
     assert (read.severity, read.service, read.labels) == (None, None, {"monitor": ""})
@@ -99,7 +99,7 @@ def test_tags_may_be_a_list_as_well() -> None:
     assert read.remarks == ()
 
 
-def test_a_hundred_thousand_tags_of_one_name_are_read_in_one_go() -> None:
+def test_a_hundred_thousand_tags_of_one_name_are_read() -> None:
     body = {**TRIGGERED, "tags": "a:b," * 100_000}
     assert len(event(sent("datadog", body)).data["labels"]["a"]) == 199_999
 
@@ -112,13 +112,13 @@ def test_a_retry_is_the_same_event_and_each_notification_another() -> None:
         event(sent("datadog", TRIGGERED, unique="2", period=NEXT_PERIOD)).key
     )
     names = ["triggered", "re-triggered", "recovered"]
-    found = [event(sent("datadog", body_of("datadog", name))) for name in names]
-    assert len({one.key for one in found}) == 3
-    assert len({one.subject for one in found}) == 1
+    result = [event(sent("datadog", body_of("datadog", name))) for name in names]
+    assert len({one.key for one in result}) == 3
+    assert len({one.subject for one in result}) == 1
 
 
 @pytest.mark.parametrize("id", [None, "", "null", "$ID", []])
-def test_without_the_event_s_id_each_delivery_is_fresh(id: Any) -> None:
+def test_without_the_event_s_id_each_delivery_is_unidentified(id: Any) -> None:
     assert event(sent("datadog", {**TRIGGERED, "id": id})).unidentified
 
 
@@ -130,13 +130,13 @@ def test_without_an_aggregation_key_the_event_is_refused(key: Any) -> None:
     assert "has no key" in refusal(sent("datadog", {**TRIGGERED, "aggregation_key": key})).message
 
 
-def test_an_event_that_is_no_monitor_s_is_refused_for_its_key() -> None:
+def test_an_event_that_does_not_come_from_a_monitor_is_refused_for_its_key() -> None:
     error = refusal(sent("datadog", body_of("datadog", "event-without-monitor")))
     assert "has no key" in error.message
 
 
 @pytest.mark.parametrize("transition", [None, "", "null", "$ALERT_TRANSITION", "Muted"])
-def test_a_transition_nobody_knows_counts_as_firing_and_is_remarked_on(transition: Any) -> None:
+def test_an_unknown_transition_counts_as_firing_with_a_remark(transition: Any) -> None:
     read = alert(sent("datadog", {**TRIGGERED, "transition": transition}))
     assert read.status is AlertStatus.FIRING
     assert any("taken as firing" in remark for remark in read.remarks)
@@ -150,7 +150,7 @@ def test_no_other_field_that_is_missing_or_wrong_refuses_an_alert(name: str, val
 
 
 @pytest.mark.parametrize("body", [{}, {"body": "x", "event_type": "metric_alert_monitor"}])
-def test_a_payload_that_is_not_the_template_is_told_where_the_template_is(body: Any) -> None:
+def test_a_payload_of_another_shape_is_refused_with_the_place_of_the_template(body: Any) -> None:
     assert "docs/webhooks/datadog.md" in str(refusal(sent("datadog", body)))
 
 
@@ -162,5 +162,5 @@ def test_the_template_of_the_documentation_is_the_one_that_is_read() -> None:
     assert block == TEMPLATE
 
 
-def test_the_template_pasted_as_it_is_and_sent_without_values_says_that_it_has_no_key() -> None:
+def test_the_template_without_values_is_refused_for_its_missing_key() -> None:
     assert "has no key" in refusal(sent("datadog", TEMPLATE.encode())).message

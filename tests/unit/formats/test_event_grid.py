@@ -97,27 +97,27 @@ def test_a_change_is_the_same_event_by_both_schemas_and_every_trigger(name: str)
         unique="another",
     )
     [by_queue] = [arrival.item for arrival in read(queued)]
-    assert all(found == by_queue for found in by_webhook)
+    assert all(result == by_queue for result in by_webhook)
 
 
 def test_a_removal_is_a_document_removed_event() -> None:
-    found = recorded_event("blob-deleted")
-    assert (found.type, found.document) == ("tidegate.document.removed", DocumentRef(uri=URI))
-    assert found.key == (
+    result = recorded_event("blob-deleted")
+    assert (result.type, result.document) == ("tidegate.document.removed", DocumentRef(uri=URI))
+    assert result.key == (
         "blob:exampledocs/incidents/2026/db-outage.json"
         "@BlobDeleted:0000000000000442000000000002896B"
     )
 
 
 def test_a_change_of_tier_is_a_document_changed_event() -> None:
-    found = recorded_event("blob-tier-changed")
-    assert (found.type, found.data["change"]) == ("tidegate.document.changed", "BlobTierChanged")
+    result = recorded_event("blob-tier-changed")
+    assert (result.type, result.data["change"]) == ("tidegate.document.changed", "BlobTierChanged")
 
 
 def test_a_renamed_blob_is_created_under_its_new_name() -> None:
-    found = recorded_event("blob-renamed")
-    assert (found.type, found.subject) == ("tidegate.document.created", "2026/final.json")
-    assert found.data == {
+    result = recorded_event("blob-renamed")
+    assert (result.type, result.subject) == ("tidegate.document.created", "2026/final.json")
+    assert result.data == {
         "document": {"uri": "azure://exampledocs/incidents/2026/final.json"},
         "change": "BlobRenamed",
         "renamed_from": "azure://exampledocs/incidents/draft of Ada.json",
@@ -125,9 +125,9 @@ def test_a_renamed_blob_is_created_under_its_new_name() -> None:
 
 
 @pytest.mark.parametrize("name", ["data-lake-upload", "sftp-upload"])
-def test_an_upload_in_two_steps_is_one_event_when_its_content_is_there(name: str) -> None:
-    found = event(payload("event_grid", name))
-    assert found.document == DocumentRef(
+def test_an_upload_in_two_steps_is_one_event_once_its_content_is_written(name: str) -> None:
+    result = event(payload("event_grid", name))
+    assert result.document == DocumentRef(
         uri="azure://exampledocs/incidents/2026/lake.json",
         size=1843,
         etag="0x8D4BCC2E4835CE1" if name == "data-lake-upload" else "0x8D4BCC2E4835CD0",
@@ -135,14 +135,14 @@ def test_an_upload_in_two_steps_is_one_event_when_its_content_is_there(name: str
 
 
 def test_the_subject_is_the_name_as_it_is() -> None:
-    found = recorded_event("blob-created-awkward-name")
-    assert found.subject == AWKWARD
-    assert found.document is not None
-    assert found.document.uri == f"azure://exampledocs/incidents/{AWKWARD}"
-    assert found.document.etag == "0x8D4BCC2E4835CD1"
+    result = recorded_event("blob-created-awkward-name")
+    assert result.subject == AWKWARD
+    assert result.document is not None
+    assert result.document.uri == f"azure://exampledocs/incidents/{AWKWARD}"
+    assert result.document.etag == "0x8D4BCC2E4835CD1"
 
 
-def test_a_subject_that_lost_characters_is_mended_by_the_address() -> None:
+def test_a_subject_that_lost_characters_is_restored_from_the_url() -> None:
     mended = recorded_event("blob-created-subject-without-emoji")
     assert mended == recorded_event("blob-created-awkward-name")
 
@@ -156,7 +156,7 @@ def test_a_subject_that_lost_characters_is_mended_by_the_address() -> None:
         ...,
     ],
 )
-def test_the_subject_counts_where_the_address_disagrees(url: object) -> None:
+def test_the_subject_wins_over_the_url(url: object) -> None:
     assert event(created(data={"url": url})) == recorded_event("blob-created")
 
 
@@ -176,7 +176,7 @@ def test_the_topics_case_does_not_matter() -> None:
         "http://azurite:10000/exampledocs/incidents/2026/db-outage.json",
     ],
 )
-def test_the_account_or_the_whole_place_may_be_known_by_the_address_alone(url: str) -> None:
+def test_account_container_and_path_may_come_from_the_url_alone(url: str) -> None:
     assert event(created(topic="/custom", data={"url": url})).key == KEY
     assert event(created(topic="/custom", subject="?", data={"url": url})).key == KEY
 
@@ -187,17 +187,17 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=1
 
 
 @given(NAMES)
-def test_every_name_is_taken_as_it_is_by_both_schemas(name: str) -> None:
+def test_every_name_is_the_same_in_both_schemas(name: str) -> None:
     body = created(subject=f"/blobServices/default/containers/incidents/blobs/{name}")
-    found = event(body)
-    assert event(as_cloudevent(body)) == found
-    assert found.subject == name
-    assert found.document is not None
-    assert found.document.uri == f"azure://exampledocs/incidents/{name}"
-    assert len(workflow_id(found.key).encode()) <= 1000
+    result = event(body)
+    assert event(as_cloudevent(body)) == result
+    assert result.subject == name
+    assert result.document is not None
+    assert result.document.uri == f"azure://exampledocs/incidents/{name}"
+    assert len(workflow_id(result.key).encode()) <= 1000
 
 
-def test_the_longest_name_keeps_an_identity_of_its_own() -> None:
+def test_the_longest_name_keeps_its_own_identity() -> None:
     one, other = (
         event(created(subject=f"/blobServices/default/containers/c/blobs/{'ü' * 1023}{tail}"))
         for tail in "ab"
@@ -205,7 +205,7 @@ def test_the_longest_name_keeps_an_identity_of_its_own() -> None:
     assert workflow_id(one.key) != workflow_id(other.key)
 
 
-def test_an_upload_without_a_sequencer_is_told_by_its_etag_its_request_or_its_id() -> None:
+def test_an_upload_without_a_sequencer_is_identified_by_etag_request_or_id() -> None:
     keys = [
         event(created(data=dict.fromkeys(names, ...))).key
         for names in (
@@ -221,7 +221,7 @@ def test_an_upload_without_a_sequencer_is_told_by_its_etag_its_request_or_its_id
     ]
 
 
-def test_a_change_that_leaves_the_etag_as_it_was_is_not_told_by_it() -> None:
+def test_a_change_that_keeps_the_etag_is_not_identified_by_it() -> None:
     [tier] = payload_json("event_grid", "blob-tier-changed")
     del tier["data"]["sequencer"]
     assert event(tier).key.endswith("@BlobTierChanged:r.0fdefc06-b01e-0034-39f6-401661000000")
@@ -244,11 +244,11 @@ def test_an_event_of_another_service_is_an_event_of_its_own_type() -> None:
     assert grid.extensions == {"dataversion": "1", "metadataversion": "1"}
 
 
-def test_what_storage_says_of_other_things_than_blobs_is_an_event_of_its_own_type() -> None:
+def test_a_storage_event_that_is_not_about_a_blob_is_an_event_of_its_own_type() -> None:
     assert recorded_event("directory-created").type == "Microsoft.Storage.DirectoryCreated"
 
 
-def test_a_bad_event_does_not_hurt_its_neighbours() -> None:
+def test_a_malformed_event_does_not_affect_the_others() -> None:
     first, bad, last = items(payload("event_grid", "batch-with-one-bad-event"))
     assert isinstance(first, Event)
     assert isinstance(last, Event)
@@ -258,11 +258,11 @@ def test_a_bad_event_does_not_hurt_its_neighbours() -> None:
     )
 
 
-def test_an_empty_array_is_no_event() -> None:
+def test_an_empty_array_has_no_events() -> None:
     assert items([]) == []
 
 
-def test_the_handshake_is_answered_with_its_code_and_is_no_event() -> None:
+def test_the_handshake_is_answered_with_its_code_and_is_not_an_event() -> None:
     body = payload_json("event_grid", "subscription-validation")
     for shape in (body, body[0]):
         assert handshake(by_hook("event_grid", shape)) == {
@@ -282,7 +282,7 @@ def test_nothing_else_is_a_handshake(body: object) -> None:
     assert handshake(by_hook("event_grid", body)) is None
 
 
-def test_the_end_of_a_subscription_is_no_event() -> None:
+def test_the_end_of_a_subscription_is_not_an_event() -> None:
     assert items(created(eventType="Microsoft.EventGrid.SubscriptionDeletedEvent")) == []
 
 
@@ -335,7 +335,7 @@ def test_an_event_out_of_shape_is_refused_by_name(body: object, message: str) ->
     assert refusal(body) == message
 
 
-def test_a_signature_in_an_address_is_not_said_again() -> None:
+def test_a_signature_in_a_url_is_not_quoted() -> None:
     body = payload_json("event_grid", "blob-created")
     first = body[0] if isinstance(body, list) else body
     first["subject"] = "/elsewhere"
@@ -343,7 +343,7 @@ def test_a_signature_in_an_address_is_not_said_again() -> None:
     assert "SECRETSIG" not in refusal(body)
 
 
-def test_an_address_cannot_move_a_blob_to_another_container() -> None:
+def test_a_url_cannot_move_a_blob_to_another_container() -> None:
     body = payload_json("event_grid", "blob-created")
     first = body[0] if isinstance(body, list) else body
     first["subject"] = "/blobServices/default/containers/documents/blobs/a\ufffd.md"

@@ -71,31 +71,31 @@ def test_a_route_can_tell_a_failed_run_from_one_that_succeeded() -> None:
     assert recorded("workflow_run-failed").data["workflow_run"]["conclusion"] == "failure"
 
 
-def test_an_event_of_an_organisation_has_its_address_as_its_source() -> None:
-    found = recorded("organization-member_added")
-    assert found.type == "com.github.organization.member_added"
-    assert found.source == "https://github.com/example-org"
+def test_an_event_of_an_organisation_has_its_url_as_its_source() -> None:
+    result = recorded("organization-member_added")
+    assert result.type == "com.github.organization.member_added"
+    assert result.source == "https://github.com/example-org"
 
 
-def test_an_event_that_nobody_foresaw_is_an_event_all_the_same() -> None:
-    found = event({"action": "dreamt", "dream": {"id": 7}, "sender": {}}, "dream")
-    assert (found.type, found.subject, found.source) == (
+def test_an_unknown_event_is_an_event_too() -> None:
+    result = event({"action": "dreamt", "dream": {"id": 7}, "sender": {}}, "dream")
+    assert (result.type, result.subject, result.source) == (
         "com.github.dream.dreamt",
         "7",
         "webhook:prod",
     )
 
 
-def test_a_ping_is_no_event() -> None:
+def test_a_ping_is_not_an_event() -> None:
     assert reading.items("github", payload("github", "ping"), x_github_event="ping") == []
 
 
-def test_a_form_says_the_same_as_json() -> None:
+def test_a_form_is_read_as_its_json() -> None:
     form = urlencode({"payload": payload("github", "issues-opened").decode()}).encode()
     assert event(form, "issues", content_type=FORM) == recorded("issues-opened")
 
 
-def test_a_redelivery_is_the_same_event_and_another_delivery_another() -> None:
+def test_a_redelivery_is_the_same_event_and_another_delivery_is_not() -> None:
     one, again, other = (
         reading.event(
             "github",
@@ -109,9 +109,12 @@ def test_a_redelivery_is_the_same_event_and_another_delivery_another() -> None:
     assert one.key == again.key != other.key
 
 
-def test_a_delivery_without_a_guid_gets_a_fresh_key_that_says_so() -> None:
-    found = reading.event("github", payload("github", "push"), x_github_event="push")
-    assert (found.key, found.unidentified) == (f"unidentified:webhook:prod#{reading.UNIQUE}", True)
+def test_a_delivery_without_a_guid_is_unidentified() -> None:
+    result = reading.event("github", payload("github", "push"), x_github_event="push")
+    assert (result.key, result.unidentified) == (
+        f"unidentified:webhook:prod#{reading.UNIQUE}",
+        True,
+    )
 
 
 @pytest.mark.parametrize(
@@ -135,7 +138,7 @@ def test_a_delivery_without_a_guid_gets_a_fresh_key_that_says_so() -> None:
         ),
     ],
 )
-def test_what_is_no_webhook_of_github_is_refused_with_the_reason(
+def test_what_is_not_a_github_webhook_is_refused_with_the_reason(
     body: object, headers: dict[str, Any], message: str
 ) -> None:
     assert reading.refusal("github", body, **headers) == message

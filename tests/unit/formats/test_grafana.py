@@ -44,7 +44,7 @@ def test_a_resolved_alert_has_an_end_and_the_same_key() -> None:
     assert read.ends_at == datetime(2026, 1, 2, 3, 21, tzinfo=UTC)
 
 
-def test_a_rule_without_data_fires_under_a_name_of_its_own() -> None:
+def test_a_rule_without_data_fires_under_its_own_name() -> None:
     read = alert(sent("grafana", body_of("grafana", "no-data")))
     assert (read.status, read.title) == (AlertStatus.FIRING, "DatasourceNoData")
     assert read.labels["rulename"] == "High memory usage"
@@ -65,9 +65,9 @@ def test_the_message_about_all_alerts_is_not_repeated_with_each() -> None:
     assert "message" not in event(sent("grafana", FIRING)).data["original"]
 
 
-def test_repeats_are_one_event_and_changes_are_others() -> None:
+def test_repeats_are_one_event_and_changes_are_not() -> None:
     again = changed(FIRING, "alerts", 0, "startsAt", to="2026-01-02T04:30:00+01:00")
-    told = [
+    deliveries = [
         sent("grafana", FIRING, unique="1"),
         sent("grafana", FIRING, unique="2"),
         sent("grafana", FIRING, period=NEXT_PERIOD),
@@ -75,16 +75,16 @@ def test_repeats_are_one_event_and_changes_are_others() -> None:
         sent("grafana", RESOLVED, unique="3"),
         sent("grafana", RESOLVED, unique="4", period=NEXT_PERIOD),
     ]
-    first, repeat, later, anew, over, over_again = [event(delivery).key for delivery in told]
+    first, repeat, later, anew, over, over_again = [event(delivery).key for delivery in deliveries]
     assert first == repeat
     assert over == over_again
     assert len({first, later, anew, over}) == 4
 
 
-def test_it_is_not_taken_for_an_alert_of_alertmanager() -> None:
+def test_it_is_not_mistaken_for_an_alert_of_alertmanager() -> None:
     assert event(sent("grafana", FIRING)).key.startswith("grafana:webhook:prod/a1f34cbb23ee4db1@")
 
 
-def test_a_body_of_another_shape_is_refused_and_told_what_was_expected() -> None:
+def test_a_body_of_another_shape_is_refused_with_what_was_expected() -> None:
     assert "not a webhook of grafana" in refusal(sent("grafana", {"title": "x"})).message
     assert items(sent("grafana", {**FIRING, "alerts": []})) == []

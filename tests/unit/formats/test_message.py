@@ -1,4 +1,4 @@
-"""Messages of the users' own: CloudEvents in JSON, or any JSON; and our own wire form."""
+"""Users' own messages, as CloudEvents or any JSON; and stored events."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def refusal(body: object, format: str = "message", **headers: str) -> str:
 
 
 def test_a_cloudevent_keeps_its_attributes_and_extensions() -> None:
-    found = event(recorded("cloudevent"), queue=QUEUE, message_id="5f2e")
-    assert found.to_wire() == recorded_json("cloudevent") | {
+    result = event(recorded("cloudevent"), queue=QUEUE, message_id="5f2e")
+    assert result.to_wire() == recorded_json("cloudevent") | {
         "tidegatekey": "ce:https://monitor.example.com/checks#8f3b9a52"
     }
-    assert found.extensions["traceparent"].startswith("00-0af7")  # type: ignore[union-attr]
+    assert result.extensions["traceparent"].startswith("00-0af7")  # type: ignore[union-attr]
 
 
 def test_a_cloudevent_is_the_same_event_in_whichever_message_it_comes() -> None:
@@ -61,22 +61,22 @@ def test_binary_data_of_a_cloudevent_is_kept_as_base64() -> None:
 
 @pytest.mark.parametrize("type", [BATCH, BATCH.upper(), f"{BATCH}; charset=utf-8"])
 def test_a_batch_of_cloudevents_gives_one_event_each(type: str) -> None:
-    found = items(recorded("cloudevents-batch"), content_type=type)
-    assert [item.subject for item in found if isinstance(item, Event)] == ["payments", "search"]
+    result = items(recorded("cloudevents-batch"), content_type=type)
+    assert [item.subject for item in result if isinstance(item, Event)] == ["payments", "search"]
 
 
-def test_a_bad_cloudevent_in_a_batch_does_not_hurt_its_neighbours() -> None:
+def test_a_malformed_cloudevent_in_a_batch_does_not_affect_the_others() -> None:
     good = recorded_json("cloudevent")
-    found = items([good, 7, {"id": "1"}, good | {"id": "2"}], content_type=BATCH)
-    assert [isinstance(item, Event) for item in found] == [True, False, False, True]
-    assert [item.error.message for item in found if isinstance(item, Malformed)] == [
+    result = items([good, 7, {"id": "1"}, good | {"id": "2"}], content_type=BATCH)
+    assert [isinstance(item, Event) for item in result] == [True, False, False, True]
+    assert [item.error.message for item in result if isinstance(item, Malformed)] == [
         "an item of the CloudEvents batch is not a JSON object",
         "not a CloudEvents 1.0 event: specversion is None, not '1.0'; source is missing; "
         "type is missing",
     ]
 
 
-def test_an_empty_batch_is_no_event() -> None:
+def test_an_empty_batch_has_no_events() -> None:
     assert items([], content_type=BATCH) == []
 
 
@@ -122,7 +122,7 @@ def test_an_empty_batch_is_no_event() -> None:
         ),
     ],
 )
-def test_what_is_no_event_is_refused_with_the_reason(
+def test_what_is_not_an_event_is_refused_with_the_reason(
     body: object, headers: dict[str, str], message: str
 ) -> None:
     assert refusal(body, **headers).startswith(message)
@@ -130,8 +130,8 @@ def test_what_is_no_event_is_refused_with_the_reason(
 
 @pytest.mark.parametrize("data", [{"order": 4711}, [1, 2], "text", 7, None, True])
 def test_any_other_json_is_a_message_identified_by_its_message_id(data: object) -> None:
-    found = event(data, queue=QUEUE, message_id="5f2e", sent_at="2025-03-04T09:15:27.950Z")
-    assert found == Event(
+    result = event(data, queue=QUEUE, message_id="5f2e", sent_at="2025-03-04T09:15:27.950Z")
+    assert result == Event(
         id="5f2e",
         source=QUEUE,
         type="tidegate.message",
@@ -147,30 +147,30 @@ def test_two_messages_of_identical_json_are_two_events() -> None:
     assert one.key != other.key
 
 
-def test_a_message_without_an_id_gets_a_fresh_key_that_says_so() -> None:
-    found = event(recorded("message-plain-json"), queue=QUEUE, unique="delivery-1")
-    assert (found.key, found.id, found.unidentified) == (
+def test_a_message_without_an_id_is_unidentified() -> None:
+    result = event(recorded("message-plain-json"), queue=QUEUE, unique="delivery-1")
+    assert (result.key, result.id, result.unidentified) == (
         f"unidentified:{QUEUE}#delivery-1",
         "delivery-1",
         True,
     )
 
 
-def test_a_message_from_nowhere_has_a_source_all_the_same() -> None:
+def test_a_message_without_a_queue_has_a_source() -> None:
     assert event({"a": 1}).source == "message"
 
 
 WIRE = event(recorded("cloudevent")).to_wire()
 
 
-def test_the_wire_form_is_read_back_as_the_event_it_was() -> None:
+def test_a_stored_event_is_read_back_unchanged() -> None:
     assert event(WIRE, format="stored_event") == event(recorded("cloudevent"))
 
 
-def test_a_replay_may_come_under_a_key_of_its_own() -> None:
-    found = event(WIRE, format="stored_event", **{REPLAY_KEY_HEADER: "ce:1~replay-ab"})
-    assert found.key == "ce:1~replay-ab"
-    assert found.to_wire() | {"tidegatekey": WIRE["tidegatekey"]} == WIRE
+def test_a_replay_may_have_its_own_key() -> None:
+    result = event(WIRE, format="stored_event", **{REPLAY_KEY_HEADER: "ce:1~replay-ab"})
+    assert result.key == "ce:1~replay-ab"
+    assert result.to_wire() | {"tidegatekey": WIRE["tidegatekey"]} == WIRE
 
 
 @pytest.mark.parametrize(
@@ -181,5 +181,5 @@ def test_a_replay_may_come_under_a_key_of_its_own() -> None:
         (b"{", "the body is not JSON: Expecting property name enclosed in double quotes"),
     ],
 )
-def test_what_is_no_wire_form_is_refused(body: Any, message: str) -> None:
+def test_what_is_not_a_stored_event_is_refused(body: Any, message: str) -> None:
     assert refusal(body, format="stored_event").startswith(message)

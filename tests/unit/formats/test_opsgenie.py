@@ -56,11 +56,11 @@ def test_a_closed_or_deleted_alert_is_resolved(name: str, second: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["unacknowledge", "update-priority"])
-def test_what_says_that_it_goes_on_fires(name: str) -> None:
+def test_an_alert_that_continues_fires(name: str) -> None:
     assert alert(sent("opsgenie", body_of("opsgenie", name))).status is AlertStatus.FIRING
 
 
-def test_a_higher_priority_is_heard() -> None:
+def test_a_raised_priority_fires() -> None:
     assert alert(sent("opsgenie", body_of("opsgenie", "update-priority"))).severity == "P1"
 
 
@@ -71,17 +71,17 @@ def test_a_higher_priority_is_heard() -> None:
         ("add-note", "com.opsgenie.AddNote", "2026-01-02T03:11:40.000Z"),
     ],
 )
-def test_what_says_nothing_on_firing_is_an_event_of_opsgenie_s_own_type(
+def test_what_neither_fires_nor_resolves_is_an_event_of_opsgenie_s_own_type(
     name: str, type: str, time: str
 ) -> None:
     body = payload("opsgenie", name)
-    found = event(sent("opsgenie", body))
-    assert (found.type, found.subject, found.time) == (type, "mailer-queue", time)
-    assert found.type != ALERT
-    assert found.data == body
+    result = event(sent("opsgenie", body))
+    assert (result.type, result.subject, result.time) == (type, "mailer-queue", time)
+    assert result.type != ALERT
+    assert result.data == body
 
 
-def test_without_an_alias_the_alert_s_own_id_is_the_key() -> None:
+def test_without_an_alias_the_alert_s_id_is_the_key() -> None:
     read = alert(sent("opsgenie", body_of("opsgenie", "create-without-alias")))
     assert read.key == "70413a06-38d6-4c85-92b8-5ebc900d42e2"
     assert (read.title, read.service) == ("test alert", None)
@@ -95,7 +95,7 @@ def test_unknown_fields_are_kept() -> None:
 # ------------------------------------------------------------------------------- identity
 
 
-def test_a_change_told_twice_is_one_event_and_each_change_another() -> None:
+def test_a_redelivered_change_is_one_event_and_each_change_another() -> None:
     assert event(sent("opsgenie", CREATE, unique="1")).key == (
         event(sent("opsgenie", CREATE, unique="2", period=NEXT_PERIOD)).key
     )
@@ -104,7 +104,7 @@ def test_a_change_told_twice_is_one_event_and_each_change_another() -> None:
     assert len(keys) == len(names)
 
 
-def test_an_alias_that_comes_again_is_the_same_alert_and_another_event() -> None:
+def test_a_reused_alias_is_the_same_alert_and_another_event() -> None:
     again = changed(CREATE, "alert", "alertId", to="7c9e6679-7425-40de-944b-e07fc1f90ae7-1")
     first, second = event(sent("opsgenie", CREATE)), event(sent("opsgenie", again))
     assert first.subject == second.subject
@@ -112,7 +112,7 @@ def test_an_alias_that_comes_again_is_the_same_alert_and_another_event() -> None
 
 
 @pytest.mark.parametrize("name", ["unacknowledge", "add-note"])
-def test_what_may_happen_twice_is_told_by_its_moment(name: str) -> None:
+def test_what_may_happen_twice_is_identified_by_its_time(name: str) -> None:
     body = payload("opsgenie", name)
     later = changed(body, "alert", "updatedAt", to=1767329999000)
     assert event(sent("opsgenie", body)).key != event(sent("opsgenie", later)).key
@@ -127,7 +127,7 @@ def test_an_alert_without_alias_and_id_is_refused() -> None:
     assert "has no key" in refusal(sent("opsgenie", body)).message
 
 
-def test_an_alert_without_an_action_counts_as_firing_and_is_remarked_on() -> None:
+def test_an_alert_without_an_action_counts_as_firing_with_a_remark() -> None:
     read = alert(sent("opsgenie", without(CREATE, "action")))
     assert read.status is AlertStatus.FIRING
     assert read.remarks == ("it has no status, taken as firing",)
@@ -142,12 +142,12 @@ def test_no_other_field_that_is_missing_or_wrong_refuses_an_alert(name: str, val
     assert read.key == "mailer-queue"
 
 
-def test_a_time_nobody_can_read_is_remarked_on() -> None:
+def test_an_unreadable_time_gets_a_remark() -> None:
     read = alert(sent("opsgenie", changed(CREATE, "alert", "createdAt", to="yesterday")))
     assert read.starts_at is None
     assert read.remarks == ("starts_at cannot be read: 'yesterday'",)
 
 
 @pytest.mark.parametrize("body", [{}, {"action": "Create"}, {"alert": "x"}, {"alert": [CREATE]}])
-def test_a_body_of_another_shape_is_refused_and_told_what_was_expected(body: Any) -> None:
+def test_a_body_of_another_shape_is_refused_with_what_was_expected(body: Any) -> None:
     assert "`alert` is not an object" in refusal(sent("opsgenie", body)).message

@@ -30,7 +30,7 @@ ANONYMOUS = payload("pagerduty", "trigger-without-dedup-key")
 
 
 def with_id(delivery: Delivery, id: str) -> Delivery:
-    """The delivery of a hook that names a header with the delivery's own ID."""
+    """The delivery of a webhook whose `id_header` has the delivery's own ID."""
     headers = {**delivery.headers, "message-id": id}
     return Delivery(
         format=delivery.format, body=delivery.body, headers=headers, unique=delivery.unique
@@ -66,13 +66,13 @@ def test_a_resolve_needs_nothing_but_the_key() -> None:
     assert (read.key, read.status) == ("web-3.example.com/disk", AlertStatus.RESOLVED)
 
 
-def test_a_resolve_with_a_time_says_when_it_ended_and_not_when_it_began() -> None:
+def test_a_resolve_with_a_time_has_an_end_and_no_start() -> None:
     read = alert(sent("pagerduty", {**TRIGGER, "event_action": "resolve"}))
     assert read.starts_at is None
     assert read.ends_at == datetime(2026, 1, 2, 3, 4, 5, 315000, tzinfo=UTC)
 
 
-def test_an_acknowledgement_gives_no_event_and_is_no_error() -> None:
+def test_an_acknowledgement_is_neither_an_event_nor_an_error() -> None:
     assert items(sent("pagerduty", body_of("pagerduty", "acknowledge"))) == []
 
 
@@ -87,11 +87,11 @@ def test_without_a_component_the_source_is_the_service_and_without_links_the_cli
 
 @pytest.mark.parametrize("name", [name for format, name in PAYLOADS if format == "pagerduty"])
 def test_the_routing_key_is_kept_nowhere(name: str) -> None:
-    for found in events(sent("pagerduty", body_of("pagerduty", name))):
-        assert b"not-a-real-routing-key" not in encode(found.to_wire())
+    for result in events(sent("pagerduty", body_of("pagerduty", name))):
+        assert b"not-a-real-routing-key" not in encode(result.to_wire())
 
 
-def test_all_else_of_the_event_is_kept() -> None:
+def test_everything_else_is_kept() -> None:
     original = event(sent("pagerduty", {**TRIGGER, "mood": "bad"})).data["original"]
     assert original == {**without(TRIGGER, "routing_key"), "mood": "bad"}
 
@@ -103,7 +103,7 @@ def key(body: Any, **delivery: str) -> str:
     return event(sent("pagerduty", body, **delivery)).key
 
 
-def test_the_same_trigger_is_one_event_and_another_moment_or_period_another() -> None:
+def test_the_same_trigger_is_one_event_until_its_time_or_period_changes() -> None:
     later = changed(TRIGGER, "payload", "timestamp", to="2026-01-02T03:09:05.315+0000")
     assert key(TRIGGER, unique="1") == key(TRIGGER, unique="2")
     resolved = {**TRIGGER, "event_action": "resolve"}
@@ -118,7 +118,7 @@ def test_without_a_time_each_delivery_is_an_event() -> None:
     assert event(sent("pagerduty", RESOLVE)).unidentified
 
 
-def test_the_delivery_s_own_id_goes_before_the_time() -> None:
+def test_the_delivery_s_own_id_wins_over_the_time() -> None:
     first, again, other = [
         event(with_id(sent("pagerduty", body, unique=unique), id))
         for body, unique, id in [
@@ -131,16 +131,16 @@ def test_the_delivery_s_own_id_goes_before_the_time() -> None:
     assert event(with_id(sent("pagerduty", RESOLVE), "d-3")).unidentified is False
 
 
-def test_a_trigger_without_a_key_gets_one_and_is_answered_with_it() -> None:
+def test_a_trigger_without_a_key_gets_one_and_the_answer_has_it() -> None:
     delivery = sent("pagerduty", ANONYMOUS, unique="5f2e")
-    found = event(delivery)
-    assert found.unidentified
-    assert read_alert(found).key == "5f2e"
+    result = event(delivery)
+    assert result.unidentified
+    assert read_alert(result).key == "5f2e"
     assert reply(delivery)["dedup_key"] == "5f2e"
-    assert event(sent("pagerduty", ANONYMOUS, unique="77aa")).key != found.key
+    assert event(sent("pagerduty", ANONYMOUS, unique="77aa")).key != result.key
 
 
-def test_a_trigger_without_a_key_is_fresh_whatever_its_time() -> None:
+def test_a_trigger_without_a_key_is_unidentified_whatever_its_time() -> None:
     assert event(sent("pagerduty", without(TRIGGER, "dedup_key"))).unidentified
 
 
@@ -152,7 +152,7 @@ def test_a_trigger_without_a_key_is_recognised_by_the_delivery_s_own_id() -> Non
     assert first.subject == "d-1"
 
 
-def test_the_answer_is_the_one_that_senders_know() -> None:
+def test_the_answer_is_the_one_that_senders_expect() -> None:
     assert reply(sent("pagerduty", TRIGGER)) == {
         "status": "success",
         "message": "Event processed",
@@ -164,7 +164,7 @@ def test_the_answer_is_the_one_that_senders_know() -> None:
 # ------------------------------------------------------------------------------ bad input
 
 
-def test_a_key_longer_than_pagerduty_takes_is_no_reason_to_lose_the_alert() -> None:
+def test_a_key_longer_than_pagerduty_allows_is_accepted() -> None:
     long = {**TRIGGER, "dedup_key": "k" * 256}
     assert alert(sent("pagerduty", long)).key == "k" * 256
 
@@ -175,20 +175,18 @@ def test_a_trigger_with_nothing_but_a_key_is_an_alert() -> None:
 
 
 @pytest.mark.parametrize("value", [None, 7, "x", ["x"]])
-def test_a_payload_of_another_shape_is_no_reason_to_lose_the_alert(value: Any) -> None:
+def test_a_payload_of_another_shape_is_still_an_alert(value: Any) -> None:
     assert alert(sent("pagerduty", {**TRIGGER, "payload": value})).status is AlertStatus.FIRING
 
 
 @pytest.mark.parametrize(
-    ("action", "said"),
+    ("action", "remark"),
     [("escalate", "its status is 'escalate', taken as firing"), (None, "it has no status")],
 )
-def test_an_action_nobody_knows_counts_as_firing_and_is_remarked_on(
-    action: str | None, said: str
-) -> None:
+def test_an_unknown_action_counts_as_firing_with_a_remark(action: str | None, remark: str) -> None:
     read = alert(sent("pagerduty", {**TRIGGER, "event_action": action}))
     assert read.status is AlertStatus.FIRING
-    assert read.remarks[0].startswith(said)
+    assert read.remarks[0].startswith(remark)
 
 
 @pytest.mark.parametrize("value", [None, "", [], {}, False])
@@ -198,7 +196,7 @@ def test_a_resolve_without_a_key_is_refused(value: Any) -> None:
 
 
 @pytest.mark.parametrize("value", [[], {}, 7, True])
-def test_a_trigger_with_a_key_that_is_no_text_is_refused_unless_it_is_a_number(value: Any) -> None:
+def test_a_key_that_is_neither_text_nor_a_number_is_refused(value: Any) -> None:
     delivery = sent("pagerduty", {**TRIGGER, "dedup_key": value})
     if value == 7 and value is not True:
         assert alert(delivery).key == "7"
@@ -206,7 +204,7 @@ def test_a_trigger_with_a_key_that_is_no_text_is_refused_unless_it_is_a_number(v
         assert "has no key" in refusal(delivery).message
 
 
-def test_a_change_event_is_no_alert() -> None:
+def test_a_change_event_is_not_an_alert() -> None:
     change = {"routing_key": "k", "payload": {"summary": "Build 42 deployed", "source": "ci"}}
     error = refusal(sent("pagerduty", change))
     assert "`event_action`" in error.message

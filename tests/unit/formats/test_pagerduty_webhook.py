@@ -62,15 +62,15 @@ def test_a_resolved_incident_ended_when_it_occurred() -> None:
 
 
 @pytest.mark.parametrize("name", ["triggered", "reopened", "unacknowledged", "priority-updated"])
-def test_what_says_that_it_goes_on_fires(name: str) -> None:
+def test_an_alert_that_continues_fires(name: str) -> None:
     assert alert(sent(NAME, body_of(NAME, name))).status is AlertStatus.FIRING
 
 
-def test_a_higher_priority_is_heard() -> None:
+def test_a_raised_priority_fires() -> None:
     assert alert(sent(NAME, body_of(NAME, "priority-updated"))).severity == "P1"
 
 
-def test_the_priority_of_a_resolved_incident_opens_nothing() -> None:
+def test_the_priority_of_a_resolved_incident_opens_no_incident() -> None:
     body = changed(payload(NAME, "priority-updated"), "event", "data", "status", to="resolved")
     assert event(sent(NAME, body)).type == "com.pagerduty.incident.priority_updated"
 
@@ -89,18 +89,18 @@ def test_without_a_priority_the_urgency_is_the_severity() -> None:
         ("service-updated", "com.pagerduty.service.updated", "PF9KMXH"),
     ],
 )
-def test_what_says_nothing_on_firing_is_an_event_of_pagerduty_s_own_type(
+def test_what_neither_fires_nor_resolves_is_an_event_of_pagerduty_s_own_type(
     name: str, type: str, about: str
 ) -> None:
     body = payload(NAME, name)
-    found = event(sent(NAME, body))
-    assert (found.type, found.subject) == (type, about)
-    assert found.type != ALERT
-    assert found.data == body["event"]
-    assert not found.unidentified
+    result = event(sent(NAME, body))
+    assert (result.type, result.subject) == (type, about)
+    assert result.type != ALERT
+    assert result.data == body["event"]
+    assert not result.unidentified
 
 
-def test_an_event_type_of_tomorrow_is_kept_too() -> None:
+def test_an_unknown_event_type_is_kept() -> None:
     body = changed(TRIGGERED, "event", "event_type", to="incident.workflow.started")
     assert event(sent(NAME, body)).type == "com.pagerduty.incident.workflow.started"
 
@@ -109,11 +109,11 @@ def test_a_ping_gives_no_event() -> None:
     assert items(sent(NAME, body_of(NAME, "ping"))) == []
 
 
-def test_our_own_pages_do_not_come_back_as_alerts() -> None:
+def test_our_own_pages_are_not_alerts() -> None:
     assert items(sent(NAME, body_of(NAME, "our-own-page"))) == []
 
 
-def test_our_own_pages_are_known_by_their_client_where_the_key_is_too_long_to_be_whole() -> None:
+def test_our_own_pages_are_recognised_by_their_client_if_the_key_was_cut() -> None:
     body = changed(
         payload(NAME, "our-own-page"),
         "event",
@@ -125,7 +125,7 @@ def test_our_own_pages_are_known_by_their_client_where_the_key_is_too_long_to_be
 
 
 @pytest.mark.parametrize("client", [None, {"name": "PagerDuty"}])
-def test_our_own_pages_are_known_by_their_key_alone(client: Any) -> None:
+def test_our_own_pages_are_recognised_by_their_key_alone(client: Any) -> None:
     id = incident_id("incident:datadog:9b", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
     ours = Notification(
         key="k",
@@ -158,7 +158,7 @@ def test_a_redelivery_is_the_same_event_and_each_change_another() -> None:
 
 
 @pytest.mark.parametrize("name", ["triggered", "annotated"])
-def test_without_an_id_an_event_is_known_by_its_moment_and_without_that_it_is_fresh(
+def test_without_an_id_an_event_is_identified_by_its_time_if_it_has_one(
     name: str,
 ) -> None:
     body = without(payload(NAME, name), "event", "id")
@@ -196,5 +196,5 @@ def test_no_other_field_that_is_missing_or_wrong_refuses_an_incident(name: str, 
         {"messages": [{"event": "incident.trigger"}]},
     ],
 )
-def test_a_body_of_another_shape_is_refused_and_told_what_was_expected(body: Any) -> None:
+def test_a_body_of_another_shape_is_refused_with_what_was_expected(body: Any) -> None:
     assert "no `event` with an `event_type`" in refusal(sent(NAME, body)).message

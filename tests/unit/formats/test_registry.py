@@ -96,12 +96,12 @@ def test_a_format_that_is_registered_twice_is_refused() -> None:
     )
 
 
-@pytest.mark.parametrize("found", [{}, {"FORMAT": s3.parse}, {"Format": s3.FORMAT}])
+@pytest.mark.parametrize("result", [{}, {"FORMAT": s3.parse}, {"Format": s3.FORMAT}])
 def test_a_file_without_a_format_is_refused(
-    found: dict[str, object], monkeypatch: pytest.MonkeyPatch
+    result: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = ModuleType("core.formats.zabbix")
-    vars(module).update(found)
+    vars(module).update(result)
     monkeypatch.setitem(sys.modules, module.__name__, module)
     with pytest.raises(TypeError) as refusal:
         format_of("zabbix")

@@ -133,12 +133,12 @@ def test_an_upload_becomes_a_document_created_event_with_the_attributes_of_cloud
         ),
     ],
 )
-def test_each_recorded_change_is_understood(
+def test_each_recorded_change_is_read(
     name: str, type: str, key: str, document: DocumentRef
 ) -> None:
-    found = event(recorded(name))
-    assert (found.type, found.key, found.document) == (type, key, document)
-    assert not found.unidentified
+    result = event(recorded(name))
+    assert (result.type, result.key, result.document) == (type, key, document)
+    assert not result.unidentified
 
 
 def test_a_delivery_with_two_records_gives_two_events_in_order() -> None:
@@ -150,12 +150,12 @@ def test_a_delivery_with_two_records_gives_two_events_in_order() -> None:
     assert [arrival.position for arrival in arrivals] == [0, 1]
 
 
-def test_the_test_event_is_no_event_by_any_path() -> None:
+def test_the_test_event_gives_no_event_by_any_path() -> None:
     assert items(recorded("s3-test-event")) == []
     assert items(sns(recorded_json("s3-test-event"))) == []
 
 
-def test_no_records_are_no_events() -> None:
+def test_a_notification_without_records_has_no_events() -> None:
     assert items({"Records": []}) == []
 
 
@@ -171,7 +171,7 @@ def test_an_event_name_may_keep_its_prefix() -> None:
     assert event(prefixed).key == event(recorded("s3-put")).key
 
 
-def test_a_record_that_nothing_identifies_gets_a_fresh_key_that_says_so() -> None:
+def test_a_record_that_nothing_identifies_is_unidentified() -> None:
     bare = recorded_json("s3-put-without-sequencer")
     del bare["Records"][0]["s3"]["object"]["eTag"]
     one, other = (
@@ -184,13 +184,13 @@ def test_a_record_that_nothing_identifies_gets_a_fresh_key_that_says_so() -> Non
     assert one.unidentified
 
 
-def test_its_time_is_in_utc_with_milliseconds_whatever_the_zone_it_came_in() -> None:
+def test_the_time_is_in_utc_with_milliseconds_whatever_its_zone() -> None:
     zoned = recorded_json("s3-put")
     zoned["Records"][0]["eventTime"] = "2025-03-04T10:15:27.2149999+01:00"
     assert event(zoned).time == "2025-03-04T09:15:27.214Z"
 
 
-def test_a_bad_record_does_not_hurt_its_neighbours() -> None:
+def test_a_malformed_record_does_not_affect_the_others() -> None:
     three = recorded_json("s3-two-records")
     three["Records"].insert(1, {"eventSource": "aws:s3"})
     first, bad, last = items(three)
@@ -319,7 +319,7 @@ NEITHER = "neither an S3 notification (no Records), nor an SNS or EventBridge en
         ),
     ],
 )
-def test_what_is_no_notification_is_refused_with_the_reason(body: object, message: str) -> None:
+def test_what_is_not_a_notification_is_refused_with_the_reason(body: object, message: str) -> None:
     assert refusal(body) == message
 
 
@@ -350,5 +350,5 @@ def test_an_eventbridge_event_out_of_shape_is_refused_by_name(
 
 
 def test_sns_may_carry_an_eventbridge_event_too() -> None:
-    bridged = recorded("eventbridge-object-created")
-    assert event(sns(json.loads(bridged))) == event(bridged)
+    by_eventbridge = recorded("eventbridge-object-created")
+    assert event(sns(json.loads(by_eventbridge))) == event(by_eventbridge)

@@ -1,5 +1,5 @@
-"""Whatever the headers of a sender say, its body is events or malformed, and its handshake is
-answered or not: nothing is raised but `InvalidEvent`."""
+"""Whatever the headers, a body becomes events or `Malformed`, and a handshake is answered or
+refused: only `InvalidEvent` is raised."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ CONTENT_TYPES = st.sampled_from(
 
 
 def bodies(format: str) -> st.SearchStrategy[bytes]:
-    recorded = [payload(*found) for found in PAYLOADS if found[0] == format]
+    recorded = [payload(*result) for result in PAYLOADS if result[0] == format]
     values = JSON_VALUES | mangled(st.sampled_from(recorded)) if recorded else JSON_VALUES
     plain = values.map(as_bytes)
     return plain | plain.map(lambda body: b"payload=" + body) | st.binary()
@@ -73,7 +73,9 @@ def test_any_headers_and_bodies(format: str, data: st.DataObject) -> None:
 
 def check(event: Event) -> None:
     assert 0 < len(workflow_id(event.key).encode()) <= 1000
-    with contextlib.suppress(InvalidEvent):  # of lone surrogates in headers: the validation's
+    with contextlib.suppress(
+        InvalidEvent
+    ):  # lone surrogates in headers: the validation refuses them
         encode(event.to_wire())
     assert Event.from_wire(event.to_wire()) == event
     if event.type == ALERT:

@@ -28,7 +28,7 @@ def changed(name: str, **data: Any) -> Any:
     return body
 
 
-def test_a_rule_that_was_triggered_fires_by_its_issue() -> None:
+def test_a_triggered_rule_fires_with_the_key_of_its_issue() -> None:
     alert = read_alert(recorded("event_alert-triggered"))
     assert (alert.key, alert.status, alert.source) == (ISSUE, "firing", "sentry")
     assert alert.title == "CardDeclined: the bank did not answer"
@@ -49,7 +49,7 @@ def test_a_rule_that_was_triggered_fires_by_its_issue() -> None:
     assert alert.remarks == ()
 
 
-def test_an_issue_fires_and_is_resolved_by_the_key_of_its_rule() -> None:
+def test_an_issue_fires_and_is_resolved_with_the_same_key_as_its_rule() -> None:
     created, resolved = (read_alert(recorded(f"issue-{n}")) for n in ("created", "resolved"))
     assert (created.key, created.status) == (ISSUE, "firing")
     assert (resolved.key, resolved.status) == (ISSUE, "resolved")
@@ -57,7 +57,7 @@ def test_an_issue_fires_and_is_resolved_by_the_key_of_its_rule() -> None:
     assert created.link == "https://example-org.sentry.io/issues/1170820242/"
 
 
-def test_an_issue_that_comes_back_fires_again() -> None:
+def test_an_issue_that_recurs_fires_again() -> None:
     body = payload_json("sentry", "issue-resolved") | {"action": "unresolved"}
     assert read_alert(event(body, "issue")).status == "firing"
 
@@ -88,13 +88,13 @@ def test_a_metric_alert_has_the_severity_that_it_reached(
     assert (alert.ends_at is None) == (status == "firing")
 
 
-def test_an_incident_and_an_issue_of_one_number_are_two_alerts() -> None:
+def test_an_incident_and_an_issue_with_the_same_number_are_two_alerts() -> None:
     body = payload_json("sentry", "metric_alert-critical")
     body["data"]["metric_alert"]["id"] = ISSUE
     assert read_alert(event(body, "metric_alert")).key != ISSUE
 
 
-def test_a_triggered_rule_is_told_by_its_event_even_when_sentry_sends_it_anew() -> None:
+def test_a_triggered_rule_is_identified_by_its_event_even_when_sent_anew() -> None:
     one, again = (recorded("event_alert-triggered", request) for request in ("r1", "r2"))
     assert one.key == again.key
     assert one.key == (
@@ -107,29 +107,29 @@ def test_a_triggered_rule_is_told_by_its_event_even_when_sentry_sends_it_anew() 
     assert len(keys | {one.key}) == 3
 
 
-def test_a_resolution_is_told_by_its_request_since_an_issue_may_be_resolved_again() -> None:
+def test_a_resolution_is_identified_by_its_request_since_an_issue_may_be_resolved_again() -> None:
     keys = {recorded("issue-resolved", request).key for request in ("r1", "r1", "r2")}
     assert len(keys) == 2
     assert len({recorded("issue-created", request).key for request in ("r1", "r2")}) == 1
 
 
-def test_the_changes_of_a_metric_alert_are_told_apart_and_repeats_are_known() -> None:
+def test_changes_of_a_metric_alert_are_distinguished_and_redeliveries_recognised() -> None:
     names = ("metric_alert-critical", "metric_alert-warning", "metric_alert-resolved")
     assert len({recorded(name).key for name in (*names, *names)}) == 3
 
 
-def test_the_same_issue_number_on_another_hook_is_another_alert() -> None:
+def test_the_same_issue_number_on_another_webhook_is_another_alert() -> None:
     keys = {recorded("event_alert-triggered", tidegate_hook=hook).key for hook in ("eu", "us")}
     assert len(keys) == 2
 
 
-def test_without_a_request_id_a_change_that_nothing_tells_apart_is_fresh() -> None:
-    found = event(payload("sentry", "issue-resolved"), "issue")
-    assert found.unidentified
-    assert found.key == f"unidentified:sentry:webhook:prod#{reading.UNIQUE}.0"
+def test_without_a_request_id_a_change_that_nothing_identifies_is_unidentified() -> None:
+    result = event(payload("sentry", "issue-resolved"), "issue")
+    assert result.unidentified
+    assert result.key == f"unidentified:sentry:webhook:prod#{reading.UNIQUE}.0"
 
 
-def test_what_neither_fires_nor_is_resolved_is_a_plain_event() -> None:
+def test_what_neither_fires_nor_is_resolved_is_an_event_of_its_own_type() -> None:
     archived, comment = recorded("issue-archived"), recorded("comment-created")
     assert (archived.type, archived.subject) == ("io.sentry.issue.archived", ISSUE)
     assert (comment.type, comment.subject) == ("io.sentry.comment.created", ISSUE)
@@ -139,7 +139,7 @@ def test_what_neither_fires_nor_is_resolved_is_a_plain_event() -> None:
     assert event(payload("sentry", "comment-created"), "comment").unidentified
 
 
-def test_news_of_the_installation_is_no_event() -> None:
+def test_an_event_about_the_installation_is_dropped() -> None:
     body = payload("sentry", "installation-created")
     assert reading.items("sentry", body, sentry_hook_resource="installation") == []
 
@@ -157,9 +157,7 @@ def test_what_is_not_read_is_kept() -> None:
         ("metric_alert", {"metric_alert": {"id": 7, "alert_rule": []}}, "metric_alert:7"),
     ],
 )
-def test_what_is_missing_but_the_key_does_not_refuse_an_alert(
-    resource: str, data: object, key: str
-) -> None:
+def test_an_alert_needs_only_its_key(resource: str, data: object, key: str) -> None:
     alert = read_alert(event({"action": "created", "data": data}, resource))
     assert (alert.key, alert.status) == (key, "firing")
 
@@ -187,7 +185,7 @@ NO_KEY = "the sentry alert has no key, so nobody can say which alert it is"
         (b"null", "issue", "the body is null, not a JSON object"),
     ],
 )
-def test_what_is_no_webhook_of_sentry_is_refused_with_the_reason(
+def test_what_is_not_a_sentry_webhook_is_refused_with_the_reason(
     body: object, resource: str, message: str
 ) -> None:
     assert reading.refusal("sentry", body, sentry_hook_resource=resource) == message

@@ -41,7 +41,7 @@ def form(fields: dict[str, str]) -> bytes:
     return urlencode(fields).encode()
 
 
-def test_an_event_of_the_events_api_keeps_all_but_the_old_token() -> None:
+def test_an_event_of_the_events_api_keeps_everything_but_the_deprecated_token() -> None:
     whole = payload_json("slack", "event_callback-app_mention")
     assert recorded("event_callback-app_mention") == Event(
         id="Ev0LAN670R",
@@ -56,11 +56,11 @@ def test_an_event_of_the_events_api_keeps_all_but_the_old_token() -> None:
 
 
 def test_an_event_about_a_message_is_about_its_channel() -> None:
-    found = recorded("event_callback-reaction_added")
-    assert (found.type, found.subject) == ("com.slack.reaction_added", "C0LAN2Q65")
+    result = recorded("event_callback-reaction_added")
+    assert (result.type, result.subject) == ("com.slack.reaction_added", "C0LAN2Q65")
 
 
-def test_slack_sends_again_and_it_is_the_same_event() -> None:
+def test_a_retry_is_the_same_event() -> None:
     keys = {
         recorded("event_callback-app_mention", x_slack_retry_num=number, unique=number).key
         for number in ("0", "1", "2")
@@ -69,33 +69,33 @@ def test_slack_sends_again_and_it_is_the_same_event() -> None:
     assert len(keys | {other}) == 2
 
 
-def test_a_pressed_button_is_an_event_with_its_trigger_as_identity() -> None:
+def test_a_pressed_button_is_an_event_identified_by_its_trigger() -> None:
     body = form({"payload": payload("slack", "block_actions").decode()})
-    found = event(body, content_type=FORM)
-    assert (found.type, found.subject) == ("com.slack.block_actions", "acknowledge")
-    assert found.key == "slack:T061EG9R6/12466734323.1395872398"
-    assert found.data["actions"][0]["value"] == "incident-4711"
-    assert found.data["response_url"].startswith("https://hooks.slack.com/actions/")
-    assert "token" not in found.data
+    result = event(body, content_type=FORM)
+    assert (result.type, result.subject) == ("com.slack.block_actions", "acknowledge")
+    assert result.key == "slack:T061EG9R6/12466734323.1395872398"
+    assert result.data["actions"][0]["value"] == "incident-4711"
+    assert result.data["response_url"].startswith("https://hooks.slack.com/actions/")
+    assert "token" not in result.data
 
 
 def test_a_slash_command_is_an_event_with_the_fields_of_its_form() -> None:
-    found = event(form(COMMAND), content_type=f"{FORM}; charset=utf-8")
-    assert (found.type, found.subject) == ("com.slack.slash_command", "/incident")
-    assert found.data == {name: text for name, text in COMMAND.items() if name != "token"}
-    assert found.key == f"slack:T061EG9R6/{COMMAND['trigger_id']}"
+    result = event(form(COMMAND), content_type=f"{FORM}; charset=utf-8")
+    assert (result.type, result.subject) == ("com.slack.slash_command", "/incident")
+    assert result.data == {name: text for name, text in COMMAND.items() if name != "token"}
+    assert result.key == f"slack:T061EG9R6/{COMMAND['trigger_id']}"
 
 
-def test_what_has_no_identity_gets_a_fresh_key_that_says_so() -> None:
-    found = recorded("app_rate_limited")
-    assert found.type == "com.slack.app_rate_limited"
-    assert (found.key, found.unidentified) == (
+def test_what_has_no_id_is_unidentified() -> None:
+    result = recorded("app_rate_limited")
+    assert result.type == "com.slack.app_rate_limited"
+    assert (result.key, result.unidentified) == (
         f"unidentified:slack:T061EG9R6#{reading.UNIQUE}",
         True,
     )
 
 
-def test_the_handshake_is_answered_with_its_challenge_and_is_no_event() -> None:
+def test_the_handshake_is_answered_with_its_challenge_and_is_not_an_event() -> None:
     body = payload("slack", "url_verification")
     assert handshake(by_hook("slack", body)) == {
         "challenge": "3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P"
@@ -120,7 +120,7 @@ def test_a_handshake_without_a_challenge_is_refused() -> None:
         handshake(by_hook("slack", {"type": "url_verification", "challenge": 7}))
 
 
-def test_the_check_of_the_certificate_is_no_event() -> None:
+def test_the_certificate_check_is_not_an_event() -> None:
     body = form({"ssl_check": "1", "token": "ZZZZZZWSxiZZZ2yIvs3peJ"})
     assert reading.items("slack", body, content_type=FORM) == []
 
@@ -153,13 +153,13 @@ def test_the_check_of_the_certificate_is_no_event() -> None:
         ),
     ],
 )
-def test_what_slack_does_not_send_is_refused_with_the_reason(
+def test_what_does_not_come_from_slack_is_refused_with_the_reason(
     body: object, headers: dict[str, str], message: str
 ) -> None:
     assert reading.refusal("slack", body, **headers) == message
 
 
 @pytest.mark.parametrize("time", [10**20, -(10**20), True, "soon", None])
-def test_a_time_that_is_none_does_not_refuse_an_event(time: object) -> None:
+def test_an_event_with_an_invalid_time_is_accepted(time: object) -> None:
     body = payload_json("slack", "event_callback-app_mention") | {"event_time": time}
     assert event(body).time is None

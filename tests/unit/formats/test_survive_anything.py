@@ -1,4 +1,4 @@
-"""Whatever arrives becomes events or is called malformed; reading never raises."""
+"""Whatever arrives becomes events or `Malformed`; reading never raises."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def check(format: str, body: bytes, headers: dict[str, str]) -> None:
 
 
 def check_event(event: Event) -> None:
-    """Its wire form is JSON, reads back the same, and has a workflow ID that Temporal takes."""
+    """Its wire form is JSON, reads back the same, and has a valid workflow ID."""
     assert 0 < len(workflow_id(event.key).encode()) <= 1000
     try:
         encode(event.to_wire())
     except InvalidEvent:
-        return  # the validation finds it
+        return  # the validation refuses it
     assert event.key
 
 

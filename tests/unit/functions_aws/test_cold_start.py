@@ -1,4 +1,4 @@
-"""What a listener loads at a cold start, and what it sends without it."""
+"""What a listener loads at a cold start, and that it still sends what workers can read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOADED = "import gc, json, sys, {module}; print(json.dumps([gc.isenabled(), sort
 
 
 @pytest.mark.parametrize("listener", LISTENERS)
-def test_a_listener_makes_do_without_the_sdks_client(listener: str) -> None:
+def test_a_listener_does_not_load_the_sdks_client(listener: str) -> None:
     code = f"import json, sys, functions_aws.{listener}; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
@@ -49,7 +49,7 @@ def test_the_webhook_listener_loads_no_cloud_sdk() -> None:
     loaded = {name.partition(".")[0] for name in modules}
     foreign = {"boto3", "azure", "workers", "infra", "apprise", "typer", "cryptography"}
     assert loaded & foreign == set()
-    # Powertools looks at botocore's name alone, which costs nothing.
+    # Powertools imports the bare package botocore, which costs nothing.
     assert "botocore.session" not in modules
     assert collects
 

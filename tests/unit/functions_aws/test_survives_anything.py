@@ -1,5 +1,5 @@
-"""Promise one: whatever is delivered, each record is started, a duplicate, quarantined or given
-back, and the handler answers."""
+"""Promise one: whatever is delivered, each record is started, a duplicate, quarantined or reported
+as failed, and the handler answers."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ BATCHES = st.lists(st.tuples(BODIES, TYPES), min_size=1, max_size=5)
 def deliver(
     format: str, event: Any, starter: MemoryStarter
 ) -> tuple[Any, list[QuarantinedDelivery]]:
-    """The handler's answer (or what it raised for Lambda), and what is in quarantine after it."""
+    """The handler's answer (or the error it raised), and what is in quarantine afterwards."""
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(
             documents=("s3://example-documents/",),
@@ -80,7 +80,7 @@ def is_taken_care_of(
 @pytest.mark.parametrize("format", HANDLERS)
 @pytest.mark.parametrize("queue", ["events", "events.fifo"])
 @given(bodies=BATCHES, seed=st.integers(0, 100))
-def test_each_record_of_a_batch_is_taken_care_of_or_given_back(
+def test_each_record_of_a_batch_is_settled_or_reported_as_failed(
     format: str, queue: str, bodies: list[tuple[str, str]], seed: int
 ) -> None:
     records = [
@@ -102,16 +102,16 @@ def test_each_record_of_a_batch_is_taken_care_of_or_given_back(
 
 @pytest.mark.parametrize("format", HANDLERS)
 @given(event=JSON_VALUES | mangled(RECORDED), seed=st.integers(0, 100))
-def test_each_event_of_any_invocation_is_taken_care_of_or_raised(
+def test_each_event_of_any_invocation_is_settled_or_raised(
     format: str, event: Any, seed: int
 ) -> None:
     starter = fickle(seed)
     answer, kept = deliver(format, event, starter)
     if isinstance(answer, NotAccepted):
-        return  # Lambda invokes again, with all of it
+        return  # Lambda redelivers all of it
     if isinstance(answer, dict):
         assert sqs.is_batch(event)
-        return  # a batch after all, tried above
+        return  # a batch, tested above
     verdicts = [receipt["verdict"] for receipt in answer]
     assert set(verdicts) <= {"started", "duplicate", "quarantined"}
     assert verdicts.count("started") == len(starter.started)

@@ -1,4 +1,4 @@
-"""One incident, taken through its life step by step: what the tests of the domain share."""
+"""What the tests of the incident share: one incident, taken through its life step by step."""
 
 from __future__ import annotations
 
@@ -70,9 +70,9 @@ def alert(
     **fields: Any,
 ) -> AlertReceived:
     """A firing alert in an event of its own."""
-    found = {"title": f"Disk {key} is full", "source": "alertmanager", **fields}
+    details = {"title": f"Disk {key} is full", "source": "alertmanager", **fields}
     return AlertReceived(
-        alert=Alert(key=key, status=status, severity=severity, **found),
+        alert=Alert(key=key, status=status, severity=severity, **details),
         event_key=event or f"event {next(_numbers)}",
         policy=policy,
     )
@@ -84,15 +84,15 @@ def cleared(key: str = "5f2e", **fields: Any) -> AlertReceived:
 
 
 def command(name: str, actor: str = "ana", **fields: Any) -> AnyCommand:
-    """A command with an id of its own."""
+    """A command with an ID of its own."""
     return COMMANDS[name](**{"command_id": f"c{next(_numbers)}", "actor": actor, **fields})
 
 
 @dataclass
 class Life:
-    """An incident and all that has come of it; `give` hands it an input at the present moment.
+    """An incident with its events and effects; `give` hands it an input at `now`.
 
-    `events` are all that were applied, `timeline` those that are told.
+    `events` are all that were applied, `timeline` those that are visible.
     """
 
     incident: Incident = field(default_factory=lambda: Incident(id=ID, key=KEY))
@@ -100,8 +100,8 @@ class Life:
     events: list[TimelineEvent] = field(default_factory=list)
     effects: list[Effect] = field(default_factory=list)
 
-    def give(self, given: Input) -> tuple[list[TimelineEvent], list[Effect]]:
-        events, effects = decide(self.incident, given, self.now)
+    def give(self, input: Input) -> tuple[list[TimelineEvent], list[Effect]]:
+        events, effects = decide(self.incident, input, self.now)
         for event in events:
             self.incident = apply(self.incident, event)
         self.events += events
@@ -109,22 +109,22 @@ class Life:
         return list(events), list(effects)
 
     def do(self, name: str, actor: str = "ana", **fields: Any) -> list[TimelineEvent]:
-        """Give a command that must not be refused."""
-        given = command(name, actor, **fields)
-        assert refusal(self.incident, given, self.now) is None
-        return self.give(given)[0]
+        """Give a command that is not refused."""
+        input = command(name, actor, **fields)
+        assert refusal(self.incident, input, self.now) is None
+        return self.give(input)[0]
 
     def refused(self, name: str, actor: str = "ana", **fields: Any) -> str:
-        """Why a command is refused, which must not do anything then."""
-        given = command(name, actor, **fields)
-        said = refusal(self.incident, given, self.now)
-        assert said is not None
-        assert self.give(given) == ([], [])
-        return said
+        """Why a command is refused; it must not have any effect."""
+        input = command(name, actor, **fields)
+        reason = refusal(self.incident, input, self.now)
+        assert reason is not None
+        assert self.give(input) == ([], [])
+        return reason
 
     def wait(self, seconds: float, *, deliver: bool = False) -> None:
-        """Let time pass, waking the incident whenever it wants to be; with `deliver`, every page
-        arrives at once."""
+        """Let time pass, waking the incident at each of its deadlines; with `deliver`, every page
+        arrives immediately."""
         until = self.now + timedelta(seconds=seconds)
         if deliver:
             self.deliver()
@@ -136,20 +136,20 @@ class Life:
         self.now = until
 
     def deliver(self) -> None:
-        """Every page under way arrives."""
+        """Every page that is being sent arrives."""
         for key, page in list(self.incident.pages.items()):
             if page.status is PageStatus.SENDING:
                 self.give(PageSettled(key=key, via=page.target))
 
     def write_report(self) -> None:
-        """The report that is wanted is written."""
+        """The requested report is written."""
         wanted = self.incident.report_wanted
         assert wanted is not None
         self.give(ReportSettled(as_of=wanted, uris=("s3://reports/a.md",)))
 
     @property
     def status(self) -> str:
-        """A plain text, so that no type checker believes that it stays what it was."""
+        """As text, so that no type checker assumes that it stays what it was."""
         return self.incident.status.value
 
     @property

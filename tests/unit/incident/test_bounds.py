@@ -1,4 +1,4 @@
-"""An incident may run for a year and take 100,000 alerts: its state stays small enough to carry."""
+"""An incident may run for a year and receive 100,000 alerts: its state stays small."""
 
 from __future__ import annotations
 
@@ -18,19 +18,21 @@ BYTES = 400_000
 @pytest.mark.slow
 def test_a_hundred_thousand_alerts_and_two_thousand_commands_fit_into_one_state() -> None:
     life = opened(policy(auto_resolve_acknowledged=False, reopen_window=3600))
-    told = 0
+    visible = 0
     for number in range(100_000):
-        life.give(alert(f"fingerprint {number % 700}", links={"source": f"https://x.example/{'y' * 100}"}))
+        life.give(
+            alert(f"fingerprint {number % 700}", links={"source": f"https://x.example/{'y' * 100}"})
+        )
         if number % 50 == 0:
             life.give(command("comment", f"person {number}", note="z" * 2000))
-        told += sum(event.visible for event in life.events)
+        visible += sum(event.visible for event in life.events)
         life.events.clear()
         life.effects.clear()
     assert life.incident.alerts.fired == 100_001
     assert life.incident.comments == 2_000
     encoded = life.incident.model_dump_json()
     assert len(encoded) < BYTES
-    assert told < 2_000 + 300
+    assert visible < 2_000 + 300
     assert Incident.model_validate_json(encoded) == life.incident
 
 
@@ -42,7 +44,7 @@ def test_a_year_of_pages_is_counted_and_only_the_latest_are_known() -> None:
     assert life.incident.reached == ("one", "two")
 
 
-def test_a_page_under_way_is_never_forgotten() -> None:
+def test_a_page_in_flight_is_never_forgotten() -> None:
     life = opened(Policy(levels=levels((0, "one two")), repage_every=3600))
     [stuck, _] = life.pages()
     for _ in range(300):
@@ -62,7 +64,7 @@ def test_names_are_kept_within_bounds() -> None:
     assert life.incident.acknowledged_by[-1] == "person 199"
 
 
-def test_an_incident_that_comes_and_goes_keeps_its_size() -> None:
+def test_a_flapping_incident_keeps_its_size() -> None:
     life = opened(policy(reopen_window=3600))
     for _ in range(300):
         life.give(cleared())

@@ -74,7 +74,7 @@ def test_a_report_that_was_asked_for_before_the_comment_does_not_hold_it() -> No
     assert len(reports(life)) == 2
 
 
-def test_an_event_after_the_resolution_calls_off_the_report() -> None:
+def test_an_event_after_the_resolution_cancels_the_report() -> None:
     life = resolved()
     life.wait(10)
     _, effects = life.give(further())
@@ -153,7 +153,7 @@ def test_an_incident_without_alerts_is_not_silent() -> None:
     assert life.status == Status.OPEN
 
 
-def test_what_somebody_reopened_is_not_silent_at_once() -> None:
+def test_a_reopened_incident_is_not_silent_immediately() -> None:
     life = opened(policy(resolve_if_silent_for=1800, reopen_window=86_400))
     life.wait(1800)
     life.wait(1000)
@@ -171,10 +171,10 @@ def test_an_incident_that_nobody_resolves_ends_at_its_maximum_age(make: object) 
     assert life.status != Status.CLOSED
     life.wait(1)
     assert life.incident.close_reason is CloseReason.CANCELLED
-    assert any("within its maximum age of 24 h" in said for said in life.sentences())
+    assert any("within its maximum age of 24 h" in text for text in life.sentences())
     assert len(reports(life)) == 1
 
 
-def test_with_the_policy_as_it_was_first_a_resolution_closes_at_once() -> None:
+def test_by_default_a_resolved_incident_closes_immediately() -> None:
     life = closed(POLICY)
     assert life.incident.resolved_at == life.incident.closed_at

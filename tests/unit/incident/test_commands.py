@@ -39,7 +39,7 @@ WHO = {"command_id": "c", "actor": "ana"}
         ("acknowledge", {**WHO, "actor": None}, "actor: Input should be a valid string"),
         ("acknowledge", {**WHO, "actor": " "}, "actor: String should have at least 1 character"),
         ("acknowledge", {**WHO, "actor": "a" * 201}, "actor: String should have at most 200"),
-        ("acknowledge", {**WHO, "actor": "tidegate"}, "actor: 'tidegate' is the name of what"),
+        ("acknowledge", {**WHO, "actor": "tidegate"}, "actor: 'tidegate' is reserved"),
         ("acknowledge", {**WHO, "note": 3}, "note: Input should be a valid string"),
         ("acknowledge", {**WHO, "notes": "x"}, "notes: there is no such field"),
         ("acknowledge", {**WHO, "force": True}, "force: there is no such field"),
@@ -64,7 +64,7 @@ WHO = {"command_id": "c", "actor": "ana"}
         ("reopen", ["c"], "a command is a JSON object"),
     ],
 )
-def test_a_command_out_of_shape_names_every_field_at_fault(
+def test_an_invalid_command_names_every_invalid_field(
     name: str, envelope: object, problem: str
 ) -> None:
     with pytest.raises(ValueError) as caught:
@@ -114,7 +114,7 @@ def test_a_command_may_name_the_incident_its_workflow_or_nothing(id: str | None)
     assert life.status == Status.ACKNOWLEDGED
 
 
-def test_a_repeat_is_neither_refused_nor_done_again_whatever_has_happened_since() -> None:
+def test_a_retried_command_is_neither_refused_nor_handled_again() -> None:
     life = opened()
     once = command("acknowledge")
     life.give(once)
@@ -135,8 +135,8 @@ def test_command_ids_are_remembered_within_bounds() -> None:
 
 
 def test_before_the_first_event_is_read_nothing_is_possible() -> None:
-    said = Life().refused("acknowledge")
-    assert said == (
+    reason = Life().refused("acknowledge")
+    assert reason == (
         "cannot acknowledge: the incident is new, its event is still being read; try again"
     )
 
@@ -153,7 +153,7 @@ def test_a_refusal_names_command_state_and_what_is_possible() -> None:
     )
 
 
-def test_what_still_fires_is_resolved_with_force_only() -> None:
+def test_while_alerts_are_firing_an_incident_is_resolved_only_with_force() -> None:
     life = opened()
     life.give(alert("another"))
     assert life.refused("resolve") == (
@@ -165,14 +165,14 @@ def test_what_still_fires_is_resolved_with_force_only() -> None:
     assert "Resolved although alerts still fire" in life.sentences()
 
 
-def test_what_does_not_fire_any_more_is_resolved_without_force() -> None:
+def test_when_no_alert_is_firing_an_incident_is_resolved_without_force() -> None:
     life = acknowledged(policy(auto_resolve_acknowledged=False))
     life.give(cleared())
     life.do("resolve")
     assert "Resolved" in life.sentences()
 
 
-def test_assignee_and_commander_are_given_kept_and_taken_away() -> None:
+def test_assignee_and_commander_are_set_kept_and_removed() -> None:
     life = opened()
     life.do("assign", assignee="ben")
     life.do("assign", commander="ana")
@@ -193,18 +193,18 @@ def test_assignee_and_commander_are_given_kept_and_taken_away() -> None:
     ],
 )
 def test_a_snooze_ends_in_the_future_and_not_too_far(until: object, problem: str) -> None:
-    said = opened().refused("snooze", until=until)
-    assert said.startswith(f"cannot snooze: {problem}")
+    reason = opened().refused("snooze", until=until)
+    assert reason.startswith(f"cannot snooze: {problem}")
 
 
-def test_the_severity_it_has_already_is_no_change() -> None:
+def test_setting_the_same_severity_changes_nothing() -> None:
     life = opened()
     assert life.do("set_severity", severity="medium") == []
     life.do("set_severity", severity="high", note="it is the main disk")
     assert life.sentences()[-1] == "Severity raised from medium to high: it is the main disk"
 
 
-def test_closing_as_resolved_wants_a_resolution_first() -> None:
+def test_closing_as_resolved_requires_a_resolution() -> None:
     life = opened()
     assert life.refused("close", reason=CloseReason.RESOLVED) == (
         "cannot close as resolved: the incident is open; "
@@ -212,7 +212,7 @@ def test_closing_as_resolved_wants_a_resolution_first() -> None:
     )
 
 
-def test_an_acknowledgement_calls_off_every_page_under_way_and_a_delivered_one_stays() -> None:
+def test_an_acknowledgement_cancels_every_page_in_flight_and_leaves_delivered_ones() -> None:
     life = opened(policy(levels=policy().levels[:1]))
     life.deliver()
     _, effects = life.give(command("acknowledge"))
@@ -248,12 +248,12 @@ def test_roles() -> None:
 def test_what_a_source_may_do(name: str, fields: dict[str, object], possible: bool) -> None:
     life = acknowledged(policy(auto_resolve_acknowledged=False))
     life.give(cleared())
-    given = command(name, "source:pagerduty", **fields)
-    said = refusal(life.incident, given, life.now)
-    assert (said is None) == possible
-    if said:
-        assert said.startswith("source:pagerduty is a source: it may not")
-        assert life.give(given) == ([], [])
+    request = command(name, "source:pagerduty", **fields)
+    reason = refusal(life.incident, request, life.now)
+    assert (reason is None) == possible
+    if reason:
+        assert reason.startswith("source:pagerduty is a source: it may not")
+        assert life.give(request) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -266,9 +266,7 @@ def test_what_a_source_may_do(name: str, fields: dict[str, object], possible: bo
         ("assign", {"commander": None}, "pass on the command"),
     ],
 )
-def test_what_is_the_commanders_when_somebody_commands(
-    name: str, fields: dict[str, object], deed: str
-) -> None:
+def test_what_only_the_commander_may_do(name: str, fields: dict[str, object], deed: str) -> None:
     life = opened()
     life.do("assign", commander="ana")
     assert life.refused(name, "ben", **fields) == (
@@ -285,7 +283,7 @@ def test_without_a_commander_everybody_may_do_everything() -> None:
     assert [event.actor for event in life.all(SeverityChanged)] == ["eve"]
 
 
-def test_while_alerts_are_held_back_there_is_little_to_command() -> None:
+def test_while_alerts_are_held_back_few_commands_are_possible() -> None:
     life = opened(policy(hold_back=60))
     assert life.status == Status.PENDING
     assert possible(life.incident) == ("assign", "comment", "set_severity", "close")

@@ -61,7 +61,7 @@ def test_a_first_level_may_wait_too() -> None:
     assert life.paged() == ["one"]
 
 
-def test_the_levels_are_gone_through_again_as_often_as_the_policy_says() -> None:
+def test_the_levels_repeat_as_often_as_the_policy_says() -> None:
     life = opened(Policy(levels=THREE, repeats=2, repeat_after=600))
     life.wait(100_000, deliver=True)
     assert paged_at(life) == [
@@ -75,7 +75,7 @@ def test_the_levels_are_gone_through_again_as_often_as_the_policy_says() -> None
     assert "Level 1 is paged again (repeat 2): nobody acknowledged in 25 min" in life.sentences()
 
 
-def test_the_level_reached_is_paged_again_until_somebody_answers() -> None:
+def test_the_level_reached_is_paged_again_until_somebody_acknowledges() -> None:
     life = opened(Policy(levels=levels((0, "one"), (300, "two")), repage_every=120))
     life.wait(600, deliver=True)
     assert paged_at(life) == [
@@ -91,7 +91,7 @@ def test_the_level_reached_is_paged_again_until_somebody_answers() -> None:
     assert len(life.pages()) == 6
 
 
-def test_a_target_that_is_being_tried_still_is_not_paged_twice() -> None:
+def test_a_target_with_a_page_in_flight_is_not_paged_twice() -> None:
     life = opened(Policy(levels=levels((0, "one two")), repage_every=120))
     [one, two] = life.pages()
     life.give(PageSettled(key=two.key))
@@ -99,7 +99,7 @@ def test_a_target_that_is_being_tried_still_is_not_paged_twice() -> None:
     assert life.paged() == ["one", "two", "two"]
     life.give(PageSettled(key=one.key))
     life.wait(120)
-    assert life.paged()[3:] == ["one"]  # the second page to `two` is still on its way
+    assert life.paged()[3:] == ["one"]  # the last page to `two` is still in flight
 
 
 def test_after_an_outage_each_level_is_paged_once_and_not_once_per_round_missed() -> None:
@@ -113,7 +113,7 @@ def test_after_an_outage_each_level_is_paged_once_and_not_once_per_round_missed(
     assert due > 36_000
 
 
-def test_unacknowledging_begins_at_level_one() -> None:
+def test_after_an_unacknowledgement_paging_starts_at_level_one() -> None:
     life = acknowledged(Policy(levels=THREE))
     life.wait(1000)
     life.do("unacknowledge", "ben", note="wrong team")
@@ -122,11 +122,11 @@ def test_unacknowledging_begins_at_level_one() -> None:
     assert paged_at(life)[1:] == [(1000, "one"), (1300, "two")]
 
 
-def test_an_acknowledgement_that_nobody_follows_up_counts_for_a_time_only() -> None:
+def test_an_acknowledgement_times_out() -> None:
     life = acknowledged(policy(acknowledgement_timeout=1800))
     assert life.deadline == 1800
     life.wait(1799)
-    life.do("acknowledge", "ben")  # counts anew
+    life.do("acknowledge", "ben")  # starts the time again
     life.wait(1799)
     assert life.status == Status.ACKNOWLEDGED
     life.wait(1)
@@ -136,7 +136,7 @@ def test_an_acknowledgement_that_nobody_follows_up_counts_for_a_time_only() -> N
     assert "Open again: the acknowledgement is older than 30 min" in life.sentences()
 
 
-def test_an_acknowledgement_does_not_run_out_while_the_incident_is_snoozed() -> None:
+def test_an_acknowledgement_does_not_time_out_while_the_incident_is_snoozed() -> None:
     life = acknowledged(policy(acknowledgement_timeout=600))
     life.do("snooze", for_=3600)
     life.wait(3599)
@@ -145,7 +145,7 @@ def test_an_acknowledgement_does_not_run_out_while_the_incident_is_snoozed() -> 
     assert life.status == Status.OPEN
 
 
-def test_a_snooze_holds_all_pages_and_then_paging_begins_at_level_one() -> None:
+def test_a_snooze_holds_all_pages_and_then_paging_starts_at_level_one() -> None:
     life = opened(Policy(levels=THREE))
     life.wait(300)
     life.do("snooze", for_=3600)
@@ -172,7 +172,7 @@ def test_a_snooze_can_be_ended_changed_and_outlived() -> None:
     assert life.incident.snoozed_until is None
 
 
-def test_whoever_snoozes_what_is_mitigated_is_not_paged_by_a_new_alert() -> None:
+def test_a_new_alert_pages_nobody_while_a_mitigated_incident_is_snoozed() -> None:
     life = mitigated()
     life.do("snooze", for_=3600)
     life.give(alert("another"))
@@ -201,7 +201,7 @@ def test_in_quiet_hours_nobody_is_paged_until_they_end() -> None:
 
 
 @pytest.mark.parametrize(("severity", "pages"), [("critical", 1), ("high", 1), ("medium", 0)])
-def test_what_is_bad_enough_breaks_through_quiet_hours(severity: str, pages: int) -> None:
+def test_a_severe_incident_is_paged_in_quiet_hours(severity: str, pages: int) -> None:
     assert len(opened(policy(quiet_hours=NIGHT), severity=severity).pages()) == pages
 
 
@@ -210,7 +210,7 @@ def test_quiet_hours_without_an_exception_have_none() -> None:
     assert opened(policy(quiet_hours=night), severity="critical").pages() == []
 
 
-def test_what_gets_bad_enough_in_quiet_hours_is_paged_at_once() -> None:
+def test_an_incident_that_becomes_severe_in_quiet_hours_is_paged_immediately() -> None:
     for raise_it in ("alert", "command"):
         life = opened(policy(quiet_hours=NIGHT))
         life.wait(600)
@@ -222,14 +222,14 @@ def test_what_gets_bad_enough_in_quiet_hours_is_paged_at_once() -> None:
         assert life.deadline == 600 + 300
 
 
-def test_what_gets_no_worse_than_the_quiet_hours_bear_waits_on() -> None:
+def test_an_incident_that_does_not_become_severe_waits_for_the_end_of_quiet_hours() -> None:
     life = opened(policy(quiet_hours=NIGHT), severity="low")
     life.do("set_severity", severity="medium")
     assert life.pages() == []
     assert life.deadline == MORNING
 
 
-def test_an_escalation_waits_for_the_end_of_quiet_hours_and_begins_anew() -> None:
+def test_an_escalation_waits_for_the_end_of_quiet_hours_and_starts_again() -> None:
     evening = Hours(start="04:05", end="05:00")
     quiet = QuietHours(time_zone="Europe/Berlin", hours=(evening,))
     life = opened(policy(quiet_hours=quiet))
@@ -273,7 +273,7 @@ def test_a_silence_for_other_severities_silences_nothing() -> None:
     assert opened(policy(silences=(silence(600, Severity.LOW),))).paged() == [ON_CALL]
 
 
-def test_maintenance_comes_back_every_week() -> None:
+def test_maintenance_recurs_every_week() -> None:
     window = Maintenance(
         name="backups", time_zone="UTC", hours=(Hours(days=("fri",), start="03:00", end="04:00"),)
     )
@@ -292,7 +292,7 @@ def test_one_reason_after_another_holds_the_paging_without_a_gap() -> None:
     assert life.paged() == [ON_CALL]
 
 
-def test_a_failed_page_is_noted_and_tried_again_in_rounds_and_then_given_up() -> None:
+def test_a_failed_page_is_noted_retried_with_backoff_and_then_given_up() -> None:
     life = opened(Policy(levels=levels((0, "one"))))
     [key] = life.incident.pages
     for delay in ROUND_DELAYS:
@@ -306,7 +306,7 @@ def test_a_failed_page_is_noted_and_tried_again_in_rounds_and_then_given_up() ->
     assert "given up: no answer" in life.sentences()[-1]
 
 
-def test_a_page_names_the_targets_to_try_when_its_own_cannot_be_reached() -> None:
+def test_a_page_names_its_fallbacks() -> None:
     target = PolicyTarget(name="chat", fallback=("sms", "mail"))
     life = opened(Policy(levels=(Level(after=0, targets=(target,)),)))
     [page] = life.pages()
@@ -317,7 +317,7 @@ def test_a_page_names_the_targets_to_try_when_its_own_cannot_be_reached() -> Non
     assert life.incident.first_paged_at == START
 
 
-def test_a_page_that_arrives_although_it_was_called_off_is_told_and_followed_up() -> None:
+def test_a_page_that_arrives_although_it_was_cancelled_is_noted_and_followed_up() -> None:
     life = acknowledged()
     [key] = life.incident.pages
     assert life.give(PageSettled(key=key, failure="cancelled")) == ([], [])
@@ -328,20 +328,20 @@ def test_a_page_that_arrives_although_it_was_called_off_is_told_and_followed_up(
     assert (follow_up.what, follow_up.targets) == ("acknowledged", (ON_CALL,))
 
 
-def test_who_was_paged_hears_how_it_goes_on() -> None:
+def test_targets_that_took_a_page_learn_what_becomes_of_the_incident() -> None:
     life = opened(policy(reopen_window=60))
     life.deliver()
     life.do("acknowledge")
     life.do("resolve", force=True)
     life.give(alert())
     life.do("close", reason="duplicate")
-    told = [effect for effect in life.effects if isinstance(effect, FollowUp)]
-    assert [effect.what for effect in told] == ["acknowledged", "resolved", "resolved"]
-    assert {effect.targets for effect in told} == {(ON_CALL,)}
-    assert {effect.dedup_key for effect in told} == {life.incident.id}
+    follow_ups = [effect for effect in life.effects if isinstance(effect, FollowUp)]
+    assert [effect.what for effect in follow_ups] == ["acknowledged", "resolved", "resolved"]
+    assert {effect.targets for effect in follow_ups} == {(ON_CALL,)}
+    assert {effect.dedup_key for effect in follow_ups} == {life.incident.id}
 
 
-def test_who_was_not_paged_hears_nothing() -> None:
+def test_targets_that_took_no_page_learn_nothing() -> None:
     life = opened()
     life.do("acknowledge")
     assert not [effect for effect in life.effects if isinstance(effect, FollowUp)]

@@ -30,7 +30,7 @@ from tests.unit.incident.examples import (
 THREE = OpenAfter(count=3, within=60)
 
 
-def test_a_report_opens_at_once_and_pages_the_first_level() -> None:
+def test_a_report_opens_immediately_and_pages_the_first_level() -> None:
     life = Life()
     rules = Policy(levels=levels((0, "slack#1 mailto#2"), (300, "slack#3")), hold_back=600)
     life.give(opening(rules, service="checkout", summary="All of it."))
@@ -49,7 +49,7 @@ def test_a_report_opens_at_once_and_pages_the_first_level() -> None:
     ]
 
 
-def test_an_alert_opens_at_once_when_nothing_holds_it_back() -> None:
+def test_an_alert_opens_immediately_if_nothing_holds_it_back() -> None:
     life = Life()
     life.give(
         alert(
@@ -102,7 +102,7 @@ def test_an_incident_may_follow_another_under_the_same_key() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "severity", "remark"),
+    ("reported", "severity", "remark"),
     [
         ("critical", "critical", None),
         (" HIGH ", "high", None),
@@ -111,45 +111,43 @@ def test_an_incident_may_follow_another_under_the_same_key() -> None:
     ],
 )
 def test_an_unknown_severity_counts_as_the_default_and_the_timeline_says_so(
-    given: str | None, severity: str, remark: str | None
+    reported: str | None, severity: str, remark: str | None
 ) -> None:
     rules = policy(default_severity="low")
-    for start in (opening(rules, severity=given), alert(policy=rules, severity=given)):
+    for start in (opening(rules, severity=reported), alert(policy=rules, severity=reported)):
         life = Life()
         life.give(start)
         assert life.incident.severity == severity
-        assert any("assumed" in said for said in life.sentences()) == (remark is not None)
-        assert remark is None or any(remark in said for said in life.sentences())
+        assert any("assumed" in text for text in life.sentences()) == (remark is not None)
+        assert remark is None or any(remark in text for text in life.sentences())
 
 
 def test_unknown_fields_of_a_report_are_named_on_the_timeline() -> None:
     life = Life()
-    given = opening()
-    report = given.report.model_copy(update={"ignored": ("severty", "team")})
-    life.give(given.model_copy(update={"report": report}))
+    input = opening()
+    report = input.report.model_copy(update={"ignored": ("severty", "team")})
+    life.give(input.model_copy(update={"report": report}))
     assert "Fields of the report that mean nothing here: severty, team" in life.sentences()
 
 
 @pytest.mark.parametrize(
-    ("starts", "believed", "said"),
+    ("starts", "believed", "noted"),
     [
         (-3600, -3600, False),
         (240, 0, False),  # clocks differ
         (3600, 0, True),
     ],
 )
-def test_a_beginning_in_the_future_is_not_believed(
-    starts: float, believed: float, said: bool
-) -> None:
+def test_a_start_in_the_future_is_not_believed(starts: float, believed: float, noted: bool) -> None:
     moment = START + timedelta(seconds=starts)
     for start in (alert(policy=POLICY, starts_at=moment), opening(started_at=moment)):
         life = Life()
         life.give(start)
         assert life.incident.started_at == START + timedelta(seconds=believed)
-        assert any("begins in the future" in text for text in life.sentences()) == said
+        assert any("begins in the future" in text for text in life.sentences()) == noted
 
 
-def test_what_could_not_be_read_of_an_alert_is_on_the_timeline() -> None:
+def test_unreadable_details_of_an_alert_are_noted() -> None:
     life = Life()
     life.give(alert(policy=POLICY, remarks=("it does not say when it began",)))
     assert "Alert fires: Disk 5f2e is full (it does not say when it began)" in life.sentences()
@@ -191,7 +189,7 @@ def test_a_worse_alert_raises_what_is_pending_and_still_waits() -> None:
     assert (life.status, life.incident.severity, life.deadline) == ("pending", "critical", 120)
 
 
-def test_fewer_alerts_than_the_policy_wants_open_nothing() -> None:
+def test_fewer_alerts_than_the_policy_requires_open_nothing() -> None:
     life = Life()
     life.give(alert(policy=policy(open_after=THREE)))
     life.wait(59)
@@ -219,7 +217,7 @@ def test_enough_alerts_within_the_window_open() -> None:
     assert life.paged() == ["slack#00000001"]
 
 
-def test_alerts_that_come_and_go_are_counted_too() -> None:
+def test_flapping_alerts_count() -> None:
     life = Life()
     life.give(alert(policy=policy(open_after=THREE)))
     for _ in range(2):
@@ -251,7 +249,7 @@ def test_enough_alerts_still_wait_for_the_time_they_are_held_back() -> None:
     assert life.status == Status.OPEN
 
 
-def test_enough_alerts_that_pass_before_they_open_are_forgotten() -> None:
+def test_enough_alerts_that_resolve_before_they_open_are_discarded() -> None:
     rules = policy(open_after=OpenAfter(count=2, within=60), hold_back=300)
     life = Life()
     life.give(alert(policy=rules))
@@ -283,7 +281,7 @@ def test_a_second_opening_changes_nothing() -> None:
     assert len(life.all(Opened)) == 1
 
 
-def test_nobody_to_page_is_said_and_does_not_stop_the_escalation() -> None:
+def test_a_level_without_targets_is_noted_and_does_not_stop_the_escalation() -> None:
     rules = Policy(levels=levels((0, "a"), (300, "b"))).addressed({"b": ["slack#1"]})
     life = Life()
     life.give(opening(rules))
@@ -294,7 +292,7 @@ def test_nobody_to_page_is_said_and_does_not_stop_the_escalation() -> None:
     assert all(isinstance(effect, Page) for effect in life.effects)
 
 
-def test_a_level_that_reaches_nobody_says_so_once_in_an_incident() -> None:
+def test_a_level_that_reaches_nobody_is_noted_once() -> None:
     rules = Policy(levels=levels((0, "a b")), repeats=2, repeat_after=60)
     life = Life()
     life.give(opening(rules.addressed({"b": ["slack#1"]})))
@@ -308,5 +306,5 @@ def test_a_level_that_reaches_nobody_says_so_once_in_an_incident() -> None:
     life.wait(60)
     life.give(command("acknowledge"))
     life.give(command("unacknowledge"))
-    [said] = [text for text in life.sentences() if text.startswith("Nobody to page at level 1")]
-    assert "b has no address" in said
+    [sentence] = [text for text in life.sentences() if text.startswith("Nobody to page at level 1")]
+    assert "b has no address" in sentence

@@ -38,7 +38,7 @@ def test_every_source_has_its_own_words(source: str, word: str, ours: str) -> No
 
 @pytest.mark.parametrize("source", ["alertmanager", "sentry", "cloudwatch", "of our own", None])
 @pytest.mark.parametrize("ours", list(Severity))
-def test_our_own_words_count_from_everywhere(source: str | None, ours: Severity) -> None:
+def test_our_own_words_count_for_every_source(source: str | None, ours: Severity) -> None:
     assert severity_of(ours.value, source) is ours
 
 
@@ -60,7 +60,7 @@ def test_a_word_that_is_not_the_sources_own_means_nothing(
     assert severity_of(word, source) is None
 
 
-def test_the_words_of_an_unknown_source_may_be_anybodys() -> None:
+def test_an_unknown_source_may_use_any_known_word() -> None:
     assert [severity_of(word, "x") for word in ("page", "P2", "Sev2", "debug", "loud")] == [
         "critical",
         "high",

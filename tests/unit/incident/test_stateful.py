@@ -1,4 +1,4 @@
-"""What holds for every sequence of inputs, whatever it is."""
+"""Properties of an incident that hold for every sequence of inputs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,14 @@ from core.domain.incident.inputs import (
     ReportSettled,
     Wake,
 )
-from core.domain.incident.lifecycle import deadline, decide, is_finished, possible, refusal
+from core.domain.incident.lifecycle import (
+    deadline,
+    decide,
+    is_finished,
+    is_forgotten,
+    possible,
+    refusal,
+)
 from core.domain.incident.model import UNRESOLVED, Incident, PageStatus, Status
 from core.domain.incident.policies.policy import (
     OpenAfter,
@@ -34,7 +41,7 @@ from core.domain.incident.policies.policy import (
 )
 from core.domain.incident.policies.windows import Hours, Span
 from core.domain.incident.severity import Severity
-from core.domain.incident.timeline import TIMELINE, Commented, Superseded, TimelineEvent
+from core.domain.incident.timeline import TIMELINE, Commented, TimelineEvent
 from tests.unit.incident.examples import (
     ID,
     KEY,
@@ -83,6 +90,8 @@ POLICIES = st.builds(
     maximum_age=st.sampled_from([7200.0, 86_400.0]),
     hold_back=st.just(0.0) | SECONDS,
     open_after=st.none() | st.builds(OpenAfter, count=st.integers(2, 3), within=SECONDS),
+    settle=st.sampled_from([0.0, 60.0]),
+    remember_for=st.sampled_from([0.0, 3600.0]),
 )
 FIELDS: Mapping[str, st.SearchStrategy[dict[str, Any]]] = {
     "resolve": st.builds(lambda force: {"force": force}, st.booleans()),
@@ -98,7 +107,7 @@ FIELDS: Mapping[str, st.SearchStrategy[dict[str, Any]]] = {
 
 
 class IncidentLife(RuleBasedStateMachine):
-    """One incident under whatever may happen to it."""
+    """One incident and everything that may happen to it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -110,11 +119,11 @@ class IncidentLife(RuleBasedStateMachine):
         self.sent: dict[str, int] = {}
         self.taken: set[str] = set()
 
-    def give(self, given: Input) -> tuple[TimelineEvent, ...]:
+    def give(self, input: Input) -> tuple[TimelineEvent, ...]:
         before = self.incident
-        events, effects = decide(before, given, self.now)
+        events, effects = decide(before, input, self.now)
         after = reduce(apply, events, before)
-        assert after == reduce(apply, events, before), "the fold has no other input"
+        assert after == reduce(apply, events, before), "apply depends on nothing else"
         if not events:
             assert not effects, "effects follow from events"
         self.incident = after
@@ -141,17 +150,42 @@ class IncidentLife(RuleBasedStateMachine):
         first = alert("k1", policy=policy, severity=severity)
         self.give(first if by == "alert" else opening(policy, severity=severity))
 
-    @rule(key=KEYS, status=st.sampled_from(AlertStatus), severity=SEVERITIES, out=st.integers(0, 1))
-    def receive_an_alert(self, key: str, status: AlertStatus, severity: str, out: int) -> None:
-        given = alert(key, status=status, severity=severity, truncated=out)
-        new = given.alert.status is AlertStatus.FIRING
-        before = self.incident
-        events = self.give(given)
-        if new:
-            counted = self.incident.alerts.fired - before.alerts.fired
-            passed_on = sum(isinstance(event, Superseded) for event in events)
-            assert counted + passed_on == 1, "no alert is lost"
-        assert self.give(given) == (), "a redelivery changes nothing"
+    @rule(
+        key=KEYS,
+        status=st.sampled_from(AlertStatus),
+        severity=SEVERITIES,
+        out=st.integers(0, 1),
+        start=st.none() | st.integers(-600, 0),
+        replicated=st.booleans(),
+    )
+    def receive_an_alert(
+        self,
+        key: str,
+        status: AlertStatus,
+        severity: str,
+        out: int,
+        start: int | None,
+        replicated: bool,
+    ) -> None:
+        starts_at = None if start is None else self.now + timedelta(seconds=start)
+        input = alert(
+            key,
+            status=status,
+            severity=severity,
+            truncated=out,
+            starts_at=starts_at,
+            replicated=replicated,
+        )
+        self.give(input)
+        if start is None or self.incident.status is Status.CLOSED:
+            return
+        state = self.incident.alerts.states[key]
+        pages, before = dict(self.incident.pages), self.incident.status
+        self.give(input)
+        if not replicated:
+            assert self.incident.alerts.states[key] == state, "a redelivery changes no state"
+            assert self.incident.status is before
+            assert self.incident.pages == pages, "and pages nobody"
 
     @rule(number=st.integers(1, 5))
     def receive_an_event(self, number: int) -> None:
@@ -159,40 +193,40 @@ class IncidentLife(RuleBasedStateMachine):
 
     @rule(actor=ACTORS)
     def be_acknowledged(self, actor: str) -> None:
-        self.obey("acknowledge", actor, {})
+        self.command("acknowledge", actor, {})
 
     @rule(actor=ACTORS, length=st.just(0.0) | SECONDS)
     def be_snoozed(self, actor: str, length: float) -> None:
-        self.obey("snooze", actor, {"for": length})
+        self.command("snooze", actor, {"for": length})
 
     @rule(data=st.data(), name=st.sampled_from(list(COMMANDS)), actor=ACTORS)
     def be_commanded(self, data: st.DataObject, name: str, actor: str) -> None:
-        self.obey(name, actor, data.draw(FIELDS.get(name, st.just({}))))
+        self.command(name, actor, data.draw(FIELDS.get(name, st.just({}))))
 
-    def obey(self, name: str, actor: str, fields: dict[str, Any]) -> None:
-        given = command(name, actor, **fields)
-        refused = refusal(self.incident, given, self.now)
+    def command(self, name: str, actor: str, fields: dict[str, Any]) -> None:
+        input = command(name, actor, **fields)
+        refused = refusal(self.incident, input, self.now)
         before = self.incident
-        events = self.give(given)
+        events = self.give(input)
         if refused:
             assert not events
             assert self.incident == before
         else:
-            assert isinstance(given, Comment) <= bool(events), "an accepted comment is kept"
-            assert self.give(given) == (), "a repeat changes nothing"
-        if isinstance(given, Comment) and not refused:
-            self.comments.append(given.command_id)
+            assert isinstance(input, Comment) <= bool(events), "an accepted comment is kept"
+            assert self.give(input) == (), "a repeat changes nothing"
+        if isinstance(input, Comment) and not refused:
+            self.comments.append(input.command_id)
 
     @rule(fails=st.booleans(), via=st.sampled_from([None, "sms"]))
     def settle_a_page(self, fails: bool, via: str | None) -> None:
-        under_way = [
+        in_flight = [
             key
             for key, page in self.incident.pages.items()
             if page.status in (PageStatus.SENDING, PageStatus.CANCELLED)
         ]
-        if under_way:
+        if in_flight:
             failure = "no answer" if fails else None
-            self.give(PageSettled(key=under_way[0], failure=failure, via=via))
+            self.give(PageSettled(key=in_flight[0], failure=failure, via=via))
 
     @rule(fails=st.booleans())
     def settle_a_report(self, fails: bool) -> None:
@@ -241,9 +275,9 @@ class IncidentLife(RuleBasedStateMachine):
 
     @invariant()
     def no_comment_is_lost(self) -> None:
-        told = [e.command_id for e in self.events if isinstance(e, Commented) and e.visible]
-        assert told == self.comments
-        assert self.incident.comments == len(told)
+        shown = [e.command_id for e in self.events if isinstance(e, Commented) and e.visible]
+        assert shown == self.comments
+        assert self.incident.comments == len(shown)
 
     @invariant()
     def nobody_is_forgotten(self) -> None:
@@ -256,7 +290,7 @@ class IncidentLife(RuleBasedStateMachine):
         policy, escalation = incident.policy, incident.escalation
         rounds = len(policy.levels) * (policy.repeats + 1)
         if escalation.step < rounds or policy.repage_every:
-            # Somebody is going to be paged, or what holds the paging is going to end.
+            # Somebody will be paged, or what holds the paging will end.
             assert paging.hold(incident, self.now) or due <= max(
                 self.now, escalation.since or self.now
             ) + timedelta(seconds=10_000)
@@ -265,8 +299,8 @@ class IncidentLife(RuleBasedStateMachine):
     def who_needs_no_page_gets_none(self) -> None:
         if self.incident.status in (Status.OPEN, Status.ACKNOWLEDGED):
             return
-        under_way = (PageStatus.SENDING, PageStatus.WAITING)
-        assert not [p for p in self.incident.pages.values() if p.status in under_way]
+        in_flight = (PageStatus.SENDING, PageStatus.WAITING)
+        assert not [p for p in self.incident.pages.values() if p.status in in_flight]
 
     @invariant()
     def a_refusal_and_the_possible_agree(self) -> None:

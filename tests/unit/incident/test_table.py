@@ -47,7 +47,7 @@ STATES: Final[dict[Status, Callable[[Policy], Life]]] = {
 
 @dataclass(frozen=True)
 class After:
-    """What came of an input."""
+    """The result of an input."""
 
     before: Incident
     life: Life
@@ -71,7 +71,7 @@ def becomes(status: Status) -> Expectation:
 
 
 def absorbed(after: After) -> bool:
-    """It is counted, and nothing else comes of it."""
+    """It is counted and has no other effect."""
     kinds = [type(event) for event in after.events]
     return kinds == [AlertFired] and after.life.status == after.before.status and not after.effects
 
@@ -81,7 +81,7 @@ def changes_nothing(after: After) -> bool:
 
 
 def done(after: After) -> bool:
-    """It is on the timeline, and the state stays."""
+    """It is on the timeline, and the status stays."""
     return bool(after.events) and after.life.status == after.before.status
 
 
@@ -109,9 +109,9 @@ def one_more_has_it(after: After) -> bool:
     return isinstance(event, Acknowledged) and after.life.incident.acknowledged_by == ("ana", "ben")
 
 
-def only_said(after: After) -> bool:
-    said = any(isinstance(event, Noted) for event in after.events)
-    return said and after.life.status == after.before.status
+def only_noted(after: After) -> bool:
+    noted = any(isinstance(event, Noted) for event in after.events)
+    return noted and after.life.status == after.before.status
 
 
 REFUSED = None
@@ -145,7 +145,7 @@ MEANINGS: Final[dict[str, Expectation | None]] = {
     "kept": done,
     "heard": only_heard,
     "paged": pages_and_stays,
-    "noted": only_said,
+    "noted": only_noted,
     "one more": one_more_has_it,
     "open again": opens_again,
     "a new one": begins_a_new_one,
@@ -200,14 +200,14 @@ def test_the_table_has_every_command() -> None:
 def test_the_table(name: str, state: Status, meaning: str) -> None:
     life = STATES[state](RULES.get(name, REOPENING))
     assert life.status == state
-    before, given, expected = life.incident, INPUTS[name](), MEANINGS[meaning]
-    if isinstance(given, Command):
-        objection = refusal(before, given, life.now)
+    before, input, expected = life.incident, INPUTS[name](), MEANINGS[meaning]
+    if isinstance(input, Command):
+        objection = refusal(before, input, life.now)
         assert (objection is not None) == (expected is REFUSED)
         if objection is not None:
-            assert f"cannot {given.name}: the incident is {state}" in objection
+            assert f"cannot {input.name}: the incident is {state}" in objection
             assert "possible" in objection
-    after = After(before, life, *life.give(given))
+    after = After(before, life, *life.give(input))
     assert expected(after) if expected else after.unchanged
 
 

@@ -94,6 +94,6 @@ def test_a_span_ends_before_its_last_moment() -> None:
         ({"from": "22:00", "to": "06:00", "days": ["monday"]}, "Input should be 'mon', 'tue'"),
     ],
 )
-def test_hours_out_of_shape_are_refused(fields: dict[str, object], problem: str) -> None:
+def test_invalid_hours_are_refused(fields: dict[str, object], problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         Hours.model_validate(fields)

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 import yaml
 
-from core.config.settings import Settings, variables
+from core.config.settings import Settings
 from core.contracts import SEARCH_ATTRIBUTES
 from infra.local import containers
 from infra.local.processes import LocalStackError
+from tests.support.variables import ADDRESSES, SETTINGS
 
 ROOT = Path(__file__).parents[3]
 DOCKERFILE = (ROOT / "workers" / "Dockerfile").read_text(encoding="utf-8")
@@ -25,7 +26,6 @@ COMPOSE: dict[str, Any] = yaml.safe_load(
 )
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 WORKERS = ("root-worker", "incident-worker")
-SETTINGS = {name for name, _, _ in variables()}
 
 
 def instructions(text: str) -> list[tuple[str, str]]:
@@ -165,7 +165,7 @@ def test_docker_kills_a_worker_only_after_it_has_drained(name: str) -> None:
 @pytest.mark.parametrize("name", WORKERS)
 def test_a_worker_in_the_compose_file_is_given_settings_that_exist(name: str) -> None:
     given = {key: str(text) for key, text in SERVICES[name]["environment"].items()}
-    assert {key for key in given if key.startswith("TIDEGATE_")} <= SETTINGS
+    assert {key for key in given if key.startswith("TIDEGATE_")} <= SETTINGS | ADDRESSES
     Settings.from_env({key: text for key, text in given.items() if not text.startswith("$")})
 
 

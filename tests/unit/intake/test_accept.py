@@ -1,4 +1,4 @@
-"""The use case: arrivals in, receipts out; nothing is settled that is not taken care of."""
+"""The use case: arrivals in, receipts out; nothing is acknowledged before it is safe."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def arrival(body: object, format: str = "s3") -> Arrival:
-    [found] = read(delivery(format, body))
-    return found
+    [result] = read(delivery(format, body))
+    return result
 
 
 def upload(name: str, bucket: str = "example-documents") -> Arrival:
@@ -68,29 +68,29 @@ async def test_an_event_is_started_in_one_call_and_its_receipt_says_where(
     assert await kept(settings) == []
 
 
-async def test_the_same_event_again_is_a_duplicate_and_settled(settings: Settings) -> None:
+async def test_a_redelivered_event_is_a_duplicate_and_settled(settings: Settings) -> None:
     receipts = await accept(settings, upload("a"), upload("a"))
     assert sorted(receipt.verdict for receipt in receipts) == ["duplicate", "started"]
     assert all(receipt.settled for receipt in receipts)
 
 
-async def test_an_event_that_could_not_be_recognised_again_says_so(settings: Settings) -> None:
+async def test_the_receipt_of_an_unidentified_event_says_so(settings: Settings) -> None:
     [receipt] = await accept(settings, arrival({"a": 1}, format="message"))
     assert receipt.unidentified
     assert receipt.to_json()["unidentified"] is True
 
 
-async def test_receipts_come_in_the_order_of_the_arrivals(settings: Settings) -> None:
+async def test_receipts_have_the_order_of_the_arrivals(settings: Settings) -> None:
     names = [f"{n}" for n in range(20)]
     receipts = await accept(settings, *map(upload, names))
     assert [receipt.event_id for receipt in receipts] == [f"incidents/{n}.json@00AB" for n in names]
 
 
-async def test_no_arrivals_need_no_receipts(settings: Settings) -> None:
+async def test_no_arrivals_give_no_receipts(settings: Settings) -> None:
     assert await accept(settings) == []
 
 
-async def test_what_is_no_event_is_quarantined_with_the_reason(settings: Settings) -> None:
+async def test_what_is_not_an_event_is_quarantined_with_the_reason(settings: Settings) -> None:
     [receipt] = await accept(settings, arrival(b"not json"))
     [record] = await kept(settings)
     assert receipt == Receipt(
@@ -128,12 +128,14 @@ def raising(error: Exception) -> MemoryStarter:
     return MemoryStarter(refuse)
 
 
-async def test_what_temporal_never_takes_is_quarantined(settings: Settings) -> None:
+async def test_what_temporal_can_never_start_is_quarantined(settings: Settings) -> None:
     [receipt] = await accept(settings, upload("bad"), starter=raising(InvalidEvent("refused")))
     assert (receipt.verdict, receipt.code) == (Verdict.QUARANTINED, "InvalidEvent")
 
 
-async def test_what_may_work_later_is_given_back_and_hurts_no_neighbour(settings: Settings) -> None:
+async def test_what_may_work_later_is_retried_without_affecting_the_others(
+    settings: Settings,
+) -> None:
     starter = raising(TemporalUnavailable("away"))
     receipts = await accept(settings, upload("a"), upload("bad"), upload("b"), starter=starter)
     assert [receipt.verdict for receipt in receipts] == ["started", "retry", "started"]
@@ -143,20 +145,20 @@ async def test_what_may_work_later_is_given_back_and_hurts_no_neighbour(settings
     assert await kept(settings) == []
 
 
-async def test_what_cannot_be_kept_is_given_back(settings: Settings, tmp_path: Path) -> None:
+async def test_what_cannot_be_quarantined_is_retried(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "quarantine").write_text("a file where the folder should be")
     [receipt] = await accept(settings, arrival(b"not json"))
     assert (receipt.verdict, receipt.code) == (Verdict.RETRY, StoreUnavailable.__name__)
 
 
-async def test_an_event_about_a_document_is_given_back_where_no_documents_are_configured(
+async def test_an_event_about_a_document_is_retried_if_no_documents_are_configured(
     tmp_path: Path,
 ) -> None:
     [receipt] = await accept(Settings(quarantine=f"file://{tmp_path}"), upload("a"))
     assert (receipt.verdict, receipt.code) == (Verdict.RETRY, "SettingsError")
 
 
-async def test_what_is_unfinished_at_the_deadline_is_given_back(settings: Settings) -> None:
+async def test_what_is_unfinished_at_the_deadline_is_retried(settings: Settings) -> None:
     arrivals = [upload("a"), upload("slow"), upload("b")]
     receipts = await accept(settings, *arrivals, starter=HangingStarter("slow"), time_left=0.2)
     assert [(receipt.verdict, receipt.code) for receipt in receipts] == [
@@ -167,13 +169,13 @@ async def test_what_is_unfinished_at_the_deadline_is_given_back(settings: Settin
     assert "raise the function's timeout" in (receipts[1].reason or "")
 
 
-async def test_a_fault_of_our_own_acknowledges_nothing(settings: Settings) -> None:
+async def test_a_bug_acknowledges_nothing(settings: Settings) -> None:
     with pytest.raises(ZeroDivisionError):
         await accept(settings, upload("a"), upload("bad"), starter=raising(ZeroDivisionError()))
 
 
 class CountingStarter:
-    """Notes how many starts are in flight at once."""
+    """Records how many starts are in flight concurrently."""
 
     def __init__(self) -> None:
         self.now = self.most = 0
@@ -188,7 +190,7 @@ class CountingStarter:
 
 
 @pytest.mark.parametrize(("concurrency", "most"), [(1, 1), (5, 5), (100, 20)])
-async def test_starts_run_at_once_up_to_the_limit(
+async def test_starts_run_concurrently_up_to_the_limit(
     settings: Settings, concurrency: int, most: int
 ) -> None:
     starter: Any = CountingStarter()
@@ -206,5 +208,5 @@ async def test_however_many_records_of_a_delivery_are_malformed_it_is_kept_once(
     assert [receipt.verdict for receipt in receipts] == ["quarantined"] * 200
     assert {receipt.quarantine_uri for receipt in receipts} == {receipts[0].quarantine_uri}
     [record] = await kept(settings)
-    assert "200 records of it cannot be accepted" in record.reason
+    assert "200 of its records cannot be accepted" in record.reason
     assert "and 195 more" in record.reason

@@ -1,4 +1,4 @@
-"""Whatever a stranger or a known sender posts, there is an answer, and never a 500."""
+"""Whatever is posted, verified or not, is answered, and never with 500."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ from tests.support.mangled import (
 )
 from tests.support.payloads import EVENTS
 from tests.support.starters import MemoryStarter, fickle
-from tests.support.webhooks import Door, told
+from tests.support.webhooks import Harness, answer_of
 
-STRANGERS = [name for name in FORMATS if name not in INTERNAL]
-HOOKS = {name.replace("_", "-"): {"format": name, "max_bytes": 16_384} for name in STRANGERS}
+EXTERNAL = [name for name in FORMATS if name not in INTERNAL]
+HOOKS = {name.replace("_", "-"): {"format": name, "max_bytes": 16_384} for name in EXTERNAL}
 PAYLOADS = [path.read_bytes() for path in sorted(EVENTS.glob("webhooks/**/*.json"))]
 BODIES = (
     ANY_BODIES
@@ -84,13 +84,13 @@ def post(
 
     async def run() -> tuple[Outcome, list[bytes]]:
         with tempfile.TemporaryDirectory() as folder:
-            door = Door(starter, Path(folder), HOOKS)
-            request = door.request(body, hook=hook)
+            harness = Harness(starter, Path(folder), HOOKS)
+            request = harness.request(body, hook=hook)
             request = Request(
                 method="POST", path=request.path, headers={**request.headers, **headers}, body=body
             )
-            outcome = await door.send(door.sign(request, hook) if signed else request)
-            return outcome, [record.body async for record in door.quarantine.records()]
+            outcome = await harness.send(harness.sign(request, hook) if signed else request)
+            return outcome, [record.body async for record in harness.quarantine.records()]
 
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
         return runner.run(run())
@@ -103,7 +103,7 @@ def post(
     headers=HEADERS,
     seed=st.integers(0, 100),
 )
-def test_whatever_a_known_sender_posts_is_taken_care_of_or_given_back(
+def test_whatever_a_verified_sender_posts_is_settled_or_to_be_sent_again(
     hook: str, body: bytes, packed: bool, headers: dict[str, str], seed: int
 ) -> None:
     starter = fickle(seed)
@@ -113,10 +113,10 @@ def test_whatever_a_known_sender_posts_is_taken_care_of_or_given_back(
         sent = body
     outcome, kept = post(hook, sent, headers, signed=True, starter=starter)
     status = outcome.response.status
-    if hook == "slack" and not outcome.response.body:  # people see it: success says nothing
+    if hook == "slack" and not outcome.response.body:  # success has an empty body
         assert status == 200
         return
-    answer = told(outcome)
+    answer = answer_of(outcome)
     assert status in (200, 202, 400, 413, 415, 503)
     receipts = answer.get("receipts", [])
     verdicts = [receipt["verdict"] for receipt in receipts]
@@ -132,7 +132,7 @@ def test_whatever_a_known_sender_posts_is_taken_care_of_or_given_back(
 
 
 @given(hook=st.sampled_from(sorted(HOOKS)), body=BODIES, headers=HEADERS)
-def test_whatever_a_stranger_posts_starts_nothing_and_leaves_nothing(
+def test_whatever_is_posted_without_verification_starts_nothing_and_leaves_nothing(
     hook: str, body: bytes, headers: dict[str, str]
 ) -> None:
     starter = MemoryStarter()
@@ -142,7 +142,7 @@ def test_whatever_a_stranger_posts_starts_nothing_and_leaves_nothing(
 
 
 @given(event=JSON_VALUES)
-def test_whatever_lambda_hands_over_is_answered(event: Any) -> None:
+def test_whatever_lambda_passes_is_answered(event: Any) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "webhooks.yaml"
         file.write_text("{version: 1, hooks: {}}")
@@ -171,7 +171,7 @@ DEEP = b'{"a":' * 2500 + b"1" + b"}" * 2500
 def test_nothing_that_is_posted_takes_more_memory_than_a_few_times_the_limit(
     hook: str, body: bytes, headers: dict[str, str], statuses: set[int]
 ) -> None:
-    post(hook, b"{}", {}, signed=True, starter=MemoryStarter())  # what is loaded once
+    post(hook, b"{}", {}, signed=True, starter=MemoryStarter())  # loads lazy imports
     tracemalloc.start()
     try:
         outcome, _ = post(hook, body, headers, signed=True, starter=MemoryStarter())

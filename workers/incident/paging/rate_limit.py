@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from core.domain.durations import spoken
+from core.domain.durations import format_duration
 from core.domain.incident.policies.targets import Rate, TargetConfig
 from core.errors import NotificationFailed
 
@@ -52,6 +52,6 @@ class Limits:
         bucket = self._buckets.setdefault(target, Bucket(rate, asyncio.get_running_loop().time))
         wait = bucket.take(at_most=at_most)
         if wait is None:
-            limit = f"{rate.count:,} pages in {spoken(rate.within.total_seconds())}"
+            limit = f"{rate.count:,} pages in {format_duration(rate.within.total_seconds())}"
             raise NotificationFailed(f"{target} has its fill: at most {limit}")
         await asyncio.sleep(wait)

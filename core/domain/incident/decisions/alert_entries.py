@@ -1,9 +1,8 @@
-"""Alerts as timeline entries: counted always, told as often as a reader can bear.
+"""Alerts as timeline entries: each is counted, and few enough are visible to be read.
 
-The first, the tenth, the hundredth firing of a fingerprint is told, if it is at least a hundredth
-of all firings of the incident by then; and so is every firing that is the tenth, hundredth, ... of
-them all. So 100,000 alerts are some hundred lines, whatever they are. What is repeated or late is
-not told at all.
+The first, tenth, hundredth, ... firing of a fingerprint is visible if it is at least a hundredth of
+the incident's firings by then; so is every firing that is the tenth, hundredth, ... of them all.
+100,000 alerts make about a hundred lines. Late alerts are not visible.
 """
 
 from __future__ import annotations
@@ -38,20 +37,20 @@ def source_actor(alert: Alert) -> str:
 
 
 def severity_for(alert: Alert, policy: Policy) -> tuple[Severity, str | None]:
-    """The alert's severity, and what to say when it had to be assumed."""
+    """The alert's severity, and a remark if it had to be assumed."""
     default = policy.default_severity
     severity = severity_of(alert.severity, alert.source)
     return (severity, None) if severity else (default, assumed(alert.severity, default))
 
 
-def assumed(given: str | None, default: Severity) -> str:
-    """What the timeline says of a severity that was not given, or not understood."""
-    said = f"{given!r} is not one we know" if given else "none was given"
-    return f"Severity {default} assumed: {said}"
+def assumed(severity: str | None, default: Severity) -> str:
+    """The remark on a severity that is missing or unknown."""
+    reason = f"{severity!r} is not one we know" if severity else "none was given"
+    return f"Severity {default} assumed: {reason}"
 
 
 def plausible(started_at: datetime | None, now: datetime) -> tuple[datetime | None, str | None]:
-    """A beginning as it may be believed, and what to say about one that lies in the future."""
+    """A credible start time, and a remark if the reported one lies in the future."""
     if started_at is None or started_at <= now:
         return started_at, None
     if started_at <= now + CLOCKS_APART:
@@ -60,7 +59,7 @@ def plausible(started_at: datetime | None, now: datetime) -> tuple[datetime | No
 
 
 class Word(NamedTuple):
-    """One word of a source about an alert: what was known, and what is known after it."""
+    """An alert as it arrived, with its state before and after."""
 
     alert: Alert
     fingerprint: str
@@ -90,7 +89,7 @@ def alert_fired(incident: Incident, word: Word, now: datetime) -> AlertFired:
     return AlertFired(
         at=now,
         actor=source_actor(alert),
-        visible=_worth_telling(count, total),
+        visible=_is_visible(count, total),
         fingerprint=word.fingerprint,
         state=word.after,
         title=word.title,
@@ -107,14 +106,14 @@ def alert_fired(incident: Incident, word: Word, now: datetime) -> AlertFired:
 
 
 def alert_cleared(incident: Incident, word: Word, now: datetime) -> AlertCleared:
-    """The entry for an alert that its source says is resolved."""
+    """The entry for an alert that its source reports as resolved."""
     counts = incident.alerts
     known = counts.tracked.get(word.fingerprint)
     count = (known.cleared if known else 0) + 1
     return AlertCleared(
         at=now,
         actor=source_actor(word.alert),
-        visible=_worth_telling(count, counts.cleared + 1),
+        visible=_is_visible(count, counts.cleared + 1),
         fingerprint=word.fingerprint,
         state=word.after,
         title=word.title,
@@ -137,7 +136,7 @@ def alert_held(word: Word, now: datetime) -> AlertHeld:
 
 
 def alert_heard(word: Word, now: datetime) -> AlertHeard:
-    """The entry for a word that only adds to what is known."""
+    """The entry for an alert that changes at most its state."""
     return AlertHeard(
         at=now,
         actor=source_actor(word.alert),
@@ -149,13 +148,13 @@ def alert_heard(word: Word, now: datetime) -> AlertHeard:
 
 
 def _is_new(word: Word) -> bool:
-    """Whether the word is about another firing than the one that is known, as far as times tell."""
+    """Whether it is another firing than the one that is known, as far as its times tell."""
     start, known = word.alert.starts_at, word.before
     return start is None or known.fired_at is None or not known.firing or start > known.fired_at
 
 
 def _kept(links: Mapping[str, str]) -> Mapping[str, str]:
-    """As many of the first links as an incident of many alerts can carry."""
+    """The first links, as many as fit into the state of an incident with many alerts."""
     sizes = accumulate(len(address) for address in links.values())
     return {name: links[name] for name, size in zip(links, sizes, strict=True) if size <= _LINKS}
 
@@ -171,7 +170,7 @@ def _enough(incident: Incident, now: datetime, arrived: bool) -> bool:
     return len(arrivals) == rule.count and now - arrivals[0] <= timedelta(seconds=rule.within)
 
 
-def _worth_telling(count: int, total: int) -> bool:
+def _is_visible(count: int, total: int) -> bool:
     return (is_round(count) and count * 100 >= total) or is_round(total)
 
 

@@ -37,23 +37,23 @@ from core.domain.incident.timeline import (
 )
 
 
-def receive(incident: Incident, given: AlertReceived, now: datetime) -> list[TimelineEvent]:
+def receive(incident: Incident, input: AlertReceived, now: datetime) -> list[TimelineEvent]:
     """What a word of a source does, by what is known of its alert (core.domain.alert_state)."""
-    alert, counts = given.alert, incident.alerts
+    alert, counts = input.alert, incident.alerts
     fingerprint = fingerprint_of(alert.key)
     before = counts.states.get(fingerprint, AlertState())
-    policy = given.policy or incident.policy
+    policy = input.policy or incident.policy
     settle = timedelta(seconds=policy.settle) if alert.replicated else None
     after, heard = hear(before, alert, now, settle=settle)
     if heard is Heard.HELD and not counts.can_hold:
         after, heard = true_now(after), Heard.FIRED
     word = Word(alert, fingerprint, before, after)
     if incident.status is Status.NEW:
-        return _before_it_opens(incident, given, word, heard, now)
+        return _before_it_opens(incident, input, word, heard, now)
     match heard:
         case Heard.FIRED:
             if not _takes_part(incident):
-                return _superseded(incident, given.event_key, _fires_on(alert), now)
+                return _superseded(incident, input.event_key, _fires_on(alert), now)
             return _fires(incident, word, now)
         case Heard.HELD:
             return [alert_held(word, now)]
@@ -65,17 +65,17 @@ def receive(incident: Incident, given: AlertReceived, now: datetime) -> list[Tim
             return _recovers(incident, alert_heard(word, now), now)
 
 
-def opens(incident: Incident, given: AlertReceived, now: datetime) -> bool:
+def opens(incident: Incident, input: AlertReceived, now: datetime) -> bool:
     """Whether an alert would open the incident, as far as is known now."""
-    state = incident.alerts.states.get(fingerprint_of(given.alert.key), AlertState())
-    return incident.status is Status.NEW and hear(state, given.alert, now)[1] is Heard.FIRED
+    state = incident.alerts.states.get(fingerprint_of(input.alert.key), AlertState())
+    return incident.status is Status.NEW and hear(state, input.alert, now)[1] is Heard.FIRED
 
 
-def recall(incident: Incident, given: Recalled, now: datetime) -> list[TimelineEvent]:
+def recall(incident: Incident, input: Recalled, now: datetime) -> list[TimelineEvent]:
     """What the run before knew counts for an incident that has not opened."""
-    if incident.status is not Status.NEW or not given.states:
+    if incident.status is not Status.NEW or not input.states:
         return []
-    return [AlertsRecalled(at=now, states=given.states)]
+    return [AlertsRecalled(at=now, states=input.states)]
 
 
 def settling_due(incident: Incident) -> datetime | None:
@@ -97,18 +97,18 @@ def settle(incident: Incident, now: datetime) -> list[TimelineEvent]:
     return events
 
 
-def join(incident: Incident, given: FurtherEvent, now: datetime) -> list[TimelineEvent]:
-    """What a further event that is no alert does: a report by somebody, usually."""
-    if incident.status is Status.NEW or has_seen(incident, given.event_key):
+def join(incident: Incident, input: FurtherEvent, now: datetime) -> list[TimelineEvent]:
+    """What another event that is not an alert does: usually somebody's report."""
+    if incident.status is Status.NEW or has_seen(incident, input.event_key):
         return []
-    reason = f"a further event came: {given.event_type}"
+    reason = f"a further event came: {input.event_type}"
     if not _takes_part(incident):
-        return _superseded(incident, given.event_key, reason, now)
+        return _superseded(incident, input.event_key, reason, now)
     joined = EventJoined(
         at=now,
-        event_key=given.event_key,
-        event_type=given.event_type,
-        document=given.document,
+        event_key=input.event_key,
+        event_type=input.event_type,
+        document=input.document,
     )
     if incident.status is Status.PENDING:
         return [joined, opening.opened_from(incident, now)]
@@ -118,16 +118,16 @@ def join(incident: Incident, given: FurtherEvent, now: datetime) -> list[Timelin
 
 
 def _before_it_opens(
-    incident: Incident, given: AlertReceived, word: Word, heard: Heard, now: datetime
+    incident: Incident, input: AlertReceived, word: Word, heard: Heard, now: datetime
 ) -> list[TimelineEvent]:
     """What fires opens an incident; anything else is remembered until it does."""
-    policy = given.policy or incident.policy
+    policy = input.policy or incident.policy
     if heard is Heard.FIRED:
-        return opening.open_by_alert(incident, word, policy, given.previous, now)
+        return opening.open_by_alert(incident, word, policy, input.previous, now)
     entry = alert_held(word, now) if heard is Heard.HELD else alert_heard(word, now)
     if incident.silent_until:
         return [entry]
-    return [Listening(at=now, policy=policy, previous=given.previous), entry]
+    return [Listening(at=now, policy=policy, previous=input.previous), entry]
 
 
 def _settles(incident: Incident, word: Word, now: datetime) -> list[TimelineEvent]:
@@ -192,8 +192,8 @@ def _joins(incident: Incident, fired: AlertFired, now: datetime) -> list[Timelin
 
 
 def _raised(incident: Incident, fired: AlertFired) -> list[SeverityChanged]:
-    """The incident's new severity, if the alert is worse than it, and than any alert before: what
-    somebody has lowered by hand stays low while the same alerts fire on."""
+    """The incident's new severity, if the alert is worse than that and than any alert before: a
+    severity that somebody has lowered stays low while the same alerts go on firing."""
     worst = incident.alerts.worst
     worse = fired.severity.is_worse_than(incident.severity)
     if not worse or (worst and not fired.severity.is_worse_than(worst)):
@@ -241,7 +241,7 @@ def _recovers(
 
 
 def _unknown(alerts: AlertCounts) -> str | None:
-    """Why nobody can tell whether all alerts are resolved, although none is known to fire."""
+    """Why it is unknown whether all alerts are resolved, although none is known to be firing."""
     if not alerts.fired or alerts.firing:
         return None
     if alerts.incomplete:
@@ -252,7 +252,7 @@ def _unknown(alerts: AlertCounts) -> str | None:
 
 
 def _takes_part(incident: Incident) -> bool:
-    """Whether what happens now still belongs to this incident."""
+    """Whether new events still belong to this incident, and not to a successor."""
     if incident.status is Status.RESOLVED:
         return incident.policy.recurrence is Recurrence.REOPEN
     return incident.status is not Status.CLOSED

@@ -1,8 +1,8 @@
-"""Closing: how an incident ends, and that its report is written before.
+"""How an incident closes, and when its post-incident reports are written.
 
-A resolution is reported at once. After the reopen window the incident closes; what people have
-said in the meantime, and every end that is no resolution, is reported then. An incident of alerts
-then listens for a while: late and repeated words must not open another one.
+A resolution is reported immediately. The incident closes after the reopen window; comments made in
+the meantime, and every end that is not a resolution, are reported then. An incident of alerts then
+stays silent for a while, so that late and repeated alerts open no other one.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ def close(
     command_id: str | None = None,
     note: str | None = None,
 ) -> list[TimelineEvent]:
-    """The end, from whatever state; nothing for what is closed already."""
+    """The end, from any state; nothing if it is already closed."""
     if incident.status is Status.CLOSED:
         return []
     if incident.status in (Status.NEW, Status.PENDING):
-        said = f"closed as {reason} before it opened"
+        why = f"closed as {reason} before it opened"
         return [
-            Discarded(at=now, actor=actor, command_id=command_id, note=note, reason=said),
+            Discarded(at=now, actor=actor, command_id=command_id, note=note, reason=why),
         ]
-    unsaid = bool(note) or incident.report_stale or reason is not CloseReason.RESOLVED
+    unreported = bool(note) or incident.report_stale or reason is not CloseReason.RESOLVED
     closed = Closed(
         at=now,
         actor=actor,
         command_id=command_id,
         note=note,
         reason=reason,
-        report=incident.status in UNRESOLVED or unsaid,
+        report=incident.status in UNRESOLVED or unreported,
     )
     return [closed, *paging.cancel_all(incident, now)]
 
 
 def due(incident: Incident) -> datetime | None:
-    """When a resolved incident closes: not before its report is dealt with."""
+    """When a resolved incident closes: not before its report has been written or has failed."""
     if incident.status is not Status.RESOLVED or incident.resolved_at is None:
         return None
     if incident.reported != incident.report_wanted:
@@ -54,13 +54,13 @@ def due(incident: Incident) -> datetime | None:
 
 
 def forgetting_due(incident: Incident) -> datetime | None:
-    """When a workflow without an open incident stops listening for late words."""
+    """When a workflow without an open incident stops waiting for late alerts."""
     until = incident.silent_until
     return max(until, _settled_at(incident) or until) if until else None
 
 
 def forget(incident: Incident, now: datetime) -> list[TimelineEvent]:
-    """Late words are not waited for any more."""
+    """The time for late alerts is over."""
     if incident.status is Status.NEW:
         return [Discarded(at=now, reason="nothing that was heard of its alerts opens it")]
     return [Forgotten(at=now)]
@@ -74,10 +74,10 @@ def _settled_at(incident: Incident) -> datetime | None:
 
 
 def is_finished(incident: Incident) -> bool:
-    """Closed, with its report dealt with: nothing is left to do but to listen."""
+    """Whether it is closed and its report has been written or has failed."""
     return incident.status is Status.CLOSED and incident.reported == incident.report_wanted
 
 
 def is_forgotten(incident: Incident) -> bool:
-    """Nobody listens for late words any more, and none that was heard is to have an effect."""
+    """Whether late alerts are not waited for any more, and none is held."""
     return incident.silent_until is None and not incident.alerts.held

@@ -54,7 +54,7 @@ from core.domain.incident.timeline import (
     Unacknowledged,
 )
 
-_NEVER_OVER: Final = (Status.PENDING, *UNRESOLVED, Status.RESOLVED)
+_NOT_CLOSED: Final = (Status.PENDING, *UNRESOLVED, Status.RESOLVED)
 
 EFFECTIVE_IN: Final[Mapping[str, tuple[Status, ...]]] = {
     Acknowledge.name: (Status.OPEN, Status.ACKNOWLEDGED),
@@ -64,11 +64,11 @@ EFFECTIVE_IN: Final[Mapping[str, tuple[Status, ...]]] = {
     Reopen.name: (Status.MITIGATED, Status.RESOLVED),
     Assign.name: (Status.PENDING, *UNRESOLVED),
     Snooze.name: UNRESOLVED,
-    Comment.name: _NEVER_OVER,
-    SetSeverity.name: _NEVER_OVER,
-    Close.name: _NEVER_OVER,
+    Comment.name: _NOT_CLOSED,
+    SetSeverity.name: _NOT_CLOSED,
+    Close.name: _NOT_CLOSED,
 }
-"""Where a command does something."""
+"""The states in which a command has an effect."""
 
 NO_OP_IN: Final[Mapping[str, tuple[Status, ...]]] = {
     Acknowledge.name: (Status.MITIGATED,),
@@ -78,17 +78,17 @@ NO_OP_IN: Final[Mapping[str, tuple[Status, ...]]] = {
     Reopen.name: (Status.OPEN, Status.ACKNOWLEDGED),
     Close.name: (Status.CLOSED,),
 }
-"""Where it is taken and changes nothing: things are as it wants them, or better. Everywhere else
-it is refused."""
+"""The states in which it is accepted and changes nothing, because things are already as it wants
+them, or better. In all other states it is refused."""
 
 
 def possible(incident: Incident) -> tuple[str, ...]:
-    """The names of the commands that do something now."""
+    """The names of the commands that have an effect now."""
     return tuple(name for name in COMMANDS if incident.status in EFFECTIVE_IN[name])
 
 
 def refusal(incident: Incident, command: AnyCommand, now: datetime) -> str | None:
-    """Why a command cannot be done now, and what can; None when it can, or was done already."""
+    """Why a command is not possible now, and what is; None if it is, or was handled before."""
     if not _is_for(incident, command):
         return (
             f"the command is for incident {command.incident_id!r}, this is {incident.id!r}: "
@@ -105,7 +105,7 @@ def refusal(incident: Incident, command: AnyCommand, now: datetime) -> str | Non
 
 
 def handle(incident: Incident, command: AnyCommand, now: datetime) -> list[TimelineEvent]:
-    """What a command does: nothing when it is refused, was done before, or changes nothing."""
+    """What a command does: nothing if it is refused, was handled before, or changes nothing."""
     if refusal(incident, command, now) or has_handled(incident, command.command_id):
         return []
     if incident.status not in EFFECTIVE_IN[command.name]:
@@ -116,18 +116,20 @@ def handle(incident: Incident, command: AnyCommand, now: datetime) -> list[Timel
         "command_id": command.command_id,
         "note": command.note,
     }
-    off = paging.cancel_all(incident, now)
+    cancelled = paging.cancel_all(incident, now)
     match command:
         case Acknowledge():
             return (
-                [] if command.actor in incident.acknowledged_by else [Acknowledged(**asked), *off]
+                []
+                if command.actor in incident.acknowledged_by
+                else [Acknowledged(**asked), *cancelled]
             )
         case Unacknowledge():
             return [Unacknowledged(**asked, reason=f"{command.actor} gave it back")]
         case Mitigate():
-            return [Mitigated(**asked), *off]
+            return [Mitigated(**asked), *cancelled]
         case Resolve():
-            return [Resolved(**asked, forced=_still_fires(incident)), *off]
+            return [Resolved(**asked, forced=_still_fires(incident)), *cancelled]
         case Reopen():
             return [Reopened(**asked, reason=f"{command.actor} says that it is not over")]
         case Assign():
@@ -166,7 +168,7 @@ def _instead(incident: Incident, command: Command) -> str:
 
 
 def _objection(incident: Incident, command: AnyCommand, now: datetime) -> str | None:
-    """What is wrong with a command that the state would allow."""
+    """What is wrong with a command that the state allows."""
     match command:
         case Resolve():
             return None if command.force else _fires_on(incident)
@@ -226,8 +228,8 @@ def _still_fires(incident: Incident) -> bool:
 
 def _assign(incident: Incident, command: Assign, asked: dict[str, Any]) -> list[TimelineEvent]:
     before = {"assignee": incident.assignee, "commander": incident.commander}
-    given = {name: getattr(command, name) for name in before if name in command.model_fields_set}
-    after = {**before, **given}
+    changes = {name: getattr(command, name) for name in before if name in command.model_fields_set}
+    after = {**before, **changes}
     return [] if after == before else [Assigned(**asked, **after)]
 
 

@@ -1,12 +1,12 @@
-"""Escalation: which level is due when nobody acknowledges, and when it may not be paged yet.
+"""Escalation: which level is due while nobody acknowledges, and when paging has to wait.
 
     since      the (re)opening, or the end of what held the paging
-    step       how many levels have been gone through since then, over all rounds
+    step       the number of levels gone through since then, over all rounds
     due        since + round x (the last level's delay + repeat_after) + the level's delay
                or, before that, the last paging + repage_every
 
-While a snooze, a silence, a maintenance window or quiet hours hold the paging, nothing is paged;
-when the last of them ends, paging begins at level 1.
+While a snooze, a silence, a maintenance window or quiet hours hold the paging, nobody is paged.
+When the last of them ends, paging starts at level 1.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from core.domain.incident.timeline import (
 
 
 def due(incident: Incident) -> datetime | None:
-    """When an open incident pages, or looks again whether it may."""
+    """When an open incident pages next, or checks again whether it may."""
     if incident.status is not Status.OPEN or incident.snoozed_until:
         return None
     return incident.escalation.held_until or _next_paging(incident)
@@ -50,7 +50,7 @@ def escalate(incident: Incident, now: datetime) -> list[TimelineEvent]:
 
 
 def _page(incident: Incident, now: datetime) -> Iterable[TimelineEvent]:
-    """The levels that have become due, each once; else, when it is time, the level reached."""
+    """Page the levels that have become due, each once, or the level reached, if that is due."""
     levels = len(paging.levels_of(incident))
     first = step = incident.escalation.step
     while (moment := _step_due(incident, step)) and moment <= now:
@@ -91,7 +91,7 @@ def _step_due(incident: Incident, step: int) -> datetime | None:
 
 
 def _repage_due(incident: Incident) -> datetime | None:
-    """When the level reached is to be paged again; None when it is not, or reaches nobody."""
+    """When the level reached is paged again; None if it is not, or if it reaches nobody."""
     policy, paged_at, step = incident.policy, incident.escalation.paged_at, incident.escalation.step
     if paged_at is None or not step or policy.repage_every is None:
         return None

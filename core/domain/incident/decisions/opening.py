@@ -1,16 +1,16 @@
-"""Opening: how a report becomes an incident at once, and an alert when it is one.
+"""Opening: a report opens an incident immediately, an alert when the policy says so.
 
-report, firing alert     -> open                (a report opens what is pending, too)
-firing alert             -> pending -> open     when the policy holds back, or wants several
-pending -> closed   when it passes by itself: nobody was paged
-any other word of alerts -> new                 what is known now may matter to a later one
+report, firing alert    -> open               (a report also opens what is pending)
+firing alert            -> pending -> open    if the policy holds alerts back, or requires several
+pending                 -> closed             if it resolves by itself: nobody was paged
+any other alert         -> new                its state is remembered for those that follow
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from core.domain.durations import spoken
+from core.domain.durations import format_duration
 from core.domain.incident.decisions.alert_entries import (
     Word,
     alert_fired,
@@ -28,11 +28,11 @@ from core.domain.incident.severity import severity_of
 from core.domain.incident.timeline import Discarded, HeldBack, Noted, Opened, TimelineEvent
 
 
-def open_by_report(incident: Incident, given: Open, now: datetime) -> list[TimelineEvent]:
-    """What an uploaded report makes of a new incident."""
+def open_by_report(incident: Incident, input: Open, now: datetime) -> list[TimelineEvent]:
+    """A report opens a new incident."""
     if incident.status is not Status.NEW:
         return []
-    report, policy = given.report, given.policy
+    report, policy = input.report, input.policy
     severity = severity_of(report.severity)
     started_at, remark = plausible(report.started_at, now)
     opened = Opened(
@@ -44,16 +44,15 @@ def open_by_report(incident: Incident, given: Open, now: datetime) -> list[Timel
         reporter=report.reporter,
         labels=report.labels,
         links=report.links,
-        document=given.document,
-        previous=given.previous or report.follows,
+        document=input.document,
+        previous=input.previous or report.follows,
         started_at=started_at,
-        event_key=given.event_key,
+        event_key=input.event_key,
         policy=policy,
     )
     events: list[TimelineEvent] = [opened]
     if severity is None:
-        said = assumed(report.severity, policy.default_severity)
-        events.append(Noted(at=now, text=said))
+        events.append(Noted(at=now, text=assumed(report.severity, policy.default_severity)))
     if report.ignored:
         names = ", ".join(report.ignored)
         events.append(Noted(at=now, text=f"Fields of the report that mean nothing here: {names}"))
@@ -65,9 +64,9 @@ def open_by_report(incident: Incident, given: Open, now: datetime) -> list[Timel
 def open_by_alert(
     incident: Incident, word: Word, policy: Policy, previous: str | None, now: datetime
 ) -> list[TimelineEvent]:
-    """What the first firing alert makes of a new incident."""
+    """The first firing alert opens a new incident, or is held back."""
     alert = word.alert
-    # The alert's own entry says what had to be assumed.
+    # The alert's own entry says what was assumed.
     severity, _ = severity_for(alert, policy)
     started_at, _ = plausible(alert.starts_at, now)
     waits = policy.hold_back > 0 or policy.open_after is not None
@@ -90,7 +89,7 @@ def open_by_alert(
 
 
 def pending_due(incident: Incident) -> datetime | None:
-    """When what is pending either opens or is forgotten."""
+    """When a pending incident either opens or is discarded."""
     pending, policy = incident.pending, incident.policy
     if pending is None:
         return None
@@ -101,24 +100,26 @@ def pending_due(incident: Incident) -> datetime | None:
 
 
 def end_pending(incident: Incident, now: datetime) -> list[TimelineEvent]:
-    """It lasted: open. Or there were not enough alerts: it was nothing."""
+    """Open a pending incident, or discard it if there were too few alerts."""
     pending, policy = incident.pending, incident.policy
     if pending is None:
         return []
     rule = policy.open_after
     if rule and not pending.enough:
-        came = f"{incident.alerts.fired:,} came, {rule.count:,} within {spoken(rule.within)}"
+        came = (
+            f"{incident.alerts.fired:,} came, {rule.count:,} within {format_duration(rule.within)}"
+        )
         return [Discarded(at=now, reason=f"too few alerts: {came} would have been needed")]
     return [opened_from(incident, now)]
 
 
 def opened_from(incident: Incident, now: datetime) -> Opened:
-    """The opening of what is pending."""
+    """The opening of a pending incident."""
     return Opened(at=now, **description_of(incident))
 
 
 def passes(incident: Incident) -> bool:
-    """Whether alerts that are all resolved end what is pending. While alerts are still being
-    counted they do not: coming and going is what is counted."""
+    """Whether a pending incident ends when all its alerts are resolved. It does not while alerts
+    are still being counted, because flapping alerts count, too."""
     pending, policy = incident.pending, incident.policy
     return pending is not None and not (policy.open_after and not pending.enough)

@@ -1,4 +1,4 @@
-"""Pages: whom a level reaches, under which keys, with which words, and how often it is tried."""
+"""Pages: whom a level reaches, under which keys, with which text, and how often each is tried."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from core.domain.durations import spoken
+from core.domain.durations import format_duration
 from core.domain.incident.effects import Page
 from core.domain.incident.model import IN_FLIGHT, Incident, PageState, PageStatus, Status
 from core.domain.incident.policies.policy import Hold, Level
@@ -21,7 +21,7 @@ from core.domain.incident.timeline import (
 FIRST_LEVEL: Final = 1
 
 ROUND_DELAYS: Final = tuple(timedelta(seconds=s) for s in (30, 60, 120, 300, *[600] * 24))
-"""Waits after failed rounds; after the round that follows the last one, a page is given up."""
+"""Backoff after failed rounds; a page is given up after the round that follows the last of them."""
 
 
 def levels_of(incident: Incident) -> Sequence[Level]:
@@ -29,7 +29,7 @@ def levels_of(incident: Incident) -> Sequence[Level]:
 
 
 def hold(incident: Incident, now: datetime) -> Hold | None:
-    """Why nobody may be paged for the incident now, and until when."""
+    """Why nobody may be paged now, and until when; None if somebody may."""
     snoozed = incident.snoozed_until
     if snoozed and snoozed > now:
         return Hold("snoozed", snoozed)
@@ -37,20 +37,20 @@ def hold(incident: Incident, now: datetime) -> Hold | None:
 
 
 def next_repeat(incident: Incident, level: int) -> int:
-    """The number of the next paging of a level, over the incident's whole life."""
+    """The number of a level's next paging, over the incident's whole life."""
     return incident.escalation.repeats.get(level, 0) + 1
 
 
 def page_level(incident: Incident, level: int, now: datetime) -> list[TimelineEvent]:
-    """One page to each target of a level that is not being tried still; a remark, once, where
-    the level does not reach all. A key names incident, level, repeat, target: a retry keeps it."""
+    """One page to each target of a level whose last one is not still in flight; and an event, once
+    per level, if the level does not reach them all. Keys stay the same over retries."""
     levels = levels_of(incident)
-    found = levels[level - 1] if level <= len(levels) else Level(after=0)
+    rule = levels[level - 1] if level <= len(levels) else Level(after=0)
     repeat = next_repeat(incident, level)
     events: list[TimelineEvent] = []
-    absent = "; ".join(found.missing)
-    if (absent or not found.targets) and level not in incident.unreachable_levels:
-        events.append(NobodyToPage(at=now, level=level, reason=absent, partial=bool(found.targets)))
+    absent = "; ".join(rule.missing)
+    if (absent or not rule.targets) and level not in incident.unreachable_levels:
+        events.append(NobodyToPage(at=now, level=level, reason=absent, partial=bool(rule.targets)))
     busy = {
         page.target
         for page in incident.pages.values()
@@ -65,7 +65,7 @@ def page_level(incident: Incident, level: int, now: datetime) -> list[TimelineEv
             repeat=repeat,
             fallback=target.fallback,
         )
-        for target in found.targets
+        for target in rule.targets
         if target.name not in busy
     ]
 
@@ -81,20 +81,18 @@ def retry_due(incident: Incident) -> datetime | None:
 
 
 def retry(incident: Incident, now: datetime) -> list[TimelineEvent]:
-    """The next round of every page that waited long enough; none while nobody may be paged."""
+    """The next round of every page whose wait is over, or its end while nobody may be paged."""
     due = [
         (key, page)
         for key, page in incident.pages.items()
         if page.status is PageStatus.WAITING and page.retry_at and page.retry_at <= now
     ]
     wanted = incident.status in (Status.OPEN, Status.ACKNOWLEDGED) and not hold(incident, now)
-    return [
-        _next_round(key, page, now) if wanted else _cancelled(key, page, now) for key, page in due
-    ]
+    return [_next_round(key, page, now) if wanted else _cancel(key, page, now) for key, page in due]
 
 
 def failed(key: str, page: PageState, reason: str, now: datetime) -> PageFailed:
-    """The round failed; says when the next one is, if there is one."""
+    """The failure of a round, with the time of the next one if there is one."""
     retry_at = None
     if page.round <= len(ROUND_DELAYS):
         retry_at = now + ROUND_DELAYS[page.round - 1]
@@ -104,29 +102,27 @@ def failed(key: str, page: PageState, reason: str, now: datetime) -> PageFailed:
 
 
 def cancel_all(incident: Incident, now: datetime) -> list[TimelineEvent]:
-    """Every page that is on its way or waits for another round."""
+    """The end of every page that is being sent or waits for another round."""
     return [
-        _cancelled(key, page, now)
-        for key, page in incident.pages.items()
-        if page.status in IN_FLIGHT
+        _cancel(key, page, now) for key, page in incident.pages.items() if page.status in IN_FLIGHT
     ]
 
 
 def cancel_waiting(incident: Incident, now: datetime) -> list[TimelineEvent]:
-    """Every page that waits for another round."""
+    """The end of every page that waits for another round."""
     return [
-        _cancelled(key, page, now)
+        _cancel(key, page, now)
         for key, page in incident.pages.items()
         if page.status is PageStatus.WAITING
     ]
 
 
 def page_for(incident: Incident, started: PageStarted) -> Page:
-    """What to tell the target."""
+    """The page as its target gets it."""
     lines = [incident.summary, ""] if incident.summary else []
     if started.level > FIRST_LEVEL and incident.escalation.since:
         waited = (started.at - incident.escalation.since).total_seconds()
-        lines += [f"Nobody acknowledged within {spoken(waited)}.", ""]
+        lines += [f"Nobody acknowledged within {format_duration(waited)}.", ""]
     alerts = incident.alerts
     facts = {
         "Severity": incident.severity.value,
@@ -169,7 +165,7 @@ def _next_round(key: str, page: PageState, now: datetime) -> PageStarted:
     )
 
 
-def _cancelled(key: str, page: PageState, now: datetime) -> PageCancelled:
+def _cancel(key: str, page: PageState, now: datetime) -> PageCancelled:
     return PageCancelled(at=now, key=key, level=page.level, target=page.target)
 
 

@@ -1,10 +1,10 @@
 """Who may do what to an incident.
 
-    source       a monitoring system: what it knows, that is whether the thing it watches is well
-    responder    anybody else: everything, until somebody commands
-    commander    whoever commands: besides, what decides about the incident as a whole
+    source       a monitoring system: only what it knows, that is whether its service is well
+    responder    anybody else: everything, until there is a commander
+    commander    everything, including what decides about the incident as a whole
 
-Nobody is locked out: everybody may take command, and it is on the timeline.
+Nobody is locked out: anybody may take command, and the timeline shows it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from core.domain.incident.timeline import SOURCE_PREFIX
 
 
 class Role(StrEnum):
-    """What somebody is to an incident."""
+    """The role of an actor in an incident."""
 
     SOURCE = "source"
     RESPONDER = "responder"
@@ -46,17 +46,17 @@ def role_of(incident: Incident, actor: str) -> Role:
 
 
 def denial(incident: Incident, command: Command) -> str | None:
-    """Why the command's actor may not do this; None when it may."""
+    """Why the command's actor may not give it; None if it may."""
     role = role_of(incident, command.actor)
     if role is Role.SOURCE:
         if not isinstance(command, _OF_SOURCES) or _is_forced(command):
-            return f"{command.actor} is a source: it may not {_deed(command)}"
+            return f"{command.actor} is a source: it may not {_name(command)}"
         return None
     if role is Role.COMMANDER or incident.commander is None:
         return None
     if isinstance(command, _OF_COMMANDERS) or _is_forced(command) or _passes_on(command):
         return (
-            f"{incident.commander} commands the incident and is the one to {_deed(command)}; "
+            f"{incident.commander} commands the incident and is the one to {_name(command)}; "
             "to do it, take command (assign)"
         )
     return None
@@ -67,7 +67,7 @@ def _is_forced(command: Command) -> bool:
 
 
 def _passes_on(command: Command) -> bool:
-    """Whether it makes somebody else commander, or nobody."""
+    """Whether it makes somebody else commander, or leaves none."""
     return (
         isinstance(command, Assign)
         and "commander" in command.model_fields_set
@@ -75,7 +75,7 @@ def _passes_on(command: Command) -> bool:
     )
 
 
-def _deed(command: Command) -> str:
+def _name(command: Command) -> str:
     if _is_forced(command):
         return f"{command.name} with `force`"
     return "pass on the command" if _passes_on(command) else command.name

@@ -1,7 +1,7 @@
-"""Time: every rule by which something happens to an incident because nothing else did.
+"""Timers: every rule by which something happens to an incident because time has passed.
 
-A rule tells when it is due and what happens then, so that the deadline that the shell waits for and
-what a wake does can never disagree.
+A rule says both when it is due and what happens then, so that the deadline for which the workflow
+waits and what it does on waking never disagree.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from core.domain.durations import spoken
+from core.domain.durations import format_duration
 from core.domain.incident.decisions import alerts, closing, escalation, opening, paging
 from core.domain.incident.evolve import apply
 from core.domain.incident.model import UNRESOLVED, CloseReason, Incident, Status
@@ -23,15 +23,14 @@ from core.domain.incident.timeline import (
 
 
 class Rule(NamedTuple):
-    """`due` is None where the rule does not apply. `do`, from then on, moves `due` into the future
-    or to None."""
+    """`due` is None if the rule does not apply. `do` moves `due` into the future or to None."""
 
     due: Callable[[Incident], datetime | None]
     do: Callable[[Incident, datetime], list[TimelineEvent]]
 
 
 def deadline(incident: Incident) -> datetime | None:
-    """The moment of the next `Wake`; None when nothing is due until something happens."""
+    """The time of the next `Wake`; None if nothing is due until another input comes."""
     return min((moment for rule in RULES if (moment := rule.due(incident))), default=None)
 
 
@@ -56,7 +55,7 @@ def _too_old(incident: Incident) -> datetime | None:
 
 def _give_up(incident: Incident, now: datetime) -> list[TimelineEvent]:
     limit = incident.policy.maximum_age
-    note = f"nobody resolved it within its maximum age of {spoken(limit or 0)}"
+    note = f"nobody resolved it within its maximum age of {format_duration(limit or 0)}"
     return closing.close(incident, CloseReason.CANCELLED, now, note=note)
 
 
@@ -71,7 +70,7 @@ def _silent(incident: Incident) -> datetime | None:
 
 def _resolve_silent(incident: Incident, now: datetime) -> list[TimelineEvent]:
     limit = incident.policy.resolve_if_silent_for
-    note = f"no alert came for {spoken(limit or 0)}"
+    note = f"no alert came for {format_duration(limit or 0)}"
     return [Resolved(at=now, note=note), *paging.cancel_all(incident, now)]
 
 
@@ -84,7 +83,7 @@ def _end_snooze(incident: Incident, now: datetime) -> list[TimelineEvent]:
 
 
 def _acknowledgement_over(incident: Incident) -> datetime | None:
-    """When an acknowledgement stops counting; not while the incident is snoozed."""
+    """When an acknowledgement times out; never while the incident is snoozed."""
     if incident.status is not Status.ACKNOWLEDGED:
         return None
     limit, since = incident.policy.acknowledgement_timeout, incident.acknowledged_at
@@ -95,7 +94,7 @@ def _acknowledgement_over(incident: Incident) -> datetime | None:
 
 def _end_acknowledgement(incident: Incident, now: datetime) -> list[TimelineEvent]:
     limit = incident.policy.acknowledgement_timeout
-    reason = f"the acknowledgement is older than {spoken(limit or 0)}"
+    reason = f"the acknowledgement is older than {format_duration(limit or 0)}"
     return [Unacknowledged(at=now, reason=reason)]
 
 
@@ -111,5 +110,6 @@ RULES: Final = (
     Rule(closing.due, lambda incident, now: closing.close(incident, CloseReason.RESOLVED, now)),
     Rule(closing.forgetting_due, closing.forget),
 )
-"""In this order: what is said comes before what silence would mean, and what ends an
-incident comes before what would page for it. What a rule brings about falls due under a later one, never under an earlier one."""
+"""In this order: an alert that fires comes before what follows from silence, and what ends an
+incident before what would page for it. What a rule does may make a later rule due, never an earlier
+one."""

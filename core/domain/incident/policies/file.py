@@ -1,12 +1,12 @@
-"""The policies file as data: which policy an incident gets, and what each of them says.
+"""The policies file as data: which policy an incident gets, and what each policy says.
 
-    targets        names for places to page
-    policies       the first whose `match` fits an incident holds for it; the last fits every one
-    silences       spans without pages, for what they match
-    maintenance    hours without pages that come back every week, for what they match
-    severities     what an alert counts as whose source gave no severity, or an unknown one
+    targets        places to page, by name
+    policies       an incident gets the first whose `match` fits; the last one fits all
+    silences       times without pages, for what they match
+    maintenance    weekly hours without pages, for what they match
+    severities     the severity of alerts whose source gives none, or an unknown one
 
-Everything is checked when the file is loaded; `choose` makes the recorded `Policy` out of it.
+Everything is checked when the file is loaded; `choose` makes the `Policy` that incidents carry.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class SilenceRule(Strict):
 
 
 class MaintenanceRule(Strict):
-    """Nobody is paged for what it matches, in hours that come back every week."""
+    """Nobody is paged for what it matches, in some hours of every week."""
 
     name: Name
     description: str = ""
@@ -53,7 +53,7 @@ class MaintenanceRule(Strict):
 
 
 class SeverityRule(Strict):
-    """What an alert counts as whose source says nothing that is understood."""
+    """The severity of alerts whose source gives none, or an unknown one."""
 
     match: Match
     severity: Severity
@@ -67,7 +67,7 @@ class SeverityRule(Strict):
 
 
 class Facts(Value):
-    """What a policy is chosen by. `severity` is in the words of `source`, if there is one."""
+    """What the choice of a policy depends on. `severity` is in the words of `source`, if any."""
 
     severity: str | None = None
     source: str | None = None
@@ -80,14 +80,15 @@ class Policies(Strict):
 
     version: Literal[1]
     default_severity: Severity = Field(
-        DEFAULT, description="What an unknown or missing severity counts as."
+        DEFAULT, description="The severity of an incident whose own is missing or unknown."
     )
     severities: list[SeverityRule] = Field(
-        default=[], max_length=200, description="The same for some alerts; the first that fits."
+        default=[], max_length=200, description="The same for some alerts; the first match counts."
     )
     targets: dict[Name, TargetConfig] = Field(min_length=1)
     policies: list[PolicyRule] = Field(
-        min_length=1, description="The first that fits; the last one has no `match` and fits all."
+        min_length=1,
+        description="The first that matches; the last one has no `match` and matches all.",
     )
     silences: list[SilenceRule] = Field(default=[], max_length=200)
     maintenance: list[MaintenanceRule] = Field(default=[], max_length=200)
@@ -130,9 +131,8 @@ class Policies(Strict):
                 yield (("maintenance", number, "hours", position), what)
 
     def choose(self, facts: Facts, *, ack_timeout: float) -> Policy:
-        """The policy of an incident with these facts, targets by name (see `Policy.addressed`).
-
-        `ack_timeout` in seconds is the setting that a level may wait for.
+        """The policy of an incident with these facts; its targets have names only, see
+        `Policy.addressed`. `ack_timeout` is the setting that a level may refer to, in seconds.
         """
         default = self._default_severity(facts)
         severity = severity_of(facts.severity, facts.source) or default
@@ -173,12 +173,12 @@ class Policies(Strict):
         )
 
     def unset(self, environment: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-        """The targets that cannot be reached, with the variables that they lack."""
-        lacking = {
+        """The targets without an address, with the variables that are not set."""
+        unset = {
             name: tuple(v for v in target.variables if not environment.get(v, "").strip())
             for name, target in self.targets.items()
         }
-        return {name: variables for name, variables in lacking.items() if variables}
+        return {name: variables for name, variables in unset.items() if variables}
 
     def _default_severity(self, facts: Facts) -> Severity:
         fitting = (r for r in self.severities if r.match.fits(facts.service, facts.labels))

@@ -1,4 +1,4 @@
-"""Matchers: which incidents a rule of the policies' file is for."""
+"""Matchers: which incidents a rule of the policies file is for."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from core.domain.incident.severity import Severity
 
 
 class Strict(BaseModel):
-    """Part of a file that people write: what it does not know is a mistake."""
+    """Part of a file that people write: an unknown field is a mistake."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 Location = tuple[int | str, ...]
 Problem = tuple[Location, str]
-"""Something wrong, at its place in the file."""
+"""What is wrong, and where in the file."""
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 
@@ -42,8 +42,8 @@ Severities = Annotated[
 
 
 class Match(Strict):
-    """Which incidents are meant: those that fit every field. In a pattern `*` stands for anything;
-    of several patterns one must fit."""
+    """Which incidents are meant: those that match every field. In a pattern `*` stands for
+    anything; of several patterns one has to match."""
 
     service: Patterns | None = Field(None, description="The incident's service.")
     severity: Severities | None = Field(None, description="One of these severities.")
@@ -56,7 +56,7 @@ class Match(Strict):
         return self
 
     def fits(self, service: str | None, labels: Mapping[str, str]) -> bool:
-        """Whether service and labels fit; a missing one fits nothing."""
+        """Whether service and labels match; a missing one matches nothing."""
         if self.service is not None and not _fits(service, self.service):
             return False
         return all(_fits(labels.get(name), some) for name, some in (self.labels or {}).items())
@@ -70,7 +70,7 @@ def _fits(value: str | None, patterns: Iterable[str]) -> bool:
 
 
 def repeated(names: Sequence[str]) -> Iterator[tuple[int, str]]:
-    """Names that were there before, with their positions."""
+    """Names that stand in the list before, with their positions."""
     seen: Counter[str] = Counter()
     for number, name in enumerate(names):
         if seen[name]:

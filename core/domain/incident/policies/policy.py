@@ -1,8 +1,8 @@
-"""The policy of one incident: what holds for it from its opening to its end.
+"""The policy of one incident, from its opening to its end.
 
-It is chosen from `policies` when the incident begins and recorded with it, so that a changed file
-never changes a running incident. Durations are in seconds. Targets are named, never addressed:
-their addresses hold secrets, and all of this is recorded.
+It is chosen from the policies file when the incident begins and recorded with it, so that a changed
+file never changes a running incident. Durations are in seconds. Targets have names and no
+addresses, because addresses hold secrets and all of this is recorded.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Recurrence(StrEnum):
 
 
 class PolicyTarget(Value):
-    """One target by name, and those to try in this order when it cannot be reached."""
+    """One target by name, and those to try, in this order, if it cannot be reached."""
 
     name: str
     fallback: tuple[str, ...] = ()
@@ -40,23 +40,23 @@ class PolicyTarget(Value):
 
 
 class Level(Value):
-    """Whom to page `after` so many seconds without an acknowledgement."""
+    """Whom to page, `after` so many seconds without an acknowledgement."""
 
     after: float = Field(ge=0)
     targets: tuple[PolicyTarget, ...] = ()
     missing: tuple[str, ...] = ()
-    """What to say of targets that turned out to have no address."""
+    """Remarks on targets that have no address."""
 
 
 class OpenAfter(Value):
-    """So many alerts within so many seconds make an incident; fewer do not."""
+    """An incident opens after so many alerts within so many seconds."""
 
     count: int = Field(ge=1, le=100)
     within: float = Field(gt=0)
 
 
 class QuietHours(Value):
-    """Hours in which nobody is paged, but for what is at least as bad as `unless`."""
+    """Hours in which nobody is paged, except for severities of `unless` and worse."""
 
     time_zone: Zone
     hours: tuple[Hours, ...]
@@ -64,8 +64,8 @@ class QuietHours(Value):
 
 
 class Silence(Value):
-    """A span in which nobody is paged for incidents of these severities (all, when none is
-    named); service and labels were matched when the policy was chosen."""
+    """A span in which nobody is paged for incidents of these severities (of all, if there are
+    none); service and labels were matched when the policy was chosen."""
 
     name: str
     span: Span
@@ -73,7 +73,7 @@ class Silence(Value):
 
 
 class Maintenance(Value):
-    """The same for hours that come back every week."""
+    """The same for some hours of every week."""
 
     name: str
     time_zone: Zone
@@ -94,18 +94,18 @@ class Policy(Value):
     name: str = "default"
     levels: tuple[Level, ...] = ()
     repeats: int = 0
-    """How often the levels are gone through again while nobody acknowledges."""
+    """How often all levels are paged again while nobody acknowledges."""
     repeat_after: float = 0
     """How long after the last level the next round begins."""
     repage_every: float | None = None
-    """How often the level reached is paged again while nobody acknowledges."""
+    """How often the level reached is paged again meanwhile."""
     acknowledgement_timeout: float | None = None
-    """How long an acknowledgement counts before the incident is open again."""
+    """How long an acknowledgement lasts before the incident is open again."""
     quiet_hours: QuietHours | None = None
     silences: tuple[Silence, ...] = ()
     maintenance: tuple[Maintenance, ...] = ()
     auto_resolve_acknowledged: bool = True
-    """Whether an incident that somebody has resolves when its source says so."""
+    """Whether an acknowledged incident resolves when its source says so."""
     reopen_window: float = 0
     recurrence: Recurrence = Recurrence.REOPEN
     resolve_if_silent_for: float | None = None
@@ -126,11 +126,10 @@ class Policy(Value):
         return max(self.remember_for, self.reopen_window)
 
     def addressed(self, channels: Mapping[str, Sequence[str]]) -> Policy:
-        """The policy with every target's name replaced by those of its channels.
+        """The policy with each target's name replaced by those of its addresses.
 
-        `channels` gives for each target the names under which it can be paged: none when its
-        address is not set, several when it has several addresses. The first channel of a fallback
-        target stands for it.
+        `channels` has for each target the names under which it can be paged: none if its address
+        is not set, several if it has several addresses. A fallback is paged under its first name.
         """
 
         def spread(level: Level) -> Level:
@@ -159,7 +158,7 @@ class Policy(Value):
         return self.model_copy(update={"levels": tuple(map(spread, self.levels))})
 
     def hold(self, severity: Severity, now: datetime) -> Hold | None:
-        """Why an incident of that severity pages nobody at `now`; the longest reason of several."""
+        """Why an incident of that severity pages nobody at `now`: the reason that lasts longest."""
         holds = [
             Hold(f"silenced by {silence.name}", until)
             for silence in self.silences
@@ -184,7 +183,7 @@ def _no_address(target: PolicyTarget) -> str:
 
 
 def _stand_in(target: PolicyTarget, channels: Mapping[str, Sequence[str]]) -> Sequence[str]:
-    """What is paged instead of a target without an address: the first fallback that has one."""
+    """What is paged instead of a target without an address: its first fallback that has one."""
     return next((channels[name][:1] for name in target.fallback if channels.get(name)), ())
 
 

@@ -24,7 +24,7 @@ from core.domain.incident.policies.windows import WEEK, Clock, Day, Hours, Zone
 from core.domain.incident.severity import Severity
 
 ACK_TIMEOUT_VARIABLE: Final = "TIDEGATE_ACK_TIMEOUT"
-"""May stand for a level's delay: the setting of that name."""
+"""The setting that may stand for a level's delay."""
 
 _SHORTEST_REPAGE: Final = timedelta(seconds=30)
 
@@ -64,12 +64,12 @@ class HoursRule(Strict):
 
 
 class QuietRule(Strict):
-    """When to let people sleep."""
+    """Hours in which nobody is paged."""
 
     time_zone: Zone
     hours: list[HoursRule] = Field(min_length=1, max_length=20)
     unless: Severity | None = Field(
-        None, description="What is this bad, or worse, is paged all the same."
+        None, description="Incidents of this severity and worse are paged all the same."
     )
 
 
@@ -93,16 +93,16 @@ class PolicyRule(Strict):
         0,
         ge=0,
         le=100,
-        description="How often all levels are gone through again.",
+        description="How often all levels are paged again.",
     )
     repeat_after: Duration | None = Field(
-        None, description="How long after the last level the first one follows again."
+        None, description="How long after the last level the first one is paged again."
     )
     repage_every: Duration | None = Field(
         None, description="How often the level reached is paged again meanwhile."
     )
     acknowledgement_timeout: Duration | None = Field(
-        None, description="How long an acknowledgement counts; then paging begins anew."
+        None, description="How long an acknowledgement lasts; then paging starts again."
     )
     quiet_hours: QuietRule | None = None
     auto_resolve_acknowledged: bool = Field(
@@ -115,10 +115,10 @@ class PolicyRule(Strict):
         Recurrence.REOPEN, description="What an alert within the reopen window does."
     )
     resolve_if_silent_for: Duration | None = Field(
-        None, description="An incident of alerts resolves when none has come for so long."
+        None, description="An incident of alerts resolves when none has fired for so long."
     )
     maximum_age: Duration = Field(
-        timedelta(days=365), description="An older incident is closed as cancelled."
+        timedelta(days=365), description="An incident that gets older is closed as cancelled."
     )
     hold_back: Delay = Field(
         timedelta(0), description="How long an alert must last before it opens an incident."
@@ -137,7 +137,7 @@ class PolicyRule(Strict):
     )
 
     def problems(self, targets: Mapping[str, TargetConfig]) -> Iterator[Problem]:
-        """What is wrong with it, by place."""
+        """What is wrong with the policy, and where."""
         for number, level in enumerate(self.levels):
             yield from undefined(("levels", number, "targets"), level.targets, targets)
             yield from _twice(("levels", number, "targets"), level.targets)
@@ -148,7 +148,7 @@ class PolicyRule(Strict):
                 yield (("levels", number, "after"), "it is not later than the level before")
         for number, delay in delays[1:]:
             if delay == timedelta(0):
-                yield (("levels", number, "after"), "only the first level is paged at once")
+                yield (("levels", number, "after"), "only the first level is paged immediately")
         if len([delay for _, delay in delays if not isinstance(delay, timedelta)]) > 1:
             yield (("levels",), f"two levels wait for {ACK_TIMEOUT_VARIABLE}")
         if self.repeats and self.repeat_after is None:
@@ -174,7 +174,7 @@ class PolicyRule(Strict):
                 yield (("quiet_hours", "unless"), "then every incident is paged in quiet hours")
 
     def recorded(self, ack_timeout: float) -> Policy:
-        """The policy as incidents carry it, with targets by name and without silences."""
+        """The policy as incidents carry it, without silences and fallbacks."""
         quiet, rule = self.quiet_hours, self.open_after
         return Policy(
             name=self.name,
@@ -216,7 +216,7 @@ def _twice(place: Location, names: Sequence[str]) -> Iterator[Problem]:
 
 
 def overlaps(rules: Sequence[HoursRule]) -> Iterator[tuple[int, str]]:
-    """Hours that another entry before covers in part, with their positions."""
+    """Hours that overlap an earlier entry, with their positions."""
     week = 7 * 24 * 60
     taken: list[tuple[int, int]] = []
     for number, rule in enumerate(rules):

@@ -1,4 +1,4 @@
-"""Targets: places to page, by name. Their addresses and secrets stay in environment variables."""
+"""Targets of the policies file: places to page. Addresses and secrets stay in the environment."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ class _TargetConfig(Strict):
     fallback: list[Name] = Field(
         default=[], max_length=10, description="Targets to try when this one cannot be reached."
     )
-    at_most: Rate | None = Field(None, description="How many pages it takes; more have to wait.")
+    at_most: Rate | None = Field(
+        None, description="The rate limit of the target; more pages have to wait."
+    )
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -44,7 +46,7 @@ class AppriseTarget(_TargetConfig):
 
 
 class WebhookTarget(_TargetConfig):
-    """A web address that takes pages signed by Standard Webhooks."""
+    """A web address that takes pages signed according to Standard Webhooks."""
 
     kind: Literal["webhook"]
     url_env: Variable

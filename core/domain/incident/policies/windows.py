@@ -1,7 +1,7 @@
-"""Windows of time: hours of a week in a place, and spans from one moment to another.
+"""Windows of time: weekly hours in a time zone, and spans from one moment to another.
 
-Both answer one question: is it inside now, and if so, until when. Weekly hours are local: they
-follow the place's clock over its changes between summer and winter.
+Both answer one question: is `now` inside, and if so, until when. Weekly hours are local times, and
+so follow daylight saving time.
 """
 
 from __future__ import annotations
@@ -81,10 +81,10 @@ class Hours(Value):
     end: Clock = Field(alias="to")
 
     def until(self, now: datetime, zone: str) -> datetime | None:
-        """The end, in UTC, of the hours that `now` is within; None when it is outside."""
+        """The end, in UTC, of the hours that `now` is inside; None if it is outside."""
         place = ZoneInfo(zone)
         today = now.astimezone(place).date()
-        found = None
+        latest = None
         for day in (today - timedelta(days=1), today):
             if WEEK[day.weekday()] not in self.days:
                 continue
@@ -92,8 +92,8 @@ class Hours(Value):
             start = datetime.combine(day, self.start, place).astimezone(UTC)
             end = datetime.combine(last, self.end, place).astimezone(UTC)
             if start <= now < end:
-                found = end
-        return found
+                latest = end
+        return latest
 
 
 class Span(Value):
@@ -111,5 +111,5 @@ class Span(Value):
         return self
 
     def until(self, now: datetime) -> datetime | None:
-        """The end, in UTC, when `now` is within; else None."""
+        """The end, in UTC, if `now` is inside; else None."""
         return self.end.astimezone(UTC) if self.start <= now < self.end else None

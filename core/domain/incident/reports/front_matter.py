@@ -1,9 +1,9 @@
 """YAML front matter: the fields at the head of a text document, between two `---` lines.
 
-Every scalar is read as the text that was written, so that `no` stays `no`, `2024-13-45` is not a
-crash and `1.10` keeps its zero; only an empty one, `~` and `null` mean nothing. Aliases are refused
-(a few lines of them make gigabytes), and so are a key given twice, deep nesting and a length that
-would keep the parser busy for seconds.
+Every scalar is read as the text that was written, so that `no` stays `no`, `2024-13-45` does not
+crash and `1.10` keeps its zero; only an empty one, `~` and `null` count as absent. Aliases are
+refused (a few lines of them expand to gigabytes), and so are duplicate keys, deep nesting and a
+length that would keep the parser busy for seconds.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ _NOTHING: Final = ("", "~", "null", "Null", "NULL")
 
 
 class NotFrontMatter(Exception):
-    """What stands there cannot be read; never leaves this package."""
+    """The front matter is invalid; never leaves this package."""
 
 
 def read_front_matter(text: str) -> tuple[dict[str, Any], str]:
-    """The fields and the text below them; no fields when the document does not open with `---`.
+    """The fields and the text below them; no fields if the document does not begin with `---`.
 
     Raises `NotFrontMatter` saying what is wrong and in which line.
     """
@@ -58,7 +58,7 @@ def _read_mapping(head: str) -> dict[str, Any]:
 
 
 class _Composer(yaml.BaseLoader):
-    """Builds nodes, but no objects, and no node twice."""
+    """Composes nodes without constructing objects; refuses aliases and deep nesting."""
 
     _depth = 0
 

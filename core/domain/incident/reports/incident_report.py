@@ -1,8 +1,8 @@
 """The incident report that people and programs upload, as a published model.
 
-Its JSON Schema is docs/schemas/incident-report.schema.json. A field that the model does not know is
-not refused, because an outage must not go unheard for a stray field; it is left out, its name is
-kept in `ignored`, and the timeline says so. `reading` turns documents into this.
+Its JSON Schema is docs/schemas/incident-report.schema.json. An unknown field is not refused,
+because no outage may go unnoticed for a stray field: it is left out, and the timeline names it.
+`parser` turns documents into reports.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _Link = Annotated[str, StringConstraints(max_length=2048), AfterValidator(_web_a
 
 
 class IncidentReport(BaseModel):
-    """An incident as it is reported. Only the title is required."""
+    """An incident as reported. Only the title is required."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -75,7 +75,7 @@ class IncidentReport(BaseModel):
     service: _Short | None = Field(default=None, description="What is affected.")
     summary: _Summary | None = Field(
         default=None,
-        description="A paragraph for whoever is paged; without it, the description's beginning.",
+        description="A paragraph for whoever is paged; by default the description's beginning.",
     )
     description: _Description | None = Field(
         default=None,
@@ -97,25 +97,25 @@ class IncidentReport(BaseModel):
         default=None, description="The ID of the incident that this one follows, if it does."
     )
     ignored: SkipJsonSchema[tuple[str, ...]] = Field(default=(), repr=False)
-    """Names of fields of the document that are not in this model."""
+    """Names of the document's unknown fields."""
 
     def brief(self) -> IncidentReport:
-        """The report with its description reduced to a summary, as a workflow may carry it: the
-        document itself stays in its store."""
+        """The report with its description reduced to a summary, small enough for a workflow to
+        carry; the document stays in its store."""
         summary = self.summary or shortened(self.description or "", SUMMARY_CHARS) or None
         return self.model_copy(update={"summary": summary, "description": None})
 
 
 def parse_fields(fields: object, *, where: str) -> IncidentReport:
-    """The report that a JSON or YAML object spells out; empty fields count as absent.
+    """The report in a JSON or YAML object; empty fields count as absent.
 
-    `where` names the document in the error. Raises `InvalidReport` with every problem by field.
+    `where` names the document in errors. Raises `InvalidReport` with every problem by field.
     """
     if not isinstance(fields, Mapping):
         raise invalid(where, ["the whole: is not an object with at least a title"])
-    given = {name: value for name, value in fields.items() if not _is_empty(value)}
-    unknown = [str(name) for name in given if name not in _FIELDS]
-    known = {name: value for name, value in given.items() if name in _FIELDS}
+    present = {name: value for name, value in fields.items() if not _is_empty(value)}
+    unknown = [str(name) for name in present if name not in _FIELDS]
+    known = {name: value for name, value in present.items() if name in _FIELDS}
     known["ignored"] = [_readable(name) for name in unknown[:_NAMES_KEPT]]
     try:
         return IncidentReport.model_validate(known)
@@ -129,7 +129,7 @@ def invalid(where: str, problems: list[str]) -> InvalidReport:
 
 
 def json_schema() -> dict[str, Any]:
-    """The published schema, for editors and senders."""
+    """The published JSON Schema."""
     return IncidentReport.model_json_schema()
 
 

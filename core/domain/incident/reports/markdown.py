@@ -1,4 +1,4 @@
-"""The post-incident report in Markdown, to be read and completed by people."""
+"""The post-incident report in Markdown, for people to read and complete."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from core.domain.durations import spoken
+from core.domain.durations import format_duration
 from core.domain.incident.model import Incident
 from core.domain.incident.reports.post_incident import (
     PostIncidentReport,
@@ -32,7 +32,7 @@ _DURATIONS: Final = {
 
 
 def as_markdown(incident: Incident, timeline: Sequence[TimelineEvent]) -> bytes:
-    """The report in UTF-8 Markdown; everything that people and sources wrote is escaped."""
+    """The report in UTF-8 Markdown; all text of people and sources is escaped."""
     report = build_report(incident, timeline)
     lines = [f"# Post-incident report: {_escape(report.title)}", ""]
     lines += _table(("", ""), _facts(report))
@@ -84,7 +84,7 @@ def _durations(report: PostIncidentReport) -> Iterator[tuple[str, str]]:
         seconds = getattr(report.metrics.durations, field)
         if field.startswith("from_start") and report.metrics.moments.started is None:
             continue
-        yield name, spoken(seconds) if seconds is not None else "never"
+        yield name, format_duration(seconds) if seconds is not None else "never"
 
 
 def _people(people: Mapping[str, Sequence[str]]) -> list[str]:
@@ -152,7 +152,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def _escape(text: str) -> str:
-    """Text from outside as one line of Markdown that means nothing but itself."""
+    """Text as one line of Markdown without any markup in effect."""
     return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
 
 

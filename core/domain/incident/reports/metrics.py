@@ -1,4 +1,4 @@
-"""What an incident took, in moments and in seconds."""
+"""The times and durations of an incident."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Seconds = float | None
 
 
 class Moments(Value):
-    """When things happened first, but for what can be undone: then, last."""
+    """When each thing happened first or, if it can be undone, last."""
 
     started: AwareDatetime | None = Field(
-        None, description="When it began, as its report or its first alert says."
+        None, description="When the trouble began, according to the report or the first alert."
     )
     opened: AwareDatetime | None = None
     first_paged: AwareDatetime | None = Field(None, description="When the first page arrived.")
@@ -27,13 +27,13 @@ class Moments(Value):
 
 
 class Durations(Value):
-    """In seconds; null for what has not happened, or happened before it began."""
+    """In seconds; null for what has not happened, or happened before its start."""
 
     to_first_page: Seconds = Field(None, description="From the opening.")
     to_acknowledge: Seconds = Field(None, description="From the opening.")
     to_mitigate: Seconds = Field(None, description="From the opening.")
     to_resolve: Seconds = Field(None, description="From the opening.")
-    from_start_to_open: Seconds = Field(None, description="How long nobody knew of it.")
+    from_start_to_open: Seconds = Field(None, description="How long nobody knew.")
     from_start_to_acknowledge: Seconds = None
     from_start_to_mitigate: Seconds = None
     from_start_to_resolve: Seconds = None

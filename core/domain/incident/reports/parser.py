@@ -1,4 +1,4 @@
-"""Documents into incident reports: JSON, Markdown and text with YAML front matter, plain Markdown.
+"""Parses incident reports: JSON, Markdown and text with YAML front matter, plain Markdown.
 
     {"title": "...", ...}        JSON: by content type, by `.json`, or by its first character
     ---                          front matter: the report's fields in YAML
@@ -7,7 +7,7 @@
     What we know so far.         the text below it is the description
     # Checkout is down           without a title in front matter, the first heading is the title
 
-Any bytes may come: whatever is not a report is an `InvalidReport` that says why, by field.
+Whatever the bytes are, the result is a report or an `InvalidReport` that says why, by field.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _TEXT_SUFFIXES: Final = (".md", ".markdown", ".txt", ".text")
 
 
 def parse_report(body: bytes, *, uri: str, content_type: str | None = None) -> IncidentReport:
-    """The report in a document. `uri` names it in errors and, by its suffix, tells its kind.
+    """The report in a document. `uri` names it in errors, and its suffix may tell its format.
 
-    Raises `InvalidReport` with every problem, whatever the bytes are.
+    Raises `InvalidReport` with every problem, and nothing else, whatever the bytes are.
     """
     try:
         text = body.decode("utf-8-sig")

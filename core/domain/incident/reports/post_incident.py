@@ -1,7 +1,7 @@
-"""The post-incident report: what an incident leaves behind, as JSON to count and Markdown to read.
+"""The post-incident report as JSON; `markdown` renders it for people.
 
-It depends on nothing but the incident and its timeline, so that making it twice gives the same
-bytes twice. Its JSON Schema is docs/schemas/post-incident-report.schema.json.
+It depends only on the incident and its timeline, so that a retry writes the same bytes. Its JSON
+Schema is docs/schemas/post-incident-report.schema.json.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from core.domain.durations import spoken
+from core.domain.durations import format_duration
 from core.domain.incident.model import CloseReason, Incident, Status
 from core.domain.incident.reports.metrics import Metrics, metrics_of
 from core.domain.incident.severity import Severity
@@ -32,10 +32,11 @@ FORMAT: Final = "tidegate.post-incident-report/2"
 
 _ACTION: Final = re.compile(r"\s*(?:action|todo)\s*:\s*(.+)", re.IGNORECASE | re.DOTALL)
 _ALERTS_SHOWN: Final = 100
+_NOT_DETAILS: Final = {"at", "actor", "kind", "visible", "policy", "state"}
 
 
 class Entry(Value):
-    """One entry of the timeline; what else belongs to its kind is in `details`."""
+    """One entry of the timeline; `details` holds the fields of its kind."""
 
     at: AwareDatetime
     actor: str
@@ -59,7 +60,7 @@ class ReportedAlert(Value):
 
 
 class ReportedPage(Value):
-    """One page to one target, and what became of it."""
+    """One page to one target, and its outcome."""
 
     at: AwareDatetime
     level: int
@@ -68,11 +69,11 @@ class ReportedPage(Value):
     outcome: Literal["delivered", "failed", "not delivered"]
     outcome_at: AwareDatetime | None = None
     via: str | None = Field(None, description="The fallback that took it.")
-    reason: str | None = Field(None, description="Why the last try failed.")
+    reason: str | None = Field(None, description="Why the last round failed.")
 
 
 class ReportedEscalation(Value):
-    """A level that was reached because nobody acknowledged."""
+    """A level that was paged because nobody acknowledged."""
 
     at: AwareDatetime
     level: int
@@ -81,7 +82,7 @@ class ReportedEscalation(Value):
 
 
 class ActionItem(Value):
-    """What somebody said is to be done: a comment that begins with `action:` or `todo:`."""
+    """A comment that begins with `action:` or `todo:`."""
 
     text: str
     by: str
@@ -127,7 +128,7 @@ class PostIncidentReport(BaseModel):
 
 
 def build_report(incident: Incident, timeline: Sequence[TimelineEvent]) -> PostIncidentReport:
-    """The report on an incident as it stands."""
+    """The report on an incident in its present state."""
     return PostIncidentReport(
         incident_id=incident.id,
         previous=incident.previous,
@@ -166,7 +167,7 @@ def as_json(incident: Incident, timeline: Sequence[TimelineEvent]) -> bytes:
 
 
 def json_schema() -> dict[str, Any]:
-    """The published schema."""
+    """The published JSON Schema."""
     return PostIncidentReport.model_json_schema(mode="serialization")
 
 
@@ -176,7 +177,7 @@ def _impact(incident: Incident) -> str:
     start = incident.started_at or incident.opened_at
     lasted = ""
     if start and end and start <= end:
-        lasted = f" for {spoken((end - start).total_seconds())}"
+        lasted = f" for {format_duration((end - start).total_seconds())}"
     text = f"{what} was affected{lasted}, at severity {incident.severity}."
     if incident.close_reason in (CloseReason.FALSE_ALARM, CloseReason.DUPLICATE):
         text = f"None: closed as {incident.close_reason.replace('_', ' ')}."
@@ -192,16 +193,16 @@ def _counted(incident: Incident) -> str:
 
 
 def _people(timeline: Sequence[TimelineEvent]) -> dict[str, tuple[str, ...]]:
-    """What each person did, people in the order of their first deeds."""
-    deeds: dict[str, list[str]] = {}
+    """What each person did; people are in the order of their first entries."""
+    entries: dict[str, list[str]] = {}
     for event in timeline:
         if event.actor != TIDEGATE and not event.actor.startswith(SOURCE_PREFIX):
-            deeds.setdefault(event.actor, []).append(event.sentence())
-    return {actor: tuple(done) for actor, done in deeds.items()}
+            entries.setdefault(event.actor, []).append(event.sentence())
+    return {actor: tuple(done) for actor, done in entries.items()}
 
 
 def _alerts(incident: Incident) -> Iterator[ReportedAlert]:
-    """The alerts that are known by fingerprint, the most frequent first."""
+    """The alerts that are tracked by fingerprint, the most frequent first."""
     known = sorted(incident.alerts.tracked.items(), key=lambda item: (-item[1].fired, item[0]))
     for fingerprint, alert in known[:_ALERTS_SHOWN]:
         yield ReportedAlert(
@@ -249,9 +250,7 @@ def _action_items(timeline: Sequence[TimelineEvent]) -> Iterator[ActionItem]:
 
 
 def _entry(event: TimelineEvent) -> Entry:
-    details = event.model_dump(
-        mode="json", exclude={"at", "actor", "kind", "visible", "policy", "state"}, exclude_none=True
-    )
+    details = event.model_dump(mode="json", exclude=_NOT_DETAILS, exclude_none=True)
     return Entry(
         at=event.at, actor=event.actor, kind=event.kind, text=event.sentence(), details=details
     )

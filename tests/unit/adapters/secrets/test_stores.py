@@ -1,4 +1,4 @@
-"""Secrets in variables and in files, and what it costs to have no others."""
+"""Secrets in variables and files, which need no cloud's SDK."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def test_a_variable_that_is_not_set_is_named(kept: Secrets) -> None:
     )
 
 
-async def test_a_variable_that_is_no_text_is_no_secret(
+async def test_a_variable_that_is_not_text_is_refused(
     kept: Secrets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOOK", os.fsdecode(b"hunter2\xff"))
@@ -77,7 +77,7 @@ async def test_a_secret_behind_links_is_read_as_kubernetes_mounts_it(
     assert await kept.get(f"file:{tmp_path}/hook") == "hunter2"
 
 
-async def test_what_is_no_file_is_no_secret(kept: Secrets, tmp_path: Path) -> None:
+async def test_what_is_not_a_file_is_refused(kept: Secrets, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "nowhere", tmp_path, tmp_path / "pipe", Path("/dev/zero")):
         with pytest.raises(SettingsError, match="there is no such file"):
@@ -86,7 +86,7 @@ async def test_what_is_no_file_is_no_secret(kept: Secrets, tmp_path: Path) -> No
 
 @pytest.fixture
 def nobody() -> Iterator[None]:
-    """Root may read everything, so a test that is run by root goes on as another user."""
+    """Root may read everything, so as root this continues as another user."""
     user = os.geteuid()
     if user == 0:
         os.seteuid(65534)
@@ -104,14 +104,14 @@ def locked() -> Iterator[Path]:
         yield file
 
 
-async def test_a_file_that_may_not_be_read_says_so(
+async def test_a_file_without_read_permission_is_named(
     kept: Secrets, locked: Path, nobody: None
 ) -> None:
     with pytest.raises(SettingsError, match="may not be read by this process"):
         await kept.get(f"file:{locked}")
 
 
-async def test_bytes_that_are_no_text_are_refused_and_not_shown(
+async def test_bytes_that_are_not_text_are_refused_and_not_shown(
     kept: Secrets, tmp_path: Path
 ) -> None:
     (tmp_path / "hook").write_bytes(b"hunter2\xff")
@@ -120,9 +120,7 @@ async def test_bytes_that_are_no_text_are_refused_and_not_shown(
     assert caught.value.__context__ is None
 
 
-async def test_a_file_that_is_no_secret_by_its_size_is_refused(
-    kept: Secrets, tmp_path: Path
-) -> None:
+async def test_a_file_that_is_too_large_is_refused(kept: Secrets, tmp_path: Path) -> None:
     file = tmp_path / "hook"
     file.write_bytes(b"x" * MAX_BYTES)
     assert len(await kept.get(f"file:{file}")) == MAX_BYTES

@@ -1,4 +1,4 @@
-"""The download itself, from a real web server (over HTTP: whose address it is, is asked before)."""
+"""The download from a real web server, over HTTP: the URL is checked before."""
 
 from __future__ import annotations
 
@@ -48,31 +48,29 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         thread.join()
 
 
-def test_what_is_there_is_given_as_it_is(site: str) -> None:
+def test_a_page_is_returned_unchanged(site: str) -> None:
     assert download(f"{site}/200/x.pem") == b"a certificate"
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 400, 403, 404])
-def test_where_nothing_is_nothing_is_trusted_and_no_redirect_is_followed(
-    site: str, status: int
-) -> None:
+def test_errors_are_not_trusted_and_redirects_are_not_followed(site: str, status: int) -> None:
     with pytest.raises(NotVerified, match="untrusted"):
         download(f"{site}/{status}/x.pem")
     assert Pages.asked == [f"/{status}/x.pem"]
 
 
-def test_no_more_is_read_than_a_certificate_has(site: str) -> None:
+def test_no_more_is_read_than_a_certificate_may_have(site: str) -> None:
     with pytest.raises(NotVerified, match="untrusted"):
         download(f"{site}/200/large")
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_server_in_trouble_is_no_strangers_fault(site: str, status: int) -> None:
+def test_a_server_error_is_transient(site: str, status: int) -> None:
     with pytest.raises(TransientError, match=f"it answered {status}"):
         download(f"{site}/{status}/x.pem")
 
 
-def test_a_server_that_is_not_there_is_no_strangers_fault(site: str) -> None:
+def test_an_unreachable_server_is_transient(site: str) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
@@ -80,10 +78,10 @@ def test_a_server_that_is_not_there_is_no_strangers_fault(site: str) -> None:
             download(f"http://127.0.0.1:{port}/x.pem")
 
 
-async def test_a_server_that_never_ends_is_no_strangers_fault(
+async def test_a_server_that_never_finishes_is_transient(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(certificates, "_PATIENCE", 0.01)
+    monkeypatch.setattr(certificates, "_WAIT_TIMEOUT", 0.01)
     ended = threading.Event()
 
     def hanging(url: str) -> bytes:

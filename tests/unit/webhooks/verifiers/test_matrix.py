@@ -1,4 +1,4 @@
-"""Every verifier against everything that a stranger may try."""
+"""Every verifier against every attack."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ async def refused(example: Example, request: Request, now: datetime = NOW) -> Re
     return caught.value.reason
 
 
-def test_the_examples_are_all_the_schemes_there_are() -> None:
+def test_there_is_an_example_of_every_scheme() -> None:
     mapping = ANY.json_schema()["discriminator"]["mapping"]
     assert {example.section["scheme"] for example in (*EXAMPLES, OPEN)} == set(mapping)
 
 
 @every
-async def test_a_request_of_the_senders_is_verified(example: Example) -> None:
+async def test_a_request_from_the_sender_is_verified(example: Example) -> None:
     await example.verifier.verify(example.authentic(BODY, NOW), example.secrets, NOW)
 
 
 @every
 @pytest.mark.parametrize("name", ATTACKS)
-async def test_a_strangers_is_not(example: Example, name: str) -> None:
+async def test_an_attack_is_not(example: Example, name: str) -> None:
     forged = ATTACKS[name](example, BODY, NOW)
     if forged is None:
         return
@@ -71,9 +71,7 @@ async def test_either_of_two_secrets_is_good(example: Example) -> None:
 
 @with_secrets
 @pytest.mark.parametrize("empty", ["", " ", "\n"])
-async def test_an_empty_secret_verifies_nobody_and_its_place_is_told(
-    example: Example, empty: str
-) -> None:
+async def test_an_empty_secret_verifies_nothing_and_is_named(example: Example, empty: str) -> None:
     request = example.authentic(BODY, NOW)
     with pytest.raises(SettingsError, match="the secret at env:HOOK_SECRET_NEXT is empty"):
         await example.verifier.verify(request, (example.secrets[0], empty), NOW)
@@ -87,7 +85,9 @@ async def test_an_empty_secret_verifies_nobody_and_its_place_is_told(
 
 @with_secrets
 @pytest.mark.parametrize("wrong", ["\udcff-a-lone-surrogate", "two words \udcff"])
-async def test_what_is_wrong_with_a_secret_is_told_without_it(example: Example, wrong: str) -> None:
+async def test_what_is_wrong_with_a_secret_is_said_without_quoting_it(
+    example: Example, wrong: str
+) -> None:
     request = example.authentic(BODY, NOW)
     with pytest.raises(SettingsError, match=r"env:HOOK_SECRET_NEXT (is|has)") as caught:
         await example.verifier.verify(request, (example.secrets[0], wrong), NOW)
@@ -97,7 +97,7 @@ async def test_what_is_wrong_with_a_secret_is_told_without_it(example: Example, 
 
 
 @with_secrets
-async def test_one_of_two_secrets_will_do_but_none_will_not(example: Example) -> None:
+async def test_one_of_two_secrets_is_enough_but_none_is_not(example: Example) -> None:
     request = example.authentic(BODY, NOW)
     await example.verifier.verify(request, example.secrets[:1], NOW)
     places = "env:HOOK_SECRET or env:HOOK_SECRET_NEXT"
@@ -108,7 +108,7 @@ async def test_one_of_two_secrets_will_do_but_none_will_not(example: Example) ->
 
 
 @with_secrets
-def test_a_verifier_names_one_secret_or_two(example: Example) -> None:
+def test_a_verifier_has_one_secret_or_two(example: Example) -> None:
     for references in ([], [*REFERENCES, "env:THIRD"]):
         with pytest.raises(ValidationError):
             ANY.validate_python({**example.section, "secrets": references})
@@ -118,7 +118,7 @@ def test_a_verifier_names_one_secret_or_two(example: Example) -> None:
 
 
 @pytest.mark.parametrize("name", ["sns", "none"])
-def test_what_has_no_secret_takes_none(name: str) -> None:
+def test_a_scheme_without_a_secret_accepts_none(name: str) -> None:
     [example] = [example for example in (*EXAMPLES, OPEN) if example.name == name]
     assert example.verifier.references == ()
     with pytest.raises(ValidationError):
@@ -176,7 +176,7 @@ async def test_a_timestamp_is_seconds_in_digits(example: Example, stamp: str) ->
     assert await refused(example, replace(request, headers=headers)) == "missing"
 
 
-async def test_whoever_asks_nothing_lets_everybody_in() -> None:
+async def test_the_scheme_none_verifies_every_request() -> None:
     request = OPEN.authentic(BODY, NOW)
     await OPEN.verifier.verify(request, (), NOW)
     assert request.headers == {"content-type": "application/json"}

@@ -93,7 +93,7 @@ OTHER = "v1=" + mac("another subscription's", BODY).hex()
         ",".join([OTHER] * 9 + [GOOD]),
     ],
 )
-async def test_one_good_signature_among_pagerdutys_is_enough(value: str) -> None:
+async def test_one_valid_signature_among_pagerdutys_is_enough(value: str) -> None:
     await verify(request(x_pagerduty_signature=value), "ours", scheme="pagerduty")
 
 
@@ -109,7 +109,9 @@ async def test_one_good_signature_among_pagerdutys_is_enough(value: str) -> None
         (",".join([GOOD] * 1000), "malformed"),
     ],
 )
-async def test_no_other_list_is_and_a_long_one_is_not_searched(value: str, reason: str) -> None:
+async def test_no_other_list_is_enough_and_a_long_one_is_not_searched(
+    value: str, reason: str
+) -> None:
     with pytest.raises(NotVerified, match=reason):
         await verify(request(x_pagerduty_signature=value), "ours", scheme="pagerduty")
 
@@ -124,7 +126,7 @@ async def test_pagerduty_signs_with_every_secret_it_has() -> None:
     )
 
 
-async def test_grafana_signs_the_time_only_where_it_is_told_to() -> None:
+async def test_grafana_signs_the_time_only_if_it_is_configured_to() -> None:
     plain = request(x_grafana_alerting_signature=mac("s", BODY).hex())
     await verify(plain, "s", scheme="grafana")
     with pytest.raises(NotVerified, match="missing"):
@@ -202,7 +204,7 @@ async def test_hmac_signs_as_the_endpoint_says(
         {"secret": "in the file itself"},
     ],
 )
-def test_what_cannot_be_signed_so_is_no_endpoint(wrong: dict[str, str]) -> None:
+def test_an_impossible_recipe_is_refused(wrong: dict[str, str]) -> None:
     good = {"scheme": "hmac", "header": "X-Sig", "secrets": ["env:SECRET"]}
     ANY.validate_python(good)
     with pytest.raises(ValidationError):
@@ -210,7 +212,7 @@ def test_what_cannot_be_signed_so_is_no_endpoint(wrong: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("stamp", ["", "١٧٤٨٧٧٩٢٠٠", "²", "-1", "1.0", "12345678901"])
-def test_a_time_is_digits_even_where_nobody_looked_before(stamp: str) -> None:
+def test_a_time_has_only_digits_and_at_most_ten(stamp: str) -> None:
     assert seconds("0123456789") == 123456789
     with pytest.raises(NotVerified, match="malformed"):
         seconds(stamp)

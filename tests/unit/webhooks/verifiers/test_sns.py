@@ -27,7 +27,7 @@ NOW = datetime(2025, 6, 1, 12, 0, 0, 123_000, tzinfo=UTC)
 
 
 class Aws:
-    """Gives what it has been told to, and remembers what it was asked for."""
+    """Returns configured content and records the requests."""
 
     def __init__(self, content: bytes | Exception | None = None) -> None:
         self.content = certificate() if content is None else content
@@ -53,8 +53,8 @@ async def reason(
     request = Request(method="POST", path="/hooks/alarms", body=body)
     try:
         await verifier(aws or Aws(), **section).verify(request, (), now)
-    except NotVerified as stranger:
-        return stranger.reason
+    except NotVerified as failure:
+        return failure.reason
     return None
 
 
@@ -68,7 +68,7 @@ async def test_a_message_of_any_kind_verifies(
     assert await reason(sns_signed(message, version=version)) is None
 
 
-def test_what_is_signed_is_what_amazon_says() -> None:
+def test_the_signed_text_is_the_documented_one() -> None:
     """Source: the Developer Guide's two examples of a string to sign."""
     notification = {
         "Type": "Notification",
@@ -103,7 +103,7 @@ def test_what_is_signed_is_what_amazon_says() -> None:
 
 
 @pytest.mark.parametrize("field", ["Message", "MessageId", "Subject", "Timestamp", "Type"])
-async def test_every_signed_field_is_bound(field: str) -> None:
+async def test_every_signed_field_is_covered(field: str) -> None:
     other = {"Type": "UnsubscribeConfirmation", "Timestamp": "2025-06-01T12:00:00.124Z"}
     message = sns_message("text", NOW, Subject="s", Token="t", SubscribeURL="https://x")
     signed = json.loads(sns_signed(message))
@@ -111,7 +111,7 @@ async def test_every_signed_field_is_bound(field: str) -> None:
 
 
 async def test_a_subject_does_not_pass_for_part_of_the_id() -> None:
-    """The same bytes, cut into fields otherwise: a replay under another ID."""
+    """The same bytes divided into fields differently: a replay under another ID."""
     signed = json.loads(sns_signed(sns_message("text", NOW, Subject="s")))
     forged = {**signed, "MessageId": f"{signed['MessageId']}\nSubject\ns"}
     del forged["Subject"]
@@ -120,7 +120,7 @@ async def test_a_subject_does_not_pass_for_part_of_the_id() -> None:
     assert await reason(forged) == "malformed"
 
 
-async def test_only_the_topics_named_are_trusted_and_nothing_is_fetched_for_others() -> None:
+async def test_only_pinned_topics_are_trusted_and_nothing_is_fetched_for_others() -> None:
     aws = Aws()
     for topic in (TOPIC + "2", TOPIC.upper(), TOPIC.replace("111122223333", "444455556666")):
         assert (
@@ -138,7 +138,7 @@ async def test_only_the_topics_named_are_trusted_and_nothing_is_fetched_for_othe
         (timedelta(minutes=-5, seconds=-1), "future"),
     ],
 )
-async def test_a_message_is_good_for_an_hour(age: timedelta, expected: Reason | None) -> None:
+async def test_a_message_is_valid_for_an_hour(age: timedelta, expected: Reason | None) -> None:
     aws = Aws()
     assert await reason(sns_signed(sns_message("text", NOW - age)), aws) == expected
     assert len(aws.asked) == (0 if expected else 1)
@@ -189,7 +189,7 @@ HOST = "https://sns.eu-west-1.amazonaws.com"
         "",
     ],
 )
-async def test_a_certificate_from_anywhere_else_is_not_even_asked_for(url: str) -> None:
+async def test_a_certificate_from_anywhere_else_is_not_even_fetched(url: str) -> None:
     aws = Aws(certificate("somebody else"))
     body = sns_signed(sns_message("text", NOW, SigningCertURL=url), owner="somebody else")
     assert await reason(body, aws) == "untrusted"
@@ -207,7 +207,7 @@ async def test_a_certificate_comes_from_any_region(region: str) -> None:
     assert aws.asked == [url]
 
 
-async def test_a_certificate_is_fetched_once_and_no_more_than_a_few_are_kept() -> None:
+async def test_a_certificate_is_fetched_once_and_only_a_few_are_cached() -> None:
     aws = Aws()
     asking = verifier(aws)
     urls = [f"{HOST}/SimpleNotificationService-{n}.pem" for n in range(20)]
@@ -218,7 +218,7 @@ async def test_a_certificate_is_fetched_once_and_no_more_than_a_few_are_kept() -
     assert aws.asked == [*urls, urls[0]]
 
 
-async def test_made_up_addresses_drive_no_certificate_out() -> None:
+async def test_invented_urls_evict_no_certificate() -> None:
     aws = Aws()
     asking = verifier(aws)
     good = Request(method="POST", path="/", body=sns_signed(sns_message("text", NOW)))
@@ -246,7 +246,7 @@ async def test_made_up_addresses_drive_no_certificate_out() -> None:
     ],
     ids=["expired", "not yet valid", "empty", "a page", "no certificate in it", "a bare key"],
 )
-async def test_what_is_no_certificate_in_force_is_not_trusted(content: bytes) -> None:
+async def test_what_is_not_a_certificate_in_force_is_not_trusted(content: bytes) -> None:
     assert await reason(sns_signed(sns_message("text", NOW)), Aws(content)) == "untrusted"
 
 
@@ -255,13 +255,13 @@ async def test_a_signature_by_another_key_is_a_mismatch() -> None:
     assert await reason(body, Aws(certificate("somebody else"))) == "mismatch"
 
 
-async def test_when_aws_does_not_answer_nobody_is_refused() -> None:
-    """SNS never sends again what was answered 401."""
+async def test_an_unavailable_certificate_is_transient() -> None:
+    """SNS does not retry after 401."""
     with pytest.raises(TransientError, match="away"):
         await reason(sns_signed(sns_message("text", NOW)), Aws(TransientError("away")))
 
 
-async def test_many_messages_at_once_ask_for_a_certificate_once() -> None:
+async def test_concurrent_messages_share_one_fetch() -> None:
     aws = Aws()
     asking = verifier(aws)
     request = Request(method="POST", path="/", body=sns_signed(sns_message("text", NOW)))
@@ -295,7 +295,7 @@ async def test_many_messages_at_once_ask_for_a_certificate_once() -> None:
     ],
     ids=str,
 )
-async def test_a_message_that_lacks_something_is_only_not_verified(
+async def test_an_incomplete_message_is_only_not_verified(
     change: dict[str, Any], expected: Reason
 ) -> None:
     signed = json.loads(sns_signed(sns_message("text", NOW, Subject="s")))
@@ -304,7 +304,7 @@ async def test_a_message_that_lacks_something_is_only_not_verified(
 
 
 @pytest.mark.parametrize("body", [b"", b"text", b"[]", b"null", b'"x"', b"\xff", b"[" * 100_000])
-async def test_what_is_no_message_is_malformed(body: bytes) -> None:
+async def test_what_is_not_a_message_is_malformed(body: bytes) -> None:
     assert await reason(body) == "malformed"
 
 
@@ -312,7 +312,7 @@ async def test_raw_delivery_has_no_signature_and_is_refused() -> None:
     assert await reason(b'{"AlarmName": "cpu", "NewStateValue": "ALARM"}') == "missing"
 
 
-def test_the_delivery_has_the_messages_id() -> None:
+def test_the_delivery_id_is_the_messages() -> None:
     asking = verifier(Aws())
     body = sns_signed(sns_message("text", NOW))
     request = Request(method="POST", path="/", body=body)
@@ -332,6 +332,6 @@ def test_the_delivery_has_the_messages_id() -> None:
     ],
     ids=str,
 )
-def test_topics_are_named_one_by_one(section: dict[str, Any]) -> None:
+def test_a_topic_cannot_be_a_pattern(section: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         SnsVerifier.model_validate({"scheme": "sns", **section})

@@ -53,7 +53,7 @@ async def test_the_published_example_verifies() -> None:
     assert verifier().delivery_id(request) == "msg_p5jXN8AQM9LWM0D4loKWxJek"
 
 
-async def test_the_library_and_we_read_each_other() -> None:
+async def test_the_library_verifies_ours_and_we_verify_the_librarys() -> None:
     now = datetime.now(UTC)
     ours = verifier(2)
     assert isinstance(ours, Signer)
@@ -64,7 +64,7 @@ async def test_the_library_and_we_read_each_other() -> None:
         await verifier().verify(sent(secret=secret, now=now), [secret], now)
 
 
-async def test_a_delivery_sent_again_keeps_its_id() -> None:
+async def test_a_redelivery_keeps_its_id() -> None:
     ours = verifier()
     assert isinstance(ours, Signer)
     signed = ours.sign(sent(name="msg_again"), [WHSEC], NOW)
@@ -85,8 +85,8 @@ async def test_a_delivery_sent_again_keeps_its_id() -> None:
         "{wrong} {wrong} {wrong} {wrong} {wrong} {wrong} {wrong} {wrong} {wrong} {good}",
     ],
 )
-async def test_one_good_signature_is_enough_whatever_the_others_are(wrap: str) -> None:
-    """The library fails on what it does not understand, before it comes to the good one."""
+async def test_one_valid_signature_is_enough_whatever_the_others_are(wrap: str) -> None:
+    """The library fails on what it cannot parse, before it reaches the valid one."""
     request = sent()
     value = wrap.format(
         good=request.headers["webhook-signature"],
@@ -131,7 +131,7 @@ async def test_a_body_may_be_any_bytes() -> None:
 
 
 @pytest.mark.parametrize("secret", ["whsec_", "whsec_=", "a secret", "whsec_aaaa_bbbb", "whsec_é"])
-async def test_a_secret_that_is_no_key_is_the_operators_to_mend(secret: str) -> None:
+async def test_a_secret_that_is_not_a_key_is_the_operators_fault(secret: str) -> None:
     with pytest.raises(SettingsError, match="the secret at env:A is not base64") as caught:
         await verifier().verify(sent(), [secret], NOW)
-    assert secret not in str(caught.value).replace("with or without whsec_ before", "")
+    assert secret not in str(caught.value).replace("with or without the prefix whsec_", "")

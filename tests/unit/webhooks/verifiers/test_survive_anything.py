@@ -1,4 +1,4 @@
-"""Whatever arrives is verified or is not; and what a sender signs is verified, whatever it is."""
+"""Any request is verified or not, without other errors; whatever a sender signs is verified."""
 
 from __future__ import annotations
 
@@ -44,13 +44,15 @@ BODIES = (
 def outcome(example: Example, request: Request) -> Reason | None:
     try:
         asyncio.run(example.verifier.verify(request, example.secrets, NOW))
-    except NotVerified as stranger:
-        return stranger.reason
+    except NotVerified as failure:
+        return failure.reason
     return None
 
 
 @given(example=ANYBODY, data=st.data())
-def test_a_stranger_is_refused_and_nothing_breaks(example: Example, data: st.DataObject) -> None:
+def test_an_unverified_request_is_refused_and_nothing_breaks(
+    example: Example, data: st.DataObject
+) -> None:
     names = [example.place[1], example.timestamp_header or "x", "webhook-id", "content-type"]
     request = Request(
         method="POST",
@@ -63,7 +65,7 @@ def test_a_stranger_is_refused_and_nothing_breaks(example: Example, data: st.Dat
 
 
 @given(example=ANYBODY, changes=st.dictionaries(st.text(max_size=10), JSON_VALUES), data=st.data())
-def test_a_true_request_with_parts_replaced_breaks_nothing(
+def test_a_genuine_request_with_parts_replaced_breaks_nothing(
     example: Example, changes: dict[str, Any], data: st.DataObject
 ) -> None:
     request = example.authentic(json.dumps(changes).encode(), NOW)
@@ -90,7 +92,7 @@ def test_what_a_sender_signs_is_verified(example: Example, body: bytes) -> None:
     secret=st.text(min_size=1).filter(lambda text: bool(text.strip())),
     body=st.binary(),
 )
-def test_any_text_is_a_secret_to_sign_with(secret: str, body: bytes) -> None:
+def test_any_text_may_be_a_secret(secret: str, body: bytes) -> None:
     [github] = [example for example in EXAMPLES if example.name == "github"]
     signed = github.signed(body, NOW, (secret,))
     asyncio.run(github.verifier.verify(signed, (secret,), NOW))

@@ -24,8 +24,8 @@ async def outcome(
     request = Request(method="POST", path="/", headers=headers, query=query or {}, body=body)
     try:
         await ANY.validate_python({"secrets": SECRETS, **section}).verify(request, [secret], NOW)
-    except NotVerified as stranger:
-        return stranger.reason
+    except NotVerified as failure:
+        return failure.reason
     return None
 
 
@@ -82,7 +82,7 @@ async def test_authorization_is_the_same_header_in_any_case() -> None:
 @pytest.mark.parametrize(
     "section", [{"scheme": "bearer"}, {"scheme": "event-grid", "header": "X"}], ids=str
 )
-async def test_a_token_that_no_header_can_carry_is_the_operators_to_mend(
+async def test_a_token_that_no_header_can_carry_is_the_operators_fault(
     secret: str, section: dict[str, Any]
 ) -> None:
     with pytest.raises(SettingsError, match="the secret at env:A has characters"):
@@ -115,12 +115,12 @@ async def test_basic_credentials_are_a_name_and_a_password(
 
 
 @pytest.mark.parametrize("secret", ["password", "name:", ":password", ":", "name: ", " :password"])
-async def test_half_a_credential_is_none(secret: str) -> None:
+async def test_half_a_credential_is_refused(secret: str) -> None:
     with pytest.raises(SettingsError, match="the secret at env:A is not NAME:PASSWORD"):
         await outcome(secret, scheme="basic", headers={"authorization": "Basic " + basic(secret)})
 
 
-async def test_event_grids_secret_is_looked_for_in_one_place() -> None:
+async def test_event_grids_secret_is_read_from_one_place() -> None:
     in_header: dict[str, Any] = {"scheme": "event-grid", "header": "X-Hook-Secret"}
     in_query: dict[str, Any] = {"scheme": "event-grid", "parameter": "code"}
     header, query = {"x-hook-secret": "s"}, {"code": "s"}
@@ -176,7 +176,7 @@ async def test_a_routing_key_is_read_from_a_body_that_can_be_read(
     assert await outcome("k", scheme="routing-key", body=body) == reason
 
 
-async def test_a_routing_key_in_a_header_goes_first() -> None:
+async def test_a_routing_key_in_a_header_wins() -> None:
     body = json.dumps({"routing_key": "k"}).encode()
     for value, reason in (("k", None), ("no", "mismatch"), ("k, k", "mismatch"), ("", None)):
         headers = {"x-routing-key": value}

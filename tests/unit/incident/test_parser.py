@@ -75,7 +75,7 @@ def test_plain_markdown_has_its_first_heading_as_title(text: str, title: str) ->
     assert read(text).title == title
 
 
-def test_a_document_of_unknown_suffix_is_json_when_it_begins_like_it() -> None:
+def test_a_document_with_an_unknown_suffix_is_json_if_it_begins_like_json() -> None:
     assert read('  {"title": "x"}', "s3://docs/report").title == "x"
     assert parse_report(b'{"title": "x"}', uri="s3://d/r", content_type="text/plain").title == "x"
     assert "is not JSON" in refused("# x", "s3://docs/a.JSON")
@@ -94,7 +94,7 @@ def test_empty_fields_count_as_absent() -> None:
     assert read("---\ntitle: x\nservice:\nreporter: ~\n---\n") == read("# x")
 
 
-def test_text_is_made_fit_to_be_shown() -> None:
+def test_control_characters_are_removed() -> None:
     report = read(json.dumps({"title": "a\x1b[31m \n b\u202e", "summary": "1\r\n2\x00"}), "a.json")
     assert report.title == "a[31m b"
     assert report.summary == "1\n2"
@@ -121,7 +121,7 @@ def test_text_is_made_fit_to_be_shown() -> None:
         ("---\ntitle: x\nstarted_at: 2026-13-45\n---\n", "started_at: "),
     ],
 )
-def test_a_text_that_is_no_report_says_why(text: str | bytes, problem: str) -> None:
+def test_an_invalid_text_says_why(text: str | bytes, problem: str) -> None:
     assert problem in refused(text)
 
 
@@ -146,17 +146,17 @@ def test_a_text_that_is_no_report_says_why(text: str | bytes, problem: str) -> N
         (json.dumps({"title": "x", "labels": {str(n): "" for n in range(51)}}), "labels: "),
     ],
 )
-def test_json_that_is_no_report_says_why(text: str, problem: str) -> None:
+def test_invalid_json_says_why(text: str, problem: str) -> None:
     assert problem in refused(text, "s3://docs/a.json")
 
 
-def test_every_problem_is_named_at_once() -> None:
+def test_all_problems_are_named_together() -> None:
     problems = refused('{"severity": 3, "labels": [], "links": ["x"]}', "a.json")
     for field in ("title", "severity", "labels", "links[0]"):
         assert f"{field}: " in problems
 
 
-def test_a_thousand_problems_make_no_message_that_nobody_can_carry() -> None:
+def test_a_thousand_problems_make_a_bounded_message() -> None:
     many = json.dumps(
         {"title": "x", "links": ["y"] * 50, "labels": {str(n): {} for n in range(50)}}
     )
@@ -176,7 +176,7 @@ def test_a_thousand_problems_make_no_message_that_nobody_can_carry() -> None:
     ids=["names", "hashes", "blanks", "fences"],
 )
 def test_long_documents_take_time_in_proportion(text: str) -> None:
-    """Quadratic readers would not end within the test run."""
+    """A quadratic parser would not end within the test run."""
     try:
         read(text, "s3://docs/report")
     except InvalidReport as invalid:
@@ -191,9 +191,9 @@ def test_a_brief_report_keeps_the_beginning_of_the_description_only() -> None:
     assert brief.summary.endswith("...")
 
 
-def test_the_published_schema_is_the_models_own() -> None:
+def test_the_published_schema_is_current() -> None:
     assert json.loads(SCHEMA.read_text()) == json_schema(), (
-        "write it anew: python -c 'import json; "
+        "regenerate it: python -c 'import json; "
         "from core.domain.incident.reports.incident_report import json_schema; "
         f"print(json.dumps(json_schema(), indent=2))' > {SCHEMA.name}"
     )

@@ -1,6 +1,6 @@
-"""What the benchmarks stand on: a Temporal server of their own, Lambda's environment, S3's events.
+"""What the benchmarks share: a Temporal server of their own, Lambda's environment, S3's events.
 
-Each benchmark is a process of its own (see `__main__`), so it may set its environment for good.
+Each benchmark is a process of its own (see `__main__`), so it may change its environment.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ BUCKET = "documents"
 
 
 @contextmanager
-def house(folder: Path) -> Iterator[tuple[Processes, TemporalServer]]:
-    """A Temporal server with its state in memory, and where to start more; gone after the block."""
+def servers(folder: Path) -> Iterator[tuple[Processes, TemporalServer]]:
+    """A Temporal server with its state in memory, and a place to start more processes; all stop
+    after the block."""
     processes = Processes(folder / "logs")
     try:
         with interruptible():
@@ -40,7 +41,7 @@ def house(folder: Path) -> Iterator[tuple[Processes, TemporalServer]]:
 
 
 def lambda_environment(folder: Path, address: str) -> dict[str, str]:
-    """What a listener finds in Lambda, tracing included; only the addresses are this machine's."""
+    """The environment of a listener in Lambda, tracing included; addresses are this machine's."""
     empty = folder / "temporal.toml"
     empty.touch()
     return {
@@ -67,7 +68,7 @@ def lambda_environment(folder: Path, address: str) -> dict[str, str]:
 
 
 def notification(key: str | None = None) -> dict[str, Any]:
-    """S3's notification of one upload. Each call is another upload, of a key of the same length."""
+    """S3's notification of one upload. Each call is another one, its key of the same length."""
     key = key or f"incidents/{uuid.uuid4()}.json"
     return {
         "Records": [
@@ -104,7 +105,7 @@ def notification(key: str | None = None) -> dict[str, Any]:
 
 
 def batch(notifications: list[dict[str, Any]]) -> dict[str, Any]:
-    """The notifications as Lambda hands them over from an SQS queue, one in each message."""
+    """Lambda's event for an SQS batch, one notification per message."""
     arn = "arn:aws:sqs:eu-west-1:123456789012:tidegate-events"
     return {
         "Records": [
@@ -130,18 +131,18 @@ def batch(notifications: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def as_event(body: dict[str, Any]) -> Event:
-    """What the handler makes of a notification: the payload that a bare start must carry too."""
+    """The event that the handler makes of a notification, for the baseline to start with."""
     [arrival] = read(Delivery(format="s3", body=json.dumps(body).encode(), unique="1"))
     assert isinstance(arrival.item, Event)
     return arrival.item
 
 
 def context(seconds: float = 60.0) -> LambdaContext:
-    """An invocation that may take so long."""
+    """The context of an invocation that may take that many seconds."""
     return LambdaContext("tidegate-s3", str(uuid.uuid4()), deadline=time.monotonic() + seconds)
 
 
 def settled(answer: Any) -> None:
-    """Raise unless the handler settled all of its batch: what failed was not measured."""
+    """Raises `RuntimeError` unless the handler accepted its whole batch."""
     if answer != {"batchItemFailures": []}:
         raise RuntimeError(f"the handler answered {answer!r}; its log says why")

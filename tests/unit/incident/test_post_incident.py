@@ -181,7 +181,7 @@ def test_the_json_report_keeps_to_its_schema_and_counts_in_seconds() -> None:
     ]
 
 
-def test_pages_say_what_became_of_them() -> None:
+def test_pages_have_their_outcome() -> None:
     life = opened()
     [page] = life.pages()
     for _ in range(len(ROUND_DELAYS) + 1):
@@ -192,7 +192,7 @@ def test_pages_say_what_became_of_them() -> None:
     assert (second.outcome, second.reason) == ("not delivered", None)
 
 
-def test_what_never_happened_took_no_time() -> None:
+def test_what_never_happened_has_no_duration() -> None:
     life = opened(starts_at=None)
     life.do("resolve", force=True)
     durations = metrics_of(life.incident).durations
@@ -212,14 +212,14 @@ def test_what_never_happened_took_no_time() -> None:
         ("cancelled", "Something was affected, at severity medium. 1 alert fired once."),
     ],
 )
-def test_the_impact_depends_on_what_it_turned_out_to_be(reason: str, impact: str) -> None:
+def test_the_impact_depends_on_the_close_reason(reason: str, impact: str) -> None:
     life = opened()
     life.do("close", reason=reason)
-    said = build_report(life.incident, life.timeline).impact
-    assert said == impact.replace("affected,", "affected for 0 s,")
+    text = build_report(life.incident, life.timeline).impact
+    assert text == impact.replace("affected,", "affected for 0 s,")
 
 
-def test_metrics_remember_what_was_first_and_what_was_last() -> None:
+def test_metrics_keep_first_times_and_of_what_can_be_undone_the_last() -> None:
     life = opened(policy(reopen_window=3600))
     life.wait(10)
     life.do("acknowledge")
@@ -250,7 +250,7 @@ def test_a_report_that_was_written_does_not_change_the_next_one() -> None:
     assert as_json(life.incident, timeline) == before
 
 
-def test_only_what_people_did_is_theirs() -> None:
+def test_who_did_what_names_only_people() -> None:
     life = opened()
     life.give(cleared())
     assert build_report(life.incident, life.timeline).people == {}

@@ -10,7 +10,7 @@ from core.domain.incident.ids import incident_id, parse_id
 from tests.unit.incident.examples import ID, KEY, START
 
 
-def test_an_incident_is_named_after_its_key_and_its_beginning() -> None:
+def test_an_id_is_made_of_the_key_and_the_start() -> None:
     assert incident_id(KEY, START) == ID
     assert incident_id(KEY, START.astimezone(timezone(timedelta(hours=5)))) == ID
     assert incident_id(KEY, START + timedelta(milliseconds=1)) != ID
@@ -19,13 +19,13 @@ def test_an_incident_is_named_after_its_key_and_its_beginning() -> None:
 @pytest.mark.parametrize(
     "key", ["a", "incident:s3:docs/incidents/a.json@0062B9D8", f"{ID}", "a\nb"]
 )
-def test_a_key_and_an_id_are_told_apart(key: str) -> None:
+def test_an_id_parses_into_its_key_and_itself(key: str) -> None:
     id = incident_id(key, START)
     assert parse_id(id) == (key, id)
 
 
 @given(st.text())
-def test_what_is_no_id_is_a_key(text: str) -> None:
+def test_any_other_text_is_a_key(text: str) -> None:
     key, id = parse_id(text)
     assert (key, id) == (text, None) or id == text
 
