@@ -18,10 +18,10 @@ from core.domain.event import Event
 from core.formats.registry import read
 from core.formats.shared.delivery import Delivery
 from core.intake.receipts import Receipt
-from core.ports.workflow_starter import Start
 from infra.local.processes import Processes, free_port, python, wait_until
 from infra.local.temporal import TemporalServer, start_temporal
 from tests.support.cli import Result, Tidegate
+from tests.support.workflows_port import MemoryWorkflows
 
 EVENTS = sorted((Path(__file__).parents[1] / "events").glob("*.json"))
 IMGHDR = "ignore:'imghdr' is deprecated:DeprecationWarning"
@@ -43,11 +43,9 @@ def quarantine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-class NoStarter:
-    """A starter for deliveries that hold nothing to start."""
-
-    async def start(self, event: Event) -> Start:
-        raise AssertionError(f"{event.key} was started")
+def never(event: Event) -> None:
+    """For deliveries that hold nothing to start."""
+    raise AssertionError(f"{event.key} was started")
 
 
 def refuse(body: bytes) -> str:
@@ -56,7 +54,7 @@ def refuse(body: bytes) -> str:
     async def accept() -> list[Receipt]:
         headers = {"queue": "sqs:eu-west-1:111122223333:orders", "message-id": "m-1"}
         delivery = Delivery(format="message", body=body, headers=headers, unique="u")
-        intake = bootstrap.intake(Settings.from_env(), starter=NoStarter())
+        intake = bootstrap.intake(Settings.from_env(), workflows=MemoryWorkflows(never))
         return await intake.accept(read(delivery))
 
     [receipt] = asyncio.run(accept())

@@ -35,7 +35,8 @@ from core.domain.incident.policies.targets import (
     Rate,
     WebhookTarget,
 )
-from core.domain.routing import Filter, Route, WhenRunning
+from core.domain.routing.file import FilterRule, RouteRule
+from core.domain.routing.table import Deliver, WhenRunning
 from core.errors import NotAccepted
 from core.formats.registry import FORMATS
 from core.ports.notifier import Notification
@@ -108,13 +109,13 @@ def test_every_command_is_documented(line: str) -> None:
     assert re.search(rf"^\| `{line}( [A-Z]+)?` \|", text("docs/cli.md"), re.M)
 
 
-@pytest.mark.parametrize("model", [Route, Filter])
-def test_every_field_of_a_route_is_documented(model: type[Route | Filter]) -> None:
+@pytest.mark.parametrize("model", [RouteRule, FilterRule])
+def test_every_field_of_a_route_is_documented(model: type[RouteRule | FilterRule]) -> None:
     for name, field in model.model_fields.items():
         assert f"| `{field.alias or name}` |" in text("docs/routing.md")
 
 
-@pytest.mark.parametrize("choice", list(WhenRunning))
+@pytest.mark.parametrize("choice", [*WhenRunning, *Deliver])
 def test_every_choice_of_when_running_is_documented(choice: WhenRunning) -> None:
     assert f"| `{choice}` |" in text("docs/routing.md")
 

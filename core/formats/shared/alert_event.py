@@ -6,7 +6,7 @@ Fields hold the sender's own words, untranslated, with the original beside them;
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from core.domain.event import ALERT, Event, readable_time
@@ -92,26 +92,3 @@ def repeated(delivery: Delivery, *parts: object) -> str | None:
 def changed(*parts: object) -> str | None:
     """The `change` for sources that send each change once. None if a part is missing."""
     return ":".join(map(str, parts)) if all(parts) else None
-
-
-def text(value: Mapping[str, Any] | object, *path: str | int) -> str | None:
-    """The text (or number, as text) at a path into JSON, or None for nothing or for anything else.
-
-    For what an alert can do without: `core.domain.alert` remarks on what it misses.
-    """
-    found = at(value, *path)
-    if isinstance(found, str | int | float) and not isinstance(found, bool):
-        return str(found) or None
-    return None
-
-
-def at(value: object, *path: str | int) -> Any:
-    """What is at a path into JSON, or None where the path does not lead."""
-    for part in path:
-        if isinstance(value, Mapping) and isinstance(part, str):
-            value = value.get(part)
-        elif isinstance(value, Sequence) and not isinstance(value, str) and isinstance(part, int):
-            value = value[part] if -len(value) <= part < len(value) else None
-        else:
-            return None
-    return value
