@@ -24,7 +24,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-emit-index-url --custom-compile-command "make requirements"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-picture dev sam-local image test soak check bench requirements clean
+.PHONY: help routes setup demo demo-picture dev sam-local image test soak check bench requirements clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -135,6 +135,11 @@ check: setup .install-bicep-types .deploy-tools ## Run every gate: style, types,
 
 bench: setup .deploy-tools ## Measure: throughput, latency, cold start
 	@exec $(BIN)/python -m tests.benchmarks $(ARGS)
+
+# Of a package that is published without a build step of ours, as to Azure: ROUTES=path/to/routes.yaml.
+ROUTES ?= core/config/routes.yaml
+routes: setup ## Compile the routing table into the package, so that listeners load no YAML
+	@exec $(BIN)/python -m core.config.routing_table $(ROUTES)
 
 # dev.txt holds everything; the others take their versions from it. The Functions app's are where
 # Azure looks for them, at the root. Pins that still fit are kept:

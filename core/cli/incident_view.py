@@ -73,6 +73,7 @@ def headline(incident: Mapping[str, Any], before: Mapping[str, Any] | None = Non
         "alerts": _alerts(alerts),
         "document": _plain(incident.get("document")),
         "follows": _plain(incident.get("previous")),
+        **{name: _plain(link) for name, link in (incident.get("named_links") or {}).items()},
         "report": _plain(next((u for u in reversed(reports) if u.endswith(".md")), None)),
     }
     for name, value in facts.items():

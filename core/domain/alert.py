@@ -21,7 +21,8 @@ from core.errors import InvalidEvent
 
 VERSION: Final = 1
 _LABELS, _LABEL_CHARS, _VALUE_CHARS = 50, 63, 1000
-_LINE_CHARS, _LINK_CHARS = 200, 2048
+_LINE_CHARS = 200
+_LINKS, _LINK_NAME_CHARS, _LINK_CHARS = 8, 40, 2048
 _KEY_CHARS: Final = 1000
 
 
@@ -33,8 +34,10 @@ class AlertStatus(StrEnum):
 class Alert(Value):
     """One alert of one source at one moment.
 
-    `key` is the source's fingerprint of the alert, `severity` is in the source's own words, and
-    `truncated` counts the alerts that the source left out of the same delivery.
+    `key` is the source's fingerprint of the alert, `severity` is in the source's own words,
+    `links` are addresses by name (runbook, dashboard, panel, silence, source), and `truncated`
+    counts the alerts that the source left out of the same delivery. `replicated` says that the
+    source may be several replicas, which may disagree.
     """
 
     key: str
@@ -46,9 +49,10 @@ class Alert(Value):
     summary: str | None = None
     starts_at: AwareDatetime | None = None
     ends_at: AwareDatetime | None = None
-    link: str | None = None
+    links: Mapping[str, str] = Field(default_factory=dict)
     labels: Mapping[str, str] = Field(default_factory=dict)
     truncated: int = 0
+    replicated: bool = False
     remarks: tuple[str, ...] = ()
 
 
@@ -76,6 +80,9 @@ def read_alert(event: Event) -> Alert:
     title = _text(data, "title", _LINE_CHARS, remarks)
     if title is None:
         remarks.append("it has no title")
+    cut = data.get("cut")
+    if isinstance(cut, list) and cut:
+        remarks.append(_line(f"cut to fit into a signal: {', '.join(map(str, cut))}", _LINE_CHARS))
     starts_at = _moment(data, "starts_at", remarks)
     if starts_at is None and not any(remark.startswith("starts_at") for remark in remarks):
         remarks.append("it does not say when it began")
@@ -89,9 +96,10 @@ def read_alert(event: Event) -> Alert:
         summary=_text(data, "summary", 2000, remarks),
         starts_at=starts_at,
         ends_at=_moment(data, "ends_at", remarks),
-        link=_link(data, remarks),
+        links=_links(data, remarks),
         labels=_labels(data, remarks),
         truncated=_count(data, remarks),
+        replicated=data.get("replicated") is True,
         remarks=tuple(remarks),
     )
 
@@ -131,17 +139,32 @@ def _moment(data: Mapping[str, Any], name: str, remarks: list[str]) -> datetime 
     return moment if moment.year > 1 else None
 
 
-def _link(data: Mapping[str, Any], remarks: list[str]) -> str | None:
-    link = data.get("link")
-    if link is None or link == "":
-        return None
-    if not isinstance(link, str) or not link.lower().startswith(("http://", "https://")):
-        remarks.append("its link is not an http or https address")
-        return None
-    if len(link) > _LINK_CHARS or len(link.split()) > 1:
-        remarks.append("its link is too long or has blanks in it")
-        return None
-    return str(one_line(link))
+def _links(data: Mapping[str, Any], remarks: list[str]) -> dict[str, str]:
+    links = data.get("links")
+    if links is None:
+        return {}
+    if not isinstance(links, Mapping):
+        remarks.append("its links are not an object")
+        return {}
+    found: dict[str, str] = {}
+    for given, address in links.items():
+        name = _line(str(given), _LINK_NAME_CHARS)
+        if address is None or address == "" or not name:
+            continue
+        if problem := _problem_of(address):
+            remarks.append(f"its {name} link {problem}")
+        elif len(found) < _LINKS:
+            found[name] = str(one_line(address))
+    return found
+
+
+def _problem_of(address: object) -> str | None:
+    """Why an address is not shown to anybody."""
+    if not isinstance(address, str) or not address.lower().startswith(("http://", "https://")):
+        return "is not an http or https address"
+    if len(address) > _LINK_CHARS or len(address.split()) > 1:
+        return "is too long or has blanks in it"
+    return None
 
 
 def _labels(data: Mapping[str, Any], remarks: list[str]) -> dict[str, str]:

@@ -18,7 +18,8 @@ incident while the alert fires on (`dismiss`).
     firing            resolved, ended after its start  recovered
     firing            resolved, of an earlier firing   firing: stale
     recovered         firing, started later            fires
-    recovered         firing, the same start           replicated: held; otherwise stale
+    recovered         the firing that it ended         recovered: stale
+    recovered         the same firing, said again      replicated: held; otherwise stale
     recovered         firing, started earlier          recovered: stale
     recovered         resolved                         recovered: a repeat
     held              firing                           held: a repeat; fires if it started later
@@ -27,6 +28,9 @@ incident while the alert fires on (`dismiss`).
     dismissed         firing, the same start           replicated: held; otherwise a repeat
     dismissed         firing, started later            fires
     dismissed         resolved, ended after its start  recovered
+
+"The firing that it ended" is the first word about that firing: it was overtaken by its recovery.
+A firing that began while another went on, and was recovered with it, is treated as one said again.
 
 A start or an end that is missing, or lies further in the future than clocks are apart, counts as
 the moment of arrival: a recovery dated 2099 must not mute its alert.
@@ -82,9 +86,17 @@ class AlertState(Value):
             self.recovered_at is not None and start < self.recovered_at
         )
 
-    def _is_older(self, start: datetime) -> bool:
-        """Whether a firing that began at `start` is earlier than one that is known."""
-        return any(known and start < known for known in (self.fired_at, self.recovered_from))
+    def _disputed(self, start: datetime) -> bool:
+        """Whether a firing that began at `start` is the latest that is known, and was heard of
+        before its recovery; or began within what recovered. A firing of which nothing was heard
+        but its recovery has merely been overtaken by it."""
+        if self.fired_at is None or start < self.fired_at:
+            return False
+        if self.recovered_from is None or start > self.recovered_from:
+            return True
+        # A recovery that names its end as its start, as Grafana's do, is about any earlier firing.
+        is_about_it = self.recovered_from in (start, self.recovered_at)
+        return start == self.fired_at and is_about_it
 
 
 def hear(
@@ -104,6 +116,11 @@ def settled(state: AlertState, now: datetime) -> AlertState | None:
     """The state in which a held firing counts as true, from `held_until` on; None before that."""
     if state.held_until is None or now < state.held_until:
         return None
+    return true_now(state)
+
+
+def true_now(state: AlertState) -> AlertState:
+    """The state in which the latest firing counts as true, whatever was said of its end."""
     # What recovered is what the replicas disagreed on; the recovery counts when it is said again.
     return AlertState(fired_at=state.fired_at)
 
@@ -125,7 +142,7 @@ def _fires(
     if state.fired_at is None and not state._covers(start):
         return after, Heard.FIRED
     if not after.firing:
-        if start == latest and not state._is_older(start) and settle is not None:
+        if settle is not None and state._disputed(start):
             return _hold(after, now, settle)
         return after, Heard.STALE
     if not state.firing:

@@ -23,7 +23,7 @@ from core.domain.event import Event, encode
 from core.domain.routing.table import Deliver, Target, WorkflowRouter
 from core.domain.signalled import SIGNAL_BYTES, signalled
 from core.domain.validation import EventValidationService
-from core.errors import InvalidEvent, PermanentError, TidegateError
+from core.errors import InvalidEvent, NoRoute, PermanentError, TidegateError
 from core.formats.shared.delivery import Arrival, Malformed
 from core.intake.quarantine import Quarantine
 from core.intake.receipts import Receipt, Verdict
@@ -115,8 +115,8 @@ class Intake:
                 if isinstance(arrival.item, Malformed):
                     raise arrival.item.error
                 event = self._validation.validate(arrival.item)
-                target = self._router.target(event)
-                if target.deliver is not Deliver.SIGNAL:
+                target = self._target(event)
+                if target is None or target.deliver is not Deliver.SIGNAL:
                     lanes.append([_Unit([arrival], [place], event=event, target=target)])
                     continue
                 wire = signalled(event)
@@ -136,6 +136,14 @@ class Intake:
             except TidegateError as error:
                 lanes.append([_Unit([arrival], [place], fault=error)])
         return lanes
+
+    def _target(self, event: Event) -> Target | None:
+        """The event's target; None where this table has no route for it. The orchestrator's may
+        have one, and otherwise quarantines it."""
+        try:
+            return self._router.target(event)
+        except NoRoute:
+            return None
 
     async def _settle_in_time(self, unit: _Unit, deadline: float | None) -> list[Receipt]:
         limit = asyncio.timeout_at(deadline)
@@ -173,11 +181,11 @@ class Intake:
 
     async def _send(self, unit: _Unit) -> Sent:
         """The one call for a unit."""
-        assert unit.target is not None  # noqa: S101  # what has neither errors nor a fault has one
-        if unit.event is None:
+        if unit.target and unit.wires:
             request_id = _request_id(unit.arrivals[0])
             return await self._workflows.signal(unit.wires, unit.target, request_id=request_id)
-        if unit.target.deliver is Deliver.START:
+        assert unit.event is not None  # noqa: S101  # it has neither errors, a fault nor wires
+        if unit.target and unit.target.deliver is Deliver.START:
             return await self._workflows.start(unit.event, unit.target)
         return await self._workflows.orchestrate(unit.event, table=self._router.digest)
 

@@ -125,7 +125,10 @@ async def _closed(client: Client, settings: Settings, id: str) -> _Closed:
 
 
 def _copied(source: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name in _COPIED if (value := source.get(name))}
+    copied = {name: value for name in _COPIED if (value := source.get(name))}
+    if named := source.get("named_links"):
+        copied["links"] = [*copied.get("links", ()), *named.values()]
+    return copied
 
 
 def _summary(closed: _Closed) -> str:

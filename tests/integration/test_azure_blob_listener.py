@@ -20,12 +20,11 @@ from core.config.settings import Settings
 from core.domain.identity import workflow_id
 from core.errors import NotAccepted, SettingsError, TemporalUnavailable
 from functions_azure import host, service_bus
-from infra.local.processes import free_port
 from tests.support.azure import ENVIRONMENT, created, fresh_process, function, message
 from tests.support.payloads import new_sequencer, recorded, recorded_json
 from tests.support.quarantines import kept
-from tests.support.starters import HangingStarter, MemoryStarter
 from tests.support.temporal import started
+from tests.support.workflows_port import HangingWorkflows, MemoryWorkflows
 
 queue, grid = function("blob_events_queue"), function("blob_events_grid")
 
@@ -241,9 +240,10 @@ async def test_with_temporal_away_a_message_is_given_back_and_done_when_it_is_th
     temporal_client: Client,
     monkeypatch: pytest.MonkeyPatch,
     path: str,
+    closed_port: int,
 ) -> None:
     upload = Upload()
-    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{free_port()}")
+    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{closed_port}")
     monkeypatch.setenv("TIDEGATE_START_TIMEOUT", "0.5")
     with fresh_process(), pytest.raises(NotAccepted, match="1 of 1 events not accepted"):
         await upload.by(path)
@@ -268,7 +268,7 @@ async def test_one_event_that_must_come_again_brings_its_array_again(
     good, slow = Upload(), Upload("hangs.json")
     body = [good.event(), slow.event()]
     with (
-        fresh_process(app_settings, HangingStarter("hangs")),
+        fresh_process(app_settings, HangingWorkflows("hangs")),
         pytest.raises(NotAccepted, match="1 of 2 events"),
     ):
         await grid_within(0.3, json.dumps(body))
@@ -288,7 +288,7 @@ async def test_a_message_is_kept_for_a_while_before_it_is_given_back(
 ) -> None:
     clock = asyncio.get_running_loop().time
     with (
-        fresh_process(app_settings, MemoryStarter(away)),
+        fresh_process(app_settings, MemoryWorkflows(away)),
         mock.patch.object(service_bus, "hold", side_effect=lambda count: 0.1 * count),
     ):
         begun = clock()
@@ -302,7 +302,7 @@ async def test_a_message_is_given_back_before_its_invocation_must_end(
 ) -> None:
     monkeypatch.setattr(service_bus, "FUNCTION_TIMEOUT", 10.0)
     with (
-        fresh_process(app_settings, MemoryStarter(away)),
+        fresh_process(app_settings, MemoryWorkflows(away)),
         mock.patch.object(service_bus, "hold", return_value=3600.0),
     ):
         async with asyncio.timeout(60):

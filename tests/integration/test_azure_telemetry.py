@@ -16,8 +16,8 @@ from core.errors import TemporalUnavailable
 from core.intake.receipts import METRICS
 from functions_azure import azure_monitor, telemetry
 from tests.support.azure import ENVIRONMENT, created, fresh_process, function, message, request
-from tests.support.starters import MemoryStarter
 from tests.support.web import Site, serving
+from tests.support.workflows_port import MemoryWorkflows
 
 queue, webhook = function("blob_events_queue"), function("webhook")
 INFORMATION, WARNING = 1, 2
@@ -91,7 +91,7 @@ async def test_metrics_count_what_became_of_the_events_and_how_old_they_were(
 
     with (
         monitored(site, monkeypatch),
-        fresh_process(app_settings, MemoryStarter(away)),
+        fresh_process(app_settings, MemoryWorkflows(away)),
     ):
         for name in ("a", "b", "a"):
             await queue(message(created(name, "00A1"), delivery_count=2))
@@ -117,7 +117,7 @@ async def test_metrics_count_what_became_of_the_events_and_how_old_they_were(
 async def test_a_message_out_of_the_dead_letters_is_counted_with_its_reason(
     app_settings: Settings, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monitored(site, monkeypatch), fresh_process(app_settings, MemoryStarter()):
+    with monitored(site, monkeypatch), fresh_process(app_settings, MemoryWorkflows()):
         await queue(
             message(created("a", "00A1"), DeadLetterReason="MaxDeliveryCountExceeded" + "x" * 99)
         )
@@ -129,7 +129,7 @@ async def test_a_message_out_of_the_dead_letters_is_counted_with_its_reason(
 async def test_receipts_are_records_whose_fields_can_be_asked_for(
     app_settings: Settings, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monitored(site, monkeypatch), fresh_process(app_settings, MemoryStarter()):
+    with monitored(site, monkeypatch), fresh_process(app_settings, MemoryWorkflows()):
         await queue(message(created("a", "00A1"), message_id="5f2e", delivery_count=3))
         await queue(message(b"garbage"))
         await webhook(request("POST", "/hooks/nobody"))
@@ -161,7 +161,7 @@ async def test_the_host_does_not_tell_a_receipt_a_second_time(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The worker listens at the root of the log, as `caplog` does."""
-    with monitored(site, monkeypatch), fresh_process(app_settings, MemoryStarter()):
+    with monitored(site, monkeypatch), fresh_process(app_settings, MemoryWorkflows()):
         await queue(message(created("a", "00A1")))
     assert caplog.messages == []
 
@@ -173,7 +173,7 @@ async def test_the_host_hears_of_what_somebody_must_look_at_though_nothing_can_b
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     site.status = 400
-    with monitored(site, monkeypatch), fresh_process(app_settings, MemoryStarter()):
+    with monitored(site, monkeypatch), fresh_process(app_settings, MemoryWorkflows()):
         await queue(message(b"garbage"))
     assert any("event quarantined" in text for text in caplog.messages)
 
@@ -187,11 +187,11 @@ async def test_a_connection_string_that_is_wrong_costs_no_event(
 ) -> None:
     monkeypatch.setenv("APPLICATIONINSIGHTS_CONNECTION_STRING", wrong)
     telemetry.meter.cache_clear()
-    starter = MemoryStarter()
-    with fresh_process(app_settings, starter):
+    workflows = MemoryWorkflows()
+    with fresh_process(app_settings, workflows):
         await queue(message(created("a", "00A1")))
     telemetry.meter.cache_clear()
-    assert len(starter.started) == 1
+    assert len(workflows.started) == 1
     assert "APPLICATIONINSIGHTS_CONNECTION_STRING is not usable" in caplog.text
 
 
@@ -199,7 +199,7 @@ async def test_an_azure_monitor_that_refuses_costs_no_event(
     app_settings: Settings, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site.status = 400
-    starter = MemoryStarter()
-    with monitored(site, monkeypatch), fresh_process(app_settings, starter):
+    workflows = MemoryWorkflows()
+    with monitored(site, monkeypatch), fresh_process(app_settings, workflows):
         await queue(message(created("a", "00A1")))
-    assert len(starter.started) == 1
+    assert len(workflows.started) == 1

@@ -28,7 +28,7 @@ from core.formats.registry import read
 from core.intake.quarantine import Quarantine
 from core.intake.replay import replay
 from tests.support.payloads import delivery, put, recorded
-from tests.support.starters import MemoryStarter
+from tests.support.workflows_port import MemoryWorkflows
 
 
 @pytest.fixture(params=["file", "s3"])
@@ -137,20 +137,20 @@ async def test_a_record_that_is_not_there_is_not_found(quarantine: Quarantine) -
         await quarantine.get("nowhere")
 
 
-def with_starter(settings: Settings) -> tuple[Any, MemoryStarter]:
-    starter = MemoryStarter()
-    return bootstrap.intake(settings, starter=starter), starter
+def with_starter(settings: Settings) -> tuple[Any, MemoryWorkflows]:
+    workflows = MemoryWorkflows()
+    return bootstrap.intake(settings, workflows=workflows), workflows
 
 
 async def test_a_replay_starts_what_can_work_now_and_notes_it(
     quarantine: Quarantine, settings: Settings
 ) -> None:
-    intake, starter = with_starter(settings)
+    intake, workflows = with_starter(settings)
     id = await keep(quarantine, recorded("s3-put"))
     [receipt] = await replay(quarantine, intake, id)
     key = "s3:example-documents/incidents/db-outage.json@0062E99A88DC407460"
     assert (receipt.verdict, receipt.key) == ("started", key)
-    assert list(starter.started) == [key]
+    assert list(workflows.started) == [key]
     record = await quarantine.get(id)
     assert record.replayed is not None
     assert [note["verdict"] for note in record.replayed["receipts"]] == ["started"]
@@ -160,38 +160,38 @@ async def test_a_replay_starts_what_can_work_now_and_notes_it(
 
 
 async def test_a_second_replay_is_a_duplicate(quarantine: Quarantine, settings: Settings) -> None:
-    intake, starter = with_starter(settings)
+    intake, workflows = with_starter(settings)
     id = await keep(quarantine, recorded("s3-put"))
     await replay(quarantine, intake, id)
     [receipt] = await replay(quarantine, intake, id)
     assert receipt.verdict == "duplicate"
-    assert len(starter.started) == 1
+    assert len(workflows.started) == 1
 
 
 async def test_a_second_replay_of_an_unidentified_event_is_a_duplicate_too(
     quarantine: Quarantine, settings: Settings
 ) -> None:
-    intake, starter = with_starter(settings)
+    intake, workflows = with_starter(settings)
     id = await keep(quarantine, b'{"a": 1}', format="message")
     receipts = [*await replay(quarantine, intake, id), *await replay(quarantine, intake, id)]
     assert [(receipt.verdict, receipt.unidentified) for receipt in receipts] == [
         ("started", True),
         ("duplicate", True),
     ]
-    assert len(starter.started) == 1
+    assert len(workflows.started) == 1
 
 
 async def test_a_replay_of_what_still_cannot_work_keeps_no_second_record(
     quarantine: Quarantine, settings: Settings
 ) -> None:
-    intake, starter = with_starter(settings)
+    intake, workflows = with_starter(settings)
     id = await keep(quarantine, b"not json", message_id="5f2e")
     [receipt] = await replay(quarantine, intake, id)
     assert receipt.verdict == "quarantined"
     assert (receipt.quarantine_uri or "").endswith(f"/{id}.json")
     assert await ids(quarantine) == [id]
     assert not (await quarantine.get(id)).settled
-    assert starter.calls == []
+    assert workflows.calls == []
 
 
 async def test_a_replay_that_temporal_did_not_accept_settles_nothing(
@@ -201,7 +201,7 @@ async def test_a_replay_that_temporal_did_not_accept_settles_nothing(
         raise TemporalUnavailable("away")
 
     id = await keep(quarantine, recorded("s3-put"))
-    intake = bootstrap.intake(settings, starter=MemoryStarter(before=away))
+    intake = bootstrap.intake(settings, workflows=MemoryWorkflows(before=away))
     [receipt] = await replay(quarantine, intake, id)
     assert receipt.verdict == "retry"
     assert not (await quarantine.get(id)).settled
@@ -211,7 +211,7 @@ async def test_what_fails_again_after_its_replay_is_on_the_list_again(
     quarantine: Quarantine, settings: Settings
 ) -> None:
     """Even if its workflow fails before the replay has written its note."""
-    intake, starter = with_starter(settings)
+    intake, workflows = with_starter(settings)
     await quarantine.keep_event(event().to_wire(), NoRoute("none"), started=False)
     [record] = [record async for record in quarantine.records()]
 
@@ -224,7 +224,7 @@ async def test_what_fails_again_after_its_replay_is_on_the_list_again(
 
     await quarantine.note_replay(record, await intake.accept(read(record.delivery())))
     assert not (await quarantine.get(record.id)).settled
-    assert len(starter.started) == 1
+    assert len(workflows.started) == 1
 
 
 async def test_a_replay_of_nothing_is_not_found(quarantine: Quarantine, settings: Settings) -> None:
@@ -240,19 +240,19 @@ def event(key: str = "s3:docs/a@00AB") -> Event:
 async def test_an_event_whose_workflow_failed_is_replayed_under_its_own_key(
     quarantine: Quarantine, settings: Settings
 ) -> None:
-    intake, starter = with_starter(settings)
+    intake, workflows = with_starter(settings)
     uri = await quarantine.keep_event(event().to_wire(), NoRoute("none"), started=False)
     [record] = [record async for record in quarantine.records()]
     assert (record.uri, record.format, record.code) == (uri, "stored_event", "NoRoute")
     assert record.key == "s3:docs/a@00AB"
     await replay(quarantine, intake, record.id)
-    assert starter.calls == [event()]
+    assert workflows.calls == [event()]
 
 
 async def test_an_event_whose_workflow_completed_is_replayed_once_under_a_new_key(
     quarantine: Quarantine, settings: Settings
 ) -> None:
-    intake, starter = with_starter(settings)
+    intake, workflows = with_starter(settings)
     await quarantine.keep_event(event().to_wire(), ChildAlreadyRunning("it runs"))
     [record] = [record async for record in quarantine.records()]
     assert record.key == "s3:docs/a@00AB"
@@ -261,7 +261,7 @@ async def test_an_event_whose_workflow_completed_is_replayed_once_under_a_new_ke
         *await replay(quarantine, intake, record.id),
     ]
     assert [receipt.verdict for receipt in receipts] == ["started", "duplicate"]
-    [started] = starter.started.values()
+    [started] = workflows.started.values()
     assert re.fullmatch(r"s3:docs/a@00AB~replay-[0-9a-f]{12}", started.key)
     assert started.to_wire() | {"tidegatekey": event().key} == event().to_wire()
 
@@ -276,8 +276,8 @@ async def test_a_record_that_is_announced_as_an_upload_is_not_kept_again(
     uri = (await quarantine.get(id)).uri
     announced = replace(event(), type=DOCUMENT_CREATED, data={"document": {"uri": uri}})
     roots = documents or (uri.rpartition("/quarantine/")[0],)
-    starter = MemoryStarter()
-    intake = bootstrap.intake(replace(settings, documents=roots), starter=starter)
+    workflows = MemoryWorkflows()
+    intake = bootstrap.intake(replace(settings, documents=roots), workflows=workflows)
     message = delivery("stored_event", announced.to_wire())
     [receipt] = await intake.accept(read(message))
     assert (receipt.verdict, receipt.code) == ("quarantined", "DocumentRefused")
@@ -287,7 +287,7 @@ async def test_a_record_that_is_announced_as_an_upload_is_not_kept_again(
     )
     assert await quarantine.keep_event(announced.to_wire(), NoRoute("none")) == uri
     assert await ids(quarantine) == [id]
-    assert starter.calls == []
+    assert workflows.calls == []
 
 
 @pytest.mark.parametrize("wire", [{}, {"tidegatekey": ""}, {"a": "\ud800"}])
@@ -303,15 +303,15 @@ async def test_what_a_workflow_received_is_kept_even_if_it_is_not_an_event(
 async def test_a_quarantined_upload_elsewhere_is_replayed_once_its_bucket_is_configured(
     settings: Settings,
 ) -> None:
-    intake, starter = with_starter(settings)
+    intake, workflows = with_starter(settings)
     arrivals = read(delivery("s3", put("incidents/a.json", "00AB", bucket="new-bucket")))
     [receipt] = await intake.accept(arrivals)
     assert receipt.code == "DocumentRefused"
     mended = Settings(documents=("s3://new-bucket/",), quarantine=settings.quarantine)
     quarantine = bootstrap.quarantine(mended)
     [id] = await ids(quarantine)
-    await replay(quarantine, bootstrap.intake(mended, starter=starter), id)
-    assert list(starter.started) == ["s3:new-bucket/incidents/a.json@00AB"]
+    await replay(quarantine, bootstrap.intake(mended, workflows=workflows), id)
+    assert list(workflows.started) == ["s3:new-bucket/incidents/a.json@00AB"]
 
 
 async def test_other_files_among_the_records_are_logged_and_skipped(

@@ -28,7 +28,7 @@ from tests.support.closing_children import ClosesChildrenBeforeSignals, ClosingA
 from tests.support.eventually import eventually
 from tests.support.orchestrator import House, has_failed_task, house, new_event
 from tests.support.quarantines import kept
-from tests.support.starters import MemoryStarter
+from tests.support.workflows_port import MemoryWorkflows
 from workers.root_orchestrator.run_worker import plan
 from workers.runtime import process
 
@@ -226,10 +226,10 @@ async def test_what_was_kept_is_replayed_under_the_events_own_key(shared: House)
     event = new_event("of-no-kind")
     await failure(shared, event.to_wire())
     [record] = await records(shared, event.key)
-    starter = MemoryStarter()
-    intake = bootstrap.intake(shared.settings, starter=starter)
+    workflows = MemoryWorkflows()
+    intake = bootstrap.intake(shared.settings, workflows=workflows)
     await replay(bootstrap.quarantine(shared.settings), intake, record.id)
-    assert starter.calls == [event]
+    assert workflows.calls == [event]
 
 
 @pytest.mark.parametrize("uri", ["s3://docs2/a.json", "s3://docs/../a.json", "file:///etc/passwd"])

@@ -16,7 +16,6 @@ from core.config.settings import Settings
 from core.errors import NotAccepted, SettingsError, TemporalUnavailable
 from core.formats.registry import read
 from functions_aws.s3_listener import handler
-from infra.local.processes import free_port
 from tests.support.lambda_runtime import invoke, logged_receipts
 from tests.support.listeners import fresh_process
 from tests.support.payloads import (
@@ -34,8 +33,8 @@ from tests.support.payloads import (
     sqs_record,
 )
 from tests.support.quarantines import kept
-from tests.support.starters import HangingStarter, MemoryStarter
 from tests.support.temporal import started
+from tests.support.workflows_port import HangingWorkflows, MemoryWorkflows
 
 ALL_DONE = failures()
 
@@ -200,12 +199,15 @@ async def test_a_direct_invocation_that_is_no_notification_is_quarantined(
 
 
 async def test_with_temporal_away_nothing_is_settled_and_all_is_done_when_it_is_back(
-    function_settings: Settings, temporal_client: Client, monkeypatch: pytest.MonkeyPatch
+    function_settings: Settings,
+    temporal_client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    closed_port: int,
 ) -> None:
     address = temporal_client.service_client.config.target_host
     uploads = [Upload() for _ in range(5)]
     batch = sqs_batch(*(upload.notification for upload in uploads))
-    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{free_port()}")
+    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{closed_port}")
     monkeypatch.setenv("TIDEGATE_START_TIMEOUT", "0.5")
     with fresh_process():
         assert await invoke(handler, batch) == failures(*message_ids(batch))
@@ -247,7 +249,7 @@ async def test_what_is_unfinished_before_the_deadline_comes_again(
     function_settings: Settings,
 ) -> None:
     batch = sqs_batch(put("incidents/a", "00A1"), put("incidents/slow", "00A2"), "garbage")
-    with fresh_process(function_settings, HangingStarter("slow")):
+    with fresh_process(function_settings, HangingWorkflows("slow")):
         answer = await invoke(handler, batch, seconds=function_settings.deadline_margin + 0.5)
     assert answer == failures(message_ids(batch)[1])
     assert len(await kept(function_settings)) == 1
@@ -258,7 +260,7 @@ async def test_a_record_of_two_events_comes_again_if_either_must(
 ) -> None:
     """And then the other is a duplicate."""
     two = recorded_json("s3-two-records")
-    with fresh_process(function_settings, HangingStarter("second")):
+    with fresh_process(function_settings, HangingWorkflows("second")):
         batch = sqs_batch(two)
         answer = await invoke(handler, batch, seconds=function_settings.deadline_margin + 0.5)
     assert answer == failures(*message_ids(batch))
@@ -269,19 +271,19 @@ async def test_a_fifo_queue_keeps_its_order_by_stopping_at_the_first_that_must_c
 ) -> None:
     bodies = [put(f"incidents/{name}", "00A1") for name in ("a", "slow", "b")]
     batch = sqs_batch(bodies[0], "garbage", *bodies[1:], queue="uploads.fifo")
-    starter = HangingStarter("slow")
-    with fresh_process(function_settings, starter):
+    workflows = HangingWorkflows("slow")
+    with fresh_process(function_settings, workflows):
         answer = await invoke(handler, batch, seconds=function_settings.deadline_margin + 0.5)
     assert answer == failures(*message_ids(batch)[2:])
-    assert [event.subject for event in starter.calls] == ["incidents/a"]
+    assert [event.subject for event in workflows.calls] == ["incidents/a"]
 
 
 async def test_a_fifo_batch_without_trouble_is_done(function_settings: Settings) -> None:
     batch = sqs_batch(*(put(f"incidents/{n}", "00A1") for n in range(3)), queue="uploads.fifo")
-    starter = MemoryStarter()
-    with fresh_process(function_settings, starter):
+    workflows = MemoryWorkflows()
+    with fresh_process(function_settings, workflows):
         assert await invoke(handler, batch) == ALL_DONE
-    assert [event.subject for event in starter.calls] == [f"incidents/{n}" for n in range(3)]
+    assert [event.subject for event in workflows.calls] == [f"incidents/{n}" for n in range(3)]
 
 
 def embedded_metrics(out: str) -> list[dict[str, Any]]:
@@ -304,7 +306,7 @@ async def test_metrics_count_what_became_of_the_events_and_how_old_they_were(
 
     names = ("a", "b", "a", "away")
     batch = sqs_batch(*(put(f"incidents/{name}", "00A1") for name in names), "garbage")
-    with fresh_process(function_settings, MemoryStarter(away)):
+    with fresh_process(function_settings, MemoryWorkflows(away)):
         await invoke(handler, batch)
     out = capsys.readouterr().out
     assert {
@@ -328,7 +330,7 @@ async def test_each_event_is_logged_with_its_receipt(
 ) -> None:
     upload = put("incidents/a", "00A1")
     batch = sqs_batch(upload, "garbage", upload)
-    with fresh_process(function_settings, MemoryStarter()):
+    with fresh_process(function_settings, MemoryWorkflows()):
         await invoke(handler, batch)
     first, second, third = message_ids(batch)
     receipts = logged_receipts(capsys.readouterr().out)
@@ -345,7 +347,7 @@ async def test_a_large_batch_is_logged_in_lines_that_cloudwatch_takes(
     function_settings: Settings, capsys: Any
 ) -> None:
     batch = sqs_batch(*(put(f"incidents/{n}", "00A1") for n in range(120)))
-    with fresh_process(function_settings, MemoryStarter()):
+    with fresh_process(function_settings, MemoryWorkflows()):
         await invoke(handler, batch)
     output = capsys.readouterr().out
     assert len(logged_receipts(output)) == 120
@@ -376,6 +378,6 @@ async def test_an_invocation_that_x_ray_samples_is_answered_the_same(
     function_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1")
-    with fresh_process(function_settings, MemoryStarter()):
+    with fresh_process(function_settings, MemoryWorkflows()):
         [receipt] = await invoke(handler, recorded_json("s3-put"))
     assert receipt["verdict"] == "started"

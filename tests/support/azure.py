@@ -20,7 +20,7 @@ from azure.functions.meta import Datum
 
 from core import bootstrap
 from core.config.settings import Settings
-from core.ports.workflow_starter import WorkflowStarter
+from core.ports.workflows import Workflows
 from function_app import app
 from functions_azure import runtime, service_bus, webhook_listener
 from tests.support.payloads import recorded_json
@@ -104,17 +104,17 @@ def created(name: str, sequencer: str, *, cloudevents: bool = False) -> Any:
 
 @contextmanager
 def fresh_process(
-    settings: Settings | None = None, starter: WorkflowStarter | None = None
+    settings: Settings | None = None, workflows: Workflows | None = None
 ) -> Iterator[None]:
     """A cold start: no settings, no client; and an end that leaves none behind. Messages are given
-    back at once. With a `starter` the functions use that one and these settings."""
+    back at once. With a `workflows` the functions use that one and these settings."""
     _forget()
     try:
         with mock.patch.object(service_bus, "hold", return_value=0.0):
-            if settings is None or starter is None:
+            if settings is None or workflows is None:
                 yield
             else:
-                intake = bootstrap.intake(settings, starter=starter)
+                intake = bootstrap.intake(settings, workflows=workflows)
                 with (
                     mock.patch.object(runtime, "intake", return_value=intake),
                     mock.patch.object(runtime, "settings", return_value=settings),

@@ -8,24 +8,24 @@ from unittest import mock
 
 from core import bootstrap
 from core.config.settings import Settings
-from core.ports.workflow_starter import WorkflowStarter
+from core.ports.workflows import Workflows
 from functions_aws import runtime, webhook_listener
 
 
 @contextmanager
 def fresh_process(
-    settings: Settings | None = None, starter: WorkflowStarter | None = None
+    settings: Settings | None = None, workflows: Workflows | None = None
 ) -> Iterator[None]:
     """A cold start: no settings, no loop, no client; and an end that leaves none behind.
 
-    With a `starter` the listeners use that one and these settings, else the environment's.
+    With a `workflows` the listeners use that one and these settings, else the environment's.
     """
     _forget()
     try:
-        if settings is None or starter is None:
+        if settings is None or workflows is None:
             yield
         else:
-            intake = bootstrap.intake(settings, starter=starter)
+            intake = bootstrap.intake(settings, workflows=workflows)
             with (
                 mock.patch.object(runtime, "intake", return_value=intake),
                 mock.patch.object(runtime, "settings", return_value=settings),
@@ -41,7 +41,7 @@ def _forget() -> None:
     for cached in (
         runtime.settings,
         runtime.loop,
-        runtime.starter,
+        runtime.workflows,
         runtime.intake,
         webhook_listener.webhooks,
     ):

@@ -15,7 +15,7 @@ from core.domain.validation import EventValidationService
 from core.intake.accept import Intake
 from core.intake.quarantine import Quarantine
 from core.ports.secrets import SecretStore
-from core.ports.workflow_starter import WorkflowStarter
+from core.ports.workflows import Workflows
 from core.webhooks.endpoints import WebhookTable
 from core.webhooks.pipeline import Outcome, Webhooks
 from core.webhooks.request import Request
@@ -46,7 +46,7 @@ class Harness:
 
     def __init__(
         self,
-        starter: WorkflowStarter,
+        workflows: Workflows,
         folder: Path,
         hooks: Mapping[str, Mapping[str, Any]] | None = None,
         secrets: Mapping[str, str] | None = None,
@@ -63,7 +63,8 @@ class Harness:
             return self.store
 
         self.intake = Intake(
-            starter=starter,
+            workflows=workflows,
+            router=bootstrap.router(self.settings),
             quarantine=self.quarantine,
             validation=EventValidationService(documents=(), max_bytes=64 * 1024),
         )

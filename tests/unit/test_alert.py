@@ -21,7 +21,7 @@ WHOLE = {
     "summary": "97 % of /var is used.",
     "starts_at": "2026-01-02T04:00:00+01:00",
     "ends_at": "0001-01-01T00:00:00Z",
-    "link": "https://prometheus.example/graph",
+    "links": {"runbook": "https://runbooks.example/disk", "source": "https://prometheus.example/g"},
     "labels": {"cluster": "eu", "shard": 7},
     "source": "alertmanager",
     "truncated": 2,
@@ -43,10 +43,14 @@ def test_every_field_is_read() -> None:
         "summary": "97 % of /var is used.",
         "starts_at": datetime(2026, 1, 2, 3, tzinfo=UTC),
         "ends_at": None,
-        "link": "https://prometheus.example/graph",
+        "links": {
+            "runbook": "https://runbooks.example/disk",
+            "source": "https://prometheus.example/g",
+        },
         "labels": {"cluster": "eu", "shard": "7"},
         "source": "alertmanager",
         "truncated": 2,
+        "replicated": False,
         "remarks": (),
     }
 
@@ -79,8 +83,19 @@ def test_a_key_is_enough() -> None:
         ("starts_at", "0001-01-01T00:00:00Z", None, "it does not say when it began"),
         ("starts_at", None, None, "it does not say when it began"),
         ("ends_at", "0001-01-01T00:00:00Z", None, None),
-        ("link", "javascript:alert(1)", None, "its link is not an http or https address"),
-        ("link", "https://x.example/a b", None, "its link is too long or has blanks in it"),
+        ("links", "https://x.example", {}, "its links are not an object"),
+        (
+            "links",
+            {"runbook": "javascript:alert(1)", "panel": "https://x.example/p"},
+            {"panel": "https://x.example/p"},
+            "its runbook link is not an http or https address",
+        ),
+        ("links", {"source": "https://x.example/a b"}, {}, "its source link is too long or has"),
+        ("links", {"source": f"https://x/{'a' * 3000}"}, {}, "its source link is too long or has"),
+        ("links", {"source": "", "panel": None}, {}, None),
+        ("replicated", True, True, None),
+        ("replicated", "yes", False, None),
+        ("cut", ["labels", "links"], None, "cut to fit into a signal: labels, links"),
         ("labels", ["a"], {}, "its labels are not an object"),
         ("labels", {"a": {"b": 1}, "c": 1}, {"c": "1"}, "1 of its labels were left out"),
         ("title", {"a": 1}, "5f2e", "title is not text"),
@@ -94,7 +109,7 @@ def test_what_cannot_be_read_is_left_out_and_noted(
     field: str, value: Any, read: Any, remark: str | None
 ) -> None:
     alert = read_alert(event({**WHOLE, field: value}))
-    assert getattr(alert, field) == read
+    assert getattr(alert, field, None) == read
     if remark is None:
         assert alert.remarks == ()
     else:
@@ -123,6 +138,13 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=6,
 )
+
+
+def test_links_are_bounded() -> None:
+    links = {f"link {number}{'x' * 100}": "https://x.example" for number in range(20)}
+    read = read_alert(event({**WHOLE, "links": links})).links
+    assert len(read) == 8
+    assert all(len(name) <= 40 for name in read)
 
 
 @given(st.dictionaries(st.sampled_from(sorted(WHOLE)), JSON))

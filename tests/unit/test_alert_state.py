@@ -158,6 +158,24 @@ def test_a_replica_that_was_late_says_the_recovery_again() -> None:
     assert (heard, state.firing, state.held_until) == ([F, REC, H, REC], False, None)
 
 
+@pytest.mark.parametrize("recovery", [resolved(0, 10), resolved(10, 10), resolved(None, 10)])
+def test_a_replica_is_held_whatever_the_recovery_says_of_its_start(recovery: Alert) -> None:
+    state, heard = said([firing(), recovery, firing()], settle=SETTLE)
+    assert (heard, state.firing) == ([F, REC, H], False)
+
+
+def test_a_firing_that_its_recovery_overtook_is_not_held_but_when_said_again() -> None:
+    state, heard = said([resolved(), firing(), firing()], settle=SETTLE)
+    assert (heard, state.firing) == ([MEM, S, H], False)
+
+
+def test_a_replica_that_saw_it_begin_later_is_held() -> None:
+    _, heard = said([firing(0), resolved(0, 10), firing(5)], settle=SETTLE)
+    assert heard == [F, REC, H]
+    _, heard = said([firing(5), resolved(5, 10), firing(0)], settle=SETTLE)
+    assert heard == [F, REC, S]
+
+
 def test_a_new_firing_ends_the_settling() -> None:
     state, heard = said([firing(), resolved(), firing(), firing(20)], settle=SETTLE)
     assert (heard, state.firing, state.held_until) == ([F, REC, H, F], True, None)
@@ -227,6 +245,15 @@ def test_no_order_and_no_repetition_changes_what_is_true(
     state, heard = said(data.draw(st.permutations(repeated)))
     assert state.firing == (found[-1][1] is None)
     assert heard.count(Heard.FIRED) <= len(found)
+
+
+@given(episodes(), st.data())
+def test_replicas_that_say_each_word_once_are_never_held(
+    found: list[Episode], data: st.DataObject
+) -> None:
+    state, heard = said(data.draw(st.permutations(words_of(found))), settle=SETTLE)
+    assert state.firing == (found[-1][1] is None)
+    assert Heard.HELD not in heard
 
 
 @given(episodes(), st.data())

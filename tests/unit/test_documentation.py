@@ -35,7 +35,8 @@ from core.domain.incident.policies.targets import (
     Rate,
     WebhookTarget,
 )
-from core.domain.routing import Filter, Route, WhenRunning
+from core.domain.routing.file import FilterRule, RouteRule
+from core.domain.routing.table import Deliver, WhenRunning
 from core.errors import NotAccepted
 from core.formats.registry import FORMATS
 from core.ports.notifier import Notification
@@ -108,13 +109,13 @@ def test_every_command_is_documented(line: str) -> None:
     assert re.search(rf"^\| `{line}( [A-Z]+)?` \|", text("docs/cli.md"), re.M)
 
 
-@pytest.mark.parametrize("model", [Route, Filter])
-def test_every_field_of_a_route_is_documented(model: type[Route | Filter]) -> None:
+@pytest.mark.parametrize("model", [RouteRule, FilterRule])
+def test_every_field_of_a_route_is_documented(model: type[RouteRule | FilterRule]) -> None:
     for name, field in model.model_fields.items():
         assert f"| `{field.alias or name}` |" in text("docs/routing.md")
 
 
-@pytest.mark.parametrize("choice", list(WhenRunning))
+@pytest.mark.parametrize("choice", [*WhenRunning, *Deliver])
 def test_every_choice_of_when_running_is_documented(choice: WhenRunning) -> None:
     assert f"| `{choice}` |" in text("docs/routing.md")
 
@@ -288,7 +289,7 @@ def test_the_layout_in_the_readme_is_the_trees() -> None:
 
 
 def test_the_picture_in_the_readme_shows_every_step_of_the_demo() -> None:
-    source = text("infra/local/demo.py")
+    source = text("infra/local/story.py")
     hops = re.findall(r'_(?:say|show_page)\(\s*"(\w+)"|_command\(.*, "([A-Z]\w+)"', source)
     drawn = {step.split()[0] for step in demo_picture.drawn_steps(text("docs/demo.svg"))}
     assert len(hops) > 15

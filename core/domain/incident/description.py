@@ -14,7 +14,8 @@ from core.domain.value import Value
 
 class Description(Value):
     """`previous` is the ID of the incident that this one follows, `document` the URI of the report
-    that opened it, `started_at` when the trouble began, as the report or the alert says."""
+    that opened it, `started_at` when the trouble began, as the report or the alert says. `links`
+    are those of a report, `named_links` those of an alert."""
 
     title: str
     severity: Severity
@@ -24,6 +25,7 @@ class Description(Value):
     source: str | None = None
     labels: Mapping[str, str] = Field(default_factory=dict)
     links: tuple[str, ...] = ()
+    named_links: Mapping[str, str] = Field(default_factory=dict)
     document: str | None = None
     previous: str | None = None
     policy: Policy

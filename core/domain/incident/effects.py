@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime
 
+from core.domain.alert import Alert
 from core.domain.incident.severity import Severity
 from core.domain.value import Value
 
@@ -58,9 +59,11 @@ class WriteReport(Value):
 
 class StartSuccessor(Value):
     """The event belongs to a new incident under the same workflow ID: start it when this one is
-    finished. Events named by several of these belong to the same successor."""
+    finished. Events named by several of these belong to the same successor. `held` is the alert,
+    where it was held until now and no event brings it."""
 
     event_key: str
+    held: Alert | None = None
 
 
 Effect = Page | FollowUp | CancelInFlight | WriteReport | StartSuccessor

@@ -6,8 +6,8 @@ There are no rules here, because the events have happened. `lifecycle` decides w
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from core.domain.incident import alert_counts
 from core.domain.incident import timeline as t
@@ -26,11 +26,15 @@ from core.domain.incident.model import (
     Status,
 )
 
+_WORDS: Final = (t.AlertFired, t.AlertCleared, t.AlertHeard)
+
 
 def apply(incident: Incident, event: t.TimelineEvent) -> Incident:
     """The incident after the event."""
     changes = _changes(incident, event)
-    if key := getattr(event, "event_key", None):
+    if isinstance(event, _WORDS):
+        changes["events"] = incident.events + 1
+    elif key := getattr(event, "event_key", None):
         changes["events"] = incident.events + (not isinstance(event, t.Superseded))
         changes["recent_events"] = _remember(incident.recent_events, key, REMEMBERED_EVENTS)
     if command := getattr(event, "command_id", None):
@@ -60,27 +64,61 @@ def _changes(incident: Incident, event: t.TimelineEvent) -> dict[str, Any]:
                 **description_of(event),
                 "status": Status.PENDING,
                 "pending": Pending(since=event.at),
+                "silent_until": None,
             }
         case t.Opened():
             return {
                 **description_of(event),
                 "status": Status.OPEN,
                 "pending": None,
+                "silent_until": None,
                 "opened_at": event.at,
                 "open_since": event.at,
                 "escalation": Escalation(since=event.at),
             }
         case t.Discarded():
-            return {"status": Status.CLOSED, "closed_at": event.at, "pending": None}
+            return {
+                "status": Status.CLOSED,
+                "closed_at": event.at,
+                "pending": None,
+                **_ended(incident, event.at),
+            }
         case t.NobodyToPage():
             return {"unreachable_levels": (*incident.unreachable_levels, event.level)}
         case t.AlertFired():
             return _fired(incident, event)
         case t.AlertCleared():
             alerts = alert_counts.cleared(
-                incident.alerts, event.fingerprint, truncated=event.truncated, at=event.at
+                incident.alerts,
+                event.fingerprint,
+                event.state,
+                truncated=event.truncated,
+                at=event.at,
             )
             return {"alerts": alerts}
+        case t.AlertHeld():
+            alerts = alert_counts.held(
+                incident.alerts, event.fingerprint, event.state, event.alert, at=event.at
+            )
+            return {"alerts": alerts}
+        case t.AlertHeard():
+            alerts = alert_counts.heard(
+                incident.alerts, event.fingerprint, event.state, truncated=event.truncated
+            )
+            return {"alerts": alerts}
+        case t.AlertsRecalled():
+            return {"alerts": alert_counts.AlertCounts(states=event.states)}
+        case t.Listening():
+            return {
+                "policy": event.policy,
+                "previous": event.previous,
+                "silent_until": event.at + timedelta(seconds=event.policy.memory),
+            }
+        case t.Forgotten():
+            return {
+                "silent_until": None,
+                "alerts": incident.alerts.model_copy(update={"held": {}}),
+            }
         case t.SeverityChanged():
             changes: dict[str, Any] = {"severity": event.severity}
             held = incident.escalation.held_until
@@ -99,6 +137,7 @@ def _changes(incident: Incident, event: t.TimelineEvent) -> dict[str, Any]:
         case t.Reopened():
             return {
                 **_open_again(incident, event.at),
+                "alerts": alert_counts.taken_up(incident.alerts),
                 "mitigated_at": None,
                 "resolved_at": None,
                 "resolved_by": None,
@@ -147,7 +186,7 @@ def _changes(incident: Incident, event: t.TimelineEvent) -> dict[str, Any]:
                 "resolved_at": event.at,
                 "resolved_by": event.actor,
                 "snoozed_until": None,
-                "alerts": incident.alerts.model_copy(update={"untracked": 0}),
+                "alerts": alert_counts.dismissed(incident.alerts),
                 "report_wanted": event.at,
                 "report_stale": False,
             }
@@ -163,10 +202,23 @@ def _changes(incident: Incident, event: t.TimelineEvent) -> dict[str, Any]:
                 "closed_at": event.at,
                 "snoozed_until": None,
                 "report_stale": False,
+                **_ended(incident, event.at),
             }
             return {**changes, "report_wanted": event.at} if event.report else changes
         case t.Escalated() | t.EventJoined() | t.Noted() | t.Superseded():
             return {}
+
+
+def _ended(incident: Incident, at: datetime) -> dict[str, Any]:
+    """There is no incident any more; what is known of alerts is kept for late words, if there are
+    any, unless it has waited for that long already."""
+    alerts = incident.alerts
+    if incident.status is not Status.RESOLVED:  # else what is held has been heard since
+        alerts = alert_counts.dismissed(alerts)
+    changes: dict[str, Any] = {"alerts": alerts, "silent_until": None}
+    if alerts.states and incident.status is not Status.NEW and incident.policy.memory:
+        changes["silent_until"] = at + timedelta(seconds=incident.policy.memory)
+    return changes
 
 
 def _open_again(incident: Incident, at: datetime) -> dict[str, Any]:
@@ -183,9 +235,10 @@ def _fired(incident: Incident, event: t.AlertFired) -> dict[str, Any]:
     alerts = alert_counts.fired(
         incident.alerts,
         event.fingerprint,
+        event.state,
         title=event.title,
         severity=event.severity,
-        link=event.link,
+        links=event.links,
         truncated=event.truncated,
         at=event.at,
     )
@@ -193,7 +246,9 @@ def _fired(incident: Incident, event: t.AlertFired) -> dict[str, Any]:
     if pending is None:
         return {"alerts": alerts}
     rule = incident.policy.open_after
-    arrivals = (*pending.arrivals, event.at)[-(rule.count if rule else 1) :]
+    arrivals = pending.arrivals
+    if event.arrived:
+        arrivals = (*arrivals, event.at)[-(rule.count if rule else 1) :]
     changed = Pending(since=pending.since, arrivals=arrivals, enough=event.enough)
     return {"alerts": alerts, "pending": changed}
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pydantic import AwareDatetime
 
 from core.domain.alert import Alert
+from core.domain.alert_state import AlertState
 from core.domain.incident.commands import AnyCommand
 from core.domain.incident.policies.policy import Policy
 from core.domain.incident.reports.incident_report import IncidentReport
@@ -27,13 +30,20 @@ class Open(Value):
 class AlertReceived(Value):
     """A source reports that an alert fires or is resolved.
 
-    `policy` and `previous` are only set for the alert that begins an incident.
+    `policy` and `previous` are only needed for an alert that may begin an incident. `event_key`
+    names the event; whether the alert is a repeat is decided by its state.
     """
 
     alert: Alert
     event_key: str
     policy: Policy | None = None
     previous: str | None = None
+
+
+class Recalled(Value):
+    """What the previous run under the same workflow ID knew of alerts, by fingerprint."""
+
+    states: Mapping[str, AlertState]
 
 
 class FurtherEvent(Value):
@@ -81,6 +91,7 @@ class Cancel(Value):
 Input = (
     Open
     | AlertReceived
+    | Recalled
     | FurtherEvent
     | Remark
     | Wake

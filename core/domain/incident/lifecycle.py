@@ -6,14 +6,18 @@
 `refusal` says why. Effects follow from events, so that the timeline never misses one.
 
     input                  open           acknowledged     mitigated     resolved      closed
-    alert firing           absorb         absorb; page if  open again,   open again,   a new
+    an alert fires         absorb         absorb; page if  open again,   open again,   a new
                                           it is worse      if it is new  or a new one  one
+    it fires still         count          count; page if   count         count         -
+                                          it is worse
     all alerts resolved    resolved       resolved, or     resolved      -             -
                                           only noted
     acknowledgement old    -              open, level 1    -             -             -
     wake                   page what is   retry pages      -             close, after  -
                            due                                           the window
     commands               see `command_handling`
+
+Whether an alert fires, fires still, or recovers is decided in core.domain.alert_state.
 """
 
 from __future__ import annotations
@@ -49,6 +53,7 @@ from core.domain.incident.inputs import (
     Input,
     Open,
     PageSettled,
+    Recalled,
     Remark,
     ReportSettled,
     Wake,
@@ -57,6 +62,7 @@ from core.domain.incident.model import CloseReason, Incident, PageStatus, Status
 from core.domain.incident.timeline import (
     Acknowledged,
     Closed,
+    Forgotten,
     Noted,
     PageCancelled,
     PageDelivered,
@@ -72,6 +78,8 @@ from core.domain.incident.timeline import (
 
 deadline = timers.deadline
 is_finished = closing.is_finished
+is_forgotten = closing.is_forgotten
+opens = alerts.opens
 possible = command_handling.possible
 refusal = command_handling.refusal
 
@@ -102,6 +110,8 @@ def _events(incident: Incident, input: Input, now: datetime) -> list[TimelineEve
             return opening.open_by_report(incident, input, now)
         case AlertReceived():
             return alerts.receive(incident, input, now)
+        case Recalled():
+            return alerts.recall(incident, input, now)
         case FurtherEvent():
             return alerts.join(incident, input, now)
         case Command():
@@ -111,11 +121,18 @@ def _events(incident: Incident, input: Input, now: datetime) -> list[TimelineEve
         case ReportSettled():
             return _report_settled(incident, input, now)
         case Cancel():
-            return closing.close(incident, CloseReason.CANCELLED, now, note=input.reason)
+            return _cancelled(incident, input, now)
         case Remark():
             return [Noted(at=now, text=input.text)]
         case Wake():
             return []
+
+
+def _cancelled(incident: Incident, input: Cancel, now: datetime) -> list[TimelineEvent]:
+    """It ends now, and does not wait for late alerts."""
+    closed = closing.close(incident, CloseReason.CANCELLED, now, note=input.reason)
+    after = reduce(apply, closed, incident)
+    return closed if is_forgotten(after) else [*closed, Forgotten(at=now)]
 
 
 def _page_settled(incident: Incident, input: PageSettled, now: datetime) -> list[TimelineEvent]:
@@ -176,7 +193,7 @@ def _effects_of(event: WithEffects, before: Incident, after: Incident) -> Iterab
             if event.report:
                 yield WriteReport(as_of=event.at)
         case Superseded():
-            yield StartSuccessor(event_key=event.event_key)
+            yield StartSuccessor(event_key=event.event_key, held=event.held)
 
 
 def _cancels_report(event: TimelineEvent) -> bool:

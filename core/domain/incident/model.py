@@ -115,10 +115,11 @@ class Pending(Value):
 class Incident(Description):
     """All that decisions depend on. `pages` is keyed by idempotency key.
 
-    `id` is this incident's own, `key` the workflow ID that it shares with its successors.
-    `open_since` is the time of the opening or the last reopening. `report_wanted` is the time of
-    the resolution or closing that needs a post-incident report, `reported` that of the last one
-    that was written or failed.
+    `id` is this incident's own, `key` the workflow ID, which its successors have too.
+    `open_since` is the opening or the last reopening. `report_wanted` is the resolution or closing
+    of which a post-incident report is to be written, `reported` the last one dealt with.
+    `silent_until` is how long late words are heard where there is no incident: before one opens,
+    and after one has closed.
     """
 
     id: str
@@ -143,6 +144,7 @@ class Incident(Description):
     resolved_at: AwareDatetime | None = None
     resolved_by: str | None = None
     closed_at: AwareDatetime | None = None
+    silent_until: AwareDatetime | None = None
 
     report_wanted: AwareDatetime | None = None
     report_stale: bool = False
@@ -167,8 +169,11 @@ class Incident(Description):
     recent_events: tuple[str, ...] = ()
 
     def shown(self) -> Incident:
-        """The incident as queries and reports show it: without what it remembers to deduplicate."""
-        return self.model_copy(update={"recent_commands": (), "recent_events": ()})
+        """The incident without what it only remembers for itself, as it may be told to others."""
+        alerts = self.alerts.model_copy(update={"states": {}, "held": {}})
+        return self.model_copy(
+            update={"recent_commands": (), "recent_events": (), "alerts": alerts}
+        )
 
 
 def folder_name(incident_id: str) -> str:

@@ -8,16 +8,19 @@ fields, because histories hold them.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import accumulate
 from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, Field, TypeAdapter
 
+from core.domain.alert import Alert
+from core.domain.alert_state import AlertState
 from core.domain.durations import format_duration
 from core.domain.incident.description import Description
 from core.domain.incident.model import CloseReason
+from core.domain.incident.policies.policy import Policy
 from core.domain.incident.severity import Severity
 from core.domain.value import Value
 
@@ -123,21 +126,28 @@ class EventJoined(_Event):
         return f"A further event joined: {self.event_type}{about}"
 
 
-class AlertFired(_Event):
+class _AlertEvent(_Event):
+    """`state` is what is known of the alert from now on."""
+
+    fingerprint: str
+    state: AlertState
+    truncated: bool = False
+
+
+class AlertFired(_AlertEvent):
     """An alert fires; `count` is how often this fingerprint has, `total` how often any has."""
 
     kind: Literal["alert_fired"] = "alert_fired"
-    event_key: str
-    fingerprint: str
     title: str
     severity: Severity
-    link: str | None = None
+    links: Mapping[str, str] = Field(default_factory=dict)
     starts_at: AwareDatetime | None = None
     count: int = 1
     total: int = 1
-    truncated: bool = False
+    arrived: bool = True
+    """Whether it is one more of those that a policy counts before it opens an incident."""
     enough: bool = False
-    """Whether there are now enough alerts to open an incident."""
+    """Whether there are now enough of them."""
     remarks: tuple[str, ...] = ()
 
     def sentence(self) -> str:
@@ -147,20 +157,73 @@ class AlertFired(_Event):
         return f"{fires}: {self.title}{_in_brackets(self.remarks)}"
 
 
-class AlertCleared(_Event):
+class AlertCleared(_AlertEvent):
     """The source says that an alert is resolved."""
 
     kind: Literal["alert_cleared"] = "alert_cleared"
-    event_key: str
-    fingerprint: str
     title: str
     count: int = 1
-    truncated: bool = False
     remarks: tuple[str, ...] = ()
 
     def sentence(self) -> str:
         resolved = _times("Alert resolved", self.count)
         return f"{resolved}: {self.title}{_in_brackets(self.remarks)}"
+
+
+class AlertHeld(_AlertEvent):
+    """The source says that an alert still fires although it has recovered, or a person has ended
+    the incident. It may be a replica's late word."""
+
+    kind: Literal["alert_held"] = "alert_held"
+    alert: Alert
+
+    def sentence(self) -> str:
+        until = f" until {_moment(self.state.held_until)}" if self.state.held_until else ""
+        return f"Alert fires again, as of the same moment; held{until}: {self.alert.title}"
+
+
+class AlertHeard(_AlertEvent):
+    """A repeated, late or early word about an alert, which changes at most what is known of it."""
+
+    kind: Literal["alert_heard"] = "alert_heard"
+    visible: bool = False
+    title: str = ""
+
+    def sentence(self) -> str:
+        return f"A repeated or late word about an alert: {self.title}"
+
+
+class Listening(_Event):
+    """What was heard of alerts opens no incident; more may come, until then."""
+
+    kind: Literal["listening"] = "listening"
+    visible: bool = False
+    policy: Policy
+    previous: str | None = None
+
+    def sentence(self) -> str:
+        return "Waiting for alerts that fire"
+
+
+class AlertsRecalled(_Event):
+    """What the run before knew of alerts."""
+
+    kind: Literal["alerts_recalled"] = "alerts_recalled"
+    visible: bool = False
+    states: Mapping[str, AlertState]
+
+    def sentence(self) -> str:
+        return f"{len(self.states):,} alerts are known from before"
+
+
+class Forgotten(_Event):
+    """The time is over in which late words are still heard."""
+
+    kind: Literal["forgotten"] = "forgotten"
+    visible: bool = False
+
+    def sentence(self) -> str:
+        return "Late words are not waited for any more"
 
 
 class SeverityChanged(_Commanded):
@@ -399,6 +462,7 @@ class Superseded(_Event):
     kind: Literal["superseded"] = "superseded"
     event_key: str
     reason: str
+    held: Alert | None = None
 
     def sentence(self) -> str:
         return f"Superseded by a new incident: {self.reason}"
@@ -430,11 +494,16 @@ WithEffects = (
 WithoutEffects = (
     AlertCleared
     | AlertFired
+    | AlertHeard
+    | AlertHeld
+    | AlertsRecalled
     | Assigned
     | Commented
     | Escalated
     | EventJoined
+    | Forgotten
     | HeldBack
+    | Listening
     | Mitigated
     | Discarded
     | Noted

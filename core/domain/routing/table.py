@@ -193,7 +193,7 @@ class EventRoutingService:
                 return route
         tried = ", ".join(route.name for route in self.table.routes)
         raise NoRoute(
-            f"event {quoted(event.key)}: no route matches type {quoted(event.type)}, source "
+            f"event {event.key}: no route matches type {quoted(event.type)}, source "
             f"{quoted(event.source)}, subject {quoted(event.subject)}, way {quoted(event.way)} "
             f"(tried {tried})"
         )
@@ -256,13 +256,13 @@ def _target_id(route: Route, event: Event) -> str:
     text = ""
     pieces = route.child_id
     for place, (literal, expression) in enumerate(pieces):
-        text += literal
+        text += escaped(literal)
         if expression is None:
             continue
         value = search(expression, values)
         if not isinstance(value, str | int | float) or value == "":
             raise InvalidChildId(
-                f"event {quoted(event.key)}: {{{expression}}} in the child_id of route "
+                f"event {event.key}: {{{expression}}} in the child_id of route "
                 f"{route.name} yields {quoted(value)}, not text"
             )
         # The literal that follows; what follows the last value cannot be mistaken for a part of it.
@@ -272,7 +272,7 @@ def _target_id(route: Route, event: Event) -> str:
     id = bounded_id(text)
     if route.deliver is Deliver.ORCHESTRATE and id == workflow_id(event.key):
         raise InvalidChildId(
-            f"event {quoted(event.key)}: the child_id of route {route.name} is the event's own "
+            f"event {event.key}: the child_id of route {route.name} is the event's own "
             "workflow ID, which its orchestrator has"
         )
     return id

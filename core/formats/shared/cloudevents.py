@@ -76,8 +76,8 @@ def _event(context: dict[str, Any], data: Any, delivery: Delivery) -> Event:
 
 def _unescaped(value: str) -> str:
     """A header's value without its quotes, if it has any, percent-decoded once."""
-    if quoted := _QUOTED.fullmatch(value):
-        value = re.sub(r"\\(.)", r"\1", quoted[1], flags=re.DOTALL)
+    if in_quotes := _QUOTED.fullmatch(value):
+        value = re.sub(r"\\(.)", r"\1", in_quotes[1], flags=re.DOTALL)
     try:
         return unquote(value, errors="strict")
     except UnicodeDecodeError as error:

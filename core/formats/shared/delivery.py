@@ -1,4 +1,4 @@
-"""What every format takes and gives: bytes and headers as they came in, events or errors out."""
+"""Input and output of every format: bytes and headers as received, events or errors."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ ONE_DIALECT = (
     "to combine several, list them under all or any"
 )
 DURATION = "not a duration like 30s, 5m, 12h or 90d"
-SIGNAL = "`signal` names a signal with `when_running: signal`, and only then"
+SIGNAL = "`signal` names a signal with `deliver: signal` or `when_running: signal`, and only then"
 
 MISTAKES = {
     "no version": (GOOD.replace("version: 1\n", ""), ["1:1: version: Field required"]),
@@ -80,7 +80,7 @@ MISTAKES = {
     ),
     "not a mapping": (
         "- version: 1\n",
-        ["1:1: the file: Input should be a valid dictionary or instance of RoutingTable"],
+        ["1:1: the file: Input should be a valid dictionary or instance of RoutingFile"],
     ),
     "an unknown field": (
         GOOD + "    taskqueue: x\n",
@@ -112,7 +112,7 @@ MISTAKES = {
     ),
     "a field twice": (
         GOOD + "    workflow: Other\n",
-        ["8:5: routes[0].workflow: it is there twice"],
+        ["8:5: routes[0].workflow: it occurs twice"],
     ),
     "two dialects in one filter": (
         with_match("exact: {type: a}\nprefix: {type: b}"),
@@ -189,6 +189,32 @@ MISTAKES = {
         GOOD + "    signal: event\n",
         [f"3:5: routes[0]: {SIGNAL}"],
     ),
+    "a delivery by signal without a signal": (
+        GOOD + "    deliver: signal\n",
+        [f"3:5: routes[0]: {SIGNAL}"],
+    ),
+    "a delivery that there is not": (
+        GOOD + "    deliver: post\n",
+        ["8:14: routes[0].deliver: Input should be 'orchestrate', 'start' or 'signal'"],
+    ),
+    "a start under an ID that is not the event's": (
+        GOOD + "    deliver: start\n    child_id: 'x:{subject}'\n",
+        [
+            "3:5: routes[0]: `deliver: start` needs a child_id with {tidegatekey} in it: it is "
+            "what makes a redelivery the same workflow"
+        ],
+    ),
+    "a choice for running children without an orchestrator": (
+        GOOD + "    deliver: start\n    when_running: reject\n",
+        ["3:5: routes[0]: `when_running` has no meaning with `deliver: start`"],
+    ),
+    "two values that run into each other": (
+        GOOD + "    child_id: '{source}{subject}'\n",
+        [
+            "8:15: routes[0].child_id: between two {...} there must be a separator such as ':', "
+            "by which their values can be told apart"
+        ],
+    ),
     "a duration without a unit": (
         GOOD + "    timeouts: {run: 30}\n",
         [f"8:21: routes[0].timeouts.run: {DURATION}"],
@@ -243,6 +269,10 @@ BY_STRUCTURE_ALONE = {
     "a format in a template",
     "a policy without its signal",
     "a signal without its policy",
+    "a choice for running children without an orchestrator",
+    "a delivery by signal without a signal",
+    "a start under an ID that is not the event's",
+    "two values that run into each other",
     "a duration in words",
     "a duration of nothing",
     "a duration without end",

@@ -58,8 +58,8 @@ async def test_starters_and_workers_read_what_the_other_writes() -> None:
     wire = json.loads(recorded("cloudevent")) | {
         "data": {"text": "Übergröße 🌊", "numbers": [1, 0.5]}
     }
-    starter, worker = DataConverter.default, data_converter()
-    for writer, reader in ((starter, worker), (worker, starter)):
+    workflows, worker = DataConverter.default, data_converter()
+    for writer, reader in ((workflows, worker), (worker, workflows)):
         payloads = await writer.encode([wire])
         assert payloads[0].metadata["encoding"] == b"json/plain"
         assert await reader.decode(payloads) == [wire]

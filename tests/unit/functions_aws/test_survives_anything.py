@@ -24,7 +24,7 @@ from tests.support.listeners import fresh_process
 from tests.support.mangled import JSON_VALUES, MANGLED_BODIES, RECORDED, mangled
 from tests.support.payloads import recorded, sqs_record
 from tests.support.quarantines import kept
-from tests.support.starters import MemoryStarter, fickle
+from tests.support.workflows_port import MemoryWorkflows, fickle
 
 HANDLERS: dict[str, Callable[..., Any]] = {
     "s3": s3_listener.handler,
@@ -43,7 +43,7 @@ BATCHES = st.lists(st.tuples(BODIES, TYPES), min_size=1, max_size=5)
 
 
 def deliver(
-    format: str, event: Any, starter: MemoryStarter
+    format: str, event: Any, workflows: MemoryWorkflows
 ) -> tuple[Any, list[QuarantinedDelivery]]:
     """The handler's answer (or the error it raised), and what is in quarantine afterwards."""
     with tempfile.TemporaryDirectory() as folder:
@@ -52,7 +52,7 @@ def deliver(
             quarantine=f"file://{folder}",
             max_event_bytes=4096,
         )
-        with fresh_process(settings, starter):
+        with fresh_process(settings, workflows):
             try:
                 answer = HANDLERS[format](event, Context())
             except NotAccepted as raised:
@@ -62,11 +62,11 @@ def deliver(
 
 
 def is_taken_care_of(
-    format: str, record: Any, starter: MemoryStarter, kept: list[QuarantinedDelivery]
+    format: str, record: Any, workflows: MemoryWorkflows, kept: list[QuarantinedDelivery]
 ) -> bool:
     """Whether each event of a queue's record is started, or kept in its original bytes."""
     delivery = sqs.delivery(format, record)
-    started = {event.key for event in starter.started.values()}
+    started = {event.key for event in workflows.started.values()}
     originals = {(record.headers.get("message-id"), record.body) for record in kept}
     is_kept = (record["messageId"], delivery.body) in originals
     return all(
@@ -86,8 +86,8 @@ def test_each_record_of_a_batch_is_settled_or_reported_as_failed(
     records = [
         sqs_record(body, queue=queue, attributes={"content-type": type}) for body, type in bodies
     ]
-    starter = fickle(seed)
-    answer, kept = deliver(format, {"Records": records}, starter)
+    workflows = fickle(seed)
+    answer, kept = deliver(format, {"Records": records}, workflows)
     ids = [record["messageId"] for record in records]
     failed = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
     assert answer.keys() == {"batchItemFailures"}
@@ -97,7 +97,7 @@ def test_each_record_of_a_batch_is_settled_or_reported_as_failed(
         assert failed == ids[len(ids) - len(failed) :]
     for record in records:
         if record["messageId"] not in failed:
-            assert is_taken_care_of(format, record, starter, kept), record
+            assert is_taken_care_of(format, record, workflows, kept), record
 
 
 @pytest.mark.parametrize("format", HANDLERS)
@@ -105,8 +105,8 @@ def test_each_record_of_a_batch_is_settled_or_reported_as_failed(
 def test_each_event_of_any_invocation_is_settled_or_raised(
     format: str, event: Any, seed: int
 ) -> None:
-    starter = fickle(seed)
-    answer, kept = deliver(format, event, starter)
+    workflows = fickle(seed)
+    answer, kept = deliver(format, event, workflows)
     if isinstance(answer, NotAccepted):
         return  # Lambda redelivers all of it
     if isinstance(answer, dict):
@@ -114,7 +114,7 @@ def test_each_event_of_any_invocation_is_settled_or_raised(
         return  # a batch, tested above
     verdicts = [receipt["verdict"] for receipt in answer]
     assert set(verdicts) <= {"started", "duplicate", "quarantined"}
-    assert verdicts.count("started") == len(starter.started)
+    assert verdicts.count("started") == len(workflows.started)
     assert {receipt["quarantine_uri"] for receipt in answer if "quarantine_uri" in receipt} == {
         record.uri for record in kept
     }

@@ -22,7 +22,7 @@ from tests.support.azure import fresh_process, function, message
 from tests.support.mangled import JSON_VALUES, MANGLED_BODIES, mangled
 from tests.support.payloads import recorded_json
 from tests.support.quarantines import kept
-from tests.support.starters import MemoryStarter, fickle
+from tests.support.workflows_port import MemoryWorkflows, fickle
 
 FUNCTIONS = {
     "blob_events_queue": ("event_grid", "BLOB_EVENTS_QUEUE"),
@@ -47,7 +47,7 @@ TYPES = st.none() | st.sampled_from(["application/json", "application/cloudevent
 
 
 def deliver(
-    name: str, given: Any, starter: MemoryStarter
+    name: str, given: Any, workflows: MemoryWorkflows
 ) -> tuple[bool, list[QuarantinedDelivery]]:
     """Whether the message may be completed, and what is in quarantine then."""
     with tempfile.TemporaryDirectory() as folder:
@@ -65,7 +65,7 @@ def deliver(
             return True, await kept(settings)
 
         with (
-            fresh_process(settings, starter),
+            fresh_process(settings, workflows),
             asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner,
         ):
             return runner.run(run())
@@ -76,12 +76,12 @@ def deliver(
 def test_a_message_is_taken_care_of_or_given_back(
     name: str, body: bytes, properties: dict[str, Any], type: str | None, seed: int
 ) -> None:
-    starter = fickle(seed)
+    workflows = fickle(seed)
     given = message(body, message_id="5f2e", properties=properties, content_type=type)
-    done, records = deliver(name, given, starter)
+    done, records = deliver(name, given, workflows)
     if not done:
         return
-    started = {event.key for event in starter.started.values()}
+    started = {event.key for event in workflows.started.values()}
     is_kept = [record.body for record in records] != [] and records[0].body == body
     format, entity = FUNCTIONS[name]
     delivery = service_bus.delivery(format, given, entity=entity)

@@ -20,7 +20,9 @@ def test_a_hundred_thousand_alerts_and_two_thousand_commands_fit_into_one_state(
     life = opened(policy(auto_resolve_acknowledged=False, reopen_window=3600))
     visible = 0
     for number in range(100_000):
-        life.give(alert(f"fingerprint {number % 700}", link=f"https://x.example/{'y' * 100}"))
+        life.give(
+            alert(f"fingerprint {number % 700}", links={"source": f"https://x.example/{'y' * 100}"})
+        )
         if number % 50 == 0:
             life.give(command("comment", f"person {number}", note="z" * 2000))
         visible += sum(event.visible for event in life.events)

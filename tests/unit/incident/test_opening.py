@@ -8,7 +8,7 @@ import pytest
 
 from core.domain.incident.effects import Page
 from core.domain.incident.inputs import Cancel
-from core.domain.incident.lifecycle import is_finished
+from core.domain.incident.lifecycle import is_finished, is_forgotten
 from core.domain.incident.model import Status
 from core.domain.incident.policies.policy import OpenAfter, Policy
 from core.domain.incident.timeline import Discarded, Opened
@@ -57,7 +57,7 @@ def test_an_alert_opens_immediately_if_nothing_holds_it_back() -> None:
             severity="page",
             service="storage",
             summary="97 % used.",
-            link="https://prometheus.example/graph",
+            links={"runbook": "https://runbooks.example/disk"},
             labels={"cluster": "eu"},
             starts_at=START - timedelta(minutes=5),
             previous=None,
@@ -73,18 +73,23 @@ def test_an_alert_opens_immediately_if_nothing_holds_it_back() -> None:
         "Paging slack#00000001 (level 1)",
     ]
     assert life.timeline[0].actor == "source:alertmanager"
-    assert "https://prometheus.example/graph" in life.pages()[0].body
+    assert "Runbook: https://runbooks.example/disk" in life.pages()[0].body.splitlines()
 
 
 def test_a_resolved_alert_never_opens_an_incident() -> None:
     life = Life()
     life.give(cleared(policy=POLICY))
+    assert (life.status, life.sentences()) == (Status.NEW, [])
+    assert life.deadline == POLICY.remember_for
+    life.wait(POLICY.remember_for)
     assert life.status == Status.CLOSED
     assert is_finished(life.incident)
+    assert is_forgotten(life.incident)
+    assert life.deadline is None
     assert life.effects == []
     assert life.incident.opened_at is None
     assert life.sentences() == [
-        "Never became an incident: its first alert was a resolved one: Disk 5f2e is full"
+        "Never became an incident: nothing that was heard of its alerts opens it"
     ]
 
 
@@ -222,11 +227,14 @@ def test_flapping_alerts_count() -> None:
     assert life.status == Status.OPEN
 
 
-def test_a_redelivered_alert_does_not_count_twice() -> None:
+def test_an_alert_that_fires_on_is_not_one_more_of_those_that_open() -> None:
     life = Life()
-    life.give(alert(policy=policy(open_after=OpenAfter(count=2, within=60)), event="e1"))
-    assert life.give(alert(event="e1")) == ([], [])
-    assert life.status == Status.PENDING
+    rules = policy(open_after=OpenAfter(count=2, within=60))
+    life.give(alert(policy=rules, starts_at=START))
+    life.give(alert(starts_at=START))
+    assert (life.status, life.incident.alerts.fired) == (Status.PENDING, 2)
+    life.give(alert(starts_at=START + timedelta(seconds=1)))
+    assert life.status == Status.OPEN
 
 
 def test_enough_alerts_still_wait_for_the_time_they_are_held_back() -> None:
@@ -262,7 +270,8 @@ def test_what_is_cancelled_before_it_opens_leaves_no_report() -> None:
         life.give(Cancel())
         assert is_finished(life.incident)
         assert life.effects == []
-        assert isinstance(life.events[-1], Discarded)
+        assert isinstance(life.timeline[-1], Discarded)
+        assert is_forgotten(life.incident)
 
 
 def test_a_second_opening_changes_nothing() -> None:

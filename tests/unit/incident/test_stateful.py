@@ -23,7 +23,14 @@ from core.domain.incident.inputs import (
     ReportSettled,
     Wake,
 )
-from core.domain.incident.lifecycle import deadline, decide, is_finished, possible, refusal
+from core.domain.incident.lifecycle import (
+    deadline,
+    decide,
+    is_finished,
+    is_forgotten,
+    possible,
+    refusal,
+)
 from core.domain.incident.model import UNRESOLVED, Incident, PageStatus, Status
 from core.domain.incident.policies.policy import (
     OpenAfter,
@@ -34,7 +41,7 @@ from core.domain.incident.policies.policy import (
 )
 from core.domain.incident.policies.windows import Hours, Span
 from core.domain.incident.severity import Severity
-from core.domain.incident.timeline import TIMELINE, Commented, Superseded, TimelineEvent
+from core.domain.incident.timeline import TIMELINE, Commented, TimelineEvent
 from tests.unit.incident.examples import (
     ID,
     KEY,
@@ -83,6 +90,8 @@ POLICIES = st.builds(
     maximum_age=st.sampled_from([7200.0, 86_400.0]),
     hold_back=st.just(0.0) | SECONDS,
     open_after=st.none() | st.builds(OpenAfter, count=st.integers(2, 3), within=SECONDS),
+    settle=st.sampled_from([0.0, 60.0]),
+    remember_for=st.sampled_from([0.0, 3600.0]),
 )
 FIELDS: Mapping[str, st.SearchStrategy[dict[str, Any]]] = {
     "resolve": st.builds(lambda force: {"force": force}, st.booleans()),
@@ -141,17 +150,42 @@ class IncidentLife(RuleBasedStateMachine):
         first = alert("k1", policy=policy, severity=severity)
         self.give(first if by == "alert" else opening(policy, severity=severity))
 
-    @rule(key=KEYS, status=st.sampled_from(AlertStatus), severity=SEVERITIES, out=st.integers(0, 1))
-    def receive_an_alert(self, key: str, status: AlertStatus, severity: str, out: int) -> None:
-        input = alert(key, status=status, severity=severity, truncated=out)
-        new = input.alert.status is AlertStatus.FIRING
-        before = self.incident
-        events = self.give(input)
-        if new:
-            counted = self.incident.alerts.fired - before.alerts.fired
-            passed_on = sum(isinstance(event, Superseded) for event in events)
-            assert counted + passed_on == 1, "no alert is lost"
-        assert self.give(input) == (), "a redelivery changes nothing"
+    @rule(
+        key=KEYS,
+        status=st.sampled_from(AlertStatus),
+        severity=SEVERITIES,
+        out=st.integers(0, 1),
+        start=st.none() | st.integers(-600, 0),
+        replicated=st.booleans(),
+    )
+    def receive_an_alert(
+        self,
+        key: str,
+        status: AlertStatus,
+        severity: str,
+        out: int,
+        start: int | None,
+        replicated: bool,
+    ) -> None:
+        starts_at = None if start is None else self.now + timedelta(seconds=start)
+        input = alert(
+            key,
+            status=status,
+            severity=severity,
+            truncated=out,
+            starts_at=starts_at,
+            replicated=replicated,
+        )
+        self.give(input)
+        if start is None or self.incident.status is Status.CLOSED:
+            return
+        state = self.incident.alerts.states[key]
+        pages, before = dict(self.incident.pages), self.incident.status
+        self.give(input)
+        if not replicated:
+            assert self.incident.alerts.states[key] == state, "a redelivery changes no state"
+            assert self.incident.status is before
+            assert self.incident.pages == pages, "and pages nobody"
 
     @rule(number=st.integers(1, 5))
     def receive_an_event(self, number: int) -> None:
@@ -280,7 +314,7 @@ class IncidentLife(RuleBasedStateMachine):
     def it_ends_when_nothing_is_left_to_do(self) -> None:
         if is_finished(self.incident):
             assert self.incident.status is Status.CLOSED
-            assert deadline(self.incident) is None
+            assert (deadline(self.incident) is None) == is_forgotten(self.incident)
         if self.incident.status is Status.RESOLVED:
             assert self.incident.report_wanted is not None
 
@@ -293,7 +327,8 @@ class IncidentLife(RuleBasedStateMachine):
         self.give(Cancel())
         if wanted := self.incident.report_wanted:
             self.give(ReportSettled(as_of=wanted, uris=("s3://r",)))
-        assert is_finished(self.incident) or self.incident.status is Status.NEW
+        assert is_finished(self.incident)
+        assert is_forgotten(self.incident)
 
 
 TestIncidentLife = IncidentLife.TestCase

@@ -85,6 +85,12 @@ def done(after: After) -> bool:
     return bool(after.events) and after.life.status == after.before.status
 
 
+def only_heard(after: After) -> bool:
+    """It changes what is known of the alert, and nothing that anybody sees."""
+    told = [event for event in after.events if event.visible]
+    return not told and not after.effects and after.life.status == after.before.status
+
+
 def opens_again(after: After) -> bool:
     return after.life.status == Status.OPEN and after.pages == [ON_CALL]
 
@@ -117,8 +123,8 @@ TABLE = """
 | another alert fires    | absorbed     | absorbed     | open again | open again | a new one |
 | a worse alert fires    | kept         | paged        | kept       | open again | a new one |
 | fires, if not reopened | absorbed     | absorbed     | absorbed   | a new one  | a new one |
-| all alerts resolved    | resolved     | resolved     | resolved   | kept       | -         |
-| resolved, if not acted | resolved     | noted        | resolved   | kept       | -         |
+| all alerts resolved    | resolved     | resolved     | resolved   | kept       | heard     |
+| resolved, if not acted | resolved     | noted        | resolved   | kept       | heard     |
 | acknowledge            | acknowledged | one more     | -          | refused    | refused   |
 | unacknowledge          | -            | open again   | -          | refused    | refused   |
 | mitigate               | mitigated    | mitigated    | -          | refused    | refused   |
@@ -137,6 +143,7 @@ MEANINGS: Final[dict[str, Expectation | None]] = {
     "-": changes_nothing,
     "absorbed": absorbed,
     "kept": done,
+    "heard": only_heard,
     "paged": pages_and_stays,
     "noted": only_noted,
     "one more": one_more_has_it,

@@ -9,6 +9,8 @@ from typing import Literal, get_args
 import pytest
 from pydantic import TypeAdapter
 
+from core.domain.alert import Alert
+from core.domain.alert_state import AlertState
 from core.domain.incident import timeline as t
 from core.domain.incident.model import CloseReason
 from core.domain.incident.policies.policy import Policy
@@ -25,13 +27,15 @@ DISK = {
     "previous": "incident:a@20260101T000000.000Z",
     "policy": Policy(),
 }
-ALERT = {"event_key": "e1", "fingerprint": "5f2e", "title": "Disk is full"}
+STATE = AlertState(fired_at=NOW)
+ALERT = {"fingerprint": "5f2e", "state": STATE, "title": "Disk is full"}
 PAGE = {"key": "k", "level": 2, "target": "duty"}
 
 _DESCRIPTION = (
-    "title severity service summary reporter source labels links document previous policy "
-    "started_at event_key"
+    "title severity service summary reporter source labels links named_links document previous "
+    "policy started_at event_key"
 )
+_ALERT = "fingerprint state truncated title"
 _COMMAND = "command_id note"
 _PAGE = "key level target"
 
@@ -86,16 +90,51 @@ TABLE: list[tuple[t.TimelineEvent, bool, bool, str, str]] = [
         t.AlertFired(**AT, **ALERT, severity=Severity.HIGH, count=10, remarks=("it is old",)),
         VISIBLE,
         NONE,
-        "event_key fingerprint title severity link starts_at count total truncated enough remarks",
+        f"{_ALERT} severity links starts_at count total arrived enough remarks",
         "Alert fires (10 times by now): Disk is full (it is old)",
     ),
     (
         t.AlertCleared(**AT, **ALERT, count=1_000),
         VISIBLE,
         NONE,
-        "event_key fingerprint title count truncated remarks",
+        f"{_ALERT} count remarks",
         "Alert resolved (1,000 times by now): Disk is full",
     ),
+    (
+        t.AlertHeld(
+            **AT,
+            fingerprint="5f2e",
+            state=AlertState(fired_at=NOW, recovered_from=NOW, held_until=LATER),
+            alert=Alert(key="5f2e", status="firing", title="Disk is full", source="am"),
+        ),
+        VISIBLE,
+        NONE,
+        "fingerprint state truncated alert",
+        "Alert fires again, as of the same moment; held until 2026-01-02 04:00:00 UTC: "
+        "Disk is full",
+    ),
+    (
+        t.AlertHeard(**AT, **ALERT),
+        HIDDEN,
+        NONE,
+        _ALERT,
+        "A repeated or late word about an alert: Disk is full",
+    ),
+    (
+        t.Listening(**AT, policy=Policy()),
+        HIDDEN,
+        NONE,
+        "policy previous",
+        "Waiting for alerts that fire",
+    ),
+    (
+        t.AlertsRecalled(**AT, states={"5f2e": STATE}),
+        HIDDEN,
+        NONE,
+        "states",
+        "1 alerts are known from before",
+    ),
+    (t.Forgotten(**AT), HIDDEN, NONE, "", "Late words are not waited for any more"),
     (
         t.SeverityChanged(**ANA, before=Severity.LOW, severity=Severity.HIGH),
         VISIBLE,
@@ -198,7 +237,7 @@ TABLE: list[tuple[t.TimelineEvent, bool, bool, str, str]] = [
         t.Superseded(**AT, event_key="e1", reason="an alert fires: Disk is full"),
         VISIBLE,
         EFFECTS,
-        "event_key reason",
+        "event_key reason held",
         "Superseded by a new incident: an alert fires: Disk is full",
     ),
     (

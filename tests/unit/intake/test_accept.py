@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +13,17 @@ import pytest
 
 from core import bootstrap
 from core.config.settings import Settings
-from core.domain.event import Event
+from core.domain.event import ALERT, Event
+from core.domain.routing.table import Target
+from core.domain.signalled import SIGNAL_BYTES
 from core.errors import InvalidEvent, StoreUnavailable, TemporalUnavailable
 from core.formats.registry import read
-from core.formats.shared.delivery import Arrival
+from core.formats.shared.delivery import Arrival, Delivery
 from core.intake.receipts import Receipt, Verdict
-from core.ports.workflow_starter import Start, WorkflowStarter
+from core.ports.workflows import Sent, Workflows
 from tests.support.payloads import delivery, put
 from tests.support.quarantines import kept
-from tests.support.starters import HangingStarter, MemoryStarter
+from tests.support.workflows_port import HangingWorkflows, MemoryWorkflows
 
 
 @pytest.fixture
@@ -43,20 +47,20 @@ def upload(name: str, bucket: str = "example-documents") -> Arrival:
 async def accept(
     settings: Settings,
     *arrivals: Arrival,
-    starter: WorkflowStarter | None = None,
+    workflows: Workflows | None = None,
     time_left: float | None = None,
 ) -> list[Receipt]:
-    intake = bootstrap.intake(settings, starter=starter or MemoryStarter())
+    intake = bootstrap.intake(settings, workflows=workflows or MemoryWorkflows())
     return await intake.accept(arrivals, time_left=time_left)
 
 
 async def test_an_event_is_started_in_one_call_and_its_receipt_says_where(
     settings: Settings,
 ) -> None:
-    starter = MemoryStarter()
-    [receipt] = await accept(settings, upload("a"), starter=starter)
+    workflows = MemoryWorkflows()
+    [receipt] = await accept(settings, upload("a"), workflows=workflows)
     key = "s3:example-documents/incidents/a.json@00AB"
-    assert len(starter.calls) == 1
+    assert len(workflows.calls) == 1
     assert receipt.to_json() == {
         "verdict": "started",
         "event_id": "incidents/a.json@00AB",
@@ -106,12 +110,14 @@ async def test_what_is_not_an_event_is_quarantined_with_the_reason(settings: Set
 async def test_a_document_elsewhere_is_quarantined_before_anything_starts(
     settings: Settings,
 ) -> None:
-    starter = MemoryStarter()
-    [receipt] = await accept(settings, upload("a", bucket="example-documents2"), starter=starter)
+    workflows = MemoryWorkflows()
+    [receipt] = await accept(
+        settings, upload("a", bucket="example-documents2"), workflows=workflows
+    )
     assert (receipt.verdict, receipt.code) == (Verdict.QUARANTINED, "DocumentRefused")
     assert receipt.key == "s3:example-documents2/incidents/a.json@00AB"
     assert receipt.workflow_id is None
-    assert starter.calls == []
+    assert workflows.calls == []
 
 
 async def test_an_event_that_is_too_large_is_quarantined(settings: Settings) -> None:
@@ -120,24 +126,24 @@ async def test_an_event_that_is_too_large_is_quarantined(settings: Settings) -> 
     assert "over the limit of 2,048" in (receipt.reason or "")
 
 
-def raising(error: Exception) -> MemoryStarter:
+def raising(error: Exception) -> MemoryWorkflows:
     def refuse(event: Event) -> None:
         if "bad" in event.key:
             raise error
 
-    return MemoryStarter(refuse)
+    return MemoryWorkflows(refuse)
 
 
 async def test_what_temporal_can_never_start_is_quarantined(settings: Settings) -> None:
-    [receipt] = await accept(settings, upload("bad"), starter=raising(InvalidEvent("refused")))
+    [receipt] = await accept(settings, upload("bad"), workflows=raising(InvalidEvent("refused")))
     assert (receipt.verdict, receipt.code) == (Verdict.QUARANTINED, "InvalidEvent")
 
 
 async def test_what_may_work_later_is_retried_without_affecting_the_others(
     settings: Settings,
 ) -> None:
-    starter = raising(TemporalUnavailable("away"))
-    receipts = await accept(settings, upload("a"), upload("bad"), upload("b"), starter=starter)
+    workflows = raising(TemporalUnavailable("away"))
+    receipts = await accept(settings, upload("a"), upload("bad"), upload("b"), workflows=workflows)
     assert [receipt.verdict for receipt in receipts] == ["started", "retry", "started"]
     assert receipts[1].code == "TemporalUnavailable"
     assert (receipts[1].reason or "").startswith("away (`tidegate doctor`")
@@ -160,7 +166,7 @@ async def test_an_event_about_a_document_is_retried_if_no_documents_are_configur
 
 async def test_what_is_unfinished_at_the_deadline_is_retried(settings: Settings) -> None:
     arrivals = [upload("a"), upload("slow"), upload("b")]
-    receipts = await accept(settings, *arrivals, starter=HangingStarter("slow"), time_left=0.2)
+    receipts = await accept(settings, *arrivals, workflows=HangingWorkflows("slow"), time_left=0.2)
     assert [(receipt.verdict, receipt.code) for receipt in receipts] == [
         (Verdict.STARTED, None),
         (Verdict.RETRY, "OutOfTime"),
@@ -171,32 +177,33 @@ async def test_what_is_unfinished_at_the_deadline_is_retried(settings: Settings)
 
 async def test_a_bug_acknowledges_nothing(settings: Settings) -> None:
     with pytest.raises(ZeroDivisionError):
-        await accept(settings, upload("a"), upload("bad"), starter=raising(ZeroDivisionError()))
+        await accept(settings, upload("a"), upload("bad"), workflows=raising(ZeroDivisionError()))
 
 
-class CountingStarter:
+class CountingWorkflows(MemoryWorkflows):
     """Records how many starts are in flight concurrently."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.now = self.most = 0
 
-    async def start(self, event: Event) -> Start:
+    async def orchestrate(self, event: Event, *, table: str) -> Sent:
         self.now += 1
         self.most = max(self.most, self.now)
         for _ in range(10):
             await asyncio.sleep(0)
         self.now -= 1
-        return Start("id", "run", new=True)
+        return await super().orchestrate(event, table=table)
 
 
 @pytest.mark.parametrize(("concurrency", "most"), [(1, 1), (5, 5), (100, 20)])
 async def test_starts_run_concurrently_up_to_the_limit(
     settings: Settings, concurrency: int, most: int
 ) -> None:
-    starter: Any = CountingStarter()
+    workflows = CountingWorkflows()
     limited = dataclasses.replace(settings, concurrency=concurrency)
-    await accept(limited, *(upload(f"{n}") for n in range(20)), starter=starter)
-    assert starter.most == most
+    await accept(limited, *(upload(f"{n}") for n in range(20)), workflows=workflows)
+    assert workflows.most == most
 
 
 async def test_however_many_records_of_a_delivery_are_malformed_it_is_kept_once(
@@ -210,3 +217,131 @@ async def test_however_many_records_of_a_delivery_are_malformed_it_is_kept_once(
     [record] = await kept(settings)
     assert "200 of its records cannot be accepted" in record.reason
     assert "and 195 more" in record.reason
+
+
+def alerts(*keys: str, id: str | None = "d-1", **data: object) -> list[Arrival]:
+    """One delivery with an alert for each key, as a queue brings it."""
+    headers = {"message-id": id} if id else {}
+    carrier = Delivery(format="message", body=b"{}", headers=headers, unique=f"unique-{id}")
+    return [
+        Arrival(
+            Event(
+                id=f"{key}-{place}",
+                source="/am",
+                type=ALERT,
+                key=f"alert:{key}@{id}.{place}",
+                scope="queue:alerts",
+                data={"key": key, "status": "firing", "title": "Down", **data},
+            ),
+            carrier,
+            place,
+        )
+        for place, key in enumerate(keys)
+    ]
+
+
+async def test_an_alert_starts_its_workflow_and_later_ones_are_delivered_to_it(
+    settings: Settings,
+) -> None:
+    workflows = MemoryWorkflows()
+    first = await accept(settings, *alerts("a", id="1"), workflows=workflows)
+    later = await accept(settings, *alerts("a", id="2"), workflows=workflows)
+    assert [receipt.verdict for receipt in first + later] == ["started", "delivered"]
+    assert first[0].workflow_id == later[0].workflow_id == "incident:queue:alerts:a"
+    assert all(receipt.settled for receipt in later)
+
+
+async def test_alerts_of_one_delivery_for_one_workflow_share_a_signal_in_their_order(
+    settings: Settings,
+) -> None:
+    workflows = MemoryWorkflows()
+    receipts = await accept(settings, *alerts("a", "b", "a", "a"), workflows=workflows)
+    sent = {id: keys for id, _, keys in workflows.signals}
+    assert sent == {
+        "incident:queue:alerts:a": ["alert:a@d-1.0", "alert:a@d-1.2", "alert:a@d-1.3"],
+        "incident:queue:alerts:b": ["alert:b@d-1.1"],
+    }
+    assert [r.verdict for r in receipts] == ["started", "started", "delivered", "delivered"]
+
+
+async def test_alerts_of_two_deliveries_do_not_share_a_signal(settings: Settings) -> None:
+    workflows = MemoryWorkflows()
+    arrivals = [*alerts("a", id="1"), *alerts("a", id="2"), *alerts("a", id="3")]
+    await accept(settings, *arrivals, workflows=workflows)
+    assert [keys for _, _, keys in workflows.signals] == [
+        ["alert:a@1.0"],
+        ["alert:a@2.0"],
+        ["alert:a@3.0"],
+    ]
+
+
+async def test_a_signal_carries_no_more_than_it_may(settings: Settings) -> None:
+    sizes: list[int] = []
+
+    class Measuring(MemoryWorkflows):
+        async def signal(
+            self, events: Sequence[Mapping[str, Any]], target: Target, *, request_id: str
+        ) -> Sent:
+            sizes.append(len(json.dumps(list(events), ensure_ascii=False).encode()))
+            return await super().signal(events, target, request_id=request_id)
+
+    arrivals = alerts(*["a"] * 50, summary="x" * 900)
+    receipts = await accept(
+        dataclasses.replace(settings, max_event_bytes=100_000), *arrivals, workflows=Measuring()
+    )
+    assert {receipt.verdict for receipt in receipts} == {"started", "delivered"}
+    assert len(sizes) > 10
+    assert max(sizes) <= SIGNAL_BYTES
+
+
+async def test_a_redelivery_asks_with_the_same_request_ids(settings: Settings) -> None:
+    first, again, other = MemoryWorkflows(), MemoryWorkflows(), MemoryWorkflows()
+    await accept(settings, *alerts("a", "b"), workflows=first)
+    await accept(settings, *alerts("a", "b"), workflows=again)
+    await accept(settings, *alerts("a", "b", id="d-2"), workflows=other)
+    ids = [{id: request for id, request, _ in each.signals} for each in (first, again, other)]
+    assert ids[0] == ids[1]
+    assert not set(ids[0].values()) & set(ids[2].values())
+    assert all(len(request) == 64 for request in ids[0].values())
+
+
+async def test_the_same_content_in_another_delivery_is_not_the_same_request(
+    settings: Settings,
+) -> None:
+    """A real Alertmanager says firing, resolved, firing with two firings that are equal byte for
+    byte, and without a delivery ID."""
+    workflows = MemoryWorkflows()
+    for number in ("1", "2"):
+        [arrival] = alerts("a", id=None)
+        carrier = dataclasses.replace(arrival.delivery, unique=number)
+        await accept(settings, Arrival(arrival.item, carrier), workflows=workflows)
+    assert len({request for _, request, _ in workflows.signals}) == 2
+
+
+async def test_after_a_retry_the_rest_for_that_workflow_is_given_back_too(
+    settings: Settings,
+) -> None:
+    def unavailable(event: Event) -> None:
+        if event.key == "alert:a@2.0":
+            raise TemporalUnavailable("unavailable")
+
+    arrivals = [a for n in "1234" for a in alerts("a", id=n)] + alerts("b", id="5")
+    receipts = await accept(settings, *arrivals, workflows=MemoryWorkflows(unavailable))
+    assert [r.verdict for r in receipts] == ["started", "retry", "retry", "retry", "started"]
+    assert receipts[2].code == "TemporalUnavailable"
+    assert "an earlier event for the same workflow" in (receipts[2].reason or "")
+
+
+async def test_an_alert_without_a_place_for_it_is_quarantined(settings: Settings) -> None:
+    [arrival] = alerts("a")
+    assert isinstance(arrival.item, Event)
+    nowhere = Arrival(dataclasses.replace(arrival.item, scope=""), arrival.delivery)
+    [receipt] = await accept(settings, nowhere)
+    assert (receipt.verdict, receipt.code) == (Verdict.QUARANTINED, "InvalidChildId")
+
+
+async def test_ten_thousand_alerts_of_one_key_take_few_calls(settings: Settings) -> None:
+    workflows = MemoryWorkflows()
+    receipts = await accept(settings, *alerts(*["a"] * 10_000), workflows=workflows)
+    assert len(receipts) == 10_000
+    assert len(workflows.signals) < 1_000

@@ -19,8 +19,8 @@ from core.formats.registry import read
 from core.webhooks.request import Request
 from core.webhooks.verifiers.sns import SnsVerifier
 from tests.support import signing
-from tests.support.starters import HangingStarter, MemoryStarter
 from tests.support.webhooks import TOKEN, Harness, answer_of, verdicts
+from tests.support.workflows_port import HangingWorkflows, MemoryWorkflows
 
 ORDER = {"order": 4711}
 CLOUDEVENT = {
@@ -33,13 +33,13 @@ CLOUDEVENT = {
 
 
 @pytest.fixture
-def starter() -> MemoryStarter:
-    return MemoryStarter()
+def workflows() -> MemoryWorkflows:
+    return MemoryWorkflows()
 
 
 @pytest.fixture
-def harness(starter: MemoryStarter, tmp_path: Path) -> Harness:
-    return Harness(starter, tmp_path)
+def harness(workflows: MemoryWorkflows, tmp_path: Path) -> Harness:
+    return Harness(workflows, tmp_path)
 
 
 async def kept(harness: Harness) -> list[Any]:
@@ -50,7 +50,7 @@ async def kept(harness: Harness) -> list[Any]:
 
 
 async def test_a_verified_event_is_started_and_answered_with_its_receipt(
-    harness: Harness, starter: MemoryStarter
+    harness: Harness, workflows: MemoryWorkflows
 ) -> None:
     outcome = await harness.post(CLOUDEVENT)
     assert outcome.response.status == 202
@@ -58,14 +58,14 @@ async def test_a_verified_event_is_started_and_answered_with_its_receipt(
     [receipt] = answer_of(outcome)["receipts"]
     assert receipt["verdict"] == "started"
     assert receipt["workflow_id"] == "ce:/orders#1"
-    assert list(starter.started) == ["ce:/orders#1"]
+    assert list(workflows.started) == ["ce:/orders#1"]
 
 
-async def test_a_duplicate_is_a_success(harness: Harness, starter: MemoryStarter) -> None:
+async def test_a_duplicate_is_a_success(harness: Harness, workflows: MemoryWorkflows) -> None:
     await harness.post(CLOUDEVENT)
     outcome = await harness.post(CLOUDEVENT)
     assert (outcome.response.status, verdicts(outcome)) == (202, ["duplicate"])
-    assert len(starter.started) == 1
+    assert len(workflows.started) == 1
 
 
 @pytest.mark.parametrize("path", ["/", "/hooks", "/hooks/", "/hooks/other", "/hooks/in/", "/x/in"])
@@ -98,7 +98,7 @@ async def test_only_posts_are_accepted(harness: Harness) -> None:
 
 @pytest.mark.parametrize("proof", [{}, {"authorization": "Bearer wrong"}])
 async def test_an_unverified_request_learns_nothing_and_leaves_nothing(
-    harness: Harness, starter: MemoryStarter, proof: dict[str, str]
+    harness: Harness, workflows: MemoryWorkflows, proof: dict[str, str]
 ) -> None:
     outcome = await harness.post(b"{not json", signed=False, **proof)
     assert outcome.response.status == 401
@@ -107,7 +107,7 @@ async def test_an_unverified_request_learns_nothing_and_leaves_nothing(
     assert answer_of(outcome)["detail"] == (
         "the request was not proven to come from this webhook's sender"
     )
-    assert starter.calls == []
+    assert workflows.calls == []
     assert await kept(harness) == []
 
 
@@ -121,9 +121,9 @@ async def test_why_a_request_was_not_verified_is_only_in_the_log(
 
 
 async def test_a_body_over_the_limit_is_refused_unread_and_unverified(
-    starter: MemoryStarter, tmp_path: Path
+    workflows: MemoryWorkflows, tmp_path: Path
 ) -> None:
-    harness = Harness(starter, tmp_path, {"in": {"max_bytes": 1024}})
+    harness = Harness(workflows, tmp_path, {"in": {"max_bytes": 1024}})
     outcome = await harness.post(b"[" * 1025, signed=False)
     assert outcome.response.status == 413
     assert answer_of(outcome)["detail"] == "a body may be at most 1,024 bytes long"
@@ -135,13 +135,13 @@ async def test_a_body_over_the_limit_is_refused_unread_and_unverified(
 
 @pytest.mark.parametrize("failure", [SecretUnavailable("away"), SettingsError("there is none")])
 async def test_an_unavailable_secret_makes_the_sender_retry(
-    harness: Harness, starter: MemoryStarter, failure: Exception
+    harness: Harness, workflows: MemoryWorkflows, failure: Exception
 ) -> None:
     harness.store.failure = failure
     outcome = await harness.post(CLOUDEVENT)
     assert (outcome.response.status, outcome.refused) == (503, "CannotVerify")
     assert outcome.response.headers["retry-after"] == "5"
-    assert starter.calls == []
+    assert workflows.calls == []
 
 
 async def test_a_secret_that_was_rotated_a_moment_ago_verifies_immediately(
@@ -162,11 +162,11 @@ async def test_unverified_requests_cannot_make_us_fetch_the_secret_repeatedly(
 
 
 async def test_either_of_two_live_secrets_proves_the_sender(
-    starter: MemoryStarter, tmp_path: Path
+    workflows: MemoryWorkflows, tmp_path: Path
 ) -> None:
     verify = {"scheme": "bearer", "secrets": ["env:TOKEN", "env:NEXT"]}
     harness = Harness(
-        starter, tmp_path, {"in": {"verify": verify}}, {"env:NEXT": "another-long-token"}
+        workflows, tmp_path, {"in": {"verify": verify}}, {"env:NEXT": "another-long-token"}
     )
     for token in (TOKEN, "another-long-token"):
         proof = {"authorization": f"Bearer {token}"}
@@ -174,10 +174,10 @@ async def test_either_of_two_live_secrets_proves_the_sender(
 
 
 async def test_a_missing_second_secret_does_not_disable_the_first(
-    starter: MemoryStarter, tmp_path: Path
+    workflows: MemoryWorkflows, tmp_path: Path
 ) -> None:
     verify = {"scheme": "bearer", "secrets": ["env:GONE", "env:TOKEN"]}
-    harness = Harness(starter, tmp_path, {"in": {"verify": verify}}, {"env:GONE": ""})
+    harness = Harness(workflows, tmp_path, {"in": {"verify": verify}}, {"env:GONE": ""})
     proof = {"authorization": f"Bearer {TOKEN}"}
     assert (await harness.post(CLOUDEVENT, signed=False, **proof)).response.status == 202
 
@@ -186,7 +186,7 @@ async def test_a_missing_second_secret_does_not_disable_the_first(
 
 
 async def test_what_can_never_work_is_kept_and_refused(
-    harness: Harness, starter: MemoryStarter
+    harness: Harness, workflows: MemoryWorkflows
 ) -> None:
     outcome = await harness.post(b"{not json")
     assert outcome.response.status == 400
@@ -195,7 +195,7 @@ async def test_what_can_never_work_is_kept_and_refused(
     [record] = await kept(harness)
     assert record.body == b"{not json"
     assert record.headers["tidegate-hook"] == "in"
-    assert starter.calls == []
+    assert workflows.calls == []
 
 
 async def test_no_credential_is_kept_with_the_original(harness: Harness) -> None:
@@ -213,23 +213,23 @@ async def test_the_answer_does_not_say_where_an_original_is_kept(harness: Harnes
 
 
 async def test_of_a_batch_the_good_start_and_the_answer_says_which_was_bad(
-    harness: Harness, starter: MemoryStarter
+    harness: Harness, workflows: MemoryWorkflows
 ) -> None:
     batch = [CLOUDEVENT, {"specversion": "1.0"}, CLOUDEVENT | {"id": "2"}]
     outcome = await harness.post(batch, content_type="application/cloudevents-batch+json")
     assert outcome.response.status == 202
     assert verdicts(outcome) == ["started", "quarantined", "started"]
-    assert sorted(starter.started) == ["ce:/orders#1", "ce:/orders#2"]
+    assert sorted(workflows.started) == ["ce:/orders#1", "ce:/orders#2"]
     assert len(await kept(harness)) == 1
 
 
 async def test_while_temporal_is_unavailable_the_sender_retries(
-    harness: Harness, starter: MemoryStarter
+    harness: Harness, workflows: MemoryWorkflows
 ) -> None:
     def away(_: object) -> None:
         raise TemporalUnavailable("it is away")
 
-    starter.before = away
+    workflows.before = away
     outcome = await harness.post(CLOUDEVENT)
     assert (outcome.response.status, outcome.refused) == (503, "NotAccepted")
     assert outcome.response.headers["retry-after"] == "5"
@@ -240,7 +240,7 @@ async def test_while_temporal_is_unavailable_the_sender_retries(
 async def test_a_batch_that_times_out_is_sent_again_and_then_recognised(
     tmp_path: Path,
 ) -> None:
-    harness = Harness(HangingStarter("#2"), tmp_path, {"in": {"answer_within": "1s"}})
+    harness = Harness(HangingWorkflows("#2"), tmp_path, {"in": {"answer_within": "1s"}})
     batch = [CLOUDEVENT, CLOUDEVENT | {"id": "2"}]
     for first in ("started", "duplicate"):
         outcome = await harness.post(batch, content_type="application/cloudevents-batch+json")
@@ -249,9 +249,9 @@ async def test_a_batch_that_times_out_is_sent_again_and_then_recognised(
 
 
 async def test_a_content_type_that_no_sender_of_this_format_uses_is_refused(
-    starter: MemoryStarter, tmp_path: Path
+    workflows: MemoryWorkflows, tmp_path: Path
 ) -> None:
-    harness = Harness(starter, tmp_path, {"in": {"format": "alertmanager"}})
+    harness = Harness(workflows, tmp_path, {"in": {"format": "alertmanager"}})
     outcome = await harness.post({"alerts": []}, content_type="image/png")
     assert (outcome.response.status, outcome.refused) == (415, "UnsupportedMediaType")
 
@@ -262,11 +262,11 @@ async def test_json_is_accepted_under_every_media_type_for_it(harness: Harness, 
     assert outcome.response.status == 202
 
 
-async def test_a_body_may_be_compressed(harness: Harness, starter: MemoryStarter) -> None:
+async def test_a_body_may_be_compressed(harness: Harness, workflows: MemoryWorkflows) -> None:
     packed = gzip.compress(json.dumps(CLOUDEVENT).encode())
     outcome = await harness.post(packed, content_encoding="gzip")
     assert outcome.response.status == 202
-    assert list(starter.started) == ["ce:/orders#1"]
+    assert list(workflows.started) == ["ce:/orders#1"]
 
 
 @pytest.mark.parametrize("encoding", ["br", "deflate", "gzip, gzip", "zstd"])
@@ -300,49 +300,51 @@ async def test_a_body_that_is_labelled_gzip_and_is_not_is_kept_and_refused(
 
 
 async def test_a_hooks_attributes_go_with_its_events(
-    starter: MemoryStarter, tmp_path: Path
+    workflows: MemoryWorkflows, tmp_path: Path
 ) -> None:
-    harness = Harness(starter, tmp_path, {"in": {"attributes": {"team": "payments"}}})
+    harness = Harness(workflows, tmp_path, {"in": {"attributes": {"team": "payments"}}})
     await harness.post(CLOUDEVENT)
-    [event] = starter.started.values()
+    [event] = workflows.started.values()
     assert event.extensions == {"team": "payments"}
 
 
-async def test_a_sender_cannot_set_our_own_headers(starter: MemoryStarter, tmp_path: Path) -> None:
-    harness = Harness(starter, tmp_path)
+async def test_a_sender_cannot_set_our_own_headers(
+    workflows: MemoryWorkflows, tmp_path: Path
+) -> None:
+    harness = Harness(workflows, tmp_path)
     await harness.post(
         ORDER, tidegate_attribute_team="root", tidegate_hook="other", message_id="chosen"
     )
-    [event] = starter.started.values()
+    [event] = workflows.started.values()
     assert (event.source, event.extensions, event.unidentified) == ("webhook:in", {}, True)
 
 
 async def test_json_without_an_id_is_started_each_time_and_the_receipt_says_so(
-    harness: Harness, starter: MemoryStarter
+    harness: Harness, workflows: MemoryWorkflows
 ) -> None:
     outcomes = [await harness.post(ORDER) for _ in range(2)]
     assert [answer_of(outcome)["receipts"][0]["unidentified"] for outcome in outcomes] == [
         True,
         True,
     ]
-    assert len(starter.started) == 2
+    assert len(workflows.started) == 2
 
 
 async def test_the_header_with_a_deliverys_id_makes_it_recognisable(
-    starter: MemoryStarter, tmp_path: Path
+    workflows: MemoryWorkflows, tmp_path: Path
 ) -> None:
-    harness = Harness(starter, tmp_path, {"in": {"id_header": "X-Delivery-Id"}})
+    harness = Harness(workflows, tmp_path, {"in": {"id_header": "X-Delivery-Id"}})
     for verdict in ("started", "duplicate"):
         assert verdicts(await harness.post(ORDER, x_delivery_id="d1")) == [verdict]
-    assert list(starter.started) == ["webhook:in/d1"]
+    assert list(workflows.started) == ["webhook:in/d1"]
 
 
 async def test_the_id_of_a_standard_webhook_makes_it_recognisable(
-    starter: MemoryStarter, tmp_path: Path
+    workflows: MemoryWorkflows, tmp_path: Path
 ) -> None:
     verify = {"scheme": "standard-webhooks", "secrets": ["env:WHSEC"]}
     secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-    harness = Harness(starter, tmp_path, {"in": {"verify": verify}}, {"env:WHSEC": secret})
+    harness = Harness(workflows, tmp_path, {"in": {"verify": verify}}, {"env:WHSEC": secret})
     request = harness.sign(harness.request(ORDER))
     outcomes = await asyncio.gather(*(harness.send(request) for _ in range(5)))
     assert sorted(v for o in outcomes for v in verdicts(o)) == ["duplicate"] * 4 + ["started"]
@@ -352,9 +354,9 @@ async def test_the_id_of_a_standard_webhook_makes_it_recognisable(
 
 
 async def test_the_cloudevents_handshake_is_granted_only_to_configured_origins(
-    starter: MemoryStarter, tmp_path: Path
+    workflows: MemoryWorkflows, tmp_path: Path
 ) -> None:
-    harness = Harness(starter, tmp_path, {"in": {"origins": ["eventgrid.azure.net"]}})
+    harness = Harness(workflows, tmp_path, {"in": {"origins": ["eventgrid.azure.net"]}})
 
     async def asked_by(origin: str) -> dict[str, str]:
         headers = {"webhook-request-origin": origin, "webhook-request-rate": "120"}
@@ -372,10 +374,10 @@ async def test_the_cloudevents_handshake_is_granted_only_to_configured_origins(
 
 
 async def test_a_subscription_of_sns_waits_for_a_person_to_confirm_it(
-    starter: MemoryStarter, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    workflows: MemoryWorkflows, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     verify = {"scheme": "sns", "topic_arns": [signing.TOPIC]}
-    harness = Harness(starter, tmp_path, {"in": {"format": "message", "verify": verify}})
+    harness = Harness(workflows, tmp_path, {"in": {"format": "message", "verify": verify}})
     verifier = harness.table.hooks["in"].verify
     assert isinstance(verifier, SnsVerifier)
     endpoint = harness.table.hooks["in"].model_copy(
@@ -386,23 +388,23 @@ async def test_a_subscription_of_sns_waits_for_a_person_to_confirm_it(
     outcome = await harness.post(signing.sns_signed(message), signed=False)
     assert (outcome.response.status, answer_of(outcome)) == (200, {"receipts": []})
     assert f"--topic-arn {signing.TOPIC} --token {message['Token']}" in caplog.text
-    assert starter.calls == []
+    assert workflows.calls == []
 
 
 async def test_pagerdutys_own_senders_find_their_key_in_the_answer(
-    starter: MemoryStarter, tmp_path: Path
+    workflows: MemoryWorkflows, tmp_path: Path
 ) -> None:
-    harness = Harness(starter, tmp_path, {"in": {"format": "pagerduty"}})
+    harness = Harness(workflows, tmp_path, {"in": {"format": "pagerduty"}})
     for action in ("trigger", "acknowledge", "resolve"):
         event = {"event_action": action, "dedup_key": "disk-1", "payload": {"summary": "full"}}
         assert answer_of(await harness.post(event))["dedup_key"] == "disk-1"
 
 
 async def test_slack_gets_its_challenge_back_and_does_not_retry_what_is_refused(
-    starter: MemoryStarter, tmp_path: Path
+    workflows: MemoryWorkflows, tmp_path: Path
 ) -> None:
     verify = {"scheme": "slack", "secrets": ["env:TOKEN"]}
-    harness = Harness(starter, tmp_path, {"in": {"format": "slack", "verify": verify}})
+    harness = Harness(workflows, tmp_path, {"in": {"format": "slack", "verify": verify}})
     challenge = {"type": "url_verification", "challenge": "3eZbrw1aB"}
     outcome = await harness.post(challenge)
     assert (outcome.response.status, answer_of(outcome)) == (200, {"challenge": "3eZbrw1aB"})
@@ -412,9 +414,9 @@ async def test_slack_gets_its_challenge_back_and_does_not_retry_what_is_refused(
 
 
 async def test_a_thousand_alerts_in_one_post_are_a_thousand_events(
-    starter: MemoryStarter, tmp_path: Path
+    workflows: MemoryWorkflows, tmp_path: Path
 ) -> None:
-    harness = Harness(starter, tmp_path, {"in": {"format": "alertmanager"}})
+    harness = Harness(workflows, tmp_path, {"in": {"format": "alertmanager"}})
     alerts = [
         {"fingerprint": f"f{n}", "status": "firing", "startsAt": "2026-03-01T12:00:00Z"}
         for n in range(1000)
@@ -423,7 +425,7 @@ async def test_a_thousand_alerts_in_one_post_are_a_thousand_events(
     assert outcome.response.status == 202
     assert answer_of(outcome)["counts"] == {"started": 1000, "quarantined": 1}
     assert verdicts(outcome) == ["started"] * 100
-    assert len(starter.started) == 1000
+    assert len(workflows.started) == 1000
 
 
 # ------------------------------------------------------------------------------- who may say what
@@ -431,29 +433,29 @@ async def test_a_thousand_alerts_in_one_post_are_a_thousand_events(
 
 @pytest.mark.parametrize("scheme", ["standard-webhooks", "github"])
 async def test_headers_that_no_signature_covers_cannot_make_an_event_of_a_body(
-    starter: MemoryStarter, tmp_path: Path, scheme: str
+    workflows: MemoryWorkflows, tmp_path: Path, scheme: str
 ) -> None:
     verify = {"scheme": scheme, "secrets": ["env:WHSEC"]}
     secret = {"env:WHSEC": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
-    harness = Harness(starter, tmp_path, {"in": {"verify": verify}}, secret)
+    harness = Harness(workflows, tmp_path, {"in": {"verify": verify}}, secret)
     signed = harness.sign(harness.request(ORDER))
     forged = {"ce-specversion": "1.0", "ce-id": "9", "ce-source": "/x", "ce-type": "tidegate.alert"}
     await harness.send(replace(signed, headers={**signed.headers, **forged}))
-    assert [event.type for event in starter.started.values()] == ["tidegate.message"]
+    assert [event.type for event in workflows.started.values()] == ["tidegate.message"]
 
 
-async def test_a_token_proves_the_headers_too(harness: Harness, starter: MemoryStarter) -> None:
+async def test_a_token_proves_the_headers_too(harness: Harness, workflows: MemoryWorkflows) -> None:
     await harness.post(
         ORDER, ce_specversion="1.0", ce_id="9", ce_source="/orders", ce_type="com.example.order"
     )
-    assert list(starter.started) == ["ce:/orders#9"]
+    assert list(workflows.started) == ["ce:/orders#9"]
 
 
 @pytest.mark.parametrize("format", ["grafana", "datadog", "opsgenie", "azure_monitor"])
 async def test_a_deliverys_own_id_identifies_alerts_that_nothing_else_does(
-    starter: MemoryStarter, tmp_path: Path, format: str
+    workflows: MemoryWorkflows, tmp_path: Path, format: str
 ) -> None:
-    harness = Harness(starter, tmp_path, {"in": {"format": format, "id_header": "X-Id"}})
+    harness = Harness(workflows, tmp_path, {"in": {"format": format, "id_header": "X-Id"}})
     bodies: dict[str, Any] = {
         "grafana": {"alerts": [{"fingerprint": "f", "status": "firing"}]},
         "datadog": {"aggregation_key": "k", "transition": "Triggered"},
@@ -471,13 +473,13 @@ async def test_a_deliverys_own_id_identifies_alerts_that_nothing_else_does(
 
 
 async def test_what_a_sender_never_retries_is_quarantined_while_temporal_is_unavailable(
-    starter: MemoryStarter, tmp_path: Path
+    workflows: MemoryWorkflows, tmp_path: Path
 ) -> None:
     def away(_: object) -> None:
         raise TemporalUnavailable("it is away")
 
-    starter.before = away
-    harness = Harness(starter, tmp_path, {"in": {"format": "github"}})
+    workflows.before = away
+    harness = Harness(workflows, tmp_path, {"in": {"format": "github"}})
     outcome = await harness.post({"zen": "x"}, x_github_event="issues", x_github_delivery="d1")
     assert outcome.response.status == 202
     assert verdicts(outcome) == ["quarantined"]
@@ -487,7 +489,7 @@ async def test_what_a_sender_never_retries_is_quarantined_while_temporal_is_unav
 
 
 async def test_what_cannot_even_be_quarantined_is_answered_503(
-    starter: MemoryStarter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    workflows: MemoryWorkflows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(_: object) -> None:
         raise TemporalUnavailable("it is away")
@@ -495,17 +497,17 @@ async def test_what_cannot_even_be_quarantined_is_answered_503(
     async def full(*_: object, **__: object) -> None:
         raise StoreUnavailable("no answer")
 
-    starter.before = away
+    workflows.before = away
     monkeypatch.setattr(FileDocumentStore, "write", full)
-    harness = Harness(starter, tmp_path, {"in": {"format": "github"}})
+    harness = Harness(workflows, tmp_path, {"in": {"format": "github"}})
     outcome = await harness.post({"zen": "x"}, x_github_event="issues", x_github_delivery="d1")
     assert outcome.response.status == 503
 
 
 async def test_a_replay_of_a_batch_starts_nothing_twice(
-    starter: MemoryStarter, tmp_path: Path
+    workflows: MemoryWorkflows, tmp_path: Path
 ) -> None:
-    harness = Harness(starter, tmp_path, {"in": {"format": "alertmanager"}})
+    harness = Harness(workflows, tmp_path, {"in": {"format": "alertmanager"}})
     alerts = [{"fingerprint": "f", "status": "firing"}, {"status": "firing"}]
     assert verdicts(await harness.post({"version": "4", "alerts": alerts})) == [
         "started",
@@ -517,9 +519,9 @@ async def test_a_replay_of_a_batch_starts_nothing_twice(
 
 
 async def test_many_invalid_events_of_one_delivery_are_kept_once(
-    starter: MemoryStarter, tmp_path: Path
+    workflows: MemoryWorkflows, tmp_path: Path
 ) -> None:
-    harness = Harness(starter, tmp_path, {"in": {"format": "alertmanager"}})
+    harness = Harness(workflows, tmp_path, {"in": {"format": "alertmanager"}})
     large = "x" * 70_000
     alerts = [{"fingerprint": f"f{n}", "labels": {"a": large}} for n in range(20)]
     outcome = await harness.post({"version": "4", "alerts": alerts})
@@ -528,40 +530,42 @@ async def test_many_invalid_events_of_one_delivery_are_kept_once(
 
 
 async def test_the_answer_does_not_say_how_tidegate_is_deployed(
-    starter: MemoryStarter, tmp_path: Path
+    workflows: MemoryWorkflows, tmp_path: Path
 ) -> None:
     def away(_: object) -> None:
         raise TemporalUnavailable("10.0.0.7:7233 refused the connection")
 
-    starter.before = away
-    outcome = await Harness(starter, tmp_path).post(CLOUDEVENT)
+    workflows.before = away
+    outcome = await Harness(workflows, tmp_path).post(CLOUDEVENT)
     assert b"10.0.0.7" not in outcome.response.body
 
 
 async def test_more_events_than_any_platform_could_start_are_refused_as_one(
-    starter: MemoryStarter, tmp_path: Path
+    workflows: MemoryWorkflows, tmp_path: Path
 ) -> None:
-    harness = Harness(starter, tmp_path, {"in": {"format": "alertmanager"}})
+    harness = Harness(workflows, tmp_path, {"in": {"format": "alertmanager"}})
     outcome = await harness.post({"version": "4", "alerts": [0] * 10_001})
     assert outcome.response.status == 400
     [receipt] = answer_of(outcome)["receipts"]
     assert "10,001 events; one delivery may hold 10,000" in receipt["reason"]
 
 
-async def test_people_in_slack_do_not_see_receipts(starter: MemoryStarter, tmp_path: Path) -> None:
+async def test_people_in_slack_do_not_see_receipts(
+    workflows: MemoryWorkflows, tmp_path: Path
+) -> None:
     verify = {"scheme": "slack", "secrets": ["env:TOKEN"]}
-    harness = Harness(starter, tmp_path, {"in": {"format": "slack", "verify": verify}})
+    harness = Harness(workflows, tmp_path, {"in": {"format": "slack", "verify": verify}})
     command = b"command=%2Fdeploy&text=now&team_id=T1&trigger_id=1.2"
     outcome = await harness.post(command, content_type="application/x-www-form-urlencoded")
     assert (outcome.response.status, outcome.response.body) == (200, b"")
-    assert len(starter.started) == 1
+    assert len(workflows.started) == 1
 
 
 async def test_the_answer_does_not_reveal_that_a_second_secret_is_missing(
-    starter: MemoryStarter, tmp_path: Path
+    workflows: MemoryWorkflows, tmp_path: Path
 ) -> None:
     verify = {"scheme": "bearer", "secrets": ["env:TOKEN", "env:GONE"]}
-    harness = Harness(starter, tmp_path, {"in": {"verify": verify}}, {"env:GONE": ""})
+    harness = Harness(workflows, tmp_path, {"in": {"verify": verify}}, {"env:GONE": ""})
     assert (await harness.post(CLOUDEVENT, signed=False)).response.status == 401
     wrong = await harness.post(CLOUDEVENT, signed=False, authorization="Bearer wrong")
     assert wrong.response.status == 401

@@ -31,8 +31,8 @@ from tests.support.mangled import (
     mangled,
 )
 from tests.support.payloads import EVENTS
-from tests.support.starters import MemoryStarter, fickle
 from tests.support.webhooks import Harness, answer_of
+from tests.support.workflows_port import MemoryWorkflows, fickle
 
 EXTERNAL = [name for name in FORMATS if name not in INTERNAL]
 HOOKS = {name.replace("_", "-"): {"format": name, "max_bytes": 16_384} for name in EXTERNAL}
@@ -78,13 +78,13 @@ HEADERS = st.dictionaries(
 
 
 def post(
-    hook: str, body: bytes, headers: dict[str, str], *, signed: bool, starter: MemoryStarter
+    hook: str, body: bytes, headers: dict[str, str], *, signed: bool, workflows: MemoryWorkflows
 ) -> tuple[Outcome, list[bytes]]:
     """The answer, and what is in quarantine after it."""
 
     async def run() -> tuple[Outcome, list[bytes]]:
         with tempfile.TemporaryDirectory() as folder:
-            harness = Harness(starter, Path(folder), HOOKS)
+            harness = Harness(workflows, Path(folder), HOOKS)
             request = harness.request(body, hook=hook)
             request = Request(
                 method="POST", path=request.path, headers={**request.headers, **headers}, body=body
@@ -106,12 +106,12 @@ def post(
 def test_whatever_a_verified_sender_posts_is_settled_or_to_be_sent_again(
     hook: str, body: bytes, packed: bool, headers: dict[str, str], seed: int
 ) -> None:
-    starter = fickle(seed)
+    workflows = fickle(seed)
     if packed:
         headers, sent = {**headers, "content-encoding": "gzip"}, gzip.compress(body)
     else:
         sent = body
-    outcome, kept = post(hook, sent, headers, signed=True, starter=starter)
+    outcome, kept = post(hook, sent, headers, signed=True, workflows=workflows)
     status = outcome.response.status
     if hook == "slack" and not outcome.response.body:  # success has an empty body
         assert status == 200
@@ -120,7 +120,7 @@ def test_whatever_a_verified_sender_posts_is_settled_or_to_be_sent_again(
     assert status in (200, 202, 400, 413, 415, 503)
     receipts = answer.get("receipts", [])
     verdicts = [receipt["verdict"] for receipt in receipts]
-    assert verdicts.count("started") == len(starter.started)
+    assert verdicts.count("started") == len(workflows.started)
     assert bool(kept) == ("quarantined" in verdicts)
     assert set(kept) <= {sent, body}
     if status == 400:
@@ -135,10 +135,10 @@ def test_whatever_a_verified_sender_posts_is_settled_or_to_be_sent_again(
 def test_whatever_is_posted_without_verification_starts_nothing_and_leaves_nothing(
     hook: str, body: bytes, headers: dict[str, str]
 ) -> None:
-    starter = MemoryStarter()
-    outcome, kept = post(hook, body, headers, signed=False, starter=starter)
+    workflows = MemoryWorkflows()
+    outcome, kept = post(hook, body, headers, signed=False, workflows=workflows)
     assert outcome.response.status in (401, 413)
-    assert (starter.calls, kept) == ([], [])
+    assert (workflows.calls, kept) == ([], [])
 
 
 @given(event=JSON_VALUES)
@@ -147,7 +147,7 @@ def test_whatever_lambda_passes_is_answered(event: Any) -> None:
         file = Path(folder) / "webhooks.yaml"
         file.write_text("{version: 1, hooks: {}}")
         settings = Settings(quarantine=f"file://{folder}", webhooks=file)
-        with fresh_process(settings, MemoryStarter()):
+        with fresh_process(settings, MemoryWorkflows()):
             answer = handler(event, Context())
     assert answer["statusCode"] in (400, 404)
     assert json.loads(answer["body"])["status"] == answer["statusCode"]
@@ -171,10 +171,10 @@ DEEP = b'{"a":' * 2500 + b"1" + b"}" * 2500
 def test_nothing_that_is_posted_takes_more_memory_than_a_few_times_the_limit(
     hook: str, body: bytes, headers: dict[str, str], statuses: set[int]
 ) -> None:
-    post(hook, b"{}", {}, signed=True, starter=MemoryStarter())  # loads lazy imports
+    post(hook, b"{}", {}, signed=True, workflows=MemoryWorkflows())  # loads lazy imports
     tracemalloc.start()
     try:
-        outcome, _ = post(hook, body, headers, signed=True, starter=MemoryStarter())
+        outcome, _ = post(hook, body, headers, signed=True, workflows=MemoryWorkflows())
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

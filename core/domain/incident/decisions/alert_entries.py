@@ -2,27 +2,33 @@
 
 The first, tenth, hundredth, ... firing of a fingerprint is visible if it is at least a hundredth of
 the incident's firings by then; so is every firing that is the tenth, hundredth, ... of them all.
-100,000 alerts make about a hundred lines.
+100,000 alerts make about a hundred lines. Late alerts are not visible.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Final
+from itertools import accumulate
+from typing import Final, NamedTuple
 
 from core.domain.alert import Alert
-from core.domain.incident.alert_counts import fingerprint_of
-from core.domain.incident.inputs import AlertReceived
+from core.domain.alert_state import CLOCKS_APART, AlertState
 from core.domain.incident.model import Incident
 from core.domain.incident.policies.policy import Policy
 from core.domain.incident.severity import Severity, severity_of
-from core.domain.incident.timeline import SOURCE_PREFIX, AlertCleared, AlertFired
+from core.domain.incident.timeline import (
+    SOURCE_PREFIX,
+    AlertCleared,
+    AlertFired,
+    AlertHeard,
+    AlertHeld,
+)
 from core.domain.text import shortened
 
-CLOCKS_APART: Final = timedelta(minutes=5)
-"""How far a source's clock may be ahead of ours before its times count as in the future."""
-
 _TITLE_CHARS: Final = 120
+_LINKS: Final = 500
+"""Characters of the addresses that are kept for each alert."""
 
 
 def source_actor(alert: Alert) -> str:
@@ -52,59 +58,114 @@ def plausible(started_at: datetime | None, now: datetime) -> tuple[datetime | No
     return now, f"says that it begins in the future: {started_at:%Y-%m-%d %H:%M:%S %Z}"
 
 
-def alert_fired(incident: Incident, input: AlertReceived, now: datetime) -> AlertFired:
+class Word(NamedTuple):
+    """An alert as it arrived, with its state before and after."""
+
+    alert: Alert
+    fingerprint: str
+    before: AlertState
+    after: AlertState
+
+    @property
+    def truncated(self) -> bool:
+        return self.alert.truncated > 0
+
+    @property
+    def title(self) -> str:
+        return shortened(self.alert.title, _TITLE_CHARS)
+
+
+def alert_fired(incident: Incident, word: Word, now: datetime) -> AlertFired:
     """The entry for one more firing."""
-    alert, counts = input.alert, incident.alerts
-    fingerprint = fingerprint_of(alert.key)
-    known = counts.tracked.get(fingerprint)
+    alert, counts = word.alert, incident.alerts
+    known = counts.tracked.get(word.fingerprint)
     count, total = (known.fired if known else 0) + 1, counts.fired + 1
     severity, guess = severity_for(alert, incident.policy)
     starts_at, future = plausible(alert.starts_at, now)
     remarks = [*alert.remarks]
     remarks += [f"it {future}"] if future else []
     remarks += [guess] if guess else []
+    arrived = _is_new(word)
     return AlertFired(
         at=now,
         actor=source_actor(alert),
         visible=_is_visible(count, total),
-        event_key=input.event_key,
-        fingerprint=fingerprint,
-        title=shortened(alert.title, _TITLE_CHARS),
+        fingerprint=word.fingerprint,
+        state=word.after,
+        title=word.title,
         severity=severity,
-        link=alert.link,
+        links=_kept(alert.links),
         starts_at=starts_at,
         count=count,
         total=total,
-        truncated=alert.truncated > 0,
-        enough=_enough(incident, now),
+        truncated=word.truncated,
+        arrived=arrived,
+        enough=_enough(incident, now, arrived),
         remarks=tuple(remarks),
     )
 
 
-def alert_cleared(incident: Incident, input: AlertReceived, now: datetime) -> AlertCleared:
+def alert_cleared(incident: Incident, word: Word, now: datetime) -> AlertCleared:
     """The entry for an alert that its source reports as resolved."""
-    alert, counts = input.alert, incident.alerts
-    fingerprint = fingerprint_of(alert.key)
-    known = counts.tracked.get(fingerprint)
+    counts = incident.alerts
+    known = counts.tracked.get(word.fingerprint)
     count = (known.cleared if known else 0) + 1
     return AlertCleared(
         at=now,
-        actor=source_actor(alert),
+        actor=source_actor(word.alert),
         visible=_is_visible(count, counts.cleared + 1),
-        event_key=input.event_key,
-        fingerprint=fingerprint,
-        title=shortened(alert.title, _TITLE_CHARS),
+        fingerprint=word.fingerprint,
+        state=word.after,
+        title=word.title,
         count=count,
-        truncated=alert.truncated > 0,
-        remarks=alert.remarks,
+        truncated=word.truncated,
+        remarks=word.alert.remarks,
     )
 
 
-def _enough(incident: Incident, now: datetime) -> bool:
-    """Whether one more alert at `now` makes as many as the policy requires to open an incident."""
+def alert_held(word: Word, now: datetime) -> AlertHeld:
+    """The entry for an alert that fires again if nothing else is heard."""
+    return AlertHeld(
+        at=now,
+        actor=source_actor(word.alert),
+        fingerprint=word.fingerprint,
+        state=word.after,
+        alert=word.alert,
+        truncated=word.truncated,
+    )
+
+
+def alert_heard(word: Word, now: datetime) -> AlertHeard:
+    """The entry for an alert that changes at most its state."""
+    return AlertHeard(
+        at=now,
+        actor=source_actor(word.alert),
+        fingerprint=word.fingerprint,
+        state=word.after,
+        title=word.title,
+        truncated=word.truncated,
+    )
+
+
+def _is_new(word: Word) -> bool:
+    """Whether it is another firing than the one that is known, as far as its times tell."""
+    start, known = word.alert.starts_at, word.before
+    return start is None or known.fired_at is None or not known.firing or start > known.fired_at
+
+
+def _kept(links: Mapping[str, str]) -> Mapping[str, str]:
+    """The first links, as many as fit into the state of an incident with many alerts."""
+    sizes = accumulate(len(address) for address in links.values())
+    return {name: links[name] for name, size in zip(links, sizes, strict=True) if size <= _LINKS}
+
+
+def _enough(incident: Incident, now: datetime, arrived: bool) -> bool:
+    """Whether what is pending has, with an alert at `now`, all the alerts that its policy wants."""
     pending, rule = incident.pending, incident.policy.open_after
     if pending is None or rule is None or pending.enough:
         return True
+    if not arrived:
+        return False
     arrivals = (*pending.arrivals, now)[-rule.count :]
     return len(arrivals) == rule.count and now - arrivals[0] <= timedelta(seconds=rule.within)
 

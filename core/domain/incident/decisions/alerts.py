@@ -1,26 +1,33 @@
-"""What a firing and a resolved alert do to an incident in each state."""
+"""Alerts: what the words of their sources do to an incident in each state."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from core.domain.alert import AlertStatus
-from core.domain.incident.alert_counts import AlertCounts
+from core.domain.alert import Alert, AlertStatus
+from core.domain.alert_state import AlertState, Heard, hear, settled, true_now
+from core.domain.incident.alert_counts import AlertCounts, fingerprint_of
 from core.domain.incident.decisions import closing, opening, paging
 from core.domain.incident.decisions.alert_entries import (
+    Word,
     alert_cleared,
     alert_fired,
+    alert_heard,
+    alert_held,
     is_round,
-    source_actor,
 )
 from core.domain.incident.evolve import apply, has_seen
-from core.domain.incident.inputs import AlertReceived, FurtherEvent
+from core.domain.incident.inputs import AlertReceived, FurtherEvent, Recalled
 from core.domain.incident.model import CloseReason, Incident, Status
 from core.domain.incident.policies.policy import Recurrence
 from core.domain.incident.timeline import (
+    AlertCleared,
     AlertFired,
+    AlertHeard,
+    AlertsRecalled,
     Discarded,
     EventJoined,
+    Listening,
     Noted,
     Reopened,
     Resolved,
@@ -31,12 +38,63 @@ from core.domain.incident.timeline import (
 
 
 def receive(incident: Incident, input: AlertReceived, now: datetime) -> list[TimelineEvent]:
-    """What an alert does; a redelivered one does nothing."""
-    if has_seen(incident, input.event_key):
+    """What a word of a source does, by what is known of its alert (core.domain.alert_state)."""
+    alert, counts = input.alert, incident.alerts
+    fingerprint = fingerprint_of(alert.key)
+    before = counts.states.get(fingerprint, AlertState())
+    policy = input.policy or incident.policy
+    settle = timedelta(seconds=policy.settle) if alert.replicated else None
+    after, heard = hear(before, alert, now, settle=settle)
+    if heard is Heard.HELD and not counts.can_hold:
+        after, heard = true_now(after), Heard.FIRED
+    word = Word(alert, fingerprint, before, after)
+    if incident.status is Status.NEW:
+        return _before_it_opens(incident, input, word, heard, now)
+    match heard:
+        case Heard.FIRED:
+            if not _takes_part(incident):
+                return _superseded(incident, input.event_key, _fires_on(alert), now)
+            return _fires(incident, word, now)
+        case Heard.HELD:
+            return [alert_held(word, now)]
+        case Heard.RECOVERED if incident.status is not Status.CLOSED:
+            return _recovers(incident, alert_cleared(incident, word, now), now)
+        case Heard.REPEATED if _is_tallied(incident, word):
+            return _fires_still(incident, word, now)
+        case Heard.RECOVERED | Heard.REPEATED | Heard.REMEMBERED | Heard.STALE:
+            return _recovers(incident, alert_heard(word, now), now)
+
+
+def opens(incident: Incident, input: AlertReceived, now: datetime) -> bool:
+    """Whether an alert would open the incident, as far as is known now."""
+    state = incident.alerts.states.get(fingerprint_of(input.alert.key), AlertState())
+    return incident.status is Status.NEW and hear(state, input.alert, now)[1] is Heard.FIRED
+
+
+def recall(incident: Incident, input: Recalled, now: datetime) -> list[TimelineEvent]:
+    """What the run before knew counts for an incident that has not opened."""
+    if incident.status is not Status.NEW or not input.states:
         return []
-    if input.alert.status is AlertStatus.FIRING:
-        return _fires(incident, input, now)
-    return _clears(incident, input, now)
+    return [AlertsRecalled(at=now, states=input.states)]
+
+
+def settling_due(incident: Incident) -> datetime | None:
+    """When the first of the alerts that are held counts as true."""
+    states = incident.alerts.states
+    moments = (states[name].held_until for name in incident.alerts.held)
+    return min((moment for moment in moments if moment), default=None)
+
+
+def settle(incident: Incident, now: datetime) -> list[TimelineEvent]:
+    """What was held, and was not resolved again in the meantime, fires."""
+    events: list[TimelineEvent] = []
+    for fingerprint, alert in incident.alerts.held.items():
+        state = incident.alerts.states[fingerprint]
+        if true := settled(state, now):
+            for event in _settles(incident, Word(alert, fingerprint, state, true), now):
+                events.append(event)
+                incident = apply(incident, event)
+    return events
 
 
 def join(incident: Incident, input: FurtherEvent, now: datetime) -> list[TimelineEvent]:
@@ -59,22 +117,70 @@ def join(incident: Incident, input: FurtherEvent, now: datetime) -> list[Timelin
     return [joined]
 
 
-def _fires(incident: Incident, input: AlertReceived, now: datetime) -> list[TimelineEvent]:
+def _before_it_opens(
+    incident: Incident, input: AlertReceived, word: Word, heard: Heard, now: datetime
+) -> list[TimelineEvent]:
+    """What fires opens an incident; anything else is remembered until it does."""
+    policy = input.policy or incident.policy
+    if heard is Heard.FIRED:
+        return opening.open_by_alert(incident, word, policy, input.previous, now)
+    entry = alert_held(word, now) if heard is Heard.HELD else alert_heard(word, now)
+    if incident.silent_until:
+        return [entry]
+    return [Listening(at=now, policy=policy, previous=input.previous), entry]
+
+
+def _settles(incident: Incident, word: Word, now: datetime) -> list[TimelineEvent]:
     if incident.status is Status.NEW:
-        return opening.open_by_alert(incident, input, now)
-    if not _takes_part(incident):
-        reason = f"an alert fires: {input.alert.title}"
-        return _superseded(incident, input.event_key, reason, now)
-    fired = alert_fired(incident, input, now)
-    raised = _raised(incident, fired)
-    events: list[TimelineEvent] = [fired, *raised]
+        return opening.open_by_alert(incident, word, incident.policy, incident.previous, now)
+    if _takes_part(incident):
+        return _fires(incident, word, now)
+    # The next incident hears it again, as something new.
+    new = alert_heard(word._replace(after=AlertState()), now)
+    key = f"held:{word.fingerprint}"
+    return [new, *_superseded(incident, key, _fires_on(word.alert), now, held=word.alert)]
+
+
+def _is_tallied(incident: Incident, word: Word) -> bool:
+    """Whether a repeat says that an alert of this incident fires still."""
+    fires = word.alert.status is AlertStatus.FIRING and word.after.firing
+    tracked = word.fingerprint in incident.alerts.tracked
+    return fires and tracked and incident.status is not Status.CLOSED
+
+
+def _fires_on(alert: Alert) -> str:
+    return f"an alert fires: {alert.title}"
+
+
+def _fires(incident: Incident, word: Word, now: datetime) -> list[TimelineEvent]:
+    fired = alert_fired(incident, word, now)
     if incident.status is Status.RESOLVED:
         reason = f"recurred, an alert fires: {fired.title}"
-        events.append(Reopened(at=now, actor=fired.actor, reason=reason))
-    elif incident.status is Status.MITIGATED and fired.fingerprint not in incident.alerts.tracked:
+        return [
+            fired,
+            *_raised(incident, fired),
+            Reopened(at=now, actor=fired.actor, reason=reason),
+        ]
+    if incident.status is Status.MITIGATED and fired.fingerprint not in incident.alerts.tracked:
         reason = f"a new alert fires: {fired.title}"
-        events.append(Reopened(at=now, actor=fired.actor, reason=reason))
-    elif incident.status is Status.ACKNOWLEDGED and raised:
+        return [
+            fired,
+            *_raised(incident, fired),
+            Reopened(at=now, actor=fired.actor, reason=reason),
+        ]
+    return _joins(incident, fired, now)
+
+
+def _fires_still(incident: Incident, word: Word, now: datetime) -> list[TimelineEvent]:
+    """A repeat is counted. One that is worse than all before is news."""
+    fired = alert_fired(incident, word, now)
+    return [fired] if incident.status is Status.RESOLVED else _joins(incident, fired, now)
+
+
+def _joins(incident: Incident, fired: AlertFired, now: datetime) -> list[TimelineEvent]:
+    raised = _raised(incident, fired)
+    events: list[TimelineEvent] = [fired, *raised]
+    if incident.status is Status.ACKNOWLEDGED and raised:
         worse = apply(incident, raised[0])
         held = paging.hold(worse, now)
         events += (
@@ -103,43 +209,42 @@ def _raised(incident: Incident, fired: AlertFired) -> list[SeverityChanged]:
     ]
 
 
-def _clears(incident: Incident, input: AlertReceived, now: datetime) -> list[TimelineEvent]:
+def _recovers(
+    incident: Incident, entry: AlertCleared | AlertHeard, now: datetime
+) -> list[TimelineEvent]:
+    """What a recovery does, or a word that tells no more than that its delivery was whole."""
     if incident.status is Status.CLOSED:
-        return []
-    actor = source_actor(input.alert)
-    if incident.status is Status.NEW:
-        reason = f"its first alert was a resolved one: {input.alert.title}"
-        return [Discarded(at=now, actor=actor, reason=reason)]
-    cleared = alert_cleared(incident, input, now)
+        return [entry]
     if incident.status is Status.RESOLVED:
-        return [cleared.model_copy(update={"visible": False})]
-    after = apply(incident, cleared)
-    # A source that flaps is noted as rarely as an alert that goes on firing.
+        return [entry.model_copy(update={"visible": False})]
+    actor = entry.actor
+    after = apply(incident, entry)
+    # A source that goes on recovering is told of as seldom as an alert that goes on firing.
     recoveries = after.alerts.recoveries
     news = recoveries > incident.alerts.recoveries and is_round(recoveries)
     if not after.alerts.all_clear or incident.alerts.all_clear:
         unknown = _unknown(after.alerts) if news else None
-        return [cleared, Noted(at=now, text=unknown)] if unknown else [cleared]
+        return [entry, Noted(at=now, text=unknown)] if unknown else [entry]
     match incident.status:
         case Status.PENDING:
             if not opening.passes(incident):
-                return [cleared]
+                return [entry]
             reason = "every alert was resolved before it opened"
-            return [cleared, Discarded(at=now, actor=actor, reason=reason)]
+            return [entry, Discarded(at=now, actor=actor, reason=reason)]
         case Status.ACKNOWLEDGED if not incident.policy.auto_resolve_acknowledged:
             note = "The source recovered; somebody who has the incident is to resolve it"
-            return [cleared, Noted(at=now, text=note)] if news else [cleared]
-        case Status.OPEN | Status.ACKNOWLEDGED | Status.MITIGATED:
+            return [entry, Noted(at=now, text=note)] if news else [entry]
+        case Status.NEW | Status.OPEN | Status.ACKNOWLEDGED | Status.MITIGATED:
             note = "all alerts are resolved"
             resolved = Resolved(at=now, actor=actor, note=note)
-            return [cleared, resolved, *paging.cancel_all(incident, now)]
+            return [entry, resolved, *paging.cancel_all(incident, now)]
 
 
 def _unknown(alerts: AlertCounts) -> str | None:
     """Why it is unknown whether all alerts are resolved, although none is known to be firing."""
     if not alerts.fired or alerts.firing:
         return None
-    if alerts.truncated:
+    if alerts.incomplete:
         return "The source left alerts out: whether all are resolved is not known"
     if alerts.untracked:
         return "There were too many alerts to keep apart: whether all are resolved is not known"
@@ -154,8 +259,8 @@ def _takes_part(incident: Incident) -> bool:
 
 
 def _superseded(
-    incident: Incident, event_key: str, reason: str, now: datetime
+    incident: Incident, event_key: str, reason: str, now: datetime, *, held: Alert | None = None
 ) -> list[TimelineEvent]:
-    """The event starts a new incident, and this one is closed."""
-    superseded = Superseded(at=now, event_key=event_key, reason=reason)
+    """The event begins a new incident, and this one is over."""
+    superseded = Superseded(at=now, event_key=event_key, reason=reason, held=held)
     return [superseded, *closing.close(incident, CloseReason.RESOLVED, now)]

@@ -1,7 +1,8 @@
 """How an incident closes, and when its post-incident reports are written.
 
 A resolution is reported immediately. The incident closes after the reopen window; comments made in
-the meantime, and every end that is not a resolution, are reported then.
+the meantime, and every end that is not a resolution, are reported then. An incident of alerts then
+stays silent for a while, so that late and repeated alerts open no other one.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from datetime import datetime, timedelta
 
 from core.domain.incident.decisions import paging
 from core.domain.incident.model import UNRESOLVED, CloseReason, Incident, Status
-from core.domain.incident.timeline import TIDEGATE, Closed, Discarded, TimelineEvent
+from core.domain.incident.timeline import TIDEGATE, Closed, Discarded, Forgotten, TimelineEvent
 
 
 def close(
@@ -48,9 +49,35 @@ def due(incident: Incident) -> datetime | None:
         return None
     if incident.reported != incident.report_wanted:
         return None
-    return incident.resolved_at + timedelta(seconds=incident.policy.reopen_window)
+    closes = incident.resolved_at + timedelta(seconds=incident.policy.reopen_window)
+    return max(closes, _settled_at(incident) or closes)
+
+
+def forgetting_due(incident: Incident) -> datetime | None:
+    """When a workflow without an open incident stops waiting for late alerts."""
+    until = incident.silent_until
+    return max(until, _settled_at(incident) or until) if until else None
+
+
+def forget(incident: Incident, now: datetime) -> list[TimelineEvent]:
+    """The time for late alerts is over."""
+    if incident.status is Status.NEW:
+        return [Discarded(at=now, reason="nothing that was heard of its alerts opens it")]
+    return [Forgotten(at=now)]
+
+
+def _settled_at(incident: Incident) -> datetime | None:
+    """When the last of the alerts that are held has settled."""
+    states = incident.alerts.states
+    moments = (states[name].held_until for name in incident.alerts.held)
+    return max((moment for moment in moments if moment), default=None)
 
 
 def is_finished(incident: Incident) -> bool:
-    """Whether it is closed and its report has been written or has failed: nothing is left to do."""
+    """Whether it is closed and its report has been written or has failed."""
     return incident.status is Status.CLOSED and incident.reported == incident.report_wanted
+
+
+def is_forgotten(incident: Incident) -> bool:
+    """Whether late alerts are not waited for any more, and none is held."""
+    return incident.silent_until is None and not incident.alerts.held

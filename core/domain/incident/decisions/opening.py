@@ -3,7 +3,7 @@
 report, firing alert    -> open               (a report also opens what is pending)
 firing alert            -> pending -> open    if the policy holds alerts back, or requires several
 pending                 -> closed             if it resolves by itself: nobody was paged
-resolved alert          -> closed             it never opens anything
+any other alert         -> new                its state is remembered for those that follow
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from core.domain.durations import format_duration
 from core.domain.incident.decisions.alert_entries import (
+    Word,
     alert_fired,
     assumed,
     plausible,
@@ -20,7 +21,7 @@ from core.domain.incident.decisions.alert_entries import (
 )
 from core.domain.incident.description import description_of
 from core.domain.incident.evolve import apply
-from core.domain.incident.inputs import AlertReceived, Open
+from core.domain.incident.inputs import Open
 from core.domain.incident.model import Incident, Status
 from core.domain.incident.policies.policy import Policy
 from core.domain.incident.severity import severity_of
@@ -60,9 +61,11 @@ def open_by_report(incident: Incident, input: Open, now: datetime) -> list[Timel
     return events
 
 
-def open_by_alert(incident: Incident, input: AlertReceived, now: datetime) -> list[TimelineEvent]:
+def open_by_alert(
+    incident: Incident, word: Word, policy: Policy, previous: str | None, now: datetime
+) -> list[TimelineEvent]:
     """The first firing alert opens a new incident, or is held back."""
-    alert, policy = input.alert, input.policy or Policy()
+    alert = word.alert
     # The alert's own entry says what was assumed.
     severity, _ = severity_for(alert, policy)
     started_at, _ = plausible(alert.starts_at, now)
@@ -77,12 +80,12 @@ def open_by_alert(incident: Incident, input: AlertReceived, now: datetime) -> li
         summary=alert.summary,
         source=alert.source,
         labels=alert.labels,
-        links=(alert.link,) if alert.link else (),
-        previous=input.previous,
+        named_links=alert.links,
+        previous=previous,
         started_at=started_at,
         policy=policy,
     )
-    return [began, alert_fired(apply(incident, began), input, now)]
+    return [began, alert_fired(apply(incident, began), word, now)]
 
 
 def pending_due(incident: Incident) -> datetime | None:

@@ -138,6 +138,7 @@ def page_for(incident: Incident, started: PageStarted) -> Page:
         "Incident": incident.id,
     }
     lines += [f"{name}: {value}" for name, value in facts.items() if value]
+    lines += [f"{name.capitalize()}: {link}" for name, link in incident.named_links.items()]
     lines += incident.links
     return Page(
         key=started.key,

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from core.domain.durations import format_duration
-from core.domain.incident.decisions import closing, escalation, opening, paging
+from core.domain.incident.decisions import alerts, closing, escalation, opening, paging
 from core.domain.incident.evolve import apply
 from core.domain.incident.model import UNRESOLVED, CloseReason, Incident, Status
 from core.domain.incident.timeline import (
@@ -99,6 +99,7 @@ def _end_acknowledgement(incident: Incident, now: datetime) -> list[TimelineEven
 
 
 RULES: Final = (
+    Rule(alerts.settling_due, alerts.settle),
     Rule(opening.pending_due, opening.end_pending),
     Rule(_too_old, _give_up),
     Rule(_silent, _resolve_silent),
@@ -107,6 +108,8 @@ RULES: Final = (
     Rule(paging.retry_due, paging.retry),
     Rule(escalation.due, escalation.escalate),
     Rule(closing.due, lambda incident, now: closing.close(incident, CloseReason.RESOLVED, now)),
+    Rule(closing.forgetting_due, closing.forget),
 )
-"""In this order: what ends an incident comes before what would page for it. What a rule does may
-make a later rule due, never an earlier one."""
+"""In this order: an alert that fires comes before what follows from silence, and what ends an
+incident before what would page for it. What a rule does may make a later rule due, never an earlier
+one."""

@@ -19,6 +19,8 @@ from core.domain.incident.severity import DEFAULT, Severity
 from core.domain.value import Value
 
 YEAR: Final = 365 * 86_400.0
+HOUR: Final = 3600.0
+MINUTE: Final = 60.0
 
 
 class Recurrence(StrEnum):
@@ -111,7 +113,17 @@ class Policy(Value):
     hold_back: float = 0
     """How long an alert must last before it opens an incident."""
     open_after: OpenAfter | None = None
+    settle: float = MINUTE
+    """How long a firing is held that a source's replicas may disagree on."""
+    remember_for: float = HOUR
+    """How long late words find what a closed incident knew."""
     default_severity: Severity = DEFAULT
+
+    @property
+    def memory(self) -> float:
+        """How long the workflow stays when there is no incident: also as long as one might have
+        waited for a relapse."""
+        return max(self.remember_for, self.reopen_window)
 
     def addressed(self, channels: Mapping[str, Sequence[str]]) -> Policy:
         """The policy with each target's name replaced by those of its addresses.

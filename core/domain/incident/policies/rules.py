@@ -126,6 +126,15 @@ class PolicyRule(Strict):
     open_after: OpenAfterRule | None = Field(
         None, description="Fewer alerts than this open no incident."
     )
+    settle: Delay = Field(
+        timedelta(minutes=1),
+        description="How long a firing is held that a source's replicas may disagree on.",
+    )
+    remember_for: Delay = Field(
+        timedelta(hours=1),
+        description="How long late and repeated words find what a closed incident knew; at least "
+        "the reopen window.",
+    )
 
     def problems(self, targets: Mapping[str, TargetConfig]) -> Iterator[Problem]:
         """What is wrong with the policy, and where."""
@@ -150,6 +159,10 @@ class PolicyRule(Strict):
             yield (("repage_every",), "nobody can answer more often than every 30s")
         if self.reopen_window > timedelta(days=30):
             yield (("reopen_window",), "it is longer than 30d")
+        if self.settle > timedelta(hours=1):
+            yield (("settle",), "it is longer than 1h: so long nobody is paged")
+        if self.remember_for > timedelta(days=30):
+            yield (("remember_for",), "it is longer than 30d")
         for field in ("hold_back", "acknowledgement_timeout", "resolve_if_silent_for"):
             value = getattr(self, field)
             if value and value >= self.maximum_age:
@@ -192,6 +205,8 @@ class PolicyRule(Strict):
             open_after=OpenAfter(count=rule.count, within=rule.within.total_seconds())
             if rule
             else None,
+            settle=self.settle.total_seconds(),
+            remember_for=self.remember_for.total_seconds(),
         )
 
 

@@ -16,6 +16,7 @@ from core.domain.incident.reports.post_incident import (
 )
 from core.domain.incident.timeline import TimelineEvent
 
+_LINKS_SHOWN: Final = 50
 _SPECIAL: Final = re.compile(r"([\\`*_\[\]<>#|])")
 
 _DURATIONS: Final = {
@@ -45,8 +46,8 @@ def as_markdown(incident: Incident, timeline: Sequence[TimelineEvent]) -> bytes:
     lines += ["", "## Timeline", ""]
     entries = [(_moment(entry.at), entry.actor, entry.text) for entry in report.timeline]
     lines += _table(("Time (UTC)", "Who", "What"), entries)
-    if report.links:
-        lines += ["", "## Links", "", *(f"- <{_address(link)}>" for link in report.links)]
+    if links := list(_links(report)):
+        lines += ["", "## Links", "", *links]
     items = [f"- [ ] {_escape(item.text)} ({_escape(item.by)})" for item in report.action_items]
     lines += ["", "## Action items", "", *(items or ["- [ ] To be agreed"]), ""]
     return "\n".join(lines).encode()
@@ -107,6 +108,16 @@ def _alerts(report: PostIncidentReport) -> list[str]:
     lines = _table(("Alert", "Severity", "Fired", "First", "Last", "Now"), rows)
     others = report.metrics.distinct_alerts - len(rows)
     return [*lines, "", f"And {others:,} more."] if others > 0 else lines
+
+
+def _links(report: PostIncidentReport) -> Iterator[str]:
+    """Those of the incident, then those of its other alerts, by name."""
+    named = list(report.named_links.items())
+    for alert in report.alerts:
+        named += [(name, link) for name, link in alert.links.items() if (name, link) not in named]
+    for name, link in named[:_LINKS_SHOWN]:
+        yield f"- {_escape(name.capitalize())}: <{_address(link)}>"
+    yield from (f"- <{_address(link)}>" for link in report.links)
 
 
 def _pages(report: PostIncidentReport) -> list[str]:

@@ -32,6 +32,7 @@ FORMAT: Final = "tidegate.post-incident-report/2"
 
 _ACTION: Final = re.compile(r"\s*(?:action|todo)\s*:\s*(.+)", re.IGNORECASE | re.DOTALL)
 _ALERTS_SHOWN: Final = 100
+_NOT_DETAILS: Final = {"at", "actor", "kind", "visible", "policy", "state"}
 
 
 class Entry(Value):
@@ -55,7 +56,7 @@ class ReportedAlert(Value):
     firing: bool
     first_at: AwareDatetime
     last_at: AwareDatetime
-    link: str | None = None
+    links: Mapping[str, str] = Field(description="Addresses by name: runbook, dashboard, ...")
 
 
 class ReportedPage(Value):
@@ -111,7 +112,10 @@ class PostIncidentReport(BaseModel):
     commander: str | None = None
     document: str | None = None
     labels: Mapping[str, str]
-    links: tuple[str, ...]
+    links: tuple[str, ...] = Field(description="Addresses that the report named.")
+    named_links: Mapping[str, str] = Field(
+        description="Addresses of the alert that opened it, by name."
+    )
     summary: str | None = None
     impact: str = Field(description="What was affected, how badly and for how long.")
     metrics: Metrics
@@ -140,6 +144,7 @@ def build_report(incident: Incident, timeline: Sequence[TimelineEvent]) -> PostI
         document=incident.document,
         labels=incident.labels,
         links=incident.links,
+        named_links=incident.named_links,
         summary=incident.summary,
         impact=_impact(incident),
         metrics=metrics_of(incident),
@@ -209,7 +214,7 @@ def _alerts(incident: Incident) -> Iterator[ReportedAlert]:
             firing=alert.firing,
             first_at=alert.first_at,
             last_at=alert.last_at,
-            link=alert.link,
+            links=alert.links,
         )
 
 
@@ -245,9 +250,7 @@ def _action_items(timeline: Sequence[TimelineEvent]) -> Iterator[ActionItem]:
 
 
 def _entry(event: TimelineEvent) -> Entry:
-    details = event.model_dump(
-        mode="json", exclude={"at", "actor", "kind", "visible", "policy"}, exclude_none=True
-    )
+    details = event.model_dump(mode="json", exclude=_NOT_DETAILS, exclude_none=True)
     return Entry(
         at=event.at, actor=event.actor, kind=event.kind, text=event.sentence(), details=details
     )
