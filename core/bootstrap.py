@@ -1,6 +1,6 @@
 """The composition root: the only place that picks adapters. Production and tests both call it.
 
-Adapters are imported when they are picked, so that a listener never pays for a store or a channel
+Adapters are imported when they are picked, so that a listener does not pay for a store or a channel
 that its settings do not name.
 """
 
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 
 def intake(settings: Settings, *, workflows: Workflows | None = None) -> Intake:
-    """The intake of one process. Raises `SettingsError` when TIDEGATE_QUARANTINE is not set:
-    nothing may be accepted where nothing can be kept."""
+    """The intake of one process. Raises `SettingsError` when TIDEGATE_QUARANTINE is not set: what
+    cannot be quarantined must not be accepted."""
     settings.require("quarantine")
     return Intake(
         workflows=workflows or temporal_workflows(settings),
@@ -54,7 +54,7 @@ def validation(settings: Settings) -> EventValidationService:
 
 
 def documents(settings: Settings) -> DocumentStore:
-    """All stores, for the documents that events may refer to and the reports written."""
+    """The store for the documents that events may refer to, and for the reports."""
     roots = (*settings.documents, *([settings.reports] if settings.reports else []))
     return DocumentStores(STORES, roots=roots)
 
@@ -73,14 +73,15 @@ def webhooks(settings: Settings, *, intake: Intake) -> Webhooks:
 
 
 def webhook_table(settings: Settings) -> WebhookTable:
-    """The webhooks' endpoints. Raises `SettingsError` where none are set, or `ConfigFileError`."""
+    """The webhooks' endpoints. Raises `SettingsError` when TIDEGATE_WEBHOOKS is not set, or
+    `ConfigFileError`."""
     from core.config.files import load_webhooks
 
     return load_webhooks(settings.require("webhooks"))
 
 
 def secrets(settings: Settings) -> Secrets:
-    """The secrets that configuration refers to. Nothing is fetched before it is asked for."""
+    """The secrets that configuration refers to, each fetched on first use."""
     return Secrets(SECRET_STORES, ttl=settings.secrets_ttl)
 
 
@@ -93,7 +94,7 @@ def router(settings: Settings) -> WorkflowRouter:
 
 
 def policies(settings: Settings) -> Policies:
-    """Whom incidents reach, and when. Raises `ConfigFileError`."""
+    """The policies: who is paged, and when. Raises `ConfigFileError`."""
     from core.config.files import SHIPPED_POLICIES, load_policies
 
     return load_policies(settings.policies or SHIPPED_POLICIES)
@@ -120,7 +121,7 @@ async def connect(settings: Settings, *, runtime: Runtime | None = None) -> Clie
 
 
 def temporal_workflows(settings: Settings) -> TemporalWorkflows:
-    """It connects at its first start."""
+    """What takes events to workflows; it connects at its first call."""
     from core.adapters.temporal.connection import frontend
     from core.adapters.temporal.workflows import TemporalWorkflows
 
@@ -147,7 +148,8 @@ def _files() -> DocumentStore:
 
 
 STORES = {"s3": _s3, "azure": _azure, "file": _files}
-"""How to make each scheme's store; a new store is one file in adapters and one line here."""
+"""How to make each scheme's store. A new one is a file in core/adapters/documents, and a line
+here."""
 
 
 def _env_secrets() -> SecretStore:
@@ -180,5 +182,5 @@ SECRET_STORES = {
     "aws": _aws_secrets,
     "azure": _azure_secrets,
 }
-"""How to make the store of each kind of reference; a new one has its form in
-core/domain/secret_reference.py besides."""
+"""How to make the store of each kind of reference. A new one also needs its syntax in
+core/domain/secret_reference.py."""

@@ -1,4 +1,4 @@
-"""What all tests share: real servers, started once, and an environment that is nobody's own.
+"""What all tests share: real servers, started once, and an environment without settings of ours.
 
 HYPOTHESIS_PROFILE chooses how many examples each property gets: 100 by default, 1,000 as `soak`,
 10,000 as `nightly`.
@@ -16,10 +16,11 @@ from hypothesis import HealthCheck, settings
 from temporalio.client import Client
 
 from core.adapters.temporal.connection import data_converter
-from infra.local.aws.servers import aws_environment, start_aws, wait_for_aws
-from infra.local.azure.azurite import Azurite, start_azurite, wait_for_azurite
-from infra.local.processes import Processes, free_port
+from infra.local.aws.servers import aws_environment, start_aws
+from infra.local.azure.azurite import Azurite, start_azurite
+from infra.local.processes import Processes
 from infra.local.temporal import TemporalServer, start_temporal
+from tests.support import ports
 
 settings.register_profile(
     "default",
@@ -45,7 +46,7 @@ _FOREIGN = (
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No settings of the developer's own reach a test, and no credentials either."""
+    """No settings or credentials of the developer reach a test."""
     for name in os.environ:
         if name.startswith(_FOREIGN):
             monkeypatch.delenv(name)
@@ -53,7 +54,14 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it keeps the credentials it found
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it caches credentials
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port of 127.0.0.1 that refuses every connection."""
+    with ports.closed_port() as port:
+        yield port
 
 
 @pytest.fixture(scope="session")
@@ -66,15 +74,15 @@ def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
 
 @pytest.fixture(scope="session")
 def temporal_server(processes: Processes) -> TemporalServer:
-    """A Temporal development server, shared by the session: workflow IDs must be a test's own."""
-    server = start_temporal(processes, os.environ, port=free_port())
+    """A Temporal development server, shared by the session: tests need unique workflow IDs."""
+    server = start_temporal(processes, os.environ)
     server.wait()
     return server
 
 
 @pytest.fixture(scope="session")
 async def temporal_client(temporal_server: TemporalServer) -> Client:
-    """A client as workers have it."""
+    """A client with the workers' data converter."""
     return await Client.connect(temporal_server.address, data_converter=data_converter())
 
 
@@ -86,11 +94,10 @@ def temporal_settings(temporal_server: TemporalServer, monkeypatch: pytest.Monke
 
 @pytest.fixture(scope="session")
 def aws_server(processes: Processes) -> str:
-    """The URL of moto's server, shared by the session: bucket names must be a test's own."""
-    port = free_port()
-    endpoint = f"http://127.0.0.1:{port}"
-    wait_for_aws(start_aws(processes, os.environ, port=port), endpoint)
-    return endpoint
+    """The URL of moto's server, shared by the session: tests need unique bucket names."""
+    server = start_aws(processes, os.environ)
+    server.wait()
+    return server.endpoint
 
 
 @pytest.fixture
@@ -102,10 +109,8 @@ def aws_settings(aws_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def azurite(processes: Processes) -> Azurite:
-    """Azurite, shared by the session: container names must be a test's own."""
-    azurite = Azurite(free_port())
-    wait_for_azurite(start_azurite(processes, os.environ, azurite), azurite)
-    return azurite
+    """Azurite, shared by the session: tests need unique container names."""
+    return start_azurite(processes, os.environ).wait()
 
 
 @pytest.fixture

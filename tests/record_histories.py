@@ -21,7 +21,7 @@ from temporalio.client import Client, WorkflowFailureError
 
 from core.adapters.temporal.connection import data_converter
 from core.domain.event import Event
-from infra.local.processes import Processes, free_port
+from infra.local.processes import Processes
 from infra.local.temporal import start_temporal
 from tests.support.orchestrator import House, house, new_event
 
@@ -64,7 +64,7 @@ async def record_all(address: str, folder: Path) -> None:
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         processes = Processes(Path(folder) / "logs")
-        server = start_temporal(processes, os.environ, port=free_port())
+        server = start_temporal(processes, os.environ)
         try:
             server.wait()
             asyncio.run(record_all(server.address, Path(folder)))

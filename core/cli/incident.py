@@ -42,7 +42,7 @@ Id = Annotated[
     typer.Argument(help="The incident's own ID, or its workflow ID for the one now running."),
 ]
 Interval = Annotated[
-    float, typer.Option("--every", min=0.2, help="Seconds between two looks, with --watch.")
+    float, typer.Option("--every", min=0.2, help="Seconds between two queries, with --watch.")
 ]
 
 
@@ -63,11 +63,11 @@ def incident_list(
     ] = None,
     older_than: Annotated[
         timedelta | None,
-        typer.Option(parser=duration, metavar="DURATION", help="Only begun before: 30m, 12h, 7d."),
+        typer.Option(parser=duration, metavar="DURATION", help="Only begun longer ago: 30m, 12h."),
     ] = None,
     younger_than: Annotated[
         timedelta | None,
-        typer.Option(parser=duration, metavar="DURATION", help="Only begun within: 30m, 12h, 7d."),
+        typer.Option(parser=duration, metavar="DURATION", help="Only begun since then: 30m, 12h."),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Include closed incidents.")] = False,
     limit: Annotated[int, typer.Option(min=1, help="List at most this many.")] = 100,

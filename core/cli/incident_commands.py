@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -55,10 +54,8 @@ def _plain(names: tuple[str, ...], kind: type[commands.AnyCommand], help: str) -
     def command(id: Id, actor: Actor = "operator", note: Note = "", as_json: Json = False) -> None:
         _send(id, kind.name, actor, note, as_json)
 
-    command.__doc__ = help
     for number, name in enumerate(names):
-        add: Callable[..., Any] = app.command(name, hidden=number > 0)
-        add(command)
+        app.command(name, help=help, hidden=number > 0)(command)
 
 
 _plain(("ack", "acknowledge"), commands.Acknowledge, "Acknowledge an incident: paging stops.")

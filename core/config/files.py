@@ -1,7 +1,7 @@
 """The YAML files of an installation: the routing table, the policies and the webhooks.
 
-Each loader returns the checked model, or raises `ConfigFileError` with `file:line:column: field:
-what` for every problem. A model is imported by its own loader, so that a process pays only for the
+Each loader returns the validated model, or raises `ConfigFileError` with every problem as
+`file:line:column: field: what`. It imports the model itself, so that a process pays only for the
 files it reads.
 """
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from core.webhooks.endpoints import WebhookTable
 
 SHIPPED_ROUTES: Final = Path(__file__).with_name("routes.yaml")
-"""The routing table where TIDEGATE_ROUTES names none."""
+"""The routing table when TIDEGATE_ROUTES is not set."""
 
 SHIPPED_POLICIES: Final = Path(__file__).with_name("policies.yaml")
-"""The policies where TIDEGATE_POLICIES names none. No webhooks are shipped: nobody may post until
-the operator says who."""
+"""The policies when TIDEGATE_POLICIES is not set. No webhooks are shipped: nobody may post
+until the operator says who."""
 
 
 def load_routes(path: Path) -> RoutingFile:

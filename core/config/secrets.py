@@ -131,10 +131,10 @@ class Secrets:
         await asyncio.shield(entry.fetching)
 
     async def _fetch(self, entry: _Entry) -> None:
-        began = self._clock()
+        asked = self._clock()
         try:
             entry.value = await self._ask(entry.reference)
-            entry.fetched, entry.failure = began, None
+            entry.fetched, entry.failure = asked, None
         except SettingsError as error:
             entry.value, entry.fetched = "", -math.inf
             entry.failure, entry.failed = error, self._clock()

@@ -1,11 +1,13 @@
-"""Every environment variable Tidegate reads, in one validated model.
+"""The settings: every environment variable of Tidegate's own, in one validated model.
 
 A dataclass rather than pydantic-settings: a listener reads its settings at every cold start, and
 importing that library alone costs more than everything else a listener adds to Temporal's client
-(docs/decisions/0002). Temporal's own variables (TEMPORAL_ADDRESS, ...) belong to
-`temporalio.envconfig`, AWS's to boto3, Azure's to azure-identity; `bootstrap` hands
-AZURE_STORAGE_CONNECTION_STRING to the document store, and no error repeats it, because it is a
-secret.
+(docs/decisions/0002).
+
+Other variables are read elsewhere: the addresses of targets by the names that the policies give
+(core.adapters.notifiers.addresses), TEMPORAL_ADDRESS and its like by `temporalio.envconfig`, AWS's
+by boto3, Azure's by azure-identity. `bootstrap` passes AZURE_STORAGE_CONNECTION_STRING to the
+document store; no error quotes it, because it is a secret.
 """
 
 from __future__ import annotations
@@ -78,10 +80,10 @@ def _level(text: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the operator has set. Build it with `from_env`; tests give fields by name."""
+    """The settings of one process, as `from_env` reads them."""
 
     routes: Path | None = _variable(
-        "TIDEGATE_ROUTES", _path, None, "The routing table, a YAML file. Default: the one shipped."
+        "TIDEGATE_ROUTES", _path, None, "The routing table, a YAML file. Default: the shipped one."
     )
     documents: tuple[str, ...] = _variable(
         "TIDEGATE_DOCUMENTS",
@@ -93,13 +95,13 @@ class Settings:
         "TIDEGATE_REPORTS", _uri, None, "URI prefix that post-incident reports are written under."
     )
     quarantine: str | None = _variable(
-        "TIDEGATE_QUARANTINE", _uri, None, "URI prefix that refused originals are kept under."
+        "TIDEGATE_QUARANTINE", _uri, None, "URI prefix that quarantined originals are stored under."
     )
     max_event_bytes: int = _variable(
         "TIDEGATE_MAX_EVENT_BYTES",
         _number(int, 1024, 1_900_000),
         _MIB,
-        "Largest event that is started, in bytes of JSON; larger ones are quarantined.",
+        "Largest event that is accepted, in bytes of JSON; larger ones are quarantined.",
     )
     max_report_bytes: int = _variable(
         "TIDEGATE_MAX_REPORT_BYTES",
@@ -111,16 +113,19 @@ class Settings:
         "TIDEGATE_START_TIMEOUT",
         _number(float, 0.1, 60),
         5.0,
-        "Seconds that one start call to Temporal may take.",
+        "Seconds that one call to Temporal may take.",
     )
     deadline_margin: float = _variable(
         "TIDEGATE_DEADLINE_MARGIN",
         _number(float, 0.1, 60),
         2.0,
-        "Seconds before a function's deadline at which what is unfinished is given back.",
+        "Seconds before a function's deadline at which unfinished events are left to redelivery.",
     )
     concurrency: int = _variable(
-        "TIDEGATE_CONCURRENCY", _number(int, 1, 1000), 100, "Starts in flight at once per process."
+        "TIDEGATE_CONCURRENCY",
+        _number(int, 1, 1000),
+        100,
+        "Starts that one process has in flight at most.",
     )
     ack_timeout: float = _variable(
         "TIDEGATE_ACK_TIMEOUT",
@@ -132,25 +137,25 @@ class Settings:
         "TIDEGATE_POLICIES",
         _path,
         None,
-        "The incidents' policies, a YAML file. Default: those shipped.",
+        "The incident policies, a YAML file. Default: the shipped ones.",
     )
     webhooks: Path | None = _variable(
         "TIDEGATE_WEBHOOKS",
         _path,
         None,
-        "The webhooks' endpoints, a YAML file. Nobody may post before it is set.",
+        "The webhooks' endpoints, a YAML file. Without it there are none.",
     )
     continue_as_new_after: int = _variable(
         "TIDEGATE_CONTINUE_AS_NEW_AFTER",
         _number(int, 50, 40_000),
         5000,
-        "Events in an incident's history after which its workflow goes on in a new run.",
+        "Events in an incident's history after which its workflow continues as a new run.",
     )
     secrets_ttl: float = _variable(
         "TIDEGATE_SECRETS_TTL",
         _number(float, 1, 86_400),
         300.0,
-        "Seconds that a secret is used before its store is asked again.",
+        "Seconds that a secret is cached.",
     )
     health_address: str = _variable(
         "TIDEGATE_HEALTH_ADDRESS",
@@ -174,7 +179,7 @@ class Settings:
         "TIDEGATE_BUILD_ID",
         _build_id,
         None,
-        "Which build of the workers this is, where they are versioned. Default: they are not.",
+        "Build ID of the workers, for worker versioning. Default: unversioned.",
     )
     log_level: str = _variable(
         "TIDEGATE_LOG_LEVEL", _level, "INFO", "DEBUG, INFO, WARNING or ERROR."
@@ -182,7 +187,10 @@ class Settings:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
-        """Read the environment. Raises `SettingsError` naming every variable that is wrong."""
+        """The settings in `env`, by default the process's environment.
+
+        Raises `SettingsError` naming every invalid variable.
+        """
         env = os.environ if env is None else env
         values: dict[str, Any] = {}
         problems: list[str] = []
@@ -198,14 +206,16 @@ class Settings:
         return cls(**values)
 
     def require(self, name: str) -> Any:
-        """The field's value. Raises `SettingsError` naming the variable when it is not set."""
+        """The value of a field. Raises `SettingsError` naming its variable when it is not set."""
         value = getattr(self, name)
         if value is None or value == ():
             variable = {f.name: f.metadata for f in fields(self)}[name]
-            raise SettingsError(f"{variable['name']} is not set", fix=f"it is: {variable['about']}")
+            raise SettingsError(
+                f"{variable['name']} is not set", fix=f"set it to: {variable['about']}"
+            )
         return value
 
 
 def variables() -> list[tuple[str, Any, str]]:
-    """Name, default and meaning of every variable, for the docs and `tidegate doctor`."""
+    """Name, default and meaning of every variable; tests hold docs and templates to them."""
     return [(f.metadata["name"], f.default, f.metadata["about"]) for f in fields(Settings)]

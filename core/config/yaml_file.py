@@ -1,4 +1,4 @@
-"""YAML files that people write: read strictly, and complained about by file, line and field."""
+"""YAML files that people write: read strictly, with problems by file, line, column and field."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Location = tuple[int | str, ...]
 
 
 def load(path: Path, model: type[Model]) -> Model:
-    """The file as a `model`. Raises `ConfigFileError` with every problem in it."""
+    """The file as a `model`. Raises `ConfigFileError` with every problem."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -36,8 +36,8 @@ def load(path: Path, model: type[Model]) -> Model:
     try:
         return model.model_validate(value)
     except ValidationError as invalid:
-        found = [_problem(path, root, error) for error in invalid.errors(include_url=False)]
-        raise ConfigFileError(list(dict.fromkeys(found))) from invalid
+        problems = [_problem(path, root, error) for error in invalid.errors(include_url=False)]
+        raise ConfigFileError(list(dict.fromkeys(problems))) from invalid
 
 
 def _problem(path: Path, root: yaml.Node, error: Any) -> str:
@@ -50,11 +50,11 @@ def _problem(path: Path, root: yaml.Node, error: Any) -> str:
 
 
 def _find(root: yaml.Node, location: Location, *, key: bool) -> tuple[yaml.Node, str]:
-    """The node nearest to a location of pydantic's, and its name, like `routes[1].match.any[0]`.
+    """The node nearest to one of pydantic's locations, and its name, like `routes[1].match.any[0]`.
 
-    Parts of a location that are not in the file (the names of a union's members) are passed over;
-    a field that is missing is reported at the mapping that lacks it. With `key`, the node is the
-    last field's name rather than its value.
+    Parts of a location that are not in the file (the names of a union's members) are skipped; a
+    missing field is reported at the mapping that lacks it. With `key`, the node is the last field's
+    name rather than its value.
     """
     node, name = root, ""
     for position, part in enumerate(location):
@@ -75,18 +75,18 @@ def _find(root: yaml.Node, location: Location, *, key: bool) -> tuple[yaml.Node,
 
 
 def _duplicates(node: yaml.Node, name: str = "") -> list[str]:
-    """A mapping that has one field twice: YAML forbids it, its Python reader takes the last."""
-    found: list[str] = []
+    """Problems of mappings with duplicate fields: YAML forbids them, PyYAML takes the last."""
+    problems: list[str] = []
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for field, value in node.value:
             path = f"{name}.{field.value}".lstrip(".")
             if str(field.value) in seen:
                 mark = field.start_mark
-                found.append(f"{mark.line + 1}:{mark.column + 1}: {path}: it is there twice")
+                problems.append(f"{mark.line + 1}:{mark.column + 1}: {path}: it occurs twice")
             seen.add(str(field.value))
-            found += _duplicates(value, path)
+            problems += _duplicates(value, path)
     elif isinstance(node, yaml.SequenceNode):
         for position, item in enumerate(node.value):
-            found += _duplicates(item, f"{name}[{position}]")
-    return found
+            problems += _duplicates(item, f"{name}[{position}]")
+    return problems

@@ -51,13 +51,13 @@ MAX_EVENTS: Final = 10_000
 
 def format_of(name: str) -> Format:
     """The format of this name, one of `FORMATS`. Raises `TypeError` if its file has none."""
-    found = getattr(import_module(f"core.formats.{name}"), "FORMAT", None)
-    if not isinstance(found, Format):
+    format = getattr(import_module(f"core.formats.{name}"), "FORMAT", None)
+    if not isinstance(format, Format):
         raise TypeError(
             f"core/formats/{name}.py has no FORMAT that is a Format; end it with "
             "`FORMAT: Final = Format(parse=parse)`"
         )
-    return found
+    return format
 
 
 def read(delivery: Delivery) -> list[Arrival]:

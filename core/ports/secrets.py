@@ -1,4 +1,4 @@
-"""The Secret Store port: where shared secrets are kept, whoever keeps them."""
+"""The Secret Store port: reads shared secrets, wherever they are stored."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from core.domain.secret_reference import SecretReference
 
 
 class SecretStore(Protocol):
-    """One kind of place for secrets. It keeps nothing back: each answer is what is there now."""
+    """One kind of store for secrets. It does not cache."""
 
     async def read(self, reference: SecretReference) -> str:
         """The secret's current value.
 
-        Raises `SettingsError` when there is no such secret or it cannot be one, and
-        `SecretUnavailable` for what may work later. No error holds any part of the value, not even
-        as its cause.
+        Raises `SettingsError` for a secret that is missing or invalid, and `SecretUnavailable` for
+        what a retry may fix. No error holds any part of the value, not even as its cause.
         """
         ...

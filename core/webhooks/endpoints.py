@@ -80,8 +80,8 @@ class Endpoint(BaseModel):
     @field_validator("attributes")
     @classmethod
     def _free(cls, attributes: dict[str, str]) -> dict[str, str]:
-        if taken := sorted(set(attributes) & RESERVED):
-            raise ValueError(f"{', '.join(taken)}: reserved, every event has its own")
+        if reserved := sorted(set(attributes) & RESERVED):
+            raise ValueError(f"{', '.join(reserved)}: reserved, every event has its own")
         return attributes
 
     @model_validator(mode="after")

@@ -1,29 +1,27 @@
-"""The cloud of a local stack: what stories, tests and commands ask of it, whichever it is."""
+"""The cloud of a local stack: what stories, tests and commands use of it, whichever it is."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from infra.local.processes import Child, Processes
 
+CloudName = Literal["aws", "azure"]
+CLOUDS: Final[Mapping[CloudName, str]] = {"aws": "AWS (moto)", "azure": "Azure (Azurite)"}
+"""The titles of all clouds that a stack can be."""
+
 INCIDENTS, REPORTS, QUARANTINE = "incidents/", "reports/", "quarantine/"
-"""Folders of the document store: uploads, post-incident reports, refused originals."""
+"""Folders of the document store: uploads, post-incident reports, quarantined deliveries."""
 
 
 class Cloud(Protocol):
-    """Servers, what is kept on them, and listeners before it.
-
-    It works from any process that knows where its servers are; the stack's own starts them.
-    """
+    """A running cloud as its users see it: documents, queues and the gateway for webhooks. Works
+    from any process that knows its `address`."""
 
     @property
-    def name(self) -> str:
-        """`aws` or `azure`."""
-
-    @property
-    def title(self) -> str:
-        """For people."""
+    def name(self) -> CloudName:
+        """Which cloud it is."""
 
     @property
     def store(self) -> str:
@@ -35,7 +33,7 @@ class Cloud(Protocol):
 
     @property
     def address(self) -> Mapping[str, Any]:
-        """Where its servers are, as JSON: what `cloud_at` makes the same cloud of elsewhere."""
+        """Where its servers are, as JSON: `cloud_at` makes the same cloud from it."""
 
     @property
     def gateway(self) -> str:
@@ -43,11 +41,11 @@ class Cloud(Protocol):
 
     @property
     def servers(self) -> tuple[str, ...]:
-        """Children whose death is the end: they keep their state in memory."""
+        """Children that keep their state in memory, so that the stack cannot survive a crash."""
 
     @property
     def upload_listener(self) -> str:
-        """The child that hears of uploads."""
+        """The child that receives announcements of uploads."""
 
     @property
     def message_listener(self) -> str:
@@ -55,33 +53,21 @@ class Cloud(Protocol):
 
     @property
     def webhook_listener(self) -> str:
-        """The child that takes webhooks."""
+        """The child that receives webhooks."""
 
     @property
     def announcing(self) -> str:
-        """How an upload is announced, and then announced once more."""
+        """The two ways in which an upload is announced."""
 
     @property
     def env(self) -> Mapping[str, str]:
-        """Settings of every process that speaks to the servers, and of a shell."""
-
-    def start(self, processes: Processes, env: Mapping[str, str]) -> None:
-        """Start the servers; they may not answer yet."""
-
-    def prepare(self) -> None:
-        """Wait for the servers, and make what is kept on them."""
-
-    def start_listeners(self, processes: Processes, env: Mapping[str, str]) -> None:
-        """Start what hears of events; `is_listening` says when it does."""
-
-    def is_listening(self, child: Child) -> bool:
-        """Whether a child is one of the listeners that does its work, or none of them."""
+        """Settings of every process that calls the servers."""
 
     def upload(self, name: str, body: bytes) -> str:
-        """Put a document under incidents/; returns what tells this upload from others."""
+        """Put a document under incidents/; returns the version of this upload."""
 
     def upload_key(self, name: str) -> str:
-        """How the keys of the events of such uploads begin."""
+        """The prefix of the keys of this document's events."""
 
     def send(self, body: str) -> tuple[str, str]:
         """Post a message to the messages queue; returns that queue's address and an ID."""
@@ -90,13 +76,58 @@ class Cloud(Protocol):
         """The names of all documents under a folder."""
 
     def read(self, key: str) -> bytes | None:
-        """A document's content, or None where there is none."""
+        """A document's content, or None if it does not exist."""
 
     def waiting(self) -> int:
-        """How many announcements of uploads are not settled yet."""
+        """How many announcements of uploads are not yet settled."""
 
     def dead_lettered(self) -> int:
-        """How many messages of any queue have become dead letters."""
+        """How many messages of any queue are dead letters."""
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close its connections."""
+
+
+class CloudServers(Protocol):
+    """The servers and listeners of a cloud, as children of a stack."""
+
+    def prepare(self) -> Cloud:
+        """Wait for the servers, and create the bucket and queues on them."""
+
+    def start_listeners(self, env: Mapping[str, str]) -> None:
+        """Start the listeners; `is_listening` says when each is ready."""
+
+    def is_listening(self, child: Child) -> bool:
+        """Whether a listener receives events; True for any other child."""
+
+
+def start_cloud(
+    name: CloudName, processes: Processes, env: Mapping[str, str], *, bridge: bool = False
+) -> CloudServers:
+    """Start a cloud's servers; they may not answer yet. With `bridge` each upload is announced
+    twice, in two ways."""
+    match name:
+        case "aws":
+            from infra.local.aws.cloud import AwsServers
+
+            return AwsServers(processes, env, bridge=bridge)
+        case "azure":
+            from infra.local.azure.cloud import AzureServers
+
+            return AzureServers(processes, env, bridge=bridge)
+
+
+def cloud_at(address: Mapping[str, Any]) -> Cloud:
+    """The cloud of a running stack, by its `address`."""
+    name: CloudName = address["name"]
+    match name:
+        case "aws":
+            from infra.local.aws.cloud import AwsCloud
+
+            return AwsCloud(address["endpoint"], address["gateway"])
+        case "azure":
+            from infra.local.azure.azurite import Azurite
+            from infra.local.azure.cloud import AzureCloud
+
+            azurite = Azurite(address["store"], key=address["key"])
+            return AzureCloud(azurite, address["bus"], address["gateway"])

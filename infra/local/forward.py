@@ -1,42 +1,38 @@
 """Lets containers reach a server of this machine that listens on 127.0.0.1 only.
 
-    python -m infra.local.forward 172.17.0.1 7233 5555
+    python -m infra.local.forward --socket DESCRIPTOR --to 7233
 
-listens on these ports of the first address, and brings what comes to the same ports of 127.0.0.1.
-The address is that of Docker's bridge, which no other machine is on.
+forwards connections to the inherited socket to this port of 127.0.0.1. The socket listens on the
+address of Docker's bridge, which no other machine can reach.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-import sys
+import socket
 from contextlib import suppress
+
+from infra.local.loopback import HOST, inherited
 
 _CHUNK = 65536
 
 
-async def forward(address: str, ports: list[int]) -> None:
+async def forward(listening: socket.socket, port: int) -> None:
     """Serve until cancelled."""
-    for port in ports:
 
-        async def connected(
-            reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int = port
-        ) -> None:
-            await _join(reader, writer, port)
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            inner_reader, inner_writer = await asyncio.open_connection(HOST, port)
+            await asyncio.gather(_copy(reader, inner_writer), _copy(inner_reader, writer))
+        writer.close()
 
-        await asyncio.start_server(connected, address, port)
-    await asyncio.Event().wait()
-
-
-async def _join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
-    with suppress(OSError):
-        inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", port)
-        await asyncio.gather(_copy(reader, inner_writer), _copy(inner_reader, writer))
-    writer.close()
+    server = await asyncio.start_server(connected, sock=listening)
+    await server.serve_forever()
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """One way, until it ends or breaks; then the other end is told."""
+    """Copy one direction until it ends or breaks, then close the other end."""
     with suppress(OSError):
         while chunk := await reader.read(_CHUNK):
             writer.write(chunk)
@@ -44,5 +40,13 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     writer.close()
 
 
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m infra.local.forward")
+    parser.add_argument("--socket", type=inherited, required=True, help="a file descriptor")
+    parser.add_argument("--to", type=int, required=True, help="the port of 127.0.0.1")
+    options = parser.parse_args()
+    asyncio.run(forward(options.socket, options.to))
+
+
 if __name__ == "__main__":
-    asyncio.run(forward(sys.argv[1], [int(port) for port in sys.argv[2:]]))
+    main()

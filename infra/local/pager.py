@@ -1,15 +1,16 @@
-"""A pager for the local stack: takes whatever is posted to it, prints it, and shows what it took.
+"""A pager for the local stack: accepts every page, prints it, and lists all of them.
 
-POST /<who>     a page for somebody, as apprise's `json://host:port/<who>` sends it
-GET  /pages     everything that arrived, oldest first
+POST /WHO       a page for somebody, as apprise's `json://host:port/WHO` sends it
+GET  /pages     every page so far, oldest first
 
-python -m infra.local.pager --port 8400
+python -m infra.local.pager --socket DESCRIPTOR
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import socket
 import sys
 import threading
 import urllib.request
@@ -19,17 +20,18 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from infra.local.processes import Child, Processes, python, wait_until
+from infra.local.loopback import inherited
+from infra.local.processes import Processes
+from infra.local.servers import Server, start_server
 
 ON_CALL, ESCALATION = "on-call", "escalation"
 
 _MAX_BYTES = 1024 * 1024
-_START_TIMEOUT = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page that arrived: who was paged, and what they read."""
+    """A page: who was paged, and what they read."""
 
     to: str
     title: str
@@ -38,53 +40,48 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Pager:
-    """A running pager, seen from outside."""
+    """A pager as its users see it."""
 
-    url: str
+    server: Server
+
+    @property
+    def url(self) -> str:
+        return self.server.url
+
+    def wait(self) -> None:
+        """Return when it answers. Raises `LocalStackError` when it dies or does not in time."""
+        self.server.wait("/pages")
 
     def target(self, who: str) -> str:
-        """The apprise URL by which somebody is paged."""
+        """The apprise URL that pages somebody."""
         return f"json://{self.url.removeprefix('http://')}/{who}"
 
     def pages(self) -> list[Page]:
         """All pages so far, oldest first. Raises OSError when the pager does not answer."""
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(f"{self.url}/pages", timeout=5) as answer:
-            found = json.load(answer)
+            taken = json.load(answer)
         return [
             Page(to=page["to"], title=page["body"]["title"], message=page["body"]["message"])
-            for page in found
+            for page in taken
             if isinstance(page["body"], dict)
         ]
 
-    def answers(self) -> bool:
-        try:
-            self.pages()
-        except OSError:
-            return False
-        return True
 
-
-def start_pager(processes: Processes, env: Mapping[str, str], *, port: int) -> tuple[Child, Pager]:
-    """Start the pager; it may not answer yet (see `wait_for_pager`)."""
-    child = processes.start("pager", python("infra.local.pager", "--port", str(port)), env)
-    return child, Pager(f"http://127.0.0.1:{port}")
-
-
-def wait_for_pager(child: Child, pager: Pager) -> None:
-    """Return when it answers. Raises `LocalStackError` when it dies or does not."""
-    wait_until(
-        pager.answers, _START_TIMEOUT, f"the pager to answer on {pager.url}", check=child.check
-    )
+def start_pager(processes: Processes, env: Mapping[str, str]) -> Pager:
+    """Start the pager; it may not answer yet (see `Pager.wait`)."""
+    return Pager(start_server(processes, "pager", "infra.local.pager", env))
 
 
 class _Desk(ThreadingHTTPServer):
-    """The server, with the pages it has taken."""
+    """The HTTP server, with the pages that it has taken."""
 
     daemon_threads = True
 
-    def __init__(self, port: int) -> None:
-        super().__init__(("127.0.0.1", port), _Handler)
+    def __init__(self, listening: socket.socket) -> None:
+        super().__init__(listening.getsockname(), _Handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listening
         self._pages: list[dict[str, Any]] = []
         self._lock = threading.Lock()
 
@@ -131,14 +128,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Nothing: what arrived is printed by `take`, and that is enough."""
+        """Log no requests: `take` prints every page."""
 
 
 def main() -> None:
-    """Serve until the process is ended."""
+    """Serve until the process ends."""
     parser = argparse.ArgumentParser(prog="python -m infra.local.pager")
-    parser.add_argument("--port", type=int, required=True)
-    with _Desk(parser.parse_args().port) as desk:
+    parser.add_argument("--socket", type=inherited, required=True, help="a file descriptor")
+    with _Desk(parser.parse_args().socket) as desk:
         desk.serve_forever()
 
 

@@ -1,18 +1,16 @@
 """Processes of the local stack: started, watched, restarted, and never left behind.
 
 Each child runs in a process group of its own, so that Ctrl-C reaches the parent only and the parent
-decides the order in which they stop; it writes to a log file of its own, so that an early death can
-be explained by its last words. On Linux a child also dies with its parent, even one killed with
-SIGKILL (see `launch`). That request is bound to the thread that started the child: start children
-from a thread that lives as long as they shall, such as the main one.
+decides the order in which they stop; it writes to a log file of its own, whose last lines explain
+an early death. On Linux a child also dies with its parent, even one killed with SIGKILL (see
+`launch`). That request is bound to the thread that started the child: start children from a thread
+that outlives them, such as the main one.
 """
 
 from __future__ import annotations
 
 import os
-import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +20,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from core.errors import TidegateError
+from infra.local.loopback import Listener, Ports
 
 ROOT = Path(__file__).resolve().parents[2]
 """Where the packages of this project lie: the children's working folder."""
@@ -32,13 +31,12 @@ STOP_TIMEOUT = 8.0
 _LAUNCH = Path(__file__).with_name("launch.py")
 _POLL = 0.05
 _LAST_LINES = 15
-_PORTS = range(20_000, 32_000)
 
 Found = TypeVar("Found")
 
 
 class LocalStackError(TidegateError):
-    """The local stack could not do its part: a process died, or something took too long."""
+    """The local stack failed: a process died, or something timed out."""
 
 
 def wait_until(
@@ -48,10 +46,10 @@ def wait_until(
     *,
     check: Callable[[], object] | None = None,
 ) -> Found:
-    """Ask `predicate` until it answers something true, and return that.
+    """Call `predicate` until its result is true, and return that.
 
-    `check` runs before every question and may raise to end the wait early, e.g. because the process
-    that is waited for has died. Raises `LocalStackError` naming `what` after `timeout` seconds.
+    `check` runs before every call and may raise to end the wait early, e.g. because a process has
+    died. Raises `LocalStackError` naming `what` after `timeout` seconds.
     """
     deadline = time.monotonic() + timeout
     while True:
@@ -60,29 +58,8 @@ def wait_until(
         if found := predicate():
             return found
         if time.monotonic() > deadline:
-            raise LocalStackError(f"waited {timeout:g} s in vain: {what}")
+            raise LocalStackError(f"timed out after {timeout:g} s: {what}")
         time.sleep(_POLL)
-
-
-def free_port() -> int:
-    """A TCP port on 127.0.0.1 that nobody listens on now, and that no outgoing connection will be
-    given: systems take those from 32768 on. Raises `LocalStackError` when there is none."""
-    for _ in range(1000):
-        port = secrets.randbelow(_PORTS.stop - _PORTS.start) + _PORTS.start
-        if is_free(port):
-            return port
-    raise LocalStackError(f"no port between {_PORTS.start} and {_PORTS.stop} is free")
-
-
-def is_free(port: int) -> bool:
-    """Whether a server could listen on this port of 127.0.0.1 now."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
 
 
 def program(name: str) -> str:
@@ -97,15 +74,21 @@ def python(module: str, *arguments: str) -> list[str]:
 
 
 class Child:
-    """One supervised process: its command stays the same over restarts, its log grows."""
+    """One supervised process: over restarts it keeps its `listener`, and its log grows."""
 
     def __init__(
-        self, name: str, command: Sequence[str], env: Mapping[str, str], log: Path
+        self,
+        name: str,
+        command: Sequence[str],
+        env: Mapping[str, str],
+        log: Path,
+        listener: Listener | None = None,
     ) -> None:
         self.name = name
         self.command = tuple(command)
         self.env = dict(env)
         self.log = log
+        self._sockets = () if listener is None else (listener.socket.fileno(),)
         self._process: subprocess.Popen[bytes] | None = None
         self._group_gone = True
         self._log_start = 0
@@ -121,7 +104,7 @@ class Child:
 
     @property
     def code(self) -> int | None:
-        """Its exit code, or less the number of the signal that ended it; None before that."""
+        """Its exit code, or minus the number of the signal that ended it; None before that."""
         return None if self._process is None else self._process.poll()
 
     def start(self) -> None:
@@ -136,6 +119,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                pass_fds=self._sockets,
                 process_group=0,
             )
             self._group_gone = False
@@ -161,11 +145,11 @@ class Child:
         if self._process is not None:
             self.signal(signal.SIGKILL)
             self._process.wait()
-            # From here on its number may belong to somebody else's process.
+            # From here on its number may belong to another process.
             self._group_gone = True
 
     def restart(self) -> None:
-        """Stop what runs, if anything does, and start it again."""
+        """Stop it if it runs, and start it again."""
         self.stop()
         self.start()
 
@@ -190,18 +174,27 @@ class Child:
 
 
 class Processes:
-    """The children of one stack, in the order they were started; stops them in reverse."""
+    """The children of one stack and their ports. Children are stopped in the reverse of the order
+    in which they were started. `preferred` is as in `Ports`."""
 
-    def __init__(self, logs: Path) -> None:
+    def __init__(self, logs: Path, preferred: Mapping[str, int] | None = None) -> None:
         self.logs = logs
+        self.ports = Ports(preferred)
         self._children: dict[str, Child] = {}
 
-    def start(self, name: str, command: Sequence[str], env: Mapping[str, str]) -> Child:
-        """Start a child under a name of its own. The command must name its program in full."""
-        return self.add(Child(name, command, env, self.logs / f"{name}.log"))
+    def start(
+        self,
+        name: str,
+        command: Sequence[str],
+        env: Mapping[str, str],
+        listener: Listener | None = None,
+    ) -> Child:
+        """Start a child under a unique name; it inherits the `listener`. The command must give the
+        full path of its program."""
+        return self.add(Child(name, command, env, self.logs / f"{name}.log", listener))
 
     def add(self, child: Child) -> Child:
-        """Start a child that is made already."""
+        """Start a child under its own name."""
         if child.name in self._children:
             raise ValueError(f"there is a process named {child.name} already")
         self._children[child.name] = child
@@ -220,6 +213,7 @@ class Processes:
             child.check()
 
     def stop(self) -> None:
-        """Stop all, the last started first. Calling it twice does no harm."""
+        """Stop all, the last started first, and give their ports back. May be called twice."""
         for child in reversed(list(self)):
             child.stop()
+        self.ports.close()

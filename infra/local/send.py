@@ -1,7 +1,7 @@
-"""`tidegate send`: give the running local stack something to do, as a user of the cloud would.
+"""`tidegate send`: send an event to the running local stack, as a user of the cloud would.
 
-A file is uploaded to the bucket; a message is posted to the messages queue. Both then take the way
-every event takes, and the workflow that came of it is looked up by its ID.
+A file is uploaded to the bucket, a message posted to the messages queue, a body to a webhook. Each
+takes the way of every event, and the workflow that handles it is looked up by its ID.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from core.formats.registry import read
 from core.formats.shared.delivery import Delivery, Malformed
 from core.webhooks.request import Request
 from core.webhooks.verifiers.base import Signer
-from infra.local.answers import local_session
-from infra.local.cloud import INCIDENTS
-from infra.local.clouds import cloud_at
+from infra.local.cloud import INCIDENTS, cloud_at
+from infra.local.endpoints import STATE, Endpoints, running
+from infra.local.environment import HOOK_SECRETS
+from infra.local.loopback import local_session
 from infra.local.processes import LocalStackError, wait_until
-from infra.local.stack import HOOK_SECRETS, STATE, Endpoints, running
 from infra.local.temporal import NAMESPACE, Temporal, Workflow, temporal_view
 
 _PATIENCE = 10.0
@@ -44,12 +44,12 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """What was sent and what came of it.
+    """What was sent, and its result.
 
-    `uri` is the document's, the message's queue and ID, or the webhook's; `answer` is what a
-    webhook answered. `workflow_id` and `child_id` are None when no such workflow was seen in time,
-    `link` (to Temporal's UI) also when there is no UI.
-    `refused` says why it came to nothing: the listener or the root orchestrator quarantined it.
+    `uri` is the document's, the message's queue and ID, or the webhook's; `answer` is the status of
+    a webhook's response. `workflow_id` and `child_id` are None when no such workflow was seen in
+    time, `link` (to Temporal's UI) also when there is no UI. `refused` is the reason why the
+    listener or the root orchestrator quarantined it.
     """
 
     uri: str
@@ -70,7 +70,7 @@ def send_file(path: Path, *, name: str | None = None, state: Path = STATE) -> Se
     """
     body, name = path.read_bytes(), name or path.name
     ends = running(state)
-    # The full ID ends in what only S3 says of the upload, so it is recognised by its beginning.
+    # The full ID ends in the version that the cloud gives the upload, so only its start is known.
 
     def candidates() -> list[Workflow]:
         started = temporal.list(f"WorkflowType = '{ROOT_WORKFLOW}'")
@@ -116,16 +116,15 @@ def send_hook(name: str, body: bytes, headers: Mapping[str, str], *, state: Path
         answer = session.post(
             url + query, data=request.body, headers=dict(request.headers), timeout=_PATIENCE * 3
         )
-    said = f"{answer.status_code} {answer.reason}"
-    found = answer.json()
-    receipts = found.get("receipts", [])
+    status, content = f"{answer.status_code} {answer.reason}", answer.json()
+    receipts = content.get("receipts", [])
     if answer.status_code >= HTTPStatus.BAD_REQUEST or not receipts:
-        detail = next((r["reason"] for r in receipts if "reason" in r), found.get("detail"))
-        return Sent(uri=url, answer=said, refused=detail)
+        detail = next((r["reason"] for r in receipts if "reason" in r), content.get("detail"))
+        return Sent(uri=url, answer=status, refused=detail)
     first = next(receipt for receipt in receipts if "workflow_id" in receipt)
     with temporal_view(ends.temporal) as temporal:
         workflow = _await(lambda: temporal.find(first["workflow_id"]))
-        return replace(_sent(ends, temporal, url, workflow), answer=said)
+        return replace(_sent(ends, temporal, url, workflow), answer=status)
 
 
 async def _signed(name: str, body: bytes, headers: Mapping[str, str], webhooks: Path) -> Request:
@@ -137,7 +136,7 @@ async def _signed(name: str, body: bytes, headers: Mapping[str, str], webhooks: 
     verifier = table.hooks[name].verify
     request = Request(method="POST", path=f"/hooks/{name}", headers=headers, body=body)
     if not isinstance(verifier, Signer):
-        return request  # only its sender can sign it; the body brings its own proof
+        return request  # only the real sender can sign it, in the body
     for variable, text in HOOK_SECRETS.items():
         os.environ.setdefault(variable, text)
     secrets = await bootstrap.secrets(Settings()).get_all(verifier.references)
@@ -145,7 +144,7 @@ async def _signed(name: str, body: bytes, headers: Mapping[str, str], webhooks: 
 
 
 def _expected(body: str, headers: Mapping[str, str]) -> Event | Malformed:
-    """What the listener will make of the message; the first event of a batch."""
+    """What the listener will read from the message: the first event of a batch."""
     delivery = Delivery(format="message", body=body.encode(), headers=headers, unique="")
     items = [arrival.item for arrival in read(delivery)]
     return next((item for item in items if isinstance(item, Event)), items[0])

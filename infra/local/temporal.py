@@ -1,14 +1,13 @@
-"""The Temporal development server as a child, and a plain view of what runs on it.
+"""The Temporal development server as a child, and a synchronous view of what runs on it.
 
-The server is the real one, in one process, with its UI. With a database file its state survives any
-death; without one it forgets at every stop.
+The server is the real one, in one process. With a database file its state survives any crash;
+without one it is lost at every stop.
 """
 
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,9 +20,13 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from core.adapters.temporal.connection import data_converter
 from core.contracts import SEARCH_ATTRIBUTES
+from infra.local.loopback import HOST
 from infra.local.processes import Child, Processes, program, wait_until
+from infra.local.servers import Program
 
 NAMESPACE = "default"
+TEMPORAL = "temporal"
+"""The name of the child, and of its port."""
 
 _START_TIMEOUT = 60.0
 _RPC_TIMEOUT = timedelta(seconds=5)
@@ -33,31 +36,40 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True, slots=True)
 class TemporalServer:
-    """Where the server listens. `ui` is None when it runs without one."""
+    """A development server. Its addresses are final once `wait` has returned."""
 
-    child: Child
-    port: int
-    ui_port: int | None
+    program: Program
+
+    @property
+    def child(self) -> Child:
+        return self.program.child
+
+    @property
+    def port(self) -> int:
+        return self.program.ports[0]
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"{HOST}:{self.port}"
 
     @property
     def ui(self) -> str | None:
-        return None if self.ui_port is None else f"http://127.0.0.1:{self.ui_port}"
+        """The URL of its UI, or None where it runs without one."""
+        ports = self.program.ports
+        return f"http://{HOST}:{ports[1]}" if len(ports) > 1 else None
 
     def wait(self) -> None:
-        """Return when the server answers. Raises `LocalStackError` when it dies or does not."""
+        """Return when it answers. Raises `LocalStackError` when it dies or does not in time."""
+        self.program.wait()
         wait_until(
-            lambda: _listens(self.port) and _answers(self.address),
+            lambda: _answers(self.address),
             _START_TIMEOUT,
-            f"the Temporal server to answer on {self.address}",
+            f"the Temporal server to answer at {self.address}",
             check=self.child.check,
         )
 
     def restart(self) -> None:
-        """Start it again on the same ports, and wait for it."""
+        """Restart it on the same ports, and wait for it."""
         self.child.restart()
         self.wait()
 
@@ -66,20 +78,32 @@ def start_temporal(
     processes: Processes,
     env: Mapping[str, str],
     *,
-    port: int,
-    ui_port: int | None = None,
+    ui: bool = False,
     database: Path | None = None,
+    options: Sequence[str] = (),
 ) -> TemporalServer:
-    """Start the server; it may not answer yet (see `TemporalServer.wait`)."""
-    command = [program("temporal"), "server", "start-dev", "--ip", "127.0.0.1", "--port", str(port)]
-    command += ["--headless"] if ui_port is None else ["--ui-port", str(ui_port)]
-    command += ["--log-level", "warn"]
+    """Start the server with further `options`; it may not answer yet: see `TemporalServer.wait`."""
+    fixed = ["--ip", HOST, "--log-level", "warn", *([] if ui else ["--headless"]), *options]
     for attribute in SEARCH_ATTRIBUTES:
-        command += ["--search-attribute", f"{attribute}=Keyword"]
+        fixed += ["--search-attribute", f"{attribute}=Keyword"]
     if database is not None:
         database.parent.mkdir(parents=True, exist_ok=True)
-        command += ["--db-filename", str(database)]
-    return TemporalServer(processes.start("temporal", command, env), port, ui_port)
+        fixed += ["--db-filename", str(database)]
+
+    def command(port: int, ui_port: int | None = None) -> list[str]:
+        ports = ["--port", str(port), *(["--ui-port", str(ui_port)] if ui_port else [])]
+        return [program("temporal"), "server", "start-dev", *fixed, *ports]
+
+    return TemporalServer(
+        Program(
+            processes,
+            TEMPORAL,
+            env,
+            ports=(TEMPORAL, "temporal's UI") if ui else (TEMPORAL,),
+            command=command,
+            listens="Temporal Server:",
+        )
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +121,7 @@ class Workflow:
 
 
 class Temporal:
-    """What runs on a server, for scripts that are not asynchronous; see `temporal_view`."""
+    """What runs on a server, for synchronous code; see `temporal_view`."""
 
     def __init__(self, runner: asyncio.Runner, client: Client) -> None:
         self._runner = runner
@@ -108,7 +132,7 @@ class Temporal:
         self._run(self._client.start_workflow(name, id=id, task_queue=task_queue))
 
     def find(self, workflow_id: str) -> Workflow | None:
-        """The execution with this ID that started last, or None."""
+        """The latest execution with this ID, or None."""
         try:
             found = self._run(
                 self._client.get_workflow_handle(workflow_id).describe(rpc_timeout=_RPC_TIMEOUT)
@@ -120,7 +144,7 @@ class Temporal:
         return Workflow(found.id, found.workflow_type, found.run_id, _status(found.status))
 
     def list(self, query: str = "") -> list[Workflow]:
-        """All executions that match a visibility query; new ones take a moment to show."""
+        """All executions that match a visibility query; new ones appear with a short delay."""
 
         async def collect() -> list[Workflow]:
             listed = self._client.list_workflows(query or None, rpc_timeout=_RPC_TIMEOUT)
@@ -135,12 +159,12 @@ class Temporal:
         return self._run(self._client.get_workflow_handle(workflow_id).result())
 
     def query(self, workflow_id: str, name: str) -> Any:
-        """The answer of a query, as the JSON it travelled as."""
+        """The result of a query, as JSON."""
         handle = self._client.get_workflow_handle(workflow_id)
         return self._run(handle.query(name, rpc_timeout=_RPC_TIMEOUT))
 
     def update(self, workflow_id: str, name: str, argument: Mapping[str, Any]) -> Any:
-        """The answer of an update; `command_id` is the update's ID, so that it may be repeated."""
+        """The result of an update; `command_id` is its ID, so that a retry is deduplicated."""
         handle = self._client.get_workflow_handle(workflow_id)
         return self._run(handle.execute_update(name, argument, id=argument["command_id"]))
 
@@ -151,18 +175,10 @@ class Temporal:
 @contextmanager
 def temporal_view(address: str) -> Iterator[Temporal]:
     """A view of the server at this address, for as long as the block lasts."""
-    # A loop factory of our own, or the runner would take the thread's current loop away with it.
+    # Our own loop factory, or the runner would unset the thread's current loop when it closes.
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
         connect = Client.connect(address, namespace=NAMESPACE, data_converter=data_converter())
         yield Temporal(runner, runner.run(connect))
-
-
-def _listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
 
 
 def _answers(address: str) -> bool:

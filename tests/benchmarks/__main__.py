@@ -23,8 +23,9 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
+from infra.local.environment import outside_environment
 from infra.local.processes import ROOT, LocalStackError, Processes, python, wait_until
-from infra.local.stack import interruptible, outside_environment, uninterrupted
+from infra.local.signals import interruptible, uninterrupted
 from tests.benchmarks.catalogue import BENCHMARKS
 from tests.benchmarks.figures import Figure
 

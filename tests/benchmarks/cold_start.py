@@ -21,9 +21,9 @@ from typing import Any, Final
 
 import boto3
 
-from infra.local.aws.servers import REGION, aws_environment, start_aws, wait_for_aws
-from infra.local.processes import ROOT, Processes, free_port, program
-from infra.local.stack import outside_environment
+from infra.local.aws.servers import REGION, aws_environment, start_aws
+from infra.local.environment import outside_environment
+from infra.local.processes import ROOT, Processes, program
 from tests.benchmarks.figures import Figure, compare, take_turns
 from tests.benchmarks.harness import batch, lambda_environment, notification, servers
 from tests.benchmarks.webhooks import environment as webhook_environment
@@ -130,13 +130,12 @@ def _blocks(pins: str) -> list[str]:
 
 def _aws(processes: Processes) -> dict[str, str]:
     """Starts moto and makes a state machine; returns the environment that reaches them."""
-    port = free_port()
-    endpoint = f"http://127.0.0.1:{port}"
-    wait_for_aws(start_aws(processes, outside_environment(), port=port), endpoint)
-    environment = aws_environment(endpoint)
+    server = start_aws(processes, outside_environment())
+    server.wait()
+    environment = aws_environment(server.endpoint)
     client = boto3.client(
         "stepfunctions",
-        endpoint_url=endpoint,
+        endpoint_url=server.endpoint,
         region_name=REGION,
         aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],

@@ -17,10 +17,11 @@ from typing import Final
 import boto3
 from azure.storage.blob import BlobServiceClient
 
-from infra.local.aws.servers import REGION, aws_environment, start_aws, wait_for_aws
-from infra.local.azure.azurite import ACCOUNT, Azurite, start_azurite, wait_for_azurite
-from infra.local.processes import ROOT, Processes, free_port
-from infra.local.stack import interruptible, outside_environment, uninterrupted
+from infra.local.aws.servers import REGION, aws_environment, start_aws
+from infra.local.azure.azurite import ACCOUNT, start_azurite
+from infra.local.environment import outside_environment
+from infra.local.processes import ROOT, Processes
+from infra.local.signals import interruptible, uninterrupted
 from tests.benchmarks.figures import Figure
 
 _MIB: Final = 1024 * 1024
@@ -81,15 +82,14 @@ def _folder(folder: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
 @contextmanager
 def _s3(folder: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
     with _servers(folder / "s3") as processes:
-        port = free_port()
-        endpoint = f"http://127.0.0.1:{port}"
         # On disk moto takes twice as long to join the parts.
         in_memory = {"MOTO_S3_DEFAULT_KEY_BUFFER_SIZE": str(2048 * _MIB)}
-        wait_for_aws(start_aws(processes, outside_environment() | in_memory, port=port), endpoint)
-        env = aws_environment(endpoint)
+        server = start_aws(processes, outside_environment() | in_memory)
+        server.wait()
+        env = aws_environment(server.endpoint)
         s3 = boto3.client(
             "s3",
-            endpoint_url=endpoint,
+            endpoint_url=server.endpoint,
             region_name=REGION,
             aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
@@ -102,11 +102,8 @@ def _s3(folder: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
 @contextmanager
 def _blob(folder: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
     with _servers(folder / "blob") as processes:
-        azurite = Azurite(free_port())
-        child = start_azurite(
-            processes, outside_environment(), azurite, folder=folder / "blob" / "content"
-        )
-        wait_for_azurite(child, azurite)
+        server = start_azurite(processes, outside_environment(), folder=folder / "blob" / "content")
+        azurite = server.wait()
         with BlobServiceClient.from_connection_string(azurite.connection) as service:
             service.create_container(_NAME)
         yield f"azure://{ACCOUNT}/{_NAME}/", azurite.environment

@@ -11,7 +11,6 @@ import asyncio
 import json
 import os
 import time
-import urllib.request
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -27,8 +26,9 @@ from core.contracts import STATUS_ATTRIBUTE
 from core.domain.event import DOCUMENT_CREATED, Event
 from core.formats.registry import read
 from core.formats.shared.delivery import Delivery
-from infra.local.processes import Processes, free_port, python, wait_until
-from infra.local.stack import outside_environment
+from infra.local.environment import outside_environment
+from infra.local.processes import Processes, python, wait_until
+from infra.local.workers import is_ready
 from tests.benchmarks.figures import Figure, compare, take_turns
 from tests.benchmarks.harness import batch, context, lambda_environment, servers, settled
 from tests.benchmarks.naive.listener import NaiveListener
@@ -184,17 +184,9 @@ def _start_workers(processes: Processes, env: dict[str, str], bytecode: Path) ->
     workflow, and would otherwise compile their source each time."""
     base = outside_environment() | env | {"PYTHONPYCACHEPREFIX": str(bytecode)}
     base.pop("PYTHONDONTWRITEBYTECODE", None)
-    ports = {name: free_port() for name in _WORKERS}
+    base["TIDEGATE_HEALTH_ADDRESS"] = "127.0.0.1:0"
     for name, module in _WORKERS.items():
-        health = {"TIDEGATE_HEALTH_ADDRESS": f"127.0.0.1:{ports[name]}"}
-        processes.start(name, python(module), base | health)
-    for name, port in ports.items():
-        wait_until(partial(_ready, port), 60, f"{name} to be ready", check=processes.check)
-
-
-def _ready(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2):
-            return True
-    except OSError:
-        return False
+        processes.start(name, python(module), base)
+    for name in _WORKERS:
+        ready = partial(is_ready, processes[name])
+        wait_until(ready, 60, f"{name} to be ready", check=processes.check)

@@ -18,8 +18,9 @@ from core.domain.event import Event
 from core.formats.registry import read
 from core.formats.shared.delivery import Delivery
 from infra.local.aws.lambda_function import LambdaContext
-from infra.local.processes import Processes, free_port
-from infra.local.stack import interruptible, outside_environment, uninterrupted
+from infra.local.environment import outside_environment
+from infra.local.processes import Processes
+from infra.local.signals import interruptible, uninterrupted
 from infra.local.temporal import NAMESPACE, TemporalServer, start_temporal
 
 BUCKET = "documents"
@@ -32,7 +33,7 @@ def servers(folder: Path) -> Iterator[tuple[Processes, TemporalServer]]:
     processes = Processes(folder / "logs")
     try:
         with interruptible():
-            server = start_temporal(processes, outside_environment(), port=free_port())
+            server = start_temporal(processes, outside_environment())
             server.wait()
             yield processes, server
     finally:

@@ -18,8 +18,8 @@ from temporalio.client import Client
 
 from core.contracts import INCIDENT_TASK_QUEUE, INCIDENT_WORKFLOW, STATUS_ATTRIBUTE
 from core.domain.event import Event
-from infra.local.processes import free_port, python
-from infra.local.stack import outside_environment
+from infra.local.environment import outside_environment
+from infra.local.processes import python
 from tests.benchmarks.figures import Figure, p50
 from tests.benchmarks.harness import lambda_environment, servers
 
@@ -36,7 +36,7 @@ def measure(folder: Path, *, quick: bool) -> list[Figure]:
     total = 400 if quick else 2000
     with servers(folder) as (processes, server):
         env = lambda_environment(folder, server.address) | {
-            "TIDEGATE_HEALTH_ADDRESS": f"127.0.0.1:{free_port()}",
+            "TIDEGATE_HEALTH_ADDRESS": "127.0.0.1:0",
             "PYTHONPYCACHEPREFIX": str(folder / "bytecode"),
         }
         base = outside_environment() | env

@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from core.webhooks.request import Request
 from core.webhooks.verifiers.standard_webhooks import StandardWebhooksVerifier
-from infra.local.processes import Processes, free_port, python, wait_until
+from infra.local.processes import Processes, python, wait_until
 from tests.benchmarks.edge import Bare
 from tests.benchmarks.figures import Figure, compare, p99, take_turns
 from tests.benchmarks.harness import context, lambda_environment, servers
@@ -156,19 +156,19 @@ def signed() -> dict[str, Any]:
 
 
 def _start_gateway(processes: Processes, env: dict[str, str]) -> int:
-    port = free_port()
-    for number in range(ENVIRONMENTS):
+    listeners = [processes.ports.listen("gateway", shared=True) for _ in range(ENVIRONMENTS)]
+    for number, listener in enumerate(listeners):
         command = python(
             "infra.local.aws.gateway",
-            *("--port", str(port)),
+            *listener.option,
             *("--handler", "functions_aws.webhook_listener:handler"),
         )
-        processes.start(f"gateway-{number}", command, env)
-    return port
+        processes.start(f"gateway-{number}", command, env, listener)
+    return listeners[0].port
 
 
 def _start_bare(processes: Processes, env: dict[str, str]) -> int:
-    port = free_port()
+    port = processes.ports.reserve("bare")
     command = [
         *(sys.executable, "-m", "uvicorn", "tests.benchmarks.naive.asgi:app"),
         *("--port", str(port), "--no-access-log", "--log-level", "warning"),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.local.cloud import CloudName
 from infra.local.stack import LocalStack
 from infra.local.temporal import Temporal, temporal_view
 from tests.support.lambda_package import package
@@ -23,7 +24,7 @@ class House:
 
 
 @contextmanager
-def living_in(state: Path, *, cloud: str = "aws", bridge: bool = False) -> Iterator[House]:
+def living_in(state: Path, *, cloud: CloudName = "aws", bridge: bool = False) -> Iterator[House]:
     """A house whose Temporal server survives crashes, and where nothing ever escalates."""
     with (
         LocalStack(state, cloud=cloud, persistent=True, ack_timeout=3600, bridge=bridge) as stack,

@@ -15,9 +15,9 @@ import requests
 from temporalio.service import RPCError
 
 from core.contracts import INCIDENT_WORKFLOW, QUERY_INCIDENT, ROOT_WORKFLOW
-from infra.local.processes import Processes, free_port, wait_until
-from infra.local.stack import HOOK_SECRETS, TEMPORAL
-from infra.local.temporal import Workflow
+from infra.local.environment import HOOK_SECRETS
+from infra.local.processes import Processes, wait_until
+from infra.local.temporal import TEMPORAL, Workflow
 from tests.e2e.conftest import House
 from tests.support.programs import program
 
@@ -73,8 +73,8 @@ receivers:
           authorization:
             credentials: {HOOK_SECRETS["LOCAL_HOOK_TOKEN"]}
 """)
-    port = free_port()
     processes = Processes(folder / "logs")
+    port = processes.ports.reserve("alertmanager")
     try:
         child = processes.start(
             "alertmanager",

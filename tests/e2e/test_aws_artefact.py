@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from infra.local.environment import HOOK_SECRETS
 from infra.local.processes import ROOT
-from infra.local.stack import HOOK_SECRETS
 from tests.support.lambda_package import package
 
 OURS = ("core", "functions_aws")

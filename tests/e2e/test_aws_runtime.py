@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
-from infra.local.stack import WEBHOOKS
+from infra.local.environment import WEBHOOKS
 from infra.local.temporal import TemporalServer
 from tests.integration.test_aws_events import AWS, ENVIRONMENT, EVENTS, EXPECTED, workflows
 from tests.support import lambda_rie

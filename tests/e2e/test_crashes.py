@@ -14,17 +14,12 @@ from typing import Any
 import pytest
 from temporalio.service import RPCError
 
-from core.contracts import (
-    INCIDENT_WORKFLOW,
-    QUERY_INCIDENT,
-    ROOT_WORKFLOW,
-)
+from core.contracts import INCIDENT_WORKFLOW, QUERY_INCIDENT, ROOT_WORKFLOW, WORKERS
 from core.domain.incident import commands
 from infra.local.cloud import QUARANTINE, REPORTS
 from infra.local.processes import wait_until
-from infra.local.receipts import receipts
-from infra.local.stack import INCIDENT_WORKER, ROOT_WORKER, TEMPORAL, LocalStack
-from infra.local.temporal import Workflow
+from infra.local.stack import LocalStack
+from infra.local.temporal import TEMPORAL, Workflow
 from tests.e2e.conftest import House
 
 pytestmark = pytest.mark.slow
@@ -32,7 +27,7 @@ pytestmark = pytest.mark.slow
 LISTENER = "listener"
 """Whichever child of the house hears of uploads."""
 
-VICTIMS = (LISTENER, ROOT_WORKER, INCIDENT_WORKER, TEMPORAL)
+VICTIMS = (LISTENER, *(spec.name for spec in WORKERS), TEMPORAL)
 UPLOADED, BATCH = "uploaded", "batch"
 HOPS = (UPLOADED, "started", "opened", "paged", "acknowledged", "resolved")
 
@@ -197,7 +192,7 @@ def see_to_the_end(cases: list[Case], done: int = 1) -> None:
 
 def tried(stack: LocalStack, case: Case) -> list[dict[str, Any]]:
     """The receipts of every attempt at a case's upload."""
-    return receipts(stack, f"/{case.name}.md@", listener=stack.cloud.upload_listener)
+    return stack.receipts(stack.cloud.upload_listener, f"/{case.name}.md@")
 
 
 def test_nothing_is_acknowledged_while_temporal_is_away(house: House) -> None:

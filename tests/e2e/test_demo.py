@@ -8,21 +8,22 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
-from infra.local.clouds import CLOUDS
+from infra.local.cloud import CLOUDS
+from infra.local.endpoints import Endpoints
 from infra.local.processes import ROOT, wait_until
-from infra.local.stack import Endpoints
 from tests import demo_picture
 from tests.support.leftovers import marked, new_mark
 
 pytestmark = pytest.mark.slow
 
 PATIENCE = 120.0
+UP = "Ctrl-C stops everything"
 SAMPLE = ROOT / "infra" / "local" / "sample" / "checkout-latency.md"
 
 
@@ -122,9 +123,9 @@ def dev(tmp_path: Path, cloud: str) -> Iterator[tuple[subprocess.Popen[str], dic
     env = new_mark()
     with started(tidegate("dev", "--cloud", cloud), env, tmp_path) as process:
         wait_until(
-            lambda: "Ctrl-C stops everything" in output(tmp_path) or process.poll() is not None,
+            lambda: UP in output(tmp_path) or process.poll() is not None,
             PATIENCE,
-            "the house to be up",
+            "the stack to be up",
         )
         assert process.poll() is None, output(tmp_path)
         yield process, env
@@ -142,6 +143,28 @@ def test_dev_ends_cleanly(
     assert "Traceback" not in output(tmp_path)
     assert marked(env) == []
     assert Endpoints.read(tmp_path / ".tidegate") is None
+
+
+def test_two_stacks_that_start_at_the_same_moment_both_come_up(tmp_path: Path) -> None:
+    env, folders = new_mark(), [tmp_path / "one", tmp_path / "two"]
+    for folder in folders:
+        folder.mkdir()
+    with ExitStack() as both:
+        processes = [both.enter_context(started(tidegate("dev"), env, f)) for f in folders]
+
+        def up() -> bool:
+            return all(UP in output(f) for f in folders) or any(p.poll() for p in processes)
+
+        wait_until(up, PATIENCE, "both stacks to be up")
+        first, second = (Endpoints.read(folder / ".tidegate") for folder in folders)
+        assert first, output(folders[0])
+        assert second, output(folders[1])
+        for field in ("temporal", "temporal_ui", "gateway", "pager"):
+            assert getattr(first, field) != getattr(second, field)
+        assert first.cloud["endpoint"] != second.cloud["endpoint"]
+        assert "is taken: temporal is on" in "".join(output(folder) for folder in folders)
+        sent = [run_json(tidegate("send", str(SAMPLE), "--json"), env, f) for f in folders]
+        assert sent[0]["child_id"] != sent[1]["child_id"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux kills a child with its parent")

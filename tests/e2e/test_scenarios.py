@@ -15,12 +15,11 @@ from typing import Any
 import pytest
 import requests
 
-from core.contracts import INCIDENT_WORKFLOW, ROOT_WORKFLOW
-from infra.local.cloud import QUARANTINE
-from infra.local.clouds import CLOUDS
+from core.contracts import INCIDENT_WORKER, INCIDENT_WORKFLOW, ROOT_WORKER, ROOT_WORKFLOW
+from infra.local.cloud import CLOUDS, QUARANTINE
+from infra.local.environment import HOOK_SECRETS
 from infra.local.processes import ROOT, wait_until
-from infra.local.receipts import receipts
-from infra.local.stack import HOOK_SECRETS, INCIDENT_WORKER, ROOT_WORKER, TEMPORAL
+from infra.local.temporal import TEMPORAL
 from tests.e2e.conftest import House, living_in
 from tests.e2e.test_crashes import (
     BATCH,
@@ -45,8 +44,8 @@ CRASHES = sampled(
     [
         (UPLOADED, LISTENER),
         (BATCH, LISTENER),
-        (BATCH, ROOT_WORKER),
-        ("opened", INCIDENT_WORKER),
+        (BATCH, ROOT_WORKER.name),
+        ("opened", INCIDENT_WORKER.name),
         (BATCH, TEMPORAL),
         ("acknowledged", TEMPORAL),
     ],
@@ -101,7 +100,7 @@ def test_a_message_becomes_one_incident_however_often_it_is_sent(house: House) -
 
     def told() -> list[dict[str, Any]] | None:
         listener = house.stack.cloud.message_listener
-        found = receipts(house.stack, f"/shop#{name}", listener=listener)
+        found = house.stack.receipts(listener, f"/shop#{name}")
         return found if len(found) >= 3 else None
 
     found = wait_until(told, PATIENCE, "three receipts")

@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
-from infra.local.processes import free_port
-from infra.local.stack import WEBHOOKS
+from infra.local.environment import WEBHOOKS
 from infra.local.temporal import TemporalServer
 from tests.integration.test_aws_events import AWS, ENVIRONMENT
 from tests.support import lambda_rie
@@ -74,10 +73,12 @@ async def test_a_listener_connects_after_the_restore_and_never_before(
 
 
 def test_a_restore_while_temporal_is_away_is_no_failure_and_the_event_comes_again(
-    artefact: Path, tmp_path: Path
+    artefact: Path,
+    tmp_path: Path,
+    closed_port: int,
 ) -> None:
     given = event("s3_listener")
-    settings = environment(tmp_path, f"127.0.0.1:{free_port()}") | {"TIDEGATE_START_TIMEOUT": "0.5"}
+    settings = environment(tmp_path, f"127.0.0.1:{closed_port}") | {"TIDEGATE_START_TIMEOUT": "0.5"}
     with snap_started(
         artefact, "functions_aws.s3_listener.handler", tmp_path, settings, given
     ) as process:

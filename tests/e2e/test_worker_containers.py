@@ -25,18 +25,22 @@ from temporalio.client import Client
 
 from core.contracts import (
     INCIDENT_TASK_QUEUE,
+    INCIDENT_WORKER,
     INCIDENT_WORKFLOW,
     QUERY_INCIDENT,
+    ROOT_WORKER,
     ROOT_WORKFLOW,
+    WORKERS,
 )
 from core.domain.alert import AlertStatus
 from core.domain.event import ALERT, Event
 from core.domain.incident import commands
 from infra.local.cloud import QUARANTINE
 from infra.local.containers import IMAGE, Container, check_docker, docker
-from infra.local.processes import ROOT, LocalStackError, free_port, wait_until
-from infra.local.stack import INCIDENT_WORKER, ROOT_WORKER, LocalStack
+from infra.local.processes import ROOT, LocalStackError, wait_until
+from infra.local.stack import LocalStack
 from infra.local.temporal import TemporalServer, temporal_view
+from infra.local.workers import health_address
 from tests.e2e.conftest import House
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("image")]
@@ -205,7 +209,7 @@ def test_the_demo_comes_to_its_end_with_workers_in_containers(tmp_path: Path, cl
     assert "six deliveries, two incidents" in done.stdout
 
 
-@pytest.mark.parametrize("name", [ROOT_WORKER, INCIDENT_WORKER])
+@pytest.mark.parametrize("name", [spec.name for spec in WORKERS])
 def test_a_worker_is_the_first_process_and_can_write_nowhere_but_tmp(
     house: House, name: str
 ) -> None:
@@ -227,14 +231,10 @@ def test_a_worker_is_the_first_process_and_can_write_nowhere_but_tmp(
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
 def test_a_worker_says_that_it_is_well(house: House, path: str) -> None:
-    docker(
-        "exec",
-        container(house, ROOT_WORKER).container,
-        "python",
-        "-m",
-        "workers.runtime.probe",
-        path,
-    )
+    worker = container(house, ROOT_WORKER.name)
+    address = f"TIDEGATE_HEALTH_ADDRESS={health_address(worker)}"
+    probe = ("python", "-m", "workers.runtime.probe", path)
+    docker("exec", "--env", address, worker.container, *probe)
 
 
 def test_a_probe_that_finds_nothing_says_where_it_looked() -> None:
@@ -264,13 +264,13 @@ def test_workers_told_to_stop_in_the_midst_of_work_lose_nothing(house: House) ->
         return [workflow.id for workflow in found if f"/{name}.md@" in workflow.id]
 
     wait_until(lambda: any(incidents(name) for name in names), PATIENCE, "the first incident")
-    for worker in (ROOT_WORKER, INCIDENT_WORKER):
-        child = container(house, worker)
+    for spec in WORKERS:
+        child = container(house, spec.name)
         child.stop()
         assert '"told to stop by SIGTERM"' in child.output()
         assert '"stopped"' in child.output()  # by itself: it was not killed
-    for worker in (ROOT_WORKER, INCIDENT_WORKER):
-        stack.restart(worker)
+    for spec in WORKERS:
+        stack.restart(spec.name)
 
     def titles() -> list[str]:
         pages = stack.pager.pages()
@@ -321,9 +321,10 @@ def hook() -> Iterator[Hook]:
     hook.server.server_close()
 
 
-def ready(port: int) -> tuple[int, str]:
+def ready(worker: Container) -> tuple[int, str]:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10) as answer:
+        url = f"http://{health_address(worker)}/readyz"
+        with urllib.request.urlopen(url, timeout=10) as answer:
             return answer.status, json.load(answer)["status"]
     except urllib.error.HTTPError as error:
         return error.code, json.load(error)["status"]
@@ -334,34 +335,34 @@ def ready(port: int) -> tuple[int, str]:
 async def test_a_page_under_way_at_sigterm_is_finished_and_never_sent_again(
     temporal_server: TemporalServer, temporal_client: Client, hook: Hook, tmp_path: Path
 ) -> None:
-    port = free_port()
     env = {
         "PATH": os.environ["PATH"],
         "TEMPORAL_ADDRESS": temporal_server.address,
-        "TIDEGATE_HEALTH_ADDRESS": f"127.0.0.1:{port}",
+        "TIDEGATE_HEALTH_ADDRESS": "127.0.0.1:0",
         "TIDEGATE_QUARANTINE": "file:///tmp/quarantine/",
         "TIDEGATE_PAGE_URLS": f"json://127.0.0.1:{hook.server.server_port}/?rto=60",
         "TIDEGATE_DRAIN_TIMEOUT": "100",
     }
-    worker = Container(INCIDENT_WORKER, "workers.incident.run_worker", env, tmp_path / "log")
+    spec = INCIDENT_WORKER
+    worker = Container(spec.name, spec.module, env, tmp_path / "log")
     key = str(uuid.uuid4())
     data = {"key": key, "title": "Disk full", "source": "test", "status": AlertStatus.FIRING.value}
     event = Event(id=key, source="/test", type=ALERT, key=f"ce:/test#{key}", data=data)
     try:
         worker.start()
-        wait_until(lambda: ready(port)[0] == 200, PATIENCE, "the worker", check=worker.check)
+        wait_until(lambda: ready(worker)[0] == 200, PATIENCE, "the worker", check=worker.check)
         handle = await temporal_client.start_workflow(
             INCIDENT_WORKFLOW, event.to_wire(), id=f"incident:{key}", task_queue=INCIDENT_TASK_QUEUE
         )
         wait_until(hook.called.is_set, PATIENCE, "the page", check=worker.check)
         worker.signal(signal.SIGTERM)
-        wait_until(lambda: ready(port) == (503, "draining"), PATIENCE, "the drain")
+        wait_until(lambda: ready(worker) == (503, "draining"), PATIENCE, "the drain")
         hook.answering.set()
         wait_until(lambda: not worker.alive, PATIENCE, "the worker to end")
         with pytest.raises(LocalStackError, match="ended with exit code 0"):
             worker.check()
         worker.start()
-        wait_until(lambda: ready(port)[0] == 200, PATIENCE, "the next one", check=worker.check)
+        wait_until(lambda: ready(worker)[0] == 200, PATIENCE, "the next one", check=worker.check)
         argument = {"command_id": "1", "actor": "ana", "force": True}
         await handle.execute_update(commands.Resolve.name, argument)
         await handle.result()

@@ -1,4 +1,4 @@
-"""What these tests share: settings as a deployed function has them, and incident workers."""
+"""Fixtures of these tests: a deployed function's settings, workers, the command."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests.support.worker_process import Start, starting
 def function_settings(
     temporal_server: TemporalServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[Settings]:
-    """A function's environment, and a process that has not yet read it."""
+    """A function's settings, in a process that has not read its environment yet."""
     monkeypatch.setenv("TEMPORAL_ADDRESS", temporal_server.address)
     monkeypatch.setenv("TIDEGATE_DOCUMENTS", f"s3://{BUCKET}/")
     monkeypatch.setenv("TIDEGATE_QUARANTINE", f"file://{tmp_path}/quarantine/")
@@ -47,7 +47,7 @@ async def server() -> AsyncIterator[WorkflowEnvironment]:
         test_server_existing_path=program("temporal-test-server"),
         data_converter=data_converter(),
     ) as environment:
-        # This server has no way to list them, so `register_search_attributes` cannot be used.
+        # `register_search_attributes` lists them first, which this server cannot do.
         keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
         await environment.client.operator_service.add_search_attributes(
             AddSearchAttributesRequest(
@@ -70,8 +70,8 @@ async def house(
 async def dev_house(
     temporal_client: Client, tmp_path: Path, request: pytest.FixtureRequest
 ) -> AsyncIterator[House]:
-    """On the development server, for what the time-skipping one gets wrong: it may record an update
-    as later than a signal that came after it, and nobody can search there."""
+    """On the development server: the time-skipping one cannot search, and may record an update as
+    later than a signal that came after it."""
     house = House(temporal_client, tmp_path)
     yield house
     await check_histories(house, request.node.name)
@@ -97,13 +97,13 @@ def tidegate(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts incident workers as processes of their own."""
+    """Starts incident workers, each in a process of its own."""
     with starting(tmp_path) as start_worker:
         yield start_worker
 
 
 @pytest.fixture
 def site() -> Iterator[Site]:
-    """A web server that pages and follow-ups can be sent to."""
+    """A web server that receives pages and follow-ups."""
     with serving() as site:
         yield site

@@ -13,7 +13,7 @@ from temporalio.client import Client
 
 from core.config.settings import variables
 from infra.local.aws.servers import BUCKET
-from infra.local.stack import HOOK_SECRETS, WEBHOOKS
+from infra.local.environment import HOOK_SECRETS, WEBHOOKS
 from infra.local.temporal import TemporalServer
 from tests.support.lambda_runtime import invoke, logged_receipts
 from tests.support.listeners import fresh_process

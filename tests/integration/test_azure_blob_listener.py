@@ -20,7 +20,6 @@ from core.config.settings import Settings
 from core.domain.identity import workflow_id
 from core.errors import NotAccepted, SettingsError, TemporalUnavailable
 from functions_azure import host, service_bus
-from infra.local.processes import free_port
 from tests.support.azure import ENVIRONMENT, created, fresh_process, function, message
 from tests.support.payloads import new_sequencer, recorded, recorded_json
 from tests.support.quarantines import kept
@@ -241,9 +240,10 @@ async def test_with_temporal_away_a_message_is_given_back_and_done_when_it_is_th
     temporal_client: Client,
     monkeypatch: pytest.MonkeyPatch,
     path: str,
+    closed_port: int,
 ) -> None:
     upload = Upload()
-    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{free_port()}")
+    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{closed_port}")
     monkeypatch.setenv("TIDEGATE_START_TIMEOUT", "0.5")
     with fresh_process(), pytest.raises(NotAccepted, match="1 of 1 events not accepted"):
         await upload.by(path)

@@ -27,8 +27,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from infra.local.azure.azurite import ACCOUNT, Azurite, start_azurite, wait_for_azurite
-from infra.local.processes import ROOT, Processes, free_port
+from infra.local.azure.azurite import ACCOUNT, Azurite, start_azurite
+from infra.local.processes import ROOT, Processes
 
 AUDIENCE = "https://storage.azure.com"
 WRITES_AND_READS = """
@@ -126,11 +126,11 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="module")
 def with_tls(processes: Processes, certificate: tuple[Path, Path]) -> Azurite:
-    azurite = Azurite(free_port(), scheme="https")
     options = ["--oauth", "basic", "--cert", str(certificate[0]), "--key", str(certificate[1])]
-    child = start_azurite(processes, os.environ, azurite, options=options, name="azurite-tls")
-    wait_for_azurite(child, azurite)
-    return azurite
+    server = start_azurite(
+        processes, os.environ, scheme="https", options=options, name="azurite-tls"
+    )
+    return server.wait()
 
 
 @pytest.fixture

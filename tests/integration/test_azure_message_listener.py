@@ -12,7 +12,6 @@ from temporalio.client import Client
 
 from core.config.settings import Settings
 from core.errors import NotAccepted
-from infra.local.processes import free_port
 from tests.support.azure import ENVIRONMENT, fresh_process, function, message
 from tests.support.quarantines import kept
 from tests.support.temporal import started
@@ -146,9 +145,12 @@ async def test_a_body_that_is_not_json_is_kept_once_with_its_properties(
 
 @pytest.mark.parametrize("by", FUNCTIONS)
 async def test_with_temporal_away_a_message_is_given_back(
-    app_settings: Settings, monkeypatch: pytest.MonkeyPatch, by: str
+    app_settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    by: str,
+    closed_port: int,
 ) -> None:
-    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{free_port()}")
+    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{closed_port}")
     monkeypatch.setenv("TIDEGATE_START_TIMEOUT", "0.5")
     with fresh_process(), pytest.raises(NotAccepted, match="1 of 1 events not accepted"):
         await FUNCTIONS[by](message(cloudevent()))

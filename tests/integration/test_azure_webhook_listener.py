@@ -16,7 +16,6 @@ import pytest
 from temporalio.client import Client
 
 from core.config.settings import Settings
-from infra.local.processes import free_port
 from tests.support.azure import fresh_process, function, request
 from tests.support.payloads import recorded
 from tests.support.quarantines import kept
@@ -126,9 +125,11 @@ async def test_a_body_that_was_compressed_is_taken_as_it_was_sent(
 
 
 async def test_while_temporal_is_away_the_sender_is_told_to_come_again(
-    webhooks: Settings, monkeypatch: pytest.MonkeyPatch
+    webhooks: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    closed_port: int,
 ) -> None:
-    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{free_port()}")
+    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{closed_port}")
     monkeypatch.setenv("TIDEGATE_START_TIMEOUT", "0.5")
     with fresh_process():
         answer = await webhook(posted(cloudevent()))

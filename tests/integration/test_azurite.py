@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from infra.local.azure import azurite
-from infra.local.processes import LocalStackError, free_port
+from infra.local.processes import LocalStackError
 
 PINS = Path(azurite.__file__).with_name("azurite")
 
@@ -30,9 +30,11 @@ def test_what_is_installed_is_not_installed_again() -> None:
 
 
 def test_an_install_that_fails_says_why_and_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    closed_port: int,
 ) -> None:
-    nobody = f"127.0.0.1:{free_port()}"
+    nobody = f"127.0.0.1:{closed_port}"
     monkeypatch.setenv("npm_config_registry", f"http://{nobody}/")
     monkeypatch.setenv("npm_config_fetch_retries", "0")
     monkeypatch.setenv("npm_config_cache", str(tmp_path / "cache"))

@@ -10,7 +10,7 @@ from temporalio.client import Client
 
 from core.adapters.temporal import admin
 from core.contracts import INCIDENT_TASK_QUEUE, INCIDENT_WORKFLOW
-from infra.local.processes import free_port, wait_until
+from infra.local.processes import wait_until
 from infra.local.temporal import TemporalServer
 from tests.support.eventually import eventually
 from tests.support.worker_process import PATIENCE, Start, upload
@@ -56,9 +56,13 @@ async def test_a_queue_without_work_has_no_backlog(
 
 
 async def test_the_log_says_what_scaling_and_alarms_are_made_of(
-    start: Start, temporal_server: TemporalServer, temporal_client: Client, tmp_path: Path
+    start: Start,
+    temporal_server: TemporalServer,
+    temporal_client: Client,
+    tmp_path: Path,
+    closed_port: int,
 ) -> None:
-    nowhere = f"json://127.0.0.1:{free_port()}/"
+    nowhere = f"json://127.0.0.1:{closed_port}/"
     worker = start(TEMPORAL_ADDRESS=temporal_server.address, TIDEGATE_PAGE_URLS=nowhere)
     wait_until(worker.says("backlog"), PATIENCE, "the backlog", check=worker.must_run)
     [said, *_] = worker.says("backlog")()

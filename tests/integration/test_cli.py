@@ -18,14 +18,14 @@ from core.domain.event import Event
 from core.formats.registry import read
 from core.formats.shared.delivery import Delivery
 from core.intake.receipts import Receipt
-from infra.local.processes import Processes, free_port, python, wait_until
+from infra.local.processes import Processes, python, wait_until
 from infra.local.temporal import TemporalServer, start_temporal
 from tests.support.cli import Result, Tidegate
 from tests.support.workflows_port import MemoryWorkflows
 
 EVENTS = sorted((Path(__file__).parents[1] / "events").glob("*.json"))
 IMGHDR = "ignore:'imghdr' is deprecated:DeprecationWarning"
-"""Apprise imports a module that Python 3.13 has removed, where it is there."""
+"""Up to Python 3.12, apprise imports a module that is deprecated there."""
 INCIDENT = {
     "specversion": "1.0",
     "id": "7",
@@ -44,12 +44,12 @@ def quarantine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def never(event: Event) -> None:
-    """For deliveries that hold nothing to start."""
+    """For deliveries without any event to start."""
     raise AssertionError(f"{event.key} was started")
 
 
 def refuse(body: bytes) -> str:
-    """Let the intake refuse a message; returns the ID of its quarantine record."""
+    """Have the intake refuse a message; returns the ID of its quarantine record."""
 
     async def accept() -> list[Receipt]:
         headers = {"queue": "sqs:eu-west-1:111122223333:orders", "message-id": "m-1"}
@@ -66,7 +66,7 @@ def refuse(body: bytes) -> str:
 
 
 @pytest.mark.parametrize("payload", EVENTS, ids=lambda path: path.stem)
-def test_explain_understands_every_recorded_payload(tidegate: Tidegate, payload: Path) -> None:
+def test_explain_reads_every_recorded_payload(tidegate: Tidegate, payload: Path) -> None:
     result = tidegate("explain", str(payload), "--json")
     refused = [event for event in result.json if event["verdict"] != "started"]
     assert result.code == (1 if refused else 0)
@@ -85,7 +85,7 @@ def test_explain_shows_the_route_and_the_child_of_an_upload(tidegate: Tidegate) 
     assert "TIDEGATE_DOCUMENTS is not set here" in result.out
 
 
-def test_explain_reads_standard_input_and_tells_a_test_event(tidegate: Tidegate) -> None:
+def test_explain_reads_standard_input_and_recognises_a_test_event(tidegate: Tidegate) -> None:
     [payload] = [path for path in EVENTS if path.stem == "s3-test-event"]
     result = tidegate("explain", "-", stdin=payload.read_bytes())
     assert result.code == 0
@@ -95,21 +95,21 @@ def test_explain_reads_standard_input_and_tells_a_test_event(tidegate: Tidegate)
 def test_explain_says_why_a_payload_would_be_quarantined(tidegate: Tidegate) -> None:
     result = tidegate("explain", "-", "--json", stdin=b"{not json")
     assert result.code == 1
-    [found] = result.json
-    assert found["code"] == "InvalidEvent"
-    assert "not JSON" in found["reason"]
+    [event] = result.json
+    assert event["code"] == "InvalidEvent"
+    assert "not JSON" in event["reason"]
 
 
-def test_explain_applies_the_documents_that_are_configured(
+def test_explain_applies_the_configured_document_roots(
     tidegate: Tidegate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TIDEGATE_DOCUMENTS", "s3://another-bucket/")
     [payload] = [path for path in EVENTS if path.stem == "s3-put"]
-    [found] = tidegate("explain", str(payload), "--json").json
-    assert found["code"] == "DocumentRefused"
+    [event] = tidegate("explain", str(payload), "--json").json
+    assert event["code"] == "DocumentRefused"
 
 
-def test_explain_refuses_a_format_that_does_not_exist(tidegate: Tidegate) -> None:
+def test_explain_refuses_an_unknown_format(tidegate: Tidegate) -> None:
     result = tidegate("explain", "-", "--format", "carrier-pigeon")
     assert result.code == 2
     assert "carrier-pigeon" in result.err
@@ -129,7 +129,7 @@ def test_routes_check_lists_the_shipped_table(tidegate: Tidegate) -> None:
     ]
 
 
-def test_routes_check_names_line_and_field_and_ends_with_2(
+def test_routes_check_names_line_and_field_and_exits_with_2(
     tidegate: Tidegate, tmp_path: Path
 ) -> None:
     table = tmp_path / "routes.yaml"
@@ -139,7 +139,7 @@ def test_routes_check_names_line_and_field_and_ends_with_2(
     assert f"{table}:4:5: routes[0].when: there is no such field" in result.err
 
 
-def test_a_wrong_setting_is_named_and_ends_with_2(
+def test_an_invalid_setting_is_named_and_exits_with_2(
     tidegate: Tidegate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TIDEGATE_ROUTES", "/nowhere/routes.yaml")
@@ -152,7 +152,7 @@ def test_a_wrong_setting_is_named_and_ends_with_2(
 # ---------------------------------------------------------------------------- quarantine
 
 
-def test_an_empty_quarantine_is_no_error(tidegate: Tidegate, quarantine: Path) -> None:
+def test_an_empty_quarantine_is_not_an_error(tidegate: Tidegate, quarantine: Path) -> None:
     assert tidegate("quarantine", "list").out == "The quarantine is empty.\n"
     assert tidegate("quarantine", "list", "--json").json == []
 
@@ -169,16 +169,14 @@ def test_a_refused_original_is_listed_and_shown(tidegate: Tidegate, quarantine: 
     assert "not UTF-8" in tidegate("quarantine", "show", id).out
 
 
-def test_a_record_that_is_not_there_is_named_and_ends_with_1(
-    tidegate: Tidegate, quarantine: Path
-) -> None:
+def test_an_unknown_record_is_named_and_exits_with_1(tidegate: Tidegate, quarantine: Path) -> None:
     result = tidegate("quarantine", "show", "message-0")
     assert result.code == 1
     assert "no quarantine record 'message-0'" in result.err
     assert "tidegate quarantine list" in result.err
 
 
-def test_replaying_what_still_cannot_work_ends_with_1(
+def test_a_replay_that_is_refused_again_exits_with_1(
     tidegate: Tidegate, quarantine: Path, temporal_settings: None
 ) -> None:
     id = refuse(b"still not json")
@@ -186,7 +184,7 @@ def test_replaying_what_still_cannot_work_ends_with_1(
     assert result.code == 1
     [receipt] = result.json[id]
     assert receipt["verdict"] == "quarantined"
-    [noted] = tidegate("quarantine", "list", "--json").json  # nobody has dealt with it yet
+    [noted] = tidegate("quarantine", "list", "--json").json  # still not settled
     assert noted["replayed"]["receipts"] == [receipt]
 
 
@@ -203,20 +201,23 @@ def test_a_replay_starts_the_event_once(
     assert (second.code, second.json[id][0]["verdict"]) == (0, "duplicate")
 
 
-def test_a_replay_while_temporal_is_away_ends_with_3(
-    tidegate: Tidegate, quarantine: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_replay_while_temporal_is_unavailable_exits_with_3(
+    tidegate: Tidegate,
+    quarantine: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    closed_port: int,
 ) -> None:
     monkeypatch.setenv("TIDEGATE_MAX_EVENT_BYTES", "1024")
     id = refuse(json.dumps({**INCIDENT, "data": "x" * 2000}).encode())
     monkeypatch.delenv("TIDEGATE_MAX_EVENT_BYTES")
-    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{free_port()}")
+    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{closed_port}")
     monkeypatch.setenv("TIDEGATE_START_TIMEOUT", "0.5")
     result = tidegate("quarantine", "replay", id, "--json")
     assert result.code == 3
     assert result.json[id][0]["code"] == "TemporalUnavailable"
 
 
-def test_replay_wants_to_know_what(tidegate: Tidegate, quarantine: Path) -> None:
+def test_replay_needs_either_ids_or_all(tidegate: Tidegate, quarantine: Path) -> None:
     assert tidegate("quarantine", "replay").code == 2
     assert tidegate("quarantine", "replay", "an-id", "--all").code == 2
 
@@ -228,17 +229,17 @@ def findings(result: Result) -> dict[str, tuple[str, str]]:
     return {c["name"]: (c["outcome"], c["detail"]) for c in result.json["checks"]}
 
 
-def test_doctor_names_what_is_missing_and_ends_with_1(tidegate: Tidegate) -> None:
+def test_doctor_names_what_is_missing_and_exits_with_1(tidegate: Tidegate) -> None:
     result = tidegate("doctor", "--json")
-    found = findings(result)
+    checks = findings(result)
     assert result.code == 1
-    assert found["TIDEGATE_QUARANTINE"] == ("failed", "not set")
-    assert found["TIDEGATE_DOCUMENTS"][0] == "warning"
-    assert found["pages"][0] == "warning"
-    assert found["temporal"] == ("failed", "no Temporal server is configured")
+    assert checks["TIDEGATE_QUARANTINE"] == ("failed", "not set")
+    assert checks["TIDEGATE_DOCUMENTS"][0] == "warning"
+    assert checks["pages"][0] == "warning"
+    assert checks["temporal"] == ("failed", "no Temporal server is configured")
 
 
-def test_doctor_says_how_to_mend_a_wrong_setting(
+def test_doctor_says_how_to_fix_an_invalid_setting(
     tidegate: Tidegate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TIDEGATE_ACK_TIMEOUT", "soon")
@@ -248,21 +249,24 @@ def test_doctor_says_how_to_mend_a_wrong_setting(
     assert "next: see docs/settings.md" in result.out
 
 
-def test_doctor_finds_a_bucket_that_does_not_exist(
+def test_doctor_reports_a_bucket_that_does_not_exist(
     tidegate: Tidegate, aws_settings: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TIDEGATE_DOCUMENTS", "s3://nobody-made-this-bucket/")
-    found = findings(tidegate("doctor", "--json"))
-    outcome, what = found["TIDEGATE_DOCUMENTS s3://nobody-made-this-bucket/"]
+    checks = findings(tidegate("doctor", "--json"))
+    outcome, detail = checks["TIDEGATE_DOCUMENTS s3://nobody-made-this-bucket/"]
     assert outcome == "failed"
-    assert "NoSuchBucket" in what
+    assert "NoSuchBucket" in detail
 
 
-def test_doctor_never_sends_anybody_to_the_doctor(
-    tidegate: Tidegate, aws_settings: None, monkeypatch: pytest.MonkeyPatch
+def test_no_fix_of_the_doctor_is_to_run_the_doctor(
+    tidegate: Tidegate,
+    aws_settings: None,
+    monkeypatch: pytest.MonkeyPatch,
+    closed_port: int,
 ) -> None:
     monkeypatch.setenv("TIDEGATE_QUARANTINE", "s3://nobody-made-this-bucket/")
-    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{free_port()}")
+    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{closed_port}")
     monkeypatch.setenv("TIDEGATE_START_TIMEOUT", "0.5")
     checks = tidegate("doctor", "--json").json["checks"]
     fixes = [check["fix"] for check in checks if check["outcome"] == "failed"]
@@ -271,25 +275,27 @@ def test_doctor_never_sends_anybody_to_the_doctor(
 
 
 @pytest.mark.filterwarnings(IMGHDR)
-def test_doctor_finds_a_page_url_that_reaches_nobody_and_keeps_it_to_itself(
+def test_doctor_reports_an_invalid_page_url_without_showing_it(
     tidegate: Tidegate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TIDEGATE_PAGE_URLS", "json://127.0.0.1:9/ slak://hunter2/")
     result = tidegate("doctor", "--json")
-    outcome, what = findings(result)["pages"]
+    outcome, detail = findings(result)["pages"]
     assert outcome == "failed"
-    assert re.fullmatch(r"TIDEGATE_PAGE_URLS: on-call:slak#\w{8}: apprise knows no such URL", what)
+    assert re.fullmatch(
+        r"TIDEGATE_PAGE_URLS: on-call:slak#\w{8}: apprise knows no such URL", detail
+    )
     assert "hunter2" not in result.out + result.err
 
 
 @pytest.fixture
 def bare(tmp_path: Path) -> Iterator[tuple[Processes, TemporalServer]]:
-    """A server whose namespace lacks our search attributes, and the processes beside it."""
+    """A server whose namespace lacks our search attributes, and processes to add to."""
     processes = Processes(tmp_path / "logs")
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("infra.local.temporal.SEARCH_ATTRIBUTES", ())
-            server = start_temporal(processes, os.environ, port=free_port())
+            server = start_temporal(processes, os.environ)
         server.wait()
         yield processes, server
     finally:
@@ -373,7 +379,7 @@ def test_doctor_names_targets_without_an_address(
 # ------------------------------------------------------------------------------ policies
 
 
-def test_the_shipped_policies_are_well_and_unset_targets_are_named(tidegate: Tidegate) -> None:
+def test_the_shipped_policies_are_valid_and_unset_targets_are_named(tidegate: Tidegate) -> None:
     result = tidegate("policies", "check")
     assert result.code == 0
     assert "after TIDEGATE_ACK_TIMEOUT: second-line" in result.out
@@ -393,7 +399,7 @@ def test_the_shipped_policies_are_well_and_unset_targets_are_named(tidegate: Tid
         ("{after: soon, targets: [on-call]}", "not a duration like 0s, 30s or 5m"),
     ],
 )
-def test_policies_that_cannot_work_are_refused_with_file_line_and_field(
+def test_invalid_policies_are_refused_with_file_line_and_field(
     tidegate: Tidegate, tmp_path: Path, level: str, problem: str
 ) -> None:
     file = tmp_path / "policies.yaml"
@@ -416,7 +422,7 @@ def test_the_policies_schema_is_json(tidegate: Tidegate) -> None:
 # ------------------------------------------------------------------------------ incident
 
 
-def test_a_command_for_an_incident_that_does_not_run_ends_with_1(
+def test_a_command_for_an_unknown_incident_exits_with_1(
     tidegate: Tidegate, temporal_settings: None
 ) -> None:
     for command in ("show", "acknowledge", "resolve"):
@@ -425,10 +431,12 @@ def test_a_command_for_an_incident_that_does_not_run_ends_with_1(
         assert "IncidentNotFound" in result.err
 
 
-def test_a_command_without_a_server_ends_with_3(
-    tidegate: Tidegate, monkeypatch: pytest.MonkeyPatch
+def test_a_command_without_a_server_exits_with_3(
+    tidegate: Tidegate,
+    monkeypatch: pytest.MonkeyPatch,
+    closed_port: int,
 ) -> None:
-    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{free_port()}")
+    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{closed_port}")
     result = tidegate("incident", "show", "incident:1")
     assert result.code == 3
     assert "TemporalUnavailable" in result.err

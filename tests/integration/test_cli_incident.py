@@ -24,7 +24,7 @@ from core.adapters.temporal.connection import data_converter
 from core.contracts import INCIDENT_TASK_QUEUE, INCIDENT_WORKFLOW, SIGNAL_EVENT
 from core.domain.event import ALERT, MESSAGE, Event
 from core.domain.incident.model import folder_name
-from infra.local.processes import ROOT, Processes, free_port, python, wait_until
+from infra.local.processes import ROOT, Processes, python, wait_until
 from infra.local.temporal import start_temporal
 from tests.support.cli import Result, Tidegate
 from tests.support.web import Site, serving
@@ -62,7 +62,7 @@ class Desk:
     def alert(
         self, key: str, status: str = "firing", *, id: str | None = None, **fields: Any
     ) -> str:
-        """An alert, for the incident of that workflow ID or a new one."""
+        """An alert for the incident with that workflow ID, or for a new one."""
         data = {"key": key, "status": status, "title": f"{key} is slow", "severity": "high"}
         return self.send(ALERT, {**data, **fields}, id=id)
 
@@ -95,7 +95,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     sites = ExitStack()
     try:
         site = sites.enter_context(serving())
-        server = start_temporal(processes, os.environ, port=free_port())
+        server = start_temporal(processes, os.environ)
         server.wait()
         env = {
             "TEMPORAL_ADDRESS": server.address,
@@ -136,22 +136,22 @@ def status_of(tidegate: Tidegate, id: str) -> str:
 def opened(tidegate: Tidegate, id: str) -> dict[str, Any]:
     """The incident once it is open."""
     wait_until(lambda: status_of(tidegate, id) == "open", PATIENCE, "the incident to open")
-    found: dict[str, Any] = tidegate("incident", "show", id, "--json").json["incident"]
-    return found
+    incident: dict[str, Any] = tidegate("incident", "show", id, "--json").json["incident"]
+    return incident
 
 
 def listed(tidegate: Tidegate, wanted: str, *filters: str) -> list[str]:
-    """The IDs that the list has, once it has the one that is wanted."""
+    """The workflow IDs in the list, once it contains `wanted`."""
 
     def look() -> list[str] | None:
         ids = [i["workflow_id"] for i in tidegate("incident", "list", *filters, "--json").json]
         return ids if wanted in ids else None
 
-    found: list[str] = wait_until(look, PATIENCE, f"{wanted} to be listed")
-    return found
+    ids: list[str] = wait_until(look, PATIENCE, f"{wanted} to be listed")
+    return ids
 
 
-def test_everything_people_do_to_an_incident(tidegate: Tidegate, desk: Desk) -> None:
+def test_every_command_from_acknowledge_to_close(tidegate: Tidegate, desk: Desk) -> None:
     id = desk.report(severity="high", service="checkout")
     opened(tidegate, id)
 
@@ -200,7 +200,7 @@ def test_everything_people_do_to_an_incident(tidegate: Tidegate, desk: Desk) -> 
     assert "is now closed" in done("close").out
 
 
-def test_a_closed_incident_takes_no_command_and_says_what_is_possible(
+def test_a_closed_incident_refuses_commands_and_says_what_is_possible(
     tidegate: Tidegate, desk: Desk
 ) -> None:
     id = desk.report()
@@ -222,8 +222,8 @@ def test_a_closed_incident_takes_no_command_and_says_what_is_possible(
 
 
 def ended(tidegate: Tidegate, id: str) -> bool:
-    found = tidegate("incident", "list", "--status", "closed", "--json").json
-    return any(incident["workflow_id"] == id for incident in found)
+    closed = tidegate("incident", "list", "--status", "closed", "--json").json
+    return any(incident["workflow_id"] == id for incident in closed)
 
 
 def test_a_closed_incident_is_followed_by_the_command_that_its_refusal_names(
@@ -258,7 +258,7 @@ def test_a_closed_incident_is_followed_by_the_command_that_its_refusal_names(
     assert (again["action"], again["child_id"]) == ("signalled", id)
 
 
-def test_an_incident_that_temporal_has_forgotten_is_followed_by_its_report(
+def test_an_incident_past_its_retention_is_followed_by_its_report(
     tidegate: Tidegate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone = f"incident:forgotten-{uuid4()}@20260102T030405.678Z"
@@ -279,8 +279,8 @@ def test_an_incident_that_temporal_has_forgotten_is_followed_by_its_report(
 
 
 def test_an_incident_is_opened_by_hand(tidegate: Tidegate) -> None:
-    told = tidegate("incident", "open", "Nobody can pay", "--service", "shop", "--json").json
-    new = opened(tidegate, told["child_id"])
+    done = tidegate("incident", "open", "Nobody can pay", "--service", "shop", "--json").json
+    new = opened(tidegate, done["child_id"])
     assert (new["title"], new["severity"], new["service"]) == ("Nobody can pay", "medium", "shop")
     assert (new["reporter"], new["previous"]) == ("ana", None)
     wrong = tidegate("incident", "open", "x" * 300)
@@ -316,7 +316,7 @@ def test_the_list_is_filtered(tidegate: Tidegate, desk: Desk) -> None:
         assert cell in table
 
 
-def test_an_incident_whose_alerts_fire_is_resolved_by_force_only(
+def test_an_incident_with_firing_alerts_is_resolved_by_force_only(
     tidegate: Tidegate, desk: Desk
 ) -> None:
     id = desk.alert("p99")
@@ -350,11 +350,11 @@ def test_a_command_for_an_incident_never_reaches_the_one_that_followed_it(
     assert status_of(tidegate, id) == "acknowledged"
 
 
-def test_tools_are_told_of_the_page_and_how_it_goes_on(tidegate: Tidegate, desk: Desk) -> None:
+def test_tools_receive_the_page_and_its_follow_ups(tidegate: Tidegate, desk: Desk) -> None:
     id = desk.report(service="tools", severity="critical")
     own = opened(tidegate, id)["id"]
 
-    def told(path: str, *kinds: str) -> None:
+    def received(path: str, *kinds: str) -> None:
         field = "kind" if path == "/tool" else "event_action"
 
         def look() -> bool:
@@ -363,14 +363,14 @@ def test_tools_are_told_of_the_page_and_how_it_goes_on(tidegate: Tidegate, desk:
 
         wait_until(look, PATIENCE, f"{kinds} at {path}")
 
-    told("/tool", "page")
-    told("/duty", "trigger")
+    received("/tool", "page")
+    received("/duty", "trigger")
     assert tidegate("incident", "ack", id).code == 0
-    told("/tool", "page", "acknowledged")
-    told("/duty", "trigger", "acknowledge")
+    received("/tool", "page", "acknowledged")
+    received("/duty", "trigger", "acknowledge")
     assert tidegate("incident", "resolve", id).code == 0
-    told("/tool", "page", "acknowledged", "resolved")
-    told("/duty", "trigger", "acknowledge", "resolve")
+    received("/tool", "page", "acknowledged", "resolved")
+    received("/duty", "trigger", "acknowledge", "resolve")
 
     ids = set()
     for path, headers, body in desk.site.got:
@@ -387,7 +387,7 @@ def test_tools_are_told_of_the_page_and_how_it_goes_on(tidegate: Tidegate, desk:
 
 @pytest.fixture
 def watcher(desk: Desk, tmp_path: Path) -> Iterator[Any]:
-    """Starts `show --watch`; what it prints is read from a file."""
+    """Starts `show --watch` or `list --watch`, which print to a file."""
     running: list[subprocess.Popen[bytes]] = []
 
     def start(*arguments: str) -> tuple[subprocess.Popen[bytes], Path]:
@@ -415,37 +415,39 @@ def watcher(desk: Desk, tmp_path: Path) -> Iterator[Any]:
         process.wait()
 
 
-def test_watching_ends_with_the_incident(tidegate: Tidegate, desk: Desk, watcher: Any) -> None:
+def test_show_watch_ends_when_the_incident_closes(
+    tidegate: Tidegate, desk: Desk, watcher: Any
+) -> None:
     id = desk.report()
     opened(tidegate, id)
     process, printed = watcher("show", id)
     wait_until(lambda: "Opened with severity" in printed.read_text(), PATIENCE, "the timeline")
     assert tidegate("incident", "ack", id).code == 0
-    wait_until(lambda: "now acknowledged" in printed.read_text(), PATIENCE, "the news")
+    wait_until(lambda: "now acknowledged" in printed.read_text(), PATIENCE, "the change")
     assert tidegate("incident", "close", id, "--reason", "cancelled").code == 0
     assert process.wait(PATIENCE) == 0
-    told = printed.read_text()
-    assert told.count("Opened with severity") == 1
-    assert told.count("Acknowledged") == 1
-    assert "now closed (cancelled)" in told
-    assert "ana             Closed (cancelled)" in told
+    text = printed.read_text()
+    assert text.count("Opened with severity") == 1
+    assert text.count("Acknowledged") == 1
+    assert "now closed (cancelled)" in text
+    assert "ana             Closed (cancelled)" in text
 
 
-def test_a_watched_list_tells_every_change(tidegate: Tidegate, desk: Desk, watcher: Any) -> None:
+def test_list_watch_prints_every_change(tidegate: Tidegate, desk: Desk, watcher: Any) -> None:
     service = f"shop-{uuid4()}"
     process, printed = watcher("list", "--service", service, "--json")
     wait_until(lambda: printed.read_text() == "[]\n", PATIENCE, "an empty list")
     id = desk.report(service=service)
     wait_until(lambda: '"open"' in printed.read_text(), PATIENCE, "the incident")
     assert tidegate("incident", "ack", id).code == 0
-    wait_until(lambda: '"acknowledged"' in printed.read_text(), PATIENCE, "the news")
+    wait_until(lambda: '"acknowledged"' in printed.read_text(), PATIENCE, "the change")
     process.send_signal(signal.SIGINT)
     assert process.wait(PATIENCE) == 0
     lists = [json.loads(line) for line in printed.read_text().splitlines()]
-    assert [i["status"] for found in lists for i in found][-1] == "acknowledged"
+    assert [i["status"] for incidents in lists for i in incidents][-1] == "acknowledged"
 
 
-def test_watching_ends_with_ctrl_c(tidegate: Tidegate, desk: Desk, watcher: Any) -> None:
+def test_watch_ends_with_ctrl_c(tidegate: Tidegate, desk: Desk, watcher: Any) -> None:
     id = desk.report()
     opened(tidegate, id)
     process, printed = watcher("show", id, "--json")
@@ -455,7 +457,7 @@ def test_watching_ends_with_ctrl_c(tidegate: Tidegate, desk: Desk, watcher: Any)
     assert "Traceback" not in printed.read_text()
 
 
-def test_a_report_that_is_not_written_yet_is_said_to_be_so(tidegate: Tidegate, desk: Desk) -> None:
+def test_the_report_of_an_open_incident_does_not_exist_yet(tidegate: Tidegate, desk: Desk) -> None:
     id = desk.report()
     opened(tidegate, id)
     early = tidegate("incident", "report", id)
@@ -463,7 +465,7 @@ def test_a_report_that_is_not_written_yet_is_said_to_be_so(tidegate: Tidegate, d
     assert "is open and has no report yet" in early.err
 
 
-def test_a_report_outlives_the_incident_in_temporal(
+def test_a_report_outlives_the_retention_of_its_incident(
     tidegate: Tidegate, desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TIDEGATE_REPORTS", f"file://{tmp_path}/")
@@ -495,13 +497,13 @@ def test_a_report_outlives_the_incident_in_temporal(
     ],
     ids=" ".join,
 )
-def test_what_cannot_be_meant_is_wrong_usage(
+def test_contradictory_or_invalid_arguments_are_wrong_usage(
     tidegate: Tidegate, arguments: tuple[str, ...]
 ) -> None:
     assert tidegate("incident", *arguments).code == 2
 
 
-def test_a_workflow_that_is_no_incident_is_named_as_what_it_is(tidegate: Tidegate) -> None:
+def test_an_unknown_incident_is_reported_with_the_next_step(tidegate: Tidegate) -> None:
     missing = tidegate("incident", "ack", "incident:nowhere")
     assert missing.code == 1
     assert "IncidentNotFound" in missing.err

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.stack import HOOK_SECRETS, WEBHOOKS
+from infra.local.environment import HOOK_SECRETS, WEBHOOKS
 from tests.support.cli import Tidegate
 from tests.support.webhook_payloads import FOLDER
 
@@ -54,13 +54,13 @@ def test_the_endpoints_are_listed_with_how_each_is_verified(tidegate: Tidegate) 
         ("{format: message, verify: {scheme: none}, attributes: {Team: a}}", "attributes"),
         (
             "{format: message, verify: {scheme: none}, attributes: {time: a}}",
-            "an event has its own",
+            "time: reserved",
         ),
         ("{format: message, verify: {scheme: none}, answer_within: 1ms}", "too short"),
-        ("{format: message, verify: {scheme: none}, id_header: Authorization}", "is no ID"),
+        ("{format: message, verify: {scheme: none}, id_header: Authorization}", "is not an ID"),
     ],
 )
-def test_endpoints_that_cannot_work_are_refused_with_file_line_and_field(
+def test_invalid_endpoints_are_refused_with_file_line_and_field(
     tidegate: Tidegate, tmp_path: Path, hook: str, problem: str
 ) -> None:
     file = tmp_path / "webhooks.yaml"
@@ -91,18 +91,18 @@ def test_the_schema_is_json(tidegate: Tidegate) -> None:
 def test_a_request_is_explained_with_its_events_keys_and_answer(tidegate: Tidegate) -> None:
     result = tidegate("explain", "--hook", "alertmanager", str(FIRING), "--json")
     assert result.code == 0
-    found = result.json
-    assert found["status"] == 202
-    assert found["sender"] == "not checked: the request carries no proof (bearer)"
-    assert {event["verdict"] for event in found["events"]} == {"started"}
-    assert all(e["child"]["workflow"] == "Incident" for e in found["events"])
+    explained = result.json
+    assert explained["status"] == 202
+    assert explained["sender"] == "not checked: the request carries no proof (bearer)"
+    assert {event["verdict"] for event in explained["events"]} == {"started"}
+    assert all(e["child"]["workflow"] == "Incident" for e in explained["events"])
 
 
 @pytest.mark.parametrize(
     ("token", "status", "sender"),
     [("local-token", 202, "verified (bearer)"), ("wrong", 401, "not verified: mismatch")],
 )
-def test_a_proof_that_is_given_is_checked(
+def test_the_proof_in_a_request_is_checked(
     tidegate: Tidegate, token: str, status: int, sender: str
 ) -> None:
     header = f"Authorization: Bearer {token}"
@@ -111,7 +111,7 @@ def test_a_proof_that_is_given_is_checked(
     assert (result.json["status"], result.json["sender"]) == (status, sender)
 
 
-def test_what_a_sender_says_in_headers_is_given_as_headers(tidegate: Tidegate) -> None:
+def test_header_options_become_the_headers_of_the_request(tidegate: Tidegate) -> None:
     secret = HOOK_SECRETS["LOCAL_HOOK_SECRET"].encode()
     signature = hmac.new(secret, ISSUE.read_bytes(), hashlib.sha256).hexdigest()
     headers = [
@@ -120,9 +120,9 @@ def test_what_a_sender_says_in_headers_is_given_as_headers(tidegate: Tidegate) -
         f"X-Hub-Signature-256: sha256={signature}",
     ]
     arguments = [part for header in headers for part in ("-H", header)]
-    found = tidegate("explain", "--hook", "github", str(ISSUE), *arguments, "--json").json
-    [event] = found["events"]
-    assert found["sender"] == "verified (github)"
+    explained = tidegate("explain", "--hook", "github", str(ISSUE), *arguments, "--json").json
+    [event] = explained["events"]
+    assert explained["sender"] == "verified (github)"
     assert event["event"]["type"].startswith("com.github.issues.")
     assert "72d3162e-cc78-11e3-81ab-4c9367dc0958" in event["key"]
 
@@ -135,14 +135,14 @@ def test_a_handshake_is_explained_as_one(tidegate: Tidegate) -> None:
     assert "3eZbrw1aB" in result.out
 
 
-def test_a_request_that_would_be_kept_says_why(tidegate: Tidegate) -> None:
+def test_a_request_that_would_be_quarantined_says_why(tidegate: Tidegate) -> None:
     result = tidegate("explain", "--hook", "alertmanager", "-", stdin=b"{not json")
     assert result.code == 1
     assert "400" in result.out
     assert "InvalidEvent" in result.out
 
 
-def test_a_webhook_that_is_not_there_is_an_error_that_names_those_that_are(
+def test_an_unknown_webhook_is_an_error_that_lists_the_known_ones(
     tidegate: Tidegate,
 ) -> None:
     result = tidegate("explain", "--hook", "pigeon", str(FIRING))
@@ -161,7 +161,7 @@ def test_a_header_without_a_colon_is_refused(tidegate: Tidegate) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
-def test_doctor_names_secrets_that_are_missing_and_hooks_that_verify_nobody(
+def test_doctor_names_missing_secrets_and_webhooks_that_verify_nobody(
     tidegate: Tidegate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "webhooks.yaml"

@@ -23,7 +23,6 @@ from core.errors import (
 )
 from core.ports.documents import CHUNK_BYTES
 from infra.local.azure.azurite import ACCOUNT, Azurite
-from infra.local.processes import free_port
 from tests.support.documents import CHUNK, Place, new_bucket, new_container, place, stream
 
 
@@ -299,9 +298,13 @@ async def test_a_name_that_a_store_cannot_have_is_refused(clouds: None, uri: str
     ],
 )
 async def test_a_server_that_does_not_answer_may_do_so_later(
-    clouds: None, monkeypatch: pytest.MonkeyPatch, root: str, says: str
+    clouds: None,
+    monkeypatch: pytest.MonkeyPatch,
+    root: str,
+    says: str,
+    closed_port: int,
 ) -> None:
-    nobody = Azurite(free_port())
+    nobody = Azurite(closed_port)
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{nobody.port}")
     monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", nobody.connection)
     docs = place(root)

@@ -23,15 +23,14 @@ from azure.storage.blob import ContainerClient
 from core.domain.event import Event
 from core.formats.registry import read
 from core.formats.shared.delivery import Delivery
-from infra.local.answers import answers
 from infra.local.azure import functions_host
 from infra.local.azure.event_grid import Watcher
 from infra.local.azure.functions_host import Function, Receiver, functions, web_app
 from infra.local.azure.peek_lock import LOCK_SECONDS, MAX_DELIVERIES
 from infra.local.azure.service_bus import QUOTA, ServiceBus
-from infra.local.clouds import new_cloud
-from infra.local.processes import LocalStackError, Processes, free_port, python, wait_until
-from infra.local.stack import outside_environment
+from infra.local.environment import outside_environment
+from infra.local.processes import ROOT, LocalStackError, Processes, wait_until
+from infra.local.servers import start_server
 from tests.support.documents import blob_service, new_container
 from tests.support.eventually import eventually
 from tests.support.functions import app as stand_in
@@ -405,7 +404,7 @@ async def test_the_lock_is_renewed_for_as_long_as_a_function_works(
 async def test_messages_are_in_hand_side_by_side(bus: Bus, hosted: Any) -> None:
     """As many as host.json says, and no more."""
     limit = functions_host.CONCURRENCY
-    host = json.loads((Path(functions_host.__file__).parents[2] / "host.json").read_text())
+    host = json.loads((ROOT / "host.json").read_text())
     assert limit == host["extensions"]["serviceBus"]["maxConcurrentCalls"]
     inside, most, all_inside = 0, 0, asyncio.Event()
 
@@ -503,33 +502,22 @@ class Hosted:
 
 @pytest.fixture
 async def host(own_processes: Processes, tmp_path: Path) -> AsyncIterator[Hosted]:
-    port, web_port = free_port(), free_port()
     notes = tmp_path / "notes"
     notes.mkdir()
     env = {**outside_environment(), "WORK_QUEUE": "work", "NOTES": str(notes)}
-    url = f"http://127.0.0.1:{port}"
-    own_processes.start(
-        "bus", python("infra.local.azure.service_bus", "--port", str(port), "work"), env
-    )
-    wait_until(lambda: answers(f"{url}/work"), PATIENCE, "Service Bus", check=own_processes.check)
-    own_processes.start(
-        "host",
-        python(
-            "infra.local.azure.functions_host",
-            *("--port", str(web_port)),
-            *("--service-bus", url),
-            *("--app", "tests.support.functions:app"),
-        ),
-        env,
-    )
+    bus = start_server(own_processes, "bus", "infra.local.azure.service_bus", env, "work")
+    bus.wait("/work")
+    app = ("--app", "tests.support.functions:app")
+    module = "infra.local.azure.functions_host"
+    start_server(own_processes, "host", module, env, "--service-bus", bus.url, *app)
     wait_until(
-        lambda: "listens to" in own_processes["host"].output(),
+        lambda: "listens on" in own_processes["host"].output(),
         PATIENCE,
         "the host",
         check=own_processes.check,
     )
     async with aiohttp.ClientSession() as http:
-        yield Hosted(own_processes, Bus(url, http, Clock(), []), notes)
+        yield Hosted(own_processes, Bus(bus.url, http, Clock(), []), notes)
 
 
 async def test_on_sigterm_what_is_in_hand_is_finished_and_nothing_else_is_begun(
@@ -559,14 +547,11 @@ async def test_a_receiver_that_has_died_takes_no_message_with_it(host: Hosted) -
 
 
 def test_a_host_whose_app_is_not_there_says_so(own_processes: Processes) -> None:
-    command = python(
-        "infra.local.azure.functions_host",
-        *("--port", str(free_port()), "--service-bus", "http://127.0.0.1:1"),
-        *("--app", "tests.support.no_such_app:app"),
-    )
-    child = own_processes.start("host", command, dict(os.environ))
+    module = "infra.local.azure.functions_host"
+    options = ("--service-bus", "http://127.0.0.1:1", "--app", "tests.support.no_such_app:app")
+    host = start_server(own_processes, "host", module, os.environ, *options)
     with pytest.raises(LocalStackError, match=r"(?s)exit code 1.*no_such_app"):
-        wait_until(lambda: False, PATIENCE, "its end", check=child.check)
+        host.wait("/")
 
 
 # ---------------------------------------------------------------------------- Event Grid
@@ -669,11 +654,3 @@ def test_after_a_new_start_events_have_new_names(container: ContainerClient) -> 
         Watcher(container, "incidents/", told.append, twice=False).look()
     first, second = (parsed(event).key for event in told)
     assert first < second
-
-
-# ---------------------------------------------------------------------------- clouds
-
-
-def test_a_cloud_that_is_none_is_named() -> None:
-    with pytest.raises(LocalStackError, match=r"there is no cloud 'moon'.*aws or azure"):
-        new_cloud("moon", store=1, bus=2, gateway=3)

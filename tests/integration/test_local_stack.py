@@ -22,25 +22,18 @@ from core.formats.registry import read
 from core.formats.shared.delivery import Delivery
 from infra.local.aws.event_source import EventSource, failures, retry_delay
 from infra.local.aws.lambda_function import LambdaContext
-from infra.local.aws.servers import Aws, Queue, start_aws, wait_for_aws
+from infra.local.aws.servers import Aws, Queue, start_aws
 from infra.local.cloud import INCIDENTS, REPORTS
-from infra.local.pager import start_pager, wait_for_pager
+from infra.local.endpoints import Endpoints, running
+from infra.local.environment import outside_environment
+from infra.local.pager import start_pager
 from infra.local.processes import (
     ROOT,
     Child,
     LocalStackError,
     Processes,
-    free_port,
-    is_free,
     python,
     wait_until,
-)
-from infra.local.stack import (
-    WELL_KNOWN,
-    Endpoints,
-    outside_environment,
-    running,
-    well_known_ports,
 )
 from infra.local.temporal import start_temporal, temporal_view
 from tests.support.leftovers import is_gone
@@ -84,7 +77,7 @@ def test_a_program_that_does_not_exist_is_reported(processes: Processes) -> None
         wait_until(lambda: False, PATIENCE, "nothing", check=child.check)
 
 
-def test_a_wait_in_vain_names_what_was_waited_for() -> None:
+def test_a_wait_that_times_out_names_what_was_waited_for() -> None:
     with pytest.raises(LocalStackError, match="the moon to rise"):
         wait_until(lambda: False, 0.1, "the moon to rise")
 
@@ -156,10 +149,10 @@ def test_no_process_survives_a_parent_that_was_killed(tmp_path: Path) -> None:
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
     """The bucket, which announces each upload by both paths, and room for queues."""
     processes = Processes(tmp_path_factory.mktemp("aws"))
-    port = free_port()
-    client = Aws(f"http://127.0.0.1:{port}")
+    server = start_aws(processes, outside_environment())
+    client = Aws(server.endpoint)
     try:
-        wait_for_aws(start_aws(processes, outside_environment(), port=port), client.endpoint)
+        server.wait()
         client.create_bucket(client.create_queue("uploads", visibility=60), bridge=True)
         yield client
     finally:
@@ -435,12 +428,14 @@ def test_temporal_keeps_its_state_and_its_port_over_a_crash(
     processes: Processes, tmp_path: Path
 ) -> None:
     env = outside_environment()
-    server = start_temporal(processes, env, port=free_port(), database=tmp_path / "temporal.db")
+    server = start_temporal(processes, env, database=tmp_path / "temporal.db")
     server.wait()
+    address = server.address
     with temporal_view(server.address) as temporal:
         temporal.start("Sleeper", id="sleeper", task_queue="nobody")
         server.child.kill()
         server.restart()
+        assert server.address == address
         found = wait_until(lambda: temporal.find("sleeper"), PATIENCE, "the workflow")
         assert found.open
         query = " AND ".join(f"{attribute} IS NULL" for attribute in SEARCH_ATTRIBUTES)
@@ -448,15 +443,15 @@ def test_temporal_keeps_its_state_and_its_port_over_a_crash(
 
 
 def test_the_pager_shows_what_arrived_and_for_whom(processes: Processes) -> None:
-    child, pager = start_pager(processes, outside_environment(), port=free_port())
-    wait_for_pager(child, pager)
+    pager = start_pager(processes, outside_environment())
+    pager.wait()
     assert pager.pages() == []
     page = {"version": "1.0", "title": "Checkout is down", "message": "since 14:05", "type": "info"}
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     direct.open(f"{pager.url}/on-call", json.dumps(page).encode(), PATIENCE).close()
     [taken] = pager.pages()
     assert (taken.to, taken.title, taken.message) == ("on-call", "Checkout is down", "since 14:05")
-    assert "Checkout is down" in child.output()
+    assert "Checkout is down" in pager.server.child.output()
 
 
 def test_no_child_inherits_settings_that_lead_to_somebodys_account(
@@ -473,15 +468,6 @@ def test_no_child_inherits_settings_that_lead_to_somebodys_account(
     assert env["TIDEGATE_ROUTES"] == str(tmp_path / "routes.yaml")
 
 
-def test_a_port_that_is_taken_is_named_and_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("infra.local.stack.is_free", lambda port: port != WELL_KNOWN.store)
-    ports, remarks = well_known_ports()
-    assert ports.temporal == WELL_KNOWN.temporal
-    assert ports.store != WELL_KNOWN.store
-    assert is_free(ports.store)
-    assert remarks == [f"port {WELL_KNOWN.store} is taken: store is on {ports.store}"]
-
-
 def test_a_stack_is_found_by_its_state_folder_only_while_it_runs(tmp_path: Path) -> None:
     with pytest.raises(LocalStackError, match="tidegate dev"):
         running(tmp_path)
@@ -491,7 +477,7 @@ def test_a_stack_is_found_by_its_state_folder_only_while_it_runs(tmp_path: Path)
         pid=os.getpid(),
         temporal="t:1",
         temporal_ui=None,
-        cloud={"name": "aws", "store": 2, "gateway": 4},
+        cloud={"name": "aws", "endpoint": "http://s:2", "gateway": "http://g:4"},
         gateway="http://g:4",
         webhooks="webhooks.yaml",
         pager="http://p:3",

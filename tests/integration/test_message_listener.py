@@ -10,7 +10,6 @@ from temporalio.client import Client
 
 from core.config.settings import Settings
 from functions_aws.message_listener import handler
-from infra.local.processes import free_port
 from tests.support.lambda_runtime import invoke, logged_receipts
 from tests.support.listeners import fresh_process
 from tests.support.payloads import (
@@ -134,12 +133,15 @@ async def test_a_direct_invocation_is_a_message_that_cannot_be_recognised_again(
 
 
 async def test_with_temporal_away_every_message_comes_again_and_none_is_quarantined(
-    function_settings: Settings, temporal_client: Client, monkeypatch: pytest.MonkeyPatch
+    function_settings: Settings,
+    temporal_client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    closed_port: int,
 ) -> None:
     address = temporal_client.service_client.config.target_host
     event = cloudevent()
     batch = sqs_batch(event, {"order": 4711})
-    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{free_port()}")
+    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{closed_port}")
     monkeypatch.setenv("TIDEGATE_START_TIMEOUT", "0.5")
     with fresh_process():
         assert await invoke(handler, batch) == failures(*message_ids(batch))

@@ -16,7 +16,6 @@ from core.config.settings import Settings
 from core.errors import NotAccepted, SettingsError, TemporalUnavailable
 from core.formats.registry import read
 from functions_aws.s3_listener import handler
-from infra.local.processes import free_port
 from tests.support.lambda_runtime import invoke, logged_receipts
 from tests.support.listeners import fresh_process
 from tests.support.payloads import (
@@ -200,12 +199,15 @@ async def test_a_direct_invocation_that_is_no_notification_is_quarantined(
 
 
 async def test_with_temporal_away_nothing_is_settled_and_all_is_done_when_it_is_back(
-    function_settings: Settings, temporal_client: Client, monkeypatch: pytest.MonkeyPatch
+    function_settings: Settings,
+    temporal_client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    closed_port: int,
 ) -> None:
     address = temporal_client.service_client.config.target_host
     uploads = [Upload() for _ in range(5)]
     batch = sqs_batch(*(upload.notification for upload in uploads))
-    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{free_port()}")
+    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{closed_port}")
     monkeypatch.setenv("TIDEGATE_START_TIMEOUT", "0.5")
     with fresh_process():
         assert await invoke(handler, batch) == failures(*message_ids(batch))

@@ -19,10 +19,10 @@ import pytest
 from temporalio.client import Client
 
 from core.config.settings import Settings
-from infra.local.processes import free_port
 from infra.local.temporal import TemporalServer
 from tests.support.clouds import CLOUDS, Answer, AwsPlatform, AzurePlatform, Platform
 from tests.support.eventually import eventually
+from tests.support.ports import closed_port
 from tests.support.quarantines import kept
 from tests.support.temporal import own_server, started
 
@@ -60,8 +60,8 @@ def platform(
 @contextmanager
 def temporal_away(platform: Platform) -> Iterator[None]:
     """Within the block nobody listens where Temporal should."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{free_port()}")
+    with pytest.MonkeyPatch.context() as patch, closed_port() as port:
+        patch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{port}")
         patch.setenv("TIDEGATE_START_TIMEOUT", "0.5")
         with platform.cold_start():
             yield

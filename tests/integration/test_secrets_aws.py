@@ -15,7 +15,6 @@ from core import bootstrap
 from core.config.secrets import Secrets
 from core.config.settings import Settings
 from core.errors import SecretUnavailable, SettingsError
-from infra.local.processes import free_port
 
 
 @pytest.fixture
@@ -70,7 +69,9 @@ async def test_a_missing_field_is_refused(
 ) -> None:
     name = unused()
     manager.create_secret(Name=name, SecretString=secret)
-    with pytest.raises(SettingsError, match="no JSON object with such a field of text") as caught:
+    with pytest.raises(
+        SettingsError, match="is not a JSON object with that field as text"
+    ) as caught:
         await kept.get(f"aws:{name}#hook")
     assert "hunter2" not in str(caught.value)
     assert caught.value.__context__ is None
@@ -95,9 +96,9 @@ async def test_a_secret_that_does_not_exist_is_the_operators_fault(kept: Secrets
     with pytest.raises(SettingsError) as caught:
         await kept.get("aws:hooks/nowhere")
     assert str(caught.value).startswith(
-        "AWS has not given the secret aws:hooks/nowhere: An error occurred (ResourceNotFound"
+        "AWS does not return the secret aws:hooks/nowhere: An error occurred (ResourceNotFound"
     )
-    assert str(caught.value).endswith("(create or restore it, or mend the reference)")
+    assert str(caught.value).endswith("(create or restore it, or fix the reference)")
 
 
 async def test_a_secret_marked_for_deletion_is_gone(
@@ -118,9 +119,11 @@ async def test_a_binary_secret_is_refused(kept: Secrets, manager: SecretsManager
 
 
 async def test_a_server_that_does_not_answer_is_transient(
-    kept: Secrets, monkeypatch: pytest.MonkeyPatch
+    kept: Secrets,
+    monkeypatch: pytest.MonkeyPatch,
+    closed_port: int,
 ) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{closed_port}")
     with pytest.raises(SecretUnavailable, match="aws:hook: Could not connect to the endpoint"):
         await kept.get("aws:hook")
 

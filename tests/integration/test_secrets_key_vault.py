@@ -29,7 +29,6 @@ from core import bootstrap
 from core.config.secrets import Secrets
 from core.config.settings import Settings
 from core.errors import SecretUnavailable, SettingsError
-from infra.local.processes import free_port
 
 CHALLENGE = (
     'Bearer authorization="https://login.microsoftonline.com/00000000-0000-0000-0000-000000000001",'
@@ -194,8 +193,8 @@ async def test_a_secret_that_does_not_exist_is_the_operators_fault(
     with pytest.raises(SettingsError) as caught:
         await kept.get(f"azure:{vault}/nowhere")
     assert str(caught.value) == (
-        f"Key Vault has not given the secret azure:{vault}/nowhere: there is none "
-        "(create, enable or restore it, or mend the reference)"
+        f"Key Vault does not return the secret azure:{vault}/nowhere: it does not exist "
+        "(create, enable or restore it, or fix the reference)"
     )
 
 
@@ -234,10 +233,13 @@ async def test_refused_credentials_throttling_and_server_errors_are_transient(
 
 
 async def test_a_vault_that_does_not_answer_is_transient(
-    kept: Secrets, vault: str, monkeypatch: pytest.MonkeyPatch
+    kept: Secrets,
+    vault: str,
+    monkeypatch: pytest.MonkeyPatch,
+    closed_port: int,
 ) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{free_port()}")
-    with pytest.raises(SecretUnavailable, match=f"has not given the secret azure:{vault}/hook: "):
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{closed_port}")
+    with pytest.raises(SecretUnavailable, match=f"does not return the secret azure:{vault}/hook: "):
         await kept.get(f"azure:{vault}/hook")
 
 
@@ -246,14 +248,14 @@ async def test_an_identity_without_a_token_is_transient(
 ) -> None:
     azure.identity = False
     monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "ManagedIdentityCredential")
-    with pytest.raises(SecretUnavailable, match="has not given the secret") as caught:
+    with pytest.raises(SecretUnavailable, match="does not return the secret") as caught:
         await kept.get(f"azure:{vault}/hook")
     assert "\n" not in str(caught.value)
 
 
 async def test_no_token_is_sent_to_a_host_that_is_not_a_vault(kept: Secrets, azure: Azure) -> None:
     azure.secrets = {"hook": "hunter2"}
-    with pytest.raises(SettingsError, match=r"https://vault\.example\.com does not answer as a"):
+    with pytest.raises(SettingsError, match=r"https://vault\.example\.com does not answer like a"):
         await kept.get("azure:https://vault.example.com/hook")
     assert [token for _, _, token in azure.got] == [None]
 

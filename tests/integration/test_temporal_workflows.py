@@ -23,7 +23,6 @@ from core.domain.identity import workflow_id
 from core.domain.routing.table import Deliver, Target, WhenRunning
 from core.errors import InvalidEvent, SettingsError, TemporalUnavailable
 from core.ports.workflows import Outcome
-from infra.local.processes import free_port
 from infra.local.temporal import TemporalServer
 from tests.support.eventually import eventually
 from tests.support.temporal import SENTINEL, calls, own_server
@@ -226,8 +225,9 @@ async def test_a_namespace_that_does_not_exist_is_the_operators_fault(
 
 async def test_a_server_that_does_not_answer_may_do_so_later(
     monkeypatch: pytest.MonkeyPatch,
+    closed_port: int,
 ) -> None:
-    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{free_port()}")
+    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{closed_port}")
     workflows = new_workflows(timeout=0.5)
     event = new_event()
     for _ in range(2):

@@ -23,7 +23,6 @@ from core.webhooks.pipeline import Webhooks
 from core.webhooks.request import Request
 from functions_aws import webhook_listener
 from functions_aws.webhook_listener import handler
-from infra.local.processes import free_port
 from infra.local.temporal import TemporalServer
 from tests.support.attacks import ATTACKS
 from tests.support.lambda_runtime import invoke, logged_receipts
@@ -134,9 +133,11 @@ async def test_an_unverified_request_is_only_counted(
 
 
 async def test_while_temporal_is_unavailable_the_sender_is_answered_503(
-    webhooks: Settings, monkeypatch: pytest.MonkeyPatch
+    webhooks: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    closed_port: int,
 ) -> None:
-    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{free_port()}")
+    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{closed_port}")
     monkeypatch.setenv("TIDEGATE_START_TIMEOUT", "0.5")
     with fresh_process():
         answer = await invoke(handler, posted(cloudevent()))

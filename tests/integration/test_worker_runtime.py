@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import urllib.request
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from uuid import uuid4
 
@@ -17,15 +17,13 @@ from core.adapters.temporal import admin
 from core.contracts import INCIDENT_TASK_QUEUE, INCIDENT_WORKFLOW, SEARCH_ATTRIBUTES
 from core.domain.incident import commands
 from core.errors import ConfigurationError, TemporalUnavailable
-from infra.local.processes import Processes, free_port, wait_until
-from infra.local.temporal import TemporalServer, start_temporal
+from infra.local.loopback import Ports
+from infra.local.processes import wait_until
+from infra.local.temporal import TemporalServer
+from tests.support.temporal import own_server
 from tests.support.web import Site
 from tests.support.worker_process import PATIENCE, Start, upload
 from workers.runtime import process
-
-
-def nowhere() -> str:
-    return f"127.0.0.1:{free_port()}"
 
 
 @pytest.mark.parametrize(
@@ -57,24 +55,25 @@ def test_a_namespace_that_is_not_there_ends_the_worker_with_2(
 
 
 def test_it_waits_for_temporal_and_then_takes_work(start: Start, tmp_path: Path) -> None:
-    port, processes = free_port(), Processes(tmp_path / "logs")
-    worker = start(TEMPORAL_ADDRESS=f"127.0.0.1:{port}")
-    worker.wait_for("/healthz", 200, "up")
-    wait_until(worker.says("waiting for Temporal, next try in 2 s"), PATIENCE, "a second try")
-    assert worker.ask("/readyz") == (503, "waiting for Temporal")
-    start_temporal(processes, os.environ, port=port)
-    try:
+    with own_server(tmp_path) as server:
+        server.wait()
+        server.child.kill()
+        worker = start(TEMPORAL_ADDRESS=server.address)
+        worker.wait_for("/healthz", 200, "up")
+        wait_until(worker.says("waiting for Temporal, next try in 2 s"), PATIENCE, "a second try")
+        assert worker.ask("/readyz") == (503, "waiting for Temporal")
+        server.restart()
         worker.wait_for("/readyz", 200, "ready")
-    finally:
-        processes.stop()
     worker.wait_for("/readyz", 503, "Temporal does not answer")
     assert worker.ask("/healthz") == (200, "up")
     assert worker.stop() == process.DRAINED
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_can_be_stopped_while_it_waits(start: Start, number: signal.Signals) -> None:
-    worker = start(TEMPORAL_ADDRESS=nowhere())
+def test_it_can_be_stopped_while_it_waits(
+    start: Start, number: signal.Signals, closed_port: int
+) -> None:
+    worker = start(TEMPORAL_ADDRESS=f"127.0.0.1:{closed_port}")
     wait_until(worker.says("waiting for Temporal"), PATIENCE, "the first try")
     assert worker.stop(number) == process.DRAINED
 
@@ -82,13 +81,14 @@ def test_it_can_be_stopped_while_it_waits(start: Start, number: signal.Signals) 
 def test_metrics_are_served_where_they_are_asked_for(
     start: Start, temporal_server: TemporalServer
 ) -> None:
-    metrics = nowhere()
-    worker = start(TEMPORAL_ADDRESS=temporal_server.address, TIDEGATE_METRICS_ADDRESS=metrics)
-    worker.wait_for("/readyz", 200)
-    with urllib.request.urlopen(f"http://{metrics}/metrics") as answer:
-        assert b"temporal_" in answer.read()
-    assert worker.ask("/elsewhere")[0] == 404
-    assert worker.stop() == process.DRAINED
+    with closing(Ports()) as ports:
+        metrics = f"127.0.0.1:{ports.reserve('metrics')}"
+        worker = start(TEMPORAL_ADDRESS=temporal_server.address, TIDEGATE_METRICS_ADDRESS=metrics)
+        worker.wait_for("/readyz", 200)
+        with urllib.request.urlopen(f"http://{metrics}/metrics") as answer:
+            assert b"temporal_" in answer.read()
+        assert worker.ask("/elsewhere")[0] == 404
+        assert worker.stop() == process.DRAINED
 
 
 async def test_sigterm_lets_a_page_under_way_finish_and_the_next_worker_goes_on(

@@ -28,13 +28,12 @@ from core.contracts import (
     INCIDENT_WORKFLOW,
     QUERY_INCIDENT,
     ROOT_WORKFLOW,
-    SEARCH_ATTRIBUTES,
 )
 from core.domain.alert import AlertStatus
 from core.domain.event import ALERT, DOCUMENT_CREATED, DocumentRef, Event
 from core.domain.incident import commands
-from infra.local.processes import Processes, free_port, program
-from infra.local.temporal import TemporalServer
+from infra.local.processes import Processes, program
+from infra.local.temporal import TemporalServer, start_temporal
 from tests.support.eventually import PATIENCE, eventually
 from workers.incident import run_worker as incident
 from workers.root_orchestrator import run_worker as root
@@ -54,15 +53,10 @@ _QUICK = (
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TemporalServer]:
-    processes, port = Processes(tmp_path_factory.mktemp("logs")), free_port()
-    command = [program("temporal"), "server", "start-dev", "--headless", "--log-level", "warn"]
-    command += ["--ip", "127.0.0.1", "--port", str(port)]
-    for attribute in SEARCH_ATTRIBUTES:
-        command += ["--search-attribute", f"{attribute}=Keyword"]
-    for name in _QUICK:
-        command += ["--dynamic-config-value", f'{name}="1s"']
+    processes = Processes(tmp_path_factory.mktemp("logs"))
+    options = [part for name in _QUICK for part in ("--dynamic-config-value", f'{name}="1s"')]
     try:
-        found = TemporalServer(processes.start("temporal", command, os.environ), port, None)
+        found = start_temporal(processes, os.environ, options=options)
         found.wait()
         yield found
     finally:

@@ -16,12 +16,13 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from infra.local.processes import ROOT, free_port, wait_until
+from infra.local.loopback import Ports
+from infra.local.processes import ROOT, wait_until
 
 TOOLS: Final = ROOT / ".venv-deploy"
 PATIENCE: Final = 60.0
@@ -54,7 +55,21 @@ def function(
     artefact: Path, handler: str, folder: Path, environment: Mapping[str, str]
 ) -> Iterator[Function]:
     """The function inside the block; `folder` takes its log. Nothing of it is left behind."""
-    port, api = free_port(), free_port()
+    with closing(Ports()) as ports:
+        port, api = ports.reserve("emulator"), ports.reserve("runtime API")
+        with _running(artefact, handler, folder, environment, port, api) as function:
+            yield function
+
+
+@contextmanager
+def _running(
+    artefact: Path,
+    handler: str,
+    folder: Path,
+    environment: Mapping[str, str],
+    port: int,
+    api: int,
+) -> Iterator[Function]:
     log = folder / "function.log"
     command = [
         str(_emulator(folder)),

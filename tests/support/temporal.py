@@ -15,7 +15,7 @@ from typing import Any
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from infra.local.processes import Processes, free_port
+from infra.local.processes import Processes
 from infra.local.temporal import NAMESPACE, TemporalServer, start_temporal
 from tests.support.eventually import eventually
 
@@ -68,14 +68,12 @@ def _published(server: TemporalServer) -> Counter[str]:
 
 
 @contextmanager
-def own_server(folder: Path, *, port: int | None = None) -> Iterator[TemporalServer]:
+def own_server(folder: Path) -> Iterator[TemporalServer]:
     """A Temporal server with a database, for a test that stops and starts it. It may not
     answer yet: `wait` for it."""
     processes = Processes(folder / "logs")
     try:
-        yield start_temporal(
-            processes, os.environ, port=port or free_port(), database=folder / "temporal.db"
-        )
+        yield start_temporal(processes, os.environ, database=folder / "temporal.db")
     finally:
         processes.stop()
 

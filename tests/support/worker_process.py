@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from core.domain.event import DOCUMENT_CREATED, DocumentRef, Event
-from infra.local.processes import ROOT, free_port, wait_until
+from infra.local.processes import ROOT, wait_until
 
 PATIENCE = 60.0
 
@@ -27,7 +27,6 @@ class WorkerProcess:
     """`python -m workers.incident.run_worker` with settings of its own."""
 
     process: subprocess.Popen[str]
-    health: int
     lines: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -41,9 +40,12 @@ class WorkerProcess:
                 self.lines.append(json.loads(line))  # a line that is not JSON fails the test
 
     def ask(self, path: str) -> tuple[int, str]:
-        """Status and text of a probe; (0, "") while nobody listens."""
+        """Status and text of a probe; (0, "") while nothing listens."""
+        port = next((line["health_port"] for line in self.lines if "health_port" in line), None)
+        if port is None:
+            return 0, ""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.health}{path}") as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}") as answer:
                 return answer.status, json.load(answer)["status"]
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)["status"]
@@ -84,9 +86,8 @@ def starting(folder: Path) -> Iterator[Start]:
     started: list[WorkerProcess] = []
 
     def start_worker(**settings: str | None) -> WorkerProcess:
-        health = free_port()
         given: dict[str, str | None] = {
-            "TIDEGATE_HEALTH_ADDRESS": f"127.0.0.1:{health}",
+            "TIDEGATE_HEALTH_ADDRESS": "127.0.0.1:0",
             "TIDEGATE_QUARANTINE": f"file://{folder}/quarantine/",
             "TIDEGATE_DOCUMENTS": f"file://{folder}/documents/",
             "TIDEGATE_REPORTS": f"file://{folder}/reports/",
@@ -99,7 +100,7 @@ def starting(folder: Path) -> Iterator[Start]:
             stdout=subprocess.PIPE,
             text=True,
         )
-        started.append(WorkerProcess(process, health))
+        started.append(WorkerProcess(process))
         return started[-1]
 
     try:

@@ -1,7 +1,7 @@
 """Secrets in AWS Secrets Manager: `aws:name-or-arn`, `aws:name-or-arn#field`.
 
-boto3 is synchronous, so it works in a thread. It is imported there too, when the first such secret
-is asked for: a listener without one does not pay for it.
+boto3 is synchronous, so it runs in a thread. It is imported there, too, with the first such secret:
+a listener without one does not pay for it.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from core.errors import SecretUnavailable, SettingsError
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
-_WRONG: Final = {
+_INVALID: Final = {
     "ResourceNotFoundException",
-    "InvalidRequestException",  # it is marked for deletion
+    "InvalidRequestException",  # marked for deletion
     "InvalidParameterException",
     "ValidationException",
 }
@@ -29,8 +29,7 @@ _WRONG: Final = {
 class AwsSecretStore:
     """A `SecretStore` over Secrets Manager: the value at stage AWSCURRENT.
 
-    Region, credentials and endpoint are boto3's own settings; an ARN is asked for in its own
-    region.
+    Region, credentials and endpoint are boto3's own settings; an ARN is read in its own region.
     """
 
     def __init__(self) -> None:
@@ -48,12 +47,12 @@ class AwsSecretStore:
             answer = self._client(reference.place).get_secret_value(SecretId=reference.place)
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "")
-            kind = SettingsError if code in _WRONG else SecretUnavailable
-            raise _said(kind, reference, error) from error
+            kind = SettingsError if code in _INVALID else SecretUnavailable
+            raise _error(kind, reference, error) from error
         except ParamValidationError as error:
-            raise _said(SettingsError, reference, error) from error
+            raise _error(SettingsError, reference, error) from error
         except BotoCoreError as error:
-            raise _said(SecretUnavailable, reference, error) from error
+            raise _error(SecretUnavailable, reference, error) from error
         if "SecretString" not in answer:
             raise SettingsError(
                 f"the secret {reference} is binary", fix="keep it as text, e.g. in base64"
@@ -65,9 +64,9 @@ class AwsSecretStore:
         from botocore.config import Config
 
         region = place.split(":")[3] if place.startswith("arn:") else None
-        with self._making:  # boto3 does not make two clients at a time
+        with self._making:  # boto3 must not create two clients concurrently
             if region not in self._clients:
-                # At DEBUG it would write whole answers to the log.
+                # At DEBUG it would log whole responses.
                 logging.getLogger("botocore.parsers").setLevel(logging.INFO)
                 retries: Any = {"mode": "standard", "max_attempts": 2}
                 self._clients[region] = boto3.client(
@@ -78,13 +77,13 @@ class AwsSecretStore:
             return self._clients[region]
 
 
-def _said(
+def _error(
     kind: type[SettingsError | SecretUnavailable], reference: SecretReference, error: Exception
 ) -> SettingsError | SecretUnavailable:
-    said = f"AWS has not given the secret {reference}: {error}"
+    message = f"AWS does not return the secret {reference}: {error}"
     if kind is SettingsError:
-        return SettingsError(said, fix="create or restore it, or mend the reference")
-    return kind(said)
+        return SettingsError(message, fix="create or restore it, or fix the reference")
+    return kind(message)
 
 
 def _field(text: str, reference: SecretReference, name: str) -> str:
@@ -92,14 +91,14 @@ def _field(text: str, reference: SecretReference, name: str) -> str:
     value = _object(text).get(name)
     if not isinstance(value, str):
         raise SettingsError(
-            f"the secret {reference} is not there: no JSON object with such a field of text",
-            fix="mend the secret, or what follows # in the reference",
+            f"the secret {reference} is not a JSON object with that field as text",
+            fix="fix the secret, or what follows # in the reference",
         )
     return value
 
 
 def _object(text: str) -> dict[str, Any]:
-    """Empty for what is no JSON object; the parser's own error would carry the secret along."""
+    """The text as a JSON object, empty if it is not one. The parser's own error would quote it."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):

@@ -15,7 +15,7 @@ class EnvSecretStore:
         value = os.environ.get(reference.place)
         if value is None:
             raise SettingsError(
-                f"the secret {reference} is not there: the variable is not set",
-                fix="set it where this process gets its environment from",
+                f"the secret {reference} does not exist: the variable is not set",
+                fix="set it in this process's environment",
             )
         return value

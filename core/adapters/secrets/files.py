@@ -10,12 +10,12 @@ from core.domain.secret_reference import SecretReference
 from core.errors import SecretUnavailable, SettingsError
 
 MAX_BYTES: Final = 64 * 1024
-"""As large as a secret may be in AWS Secrets Manager. Key Vault's limit is lower."""
+"""The limit of AWS Secrets Manager. Key Vault's is lower."""
 
 
 class FileSecretStore:
     """A `SecretStore` over the file system. Editors and `echo` end a file with a line break: one is
-    taken off, and nothing else."""
+    removed, and nothing else."""
 
     async def read(self, reference: SecretReference) -> str:
         return await asyncio.to_thread(_read, reference)
@@ -26,22 +26,22 @@ def _read(reference: SecretReference) -> str:
     try:
         if not path.is_file():  # a pipe or a device might never end
             raise SettingsError(
-                f"the secret {reference} is not there: there is no such file",
-                fix="mount it, or mend the reference",
+                f"the secret {reference} does not exist: there is no such file",
+                fix="mount it, or fix the reference",
             )
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except PermissionError as error:
         raise SettingsError(
-            f"the secret {reference} may not be read by this process",
-            fix="give its user the permission to read the file",
+            f"this process may not read the secret {reference}",
+            fix="give its user permission to read the file",
         ) from error
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise SecretUnavailable(f"the secret {reference} cannot be read: {reason}") from error
     if len(content) > MAX_BYTES:
         raise SettingsError(
-            f"the secret {reference} is larger than {MAX_BYTES} bytes", fix="mend the reference"
+            f"the secret {reference} is larger than {MAX_BYTES} bytes", fix="fix the reference"
         )
     text = _text(content)
     if text is None:
@@ -52,7 +52,7 @@ def _read(reference: SecretReference) -> str:
 
 
 def _text(content: bytes) -> str | None:
-    """None for what is not UTF-8; the codec's own error would carry the content along."""
+    """The content as text, None if it is not UTF-8. The codec's own error would quote it."""
     try:
         text = content.decode()
     except UnicodeDecodeError:

@@ -1,9 +1,9 @@
 """Secrets in Azure Key Vault: `azure:vault/name`, `azure:https://vault-host/name`.
 
-Through Microsoft's client rather than plain requests: a vault says by a challenge whose token it
-wants, and the client sends a token to nobody who asks for one that is not his. The synchronous
-client, in a thread: it is bound to no event loop and leaves no session to be closed. It is imported
-there too, when the first such secret is asked for.
+Through Microsoft's client rather than plain requests: a vault answers with a challenge that names
+the token it wants, and the client verifies that the challenge is from that resource before it sends
+one. The client is the synchronous one, in a thread: it belongs to no event loop and has no session
+to close. It is imported there, too, with the first such secret.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from azure.identity import DefaultAzureCredential
     from azure.keyvault.secrets import SecretClient
 
-_MEND: Final = "create, enable or restore it, or mend the reference"
+_FIX: Final = "create, enable or restore it, or fix the reference"
 
 
 class KeyVaultSecretStore:
@@ -40,21 +40,21 @@ class KeyVaultSecretStore:
     def _read(self, reference: SecretReference, name: str) -> str:
         from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
 
-        said = f"Key Vault has not given the secret {reference}"
+        failure = f"Key Vault does not return the secret {reference}"
         try:
             return self._client(reference.place).get_secret(name).value or ""
         except ResourceNotFoundError as error:
-            raise SettingsError(f"{said}: there is none", fix=_MEND) from error
+            raise SettingsError(f"{failure}: it does not exist", fix=_FIX) from error
         except HttpResponseError as error:
             if _is_disabled(error):
-                raise SettingsError(f"{said}: it is disabled", fix=_MEND) from error
-            raise SecretUnavailable(f"{said}: {_line(error)}") from error
+                raise SettingsError(f"{failure}: it is disabled", fix=_FIX) from error
+            raise SecretUnavailable(f"{failure}: {_line(error)}") from error
         except AzureError as error:
-            raise SecretUnavailable(f"{said}: {_line(error)}") from error
+            raise SecretUnavailable(f"{failure}: {_line(error)}") from error
         except ValueError as error:
             raise SettingsError(
-                f"{said}: {reference.place} does not answer as a vault does",
-                fix="mend the vault's host in the reference",
+                f"{failure}: {reference.place} does not answer like a vault",
+                fix="fix the vault's host in the reference",
             ) from error
 
     def _client(self, vault: str) -> SecretClient:
@@ -76,11 +76,11 @@ class KeyVaultSecretStore:
 
 
 def _is_disabled(error: HttpResponseError) -> bool:
-    """Whether it was taken away on purpose, which the status (403) does not tell."""
+    """Whether it was disabled on purpose, which the status (403) does not tell."""
     inner = (error.error and error.error.innererror) or {}
     return inner.get("code") == "SecretDisabled"
 
 
 def _line(error: Exception) -> str:
-    """What happened, in one line: the credential's own errors have a paragraph for each way."""
+    """The first line: the credential's errors have a paragraph for each way of authenticating."""
     return str(error).strip().partition("\n")[0]

@@ -1,4 +1,4 @@
-"""What every format takes and gives: bytes and headers as they came in, events or errors out."""
+"""Input and output of every format: bytes and headers as received, events or errors."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ OWN_PREFIX: Final = "tidegate-"
 HOOK_HEADER: Final = "tidegate-hook"
 """The name of the webhook that received the delivery."""
 PERIOD_HEADER: Final = "tidegate-period"
-"""The period of time in which the delivery came. What a source repeats while nothing has changed is
-the same event within one period and a new one in the next: no repeat is lost, and repeats do not
-start workflows by the thousand."""
+"""The period of time in which the delivery was received. What a source repeats unchanged is the
+same event within one period and a new one in the next: no repeat is lost, and repeats do not start
+workflows by the thousand."""
 REPLAY_KEY_HEADER: Final = "tidegate-replay-key"
 """The key to start a stored event under, because a run that completed has used up its own."""
 ATTRIBUTE_PREFIX: Final = "tidegate-attribute-"

@@ -18,12 +18,12 @@ class Format:
     """One sender's format. Only `parse` is required; the rest is for webhooks."""
 
     parse: Callable[[Delivery], list[Event | Malformed]]
-    """Reads a delivery, purely. What is wrong with one of several records is a `Malformed` in its
-    place; `InvalidEvent` is raised only when nothing of the delivery can be read."""
+    """Reads a delivery, purely. A malformed part among good ones is a `Malformed` in its place;
+    `InvalidEvent` is raised only if nothing of the delivery can be read."""
 
     retries: bool = True
-    """Whether the sender sends again what failed or timed out. If not, what cannot start is
-    quarantined rather than given back."""
+    """Whether the sender retries after an error or a timeout. If not, what cannot start is
+    quarantined."""
 
     answer_within: float | None = None
     """Seconds after which the answer comes too late for the sender."""

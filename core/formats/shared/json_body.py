@@ -1,4 +1,4 @@
-"""JSON as it comes in: strict, so that whatever is read can be written again."""
+"""Strict JSON: whatever is read can be written again."""
 
 from __future__ import annotations
 

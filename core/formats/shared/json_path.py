@@ -1,4 +1,4 @@
-"""Values at paths into JSON whose shape nobody promises."""
+"""Values at paths into JSON of unknown shape."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def at(value: object, *path: str | int) -> Any:
 
 def text(value: object, *path: str | int) -> str | None:
     """The text at a path, or the number as text; None for anything else and for empty text."""
-    found = at(value, *path)
-    if isinstance(found, str | int | float) and not isinstance(found, bool):
-        return str(found) or None
+    leaf = at(value, *path)
+    if isinstance(leaf, str | int | float) and not isinstance(leaf, bool):
+        return str(leaf) or None
     return None

@@ -1,91 +1,55 @@
-"""AWS as a local stack's cloud: moto's server, SQS behind both queues, an HTTP API."""
+"""AWS as a local stack's cloud: moto's server, a poller for each queue, and an HTTP API."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Any, Final
 
-from infra.local.answers import answers
 from infra.local.aws.servers import (
+    AWS,
     BUCKET,
     EVENTS_QUEUE,
     MESSAGES_QUEUE,
     Aws,
     aws_environment,
     start_aws,
-    wait_for_aws,
 )
-from infra.local.cloud import INCIDENTS
+from infra.local.cloud import INCIDENTS, CloudName
+from infra.local.loopback import answers
 from infra.local.processes import Child, Processes, python
 
-_SERVER: Final = "aws"
-_LISTENERS: Final = {
-    "s3-listener": ("s3_listener", EVENTS_QUEUE),
-    "message-listener": ("message_listener", MESSAGES_QUEUE),
-}
+_S3_LISTENER, _MESSAGE_LISTENER, _WEBHOOK_LISTENER = (
+    "s3-listener",
+    "message-listener",
+    "webhook-listener",
+)
+_QUEUES: Final = {_S3_LISTENER: EVENTS_QUEUE, _MESSAGE_LISTENER: MESSAGES_QUEUE}
 
 
 class AwsCloud:
-    """With `bridge` each upload is announced twice, by S3 itself and through EventBridge."""
+    """`endpoint` is the URL of moto's server."""
 
-    name = "aws"
-    title = "AWS (moto)"
+    name: CloudName = "aws"
     store = f"s3://{BUCKET}"
-    servers = (_SERVER,)
-    upload_listener, message_listener = _LISTENERS
-    webhook_listener = "webhook-listener"
+    servers = (AWS,)
+    upload_listener = _S3_LISTENER
+    message_listener = _MESSAGE_LISTENER
+    webhook_listener = _WEBHOOK_LISTENER
     announcing = "by S3 to SQS, and through EventBridge to the same queue"
 
-    def __init__(self, port: int, gateway_port: int, *, bridge: bool = False) -> None:
-        self.aws = Aws(f"http://127.0.0.1:{port}")
-        self.gateway = f"http://127.0.0.1:{gateway_port}"
-        self._port = port
-        self._gateway_port = gateway_port
-        self._bridge = bridge
-        self._server: Child
-
-    @property
-    def endpoint(self) -> str:
-        return self.aws.endpoint
+    def __init__(self, endpoint: str, gateway: str) -> None:
+        self.aws = Aws(endpoint)
+        self.endpoint = endpoint
+        self.gateway = gateway
 
     @property
     def address(self) -> dict[str, Any]:
-        return {"name": self.name, "store": self._port, "gateway": self._gateway_port}
+        return {"name": self.name, "endpoint": self.endpoint, "gateway": self.gateway}
 
     @property
     def env(self) -> dict[str, str]:
         return aws_environment(self.endpoint)
-
-    def start(self, processes: Processes, env: Mapping[str, str]) -> None:
-        self._server = start_aws(processes, env, port=self._port)
-
-    def prepare(self) -> None:
-        wait_for_aws(self._server, self.endpoint)
-        events = self.aws.create_queue(EVENTS_QUEUE)
-        self.aws.create_queue(MESSAGES_QUEUE)
-        self.aws.create_bucket(events, bridge=self._bridge)
-
-    def start_listeners(self, processes: Processes, env: Mapping[str, str]) -> None:
-        for name, (module, queue) in _LISTENERS.items():
-            command = python(
-                "infra.local.aws.event_source",
-                *("--queue", self.aws.queue(queue).url),
-                *("--handler", f"functions_aws.{module}:handler"),
-                *("--function", name),
-            )
-            processes.start(name, command, env)
-        command = python(
-            "infra.local.aws.gateway",
-            *("--port", str(self._gateway_port)),
-            *("--handler", "functions_aws.webhook_listener:handler"),
-            *("--function", self.webhook_listener),
-        )
-        processes.start(self.webhook_listener, command, env)
-
-    def is_listening(self, child: Child) -> bool:
-        if child.name == self.webhook_listener:
-            return answers(f"{self.gateway}/healthz")
-        return child.name not in _LISTENERS or "listens to" in child.output()
 
     def upload(self, name: str, body: bytes) -> str:
         return self.aws.upload(name, body)
@@ -113,3 +77,42 @@ class AwsCloud:
 
     def close(self) -> None:
         self.aws.close()
+
+
+class AwsServers:
+    """Moto's server and the Lambda listeners."""
+
+    def __init__(self, processes: Processes, env: Mapping[str, str], *, bridge: bool) -> None:
+        self._processes = processes
+        self._bridge = bridge
+        self._server = start_aws(processes, env)
+        self._gateway = processes.ports.listen("gateway")
+
+    def prepare(self) -> AwsCloud:
+        self._server.wait()
+        cloud = AwsCloud(self._server.endpoint, self._gateway.url)
+        events = cloud.aws.create_queue(EVENTS_QUEUE)
+        cloud.aws.create_queue(MESSAGES_QUEUE)
+        cloud.aws.create_bucket(events, bridge=self._bridge)
+        return cloud
+
+    def start_listeners(self, env: Mapping[str, str]) -> None:
+        with closing(Aws(self._server.endpoint)) as aws:
+            urls = {name: aws.queue(queue).url for name, queue in _QUEUES.items()}
+        for name, url in urls.items():
+            source = python("infra.local.aws.event_source", "--queue", url, *_function(name))
+            self._processes.start(name, source, env)
+        gateway = python(
+            "infra.local.aws.gateway", *self._gateway.option, *_function(_WEBHOOK_LISTENER)
+        )
+        self._processes.start(_WEBHOOK_LISTENER, gateway, env, self._gateway)
+
+    def is_listening(self, child: Child) -> bool:
+        if child.name == _WEBHOOK_LISTENER:
+            return answers(f"{self._gateway.url}/healthz")
+        return child.name not in _QUEUES or "listens to" in child.output()
+
+
+def _function(name: str) -> tuple[str, ...]:
+    """The options that name a listener's function."""
+    return "--handler", f"functions_aws.{name.replace('-', '_')}:handler", "--function", name

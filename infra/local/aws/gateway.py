@@ -1,10 +1,10 @@
 """An HTTP API in front of a function: what API Gateway does between a socket and Lambda.
 
-It takes real HTTP, makes the exact event of payload 2.0 out of it, hands it to the real handler
-with a Lambda context, and writes the handler's answer out. One process is one execution
-environment and works on one request at a time, as Lambda does. Several may share a port.
+It turns each HTTP request into the exact event of payload 2.0, invokes the real handler with it and
+a Lambda context, and sends the handler's response. One process is one execution environment and
+works on one request at a time, as on Lambda.
 
-    python -m infra.local.aws.gateway --port 8080 --handler MODULE:FUNCTION --function NAME
+    python -m infra.local.aws.gateway --socket DESCRIPTOR --handler MODULE:FUNCTION --function NAME
 
 Source: Amazon API Gateway, "Working with AWS Lambda proxy integrations for HTTP APIs" and "Quotas
 for configuring and running an HTTP API".
@@ -19,6 +19,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import sys
 import time
 import uuid
@@ -29,11 +30,12 @@ from typing import Any, Final
 from aiohttp import web
 
 from infra.local.aws.lambda_function import Handler, LambdaContext, load_handler
+from infra.local.loopback import inherited
 
 INTEGRATION_TIMEOUT: Final = 30.0
 """Seconds after which API Gateway gives up on a function."""
 ANSWER_QUOTA: Final = 6 * 1024 * 1024
-"""Bytes of an answer that Lambda takes from a function."""
+"""The largest response of a function that Lambda accepts, in bytes."""
 PAYLOAD_QUOTA: Final = 10 * 1024 * 1024
 _TEXT: Final = ("text/", "application/json", "application/javascript", "application/xml")
 log = logging.getLogger("gateway")
@@ -48,7 +50,7 @@ class Gateway:
         self._environment = ThreadPoolExecutor(max_workers=1)
 
     async def serve(self, request: web.Request) -> web.Response:
-        """The function's answer, or what API Gateway says when there is none."""
+        """The function's response, or API Gateway's own when the function fails."""
         try:
             body = await request.read()
         except web.HTTPRequestEntityTooLarge:
@@ -59,7 +61,7 @@ class Gateway:
         try:
             answer = await asyncio.wait_for(invoking, INTEGRATION_TIMEOUT)
             if len(json.dumps(answer)) > ANSWER_QUOTA:
-                raise ValueError("the function's answer is larger than Lambda takes")
+                raise ValueError("the function's response is larger than Lambda accepts")
             return _response(answer)
         except TimeoutError:
             return web.json_response({"message": "Service Unavailable"}, status=503)
@@ -75,7 +77,7 @@ class Gateway:
 
 def http_event(request: web.Request, body: bytes) -> dict[str, Any]:
     """The event of payload 2.0 for a request: header names in lower case, repeated headers joined
-    by commas, a body that is no text in base64."""
+    by commas, a body that is not text in base64."""
     headers: dict[str, str] = {}
     for name in dict.fromkeys(name.lower() for name in request.headers):
         headers[name] = ",".join(request.headers.getall(name))
@@ -118,7 +120,7 @@ def http_event(request: web.Request, body: bytes) -> dict[str, Any]:
 
 
 def _text(headers: dict[str, str], body: bytes) -> str | None:
-    """The body as text, where its type says that it is, nothing packs it and UTF-8 can say it."""
+    """The body as text if its type says so, it is not compressed and it is valid UTF-8."""
     if "content-encoding" in headers or not headers.get("content-type", "").startswith(_TEXT):
         return None
     try:
@@ -141,22 +143,22 @@ def app(handler: Handler, function: str) -> web.Application:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Put an HTTP API before a Lambda handler.")
-    parser.add_argument("--port", type=int, required=True)
+    parser = argparse.ArgumentParser(description="Serve an HTTP API in front of a Lambda handler.")
+    parser.add_argument("--socket", type=inherited, required=True, help="a file descriptor")
     parser.add_argument("--handler", required=True, metavar="MODULE:FUNCTION")
     parser.add_argument("--function", default="function", help="its name in context and log")
     options = parser.parse_args()
     logging.basicConfig(level="INFO", format="%(asctime)s %(name)s %(message)s", stream=sys.stderr)
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
-    asyncio.run(_run(load_handler(options.handler), options.function, options.port))
+    asyncio.run(_run(load_handler(options.handler), options.function, options.socket))
 
 
-async def _run(handler: Handler, function: str, port: int) -> None:
+async def _run(handler: Handler, function: str, listening: socket.socket) -> None:
     runner = web.AppRunner(app(handler, function), auto_decompress=False)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", port, reuse_port=True)
-    await site.start()
-    log.info("%s listens to 127.0.0.1:%d as process %d", function, port, os.getpid())
+    await web.SockSite(runner, listening).start()
+    port = listening.getsockname()[1]
+    log.info("%s listens on port %d as process %d", function, port, os.getpid())
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)

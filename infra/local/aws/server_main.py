@@ -1,17 +1,19 @@
 """AWS on this machine: moto's server, with S3 events as complete as S3's own.
 
-moto leaves out of its S3 events what tells one change of an object from the next (tried with 5.2.5:
-a notification names neither version, sequencer nor request; an EventBridge event names the same
-sequencer for every change). Real ones are told apart, and recognised over several paths, by exactly
-these, so they are put in here: one sequencer and one request ID per change, the same on all paths.
+moto's S3 events lack what distinguishes one change of an object from the next (checked with 5.2.5:
+a notification has no version, sequencer or request ID; an EventBridge event has the same sequencer
+for every change). Deduplication depends on exactly these, so they are added here: one sequencer and
+one request ID per change, the same on all paths.
 
-    python -m infra.local.aws.server_main --host 127.0.0.1 --port 5555
+    python -m infra.local.aws.server_main --socket DESCRIPTOR
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import secrets
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -19,14 +21,21 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
-from moto import server
 from moto.events.models import Rule
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
 from moto.s3 import notifications
+from werkzeug.serving import make_server
+
+from infra.local.loopback import inherited
 
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """One change of an object: what S3 would say about it on every path."""
+    """One change of an object, as S3 would report it on every path."""
 
     version: str | None
     sequencer: str
@@ -71,8 +80,8 @@ def _complete_s3_events() -> None:
     def complete_event(rule: Rule, event: Any, *arguments: Any, **options: Any) -> None:
         if event.get("source") == "aws.s3" and (change := _change.get(None)):
             document = {**event["detail"]["object"], "sequencer": change.sequencer}
-            # S3 writes `etag` here, and `eTag` in notifications; it names a version only where
-            # the bucket keeps them.
+            # S3 writes `etag` here, but `eTag` in notifications, and a version only for buckets
+            # with versioning.
             document["etag"] = document.pop("eTag", None) or document.get("etag")
             if not change.version:
                 document.pop("version-id", None)
@@ -86,11 +95,30 @@ def _complete_s3_events() -> None:
 
 
 def _end(signum: int, frame: object) -> None:
-    """At once: there is nothing to save, and the long polls of others need not be waited for."""
+    """Exit immediately: there is nothing to save, and long polls would delay it."""
     os._exit(0)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Serve until SIGTERM."""
+    parser = argparse.ArgumentParser(prog="python -m infra.local.aws.server_main")
+    parser.add_argument("--socket", type=inherited, required=True, help="a file descriptor")
+    listening = parser.parse_args().socket
+    host, port = listening.getsockname()
+    os.environ["MOTO_PORT"] = str(port)
     _complete_s3_events()
-    server.signal_handler = _end
-    server.main()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _end)
+    application = DomainDispatcherApplication(create_backend_app)
+    make_server(
+        host,
+        port,
+        application,
+        threaded=True,
+        request_handler=MotoRequestHandler,
+        fd=listening.fileno(),
+    ).serve_forever()
+
+
+if __name__ == "__main__":
+    main()

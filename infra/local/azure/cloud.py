@@ -1,5 +1,5 @@
-"""Azure as a local stack's cloud: Azurite, Service Bus and Event Grid's part, and a Functions host
-that feeds the real function app.
+"""Azure as a local stack's cloud: Azurite, stand-ins for Service Bus and Event Grid, and a host
+that runs the real function app.
 
     container --(BlobCreated, incidents/)--> event-grid --> blob events queue --+
                                                             messages queue -----+--> function app
@@ -8,51 +8,41 @@ that feeds the real function app.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-import requests
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import BlobServiceClient
 
-from infra.local.answers import answers
-from infra.local.azure.azurite import ACCOUNT, Azurite, start_azurite, wait_for_azurite
-from infra.local.cloud import INCIDENTS
-from infra.local.processes import Child, Processes, python, wait_until
+from infra.local.azure.azurite import ACCOUNT, AZURITE, Azurite, start_azurite
+from infra.local.cloud import INCIDENTS, CloudName
+from infra.local.loopback import answers, local_session
+from infra.local.processes import Child, Processes, python
+from infra.local.servers import start_server
 
 CONTAINER: Final = "documents"
 EVENTS_QUEUE, MESSAGES_QUEUE = "blob-events", "messages"
 NAMESPACE: Final = "local"
 
-_FUNCTION_APP: Final = "function-app"
-_AZURITE, _SERVICE_BUS, _EVENT_GRID = "azurite", "service-bus", "event-grid"
-_START_TIMEOUT: Final = 60.0
+_FUNCTION_APP, _SERVICE_BUS, _EVENT_GRID = "function-app", "service-bus", "event-grid"
+_TIMEOUT: Final = 30.0
 
 
 class AzureCloud:
-    """With `bridge` each upload is announced twice, in both of Event Grid's schemas."""
+    """`bus` is the URL of Service Bus."""
 
-    name = "azure"
-    title = "Azure (Azurite)"
+    name: CloudName = "azure"
     store = f"azure://{ACCOUNT}/{CONTAINER}"
-    servers = (_AZURITE, _SERVICE_BUS, _EVENT_GRID)
+    servers = (AZURITE, _SERVICE_BUS, _EVENT_GRID)
     upload_listener = message_listener = webhook_listener = _FUNCTION_APP
     announcing = "by Event Grid to Service Bus, in its own schema and as a CloudEvent"
 
-    def __init__(
-        self, azurite: Azurite, bus_port: int, gateway_port: int, *, bridge: bool = False
-    ) -> None:
+    def __init__(self, azurite: Azurite, bus: str, gateway: str) -> None:
         self.azurite = azurite
-        self.gateway = f"http://127.0.0.1:{gateway_port}"
-        self.bus = f"http://127.0.0.1:{bus_port}"
-        self._bus_port = bus_port
-        self._gateway_port = gateway_port
-        self._bridge = bridge
+        self.bus = bus
+        self.gateway = gateway
         self._blobs = BlobServiceClient.from_connection_string(azurite.connection)
-        self._http = requests.Session()
-        self._http.trust_env = False  # no proxy between this machine and itself
-        self._children: list[Child] = []
+        self._http = local_session()
 
     @property
     def endpoint(self) -> str:
@@ -64,8 +54,8 @@ class AzureCloud:
             "name": self.name,
             "store": self.azurite.port,
             "key": self.azurite.key,
-            "bus": self._bus_port,
-            "gateway": self._gateway_port,
+            "bus": self.bus,
+            "gateway": self.gateway,
         }
 
     @property
@@ -77,44 +67,8 @@ class AzureCloud:
             "MESSAGES_QUEUE": MESSAGES_QUEUE,
         }
 
-    def start(self, processes: Processes, env: Mapping[str, str]) -> None:
-        bus = python("infra.local.azure.service_bus", "--port", str(self._bus_port))
-        self._children = [
-            start_azurite(processes, env, self.azurite, name=_AZURITE),
-            processes.start(_SERVICE_BUS, [*bus, EVENTS_QUEUE, MESSAGES_QUEUE], env),
-        ]
-
-    def prepare(self) -> None:
-        azurite, bus = self._children
-        wait_for_azurite(azurite, self.azurite)
+    def create_container(self) -> None:
         self._blobs.create_container(CONTAINER)
-        wait_until(
-            lambda: answers(f"{self.bus}/{EVENTS_QUEUE}"),
-            _START_TIMEOUT,
-            f"Service Bus to answer on {self.bus}",
-            check=bus.check,
-        )
-
-    def start_listeners(self, processes: Processes, env: Mapping[str, str]) -> None:
-        grid = python(
-            "infra.local.azure.event_grid",
-            *("--container", CONTAINER),
-            *("--prefix", INCIDENTS),
-            *("--queue", f"{self.bus}/{EVENTS_QUEUE}"),
-            *(["--twice"] if self._bridge else []),
-        )
-        processes.start(_EVENT_GRID, grid, env)
-        host = python(
-            "infra.local.azure.functions_host",
-            *("--port", str(self._gateway_port)),
-            *("--service-bus", self.bus),
-        )
-        processes.start(_FUNCTION_APP, host, env)
-
-    def is_listening(self, child: Child) -> bool:
-        if child.name == _EVENT_GRID:
-            return "watches" in child.output()
-        return child.name != _FUNCTION_APP or answers(f"{self.gateway}/healthz")
 
     def upload(self, name: str, body: bytes) -> str:
         blob = self._blobs.get_blob_client(CONTAINER, INCIDENTS + name)
@@ -128,7 +82,7 @@ class AzureCloud:
             f"{self.bus}/{MESSAGES_QUEUE}/messages",
             data=body.encode(),
             headers={"Content-Type": "application/json"},
-            timeout=30,
+            timeout=_TIMEOUT,
         )
         answer.raise_for_status()
         return f"servicebus:{NAMESPACE}/{MESSAGES_QUEUE}", str(answer.json()["MessageId"])
@@ -154,5 +108,46 @@ class AzureCloud:
         self._http.close()
 
     def _counts(self, queue: str) -> dict[str, int]:
-        found: dict[str, int] = json.loads(self._http.get(f"{self.bus}/{queue}", timeout=30).text)
-        return found
+        counts: dict[str, int] = self._http.get(f"{self.bus}/{queue}", timeout=_TIMEOUT).json()
+        return counts
+
+
+class AzureServers:
+    """Azurite, Service Bus and Event Grid, and the host of the function app."""
+
+    def __init__(self, processes: Processes, env: Mapping[str, str], *, bridge: bool) -> None:
+        self._processes = processes
+        self._bridge = bridge
+        self._azurite = start_azurite(processes, env)
+        module = "infra.local.azure.service_bus"
+        queues = (EVENTS_QUEUE, MESSAGES_QUEUE)
+        self._bus = start_server(processes, _SERVICE_BUS, module, env, *queues)
+        self._gateway = processes.ports.listen("gateway")
+
+    def prepare(self) -> AzureCloud:
+        azurite = self._azurite.wait()
+        self._bus.wait(f"/{EVENTS_QUEUE}")
+        cloud = AzureCloud(azurite, self._bus.url, self._gateway.url)
+        cloud.create_container()
+        return cloud
+
+    def start_listeners(self, env: Mapping[str, str]) -> None:
+        grid = python(
+            "infra.local.azure.event_grid",
+            *("--container", CONTAINER),
+            *("--prefix", INCIDENTS),
+            *("--queue", f"{self._bus.url}/{EVENTS_QUEUE}"),
+            *(["--twice"] if self._bridge else []),
+        )
+        self._processes.start(_EVENT_GRID, grid, env)
+        host = python(
+            "infra.local.azure.functions_host",
+            *self._gateway.option,
+            *("--service-bus", self._bus.url),
+        )
+        self._processes.start(_FUNCTION_APP, host, env, self._gateway)
+
+    def is_listening(self, child: Child) -> bool:
+        if child.name == _EVENT_GRID:
+            return "watches" in child.output()
+        return child.name != _FUNCTION_APP or answers(f"{self._gateway.url}/healthz")

@@ -7,7 +7,7 @@ HTTP. Both are decoded by the SDK's own converters, out of what the host sends t
 Functions whose queue is not set are left out, and so are triggers of Event Grid, which need an
 address that Event Grid could reach.
 
-    python -m infra.local.azure.functions_host --port 8080 --service-bus URL \
+    python -m infra.local.azure.functions_host --socket DESCRIPTOR --service-bus URL \
         [--app function_app:app]
 
 Source: Azure Functions, "Azure Service Bus trigger", "HTTP trigger"; the worker's own source.
@@ -23,6 +23,8 @@ import logging
 import os
 import re
 import signal
+import socket
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -33,7 +35,7 @@ from aiohttp import web
 
 from functions_azure.host import FILE
 from infra.local.azure import functions_wire
-from infra.local.azure.json_lines import JsonLines
+from infra.local.loopback import inherited
 
 CONCURRENCY: Final[int] = json.loads(FILE.read_text(encoding="utf-8"))["extensions"]["serviceBus"][
     "maxConcurrentCalls"
@@ -149,6 +151,28 @@ class Receiver:
             self._slots.release()
 
 
+class JsonLines(logging.StreamHandler[Any]):
+    """Logs to standard output, one JSON object a line, with the receipt or request that a record
+    is about."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stdout)
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["error"] = logging.Formatter().formatException(record.exc_info)
+        if receipt := getattr(record, "receipt", None):
+            line["receipts"] = [receipt]
+        if request := getattr(record, "request", None):
+            line["request"] = request
+        return json.dumps(line, default=str)
+
+
 async def _renew(session: aiohttp.ClientSession, url: str) -> None:
     while True:
         await asyncio.sleep(RENEWAL)
@@ -197,12 +221,12 @@ def _setting(name: str) -> str | None:
     return os.environ.get(found[1]) or None
 
 
-async def run(app: func.FunctionApp, port: int, service_bus: str) -> None:
+async def run(app: func.FunctionApp, listening: socket.socket, service_bus: str) -> None:
     """Feed the app until SIGTERM."""
     found = functions(app)
     runner = web.AppRunner(web_app(found), auto_decompress=False, access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
+    await web.SockSite(runner, listening).start()
     receivers = [
         Receiver(function, entity, service_bus)
         for function in found
@@ -214,7 +238,7 @@ async def run(app: func.FunctionApp, port: int, service_bus: str) -> None:
     async with aiohttp.ClientSession() as session:
         receiving = [asyncio.create_task(one.run(session)) for one in receivers]
         entities = ", ".join(one.entity for one in receivers)
-        log.info("listens to 127.0.0.1:%d and to %s", port, entities)
+        log.info("listens on port %d, and to %s", listening.getsockname()[1], entities)
         ending = asyncio.create_task(ended.wait())
         done, _ = await asyncio.wait([ending, *receiving], return_when=asyncio.FIRST_COMPLETED)
         for one in receivers:
@@ -230,14 +254,14 @@ async def run(app: func.FunctionApp, port: int, service_bus: str) -> None:
 def main() -> None:
     """Feed the app until SIGTERM."""
     parser = argparse.ArgumentParser(prog="python -m infra.local.azure.functions_host")
-    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--socket", type=inherited, required=True, help="a file descriptor")
     parser.add_argument("--service-bus", required=True, help="the URL of the namespace")
     parser.add_argument("--app", default="function_app:app", metavar="MODULE:NAME")
     options = parser.parse_args()
     logging.basicConfig(handlers=[JsonLines()], level="INFO")
     module, _, name = options.app.partition(":")
     app: func.FunctionApp = getattr(importlib.import_module(module), name)
-    asyncio.run(run(app, options.port, options.service_bus))
+    asyncio.run(run(app, options.socket, options.service_bus))
 
 
 if __name__ == "__main__":

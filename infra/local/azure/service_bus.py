@@ -21,6 +21,7 @@ import argparse
 import asyncio
 import json
 import signal
+import socket
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -31,6 +32,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from infra.local.azure.peek_lock import LOCK_SECONDS, Message, Queue
+from infra.local.loopback import inherited
 
 QUOTA: Final = 256 * 1024
 """Largest message of the standard tier, in bytes."""
@@ -154,11 +156,11 @@ def _properties(headers: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
-async def _run(port: int, entities: list[str]) -> None:
-    # Who has gone away while it waited for a message gets none.
+async def _run(listening: socket.socket, entities: list[str]) -> None:
+    # A receiver that disconnects while it waits must not be given a message.
     runner = web.AppRunner(ServiceBus(entities).app(), access_log=None, handler_cancellation=True)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
+    await web.SockSite(runner, listening).start()
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
@@ -169,10 +171,10 @@ async def _run(port: int, entities: list[str]) -> None:
 def main() -> None:
     """Serve until SIGTERM."""
     parser = argparse.ArgumentParser(prog="python -m infra.local.azure.service_bus")
-    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--socket", type=inherited, required=True, help="a file descriptor")
     parser.add_argument("entities", nargs="+", help="queues, or TOPIC/subscriptions/NAME")
     options = parser.parse_args()
-    asyncio.run(_run(options.port, options.entities))
+    asyncio.run(_run(options.socket, options.entities))
 
 
 if __name__ == "__main__":

@@ -112,7 +112,7 @@ MISTAKES = {
     ),
     "a field twice": (
         GOOD + "    workflow: Other\n",
-        ["8:5: routes[0].workflow: it is there twice"],
+        ["8:5: routes[0].workflow: it occurs twice"],
     ),
     "two dialects in one filter": (
         with_match("exact: {type: a}\nprefix: {type: b}"),

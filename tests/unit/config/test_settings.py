@@ -114,7 +114,8 @@ def test_what_is_required_must_be_set() -> None:
     with pytest.raises(SettingsError) as caught:
         Settings().require("quarantine")
     assert str(caught.value) == (
-        "TIDEGATE_QUARANTINE is not set (it is: URI prefix that refused originals are kept under.)"
+        "TIDEGATE_QUARANTINE is not set "
+        "(set it to: URI prefix that quarantined originals are stored under.)"
     )
     with pytest.raises(SettingsError, match="TIDEGATE_DOCUMENTS is not set"):
         Settings().require("documents")

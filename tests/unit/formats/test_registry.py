@@ -33,7 +33,7 @@ from core.formats.shared.format import Format
 
 FORM = "application/x-www-form-urlencoded"
 
-UNLESS_SAID: dict[str, Any] = {
+DEFAULTS: dict[str, Any] = {
     "retries": True,
     "answer_within": None,
     "media_types": (),
@@ -42,29 +42,38 @@ UNLESS_SAID: dict[str, Any] = {
     "handshake": None,
     "reply": None,
 }
-TABLE: dict[str, dict[str, Any]] = {
-    "s3": {"parse": s3.parse, "media_types": ("text/plain",)},
-    "message": {"parse": message.parse, "media_types": ("*/*",)},
-    "stored_event": {"parse": stored_event.parse},
-    "alertmanager": {"parse": alertmanager.parse},
-    "grafana": {"parse": grafana.parse},
-    "pagerduty": {"parse": pagerduty.parse, "reply": pagerduty.reply},
-    "pagerduty_webhook": {"parse": pagerduty_webhook.parse, "answer_within": 4.5},
-    "opsgenie": {"parse": opsgenie.parse},
-    "datadog": {"parse": datadog.parse, "answer_within": 14.0},
-    "azure_monitor": {"parse": azure_monitor.parse},
-    "cloudwatch": {"parse": cloudwatch.parse, "media_types": ("text/plain",)},
-    "event_grid": {"parse": event_grid.parse, "handshake": event_grid.handshake},
-    "github": {"parse": github.parse, "retries": False, "media_types": (FORM,)},
-    "sentry": {"parse": sentry.parse, "retries": False, "answer_within": 0.9},
-    "slack": {
-        "parse": slack.parse,
-        "answer_within": 2.5,
-        "media_types": (FORM,),
-        "refusal_headers": {"x-slack-no-retry": "1"},
-        "empty_response": True,
-        "handshake": slack.handshake,
-    },
+TABLE: dict[str, tuple[Format, dict[str, Any]]] = {
+    "s3": (s3.FORMAT, {"parse": s3.parse, "media_types": ("text/plain",)}),
+    "message": (message.FORMAT, {"parse": message.parse, "media_types": ("*/*",)}),
+    "stored_event": (stored_event.FORMAT, {"parse": stored_event.parse}),
+    "alertmanager": (alertmanager.FORMAT, {"parse": alertmanager.parse}),
+    "grafana": (grafana.FORMAT, {"parse": grafana.parse}),
+    "pagerduty": (pagerduty.FORMAT, {"parse": pagerduty.parse, "reply": pagerduty.reply}),
+    "pagerduty_webhook": (
+        pagerduty_webhook.FORMAT,
+        {"parse": pagerduty_webhook.parse, "answer_within": 4.5},
+    ),
+    "opsgenie": (opsgenie.FORMAT, {"parse": opsgenie.parse}),
+    "datadog": (datadog.FORMAT, {"parse": datadog.parse, "answer_within": 14.0}),
+    "azure_monitor": (azure_monitor.FORMAT, {"parse": azure_monitor.parse}),
+    "cloudwatch": (cloudwatch.FORMAT, {"parse": cloudwatch.parse, "media_types": ("text/plain",)}),
+    "event_grid": (
+        event_grid.FORMAT,
+        {"parse": event_grid.parse, "handshake": event_grid.handshake},
+    ),
+    "github": (github.FORMAT, {"parse": github.parse, "retries": False, "media_types": (FORM,)}),
+    "sentry": (sentry.FORMAT, {"parse": sentry.parse, "retries": False, "answer_within": 0.9}),
+    "slack": (
+        slack.FORMAT,
+        {
+            "parse": slack.parse,
+            "answer_within": 2.5,
+            "media_types": (FORM,),
+            "refusal_headers": {"x-slack-no-retry": "1"},
+            "empty_response": True,
+            "handshake": slack.handshake,
+        },
+    ),
 }
 
 
@@ -78,7 +87,9 @@ def test_these_are_the_formats() -> None:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_format_has_these_properties(name: str) -> None:
-    assert properties(format_of(name)) == {**UNLESS_SAID, **TABLE[name]}
+    format, changes = TABLE[name]
+    assert format_of(name) is format
+    assert properties(format) == {**DEFAULTS, **changes}
 
 
 def test_every_file_beside_the_registry_is_a_registered_format() -> None:

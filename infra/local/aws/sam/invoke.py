@@ -22,8 +22,8 @@ from typing import Any, Final
 import yaml
 
 from infra.local.containers import docker
+from infra.local.environment import WEBHOOKS
 from infra.local.processes import ROOT, LocalStackError, Processes, wait_until
-from infra.local.stack import WEBHOOKS
 
 SAM: Final = ROOT / ".venv-deploy" / "bin" / "sam"
 

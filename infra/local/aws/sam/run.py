@@ -3,10 +3,10 @@
     python -m infra.local.aws.sam.run [EVENT ...] [--skip-pull-image] [--invoke-image IMAGE]
 
 `sam build` and `sam local invoke`, in Docker, against a Temporal server and an AWS (moto) of their
-own. What each event has to do is looked for in Temporal and in the bucket, not only in what the
-function says of it.
+own. What each event must cause is checked in Temporal and in the bucket, not only in the function's
+response and log.
 
-The exit code is 0 when every event did that, 1 when one did not, 2 when there is no Docker or SAM.
+The exit code is 0 when every event passed, 1 when one failed, 2 when there is no Docker or SAM.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final, Self
 
@@ -36,12 +36,13 @@ from infra.local.aws.sam.events import (
     table,
 )
 from infra.local.aws.sam.invoke import IMAGE, SAM, Functions, Invocation, build, prepare
-from infra.local.aws.servers import BUCKET, REGION, Aws, aws_environment, start_aws, wait_for_aws
+from infra.local.aws.servers import BUCKET, REGION, Aws, aws_environment, start_aws
 from infra.local.cloud import QUARANTINE
 from infra.local.containers import docker
-from infra.local.docker_host import docker_host
-from infra.local.processes import ROOT, LocalStackError, Processes, free_port, wait_until
-from infra.local.stack import interruptible, outside_environment, uninterrupted
+from infra.local.docker_host import DockerHost, docker_host
+from infra.local.environment import outside_environment
+from infra.local.processes import ROOT, LocalStackError, Processes, wait_until
+from infra.local.signals import interruptible, uninterrupted
 from infra.local.temporal import Temporal, TemporalServer, start_temporal, temporal_view
 
 _PATIENCE: Final = 30.0
@@ -49,23 +50,24 @@ _FAILED, _MISSING, _INTERRUPTED = 1, 2, 130
 
 
 def check_tools() -> None:
-    """Raises `LocalStackError` where there is no Docker, or no SAM."""
+    """Raises `LocalStackError` without Docker or SAM."""
     try:
         docker("version", "--format", "{{.Server.Version}}")
     except LocalStackError as error:
         fix = (
-            "start Docker (or install it), then `make sam-local` again. Without it, `make test` "
-            "runs the same handlers behind Lambda's Runtime API"
+            "start Docker (or install it), then run `make sam-local` again. Without it, "
+            "`make test` runs the same handlers behind Lambda's Runtime API"
         )
         raise LocalStackError(f"sam local needs Docker: {error.message}", fix=fix) from error
     if not SAM.exists():
         raise LocalStackError(f"there is no {SAM}", fix="`make sam-local` installs it")
 
 
-class House:
-    """The servers and the built functions, for as long as the block lasts."""
+class Harness:
+    """The servers and the built functions, as a context manager."""
 
     temporal: TemporalServer
+    aws: Aws
     functions: Functions
 
     def __init__(self, console: Console, folder: Path, options: argparse.Namespace) -> None:
@@ -73,10 +75,10 @@ class House:
         self._folder = folder
         self._options = options
         self._processes = Processes(folder / "logs")
-        self._ports = {"aws": free_port(), "temporal": free_port()}
-        self.aws = Aws(f"http://127.0.0.1:{self._ports['aws']}")
+        self._closing = ExitStack()
 
     def __enter__(self) -> Self:
+        self._closing.callback(self._processes.stop)
         try:
             self._start()
         except BaseException:
@@ -86,8 +88,7 @@ class House:
 
     def __exit__(self, *_: object) -> None:
         with uninterrupted():
-            self._processes.stop()
-            self.aws.close()
+            self._closing.close()
 
     def _start(self) -> None:
         outside = outside_environment()
@@ -95,13 +96,12 @@ class House:
         with self._console.status("Temporal, AWS and Lambda's image ..."):
             host = docker_host(image, pull=not self._options.skip_pull_image)
             self._start_servers(outside)
-            host.open(self._processes, outside, *self._ports.values())
         env = {**outside, **aws_environment(self.aws.endpoint), "SAM_CLI_TELEMETRY": "0"}
         begun = time.monotonic()
         with self._console.status("sam build ..."):
             built = build(self._processes, env, self._folder / "build")
         self._console.print(f"sam build took {time.monotonic() - begun:.0f} s")
-        template, variables = prepare(built, self._variables(host.address))
+        template, variables = prepare(built, self._variables(host, outside))
         self.functions = Functions(
             processes=self._processes,
             env=env,
@@ -111,36 +111,42 @@ class House:
         )
 
     def _start_servers(self, env: dict[str, str]) -> None:
-        aws = start_aws(self._processes, env, port=self._ports["aws"])
-        self.temporal = start_temporal(self._processes, env, port=self._ports["temporal"])
-        wait_for_aws(aws, self.aws.endpoint)
+        server = start_aws(self._processes, env)
+        self.temporal = start_temporal(self._processes, env)
+        server.wait()
+        self.aws = Aws(server.endpoint)
+        self._closing.callback(self.aws.close)
         self.aws.s3.create_bucket(
             Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
         )
         self.temporal.wait()
 
-    def _variables(self, address: str) -> dict[str, str]:
-        """Those of `infra/aws/env.local.json`, with this run's servers."""
+    def _variables(self, host: DockerHost, env: dict[str, str]) -> dict[str, str]:
+        """Those of `infra/aws/env.local.json`, with this run's servers as containers reach them."""
+
+        def opened(address: str) -> str:
+            return host.open(self._processes, env, int(address.rpartition(":")[2]))
+
         shared: dict[str, str] = json.loads((AWS / "env.local.json").read_text())["Parameters"]
         return {
             **shared,
-            "TEMPORAL_ADDRESS": f"{address}:{self._ports['temporal']}",
+            "TEMPORAL_ADDRESS": opened(self.temporal.address),
             "TIDEGATE_QUARANTINE": f"s3://{BUCKET}/{QUARANTINE}",
-            "AWS_ENDPOINT_URL": f"http://{address}:{self._ports['aws']}",
+            "AWS_ENDPOINT_URL": f"http://{opened(self.aws.endpoint)}",
         }
 
 
-def run(console: Console, house: House, names: Sequence[str]) -> list[Row]:
-    """One event after the other; a last row where a workflow runs that no receipt names."""
+def run(console: Console, harness: Harness, names: Sequence[str]) -> list[Row]:
+    """A row for each event, and a last one if a workflow runs that no receipt names."""
     expected = expectations()
     rows: list[Row] = []
-    with temporal_view(house.temporal.address) as temporal:
+    with temporal_view(harness.temporal.address) as temporal:
         for name in names:
             with console.status(f"{name} ..."):
-                rows.append(_row(house, temporal, name, expected[name]))
+                rows.append(_row(harness, temporal, name, expected[name]))
             console.print(f"[dim]{len(rows):2}/{len(names)}[/] {name} {rows[-1].mark}")
         known = {id for row in rows if row.invocation for id in _workflows(row.invocation)}
-        with suppress(LocalStackError):  # what is new takes a moment to be listed
+        with suppress(LocalStackError):  # new workflows are listed with a delay
             wait_until(lambda: _listed(temporal) >= known, _PATIENCE, "the list of workflows")
         unknown = sorted(_listed(temporal) - known)
     if unknown:
@@ -149,13 +155,13 @@ def run(console: Console, house: House, names: Sequence[str]) -> list[Row]:
     return rows
 
 
-def _row(house: House, temporal: Temporal, name: str, expected: dict[str, int]) -> Row:
-    kept_before = set(house.aws.keys(QUARANTINE))
+def _row(harness: Harness, temporal: Temporal, name: str, expected: dict[str, int]) -> Row:
+    kept_before = set(harness.aws.keys(QUARANTINE))
     try:
-        found = house.functions.invoke(function_of(name), event_file(name))
+        found = harness.functions.invoke(function_of(name), event_file(name))
     except LocalStackError as error:
         return Row(event=name, invocation=None, problems=[str(error)])
-    kept = len(set(house.aws.keys(QUARANTINE)) - kept_before)
+    kept = len(set(harness.aws.keys(QUARANTINE)) - kept_before)
     unknown = [
         f"Temporal does not know {id}" for id in _workflows(found) if temporal.find(id) is None
     ]
@@ -191,7 +197,7 @@ def main() -> int:
     except LocalStackError as error:
         console.print(escape(str(error)), style="red", soft_wrap=True)
         return _MISSING
-    # Not among the temporary files: Docker may be allowed to see only the user's own.
+    # Not in the folder for temporary files, which Docker may not be allowed to mount.
     (ROOT / ".aws-sam").mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="local-", dir=ROOT / ".aws-sam"))
     code = _FAILED
@@ -208,8 +214,8 @@ def main() -> int:
 def _tell(console: Console, folder: Path, options: argparse.Namespace) -> int:
     with interruptible():
         try:
-            with House(console, folder, options) as house:
-                rows = run(console, house, options.names or list(expectations()))
+            with Harness(console, folder, options) as harness:
+                rows = run(console, harness, options.names or list(expectations()))
         except KeyboardInterrupt:
             console.print("Stopped; no process and no container is left.")
             return _INTERRUPTED

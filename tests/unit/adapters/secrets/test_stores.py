@@ -34,8 +34,8 @@ async def test_a_variable_that_is_not_set_is_named(kept: Secrets) -> None:
     with pytest.raises(SettingsError) as caught:
         await kept.get("env:NO_SUCH_HOOK")
     assert str(caught.value) == (
-        "the secret env:NO_SUCH_HOOK is not there: the variable is not set "
-        "(set it where this process gets its environment from)"
+        "the secret env:NO_SUCH_HOOK does not exist: the variable is not set "
+        "(set it in this process's environment)"
     )
 
 
@@ -107,7 +107,7 @@ def locked() -> Iterator[Path]:
 async def test_a_file_without_read_permission_is_named(
     kept: Secrets, locked: Path, nobody: None
 ) -> None:
-    with pytest.raises(SettingsError, match="may not be read by this process"):
+    with pytest.raises(SettingsError, match="this process may not read"):
         await kept.get(f"file:{locked}")
 
 

@@ -1,0 +1,238 @@
+"""The demo's story: an outage on its way through the stack, hop by hop, to the report.
+
+It is the same for every cloud; what differs (who announces an upload, and how) is in `Cloud`. Every
+hop is looked for where it shows: the listener's log, Temporal, the pager, the bucket. Nothing is
+timed; a hop that does not come in time ends the story with its name.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.markup import escape
+from rich.panel import Panel
+
+from core.contracts import QUERY_INCIDENT
+from core.domain.alert import AlertStatus
+from core.domain.event import ALERT
+from core.domain.incident import commands
+from core.domain.incident.model import CloseReason
+from infra.local.cloud import INCIDENTS, REPORTS
+from infra.local.environment import HOOK_SECRETS
+from infra.local.loopback import local_session
+from infra.local.pager import ESCALATION, ON_CALL, Page
+from infra.local.processes import LocalStackError, wait_until
+from infra.local.stack import LocalStack
+from infra.local.temporal import Temporal
+
+ACK_TIMEOUT: Final = 3.0
+"""Seconds until an incident that nobody acknowledges is escalated: the story waits for that."""
+
+_MONITORING: Final = "/monitoring"
+_ALERT: Final = {
+    "key": "checkout-p99",
+    "title": "Checkout p99 above 8 s",
+    "source": "alertmanager",
+    "severity": "error",
+    "service": "checkout",
+    "summary": "One order in five is given up.",
+    "labels": {"cluster": "eu-1"},
+}
+_PATIENCE: Final = 30.0
+
+Found = TypeVar("Found")
+
+
+class Story:
+    """The hops in their order. Each raises `LocalStackError` when it does not come in time."""
+
+    def __init__(self, console: Console, stack: LocalStack, temporal: Temporal) -> None:
+        self._console = console
+        self._stack = stack
+        self._cloud = stack.cloud
+        self._temporal = temporal
+        self._begin = time.monotonic()
+        self._outage_began = datetime.now(UTC).isoformat(timespec="seconds")
+
+    def tell(self, report: Path) -> None:
+        first = self._outage()
+        self._late_report(report, first)
+        self._say("Done", "[green]six deliveries, two incidents: no page lost, none sent twice[/]")
+
+    def _outage(self) -> str:
+        """Alerts open an incident, which is paged, escalated, acknowledged, resolved and reported;
+        returns its ID."""
+        self._alert("1", AlertStatus.FIRING, times=2)
+        self._say("Sent", "an alert, [bold]twice[/]: monitoring was not sure that it was heard")
+        incident = self._route(self._receipts(self._cloud.message_listener, f"{_MONITORING}#1"))
+        shown = self._open(incident)
+        self._show_page("Paged", self._page(ON_CALL))
+        self._post_alert()
+        self._until(incident, "the second alert to join", lambda i: i["alerts"]["fired"] == 2)
+        self._say("Joined", "a second alert: two by now, and still [bold]one[/] incident")
+        self._say("Waiting", f"nobody acknowledges for {ACK_TIMEOUT:g} s ...")
+        self._show_page("Escalated", self._page(ESCALATION))
+        note = {"note": "looking into it"}
+        self._command(incident, commands.Acknowledge.name, "Acknowledged", "ana", note)
+        note = {"note": "rolled the release back"}
+        self._command(incident, commands.Comment.name, "Commented", "ana", note)
+        self._alert("3", AlertStatus.RESOLVED)
+        self._until(incident, "the incident to resolve", lambda i: i["resolved_at"])
+        self._say("Recovered", "the source says that its alert is [bold]resolved[/]")
+        self._report(incident)
+        return str(shown["id"])
+
+    def _late_report(self, report: Path, first: str) -> None:
+        """An upload about the same outage becomes a second incident, which is closed as a
+        duplicate."""
+        self._say("Later", "the support desk uploads its report of the same outage")
+        self._upload(report)
+        incident = self._route(
+            self._receipts(self._cloud.upload_listener, f"/{INCIDENTS}{report.name}@")
+        )
+        self._open(incident)
+        duplicate = {"reason": CloseReason.DUPLICATE, "note": f"it was {first}"}
+        self._command(incident, commands.Close.name, "Closed", "ana", duplicate)
+        self._ended(incident)
+
+    def _alert(self, id: str, status: AlertStatus, *, times: int = 1) -> None:
+        """Send an alert to the messages queue, as monitoring would."""
+        body = json.dumps(
+            {
+                "specversion": "1.0",
+                "type": ALERT,
+                "source": _MONITORING,
+                "id": id,
+                "data": {**_ALERT, "status": status.value, "starts_at": self._outage_began},
+            }
+        )
+        for _ in range(times):
+            self._cloud.send(body)
+
+    def _post_alert(self) -> None:
+        """Post the same alert to Alertmanager's webhook, with its token."""
+        alert: dict[str, Any] = {
+            "status": "firing",
+            "fingerprint": _ALERT["key"],
+            "labels": {"severity": "error", "service": "checkout"},
+            "annotations": {"summary": _ALERT["title"]},
+            "startsAt": self._outage_began,
+        }
+        url = f"{self._cloud.gateway}/hooks/alertmanager"
+        answer = local_session().post(
+            url,
+            json={"version": "4", "status": "firing", "alerts": [alert]},
+            headers={"Authorization": f"Bearer {HOOK_SECRETS['LOCAL_HOOK_TOKEN']}"},
+            timeout=_PATIENCE,
+        )
+        self._say("Posted", f"a second alert, to {url}: {answer.status_code} {answer.reason}")
+        answer.raise_for_status()
+
+    def _upload(self, report: Path) -> None:
+        version = self._cloud.upload(report.name, report.read_bytes())
+        uri = f"{self._cloud.store}/{INCIDENTS}{report.name}"
+        self._say("Uploaded", f"{uri} [dim](version {version})[/]")
+        self._say("Announced", f"twice: {self._cloud.announcing}")
+
+    def _receipts(self, listener: str, wanted: str) -> str:
+        """Both deliveries' receipts; returns the ID of the workflow that one of them started."""
+        receipts = self._wait(
+            lambda: len(both := self._stack.receipts(listener, wanted)) > 1 and both,
+            f"the {listener}'s receipts for both deliveries",
+        )
+        # Both were accepted concurrently, in either order; the output has one order.
+        for receipt in sorted(receipts, key=lambda receipt: receipt["verdict"] != "started"):
+            detail = receipt.get("workflow_id") or receipt.get("reason", "")
+            self._say("Receipt", f"[bold]{receipt['verdict']}[/] {escape(detail)}")
+        verdicts = sorted(receipt["verdict"] for receipt in receipts)
+        if verdicts != ["duplicate", "started"]:
+            raise LocalStackError(f"the receipts are {verdicts}, not one start and one duplicate")
+        return str(receipts[0]["workflow_id"])
+
+    def _route(self, root: str) -> str:
+        done = self._wait(
+            lambda: (found := self._temporal.find(root)) and not found.open and found,
+            "the root orchestrator to end",
+        )
+        result = self._temporal.result(done.id)
+        self._say(
+            "Routed",
+            f"by [bold]{escape(result['route'])}[/]: {result['action']} "
+            f"{result['workflow']} {escape(result['child_id'])}",
+        )
+        return str(result["child_id"])
+
+    def _open(self, incident: str) -> dict[str, Any]:
+        shown = self._until(incident, "the incident to open", lambda i: i["opened_at"])
+        self._say(
+            "Opened",
+            f"[bold]{escape(shown['title'])}[/] "
+            f"[dim](severity {shown['severity']}, status {shown['status']})[/]",
+        )
+        return shown
+
+    def _page(self, who: str) -> Page:
+        page: Page = self._wait(
+            lambda: next((page for page in self._stack.pager.pages() if page.to == who), None),
+            f"a page for {who}",
+        )
+        return page
+
+    def _show_page(self, hop: str, page: Page) -> None:
+        self._say(hop, f"{page.to}:")
+        self._console.print(Panel(escape(page.message), title=escape(page.title), width=80))
+
+    def _until(
+        self, incident: str, what: str, check: Callable[[dict[str, Any]], object]
+    ) -> dict[str, Any]:
+        """The incident, once `check` is true of it."""
+
+        def look() -> dict[str, Any] | None:
+            shown: dict[str, Any] = self._temporal.query(incident, QUERY_INCIDENT)
+            return shown if check(shown) else None
+
+        found: dict[str, Any] = self._wait(look, what)
+        return found
+
+    def _command(
+        self, incident: str, name: str, hop: str, actor: str, fields: Mapping[str, str]
+    ) -> None:
+        argument = {"command_id": str(uuid.uuid4()), "actor": actor, **fields}
+        answer = self._temporal.update(incident, name, argument)
+        note, status = escape(fields["note"]), answer["status"]
+        self._say(hop, f"{actor}: {note!r}; the incident is [bold]{status}[/]")
+
+    def _ended(self, incident: str) -> None:
+        self._wait(
+            lambda: (found := self._temporal.find(incident)) and not found.open,
+            "the incident to close",
+        )
+        self._temporal.result(incident)
+
+    def _report(self, incident: str) -> None:
+        self._ended(incident)
+        keys = self._cloud.keys(REPORTS)
+        key = next((key for key in keys if key.endswith(".md")), None)
+        if key is None:
+            raise LocalStackError(f"there is no report under {self._cloud.store}/{REPORTS}")
+        for written in keys:
+            self._say("Reported", f"{self._cloud.store}/{escape(written)}")
+        text = (self._cloud.read(key) or b"").decode()
+        self._console.print(Panel(Markdown(text), title="The post-incident report"))
+
+    def _wait(self, look: Callable[[], Found | bool | None], what: str) -> Any:
+        return wait_until(look, _PATIENCE, what, check=self._stack.processes.check)
+
+    def _say(self, hop: str, text: str) -> None:
+        after = time.monotonic() - self._begin
+        self._console.print(
+            f"[dim]{after:5.1f} s[/]  [cyan]{hop:<12}[/]  {text}", highlight=False, soft_wrap=True
+        )
