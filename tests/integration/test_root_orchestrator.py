@@ -181,7 +181,7 @@ async def test_reject_fails_the_event_and_keeps_it(shared: House) -> None:
     assert error.type == "ChildAlreadyRunning"
     [record] = await records(shared, second.key)
     assert error.message == (
-        f"event {second.key}: child {id} of route reject runs already; kept as {record.uri}"
+        f"event {second.key}: child {id} of route reject is already running; kept as {record.uri}"
     )
     assert await shared.end(id) == [first.to_wire()]
 

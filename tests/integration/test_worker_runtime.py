@@ -164,7 +164,7 @@ async def test_who_may_not_list_search_attributes_is_warned_and_goes_on(
 
     monkeypatch.setattr(admin, "missing_search_attributes", refused)
     await process.check_search_attributes(temporal_client, SEARCH_ATTRIBUTES)
-    assert "cannot check the search attributes, going on" in caplog.text
+    assert "cannot check the search attributes, continuing" in caplog.text
 
 
 async def test_a_server_that_is_busy_is_asked_again(

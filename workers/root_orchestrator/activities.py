@@ -1,4 +1,4 @@
-"""Activities of the root orchestrator: thin adapters over the domain's services."""
+"""Activities of the root orchestrator: thin adapters over the domain. They may do I/O."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from temporalio import activity
 
 from core.domain.routing import Child, WorkflowRouter
 from core.domain.validation import EventValidationService
-from core.errors import named
+from core.errors import PermanentError
 from core.intake.quarantine import Quarantine
 from workers.runtime.activity_errors import typed_failures
 
@@ -29,13 +29,14 @@ class RootActivities:
 
     @activity.defn
     async def validate_and_route(self, wire: Any) -> Child:
-        """The child for the event. Fails, not to be retried, as `InvalidEvent`, `DocumentRefused`,
+        """The child for the event. Fails permanently as `InvalidEvent`, `DocumentRefused`,
         `NoRoute` or `InvalidChildId`."""
         with typed_failures():
             return self._router.child(self._validation.read(wire))
 
     @activity.defn
     async def quarantine(self, wire: Any, code: str, reason: str) -> str:
-        """Keep the event that the orchestrator gives up; returns the record's URI."""
+        """Quarantine an event that the orchestrator gives up; returns the record's URI."""
         with typed_failures():
-            return await self._quarantine.keep_event(wire, named(code, reason), started=False)
+            error = PermanentError.from_code(code, reason)
+            return await self._quarantine.keep_event(wire, error, started=False)
