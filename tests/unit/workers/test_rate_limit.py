@@ -23,12 +23,12 @@ class Clock:
         return self.now
 
 
-def test_as_many_as_the_limit_says_go_at_once_and_the_next_one_waits_its_share() -> None:
+def test_pages_within_the_limit_go_immediately_and_the_next_one_waits() -> None:
     bucket = TokenBucket(TWO_A_MINUTE, Clock())
     assert [bucket.take(at_most=60) for _ in range(3)] == [0, 0, pytest.approx(30)]
 
 
-def test_a_bucket_fills_with_time_and_no_further_than_its_limit() -> None:
+def test_a_bucket_refills_up_to_its_limit() -> None:
     clock = Clock()
     bucket = TokenBucket(TWO_A_MINUTE, clock)
     for _ in range(2):
@@ -40,13 +40,13 @@ def test_a_bucket_fills_with_time_and_no_further_than_its_limit() -> None:
     assert [bucket.take(at_most=0) for _ in range(3)] == [0, 0, None]
 
 
-def test_who_would_wait_too_long_takes_no_turn_from_others() -> None:
+def test_a_page_that_would_wait_too_long_takes_no_token() -> None:
     bucket = TokenBucket(TWO_A_MINUTE, Clock())
     assert [bucket.take(at_most=20) for _ in range(4)] == [0, 0, None, None]
     assert bucket.take(at_most=30) == pytest.approx(30)
 
 
-async def test_a_target_that_has_its_fill_is_named_and_others_are_not_held_up() -> None:
+async def test_a_rate_limited_target_is_named_and_delays_no_other() -> None:
     limited = AppriseTarget(url_env="ON_CALL", at_most=TWO_A_MINUTE)
     limits = RateLimits({"on-call": limited, "open": AppriseTarget(url_env="OPEN")})
     for _ in range(2):
