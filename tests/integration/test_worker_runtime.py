@@ -76,9 +76,7 @@ def test_it_can_be_stopped_while_it_waits(
     assert worker.stop(number) == process.DRAINED
 
 
-def test_metrics_are_served_where_configured(
-    start: Start, temporal_server: TemporalServer
-) -> None:
+def test_metrics_are_served_where_configured(start: Start, temporal_server: TemporalServer) -> None:
     with closing(Ports()) as ports:
         metrics = f"127.0.0.1:{ports.reserve('metrics')}"
         worker = start(TEMPORAL_ADDRESS=temporal_server.address, TIDEGATE_METRICS_ADDRESS=metrics)
