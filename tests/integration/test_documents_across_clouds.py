@@ -1,4 +1,4 @@
-"""An incident out of one cloud whose report goes to the other."""
+"""An incident from one cloud whose report goes to the other."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from azure.storage.blob import BlobServiceClient
 
 from core import bootstrap
 from core.config.settings import Settings
-from core.contracts import (
-    QUERY_INCIDENT,
-)
+from core.contracts import QUERY_INCIDENT
 from core.domain.event import DOCUMENT_CREATED, DocumentRef, Event
 from core.domain.incident import commands
 from infra.local.azure.azurite import ACCOUNT, Azurite
@@ -24,7 +22,7 @@ from tests.support.incidents import REPORT, Harness, command, until
 
 @pytest.fixture
 def places(aws_settings: None, azure_settings: None, azurite: Azurite) -> Iterator[dict[str, str]]:
-    """A bucket and a container, by the URIs of what lies in them."""
+    """A bucket and a container, as URI prefixes."""
     name = f"across-{uuid4().hex}"
     s3 = boto3.client("s3")
     s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})

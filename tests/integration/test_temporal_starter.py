@@ -1,4 +1,4 @@
-"""Starting on a real server: what is new, what is a duplicate, and what must come again."""
+"""Starts on a real server: what is new, what is a duplicate, and what is to be retried."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def starter(temporal_settings: None) -> TemporalStarter:
 
 
 async def finish(client: Client, event: Event, *, fail: bool) -> None:
-    """Ends the event's workflow as a worker would: with one workflow task."""
+    """End the event's workflow as a worker would, with one workflow task."""
     async with Worker(
         client,
         task_queue=ROOT_TASK_QUEUE,
@@ -92,7 +92,7 @@ async def test_workers_read_the_event_as_it_was_sent(
 async def test_a_start_is_the_same_as_the_sdks_client_makes(
     starter: TemporalStarter, temporal_server: TemporalServer
 ) -> None:
-    """Whoever reads the history cannot tell them apart, but by what is each run's own."""
+    """Their histories differ only in what is each run's own."""
     client = await Client.connect(temporal_server.address)
     ours, theirs = (new_event(id="1", subject="a", data={"ü": [1.5, None]}) for _ in range(2))
     theirs = replace(theirs, key=ours.key + "'")
@@ -117,14 +117,14 @@ async def test_a_start_is_the_same_as_the_sdks_client_makes(
     assert began[0] == began[1]
 
 
-async def test_an_event_that_runs_already_is_a_duplicate(starter: TemporalStarter) -> None:
+async def test_an_event_whose_workflow_runs_is_a_duplicate(starter: TemporalStarter) -> None:
     event = new_event()
     first = await starter.start(event)
     again = await starter.start(event)
     assert (again.workflow_id, again.run_id, again.new) == (event.key, first.run_id, False)
 
 
-async def test_an_event_that_has_completed_is_a_duplicate(
+async def test_an_event_whose_workflow_has_completed_is_a_duplicate(
     starter: TemporalStarter, temporal_client: Client
 ) -> None:
     event = new_event()
@@ -134,7 +134,7 @@ async def test_an_event_that_has_completed_is_a_duplicate(
     assert (again.run_id, again.new) == (first.run_id, False)
 
 
-async def test_an_event_that_has_failed_starts_again(
+async def test_an_event_whose_workflow_has_failed_starts_again(
     starter: TemporalStarter, temporal_client: Client
 ) -> None:
     event = new_event()
@@ -145,7 +145,7 @@ async def test_an_event_that_has_failed_starts_again(
     assert again.run_id != first.run_id
 
 
-async def test_many_starts_of_one_event_at_once_start_one(starter: TemporalStarter) -> None:
+async def test_of_many_concurrent_starts_of_one_event_one_is_new(starter: TemporalStarter) -> None:
     event = new_event()
     starts = await asyncio.gather(*(starter.start(event) for _ in range(20)))
     assert sum(start.new for start in starts) == 1
@@ -155,7 +155,7 @@ async def test_many_starts_of_one_event_at_once_start_one(starter: TemporalStart
 async def test_each_event_costs_exactly_one_call(
     starter: TemporalStarter, temporal_server: TemporalServer, temporal_client: Client
 ) -> None:
-    """By the server's own count: nothing but starts, whatever became of them."""
+    """By the server's own count: nothing but starts, whatever their results."""
     event = new_event()
     before = await calls(temporal_server, temporal_client)
     await starter.start(event)
@@ -165,11 +165,11 @@ async def test_each_event_costs_exactly_one_call(
     assert made == {"StartWorkflowExecution": 10, SENTINEL: 1}
 
 
-async def test_starts_at_once_share_one_connection(temporal_settings: None) -> None:
+async def test_concurrent_starts_share_one_connection(temporal_settings: None) -> None:
     made: list[Frontend] = []
 
     async def make() -> Frontend:
-        await asyncio.sleep(0)  # others get their turn
+        await asyncio.sleep(0)  # lets the others run
         made.append(await frontend())
         return made[-1]
 
@@ -180,22 +180,24 @@ async def test_starts_at_once_share_one_connection(temporal_settings: None) -> N
 
 
 @pytest.mark.parametrize("subject", ["x" * 1000, "ü" * 500, "🔥" * 250, 'quo"te\\\n' * 100])
-async def test_a_long_subject_is_no_obstacle(starter: TemporalStarter, subject: str) -> None:
+async def test_a_long_subject_is_accepted(starter: TemporalStarter, subject: str) -> None:
     start = await starter.start(new_event(subject=subject, key=f"s3:{uuid4().hex}/{subject}"))
     assert start.new
 
 
-async def test_the_longest_key_is_no_obstacle(starter: TemporalStarter) -> None:
+async def test_the_longest_key_is_accepted(starter: TemporalStarter) -> None:
     assert (await starter.start(new_event(key=uuid4().hex + "🔥" * 1000))).new
 
 
-async def test_what_the_server_never_takes_is_the_events_fault(starter: TemporalStarter) -> None:
-    """Larger than the server's limit for one payload, which settings keep events below."""
+async def test_an_event_that_the_server_will_never_accept_is_invalid(
+    starter: TemporalStarter,
+) -> None:
+    """Larger than the server's limit for one payload, which the settings keep events below."""
     with pytest.raises(InvalidEvent, match="Temporal refuses it"):
         await starter.start(new_event(data="x" * 2_200_000))
 
 
-async def test_a_namespace_that_does_not_exist_is_the_operators_fault(
+async def test_a_missing_namespace_is_transient(
     temporal_settings: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TEMPORAL_NAMESPACE", "nowhere")
@@ -203,7 +205,7 @@ async def test_a_namespace_that_does_not_exist_is_the_operators_fault(
         await new_starter().start(new_event())
 
 
-async def test_a_server_that_does_not_answer_may_do_so_later(
+async def test_a_server_that_does_not_answer_is_transient(
     monkeypatch: pytest.MonkeyPatch,
     closed_port: int,
 ) -> None:
@@ -215,7 +217,7 @@ async def test_a_server_that_does_not_answer_may_do_so_later(
             await starter.start(event)
 
 
-async def test_a_server_that_takes_connections_and_says_nothing_costs_no_more_than_the_time_allowed(
+async def test_a_server_that_accepts_connections_and_never_answers_takes_no_more_than_the_timeout(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -225,12 +227,12 @@ async def test_a_server_that_takes_connections_and_says_nothing_costs_no_more_th
                 await new_starter(timeout=0.3).start(new_event())
 
 
-async def test_without_an_address_nothing_is_guessed() -> None:
+async def test_a_missing_address_is_an_error() -> None:
     with pytest.raises(SettingsError, match="no Temporal server is configured"):
         await new_starter().start(new_event())
 
 
-async def test_settings_that_cannot_be_read_are_named(
+async def test_a_profile_that_cannot_be_read_is_an_error(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "temporal.toml").write_text("not TOML [")
@@ -239,7 +241,7 @@ async def test_settings_that_cannot_be_read_are_named(
         await new_starter().start(new_event())
 
 
-async def test_a_starter_survives_a_server_that_is_killed_and_comes_back(
+async def test_a_starter_reconnects_to_a_server_that_was_killed_and_restarted(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     with own_server(tmp_path) as server:

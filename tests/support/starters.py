@@ -1,4 +1,4 @@
-"""Workflow starters that stand for Temporal where no server is needed."""
+"""Workflow starters in place of Temporal, for tests that need no server."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from core.ports.workflow_starter import Start
 
 
 class MemoryStarter:
-    """Starts each workflow ID once, as Temporal does, and remembers the calls.
+    """Starts each workflow ID once, as Temporal does, and records the calls.
 
-    `before` is asked before each start, and may raise what Temporal's adapter would.
+    `before` is called before each start, and may raise what the Temporal adapter would.
     """
 
     def __init__(self, before: Callable[[Event], object] = lambda event: None) -> None:
@@ -46,12 +46,12 @@ class HangingStarter(MemoryStarter):
 
 
 def fickle(seed: int) -> MemoryStarter:
-    """Takes most events; now and then Temporal is away, and now and then it refuses for good."""
+    """Starts most events; now and then it is unavailable, and now and then an event is invalid."""
     chance = random.Random(seed)  # noqa: S311
 
     def before(event: Event) -> None:
         if (luck := chance.random()) < 0.2:
-            raise TemporalUnavailable("away")
+            raise TemporalUnavailable("unavailable")
         if luck < 0.3:
             raise InvalidEvent("refused")
 

@@ -1,4 +1,4 @@
-"""How fast one target may be told things."""
+"""How fast one target may be paged."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TWO_A_MINUTE = Rate(count=2, within=timedelta(minutes=1))
 
 
 class Clock:
-    """Seconds that pass when they are told to."""
+    """A clock that a test moves, in seconds."""
 
     def __init__(self) -> None:
         self.now = 100.0
