@@ -1,39 +1,39 @@
-"""The one exception tree. Everything Tidegate raises on purpose is here, and nothing else is.
+"""The one exception tree: everything that Tidegate raises on purpose.
 
     TidegateError
-    ├── ConfigurationError      the operator must change something; no event is to blame
+    ├── ConfigurationError      the operator must change something; no event is at fault
     │   ├── SettingsError           an environment variable or a secret is missing or wrong
     │   └── ConfigFileError         a YAML file is wrong; names file, line and field
     ├── PermanentError          this event can never work as it is: quarantine it
     │   ├── InvalidEvent            its shape, size or attributes are not acceptable
     │   ├── NoRoute                 no rule of the routing table matches it
-    │   ├── InvalidChildId          its route's child-ID template yields nothing usable
-    │   ├── ChildAlreadyRunning     its child runs already and the route says `reject`
+    │   ├── InvalidChildId          its route's `child_id` template yields no valid ID
+    │   ├── ChildAlreadyRunning     its child is running and the route says `reject`
     │   ├── DocumentRefused         its document lies outside the configured roots
     │   ├── DocumentNotFound        its document does not exist (any more)
-    │   ├── DocumentTooLarge        its document is larger than the configured limit
+    │   ├── DocumentTooLarge        its document exceeds the configured limit
     │   ├── DocumentChanged         its document was overwritten since the event
     │   ├── InvalidReport           its document is not an incident report
-    │   ├── NotStarted              it could not start when it came, and its sender comes only once
+    │   ├── NotStarted              Temporal was unavailable, and its sender does not retry
     │   └── IncidentCancelled       its incident was cancelled before it could open
-    ├── TransientError          the same event may work later: deliver it again
-    │   ├── TemporalUnavailable     Temporal did not take the start
-    │   ├── StoreUnavailable        a document store did not answer
-    │   ├── SecretUnavailable       a store of secrets did not answer
+    ├── TransientError          the same event may work later: redeliver it
+    │   ├── TemporalUnavailable     Temporal did not accept the call
+    │   ├── StoreUnavailable        a document store is unavailable
+    │   ├── SecretUnavailable       a secret store is unavailable
     │   ├── NotificationFailed      a page could not be delivered
-    │   └── NotAccepted             part of a delivery could not be settled now
-    ├── CommandRefused          an incident does not take this command as it is
+    │   └── NotAccepted             part of a delivery was not accepted
+    ├── CommandRefused          the incident is not in a state for this command
     ├── IncidentNotFound        no incident runs under this workflow ID
-    └── DocumentExists          a conditional write found the document already there
+    └── DocumentExists          a conditional write found that the document exists
 
 Each message says what happened and to which event or document; `fix` says what the operator can do
-next. The class name is the error's code: it appears in receipts, in quarantine records, as the type
-of workflow failures, and in docs/errors.md.
+about it. The class name is the error's code in receipts, quarantine records, the types of workflow
+failures, and docs/errors.md.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import ClassVar, Final
 
 _QUOTED_CHARS: Final = 200
 _MESSAGE_CHARS: Final = 2000
@@ -42,7 +42,7 @@ which have limits."""
 
 
 class TidegateError(Exception):
-    """Root of the tree. `str()` gives the message and, where there is one, the next step."""
+    """Root of the tree. `str()` is the message with the fix, if there is one."""
 
     fix: str = ""
 
@@ -66,11 +66,11 @@ class ConfigurationError(TidegateError):
 
 
 class SettingsError(ConfigurationError):
-    """An environment variable, or a secret, is missing or holds what it may not."""
+    """An environment variable or a secret is missing or invalid."""
 
 
 class ConfigFileError(ConfigurationError):
-    """A configuration file is wrong. Each problem reads `file:line:column: field: what`."""
+    """A configuration file is invalid. Each problem reads `file:line:column: field: what`."""
 
     def __init__(self, problems: list[str], *, fix: str | None = None) -> None:
         super().__init__("\n".join(problems), fix=fix)
@@ -78,13 +78,36 @@ class ConfigFileError(ConfigurationError):
 
 
 class PermanentError(TidegateError):
-    """This event can never work as it is."""
+    """This event can never work as it is.
+
+    A subclass registers its code by being defined, wherever that is.
+    """
+
+    _by_code: ClassVar[dict[str, type[PermanentError]]] = {}
+
+    def __init_subclass__(cls, **keywords: object) -> None:
+        super().__init_subclass__(**keywords)
+        other = cls._by_code.setdefault(cls.__name__, cls)
+        if (other.__module__, other.__qualname__) != (cls.__module__, cls.__qualname__):
+            raise TypeError(
+                f"the error code {cls.__name__} belongs to {other.__module__}.{other.__qualname__} "
+                f"already: rename {cls.__module__}.{cls.__qualname__}"
+            )
+        cls._by_code[cls.__name__] = cls
+
+    @classmethod
+    def from_code(cls, code: str, message: str) -> PermanentError:
+        """The error again, after it crossed Temporal as a code and a message. The message has the
+        fix already. Raises `ValueError` for a code of any other kind of error."""
+        if kind := cls._by_code.get(code):
+            return kind(message, fix="")
+        raise ValueError(f"{code} is not the code of a permanent error")
 
 
 class InvalidEvent(PermanentError):
     """The event's shape, size or attributes are not acceptable."""
 
-    fix = "mend the sender, then replay it with `tidegate quarantine replay`"
+    fix = "fix the sender, then replay it with `tidegate quarantine replay`"
 
 
 class NoRoute(PermanentError):
@@ -94,15 +117,15 @@ class NoRoute(PermanentError):
 
 
 class InvalidChildId(PermanentError):
-    """The route's child-ID template yields nothing usable for this event."""
+    """The route's `child_id` template yields no valid ID for this event."""
 
-    fix = "mend the route's `child_id`, check it with `tidegate explain`, then replay the event"
+    fix = "fix the route's `child_id`, check it with `tidegate explain`, then replay the event"
 
 
 class ChildAlreadyRunning(PermanentError):
-    """The event's child workflow runs already and its route says `when_running: reject`."""
+    """The event's child workflow is running and its route says `when_running: reject`."""
 
-    fix = "replay it when the child has closed, or let the route signal it or start a new one"
+    fix = "replay it when the child has closed, or change the route's `when_running`"
 
 
 class DocumentRefused(PermanentError):
@@ -112,19 +135,19 @@ class DocumentRefused(PermanentError):
 
 
 class DocumentNotFound(PermanentError):
-    """The document does not exist, or not any more."""
+    """The document does not exist, or no longer exists."""
 
     fix = "upload it again; the new upload is a new event"
 
 
 class DocumentTooLarge(PermanentError):
-    """The document is larger than the configured limit."""
+    """The document exceeds the configured limit."""
 
     fix = "shorten it, or raise TIDEGATE_MAX_REPORT_BYTES"
 
 
 class DocumentChanged(PermanentError):
-    """The document was overwritten since the event: its own upload speaks for the new content."""
+    """The document was overwritten since the event; the new content has an event of its own."""
 
     fix = "nothing to do if the newer upload was accepted; enable versioning to keep both"
 
@@ -132,41 +155,42 @@ class DocumentChanged(PermanentError):
 class InvalidReport(PermanentError):
     """The document is not an incident report."""
 
-    fix = "mend the document by its schema (docs/schemas) and upload it again"
+    fix = "correct the document by its schema (docs/schemas) and upload it again"
 
 
 class NotStarted(PermanentError):
-    """The event could not be started when it came, and its sender does not send it again."""
+    """Temporal was unavailable when the event arrived, and its sender does not retry."""
 
-    fix = "replay it with `tidegate quarantine replay` when `tidegate doctor` finds all well"
+    fix = "replay it with `tidegate quarantine replay` when `tidegate doctor` reports no failure"
 
 
 class IncidentCancelled(PermanentError):
     """The incident's workflow was cancelled before the event could open it."""
 
-    fix = "replay the event if it is to open an incident after all"
+    fix = "replay the event if it should open an incident after all"
 
 
 class TransientError(TidegateError):
-    """The same event may work later: the platform must deliver it again."""
+    """The same event may work later: the platform must redeliver it."""
 
 
 class TemporalUnavailable(TransientError):
-    """Temporal did not take the call: unreachable, overloaded, or the credentials were refused."""
+    """Temporal did not accept the call: it is unreachable or overloaded, or refused the
+    credentials."""
 
-    fix = "`tidegate doctor` looks for the cause"
+    fix = "find the cause with `tidegate doctor`"
 
 
 class StoreUnavailable(TransientError):
-    """A document store did not answer, throttled, or refused the credentials."""
+    """A document store is unreachable, throttles, or refused the credentials."""
 
-    fix = "`tidegate doctor` looks for the cause"
+    fix = "find the cause with `tidegate doctor`"
 
 
 class SecretUnavailable(TransientError):
-    """A store of secrets did not answer, or refused the credentials."""
+    """A secret store is unreachable, or refused the credentials."""
 
-    fix = "it is asked again by itself; look after the way to it and the permission to read there"
+    fix = "it is retried; check the network path to it and the permission to read there"
 
 
 class NotificationFailed(TransientError):
@@ -176,13 +200,13 @@ class NotificationFailed(TransientError):
 
 
 class NotAccepted(TransientError):
-    """Part of a delivery could not be accepted now, and all of it must be delivered again."""
+    """Part of a delivery was not accepted, so all of it must be redelivered."""
 
-    fix = "its source delivers it again by itself; see the receipts with verdict retry"
+    fix = "its source redelivers it; see the receipts with verdict retry"
 
 
 class CommandRefused(TidegateError):
-    """An incident does not take this command in its present state."""
+    """The incident is not in a state for this command."""
 
     fix = "look at the incident with `tidegate incident show`"
 
@@ -190,11 +214,11 @@ class CommandRefused(TidegateError):
 class IncidentNotFound(TidegateError):
     """No incident runs under this workflow ID."""
 
-    fix = "find its ID with `tidegate incident list`, or in the page you got"
+    fix = "find its ID with `tidegate incident list`, or in the page"
 
 
 class DocumentExists(TidegateError):
-    """A conditional write (`If-None-Match: *`) found the document already there."""
+    """A conditional write (`If-None-Match: *`) found that the document exists."""
 
 
 def _shortened(message: str) -> str:
@@ -209,11 +233,3 @@ def quoted(value: object) -> str:
     """A sender's value as messages quote it: what `repr` says, in at most 200 characters."""
     text = repr(value[:_QUOTED_CHARS]) if isinstance(value, str) else repr(value)
     return text if len(text) <= _QUOTED_CHARS else f"{text[: _QUOTED_CHARS - 3]}..."
-
-
-def named(code: str, message: str) -> PermanentError:
-    """A permanent error again, after it travelled through Temporal as a code and a message."""
-    kind = globals().get(code)
-    if isinstance(kind, type) and issubclass(kind, PermanentError):
-        return kind(message, fix="")
-    raise ValueError(f"{code} is not the code of a permanent error")

@@ -1,75 +1,76 @@
-"""Records the histories that the replay tests hold the workflows to.
+"""Records the histories that the replay tests hold the workflows to, all of them.
 
     python -m tests.record_histories
 
-Run it after a change that running workflows cannot follow, and only then: a history that does not
-replay any more says that workflows which run now would break. Give such a change
-`workflow.patched`, or keep the old history and record a new one beside it.
+Run it when a workflow changes before its first release, or to add a history; otherwise a history
+that does not replay says that workflows which run now would break. Give such a change
+`workflow.patched`, and keep the old history beside a new one.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
+import shutil
+import subprocess
+import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from temporalio.client import Client, WorkflowFailureError
 
 from core.adapters.temporal.connection import data_converter
 from core.domain.event import Event
-from infra.local.processes import Processes
+from infra.local.processes import ROOT, Processes
 from infra.local.temporal import start_temporal
-from tests.support.orchestrator import House, house, new_event
-
-HISTORIES = Path(__file__).with_name("histories")
-
-
-async def record(found: House, name: str, event: Event) -> None:
-    """Runs the orchestrator for an event, and writes down its history."""
-    with suppress(WorkflowFailureError):
-        await found.run(event)
-    history = await found.child(event.key).fetch_history()
-    text = json.dumps(_without_machine(history.to_json_dict()), indent=1, sort_keys=True)
-    (HISTORIES / f"root-{name}.json").write_text(text + "\n")
+from tests.support.histories import FOLDER_VARIABLE, HISTORIES, write
+from tests.support.orchestrator import Harness, harness, new_event
 
 
-def _without_machine(value: Any) -> Any:
-    """The history less what only says where it was recorded; a replay reads none of it."""
-    if isinstance(value, list):
-        return [_without_machine(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    kept = {name: _without_machine(item) for name, item in value.items() if name != "stackTrace"}
-    return kept | ({"identity": "recorded"} if "identity" in kept else {})
+def record_incidents(folder: Path) -> None:
+    """Run the tests that are marked as recorded."""
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "recorded", "tests/integration"]
+    environment = os.environ | {FOLDER_VARIABLE: str(folder)}
+    subprocess.run(command, cwd=ROOT, env=environment, check=True)
 
 
-async def record_all(address: str, folder: Path) -> None:
+async def record_roots(address: str, folder: Path, place: Path) -> None:
     client = await Client.connect(address, data_converter=data_converter())
-    async with house(client, folder) as found:
+    async with harness(client, place) as root:
         for route, later in (
             ("signal", "signalled"),
             ("start_new", "started-new"),
             ("reject", "rejected"),
         ):
             first = new_event(route)
-            await record(found, f"started-{route}".replace("_", "-"), first)
-            await record(found, later, new_event(route, subject=first.subject))
-        await record(found, "no-route", new_event("of-no-kind"))
+            await record_root(root, first, folder / f"root-started-{route.replace('_', '-')}.json")
+            again = new_event(route, subject=first.subject)
+            await record_root(root, again, folder / f"root-{later}.json")
+        await record_root(root, new_event("of-no-kind"), folder / "root-no-route.json")
+
+
+async def record_root(root: Harness, event: Event, path: Path) -> None:
+    with suppress(WorkflowFailureError):
+        await root.run(event)
+    write(await root.child(event.key).fetch_history(), path, root.folder)
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        processes = Processes(Path(folder) / "logs")
+    with tempfile.TemporaryDirectory() as name:
+        place, histories = Path(name) / "place", Path(name) / "histories"
+        place.mkdir()
+        histories.mkdir()
+        record_incidents(histories)
+        processes = Processes(Path(name) / "logs")
         server = start_temporal(processes, os.environ)
         try:
             server.wait()
-            asyncio.run(record_all(server.address, Path(folder)))
+            asyncio.run(record_roots(server.address, histories, place))
         finally:
             processes.stop()
+        shutil.rmtree(HISTORIES)
+        shutil.copytree(histories, HISTORIES)
 
 
 if __name__ == "__main__":

@@ -11,26 +11,30 @@ may be repeated and reordered without a difference. Two things the maxima cannot
 caller says them: that a source's replicas may disagree (`settle`), and that a person ended the
 incident while the alert fires on (`dismiss`).
 
-    known             word                             becomes
-    nothing           firing                           fires
-    nothing           resolved                         recovered; waits for its firing
-    firing            firing                           firing: a repeat
-    firing            resolved, ended after its start  recovered
-    firing            resolved, of an earlier firing   firing: stale
-    recovered         firing, started later            fires
-    recovered         the firing that it ended         recovered: stale
-    recovered         the same firing, said again      replicated: held; otherwise stale
-    recovered         firing, started earlier          recovered: stale
-    recovered         resolved                         recovered: a repeat
-    held              firing                           held: a repeat; fires if it started later
-    held              resolved, of this firing         recovered
-    held              the settling time is over        fires
-    dismissed         firing, the same start           replicated: held; otherwise a repeat
-    dismissed         firing, started later            fires
-    dismissed         resolved, ended after its start  recovered
+    known       arrives                                 becomes
+    nothing     firing                                  firing
+    nothing     resolved                                recovered
+    firing      firing                                  firing
+    firing      resolved                                recovered
+    firing      resolved, of an earlier firing          firing
+    recovered   firing, started later                   firing
+    recovered   firing, started earlier                 recovered
+    recovered   the same firing, overtaken              recovered
+    recovered   the same firing, again                  recovered
+    recovered   the same firing, again, replicated      held
+    recovered   resolved                                recovered
+    held        the same firing, again, replicated      held
+    held        firing, started later                   firing
+    held        resolved                                recovered
+    held        the settling time is over               firing
+    dismissed   the same firing, again                  dismissed
+    dismissed   the same firing, again, replicated      held
+    dismissed   firing, started later                   firing
+    dismissed   resolved                                recovered
 
-"The firing that it ended" is the first word about that firing: it was overtaken by its recovery.
-A firing that began while another went on, and was recovered with it, is treated as one said again.
+A firing is "the same" when it has the start of the one that recovered, "overtaken" when this is the
+first word about it, and "replicated" when it is of a source whose replicas may disagree. One that
+began later, but within what recovered, counts as the same firing again.
 
 A start or an end that is missing, or lies further in the future than clocks are apart, counts as
 the moment of arrival: a recovery dated 2099 must not mute its alert.

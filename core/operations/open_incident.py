@@ -25,8 +25,8 @@ from core.errors import (
     CommandRefused,
     DocumentNotFound,
     IncidentNotFound,
+    PermanentError,
     TemporalUnavailable,
-    named,
 )
 from core.formats.registry import read
 from core.formats.shared.delivery import Delivery, way_headers
@@ -90,7 +90,7 @@ async def _send(client: Client, settings: Settings, body: bytes, unique: str) ->
     [receipt] = await bootstrap.intake(settings).accept(read(delivery))
     if receipt.verdict is Verdict.QUARANTINED:
         reason = f"{receipt.reason}; kept as {receipt.quarantine_uri}"
-        raise named(receipt.code or "", reason)
+        raise PermanentError.from_code(receipt.code or "", reason)
     if receipt.verdict is Verdict.RETRY or receipt.workflow_id is None:
         raise TemporalUnavailable(receipt.reason or "the report was not accepted")
     return await outcome.wait(client, receipt.workflow_id)

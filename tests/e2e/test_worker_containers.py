@@ -267,7 +267,7 @@ def test_workers_told_to_stop_in_the_midst_of_work_lose_nothing(house: House) ->
     for spec in WORKERS:
         child = container(house, spec.name)
         child.stop()
-        assert '"told to stop by SIGTERM"' in child.output()
+        assert '"stopped by SIGTERM"' in child.output()
         assert '"stopped"' in child.output()  # by itself: it was not killed
     for spec in WORKERS:
         stack.restart(spec.name)

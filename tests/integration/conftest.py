@@ -21,7 +21,7 @@ from core.contracts import SEARCH_ATTRIBUTES
 from infra.local.processes import program
 from infra.local.temporal import TemporalServer
 from tests.support.cli import Result, Tidegate
-from tests.support.incidents import House, check_histories
+from tests.support.incidents import Harness, check_histories
 from tests.support.listeners import fresh_process
 from tests.support.payloads import BUCKET
 from tests.support.web import Site, serving
@@ -58,23 +58,23 @@ async def server() -> AsyncIterator[WorkflowEnvironment]:
 
 
 @pytest.fixture
-async def house(
+async def harness(
     server: WorkflowEnvironment, tmp_path: Path, request: pytest.FixtureRequest
-) -> AsyncIterator[House]:
-    house = House(server.client, tmp_path)
-    yield house
-    await check_histories(house, request.node.name)
+) -> AsyncIterator[Harness]:
+    harness = Harness(server.client, tmp_path)
+    yield harness
+    await check_histories(harness, request.node.get_closest_marker("recorded"))
 
 
 @pytest.fixture
-async def dev_house(
+async def dev_harness(
     temporal_client: Client, tmp_path: Path, request: pytest.FixtureRequest
-) -> AsyncIterator[House]:
+) -> AsyncIterator[Harness]:
     """On the development server: the time-skipping one cannot search, and may record an update as
     later than a signal that came after it."""
-    house = House(temporal_client, tmp_path)
-    yield house
-    await check_histories(house, request.node.name)
+    harness = Harness(temporal_client, tmp_path)
+    yield harness
+    await check_histories(harness, request.node.get_closest_marker("recorded"))
 
 
 @pytest.fixture

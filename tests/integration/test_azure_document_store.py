@@ -1,4 +1,4 @@
-"""What the Azure store has beyond the contract: identity, throttling, and writers that meet."""
+"""The Azure store beyond the contract: identity, throttling, and concurrent writers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.support.documents import CHUNK, Place, blob_service, new_container, p
 
 KEY = "c2VjcmV0"
 LARGE = 40
-"""Chunks of a document that goes up in several blocks and comes down in several ranges."""
+"""Chunks of a document that is written in several blocks and read in several ranges."""
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -42,7 +42,7 @@ def container(azure_settings: None) -> Place:
 
 @pytest.fixture
 async def wire() -> AsyncIterator[Callable[[Answer], Awaitable[Place]]]:
-    """Makes a place behind which there is no Azurite: the test itself answers the requests."""
+    """Makes a place without Azurite: the test itself answers the requests."""
     runners: list[web.AppRunner] = []
 
     async def serve(answer: Answer) -> Place:
@@ -79,15 +79,15 @@ async def test_a_name_may_have_1024_characters(container: Place, character: str)
 
 
 @pytest.mark.parametrize("size", [1, LARGE])
-async def test_the_content_type_is_kept(container: Place, size: int) -> None:
+async def test_the_content_type_is_stored(container: Place, size: int) -> None:
     await container.write("a.txt", *[CHUNK] * size)
     with blob_service() as service:
         name = container.root.split("/")[3]
-        found = service.get_blob_client(name, "a.txt").get_blob_properties()
-    assert found.content_settings.content_type == "text/plain"
+        blob = service.get_blob_client(name, "a.txt").get_blob_properties()
+    assert blob.content_settings.content_type == "text/plain"
 
 
-async def test_a_blob_is_read_as_it_is_stored(container: Place) -> None:
+async def test_a_blob_is_not_decompressed(container: Place) -> None:
     with blob_service() as service:
         service.get_blob_client(container.root.split("/")[3], "a.gz").upload_blob(
             b"\x1f\x8b not unpacked", content_settings=ContentSettings(content_encoding="gzip")
@@ -97,7 +97,7 @@ async def test_a_blob_is_read_as_it_is_stored(container: Place) -> None:
     assert document.size == len(b"\x1f\x8b not unpacked")
 
 
-async def test_folders_of_a_hierarchical_namespace_are_no_documents(container: Place) -> None:
+async def test_folders_of_a_hierarchical_namespace_are_not_listed(container: Place) -> None:
     with blob_service() as service:
         service.get_blob_client(container.root.split("/")[3], "folder").upload_blob(
             b"", metadata={"hdi_isfolder": "true"}
@@ -111,11 +111,11 @@ async def test_a_root_may_be_a_whole_account(azure_settings: None) -> None:
     account = place(f"azure://{ACCOUNT}/")
     for container in containers:
         await account.store.write(f"{container}/a.txt", stream(b"one"), content_type="text/plain")
-    found = [document.uri async for document in account.store.list(account.root)]
-    assert [uri for uri in found if uri.rpartition("/")[0] in containers] == [
+    listed = [document.uri async for document in account.store.list(account.root)]
+    assert [uri for uri in listed if uri.rpartition("/")[0] in containers] == [
         f"{container}/a.txt" for container in containers
     ]
-    assert found == sorted(found)
+    assert listed == sorted(listed)
 
 
 async def test_a_blob_that_is_overwritten_while_it_is_read_is_not_mixed(container: Place) -> None:
@@ -128,7 +128,7 @@ async def test_a_blob_that_is_overwritten_while_it_is_read_is_not_mixed(containe
 
 
 async def test_writers_of_one_blob_never_commit_each_others_blocks(container: Place) -> None:
-    """Azure drops the blocks of the one that comes second; it may write again."""
+    """Azure drops the blocks of the second one, which may retry."""
     staged, finished = asyncio.Event(), asyncio.Event()
 
     async def first() -> AsyncIterator[bytes]:
@@ -155,7 +155,7 @@ async def test_writers_of_one_blob_never_commit_each_others_blocks(container: Pl
 # ------------------------------------------------------------------------------ versions
 
 
-async def test_a_version_is_asked_for_and_told(wire: Any) -> None:
+async def test_a_version_is_read_and_returned(wire: Any) -> None:
     asked = []
 
     async def versioned(request: web.Request) -> web.Response:
@@ -195,7 +195,7 @@ async def test_a_version_is_asked_for_and_told(wire: Any) -> None:
         (409, "ContainerBeingDeleted", StoreUnavailable),
     ],
 )
-async def test_a_refused_read_says_whose_fault_it_is(
+async def test_a_failed_read_is_permanent_or_transient(
     wire: Any, status: int, code: str, error: type[Exception]
 ) -> None:
     async def refuses(request: web.Request) -> web.Response:
@@ -219,7 +219,7 @@ async def test_a_refused_read_says_whose_fault_it_is(
     ],
 )
 @pytest.mark.parametrize("size", [1, LARGE])
-async def test_a_refused_write_says_whether_something_is_there(
+async def test_a_failed_conditional_write_raises_document_exists_only_if_it_exists(
     wire: Any, size: int, status: int, code: str, error: type[Exception]
 ) -> None:
     async def refuses(request: web.Request) -> web.Response:
@@ -235,7 +235,7 @@ async def test_a_refused_write_says_whether_something_is_there(
 
 
 @pytest.mark.parametrize("size", [1, LARGE])
-async def test_a_throttled_call_is_tried_again_with_all_its_bytes(wire: Any, size: int) -> None:
+async def test_a_throttled_call_is_retried_with_all_its_bytes(wire: Any, size: int) -> None:
     calls = []
 
     async def busy(request: web.Request) -> web.Response:
@@ -251,7 +251,7 @@ async def test_a_throttled_call_is_tried_again_with_all_its_bytes(wire: Any, siz
     assert sum(sent[1:]) == size * len(CHUNK)
 
 
-async def test_an_answer_that_breaks_off_is_no_document(wire: Any) -> None:
+async def test_a_truncated_response_fails(wire: Any) -> None:
     async def breaks_off(request: web.Request) -> web.StreamResponse:
         answer = web.StreamResponse(
             status=206,
@@ -271,7 +271,7 @@ async def test_an_answer_that_breaks_off_is_no_document(wire: Any) -> None:
 # ---------------------------------------------------------------------- keys and identity
 
 
-async def test_a_wrong_key_is_the_operators_fault(
+async def test_a_wrong_key_is_transient_and_names_the_fix(
     azurite: Azurite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", Azurite(azurite.port).connection)
@@ -281,7 +281,7 @@ async def test_a_wrong_key_is_the_operators_fault(
 
 
 @pytest.mark.parametrize("text", ["secret", "AccountKey=secret", "AccountName=;x"])
-async def test_a_string_that_is_none_is_the_operators_fault_and_is_not_repeated(
+async def test_an_invalid_connection_string_is_transient_and_not_quoted(
     monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
     monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", text)
@@ -292,7 +292,7 @@ async def test_a_string_that_is_none_is_the_operators_fault_and_is_not_repeated(
 
 
 @pytest.mark.parametrize("connection", [None, "of another account"])
-async def test_without_an_identity_the_document_is_not_to_blame(
+async def test_a_missing_identity_is_transient(
     azurite: Azurite, monkeypatch: pytest.MonkeyPatch, connection: str | None
 ) -> None:
     monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "EnvironmentCredential")  # ask no network
@@ -306,7 +306,7 @@ async def test_without_an_identity_the_document_is_not_to_blame(
 # --------------------------------------------------------------------------------- loops
 
 
-def test_a_store_serves_one_loop_after_the_other_and_leaves_nothing_open(
+def test_a_store_works_on_one_loop_after_another_and_leaves_nothing_open(
     container: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
     for content in (b"one", b"two"):
@@ -334,7 +334,7 @@ def test_quarantine_may_be_a_container(
     assert shown.err == ""
 
 
-def test_doctor_looks_at_containers_and_writes_where_it_must(
+def test_doctor_lists_containers_and_writes_where_tidegate_writes(
     tidegate: Tidegate, container: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     documents, quarantine = f"azure://{ACCOUNT}", f"{container.root}quarantine/"

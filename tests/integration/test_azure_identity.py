@@ -1,7 +1,7 @@
-"""The store as a function app has it: no secret anywhere, a managed identity instead.
+"""The Azure store in a function app with a managed identity and no secret.
 
-Azurite takes tokens over TLS only, so it gets a certificate that the process under test trusts. The
-identity endpoint is the platform's part, and played by the test; Azurite does not ask who signed.
+Azurite accepts tokens over TLS only, so it gets a certificate that the process under test trusts.
+The test plays the platform's identity endpoint; Azurite does not verify a token's signature.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ asyncio.run(main(sys.argv[1]))
 
 @dataclass(slots=True)
 class Platform:
-    """What answers a function that asks for a token, and how often it was asked."""
+    """The identity endpoint, and how often it was asked for a token."""
 
     endpoint: str = ""
     audience: str = AUDIENCE
@@ -102,7 +102,7 @@ async def platform() -> AsyncIterator[Platform]:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1, signed by itself, and its key."""
+    """A self-signed certificate for 127.0.0.1, and its key."""
     folder = tmp_path_factory.mktemp("tls")
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
@@ -135,7 +135,7 @@ def with_tls(processes: Processes, certificate: tuple[Path, Path]) -> Azurite:
 
 @pytest.fixture
 def env(with_tls: Azurite, certificate: tuple[Path, Path], platform: Platform) -> dict[str, str]:
-    """What a function app with a managed identity finds, and no secret of the account."""
+    """The environment of a function app with a managed identity and no secret."""
     return {
         **os.environ,
         "AZURE_STORAGE_CONNECTION_STRING": (
@@ -164,13 +164,13 @@ async def test_a_function_reads_and_writes_as_its_managed_identity(
     assert platform.asked == 1
 
 
-async def test_a_token_that_is_not_taken_is_the_operators_fault(
+async def test_a_rejected_token_is_transient(
     root: str, env: dict[str, str], platform: Platform
 ) -> None:
     platform.audience = "https://example.com"
-    said = await run(root, env)
-    assert "AuthenticationFailed" in said
-    assert "Storage Blob Data Contributor" in said
+    output = await run(root, env)
+    assert "AuthenticationFailed" in output
+    assert "Storage Blob Data Contributor" in output
 
 
 async def run(root: str, env: dict[str, str]) -> str:
@@ -178,7 +178,7 @@ async def run(root: str, env: dict[str, str]) -> str:
     child = await asyncio.create_subprocess_exec(
         *command, env=env, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
-    said, complaints = await child.communicate()
-    assert complaints.decode() == ""  # nothing is left open
+    output, errors = await child.communicate()
+    assert errors.decode() == ""  # nothing is left open
     assert child.returncode == 0
-    return said.decode()
+    return output.decode()

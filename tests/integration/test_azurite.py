@@ -1,4 +1,4 @@
-"""Azurite is installed from pins of our own, whole or not at all."""
+"""Azurite is installed from our own pins, completely or not at all."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from infra.local.processes import LocalStackError
 PINS = Path(azurite.__file__).with_name("azurite")
 
 
-def test_every_package_is_pinned_by_its_hash_and_names_no_registry() -> None:
+def test_every_package_is_pinned_by_its_hash_without_a_registry() -> None:
     packages = json.loads((PINS / "package-lock.json").read_text())["packages"]
     assert packages.pop("")["dependencies"] == {
         "azurite": packages["node_modules/azurite"]["version"]
@@ -23,25 +23,23 @@ def test_every_package_is_pinned_by_its_hash_and_names_no_registry() -> None:
     assert not [name for name, package in packages.items() if "resolved" in package]
 
 
-def test_what_is_installed_is_not_installed_again() -> None:
+def test_an_installation_is_not_repeated() -> None:
     before = azurite.install().stat()
     assert azurite.is_installed()
     assert azurite.install().stat() == before
 
 
-def test_an_install_that_fails_says_why_and_leaves_nothing(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    closed_port: int,
+def test_a_failed_installation_reports_why_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed_port: int
 ) -> None:
-    nobody = f"127.0.0.1:{closed_port}"
-    monkeypatch.setenv("npm_config_registry", f"http://{nobody}/")
+    stopped = f"127.0.0.1:{closed_port}"
+    monkeypatch.setenv("npm_config_registry", f"http://{stopped}/")
     monkeypatch.setenv("npm_config_fetch_retries", "0")
     monkeypatch.setenv("npm_config_cache", str(tmp_path / "cache"))
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     assert not azurite.is_installed()
     with pytest.raises(LocalStackError, match="npm ci failed for Azurite") as failed:
         azurite.install()
-    assert nobody in failed.value.message
+    assert stopped in failed.value.message
     assert "registry" in failed.value.fix
     assert list((tmp_path / "share" / "tidegate").iterdir()) == []

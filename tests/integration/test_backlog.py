@@ -26,7 +26,7 @@ def reports(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
     return [vars(record) for record in caplog.records if record.message == "backlog"]
 
 
-async def test_a_worker_says_how_much_work_waits_on_its_queue(
+async def test_a_worker_logs_the_backlog_of_its_task_queue(
     temporal_client: Client, task_queue: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger="tidegate.worker")
@@ -55,7 +55,7 @@ async def test_a_queue_without_work_has_no_backlog(
     assert (said["backlog"], said["backlog_age_seconds"]) == (0, 0)
 
 
-async def test_the_log_says_what_scaling_and_alarms_are_made_of(
+async def test_the_log_has_what_scaling_and_alarms_read(
     start: Start,
     temporal_server: TemporalServer,
     temporal_client: Client,

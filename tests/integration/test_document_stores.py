@@ -1,4 +1,4 @@
-"""One contract for every document store: a folder, S3 and Azure Blob Storage over HTTP."""
+"""The contract of every document store: a folder, S3 and Azure Blob Storage over HTTP."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def container(azure_settings: None) -> Place:
 
 @pytest.fixture(params=["folder", "bucket", "container"])
 def docs(request: pytest.FixtureRequest) -> Place:
-    found: Place = request.getfixturevalue(request.param)
-    return found
+    docs: Place = request.getfixturevalue(request.param)
+    return docs
 
 
 @pytest.mark.parametrize(
@@ -87,14 +87,14 @@ async def test_a_document_larger_than_one_part_is_written_whole(docs: Place, ext
         "/".join(["long" * 25] * 10),
     ],
 )
-async def test_names_are_taken_as_they_are(docs: Place, name: str) -> None:
+async def test_names_are_not_encoded(docs: Place, name: str) -> None:
     written = await docs.write(name, b"content")
     assert written.uri == docs.root + name
     assert await docs.read(name) == b"content"
     assert await docs.names() == [name]
 
 
-async def test_stat_says_what_write_said(docs: Place) -> None:
+async def test_stat_returns_the_reference_that_write_returned(docs: Place) -> None:
     written = await docs.write("a.txt", b"content")
     assert await docs.store.stat(docs.root + "a.txt") == written
     assert written.size == 7
@@ -110,7 +110,7 @@ async def test_a_document_is_overwritten_unless_the_write_is_conditional(docs: P
     assert await docs.read("a.txt") == b"two"
 
 
-async def test_of_many_conditional_writes_at_once_one_succeeds(docs: Place) -> None:
+async def test_of_many_concurrent_conditional_writes_one_succeeds(docs: Place) -> None:
     writes = [docs.write("a.txt", b"%d" % n, if_absent=True) for n in range(8)]
     outcomes = await asyncio.gather(*writes, return_exceptions=True)
     [winner] = [n for n, outcome in enumerate(outcomes) if isinstance(outcome, DocumentRef)]
@@ -126,7 +126,7 @@ async def test_a_conditional_write_of_several_parts_overwrites_nothing(docs: Pla
 
 
 @pytest.mark.parametrize("chunks", [1, 40])
-async def test_a_write_that_breaks_off_leaves_nothing(docs: Place, chunks: int) -> None:
+async def test_a_write_that_fails_halfway_leaves_nothing(docs: Place, chunks: int) -> None:
     async def breaks_off() -> AsyncIterator[bytes]:
         for _ in range(chunks):
             yield CHUNK
@@ -137,7 +137,7 @@ async def test_a_write_that_breaks_off_leaves_nothing(docs: Place, chunks: int) 
     assert await docs.names() == []
 
 
-async def test_a_reference_with_an_etag_reads_that_content_or_none(docs: Place) -> None:
+async def test_a_reference_with_an_etag_reads_that_content_or_fails(docs: Place) -> None:
     one = await docs.write("a.txt", b"one")
     pinned = replace(one, version=None)
     assert await docs.read(pinned) == b"one"
@@ -146,7 +146,7 @@ async def test_a_reference_with_an_etag_reads_that_content_or_none(docs: Place) 
         await docs.read(pinned)
 
 
-async def test_what_is_not_there_is_not_found(docs: Place) -> None:
+async def test_a_missing_document_is_not_found(docs: Place) -> None:
     await docs.write("folder/a.txt", b"one")
     for name in ("nowhere.txt", "folder/a.txt/b", "folder"):
         with pytest.raises(DocumentNotFound):
@@ -155,7 +155,7 @@ async def test_what_is_not_there_is_not_found(docs: Place) -> None:
         await docs.store.stat(docs.root + "nowhere.txt")
 
 
-async def test_a_listing_has_all_documents_under_the_prefix_in_order(docs: Place) -> None:
+async def test_a_listing_has_all_documents_under_the_prefix_sorted(docs: Place) -> None:
     for name in ("b/2.txt", "a.txt", "b/10.txt", "b.txt", "c/d/e.txt"):
         await docs.write(name, name.encode())
     assert await docs.names() == ["a.txt", "b.txt", "b/10.txt", "b/2.txt", "c/d/e.txt"]
@@ -164,7 +164,7 @@ async def test_a_listing_has_all_documents_under_the_prefix_in_order(docs: Place
     assert await docs.names("nowhere/") == []
 
 
-async def test_a_listing_says_what_stat_says(docs: Place) -> None:
+async def test_a_listing_has_the_references_that_stat_returns(docs: Place) -> None:
     await docs.write("a.txt", b"one")
     [listed] = [document async for document in docs.store.list(docs.root)]
     assert replace(await docs.store.stat(listed.uri), version=None) == listed
@@ -200,7 +200,7 @@ async def test_a_scheme_without_a_store_is_refused_by_name() -> None:
         await store.stat("ftp://docs/a.txt")
 
 
-async def test_reports_may_be_written_where_settings_say(tmp_path: Path) -> None:
+async def test_reports_may_be_written_under_the_root_for_reports(tmp_path: Path) -> None:
     store = bootstrap.documents(Settings(reports=f"file://{tmp_path}/reports/"))
     await store.write(f"file://{tmp_path}/reports/a.md", stream(b"x"), content_type="text/markdown")
     assert (tmp_path / "reports" / "a.md").read_bytes() == b"x"
@@ -209,7 +209,7 @@ async def test_reports_may_be_written_where_settings_say(tmp_path: Path) -> None
 # ------------------------------------------------------------------------------- folders
 
 
-async def test_a_symbolic_link_leads_nowhere(folder: Place, tmp_path: Path) -> None:
+async def test_a_symbolic_link_is_not_followed(folder: Place, tmp_path: Path) -> None:
     await folder.write("a.txt", b"one")
     (tmp_path / "secret.txt").write_text("secret")
     (tmp_path / "docs" / "link.txt").symlink_to(tmp_path / "secret.txt")
@@ -223,7 +223,7 @@ async def test_a_symbolic_link_leads_nowhere(folder: Place, tmp_path: Path) -> N
     assert await folder.names() == ["a.txt"]
 
 
-async def test_a_folder_that_cannot_be_made_is_a_fault_of_the_store(tmp_path: Path) -> None:
+async def test_a_folder_that_cannot_be_created_is_transient(tmp_path: Path) -> None:
     (tmp_path / "docs").write_text("a file where the folder should be")
     folder = place(f"file://{tmp_path}/docs/")
     for name in ("a.txt", "b/a.txt"):
@@ -232,7 +232,7 @@ async def test_a_folder_that_cannot_be_made_is_a_fault_of_the_store(tmp_path: Pa
 
 
 @pytest.mark.parametrize("uri", ["file://docs/a.txt", "file:///docs/a\x00.txt"])
-async def test_a_path_that_is_none_is_refused(uri: str) -> None:
+async def test_an_invalid_path_is_refused(uri: str) -> None:
     store = bootstrap.documents(Settings(documents=("file://",)))
     with pytest.raises(DocumentRefused):
         await store.stat(uri)
@@ -243,16 +243,14 @@ async def test_a_path_that_is_none_is_refused(uri: str) -> None:
 
 @pytest.fixture
 def clouds(aws_settings: None, azure_settings: None) -> None:
-    """The environment names both."""
+    """Settings for both in the environment."""
 
 
 @pytest.mark.parametrize(
     ("root", "code"),
     [("s3://nowhere-", "NoSuchBucket"), (f"azure://{ACCOUNT}/nowhere-", "ContainerNotFound")],
 )
-async def test_a_bucket_that_does_not_exist_is_the_operators_fault(
-    clouds: None, root: str, code: str
-) -> None:
+async def test_a_missing_bucket_is_transient(clouds: None, root: str, code: str) -> None:
     docs = place(f"{root}{uuid4().hex}/")
     with pytest.raises(StoreUnavailable, match=code):
         await docs.read("a.txt")
@@ -282,7 +280,7 @@ async def test_a_bucket_that_does_not_exist_is_the_operators_fault(
         "azure://account/container/" + "a" * 1025,
     ],
 )
-async def test_a_name_that_a_store_cannot_have_is_refused(clouds: None, uri: str) -> None:
+async def test_an_invalid_name_is_refused(clouds: None, uri: str) -> None:
     store = bootstrap.STORES[uri.partition("://")[0]]()
     with pytest.raises(DocumentRefused):
         await store.stat(uri)
@@ -297,16 +295,12 @@ async def test_a_name_that_a_store_cannot_have_is_refused(clouds: None, uri: str
         (f"azure://{ACCOUNT}/docs/", "Cannot co"),
     ],
 )
-async def test_a_server_that_does_not_answer_may_do_so_later(
-    clouds: None,
-    monkeypatch: pytest.MonkeyPatch,
-    root: str,
-    says: str,
-    closed_port: int,
+async def test_a_server_that_does_not_answer_is_transient(
+    clouds: None, monkeypatch: pytest.MonkeyPatch, root: str, says: str, closed_port: int
 ) -> None:
-    nobody = Azurite(closed_port)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{nobody.port}")
-    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", nobody.connection)
+    stopped = Azurite(closed_port)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{stopped.port}")
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", stopped.connection)
     docs = place(root)
     with pytest.raises(StoreUnavailable, match=says):
         await docs.read("a.txt")
@@ -329,7 +323,7 @@ async def test_a_reference_with_a_version_reads_that_version(aws_settings: None)
         await docs.read(replace(one, uri=docs.root + "b.txt"))
 
 
-async def test_without_credentials_the_document_is_not_to_blame(
+async def test_missing_credentials_are_transient(
     aws_settings: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")

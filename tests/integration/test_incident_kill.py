@@ -39,7 +39,7 @@ async def opened(
     )
 
 
-async def test_a_worker_killed_during_a_page_is_missed_and_the_page_sent_under_the_same_key(
+async def test_a_page_whose_worker_is_killed_is_sent_again_under_the_same_key(
     start: Start,
     temporal_server: TemporalServer,
     temporal_client: Client,
@@ -71,7 +71,7 @@ async def test_a_worker_killed_during_a_page_is_missed_and_the_page_sent_under_t
     assert len(site.got) == 2
 
 
-async def test_a_worker_killed_during_the_report_leaves_it_to_the_next_and_it_is_written_once(
+async def test_a_report_whose_worker_is_killed_is_written_once_by_the_next(
     start: Start, temporal_server: TemporalServer, temporal_client: Client, tmp_path: Path
 ) -> None:
     settings = {"TEMPORAL_ADDRESS": temporal_server.address}

@@ -27,7 +27,7 @@ from core.ports.notifier import NotificationKind
 from tests.support.incidents import (
     ON_CALL,
     REPORT,
-    House,
+    Harness,
     alert,
     command,
     failed_tasks,
@@ -43,17 +43,17 @@ SHORT = 60
 """Events in a history; far fewer than any incident of these tests has."""
 
 
-async def runs(house: House, id: str) -> list[WorkflowHandle[Any, Any]]:
+async def runs(harness: Harness, id: str) -> list[WorkflowHandle[Any, Any]]:
     """All runs of a workflow ID, first to last, as the visibility store knows them by now."""
-    found = [run async for run in house.client.list_workflows(f"WorkflowId = '{id}'")]
+    found = [run async for run in harness.client.list_workflows(f"WorkflowId = '{id}'")]
     found.sort(key=lambda run: run.start_time)
-    return [house.client.get_workflow_handle(id, run_id=run.run_id) for run in found]
+    return [harness.client.get_workflow_handle(id, run_id=run.run_id) for run in found]
 
 
-async def check_runs(house: House, id: str) -> list[int]:
+async def check_runs(harness: Harness, id: str) -> list[int]:
     """Every run replays and had no failed task; returns how long their histories are."""
     lengths = []
-    for run in await runs(house, id):
+    for run in await runs(harness, id):
         history = await run.fetch_history()
         await replay(history)
         assert not failed_tasks(history)
@@ -65,8 +65,8 @@ async def incident(handle: WorkflowHandle[Any, Any]) -> dict[str, Any]:
     return dict(await handle.query(QUERY_INCIDENT))
 
 
-def latest(house: House, id: str) -> WorkflowHandle[Any, Any]:
-    return house.client.get_workflow_handle(id)
+def latest(harness: Harness, id: str) -> WorkflowHandle[Any, Any]:
+    return harness.client.get_workflow_handle(id)
 
 
 async def signalled(
@@ -80,12 +80,12 @@ async def signalled(
             await incident(handle)
 
 
-async def test_an_incident_goes_on_over_many_runs_and_forgets_nothing(dev_house: House) -> None:
-    house = dev_house
-    house.continue_as_new_after = SHORT
-    async with house.working():
-        id = (await house.start(alert(number=0))).id
-        handle = latest(house, id)
+async def test_an_incident_continues_over_many_runs_and_loses_nothing(dev_harness: Harness) -> None:
+    harness = dev_harness
+    harness.continue_as_new_after = SHORT
+    async with harness.working():
+        id = (await harness.start(alert(number=0))).id
+        handle = latest(harness, id)
         await until(says(handle, "Page delivered"))
         for number in range(40):
             note = f"comment {number}"
@@ -103,10 +103,10 @@ async def test_an_incident_goes_on_over_many_runs_and_forgets_nothing(dev_house:
         await until(all_counted)
         found = await incident(handle)
         assert found["comments"] == 40
-        assert len(house.pager.delivered) == 1
+        assert len(harness.pager.delivered) == 1
         await command(handle, commands.Resolve.name, "end", force=True)
         result = await handle.result()
-        lengths = await check_runs(house, id)
+        lengths = await check_runs(harness, id)
     assert len(lengths) > 2
     assert max(lengths) < SHORT + 40
     report = json.loads(text_of(result["reports"][1]))
@@ -114,12 +114,12 @@ async def test_an_incident_goes_on_over_many_runs_and_forgets_nothing(dev_house:
     assert notes == [f"Comment: comment {number}" for number in range(40)]
 
 
-async def test_without_a_place_for_reports_the_timeline_goes_along(dev_house: House) -> None:
-    house = dev_house
-    house.continue_as_new_after, house.reports = SHORT, False
-    async with house.working():
-        id = (await house.start(alert(number=0))).id
-        handle = latest(house, id)
+async def test_without_a_reports_root_the_timeline_is_handed_over(dev_harness: Harness) -> None:
+    harness = dev_harness
+    harness.continue_as_new_after, harness.reports = SHORT, False
+    async with harness.working():
+        id = (await harness.start(alert(number=0))).id
+        handle = latest(harness, id)
         await until(says(handle, "Page delivered"))
         for number in range(30):
             await command(handle, commands.Comment.name, f"c{number}", note=f"comment {number}")
@@ -129,38 +129,39 @@ async def test_without_a_place_for_reports_the_timeline_goes_along(dev_house: Ho
         ]
         await command(handle, commands.Close.name, "end", reason="false_alarm")
         await handle.result()
-        assert len(await check_runs(house, id)) > 1
+        assert len(await check_runs(harness, id)) > 1
 
 
-async def test_a_page_under_way_is_carried_and_delivered(dev_house: House) -> None:
-    house = dev_house
-    house.continue_as_new_after = SHORT
-    house.pager.answering.clear()
-    async with house.working():
-        id = (await house.start(alert(number=0))).id
-        handle = latest(house, id)
-        await until(lambda: house.pager.attempts == 1)
+@pytest.mark.recorded("continued")
+async def test_a_page_in_flight_is_handed_over_and_delivered(dev_harness: Harness) -> None:
+    harness = dev_harness
+    harness.continue_as_new_after = SHORT
+    harness.pager.answering.clear()
+    async with harness.working():
+        id = (await harness.start(alert(number=0))).id
+        handle = latest(harness, id)
+        await until(lambda: harness.pager.attempts == 1)
         await signalled(handle, [alert(number=number + 1) for number in range(2 * SHORT)])
 
         async def goes_on() -> bool:
-            return len(await runs(house, id)) > 1
+            return len(await runs(harness, id)) > 1
 
         await until(goes_on)
-        house.pager.answering.set()
+        harness.pager.answering.set()
         await until(says(handle, "Page delivered"))
-        keys = {page.key for page, _ in house.pager.delivered}
+        keys = {page.key for page, _ in harness.pager.delivered}
         assert len(keys) == 1
         await command(handle, commands.Close.name, "end", reason="duplicate")
         await handle.result()
-        await check_runs(house, id)
+        await check_runs(harness, id)
 
 
-async def test_commands_sent_while_a_run_ends_are_answered(dev_house: House) -> None:
-    house = dev_house
-    house.continue_as_new_after = SHORT
-    async with house.working():
-        id = (await house.start(alert(number=0))).id
-        handle = latest(house, id)
+async def test_commands_sent_while_a_run_ends_are_answered(dev_harness: Harness) -> None:
+    harness = dev_harness
+    harness.continue_as_new_after = SHORT
+    async with harness.working():
+        id = (await harness.start(alert(number=0))).id
+        handle = latest(harness, id)
         await until(says(handle, "Page delivered"))
 
         async def comment(number: int) -> None:
@@ -173,15 +174,15 @@ async def test_commands_sent_while_a_run_ends_are_answered(dev_house: House) -> 
         assert (await incident(handle))["comments"] == 100
         await command(handle, commands.Close.name, "end", reason="duplicate")
         await handle.result()
-        assert len(await check_runs(house, id)) > 2
+        assert len(await check_runs(harness, id)) > 2
 
 
-async def test_a_storm_is_one_incident_with_every_alert_counted(dev_house: House) -> None:
-    house = dev_house
-    house.continue_as_new_after = 4000
-    async with house.working():
-        id = (await house.start(alert(number=0))).id
-        handle = latest(house, id)
+async def test_a_storm_is_one_incident_with_every_alert_counted(dev_harness: Harness) -> None:
+    harness = dev_harness
+    harness.continue_as_new_after = 4000
+    async with harness.working():
+        id = (await harness.start(alert(number=0))).id
+        handle = latest(harness, id)
         await until(says(handle, "Page delivered"))
         await signalled(handle, [alert(number=number) for number in range(1, STORM)])
 
@@ -189,22 +190,24 @@ async def test_a_storm_is_one_incident_with_every_alert_counted(dev_house: House
             return bool((await incident(handle))["alerts"]["fired"] == STORM)
 
         await until(all_counted)
-        assert len(house.pager.delivered) == 1
+        assert len(harness.pager.delivered) == 1
         assert len(await timeline(handle)) < 200
         await command(handle, commands.Resolve.name, "end", force=True)
         await handle.result()
-        lengths = await check_runs(house, id)
+        lengths = await check_runs(harness, id)
     assert sum(lengths) > STORM
     assert max(lengths) < 8000
 
 
-async def test_a_storm_that_no_worker_saw_is_taken_in_at_once(dev_house: House) -> None:
-    house = dev_house
+async def test_a_storm_without_a_worker_is_accepted_when_one_starts(dev_harness: Harness) -> None:
+    harness = dev_harness
     id = f"incident:{uuid4()}"
-    await house.client.start_workflow("Incident", alert(number=0), id=id, task_queue=house.queue)
-    handle = latest(house, id)
+    await harness.client.start_workflow(
+        "Incident", alert(number=0), id=id, task_queue=harness.queue
+    )
+    handle = latest(harness, id)
     await signalled(handle, [alert(number=n) for n in range(1, STORM)], read=False)
-    async with house.working():
+    async with harness.working():
 
         async def all_counted() -> bool:
             return bool((await incident(handle))["alerts"]["fired"] == STORM)
@@ -212,19 +215,21 @@ async def test_a_storm_that_no_worker_saw_is_taken_in_at_once(dev_house: House) 
         await until(all_counted)
         await command(handle, commands.Resolve.name, "end", force=True)
         await handle.result()
-        assert len(house.pager.delivered) == 1
-        await check_runs(house, id)
+        assert len(harness.pager.delivered) == 1
+        await check_runs(harness, id)
 
 
-async def test_a_storm_is_taken_in_by_parts(dev_house: House) -> None:
-    house = dev_house
+async def test_a_storm_is_accepted_in_batches(dev_harness: Harness) -> None:
+    harness = dev_harness
     id = f"incident:{uuid4()}"
-    await house.client.start_workflow("Incident", alert(number=0), id=id, task_queue=house.queue)
-    handle = latest(house, id)
-    house.handles.append(handle)
+    await harness.client.start_workflow(
+        "Incident", alert(number=0), id=id, task_queue=harness.queue
+    )
+    handle = latest(harness, id)
+    harness.handles.append(handle)
     await signalled(handle, [alert(number=n) for n in range(1, 1202)], read=False)
     await handle.signal(SIGNAL_EVENT, alert(number=2000, status="resolved"))  # the last of all
-    async with house.working():
+    async with harness.working():
         result = await handle.result()
     assert result["status"] == "closed"
     report = json.loads(text_of(result["reports"][1]))
@@ -233,23 +238,24 @@ async def test_a_storm_is_taken_in_by_parts(dev_house: House) -> None:
     assert kinds.count(EventType.EVENT_TYPE_TIMER_STARTED) >= 2
 
 
-async def test_an_alert_after_the_end_begins_the_next_incident(dev_house: House) -> None:
-    house = dev_house
-    house.policy = {
+@pytest.mark.recorded("superseded")
+async def test_an_alert_after_the_end_starts_a_successor(dev_harness: Harness) -> None:
+    harness = dev_harness
+    harness.policy = {
         "levels": [{"after": "0s", "targets": [ON_CALL]}],
         "reopen_window": "1h",
         "recurrence": "new",
     }
-    async with house.working():
-        id = (await house.start(alert(number=0))).id
-        handle = latest(house, id)
+    async with harness.working():
+        id = (await harness.start(alert(number=0))).id
+        handle = latest(harness, id)
         await until(says(handle, "Page delivered"))
         first = await incident(handle)
         await handle.signal(SIGNAL_EVENT, alert(number=1, status="resolved"))
         await until(says(handle, "Post-incident report written"))
         await handle.signal(SIGNAL_EVENT, alert(number=2))
         await handle.signal(SIGNAL_EVENT, alert(number=3))
-        await until(lambda: len(house.pager.delivered) == 2)
+        await until(lambda: len(harness.pager.delivered) == 2)
 
         async def both_counted() -> bool:
             return bool((await incident(handle))["alerts"]["fired"] == 2)
@@ -264,37 +270,37 @@ async def test_an_alert_after_the_end_begins_the_next_incident(dev_house: House)
         assert first["id"] in refused.value.cause.message
         await command(handle, commands.Close.name, "end", reason="duplicate")
         await handle.result()
-        await check_runs(house, id)
+        await check_runs(harness, id)
 
 
-async def test_the_next_incident_does_not_wait_for_the_last_ones_report(dev_house: House) -> None:
-    house = dev_house
-    house.policy = {"levels": [{"after": "0s", "targets": [ON_CALL]}], "recurrence": "new"}
-    house.folder.writable.clear()
-    async with house.working():
-        id = (await house.start(alert(number=0))).id
-        handle = latest(house, id)
+async def test_a_successor_does_not_wait_for_the_report(dev_harness: Harness) -> None:
+    harness = dev_harness
+    harness.policy = {"levels": [{"after": "0s", "targets": [ON_CALL]}], "recurrence": "new"}
+    harness.folder.writable.clear()
+    async with harness.working():
+        id = (await harness.start(alert(number=0))).id
+        handle = latest(harness, id)
         await until(says(handle, "Page delivered"))
         await handle.signal(SIGNAL_EVENT, alert(number=1, status="resolved"))
-        await house.folder.writing.wait()
+        await harness.folder.writing.wait()
         await handle.signal(SIGNAL_EVENT, alert(number=2))
-        await until(lambda: len(house.pager.delivered) == 2)
-        house.folder.writable.set()
+        await until(lambda: len(harness.pager.delivered) == 2)
+        harness.folder.writable.set()
         await command(handle, commands.Close.name, "end", reason="duplicate")
         await handle.result()
-        await check_runs(house, id)
-    folders = {path.parent for path in (house.root / "reports").rglob("*.md")}
+        await check_runs(harness, id)
+    folders = {path.parent for path in (harness.root / "reports").rglob("*.md")}
     assert len(folders) == 2
 
 
-async def test_a_successor_that_too_much_has_arrived_for_begins_in_the_same_run(
-    dev_house: House,
+async def test_a_successor_with_too_many_arrivals_starts_in_the_same_run(
+    dev_harness: Harness,
 ) -> None:
-    house = dev_house
-    house.policy = {"levels": [{"after": "0s", "targets": [ON_CALL]}], "recurrence": "new"}
-    async with house.working():
-        id = (await house.start(alert(number=0))).id
-        handle = latest(house, id)
+    harness = dev_harness
+    harness.policy = {"levels": [{"after": "0s", "targets": [ON_CALL]}], "recurrence": "new"}
+    async with harness.working():
+        id = (await harness.start(alert(number=0))).id
+        handle = latest(harness, id)
         await until(says(handle, "Page delivered"))
         first = await incident(handle)
     big: dict[str, Any] = {"original": {"text": "x" * 100_000}}
@@ -303,51 +309,56 @@ async def test_a_successor_that_too_much_has_arrived_for_begins_in_the_same_run(
         *(alert(number=n, **big) for n in range(2, 27)),
     ]:
         await handle.signal(SIGNAL_EVENT, wire)
-    async with house.working():
+    async with harness.working():
 
         async def all_counted() -> bool:
             return bool((await incident(handle))["alerts"]["fired"] == 25)
 
         await until(all_counted)
-        await until(lambda: len(house.pager.delivered) == 2)
+        await until(lambda: len(harness.pager.delivered) == 2)
         second = await incident(handle)
         assert second["previous"] == first["id"]
         await command(handle, commands.Resolve.name, "end", force=True)
         result = await handle.result()
         told = await timeline(handle)
         assert sum("Post-incident report written" in entry for entry in told) == 1
-        assert len(await check_runs(house, id)) == 1
-    assert house.pager.followed_up == [(NotificationKind.RESOLVED, [ON_CALL])] * 2
+        assert len(await check_runs(harness, id)) == 1
+    assert harness.pager.followed_up == [(NotificationKind.RESOLVED, [ON_CALL])] * 2
     written = {
-        json.loads(p.read_text())["incident_id"]: p for p in house.root.rglob("report*.json")
+        json.loads(p.read_text())["incident_id"]: p for p in harness.root.rglob("report*.json")
     }
     assert set(written) == {first["id"], second["id"]}
     assert f"file://{written[first['id']]}" not in result["reports"]
 
 
-async def test_a_resolved_alert_alone_opens_nothing(dev_house: House) -> None:
-    async with dev_house.working():
-        handle = await dev_house.start(alert(status="resolved"))
+@pytest.mark.recorded("resolved-alert-alone")
+async def test_a_resolved_alert_alone_opens_nothing(dev_harness: Harness) -> None:
+    async with dev_harness.working():
+        handle = await dev_harness.start(alert(status="resolved"))
         result = await handle.result()
         assert result["status"] == "closed"
-        assert dev_house.pager.attempts == 0
-    assert not (dev_house.root / "reports").exists()
+        assert dev_harness.pager.attempts == 0
+    assert not (dev_harness.root / "reports").exists()
 
 
-async def test_an_alert_without_a_key_is_kept_and_fails_the_workflow(dev_house: House) -> None:
-    async with dev_house.working():
-        handle = await dev_house.start(alert(key=""))
+async def test_an_alert_without_a_key_is_quarantined_and_fails_the_workflow(
+    dev_harness: Harness,
+) -> None:
+    async with dev_harness.working():
+        handle = await dev_harness.start(alert(key=""))
         with pytest.raises(WorkflowFailureError) as failed:
             await handle.result()
     assert isinstance(failed.value.cause, ApplicationError)
     assert failed.value.cause.type == "InvalidEvent"
-    [record] = (dev_house.root / "quarantine").glob("*.json")
+    [record] = (dev_harness.root / "quarantine").glob("*.json")
     assert str(record) in failed.value.cause.message
 
 
-async def test_alerts_with_strange_times_and_words_are_taken_and_said(dev_house: House) -> None:
-    async with dev_house.working():
-        handle = await dev_house.start(
+async def test_alerts_with_implausible_times_and_severities_are_accepted_with_a_remark(
+    dev_harness: Harness,
+) -> None:
+    async with dev_harness.working():
+        handle = await dev_harness.start(
             alert(starts_at="2999-01-01T00:00:00Z", severity="dreadful", version=9)
         )
         await until(says(handle, "begins in the future"))
@@ -358,10 +369,11 @@ async def test_alerts_with_strange_times_and_words_are_taken_and_said(dev_house:
         await handle.result()
 
 
-async def test_cancellation_closes_the_incident_and_writes_its_report(dev_house: House) -> None:
-    house = dev_house
-    async with house.working():
-        handle = await house.start(house.upload(json.dumps(REPORT)))
+@pytest.mark.recorded("cancelled")
+async def test_cancellation_closes_the_incident_and_writes_its_report(dev_harness: Harness) -> None:
+    harness = dev_harness
+    async with harness.working():
+        handle = await harness.start(harness.upload(json.dumps(REPORT)))
         await until(says(handle, "Page delivered"))
         await handle.cancel()
         with pytest.raises(WorkflowFailureError) as cancelled:
@@ -375,28 +387,29 @@ async def test_cancellation_closes_the_incident_and_writes_its_report(dev_house:
     assert json.loads(text_of(data))["close_reason"] == "cancelled"
 
 
-async def test_cancelled_before_it_opened_the_event_is_kept(dev_house: House) -> None:
-    house = dev_house
-    house.folder.unreadable = 1_000
-    async with house.working():
-        handle = await house.start(house.upload(json.dumps(REPORT)))
-        await until(lambda: house.folder.unreadable < 999)
+async def test_cancelled_before_it_opened_the_event_is_quarantined(dev_harness: Harness) -> None:
+    harness = dev_harness
+    harness.folder.unreadable = 1_000
+    async with harness.working():
+        handle = await harness.start(harness.upload(json.dumps(REPORT)))
+        await until(lambda: harness.folder.unreadable < 999)
         await handle.cancel()
 
         async def closed() -> bool:
             return bool((await incident(handle))["status"] == "closed")
 
         await until(closed)
-        house.folder.unreadable = 0
+        harness.folder.unreadable = 0
         with pytest.raises(WorkflowFailureError):
             await handle.result()
-    [record] = (house.root / "quarantine").glob("*.json")
+    [record] = (harness.root / "quarantine").glob("*.json")
     assert json.loads(record.read_text())["code"] == "IncidentCancelled"
 
 
-async def test_every_command_has_its_update(dev_house: House) -> None:
-    house = dev_house
-    house.policy = {"levels": [{"after": "0s", "targets": [ON_CALL]}], "reopen_window": "1h"}
+@pytest.mark.recorded("every-command")
+async def test_every_command_has_its_update(dev_harness: Harness) -> None:
+    harness = dev_harness
+    harness.policy = {"levels": [{"after": "0s", "targets": [ON_CALL]}], "reopen_window": "1h"}
     steps: list[tuple[str, dict[str, Any], str]] = [
         (commands.Assign.name, {"assignee": "bob", "commander": "ana"}, "open"),
         (commands.Acknowledge.name, {}, "acknowledged"),
@@ -409,8 +422,8 @@ async def test_every_command_has_its_update(dev_house: House) -> None:
         (commands.Resolve.name, {}, "resolved"),
         (commands.Close.name, {"reason": "false_alarm"}, "closed"),
     ]
-    async with house.working():
-        handle = await house.start(house.upload(json.dumps(REPORT)))
+    async with harness.working():
+        handle = await harness.start(harness.upload(json.dumps(REPORT)))
         await until(says(handle, "Page delivered"))
         for number, (name, fields, status) in enumerate(steps):
             answer = await command(handle, name, f"c{number}", **fields)
@@ -429,14 +442,14 @@ async def test_every_command_has_its_update(dev_house: House) -> None:
         (commands.Close.name, {"reason": "resolved"}, "CommandRefused", "cannot close as resolved"),
     ],
 )
-async def test_a_command_that_cannot_be_says_why(
-    dev_house: House, name: str, fields: dict[str, Any], code: str, says: str
+async def test_a_refused_command_says_why(
+    dev_harness: Harness, name: str, fields: dict[str, Any], code: str, says: str
 ) -> None:
-    house = dev_house
-    async with house.working():
+    harness = dev_harness
+    async with harness.working():
         event = Event(id="1", source="q", type=MESSAGE, key=f"q/{uuid4()}", data=REPORT)
-        handle = await house.start(event.to_wire())
-        await until(lambda: bool(house.pager.delivered))
+        handle = await harness.start(event.to_wire())
+        await until(lambda: bool(harness.pager.delivered))
         if says == "nothing":
             assert (await command(handle, name, "c1"))["changed"] is False
         else:

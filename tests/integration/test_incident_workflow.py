@@ -1,8 +1,7 @@
-"""The incident workflow as its users meet it, on Temporal's time-skipping test server.
+"""The incident workflow as its users see it, on Temporal's time-skipping test server.
 
-Whatever a test does, its history must replay afterwards. With RECORD_HISTORIES=1 the
-histories are also kept under tests/histories/, where they stand for runs that began before a
-change: record with `-k` what a new behaviour needs, and never replace an old one.
+After each test the histories of its incidents must replay. Those of the tests marked `recorded` are
+in tests/histories/ (`python -m tests.record_histories`).
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import logging
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -25,7 +23,6 @@ from temporalio.client import (
     WorkflowExecutionStatus,
     WorkflowFailureError,
     WorkflowHandle,
-    WorkflowHistory,
     WorkflowUpdateFailedError,
 )
 from temporalio.exceptions import ApplicationError
@@ -43,13 +40,11 @@ from core.domain.event import MESSAGE, Event
 from core.domain.incident import commands
 from core.domain.incident.decisions.paging import ROUND_DELAYS
 from tests.support.incidents import (
-    HISTORIES,
     ON_CALL,
     REPORT,
     SECOND_LINE,
-    House,
+    Harness,
     command,
-    replay,
     says,
     text_of,
     timeline,
@@ -58,14 +53,15 @@ from tests.support.incidents import (
 from tests.support.web import Site
 
 
+@pytest.mark.recorded("uploaded")
 async def test_an_upload_becomes_an_incident_that_is_paged_resolved_and_reported(
-    house: House,
+    harness: Harness,
 ) -> None:
-    async with house.working():
-        handle = await house.start(house.upload(json.dumps(REPORT)))
+    async with harness.working():
+        handle = await harness.start(harness.upload(json.dumps(REPORT)))
         await until(says(handle, "Page delivered"))
 
-        [(page, target)] = house.pager.delivered
+        [(page, target)] = harness.pager.delivered
         assert target == ON_CALL
         assert page.title == "[HIGH] Checkout answers 500"
         assert "Every payment fails" in page.body
@@ -88,23 +84,24 @@ async def test_an_upload_becomes_an_incident_that_is_paged_resolved_and_reported
     assert report["people"] == {"ana": ["Acknowledged", "Resolved: rolled back"]}
 
 
+@pytest.mark.recorded("escalated")
 async def test_a_missed_acknowledgement_escalates_once(
-    house: House, server: WorkflowEnvironment
+    harness: Harness, server: WorkflowEnvironment
 ) -> None:
-    async with house.working():
-        handle = await house.start(house.upload(json.dumps(REPORT)))
+    async with harness.working():
+        handle = await harness.start(harness.upload(json.dumps(REPORT)))
         await until(says(handle, "Page delivered"))
         await server.sleep(299)
-        assert len(house.pager.delivered) == 1
+        assert len(harness.pager.delivered) == 1
 
         await server.sleep(2)
-        await until(lambda: len(house.pager.delivered) == 2)
-        page, target = house.pager.delivered[1]
+        await until(lambda: len(harness.pager.delivered) == 2)
+        page, target = harness.pager.delivered[1]
         assert target == SECOND_LINE
         assert "Nobody acknowledged within 5 min" in page.body
 
         await server.sleep(86_400)
-        assert len(house.pager.delivered) == 2
+        assert len(harness.pager.delivered) == 2
         await command(handle, commands.Acknowledge.name, "c1")
         await command(handle, commands.Resolve.name, "c2")
         await handle.result()
@@ -112,21 +109,21 @@ async def test_a_missed_acknowledgement_escalates_once(
 
 
 async def test_an_acknowledged_incident_does_not_escalate(
-    house: House, server: WorkflowEnvironment
+    harness: Harness, server: WorkflowEnvironment
 ) -> None:
-    async with house.working():
-        handle = await house.start(house.upload(json.dumps(REPORT)))
+    async with harness.working():
+        handle = await harness.start(harness.upload(json.dumps(REPORT)))
         await until(says(handle, "Page delivered"))
         await command(handle, commands.Acknowledge.name, "c1")
         await server.sleep(86_400)
-        assert [target for _, target in house.pager.delivered] == [ON_CALL]
+        assert [target for _, target in harness.pager.delivered] == [ON_CALL]
         await command(handle, commands.Resolve.name, "c2")
         await handle.result()
 
 
-async def test_a_repeated_command_answers_and_changes_nothing(house: House) -> None:
-    async with house.working():
-        handle = await house.start(house.upload(json.dumps(REPORT)))
+async def test_a_repeated_command_is_idempotent(harness: Harness) -> None:
+    async with harness.working():
+        handle = await harness.start(harness.upload(json.dumps(REPORT)))
         await until(says(handle, "Page delivered"))
         await command(handle, commands.Acknowledge.name, "c1")
         before = await timeline(handle)
@@ -152,12 +149,12 @@ async def test_a_repeated_command_answers_and_changes_nothing(house: House) -> N
         ),
     ],
 )
-async def test_a_command_that_cannot_be_is_refused_with_its_reason(
-    house: House, envelope: Any, code: str, says: str
+async def test_an_invalid_command_is_refused_with_the_reason(
+    harness: Harness, envelope: Any, code: str, says: str
 ) -> None:
-    async with house.working():
-        handle = await house.start(house.upload(json.dumps(REPORT)))
-        await until(lambda: bool(house.pager.delivered))
+    async with harness.working():
+        handle = await harness.start(harness.upload(json.dumps(REPORT)))
+        await until(lambda: bool(harness.pager.delivered))
         with pytest.raises(WorkflowUpdateFailedError) as refused:
             await handle.execute_update(commands.Acknowledge.name, envelope)
         assert isinstance(refused.value.cause, ApplicationError)
@@ -167,12 +164,14 @@ async def test_a_command_that_cannot_be_is_refused_with_its_reason(
         await handle.result()
 
 
-async def test_a_further_event_is_noted_once_however_often_it_comes(house: House) -> None:
-    async with house.working():
-        first = house.upload(json.dumps(REPORT))
-        handle = await house.start(first)
+async def test_a_further_event_is_noted_once_however_often_it_is_delivered(
+    harness: Harness,
+) -> None:
+    async with harness.working():
+        first = harness.upload(json.dumps(REPORT))
+        handle = await harness.start(first)
         await until(says(handle, "Page delivered"))
-        second = house.upload("# More of it", "b.md")
+        second = harness.upload("# More of it", "b.md")
         for wire in (second, second, first):
             await handle.signal(SIGNAL_EVENT, wire)
         await until(says(handle, "b.md"))
@@ -183,9 +182,9 @@ async def test_a_further_event_is_noted_once_however_often_it_comes(house: House
         await handle.result()
 
 
-async def test_a_signal_that_is_no_event_is_noted_and_harmless(house: House) -> None:
-    async with house.working():
-        handle = await house.start(house.upload(json.dumps(REPORT)))
+async def test_a_signal_that_is_not_an_event_is_noted_and_harmless(harness: Harness) -> None:
+    async with harness.working():
+        handle = await harness.start(harness.upload(json.dumps(REPORT)))
         await until(says(handle, "Page delivered"))
         await handle.signal(SIGNAL_EVENT, [1, 2])
         await handle.signal(SIGNAL_EVENT)
@@ -203,18 +202,18 @@ async def test_a_signal_that_is_no_event_is_noted_and_harmless(house: House) -> 
         (None, "DocumentNotFound", "does not exist"),
     ],
 )
-async def test_a_document_that_is_no_report_is_quarantined_and_fails_the_workflow(
-    house: House, content: bytes | None, code: str, reason: str
+async def test_an_invalid_report_is_quarantined_and_fails_the_workflow(
+    harness: Harness, content: bytes | None, code: str, reason: str
 ) -> None:
-    wire = house.event("a.json").to_wire() if content is None else house.upload(content)
-    async with house.working():
-        handle = await house.start(wire)
+    wire = harness.event("a.json").to_wire() if content is None else harness.upload(content)
+    async with harness.working():
+        handle = await harness.start(wire)
         with pytest.raises(WorkflowFailureError) as failed:
             await handle.result()
     assert isinstance(failed.value.cause, ApplicationError)
     assert failed.value.cause.type == code
     assert reason in failed.value.cause.message
-    [record] = (house.root / "quarantine").glob("*.json")
+    [record] = (harness.root / "quarantine").glob("*.json")
     kept = json.loads(record.read_text())
     assert kept["code"] == code
     assert json.loads(kept["body"]) == wire
@@ -222,40 +221,40 @@ async def test_a_document_that_is_no_report_is_quarantined_and_fails_the_workflo
 
 
 @pytest.mark.parametrize("wire", [None, 7, "text", [], {}, {"specversion": "1.0"}])
-async def test_a_start_with_something_else_than_an_event_fails_typed(
-    house: House, wire: Any
-) -> None:
-    async with house.working():
-        handle = await house.start(wire)
+async def test_a_start_without_an_event_fails_as_invalid_event(harness: Harness, wire: Any) -> None:
+    async with harness.working():
+        handle = await harness.start(wire)
         with pytest.raises(WorkflowFailureError) as failed:
             await handle.result()
     assert isinstance(failed.value.cause, ApplicationError)
     assert failed.value.cause.type == "InvalidEvent"
 
 
-async def test_a_message_is_a_report_of_its_own(house: House) -> None:
+async def test_a_message_can_be_a_report(harness: Harness) -> None:
     event = Event(id="1", source="queue", type=MESSAGE, key="sqs:q/1", data=REPORT)
-    async with house.working():
-        handle = await house.start(event.to_wire())
+    async with harness.working():
+        handle = await harness.start(event.to_wire())
         await until(says(handle, "Opened with severity high on checkout"))
         await command(handle, commands.Resolve.name, "c1")
         await handle.result()
 
 
-async def test_a_store_that_is_away_delays_the_incident_and_loses_nothing(house: House) -> None:
-    house.folder.unreadable = 3
-    async with house.working():
-        handle = await house.start(house.upload(json.dumps(REPORT)))
+async def test_an_unavailable_store_delays_the_incident_and_loses_nothing(harness: Harness) -> None:
+    harness.folder.unreadable = 3
+    async with harness.working():
+        handle = await harness.start(harness.upload(json.dumps(REPORT)))
         await until(says(handle, "Page delivered"))
         await command(handle, commands.Resolve.name, "c1")
         await handle.result()
 
 
-async def test_what_comes_while_the_document_is_read_is_not_lost(house: House) -> None:
-    house.folder.unreadable = 3
-    async with house.working():
-        handle = await house.start(house.upload(json.dumps(REPORT)))
-        await handle.signal(SIGNAL_EVENT, house.upload("# More", "b.md"))
+async def test_an_event_that_arrives_while_the_document_is_read_is_not_lost(
+    harness: Harness,
+) -> None:
+    harness.folder.unreadable = 3
+    async with harness.working():
+        handle = await harness.start(harness.upload(json.dumps(REPORT)))
+        await handle.signal(SIGNAL_EVENT, harness.upload("# More", "b.md"))
         with pytest.raises(WorkflowUpdateFailedError) as early:
             await command(handle, commands.Acknowledge.name, "c0")
         assert "still being read" in str(early.value.cause)
@@ -264,11 +263,12 @@ async def test_what_comes_while_the_document_is_read_is_not_lost(house: House) -
         await handle.result()
 
 
-async def test_a_report_that_fails_leaves_the_incident_to_the_next_event(house: House) -> None:
-    house.folder.unreadable = 3
-    async with house.working():
-        handle = await house.start(house.upload(b"no title"))
-        await handle.signal(SIGNAL_EVENT, house.upload(json.dumps(REPORT), "b.json"))
+@pytest.mark.recorded("opened-by-the-next-event")
+async def test_after_an_invalid_report_the_next_event_opens_the_incident(harness: Harness) -> None:
+    harness.folder.unreadable = 3
+    async with harness.working():
+        handle = await harness.start(harness.upload(b"no title"))
+        await handle.signal(SIGNAL_EVENT, harness.upload(json.dumps(REPORT), "b.json"))
         await until(says(handle, "Page delivered"))
         told = await timeline(handle)
         assert "An event brought no report" in told[0]
@@ -277,18 +277,19 @@ async def test_a_report_that_fails_leaves_the_incident_to_the_next_event(house: 
         await handle.result()
 
 
-async def test_a_channel_that_fails_is_noted_retried_and_does_not_end_the_incident(
-    house: House, server: WorkflowEnvironment, caplog: pytest.LogCaptureFixture
+@pytest.mark.recorded("page-retried")
+async def test_a_failed_page_is_noted_and_retried(
+    harness: Harness, server: WorkflowEnvironment, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    house.pager.broken = True
-    async with house.working():
-        handle = await house.start(house.upload(json.dumps(REPORT)))
+    harness.pager.broken = True
+    async with harness.working():
+        handle = await harness.start(harness.upload(json.dumps(REPORT)))
         await until(says(handle, "failed, next round at"))
-        house.pager.broken = False
+        harness.pager.broken = False
         await server.sleep(60)
         await until(says(handle, "Page delivered"))
-        [(page, _)] = house.pager.delivered
+        [(page, _)] = harness.pager.delivered
         assert page.key.startswith(handle.id)
         await command(handle, commands.Resolve.name, "c1")
         await handle.result()
@@ -298,68 +299,80 @@ async def test_a_channel_that_fails_is_noted_retried_and_does_not_end_the_incide
     assert levels == {True: "WARNING", False: "INFO"}
 
 
-async def test_a_channel_that_never_works_is_given_up_after_its_rounds(
-    house: House, server: WorkflowEnvironment
+async def test_a_page_that_always_fails_is_given_up_after_its_rounds(
+    harness: Harness, server: WorkflowEnvironment
 ) -> None:
-    house.pager.broken = True
-    house.policy = {"levels": [{"after": "0s", "targets": [ON_CALL]}]}
-    async with house.working():
-        handle = await house.start(house.upload(json.dumps(REPORT)))
+    harness.pager.broken = True
+    harness.policy = {"levels": [{"after": "0s", "targets": [ON_CALL]}]}
+    async with harness.working():
+        handle = await harness.start(harness.upload(json.dumps(REPORT)))
 
         async def given_up() -> bool:
             await server.sleep(60)
             return any("given up" in entry for entry in await timeline(handle))
 
         await until(given_up)
-        assert house.pager.attempts == 3 * (len(ROUND_DELAYS) + 1)  # three tries in each round
+        assert harness.pager.attempts == 3 * (len(ROUND_DELAYS) + 1)  # three tries in each round
         await command(handle, commands.Resolve.name, "c1")
         await handle.result()
 
 
-async def test_acknowledging_calls_off_what_is_still_on_its_way(dev_house: House) -> None:
-    house = dev_house  # on the other server, what fails after it was cancelled never ends
-    house.pager.broken = True
-    house.pager.answering.clear()
-    async with house.working():
-        handle = await house.start(house.upload(json.dumps(REPORT)))
-        await until(lambda: house.pager.attempts == 1)
+@pytest.mark.recorded("page-cancelled")
+async def test_acknowledging_cancels_pages_in_flight(dev_harness: Harness) -> None:
+    harness = dev_harness  # on the other server, what fails after it was cancelled never ends
+    harness.pager.broken = True
+    harness.pager.answering.clear()
+    async with harness.working():
+        handle = await harness.start(harness.upload(json.dumps(REPORT)))
+        await until(lambda: harness.pager.attempts == 1)
         await command(handle, commands.Acknowledge.name, "c1")
-        house.pager.answering.set()
+        harness.pager.answering.set()
         assert f"Page to {ON_CALL} (level 1) cancelled" in await timeline(handle)
         await command(handle, commands.Resolve.name, "c2")
         await handle.result()
-        assert house.pager.attempts == 1
-        assert house.pager.delivered == []
+        assert harness.pager.attempts == 1
+        assert harness.pager.delivered == []
 
 
-async def test_a_page_that_cannot_be_stopped_any_more_is_told(house: House) -> None:
-    house.pager.answering.clear()
-    async with house.working():
-        handle = await house.start(house.upload(json.dumps(REPORT)))
-        await until(lambda: house.pager.attempts == 1)
+async def test_a_page_that_arrives_after_its_cancellation_is_on_the_timeline(
+    harness: Harness,
+) -> None:
+    harness.pager.answering.clear()
+    async with harness.working():
+        handle = await harness.start(harness.upload(json.dumps(REPORT)))
+        await until(lambda: harness.pager.attempts == 1)
         await command(handle, commands.Acknowledge.name, "c1")
-        house.pager.answering.set()
+        harness.pager.answering.set()
         await until(says(handle, "Page delivered"))
-        assert len(house.pager.delivered) == 1
+        assert len(harness.pager.delivered) == 1
         await command(handle, commands.Resolve.name, "c2")
         await handle.result()
 
 
 @pytest.mark.parametrize(
-    ("name", "news"),
-    [(commands.Acknowledge.name, ["acknowledge", "resolve"]), (commands.Resolve.name, ["resolve"])],
+    ("name", "actions"),
+    [
+        pytest.param(
+            commands.Acknowledge.name,
+            ["acknowledge", "resolve"],
+            marks=pytest.mark.recorded("acknowledged-late-page"),
+        ),
+        pytest.param(
+            commands.Resolve.name, ["resolve"], marks=pytest.mark.recorded("resolved-late-page")
+        ),
+    ],
 )
-async def test_a_trigger_that_was_called_off_too_late_is_followed_up(
-    dev_house: House, site: Site, name: str, news: list[str]
+async def test_a_trigger_that_was_cancelled_too_late_is_followed_up(
+    dev_harness: Harness, site: Site, name: str, actions: list[str]
 ) -> None:
-    house = dev_house
-    house.channels = ChannelNotifier()
-    house.targets = {"duty": {"kind": "pagerduty", "routing_key_env": "KEY", "url_env": "DUTY"}}
-    house.addresses |= {"KEY": "a-routing-key", "DUTY": site.url()}
-    house.policy = {"levels": [{"after": "0s", "targets": ["duty"]}]}
+    harness = dev_harness
+    harness.channels = ChannelNotifier()
+    harness.targets = {"duty": {"kind": "pagerduty", "routing_key_env": "KEY", "url_env": "DUTY"}}
+    harness.addresses |= {"KEY": "a-routing-key", "DUTY": site.url()}
+    harness.policy = {"levels": [{"after": "0s", "targets": ["duty"]}]}
     site.answering.clear()
-    async with house.working():
-        handle = await house.start(house.upload(json.dumps(REPORT)))
+    async with harness.working():
+        handle = await harness.start(harness.upload(json.dumps(REPORT)))
         await until(lambda: bool(site.got))
         await command(handle, name, "c1")
         await until(says(handle, "Page to duty (level 1) cancelled"))
@@ -370,16 +383,16 @@ async def test_a_trigger_that_was_called_off_too_late_is_followed_up(
         if name == commands.Acknowledge.name:
             await command(handle, commands.Resolve.name, "c2")
         assert (await handle.result())["status"] == "closed"
-    assert [body["event_action"] for body in site.bodies()] == ["trigger", *news]
+    assert [body["event_action"] for body in site.bodies()] == ["trigger", *actions]
     assert len({body["dedup_key"] for body in site.bodies()}) == 1
 
 
 async def test_an_incident_without_targets_says_so(
-    house: House, server: WorkflowEnvironment
+    harness: Harness, server: WorkflowEnvironment
 ) -> None:
-    house.addresses = {}
-    async with house.working():
-        handle = await house.start(house.upload("# Disk full\n", "a.md"))
+    harness.addresses = {}
+    async with harness.working():
+        handle = await harness.start(harness.upload("# Disk full\n", "a.md"))
         await until(says(handle, "Nobody to page at level 1"))
         assert "Severity medium assumed: none was given" in await timeline(handle)
         await server.sleep(301)
@@ -388,32 +401,33 @@ async def test_an_incident_without_targets_says_so(
         await handle.result()
 
 
-async def test_without_a_place_for_reports_the_incident_closes_at_once_and_says_so(
-    house: House,
+async def test_without_a_reports_root_the_incident_closes_immediately_and_says_so(
+    harness: Harness,
 ) -> None:
-    house.reports = False
-    async with house.working():
-        handle = await house.start(house.upload(json.dumps(REPORT)))
+    harness.reports = False
+    async with harness.working():
+        handle = await harness.start(harness.upload(json.dumps(REPORT)))
         await until(says(handle, "Page delivered"))
         resolved = await command(handle, commands.Resolve.name, "c1")
         assert resolved["status"] == "resolved"
         result = await handle.result()
         assert result["reports"] == []
         assert "No post-incident report: TIDEGATE_REPORTS is not set" in await timeline(handle)
-    assert not (house.root / "reports").exists()
+    assert not (harness.root / "reports").exists()
 
 
-async def test_an_event_that_races_the_close_opens_the_incident_again(house: House) -> None:
-    house.folder.writable.clear()
-    async with house.working():
-        handle = await house.start(house.upload(json.dumps(REPORT)))
+@pytest.mark.recorded("reopened")
+async def test_an_event_that_races_the_close_reopens_the_incident(harness: Harness) -> None:
+    harness.folder.writable.clear()
+    async with harness.working():
+        handle = await harness.start(harness.upload(json.dumps(REPORT)))
         await until(says(handle, "Page delivered"))
         await command(handle, commands.Resolve.name, "c1")
-        await house.folder.writing.wait()
-        await handle.signal(SIGNAL_EVENT, house.upload("# Again", "b.md"))
-        await until(lambda: len(house.pager.delivered) == 2)
-        house.folder.writable.set()
-        first, second = [page.key for page, _ in house.pager.delivered]
+        await harness.folder.writing.wait()
+        await handle.signal(SIGNAL_EVENT, harness.upload("# Again", "b.md"))
+        await until(lambda: len(harness.pager.delivered) == 2)
+        harness.folder.writable.set()
+        first, second = [page.key for page, _ in harness.pager.delivered]
         assert first != second
         assert (await handle.query(QUERY_INCIDENT))["status"] == "open"
         await command(handle, commands.Resolve.name, "c2", note="for good")
@@ -421,13 +435,13 @@ async def test_an_event_that_races_the_close_opens_the_incident_again(house: Hou
     assert all("for good" in text_of(uri) for uri in result["reports"])
 
 
-async def test_signals_sent_right_at_the_close_are_either_handled_or_refused(
-    dev_house: House,
+async def test_a_signal_at_the_close_is_either_handled_or_refused(
+    dev_harness: Harness,
 ) -> None:
-    house = dev_house
-    house.reports = False
-    async with house.working():
-        handle = await house.start(house.upload(json.dumps(REPORT)))
+    harness = dev_harness
+    harness.reports = False
+    async with harness.working():
+        handle = await harness.start(harness.upload(json.dumps(REPORT)))
         await until(says(handle, "Page delivered"))
 
         async def storm() -> int:
@@ -452,21 +466,22 @@ async def test_signals_sent_right_at_the_close_are_either_handled_or_refused(
         assert (await handle.query(QUERY_INCIDENT))["events"] == 1 + accepted
 
 
-async def test_status_severity_and_service_can_be_searched_for(dev_house: House) -> None:
-    async with dev_house.working():
-        handle = await dev_house.start(dev_house.upload(json.dumps(REPORT)))
+async def test_status_severity_and_service_can_be_searched_for(dev_harness: Harness) -> None:
+    async with dev_harness.working():
+        handle = await dev_harness.start(dev_harness.upload(json.dumps(REPORT)))
         await until(says(handle, "Page delivered"))
-        await until(is_found(dev_house.client, handle.id, "open"))
+        await until(is_found(dev_harness.client, handle.id, "open"))
         await command(handle, commands.Resolve.name, "c1")
         await handle.result()
-        await until(is_found(dev_house.client, handle.id, "closed"))
+        await until(is_found(dev_harness.client, handle.id, "closed"))
     # Never again for what stays the same.
     assert await published(handle) == ["open", "resolved", "closed"]
 
 
-async def test_the_title_is_where_temporals_lists_show_it(dev_house: House) -> None:
-    async with dev_house.working():
-        handle = await dev_house.start(dev_house.upload(json.dumps(REPORT)))
+@pytest.mark.recorded("titled")
+async def test_the_title_is_in_the_memo(dev_harness: Harness) -> None:
+    async with dev_harness.working():
+        handle = await dev_harness.start(dev_harness.upload(json.dumps(REPORT)))
         await until(says(handle, "Page delivered"))
         await command(handle, commands.Resolve.name, "c1")
         await handle.result()
@@ -502,13 +517,15 @@ async def is_running(handle: WorkflowHandle[Any, Any]) -> bool:
     return (await handle.describe()).status is WorkflowExecutionStatus.RUNNING
 
 
-async def test_the_next_incident_of_the_same_id_keeps_the_first_ones_report(house: House) -> None:
+async def test_the_next_incident_of_the_same_id_keeps_the_first_ones_report(
+    harness: Harness,
+) -> None:
     id = f"incident:{uuid4()}"
     uris: list[list[str]] = []
-    async with house.working():
+    async with harness.working():
         for number in range(2):
-            wire = house.upload(json.dumps(REPORT), f"{number}.json")
-            handle = await house.start(wire, id)
+            wire = harness.upload(json.dumps(REPORT), f"{number}.json")
+            handle = await harness.start(wire, id)
             await until(says(handle, "Page delivered"))
             await command(handle, commands.Resolve.name, "c1", note=f"number {number}")
             uris.append((await handle.result())["reports"])
@@ -516,8 +533,3 @@ async def test_the_next_incident_of_the_same_id_keeps_the_first_ones_report(hous
     for number, written in enumerate(uris):
         for uri in written:
             assert f"number {number}" in text_of(uri)
-
-
-@pytest.mark.parametrize("path", sorted(HISTORIES.glob("incident-*.json")), ids=lambda p: p.stem)
-async def test_recorded_histories_replay(path: Path) -> None:
-    await replay(WorkflowHistory.from_json(path.stem, text_of(f"file://{path}")))

@@ -1,38 +1,36 @@
-"""Workflows that run now must be able to go on under the code of tomorrow."""
+"""Running workflows must be able to continue under the code of tomorrow."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from temporalio.client import WorkflowHistory
-from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
-from core.adapters.temporal.connection import data_converter
-from workers.root_orchestrator.activities import RootActivities
-from workers.root_orchestrator.workflows import RootOrchestratorWorkflow
-from workers.runtime.process import sandbox
+from tests.support.histories import HISTORIES, recorded, replayer
 
-HISTORIES = Path(__file__).parents[1] / "histories"
-RECORDED = sorted(HISTORIES.glob("root-*.json"))
+RECORDED = sorted(HISTORIES.glob("*.json"), key=lambda path: path.stem)
 
 
-def replayer() -> Replayer:
-    return Replayer(
-        workflows=[RootOrchestratorWorkflow],
-        data_converter=data_converter(),
-        workflow_runner=sandbox([RootActivities.validate_and_route]),
-    )
-
-
-def recorded(name: str, change: Callable[[str], str] = str) -> WorkflowHistory:
-    return WorkflowHistory.from_json(name, change((HISTORIES / f"{name}.json").read_text()))
-
-
-def test_there_is_a_history_of_each_way_that_an_event_can_go() -> None:
+def test_the_recorded_histories() -> None:
     assert [path.stem for path in RECORDED] == [
+        "incident-acknowledged-late-page",
+        "incident-cancelled",
+        "incident-continued",
+        "incident-continued-run-2",
+        "incident-escalated",
+        "incident-every-command",
+        "incident-opened-by-the-next-event",
+        "incident-page-cancelled",
+        "incident-page-retried",
+        "incident-reopened",
+        "incident-resolved-alert-alone",
+        "incident-resolved-late-page",
+        "incident-snoozed",
+        "incident-superseded",
+        "incident-superseded-run-2",
+        "incident-titled",
+        "incident-uploaded",
         "root-no-route",
         "root-rejected",
         "root-signalled",
@@ -44,13 +42,23 @@ def test_there_is_a_history_of_each_way_that_an_event_can_go() -> None:
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
-async def test_a_recorded_root_orchestrator_replays(path: Path) -> None:
-    history = recorded(path.stem)
-    await replayer().replay_workflow(history)
+async def test_a_recorded_history_replays(path: Path) -> None:
+    await replayer().replay_workflow(recorded(path.stem))
 
 
-async def test_a_history_that_went_another_way_does_not() -> None:
-    """So that the tests above can fail."""
-    history = recorded("root-signalled", lambda text: text.replace('"TestChild"', '"OtherChild"'))
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("root-signalled", '"TestChild"', '"OtherChild"'),
+        ("incident-uploaded", '"write_report"', '"write_poem"'),
+        ("incident-continued-run-2", '"page"', '"call"'),
+    ],
+)
+async def test_a_history_of_other_commands_does_not_replay(
+    name: str, before: str, after: str
+) -> None:
+    """So that the test above can fail."""
+    assert before in (HISTORIES / f"{name}.json").read_text()
+    history = recorded(name, lambda text: text.replace(before, after))
     with pytest.raises(NondeterminismError):
         await replayer().replay_workflow(history)

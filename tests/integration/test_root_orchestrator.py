@@ -26,7 +26,7 @@ from core.intake.quarantine import QuarantinedDelivery
 from core.intake.replay import replay
 from tests.support.closing_children import ClosesChildrenBeforeSignals, ClosingActivity
 from tests.support.eventually import eventually
-from tests.support.orchestrator import House, has_failed_task, house, new_event
+from tests.support.orchestrator import Harness, harness, has_failed_task, new_event
 from tests.support.quarantines import kept
 from tests.support.workflows_port import MemoryWorkflows
 from workers.root_orchestrator.run_worker import plan
@@ -36,24 +36,24 @@ from workers.runtime import process
 @pytest.fixture(scope="module")
 async def shared(
     temporal_client: Client, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[House]:
-    async with house(temporal_client, tmp_path_factory.mktemp("house")) as found:
-        yield found
+) -> AsyncIterator[Harness]:
+    async with harness(temporal_client, tmp_path_factory.mktemp("root")) as root:
+        yield root
 
 
-async def failure(house: House, wire: Any, *, id: str | None = None) -> ApplicationError:
+async def failure(harness: Harness, wire: Any, *, id: str | None = None) -> ApplicationError:
     """The typed failure that the orchestrator of this event ends in."""
     with pytest.raises(WorkflowFailureError) as caught:
-        await (await house.start(wire, id=id)).result()
+        await (await harness.start(wire, id=id)).result()
     assert isinstance(caught.value.cause, ApplicationError)
     return caught.value.cause
 
 
-async def records(house: House, key: str | None) -> list[QuarantinedDelivery]:
-    return [record for record in await kept(house.settings) if record.key == key]
+async def records(harness: Harness, key: str | None) -> list[QuarantinedDelivery]:
+    return [record for record in await kept(harness.settings) if record.key == key]
 
 
-async def test_an_event_is_routed_and_its_child_started_with_it(shared: House) -> None:
+async def test_an_event_is_routed_and_its_child_started_with_it(shared: Harness) -> None:
     event = new_event("reject", data={"ü": ["🔥", 1.5, None]})
     result = await shared.run(event)
     id = f"reject:{event.subject}"
@@ -69,7 +69,7 @@ async def test_an_event_is_routed_and_its_child_started_with_it(shared: House) -
     assert await shared.end(id) == [event.to_wire()]
 
 
-async def test_the_child_outlives_its_orchestrator(shared: House) -> None:
+async def test_the_child_outlives_its_orchestrator(shared: Harness) -> None:
     event = new_event("reject")
     await shared.run(event)
     assert await shared.status(event.key) is WorkflowExecutionStatus.COMPLETED
@@ -83,7 +83,7 @@ async def test_the_child_outlives_its_orchestrator(shared: House) -> None:
     assert policy == ParentClosePolicy.PARENT_CLOSE_POLICY_ABANDON
 
 
-async def test_the_child_has_its_routes_time_outs(shared: House) -> None:
+async def test_the_child_has_the_timeouts_of_its_route(shared: Harness) -> None:
     event = new_event("timed")
     await shared.run(event)
     description = await shared.child(f"timed:{event.subject}").describe()
@@ -93,14 +93,14 @@ async def test_the_child_has_its_routes_time_outs(shared: House) -> None:
     assert config.default_workflow_task_timeout.ToTimedelta() == timedelta(seconds=30)
 
 
-async def test_an_event_that_was_handed_over_is_never_handed_over_again(shared: House) -> None:
+async def test_a_routed_event_is_never_routed_again(shared: Harness) -> None:
     event = new_event("reject")
     await shared.run(event)
     with pytest.raises(WorkflowAlreadyStartedError):
         await shared.start(event.to_wire())
 
 
-async def test_a_child_that_no_worker_serves_waits_where_it_can_be_seen(shared: House) -> None:
+async def test_a_child_without_a_worker_waits_visibly(shared: Harness) -> None:
     event = new_event("unserved")
     assert (await shared.run(event))["action"] == "started"
     description = await shared.child(f"unserved:{event.subject}").describe()
@@ -109,16 +109,16 @@ async def test_a_child_that_no_worker_serves_waits_where_it_can_be_seen(shared: 
 
 
 @pytest.mark.parametrize("subject", ["x" * 900, "ü" * 450, "🔥" * 220, 'q"\\\n' * 100])
-async def test_a_long_subject_is_no_obstacle(shared: House, subject: str) -> None:
+async def test_a_long_subject_is_accepted(shared: Harness, subject: str) -> None:
     event = new_event("reject", subject=uuid4().hex + subject)
     assert (await shared.run(event))["action"] == "started"
     assert not await has_failed_task(shared.child(event.key))
 
 
-# ------------------------------------------------------------ when the child runs already
+# ------------------------------------------------------- when the child is already running
 
 
-async def test_signal_hands_later_events_to_the_child_that_runs(shared: House) -> None:
+async def test_signal_sends_later_events_to_the_running_child(shared: Harness) -> None:
     first = new_event("signal")
     later = [new_event("signal", subject=first.subject) for _ in range(2)]
     await shared.run(first)
@@ -135,7 +135,7 @@ async def test_signal_hands_later_events_to_the_child_that_runs(shared: House) -
     assert await shared.end(id) == [event.to_wire() for event in (first, *later)]
 
 
-async def test_signal_starts_the_child_anew_once_it_has_closed(shared: House) -> None:
+async def test_signal_starts_a_new_child_once_it_has_closed(shared: Harness) -> None:
     first = new_event("signal")
     await shared.run(first)
     id = f"signal:{first.subject}"
@@ -145,21 +145,21 @@ async def test_signal_starts_the_child_anew_once_it_has_closed(shared: House) ->
     assert await shared.end(id) == [second.to_wire()]
 
 
-async def test_a_child_that_closes_just_before_its_signal_is_started_anew(
+async def test_a_child_that_closes_just_before_its_signal_is_started_again(
     temporal_client: Client, tmp_path: Path
 ) -> None:
     config = temporal_client.config()
     config["interceptors"] = [ClosesChildrenBeforeSignals()]
     closing = Client(**config)
-    async with house(closing, tmp_path, ClosingActivity(closing).close) as found:
+    async with harness(closing, tmp_path, ClosingActivity(closing).close) as root:
         first = new_event("signal")
         second = new_event("signal", subject=first.subject)
-        await found.run(first)
-        assert (await found.run(second))["action"] == "started"
-        assert await found.end(f"signal:{first.subject}") == [second.to_wire()]
+        await root.run(first)
+        assert (await root.run(second))["action"] == "started"
+        assert await root.end(f"signal:{first.subject}") == [second.to_wire()]
 
 
-async def test_start_new_gives_each_event_a_child_of_its_own(shared: House) -> None:
+async def test_start_new_gives_each_event_a_child_of_its_own(shared: Harness) -> None:
     events = [new_event("start_new", subject=uuid4().hex)]
     events += [new_event("start_new", subject=events[0].subject) for _ in range(2)]
     results = [await shared.run(event) for event in events]
@@ -172,7 +172,7 @@ async def test_start_new_gives_each_event_a_child_of_its_own(shared: House) -> N
         assert await shared.end(id) == [event.to_wire()]
 
 
-async def test_reject_fails_the_event_and_keeps_it(shared: House) -> None:
+async def test_reject_fails_and_quarantines_the_event(shared: Harness) -> None:
     first = new_event("reject")
     second = new_event("reject", subject=first.subject)
     await shared.run(first)
@@ -181,13 +181,13 @@ async def test_reject_fails_the_event_and_keeps_it(shared: House) -> None:
     assert error.type == "ChildAlreadyRunning"
     [record] = await records(shared, second.key)
     assert error.message == (
-        f"event {second.key}: child {id} of route reject runs already; kept as {record.uri}"
+        f"event {second.key}: child {id} of route reject is already running; kept as {record.uri}"
     )
     assert await shared.end(id) == [first.to_wire()]
 
 
-async def test_a_rejected_event_can_be_delivered_again_once_the_child_has_closed(
-    shared: House,
+async def test_a_rejected_event_can_be_redelivered_once_the_child_has_closed(
+    shared: Harness,
 ) -> None:
     first = new_event("reject")
     second = new_event("reject", subject=first.subject)
@@ -198,10 +198,10 @@ async def test_a_rejected_event_can_be_delivered_again_once_the_child_has_closed
     assert await shared.end(f"reject:{first.subject}") == [second.to_wire()]
 
 
-# ------------------------------------------------------------------ what can never work
+# ------------------------------------------------------------------- permanent failures
 
 
-async def test_an_event_without_a_route_fails_as_that_and_is_kept(shared: House) -> None:
+async def test_an_event_without_a_route_is_quarantined_as_no_route(shared: Harness) -> None:
     event = new_event("of-no-kind", data={"ü": "🔥"})
     error = await failure(shared, event.to_wire())
     assert error.type == "NoRoute"
@@ -214,15 +214,17 @@ async def test_an_event_without_a_route_fails_as_that_and_is_kept(shared: House)
     assert error.message == f"{record.reason}; kept as {record.uri}"
 
 
-async def test_a_redelivery_after_a_failure_runs_again_and_keeps_one_record(shared: House) -> None:
+async def test_a_redelivery_after_a_failure_runs_again_and_keeps_one_record(
+    shared: Harness,
+) -> None:
     event = new_event("of-no-kind")
     for _ in range(2):
         assert (await failure(shared, event.to_wire())).type == "NoRoute"
     assert len(await records(shared, event.key)) == 1
 
 
-async def test_what_was_kept_is_replayed_under_the_events_own_key(shared: House) -> None:
-    """The workflow has failed, so that the key may be used again."""
+async def test_a_quarantined_event_is_replayed_under_its_own_key(shared: Harness) -> None:
+    """The workflow has failed, so its ID may be used again."""
     event = new_event("of-no-kind")
     await failure(shared, event.to_wire())
     [record] = await records(shared, event.key)
@@ -233,14 +235,14 @@ async def test_what_was_kept_is_replayed_under_the_events_own_key(shared: House)
 
 
 @pytest.mark.parametrize("uri", ["s3://docs2/a.json", "s3://docs/../a.json", "file:///etc/passwd"])
-async def test_a_document_elsewhere_is_refused(shared: House, uri: str) -> None:
+async def test_a_document_outside_the_roots_is_refused(shared: Harness, uri: str) -> None:
     event = new_event("reject", type=DOCUMENT_CREATED, data={"document": {"uri": uri}})
     assert (await failure(shared, event.to_wire())).type == "DocumentRefused"
     [record] = await records(shared, event.key)
     assert record.code == "DocumentRefused"
 
 
-async def test_a_child_id_that_yields_nothing_is_refused(shared: House) -> None:
+async def test_a_child_id_template_without_a_value_is_refused(shared: Harness) -> None:
     event = new_event("no-id", data={})
     error = await failure(shared, event.to_wire())
     assert error.type == "InvalidChildId"
@@ -260,7 +262,9 @@ async def test_a_child_id_that_yields_nothing_is_refused(shared: House) -> None:
         {"tidegatekey": "k", "type": DOCUMENT_CREATED, "source": "/a", "id": "1"},
     ],
 )
-async def test_what_is_no_event_fails_as_that_and_is_kept(shared: House, wire: Any) -> None:
+async def test_malformed_events_are_quarantined_as_invalid_event(
+    shared: Harness, wire: Any
+) -> None:
     id = f"malformed:{uuid4().hex}"
     error = await failure(shared, wire, id=id)
     assert error.type == "InvalidEvent"
@@ -269,39 +273,39 @@ async def test_what_is_no_event_fails_as_that_and_is_kept(shared: House, wire: A
     assert wire in [json.loads(record.body) for record in await kept(shared.settings)]
 
 
-async def test_what_a_worker_without_its_settings_cannot_decide_waits_for_one_that_can(
+async def test_an_event_that_needs_a_missing_setting_waits_for_a_worker_that_has_it(
     temporal_client: Client, tmp_path: Path
 ) -> None:
-    """It is not the event's fault, and its listener has acknowledged it."""
+    """It is not the event's fault, and the listener has acknowledged it."""
     data = {"document": {"uri": "s3://docs/a.json"}}
     event = new_event("reject", type=DOCUMENT_CREATED, data=data)
-    async with house(temporal_client, tmp_path, documents=()) as found:
-        handle = await found.start(event.to_wire())
+    async with harness(temporal_client, tmp_path, documents=()) as root:
+        handle = await root.start(event.to_wire())
         assert await eventually(lambda: last_failure(handle), "a try") == "SettingsError"
-    mended = plan(replace(found.settings, documents=("s3://docs/",)))
-    async with process.worker(temporal_client, replace(mended, task_queue=found.task_queue)):
+    repaired = plan(replace(root.settings, documents=("s3://docs/",)))
+    async with process.worker(temporal_client, replace(repaired, task_queue=root.task_queue)):
         with pytest.raises(WorkflowFailureError) as decided:
             await handle.result()
     assert getattr(decided.value.cause, "type", None) == "NoRoute"
-    assert len(await records(found, event.key)) == 1
+    assert len(await records(root, event.key)) == 1
 
 
 async def last_failure(handle: WorkflowHandle[Any, Any]) -> str | None:
-    """The type of what the workflow's pending activity failed with last."""
+    """The type of the last failure of the workflow's pending activity."""
     pending = (await handle.describe()).raw_description.pending_activities
     return pending[0].last_failure.application_failure_info.type if pending else None
 
 
-async def test_while_nothing_can_be_kept_the_orchestrator_waits_visibly(
+async def test_while_the_quarantine_is_unavailable_the_orchestrator_waits_visibly(
     temporal_client: Client, tmp_path: Path
 ) -> None:
-    async with house(temporal_client, tmp_path) as found:
+    async with harness(temporal_client, tmp_path) as root:
         blocked = tmp_path / "quarantine"
         blocked.write_text("a file where the folder should be")
         event = new_event("of-no-kind")
-        handle = await found.start(event.to_wire())
+        handle = await root.start(event.to_wire())
         assert await eventually(lambda: last_failure(handle), "a try") == "StoreUnavailable"
         blocked.unlink()
         with pytest.raises(WorkflowFailureError):
             await handle.result()
-        assert len(await records(found, event.key)) == 1
+        assert len(await records(root, event.key)) == 1

@@ -37,7 +37,7 @@ from workers.runtime import process
         ({"TIDEGATE_HEALTH_ADDRESS": "192.0.2.1:1"}, "TIDEGATE_HEALTH_ADDRESS='192.0.2.1:1'"),
     ],
 )
-def test_a_wrong_setting_ends_the_worker_with_2_and_its_name(
+def test_an_invalid_setting_exits_with_2_and_is_named(
     start: Start, settings: dict[str, str | None], reason: str
 ) -> None:
     worker = start(**settings)
@@ -46,9 +46,7 @@ def test_a_wrong_setting_ends_the_worker_with_2_and_its_name(
     assert not worker.says("hunter2")()
 
 
-def test_a_namespace_that_is_not_there_ends_the_worker_with_2(
-    start: Start, temporal_server: TemporalServer
-) -> None:
+def test_a_missing_namespace_exits_with_2(start: Start, temporal_server: TemporalServer) -> None:
     worker = start(TEMPORAL_ADDRESS=temporal_server.address, TEMPORAL_NAMESPACE="nobodys")
     assert worker.end() == process.MISCONFIGURED
     assert worker.says("Namespace nobodys is not found")()
@@ -78,9 +76,7 @@ def test_it_can_be_stopped_while_it_waits(
     assert worker.stop(number) == process.DRAINED
 
 
-def test_metrics_are_served_where_they_are_asked_for(
-    start: Start, temporal_server: TemporalServer
-) -> None:
+def test_metrics_are_served_where_configured(start: Start, temporal_server: TemporalServer) -> None:
     with closing(Ports()) as ports:
         metrics = f"127.0.0.1:{ports.reserve('metrics')}"
         worker = start(TEMPORAL_ADDRESS=temporal_server.address, TIDEGATE_METRICS_ADDRESS=metrics)
@@ -91,7 +87,7 @@ def test_metrics_are_served_where_they_are_asked_for(
         assert worker.stop() == process.DRAINED
 
 
-async def test_sigterm_lets_a_page_under_way_finish_and_the_next_worker_goes_on(
+async def test_sigterm_lets_a_page_in_flight_finish_and_the_next_worker_continues(
     start: Start,
     temporal_server: TemporalServer,
     temporal_client: Client,
@@ -141,7 +137,7 @@ def answer(status: RPCStatusCode) -> TemporalUnavailable:
     return error
 
 
-async def test_missing_search_attributes_are_named_with_what_to_do(
+async def test_missing_search_attributes_are_named_with_the_fix(
     temporal_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def missing(client: Client, names: Sequence[str]) -> list[str]:
@@ -153,7 +149,7 @@ async def test_missing_search_attributes_are_named_with_what_to_do(
 
 
 @pytest.mark.parametrize("status", [RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED])
-async def test_who_may_not_list_search_attributes_is_warned_and_goes_on(
+async def test_a_worker_that_may_not_list_search_attributes_warns_and_continues(
     temporal_client: Client,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -164,10 +160,10 @@ async def test_who_may_not_list_search_attributes_is_warned_and_goes_on(
 
     monkeypatch.setattr(admin, "missing_search_attributes", refused)
     await process.check_search_attributes(temporal_client, SEARCH_ATTRIBUTES)
-    assert "cannot check the search attributes, going on" in caplog.text
+    assert "cannot check the search attributes, continuing" in caplog.text
 
 
-async def test_a_server_that_is_busy_is_asked_again(
+async def test_a_busy_server_is_retried(
     temporal_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def busy(client: Client, names: Sequence[str]) -> list[str]:

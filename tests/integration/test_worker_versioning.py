@@ -227,14 +227,14 @@ async def side_by_side(*workers: Worker) -> AsyncIterator[None]:
             yield
 
 
-async def test_without_a_build_id_a_worker_takes_work_as_ever(incidents: Deployment) -> None:
+async def test_without_a_build_id_a_worker_is_not_versioned(incidents: Deployment) -> None:
     async with incidents.worker(None):
         handle = await incidents.start(INCIDENT_WORKFLOW, alert())
         await opened(handle)
         assert await builds(handle) == [""]
 
 
-async def test_a_first_build_takes_over_from_workers_without_one_and_gives_back(
+async def test_a_first_build_takes_over_from_workers_without_one_and_back(
     incidents: Deployment,
 ) -> None:
     async with incidents.worker(None):
@@ -253,7 +253,7 @@ async def test_a_first_build_takes_over_from_workers_without_one_and_gives_back(
         assert await last_build(handle) == ""
 
 
-async def test_an_incident_goes_over_to_the_new_build_and_back_with_a_rollback(
+async def test_an_incident_moves_to_the_new_build_and_back_with_a_rollback(
     incidents: Deployment,
 ) -> None:
     async with side_by_side(incidents.worker(OLD), incidents.worker(NEW)):
@@ -329,7 +329,7 @@ async def test_a_root_orchestrator_ends_on_its_build_which_is_drained_only_then(
     assert await builds(waiting) == [OLD]
 
 
-async def test_what_is_stuck_on_a_build_can_be_moved_to_the_new_one(
+async def test_a_workflow_stuck_on_a_build_can_be_moved_to_the_new_one(
     roots: Deployment, settings: Settings
 ) -> None:
     able = replace(

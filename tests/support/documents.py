@@ -1,4 +1,4 @@
-"""Documents for tests: a store with a place in it that is the test's own."""
+"""Document stores for tests, each with a place of the test's own."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CHUNK = bytes(range(256)) * 1024  # 256 KiB
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A store, and a URI prefix in it that is this test's own."""
+    """A store, and a URI prefix in it that only this test uses."""
 
     store: DocumentStore
     root: str
@@ -38,8 +38,8 @@ class Place:
         return b"".join([chunk async for chunk in self.store.read(document)])
 
     async def names(self, prefix: str = "") -> list[str]:
-        found = [document.uri async for document in self.store.list(self.root + prefix)]
-        return [uri.removeprefix(self.root) for uri in found]
+        uris = [document.uri async for document in self.store.list(self.root + prefix)]
+        return [uri.removeprefix(self.root) for uri in uris]
 
 
 async def stream(*chunks: bytes) -> AsyncIterator[bytes]:
@@ -52,7 +52,7 @@ def place(root: str) -> Place:
 
 
 def new_bucket(*, versioned: bool = False) -> str:
-    """The URI of a bucket that was just made."""
+    """The URI of a new bucket."""
     name = f"docs-{uuid4().hex}"
     s3 = boto3.client("s3")
     s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
@@ -63,7 +63,7 @@ def new_bucket(*, versioned: bool = False) -> str:
 
 
 def new_container() -> str:
-    """The URI of a container that was just made."""
+    """The URI of a new container."""
     name = f"docs-{uuid4().hex}"
     with blob_service() as service:
         service.create_container(name)
@@ -71,5 +71,5 @@ def new_container() -> str:
 
 
 def blob_service() -> BlobServiceClient:
-    """Azure's own client, for what the store has no method for."""
+    """Azure's own client, for what the store cannot do."""
     return BlobServiceClient.from_connection_string(os.environ["AZURE_STORAGE_CONNECTION_STRING"])

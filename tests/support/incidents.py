@@ -1,10 +1,8 @@
-"""The incident worker as tests have it: real, with everything outside the machine faked."""
+"""The incident worker in tests: real, with everything outside the machine faked."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import re
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,15 +10,13 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
-from temporalio.worker import Replayer
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from core.adapters.documents.files import FileDocumentStore
 from core.adapters.documents.router import DocumentStores
 from core.adapters.notifiers.addresses import addresses
-from core.adapters.temporal.connection import data_converter
 from core.contracts import INCIDENT_WORKFLOW, QUERY_TIMELINE
 from core.domain.event import ALERT, DOCUMENT_CREATED, DocumentRef, Event
 from core.domain.incident.policies.file import Policies
@@ -28,11 +24,11 @@ from core.errors import NotificationFailed, StoreUnavailable
 from core.intake.quarantine import Quarantine
 from core.ports.documents import DocumentStore
 from core.ports.notifier import Address, Notification, NotificationKind, Notifier
+from tests.support.histories import record, replayer
 from workers.incident.activities import IncidentActivities
 from workers.incident.workflows import IncidentWorkflow
 from workers.runtime import process
 
-HISTORIES = Path(__file__).parents[1] / "histories"
 ON_CALL, SECOND_LINE = "on-call", "second-line"
 LEVELS = [
     {"after": "0s", "targets": [ON_CALL]},
@@ -43,8 +39,8 @@ ANA = {"actor": "ana"}
 
 
 class Pager:
-    """A `Notifier` that remembers; fails while `broken`; takes its time until `answering`;
-    `deaf` targets take nothing."""
+    """A `Notifier` that remembers. It fails while `broken` and for `deaf` targets, and blocks until
+    `answering`."""
 
     def __init__(self) -> None:
         self.delivered: list[tuple[Notification, str]] = []
@@ -67,7 +63,7 @@ class Pager:
 
 
 class Folder(FileDocumentStore):
-    """A store that can be taken away for reading or for writing."""
+    """A store that can be made unavailable for reading or writing."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -97,7 +93,7 @@ class Folder(FileDocumentStore):
 
 
 @dataclass
-class House:
+class Harness:
     """One worker on a task queue of its own, with everything outside the machine faked."""
 
     client: Client
@@ -160,7 +156,7 @@ class House:
             yield
 
     def upload(self, content: str | bytes, name: str = "a.json") -> dict[str, Any]:
-        """Lay a document into the store; the event that tells of it, in its wire form."""
+        """Put a document into the store; returns its event in the wire form."""
         path = self.root / "incidents" / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(content.encode() if isinstance(content, str) else content)
@@ -184,21 +180,19 @@ class House:
         return handle
 
 
-async def check_histories(house: House, test: str) -> None:
-    for number, handle in enumerate(house.handles):
+async def check_histories(harness: Harness, recorded: pytest.Mark | None) -> None:
+    """Every incident replays and has no failed task; records it where the test is marked so."""
+    for handle in harness.handles:
         history = await handle.fetch_history()
         await replay(history)
         assert not failed_tasks(history)
-        if os.environ.get("RECORD_HISTORIES"):
-            name = re.sub(r"\W+", "-", test.removeprefix("test_").replace("_", "-")).strip("-")
-            path = HISTORIES / f"incident-{name}{f'-{number}' if number else ''}.json"
-            text = re.sub(r'"stackTrace": ".*"', '"stackTrace": ""', history.to_json())
-            text = re.sub(r'"identity": ".*"', '"identity": "worker"', text)
-            path.write_text(text.replace(str(house.root), "/documents") + "\n")
+    if recorded:
+        [handle] = harness.handles
+        await record(harness.client, handle, f"incident-{recorded.args[0]}", harness.root)
 
 
 def failed_tasks(history: WorkflowHistory) -> list[Any]:
-    """Workflow tasks that failed; the server's refusal of a completion with news is no failure."""
+    """Failed workflow tasks, without completions that the server rejected because of new events."""
     return [
         event.workflow_task_failed_event_attributes
         for event in history.events
@@ -208,13 +202,7 @@ def failed_tasks(history: WorkflowHistory) -> list[Any]:
 
 
 async def replay(history: WorkflowHistory) -> None:
-    restrictions = SandboxRestrictions.default.with_passthrough_modules("core")
-    replayer = Replayer(
-        workflows=[IncidentWorkflow],
-        data_converter=data_converter(),
-        workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
-    )
-    await replayer.replay_workflow(history)
+    await replayer().replay_workflow(history)
 
 
 def text_of(uri: str) -> str:
@@ -226,7 +214,7 @@ async def timeline(handle: WorkflowHandle[Any, Any]) -> list[str]:
 
 
 async def until(check: Callable[[], Awaitable[bool]] | Callable[[], bool]) -> None:
-    """Wait for something that comes without our doing."""
+    """Wait until the check is true."""
     async with asyncio.timeout(PATIENCE):
         while True:
             found = check()
@@ -250,7 +238,7 @@ async def command(
 
 
 def alert(key: str = "cpu", *, number: int = 0, status: str = "firing", **fields: Any) -> Any:
-    """An alert's event in its wire form; alerts of another `number` are other events."""
+    """An alert's event in its wire form; each `number` is another event."""
     data = {"key": key, "status": status, "title": f"{key} is high", "severity": "critical"}
     return Event(
         id=f"{key}-{status}-{number}",

@@ -1,4 +1,4 @@
-"""The root orchestrator at work: its worker as production makes it, and children of our own."""
+"""The root orchestrator in tests: its worker as in production, and stand-ins for its children."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from core.config.settings import Settings
 from core.contracts import ROOT_WORKFLOW
 from core.domain.event import Event
 from core.domain.identity import workflow_id
-from tests.support.eventually import eventually
 from tests.support.workflows import ChildStandIn
 from workers.root_orchestrator.run_worker import plan
 from workers.runtime import process
@@ -49,13 +48,14 @@ def _routes(children: str) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class House:
-    """A client, and the task queues on which the workers listen."""
+class Harness:
+    """A client, and the task queues that the workers poll; their files are in `folder`."""
 
     client: Client
     settings: Settings
     task_queue: str
     children: str
+    folder: Path
 
     async def start(self, wire: Any, *, id: str | None = None) -> WorkflowHandle[Any, Any]:
         """Starts the root orchestrator as the listeners do, by name."""
@@ -81,7 +81,7 @@ class House:
         return (await self.child(id).describe()).status
 
     async def end(self, id: str) -> list[dict[str, Any]]:
-        """Ends a child; returns the events that it got."""
+        """Ends a child; returns the events that it received."""
         await self.child(id).signal("end")
         wires: list[dict[str, Any]] = await self.child(id).result()
         return wires
@@ -97,14 +97,13 @@ def new_event(route: str, *, subject: str | None = None, **changes: Any) -> Even
 
 
 @asynccontextmanager
-async def house(
+async def harness(
     client: Client,
     folder: Path,
     *activities: Callable[..., Any],
     documents: tuple[str, ...] = ("s3://docs/",),
-) -> AsyncIterator[House]:
-    """Both workers at work, the orchestrator's on a task queue of its own; it also serves
-    `activities`."""
+) -> AsyncIterator[Harness]:
+    """Runs both workers on new task queues; the orchestrator's also serves `activities`."""
     routes = folder / "routes.yaml"
     task_queue, children = f"root-{uuid4().hex}", f"children-{uuid4().hex}"
     routes.write_text(json.dumps(_routes(children)))  # JSON is YAML
@@ -120,17 +119,10 @@ async def house(
         workflow_runner=UnsandboxedWorkflowRunner(),
     )
     async with process.worker(client, root), child_worker:
-        yield House(client, settings, task_queue, children)
+        yield Harness(client, settings, task_queue, children, folder)
 
 
 async def has_failed_task(handle: WorkflowHandle[Any, Any]) -> bool:
-    """Whether a workflow task of it has failed, which the server would try again for ever."""
+    """Whether one of its workflow tasks has failed; the server would retry it for ever."""
     history = await handle.fetch_history()
     return any(e.HasField("workflow_task_failed_event_attributes") for e in history.events)
-
-
-async def closed(house: House, id: str) -> None:
-    async def ask() -> bool:
-        return await house.status(id) is not WorkflowExecutionStatus.RUNNING
-
-    await eventually(ask, f"{id} to close")

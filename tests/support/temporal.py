@@ -1,4 +1,4 @@
-"""What a Temporal server has seen: its own count of the calls it got."""
+"""The calls that a Temporal server has received, by its own count."""
 
 from __future__ import annotations
 
@@ -24,29 +24,28 @@ _REQUESTS = re.compile(r"^service_requests\{(?P<labels>[^}]*)\} (?P<count>\d+)",
 
 
 _WORKERS = re.compile("Poll|Respond|Heartbeat|ShutdownWorker")
-"""What workers call without end, the server's own among them."""
+"""The calls that workers, the server's own included, make all the time."""
 
 SENTINEL = "CountWorkflowExecutions"
 
 
 async def calls(server: TemporalServer, client: Client) -> Counter[str]:
-    """How often clients have called each operation of the server's frontend, as it counts them;
-    workers' calls left out.
+    """How often clients, without workers, have called each operation of the server's frontend.
 
-    The server publishes its counts now and then, all at once: a call that nobody else makes tells
-    when what came before it is in them.
+    The server publishes all its counts together, now and then. A call that nothing else makes shows
+    when they include everything before it.
     """
 
     async def announced() -> bool:
         return bool(_METRICS.search(server.child.output()))
 
-    await eventually(announced, "the server to say where its counts are")
+    await eventually(announced, "the server to log the address of its metrics")
     before = _published(server)[SENTINEL]
     await client.count_workflows()
 
     async def with_sentinel() -> Counter[str] | None:
-        found = await asyncio.to_thread(_published, server)
-        return found if found[SENTINEL] > before else None
+        counts = await asyncio.to_thread(_published, server)
+        return counts if counts[SENTINEL] > before else None
 
     return await eventually(with_sentinel, "the server to publish its counts")
 
@@ -57,20 +56,20 @@ def _published(server: TemporalServer) -> Counter[str]:
     url = f"http://127.0.0.1:{port[1]}/metrics"
     with urllib.request.urlopen(url, timeout=30) as answer:
         text = answer.read().decode()
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for match in _REQUESTS.finditer(text):
         labels = dict(re.findall(r'(\w+)="([^"]*)"', match["labels"]))
         operation = labels["operation"]
         ours = labels["service_name"] == "frontend" and labels["namespace"] == NAMESPACE
         if ours and not _WORKERS.search(operation):
-            found[operation] += int(match["count"])
-    return found
+            counts[operation] += int(match["count"])
+    return counts
 
 
 @contextmanager
 def own_server(folder: Path) -> Iterator[TemporalServer]:
-    """A Temporal server with a database, for a test that stops and starts it. It may not
-    answer yet: `wait` for it."""
+    """A Temporal server with a database, for a test that stops and restarts it. It may not answer
+    yet: `wait` for it."""
     processes = Processes(folder / "logs")
     try:
         yield start_temporal(processes, os.environ, database=folder / "temporal.db")
@@ -79,7 +78,7 @@ def own_server(folder: Path) -> Iterator[TemporalServer]:
 
 
 async def started(client: Client, workflow_id: str) -> Any:
-    """What the workflow with this ID was started with, or None where there is none."""
+    """The argument that a workflow was started with, by its ID; None if there is no such one."""
     try:
         history = await client.get_workflow_handle(workflow_id).fetch_history()
     except RPCError as error:

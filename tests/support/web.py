@@ -1,4 +1,4 @@
-"""A real web server on this machine that takes POSTs and answers what a test tells it to."""
+"""A real web server on this machine that answers POSTs as a test sets it to."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclass
 class Site:
-    """Remembers what it got; answers `status` with `says`, and only once `answering`."""
+    """Records requests in `got`; answers `status` with `says`, once `answering` is set."""
 
     port: int = 0
     status: int = 200

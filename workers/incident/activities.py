@@ -1,7 +1,7 @@
-"""Activities of the incident: thin adapters between the workflow and the ports.
+"""Activities of the incident: thin adapters between the workflow and the ports. They may do I/O.
 
-Each failure carries the code of its error as its type. Targets are known to workflows by name only,
-because their addresses are secrets and everything a workflow sees is recorded.
+Each failure has the code of its error as its type. Workflows know targets by name only, because
+addresses are secrets and everything that a workflow sees is recorded.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ from core.domain.incident.reports import markdown, post_incident
 from core.domain.incident.reports.incident_report import parse_fields
 from core.domain.incident.reports.parser import parse_report
 from core.domain.incident.timeline import TIMELINE, Noted, TimelineEvent
-from core.errors import DocumentExists, DocumentNotFound, DocumentTooLarge, named
+from core.errors import DocumentExists, DocumentNotFound, DocumentTooLarge, PermanentError
 from core.intake.quarantine import Quarantine
 from core.ports.documents import DocumentStore
 from core.ports.notifier import Notification, NotificationKind, Notifier
 from workers.incident.paging.pager import Pager
-from workers.incident.payloads import Ending, Loaded, Rules, Segment
-from workers.runtime.activity_errors import beating, typed_failures
+from workers.incident.payloads import LoadedReport, OpeningRules, ReportInput, Segment
+from workers.runtime.activity_errors import typed_failures
+from workers.runtime.heartbeats import heartbeating
 
 _MARKDOWN: Final = "text/markdown; charset=utf-8"
 _JSON: Final = "application/json"
@@ -76,23 +77,23 @@ class IncidentActivities:
             self.follow_up,
             self.save_timeline,
             self.write_report,
-            self.keep_failed,
+            self.quarantine,
         ]
 
     @activity.defn
-    async def load_policy(self, facts: Facts) -> Rules:
-        """What holds for an incident with these facts that opens now."""
+    async def load_policy(self, facts: Facts) -> OpeningRules:
+        """What is configured for an incident with these facts."""
         policy = self._policies.choose(facts, ack_timeout=self._ack_timeout)
-        return Rules(
+        return OpeningRules(
             policy=policy.addressed(self._names),
             continue_as_new_after=self._continue_as_new_after,
         )
 
     @activity.defn
-    async def load_report(self, wire: Any) -> Loaded:
-        """The report that an event refers to or, without a document, is.
+    async def load_report(self, wire: Any) -> LoadedReport:
+        """The report that an event refers to or, without a document, contains.
 
-        Fails, not to be retried, as `InvalidEvent`, `InvalidReport`, `DocumentNotFound`,
+        Fails permanently as `InvalidEvent`, `InvalidReport`, `DocumentNotFound`,
         `DocumentChanged`, `DocumentRefused` or `DocumentTooLarge`.
         """
         with typed_failures():
@@ -100,23 +101,24 @@ class IncidentActivities:
             document = event.document
             if document is None:
                 report = parse_fields(event.data, where=f"event {event.key}")
-                return Loaded(report=report.brief(), event_key=event.key)
+                return LoadedReport(report=report.brief(), event_key=event.key)
             body = await self._read(document)
-            # Up to half a second of parsing: not on the loop that polls Temporal.
+            # Parsing takes up to half a second: not on the event loop, which polls Temporal.
             report = await asyncio.to_thread(parse_report, body, uri=document.uri)
-            return Loaded(report=report.brief(), event_key=event.key, document=document.uri)
+            return LoadedReport(report=report.brief(), event_key=event.key, document=document.uri)
 
     @activity.defn
     async def page(self, page: Page) -> str:
-        """Deliver one page to its target or, when that cannot be reached, to the first of its
-        fallbacks that can; returns the name of the one that took it."""
+        """Deliver one page to its target or, if that fails, to the first of its fallbacks that
+        takes it; returns the name of the one that did."""
         with typed_failures():
-            async with beating():
+            async with heartbeating():
                 return await self._pager.deliver(page)
 
     @activity.defn
     async def follow_up(self, follow_up: FollowUp) -> None:
-        """Tell the targets that took a page how it goes on; those that are gone are left out."""
+        """Notify the targets that took a page of what became of the incident; targets that are no
+        longer configured are skipped."""
         info = activity.info()
         message = Notification(
             key=f"{follow_up.dedup_key}/{follow_up.what}/{info.workflow_run_id}/{info.activity_id}",
@@ -129,34 +131,35 @@ class IncidentActivities:
         )
         addresses = [self._addresses[name] for name in follow_up.targets if name in self._addresses]
         with typed_failures():
-            async with beating():
+            async with heartbeating():
                 await self._notifier.notify(message, addresses)
 
     @activity.defn
     async def save_timeline(self, segment: Segment) -> None:
-        """Keep part of a timeline, whatever was kept under its number before: a part that is saved
-        again holds more. Fails as `ReportsNotSet` where there is no place."""
+        """Save a part of a timeline, replacing what was saved under its number: a part that is
+        saved again has more in it. Fails as `ReportsNotSet` without TIDEGATE_REPORTS."""
         uri = _segment_uri(self._folder(segment.incident_id), segment.number)
         content = TIMELINE.dump_json(segment.timeline)
         with typed_failures():
-            async with beating():
+            async with heartbeating():
                 await self._documents.write(uri, _chunks(content), content_type=_JSON)
 
     @activity.defn
-    async def write_report(self, ending: Ending) -> list[str]:
+    async def write_report(self, report_input: ReportInput) -> list[str]:
         """Write the post-incident report, Markdown and JSON; returns their URIs.
 
-        A report that is there already with the same content counts as written. One with another
-        content belongs to an earlier resolution: it stays, and the new one is named after its own.
+        Idempotent: a report that exists with the same content counts as written. One with other
+        content belongs to an earlier resolution; it stays, and the new one has the time of its own
+        resolution in its name.
         """
-        folder = self._folder(ending.incident.id)
-        incident = ending.incident
+        incident = report_input.incident
+        folder = self._folder(incident.id)
         names = ["report"]
         if moment := incident.report_wanted or incident.resolved_at:
             names.append(f"report-{compact_time(moment)}")
         with typed_failures():
-            async with beating():
-                timeline = (*await self._saved(folder, ending), *ending.timeline)
+            async with heartbeating():
+                timeline = (*await self._saved(folder, report_input), *report_input.timeline)
                 contents = {
                     "md": (markdown.as_markdown(incident, timeline), _MARKDOWN),
                     "json": (post_incident.as_json(incident, timeline), _JSON),
@@ -176,11 +179,11 @@ class IncidentActivities:
         )
 
     @activity.defn
-    async def keep_failed(self, wire: Any, code: str, reason: str) -> str:
-        """Quarantine the event that was to open the incident; returns the record's URI."""
+    async def quarantine(self, wire: Any, code: str, reason: str) -> str:
+        """Quarantine an event that was to open an incident; returns the record's URI."""
         event = wire if isinstance(wire, dict) else {"data": wire}
         with typed_failures():
-            return await self._quarantine.keep_event(event, named(code, reason))
+            return await self._quarantine.keep_event(event, PermanentError.from_code(code, reason))
 
     def _folder(self, incident_id: str) -> str:
         if self._reports is None:
@@ -189,23 +192,24 @@ class IncidentActivities:
             )
         return f"{self._reports.rstrip('/')}/{folder_name(incident_id)}"
 
-    async def _saved(self, folder: str, ending: Ending) -> Sequence[TimelineEvent]:
-        """The beginning of the timeline, out of the document store."""
-        found: list[TimelineEvent] = []
-        for number in range(1, ending.segments + 1):
+    async def _saved(self, folder: str, report_input: ReportInput) -> Sequence[TimelineEvent]:
+        """The beginning of the timeline, from the document store."""
+        saved: list[TimelineEvent] = []
+        for number in range(1, report_input.segments + 1):
             document = DocumentRef(uri=_segment_uri(folder, number))
             try:
                 content = b"".join([chunk async for chunk in self._documents.read(document)])
             except DocumentNotFound:
-                at = ending.timeline[0].at if ending.timeline else found[-1].at if found else None
-                if at:
-                    found.append(Noted(at=at, text=f"Entries are missing here: {document.uri}"))
+                neighbour = next(iter(report_input.timeline), saved[-1] if saved else None)
+                if neighbour:
+                    text = f"Entries are missing here: {document.uri}"
+                    saved.append(Noted(at=neighbour.at, text=text))
             else:
-                found += TIMELINE.validate_json(content)
-        return found
+                saved += TIMELINE.validate_json(content)
+        return saved
 
     async def _read(self, document: DocumentRef) -> bytes:
-        """The whole document, never holding more of it than the limit and one chunk."""
+        """The whole document; reads at most one chunk beyond the limit."""
         limit = self._max_report_bytes
         if document.size is not None and document.size > limit:
             raise _too_large(document, document.size, limit)
@@ -217,7 +221,7 @@ class IncidentActivities:
         return bytes(body)
 
     async def _write_once(self, uri: str, content: bytes, content_type: str) -> bool:
-        """Whether the document is there now with this content, by this write or another."""
+        """Whether the document now has this content, from this write or an earlier one."""
         try:
             await self._documents.write(
                 uri, _chunks(content), content_type=content_type, if_absent=True
@@ -227,12 +231,12 @@ class IncidentActivities:
         return True
 
     async def _holds(self, uri: str, content: bytes) -> bool:
-        found = bytearray()
+        body = bytearray()
         async for chunk in self._documents.read(DocumentRef(uri=uri)):
-            found += chunk
-            if len(found) > len(content):
+            body += chunk
+            if len(body) > len(content):
                 return False
-        return found == content
+        return body == content
 
 
 def _segment_uri(folder: str, number: int) -> str:

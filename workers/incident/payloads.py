@@ -1,10 +1,11 @@
-"""What passes between the incident workflow, its activities, and its next run."""
+"""What passes between the incident workflow, its activities and its next run.
+
+Deterministic: values only, used on both sides.
+"""
 
 from __future__ import annotations
 
 from typing import Any
-
-from pydantic import model_validator
 
 from core.domain.incident.effects import FollowUp, Page, WriteReport
 from core.domain.incident.model import Incident
@@ -14,26 +15,18 @@ from core.domain.incident.timeline import TimelineEvent
 from core.domain.value import Value
 
 
-class Rules(Value):
-    """What holds for an incident that opens now, and for the runs of its workflow.
+class OpeningRules(Value):
+    """What is configured for an incident that opens now, and for the runs of its workflow.
 
-    With more than `continue_as_new_after` events in its history, a run hands over to the next one.
+    A run whose history has more than `continue_as_new_after` events continues as new.
     """
 
     policy: Policy
     continue_as_new_after: int | None = None
 
-    @model_validator(mode="before")
-    @classmethod
-    def _as_first_recorded(cls, given: Any) -> Any:
-        """It was the policy alone, once; histories hold some."""
-        if isinstance(given, dict) and "policy" not in given:
-            return {"policy": given}
-        return given
 
-
-class Loaded(Value):
-    """What an event brings: its report, its identity, and its document's URI, if it has one."""
+class LoadedReport(Value):
+    """The report that an event brings, with the event's identity and the document's URI, if any."""
 
     report: IncidentReport
     event_key: str
@@ -41,28 +34,28 @@ class Loaded(Value):
 
 
 class Segment(Value):
-    """Part of a timeline that the document store is to keep, number 1 being the beginning."""
+    """A part of a timeline for the document store; number 1 is the beginning."""
 
     incident_id: str
     number: int
     timeline: tuple[TimelineEvent, ...]
 
 
-class Ending(Value):
-    """All that a post-incident report is made of. The timeline's beginning lies in the document
-    store, in so many `segments`."""
+class ReportInput(Value):
+    """All that a post-incident report is made of. The first `segments` parts of the timeline are in
+    the document store."""
 
     incident: Incident
     timeline: tuple[TimelineEvent, ...]
     segments: int = 0
 
 
-class Carried(Value):
-    """What one run of the workflow hands to the next.
+class RunState(Value):
+    """What one run of the workflow hands to the next: the input of continue-as-new.
 
-    With an `incident`, it goes on; without, the next one begins with the first of the `arrivals`,
-    which are events in their wire form. `saved` counts those entries of the timeline that lie in
-    one of the `segments`, `omitted` those that only lie there.
+    With an `incident`, the next run continues it; without, it opens one with the first of the
+    `arrivals`, which are events in their wire form. The first `saved` entries of the timeline are
+    also in the document store, in one of the `segments`; `omitted` earlier ones are only there.
     """
 
     incident: Incident | None = None
@@ -73,6 +66,6 @@ class Carried(Value):
     segments: int = 0
     effects: tuple[Page | WriteReport | FollowUp, ...] = ()
     arrivals: tuple[Any, ...] = ()
-    unreported: tuple[Ending, ...] = ()
-    """Incidents that went before, and whose reports are not written yet."""
+    pending_reports: tuple[ReportInput, ...] = ()
+    """Earlier incidents whose reports are not written yet."""
     continue_as_new_after: int | None = None

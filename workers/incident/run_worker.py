@@ -19,7 +19,7 @@ from workers.runtime import process
 
 
 def plan(settings: Settings) -> process.Plan:
-    """Raises `ConfigurationError` when what incidents cannot do without is missing or wrong."""
+    """Raises `ConfigurationError` when something that incidents need is missing or invalid."""
     policies = bootstrap.policies(settings)
     addresses = bootstrap.addresses(policies)
     check_addresses(policies.targets, addresses)
@@ -38,7 +38,7 @@ def plan(settings: Settings) -> process.Plan:
         task_queue=INCIDENT_WORKER.task_queue,
         workflows=[IncidentWorkflow],
         activities=activities.all,
-        # An incident may live for a year: it goes over to each new build. Changes are patched.
+        # An incident may run for a year, so it moves to each new build; changes are patched.
         versioning=VersioningBehavior.AUTO_UPGRADE,
         search_attributes=INCIDENT_WORKER.search_attributes,
     )

@@ -1,22 +1,23 @@
 """The incident: a pure state machine (core.domain.incident) in a durable shell.
 
-Handlers are synchronous: they ask the domain, keep its events and put its effects into an outbox.
-One main loop empties the outbox and waits for the next deadline. Nothing here decides. An alert
-goes from `event` through `_join` to `State.take`, and what it brings about to `outbox.empty`, in
-which each activity ends with a `State.take` of its own.
+Handlers are synchronous: they ask the domain, keep its events and queue its effects in an outbox.
+One main loop dispatches the effects and waits for the next deadline. Nothing is decided here. An
+alert goes from `event` through `_accept` to `State.handle`; its effects go through
+`effects.dispatch` to activities, whose outcomes come back through `State.handle`.
 
-A run whose history has become long hands everything over to the next run; so does an incident that
-is over to the one that follows it under the same workflow ID.
+A run with a long history continues as new. When an event arrives for an incident that is over, a
+successor starts under the same workflow ID.
 
-Histories of running incidents outlive every release. A change in the order of commands goes behind
-`workflow.patched`; tests/histories/ holds recorded runs that must replay.
+Deterministic: runs in the workflow sandbox. Running incidents outlive every release, so a change in
+the order of commands goes behind `workflow.patched`; the recorded runs in tests/histories must
+replay.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from temporalio import workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
@@ -28,10 +29,9 @@ with workflow.unsafe.imports_passed_through():
     from core.domain.incident.inputs import AlertReceived, Cancel, Open, Remark, Wake
     from core.domain.incident.lifecycle import deadline
     from core.domain.incident.model import Incident
-    from core.domain.incident.policies.file import Facts
     from core.errors import IncidentCancelled, InvalidEvent
     from workers.incident.activities import IncidentActivities
-    from workers.incident.payloads import Carried, Rules
+    from workers.incident.payloads import OpeningRules, RunState
     from workers.incident.workflow import (
         activity_options,
         continue_as_new,
@@ -42,76 +42,69 @@ with workflow.unsafe.imports_passed_through():
         updates,
     )
     from workers.incident.workflow.state import State
-    from workers.runtime.local_first import permanent
-
-_IN_FULL: Final = "incident-in-full"
-"""Patch: the policy is chosen for the event, follow-ups are sent, a later deadline keeps its
-timer. Without it, a run goes on as it began in the first form."""
-_LATEST: Final = "incident-title-late-pages"
-"""Patch: the title is in the memo; a page that was called off on the wire is waited for, as its
-target may have to be told; a storm is taken in by parts. All of the patch before holds, too."""
+    from workers.runtime.local_first import permanent, run_local_first
 
 
-def _command(kind: type[commands.AnyCommand]) -> Any:
-    """The update by which a command is given: `{command_id, actor, incident_id?, note?, ...}`; it
-    answers the incident's summary, with `changed` false when there was nothing to do."""
+def _update(kind: type[commands.AnyCommand]) -> Any:
+    """The update that carries a command: `{command_id, actor, incident_id?, note?, ...}`.
 
-    def obey(self: Any, command: Any = None) -> dict[str, Any]:
-        return dict(self._obey(self._checked(kind, command)))
+    Its result is the incident's summary, with `changed` false when there was nothing to do.
+    """
 
-    def check(self: Any, command: Any = None) -> None:
-        self._checked(kind, command)
+    def handle(self: Any, command: Any = None) -> dict[str, Any]:
+        return dict(self._handle_command(self._validated(kind, command)))
 
-    update = workflow.update(name=kind.name, description=kind.__doc__)(obey)
-    update.validator(check)
+    def validate(self: Any, command: Any = None) -> None:
+        self._validated(kind, command)
+
+    update = workflow.update(name=kind.name, description=kind.__doc__)(handle)
+    update.validator(validate)
     return update
 
 
 @workflow.defn(name=INCIDENT_WORKFLOW)
 class IncidentWorkflow:
-    """Takes one event in its wire form, or what an earlier run of the same ID hands over.
+    """Takes one event in its wire form, or the state that an earlier run hands over.
 
-    Ends when the incident is closed, with its summary; fails, with the event kept in quarantine,
-    when the event brings no report. Cancelled, it closes the incident, writes the report, and is
-    cancelled then.
+    Completes with a summary when the incident is closed; fails, with the event in quarantine, when
+    the event brings no valid report. When cancelled, it closes the incident and writes the report
+    before it ends as cancelled.
     """
 
-    acknowledge = _command(commands.Acknowledge)
-    unacknowledge = _command(commands.Unacknowledge)
-    mitigate = _command(commands.Mitigate)
-    resolve = _command(commands.Resolve)
-    reopen = _command(commands.Reopen)
-    assign = _command(commands.Assign)
-    snooze = _command(commands.Snooze)
-    comment = _command(commands.Comment)
-    set_severity = _command(commands.SetSeverity)
-    close = _command(commands.Close)
+    acknowledge = _update(commands.Acknowledge)
+    unacknowledge = _update(commands.Unacknowledge)
+    mitigate = _update(commands.Mitigate)
+    resolve = _update(commands.Resolve)
+    reopen = _update(commands.Reopen)
+    assign = _update(commands.Assign)
+    snooze = _update(commands.Snooze)
+    comment = _update(commands.Comment)
+    set_severity = _update(commands.SetSeverity)
+    close = _update(commands.Close)
 
     @workflow.init
-    def __init__(self, wire: Any, carried: Carried | None = None) -> None:
-        # Signals and updates may be handled before `run` begins.
-        self._state = State(carried or Carried(arrivals=(wire,)))
-        self._fill = throttle.Fill()
+    def __init__(self, wire: Any, run_state: RunState | None = None) -> None:
+        # Signals and updates may be handled before `run` starts.
+        self._state = State(run_state or RunState(arrivals=(wire,)))
+        self._batch_limit = throttle.BatchLimit()
         self._published = search_attributes.published()
 
     @workflow.run
-    async def run(self, wire: Any, carried: Carried | None = None) -> dict[str, Any]:
-        self._state.latest = workflow.patched(_LATEST)
-        self._state.in_full = self._state.latest or workflow.patched(_IN_FULL)
+    async def run(self, wire: Any, run_state: RunState | None = None) -> dict[str, Any]:
         cancelled: BaseException | None = None
         while True:
             try:
-                await self._live()
+                await self._main_loop()
                 if not self._state.arrivals:
                     break
-                self._succeed()
+                self._start_successor()
             except BaseException as error:
                 if cancelled or not is_cancelled_exception(error):
                     raise
                 cancelled = error  # the server sends one cancellation at most
                 await self._cancel()
-        # No await from the last look on: a signal that comes now makes the server refuse this
-        # completion, and is handled before it is tried again.
+        # No await after the last check: a signal that arrives now makes the server reject this
+        # completion, and is handled before the next attempt.
         if cancelled:
             raise cancelled
         incident = self._state.incident
@@ -120,7 +113,7 @@ class IncidentWorkflow:
     @workflow.signal(name=SIGNAL_EVENT)
     def event(self, wire: Any = None) -> None:
         """A further event for this incident, in its wire form."""
-        self._join(wire)
+        self._accept(wire)
 
     @workflow.query(name=QUERY_INCIDENT)
     def incident(self) -> Incident:
@@ -129,225 +122,219 @@ class IncidentWorkflow:
 
     @workflow.query(name=QUERY_TIMELINE)
     def timeline(self) -> list[dict[str, Any]]:
-        """What happened so far, each entry with a sentence in `text`; of a very long timeline only
-        parts are told, and what is left out is said."""
-        return self._state.chronicle.told()
+        """What has happened so far, each entry with a sentence in `text`. A very long timeline is
+        abridged, and says how much is left out."""
+        return self._state.timeline.rendered()
 
-    async def _live(self) -> None:
-        """The main loop, until the incident is over."""
+    async def _main_loop(self) -> None:
+        """Runs until the incident is over."""
         state = self._state
         if state.is_new():
-            await self._begin()
+            await self._open()
         while not state.is_over():
             self._publish()
-            effects.empty(state)
-            if state.waiting:
-                await self._catch_up()
-            elif state.is_long():
-                await self._hand_over()
+            effects.dispatch(state)
+            if state.backlog:
+                await workflow.sleep(throttle.PAUSE)
+                self._accept_backlog(throttle.BATCH_SIZE)
+            elif state.should_continue_as_new():
+                await self._continue_as_new()
             elif state.has_successor():
-                await self._report_first()
+                await self._wait_for_report()
                 break
             else:
                 await self._wait()
-        if not state.arrivals:
-            effects.empty(state)
         self._publish()
 
-    # How it begins
+    # Opening
 
-    async def _begin(self) -> None:
-        """By the first arrival that makes an incident. One that brings no report is quarantined;
-        the workflow fails with it only when nothing else has arrived in the meantime."""
+    async def _open(self) -> None:
+        """Open the incident by the first arrival that can. An event without a valid report is
+        quarantined, and fails the workflow unless another event has arrived meanwhile."""
         state = self._state
-        rules = None if state.in_full else await self._rules(Facts())
         while True:
             wire = state.arrivals[0]
             try:
-                given = await self._first(wire, rules)
+                opening = await self._opening(wire)
             except FailureError as error:
                 if not (cause := permanent(error)):
                     raise
                 code = cause.type or ""
-                kept = await incoming.keep(wire, code, cause.message)
-                reason = f"{cause.message}; kept as {kept}"
+                uri = await incoming.quarantine(wire, code, cause.message)
+                reason = f"{cause.message}; kept as {uri}"
                 del state.arrivals[0]
                 workflow.logger.warning("given up (%s): %s", code, reason)
                 if not state.arrivals:
-                    raise activity_options.final(code, reason) from error
-                state.take(Remark(text=f"An event brought no report: {reason}"))
+                    raise activity_options.permanent_failure(code, reason) from error
+                state.handle(Remark(text=f"An event brought no report: {reason}"))
                 continue
             del state.arrivals[0]
-            if state.arrivals and incoming.is_resolved(given):
-                continue  # it opens nothing, and others may
+            if state.arrivals and incoming.is_resolved(opening):
+                continue  # it opens nothing, and the others may
             break
-        state.take(given)
+        state.handle(opening)
         others, state.arrivals = state.arrivals, []
         for wire in others:
-            self._join(wire)
+            self._accept(wire)
 
-    async def _first(self, wire: Any, rules: Rules | None) -> Open | AlertReceived:
-        """What the domain is to open an incident by. Raises `FailureError`."""
-        given = await incoming.first(wire)
-        if incoming.is_resolved(given):
-            return given
-        rules = rules or await self._rules(incoming.facts_of(given))
-        return incoming.opening(given, rules, self._state.previous)
+    async def _opening(self, wire: Any) -> Open | AlertReceived:
+        """The input that opens an incident. Raises `FailureError`."""
+        opener = await incoming.opener(wire)
+        if incoming.is_resolved(opener):
+            return opener
+        rules: OpeningRules = await run_local_first(
+            IncidentActivities.load_policy,
+            incoming.facts_of(opener),
+            **activity_options.LOCAL_FIRST,
+        )
+        self._state.continue_as_new_after = rules.continue_as_new_after
+        return incoming.opening(opener, rules, self._state.previous)
 
-    async def _rules(self, facts: Facts) -> Rules:
-        chosen: Rules = await activity_options.promptly(IncidentActivities.load_policy, facts)
-        self._state.longest = chosen.continue_as_new_after
-        return chosen
+    # Events and commands
 
-    # What comes in
-
-    def _join(self, wire: Any) -> None:
-        """An event for this incident; or for the next one, when that is waiting already."""
+    def _accept(self, wire: Any) -> None:
+        """Take an event into this incident, or keep it for the successor when there is one."""
         if self._state.is_new() or self._state.has_successor():
             self._state.arrivals.append(wire)
-        elif self._state.waiting or self._fill.is_reached():
-            self._state.waiting.append(wire)
+        elif self._state.backlog or self._batch_limit.is_reached():
+            self._state.backlog.append(wire)
         else:
-            self._join_now(wire)
+            self._accept_now(wire)
 
-    def _join_now(self, wire: Any) -> None:
+    def _accept_now(self, wire: Any) -> None:
         state = self._state
-        if state.has_successor():  # since it came
+        if state.has_successor():  # since the event arrived
             state.arrivals.append(wire)
             return
         try:
-            given = incoming.joining(wire)
+            received = incoming.further(wire)
         except InvalidEvent as error:
-            said = activity_options.in_a_line(error.message)
-            state.take(Remark(text=f"Something that is not an event was sent here: {said}"))
+            reason = activity_options.in_one_line(error.message)
+            state.handle(Remark(text=f"Something that is not an event was sent here: {reason}"))
             return
-        if any(isinstance(effect, StartSuccessor) for effect in state.take(given).effects):
+        if any(isinstance(effect, StartSuccessor) for effect in state.handle(received).effects):
             state.arrivals.append(wire)
 
-    async def _catch_up(self) -> None:
-        """Join some of those that wait, in a workflow task of their own."""
-        if not self._state.latest:
-            self._join_waiting()
-            return
-        await workflow.sleep(throttle.BREATH)
-        self._join_waiting(throttle.AT_ONCE)
+    def _accept_backlog(self, limit: int | None = None) -> None:
+        backlog, self._state.backlog = self._state.backlog, []
+        for wire in backlog[:limit]:
+            self._accept_now(wire)
+        self._state.backlog = [] if limit is None else backlog[limit:]
 
-    def _join_waiting(self, at_most: int | None = None) -> None:
-        waiting, self._state.waiting = self._state.waiting, []
-        for wire in waiting[:at_most]:
-            self._join_now(wire)
-        self._state.waiting = [] if at_most is None else waiting[at_most:]
+    def _validated(self, kind: type[commands.AnyCommand], envelope: Any) -> commands.AnyCommand:
+        return updates.validated(kind, envelope, self._state.incident)
 
-    def _checked(self, kind: type[commands.AnyCommand], envelope: Any) -> commands.AnyCommand:
-        return updates.checked(kind, envelope, self._state.incident)
-
-    def _obey(self, command: commands.AnyCommand) -> dict[str, Any]:
-        changed = bool(self._state.take(command).events)
+    def _handle_command(self, command: commands.AnyCommand) -> dict[str, Any]:
+        changed = bool(self._state.handle(command).events)
         return {"changed": changed, **updates.summary(self._state.incident)}
 
-    # What is waited for
+    # Waiting
 
     async def _wait(self) -> None:
-        """Until there is something to do. What a wake was for may be over when it comes, so nothing
-        is done here but to ask the domain again."""
+        """Wait until there is something to do, or the next deadline has passed."""
         due = deadline(self._state.incident)
         seconds = (due - workflow.now()).total_seconds() if due else None
         if seconds is not None and seconds <= 0:
-            self._state.take(Wake())
-            return
-        if await _until(lambda: self._has_work() or self._is_stale(due), seconds):
-            self._state.under_way.check()
+            self._wake()
+        elif await _wait_until(lambda: self._has_work() or self._is_stale(due), seconds):
+            self._state.in_flight.check()
         else:
-            self._state.take(Wake())
+            self._wake()
+
+    def _wake(self) -> None:
+        """Have the domain do what is due. Raises `RuntimeError` when it stays due: that fails the
+        workflow task, where the main loop would spin."""
+        self._state.handle(Wake())
+        due = deadline(self._state.incident)
+        if due and due <= workflow.now():
+            raise RuntimeError(f"the deadline {due.isoformat()} has passed, and nothing came of it")
 
     def _has_work(self) -> bool:
         state = self._state
         return bool(
             state.outbox
-            or state.waiting
-            or state.under_way.is_faulty()
+            or state.backlog
+            or state.in_flight.is_faulty()
             or state.is_over()
             or state.has_successor()
             or search_attributes.changed(state.incident, self._published)
-            or state.is_long()
+            or state.should_continue_as_new()
         )
 
     def _is_stale(self, due: datetime | None) -> bool:
-        """Whether to wait for another moment than this. A later one keeps its timer: in a storm
-        every alert may put it off, and the wake finds that nothing is due."""
+        """Whether an earlier deadline than `due` is the next. A later one keeps its timer: in a
+        storm every alert may postpone it, and the wake then finds nothing due."""
         now = deadline(self._state.incident)
-        if now == due:
-            return False
-        return not self._state.in_full or now is None or due is None or now < due
+        return now != due and (now is None or due is None or now < due)
 
     def _publish(self) -> None:
-        """Let Temporal's lists tell what has changed."""
+        """Update what Temporal's workflow lists show, if it has changed."""
         incident = self._state.incident
-        if wanted := search_attributes.changed(incident, self._published):
-            search_attributes.upsert(self._published, wanted)
-            self._published = wanted
-            if self._state.latest:
-                search_attributes.entitle(incident.title)
+        if attributes := search_attributes.changed(incident, self._published):
+            search_attributes.upsert(self._published, attributes)
+            self._published = attributes
+            search_attributes.set_title_memo(incident.title)
 
-    # How it goes on, and ends
+    # Continuing and ending
 
-    async def _hand_over(self) -> None:
-        """Go on in a new run, once what is under way has ended or has had its time."""
+    async def _continue_as_new(self) -> None:
+        """Continue in a new run, once what is in flight has ended or used up its time."""
         state = self._state
         end = workflow.now() + continue_as_new.SETTLING
-        while state.under_way and (left := (end - workflow.now()).total_seconds()) > 0:
-            await _until(
+        while state.in_flight and (left := (end - workflow.now()).total_seconds()) > 0:
+            await _wait_until(
                 lambda: (
-                    not state.under_way
-                    or state.under_way.is_faulty()
+                    not state.in_flight
+                    or state.in_flight.is_faulty()
                     or any(isinstance(effect, CancelInFlight) for effect in state.outbox)
                 ),
                 left,
             )
-            effects.empty(state, starting=False)
-            state.under_way.check()
-        await state.chronicle.save(state.incident.id)
+            effects.dispatch(state, starting=False)
+            state.in_flight.check()
+        await state.timeline.save(state.incident.id)
         await workflow.wait_condition(workflow.all_handlers_finished)
-        self._join_waiting()
-        effects.empty(state, starting=False)
+        self._accept_backlog()
+        effects.dispatch(state, starting=False)
         self._publish()
-        workflow.continue_as_new(args=[None, continue_as_new.to_the_next_run(state)])
+        workflow.continue_as_new(args=[None, continue_as_new.for_next_run(state)])
 
-    async def _report_first(self) -> None:
-        """Wait for this incident's end, as long as the next incident may wait for it."""
+    async def _wait_for_report(self) -> None:
+        """Wait for this incident's report and last pages, as long as its successor may wait."""
         state = self._state
-        await _until(
+        await _wait_until(
             lambda: (
                 state.is_finished()
-                or state.under_way.is_faulty()
+                or state.in_flight.is_faulty()
                 or continue_as_new.size_of(state.arrivals) > continue_as_new.ARRIVED_BYTES
             ),
             continue_as_new.REPORT_FIRST.total_seconds(),
         )
-        state.under_way.check()
+        state.in_flight.check()
 
-    def _succeed(self) -> None:
-        """The next incident under this workflow ID begins in a new run, or in this one when too
-        much has arrived for it."""
-        carried = continue_as_new.to_the_successor(self._state)
-        if continue_as_new.fits(carried):
-            workflow.continue_as_new(args=[None, carried])
-        workflow.logger.warning("too much has arrived to begin a new run with it")
-        continue_as_new.within_this_run(self._state, carried)
-        self._fill = throttle.Fill()
+    def _start_successor(self) -> None:
+        """Start the next incident under this workflow ID in a new run, or in this one when the
+        arrivals are too large for that."""
+        run_state = continue_as_new.for_successor(self._state)
+        if continue_as_new.fits(run_state):
+            workflow.continue_as_new(args=[None, run_state])
+        workflow.logger.warning("the arrivals are too large for a new run")
+        continue_as_new.start_successor_within_run(self._state, run_state)
+        self._batch_limit = throttle.BatchLimit()
 
     async def _cancel(self) -> None:
-        """Close the incident. What waits to be one is kept in quarantine."""
+        """Close the incident, and quarantine the events that were to open its successor."""
         reason = workflow.cancellation_reason()
-        said = f"the workflow was cancelled: {reason}" if reason else "the workflow was cancelled"
-        self._join_waiting()
-        self._state.take(Cancel(reason=activity_options.in_a_line(said)))
+        text = f"the workflow was cancelled: {reason}" if reason else "the workflow was cancelled"
+        self._accept_backlog()
+        self._state.handle(Cancel(reason=activity_options.in_one_line(text)))
         while self._state.arrivals:
-            await incoming.keep(self._state.arrivals.pop(0), IncidentCancelled.__name__, said)
+            wire = self._state.arrivals.pop(0)
+            await incoming.quarantine(wire, IncidentCancelled.__name__, text)
 
 
-async def _until(check: Callable[[], bool], seconds: float | None) -> bool:
-    """Whether it came true in time."""
+async def _wait_until(check: Callable[[], bool], seconds: float | None) -> bool:
+    """Whether the check came true within the time."""
     try:
         await workflow.wait_condition(check, timeout=seconds)
     except TimeoutError:

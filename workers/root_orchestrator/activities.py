@@ -1,4 +1,4 @@
-"""Activities of the root orchestrator: thin adapters over the domain's services."""
+"""Activities of the root orchestrator: thin adapters over the domain. They may do I/O."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from temporalio import activity
 from core.domain.event import TABLE_ATTRIBUTE
 from core.domain.routing.table import Target, WorkflowRouter
 from core.domain.validation import EventValidationService
-from core.errors import named
+from core.errors import PermanentError
 from core.intake.quarantine import Quarantine
 from workers.runtime.activity_errors import typed_failures
 
@@ -42,9 +42,10 @@ class RootActivities:
 
     @activity.defn
     async def quarantine(self, wire: Any, code: str, reason: str) -> str:
-        """Keep the event that the orchestrator gives up; returns the record's URI."""
+        """Quarantine an event that the orchestrator gives up; returns the record's URI."""
         with typed_failures():
-            return await self._quarantine.keep_event(wire, named(code, reason), started=False)
+            error = PermanentError.from_code(code, reason)
+            return await self._quarantine.keep_event(wire, error, started=False)
 
     def _compare_tables(self, wire: Any) -> None:
         """Say so when the listener was given another routing table: what each of them decides may

@@ -1,5 +1,7 @@
-"""The root worker: `python -m workers.root_orchestrator.run_worker`. Exit codes: see
-workers.runtime.process."""
+"""The root worker: `python -m workers.root_orchestrator.run_worker`.
+
+Exit codes: see `workers.runtime.process`.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ log = logging.getLogger("tidegate.worker")
 def plan(settings: Settings) -> process.Plan:
     """Raises `SettingsError` or `ConfigFileError`."""
     if not settings.documents:
-        log.warning("TIDEGATE_DOCUMENTS is not set: events about documents will wait until it is")
+        log.warning("TIDEGATE_DOCUMENTS is not set: events about documents wait until it is")
     activities = RootActivities(
         validation=bootstrap.validation(settings),
         router=bootstrap.router(settings),
@@ -31,7 +33,7 @@ def plan(settings: Settings) -> process.Plan:
         task_queue=ROOT_WORKER.task_queue,
         workflows=[RootOrchestratorWorkflow],
         activities=[activities.validate_and_route, activities.quarantine],
-        # It lives for seconds: it ends on the build that it began on.
+        # It runs for seconds, so it ends on the build that it started on.
         versioning=VersioningBehavior.PINNED,
     )
 

@@ -1,7 +1,9 @@
-"""The root orchestrator: validate, route, start the child, and end.
+"""The root orchestrator: validates and routes an event, starts the child, and ends.
 
-One short workflow per event. Its result says what it did; what it cannot do makes it fail with a
-typed error, with the event kept in quarantine beside.
+One short workflow per event. It completes with what it did, or quarantines the event and fails with
+a typed error.
+
+Deterministic: runs in the workflow sandbox.
 """
 
 from __future__ import annotations
@@ -18,33 +20,35 @@ from core.contracts import ROOT_WORKFLOW
 from core.domain.routing.table import Deliver, Target, WhenRunning
 from core.errors import ChildAlreadyRunning
 from workers.root_orchestrator.activities import RootActivities
-from workers.runtime.local_first import local_first, permanent
+from workers.runtime.local_first import permanent, run_local_first
 
-_AT_ONCE: Final[Any] = {
-    "start_to_close_timeout": timedelta(seconds=10),
-    "retry_policy": RetryPolicy(maximum_attempts=3),
+_LOCAL_FIRST: Final[Any] = {
+    "local": {
+        "start_to_close_timeout": timedelta(seconds=10),
+        "retry_policy": RetryPolicy(maximum_attempts=3),
+    },
+    # Retried without a limit: the event is acknowledged, so only the workflow has it.
+    "remote": {
+        "start_to_close_timeout": timedelta(seconds=10),
+        "retry_policy": RetryPolicy(maximum_interval=timedelta(seconds=60)),
+    },
 }
-_UNTIL_DONE: Final[Any] = {
-    "start_to_close_timeout": timedelta(seconds=10),
-    "retry_policy": RetryPolicy(maximum_interval=timedelta(seconds=60)),
-}
-"""The event is acknowledged: nothing but the workflow holds it any more."""
-_KEEPING_TIME = timedelta(seconds=20)
-"""For one try to write a quarantine record; a worker that dies in it is waited for no longer."""
-_ROUNDS = 10
-"""How often a child may close between two looks at it before the orchestrator gives up."""
+_QUARANTINE_TIMEOUT: Final = timedelta(seconds=20)
+"""For one attempt; it bounds how long a worker that dies during it delays the next."""
+_ROUNDS: Final = 10
+"""How often a child may turn out running, then closed, before the orchestrator gives up."""
 
 
 @workflow.defn(name=ROOT_WORKFLOW)
 class RootOrchestratorWorkflow:
-    """Takes one event in its wire form. Result: `{route, workflow, child_id, run_id, action}` where
-    the action is `started` or `signalled`."""
+    """Takes one event in its wire form; the result is `{route, workflow, child_id, run_id, action}`
+    where the action is `started` or `signalled`."""
 
     @workflow.run
     async def run(self, wire: Any) -> dict[str, Any]:
         try:
-            target: Target = await local_first(
-                RootActivities.validate_and_route, wire, at_once=_AT_ONCE, until_done=_UNTIL_DONE
+            target: Target = await run_local_first(
+                RootActivities.validate_and_route, wire, **_LOCAL_FIRST
             )
         except FailureError as error:
             if cause := permanent(error):
@@ -60,7 +64,10 @@ class RootOrchestratorWorkflow:
         }
 
     async def _hand_over(self, wire: dict[str, Any], target: Target) -> tuple[str, str, str | None]:
-        """Start the child, or do what its route says when it runs already."""
+        """Start the child or, when it is already running, do what its route says.
+
+        Returns the action, the child's workflow ID and, if known, its run ID.
+        """
         for _ in range(_ROUNDS):
             try:
                 return "started", target.id, await _start(wire, target, target.id)
@@ -82,7 +89,7 @@ class RootOrchestratorWorkflow:
                 workflow.logger.info("child %s closed before its signal", target.id)
             else:
                 return "signalled", target.id, None
-        reason = f"child {target.id} of route {target.route} runs already"
+        reason = f"child {target.id} of route {target.route} is already running"
         return await self._give_up(
             wire, ChildAlreadyRunning.__name__, f"event {wire.get('tidegatekey')}: {reason}"
         )
@@ -91,7 +98,7 @@ class RootOrchestratorWorkflow:
         uri = await workflow.execute_activity_method(
             RootActivities.quarantine,
             args=[wire, code, reason],
-            start_to_close_timeout=_KEEPING_TIME,
+            start_to_close_timeout=_QUARANTINE_TIMEOUT,
         )
         workflow.logger.warning("given up (%s): %s; kept as %s", code, reason, uri)
         raise ApplicationError(f"{reason}; kept as {uri}", type=code, non_retryable=True)
@@ -114,7 +121,7 @@ async def _start(wire: dict[str, Any], target: Target, id: str) -> str | None:
 
 
 async def _start_once(wire: dict[str, Any], target: Target) -> str | None:
-    """Start under the event's own ID; when that runs already, this event has started it."""
+    """Start it under the event's own ID; if that is running already, this event started it."""
     try:
         return await _start(wire, target, target.next_id)
     except WorkflowAlreadyStartedError:

@@ -1,7 +1,7 @@
-"""How much work waits on a worker's task queue, said in its log once a minute.
+"""The backlog of a worker's task queue, logged once a minute.
 
-The log is the one place that every platform reads already: a metric filter makes a metric of it,
-and a service grows by that, with nobody else having to reach Temporal.
+Every platform reads the log already: a metric filter turns the line into a metric that a service
+scales on, and nothing but the worker needs access to Temporal.
 
     {"message": "backlog", "task_queue": "tidegate-root", "backlog": 7, "backlog_age_seconds": 2.1}
 """
@@ -19,23 +19,23 @@ from core.errors import TemporalUnavailable
 
 log = logging.getLogger("tidegate.worker")
 
-EVERY: Final = 60.0
-"""Seconds from one report to the next; what scales a service looks once a minute."""
+INTERVAL: Final = 60.0
+"""Seconds; autoscalers evaluate their metrics once a minute."""
 
 
 async def reporting(client: Client, task_queue: str) -> None:
-    """Report until cancelled. A report that cannot be had is left out, the worker goes on."""
+    """Log the backlog periodically until cancelled."""
     while True:
         await report(client, task_queue)
-        await asyncio.sleep(EVERY)
+        await asyncio.sleep(INTERVAL)
 
 
 async def report(client: Client, task_queue: str) -> None:
-    """Log one report."""
+    """Log the backlog once, or a warning when Temporal is unavailable."""
     try:
         backlog = await admin.backlog(client, task_queue)
     except TemporalUnavailable as error:
-        log.warning("the backlog is not known: %s", error.message)
+        log.warning("the backlog is unknown: %s", error.message)
         return
     log.info(
         "backlog",

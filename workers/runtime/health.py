@@ -1,9 +1,9 @@
-"""The two questions an orchestrator asks a worker: is the process up, and does it take work?
+"""The health endpoints of a worker process.
 
-    GET /healthz   200 as long as the process answers at all
-    GET /readyz    200 when it takes work, 503 with the reason when it does not
+    GET /healthz   200 while the process is up
+    GET /readyz    200 while it takes work, 503 with the reason otherwise
 
-Served from a thread, so that a busy event loop does not make the process look dead.
+Served from a thread, so that a process with a busy event loop does not look dead.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ READY: Final = "ready"
 
 @contextmanager
 def serving(address: str, state: Callable[[], str]) -> Iterator[int]:
-    """Serve at `host:port` inside the block; yields the port, which matters when 0 was asked for.
+    """Serve at `host:port` inside the block; yields the port, which the system chooses for 0.
 
-    `state` is called from another thread; it answers `READY` or why the process is not.
-    Raises `SettingsError` when the address cannot be had.
+    `state` is called from another thread and returns `READY` or the reason why not.
+    Raises `SettingsError` when the address is not available.
     """
     host, _, port = address.rpartition(":")
     try:
@@ -34,7 +34,7 @@ def serving(address: str, state: Callable[[], str]) -> Iterator[int]:
     except OSError as error:
         raise SettingsError(
             f"TIDEGATE_HEALTH_ADDRESS={address!r}: {error.strerror or error}",
-            fix="name a free port; port 0 takes any",
+            fix="choose a free port; port 0 takes any",
         ) from error
     thread = threading.Thread(target=server.serve_forever, name="health", daemon=True)
     thread.start()
@@ -67,7 +67,7 @@ class _Handler(BaseHTTPRequestHandler):
                 ready = state == READY
                 self._answer(HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE, state)
             case _:
-                self._answer(HTTPStatus.NOT_FOUND, "there are /healthz and /readyz")
+                self._answer(HTTPStatus.NOT_FOUND, "not found; try /healthz or /readyz")
 
     def _answer(self, status: HTTPStatus, text: str) -> None:
         body = json.dumps({"status": text}).encode()
@@ -78,4 +78,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Probes come every few seconds; they are not worth a line."""
+        """Nothing: probes come every few seconds."""

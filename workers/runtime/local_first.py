@@ -1,8 +1,10 @@
-"""Local first: what a workflow decides by is fetched without a hop to the server, where it can be.
+"""Local first: an activity that usually succeeds immediately saves a round trip to the server.
 
-A local activity runs in the very workflow task that asks for it. But nobody sees one that fails,
-and none may run for long: what cannot be done at once, as when a store is away or this worker lacks
-a setting, is tried again as an activity that operators can see, until it is done.
+A local activity runs within the workflow task that calls it. But its failures are not visible to
+operators, and it may not run for long: what fails there, because a store is unavailable or this
+worker lacks a setting, is retried as a regular activity until it succeeds.
+
+Deterministic: runs in the workflow sandbox.
 """
 
 from __future__ import annotations
@@ -18,23 +20,24 @@ from temporalio.exceptions import (
 )
 
 
-async def local_first(
-    activity: Any, *args: Any, at_once: dict[str, Any], until_done: dict[str, Any]
+async def run_local_first(
+    activity: Any, *args: Any, local: dict[str, Any], remote: dict[str, Any]
 ) -> Any:
-    """The result of an activity (a method), run with the options `at_once`, else `until_done`.
+    """The result of an activity method, run with the options `local` and, if that fails, `remote`.
 
-    Raises `FailureError` for what never will be done.
+    Raises `FailureError` when it fails permanently or is cancelled.
     """
     try:
-        return await workflow.execute_local_activity_method(activity, args=args, **at_once)
+        return await workflow.execute_local_activity_method(activity, args=args, **local)
     except FailureError as error:
         if permanent(error) or is_cancelled_exception(error):
             raise
-        workflow.logger.warning("not done at once, retrying: %s", error)
-    return await workflow.execute_activity_method(activity, args=args, **until_done)
+        workflow.logger.warning("local activity failed, retrying as a regular one: %s", error)
+    return await workflow.execute_activity_method(activity, args=args, **remote)
 
 
 def permanent(error: FailureError) -> ApplicationError | None:
-    """The failure of an activity that is not to be retried; a local one's comes unwrapped."""
+    """The cause of an activity's failure, if it is not to be retried. A local activity's failure
+    is its own cause."""
     cause = error.cause if isinstance(error, ActivityError) else error
     return cause if isinstance(cause, ApplicationError) and cause.non_retryable else None

@@ -1,4 +1,4 @@
-"""Logs of a worker: one JSON object per line on standard output, each with its workflow's ID."""
+"""Logs of a worker: one JSON object per line on standard output, with the workflow's ID."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pythonjsonlogger.json import JsonFormatter
 from temporalio import activity, workflow
 
 CORE: Final = logging.getLogger("temporalio.core")
-"""What the SDK's native core has to say is forwarded here."""
+"""The SDK's native core logs to this."""
 
-_TALKATIVE: Final = ("urllib3", "requests", "azure")
-"""Below warnings they log whole URLs, and those of notification channels hold secrets; Azure's
+_VERBOSE: Final = ("urllib3", "requests", "azure")
+"""Below warnings they log whole URLs, and those of notification channels contain secrets; Azure's
 libraries log every call with all its headers."""
-_KEPT: Final = (
+_INFO_FIELDS: Final = (
     "workflow_id",
     "run_id",
     "workflow_run_id",
@@ -26,13 +26,13 @@ _KEPT: Final = (
 
 
 def configure(level: str) -> None:
-    """Send everything logged from `level` up to standard output, as JSON."""
+    """Log to standard output as JSON, from `level` up."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_Formatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for name in _TALKATIVE:
+    for name in _VERBOSE:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
-    # The IDs are fields of their own; the message stays the message.
+    # The IDs are separate fields, so the SDK need not append them to the message.
     workflow.logger.workflow_info_on_message = False
     activity.logger.activity_info_on_message = False
 
@@ -54,4 +54,4 @@ class _Formatter(JsonFormatter):
         for name in ("temporal_workflow", "temporal_activity"):
             info = log_data.pop(name, None)
             if isinstance(info, dict):
-                log_data |= {key: info[key] for key in _KEPT if key in info}
+                log_data |= {key: info[key] for key in _INFO_FIELDS if key in info}

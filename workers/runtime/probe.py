@@ -1,9 +1,9 @@
-"""A worker's own question to itself, for platforms that ask by running a command in the container.
+"""The health check of a worker, for platforms that run a command in the container.
 
     python -m workers.runtime.probe [PATH]
 
-Asks PATH, /healthz unless another is named, at TIDEGATE_HEALTH_ADDRESS. Ends with 0 when the answer
-is 200, else with 1 and the reason. Image and task definitions name it as their health check.
+Requests PATH (default: /healthz) at TIDEGATE_HEALTH_ADDRESS. Exits with 0 when the response is 200,
+otherwise with 1 and the reason. The image and the task definitions use it.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ import urllib.request
 from core.config.settings import Settings
 from core.errors import SettingsError
 
-_PATIENCE = 4.0
-"""Seconds; the image's health check gives up after five."""
+_TIMEOUT = 4.0
+"""Seconds; the image's health check times out after five."""
 
 
 def main(path: str = "/healthz") -> str | None:
-    """Why the worker is not well, or None. No proxy is asked: it is this very container."""
+    """Why the worker is unhealthy, or None. Uses no proxy: the worker is in this container."""
     try:
         address = Settings.from_env().health_address
     except SettingsError as error:
         return str(error)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(f"http://{address}{path}", timeout=_PATIENCE):
+        with opener.open(f"http://{address}{path}", timeout=_TIMEOUT):
             return None
     except OSError as error:
         return f"http://{address}{path}: {error}"

@@ -1,12 +1,12 @@
-"""What every worker process shares: its life from settings to drain.
+"""The life of every worker process, from settings to drain.
 
-    settings -> logs -> /healthz -> connect (patiently) -> preflight -> work -> SIGTERM -> drain
+    settings -> logs -> /healthz -> connect, with retries -> preflight -> work -> SIGTERM -> drain
 
 Exit codes:
-    0   asked to stop by SIGTERM or SIGINT, and drained
+    0   stopped by SIGTERM or SIGINT, and drained
     1   a fault that a restart may cure; the traceback is in the log
-    2   a setting or the Temporal namespace is not as it must be; the log says what to change
-A second SIGTERM or SIGINT ends the process at once.
+    2   a setting or the Temporal namespace is invalid; the log says what to change
+A second SIGTERM or SIGINT kills the process immediately.
 """
 
 from __future__ import annotations
@@ -47,19 +47,19 @@ DRAINED, FAULT, MISCONFIGURED = 0, 1, 2
 _FIRST_DELAY: Final = 1.0
 _LONGEST_DELAY: Final = 15.0
 _PROBE_SECONDS: Final = 2.0
-_OPERATORS: Final = (
+_NEED_OPERATOR: Final = (
     RPCStatusCode.NOT_FOUND,
     RPCStatusCode.PERMISSION_DENIED,
     RPCStatusCode.UNAUTHENTICATED,
 )
-"""Answers that do not change by waiting."""
+"""Errors that no retry cures."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What one worker serves. Its workflows upsert the `search_attributes`, which the namespace
-    must have. `versioning` says what a new build is to running workflows, in a versioned worker.
-    """
+    """What a worker serves. Its workflows upsert the `search_attributes`, so the namespace must
+    have them. `versioning` says whether running workflows move to a new build, where workers are
+    versioned."""
 
     task_queue: str
     workflows: Sequence[type]
@@ -69,7 +69,7 @@ class Plan:
 
 
 def run(plan: Callable[[Settings], Plan]) -> int:
-    """Serve until told to stop; returns the exit code. `plan` is asked before anything connects."""
+    """Serve until stopped; returns the exit code. `plan` is called before anything connects."""
     logs.configure("INFO")
     try:
         settings = Settings.from_env()
@@ -84,11 +84,11 @@ def run(plan: Callable[[Settings], Plan]) -> int:
 
 
 def sandbox(activities: Sequence[Callable[..., Any]]) -> SandboxedWorkflowRunner:
-    """How workflows run here. The sandbox loads a workflow's modules anew for every run, but for
-    those it passes through."""
+    """The workflow sandbox. It reloads a workflow's modules for every run, except for those that
+    it passes through."""
     passed = {
         "core",
-        "workers.runtime.activity_errors",
+        "workers.runtime.heartbeats",
         "workers.runtime.local_first",
         *(each.__module__ for each in activities),
     }
@@ -99,7 +99,7 @@ def sandbox(activities: Sequence[Callable[..., Any]]) -> SandboxedWorkflowRunner
 def worker(
     client: Client, plan: Plan, *, drain_timeout: float = 0, build_id: str | None = None
 ) -> Worker:
-    """The worker of a plan, not yet running; tests make theirs with this, too."""
+    """The worker of a plan, not yet running."""
     return Worker(
         client,
         task_queue=plan.task_queue,
@@ -112,7 +112,7 @@ def worker(
 
 
 def _deployment(plan: Plan, build_id: str) -> WorkerDeploymentConfig:
-    """A deployment for each worker, named after its task queue: they are rolled out one by one."""
+    """The worker's own deployment, named after its task queue: each is rolled out by itself."""
     return WorkerDeploymentConfig(
         version=WorkerDeploymentVersion(plan.task_queue, build_id),
         use_worker_versioning=True,
@@ -122,30 +122,30 @@ def _deployment(plan: Plan, build_id: str) -> WorkerDeploymentConfig:
 
 async def _serve(plan: Plan, settings: Settings) -> int:
     stop = _stop_on_signals()
-    life = _Life(asyncio.get_running_loop())
+    readiness = _Readiness(asyncio.get_running_loop())
     telemetry = _telemetry(settings)
-    with health.serving(settings.health_address, life.state) as port:
+    with health.serving(settings.health_address, readiness.state) as port:
         log.info("starting", extra={"task_queue": plan.task_queue, "health_port": port})
         client = await _connect(plan, settings, telemetry, stop)
         if client is not None:
-            await _work(client, plan, settings, life, stop)
+            await _work(client, plan, settings, readiness, stop)
     log.info("stopped")
     return DRAINED
 
 
 async def _work(
-    client: Client, plan: Plan, settings: Settings, life: _Life, stop: asyncio.Event
+    client: Client, plan: Plan, settings: Settings, readiness: _Readiness, stop: asyncio.Event
 ) -> None:
     ours = worker(client, plan, drain_timeout=settings.drain_timeout, build_id=settings.build_id)
     working = asyncio.create_task(ours.run())
     stopping = asyncio.create_task(stop.wait())
     reporting = asyncio.create_task(backlog.reporting(client, plan.task_queue))
-    life.client, life.worker = client, ours
+    readiness.client, readiness.worker = client, ours
     about = {"task_queue": plan.task_queue, "namespace": client.namespace}
     log.info("taking work", extra=about | {"build_id": settings.build_id})
     await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if stopping.done():
-        life.draining = True
+        readiness.draining = True
         log.info("draining", extra={"at_most_seconds": settings.drain_timeout})
         await ours.shutdown()
     stopping.cancel()
@@ -156,9 +156,10 @@ async def _work(
 async def _connect(
     plan: Plan, settings: Settings, telemetry: Runtime, stop: asyncio.Event
 ) -> Client | None:
-    """A client whose namespace is fit for the plan, however long it takes; None when told to stop.
+    """A client whose namespace has what the plan needs, however long that takes; None when the
+    worker is stopped first.
 
-    Raises `ConfigurationError` for what waiting does not cure.
+    Raises `ConfigurationError` for what no retry cures.
     """
     delay = _FIRST_DELAY
     stopping = asyncio.create_task(stop.wait())
@@ -186,8 +187,8 @@ async def _try_connect(plan: Plan, settings: Settings, telemetry: Runtime) -> Cl
     try:
         await admin.retention(client)
     except TemporalUnavailable as error:
-        if _status(error) in _OPERATORS:
-            fix = "create the namespace or grant the access, or mend TEMPORAL_NAMESPACE"
+        if _status(error) in _NEED_OPERATOR:
+            fix = "create the namespace, grant access to it, or correct TEMPORAL_NAMESPACE"
             raise SettingsError(error.message, fix=fix) from error
         raise
     if plan.search_attributes:
@@ -196,13 +197,13 @@ async def _try_connect(plan: Plan, settings: Settings, telemetry: Runtime) -> Cl
 
 
 async def check_search_attributes(client: Client, names: Sequence[str]) -> None:
-    """Raises `ConfigurationError` when some are missing: setting one would then fail every workflow
-    task. A worker that may not ask goes on, with a warning."""
+    """Raises `ConfigurationError` when one of the names is not registered: to upsert it would fail
+    the workflow task. A worker that may not list them continues with a warning."""
     try:
         missing = await admin.missing_search_attributes(client, names)
     except TemporalUnavailable as error:
-        if _status(error) in (*_OPERATORS, RPCStatusCode.UNIMPLEMENTED):
-            log.warning("cannot check the search attributes, going on: %s", error.message)
+        if _status(error) in (*_NEED_OPERATOR, RPCStatusCode.UNIMPLEMENTED):
+            log.warning("cannot check the search attributes, continuing: %s", error.message)
             return
         raise
     if missing:
@@ -218,8 +219,8 @@ def _status(error: TemporalUnavailable) -> RPCStatusCode | None:
 
 
 @dataclass(slots=True)
-class _Life:
-    """How far the process has come, for whoever asks /readyz from the health thread."""
+class _Readiness:
+    """How far the process has come; the health thread asks for it at /readyz."""
 
     loop: asyncio.AbstractEventLoop
     client: Client | None = field(default=None)
@@ -233,11 +234,11 @@ class _Life:
             return "waiting for Temporal"
         if not self.worker.is_running:
             return "the worker is not running"
-        asked = asyncio.run_coroutine_threadsafe(_answers(self.client), self.loop)
+        probe = asyncio.run_coroutine_threadsafe(_answers(self.client), self.loop)
         try:
-            answers = asked.result(timeout=2 * _PROBE_SECONDS)
+            answers = probe.result(timeout=2 * _PROBE_SECONDS)
         except TimeoutError:
-            asked.cancel()
+            probe.cancel()
             return "the worker is too busy to answer"
         return health.READY if answers else "Temporal does not answer"
 
@@ -250,7 +251,8 @@ async def _answers(client: Client) -> bool:
 
 
 def _telemetry(settings: Settings) -> Runtime:
-    """The process's one runtime: metrics where configured, the core's log lines among ours."""
+    """The SDK's runtime of this process: serves metrics if configured, and forwards its log lines
+    to ours."""
     metrics = None
     if settings.metrics_address:
         metrics = PrometheusConfig(
@@ -265,16 +267,16 @@ def _telemetry(settings: Settings) -> Runtime:
     except (RuntimeError, ValueError) as error:
         raise SettingsError(
             f"TIDEGATE_METRICS_ADDRESS={settings.metrics_address!r}: {error}",
-            fix="name a free port, or leave it empty for no metrics",
+            fix="choose a free port, or unset it for no metrics",
         ) from error
 
 
 def _stop_on_signals() -> asyncio.Event:
-    """Set by the first SIGTERM or SIGINT; the second finds the default action again."""
+    """Set by the first SIGTERM or SIGINT; a second one has its default action."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
 
     def first(number: signal.Signals) -> None:
-        log.info("told to stop by %s", number.name)
+        log.info("stopped by %s", number.name)
         stop.set()
         for each in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(each)

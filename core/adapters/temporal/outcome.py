@@ -9,7 +9,7 @@ from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
-from core.errors import TemporalUnavailable, named
+from core.errors import PermanentError, TemporalUnavailable
 
 _WAIT_SECONDS: Final = 10.0
 
@@ -43,7 +43,7 @@ async def wait(client: Client, workflow_id: str) -> Outcome:
     except WorkflowFailureError as error:
         cause = error.cause
         if isinstance(cause, ApplicationError) and cause.type:
-            raise named(cause.type, cause.message) from error
+            raise PermanentError.from_code(cause.type, cause.message) from error
         raise TemporalUnavailable(f"{workflow_id} ended without a child: {cause}") from error
     except RPCError as error:
         raise TemporalUnavailable(

@@ -66,7 +66,7 @@ default_severity: low
 
 
 def problems(tmp_path: Path, text: str) -> list[str]:
-    """What is wrong with such a file, less the file's name."""
+    """The problems of such a file, without the file's name."""
     path = tmp_path / "policies.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigFileError) as caught:
@@ -93,7 +93,7 @@ def test_the_schema_accepts_a_file_with_everything(good: Policies) -> None:
     jsonschema.validate(plain, policies_schema())
 
 
-def test_the_shipped_file_pages_at_once_and_escalates_after_the_ack_timeout() -> None:
+def test_the_shipped_file_pages_immediately_and_escalates_after_the_ack_timeout() -> None:
     policies = load_policies(SHIPPED_POLICIES)
     policy = policies.choose(Facts(), ack_timeout=420)
     assert [(level.after, [t.name for t in level.targets]) for level in policy.levels] == [
@@ -114,7 +114,7 @@ PAYING = Facts(
 )
 
 
-def test_a_policy_says_all_that_the_file_does(good: Policies) -> None:
+def test_a_policy_has_everything_in_the_file(good: Policies) -> None:
     policy = good.choose(PAYING, ack_timeout=300)
     assert policy.name == "payments"
     assert [level.after for level in policy.levels] == [0, 300]
@@ -154,27 +154,27 @@ def test_a_policy_says_all_that_the_file_does(good: Policies) -> None:
         ({"labels": {"team": "checkout"}}, "default"),
     ],
 )
-def test_the_first_policy_that_fits_in_every_field_is_chosen(
+def test_the_first_policy_that_matches_in_every_field_is_chosen(
     good: Policies, change: dict[str, Any], name: str
 ) -> None:
     facts = PAYING.model_copy(update=change)
     assert good.choose(facts, ack_timeout=300).name == name
 
 
-def test_what_has_no_severity_counts_by_rule_or_as_the_default(good: Policies) -> None:
+def test_a_missing_severity_is_set_by_rule_or_default(good: Policies) -> None:
     facts = Facts(severity=None, source="cloudwatch", service="billing")
     assert good.choose(facts, ack_timeout=300).default_severity == "critical"
     facts = Facts(severity=None, source="cloudwatch", service="mail")
     assert good.choose(facts, ack_timeout=300).default_severity == "low"
 
 
-def test_a_silence_is_carried_by_what_it_matches(good: Policies) -> None:
+def test_a_policy_carries_the_silences_that_match(good: Policies) -> None:
     silenced = good.choose(Facts(service="checkout"), ack_timeout=300)
     assert [silence.name for silence in silenced.silences] == ["migration"]
     assert good.choose(Facts(service="mail"), ack_timeout=300).silences == ()
 
 
-def test_targets_name_the_variables_that_they_lack(good: Policies) -> None:
+def test_unset_variables_are_listed_by_target(good: Policies) -> None:
     assert good.unset({"CHAT_URL": "slack://x", "HOOK_URL": "https://x"}) == {
         "sms": ("SMS_URLS",),
         "hook": ("HOOK_SECRET",),
@@ -287,10 +287,12 @@ def test_targets_name_the_variables_that_they_lack(good: Policies) -> None:
         ("hold_back: 2m", "hold_backs: 2m", "28:5: policies[0].hold_backs: there is no such field"),
     ],
 )
-def test_a_mistake_is_named_by_its_place(tmp_path: Path, old: str, new: str, problem: str) -> None:
+def test_a_mistake_is_named_by_line_column_and_field(
+    tmp_path: Path, old: str, new: str, problem: str
+) -> None:
     assert old in GOOD
-    found = problems(tmp_path, GOOD.replace(old, new, 1))
-    assert any(said.startswith(problem) for said in found), found
+    reported = problems(tmp_path, GOOD.replace(old, new, 1))
+    assert any(each.startswith(problem) for each in reported), reported
 
 
 def test_a_file_without_policies_is_refused(tmp_path: Path) -> None:

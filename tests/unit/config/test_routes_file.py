@@ -24,7 +24,7 @@ routes:
 
 
 def problems(tmp_path: Path, text: str | bytes) -> list[str]:
-    """What is wrong with such a file, less the file's name."""
+    """The problems of such a file, without the file's name."""
     path = tmp_path / "routes.yaml"
     path.write_bytes(text.encode() if isinstance(text, str) else text)
     with pytest.raises(ConfigFileError) as caught:
@@ -34,7 +34,7 @@ def problems(tmp_path: Path, text: str | bytes) -> list[str]:
 
 
 def with_match(text: str) -> str:
-    """The good file with another `match`, which begins in line 4."""
+    """The good file with another `match`, which starts in line 4."""
     match = indent(dedent(text).strip(), "      ")
     return GOOD.replace("      prefix: {subject: incidents/}", match)
 
@@ -300,7 +300,7 @@ def test_a_file_that_contains_itself_is_refused(tmp_path: Path) -> None:
     assert problem.startswith(" not YAML: maximum recursion depth exceeded")
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigFileError, match=r"nowhere\.yaml: cannot be read: .*No such file"):
         load_routes(tmp_path / "nowhere.yaml")
 

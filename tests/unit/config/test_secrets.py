@@ -144,7 +144,7 @@ async def test_while_its_store_is_unavailable_the_last_value_is_used_for_an_hour
     clock.now += TTL
     assert await kept.get("env:A") == "one"
     assert caplog.messages == [
-        "env:A did not answer (it is asked again by itself; look after the way to it and the "
+        "env:A did not answer (it is retried; check the network path to it and the "
         "permission to read there); the last value is used"
     ]
     clock.now += GRACE_SECONDS - 1

@@ -47,15 +47,15 @@ def test_each_variable_sets_its_field_alone(
     variable: str, text: str, field: str, value: object
 ) -> None:
     changed = {
-        f.name: getattr(found, f.name)
-        for found in [Settings.from_env({variable: text})]
-        for f in fields(found)
-        if getattr(found, f.name) != f.default
+        f.name: getattr(settings, f.name)
+        for settings in [Settings.from_env({variable: text})]
+        for f in fields(settings)
+        if getattr(settings, f.name) != f.default
     }
     assert changed == {field: value}
 
 
-def test_every_variable_is_tried_above() -> None:
+def test_every_variable_is_in_the_table_above() -> None:
     [mark] = test_each_variable_sets_its_field_alone.pytestmark  # type: ignore[attr-defined]
     assert [case[0] for case in mark.args[1]] == [name for name, _, _ in variables()]
 
@@ -87,7 +87,7 @@ def test_every_variable_is_tried_above() -> None:
         ("TIDEGATE_LOG_LEVEL", "LOUD", "not one of DEBUG, INFO, WARNING, ERROR"),
     ],
 )
-def test_a_value_that_is_wrong_is_named_with_its_variable(
+def test_an_invalid_value_is_named_with_its_variable(
     variable: str, text: str, message: str
 ) -> None:
     with pytest.raises(SettingsError) as caught:
@@ -95,7 +95,7 @@ def test_a_value_that_is_wrong_is_named_with_its_variable(
     assert caught.value.message.startswith(f"{variable}={text!r}: {message}")
 
 
-def test_all_that_is_wrong_is_named_at_once() -> None:
+def test_every_invalid_value_is_named() -> None:
     with pytest.raises(SettingsError) as caught:
         Settings.from_env({"TIDEGATE_CONCURRENCY": "x", "TIDEGATE_LOG_LEVEL": "y"})
     assert str(caught.value) == (
@@ -109,7 +109,7 @@ def test_the_process_environment_is_read_by_default(monkeypatch: pytest.MonkeyPa
     assert Settings.from_env().concurrency == 9
 
 
-def test_what_is_required_must_be_set() -> None:
+def test_a_required_variable_must_be_set() -> None:
     assert Settings(quarantine="s3://q").require("quarantine") == "s3://q"
     with pytest.raises(SettingsError) as caught:
         Settings().require("quarantine")
@@ -122,6 +122,6 @@ def test_what_is_required_must_be_set() -> None:
 
 
 @pytest.mark.parametrize("make", [bootstrap.intake, bootstrap.quarantine])
-def test_nothing_is_accepted_where_nothing_can_be_kept(make: Any) -> None:
+def test_nothing_is_accepted_that_could_not_be_quarantined(make: Any) -> None:
     with pytest.raises(SettingsError, match="TIDEGATE_QUARANTINE is not set"):
         make(Settings())

@@ -1,4 +1,7 @@
-"""One page on its way: its target, then its fallbacks, each at its own pace, and never twice."""
+"""Delivers one page: to its target or else to a fallback, within their rate limits, never twice.
+
+Runs in activities: may do I/O.
+"""
 
 from __future__ import annotations
 
@@ -15,24 +18,24 @@ from core.domain.incident.effects import Page
 from core.domain.incident.policies.targets import TargetConfig
 from core.errors import NotificationFailed
 from core.ports.notifier import Address, Notification, Notifier
-from workers.incident.paging.rate_limit import Limits
+from workers.incident.paging.rate_limit import RateLimits
 
 log = logging.getLogger("tidegate.incident")
 
 BUDGET: Final = 100.0
-"""Seconds that all targets of one page may take together in one attempt."""
+"""Seconds for all targets of one page together, in one attempt of the activity."""
 
 LONGEST_WAIT: Final = 20.0
-"""Seconds that a page waits for a target that has its fill, before it goes to the next."""
+"""Seconds that a page waits for a rate-limited target before it tries the next."""
 
 _REMEMBERED: Final = 10_000
 
 
 class Pager:
-    """Delivers pages; bound to one process, whose limits and memory it keeps.
+    """Delivers pages, with the rate limits and the memory of one process.
 
-    A page that this process has delivered is not sent again, although its activity is tried again
-    because its end got lost. Beyond that, the page's key tells the channel.
+    A page that this process has delivered is not sent again when its activity is retried because
+    its completion got lost. Otherwise, the channel can deduplicate by the page's key.
     """
 
     def __init__(
@@ -42,18 +45,18 @@ class Pager:
         self._addresses = {
             address.name: (name, address) for name, some in addresses.items() for address in some
         }
-        self._limits = Limits(targets)
+        self._limits = RateLimits(targets)
         self._delivered: OrderedDict[str, str] = OrderedDict()
 
     async def deliver(self, page: Page) -> str:
-        """The name of the target that took the page. Raises `NotificationFailed`, and fails for
-        good when none of its targets has an address any more."""
+        """The name of the target that took the page. Raises `NotificationFailed`, and a permanent
+        `ApplicationError` when none of its targets is configured any more."""
         if via := self._delivered.get(page.key):
             return via
         names = [name for name in (page.target, *page.fallback) if name in self._addresses]
         if not names:
             raise ApplicationError(
-                f"{page.target} is not among the targets any more",
+                f"{page.target} is no longer among the targets",
                 type="TargetRemoved",
                 non_retryable=True,
             )
@@ -62,10 +65,10 @@ class Pager:
         for name in names:
             left = end - asyncio.get_running_loop().time()
             if left <= 0:
-                failures.append(f"no time was left for {name}")
+                failures.append(f"no time left for {name}")
                 break
             try:
-                await self._tell(page, *self._addresses[name], left)
+                await self._send(page, *self._addresses[name], left)
             except NotificationFailed as error:
                 failures.append(error.message)
             else:
@@ -75,8 +78,8 @@ class Pager:
                 return name
         raise NotificationFailed("; ".join(failures))
 
-    async def _tell(self, page: Page, name: str, address: Address, left: float) -> None:
-        await self._limits.turn(name, at_most=min(LONGEST_WAIT, left))
+    async def _send(self, page: Page, name: str, address: Address, left: float) -> None:
+        await self._limits.acquire(name, at_most=min(LONGEST_WAIT, left))
         message = Notification(
             key=page.key,
             title=page.title,
@@ -89,8 +92,8 @@ class Pager:
         try:
             await asyncio.shield(sending)
         except asyncio.CancelledError:
-            # It is on the wire: what cannot be stopped any more is to be told as it ends.
+            # It is being sent and cannot be stopped: report what becomes of it.
             await asyncio.wait({sending})
             if sending.cancelled() or sending.exception():
                 raise
-            log.info("page %s was called off too late: %s has taken it", page.key, address.name)
+            log.info("page %s was cancelled too late: %s has taken it", page.key, address.name)

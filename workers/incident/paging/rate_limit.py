@@ -1,4 +1,7 @@
-"""How fast one target may be told things: a bucket of tokens per target and worker process."""
+"""Rate limits of targets: one token bucket per target and worker process.
+
+Runs in activities: may do I/O.
+"""
 
 from __future__ import annotations
 
@@ -12,23 +15,23 @@ from core.errors import NotificationFailed
 
 
 @dataclass(slots=True)
-class Bucket:
-    """Holds `rate.count` tokens, and fills up within `rate.within`. `clock` is in seconds."""
+class TokenBucket:
+    """Holds up to `rate.count` tokens and refills within `rate.within`; `clock` is in seconds."""
 
     rate: Rate
     clock: Callable[[], float]
     tokens: float = field(init=False)
-    filled_at: float = field(init=False)
+    refilled_at: float = field(init=False)
 
     def __post_init__(self) -> None:
-        self.tokens, self.filled_at = float(self.rate.count), self.clock()
+        self.tokens, self.refilled_at = float(self.rate.count), self.clock()
 
     def take(self, *, at_most: float) -> float | None:
-        """Takes a token; in how many seconds it may be used. None, and nothing taken, when that
-        would be longer than `at_most`."""
+        """Take a token; returns the seconds until it may be used. None, with no token taken, when
+        that would be more than `at_most`."""
         now, per_second = self.clock(), self.rate.count / self.rate.within.total_seconds()
-        filled = self.tokens + (now - self.filled_at) * per_second
-        self.tokens, self.filled_at = min(float(self.rate.count), filled), now
+        tokens = self.tokens + (now - self.refilled_at) * per_second
+        self.tokens, self.refilled_at = min(float(self.rate.count), tokens), now
         wait = max(0.0, (1 - self.tokens) / per_second)
         if wait > at_most:
             return None
@@ -36,22 +39,23 @@ class Bucket:
         return wait
 
 
-class Limits:
-    """The buckets of all targets that have a limit, by the names of the policies' file."""
+class RateLimits:
+    """The buckets of all targets that have a limit, by their names in the policies file."""
 
     def __init__(self, targets: Mapping[str, TargetConfig]) -> None:
         self._rates = {name: target.at_most for name, target in targets.items() if target.at_most}
-        self._buckets: dict[str, Bucket] = {}
+        self._buckets: dict[str, TokenBucket] = {}
 
-    async def turn(self, target: str, *, at_most: float) -> None:
-        """Wait for the target's next free moment. Raises `NotificationFailed` when that is more
-        than `at_most` seconds away, which leaves the turn to others."""
+    async def acquire(self, target: str, *, at_most: float) -> None:
+        """Wait until the target's limit allows another page. Raises `NotificationFailed`, using up
+        nothing of the limit, when that would take more than `at_most` seconds."""
         rate = self._rates.get(target)
         if rate is None:
             return
-        bucket = self._buckets.setdefault(target, Bucket(rate, asyncio.get_running_loop().time))
+        clock = asyncio.get_running_loop().time
+        bucket = self._buckets.setdefault(target, TokenBucket(rate, clock))
         wait = bucket.take(at_most=at_most)
         if wait is None:
             limit = f"{rate.count:,} pages in {format_duration(rate.within.total_seconds())}"
-            raise NotificationFailed(f"{target} has its fill: at most {limit}")
+            raise NotificationFailed(f"{target}: rate limit reached, at most {limit}")
         await asyncio.sleep(wait)

@@ -1,4 +1,7 @@
-"""How the incident calls its activities: in what time, how often, and what a failure is."""
+"""How the incident workflow calls its activities: timeouts, retries, and how failures read.
+
+Deterministic: runs in the workflow sandbox.
+"""
 
 from __future__ import annotations
 
@@ -10,19 +13,20 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from core.domain.text import one_line, shortened
-from workers.runtime.activity_errors import HEARTBEAT_TIMEOUT
-from workers.runtime.local_first import local_first
+from workers.runtime.heartbeats import HEARTBEAT_TIMEOUT
 
 REASON_CHARS: Final = 500
 
-_AT_ONCE: Final[Any] = {
-    "start_to_close_timeout": timedelta(seconds=5),
-    "retry_policy": RetryPolicy(maximum_attempts=1),
-}
-"""For a first try without a hop to the server; what it cannot do, a visible activity retries."""
 UNTIL_DONE: Final[Any] = {
     "start_to_close_timeout": timedelta(seconds=60),
     "retry_policy": RetryPolicy(maximum_interval=timedelta(seconds=60)),
+}
+LOCAL_FIRST: Final[Any] = {
+    "local": {
+        "start_to_close_timeout": timedelta(seconds=5),
+        "retry_policy": RetryPolicy(maximum_attempts=1),
+    },
+    "remote": UNTIL_DONE,
 }
 REPORT: Final[Any] = {
     "start_to_close_timeout": timedelta(seconds=120),
@@ -32,12 +36,12 @@ REPORT: Final[Any] = {
 PAGE: Final[Any] = {
     "start_to_close_timeout": timedelta(seconds=150),
     "heartbeat_timeout": HEARTBEAT_TIMEOUT,
-    # A page that is on the wire when it is called off may still arrive: then the timeline tells it.
+    # A page that is being sent when it is cancelled may still arrive; the timeline then says so.
     "cancellation_type": workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     "retry_policy": RetryPolicy(initial_interval=timedelta(seconds=2), maximum_attempts=3),
 }
-"""One round; one that fails is noted and tried again by the domain's own schedule."""
-IF_POSSIBLE: Final[Any] = {
+"""One round; a round that fails is noted, and the domain schedules the next."""
+BEST_EFFORT: Final[Any] = {
     "start_to_close_timeout": timedelta(seconds=25),
     "schedule_to_close_timeout": timedelta(seconds=60),
     "heartbeat_timeout": HEARTBEAT_TIMEOUT,
@@ -45,23 +49,17 @@ IF_POSSIBLE: Final[Any] = {
 }
 
 
-async def promptly(activity: Any, *args: Any) -> Any:
-    """Run an activity in this very workflow task, which saves a hop; what cannot be done at once is
-    retried as an activity that operators can see. Raises `FailureError` for what never will be."""
-    return await local_first(activity, *args, at_once=_AT_ONCE, until_done=UNTIL_DONE)
-
-
 def reason_of(error: ActivityError) -> str:
-    """Why an activity failed, in a line."""
+    """Why an activity failed, in one line."""
     cause = error.cause or error
-    said = cause.message if isinstance(cause, ApplicationError) else str(cause)
-    return in_a_line(said) or type(cause).__name__
+    message = cause.message if isinstance(cause, ApplicationError) else str(cause)
+    return in_one_line(message) or type(cause).__name__
 
 
-def in_a_line(text: str) -> str:
+def in_one_line(text: str) -> str:
     return shortened(str(one_line(text)), REASON_CHARS)
 
 
-def final(code: str, message: str) -> ApplicationError:
-    """The failure that ends a workflow or an update for good."""
+def permanent_failure(code: str, message: str) -> ApplicationError:
+    """The failure that ends a workflow or rejects an update, not to be retried."""
     return ApplicationError(message, type=code, non_retryable=True)

@@ -1,4 +1,7 @@
-"""From one run of the incident workflow to the next: what is taken along, and that it fits."""
+"""From one run of the incident workflow to the next: what is handed over, and that it fits.
+
+Deterministic: runs in the workflow sandbox.
+"""
 
 from __future__ import annotations
 
@@ -12,75 +15,76 @@ from core.domain.incident.effects import REPORT_KEY, Effect, FollowUp, Page, Wri
 from core.domain.incident.lifecycle import is_finished
 from core.domain.incident.timeline import TimelineEvent, abridged
 from core.errors import InvalidEvent
-from workers.incident.payloads import Carried
+from workers.incident.payloads import RunState
 from workers.incident.workflow import pending_reports
 from workers.incident.workflow.state import State
 
 SETTLING: Final = timedelta(seconds=20)
-"""How long a run that hands over lets pages and reports under way end."""
+"""How long a run that continues as new waits for pages and reports in flight."""
 REPORT_FIRST: Final = timedelta(seconds=10)
-"""How long an incident that has a successor lets its report be written, and its last pages arrive,
-before the successor."""
+"""How long a closed incident with a successor waits for its report and its last pages before the
+successor starts."""
 ARRIVED_BYTES: Final = 256_000
-"""How much may arrive for a successor before it is begun at once."""
+"""Size of the arrivals for a successor above which it starts immediately."""
 LARGEST: Final = 1_900_000
-"""Bytes of JSON that a run may begin with: Temporal takes payloads of at most 2 MB."""
+"""Bytes of JSON that a run may start with: Temporal's limit for a payload is 2 MB."""
 
 _SAVED_BYTES: Final = 100_000
 _UNSAVED_BYTES: Final = 400_000
 
 
-def to_the_next_run(state: State) -> Carried:
-    """Everything, with the timeline's end, and, abridged, whatever the document store does not
-    have of it."""
-    chronicle = state.chronicle
-    tail = _tail(chronicle.entries[: chronicle.saved], _SAVED_BYTES)
-    unsaved = abridged(chronicle.entries[chronicle.saved :], _UNSAVED_BYTES)
-    begun = [*state.under_way.effects(), *state.outbox]
-    carried = Carried(
+def for_next_run(state: State) -> RunState:
+    """The whole state. Of the timeline it has the end and, abridged, whatever is not in the
+    document store."""
+    timeline = state.timeline
+    tail = _tail(timeline.entries[: timeline.saved], _SAVED_BYTES)
+    unsaved = abridged(timeline.entries[timeline.saved :], _UNSAVED_BYTES)
+    effects = [*state.in_flight.effects(), *state.outbox]
+    run_state = RunState(
         incident=state.incident,
         timeline=(*tail, *unsaved),
         saved=len(tail),
-        omitted=chronicle.omitted + chronicle.saved - len(tail),
-        segments=chronicle.segments,
-        effects=tuple(e for e in begun if isinstance(e, Page | WriteReport | FollowUp)),
-        unreported=state.debts.all(),
+        omitted=timeline.omitted + timeline.saved - len(tail),
+        segments=timeline.segments,
+        effects=tuple(e for e in effects if isinstance(e, Page | WriteReport | FollowUp)),
+        pending_reports=state.pending_reports.all(),
         arrivals=tuple(state.arrivals),
-        continue_as_new_after=state.longest,
+        continue_as_new_after=state.continue_as_new_after,
     )
-    # What is longest is of least use: the incident itself always fits.
-    if fits(carried):
-        return carried
-    return carried.model_copy(update={"timeline": (), "unreported": ()})
+    # The longest parts are the least useful ones; the incident itself always fits.
+    if fits(run_state):
+        return run_state
+    return run_state.model_copy(update={"timeline": (), "pending_reports": ()})
 
 
-def to_the_successor(state: State) -> Carried:
-    """What has arrived for it; an outstanding report goes with it."""
-    unreported = list(state.debts.all())
+def for_successor(state: State) -> RunState:
+    """The arrivals for the next incident, with the reports and follow-ups that are still due."""
+    pending = list(state.pending_reports.all())
     if not is_finished(state.incident):
-        unreported.append(state.chronicle.ending(state.incident, pending_reports.LARGEST))
-    return Carried(
+        pending.append(state.timeline.report_input(state.incident, pending_reports.LARGEST))
+    return RunState(
         previous=state.incident.id if state.incident.opened_at else None,
         arrivals=tuple(state.arrivals),
-        effects=_follow_ups([*state.outbox, *state.under_way.effects()]),
-        unreported=tuple(unreported),
-        continue_as_new_after=state.longest,
+        effects=_follow_ups([*state.outbox, *state.in_flight.effects()]),
+        pending_reports=tuple(pending),
+        continue_as_new_after=state.continue_as_new_after,
     )
 
 
-def within_this_run(state: State, carried: Carried) -> None:
-    """Go over to the successor; activities under way are not begun again."""
-    if REPORT_KEY in state.under_way:
-        state.debts.begun(state.chronicle.ending(state.incident, pending_reports.LARGEST))
-    state.adopt(carried.model_copy(update={"effects": _follow_ups(state.outbox)}))
+def start_successor_within_run(state: State, run_state: RunState) -> None:
+    """Replace the incident by its successor without a new run; activities in flight go on."""
+    if REPORT_KEY in state.in_flight:
+        report_input = state.timeline.report_input(state.incident, pending_reports.LARGEST)
+        state.pending_reports.started(report_input)
+    state.load(run_state.model_copy(update={"effects": _follow_ups(state.outbox)}))
 
 
-def fits(carried: Carried) -> bool:
-    return len(carried.model_dump_json()) <= LARGEST
+def fits(run_state: RunState) -> bool:
+    return len(run_state.model_dump_json()) <= LARGEST
 
 
 def size_of(wires: Sequence[Any]) -> int:
-    """About how many bytes events in their wire form take."""
+    """Approximate size in bytes of events in their wire form."""
     try:
         return len(encode(list(wires)))
     except InvalidEvent:

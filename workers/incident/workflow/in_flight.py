@@ -1,4 +1,7 @@
-"""Activities under way: they run beside the main loop, which learns of what goes wrong there."""
+"""Activities in flight: they run beside the main loop, which learns of faults in their callbacks.
+
+Deterministic: runs in the workflow sandbox.
+"""
 
 from __future__ import annotations
 
@@ -12,21 +15,21 @@ from temporalio.exceptions import ActivityError
 from core.domain.incident.effects import FollowUp, Page, WriteReport
 from workers.incident.workflow import activity_options
 
-Begun = Page | WriteReport | FollowUp
-"""The effects that activities are for."""
+WithActivity = Page | WriteReport | FollowUp
+"""The effects that start an activity."""
 
 Settled = Callable[[str | None, Any], None]
-"""Called when an activity has ended: with why it failed, in a line, and None; else with None and
-its result."""
+"""Called when an activity has ended: with the reason of its failure, in one line, and None; or with
+None and its result."""
 
 
 class _Running(NamedTuple):
     handle: workflow.ActivityHandle[Any]
-    effect: Begun | None
+    effect: WithActivity | None
 
 
-class UnderWay:
-    """Activities, of which those that have a key can be called off."""
+class InFlight:
+    """Activities in flight. Those with a key can be cancelled."""
 
     def __init__(self) -> None:
         self._running: dict[Hashable, _Running] = {}
@@ -39,10 +42,10 @@ class UnderWay:
     def __contains__(self, key: str) -> bool:
         return key in self._running
 
-    def effects(self) -> list[Begun]:
+    def effects(self) -> list[WithActivity]:
         return [running.effect for running in self._running.values() if running.effect]
 
-    def has(self, kind: type[Begun]) -> bool:
+    def has(self, kind: type[WithActivity]) -> bool:
         return any(isinstance(effect, kind) for effect in self.effects())
 
     def watch(
@@ -50,16 +53,17 @@ class UnderWay:
         handle: workflow.ActivityHandle[Any],
         settled: Settled,
         *,
-        effect: Begun | None = None,
+        effect: WithActivity | None = None,
         key: str | None = None,
     ) -> None:
+        """Call `settled` when the activity has ended."""
         name = key or handle
         self._running[name] = _Running(handle, effect)
         task = asyncio.create_task(self._settle(name, handle, settled))
         self._watchers.add(task)
         task.add_done_callback(self._watched)
 
-    def call_off(self, keys: Iterable[str]) -> None:
+    def cancel(self, keys: Iterable[str]) -> None:
         for key in keys:
             if running := self._running.get(key):
                 running.handle.cancel()
@@ -68,7 +72,7 @@ class UnderWay:
         return self._fault is not None
 
     def check(self) -> None:
-        """Raises what was raised beside the main loop."""
+        """Raise what a callback raised, so that the workflow task fails with it."""
         if self._fault:
             raise self._fault
 

@@ -1,4 +1,7 @@
-"""Events as they arrive, in their wire form: what the domain is to make of them."""
+"""Incoming events in their wire form, as inputs of the domain.
+
+Deterministic: runs in the workflow sandbox.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +15,16 @@ from core.domain.incident.inputs import AlertReceived, FurtherEvent, Open
 from core.domain.incident.policies.file import Facts
 from core.errors import InvalidEvent
 from workers.incident.activities import IncidentActivities
-from workers.incident.payloads import Loaded, Rules
+from workers.incident.payloads import LoadedReport, OpeningRules
 from workers.incident.workflow import activity_options
+from workers.runtime.local_first import run_local_first
 
-First = AlertReceived | Loaded
-"""What may open an incident, before it is known by which policy."""
+Opener = AlertReceived | LoadedReport
+"""What may open an incident, before its policy is chosen."""
 
 
-def joining(wire: Any) -> AlertReceived | FurtherEvent:
-    """A further event of an incident. Raises `InvalidEvent`."""
+def further(wire: Any) -> AlertReceived | FurtherEvent:
+    """A further event of an open incident. Raises `InvalidEvent`."""
     event = Event.from_wire(wire)
     if event.type == ALERT:
         return _alert(event)
@@ -28,50 +32,52 @@ def joining(wire: Any) -> AlertReceived | FurtherEvent:
     return FurtherEvent(event_key=event.key, event_type=event.type, document=uri)
 
 
-async def first(wire: Any) -> First:
-    """The alert that the event is, or else the report that it brings. Raises `FailureError`."""
+async def opener(wire: Any) -> Opener:
+    """The alert that the event is, or the report that it brings. Raises `FailureError`."""
     if not isinstance(wire, dict) or wire.get("type") != ALERT:
-        loaded: Loaded = await activity_options.promptly(IncidentActivities.load_report, wire)
+        loaded: LoadedReport = await run_local_first(
+            IncidentActivities.load_report, wire, **activity_options.LOCAL_FIRST
+        )
         return loaded
     try:
         return _alert(Event.from_wire(wire))
     except InvalidEvent as error:
-        raise activity_options.final(error.code, str(error)) from error
+        raise activity_options.permanent_failure(error.code, str(error)) from error
 
 
-def is_resolved(given: object) -> TypeGuard[AlertReceived]:
-    """Whether it is an alert that does not fire any more, which opens nothing."""
-    return isinstance(given, AlertReceived) and given.alert.status is AlertStatus.RESOLVED
+def is_resolved(opener: object) -> TypeGuard[AlertReceived]:
+    """Whether it is a resolved alert, which opens nothing."""
+    return isinstance(opener, AlertReceived) and opener.alert.status is AlertStatus.RESOLVED
 
 
-def facts_of(given: First) -> Facts:
+def facts_of(opener: Opener) -> Facts:
     """What its policy is chosen by."""
-    if isinstance(given, Loaded):
-        report = given.report
+    if isinstance(opener, LoadedReport):
+        report = opener.report
         return Facts(severity=report.severity, service=report.service, labels=report.labels)
-    alert = given.alert
+    alert = opener.alert
     return Facts(
         severity=alert.severity, source=alert.source, service=alert.service, labels=alert.labels
     )
 
 
-def opening(given: First, rules: Rules, previous: str | None) -> Open | AlertReceived:
-    """What the domain opens an incident by, after the `previous` one."""
-    if isinstance(given, AlertReceived):
-        return given.model_copy(update={"policy": rules.policy, "previous": previous})
+def opening(opener: Opener, rules: OpeningRules, previous: str | None) -> Open | AlertReceived:
+    """The input that opens an incident; `previous` is the ID of the one that it follows."""
+    if isinstance(opener, AlertReceived):
+        return opener.model_copy(update={"policy": rules.policy, "previous": previous})
     return Open(
-        report=given.report,
+        report=opener.report,
         policy=rules.policy,
-        event_key=given.event_key,
-        document=given.document,
+        event_key=opener.event_key,
+        document=opener.document,
         previous=previous,
     )
 
 
-async def keep(wire: Any, code: str, reason: str) -> str:
+async def quarantine(wire: Any, code: str, reason: str) -> str:
     """Quarantine an event; returns the record's URI."""
     return await workflow.execute_activity_method(
-        IncidentActivities.keep_failed, args=[wire, code, reason], **activity_options.UNTIL_DONE
+        IncidentActivities.quarantine, args=[wire, code, reason], **activity_options.UNTIL_DONE
     )
 
 

@@ -1,4 +1,7 @@
-"""The reports of incidents that went before under the same workflow ID, and are not written yet."""
+"""Reports of earlier incidents under the same workflow ID that are not written yet.
+
+Deterministic: runs in the workflow sandbox.
+"""
 
 from __future__ import annotations
 
@@ -8,50 +11,52 @@ from typing import Final
 from temporalio import workflow
 
 from workers.incident.activities import IncidentActivities
-from workers.incident.payloads import Ending
+from workers.incident.payloads import ReportInput
 from workers.incident.workflow import activity_options
-from workers.incident.workflow.in_flight import UnderWay
+from workers.incident.workflow.in_flight import InFlight
 
 LARGEST: Final = 300_000
-"""Bytes of the timeline that goes along with one of them."""
+"""Bytes of timeline that one of them takes along."""
 
 
-class Debts:
-    """Incidents whose reports are owed, and those whose reports are being written."""
+class PendingReports:
+    """Reports that are waiting to be written, and those that are being written."""
 
-    def __init__(self, under_way: UnderWay) -> None:
-        self._under_way = under_way
-        self._owed: list[Ending] = []
-        self._begun: dict[str, Ending] = {}
+    def __init__(self, in_flight: InFlight) -> None:
+        self._in_flight = in_flight
+        self._waiting: dict[str, ReportInput] = {}
+        self._writing: dict[str, ReportInput] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._owed or self._begun)
+        return bool(self._waiting or self._writing)
 
-    def all(self) -> tuple[Ending, ...]:
-        return (*self._owed, *self._begun.values())
+    def all(self) -> tuple[ReportInput, ...]:
+        return (*self._waiting.values(), *self._writing.values())
 
-    def owe(self, endings: Iterable[Ending]) -> None:
-        """All that is owed from now on; what has been begun simply goes on."""
-        self._owed = [ending for ending in endings if ending.incident.id not in self._begun]
+    def add(self, reports: Iterable[ReportInput]) -> None:
+        """Add those that are not waiting or being written already."""
+        for report in reports:
+            if report.incident.id not in self._writing:
+                self._waiting[report.incident.id] = report
 
-    def begun(self, ending: Ending) -> None:
-        """Its report is being written; `paid` is to be told of the outcome."""
-        self._begun[ending.incident.id] = ending
+    def start(self) -> None:
+        """Start to write those that are waiting."""
+        waiting, self._waiting = self._waiting, {}
+        for report in waiting.values():
+            self._start(report)
 
-    def pay(self) -> None:
-        """Begin to write what is owed."""
-        for ending in self._owed:
-            self._pay(ending)
-        self._owed = []
+    def started(self, report: ReportInput) -> None:
+        """It is being written; call `finished` with the outcome."""
+        self._writing[report.incident.id] = report
 
-    def paid(self, id: str, outcome: object) -> None:
-        del self._begun[id]
+    def finished(self, id: str, outcome: object) -> None:
+        del self._writing[id]
         workflow.logger.info("report of %s: %s", id, outcome)
 
-    def _pay(self, ending: Ending) -> None:
-        id = ending.incident.id
+    def _start(self, report: ReportInput) -> None:
+        id = report.incident.id
         handle = workflow.start_activity_method(
-            IncidentActivities.write_report, ending, **activity_options.REPORT
+            IncidentActivities.write_report, report, **activity_options.REPORT
         )
-        self.begun(ending)
-        self._under_way.watch(handle, lambda failure, uris: self.paid(id, failure or uris))
+        self.started(report)
+        self._in_flight.watch(handle, lambda failure, uris: self.finished(id, failure or uris))

@@ -1,5 +1,8 @@
-"""What Temporal's lists tell of an incident, upserted on change only: the search attributes by
-which it can be found, and the title in a memo."""
+"""What Temporal's workflow lists show of an incident: its search attributes, and its title as a
+memo. They are upserted only when they change.
+
+Deterministic: runs in the workflow sandbox.
+"""
 
 from __future__ import annotations
 
@@ -28,14 +31,16 @@ _KEYS: Final = {
 
 
 def published() -> Attributes:
-    """What this run began with; one that goes on takes over those of the run before."""
-    found = workflow.info().typed_search_attributes
-    return {name: value for name, key in _KEYS.items() if (value := found.get(key)) is not None}
+    """The attributes that this run started with, taken over from the run before."""
+    attributes = workflow.info().typed_search_attributes
+    return {
+        name: value for name, key in _KEYS.items() if (value := attributes.get(key)) is not None
+    }
 
 
 def changed(incident: Incident, before: Attributes) -> Attributes | None:
-    """What the incident is to be found by from now on; None when nothing has changed, and for what
-    is no incident, or not yet."""
+    """The attributes as they should be; None when nothing has changed, and while there is no
+    incident yet."""
     if incident.status is Status.NEW or not incident.title:
         return None
     values = {
@@ -45,12 +50,12 @@ def changed(incident: Incident, before: Attributes) -> Attributes | None:
         SERVICE_ATTRIBUTE: incident.service,
         ASSIGNEE_ATTRIBUTE: incident.assignee,
     }
-    found = {name: value for name, value in values.items() if value}
-    return found if found != before else None
+    attributes = {name: value for name, value in values.items() if value}
+    return attributes if attributes != before else None
 
 
 def upsert(before: Attributes, now: Attributes) -> None:
-    """Make of the one the other."""
+    """Upsert the difference between the two."""
     changes: list[SearchAttributeUpdate[Any]] = [
         _KEYS[name].value_set(value) for name, value in now.items() if before.get(name) != value
     ]
@@ -58,7 +63,7 @@ def upsert(before: Attributes, now: Attributes) -> None:
     workflow.upsert_search_attributes(changes)
 
 
-def entitle(title: str) -> None:
-    """Put it into the memo, which goes along to the next run, unless it is there already."""
+def set_title_memo(title: str) -> None:
+    """Upsert the memo unless it has the title already; continue-as-new keeps it."""
     if title and workflow.memo_value(TITLE_MEMO, "", type_hint=str) != title:
         workflow.upsert_memo({TITLE_MEMO: title})

@@ -1,4 +1,7 @@
-"""The incident as one run of its workflow has it, with all that waits and all that is under way."""
+"""The state of one run: the incident, queued inputs, and activities in flight.
+
+Deterministic: runs in the workflow sandbox.
+"""
 
 from __future__ import annotations
 
@@ -12,45 +15,42 @@ from core.domain.incident.ids import incident_id
 from core.domain.incident.inputs import Input
 from core.domain.incident.lifecycle import Decision, decide, is_finished
 from core.domain.incident.model import Incident, Status
-from workers.incident.payloads import Carried
-from workers.incident.workflow.in_flight import UnderWay
-from workers.incident.workflow.pending_reports import Debts
-from workers.incident.workflow.timeline_log import Chronicle
+from workers.incident.payloads import RunState
+from workers.incident.workflow.in_flight import InFlight
+from workers.incident.workflow.pending_reports import PendingReports
+from workers.incident.workflow.timeline_log import TimelineLog
 
 
 class State:
-    """`arrivals` are the events that are to open an incident: this one while it is new, else its
-    successor. `waiting` are those for this one that a storm has left to a later workflow task.
+    """`arrivals` are the events that are to open an incident: this one while it is new, its
+    successor afterwards. `backlog` are events of this incident that exceed what one workflow task
+    may accept (see `throttle`)."""
 
-    `in_full` and `latest` say by which patches the run goes.
-    """
+    def __init__(self, run_state: RunState) -> None:
+        self.in_flight = InFlight()
+        self.pending_reports = PendingReports(self.in_flight)
+        self.load(run_state)
 
-    def __init__(self, carried: Carried) -> None:
-        self.in_full = self.latest = True
-        self.under_way = UnderWay()
-        self.debts = Debts(self.under_way)
-        self.adopt(carried)
-
-    def adopt(self, carried: Carried) -> None:
-        """Take over an incident, or the events that begin one; what is under way simply goes on."""
+    def load(self, run_state: RunState) -> None:
+        """Take over an incident, or the events that open one; activities in flight go on."""
         id = workflow.info().workflow_id
         now = workflow.now()
-        self.incident = carried.incident or Incident(id=incident_id(id, now), key=id)
-        self.previous = carried.previous
-        self.chronicle = Chronicle(carried)
-        self.outbox: list[Effect] = list(carried.effects)
-        self.arrivals: list[Any] = list(carried.arrivals)
-        self.waiting: list[Any] = []
-        self.debts.owe(carried.unreported)
-        self.longest = carried.continue_as_new_after
+        self.incident = run_state.incident or Incident(id=incident_id(id, now), key=id)
+        self.previous = run_state.previous
+        self.timeline = TimelineLog(run_state)
+        self.outbox: list[Effect] = list(run_state.effects)
+        self.arrivals: list[Any] = list(run_state.arrivals)
+        self.backlog: list[Any] = []
+        self.pending_reports.add(run_state.pending_reports)
+        self.continue_as_new_after = run_state.continue_as_new_after
 
-    def take(self, given: Input) -> Decision:
-        """Let the domain decide, and keep what it says."""
-        decision = decide(self.incident, given, workflow.now())
+    def handle(self, received: Input) -> Decision:
+        """Have the domain decide on an input, then keep the events and queue the effects."""
+        decision = decide(self.incident, received, workflow.now())
         for event in decision.events:
             self.incident = apply(self.incident, event)
             if event.visible:
-                self.chronicle.add(event)
+                self.timeline.add(event)
         self.outbox += decision.effects
         return decision
 
@@ -61,24 +61,24 @@ class State:
         return self.incident.status is Status.CLOSED and bool(self.arrivals)
 
     def is_finished(self) -> bool:
-        """The incident is closed and reported, and no page of it is on the wire: one that arrives
-        although it was called off is to be followed up."""
-        return is_finished(self.incident) and not (self.latest and self.under_way.has(Page))
+        """Whether the incident is closed and reported, and no page of it is being sent: a page that
+        arrives although it was cancelled needs a follow-up."""
+        return is_finished(self.incident) and not self.in_flight.has(Page)
 
     def is_over(self) -> bool:
-        """Nothing is left to do."""
+        """Whether nothing is left to do."""
         return (
             self.is_finished()
-            and not self.waiting
-            and not self.debts
-            and not self.under_way.has(FollowUp)
-            and not (self.latest and self.outbox)
+            and not self.backlog
+            and not self.outbox
+            and not self.pending_reports
+            and not self.in_flight.has(FollowUp)
         )
 
-    def is_long(self) -> bool:
-        """The run is to hand over to the next one."""
+    def should_continue_as_new(self) -> bool:
         info = workflow.info()
         if self.incident.status is Status.CLOSED:
             return False
-        too_long = self.longest is not None and info.get_current_history_length() > self.longest
-        return too_long or info.is_continue_as_new_suggested()
+        limit = self.continue_as_new_after
+        is_long = limit is not None and info.get_current_history_length() > limit
+        return is_long or info.is_continue_as_new_suggested()

@@ -1,4 +1,7 @@
-"""A storm of events: how many of them one workflow task takes in."""
+"""How many events one workflow task accepts: a storm is accepted in batches.
+
+Deterministic: runs in the workflow sandbox.
+"""
 
 from __future__ import annotations
 
@@ -7,23 +10,24 @@ from typing import Final
 
 from temporalio import workflow
 
-AT_ONCE: Final = 500
-"""How many events are joined within one workflow task. One that takes longer than two seconds is
-taken for stuck, is failed, and would take as long again: a storm that waited for a worker must not
-be a single task, however slow that worker is."""
-BREATH: Final = timedelta(milliseconds=1)
-"""Between two such tasks: a timer ends the one, and begins the next."""
+BATCH_SIZE: Final = 500
+"""Events that one workflow task accepts. A task that takes longer than two seconds fails as
+deadlocked, and its retry would take as long: a storm that piled up while no worker was running must
+not be one task, however slow the worker is."""
+PAUSE: Final = timedelta(milliseconds=1)
+"""Between two batches: a timer ends one task and starts the next."""
 
 
-class Fill:
-    """How much the present workflow task has joined; the next one is known by a longer history."""
+class BatchLimit:
+    """Counts the events that the current workflow task has accepted. A longer history means a new
+    task."""
 
     def __init__(self) -> None:
         self._length = self._count = 0
 
     def is_reached(self) -> bool:
-        """Whether there is no room for the event that asks; it is counted."""
+        """Count one more event; whether it exceeds the batch."""
         length = workflow.info().get_current_history_length()
         self._count = self._count + 1 if length == self._length else 1
         self._length = length
-        return self._count > AT_ONCE
+        return self._count > BATCH_SIZE

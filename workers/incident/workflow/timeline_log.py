@@ -1,6 +1,8 @@
-"""The timeline as a run of the workflow has it: what lies in the document store, and what does not.
+"""The timeline of an incident over its runs: what is saved in the document store, and what is not.
 
-A run that goes on keeps what it has told in the store, as a segment, and takes only the end along.
+A run that continues as new saves its entries as a segment and hands over only the last ones.
+
+Deterministic: runs in the workflow sandbox.
 """
 
 from __future__ import annotations
@@ -14,50 +16,50 @@ from temporalio.exceptions import ActivityError
 from core.domain.incident.model import Incident
 from core.domain.incident.timeline import PageFailed, TimelineEvent, abridged
 from workers.incident.activities import IncidentActivities
-from workers.incident.payloads import Carried, Ending, Segment
+from workers.incident.payloads import ReportInput, RunState, Segment
 from workers.incident.workflow import activity_options
 
 LARGEST: Final = 1_000_000
-"""Bytes of a timeline as it leaves the workflow: Temporal takes payloads of at most 2 MB."""
+"""Bytes of timeline that leave the workflow at a time: Temporal's limit for a payload is 2 MB."""
 
 
-class Chronicle:
-    """`saved` of the `entries` lie in one of the `segments`, and `omitted` earlier ones only lie
-    there."""
+class TimelineLog:
+    """The first `saved` of the `entries` are also in one of the `segments`; `omitted` earlier ones
+    are only there."""
 
-    def __init__(self, carried: Carried) -> None:
-        self.entries: list[TimelineEvent] = list(carried.timeline)
-        self.saved, self.omitted = carried.saved, carried.omitted
-        self.segments = carried.segments
+    def __init__(self, run_state: RunState) -> None:
+        self.entries: list[TimelineEvent] = list(run_state.timeline)
+        self.saved, self.omitted = run_state.saved, run_state.omitted
+        self.segments = run_state.segments
 
     def add(self, event: TimelineEvent) -> None:
         self.entries.append(event)
         level = logging.WARNING if isinstance(event, PageFailed) else logging.INFO
         workflow.logger.log(level, "%s: %s", event.actor, event.sentence())
 
-    def told(self) -> list[dict[str, Any]]:
-        """Each entry with a sentence in `text`; of a very long timeline only parts, and how much is
-        left out."""
-        told = [
+    def rendered(self) -> list[dict[str, Any]]:
+        """Each entry as JSON, with a sentence in `text`. A very long timeline is abridged, and says
+        how much is left out."""
+        rendered = [
             {"text": event.sentence(), **event.model_dump(mode="json")}
             for event in abridged(self.entries, LARGEST)
         ]
         if self.omitted:
-            what = f"{self.omitted:,} earlier entries lie in the document store"
-            entry = {"text": what, "kind": "noted", "actor": "tidegate"}
-            told.insert(0, {**entry, "at": told[0]["at"] if told else None})
-        return told
+            text = f"{self.omitted:,} earlier entries are in the document store"
+            entry = {"text": text, "kind": "noted", "actor": "tidegate"}
+            rendered.insert(0, {**entry, "at": rendered[0]["at"] if rendered else None})
+        return rendered
 
-    def ending(self, incident: Incident, limit: int = LARGEST) -> Ending:
-        """What the report of the incident is made of, with at most `limit` bytes of timeline."""
-        return Ending(
+    def report_input(self, incident: Incident, limit: int = LARGEST) -> ReportInput:
+        """What the incident's report is made of, with at most `limit` bytes of timeline."""
+        return ReportInput(
             incident=incident.shown(),
             timeline=abridged(self.entries[self.saved :], limit),
             segments=self.segments,
         )
 
     async def save(self, incident_id: str) -> None:
-        """Keep in the document store what is not kept yet; what cannot be stays in the state."""
+        """Save new entries in the document store; those that cannot be saved stay in the state."""
         entries = tuple(self.entries[self.saved :])
         if not entries:
             return
@@ -68,7 +70,7 @@ class Chronicle:
         )
         try:
             await workflow.execute_activity_method(
-                IncidentActivities.save_timeline, segment, **activity_options.IF_POSSIBLE
+                IncidentActivities.save_timeline, segment, **activity_options.BEST_EFFORT
             )
         except ActivityError as error:
             workflow.logger.info("timeline not saved: %s", activity_options.reason_of(error))

@@ -1,4 +1,7 @@
-"""Commands as updates bring them: which are refused, and what the others are answered."""
+"""Commands as updates carry them: validation, and the summary that answers them.
+
+Deterministic: runs in the workflow sandbox.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +18,14 @@ INVALID_COMMAND: Final = "InvalidCommand"
 COMMAND_REFUSED: Final = "CommandRefused"
 
 
-def checked(kind: type[AnyCommand], envelope: Any, incident: Incident) -> AnyCommand:
-    """Raises `ApplicationError`, for good, of one of the two types above."""
+def validated(kind: type[AnyCommand], envelope: Any, incident: Incident) -> AnyCommand:
+    """The command. Raises a permanent `ApplicationError` of one of the two types above."""
     try:
         command = read_command(kind, envelope)
     except ValueError as error:
-        raise activity_options.final(INVALID_COMMAND, str(error)) from None
+        raise activity_options.permanent_failure(INVALID_COMMAND, str(error)) from None
     if reason := refusal(incident, command, workflow.now()):
-        raise activity_options.final(COMMAND_REFUSED, reason)
+        raise activity_options.permanent_failure(COMMAND_REFUSED, reason)
     return command
 
 

@@ -44,7 +44,7 @@ async def notify(page: Notification, *urls: str, timeout: float = 20.0) -> None:
     await ChannelNotifier(timeout=timeout).notify(page, addresses)
 
 
-async def test_a_page_carries_its_text_and_its_key(receiver: Site) -> None:
+async def test_a_page_has_its_text_and_its_key(receiver: Site) -> None:
     await notify(PAGE, receiver.apprise_url())
     [(_, headers, _)], [body] = receiver.got, receiver.bodies()
     assert headers[KEY_HEADER] == "incident:a@1/level-1/json#%C3%A9"

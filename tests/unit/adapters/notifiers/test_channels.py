@@ -197,9 +197,9 @@ def test_several_urls_are_several_addresses_whose_names_give_no_secret_away(
     policies: Policies,
 ) -> None:
     urls = "json://hunter2@a json://hunter2@b json://hunter2@a hunter2"
-    found = addresses(policies.targets, {"CHAT_URLS": urls})["chat"]
-    assert [address.url for address in found] == [*urls.split()[:2], "hunter2"]
-    names = [address.name for address in found]
+    several = addresses(policies.targets, {"CHAT_URLS": urls})["chat"]
+    assert [address.url for address in several] == [*urls.split()[:2], "hunter2"]
+    names = [address.name for address in several]
     assert len(set(names)) == 3
     assert names[0].startswith("chat:json#")
     assert names[2].startswith("chat:target#")

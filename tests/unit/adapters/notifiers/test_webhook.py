@@ -38,7 +38,7 @@ def address(site: Site, *, secret: str = SECRET, path: str = "/hook") -> Address
     return Address(name="tool", kind="webhook", url=site.url(path), secret=secret)
 
 
-async def test_the_receiver_can_verify_what_it_gets_with_the_library(site: Site) -> None:
+async def test_the_receiver_can_verify_a_page_with_the_library(site: Site) -> None:
     await ChannelNotifier().notify(PAGE, [address(site)])
     [(_, headers, body)] = site.got
     assert Webhook(SECRET).verify(body, headers) == {
@@ -64,7 +64,7 @@ async def test_a_tampered_body_does_not_verify(site: Site) -> None:
         Webhook(NEXT_SECRET).verify(body, headers)
 
 
-async def test_a_repeat_carries_the_same_id(site: Site) -> None:
+async def test_a_retry_has_the_same_id(site: Site) -> None:
     notifier = ChannelNotifier()
     await notifier.notify(PAGE, [address(site)])
     await notifier.notify(PAGE, [address(site)])

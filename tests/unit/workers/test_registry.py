@@ -18,7 +18,7 @@ from core.domain.incident.severity import Severity
 from workers.incident.workflow import search_attributes
 from workers.runtime.process import Plan
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 VARIABLES = {field.name: field.metadata["name"] for field in fields(Settings)}
 
 

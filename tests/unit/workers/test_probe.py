@@ -5,14 +5,14 @@ import pytest
 from workers.runtime import health, probe
 
 
-def test_a_worker_that_is_up_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_is_up_is_healthy(monkeypatch: pytest.MonkeyPatch) -> None:
     with health.serving("127.0.0.1:0", lambda: "waiting for Temporal") as port:
         monkeypatch.setenv("TIDEGATE_HEALTH_ADDRESS", f"127.0.0.1:{port}")
         assert probe.main() is None
         assert "503" in (probe.main("/readyz") or "")
 
 
-def test_no_proxy_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_proxy_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://192.0.2.1:1")
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
@@ -21,7 +21,7 @@ def test_no_proxy_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
         assert probe.main("/readyz") is None
 
 
-def test_one_that_is_away_is_named_with_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_worker_is_named_by_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
     with health.serving("127.0.0.1:0", lambda: health.READY) as port:
         pass
     monkeypatch.setenv("TIDEGATE_HEALTH_ADDRESS", f"127.0.0.1:{port}")
