@@ -19,7 +19,7 @@ def app_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 def delivered(
     body: object = b"{}",
     settings: Settings = Settings(),
-    **said: Any,  # noqa: B008  it is frozen
+    **said: Any,
 ) -> Delivery:
     return delivery("message", message(body, **said), settings, entity="MESSAGES_QUEUE")
 
