@@ -24,10 +24,19 @@ class House:
 
 
 @contextmanager
-def living_in(state: Path, *, cloud: CloudName = "aws", bridge: bool = False) -> Iterator[House]:
+def living_in(
+    state: Path, *, cloud: CloudName = "aws", bridge: bool = False, policies: Path | None = None
+) -> Iterator[House]:
     """A house whose Temporal server survives crashes, and where nothing ever escalates."""
     with (
-        LocalStack(state, cloud=cloud, persistent=True, ack_timeout=3600, bridge=bridge) as stack,
+        LocalStack(
+            state,
+            cloud=cloud,
+            persistent=True,
+            ack_timeout=3600,
+            bridge=bridge,
+            policies=policies,
+        ) as stack,
         temporal_view(stack.temporal.address) as temporal,
     ):
         yield House(stack, temporal)
