@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,11 @@ class House:
 
 @contextmanager
 def living_in(
-    state: Path, *, cloud: CloudName = "aws", bridge: bool = False, policies: Path | None = None
+    state: Path,
+    *,
+    cloud: CloudName = "aws",
+    bridge: bool = False,
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[House]:
     """A house whose Temporal server survives crashes, and where nothing ever escalates."""
     with (
@@ -35,7 +39,7 @@ def living_in(
             persistent=True,
             ack_timeout=3600,
             bridge=bridge,
-            policies=policies,
+            settings=settings,
         ) as stack,
         temporal_view(stack.temporal.address) as temporal,
     ):
