@@ -277,8 +277,8 @@ def look(ways: Ways, told: Iterable[Told]) -> Faults:
     """What is wrong now. The queries see every signal that Temporal has accepted."""
     keys: dict[str, set[str]] = {}
     for page in ways.stack.pager.pages():
-        if found := _PAGE_KEY.search(page.message):
-            keys.setdefault(found["key"].partition("@")[0], set()).add(found["key"])
+        if key := page_key(page.message):
+            keys.setdefault(key.partition("@")[0], set()).add(key)
     faults = Faults([], [], [], [])
     for one in told:
         pages = len(keys.get(one.incident, ()))
@@ -292,6 +292,12 @@ def look(ways: Ways, told: Iterable[Told]) -> Faults:
         if pages > one.firings:
             faults.phantoms.append(f"{one.incident}: {sorted(keys[one.incident])}")
     return faults
+
+
+def page_key(message: str) -> str | None:
+    """The idempotency key at the end of a page."""
+    found = _PAGE_KEY.search(message)
+    return found["key"] if found else None
 
 
 def _is_open(temporal: Temporal, incident: str) -> bool:
