@@ -22,8 +22,8 @@ from core.contracts import (
     ROOT_WORKFLOW,
     WORKERS,
 )
-from core.domain.incident import commands
 from core.domain.event import ALERT
+from core.domain.incident import commands
 from infra.local.cloud import QUARANTINE, REPORTS
 from infra.local.processes import ROOT, wait_until
 from infra.local.stack import LocalStack
