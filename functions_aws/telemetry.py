@@ -61,8 +61,7 @@ def record(arrival: Arrival, receipt: Receipt) -> None:
         metrics.add_metric(name=EVENT_AGE, unit=MetricUnit.Milliseconds, value=age)
     line = {**receipt.to_json(), "message_id": arrival.delivery.headers.get("message-id")}
     kept_before = receipt.quarantine_uri is not None and receipt.quarantine_uri in _warned
-    needs_attention = receipt.verdict in (Verdict.QUARANTINED, Verdict.RETRY)
-    if needs_attention and not kept_before:
+    if not receipt.accepted and not kept_before:
         _warned.add(receipt.quarantine_uri)
         logger.warning("event %s: %s", receipt.verdict, receipt.reason, extra={"receipt": line})
     _line.append(line)

@@ -67,6 +67,10 @@ _EXTENSION_NAME: Final = re.compile(r"[a-z0-9]{1,64}")
 
 Scalar = str | int | bool
 
+_to_json: Final = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, separators=(",", ":")
+).encode
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentRef:
@@ -232,9 +236,10 @@ def readable_time(value: object) -> str | None:
 
 
 def encode(wire: object) -> bytes:
-    """JSON in UTF-8. Raises `InvalidEvent` for NaN, infinities and lone surrogates."""
+    """Compact JSON in UTF-8, as Temporal gets it. Raises `InvalidEvent` for NaN, infinities and
+    lone surrogates."""
     try:
-        return json.dumps(wire, ensure_ascii=False, allow_nan=False).encode()
+        return _to_json(wire).encode()
     except (ValueError, RecursionError) as error:
         raise InvalidEvent(f"the event cannot be written as JSON: {error}") from error
 
