@@ -37,7 +37,7 @@ from core.contracts import (
     TITLE_MEMO,
 )
 from core.domain.event import MESSAGE, Event
-from core.domain.incident import commands
+from core.domain.incident import commands, lifecycle
 from core.domain.incident.decisions.paging import ROUND_DELAYS
 from tests.support.incidents import (
     ON_CALL,
@@ -45,6 +45,7 @@ from tests.support.incidents import (
     SECOND_LINE,
     Harness,
     command,
+    failed_tasks,
     says,
     text_of,
     timeline,
@@ -511,6 +512,23 @@ def is_found(client: Client, id: str, status: str) -> Callable[[], Awaitable[boo
         return (await client.count_workflows(query)).count == 1
 
     return found
+
+
+async def test_a_deadline_that_stays_due_fails_the_workflow_task(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The main loop would spin otherwise."""
+    monkeypatch.setattr(lifecycle, "deadline", lambda incident: incident.opened_at)
+    async with harness.working():
+        handle = await harness.start(harness.upload(json.dumps(REPORT)))
+        harness.handles.clear()  # its history does not replay
+
+        async def failed() -> bool:
+            tasks = failed_tasks(await handle.fetch_history())
+            return any("passed, and nothing came of it" in task.failure.message for task in tasks)
+
+        await until(failed)
+        await handle.terminate()
 
 
 async def is_running(handle: WorkflowHandle[Any, Any]) -> bool:
