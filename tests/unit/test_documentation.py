@@ -29,12 +29,7 @@ from core.domain.incident.policies.rules import (
     PolicyRule,
     QuietRule,
 )
-from core.domain.incident.policies.targets import (
-    AppriseTarget,
-    PagerDutyTarget,
-    Rate,
-    WebhookTarget,
-)
+from core.domain.incident.policies.targets import KINDS, Rate
 from core.domain.routing import Filter, Route, WhenRunning
 from core.errors import NotAccepted
 from core.formats.registry import FORMATS
@@ -140,9 +135,7 @@ def test_the_example_table_of_the_documentation_is_valid(tmp_path: Path) -> None
 
 RULES = [
     Policies,
-    AppriseTarget,
-    WebhookTarget,
-    PagerDutyTarget,
+    *KINDS.values(),
     PolicyRule,
     LevelRule,
     QuietRule,
