@@ -134,7 +134,7 @@ ContainerAppConsoleLogs
     query: '''
 ContainerAppConsoleLogs
 | where Log contains "WARNING"
-| where (Log contains "tidegate: Page to " and Log contains ") failed, ") or Log contains "was not told everywhere"
+| where (Log contains "tidegate: Page to " and Log contains ") failed, ") or Log contains "follow-up not delivered"
 '''
   }
   {
