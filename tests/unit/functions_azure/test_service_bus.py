@@ -16,12 +16,8 @@ def app_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
-def delivered(
-    body: object = b"{}",
-    settings: Settings = Settings(),
-    **said: Any,
-) -> Delivery:
-    return delivery("message", message(body, **said), settings, entity="MESSAGES_QUEUE")
+def delivered(body: object = b"{}", **said: Any) -> Delivery:
+    return delivery("message", message(body, **said), Settings(), entity="MESSAGES_QUEUE")
 
 
 def delivered_by_topic(settings: Settings) -> Delivery:
@@ -74,7 +70,8 @@ def test_the_scope_of_a_topic_is_the_same_by_all_its_subscriptions(
 
 def test_the_operator_may_name_a_scope_and_trust_senders_with_types_of_our_own() -> None:
     settings = Settings(queue_scope="billing", trusted_types=("tidegate.alert", "tidegate.message"))
-    for given in (delivered(settings=settings), delivered_by_topic(settings)):
+    by_queue = delivery("message", message({}), settings, entity="MESSAGES_QUEUE")
+    for given in (by_queue, delivered_by_topic(settings)):
         assert given.headers["tidegate-scope"] == "shared:billing"
         assert given.headers["tidegate-trusted-types"] == "tidegate.alert,tidegate.message"
 
