@@ -41,7 +41,7 @@ class LocalStack:
     `Ports`); `processes.ports.remarks` says where another one is used. With `ui` Temporal serves
     its UI. With `persistent` the database survives a crash of the server; with `keep` also the end
     of the stack. With `bridge` each upload is announced twice, in two ways. With `containers` the
-    workers run in containers of their image.
+    workers run in containers of their image. `settings` are more settings of every process.
     """
 
     pager: Pager
@@ -60,6 +60,7 @@ class LocalStack:
         keep: bool = False,
         bridge: bool = False,
         containers: bool = False,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         self.state = state.resolve()
         self.processes = Processes(self.state / "logs", ports)
@@ -71,6 +72,7 @@ class LocalStack:
         self._keep = keep
         self._bridge = bridge
         self._containers = containers
+        self._settings = settings or {}
         self._closing = ExitStack()
 
     def __enter__(self) -> Self:
@@ -109,6 +111,7 @@ class LocalStack:
             "TIDEGATE_WEBHOOKS": str(self.webhooks),
             "TIDEGATE_TRUSTED_TYPES": ALERT,
             **HOOK_SECRETS,
+            **self._settings,
         }
 
     @property

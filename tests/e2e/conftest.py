@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +24,23 @@ class House:
 
 
 @contextmanager
-def living_in(state: Path, *, cloud: CloudName = "aws", bridge: bool = False) -> Iterator[House]:
+def living_in(
+    state: Path,
+    *,
+    cloud: CloudName = "aws",
+    bridge: bool = False,
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[House]:
     """A house whose Temporal server survives crashes, and where nothing ever escalates."""
     with (
-        LocalStack(state, cloud=cloud, persistent=True, ack_timeout=3600, bridge=bridge) as stack,
+        LocalStack(
+            state,
+            cloud=cloud,
+            persistent=True,
+            ack_timeout=3600,
+            bridge=bridge,
+            settings=settings,
+        ) as stack,
         temporal_view(stack.temporal.address) as temporal,
     ):
         yield House(stack, temporal)

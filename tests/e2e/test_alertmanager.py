@@ -1,10 +1,15 @@
-"""A real Alertmanager posts to the webhook's gateway, and incidents follow what it says."""
+"""Real Alertmanagers post to the webhook's gateway, and incidents follow what they say: one alone,
+and a clustered pair that two disagreeing Prometheus replicas feed."""
 
 from __future__ import annotations
 
 import os
+import random
+import threading
+import time
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,22 +23,28 @@ from core.contracts import INCIDENT_WORKFLOW, QUERY_INCIDENT, ROOT_WORKFLOW
 from infra.local.environment import HOOK_SECRETS
 from infra.local.processes import Processes, wait_until
 from infra.local.temporal import TEMPORAL, Workflow
-from tests.e2e.conftest import House
+from tests.e2e.conftest import House, living_in
+from tests.support.alerts import OPEN
 from tests.support.programs import program
+from tests.support.soak import SOAKING, sampled
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("binary")]
 
 PATIENCE = 120.0
+OUTAGES, WORDS = 6, 10
+"""How many outages the pair hears of, and how many words about each."""
 HERE = requests.Session()
 HERE.trust_env = False  # no proxy between this machine and itself
 
 
 @dataclass
 class Alertmanager:
-    """One that runs, and tells the house of its alerts at once."""
+    """One that runs, and tells the house of its alerts."""
 
     url: str
     log: Path
+    peers: int = 1
+    """How many there are in its cluster."""
 
     def post(self, alert: dict[str, Any]) -> None:
         """What Prometheus does when an alert fires, and when it ends."""
@@ -41,9 +52,19 @@ class Alertmanager:
 
     def ready(self) -> bool:
         try:
-            return HERE.get(f"{self.url}/-/ready", timeout=5).ok
+            status = HERE.get(f"{self.url}/api/v2/status", timeout=5)
         except requests.ConnectionError:
             return False
+        cluster = status.json()["cluster"] if status.ok else {}
+        if self.peers == 1:
+            return status.ok
+        return cluster.get("status") == "ready" and len(cluster["peers"]) == self.peers
+
+    def active(self) -> set[str]:
+        """The names of the alerts that it says fire."""
+        found = HERE.get(f"{self.url}/api/v2/alerts?active=true", timeout=30)
+        found.raise_for_status()
+        return {alert["labels"]["alertname"] for alert in found.json()}
 
 
 @pytest.fixture(scope="module")
@@ -51,20 +72,72 @@ def binary() -> str:
     return program("prometheus-alertmanager", "alertmanager", package="prometheus-alertmanager")
 
 
+@dataclass(frozen=True)
+class Pace:
+    """When an Alertmanager speaks, and how long an incident is held accordingly; in seconds.
+
+    `peer_timeout` is how long the second of a pair waits for word that the first has spoken.
+    """
+
+    group_wait: float
+    group_interval: float
+    peer_timeout: float
+    settle: float
+
+    @property
+    def policies(self) -> str:
+        return f"""
+version: 1
+targets:
+  on-call: {{url_env: TIDEGATE_PAGE_URLS}}
+policies:
+  - name: default
+    settle: {self.settle:g}s
+    levels: [{{after: 0s, targets: [on-call]}}]
+"""
+
+
+SHORT = Pace(group_wait=0, group_interval=1, peer_timeout=1, settle=4)
+DEFAULT = Pace(group_wait=30, group_interval=300, peer_timeout=15, settle=360)
+"""Alertmanager's own pace, and a settling time to match."""
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with house_at(SHORT, tmp_path_factory.mktemp("house")) as house:
+        yield house
+
+
+@contextmanager
+def house_at(pace: Pace, folder: Path) -> Iterator[House]:
+    policies = folder / "policies.yaml"
+    policies.write_text(pace.policies)
+    with living_in(folder / "state", settings={"TIDEGATE_POLICIES": str(policies)}) as house:
+        yield house
+
+
 @pytest.fixture(scope="module")
 def alertmanager(
     binary: str, house: House, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Alertmanager]:
-    folder = tmp_path_factory.mktemp("alertmanager")
+    with alertmanagers(binary, house, SHORT, tmp_path_factory.mktemp("alertmanager")) as [found]:
+        yield found
+
+
+@contextmanager
+def alertmanagers(
+    binary: str, house: House, pace: Pace, folder: Path, *, count: int = 1
+) -> Iterator[list[Alertmanager]]:
+    """So many that run; more than one are a cluster."""
     config = folder / "alertmanager.yml"
     hook = f"{house.stack.endpoints.gateway}/hooks/alertmanager"
     config.write_text(f"""
 route:
   receiver: tidegate
   group_by: [alertname]
-  group_wait: 0s
-  group_interval: 1s
-  repeat_interval: 1h
+  group_wait: {pace.group_wait:g}s
+  group_interval: {pace.group_interval:g}s
+  repeat_interval: 4h
 receivers:
   - name: tidegate
     webhook_configs:
@@ -74,21 +147,34 @@ receivers:
             credentials: {HOOK_SECRETS["LOCAL_HOOK_TOKEN"]}
 """)
     processes = Processes(folder / "logs")
-    port = processes.ports.reserve("alertmanager")
+    names = [f"alertmanager-{number}" for number in range(count)]
+    peers = [f"127.0.0.1:{processes.ports.reserve(f'{name} cluster')}" for name in names]
+    found = []
     try:
-        child = processes.start(
-            "alertmanager",
-            [
-                binary,
-                f"--config.file={config}",
-                f"--storage.path={folder / 'data'}",
-                f"--web.listen-address=127.0.0.1:{port}",
-                "--cluster.listen-address=",
-            ],
-            {**os.environ, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"},
-        )
-        found = Alertmanager(f"http://127.0.0.1:{port}", child.log)
-        wait_until(found.ready, PATIENCE, "Alertmanager to start", check=child.check)
+        for name, own in zip(names, peers, strict=True):
+            port = processes.ports.reserve(name)
+            others = [f"--cluster.peer={peer}" for peer in peers if peer != own]
+            cluster = [
+                f"--cluster.listen-address={own}",
+                f"--cluster.advertise-address={own}",
+                f"--cluster.peer-timeout={pace.peer_timeout:g}s",
+                "--cluster.gossip-interval=50ms",
+                *others,
+            ]
+            child = processes.start(
+                name,
+                [
+                    binary,
+                    f"--config.file={config}",
+                    f"--storage.path={folder / name}",
+                    f"--web.listen-address=127.0.0.1:{port}",
+                    *(cluster if others else ["--cluster.listen-address="]),
+                ],
+                {**os.environ, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"},
+            )
+            found.append(Alertmanager(f"http://127.0.0.1:{port}", child.log, count))
+        for each in found:
+            wait_until(each.ready, PATIENCE, "Alertmanager to start", check=processes.check)
         yield found
     finally:
         processes.stop()
@@ -195,3 +281,65 @@ def test_an_alertmanager_with_a_wrong_token_starts_nothing(
     )
     assert answer.status_code == 401
     assert len(outage.roots()) == before
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(
+    "pace", sampled([SHORT, DEFAULT], [SHORT]), ids=["short", "default"][: 1 + SOAKING]
+)
+def test_what_a_pair_says_is_active_is_open_though_its_replicas_disagree(
+    house: House, binary: str, pace: Pace, tmp_path: Path
+) -> None:
+    with ExitStack() as stack:
+        if pace is not SHORT:
+            house = stack.enter_context(house_at(pace, tmp_path))
+        pair = stack.enter_context(alertmanagers(binary, house, pace, tmp_path, count=2))
+        outages = [new_outage(house, pair[0]) for _ in range(OUTAGES)]
+        spoken = disagree(outages, pair, pace)
+        # The pair speaks of the last word within an interval, one after the other.
+        over = spoken + pace.group_wait + pace.group_interval + 2 * pace.peer_timeout + pace.settle
+
+        def agreed() -> bool:
+            active = [each.active() for each in pair]
+            return active[0] == active[1] == open_among(house, outages)
+
+        wait_until(
+            lambda: time.monotonic() > over and agreed(),
+            over - spoken + PATIENCE,
+            "what is active to be what is open",
+        )
+        # Each of them fired and was resolved, so neither side is right by saying nothing.
+        assert 0 < len(pair[0].active()) < OUTAGES
+
+
+def disagree(outages: list[Outage], pair: list[Alertmanager], pace: Pace) -> float:
+    """Two replicas speak to both Alertmanagers about each outage: one sees it, the other sees it
+    end. They take turns, one word in half an interval, and the last word is another one for each
+    outage. Returns when it was spoken."""
+    chance = random.Random(22)  # noqa: S311  no secret
+    for turn in range(WORDS):
+        for place, outage in enumerate(outages):
+            last = turn == WORDS - 1
+            over = place % 2 == 1 if last else turn > 0 and chance.random() < 0.5
+            alert = outage.alert(over=over)
+            for each in pair:
+                each.post(alert)
+        pause(pace.group_interval / 2)
+    return time.monotonic()
+
+
+def pause(seconds: float) -> None:
+    """The time until the other replica speaks."""
+    threading.Event().wait(seconds)
+
+
+def open_among(house: House, outages: list[Outage]) -> set[str]:
+    """The names of those whose incident is open."""
+    found = set()
+    names = {f"{outage.name} is out": outage.name for outage in outages}
+    for workflow in house.temporal.list(f"WorkflowType = '{INCIDENT_WORKFLOW}'"):
+        if workflow.status == "RUNNING":
+            state = house.temporal.query(workflow.id, QUERY_INCIDENT)
+            if state["status"] in OPEN and state["title"] in names:
+                found.add(names[state["title"]])
+    return found

@@ -6,6 +6,7 @@ would, and then the story must come to its end by itself.
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,13 +15,21 @@ from typing import Any
 import pytest
 from temporalio.service import RPCError
 
-from core.contracts import INCIDENT_WORKFLOW, QUERY_INCIDENT, ROOT_WORKFLOW, WORKERS
+from core.contracts import (
+    INCIDENT_WORKER,
+    INCIDENT_WORKFLOW,
+    QUERY_INCIDENT,
+    ROOT_WORKFLOW,
+    WORKERS,
+)
+from core.domain.event import ALERT
 from core.domain.incident import commands
 from infra.local.cloud import QUARANTINE, REPORTS
-from infra.local.processes import wait_until
+from infra.local.processes import ROOT, wait_until
 from infra.local.stack import LocalStack
 from infra.local.temporal import TEMPORAL, Workflow
-from tests.e2e.conftest import House
+from tests.e2e.conftest import House, living_in
+from tests.support.alerts import page_key
 
 pytestmark = pytest.mark.slow
 
@@ -33,6 +42,29 @@ HOPS = (UPLOADED, "started", "opened", "paged", "acknowledged", "resolved")
 
 PATIENCE = 120.0
 """Twice what one attempt of an activity may take: so long a dead worker is waited for."""
+
+
+STARTED = "com.example.started"
+"""The type of events that this house's table delivers by `start`."""
+_ROUTE = f"""
+  - name: started
+    match: {{exact: {{type: {STARTED}}}}}
+    deliver: start
+    workflow: Incident
+    task_queue: tidegate-incident
+    child_id: "incident:started:{{tidegatekey}}"
+"""
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """One with the shipped routes, and a route that starts incidents from the listener."""
+    folder = tmp_path_factory.mktemp("house")
+    shipped = (ROOT / "core" / "config" / "routes.yaml").read_text(encoding="utf-8")
+    routes = folder / "routes.yaml"
+    routes.write_text(shipped.replace("\nroutes:\n", f"\nroutes:{_ROUTE}\n", 1), encoding="utf-8")
+    with living_in(folder / "state", settings={"TIDEGATE_ROUTES": str(routes)}) as house:
+        yield house
 
 
 @dataclass
@@ -131,7 +163,9 @@ def _nothing_is_dead_lettered(house: House) -> Iterator[None]:
 
 
 def crash(house: House, victim: str) -> None:
-    name = house.stack.cloud.upload_listener if victim == LISTENER else victim
+    cloud = house.stack.cloud
+    names = {LISTENER: cloud.upload_listener, MESSAGES: cloud.message_listener}
+    name = names.get(victim, victim)
     house.stack.processes[name].kill()
     house.stack.restart(name)
 
@@ -213,3 +247,102 @@ def test_nothing_is_acknowledged_while_temporal_is_away(house: House) -> None:
     stack.restart(TEMPORAL)
     see_to_the_end(cases)
     wait_until(lambda: stack.cloud.waiting() == 0, PATIENCE, "the queue to drain")
+
+
+# ---------------------------------------------------- straight from the listener: start and signal
+
+MESSAGES = "message listener"
+STRAIGHT = (MESSAGES, INCIDENT_WORKER.name, TEMPORAL)
+"""Whom a delivery by start or signal passes: there is no root orchestrator."""
+
+
+@dataclass
+class Straight:
+    """An incident that the message listener starts, and one that it signals."""
+
+    house: House
+    name: str
+
+    @property
+    def started(self) -> str:
+        return f"incident:started:{self._scope}:ce:/shop#{self.name}"
+
+    @property
+    def signalled(self) -> str:
+        return f"incident:{self._scope}:{self.name}"
+
+    @property
+    def _scope(self) -> str:
+        return "queue:tidegate-messages"
+
+    def report(self) -> None:
+        """The event that starts an incident, twice: a carrier may deliver it again."""
+        data = {"title": f"{self.name} started", "severity": "high"}
+        for _ in range(2):
+            self._send(STARTED, self.name, data)
+
+    def alert(self, status: str) -> None:
+        """What the source says of its alert, twice, under a new ID each time."""
+        data = {
+            "key": self.name,
+            "status": status,
+            "title": f"{self.name} signalled",
+            "starts_at": "2026-01-02T03:04:05Z",
+            **({"ends_at": "2026-01-02T03:14:05Z"} if status == "resolved" else {}),
+        }
+        for _ in range(2):
+            self._send(ALERT, uuid.uuid4().hex, data)
+
+    def _send(self, type: str, id: str, data: dict[str, Any]) -> None:
+        event = {"specversion": "1.0", "type": type, "source": "/shop", "id": id, "data": data}
+        self.house.stack.cloud.send(json.dumps(event))
+
+    def has(self, incident: str, *statuses: str) -> bool:
+        try:
+            found = self.house.temporal.query(incident, QUERY_INCIDENT)
+        except RPCError:  # not yet, or Temporal or the worker is on its way back
+            return False
+        return found["status"] in statuses
+
+    def pages(self, title: str) -> set[str]:
+        """The keys of all pages about it; one that was sent twice has one key."""
+        pages = self.house.stack.pager.pages()
+        found = {page_key(page.message) for page in pages if title in page.title}
+        return {key for key in found if key}
+
+    def both_open(self) -> bool:
+        return self.has(self.started, "open") and self.has(self.signalled, "open")
+
+    def both_paged(self) -> bool:
+        return all(self.pages(f"{self.name} {how}") for how in ("started", "signalled"))
+
+
+@pytest.fixture(scope="module")
+def straight(house: House) -> dict[str, Straight]:
+    """Each victim killed as both are sent, and again as the alert's recovery is; the tests then see
+    them to their end."""
+    found = {}
+    for victim in STRAIGHT:
+        case = Straight(house, f"straight-{uuid.uuid4().hex[:8]}")
+        case.report()
+        case.alert("firing")
+        crash(house, victim)
+        wait_until(case.both_open, PATIENCE, f"{victim}: two open incidents")
+        wait_until(case.both_paged, PATIENCE, f"{victim}: their pages")
+        case.alert("resolved")
+        crash(house, victim)
+        found[victim] = case
+    return found
+
+
+@pytest.mark.parametrize("victim", STRAIGHT)
+def test_one_incident_by_start_and_one_by_signal_whoever_is_killed(
+    house: House, straight: dict[str, Straight], victim: str
+) -> None:
+    case = straight[victim]
+    wait_until(lambda: case.has(case.signalled, "closed"), PATIENCE, "the recovery to be heard")
+    assert case.has(case.started, "open")
+    for how in ("started", "signalled"):
+        assert len(case.pages(f"{case.name} {how}")) == 1
+    ids = [workflow.id for workflow in house.temporal.list() if case.name in workflow.id]
+    assert sorted(ids) == sorted([case.started, case.signalled])
