@@ -1,4 +1,4 @@
-"""A real Alertmanager posts to the webhook's gateway, and incidents follow what it says."""
+"""A real Alertmanager posts to the webhooks' gateway, and incidents follow its alerts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from core.contracts import INCIDENT_WORKFLOW, QUERY_INCIDENT, ROOT_WORKFLOW
 from infra.local.environment import HOOK_SECRETS
 from infra.local.processes import Processes, wait_until
 from infra.local.temporal import TEMPORAL, Workflow
-from tests.e2e.conftest import House
+from tests.e2e.conftest import Harness
 from tests.support.programs import program
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("binary")]
@@ -30,13 +30,13 @@ HERE.trust_env = False  # no proxy between this machine and itself
 
 @dataclass
 class Alertmanager:
-    """One that runs, and tells the house of its alerts at once."""
+    """A running Alertmanager, which sends its alerts to the stack immediately."""
 
     url: str
     log: Path
 
     def post(self, alert: dict[str, Any]) -> None:
-        """What Prometheus does when an alert fires, and when it ends."""
+        """Send an alert as Prometheus does when it fires, and when it ends."""
         HERE.post(f"{self.url}/api/v2/alerts", json=[alert], timeout=30).raise_for_status()
 
     def ready(self) -> bool:
@@ -53,11 +53,11 @@ def binary() -> str:
 
 @pytest.fixture(scope="module")
 def alertmanager(
-    binary: str, house: House, tmp_path_factory: pytest.TempPathFactory
+    binary: str, harness: Harness, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Alertmanager]:
     folder = tmp_path_factory.mktemp("alertmanager")
     config = folder / "alertmanager.yml"
-    hook = f"{house.stack.endpoints.gateway}/hooks/alertmanager"
+    hook = f"{harness.stack.endpoints.gateway}/hooks/alertmanager"
     config.write_text(f"""
 route:
   receiver: tidegate
@@ -98,7 +98,7 @@ receivers:
 class Outage:
     """An alert that fires until it is over, and the incident that came of it."""
 
-    house: House
+    harness: Harness
     alertmanager: Alertmanager
     name: str
     began: datetime
@@ -121,13 +121,13 @@ class Outage:
 
     def roots(self) -> list[Workflow]:
         """The root orchestrators that any alert of this test's server started."""
-        return self.house.temporal.list(f"WorkflowType = '{ROOT_WORKFLOW}'")
+        return self.harness.temporal.list(f"WorkflowType = '{ROOT_WORKFLOW}'")
 
     def incidents(self) -> list[Any]:
         """The states of all incidents about it."""
         found = []
-        for workflow in self.house.temporal.list(f"WorkflowType = '{INCIDENT_WORKFLOW}'"):
-            state = self.house.temporal.query(workflow.id, QUERY_INCIDENT)
+        for workflow in self.harness.temporal.list(f"WorkflowType = '{INCIDENT_WORKFLOW}'"):
+            state = self.harness.temporal.query(workflow.id, QUERY_INCIDENT)
             if state["title"] == f"{self.name} is out":
                 found.append(state)
         return found
@@ -137,26 +137,26 @@ class Outage:
             try:
                 states = self.incidents()
             except RPCError:
-                return None  # it opens just now, or Temporal is on its way back
+                return None  # it is just opening, or Temporal is restarting
             return states if [state["status"] for state in states] == [status] else None
 
         [state] = wait_until(look, PATIENCE, f"one incident of {self.name}, {status}")
         return state
 
 
-def new_outage(house: House, alertmanager: Alertmanager) -> Outage:
-    return Outage(house, alertmanager, f"Outage-{uuid.uuid4().hex[:8]}", datetime.now(UTC))
+def new_outage(harness: Harness, alertmanager: Alertmanager) -> Outage:
+    return Outage(harness, alertmanager, f"Outage-{uuid.uuid4().hex[:8]}", datetime.now(UTC))
 
 
 def test_an_alert_that_fires_opens_an_incident_and_resolves_it_when_it_ends(
-    house: House, alertmanager: Alertmanager
+    harness: Harness, alertmanager: Alertmanager
 ) -> None:
-    outage = new_outage(house, alertmanager)
+    outage = new_outage(harness, alertmanager)
     outage.begins()
     state = outage.becomes("open")
     assert (state["severity"], state["service"]) == ("critical", "checkout")
     wait_until(
-        lambda: any(outage.name in page.title for page in house.stack.pager.pages()),
+        lambda: any(outage.name in page.title for page in harness.stack.pager.pages()),
         PATIENCE,
         "the page",
     )
@@ -164,31 +164,31 @@ def test_an_alert_that_fires_opens_an_incident_and_resolves_it_when_it_ends(
     outage.becomes("resolved")
 
 
-def test_while_temporal_is_down_alertmanager_tries_again_and_nothing_is_lost(
-    house: House, alertmanager: Alertmanager
+def test_while_temporal_is_down_alertmanager_retries_and_nothing_is_lost(
+    harness: Harness, alertmanager: Alertmanager
 ) -> None:
-    outage = new_outage(house, alertmanager)
-    house.stack.processes[TEMPORAL].kill()
+    outage = new_outage(harness, alertmanager)
+    harness.stack.processes[TEMPORAL].kill()
     outage.begins()
 
-    listener = house.stack.processes[house.stack.cloud.webhook_listener]
+    listener = harness.stack.processes[harness.stack.cloud.webhook_listener]
 
-    def told_to_retry() -> bool:
+    def refused() -> bool:
         return '"status":503' in listener.output()
 
-    wait_until(told_to_retry, PATIENCE, "Alertmanager to be told to come again")
-    house.stack.restart(TEMPORAL)
+    wait_until(refused, PATIENCE, "a response that makes Alertmanager retry")
+    harness.stack.restart(TEMPORAL)
     outage.becomes("open")
     assert "unrecoverable error" not in alertmanager.log.read_text()
 
 
 def test_an_alertmanager_with_a_wrong_token_starts_nothing(
-    house: House, alertmanager: Alertmanager
+    harness: Harness, alertmanager: Alertmanager
 ) -> None:
-    outage = new_outage(house, alertmanager)
+    outage = new_outage(harness, alertmanager)
     before = len(outage.roots())
     answer = HERE.post(
-        f"{house.stack.endpoints.gateway}/hooks/alertmanager",
+        f"{harness.stack.endpoints.gateway}/hooks/alertmanager",
         json={"version": "4", "alerts": [outage.alert()]},
         headers={"Authorization": "Bearer wrong"},
         timeout=30,

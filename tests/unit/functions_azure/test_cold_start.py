@@ -9,7 +9,7 @@ LOADED = "import json, sys, function_app; print(json.dumps(sorted(sys.modules)))
 
 
 def loaded(**env: str) -> set[str]:
-    """The modules that are there once the app is."""
+    """The modules that are loaded with the app."""
     done = subprocess.run(
         [sys.executable, "-c", LOADED],
         env={"PATH": os.environ["PATH"], **env},
@@ -44,7 +44,7 @@ def test_the_app_loads_neither_workers_nor_stores_nor_telemetry() -> None:
     assert "temporalio.service" in modules
 
 
-def test_telemetry_is_loaded_where_it_is_set() -> None:
+def test_telemetry_is_loaded_where_it_is_configured() -> None:
     connection = "InstrumentationKey=00000000-0000-0000-0000-000000000000"
     modules = loaded(
         APPLICATIONINSIGHTS_CONNECTION_STRING=f"{connection};IngestionEndpoint=http://127.0.0.1:9/",
