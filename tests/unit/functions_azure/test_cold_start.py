@@ -18,7 +18,7 @@ assert intake()._router.target(alert).id == "incident:queue:q:1"
 
 
 def loaded(then: str = "", **env: str) -> set[str]:
-    """The modules that are there once the app is, and has done what is to be done `then`."""
+    """The modules that are loaded with the app, and by the code that runs `then`."""
     done = subprocess.run(
         [sys.executable, "-c", f"import function_app\n{then}\n{LOADED}"],
         env={"PATH": os.environ["PATH"], **env},
@@ -66,7 +66,7 @@ def test_a_compiled_table_is_used_without_yaml_pydantic_or_jmespath(tmp_path: Pa
     assert "core.domain.routing.file" not in modules
 
 
-def test_telemetry_is_loaded_where_it_is_set() -> None:
+def test_telemetry_is_loaded_where_it_is_configured() -> None:
     connection = "InstrumentationKey=00000000-0000-0000-0000-000000000000"
     modules = loaded(
         APPLICATIONINSIGHTS_CONNECTION_STRING=f"{connection};IngestionEndpoint=http://127.0.0.1:9/",
