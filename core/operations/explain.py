@@ -226,7 +226,7 @@ def _refused(status: int, sender: str, answer: str = "refused") -> RequestExplan
 
 
 def _answer(explanations: list[Explanation]) -> tuple[HTTPStatus, str]:
-    # What the table has no route for is not the sender's fault.
+    # What the table lacks is not the sender's fault.
     routing = (NoRoute, InvalidChildId)
     refused = sum(1 for e in explanations if e.error and not isinstance(e.error, routing))
     if not explanations:

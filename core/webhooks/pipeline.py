@@ -24,7 +24,6 @@ from core.errors import (
     ConfigurationError,
     InvalidChildId,
     InvalidEvent,
-    NoRoute,
     NotStarted,
     TransientError,
 )
@@ -48,7 +47,7 @@ _RESERVE: Final = 0.3
 """The share of the time for an answer that is reserved to quarantine what could not start."""
 _MAX_RECEIPTS: Final = 100
 """Most receipts in an answer; platforms limit answers to some megabytes."""
-_NOT_THE_SENDERS: Final = (NotStarted.__name__, NoRoute.__name__, InvalidChildId.__name__)
+_NOT_THE_SENDERS: Final = (NotStarted.__name__, InvalidChildId.__name__)
 """Codes of what is quarantined for a fault that is not the sender's, which must not be told to give
 up: many senders disable a webhook that answers 4xx."""
 _CHALLENGES: Final = {"bearer": "Bearer", "basic": 'Basic realm="webhook"'}

@@ -11,16 +11,15 @@ from typing import Any
 
 import pytest
 import typer
-import yaml
 
 from core.cli.main import app
 from tests.support.azure_templates import made, template
+from tests.support.cloudformation import TEMPLATES, all_resources
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 HISTORIES = ROOT / "tests" / "histories"
 PAGES = [*sorted(path.stem for path in DOCS.glob("*.md")), "../README", "../CONTRIBUTING"]
-TEMPLATES = [ROOT / "template.yaml", *sorted(ROOT.glob("infra/aws/*.yaml"))]
 
 
 def page(name: str) -> str:
@@ -28,32 +27,6 @@ def page(name: str) -> str:
 
 
 # ------------------------------------------------------------------------------------- alarms
-
-
-class _Template(yaml.SafeLoader):
-    """Reads CloudFormation's short forms (`!Ref`, `!Sub`, ...) as their content."""
-
-
-def _short_form(loader: yaml.SafeLoader, _: str, node: yaml.Node) -> Any:
-    match node:
-        case yaml.ScalarNode():
-            return loader.construct_scalar(node)
-        case yaml.SequenceNode():
-            return loader.construct_sequence(node, deep=True)
-        case yaml.MappingNode():
-            return loader.construct_mapping(node, deep=True)
-        case _:
-            raise AssertionError(node)
-
-
-_Template.add_multi_constructor("!", _short_form)
-
-
-def alarms_of(template: str) -> set[str]:
-    """The logical IDs of a CloudFormation template's alarms."""
-    resources = (_Template(template).get_single_data() or {}).get("Resources", {})
-    kinds = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
-    return {id for id, resource in resources.items() if resource["Type"] in kinds}
 
 
 def alerts() -> set[str]:
@@ -80,23 +53,14 @@ def sections(chapter: str) -> dict[str, str]:
     return {name: text for head, text in found for name in re.findall(r"`([\w-]+)`", head)}
 
 
-def test_alarms_are_found_in_a_template() -> None:
-    text = """
-Resources:
-  Queue: {Type: AWS::SQS::Queue, Properties: {QueueName: !Sub "${Name}-q"}}
-  Old: {Type: AWS::CloudWatch::Alarm, Properties: {AlarmActions: [!Ref Topic], Name: !If [A, b, c]}}
-"""
-    assert alarms_of(text) == {"Old"}
-
-
 def alarms() -> set[str]:
     """The logical IDs of all alarms on AWS; each template has some."""
-    found = {path.name: alarms_of(path.read_text(encoding="utf-8")) for path in TEMPLATES}
-    assert {name for name, some in found.items() if some} == {
-        "template.yaml",
-        "alarms.yaml",
-        "workers.yaml",
+    kinds = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
+    found = {
+        name: {id for id, each in all_resources(name).items() if each["Type"] in kinds}
+        for name in TEMPLATES
     }
+    assert all(found.values())
     return set().union(*found.values())
 
 

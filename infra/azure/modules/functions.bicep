@@ -1,5 +1,5 @@
-// The listeners: a function app on Flex Consumption. Every connection goes by the app's identity;
-// what is a secret is a reference into Key Vault.
+// The listeners: a function app on Flex Consumption. Every connection uses the app's identity; secrets
+// are references into Key Vault.
 
 param location string
 param tags object
@@ -21,7 +21,7 @@ param temporalAuth string
 param webhooksFile string
 param applicationInsightsConnection string
 
-@description('Subnet of the app\'s own traffic; empty: the internet.')
+@description('Subnet for the app\'s outbound traffic; empty for the internet.')
 param subnetId string
 
 param zoneRedundant bool
@@ -56,10 +56,10 @@ var settings = [
   { name: 'MESSAGES_QUEUE', value: messagesQueue }
   { name: 'MESSAGES_TOPIC', value: messagesTopic }
   { name: 'MESSAGES_SUBSCRIPTION', value: messagesSubscription }
-  // No credential: the component accepts telemetry from identities only.
+  // Contains no credential: the component accepts telemetry from identities only.
   { name: 'APPLICATIONINSIGHTS_CONNECTION_STRING', value: applicationInsightsConnection }
   { name: 'APPLICATIONINSIGHTS_AUTHENTICATION_STRING', value: 'ClientId=${identityClientId};Authorization=AAD' }
-  // Which identity our own clients take, for there is no other way to tell them.
+  // The identity that our own clients use.
   { name: 'AZURE_CLIENT_ID', value: identityClientId }
   { name: 'TEMPORAL_ADDRESS', value: temporalAddress }
   { name: 'TEMPORAL_NAMESPACE', value: temporalNamespace }

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from core.config.settings import Settings
 from core.formats.shared.delivery import Delivery
 from functions_azure.service_bus import delivery, namespace
 from tests.support.azure import ENVIRONMENT, SENT, message
@@ -16,7 +17,12 @@ def app_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def delivered(body: object = b"{}", **said: Any) -> Delivery:
-    return delivery("message", message(body, **said), entity="MESSAGES_QUEUE")
+    return delivery("message", message(body, **said), Settings(), entity="MESSAGES_QUEUE")
+
+
+def delivered_by_topic(settings: Settings) -> Delivery:
+    topic = {"entity": "MESSAGES_TOPIC", "subscription": "MESSAGES_SUBSCRIPTION"}
+    return delivery("message", message({}), settings, **topic)
 
 
 def test_a_message_is_delivered_in_the_bytes_that_were_sent() -> None:
@@ -31,6 +37,8 @@ def test_what_service_bus_says_of_a_message_becomes_headers() -> None:
         delivery_count=3,
         CorrelationId="order-7",
     ).headers == {
+        "tidegate-way": "queue:messages",
+        "tidegate-scope": "queue:messages",
         "queue": "servicebus:example-bus/messages",
         "message-id": "5f2e",
         "sent-at": "2026-03-04T09:17:41.250Z",
@@ -41,11 +49,31 @@ def test_what_service_bus_says_of_a_message_becomes_headers() -> None:
 
 
 def test_a_topics_message_says_by_which_subscription_it_came() -> None:
-    given = delivery(
-        "message", message({}), entity="MESSAGES_TOPIC", subscription="MESSAGES_SUBSCRIPTION"
-    )
+    given = delivered_by_topic(Settings())
     assert given.headers["queue"] == "servicebus:example-bus/news"
     assert given.headers["subscription"] == "tidegate"
+    assert given.headers["tidegate-way"] == "topic:news/tidegate"
+
+
+def test_the_scope_of_a_topic_is_the_same_by_all_its_subscriptions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ways, scopes = set(), set()
+    for name in ("tidegate", "another"):
+        monkeypatch.setenv("MESSAGES_SUBSCRIPTION", name)
+        headers = delivered_by_topic(Settings()).headers
+        ways.add(headers["tidegate-way"])
+        scopes.add(headers["tidegate-scope"])
+    assert ways == {"topic:news/tidegate", "topic:news/another"}
+    assert scopes == {"topic:news"}
+
+
+def test_the_operator_may_name_a_scope_and_trust_senders_with_types_of_our_own() -> None:
+    settings = Settings(queue_scope="billing", trusted_types=("tidegate.alert", "tidegate.message"))
+    by_queue = delivery("message", message({}), settings, entity="MESSAGES_QUEUE")
+    for given in (by_queue, delivered_by_topic(settings)):
+        assert given.headers["tidegate-scope"] == "shared:billing"
+        assert given.headers["tidegate-trusted-types"] == "tidegate.alert,tidegate.message"
 
 
 def test_application_properties_become_headers() -> None:
@@ -67,7 +95,9 @@ def test_application_properties_become_headers() -> None:
 
 def test_a_sender_cannot_say_what_is_ours_to_say() -> None:
     properties = {
-        "Tidegate-Hook": "prod",
+        "Tidegate-Way": "webhook:prod",
+        "tidegate-scope": "shared:x",
+        "tidegate-trusted-types": "tidegate.alert",
         "tidegate-attribute-team": "x",
         "Queue": "elsewhere",
         "Message-Id": "another",

@@ -22,11 +22,11 @@ def line(level: int, message: str, *args: object) -> str:
 
 def alarms_on_aws(line: str, worker: str) -> set[str]:
     """The workers' alarms whose metric counts such a line of the `Root` or `Incident` worker."""
+    log_group = (f"{worker}Logs", f"{worker}.Outputs.LogGroupName")
     counted = {
         each["MetricName"]
         for filter in resources(WORKERS, "Logs::MetricFilter").values()
-        if text(filter["LogGroupName"]) == f"{worker}Logs"
-        and matches(filter["FilterPattern"], line)
+        if text(filter["LogGroupName"]) in log_group and matches(filter["FilterPattern"], line)
         for each in filter["MetricTransformations"]
     }
     alarms = resources(WORKERS, "CloudWatch::Alarm")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from core import contracts
 from tests.support.cloudformation import (
     FRONT_DOOR,
     TEMPLATES,
@@ -20,6 +21,7 @@ from tests.support.cloudformation import (
 
 QUARANTINE = "arn:${AWS::Partition}:s3:::%s/quarantine/*"
 REPORTS = "arn:${AWS::Partition}:s3:::${RecordsBucketName}/reports/*"
+LOGS = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:"
 SECRETS = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:"
 TAKE = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
 LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
@@ -62,8 +64,7 @@ EXPECTED: dict[tuple[str, str], Allowed] = {
         "arn:${AWS::Partition}:s3:::${RecordsBucketName}": {"s3:ListBucket"},
     },
     (WORKERS, "ExecutionRole"): {
-        "RootLogs.Arn": LOG,
-        "IncidentLogs.Arn": LOG,
+        **{f"{LOGS}/tidegate/${{Name}}/{spec.name}:*": LOG for spec in contracts.WORKERS},
         "ImageRepositoryArn": PULL,
         "*": {"ecr:GetAuthorizationToken"},
         "TemporalSecretArn": {"secretsmanager:GetSecretValue"},

@@ -50,11 +50,11 @@ def test_every_output_that_is_used_exists(path: Path) -> None:
     outputs = {m.name: bicep.read(m.path).outputs for m in file.modules}
     used = re.findall(r"\b(\w+)!?\.outputs\.(\w+)", path.read_text(encoding="utf-8"))
     assert [(m, o) for m, o in used if o not in outputs[m]] == []
-    assert bool(used) == (file.path.name in {"main.bicep", "house.bicep"})
+    assert bool(used) == (file.path.name in {"main.bicep", "platform.bicep"})
 
 
 def test_every_module_file_is_used() -> None:
-    used = {m.path.resolve() for f in files() for m in f.modules} - {AZURE / "house.bicep"}
+    used = {m.path.resolve() for f in files() for m in f.modules} - {AZURE / "platform.bicep"}
     imported = {AZURE / "modules" / "roles.bicep"}
     assert {p for p in TEMPLATES if p.parent.name == "modules"} == used | imported
 
@@ -84,12 +84,12 @@ def test_a_workers_parameters_come_from_azds_environment(worker: str) -> None:
         assert variable[1] in azd | {image} | set(template("main").outputs) | documented
 
 
-def test_the_house_has_mains_parameters() -> None:
-    main, house = template("main").params, template("house").params
-    assert set(main) - {"resourceGroupName"} == set(house)
-    for name in set(house) - {"location"}:
-        assert main[name].default == house[name].default, name
-        assert main[name].decorators.keys() == house[name].decorators.keys(), name
+def test_the_platform_has_mains_parameters() -> None:
+    main, platform = template("main").params, template("platform").params
+    assert set(main) - {"resourceGroupName"} == set(platform)
+    for name in set(platform) - {"location"}:
+        assert main[name].default == platform[name].default, name
+        assert main[name].decorators.keys() == platform[name].decorators.keys(), name
 
 
 def test_azd_finds_each_service() -> None:
@@ -107,7 +107,7 @@ def test_azd_finds_each_service() -> None:
             "application": "tidegate",
         }
     )
-    [functions] = [m for m in template("house").modules if m.name == "functions"]
+    [functions] = [m for m in template("platform").modules if m.name == "functions"]
     [host] = [name for name, each in services.items() if each["host"] == "function"]
     assert f"'azd-service-name': '{host}'" in text(functions.params["tags"])
 

@@ -42,7 +42,7 @@ def test_secrets_are_secure_parameters_and_go_to_the_vault_only(path: Path) -> N
         assert bool(secret) == ("secure" in param.decorators), param.name
     secure = {p.name for p in file.params.values() if "secure" in p.decorators}
     told = {name for m in file.modules for name in m.params if name in secure}
-    assert told == (secure if file.path.name in {"main.bicep", "house.bicep"} else set())
+    assert told == (secure if file.path.name in {"main.bicep", "platform.bicep"} else set())
     values = [v for given in file.outputs.values() for v in bicep_model.inside(given)]
     assert not {v.text for v in values if isinstance(v, Expression)} & secure
 
@@ -107,9 +107,9 @@ def test_both_doors_for_passwords_are_shut() -> None:
 
 @pytest.mark.parametrize("name", ["documents", "hostStorage", "bus", "vault", "registry"])
 def test_private_networking_closes_what_has_a_firewall(name: str) -> None:
-    [module] = [m for m in template("house").modules if m.name == name]
+    [module] = [m for m in template("platform").modules if m.name == name]
     assert text(module.params["privateNetworking"]) == "privateNetworking"
-    [endpoints] = [m for m in template("house").modules if m.name == "endpoints"]
+    [endpoints] = [m for m in template("platform").modules if m.name == "endpoints"]
     assert f"{name}.outputs.id" in {text(each) for each in endpoints.params.values()}
     assert "'Deny'" in module.path.read_text(encoding="utf-8")
 

@@ -85,8 +85,8 @@ def test_credentials_are_references_to_secrets_that_the_vault_template_makes(nam
 
 
 def test_the_queue_that_events_go_to_is_the_one_that_is_listened_to() -> None:
-    house = {m.name: m.params for m in template("house").modules}
-    assert text(house["uploads"]["queue"]) == "bus.outputs.blobEventsQueue"
+    platform = {m.name: m.params for m in template("platform").modules}
+    assert text(platform["uploads"]["queue"]) == "bus.outputs.blobEventsQueue"
     outputs = template("modules/service-bus").outputs
     for setting, param in {
         "BLOB_EVENTS_QUEUE": "blobEventsQueue",
@@ -96,7 +96,7 @@ def test_the_queue_that_events_go_to_is_the_one_that_is_listened_to() -> None:
     }.items():
         assert text(APP_SETTINGS[setting]) == param
         for module in ("functions", "access"):
-            assert text(house[module][param]) == f"bus.outputs.{param}"
+            assert text(platform[module][param]) == f"bus.outputs.{param}"
         assert param in outputs
 
 
@@ -123,11 +123,11 @@ def test_event_grid_delivers_and_leaves_dead_letters_by_its_identity() -> None:
 
 
 def test_uploads_are_those_to_the_documents_container_alone() -> None:
-    [uploads] = [m for m in template("house").modules if m.name == "uploads"]
+    [uploads] = [m for m in template("platform").modules if m.name == "uploads"]
     assert uploads.params["container"] == "documents"
     assert text(APP_SETTINGS["TIDEGATE_DOCUMENTS"]) == "documents"
     assert text(FUNCTIONS.variables["documents"]) == "'azure://${documentsAccount}/documents'"
-    [account] = [m for m in template("house").modules if m.name == "documents"]
+    [account] = [m for m in template("platform").modules if m.name == "documents"]
     named = re.findall(
         r"azure://\$\{documentsAccount\}/(\w+)",
         WORKER.path.read_text() + FUNCTIONS.path.read_text(),

@@ -65,7 +65,7 @@ def test_a_page_that_nobody_took_rings(retry_at: datetime | None) -> None:
 
 
 def test_a_channel_that_was_not_told_how_it_goes_on_rings() -> None:
-    untold = said("workers/incident/workflow/effects.py", "was not told everywhere")
+    untold = said("workers/incident/workflow/effects.py", "follow-up not delivered")
     assert alarms_on_aws(untold, "Incident") == {"PagesFail"}
     assert alerts_on_azure(untold) == {"pages-undelivered"}
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from core.config.settings import Settings
-from core.contracts import SEARCH_ATTRIBUTES
+from core.contracts import SEARCH_ATTRIBUTES, WORKER_SETTINGS, WORKERS, WorkerSpec
 from infra.local import containers
 from infra.local.processes import LocalStackError
 from tests.support.variables import ADDRESSES, SETTINGS
@@ -25,7 +25,7 @@ COMPOSE: dict[str, Any] = yaml.safe_load(
     (ROOT / "infra" / "local" / "docker-compose.yaml").read_text(encoding="utf-8")
 )
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-WORKERS = ("root-worker", "incident-worker")
+NAMES = tuple(spec.name for spec in WORKERS)
 
 
 def instructions(text: str) -> list[tuple[str, str]]:
@@ -133,20 +133,19 @@ def test_every_service_has_one_version_and_says_how_it_is(name: str) -> None:
         assert port.startswith("127.0.0.1:")
 
 
-def test_the_compose_file_has_the_whole_house() -> None:
-    assert set(SERVICES) == {"temporal", "moto", "bucket", "azurite", *WORKERS}
+def test_the_compose_file_has_all_servers_and_every_registered_worker() -> None:
+    assert set(SERVICES) == {"temporal", "moto", "bucket", "azurite", *NAMES}
     registered = [arg for arg in SERVICES["temporal"]["command"] if "search-attribute" in arg]
     assert registered == [f"--search-attribute={name}=Keyword" for name in SEARCH_ATTRIBUTES]
 
 
-@pytest.mark.parametrize("name", WORKERS)
-def test_a_worker_in_the_compose_file_runs_as_in_production(name: str) -> None:
-    worker = SERVICES[name]
+@pytest.mark.parametrize("spec", WORKERS, ids=lambda spec: spec.name)
+def test_a_worker_in_the_compose_file_runs_as_in_production(spec: WorkerSpec) -> None:
+    worker = SERVICES[spec.name]
     assert worker["build"]["dockerfile"] == "workers/Dockerfile"
     context = ROOT / "infra" / "local" / worker["build"]["context"]
     assert context.resolve() == ROOT
-    [module] = worker["command"]
-    assert importlib.util.find_spec(module)
+    assert worker["command"] == [spec.module]
     assert worker["read_only"] is True
     assert worker["cap_drop"] == ["ALL"]
     assert worker["depends_on"] == {
@@ -155,14 +154,20 @@ def test_a_worker_in_the_compose_file_runs_as_in_production(name: str) -> None:
     }
 
 
-@pytest.mark.parametrize("name", WORKERS)
+@pytest.mark.parametrize("name", NAMES)
 def test_docker_kills_a_worker_only_after_it_has_drained(name: str) -> None:
     worker = SERVICES[name]
     grace = float(worker["stop_grace_period"].removesuffix("s"))
     assert grace > float(worker["environment"]["TIDEGATE_DRAIN_TIMEOUT"])
 
 
-@pytest.mark.parametrize("name", WORKERS)
+def test_the_compose_file_gives_workers_only_settings_that_one_of_them_reads() -> None:
+    read = {*WORKER_SETTINGS, *ADDRESSES, *(name for spec in WORKERS for name in spec.settings)}
+    for name in NAMES:
+        assert {key for key in SERVICES[name]["environment"] if key.startswith("TIDEGATE_")} <= read
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_worker_in_the_compose_file_is_given_settings_that_exist(name: str) -> None:
     given = {key: str(text) for key, text in SERVICES[name]["environment"].items()}
     assert {key for key in given if key.startswith("TIDEGATE_")} <= SETTINGS | ADDRESSES
