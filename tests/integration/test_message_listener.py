@@ -1,4 +1,4 @@
-"""The message listener end to end: messages of the users' own become workflows."""
+"""The message listener end to end: users' own messages become workflows."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def key(event: Any) -> str:
     return f"ce:{event['source']}#{event['id']}"
 
 
-async def test_a_cloudevent_starts_one_workflow_in_however_many_messages_it_comes(
+async def test_a_cloudevent_starts_one_workflow_however_many_messages_carry_it(
     function_settings: Settings, temporal_client: Client
 ) -> None:
     event = cloudevent()
@@ -74,7 +74,7 @@ async def test_a_batch_of_cloudevents_in_one_message_starts_one_workflow_each(
         assert await started(temporal_client, key(event))
 
 
-async def test_a_bad_cloudevent_of_a_batch_is_kept_with_the_whole_message(
+async def test_an_invalid_cloudevent_of_a_batch_is_quarantined_with_the_whole_message(
     function_settings: Settings, temporal_client: Client
 ) -> None:
     good = cloudevent()
@@ -100,7 +100,7 @@ async def test_a_bad_cloudevent_of_a_batch_is_kept_with_the_whole_message(
         ("[" * 150 + "]" * 150, "nests deeper than 100 levels"),
     ],
 )
-async def test_a_message_that_is_no_event_is_kept_with_the_reason_and_hurts_no_neighbour(
+async def test_a_message_without_an_event_is_quarantined_with_the_reason_and_affects_no_other(
     function_settings: Settings, temporal_client: Client, body: str, reason: str
 ) -> None:
     good = cloudevent()
@@ -111,7 +111,7 @@ async def test_a_message_that_is_no_event_is_kept_with_the_reason_and_hurts_no_n
     assert await started(temporal_client, key(good))
 
 
-async def test_a_sender_cannot_pass_for_another_queue_or_message(
+async def test_a_sender_cannot_forge_the_queue_or_message_id(
     function_settings: Settings, temporal_client: Client
 ) -> None:
     forged = {"queue": "sqs:other", "message-id": "forged", "sent-at": "1999-01-01T00:00:00Z"}
@@ -121,7 +121,7 @@ async def test_a_sender_cannot_pass_for_another_queue_or_message(
     assert (wire["source"], wire["time"]) == (QUEUE, "2025-03-04T09:15:27.950Z")
 
 
-async def test_a_direct_invocation_is_a_message_that_cannot_be_recognised_again(
+async def test_a_direct_invocation_is_a_message_without_identity(
     function_settings: Settings, temporal_client: Client
 ) -> None:
     receipts = [(await invoke(handler, {"order": 4711}))[0] for _ in range(2)]
@@ -132,7 +132,7 @@ async def test_a_direct_invocation_is_a_message_that_cannot_be_recognised_again(
     assert receipts[0]["key"] != receipts[1]["key"]
 
 
-async def test_with_temporal_away_every_message_comes_again_and_none_is_quarantined(
+async def test_while_temporal_is_unavailable_every_message_is_redelivered_and_none_quarantined(
     function_settings: Settings,
     temporal_client: Client,
     monkeypatch: pytest.MonkeyPatch,

@@ -124,7 +124,7 @@ async def test_two_malformed_parts_of_one_delivery_are_one_record(quarantine: Qu
     assert len(uris) == 1
 
 
-@pytest.mark.parametrize("header", ["message_id", "tidegate_hook", "x_github_delivery"])
+@pytest.mark.parametrize("header", ["message_id", "tidegate_way", "x_github_delivery"])
 async def test_two_deliveries_of_the_same_bytes_are_kept_apart(
     quarantine: Quarantine, header: str
 ) -> None:
@@ -262,7 +262,7 @@ async def test_an_event_whose_workflow_completed_is_replayed_once_under_a_new_ke
     ]
     assert [receipt.verdict for receipt in receipts] == ["started", "duplicate"]
     [started] = workflows.started.values()
-    assert re.fullmatch(r"s3:docs/a@00AB~replay-[0-9a-f]{12}", started.key)
+    assert re.fullmatch(r"replay:[0-9a-f]{24}#s3:docs/a@00AB", started.key)
     assert started.to_wire() | {"tidegatekey": event().key} == event().to_wire()
 
 
