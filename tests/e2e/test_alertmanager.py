@@ -43,8 +43,6 @@ class Alertmanager:
 
     url: str
     log: Path
-    peers: int = 1
-    """How many there are in its cluster."""
 
     def post(self, alert: dict[str, Any]) -> None:
         """Send an alert as Prometheus does when it fires, and when it ends."""
@@ -52,13 +50,19 @@ class Alertmanager:
 
     def ready(self) -> bool:
         try:
-            status = HERE.get(f"{self.url}/api/v2/status", timeout=5)
+            return HERE.get(f"{self.url}/-/ready", timeout=5).ok
         except requests.ConnectionError:
             return False
-        cluster = status.json()["cluster"] if status.ok else {}
-        if self.peers == 1:
-            return status.ok
-        return cluster.get("status") == "ready" and len(cluster["peers"]) == self.peers
+
+    def cluster(self) -> Any:
+        """What it says of its cluster: its own `name`, `status` and `peers`."""
+        return HERE.get(f"{self.url}/api/v2/status", timeout=30).json()["cluster"]
+
+    def gossips_at(self) -> str:
+        """Its own address in the cluster."""
+        cluster = self.cluster()
+        [own] = [peer for peer in cluster["peers"] if peer["name"] == cluster["name"]]
+        return str(own["address"])
 
     def active(self) -> set[str]:
         """The names of the alerts that it says fire."""
@@ -147,19 +151,15 @@ receivers:
             credentials: {HOOK_SECRETS["LOCAL_HOOK_TOKEN"]}
 """)
     processes = Processes(folder / "logs")
-    names = [f"alertmanager-{number}" for number in range(count)]
-    peers = [f"127.0.0.1:{processes.ports.reserve(f'{name} cluster')}" for name in names]
-    found = []
+    found: list[Alertmanager] = []
     try:
-        for name, own in zip(names, peers, strict=True):
-            port = processes.ports.reserve(name)
-            others = [f"--cluster.peer={peer}" for peer in peers if peer != own]
+        for number in range(count):
+            name, port = f"alertmanager-{number}", processes.ports.reserve(f"am-{number}")
             cluster = [
-                f"--cluster.listen-address={own}",
-                f"--cluster.advertise-address={own}",
+                "--cluster.listen-address=127.0.0.1:0",
                 f"--cluster.peer-timeout={pace.peer_timeout:g}s",
                 "--cluster.gossip-interval=50ms",
-                *others,
+                *(f"--cluster.peer={each.gossips_at()}" for each in found),
             ]
             child = processes.start(
                 name,
@@ -168,16 +168,23 @@ receivers:
                     f"--config.file={config}",
                     f"--storage.path={folder / name}",
                     f"--web.listen-address=127.0.0.1:{port}",
-                    *(cluster if others else ["--cluster.listen-address="]),
+                    *(cluster if count > 1 else ["--cluster.listen-address="]),
                 ],
                 {**os.environ, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"},
             )
-            found.append(Alertmanager(f"http://127.0.0.1:{port}", child.log, count))
-        for each in found:
-            wait_until(each.ready, PATIENCE, "Alertmanager to start", check=processes.check)
+            found.append(Alertmanager(f"http://127.0.0.1:{port}", child.log))
+            wait_until(found[-1].ready, PATIENCE, "Alertmanager to start", check=processes.check)
+        if count > 1:
+            wait_until(lambda: _are_together(found), PATIENCE, "the Alertmanagers to meet")
         yield found
     finally:
         processes.stop()
+
+
+def _are_together(pair: list[Alertmanager]) -> bool:
+    """Whether each knows all others, and speaks."""
+    clusters = [each.cluster() for each in pair]
+    return all(c["status"] == "ready" and len(c["peers"]) == len(pair) for c in clusters)
 
 
 @dataclass

@@ -23,6 +23,7 @@ from core.contracts import (
     WORKERS,
 )
 from core.domain.event import ALERT
+from core.domain.identity import cloudevent_key
 from core.domain.incident import commands
 from infra.local.cloud import QUARANTINE, REPORTS
 from infra.local.processes import ROOT, wait_until
@@ -265,7 +266,7 @@ class Straight:
 
     @property
     def started(self) -> str:
-        return f"incident:started:{self._scope}:ce:/shop#{self.name}"
+        return f"incident:started:{cloudevent_key(self._scope, '/shop', self.name)}"
 
     @property
     def signalled(self) -> str:
