@@ -21,6 +21,9 @@ SIGNAL_EVENT: Final = "event"
 QUERY_INCIDENT: Final = "incident"
 QUERY_TIMELINE: Final = "timeline"
 
+ROUTES_IDENTITY: Final = "routes="
+"""In a root worker's identity, before the digest of its routing table."""
+
 TITLE_MEMO: Final = "TidegateTitle"
 """Memo field with an incident's title, which is listed but not searched."""
 

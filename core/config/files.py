@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from core.domain.routing.file import RoutingFile
     from core.webhooks.endpoints import WebhookTable
 
-SHIPPED_ROUTES: Final = Path(__file__).with_name("routes.yaml")
-"""The routing table when TIDEGATE_ROUTES is not set."""
-
 SHIPPED_POLICIES: Final = Path(__file__).with_name("policies.yaml")
 """The policies when TIDEGATE_POLICIES is not set. No webhooks are shipped: nobody may post
 until the operator says who."""

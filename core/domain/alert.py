@@ -104,6 +104,14 @@ def read_alert(event: Event) -> Alert:
     )
 
 
+def event_of(alert: Alert, *, key: str) -> Event:
+    """An event that carries the alert: what `read_alert` reads back."""
+    data = alert.model_dump(mode="json", exclude={"remarks"}, exclude_none=True)
+    return Event(
+        id=key, source=alert.source, type=ALERT, key=key, data={"version": VERSION, **data}
+    )
+
+
 def _status(data: Mapping[str, Any], remarks: list[str]) -> AlertStatus:
     status = data.get("status")
     try:

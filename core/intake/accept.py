@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from core.domain.routing.table import Deliver, Target, WorkflowRouter
 from core.domain.signalled import SIGNAL_BYTES, signalled
 from core.domain.validation import EventValidationService
 from core.errors import InvalidEvent, NoRoute, PermanentError, TidegateError
-from core.formats.shared.delivery import Arrival, Malformed
+from core.formats.shared.delivery import WAY_HEADER, Arrival, Malformed
 from core.intake.quarantine import Quarantine
 from core.intake.receipts import Receipt, Verdict
 from core.ports.workflows import Outcome, Sent, Workflows
@@ -246,12 +247,11 @@ def _request_id(arrivals: Sequence[Arrival]) -> str:
     it. All places: a redelivery that is divided otherwise, as after an upgrade, is another signal,
     and repeats something rather than losing it. A digest of 64 characters, which is what every
     store of Temporal's can hold."""
-    first = arrivals[0]
-    way = first.item.way if isinstance(first.item, Event) else ""
-    carrier = first.delivery.headers.get("message-id") or first.delivery.unique
-    places = ",".join(str(arrival.position) for arrival in arrivals)
-    text = f"{way}\0{carrier}\0{places}"
-    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+    delivery = arrivals[0].delivery
+    way = delivery.headers.get(WAY_HEADER)
+    carrier = delivery.headers.get("message-id") or delivery.unique
+    text = json.dumps([way, carrier, [arrival.position for arrival in arrivals]])
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _behind(arrival: Arrival, first: Receipt) -> Receipt:

@@ -30,7 +30,7 @@ from infra.local.processes import Child, Processes, wait_until
 from infra.local.signals import uninterrupted
 from infra.local.temporal import NAMESPACE, TEMPORAL, TemporalServer, start_temporal
 
-_READY_TIMEOUT: Final = 60.0
+_READY_TIMEOUT: Final = 120.0
 _DRAIN_TIMEOUT: Final = "3"
 
 

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from temporalio.client import Client
 
-from core.config.files import SHIPPED_ROUTES
+from core.config.routing_table import SHIPPED_ROUTES
 from core.contracts import (
     INCIDENT_TASK_QUEUE,
     INCIDENT_WORKFLOW,

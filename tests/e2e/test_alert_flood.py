@@ -36,7 +36,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.soak]
 SENDERS: Final = 8
 SIGNALS: Final = 1_400 if SOAKING else 60
 """Of each sender. Together they are more than one run of a workflow takes, in `make soak`."""
-LARGE: Final = 100 if SOAKING else 30
+LARGE: Final = 100 if SOAKING else 15
 LARGE_BYTES: Final = 900_000
 MOST_HISTORY: Final = 10_000_000
 """Bytes: a fifth of what Temporal terminates a run for."""

@@ -20,7 +20,7 @@ from temporalio.service import RPCError
 from core.contracts import INCIDENT_WORKER, ROOT_WORKER
 from infra.local.cloud import QUARANTINE
 from infra.local.processes import LocalStackError, wait_until
-from tests.e2e.conftest import living_in
+from tests.e2e.conftest import running_in
 from tests.support.alerts import (
     Faults,
     Told,
@@ -74,8 +74,8 @@ def ways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ways]:
     policies = folder / "policies.yaml"
     policies.write_text(POLICIES)
     with (
-        living_in(folder / "house", settings={"TIDEGATE_POLICIES": str(policies)}) as house,
-        sending(house.stack, house.temporal) as ways,
+        running_in(folder / "stack", settings={"TIDEGATE_POLICIES": str(policies)}) as harness,
+        sending(harness.stack, harness.temporal) as ways,
     ):
         yield ways
 

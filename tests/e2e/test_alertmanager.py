@@ -23,7 +23,7 @@ from core.contracts import INCIDENT_WORKFLOW, QUERY_INCIDENT, ROOT_WORKFLOW
 from infra.local.environment import HOOK_SECRETS
 from infra.local.processes import Processes, wait_until
 from infra.local.temporal import TEMPORAL, Workflow
-from tests.e2e.conftest import House, living_in
+from tests.e2e.conftest import Harness, running_in
 from tests.support.alerts import OPEN
 from tests.support.programs import program
 from tests.support.soak import SOAKING, sampled
@@ -39,26 +39,30 @@ HERE.trust_env = False  # no proxy between this machine and itself
 
 @dataclass
 class Alertmanager:
-    """One that runs, and tells the house of its alerts."""
+    """One that runs, and tells the harness of its alerts."""
 
     url: str
     log: Path
-    peers: int = 1
-    """How many there are in its cluster."""
 
     def post(self, alert: dict[str, Any]) -> None:
-        """What Prometheus does when an alert fires, and when it ends."""
+        """Send an alert as Prometheus does when it fires, and when it ends."""
         HERE.post(f"{self.url}/api/v2/alerts", json=[alert], timeout=30).raise_for_status()
 
     def ready(self) -> bool:
         try:
-            status = HERE.get(f"{self.url}/api/v2/status", timeout=5)
+            return HERE.get(f"{self.url}/-/ready", timeout=5).ok
         except requests.ConnectionError:
             return False
-        cluster = status.json()["cluster"] if status.ok else {}
-        if self.peers == 1:
-            return status.ok
-        return cluster.get("status") == "ready" and len(cluster["peers"]) == self.peers
+
+    def cluster(self) -> Any:
+        """What it says of its cluster: its own `name`, `status` and `peers`."""
+        return HERE.get(f"{self.url}/api/v2/status", timeout=30).json()["cluster"]
+
+    def gossips_at(self) -> str:
+        """Its own address in the cluster."""
+        cluster = self.cluster()
+        [own] = [peer for peer in cluster["peers"] if peer["name"] == cluster["name"]]
+        return str(own["address"])
 
     def active(self) -> set[str]:
         """The names of the alerts that it says fire."""
@@ -103,34 +107,34 @@ DEFAULT = Pace(group_wait=30, group_interval=300, peer_timeout=15, settle=360)
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with house_at(SHORT, tmp_path_factory.mktemp("house")) as house:
-        yield house
+def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harness]:
+    with harness_at(SHORT, tmp_path_factory.mktemp("stack")) as harness:
+        yield harness
 
 
 @contextmanager
-def house_at(pace: Pace, folder: Path) -> Iterator[House]:
+def harness_at(pace: Pace, folder: Path) -> Iterator[Harness]:
     policies = folder / "policies.yaml"
     policies.write_text(pace.policies)
-    with living_in(folder / "state", settings={"TIDEGATE_POLICIES": str(policies)}) as house:
-        yield house
+    with running_in(folder / "state", settings={"TIDEGATE_POLICIES": str(policies)}) as harness:
+        yield harness
 
 
 @pytest.fixture(scope="module")
 def alertmanager(
-    binary: str, house: House, tmp_path_factory: pytest.TempPathFactory
+    binary: str, harness: Harness, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Alertmanager]:
-    with alertmanagers(binary, house, SHORT, tmp_path_factory.mktemp("alertmanager")) as [found]:
+    with alertmanagers(binary, harness, SHORT, tmp_path_factory.mktemp("alertmanager")) as [found]:
         yield found
 
 
 @contextmanager
 def alertmanagers(
-    binary: str, house: House, pace: Pace, folder: Path, *, count: int = 1
+    binary: str, harness: Harness, pace: Pace, folder: Path, *, count: int = 1
 ) -> Iterator[list[Alertmanager]]:
     """So many that run; more than one are a cluster."""
     config = folder / "alertmanager.yml"
-    hook = f"{house.stack.endpoints.gateway}/hooks/alertmanager"
+    hook = f"{harness.stack.endpoints.gateway}/hooks/alertmanager"
     config.write_text(f"""
 route:
   receiver: tidegate
@@ -147,19 +151,15 @@ receivers:
             credentials: {HOOK_SECRETS["LOCAL_HOOK_TOKEN"]}
 """)
     processes = Processes(folder / "logs")
-    names = [f"alertmanager-{number}" for number in range(count)]
-    peers = [f"127.0.0.1:{processes.ports.reserve(f'{name} cluster')}" for name in names]
-    found = []
+    found: list[Alertmanager] = []
     try:
-        for name, own in zip(names, peers, strict=True):
-            port = processes.ports.reserve(name)
-            others = [f"--cluster.peer={peer}" for peer in peers if peer != own]
+        for number in range(count):
+            name, port = f"alertmanager-{number}", processes.ports.reserve(f"am-{number}")
             cluster = [
-                f"--cluster.listen-address={own}",
-                f"--cluster.advertise-address={own}",
+                "--cluster.listen-address=127.0.0.1:0",
                 f"--cluster.peer-timeout={pace.peer_timeout:g}s",
                 "--cluster.gossip-interval=50ms",
-                *others,
+                *(f"--cluster.peer={each.gossips_at()}" for each in found),
             ]
             child = processes.start(
                 name,
@@ -168,23 +168,30 @@ receivers:
                     f"--config.file={config}",
                     f"--storage.path={folder / name}",
                     f"--web.listen-address=127.0.0.1:{port}",
-                    *(cluster if others else ["--cluster.listen-address="]),
+                    *(cluster if count > 1 else ["--cluster.listen-address="]),
                 ],
                 {**os.environ, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"},
             )
-            found.append(Alertmanager(f"http://127.0.0.1:{port}", child.log, count))
-        for each in found:
-            wait_until(each.ready, PATIENCE, "Alertmanager to start", check=processes.check)
+            found.append(Alertmanager(f"http://127.0.0.1:{port}", child.log))
+            wait_until(found[-1].ready, PATIENCE, "Alertmanager to start", check=processes.check)
+        if count > 1:
+            wait_until(lambda: _are_together(found), PATIENCE, "the Alertmanagers to meet")
         yield found
     finally:
         processes.stop()
+
+
+def _are_together(pair: list[Alertmanager]) -> bool:
+    """Whether each knows all others, and speaks."""
+    clusters = [each.cluster() for each in pair]
+    return all(c["status"] == "ready" and len(c["peers"]) == len(pair) for c in clusters)
 
 
 @dataclass
 class Outage:
     """An alert that fires until it is over, and the incident that came of it."""
 
-    house: House
+    harness: Harness
     alertmanager: Alertmanager
     name: str
     began: datetime
@@ -207,13 +214,13 @@ class Outage:
 
     def roots(self) -> list[Workflow]:
         """The root orchestrators that any alert of this test's server started."""
-        return self.house.temporal.list(f"WorkflowType = '{ROOT_WORKFLOW}'")
+        return self.harness.temporal.list(f"WorkflowType = '{ROOT_WORKFLOW}'")
 
     def incidents(self) -> list[Any]:
         """The states of all incidents about it."""
         found = []
-        for workflow in self.house.temporal.list(f"WorkflowType = '{INCIDENT_WORKFLOW}'"):
-            state = self.house.temporal.query(workflow.id, QUERY_INCIDENT)
+        for workflow in self.harness.temporal.list(f"WorkflowType = '{INCIDENT_WORKFLOW}'"):
+            state = self.harness.temporal.query(workflow.id, QUERY_INCIDENT)
             if state["title"] == f"{self.name} is out":
                 found.append(state)
         return found
@@ -223,26 +230,26 @@ class Outage:
             try:
                 states = self.incidents()
             except RPCError:
-                return None  # it opens just now, or Temporal is on its way back
+                return None  # it is just opening, or Temporal is restarting
             return states if [state["status"] for state in states] == [status] else None
 
         [state] = wait_until(look, PATIENCE, f"one incident of {self.name}, {status}")
         return state
 
 
-def new_outage(house: House, alertmanager: Alertmanager) -> Outage:
-    return Outage(house, alertmanager, f"Outage-{uuid.uuid4().hex[:8]}", datetime.now(UTC))
+def new_outage(harness: Harness, alertmanager: Alertmanager) -> Outage:
+    return Outage(harness, alertmanager, f"Outage-{uuid.uuid4().hex[:8]}", datetime.now(UTC))
 
 
 def test_an_alert_that_fires_opens_an_incident_and_resolves_it_when_it_ends(
-    house: House, alertmanager: Alertmanager
+    harness: Harness, alertmanager: Alertmanager
 ) -> None:
-    outage = new_outage(house, alertmanager)
+    outage = new_outage(harness, alertmanager)
     outage.begins()
     state = outage.becomes("open")
     assert (state["severity"], state["service"]) == ("critical", "checkout")
     wait_until(
-        lambda: any(outage.name in page.title for page in house.stack.pager.pages()),
+        lambda: any(outage.name in page.title for page in harness.stack.pager.pages()),
         PATIENCE,
         "the page",
     )
@@ -250,31 +257,31 @@ def test_an_alert_that_fires_opens_an_incident_and_resolves_it_when_it_ends(
     outage.becomes("resolved")
 
 
-def test_while_temporal_is_down_alertmanager_tries_again_and_nothing_is_lost(
-    house: House, alertmanager: Alertmanager
+def test_while_temporal_is_down_alertmanager_retries_and_nothing_is_lost(
+    harness: Harness, alertmanager: Alertmanager
 ) -> None:
-    outage = new_outage(house, alertmanager)
-    house.stack.processes[TEMPORAL].kill()
+    outage = new_outage(harness, alertmanager)
+    harness.stack.processes[TEMPORAL].kill()
     outage.begins()
 
-    listener = house.stack.processes[house.stack.cloud.webhook_listener]
+    listener = harness.stack.processes[harness.stack.cloud.webhook_listener]
 
-    def told_to_retry() -> bool:
+    def refused() -> bool:
         return '"status":503' in listener.output()
 
-    wait_until(told_to_retry, PATIENCE, "Alertmanager to be told to come again")
-    house.stack.restart(TEMPORAL)
+    wait_until(refused, PATIENCE, "a response that makes Alertmanager retry")
+    harness.stack.restart(TEMPORAL)
     outage.becomes("open")
     assert "unrecoverable error" not in alertmanager.log.read_text()
 
 
 def test_an_alertmanager_with_a_wrong_token_starts_nothing(
-    house: House, alertmanager: Alertmanager
+    harness: Harness, alertmanager: Alertmanager
 ) -> None:
-    outage = new_outage(house, alertmanager)
+    outage = new_outage(harness, alertmanager)
     before = len(outage.roots())
     answer = HERE.post(
-        f"{house.stack.endpoints.gateway}/hooks/alertmanager",
+        f"{harness.stack.endpoints.gateway}/hooks/alertmanager",
         json={"version": "4", "alerts": [outage.alert()]},
         headers={"Authorization": "Bearer wrong"},
         timeout=30,
@@ -288,20 +295,20 @@ def test_an_alertmanager_with_a_wrong_token_starts_nothing(
     "pace", sampled([SHORT, DEFAULT], [SHORT]), ids=["short", "default"][: 1 + SOAKING]
 )
 def test_what_a_pair_says_is_active_is_open_though_its_replicas_disagree(
-    house: House, binary: str, pace: Pace, tmp_path: Path
+    harness: Harness, binary: str, pace: Pace, tmp_path: Path
 ) -> None:
     with ExitStack() as stack:
         if pace is not SHORT:
-            house = stack.enter_context(house_at(pace, tmp_path))
-        pair = stack.enter_context(alertmanagers(binary, house, pace, tmp_path, count=2))
-        outages = [new_outage(house, pair[0]) for _ in range(OUTAGES)]
+            harness = stack.enter_context(harness_at(pace, tmp_path))
+        pair = stack.enter_context(alertmanagers(binary, harness, pace, tmp_path, count=2))
+        outages = [new_outage(harness, pair[0]) for _ in range(OUTAGES)]
         spoken = disagree(outages, pair, pace)
         # The pair speaks of the last word within an interval, one after the other.
         over = spoken + pace.group_wait + pace.group_interval + 2 * pace.peer_timeout + pace.settle
 
         def agreed() -> bool:
             active = [each.active() for each in pair]
-            return active[0] == active[1] == open_among(house, outages)
+            return active[0] == active[1] == open_among(harness, outages)
 
         wait_until(
             lambda: time.monotonic() > over and agreed(),
@@ -333,13 +340,13 @@ def pause(seconds: float) -> None:
     threading.Event().wait(seconds)
 
 
-def open_among(house: House, outages: list[Outage]) -> set[str]:
+def open_among(harness: Harness, outages: list[Outage]) -> set[str]:
     """The names of those whose incident is open."""
     found = set()
     names = {f"{outage.name} is out": outage.name for outage in outages}
-    for workflow in house.temporal.list(f"WorkflowType = '{INCIDENT_WORKFLOW}'"):
+    for workflow in harness.temporal.list(f"WorkflowType = '{INCIDENT_WORKFLOW}'"):
         if workflow.status == "RUNNING":
-            state = house.temporal.query(workflow.id, QUERY_INCIDENT)
+            state = harness.temporal.query(workflow.id, QUERY_INCIDENT)
             if state["status"] in OPEN and state["title"] in names:
                 found.add(names[state["title"]])
     return found

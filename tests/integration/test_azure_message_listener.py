@@ -1,4 +1,4 @@
-"""The functions for Service Bus messages of the users' own, with a real Temporal server behind."""
+"""The functions for users' own Service Bus messages, with a real Temporal server."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ async def test_a_cloudevent_is_the_same_by_queue_and_topic_if_they_share_a_scope
 
 
 @pytest.mark.parametrize("prefix", ["cloudEvents:", "cloudEvents_"])
-async def test_a_cloudevent_in_binary_mode_is_taken_from_the_properties(
+async def test_a_cloudevent_in_binary_mode_is_read_from_the_properties(
     app_settings: Settings, temporal_client: Client, prefix: str
 ) -> None:
     event = cloudevent()
@@ -94,7 +94,7 @@ async def test_a_batch_of_cloudevents_is_one_workflow_each(
 
 
 @pytest.mark.parametrize(("by", "entity"), [("queue", "messages"), ("topic", "news")])
-async def test_any_other_json_is_known_by_its_queue_or_topic_and_its_message(
+async def test_any_other_json_is_identified_by_its_queue_or_topic_and_its_message_id(
     app_settings: Settings, temporal_client: Client, by: str, entity: str
 ) -> None:
     id = uuid4().hex
@@ -107,7 +107,7 @@ async def test_any_other_json_is_known_by_its_queue_or_topic_and_its_message(
     assert wire["data"] == {"order": 7}
 
 
-async def test_a_message_without_an_id_is_recognised_when_it_comes_again(
+async def test_a_redelivered_message_without_an_id_is_recognised(
     app_settings: Settings, temporal_client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "functions_azure")
@@ -141,7 +141,7 @@ async def test_a_message_over_the_limit_is_quarantined(app_settings: Settings) -
 
 
 @pytest.mark.parametrize("by", FUNCTIONS)
-async def test_a_body_that_is_not_json_is_kept_once_with_its_properties(
+async def test_a_body_that_is_not_json_is_quarantined_once_with_its_properties(
     app_settings: Settings, by: str
 ) -> None:
     body = b"<order number='7'>\xe4</order>"
@@ -161,7 +161,7 @@ async def test_a_body_that_is_not_json_is_kept_once_with_its_properties(
 
 
 @pytest.mark.parametrize("by", FUNCTIONS)
-async def test_with_temporal_away_a_message_is_given_back(
+async def test_a_message_is_abandoned_while_temporal_is_unavailable(
     app_settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
     by: str,

@@ -1,4 +1,4 @@
-"""What Azure Monitor is sent: the real exporter, to a server on this machine that stands for it."""
+"""What Azure Monitor receives: the real exporter, with a server on this machine in its place."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ KEY = "InstrumentationKey=00000000-0000-0000-0000-000000000000"
 def app_settings(function_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    # The exporter would tell its maker how it is used, and ask there for settings of its own.
+    # The exporter would report its usage to Microsoft, and load settings from there.
     for what in ("STATSBEAT_DISABLED_ALL", "SDKSTATS_DISABLED", "CONTROLPLANE_DISABLED"):
         monkeypatch.setenv(f"APPLICATIONINSIGHTS_{what}", "true")
     monkeypatch.setenv("WEBSITE_SITE_NAME", "tidegate-prod")
@@ -44,13 +44,13 @@ def site() -> Iterator[Site]:
 
 @contextmanager
 def monitored(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The app's telemetry, as its environment starts it; what it has is sent at the end."""
+    """The app's telemetry, started from its environment and flushed at the end."""
     monkeypatch.setenv(
         "APPLICATIONINSIGHTS_CONNECTION_STRING", f"{KEY};IngestionEndpoint={site.url('/')}"
     )
     telemetry.meter.cache_clear()
     level = telemetry.logger.level
-    telemetry.logger.setLevel(logging.INFO)  # as the worker sets it for all
+    telemetry.logger.setLevel(logging.INFO)  # as Microsoft's worker sets it
     try:
         monitor = telemetry.meter()
         assert isinstance(monitor, azure_monitor.AzureMonitor)
@@ -64,7 +64,7 @@ def monitored(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def sent(site: Site, kind: str) -> list[dict[str, Any]]:
-    """All items of a kind, e.g. MetricData, that the site got."""
+    """All items of a kind, e.g. MetricData, that the site received."""
     items: list[dict[str, Any]] = []
     for _, headers, body in site.got:
         encoded = {name.lower(): text for name, text in headers.items()}.get("content-encoding")
@@ -82,7 +82,7 @@ def metrics(site: Site) -> dict[str, dict[str, Any]]:
     }
 
 
-async def test_metrics_count_what_became_of_the_events_and_how_old_they_were(
+async def test_metrics_count_verdicts_and_measure_the_age_of_events(
     app_settings: Settings, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(event: Any) -> None:
@@ -114,7 +114,7 @@ async def test_metrics_count_what_became_of_the_events_and_how_old_they_were(
     assert deliveries["properties"] == {"queue": "servicebus:example-bus/blob-events"}
 
 
-async def test_a_message_out_of_the_dead_letters_is_counted_with_its_reason(
+async def test_a_message_that_was_dead_lettered_is_counted_with_its_reason(
     app_settings: Settings, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monitored(site, monkeypatch), fresh_process(app_settings, MemoryWorkflows()):
@@ -126,7 +126,7 @@ async def test_a_message_out_of_the_dead_letters_is_counted_with_its_reason(
     assert len(properties["dead_letter_reason"]) == 64
 
 
-async def test_receipts_are_records_whose_fields_can_be_asked_for(
+async def test_receipts_are_log_records_with_queryable_fields(
     app_settings: Settings, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monitored(site, monkeypatch), fresh_process(app_settings, MemoryWorkflows()):
@@ -154,19 +154,19 @@ async def test_receipts_are_records_whose_fields_can_be_asked_for(
     assert refused["data"]["baseData"]["properties"]["status"] == "503"
 
 
-async def test_the_host_does_not_tell_a_receipt_a_second_time(
+async def test_the_host_does_not_log_a_receipt_a_second_time(
     app_settings: Settings,
     site: Site,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The worker listens at the root of the log, as `caplog` does."""
+    """Microsoft's worker has its handler on the root logger, as `caplog` does."""
     with monitored(site, monkeypatch), fresh_process(app_settings, MemoryWorkflows()):
         await queue(message(created("a", "00A1")))
     assert caplog.messages == []
 
 
-async def test_the_host_hears_of_what_somebody_must_look_at_though_nothing_can_be_exported(
+async def test_warnings_reach_the_host_even_if_nothing_can_be_exported(
     app_settings: Settings,
     site: Site,
     monkeypatch: pytest.MonkeyPatch,
@@ -179,7 +179,7 @@ async def test_the_host_hears_of_what_somebody_must_look_at_though_nothing_can_b
 
 
 @pytest.mark.parametrize("wrong", ["nonsense", "InstrumentationKey=", "InstrumentationKey=7"])
-async def test_a_connection_string_that_is_wrong_costs_no_event(
+async def test_an_invalid_connection_string_costs_no_event(
     app_settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,

@@ -16,7 +16,7 @@ from core.config.settings import Settings
 from core.contracts import SEARCH_ATTRIBUTES, WORKERS
 from core.domain.event import Event
 from core.formats.registry import read
-from core.formats.shared.delivery import Delivery
+from core.formats.shared.delivery import Delivery, way_headers
 from core.intake.receipts import Receipt
 from infra.local.processes import Processes, python, wait_until
 from infra.local.temporal import TemporalServer, start_temporal
@@ -52,7 +52,7 @@ def refuse(body: bytes) -> str:
     """Have the intake refuse a message; returns the ID of its quarantine record."""
 
     async def accept() -> list[Receipt]:
-        headers = {"queue": "sqs:eu-west-1:111122223333:orders", "message-id": "m-1"}
+        headers = way_headers("queue:orders") | {"message-id": "m-1"}
         delivery = Delivery(format="message", body=body, headers=headers, unique="u")
         intake = bootstrap.intake(Settings.from_env(), workflows=MemoryWorkflows(never))
         return await intake.accept(read(delivery))
@@ -68,7 +68,7 @@ def refuse(body: bytes) -> str:
 @pytest.mark.parametrize("payload", EVENTS, ids=lambda path: path.stem)
 def test_explain_reads_every_recorded_payload(tidegate: Tidegate, payload: Path) -> None:
     result = tidegate("explain", str(payload), "--json")
-    refused = [event for event in result.json if event["verdict"] != "started"]
+    refused = [event for event in result.json if event["verdict"] != "accepted"]
     assert result.code == (1 if refused else 0)
     assert {event["code"] for event in refused} <= {"NoRoute"}
     assert all(event["workflow_id"] for event in result.json)
@@ -81,7 +81,8 @@ def test_explain_shows_the_route_and_the_child_of_an_upload(tidegate: Tidegate) 
     key = "s3:example-documents/incidents/db-outage.json@0062E99A88DC407460"
     assert f"workflow ID  {key}\n" in result.out
     assert "route        incident-report\n" in result.out
-    assert f"child ID     incident:{key}\n" in result.out
+    assert "delivery     orchestrate\n" in result.out
+    assert f"its ID       incident:{key}\n" in result.out
     assert "TIDEGATE_DOCUMENTS is not set here" in result.out
 
 

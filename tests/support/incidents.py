@@ -130,7 +130,7 @@ class Harness:
                     SECOND_LINE: {"url_env": "TIDEGATE_ESCALATION_URLS"},
                     **self.targets,
                 },
-                "policies": [{"name": "default", **self.policy}],
+                "policies": [{"name": "default", "remember_for": "0s", **self.policy}],
                 "silences": self.silences,
                 "maintenance": self.maintenance,
             }

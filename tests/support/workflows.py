@@ -33,13 +33,13 @@ class ChildStandIn:
     """Collects its event and those that are signalled, and returns them at the signal `end`."""
 
     @workflow.init
-    def __init__(self, wire: Any) -> None:
-        self._wires = [wire]
+    def __init__(self, wire: Any = None) -> None:
+        self._wires = [] if wire is None else [wire]
         self._ended = False
 
     @workflow.signal
     def event(self, wire: Any) -> None:
-        self._wires.append(wire)
+        self._wires += wire if isinstance(wire, list) else [wire]
 
     @workflow.signal
     def end(self) -> None:
@@ -50,6 +50,6 @@ class ChildStandIn:
         return self._wires
 
     @workflow.run
-    async def run(self, wire: Any) -> list[Any]:
+    async def run(self, wire: Any = None) -> list[Any]:
         await workflow.wait_condition(lambda: self._ended)
         return self._wires

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain.alert import AlertStatus, read_alert
+from core.domain.alert import AlertStatus, event_of, read_alert
 from core.domain.event import ALERT, Event
 from core.errors import InvalidEvent
 
@@ -157,3 +157,5 @@ def test_whatever_an_alert_holds_it_is_read_or_refused(data: dict[str, Any]) -> 
     assert alert.title
     assert alert.source
     assert type(alert).model_validate_json(alert.model_dump_json()) == alert
+    again = read_alert(Event.from_wire(event_of(alert, key="again").to_wire()))
+    assert again.model_copy(update={"remarks": ()}) == alert.model_copy(update={"remarks": ()})

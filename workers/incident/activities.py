@@ -14,7 +14,10 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from core.adapters.notifiers.addresses import Addresses
+from core.adapters.temporal.previous_run import last_result
+from core.domain.alert_state import AlertState
 from core.domain.event import DocumentRef, Event
+from core.domain.incident.alert_counts import from_memory
 from core.domain.incident.effects import FollowUp, Page
 from core.domain.incident.model import compact_time, folder_name
 from core.domain.incident.policies.file import Facts, Policies
@@ -22,7 +25,13 @@ from core.domain.incident.reports import markdown, post_incident
 from core.domain.incident.reports.incident_report import parse_fields
 from core.domain.incident.reports.parser import parse_report
 from core.domain.incident.timeline import TIMELINE, Noted, TimelineEvent
-from core.errors import DocumentExists, DocumentNotFound, DocumentTooLarge, PermanentError
+from core.errors import (
+    ConfigurationError,
+    DocumentExists,
+    DocumentNotFound,
+    DocumentTooLarge,
+    PermanentError,
+)
 from core.intake.quarantine import Quarantine
 from core.ports.documents import DocumentStore
 from core.ports.notifier import Notification, NotificationKind, Notifier
@@ -72,6 +81,7 @@ class IncidentActivities:
         """Every activity, for a worker."""
         return [
             self.load_policy,
+            self.recall,
             self.load_report,
             self.page,
             self.follow_up,
@@ -88,6 +98,21 @@ class IncidentActivities:
             policy=policy.addressed(self._names),
             continue_as_new_after=self._continue_as_new_after,
         )
+
+    @activity.defn
+    async def recall(self) -> dict[str, AlertState]:
+        """What the last run of the same workflow ID that completed knew of alerts, by fingerprint;
+        nothing where there was none.
+
+        Fails permanently where this worker may not read what has completed.
+        """
+        workflow_id = activity.info().workflow_id or ""
+        with typed_failures():
+            try:
+                result = await last_result(activity.client(), workflow_id)
+            except ConfigurationError as error:
+                raise ApplicationError(str(error), type=error.code, non_retryable=True) from error
+        return from_memory(result.get("alerts")) if isinstance(result, dict) else {}
 
     @activity.defn
     async def load_report(self, wire: Any) -> LoadedReport:

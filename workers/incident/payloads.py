@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from core.domain.incident.alert_counts import AlertCounts
 from core.domain.incident.effects import FollowUp, Page, WriteReport
 from core.domain.incident.model import Incident
 from core.domain.incident.policies.policy import Policy
@@ -66,6 +67,12 @@ class RunState(Value):
     segments: int = 0
     effects: tuple[Page | WriteReport | FollowUp, ...] = ()
     arrivals: tuple[Any, ...] = ()
+    backlog: tuple[Any, ...] = ()
+    """Events of the incident that the run before has not accepted yet."""
+    alerts: AlertCounts = AlertCounts()
+    """What is known of alerts, for a run without an `incident`."""
+    recalled: bool = False
+    """Whether `alerts` has what the last run that completed knew."""
     pending_reports: tuple[ReportInput, ...] = ()
     """Earlier incidents whose reports are not written yet."""
     continue_as_new_after: int | None = None

@@ -15,19 +15,22 @@ replay.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from temporalio import workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from core.contracts import INCIDENT_WORKFLOW, QUERY_INCIDENT, QUERY_TIMELINE, SIGNAL_EVENT
+    from core.domain.alert_state import AlertState
     from core.domain.incident import commands
+    from core.domain.incident.alert_counts import memory
     from core.domain.incident.effects import CancelInFlight, StartSuccessor
-    from core.domain.incident.inputs import AlertReceived, Cancel, Open, Remark, Wake
-    from core.domain.incident.lifecycle import deadline
+    from core.domain.incident.inputs import AlertReceived, Cancel, Open, Recalled, Remark, Wake
+    from core.domain.incident.lifecycle import deadline, opens
     from core.domain.incident.model import Incident
     from core.errors import IncidentCancelled, InvalidEvent
     from workers.incident.activities import IncidentActivities
@@ -43,6 +46,9 @@ with workflow.unsafe.imports_passed_through():
     )
     from workers.incident.workflow.state import State
     from workers.runtime.local_first import permanent, run_local_first
+
+_FIRST_EVENT: Final = timedelta(minutes=1)
+"""How long a run that was started without an event waits for the signal that brings one."""
 
 
 def _update(kind: type[commands.AnyCommand]) -> Any:
@@ -64,9 +70,11 @@ def _update(kind: type[commands.AnyCommand]) -> Any:
 
 @workflow.defn(name=INCIDENT_WORKFLOW)
 class IncidentWorkflow:
-    """Takes one event in its wire form, or the state that an earlier run hands over.
+    """Takes one event in its wire form, the state that an earlier run hands over, or nothing: then
+    the signal that started it brings its first event.
 
-    Completes with a summary when the incident is closed; fails, with the event in quarantine, when
+    Completes with a summary and what it knows of its alerts, when the incident is closed and late
+    alerts are not waited for any more; fails, with the event in quarantine, when
     the event brings no valid report. When cancelled, it closes the incident and writes the report
     before it ends as cancelled.
     """
@@ -83,14 +91,15 @@ class IncidentWorkflow:
     close = _update(commands.Close)
 
     @workflow.init
-    def __init__(self, wire: Any, run_state: RunState | None = None) -> None:
+    def __init__(self, wire: Any = None, run_state: RunState | None = None) -> None:
         # Signals and updates may be handled before `run` starts.
-        self._state = State(run_state or RunState(arrivals=(wire,)))
+        arrivals = () if wire is None else (wire,)
+        self._state = State(run_state or RunState(arrivals=arrivals))
         self._batch_limit = throttle.BatchLimit()
         self._published = search_attributes.published()
 
     @workflow.run
-    async def run(self, wire: Any, run_state: RunState | None = None) -> dict[str, Any]:
+    async def run(self, wire: Any = None, run_state: RunState | None = None) -> dict[str, Any]:
         cancelled: BaseException | None = None
         while True:
             try:
@@ -108,12 +117,17 @@ class IncidentWorkflow:
         if cancelled:
             raise cancelled
         incident = self._state.incident
-        return {**updates.summary(incident), "reports": list(incident.reports)}
+        return {
+            **updates.summary(incident),
+            "reports": list(incident.reports),
+            "alerts": memory(incident.alerts),
+        }
 
     @workflow.signal(name=SIGNAL_EVENT)
-    def event(self, wire: Any = None) -> None:
-        """A further event for this incident, in its wire form."""
-        self._accept(wire)
+    def event(self, wires: Any = None) -> None:
+        """An event for this incident in its wire form, or a list of them, in their order."""
+        for wire in wires if isinstance(wires, list) else [wires]:
+            self._accept(wire)
 
     @workflow.query(name=QUERY_INCIDENT)
     def incident(self) -> Incident:
@@ -129,16 +143,15 @@ class IncidentWorkflow:
     async def _main_loop(self) -> None:
         """Runs until the incident is over."""
         state = self._state
-        if state.is_new():
-            await self._open()
         while not state.is_over():
             self._publish()
             effects.dispatch(state)
-            if state.backlog:
-                await workflow.sleep(throttle.PAUSE)
-                self._accept_backlog(throttle.BATCH_SIZE)
-            elif state.should_continue_as_new():
+            if state.should_continue_as_new() and continue_as_new.can_take_over(state):
                 await self._continue_as_new()
+            elif state.backlog:
+                await self._accept_batch()
+            elif state.is_new() and state.arrivals:
+                await self._open()
             elif state.has_successor():
                 await self._wait_for_report()
                 break
@@ -149,10 +162,10 @@ class IncidentWorkflow:
     # Opening
 
     async def _open(self) -> None:
-        """Open the incident by the first arrival that can. An event without a valid report is
-        quarantined, and fails the workflow unless another event has arrived meanwhile."""
+        """Handle what has arrived, until an alert or a report opens the incident. An event without
+        a valid report is quarantined, and fails the workflow where nothing else is known."""
         state = self._state
-        while True:
+        while state.is_new() and state.arrivals:
             wire = state.arrivals[0]
             try:
                 opening = await self._opening(wire)
@@ -164,40 +177,69 @@ class IncidentWorkflow:
                 reason = f"{cause.message}; kept as {uri}"
                 del state.arrivals[0]
                 workflow.logger.warning("given up (%s): %s", code, reason)
-                if not state.arrivals:
+                if not state.arrivals and not state.incident.alerts.states:
                     raise activity_options.permanent_failure(code, reason) from error
                 state.handle(Remark(text=f"An event brought no report: {reason}"))
                 continue
             del state.arrivals[0]
-            if state.arrivals and incoming.is_resolved(opening):
-                continue  # it opens nothing, and the others may
-            break
-        state.handle(opening)
-        others, state.arrivals = state.arrivals, []
-        for wire in others:
-            self._accept(wire)
+            state.handle(opening)
+            if self._batch_limit.is_reached():
+                await workflow.sleep(throttle.PAUSE)
+                break
+        if not state.is_new():
+            others, state.arrivals = state.arrivals, []
+            for wire in others:
+                self._accept(wire)
 
     async def _opening(self, wire: Any) -> Open | AlertReceived:
-        """The input that opens an incident. Raises `FailureError`."""
+        """The input that may open an incident. Raises `FailureError`."""
+        state = self._state
         opener = await incoming.opener(wire)
-        if incoming.is_resolved(opener):
+        if isinstance(opener, AlertReceived) and self._only_changes_what_is_known(opener):
             return opener
+        rules, _ = await asyncio.gather(self._rules(opener), self._recall())
+        state.continue_as_new_after = rules.continue_as_new_after
+        return incoming.opening(opener, rules, state.previous)
+
+    def _only_changes_what_is_known(self, opener: AlertReceived) -> bool:
+        """Whether no policy is needed for it: one is chosen already, and it opens no incident."""
+        incident = self._state.incident
+        return bool(incident.silent_until and not opens(incident, opener, workflow.now()))
+
+    async def _rules(self, opener: incoming.Opener) -> OpeningRules:
         rules: OpeningRules = await run_local_first(
             IncidentActivities.load_policy,
             incoming.facts_of(opener),
             **activity_options.LOCAL_FIRST,
         )
-        self._state.continue_as_new_after = rules.continue_as_new_after
-        return incoming.opening(opener, rules, self._state.previous)
+        return rules
+
+    async def _recall(self) -> None:
+        """Learn what the last run that completed knew, unless it has handed that over."""
+        state = self._state
+        if state.recalled:
+            return
+        try:
+            states: dict[str, AlertState] = await run_local_first(
+                IncidentActivities.recall, **activity_options.RECALL
+            )
+        except FailureError as error:
+            if is_cancelled_exception(error):
+                raise
+            reason = activity_options.reason_of(error)
+            state.handle(Remark(text=f"What was known of its alerts cannot be read: {reason}"))
+        else:
+            state.handle(Recalled(states=states))
+        state.recalled = True
 
     # Events and commands
 
     def _accept(self, wire: Any) -> None:
         """Take an event into this incident, or keep it for the successor when there is one."""
         if self._state.is_new() or self._state.has_successor():
-            self._state.arrivals.append(wire)
+            self._state.arrivals.append(incoming.compact(wire))
         elif self._state.backlog or self._batch_limit.is_reached():
-            self._state.backlog.append(wire)
+            self._state.backlog.append(incoming.compact(wire))
         else:
             self._accept_now(wire)
 
@@ -212,14 +254,18 @@ class IncidentWorkflow:
             reason = activity_options.in_one_line(error.message)
             state.handle(Remark(text=f"Something that is not an event was sent here: {reason}"))
             return
-        if any(isinstance(effect, StartSuccessor) for effect in state.handle(received).effects):
-            state.arrivals.append(wire)
+        effects = state.handle(received).effects
+        if any(isinstance(effect, StartSuccessor) and not effect.held for effect in effects):
+            state.arrivals.append(incoming.compact(wire))
 
-    def _accept_backlog(self, limit: int | None = None) -> None:
-        backlog, self._state.backlog = self._state.backlog, []
-        for wire in backlog[:limit]:
+    async def _accept_batch(self) -> None:
+        """Accept some of the backlog, in a workflow task of their own."""
+        await workflow.sleep(throttle.PAUSE)
+        state = self._state
+        batch = state.backlog[: throttle.BATCH_SIZE]
+        state.backlog = state.backlog[throttle.BATCH_SIZE :]
+        for wire in batch:
             self._accept_now(wire)
-        self._state.backlog = [] if limit is None else backlog[limit:]
 
     def _validated(self, kind: type[commands.AnyCommand], envelope: Any) -> commands.AnyCommand:
         return updates.validated(kind, envelope, self._state.incident)
@@ -234,12 +280,19 @@ class IncidentWorkflow:
         """Wait until there is something to do, or the next deadline has passed."""
         due = deadline(self._state.incident)
         seconds = (due - workflow.now()).total_seconds() if due else None
-        if seconds is not None and seconds <= 0:
+        if self._state.is_new() and due is None:
+            await self._wait_for_first_event()
+        elif seconds is not None and seconds <= 0:
             self._wake()
         elif await _wait_until(lambda: self._has_work() or self._is_stale(due), seconds):
             self._state.in_flight.check()
         else:
             self._wake()
+
+    async def _wait_for_first_event(self) -> None:
+        if not await _wait_until(self._has_work, _FIRST_EVENT.total_seconds()):
+            text = "the workflow was started without an event, and no signal has brought one"
+            raise activity_options.permanent_failure(InvalidEvent.__name__, text)
 
     def _wake(self) -> None:
         """Have the domain do what is due. Raises `RuntimeError` when it stays due: that fails the
@@ -257,6 +310,7 @@ class IncidentWorkflow:
             or state.in_flight.is_faulty()
             or state.is_over()
             or state.has_successor()
+            or (state.is_new() and state.arrivals)
             or search_attributes.changed(state.incident, self._published)
             or state.should_continue_as_new()
         )
@@ -294,7 +348,8 @@ class IncidentWorkflow:
             state.in_flight.check()
         await state.timeline.save(state.incident.id)
         await workflow.wait_condition(workflow.all_handlers_finished)
-        self._accept_backlog()
+        if not continue_as_new.can_take_over(state):  # more has arrived meanwhile
+            return
         effects.dispatch(state, starting=False)
         self._publish()
         workflow.continue_as_new(args=[None, continue_as_new.for_next_run(state)])
@@ -326,7 +381,8 @@ class IncidentWorkflow:
         """Close the incident, and quarantine the events that were to open its successor."""
         reason = workflow.cancellation_reason()
         text = f"the workflow was cancelled: {reason}" if reason else "the workflow was cancelled"
-        self._accept_backlog()
+        while self._state.backlog:
+            await self._accept_batch()
         self._state.handle(Cancel(reason=activity_options.in_one_line(text)))
         while self._state.arrivals:
             wire = self._state.arrivals.pop(0)

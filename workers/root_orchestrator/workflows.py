@@ -123,7 +123,7 @@ class RootOrchestratorWorkflow:
         return await self._reject(wire, target)
 
     async def _reject(self, wire: dict[str, Any], target: Target) -> NoReturn:
-        reason = f"child {target.id} of route {target.route} runs already"
+        reason = f"child {target.id} of route {target.route} is already running"
         await self._give_up(
             wire, ChildAlreadyRunning.__name__, f"event {wire.get('tidegatekey')}: {reason}"
         )

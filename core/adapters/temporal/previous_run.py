@@ -12,21 +12,24 @@ from datetime import timedelta
 from typing import Any, Final
 
 from temporalio.client import Client, WorkflowExecution, WorkflowHistoryEventFilterType
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from core.adapters.temporal.incidents import quoted
-from core.errors import TemporalUnavailable
+from core.errors import ConfigurationError, TemporalUnavailable
 
 _TIMEOUT: Final = timedelta(seconds=10)
+_NEWEST: Final = 20
+"""Runs to look at: Temporal lists the newest first."""
+_FORBIDDEN: Final = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED)
 
 
 async def last_result(client: Client, workflow_id: str) -> Any | None:
     """The result of the run of `workflow_id` that completed last, as JSON; None where there is
-    none. Raises `TemporalUnavailable`."""
+    none. Raises `TemporalUnavailable`, and `ConfigurationError` where it may not be read."""
     query = f"WorkflowId = {quoted(workflow_id)} AND ExecutionStatus = 'Completed'"
     latest: WorkflowExecution | None = None
     try:
-        async for run in client.list_workflows(query, rpc_timeout=_TIMEOUT):
+        async for run in client.list_workflows(query, limit=_NEWEST, rpc_timeout=_TIMEOUT):
             if latest is None or _closed(run) > _closed(latest):
                 latest = run
         if latest is None:
@@ -39,6 +42,13 @@ async def last_result(client: Client, workflow_id: str) -> Any | None:
             [value] = await client.data_converter.decode(list(payloads)) or [None]
             return value
     except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:  # the list still has what has been deleted
+            return None
+        if error.status in _FORBIDDEN:
+            raise ConfigurationError(
+                f"runs of {workflow_id[:200]!r} cannot be read: {error.message}",
+                fix="let the worker list workflows and read their histories",
+            ) from error
         raise TemporalUnavailable(
             f"the run before {workflow_id[:200]!r} cannot be read: "
             f"Temporal answered {error.status.name}: {error.message}"

@@ -7,11 +7,13 @@ while there are any, nothing may conclude that all alerts are resolved.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, ValidationError
 
 from core.domain import alert_state
 from core.domain.alert import Alert
@@ -24,6 +26,9 @@ MAX_TRACKED: Final = 500
 
 MAX_HELD: Final = 20
 """How many alerts are held at a time; one more fires at once."""
+
+MEMORY_BYTES: Final = 200_000
+"""Bytes of JSON that a run leaves to the next one."""
 
 _FINGERPRINT_CHARS: Final = 120
 _HELD_BYTES: Final = 8_000
@@ -198,6 +203,31 @@ def taken_up(counts: AlertCounts) -> AlertCounts:
 def remembered(counts: AlertCounts) -> AlertCounts:
     """What the next incident under the same key begins with."""
     return AlertCounts(states=counts.states, held=counts.held)
+
+
+def memory(counts: AlertCounts) -> dict[str, Any]:
+    """The states as JSON, for the next run under the same key: as many of those heard of last as
+    fit into `MEMORY_BYTES`."""
+    kept: dict[str, Any] = {}
+    size = 0
+    for name, state in reversed(list(counts.states.items())):
+        value = alert_state.dismiss(state).model_dump(mode="json", exclude_defaults=True)
+        size += len(json.dumps({name: value}))
+        if size > MEMORY_BYTES:
+            break
+        kept[name] = value
+    return dict(reversed(list(kept.items())))
+
+
+def from_memory(value: object) -> dict[str, AlertState]:
+    """The states that a memory holds; what cannot be read is left out."""
+    if not isinstance(value, Mapping):
+        return {}
+    states = {}
+    for name, state in list(value.items())[-MAX_TRACKED:]:
+        with suppress(ValidationError):
+            states[str(name)] = AlertState.model_validate(state)
+    return states
 
 
 def _with_state(counts: AlertCounts, fingerprint: str, state: AlertState) -> AlertCounts:

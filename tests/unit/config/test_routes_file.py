@@ -9,7 +9,8 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 
-from core.config.files import SHIPPED_ROUTES, load_routes, routes_schema
+from core.config.files import load_routes, routes_schema
+from core.config.routing_table import SHIPPED_ROUTES
 from core.errors import ConfigFileError
 
 GOOD = """\

@@ -30,7 +30,7 @@ def test_a_message_is_delivered_in_the_bytes_that_were_sent() -> None:
     assert delivered(body).body == body
 
 
-def test_what_service_bus_says_of_a_message_becomes_headers() -> None:
+def test_the_brokers_properties_become_headers() -> None:
     assert delivered(
         message_id="5f2e",
         content_type="application/json",
@@ -48,7 +48,7 @@ def test_what_service_bus_says_of_a_message_becomes_headers() -> None:
     }
 
 
-def test_a_topics_message_says_by_which_subscription_it_came() -> None:
+def test_a_topics_message_names_its_subscription() -> None:
     given = delivered_by_topic(Settings())
     assert given.headers["queue"] == "servicebus:example-bus/news"
     assert given.headers["subscription"] == "tidegate"
@@ -93,7 +93,7 @@ def test_application_properties_become_headers() -> None:
     assert not {"nothing", "nested"} & set(headers)
 
 
-def test_a_sender_cannot_say_what_is_ours_to_say() -> None:
+def test_a_sender_cannot_set_our_headers() -> None:
     properties = {
         "Tidegate-Way": "webhook:prod",
         "tidegate-scope": "shared:x",
@@ -110,14 +110,14 @@ def test_a_sender_cannot_say_what_is_ours_to_say() -> None:
     assert found == delivered(message_id="5f2e").headers
 
 
-def test_a_message_without_an_id_is_known_by_its_number_and_its_time() -> None:
+def test_a_message_without_an_id_is_identified_by_its_sequence_number_and_time() -> None:
     header = delivered(message_id=None).headers["message-id"]
     assert header == "sequence:4711@2026-03-04T09:17:41.250Z"
     assert delivered(message_id=None, delivery_count=2).headers["message-id"] == header
     assert delivered(message_id=None, SequenceNumber=4712).headers["message-id"] != header
 
 
-def test_a_message_of_which_nothing_is_known_is_delivered_without_an_id() -> None:
+def test_a_message_without_any_metadata_is_delivered_without_an_id() -> None:
     headers = delivered(message_id=None, SequenceNumber=None, EnqueuedTimeUtc=None).headers
     assert not {"message-id", "sent-at"} & set(headers)
 
@@ -128,7 +128,7 @@ def test_a_time_without_a_zone_is_in_utc() -> None:
 
 
 @pytest.mark.parametrize("by", ["metadata", "properties"])
-def test_why_a_message_was_dead_lettered_before_is_known(by: str) -> None:
+def test_the_reason_of_an_earlier_dead_lettering_is_kept(by: str) -> None:
     why = {
         "DeadLetterReason": "MaxDeliveryCountExceeded",
         "DeadLetterErrorDescription": "It could not be consumed after 10 attempts.",

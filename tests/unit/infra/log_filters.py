@@ -1,6 +1,5 @@
-"""The workers' lines in the log, and what alarms look for in them, so that tests can bring the two
-together: CloudWatch's filter patterns and the conditions of Azure's log queries, as far as the
-templates use them.
+"""Matches the workers' log lines with their alarms: CloudWatch's filter patterns and the conditions
+of Azure's log queries, as far as the templates use them.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from workers.runtime.logs import _Formatter
 
 
 def line(level: int, message: str, *args: object) -> str:
-    """What a worker writes to its standard output when it logs that."""
+    """The line that a worker writes to standard output when it logs this."""
     record = logging.LogRecord("temporalio.workflow", level, "", 0, message, args, None)
     return _Formatter().format(record)
 
@@ -65,14 +64,14 @@ def _holds(condition: str, fields: dict[str, object]) -> bool:
 
 
 def finds(query: str, line: str) -> bool:
-    """Whether a query whose conditions are all about what the line contains finds it."""
+    """Whether a query finds a line; all its conditions must be about what the line contains."""
     _, *steps = query.strip().splitlines()
     assert all(step.startswith("| where ") for step in steps), query
     return all(_found(step.removeprefix("| where "), line) for step in steps)
 
 
 def _found(condition: str, line: str) -> bool:
-    """Alternatives of what must all be there; `contains` leaves case aside."""
+    """Whether one of the alternatives is in the line; `contains` ignores case."""
     ways = condition.split(" or ")
     for way in ways:
         phrases = [re.fullmatch(r'\(?Log contains "([^"]+)"\)?', p) for p in way.split(" and ")]

@@ -1,4 +1,4 @@
-"""The workers' template: that what runs there can start, drain, and grow."""
+"""The workers' templates: every registered worker can start, drain and scale."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ FILES_AND_FOLDERS = {
     "TIDEGATE_REPORTS",
     "TIDEGATE_QUARANTINE",
 }
-"""The settings without which a worker would do its work in the wrong place."""
+"""Settings without which a worker would use the wrong files and folders."""
 TEMPORALS_OWN = {
     "TEMPORAL_ADDRESS",
     "TEMPORAL_NAMESPACE",
@@ -86,13 +86,13 @@ def test_a_worker_is_found_under_its_name(spec: WorkerSpec) -> None:
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_a_task_outlives_its_drain(task: str) -> None:
+def test_a_task_may_run_longer_than_its_drain(task: str) -> None:
     assert worker(task)["StopTimeout"] == 120
     assert int(environment(task)["TIDEGATE_DRAIN_TIMEOUT"]) + 10 <= worker(task)["StopTimeout"]
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_health_is_asked_where_the_worker_serves_it(task: str) -> None:
+def test_the_health_check_uses_the_workers_address(task: str) -> None:
     [program, interpreter, flag, script] = worker(task)["HealthCheck"]["Command"]
     assert (program, interpreter, flag) == ("CMD", "python", "-c")
     compile(script, "health", "exec")
@@ -100,20 +100,20 @@ def test_health_is_asked_where_the_worker_serves_it(task: str) -> None:
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_a_task_can_change_nothing_on_its_disk_and_has_no_capabilities(task: str) -> None:
+def test_a_task_has_a_read_only_disk_and_no_capabilities(task: str) -> None:
     containers = [f for each in TASKS[task]["ContainerDefinitions"] for f in alternatives(each)]
     assert {container["ReadonlyRootFilesystem"] for container in containers} == {True}
     assert worker(task)["LinuxParameters"]["Capabilities"] == {"Drop": ["ALL"]}
 
 
-def test_each_worker_has_a_role_of_its_own_that_is_not_the_one_that_starts_it() -> None:
+def test_each_worker_has_its_own_role_apart_from_the_execution_role() -> None:
     roles = {text(task["TaskRoleArn"]) for task in TASKS.values()}
     assert roles == {f"{id}Role.Arn" for id in STACKS.values()}
     assert {text(task["ExecutionRoleArn"]) for task in TASKS.values()} == {"ExecutionRole.Arn"}
 
 
 @pytest.mark.parametrize("id", SERVICES)
-def test_a_service_is_private_and_goes_back_when_a_version_does_not_start(id: str) -> None:
+def test_a_service_is_private_and_rolls_back_a_version_that_does_not_start(id: str) -> None:
     network = SERVICES[id]["NetworkConfiguration"]["AwsvpcConfiguration"]
     assert network["AssignPublicIp"] == "DISABLED"
     deployment = SERVICES[id]["DeploymentConfiguration"]
@@ -124,7 +124,7 @@ def test_a_service_is_private_and_goes_back_when_a_version_does_not_start(id: st
 
 
 @pytest.mark.parametrize("stack", STACKS.values())
-def test_a_service_grows_by_processor_and_by_what_waits(stack: str) -> None:
+def test_a_service_scales_by_cpu_and_backlog(stack: str) -> None:
     policies = resources(WORKERS, "ApplicationAutoScaling::ScalingPolicy")
     by_cpu = policies[f"{stack}ScalingByCpu"]["TargetTrackingScalingPolicyConfiguration"]
     assert by_cpu["PredefinedMetricSpecification"] == {
@@ -156,11 +156,11 @@ def test_every_variable_of_a_template_is_a_real_setting(name: str) -> None:
     assert temporals <= TEMPORALS_OWN
 
 
-def test_both_stacks_call_the_same_parameters_the_same() -> None:
+def test_shared_parameters_are_the_same_in_both_stacks() -> None:
     front, back = (template(name)["Parameters"] for name in ("template.yaml", WORKERS))
     shared = set(front) & set(back)
     assert {"Name", "TemporalAddress", "TemporalNamespace", "TemporalAuth"} <= shared
-    for name in shared - {"SubnetIds"}:  # a choice of the functions, a must of the workers
+    for name in shared - {"SubnetIds"}:  # optional for the functions, required for the workers
         for field in ("Type", "Default", "AllowedPattern", "AllowedValues"):
             assert front[name].get(field) == back[name].get(field), (name, field)
 

@@ -1,4 +1,4 @@
-"""The Bicep of infra/azure fits together: modules, parameters, outputs, azd's services, docs."""
+"""Files of infra/azure fit together: modules, parameters, outputs, azd's services, docs."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ MODULES = [(f"{name_of(f.path)}:{m.name}", m) for f in files() for m in f.module
 
 
 @pytest.mark.parametrize("module", [m for _, m in MODULES], ids=[name for name, _ in MODULES])
-def test_every_module_gets_the_parameters_it_has(module: Module) -> None:
+def test_every_module_gets_exactly_its_parameters(module: Module) -> None:
     params = bicep.read(module.path).params
     assert set(module.params) <= set(params)
     assert {name for name, param in params.items() if param.required} <= set(module.params)
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=name_of)
-def test_every_output_that_is_used_exists(path: Path) -> None:
+def test_every_used_output_exists(path: Path) -> None:
     file = bicep.read(path)
     outputs = {m.name: bicep.read(m.path).outputs for m in file.modules}
     used = re.findall(r"\b(\w+)!?\.outputs\.(\w+)", path.read_text(encoding="utf-8"))
@@ -60,7 +60,7 @@ def test_every_module_file_is_used() -> None:
 
 
 @pytest.mark.parametrize("path", PARAMETERS, ids=name_of)
-def test_parameter_files_give_what_main_wants_and_nothing_else(path: Path) -> None:
+def test_parameter_files_set_exactly_mains_parameters(path: Path) -> None:
     params = template("main").params
     given = bicep.read(path).variables
     assert "using 'main.bicep'" in path.read_text(encoding="utf-8")

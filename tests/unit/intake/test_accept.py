@@ -17,7 +17,7 @@ from core.domain.routing.table import Target
 from core.domain.signalled import SIGNAL_BYTES
 from core.errors import InvalidEvent, StoreUnavailable, TemporalUnavailable
 from core.formats.registry import read
-from core.formats.shared.delivery import Arrival, Delivery
+from core.formats.shared.delivery import Arrival, Delivery, way_headers
 from core.intake.receipts import Receipt, Verdict
 from core.ports.workflows import Sent, Workflows
 from tests.support.payloads import delivery, put
@@ -338,9 +338,9 @@ async def test_two_ways_may_number_their_deliveries_alike(settings: Settings) ->
     workflows = MemoryWorkflows()
     for way in ("webhook:eu", "webhook:us"):
         [arrival] = alerts("a", id="1")
-        assert isinstance(arrival.item, Event)
-        event = dataclasses.replace(arrival.item, way=way)
-        await accept(settings, Arrival(event, arrival.delivery), workflows=workflows)
+        headers = {**arrival.delivery.headers, **way_headers(way)}
+        carrier = dataclasses.replace(arrival.delivery, headers=headers)
+        await accept(settings, Arrival(arrival.item, carrier), workflows=workflows)
     assert len({request for _, request, _ in workflows.signals}) == 2
 
 

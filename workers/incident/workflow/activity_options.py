@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ApplicationError, FailureError
 
 from core.domain.text import one_line, shortened
 from workers.runtime.heartbeats import HEARTBEAT_TIMEOUT
@@ -28,6 +28,15 @@ LOCAL_FIRST: Final[Any] = {
     },
     "remote": UNTIL_DONE,
 }
+RECALL: Final[Any] = {
+    "local": LOCAL_FIRST["local"],
+    "remote": {
+        "start_to_close_timeout": timedelta(seconds=30),
+        "schedule_to_close_timeout": timedelta(minutes=5),
+        "retry_policy": RetryPolicy(maximum_interval=timedelta(seconds=20)),
+    },
+}
+"""Not until it is done: somebody is to be paged, and it is better to page twice than not at all."""
 REPORT: Final[Any] = {
     "start_to_close_timeout": timedelta(seconds=120),
     "heartbeat_timeout": HEARTBEAT_TIMEOUT,
@@ -49,7 +58,7 @@ BEST_EFFORT: Final[Any] = {
 }
 
 
-def reason_of(error: ActivityError) -> str:
+def reason_of(error: FailureError) -> str:
     """Why an activity failed, in one line."""
     cause = error.cause or error
     message = cause.message if isinstance(cause, ApplicationError) else str(cause)

@@ -11,6 +11,7 @@ from itertools import accumulate
 from typing import Any, Final
 
 from core.domain.event import encode
+from core.domain.incident.alert_counts import remembered
 from core.domain.incident.effects import REPORT_KEY, Effect, FollowUp, Page, WriteReport
 from core.domain.incident.lifecycle import is_finished
 from core.domain.incident.timeline import TimelineEvent, abridged
@@ -28,6 +29,11 @@ ARRIVED_BYTES: Final = 256_000
 """Size of the arrivals for a successor above which it starts immediately."""
 LARGEST: Final = 1_900_000
 """Bytes of JSON that a run may start with: Temporal's limit for a payload is 2 MB."""
+
+WAITING_BYTES: Final = 600_000
+WAITING_EVENTS: Final = 2_000
+"""What may be left to the next run of the events that wait: the rest is accepted before, which
+takes several workflow tasks."""
 
 _SAVED_BYTES: Final = 100_000
 _UNSAVED_BYTES: Final = 400_000
@@ -49,12 +55,20 @@ def for_next_run(state: State) -> RunState:
         effects=tuple(e for e in effects if isinstance(e, Page | WriteReport | FollowUp)),
         pending_reports=state.pending_reports.all(),
         arrivals=tuple(state.arrivals),
+        backlog=tuple(state.backlog),
+        recalled=state.recalled,
         continue_as_new_after=state.continue_as_new_after,
     )
-    # The longest parts are the least useful ones; the incident itself always fits.
+    # The longest parts are the least useful ones; the incident and the backlog always fit.
     if fits(run_state):
         return run_state
     return run_state.model_copy(update={"timeline": (), "pending_reports": ()})
+
+
+def can_take_over(state: State) -> bool:
+    """Whether the next run can take the events that wait."""
+    waiting = [*state.arrivals, *state.backlog]
+    return len(waiting) <= WAITING_EVENTS and size_of(waiting) <= WAITING_BYTES
 
 
 def for_successor(state: State) -> RunState:
@@ -65,6 +79,8 @@ def for_successor(state: State) -> RunState:
     return RunState(
         previous=state.incident.id if state.incident.opened_at else None,
         arrivals=tuple(state.arrivals),
+        alerts=remembered(state.incident.alerts),
+        recalled=state.recalled,
         effects=_follow_ups([*state.outbox, *state.in_flight.effects()]),
         pending_reports=tuple(pending),
         continue_as_new_after=state.continue_as_new_after,

@@ -5,14 +5,15 @@ Deterministic: runs in the workflow sandbox.
 
 from __future__ import annotations
 
-from typing import Any, TypeGuard
+from typing import Any
 
 from temporalio import workflow
 
-from core.domain.alert import AlertStatus, read_alert
-from core.domain.event import ALERT, Event
+from core.domain.alert import read_alert
+from core.domain.event import ALERT, Event, encode
 from core.domain.incident.inputs import AlertReceived, FurtherEvent, Open
 from core.domain.incident.policies.file import Facts
+from core.domain.signalled import SIGNAL_BYTES, signalled
 from core.errors import InvalidEvent
 from workers.incident.activities import IncidentActivities
 from workers.incident.payloads import LoadedReport, OpeningRules
@@ -32,6 +33,17 @@ def further(wire: Any) -> AlertReceived | FurtherEvent:
     return FurtherEvent(event_key=event.key, event_type=event.type, document=uri)
 
 
+def compact(wire: Any) -> Any:
+    """The event with no more of its alert than an incident reads, for one that has to wait."""
+    try:
+        if len(encode(wire)) <= SIGNAL_BYTES:
+            return wire
+        event = Event.from_wire(wire)
+        return signalled(event) if event.type == ALERT else wire
+    except InvalidEvent:
+        return wire
+
+
 async def opener(wire: Any) -> Opener:
     """The alert that the event is, or the report that it brings. Raises `FailureError`."""
     if not isinstance(wire, dict) or wire.get("type") != ALERT:
@@ -43,11 +55,6 @@ async def opener(wire: Any) -> Opener:
         return _alert(Event.from_wire(wire))
     except InvalidEvent as error:
         raise activity_options.permanent_failure(error.code, str(error)) from error
-
-
-def is_resolved(opener: object) -> TypeGuard[AlertReceived]:
-    """Whether it is a resolved alert, which opens nothing."""
-    return isinstance(opener, AlertReceived) and opener.alert.status is AlertStatus.RESOLVED
 
 
 def facts_of(opener: Opener) -> Facts:

@@ -5,20 +5,26 @@ Deterministic: runs in the workflow sandbox.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from temporalio import workflow
 
-from core.domain.incident.effects import Effect, FollowUp, Page
+from core.domain.alert import event_of
+from core.domain.incident.effects import Effect, FollowUp, Page, StartSuccessor
 from core.domain.incident.evolve import apply
 from core.domain.incident.ids import incident_id
 from core.domain.incident.inputs import Input
-from core.domain.incident.lifecycle import Decision, decide, is_finished
+from core.domain.incident.lifecycle import Decision, decide, is_finished, is_forgotten
 from core.domain.incident.model import Incident, Status
 from workers.incident.payloads import RunState
 from workers.incident.workflow.in_flight import InFlight
 from workers.incident.workflow.pending_reports import PendingReports
 from workers.incident.workflow.timeline_log import TimelineLog
+
+HISTORY_BYTES: Final = 2_000_000
+"""Size of a history above which a run continues as new. The server terminates a run at 50 MB, and
+does not let it continue as new while a flood lasts: the 10,000 signals that it takes for one run,
+of 4,000 bytes each, must fit in between."""
 
 
 class State:
@@ -35,12 +41,15 @@ class State:
         """Take over an incident, or the events that open one; activities in flight go on."""
         id = workflow.info().workflow_id
         now = workflow.now()
-        self.incident = run_state.incident or Incident(id=incident_id(id, now), key=id)
+        self.incident = run_state.incident or Incident(
+            id=incident_id(id, now), key=id, alerts=run_state.alerts
+        )
+        self.recalled = run_state.recalled
         self.previous = run_state.previous
         self.timeline = TimelineLog(run_state)
         self.outbox: list[Effect] = list(run_state.effects)
         self.arrivals: list[Any] = list(run_state.arrivals)
-        self.backlog: list[Any] = []
+        self.backlog: list[Any] = list(run_state.backlog)
         self.pending_reports.add(run_state.pending_reports)
         self.continue_as_new_after = run_state.continue_as_new_after
 
@@ -52,6 +61,9 @@ class State:
             if event.visible:
                 self.timeline.add(event)
         self.outbox += decision.effects
+        for effect in decision.effects:
+            if isinstance(effect, StartSuccessor) and effect.held:
+                self.arrivals.append(event_of(effect.held, key=effect.event_key).to_wire())
         return decision
 
     def is_new(self) -> bool:
@@ -66,9 +78,10 @@ class State:
         return is_finished(self.incident) and not self.in_flight.has(Page)
 
     def is_over(self) -> bool:
-        """Whether nothing is left to do."""
+        """Whether nothing is left to do, and late alerts are not waited for."""
         return (
             self.is_finished()
+            and is_forgotten(self.incident)
             and not self.backlog
             and not self.outbox
             and not self.pending_reports
@@ -77,8 +90,9 @@ class State:
 
     def should_continue_as_new(self) -> bool:
         info = workflow.info()
-        if self.incident.status is Status.CLOSED:
-            return False
+        if self.incident.status is Status.CLOSED and (self.arrivals or not self.is_finished()):
+            return False  # it ends, or its successor starts, in a moment
         limit = self.continue_as_new_after
         is_long = limit is not None and info.get_current_history_length() > limit
-        return is_long or info.is_continue_as_new_suggested()
+        is_large = info.get_current_history_size() > HISTORY_BYTES
+        return is_long or is_large or info.is_continue_as_new_suggested()
