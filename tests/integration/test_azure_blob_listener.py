@@ -176,7 +176,7 @@ async def test_an_event_of_another_type_keeps_its_own_type(
     event = event[0] if isinstance(event, list) else event
     event["id"] = uuid4().hex
     await queue(message(event))
-    wire = await started(temporal_client, f"ce:{event['topic']}#{event['id']}")
+    wire = await started(temporal_client, f"queue:blob-events/ce:{event['topic']}#{event['id']}")
     assert wire["type"] == "Microsoft.KeyVault.SecretNearExpiry"
 
 

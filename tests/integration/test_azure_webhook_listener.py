@@ -17,7 +17,7 @@ from temporalio.client import Client
 
 from core.config.settings import Settings
 from tests.support.azure import fresh_process, function, request
-from tests.support.payloads import recorded
+from tests.support.payloads import as_started, recorded
 from tests.support.quarantines import kept
 from tests.support.temporal import started
 
@@ -71,7 +71,7 @@ def cloudevent() -> dict[str, Any]:
 
 
 def key(event: dict[str, Any]) -> str:
-    return f"ce:{event['source']}#{event['id']}"
+    return f"webhook:orders/ce:{event['source']}#{event['id']}"
 
 
 async def test_a_verified_request_starts_one_workflow_however_often_it_is_sent(
@@ -85,7 +85,8 @@ async def test_a_verified_request_starts_one_workflow_however_often_it_is_sent(
         assert answer.headers["content-type"] == "application/json"
         [receipt] = json.loads(answer.get_body())["receipts"]
         assert receipt["verdict"] == verdict
-    assert await started(temporal_client, key(event)) == event | {"tidegatekey": key(event)}
+    wire = await started(temporal_client, key(event))
+    assert wire == as_started(event, key(event), "webhook:orders")
 
 
 async def test_an_unverified_request_is_refused_and_leaves_nothing(

@@ -234,7 +234,15 @@ async def test_a_replay_of_nothing_is_not_found(quarantine: Quarantine, settings
 
 
 def event(key: str = "s3:docs/a@00AB") -> Event:
-    return Event(id="1", source="/a", type="t", key=key, data={"ü": "🔥"})
+    return Event(
+        id="1",
+        source="/a",
+        type="t",
+        key=key,
+        way="webhook:eu",
+        scope="shared:billing",
+        data={"ü": "🔥"},
+    )
 
 
 async def test_an_event_whose_workflow_failed_is_replayed_under_its_own_key(

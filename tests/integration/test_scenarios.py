@@ -22,6 +22,7 @@ from core.config.settings import Settings
 from infra.local.temporal import TemporalServer
 from tests.support.clouds import CLOUDS, Answer, AwsPlatform, AzurePlatform, Platform
 from tests.support.eventually import eventually
+from tests.support.payloads import as_started
 from tests.support.ports import closed_port
 from tests.support.quarantines import kept
 from tests.support.temporal import own_server, started
@@ -33,6 +34,7 @@ version: 1
 hooks:
   orders:
     format: message
+    scope: orders
     verify: {scheme: bearer, secrets: ["env:ORDERS_TOKEN"]}
 """
 
@@ -51,6 +53,7 @@ def platform(
     (tmp_path / "webhooks.yaml").write_text(WEBHOOKS)
     monkeypatch.setenv("TIDEGATE_WEBHOOKS", str(tmp_path / "webhooks.yaml"))
     monkeypatch.setenv("ORDERS_TOKEN", TOKEN)
+    monkeypatch.setenv("TIDEGATE_QUEUE_SCOPE", "orders")
     for name, value in found.environment.items():
         monkeypatch.setenv(name, value)
     with found.cold_start():
@@ -82,7 +85,7 @@ def cloudevent() -> dict[str, Any]:
 
 
 def key(event: dict[str, Any]) -> str:
-    return f"ce:{event['source']}#{event['id']}"
+    return f"shared:orders/ce:{event['source']}#{event['id']}"
 
 
 # ---------------------------------------------------------------------------- duplicates
@@ -134,7 +137,21 @@ async def test_an_event_by_queue_and_by_webhook_is_one_workflow(
     assert answer.status == 202
     assert [receipt["verdict"] for receipt in answer.body["receipts"]] == ["duplicate"]
     assert verdicts(platform.receipts()) == {"started": 1, "duplicate": 2}
-    assert await started(temporal_client, key(event)) == event | {"tidegatekey": key(event)}
+    wire = await started(temporal_client, key(event))
+    assert wire["tidegateway"].startswith("queue:")
+    assert wire == as_started(event, key(event), wire["tidegateway"], "shared:orders")
+
+
+async def test_an_event_by_queue_and_by_webhook_is_two_workflows_unless_they_share_a_scope(
+    platform: Platform, temporal_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TIDEGATE_QUEUE_SCOPE")
+    with platform.cold_start():
+        event = cloudevent()
+        assert await platform.deliver(platform.message(event)) == [True]
+        answer = await post(platform, event)
+    assert [receipt["verdict"] for receipt in answer.body["receipts"]] == ["started"]
+    assert verdicts(platform.receipts()) == {"started": 2}
 
 
 # ---------------------------------------------------------------------------- poison
@@ -238,7 +255,8 @@ async def test_an_accepted_webhook_is_answered_202_however_often_it_is_sent(
         answer = await post(platform, event)
         assert answer.status == 202
         assert [receipt["verdict"] for receipt in answer.body["receipts"]] == [verdict]
-    assert await started(temporal_client, key(event)) == event | {"tidegatekey": key(event)}
+    wire = await started(temporal_client, key(event))
+    assert wire == as_started(event, key(event), "webhook:orders", "shared:orders")
 
 
 async def test_an_unverified_webhook_is_answered_401_and_leaves_nothing(

@@ -69,7 +69,7 @@ def refusals(event: Event) -> Iterator[PermanentError]:
     )
     for attempt in attempts:
         try:
-            attempt(event)  # type: ignore[operator]
+            attempt(event)
         except PermanentError as error:
             yield error
 
