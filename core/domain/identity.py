@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import re
 from typing import Final
+from urllib.parse import unquote_to_bytes
 
 WORKFLOW_ID_BYTES: Final = 255
 """Longest workflow ID, in bytes of UTF-8. Temporal takes 1,000, but with its state in PostgreSQL or
@@ -125,6 +126,12 @@ def escaped(text: str, separator: str = "") -> str:
     percent-encoded. Different texts stay different."""
     safe = _UNSAFE.sub(_percent, text)
     return safe.replace(separator, _percent_of(separator)) if separator else safe
+
+
+def unescaped(text: str) -> str:
+    """The inverse of `escaped` without a separator: what a workflow ID says of a value at its end.
+    A template that ends in that value makes the same ID of it again."""
+    return unquote_to_bytes(text).decode(errors="surrogatepass")
 
 
 def bounded_id(text: str) -> str:

@@ -18,6 +18,7 @@ from core.adapters.temporal import incidents, outcome
 from core.adapters.temporal.outcome import Outcome
 from core.config.settings import Settings
 from core.domain.event import INCIDENT_REPORTED, INCIDENT_SUCCESSOR
+from core.domain.identity import unescaped
 from core.domain.incident.ids import parse_id
 from core.domain.incident.model import Status
 from core.domain.incident.reports.incident_report import parse_fields
@@ -78,7 +79,7 @@ async def open_incident(
         closed = await _closed(client, settings, follows)
         data = {**closed.fields, "summary": _summary(closed), "follows": closed.id, **data}
         key, _ = parse_id(closed.id)
-        event |= {"type": INCIDENT_SUCCESSOR, "subject": key.removeprefix(KEY_PREFIX)}
+        event |= {"type": INCIDENT_SUCCESSOR, "subject": unescaped(key.removeprefix(KEY_PREFIX))}
     report = parse_fields(data, where="what is to be opened")
     body = json.dumps({**event, "data": data}, ensure_ascii=False).encode()
     done = await _send(client, settings, body, unique)

@@ -15,11 +15,13 @@ from core.domain.identity import (
     blob_key,
     change_key,
     cloudevent_key,
+    escaped,
     message_key,
     replay_key,
     s3_change,
     s3_key,
     scoped_key,
+    unescaped,
     unidentified_key,
     workflow_id,
 )
@@ -325,6 +327,16 @@ def test_a_workflow_id_is_printable_utf8_within_its_bound(key: str) -> None:
 @example("\ud800", "%ED%A0%80")
 def test_two_keys_never_share_a_workflow_id(one: str, other: str) -> None:
     assert (workflow_id(one) == workflow_id(other)) == (one == other)
+
+
+@given(ANY_TEXT)
+@example('webhook:prod:100% \\ "full"')
+@example("%41")
+@example("\ud800")
+def test_what_an_id_says_of_a_value_makes_the_same_id_again(value: str) -> None:
+    id = escaped(value)
+    assert unescaped(id) == value
+    assert escaped(unescaped(id)) == id
 
 
 @given(LONG_TEXT)
