@@ -50,13 +50,13 @@ def routes_check(file: RoutesFile = None, as_json: Json = False) -> None:
         (
             route.name,
             route.deliver.value,
-            escape(f"{route.workflow} on {route.task_queue}"),
+            escape(f"{route.workflow}\non {route.task_queue}"),
             escape(route.child_id),
             escape(if_running(route)),
         )
         for route in routes.routes
     ]
-    columns = ("route", "delivery", "workflow", "workflow ID", "if it is running")
+    columns = ("route", "delivery", "workflow", "workflow ID", "if running")
     _print_valid(path, columns, rows, "route" if len(rows) == 1 else "routes")
     out.print(f"digest {routes.compiled().digest}")
 

@@ -70,6 +70,12 @@ param alwaysReadyInstances int = 0
 @maxValue(1000)
 param maximumInstances int = 40
 
+@description('Types of Tidegate\'s own that CloudEvents in queues and topics may have, e.g. tidegate.alert.')
+param trustedTypes string[] = []
+
+@description('The scope that queues and topics share, also with webhooks that name it; empty for one each.')
+param queueScope string = ''
+
 @description('Path of the webhooks file in the function app\'s package; empty for no webhooks.')
 param webhooksFile string = ''
 
@@ -102,6 +108,8 @@ module platform 'platform.bicep' = {
     logRetentionDays: logRetentionDays
     alwaysReadyInstances: alwaysReadyInstances
     maximumInstances: maximumInstances
+    trustedTypes: trustedTypes
+    queueScope: queueScope
     webhooksFile: webhooksFile
   }
 }

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from core.config.files import load_routes
+from core.config.routing_table import SHIPPED_ROUTES
 from infra.local.environment import HOOK_SECRETS
 from infra.local.processes import ROOT
 from tests.support.lambda_package import package
@@ -125,6 +127,31 @@ def test_every_module_in_it_can_be_loaded(artefact: Path) -> None:
     assert loaded == names
 
 
+def test_the_compiled_routing_table_is_in_it_and_used(artefact: Path) -> None:
+    """A listener routes an alert without YAML or pydantic."""
+    route, digest, modules = alone(
+        artefact,
+        "import os; os.environ['TIDEGATE_QUARANTINE'] = 'file:///tmp/'; "
+        "from functions_aws import message_listener as listener; "
+        "from core.domain.event import ALERT, Event; "
+        "router = listener.intake()._router; "
+        "alert = Event(id='1', source='/', type=ALERT, key='k', scope='queue:q', data={'key': 1}); "
+        "print(json.dumps([router.target(alert).route, router.digest, sorted(sys.modules)]))",
+    )
+    assert route == "alert"
+    assert digest == load_routes(SHIPPED_ROUTES).compiled().digest
+    tops = {name.partition(".")[0] for name in modules}
+    assert tops & {"pydantic", "pydantic_core", "yaml"} == set()
+
+
+def test_an_invalid_routing_table_is_not_packaged(tmp_path: Path) -> None:
+    invalid = tmp_path / "routes.yaml"
+    invalid.write_text("version: 1\nroutes:\n  - {nome: a}\n")
+    built = package(tmp_path / "listener", ROUTES=str(invalid))
+    assert built.returncode != 0
+    assert f"{invalid}:3:6: routes[0].nome: there is no such field" in built.stderr
+
+
 def test_modules_that_are_imported_lazily_are_there_too(artefact: Path) -> None:
     there = {path.name.removesuffix(".py") for path in artefact.iterdir()}
     known = there | set(sys.stdlib_module_names) | OF_THE_RUNTIME
@@ -166,6 +193,7 @@ def test_a_package_over_the_limit_is_refused(tmp_path: Path) -> None:
         ({"ARTIFACTS_DIR": ""}, "name ARTIFACTS_DIR"),
         ({"ARCHITECTURE": "riscv"}, "ARCHITECTURE is riscv, and there are arm64 and x86_64"),
         ({"WEBHOOKS": "nowhere.yaml"}, "there is no file nowhere.yaml"),
+        ({"ROUTES": "nowhere.yaml"}, "ROUTES: there is no file nowhere.yaml"),
         ({"PYTHON": "/nowhere/python"}, "compiles the bytecode, and none was found"),
     ],
 )

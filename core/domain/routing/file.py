@@ -185,7 +185,9 @@ class RouteRule(BaseModel):
     )
     when_running: WhenRunning = Field(
         WhenRunning.REJECT,
-        description="What to do when a child with that ID runs already; with `orchestrate` only.",
+        description=(
+            "What to do when a child with that ID is already running; with `orchestrate` only."
+        ),
     )
     signal: Annotated[str, Field(min_length=1)] | None = Field(
         None,

@@ -41,7 +41,7 @@ class Deliver(StrEnum):
 
 
 class WhenRunning(StrEnum):
-    """What the root orchestrator does when the child runs already."""
+    """What the root orchestrator does when the child is already running."""
 
     REJECT = "reject"
     SIGNAL = "signal"

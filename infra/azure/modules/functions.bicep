@@ -18,6 +18,8 @@ param vaultUri string
 param temporalAddress string
 param temporalNamespace string
 param temporalAuth string
+param trustedTypes string[]
+param queueScope string
 param webhooksFile string
 param applicationInsightsConnection string
 
@@ -44,6 +46,9 @@ var credentials = temporalAuth == 'apiKey'
       : []
 
 var webhooks = empty(webhooksFile) ? [] : [{ name: 'TIDEGATE_WEBHOOKS', value: webhooksFile }]
+
+var trust = empty(trustedTypes) ? [] : [{ name: 'TIDEGATE_TRUSTED_TYPES', value: join(trustedTypes, ',') }]
+var scope = empty(queueScope) ? [] : [{ name: 'TIDEGATE_QUEUE_SCOPE', value: queueScope }]
 
 var settings = [
   { name: 'AzureWebJobsStorage__accountName', value: hostStore.name }
@@ -118,7 +123,7 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
       scmMinTlsVersion: '1.2'
       ftpsState: 'Disabled'
       http20Enabled: true
-      appSettings: concat(settings, credentials, webhooks)
+      appSettings: concat(settings, credentials, webhooks, trust, scope)
     }
   }
 }

@@ -258,10 +258,16 @@ def test_a_listener_starts_with_the_templates_settings(monkeypatch: pytest.Monke
     for name in ("TIDEGATE_DOCUMENTS", "TIDEGATE_QUARANTINE"):
         uri = re.sub(r"\$\{\w+\}", "bucket", text(listener[name]))
         monkeypatch.setenv(name, uri)
+    messages = FUNCTIONS["MessageListener"]["Environment"]["Variables"]
+    parameters = template(FRONT_DOOR)["Parameters"]
+    for name, value in messages.items():
+        monkeypatch.setenv(name, parameters[value["Ref"]]["Default"])
     monkeypatch.setenv("TIDEGATE_WEBHOOKS", str(ROOT / "infra/aws/webhooks.yaml"))
     runtime_settings.cache_clear()
     try:
         assert runtime_settings().documents == ("s3://bucket/",)
         assert runtime_settings().require("quarantine") == "s3://bucket/quarantine/"
+        assert set(messages) == {"TIDEGATE_TRUSTED_TYPES", "TIDEGATE_QUEUE_SCOPE"}
+        assert (runtime_settings().trusted_types, runtime_settings().queue_scope) == ((), None)
     finally:
         runtime_settings.cache_clear()

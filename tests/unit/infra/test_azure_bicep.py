@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,23 @@ def test_the_platform_has_mains_parameters() -> None:
     for name in set(platform) - {"location"}:
         assert main[name].default == platform[name].default, name
         assert main[name].decorators.keys() == platform[name].decorators.keys(), name
+
+
+def test_azd_compiles_the_routing_table_before_it_packages_the_functions() -> None:
+    """And what is compiled is not left out of the package."""
+    functions = yaml.safe_load((ROOT / "azure.yaml").read_text())["services"]["listeners"]
+    hook = functions["hooks"]["prepackage"]
+    assert (hook["shell"], hook["run"]) == ("sh", "make routes")
+    said = subprocess.run(
+        ["make", "--dry-run", "routes", "ROUTES=our/routes.yaml"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "python -m core.config.routing_table our/routes.yaml" in said
+    ignored = (ROOT / ".funcignore").read_text().splitlines()
+    assert not [pattern for pattern in ignored if pattern.startswith(("/core", "*.json"))]
 
 
 def test_azd_finds_each_service() -> None:
