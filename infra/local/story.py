@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.markup import escape
 from rich.panel import Panel
+from temporalio.service import RPCError
 
 from core.contracts import QUERY_INCIDENT, QUERY_TIMELINE
 from core.domain.incident import commands
@@ -205,7 +206,10 @@ class Story:
         """The incident, once `check` is true of it."""
 
         def look() -> dict[str, Any] | None:
-            shown: dict[str, Any] = self._temporal.query(incident, QUERY_INCIDENT)
+            try:
+                shown: dict[str, Any] = self._temporal.query(incident, QUERY_INCIDENT)
+            except RPCError:  # its worker is busy
+                return None
             return shown if check(shown) else None
 
         found: dict[str, Any] = self._wait(look, what)
