@@ -6,6 +6,7 @@ updates are those of its commands (core.domain.incident.commands).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,9 +17,12 @@ INCIDENT_WORKFLOW: Final = "Incident"
 INCIDENT_TASK_QUEUE: Final = "tidegate-incident"
 
 SIGNAL_EVENT: Final = "event"
-"""Signal that carries one event, in its wire form, to a running workflow."""
+"""Signal that carries an event, or a list of events, in their wire form."""
 QUERY_INCIDENT: Final = "incident"
 QUERY_TIMELINE: Final = "timeline"
+
+ROUTES_IDENTITY: Final = "routes="
+"""In a root worker's identity, before the digest of its routing table."""
 
 TITLE_MEMO: Final = "TidegateTitle"
 """Memo field with an incident's title, which is listed but not searched."""
@@ -35,7 +39,8 @@ class WorkerSpec:
     """One kind of worker process: what it serves and what it needs.
 
     `name` is the name of its process, container and service; `package` is the package under
-    `workers`. `search_attributes` are the keyword attributes that its workflows upsert. `settings`
+    `workers`. `workflows` are its workflow types, each with the signals that carry events to it.
+    `search_attributes` are the keyword attributes that its workflows upsert. `settings`
     are the variables that it reads besides `WORKER_SETTINGS`; one that `pages` also reads the
     variables that its policies name.
     """
@@ -43,7 +48,7 @@ class WorkerSpec:
     name: str
     package: str
     task_queue: str
-    workflows: tuple[str, ...]
+    workflows: Mapping[str, tuple[str, ...]]
     search_attributes: tuple[str, ...] = ()
     settings: tuple[str, ...]
     pages: bool = False
@@ -58,7 +63,7 @@ ROOT_WORKER: Final = WorkerSpec(
     name="root-worker",
     package="root_orchestrator",
     task_queue=ROOT_TASK_QUEUE,
-    workflows=(ROOT_WORKFLOW,),
+    workflows={ROOT_WORKFLOW: ()},
     settings=(
         "TIDEGATE_ROUTES",
         "TIDEGATE_DOCUMENTS",
@@ -71,7 +76,7 @@ INCIDENT_WORKER: Final = WorkerSpec(
     name="incident-worker",
     package="incident",
     task_queue=INCIDENT_TASK_QUEUE,
-    workflows=(INCIDENT_WORKFLOW,),
+    workflows={INCIDENT_WORKFLOW: (SIGNAL_EVENT,)},
     search_attributes=(
         INCIDENT_ID_ATTRIBUTE,
         STATUS_ATTRIBUTE,

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from core import bootstrap
 from core.config.settings import Settings
 from core.formats.registry import read
-from core.formats.shared.delivery import Delivery
+from core.formats.shared.delivery import Delivery, shared_scope, way_headers
 from core.intake.accept import Intake
 from core.intake.receipts import Receipt, require_settled
 from functions_aws import sqs, telemetry
@@ -91,7 +91,13 @@ def answer(format: str, event: Any, context: LambdaContext) -> Any:
 def _answer_invocation(format: str, event: Any, context: LambdaContext) -> list[dict[str, Any]]:
     # Lambda passes parsed JSON; the original bytes of a direct invocation are not available.
     body = json.dumps(event).encode()
-    [receipts] = accept([Delivery(format=format, body=body, unique=uuid.uuid4().hex)], context)
+    headers = way_headers(
+        f"queue:invoked/{format}",  # no queue's name has a slash
+        scope=shared_scope(settings().queue_scope),
+        trusted=settings().trusted_types,
+    )
+    delivery = Delivery(format=format, body=body, headers=headers, unique=uuid.uuid4().hex)
+    [receipts] = accept([delivery], context)
     require_settled(receipts)
     return [receipt.to_json() for receipt in receipts]
 
@@ -101,7 +107,7 @@ def _answer_queue(
 ) -> dict[str, Any]:
     """On a FIFO queue records are processed one by one, and none after the first that must be
     redelivered, to keep their order. Source: AWS Lambda, "Reporting batch item failures"."""
-    deliveries = [sqs.delivery(format, record) for record in records]
+    deliveries = [sqs.delivery(format, record, settings()) for record in records]
     if sqs.is_fifo(records[0]):
         failed = _in_order(deliveries, context)
     else:

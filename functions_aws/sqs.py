@@ -9,7 +9,8 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from core.formats.shared.delivery import OWN_PREFIX, Delivery
+from core.config.settings import Settings
+from core.formats.shared.delivery import OWN_PREFIX, Delivery, shared_scope, way_headers
 
 
 def is_batch(event: object) -> bool:
@@ -32,10 +33,15 @@ def is_fifo(record: dict[str, Any]) -> bool:
     return str(record.get("eventSourceARN")).endswith(".fifo")
 
 
-def delivery(format: str, record: dict[str, Any]) -> Delivery:
+def delivery(format: str, record: dict[str, Any], settings: Settings) -> Delivery:
     """One record. The sender's string attributes become headers; ours take precedence."""
     arn = str(record.get("eventSourceARN") or "")
     headers = _sender_headers(record.get("messageAttributes"))
+    headers |= way_headers(
+        f"queue:{arn.rpartition(':')[2] or 'sqs'}",
+        scope=shared_scope(settings.queue_scope),
+        trusted=settings.trusted_types,
+    )
     headers["queue"] = arn.removeprefix("arn:aws:") or "sqs"
     headers["message-id"] = record["messageId"]
     if sent := _sent_at(record.get("attributes")):
@@ -48,9 +54,11 @@ def delivery(format: str, record: dict[str, Any]) -> Delivery:
     )
 
 
-def deliveries(format: str, event: Any) -> list[Delivery] | None:
+def deliveries(format: str, event: Any, settings: Settings) -> list[Delivery] | None:
     """The records of a batch as deliveries, or None for anything but a batch from SQS."""
-    return [delivery(format, record) for record in event["Records"]] if is_batch(event) else None
+    if not is_batch(event):
+        return None
+    return [delivery(format, record, settings) for record in event["Records"]]
 
 
 def _sender_headers(attributes: object) -> dict[str, str]:

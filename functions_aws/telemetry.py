@@ -61,7 +61,7 @@ def record(arrival: Arrival, receipt: Receipt) -> None:
         metrics.add_metric(name=EVENT_AGE, unit=MetricUnit.Milliseconds, value=age)
     line = {**receipt.to_json(), "message_id": arrival.delivery.headers.get("message-id")}
     kept_before = receipt.quarantine_uri is not None and receipt.quarantine_uri in _warned
-    if receipt.verdict not in (Verdict.STARTED, Verdict.DUPLICATE) and not kept_before:
+    if not receipt.accepted and not kept_before:
         _warned.add(receipt.quarantine_uri)
         logger.warning("event %s: %s", receipt.verdict, receipt.reason, extra={"receipt": line})
     _line.append(line)

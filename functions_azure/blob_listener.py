@@ -11,12 +11,15 @@ from typing import Final
 
 import azure.functions as func
 
-from core.formats.shared.delivery import Delivery
+from core.formats.shared.delivery import Delivery, way_headers
 from functions_azure import runtime, service_bus
 
 FORMAT: Final = "event_grid"
 _PATIENCE: Final = 30.0
 """Seconds that Event Grid waits for a response before it redelivers."""
+
+_WAY: Final = way_headers("topic:event-grid")
+"""The way of what Event Grid delivers to the function and is not about a blob."""
 
 blueprint = func.Blueprint()
 
@@ -39,5 +42,5 @@ async def blob_events_queue(message: func.ServiceBusMessage) -> None:
 async def blob_events_grid(event: str) -> None:
     """Settle one event. Raises when Event Grid must redeliver it."""
     body = event.encode(errors="surrogatepass")
-    delivery = Delivery(format=FORMAT, body=body, unique=uuid.uuid4().hex)
+    delivery = Delivery(format=FORMAT, body=body, headers=_WAY, unique=uuid.uuid4().hex)
     await runtime.settle(delivery, within=_PATIENCE)

@@ -22,7 +22,8 @@ from typing import Any, Final
 
 import azure.functions as func
 
-from core.formats.shared.delivery import OWN_PREFIX, Delivery
+from core.config.settings import Settings
+from core.formats.shared.delivery import OWN_PREFIX, Delivery, shared_scope, way_headers
 from functions_azure import runtime, telemetry
 from functions_azure.host import FUNCTION_TIMEOUT
 
@@ -50,7 +51,9 @@ async def deliver(
     """Settle one message of a queue or topic; `entity` and `subscription` name the settings that
     hold their names. Returns when the message may be completed, raises to abandon it."""
     begun = asyncio.get_running_loop().time()
-    received = delivery(format, message, entity=entity, subscription=subscription)
+    received = delivery(
+        format, message, runtime.settings(), entity=entity, subscription=subscription
+    )
     telemetry.record_delivery(received)
     try:
         await runtime.settle(received)
@@ -68,6 +71,7 @@ def hold(delivery_count: int | None) -> float:
 def delivery(
     format: str,
     message: func.ServiceBusMessage,
+    settings: Settings,
     *,
     entity: str,
     subscription: str | None = None,
@@ -81,11 +85,20 @@ def delivery(
         and name.lower() not in _RESERVED
         and (text := _text(value)) is not None
     }
+    name = os.environ.get(entity, entity)
+    subscribed = os.environ.get(subscription, subscription) if subscription else None
+    # A message is the same by all subscriptions to its topic, so the scope is the topic.
+    scope = f"topic:{name}" if subscribed else f"queue:{name}"
     ours = {
+        **way_headers(
+            f"{scope}/{subscribed}" if subscribed else scope,
+            scope=shared_scope(settings.queue_scope) or scope,
+            trusted=settings.trusted_types,
+        ),
         "content-type": message.content_type,
         "correlation-id": message.correlation_id,
-        "queue": f"servicebus:{namespace()}/{os.environ.get(entity, entity)}",
-        "subscription": os.environ.get(subscription) if subscription else None,
+        "queue": f"servicebus:{namespace()}/{name}",
+        "subscription": subscribed,
         "message-id": _message_id(message),
         "sent-at": _time(message.enqueued_time_utc),
         "delivery-count": _text(message.delivery_count),

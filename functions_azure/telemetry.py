@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any, Final, Protocol
 
 from core.formats.shared.delivery import Arrival, Delivery
-from core.intake.receipts import DELIVERY_COUNT, EVENT_AGE, METRICS, REFUSED, Receipt, Verdict
+from core.intake.receipts import DELIVERY_COUNT, EVENT_AGE, METRICS, REFUSED, Receipt
 
 logger = logging.getLogger("functions_azure")
 
@@ -66,7 +66,7 @@ def record(arrival: Arrival, receipt: Receipt) -> None:
     if (age := receipt.age()) is not None:
         meter().observe(EVENT_AGE, age, {})
     line = {**receipt.to_json(), **_logged_headers(arrival.delivery)}
-    if receipt.verdict in (Verdict.STARTED, Verdict.DUPLICATE):
+    if receipt.accepted:
         logger.info("event %s: %s", receipt.verdict, receipt.key, extra={"receipt": line})
     else:
         logger.warning("event %s: %s", receipt.verdict, receipt.reason, extra={"receipt": line})

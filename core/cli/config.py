@@ -37,9 +37,11 @@ def routes_check(file: RoutesFile = None, as_json: Json = False) -> None:
     """Check a routing table and list its routes.
 
     Each problem is reported with file, line and field. Exits with 2 if there are any."""
+    from core.cli.explain import if_running
     from core.config import files
+    from core.config.routing_table import SHIPPED_ROUTES
 
-    path = file or Settings.from_env().routes or files.SHIPPED_ROUTES
+    path = file or Settings.from_env().routes or SHIPPED_ROUTES
     routes = files.load_routes(path)
     if as_json:
         print_json(routes.model_dump(mode="json", by_alias=True, exclude_none=True))
@@ -47,15 +49,16 @@ def routes_check(file: RoutesFile = None, as_json: Json = False) -> None:
     rows = [
         (
             route.name,
-            route.workflow,
-            route.task_queue,
+            route.deliver.value,
+            escape(f"{route.workflow}\non {route.task_queue}"),
             escape(route.child_id),
-            route.when_running.value,
+            escape(if_running(route)),
         )
         for route in routes.routes
     ]
-    columns = ("route", "workflow", "task queue", "child ID", "when running")
+    columns = ("route", "delivery", "workflow", "workflow ID", "if running")
     _print_valid(path, columns, rows, "route" if len(rows) == 1 else "routes")
+    out.print(f"digest {routes.compiled().digest}")
 
 
 @routes_app.command("schema")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 from rich.markup import escape
@@ -11,7 +12,7 @@ from rich.markup import escape
 from core.cli.console import EXIT_FAILED, Json, out, print_facts, print_json, run
 from core.cli.request_options import Headers, Hook, parse_headers
 from core.config.settings import Settings
-from core.domain.routing.table import Deliver, Target
+from core.domain.routing.table import Deliver, WhenRunning
 
 if TYPE_CHECKING:
     from core.operations.explain import Explanation
@@ -48,7 +49,8 @@ def _explain_payload(payload: bytes, format: str | None, *, as_json: bool) -> No
     from functions_aws import sqs
 
     settings = Settings.from_env()
-    explanations = explain_payload(payload, format, settings, unwrap=sqs.deliveries)
+    unwrap = partial(sqs.deliveries, settings=settings)
+    explanations = explain_payload(payload, format, settings, unwrap=unwrap)
     if as_json:
         print_json([explanation.to_json() for explanation in explanations])
     elif not explanations:
@@ -105,14 +107,25 @@ def _print(explanation: Explanation) -> None:
             "delivery": target.deliver.value,
             "workflow": escape(f"{target.workflow} on {target.task_queue}"),
             "its ID": escape(target.id),
-            "if it runs": escape(_if_it_runs(target)),
+            "if running": escape(if_running(target)),
         }
     print_facts({**facts, "note": explanation.note and escape(explanation.note)})
     out.print()
 
 
-def _if_it_runs(target: Target) -> str:
-    """What becomes of an event whose workflow runs already."""
+class _Delivered(Protocol):
+    """What a target and a rule have in common."""
+
+    @property
+    def deliver(self) -> Deliver: ...
+    @property
+    def when_running(self) -> WhenRunning: ...
+    @property
+    def signal(self) -> str | None: ...
+
+
+def if_running(target: _Delivered) -> str:
+    """What becomes of an event whose workflow is already running."""
     match target.deliver:
         case Deliver.SIGNAL:
             return f"signal {target.signal}"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from core.config import yaml_file
+from core.contracts import WORKERS
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from core.domain.routing.file import RoutingFile
     from core.webhooks.endpoints import WebhookTable
 
-SHIPPED_ROUTES: Final = Path(__file__).with_name("routes.yaml")
-"""The routing table when TIDEGATE_ROUTES is not set."""
-
 SHIPPED_POLICIES: Final = Path(__file__).with_name("policies.yaml")
 """The policies when TIDEGATE_POLICIES is not set. No webhooks are shipped: nobody may post
 until the operator says who."""
@@ -29,9 +27,14 @@ until the operator says who."""
 
 def load_routes(path: Path) -> RoutingFile:
     """The routing table in a file. Raises `ConfigFileError`."""
-    from core.domain.routing.file import RoutingFile
+    from core.domain.routing.file import SERVED, RoutingFile, Served
 
-    return yaml_file.load(path, RoutingFile)
+    served = {
+        workflow: Served(task_queue=worker.task_queue, signals=signals)
+        for worker in WORKERS
+        for workflow, signals in worker.workflows.items()
+    }
+    return yaml_file.load(path, RoutingFile, context={SERVED: served})
 
 
 def load_policies(path: Path) -> Policies:

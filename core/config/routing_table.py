@@ -7,16 +7,18 @@ TIDEGATE_ROUTES names a YAML file, the table is compiled at the start, and the l
 
 from __future__ import annotations
 
-import argparse
+import hashlib
 import json
 import logging
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from core.domain.routing.table import RoutingTable
 from core.errors import ConfigFileError
 
+SHIPPED_ROUTES: Final = Path(__file__).with_name("routes.yaml")
+"""The routing table when TIDEGATE_ROUTES is not set."""
 COMPILED: Final = Path(__file__).with_name("routes.compiled.json")
 """The table that a package carries. `make routes` and the packaging of the Lambda functions write
 it; it is not in the repository."""
@@ -27,11 +29,17 @@ log = logging.getLogger(__name__)
 def routing_table(routes: Path | None) -> RoutingTable:
     """The table that `routes` names, in YAML or compiled (`.json`); where it is None, the one that
     the package carries, or else the one shipped. Raises `ConfigFileError`."""
-    if routes is None and COMPILED.exists():
-        routes = COMPILED
     if routes is not None and routes.suffix == ".json":
-        return _load(routes)
-    from core.config.files import SHIPPED_ROUTES, load_routes
+        return _table(routes, _read(routes))
+    if routes is None and COMPILED.exists():
+        compiled = _read(COMPILED)
+        made_of, shipped = compiled.get("made_of"), _digest(SHIPPED_ROUTES)
+        if made_of is None or shipped in (None, made_of):
+            return _table(COMPILED, compiled)
+        log.warning(
+            "%s is older than %s: write it again with `make routes`", COMPILED, SHIPPED_ROUTES
+        )
+    from core.config.files import load_routes
 
     table = load_routes(routes or SHIPPED_ROUTES).compiled()
     log.info(
@@ -40,19 +48,43 @@ def routing_table(routes: Path | None) -> RoutingTable:
     return table
 
 
-def _load(path: Path) -> RoutingTable:
+def _read(path: Path) -> dict[str, Any]:
     try:
-        return RoutingTable.from_json(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigFileError(
-            [f"{path}: it is not a compiled routing table: {error}"],
-            fix="write it with `make routes`, or name the YAML file itself",
-        ) from error
+        value = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(value, dict):
+            return value
+        raise ValueError("it is not a JSON object")
+    except (OSError, ValueError) as error:
+        raise _not_compiled(path, error) from error
+
+
+def _table(path: Path, compiled: dict[str, Any]) -> RoutingTable:
+    try:
+        return RoutingTable.from_json(compiled)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _not_compiled(path, error) from error
+
+
+def _not_compiled(path: Path, error: Exception) -> ConfigFileError:
+    return ConfigFileError(
+        [f"{path}: not a compiled routing table of this version: {error!r}"],
+        fix="write it with `make routes`, or name the YAML file itself",
+    )
+
+
+def _digest(path: Path) -> str | None:
+    """The digest of a file; None if it is not there, as in a package without YAML."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return None
 
 
 def main(arguments: list[str]) -> int:
-    """Compile a table. Ends with 2 where the file is wrong, with a line for each problem."""
-    from core.config.files import SHIPPED_ROUTES, load_routes
+    """Compile a table. Returns 2 if the file is invalid, after a line for each problem."""
+    import argparse
+
+    from core.config.files import load_routes
 
     parser = argparse.ArgumentParser(prog="routing_table", description="Compile a routing table.")
     parser.add_argument("file", nargs="?", type=Path, default=SHIPPED_ROUTES)
@@ -63,7 +95,10 @@ def main(arguments: list[str]) -> int:
     except ConfigFileError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    options.output.write_text(json.dumps(table.to_json(), indent=1) + "\n", encoding="utf-8")
+    compiled = table.to_json()
+    if options.file.resolve() == SHIPPED_ROUTES:  # which may be edited, and the file forgotten
+        compiled["made_of"] = _digest(SHIPPED_ROUTES)
+    options.output.write_text(json.dumps(compiled, indent=1) + "\n", encoding="utf-8")
     sys.stdout.write(f"{options.output}: {len(table.routes)} routes, digest {table.digest}\n")
     return 0
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from core.domain.event import OWN_TYPES
 from core.errors import SettingsError
 
 _MIB = 1024 * 1024
@@ -70,6 +71,19 @@ def _build_id(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}", text):
         raise ValueError("not letters, digits and . _ + - (128 at most)")
     return text
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", text):
+        raise ValueError("not lower-case letters, digits and hyphens (63 at most)")
+    return text
+
+
+def _own_types(text: str) -> tuple[str, ...]:
+    types = tuple(part.strip() for part in text.split(",") if part.strip())
+    if unknown := [type for type in types if type not in OWN_TYPES]:
+        raise ValueError(f"{unknown[0]} is not one of {', '.join(OWN_TYPES)}")
+    return types
 
 
 def _level(text: str) -> str:
@@ -150,6 +164,20 @@ class Settings:
         _number(int, 50, 40_000),
         5000,
         "Events in an incident's history after which its workflow continues as a new run.",
+    )
+    queue_scope: str | None = _variable(
+        "TIDEGATE_QUEUE_SCOPE",
+        _name,
+        None,
+        "The scope that all queues of message listeners share, with webhooks of the same `scope` "
+        "too. Default: each queue is its own.",
+    )
+    trusted_types: tuple[str, ...] = _variable(
+        "TIDEGATE_TRUSTED_TYPES",
+        _own_types,
+        (),
+        "Types of Tidegate's own, comma-separated, that CloudEvents in queues may have, e.g. "
+        "tidegate.alert.",
     )
     secrets_ttl: float = _variable(
         "TIDEGATE_SECRETS_TTL",

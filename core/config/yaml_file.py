@@ -14,8 +14,9 @@ Model = TypeVar("Model", bound=BaseModel)
 Location = tuple[int | str, ...]
 
 
-def load(path: Path, model: type[Model]) -> Model:
-    """The file as a `model`. Raises `ConfigFileError` with every problem."""
+def load(path: Path, model: type[Model], *, context: dict[str, Any] | None = None) -> Model:
+    """The file as a `model`, whose validators get the `context`. Raises `ConfigFileError` with
+    every problem."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -34,7 +35,7 @@ def load(path: Path, model: type[Model]) -> Model:
     if problems:
         raise ConfigFileError(problems)
     try:
-        return model.model_validate(value)
+        return model.model_validate(value, context=context)
     except ValidationError as invalid:
         problems = [_problem(path, root, error) for error in invalid.errors(include_url=False)]
         raise ConfigFileError(list(dict.fromkeys(problems))) from invalid

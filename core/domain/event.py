@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from core.errors import InvalidEvent
+from core.errors import InvalidEvent, quoted
 
 DOCUMENT_CREATED: Final = "tidegate.document.created"
 DOCUMENT_REMOVED: Final = "tidegate.document.removed"
@@ -22,8 +22,15 @@ DOCUMENT_CHANGED: Final = "tidegate.document.changed"
 MESSAGE: Final = "tidegate.message"
 ALERT: Final = "tidegate.alert"
 """The type of events that carry an alert (see `core.domain.alert`)."""
+INCIDENT_REPORTED: Final = "tidegate.incident.reported"
+INCIDENT_SUCCESSOR: Final = "tidegate.incident.successor"
+"""The types of the events by which `tidegate incident open` opens incidents."""
 DOCUMENT_TYPES: Final = (DOCUMENT_CREATED, DOCUMENT_REMOVED, DOCUMENT_CHANGED)
 """Types of events about a document, from whichever store; they carry `data.document`."""
+OWN_TYPES: Final = (*DOCUMENT_TYPES, MESSAGE, ALERT, INCIDENT_REPORTED, INCIDENT_SUCCESSOR)
+"""Every type of Tidegate's own. A sender's CloudEvents may not have them unless it is trusted with
+them: what they say is acted on."""
+OWN_TYPE_PREFIX: Final = "tidegate."
 
 KEY_ATTRIBUTE: Final = "tidegatekey"
 WAY_ATTRIBUTE: Final = "tidegateway"
@@ -59,6 +66,10 @@ RESERVED: Final = frozenset(
 _EXTENSION_NAME: Final = re.compile(r"[a-z0-9]{1,64}")
 
 Scalar = str | int | bool
+
+_to_json: Final = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, separators=(",", ":")
+).encode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +186,7 @@ def attributes(wire: Mapping[str, Any]) -> dict[str, Any]:
     """
     problems: list[str] = []
     if wire.get("specversion") != "1.0":
-        problems.append(f"specversion is {wire.get('specversion')!r}, not '1.0'")
+        problems.append(f"specversion is {quoted(wire.get('specversion'))}, not '1.0'")
     texts: dict[str, Any] = {}
     for name in _TEXT_ATTRIBUTES:
         value = wire.get(name)
@@ -195,7 +206,7 @@ def attributes(wire: Mapping[str, Any]) -> dict[str, Any]:
         if name in RESERVED or value is None:
             continue
         if not _EXTENSION_NAME.fullmatch(name):
-            problems.append(f"extension name {name[:64]!r} is not lower-case letters and digits")
+            problems.append(f"extension name {quoted(name)} is not lower-case letters and digits")
         elif not isinstance(value, str | int):
             problems.append(f"extension {name} is not a string, an integer or a boolean")
         else:
@@ -209,7 +220,7 @@ def parse_time(text: str) -> datetime:
     """RFC 3339 text as an aware datetime; raises ValueError for anything else."""
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
-        raise ValueError(f"{text!r} has no time zone")
+        raise ValueError(f"{quoted(text)} has no time zone")
     return moment
 
 
@@ -225,9 +236,10 @@ def readable_time(value: object) -> str | None:
 
 
 def encode(wire: object) -> bytes:
-    """JSON in UTF-8. Raises `InvalidEvent` for NaN, infinities and lone surrogates."""
+    """Compact JSON in UTF-8, as Temporal gets it. Raises `InvalidEvent` for NaN, infinities and
+    lone surrogates."""
     try:
-        return json.dumps(wire, ensure_ascii=False, allow_nan=False).encode()
+        return _to_json(wire).encode()
     except (ValueError, RecursionError) as error:
         raise InvalidEvent(f"the event cannot be written as JSON: {error}") from error
 

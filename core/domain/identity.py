@@ -2,8 +2,10 @@
 
     what happened  ->  key (one recipe per source)  ->  workflow ID
 
-The same object change gives the same key by every path. Where a source gives nothing to
-recognise an event by, the key is unique: hashing the body would swallow real repeats.
+The same object change gives the same key by every path. What is unique only to its sender has the
+sender's scope in its key. Different events never have one key: in each part of a key the separator
+that follows it is percent-encoded. Where a source gives nothing to recognise an event by, the key
+is unique: hashing the body would swallow real repeats.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import re
 from typing import Final
+from urllib.parse import unquote_to_bytes
 
 WORKFLOW_ID_BYTES: Final = 255
 """Longest workflow ID, in bytes of UTF-8. Temporal takes 1,000, but with its state in PostgreSQL or
@@ -45,13 +48,13 @@ def s3_change(
     if request_id:
         return f"r.{request_id}"
     if etag and time:
-        return f"t.{etag}.{time}"
+        return f"t.{_part(etag, '.')}.{time}"
     return None
 
 
 def s3_key(bucket: str, key: str, change: str, *, created: bool, kind: str = "") -> str:
     """`s3:bucket/key@change`; a change other than a creation names its `kind` before it."""
-    return f"s3:{bucket}/{key}@{change if created else f'{kind}:{change}'}"
+    return f"s3:{_part(bucket, '/')}/{key}@{_change(change, None if created else kind)}"
 
 
 def blob_change(
@@ -75,32 +78,41 @@ def blob_key(
     account: str, container: str, path: str, change: str, *, created: bool, kind: str = ""
 ) -> str:
     """`blob:account/container/path@change`, with the `kind` of a change as in `s3_key`."""
-    return f"blob:{account}/{container}/{path}@{change if created else f'{kind}:{change}'}"
+    place = f"{_part(account, '/')}/{_part(container, '/')}/{path}"
+    return f"blob:{place}@{_change(change, None if created else kind)}"
 
 
-def cloudevent_key(source: str, id: str) -> str:
-    """`ce:source#id`: CloudEvents promises that source and id together are unique."""
-    return f"ce:{source.replace('%', '%25').replace('#', '%23')}#{id}"
+def scoped_key(scope: str, key: str) -> str:
+    """`scope/key`: a key that is unique within a scope only, e.g. `webhook:prod/s3:docs/a@00AB`."""
+    return f"{_part(scope, '/')}/{key}"
+
+
+def cloudevent_key(scope: str, source: str, id: str) -> str:
+    """`scope/ce:source#id`: CloudEvents promises that a sender's source and id are unique
+    together, and nothing but the scope says whose they are."""
+    return scoped_key(scope, f"ce:{message_key(source, id)}")
 
 
 def message_key(queue: str, message_id: str) -> str:
-    """`queue/id` for a message without an identity of its own: `sqs:eu-west-1:1:orders/5f2e`."""
-    return f"{queue}/{message_id}"
+    """`queue#id` for what its carrier identifies: `sqs:eu-west-1:1:orders#5f2e`."""
+    return f"{_part(queue, '#')}#{message_id}"
 
 
-def alert_key(source: str, alert: str, change: str) -> str:
-    """`source/alert@change`: `alertmanager:webhook:prod/5f2e@2026-11-23T02:00:00Z:firing`."""
-    return f"{source}/{alert.replace('%', '%25').replace('@', '%40')}@{change}"
+def change_key(sender: str, subject: str, change: str) -> str:
+    """`sender#subject@change`, for a change of what a sender has a name for:
+    `opsgenie:webhook:prod#disk-full@5f2e:acknowledge`."""
+    return f"{message_key(sender, _part(subject, '@'))}@{change}"
 
 
 def unidentified_key(source: str, unique: str) -> str:
     """The key of an event that cannot be recognised again; `unique` comes from the caller."""
-    return f"unidentified:{source}#{unique}"
+    return f"unidentified:{message_key(source, unique)}"
 
 
 def replay_key(key: str, quarantine_id: str) -> str:
-    """The key under which an operator's replay starts again, once per quarantined delivery."""
-    return f"{key}~replay-{quarantine_id}"
+    """The key under which an operator's replay starts again, once per quarantined delivery. No
+    sender can write one: other keys begin otherwise."""
+    return f"replay:{message_key(quarantine_id, key)}"
 
 
 def workflow_id(key: str) -> str:
@@ -116,6 +128,12 @@ def escaped(text: str, separator: str = "") -> str:
     return safe.replace(separator, _percent_of(separator)) if separator else safe
 
 
+def unescaped(text: str) -> str:
+    """The inverse of `escaped` without a separator: what a workflow ID says of a value at its end.
+    A template that ends in that value makes the same ID of it again."""
+    return unquote_to_bytes(text).decode(errors="surrogatepass")
+
+
 def bounded_id(text: str) -> str:
     """Escaped text as a workflow ID or a keyword attribute of at most `WORKFLOW_ID_BYTES` bytes.
 
@@ -128,6 +146,19 @@ def bounded_id(text: str) -> str:
     digest = hashlib.sha256(raw).hexdigest()[:_DIGEST_HEX]
     head = raw[: WORKFLOW_ID_BYTES - _DIGEST_HEX - 1].decode(errors="ignore")
     return f"{head}~{digest}"
+
+
+def _part(text: str, *separators: str) -> str:
+    """Text as a part of a key, of which the `separators` do not end it."""
+    for character in ("%", *separators):
+        text = text.replace(character, _percent_of(character))
+    return text
+
+
+def _change(change: str, kind: str | None) -> str:
+    """A change as the end of a key, after its last `@`. Only one with a kind has a colon."""
+    whole = _part(change, "@", ":")
+    return whole if kind is None else f"{_part(kind, '@')}:{whole}"
 
 
 def _percent(match: re.Match[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.domain.event import Event
-from core.errors import DocumentRefused, InvalidEvent, SettingsError
+from core.errors import DocumentRefused, InvalidEvent, SettingsError, quoted
 
 
 def is_within(uri: str, roots: Sequence[str]) -> bool:
@@ -40,18 +40,19 @@ class EventValidationService:
         document = event.document
         if document and not self._documents:
             raise SettingsError(
-                f"event {event.key} is about a document, and TIDEGATE_DOCUMENTS is not set",
+                f"event {quoted(event.key)} is about a document, and TIDEGATE_DOCUMENTS is not set",
                 fix="set it to the URI prefixes that events may refer to, e.g. s3://bucket/incidents/",
             )
         if document and self._quarantine and is_within(document.uri, (self._quarantine,)):
             raise DocumentRefused(
-                f"event {event.key}: {document.uri} is a quarantine record",
+                f"event {quoted(event.key)}: {quoted(document.uri)} is a quarantine record",
                 fix="let the bucket announce only the prefix that documents come to",
             )
         if document and not is_within(document.uri, self._documents):
             allowed = ", ".join(self._documents)
             raise DocumentRefused(
-                f"event {event.key}: {document.uri} is outside the configured documents ({allowed})"
+                f"event {quoted(event.key)}: {quoted(document.uri)} is outside the configured "
+                f"documents ({allowed})"
             )
         return event
 

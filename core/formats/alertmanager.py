@@ -17,8 +17,8 @@ from core.formats.shared.prometheus import parse_group
 
 
 def parse(delivery: Delivery) -> list[Event | Malformed]:
-    """One event per alert, `Malformed` for one without a fingerprint. Raises `InvalidEvent`."""
+    """One event per alert, `Malformed` for one without a key. Raises `InvalidEvent`."""
     return parse_group(delivery, "alertmanager")
 
 
-FORMAT: Final = Format(parse=parse)
+FORMAT: Final = Format(parse=parse, replicated=True)  # pairs, and replicas that feed them

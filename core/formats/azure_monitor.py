@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from core.domain.event import Event
 from core.errors import InvalidEvent
-from core.formats.shared.alert_event import alert, changed
+from core.formats.shared.alert_event import alert
 from core.formats.shared.delivery import Delivery, Malformed
 from core.formats.shared.format import Format
 from core.formats.shared.http_body import load_object
@@ -42,17 +42,15 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
             kind="azure-monitor",
             key=essentials.get("alertId"),
             status="resolved" if resolved else "firing",
-            change=changed(time, "Resolved" if resolved else "Fired"),
             time=time,
             original=value,
-            scope="",
             title=text(essentials, "alertRule"),
             severity=text(essentials, "severity"),
             service=text(essentials, "configurationItems", 0) or _last(_target(essentials)),
             summary=text(essentials, "description"),
             starts_at=fired_at,
             ends_at=utc(essentials.get("resolvedDateTime")) if resolved else None,
-            link=text(essentials, "investigationLink") or _link(essentials),
+            links={"source": text(essentials, "investigationLink") or _portal(essentials)},
             labels=_labels(value, essentials),
         )
     ]
@@ -92,7 +90,7 @@ def _last(resource: str | None) -> str | None:
     return resource.rstrip("/").rpartition("/")[2] or None if resource else None
 
 
-def _link(essentials: Mapping[str, Any]) -> str | None:
+def _portal(essentials: Mapping[str, Any]) -> str | None:
     """The alert in the portal, for payloads from before Azure included a link."""
     id = text(essentials, "alertId")
     blade = "https://portal.azure.com/#blade/Microsoft_Azure_Monitoring/AlertDetailsTemplateBlade"

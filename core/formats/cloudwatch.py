@@ -2,12 +2,15 @@
 
     {"Type": "Notification", "Message": "..."}               through SNS, by HTTP or in a queue
     {"AlarmArn": "...", "NewStateValue": "ALARM", ...}       through SNS with raw delivery
-    {"detail-type": "CloudWatch Alarm State Change", ...}    through EventBridge
+    {"detail-type": "CloudWatch Alarm State Change", ...}    through EventBridge; the same with
+                                                             "Alarm Contributor" for "Alarm"
     {"Type": "SubscriptionConfirmation", ...}                SNS's control messages: no event
 
-The same change has the same key by every path: SNS's StateChangeTime and EventBridge's
-state.timestamp are both the moment when the alarm's state was updated. An alarm without data
-neither fires nor is resolved: it becomes an event of its own type, for a route to interpret.
+An alarm over many time series changes its state for each of them, its contributors, by itself: each
+is an alert of its own, and its attributes are labels. An alarm without data neither fires nor is
+resolved: it becomes an event of its own type, for a route to interpret. Its key is the same by
+every path: SNS's StateChangeTime and EventBridge's state.timestamp are both the moment when the
+alarm's state was updated.
 Sources: Amazon CloudWatch User Guide, "Notifying users on alarm changes" and "Alarm events and
 EventBridge"; Amazon SNS Developer Guide, "HTTP/HTTPS notification JSON format".
 """
@@ -21,15 +24,20 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from core.domain.event import Event
-from core.errors import InvalidEvent
-from core.formats.shared.alert_event import Status, alert, changed
-from core.formats.shared.delivery import Delivery, Malformed
+from core.domain.identity import change_key, scoped_key
+from core.errors import InvalidEvent, quoted
+from core.formats.shared.alert_event import Status, alert
+from core.formats.shared.delivery import Delivery, Malformed, scope_of
 from core.formats.shared.format import Format
 from core.formats.shared.http_body import load_object
 from core.formats.shared.json_body import load_json
 from core.formats.shared.json_path import at, text
 from core.formats.shared.times import utc
 
+_DETAIL_TYPES: Final = (
+    "CloudWatch Alarm State Change",
+    "CloudWatch Alarm Contributor State Change",
+)
 INSUFFICIENT_DATA: Final = "com.amazonaws.cloudwatch.alarm.insufficient_data"
 """The type of events about an alarm without data."""
 
@@ -38,6 +46,7 @@ _STATUS: Final[Mapping[str, Status]] = {
     "OK": "resolved",
     "INSUFFICIENT_DATA": "firing",  # until `_event` replaces the type
 }
+_CONTRIBUTOR: Final = "/contributor/"
 _ARN: Final = re.compile(r"arn:([a-z-]+):cloudwatch:([a-z0-9-]+):(\d+):alarm:(.+)", re.DOTALL)
 _CONSOLES: Final = {
     "aws": "{0}.console.aws.amazon.com",
@@ -58,6 +67,8 @@ class _Change:
     description: str | None
     metrics: list[tuple[str | None, str | None, dict[str, Any]]]
     original: Mapping[str, Any]
+    contributor: str | None = None
+    attributes: Mapping[str, Any]
     fired_at: str | None = None
 
 
@@ -116,15 +127,20 @@ def _from_sns(value: Mapping[str, Any]) -> _Change:
             for metric in metrics
         ],
         original=value,
+        contributor=text(value, "AlarmContributorId"),
+        attributes=_object(value, "AlarmContributorAttributes"),
     )
 
 
 def _from_eventbridge(value: Mapping[str, Any]) -> _Change:
     if value.get("source") != "aws.cloudwatch":
-        raise InvalidEvent(f"its EventBridge source is {value.get('source')!r}, not aws.cloudwatch")
-    if value.get("detail-type") != "CloudWatch Alarm State Change":
         raise InvalidEvent(
-            f"its detail-type is {value.get('detail-type')!r}, not 'CloudWatch Alarm State Change'"
+            f"its EventBridge source is {quoted(value.get('source'))}, not aws.cloudwatch"
+        )
+    if value.get("detail-type") not in _DETAIL_TYPES:
+        raise InvalidEvent(
+            f"its detail-type is {quoted(value.get('detail-type'))}, not one of "
+            f"{', '.join(map(repr, _DETAIL_TYPES))}"
         )
     fired = at(value, "detail", "previousState", "value") == "ALARM"
     metrics = [
@@ -143,6 +159,8 @@ def _from_eventbridge(value: Mapping[str, Any]) -> _Change:
             for metric in metrics
         ],
         original=value,
+        contributor=text(value, "detail", "alarmContributor", "id"),
+        attributes=_object(at(value, "detail", "alarmContributor"), "attributes"),
         fired_at=utc(at(value, "detail", "previousState", "timestamp")) if fired else None,
     )
 
@@ -151,7 +169,7 @@ def _event(change: _Change, delivery: Delivery) -> Event:
     state = change.state
     if not isinstance(state, str) or state not in _STATUS:
         raise InvalidEvent(
-            f"the alarm's new state is {state!r}, not one of ALARM, OK, INSUFFICIENT_DATA"
+            f"the alarm's new state is {quoted(state)}, not one of ALARM, OK, INSUFFICIENT_DATA"
         )
     time = utc(change.time)
     arn = change.arn if isinstance(change.arn, str) else ""
@@ -160,29 +178,41 @@ def _event(change: _Change, delivery: Delivery) -> Event:
         delivery,
         0,
         kind="cloudwatch",
-        key=change.arn,
+        key=_key(arn, change.contributor),
         status=_STATUS[state],
-        change=changed(time, state),
         time=time,
         original=change.original,
-        scope="",
         title=change.name or arn.rpartition(":")[2] or None,
         service=next((namespace for namespace, _, _ in change.metrics if namespace), None),
         summary=" ".join(filter(None, (change.description, change.reason))) or None,
         starts_at=change.fired_at if resolved else time,
         ends_at=time if resolved else None,
-        link=_link(arn),
+        links={"source": _console(arn)},
         labels=_labels(arn, change),
     )
     if state != "INSUFFICIENT_DATA":
         return event
     data = {field: value for field, value in event.data.items() if field != "status"}
-    return replace(event, type=INSUFFICIENT_DATA, data=data)
+    plain = replace(event, type=INSUFFICIENT_DATA, data=data)
+    if time is None:
+        return plain
+    key = change_key("cloudwatch", str(event.subject), f"{time}:{state}")
+    return replace(plain, key=scoped_key(scope_of(delivery), key), unidentified=False)
+
+
+def _key(arn: str, contributor: str | None) -> str:
+    """The alarm's ARN, or that of one of its contributors. The names of alarms may contain what
+    separates the two, so there it is escaped."""
+    if not arn:
+        return ""
+    arn = arn.replace("%", "%25").replace(_CONTRIBUTOR, f"%2F{_CONTRIBUTOR[1:]}")
+    return arn if contributor is None else f"{arn}{_CONTRIBUTOR}{contributor}"
 
 
 def _labels(arn: str, change: _Change) -> dict[str, Any]:
-    """The dimensions of all the alarm's metrics, its region and its account."""
-    labels: dict[str, Any] = {}
+    """The contributor's attributes, the dimensions of all the alarm's metrics, its region and its
+    account."""
+    labels: dict[str, Any] = {**change.attributes}
     for namespace, metric, dimensions in change.metrics:
         for name, value in (*dimensions.items(), ("namespace", namespace), ("metric", metric)):
             if value is not None:
@@ -192,7 +222,7 @@ def _labels(arn: str, change: _Change) -> dict[str, Any]:
     return labels
 
 
-def _link(arn: str) -> str | None:
+def _console(arn: str) -> str | None:
     """The alarm in the console of its partition of AWS."""
     parts = _ARN.fullmatch(arn)
     if not parts or parts[1] not in _CONSOLES:

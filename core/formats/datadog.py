@@ -1,10 +1,9 @@
 """Datadog's webhooks, with the payload of `TEMPLATE`: in Datadog the user writes it, by pasting
 this one (docs/webhooks/datadog.md).
 
-The key is the aggregation key, the same from triggered to recovered; a change is identified by the
-ID of Datadog's event, the same over retries. A variable without a value is sent empty, as the text
-`null`, or as its own name; all three count as missing. Events that do not come from a monitor have
-no transition and often no aggregation key.
+The key is the aggregation key, the same from triggered to recovered. A variable without a value is
+sent empty, as the text `null`, or as its own name; all three count as missing. Events that do not
+come from a monitor have no transition and often no aggregation key.
 
 Source: Datadog, "Webhooks", section "Variables".
 """
@@ -17,7 +16,7 @@ from typing import Any, Final, cast
 
 from core.domain.event import Event
 from core.errors import InvalidEvent
-from core.formats.shared.alert_event import Status, alert, changed
+from core.formats.shared.alert_event import Status, alert
 from core.formats.shared.delivery import Delivery, Malformed
 from core.formats.shared.format import Format
 from core.formats.shared.http_body import load_object
@@ -78,7 +77,6 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
             key=_value(body, "aggregation_key"),
             # Any other word, or none, counts as firing: the domain treats it so, with a remark.
             status=cast(Status, status),
-            change=changed(_value(body, "id")),
             time=moment,
             original=body,
             title=_value(body, "title"),
@@ -87,7 +85,7 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
             severity=_value(body, "priority"),
             starts_at=moment if word in _BEGINS else None,
             ends_at=moment if resolved else None,
-            link=_value(body, "link"),
+            links={"source": _value(body, "link")},
             labels=labels,
         )
     ]

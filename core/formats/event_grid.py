@@ -25,7 +25,7 @@ from core.domain.event import (
     Event,
 )
 from core.domain.identity import blob_change, blob_key, unidentified_key
-from core.errors import InvalidEvent
+from core.errors import InvalidEvent, quoted
 from core.formats.shared import cloudevents
 from core.formats.shared.delivery import Delivery, Malformed
 from core.formats.shared.format import Format
@@ -72,7 +72,7 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
     items: list[Event | Malformed] = []
     for position, item in enumerate(value if isinstance(value, list) else [value]):
         try:
-            event = _event(item, f"{delivery.unique}.{position}")
+            event = _event(item, delivery, f"{delivery.unique}.{position}")
         except InvalidEvent as error:
             items.append(Malformed(InvalidEvent(f"event {position}: {error.message}")))
         else:
@@ -80,12 +80,13 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
     return items
 
 
-def _event(item: object, unique: str) -> Event | None:
+def _event(item: object, delivery: Delivery, unique: str) -> Event | None:
     if not isinstance(item, dict):
         raise InvalidEvent("it is not a JSON object")
     if _type(item) in _OF_THE_SUBSCRIPTION:
         return None
-    event = cloudevents.event(item if "specversion" in item else _as_cloudevent(item))
+    wire = item if "specversion" in item else _as_cloudevent(item)
+    event = cloudevents.event(wire, delivery)
     name = event.type.removeprefix(_STORAGE)
     if name == event.type or name not in _TYPES:
         return event
@@ -156,6 +157,7 @@ def _document(event: Event, name: str, data: Mapping[str, Any], unique: str) -> 
             else unidentified_key(source, unique)
         ),
         unidentified=change is None,
+        way=f"account:{account}",
     )
 
 
@@ -179,14 +181,15 @@ def _place(event: Event, url: str | None) -> tuple[str, str, str]:
         return account, subject["container"], subject["path"]
     if subject and container != subject["container"]:
         raise InvalidEvent(
-            f"its subject is about the container {subject['container']!r}, data.url about another"
+            f"its subject is about the container {quoted(subject['container'])}, data.url about "
+            "another"
         )
     return account, container, path
 
 
 def _shown(url: str) -> str:
     """The URL without its query, which may be a signature that gives access to the blob."""
-    return repr(url.partition("?")[0][:200])
+    return quoted(url.partition("?")[0])
 
 
 def _place_of_url(url: str) -> tuple[str, str, str]:

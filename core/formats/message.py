@@ -17,7 +17,7 @@ from core.domain.event import MESSAGE, Event, readable_time
 from core.domain.identity import message_key, unidentified_key
 from core.errors import InvalidEvent
 from core.formats.shared import cloudevents
-from core.formats.shared.delivery import HOOK_HEADER, Delivery, Malformed, source_of
+from core.formats.shared.delivery import Delivery, Malformed, is_webhook, source_of
 from core.formats.shared.format import Format
 from core.formats.shared.http_body import load, media_type
 from core.formats.shared.json_body import load_json
@@ -37,17 +37,17 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
         raise InvalidEvent(
             f"the content type is {content_type[:100]}; CloudEvents are read in JSON only"
         )
-    value = load(delivery) if HOOK_HEADER in delivery.headers else load_json(delivery.body)
+    value = load(delivery) if is_webhook(delivery) else load_json(delivery.body)
     if content_type == _BATCH and not isinstance(value, list):
         raise InvalidEvent(f"the content type says {_BATCH}, but the body is not an array")
     if isinstance(value, list) and (
         content_type == _BATCH or (value and all(map(_is_cloudevent, value)))
     ):
-        return [_one_of_batch(item) for item in value]
+        return [_one_of_batch(item, delivery) for item in value]
     if content_type in _STRUCTURED and not isinstance(value, dict):
         raise InvalidEvent(f"the content type says {content_type}, but the body is not an object")
     if content_type in _STRUCTURED or _is_cloudevent(value):
-        return [cloudevents.event(value)]
+        return [cloudevents.event(value, delivery)]
     return [_plain(value, delivery)]
 
 
@@ -55,11 +55,11 @@ def _is_cloudevent(value: object) -> TypeGuard[dict[str, Any]]:
     return isinstance(value, dict) and "specversion" in value
 
 
-def _one_of_batch(item: object) -> Event | Malformed:
+def _one_of_batch(item: object, delivery: Delivery) -> Event | Malformed:
     if not isinstance(item, dict):
         return Malformed(InvalidEvent("an item of the CloudEvents batch is not a JSON object"))
     try:
-        return cloudevents.event(item)
+        return cloudevents.event(item, delivery)
     except InvalidEvent as error:
         return Malformed(error)
 

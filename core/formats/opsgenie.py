@@ -2,14 +2,14 @@
 
     {"action": "Create", "alert": {"alertId": "...", "alias": "...", ...}, "integrationName": "..."}
 
-The key is the `alias`, or the `alertId` where there is none. An alert is created and closed once,
-so `alertId` and action identify these changes; others also need the time of the update.
+The key is the `alias`, or the `alertId` where there is none.
 
 - Firing: Create, UnAcknowledge, and UpdatePriority, since a higher priority must not go unnoticed.
   Resolved: Close, and Delete, since nobody can close a deleted alert.
 - Anything else (Acknowledge, AddNote, custom actions, ...) is an event of type
   `com.opsgenie.<action>` that opens no incident (see `core.formats.shared.other_event`): let
-  Opsgenie send it only if there is a route for it.
+  Opsgenie send it only if there is a route for it. `alertId`, action and the time of the update
+  identify it.
 
 `createdAt` is in milliseconds and `updatedAt` in nanoseconds, or in milliseconds too. Opsgenie
 sends no link.
@@ -23,18 +23,17 @@ from typing import Any, Final, cast
 
 from core.domain.event import Event
 from core.errors import InvalidEvent
-from core.formats.shared.alert_event import Status, alert, changed
+from core.formats.shared.alert_event import Status, alert
 from core.formats.shared.delivery import Delivery, Malformed
 from core.formats.shared.format import Format
 from core.formats.shared.http_body import load_object
 from core.formats.shared.json_path import at, text
-from core.formats.shared.other_event import other_event
+from core.formats.shared.other_event import joined, other_event
 from core.formats.shared.tags import labels_of
 from core.formats.shared.times import from_epoch
 
 _FIRING: Final = ("create", "unacknowledge", "updatepriority")
 _RESOLVED: Final = ("close", "delete")
-_ONCE: Final = ("create", *_RESOLVED)
 
 
 def parse(delivery: Delivery) -> list[Event | Malformed]:
@@ -46,29 +45,22 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
     name = text(body, "action")
     action = (name or "").strip().lower()
     id, updated = text(item, "alertId"), text(item, "updatedAt")
-    change = changed(id, action) if action in _ONCE else changed(id, action, updated)
     if name is None or action in _FIRING or action in _RESOLVED:
-        return [_alert(delivery, body, item, action, change)]
+        return [_alert(delivery, body, item, action)]
     return [
         other_event(
             delivery,
             kind="opsgenie",
             type=f"com.opsgenie.{name}",
             about=text(item, "alias") or id,
-            change=change,
+            change=joined(id, action, updated),
             time=from_epoch(item.get("updatedAt")),
             original=body,
         )
     ]
 
 
-def _alert(
-    delivery: Delivery,
-    body: dict[str, Any],
-    item: dict[str, Any],
-    action: str,
-    change: str | None,
-) -> Event:
+def _alert(delivery: Delivery, body: dict[str, Any], item: dict[str, Any], action: str) -> Event:
     resolved = action in _RESOLVED
     moment = from_epoch(item.get("updatedAt"))
     status = "resolved" if resolved else "firing" if action in _FIRING else None
@@ -79,7 +71,6 @@ def _alert(
         kind="opsgenie",
         key=text(item, "alias") or item.get("alertId"),
         status=cast(Status, status),  # None counts as firing, with a remark by the domain
-        change=change,
         time=moment,
         original=body,
         title=text(item, "message"),

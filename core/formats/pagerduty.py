@@ -4,8 +4,6 @@
 
 - The key is the `dedup_key`, however long. A `trigger` without one gets a new key, and the answer
   has it, as PagerDuty's does: a sender that keeps it can resolve the alert.
-- A change is identified by the delivery's own ID, where the webhook names a header that has one,
-  else by `payload.timestamp`; without either (most `resolve` events) the event is unidentified.
 - `acknowledge` gives no event. It neither fires nor resolves, so it must not open an incident, and
   an incident takes acknowledgements only from people, as commands. Most senders cannot be
   configured to leave it out, so it is not quarantined either.
@@ -21,7 +19,7 @@ from typing import Any, Final, cast
 
 from core.domain.event import Event
 from core.errors import InvalidEvent
-from core.formats.shared.alert_event import Status, alert, repeated
+from core.formats.shared.alert_event import Status, alert
 from core.formats.shared.delivery import Delivery, Malformed
 from core.formats.shared.format import Format
 from core.formats.shared.http_body import load_object
@@ -49,17 +47,17 @@ def reply(delivery: Delivery) -> dict[str, Any]:
         body = load_object(delivery)
     except InvalidEvent:
         return {}
-    key, _ = _key(delivery, body)
+    key = _key(delivery, body)
     return {"status": "success", "message": "Event processed", "dedup_key": key}
 
 
-def _key(delivery: Delivery, body: dict[str, Any]) -> tuple[object, bool]:
-    """The alert's key, and whether it is new, because the sender gave none."""
+def _key(delivery: Delivery, body: dict[str, Any]) -> object:
+    """The alert's key; a new one for a trigger whose sender gave none."""
     key = body.get("dedup_key")
     empty = key is None or (isinstance(key, str) and not key.strip())
     if not empty or _action(body) != "trigger":
-        return key, False
-    return delivery.headers.get("message-id") or delivery.unique, True
+        return key
+    return delivery.headers.get("message-id") or delivery.unique
 
 
 def _action(body: dict[str, Any]) -> str:
@@ -68,19 +66,14 @@ def _action(body: dict[str, Any]) -> str:
 
 def _alert(delivery: Delivery, body: dict[str, Any], action: str) -> Event:
     resolved, moment = action == "resolve", at(body, "payload", "timestamp")
-    key, new = _key(delivery, body)
-    change = delivery.headers.get("message-id")
-    if change is None and not new:
-        change = repeated(delivery, text(moment), action)
     payload = body.get("payload")
     return alert(
         delivery,
         0,
         kind="pagerduty",
-        key=key,
+        key=_key(delivery, body),
         # Any other word counts as firing: the domain treats it so, with a remark.
         status=cast(Status, _STATUSES.get(action, body.get("event_action"))),
-        change=change,
         time=moment,
         original={name: value for name, value in body.items() if name != "routing_key"},
         title=text(payload, "summary"),
@@ -88,7 +81,7 @@ def _alert(delivery: Delivery, body: dict[str, Any], action: str) -> Event:
         severity=text(payload, "severity"),
         starts_at=None if resolved else moment,
         ends_at=moment if resolved else None,
-        link=text(body, "links", 0, "href") or text(body, "client_url"),
+        links={"source": text(body, "links", 0, "href") or text(body, "client_url")},
         labels={name: value for name in _LABELS if (value := text(payload, name))},
     )
 

@@ -2,14 +2,13 @@
 
     {"event": {"id": "...", "event_type": "incident.triggered", "occurred_at": ..., "data": {...}}}
 
-The key is the incident's ID (`event.data.id`); a change is identified by `event.id`, the same over
-redeliveries.
+The key is the incident's ID (`event.data.id`).
 
 - Firing: triggered, reopened, unacknowledged, and priority_updated while the incident is not
   resolved, since a higher priority must not go unnoticed. Resolved: resolved.
 - Anything else (acknowledged, annotated, delegated, services, ...) is an event of type
   `com.pagerduty.<event_type>` that opens no incident (see `core.formats.shared.other_event`):
-  subscribe to it only if there is a route for it.
+  subscribe to it only if there is a route for it. `event.id` identifies it.
 - `pagey.ping`, a subscription's test, gives no event.
 - Neither does an incident that Tidegate itself opened by paging PagerDuty: its alert would page
   again, in an endless loop.
@@ -25,12 +24,12 @@ from typing import Any, Final
 
 from core.domain.event import Event
 from core.errors import InvalidEvent
-from core.formats.shared.alert_event import alert, changed
+from core.formats.shared.alert_event import alert
 from core.formats.shared.delivery import Delivery, Malformed
 from core.formats.shared.format import Format
 from core.formats.shared.http_body import load_object
 from core.formats.shared.json_path import at, text
-from core.formats.shared.other_event import other_event
+from core.formats.shared.other_event import joined, other_event
 
 _FIRING: Final = ("incident.triggered", "incident.reopened", "incident.unacknowledged")
 _RESOLVED: Final = "incident.resolved"
@@ -51,28 +50,25 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
         )
     if name == _PING or _is_ours(event):
         return []
-    change = changed(text(event, "id")) or changed(text(event, "occurred_at"), name)
     status = text(event, "data", "status")
     if name in _FIRING or (name == _FIRING_UNLESS_RESOLVED and status != "resolved"):
-        return [_alert(delivery, event, change, resolved=False)]
+        return [_alert(delivery, event, resolved=False)]
     if name == _RESOLVED:
-        return [_alert(delivery, event, change, resolved=True)]
+        return [_alert(delivery, event, resolved=True)]
     return [
         other_event(
             delivery,
             kind="pagerduty",
             type=f"com.pagerduty.{name}",
             about=text(event, "data", "incident", "id") or text(event, "data", "id"),
-            change=change,
+            change=text(event, "id") or joined(text(event, "occurred_at"), name),
             time=event.get("occurred_at"),
             original=event,
         )
     ]
 
 
-def _alert(
-    delivery: Delivery, event: Mapping[str, Any], change: str | None, *, resolved: bool
-) -> Event:
+def _alert(delivery: Delivery, event: Mapping[str, Any], *, resolved: bool) -> Event:
     data, moment = event.get("data"), event.get("occurred_at")
     labels = {
         "urgency": text(data, "urgency"),
@@ -88,7 +84,6 @@ def _alert(
         kind="pagerduty",
         key=at(data, "id"),
         status="resolved" if resolved else "firing",
-        change=change,
         time=moment,
         original=event,
         title=text(data, "title"),
@@ -96,7 +91,7 @@ def _alert(
         severity=text(data, "priority", "summary") or text(data, "urgency"),
         starts_at=at(data, "created_at"),
         ends_at=moment if resolved else None,
-        link=text(data, "html_url"),
+        links={"source": text(data, "html_url")},
         labels={name: value for name, value in labels.items() if value},
     )
 

@@ -12,8 +12,17 @@ from importlib import import_module
 from typing import Final
 
 from core.domain.event import ALERT, Event
+from core.domain.identity import scoped_key
 from core.errors import InvalidEvent
-from core.formats.shared.delivery import ATTRIBUTE_PREFIX, Arrival, Delivery, Malformed
+from core.formats.shared.delivery import (
+    ATTRIBUTE_PREFIX,
+    WAY_HEADER,
+    Arrival,
+    Delivery,
+    Malformed,
+    is_webhook,
+    scope_of,
+)
 from core.formats.shared.format import Format
 
 
@@ -74,19 +83,40 @@ def read(delivery: Delivery) -> list[Arrival]:
             )
     except InvalidEvent as error:
         items = [Malformed(error)]
-    if attributes := _attributes(delivery):
-        items = [_with(item, attributes) if isinstance(item, Event) else item for item in items]
-    return [Arrival(item, delivery, position) for position, item in enumerate(items)]
+    attributes = _attributes(delivery)
+    completed = [
+        _completed(item, delivery, format, attributes) if isinstance(item, Event) else item
+        for item in items
+    ]
+    return [Arrival(item, delivery, position) for position, item in enumerate(completed)]
+
+
+def _completed(
+    event: Event, delivery: Delivery, format: Format, attributes: Mapping[str, str]
+) -> Event:
+    """The event with what its delivery and its format say of all their events."""
+    data = event.data
+    if event.type == ALERT and isinstance(data, dict):
+        if "service" in attributes:  # an alert that names its service itself keeps that one
+            data = {"service": attributes["service"], **data}
+        if format.replicated:
+            data = {**data, "replicated": True}
+    key, way, scope = event.key, event.way, event.scope
+    if not way:
+        way, scope = delivery.headers.get(WAY_HEADER, ""), scope_of(delivery)
+    elif is_webhook(delivery):  # its sender may name any store as the event's
+        way, scope = delivery.headers[WAY_HEADER], scope_of(delivery)
+        key = scoped_key(scope, key)
+    return replace(
+        event,
+        key=key,
+        way=way,
+        scope=scope or way,
+        extensions={**event.extensions, **attributes},
+        data=data,
+    )
 
 
 def _attributes(delivery: Delivery) -> dict[str, str]:
     prefix = ATTRIBUTE_PREFIX
     return {n.removeprefix(prefix): v for n, v in delivery.headers.items() if n.startswith(prefix)}
-
-
-def _with(event: Event, attributes: Mapping[str, str]) -> Event:
-    """The event with these attributes. An alert that names its service itself keeps that one."""
-    data = event.data
-    if event.type == ALERT and isinstance(data, dict) and "service" in attributes:
-        data = {"service": attributes["service"], **data}
-    return replace(event, extensions={**event.extensions, **attributes}, data=data)

@@ -23,7 +23,7 @@ from core.domain.event import (
     Event,
 )
 from core.domain.identity import s3_change, s3_key, unidentified_key
-from core.errors import InvalidEvent
+from core.errors import InvalidEvent, quoted
 from core.formats.shared.delivery import Delivery, Malformed
 from core.formats.shared.format import Format
 from core.formats.shared.json_body import load_json
@@ -109,7 +109,7 @@ def _record(record: object, delivery: Delivery, position: int) -> list[Event | M
         )
         return parse(inner)
     if record.get("eventSource") != "aws:s3":
-        raise InvalidEvent(f"its eventSource is {record.get('eventSource')!r}, not 'aws:s3'")
+        raise InvalidEvent(f"its eventSource is {quoted(record.get('eventSource'))}, not 'aws:s3'")
     if (version := _text(record, "eventVersion")).partition(".")[0] != "2":
         raise InvalidEvent(f"its eventVersion is {version}; only 2.x is supported")
     return [
@@ -131,11 +131,13 @@ def _record(record: object, delivery: Delivery, position: int) -> list[Event | M
 
 def _from_eventbridge(envelope: Mapping[str, Any], delivery: Delivery) -> Event:
     if envelope.get("source") != "aws.s3":
-        raise InvalidEvent(f"the EventBridge source is {envelope.get('source')!r}, not 'aws.s3'")
+        raise InvalidEvent(
+            f"the EventBridge source is {quoted(envelope.get('source'))}, not 'aws.s3'"
+        )
     detail_type = _text(envelope, "detail-type")
     name = _DETAIL_TYPES.get(detail_type)
     if name is None:
-        raise InvalidEvent(f"the EventBridge detail-type {detail_type!r} is not one of S3's")
+        raise InvalidEvent(f"the EventBridge detail-type {quoted(detail_type)} is not one of S3's")
     if name == "ObjectRemoved":
         deletion = _optional(envelope, "detail", "deletion-type") or ""
         name = f"{name}:{_DELETIONS.get(deletion, 'Delete')}"
@@ -172,9 +174,9 @@ def _event(
 ) -> Event:
     family = name.partition(":")[0]
     if family not in _TYPES:
-        raise InvalidEvent(f"the event name {name!r} is not one of S3's")
+        raise InvalidEvent(f"the event name {quoted(name)} is not one of S3's")
     if not bucket or "/" in bucket or not key:
-        raise InvalidEvent(f"bucket {bucket!r} and key {key!r} do not name an object")
+        raise InvalidEvent(f"bucket {quoted(bucket)} and key {quoted(key)} do not name an object")
     time = _utc(time)
     etag = etag.strip('"') if etag else None
     change = s3_change(
@@ -201,6 +203,7 @@ def _event(
             else unidentified_key(source, unique)
         ),
         unidentified=change is None,
+        way=f"bucket:{bucket}",
     )
 
 
@@ -209,13 +212,13 @@ def _decoded(key: str) -> str:
     try:
         return unquote_to_bytes(key.replace("+", " ")).decode()
     except UnicodeError as error:
-        raise InvalidEvent(f"its key {key!r} does not decode to UTF-8") from error
+        raise InvalidEvent(f"its key {quoted(key)} does not decode to UTF-8") from error
 
 
 def _utc(time: str | None) -> str | None:
     """The time in one form, the same by every path."""
     if time is not None and utc(time) is None:
-        raise InvalidEvent(f"its time {time!r} is not RFC 3339")
+        raise InvalidEvent(f"its time {quoted(time)} is not RFC 3339")
     return utc(time)
 
 

@@ -7,8 +7,7 @@
     installation    the integration was added or removed; has credentials: no event
     comment, error, ...  an event of type `io.sentry.<resource>.<action>`
 
-An issue's alert has the same key from rule to resolution. A change is identified by the event that
-triggered the rule; where a payload has none, by Sentry's Request-ID.
+An issue's alert has the same key from rule to resolution.
 Source: Sentry, "Integration Platform: Webhooks".
 """
 
@@ -22,7 +21,7 @@ from typing import Any, Final
 from core.domain.event import Event, readable_time
 from core.domain.identity import message_key, unidentified_key
 from core.errors import InvalidEvent
-from core.formats.shared.alert_event import Status, alert, changed
+from core.formats.shared.alert_event import Status, alert
 from core.formats.shared.delivery import Delivery, Malformed, source_of
 from core.formats.shared.format import Format
 from core.formats.shared.http_body import load_object
@@ -65,7 +64,6 @@ def _rule_triggered(value: Mapping[str, Any], action: str, delivery: Delivery) -
         kind="sentry",
         key=at(event, "issue_id"),
         status="firing",
-        change=changed(action, text(event, "event_id"), rule) or _by_request(action, delivery),
         time=at(event, "datetime"),
         original=value,
         title=text(event, "title") or text(event, "message") or rule,
@@ -73,22 +71,19 @@ def _rule_triggered(value: Mapping[str, Any], action: str, delivery: Delivery) -
         service=project[1] if project else None,
         summary=_joined(text(event, "culprit"), rule and f"Rule: {rule}"),
         starts_at=text(event, "datetime"),
-        link=text(event, "web_url"),
+        links={"source": text(event, "web_url")},
         labels=_labels(event) | ({"rule": rule} if rule else {}),
     )
 
 
 def _issue_changed(value: Mapping[str, Any], action: str, delivery: Delivery) -> Event:
     issue = at(value, "data", "issue")
-    # An issue is created once, but may be resolved repeatedly, with nothing to number the times.
-    change = action if action == "created" else _by_request(action, delivery)
     return alert(
         delivery,
         0,
         kind="sentry",
         key=at(issue, "id"),
         status=_STATUS_OF_ISSUE[action],
-        change=change,
         time=at(issue, "firstSeen" if action == "created" else "lastSeen"),
         original=value,
         title=text(issue, "title"),
@@ -96,7 +91,7 @@ def _issue_changed(value: Mapping[str, Any], action: str, delivery: Delivery) ->
         service=text(issue, "project", "slug"),
         summary=text(issue, "culprit"),
         starts_at=text(issue, "firstSeen"),
-        link=text(issue, "web_url") or text(issue, "permalink"),
+        links={"source": text(issue, "web_url") or text(issue, "permalink")},
         labels=_labels(issue),
     )
 
@@ -112,7 +107,6 @@ def _metric_changed(value: Mapping[str, Any], action: str, delivery: Delivery) -
         kind="sentry",
         key=f"metric_alert:{id}" if id else None,  # incidents and issues are numbered separately
         status="resolved" if resolved else "firing",
-        change=_by_request(action, delivery),
         time=at(incident, "date_closed" if resolved else "date_detected"),
         original=value,
         title=text(value, "data", "description_title") or text(incident, "title"),
@@ -121,7 +115,7 @@ def _metric_changed(value: Mapping[str, Any], action: str, delivery: Delivery) -
         summary=text(value, "data", "description_text"),
         starts_at=text(incident, "date_started"),
         ends_at=text(incident, "date_closed") if resolved else None,
-        link=text(value, "data", "web_url"),
+        links={"source": text(value, "data", "web_url")},
         labels={
             name: label
             for name in ("environment", "dataset", "query", "aggregate")
@@ -150,10 +144,6 @@ def _plain(value: Mapping[str, Any], resource: str, action: str, delivery: Deliv
         unidentified=not request,
     )
     return replace(event, time=readable_time(at(value, "data", "timestamp")))
-
-
-def _by_request(action: str, delivery: Delivery) -> str | None:
-    return changed(action, _request(delivery))
 
 
 def _request(delivery: Delivery) -> str | None:

@@ -17,9 +17,9 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from core.domain.event import Event, readable_time
-from core.domain.identity import message_key, unidentified_key
+from core.domain.identity import message_key, scoped_key, unidentified_key
 from core.errors import InvalidEvent
-from core.formats.shared.delivery import Delivery, Malformed, source_of
+from core.formats.shared.delivery import Delivery, Malformed, scope_of, source_of
 from core.formats.shared.format import Format
 from core.formats.shared.http_body import FORM, load_object, media_type
 from core.formats.shared.json_path import text
@@ -84,9 +84,15 @@ def _event(value: Mapping[str, Any], kind: str, id: str | None, delivery: Delive
         time=readable_time(from_epoch(value.get("event_time"))),
         datacontenttype="application/json",
         data={name: field for name, field in value.items() if name != "token"},
-        key=message_key(source, id) if id else unidentified_key(source, delivery.unique),
+        key=_key(delivery, source, id),
         unidentified=not id,
     )
+
+
+def _key(delivery: Delivery, source: str, id: str | None) -> str:
+    if id is None:
+        return unidentified_key(source_of(delivery), delivery.unique)
+    return scoped_key(scope_of(delivery), message_key(source, id))
 
 
 def _fields(body: bytes) -> dict[str, str]:

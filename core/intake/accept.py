@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from core.domain.routing.table import Deliver, Target, WorkflowRouter
 from core.domain.signalled import SIGNAL_BYTES, signalled
 from core.domain.validation import EventValidationService
 from core.errors import InvalidEvent, NoRoute, PermanentError, TidegateError
-from core.formats.shared.delivery import Arrival, Malformed
+from core.formats.shared.delivery import WAY_HEADER, Arrival, Malformed
 from core.intake.quarantine import Quarantine
 from core.intake.receipts import Receipt, Verdict
 from core.ports.workflows import Outcome, Sent, Workflows
@@ -138,8 +139,9 @@ class Intake:
         return lanes
 
     def _target(self, event: Event) -> Target | None:
-        """The event's target; None where this table has no route for it. The orchestrator's may
-        have one, and otherwise quarantines it."""
+        """The event's target; None where the table has no route for it. The orchestrator decides
+        then: its table may be newer, and otherwise it quarantines the event, which its sender can
+        do nothing about."""
         try:
             return self._router.target(event)
         except NoRoute:
@@ -182,7 +184,7 @@ class Intake:
     async def _send(self, unit: _Unit) -> Sent:
         """The one call for a unit."""
         if unit.target and unit.wires:
-            request_id = _request_id(unit.arrivals[0])
+            request_id = _request_id(unit.arrivals)
             return await self._workflows.signal(unit.wires, unit.target, request_id=request_id)
         assert unit.event is not None  # noqa: S101  # it has neither errors, a fault nor wires
         if unit.target and unit.target.deliver is Deliver.START:
@@ -217,6 +219,7 @@ class _Unit:
     event: Event | None = None
     wires: list[dict[str, Any]] = field(default_factory=list)
     size: int = 0
+    """Bytes of the wires as one JSON list."""
     errors: list[PermanentError] = field(default_factory=list)
     fault: TidegateError | None = None
 
@@ -226,11 +229,11 @@ def _add(
 ) -> None:
     """Put an event into the lane's last signal, or into a new one: a signal holds events of one
     delivery, and no more than a signal may carry."""
-    size = len(encode(wire)) + 2
+    size = len(encode(wire)) + len(",")
     last = lane[-1] if lane else None
     fits = last and last.size + size <= SIGNAL_BYTES
     if not last or not fits or last.arrivals[0].delivery is not arrival.delivery:
-        last = _Unit(target=target)
+        last = _Unit(target=target, size=len("[]") - len(","))
         lane.append(last)
     last.arrivals.append(arrival)
     last.places.append(place)
@@ -238,14 +241,17 @@ def _add(
     last.size += size
 
 
-def _request_id(arrival: Arrival) -> str:
-    """By what Temporal knows a signal to be the same one: the carrier's ID of the delivery and the
-    place in it, never the content, since a source may say the same thing twice and mean it. A
-    digest of 64 characters, which is what every store of Temporal's can hold."""
-    delivery = arrival.delivery
+def _request_id(arrivals: Sequence[Arrival]) -> str:
+    """By what Temporal knows a signal to be the same one: the way, the carrier's ID of the delivery
+    and the places in it, never the content, since a source may say the same thing twice and mean
+    it. All places: a redelivery that is divided otherwise, as after an upgrade, is another signal,
+    and repeats something rather than losing it. A digest of 64 characters, which is what every
+    store of Temporal's can hold."""
+    delivery = arrivals[0].delivery
+    way = delivery.headers.get(WAY_HEADER)
     carrier = delivery.headers.get("message-id") or delivery.unique
-    text = f"{delivery.format}\0{carrier}\0{arrival.position}"
-    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+    text = json.dumps([way, carrier, [arrival.position for arrival in arrivals]])
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _behind(arrival: Arrival, first: Receipt) -> Receipt:

@@ -21,13 +21,13 @@ from core.domain.event import DocumentRef, Event
 from core.domain.identity import replay_key
 from core.domain.validation import is_within
 from core.errors import DocumentNotFound, InvalidEvent, PermanentError
-from core.formats.shared.delivery import HOOK_HEADER, REPLAY_KEY_HEADER, Arrival, Delivery
+from core.formats.shared.delivery import REPLAY_KEY_HEADER, WAY_HEADER, Arrival, Delivery
 from core.intake.receipts import Receipt, Verdict
 from core.ports.documents import DocumentStore
 
 log = logging.getLogger(__name__)
 
-_IDENTIFYING: Final = ("message-id", HOOK_HEADER, "x-github-delivery", "request-id")
+_IDENTIFYING: Final = ("message-id", WAY_HEADER, "x-github-delivery", "request-id")
 """Headers that distinguish deliveries of the same bytes."""
 _RECORD, _NOTE = ".json", ".replayed.json"
 
@@ -56,7 +56,7 @@ class QuarantinedDelivery:
         if self.replayed is None or self.replayed.get("kept_at") != self.kept_at:
             return False
         verdicts = {receipt["verdict"] for receipt in self.replayed["receipts"]}
-        return verdicts <= {Verdict.STARTED, Verdict.DUPLICATE}
+        return verdicts <= {Verdict.STARTED, Verdict.DELIVERED, Verdict.DUPLICATE}
 
     def delivery(self) -> Delivery:
         """The original delivery. Its unidentified events are identified by the delivery, or else by
@@ -119,7 +119,7 @@ class Quarantine:
                 return uri
         key = str(wire.get("tidegatekey") or "") if isinstance(wire, Mapping) else ""
         body = json.dumps(wire, ensure_ascii=False).encode(errors="surrogatepass")
-        digest = hashlib.sha256(body).hexdigest()[:12]
+        digest = hashlib.sha256(body).hexdigest()[:24]
         headers = {REPLAY_KEY_HEADER: replay_key(key, digest)} if started and key else {}
         return await self._write("stored_event", headers, body, error, key=key or None)
 

@@ -66,6 +66,15 @@ class Receipt:
         """Whether the platform may forget the event."""
         return self.verdict is not Verdict.RETRY
 
+    @property
+    def accepted(self) -> bool:
+        """Whether a workflow has the event; a listener warns of any other."""
+        match self.verdict:
+            case Verdict.STARTED | Verdict.DELIVERED | Verdict.DUPLICATE:
+                return True
+            case Verdict.QUARANTINED | Verdict.RETRY:
+                return False
+
     def age(self) -> float | None:
         """Milliseconds since the event's own time; None without a valid one."""
         if self.time is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -50,7 +50,7 @@ async def examine() -> AsyncIterator[Check]:
     table = None
     try:
         table = bootstrap.router(settings).routing.table
-        yield Check("routes", "ok", f"{len(table.routes)} routes")
+        yield Check("routes", "ok", f"{len(table.routes)} routes, digest {table.digest}")
     except TidegateError as error:
         yield _failed("routes", error)
 
@@ -188,18 +188,31 @@ async def _queues(client: Client, table: RoutingTable | None) -> AsyncIterator[C
     for queue in {**workers, **senders}:
         name, worker, sender = f"task queue {queue}", workers.get(queue), senders.get(queue)
         try:
-            polled = await admin.pollers(client, queue) > 0
+            pollers = await admin.pollers(client, queue)
         except TidegateError as error:
             yield _failed(name, error, fix=_FIX_TEMPORAL)
             continue
         fix = f"start the {worker}" if worker else "start its worker, or fix the route's task_queue"
-        if polled:
+        if pollers:
             yield Check(name, "ok", "a worker polls it")
+            if table and queue == contracts.ROOT_TASK_QUEUE:
+                yield _tables(table, pollers)
         elif sender:
             detail = f"no worker polls it: what {sender} sends there waits"
             yield Check(name, "failed", detail, fix)
         else:
             yield Check(name, "warning", "no worker polls it, and no route leads to it", fix)
+
+
+def _tables(table: RoutingTable, pollers: Sequence[str]) -> Check:
+    """Whether the root workers, by their identities, have the routing table that is set here."""
+    mark = contracts.ROUTES_IDENTITY
+    theirs = {name.rpartition(mark)[2] for name in pollers if mark in name}
+    if others := sorted(theirs - {table.digest}):
+        detail = f"here {table.digest}; a root worker of the last minutes has {', '.join(others)}"
+        fix = "give listeners, workers and this command the same TIDEGATE_ROUTES or package"
+        return Check("routing tables", "warning", detail, fix)
+    return Check("routing tables", "ok", f"the root worker has the same, {table.digest}")
 
 
 def _failed(name: str, error: TidegateError, *, fix: str = "") -> Check:

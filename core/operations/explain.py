@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from core import bootstrap
 from core.config.settings import Settings
@@ -18,12 +18,21 @@ from core.domain.routing.table import Deliver, Target
 from core.domain.validation import EventValidationService
 from core.errors import InvalidChildId, InvalidEvent, NoRoute, SettingsError, TidegateError
 from core.formats.registry import read
-from core.formats.shared.delivery import Arrival, Delivery, Malformed
+from core.formats.shared.delivery import (
+    Arrival,
+    Delivery,
+    Malformed,
+    shared_scope,
+    way_headers,
+)
 from core.formats.shared.json_body import load_json
 from core.webhooks.decode import Refused, decode
 from core.webhooks.request import Request, Response
 from core.webhooks.verifiers.any_verifier import AnyVerifier
 from core.webhooks.verifiers.base import NotVerified
+
+_EXPLAINED: Final = "queue:explained"
+"""The way of a payload in no envelope: the name of its queue is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,12 +103,15 @@ def explain_payload(
     `unwrap` returns the deliveries in a platform's envelope, or None for anything else. Without a
     `format` it is guessed for each delivery.
     """
-    deliveries = _deliveries(payload, format, unwrap)
+    deliveries = _deliveries(payload, format, settings, unwrap)
     return _explain((arrival for delivery in deliveries for arrival in read(delivery)), settings)
 
 
 def _deliveries(
-    payload: bytes, format: str | None, unwrap: Callable[[str, Any], list[Delivery] | None]
+    payload: bytes,
+    format: str | None,
+    settings: Settings,
+    unwrap: Callable[[str, Any], list[Delivery] | None],
 ) -> list[Delivery]:
     try:
         value = load_json(payload)
@@ -107,7 +119,12 @@ def _deliveries(
         value = None
     deliveries = unwrap(format or "message", value)
     if deliveries is None:
-        deliveries = [Delivery(format=format or "message", body=payload, unique="explained")]
+        headers = way_headers(
+            _EXPLAINED, scope=shared_scope(settings.queue_scope), trusted=settings.trusted_types
+        )
+        deliveries = [
+            Delivery(format=format or "message", body=payload, headers=headers, unique="explained")
+        ]
     return [d if format else replace(d, format=_guess(d.body)) for d in deliveries]
 
 
@@ -175,7 +192,7 @@ async def explain_request(
     if action := endpoint.verify.operator_action(request):
         return RequestExplanation(status=HTTPStatus.OK, answer=action, sender=sender)
     try:
-        decoded = decode(request, hook, endpoint, now)
+        decoded = decode(request, hook, endpoint)
     except Refused as refusal:
         return _refused(refusal.response.status, sender, str(refusal))
     if isinstance(decoded, Response):
@@ -209,7 +226,7 @@ def _refused(status: int, sender: str, answer: str = "refused") -> RequestExplan
 
 
 def _answer(explanations: list[Explanation]) -> tuple[HTTPStatus, str]:
-    # Routing happens in the orchestrator, after the sender has been answered.
+    # What the table lacks is not the sender's fault.
     routing = (NoRoute, InvalidChildId)
     refused = sum(1 for e in explanations if e.error and not isinstance(e.error, routing))
     if not explanations:

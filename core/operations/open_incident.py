@@ -17,6 +17,8 @@ from core import bootstrap
 from core.adapters.temporal import incidents, outcome
 from core.adapters.temporal.outcome import Outcome
 from core.config.settings import Settings
+from core.domain.event import INCIDENT_REPORTED, INCIDENT_SUCCESSOR
+from core.domain.identity import unescaped
 from core.domain.incident.ids import parse_id
 from core.domain.incident.model import Status
 from core.domain.incident.reports.incident_report import parse_fields
@@ -28,21 +30,18 @@ from core.errors import (
     TemporalUnavailable,
 )
 from core.formats.registry import read
-from core.formats.shared.delivery import Delivery
+from core.formats.shared.delivery import Delivery, way_headers
 from core.intake.receipts import Verdict
 from core.operations.read_report import read_report
 
 if TYPE_CHECKING:
     from temporalio.client import Client
 
-REPORTED: Final = "tidegate.incident.reported"
-SUCCESSOR: Final = "tidegate.incident.successor"
-"""The types of the events that open incidents by hand; the shipped routes match both."""
-
 KEY_PREFIX: Final = "incident:"
 """How the keys of the shipped routes begin. The subject of a successor is the rest."""
 
 _SOURCE: Final = "tidegate"
+_WAY: Final = way_headers("command", trusted=(INCIDENT_REPORTED, INCIDENT_SUCCESSOR))
 _COPIED: Final = ("title", "severity", "service", "labels", "links")
 
 
@@ -75,12 +74,12 @@ async def open_incident(
     client = await bootstrap.connect(settings)
     data: dict[str, Any] = {name: value for name, value in fields.items() if value}
     unique = uuid.uuid4().hex
-    event = {"specversion": "1.0", "type": REPORTED, "source": _SOURCE, "id": unique}
+    event = {"specversion": "1.0", "type": INCIDENT_REPORTED, "source": _SOURCE, "id": unique}
     if follows is not None:
         closed = await _closed(client, settings, follows)
         data = {**closed.fields, "summary": _summary(closed), "follows": closed.id, **data}
         key, _ = parse_id(closed.id)
-        event |= {"type": SUCCESSOR, "subject": key.removeprefix(KEY_PREFIX)}
+        event |= {"type": INCIDENT_SUCCESSOR, "subject": unescaped(key.removeprefix(KEY_PREFIX))}
     report = parse_fields(data, where="what is to be opened")
     body = json.dumps({**event, "data": data}, ensure_ascii=False).encode()
     done = await _send(client, settings, body, unique)
@@ -88,7 +87,7 @@ async def open_incident(
 
 
 async def _send(client: Client, settings: Settings, body: bytes, unique: str) -> Outcome:
-    delivery = Delivery(format="message", body=body, unique=unique)
+    delivery = Delivery(format="message", body=body, headers=_WAY, unique=unique)
     [receipt] = await bootstrap.intake(settings).accept(read(delivery))
     if receipt.verdict is Verdict.QUARANTINED:
         reason = f"{receipt.reason}; kept as {receipt.quarantine_uri}"

@@ -8,7 +8,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final
 
@@ -16,12 +15,13 @@ from core.errors import InvalidEvent
 from core.formats.registry import format_of, read
 from core.formats.shared.delivery import (
     ATTRIBUTE_PREFIX,
-    HOOK_HEADER,
     OWN_PREFIX,
-    PERIOD_HEADER,
     Arrival,
     Delivery,
     Malformed,
+    shared_scope,
+    way_headers,
+    webhook_way,
 )
 from core.webhooks.decompress import TooLarge, UnknownEncoding, decompress
 from core.webhooks.endpoints import NEVER_KEPT, Endpoint
@@ -50,7 +50,7 @@ class Decoded:
     arrivals: list[Arrival]
 
 
-def decode(request: Request, name: str, endpoint: Endpoint, now: datetime) -> Decoded | Response:
+def decode(request: Request, name: str, endpoint: Endpoint) -> Decoded | Response:
     """The decoded request, or the answer to a handshake. Raises `Refused`."""
     format = format_of(endpoint.format)
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -62,7 +62,7 @@ def decode(request: Request, name: str, endpoint: Endpoint, now: datetime) -> De
             f"this webhook accepts {accepted}",
             format.refusal_headers,
         )
-    delivery = _delivery(request, name, endpoint, now)
+    delivery = _delivery(request, name, endpoint)
     try:
         delivery = _with_body(delivery, decompress(request, endpoint.max_bytes))
         if format.handshake and (challenge := format.handshake(delivery)) is not None:
@@ -90,7 +90,7 @@ def too_large(endpoint: Endpoint) -> Refused:
     )
 
 
-def _delivery(request: Request, name: str, endpoint: Endpoint, now: datetime) -> Delivery:
+def _delivery(request: Request, name: str, endpoint: Endpoint) -> Delivery:
     dropped = {*NEVER_KEPT, *endpoint.verify.confidential}
     forbidden = (OWN_PREFIX,) if endpoint.verify.covers_headers else (OWN_PREFIX, *_BINARY)
     headers = {
@@ -98,8 +98,9 @@ def _delivery(request: Request, name: str, endpoint: Endpoint, now: datetime) ->
         for header, text in request.headers.items()
         if header not in dropped and not header.startswith(forbidden)
     }
-    headers[HOOK_HEADER] = name
-    headers[PERIOD_HEADER] = _period(now, endpoint.repeat_window.total_seconds())
+    headers |= way_headers(
+        webhook_way(name), scope=shared_scope(endpoint.scope), trusted=endpoint.trusted_types
+    )
     headers |= {f"{ATTRIBUTE_PREFIX}{key}": text for key, text in endpoint.attributes.items()}
     own_id = request.headers.get(endpoint.id_header.lower()) if endpoint.id_header else None
     if id := own_id or endpoint.verify.delivery_id(request):
@@ -114,8 +115,3 @@ def _with_body(delivery: Delivery, body: bytes) -> Delivery:
         return delivery
     headers = {n: text for n, text in delivery.headers.items() if n != "content-encoding"}
     return Delivery(format=delivery.format, body=body, headers=headers, unique=delivery.unique)
-
-
-def _period(now: datetime, seconds: float) -> str:
-    start = now.timestamp() // seconds * seconds
-    return datetime.fromtimestamp(start, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

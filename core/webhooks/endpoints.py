@@ -7,10 +7,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from core.domain.durations import Duration
-from core.domain.event import RESERVED
+from core.domain.event import OWN_TYPES, RESERVED
 from core.formats.registry import FORMATS
 from core.webhooks.verifiers.any_verifier import AnyVerifier
 
@@ -23,6 +23,17 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$", examples=["X-Request-Id"])]
 AttributeName = Annotated[str, Field(pattern=r"^[a-z0-9]{1,20}$", examples=["service", "team"])]
 AttributeValue = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]
+
+
+def _own_type(type: str) -> str:
+    if type not in OWN_TYPES:
+        raise ValueError(f"{type!r} is not one of Tidegate's own types: {', '.join(OWN_TYPES)}")
+    return type
+
+
+OwnType = Annotated[
+    str, AfterValidator(_own_type), Field(json_schema_extra={"enum": list(OWN_TYPES)})
+]
 
 
 class Endpoint(BaseModel):
@@ -49,11 +60,18 @@ class Endpoint(BaseModel):
         default=timedelta(seconds=20),
         description="Time until the answer; what is unfinished then must be sent again.",
     )
-    repeat_window: Duration = Field(
-        default=timedelta(minutes=5),
+    scope: Name | None = Field(
+        default=None,
         description=(
-            "For senders that repeat an unchanged alert: within such a period its repeats are "
-            "duplicates."
+            "The name of a scope that this webhook shares with others: what has the same key in it "
+            "is the same alert, or the same event, whichever way it came. Default: its own."
+        ),
+    )
+    trusted_types: tuple[OwnType, ...] = Field(
+        default=(),
+        description=(
+            "Types of Tidegate's own that the sender's CloudEvents may have. They are acted on: "
+            "`tidegate.alert` opens and resolves incidents."
         ),
     )
     id_header: HeaderName | None = Field(
@@ -106,3 +124,17 @@ class WebhookTable(BaseModel):
 
     version: Literal[1] = Field(description="Version of this file's schema.")
     hooks: dict[Name, Endpoint] = Field(description="`POST /hooks/<name>` for each name.")
+
+    @model_validator(mode="after")
+    def _one_format_per_scope(self) -> Self:
+        formats: dict[str, tuple[str, str]] = {}
+        for name, endpoint in self.hooks.items():
+            if endpoint.scope is None:
+                continue
+            other, format = formats.setdefault(endpoint.scope, (name, endpoint.format))
+            if format != endpoint.format:
+                raise ValueError(
+                    f"{other} and {name} share the scope {endpoint.scope!r}, but {other} is in the "
+                    f"format {format} and {name} in {endpoint.format}, whose keys mean other things"
+                )
+        return self

@@ -20,7 +20,13 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
-from core.errors import ConfigurationError, InvalidEvent, NotStarted, TransientError
+from core.errors import (
+    ConfigurationError,
+    InvalidChildId,
+    InvalidEvent,
+    NotStarted,
+    TransientError,
+)
 from core.formats.registry import format_of
 from core.formats.shared.delivery import Arrival
 from core.formats.shared.format import Format
@@ -41,6 +47,9 @@ _RESERVE: Final = 0.3
 """The share of the time for an answer that is reserved to quarantine what could not start."""
 _MAX_RECEIPTS: Final = 100
 """Most receipts in an answer; platforms limit answers to some megabytes."""
+_NOT_THE_SENDERS: Final = (NotStarted.__name__, InvalidChildId.__name__)
+"""Codes of what is quarantined for a fault that is not the sender's, which must not be told to give
+up: many senders disable a webhook that answers 4xx."""
 _CHALLENGES: Final = {"bearer": "Bearer", "basic": 'Basic realm="webhook"'}
 log = logging.getLogger(__name__)
 
@@ -116,7 +125,7 @@ class Webhooks:
         if operator_action := endpoint.verify.operator_action(request):
             log.warning("webhook %s: %s", name, operator_action)
             return Outcome(response=answer(HTTPStatus.OK, {"receipts": []}), hook=name)
-        decoded = decode(request, name, endpoint, self._clock())
+        decoded = decode(request, name, endpoint)
         if isinstance(decoded, Response):
             return Outcome(response=decoded, hook=name)
         reserve = 0.0 if format.retries else _RESERVE * _left(deadline)
@@ -240,8 +249,8 @@ def _answered(
             **body,
         )
         return Outcome(response=response, hook=name, refused="NotAccepted")
-    if set(verdicts) == {Verdict.QUARANTINED} and receipts[0].code != NotStarted.__name__:
-        code = str(receipts[0].code)
+    code = str(receipts[0].code) if receipts else ""
+    if set(verdicts) == {Verdict.QUARANTINED} and code not in _NOT_THE_SENDERS:
         response = problem(
             HTTPStatus.BAD_REQUEST,
             "none of it can ever be accepted as it is; the original is kept",

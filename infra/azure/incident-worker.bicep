@@ -1,7 +1,7 @@
 // The incident worker: long-lived incidents, their pages and their reports. Deployed once its image is in the
 // registry: by azd after the push, or by hand with the outputs of main.bicep.
 
-@description('As given to main.bicep.')
+@description('As in main.bicep.')
 param environmentName string
 param location string = resourceGroup().location
 param temporalAddress string
@@ -10,7 +10,7 @@ param temporalNamespace string
 @allowed(['apiKey', 'mtls', 'none'])
 param temporalAuth string = 'apiKey'
 
-@description('Outputs of main.bicep: HOUSE_TOKEN, HOUSE_DOCUMENTS, HOUSE_VAULT, AZURE_CONTAINER_REGISTRY_ENDPOINT.')
+@description('Outputs of main.bicep: PLATFORM_TOKEN, PLATFORM_DOCUMENTS, PLATFORM_VAULT, AZURE_CONTAINER_REGISTRY_ENDPOINT.')
 param token string
 param documentsAccount string
 param vaultName string

@@ -1,18 +1,18 @@
-// Everything Tidegate needs on Azure, in a resource group of its own. Where the group is somebody
-// else's to make, deploy house.bicep into it instead. The workers come after their image is there:
-// root-worker.bicep and incident-worker.bicep.
+// Everything Tidegate needs on Azure, in a resource group of its own. If you may not create resource
+// groups, deploy platform.bicep into an existing one. The workers are deployed after their image is
+// pushed: root-worker.bicep and incident-worker.bicep.
 
 targetScope = 'subscription'
 
-@description('Names the environment; part of every name and tag. Short: dev, test, prod.')
+@description('The environment, part of names and tags: dev, test, prod.')
 @minLength(2)
 @maxLength(16)
 param environmentName string
 
-@description('Azure region of everything.')
+@description('The Azure region.')
 param location string
 
-@description('The resource group to make.')
+@description('The resource group to create.')
 param resourceGroupName string = 'rg-tidegate-${environmentName}'
 
 @description('Address of Temporal\'s frontend, host:port.')
@@ -21,39 +21,39 @@ param temporalAddress string
 @description('The Temporal namespace.')
 param temporalNamespace string
 
-@description('How Temporal knows us: by an API key, by a client certificate, or (inside one network) not at all.')
+@description('How to authenticate to Temporal: by an API key, a client certificate, or (inside one network) not at all.')
 @allowed(['apiKey', 'mtls', 'none'])
 param temporalAuth string = 'apiKey'
 
-@description('Put into Key Vault when given. Leave it out once it is there: a later deployment keeps it.')
+@description('Stored in Key Vault when set. Leave it empty afterwards: later deployments keep the stored one.')
 @secure()
 param temporalApiKey string = ''
 
-@description('PEM of the client certificate, for mtls; as temporalApiKey.')
+@description('PEM of the client certificate for mtls, stored like temporalApiKey.')
 @secure()
 param temporalClientCertificate string = ''
 
-@description('PEM of the client certificate\'s key, for mtls; as temporalApiKey.')
+@description('PEM of the client certificate\'s key for mtls, stored like temporalApiKey.')
 @secure()
 param temporalClientKey string = ''
 
-@description('Who is mailed when something is wrong with Tidegate itself.')
+@description('Addresses that receive Tidegate\'s own alerts.')
 param alertEmails string[] = []
 
-@description('Virtual network, private endpoints, and no door for strangers but the function app\'s.')
+@description('Virtual network and private endpoints; only the function app is public.')
 param privateNetworking bool = false
 
-@description('Addresses and ranges that may still reach storage, vault, bus and registry when networking is private.')
+@description('Addresses and ranges that may still reach storage, vault, bus and registry with private networking.')
 param allowedIpRanges string[] = []
 
-@description('Spread over the region\'s zones what can be. Container Apps needs private networking for it.')
+@description('Use all zones where possible. Container Apps needs private networking for it.')
 param zoneRedundant bool = false
 
 @description('Premium is needed for private networking and messages above 256 KB.')
 @allowed(['Standard', 'Premium'])
 param serviceBusSku string = privateNetworking ? 'Premium' : 'Standard'
 
-@description('Let the function app scale by the length of its queues: it then may also send to and change them.')
+@description('Let the function app scale by the length of its queues: it may then also send to and change them.')
 param scaleByQueueLength bool = false
 
 @description('Days that logs are kept.')
@@ -61,16 +61,22 @@ param scaleByQueueLength bool = false
 @maxValue(730)
 param logRetentionDays int = 30
 
-@description('Instances of the function app that stay warm for webhooks.')
+@description('Always-ready instances of the function app for webhooks.')
 @minValue(0)
 param alwaysReadyInstances int = 0
 
-@description('Instances that the function app may grow to.')
+@description('Most instances of the function app.')
 @minValue(40)
 @maxValue(1000)
 param maximumInstances int = 40
 
-@description('Path of the file with the webhooks\' endpoints in the function app\'s package; empty: no webhooks.')
+@description('Types of Tidegate\'s own that CloudEvents in queues and topics may have, e.g. tidegate.alert.')
+param trustedTypes string[] = []
+
+@description('The scope that queues and topics share, also with webhooks that name it; empty for one each.')
+param queueScope string = ''
+
+@description('Path of the webhooks file in the function app\'s package; empty for no webhooks.')
 param webhooksFile string = ''
 
 resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
@@ -82,7 +88,7 @@ resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
   }
 }
 
-module house 'house.bicep' = {
+module platform 'platform.bicep' = {
   scope: group
   params: {
     environmentName: environmentName
@@ -102,14 +108,16 @@ module house 'house.bicep' = {
     logRetentionDays: logRetentionDays
     alwaysReadyInstances: alwaysReadyInstances
     maximumInstances: maximumInstances
+    trustedTypes: trustedTypes
+    queueScope: queueScope
     webhooksFile: webhooksFile
   }
 }
 
-// azd keeps the outputs in its environment; the workers' parameter files read them from there.
+// azd keeps the outputs in its environment, where the workers' parameter files read them.
 output AZURE_RESOURCE_GROUP string = group.name
-output AZURE_CONTAINER_REGISTRY_ENDPOINT string = house.outputs.registryEndpoint
-output HOUSE_FUNCTION_APP string = house.outputs.functionAppName
-output HOUSE_TOKEN string = house.outputs.token
-output HOUSE_DOCUMENTS string = house.outputs.documents
-output HOUSE_VAULT string = house.outputs.vaultName
+output AZURE_CONTAINER_REGISTRY_ENDPOINT string = platform.outputs.registryEndpoint
+output PLATFORM_FUNCTION_APP string = platform.outputs.functionAppName
+output PLATFORM_TOKEN string = platform.outputs.token
+output PLATFORM_DOCUMENTS string = platform.outputs.documents
+output PLATFORM_VAULT string = platform.outputs.vaultName

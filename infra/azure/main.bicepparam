@@ -1,5 +1,5 @@
-// For `azd up`: azd hands its environment over in variables. What is not set keeps main.bicep's
-// default where there is one.
+// For `azd up`, which passes its environment in variables. Parameters that are not set here have their
+// defaults of main.bicep.
 
 using 'main.bicep'
 

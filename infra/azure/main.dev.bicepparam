@@ -1,4 +1,4 @@
-// A cheap environment to try things in: public endpoints (behind identities), nothing kept warm.
+// A cheap environment for trying things out: public endpoints (by identity only), nothing kept warm.
 
 using 'main.bicep'
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
@@ -23,11 +24,12 @@ from core import bootstrap
 from core.config.files import load_webhooks
 from core.config.settings import Settings
 from core.contracts import ROOT_WORKFLOW
-from core.domain.event import Event
+from core.domain.event import ALERT, Event
 from core.domain.identity import workflow_id
-from core.errors import SettingsError
+from core.domain.routing.table import Deliver
+from core.errors import PermanentError, SettingsError
 from core.formats.registry import read
-from core.formats.shared.delivery import Delivery, Malformed
+from core.formats.shared.delivery import Delivery, Malformed, way_headers
 from core.webhooks.request import Request
 from core.webhooks.verifiers.base import Signer
 from infra.local.cloud import INCIDENTS, cloud_at
@@ -48,8 +50,9 @@ class Sent:
 
     `uri` is the document's, the message's queue and ID, or the webhook's; `answer` is the status of
     a webhook's response. `workflow_id` and `child_id` are None when no such workflow was seen in
-    time, `link` (to Temporal's UI) also when there is no UI. `refused` is the reason why the
-    listener or the root orchestrator quarantined it.
+    time, `link` (to Temporal's UI) also when there is no UI, and `child_id` when the listener
+    starts or signals the workflow itself. `refused` is the reason why the listener or the root
+    orchestrator quarantined it.
     """
 
     uri: str
@@ -80,8 +83,8 @@ def send_file(path: Path, *, name: str | None = None, state: Path = STATE) -> Se
         beginning = workflow_id(cloud.upload_key(name))
         before = {workflow.id for workflow in candidates()}
         cloud.upload(name, body)
-        found = _await(lambda: next((w for w in candidates() if w.id not in before), None))
-        return _sent(ends, temporal, f"{cloud.store}/{INCIDENTS}{name}", found)
+        workflow = _await(lambda: next((w for w in candidates() if w.id not in before), None))
+        return _sent(ends, temporal, f"{cloud.store}/{INCIDENTS}{name}", workflow)
 
 
 def send_message(path: Path, *, state: Path = STATE) -> Sent:
@@ -96,12 +99,14 @@ def send_message(path: Path, *, state: Path = STATE) -> Sent:
     ends = running(state)
     with closing(cloud_at(ends.cloud)) as cloud, temporal_view(ends.temporal) as temporal:
         address, id = cloud.send(body)
-        expected = _expected(body, {"queue": address, "message-id": id})
+        queue = re.split("[:/]", address)[-1]
+        way = way_headers(f"queue:{queue}", trusted=(ALERT,))
+        expected = _expected(body, {**way, "queue": address, "message-id": id})
         uri = f"{address}/{id}"
         if isinstance(expected, Malformed):
             return Sent(uri=uri, refused=f"{expected.error.code}: {expected.error}")
-        key = expected.key
-        return _sent(ends, temporal, uri, _await(lambda: temporal.find(workflow_id(key))))
+        reached = _reached(expected)
+        return _sent(ends, temporal, uri, _await(lambda: temporal.find(reached)))
 
 
 def send_hook(name: str, body: bytes, headers: Mapping[str, str], *, state: Path = STATE) -> Sent:
@@ -150,6 +155,15 @@ def _expected(body: str, headers: Mapping[str, str]) -> Event | Malformed:
     return next((item for item in items if isinstance(item, Event)), items[0])
 
 
+def _reached(event: Event) -> str:
+    """The ID of the workflow that the listener starts or signals with the event."""
+    try:
+        target = bootstrap.router(Settings.from_env()).target(event)
+    except PermanentError:  # its orchestrator will say so
+        return workflow_id(event.key)
+    return workflow_id(event.key) if target.deliver is Deliver.ORCHESTRATE else target.id
+
+
 def _await(look: Callable[[], Found | None]) -> Found | None:
     try:
         return wait_until(look, _PATIENCE, "the workflow to start")
@@ -161,11 +175,11 @@ def _outcome(temporal: Temporal, root: str) -> dict[str, str]:
     """The child that the root orchestrator started or signalled, or why it refused the event."""
 
     def ended() -> Workflow | None:
-        found = temporal.find(root)
-        return None if found is None or found.open else found
+        workflow = temporal.find(root)
+        return None if workflow is None or workflow.open else workflow
 
-    found = _await(ended)
-    if found is None:
+    workflow = _await(ended)
+    if workflow is None:
         return {}
     try:
         return {"child_id": str(temporal.result(root)["child_id"])}
@@ -173,16 +187,16 @@ def _outcome(temporal: Temporal, root: str) -> dict[str, str]:
         return {"refused": str(failure.cause)}
 
 
-def _sent(ends: Endpoints, temporal: Temporal, uri: str, found: Workflow | None) -> Sent:
-    if found is None:
+def _sent(ends: Endpoints, temporal: Temporal, uri: str, workflow: Workflow | None) -> Sent:
+    if workflow is None:
         return Sent(uri=uri)
     link = ends.temporal_ui and (
         f"{ends.temporal_ui}/namespaces/{NAMESPACE}/workflows/"
-        f"{quote(found.id, safe='')}/{found.run_id}/history"
+        f"{quote(workflow.id, safe='')}/{workflow.run_id}/history"
     )
     return Sent(
         uri=uri,
-        workflow_id=found.id,
+        workflow_id=workflow.id,
         link=link,
-        **_outcome(temporal, found.id),
+        **(_outcome(temporal, workflow.id) if workflow.type == ROOT_WORKFLOW else {}),
     )

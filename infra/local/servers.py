@@ -9,7 +9,7 @@ from typing import Final
 from infra.local.loopback import answers
 from infra.local.processes import Child, Processes, python, wait_until
 
-_START_TIMEOUT: Final = 60.0
+_START_TIMEOUT: Final = 120.0
 _IN_USE: Final = "address already in use"
 """What Go, Node and Python say of a port that somebody else listens on."""
 _RESTARTS: Final = 3

@@ -19,6 +19,7 @@ from typing import Any, Final, Self
 
 from core.config.files import load_webhooks
 from core.contracts import WORKERS
+from core.domain.event import ALERT
 from infra.local import workers
 from infra.local.cloud import INCIDENTS, QUARANTINE, REPORTS, Cloud, CloudName, start_cloud
 from infra.local.containers import check_docker
@@ -29,7 +30,7 @@ from infra.local.processes import Child, Processes, wait_until
 from infra.local.signals import uninterrupted
 from infra.local.temporal import NAMESPACE, TEMPORAL, TemporalServer, start_temporal
 
-_READY_TIMEOUT: Final = 60.0
+_READY_TIMEOUT: Final = 120.0
 _DRAIN_TIMEOUT: Final = "3"
 
 
@@ -40,7 +41,7 @@ class LocalStack:
     `Ports`); `processes.ports.remarks` says where another one is used. With `ui` Temporal serves
     its UI. With `persistent` the database survives a crash of the server; with `keep` also the end
     of the stack. With `bridge` each upload is announced twice, in two ways. With `containers` the
-    workers run in containers of their image.
+    workers run in containers of their image. `settings` are more settings of every process.
     """
 
     pager: Pager
@@ -59,6 +60,7 @@ class LocalStack:
         keep: bool = False,
         bridge: bool = False,
         containers: bool = False,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         self.state = state.resolve()
         self.processes = Processes(self.state / "logs", ports)
@@ -70,6 +72,7 @@ class LocalStack:
         self._keep = keep
         self._bridge = bridge
         self._containers = containers
+        self._settings = settings or {}
         self._closing = ExitStack()
 
     def __enter__(self) -> Self:
@@ -106,7 +109,9 @@ class LocalStack:
             "TIDEGATE_ACK_TIMEOUT": f"{self._ack_timeout:g}",
             "TIDEGATE_DRAIN_TIMEOUT": _DRAIN_TIMEOUT,
             "TIDEGATE_WEBHOOKS": str(self.webhooks),
+            "TIDEGATE_TRUSTED_TYPES": ALERT,
             **HOOK_SECRETS,
+            **self._settings,
         }
 
     @property

@@ -28,7 +28,7 @@ NAMESPACE = "default"
 TEMPORAL = "temporal"
 """The name of the child, and of its port."""
 
-_START_TIMEOUT = 60.0
+_START_TIMEOUT = 120.0
 _RPC_TIMEOUT = timedelta(seconds=5)
 
 Answer = TypeVar("Answer")

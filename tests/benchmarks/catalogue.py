@@ -24,6 +24,8 @@ BENCHMARKS: Final = {
     "webhook": "tests.benchmarks.webhooks:measure",
     "gateway": "tests.benchmarks.webhooks:measure_gateway",
     "rpcs": "tests.benchmarks.rpcs:measure",
+    "deliver": "tests.benchmarks.deliver:measure",
+    "alert": "tests.benchmarks.deliver:measure_open",
     "end-to-end": "tests.benchmarks.end_to_end:measure",
     "incidents": "tests.benchmarks.incidents:measure",
     "documents": "tests.benchmarks.documents:measure",

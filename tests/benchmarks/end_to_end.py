@@ -12,20 +12,21 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from core.contracts import STATUS_ATTRIBUTE
 from core.domain.event import DOCUMENT_CREATED, Event
 from core.formats.registry import read
-from core.formats.shared.delivery import Delivery
+from core.formats.shared.delivery import Delivery, way_headers
 from infra.local.environment import outside_environment
 from infra.local.processes import Processes, python, wait_until
 from infra.local.workers import is_ready
@@ -33,9 +34,9 @@ from tests.benchmarks.figures import Figure, compare, take_turns
 from tests.benchmarks.harness import batch, context, lambda_environment, servers, settled
 from tests.benchmarks.naive.listener import NaiveListener
 
-_BATCH: Final = 10
+BATCH: Final = 10
 _PATIENCE: Final = 120.0
-_WORKERS: Final = {
+WORKERS: Final = {
     "root": "workers.root_orchestrator.run_worker",
     "incident": "workers.incident.run_worker",
     "naive-root": "tests.benchmarks.naive.run_worker",
@@ -52,22 +53,23 @@ def measure(folder: Path, *, quick: bool) -> list[Figure]:
         env = lambda_environment(folder, server.address) | {
             "TIDEGATE_DOCUMENTS": f"file://{folder}/incidents",
             "TIDEGATE_REPORTS": f"file://{folder}/reports",
+            "TIDEGATE_TRUSTED_TYPES": DOCUMENT_CREATED,
         }
         os.environ.update(env)
-        _start_workers(processes, env, folder / "bytecode")
-        with _incidents(server.address) as incidents, _naive(server.address) as naive:
-            cases = {"ours": _ours, "naive": naive}
+        start_workers(processes, env, folder / "bytecode", WORKERS)
+        with incidents(server.address) as opened, naive(server.address, event_of) as theirs:
+            cases = {"ours": _ours, "naive": theirs}
 
             def latency(handle: Handle) -> float:
                 [event], begun = _messages(folder, 1), time.time()
                 handle([event])
-                return (incidents.opened([event]) - begun) * 1000
+                return (opened.opened([_incident(event)]) - begun) * 1000
 
             def throughput(handle: Handle) -> float:
                 events, begun = _messages(folder, size), time.time()
-                for first in range(0, size, _BATCH):
-                    handle(events[first : first + _BATCH])
-                return size / (incidents.opened(events) - begun)
+                for first in range(0, size, BATCH):
+                    handle(events[first : first + BATCH])
+                return size / (opened.opened(list(map(_incident, events))) - begun)
 
             def turns(case: Callable[[Handle], float], rounds: int) -> dict[str, list[float]]:
                 return take_turns(
@@ -103,10 +105,11 @@ def _ours(events: Sequence[dict[str, Any]]) -> None:
 
 
 @contextmanager
-def _naive(address: str) -> Iterator[Handle]:
+def naive(address: str, read_event: Callable[[dict[str, Any]], Event]) -> Iterator[Handle]:
+    """The naive pattern's listener; `read_event` makes an event of a message."""
     listener = NaiveListener(address)
     try:
-        yield lambda events: listener.handle([_event(event) for event in events])
+        yield lambda messages: listener.handle([read_event(message) for message in messages])
     finally:
         listener.close()
 
@@ -132,61 +135,88 @@ def _messages(folder: Path, count: int) -> list[dict[str, Any]]:
     return found
 
 
-def _event(message: dict[str, Any]) -> Event:
-    delivery = Delivery(format="message", body=json.dumps(message).encode(), unique="1")
+def event_of(message: dict[str, Any]) -> Event:
+    """The event that the message listener makes of it."""
+    headers = way_headers("queue:tidegate-events", trusted=(DOCUMENT_CREATED,))
+    body = json.dumps(message).encode()
+    delivery = Delivery(format="message", body=body, headers=headers, unique="1")
     [arrival] = read(delivery)
     assert isinstance(arrival.item, Event)
     return arrival.item
 
 
-class _Incidents:
-    """Reads from the server when incidents opened."""
+def _incident(message: dict[str, Any]) -> str:
+    return f"incident:{event_of(message).key}"
+
+
+class Incidents:
+    """Reads from the server when workflows came to where they are waited for, in seconds since the
+    epoch."""
 
     def __init__(self, runner: asyncio.Runner, client: Client) -> None:
         self._runner = runner
         self._client = client
 
-    def opened(self, events: Sequence[dict[str, Any]]) -> float:
-        """When the last incident of these events opened, in seconds since the epoch."""
-        ids = [f"incident:{_event(event).key}" for event in events]
-        return max(self._runner.run(self._opened(id)) for id in ids)
+    def opened(self, ids: Sequence[str]) -> float:
+        """When the last of these incidents opened."""
+        return max(self._runner.run(self._time_of(id, _sets_status)) for id in ids)
 
-    async def _opened(self, id: str) -> float:
+    def first_task(self, id: str) -> float:
+        """When the first task of the workflow was completed."""
+        return self._runner.run(self._time_of(id, _completes_task))
+
+    def start(self, workflow: Any, argument: object, *, id: str, task_queue: str) -> None:
+        """Start a workflow with a bare client."""
+        self._runner.run(
+            self._client.start_workflow(workflow, argument, id=id, task_queue=task_queue)
+        )
+
+    async def _time_of(self, id: str, is_it: Callable[[HistoryEvent], bool]) -> float:
         deadline = time.monotonic() + _PATIENCE
         while time.monotonic() < deadline:
-            if (found := await self._status_set(id)) is not None:
+            if (found := await self._look(id, is_it)) is not None:
                 return found
             await asyncio.sleep(0.02)
-        raise RuntimeError(f"{id} was not open after {_PATIENCE:g} s")
+        raise RuntimeError(f"{id} had not come so far after {_PATIENCE:g} s")
 
-    async def _status_set(self, id: str) -> float | None:
-        wanted = EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES
+    async def _look(self, id: str, is_it: Callable[[HistoryEvent], bool]) -> float | None:
         try:
             async for event in self._client.get_workflow_handle(id).fetch_history_events():
-                if event.event_type == wanted:
-                    fields = event.upsert_workflow_search_attributes_event_attributes
-                    if STATUS_ATTRIBUTE in fields.search_attributes.indexed_fields:
-                        return event.event_time.ToNanoseconds() / 1e9
+                if is_it(event):
+                    return event.event_time.ToNanoseconds() / 1e9
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
         return None
 
 
+def _sets_status(event: HistoryEvent) -> bool:
+    if event.event_type != EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES:
+        return False
+    fields = event.upsert_workflow_search_attributes_event_attributes
+    return STATUS_ATTRIBUTE in fields.search_attributes.indexed_fields
+
+
+def _completes_task(event: HistoryEvent) -> bool:
+    return event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+
+
 @contextmanager
-def _incidents(address: str) -> Iterator[_Incidents]:
+def incidents(address: str) -> Iterator[Incidents]:
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-        yield _Incidents(runner, runner.run(Client.connect(address)))
+        yield Incidents(runner, runner.run(Client.connect(address)))
 
 
-def _start_workers(processes: Processes, env: dict[str, str], bytecode: Path) -> None:
+def start_workers(
+    processes: Processes, env: Mapping[str, str], bytecode: Path, modules: Mapping[str, str]
+) -> None:
     """Workers run from bytecode, as deployed: the workflow sandbox loads modules for every
     workflow, and would otherwise compile their source each time."""
-    base = outside_environment() | env | {"PYTHONPYCACHEPREFIX": str(bytecode)}
+    base = {**outside_environment(), **env, "PYTHONPYCACHEPREFIX": str(bytecode)}
     base.pop("PYTHONDONTWRITEBYTECODE", None)
     base["TIDEGATE_HEALTH_ADDRESS"] = "127.0.0.1:0"
-    for name, module in _WORKERS.items():
+    for name, module in modules.items():
         processes.start(name, python(module), base)
-    for name in _WORKERS:
+    for name in modules:
         ready = partial(is_ready, processes[name])
         wait_until(ready, 60, f"{name} to be ready", check=processes.check)

@@ -1,20 +1,13 @@
 """RPCs: how many calls Temporal receives per event, counted on the wire.
 
-The listener connects to a proxy that forwards every byte and reads the HTTP/2 frames: gRPC opens
-one stream per call, so streams are calls, whichever client made them, retries included. Afterwards
-there are as many workflows as calls, so each call was a start.
+Afterwards there are as many workflows as calls, so each call was a start.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any
 
 from infra.local.processes import wait_until
 from infra.local.temporal import temporal_view
@@ -27,99 +20,7 @@ from tests.benchmarks.harness import (
     servers,
     settled,
 )
-
-_PREFACE: Final = len(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
-_FRAME_HEADER: Final = 9
-_HEADERS: Final = 1
-
-
-class Streams:
-    """Counts the streams that a client opens, from the bytes it sends (RFC 9113, section 4.1)."""
-
-    def __init__(self) -> None:
-        self.opened = 0
-        self._skip = _PREFACE
-        self._header = bytearray()
-
-    def feed(self, chunk: bytes) -> None:
-        view = memoryview(chunk)
-        while view:
-            if self._skip:
-                skipped = min(self._skip, len(view))
-                self._skip -= skipped
-                view = view[skipped:]
-                continue
-            missing = _FRAME_HEADER - len(self._header)
-            self._header += view[:missing]
-            view = view[missing:]
-            if len(self._header) == _FRAME_HEADER:
-                self.opened += self._header[3] == _HEADERS
-                self._skip = int.from_bytes(self._header[:3], "big")
-                self._header.clear()
-
-
-class Proxy:
-    """A TCP proxy in front of a server, on a thread of its own."""
-
-    def __init__(self, upstream: str) -> None:
-        self._host, _, self._port = upstream.rpartition(":")
-        self._connections: list[Streams] = []
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
-        self._loop: asyncio.AbstractEventLoop
-        self._over: asyncio.Event
-        self.address = ""
-
-    @property
-    def calls(self) -> int:
-        """Calls so far, over all connections."""
-        return sum(streams.opened for streams in self._connections)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        if not self._ready.wait(10):
-            raise RuntimeError("the proxy did not start")
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._loop.call_soon_threadsafe(self._over.set)
-        self._thread.join(10)
-
-    async def _serve(self) -> None:
-        self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
-        server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
-        self.address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        self._ready.set()
-        await self._over.wait()
-        server.close()
-
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        streams = Streams()
-        self._connections.append(streams)
-        upstream_reader, upstream_writer = await asyncio.open_connection(
-            self._host, int(self._port)
-        )
-        await asyncio.gather(
-            _pass_on(reader, upstream_writer, streams), _pass_on(upstream_reader, writer, None)
-        )
-
-
-async def _pass_on(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, streams: Streams | None
-) -> None:
-    try:
-        while chunk := await reader.read(65536):
-            if streams is not None:
-                streams.feed(chunk)
-            writer.write(chunk)
-            await writer.drain()
-    finally:
-        writer.close()
+from tests.support.grpc_proxy import Proxy, counted
 
 
 def measure(folder: Path, *, quick: bool) -> list[Figure]:
@@ -129,20 +30,20 @@ def measure(folder: Path, *, quick: bool) -> list[Figure]:
     count = 20 if quick else 100
     with servers(folder) as (_, server), Proxy(server.address) as proxy:
         os.environ.update(lambda_environment(folder, proxy.address))
-        with _counted(proxy) as connecting:
+        with counted(proxy) as connecting:
             settled(handler(batch([notification()]), context()))
         singles = [batch([notification()]) for _ in range(count)]
-        with _counted(proxy) as alone:
+        with counted(proxy) as alone:
             for event in singles:
                 settled(handler(event, context()))
         many = batch([notification() for _ in range(count)])
-        with _counted(proxy) as together:
+        with counted(proxy) as together:
             settled(handler(many, context()))
         with temporal_view(server.address) as view:
             wait_until(
                 lambda: len(view.list()) == 2 * count + 1, 30, "every event to be a workflow"
             )
-        with _counted(proxy) as duplicates:
+        with counted(proxy) as duplicates:
             settled(handler(many, context()))
     return [
         _exactly_one("one by one", alone, count),
@@ -156,14 +57,6 @@ def measure(folder: Path, *, quick: bool) -> list[Figure]:
             samples=1,
         ),
     ]
-
-
-@contextmanager
-def _counted(proxy: Proxy) -> Iterator[list[int]]:
-    """A list that holds the number of calls made within the block, after it."""
-    before, found = proxy.calls, list[int]()
-    yield found
-    found.append(proxy.calls - before)
 
 
 def _exactly_one(what: str, calls: list[int], count: int) -> Figure:

@@ -69,7 +69,7 @@ def measure(folder: Path, *, quick: bool) -> list[Figure]:
     ours, baseline = ([seconds * 1000 for seconds in samples[name]] for name in ("ours", "bare"))
     unit, against = "ms", "bare start"
     return [
-        compare("per request, p50", ours, baseline, against=against, unit=unit, at_most=1.15),
+        compare("per request, p50", ours, baseline, against=against, unit=unit, at_most=1.10),
         compare("per request, p99", ours, baseline, against=against, unit=unit, statistic=p99),
     ]
 

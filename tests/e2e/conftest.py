@@ -1,8 +1,8 @@
-"""The whole house, for tests that follow events all the way."""
+"""The whole local stack, for tests that follow events all the way."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from tests.support.lambda_package import package
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class Harness:
     """A running stack, and a view of its Temporal server."""
 
     stack: LocalStack
@@ -24,25 +24,38 @@ class House:
 
 
 @contextmanager
-def living_in(state: Path, *, cloud: CloudName = "aws", bridge: bool = False) -> Iterator[House]:
-    """A house whose Temporal server survives crashes, and where nothing ever escalates."""
+def running_in(
+    state: Path,
+    *,
+    cloud: CloudName = "aws",
+    bridge: bool = False,
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[Harness]:
+    """A stack whose Temporal server survives crashes, and where nothing ever escalates."""
     with (
-        LocalStack(state, cloud=cloud, persistent=True, ack_timeout=3600, bridge=bridge) as stack,
+        LocalStack(
+            state,
+            cloud=cloud,
+            persistent=True,
+            ack_timeout=3600,
+            bridge=bridge,
+            settings=settings,
+        ) as stack,
         temporal_view(stack.temporal.address) as temporal,
     ):
-        yield House(stack, temporal)
+        yield Harness(stack, temporal)
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """One house for a module."""
-    with living_in(tmp_path_factory.mktemp("house")) as house:
-        yield house
+def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harness]:
+    """One stack for a module."""
+    with running_in(tmp_path_factory.mktemp("stack")) as harness:
+        yield harness
 
 
 @pytest.fixture(scope="session")
 def artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What Lambda would unpack, built for this interpreter as `sam build` does it."""
+    """The package of a listener, built for this interpreter as `sam build` does it."""
     folder = tmp_path_factory.mktemp("lambda") / "S3Listener"
     built = package(folder)
     assert built.returncode == 0, built.stdout + built.stderr

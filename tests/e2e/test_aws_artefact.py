@@ -1,4 +1,4 @@
-"""What is uploaded to Lambda: all that a listener may load, and nothing else."""
+"""The package that is uploaded to Lambda: all that a listener may load, and nothing else."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from core.config.files import load_routes
+from core.config.routing_table import SHIPPED_ROUTES
 from infra.local.environment import HOOK_SECRETS
 from infra.local.processes import ROOT
 from tests.support.lambda_package import package
@@ -34,7 +36,7 @@ FOREIGN = {
     "workers",
 }
 OF_THE_RUNTIME = {"snapshot_restore_py"}
-"""What Lambda's own runtime brings."""
+"""Modules that Lambda's runtime provides."""
 UNCHECKED_HASH = 0b01
 
 
@@ -50,7 +52,7 @@ def our_modules(artefact: Path) -> list[str]:
 
 
 def alone(artefact: Path, script: str) -> Any:
-    """What a script prints, as JSON, where nothing but the artefact can be imported."""
+    """The JSON that a script prints where nothing but the artefact can be imported."""
     code = f"import json, sys; sys.path.insert(0, {str(artefact)!r}); {script}"
     ran = subprocess.run(
         [sys.executable, "-I", "-S", "-c", code],
@@ -85,7 +87,7 @@ def test_there_are_no_secrets(artefact: Path) -> None:
     assert found <= {"cacert.pem"}, "botocore's list of public authorities is all there may be"
 
 
-def test_no_native_sources_and_no_models_of_other_services_are_carried_along(
+def test_it_holds_no_native_sources_and_no_models_of_other_services(
     artefact: Path,
 ) -> None:
     assert not [path for path in artefact.rglob("*") if path.suffix in (".rs", ".pyi")]
@@ -93,7 +95,7 @@ def test_no_native_sources_and_no_models_of_other_services_are_carried_along(
     assert services == {"s3", "secretsmanager", "sts", "sso", "sso-oidc"}
 
 
-def test_every_module_of_ours_is_compiled_for_good(artefact: Path) -> None:
+def test_every_module_of_ours_is_compiled_and_never_checked_again(artefact: Path) -> None:
     tag = sys.implementation.cache_tag
     for path in our_files(artefact):
         if path.suffix == ".py":
@@ -125,7 +127,32 @@ def test_every_module_in_it_can_be_loaded(artefact: Path) -> None:
     assert loaded == names
 
 
-def test_what_is_imported_later_is_there_too(artefact: Path) -> None:
+def test_the_compiled_routing_table_is_in_it_and_used(artefact: Path) -> None:
+    """A listener routes an alert without YAML or pydantic."""
+    route, digest, modules = alone(
+        artefact,
+        "import os; os.environ['TIDEGATE_QUARANTINE'] = 'file:///tmp/'; "
+        "from functions_aws import message_listener as listener; "
+        "from core.domain.event import ALERT, Event; "
+        "router = listener.intake()._router; "
+        "alert = Event(id='1', source='/', type=ALERT, key='k', scope='queue:q', data={'key': 1}); "
+        "print(json.dumps([router.target(alert).route, router.digest, sorted(sys.modules)]))",
+    )
+    assert route == "alert"
+    assert digest == load_routes(SHIPPED_ROUTES).compiled().digest
+    tops = {name.partition(".")[0] for name in modules}
+    assert tops & {"pydantic", "pydantic_core", "yaml"} == set()
+
+
+def test_an_invalid_routing_table_is_not_packaged(tmp_path: Path) -> None:
+    invalid = tmp_path / "routes.yaml"
+    invalid.write_text("version: 1\nroutes:\n  - {nome: a}\n")
+    built = package(tmp_path / "listener", ROUTES=str(invalid))
+    assert built.returncode != 0
+    assert f"{invalid}:3:6: routes[0].nome: there is no such field" in built.stderr
+
+
+def test_modules_that_are_imported_lazily_are_there_too(artefact: Path) -> None:
     there = {path.name.removesuffix(".py") for path in artefact.iterdir()}
     known = there | set(sys.stdlib_module_names) | OF_THE_RUNTIME
     for path in our_files(artefact):
@@ -142,7 +169,7 @@ def test_what_is_imported_later_is_there_too(artefact: Path) -> None:
             assert not {name for name in missing if not name.startswith("mypy_boto3")}, path
 
 
-def test_documents_and_secrets_can_be_reached_from_it(artefact: Path) -> None:
+def test_document_and_secret_stores_can_be_created_in_it(artefact: Path) -> None:
     made = alone(
         artefact,
         "import boto3; from core import bootstrap; "
@@ -153,7 +180,7 @@ def test_documents_and_secrets_can_be_reached_from_it(artefact: Path) -> None:
     assert made == ["S3", "SecretsManager", "FileDocumentStore", "AwsSecretStore"]
 
 
-def test_a_package_over_the_limit_is_an_error_that_says_so(tmp_path: Path) -> None:
+def test_a_package_over_the_limit_is_refused(tmp_path: Path) -> None:
     built = package(tmp_path / "listener", LIMIT="1")
     assert built.returncode != 0
     assert "MB unzipped, of 1 allowed" in built.stdout
@@ -166,10 +193,11 @@ def test_a_package_over_the_limit_is_an_error_that_says_so(tmp_path: Path) -> No
         ({"ARTIFACTS_DIR": ""}, "name ARTIFACTS_DIR"),
         ({"ARCHITECTURE": "riscv"}, "ARCHITECTURE is riscv, and there are arm64 and x86_64"),
         ({"WEBHOOKS": "nowhere.yaml"}, "there is no file nowhere.yaml"),
+        ({"ROUTES": "nowhere.yaml"}, "ROUTES: there is no file nowhere.yaml"),
         ({"PYTHON": "/nowhere/python"}, "compiles the bytecode, and none was found"),
     ],
 )
-def test_what_cannot_be_built_is_refused_in_words(
+def test_a_build_that_cannot_work_says_why(
     tmp_path: Path, variables: dict[str, str], says: str
 ) -> None:
     built = package(tmp_path / "listener", **variables)

@@ -78,7 +78,7 @@ async def test_an_event_has_its_workflows(
         assert answer["statusCode"] == expected["status"]
 
 
-def test_metrics_are_the_installations_own(functions: dict[str, Function]) -> None:
+def test_metrics_name_the_installation(functions: dict[str, Function]) -> None:
     function = functions["message_listener"]
     function.invoke(event("message-listener.sqs-cloudevent"))
     lines = [line for line in function.lines() if "_aws" in line and "receipts" in line]
@@ -88,7 +88,9 @@ def test_metrics_are_the_installations_own(functions: dict[str, Function]) -> No
     assert lines[-1]["service"] == "tidegate-under-test"
 
 
-def test_what_temporal_does_not_take_comes_again(artefact: Path, tmp_path: Path) -> None:
+def test_a_message_that_temporal_does_not_accept_is_redelivered(
+    artefact: Path, tmp_path: Path
+) -> None:
     environment = ENVIRONMENT | {
         "TEMPORAL_ADDRESS": "127.0.0.1:1",
         "TIDEGATE_START_TIMEOUT": "0.5",

@@ -1,5 +1,5 @@
 """`make sam-local`: every function with every event in Lambda's image. Skipped, with the reason,
-where there is no Docker or that image is not at hand.
+without Docker or that image.
 
 make test ARGS="tests/e2e/test_sam_local.py -rs"
 """
@@ -29,7 +29,7 @@ EMPTY_PATH = {"PATH": "/nowhere"}
 
 @pytest.fixture(scope="module")
 def image() -> None:
-    """Lambda's image. It is large, so a test does not fetch it."""
+    """Lambda's image, which is too large for a test to pull."""
     if not SAM.exists():
         pytest.skip(f"there is no {SAM.relative_to(ROOT)}: make test")
     try:
@@ -51,7 +51,7 @@ def leftovers() -> set[Path]:
 
 
 @pytest.mark.usefixtures("image")
-def test_every_function_does_with_every_event_what_it_has_to_do() -> None:
+def test_every_function_handles_every_event_as_expected() -> None:
     before = leftovers()
     done = subprocess.run(
         COMMAND, env=environment(), cwd=ROOT, capture_output=True, text=True, check=False
@@ -93,7 +93,7 @@ def test_sigterm_leaves_no_container_and_no_process(tmp_path: Path) -> None:
     assert leftovers() == before
 
 
-def test_without_docker_it_says_so_and_what_to_do() -> None:
+def test_without_docker_it_says_what_to_do() -> None:
     done = subprocess.run(
         COMMAND,
         env=environment(**EMPTY_PATH),
@@ -108,14 +108,14 @@ def test_without_docker_it_says_so_and_what_to_do() -> None:
     assert "make test" in done.stdout
 
 
-def test_without_a_daemon_it_says_so_too() -> None:
+def test_without_a_docker_daemon_it_says_so() -> None:
     env = environment(DOCKER_HOST="unix:///nowhere/docker.sock")
     done = subprocess.run(COMMAND, env=env, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2, done.stdout + done.stderr
     assert "sam local needs Docker" in done.stdout
 
 
-def test_an_event_that_is_none_is_refused_with_those_there_are() -> None:
+def test_an_unknown_event_is_refused_with_the_list_of_events() -> None:
     done = subprocess.run(
         [*COMMAND, "s3-listener.fax"],
         env=environment(),

@@ -1,6 +1,6 @@
-"""SnapStart's path through AWS's own runtime: what there is before the snapshot, and what after it.
+"""SnapStart's path through AWS's own runtime: what exists before the snapshot, and what after it.
 
-No snapshot is taken, for which there is no tool: the process goes on where it would be restored.
+No snapshot is taken, since there is no tool for it: the process continues where it would resume.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.support.runtime_api import snap_started
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux") or not lambda_rie.TOOLS.exists(),
-    reason="processes are looked into by /proc, and AWS's runtime is in .venv-deploy: make test",
+    reason="needs /proc, and AWS's runtime in .venv-deploy: make test",
 )
 EVENTS = {
     "s3_listener": "s3-listener.sqs-s3",
@@ -72,7 +72,7 @@ async def test_a_listener_connects_after_the_restore_and_never_before(
     assert (await handle.describe()).id == receipt["workflow_id"]
 
 
-def test_a_restore_while_temporal_is_away_is_no_failure_and_the_event_comes_again(
+def test_a_restore_succeeds_while_temporal_is_unavailable_and_the_event_is_redelivered(
     artefact: Path,
     tmp_path: Path,
     closed_port: int,
@@ -87,7 +87,7 @@ def test_a_restore_while_temporal_is_away_is_no_failure_and_the_event_comes_agai
     assert "not connected after the restore" in process.log.read_text()
 
 
-def test_a_version_with_settings_that_cannot_be_is_not_published(
+def test_a_version_with_invalid_settings_is_not_published(
     artefact: Path, tmp_path: Path, temporal_server: TemporalServer
 ) -> None:
     settings = environment(tmp_path, temporal_server.address) | {"TIDEGATE_QUARANTINE": ""}

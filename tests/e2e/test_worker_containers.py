@@ -1,4 +1,4 @@
-"""The workers' image as Docker builds and runs it. Skipped, with the reason, where Docker is not.
+"""The workers' image as Docker builds and runs it. Skipped, with the reason, without Docker.
 
 make test ARGS="tests/e2e/test_worker_containers.py -rs"
 """
@@ -41,7 +41,7 @@ from infra.local.processes import ROOT, LocalStackError, wait_until
 from infra.local.stack import LocalStack
 from infra.local.temporal import TemporalServer, temporal_view
 from infra.local.workers import health_address
-from tests.e2e.conftest import House
+from tests.e2e.conftest import Harness
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("image")]
 
@@ -51,7 +51,7 @@ BASE = "python:3.13-slim"
 
 @pytest.fixture(scope="module")
 def image() -> None:
-    """The image, built by the command that people use. Layers that did not change are kept."""
+    """The image, built by `make image`. Unchanged layers come from the cache."""
     try:
         docker("version")
     except LocalStackError as error:
@@ -74,29 +74,29 @@ def config() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory, image: None) -> Iterator[House]:
-    """The house with its workers in containers."""
-    state = tmp_path_factory.mktemp("house")
+def harness(tmp_path_factory: pytest.TempPathFactory, image: None) -> Iterator[Harness]:
+    """A stack with its workers in containers."""
+    state = tmp_path_factory.mktemp("stack")
     with (
         LocalStack(state, ack_timeout=3600, containers=True) as stack,
         temporal_view(stack.temporal.address) as temporal,
     ):
-        yield House(stack, temporal)
+        yield Harness(stack, temporal)
 
 
-def container(house: House, name: str) -> Container:
-    child = house.stack.processes[name]
+def container(harness: Harness, name: str) -> Container:
+    child = harness.stack.processes[name]
     assert isinstance(child, Container)
     return child
 
 
 def inside(script: str) -> Any:
-    """What a Python script prints as JSON in a container of the image."""
+    """The JSON that a Python script prints in a container of the image."""
     command = ["run", "--rm", "--network", "none", "--entrypoint", "python"]
     return json.loads(docker(*command, IMAGE, "-c", script))
 
 
-# ------------------------------------------------------------------------------------ what is in it
+# --------------------------------------------------------------------------------------- contents
 
 MODULES = ("pip", "setuptools", "wheel", "ensurepip", "uv", "pytest", "moto")
 ROOMS = ("tests", "infra", "functions_aws", "functions_azure")
@@ -132,7 +132,7 @@ def contents(image: None) -> dict[str, Any]:
     return found
 
 
-def test_nothing_is_in_it_but_the_workers_and_what_they_import(contents: dict[str, Any]) -> None:
+def test_it_holds_only_the_workers_and_what_they_import(contents: dict[str, Any]) -> None:
     assert contents["top"] == ["LICENSE", "core", "workers"]
     kinds = {Path(name).suffix for name in contents["ours"]}
     assert kinds <= {".py", ".pyc", ".yaml", ""}
@@ -140,24 +140,24 @@ def test_nothing_is_in_it_but_the_workers_and_what_they_import(contents: dict[st
     assert contents["modules"] == []
 
 
-def test_nothing_is_in_it_that_builds_or_installs(contents: dict[str, Any]) -> None:
+def test_it_holds_no_program_that_builds_or_installs(contents: dict[str, Any]) -> None:
     assert contents["programs"] == []
 
 
-def test_all_of_its_code_is_compiled_and_none_is_looked_at_again(contents: dict[str, Any]) -> None:
-    # A package may carry templates that are not Python of this version.
+def test_all_of_its_code_is_compiled_and_never_checked_again(contents: dict[str, Any]) -> None:
+    # Packages may contain templates that this version of Python cannot compile.
     assert [name for name in contents["not compiled"] if name.startswith("/app")] == []
     assert len(contents["not compiled"]) <= 5, contents["not compiled"]
     assert contents["checked"] == []
     assert contents["library"]
 
 
-def test_its_user_is_nobody_who_may_write_there(contents: dict[str, Any]) -> None:
+def test_its_user_cannot_write_to_its_code(contents: dict[str, Any]) -> None:
     assert (contents["uid"], contents["gid"]) == (10001, 10001)
     assert contents["writable"] == []
 
 
-def test_what_docker_knows_of_it(config: dict[str, Any]) -> None:
+def test_its_metadata(config: dict[str, Any]) -> None:
     assert config["User"] == "10001:10001"
     assert config["Entrypoint"] == ["python", "-m"]
     assert config["Healthcheck"]["Test"] == ["CMD", "python", "-m", "workers.runtime.probe"]
@@ -168,8 +168,8 @@ def test_what_docker_knows_of_it(config: dict[str, Any]) -> None:
 
 def test_no_secret_is_in_its_environment_or_its_history(config: dict[str, Any]) -> None:
     def history(image: str) -> list[str]:
-        told = docker("history", "--no-trunc", "--format", "{{.CreatedBy}}", image)
-        return told.splitlines()
+        layers = docker("history", "--no-trunc", "--format", "{{.CreatedBy}}", image)
+        return layers.splitlines()
 
     ours = history(IMAGE)[: -len(history(BASE))]
     assert any("USER" in line for line in ours)
@@ -189,11 +189,11 @@ def test_a_build_id_given_to_the_build_is_in_the_image(tmp_path: Path) -> None:
         docker("rmi", "--force", tag)
 
 
-# ------------------------------------------------------------------------------------ how it runs
+# ---------------------------------------------------------------------------------------- at work
 
 
 @pytest.mark.parametrize("cloud", ["aws", "azure"])
-def test_the_demo_comes_to_its_end_with_workers_in_containers(tmp_path: Path, cloud: str) -> None:
+def test_the_demo_succeeds_with_workers_in_containers(tmp_path: Path, cloud: str) -> None:
     command = [sys.executable, "-c", "from core.cli.main import program; program()", "demo"]
     done = subprocess.run(
         [*command, "--workers", "docker", "--cloud", cloud],
@@ -210,9 +210,7 @@ def test_the_demo_comes_to_its_end_with_workers_in_containers(tmp_path: Path, cl
 
 
 @pytest.mark.parametrize("name", [spec.name for spec in WORKERS])
-def test_a_worker_is_the_first_process_and_can_write_nowhere_but_tmp(
-    house: House, name: str
-) -> None:
+def test_a_worker_is_process_1_and_can_write_to_tmp_only(harness: Harness, name: str) -> None:
     script = (
         "import json, os, pathlib\n"
         "def may(folder):\n"
@@ -224,25 +222,25 @@ def test_a_worker_is_the_first_process_and_can_write_nowhere_but_tmp(
         "print(json.dumps([os.getuid(), may('/app'), may('/'), may('/tmp'),"
         " [word.decode() for word in first]]))"
     )
-    found = docker("exec", container(house, name).container, "python", "-c", script)
+    found = docker("exec", container(harness, name).container, "python", "-c", script)
     read_only = "Read-only file system"
     assert json.loads(found) == [10001, read_only, read_only, None, ["python", "-m"]]
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
-def test_a_worker_says_that_it_is_well(house: House, path: str) -> None:
-    worker = container(house, ROOT_WORKER.name)
+def test_the_probe_of_a_healthy_worker_succeeds(harness: Harness, path: str) -> None:
+    worker = container(harness, ROOT_WORKER.name)
     address = f"TIDEGATE_HEALTH_ADDRESS={health_address(worker)}"
     probe = ("python", "-m", "workers.runtime.probe", path)
     docker("exec", "--env", address, worker.container, *probe)
 
 
-def test_a_probe_that_finds_nothing_says_where_it_looked() -> None:
+def test_a_probe_that_reaches_nothing_names_the_address() -> None:
     with pytest.raises(LocalStackError, match=r"http://0\.0\.0\.0:8080/healthz: .*refused"):
         docker("run", "--rm", "--read-only", IMAGE, "workers.runtime.probe")
 
 
-def test_a_worker_without_its_settings_ends_and_says_which() -> None:
+def test_a_worker_without_a_required_setting_exits_and_names_it() -> None:
     done = subprocess.run(
         ["docker", "run", "--rm", "--read-only", IMAGE, "workers.incident.run_worker"],
         capture_output=True,
@@ -253,8 +251,8 @@ def test_a_worker_without_its_settings_ends_and_says_which() -> None:
     assert "TIDEGATE_QUARANTINE is not set" in done.stdout
 
 
-def test_workers_told_to_stop_in_the_midst_of_work_lose_nothing(house: House) -> None:
-    stack, temporal = house.stack, house.temporal
+def test_workers_that_are_stopped_while_they_work_lose_nothing(harness: Harness) -> None:
+    stack, temporal = harness.stack, harness.temporal
     names = [f"stopped-{number}-{uuid.uuid4().hex[:6]}" for number in range(12)]
     for name in names:
         stack.cloud.upload(f"{name}.md", f"---\ntitle: {name}\nseverity: high\n---\n".encode())
@@ -265,10 +263,10 @@ def test_workers_told_to_stop_in_the_midst_of_work_lose_nothing(house: House) ->
 
     wait_until(lambda: any(incidents(name) for name in names), PATIENCE, "the first incident")
     for spec in WORKERS:
-        child = container(house, spec.name)
+        child = container(harness, spec.name)
         child.stop()
         assert '"stopped by SIGTERM"' in child.output()
-        assert '"stopped"' in child.output()  # by itself: it was not killed
+        assert '"stopped"' in child.output()  # it was not killed
     for spec in WORKERS:
         stack.restart(spec.name)
 
@@ -289,7 +287,7 @@ def test_workers_told_to_stop_in_the_midst_of_work_lose_nothing(house: House) ->
 
 
 class Hook:
-    """Whom is paged: says that it is called, and answers only when allowed to."""
+    """A page's target: notes each call, and answers only when allowed to."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -332,7 +330,7 @@ def ready(worker: Container) -> tuple[int, str]:
         return 0, ""
 
 
-async def test_a_page_under_way_at_sigterm_is_finished_and_never_sent_again(
+async def test_a_page_in_flight_at_sigterm_is_finished_and_never_sent_again(
     temporal_server: TemporalServer, temporal_client: Client, hook: Hook, tmp_path: Path
 ) -> None:
     env = {

@@ -1,4 +1,4 @@
-"""What `sam local invoke` is given, given to the handlers: each event does what its name says."""
+"""The events of `sam local invoke`, passed to the handlers: each has its expected effects."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ EVENTS = sorted(path.stem for path in (AWS / "events").glob("*.json"))
 ENVIRONMENT: dict[str, str] = json.loads((AWS / "env.local.json").read_text())["Parameters"]
 
 EXPECTED: dict[str, dict[str, int]] = json.loads((AWS / "expected.json").read_text())
-"""What every event has to do; see `infra/local/aws/sam/events.py`."""
+"""The effects of every event; see `infra/local/aws/sam/events.py`."""
 
 
 @pytest.fixture
 def process(
     temporal_server: TemporalServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[None]:
-    """The environment of `sam local invoke`, with this session's Temporal in it."""
+    """The environment of `sam local invoke`, with this session's Temporal server."""
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("TEMPORAL_ADDRESS", temporal_server.address)
@@ -40,7 +40,7 @@ def process(
         yield
 
 
-def test_there_is_an_event_for_every_envelope_and_nothing_besides() -> None:
+def test_every_event_has_its_expected_effects_listed() -> None:
     assert sorted(EXPECTED) == EVENTS
 
 
@@ -52,7 +52,7 @@ def test_the_environment_is_that_of_the_local_stack() -> None:
 
 
 @pytest.mark.parametrize("name", EVENTS)
-async def test_an_event_does_what_it_has_to_do(
+async def test_an_event_has_its_expected_effects(
     name: str, process: None, temporal_client: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answer = await invoke_with(name)
@@ -84,6 +84,6 @@ async def invoke_with(name: str) -> Any:
 
 
 def workflows(receipts: list[dict[str, Any]]) -> list[str]:
-    """The IDs of the workflows that run, whether this test's server knew them before or not."""
+    """The IDs of all workflows of the session's server that these receipts name."""
     assert {receipt["verdict"] for receipt in receipts} <= {"started", "duplicate", "quarantined"}
     return [receipt["workflow_id"] for receipt in receipts if receipt["verdict"] != "quarantined"]

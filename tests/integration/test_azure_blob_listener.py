@@ -1,4 +1,4 @@
-"""The functions for Blob Storage: what the Functions host hands over in, workflows on a real
+"""The functions for Blob Storage end to end: the Functions host's objects in, workflows on a real
 Temporal server out."""
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def app_settings(
 
 
 class Upload:
-    """One upload, and how each path tells of it."""
+    """One upload, and its event on each path."""
 
     def __init__(self, name: str | None = None) -> None:
         self.name = name or f"2026/{uuid4().hex}.json"
@@ -127,7 +127,7 @@ async def test_two_uploads_to_the_same_name_are_two_workflows(
 
 @pytest.mark.parametrize("path", ["queue", "trigger, CloudEvents"])
 @pytest.mark.parametrize("kind", NAMES)
-async def test_a_blob_is_known_by_the_name_it_has(
+async def test_a_blob_is_identified_by_its_decoded_name(
     app_settings: Settings,
     temporal_client: Client,
     monkeypatch: pytest.MonkeyPatch,
@@ -142,7 +142,7 @@ async def test_a_blob_is_known_by_the_name_it_has(
     assert wire["data"]["document"]["uri"] == f"azure://exampledocs/incidents/{upload.name}"
 
 
-async def test_the_subject_counts_where_the_address_disagrees(
+async def test_the_subject_takes_precedence_over_the_url(
     app_settings: Settings, temporal_client: Client
 ) -> None:
     upload = Upload()
@@ -153,10 +153,10 @@ async def test_the_subject_counts_where_the_address_disagrees(
     assert wire["data"]["document"]["uri"] == f"azure://exampledocs/incidents/{upload.name}"
 
 
-async def test_a_file_that_is_still_empty_starts_nothing(
+async def test_a_file_that_is_not_yet_written_starts_nothing(
     app_settings: Settings, temporal_client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """In a hierarchical namespace: `CreateFile` comes first, `FlushWithClose` when all is there."""
+    """In a hierarchical namespace `CreateFile` comes first, `FlushWithClose` at the end."""
     upload = Upload()
     event = upload.event()
     event["data"]["api"] = "CreateFile"
@@ -169,14 +169,14 @@ async def test_a_file_that_is_still_empty_starts_nothing(
     assert await started(temporal_client, upload.key)
 
 
-async def test_an_event_of_another_type_is_an_event_of_its_own(
+async def test_an_event_of_another_type_keeps_its_own_type(
     app_settings: Settings, temporal_client: Client
 ) -> None:
     event = recorded_json("webhooks/event_grid/key-vault-secret-near-expiry")
     event = event[0] if isinstance(event, list) else event
     event["id"] = uuid4().hex
     await queue(message(event))
-    wire = await started(temporal_client, f"ce:{event['topic']}#{event['id']}")
+    wire = await started(temporal_client, f"queue:blob-events/ce:{event['topic']}#{event['id']}")
     assert wire["type"] == "Microsoft.KeyVault.SecretNearExpiry"
 
 
@@ -189,7 +189,7 @@ async def test_the_events_about_a_subscription_are_acknowledged_and_start_nothin
 
 
 @pytest.mark.parametrize("garbage", [b"\xff\xfe{no json", b'{"Records": [', b"", b"null"])
-async def test_poison_is_kept_in_its_original_bytes_and_the_message_is_done(
+async def test_a_poison_message_is_quarantined_in_its_original_bytes_and_completed(
     app_settings: Settings, garbage: bytes
 ) -> None:
     for _ in range(3):
@@ -200,13 +200,15 @@ async def test_poison_is_kept_in_its_original_bytes_and_the_message_is_done(
     assert record.headers["delivery-count"] == "2"
 
 
-async def test_poison_straight_from_event_grid_is_kept_too(app_settings: Settings) -> None:
+async def test_a_poison_event_directly_from_event_grid_is_quarantined_too(
+    app_settings: Settings,
+) -> None:
     await grid('{"no": "event"}')
     [record] = await kept(app_settings)
     assert record.body == b'{"no": "event"}'
 
 
-async def test_a_bad_event_does_not_hurt_its_neighbours(
+async def test_an_invalid_event_does_not_affect_others_of_its_message(
     app_settings: Settings, temporal_client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     first, last = Upload(), Upload()
@@ -235,7 +237,7 @@ async def test_an_upload_to_a_container_that_is_not_configured_is_quarantined(
 
 
 @pytest.mark.parametrize("path", ["queue", "trigger"])
-async def test_with_temporal_away_a_message_is_given_back_and_done_when_it_is_there(
+async def test_a_message_is_abandoned_while_temporal_is_unavailable_and_completed_afterwards(
     app_settings: Settings,
     temporal_client: Client,
     monkeypatch: pytest.MonkeyPatch,
@@ -254,7 +256,7 @@ async def test_with_temporal_away_a_message_is_given_back_and_done_when_it_is_th
     assert await started(temporal_client, upload.key)
 
 
-async def test_what_cannot_be_quarantined_is_given_back(
+async def test_a_message_that_cannot_be_quarantined_is_abandoned(
     app_settings: Settings, tmp_path: Path
 ) -> None:
     (tmp_path / "quarantine").write_text("a file where the folder should be")
@@ -262,7 +264,7 @@ async def test_what_cannot_be_quarantined_is_given_back(
         await queue(message(b"garbage"))
 
 
-async def test_one_event_that_must_come_again_brings_its_array_again(
+async def test_one_event_that_must_be_retried_redelivers_its_whole_array(
     app_settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     good, slow = Upload(), Upload("hangs.json")
@@ -276,14 +278,14 @@ async def test_one_event_that_must_come_again_brings_its_array_again(
 
 
 async def grid_within(seconds: float, body: str) -> None:
-    """The function, for an Event Grid that waits only so long."""
+    """The function, called by an Event Grid with a short timeout."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("functions_azure.blob_listener._PATIENCE", seconds)
         async with asyncio.timeout(host.FUNCTION_TIMEOUT / 2):
             await grid(body)
 
 
-async def test_a_message_is_kept_for_a_while_before_it_is_given_back(
+async def test_a_message_is_held_for_a_while_before_it_is_abandoned(
     app_settings: Settings,
 ) -> None:
     clock = asyncio.get_running_loop().time
@@ -297,7 +299,7 @@ async def test_a_message_is_kept_for_a_while_before_it_is_given_back(
     assert clock() - begun >= 0.29
 
 
-async def test_a_message_is_given_back_before_its_invocation_must_end(
+async def test_a_message_is_abandoned_before_its_invocation_times_out(
     app_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service_bus, "FUNCTION_TIMEOUT", 10.0)
@@ -314,7 +316,7 @@ def away(event: object) -> None:
     raise TemporalUnavailable("away")
 
 
-async def test_a_message_is_given_back_while_settings_are_wrong(
+async def test_a_message_is_abandoned_while_settings_are_invalid(
     app_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("TIDEGATE_QUARANTINE")

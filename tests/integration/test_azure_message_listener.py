@@ -1,4 +1,4 @@
-"""The functions for Service Bus messages of the users' own, with a real Temporal server behind."""
+"""The functions for users' own Service Bus messages, with a real Temporal server."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from temporalio.client import Client
 from core.config.settings import Settings
 from core.errors import NotAccepted
 from tests.support.azure import ENVIRONMENT, fresh_process, function, message
+from tests.support.payloads import as_started
 from tests.support.quarantines import kept
 from tests.support.temporal import started
 
@@ -41,23 +42,38 @@ def cloudevent() -> dict[str, Any]:
     }
 
 
-def key(event: dict[str, Any]) -> str:
-    return f"ce:{event['source']}#{event['id']}"
+def key(event: dict[str, Any], scope: str = "queue:messages") -> str:
+    return f"{scope}/ce:{event['source']}#{event['id']}"
 
 
-@pytest.mark.parametrize("by", FUNCTIONS)
-async def test_a_cloudevent_starts_one_workflow_however_often_and_wherever_it_comes(
-    app_settings: Settings, temporal_client: Client, by: str
+@pytest.mark.parametrize(
+    ("by", "way", "scope"),
+    [("queue", "queue:messages", "queue:messages"), ("topic", "topic:news/tidegate", "topic:news")],
+)
+async def test_a_cloudevent_starts_one_workflow_however_often_it_is_delivered(
+    app_settings: Settings, temporal_client: Client, by: str, way: str, scope: str
 ) -> None:
     event = cloudevent()
     for count in (1, 2, 3):
         await FUNCTIONS[by](message(event, delivery_count=count))
-    await queue(message(event))
-    assert await started(temporal_client, key(event)) == event | {"tidegatekey": key(event)}
+    id = key(event, scope)
+    assert await started(temporal_client, id) == as_started(event, id, way, scope)
+
+
+async def test_a_cloudevent_is_the_same_by_queue_and_topic_if_they_share_a_scope(
+    app_settings: Settings, temporal_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDEGATE_QUEUE_SCOPE", "billing")
+    event = cloudevent()
+    with fresh_process():
+        for deliver in FUNCTIONS.values():
+            await deliver(message(event))
+    assert await started(temporal_client, key(event, "shared:billing"))
+    assert await started(temporal_client, key(event)) is None
 
 
 @pytest.mark.parametrize("prefix", ["cloudEvents:", "cloudEvents_"])
-async def test_a_cloudevent_in_binary_mode_is_taken_from_the_properties(
+async def test_a_cloudevent_in_binary_mode_is_read_from_the_properties(
     app_settings: Settings, temporal_client: Client, prefix: str
 ) -> None:
     event = cloudevent()
@@ -78,20 +94,20 @@ async def test_a_batch_of_cloudevents_is_one_workflow_each(
 
 
 @pytest.mark.parametrize(("by", "entity"), [("queue", "messages"), ("topic", "news")])
-async def test_any_other_json_is_known_by_its_queue_or_topic_and_its_message(
+async def test_any_other_json_is_identified_by_its_queue_or_topic_and_its_message_id(
     app_settings: Settings, temporal_client: Client, by: str, entity: str
 ) -> None:
     id = uuid4().hex
     for count in (1, 2):
         await FUNCTIONS[by](message({"order": 7}, message_id=id, delivery_count=count))
-    wire = await started(temporal_client, f"servicebus:example-bus/{entity}/{id}")
+    wire = await started(temporal_client, f"servicebus:example-bus/{entity}#{id}")
     assert wire["type"] == "tidegate.message"
     assert wire["source"] == f"servicebus:example-bus/{entity}"
     assert wire["time"] == "2026-03-04T09:17:41.250Z"
     assert wire["data"] == {"order": 7}
 
 
-async def test_a_message_without_an_id_is_recognised_when_it_comes_again(
+async def test_a_redelivered_message_without_an_id_is_recognised(
     app_settings: Settings, temporal_client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "functions_azure")
@@ -125,7 +141,7 @@ async def test_a_message_over_the_limit_is_quarantined(app_settings: Settings) -
 
 
 @pytest.mark.parametrize("by", FUNCTIONS)
-async def test_a_body_that_is_not_json_is_kept_once_with_its_properties(
+async def test_a_body_that_is_not_json_is_quarantined_once_with_its_properties(
     app_settings: Settings, by: str
 ) -> None:
     body = b"<order number='7'>\xe4</order>"
@@ -133,18 +149,19 @@ async def test_a_body_that_is_not_json_is_kept_once_with_its_properties(
         given = message(
             body,
             message_id="5f2e",
-            properties={"tenant": "acme", "tidegate-hook": "prod"},
+            properties={"tenant": "acme", "tidegate-way": "webhook:prod"},
             delivery_count=count,
         )
         await FUNCTIONS[by](given)
     [record] = await kept(app_settings)
     assert record.body == body
     assert record.headers["tenant"] == "acme"
-    assert "tidegate-hook" not in record.headers
+    way = {"queue": "queue:messages", "topic": "topic:news/tidegate"}[by]
+    assert record.headers["tidegate-way"] == way
 
 
 @pytest.mark.parametrize("by", FUNCTIONS)
-async def test_with_temporal_away_a_message_is_given_back(
+async def test_a_message_is_abandoned_while_temporal_is_unavailable(
     app_settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
     by: str,

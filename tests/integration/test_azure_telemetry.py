@@ -1,4 +1,4 @@
-"""What Azure Monitor is sent: the real exporter, to a server on this machine that stands for it."""
+"""What Azure Monitor receives: the real exporter, with a server on this machine in its place."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from core.config.settings import Settings
+from core.domain.event import ALERT
 from core.errors import TemporalUnavailable
 from core.intake.receipts import METRICS
 from functions_azure import azure_monitor, telemetry
@@ -20,6 +22,7 @@ from tests.support.web import Site, serving
 from tests.support.workflows_port import MemoryWorkflows
 
 queue, webhook = function("blob_events_queue"), function("webhook")
+messages = function("messages_queue")
 INFORMATION, WARNING = 1, 2
 KEY = "InstrumentationKey=00000000-0000-0000-0000-000000000000"
 
@@ -28,7 +31,7 @@ KEY = "InstrumentationKey=00000000-0000-0000-0000-000000000000"
 def app_settings(function_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    # The exporter would tell its maker how it is used, and ask there for settings of its own.
+    # The exporter would report its usage to Microsoft, and load settings from there.
     for what in ("STATSBEAT_DISABLED_ALL", "SDKSTATS_DISABLED", "CONTROLPLANE_DISABLED"):
         monkeypatch.setenv(f"APPLICATIONINSIGHTS_{what}", "true")
     monkeypatch.setenv("WEBSITE_SITE_NAME", "tidegate-prod")
@@ -44,13 +47,13 @@ def site() -> Iterator[Site]:
 
 @contextmanager
 def monitored(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The app's telemetry, as its environment starts it; what it has is sent at the end."""
+    """The app's telemetry, started from its environment and flushed at the end."""
     monkeypatch.setenv(
         "APPLICATIONINSIGHTS_CONNECTION_STRING", f"{KEY};IngestionEndpoint={site.url('/')}"
     )
     telemetry.meter.cache_clear()
     level = telemetry.logger.level
-    telemetry.logger.setLevel(logging.INFO)  # as the worker sets it for all
+    telemetry.logger.setLevel(logging.INFO)  # as Microsoft's worker sets it
     try:
         monitor = telemetry.meter()
         assert isinstance(monitor, azure_monitor.AzureMonitor)
@@ -64,7 +67,7 @@ def monitored(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def sent(site: Site, kind: str) -> list[dict[str, Any]]:
-    """All items of a kind, e.g. MetricData, that the site got."""
+    """All items of a kind, e.g. MetricData, that the site received."""
     items: list[dict[str, Any]] = []
     for _, headers, body in site.got:
         encoded = {name.lower(): text for name, text in headers.items()}.get("content-encoding")
@@ -75,23 +78,35 @@ def sent(site: Site, kind: str) -> list[dict[str, Any]]:
 
 def metrics(site: Site) -> dict[str, dict[str, Any]]:
     """Each metric's data point by its name, for those with one set of attributes."""
-    return {
-        point["name"]: {**point, "properties": item["data"]["baseData"]["properties"]}
+    return {point["name"]: point for point in points(site)}
+
+
+def points(site: Site) -> list[dict[str, Any]]:
+    """All data points of all metrics."""
+    return [
+        {**point, "properties": item["data"]["baseData"]["properties"]}
         for item in sent(site, "MetricData")
         for point in item["data"]["baseData"]["metrics"]
-    }
+    ]
 
 
-async def test_metrics_count_what_became_of_the_events_and_how_old_they_were(
+def alert(id: str) -> dict[str, Any]:
+    """A CloudEvent with one alert's news."""
+    data = {"key": "5f2e", "status": "firing", "title": "Down"}
+    return {"specversion": "1.0", "id": id, "source": "/monitor", "type": ALERT, "data": data}
+
+
+async def test_metrics_count_verdicts_and_measure_the_age_of_events(
     app_settings: Settings, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(event: Any) -> None:
         if "away" in event.key:
             raise TemporalUnavailable("away")
 
+    settings = replace(app_settings, trusted_types=(ALERT,))
     with (
         monitored(site, monkeypatch),
-        fresh_process(app_settings, MemoryWorkflows(away)),
+        fresh_process(settings, MemoryWorkflows(away)),
     ):
         for name in ("a", "b", "a"):
             await queue(message(created(name, "00A1"), delivery_count=2))
@@ -99,22 +114,29 @@ async def test_metrics_count_what_became_of_the_events_and_how_old_they_were(
         with pytest.raises(Exception, match="not accepted"):
             await queue(message(created("away", "00A1"), delivery_count=9))
         await webhook(request("POST", "/hooks/nobody"))
+        for id in ("1", "2"):
+            await messages(message(alert(id), content_type="application/cloudevents+json"))
     found = metrics(site)
     counts = {name: found[name]["value"] for name in (*METRICS.values(), "Refused")}
     assert counts == {
-        "Accepted": 2,
+        "Accepted": 3,
+        "Delivered": 1,
         "Duplicate": 1,
         "Quarantined": 1,
         "Retried": 1,
         "Refused": 1,
     }
     assert (found["EventAge"]["count"], found["EventAge"]["min"] > 0) == (4, True)
-    deliveries = found["DeliveryCount"]
+    queue_of_blobs = {"queue": "servicebus:example-bus/blob-events"}
+    [deliveries] = [
+        point
+        for point in points(site)
+        if point["name"] == "DeliveryCount" and point["properties"] == queue_of_blobs
+    ]
     assert (deliveries["count"], deliveries["min"], deliveries["max"]) == (5, 2, 9)
-    assert deliveries["properties"] == {"queue": "servicebus:example-bus/blob-events"}
 
 
-async def test_a_message_out_of_the_dead_letters_is_counted_with_its_reason(
+async def test_a_message_that_was_dead_lettered_is_counted_with_its_reason(
     app_settings: Settings, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monitored(site, monkeypatch), fresh_process(app_settings, MemoryWorkflows()):
@@ -126,7 +148,7 @@ async def test_a_message_out_of_the_dead_letters_is_counted_with_its_reason(
     assert len(properties["dead_letter_reason"]) == 64
 
 
-async def test_receipts_are_records_whose_fields_can_be_asked_for(
+async def test_receipts_are_log_records_with_queryable_fields(
     app_settings: Settings, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monitored(site, monkeypatch), fresh_process(app_settings, MemoryWorkflows()):
@@ -154,19 +176,19 @@ async def test_receipts_are_records_whose_fields_can_be_asked_for(
     assert refused["data"]["baseData"]["properties"]["status"] == "503"
 
 
-async def test_the_host_does_not_tell_a_receipt_a_second_time(
+async def test_the_host_does_not_log_a_receipt_a_second_time(
     app_settings: Settings,
     site: Site,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The worker listens at the root of the log, as `caplog` does."""
+    """Microsoft's worker has its handler on the root logger, as `caplog` does."""
     with monitored(site, monkeypatch), fresh_process(app_settings, MemoryWorkflows()):
         await queue(message(created("a", "00A1")))
     assert caplog.messages == []
 
 
-async def test_the_host_hears_of_what_somebody_must_look_at_though_nothing_can_be_exported(
+async def test_warnings_reach_the_host_even_if_nothing_can_be_exported(
     app_settings: Settings,
     site: Site,
     monkeypatch: pytest.MonkeyPatch,
@@ -179,7 +201,7 @@ async def test_the_host_hears_of_what_somebody_must_look_at_though_nothing_can_b
 
 
 @pytest.mark.parametrize("wrong", ["nonsense", "InstrumentationKey=", "InstrumentationKey=7"])
-async def test_a_connection_string_that_is_wrong_costs_no_event(
+async def test_an_invalid_connection_string_costs_no_event(
     app_settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,

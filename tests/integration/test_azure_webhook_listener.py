@@ -1,4 +1,4 @@
-"""The function for webhooks: HTTP as the Functions host shows it, and a real Temporal behind it."""
+"""The function for webhooks: the Functions host's HTTP objects and a real Temporal server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from temporalio.client import Client
 
 from core.config.settings import Settings
 from tests.support.azure import fresh_process, function, request
-from tests.support.payloads import recorded
+from tests.support.payloads import as_started, recorded
 from tests.support.quarantines import kept
 from tests.support.temporal import started
 
@@ -71,10 +71,10 @@ def cloudevent() -> dict[str, Any]:
 
 
 def key(event: dict[str, Any]) -> str:
-    return f"ce:{event['source']}#{event['id']}"
+    return f"webhook:orders/ce:{event['source']}#{event['id']}"
 
 
-async def test_a_verified_request_starts_one_workflow_however_often_it_comes(
+async def test_a_verified_request_starts_one_workflow_however_often_it_is_sent(
     webhooks: Settings, temporal_client: Client
 ) -> None:
     event = cloudevent()
@@ -85,10 +85,11 @@ async def test_a_verified_request_starts_one_workflow_however_often_it_comes(
         assert answer.headers["content-type"] == "application/json"
         [receipt] = json.loads(answer.get_body())["receipts"]
         assert receipt["verdict"] == verdict
-    assert await started(temporal_client, key(event)) == event | {"tidegatekey": key(event)}
+    wire = await started(temporal_client, key(event))
+    assert wire == as_started(event, key(event), "webhook:orders")
 
 
-async def test_a_stranger_is_refused_and_leaves_nothing(
+async def test_an_unverified_request_is_refused_and_leaves_nothing(
     webhooks: Settings, temporal_client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     event = cloudevent()
@@ -101,7 +102,7 @@ async def test_a_stranger_is_refused_and_leaves_nothing(
     assert line == {"hook": "orders", "code": "NotVerified", "status": 401}
 
 
-async def test_the_signature_is_over_the_bytes_that_were_sent(webhooks: Settings) -> None:
+async def test_the_signature_is_verified_over_the_bytes_that_were_sent(webhooks: Settings) -> None:
     body = b'{ "zen":  "Keep it \\u006cogically awesome." }'
     signature = hmac.new(TOKEN.encode(), body, hashlib.sha256).hexdigest()
     headers = {
@@ -114,7 +115,7 @@ async def test_the_signature_is_over_the_bytes_that_were_sent(webhooks: Settings
     assert (good.status_code < 300, bad.status_code) == (True, 401)
 
 
-async def test_a_body_that_was_compressed_is_taken_as_it_was_sent(
+async def test_a_compressed_body_is_verified_as_it_was_sent(
     webhooks: Settings, temporal_client: Client
 ) -> None:
     event = cloudevent()
@@ -124,7 +125,7 @@ async def test_a_body_that_was_compressed_is_taken_as_it_was_sent(
     assert await started(temporal_client, key(event))
 
 
-async def test_while_temporal_is_away_the_sender_is_told_to_come_again(
+async def test_while_temporal_is_unavailable_the_sender_is_answered_503(
     webhooks: Settings,
     monkeypatch: pytest.MonkeyPatch,
     closed_port: int,
@@ -137,7 +138,7 @@ async def test_while_temporal_is_away_the_sender_is_told_to_come_again(
 
 
 @pytest.mark.parametrize("file", [None, "version: 2", "no: {yaml"])
-async def test_an_app_without_a_good_file_makes_senders_come_again(
+async def test_an_invalid_webhooks_file_makes_senders_retry(
     webhooks: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, file: str | None
 ) -> None:
     if file is None:
@@ -149,7 +150,7 @@ async def test_an_app_without_a_good_file_makes_senders_come_again(
     assert str(tmp_path).encode() not in answer.get_body()
 
 
-async def test_what_can_never_be_accepted_is_kept_without_what_is_secret(
+async def test_a_request_that_is_quarantined_is_kept_without_its_secrets(
     webhooks: Settings,
 ) -> None:
     answer = await webhook(posted(b"no json", **{"X-Functions-Key": "a key of the app's"}))
@@ -159,7 +160,7 @@ async def test_what_can_never_be_accepted_is_kept_without_what_is_secret(
     assert not {"authorization", "x-functions-key"} & set(record.headers)
 
 
-async def test_a_webhook_that_is_not_there_is_not_found(webhooks: Settings) -> None:
+async def test_an_unknown_webhook_is_not_found(webhooks: Settings) -> None:
     assert (await webhook(posted({}, hook="nobody"))).status_code == 404
 
 

@@ -40,10 +40,10 @@ async def test_a_worker_logs_the_backlog_of_its_task_queue(
 
     await eventually(all_wait, "three tasks that wait")
     await backlog.report(temporal_client, task_queue)
-    [said] = reports(caplog)
-    assert said["task_queue"] == task_queue
-    assert said["backlog"] == 3
-    assert said["backlog_age_seconds"] >= 0
+    [line] = reports(caplog)
+    assert line["task_queue"] == task_queue
+    assert line["backlog"] == 3
+    assert line["backlog_age_seconds"] >= 0
 
 
 async def test_a_queue_without_work_has_no_backlog(
@@ -51,8 +51,8 @@ async def test_a_queue_without_work_has_no_backlog(
 ) -> None:
     caplog.set_level(logging.INFO, logger="tidegate.worker")
     await backlog.report(temporal_client, task_queue)
-    [said] = reports(caplog)
-    assert (said["backlog"], said["backlog_age_seconds"]) == (0, 0)
+    [line] = reports(caplog)
+    assert (line["backlog"], line["backlog_age_seconds"]) == (0, 0)
 
 
 async def test_the_log_has_what_scaling_and_alarms_read(
@@ -65,9 +65,9 @@ async def test_the_log_has_what_scaling_and_alarms_read(
     nowhere = f"json://127.0.0.1:{closed_port}/"
     worker = start(TEMPORAL_ADDRESS=temporal_server.address, TIDEGATE_PAGE_URLS=nowhere)
     wait_until(worker.says("backlog"), PATIENCE, "the backlog", check=worker.must_run)
-    [said, *_] = worker.says("backlog")()
-    assert said["backlog"] >= 0
-    assert said["backlog_age_seconds"] >= 0
+    [line, *_] = worker.says("backlog")()
+    assert line["backlog"] >= 0
+    assert line["backlog_age_seconds"] >= 0
 
     handle = await temporal_client.start_workflow(
         INCIDENT_WORKFLOW,

@@ -14,13 +14,14 @@ import pytest
 from core import bootstrap
 from core.config.settings import Settings
 from core.contracts import SEARCH_ATTRIBUTES, WORKERS
-from core.domain.event import Event
+from core.domain.event import ALERT, Event
 from core.formats.registry import read
-from core.formats.shared.delivery import Delivery
+from core.formats.shared.delivery import Delivery, way_headers
 from core.intake.receipts import Receipt
 from infra.local.processes import Processes, python, wait_until
 from infra.local.temporal import TemporalServer, start_temporal
 from tests.support.cli import Result, Tidegate
+from tests.support.payloads import sqs_record
 from tests.support.workflows_port import MemoryWorkflows
 
 EVENTS = sorted((Path(__file__).parents[1] / "events").glob("*.json"))
@@ -33,6 +34,11 @@ INCIDENT = {
     "type": "com.example.incident.reported",
     "data": {"title": "It burns"},
 }
+ORDERS = """\
+version: 1
+routes:
+  - {name: orders, match: {exact: {type: order}}, workflow: Order, task_queue: orders}
+"""
 
 
 @pytest.fixture
@@ -52,7 +58,7 @@ def refuse(body: bytes) -> str:
     """Have the intake refuse a message; returns the ID of its quarantine record."""
 
     async def accept() -> list[Receipt]:
-        headers = {"queue": "sqs:eu-west-1:111122223333:orders", "message-id": "m-1"}
+        headers = way_headers("queue:orders") | {"message-id": "m-1"}
         delivery = Delivery(format="message", body=body, headers=headers, unique="u")
         intake = bootstrap.intake(Settings.from_env(), workflows=MemoryWorkflows(never))
         return await intake.accept(read(delivery))
@@ -68,7 +74,7 @@ def refuse(body: bytes) -> str:
 @pytest.mark.parametrize("payload", EVENTS, ids=lambda path: path.stem)
 def test_explain_reads_every_recorded_payload(tidegate: Tidegate, payload: Path) -> None:
     result = tidegate("explain", str(payload), "--json")
-    refused = [event for event in result.json if event["verdict"] != "started"]
+    refused = [event for event in result.json if event["verdict"] != "accepted"]
     assert result.code == (1 if refused else 0)
     assert {event["code"] for event in refused} <= {"NoRoute"}
     assert all(event["workflow_id"] for event in result.json)
@@ -81,8 +87,38 @@ def test_explain_shows_the_route_and_the_child_of_an_upload(tidegate: Tidegate) 
     key = "s3:example-documents/incidents/db-outage.json@0062E99A88DC407460"
     assert f"workflow ID  {key}\n" in result.out
     assert "route        incident-report\n" in result.out
-    assert f"child ID     incident:{key}\n" in result.out
+    assert "delivery     orchestrate\n" in result.out
+    assert f"its ID       incident:{key}\n" in result.out
     assert "TIDEGATE_DOCUMENTS is not set here" in result.out
+
+
+def test_explain_shows_how_an_alert_is_delivered(
+    tidegate: Tidegate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDEGATE_TRUSTED_TYPES", ALERT)
+    data = {"key": "5f2e", "status": "firing", "title": "Down"}
+    event = {"specversion": "1.0", "id": "1", "source": "/m", "type": ALERT, "data": data}
+    batch = {"Records": [sqs_record(event, queue="alerts")]}
+    payload = json.dumps(batch).encode()
+    result = tidegate("explain", "-", stdin=payload)
+    assert result.code == 0
+    for line in (
+        "workflow ID  incident:queue:alerts:5f2e\n",
+        "delivery     signal\n",
+        "if running   signal event\n",
+    ):
+        assert line in result.out
+    [explained] = tidegate("explain", "-", "--json", stdin=payload).json
+    assert (explained["verdict"], explained["workflow_id"]) == (
+        "accepted",
+        "incident:queue:alerts:5f2e",
+    )
+    target = explained["target"]
+    assert (target["deliver"], target["signal"], target["task_queue"]) == (
+        "signal",
+        "event",
+        "tidegate-incident",
+    )
 
 
 def test_explain_reads_standard_input_and_recognises_a_test_event(tidegate: Tidegate) -> None:
@@ -127,6 +163,21 @@ def test_routes_check_lists_the_shipped_table(tidegate: Tidegate) -> None:
         "incident-event",
         "alert",
     ]
+
+
+def test_routes_check_shows_each_routes_delivery_and_the_tables_digest(
+    tidegate: Tidegate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    result = tidegate("routes", "check")
+    assert result.code == 0
+    [alert] = [line for line in result.out.splitlines() if "│ alert " in line]
+    assert "│ signal " in alert
+    assert "signal event" in alert
+    [upload] = [line for line in result.out.splitlines() if "│ incident-report " in line]
+    assert "│ orchestrate " in upload
+    digest = bootstrap.router(Settings()).digest
+    assert f"digest {digest}\n" in result.out
 
 
 def test_routes_check_names_line_and_field_and_exits_with_2(
@@ -333,6 +384,17 @@ def test_doctor_and_setup_bring_a_bare_namespace_to_health(
         processes.start(worker.name, python(worker.module), os.environ)
     after: Result = wait_until(lambda: healthy(tidegate), 60, "the doctor to find no fault")
     assert {outcome for outcome, _ in findings(after).values()} == {"ok"}
+    digest = bootstrap.router(Settings()).digest
+    assert findings(after)["routing tables"] == ("ok", f"the root worker has the same, {digest}")
+
+    other = tmp_path / "other.yaml"
+    other.write_text(ORDERS)
+    monkeypatch.setenv("TIDEGATE_ROUTES", str(other))
+    own = bootstrap.router(Settings.from_env()).digest
+    assert findings(tidegate("doctor", "--json"))["routing tables"] == (
+        "warning",
+        f"here {own}; a root worker of the last minutes has {digest}",
+    )
 
 
 def test_doctor_warns_of_a_worker_that_is_not_running_where_no_route_leads_to_it(
@@ -343,11 +405,7 @@ def test_doctor_warns_of_a_worker_that_is_not_running_where_no_route_leads_to_it
 ) -> None:
     _, server = bare
     routes = tmp_path / "routes.yaml"
-    routes.write_text(
-        "version: 1\n"
-        "routes:\n"
-        "  - {name: orders, match: {exact: {type: order}}, workflow: Order, task_queue: orders}\n"
-    )
+    routes.write_text(ORDERS)
     monkeypatch.setenv("TIDEGATE_ROUTES", str(routes))
     monkeypatch.setenv("TEMPORAL_ADDRESS", server.address)
     checks = {c["name"]: c for c in tidegate("doctor", "--json").json["checks"]}

@@ -139,8 +139,8 @@ async def test_silence_of_the_source_resolves(
             assert await status(handle) == "open"
         await server.sleep(3700)
         assert (await handle.result())["status"] == "closed"
-        told = await timeline(handle)
-    assert "Resolved: no alert came for 1 h" in told
+        entries = await timeline(handle)
+    assert "Resolved: no alert came for 1 h" in entries
 
 
 async def test_the_maximum_age_closes_an_unresolved_incident(

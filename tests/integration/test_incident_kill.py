@@ -1,4 +1,4 @@
-"""A worker as a process: killed in the middle of something, or giving something up."""
+"""The incident worker as a process: killed during an activity, and what it logs."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ async def test_a_report_whose_worker_is_killed_is_written_once_by_the_next(
     id = (await handle.query(QUERY_INCIDENT))["id"]
     folder = tmp_path / "reports" / folder_name(id)
     folder.mkdir(parents=True)
-    # Somebody has to look what is there already, and nothing will ever come out of a pipe.
+    # The activity reads the file that exists already, and blocks for ever on a pipe.
     os.mkfifo(folder / "report.json")
     await handle.execute_update(commands.Resolve.name, {"command_id": "c1", "actor": "ana"})
     wait_until((folder / "report.md").exists, PATIENCE, "half a report", check=first.must_run)
@@ -109,8 +109,8 @@ async def test_an_event_that_is_given_up_is_one_line_in_the_log(
     with pytest.raises(WorkflowFailureError):
         await handle.result()
     assert worker.stop() == DRAINED
-    [said] = [line for line in worker.lines if line["level"] != "INFO"]
+    [warning] = [line for line in worker.lines if line["level"] != "INFO"]
     [record] = (tmp_path / "quarantine").glob("*.json")
-    assert said["message"].startswith("given up (InvalidReport): ")
-    assert f"kept as file://{record}" in said["message"]
-    assert said["workflow_id"] == handle.id
+    assert warning["message"].startswith("given up (InvalidReport): ")
+    assert f"kept as file://{record}" in warning["message"]
+    assert warning["workflow_id"] == handle.id

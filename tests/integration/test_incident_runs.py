@@ -40,18 +40,18 @@ from tests.support.incidents import (
 
 STORM = 10_000
 SHORT = 60
-"""Events in a history; far fewer than any incident of these tests has."""
+"""Events in a history; the incidents of these tests have many more."""
 
 
 async def runs(harness: Harness, id: str) -> list[WorkflowHandle[Any, Any]]:
-    """All runs of a workflow ID, first to last, as the visibility store knows them by now."""
+    """All runs of a workflow ID that the visibility store knows yet, first to last."""
     found = [run async for run in harness.client.list_workflows(f"WorkflowId = '{id}'")]
     found.sort(key=lambda run: run.start_time)
     return [harness.client.get_workflow_handle(id, run_id=run.run_id) for run in found]
 
 
 async def check_runs(harness: Harness, id: str) -> list[int]:
-    """Every run replays and had no failed task; returns how long their histories are."""
+    """Check that every run replays and has no failed task; returns the lengths of the histories."""
     lengths = []
     for run in await runs(harness, id):
         history = await run.fetch_history()
@@ -72,8 +72,8 @@ def latest(harness: Harness, id: str) -> WorkflowHandle[Any, Any]:
 async def signalled(
     handle: WorkflowHandle[Any, Any], wires: list[Any], *, read: bool = True
 ) -> None:
-    """Send them all, eighty at a time. Between, they are `read`: of more than a hundred signals
-    that come while one workflow task runs, Temporal makes a failure of that task."""
+    """Send them all, eighty at a time, and wait in between until they are `read`: Temporal fails a
+    workflow task during which more than a hundred signals arrive."""
     for first in range(0, len(wires), 80):
         await asyncio.gather(*(handle.signal(SIGNAL_EVENT, w) for w in wires[first : first + 80]))
         if read:
@@ -123,8 +123,8 @@ async def test_without_a_reports_root_the_timeline_is_handed_over(dev_harness: H
         await until(says(handle, "Page delivered"))
         for number in range(30):
             await command(handle, commands.Comment.name, f"c{number}", note=f"comment {number}")
-        told = await timeline(handle)
-        assert [t for t in told if t.startswith("Comment")] == [
+        entries = await timeline(handle)
+        assert [text for text in entries if text.startswith("Comment")] == [
             f"Comment: comment {number}" for number in range(30)
         ]
         await command(handle, commands.Close.name, "end", reason="false_alarm")
@@ -320,8 +320,8 @@ async def test_a_successor_with_too_many_arrivals_starts_in_the_same_run(
         assert second["previous"] == first["id"]
         await command(handle, commands.Resolve.name, "end", force=True)
         result = await handle.result()
-        told = await timeline(handle)
-        assert sum("Post-incident report written" in entry for entry in told) == 1
+        entries = await timeline(handle)
+        assert sum("Post-incident report written" in entry for entry in entries) == 1
         assert len(await check_runs(harness, id)) == 1
     assert harness.pager.followed_up == [(NotificationKind.RESOLVED, [ON_CALL])] * 2
     written = {

@@ -37,7 +37,7 @@ from core.contracts import (
     TITLE_MEMO,
 )
 from core.domain.event import MESSAGE, Event
-from core.domain.incident import commands
+from core.domain.incident import commands, lifecycle
 from core.domain.incident.decisions.paging import ROUND_DELAYS
 from tests.support.incidents import (
     ON_CALL,
@@ -45,6 +45,7 @@ from tests.support.incidents import (
     SECOND_LINE,
     Harness,
     command,
+    failed_tasks,
     says,
     text_of,
     timeline,
@@ -270,9 +271,9 @@ async def test_after_an_invalid_report_the_next_event_opens_the_incident(harness
         handle = await harness.start(harness.upload(b"no title"))
         await handle.signal(SIGNAL_EVENT, harness.upload(json.dumps(REPORT), "b.json"))
         await until(says(handle, "Page delivered"))
-        told = await timeline(handle)
-        assert "An event brought no report" in told[0]
-        assert "kept as file://" in told[0]
+        entries = await timeline(handle)
+        assert "An event brought no report" in entries[0]
+        assert "kept as file://" in entries[0]
         await command(handle, commands.Resolve.name, "c1")
         await handle.result()
 
@@ -293,7 +294,7 @@ async def test_a_failed_page_is_noted_and_retried(
         assert page.key.startswith(handle.id)
         await command(handle, commands.Resolve.name, "c1")
         await handle.result()
-    # Alarms ring by that line, and only by that one.
+    # The alarms match that line, and only that one.
     pages = [r for r in caplog.records if r.getMessage().startswith("tidegate: Page")]
     levels = {" failed, next round at " in r.getMessage(): r.levelname for r in pages}
     assert levels == {True: "WARNING", False: "INFO"}
@@ -451,7 +452,7 @@ async def test_a_signal_at_the_close_is_either_handled_or_refused(
                     await handle.signal(SIGNAL_EVENT, event.to_wire())
                 except RPCError as refused:
                     if refused.status is RPCStatusCode.NOT_FOUND:
-                        return number  # the workflow has closed, and the sender knows it
+                        return number  # the workflow has closed, which the sender learns
                     raise
             return 100
 
@@ -474,7 +475,7 @@ async def test_status_severity_and_service_can_be_searched_for(dev_harness: Harn
         await command(handle, commands.Resolve.name, "c1")
         await handle.result()
         await until(is_found(dev_harness.client, handle.id, "closed"))
-    # Never again for what stays the same.
+    # What has not changed is not upserted again.
     assert await published(handle) == ["open", "resolved", "closed"]
 
 
@@ -491,7 +492,7 @@ async def test_the_title_is_in_the_memo(dev_harness: Harness) -> None:
 
 
 async def published(handle: WorkflowHandle[Any, Any]) -> list[str]:
-    """The status in each of our upserts of search attributes; a patch has one, too."""
+    """The status in each of our upserts of search attributes; a patch upserts one, too."""
     upserts = [
         event.upsert_workflow_search_attributes_event_attributes.search_attributes.indexed_fields
         for event in (await handle.fetch_history()).events
@@ -511,6 +512,23 @@ def is_found(client: Client, id: str, status: str) -> Callable[[], Awaitable[boo
         return (await client.count_workflows(query)).count == 1
 
     return found
+
+
+async def test_a_deadline_that_stays_due_fails_the_workflow_task(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The main loop would spin otherwise."""
+    monkeypatch.setattr(lifecycle, "deadline", lambda incident: incident.opened_at)
+    async with harness.working():
+        handle = await harness.start(harness.upload(json.dumps(REPORT)))
+        harness.handles.clear()  # its history does not replay
+
+        async def failed() -> bool:
+            tasks = failed_tasks(await handle.fetch_history())
+            return any("passed, and nothing came of it" in task.failure.message for task in tasks)
+
+        await until(failed)
+        await handle.terminate()
 
 
 async def is_running(handle: WorkflowHandle[Any, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""The local stack's Azure: Service Bus, the Functions host and Event Grid's part, by real HTTP."""
+"""The local stack's Azure: Service Bus, the Functions host and Event Grid, over real HTTP."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ PATIENCE = 30.0
 
 
 class Clock:
-    """Seconds that pass when a test says so."""
+    """A clock that a test moves."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -55,7 +55,7 @@ class Clock:
 
 @dataclass
 class Received:
-    """A message as its receiver has it."""
+    """A message as it is received."""
 
     broker: dict[str, Any]
     headers: Mapping[str, str]
@@ -93,7 +93,7 @@ class Bus:
             return Received(broker, answer.headers, await answer.read())
 
     async def take(self, entity: str = "work") -> Received:
-        """The next message, which must be there."""
+        """The next message; fails without one."""
         received = await self.receive(entity)
         assert received
         return received
@@ -104,7 +104,7 @@ class Bus:
             return answer.status
 
     async def counts(self, entity: str = "work") -> tuple[int, int]:
-        """Active messages and dead letters."""
+        """How many active messages and dead letters there are."""
         async with self.http.get(f"{self.url}/{entity}") as answer:
             found = await answer.json()
             return found["active"], found["dead_letters"]
@@ -130,7 +130,7 @@ async def bus() -> AsyncIterator[Bus]:
         yield Bus(str(server.make_url("")), http, clock, asked)
 
 
-async def test_a_message_comes_as_it_was_sent_with_what_the_broker_says_of_it(bus: Bus) -> None:
+async def test_a_message_is_received_as_it_was_sent_with_the_brokers_properties(bus: Bus) -> None:
     body = b"\x00\xff not text"
     broker = json.dumps({"MessageId": "5f2e", "CorrelationId": "c-1"})
     await bus.send(
@@ -153,7 +153,7 @@ async def test_a_message_comes_as_it_was_sent_with_what_the_broker_says_of_it(bu
     assert said["EnqueuedTimeUtc"].endswith("GMT")
 
 
-async def test_a_message_without_an_id_gets_one_and_each_its_own(bus: Bus) -> None:
+async def test_a_message_without_an_id_gets_a_unique_one(bus: Bus) -> None:
     for _ in range(2):
         await bus.send("work", b"same")
     first, second = await bus.take(), await bus.take()
@@ -161,7 +161,7 @@ async def test_a_message_without_an_id_gets_one_and_each_its_own(bus: Bus) -> No
     assert first.broker["MessageId"] != second.broker["MessageId"]
 
 
-async def test_a_locked_message_is_nobody_elses_and_a_completed_one_is_gone(bus: Bus) -> None:
+async def test_a_locked_message_is_received_once_and_a_completed_one_is_gone(bus: Bus) -> None:
     await bus.send("work", b"one")
     received = await bus.take()
     assert await bus.receive() is None
@@ -171,7 +171,9 @@ async def test_a_locked_message_is_nobody_elses_and_a_completed_one_is_gone(bus:
     assert await bus.settle("complete", received) == 404
 
 
-async def test_an_abandoned_message_comes_again_at_once_and_before_the_others(bus: Bus) -> None:
+async def test_an_abandoned_message_is_redelivered_immediately_and_before_the_others(
+    bus: Bus,
+) -> None:
     for body in (b"one", b"two"):
         await bus.send("work", body)
     assert await bus.settle("abandon", await bus.take()) == 200
@@ -181,7 +183,7 @@ async def test_an_abandoned_message_comes_again_at_once_and_before_the_others(bu
 
 
 @pytest.mark.parametrize("how", ["complete", "abandon", "renew"])
-async def test_a_lock_that_nobody_renews_is_lost(bus: Bus, how: str) -> None:
+async def test_a_lock_that_is_not_renewed_expires(bus: Bus, how: str) -> None:
     await bus.send("work", b"one")
     received = await bus.take()
     bus.clock.pass_by(LOCK_SECONDS + 1)
@@ -192,7 +194,7 @@ async def test_a_lock_that_nobody_renews_is_lost(bus: Bus, how: str) -> None:
     assert await bus.settle(how, again) == 200
 
 
-async def test_a_lock_that_is_renewed_holds(bus: Bus) -> None:
+async def test_a_renewed_lock_does_not_expire(bus: Bus) -> None:
     await bus.send("work", b"one")
     received = await bus.take()
     for _ in range(3):
@@ -203,7 +205,7 @@ async def test_a_lock_that_is_renewed_holds(bus: Bus) -> None:
 
 
 @pytest.mark.parametrize("by", ["abandon", "lost lock"])
-async def test_what_was_delivered_ten_times_is_a_dead_letter_with_the_reason(
+async def test_a_message_is_dead_lettered_with_the_reason_after_ten_deliveries(
     bus: Bus, by: str
 ) -> None:
     await bus.send("work", b"poison", Content_Type="text/plain", Tenant='"acme"')
@@ -222,7 +224,7 @@ async def test_what_was_delivered_ten_times_is_a_dead_letter_with_the_reason(
     assert "10 delivery attempts" in dead.headers["DeadLetterErrorDescription"]
 
 
-async def test_a_dead_letter_stays_until_somebody_completes_it(bus: Bus) -> None:
+async def test_a_dead_letter_stays_until_it_is_completed(bus: Bus) -> None:
     await bus.send("work", b"poison")
     for _ in range(MAX_DELIVERIES):
         await bus.settle("abandon", await bus.take())
@@ -233,7 +235,7 @@ async def test_a_dead_letter_stays_until_somebody_completes_it(bus: Bus) -> None
     assert await bus.counts() == (0, 0)
 
 
-async def test_each_subscription_of_a_topic_has_a_message_of_its_own(bus: Bus) -> None:
+async def test_each_subscription_of_a_topic_has_its_own_copy_of_a_message(bus: Bus) -> None:
     await bus.send("news", b"hello", Tenant='"acme"')
     one, other = [await bus.take(f"news/subscriptions/{name}") for name in "ab"]
     assert one.body == other.body == b"hello"
@@ -244,21 +246,21 @@ async def test_each_subscription_of_a_topic_has_a_message_of_its_own(bus: Bus) -
     assert await bus.counts("news/subscriptions/b") == (1, 0)
 
 
-async def test_a_message_of_256_kilobytes_is_taken_and_no_larger_one(bus: Bus) -> None:
+async def test_a_message_of_256_kilobytes_is_accepted_and_no_larger_one(bus: Bus) -> None:
     assert (await bus.send("work", b"x" * QUOTA)).status == 201
     assert (await bus.send("work", b"x" * (QUOTA + 1))).status == 413
     assert len((await bus.take()).body) == 256 * 1024
     assert await bus.counts() == (1, 0)
 
 
-async def test_nothing_is_sent_to_nobody_and_nothing_by_bad_properties(bus: Bus) -> None:
+async def test_an_unknown_entity_and_invalid_properties_are_refused(bus: Bus) -> None:
     assert (await bus.send("nobody", b"")).status == 404
     for bad in ("no json", "[]"):
         assert (await bus.send("work", b"", BrokerProperties=bad)).status == 400
     assert await bus.counts() == (0, 0)
 
 
-async def test_who_waits_for_a_message_gets_it_when_it_comes(bus: Bus) -> None:
+async def test_a_waiting_receiver_gets_a_message_when_it_arrives(bus: Bus) -> None:
     waiting = asyncio.create_task(bus.receive(timeout=PATIENCE))
     await bus.send("work", b"news")
     received = await waiting
@@ -271,7 +273,7 @@ async def test_who_waits_for_a_message_gets_it_when_it_comes(bus: Bus) -> None:
 
 @pytest.fixture
 def hosted(bus: Bus) -> Callable[[Callable[[func.ServiceBusMessage], Awaitable[None]]], Any]:
-    """Runs the host's receiver of the queue for a function, within a block."""
+    """Runs the host's receiver of a queue for a function, within a block."""
 
     class Hosting:
         def __init__(self, body: Callable[[func.ServiceBusMessage], Awaitable[None]]) -> None:
@@ -297,9 +299,7 @@ async def drained(bus: Bus) -> None:
     await eventually(empty, "the queue to be empty")
 
 
-async def test_a_function_gets_a_message_as_azures_host_hands_it_over(
-    bus: Bus, hosted: Any
-) -> None:
+async def test_a_function_gets_a_message_as_from_azures_host(bus: Bus, hosted: Any) -> None:
     got = []
 
     async def keep(message: func.ServiceBusMessage) -> None:
@@ -329,9 +329,7 @@ async def test_a_function_gets_a_message_as_azures_host_hands_it_over(
     assert message.user_properties == expected
 
 
-async def test_a_function_that_raises_gets_its_message_again_until_it_returns(
-    bus: Bus, hosted: Any
-) -> None:
+async def test_a_message_is_redelivered_until_its_function_returns(bus: Bus, hosted: Any) -> None:
     counts = []
 
     async def fail_twice(message: func.ServiceBusMessage) -> None:
@@ -346,7 +344,7 @@ async def test_a_function_that_raises_gets_its_message_again_until_it_returns(
     assert await bus.counts() == (0, 0)
 
 
-async def test_a_function_that_always_raises_loses_its_message_to_the_dead_letters(
+async def test_the_message_of_a_function_that_always_raises_is_dead_lettered(
     bus: Bus, hosted: Any
 ) -> None:
     counts = []
@@ -379,7 +377,7 @@ async def test_a_function_that_always_raises_loses_its_message_to_the_dead_lette
     assert reasons == ["MaxDeliveryCountExceeded"]
 
 
-async def test_the_lock_is_renewed_for_as_long_as_a_function_works(
+async def test_the_lock_is_renewed_while_a_function_runs(
     bus: Bus, hosted: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(functions_host, "RENEWAL", 0.01)
@@ -401,7 +399,7 @@ async def test_the_lock_is_renewed_for_as_long_as_a_function_works(
     assert counts == [1]
 
 
-async def test_messages_are_in_hand_side_by_side(bus: Bus, hosted: Any) -> None:
+async def test_messages_are_processed_concurrently(bus: Bus, hosted: Any) -> None:
     """As many as host.json says, and no more."""
     limit = functions_host.CONCURRENCY
     host = json.loads((ROOT / "host.json").read_text())
@@ -426,11 +424,11 @@ async def test_messages_are_in_hand_side_by_side(bus: Bus, hosted: Any) -> None:
 
 @pytest.fixture(scope="module")
 def indexed() -> dict[str, Function]:
-    """The stand-in's functions. An app can be asked for them once."""
+    """The stand-in's functions. An app returns them only once."""
     return {function.name: function for function in functions(stand_in)}
 
 
-def test_queues_are_named_by_settings_and_what_is_not_set_is_not_listened_to(
+def test_queues_are_named_by_settings_and_functions_without_one_are_skipped(
     indexed: dict[str, Function], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WORK_QUEUE", "orders")
@@ -458,7 +456,7 @@ async def test_a_request_reaches_its_function_byte_for_byte(indexed: dict[str, F
     assert all(name == name.lower() for name in seen["headers"])
 
 
-async def test_what_no_function_serves_is_not_found_and_what_fails_is_a_500(
+async def test_an_unknown_route_is_404_and_a_function_that_fails_500(
     indexed: dict[str, Function],
 ) -> None:
     async with await serving(indexed) as server, aiohttp.ClientSession() as http:
@@ -472,7 +470,7 @@ async def test_what_no_function_serves_is_not_found_and_what_fails_is_a_500(
 
 
 async def serving(indexed: dict[str, Function]) -> TestServer:
-    """The app's HTTP functions, as the host serves them."""
+    """The app's HTTP functions, served by the host."""
     server = TestServer(web_app(list(indexed.values())))
     await server.start_server(auto_decompress=False)
     return server
@@ -490,7 +488,7 @@ def own_processes(tmp_path: Path) -> Iterator[Processes]:
 
 @dataclass
 class Hosted:
-    """A host with the stand-in, and a Service Bus, as processes; the function's notes."""
+    """A host with the stand-in and a Service Bus as processes; `notes` are the function's."""
 
     processes: Processes
     bus: Bus
@@ -520,7 +518,7 @@ async def host(own_processes: Processes, tmp_path: Path) -> AsyncIterator[Hosted
         yield Hosted(own_processes, Bus(bus.url, http, Clock(), []), notes)
 
 
-async def test_on_sigterm_what_is_in_hand_is_finished_and_nothing_else_is_begun(
+async def test_on_sigterm_messages_in_flight_are_finished_and_no_others_are_started(
     host: Hosted,
 ) -> None:
     await host.bus.send("work", b"one")
@@ -538,15 +536,15 @@ async def test_on_sigterm_what_is_in_hand_is_finished_and_nothing_else_is_begun(
     assert (await host.bus.take()).body == b"two"
 
 
-async def test_a_receiver_that_has_died_takes_no_message_with_it(host: Hosted) -> None:
+async def test_a_receiver_that_has_died_gets_no_message(host: Hosted) -> None:
     host.processes["host"].kill()
-    for _ in range(3):  # in each of them the server hears what has happened before
+    for _ in range(3):  # each lets the server notice the closed connection
         await host.bus.counts()
     await host.bus.send("work", b"one")
     assert (await host.bus.take()).broker["DeliveryCount"] == 1
 
 
-def test_a_host_whose_app_is_not_there_says_so(own_processes: Processes) -> None:
+def test_a_host_without_its_app_says_so(own_processes: Processes) -> None:
     module = "infra.local.azure.functions_host"
     options = ("--service-bus", "http://127.0.0.1:1", "--app", "tests.support.no_such_app:app")
     host = start_server(own_processes, "host", module, os.environ, *options)
@@ -567,9 +565,9 @@ def container(azure_settings: None) -> Iterator[ContainerClient]:
 
 @pytest.fixture
 def watcher(container: ContainerClient) -> tuple[Watcher, list[Any]]:
-    """A watcher of incidents/ in both schemas, and what it has told."""
-    told: list[Any] = []
-    return Watcher(container, "incidents/", told.append, twice=True), told
+    """A watcher of incidents/ in both schemas, and what it has announced."""
+    announced: list[Any] = []
+    return Watcher(container, "incidents/", announced.append, twice=True), announced
 
 
 def parsed(event: object) -> Event:
@@ -582,18 +580,18 @@ def parsed(event: object) -> Event:
 @pytest.mark.parametrize(
     "name", ["incidents/a.md", "incidents/a b+c%20d ü🔥.md", "incidents/x?y#z.md"]
 )
-def test_an_upload_is_told_in_both_schemas_as_the_same_event(
+def test_an_upload_is_announced_in_both_schemas_as_the_same_event(
     container: ContainerClient, watcher: tuple[Watcher, list[Any]], name: str
 ) -> None:
-    watching, told = watcher
+    watching, announced = watcher
     container.upload_blob(name, b"12345")
     watching.look()
     watching.look()
-    assert [("eventType" in event, "specversion" in event) for event in told] == [
+    assert [("eventType" in event, "specversion" in event) for event in announced] == [
         (True, False),
         (False, True),
     ]
-    first, second = (parsed(event) for event in told)
+    first, second = (parsed(event) for event in announced)
     assert first.key == second.key
     assert first.type == second.type == "tidegate.document.created"
     assert first.subject == name
@@ -603,37 +601,37 @@ def test_an_upload_is_told_in_both_schemas_as_the_same_event(
     assert first.document.size == 5
 
 
-def test_an_overwrite_is_told_as_a_later_event_even_with_the_same_bytes(
+def test_an_overwrite_is_announced_as_a_later_event_even_with_the_same_bytes(
     container: ContainerClient, watcher: tuple[Watcher, list[Any]]
 ) -> None:
-    watching, told = watcher
+    watching, announced = watcher
     for _ in range(3):
         container.upload_blob("incidents/a.md", b"same", overwrite=True)
         watching.look()
-    assert len(told) == 6
-    assert len({parsed(event).key for event in told}) == 3
-    sequencers = [event["data"]["sequencer"] for event in told]
+    assert len(announced) == 6
+    assert len({parsed(event).key for event in announced}) == 3
+    sequencers = [event["data"]["sequencer"] for event in announced]
     assert sequencers == sorted(sequencers)
     assert {len(sequencer) for sequencer in sequencers} == {48}
 
 
-def test_what_lies_elsewhere_is_not_told(
+def test_blobs_outside_the_prefix_are_not_announced(
     container: ContainerClient, watcher: tuple[Watcher, list[Any]]
 ) -> None:
-    watching, told = watcher
+    watching, announced = watcher
     container.upload_blob("reports/a.md", b"")
     watching.look()
-    assert told == []
+    assert announced == []
 
 
-def test_what_could_not_be_told_is_told_again_as_the_same_event(
+def test_a_failed_announcement_is_repeated_as_the_same_event(
     container: ContainerClient,
 ) -> None:
-    told: list[Any] = []
+    announced: list[Any] = []
     attempts = itertools.count()
 
     def send(event: Any) -> None:
-        told.append(event)
+        announced.append(event)
         if next(attempts) == 1:
             raise ConnectionError("the queue took it, and its answer was lost")
 
@@ -642,15 +640,15 @@ def test_what_could_not_be_told_is_told_again_as_the_same_event(
     with pytest.raises(ConnectionError):
         watching.look()
     watching.look()
-    assert len(told) == 4
-    assert len({parsed(event).key for event in told}) == 1
+    assert len(announced) == 4
+    assert len({parsed(event).key for event in announced}) == 1
 
 
-def test_after_a_new_start_events_have_new_names(container: ContainerClient) -> None:
-    """A Temporal server that has kept its state knows the events of the last time."""
-    told: list[Any] = []
+def test_after_a_restart_events_have_new_keys(container: ContainerClient) -> None:
+    """A Temporal server that has kept its state knows the events of the last run."""
+    announced: list[Any] = []
     for _ in range(2):
         container.upload_blob("incidents/a.md", b"", overwrite=True)
-        Watcher(container, "incidents/", told.append, twice=False).look()
-    first, second = (parsed(event).key for event in told)
+        Watcher(container, "incidents/", announced.append, twice=False).look()
+    first, second = (parsed(event).key for event in announced)
     assert first < second

@@ -1,4 +1,4 @@
-"""The local stack's parts against real processes, moto's server and a real Temporal server."""
+"""The parts of the local stack, with real processes, moto's server and a real Temporal server."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_processes_stop_in_the_reverse_of_their_order(processes: Processes, tmp_
     assert order.read_text().split() == ["third", "second", "first"]
 
 
-def test_a_process_that_ignores_sigterm_is_killed_with_all_its_group(processes: Processes) -> None:
+def test_a_process_that_ignores_sigterm_is_killed_with_its_group(processes: Processes) -> None:
     text = (
         "import signal, subprocess\n"
         "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
@@ -147,7 +147,7 @@ def test_no_process_survives_a_parent_that_was_killed(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
-    """The bucket, which announces each upload by both paths, and room for queues."""
+    """A server with the bucket, which announces each upload on both paths."""
     processes = Processes(tmp_path_factory.mktemp("aws"))
     server = start_aws(processes, outside_environment())
     client = Aws(server.endpoint)
@@ -162,7 +162,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
 
 @pytest.fixture
 def new_queue(aws: Aws) -> Callable[..., Queue]:
-    """Makes a queue of the test's own."""
+    """Creates queues of the test's own."""
 
     def make(*, visibility: int = 30, receives: int = 100) -> Queue:
         return aws.create_queue(f"q{time.time_ns()}", visibility=visibility, receives=receives)
@@ -177,7 +177,7 @@ def send(aws: Aws, queue: Queue, *bodies: str) -> list[str]:
 
 
 def take(aws: Aws, url: str, count: int) -> list[Any]:
-    """Receive exactly so many messages, and delete them."""
+    """Receive and delete so many messages."""
     found: list[Any] = []
 
     def receive() -> bool:
@@ -191,7 +191,7 @@ def take(aws: Aws, url: str, count: int) -> list[Any]:
     return found
 
 
-def test_an_upload_is_announced_by_both_paths_as_the_same_event(aws: Aws) -> None:
+def test_an_upload_is_announced_on_both_paths_as_the_same_event(aws: Aws) -> None:
     queue = aws.queue("uploads")
     aws.upload("a b+c ü.md", b"one")
     bodies = [m["Body"] for m in take(aws, queue.url, 3) if "s3:TestEvent" not in m["Body"]]
@@ -227,7 +227,7 @@ def read_s3(body: str) -> list[Event]:
 
 
 class Function:
-    """A stand-in for the function: keeps what it was called with, answers what it is told to."""
+    """A stand-in for a function, which keeps its calls."""
 
     def __init__(self, answer: Callable[[list[str]], Any]) -> None:
         self.events: list[dict[str, Any]] = []
@@ -246,7 +246,7 @@ def deliver(aws: Aws, queue: Queue, function: Function, **options: Any) -> int:
     return source.deliver(wait_until(source.receive, PATIENCE, "a message"))
 
 
-def test_a_function_gets_what_lambda_would_give_it(
+def test_a_function_gets_lambdas_event_and_context(
     aws: Aws, new_queue: Callable[..., Queue]
 ) -> None:
     queue, function = new_queue(), Function(lambda ids: None)
@@ -285,7 +285,7 @@ def test_a_function_gets_what_lambda_would_give_it(
     json.dumps(function.events)
 
 
-def test_what_succeeded_is_deleted(aws: Aws, new_queue: Callable[..., Queue]) -> None:
+def test_messages_that_succeed_are_deleted(aws: Aws, new_queue: Callable[..., Queue]) -> None:
     queue = new_queue()
     send(aws, queue, "one", "two", "three")
     function = Function(lambda ids: {"batchItemFailures": []})
@@ -294,7 +294,7 @@ def test_what_succeeded_is_deleted(aws: Aws, new_queue: Callable[..., Queue]) ->
     assert sum(len(event["Records"]) for event in function.events) == 3
 
 
-def test_what_failed_comes_back_and_only_that(aws: Aws, new_queue: Callable[..., Queue]) -> None:
+def test_only_messages_that_fail_are_redelivered(aws: Aws, new_queue: Callable[..., Queue]) -> None:
     queue = new_queue()
     good, bad = send(aws, queue, "good", "bad")
     picky = Function(
@@ -335,7 +335,7 @@ def _hang(ids: list[str]) -> None:
     ],
     ids=["raises", "hangs", "unknown id", "empty id", "bad key", "no list", "no object", "no JSON"],
 )
-def test_a_broken_function_gets_its_whole_batch_back(
+def test_the_whole_batch_of_a_broken_function_is_redelivered(
     aws: Aws, new_queue: Callable[..., Queue], answer: Callable[[list[str]], Any]
 ) -> None:
     queue, function = new_queue(), Function(answer)
@@ -349,11 +349,11 @@ def test_a_broken_function_gets_its_whole_batch_back(
 @pytest.mark.parametrize(
     "answer", [None, {}, {"batchItemFailures": None}, {"batchItemFailures": []}]
 )
-def test_these_answers_mean_that_all_succeeded(answer: object) -> None:
+def test_these_responses_mean_that_all_succeeded(answer: object) -> None:
     assert failures(answer, {"a"}) == set()
 
 
-def test_a_message_that_fails_too_often_goes_to_the_dead_letter_queue(
+def test_a_message_that_fails_too_often_is_dead_lettered(
     aws: Aws, new_queue: Callable[..., Queue]
 ) -> None:
     queue, function = new_queue(receives=2), Function(_raise)
@@ -371,7 +371,7 @@ def test_a_message_that_fails_too_often_goes_to_the_dead_letter_queue(
     assert (dead["MessageId"], dead["Body"]) == (id, "poison")
 
 
-def test_failed_messages_come_back_soon_and_then_steadily() -> None:
+def test_retries_come_quickly_and_then_at_a_steady_interval() -> None:
     assert [retry_delay(receives) for receives in (1, 2, 3, 4, 200)] == [1, 2, 4, 5, 5]
 
 
@@ -395,7 +395,7 @@ def listen(processes: Processes, aws: Aws, queue: Queue, handler: str, notes: Pa
     )
 
 
-def test_the_batch_of_a_killed_listener_comes_back(
+def test_the_batch_of_a_killed_listener_is_redelivered(
     aws: Aws, new_queue: Callable[..., Queue], processes: Processes, notes: Path
 ) -> None:
     queue = new_queue(visibility=2)
@@ -409,7 +409,7 @@ def test_the_batch_of_a_killed_listener_comes_back(
     assert (notes / f"{id}.2").read_text() == "hello"
 
 
-def test_a_listener_ends_on_sigterm_at_once(
+def test_a_listener_exits_immediately_on_sigterm(
     aws: Aws, new_queue: Callable[..., Queue], processes: Processes, notes: Path
 ) -> None:
     queue = new_queue()
@@ -424,7 +424,7 @@ def test_a_listener_ends_on_sigterm_at_once(
 # ---------------------------------------------------------------------------- Temporal, pager
 
 
-def test_temporal_keeps_its_state_and_its_port_over_a_crash(
+def test_temporal_keeps_its_state_and_port_over_a_crash(
     processes: Processes, tmp_path: Path
 ) -> None:
     env = outside_environment()
@@ -442,7 +442,7 @@ def test_temporal_keeps_its_state_and_its_port_over_a_crash(
         wait_until(lambda: temporal.list(query), PATIENCE, "the search attributes")
 
 
-def test_the_pager_shows_what_arrived_and_for_whom(processes: Processes) -> None:
+def test_the_pager_lists_pages_and_their_recipients(processes: Processes) -> None:
     pager = start_pager(processes, outside_environment())
     pager.wait()
     assert pager.pages() == []

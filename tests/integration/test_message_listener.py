@@ -1,4 +1,4 @@
-"""The message listener end to end: messages of the users' own become workflows."""
+"""The message listener end to end: users' own messages become workflows."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from functions_aws.message_listener import handler
 from tests.support.lambda_runtime import invoke, logged_receipts
 from tests.support.listeners import fresh_process
 from tests.support.payloads import (
+    as_started,
     failures,
     message_ids,
     recorded_json,
@@ -30,17 +31,59 @@ def cloudevent(**changes: Any) -> Any:
     return recorded_json("cloudevent") | {"id": uuid4().hex} | changes
 
 
-def key(event: Any) -> str:
-    return f"ce:{event['source']}#{event['id']}"
+def key(event: Any, queue: str = "orders") -> str:
+    return f"queue:{queue}/ce:{event['source']}#{event['id']}"
 
 
-async def test_a_cloudevent_starts_one_workflow_in_however_many_messages_it_comes(
+async def test_a_cloudevent_starts_one_workflow_however_many_messages_carry_it(
     function_settings: Settings, temporal_client: Client
 ) -> None:
     event = cloudevent()
-    assert await invoke(handler, sqs_batch(event, event, queue="orders")) == ALL_DONE
-    assert await invoke(handler, sqs_batch(event, queue="other")) == ALL_DONE
-    assert await started(temporal_client, key(event)) == event | {"tidegatekey": key(event)}
+    for _ in range(2):
+        assert await invoke(handler, sqs_batch(event, event, queue="orders")) == ALL_DONE
+    wire = await started(temporal_client, key(event))
+    assert wire == as_started(event, key(event), "queue:orders")
+
+
+async def test_a_cloudevent_of_another_queue_is_another_unless_they_share_a_scope(
+    function_settings: Settings,
+    temporal_client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    event = cloudevent()
+    with fresh_process():
+        for queue in ("orders", "other"):
+            assert await invoke(handler, sqs_batch(event, queue=queue)) == ALL_DONE
+    monkeypatch.setenv("TIDEGATE_QUEUE_SCOPE", "billing")
+    with fresh_process():
+        for queue in ("orders", "other"):
+            assert await invoke(handler, sqs_batch(event, queue=queue)) == ALL_DONE
+    receipts = logged_receipts(capsys.readouterr().out)
+    assert [(receipt["verdict"], receipt["key"].partition("/")[0]) for receipt in receipts] == [
+        ("started", "queue:orders"),
+        ("started", "queue:other"),
+        ("started", "shared:billing"),
+        ("duplicate", "shared:billing"),
+    ]
+
+
+async def test_an_alert_in_a_queue_is_taken_only_from_senders_that_are_trusted_with_it(
+    function_settings: Settings,
+    temporal_client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    alert = cloudevent(type="tidegate.alert", data={"key": uuid4().hex, "status": "firing"})
+    with fresh_process():
+        assert await invoke(handler, sqs_batch(alert, queue="orders")) == ALL_DONE
+    [record] = await kept(function_settings)
+    assert "is one of Tidegate's own" in record.reason
+    monkeypatch.setenv("TIDEGATE_TRUSTED_TYPES", "tidegate.alert")
+    with fresh_process():
+        assert await invoke(handler, sqs_batch(alert, queue="orders")) == ALL_DONE
+    [_, receipt] = logged_receipts(capsys.readouterr().out)
+    assert receipt["workflow_id"] == f"incident:queue:orders:{alert['data']['key']}"
 
 
 async def test_any_json_starts_a_workflow_per_message_and_none_for_a_redelivery(
@@ -50,7 +93,7 @@ async def test_any_json_starts_a_workflow_per_message_and_none_for_a_redelivery(
     for _ in range(2):
         assert await invoke(handler, batch) == ALL_DONE
     for id in message_ids(batch):
-        wire = await started(temporal_client, f"{QUEUE}/{id}")
+        wire = await started(temporal_client, f"{QUEUE}#{id}")
         assert wire == {
             "specversion": "1.0",
             "id": id,
@@ -58,7 +101,9 @@ async def test_any_json_starts_a_workflow_per_message_and_none_for_a_redelivery(
             "type": "tidegate.message",
             "time": "2025-03-04T09:15:27.950Z",
             "datacontenttype": "application/json",
-            "tidegatekey": f"{QUEUE}/{id}",
+            "tidegatekey": f"{QUEUE}#{id}",
+            "tidegateway": "queue:orders",
+            "tidegatescope": "queue:orders",
             "data": {"order": 4711},
         }
 
@@ -74,14 +119,14 @@ async def test_a_batch_of_cloudevents_in_one_message_starts_one_workflow_each(
         assert await started(temporal_client, key(event))
 
 
-async def test_a_bad_cloudevent_of_a_batch_is_kept_with_the_whole_message(
+async def test_an_invalid_cloudevent_of_a_batch_is_quarantined_with_the_whole_message(
     function_settings: Settings, temporal_client: Client
 ) -> None:
     good = cloudevent()
     attributes = {"content-type": "application/cloudevents-batch+json"}
     record = sqs_record([good, {"specversion": "1.0"}], attributes=attributes)
     assert await invoke(handler, {"Records": [record]}) == ALL_DONE
-    assert await started(temporal_client, key(good))
+    assert await started(temporal_client, key(good, "uploads-queue"))
     [original] = await kept(function_settings)
     assert original.body.decode() == record["body"]
     assert original.headers["content-type"] == attributes["content-type"]
@@ -100,7 +145,7 @@ async def test_a_bad_cloudevent_of_a_batch_is_kept_with_the_whole_message(
         ("[" * 150 + "]" * 150, "nests deeper than 100 levels"),
     ],
 )
-async def test_a_message_that_is_no_event_is_kept_with_the_reason_and_hurts_no_neighbour(
+async def test_a_message_without_an_event_is_quarantined_with_the_reason_and_affects_no_other(
     function_settings: Settings, temporal_client: Client, body: str, reason: str
 ) -> None:
     good = cloudevent()
@@ -108,20 +153,27 @@ async def test_a_message_that_is_no_event_is_kept_with_the_reason_and_hurts_no_n
     [record] = await kept(function_settings)
     assert record.body == body.encode(errors="surrogatepass")
     assert reason in record.reason
-    assert await started(temporal_client, key(good))
+    assert await started(temporal_client, key(good, "uploads-queue"))
 
 
-async def test_a_sender_cannot_pass_for_another_queue_or_message(
+async def test_a_sender_cannot_forge_the_queue_or_message_id(
     function_settings: Settings, temporal_client: Client
 ) -> None:
-    forged = {"queue": "sqs:other", "message-id": "forged", "sent-at": "1999-01-01T00:00:00Z"}
+    forged = {
+        "queue": "sqs:other",
+        "message-id": "forged",
+        "sent-at": "1999-01-01T00:00:00Z",
+        "tidegate-way": "queue:other",
+        "Tidegate-Scope": "shared:other",
+    }
     record = sqs_record({"a": 1}, queue="orders", attributes=forged)
     assert await invoke(handler, {"Records": [record]}) == ALL_DONE
-    wire = await started(temporal_client, f"{QUEUE}/{record['messageId']}")
+    wire = await started(temporal_client, f"{QUEUE}#{record['messageId']}")
     assert (wire["source"], wire["time"]) == (QUEUE, "2025-03-04T09:15:27.950Z")
+    assert wire["tidegateway"] == wire["tidegatescope"] == "queue:orders"
 
 
-async def test_a_direct_invocation_is_a_message_that_cannot_be_recognised_again(
+async def test_a_direct_invocation_is_a_message_without_identity(
     function_settings: Settings, temporal_client: Client
 ) -> None:
     receipts = [(await invoke(handler, {"order": 4711}))[0] for _ in range(2)]
@@ -130,9 +182,11 @@ async def test_a_direct_invocation_is_a_message_that_cannot_be_recognised_again(
         ("started", True),
     ]
     assert receipts[0]["key"] != receipts[1]["key"]
+    wire = await started(temporal_client, receipts[0]["key"])
+    assert wire["tidegateway"] == wire["tidegatescope"] == "queue:invoked/message"
 
 
-async def test_with_temporal_away_every_message_comes_again_and_none_is_quarantined(
+async def test_while_temporal_is_unavailable_every_message_is_redelivered_and_none_quarantined(
     function_settings: Settings,
     temporal_client: Client,
     monkeypatch: pytest.MonkeyPatch,
@@ -149,7 +203,7 @@ async def test_with_temporal_away_every_message_comes_again_and_none_is_quaranti
     monkeypatch.setenv("TEMPORAL_ADDRESS", address)
     with fresh_process():
         assert await invoke(handler, batch) == ALL_DONE
-    assert await started(temporal_client, key(event))
+    assert await started(temporal_client, key(event, "uploads-queue"))
 
 
 async def test_recorded_fifo_messages_are_started_in_order(

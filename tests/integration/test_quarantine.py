@@ -124,7 +124,7 @@ async def test_two_malformed_parts_of_one_delivery_are_one_record(quarantine: Qu
     assert len(uris) == 1
 
 
-@pytest.mark.parametrize("header", ["message_id", "tidegate_hook", "x_github_delivery"])
+@pytest.mark.parametrize("header", ["message_id", "tidegate_way", "x_github_delivery"])
 async def test_two_deliveries_of_the_same_bytes_are_kept_apart(
     quarantine: Quarantine, header: str
 ) -> None:
@@ -234,7 +234,15 @@ async def test_a_replay_of_nothing_is_not_found(quarantine: Quarantine, settings
 
 
 def event(key: str = "s3:docs/a@00AB") -> Event:
-    return Event(id="1", source="/a", type="t", key=key, data={"ü": "🔥"})
+    return Event(
+        id="1",
+        source="/a",
+        type="t",
+        key=key,
+        way="webhook:eu",
+        scope="shared:billing",
+        data={"ü": "🔥"},
+    )
 
 
 async def test_an_event_whose_workflow_failed_is_replayed_under_its_own_key(
@@ -262,7 +270,7 @@ async def test_an_event_whose_workflow_completed_is_replayed_once_under_a_new_ke
     ]
     assert [receipt.verdict for receipt in receipts] == ["started", "duplicate"]
     [started] = workflows.started.values()
-    assert re.fullmatch(r"s3:docs/a@00AB~replay-[0-9a-f]{12}", started.key)
+    assert re.fullmatch(r"replay:[0-9a-f]{24}#s3:docs/a@00AB", started.key)
     assert started.to_wire() | {"tidegatekey": event().key} == event().to_wire()
 
 

@@ -198,6 +198,50 @@ async def test_a_rejected_event_can_be_redelivered_once_the_child_has_closed(
     assert await shared.end(f"reject:{first.subject}") == [second.to_wire()]
 
 
+# ----------------------------------------------- deliveries that need no orchestrator
+
+
+async def test_an_event_that_is_to_start_its_workflow_starts_it_once(shared: Harness) -> None:
+    """As after a change of the table, while some listeners have the old one."""
+    event = new_event("once")
+    result = await shared.run(event)
+    id = f"once:{event.key}"
+    assert (result["child_id"], result["action"]) == (id, "started")
+    assert await shared.end(id) == [event.to_wire()]
+    again = await shared.start(event.to_wire(), id=f"again:{uuid4().hex}")
+    assert (await again.result())["run_id"] is None
+    assert await shared.status(id) is WorkflowExecutionStatus.COMPLETED
+
+
+async def test_events_that_are_to_be_signalled_meet_in_the_workflow_of_their_key(
+    shared: Harness,
+) -> None:
+    """It starts without an event and gets lists of events, as from a listener."""
+    first = new_event("keyed", data={"n": 1})
+    second = new_event("keyed", subject=first.subject, data={"n": 2})
+    assert (await shared.run(first))["action"] == "started"
+    assert (await shared.run(second))["action"] == "signalled"
+    id = f"keyed:{first.subject}"
+    history = await shared.child(id).fetch_history()
+    assert not history.events[0].workflow_execution_started_event_attributes.input.payloads
+    assert await shared.end(id) == [first.to_wire(), second.to_wire()]
+
+
+async def test_an_event_that_is_too_large_for_a_signal_is_quarantined(shared: Harness) -> None:
+    event = new_event("keyed", data="x" * 5000)
+    error = await failure(shared, event.to_wire())
+    assert error.type == "InvalidEvent"
+    assert "and a signal carries 3,998" in error.message
+    assert len(await records(shared, event.key)) == 1
+
+
+async def test_a_child_does_not_see_which_table_the_listener_had(shared: Harness) -> None:
+    event = new_event("reject")
+    wire = {**event.to_wire(), "tidegatetable": "0123456789ab"}
+    await (await shared.start(wire)).result()
+    assert await shared.end(f"reject:{event.subject}") == [event.to_wire()]
+
+
 # ------------------------------------------------------------------- permanent failures
 
 

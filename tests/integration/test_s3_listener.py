@@ -40,7 +40,7 @@ ALL_DONE = failures()
 
 
 class Upload:
-    """One upload, with the invocation that each path makes of it."""
+    """One upload, with its invocation on each path."""
 
     def __init__(self) -> None:
         self.key, self.sequencer = new_key(), new_sequencer()
@@ -101,7 +101,7 @@ async def test_one_upload_by_three_paths_in_any_order_is_one_workflow(
 async def test_one_upload_by_all_paths_at_the_same_time_is_one_workflow(
     function_settings: Settings, temporal_client: Client, capsys: Any
 ) -> None:
-    """At the same time within one process: as records of one batch, each twenty times over."""
+    """Concurrently in one process: as records of one batch, each twenty times."""
     upload = Upload()
     bodies = [json.loads(upload.by(path)["Records"][0]["body"]) for path in PATHS if "SQS" in path]
     assert await invoke(handler, sqs_batch(*bodies * 20)) == ALL_DONE
@@ -109,10 +109,10 @@ async def test_one_upload_by_all_paths_at_the_same_time_is_one_workflow(
     assert (metric(out, "Accepted"), metric(out, "Duplicate")) == (1, 59)
 
 
-async def test_one_upload_in_several_processes_at_once_is_one_workflow(
+async def test_one_upload_in_several_processes_concurrently_is_one_workflow(
     function_settings: Settings, temporal_client: Client, capsys: Any
 ) -> None:
-    """Each function instance has a client of its own; the server decides between them."""
+    """Each instance has its own client; the server decides which one starts the workflow."""
     upload = Upload()
     arrivals = read(delivery("s3", upload.notification))
     instances = [bootstrap.intake(function_settings) for _ in range(6)]
@@ -143,7 +143,7 @@ async def test_the_test_event_is_acknowledged_logged_and_starts_nothing(
     assert await kept(function_settings) == []
 
 
-async def test_a_malformed_record_is_kept_in_its_original_bytes_and_its_neighbours_start(
+async def test_a_malformed_record_is_quarantined_in_its_original_bytes_and_the_others_start(
     function_settings: Settings, temporal_client: Client
 ) -> None:
     first, last = Upload(), Upload()
@@ -160,7 +160,7 @@ async def test_a_malformed_record_is_kept_in_its_original_bytes_and_its_neighbou
     assert record.headers["sent-at"] == "2025-03-04T09:15:27.950Z"
 
 
-async def test_a_malformed_record_is_kept_once_however_often_it_is_delivered(
+async def test_a_malformed_record_is_quarantined_once_however_often_it_is_delivered(
     function_settings: Settings,
 ) -> None:
     batch = sqs_batch("garbage")
@@ -189,7 +189,7 @@ async def test_an_event_over_the_size_limit_is_quarantined(function_settings: Se
     assert record.body.decode() == batch["Records"][0]["body"]
 
 
-async def test_a_direct_invocation_that_is_no_notification_is_quarantined(
+async def test_a_direct_invocation_other_than_a_notification_is_quarantined(
     function_settings: Settings,
 ) -> None:
     [receipt] = await invoke(handler, {"hello": "world"})
@@ -198,7 +198,7 @@ async def test_a_direct_invocation_that_is_no_notification_is_quarantined(
     assert json.loads(record.body) == {"hello": "world"}
 
 
-async def test_with_temporal_away_nothing_is_settled_and_all_is_done_when_it_is_back(
+async def test_nothing_is_settled_while_temporal_is_unavailable_and_everything_afterwards(
     function_settings: Settings,
     temporal_client: Client,
     monkeypatch: pytest.MonkeyPatch,
@@ -221,7 +221,7 @@ async def test_with_temporal_away_nothing_is_settled_and_all_is_done_when_it_is_
         assert await started(temporal_client, upload.workflow_id)
 
 
-async def test_what_cannot_be_quarantined_comes_again_alone(
+async def test_only_the_record_that_cannot_be_quarantined_is_redelivered(
     function_settings: Settings, temporal_client: Client, tmp_path: Path
 ) -> None:
     (tmp_path / "quarantine").write_text("a file where the folder should be")
@@ -245,7 +245,7 @@ async def test_a_missing_setting_acknowledges_nothing(
         assert await invoke(handler, batch) == failures(*message_ids(batch))
 
 
-async def test_what_is_unfinished_before_the_deadline_comes_again(
+async def test_a_record_that_is_unfinished_at_the_deadline_is_redelivered(
     function_settings: Settings,
 ) -> None:
     batch = sqs_batch(put("incidents/a", "00A1"), put("incidents/slow", "00A2"), "garbage")
@@ -255,10 +255,10 @@ async def test_what_is_unfinished_before_the_deadline_comes_again(
     assert len(await kept(function_settings)) == 1
 
 
-async def test_a_record_of_two_events_comes_again_if_either_must(
+async def test_a_record_of_two_events_is_redelivered_if_either_must_be(
     function_settings: Settings,
 ) -> None:
-    """And then the other is a duplicate."""
+    """Then the other one is a duplicate."""
     two = recorded_json("s3-two-records")
     with fresh_process(function_settings, HangingWorkflows("second")):
         batch = sqs_batch(two)
@@ -266,7 +266,7 @@ async def test_a_record_of_two_events_comes_again_if_either_must(
     assert answer == failures(*message_ids(batch))
 
 
-async def test_a_fifo_queue_keeps_its_order_by_stopping_at_the_first_that_must_come_again(
+async def test_a_fifo_batch_stops_at_the_first_record_that_must_be_redelivered(
     function_settings: Settings,
 ) -> None:
     bodies = [put(f"incidents/{name}", "00A1") for name in ("a", "slow", "b")]
@@ -278,7 +278,7 @@ async def test_a_fifo_queue_keeps_its_order_by_stopping_at_the_first_that_must_c
     assert [event.subject for event in workflows.calls] == ["incidents/a"]
 
 
-async def test_a_fifo_batch_without_trouble_is_done(function_settings: Settings) -> None:
+async def test_a_fifo_batch_without_failures_is_settled(function_settings: Settings) -> None:
     batch = sqs_batch(*(put(f"incidents/{n}", "00A1") for n in range(3)), queue="uploads.fifo")
     workflows = MemoryWorkflows()
     with fresh_process(function_settings, workflows):
@@ -297,7 +297,7 @@ def metric(out: str, name: str) -> float:
     return sum(sum(line.get(name, [])) for line in embedded_metrics(out))
 
 
-async def test_metrics_count_what_became_of_the_events_and_how_old_they_were(
+async def test_metrics_count_verdicts_and_measure_the_age_of_events(
     function_settings: Settings, capsys: Any
 ) -> None:
     def away(event: Any) -> None:
@@ -343,7 +343,7 @@ async def test_each_event_is_logged_with_its_receipt(
     assert warned["message_id"] == second
 
 
-async def test_a_large_batch_is_logged_in_lines_that_cloudwatch_takes(
+async def test_a_large_batch_is_logged_in_lines_that_cloudwatch_accepts(
     function_settings: Settings, capsys: Any
 ) -> None:
     batch = sqs_batch(*(put(f"incidents/{n}", "00A1") for n in range(120)))
@@ -356,7 +356,7 @@ async def test_a_large_batch_is_logged_in_lines_that_cloudwatch_takes(
     assert all(len(line["EventAge"]) <= 100 for line in lines)
 
 
-async def test_a_large_batch_is_accepted_whole(
+async def test_a_large_batch_is_accepted_completely(
     function_settings: Settings, temporal_client: Client
 ) -> None:
     uploads = [Upload() for _ in range(120)]
@@ -367,14 +367,14 @@ async def test_a_large_batch_is_accepted_whole(
 
 
 async def test_a_batch_record_of_another_shape_is_not_lost(function_settings: Settings) -> None:
-    """Lambda never sends one; if it did, nothing of the batch would be acknowledged unseen."""
+    """Lambda never sends one; if it did, the batch must not be acknowledged unread."""
     record = sqs_record(recorded("s3-put").decode())
     del record["messageId"]
     [receipt] = await invoke(handler, {"Records": [record]})
     assert receipt["verdict"] == "quarantined"
 
 
-async def test_an_invocation_that_x_ray_samples_is_answered_the_same(
+async def test_an_invocation_that_x_ray_samples_has_the_same_response(
     function_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1")

@@ -1,4 +1,4 @@
-"""What events meet on their way, on both clouds: written once, told to the real listeners of each.
+"""What can happen to events, on both clouds: written once, run with the real listeners of each.
 
 What becomes of them later, and of the processes, is in `tests.e2e.test_scenarios`.
 """
@@ -22,6 +22,7 @@ from core.config.settings import Settings
 from infra.local.temporal import TemporalServer
 from tests.support.clouds import CLOUDS, Answer, AwsPlatform, AzurePlatform, Platform
 from tests.support.eventually import eventually
+from tests.support.payloads import as_started
 from tests.support.ports import closed_port
 from tests.support.quarantines import kept
 from tests.support.temporal import own_server, started
@@ -33,6 +34,7 @@ version: 1
 hooks:
   orders:
     format: message
+    scope: orders
     verify: {scheme: bearer, secrets: ["env:ORDERS_TOKEN"]}
 """
 
@@ -46,11 +48,12 @@ def platform(
     caplog: pytest.LogCaptureFixture,
     tmp_path: Path,
 ) -> Iterator[Platform]:
-    """One of the clouds, its functions' settings, and processes that have not read them yet."""
+    """One of the clouds, with its functions' settings and fresh processes."""
     found: Platform = AwsPlatform(capsys) if request.param == "aws" else AzurePlatform(caplog)
     (tmp_path / "webhooks.yaml").write_text(WEBHOOKS)
     monkeypatch.setenv("TIDEGATE_WEBHOOKS", str(tmp_path / "webhooks.yaml"))
     monkeypatch.setenv("ORDERS_TOKEN", TOKEN)
+    monkeypatch.setenv("TIDEGATE_QUEUE_SCOPE", "orders")
     for name, value in found.environment.items():
         monkeypatch.setenv(name, value)
     with found.cold_start():
@@ -58,8 +61,8 @@ def platform(
 
 
 @contextmanager
-def temporal_away(platform: Platform) -> Iterator[None]:
-    """Within the block nobody listens where Temporal should."""
+def temporal_unavailable(platform: Platform) -> Iterator[None]:
+    """Within the block nothing listens at Temporal's address."""
     with pytest.MonkeyPatch.context() as patch, closed_port() as port:
         patch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{port}")
         patch.setenv("TIDEGATE_START_TIMEOUT", "0.5")
@@ -82,7 +85,7 @@ def cloudevent() -> dict[str, Any]:
 
 
 def key(event: dict[str, Any]) -> str:
-    return f"ce:{event['source']}#{event['id']}"
+    return f"shared:orders/ce:{event['source']}#{event['id']}"
 
 
 # ---------------------------------------------------------------------------- duplicates
@@ -94,18 +97,18 @@ async def test_an_upload_by_three_paths_one_after_the_other_is_one_workflow(
 ) -> None:
     upload = platform.upload()
     for place in order:
-        assert await platform.deliver(upload.told[platform.paths[place]]) == [True]
+        assert await platform.deliver(upload.by_path[platform.paths[place]]) == [True]
     receipts = platform.receipts()
     assert [receipt["verdict"] for receipt in receipts] == ["started", "duplicate", "duplicate"]
     assert {receipt["key"] for receipt in receipts} == {upload.key}
     assert await started(temporal_client, upload.key)
 
 
-async def test_an_upload_by_three_paths_at_once_and_many_times_is_one_workflow(
+async def test_an_upload_by_three_paths_concurrently_and_many_times_is_one_workflow(
     platform: Platform, temporal_client: Client
 ) -> None:
     upload = platform.upload()
-    parcels = [*upload.told.values()] * 10
+    parcels = [*upload.by_path.values()] * 10
     assert await platform.deliver(*parcels) == [True] * 30
     receipts = platform.receipts()
     assert verdicts(receipts) == {"started": 1, "duplicate": 29}
@@ -113,11 +116,11 @@ async def test_an_upload_by_three_paths_at_once_and_many_times_is_one_workflow(
     assert await started(temporal_client, upload.key)
 
 
-async def test_many_uploads_by_three_paths_at_once_are_one_workflow_each(
+async def test_many_uploads_by_three_paths_concurrently_are_one_workflow_each(
     platform: Platform, temporal_client: Client
 ) -> None:
     uploads = [platform.upload() for _ in range(10)]
-    parcels = [parcel for upload in uploads for parcel in upload.told.values()]
+    parcels = [parcel for upload in uploads for parcel in upload.by_path.values()]
     assert all(await platform.deliver(*parcels))
     receipts = platform.receipts()
     assert verdicts(receipts) == {"started": 10, "duplicate": 20}
@@ -134,13 +137,27 @@ async def test_an_event_by_queue_and_by_webhook_is_one_workflow(
     assert answer.status == 202
     assert [receipt["verdict"] for receipt in answer.body["receipts"]] == ["duplicate"]
     assert verdicts(platform.receipts()) == {"started": 1, "duplicate": 2}
-    assert await started(temporal_client, key(event)) == event | {"tidegatekey": key(event)}
+    wire = await started(temporal_client, key(event))
+    assert wire["tidegateway"].startswith("queue:")
+    assert wire == as_started(event, key(event), wire["tidegateway"], "shared:orders")
+
+
+async def test_an_event_by_queue_and_by_webhook_is_two_workflows_unless_they_share_a_scope(
+    platform: Platform, temporal_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TIDEGATE_QUEUE_SCOPE")
+    with platform.cold_start():
+        event = cloudevent()
+        assert await platform.deliver(platform.message(event)) == [True]
+        answer = await post(platform, event)
+    assert [receipt["verdict"] for receipt in answer.body["receipts"]] == ["started"]
+    assert verdicts(platform.receipts()) == {"started": 2}
 
 
 # ---------------------------------------------------------------------------- poison
 
 
-async def test_poison_among_good_is_kept_as_it_came_and_hurts_nobody(
+async def test_a_poison_message_is_quarantined_unchanged_and_affects_no_other(
     platform: Platform, temporal_client: Client
 ) -> None:
     uploads = [platform.upload() for _ in range(4)]
@@ -154,7 +171,7 @@ async def test_poison_among_good_is_kept_as_it_came_and_hurts_nobody(
     assert (record.body, record.code) == (POISON, "InvalidEvent")
 
 
-async def test_poison_that_cannot_be_kept_comes_again_alone(
+async def test_only_a_poison_message_that_cannot_be_quarantined_is_redelivered(
     platform: Platform, temporal_client: Client, tmp_path: Path
 ) -> None:
     (tmp_path / "quarantine").write_text("a file where the folder should be")
@@ -166,13 +183,13 @@ async def test_poison_that_cannot_be_kept_comes_again_alone(
     assert [record.body for record in await kept(Settings.from_env())] == [POISON]
 
 
-# ---------------------------------------------------------------------------- Temporal away
+# ---------------------------------------------------------------------------- Temporal unavailable
 
 
-async def test_with_temporal_away_nothing_is_acknowledged_and_then_all_start_once(
+async def test_nothing_is_acknowledged_while_temporal_is_unavailable_and_all_start_once_afterwards(
     platform: Platform, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The server is killed behind a process that was connected to it, and comes back."""
+    """The server is killed while a process is connected to it, and restarted."""
     uploads = [platform.upload() for _ in range(5)]
     before, *others = (upload.by_queue for upload in uploads)
     with own_server(tmp_path) as server:
@@ -200,7 +217,7 @@ async def test_with_temporal_away_nothing_is_acknowledged_and_then_all_start_onc
 
 
 async def each_started_once(server: TemporalServer, keys: list[str]) -> None:
-    """The server has one execution for each of these, and no other."""
+    """The server has exactly one execution for each of these."""
     client = await Client.connect(server.address)
     assert all([await started(client, key) for key in keys])
 
@@ -211,9 +228,11 @@ async def each_started_once(server: TemporalServer, keys: list[str]) -> None:
     assert await eventually(shown, "all workflows to show") == sorted(keys)
 
 
-async def test_poison_is_kept_while_temporal_is_away(platform: Platform) -> None:
+async def test_a_poison_message_is_quarantined_while_temporal_is_unavailable(
+    platform: Platform,
+) -> None:
     upload = platform.upload()
-    with temporal_away(platform):
+    with temporal_unavailable(platform):
         settled = await platform.deliver(upload.by_queue, platform.garbage(POISON))
     assert settled == [False, True]
     assert [record.body for record in await kept(Settings.from_env())] == [POISON]
@@ -228,7 +247,7 @@ async def post(platform: Platform, body: object, *, token: str = TOKEN) -> Answe
     return await platform.post("/hooks/orders", raw, headers)
 
 
-async def test_a_webhook_that_is_accepted_is_answered_202_however_often_it_comes(
+async def test_an_accepted_webhook_is_answered_202_however_often_it_is_sent(
     platform: Platform, temporal_client: Client
 ) -> None:
     event = cloudevent()
@@ -236,10 +255,11 @@ async def test_a_webhook_that_is_accepted_is_answered_202_however_often_it_comes
         answer = await post(platform, event)
         assert answer.status == 202
         assert [receipt["verdict"] for receipt in answer.body["receipts"]] == [verdict]
-    assert await started(temporal_client, key(event)) == event | {"tidegatekey": key(event)}
+    wire = await started(temporal_client, key(event))
+    assert wire == as_started(event, key(event), "webhook:orders", "shared:orders")
 
 
-async def test_a_webhook_of_a_stranger_is_answered_401_and_leaves_nothing(
+async def test_an_unverified_webhook_is_answered_401_and_leaves_nothing(
     platform: Platform, temporal_client: Client
 ) -> None:
     event = cloudevent()
@@ -250,11 +270,11 @@ async def test_a_webhook_of_a_stranger_is_answered_401_and_leaves_nothing(
     assert await kept(Settings.from_env()) == []
 
 
-async def test_a_webhook_while_temporal_is_away_is_answered_503_and_comes_again(
+async def test_while_temporal_is_unavailable_a_webhook_is_answered_503_and_retried(
     platform: Platform, temporal_client: Client
 ) -> None:
     event = cloudevent()
-    with temporal_away(platform):
+    with temporal_unavailable(platform):
         answer = await post(platform, event)
     assert (answer.status, answer.headers["retry-after"]) == (503, "5")
     assert verdicts(platform.receipts()) == {"retry": 1}
@@ -263,7 +283,7 @@ async def test_a_webhook_while_temporal_is_away_is_answered_503_and_comes_again(
     assert await started(temporal_client, key(event))
 
 
-async def test_a_webhook_of_poison_is_answered_400_and_kept(platform: Platform) -> None:
+async def test_a_poison_webhook_is_answered_400_and_quarantined(platform: Platform) -> None:
     answer = await post(platform, POISON)
     assert answer.status == 400
     [record] = await kept(Settings.from_env())

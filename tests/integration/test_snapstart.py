@@ -1,5 +1,5 @@
-"""What SnapStart's hooks do. A fork stands in for the snapshot: both give several processes one
-memory, and neither gives them the threads or the connections of the first."""
+"""SnapStart's hooks. A fork stands in for the snapshot: both give several processes the memory of
+one, but not its threads or connections."""
 
 from __future__ import annotations
 

@@ -27,6 +27,7 @@ from infra.local.temporal import TemporalServer
 from tests.support.attacks import ATTACKS
 from tests.support.lambda_runtime import invoke, logged_receipts
 from tests.support.listeners import fresh_process
+from tests.support.payloads import as_started
 from tests.support.quarantines import kept
 from tests.support.temporal import calls, started
 from tests.support.verifiers import EXAMPLES, OPEN, Example
@@ -99,7 +100,7 @@ def trigger() -> dict[str, Any]:
 
 
 def key(event: dict[str, Any]) -> str:
-    return f"ce:{event['source']}#{event['id']}"
+    return f"webhook:orders/ce:{event['source']}#{event['id']}"
 
 
 def receipts(answer: Any) -> list[Any]:
@@ -115,7 +116,8 @@ async def test_a_verified_request_starts_one_workflow_however_often_it_comes(
         answer = await invoke(handler, posted(event))
         assert answer["statusCode"] == 202
         assert [receipt["verdict"] for receipt in receipts(answer)] == [verdict]
-    assert await started(temporal_client, key(event)) == event | {"tidegatekey": key(event)}
+    wire = await started(temporal_client, key(event))
+    assert wire == as_started(event, key(event), "webhook:orders")
     logged = logged_receipts(capsys.readouterr().out)
     assert [receipt["verdict"] for receipt in logged] == ["started", "duplicate"]
 
@@ -248,4 +250,6 @@ async def test_a_request_replayed_later_or_concurrently_starts_one_workflow(
     verdicts = [
         receipt["verdict"] for o in outcomes for receipt in json.loads(o.response.body)["receipts"]
     ]
-    assert sorted(verdicts) == ["duplicate"] * 5 + ["started"]
+    # An alert joins the workflow that runs, which recognises it; any other event is a duplicate.
+    again = "delivered" if example.section["scheme"] == "routing-key" else "duplicate"
+    assert sorted(verdicts) == [again] * 5 + ["started"]

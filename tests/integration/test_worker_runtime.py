@@ -1,4 +1,4 @@
-"""A worker as a process: what it needs to start, how it says how it is, and how it stops."""
+"""A worker as a process: how it starts, reports its health, and stops."""
 
 from __future__ import annotations
 

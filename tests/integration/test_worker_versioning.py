@@ -1,6 +1,6 @@
-"""Builds of the workers beside each other: who gets what while one takes over from the other.
+"""Builds of the workers that run concurrently: which one gets which work during a rollout.
 
-The commands are those of docs/workers.md, given to Temporal's own command line.
+The commands are those of docs/workers.md, run by Temporal's own command line.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _QUICK = (
     "matching.wv.VersionDrainageStatusVisibilityGracePeriod",
     "matching.wv.VersionDrainageStatusRefreshInterval",
 )
-"""How long a server waits before it counts what still runs on a build that gets nothing new."""
+"""How long a server waits before it checks whether a build without new work is drained."""
 
 
 @pytest.fixture(scope="module")
@@ -87,25 +87,25 @@ class Deployment:
         )
 
     async def make_current(self, *build: str) -> None:
-        """Done once the build's worker has called; `--unversioned` for none."""
+        """Retries until the build's worker polls; `--unversioned` for none."""
         await self._command("set-current-version", *_build(build))
-        await self._everybody_knows()
+        await self._propagated()
 
     async def ramp(self, build: str, percentage: int) -> None:
         await self._command(
             "set-ramping-version", "--build-id", build, "--percentage", str(percentage)
         )
-        await self._everybody_knows()
+        await self._propagated()
 
-    async def _everybody_knows(self) -> None:
-        """A change of the routing reaches the task queue's partitions one by one."""
+    async def _propagated(self) -> None:
+        """Wait until a change has reached all partitions of the task queue."""
         request = DescribeWorkerDeploymentRequest(namespace="default", deployment_name=self.name)
 
         async def known() -> bool:
             answer = await self.client.workflow_service.describe_worker_deployment(request)
             return answer.worker_deployment_info.routing_config_update_state == _KNOWN
 
-        await eventually(known, "the task queue to know")
+        await eventually(known, "the change to reach the task queue")
 
     async def drainage(self, build: str) -> str:
         """`draining` while workflows that are pinned to the build run, then `drained`."""
@@ -123,7 +123,7 @@ class Deployment:
 
 
 async def temporal(*arguments: str) -> str | None:
-    """What Temporal's command says, or None where it fails."""
+    """The output of Temporal's command, or None when it fails."""
     process = await asyncio.create_subprocess_exec(
         program("temporal"),
         *arguments,
@@ -181,7 +181,7 @@ def upload() -> Event:
 
 
 async def builds(handle: WorkflowHandle[Any, Any]) -> list[str]:
-    """The builds that did the workflow's tasks, oldest first; "" stands for workers without one."""
+    """The builds that completed the workflow's tasks, oldest first; "" for unversioned workers."""
     found: list[str] = []
     async for event in handle.fetch_history_events():
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
@@ -191,7 +191,7 @@ async def builds(handle: WorkflowHandle[Any, Any]) -> list[str]:
 
 
 async def last_build(handle: WorkflowHandle[Any, Any]) -> str:
-    """The build that did the workflow's last task."""
+    """The build that completed the workflow's last task."""
     info = (await handle.describe()).raw_description.workflow_execution_info
     return str(info.versioning_info.deployment_version.build_id)
 
@@ -212,7 +212,7 @@ async def command(handle: WorkflowHandle[Any, Any], name: str) -> dict[str, Any]
 
 
 async def action(handle: WorkflowHandle[Any, Any]) -> str:
-    """What a root orchestrator says that it did."""
+    """The action in a root orchestrator's result."""
     async with asyncio.timeout(PATIENCE):
         return str((await handle.result())["action"])
 
@@ -243,7 +243,7 @@ async def test_a_first_build_takes_over_from_workers_without_one_and_back(
         async with incidents.worker(OLD):
             other = await incidents.start(INCIDENT_WORKFLOW, alert())
             await opened(other)
-            assert await builds(other) == [""]  # the build is there, and gets nothing
+            assert await builds(other) == [""]  # the build polls, and gets nothing
             await incidents.make_current(OLD)
             await command(handle, commands.Acknowledge.name)
             assert await builds(handle) == ["", OLD]
@@ -310,7 +310,7 @@ async def test_a_root_orchestrator_ends_on_its_build_which_is_drained_only_then(
             async def tried() -> Any:
                 return (await waiting.describe()).raw_description.pending_activities
 
-            await eventually(tried, "the activity that is retried until it can be done")
+            await eventually(tried, "the activity to be retried")
             await roots.make_current(NEW)
             assert await action(await roots.start(ROOT_WORKFLOW, upload())) == "started"
             assert await builds(waiting) == [OLD]
@@ -319,7 +319,7 @@ async def test_a_root_orchestrator_ends_on_its_build_which_is_drained_only_then(
                 return await roots.drainage(OLD) == "draining"
 
             await eventually(draining, "the old build to drain")
-        async with roots.worker(OLD, able):  # the same build, with its setting put right
+        async with roots.worker(OLD, able):  # the same build, with the missing setting
             assert await action(waiting) == "started"
 
         async def drained() -> bool:
@@ -342,7 +342,7 @@ async def test_a_workflow_stuck_on_a_build_can_be_moved_to_the_new_one(
         async def tried() -> Any:
             return (await waiting.describe()).raw_description.pending_activities
 
-        await eventually(tried, "the activity that is retried until it can be done")
+        await eventually(tried, "the activity to be retried")
         await roots.make_current(NEW)
         assert await temporal(
             *("workflow", "update-options", "--address", roots.server.address),

@@ -1,7 +1,7 @@
-"""The function app under test: its functions by name, and what Microsoft's worker hands to them.
+"""The function app under test: its functions by name, and what Microsoft's worker passes to them.
 
 Messages and requests are decoded by the SDK's own converters from what the Functions host sends, so
-that a function sees the very objects it sees in Azure.
+that a function gets the same objects as in Azure.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ ENVIRONMENT = {
     "MESSAGES_SUBSCRIPTION": "tidegate",
     "TIDEGATE_DOCUMENTS": "azure://exampledocs/incidents/",
 }
-"""The app's settings, but for Temporal's and the quarantine's."""
+"""The app's settings, except for Temporal's and the quarantine's."""
 
 SENT = datetime(2026, 3, 4, 9, 17, 41, 250_000, tzinfo=UTC)
 
 INDEX = {str(function.get_function_name()): function for function in app.get_functions()}
-"""Every function by name. An app can be asked for them once in a process, as the worker does."""
+"""Every function by name. An app returns them only once in a process."""
 
 
 def function(name: str) -> Callable[[Any], Awaitable[Any]]:
-    """What the worker calls."""
+    """The function that the worker calls."""
     body: Callable[[Any], Awaitable[Any]] = INDEX[name].get_user_function()
     return body
 
@@ -57,10 +57,10 @@ def message(
     delivery_count: int = 1,
     **metadata: object,
 ) -> func.ServiceBusMessage:
-    """A message of Service Bus: of bytes as they are, or of anything else as JSON. Without a
-    `message_id` it gets a new one; None is for senders that give none. `metadata` is what else the
-    host says of it, e.g. DeadLetterReason."""
-    said = {
+    """A message of Service Bus, with bytes as they are or anything else as JSON. Without a
+    `message_id` it gets a new one; None stands for senders that set none. `metadata` is further
+    metadata of the host, e.g. DeadLetterReason."""
+    trigger_metadata = {
         "MessageId": uuid4().hex if message_id == "" else message_id,
         "ContentType": content_type,
         "DeliveryCount": delivery_count,
@@ -70,7 +70,7 @@ def message(
         "ApplicationProperties": dict(properties or {}),
         **metadata,
     }
-    trigger = {name: _datum(value) for name, value in said.items() if value is not None}
+    trigger = {name: _datum(value) for name, value in trigger_metadata.items() if value is not None}
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     decoded: func.ServiceBusMessage = _converter("serviceBusTrigger").decode(
         Datum(raw, "bytes"), trigger_metadata=trigger
@@ -94,7 +94,7 @@ def request(
 
 
 def created(name: str, sequencer: str, *, cloudevents: bool = False) -> Any:
-    """Event Grid's event about one upload to exampledocs/incidents, in either schema."""
+    """Event Grid's event of one upload to exampledocs/incidents, in either schema."""
     event = recorded_json(f"webhooks/event_grid/blob-created{'-cloudevents' * cloudevents}")
     event = event[0] if isinstance(event, list) else event
     event["subject"] = f"/blobServices/default/containers/incidents/blobs/{name}"
@@ -106,8 +106,8 @@ def created(name: str, sequencer: str, *, cloudevents: bool = False) -> Any:
 def fresh_process(
     settings: Settings | None = None, workflows: Workflows | None = None
 ) -> Iterator[None]:
-    """A cold start: no settings, no client; and an end that leaves none behind. Messages are given
-    back at once. With a `workflows` the functions use that one and these settings."""
+    """A cold start, without settings or client, and none left afterwards. Messages are abandoned
+    immediately. With a `workflows` the functions use that one and these settings."""
     _forget()
     try:
         with mock.patch.object(service_bus, "hold", return_value=0.0):

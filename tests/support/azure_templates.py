@@ -1,4 +1,4 @@
-"""The templates of infra/azure, read once, and the questions tests ask of them."""
+"""The templates of infra/azure, parsed once, and queries for tests."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ def files() -> list[BicepFile]:
 
 
 def made(type: str) -> list[tuple[BicepFile, Resource]]:
-    """Every resource of a type that the templates make, with its file."""
+    """Every resource of a type, with its file."""
     return [(f, r) for f in files() for r in f.resources if r.type == type and not r.existing]
 
 
 def at(given: Value, path: str) -> Value:
-    """The value at `properties.sku.name`, None where there is nothing."""
+    """The value at a path like `properties.sku.name`, or None."""
     for part in path.split("."):
         given = given.get(part) if isinstance(given, dict) else None
     return given
 
 
 def text(given: Value) -> str:
-    """An expression's text, or the literal as it is."""
+    """An expression's text, or the literal."""
     return given.text if isinstance(given, Expression) else str(given)
 
 
 def named_values(given: Value) -> dict[str, Value]:
-    """What all `{ name: ..., value: ... }` and `{ name: ..., secretRef: ... }` inside say."""
+    """All `{ name: ..., value: ... }` and `{ name: ..., secretRef: ... }` inside, by name."""
     return {
         each["name"]: each.get("value", each.get("secretRef"))
         for each in bicep_model.inside(given)

@@ -28,14 +28,14 @@ _PARSER = Parser(Language(tree_sitter_bicep.language()))
 
 
 class NotBicep(ValueError):
-    """The grammar has no rule for what stands there; the message says where."""
+    """The grammar cannot parse the file; the message says where."""
 
 
 def read(path: Path) -> BicepFile:
     """Raises `NotBicep`."""
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".bicepparam":
-        # The grammar knows a parameter file only as a template whose assignments lack their types.
+        # The grammar parses a parameter file only as a template whose parameters lack their types.
         text = "".join(_as_variable(line) for line in text.splitlines(keepends=True))
     root = _PARSER.parse(text.encode()).root_node
     for node in walk(root):
@@ -85,7 +85,7 @@ def _declare(file: BicepFile, node: Node, decorators: dict[str, Value]) -> None:
 
 
 def _resources(node: Node, within: str) -> Iterator[Resource]:
-    """The resource that is declared, and those declared inside it."""
+    """A declared resource, and those declared inside it."""
     name, reference, inside = node.named_children
     type, _, version = str(value(reference)).partition("@")
     if within:
@@ -101,7 +101,7 @@ def _resources(node: Node, within: str) -> Iterator[Resource]:
 
 
 def _unwrapped(node: Node) -> tuple[Node, Value, Value]:
-    """The object behind a loop and a condition; what is looped over; the condition."""
+    """The object inside a loop and a condition, what is looped over, and the condition."""
     over = condition = None
     if node.type == "for_statement":
         over, node = value(node.named_children[1]), node.named_children[-1]
@@ -147,7 +147,7 @@ def value(node: Node) -> Value:
 
 
 def _ending(choice: Choice, rest: str) -> Choice:
-    """The choice with the rest of its last alternative put back."""
+    """The choice, with the access moved back into its last alternative."""
     last: Value = Expression(f"{getattr(choice.no, 'text', choice.no)}{rest}")
     if isinstance(choice.no, Choice):
         last = _ending(choice.no, rest)

@@ -1,4 +1,4 @@
-"""What a Bicep file is made of, as tests/support/bicep.py reads it."""
+"""The parts of a Bicep file, as tests/support/bicep.py parses it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any, TypeAlias
 from tree_sitter import Node
 
 Value: TypeAlias = Any
-"""dict, list, str, int, bool or None as Bicep says it literally, or one of the classes below."""
+"""A literal (dict, list, str, int, bool or None), or one of the classes below."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """What only a deployment can work out; `parts` are the values inside, in the order written."""
+    """An expression that only a deployment evaluates; `parts` are the values inside, in order."""
 
     text: str
     parts: tuple[Value, ...] = ()
@@ -85,13 +85,13 @@ class BicepFile:
     outputs: dict[str, Value] = field(default_factory=dict)
 
     def resource(self, type: str) -> Resource:
-        """The only one of its type that the file makes."""
+        """The only resource of a type in the file."""
         [found] = [r for r in self.resources if r.type == type and not r.existing]
         return found
 
 
 def inside(given: Value) -> Iterator[Value]:
-    """The value and all values inside it, however deep."""
+    """The value and all values inside it."""
     yield given
     match given:
         case dict():

@@ -1,4 +1,4 @@
-"""Makes a child close between the orchestrator's two looks at it: just before it is signalled."""
+"""Makes a child close just before the orchestrator signals it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ACTIVITY = "close_child"
 
 
 class ClosesChildrenBeforeSignals(client.Interceptor, worker.Interceptor):
-    """For a client; its workers take it over, and need `ClosingActivity` too."""
+    """For a client. Its workers inherit it, and must serve `ClosingActivity`, too."""
 
     def workflow_interceptor_class(
         self, input: worker.WorkflowInterceptorClassInput

@@ -9,9 +9,13 @@ from typing import Any
 
 import yaml
 
+from tests.support.nested_stack import NO_VALUE, NestedStack
+
 ROOT = Path(__file__).parents[2]
 FRONT_DOOR, ALARMS, WORKERS = "template.yaml", "infra/aws/alarms.yaml", "infra/aws/workers.yaml"
 TEMPLATES = (FRONT_DOOR, ALARMS, WORKERS)
+WORKER = "infra/aws/worker.yaml"
+"""The template of one worker, nested in `WORKERS` for each of them."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -42,11 +46,31 @@ def template(name: str) -> dict[str, Any]:
     return loaded
 
 
+def workers() -> dict[str, dict[str, Any]]:
+    """The parameters of each worker's nested stack, by its logical ID."""
+    return {
+        id: resource["Properties"]["Parameters"]
+        for id, resource in template(WORKERS)["Resources"].items()
+        if resource.get("Properties", {}).get("Location") == Path(WORKER).name
+    }
+
+
+def all_resources(name: str) -> dict[str, dict[str, Any]]:
+    """The resources of a template by logical ID. Each worker's stand in place of its nested stack,
+    as `RootTask`: the stack's ID before their own."""
+    found = dict(template(name)["Resources"])
+    if name == WORKERS:
+        for id, parameters in workers().items():
+            del found[id]
+            found |= NestedStack(id, template(WORKER), parameters).resources()
+    return found
+
+
 def resources(name: str, kind: str) -> dict[str, dict[str, Any]]:
     """Properties by logical ID of all resources of a kind, e.g. `SQS::Queue`."""
     return {
         id: resource.get("Properties", {})
-        for id, resource in template(name)["Resources"].items()
+        for id, resource in all_resources(name).items()
         if resource["Type"] == f"AWS::{kind}"
     }
 
@@ -55,7 +79,7 @@ def alternatives(value: Any) -> list[Any]:
     """What a value may be, one for each branch of `Fn::If`; nothing for `AWS::NoValue`."""
     if isinstance(value, dict) and "Fn::If" in value:
         return [found for branch in value["Fn::If"][1:] for found in alternatives(branch)]
-    return [] if value == {"Ref": "AWS::NoValue"} else [value]
+    return [] if value == NO_VALUE else [value]
 
 
 def walk(value: Any) -> Iterator[Any]:

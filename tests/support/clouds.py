@@ -1,5 +1,5 @@
-"""The two clouds as scenarios see them: what each platform hands to the real listeners, and what it
-makes of their answers. A scenario is written once, against `Platform`."""
+"""The two clouds as scenarios see them: what each platform passes to the real listeners, and how it
+reads their responses. A scenario is written once, against `Platform`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CLOUDS: Final = ("aws", "azure")
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """One delivery: to which function, and what."""
+    """One delivery to a function."""
 
     function: str
     content: Any
@@ -40,20 +40,20 @@ class Parcel:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """One upload: the key of its event, and how each path tells of it."""
+    """One upload: the key of its event, and its delivery on each path."""
 
     key: str
-    told: Mapping[str, Parcel]
+    by_path: Mapping[str, Parcel]
 
     @property
     def by_queue(self) -> Parcel:
-        """By whichever path is named first."""
-        return next(iter(self.told.values()))
+        """The delivery on the first path."""
+        return next(iter(self.by_path.values()))
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the sender of a webhook is answered."""
+    """The response to a webhook."""
 
     status: int
     headers: Mapping[str, str]
@@ -61,40 +61,40 @@ class Answer:
 
 
 class Platform(Protocol):
-    """A cloud's queues and its HTTP gateway, with the real functions behind them."""
+    """A cloud's queues and HTTP gateway, with the real functions behind them."""
 
     @property
     def paths(self) -> tuple[str, str, str]:
-        """Three ways that one upload is told by."""
+        """The three paths of an upload."""
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """Settings of its functions alone."""
+        """Settings that only its functions need."""
 
     def upload(self) -> Upload:
-        """A new one, which nobody has been told of yet."""
+        """A new upload, which is not yet announced."""
 
     def garbage(self, body: bytes) -> Parcel:
-        """A message that is no event, where uploads are told."""
+        """A message without an event, on the queue of uploads."""
 
     def message(self, body: object) -> Parcel:
-        """A message of the users' own."""
+        """A user's own message."""
 
     async def deliver(self, *parcels: Parcel) -> list[bool]:
-        """Hand all over at once; which of them are acknowledged."""
+        """Deliver all concurrently; returns which of them are acknowledged."""
 
     async def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Post a webhook."""
 
     def receipts(self) -> list[Any]:
-        """What the functions have logged of events since the last look."""
+        """The receipts that the functions have logged since the last call."""
 
     def cold_start(self) -> AbstractContextManager[None]:
-        """A process that has not read its settings yet, and holds no message back."""
+        """A process that has not read its settings yet, and does not hold messages."""
 
 
 class AwsPlatform:
-    """SQS, whose batches Lambda's poller makes and settles, and an HTTP API."""
+    """SQS, with batches as of Lambda's poller, and an HTTP API."""
 
     paths = ("S3 to SQS", "S3 to SNS to SQS", "EventBridge to SQS")
     environment: Mapping[str, str] = {"TIDEGATE_DOCUMENTS": f"s3://{BUCKET}/"}
@@ -108,8 +108,8 @@ class AwsPlatform:
 
     def upload(self) -> Upload:
         key, sequencer = new_key(), new_sequencer()
-        told = put(key, sequencer), sns(put(key, sequencer)), eventbridge_put(key, sequencer)
-        parcels = [Parcel("documents", event) for event in told]
+        events = put(key, sequencer), sns(put(key, sequencer)), eventbridge_put(key, sequencer)
+        parcels = [Parcel("documents", event) for event in events]
         return Upload(f"s3:{BUCKET}/{key}@{sequencer}", dict(zip(self.paths, parcels, strict=True)))
 
     def garbage(self, body: bytes) -> Parcel:
@@ -119,7 +119,7 @@ class AwsPlatform:
         return Parcel("messages", body)
 
     async def deliver(self, *parcels: Parcel) -> list[bool]:
-        """One batch for each function; one after the other, as one instance takes them."""
+        """One batch for each function, one after another, as for one instance."""
         settled: dict[int, bool] = {}
         for function, handler in self._handlers.items():
             places = [n for n, parcel in enumerate(parcels) if parcel.function == function]
@@ -152,7 +152,7 @@ class AwsPlatform:
 
 
 class AzurePlatform:
-    """Service Bus, Event Grid and HTTP, as the Functions host hands them over."""
+    """Service Bus, Event Grid and HTTP, as from the Functions host."""
 
     paths = ("Event Grid to Service Bus", "the same as a CloudEvent", "Event Grid's trigger")
     environment: Mapping[str, str] = azure.ENVIRONMENT

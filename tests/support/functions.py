@@ -1,4 +1,4 @@
-"""A function app that stands for the real one, for tests of what runs it."""
+"""A stand-in for the function app, for tests of the host."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ app = func.FunctionApp()
     arg_name="message", queue_name="%WORK_QUEUE%", connection="ServiceBusConnection"
 )
 async def work(message: func.ServiceBusMessage) -> None:
-    """Begins, waits until somebody writes `go` into the folder NOTES, and is done."""
+    """Begins, waits for the file `go` in the folder NOTES, and ends."""
     notes = Path(os.environ["NOTES"])
     (notes / "begun").write_bytes(message.get_body())
     while not (notes / "go").exists():  # noqa: ASYNC110  # another process writes it
@@ -31,7 +31,7 @@ async def work(message: func.ServiceBusMessage) -> None:
     connection="ServiceBusConnection",
 )
 async def nobody(message: func.ServiceBusMessage) -> None:
-    """Listens to what no setting names."""
+    """Has a queue that no setting names."""
 
 
 @app.route(
@@ -41,7 +41,7 @@ async def nobody(message: func.ServiceBusMessage) -> None:
     trigger_arg_name="request",
 )
 async def echo(request: func.HttpRequest) -> func.HttpResponse:
-    """Answers what it was asked."""
+    """Echoes the request."""
     seen = {
         "method": request.method,
         "url": request.url,

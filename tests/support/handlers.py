@@ -1,4 +1,4 @@
-"""Stand-ins for a Lambda function, for tests of what runs it."""
+"""Stand-ins for a Lambda handler, for tests of the event source."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def note(event: dict[str, Any], context: Any) -> None:
 
 
 def crash_at_first(event: dict[str, Any], context: Any) -> None:
-    """Notes what it gets; dies by SIGKILL the first time it gets it."""
+    """Notes each body, and kills itself at its first delivery."""
     note(event, context)
     if event["Records"][0]["attributes"]["ApproximateReceiveCount"] == "1":
         os.kill(os.getpid(), signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Packaging for Lambda, as `sam build` does it, for the interpreter that runs this."""
+"""Packaging for Lambda, as by `sam build`, for this interpreter."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from infra.local.processes import ROOT, program
 def package(
     folder: Path, target: str = "build-S3Listener", **variables: str
 ) -> subprocess.CompletedProcess[str]:
-    """`functions_aws/Makefile` at work on a folder."""
+    """Runs `functions_aws/Makefile` for a folder."""
     given = {
         "ARTIFACTS_DIR": str(folder),
         "ARCHITECTURE": "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64",

@@ -1,8 +1,8 @@
 """A function behind Lambda's real Runtime API: AWS's emulator of it, and AWS's own runtime.
 
-Both come with the tools of requirements/deploy.txt: the emulator inside SAM's command, the runtime
-as the package `awslambdaric`. Neither needs Docker. The function's process sees its artefact and
-that runtime, and no package of this environment.
+Both come with the tools of requirements/deploy.txt: the emulator with SAM's command, the runtime as
+the package `awslambdaric`. Neither needs Docker. The function's process can import its package and
+that runtime, but nothing of this environment.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ _RUNTIME: Final = ("awslambdaric", "runtime_client*", "simplejson", "snapshot_re
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A running function. `log` is what its process and the emulator have written."""
+    """A running function. `log` has the output of its process and of the emulator."""
 
     process: subprocess.Popen[bytes]
     url: str
     log: Path
 
     def invoke(self, event: Any) -> Any:
-        """The function's answer, or what Lambda answers when it failed."""
+        """The function's response, or Lambda's when it failed."""
         request = urllib.request.Request(  # noqa: S310  the URL is ours
             self.url, json.dumps(event).encode(), method="POST"
         )
@@ -46,7 +46,7 @@ class Function:
             return json.load(answer)
 
     def lines(self) -> list[dict[str, Any]]:
-        """The lines that the function itself has logged."""
+        """The lines that the function itself logged."""
         return [json.loads(ln) for ln in self.log.read_text().splitlines() if ln.startswith("{")]
 
 
@@ -54,7 +54,7 @@ class Function:
 def function(
     artefact: Path, handler: str, folder: Path, environment: Mapping[str, str]
 ) -> Iterator[Function]:
-    """The function inside the block; `folder` takes its log. Nothing of it is left behind."""
+    """A function, for as long as the block lasts; its log is in `folder`."""
     with closing(Ports()) as ports:
         port, api = ports.reserve("emulator"), ports.reserve("runtime API")
         with _running(artefact, handler, folder, environment, port, api) as function:
@@ -126,12 +126,12 @@ def _emulator(folder: Path) -> Path:
     found = _packages() / "samcli" / "local" / "rapid" / f"aws-lambda-rie-{arch}"
     emulator = folder / "rie"
     emulator.write_bytes(found.read_bytes())
-    emulator.chmod(0o755)  # in the package it is not
+    emulator.chmod(0o755)  # not executable in the package
     return emulator
 
 
 def runtime(folder: Path) -> Path:
-    """A folder with the runtime and what it imports, as Lambda has it in /var/runtime."""
+    """A folder with the runtime and what it imports, like Lambda's /var/runtime."""
     packages = folder / "runtime"
     packages.mkdir()
     for pattern in _RUNTIME:

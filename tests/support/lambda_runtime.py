@@ -1,4 +1,4 @@
-"""Calling a handler as Lambda does: synchronously, with a context that knows the time left."""
+"""Calls a handler as Lambda does: synchronously, with a context that has the remaining time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Handler = Callable[[Any, Any], Any]
 
 
 class Context:
-    """Lambda's context object, for an invocation that may take `seconds`."""
+    """Lambda's context object for an invocation with a timeout of `seconds`."""
 
     function_name = "tidegate-test"
     function_version = "$LATEST"
@@ -28,7 +28,7 @@ class Context:
 
 
 async def invoke(handler: Handler, event: Any, *, seconds: float = 60) -> Any:
-    """The handler's answer. In a thread, because a handler runs an event loop of its own."""
+    """The handler's response. It runs in a thread, because it has an event loop of its own."""
     return await asyncio.to_thread(handler, event, Context(seconds))
 
 

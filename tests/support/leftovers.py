@@ -1,4 +1,4 @@
-"""Finds processes that a test should have ended: each child inherits a mark in its environment."""
+"""Finds processes that a test has left behind: every child inherits a mark in its environment."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _PROC = Path("/proc")
 
 
 def new_mark() -> dict[str, str]:
-    """This environment with a mark of its own; skips the test where environments cannot be read."""
+    """This environment with a new mark; skips the test where environments cannot be read."""
     if not _PROC.is_dir():
         pytest.skip("processes are found by their environment, which needs /proc")
     return {**os.environ, MARK: uuid.uuid4().hex}
 
 
 def marked(env: dict[str, str]) -> list[str]:
-    """`pid command` of every living process that carries the mark."""
+    """`pid command` of every process with the mark."""
     wanted = f"{MARK}={env[MARK]}".encode()
     found = []
     for folder in _PROC.iterdir():
@@ -30,13 +30,13 @@ def marked(env: dict[str, str]) -> list[str]:
             if wanted in (folder / "environ").read_bytes().split(b"\0"):
                 command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
                 found.append(f"{folder.name} {command}")
-        except OSError:  # it has ended meanwhile, or is somebody else's
+        except OSError:  # it has ended meanwhile, or belongs to another user
             continue
     return found
 
 
 def is_gone(pid: int) -> bool:
-    """Whether a process has ended; one that nobody has collected yet counts as ended."""
+    """Whether a process has ended; a zombie counts as ended."""
     try:
         state = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[0]
     except OSError:

@@ -1,4 +1,4 @@
-"""The Lambda listeners under test: each test has a process's caches to itself."""
+"""The Lambda listeners under test, with fresh caches for each test."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from functions_aws import runtime, webhook_listener
 def fresh_process(
     settings: Settings | None = None, workflows: Workflows | None = None
 ) -> Iterator[None]:
-    """A cold start: no settings, no loop, no client; and an end that leaves none behind.
+    """A cold start, without settings, loop or client, and none left afterwards.
 
-    With a `workflows` the listeners use that one and these settings, else the environment's.
+    With a `workflows` the listeners use that one and these settings instead of the environment's.
     """
     _forget()
     try:

@@ -41,6 +41,8 @@ def _routes(children: str) -> dict[str, Any]:
         _route("signal", children, when_running="signal", signal="event"),
         _route("start_new", children, when_running="start_new"),
         _route("timed", children, timeouts={"execution": "90d", "run": "12h", "task": "30s"}),
+        _route("once", children, deliver="start", child_id="once:{tidegatekey}"),
+        _route("keyed", children, deliver="signal", signal="event"),
         _route("no-id", children, child_id="child:{data.nowhere}"),
         _route("unserved", "nobody-serves-this"),
     ]

@@ -42,6 +42,15 @@ def delivery(format: str, body: object, *, unique: str = "unique", **headers: st
     )
 
 
+def as_started(event: Any, key: str, way: str, scope: str | None = None) -> Any:
+    """A CloudEvent as its workflow gets it."""
+    return event | {
+        "tidegatekey": key,
+        "tidegateway": way,
+        "tidegatescope": scope or way,
+    }
+
+
 def new_key(name: str = "outage.json") -> str:
     """An object key that no other test uses."""
     return f"incidents/{uuid4().hex}/{name}"

@@ -27,8 +27,7 @@ PATIENCE = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What a process held when it made a call: its sockets, the ports it was connected to, and how
-    many threads it had."""
+    """What a process held when it made a call: sockets, the ports it was connected to, threads."""
 
     sockets: int
     connected: frozenset[int]
@@ -37,25 +36,25 @@ class Moment:
 
 @dataclass(slots=True)
 class Process:
-    """A function's process. `calls` are the ones it made, `posted` what it told, by path."""
+    """A function's process: its `calls` and what it `posted`, by path."""
 
     log: Path
     calls: dict[str, Moment] = field(default_factory=dict)
     posted: dict[str, Any] = field(default_factory=dict)
-    told: threading.Event = field(default_factory=threading.Event)
+    answered: threading.Event = field(default_factory=threading.Event)
 
     def answer(self) -> Any:
-        """What it told of its one invocation, or of its failure."""
-        assert self.told.wait(PATIENCE), self.log.read_text()
-        [told] = self.posted.values()
-        return told
+        """The result of its one invocation, or its error."""
+        assert self.answered.wait(PATIENCE), self.log.read_text()
+        [posted] = self.posted.values()
+        return posted
 
 
 @contextmanager
 def snap_started(
     artefact: Path, handler: str, folder: Path, environment: Mapping[str, str], event: Any
 ) -> Iterator[Process]:
-    """A function that is snapshot after its start, restored at once, and given one event."""
+    """A function that is snapshotted after its start, restored immediately, and invoked once."""
     process = Process(folder / "function.log")
     started = threading.Event()
     child: subprocess.Popen[bytes]
@@ -82,10 +81,10 @@ def snap_started(
             self.send_response(202)
             self.send_header("Content-Length", "0")
             self.end_headers()
-            process.told.set()
+            process.answered.set()
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Not on the tests' output."""
+            """Keep requests out of the tests' output."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Api) as server, process.log.open("wb") as output:
         threading.Thread(target=server.serve_forever, daemon=True).start()

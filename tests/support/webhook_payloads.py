@@ -11,13 +11,11 @@ from core.domain.alert import Alert, read_alert
 from core.domain.event import Event
 from core.errors import InvalidEvent
 from core.formats.registry import read
-from core.formats.shared.delivery import Delivery, Malformed
+from core.formats.shared.delivery import Delivery, Malformed, way_headers
 
 FOLDER = Path(__file__).parents[1] / "events" / "webhooks"
 PAYLOADS = sorted((path.parent.name, path.stem) for path in FOLDER.glob("*/*.json"))
 """Format and name of every payload."""
-
-PERIOD, NEXT_PERIOD = "2026-01-02T03:00:00Z", "2026-01-02T03:15:00Z"
 
 
 def body_of(format: str, name: str) -> bytes:
@@ -31,16 +29,17 @@ def payload(format: str, name: str) -> Any:
 
 
 def sent(
-    format: str, body: object, *, hook: str = "prod", period: str = PERIOD, unique: str = "1a2b"
+    format: str, body: object, *, hook: str = "prod", unique: str = "1a2b", id: str | None = None
 ) -> Delivery:
-    """A delivery as the webhook pipeline makes it, of bytes or of anything as JSON."""
+    """A delivery as the webhook pipeline makes it, of bytes or of anything as JSON. `id` is the
+    carrier's own ID of it."""
     return Delivery(
         format=format,
         body=body if isinstance(body, bytes) else json.dumps(body).encode(),
         headers={
             "content-type": "application/json",
-            "tidegate-hook": hook,
-            "tidegate-period": period,
+            **way_headers(f"webhook:{hook}"),
+            **({"message-id": id} if id else {}),
         },
         unique=unique,
     )

@@ -1,4 +1,4 @@
-"""The incident worker as a process of its own, as deployments have it: to be stopped, or killed."""
+"""The incident worker as a process of its own, as in a deployment: it can be stopped or killed."""
 
 from __future__ import annotations
 
@@ -70,23 +70,23 @@ class WorkerProcess:
         return self.end()
 
     def end(self) -> int:
-        """The exit code, once it has one and everything it said is read."""
+        """Wait for the exit; returns its code, with all its log lines read."""
         code = self.process.wait(PATIENCE)
         self._reader.join(PATIENCE)
         return code
 
 
 Start = Callable[..., WorkerProcess]
-"""Starts a worker with further settings; None takes one away."""
+"""Starts a worker with more settings; None removes one."""
 
 
 @contextmanager
 def starting(folder: Path) -> Iterator[Start]:
-    """Workers whose stores are folders in `folder`; what still runs at the end is killed."""
+    """Starts workers whose stores are in `folder`; those still running at the end are killed."""
     started: list[WorkerProcess] = []
 
     def start_worker(**settings: str | None) -> WorkerProcess:
-        given: dict[str, str | None] = {
+        wanted: dict[str, str | None] = {
             "TIDEGATE_HEALTH_ADDRESS": "127.0.0.1:0",
             "TIDEGATE_QUARANTINE": f"file://{folder}/quarantine/",
             "TIDEGATE_DOCUMENTS": f"file://{folder}/documents/",
@@ -96,7 +96,7 @@ def starting(folder: Path) -> Iterator[Start]:
         process = subprocess.Popen(
             [sys.executable, "-m", "workers.incident.run_worker"],
             cwd=ROOT,
-            env=os.environ | {name: value for name, value in given.items() if value is not None},
+            env=os.environ | {name: value for name, value in wanted.items() if value is not None},
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -113,7 +113,7 @@ def starting(folder: Path) -> Iterator[Start]:
 
 
 def upload(folder: Path, content: str = "# Disk full\n") -> dict[str, Any]:
-    """Lays a document where these workers may read it; the event that tells of it."""
+    """Puts a document where these workers may read it; returns its event."""
     path = folder / "documents" / "a.md"
     path.parent.mkdir(exist_ok=True)
     path.write_text(content)

@@ -1,4 +1,4 @@
-"""Workflows that stand for real ones. Their workers take them through the sandbox as they are."""
+"""Workflows that stand in for real ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.contracts import ROOT_WORKFLOW
 
 @workflow.defn(name=ROOT_WORKFLOW)
 class RootStandIn:
-    """Ends as it is told by the signal `end`: `complete` or `fail`."""
+    """Ends when it is signalled `end`, with `complete` or `fail`."""
 
     def __init__(self) -> None:
         self._end: str | None = None
@@ -25,22 +25,21 @@ class RootStandIn:
     async def run(self, wire: Any) -> None:
         await workflow.wait_condition(lambda: self._end is not None)
         if self._end == "fail":
-            raise ApplicationError("as told", non_retryable=True)
+            raise ApplicationError("failed on request", non_retryable=True)
 
 
 @workflow.defn(name="TestChild")
 class ChildStandIn:
-    """Takes an event and the events that are signalled later; ends at the signal `end` and returns
-    all of them."""
+    """Collects its event and those that are signalled, and returns them at the signal `end`."""
 
     @workflow.init
-    def __init__(self, wire: Any) -> None:
-        self._wires = [wire]
+    def __init__(self, wire: Any = None) -> None:
+        self._wires = [] if wire is None else [wire]
         self._ended = False
 
     @workflow.signal
     def event(self, wire: Any) -> None:
-        self._wires.append(wire)
+        self._wires += wire if isinstance(wire, list) else [wire]
 
     @workflow.signal
     def end(self) -> None:
@@ -51,6 +50,6 @@ class ChildStandIn:
         return self._wires
 
     @workflow.run
-    async def run(self, wire: Any) -> list[Any]:
+    async def run(self, wire: Any = None) -> list[Any]:
         await workflow.wait_condition(lambda: self._ended)
         return self._wires

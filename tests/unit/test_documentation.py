@@ -29,12 +29,7 @@ from core.domain.incident.policies.rules import (
     PolicyRule,
     QuietRule,
 )
-from core.domain.incident.policies.targets import (
-    AppriseTarget,
-    PagerDutyTarget,
-    Rate,
-    WebhookTarget,
-)
+from core.domain.incident.policies.targets import KINDS, Rate
 from core.domain.routing.file import FilterRule, RouteRule
 from core.domain.routing.table import Deliver, WhenRunning
 from core.errors import NotAccepted
@@ -141,9 +136,7 @@ def test_the_example_table_of_the_documentation_is_valid(tmp_path: Path) -> None
 
 RULES = [
     Policies,
-    AppriseTarget,
-    WebhookTarget,
-    PagerDutyTarget,
+    *KINDS.values(),
     PolicyRule,
     LevelRule,
     QuietRule,

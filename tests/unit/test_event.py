@@ -16,7 +16,7 @@ WIRE: dict[str, Any] = {
     "id": "1",
     "source": "/checks",
     "type": "com.example.checked",
-    "tidegatekey": "ce:/checks#1",
+    "tidegatekey": "queue:q/ce:/checks#1",
 }
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
@@ -32,6 +32,9 @@ RESERVED = set(Event(id="1", source="/a", type="t", key="k").to_wire()) | {
     "dataschema",
     "data",
     "tidegateunidentified",
+    "tidegateway",
+    "tidegatescope",
+    "tidegatetable",
 }
 EXTENSIONS = st.dictionaries(
     st.from_regex(r"[a-z0-9]{1,20}", fullmatch=True).filter(lambda name: name not in RESERVED),
@@ -45,6 +48,8 @@ EVENTS = st.builds(
     type=TEXT,
     key=TEXT,
     unidentified=st.booleans(),
+    way=st.just("") | TEXT,
+    scope=st.just("") | TEXT,
     subject=st.none() | TEXT,
     time=st.none() | st.just("2025-03-04T09:15:27.214Z"),
     datacontenttype=st.none() | TEXT,
@@ -61,9 +66,20 @@ def test_an_event_survives_its_wire_form(event: Event) -> None:
 
 def test_the_wire_form_is_a_cloudevent_with_the_key_as_an_extension() -> None:
     event = Event(
-        id="1", source="/checks", type="com.example.checked", key="ce:/checks#1", data={"a": 1}
+        id="1",
+        source="/checks",
+        type="com.example.checked",
+        key="queue:q/ce:/checks#1",
+        data={"a": 1},
     )
     assert event.to_wire() == {**WIRE, "data": {"a": 1}}
+
+
+def test_the_wire_form_says_which_way_the_event_came() -> None:
+    event = Event(id="1", source="/a", type="t", key="k", way="webhook:eu", scope="shared:x")
+    wire = event.to_wire()
+    assert (wire["tidegateway"], wire["tidegatescope"]) == ("webhook:eu", "shared:x")
+    assert Event.from_wire(wire) == event
 
 
 def test_the_wire_form_marks_an_unidentified_event() -> None:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import bootstrap
-from core.config.files import SHIPPED_ROUTES, load_routes
+from core.config.files import load_routes
+from core.config.routing_table import SHIPPED_ROUTES
 from core.config.settings import Settings
 from core.domain.event import ALERT, DOCUMENT_CREATED, Event
 from core.domain.identity import workflow_id

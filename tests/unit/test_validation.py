@@ -73,7 +73,7 @@ def test_a_document_elsewhere_is_refused_naming_the_event_the_document_and_the_r
     with pytest.raises(DocumentRefused) as caught:
         SERVICE.validate(event("s3://docs2/a.json"))
     assert str(caught.value) == (
-        "event k: s3://docs2/a.json is outside the configured documents "
+        "event 'k': 's3://docs2/a.json' is outside the configured documents "
         "(s3://docs, file:///data/in/) (add its bucket, container or folder to TIDEGATE_DOCUMENTS "
         "if it is to be read)"
     )

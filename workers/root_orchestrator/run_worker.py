@@ -12,7 +12,7 @@ from temporalio.common import VersioningBehavior
 
 from core import bootstrap
 from core.config.settings import Settings
-from core.contracts import ROOT_WORKER
+from core.contracts import ROOT_WORKER, ROUTES_IDENTITY
 from workers.root_orchestrator.activities import RootActivities
 from workers.root_orchestrator.workflows import RootOrchestratorWorkflow
 from workers.runtime import process
@@ -24,15 +24,18 @@ def plan(settings: Settings) -> process.Plan:
     """Raises `SettingsError` or `ConfigFileError`."""
     if not settings.documents:
         log.warning("TIDEGATE_DOCUMENTS is not set: events about documents wait until it is")
+    router = bootstrap.router(settings)
+    log.info("routing table %s", router.digest)
     activities = RootActivities(
         validation=bootstrap.validation(settings),
-        router=bootstrap.router(settings),
+        router=router,
         quarantine=bootstrap.quarantine(settings),
     )
     return process.Plan(
         task_queue=ROOT_WORKER.task_queue,
         workflows=[RootOrchestratorWorkflow],
         activities=[activities.validate_and_route, activities.quarantine],
+        about=f"{ROUTES_IDENTITY}{router.digest}",
         # It runs for seconds, so it ends on the build that it started on.
         versioning=VersioningBehavior.PINNED,
     )

@@ -17,8 +17,10 @@ from temporalio.exceptions import ApplicationError, FailureError, WorkflowAlread
 from temporalio.workflow import ParentClosePolicy
 
 from core.contracts import ROOT_WORKFLOW
+from core.domain.event import TABLE_ATTRIBUTE, Event
 from core.domain.routing.table import Deliver, Target, WhenRunning
-from core.errors import ChildAlreadyRunning
+from core.domain.signalled import signalled
+from core.errors import ChildAlreadyRunning, InvalidEvent
 from workers.root_orchestrator.activities import RootActivities
 from workers.runtime.local_first import permanent, run_local_first
 
@@ -37,6 +39,12 @@ _QUARANTINE_TIMEOUT: Final = timedelta(seconds=20)
 """For one attempt; it bounds how long a worker that dies during it delays the next."""
 _ROUNDS: Final = 10
 """How often a child may turn out running, then closed, before the orchestrator gives up."""
+_REUSE: Final = WorkflowIDReusePolicy.ALLOW_DUPLICATE
+_REUSE_FAILED: Final = WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
+"""As the listener starts a workflow whose ID is the event's own."""
+
+_Done = tuple[str, str, str | None]
+"""What was done, with which child, in which run."""
 
 
 @workflow.defn(name=ROOT_WORKFLOW)
@@ -54,7 +62,8 @@ class RootOrchestratorWorkflow:
             if cause := permanent(error):
                 await self._give_up(wire, cause.type or "", cause.message)
             raise
-        action, id, run_id = await self._hand_over(wire, target)
+        event = {name: value for name, value in wire.items() if name != TABLE_ATTRIBUTE}
+        action, id, run_id = await self._hand_over(event, target)
         return {
             "route": target.route,
             "workflow": target.workflow,
@@ -63,34 +72,59 @@ class RootOrchestratorWorkflow:
             "action": action,
         }
 
-    async def _hand_over(self, wire: dict[str, Any], target: Target) -> tuple[str, str, str | None]:
-        """Start the child or, when it is already running, do what its route says.
+    async def _hand_over(self, wire: dict[str, Any], target: Target) -> _Done:
+        """Start the child, or do what its route says when it runs already. An event that a route
+        delivers without the orchestrator comes here where the listener had another table."""
+        match target.deliver:
+            case Deliver.START:
+                run_id = await _start_once(wire, target, target.id, _REUSE_FAILED)
+                return "started", target.id, run_id
+            case Deliver.SIGNAL:
+                return await self._signal(wire, target)
+            case Deliver.ORCHESTRATE:
+                return await self._start_or_else(wire, target)
 
-        Returns the action, the child's workflow ID and, if known, its run ID.
-        """
+    async def _start_or_else(self, wire: dict[str, Any], target: Target) -> _Done:
         for _ in range(_ROUNDS):
             try:
-                return "started", target.id, await _start(wire, target, target.id)
+                return (
+                    "started",
+                    target.id,
+                    await _start(wire, target, target.id, wire, reuse=_REUSE),
+                )
             except WorkflowAlreadyStartedError:
-                if target.deliver is Deliver.START:
-                    return (
-                        "started",
-                        target.id,
-                        None,
-                    )  # its ID is the event's own: it was this event
-                if target.when_running is WhenRunning.REJECT and target.signal is None:
+                pass
+            match target.when_running:
+                case WhenRunning.REJECT:
                     break
-            if target.when_running is WhenRunning.START_NEW:
-                return "started", target.next_id, await _start_once(wire, target)
-            running = workflow.get_external_workflow_handle(target.id)
+                case WhenRunning.START_NEW:
+                    run_id = await _start_once(wire, target, target.next_id)
+                    return "started", target.next_id, run_id
+                case WhenRunning.SIGNAL:
+                    if await _signalled(target, wire):
+                        return "signalled", target.id, None
+        return await self._reject(wire, target)
+
+    async def _signal(self, wire: dict[str, Any], target: Target) -> _Done:
+        """As a listener does it: the child starts without an event and gets it by a signal."""
+        try:
+            small = signalled(Event.from_wire(wire))
+        except InvalidEvent as error:
+            return await self._give_up(wire, error.code, str(error))
+        for _ in range(_ROUNDS):
+            run_id, action = None, "signalled"
             try:
-                await running.signal(target.signal or "", wire)
-            except FailureError:
-                workflow.logger.info("child %s closed before its signal", target.id)
-            else:
-                return "signalled", target.id, None
+                run_id = await _start(wire, target, target.id, reuse=_REUSE)
+                action = "started"
+            except WorkflowAlreadyStartedError:
+                pass
+            if await _signalled(target, [small]):
+                return action, target.id, run_id
+        return await self._reject(wire, target)
+
+    async def _reject(self, wire: dict[str, Any], target: Target) -> NoReturn:
         reason = f"child {target.id} of route {target.route} is already running"
-        return await self._give_up(
+        await self._give_up(
             wire, ChildAlreadyRunning.__name__, f"event {wire.get('tidegatekey')}: {reason}"
         )
 
@@ -104,14 +138,17 @@ class RootOrchestratorWorkflow:
         raise ApplicationError(f"{reason}; kept as {uri}", type=code, non_retryable=True)
 
 
-async def _start(wire: dict[str, Any], target: Target, id: str) -> str | None:
+async def _start(
+    wire: dict[str, Any], target: Target, id: str, *inputs: Any, reuse: WorkflowIDReusePolicy
+) -> str | None:
+    """Start the child with these inputs; returns its run. Raises `WorkflowAlreadyStartedError`."""
     handle = await workflow.start_child_workflow(
         target.workflow,
-        wire,
+        args=inputs,
         id=id,
         task_queue=target.task_queue,
         parent_close_policy=ParentClosePolicy.ABANDON,
-        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        id_reuse_policy=reuse,
         execution_timeout=_duration(target.execution_timeout),
         run_timeout=_duration(target.run_timeout),
         task_timeout=_duration(target.task_timeout),
@@ -120,12 +157,26 @@ async def _start(wire: dict[str, Any], target: Target, id: str) -> str | None:
     return handle.first_execution_run_id
 
 
-async def _start_once(wire: dict[str, Any], target: Target) -> str | None:
-    """Start it under the event's own ID; if that is running already, this event started it."""
+async def _start_once(
+    wire: dict[str, Any], target: Target, id: str, reuse: WorkflowIDReusePolicy = _REUSE
+) -> str | None:
+    """Start it under an ID that is the event's own; one that has it already was started by this
+    event."""
     try:
-        return await _start(wire, target, target.next_id)
+        return await _start(wire, target, id, wire, reuse=reuse)
     except WorkflowAlreadyStartedError:
         return None
+
+
+async def _signalled(target: Target, argument: Any) -> bool:
+    """Signal the running child; False if it has closed meanwhile."""
+    running = workflow.get_external_workflow_handle(target.id)
+    try:
+        await running.signal(target.signal or "", argument)
+    except FailureError:
+        workflow.logger.info("child %s closed before its signal", target.id)
+        return False
+    return True
 
 
 def _duration(seconds: float | None) -> timedelta | None:

@@ -58,13 +58,15 @@ _NEED_OPERATOR: Final = (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What a worker serves. Its workflows upsert the `search_attributes`, so the namespace must
-    have them. `versioning` says whether running workflows move to a new build, where workers are
+    have them. `about` is appended to the worker's identity in Temporal, for `tidegate doctor`.
+    `versioning` says whether running workflows move to a new build, where workers are
     versioned."""
 
     task_queue: str
     workflows: Sequence[type]
     activities: Sequence[Callable[..., Any]]
     search_attributes: tuple[str, ...] = ()
+    about: str = ""
     versioning: VersioningBehavior = VersioningBehavior.AUTO_UPGRADE
 
 
@@ -106,6 +108,7 @@ def worker(
         workflows=list(plan.workflows),
         activities=list(plan.activities),
         workflow_runner=sandbox(plan.activities),
+        identity=f"{client.identity} {plan.about}".rstrip(),
         graceful_shutdown_timeout=timedelta(seconds=drain_timeout),
         deployment_config=_deployment(plan, build_id) if build_id else None,
     )

@@ -47,9 +47,9 @@ class FileDocumentStore:
         with _errors(uri):
             file: BinaryIO = await asyncio.to_thread(open, _path(uri), "rb")
         with file:
-            found = _reference(uri, os.fstat(file.fileno()))
-            if document.etag and document.etag != found.etag:
-                raise DocumentChanged(f"{uri} has etag {found.etag}, not {document.etag}")
+            current = _reference(uri, os.fstat(file.fileno()))
+            if document.etag and document.etag != current.etag:
+                raise DocumentChanged(f"{uri} has etag {current.etag}, not {document.etag}")
             while True:
                 with _errors(uri):
                     chunk = await asyncio.to_thread(file.read, CHUNK_BYTES)

@@ -59,8 +59,9 @@ async def register_search_attributes(client: Client, names: Sequence[str]) -> li
     return missing
 
 
-async def pollers(client: Client, task_queue: str) -> int:
-    """How many workers have polled the queue for workflow tasks in the last minutes."""
+async def pollers(client: Client, task_queue: str) -> list[str]:
+    """The identities of the workers that have polled the queue for workflow tasks in the last
+    minutes."""
     request = DescribeTaskQueueRequest(
         namespace=client.namespace,
         task_queue=TaskQueue(name=task_queue),
@@ -70,7 +71,7 @@ async def pollers(client: Client, task_queue: str) -> int:
         answer = await client.workflow_service.describe_task_queue(request, timeout=_TIMEOUT)
     except RPCError as error:
         raise _unavailable(client, error) from error
-    return len(answer.pollers)
+    return [poller.identity for poller in answer.pollers]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ would send; see `connection` for why it is not used.
 from __future__ import annotations
 
 import asyncio
-import json
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
@@ -28,7 +27,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from core.adapters.temporal.connection import Frontend
 from core.contracts import ROOT_TASK_QUEUE, ROOT_WORKFLOW
-from core.domain.event import TABLE_ATTRIBUTE, Event
+from core.domain.event import TABLE_ATTRIBUTE, Event, encode
 from core.domain.identity import workflow_id
 from core.domain.routing.table import Target
 from core.errors import InvalidEvent, TemporalUnavailable, TidegateError, quoted
@@ -217,10 +216,8 @@ def _refusal(id: str, error: RPCError) -> TidegateError:
 
 
 def _payload(value: Any) -> Payload:
-    """A value as JSON in UTF-8, which is how workers write it, too: ASCII would take three bytes
-    for one of many letters."""
-    text = json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
-    return Payload(metadata={"encoding": b"json/plain"}, data=text.encode())
+    """A value as JSON, byte for byte as workers write it."""
+    return Payload(metadata={"encoding": b"json/plain"}, data=encode(value))
 
 
 def _already_started(error: RPCError) -> str | None:

@@ -7,8 +7,10 @@ A rule matches by the filter dialects of the CloudEvents Subscriptions API (`exa
 from __future__ import annotations
 
 import string
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 import jmespath
 from jmespath.functions import Functions
@@ -18,12 +20,25 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    ValidationInfo,
     model_validator,
 )
 
 from core.domain.durations import Duration
 from core.domain.event import KEY_ATTRIBUTE
 from core.domain.routing.table import Deliver, Dialect, Filter, Route, RoutingTable, WhenRunning
+
+SERVED: Final = "served"
+"""Name in the validation's context: `Served` by workflow type, of the workers that we know."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """Where a workflow type is served, and the signals by which it takes events."""
+
+    task_queue: str
+    signals: Sequence[str]
+
 
 _FROZEN = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -170,7 +185,9 @@ class RouteRule(BaseModel):
     )
     when_running: WhenRunning = Field(
         WhenRunning.REJECT,
-        description="What to do when a child with that ID runs already; with `orchestrate` only.",
+        description=(
+            "What to do when a child with that ID is already running; with `orchestrate` only."
+        ),
     )
     signal: Annotated[str, Field(min_length=1)] | None = Field(
         None,
@@ -195,6 +212,20 @@ class RouteRule(BaseModel):
             raise ValueError(
                 f"`deliver: start` needs a child_id with {{{KEY_ATTRIBUTE}}} in it: it is what "
                 "makes a redelivery the same workflow"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _is_served(self, info: ValidationInfo) -> Self:
+        served: Served | None = (info.context or {}).get(SERVED, {}).get(self.workflow)
+        if served is None:  # a worker that we do not know
+            return self
+        if self.task_queue != served.task_queue:
+            raise ValueError(f"{self.workflow} is served on task queue {served.task_queue}")
+        if self.signal is not None and self.signal not in served.signals:
+            known = ", ".join(served.signals) or "none"
+            raise ValueError(
+                f"{self.workflow} takes no events by signal {self.signal!r} (it has: {known})"
             )
         return self
 

@@ -19,7 +19,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from core.domain.event import SCOPE_ATTRIBUTE, WAY_ATTRIBUTE, Event
 from core.domain.identity import bounded_id, escaped, workflow_id
@@ -41,7 +41,7 @@ class Deliver(StrEnum):
 
 
 class WhenRunning(StrEnum):
-    """What the root orchestrator does when the child runs already."""
+    """What the root orchestrator does when the child is already running."""
 
     REJECT = "reject"
     SIGNAL = "signal"
@@ -61,8 +61,7 @@ class Dialect(StrEnum):
     JMESPATH = "jmespath"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
+class Filter(NamedTuple):
     """One condition on an event: `attributes` for exact, prefix and suffix, `parts` for all, any
     and not, `expression` for jmespath."""
 
@@ -114,8 +113,7 @@ class Filter:
         return cls(dialect=dialect, attributes=content)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
+class Route(NamedTuple):
     """One rule. `child_id` is the template in pieces: literal text, and the expression after it.
     Time-outs are in seconds."""
 
@@ -136,8 +134,7 @@ class Route:
         return all(part.matches(event) for part in self.match)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoutingTable:
+class RoutingTable(NamedTuple):
     """The rules, in order: the first that matches an event takes it. `digest` tells one table from
     another: listeners and workers must have been given the same."""
 
@@ -162,7 +159,7 @@ class RoutingTable:
 
 
 def _route_to_json(route: Route) -> dict[str, Any]:
-    fields = {name: getattr(route, name) for name in Route.__slots__}
+    fields = route._asdict()
     fields["match"] = [part.to_json() for part in route.match]
     fields["child_id"] = [list(piece) for piece in route.child_id]
     return {name: value for name, value in fields.items() if value is not None}

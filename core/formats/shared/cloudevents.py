@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import unquote
 
-from core.domain.event import Event, attributes
+from core.domain.event import OWN_TYPE_PREFIX, Event, attributes
 from core.domain.identity import cloudevent_key
-from core.errors import InvalidEvent
-from core.formats.shared.delivery import Delivery
+from core.errors import InvalidEvent, quoted
+from core.formats.shared.delivery import TRUSTED_HEADER, Delivery, scope_of
 from core.formats.shared.json_body import load_json
 
 _HTTP: Final = "ce-"
@@ -25,8 +25,9 @@ _PREFIXES: Final = (_HTTP, "ce_", "cloudevents:", "cloudevents_")
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 
 
-def event(wire: Mapping[str, Any]) -> Event:
-    """The event, identified by source and id. Raises `InvalidEvent`.
+def event(wire: Mapping[str, Any], delivery: Delivery) -> Event:
+    """The event, identified by source and id within the delivery's scope. Raises `InvalidEvent`,
+    also for a type of Tidegate's own that the sender is not trusted with.
 
     Binary data (`data_base64`) becomes `{"base64": ...}`: event data is JSON.
     """
@@ -34,7 +35,7 @@ def event(wire: Mapping[str, Any]) -> Event:
     data = wire.get("data")
     if "data_base64" in wire:
         data = {"base64": _base64(wire)}
-    return Event(**context, data=data, key=cloudevent_key(context["source"], context["id"]))
+    return _event(context, data, delivery)
 
 
 def binary_event(delivery: Delivery) -> Event | None:
@@ -56,19 +57,32 @@ def binary_event(delivery: Delivery) -> Event | None:
     if content_type := headers.get("content-type"):
         wire["datacontenttype"] = content_type
     context = attributes(wire)
-    data = _data(delivery.body, content_type)
-    return Event(**context, data=data, key=cloudevent_key(context["source"], context["id"]))
+    return _event(context, _data(delivery.body, content_type), delivery)
+
+
+def _event(context: dict[str, Any], data: Any, delivery: Delivery) -> Event:
+    type = context["type"]
+    trusted = delivery.headers.get(TRUSTED_HEADER, "").split(",")
+    if type.startswith(OWN_TYPE_PREFIX) and type not in trusted:
+        raise InvalidEvent(
+            f"its type {quoted(type)} is one of Tidegate's own, and its sender is not trusted with "
+            "it",
+            fix="if the sender may say so, name the type in `trusted_types` of its webhook, or in "
+            "TIDEGATE_TRUSTED_TYPES for queues, and let it be sent again",
+        )
+    key = cloudevent_key(scope_of(delivery), context["source"], context["id"])
+    return Event(**context, data=data, key=key)
 
 
 def _unescaped(value: str) -> str:
     """A header's value without its quotes, if it has any, percent-decoded once."""
-    if quoted := _QUOTED.fullmatch(value):
-        value = re.sub(r"\\(.)", r"\1", quoted[1], flags=re.DOTALL)
+    if in_quotes := _QUOTED.fullmatch(value):
+        value = re.sub(r"\\(.)", r"\1", in_quotes[1], flags=re.DOTALL)
     try:
         return unquote(value, errors="strict")
     except UnicodeDecodeError as error:
         raise InvalidEvent(
-            f"the header value {value[:64]!r} is not percent-encoded UTF-8"
+            f"the header value {quoted(value)} is not percent-encoded UTF-8"
         ) from error
 
 

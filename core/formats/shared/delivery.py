@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -26,22 +26,55 @@ class Delivery:
 
 OWN_PREFIX: Final = "tidegate-"
 """Prefix of our own headers: listeners drop what a sender sends under such a name."""
-HOOK_HEADER: Final = "tidegate-hook"
-"""The name of the webhook that received the delivery."""
-PERIOD_HEADER: Final = "tidegate-period"
-"""The period of time in which the delivery was received. What a source repeats unchanged is the
-same event within one period and a new one in the next: no repeat is lost, and repeats do not start
-workflows by the thousand."""
+WAY_HEADER: Final = "tidegate-way"
+"""Which way the delivery came, `KIND:NAME`: `webhook:prod`, `queue:orders`, `topic:orders/billing`,
+`command`."""
+SCOPE_HEADER: Final = "tidegate-scope"
+"""Within which its keys are one sender's: the way, or the name that several ways share."""
+TRUSTED_HEADER: Final = "tidegate-trusted-types"
+"""The types of Tidegate's own, comma-separated, that its CloudEvents may have."""
 REPLAY_KEY_HEADER: Final = "tidegate-replay-key"
 """The key to start a stored event under, because a run that completed has used up its own."""
 ATTRIBUTE_PREFIX: Final = "tidegate-attribute-"
 """Prefix of attributes that all events of the delivery get, e.g. `tidegate-attribute-team`."""
 
+_WEBHOOK: Final = "webhook:"
+
+
+def way_headers(
+    way: str, *, scope: str | None = None, trusted: Sequence[str] = ()
+) -> dict[str, str]:
+    """The headers by which a listener says which way a delivery came, and what the operator says of
+    that way. `scope` is the way where it is None."""
+    headers = {WAY_HEADER: way, SCOPE_HEADER: scope or way}
+    return {**headers, TRUSTED_HEADER: ",".join(trusted)} if trusted else headers
+
+
+def webhook_way(name: str) -> str:
+    """The way of the webhook of this name."""
+    return f"{_WEBHOOK}{name}"
+
+
+def shared_scope(name: str | None) -> str | None:
+    """The scope that an operator names, or None where none is named."""
+    return f"shared:{name}" if name else None
+
+
+def is_webhook(delivery: Delivery) -> bool:
+    """Whether a webhook received the delivery: then its sender wrote all of it."""
+    return delivery.headers.get(WAY_HEADER, "").startswith(_WEBHOOK)
+
+
+def scope_of(delivery: Delivery) -> str:
+    """The scope of the delivery's keys."""
+    return delivery.headers.get(SCOPE_HEADER, "")
+
 
 def source_of(delivery: Delivery) -> str:
     """What received the delivery: `webhook:NAME`, the queue's address, or else `message`."""
-    hook = delivery.headers.get(HOOK_HEADER)
-    return f"webhook:{hook}" if hook else delivery.headers.get("queue") or "message"
+    if is_webhook(delivery):
+        return delivery.headers[WAY_HEADER]
+    return delivery.headers.get("queue") or "message"
 
 
 @dataclass(frozen=True, slots=True)

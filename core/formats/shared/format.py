@@ -15,11 +15,15 @@ from core.formats.shared.delivery import Delivery, Malformed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Format:
-    """One sender's format. Only `parse` is required; the rest is for webhooks."""
+    """One sender's format. Only `parse` is required; what follows `replicated` is for webhooks."""
 
     parse: Callable[[Delivery], list[Event | Malformed]]
     """Reads a delivery, purely. A malformed part among good ones is a `Malformed` in its place;
     `InvalidEvent` is raised only if nothing of the delivery can be read."""
+
+    replicated: bool = False
+    """Whether the sender runs as replicas that may disagree for a while, so that an alert which
+    fires again with the same start may be a late word or the truth."""
 
     retries: bool = True
     """Whether the sender retries after an error or a timeout. If not, what cannot start is

@@ -11,8 +11,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.domain.event import Event, readable_time
-from core.domain.identity import alert_key, unidentified_key
+from core.domain.identity import change_key, unidentified_key
 from core.formats.shared.delivery import Delivery, source_of
+
+
+def joined(*parts: str | None) -> str | None:
+    """Parts that identify a change together, or None if one is missing."""
+    known = [part for part in parts if part]
+    if len(known) < len(parts):
+        return None
+    return ":".join(part.replace("%", "%25").replace(":", "%3A") for part in known)
 
 
 def other_event(
@@ -38,6 +46,8 @@ def other_event(
         time=readable_time(time),
         datacontenttype="application/json",
         data=dict(original),
-        key=alert_key(name, subject, change) if change else unidentified_key(name, delivery.unique),
+        key=change_key(name, subject, change)
+        if change
+        else unidentified_key(name, delivery.unique),
         unidentified=change is None,
     )

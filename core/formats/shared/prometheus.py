@@ -1,8 +1,7 @@
 """The body that Alertmanager and Grafana share: one group of alerts, each with its own status.
 
-Both repeat an alert while it fires, and neither gives its deliveries an ID. So a firing alert is
-identified by fingerprint, start and the period of the delivery; a resolved one by fingerprint,
-start and end. Both halves of a highly available pair send the same, so theirs is one event.
+An alert is known by its fingerprint, which is a hash of its labels; where the sender leaves it out,
+it is made of them in the same way.
 """
 
 from __future__ import annotations
@@ -12,10 +11,10 @@ from typing import Any, Final, cast
 
 from core.domain.event import Event, encode
 from core.errors import InvalidEvent
-from core.formats.shared.alert_event import Status, alert, changed, repeated
+from core.formats.shared.alert_event import Status, alert
 from core.formats.shared.delivery import Delivery, Malformed
 from core.formats.shared.http_body import load_object
-from core.formats.shared.json_path import text
+from core.formats.shared.json_path import at, text
 
 _OF_ALL_ALERTS: Final = frozenset(("alerts", "commonLabels", "commonAnnotations", "message"))
 """Fields that grow with the number of alerts and that each alert repeats for itself. Originals omit
@@ -24,12 +23,17 @@ them, so that a thousand alerts do not each carry a thousand."""
 _GROUP_BYTES: Final = 8 * 1024
 """Most bytes of a group's own fields that are copied whole into the event of each of its alerts."""
 
+_FNV_OFFSET: Final = 0xCBF29CE484222325
+_FNV_PRIME: Final = 0x100000001B3
+_LABEL_SEPARATOR: Final = 0xFF
+
 _NO_TIME: Final = "0001-01-01"
 """How Go writes an unset time."""
 
 
 def parse_group(delivery: Delivery, kind: str) -> list[Event | Malformed]:
-    """One event per alert; an alert without a fingerprint is `Malformed`. Raises `InvalidEvent`.
+    """One event per alert; one without fingerprint and labels is `Malformed`. Raises
+    `InvalidEvent`.
 
     `data.original` is the delivery as if it held this alert alone.
     """
@@ -68,12 +72,9 @@ def _alert(
         delivery,
         position,
         kind=kind,
-        key=item.get("fingerprint"),
+        key=(text(item, "fingerprint") or "").strip() or fingerprint(at(item, "labels")),
         # Any other word counts as firing: the domain treats it so, with a remark.
         status=cast(Status, status),
-        change=(
-            changed(start, end, "resolved") if resolved else repeated(delivery, start, "firing")
-        ),
         time=end if resolved else start,
         original={**group, "alerts": [item]},
         title=text(item, "annotations", "summary") or text(item, "labels", "alertname"),
@@ -82,10 +83,29 @@ def _alert(
         severity=text(item, "labels", "severity"),
         starts_at=item.get("startsAt"),
         ends_at=item.get("endsAt"),
-        link=text(item, "generatorURL") or text(group, "externalURL"),
+        links={
+            "source": text(item, "generatorURL") or text(group, "externalURL"),
+            "runbook": text(item, "annotations", "runbook_url"),
+            "dashboard": text(item, "dashboardURL"),
+            "panel": text(item, "panelURL"),
+            "silence": text(item, "silenceURL"),
+        },
         labels=item.get("labels"),
         truncated=group.get("truncatedAlerts"),
     )
+
+
+def fingerprint(labels: object) -> str | None:
+    """The fingerprint of a set of labels, as Prometheus makes it; None where there are none.
+    Source: prometheus/common, `LabelSet.Fingerprint`: FNV-1a of 64 bits over the sorted labels."""
+    if not isinstance(labels, Mapping) or not labels:
+        return None
+    hash = _FNV_OFFSET
+    for name, value in sorted(labels.items()):
+        for part in (name, str(value)):
+            for byte in (*part.encode(errors="surrogatepass"), _LABEL_SEPARATOR):
+                hash = (hash ^ byte) * _FNV_PRIME % 2**64
+    return f"{hash:016x}"
 
 
 def _moment(item: Mapping[str, Any], name: str) -> str | None:

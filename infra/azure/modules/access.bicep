@@ -1,14 +1,14 @@
-// Who may do what, each on the smallest thing that Azure can grant it on. docs/deploy-azure.md has
-// the table and the reasons; tests/unit/infra/test_azure_bicep.py holds the two together.
+// Who may do what, each on the smallest scope that Azure supports. docs/deploy-azure.md has the table
+// and the reasons; tests/unit/infra/test_azure_roles.py compares the two.
 
 import { roles } from 'roles.bicep'
 
-@description('Principals of the three processes.')
+@description('The principals of the three processes.')
 param functions string
 param rootWorker string
 param incidentWorker string
 
-@description('Names of what they use.')
+@description('The names of what they use.')
 param documentsAccount string
 param hostAccount string
 param bus string
@@ -51,7 +51,7 @@ resource secrets 'Microsoft.KeyVault/vaults@2024-11-01' existing = { name: vault
 resource images 'Microsoft.ContainerRegistry/registries@2025-04-01' existing = { name: registry }
 resource telemetry 'Microsoft.Insights/components@2020-02-02' existing = { name: applicationInsights }
 
-// ---- what all three do ---------------------------------------------------------------------------
+// ---- all three -----------------------------------------------------------------------------------
 
 var processes = [functions, rootWorker, incidentWorker]
 
@@ -115,7 +115,7 @@ resource writesReports 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 
 // ---- the function app ----------------------------------------------------------------------------
 
-// The functions host keeps leases, keys and packages there: Owner is what it documents.
+// The Functions host keeps leases, keys and packages there; its documentation asks for Owner.
 resource hostBlobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   scope: hostStore
   name: guid(hostStore.id, functions, roles.storageBlobDataOwner)
@@ -126,7 +126,7 @@ resource hostBlobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-// Its diagnostic events.
+// The host's diagnostic events.
 resource hostTables 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   scope: hostStore
   name: guid(hostStore.id, functions, roles.storageTableDataContributor)
@@ -147,7 +147,7 @@ resource sendsTelemetry 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-// Reading the length of a queue is a right to manage it, which only Owner has.
+// Reading the length of a queue takes the right to manage it, which only Owner has.
 var listens = scaleByQueueLength ? roles.serviceBusDataOwner : roles.serviceBusDataReceiver
 
 resource takesBlobEvents 'Microsoft.Authorization/roleAssignments@2022-04-01' = {

@@ -1,5 +1,5 @@
-// What wakes somebody up about Tidegate itself. docs/deploy-azure.md names each with what to do.
-// The workers' own alerts come with the workers.
+// Tidegate's own alerts; docs/operate.md says what to do about each. Those of one worker are in
+// worker.bicep.
 
 param location string
 param tags object
@@ -12,7 +12,7 @@ param systemTopicId string
 var busMetrics = [
   {
     name: 'dead-letters'
-    description: 'Messages lie in dead letters: a listener could not settle them however often it tried. Mend the cause, then put them back.'
+    description: 'Messages were dead-lettered: a listener could not settle them in many attempts. Fix the cause, then resubmit them.'
     severity: 1
     metric: 'DeadletteredMessages'
     threshold: 0
@@ -20,7 +20,7 @@ var busMetrics = [
   }
   {
     name: 'backlog'
-    description: 'Messages wait in a queue and do not get fewer: is Temporal away, or are the listeners failing?'
+    description: 'A queue\'s backlog does not shrink: is Temporal unavailable, or do the listeners fail?'
     severity: 2
     metric: 'ActiveMessages'
     threshold: 1000
@@ -63,12 +63,12 @@ resource busAlerts 'Microsoft.Insights/metricAlerts@2018-03-01' = [
 var topicMetrics = [
   {
     name: 'uploads-undelivered'
-    description: 'Event Grid gave up on uploads and left their events in the container undelivered.'
+    description: 'Event Grid could not deliver uploads and left their events in the container undelivered.'
     metric: 'DeadLetteredCount'
   }
   {
     name: 'uploads-dropped'
-    description: 'Event Grid dropped the events of uploads: find the blobs by their time and upload them again.'
+    description: 'Event Grid dropped events of uploads: find the blobs by their time and upload them again.'
     metric: 'DroppedEventCount'
   }
 ]
@@ -107,7 +107,7 @@ resource topicAlerts 'Microsoft.Insights/metricAlerts@2018-03-01' = [
 var queries = [
   {
     name: 'quarantined'
-    description: 'Events were refused and their originals kept: `tidegate quarantine list` names them and the reasons.'
+    description: 'Events were quarantined: `tidegate quarantine list` names them and the reasons.'
     severity: 2
     window: 'PT15M'
     query: '''
@@ -118,7 +118,7 @@ AppMetrics
   }
   {
     name: 'quarantined-by-workers'
-    description: 'A worker gave events up and kept their originals: `tidegate quarantine list` names them and the reasons.'
+    description: 'A worker quarantined events: `tidegate quarantine list` names them and the reasons.'
     severity: 2
     window: 'PT15M'
     query: '''
@@ -128,19 +128,19 @@ ContainerAppConsoleLogs
   }
   {
     name: 'pages-undelivered'
-    description: 'Somebody was not told of an incident: its timeline says who and why.'
+    description: 'A page or follow-up reached nobody: the incident\'s timeline says which and why.'
     severity: 1
     window: 'PT5M'
     query: '''
 ContainerAppConsoleLogs
 | where Log contains "WARNING"
-| where (Log contains "tidegate: Page to " and Log contains ") failed, ") or Log contains "was not told everywhere"
+| where (Log contains "tidegate: Page to " and Log contains ") failed, ") or Log contains "follow-up not delivered"
 '''
   }
   {
-    // One message alone is given back in each of the first minutes of an outage, later every minute.
+    // In an outage even a single message is retried at least once a minute.
     name: 'retried'
-    description: 'Events are given back again and again: Temporal or the quarantine is away, and nothing is accepted.'
+    description: 'Events are retried over and over: Temporal or the quarantine is unavailable, and nothing is accepted.'
     severity: 1
     window: 'PT15M'
     query: '''
@@ -152,7 +152,7 @@ AppMetrics
   }
   {
     name: 'refused'
-    description: 'Many webhook requests were refused as a whole: a secret has changed on one side only, or somebody is trying.'
+    description: 'Many webhook requests were refused: a secret was changed on one side only, or somebody is forging requests.'
     severity: 2
     window: 'PT5M'
     query: '''
@@ -163,10 +163,10 @@ AppMetrics
 '''
   }
   {
-    // Not what is given back, which `retried` tells, nor requests that were refused. The host wraps
-    // what a function raises and keeps its name in the text; it may come in after its request.
+    // Without retries, which `retried` counts, and refused requests. The host wraps what a function
+    // raises and keeps its name in the text; the exception may be ingested after its request.
     name: 'function-failures'
-    description: 'Listeners fail by themselves: what they were given is delivered again, until it lies in dead letters.'
+    description: 'Listeners fail with unexpected errors: their messages are redelivered until they are dead-lettered.'
     severity: 2
     window: 'PT15M'
     query: '''
@@ -202,7 +202,7 @@ resource logAlerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
       scopes: [workspaceId]
       evaluationFrequency: 'PT5M'
       windowSize: alert.window
-      // The tables come into being with their first row.
+      // The tables do not exist before their first row.
       skipQueryValidation: true
       criteria: {
         allOf: [

@@ -1,11 +1,11 @@
-// Where the workers run. Their logs go out by a diagnostic setting: the other way needs the
+// The workers' environment. Logs are exported by a diagnostic setting, because the alternative needs the
 // workspace's shared key.
 
 param location string
 param tags object
 param token string
 
-@description('Subnet of the workers; empty: a network of Azure\'s own.')
+@description('Subnet of the workers; empty for a network of Azure\'s.')
 param subnetId string
 
 param zoneRedundant bool

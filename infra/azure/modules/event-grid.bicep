@@ -1,5 +1,5 @@
-// Uploads: the documents account tells Event Grid, Event Grid puts each into a queue. What it cannot
-// deliver for a day it leaves in a container, with an alert. Both by the topic's own identity.
+// Uploads: the documents account notifies Event Grid, which sends each event to a queue. What it cannot
+// deliver for a day it leaves in a container, with an alert. Both use the topic's own identity.
 
 import { roles } from 'roles.bicep'
 
@@ -7,11 +7,11 @@ param location string
 param tags object
 param token string
 
-@description('The account that is watched, and its container whose uploads count.')
+@description('The storage account, and the container whose uploads are announced.')
 param account string
 param container string
 
-@description('Where undeliverable events are left, in the same account.')
+@description('The container for undeliverable events, in the same account.')
 param undeliveredContainer string
 
 @description('Where events are delivered.')
@@ -70,7 +70,7 @@ resource leaves 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 resource delivery 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = {
   parent: uploads
   name: 'to-queue'
-  // Without its roles the first deliveries would be refused.
+  // Without these roles the first deliveries would be refused.
   dependsOn: [sends, leaves]
   properties: {
     eventDeliverySchema: 'CloudEventSchemaV1_0'

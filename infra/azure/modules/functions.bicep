@@ -1,5 +1,5 @@
-// The listeners: a function app on Flex Consumption. Every connection goes by the app's identity;
-// what is a secret is a reference into Key Vault.
+// The listeners: a function app on Flex Consumption. Every connection uses the app's identity; secrets
+// are references into Key Vault.
 
 param location string
 param tags object
@@ -18,10 +18,12 @@ param vaultUri string
 param temporalAddress string
 param temporalNamespace string
 param temporalAuth string
+param trustedTypes string[]
+param queueScope string
 param webhooksFile string
 param applicationInsightsConnection string
 
-@description('Subnet of the app\'s own traffic; empty: the internet.')
+@description('Subnet for the app\'s outbound traffic; empty for the internet.')
 param subnetId string
 
 param zoneRedundant bool
@@ -45,6 +47,9 @@ var credentials = temporalAuth == 'apiKey'
 
 var webhooks = empty(webhooksFile) ? [] : [{ name: 'TIDEGATE_WEBHOOKS', value: webhooksFile }]
 
+var trust = empty(trustedTypes) ? [] : [{ name: 'TIDEGATE_TRUSTED_TYPES', value: join(trustedTypes, ',') }]
+var scope = empty(queueScope) ? [] : [{ name: 'TIDEGATE_QUEUE_SCOPE', value: queueScope }]
+
 var settings = [
   { name: 'AzureWebJobsStorage__accountName', value: hostStore.name }
   { name: 'AzureWebJobsStorage__credential', value: 'managedidentity' }
@@ -56,10 +61,10 @@ var settings = [
   { name: 'MESSAGES_QUEUE', value: messagesQueue }
   { name: 'MESSAGES_TOPIC', value: messagesTopic }
   { name: 'MESSAGES_SUBSCRIPTION', value: messagesSubscription }
-  // No credential: the component accepts telemetry from identities only.
+  // Contains no credential: the component accepts telemetry from identities only.
   { name: 'APPLICATIONINSIGHTS_CONNECTION_STRING', value: applicationInsightsConnection }
   { name: 'APPLICATIONINSIGHTS_AUTHENTICATION_STRING', value: 'ClientId=${identityClientId};Authorization=AAD' }
-  // Which identity our own clients take, for there is no other way to tell them.
+  // The identity that our own clients use.
   { name: 'AZURE_CLIENT_ID', value: identityClientId }
   { name: 'TEMPORAL_ADDRESS', value: temporalAddress }
   { name: 'TEMPORAL_NAMESPACE', value: temporalNamespace }
@@ -118,7 +123,7 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
       scmMinTlsVersion: '1.2'
       ftpsState: 'Disabled'
       http20Enabled: true
-      appSettings: concat(settings, credentials, webhooks)
+      appSettings: concat(settings, credentials, webhooks, trust, scope)
     }
   }
 }

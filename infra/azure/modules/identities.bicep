@@ -1,5 +1,5 @@
-// One identity per process, so that each may do only what it does (access.bicep). They are made
-// before what uses them: their roles are there at the first start.
+// One identity per process, so that each may do only what it needs (access.bicep). They exist before
+// the processes do, so that their roles are effective at the first start.
 
 param location string
 param tags object

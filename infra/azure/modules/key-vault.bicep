@@ -1,4 +1,4 @@
-// The secrets. Read by identity only; what was deleted can be had back, and nobody can purge it.
+// The secrets. They are read by identity only; deleted ones can be recovered, and nobody can purge them.
 
 param location string
 param tags object
@@ -29,7 +29,7 @@ resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
     enablePurgeProtection: true
     publicNetworkAccess: 'Enabled'
     networkAcls: {
-      // Azure's own services, such as Resource Manager; the processes come by the private endpoint.
+      // For Azure's own services, such as Resource Manager; processes use the private endpoint.
       bypass: 'AzureServices'
       defaultAction: privateNetworking ? 'Deny' : 'Allow'
       ipRules: [for range in allowedIpRanges: { value: range }]

@@ -1,5 +1,5 @@
-// The network of a private installation: one subnet each for the function app, the workers and the
-// private endpoints. Temporal Cloud can be joined to it by a private endpoint of its own.
+// The network of a private installation: a subnet each for the function app, the workers and the
+// private endpoints. Temporal Cloud can be connected by a private endpoint of its own.
 
 param location string
 param tags object
@@ -9,7 +9,7 @@ resource guard 'Microsoft.Network/networkSecurityGroups@2024-07-01' = {
   name: 'nsg-${token}'
   location: location
   tags: tags
-  // The rules that every group has are what is wanted: from inside the network, out to anywhere.
+  // The default rules suffice: inbound from the network only, outbound to anywhere.
   properties: { securityRules: [] }
 }
 

@@ -1,4 +1,4 @@
-// Where logs, metrics and traces go, and who hears of what is wrong.
+// Where logs, metrics and traces go, and who receives alerts.
 
 param location string
 param tags object
@@ -25,8 +25,8 @@ resource applicationInsights 'Microsoft.Insights/components@2020-02-02' = {
   properties: {
     Application_Type: 'web'
     WorkspaceResourceId: workspace.id
-    // Telemetry needs an identity with Monitoring Metrics Publisher: whoever learns the
-    // instrumentation key can do nothing with it.
+    // Telemetry needs an identity with Monitoring Metrics Publisher: the instrumentation key alone is
+    // worthless.
     DisableLocalAuth: true
   }
 }

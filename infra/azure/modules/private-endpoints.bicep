@@ -1,6 +1,6 @@
-// Private endpoints of everything the processes reach, and the names that lead to them. Telemetry
-// goes to Azure Monitor's public endpoint, by identity: a private link scope would cover every
-// workspace of the network's names, which is not ours to decide.
+// Private endpoints of everything the processes use, and their DNS zones. Telemetry goes to Azure
+// Monitor's public endpoint, by identity: a private link scope would affect every workspace that is
+// resolved in the network, which is not ours to decide.
 
 param location string
 param tags object

@@ -1,4 +1,4 @@
-// The workers' images. Pulled by identity; there is no admin user and no anonymous pull.
+// The workers' images, pulled by identity; there is no admin user and no anonymous pull.
 
 param location string
 param tags object

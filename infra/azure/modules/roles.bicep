@@ -1,4 +1,4 @@
-// The built-in roles in use, by their names. The GUIDs are Azure's and the same in every tenant.
+// The built-in roles in use. Their GUIDs are the same in every tenant.
 
 @export()
 var roles = {

@@ -1,5 +1,5 @@
-// The queues between the clouds' events and the listeners. Whatever cannot be handled stays in a
-// queue's dead letters, with an alert (alerts.bicep).
+// The queues between event sources and listeners. Dead letters stay in their queue and raise an alert
+// (alerts.bicep).
 
 param location string
 param tags object
@@ -12,8 +12,8 @@ param privateNetworking bool
 param allowedIpRanges string[]
 param workspaceId string
 
-// A listener quarantines poison and completes it, so a message comes back only while Temporal or a
-// store is away: many deliveries give an outage time to end, and cost nothing else.
+// A listener quarantines and completes poison messages, so a message is redelivered only while Temporal
+// or a store is unavailable: a high count bridges a long outage and costs nothing else.
 var maxDeliveryCount = 1000
 
 resource bus 'Microsoft.ServiceBus/namespaces@2024-01-01' = {

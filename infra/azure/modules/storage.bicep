@@ -8,7 +8,7 @@ param containers string[]
 @allowed(['Standard_LRS', 'Standard_ZRS'])
 param sku string
 
-@description('Keep earlier versions of blobs, and deleted ones for a while.')
+@description('Keep earlier versions of blobs.')
 param versioned bool
 
 param privateNetworking bool
@@ -31,7 +31,7 @@ resource account 'Microsoft.Storage/storageAccounts@2025-01-01' = {
     supportsHttpsTrafficOnly: true
     publicNetworkAccess: 'Enabled'
     networkAcls: {
-      // Event Grid leaves what it cannot deliver here, and comes as a trusted service.
+      // Event Grid leaves undeliverable events here, as a trusted service.
       bypass: 'AzureServices'
       defaultAction: privateNetworking ? 'Deny' : 'Allow'
       ipRules: [for range in allowedIpRanges: { value: range, action: 'Allow' }]
@@ -57,7 +57,7 @@ resource container 'Microsoft.Storage/storageAccounts/blobServices/containers@20
   }
 ]
 
-// Versions would be kept for ever otherwise.
+// Otherwise versions would be kept forever.
 resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-01-01' = if (versioned) {
   parent: account
   name: 'default'

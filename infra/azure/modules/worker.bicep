@@ -1,5 +1,5 @@
-// One worker as a container app: no ingress, always at least one replica, more by CPU, and time to
-// finish what it is doing before it is killed. What watches it comes with it.
+// One worker as a container app, with its alerts: no ingress, at least one replica, more by CPU, and
+// time to drain before it is killed.
 
 param location string
 param environmentName string
@@ -8,7 +8,7 @@ param token string
 @description('The worker\'s name, as in azure.yaml.')
 param name string
 
-@description('The module that is run, as in python -m.')
+@description('The Python module that it runs.')
 param entryPoint string
 
 @description('The image, with its tag or digest.')
@@ -29,10 +29,10 @@ param temporalNamespace string
 @allowed(['apiKey', 'mtls', 'none'])
 param temporalAuth string
 
-@description('More variables from Key Vault: PAGER_KEY=pager-key,CHAT_URL=chat-url.')
+@description('Further variables from Key Vault: PAGER_KEY=pager-key,CHAT_URL=chat-url.')
 param secretVariables string = ''
 
-@description('Cores of one replica, and its memory: Container Apps wants 2 GiB a core.')
+@description('CPU cores and memory of one replica: Container Apps requires 2 GiB per core.')
 param cpu string = '0.5'
 param memory string = '1Gi'
 
@@ -47,7 +47,7 @@ param maxReplicas int = 5
 @maxValue(540)
 param drainSeconds int = 120
 
-@description('Multiple: old revisions go on beside new ones, as pinned workflow versions need it.')
+@description('Multiple keeps old revisions running beside new ones, for pinned workflow versions.')
 @allowed(['Single', 'Multiple'])
 param revisionsMode string = 'Single'
 
@@ -116,7 +116,7 @@ resource worker 'Microsoft.App/containerApps@2025-01-01' = {
       ]
     }
     template: {
-      // Longer than the worker drains: killed at the same moment, it would not have drained.
+      // Longer than the drain, or the worker would be killed before it has finished.
       terminationGracePeriodSeconds: drainSeconds + 30
       containers: [
         {
@@ -168,7 +168,7 @@ resource restarts 'Microsoft.Insights/metricAlerts@2018-03-01' = {
   name: '${name}-restarts-${token}'
   location: 'global'
   properties: {
-    description: 'The ${name} was restarted again and again: its logs say why.'
+    description: 'The ${name} keeps restarting: its log says why.'
     severity: 2
     enabled: true
     scopes: [worker.id]
@@ -196,7 +196,7 @@ resource absent 'Microsoft.Insights/metricAlerts@2018-03-01' = {
   name: '${name}-absent-${token}'
   location: 'global'
   properties: {
-    description: 'No replica of the ${name} runs: workflows stand still.'
+    description: 'No replica of the ${name} runs: its workflows do not proceed.'
     severity: 1
     enabled: true
     scopes: [worker.id]

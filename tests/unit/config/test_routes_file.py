@@ -9,7 +9,8 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 
-from core.config.files import SHIPPED_ROUTES, load_routes, routes_schema
+from core.config.files import load_routes, routes_schema
+from core.config.routing_table import SHIPPED_ROUTES
 from core.errors import ConfigFileError
 
 GOOD = """\
@@ -18,8 +19,21 @@ routes:
   - name: reports
     match:
       prefix: {subject: incidents/}
+    workflow: Report
+    task_queue: reports
+"""
+
+
+OURS = """\
+version: 1
+routes:
+  - name: alerts
+    match:
+      exact: {type: tidegate.alert}
     workflow: Incident
-    task_queue: incidents
+    task_queue: tidegate-incident
+    deliver: signal
+    signal: event
 """
 
 
@@ -53,7 +67,7 @@ def test_the_shipped_file_loads_and_its_schema_accepts_it() -> None:
 def test_a_good_file_loads(tmp_path: Path) -> None:
     path = tmp_path / "routes.yaml"
     path.write_text(GOOD)
-    assert load_routes(path).routes[0].task_queue == "incidents"
+    assert load_routes(path).routes[0].task_queue == "reports"
 
 
 ONE_DIALECT = (
@@ -91,11 +105,11 @@ MISTAKES = {
         ["8:1: default: there is no such field"],
     ),
     "a missing field": (
-        GOOD.replace("    task_queue: incidents\n", ""),
+        GOOD.replace("    task_queue: reports\n", ""),
         ["3:5: routes[0].task_queue: Field required"],
     ),
     "an empty workflow": (
-        GOOD.replace("workflow: Incident", "workflow: ''"),
+        GOOD.replace("workflow: Report", "workflow: ''"),
         ["6:15: routes[0].workflow: String should have at least 1 character"],
     ),
     "a number for a name": (
@@ -193,6 +207,18 @@ MISTAKES = {
         GOOD + "    deliver: signal\n",
         [f"3:5: routes[0]: {SIGNAL}"],
     ),
+    "a signal that our workflow does not know": (
+        OURS.replace("signal: event", "signal: events"),
+        ["3:5: routes[0]: Incident takes no events by signal 'events' (it has: event)"],
+    ),
+    "a signal to a workflow of ours that takes none": (
+        OURS.replace("Incident", "RootOrchestrator").replace("incident\n", "root\n"),
+        ["3:5: routes[0]: RootOrchestrator takes no events by signal 'event' (it has: none)"],
+    ),
+    "a task queue on which our workflow is not served": (
+        OURS.replace("tidegate-incident", "incidents"),
+        ["3:5: routes[0]: Incident is served on task queue tidegate-incident"],
+    ),
     "a delivery that there is not": (
         GOOD + "    deliver: post\n",
         ["8:14: routes[0].deliver: Input should be 'orchestrate', 'start' or 'signal'"],
@@ -271,6 +297,9 @@ BY_STRUCTURE_ALONE = {
     "a signal without its policy",
     "a choice for running children without an orchestrator",
     "a delivery by signal without a signal",
+    "a signal that our workflow does not know",
+    "a signal to a workflow of ours that takes none",
+    "a task queue on which our workflow is not served",
     "a start under an ID that is not the event's",
     "two values that run into each other",
     "a duration in words",

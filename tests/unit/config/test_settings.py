@@ -35,6 +35,13 @@ def test_an_empty_variable_is_not_set() -> None:
         ("TIDEGATE_POLICIES", __file__, "policies", Path(__file__)),
         ("TIDEGATE_WEBHOOKS", __file__, "webhooks", Path(__file__)),
         ("TIDEGATE_CONTINUE_AS_NEW_AFTER", "100", "continue_as_new_after", 100),
+        ("TIDEGATE_QUEUE_SCOPE", "billing", "queue_scope", "billing"),
+        (
+            "TIDEGATE_TRUSTED_TYPES",
+            " tidegate.alert,, tidegate.message ",
+            "trusted_types",
+            ("tidegate.alert", "tidegate.message"),
+        ),
         ("TIDEGATE_SECRETS_TTL", "60", "secrets_ttl", 60.0),
         ("TIDEGATE_HEALTH_ADDRESS", "127.0.0.1:0", "health_address", "127.0.0.1:0"),
         ("TIDEGATE_METRICS_ADDRESS", "[::]:9464", "metrics_address", "[::]:9464"),

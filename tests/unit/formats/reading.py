@@ -6,7 +6,7 @@ from typing import Any
 
 from core.domain.event import Event
 from core.formats.registry import read
-from core.formats.shared.delivery import Delivery, Malformed
+from core.formats.shared.delivery import Delivery, Malformed, way_headers
 from tests.support.payloads import delivery, recorded, recorded_json
 
 UNIQUE = "delivery-1"
@@ -22,9 +22,10 @@ def payload_json(format: str, name: str) -> Any:
 
 
 def by_hook(format: str, body: object, **headers: str) -> Delivery:
-    """The body as delivered by a webhook named `prod`; underscores in headers stand for hyphens."""
+    """The body as delivered by a webhook, named `prod` unless headers say otherwise; underscores in
+    headers stand for hyphens."""
     unique = headers.pop("unique", UNIQUE)
-    return delivery(format, body, unique=unique, **{"tidegate_hook": "prod", **headers})
+    return delivery(format, body, unique=unique, **(way_headers("webhook:prod") | headers))
 
 
 def items(format: str, body: object, **headers: str) -> list[Event | Malformed]:

@@ -6,13 +6,15 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from core.domain.alert import AlertStatus, read_alert
 from core.domain.event import Event
 from core.formats.registry import read
 from core.formats.shared.delivery import Malformed
+from core.formats.shared.prometheus import fingerprint
 from tests.support.webhook_payloads import (
-    NEXT_PERIOD,
     alert,
     body_of,
     changed,
@@ -25,13 +27,16 @@ from tests.support.webhook_payloads import (
     without,
 )
 
+LINKS = {
+    "source": "https://prometheus.example.com/graph?g0.expr=checkout%3Alatency%3Ap99+%3E+8&g0.tab=1",
+    "runbook": "https://runbooks.example.com/checkout-latency",
+}
 FIRING = payload("alertmanager", "firing")
 RESOLVED = payload("alertmanager", "resolved")
 MIXED = payload("alertmanager", "mixed-group-truncated")
 
 
-def key(body: Any, **delivery: str) -> str:
-    return event(sent("alertmanager", body, **delivery)).key
+LABELS = st.dictionaries(st.text(max_size=6), st.text(max_size=6), min_size=1, max_size=4)
 
 
 def test_a_firing_alert_is_read_whole() -> None:
@@ -48,11 +53,10 @@ def test_a_firing_alert_is_read_whole() -> None:
         ),
         "starts_at": datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC),
         "ends_at": None,
-        "link": (
-            "https://prometheus.example.com/graph?g0.expr=checkout%3Alatency%3Ap99+%3E+8&g0.tab=1"
-        ),
+        "links": LINKS,
         "labels": FIRING["alerts"][0]["labels"],
         "truncated": 0,
+        "replicated": True,
         "remarks": (),
     }
 
@@ -69,22 +73,18 @@ def test_the_event_names_its_webhook_its_alert_and_its_time() -> None:
     result = event(sent("alertmanager", FIRING, hook="eu"))
     assert (result.source, result.subject) == ("webhook:eu", "c6eadffa33fcdf37")
     assert result.time == "2026-01-02T03:04:05.678Z"
-    assert not result.unidentified
     assert event(sent("alertmanager", RESOLVED)).time == "2026-01-02T03:31:05.678Z"
 
 
 def test_each_alert_of_a_group_has_its_own_status() -> None:
-    first, second, third = items(sent("alertmanager", MIXED))
-    assert isinstance(first, Event)
-    assert isinstance(second, Event)
+    first, second, third = events(sent("alertmanager", MIXED))
     one, other = read_alert(first), read_alert(second)
     assert (one.status, other.status) == (AlertStatus.FIRING, AlertStatus.RESOLVED)
     assert (one.truncated, other.truncated) == (12, 12)
     assert one.service == "node"
     assert other.title == "DiskWillFill"
-    assert one.link == "http://alertmanager-0:9093"
-    assert isinstance(third, Malformed)
-    assert third.error.message.startswith("alerts[2].fingerprint: ")
+    assert one.links == {"source": "http://alertmanager-0:9093"}
+    assert read_alert(third).key == "448881ef475b9b26"  # made of its labels
 
 
 def test_the_original_is_the_delivery_with_this_alert_alone() -> None:
@@ -104,37 +104,78 @@ def test_unknown_fields_of_the_group_and_of_the_alert_are_kept() -> None:
 # ------------------------------------------------------------------------------- identity
 
 
-def test_a_redelivery_and_the_other_half_of_a_pair_are_the_same_event() -> None:
-    other = changed(FIRING, "externalURL", to="https://alertmanager-b.example.com")
-    assert key(FIRING, unique="1") == key(other, unique="2")
-    assert key(RESOLVED, unique="1") == key(RESOLVED, unique="2")
+def test_what_the_source_says_twice_are_two_events_whatever_their_content() -> None:
+    first, again = (event(sent("alertmanager", FIRING, unique=unique)) for unique in ("1", "2"))
+    assert first.key != again.key
+    assert first.unidentified
+    assert first.subject == again.subject
 
 
-def test_an_alert_that_still_fires_in_the_next_period_is_another_event() -> None:
-    assert key(FIRING) != key(FIRING, period=NEXT_PERIOD)
+def test_a_delivery_with_an_id_of_its_own_is_recognised_and_each_alert_by_its_place() -> None:
+    first, again = (
+        events(sent("alertmanager", storm(2), unique=unique, id="d-1")) for unique in ("1", "2")
+    )
+    assert first == again
+    assert not first[0].unidentified
+    other = events(sent("alertmanager", storm(2), id="d-2"))
+    assert len({one.key for one in (*first, *other)}) == 4
 
 
-def test_a_resolved_alert_is_one_event_in_every_period() -> None:
-    assert key(RESOLVED) == key(RESOLVED, period=NEXT_PERIOD)
-
-
-def test_an_alert_that_fires_again_later_is_another_event() -> None:
-    again = changed(FIRING, "alerts", 0, "startsAt", to="2026-01-02T03:12:00Z")
-    ended = changed(RESOLVED, "alerts", 0, "endsAt", to="2026-01-02T03:40:00Z")
-    assert len({key(FIRING), key(again), key(RESOLVED), key(ended)}) == 4
-
-
-def test_two_webhooks_may_have_the_same_fingerprint() -> None:
-    assert key(FIRING, hook="eu") != key(FIRING, hook="us")
+def test_two_webhooks_may_have_the_same_fingerprint_and_delivery_id() -> None:
+    eu, us = (event(sent("alertmanager", FIRING, hook=hook, id="d-1")) for hook in ("eu", "us"))
+    assert eu.key != us.key
+    assert (eu.way, eu.scope) == ("webhook:eu", "webhook:eu")
+    assert eu.data["key"] == us.data["key"]
 
 
 @pytest.mark.parametrize("start", [None, "", "0001-01-01T00:00:00Z", ["x"]])
-def test_an_alert_without_a_start_is_unidentified(start: Any) -> None:
-    body = changed(FIRING, "alerts", 0, "startsAt", to=start)
-    result = event(sent("alertmanager", body, unique="u"))
-    assert result.unidentified
-    assert result.key != key(body, unique="v")
-    assert read_alert(result).remarks
+def test_an_alert_without_a_start_is_an_alert(start: Any) -> None:
+    result = alert(sent("alertmanager", changed(FIRING, "alerts", 0, "startsAt", to=start)))
+    assert result.starts_at is None
+    assert result.remarks
+
+
+def test_a_recovery_older_than_its_firing_keeps_the_times_of_its_source() -> None:
+    body = changed(RESOLVED, "alerts", 0, "endsAt", to="2026-01-01T00:00:00Z")
+    result = alert(sent("alertmanager", body))
+    assert result.starts_at is not None
+    assert result.ends_at is not None
+    assert result.ends_at < result.starts_at
+
+
+# ---------------------------------------------------------------------------- fingerprint
+
+
+def test_a_fingerprint_that_was_left_out_is_made_of_the_labels_as_prometheus_makes_it() -> None:
+    # The first two are of prometheus/common's own tests.
+    assert fingerprint({"name": "garland, briggs", "fear": "love is not enough"}) == (
+        f"{5799056148416392346:016x}"
+    )
+    assert fingerprint(
+        {"first_name": "electro", "occupation": "robot", "manufacturer": "westinghouse"}
+    ) == (f"{5911716720268894962:016x}")
+    labels = FIRING["alerts"][0]["labels"]
+    made = event(sent("alertmanager", without(FIRING, "alerts", 0, "fingerprint")))
+    assert made.data["key"] == fingerprint(labels)
+    shuffled = changed(FIRING, "alerts", 0, "labels", to=dict(reversed(labels.items())))
+    again = event(sent("alertmanager", without(shuffled, "alerts", 0, "fingerprint")))
+    assert again.data["key"] == made.data["key"]
+
+
+@given(LABELS, LABELS)
+@example({"a": "bc"}, {"ab": "c"})
+@example({"a": "b", "c": "d"}, {"a": "b"})
+def test_different_labels_have_different_fingerprints(
+    one: dict[str, str], other: dict[str, str]
+) -> None:
+    assert (fingerprint(one) == fingerprint(other)) == (one == other)
+
+
+@pytest.mark.parametrize("value", [None, "", " ", True, ["x"], {}])
+def test_a_fingerprint_that_is_none_is_made_of_the_labels(value: Any) -> None:
+    body = changed(FIRING, "alerts", 0, "fingerprint", to=value)
+    result = alert(sent("alertmanager", body))
+    assert result.key == fingerprint(FIRING["alerts"][0]["labels"])
 
 
 # ------------------------------------------------------------------------------ bad input
@@ -155,11 +196,14 @@ def test_an_unknown_status_counts_as_firing_with_a_remark() -> None:
     assert result.remarks == ("its status is 'suppressed', taken as firing",)
 
 
-@pytest.mark.parametrize("value", [None, "", " ", "\x1b\u202e", True, ["x"], {}])
-def test_an_alert_without_a_fingerprint_is_refused_and_the_others_go_on(value: Any) -> None:
-    body = changed(MIXED, "alerts", 0, "fingerprint", to=value)
+@pytest.mark.parametrize("labels", [None, {}, "x", ["x"]])
+def test_an_alert_without_fingerprint_and_labels_is_refused_and_the_others_go_on(
+    labels: Any,
+) -> None:
+    body = changed(without(MIXED, "alerts", 0, "fingerprint"), "alerts", 0, "labels", to=labels)
     first, second, _ = items(sent("alertmanager", body))
     assert isinstance(first, Malformed)
+    assert first.error.message.startswith("alerts[0].fingerprint: ")
     assert "has no key" in str(first.error)
     assert isinstance(second, Event)
 
@@ -201,7 +245,9 @@ def test_an_event_does_not_grow_with_the_size_of_its_batch() -> None:
     body = storm(1000)
     body["commonAnnotations"] = {"description": "x" * 100_000}
     alone, *_ = events(sent("alertmanager", storm(1)))
-    assert {one.size for one in events(sent("alertmanager", body))} == {alone.size}
+    place = [2 * len(str(n)) for n in range(1000)]  # in its ID and in its key
+    sizes = [one.size for one in events(sent("alertmanager", body))]
+    assert {size - own for size, own in zip(sizes, place, strict=True)} == {alone.size - 2}
 
 
 def test_a_thousand_alerts_cost_ten_times_what_a_hundred_cost() -> None:

@@ -37,8 +37,9 @@ def test_a_metric_alert_is_read_whole() -> None:
     assert alert.summary == "The checkout machines are busy."
     assert str(alert.starts_at) == "2026-03-04 09:17:40.371000+00:00"
     assert alert.ends_at is None
-    assert alert.link is not None
-    assert alert.link.startswith("https://portal.azure.com/#view/Microsoft_Azure_Monitoring_Alerts")
+    [(name, link)] = alert.links.items()
+    assert name == "source"
+    assert link.startswith("https://portal.azure.com/#view/Microsoft_Azure_Monitoring_Alerts")
     assert alert.labels == {
         "team": "payments",
         "runbook": "https://runbooks.example.com/cpu",
@@ -65,7 +66,7 @@ def test_a_log_alert_has_its_dimensions_as_labels_and_a_link_even_if_azure_sends
     alert = read_alert(event(recorded("log-fired")))
     assert alert.labels["cloud_RoleName"] == "checkout"
     assert severity_of(alert.severity, alert.source) is Severity.CRITICAL
-    assert alert.link == (
+    assert alert.links["source"] == (
         "https://portal.azure.com/#blade/Microsoft_Azure_Monitoring/AlertDetailsTemplateBlade"
         "/alertId/%2Fsubscriptions%2F11111111-2222-3333-4444-555555555555%2Fproviders%2F"
         "Microsoft.AlertsManagement%2Falerts%2F0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9"
@@ -84,18 +85,13 @@ def test_the_context_of_the_alert_is_kept() -> None:
     assert original["data"]["alertContext"]["condition"]["allOf"][0]["metricValue"] == 97.42
 
 
-def test_each_change_has_its_own_key_the_same_at_every_redelivery() -> None:
-    one, again, resolved = (
-        event(recorded(name), unique=unique, tidegate_hook=hook)
-        for name, unique, hook in (
-            ("metric-fired", "u1", "one"),
-            ("metric-fired", "u2", "two"),
-            ("metric-resolved", "u3", "one"),
-        )
-    )
-    assert one.key == again.key == f"azure-monitor/{ID}@2026-03-04T09:17:40.371Z:Fired"
-    assert resolved.key == f"azure-monitor/{ID}@2026-03-04T09:47:16.224Z:Resolved"
-    assert event(fired(firedDateTime="2026-03-04T09:27:40Z")).key not in {one.key, resolved.key}
+def test_an_alert_has_the_identity_of_its_delivery() -> None:
+    result = event(recorded("metric-fired"), message_id="d-1")
+    assert (result.key, result.unidentified) == ("azure-monitor:webhook:prod#d-1.0", False)
+    one, again = (event(recorded("metric-fired"), unique=unique) for unique in ("u1", "u2"))
+    assert one.unidentified
+    assert one.key != again.key
+    assert one.data["key"] == again.data["key"] == ID
 
 
 def test_an_alert_needs_only_its_id() -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.domain.event import Event
+from core.errors import quoted
 from core.formats.registry import read
-from core.formats.shared.delivery import Delivery, Malformed
+from core.formats.shared.delivery import Delivery, Malformed, way_headers
 from tests.support.payloads import recorded, recorded_json
 from tests.unit.formats import reading
 
@@ -23,7 +24,10 @@ ATTRIBUTES = {
     "time": "2025-03-04T09:15:27Z",
     "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 }
-KEY = "ce:https://monitor.example.com/checks#8f3b9a52"
+KEY = "webhook:prod/ce:https://monitor.example.com/checks#8f3b9a52"
+OWN_LOOKING_TYPES = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1).map(
+    "tidegate.{}".format
+)
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
 
@@ -33,6 +37,7 @@ def items(
 ) -> list[Event | Malformed]:
     """The event of a body with a CloudEvent's attributes in its headers."""
     headers = {f"{prefix}{name}": value for name, value in (ATTRIBUTES | attributes).items()}
+    headers |= way_headers("webhook:prod")
     if content_type is not None:
         headers["content-type"] = content_type
     delivery = Delivery(format="message", body=body, headers=headers, unique="u")
@@ -152,9 +157,62 @@ def test_a_batch_is_not_mistaken_for_structured_mode() -> None:
     assert [item.subject for item in result if isinstance(item, Event)] == ["payments", "search"]
 
 
+@given(OWN_LOOKING_TYPES)
+@example("tidegate.alert")
+@example("tidegate.document.created")
+@example("tidegate.incident.successor")
+@example("tidegate.nothing.we.know")
+def test_a_type_of_our_own_is_refused_unless_the_sender_is_trusted_with_it(type: str) -> None:
+    wire = ATTRIBUTES | {"type": type}
+    by_header = refusal(b"", type=type)
+    for message in (by_header, reading.refusal("message", wire)):
+        assert message == (
+            f"its type {quoted(type)} is one of Tidegate's own, and its sender is not trusted "
+            "with it"
+        )
+    [first, second] = reading.items("message", [wire, ATTRIBUTES])  # the others go on
+    assert isinstance(first, Malformed)
+    assert isinstance(second, Event)
+    trust = way_headers("webhook:prod", trusted=("tidegate.message", type))
+    assert hooked(wire, **trust).type == type
+
+
+def test_what_to_do_about_a_type_of_our_own_is_said() -> None:
+    [item] = reading.items("message", ATTRIBUTES | {"type": "tidegate.alert"})
+    assert isinstance(item, Malformed)
+    assert "`trusted_types` of its webhook, or in TIDEGATE_TRUSTED_TYPES" in item.error.fix
+
+
+def test_a_trusted_alert_keeps_its_data_and_the_identity_of_its_cloudevent() -> None:
+    data = {"key": "5f2e", "status": "firing", "title": "x"}
+    wire = ATTRIBUTES | {"type": "tidegate.alert", "data": data}
+    result = hooked(wire, **way_headers("webhook:prod", trusted=("tidegate.alert",)))
+    assert (result.data, result.key, result.scope) == (data, KEY, "webhook:prod")
+
+
+@pytest.mark.parametrize("header", ["tidegate-trusted-types", "tidegate-way", "tidegate-scope"])
+def test_an_attribute_cannot_stand_for_what_the_listener_says(header: str) -> None:
+    name = header.replace("-", "")
+    for result in (event(b"", **{name: "x"}), hooked(ATTRIBUTES | {name: "x"})):
+        assert (result.way, result.scope) == ("webhook:prod", "webhook:prod")
+
+
+def test_the_same_source_and_id_are_other_events_within_another_scope() -> None:
+    shared = [
+        hooked(ATTRIBUTES, **way_headers(f"webhook:{name}", scope="shared:billing"))
+        for name in ("eu", "us")
+    ]
+    alone = [hooked(ATTRIBUTES, **way_headers(f"webhook:{name}")) for name in ("eu", "us")]
+    assert [one.key for one in shared] == [
+        "shared:billing/ce:https://monitor.example.com/checks#8f3b9a52"
+    ] * 2
+    assert [one.way for one in shared] == ["webhook:eu", "webhook:us"]
+    assert len({one.key for one in (*shared, *alone)}) == 3
+
+
 def test_other_headers_do_not_make_a_cloudevent() -> None:
     result = hooked({"a": 1}, ce_type="not enough", message_id="5f2e")
-    assert (result.type, result.key) == ("tidegate.message", "webhook:prod/5f2e")
+    assert (result.type, result.key) == ("tidegate.message", "webhook:prod#5f2e")
 
 
 @pytest.mark.parametrize(

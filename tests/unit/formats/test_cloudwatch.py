@@ -9,7 +9,7 @@ from core.domain.alert import read_alert
 from core.domain.event import Event
 from core.domain.incident.severity import severity_of
 from core.formats.registry import read
-from core.formats.shared.delivery import Delivery
+from core.formats.shared.delivery import Delivery, way_headers
 from tests.support.payloads import sns
 from tests.unit.formats import reading
 from tests.unit.formats.reading import payload, payload_json
@@ -44,10 +44,10 @@ def test_an_alarm_from_sns_is_read_whole() -> None:
     assert "was greater than the threshold (80.0)" in alert.summary
     assert str(alert.starts_at) == "2026-03-04 09:17:40.337000+00:00"
     assert alert.ends_at is None
-    assert alert.link == (
-        "https://eu-west-1.console.aws.amazon.com/cloudwatch/home?region=eu-west-1"
+    assert alert.links == {
+        "source": "https://eu-west-1.console.aws.amazon.com/cloudwatch/home?region=eu-west-1"
         "#alarmsV2:alarm/checkout-cpu-high"
-    )
+    }
     assert alert.labels == {
         "InstanceId": "i-0a1b2c3d4e5f67890",
         "namespace": "AWS/EC2",
@@ -79,48 +79,103 @@ def test_from_eventbridge_a_resolved_alarm_has_a_start() -> None:
     assert str(alert.starts_at) == "2026-03-04 09:17:40.337000+00:00"
 
 
-@pytest.mark.parametrize(
-    "names",
-    [
-        ("sns-alarm", "sns-raw-alarm", "eventbridge-alarm"),
-        ("sns-ok", "eventbridge-ok"),
-        ("sns-insufficient-data", "eventbridge-insufficient-data"),
-    ],
-)
-def test_the_same_change_has_one_key_by_every_path_and_webhook(names: tuple[str, ...]) -> None:
-    keys = {
-        event(recorded(name), tidegate_hook=hook).key for name in names for hook in ("one", "two")
-    }
-    assert len(keys) == 1
+def test_an_alarm_is_one_alert_by_every_path() -> None:
+    names = ("sns-alarm", "sns-raw-alarm", "eventbridge-alarm", "sns-ok", "eventbridge-ok")
+    bodies: list[object] = [recorded(name) for name in names]
+    bodies.append(sns(payload_json("cloudwatch", "eventbridge-alarm")))
+    assert {event(body).data["key"] for body in bodies} == {ARN}
 
 
-def test_the_key_names_the_change_the_same_by_webhook_and_queue() -> None:
-    key = f"cloudwatch/{ARN}@2026-03-04T09:17:40.337Z:ALARM"
+def test_an_alert_has_the_identity_of_its_delivery() -> None:
+    result = event(recorded("sns-alarm"), message_id="95df01b4")
+    assert (result.key, result.unidentified) == ("cloudwatch:webhook:prod#95df01b4.0", False)
     queued = Delivery(
-        format="cloudwatch", body=recorded("sns-alarm"), headers={"queue": "sqs:q"}, unique="u"
+        format="cloudwatch",
+        body=recorded("sns-alarm"),
+        headers={"queue": "sqs:eu-west-1:1:alarms", "message-id": "95df01b4"},
+        unique="u",
     )
-    for result in (event(recorded("sns-alarm")), read(queued)[0].item):
-        assert isinstance(result, Event)
-        assert (result.key, result.unidentified) == (key, False)
+    [arrival] = read(queued)
+    assert isinstance(arrival.item, Event)
+    assert arrival.item.key == "cloudwatch:sqs:eu-west-1:1:alarms#95df01b4.0"
 
 
-def test_eventbridge_may_come_through_sns() -> None:
-    by_eventbridge = payload_json("cloudwatch", "eventbridge-alarm")
-    assert event(sns(by_eventbridge)).key == event(by_eventbridge).key
-
-
-def test_another_change_is_another_event() -> None:
-    keys = {
-        event(recorded(name)).key
-        for name in ("sns-alarm", "sns-ok", "sns-insufficient-data", "sns-composite-alarm")
-    }
-    later = raw(StateChangeTime="2026-03-04T09:17:40.338+0000")
-    assert len(keys | {event(later).key}) == 5
+def test_an_alarm_without_data_has_one_key_by_every_path_within_its_scope() -> None:
+    names = ("sns-insufficient-data", "eventbridge-insufficient-data")
+    one, same = (event(recorded(name)) for name in names)
+    time = one.time
+    assert one.key == same.key == f"webhook:prod/cloudwatch#{ARN}@{time}:INSUFFICIENT_DATA"
+    other = event(recorded(names[0]), **way_headers("webhook:other"))
+    shared = [
+        event(recorded(name), **way_headers(f"webhook:{hook}", scope="shared:alarms"))
+        for name, hook in zip(names, ("one", "two"), strict=True)
+    ]
+    assert len({one.key, other.key, *(result.key for result in shared)}) == 3
 
 
 def test_the_time_of_a_change_is_the_same_in_every_zone() -> None:
-    zoned = raw(StateChangeTime="2026-03-04T10:17:40.337+01:00")
-    assert event(zoned).key == event(recorded("sns-alarm")).key
+    state = {"NewStateValue": "INSUFFICIENT_DATA"}
+    zoned, plain = (
+        event(raw(StateChangeTime=time, **state))
+        for time in ("2026-03-04T10:17:40.337+01:00", "2026-03-04T09:17:40.337+0000")
+    )
+    later = event(raw(StateChangeTime="2026-03-04T09:17:40.338+0000", **state))
+    assert zoned.key == plain.key != later.key
+
+
+# -------------------------------------------------------------------------- contributors
+
+
+CONTRIBUTORS = ("sns-contributor-alarm", "eventbridge-contributor-alarm")
+CONTRIBUTOR = "arn:aws:cloudwatch:eu-west-1:111122223333:alarm:endpoint-latency/contributor/9c1d"
+
+
+@pytest.mark.parametrize("name", CONTRIBUTORS)
+def test_a_contributor_of_an_alarm_is_an_alert_of_its_own(name: str) -> None:
+    alert = read_alert(event(recorded(name)))
+    assert (alert.key, alert.status, alert.title) == (CONTRIBUTOR, "firing", "endpoint-latency")
+    assert alert.labels == {
+        "endpoint": "/api/orders",
+        "region": "eu-west-1",
+        "account": "111122223333",
+    }
+    assert str(alert.starts_at) == "2026-06-10 12:20:15+00:00"
+    assert alert.links["source"].endswith("#alarmsV2:alarm/endpoint-latency")
+
+
+def test_a_contributor_recovers_alone() -> None:
+    fired, other, recovered = (
+        read_alert(event(recorded(f"sns-contributor-{name}")))
+        for name in ("alarm", "other-alarm", "ok")
+    )
+    assert fired.key == recovered.key != other.key
+    assert (recovered.status, other.status) == ("resolved", "firing")
+    assert str(recovered.ends_at) == "2026-06-10 12:30:15+00:00"
+
+
+def test_the_alarm_of_all_contributors_is_an_alert_beside_them() -> None:
+    body = payload_json("cloudwatch", "sns-contributor-alarm")
+    del body["AlarmContributorId"], body["AlarmContributorAttributes"]
+    assert read_alert(event(body)).key == CONTRIBUTOR.removesuffix("/contributor/9c1d")
+
+
+def test_the_name_of_an_alarm_cannot_be_mistaken_for_a_contributor() -> None:
+    named = read_alert(event(raw(AlarmArn=CONTRIBUTOR)))
+    escaped = read_alert(event(raw(AlarmArn=CONTRIBUTOR.replace("/contributor", "%2Fcontributor"))))
+    real = read_alert(event(recorded("sns-contributor-alarm")))
+    assert len({named.key, escaped.key, real.key}) == 3
+
+
+@pytest.mark.parametrize("attributes", [None, 7, "x", ["x"], {"endpoint": ["x"]}])
+def test_attributes_of_another_shape_do_not_refuse_a_contributor(attributes: object) -> None:
+    body = payload_json("cloudwatch", "sns-contributor-alarm")
+    alert = read_alert(event(body | {"AlarmContributorAttributes": attributes}))
+    assert alert.key == CONTRIBUTOR
+
+
+def test_a_contributor_of_no_alarm_is_refused() -> None:
+    body = payload_json("cloudwatch", "sns-contributor-alarm") | {"AlarmArn": None}
+    assert "has no key" in refusal(body)
 
 
 def test_an_alarm_without_data_is_an_event_of_its_own_type() -> None:
@@ -140,8 +195,7 @@ def test_metric_math_gives_the_labels_of_all_its_metrics_and_the_name_is_encoded
     alert = read_alert(event(recorded("sns-metric-math-alarm")))
     assert alert.service == "AWS/ApplicationELB"
     assert alert.labels["LoadBalancer"] == "app/checkout/50dc6c495c0c9188"
-    assert alert.link is not None
-    assert alert.link.endswith("#alarmsV2:alarm/checkout%205xx%20rate")
+    assert alert.links["source"].endswith("#alarmsV2:alarm/checkout%205xx%20rate")
 
 
 def test_a_composite_alarm_without_a_metric_is_an_alert() -> None:
@@ -153,7 +207,7 @@ def test_a_composite_alarm_without_a_metric_is_an_alert() -> None:
 def test_china_has_its_own_console() -> None:
     arn = "arn:aws-cn:cloudwatch:cn-north-1:111122223333:alarm:a:b"
     alert = read_alert(event(raw(AlarmArn=arn)))
-    assert alert.link == (
+    assert alert.links["source"] == (
         "https://cn-north-1.console.amazonaws.cn/cloudwatch/home?region=cn-north-1"
         "#alarmsV2:alarm/a%3Ab"
     )
@@ -169,7 +223,7 @@ def test_an_alarm_needs_only_its_arn_and_state() -> None:
     alert = read_alert(result)
     assert (alert.key, alert.title, alert.status) == (ARN, "checkout-cpu-high", "firing")
     assert result.unidentified
-    assert result.key == f"unidentified:cloudwatch#{reading.UNIQUE}.0"
+    assert result.key == f"unidentified:cloudwatch:webhook:prod#{reading.UNIQUE}.0"
 
 
 @pytest.mark.parametrize("type", ["SubscriptionConfirmation", "UnsubscribeConfirmation"])
@@ -216,8 +270,8 @@ SHAPE = (
         (
             payload_json("cloudwatch", "eventbridge-alarm")
             | {"detail-type": "CloudWatch Alarm Configuration Change"},
-            "its detail-type is 'CloudWatch Alarm Configuration Change', "
-            "not 'CloudWatch Alarm State Change'",
+            "its detail-type is 'CloudWatch Alarm Configuration Change', not one of "
+            "'CloudWatch Alarm State Change', 'CloudWatch Alarm Contributor State Change'",
         ),
     ],
 )

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.domain.event import DocumentRef, Event
-from core.domain.identity import workflow_id
+from core.domain.identity import WORKFLOW_ID_BYTES, workflow_id
 from core.errors import InvalidEvent
 from core.formats.event_grid import handshake
 from core.formats.registry import read
-from core.formats.shared.delivery import Delivery, Malformed
+from core.formats.shared.delivery import Delivery, Malformed, way_headers
 from tests.support.payloads import recorded
 from tests.unit.formats import reading
 from tests.unit.formats.reading import by_hook, payload, payload_json
@@ -25,12 +25,15 @@ ACCOUNT = (
 AWKWARD = "2025 März/C++ build (red) 100% 🔥.md"
 
 
+BY_QUEUE = way_headers("queue:uploads")
+
+
 def items(body: object) -> list[Event | Malformed]:
-    return reading.items("event_grid", body)
+    return reading.items("event_grid", body, **BY_QUEUE)
 
 
-def event(body: object) -> Event:
-    return reading.event("event_grid", body)
+def event(body: object, **headers: str) -> Event:
+    return reading.event("event_grid", body, **(BY_QUEUE | headers))
 
 
 def recorded_event(name: str) -> Event:
@@ -72,6 +75,8 @@ def test_an_upload_becomes_a_document_created_event_like_that_of_s3() -> None:
             "change": "BlobCreated",
         },
         "tidegatekey": KEY,
+        "tidegateway": "account:exampledocs",
+        "tidegatescope": "account:exampledocs",
     }
 
 
@@ -89,15 +94,24 @@ def test_its_attributes_are_those_of_an_upload_to_s3() -> None:
 def test_a_change_is_the_same_event_by_both_schemas_and_every_trigger(name: str) -> None:
     [grid] = payload_json("event_grid", name)
     cloud = payload_json("event_grid", f"{name}-cloudevents")
-    by_webhook = [event(body) for body in (grid, [grid], cloud, as_cloudevent(grid))]
+    by_grid = [
+        event(body, **way_headers("topic:event-grid"))
+        for body in (grid, [grid], cloud, as_cloudevent(grid))
+    ]
     queued = Delivery(
         format="event_grid",
         body=payload("event_grid", name),
-        headers={"queue": "servicebus:uploads", "message-id": "5f2e"},
+        headers={**BY_QUEUE, "queue": "servicebus:uploads", "message-id": "5f2e"},
         unique="another",
     )
     [by_queue] = [arrival.item for arrival in read(queued)]
-    assert all(result == by_queue for result in by_webhook)
+    assert all(result == by_queue for result in by_grid)
+
+
+def test_the_sender_of_a_webhook_cannot_speak_for_an_account() -> None:
+    result = reading.event("event_grid", payload("event_grid", "blob-created"))
+    assert (result.key, result.way) == (f"webhook:prod/{KEY}", "webhook:prod")
+    assert result.data == recorded_event("blob-created").data
 
 
 def test_a_removal_is_a_document_removed_event() -> None:
@@ -194,7 +208,7 @@ def test_every_name_is_the_same_in_both_schemas(name: str) -> None:
     assert result.subject == name
     assert result.document is not None
     assert result.document.uri == f"azure://exampledocs/incidents/{name}"
-    assert len(workflow_id(result.key).encode()) <= 1000
+    assert len(workflow_id(result.key).encode()) <= WORKFLOW_ID_BYTES
 
 
 def test_the_longest_name_keeps_its_own_identity() -> None:
@@ -238,7 +252,11 @@ def test_an_event_of_another_service_is_an_event_of_its_own_type() -> None:
         recorded_event(f"key-vault-secret-near-expiry{suffix}") for suffix in ("", "-cloudevents")
     )
     assert grid.type == cloud.type == "Microsoft.KeyVault.SecretNearExpiry"
-    assert grid.key == cloud.key == f"ce:{grid.source}#b170d582-4a3c-4d5e-9f60-718293a4b5c6"
+    assert (
+        grid.key
+        == cloud.key
+        == f"queue:uploads/ce:{grid.source}#b170d582-4a3c-4d5e-9f60-718293a4b5c6"
+    )
     assert (grid.subject, grid.data) == (cloud.subject, cloud.data)
     assert grid.data["VaultName"] == "example-vault"
     assert grid.extensions == {"dataversion": "1", "metadataversion": "1"}

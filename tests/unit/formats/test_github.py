@@ -63,7 +63,9 @@ def test_every_event_of_a_repository_is_an_event_in_githubs_own_words(
         time=time,
         datacontenttype="application/json",
         data=payload_json("github", name),
-        key=f"webhook:prod/{GUID}",
+        key=f"webhook:prod#{GUID}",
+        way="webhook:prod",
+        scope="webhook:prod",
     )
 
 

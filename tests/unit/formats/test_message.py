@@ -8,7 +8,7 @@ import pytest
 
 from core.domain.event import Event
 from core.formats.registry import read
-from core.formats.shared.delivery import REPLAY_KEY_HEADER, Malformed
+from core.formats.shared.delivery import REPLAY_KEY_HEADER, Malformed, way_headers
 from tests.support.payloads import delivery, recorded, recorded_json
 
 QUEUE = "sqs:eu-west-1:111122223333:orders"
@@ -16,6 +16,7 @@ BATCH = "application/cloudevents-batch+json"
 
 
 def items(body: object, format: str = "message", **headers: str) -> list[Event | Malformed]:
+    headers = way_headers("queue:orders") | headers
     return [arrival.item for arrival in read(delivery(format, body, **headers))]
 
 
@@ -34,7 +35,9 @@ def refusal(body: object, format: str = "message", **headers: str) -> str:
 def test_a_cloudevent_keeps_its_attributes_and_extensions() -> None:
     result = event(recorded("cloudevent"), queue=QUEUE, message_id="5f2e")
     assert result.to_wire() == recorded_json("cloudevent") | {
-        "tidegatekey": "ce:https://monitor.example.com/checks#8f3b9a52"
+        "tidegatekey": "queue:orders/ce:https://monitor.example.com/checks#8f3b9a52",
+        "tidegateway": "queue:orders",
+        "tidegatescope": "queue:orders",
     }
     assert result.extensions["traceparent"].startswith("00-0af7")  # type: ignore[union-attr]
 
@@ -51,6 +54,9 @@ def test_a_cloudevent_cannot_choose_its_identity() -> None:
     forged = recorded_json("cloudevent") | {
         "tidegatekey": "s3:docs/a@00",
         "tidegateunidentified": True,
+        "tidegateway": "webhook:prod",
+        "tidegatescope": "webhook:prod",
+        "tidegatetable": "0" * 12,
     }
     assert event(forged) == event(recorded("cloudevent"))
 
@@ -138,7 +144,9 @@ def test_any_other_json_is_a_message_identified_by_its_message_id(data: object) 
         time="2025-03-04T09:15:27.950Z",
         datacontenttype="application/json",
         data=data,
-        key=f"{QUEUE}/5f2e",
+        key=f"{QUEUE}#5f2e",
+        way="queue:orders",
+        scope="queue:orders",
     )
 
 
@@ -167,9 +175,15 @@ def test_a_stored_event_is_read_back_unchanged() -> None:
     assert event(WIRE, format="stored_event") == event(recorded("cloudevent"))
 
 
+def test_a_stored_event_keeps_the_way_and_scope_that_it_came_with() -> None:
+    wire = event(recorded("cloudevent"), **way_headers("webhook:eu", scope="shared:x")).to_wire()
+    result = event(wire, format="stored_event", **way_headers("queue:other"))
+    assert (result.way, result.scope) == ("webhook:eu", "shared:x")
+
+
 def test_a_replay_may_have_its_own_key() -> None:
-    result = event(WIRE, format="stored_event", **{REPLAY_KEY_HEADER: "ce:1~replay-ab"})
-    assert result.key == "ce:1~replay-ab"
+    result = event(WIRE, format="stored_event", **{REPLAY_KEY_HEADER: "replay:ab#ce:1"})
+    assert result.key == "replay:ab#ce:1"
     assert result.to_wire() | {"tidegatekey": WIRE["tidegatekey"]} == WIRE
 
 

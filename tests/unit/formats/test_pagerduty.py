@@ -8,13 +8,10 @@ import pytest
 from core.domain.alert import AlertStatus, read_alert
 from core.domain.event import encode
 from core.formats.pagerduty import reply
-from core.formats.shared.delivery import Delivery
 from tests.support.webhook_payloads import (
-    NEXT_PERIOD,
     PAYLOADS,
     alert,
     body_of,
-    changed,
     event,
     events,
     items,
@@ -29,14 +26,6 @@ RESOLVE = payload("pagerduty", "resolve")
 ANONYMOUS = payload("pagerduty", "trigger-without-dedup-key")
 
 
-def with_id(delivery: Delivery, id: str) -> Delivery:
-    """The delivery of a webhook whose `id_header` has the delivery's own ID."""
-    headers = {**delivery.headers, "message-id": id}
-    return Delivery(
-        format=delivery.format, body=delivery.body, headers=headers, unique=delivery.unique
-    )
-
-
 def test_a_trigger_is_read_whole() -> None:
     read = alert(sent("pagerduty", body_of("pagerduty", "trigger")))
     assert read.model_dump() == {
@@ -49,7 +38,7 @@ def test_a_trigger_is_read_whole() -> None:
         "summary": None,
         "starts_at": datetime(2026, 1, 2, 3, 4, 5, 315000, tzinfo=UTC),
         "ends_at": None,
-        "link": "https://runbooks.example.com/disk-full",
+        "links": {"source": "https://runbooks.example.com/disk-full"},
         "labels": {
             "source": "web-3.example.com",
             "component": "disk",
@@ -57,6 +46,7 @@ def test_a_trigger_is_read_whole() -> None:
             "class": "disk full",
         },
         "truncated": 0,
+        "replicated": False,
         "remarks": (),
     }
 
@@ -82,7 +72,7 @@ def test_without_a_component_the_source_is_the_service_and_without_links_the_cli
     body = without(without(TRIGGER, "payload", "component"), "links")
     read = alert(sent("pagerduty", body))
     assert read.service == "web-3.example.com"
-    assert read.link == "https://monitoring.example.com"
+    assert read.links == {"source": "https://monitoring.example.com"}
 
 
 @pytest.mark.parametrize("name", [name for format, name in PAYLOADS if format == "pagerduty"])
@@ -99,36 +89,20 @@ def test_everything_else_is_kept() -> None:
 # ------------------------------------------------------------------------------- identity
 
 
-def key(body: Any, **delivery: str) -> str:
-    return event(sent("pagerduty", body, **delivery)).key
-
-
-def test_the_same_trigger_is_one_event_until_its_time_or_period_changes() -> None:
-    later = changed(TRIGGER, "payload", "timestamp", to="2026-01-02T03:09:05.315+0000")
-    assert key(TRIGGER, unique="1") == key(TRIGGER, unique="2")
-    resolved = {**TRIGGER, "event_action": "resolve"}
-    keys = {key(TRIGGER), key(later), key(TRIGGER, period=NEXT_PERIOD), key(resolved)}
-    assert len(keys) == 4
-
-
-def test_without_a_time_each_delivery_is_an_event() -> None:
-    timeless = without(TRIGGER, "payload", "timestamp")
-    assert key(timeless, unique="1") != key(timeless, unique="2")
-    assert event(sent("pagerduty", timeless)).unidentified
+def test_each_delivery_is_an_event_unless_it_has_an_id() -> None:
+    first, again = (event(sent("pagerduty", TRIGGER, unique=unique)) for unique in ("1", "2"))
+    assert first.key != again.key
+    assert first.unidentified
     assert event(sent("pagerduty", RESOLVE)).unidentified
 
 
-def test_the_delivery_s_own_id_wins_over_the_time() -> None:
-    first, again, other = [
-        event(with_id(sent("pagerduty", body, unique=unique), id))
-        for body, unique, id in [
-            (TRIGGER, "1", "d-1"),
-            (TRIGGER, "2", "d-1"),
-            (TRIGGER, "3", "d-2"),
-        ]
-    ]
+def test_the_delivery_s_own_id_identifies_it() -> None:
+    first, again, other = (
+        event(sent("pagerduty", TRIGGER, unique=unique, id=id))
+        for unique, id in [("1", "d-1"), ("2", "d-1"), ("3", "d-2")]
+    )
     assert first.key == again.key != other.key
-    assert event(with_id(sent("pagerduty", RESOLVE), "d-3")).unidentified is False
+    assert event(sent("pagerduty", RESOLVE, id="d-3")).unidentified is False
 
 
 def test_a_trigger_without_a_key_gets_one_and_the_answer_has_it() -> None:
@@ -140,13 +114,9 @@ def test_a_trigger_without_a_key_gets_one_and_the_answer_has_it() -> None:
     assert event(sent("pagerduty", ANONYMOUS, unique="77aa")).key != result.key
 
 
-def test_a_trigger_without_a_key_is_unidentified_whatever_its_time() -> None:
-    assert event(sent("pagerduty", without(TRIGGER, "dedup_key"))).unidentified
-
-
 def test_a_trigger_without_a_key_is_recognised_by_the_delivery_s_own_id() -> None:
-    first = event(with_id(sent("pagerduty", ANONYMOUS, unique="1"), "d-1"))
-    again = event(with_id(sent("pagerduty", ANONYMOUS, unique="2"), "d-1"))
+    first = event(sent("pagerduty", ANONYMOUS, unique="1", id="d-1"))
+    again = event(sent("pagerduty", ANONYMOUS, unique="2", id="d-1"))
     assert first == again
     assert not first.unidentified
     assert first.subject == "d-1"

@@ -34,6 +34,7 @@ from core.formats.shared.format import Format
 FORM = "application/x-www-form-urlencoded"
 
 DEFAULTS: dict[str, Any] = {
+    "replicated": False,
     "retries": True,
     "answer_within": None,
     "media_types": (),
@@ -46,8 +47,8 @@ TABLE: dict[str, tuple[Format, dict[str, Any]]] = {
     "s3": (s3.FORMAT, {"parse": s3.parse, "media_types": ("text/plain",)}),
     "message": (message.FORMAT, {"parse": message.parse, "media_types": ("*/*",)}),
     "stored_event": (stored_event.FORMAT, {"parse": stored_event.parse}),
-    "alertmanager": (alertmanager.FORMAT, {"parse": alertmanager.parse}),
-    "grafana": (grafana.FORMAT, {"parse": grafana.parse}),
+    "alertmanager": (alertmanager.FORMAT, {"parse": alertmanager.parse, "replicated": True}),
+    "grafana": (grafana.FORMAT, {"parse": grafana.parse, "replicated": True}),
     "pagerduty": (pagerduty.FORMAT, {"parse": pagerduty.parse, "reply": pagerduty.reply}),
     "pagerduty_webhook": (
         pagerduty_webhook.FORMAT,

@@ -46,6 +46,8 @@ def test_an_upload_becomes_a_document_created_event_with_the_attributes_of_cloud
         "datacontenttype": "application/json",
         "data": {"document": DOCUMENT, "change": "ObjectCreated"},
         "tidegatekey": "s3:example-documents/incidents/db-outage.json@0062E99A88DC407460",
+        "tidegateway": "bucket:example-documents",
+        "tidegatescope": "bucket:example-documents",
     }
 
 
@@ -88,7 +90,7 @@ def test_an_upload_becomes_a_document_created_event_with_the_attributes_of_cloud
             "s3-put-without-sequencer",
             "tidegate.document.created",
             "s3:example-documents/incidents/db-outage.json"
-            "@t.9b2cf535f27731c974343645a3985328.2025-03-04T09:15:27.214Z",
+            "@t.9b2cf535f27731c974343645a3985328.2025-03-04T09%3A15%3A27.214Z",
             DocumentRef.from_wire(DOCUMENT),
         ),
         (

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from core.domain.alert import read_alert
 from core.domain.event import ALERT, Event, encode
-from core.domain.identity import workflow_id
+from core.domain.identity import WORKFLOW_ID_BYTES, workflow_id
 from core.errors import InvalidEvent
 from core.formats.registry import format_of, read
 from core.formats.shared.delivery import Delivery, Malformed
@@ -72,7 +72,7 @@ def test_any_headers_and_bodies(format: str, data: st.DataObject) -> None:
 
 
 def check(event: Event) -> None:
-    assert 0 < len(workflow_id(event.key).encode()) <= 1000
+    assert 0 < len(workflow_id(event.key).encode()) <= WORKFLOW_ID_BYTES
     with contextlib.suppress(
         InvalidEvent
     ):  # lone surrogates in headers: the validation refuses them

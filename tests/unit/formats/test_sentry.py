@@ -36,8 +36,8 @@ def test_a_triggered_rule_fires_with_the_key_of_its_issue() -> None:
     assert alert.summary == "checkout.payments in charge; Rule: Payments fail"
     assert severity_of(alert.severity, alert.source) is Severity.HIGH
     assert str(alert.starts_at) == "2026-03-04 09:17:40.677000+00:00"
-    assert alert.link is not None
-    assert alert.link.startswith("https://sentry.io/organizations/example-org/issues/1170820242/")
+    link = alert.links["source"]
+    assert link.startswith("https://sentry.io/organizations/example-org/issues/1170820242/")
     assert alert.labels == {
         "platform": "python",
         "browser": "Chrome 144.0",
@@ -54,7 +54,7 @@ def test_an_issue_fires_and_is_resolved_with_the_same_key_as_its_rule() -> None:
     assert (created.key, created.status) == (ISSUE, "firing")
     assert (resolved.key, resolved.status) == (ISSUE, "resolved")
     assert (created.service, created.labels["shortId"]) == ("checkout", "CHECKOUT-9")
-    assert created.link == "https://example-org.sentry.io/issues/1170820242/"
+    assert created.links == {"source": "https://example-org.sentry.io/issues/1170820242/"}
 
 
 def test_an_issue_that_recurs_fires_again() -> None:
@@ -81,9 +81,9 @@ def test_a_metric_alert_has_the_severity_that_it_reached(
     assert alert.service == "checkout"
     assert alert.summary == "1240 events in the last 10 minutes Filter: level:error"
     assert str(alert.starts_at) == "2026-03-04 09:10:00+00:00"
-    assert (
-        alert.link == "https://sentry.io/organizations/example-org/alerts/rules/details/7/?alert=42"
-    )
+    assert alert.links == {
+        "source": "https://sentry.io/organizations/example-org/alerts/rules/details/7/?alert=42"
+    }
     assert alert.labels["environment"] == "production"
     assert (alert.ends_at is None) == (status == "firing")
 
@@ -94,39 +94,15 @@ def test_an_incident_and_an_issue_with_the_same_number_are_two_alerts() -> None:
     assert read_alert(event(body, "metric_alert")).key != ISSUE
 
 
-def test_a_triggered_rule_is_identified_by_its_event_even_when_sent_anew() -> None:
-    one, again = (recorded("event_alert-triggered", request) for request in ("r1", "r2"))
-    assert one.key == again.key
-    assert one.key == (
-        "sentry:webhook:prod/1170820242@triggered:e4874d664c3540c1a32eab185f12c5ab:Payments fail"
-    )
-    other_rule = changed("event_alert-triggered", triggered_rule="Payments fail often")
-    other_event = changed("event_alert-triggered")
-    other_event["data"]["event"]["event_id"] = "0" * 32
-    keys = {event(body, "event_alert").key for body in (other_rule, other_event)}
-    assert len(keys | {one.key}) == 3
-
-
-def test_a_resolution_is_identified_by_its_request_since_an_issue_may_be_resolved_again() -> None:
-    keys = {recorded("issue-resolved", request).key for request in ("r1", "r1", "r2")}
-    assert len(keys) == 2
-    assert len({recorded("issue-created", request).key for request in ("r1", "r2")}) == 1
-
-
-def test_changes_of_a_metric_alert_are_distinguished_and_redeliveries_recognised() -> None:
-    names = ("metric_alert-critical", "metric_alert-warning", "metric_alert-resolved")
-    assert len({recorded(name).key for name in (*names, *names)}) == 3
-
-
-def test_the_same_issue_number_on_another_webhook_is_another_alert() -> None:
-    keys = {recorded("event_alert-triggered", tidegate_hook=hook).key for hook in ("eu", "us")}
-    assert len(keys) == 2
-
-
-def test_without_a_request_id_a_change_that_nothing_identifies_is_unidentified() -> None:
-    result = event(payload("sentry", "issue-resolved"), "issue")
-    assert result.unidentified
-    assert result.key == f"unidentified:sentry:webhook:prod#{reading.UNIQUE}.0"
+def test_each_delivery_of_an_alert_is_an_event_of_its_own() -> None:
+    names = ("event_alert-triggered", "issue-created", "issue-resolved", "metric_alert-critical")
+    for name in names:
+        first, again = (recorded(name, unique=unique) for unique in ("u1", "u2"))
+        assert first.unidentified
+        assert first.key != again.key
+        assert first.data["key"] == again.data["key"]
+    result = recorded("issue-resolved", message_id="d-1")
+    assert (result.key, result.unidentified) == ("sentry:webhook:prod#d-1.0", False)
 
 
 def test_what_neither_fires_nor_is_resolved_is_an_event_of_its_own_type() -> None:
@@ -135,7 +111,7 @@ def test_what_neither_fires_nor_is_resolved_is_an_event_of_its_own_type() -> Non
     assert (comment.type, comment.subject) == ("io.sentry.comment.created", ISSUE)
     assert comment.time == "2026-03-04T09:21:44.436Z"
     assert comment.data == payload_json("sentry", "comment-created")
-    assert comment.key == f"webhook:prod/{REQUEST}"
+    assert comment.key == f"webhook:prod#{REQUEST}"
     assert event(payload("sentry", "comment-created"), "comment").unidentified
 
 

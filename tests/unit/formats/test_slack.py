@@ -7,6 +7,7 @@ import pytest
 
 from core.domain.event import Event
 from core.errors import InvalidEvent
+from core.formats.shared.delivery import way_headers
 from core.formats.slack import handshake
 from tests.unit.formats import reading
 from tests.unit.formats.reading import by_hook, payload, payload_json
@@ -51,13 +52,20 @@ def test_an_event_of_the_events_api_keeps_everything_but_the_deprecated_token() 
         time="2026-03-04T09:17:40.000Z",
         datacontenttype="application/json",
         data={name: value for name, value in whole.items() if name != "token"},
-        key="slack:T061EG9R6/Ev0LAN670R",
+        key="webhook:prod/slack:T061EG9R6#Ev0LAN670R",
+        way="webhook:prod",
+        scope="webhook:prod",
     )
 
 
 def test_an_event_about_a_message_is_about_its_channel() -> None:
     result = recorded("event_callback-reaction_added")
     assert (result.type, result.subject) == ("com.slack.reaction_added", "C0LAN2Q65")
+
+
+def test_another_webhook_may_not_take_the_identity_of_an_event() -> None:
+    forged = recorded("event_callback-app_mention", **way_headers("webhook:partner"))
+    assert forged.key == "webhook:partner/slack:T061EG9R6#Ev0LAN670R"
 
 
 def test_a_retry_is_the_same_event() -> None:
@@ -73,7 +81,7 @@ def test_a_pressed_button_is_an_event_identified_by_its_trigger() -> None:
     body = form({"payload": payload("slack", "block_actions").decode()})
     result = event(body, content_type=FORM)
     assert (result.type, result.subject) == ("com.slack.block_actions", "acknowledge")
-    assert result.key == "slack:T061EG9R6/12466734323.1395872398"
+    assert result.key == "webhook:prod/slack:T061EG9R6#12466734323.1395872398"
     assert result.data["actions"][0]["value"] == "incident-4711"
     assert result.data["response_url"].startswith("https://hooks.slack.com/actions/")
     assert "token" not in result.data
@@ -83,14 +91,14 @@ def test_a_slash_command_is_an_event_with_the_fields_of_its_form() -> None:
     result = event(form(COMMAND), content_type=f"{FORM}; charset=utf-8")
     assert (result.type, result.subject) == ("com.slack.slash_command", "/incident")
     assert result.data == {name: text for name, text in COMMAND.items() if name != "token"}
-    assert result.key == f"slack:T061EG9R6/{COMMAND['trigger_id']}"
+    assert result.key == f"webhook:prod/slack:T061EG9R6#{COMMAND['trigger_id']}"
 
 
 def test_what_has_no_id_is_unidentified() -> None:
     result = recorded("app_rate_limited")
     assert result.type == "com.slack.app_rate_limited"
     assert (result.key, result.unidentified) == (
-        f"unidentified:slack:T061EG9R6#{reading.UNIQUE}",
+        f"unidentified:webhook:prod#{reading.UNIQUE}",
         True,
     )
 

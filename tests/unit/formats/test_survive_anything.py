@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.domain.event import Event, encode
-from core.domain.identity import workflow_id
+from core.domain.identity import WORKFLOW_ID_BYTES, workflow_id
 from core.errors import InvalidEvent
 from core.formats.registry import FORMATS, read
 from core.formats.shared.delivery import Delivery, Malformed
@@ -35,7 +35,7 @@ def check(format: str, body: bytes, headers: dict[str, str]) -> None:
 
 def check_event(event: Event) -> None:
     """Its wire form is JSON, reads back the same, and has a valid workflow ID."""
-    assert 0 < len(workflow_id(event.key).encode()) <= 1000
+    assert 0 < len(workflow_id(event.key).encode()) <= WORKFLOW_ID_BYTES
     try:
         encode(event.to_wire())
     except InvalidEvent:

@@ -65,7 +65,7 @@ def is_taken_care_of(
     format: str, record: Any, workflows: MemoryWorkflows, kept: list[QuarantinedDelivery]
 ) -> bool:
     """Whether each event of a queue's record is started, or kept in its original bytes."""
-    delivery = sqs.delivery(format, record)
+    delivery = sqs.delivery(format, record, Settings())
     started = {event.key for event in workflows.started.values()}
     originals = {(record.headers.get("message-id"), record.body) for record in kept}
     is_kept = (record["messageId"], delivery.body) in originals

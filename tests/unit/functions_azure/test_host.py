@@ -23,7 +23,7 @@ def seconds(text: str) -> float:
     return timedelta(hours=hours, minutes=minutes, seconds=rest).total_seconds()
 
 
-def test_the_host_is_told_what_the_functions_count_on() -> None:
+def test_the_host_has_the_settings_that_the_functions_rely_on() -> None:
     assert HOST["version"] == "2.0"
     assert HOST["extensionBundle"]["version"] == "[4.*, 5.0.0)"
     assert HOST["extensions"]["http"]["routePrefix"] == ""
@@ -33,14 +33,14 @@ def test_the_host_is_told_what_the_functions_count_on() -> None:
     assert bus["prefetchCount"] == 0
 
 
-def test_the_time_of_an_invocation_is_the_hosts_own_limit() -> None:
+def test_the_time_limit_of_an_invocation_is_the_hosts() -> None:
     assert seconds(HOST["functionTimeout"]) == host.FUNCTION_TIMEOUT
     with fresh_process():
         assert runtime.time_left() == host.FUNCTION_TIMEOUT - 2
         assert runtime.time_left(30) == 28
 
 
-def test_a_message_stays_locked_as_long_as_an_invocation_may_take() -> None:
+def test_a_message_stays_locked_for_as_long_as_an_invocation_may_take() -> None:
     renewed = seconds(HOST["extensions"]["serviceBus"]["maxAutoLockRenewalDuration"])
     assert renewed > host.FUNCTION_TIMEOUT
 
@@ -53,15 +53,15 @@ def test_a_file_without_a_limit_is_refused(tmp_path: Path, said: dict[str, str])
         host.function_timeout(file)
 
 
-def test_the_example_settings_name_what_the_bindings_name() -> None:
+def test_the_example_settings_have_the_settings_of_the_bindings() -> None:
     example = json.loads((ROOT / "local.settings.example.json").read_text())["Values"]
     assert set(ENVIRONMENT) <= set(example)
     known = {name for name, _, _ in settings.variables()}
     assert {name for name in example if name.startswith("TIDEGATE_")} <= known
 
 
-def test_nothing_is_deployed_but_what_an_app_needs() -> None:
-    """By the names at the root: packages, and what a developer has there besides."""
+def test_only_what_the_app_needs_is_deployed() -> None:
+    """By the names at the root: packages, and a developer's other files there."""
     lines = (ROOT / ".funcignore").read_text().splitlines()
     ignored = {line.strip("/") for line in lines if not line.startswith("#")}
     configuration = (ROOT / "pyproject.toml").read_text()
@@ -77,7 +77,7 @@ def test_nothing_is_deployed_but_what_an_app_needs() -> None:
     assert {name for name in tracked if not any(map(partial(fnmatch, name), patterns))} == needed
 
 
-def test_the_apps_pins_are_those_that_everything_is_tested_with() -> None:
+def test_the_apps_pins_are_those_of_the_tests() -> None:
     def pins(file: str) -> set[str]:
         return set(re.findall(r"^([\w.-]+==[^\s;]+)", (ROOT / file).read_text(), re.M))
 
@@ -89,6 +89,6 @@ def test_the_apps_pins_are_those_that_everything_is_tested_with() -> None:
     }
 
 
-def test_a_message_is_kept_twice_as_long_at_every_delivery_before_it_is_given_back() -> None:
+def test_a_message_is_held_twice_as_long_at_every_delivery_before_it_is_abandoned() -> None:
     held = [service_bus.hold(count) for count in (None, 1, 2, 3, 6, 7, 8, 2000)]
     assert held == [1, 1, 2, 4, 32, 60, 60, 60]

@@ -1,4 +1,4 @@
-"""The app as Microsoft's worker indexes it: what it would tell the host, and what it would refuse.
+"""The app as Microsoft's worker indexes it: its report to the host, and what it would refuse.
 
 The rules are those of `functions.py` and `loader.py` in Azure/azure-functions-python-worker.
 """
@@ -41,7 +41,7 @@ BINDINGS: dict[str, list[dict[str, Any]]] = {
 
 
 def bindings(function: Function) -> list[dict[str, Any]]:
-    """What the worker sends to the host: each binding as a JSON text."""
+    """What the worker sends to the host: each binding as JSON."""
     return [json.loads(binding) for binding in function.get_raw_bindings()]
 
 
@@ -59,7 +59,7 @@ def test_the_app_has_these_functions() -> None:
 
 
 @pytest.mark.parametrize("name", BINDINGS)
-def test_a_function_is_bound_to_what_it_says(name: str) -> None:
+def test_a_functions_bindings(name: str) -> None:
     assert bindings(INDEX[name]) == BINDINGS[name]
     described = json.loads(INDEX[name].get_function_json())
     assert described == {"scriptFile": "function_app.py", "bindings": BINDINGS[name]}
@@ -73,13 +73,13 @@ def test_a_functions_parameters_are_its_bindings(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", BINDINGS)
-def test_the_worker_knows_how_to_make_what_a_function_takes(name: str) -> None:
+def test_the_worker_can_convert_a_functions_parameters(name: str) -> None:
     function = INDEX[name]
     hints = get_type_hints(function.get_user_function())
     for binding in bindings(function):
         if binding["direction"] == IN:
             hint = hints[binding["name"]]
-            # The worker takes text and bytes out of what the host sent without a converter.
+            # The worker extracts text and bytes without a converter.
             assert hint in (str, bytes) or converter(binding["type"]).check_input_type_annotation(
                 hint
             )

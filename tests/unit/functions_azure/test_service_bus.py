@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from core.config.settings import Settings
 from core.formats.shared.delivery import Delivery
 from functions_azure.service_bus import delivery, namespace
 from tests.support.azure import ENVIRONMENT, SENT, message
@@ -16,7 +17,12 @@ def app_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def delivered(body: object = b"{}", **said: Any) -> Delivery:
-    return delivery("message", message(body, **said), entity="MESSAGES_QUEUE")
+    return delivery("message", message(body, **said), Settings(), entity="MESSAGES_QUEUE")
+
+
+def delivered_by_topic(settings: Settings) -> Delivery:
+    topic = {"entity": "MESSAGES_TOPIC", "subscription": "MESSAGES_SUBSCRIPTION"}
+    return delivery("message", message({}), settings, **topic)
 
 
 def test_a_message_is_delivered_in_the_bytes_that_were_sent() -> None:
@@ -24,13 +30,15 @@ def test_a_message_is_delivered_in_the_bytes_that_were_sent() -> None:
     assert delivered(body).body == body
 
 
-def test_what_service_bus_says_of_a_message_becomes_headers() -> None:
+def test_the_brokers_properties_become_headers() -> None:
     assert delivered(
         message_id="5f2e",
         content_type="application/json",
         delivery_count=3,
         CorrelationId="order-7",
     ).headers == {
+        "tidegate-way": "queue:messages",
+        "tidegate-scope": "queue:messages",
         "queue": "servicebus:example-bus/messages",
         "message-id": "5f2e",
         "sent-at": "2026-03-04T09:17:41.250Z",
@@ -40,12 +48,32 @@ def test_what_service_bus_says_of_a_message_becomes_headers() -> None:
     }
 
 
-def test_a_topics_message_says_by_which_subscription_it_came() -> None:
-    given = delivery(
-        "message", message({}), entity="MESSAGES_TOPIC", subscription="MESSAGES_SUBSCRIPTION"
-    )
+def test_a_topics_message_names_its_subscription() -> None:
+    given = delivered_by_topic(Settings())
     assert given.headers["queue"] == "servicebus:example-bus/news"
     assert given.headers["subscription"] == "tidegate"
+    assert given.headers["tidegate-way"] == "topic:news/tidegate"
+
+
+def test_the_scope_of_a_topic_is_the_same_by_all_its_subscriptions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ways, scopes = set(), set()
+    for name in ("tidegate", "another"):
+        monkeypatch.setenv("MESSAGES_SUBSCRIPTION", name)
+        headers = delivered_by_topic(Settings()).headers
+        ways.add(headers["tidegate-way"])
+        scopes.add(headers["tidegate-scope"])
+    assert ways == {"topic:news/tidegate", "topic:news/another"}
+    assert scopes == {"topic:news"}
+
+
+def test_the_operator_may_name_a_scope_and_trust_senders_with_types_of_our_own() -> None:
+    settings = Settings(queue_scope="billing", trusted_types=("tidegate.alert", "tidegate.message"))
+    by_queue = delivery("message", message({}), settings, entity="MESSAGES_QUEUE")
+    for given in (by_queue, delivered_by_topic(settings)):
+        assert given.headers["tidegate-scope"] == "shared:billing"
+        assert given.headers["tidegate-trusted-types"] == "tidegate.alert,tidegate.message"
 
 
 def test_application_properties_become_headers() -> None:
@@ -65,9 +93,11 @@ def test_application_properties_become_headers() -> None:
     assert not {"nothing", "nested"} & set(headers)
 
 
-def test_a_sender_cannot_say_what_is_ours_to_say() -> None:
+def test_a_sender_cannot_set_our_headers() -> None:
     properties = {
-        "Tidegate-Hook": "prod",
+        "Tidegate-Way": "webhook:prod",
+        "tidegate-scope": "shared:x",
+        "tidegate-trusted-types": "tidegate.alert",
         "tidegate-attribute-team": "x",
         "Queue": "elsewhere",
         "Message-Id": "another",
@@ -80,14 +110,14 @@ def test_a_sender_cannot_say_what_is_ours_to_say() -> None:
     assert found == delivered(message_id="5f2e").headers
 
 
-def test_a_message_without_an_id_is_known_by_its_number_and_its_time() -> None:
+def test_a_message_without_an_id_is_identified_by_its_sequence_number_and_time() -> None:
     header = delivered(message_id=None).headers["message-id"]
     assert header == "sequence:4711@2026-03-04T09:17:41.250Z"
     assert delivered(message_id=None, delivery_count=2).headers["message-id"] == header
     assert delivered(message_id=None, SequenceNumber=4712).headers["message-id"] != header
 
 
-def test_a_message_of_which_nothing_is_known_is_delivered_without_an_id() -> None:
+def test_a_message_without_any_metadata_is_delivered_without_an_id() -> None:
     headers = delivered(message_id=None, SequenceNumber=None, EnqueuedTimeUtc=None).headers
     assert not {"message-id", "sent-at"} & set(headers)
 
@@ -98,7 +128,7 @@ def test_a_time_without_a_zone_is_in_utc() -> None:
 
 
 @pytest.mark.parametrize("by", ["metadata", "properties"])
-def test_why_a_message_was_dead_lettered_before_is_known(by: str) -> None:
+def test_the_reason_of_an_earlier_dead_lettering_is_kept(by: str) -> None:
     why = {
         "DeadLetterReason": "MaxDeliveryCountExceeded",
         "DeadLetterErrorDescription": "It could not be consumed after 10 attempts.",

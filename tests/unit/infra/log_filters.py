@@ -1,6 +1,5 @@
-"""The workers' lines in the log, and what alarms look for in them, so that tests can bring the two
-together: CloudWatch's filter patterns and the conditions of Azure's log queries, as far as the
-templates use them.
+"""Matches the workers' log lines with their alarms: CloudWatch's filter patterns and the conditions
+of Azure's log queries, as far as the templates use them.
 """
 
 from __future__ import annotations
@@ -15,18 +14,18 @@ from workers.runtime.logs import _Formatter
 
 
 def line(level: int, message: str, *args: object) -> str:
-    """What a worker writes to its standard output when it logs that."""
+    """The line that a worker writes to standard output when it logs this."""
     record = logging.LogRecord("temporalio.workflow", level, "", 0, message, args, None)
     return _Formatter().format(record)
 
 
 def alarms_on_aws(line: str, worker: str) -> set[str]:
     """The workers' alarms whose metric counts such a line of the `Root` or `Incident` worker."""
+    log_group = (f"{worker}Logs", f"{worker}.Outputs.LogGroupName")
     counted = {
         each["MetricName"]
         for filter in resources(WORKERS, "Logs::MetricFilter").values()
-        if text(filter["LogGroupName"]) == f"{worker}Logs"
-        and matches(filter["FilterPattern"], line)
+        if text(filter["LogGroupName"]) in log_group and matches(filter["FilterPattern"], line)
         for each in filter["MetricTransformations"]
     }
     alarms = resources(WORKERS, "CloudWatch::Alarm")
@@ -65,14 +64,14 @@ def _holds(condition: str, fields: dict[str, object]) -> bool:
 
 
 def finds(query: str, line: str) -> bool:
-    """Whether a query whose conditions are all about what the line contains finds it."""
+    """Whether a query finds a line; all its conditions must be about what the line contains."""
     _, *steps = query.strip().splitlines()
     assert all(step.startswith("| where ") for step in steps), query
     return all(_found(step.removeprefix("| where "), line) for step in steps)
 
 
 def _found(condition: str, line: str) -> bool:
-    """Alternatives of what must all be there; `contains` leaves case aside."""
+    """Whether one of the alternatives is in the line; `contains` ignores case."""
     ways = condition.split(" or ")
     for way in ways:
         phrases = [re.fullmatch(r'\(?Log contains "([^"]+)"\)?', p) for p in way.split(" and ")]

@@ -1,4 +1,4 @@
-"""Alarms and the dashboard: that they look at what is there, and that somebody hears of it."""
+"""Alarms and the dashboard: they watch what exists, and somebody is notified."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_there_is_an_alarm(metric: str, of: dict[str, str]) -> None:
     assert alarm["TreatMissingData"] == "notBreaching"
 
 
-def test_alarms_look_at_queues_and_functions_that_exist() -> None:
+def test_alarms_watch_queues_and_functions_that_exist() -> None:
     queues = {text(q["QueueName"]) for q in resources(FRONT_DOOR, "SQS::Queue").values()}
     functions = resources(FRONT_DOOR, "Serverless::Function").values()
     names = {text(f["FunctionName"]) for f in functions}
@@ -64,7 +64,7 @@ def test_alarms_look_at_queues_and_functions_that_exist() -> None:
         assert of.get("FunctionName") in {None, *names}
 
 
-def test_our_own_metrics_are_those_that_the_listeners_write() -> None:
+def test_our_own_metrics_are_those_that_the_listeners_emit() -> None:
     named = {a["MetricName"] for a in FRONT.values() if a["Namespace"] == "Tidegate"}
     assert named == {METRICS[Verdict.QUARANTINED], METRICS[Verdict.RETRY], REFUSED}
     variables = template(FRONT_DOOR)["Globals"]["Function"]["Environment"]["Variables"]
@@ -72,16 +72,16 @@ def test_our_own_metrics_are_those_that_the_listeners_write() -> None:
 
 
 def queues() -> list[dict[str, Any]]:
-    """Those that a listener reads."""
+    """The queues that a listener reads."""
     return [q for q in resources(FRONT_DOOR, "SQS::Queue").values() if "RedrivePolicy" in q]
 
 
-def test_an_outage_of_temporal_rings_within_minutes_and_goes_on_ringing() -> None:
-    """Even one with a single message, which is given back once in each visibility timeout."""
+def test_an_outage_of_temporal_raises_an_alarm_within_minutes_that_lasts() -> None:
+    """Even with a single message, which is redelivered once in each visibility timeout."""
     alarm = FRONT["Retried"]
     times, window = alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"] * alarm["Period"]
     assert (alarm["Threshold"], alarm["Period"]) == (0, 60)
-    assert times > 1  # once is a mishap
+    assert times > 1  # once is a coincidence
     for queue in queues():
         again = queue["VisibilityTimeout"]
         assert (times - 1) * again + 2 * alarm["Period"] < 600
@@ -89,7 +89,7 @@ def test_an_outage_of_temporal_rings_within_minutes_and_goes_on_ringing() -> Non
         assert window < queue["RedrivePolicy"]["maxReceiveCount"] * again / 4
 
 
-def test_the_age_of_a_queue_rings_before_sqs_takes_messages_out_of_it() -> None:
+def test_the_alarm_on_a_queues_age_goes_off_before_sqs_excludes_messages_from_it() -> None:
     """A message that was received three times does not count. Source: Amazon SQS, "Available
     CloudWatch metrics", ApproximateAgeOfOldestMessage."""
     ages = [a for a in FRONT.values() if a["MetricName"] == "ApproximateAgeOfOldestMessage"]
@@ -99,13 +99,13 @@ def test_the_age_of_a_queue_rings_before_sqs_takes_messages_out_of_it() -> None:
 
 
 @pytest.mark.parametrize("name", [ALARMS, WORKERS])
-def test_somebody_hears_of_every_alarm_and_of_its_end(name: str) -> None:
+def test_every_alarm_and_its_end_are_notified(name: str) -> None:
     for id, alarm in resources(name, "CloudWatch::Alarm").items():
         assert alarm["AlarmActions"] == alarm["OKActions"] == [TO_TOPIC[name]], id
         assert len(alarm["AlarmDescription"].split()) >= 10, id
 
 
-def test_the_workers_alarms_are_there() -> None:
+def test_the_workers_have_their_alarms() -> None:
     assert {(alarm["MetricName"], alarm["TreatMissingData"]) for alarm in WORKING.values()} == {
         ("PageFailures", "notBreaching"),
         ("RootGivenUp", "notBreaching"),
@@ -116,7 +116,7 @@ def test_the_workers_alarms_are_there() -> None:
     }
 
 
-def test_metrics_of_the_workers_own_are_made_by_a_filter() -> None:
+def test_the_workers_own_metrics_come_from_filters() -> None:
     filters = resources(WORKERS, "Logs::MetricFilter").values()
     made = {
         (text(m["MetricNamespace"]), m["MetricName"])
@@ -142,7 +142,7 @@ def test_the_dashboard_shows_every_alarm_and_real_metrics() -> None:
     assert {name for space, name, *_ in metrics if space == "Tidegate"} == OURS
 
 
-def test_widgets_do_not_cover_one_another() -> None:
+def test_widgets_do_not_overlap() -> None:
     [dashboard] = resources(ALARMS, "CloudWatch::Dashboard").values()
     taken: set[tuple[int, int]] = set()
     for widget in json.loads(text(dashboard["DashboardBody"]))["widgets"]:

@@ -1,4 +1,4 @@
-"""Least privilege, written down twice: here as a table, in the templates as policies."""
+"""Least privilege, stated twice: here as a table, in the templates as policies."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from core import contracts
 from tests.support.cloudformation import (
     FRONT_DOOR,
     TEMPLATES,
@@ -20,6 +21,7 @@ from tests.support.cloudformation import (
 
 QUARANTINE = "arn:${AWS::Partition}:s3:::%s/quarantine/*"
 REPORTS = "arn:${AWS::Partition}:s3:::${RecordsBucketName}/reports/*"
+LOGS = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:"
 SECRETS = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:"
 TAKE = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
 LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
@@ -62,8 +64,7 @@ EXPECTED: dict[tuple[str, str], Allowed] = {
         "arn:${AWS::Partition}:s3:::${RecordsBucketName}": {"s3:ListBucket"},
     },
     (WORKERS, "ExecutionRole"): {
-        "RootLogs.Arn": LOG,
-        "IncidentLogs.Arn": LOG,
+        **{f"{LOGS}/tidegate/${{Name}}/{spec.name}:*": LOG for spec in contracts.WORKERS},
         "ImageRepositoryArn": PULL,
         "*": {"ecr:GetAuthorizationToken"},
         "TemporalSecretArn": {"secretsmanager:GetSecretValue"},
@@ -74,7 +75,7 @@ EXPECTED: dict[tuple[str, str], Allowed] = {
 
 
 def documents(name: str, role: str) -> list[dict[str, Any]]:
-    """A role's policy documents, with those of managed policies; but for the VPC's."""
+    """A role's policy documents, with those of managed policies except for the VPC's."""
     properties = resources(name, "IAM::Role")[role]
     attached = [
         text(found)
@@ -88,7 +89,7 @@ def documents(name: str, role: str) -> list[dict[str, Any]]:
 
 
 def allowed(name: str, role: str) -> Allowed:
-    """What a role may do, by the resource it may do it to."""
+    """A role's actions by resource."""
     found: Allowed = {}
     for document in documents(name, role):
         for statement in statements(document):
@@ -99,7 +100,7 @@ def allowed(name: str, role: str) -> Allowed:
 
 
 @pytest.mark.parametrize(("name", "role"), EXPECTED)
-def test_a_role_may_do_what_its_process_does_and_no_more(name: str, role: str) -> None:
+def test_a_role_allows_what_its_process_does_and_no_more(name: str, role: str) -> None:
     assert allowed(name, role) == EXPECTED[name, role]
 
 
@@ -109,19 +110,19 @@ def test_every_role_is_in_the_table() -> None:
 
 
 @pytest.mark.parametrize(("name", "role"), EXPECTED)
-def test_no_role_may_everything_of_a_service(name: str, role: str) -> None:
+def test_no_role_allows_wildcard_actions(name: str, role: str) -> None:
     actions = {action for some in allowed(name, role).values() for action in some}
     assert not [action for action in actions if "*" in action]
 
 
-def test_each_function_has_a_role_of_its_own() -> None:
+def test_each_function_has_its_own_role() -> None:
     functions = resources(FRONT_DOOR, "Serverless::Function")
     assert {text(properties["Role"]) for properties in functions.values()} == {
         f"{id}Role.Arn" for id in functions
     }
 
 
-def test_in_a_vpc_lambda_may_attach_a_function_and_the_functions_code_may_not() -> None:
+def test_in_a_vpc_lambda_may_attach_a_function_but_the_functions_code_may_not() -> None:
     policy = resources(FRONT_DOOR, "IAM::ManagedPolicy")["VpcPolicy"]
     assert template(FRONT_DOOR)["Resources"]["VpcPolicy"]["Condition"] == "InVpc"
     allow, deny = statements(policy["PolicyDocument"])
@@ -131,7 +132,7 @@ def test_in_a_vpc_lambda_may_attach_a_function_and_the_functions_code_may_not() 
 
 
 @pytest.mark.parametrize(("name", "role"), EXPECTED)
-def test_a_role_is_assumed_by_its_service_alone(name: str, role: str) -> None:
+def test_a_role_is_assumed_by_its_service_only(name: str, role: str) -> None:
     [statement] = resources(name, "IAM::Role")[role]["AssumeRolePolicyDocument"]["Statement"]
     service = "lambda.amazonaws.com" if name == FRONT_DOOR else "ecs-tasks.amazonaws.com"
     assert statement["Principal"] == {"Service": service}

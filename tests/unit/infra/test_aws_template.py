@@ -1,4 +1,4 @@
-"""The front door's template, beyond what linters see: that its parts fit one another."""
+"""The front door's template, beyond what linters check: its parts fit together."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FED_BY = {"DocumentsQueue": "S3Listener", "MessagesQueue": "MessageListener"}
 GLOBALS = template(FRONT_DOOR)["Globals"]["Function"]
 
 
-def test_every_listener_is_deployed_by_a_handler_that_exists() -> None:
+def test_every_listener_is_deployed_with_a_handler_that_exists() -> None:
     handlers = {properties["Handler"] for properties in FUNCTIONS.values()}
     assert handlers == {
         "functions_aws.s3_listener.handler",
@@ -43,7 +43,7 @@ def test_every_listener_is_deployed_by_a_handler_that_exists() -> None:
 
 
 @pytest.mark.parametrize("id", FUNCTIONS)
-def test_a_function_is_traced_logs_in_json_and_keeps_its_logs_for_a_time(id: str) -> None:
+def test_a_function_is_traced_logs_in_json_and_has_a_log_retention(id: str) -> None:
     logging = FUNCTIONS[id]["LoggingConfig"]
     assert logging["LogFormat"] == "JSON"
     group = resources(FRONT_DOOR, "Logs::LogGroup")[text(logging["LogGroup"])]
@@ -53,9 +53,9 @@ def test_a_function_is_traced_logs_in_json_and_keeps_its_logs_for_a_time(id: str
 
 
 @pytest.mark.parametrize("id", FUNCTIONS)
-def test_a_new_version_takes_over_by_and_by_and_is_rolled_back_by_its_alarm(id: str) -> None:
+def test_a_new_version_takes_over_gradually_and_is_rolled_back_by_its_alarm(id: str) -> None:
     assert GLOBALS["AutoPublishAlias"] == "live"
-    # Else a change of settings alone would change what runs at once, without a canary.
+    # Otherwise a change of settings alone would take effect immediately, without a canary.
     assert FUNCTIONS[id]["AutoPublishAliasAllProperties"] is True
     [alarm] = FUNCTIONS[id]["DeploymentPreference"]["Alarms"]
     canary = resources(FRONT_DOOR, "CloudWatch::Alarm")[text(alarm)]
@@ -66,9 +66,9 @@ def test_a_new_version_takes_over_by_and_by_and_is_rolled_back_by_its_alarm(id: 
 
 
 @pytest.mark.parametrize("id", FUNCTIONS)
-def test_other_settings_are_another_version(id: str) -> None:
+def test_changed_settings_are_a_new_version(id: str) -> None:
     told = text(FUNCTIONS[id]["VersionDescription"])
-    # Lambda publishes no version of a function that is as it was.
+    # Lambda publishes no version of an unchanged function.
     assert text(FUNCTIONS[id]["Description"]) == told
     names = set(re.findall(r"\$\{(\w+)\}", told))
     assert names == {
@@ -99,7 +99,7 @@ def test_a_function_is_built_by_its_own_target_from_the_root(id: str) -> None:
     assert re.search(rf"^build-.*\b{id}\b.*:", makefile, re.M)
 
 
-def test_the_makefile_builds_by_default_what_the_template_deploys_by_default() -> None:
+def test_the_makefiles_defaults_are_the_templates() -> None:
     makefile = (ROOT / "functions_aws" / "Makefile").read_text()
     default = dict(re.findall(r"^(\w+) \?= (\S+)$", makefile, re.M))
     assert default["ARCHITECTURE"] == template(FRONT_DOOR)["Parameters"]["Architecture"]["Default"]
@@ -108,27 +108,25 @@ def test_the_makefile_builds_by_default_what_the_template_deploys_by_default() -
 
 
 @pytest.mark.parametrize(("queue", "function"), FED_BY.items())
-def test_a_message_stays_hidden_for_six_times_as_long_as_its_function_may_run(
+def test_the_visibility_timeout_is_six_times_the_functions_timeout(
     queue: str, function: str
 ) -> None:
     assert QUEUES[queue]["VisibilityTimeout"] >= 6 * FUNCTIONS[function]["Timeout"]
 
 
 @pytest.mark.parametrize(("queue", "function"), FED_BY.items())
-def test_a_queue_feeds_its_function_which_gives_back_only_what_failed(
-    queue: str, function: str
-) -> None:
+def test_a_queue_feeds_its_function_which_reports_only_failures(queue: str, function: str) -> None:
     [source] = FUNCTIONS[function]["Events"].values()
     assert source["Type"] == "SQS"
     assert text(source["Properties"]["Queue"]) == f"{queue}.Arn"
     assert source["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     most = source["Properties"]["ScalingConfig"]["MaximumConcurrency"]
-    # Were less reserved than the queue may take, the queue would run into throttles.
+    # With less reserved concurrency than the queue's maximum, the queue would be throttled.
     assert alternatives(FUNCTIONS[function]["ReservedConcurrentExecutions"]) == [most]
 
 
 @pytest.mark.parametrize("queue", FED_BY)
-def test_what_a_queue_gives_up_goes_to_dead_letters_that_take_from_it_alone(queue: str) -> None:
+def test_a_dead_letter_queue_accepts_messages_of_its_own_queue_only(queue: str) -> None:
     redrive = QUEUES[queue]["RedrivePolicy"]
     letters = QUEUES[text(redrive["deadLetterTargetArn"]).removesuffix(".Arn")]
     assert redrive["maxReceiveCount"] >= 5
@@ -140,7 +138,7 @@ def test_what_a_queue_gives_up_goes_to_dead_letters_that_take_from_it_alone(queu
 
 
 @pytest.mark.parametrize("id", QUEUES)
-def test_a_queue_is_encrypted_with_either_key_and_speaks_tls_only(id: str) -> None:
+def test_a_queue_is_encrypted_with_either_key_and_requires_tls(id: str) -> None:
     assert alternatives(QUEUES[id]["KmsMasterKeyId"]) == [{"Fn::GetAtt": ["Key", "Arn"]}]
     assert QUEUES[id]["SqsManagedSseEnabled"]["Fn::If"] == ["OwnKey", {"Ref": "AWS::NoValue"}, True]
     policies = resources(FRONT_DOOR, "SQS::QueuePolicy").values()
@@ -149,7 +147,7 @@ def test_a_queue_is_encrypted_with_either_key_and_speaks_tls_only(id: str) -> No
 
 
 @pytest.mark.parametrize("id", BUCKETS)
-def test_a_bucket_is_private_versioned_encrypted_and_outlives_its_stack(id: str) -> None:
+def test_a_bucket_is_private_versioned_encrypted_and_survives_its_stack(id: str) -> None:
     bucket = BUCKETS[id]
     assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
     assert len(bucket["PublicAccessBlockConfiguration"]) == 4
@@ -173,7 +171,7 @@ def denies_plain_text(document: dict[str, Any], action: str) -> bool:
     )
 
 
-def test_uploads_are_announced_by_one_way_or_the_other() -> None:
+def test_uploads_are_announced_in_one_way_or_the_other() -> None:
     condition, by_rule, direct = BUCKETS["DocumentsBucket"]["NotificationConfiguration"]["Fn::If"]
     assert condition == "ByEventBridge"
     assert by_rule == {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
@@ -181,13 +179,13 @@ def test_uploads_are_announced_by_one_way_or_the_other() -> None:
     assert text(configuration["Queue"]) == "DocumentsQueue.Arn"
     rule = template(FRONT_DOOR)["Resources"]["DocumentsRule"]
     assert rule["Condition"] == "ByEventBridge"
-    # S3 tries the queue when it is told of it, so the policy must be there before.
+    # S3 sends a test message when the notification is configured, so the policy must exist before.
     assert (
         template(FRONT_DOOR)["Resources"]["DocumentsBucket"]["DependsOn"] == "DocumentsQueuePolicy"
     )
 
 
-def test_the_queue_takes_from_the_rule_and_the_bucket_by_their_names() -> None:
+def test_the_queue_accepts_messages_of_the_rule_and_the_bucket_by_their_names() -> None:
     policy = resources(FRONT_DOOR, "SQS::QueuePolicy")["DocumentsQueuePolicy"]
     sources = [
         text(statement["Condition"]["ArnEquals"]["aws:SourceArn"])
@@ -200,7 +198,7 @@ def test_the_queue_takes_from_the_rule_and_the_bucket_by_their_names() -> None:
     assert sources[1].endswith(f":::{bucket}")
 
 
-def test_what_the_rule_cannot_deliver_is_kept_and_may_be() -> None:
+def test_the_rule_may_dead_letter_what_it_cannot_deliver() -> None:
     [target] = resources(FRONT_DOOR, "Events::Rule")["DocumentsRule"]["Targets"]
     assert text(target["DeadLetterConfig"]["Arn"]) == "DocumentsDeadLetters.Arn"
     policies = resources(FRONT_DOOR, "SQS::QueuePolicy").values()
@@ -213,7 +211,7 @@ def test_what_the_rule_cannot_deliver_is_kept_and_may_be() -> None:
             assert "aws:SourceArn" in json.dumps(sender["Condition"])
 
 
-def test_the_api_is_throttled_and_lets_in_hooks_alone() -> None:
+def test_the_api_is_throttled_and_serves_hooks_only() -> None:
     [api] = resources(FRONT_DOOR, "Serverless::HttpApi").values()
     assert {"ThrottlingRateLimit", "ThrottlingBurstLimit"} <= set(api["DefaultRouteSettings"])
     events = [event["Properties"] for event in FUNCTIONS["WebhookListener"]["Events"].values()]
@@ -228,7 +226,7 @@ def test_the_api_is_throttled_and_lets_in_hooks_alone() -> None:
     assert not re.search(r"header|query", str(api["AccessLogSettings"]["Format"]), re.I)
 
 
-def test_temporals_credentials_come_out_of_secrets_manager_alone() -> None:
+def test_temporals_credentials_come_from_secrets_manager_only() -> None:
     variables = GLOBALS["Environment"]["Variables"]
     for name in (
         "TEMPORAL_API_KEY",
@@ -241,29 +239,35 @@ def test_temporals_credentials_come_out_of_secrets_manager_alone() -> None:
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
-def test_every_log_group_has_its_retention_and_its_key(name: str) -> None:
+def test_every_log_group_has_a_retention_and_a_key(name: str) -> None:
     for group in resources(name, "Logs::LogGroup").values():
         assert group["RetentionInDays"] == {"Ref": "LogRetentionDays"}
         assert len(alternatives(group["KmsKeyId"])) == 1
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
-def test_every_check_that_is_skipped_says_why(name: str) -> None:
+def test_every_skipped_check_says_why(name: str) -> None:
     for value in walk(template(name)):
         if isinstance(value, dict) and "skip" in value:
             for skip in value["skip"]:
                 assert len(skip["comment"].split()) > 3, skip
 
 
-def test_a_listener_can_be_told_all_that_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_listener_starts_with_the_templates_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     listener = GLOBALS["Environment"]["Variables"]
     for name in ("TIDEGATE_DOCUMENTS", "TIDEGATE_QUARANTINE"):
         uri = re.sub(r"\$\{\w+\}", "bucket", text(listener[name]))
         monkeypatch.setenv(name, uri)
+    messages = FUNCTIONS["MessageListener"]["Environment"]["Variables"]
+    parameters = template(FRONT_DOOR)["Parameters"]
+    for name, value in messages.items():
+        monkeypatch.setenv(name, parameters[value["Ref"]]["Default"])
     monkeypatch.setenv("TIDEGATE_WEBHOOKS", str(ROOT / "infra/aws/webhooks.yaml"))
     runtime_settings.cache_clear()
     try:
         assert runtime_settings().documents == ("s3://bucket/",)
         assert runtime_settings().require("quarantine") == "s3://bucket/quarantine/"
+        assert set(messages) == {"TIDEGATE_TRUSTED_TYPES", "TIDEGATE_QUEUE_SCOPE"}
+        assert (runtime_settings().trusted_types, runtime_settings().queue_scope) == ((), None)
     finally:
         runtime_settings.cache_clear()

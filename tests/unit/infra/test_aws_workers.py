@@ -1,8 +1,7 @@
-"""The workers' template: that what runs there can start, drain, and grow."""
+"""The workers' templates: every registered worker can start, drain and scale."""
 
 from __future__ import annotations
 
-import importlib
 import re
 from typing import Any
 
@@ -10,24 +9,34 @@ import pytest
 
 from core.adapters.notifiers.addresses import addresses
 from core.config.files import SHIPPED_POLICIES, load_policies
+from core.contracts import WORKER_SETTINGS, WorkerSpec
+from core.contracts import WORKERS as REGISTERED
 from tests.support.cloudformation import (
     ROOT,
     TEMPLATES,
+    WORKER,
     WORKERS,
     alternatives,
     resources,
     template,
     text,
     walk,
+    workers,
 )
 from tests.support.variables import ADDRESSES, SETTINGS
 
 TASKS = resources(WORKERS, "ECS::TaskDefinition")
 SERVICES = resources(WORKERS, "ECS::Service")
-MODULES = {
-    "RootTask": "workers.root_orchestrator.run_worker",
-    "IncidentTask": "workers.incident.run_worker",
+STACKS = {parameters["Worker"]: id for id, parameters in workers().items()}
+"""The nested stack of each worker, by the worker's name."""
+FILES_AND_FOLDERS = {
+    "TIDEGATE_ROUTES",
+    "TIDEGATE_POLICIES",
+    "TIDEGATE_DOCUMENTS",
+    "TIDEGATE_REPORTS",
+    "TIDEGATE_QUARANTINE",
 }
+"""Settings without which a worker would use the wrong files and folders."""
 TEMPORALS_OWN = {
     "TEMPORAL_ADDRESS",
     "TEMPORAL_NAMESPACE",
@@ -52,41 +61,59 @@ def secrets(task: str) -> set[str]:
     return {found["Name"] for each in worker(task)["Secrets"] for found in alternatives(each)}
 
 
-@pytest.mark.parametrize(("task", "module"), MODULES.items())
-def test_a_task_runs_a_worker_that_exists(task: str, module: str) -> None:
-    assert worker(task)["EntryPoint"] + worker(task)["Command"] == ["python", "-m", module]
-    assert callable(importlib.import_module(module).plan)
+def test_each_registered_worker_has_a_stack_and_nothing_else_has_one() -> None:
+    assert set(STACKS) == {spec.name for spec in REGISTERED}
+    assert set(TASKS) == {f"{id}Task" for id in STACKS.values()}
 
 
-@pytest.mark.parametrize("task", MODULES)
-def test_a_task_outlives_its_drain(task: str) -> None:
+@pytest.mark.parametrize("spec", REGISTERED, ids=lambda spec: spec.name)
+def test_a_worker_runs_its_module_with_the_settings_it_reads(spec: WorkerSpec) -> None:
+    task = f"{STACKS[spec.name]}Task"
+    assert worker(task)["EntryPoint"] + worker(task)["Command"] == ["python", "-m", spec.module]
+    given = {name for name in environment(task) if name.startswith("TIDEGATE_")}
+    assert FILES_AND_FOLDERS & given == FILES_AND_FOLDERS & set(spec.settings)
+    assert given <= {*spec.settings, *WORKER_SETTINGS}
+    assert {"TEMPORAL_ADDRESS", "AWS_DEFAULT_REGION"} <= set(environment(task))
+    assert bool(secrets(task) - TEMPORALS_OWN) == spec.pages
+
+
+@pytest.mark.parametrize("spec", REGISTERED, ids=lambda spec: spec.name)
+def test_a_worker_is_found_under_its_name(spec: WorkerSpec) -> None:
+    id = STACKS[spec.name]
+    service, logs = SERVICES[f"{id}Service"], resources(WORKERS, "Logs::LogGroup")[f"{id}Logs"]
+    assert text(service["ServiceName"]) == f"${{Name}}-{spec.name}"
+    assert text(logs["LogGroupName"]) == f"/tidegate/${{Name}}/{spec.name}"
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_task_may_run_longer_than_its_drain(task: str) -> None:
     assert worker(task)["StopTimeout"] == 120
     assert int(environment(task)["TIDEGATE_DRAIN_TIMEOUT"]) + 10 <= worker(task)["StopTimeout"]
 
 
-@pytest.mark.parametrize("task", MODULES)
-def test_health_is_asked_where_the_worker_serves_it(task: str) -> None:
+@pytest.mark.parametrize("task", TASKS)
+def test_the_health_check_uses_the_workers_address(task: str) -> None:
     [program, interpreter, flag, script] = worker(task)["HealthCheck"]["Command"]
     assert (program, interpreter, flag) == ("CMD", "python", "-c")
     compile(script, "health", "exec")
     assert f"http://{environment(task)['TIDEGATE_HEALTH_ADDRESS']}/healthz" in script
 
 
-@pytest.mark.parametrize("task", MODULES)
-def test_a_task_can_change_nothing_on_its_disk_and_has_no_capabilities(task: str) -> None:
+@pytest.mark.parametrize("task", TASKS)
+def test_a_task_has_a_read_only_disk_and_no_capabilities(task: str) -> None:
     containers = [f for each in TASKS[task]["ContainerDefinitions"] for f in alternatives(each)]
     assert {container["ReadonlyRootFilesystem"] for container in containers} == {True}
     assert worker(task)["LinuxParameters"]["Capabilities"] == {"Drop": ["ALL"]}
 
 
-def test_each_worker_has_a_role_of_its_own_that_is_not_the_one_that_starts_it() -> None:
+def test_each_worker_has_its_own_role_apart_from_the_execution_role() -> None:
     roles = {text(task["TaskRoleArn"]) for task in TASKS.values()}
-    assert roles == {"RootRole.Arn", "IncidentRole.Arn"}
+    assert roles == {f"{id}Role.Arn" for id in STACKS.values()}
     assert {text(task["ExecutionRoleArn"]) for task in TASKS.values()} == {"ExecutionRole.Arn"}
 
 
 @pytest.mark.parametrize("id", SERVICES)
-def test_a_service_is_private_and_goes_back_when_a_version_does_not_start(id: str) -> None:
+def test_a_service_is_private_and_rolls_back_a_version_that_does_not_start(id: str) -> None:
     network = SERVICES[id]["NetworkConfiguration"]["AwsvpcConfiguration"]
     assert network["AssignPublicIp"] == "DISABLED"
     deployment = SERVICES[id]["DeploymentConfiguration"]
@@ -96,22 +123,22 @@ def test_a_service_is_private_and_goes_back_when_a_version_does_not_start(id: st
     assert "SecurityGroupIngress" not in resources(WORKERS, "EC2::SecurityGroup")["SecurityGroup"]
 
 
-@pytest.mark.parametrize("worker_name", ["Root", "Incident"])
-def test_a_service_grows_by_processor_and_by_what_waits(worker_name: str) -> None:
+@pytest.mark.parametrize("stack", STACKS.values())
+def test_a_service_scales_by_cpu_and_backlog(stack: str) -> None:
     policies = resources(WORKERS, "ApplicationAutoScaling::ScalingPolicy")
-    by_cpu = policies[f"{worker_name}ScalingByCpu"]["TargetTrackingScalingPolicyConfiguration"]
+    by_cpu = policies[f"{stack}ScalingByCpu"]["TargetTrackingScalingPolicyConfiguration"]
     assert by_cpu["PredefinedMetricSpecification"] == {
         "PredefinedMetricType": "ECSServiceAverageCPUUtilization"
     }
-    by_backlog = policies[f"{worker_name}ScalingByBacklog"][
-        "TargetTrackingScalingPolicyConfiguration"
-    ]["CustomizedMetricSpecification"]["Metrics"]
+    by_backlog = policies[f"{stack}ScalingByBacklog"]["TargetTrackingScalingPolicyConfiguration"][
+        "CustomizedMetricSpecification"
+    ]["Metrics"]
     metrics = {each["Id"]: each for each in by_backlog}
     assert [id for id, each in metrics.items() if each["ReturnData"]] == ["each"]
     backlog = metrics["backlog"]["MetricStat"]["Metric"]
-    made = resources(WORKERS, "Logs::MetricFilter")[f"{worker_name}Backlog"]
+    made = resources(WORKERS, "Logs::MetricFilter")[f"{stack}Backlog"]
     [transformation] = made["MetricTransformations"]
-    assert text(made["LogGroupName"]) == f"{worker_name}Logs"
+    assert text(made["LogGroupName"]) == f"{stack}Logs"
     assert backlog["MetricName"] == transformation["MetricName"]
     assert text(backlog["Namespace"]) == text(transformation["MetricNamespace"])
 
@@ -119,10 +146,9 @@ def test_a_service_grows_by_processor_and_by_what_waits(worker_name: str) -> Non
 def test_the_shipped_policies_find_their_addresses() -> None:
     given = dict.fromkeys(secrets("IncidentTask"), "json://example.com/")
     assert all(addresses(load_policies(SHIPPED_POLICIES).targets, given).values())
-    assert not secrets("RootTask") - TEMPORALS_OWN
 
 
-@pytest.mark.parametrize("name", [*TEMPLATES, "infra/aws/env.local.json"])
+@pytest.mark.parametrize("name", [*TEMPLATES, WORKER, "infra/aws/env.local.json"])
 def test_every_variable_of_a_template_is_a_real_setting(name: str) -> None:
     named = set(re.findall(r"\bTIDEGATE_[A-Z_]+\b", (ROOT / name).read_text()))
     assert named <= SETTINGS | ADDRESSES
@@ -130,22 +156,16 @@ def test_every_variable_of_a_template_is_a_real_setting(name: str) -> None:
     assert temporals <= TEMPORALS_OWN
 
 
-def test_what_a_worker_needs_is_set() -> None:
-    common = {"TIDEGATE_DOCUMENTS", "TIDEGATE_QUARANTINE", "TEMPORAL_ADDRESS", "AWS_DEFAULT_REGION"}
-    assert common | {"TIDEGATE_ROUTES"} <= set(environment("RootTask"))
-    assert common | {"TIDEGATE_REPORTS", "TIDEGATE_POLICIES"} <= set(environment("IncidentTask"))
-
-
-def test_both_stacks_call_the_same_parameters_the_same() -> None:
-    front, workers = (template(name)["Parameters"] for name in ("template.yaml", WORKERS))
-    shared = set(front) & set(workers)
+def test_shared_parameters_are_the_same_in_both_stacks() -> None:
+    front, back = (template(name)["Parameters"] for name in ("template.yaml", WORKERS))
+    shared = set(front) & set(back)
     assert {"Name", "TemporalAddress", "TemporalNamespace", "TemporalAuth"} <= shared
-    for name in shared - {"SubnetIds"}:  # a choice of the functions, a must of the workers
+    for name in shared - {"SubnetIds"}:  # optional for the functions, required for the workers
         for field in ("Type", "Default", "AllowedPattern", "AllowedValues"):
-            assert front[name].get(field) == workers[name].get(field), (name, field)
+            assert front[name].get(field) == back[name].get(field), (name, field)
 
 
-@pytest.mark.parametrize("name", TEMPLATES)
+@pytest.mark.parametrize("name", [*TEMPLATES, WORKER])
 def test_no_template_names_a_registry_or_a_person(name: str) -> None:
     for value in walk(template(name)):
         if isinstance(value, str):

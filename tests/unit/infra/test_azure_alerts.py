@@ -1,4 +1,4 @@
-"""Alerts on the listeners' telemetry: by the names under which the code sends it."""
+"""Alerts on the listeners' telemetry use the names that the code sends."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def query(name: str) -> str:
         ("refused", REFUSED),
     ],
 )
-def test_an_alert_looks_at_the_metric_that_is_counted(alert: str, metric: str) -> None:
+def test_an_alert_queries_the_metric_that_is_counted(alert: str, metric: str) -> None:
     assert query(alert).strip().startswith("AppMetrics\n")
     assert f'| where Name == "{metric}"' in query(alert)
 
 
-def test_an_outage_of_temporal_rings_within_minutes() -> None:
-    """Even one with a single message, by how long it is held each time before it is given back."""
+def test_an_outage_of_temporal_raises_an_alert_within_minutes() -> None:
+    """Even with a single message, which is held each time before it is abandoned."""
     wanted = re.search(
         r"dcount\(bin\(TimeGenerated, 1m\)\)\n\| where Minutes >= (\d+)", query("retried")
     )
@@ -48,14 +48,14 @@ def test_an_outage_of_temporal_rings_within_minutes() -> None:
         now += service_bus.hold(delivery)
     minutes = sorted({int(moment // 60) for moment in given_back})
     assert minutes[int(wanted[1]) - 1] <= 5
-    assert int(wanted[1]) > 1  # one minute is a mishap
-    # Later it is given back every minute, so the alert stands as long as the outage.
+    assert int(wanted[1]) > 1  # one minute is a coincidence
+    # Later it is abandoned every minute, so the alert lasts as long as the outage.
     assert ALERTS["retried"]["window"] == "PT15M"
     assert service_bus.hold(100) <= 60
 
 
-def test_what_is_given_back_is_no_failure_of_a_function() -> None:
-    """The host keeps an exception's name and text as the worker for Python gives them."""
+def test_an_abandoned_message_is_no_failure_of_a_function() -> None:
+    """The host keeps an exception's name and text as the Python worker reports them."""
     with pytest.raises(NotAccepted) as given_back:
         require_settled([Receipt(verdict=Verdict.RETRY, reason="Temporal is away")])
     told = f"Result: Failure\nException: {type(given_back.value).__name__}: {given_back.value}"
@@ -80,6 +80,6 @@ def test_a_webhook_that_is_answered_503_for_another_reason_is_a_failure(
     assert f'refused="{NotAccepted.__name__}"' in inspect.getsource(pipeline)
 
 
-def test_requests_that_are_refused_fail_nothing() -> None:
-    """Anybody can send those; many of them are an alert of their own."""
+def test_refused_requests_are_no_failures() -> None:
+    """Anybody can send those; many of them raise an alert of their own."""
     assert 'ResultCode !startswith "4"' in query("function-failures")

@@ -1,9 +1,10 @@
-"""The Bicep of infra/azure fits together: modules, parameters, outputs, azd's services, docs."""
+"""Files of infra/azure fit together: modules, parameters, outputs, azd's services, docs."""
 
 from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -38,29 +39,29 @@ MODULES = [(f"{name_of(f.path)}:{m.name}", m) for f in files() for m in f.module
 
 
 @pytest.mark.parametrize("module", [m for _, m in MODULES], ids=[name for name, _ in MODULES])
-def test_every_module_gets_the_parameters_it_has(module: Module) -> None:
+def test_every_module_gets_exactly_its_parameters(module: Module) -> None:
     params = bicep.read(module.path).params
     assert set(module.params) <= set(params)
     assert {name for name, param in params.items() if param.required} <= set(module.params)
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=name_of)
-def test_every_output_that_is_used_exists(path: Path) -> None:
+def test_every_used_output_exists(path: Path) -> None:
     file = bicep.read(path)
     outputs = {m.name: bicep.read(m.path).outputs for m in file.modules}
     used = re.findall(r"\b(\w+)!?\.outputs\.(\w+)", path.read_text(encoding="utf-8"))
     assert [(m, o) for m, o in used if o not in outputs[m]] == []
-    assert bool(used) == (file.path.name in {"main.bicep", "house.bicep"})
+    assert bool(used) == (file.path.name in {"main.bicep", "platform.bicep"})
 
 
 def test_every_module_file_is_used() -> None:
-    used = {m.path.resolve() for f in files() for m in f.modules} - {AZURE / "house.bicep"}
+    used = {m.path.resolve() for f in files() for m in f.modules} - {AZURE / "platform.bicep"}
     imported = {AZURE / "modules" / "roles.bicep"}
     assert {p for p in TEMPLATES if p.parent.name == "modules"} == used | imported
 
 
 @pytest.mark.parametrize("path", PARAMETERS, ids=name_of)
-def test_parameter_files_give_what_main_wants_and_nothing_else(path: Path) -> None:
+def test_parameter_files_set_exactly_mains_parameters(path: Path) -> None:
     params = template("main").params
     given = bicep.read(path).variables
     assert "using 'main.bicep'" in path.read_text(encoding="utf-8")
@@ -84,12 +85,29 @@ def test_a_workers_parameters_come_from_azds_environment(worker: str) -> None:
         assert variable[1] in azd | {image} | set(template("main").outputs) | documented
 
 
-def test_the_house_has_mains_parameters() -> None:
-    main, house = template("main").params, template("house").params
-    assert set(main) - {"resourceGroupName"} == set(house)
-    for name in set(house) - {"location"}:
-        assert main[name].default == house[name].default, name
-        assert main[name].decorators.keys() == house[name].decorators.keys(), name
+def test_the_platform_has_mains_parameters() -> None:
+    main, platform = template("main").params, template("platform").params
+    assert set(main) - {"resourceGroupName"} == set(platform)
+    for name in set(platform) - {"location"}:
+        assert main[name].default == platform[name].default, name
+        assert main[name].decorators.keys() == platform[name].decorators.keys(), name
+
+
+def test_azd_compiles_the_routing_table_before_it_packages_the_functions() -> None:
+    """And what is compiled is not left out of the package."""
+    functions = yaml.safe_load((ROOT / "azure.yaml").read_text())["services"]["listeners"]
+    hook = functions["hooks"]["prepackage"]
+    assert (hook["shell"], hook["run"]) == ("sh", "make routes")
+    said = subprocess.run(
+        ["make", "--dry-run", "routes", "ROUTES=our/routes.yaml"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "python -m core.config.routing_table our/routes.yaml" in said
+    ignored = (ROOT / ".funcignore").read_text().splitlines()
+    assert not [pattern for pattern in ignored if pattern.startswith(("/core", "*.json"))]
 
 
 def test_azd_finds_each_service() -> None:
@@ -107,7 +125,7 @@ def test_azd_finds_each_service() -> None:
             "application": "tidegate",
         }
     )
-    [functions] = [m for m in template("house").modules if m.name == "functions"]
+    [functions] = [m for m in template("platform").modules if m.name == "functions"]
     [host] = [name for name, each in services.items() if each["host"] == "function"]
     assert f"'azd-service-name': '{host}'" in text(functions.params["tags"])
 

@@ -1,4 +1,4 @@
-"""No keys anywhere on Azure, every resource hardened, every log kept."""
+"""On Azure there are no keys, every resource is hardened, and every log is kept."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def name_of(path: Path) -> str:
 
 
 @pytest.mark.parametrize("path", [*TEMPLATES, *PARAMETERS], ids=name_of)
-def test_no_key_is_asked_for_and_none_is_written_down(path: Path) -> None:
+def test_no_key_is_listed_or_written_down(path: Path) -> None:
     said = path.read_text(encoding="utf-8")
     forbidden = (
         r"\blist\w*\(|AccountKey|SharedAccessKey|primaryKey|\bsharedKey|password:|'(br|ts)[/:]"
@@ -35,14 +35,14 @@ def test_no_key_is_asked_for_and_none_is_written_down(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=name_of)
-def test_secrets_are_secure_parameters_and_go_to_the_vault_only(path: Path) -> None:
+def test_secrets_are_secure_parameters_and_stored_in_the_vault_only(path: Path) -> None:
     file = bicep.read(path)
     for param in file.params.values():
         secret = re.search(r"(ApiKey|ClientCertificate|ClientKey)$", param.name)
         assert bool(secret) == ("secure" in param.decorators), param.name
     secure = {p.name for p in file.params.values() if "secure" in p.decorators}
     told = {name for m in file.modules for name in m.params if name in secure}
-    assert told == (secure if file.path.name in {"main.bicep", "house.bicep"} else set())
+    assert told == (secure if file.path.name in {"main.bicep", "platform.bicep"} else set())
     values = [v for given in file.outputs.values() for v in bicep_model.inside(given)]
     assert not {v.text for v in values if isinstance(v, Expression)} & secure
 
@@ -100,16 +100,16 @@ def test_every_resource_is_hardened(type: str) -> None:
             assert at(resource.body, path) == wanted, f"{file.path.name}: {resource.name}.{path}"
 
 
-def test_both_doors_for_passwords_are_shut() -> None:
+def test_publishing_by_password_is_disabled() -> None:
     policies = made("Microsoft.Web/sites/basicPublishingCredentialsPolicies")
     assert {policy.body["name"] for _, policy in policies} == {"scm", "ftp"}
 
 
 @pytest.mark.parametrize("name", ["documents", "hostStorage", "bus", "vault", "registry"])
-def test_private_networking_closes_what_has_a_firewall(name: str) -> None:
-    [module] = [m for m in template("house").modules if m.name == name]
+def test_private_networking_closes_every_firewall(name: str) -> None:
+    [module] = [m for m in template("platform").modules if m.name == name]
     assert text(module.params["privateNetworking"]) == "privateNetworking"
-    [endpoints] = [m for m in template("house").modules if m.name == "endpoints"]
+    [endpoints] = [m for m in template("platform").modules if m.name == "endpoints"]
     assert f"{name}.outputs.id" in {text(each) for each in endpoints.params.values()}
     assert "'Deny'" in module.path.read_text(encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""The function app gets what the listeners read, and the queues lead to it."""
+"""The function app has the settings that its functions read, and gets the queues' messages."""
 
 from __future__ import annotations
 
@@ -26,27 +26,28 @@ TIDEGATE_VARIABLES = {name for name, _, _ in variables()}
 
 
 @pytest.mark.parametrize("name", sorted({*APP_SETTINGS, *WORKER_VARIABLES}))
-def test_every_variable_of_ours_is_one_that_is_read(name: str) -> None:
+def test_every_variable_of_ours_is_read(name: str) -> None:
     assert not name.startswith("TIDEGATE_") or name in TIDEGATE_VARIABLES
 
 
-def test_the_app_has_what_listeners_need() -> None:
+def test_the_app_has_the_settings_that_listeners_need() -> None:
     assert {
         *("BLOB_EVENTS_QUEUE", "MESSAGES_QUEUE", "MESSAGES_TOPIC", "MESSAGES_SUBSCRIPTION"),
         *("TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "TEMPORAL_API_KEY"),
         *("TIDEGATE_DOCUMENTS", "TIDEGATE_QUARANTINE", "TIDEGATE_WEBHOOKS"),
+        *("TIDEGATE_TRUSTED_TYPES", "TIDEGATE_QUEUE_SCOPE"),
     } <= set(APP_SETTINGS)
 
 
 @pytest.mark.parametrize("connection", ["AzureWebJobsStorage", CONNECTION])
-def test_connections_go_by_identity(connection: str) -> None:
+def test_connections_use_the_identity(connection: str) -> None:
     ours = {n.removeprefix(connection) for n in APP_SETTINGS if n.startswith(connection)}
     address = {"AzureWebJobsStorage": "accountName"}.get(connection, "fullyQualifiedNamespace")
     assert ours == {f"__{address}", "__credential", "__clientId"}
     assert APP_SETTINGS[f"{connection}__credential"] == "managedidentity"
 
 
-def test_what_the_functions_name_in_their_bindings_is_set() -> None:
+def test_the_settings_in_bindings_are_set() -> None:
     code = "".join(p.read_text(encoding="utf-8") for p in ROOT.glob("functions_azure/*.py"))
     named = set(re.findall(r"%([A-Z][A-Z_]+)%", code))
     assert named == {
@@ -59,7 +60,7 @@ def test_what_the_functions_name_in_their_bindings_is_set() -> None:
     assert f"{CONNECTION}__fullyQualifiedNamespace" in APP_SETTINGS
 
 
-def test_flex_consumption_refuses_none_of_the_settings() -> None:
+def test_flex_consumption_accepts_all_settings() -> None:
     refused = {
         *("FUNCTIONS_WORKER_RUNTIME", "FUNCTIONS_EXTENSION_VERSION", "WEBSITE_RUN_FROM_PACKAGE"),
         *("WEBSITE_CONTENTAZUREFILECONNECTIONSTRING", "WEBSITE_CONTENTSHARE", "ENABLE_ORYX_BUILD"),
@@ -73,7 +74,7 @@ def test_flex_consumption_refuses_none_of_the_settings() -> None:
 @pytest.mark.parametrize(
     "name", ["TEMPORAL_API_KEY", "TEMPORAL_TLS_CLIENT_CERT_DATA", "TEMPORAL_TLS_CLIENT_KEY_DATA"]
 )
-def test_credentials_are_references_to_secrets_that_the_vault_template_makes(name: str) -> None:
+def test_credentials_are_references_to_secrets_of_the_vault(name: str) -> None:
     secrets = {s.body["name"] for _, s in made("Microsoft.KeyVault/vaults/secrets")}
     reference = re.fullmatch(
         r"'@Microsoft\.KeyVault\(SecretUri=\$\{vaultUri\}secrets/([a-z-]+)\)'",
@@ -84,9 +85,9 @@ def test_credentials_are_references_to_secrets_that_the_vault_template_makes(nam
     assert f"{name}={reference[1]}" in set(bicep_model.inside_strings(WORKER))
 
 
-def test_the_queue_that_events_go_to_is_the_one_that_is_listened_to() -> None:
-    house = {m.name: m.params for m in template("house").modules}
-    assert text(house["uploads"]["queue"]) == "bus.outputs.blobEventsQueue"
+def test_events_are_sent_to_the_queue_that_the_app_reads() -> None:
+    platform = {m.name: m.params for m in template("platform").modules}
+    assert text(platform["uploads"]["queue"]) == "bus.outputs.blobEventsQueue"
     outputs = template("modules/service-bus").outputs
     for setting, param in {
         "BLOB_EVENTS_QUEUE": "blobEventsQueue",
@@ -96,18 +97,18 @@ def test_the_queue_that_events_go_to_is_the_one_that_is_listened_to() -> None:
     }.items():
         assert text(APP_SETTINGS[setting]) == param
         for module in ("functions", "access"):
-            assert text(house[module][param]) == f"bus.outputs.{param}"
+            assert text(platform[module][param]) == f"bus.outputs.{param}"
         assert param in outputs
 
 
 @pytest.mark.parametrize("kind", ["queues", "topics/subscriptions"])
-def test_nothing_that_waits_too_long_is_dropped(kind: str) -> None:
+def test_expired_messages_are_dead_lettered(kind: str) -> None:
     for _, queue in made(f"Microsoft.ServiceBus/namespaces/{kind}"):
         assert at(queue.body, "properties.deadLetteringOnMessageExpiration") is True
         assert text(at(queue.body, "properties.maxDeliveryCount")) == "maxDeliveryCount"
 
 
-def test_event_grid_delivers_and_leaves_dead_letters_by_its_identity() -> None:
+def test_event_grid_delivers_and_dead_letters_with_its_identity() -> None:
     events = template("modules/event-grid")
     delivery = events.resource("Microsoft.EventGrid/systemTopics/eventSubscriptions").body
     properties = delivery["properties"]
@@ -122,12 +123,12 @@ def test_event_grid_delivers_and_leaves_dead_letters_by_its_identity() -> None:
     assert before == {r.name for r in events.resources if r.name in roles}
 
 
-def test_uploads_are_those_to_the_documents_container_alone() -> None:
-    [uploads] = [m for m in template("house").modules if m.name == "uploads"]
+def test_only_uploads_to_the_documents_container_are_announced() -> None:
+    [uploads] = [m for m in template("platform").modules if m.name == "uploads"]
     assert uploads.params["container"] == "documents"
     assert text(APP_SETTINGS["TIDEGATE_DOCUMENTS"]) == "documents"
     assert text(FUNCTIONS.variables["documents"]) == "'azure://${documentsAccount}/documents'"
-    [account] = [m for m in template("house").modules if m.name == "documents"]
+    [account] = [m for m in template("platform").modules if m.name == "documents"]
     named = re.findall(
         r"azure://\$\{documentsAccount\}/(\w+)",
         WORKER.path.read_text() + FUNCTIONS.path.read_text(),

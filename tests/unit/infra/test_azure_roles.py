@@ -1,4 +1,4 @@
-"""Who may do what on Azure: roles are the ones they are called, each grant is as documented."""
+"""Who may do what on Azure: role names match their GUIDs, and each grant is documented."""
 
 from __future__ import annotations
 
@@ -62,20 +62,20 @@ WHERE = {
     "images": "the registry",
     "telemetry": "Application Insights",
 }
-"""Symbols of access.bicep and event-grid.bicep, as the documentation calls them."""
+"""Symbols of access.bicep and event-grid.bicep, by their names in the documentation."""
 
 
 def grants() -> list[tuple[BicepFile, Resource]]:
     return made(ASSIGNMENT)
 
 
-def test_the_roles_are_the_built_in_ones_that_they_are_called() -> None:
+def test_the_roles_are_the_built_in_ones_of_their_names() -> None:
     assert template("modules/roles").variables["roles"] == {
         n: id for n, (_, id) in BUILT_IN.items()
     }
 
 
-def test_no_other_role_is_written_down_anywhere() -> None:
+def test_no_other_role_is_used() -> None:
     known = {id for _, id in BUILT_IN.values()}
     for path in AZURE.rglob("*.bicep"):
         found = set(re.findall(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", path.read_text()))
@@ -83,7 +83,7 @@ def test_no_other_role_is_written_down_anywhere() -> None:
 
 
 def role_of(file: BicepFile, grant: Resource) -> str:
-    """The role's key; for a choice, the one that is given when nothing is asked for."""
+    """The role's key; for a choice, the default."""
     definition: Any = grant.body["properties"]["roleDefinitionId"]
     role = text(definition).removesuffix(")").rpartition(", ")[2]
     chosen = file.variables.get(role)
@@ -119,8 +119,10 @@ def test_the_table_of_permissions_has_no_more_rows_than_there_are_grants() -> No
 
 
 @pytest.mark.parametrize("grant", grants(), ids=lambda pair: pair[1].name)
-def test_a_grants_name_says_what_who_and_which_role(grant: tuple[BicepFile, Resource]) -> None:
-    """Else two grants would share a name, or one would get a new name at every deployment."""
+def test_a_grants_name_is_made_of_scope_principal_and_role(
+    grant: tuple[BicepFile, Resource],
+) -> None:
+    """Otherwise two grants would share a name, or one would get a new name at every deployment."""
     _, assignment = grant
     name = assignment.body["name"]
     assert isinstance(name, Expression)
@@ -128,12 +130,12 @@ def test_a_grants_name_says_what_who_and_which_role(grant: tuple[BicepFile, Reso
     assert scope == f"{text(assignment.body['scope'])}.id"
     assert principal in {
         text(assignment.body["properties"]["principalId"]),
-        "uploads.id",  # the topic's principal is not known before it is made
+        "uploads.id",  # the topic's principal is not known before the topic exists
     }
     assert text(assignment.body["properties"]["roleDefinitionId"]).endswith(f", {role})")
     assert assignment.body["properties"]["principalType"] == "ServicePrincipal"
 
 
-def test_roles_are_given_in_two_files_and_nowhere_else() -> None:
+def test_roles_are_assigned_in_two_files_only() -> None:
     holders = {f.path.name for f in files() for r in f.resources if r.type == ASSIGNMENT}
     assert holders == {"access.bicep", "event-grid.bicep"}

@@ -1,4 +1,4 @@
-"""The workers on Azure: never none, time to drain, asked where they answer, watched."""
+"""The workers on Azure: at least one replica, time to drain, health checks, alerts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WORKER_VARIABLES = named_values(WORKER.variables["variables"])
 
 
 @pytest.mark.parametrize("file", ["modules/worker", "root-worker", "incident-worker"])
-def test_a_worker_is_never_scaled_to_nothing(file: str) -> None:
+def test_a_worker_is_never_scaled_to_zero(file: str) -> None:
     replicas = template(file).params["minReplicas"]
     assert replicas.default == 1
     assert replicas.decorators["minValue"] == 1
@@ -33,7 +33,7 @@ def test_a_worker_is_scaled_by_cpu() -> None:
     assert [at(rule, "custom.type") for rule in scale["rules"]] == ["cpu"]
 
 
-def test_a_worker_has_longer_to_stop_than_it_drains() -> None:
+def test_a_worker_may_take_longer_to_stop_than_to_drain() -> None:
     app = at(WORKER.resource("Microsoft.App/containerApps").body, "properties.template")
     spare = re.fullmatch(r"drainSeconds \+ (\d+)", text(app["terminationGracePeriodSeconds"]))
     assert spare
@@ -43,7 +43,7 @@ def test_a_worker_has_longer_to_stop_than_it_drains() -> None:
     assert longest + int(spare[1]) <= 600  # Container Apps' own limit
 
 
-def test_a_worker_is_asked_where_it_answers() -> None:
+def test_the_probes_use_the_workers_address() -> None:
     health = (ROOT / "workers/runtime/health.py").read_text(encoding="utf-8")
     assert WORKER_VARIABLES["TIDEGATE_HEALTH_ADDRESS"] == Settings().health_address
     [container] = at(

@@ -1,4 +1,4 @@
-"""The gate over the Bicep finds what it is there to find."""
+"""The Bicep gate finds the mistakes that it is for."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ def value(folder: Path, text: str) -> Any:
         ("[for a in b: a]", Each(Expression("b"), Expression("a"))),
     ],
 )
-def test_what_is_literal_is_read_as_it_is_said(tmp_path: Path, text: str, expected: Any) -> None:
+def test_literals_are_parsed_to_their_values(tmp_path: Path, text: str, expected: Any) -> None:
     assert value(tmp_path, text) == expected
 
 
-def test_resources_are_read_with_their_loops_conditions_and_children(tmp_path: Path) -> None:
+def test_resources_are_parsed_with_their_loops_conditions_and_children(tmp_path: Path) -> None:
     file = read(
         tmp_path,
         """
@@ -70,7 +70,7 @@ resource many 'A.B/e@2025-01-01' = [for n in ['p', 'q']: if (n == 'p') { name: n
     assert many.condition is not None
 
 
-def test_parameters_say_whether_they_must_be_given(tmp_path: Path) -> None:
+def test_parameters_without_a_default_are_required(tmp_path: Path) -> None:
     file = read(tmp_path, "@minValue(2)\nparam a int\nparam b string?\nparam c string[] = []\n")
     assert {name: param.required for name, param in file.params.items()} == {
         "a": True,
@@ -82,7 +82,7 @@ def test_parameters_say_whether_they_must_be_given(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["param", "resource x = {", "var a = [for b: c]"])
-def test_what_is_not_bicep_is_refused_with_its_line(tmp_path: Path, text: str) -> None:
+def test_a_syntax_error_is_reported_with_its_line(tmp_path: Path, text: str) -> None:
     with pytest.raises(bicep.NotBicep, match=r"example\.bicep:2"):
         read(tmp_path, f"// first\n{text}\n")
 
@@ -101,7 +101,7 @@ def test_what_is_not_bicep_is_refused_with_its_line(tmp_path: Path, text: str) -
         ("output a array = [for (b, c) in []: d]\n", "d is not declared"),
     ],
 )
-def test_names_that_do_not_fit_are_found(tmp_path: Path, text: str, problem: str) -> None:
+def test_unknown_and_unused_names_are_found(tmp_path: Path, text: str, problem: str) -> None:
     assert list(names.problems(read(tmp_path, text))) == [f"example.bicep:1: {problem}"]
 
 
@@ -116,7 +116,7 @@ def test_names_that_do_not_fit_are_found(tmp_path: Path, text: str, problem: str
         "resource a 'T@1' = { name: 'x' }\n",
     ],
 )
-def test_names_that_fit_are_let_be(tmp_path: Path, text: str) -> None:
+def test_correct_names_are_accepted(tmp_path: Path, text: str) -> None:
     assert list(names.problems(read(tmp_path, text))) == []
 
 
@@ -203,7 +203,7 @@ def test_an_old_version_is_found(tmp_path: Path) -> None:
     ]
 
 
-def test_a_resource_as_azure_describes_it_is_let_be(tmp_path: Path) -> None:
+def test_a_correct_resource_is_accepted(tmp_path: Path) -> None:
     body = (
         "name: 'abc', kind: x, tags: { a: 'b' }, size: 3, on: true, ends: [{ port: y }], "
         "filter: { type: 'A', a: 1, note: 'n' }, free: { any: [1] }, dependsOn: [], scope: z"

@@ -1,4 +1,4 @@
-"""Alarms on the workers' logs ring by what the workers really say, and by nothing else."""
+"""Alarms on the workers' logs match the workers' real log lines, and nothing else."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PAGE: dict[str, Any] = {"at": NOW, "key": "k", "level": 1, "target": "on-call"}
 
 
 def warnings_of(module: str) -> list[str]:
-    """The messages, not filled in yet, that a module of a worker's logs as warnings."""
+    """The unformatted messages that a module of a worker logs as warnings."""
     tree = ast.parse((ROOT / module).read_text(encoding="utf-8"))
     return [
         call.args[0].value
@@ -31,19 +31,19 @@ def warnings_of(module: str) -> list[str]:
 
 
 def said(module: str, beginning: str) -> str:
-    """The one warning with these words in it, as a line of the log."""
+    """The one warning that contains these words, as a line of the log."""
     [message] = [each for each in warnings_of(module) if beginning in each]
     filled = message.replace("; kept as %s", "; kept as s3://records/quarantine/1.json")
     return line(logging.WARNING, filled, *("NoRoute" for _ in range(filled.count("%s"))))
 
 
-def test_an_event_that_the_root_worker_gives_up_rings() -> None:
+def test_an_event_that_the_root_worker_quarantines_raises_an_alarm() -> None:
     given_up = said("workers/root_orchestrator/workflows.py", "given up (")
     assert alarms_on_aws(given_up, "Root") == {"RootGivesUp"}
     assert alerts_on_azure(given_up) == {"quarantined-by-workers"}
 
 
-def test_an_event_that_the_incident_worker_gives_up_rings() -> None:
+def test_an_event_that_the_incident_worker_quarantines_raises_an_alarm() -> None:
     given_up = line(
         logging.WARNING,
         "given up (%s): %s",
@@ -56,16 +56,16 @@ def test_an_event_that_the_incident_worker_gives_up_rings() -> None:
 
 
 @pytest.mark.parametrize("retry_at", [NOW + timedelta(seconds=30), None])
-def test_a_page_that_nobody_took_rings(retry_at: datetime | None) -> None:
-    """That it is logged as a warning is shown by the incident's own tests."""
+def test_a_page_that_reached_nobody_raises_an_alarm(retry_at: datetime | None) -> None:
+    """The incident's own tests show that it is logged as a warning."""
     failed = PageFailed(**PAGE, retry_at=retry_at, reason="no answer; and its fallback: no answer")
     lost = line(logging.WARNING, "%s: %s", failed.actor, failed.sentence())
     assert alarms_on_aws(lost, "Incident") == {"PagesFail"}
     assert alerts_on_azure(lost) == {"pages-undelivered"}
 
 
-def test_a_channel_that_was_not_told_how_it_goes_on_rings() -> None:
-    untold = said("workers/incident/workflow/effects.py", "was not told everywhere")
+def test_a_follow_up_that_failed_raises_an_alarm() -> None:
+    untold = said("workers/incident/workflow/effects.py", "follow-up not delivered")
     assert alarms_on_aws(untold, "Incident") == {"PagesFail"}
     assert alerts_on_azure(untold) == {"pages-undelivered"}
 
@@ -80,12 +80,12 @@ def test_a_channel_that_was_not_told_how_it_goes_on_rings() -> None:
     ],
     ids=lambda event: event.sentence(),
 )
-def test_a_page_that_goes_well_is_quiet(event: Any) -> None:
+def test_a_page_that_succeeds_raises_no_alarm(event: Any) -> None:
     fine = line(logging.INFO, "%s: %s", event.actor, event.sentence())
     assert alarms_on_aws(fine, "Incident") == alerts_on_azure(fine) == set()
 
 
-def test_one_attempt_of_a_page_that_is_tried_again_at_once_is_quiet() -> None:
+def test_one_attempt_of_a_page_that_is_retried_raises_no_alarm() -> None:
     attempt = line(logging.WARNING, "Completing activity as failed").replace(
         "{", '{"activity_type": "page", "attempt": 1, ', 1
     )
@@ -105,7 +105,7 @@ def test_one_attempt_of_a_page_that_is_tried_again_at_once_is_quiet() -> None:
         ("{ $.backlog >= 0 }", False),
     ],
 )
-def test_patterns_are_read_as_cloudwatch_reads_them(pattern: str, found: bool) -> None:
+def test_patterns_match_as_in_cloudwatch(pattern: str, found: bool) -> None:
     if "other" in pattern:
         assert matches(pattern, '{"other": "x"}') is found
     else:
@@ -120,6 +120,6 @@ def test_patterns_are_read_as_cloudwatch_reads_them(pattern: str, found: bool) -
         ('(Log contains "given up (" and Log contains "kept as") or Log contains "WARNING"', True),
     ],
 )
-def test_queries_are_read_as_azure_reads_them(condition: str, found: bool) -> None:
+def test_queries_match_as_on_azure(condition: str, found: bool) -> None:
     query = f"ContainerAppConsoleLogs\n| where {condition}\n"
     assert finds(query, line(logging.WARNING, "given up (A): b")) is found

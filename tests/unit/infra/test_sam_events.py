@@ -1,4 +1,4 @@
-"""What `make sam-local` invokes, and when it says that an event did not do what it has to."""
+"""What `make sam-local` invokes, and which effects of an event it reports as problems."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_every_event_is_for_a_function_of_the_template(name: str) -> None:
         ("webhook-listener.forged", invocation({"statusCode": 401}), 0),
     ],
 )
-def test_what_an_event_has_to_do_is_no_problem(name: str, found: Invocation, kept: int) -> None:
+def test_an_events_expected_effects_are_no_problem(name: str, found: Invocation, kept: int) -> None:
     assert problems(name, expectations()[name], found, kept) == []
 
 
@@ -76,11 +76,11 @@ def test_what_an_event_has_to_do_is_no_problem(name: str, found: Invocation, kep
         ("s3-listener.sqs-s3", invocation(None, STARTED), 0, "answered null, not "),
     ],
 )
-def test_anything_else_is(name: str, found: Invocation, kept: int, said: str) -> None:
+def test_any_other_effect_is_a_problem(name: str, found: Invocation, kept: int, said: str) -> None:
     assert said in " | ".join(problems(name, expectations()[name], found, kept))
 
 
-def test_what_sam_hands_over_is_what_the_file_holds_and_nothing_empty(tmp_path: Path) -> None:
+def test_sam_passes_the_variables_of_the_file_and_no_empty_ones(tmp_path: Path) -> None:
     absent = {"Fn::If": ["ByApiKey", "secret", {"Ref": "AWS::NoValue"}]}
     named = {"TEMPORAL_ADDRESS": {"Ref": "TemporalAddress"}, "TEMPORAL_API_KEY": absent, "A": "b"}
     built = tmp_path / "template.yaml"

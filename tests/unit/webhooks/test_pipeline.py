@@ -14,7 +14,14 @@ from typing import Any
 import pytest
 
 from core.adapters.documents.files import FileDocumentStore
-from core.errors import SecretUnavailable, SettingsError, StoreUnavailable, TemporalUnavailable
+from core.domain.event import Event
+from core.errors import (
+    InvalidEvent,
+    SecretUnavailable,
+    SettingsError,
+    StoreUnavailable,
+    TemporalUnavailable,
+)
 from core.formats.registry import read
 from core.webhooks.request import Request
 from core.webhooks.verifiers.sns import SnsVerifier
@@ -57,8 +64,8 @@ async def test_a_verified_event_is_started_and_answered_with_its_receipt(
     assert outcome.response.headers["content-type"] == "application/json"
     [receipt] = answer_of(outcome)["receipts"]
     assert receipt["verdict"] == "started"
-    assert receipt["workflow_id"] == "ce:/orders#1"
-    assert list(workflows.started) == ["ce:/orders#1"]
+    assert receipt["workflow_id"] == "webhook:in/ce:/orders#1"
+    assert list(workflows.started) == ["webhook:in/ce:/orders#1"]
 
 
 async def test_a_duplicate_is_a_success(harness: Harness, workflows: MemoryWorkflows) -> None:
@@ -194,7 +201,7 @@ async def test_what_can_never_work_is_kept_and_refused(
     assert verdicts(outcome) == ["quarantined"]
     [record] = await kept(harness)
     assert record.body == b"{not json"
-    assert record.headers["tidegate-hook"] == "in"
+    assert record.headers["tidegate-way"] == "webhook:in"
     assert workflows.calls == []
 
 
@@ -219,7 +226,7 @@ async def test_of_a_batch_the_good_start_and_the_answer_says_which_was_bad(
     outcome = await harness.post(batch, content_type="application/cloudevents-batch+json")
     assert outcome.response.status == 202
     assert verdicts(outcome) == ["started", "quarantined", "started"]
-    assert sorted(workflows.started) == ["ce:/orders#1", "ce:/orders#2"]
+    assert sorted(workflows.started) == ["webhook:in/ce:/orders#1", "webhook:in/ce:/orders#2"]
     assert len(await kept(harness)) == 1
 
 
@@ -266,7 +273,7 @@ async def test_a_body_may_be_compressed(harness: Harness, workflows: MemoryWorkf
     packed = gzip.compress(json.dumps(CLOUDEVENT).encode())
     outcome = await harness.post(packed, content_encoding="gzip")
     assert outcome.response.status == 202
-    assert list(workflows.started) == ["ce:/orders#1"]
+    assert list(workflows.started) == ["webhook:in/ce:/orders#1"]
 
 
 @pytest.mark.parametrize("encoding", ["br", "deflate", "gzip, gzip", "zstd"])
@@ -313,10 +320,60 @@ async def test_a_sender_cannot_set_our_own_headers(
 ) -> None:
     harness = Harness(workflows, tmp_path)
     await harness.post(
-        ORDER, tidegate_attribute_team="root", tidegate_hook="other", message_id="chosen"
+        ORDER,
+        tidegate_attribute_team="root",
+        tidegate_way="webhook:other",
+        tidegate_scope="shared:other",
+        tidegate_trusted_types="tidegate.alert",
+        message_id="chosen",
     )
     [event] = workflows.started.values()
     assert (event.source, event.extensions, event.unidentified) == ("webhook:in", {}, True)
+    assert (event.way, event.scope) == ("webhook:in", "webhook:in")
+
+
+async def test_a_sender_cannot_trust_itself_with_our_own_types(
+    harness: Harness, workflows: MemoryWorkflows
+) -> None:
+    forged = CLOUDEVENT | {"type": "tidegate.alert", "data": {"key": "5f2e", "status": "resolved"}}
+    outcome = await harness.post(
+        forged, tidegate_trusted_types="tidegate.alert", tidegatetrustedtypes="tidegate.alert"
+    )
+    assert (outcome.response.status, answer_of(outcome)["code"]) == (400, "InvalidEvent")
+    assert workflows.calls == []
+
+
+async def test_a_trusted_sender_may_use_the_types_that_its_endpoint_names(
+    workflows: MemoryWorkflows, tmp_path: Path
+) -> None:
+    hooks = {"in": {"trusted_types": ["tidegate.alert"]}}
+    harness = Harness(workflows, tmp_path, hooks)
+    alert = CLOUDEVENT | {"type": "tidegate.alert", "data": {"key": "5f2e"}}
+    successor = CLOUDEVENT | {"type": "tidegate.incident.successor", "subject": "webhook:prod:5f2e"}
+    assert verdicts(await harness.post(alert)) == ["started"]
+    assert verdicts(await harness.post(successor)) == ["quarantined"]
+    assert list(workflows.started) == ["incident:webhook:in:5f2e"]
+
+
+async def test_webhooks_are_scopes_of_their_own_unless_they_share_one(
+    workflows: MemoryWorkflows, tmp_path: Path
+) -> None:
+    alertmanager = {"format": "alertmanager"}
+    hooks = {
+        "eu": alertmanager,
+        "us": alertmanager,
+        "one": {**alertmanager, "scope": "pair"},
+        "two": {**alertmanager, "scope": "pair"},
+    }
+    harness = Harness(workflows, tmp_path, hooks)
+    firing = {"alerts": [{"status": "firing", "fingerprint": "5f2e"}]}
+    answers = [verdicts(await harness.post(firing, hook=hook)) for hook in hooks]
+    assert answers == [["started"], ["started"], ["started"], ["delivered"]]
+    assert list(workflows.started) == [
+        "incident:webhook:eu:5f2e",
+        "incident:webhook:us:5f2e",
+        "incident:shared:pair:5f2e",
+    ]
 
 
 async def test_json_without_an_id_is_started_each_time_and_the_receipt_says_so(
@@ -336,7 +393,7 @@ async def test_the_header_with_a_deliverys_id_makes_it_recognisable(
     harness = Harness(workflows, tmp_path, {"in": {"id_header": "X-Delivery-Id"}})
     for verdict in ("started", "duplicate"):
         assert verdicts(await harness.post(ORDER, x_delivery_id="d1")) == [verdict]
-    assert list(workflows.started) == ["webhook:in/d1"]
+    assert list(workflows.started) == ["webhook:in#d1"]
 
 
 async def test_the_id_of_a_standard_webhook_makes_it_recognisable(
@@ -448,11 +505,11 @@ async def test_a_token_proves_the_headers_too(harness: Harness, workflows: Memor
     await harness.post(
         ORDER, ce_specversion="1.0", ce_id="9", ce_source="/orders", ce_type="com.example.order"
     )
-    assert list(workflows.started) == ["ce:/orders#9"]
+    assert list(workflows.started) == ["webhook:in/ce:/orders#9"]
 
 
 @pytest.mark.parametrize("format", ["grafana", "datadog", "opsgenie", "azure_monitor"])
-async def test_a_deliverys_own_id_identifies_alerts_that_nothing_else_does(
+async def test_a_deliverys_own_id_identifies_its_alerts(
     workflows: MemoryWorkflows, tmp_path: Path, format: str
 ) -> None:
     harness = Harness(workflows, tmp_path, {"in": {"format": format, "id_header": "X-Id"}})
@@ -465,11 +522,47 @@ async def test_a_deliverys_own_id_identifies_alerts_that_nothing_else_does(
             "data": {"essentials": {"alertId": "/a", "monitorCondition": "Fired"}},
         },
     }
-    for verdict in ("started", "duplicate"):
+    for verdict in ("started", "delivered"):
         assert verdicts(await harness.post(bodies[format], x_id="d1")) == [verdict]
+    [first, again] = workflows.signals
+    assert first == again  # the same request ID, by which Temporal recognises it
+    await harness.post(bodies[format], x_id="d2")
+    assert workflows.signals[2] != first
 
 
 # ------------------------------------------------------------------------------- what is kept
+
+
+async def test_what_its_route_has_no_id_for_is_kept_and_its_sender_is_not_to_give_up(
+    workflows: MemoryWorkflows, tmp_path: Path
+) -> None:
+    harness = Harness(
+        workflows, tmp_path, {"in": {"trusted_types": ["tidegate.incident.successor"]}}
+    )
+    outcome = await harness.post(CLOUDEVENT | {"type": "tidegate.incident.successor"})
+    assert (outcome.response.status, verdicts(outcome)) == (202, ["quarantined"])
+    [record] = await kept(harness)
+    assert record.code == "InvalidChildId"
+    assert record.headers["tidegate-way"] == "webhook:in"
+
+
+async def test_a_replay_keeps_the_way_the_scope_and_the_trust_of_its_delivery(
+    workflows: MemoryWorkflows, tmp_path: Path
+) -> None:
+    hooks = {"in": {"scope": "billing", "trusted_types": ["tidegate.message", "tidegate.alert"]}}
+    alert = CLOUDEVENT | {"type": "tidegate.alert", "data": {"key": "5f2e"}}
+
+    def refuse(_: object) -> None:
+        raise InvalidEvent("not now")
+
+    workflows.before = refuse
+    await Harness(workflows, tmp_path, hooks).post(alert)
+    harness = Harness(MemoryWorkflows(), tmp_path)
+    [record] = await kept(harness)
+    [arrival] = read(record.delivery())
+    assert isinstance(arrival.item, Event)
+    assert (arrival.item.way, arrival.item.scope) == ("webhook:in", "shared:billing")
+    assert (arrival.item.type, arrival.item.data) == ("tidegate.alert", {"key": "5f2e"})
 
 
 async def test_what_a_sender_never_retries_is_quarantined_while_temporal_is_unavailable(
@@ -515,7 +608,9 @@ async def test_a_replay_of_a_batch_starts_nothing_twice(
     ]
     [record] = await kept(harness)
     again = await harness.intake.accept(read(record.delivery()))
-    assert [receipt.verdict for receipt in again] == ["duplicate", "quarantined"]
+    assert [receipt.verdict for receipt in again] == ["delivered", "quarantined"]
+    [first, second] = workflows.signals
+    assert first == second  # the same request ID, by which Temporal recognises it
 
 
 async def test_many_invalid_events_of_one_delivery_are_kept_once(

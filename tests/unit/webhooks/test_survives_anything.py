@@ -55,7 +55,7 @@ HEADERS = st.dictionaries(
             "content-type",
             "message-id",
             "sentry-hook-resource",
-            "tidegate-hook",
+            "tidegate-way",
             "x-github-delivery",
             "x-github-event",
         ]

@@ -50,7 +50,7 @@ def test_the_workers() -> None:
             "name": "root-worker",
             "package": "root_orchestrator",
             "task_queue": "tidegate-root",
-            "workflows": ("RootOrchestrator",),
+            "workflows": {"RootOrchestrator": ()},
             "search_attributes": (),
             "settings": (
                 "TIDEGATE_ROUTES",
@@ -64,7 +64,7 @@ def test_the_workers() -> None:
             "name": "incident-worker",
             "package": "incident",
             "task_queue": "tidegate-incident",
-            "workflows": ("Incident",),
+            "workflows": {"Incident": ("event",)},
             "search_attributes": (
                 "TidegateIncidentId",
                 "TidegateStatus",

@@ -81,7 +81,7 @@ def _write_report(state: State, report: WriteReport) -> None:
 def _follow_up(state: State, follow_up: FollowUp) -> None:
     def settled(failure: str | None, _: object) -> None:
         if failure:
-            workflow.logger.warning("%s was not told everywhere: %s", follow_up.what, failure)
+            workflow.logger.warning("follow-up not delivered (%s): %s", follow_up.what, failure)
 
     handle = workflow.start_activity_method(
         IncidentActivities.follow_up, follow_up, **activity_options.BEST_EFFORT

@@ -1,11 +1,11 @@
-// The house in one resource group: what each part is called and how the parts are joined.
+// The platform in one resource group: the names of its parts and how they are connected.
 
-@description('Names the environment; part of every name and tag.')
+@description('The environment, part of names and tags.')
 @minLength(2)
 @maxLength(16)
 param environmentName string
 
-@description('Azure region of everything.')
+@description('The Azure region.')
 param location string = resourceGroup().location
 
 @description('Address of Temporal\'s frontend, host:port.')
@@ -14,39 +14,39 @@ param temporalAddress string
 @description('The Temporal namespace.')
 param temporalNamespace string
 
-@description('How Temporal knows us.')
+@description('How to authenticate to Temporal.')
 @allowed(['apiKey', 'mtls', 'none'])
 param temporalAuth string = 'apiKey'
 
-@description('Put into Key Vault when given.')
+@description('Stored in Key Vault when set.')
 @secure()
 param temporalApiKey string = ''
 
-@description('PEM of the client certificate, put into Key Vault when given.')
+@description('PEM of the client certificate, stored in Key Vault when set.')
 @secure()
 param temporalClientCertificate string = ''
 
-@description('PEM of the client certificate\'s key, put into Key Vault when given.')
+@description('PEM of the client certificate\'s key, stored in Key Vault when set.')
 @secure()
 param temporalClientKey string = ''
 
-@description('Who is mailed when something is wrong with Tidegate itself.')
+@description('Addresses that receive Tidegate\'s own alerts.')
 param alertEmails string[] = []
 
 @description('Virtual network and private endpoints.')
 param privateNetworking bool = false
 
-@description('Addresses and ranges that may still reach storage, vault, bus and registry when networking is private.')
+@description('Addresses and ranges that may still reach storage, vault, bus and registry with private networking.')
 param allowedIpRanges string[] = []
 
-@description('Spread over the region\'s zones what can be.')
+@description('Use all zones where possible.')
 param zoneRedundant bool = false
 
 @description('Premium is needed for private networking and messages above 256 KB.')
 @allowed(['Standard', 'Premium'])
 param serviceBusSku string = privateNetworking ? 'Premium' : 'Standard'
 
-@description('Let the function app scale by the length of its queues: it then may also send to and change them.')
+@description('Let the function app scale by the length of its queues: it may then also send to and change them.')
 param scaleByQueueLength bool = false
 
 @description('Days that logs are kept.')
@@ -54,20 +54,25 @@ param scaleByQueueLength bool = false
 @maxValue(730)
 param logRetentionDays int = 30
 
-@description('Instances of the function app that stay warm for webhooks.')
+@description('Always-ready instances of the function app for webhooks.')
 @minValue(0)
 param alwaysReadyInstances int = 0
 
-@description('Instances that the function app may grow to.')
+@description('Most instances of the function app.')
 @minValue(40)
 @maxValue(1000)
 param maximumInstances int = 40
 
-@description('Path of the file with the webhooks\' endpoints in the function app\'s package; empty: no webhooks.')
+@description('Types of Tidegate\'s own that CloudEvents in queues and topics may have, e.g. tidegate.alert.')
+param trustedTypes string[] = []
+
+@description('The scope that queues and topics share, also with webhooks that name it; empty for one each.')
+param queueScope string = ''
+
+@description('Path of the webhooks file in the function app\'s package; empty for no webhooks.')
 param webhooksFile string = ''
 
-// Names that must be the world's only ones carry a token; the others may do without, but the
-// workers' templates find everything by it.
+// Makes names globally unique. All names have it, because the workers' templates find resources by it.
 var token = toLower(uniqueString(subscription().id, resourceGroup().id, environmentName))
 var tags = {
   'azd-env-name': environmentName
@@ -114,7 +119,7 @@ module documents 'modules/storage.bicep' = {
   }
 }
 
-// The function host's own account: its leases and packages are nobody else's business.
+// The Functions host's own account, for its leases and packages.
 module hostStorage 'modules/storage.bicep' = {
   params: {
     location: location
@@ -219,6 +224,8 @@ module functions 'modules/functions.bicep' = {
     temporalAddress: temporalAddress
     temporalNamespace: temporalNamespace
     temporalAuth: temporalAuth
+    trustedTypes: trustedTypes
+    queueScope: queueScope
     webhooksFile: webhooksFile
     applicationInsightsConnection: observability.outputs.applicationInsightsConnection
     subnetId: privateNetworking ? network!.outputs.functionsSubnetId : ''
