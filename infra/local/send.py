@@ -80,8 +80,8 @@ def send_file(path: Path, *, name: str | None = None, state: Path = STATE) -> Se
         beginning = workflow_id(cloud.upload_key(name))
         before = {workflow.id for workflow in candidates()}
         cloud.upload(name, body)
-        found = _await(lambda: next((w for w in candidates() if w.id not in before), None))
-        return _sent(ends, temporal, f"{cloud.store}/{INCIDENTS}{name}", found)
+        workflow = _await(lambda: next((w for w in candidates() if w.id not in before), None))
+        return _sent(ends, temporal, f"{cloud.store}/{INCIDENTS}{name}", workflow)
 
 
 def send_message(path: Path, *, state: Path = STATE) -> Sent:
@@ -161,11 +161,11 @@ def _outcome(temporal: Temporal, root: str) -> dict[str, str]:
     """The child that the root orchestrator started or signalled, or why it refused the event."""
 
     def ended() -> Workflow | None:
-        found = temporal.find(root)
-        return None if found is None or found.open else found
+        workflow = temporal.find(root)
+        return None if workflow is None or workflow.open else workflow
 
-    found = _await(ended)
-    if found is None:
+    workflow = _await(ended)
+    if workflow is None:
         return {}
     try:
         return {"child_id": str(temporal.result(root)["child_id"])}
@@ -173,16 +173,16 @@ def _outcome(temporal: Temporal, root: str) -> dict[str, str]:
         return {"refused": str(failure.cause)}
 
 
-def _sent(ends: Endpoints, temporal: Temporal, uri: str, found: Workflow | None) -> Sent:
-    if found is None:
+def _sent(ends: Endpoints, temporal: Temporal, uri: str, workflow: Workflow | None) -> Sent:
+    if workflow is None:
         return Sent(uri=uri)
     link = ends.temporal_ui and (
         f"{ends.temporal_ui}/namespaces/{NAMESPACE}/workflows/"
-        f"{quote(found.id, safe='')}/{found.run_id}/history"
+        f"{quote(workflow.id, safe='')}/{workflow.run_id}/history"
     )
     return Sent(
         uri=uri,
-        workflow_id=found.id,
+        workflow_id=workflow.id,
         link=link,
-        **_outcome(temporal, found.id),
+        **_outcome(temporal, workflow.id),
     )
