@@ -227,7 +227,7 @@ async def test_while_temporal_is_unavailable_the_sender_retries(
     harness: Harness, starter: MemoryStarter
 ) -> None:
     def away(_: object) -> None:
-        raise TemporalUnavailable("it is away")
+        raise TemporalUnavailable("it is unavailable")
 
     starter.before = away
     outcome = await harness.post(CLOUDEVENT)
@@ -474,7 +474,7 @@ async def test_what_a_sender_never_retries_is_quarantined_while_temporal_is_unav
     starter: MemoryStarter, tmp_path: Path
 ) -> None:
     def away(_: object) -> None:
-        raise TemporalUnavailable("it is away")
+        raise TemporalUnavailable("it is unavailable")
 
     starter.before = away
     harness = Harness(starter, tmp_path, {"in": {"format": "github"}})
@@ -490,7 +490,7 @@ async def test_what_cannot_even_be_quarantined_is_answered_503(
     starter: MemoryStarter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(_: object) -> None:
-        raise TemporalUnavailable("it is away")
+        raise TemporalUnavailable("it is unavailable")
 
     async def full(*_: object, **__: object) -> None:
         raise StoreUnavailable("no answer")
