@@ -25,9 +25,9 @@ from temporalio.exceptions import FailureError, is_cancelled_exception
 with workflow.unsafe.imports_passed_through():
     from core.contracts import INCIDENT_WORKFLOW, QUERY_INCIDENT, QUERY_TIMELINE, SIGNAL_EVENT
     from core.domain.incident import commands
+    from core.domain.incident.decisions.timers import deadline
     from core.domain.incident.effects import CancelInFlight, StartSuccessor
     from core.domain.incident.inputs import AlertReceived, Cancel, Open, Remark, Wake
-    from core.domain.incident.lifecycle import deadline
     from core.domain.incident.model import Incident
     from core.errors import IncidentCancelled, InvalidEvent
     from workers.incident.activities import IncidentActivities

@@ -130,7 +130,7 @@ def cleared(counts: AlertCounts, fingerprint: str, *, truncated: bool, at: datet
 
 
 def _with_room(tracked: Mapping[str, AlertCount]) -> Mapping[str, AlertCount]:
-    """Without that half of the resolved ones that was reported longest ago."""
+    """The alerts to keep: of the resolved ones, the half reported longest ago is dropped."""
     resolved = [(alert.last_at, name) for name, alert in tracked.items() if not alert.firing]
     forgotten = {name for _, name in sorted(resolved)[: (len(resolved) + 1) // 2]}
     return {name: alert for name, alert in tracked.items() if name not in forgotten}

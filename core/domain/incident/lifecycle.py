@@ -3,7 +3,8 @@
     decide(incident, input, now) -> (events, effects)        apply(incident, event) -> incident
 
 `decide` is total: an input that is not possible in a state yields nothing, and for a command
-`refusal` says why. Effects follow from events, so that the timeline never misses one.
+`command_handling.refusal` says why. Effects follow from events, so that the timeline never misses
+one.
 
     input                  open           acknowledged     mitigated     resolved      closed
     alert firing           absorb         absorb; page if  open again,   open again,   a new
@@ -69,11 +70,6 @@ from core.domain.incident.timeline import (
     TimelineEvent,
     WithEffects,
 )
-
-deadline = timers.deadline
-is_finished = closing.is_finished
-possible = command_handling.possible
-refusal = command_handling.refusal
 
 
 class Decision(NamedTuple):

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from core.domain.incident.decisions.closing import is_finished
 from core.domain.incident.effects import Page
 from core.domain.incident.inputs import Cancel
-from core.domain.incident.lifecycle import is_finished
 from core.domain.incident.model import Status
 from core.domain.incident.policies.policy import OpenAfter, Policy
 from core.domain.incident.timeline import Discarded, Opened

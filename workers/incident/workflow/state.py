@@ -9,11 +9,12 @@ from typing import Any
 
 from temporalio import workflow
 
+from core.domain.incident.decisions.closing import is_finished
 from core.domain.incident.effects import Effect, FollowUp, Page
 from core.domain.incident.evolve import apply
 from core.domain.incident.ids import incident_id
 from core.domain.incident.inputs import Input
-from core.domain.incident.lifecycle import Decision, decide, is_finished
+from core.domain.incident.lifecycle import Decision, decide
 from core.domain.incident.model import Incident, Status
 from workers.incident.payloads import RunState
 from workers.incident.workflow.in_flight import InFlight

@@ -122,7 +122,8 @@ class Harness:
         self.temporal.wait()
 
     def _variables(self, host: DockerHost, env: dict[str, str]) -> dict[str, str]:
-        """Those of `infra/aws/env.local.json`, with this run's servers as containers reach them."""
+        """The variables of `infra/aws/env.local.json`, with this run's servers as containers reach
+        them."""
 
         def opened(address: str) -> str:
             return host.open(self._processes, env, int(address.rpartition(":")[2]))
