@@ -20,7 +20,8 @@ from typing import Any, Final, Self
 from core.config.files import load_webhooks
 from core.contracts import WORKERS
 from infra.local import workers
-from infra.local.cloud import INCIDENTS, QUARANTINE, REPORTS, Cloud, CloudName, start_cloud
+from infra.local.cloud import INCIDENTS, QUARANTINE, REPORTS, Cloud, CloudName
+from infra.local.clouds import start_cloud
 from infra.local.containers import check_docker
 from infra.local.endpoints import Endpoints
 from infra.local.environment import HOOK_SECRETS, WEBHOOKS, outside_environment

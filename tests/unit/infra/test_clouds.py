@@ -8,7 +8,8 @@ from typing import Any, get_args
 import pytest
 
 from core.cli import local
-from infra.local.cloud import CLOUDS, CloudName, cloud_at
+from infra.local.cloud import CLOUDS, CloudName
+from infra.local.clouds import cloud_at
 
 ADDRESSES: dict[CloudName, dict[str, Any]] = {
     "aws": {"name": "aws", "endpoint": "http://127.0.0.1:1", "gateway": "http://127.0.0.1:3"},
