@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, Literal, Protocol
 
-from infra.local.processes import Child, Processes
+from infra.local.processes import Child
 
 CloudName = Literal["aws", "azure"]
 CLOUDS: Final[Mapping[CloudName, str]] = {"aws": "AWS (moto)", "azure": "Azure (Azurite)"}
