@@ -62,7 +62,10 @@ def secrets(task: str) -> set[str]:
 
 
 def test_each_registered_worker_has_a_stack_and_nothing_else_has_one() -> None:
-    assert set(STACKS) == {spec.name for spec in REGISTERED}
+    assert set(STACKS) == {spec.name for spec in REGISTERED}, (
+        "infra/aws/workers.yaml needs one nested stack of worker.yaml for each of "
+        "core.contracts.WORKERS"
+    )
     assert set(TASKS) == {f"{id}Task" for id in STACKS.values()}
 
 
