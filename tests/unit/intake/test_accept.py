@@ -140,7 +140,9 @@ async def test_what_may_work_later_is_retried_without_affecting_the_others(
     receipts = await accept(settings, upload("a"), upload("bad"), upload("b"), starter=starter)
     assert [receipt.verdict for receipt in receipts] == ["started", "retry", "started"]
     assert receipts[1].code == "TemporalUnavailable"
-    assert (receipts[1].reason or "").startswith("unavailable (find the cause with `tidegate doctor`")
+    assert (receipts[1].reason or "").startswith(
+        "unavailable (find the cause with `tidegate doctor`"
+    )
     assert not receipts[1].settled
     assert await kept(settings) == []
 
