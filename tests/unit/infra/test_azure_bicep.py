@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from core.contracts import WORKERS
 from tests.support import bicep
 from tests.support.azure_templates import (
     AZURE,
@@ -69,7 +70,7 @@ def test_parameter_files_set_exactly_mains_parameters(path: Path) -> None:
     assert {name for name, param in params.items() if param.required} <= set(given)
 
 
-@pytest.mark.parametrize("worker", ["root-worker", "incident-worker"])
+@pytest.mark.parametrize("worker", [spec.name for spec in WORKERS])
 def test_a_workers_parameters_come_from_azds_environment(worker: str) -> None:
     """The variables are azd's own, outputs of main.bicep, or settings that the docs name."""
     given = json.loads((AZURE / f"{worker}.parameters.json").read_text())["parameters"]
@@ -113,11 +114,9 @@ def test_azd_compiles_the_routing_table_before_it_packages_the_functions() -> No
 def test_azd_finds_each_service() -> None:
     services = yaml.safe_load((ROOT / "azure.yaml").read_text())["services"]
     workers = {name for name, each in services.items() if each["host"] == "containerapp"}
-    assert workers == {"root-worker", "incident-worker"}
-    for worker in workers:
-        [module] = template(worker).modules
-        assert module.params["name"] == worker
-        assert (ROOT / module.params["entryPoint"].replace(".", "/")).with_suffix(".py").is_file()
+    assert workers == {spec.name for spec in WORKERS}, (
+        "azure.yaml needs one service with `host: containerapp` for each of core.contracts.WORKERS"
+    )
     assert text(at(WORKER.resource("Microsoft.App/containerApps").body, "tags")) == str(
         {
             "azd-env-name": Expression("environmentName"),
