@@ -102,9 +102,9 @@ def policies(settings: Settings) -> Policies:
 
 def addresses(policies: Policies) -> Addresses:
     """The addresses of the policies' targets, out of the environment variables that they name."""
-    from core.adapters.notifiers.addresses import addresses
+    from core.adapters.notifiers.addresses import read_addresses
 
-    return addresses(policies.targets, os.environ)
+    return read_addresses(policies.targets, os.environ)
 
 
 def notifier() -> Notifier:

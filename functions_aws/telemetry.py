@@ -24,7 +24,7 @@ _SERVICE: Final = os.environ.get("POWERTOOLS_SERVICE_NAME") or "tidegate"
 logger = Logger(service=_SERVICE)
 metrics = Metrics(namespace="Tidegate", service=_SERVICE)
 
-_RECEIPTS_A_LINE: Final = 50
+_RECEIPTS_PER_LINE: Final = 50
 """CloudWatch takes at most 100 values of a metric in one line."""
 _line: Final[list[dict[str, Any]]] = []
 """The receipts that the next line of metrics will carry."""
@@ -34,7 +34,8 @@ _warned: Final[set[str | None]] = set()
 
 @cache
 def tracer() -> Tracer:
-    """Nothing is patched: that would import botocore, which no event needs."""
+    """The tracer of this process. It patches nothing: that would import botocore, which no event
+    needs."""
     from aws_lambda_powertools import Tracer
 
     return Tracer(service=_SERVICE, auto_patch=False)
@@ -44,13 +45,12 @@ def traced(handler: Callable[[Any, LambdaContext], Any]) -> Callable[[Any, Lambd
     """Record the invocations whose trace X-Ray samples; all others never import its SDK."""
 
     @wraps(handler)
-    def decide(event: Any, context: LambdaContext) -> Any:
+    def wrapper(event: Any, context: LambdaContext) -> Any:
         if "Sampled=1" not in os.environ.get("_X_AMZN_TRACE_ID", ""):
             return handler(event, context)
-        traced = tracer().capture_method(capture_response=False)(handler)
-        return traced(event, context)
+        return tracer().capture_method(capture_response=False)(handler)(event, context)
 
-    return decide
+    return wrapper
 
 
 def record(arrival: Arrival, receipt: Receipt) -> None:
@@ -65,7 +65,7 @@ def record(arrival: Arrival, receipt: Receipt) -> None:
         _warned.add(receipt.quarantine_uri)
         logger.warning("event %s: %s", receipt.verdict, receipt.reason, extra={"receipt": line})
     _line.append(line)
-    if len(_line) == _RECEIPTS_A_LINE:
+    if len(_line) == _RECEIPTS_PER_LINE:
         end_line()
         metrics.flush_metrics()
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
-from collections.abc import Coroutine, Iterable, Mapping
-from typing import Annotated, Any, Final, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
 from rich.table import Table
-
-Answer = TypeVar("Answer")
 
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
@@ -20,11 +17,6 @@ EXIT_UNAVAILABLE: Final = 3
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 out, err = Console(highlight=False), Console(stderr=True, highlight=False)
-
-
-def run(work: Coroutine[Any, Any, Answer]) -> Answer:
-    """The coroutine's result, from an event loop of its own."""
-    return asyncio.run(work)
 
 
 def print_json(value: object, *, indent: int | None = 2) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Protocol
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol
 import typer
 from rich.markup import escape
 
-from core.cli.console import EXIT_FAILED, Json, out, print_facts, print_json, run
+from core.cli.console import EXIT_FAILED, Json, out, print_facts, print_json
 from core.cli.request_options import Headers, Hook, parse_headers
 from core.config.settings import Settings
 from core.domain.routing.table import Deliver, WhenRunning
@@ -66,7 +67,7 @@ def _explain_request(hook: str, body: bytes, headers: dict[str, str], *, as_json
     from core.webhooks.request import Request
 
     request = Request(method="POST", path=f"/hooks/{hook}", headers=headers, body=body)
-    explained = run(explain_request(request, hook, Settings.from_env(), datetime.now(UTC)))
+    explained = asyncio.run(explain_request(request, hook, Settings.from_env(), datetime.now(UTC)))
     if as_json:
         print_json(explained.to_json())
     else:

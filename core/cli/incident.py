@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from rich.markup import escape
 
 from core import bootstrap
-from core.cli.console import Json, err, out, print_json, run
+from core.cli.console import Json, err, out, print_json
 from core.cli.incident_view import headline, incident_table, timeline_lines
 from core.config.settings import Settings
 from core.domain.durations import Delay
@@ -124,7 +124,7 @@ def incident_list(
             await asyncio.sleep(interval)
 
     try:
-        run(look())
+        asyncio.run(look())
     except KeyboardInterrupt:
         if not watch:
             raise
@@ -142,7 +142,7 @@ def incident_show(
 ) -> None:
     """Show an incident and its timeline."""
     try:
-        run(_show(id, interval if watch else None, as_json))
+        asyncio.run(_show(id, interval if watch else None, as_json))
     except KeyboardInterrupt:
         if not watch:
             raise
@@ -191,5 +191,5 @@ def incident_report(id: Id, as_json: Json = False) -> None:
     async def read() -> bytes:
         return await read_report(Settings.from_env(), id, suffix="json" if as_json else "md")
 
-    text = run(read()).decode()
+    text = asyncio.run(read()).decode()
     typer.echo(text, nl=not text.endswith("\n"))

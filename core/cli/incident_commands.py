@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from core import bootstrap
-from core.cli.console import Json, out, print_json, run
+from core.cli.console import Json, out, print_json
 from core.cli.incident import Id, duration
 from core.config.settings import Settings
 from core.domain.incident import commands
@@ -34,7 +35,7 @@ def _send(id: str, name: str, actor: str, note: str, as_json: bool, **fields: An
         client = await bootstrap.connect(Settings.from_env())
         return await incidents.send(client, id, name, command)
 
-    answer = run(send())
+    answer = asyncio.run(send())
     if as_json:
         print_json(answer)
         return
@@ -197,7 +198,7 @@ def incident_open(
         "summary": summary,
         "reporter": actor,
     }
-    opened = run(open_incident(Settings.from_env(), fields, follows=follows))
+    opened = asyncio.run(open_incident(Settings.from_env(), fields, follows=follows))
     if as_json:
         print_json(opened)
         return

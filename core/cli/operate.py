@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict
 from typing import Final
 
@@ -9,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from core import bootstrap
-from core.cli.console import EXIT_FAILED, Json, out, print_json, run
+from core.cli.console import EXIT_FAILED, Json, out, print_json
 from core.config.settings import Settings
 
 _MARKS: Final = {
@@ -28,7 +29,7 @@ def setup() -> None:
         client = await bootstrap.connect(Settings.from_env())
         return await register_search_attributes(client, SEARCH_ATTRIBUTES)
 
-    added = run(register())
+    added = asyncio.run(register())
     line = f"Registered: {', '.join(added)}" if added else "Everything is registered."
     out.print(line, soft_wrap=True)
 
@@ -53,7 +54,7 @@ def doctor(as_json: Json = False) -> None:
         if check.fix:
             out.print(f"      next: {escape(check.fix)}", soft_wrap=True)
 
-    checks = run(collect())
+    checks = asyncio.run(collect())
     healthy = all(check.outcome != "failed" for check in checks)
     if as_json:
         print_json({"healthy": healthy, "checks": [asdict(check) for check in checks]})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Annotated
 
@@ -16,7 +17,6 @@ from core.cli.console import (
     Json,
     out,
     print_json,
-    run,
     table,
 )
 from core.config.settings import Settings
@@ -38,7 +38,7 @@ def quarantine_list(
         quarantine = bootstrap.quarantine(Settings.from_env())
         return [record async for record in quarantine.records() if every or not record.settled]
 
-    records = sorted(run(collect()), key=lambda record: record.kept_at, reverse=True)
+    records = sorted(asyncio.run(collect()), key=lambda record: record.kept_at, reverse=True)
     if as_json:
         print_json([_without_body(record) for record in records])
         return
@@ -59,7 +59,7 @@ def quarantine_show(
     as_json: Json = False,
 ) -> None:
     """Show a record: the original with its headers, the reason, and its last replay."""
-    record = _json(run(bootstrap.quarantine(Settings.from_env()).get(id)))
+    record = _json(asyncio.run(bootstrap.quarantine(Settings.from_env()).get(id)))
     if as_json:
         print_json(record)
         return
@@ -93,7 +93,7 @@ def quarantine_replay(
         chosen = ids or [record.id async for record in quarantine.records() if not record.settled]
         return {id: await replay(quarantine, intake, id) for id in chosen}
 
-    replayed = run(replay_each())
+    replayed = asyncio.run(replay_each())
     if as_json:
         print_json({id: [r.to_json() for r in receipts] for id, receipts in replayed.items()})
     else:

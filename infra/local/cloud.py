@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, Literal, Protocol
 
-from infra.local.processes import Child, Processes
+from infra.local.processes import Child
 
 CloudName = Literal["aws", "azure"]
 CLOUDS: Final[Mapping[CloudName, str]] = {"aws": "AWS (moto)", "azure": "Azure (Azurite)"}
@@ -99,35 +99,3 @@ class CloudServers(Protocol):
 
     def is_listening(self, child: Child) -> bool:
         """Whether a listener receives events; True for any other child."""
-
-
-def start_cloud(
-    name: CloudName, processes: Processes, env: Mapping[str, str], *, bridge: bool = False
-) -> CloudServers:
-    """Start a cloud's servers; they may not answer yet. With `bridge` each upload is announced
-    twice, in two ways."""
-    match name:
-        case "aws":
-            from infra.local.aws.cloud import AwsServers
-
-            return AwsServers(processes, env, bridge=bridge)
-        case "azure":
-            from infra.local.azure.cloud import AzureServers
-
-            return AzureServers(processes, env, bridge=bridge)
-
-
-def cloud_at(address: Mapping[str, Any]) -> Cloud:
-    """The cloud of a running stack, by its `address`."""
-    name: CloudName = address["name"]
-    match name:
-        case "aws":
-            from infra.local.aws.cloud import AwsCloud
-
-            return AwsCloud(address["endpoint"], address["gateway"])
-        case "azure":
-            from infra.local.azure.azurite import Azurite
-            from infra.local.azure.cloud import AzureCloud
-
-            azurite = Azurite(address["store"], key=address["key"])
-            return AzureCloud(azurite, address["bus"], address["gateway"])

@@ -1,10 +1,9 @@
-"""Workers of the local stack in containers of their image, where people prefer that to processes.
+"""Workers of the local stack in containers of their image, instead of processes.
 
-A container belongs to Docker's daemon, not to us: what we hold is the `docker run` in front of it,
-which hands signals on to it and its output to us. So it is told to end as a process is; only
-killing takes a word with the daemon. When this process itself is killed nobody says that word:
-containers are labelled with their stack, and the next stack of this machine removes what was left.
-"""
+A container is a child of Docker's daemon; ours is the `docker run` in front of it, which forwards
+signals to it and its output to us. So it is stopped as a process is; only killing it takes a call
+to the daemon. If this process itself is killed, its containers stay: they are labelled with their
+stack, and the next stack on this machine removes them."""
 
 from __future__ import annotations
 
@@ -19,7 +18,7 @@ from pathlib import Path
 from infra.local.processes import Child, LocalStackError
 
 IMAGE = "tidegate-worker"
-"""The workers' image, as `make image` names it."""
+"""The workers' image, which `make image` builds."""
 
 _LABEL = "tidegate.stack"
 _PASSED = ("AWS_", "AZURE_", "TEMPORAL_", "TIDEGATE_", "NO_PROXY", "no_proxy")
@@ -27,7 +26,7 @@ _TIMEOUT = 60.0
 
 
 class Container(Child):
-    """A worker in its container: the image's own user, and a file system that can only be read."""
+    """A worker in a container, with the image's unprivileged user and a read-only file system."""
 
     def __init__(self, name: str, module: str, env: Mapping[str, str], log: Path) -> None:
         self.container = f"tidegate-{name}-{uuid.uuid4().hex[:8]}"
@@ -35,14 +34,14 @@ class Container(Child):
 
     def kill(self) -> None:
         """End it as a crash would. `docker run` alone would leave the container behind."""
-        with suppress(LocalStackError):  # it has gone by itself
+        with suppress(LocalStackError):  # it has ended by itself
             docker("rm", "--force", self.container)
         super().kill()
 
 
 def check_docker() -> None:
-    """Remove the containers of stacks that are gone. Raises `LocalStackError` when there is no
-    Docker, no daemon or no image."""
+    """Remove the containers of stacks that have ended. Raises `LocalStackError` without Docker, its
+    daemon or the image."""
     docker("version", "--format", "{{.Server.Version}}")
     try:
         docker("image", "inspect", "--format", "{{.Id}}", IMAGE)
@@ -59,7 +58,7 @@ def check_docker() -> None:
 
 
 def docker(*arguments: str, timeout: float = _TIMEOUT) -> str:
-    """What Docker answers, within `timeout` seconds. Raises `LocalStackError`."""
+    """The output of a docker command, within `timeout` seconds. Raises `LocalStackError`."""
     command = ["docker", *arguments]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=True)
@@ -67,18 +66,18 @@ def docker(*arguments: str, timeout: float = _TIMEOUT) -> str:
         fix = "install it, or let the workers run as processes"
         raise LocalStackError("there is no Docker on this machine", fix=fix) from None
     except subprocess.TimeoutExpired:
-        fix = "look at its daemon"
+        fix = "check its daemon"
         raise LocalStackError(f"Docker did not answer in {timeout:g} s", fix=fix) from None
     except subprocess.CalledProcessError as error:
-        fix = "start Docker, and see that you may use it"
+        fix = "start Docker, and check that you may use it"
         raise LocalStackError(f"docker {arguments[0]}: {error.stderr.strip()}", fix=fix) from error
     return done.stdout
 
 
 def _docker_run(container: str, env: Mapping[str, str]) -> list[str]:
-    """The command in front of the image. It names variables and `docker run` finds their values in
-    its own environment: no list of processes shows them. A file that one of them names is there in
-    the container, too."""
+    """The command in front of the image. It names variables, whose values `docker run` takes from
+    its own environment, so that no list of processes shows them. A file that one of them names is
+    mounted in the container."""
     command = ["docker", "run", "--rm", "--pull", "never", "--network", "host"]
     command += ["--name", container, "--label", f"{_LABEL}={socket.gethostname()}:{os.getpid()}"]
     command += ["--read-only", "--tmpfs", "/tmp"]  # noqa: S108
@@ -96,6 +95,6 @@ def _runs(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # somebody else's
+    except PermissionError:  # another user's
         pass
     return True

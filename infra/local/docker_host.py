@@ -53,7 +53,7 @@ def docker_host(image: str, *, pull: bool) -> DockerHost:
         raise LocalStackError(
             f"a container of {image} could not run: {error.message}", fix=f"docker pull {image}"
         ) from error
-    found = re.search(rf"^(\d+\.\d+\.\d+\.\d+)\s+{re.escape(_NEIGHBOUR)}$", hosts, re.MULTILINE)
-    if found is None:
+    match = re.search(rf"^(\d+\.\d+\.\d+\.\d+)\s+{re.escape(_NEIGHBOUR)}$", hosts, re.MULTILINE)
+    if match is None:
         raise LocalStackError("Docker does not say how a container reaches this machine")
-    return DockerHost(address=found[1])
+    return DockerHost(address=match[1])

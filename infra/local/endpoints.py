@@ -32,7 +32,7 @@ class Endpoints:
 
     @classmethod
     def read(cls, state: Path) -> Self | None:
-        """Those of the stack that runs with this state folder, or None where none runs."""
+        """The endpoints of the stack that runs with this state folder, or None where none runs."""
         try:
             content = json.loads((state / _STACK).read_text())
             endpoints = cls(**{field.name: content[field.name] for field in fields(cls)})
@@ -46,7 +46,7 @@ class Endpoints:
 
 
 def running(state: Path) -> Endpoints:
-    """Those of the stack with this state folder. Raises `LocalStackError` when none runs."""
+    """The endpoints of the stack with this state folder. Raises `LocalStackError` if none runs."""
     if (endpoints := Endpoints.read(state)) is None:
         raise LocalStackError(
             f"no local stack runs here ({state / _STACK} names none)",

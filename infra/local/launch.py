@@ -1,13 +1,13 @@
-"""Starts a command that cannot outlive whoever started it. Run as a file, never imported.
+"""Runs a command that cannot outlive its parent. Run as a file, never imported.
 
     python launch.py PARENT_PID COMMAND [ARGUMENT ...]
 
-Linux lets a process ask to be killed when its parent dies, whatever the parent died of; only the
-process itself can ask, so it asks here and then becomes the command. Other systems have no such
-request: there the command simply runs, and a parent that is killed with SIGKILL leaves it behind.
+Linux lets a process request to be killed when its parent dies, for whatever reason; only the
+process itself can request it, so it does so here and then becomes the command. On other systems the
+command simply runs, and a parent that is killed with SIGKILL leaves it behind.
 
-A file of its own, and the standard library only, because it runs before every child: with
-`python -I -S` it costs some 20 ms.
+It runs before every child, so it is a file of its own and uses the standard library only: with
+`python -I -S` it takes some 20 ms.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def _die_with(parent: int) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
-    # The parent may have died between the fork and the request; then nobody will tell us.
+    # The parent may have died between the fork and the request.
     if os.getppid() != parent:
         sys.exit(1)
 

@@ -32,7 +32,8 @@ from core.formats.registry import read
 from core.formats.shared.delivery import Delivery, Malformed, way_headers
 from core.webhooks.request import Request
 from core.webhooks.verifiers.base import Signer
-from infra.local.cloud import INCIDENTS, cloud_at
+from infra.local.cloud import INCIDENTS
+from infra.local.clouds import cloud_at
 from infra.local.endpoints import STATE, Endpoints, running
 from infra.local.environment import HOOK_SECRETS
 from infra.local.loopback import local_session

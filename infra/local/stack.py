@@ -21,7 +21,8 @@ from core.config.files import load_webhooks
 from core.contracts import WORKERS
 from core.domain.event import ALERT
 from infra.local import workers
-from infra.local.cloud import INCIDENTS, QUARANTINE, REPORTS, Cloud, CloudName, start_cloud
+from infra.local.cloud import INCIDENTS, QUARANTINE, REPORTS, Cloud, CloudName
+from infra.local.clouds import start_cloud
 from infra.local.containers import check_docker
 from infra.local.endpoints import Endpoints
 from infra.local.environment import HOOK_SECRETS, WEBHOOKS, outside_environment

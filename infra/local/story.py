@@ -159,7 +159,7 @@ class Story:
 
     def _route(self, root: str) -> str:
         done = self._wait(
-            lambda: (found := self._temporal.find(root)) and not found.open and found,
+            lambda: (ran := self._temporal.find(root)) and not ran.open and ran,
             "the root orchestrator to end",
         )
         result = self._temporal.result(done.id)
@@ -199,8 +199,8 @@ class Story:
             shown: dict[str, Any] = self._temporal.query(incident, QUERY_INCIDENT)
             return shown if check(shown) else None
 
-        found: dict[str, Any] = self._wait(look, what)
-        return found
+        shown: dict[str, Any] = self._wait(look, what)
+        return shown
 
     def _command(
         self, incident: str, name: str, hop: str, actor: str, fields: Mapping[str, str]
@@ -212,7 +212,7 @@ class Story:
 
     def _ended(self, incident: str) -> None:
         self._wait(
-            lambda: (found := self._temporal.find(incident)) and not found.open,
+            lambda: (ran := self._temporal.find(incident)) and not ran.open,
             "the incident to close",
         )
         self._temporal.result(incident)

@@ -134,14 +134,16 @@ class Temporal:
     def find(self, workflow_id: str) -> Workflow | None:
         """The latest execution with this ID, or None."""
         try:
-            found = self._run(
+            execution = self._run(
                 self._client.get_workflow_handle(workflow_id).describe(rpc_timeout=_RPC_TIMEOUT)
             )
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return None
             raise
-        return Workflow(found.id, found.workflow_type, found.run_id, _status(found.status))
+        return Workflow(
+            execution.id, execution.workflow_type, execution.run_id, _status(execution.status)
+        )
 
     def list(self, query: str = "") -> list[Workflow]:
         """All executions that match a visibility query; new ones appear with a short delay."""

@@ -76,6 +76,21 @@ async def test_what_a_fifo_queue_keeps_in_order_is_in_order_in_the_workflow(
         assert await statuses(temporal_client, f"incident:queue:{FIFO}:{key}") == words
 
 
+async def test_an_alert_that_joins_is_counted_as_delivered_and_needs_no_warning(
+    function_settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = replace(Settings.from_env(), quarantine=function_settings.quarantine)
+    with fresh_process(settings, MemoryWorkflows()):
+        await invoke(handler, {"Records": [record("a", "firing")]})
+        capsys.readouterr()
+        await invoke(handler, {"Records": [record("a", "resolved")]})
+    out = capsys.readouterr().out
+    [line] = [json.loads(line) for line in out.splitlines()]
+    assert line["Delivered"] == [1.0]
+    [receipt] = line["receipts"]
+    assert receipt["verdict"] == "delivered"
+
+
 class Unavailable(MemoryWorkflows):
     """Temporal as it is when it does not take signals to one workflow."""
 

@@ -7,11 +7,13 @@ import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from core.config.settings import Settings
+from core.domain.event import ALERT
 from core.errors import TemporalUnavailable
 from core.intake.receipts import METRICS
 from functions_azure import azure_monitor, telemetry
@@ -20,6 +22,7 @@ from tests.support.web import Site, serving
 from tests.support.workflows_port import MemoryWorkflows
 
 queue, webhook = function("blob_events_queue"), function("webhook")
+messages = function("messages_queue")
 INFORMATION, WARNING = 1, 2
 KEY = "InstrumentationKey=00000000-0000-0000-0000-000000000000"
 
@@ -75,11 +78,22 @@ def sent(site: Site, kind: str) -> list[dict[str, Any]]:
 
 def metrics(site: Site) -> dict[str, dict[str, Any]]:
     """Each metric's data point by its name, for those with one set of attributes."""
-    return {
-        point["name"]: {**point, "properties": item["data"]["baseData"]["properties"]}
+    return {point["name"]: point for point in points(site)}
+
+
+def points(site: Site) -> list[dict[str, Any]]:
+    """All data points of all metrics."""
+    return [
+        {**point, "properties": item["data"]["baseData"]["properties"]}
         for item in sent(site, "MetricData")
         for point in item["data"]["baseData"]["metrics"]
-    }
+    ]
+
+
+def alert(id: str) -> dict[str, Any]:
+    """A CloudEvent with one alert's news."""
+    data = {"key": "5f2e", "status": "firing", "title": "Down"}
+    return {"specversion": "1.0", "id": id, "source": "/monitor", "type": ALERT, "data": data}
 
 
 async def test_metrics_count_verdicts_and_measure_the_age_of_events(
@@ -89,9 +103,10 @@ async def test_metrics_count_verdicts_and_measure_the_age_of_events(
         if "away" in event.key:
             raise TemporalUnavailable("away")
 
+    settings = replace(app_settings, trusted_types=(ALERT,))
     with (
         monitored(site, monkeypatch),
-        fresh_process(app_settings, MemoryWorkflows(away)),
+        fresh_process(settings, MemoryWorkflows(away)),
     ):
         for name in ("a", "b", "a"):
             await queue(message(created(name, "00A1"), delivery_count=2))
@@ -99,19 +114,26 @@ async def test_metrics_count_verdicts_and_measure_the_age_of_events(
         with pytest.raises(Exception, match="not accepted"):
             await queue(message(created("away", "00A1"), delivery_count=9))
         await webhook(request("POST", "/hooks/nobody"))
+        for id in ("1", "2"):
+            await messages(message(alert(id), content_type="application/cloudevents+json"))
     found = metrics(site)
     counts = {name: found[name]["value"] for name in (*METRICS.values(), "Refused")}
     assert counts == {
-        "Accepted": 2,
+        "Accepted": 3,
+        "Delivered": 1,
         "Duplicate": 1,
         "Quarantined": 1,
         "Retried": 1,
         "Refused": 1,
     }
     assert (found["EventAge"]["count"], found["EventAge"]["min"] > 0) == (4, True)
-    deliveries = found["DeliveryCount"]
+    queue_of_blobs = {"queue": "servicebus:example-bus/blob-events"}
+    [deliveries] = [
+        point
+        for point in points(site)
+        if point["name"] == "DeliveryCount" and point["properties"] == queue_of_blobs
+    ]
     assert (deliveries["count"], deliveries["min"], deliveries["max"]) == (5, 2, 9)
-    assert deliveries["properties"] == {"queue": "servicebus:example-bus/blob-events"}
 
 
 async def test_a_message_that_was_dead_lettered_is_counted_with_its_reason(

@@ -525,7 +525,7 @@ async def test_on_sigterm_messages_in_flight_are_finished_and_no_others_are_star
     wait_until(lambda: host.noted("begun"), PATIENCE, "the function to begin")
     child = host.processes["host"]
     child.signal(signal.SIGTERM)
-    wait_until(lambda: "listens to nothing" in child.output(), PATIENCE, "it to stop listening")
+    wait_until(lambda: "listens no longer" in child.output(), PATIENCE, "it to stop listening")
     await host.bus.send("work", b"two")
     (host.notes / "go").touch()
     wait_until(lambda: not child.alive, PATIENCE, "the host to end")

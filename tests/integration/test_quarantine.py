@@ -315,10 +315,10 @@ async def test_a_quarantined_upload_elsewhere_is_replayed_once_its_bucket_is_con
     arrivals = read(delivery("s3", put("incidents/a.json", "00AB", bucket="new-bucket")))
     [receipt] = await intake.accept(arrivals)
     assert receipt.code == "DocumentRefused"
-    mended = Settings(documents=("s3://new-bucket/",), quarantine=settings.quarantine)
-    quarantine = bootstrap.quarantine(mended)
+    fixed = Settings(documents=("s3://new-bucket/",), quarantine=settings.quarantine)
+    quarantine = bootstrap.quarantine(fixed)
     [id] = await ids(quarantine)
-    await replay(quarantine, bootstrap.intake(mended, workflows=workflows), id)
+    await replay(quarantine, bootstrap.intake(fixed, workflows=workflows), id)
     assert list(workflows.started) == ["s3:new-bucket/incidents/a.json@00AB"]
 
 

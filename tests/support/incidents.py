@@ -16,7 +16,7 @@ from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 
 from core.adapters.documents.files import FileDocumentStore
 from core.adapters.documents.router import DocumentStores
-from core.adapters.notifiers.addresses import addresses
+from core.adapters.notifiers.addresses import read_addresses
 from core.contracts import INCIDENT_WORKFLOW, QUERY_TIMELINE
 from core.domain.event import ALERT, DOCUMENT_CREATED, DocumentRef, Event
 from core.domain.incident.policies.file import Policies
@@ -141,7 +141,7 @@ class Harness:
             notifier=self.channels or self.pager,
             quarantine=Quarantine(stores, f"file://{self.root}/quarantine/"),
             policies=policies,
-            addresses=addresses(policies.targets, self.addresses),
+            addresses=read_addresses(policies.targets, self.addresses),
             ack_timeout=300,
             reports=(self.reports_root or f"file://{self.root}/reports/") if self.reports else None,
             max_report_bytes=10_000,

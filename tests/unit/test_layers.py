@@ -66,3 +66,12 @@ def test_workflow_code_that_imports_io_is_refused(
         "activity BROKEN"
     ) in said
     assert chain in said
+
+
+def test_an_import_cycle_of_the_listeners_is_refused(tree: Path) -> None:
+    with (tree / "functions_azure" / "telemetry.py").open("a") as file:
+        file.write("from functions_azure import runtime\n")
+    assert (
+        "functions_azure have no import cycles: move what both files need into a third BROKEN"
+        in (lint(tree))
+    )

@@ -28,9 +28,10 @@ with workflow.unsafe.imports_passed_through():
     from core.domain.alert_state import AlertState
     from core.domain.incident import commands
     from core.domain.incident.alert_counts import memory
+    from core.domain.incident.decisions.alerts import opens
+    from core.domain.incident.decisions.timers import deadline
     from core.domain.incident.effects import CancelInFlight, StartSuccessor
     from core.domain.incident.inputs import AlertReceived, Cancel, Open, Recalled, Remark, Wake
-    from core.domain.incident.lifecycle import deadline, opens
     from core.domain.incident.model import Incident
     from core.errors import IncidentCancelled, InvalidEvent
     from workers.incident.activities import IncidentActivities

@@ -13,7 +13,9 @@ Addresses = Mapping[str, tuple[Address, ...]]
 """Every target of the policies file by its name; empty where one of its variables is not set."""
 
 
-def addresses(targets: Mapping[str, TargetConfig], environment: Mapping[str, str]) -> Addresses:
+def read_addresses(
+    targets: Mapping[str, TargetConfig], environment: Mapping[str, str]
+) -> Addresses:
     """The addresses of all targets, not checked yet."""
     return {name: _of(name, target, environment) for name, target in targets.items()}
 

@@ -95,8 +95,9 @@ def keys(secrets: list[str]) -> list[bytes]:
 
 
 def _key(secret: str) -> bytes:
-    """Checked here, because the library takes anything that resembles base64, down to one byte: a
-    mistyped secret would sign, and no receiver could say why it does not match."""
+    """The secret's bytes. Raises `NotificationFailed` if it is invalid: the library takes anything
+    that resembles base64, down to one byte, so a mistyped secret would sign, and no receiver could
+    say why it does not match."""
     text = secret.removeprefix(SECRET_PREFIX)
     try:
         key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)

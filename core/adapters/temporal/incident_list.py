@@ -69,8 +69,11 @@ class IncidentFilter:
         parts = [f"WorkflowType = {quoted(INCIDENT_WORKFLOW)}"]
         # A run that was continued keeps its attributes; it counts only if its incident ended there.
         parts.append(f"(ExecutionStatus != 'ContinuedAsNew' OR {_STATUS.name} = 'closed')")
+        # What was heard of alerts may open no incident: such a run has no status.
+        parts.append(f"({_STATUS.name} IS NOT NULL OR ExecutionStatus = 'Failed')")
         if not self.include_closed and not self.statuses:
-            parts.append("ExecutionStatus = 'Running'")
+            # A closed incident's workflow stays for a while, to hear late alerts.
+            parts.append(f"ExecutionStatus = 'Running' AND {_STATUS.name} != 'closed'")
         wanted = (
             (_STATUS.name, self.statuses),
             (_SEVERITY.name, self.severities),

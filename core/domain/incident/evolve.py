@@ -278,7 +278,7 @@ def _page_started(incident: Incident, event: t.PageStarted) -> dict[str, Any]:
 
 
 def _kept(pages: Mapping[str, PageState]) -> Mapping[str, PageState]:
-    """Without the oldest that have ended, if there are too many."""
+    """The pages to keep: if there are too many, the oldest that have ended are dropped."""
     surplus = len(pages) - KEPT_PAGES
     if surplus <= 0:
         return pages

@@ -61,7 +61,7 @@ class Remark(Value):
 
 
 class Wake(Value):
-    """The time of `lifecycle.deadline` may have passed."""
+    """The time of `timers.deadline` may have passed."""
 
 
 class PageSettled(Value):

@@ -3,7 +3,8 @@
     decide(incident, input, now) -> (events, effects)        apply(incident, event) -> incident
 
 `decide` is total: an input that is not possible in a state yields nothing, and for a command
-`refusal` says why. Effects follow from events, so that the timeline never misses one.
+`command_handling.refusal` says why. Effects follow from events, so that the timeline never misses
+one.
 
     input                  open           acknowledged     mitigated     resolved      closed
     an alert fires         absorb         absorb; page if  open again,   open again,   a new
@@ -76,13 +77,6 @@ from core.domain.incident.timeline import (
     WithEffects,
 )
 
-deadline = timers.deadline
-is_finished = closing.is_finished
-is_forgotten = closing.is_forgotten
-opens = alerts.opens
-possible = command_handling.possible
-refusal = command_handling.refusal
-
 
 class Decision(NamedTuple):
     """What happened, and what the workflow has to do about it. Without events nothing changed."""
@@ -132,7 +126,7 @@ def _cancelled(incident: Incident, input: Cancel, now: datetime) -> list[Timelin
     """It ends now, and does not wait for late alerts."""
     closed = closing.close(incident, CloseReason.CANCELLED, now, note=input.reason)
     after = reduce(apply, closed, incident)
-    return closed if is_forgotten(after) else [*closed, Forgotten(at=now)]
+    return closed if closing.is_forgotten(after) else [*closed, Forgotten(at=now)]
 
 
 def _page_settled(incident: Incident, input: PageSettled, now: datetime) -> list[TimelineEvent]:

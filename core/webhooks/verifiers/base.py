@@ -141,8 +141,9 @@ class SharedSecret(Verifier):
 
     @abstractmethod
     def _prove(self, request: Request, keys: Sequence[bytes], now: datetime) -> None:
-        """As `verify`, with keys that are not empty."""
+        """Returns if the request is proven by one of the keys, none of which is empty. Raises
+        `NotVerified` if not."""
 
     @abstractmethod
     def _signed(self, request: Request, keys: Sequence[bytes], now: datetime) -> Request:
-        """As `sign`."""
+        """The request with the headers that prove it, made with the keys."""

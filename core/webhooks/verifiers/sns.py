@@ -77,7 +77,8 @@ class SnsVerifier(Verifier):
         return other
 
     async def verify(self, request: Request, secrets: Sequence[str], now: datetime) -> None:
-        """As any verifier. Raises `TransientError` if the certificate cannot be fetched."""
+        """Returns if the request is from SNS and of one of the topics. Raises `NotVerified` if not,
+        `TransientError` if the certificate cannot be fetched."""
         message = _message(request.body)
         text = canonical(message)
         signature = _signature(message)

@@ -1,13 +1,12 @@
 """An event-source mapping: what Lambda does between an SQS queue and a function.
 
-It long-polls the queue, hands up to ten messages at once to the real handler, in the real event
-shape and with a Lambda context, deletes what the handler settled and leaves the rest to the queue,
-which moves a message aside after too many receives. A function that raises, runs out of time, or
-answers what Lambda would not understand gets its whole batch back.
+It long-polls the queue, invokes the real handler with up to ten messages, in the real event shape
+and with a Lambda context, deletes the messages that the handler settled and leaves the rest to the
+queue, which dead-letters a message after too many receives. If a function raises, times out or
+returns what Lambda would not understand, its whole batch is redelivered.
 
-One thing differs: Lambda lets the visibility timeout of a failed message run out, which takes
-minutes. Here it comes back after 1, 2, 4, then every 5 seconds, so that a Temporal server that was
-away for a moment is not waited for.
+One thing differs: on Lambda a failed message is redelivered after its visibility timeout, which is
+minutes. Here that takes 1, 2, 4, then 5 seconds, so that a short outage of Temporal delays nothing.
 
     python -m infra.local.aws.event_source --queue URL --handler MODULE:FUNCTION --function NAME
 
@@ -40,8 +39,8 @@ if TYPE_CHECKING:
 
 BATCH_SIZE = 10
 WAIT_SECONDS = 1
-"""Seconds of one long poll. Short, because the poll of a killed process lives on in the server and
-takes a message with it if one comes."""
+"""Seconds of one long poll. Short, because the server keeps the poll of a killed process and may
+give it a message."""
 
 _SLOWEST_RETRY = 5
 _PAUSE = 0.5
@@ -50,16 +49,16 @@ log = logging.getLogger("event-source")
 
 
 class FunctionTimeout(BaseException):
-    """The function ran out of time. Not an `Exception`: a function cannot catch its own end."""
+    """The function timed out. Not an `Exception`, so that the function cannot catch it."""
 
 
 class _Stopped(BaseException):
-    """SIGTERM came while nothing was in hand."""
+    """SIGTERM arrived while no batch was in flight."""
 
 
 @dataclass(slots=True)
 class EventSource:
-    """One mapping: this queue to this handler. `timeout` is the function's, in seconds."""
+    """One mapping from a queue to a handler. `timeout` is the function's, in seconds."""
 
     aws: Aws
     queue_url: str
@@ -85,16 +84,16 @@ class EventSource:
         ).get("Messages", [])
 
     def deliver(self, messages: Sequence[MessageTypeDef]) -> int:
-        """Invoke the handler with one batch and settle it; returns how many messages failed."""
+        """Invoke the handler with a batch and settle it; returns how many messages failed."""
         sent = {message["MessageId"] for message in messages}
         try:
             failed = failures(self._invoke(messages), sent)
         except (Exception, FunctionTimeout):
-            log.exception("%s failed: its whole batch comes back", self.function)
+            log.exception("%s failed: its whole batch is redelivered", self.function)
             failed = sent
         for message in messages:
             if message["MessageId"] in failed:
-                self._give_back(message)
+                self._retry(message)
             else:
                 self.aws.sqs.delete_message(
                     QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"]
@@ -108,47 +107,47 @@ class EventSource:
         )
         with _time_limit(self.timeout):
             answer = self.handler(event, context)
-        return json.loads(json.dumps(answer))  # as it would come out of the runtime
+        return json.loads(json.dumps(answer))  # as the runtime would serialise it
 
-    def _give_back(self, message: MessageTypeDef) -> None:
+    def _retry(self, message: MessageTypeDef) -> None:
         try:
             self.aws.sqs.change_message_visibility(
                 QueueUrl=self.queue_url,
                 ReceiptHandle=message["ReceiptHandle"],
                 VisibilityTimeout=retry_delay(_receives(message)),
             )
-        except ClientError as error:  # its visibility timeout ran out meanwhile: it is back already
+        except ClientError as error:  # its visibility timeout has expired: it is visible already
             log.warning("message %s: %s", message["MessageId"], error)
 
 
 def failures(answer: object, sent: set[str]) -> set[str]:
-    """IDs of the messages that failed, out of a function's answer. Raises ValueError for an answer
-    that Lambda would treat as the failure of the whole batch."""
+    """The IDs of the messages that failed, by a function's response. Raises ValueError for a
+    response that Lambda would treat as the failure of the whole batch."""
     if answer is None or answer == {}:
         return set()
     if not isinstance(answer, dict):
-        raise ValueError(f"the function answered {answer!r}, not an object")
+        raise ValueError(f"the function returned {answer!r}, not an object")
     items = answer.get("batchItemFailures")
     if items is None:
         return set()
     if not isinstance(items, list):
         raise ValueError(f"batchItemFailures is {items!r}, not a list")
-    found = set()
+    failed = set()
     for item in items:
         id = item.get("itemIdentifier") if isinstance(item, dict) else None
         if id not in sent:
             raise ValueError(f"batchItemFailures names {item!r}, which is not in the batch")
-        found.add(id)
-    return found
+        failed.add(id)
+    return failed
 
 
 def retry_delay(receives: int) -> int:
-    """Seconds until a message that was received so many times, and failed, comes back."""
+    """Seconds until a failed message that was received so many times is redelivered."""
     return min(1 << (receives - 1), _SLOWEST_RETRY)
 
 
 def _record(message: MessageTypeDef, arn: str) -> dict[str, Any]:
-    """One message as Lambda shows it to a function."""
+    """One message as Lambda passes it to a function."""
     return {
         "messageId": message["MessageId"],
         "receiptHandle": message["ReceiptHandle"],
@@ -165,16 +164,16 @@ def _record(message: MessageTypeDef, arn: str) -> dict[str, Any]:
 
 
 def _attribute(value: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {
+    attribute: dict[str, Any] = {
         "stringListValues": [],
         "binaryListValues": [],
         "dataType": value["DataType"],
     }
     if "StringValue" in value:
-        found["stringValue"] = value["StringValue"]
+        attribute["stringValue"] = value["StringValue"]
     if "BinaryValue" in value:
-        found["binaryValue"] = base64.b64encode(value["BinaryValue"]).decode()
-    return found
+        attribute["binaryValue"] = base64.b64encode(value["BinaryValue"]).decode()
+    return attribute
 
 
 def _receives(message: MessageTypeDef) -> int:
@@ -196,7 +195,7 @@ def _time_limit(seconds: float) -> Iterator[None]:
 
 
 class _Stop:
-    """SIGTERM: ends the wait for messages at once, and lets a batch in hand be finished."""
+    """SIGTERM ends the wait for messages immediately, and lets a batch in flight finish."""
 
     def __init__(self) -> None:
         self.asked = False
@@ -224,7 +223,7 @@ def run(source: EventSource) -> None:
             return
         except (BotoCoreError, ClientError) as error:
             stop.waiting = False
-            log.warning("the queue does not answer: %s", error)
+            log.warning("the queue is unavailable: %s", error)
             time.sleep(_PAUSE)
 
 

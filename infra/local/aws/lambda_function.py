@@ -1,4 +1,4 @@
-"""A Lambda function as its caller sees it: a handler, and the context it is given."""
+"""A Lambda function as its caller sees it: a handler and its context."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def load_handler(name: str) -> Handler:
 
 @dataclass(frozen=True, slots=True)
 class LambdaContext:
-    """The second argument of a handler, with what Lambda's own has."""
+    """The second argument of a handler, with the attributes of Lambda's own."""
 
     function_name: str
     aws_request_id: str

@@ -134,7 +134,7 @@ class Aws:
     def keys(self, prefix: str) -> list[str]:
         """Keys of all objects under a prefix."""
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
-        return [found["Key"] for page in pages for found in page.get("Contents", [])]
+        return [each["Key"] for page in pages for each in page.get("Contents", [])]
 
     def waiting(self, url: str) -> int:
         """How many messages a queue holds, those in flight included."""

@@ -88,8 +88,8 @@ class AzureCloud:
         return f"servicebus:{NAMESPACE}/{MESSAGES_QUEUE}", str(answer.json()["MessageId"])
 
     def keys(self, folder: str) -> list[str]:
-        found = self._blobs.get_container_client(CONTAINER).list_blobs(name_starts_with=folder)
-        return [blob.name for blob in found]
+        blobs = self._blobs.get_container_client(CONTAINER).list_blobs(name_starts_with=folder)
+        return [blob.name for blob in blobs]
 
     def read(self, key: str) -> bytes | None:
         try:

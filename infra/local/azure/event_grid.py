@@ -1,8 +1,8 @@
-r"""Event Grid on this machine: tells a Service Bus queue of every blob that appears in Azurite.
+r"""Event Grid on this machine: announces every new blob in Azurite to a Service Bus queue.
 
-Azurite announces nothing, so the container is looked at over and over. Of a blob that is written
-twice between two looks the last version alone is announced. An announcement that fails is made
-again and may come twice, always under the same sequencer: it is the same event.
+Azurite has no notifications, so the container is polled. Of a blob that is written twice between
+two polls only the last version is announced. An announcement that fails is repeated, and may arrive
+twice, always with the same sequencer: it is the same event.
 
     python -m infra.local.azure.event_grid --container documents --prefix incidents/ \
         --queue URL [--twice]
@@ -41,7 +41,7 @@ log = logging.getLogger("event-grid")
 
 
 class Watcher:
-    """Announces what is new in a container, by `send`: in Event Grid's own schema, or `twice`, also
+    """Announces new blobs of a container with `send`: in Event Grid's own schema, or `twice`, also
     as a CloudEvent, as two subscriptions would."""
 
     def __init__(
@@ -58,31 +58,31 @@ class Watcher:
         self._schemas = (grid_event, cloud_event) if twice else (grid_event,)
         self._announced: dict[str, str] = {}
         self._sequencers: dict[tuple[str, str], str] = {}
-        # Not from one: Temporal may remember the events of the last time.
+        # Not from 1, because Temporal may remember the events of an earlier run.
         self._numbers = itertools.count(time.time_ns())
 
     def look(self) -> None:
-        """Announce each blob that was not there before, or not as it is now."""
+        """Announce each blob that is new or changed."""
         for blob in self._container.list_blobs(name_starts_with=self._prefix):
             if self._announced.get(blob.name) == blob.etag:
                 continue
-            told = self._told(blob)
+            upload = self._upload(blob)
             for schema in self._schemas:
-                self._send(schema(told))
+                self._send(schema(upload))
             self._announced[blob.name] = blob.etag
             log.info("announced %s", blob.name)
 
-    def _told(self, blob: BlobProperties) -> Told:
+    def _upload(self, blob: BlobProperties) -> Upload:
         change = (blob.name, blob.etag)
         if change not in self._sequencers:
             self._sequencers[change] = f"{next(self._numbers):032X}{0:016X}"
         account, container = self._container.account_name, self._container.container_name
-        return Told(str(account), str(container), blob, self._sequencers[change], _now())
+        return Upload(str(account), str(container), blob, self._sequencers[change], _now())
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """One upload, for either schema."""
+class Upload:
+    """One upload, from which either schema is made."""
 
     account: str
     container: str
@@ -115,30 +115,30 @@ class Told:
         }
 
 
-def grid_event(told: Told) -> dict[str, Any]:
+def grid_event(upload: Upload) -> dict[str, Any]:
     """BlobCreated in Event Grid's own schema."""
     return {
-        "topic": told.topic,
-        "subject": told.subject,
+        "topic": upload.topic,
+        "subject": upload.subject,
         "eventType": _TYPE,
-        "id": told.id,
-        "eventTime": told.time,
+        "id": upload.id,
+        "eventTime": upload.time,
         "dataVersion": "",
         "metadataVersion": "1",
-        "data": told.data,
+        "data": upload.data,
     }
 
 
-def cloud_event(told: Told) -> dict[str, Any]:
-    """The same as a CloudEvent."""
+def cloud_event(upload: Upload) -> dict[str, Any]:
+    """BlobCreated as a CloudEvent."""
     return {
         "specversion": "1.0",
-        "source": told.topic,
-        "subject": told.subject,
+        "source": upload.topic,
+        "subject": upload.subject,
         "type": _TYPE,
-        "id": told.id,
-        "time": told.time,
-        "data": told.data,
+        "id": upload.id,
+        "time": upload.time,
+        "data": upload.data,
     }
 
 
@@ -150,8 +150,8 @@ def main() -> None:
     """Watch until SIGTERM; the store's address comes from AZURE_STORAGE_CONNECTION_STRING."""
     parser = argparse.ArgumentParser(prog="python -m infra.local.azure.event_grid")
     parser.add_argument("--container", required=True)
-    parser.add_argument("--prefix", default="", help="announce blobs whose names begin so")
-    parser.add_argument("--queue", required=True, help="the URL of the queue to tell")
+    parser.add_argument("--prefix", default="", help="the prefix of the names to announce")
+    parser.add_argument("--queue", required=True, help="the URL of the queue to send to")
     parser.add_argument("--twice", action="store_true", help="in both schemas")
     options = parser.parse_args()
     logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s", level="INFO")

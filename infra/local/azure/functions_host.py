@@ -1,11 +1,10 @@
-r"""The Functions host on this machine: feeds the real function app, as Azure's own host does.
+r"""The Functions host on this machine: runs the real function app, as Azure's own host does.
 
-It asks the app for its functions, as Microsoft's worker does, and reads from their bindings what to
-listen to. Messages come from Service Bus (see `service_bus`), locked and with their locks renewed:
+It gets the app's functions, as Microsoft's worker does, and reads from their bindings what to
+listen to. Messages come from Service Bus (see `service_bus`), locked, and their locks are renewed:
 a function that returns completes its message, one that raises abandons it. Requests come over real
-HTTP. Both are decoded by the SDK's own converters, out of what the host sends to the worker.
-Functions whose queue is not set are left out, and so are triggers of Event Grid, which need an
-address that Event Grid could reach.
+HTTP. Both are decoded by the SDK's own converters from what the host sends to the worker. Functions
+whose queue is not set are skipped, and so are Event Grid triggers, which need a public address.
 
     python -m infra.local.azure.functions_host --socket DESCRIPTOR --service-bus URL \
         [--app function_app:app]
@@ -40,9 +39,9 @@ from infra.local.loopback import inherited
 CONCURRENCY: Final[int] = json.loads(FILE.read_text(encoding="utf-8"))["extensions"]["serviceBus"][
     "maxConcurrentCalls"
 ]
-"""Messages of one queue that are in hand at once."""
+"""Messages of one queue that are processed concurrently."""
 RENEWAL: Final = 4.0
-"""Seconds between two renewals of a message's lock."""
+"""Seconds between renewals of a message's lock."""
 _POLL: Final = 1
 _PAUSE: Final = 0.5
 REQUEST_LIMIT: Final = 100 * 1024 * 1024
@@ -53,7 +52,7 @@ Body = Callable[[Any], Awaitable[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """One function of the app: its trigger's JSON as the worker sends it to the host."""
+    """One function of the app, with its trigger's JSON as the worker sends it to the host."""
 
     name: str
     body: Body
@@ -61,7 +60,7 @@ class Function:
 
     @property
     def entity(self) -> str | None:
-        """The queue or subscription it listens to; None where its name is not set."""
+        """The queue or subscription that it listens to; None if its name is not set."""
         names = [
             _setting(str(self.trigger.get(part, "")))
             for part in ("queueName", "topicName", "subscriptionName")
@@ -73,15 +72,15 @@ class Function:
 
 
 def functions(app: func.FunctionApp) -> list[Function]:
-    """The app's functions. An app can be asked for them once in a process."""
-    found = []
+    """The app's functions. An app returns them only once in a process."""
+    all_functions = []
     for function in app.get_functions():
         bindings = json.loads(function.get_function_json())["bindings"]
         [trigger] = [b for b in bindings if b["type"].lower().endswith("trigger")]
-        found.append(
+        all_functions.append(
             Function(str(function.get_function_name()), function.get_user_function(), trigger)
         )
-    return found
+    return all_functions
 
 
 class Receiver:
@@ -96,7 +95,7 @@ class Receiver:
         self._stopping = False
 
     async def run(self, session: aiohttp.ClientSession) -> None:
-        """Receive until `stop`; what is in hand then is for `finish`."""
+        """Receive until `stop`; `finish` waits for messages that are then in flight."""
         while not self._stopping:
             await self._slots.acquire()
             if (received := await self._receive(session)) is None:
@@ -107,12 +106,12 @@ class Receiver:
             task.add_done_callback(self._tasks.discard)
 
     def stop(self) -> None:
-        """Receive no more. A wait for a message is not broken off: one that comes just then would
-        be locked for nobody."""
+        """Receive no more. A pending receive is not cancelled: a message that arrives just then
+        would stay locked."""
         self._stopping = True
 
     async def finish(self) -> None:
-        """Return when nothing is in hand."""
+        """Return when no message is in flight."""
         await asyncio.gather(*self._tasks)
 
     async def _receive(
@@ -126,7 +125,7 @@ class Receiver:
                 broker = json.loads(answer.headers["BrokerProperties"])
                 return broker, functions_wire.message(broker, answer.headers, await answer.read())
         except (aiohttp.ClientError, TimeoutError) as error:
-            log.warning("Service Bus does not answer: %s", error)
+            log.warning("Service Bus is unavailable: %s", error)
             await asyncio.sleep(_PAUSE)
             return None
 
@@ -134,13 +133,13 @@ class Receiver:
         self,
         session: aiohttp.ClientSession,
         broker: Mapping[str, Any],
-        given: func.ServiceBusMessage,
+        message: func.ServiceBusMessage,
     ) -> None:
         url = f"{self._url}/{broker['SequenceNumber']}/{broker['LockToken']}"
         renewing = asyncio.create_task(_renew(session, url))
         try:
             try:
-                await self._function.body(given)
+                await self._function.body(message)
             except Exception:
                 log.exception("%s failed: its message is abandoned", self._function.name)
                 await _ask(session, "PUT", url)
@@ -149,6 +148,84 @@ class Receiver:
         finally:
             renewing.cancel()
             self._slots.release()
+
+
+async def _renew(session: aiohttp.ClientSession, url: str) -> None:
+    while True:
+        await asyncio.sleep(RENEWAL)
+        await _ask(session, "POST", url)
+
+
+async def _ask(session: aiohttp.ClientSession, method: str, url: str) -> None:
+    try:
+        async with session.request(method, url) as answer:
+            if answer.status != web.HTTPOk.status_code:
+                log.warning("%s %s: %s; the lock is lost", method, url, answer.status)
+    except (aiohttp.ClientError, TimeoutError) as error:
+        log.warning("Service Bus is unavailable: %s", error)
+
+
+def endpoint(function: Function) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """An HTTP function as a handler of requests."""
+
+    async def serve(request: web.Request) -> web.Response:
+        decoded = await functions_wire.request(request)
+        try:
+            answer: func.HttpResponse = await function.body(decoded)
+        except Exception:
+            log.exception("%s failed", function.name)
+            return web.Response(status=500)
+        return functions_wire.response(answer)
+
+    return serve
+
+
+def web_app(all_functions: list[Function]) -> web.Application:
+    """All HTTP functions under their routes."""
+    application = web.Application(client_max_size=REQUEST_LIMIT)
+    for function in all_functions:
+        if function.trigger["type"] == "httpTrigger":
+            for method in function.trigger.get("methods") or ["*"]:
+                path = f"/{function.trigger.get('route') or function.name}"
+                application.router.add_route(str(method).upper(), path, endpoint(function))
+    return application
+
+
+def _setting(name: str) -> str | None:
+    """A name in a binding; `%NAME%` refers to a setting."""
+    if (setting := re.fullmatch(r"%(\w+)%", name)) is None:
+        return name or None
+    return os.environ.get(setting[1]) or None
+
+
+async def run(app: func.FunctionApp, listening: socket.socket, service_bus: str) -> None:
+    """Run the app until SIGTERM."""
+    all_functions = functions(app)
+    runner = web.AppRunner(web_app(all_functions), auto_decompress=False, access_log=None)
+    await runner.setup()
+    await web.SockSite(runner, listening).start()
+    receivers = [
+        Receiver(function, entity, service_bus)
+        for function in all_functions
+        if function.trigger["type"] == "serviceBusTrigger" and (entity := function.entity)
+    ]
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    async with aiohttp.ClientSession() as session:
+        receiving = [asyncio.create_task(one.run(session)) for one in receivers]
+        entities = ", ".join(one.entity for one in receivers)
+        log.info("listens on port %d, and to %s", listening.getsockname()[1], entities)
+        ending = asyncio.create_task(ended.wait())
+        done, _ = await asyncio.wait([ending, *receiving], return_when=asyncio.FIRST_COMPLETED)
+        for one in receivers:
+            one.stop()
+        await asyncio.gather(*receiving, return_exceptions=True)
+        log.info("listens no longer, and finishes messages in flight")
+        await asyncio.gather(*(one.finish() for one in receivers))
+    await runner.cleanup()
+    for task in done:
+        task.result()  # raises what ended a receiver
 
 
 class JsonLines(logging.StreamHandler[Any]):
@@ -173,86 +250,8 @@ class JsonLines(logging.StreamHandler[Any]):
         return json.dumps(line, default=str)
 
 
-async def _renew(session: aiohttp.ClientSession, url: str) -> None:
-    while True:
-        await asyncio.sleep(RENEWAL)
-        await _ask(session, "POST", url)
-
-
-async def _ask(session: aiohttp.ClientSession, method: str, url: str) -> None:
-    try:
-        async with session.request(method, url) as answer:
-            if answer.status != web.HTTPOk.status_code:
-                log.warning("%s %s: %s; the lock is lost", method, url, answer.status)
-    except (aiohttp.ClientError, TimeoutError) as error:
-        log.warning("Service Bus does not answer: %s", error)
-
-
-def endpoint(function: Function) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """An HTTP function as a handler of requests."""
-
-    async def serve(request: web.Request) -> web.Response:
-        given = await functions_wire.request(request)
-        try:
-            answer: func.HttpResponse = await function.body(given)
-        except Exception:
-            log.exception("%s failed", function.name)
-            return web.Response(status=500)
-        return functions_wire.response(answer)
-
-    return serve
-
-
-def web_app(found: list[Function]) -> web.Application:
-    """All HTTP functions under their routes."""
-    application = web.Application(client_max_size=REQUEST_LIMIT)
-    for function in found:
-        if function.trigger["type"] == "httpTrigger":
-            for method in function.trigger.get("methods") or ["*"]:
-                path = f"/{function.trigger.get('route') or function.name}"
-                application.router.add_route(str(method).upper(), path, endpoint(function))
-    return application
-
-
-def _setting(name: str) -> str | None:
-    """A name in a binding, where `%NAME%` stands for a setting."""
-    if (found := re.fullmatch(r"%(\w+)%", name)) is None:
-        return name or None
-    return os.environ.get(found[1]) or None
-
-
-async def run(app: func.FunctionApp, listening: socket.socket, service_bus: str) -> None:
-    """Feed the app until SIGTERM."""
-    found = functions(app)
-    runner = web.AppRunner(web_app(found), auto_decompress=False, access_log=None)
-    await runner.setup()
-    await web.SockSite(runner, listening).start()
-    receivers = [
-        Receiver(function, entity, service_bus)
-        for function in found
-        if function.trigger["type"] == "serviceBusTrigger" and (entity := function.entity)
-    ]
-    ended = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    async with aiohttp.ClientSession() as session:
-        receiving = [asyncio.create_task(one.run(session)) for one in receivers]
-        entities = ", ".join(one.entity for one in receivers)
-        log.info("listens on port %d, and to %s", listening.getsockname()[1], entities)
-        ending = asyncio.create_task(ended.wait())
-        done, _ = await asyncio.wait([ending, *receiving], return_when=asyncio.FIRST_COMPLETED)
-        for one in receivers:
-            one.stop()
-        await asyncio.gather(*receiving, return_exceptions=True)
-        log.info("listens to nothing any more, and finishes what is in hand")
-        await asyncio.gather(*(one.finish() for one in receivers))
-    await runner.cleanup()
-    for task in done:
-        task.result()  # raises what ended a receiver
-
-
 def main() -> None:
-    """Feed the app until SIGTERM."""
+    """Run the app until SIGTERM."""
     parser = argparse.ArgumentParser(prog="python -m infra.local.azure.functions_host")
     parser.add_argument("--socket", type=inherited, required=True, help="a file descriptor")
     parser.add_argument("--service-bus", required=True, help="the URL of the namespace")

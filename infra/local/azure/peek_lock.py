@@ -1,4 +1,5 @@
-"""Queues in memory with locks, as Service Bus has them: received, locked, settled or given back."""
+"""In-memory queues with locks, as of Service Bus: a message is received, locked, and then completed
+or abandoned."""
 
 from __future__ import annotations
 
@@ -12,16 +13,16 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 LOCK_SECONDS: Final = 12.0
-"""How long a message stays locked that nobody renews: so long a host that was killed is waited for.
-Deployed queues take a minute."""
+"""How long a message stays locked without renewal, and so how long the messages of a killed host
+are delayed. On deployed queues it is a minute."""
 MAX_DELIVERIES: Final = 10
 _LOOK: Final = 0.25
-"""Seconds between two looks for locks that have run out, by those who wait for a message."""
+"""Seconds between checks for expired locks by those who wait for a message."""
 
 
 @dataclass(slots=True)
 class Message:
-    """One message; `properties` are the sender's own, `locked_until` is by the queue's clock."""
+    """One message; `properties` are the sender's, `locked_until` is a time of the queue's clock."""
 
     body: bytes
     content_type: str | None
@@ -35,8 +36,8 @@ class Message:
 
 
 class Queue:
-    """A queue, or a subscription; locks run out by the `clock`, in seconds. Without a queue for
-    `dead` letters it is one, and keeps its messages whatever happens to them."""
+    """A queue, or a subscription; its locks expire by the `clock`, in seconds. Without a queue for
+    `dead` letters it is one itself, and keeps its messages however often they are delivered."""
 
     def __init__(self, clock: Callable[[], float], dead: Queue | None = None) -> None:
         self.dead = dead
@@ -47,10 +48,10 @@ class Queue:
 
     async def put(self, message: Message) -> None:
         self._ready.append(message)
-        await self._tell()
+        await self._notify()
 
     async def lock(self, timeout: float) -> Message | None:
-        """The next message, locked; None when none comes in so many seconds."""
+        """The next message, locked; None if none arrives within `timeout` seconds."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
         async with self._news:
@@ -73,8 +74,8 @@ class Queue:
     async def abandon(self, lock: str) -> bool:
         if (message := self._unlocked(lock)) is None:
             return False
-        self._give_back(message)
-        await self._tell()
+        self._redeliver(message)
+        await self._notify()
         return True
 
     async def renew(self, lock: str) -> bool:
@@ -89,7 +90,7 @@ class Queue:
         self._unlock_overdue()
         return len(self._ready) + len(self._locked)
 
-    async def _tell(self) -> None:
+    async def _notify(self) -> None:
         async with self._news:
             self._news.notify()
 
@@ -98,7 +99,7 @@ class Queue:
         return bool(self._ready)
 
     def _unlocked(self, lock: str) -> Message | None:
-        """The message under a lock that is still good, taken from under it."""
+        """Remove a lock that has not expired; returns its message."""
         self._unlock_overdue()
         return self._locked.pop(lock, None)
 
@@ -106,9 +107,9 @@ class Queue:
         for message in list(self._locked.values()):
             if message.locked_until < self._clock():
                 del self._locked[message.lock]
-                self._give_back(message)
+                self._redeliver(message)
 
-    def _give_back(self, message: Message) -> None:
+    def _redeliver(self, message: Message) -> None:
         if self.dead is None or message.deliveries < MAX_DELIVERIES:
             self._ready.appendleft(message)
             return

@@ -1,16 +1,15 @@
 """Service Bus on this machine: queues and topics in memory, behind the service's own REST API.
 
     POST   /ENTITY/messages                    send; to a topic, one to each of its subscriptions
-    POST   /ENTITY/messages/head?timeout=S     peek-lock the next, or 204 when none comes in time
+    POST   /ENTITY/messages/head?timeout=S     peek-lock the next, or 204 after the timeout
     DELETE /ENTITY/messages/ID/LOCK            complete
-    PUT    /ENTITY/messages/ID/LOCK            abandon: unlocked, and handed out again at once
+    PUT    /ENTITY/messages/ID/LOCK            abandon: unlock, and redeliver immediately
     POST   /ENTITY/messages/ID/LOCK            renew the lock
     GET    /ENTITY                             {"active": ..., "dead_letters": ...}
 
-A message that is abandoned, or whose lock runs out, is handed out again until it was delivered ten
-times; then it becomes a dead letter, to be received from ENTITY/$DeadLetterQueue.
-There is no duplicate detection: the service's own works at sending alone, and redelivery happens
-all the same.
+A message that is abandoned, or whose lock expires, is redelivered up to ten times; then it is
+dead-lettered, to be received from ENTITY/$DeadLetterQueue.
+There is no duplicate detection: the service's own covers sending only, not redelivery.
 
 Source: Azure Service Bus REST reference, "Runtime operations"; "Message headers and properties".
 """
@@ -41,7 +40,7 @@ _BROKER: Final = "BrokerProperties"
 
 
 class ServiceBus:
-    """A namespace. `entities` are names of queues, or `TOPIC/subscriptions/NAME`; locks run out by
+    """A namespace. `entities` are names of queues, or `TOPIC/subscriptions/NAME`; locks expire by
     the `clock`, in seconds."""
 
     def __init__(
@@ -132,19 +131,19 @@ class ServiceBus:
 
 
 def _broker(request: web.Request) -> dict[str, Any]:
-    """What the sender says to the broker; every message has an ID."""
+    """The broker properties that the sender sets; every message has an ID."""
     try:
-        said = json.loads(request.headers.get(_BROKER, "{}"))
+        properties = json.loads(request.headers.get(_BROKER, "{}"))
     except ValueError:
-        said = None
-    if not isinstance(said, dict):
+        properties = None
+    if not isinstance(properties, dict):
         raise web.HTTPBadRequest(text=f"{_BROKER} is not a JSON object")
-    return {"MessageId": uuid.uuid4().hex, **said}
+    return {"MessageId": uuid.uuid4().hex, **properties}
 
 
 def _properties(headers: Mapping[str, str]) -> dict[str, Any]:
-    """The sender's own properties: all other headers, whose values are JSON."""
-    found = {}
+    """The sender's own properties: all other headers whose values are JSON."""
+    properties = {}
     for name, text in headers.items():
         try:
             value = json.loads(text)
@@ -152,8 +151,8 @@ def _properties(headers: Mapping[str, str]) -> dict[str, Any]:
             continue
         ours = name.lower() in ("content-length", _BROKER.lower())
         if not ours and isinstance(value, str | bool | int | float):
-            found[name] = value
-    return found
+            properties[name] = value
+    return properties
 
 
 async def _run(listening: socket.socket, entities: list[str]) -> None:

@@ -157,8 +157,8 @@ def test_the_subject_is_the_name_as_it_is() -> None:
 
 
 def test_a_subject_that_lost_characters_is_restored_from_the_url() -> None:
-    mended = recorded_event("blob-created-subject-without-emoji")
-    assert mended == recorded_event("blob-created-awkward-name")
+    fixed = recorded_event("blob-created-subject-without-emoji")
+    assert fixed == recorded_event("blob-created-awkward-name")
 
 
 @pytest.mark.parametrize(

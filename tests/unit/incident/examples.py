@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 from core.domain.alert import Alert, AlertStatus
 from core.domain.incident.commands import COMMANDS, AnyCommand
+from core.domain.incident.decisions.command_handling import refusal
+from core.domain.incident.decisions.timers import deadline
 from core.domain.incident.effects import Effect, Page
 from core.domain.incident.evolve import apply
 from core.domain.incident.inputs import (
@@ -20,7 +22,7 @@ from core.domain.incident.inputs import (
     ReportSettled,
     Wake,
 )
-from core.domain.incident.lifecycle import deadline, decide, refusal
+from core.domain.incident.lifecycle import decide
 from core.domain.incident.model import Incident, PageStatus, Status
 from core.domain.incident.policies.policy import Level, Policy, PolicyTarget
 from core.domain.incident.reports.incident_report import IncidentReport
@@ -131,6 +133,10 @@ class Life:
         while (due := deadline(self.incident)) and due <= until:
             self.now = max(self.now, due)
             self.give(Wake())
+            if (still := deadline(self.incident)) and still <= self.now:
+                raise AssertionError(
+                    f"{still} stays due after a Wake: is a case missing in `evolve`?"
+                )
             if deliver:
                 self.deliver()
         self.now = until

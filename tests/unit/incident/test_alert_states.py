@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from hypothesis import given
@@ -17,9 +17,10 @@ from core.domain import alert_state
 from core.domain.alert import Alert, AlertStatus
 from core.domain.alert_state import AlertState, dismiss, hear
 from core.domain.incident.alert_counts import MAX_HELD, MAX_TRACKED, AlertCount, remembered
+from core.domain.incident.decisions.closing import is_finished, is_forgotten
+from core.domain.incident.decisions.timers import deadline
 from core.domain.incident.effects import Effect, StartSuccessor
 from core.domain.incident.inputs import AlertReceived, Recalled
-from core.domain.incident.lifecycle import deadline, is_finished, is_forgotten
 from core.domain.incident.model import Incident, Status
 from core.domain.incident.policies.policy import Policy, Recurrence
 from core.domain.incident.severity import Severity
@@ -276,7 +277,7 @@ class Key:
             self.succeed(self.life.effects[before:])
         self.life.wait((end - self.life.now).total_seconds())
 
-    def command(self, name: str, **fields: object) -> None:
+    def command(self, name: str, **fields: Any) -> None:
         before = len(self.life.effects)
         self.life.do(name, **fields)
         self.succeed(self.life.effects[before:])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from core.domain.incident.decisions.closing import is_finished
 from core.domain.incident.effects import REPORT_KEY, CancelInFlight, WriteReport
 from core.domain.incident.inputs import Cancel, ReportSettled
-from core.domain.incident.lifecycle import is_finished
 from core.domain.incident.model import CloseReason, Status
 from core.domain.incident.timeline import Resolved
 from tests.unit.incident.examples import (

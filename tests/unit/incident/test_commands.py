@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from core.domain.incident.commands import COMMANDS, Comment, SetSeverity, Snooze, read_command
+from core.domain.incident.decisions.command_handling import possible, refusal
 from core.domain.incident.decisions.permissions import Role, role_of
 from core.domain.incident.effects import CancelInFlight
-from core.domain.incident.lifecycle import possible, refusal
 from core.domain.incident.model import CloseReason, Status
 from core.domain.incident.timeline import Assigned, SeverityChanged
 from tests.unit.incident.examples import (
@@ -103,7 +103,7 @@ def test_a_command_for_a_predecessor_under_the_same_key_is_refused(name: str) ->
     before = f"{KEY}@20251231T000000.000Z"
     assert opened().refused(name, incident_id=before, **every.get(name, {})) == (
         f"the command is for incident '{before}', this is '{ID}': "
-        "look whether it means this one, too"
+        "check whether it was meant for this one"
     )
 
 

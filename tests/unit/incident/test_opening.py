@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from core.domain.incident.decisions.closing import is_finished, is_forgotten
 from core.domain.incident.effects import Page
 from core.domain.incident.inputs import Cancel
-from core.domain.incident.lifecycle import is_finished, is_forgotten
 from core.domain.incident.model import Status
 from core.domain.incident.policies.policy import OpenAfter, Policy
 from core.domain.incident.timeline import Discarded, Opened
@@ -79,10 +79,10 @@ def test_an_alert_opens_immediately_if_nothing_holds_it_back() -> None:
 def test_a_resolved_alert_never_opens_an_incident() -> None:
     life = Life()
     life.give(cleared(policy=POLICY))
-    assert (life.status, life.sentences()) == (Status.NEW, [])
+    assert (life.status, life.sentences()) == ("new", [])
     assert life.deadline == POLICY.remember_for
     life.wait(POLICY.remember_for)
-    assert life.status == Status.CLOSED
+    assert life.status == "closed"
     assert is_finished(life.incident)
     assert is_forgotten(life.incident)
     assert life.deadline is None

@@ -14,6 +14,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from core.domain.alert import AlertStatus
 from core.domain.incident.commands import COMMANDS, Comment
 from core.domain.incident.decisions import paging
+from core.domain.incident.decisions.closing import is_finished, is_forgotten
+from core.domain.incident.decisions.command_handling import possible, refusal
+from core.domain.incident.decisions.timers import deadline
 from core.domain.incident.effects import Page, StartSuccessor, WriteReport
 from core.domain.incident.evolve import apply
 from core.domain.incident.inputs import (
@@ -23,14 +26,7 @@ from core.domain.incident.inputs import (
     ReportSettled,
     Wake,
 )
-from core.domain.incident.lifecycle import (
-    deadline,
-    decide,
-    is_finished,
-    is_forgotten,
-    possible,
-    refusal,
-)
+from core.domain.incident.lifecycle import decide
 from core.domain.incident.model import UNRESOLVED, Incident, PageStatus, Status
 from core.domain.incident.policies.policy import (
     OpenAfter,

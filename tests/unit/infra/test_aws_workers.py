@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from core.adapters.notifiers.addresses import addresses
+from core.adapters.notifiers.addresses import read_addresses
 from core.config.files import SHIPPED_POLICIES, load_policies
 from core.contracts import WORKER_SETTINGS, WorkerSpec
 from core.contracts import WORKERS as REGISTERED
@@ -62,7 +62,10 @@ def secrets(task: str) -> set[str]:
 
 
 def test_each_registered_worker_has_a_stack_and_nothing_else_has_one() -> None:
-    assert set(STACKS) == {spec.name for spec in REGISTERED}
+    assert set(STACKS) == {spec.name for spec in REGISTERED}, (
+        "infra/aws/workers.yaml needs one nested stack of worker.yaml for each of "
+        "core.contracts.WORKERS"
+    )
     assert set(TASKS) == {f"{id}Task" for id in STACKS.values()}
 
 
@@ -145,7 +148,7 @@ def test_a_service_scales_by_cpu_and_backlog(stack: str) -> None:
 
 def test_the_shipped_policies_find_their_addresses() -> None:
     given = dict.fromkeys(secrets("IncidentTask"), "json://example.com/")
-    assert all(addresses(load_policies(SHIPPED_POLICIES).targets, given).values())
+    assert all(read_addresses(load_policies(SHIPPED_POLICIES).targets, given).values())
 
 
 @pytest.mark.parametrize("name", [*TEMPLATES, WORKER, "infra/aws/env.local.json"])

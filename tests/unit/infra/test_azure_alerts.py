@@ -57,7 +57,7 @@ def test_an_outage_of_temporal_raises_an_alert_within_minutes() -> None:
 def test_an_abandoned_message_is_no_failure_of_a_function() -> None:
     """The host keeps an exception's name and text as the Python worker reports them."""
     with pytest.raises(NotAccepted) as given_back:
-        require_settled([Receipt(verdict=Verdict.RETRY, reason="Temporal is away")])
+        require_settled([Receipt(verdict=Verdict.RETRY, reason="Temporal is unavailable")])
     told = f"Result: Failure\nException: {type(given_back.value).__name__}: {given_back.value}"
     failures = query("function-failures")
     [left_out] = re.findall(r"kind=leftanti \((.*?)\n  \) on OperationId", failures, re.S)

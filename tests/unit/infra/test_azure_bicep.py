@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
+from core.contracts import WORKERS
 from tests.support import bicep
 from tests.support.azure_templates import (
     AZURE,
@@ -68,7 +70,7 @@ def test_parameter_files_set_exactly_mains_parameters(path: Path) -> None:
     assert {name for name, param in params.items() if param.required} <= set(given)
 
 
-@pytest.mark.parametrize("worker", ["root-worker", "incident-worker"])
+@pytest.mark.parametrize("worker", [spec.name for spec in WORKERS])
 def test_a_workers_parameters_come_from_azds_environment(worker: str) -> None:
     """The variables are azd's own, outputs of main.bicep, or settings that the docs name."""
     given = json.loads((AZURE / f"{worker}.parameters.json").read_text())["parameters"]
@@ -92,14 +94,29 @@ def test_the_platform_has_mains_parameters() -> None:
         assert main[name].decorators.keys() == platform[name].decorators.keys(), name
 
 
+def test_azd_compiles_the_routing_table_before_it_packages_the_functions() -> None:
+    """And what is compiled is not left out of the package."""
+    functions = yaml.safe_load((ROOT / "azure.yaml").read_text())["services"]["listeners"]
+    hook = functions["hooks"]["prepackage"]
+    assert (hook["shell"], hook["run"]) == ("sh", "make routes")
+    said = subprocess.run(
+        ["make", "--dry-run", "routes", "ROUTES=our/routes.yaml"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "python -m core.config.routing_table our/routes.yaml" in said
+    ignored = (ROOT / ".funcignore").read_text().splitlines()
+    assert not [pattern for pattern in ignored if pattern.startswith(("/core", "*.json"))]
+
+
 def test_azd_finds_each_service() -> None:
     services = yaml.safe_load((ROOT / "azure.yaml").read_text())["services"]
     workers = {name for name, each in services.items() if each["host"] == "containerapp"}
-    assert workers == {"root-worker", "incident-worker"}
-    for worker in workers:
-        [module] = template(worker).modules
-        assert module.params["name"] == worker
-        assert (ROOT / module.params["entryPoint"].replace(".", "/")).with_suffix(".py").is_file()
+    assert workers == {spec.name for spec in WORKERS}, (
+        "azure.yaml needs one service with `host: containerapp` for each of core.contracts.WORKERS"
+    )
     assert text(at(WORKER.resource("Microsoft.App/containerApps").body, "tags")) == str(
         {
             "azd-env-name": Expression("environmentName"),

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from core.config.settings import Settings
+from core.contracts import WORKERS, WorkerSpec
 from tests.support.azure_templates import (
     ROOT,
     at,
@@ -20,7 +21,17 @@ WORKER = template("modules/worker")
 WORKER_VARIABLES = named_values(WORKER.variables["variables"])
 
 
-@pytest.mark.parametrize("file", ["modules/worker", "root-worker", "incident-worker"])
+@pytest.mark.parametrize("spec", WORKERS, ids=lambda spec: spec.name)
+def test_a_registered_worker_has_a_template_that_runs_its_module(spec: WorkerSpec) -> None:
+    for suffix in ("bicep", "parameters.json"):
+        file = f"infra/azure/{spec.name}.{suffix}"
+        assert (ROOT / file).is_file(), f"write {file} after infra/azure/incident-worker.{suffix}"
+    [module] = template(spec.name).modules
+    assert module.params["name"] == spec.name
+    assert module.params["entryPoint"] == spec.module
+
+
+@pytest.mark.parametrize("file", ["modules/worker", *(spec.name for spec in WORKERS)])
 def test_a_worker_is_never_scaled_to_zero(file: str) -> None:
     replicas = template(file).params["minReplicas"]
     assert replicas.default == 1
@@ -66,9 +77,7 @@ def test_every_alert_reaches_somebody_and_is_in_the_runbook() -> None:
         for name in ("busMetrics", "topicMetrics", "queries")
         for each in alerts.variables[name]
     ]
-    workers = [
-        f"{w}-worker-{what}" for w in ("root", "incident") for what in ("restarts", "absent")
-    ]
+    workers = [f"{spec.name}-{what}" for spec in WORKERS for what in ("restarts", "absent")]
     for name in [*listed, *workers]:
         assert f"`{name}`" in runbook, name
     rules = made("Microsoft.Insights/metricAlerts") + made("Microsoft.Insights/scheduledQueryRules")

@@ -134,7 +134,9 @@ def test_every_service_is_pinned_and_has_a_health_check(name: str) -> None:
 
 
 def test_the_compose_file_has_all_servers_and_every_registered_worker() -> None:
-    assert set(SERVICES) == {"temporal", "moto", "bucket", "azurite", *NAMES}
+    assert set(SERVICES) == {"temporal", "moto", "bucket", "azurite", *NAMES}, (
+        "infra/local/docker-compose.yaml needs one service for each of core.contracts.WORKERS"
+    )
     registered = [arg for arg in SERVICES["temporal"]["command"] if "search-attribute" in arg]
     assert registered == [f"--search-attribute={name}=Keyword" for name in SEARCH_ATTRIBUTES]
 

@@ -141,11 +141,13 @@ async def test_what_temporal_can_never_start_is_quarantined(settings: Settings) 
 async def test_what_may_work_later_is_retried_without_affecting_the_others(
     settings: Settings,
 ) -> None:
-    workflows = raising(TemporalUnavailable("away"))
+    workflows = raising(TemporalUnavailable("unavailable"))
     receipts = await accept(settings, upload("a"), upload("bad"), upload("b"), workflows=workflows)
     assert [receipt.verdict for receipt in receipts] == ["started", "retry", "started"]
     assert receipts[1].code == "TemporalUnavailable"
-    assert (receipts[1].reason or "").startswith("away (find the cause with `tidegate doctor`")
+    assert (receipts[1].reason or "").startswith(
+        "unavailable (find the cause with `tidegate doctor`"
+    )
     assert not receipts[1].settled
     assert await kept(settings) == []
 

@@ -234,7 +234,7 @@ async def test_while_temporal_is_unavailable_the_sender_retries(
     harness: Harness, workflows: MemoryWorkflows
 ) -> None:
     def away(_: object) -> None:
-        raise TemporalUnavailable("it is away")
+        raise TemporalUnavailable("it is unavailable")
 
     workflows.before = away
     outcome = await harness.post(CLOUDEVENT)
@@ -569,7 +569,7 @@ async def test_what_a_sender_never_retries_is_quarantined_while_temporal_is_unav
     workflows: MemoryWorkflows, tmp_path: Path
 ) -> None:
     def away(_: object) -> None:
-        raise TemporalUnavailable("it is away")
+        raise TemporalUnavailable("it is unavailable")
 
     workflows.before = away
     harness = Harness(workflows, tmp_path, {"in": {"format": "github"}})
@@ -585,7 +585,7 @@ async def test_what_cannot_even_be_quarantined_is_answered_503(
     workflows: MemoryWorkflows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(_: object) -> None:
-        raise TemporalUnavailable("it is away")
+        raise TemporalUnavailable("it is unavailable")
 
     async def full(*_: object, **__: object) -> None:
         raise StoreUnavailable("no answer")

@@ -45,7 +45,7 @@ def plan_of(spec: WorkerSpec) -> tuple[Plan, set[str]]:
 
 def test_the_workers() -> None:
     """A changed property of a worker is a changed line here."""
-    assert [asdict(spec) for spec in WORKERS] == [
+    expected = [
         {
             "name": "root-worker",
             "package": "root_orchestrator",
@@ -84,11 +84,17 @@ def test_the_workers() -> None:
             "pages": True,
         },
     ]
+    found = [asdict(spec) for spec in WORKERS]
+    assert found == expected, "change the list in this test along with core.contracts.WORKERS"
 
 
 def test_every_run_worker_is_registered() -> None:
     found = {path.parent.name for path in (ROOT / "workers").glob("*/run_worker.py")}
-    assert found == {spec.package for spec in WORKERS}
+    registered = {spec.package for spec in WORKERS}
+    assert found == registered, (
+        f"without a WorkerSpec in core/contracts.py: {sorted(found - registered)}; "
+        f"without workers/PACKAGE/run_worker.py: {sorted(registered - found)}"
+    )
 
 
 @pytest.mark.parametrize("spec", WORKERS, ids=lambda spec: spec.name)

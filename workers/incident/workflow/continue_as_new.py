@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from core.domain.event import encode
 from core.domain.incident.alert_counts import remembered
+from core.domain.incident.decisions.closing import is_finished
 from core.domain.incident.effects import REPORT_KEY, Effect, FollowUp, Page, WriteReport
-from core.domain.incident.lifecycle import is_finished
 from core.domain.incident.timeline import TimelineEvent, abridged
 from core.errors import InvalidEvent
 from workers.incident.payloads import RunState

@@ -10,10 +10,10 @@ from typing import Any
 from temporalio import workflow
 
 from core.domain.alert import read_alert
-from core.domain.event import ALERT, Event, encode
+from core.domain.event import ALERT, Event
 from core.domain.incident.inputs import AlertReceived, FurtherEvent, Open
 from core.domain.incident.policies.file import Facts
-from core.domain.signalled import SIGNAL_BYTES, signalled
+from core.domain.signalled import signalled
 from core.errors import InvalidEvent
 from workers.incident.activities import IncidentActivities
 from workers.incident.payloads import LoadedReport, OpeningRules
@@ -34,10 +34,12 @@ def further(wire: Any) -> AlertReceived | FurtherEvent:
 
 
 def compact(wire: Any) -> Any:
-    """The event with no more of its alert than an incident reads, for one that has to wait."""
+    """The event without its alert's original, which no incident reads, for one that has to wait.
+    Our listeners send none, and a storm of events must not take long to look through."""
+    data = wire.get("data") if isinstance(wire, dict) else None
+    if not isinstance(data, dict) or "original" not in data:
+        return wire
     try:
-        if len(encode(wire)) <= SIGNAL_BYTES:
-            return wire
         event = Event.from_wire(wire)
         return signalled(event) if event.type == ALERT else wire
     except InvalidEvent:

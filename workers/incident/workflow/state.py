@@ -10,11 +10,12 @@ from typing import Any, Final
 from temporalio import workflow
 
 from core.domain.alert import event_of
+from core.domain.incident.decisions.closing import is_finished, is_forgotten
 from core.domain.incident.effects import Effect, FollowUp, Page, StartSuccessor
 from core.domain.incident.evolve import apply
 from core.domain.incident.ids import incident_id
 from core.domain.incident.inputs import Input
-from core.domain.incident.lifecycle import Decision, decide, is_finished, is_forgotten
+from core.domain.incident.lifecycle import Decision, decide
 from core.domain.incident.model import Incident, Status
 from workers.incident.payloads import RunState
 from workers.incident.workflow.in_flight import InFlight

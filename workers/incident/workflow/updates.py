@@ -10,7 +10,7 @@ from typing import Any, Final
 from temporalio import workflow
 
 from core.domain.incident.commands import AnyCommand, read_command
-from core.domain.incident.lifecycle import refusal
+from core.domain.incident.decisions.command_handling import refusal
 from core.domain.incident.model import Incident
 from workers.incident.workflow import activity_options
 

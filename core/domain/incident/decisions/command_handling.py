@@ -92,7 +92,7 @@ def refusal(incident: Incident, command: AnyCommand, now: datetime) -> str | Non
     if not _is_for(incident, command):
         return (
             f"the command is for incident {command.incident_id!r}, this is {incident.id!r}: "
-            "look whether it means this one, too"
+            "check whether it was meant for this one"
         )
     if has_handled(incident, command.command_id):
         return None

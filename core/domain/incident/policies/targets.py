@@ -66,8 +66,8 @@ class PagerDutyTarget(_TargetConfig):
 
 
 def _kind(value: object) -> object:
-    given = value if isinstance(value, Mapping) else vars(value) if value else {}
-    return given.get("kind", "apprise")
+    fields = value if isinstance(value, Mapping) else vars(value) if value else {}
+    return fields.get("kind", "apprise")
 
 
 _Kinds = (

@@ -1,7 +1,7 @@
-"""The events of `infra/aws/events`: what each has to do, and whether it did.
+"""The events of `infra/aws/events`: their expected effects, and the comparison with the real ones.
 
-`infra/aws/expected.json` says it for each: how many workflows it starts, how many originals are
-quarantined (`keeps`), and, for a request, the status of the answer.
+`infra/aws/expected.json` lists for each how many workflows it starts, how many deliveries are
+quarantined (`keeps`) and, for a request, the status of the response.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ AWS: Final = ROOT / "infra" / "aws"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """What one event did. `problems` is empty when that is what it has to do; `invocation` is None
-    when there was none."""
+    """What one event did. `problems` is empty if that was as expected; `invocation` is None if
+    there was none."""
 
     event: str
     invocation: Invocation | None
@@ -36,9 +36,9 @@ class Row:
 
 
 def expectations() -> dict[str, dict[str, int]]:
-    """What each event has to do, by its name."""
-    found: dict[str, dict[str, int]] = json.loads((AWS / "expected.json").read_text())
-    return found
+    """The expected effects of each event, by its name."""
+    expected: dict[str, dict[str, int]] = json.loads((AWS / "expected.json").read_text())
+    return expected
 
 
 def event_file(name: str) -> Path:
@@ -46,31 +46,33 @@ def event_file(name: str) -> Path:
 
 
 def function_of(name: str) -> str:
-    """The template's name of an event's function: `S3Listener` for `s3-listener.sns`."""
+    """The logical ID of an event's function: `S3Listener` for `s3-listener.sns`."""
     return "".join(word.title() for word in name.partition(".")[0].split("-"))
 
 
-def problems(name: str, expected: Mapping[str, int], found: Invocation, kept: int) -> list[str]:
-    """Where what an invocation did is not what its event has to do; `kept` is how many originals
-    the quarantine has more since."""
+def problems(
+    name: str, expected: Mapping[str, int], invocation: Invocation, kept: int
+) -> list[str]:
+    """The differences between an invocation's effects and those expected of its event; `kept` is
+    how many deliveries it added to the quarantine."""
     wanted = {"started": expected["starts"], "quarantined": expected.get("keeps", 0)}
-    verdicts = _verdicts(found)
-    said = [
+    verdicts = _verdicts(invocation)
+    differences = [
         f"{verdicts.count(verdict)} {verdict}, not {count}"
         for verdict, count in wanted.items()
         if verdicts.count(verdict) != count
     ]
     if other := sorted(set(verdicts) - set(wanted)):
-        said.append(f"receipts say {', '.join(other)}")
+        differences.append(f"receipts say {', '.join(other)}")
     if kept != wanted["quarantined"]:
-        said.append(f"{kept} more in quarantine, not {wanted['quarantined']}")
-    if (answer := _telling(name, found.answer)) != (right := _right(name, expected)):
-        said.append(f"answered {json.dumps(answer)}, not {json.dumps(right)}")
-    return said
+        differences.append(f"{kept} more in quarantine, not {wanted['quarantined']}")
+    if (answer := _comparable(name, invocation.answer)) != (right := _right(name, expected)):
+        differences.append(f"answered {json.dumps(answer)}, not {json.dumps(right)}")
+    return differences
 
 
 def table(rows: Sequence[Row]) -> Table:
-    """The rows as a person reads them."""
+    """The rows as a table for people."""
     view = Table(title="sam local invoke", title_justify="left")
     for heading in ("event", "answer"):
         view.add_column(heading)
@@ -87,18 +89,18 @@ def _cells(row: Row) -> list[str]:
         return [""] * 4
     verdicts = _verdicts(row.invocation)
     return [
-        escape(json.dumps(_telling(row.event, row.invocation.answer))),
+        escape(json.dumps(_comparable(row.event, row.invocation.answer))),
         *(str(verdicts.count(verdict)) for verdict in ("started", "quarantined")),
         f"{row.invocation.seconds:.1f}",
     ]
 
 
-def _verdicts(found: Invocation) -> list[str]:
-    return [str(receipt.get("verdict")) for receipt in found.receipts]
+def _verdicts(invocation: Invocation) -> list[str]:
+    return [str(receipt.get("verdict")) for receipt in invocation.receipts]
 
 
-def _telling(name: str, answer: Any) -> Any:
-    """What of an answer is known beforehand: a status, failures, or how many receipts there are."""
+def _comparable(name: str, answer: Any) -> Any:
+    """The predictable part of a response: a status, failures, or the number of receipts."""
     if name.startswith("webhook-listener"):
         return answer.get("statusCode") if isinstance(answer, dict) else answer
     return len(answer) if isinstance(answer, list) else answer

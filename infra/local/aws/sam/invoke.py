@@ -1,11 +1,10 @@
-"""SAM's own command at work: `sam build` of the template, and `sam local invoke` in Lambda's image.
+"""`sam build` of the template, and `sam local invoke` in Lambda's image.
 
-SAM hands a function only those variables that the template names, whatever a file for `--env-vars`
-holds (tried with 1.170). Secrets of the local webhooks and the address of a local AWS are none of a
-deployment's variables, so what is invoked is a copy of the built template that names them, too. And
-where the template says `AWS::NoValue`, SAM hands over an empty text and CloudFormation nothing: the
-copy leaves such variables out.
-"""
+SAM passes a function only those variables that the template names, whatever the file for
+`--env-vars` holds (checked with 1.170). Secrets of the local webhooks and the address of a local
+AWS are not among a deployment's variables, so a copy of the built template that names them is
+invoked. And for `AWS::NoValue` SAM passes an empty text, CloudFormation nothing: the copy omits
+such variables."""
 
 from __future__ import annotations
 
@@ -45,7 +44,7 @@ _CONTAINER: Final = re.compile(r"SAM_CONTAINER_ID: ([0-9a-f]+)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invocation:
-    """What a function answered, and the JSON lines that it logged meanwhile."""
+    """A function's response, and the JSON lines that it logged."""
 
     answer: Any
     lines: Sequence[Mapping[str, Any]]
@@ -57,20 +56,20 @@ class Invocation:
 
 
 def build(processes: Processes, env: Mapping[str, str], folder: Path) -> Path:
-    """`sam build` of all functions for this machine, with the local stack's webhooks; returns the
-    built template. Raises `LocalStackError` with SAM's last words."""
+    """Run `sam build` for this machine, with the local stack's webhooks; returns the built
+    template. Raises `LocalStackError` with SAM's last lines."""
     command = [str(SAM), "build", "--config-env", "local", "--build-dir", str(folder)]
     command += ["--parameter-overrides", *_OVERRIDES]
-    told = {"ARCHITECTURE": ARCHITECTURE, "WEBHOOKS": str(WEBHOOKS)}
-    child = processes.start("sam-build", command, {**env, **told})
+    variables = {"ARCHITECTURE": ARCHITECTURE, "WEBHOOKS": str(WEBHOOKS)}
+    child = processes.start("sam-build", command, {**env, **variables})
     wait_until(lambda: not child.alive, _BUILD_TIMEOUT, "sam build")
     if child.code != 0:
-        raise LocalStackError(f"sam build failed\n{child.last_words()}", fix="see its own words")
+        raise LocalStackError(f"sam build failed\n{child.last_words()}", fix="see its output")
     return folder / "template.yaml"
 
 
 def prepare(template: Path, variables: Mapping[str, str]) -> tuple[Path, Path]:
-    """A copy of the built template that names these variables, and the file with their values."""
+    """A copy of the built template that names these variables, and a file with their values."""
     content = yaml.safe_load(template.read_text())
     environment = content["Globals"]["Function"]["Environment"]
     kept = {name: v for name, v in environment["Variables"].items() if not _may_be_absent(v)}
@@ -92,8 +91,8 @@ class Functions:
     images: Sequence[str] = ()
 
     def invoke(self, function: str, event: Path) -> Invocation:
-        """One invocation in a container of its own, which is gone afterwards. Raises
-        `LocalStackError` when SAM could not do it; a function that failed is an answer."""
+        """Invoke a function in a container, which is removed afterwards. Raises `LocalStackError`
+        when SAM fails; the error of a function is a response."""
         logged = self.variables.with_name(f"{event.stem}.log")
         command = [str(SAM), "local", "invoke", function, "--event", str(event)]
         command += ["--config-file", str(ROOT / "samconfig.toml"), "--config-env", "local"]
@@ -121,7 +120,7 @@ def _may_be_absent(value: Any) -> bool:
 
 
 def _answer(log: str) -> Any:
-    """SAM writes the answer behind all that the function has logged, in a line of its own."""
+    """The response, which SAM writes as the last line, after all that the function logged."""
     for line in reversed(log.splitlines()):
         with suppress(ValueError):
             return json.loads(line)
@@ -133,7 +132,7 @@ def _json_lines(text: str) -> list[dict[str, Any]]:
 
 
 def _remove(output: str) -> None:
-    """The containers of a SAM that could not clean up."""
+    """Remove the containers of a SAM that could not clean up."""
     for container in _CONTAINER.findall(output):
         with suppress(LocalStackError):
             docker("rm", "--force", container)

@@ -122,7 +122,8 @@ class Harness:
         self.temporal.wait()
 
     def _variables(self, host: DockerHost, env: dict[str, str]) -> dict[str, str]:
-        """Those of `infra/aws/env.local.json`, with this run's servers as containers reach them."""
+        """The variables of `infra/aws/env.local.json`, with this run's servers as containers reach
+        them."""
 
         def opened(address: str) -> str:
             return host.open(self._processes, env, int(address.rpartition(":")[2]))
@@ -150,28 +151,30 @@ def run(console: Console, harness: Harness, names: Sequence[str]) -> list[Row]:
             wait_until(lambda: _listed(temporal) >= known, _PATIENCE, "the list of workflows")
         unknown = sorted(_listed(temporal) - known)
     if unknown:
-        said = [f"{id} runs, and no receipt names it" for id in unknown]
-        rows.append(Row(event="all of them", invocation=None, problems=said))
+        unexplained = [f"{id} runs, and no receipt names it" for id in unknown]
+        rows.append(Row(event="all of them", invocation=None, problems=unexplained))
     return rows
 
 
 def _row(harness: Harness, temporal: Temporal, name: str, expected: dict[str, int]) -> Row:
     kept_before = set(harness.aws.keys(QUARANTINE))
     try:
-        found = harness.functions.invoke(function_of(name), event_file(name))
+        invocation = harness.functions.invoke(function_of(name), event_file(name))
     except LocalStackError as error:
         return Row(event=name, invocation=None, problems=[str(error)])
     kept = len(set(harness.aws.keys(QUARANTINE)) - kept_before)
     unknown = [
-        f"Temporal does not know {id}" for id in _workflows(found) if temporal.find(id) is None
+        f"Temporal does not know {id}" for id in _workflows(invocation) if temporal.find(id) is None
     ]
     return Row(
-        event=name, invocation=found, problems=[*problems(name, expected, found, kept), *unknown]
+        event=name,
+        invocation=invocation,
+        problems=[*problems(name, expected, invocation, kept), *unknown],
     )
 
 
-def _workflows(found: Invocation) -> list[str]:
-    return [receipt["workflow_id"] for receipt in found.receipts if receipt.get("workflow_id")]
+def _workflows(invocation: Invocation) -> list[str]:
+    return [receipt["workflow_id"] for receipt in invocation.receipts if receipt.get("workflow_id")]
 
 
 def _listed(temporal: Temporal) -> set[str]:

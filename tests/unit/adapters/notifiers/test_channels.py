@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from core.adapters.notifiers.addresses import addresses, check_addresses
+from core.adapters.notifiers.addresses import check_addresses, read_addresses
 from core.adapters.notifiers.registry import CHANNELS
 from core.adapters.notifiers.router import ChannelNotifier
 from core.config.files import load_policies
@@ -131,7 +131,7 @@ def test_every_channel_has_a_kind_of_target_and_a_row(kind: str) -> None:
 def test_a_channel_takes_addresses_from_the_environment(kind: str) -> None:
     row = CHANNELS_WITH_ALL_PROPERTIES[kind]
     assert type(row.target) is KINDS[kind]
-    assert addresses({"on-call": row.target}, row.environment) == {
+    assert read_addresses({"on-call": row.target}, row.environment) == {
         "on-call": (Address(name="on-call", kind=kind, url=row.url, secret=row.secret),)
     }
 
@@ -141,16 +141,16 @@ def test_a_target_that_lacks_a_variable_has_no_address(kind: str) -> None:
     row = CHANNELS_WITH_ALL_PROPERTIES[kind]
     for variable in row.environment:
         environment = {**row.environment, variable: " "}
-        assert addresses({"on-call": row.target}, environment) == {"on-call": ()}
+        assert read_addresses({"on-call": row.target}, environment) == {"on-call": ()}
 
 
 @KIND
 def test_a_channel_refuses_an_invalid_address_without_quoting_it(kind: str) -> None:
     row = CHANNELS_WITH_ALL_PROPERTIES[kind]
     targets = {"on-call": row.target}
-    check_addresses(targets, addresses(targets, row.environment))
+    check_addresses(targets, read_addresses(targets, row.environment))
     with pytest.raises(SettingsError) as refused:
-        check_addresses(targets, addresses(targets, {**row.environment, **row.invalid}))
+        check_addresses(targets, read_addresses(targets, {**row.environment, **row.invalid}))
     assert refused.value.message == row.refusal
 
 
@@ -185,7 +185,7 @@ def test_every_target_gets_its_address_from_the_environment(policies: Policies) 
         "DUTY_URL": "https://eu",
     }
     events_url = "https://events.pagerduty.com/v2/enqueue"
-    assert addresses(policies.targets, environment) == {
+    assert read_addresses(policies.targets, environment) == {
         "chat": (Address(name="chat", kind="apprise", url="json://a"),),
         "tool": (Address(name="tool", kind="webhook", url="https://tool", secret="whsec_x"),),
         "duty": (Address(name="duty", kind="pagerduty", url=events_url, secret="k"),),
@@ -197,7 +197,7 @@ def test_several_urls_are_several_addresses_whose_names_give_no_secret_away(
     policies: Policies,
 ) -> None:
     urls = "json://hunter2@a json://hunter2@b json://hunter2@a hunter2"
-    several = addresses(policies.targets, {"CHAT_URLS": urls})["chat"]
+    several = read_addresses(policies.targets, {"CHAT_URLS": urls})["chat"]
     assert [address.url for address in several] == [*urls.split()[:2], "hunter2"]
     names = [address.name for address in several]
     assert len(set(names)) == 3
@@ -209,7 +209,7 @@ def test_several_urls_are_several_addresses_whose_names_give_no_secret_away(
 def test_every_invalid_address_is_named(policies: Policies) -> None:
     environment = {"CHAT_URLS": "slak://a json://b", "TOOL_URL": "x", "TOOL_SECRET": "y"}
     with pytest.raises(SettingsError, match=r"^CHAT_URLS: chat:slak#\w+: .*; TOOL_URL and TOOL_S"):
-        check_addresses(policies.targets, addresses(policies.targets, environment))
+        check_addresses(policies.targets, read_addresses(policies.targets, environment))
 
 
 async def test_a_follow_up_is_not_sent_where_it_would_wake_somebody() -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -104,7 +103,7 @@ async def test_one_valid_signature_among_pagerdutys_is_enough(value: str) -> Non
         (f"{OTHER},{OTHER}", "mismatch"),
         (GOOD.replace("v1", "v2"), "malformed"),
         (",,,", "malformed"),
-        (GOOD.replace(",", ";") + ";", "malformed"),
+        (f"{OTHER};{GOOD}", "malformed"),
         (",".join([OTHER] * 10 + [GOOD]), "malformed"),
         (",".join([GOOD] * 1000), "malformed"),
     ],
@@ -218,11 +217,9 @@ def test_a_time_has_only_digits_and_at_most_ten(stamp: str) -> None:
         seconds(stamp)
 
 
-@pytest.mark.parametrize(
-    ("position", "counted"), [(0, 2), (1, 2)], ids=["the first matches", "the second matches"]
-)
+@pytest.mark.parametrize("position", [0, 1], ids=["the first matches", "the second matches"])
 async def test_every_live_secret_is_compared_whichever_matches(
-    position: int, counted: int, monkeypatch: pytest.MonkeyPatch
+    position: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compared = []
     compare = hmac.compare_digest
@@ -234,6 +231,6 @@ async def test_every_live_secret_is_compared_whichever_matches(
     monkeypatch.setattr(hmac, "compare_digest", counting)
     secrets = ["no", "no either"]
     secrets[position] = "s"
-    signature = "sha256=" + hmac.new(b"s", BODY, hashlib.sha256).hexdigest()
+    signature = "sha256=" + mac("s", BODY).hex()
     await verify(request(x_hub_signature_256=signature), *secrets, scheme="github")
-    assert len(compared) == counted
+    assert len(compared) == len(secrets)

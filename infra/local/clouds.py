@@ -1,0 +1,42 @@
+"""Every cloud that a local stack can be, started or found again by its name. Each is loaded when it
+is chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from infra.local.cloud import Cloud, CloudName, CloudServers
+from infra.local.processes import Processes
+
+
+def start_cloud(
+    name: CloudName, processes: Processes, env: Mapping[str, str], *, bridge: bool = False
+) -> CloudServers:
+    """Start a cloud's servers; they may not answer yet. With `bridge` each upload is announced
+    twice, in two ways."""
+    match name:
+        case "aws":
+            from infra.local.aws.cloud import AwsServers
+
+            return AwsServers(processes, env, bridge=bridge)
+        case "azure":
+            from infra.local.azure.cloud import AzureServers
+
+            return AzureServers(processes, env, bridge=bridge)
+
+
+def cloud_at(address: Mapping[str, Any]) -> Cloud:
+    """The cloud of a running stack, by its `address`."""
+    name: CloudName = address["name"]
+    match name:
+        case "aws":
+            from infra.local.aws.cloud import AwsCloud
+
+            return AwsCloud(address["endpoint"], address["gateway"])
+        case "azure":
+            from infra.local.azure.azurite import Azurite
+            from infra.local.azure.cloud import AzureCloud
+
+            azurite = Azurite(address["store"], key=address["key"])
+            return AzureCloud(azurite, address["bus"], address["gateway"])
