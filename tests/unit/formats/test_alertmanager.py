@@ -212,11 +212,10 @@ def test_an_alert_without_fingerprint_and_labels_is_refused_and_the_others_go_on
 def test_a_long_key_and_a_megabyte_of_labels_are_read_and_fit_into_a_signal() -> None:
     labels = {f"label{n}": "é" * 500 for n in range(1000)}
     body = changed(FIRING, "alerts", 0, "labels", to=labels)
+    keys = ["k" * 10_000 + end for end in ("1", "2")]
     one, other = (
-        event(
-            sent("alertmanager", changed(body, "alerts", 0, "fingerprint", to="k" * 10_000 + end))
-        )
-        for end in ("1", "2")
+        event(sent("alertmanager", changed(body, "alerts", 0, "fingerprint", to=key)))
+        for key in keys
     )
     assert [one.data["key"], other.data["key"]] == keys
     assert one.data["labels"] == labels
