@@ -10,13 +10,11 @@ import os
 from typing import TYPE_CHECKING
 
 from core.adapters.documents.router import DocumentStores
-from core.config.secrets import Secrets
 from core.config.settings import Settings
 from core.domain.validation import EventValidationService
 from core.intake.accept import Intake
 from core.intake.quarantine import Quarantine
 from core.ports.documents import DocumentStore
-from core.ports.secrets import SecretStore
 from core.ports.workflows import Workflows
 
 if TYPE_CHECKING:
@@ -25,9 +23,11 @@ if TYPE_CHECKING:
 
     from core.adapters.notifiers.addresses import Addresses
     from core.adapters.temporal.workflows import TemporalWorkflows
+    from core.config.secrets import Secrets
     from core.domain.incident.policies.file import Policies
     from core.domain.routing.table import WorkflowRouter
     from core.ports.notifier import Notifier
+    from core.ports.secrets import SecretStore
     from core.webhooks.endpoints import WebhookTable
     from core.webhooks.pipeline import Webhooks
 
@@ -82,6 +82,8 @@ def webhook_table(settings: Settings) -> WebhookTable:
 
 def secrets(settings: Settings) -> Secrets:
     """The secrets that configuration refers to, each fetched on first use."""
+    from core.config.secrets import Secrets
+
     return Secrets(SECRET_STORES, ttl=settings.secrets_ttl)
 
 

@@ -7,8 +7,7 @@ updates are those of its commands (core.domain.incident.commands).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 ROOT_WORKFLOW: Final = "RootOrchestrator"
 ROOT_TASK_QUEUE: Final = "tidegate-root"
@@ -34,8 +33,7 @@ SERVICE_ATTRIBUTE: Final = "TidegateService"
 ASSIGNEE_ATTRIBUTE: Final = "TidegateAssignee"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerSpec:
+class WorkerSpec(NamedTuple):
     """One kind of worker process: what it serves and what it needs.
 
     `name` is the name of its process, container and service; `package` is the package under
@@ -49,8 +47,8 @@ class WorkerSpec:
     package: str
     task_queue: str
     workflows: Mapping[str, tuple[str, ...]]
-    search_attributes: tuple[str, ...] = ()
     settings: tuple[str, ...]
+    search_attributes: tuple[str, ...] = ()
     pages: bool = False
 
     @property

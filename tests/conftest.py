@@ -7,6 +7,7 @@ HYPOTHESIS_PROFILE chooses how many examples each property gets: 100 by default,
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,6 +43,14 @@ _FOREIGN = (
     "APPLICATIONINSIGHTS_",
     "ServiceBusConnection",
 )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c_is_heard() -> None:
+    """A shell starts background jobs with SIGINT ignored, and every child inherits that: without
+    this, `make test &` would wait for commands that never hear Ctrl-C."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from core.domain.event import Event
 from core.domain.routing.table import Target
@@ -21,8 +20,7 @@ class Outcome(StrEnum):
     """A running workflow has it; whether it had it before is not known here."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(NamedTuple):
     """The workflow that an event reached."""
 
     workflow_id: str

@@ -7,7 +7,6 @@ timed; a hop that does not come in time ends the story with its name.
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -19,12 +18,11 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.markup import escape
 from rich.panel import Panel
+from temporalio.service import RPCError
 
-from core.contracts import QUERY_INCIDENT
-from core.domain.alert import AlertStatus
-from core.domain.event import ALERT
+from core.contracts import QUERY_INCIDENT, QUERY_TIMELINE
 from core.domain.incident import commands
-from core.domain.incident.model import CloseReason
+from core.domain.incident.model import CloseReason, Status
 from infra.local.cloud import INCIDENTS, REPORTS
 from infra.local.environment import HOOK_SECRETS
 from infra.local.loopback import local_session
@@ -36,15 +34,14 @@ from infra.local.temporal import Temporal
 ACK_TIMEOUT: Final = 3.0
 """Seconds until an incident that nobody acknowledges is escalated: the story waits for that."""
 
-_MONITORING: Final = "/monitoring"
+_HOOK: Final = "alertmanager"
 _ALERT: Final = {
-    "key": "checkout-p99",
-    "title": "Checkout p99 above 8 s",
-    "source": "alertmanager",
-    "severity": "error",
-    "service": "checkout",
-    "summary": "One order in five is given up.",
-    "labels": {"cluster": "eu-1"},
+    "fingerprint": "checkout-p99",
+    "labels": {"severity": "error", "service": "checkout", "cluster": "eu-1"},
+    "annotations": {
+        "summary": "Checkout p99 above 8 s",
+        "description": "One order in five is given up.",
+    },
 }
 _PATIENCE: Final = 30.0
 
@@ -60,35 +57,53 @@ class Story:
         self._cloud = stack.cloud
         self._temporal = temporal
         self._begin = time.monotonic()
-        self._outage_began = datetime.now(UTC).isoformat(timespec="seconds")
+        self._hook = f"{stack.cloud.gateway}/hooks/{_HOOK}"
+        self._outage_began = datetime.now(UTC)
 
     def tell(self, report: Path) -> None:
         first = self._outage()
         self._late_report(report, first)
-        self._say("Done", "[green]six deliveries, two incidents: no page lost, none sent twice[/]")
+        self._say(
+            "Done", "[green]seven deliveries, two incidents: no page lost, none sent twice[/]"
+        )
 
     def _outage(self) -> str:
-        """Alerts open an incident, which is paged, escalated, acknowledged, resolved and reported;
-        returns its ID."""
-        self._alert("1", AlertStatus.FIRING, times=2)
-        self._say("Sent", "an alert, [bold]twice[/]: monitoring was not sure that it was heard")
-        incident = self._route(self._receipts(self._cloud.message_listener, f"{_MONITORING}#1"))
+        """An alert opens an incident, which is paged, escalated, acknowledged, resolved and
+        reported; it is repeated, and once overtaken by its recovery. Returns the incident's ID."""
+        what = f"Alertmanager's alert to {self._hook}"
+        incident = self._post("Posted", what, "firing", "started")
         shown = self._open(incident)
         self._show_page("Paged", self._page(ON_CALL))
-        self._post_alert()
-        self._until(incident, "the second alert to join", lambda i: i["alerts"]["fired"] == 2)
-        self._say("Joined", "a second alert: two by now, and still [bold]one[/] incident")
+        self._post("Repeated", "the same by its peer", "firing", "delivered")
+        self._until(incident, "the repeat to be counted", lambda i: i["alerts"]["fired"] == 2)
+        self._say("Counted", "told twice so far, and still [bold]one[/] incident and one page")
         self._say("Waiting", f"nobody acknowledges for {ACK_TIMEOUT:g} s ...")
         self._show_page("Escalated", self._page(ESCALATION))
         note = {"note": "looking into it"}
         self._command(incident, commands.Acknowledge.name, "Acknowledged", "ana", note)
         note = {"note": "rolled the release back"}
         self._command(incident, commands.Comment.name, "Commented", "ana", note)
-        self._alert("3", AlertStatus.RESOLVED)
-        self._until(incident, "the incident to resolve", lambda i: i["resolved_at"])
-        self._say("Recovered", "the source says that its alert is [bold]resolved[/]")
-        self._report(incident)
+        self._post("Recovered", "the alert is [bold]resolved[/]", "resolved", "delivered")
+        self._until(incident, "the incident to close", lambda i: i["closed_at"] and i["reports"])
+        self._report()
+        self._overtaken(incident)
         return str(shown["id"])
+
+    def _overtaken(self, incident: str) -> None:
+        """A word that the alert fires, which its recovery has overtaken, and then the recovery from
+        the same peer."""
+        pages = len(self._stack.pager.pages())
+        self._post("Overtaken", "a late word of its peer: it fires", "firing", "delivered")
+        self._wait(
+            lambda: any(" held" in text for text in self._timeline(incident)),
+            "the late word to be held",
+        )
+        self._say("Held", "it may be late, or true: what its peer says next will tell")
+        self._post("Settled", "its peer: resolved, too", "resolved", "delivered")
+        self._until(incident, "the incident to stay closed", lambda i: i["status"] == Status.CLOSED)
+        if more := len(self._stack.pager.pages()) - pages:
+            raise LocalStackError(f"a late word led to pages: {more}")
+        self._say("Quiet", "the incident stays closed, and nobody is paged")
 
     def _late_report(self, report: Path, first: str) -> None:
         """An upload about the same outage becomes a second incident, which is closed as a
@@ -103,38 +118,30 @@ class Story:
         self._command(incident, commands.Close.name, "Closed", "ana", duplicate)
         self._ended(incident)
 
-    def _alert(self, id: str, status: AlertStatus, *, times: int = 1) -> None:
-        """Send an alert to the messages queue, as monitoring would."""
-        body = json.dumps(
-            {
-                "specversion": "1.0",
-                "type": ALERT,
-                "source": _MONITORING,
-                "id": id,
-                "data": {**_ALERT, "status": status.value, "starts_at": self._outage_began},
-            }
-        )
-        for _ in range(times):
-            self._cloud.send(body)
-
-    def _post_alert(self) -> None:
-        """Post the same alert to Alertmanager's webhook, with its token."""
+    def _post(self, hop: str, what: str, status: str, verdict: str) -> str:
+        """Post what Alertmanager says of its alert to the webhook, with its token; returns the
+        incident's workflow, which the receipt names."""
+        over = status == "resolved"
         alert: dict[str, Any] = {
-            "status": "firing",
-            "fingerprint": _ALERT["key"],
-            "labels": {"severity": "error", "service": "checkout"},
-            "annotations": {"summary": _ALERT["title"]},
-            "startsAt": self._outage_began,
+            **_ALERT,
+            "status": status,
+            "startsAt": self._outage_began.isoformat(),
+            "endsAt": datetime.now(UTC).isoformat() if over else "0001-01-01T00:00:00Z",
         }
-        url = f"{self._cloud.gateway}/hooks/alertmanager"
-        answer = local_session().post(
-            url,
-            json={"version": "4", "status": "firing", "alerts": [alert]},
-            headers={"Authorization": f"Bearer {HOOK_SECRETS['LOCAL_HOOK_TOKEN']}"},
-            timeout=_PATIENCE,
-        )
-        self._say("Posted", f"a second alert, to {url}: {answer.status_code} {answer.reason}")
+        with local_session() as session:
+            answer = session.post(
+                self._hook,
+                json={"version": "4", "status": status, "alerts": [alert]},
+                headers={"Authorization": f"Bearer {HOOK_SECRETS['LOCAL_HOOK_TOKEN']}"},
+                timeout=_PATIENCE,
+            )
+        self._say(hop, f"{what}: {answer.status_code} {answer.reason}")
         answer.raise_for_status()
+        [receipt] = answer.json()["receipts"]
+        self._say_receipt(receipt)
+        if receipt["verdict"] != verdict:
+            raise LocalStackError(f"the receipt is {receipt['verdict']}, not {verdict}")
+        return str(receipt["workflow_id"])
 
     def _upload(self, report: Path) -> None:
         version = self._cloud.upload(report.name, report.read_bytes())
@@ -150,12 +157,15 @@ class Story:
         )
         # Both were accepted concurrently, in either order; the output has one order.
         for receipt in sorted(receipts, key=lambda receipt: receipt["verdict"] != "started"):
-            detail = receipt.get("workflow_id") or receipt.get("reason", "")
-            self._say("Receipt", f"[bold]{receipt['verdict']}[/] {escape(detail)}")
+            self._say_receipt(receipt)
         verdicts = sorted(receipt["verdict"] for receipt in receipts)
         if verdicts != ["duplicate", "started"]:
             raise LocalStackError(f"the receipts are {verdicts}, not one start and one duplicate")
         return str(receipts[0]["workflow_id"])
+
+    def _say_receipt(self, receipt: Mapping[str, Any]) -> None:
+        detail = receipt.get("workflow_id") or receipt.get("reason", "")
+        self._say("Receipt", f"[bold]{receipt['verdict']}[/] {escape(detail)}")
 
     def _route(self, root: str) -> str:
         done = self._wait(
@@ -196,7 +206,10 @@ class Story:
         """The incident, once `check` is true of it."""
 
         def look() -> dict[str, Any] | None:
-            shown: dict[str, Any] = self._temporal.query(incident, QUERY_INCIDENT)
+            try:
+                shown: dict[str, Any] = self._temporal.query(incident, QUERY_INCIDENT)
+            except RPCError:  # its worker is busy
+                return None
             return shown if check(shown) else None
 
         shown: dict[str, Any] = self._wait(look, what)
@@ -217,8 +230,10 @@ class Story:
         )
         self._temporal.result(incident)
 
-    def _report(self, incident: str) -> None:
-        self._ended(incident)
+    def _timeline(self, incident: str) -> list[str]:
+        return [entry["text"] for entry in self._temporal.query(incident, QUERY_TIMELINE)]
+
+    def _report(self) -> None:
         keys = self._cloud.keys(REPORTS)
         key = next((key for key in keys if key.endswith(".md")), None)
         if key is None:

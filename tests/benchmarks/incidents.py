@@ -16,8 +16,15 @@ from typing import Any, Final
 
 from temporalio.client import Client
 
-from core.contracts import INCIDENT_TASK_QUEUE, INCIDENT_WORKFLOW, STATUS_ATTRIBUTE
-from core.domain.event import Event
+from core.contracts import (
+    INCIDENT_TASK_QUEUE,
+    INCIDENT_WORKFLOW,
+    QUERY_INCIDENT,
+    SIGNAL_EVENT,
+    STATUS_ATTRIBUTE,
+)
+from core.domain.event import ALERT, Event
+from core.domain.signalled import signalled
 from infra.local.environment import outside_environment
 from infra.local.processes import python
 from tests.benchmarks.figures import Figure, p50
@@ -28,8 +35,12 @@ _IN_FLIGHT: Final = 50
 _COMMENTS: Final = 100
 _PATIENCE: Final = 240.0
 
+_JOINED: Final = 1_000
+
 Look = tuple[float, list[float]]
 """The worker's resident memory in MiB, and the milliseconds of each comment."""
+Histories = tuple[list[float], float]
+"""Bytes of the history of each of some open incidents, and of one more alert that joins one."""
 
 
 def measure(folder: Path, *, quick: bool) -> list[Figure]:
@@ -42,7 +53,9 @@ def measure(folder: Path, *, quick: bool) -> list[Figure]:
         base = outside_environment() | env
         base.pop("PYTHONDONTWRITEBYTECODE", None)
         worker = processes.start("incident", python("workers.incident.run_worker"), base)
-        looks = asyncio.run(_fill(server.address, worker.pid or 0, total))
+        looks, histories = asyncio.run(
+            _measure(server.address, worker.pid or 0, total, 100 if quick else _JOINED)
+        )
     memory = [look[0] for look in looks]
     first, last = looks[1][1], looks[-1][1]
     middle = _STEPS // 2
@@ -63,6 +76,20 @@ def measure(folder: Path, *, quick: bool) -> list[Figure]:
             against=f"with {total // _STEPS:,} open",
             unit="ms",
             samples=len(last),
+        ),
+        Figure(
+            what="history of an open incident, p50",
+            against="",
+            unit="bytes",
+            ours=p50(histories[0]),
+            samples=len(histories[0]),
+        ),
+        Figure(
+            what="history of an alert that joins",
+            against="",
+            unit="bytes",
+            ours=histories[1],
+            samples=100 if quick else _JOINED,
         ),
     ]
 
@@ -92,10 +119,17 @@ def _figure(
     )
 
 
-async def _fill(address: str, pid: int, total: int) -> list[Look]:
-    """Opens this many incidents in steps; looks at the worker before the first and after each."""
+async def _measure(address: str, pid: int, total: int, joined: int) -> tuple[list[Look], Histories]:
     client = await Client.connect(address)
-    ids = [await _open(client)]
+    ids: list[str] = []
+    looks = await _fill(client, ids, pid, total)
+    some = [float(await _bytes(client, id)) for id in ids[:_COMMENTS]]
+    return looks, (some, await _growth(client, joined))
+
+
+async def _fill(client: Client, ids: list[str], pid: int, total: int) -> list[Look]:
+    """Opens this many incidents in steps; looks at the worker before the first and after each."""
+    ids.append(await _open(client))
     await _all_open(client, 1)
     looks = [(_resident(pid), await _comment(client, ids))]
     for step in range(1, _STEPS + 1):
@@ -109,19 +143,57 @@ async def _fill(address: str, pid: int, total: int) -> list[Look]:
 
 
 async def _open(client: Client) -> str:
+    id = f"incident:benchmark:{uuid.uuid4()}"
+    await _signal(client, id)
+    return id
+
+
+async def _signal(client: Client, id: str) -> None:
+    """What the listeners do with an alert: a signal, which starts the incident."""
     key = f"benchmark:{uuid.uuid4()}"
     event = Event(
         id=key,
         source="benchmark",
-        type="com.example.incident.reported",
+        type=ALERT,
         key=key,
-        data={"title": "Checkout is down", "severity": "high", "service": "checkout"},
+        way="queue:benchmark",
+        scope="queue:benchmark",
+        data={
+            "key": id,
+            "status": "firing",
+            "title": "Checkout is down",
+            "severity": "high",
+            "service": "checkout",
+            "starts_at": "2026-03-01T10:00:00Z",
+            "labels": {"cluster": "eu-1", "alertname": "CheckoutDown"},
+        },
     )
-    id = f"incident:{key}"
     await client.start_workflow(
-        INCIDENT_WORKFLOW, event.to_wire(), id=id, task_queue=INCIDENT_TASK_QUEUE
+        INCIDENT_WORKFLOW,
+        id=id,
+        task_queue=INCIDENT_TASK_QUEUE,
+        start_signal=SIGNAL_EVENT,
+        start_signal_args=[[signalled(event)]],
     )
-    return id
+
+
+async def _growth(client: Client, count: int) -> float:
+    """Bytes of history for each of this many alerts, repeated to one incident one after another."""
+    id = await _open(client)
+    handle = client.get_workflow_handle(id)
+    await handle.query(QUERY_INCIDENT)
+    before = await _bytes(client, id)
+    for _ in range(count):
+        await _signal(client, id)
+    deadline = time.monotonic() + _PATIENCE
+    while (await handle.query(QUERY_INCIDENT))["alerts"]["fired"] <= count:
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{count} alerts were not taken after {_PATIENCE:g} s")
+    return (await _bytes(client, id) - before) / count
+
+
+async def _bytes(client: Client, id: str) -> int:
+    return (await client.get_workflow_handle(id).describe()).raw_info.history_size_bytes
 
 
 async def _all_open(client: Client, count: int) -> None:

@@ -37,7 +37,8 @@ from core.contracts import (
     TITLE_MEMO,
 )
 from core.domain.event import MESSAGE, Event
-from core.domain.incident import commands, lifecycle
+from core.domain.incident import commands
+from core.domain.incident.decisions import timers
 from core.domain.incident.decisions.paging import ROUND_DELAYS
 from tests.support.incidents import (
     ON_CALL,
@@ -518,7 +519,7 @@ async def test_a_deadline_that_stays_due_fails_the_workflow_task(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The main loop would spin otherwise."""
-    monkeypatch.setattr(lifecycle, "deadline", lambda incident: incident.opened_at)
+    monkeypatch.setattr(timers, "deadline", lambda incident: incident.opened_at)
     async with harness.working():
         handle = await harness.start(harness.upload(json.dumps(REPORT)))
         harness.handles.clear()  # its history does not replay

@@ -93,7 +93,7 @@ def test_the_wire_form_marks_an_unidentified_event() -> None:
 def test_its_size_is_the_bytes_of_its_json() -> None:
     small = Event(id="1", source="/a", type="t", key="k")
     large = Event(id="1", source="/a", type="t", key="k", data="ü" * 1000)
-    assert large.size == small.size + len(', "data": ""') + 2000
+    assert large.size == small.size + len(',"data":""') + 2000
 
 
 def test_its_timestamp_has_a_time_zone() -> None:

@@ -6,19 +6,17 @@ as `data.key`. Those are looked up here; JMESPath is loaded for the first that i
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from typing import Any, Final
-
-_NAMES: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*")
+from typing import Any
 
 
 def search(expression: str, value: object) -> Any:
     """What the expression yields. One that cannot be evaluated over this value yields None: a
     function or a comparison of other types, for which JMESPath raises whatever Python does."""
-    if _NAMES.fullmatch(expression):
+    names = expression.split(".")
+    if all(name.isascii() and name.isidentifier() for name in names):
         found: Any = value
-        for name in expression.split("."):
+        for name in names:
             found = found.get(name) if isinstance(found, Mapping) else None
         return found
     import jmespath

@@ -10,7 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.domain.alert import AlertStatus, read_alert
-from core.domain.event import Event
+from core.domain.event import Event, encode
+from core.domain.signalled import SIGNAL_BYTES, signalled
 from core.formats.registry import read
 from core.formats.shared.delivery import Malformed
 from core.formats.shared.prometheus import fingerprint
@@ -206,6 +207,21 @@ def test_an_alert_without_fingerprint_and_labels_is_refused_and_the_others_go_on
     assert first.error.message.startswith("alerts[0].fingerprint: ")
     assert "has no key" in str(first.error)
     assert isinstance(second, Event)
+
+
+def test_a_long_key_and_a_megabyte_of_labels_are_read_and_fit_into_a_signal() -> None:
+    labels = {f"label{n}": "é" * 500 for n in range(1000)}
+    body = changed(FIRING, "alerts", 0, "labels", to=labels)
+    keys = ["k" * 10_000 + end for end in ("1", "2")]
+    one, other = (
+        event(sent("alertmanager", changed(body, "alerts", 0, "fingerprint", to=key)))
+        for key in keys
+    )
+    assert [one.data["key"], other.data["key"]] == keys
+    assert one.data["labels"] == labels
+    [first, second] = [signalled(each) for each in (one, other)]
+    assert max(len(encode(wire)) for wire in (first, second)) <= SIGNAL_BYTES
+    assert first["data"]["key"] != second["data"]["key"]
 
 
 def test_an_alert_that_is_not_an_object_is_refused_alone() -> None:
