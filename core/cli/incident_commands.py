@@ -202,7 +202,7 @@ def incident_open(
     if as_json:
         print_json(opened)
         return
-    outcome = "is opened" if opened["action"] == "started" else "is running already and takes it"
+    outcome = "is opened" if opened["opened"] else "is running already and takes it"
     after = f"; it follows {opened['follows']}" if opened["follows"] else ""
     line = f"{opened['child_id']} {outcome}: {opened['title']}{after}"
     out.print(escape(line), soft_wrap=True)

@@ -46,8 +46,10 @@ _COPIED: Final = ("title", "severity", "service", "labels", "links")
 
 
 class OpenedIncident(Outcome):
-    """What the root orchestrator did with the report, and two of the report's fields."""
+    """What the root orchestrator did with the report, and two of the report's fields. `opened` is
+    false when an incident that is open took it."""
 
+    opened: bool
     title: str
     follows: str | None
 
@@ -75,15 +77,19 @@ async def open_incident(
     data: dict[str, Any] = {name: value for name, value in fields.items() if value}
     unique = uuid.uuid4().hex
     event = {"specversion": "1.0", "type": INCIDENT_REPORTED, "source": _SOURCE, "id": unique}
+    waits = False
     if follows is not None:
         closed = await _closed(client, settings, follows)
         data = {**closed.fields, "summary": _summary(closed), "follows": closed.id, **data}
+        # Its workflow may wait for late alerts still: then it begins the successor.
+        waits = await incidents.runs(client, closed.id)
         key, _ = parse_id(closed.id)
         event |= {"type": INCIDENT_SUCCESSOR, "subject": unescaped(key.removeprefix(KEY_PREFIX))}
     report = parse_fields(data, where="what is to be opened")
     body = json.dumps({**event, "data": data}, ensure_ascii=False).encode()
     done = await _send(client, settings, body, unique)
-    return {**done, "title": report.title, "follows": report.follows}
+    opened = waits or done["action"] == "started"
+    return {**done, "opened": opened, "title": report.title, "follows": report.follows}
 
 
 async def _send(client: Client, settings: Settings, body: bytes, unique: str) -> Outcome:

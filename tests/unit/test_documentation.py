@@ -283,7 +283,7 @@ def test_the_layout_in_the_readme_is_the_trees() -> None:
 
 def test_the_picture_in_the_readme_shows_every_step_of_the_demo() -> None:
     source = text("infra/local/story.py")
-    hops = re.findall(r'_(?:say|show_page)\(\s*"(\w+)"|_command\(.*, "([A-Z]\w+)"', source)
+    hops = re.findall(r'_(?:say|show_page|post)\(\s*"(\w+)"|_command\(.*, "([A-Z]\w+)"', source)
     drawn = {step.split()[0] for step in demo_picture.drawn_steps(text("docs/demo.svg"))}
     assert len(hops) > 15
     assert drawn == {"".join(hop) for hop in hops}, "make demo-picture draws it anew"

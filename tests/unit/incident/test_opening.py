@@ -80,8 +80,9 @@ def test_a_resolved_alert_never_opens_an_incident() -> None:
     life = Life()
     life.give(cleared(policy=POLICY))
     assert (life.status, life.sentences()) == ("new", [])
-    assert life.deadline == POLICY.remember_for
-    life.wait(POLICY.remember_for)
+    forgets_after = life.deadline
+    assert forgets_after == POLICY.remember_for
+    life.wait(forgets_after)
     assert life.status == "closed"
     assert is_finished(life.incident)
     assert is_forgotten(life.incident)
