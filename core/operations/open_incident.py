@@ -56,12 +56,14 @@ class OpenedIncident(Outcome):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Closed:
-    """The incident to follow; `fields` are those that its successor takes over."""
+    """The incident to follow; `fields` are those that its successor takes over. Its workflow may
+    still wait for late alerts: then it starts the successor."""
 
     id: str
     reason: str | None
     reports: Sequence[str] = ()
     fields: Mapping[str, Any]
+    waits: bool = False
 
 
 async def open_incident(
@@ -81,8 +83,7 @@ async def open_incident(
     if follows is not None:
         closed = await _closed(client, settings, follows)
         data = {**closed.fields, "summary": _summary(closed), "follows": closed.id, **data}
-        # Its workflow may wait for late alerts still: then it begins the successor.
-        waits = await incidents.runs(client, closed.id)
+        waits = closed.waits
         key, _ = parse_id(closed.id)
         event |= {"type": INCIDENT_SUCCESSOR, "subject": unescaped(key.removeprefix(KEY_PREFIX))}
     report = parse_fields(data, where="what is to be opened")
@@ -117,7 +118,8 @@ async def _closed(client: Client, settings: Settings, id: str) -> _Closed:
         return _Closed(
             id=report["incident_id"], reason=report.get("close_reason"), fields=_copied(report)
         )
-    if incident["status"] != Status.CLOSED and await incidents.runs(client, incident["id"]):
+    runs = await incidents.runs(client, incident["id"])
+    if incident["status"] != Status.CLOSED and runs:
         raise CommandRefused(
             f"incident {incident['id']} is {incident['status']}, not closed: "
             "nothing can follow it yet",
@@ -128,6 +130,7 @@ async def _closed(client: Client, settings: Settings, id: str) -> _Closed:
         reason=incident["close_reason"],
         reports=incident["reports"],
         fields=_copied(incident),
+        waits=runs,
     )
 
 
