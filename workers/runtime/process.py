@@ -44,6 +44,9 @@ log = logging.getLogger("tidegate.worker")
 
 DRAINED, FAULT, MISCONFIGURED = 0, 1, 2
 
+ACTIVATION_SECONDS: Final = 60
+"""How long a workflow may take for what one task brings, before it counts as stuck."""
+
 _FIRST_DELAY: Final = 1.0
 _LONGEST_DELAY: Final = 15.0
 _PROBE_SECONDS: Final = 2.0
@@ -102,16 +105,25 @@ def worker(
     client: Client, plan: Plan, *, drain_timeout: float = 0, build_id: str | None = None
 ) -> Worker:
     """The worker of a plan, not yet running."""
-    return Worker(
+    made = Worker(
         client,
         task_queue=plan.task_queue,
         workflows=list(plan.workflows),
         activities=list(plan.activities),
         workflow_runner=sandbox(plan.activities),
-        identity=f"{client.identity} {plan.about}".rstrip(),
         graceful_shutdown_timeout=timedelta(seconds=drain_timeout),
         deployment_config=_deployment(plan, build_id) if build_id else None,
     )
+    _allow_long_activations(made)
+    return made
+
+
+def _allow_long_activations(worker: Worker) -> None:
+    """Let the workflow have more than the SDK's 2 s for one activation: after a flood, one brings
+    all of up to 10,000 signals. A task that fails for its length fails on every attempt, and the
+    server waits for up to ten minutes between them. The SDK has no option for this."""
+    if worker._workflow_worker:
+        worker._workflow_worker._deadlock_timeout_seconds = ACTIVATION_SECONDS
 
 
 def _deployment(plan: Plan, build_id: str) -> WorkerDeploymentConfig:
