@@ -10,7 +10,9 @@ import os
 from typing import TYPE_CHECKING
 
 from core.adapters.documents.router import DocumentStores
+from core.config.routing_table import routing_table
 from core.config.settings import Settings
+from core.domain.routing.table import WorkflowRouter
 from core.domain.validation import EventValidationService
 from core.intake.accept import Intake
 from core.intake.quarantine import Quarantine
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from core.adapters.temporal.workflows import TemporalWorkflows
     from core.config.secrets import Secrets
     from core.domain.incident.policies.file import Policies
-    from core.domain.routing.table import WorkflowRouter
     from core.ports.notifier import Notifier
     from core.ports.secrets import SecretStore
     from core.webhooks.endpoints import WebhookTable
@@ -89,9 +90,6 @@ def secrets(settings: Settings) -> Secrets:
 
 def router(settings: Settings) -> WorkflowRouter:
     """The routing table with its services. Raises `ConfigFileError`."""
-    from core.config.routing_table import routing_table
-    from core.domain.routing.table import WorkflowRouter
-
     return WorkflowRouter(routing_table(settings.routes))
 
 

@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from core.config.routing_table import COMPILED
 from infra.local.processes import ROOT, program
 from tests.benchmarks.figures import Figure, compare, take_turns
 from tests.benchmarks.harness import as_event, batch, lambda_environment, notification, servers
@@ -132,6 +133,8 @@ def package(tree: Path, contents: Sequence[str]) -> Path:
             shutil.copy(ROOT / name, tree / name)
         else:
             shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+    table = str(tree / "core" / "config" / COMPILED.name)
+    _run([sys.executable, "-m", "core.config.routing_table", "--output", table])
     compiled = ["--invalidation-mode", "unchecked-hash"]
     _run([_interpreter(), "-m", "compileall", "-q", *compiled, str(tree)])
     return tree
