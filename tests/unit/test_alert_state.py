@@ -172,6 +172,8 @@ def test_a_firing_that_its_recovery_overtook_is_not_held_but_when_said_again() -
 def test_a_replica_that_saw_it_begin_later_is_held() -> None:
     _, heard = said([firing(0), resolved(0, 10), firing(5)], settle=SETTLE)
     assert heard == [F, REC, H]
+    _, heard = said([resolved(0, 10), firing(5)], settle=SETTLE)
+    assert heard == [MEM, S]  # the first that is heard of it: overtaken
     _, heard = said([firing(5), resolved(5, 10), firing(0)], settle=SETTLE)
     assert heard == [F, REC, S]
 

@@ -167,7 +167,7 @@ def held(
 ) -> AlertCounts:
     """The counts while it is not known yet whether an alert fires again."""
     after = _with_state(counts, fingerprint, state)
-    if len(alert.model_dump_json()) > _HELD_BYTES:
+    if len(alert.model_dump_json().encode()) > _HELD_BYTES:
         alert = alert.model_copy(update={"labels": {}, "links": {}, "remarks": ()})
     return after.model_copy(
         update={

@@ -530,7 +530,7 @@ TIMELINE: Final[TypeAdapter[tuple[TimelineEvent, ...]]] = TypeAdapter(tuple[Time
 def abridged(timeline: Sequence[TimelineEvent], limit: int) -> tuple[TimelineEvent, ...]:
     """The timeline in at most about `limit` bytes of JSON: a longer one keeps its beginning and its
     end, and says between them how much was left out."""
-    sizes = [len(event.model_dump_json()) for event in timeline]
+    sizes = [len(event.model_dump_json().encode()) for event in timeline]
     if sum(sizes) <= limit:
         return tuple(timeline)
     head = _fitting(sizes, limit // 2)

@@ -3,6 +3,7 @@ by row, and what holds for every order of words."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -16,7 +17,15 @@ from hypothesis import strategies as st
 from core.domain import alert_state
 from core.domain.alert import Alert, AlertStatus
 from core.domain.alert_state import AlertState, dismiss, hear
-from core.domain.incident.alert_counts import MAX_HELD, MAX_TRACKED, AlertCount, remembered
+from core.domain.incident.alert_counts import (
+    MAX_HELD,
+    MAX_TRACKED,
+    MEMORY_BYTES,
+    AlertCount,
+    from_memory,
+    memory,
+    remembered,
+)
 from core.domain.incident.decisions.closing import is_finished, is_forgotten
 from core.domain.incident.decisions.timers import deadline
 from core.domain.incident.effects import Effect, StartSuccessor
@@ -52,6 +61,7 @@ from tests.unit.incident.examples import (
 DOCS: Final = Path(__file__).parents[3] / "docs" / "incidents.md"
 HOUR: Final = timedelta(hours=1)
 SETTLE: Final = 60.0
+WIDE: Final = "\N{FIRE}" * 200
 REOPENING: Final = policy(reopen_window=3600.0)
 
 
@@ -467,6 +477,28 @@ def test_what_settles_reopens_the_incident_or_begins_the_next(
     assert key.status in (Status.RESOLVED, Status.CLOSED)
 
 
+def test_what_is_still_held_when_the_next_incident_begins_fires_there() -> None:
+    key = Key(policy(**ONE_LEVEL, reopen_window=3600.0, recurrence=Recurrence.NEW))
+    key.hears(fires(replicated=True), fires(replicated=True, key="b"), recovers())
+    key.hears(recovers(key="b"), fires(replicated=True))
+    key.wait(20)
+    key.hears(fires(replicated=True, key="b"))
+    key.wait(40)
+    assert (len(key.lives), key.life.incident.alerts.firing) == (2, 1)
+    key.wait(20)
+    assert (len(key.lives), key.life.incident.alerts.firing) == (2, 2)
+
+
+def test_what_fires_on_when_the_incident_is_opened_again_belongs_to_it() -> None:
+    key = Key()
+    key.hears(fires(replicated=True), fires(replicated=True, key="b"))
+    key.command("resolve", force=True)
+    key.hears(fires(20, replicated=True), fires(replicated=True, key="b"))
+    assert key.status == Status.OPEN
+    assert not key.life.all(AlertHeld)
+    assert not any(state.dismissed for state in key.life.incident.alerts.states.values())
+
+
 def test_without_a_settling_time_a_replica_is_believed() -> None:
     key = Key(policy(**ONE_LEVEL, settle=0.0))
     key.hears(fires(replicated=True), recovers(), fires(replicated=True))
@@ -546,6 +578,29 @@ def test_what_is_known_is_bounded_and_the_oldest_that_is_over_goes_first() -> No
     assert "alert 0" not in states
     life.give(fires(key="alert 0"))
     assert life.incident.alerts.tracked["alert 0"].firing
+
+
+def test_a_run_leaves_the_newest_states_as_many_as_fit() -> None:
+    life = opened()
+    for number in range(MAX_TRACKED - 1):
+        key = f"{number} {WIDE}"
+        life.give(fires(number, key=key))
+        life.give(recovers(number, number + 1, key=key))
+    left = memory(life.incident.alerts)
+    assert len(json.dumps(left)) < MEMORY_BYTES
+    states = life.incident.alerts.states
+    assert list(left) == list(states)[-len(left) :]
+    assert from_memory(json.loads(json.dumps(left))) == {name: states[name] for name in left}
+
+
+def test_what_is_left_of_an_alert_that_fires_is_that_it_was_ended() -> None:
+    left = from_memory(memory(opened(starts_at=at(0)).incident.alerts))
+    assert left["5f2e"].dismissed
+
+
+@pytest.mark.parametrize("value", [None, [], "x", {"a": 7}, {"a": {"fired_at": "yesterday"}}])
+def test_a_memory_that_cannot_be_read_is_none(value: object) -> None:
+    assert from_memory(value) == {}
 
 
 def test_a_worse_repeat_is_news_and_a_repeat_of_it_is_not() -> None:

@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from core.domain.incident.alert_counts import MAX_HELD, MAX_TRACKED
 from core.domain.incident.inputs import PageSettled
-from core.domain.incident.model import KEPT_PAGES, Incident, PageStatus, Status
+from core.domain.incident.model import (
+    KEPT_PAGES,
+    REMEMBERED_EVENTS,
+    Incident,
+    PageStatus,
+    Status,
+)
 from core.domain.incident.policies.policy import Policy
-from tests.unit.incident.examples import alert, cleared, command, levels, opened, policy
+from tests.unit.incident.examples import (
+    alert,
+    cleared,
+    command,
+    further,
+    levels,
+    opened,
+    policy,
+)
+from workers.incident.workflow.continue_as_new import LARGEST, WAITING_BYTES
 
 BYTES = 400_000
 """Temporal takes payloads of 2 MB; continue-as-new carries the state and a tail of the timeline."""
@@ -34,6 +51,32 @@ def test_a_hundred_thousand_alerts_and_two_thousand_commands_fit_into_one_state(
     assert len(encoded) < BYTES
     assert visible < 2_000 + 300
     assert Incident.model_validate_json(encoded) == life.incident
+
+
+def test_the_largest_incident_fits_into_a_payload_with_the_events_that_wait() -> None:
+    life = opened(policy(auto_resolve_acknowledged=False))
+    life.do("acknowledge")
+    wide = "\N{FIRE}"  # four bytes in UTF-8
+    links = dict.fromkeys(("runbook", "source", "panel"), f"https://x.example/{'y' * 200}")
+    for number in range(2 * MAX_TRACKED):
+        key = f"{number} {wide * 200}"
+        fields: dict[str, Any] = {
+            "starts_at": life.now,
+            "replicated": True,
+            "links": links,
+            "title": wide * 200,
+        }
+        life.give(alert(key, labels={"a": wide * 2000}, **fields))
+        if number < 2 * MAX_HELD:
+            life.give(cleared(key, starts_at=life.now, ends_at=life.now + timedelta(seconds=1)))
+            life.give(alert(key, labels={"a": wide * 2000}, **fields))
+    assert len(life.incident.alerts.states) == MAX_TRACKED
+    assert len(life.incident.alerts.held) == MAX_HELD
+    for number in range(REMEMBERED_EVENTS):
+        life.give(further(f"{number} {wide * 200}"))
+        life.give(command("comment", note="z"))
+    size = len(life.incident.model_dump_json().encode())
+    assert size + WAITING_BYTES < LARGEST
 
 
 def test_a_year_of_pages_is_counted_and_only_the_latest_are_known() -> None:

@@ -96,7 +96,7 @@ def start_successor_within_run(state: State, run_state: RunState) -> None:
 
 
 def fits(run_state: RunState) -> bool:
-    return len(run_state.model_dump_json()) <= LARGEST
+    return len(run_state.model_dump_json().encode()) <= LARGEST
 
 
 def size_of(wires: Sequence[Any]) -> int:
@@ -112,6 +112,6 @@ def _follow_ups(effects: Iterable[Effect]) -> tuple[FollowUp, ...]:
 
 
 def _tail(timeline: Sequence[TimelineEvent], limit: int) -> Sequence[TimelineEvent]:
-    sizes = accumulate(len(event.model_dump_json()) for event in reversed(timeline))
+    sizes = accumulate(len(event.model_dump_json().encode()) for event in reversed(timeline))
     count = sum(1 for total in sizes if total <= limit)
     return timeline[len(timeline) - count :]
