@@ -111,6 +111,7 @@ def worker(
         workflows=list(plan.workflows),
         activities=list(plan.activities),
         workflow_runner=sandbox(plan.activities),
+        identity=f"{client.identity} {plan.about}".rstrip(),
         graceful_shutdown_timeout=timedelta(seconds=drain_timeout),
         deployment_config=_deployment(plan, build_id) if build_id else None,
     )
