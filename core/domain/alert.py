@@ -155,8 +155,8 @@ def _links(data: Mapping[str, Any], remarks: list[str]) -> dict[str, str]:
         remarks.append("its links are not an object")
         return {}
     found: dict[str, str] = {}
-    for given, address in links.items():
-        name = _line(str(given), _LINK_NAME_CHARS)
+    for key, address in links.items():
+        name = _line(str(key), _LINK_NAME_CHARS)
         if address is None or address == "" or not name:
             continue
         if problem := _problem_of(address):

@@ -73,13 +73,14 @@ class Desk:
 
         async def send() -> None:
             client = await Client.connect(self.address, data_converter=data_converter())
+            signalled = type == ALERT
             await client.start_workflow(
                 INCIDENT_WORKFLOW,
-                event.to_wire(),
+                args=[] if signalled else [event.to_wire()],
                 id=id,
                 task_queue=INCIDENT_TASK_QUEUE,
-                start_signal=SIGNAL_EVENT if type == ALERT else None,
-                start_signal_args=[event.to_wire()] if type == ALERT else [],
+                start_signal=SIGNAL_EVENT if signalled else None,
+                start_signal_args=[[event.to_wire()]] if signalled else [],
             )
 
         asyncio.run(send())
@@ -319,8 +320,11 @@ def test_the_list_is_filtered(tidegate: Tidegate, desk: Desk) -> None:
 def test_an_incident_with_firing_alerts_is_resolved_by_force_only(
     tidegate: Tidegate, desk: Desk
 ) -> None:
-    id = desk.alert("p99")
+    id = desk.alert("p99", links={"runbook": "https://runbooks.example/p99"})
     opened(tidegate, id)
+    shown = tidegate("incident", "show", id).out
+    assert "runbook" in shown
+    assert "https://runbooks.example/p99" in shown
     refused = tidegate("incident", "resolve", id)
     assert refused.code == 1
     assert "1 of its alerts fire" in refused.err

@@ -370,7 +370,7 @@ async def test_a_hundred_alerts_of_nearly_a_megabyte_lose_nothing(
         await handle.cancel()
 
 
-async def test_cancelled_while_it_is_silent_it_ends_at_once(dev_harness: Harness) -> None:
+async def test_cancelled_while_it_is_silent_it_ends_immediately(dev_harness: Harness) -> None:
     harness = dev_harness
     harness.policy = {**ONE_LEVEL, "remember_for": "1h"}
     async with harness.working():

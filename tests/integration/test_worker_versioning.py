@@ -164,7 +164,8 @@ def roots(server: TemporalServer, client: Client, settings: Settings) -> Deploym
 def alert() -> Event:
     id = str(uuid4())
     data = {"key": id, "title": "Disk full", "source": "test", "status": AlertStatus.FIRING.value}
-    return Event(id=id, source="/test", type=ALERT, key=f"ce:/test#{id}", data=data)
+    key = f"ce:/test#{id}"
+    return Event(id=id, source="/test", type=ALERT, key=key, scope="command:test", data=data)
 
 
 def upload() -> Event:

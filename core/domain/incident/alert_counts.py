@@ -25,7 +25,7 @@ MAX_TRACKED: Final = 500
 """How many fingerprints an incident tracks."""
 
 MAX_HELD: Final = 20
-"""How many alerts are held at a time; one more fires at once."""
+"""How many alerts are held at a time; one more fires immediately."""
 
 MEMORY_BYTES: Final = 200_000
 """Bytes of JSON that a run leaves to the next one."""

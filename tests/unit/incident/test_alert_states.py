@@ -505,7 +505,7 @@ def test_without_a_settling_time_a_replica_is_believed() -> None:
     assert key.status == Status.OPEN
 
 
-def test_more_than_can_be_held_fires_at_once() -> None:
+def test_more_than_can_be_held_fires_immediately() -> None:
     life = opened()
     names = [f"alert {number}" for number in range(MAX_HELD + 1)]
     for name in names:

@@ -261,3 +261,25 @@ def test_the_published_schema_is_current() -> None:
     schemas = Path(__file__).parents[3] / "docs" / "schemas"
     published = (schemas / "post-incident-report.schema.json").read_text(encoding="utf-8")
     assert json.loads(published) == json_schema()
+
+
+def test_the_links_of_its_alerts_are_in_the_report_by_name() -> None:
+    links = {"runbook": "https://runbooks.example/disk", "panel": "https://g.example/p?a=<b>"}
+    life = opened(links=links)
+    life.give(alert("another", links={"runbook": "https://runbooks.example/other"}))
+    report = build_report(life.incident, life.timeline)
+    assert report.named_links == links
+    assert report.alerts[1].links == {"runbook": "https://runbooks.example/other"}
+    markdown = as_markdown(life.incident, life.timeline).decode()
+    assert markdown.partition("## Links")[2].split("\n\n")[1].splitlines() == [
+        "- Runbook: <https://runbooks.example/disk>",
+        "- Panel: <https://g.example/p?a=%3Cb%3E>",
+        "- Runbook: <https://runbooks.example/other>",
+    ]
+
+
+def test_links_that_are_too_long_to_keep_for_every_alert_are_left_out_of_its_count() -> None:
+    links = {"runbook": f"https://r.example/{'x' * 300}", "source": f"https://s/{'y' * 300}"}
+    life = opened(links=links)
+    assert life.incident.named_links == links
+    assert list(life.incident.alerts.tracked["5f2e"].links) == ["runbook"]
