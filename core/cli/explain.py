@@ -13,7 +13,8 @@ from rich.markup import escape
 from core.cli.console import EXIT_FAILED, Json, out, print_facts, print_json
 from core.cli.request_options import Headers, Hook, parse_headers
 from core.config.settings import Settings
-from core.domain.routing.table import Deliver, WhenRunning
+from core.domain.event import Event
+from core.domain.routing.table import Deliver, Target, WhenRunning
 
 if TYPE_CHECKING:
     from core.operations.explain import Explanation
@@ -99,7 +100,7 @@ def _print(explanation: Explanation) -> None:
             "way": escape(event.way),
             "scope": escape(event.scope),
             "key": escape(event.key),
-            "redelivery": "would not be recognised" if event.unidentified else None,
+            "redelivery": _redelivery(event, target),
             "workflow ID": escape(explanation.workflow_id or ""),
         }
     if target:
@@ -112,6 +113,13 @@ def _print(explanation: Explanation) -> None:
         }
     print_facts({**facts, "note": explanation.note and escape(explanation.note)})
     out.print()
+
+
+def _redelivery(event: Event, target: Target | None) -> str | None:
+    """What would recognise the event if it were delivered again, where its key does not."""
+    if target and target.deliver is Deliver.SIGNAL:
+        return "left to the workflow, which is signalled with each"
+    return "would not be recognised" if event.unidentified else None
 
 
 class _Delivered(Protocol):

@@ -37,6 +37,11 @@ class EventValidationService:
                 f"the event has {size:,} bytes, over the limit of {self._max_bytes:,}",
                 fix="send large content as a document, or raise TIDEGATE_MAX_EVENT_BYTES",
             )
+        self.validate_document(event)
+        return event
+
+    def validate_document(self, event: Event) -> None:
+        """Raises `DocumentRefused` or `SettingsError` as `validate` does."""
         document = event.document
         if document and not self._documents:
             raise SettingsError(
@@ -54,7 +59,6 @@ class EventValidationService:
                 f"event {quoted(event.key)}: {quoted(document.uri)} is outside the configured "
                 f"documents ({allowed})"
             )
-        return event
 
     def read(self, wire: object) -> Event:
         """A valid event from its wire form. Raises `InvalidEvent` or `DocumentRefused`."""

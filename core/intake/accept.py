@@ -115,12 +115,12 @@ class Intake:
             try:
                 if isinstance(arrival.item, Malformed):
                     raise arrival.item.error
-                event = self._validation.validate(arrival.item)
+                event = arrival.item
                 target = self._target(event)
-                if target is None or target.deliver is not Deliver.SIGNAL:
+                wire = checked(event, target, self._validation)
+                if target is None or wire is None:
                     lanes.append([_Unit([arrival], [place], event=event, target=target)])
                     continue
-                wire = signalled(event)
                 if target.id not in signals:
                     lanes.append(signals.setdefault(target.id, []))
                 _add(signals[target.id], arrival, place, target, wire)
@@ -205,6 +205,21 @@ class Intake:
             )
             for arrival, error in zip(arrivals, errors, strict=True)
         ]
+
+
+def checked(
+    event: Event, target: Target | None, validation: EventValidationService
+) -> dict[str, Any] | None:
+    """What a signal to the target carries of a valid event; None where its delivery is another.
+
+    Raises what `EventValidationService.validate` raises. A signal has its own bound, to which an
+    alert of any size is cut: an outage is heard of, however large its labels are.
+    """
+    if target is None or target.deliver is not Deliver.SIGNAL:
+        validation.validate(event)
+        return None
+    validation.validate_document(event)
+    return signalled(event)
 
 
 @dataclass(slots=True)

@@ -26,6 +26,7 @@ from core.formats.shared.delivery import (
     way_headers,
 )
 from core.formats.shared.json_body import load_json
+from core.intake.accept import checked
 from core.webhooks.decode import Refused, decode
 from core.webhooks.request import Request, Response
 from core.webhooks.verifiers.any_verifier import AnyVerifier
@@ -159,8 +160,8 @@ def _explain(arrivals: Iterable[Arrival], settings: Settings) -> list[Explanatio
                 roots = ("/".join(item.document.uri.split("/")[:3]),)
                 note = "TIDEGATE_DOCUMENTS is not set here: the document may not be allowed"
             validation = EventValidationService(documents=roots, max_bytes=settings.max_event_bytes)
-            validation.validate(item)
             target = router.target(item)
+            checked(item, target, validation)
         except TidegateError as error:
             return Explanation(format=format, event=item, target=None, error=error, note=note)
         return Explanation(format=format, event=item, target=target, error=None, note=note)

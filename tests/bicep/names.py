@@ -17,6 +17,7 @@ FUNCTIONS: Final = {
     "environment",
     "filter",
     "guid",
+    "join",
     "json",
     "length",
     "map",

@@ -65,7 +65,7 @@ WAVES: Final = (
     (ROOT_WORKER.name, "stop"),
     None,
 )
-"""Which worker is away during each wave, and how it went."""
+"""Which worker is stopped during each wave, and how."""
 
 
 @pytest.fixture(scope="module")

@@ -205,14 +205,14 @@ def _summary(event: Event) -> UserMetadata:
 
 def _refusal(id: str, error: RPCError) -> TidegateError:
     """What an answer of Temporal's means for the event."""
-    said = f"{error.status.name}: {error.message}"
+    answer = f"{error.status.name}: {error.message}"
     invalid = error.status is RPCStatusCode.INVALID_ARGUMENT and not any(
         words in error.message for words in _TRANSIENT_REFUSALS
     )
     too_large = error.status is RPCStatusCode.RESOURCE_EXHAUSTED and _TOO_LARGE in error.message
     if invalid or too_large:
         return InvalidEvent(f"event {id}: Temporal refuses it: {error.message}")
-    return TemporalUnavailable(f"event {id}: Temporal answered {said}")
+    return TemporalUnavailable(f"event {id}: Temporal answered {answer}")
 
 
 def _payload(value: Any) -> Payload:

@@ -173,7 +173,7 @@ def test_different_labels_have_different_fingerprints(
 
 
 @pytest.mark.parametrize("value", [None, "", " ", True, ["x"], {}])
-def test_a_fingerprint_that_is_none_is_made_of_the_labels(value: Any) -> None:
+def test_a_missing_or_unusable_fingerprint_is_made_of_the_labels(value: Any) -> None:
     body = changed(FIRING, "alerts", 0, "fingerprint", to=value)
     result = alert(sent("alertmanager", body))
     assert result.key == fingerprint(FIRING["alerts"][0]["labels"])

@@ -126,6 +126,19 @@ async def test_an_event_that_is_too_large_is_quarantined(settings: Settings) -> 
     assert "over the limit of 2,048" in (receipt.reason or "")
 
 
+NUDGES = """
+version: 1
+routes:
+  - name: nudge
+    match: {exact: {type: test.nudge}}
+    deliver: signal
+    workflow: Nudged
+    task_queue: nudges
+    child_id: "nudged:{id}"
+    signal: nudge
+"""
+
+
 def raising(error: Exception) -> MemoryWorkflows:
     def refuse(event: Event) -> None:
         if "bad" in event.key:
@@ -296,6 +309,28 @@ async def test_a_signal_carries_no_more_than_it_may(settings: Settings) -> None:
     assert {receipt.verdict for receipt in receipts} == {"started", "delivered"}
     assert len(sizes) > 200
     assert SIGNAL_BYTES - 5 < max(sizes) <= SIGNAL_BYTES
+
+
+async def test_an_alert_is_cut_to_its_signal_however_large_it_is(settings: Settings) -> None:
+    [large] = alerts("a", labels={"note": "x" * settings.max_event_bytes})
+    workflows = MemoryWorkflows()
+    [receipt] = await accept(settings, large, workflows=workflows)
+    assert receipt.verdict is Verdict.STARTED
+    assert [keys for _, _, keys in workflows.signals] == [["alert:a@d-1.0"]]
+
+
+async def test_another_event_that_is_too_large_for_a_signal_is_quarantined(
+    tmp_path: Path, settings: Settings
+) -> None:
+    routes = tmp_path / "routes.yaml"
+    routes.write_text(NUDGES)
+    settings = dataclasses.replace(settings, routes=routes, max_event_bytes=1_000_000)
+    body = {"type": "test.nudge", "source": "/test", "id": "1", "specversion": "1.0"}
+    [receipt] = await accept(
+        settings, arrival({**body, "data": "x" * SIGNAL_BYTES}, format="message")
+    )
+    assert (receipt.verdict, receipt.code) == (Verdict.QUARANTINED, "InvalidEvent")
+    assert "a signal carries" in (receipt.reason or "")
 
 
 async def test_a_redelivery_asks_with_the_same_request_ids(settings: Settings) -> None:
