@@ -30,6 +30,7 @@ from core.domain.incident.policies.rules import (
     QuietRule,
 )
 from core.domain.incident.policies.targets import KINDS, Rate
+from core.domain.incident.severity import ANYBODYS_WORDS, Severity
 from core.domain.routing.file import FilterRule, RouteRule
 from core.domain.routing.table import Deliver, WhenRunning
 from core.errors import NotAccepted
@@ -244,6 +245,17 @@ def test_every_state_and_every_end_of_an_incident_is_documented(word: str) -> No
 @pytest.mark.parametrize("name", [name for name in Alert.model_fields if name != "remarks"])
 def test_every_field_of_an_alert_is_documented(name: str) -> None:
     assert f"| `{name}` |" in text("docs/incidents.md")
+
+
+def test_the_documented_words_of_severity_are_those_that_are_read() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (`.*`) \|$", text("docs/incidents.md"), re.M)
+    documented = {
+        word: Severity(level)
+        for level, words in rows
+        if level in list(Severity)
+        for word in re.findall(r"`(\w+)`", words)
+    }
+    assert documented == ANYBODYS_WORDS
 
 
 def test_the_documented_page_carries_what_a_web_hook_sends() -> None:

@@ -6,9 +6,9 @@ the configured default, and the timeline says that this was assumed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
-from itertools import chain
 from typing import Final
 
 
@@ -33,57 +33,54 @@ class Severity(StrEnum):
 _ORDER: Final = tuple(Severity)
 DEFAULT: Final = Severity.MEDIUM
 
-_PROMETHEUS: Final = {
-    "critical": Severity.CRITICAL,
-    "page": Severity.CRITICAL,
-    "error": Severity.HIGH,
-    "high": Severity.HIGH,
-    "warning": Severity.MEDIUM,
-    "medium": Severity.MEDIUM,
-    "low": Severity.LOW,
-    "info": Severity.INFO,
-    "none": Severity.INFO,
-}
-_PRIORITIES: Final = {f"p{n}": severity for n, severity in enumerate(Severity, start=1)}
-_PAGERDUTY: Final = {
-    "critical": Severity.CRITICAL,
-    "error": Severity.HIGH,
-    "warning": Severity.MEDIUM,
-    "info": Severity.INFO,
-    **_PRIORITIES,  # a webhook carries the incident's priority instead
-}
-_AZURE: Final = {f"sev{n}": severity for n, severity in enumerate(Severity)}
-_SENTRY: Final = {
-    "fatal": Severity.CRITICAL,
-    "error": Severity.HIGH,
-    "warning": Severity.MEDIUM,
-    "info": Severity.INFO,
-    "debug": Severity.INFO,
-}
+_P: Final = {f"p{n}": severity for n, severity in enumerate(Severity, start=1)}
 
 WORDS: Final[Mapping[str, Mapping[str, Severity]]] = {
-    "alertmanager": _PROMETHEUS,
-    "grafana": _PROMETHEUS,
-    "pagerduty": _PAGERDUTY,
-    "opsgenie": _PRIORITIES,
-    "datadog": _PRIORITIES,
-    "azure-monitor": _AZURE,
-    "sentry": _SENTRY,
+    "azure-monitor": {f"sev{n}": severity for n, severity in enumerate(Severity)},
+    "datadog": {str(n): severity for n, severity in enumerate(Severity, start=1)},
+    "zabbix": {
+        "1": Severity.INFO,
+        "2": Severity.MEDIUM,
+        "3": Severity.MEDIUM,
+        "4": Severity.HIGH,
+        "5": Severity.CRITICAL,
+    },
 }
-"""What each source's words mean. No two sources mean different things by one word, so the words of
-any other source are looked up in all of them."""
+"""Words that mean something else from this source than from others, and numbers, which mean
+something only where a source says what. Azure counts from `Sev0`, everybody else from `Sev1`."""
 
-_ALL_WORDS: Final = dict(chain.from_iterable(words.items() for words in WORDS.values()))
+ANYBODYS_WORDS: Final[Mapping[str, Severity]] = {
+    **_P,
+    **{word.replace("p", letter): each for word, each in _P.items() for letter in ("s", "sev")},
+    **dict.fromkeys(("p0", "s0", "sev0"), Severity.CRITICAL),
+    **dict.fromkeys(("alert", "crit", "emerg", "emergency", "panic"), Severity.CRITICAL),
+    **dict.fromkeys(
+        ("blocker", "disaster", "fatal", "highest", "page", "urgent"), Severity.CRITICAL
+    ),
+    **dict.fromkeys(("err", "error", "major", "severe"), Severity.HIGH),
+    **dict.fromkeys(("average", "minor", "moderate", "warn", "warning"), Severity.MEDIUM),
+    **dict.fromkeys(("notice",), Severity.LOW),
+    **dict.fromkeys(
+        ("debug", "information", "informational", "lowest", "none", "trace", "verbose"),
+        Severity.INFO,
+    ),
+}
+"""What a word means from any source that has no other meaning for it."""
+
+_NUMBERED: Final = re.compile(r"(p|priority|s|sev|severity)[ _-]?(\d)")
+_FAMILIES: Final = {"priority": "p", "severity": "sev"}
 
 
 def severity_of(text: str | None, source: str | None = None) -> Severity | None:
     """The severity that a text means, in any case and with blanks around it; None if unknown.
 
-    Our own five words always count. Besides, those of the `source` do if it is in `WORDS`, and all
-    known words if it is another source.
+    Our own five words mean the same from every source. Any other word means what it means to the
+    `source`, else what it means to everybody: so an Alertmanager's label may say `P1` or `SEV-1`.
     """
     word = (text or "").strip().lower()
+    if numbered := _NUMBERED.fullmatch(word):
+        word = _FAMILIES.get(numbered[1], numbered[1]) + numbered[2]
     try:
         return Severity(word)
     except ValueError:
-        return WORDS.get(source, _ALL_WORDS).get(word) if source is not None else None
+        return WORDS.get(source or "", {}).get(word) or ANYBODYS_WORDS.get(word)

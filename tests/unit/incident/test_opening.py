@@ -107,7 +107,8 @@ def test_an_incident_may_follow_another_under_the_same_key() -> None:
     [
         ("critical", "critical", None),
         (" HIGH ", "high", None),
-        ("P1", "low", "Severity low assumed: 'P1' is not one we know"),
+        ("SEV-1", "critical", None),
+        ("loud", "low", "Severity low assumed: 'loud' is not one we know"),
         (None, "low", "Severity low assumed: none was given"),
     ],
 )

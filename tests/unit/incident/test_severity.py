@@ -2,44 +2,79 @@ from __future__ import annotations
 
 import pytest
 
-from core.domain.incident.severity import Severity, severity_of
+from core.domain.incident.severity import ANYBODYS_WORDS, WORDS, Severity, severity_of
+
+SOURCES = (
+    "alertmanager",
+    "azure-monitor",
+    "cloudwatch",
+    "datadog",
+    "grafana",
+    "opsgenie",
+    "pagerduty",
+    "sentry",
+    "zabbix",
+    "of our own",
+    None,
+)
 
 # fmt: off
 TABLE = {
-    #          alertmanager, grafana    pagerduty             priority  azure   sentry
-    "critical": (("critical", "page"),  ("critical", "P1"),   ("P1",),  ("Sev0",), ("fatal",)),
-    "high":     (("error", "high"),     ("error", "P2"),      ("P2",),  ("Sev1",), ("error",)),
-    "medium":   (("warning", "medium"), ("warning", "P3"),    ("P3",),  ("Sev2",), ("warning",)),
-    "low":      (("low",),              ("P4",),              ("P4",),  ("Sev3",), ()),
-    "info":     (("info", "none"),      ("info", "P5"),       ("P5",),  ("Sev4",), ("info",)),
+    "critical": ("page", "P0", "P1", "S0", "S1", "Sev0", "Sev1", "fatal", "crit", "emergency",
+                 "emerg", "panic", "alert", "disaster", "urgent", "blocker", "highest"),
+    "high":     ("error", "err", "P2", "S2", "Sev2", "major", "severe"),
+    "medium":   ("warning", "warn", "P3", "S3", "Sev3", "minor", "average", "moderate"),
+    "low":      ("P4", "S4", "Sev4", "notice"),
+    "info":     ("P5", "S5", "Sev5", "none", "debug", "trace", "verbose", "information",
+                 "informational", "lowest"),
+}
+"""What words mean from every source that has no other meaning for them."""
+
+OWN = {
+    "azure-monitor": {"Sev0": "critical", "Sev1": "high", "Sev2": "medium", "Sev3": "low",
+                      "Sev4": "info"},
+    "datadog": {"1": "critical", "2": "high", "3": "medium", "4": "low", "5": "info"},
+    "zabbix": {"1": "info", "2": "medium", "3": "medium", "4": "high", "5": "critical"},
 }
 # fmt: on
-COLUMNS = (
-    ("alertmanager", "grafana"),
-    ("pagerduty",),
-    ("opsgenie", "datadog"),
-    ("azure-monitor",),
-    ("sentry",),
+CELLS = [(word, ours) for ours, words in TABLE.items() for word in words]
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize(("word", "ours"), CELLS)
+def test_a_word_means_the_same_from_every_source_that_has_no_other_meaning_for_it(
+    source: str | None, word: str, ours: str
+) -> None:
+    if word not in OWN.get(source or "", {}):
+        assert severity_of(word, source) == ours
+        assert severity_of(f" {word.upper()} ", source) == ours
+
+
+@pytest.mark.parametrize(
+    ("source", "word", "ours"),
+    [(source, word, ours) for source, words in OWN.items() for word, ours in words.items()],
 )
-CELLS = [
-    (source, word, ours)
-    for ours, cells in TABLE.items()
-    for sources, words in zip(COLUMNS, cells, strict=True)
-    for source in sources
-    for word in words
-] + [("sentry", "debug", "info")]
-
-
-@pytest.mark.parametrize(("source", "word", "ours"), CELLS)
-def test_every_source_has_its_own_words(source: str, word: str, ours: str) -> None:
+def test_a_source_s_own_meaning_of_a_word_comes_first(source: str, word: str, ours: str) -> None:
     assert severity_of(word, source) == ours
-    assert severity_of(f" {word.upper()} ", source) == ours
 
 
-@pytest.mark.parametrize("source", ["alertmanager", "sentry", "cloudwatch", "of our own", None])
+@pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("ours", list(Severity))
 def test_our_own_words_count_for_every_source(source: str | None, ours: Severity) -> None:
     assert severity_of(ours.value, source) is ours
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["SEV1", "Sev-1", "sev_1", "SEV 1", "Severity 1", "severity-1", "p1", "P-1", "Priority 1"],
+)
+def test_a_numbered_word_may_be_spelt_in_any_way(word: str) -> None:
+    assert severity_of(word, "pagerduty") == "critical"
+    assert severity_of(word.replace("1", "2"), "alertmanager") == "high"
+
+
+def test_azure_s_own_numbers_count_however_they_are_spelt() -> None:
+    assert [severity_of(word, "azure-monitor") for word in ("sev1", "Sev-1")] == ["high"] * 2
 
 
 @pytest.mark.parametrize(
@@ -48,30 +83,22 @@ def test_our_own_words_count_for_every_source(source: str | None, ours: Severity
         (None, "alertmanager"),
         ("", "alertmanager"),
         ("catastrophic", "alertmanager"),
-        ("P1", "alertmanager"),
-        ("fatal", "azure-monitor"),
-        ("Sev5", "azure-monitor"),
-        ("warning", None),
+        ("Sev9", "azure-monitor"),
+        ("P6", "opsgenie"),
+        ("warnings", None),
+        ("not classified", "zabbix"),  # as Zabbix says that nobody has decided
+        ("0", "zabbix"),
+        *((number, source) for number in "123456" for source in ("alertmanager", "sentry", None)),
     ],
 )
-def test_a_word_that_is_not_the_sources_own_means_nothing(
+def test_any_other_word_is_unknown_and_a_bare_number_means_nothing_by_itself(
     word: str | None, source: str | None
 ) -> None:
     assert severity_of(word, source) is None
 
 
-def test_an_unknown_source_may_use_any_known_word() -> None:
-    assert [severity_of(word, "x") for word in ("page", "P2", "Sev2", "debug", "loud")] == [
-        "critical",
-        "high",
-        "medium",
-        "info",
-        None,
-    ]
-
-
-def test_no_two_sources_mean_different_things_by_one_word() -> None:
-    meanings: dict[str, set[str]] = {}
-    for _, word, ours in CELLS:
-        meanings.setdefault(word.lower(), set()).add(ours)
-    assert {word for word, found in meanings.items() if len(found) > 1} == set()
+def test_every_word_is_in_a_table_above() -> None:
+    assert {word.lower() for word, _ in CELLS} == set(ANYBODYS_WORDS)
+    assert {source: {word.lower() for word in words} for source, words in OWN.items()} == {
+        source: set(words) for source, words in WORDS.items()
+    }

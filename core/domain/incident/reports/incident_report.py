@@ -68,8 +68,8 @@ class IncidentReport(BaseModel):
     title: _Short = Field(description="What is wrong, in one line.")
     severity: _Short | None = Field(
         default=None,
-        description="critical, high, medium, low or info; without it, or with another word, "
-        "the incident counts as medium and its timeline says so.",
+        description="critical, high, medium, low or info, or a word such as P1 or warning; without "
+        "it, or with an unknown word, the incident counts as medium and its timeline says so.",
         examples=["critical", "high", "medium", "low", "info"],
     )
     service: _Short | None = Field(default=None, description="What is affected.")
