@@ -23,6 +23,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from core.domain.event import Event
+from core.domain.incident.severity import severity_of
 from core.errors import InvalidEvent
 from core.formats.shared.alert_event import alert
 from core.formats.shared.delivery import Delivery, Malformed
@@ -88,12 +89,18 @@ def _alert(delivery: Delivery, event: Mapping[str, Any], *, resolved: bool) -> E
         original=event,
         title=text(data, "title"),
         service=text(data, "service", "summary"),
-        severity=text(data, "priority", "summary") or text(data, "urgency"),
+        severity=_severity(text(data, "priority", "summary"), text(data, "urgency")),
         starts_at=at(data, "created_at"),
         ends_at=moment if resolved else None,
         links={"source": text(data, "html_url")},
         labels={name: value for name, value in labels.items() if value},
     )
+
+
+def _severity(priority: str | None, urgency: str | None) -> str | None:
+    """The priority, unless its name says nothing: an account names its priorities as it likes, and
+    then the urgency says more."""
+    return priority if severity_of(priority, "pagerduty") or not urgency else urgency
 
 
 def _is_ours(event: Mapping[str, Any]) -> bool:

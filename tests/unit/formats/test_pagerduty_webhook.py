@@ -82,6 +82,24 @@ def test_without_a_priority_the_urgency_is_the_severity() -> None:
 
 
 @pytest.mark.parametrize(
+    ("priority", "urgency", "severity"),
+    [
+        ("SEV-1", "low", "SEV-1"),
+        ("P3", "high", "P3"),
+        ("Tier zero", "high", "high"),
+        ("Tier zero", None, "Tier zero"),
+        (None, None, None),
+    ],
+)
+def test_a_priority_whose_name_says_nothing_leaves_it_to_the_urgency(
+    priority: str | None, urgency: str | None, severity: str | None
+) -> None:
+    body = changed(TRIGGERED, "event", "data", "priority", to={"summary": priority})
+    body = changed(body, "event", "data", "urgency", to=urgency)
+    assert alert(sent(NAME, body)).severity == severity
+
+
+@pytest.mark.parametrize(
     ("name", "type", "about"),
     [
         ("acknowledged", "com.pagerduty.incident.acknowledged", "PGR0VU2"),
