@@ -16,6 +16,7 @@ from pydantic import AwareDatetime, Field
 
 from core.domain.event import ALERT, Event, parse_time
 from core.domain.text import one_line, shortened
+from core.domain.times import epoch_moment
 from core.domain.value import Value
 from core.errors import InvalidEvent
 
@@ -134,13 +135,16 @@ def _text(data: Mapping[str, Any], name: str, limit: int, remarks: list[str]) ->
 
 
 def _moment(data: Mapping[str, Any], name: str, remarks: list[str]) -> datetime | None:
-    """A moment in UTC; the zero time of Go, `0001-01-01T00:00:00Z`, means none."""
+    """A moment in UTC, from RFC 3339 or a number since 1970. Zero means none, be it that number or
+    Go's `0001-01-01T00:00:00Z`."""
     value = data.get(name)
     if value is None or value == "":
         return None
+    if (moment := epoch_moment(value)) is not None:
+        return moment if moment.timestamp() else None
     try:
-        moment = parse_time(value).astimezone(UTC)
-    except (TypeError, ValueError, OverflowError):
+        moment = parse_time(str(value)).astimezone(UTC)
+    except (ValueError, OverflowError):
         if not str(value).startswith("0001-01-01"):
             remarks.append(f"{name} cannot be read: {_quoted(value)}")
         return None

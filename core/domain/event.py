@@ -218,7 +218,8 @@ def attributes(wire: Mapping[str, Any]) -> dict[str, Any]:
 
 def parse_time(text: str) -> datetime:
     """RFC 3339 text as an aware datetime; raises ValueError for anything else."""
-    moment = datetime.fromisoformat(text)
+    in_utc = text.endswith("z")  # which RFC 3339 allows, as it does `t`, and Python does not
+    moment = datetime.fromisoformat(f"{text[:-1]}Z" if in_utc else text)
     if moment.tzinfo is None:
         raise ValueError(f"{quoted(text)} has no time zone")
     return moment

@@ -31,7 +31,7 @@ from core.formats.shared.delivery import Delivery, Malformed
 from core.formats.shared.format import Format
 from core.formats.shared.http_body import load
 from core.formats.shared.json_path import at
-from core.formats.shared.times import utc
+from core.formats.shared.times import assumed_utc, utc
 
 _VALIDATION: Final = "Microsoft.EventGrid.SubscriptionValidationEvent"
 _OF_THE_SUBSCRIPTION: Final = (_VALIDATION, "Microsoft.EventGrid.SubscriptionDeletedEvent")
@@ -114,7 +114,7 @@ def _as_cloudevent(item: Mapping[str, Any]) -> dict[str, Any]:
         "source": item["topic"],
         "type": item["eventType"],
         "subject": item.get("subject") or None,
-        "time": item.get("eventTime"),
+        "time": assumed_utc(item.get("eventTime")),
         "data": item.get("data"),
         "dataversion": item.get("dataVersion") or None,
         "metadataversion": item.get("metadataVersion") or None,

@@ -79,7 +79,10 @@ def test_a_key_is_enough() -> None:
         ("status", " RESOLVED ", AlertStatus.RESOLVED, None),
         ("starts_at", "yesterday", None, "starts_at cannot be read: 'yesterday'"),
         ("starts_at", "2026-01-02T03:04:05", None, "starts_at cannot be read: '2026-01-02T03"),
-        ("starts_at", 1767323045, None, "starts_at cannot be read: 1767323045"),
+        ("starts_at", -1767323045, None, "starts_at cannot be read: -1767323045"),
+        ("starts_at", True, None, "starts_at cannot be read: True"),
+        ("starts_at", {"a": 1}, None, "starts_at cannot be read: {'a': 1}"),
+        ("starts_at", 0, None, "it does not say when it began"),
         ("starts_at", "0001-01-01T00:00:00Z", None, "it does not say when it began"),
         ("starts_at", None, None, "it does not say when it began"),
         ("ends_at", "0001-01-01T00:00:00Z", None, None),
@@ -114,6 +117,28 @@ def test_what_cannot_be_read_is_left_out_and_noted(
         assert alert.remarks == ()
     else:
         assert any(text.startswith(remark) for text in alert.remarks)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        1767323045,
+        "1767323045",
+        1767323045.0,
+        1767323045000,
+        "1767323045000",
+        1767323045000000,
+        1767323045000000000,
+        "2026-01-02T03:04:05Z",
+        "2026-01-02t03:04:05z",
+        "2026-01-02T04:04:05+01:00",
+    ],
+)
+@pytest.mark.parametrize("name", ["starts_at", "ends_at"])
+def test_a_time_may_be_rfc_3339_or_a_number_since_1970_in_any_unit(name: str, value: Any) -> None:
+    alert = read_alert(event({**WHOLE, name: value}))
+    assert getattr(alert, name) == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    assert alert.remarks == ()
 
 
 @pytest.mark.parametrize("key", [None, "", "   ", "\x00", [], {}, True, 1.5])

@@ -39,13 +39,14 @@ def event(wire: Mapping[str, Any], delivery: Delivery) -> Event:
 
 
 def binary_event(delivery: Delivery) -> Event | None:
-    """The CloudEvent with its attributes in the headers and its data in the body; None if no header
-    has a specversion. Raises `InvalidEvent`.
+    """The CloudEvent with its attributes in the headers and its data in the body; None if the
+    headers have neither a specversion nor all the other attributes that are required. Raises
+    `InvalidEvent`.
 
     A JSON body is read, UTF-8 text becomes a string, anything else `{"base64": ...}`.
     """
     headers = delivery.headers
-    prefix = next((prefix for prefix in _PREFIXES if f"{prefix}specversion" in headers), None)
+    prefix = next((prefix for prefix in _PREFIXES if _is_marked(headers, prefix)), None)
     if prefix is None:
         return None
     wire = {
@@ -58,6 +59,11 @@ def binary_event(delivery: Delivery) -> Event | None:
         wire["datacontenttype"] = content_type
     context = attributes(wire)
     return _event(context, _data(delivery.body, content_type), delivery)
+
+
+def _is_marked(headers: Mapping[str, str], prefix: str) -> bool:
+    named = (f"{prefix}{name}" in headers for name in ("id", "source", "type"))
+    return f"{prefix}specversion" in headers or all(named)
 
 
 def _event(context: dict[str, Any], data: Any, delivery: Delivery) -> Event:

@@ -3,15 +3,10 @@ every path."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import Final
+from datetime import UTC, datetime
 
 from core.domain.event import parse_time
-
-_MILLISECONDS: Final = ((10**11, 1_000, 1), (10**14, 1, 1), (10**17, 1, 1_000), (10**20, 1, 10**6))
-"""For each unit, seconds to nanoseconds: the bound below which numbers since 1970 have it, and the
-factor and divisor to milliseconds. No two units overlap before the year 5138."""
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+from core.domain.times import epoch_moment
 
 
 def format_time(moment: datetime) -> str:
@@ -29,19 +24,16 @@ def utc(value: object) -> str | None:
         return None
 
 
-def from_epoch(value: object) -> object:
-    """A time since 1970, as a number or its text in any unit, in that form. Anything else is
-    returned as it is, for the domain to remark on."""
-    number = _number(value)
-    if number is None or number < 0:
-        return value
-    for bound, factor, divisor in _MILLISECONDS:
-        if number < bound:
-            return format_time(_EPOCH + timedelta(milliseconds=number * factor // divisor))
+def assumed_utc(value: object) -> object:
+    """The value; text that is a time but for its zone gets that of UTC, for senders whose times are
+    in UTC whether they say so or not."""
+    if isinstance(value, str) and utc(value) is None and utc(f"{value}Z") is not None:
+        return f"{value}Z"
     return value
 
 
-def _number(value: object) -> int | None:
-    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= 20:
-        return int(value)
-    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+def from_epoch(value: object) -> object:
+    """A time since 1970, as a number or its text in any unit, in that form. Anything else is
+    returned as it is, for the domain to remark on."""
+    moment = epoch_moment(value)
+    return value if moment is None else format_time(moment)

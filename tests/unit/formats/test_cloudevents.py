@@ -286,3 +286,32 @@ def test_a_queue_may_hold_a_text_that_looks_like_json() -> None:
     [result] = [arrival.item for arrival in read(delivery)]
     assert isinstance(result, Event)
     assert result.data == '{"a": 1}'
+
+
+# ----------------------------------------------------------------- RFC 3339 and the version
+
+
+@pytest.mark.parametrize(
+    "time", ["2025-03-04t09:15:27z", "2025-03-04T09:15:27z", "2025-03-04t09:15:27+01:00"]
+)
+def test_a_time_may_be_written_in_lower_case(time: str) -> None:
+    assert event(b"{}", time=time).time == time
+    assert hooked(ATTRIBUTES | {"time": time}).timestamp is not None
+
+
+@pytest.mark.parametrize("prefix", ["ce-", "ce_", "cloudevents:", "cloudevents_"])
+def test_a_cloudevent_in_headers_without_its_version_is_refused(prefix: str) -> None:
+    headers = {f"{prefix}{name}": ATTRIBUTES[name] for name in ("id", "source", "type")}
+    delivery = Delivery(format="message", body=b"{}", headers=headers, unique="u")
+    [item] = (arrival.item for arrival in read(delivery))
+    assert isinstance(item, Malformed)
+    assert item.error.message == "not a CloudEvents 1.0 event: specversion is None, not '1.0'"
+
+
+@pytest.mark.parametrize("name", ["id", "source", "type"])
+def test_some_of_a_cloudevent_s_headers_do_not_make_one(name: str) -> None:
+    headers = {f"ce-{other}": "x" for other in ("id", "source", "type") if other != name}
+    delivery = Delivery(format="message", body=b"{}", headers=headers, unique="u")
+    [item] = (arrival.item for arrival in read(delivery))
+    assert isinstance(item, Event)
+    assert item.type == "tidegate.message"

@@ -367,3 +367,10 @@ def test_a_url_cannot_move_a_blob_to_another_container() -> None:
     first["subject"] = "/blobServices/default/containers/documents/blobs/a\ufffd.md"
     first["data"]["url"] = "https://acct.blob.core.windows.net/other/secret.md"
     assert "data.url about another" in refusal(body)
+
+
+def test_a_time_without_a_zone_is_in_utc() -> None:
+    assert (
+        event(created(eventTime="2026-03-04T09:15:27.1234567")).time
+        == event(created(eventTime="2026-03-04T09:15:27.1234567Z")).time
+    )

@@ -19,6 +19,7 @@ from core.formats.shared.times import from_epoch
         1767323045000000000,
         "1767323045000",
         1767323045.0,
+        "1767323045.000",
     ],
 )
 def test_the_same_time_reads_the_same_in_every_unit(value: Any) -> None:
@@ -26,10 +27,30 @@ def test_the_same_time_reads_the_same_in_every_unit(value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["2026-01-02T03:04:05Z", "", "-5", "1e9", "²", "9" * 5000, -1, 10**20, None, True, []]
+    "value",
+    [
+        "2026-01-02T03:04:05Z",
+        "",
+        "-5",
+        "1e9",
+        "²",
+        ".5",
+        float("inf"),
+        "9" * 5000,
+        -1,
+        10**20,
+        None,
+        True,
+        [],
+    ],
 )
 def test_anything_else_is_returned_unchanged(value: Any) -> None:
     assert from_epoch(value) == value
+
+
+@pytest.mark.parametrize("value", [1767323045.25, "1767323045.25", 1767323045250.9])
+def test_a_fraction_counts_to_the_millisecond(value: Any) -> None:
+    assert from_epoch(value) == "2026-01-02T03:04:05.250Z"
 
 
 @given(st.integers(0, 10**20 - 1))
