@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -74,9 +75,185 @@ def test_a_log_alert_has_its_dimensions_as_labels_and_a_link_even_if_azure_sends
 
 
 def test_an_alert_without_an_item_is_about_its_target() -> None:
-    alert = read_alert(event(recorded("activity-log-fired")))
+    target = "/subscriptions/11111111-2222-3333-4444-555555555555"
+    alert = read_alert(event(fired(configurationItems=[], alertTargetIDs=[target])))
     assert alert.service == "11111111-2222-3333-4444-555555555555"
-    assert severity_of(alert.severity, alert.source) is Severity.INFO
+
+
+@pytest.mark.parametrize("dimension", [("name", "value"), ("Name", "Value")])
+def test_the_dimensions_of_an_older_log_alert_are_labels_too(dimension: tuple[str, str]) -> None:
+    name, value = dimension
+    body = fired()
+    body["data"]["alertContext"] = {
+        "SearchQuery": "Heartbeat | summarize count() by Computer",
+        "Dimensions": [{name: "Computer", value: "checkout-02"}, {name: 7}, "x"],
+    }
+    assert read_alert(event(body)).labels["Computer"] == "checkout-02"
+
+
+def test_an_alert_without_the_name_of_its_rule_is_titled_by_its_description() -> None:
+    body = fired(alertRule=None, description="The budget of the checkout is spent.")
+    assert read_alert(event(body)).title == "The budget of the checkout is spent."
+
+
+# ------------------------------------------------------------------------------- times
+
+
+@pytest.mark.parametrize("time", ["2026-03-04T09:17:40.3717839", "2026-03-04 09:17:40.3717839"])
+def test_a_time_without_a_zone_is_in_utc(time: str) -> None:
+    body = fired(monitorCondition="Resolved", firedDateTime=time, resolvedDateTime=time)
+    alert = read_alert(event(body))
+    assert alert.starts_at == alert.ends_at == datetime(2026, 3, 4, 9, 17, 40, 371000, tzinfo=UTC)
+    assert event(body).time == "2026-03-04T09:17:40.371Z"
+
+
+def test_every_time_of_the_health_services_may_lack_its_zone() -> None:
+    service = service_health(
+        impactStartTime="2026-03-04T11:50:00", impactMitigationTime="2026-03-04T13:00:00"
+    )
+    service["data"]["alertContext"]["properties"]["stage"] = "Resolved"
+    alert = read_alert(event(service))
+    assert alert.starts_at == datetime(2026, 3, 4, 11, 50, tzinfo=UTC)
+    assert alert.ends_at == datetime(2026, 3, 4, 13, 0, tzinfo=UTC)
+    resource = resource_health("Unavailable")
+    resource["data"]["alertContext"]["eventTimestamp"] = "2026-03-04T11:55:00.25"
+    assert read_alert(event(resource)).starts_at == datetime(
+        2026, 3, 4, 11, 55, 0, 250000, tzinfo=UTC
+    )
+
+
+# ------------------------------------------------------------------ service and resource health
+
+
+def service_health(**properties: Any) -> Any:
+    body = payload_json("azure_monitor", "activity-log-fired")
+    body["data"]["alertContext"]["properties"] |= properties
+    return body
+
+
+def resource_health(health: str, *, at: str = "2026-03-04T12:00:00Z", **context: Any) -> Any:
+    vm = "/subscriptions/1111/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/vm-1"
+    return {
+        "schemaId": "azureMonitorCommonAlertSchema",
+        "data": {
+            "essentials": {
+                "alertId": f"/subscriptions/1111/providers/Microsoft.AlertsManagement/alerts/{at}",
+                "alertRule": "machines",
+                "severity": "Sev4",
+                "signalType": "Activity Log",
+                "monitorCondition": "Fired",
+                "monitoringService": "Resource Health",
+                "alertTargetIDs": [vm],
+                "configurationItems": ["vm-1"],
+                "firedDateTime": "2026-03-04T12:03:00Z",
+            },
+            "alertContext": {
+                "eventSource": "ResourceHealth",
+                "eventTimestamp": at,
+                "level": "Critical",
+                "properties": {
+                    "title": "This virtual machine does not respond",
+                    "currentHealthStatus": health,
+                    "previousHealthStatus": "Available",
+                    "type": "Downtime",
+                    "cause": "PlatformInitiated",
+                },
+                "status": "Active",
+                **context,
+            },
+        },
+    }
+
+
+def test_an_outage_of_a_service_is_known_by_its_tracking_id() -> None:
+    alert = read_alert(event(service_health()))
+    assert (alert.key, alert.status) == ("service-health:YTT8-DQ0", "firing")
+    assert alert.title == "Active - Virtual Machines - West Europe"
+    assert alert.service == "Virtual Machines"
+    assert str(alert.starts_at) == "2026-03-04 12:01:12.220000+00:00"
+    known = {"trackingId": "YTT8-DQ0", "incidentType": "Incident", "stage": "Active"}
+    assert {name: alert.labels[name] for name in known} == known
+    assert alert.remarks == ()
+
+
+@pytest.mark.parametrize(
+    "stage", ["Resolved", "resolved", "Complete", "Canceled", "Cancelled", "RCA"]
+)
+def test_an_outage_of_a_service_ends_under_the_same_key(stage: str) -> None:
+    body = service_health(stage=stage)
+    body["data"]["essentials"] |= {"alertId": "/another", "firedDateTime": "2026-03-04T14:00:00Z"}
+    alert = read_alert(event(body))
+    assert (alert.key, alert.status) == ("service-health:YTT8-DQ0", "resolved")
+    assert alert.ends_at == datetime(2026, 3, 4, 14, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("stage", ["Active", "Planned", "InProgress", "Rescheduled", "Novel", None])
+def test_any_other_stage_of_an_outage_fires(stage: str | None) -> None:
+    assert read_alert(event(service_health(stage=stage))).status == "firing"
+
+
+def test_without_a_stage_the_entry_s_own_status_counts() -> None:
+    body = service_health(stage=None)
+    body["data"]["alertContext"]["status"] = "Resolved"
+    assert read_alert(event(body)).status == "resolved"
+
+
+def test_a_resource_is_an_alert_until_it_is_available_again() -> None:
+    down = read_alert(event(resource_health("Unavailable")))
+    worse = read_alert(event(resource_health("Degraded", at="2026-03-04T12:10:00Z")))
+    up = read_alert(event(resource_health("Available", at="2026-03-04T12:20:00Z")))
+    assert down.key == worse.key == up.key
+    assert down.key.startswith("resource-health:/subscriptions/1111/resourcegroups/rg/")
+    assert (down.status, worse.status, up.status) == ("firing", "firing", "resolved")
+    assert down.starts_at == datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
+    assert (up.starts_at, up.ends_at) == (None, datetime(2026, 3, 4, 12, 20, tzinfo=UTC))
+    assert (down.title, down.service) == ("This virtual machine does not respond", "vm-1")
+    assert down.labels["cause"] == "PlatformInitiated"
+
+
+def test_a_resource_whose_event_is_resolved_is_well() -> None:
+    alert = read_alert(event(resource_health("Unknown", status="Resolved")))
+    assert alert.status == "resolved"
+
+
+def test_a_resource_is_the_same_in_any_spelling_of_its_id() -> None:
+    upper = resource_health("Unavailable")
+    [target] = upper["data"]["essentials"]["alertTargetIDs"]
+    upper["data"]["essentials"]["alertTargetIDs"] = [target.upper()]
+    assert read_alert(event(upper)).key == read_alert(event(resource_health("Available"))).key
+
+
+@pytest.mark.parametrize(
+    ("level", "severity"),
+    [
+        ("Critical", Severity.CRITICAL),
+        ("Error", Severity.HIGH),
+        ("Warning", Severity.MEDIUM),
+        ("Informational", Severity.INFO),
+        (1, Severity.CRITICAL),
+        (2, Severity.HIGH),
+        (3, Severity.MEDIUM),
+        ("4", Severity.INFO),
+        (None, Severity.INFO),
+    ],
+)
+def test_the_activity_log_s_level_is_the_severity(level: object, severity: Severity) -> None:
+    for body in (service_health(), resource_health("Unavailable")):
+        body["data"]["alertContext"]["level"] = level
+        alert = read_alert(event(body))
+        assert severity_of(alert.severity, alert.source) is severity
+
+
+def test_a_severity_that_a_rule_sets_counts_before_any_level() -> None:
+    body = fired(severity="Sev1")
+    body["data"]["alertContext"] |= {"level": "Informational"}
+    alert = read_alert(event(body))
+    assert severity_of(alert.severity, alert.source) is Severity.HIGH
+
+
+@pytest.mark.parametrize("change", [{"trackingId": None}, {"trackingId": ["x"]}])
+def test_health_that_does_not_say_what_it_is_about_is_an_alert_by_its_id(change: Any) -> None:
+    assert read_alert(event(service_health(**change))).key.startswith("/subscriptions/")
 
 
 def test_the_context_of_the_alert_is_kept() -> None:
