@@ -4,22 +4,26 @@
     {"AlarmArn": "...", "NewStateValue": "ALARM", ...}       through SNS with raw delivery
     {"detail-type": "CloudWatch Alarm State Change", ...}    through EventBridge; the same with
                                                              "Alarm Contributor" for "Alarm"
+    {"alarmArn": "...", "alarmData": {...}}                  an alarm's Lambda action
     {"Type": "SubscriptionConfirmation", ...}                SNS's control messages: no event
 
 An alarm over many time series changes its state for each of them, its contributors, by itself: each
-is an alert of its own, and its attributes are labels. An alarm without data neither fires nor is
-resolved: it becomes an event of its own type, for a route to interpret. Its key is the same by
-every path: SNS's StateChangeTime and EventBridge's state.timestamp are both the moment when the
-alarm's state was updated.
-Sources: Amazon CloudWatch User Guide, "Notifying users on alarm changes" and "Alarm events and
-EventBridge"; Amazon SNS Developer Guide, "HTTP/HTTPS notification JSON format".
+is an alert of its own, and its attributes are labels. An alarm that is deleted is resolved.
+
+An alarm without data neither fires nor is resolved, and one that goes off while AWS mutes it or
+suppresses its actions is not meant to wake anybody: each becomes an event of its own type, for a
+route to interpret. Its key is the same by every path: SNS's StateChangeTime and EventBridge's
+state.timestamp are both the moment when the alarm's state was updated.
+Sources: Amazon CloudWatch User Guide, "Notifying users on alarm changes", "Alarm events and
+EventBridge" and "Invoke a Lambda function from an alarm"; Amazon SNS Developer Guide, "HTTP/HTTPS
+notification JSON format".
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -34,17 +38,21 @@ from core.formats.shared.json_body import load_json
 from core.formats.shared.json_path import at, text
 from core.formats.shared.times import utc
 
-_DETAIL_TYPES: Final = (
+_STATE_CHANGES: Final = (
     "CloudWatch Alarm State Change",
     "CloudWatch Alarm Contributor State Change",
 )
+_CONFIGURATION_CHANGE: Final = "CloudWatch Alarm Configuration Change"
+_DETAIL_TYPES: Final = (*_STATE_CHANGES, _CONFIGURATION_CHANGE)
 INSUFFICIENT_DATA: Final = "com.amazonaws.cloudwatch.alarm.insufficient_data"
 """The type of events about an alarm without data."""
+MUTED: Final = "com.amazonaws.cloudwatch.alarm.muted"
+"""The type of events about an alarm that goes off while a mute rule or a suppressor silences it."""
 
 _STATUS: Final[Mapping[str, Status]] = {
     "ALARM": "firing",
     "OK": "resolved",
-    "INSUFFICIENT_DATA": "firing",  # until `_event` replaces the type
+    "INSUFFICIENT_DATA": "firing",  # until `_silent` replaces the type
 }
 _CONTRIBUTOR: Final = "/contributor/"
 _ARN: Final = re.compile(r"arn:([a-z-]+):cloudwatch:([a-z0-9-]+):(\d+):alarm:(.+)", re.DOTALL)
@@ -70,23 +78,30 @@ class _Change:
     contributor: str | None = None
     attributes: Mapping[str, Any]
     fired_at: str | None = None
+    silenced: Mapping[str, str] = field(default_factory=dict)
+    """By what AWS silences the alarm's actions, as labels."""
 
 
 def parse(delivery: Delivery) -> list[Event | Malformed]:
-    """One event; none for SNS's control messages. Raises `InvalidEvent`."""
+    """One event; none for SNS's control messages, and for changes of an alarm's configuration other
+    than its deletion. Raises `InvalidEvent`."""
     value = load_object(delivery)
     if "TopicArn" in value and isinstance(value.get("Type"), str):
         if value["Type"] != "Notification":
             return []
         value = _message(value)
     if "detail-type" in value:
-        return [_event(_from_eventbridge(value), delivery)]
-    if "AlarmArn" not in value and "NewStateValue" not in value:
+        change = _from_eventbridge(value)
+    elif "alarmData" in value:
+        change = _from_state(value.get("alarmArn"), value["alarmData"], value)
+    elif "AlarmArn" in value or "NewStateValue" in value:
+        change = _from_sns(value)
+    else:
         raise InvalidEvent(
             "neither a CloudWatch alarm's notification (no AlarmArn, no NewStateValue), "
-            "nor an SNS or EventBridge envelope of one"
+            "nor an SNS or EventBridge envelope of one, nor an alarm's Lambda action"
         )
-    return [_event(_from_sns(value), delivery)]
+    return [_event(change, delivery)] if change else []
 
 
 def _message(envelope: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,7 +123,7 @@ def _from_sns(value: Mapping[str, Any]) -> _Change:
     trigger = at(value, "Trigger")
     metrics = [trigger, *(at(item, "MetricStat", "Metric") for item in _list(trigger, "Metrics"))]
     return _Change(
-        arn=value.get("AlarmArn"),
+        arn=value.get("AlarmArn") or _place(value),
         name=text(value, "AlarmName"),
         state=value.get("NewStateValue"),
         time=value.get("StateChangeTime"),
@@ -132,7 +147,13 @@ def _from_sns(value: Mapping[str, Any]) -> _Change:
     )
 
 
-def _from_eventbridge(value: Mapping[str, Any]) -> _Change:
+def _place(value: Mapping[str, Any]) -> str | None:
+    """What names the alarm in a notification without its ARN, as they were before 2020."""
+    parts = [text(value, name) for name in ("AWSAccountId", "Region", "AlarmName")]
+    return "/".join(map(str, parts)) if all(parts) else None
+
+
+def _from_eventbridge(value: Mapping[str, Any]) -> _Change | None:
     if value.get("source") != "aws.cloudwatch":
         raise InvalidEvent(
             f"its EventBridge source is {quoted(value.get('source'))}, not aws.cloudwatch"
@@ -142,26 +163,46 @@ def _from_eventbridge(value: Mapping[str, Any]) -> _Change:
             f"its detail-type is {quoted(value.get('detail-type'))}, not one of "
             f"{', '.join(map(repr, _DETAIL_TYPES))}"
         )
-    fired = at(value, "detail", "previousState", "value") == "ALARM"
+    change = _from_state(at(value, "resources", 0), value.get("detail"), value)
+    if value["detail-type"] in _STATE_CHANGES:
+        return change
+    if at(value, "detail", "operation") != "delete":
+        return None
+    return replace(
+        change,
+        state="OK",
+        time=value.get("time"),
+        reason="The alarm was deleted.",
+        fired_at=utc(change.time) if change.state == "ALARM" else None,
+    )
+
+
+def _from_state(arn: object, detail: object, original: Mapping[str, Any]) -> _Change:
+    """A change as EventBridge and Lambda actions describe it."""
+    fired = at(detail, "previousState", "value") == "ALARM"
     metrics = [
-        at(item, "metricStat", "metric")
-        for item in _list(at(value, "detail", "configuration"), "metrics")
+        at(item, "metricStat", "metric") for item in _list(at(detail, "configuration"), "metrics")
     ]
+    silenced = {
+        "muted_by": text(detail, "muteDetail", "mutedByArn"),
+        "actions_suppressed_by": text(detail, "state", "actionsSuppressedBy"),
+    }
     return _Change(
-        arn=at(value, "resources", 0),
-        name=text(value, "detail", "alarmName"),
-        state=at(value, "detail", "state", "value"),
-        time=at(value, "detail", "state", "timestamp"),
-        reason=text(value, "detail", "state", "reason"),
-        description=text(value, "detail", "configuration", "description"),
+        arn=arn,
+        name=text(detail, "alarmName"),
+        state=at(detail, "state", "value"),
+        time=at(detail, "state", "timestamp"),
+        reason=text(detail, "state", "reason"),
+        description=text(detail, "configuration", "description"),
         metrics=[
             (text(metric, "namespace"), text(metric, "name"), _object(metric, "dimensions"))
             for metric in metrics
         ],
-        original=value,
-        contributor=text(value, "detail", "alarmContributor", "id"),
-        attributes=_object(at(value, "detail", "alarmContributor"), "attributes"),
-        fired_at=utc(at(value, "detail", "previousState", "timestamp")) if fired else None,
+        original=original,
+        contributor=text(detail, "alarmContributor", "id"),
+        attributes=_object(at(detail, "alarmContributor"), "attributes"),
+        fired_at=utc(at(detail, "previousState", "timestamp")) if fired else None,
+        silenced={label: name for label, name in silenced.items() if name},
     )
 
 
@@ -190,13 +231,21 @@ def _event(change: _Change, delivery: Delivery) -> Event:
         links={"source": _console(arn)},
         labels=_labels(arn, change),
     )
-    if state != "INSUFFICIENT_DATA":
-        return event
+    if state == "INSUFFICIENT_DATA":
+        return _silent(event, INSUFFICIENT_DATA, change, delivery)
+    if state == "ALARM" and change.silenced:
+        return _silent(event, MUTED, change, delivery)
+    return event
+
+
+def _silent(event: Event, type: str, change: _Change, delivery: Delivery) -> Event:
+    """The event as one that is no alert. The alarm's state and its time identify it."""
     data = {field: value for field, value in event.data.items() if field != "status"}
-    plain = replace(event, type=INSUFFICIENT_DATA, data=data)
-    if time is None:
+    plain = replace(event, type=type, data=data)
+    if event.time is None:
         return plain
-    key = change_key("cloudwatch", str(event.subject), f"{time}:{state}")
+    by = "".join(f":{name}" for name in change.silenced.values())
+    key = change_key("cloudwatch", str(event.subject), f"{event.time}:{change.state}{by}")
     return replace(plain, key=scoped_key(scope_of(delivery), key), unidentified=False)
 
 
@@ -210,9 +259,9 @@ def _key(arn: str, contributor: str | None) -> str:
 
 
 def _labels(arn: str, change: _Change) -> dict[str, Any]:
-    """The contributor's attributes, the dimensions of all the alarm's metrics, its region and its
-    account."""
-    labels: dict[str, Any] = {**change.attributes}
+    """By what the alarm is silenced, the contributor's attributes, the dimensions of all its
+    metrics, its region and its account."""
+    labels: dict[str, Any] = {**change.attributes, **change.silenced}
     for namespace, metric, dimensions in change.metrics:
         for name, value in (*dimensions.items(), ("namespace", namespace), ("metric", metric)):
             if value is not None:

@@ -174,7 +174,8 @@ def test_attributes_of_another_shape_do_not_refuse_a_contributor(attributes: obj
 
 
 def test_a_contributor_of_no_alarm_is_refused() -> None:
-    body = payload_json("cloudwatch", "sns-contributor-alarm") | {"AlarmArn": None}
+    body = payload_json("cloudwatch", "sns-contributor-alarm")
+    body |= {"AlarmArn": None, "AWSAccountId": None}
     assert "has no key" in refusal(body)
 
 
@@ -234,7 +235,7 @@ def test_a_control_message_of_sns_is_not_an_event(type: str) -> None:
 
 SHAPE = (
     "neither a CloudWatch alarm's notification (no AlarmArn, no NewStateValue), "
-    "nor an SNS or EventBridge envelope of one"
+    "nor an SNS or EventBridge envelope of one, nor an alarm's Lambda action"
 )
 
 
@@ -252,7 +253,7 @@ SHAPE = (
         ),
         (sns([1]), "the Message of SNS is not a JSON object, so not an alarm's notification"),
         (
-            raw(AlarmArn=None),
+            raw(AlarmArn=None, AWSAccountId=None),
             "the cloudwatch alert has no key, so nobody can say which alert it is",
         ),
         (
@@ -269,9 +270,10 @@ SHAPE = (
         ),
         (
             payload_json("cloudwatch", "eventbridge-alarm")
-            | {"detail-type": "CloudWatch Alarm Configuration Change"},
-            "its detail-type is 'CloudWatch Alarm Configuration Change', not one of "
-            "'CloudWatch Alarm State Change', 'CloudWatch Alarm Contributor State Change'",
+            | {"detail-type": "CloudWatch Dashboard Change"},
+            "its detail-type is 'CloudWatch Dashboard Change', not one of "
+            "'CloudWatch Alarm State Change', 'CloudWatch Alarm Contributor State Change', "
+            "'CloudWatch Alarm Configuration Change'",
         ),
     ],
 )
@@ -287,3 +289,135 @@ def test_dimensions_out_of_shape_do_not_refuse_an_alarm() -> None:
 def test_message_attributes_do_not_change_how_an_sns_body_is_read() -> None:
     twice = json.dumps(json.dumps(raw())).encode()
     assert refusal(twice) == "the body is JSON within a JSON string: it was encoded twice"
+
+
+# ------------------------------------------------------------------------ without an ARN
+
+
+def test_a_notification_without_an_arn_is_known_by_account_region_and_name() -> None:
+    fired, ok = (
+        read_alert(event(raw(AlarmArn=arn, NewStateValue=state)))
+        for arn, state in ((None, "ALARM"), ("", "OK"))
+    )
+    assert fired.key == ok.key == "111122223333/EU (Ireland)/checkout-cpu-high"
+    assert (fired.title, fired.status, ok.status) == ("checkout-cpu-high", "firing", "resolved")
+    assert (fired.labels["InstanceId"], dict(fired.links)) == ("i-0a1b2c3d4e5f67890", {})
+
+
+@pytest.mark.parametrize("missing", ["AWSAccountId", "Region", "AlarmName"])
+def test_less_than_that_does_not_name_an_alarm(missing: str) -> None:
+    assert "has no key" in refusal(raw(AlarmArn=None, **{missing: None}))
+
+
+# --------------------------------------------------------------------------- Lambda actions
+
+
+def lambda_action(name: str, **data: Any) -> Any:
+    """What an alarm that invokes a function sends it, made of what EventBridge would send."""
+    envelope = payload_json("cloudwatch", name)
+    return {
+        "source": "aws.cloudwatch",
+        "alarmArn": envelope["resources"][0],
+        "accountId": envelope["account"],
+        "time": envelope["detail"]["state"]["timestamp"],
+        "region": envelope["region"],
+        "alarmData": envelope["detail"] | data,
+    }
+
+
+@pytest.mark.parametrize("name", ["alarm", "ok", "insufficient-data", "contributor-alarm"])
+def test_a_lambda_action_is_read_like_the_event_of_eventbridge(name: str) -> None:
+    by_action = event(lambda_action(f"eventbridge-{name}"))
+    by_event = event(recorded(f"eventbridge-{name}"))
+    assert (by_action.type, by_action.subject) == (by_event.type, by_event.subject)
+    different = ("original",)
+    assert {n: v for n, v in by_action.data.items() if n not in different} == {
+        n: v for n, v in by_event.data.items() if n not in different
+    }
+
+
+@pytest.mark.parametrize("data", [None, [], "x", {"state": []}])
+def test_a_lambda_action_without_a_state_is_refused(data: Any) -> None:
+    body = lambda_action("eventbridge-alarm") | {"alarmData": data}
+    assert "the alarm's new state is None" in refusal(body)
+
+
+# ------------------------------------------------------------------------ muted, deleted
+
+
+def silenced(name: str, **changes: Any) -> Any:
+    envelope = payload_json("cloudwatch", name)
+    rule = "arn:aws:cloudwatch:eu-west-1:111122223333:alarm-mute-rule:deployment"
+    if changes.pop("muted", False):
+        envelope["detail"]["muteDetail"] = {"mutedByArn": rule}
+    envelope["detail"]["state"] |= changes
+    return envelope
+
+
+@pytest.mark.parametrize(
+    ("changes", "labels"),
+    [
+        (
+            {"muted": True},
+            {"muted_by": "arn:aws:cloudwatch:eu-west-1:111122223333:alarm-mute-rule:deployment"},
+        ),
+        ({"actionsSuppressedBy": "WaitPeriod"}, {"actions_suppressed_by": "WaitPeriod"}),
+        ({"actionsSuppressedBy": "Alarm"}, {"actions_suppressed_by": "Alarm"}),
+    ],
+)
+def test_an_alarm_that_aws_silences_opens_no_incident_and_its_labels_say_by_what(
+    changes: dict[str, Any], labels: dict[str, str]
+) -> None:
+    for body in (
+        silenced("eventbridge-alarm", **changes),
+        sns(silenced("eventbridge-alarm", **changes)),
+    ):
+        result = event(body)
+        assert result.type == "com.amazonaws.cloudwatch.alarm.muted"
+        assert result.subject == ARN
+        assert "status" not in result.data
+        assert {name: result.data["labels"].get(name) for name in labels} == labels
+        assert not result.unidentified
+
+
+def test_an_alarm_that_goes_off_after_its_silence_is_an_alert() -> None:
+    assert event(silenced("eventbridge-alarm")).type == "tidegate.alert"
+
+
+def test_a_silenced_alarm_resolves_all_the_same() -> None:
+    alert = read_alert(event(silenced("eventbridge-ok", muted=True)))
+    assert (alert.key, alert.status) == (ARN, "resolved")
+    assert "muted_by" in alert.labels
+
+
+def test_each_change_of_a_silence_is_an_event_of_its_own() -> None:
+    bodies = [
+        silenced("eventbridge-alarm", actionsSuppressedBy=by) for by in ("WaitPeriod", "Alarm")
+    ]
+    first, again, other = (event(body) for body in (bodies[0], bodies[0], bodies[1]))
+    assert first.key == again.key != other.key
+
+
+def configuration_change(operation: str, state: str = "ALARM") -> Any:
+    envelope = payload_json("cloudwatch", "eventbridge-alarm")
+    envelope |= {
+        "detail-type": "CloudWatch Alarm Configuration Change",
+        "time": "2026-03-04T11:00:00Z",
+    }
+    envelope["detail"] |= {"operation": operation}
+    envelope["detail"]["state"]["value"] = state
+    return envelope
+
+
+@pytest.mark.parametrize("state", ["ALARM", "INSUFFICIENT_DATA"])
+def test_an_alarm_that_is_deleted_is_resolved(state: str) -> None:
+    alert = read_alert(event(configuration_change("delete", state)))
+    assert (alert.key, alert.status) == (ARN, "resolved")
+    assert str(alert.ends_at) == "2026-03-04 11:00:00+00:00"
+    assert alert.summary is not None
+    assert alert.summary.endswith("The alarm was deleted.")
+
+
+@pytest.mark.parametrize("operation", ["create", "update", "novel"])
+def test_any_other_change_of_its_configuration_is_not_an_event(operation: str) -> None:
+    assert reading.items("cloudwatch", configuration_change(operation)) == []
