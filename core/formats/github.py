@@ -22,18 +22,45 @@ from core.formats.shared.times import utc
 
 _FORM_FIELD: Final = "payload"
 
-_SUBJECTS: Final = {
-    "issues": "issue",
-    "issue_comment": "comment",
-    "commit_comment": "comment",
-    "pull_request_review": "review",
-    "pull_request_review_comment": "comment",
-    "dependabot_alert": "alert",
-    "code_scanning_alert": "alert",
-    "secret_scanning_alert": "alert",
-    "repository_vulnerability_alert": "alert",
+_SUBJECTS: Final[Mapping[str, tuple[str | int, ...]]] = {
+    "branch_protection_rule": ("rule",),
+    "code_scanning_alert": ("alert",),
+    "commit_comment": ("comment",),
+    "dependabot_alert": ("alert",),
+    "deploy_key": ("key",),
+    "deployment_protection_rule": ("deployment",),
+    "deployment_review": ("workflow_run",),
+    "discussion_comment": ("comment",),
+    "fork": ("forkee",),
+    "gollum": ("pages", 0, "page_name"),
+    "installation_repositories": ("installation",),
+    "installation_target": ("account",),
+    "issue_comment": ("comment",),
+    "issue_dependencies": ("blocked_issue",),
+    "issues": ("issue",),
+    "marketplace_purchase": ("marketplace_purchase", "account"),
+    "membership": ("member", "login"),
+    "merge_group": ("merge_group", "head_sha"),
+    "meta": ("hook_id",),
+    "org_block": ("blocked_user", "login"),
+    "organization": ("membership", "user", "login"),
+    "page_build": ("build", "commit"),
+    "pull_request_review": ("review",),
+    "pull_request_review_comment": ("comment",),
+    "pull_request_review_thread": ("pull_request",),
+    "repository_advisory": ("repository_advisory", "ghsa_id"),
+    "repository_dispatch": ("branch",),
+    "repository_vulnerability_alert": ("alert",),
+    "secret_scanning_alert": ("alert",),
+    "secret_scanning_alert_location": ("alert",),
+    "security_advisory": ("security_advisory", "ghsa_id"),
+    "sponsorship": ("sponsorship", "node_id"),
+    "status": ("sha",),
+    "sub_issues": ("sub_issue",),
+    "team_add": ("team",),
 }
-"""The field that holds an event's subject, where it is not named like the event."""
+"""Where an event's subject is, or the object whose number or ID is its subject, if that is not the
+object that is named like the event."""
 
 
 def parse(delivery: Delivery) -> list[Event | Malformed]:
@@ -47,13 +74,17 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
     receiver = source_of(delivery)
     id = delivery.headers.get("x-github-delivery") or delivery.headers.get("message-id")
     action = text(value, "action")
-    about = at(value, _SUBJECTS.get(name, name))
+    place = _SUBJECTS.get(name, (name,))
+    about = at(value, *place)
     return [
         Event(
             id=id or delivery.unique,
             source=_source(value) or receiver,
             type=f"com.github.{name}.{action}" if action else f"com.github.{name}",
-            subject=text(about, "number") or text(about, "id") or text(value, "ref"),
+            subject=text(about, "number")
+            or text(about, "id")
+            or text(value, *place)
+            or text(value, "ref"),
             time=_time(value, about),
             datacontenttype="application/json",
             data=value,

@@ -69,6 +69,48 @@ def test_every_event_of_a_repository_is_an_event_in_githubs_own_words(
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "body", "subject"),
+    [
+        ("branch_protection_rule", {"rule": {"id": 7}}, "7"),
+        ("create", {"ref": "v1.2", "ref_type": "tag"}, "v1.2"),
+        ("deploy_key", {"key": {"id": 7}}, "7"),
+        ("deployment", {"deployment": {"id": 7}}, "7"),
+        ("deployment_protection_rule", {"deployment": {"id": 7}}, "7"),
+        ("deployment_review", {"workflow_run": {"id": 7}}, "7"),
+        ("discussion", {"discussion": {"id": 9, "number": 7}}, "7"),
+        ("discussion_comment", {"comment": {"id": 7}}, "7"),
+        ("fork", {"forkee": {"id": 7}}, "7"),
+        ("gollum", {"pages": [{"page_name": "Home"}]}, "Home"),
+        ("installation", {"installation": {"id": 7}}, "7"),
+        ("installation_repositories", {"installation": {"id": 7}}, "7"),
+        ("installation_target", {"account": {"id": 7}}, "7"),
+        ("issue_dependencies", {"blocked_issue": {"number": 7}}, "7"),
+        ("marketplace_purchase", {"marketplace_purchase": {"account": {"id": 7}}}, "7"),
+        ("member", {"member": {"id": 7}}, "7"),
+        ("membership", {"member": {"login": "octocat"}}, "octocat"),
+        ("merge_group", {"merge_group": {"head_sha": "a1b2"}}, "a1b2"),
+        ("meta", {"hook_id": 7}, "7"),
+        ("org_block", {"blocked_user": {"login": "octocat"}}, "octocat"),
+        ("organization", {"membership": {"user": {"login": "octocat"}}}, "octocat"),
+        ("page_build", {"id": 1, "build": {"commit": "a1b2"}}, "a1b2"),
+        ("pull_request_review_thread", {"pull_request": {"id": 9, "number": 7}}, "7"),
+        ("repository_advisory", {"repository_advisory": {"ghsa_id": "GHSA-1"}}, "GHSA-1"),
+        ("repository_dispatch", {"branch": "main"}, "main"),
+        ("secret_scanning_alert_location", {"alert": {"number": 7}}, "7"),
+        ("security_advisory", {"security_advisory": {"ghsa_id": "GHSA-1"}}, "GHSA-1"),
+        ("sponsorship", {"sponsorship": {"node_id": "S_1"}}, "S_1"),
+        ("status", {"id": 1, "sha": "a1b2"}, "a1b2"),
+        ("sub_issues", {"sub_issue": {"number": 7}}, "7"),
+        ("team_add", {"team": {"id": 7}}, "7"),
+        ("workflow_dispatch", {"ref": "refs/heads/main"}, "refs/heads/main"),
+    ],
+)
+def test_every_event_says_what_it_is_about(name: str, body: dict[str, Any], subject: str) -> None:
+    assert event(body, name).subject == subject
+    assert event({}, name).subject is None
+
+
 def test_a_route_can_tell_a_failed_run_from_one_that_succeeded() -> None:
     assert recorded("workflow_run-failed").data["workflow_run"]["conclusion"] == "failure"
 
