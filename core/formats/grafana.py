@@ -3,7 +3,7 @@
 Alertmanager's shape with Grafana's own fields: `orgId`, and in each alert `values`, `silenceURL`,
 `dashboardURL`, `panelURL` and `imageURL`. All stay in `data.original`. A rule without data fires as
 an alert named `DatasourceNoData`, one that cannot be evaluated as `DatasourceError`, each with its
-own fingerprint.
+own fingerprint and its rule in the label `rulename`. A contact point may be set to PUT.
 """
 
 from __future__ import annotations
@@ -21,4 +21,8 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
     return parse_group(delivery, "grafana")
 
 
-FORMAT: Final = Format(parse=parse, replicated=True)  # several in high availability
+FORMAT: Final = Format(
+    parse=parse,
+    replicated=True,  # several in high availability
+    methods=("POST", "PUT"),
+)

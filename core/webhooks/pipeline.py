@@ -108,17 +108,18 @@ class Webhooks:
         report: Report | None,
     ) -> Outcome:
         if request.method == "OPTIONS":
-            return Outcome(response=_preflight(request, endpoint), hook=name)
-        if request.method != "POST":
+            allowed = _allowed(format_of(endpoint.format))
+            return Outcome(response=_preflight(request, endpoint, allowed), hook=name)
+        format = format_of(endpoint.format)
+        if request.method not in format.methods:
             raise Refused(
                 HTTPStatus.METHOD_NOT_ALLOWED,
                 "MethodNotAllowed",
-                "a webhook is posted to",
-                {"allow": "POST, OPTIONS"},
+                f"this webhook takes {' and '.join(format.methods)}",
+                {"allow": _allowed(format)},
             )
         if len(request.body) > endpoint.max_bytes:
             raise too_large(endpoint)
-        format = format_of(endpoint.format)
         timeout = min(endpoint.answer_within.total_seconds(), format.answer_within or time_left)
         deadline = time.monotonic() + min(time_left, timeout)
         await self._verify(request, name, endpoint, deadline)
@@ -221,11 +222,15 @@ def _left(deadline: float) -> float:
     return max(deadline - time.monotonic(), _SHORTEST)
 
 
-def _preflight(request: Request, endpoint: Endpoint) -> Response:
+def _allowed(format: Format) -> str:
+    return ", ".join((*format.methods, "OPTIONS"))
+
+
+def _preflight(request: Request, endpoint: Endpoint, allowed: str) -> Response:
     """The answer to the CloudEvents handshake: it grants the endpoint's origins and proves nothing.
     Source: CloudEvents 1.0.1, "HTTP 1.1 Web Hooks for Event Delivery"."""
     origin = request.headers.get("webhook-request-origin", "")
-    headers = {"allow": "POST, OPTIONS"}
+    headers = {"allow": allowed}
     if origin and ("*" in endpoint.origins or origin in endpoint.origins):
         headers["webhook-allowed-origin"] = origin
         if "webhook-request-rate" in request.headers:

@@ -32,6 +32,9 @@ class Format:
     answer_within: float | None = None
     """Seconds after which the answer comes too late for the sender."""
 
+    methods: tuple[str, ...] = ("POST",)
+    """HTTP methods by which the sender may deliver."""
+
     media_types: tuple[str, ...] = ()
     """Content types that the sender uses besides JSON; `*/*` is any."""
 

@@ -27,6 +27,8 @@ _FNV_OFFSET: Final = 0xCBF29CE484222325
 _FNV_PRIME: Final = 0x100000001B3
 _LABEL_SEPARATOR: Final = 0xFF
 
+_UNNAMED: Final = ("DatasourceNoData", "DatasourceError")
+
 _NO_TIME: Final = "0001-01-01"
 """How Go writes an unset time."""
 
@@ -77,8 +79,10 @@ def _alert(
         status=cast(Status, status),
         time=end if resolved else start,
         original={**group, "alerts": [item]},
-        title=text(item, "annotations", "summary") or text(item, "labels", "alertname"),
-        summary=text(item, "annotations", "description") or text(item, "annotations", "message"),
+        title=_title(item),
+        summary=text(item, "annotations", "description")
+        or text(item, "annotations", "message")
+        or (text(item, "annotations", "title") and text(item, "annotations", "summary")),
         service=text(item, "labels", "service") or text(item, "labels", "job"),
         severity=text(item, "labels", "severity"),
         starts_at=item.get("startsAt"),
@@ -93,6 +97,15 @@ def _alert(
         labels=item.get("labels"),
         truncated=group.get("truncatedAlerts"),
     )
+
+
+def _title(item: Mapping[str, Any]) -> str | None:
+    """What the rule says, else the alert's name; with the rule's own name where Grafana gives all
+    rules that cannot be evaluated one name."""
+    name, rule = text(item, "labels", "alertname"), text(item, "labels", "rulename")
+    if name in _UNNAMED and rule:
+        name = f"{rule} ({name})"
+    return text(item, "annotations", "title") or text(item, "annotations", "summary") or name
 
 
 def fingerprint(labels: object) -> str | None:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
+
 from core.domain.alert import AlertStatus
 from tests.support.webhook_payloads import (
     alert,
@@ -54,11 +56,39 @@ def test_a_resolved_alert_has_an_end_and_the_same_key() -> None:
 
 def test_a_rule_without_data_fires_under_its_own_name() -> None:
     read = alert(sent("grafana", body_of("grafana", "no-data")))
-    assert (read.status, read.title) == (AlertStatus.FIRING, "DatasourceNoData")
+    assert (read.status, read.title) == (
+        AlertStatus.FIRING,
+        "High memory usage (DatasourceNoData)",
+    )
     assert read.labels["rulename"] == "High memory usage"
     assert read.severity is None
     assert read.service is None
     assert set(read.links) == {"source", "silence"}
+
+
+@pytest.mark.parametrize(
+    ("labels", "annotations", "title", "summary"),
+    [
+        ({"alertname": "DatasourceError", "rulename": "R"}, {}, "R (DatasourceError)", None),
+        ({"alertname": "DatasourceNoData"}, {}, "DatasourceNoData", None),
+        ({"alertname": "A", "rulename": "R"}, {}, "A", None),
+        ({"alertname": "DatasourceNoData", "rulename": "R"}, {"summary": "s"}, "s", None),
+        ({"alertname": "A"}, {"title": "t"}, "t", None),
+        ({"alertname": "A"}, {"title": "t", "summary": "s"}, "t", "s"),
+        ({"alertname": "A"}, {"title": "t", "summary": "s", "description": "d"}, "t", "d"),
+        ({"alertname": "A"}, {"summary": "s", "description": "d"}, "s", "d"),
+    ],
+)
+@pytest.mark.parametrize("format", ["grafana", "alertmanager"])
+def test_the_title_is_what_the_rule_says_else_its_name(
+    format: str,
+    labels: dict[str, str],
+    annotations: dict[str, str],
+    title: str,
+    summary: str | None,
+) -> None:
+    read = alert(sent(format, {"alerts": [{"labels": labels, "annotations": annotations}]}))
+    assert (read.title, read.summary) == (title, summary)
 
 
 def test_what_only_grafana_sends_is_kept() -> None:

@@ -36,6 +36,7 @@ FORM = "application/x-www-form-urlencoded"
 DEFAULTS: dict[str, Any] = {
     "replicated": False,
     "retries": True,
+    "methods": ("POST",),
     "answer_within": None,
     "media_types": (),
     "refusal_headers": {},
@@ -48,7 +49,10 @@ TABLE: dict[str, tuple[Format, dict[str, Any]]] = {
     "message": (message.FORMAT, {"parse": message.parse, "media_types": ("*/*",)}),
     "stored_event": (stored_event.FORMAT, {"parse": stored_event.parse}),
     "alertmanager": (alertmanager.FORMAT, {"parse": alertmanager.parse, "replicated": True}),
-    "grafana": (grafana.FORMAT, {"parse": grafana.parse, "replicated": True}),
+    "grafana": (
+        grafana.FORMAT,
+        {"parse": grafana.parse, "replicated": True, "methods": ("POST", "PUT")},
+    ),
     "pagerduty": (pagerduty.FORMAT, {"parse": pagerduty.parse, "reply": pagerduty.reply}),
     "pagerduty_webhook": (
         pagerduty_webhook.FORMAT,

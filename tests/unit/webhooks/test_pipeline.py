@@ -26,6 +26,7 @@ from core.formats.registry import read
 from core.webhooks.request import Request
 from core.webhooks.verifiers.sns import SnsVerifier
 from tests.support import signing
+from tests.support.payloads import recorded
 from tests.support.webhooks import TOKEN, Harness, answer_of, verdicts
 from tests.support.workflows_port import HangingWorkflows, MemoryWorkflows
 
@@ -101,6 +102,16 @@ async def test_only_posts_are_accepted(harness: Harness) -> None:
     outcome = await harness.send(replace(harness.sign(harness.request(CLOUDEVENT)), method="PUT"))
     assert outcome.response.status == 405
     assert outcome.response.headers["allow"] == "POST, OPTIONS"
+
+
+async def test_grafana_may_put(workflows: MemoryWorkflows, tmp_path: Path) -> None:
+    harness = Harness(workflows, tmp_path, hooks={"in": {"format": "grafana"}})
+    body = recorded("webhooks/grafana/firing")
+    for method, status in (("POST", 202), ("PUT", 202), ("PATCH", 405), ("GET", 405)):
+        outcome = await harness.send(replace(harness.sign(harness.request(body)), method=method))
+        assert outcome.response.status == status
+        if status == 405:
+            assert outcome.response.headers["allow"] == "POST, PUT, OPTIONS"
 
 
 @pytest.mark.parametrize("proof", [{}, {"authorization": "Bearer wrong"}])
