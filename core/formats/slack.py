@@ -5,8 +5,9 @@
     command=/deploy&text=...                     com.slack.slash_command: a form
     {"type": "url_verification", ...}            the handshake: no event
 
-An event is identified by its event_id, an interaction or a command by its trigger_id. Slack's
-deprecated verification token is left out of the data: it is a credential.
+An event is identified by its event_id, an interaction or a command by its trigger_id. What lets
+whoever has it act on Slack is left out of the data, wherever it stands: tokens, among them the
+deprecated verification token, and addresses to respond at.
 Sources: Slack, "The Events API", "Handling user interaction", "Enabling slash commands".
 """
 
@@ -83,10 +84,25 @@ def _event(value: Mapping[str, Any], kind: str, id: str | None, delivery: Delive
         subject=next((name for path in _SUBJECTS if (name := text(value, *path))), None),
         time=readable_time(from_epoch(value.get("event_time"))),
         datacontenttype="application/json",
-        data={name: field for name, field in value.items() if name != "token"},
+        data=_without_secrets(value),
         key=_key(delivery, source, id),
         unidentified=not id,
     )
+
+
+def _without_secrets(value: Any) -> Any:
+    """The value without the text under names that hold a token or an address to respond at."""
+    if isinstance(value, Mapping):
+        return {
+            name: _without_secrets(field)
+            for name, field in value.items()
+            if not (isinstance(field, str) and _is_secret(name))
+        }
+    return [_without_secrets(item) for item in value] if isinstance(value, list) else value
+
+
+def _is_secret(name: str) -> bool:
+    return name in ("token", "response_url") or name.endswith("_token")
 
 
 def _key(delivery: Delivery, source: str, id: str | None) -> str:
