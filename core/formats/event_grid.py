@@ -4,7 +4,8 @@
     {"source", "subject", "type", "time", "id", "data", "specversion"}    CloudEvents schema
 
 Changes of blobs become events about documents, as those of S3 objects do, with the same key in both
-schemas and by every trigger. All other events keep their own type. Event Grid's control messages
+schemas and by every trigger; markers of folders and what file managers leave behind are no events.
+All other events keep their own type. Event Grid's control messages
 about the subscription are not events.
 Sources: Azure Event Grid, "Event Grid event schema", "Azure Blob Storage as an Event Grid source"
 and "Endpoint validation with the Event Grid event schema".
@@ -27,6 +28,7 @@ from core.domain.event import (
 from core.domain.identity import blob_change, blob_key, unidentified_key
 from core.errors import InvalidEvent, quoted
 from core.formats.shared import cloudevents
+from core.formats.shared.clutter import is_clutter
 from core.formats.shared.delivery import Delivery, Malformed
 from core.formats.shared.format import Format
 from core.formats.shared.http_body import load
@@ -94,7 +96,9 @@ def _event(item: object, delivery: Delivery, unique: str) -> Event | None:
         raise InvalidEvent("its data is not a JSON object")
     if name == "BlobCreated" and event.data.get("api") in _UNFINISHED:
         return None
-    return _document(event, name, event.data, unique)
+    document = _document(event, name, event.data, unique)
+    size = event.data.get("contentLength")
+    return None if is_clutter(str(document.subject), size=size) else document
 
 
 def _type(item: object) -> object:

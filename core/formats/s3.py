@@ -5,7 +5,8 @@
     {"detail-type": "Object Created", ...}      through EventBridge
     {"Event": "s3:TestEvent", ...}              sent once when notifications are set up: no event
 
-The same change of an object gives the same event with the same key by every path.
+The same change of an object gives the same event with the same key by every path. Markers of
+folders and what file managers leave behind are no events.
 Sources: Amazon S3 User Guide, "Event message structure" and "EventBridge event message structure".
 """
 
@@ -24,6 +25,7 @@ from core.domain.event import (
 )
 from core.domain.identity import s3_change, s3_key, unidentified_key
 from core.errors import InvalidEvent, quoted
+from core.formats.shared.clutter import is_clutter
 from core.formats.shared.delivery import Delivery, Malformed
 from core.formats.shared.format import Format
 from core.formats.shared.json_body import load_json
@@ -77,7 +79,7 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
     if value.get("Event") == "s3:TestEvent":
         return []
     if "detail-type" in value:
-        return [_from_eventbridge(value, delivery)]
+        return _from_eventbridge(value, delivery)
     records = value.get("Records")
     if not isinstance(records, list):
         raise InvalidEvent(
@@ -112,24 +114,22 @@ def _record(record: object, delivery: Delivery, position: int) -> list[Event | M
         raise InvalidEvent(f"its eventSource is {quoted(record.get('eventSource'))}, not 'aws:s3'")
     if (version := _text(record, "eventVersion")).partition(".")[0] != "2":
         raise InvalidEvent(f"its eventVersion is {version}; only 2.x is supported")
-    return [
-        _event(
-            name=_text(record, "eventName").removeprefix("s3:"),
-            region=_text(record, "awsRegion"),
-            time=_optional(record, "eventTime"),
-            bucket=_text(record, "s3", "bucket", "name"),
-            key=_decoded(_text(record, "s3", "object", "key")),
-            size=_size(record, "s3", "object", "size"),
-            etag=_optional(record, "s3", "object", "eTag"),
-            version=_optional(record, "s3", "object", "versionId"),
-            sequencer=_optional(record, "s3", "object", "sequencer"),
-            request_id=_optional(record, "responseElements", "x-amz-request-id"),
-            unique=f"{delivery.unique}.{position}",
-        )
-    ]
+    return _event(
+        name=_text(record, "eventName").removeprefix("s3:"),
+        region=_text(record, "awsRegion"),
+        time=_optional(record, "eventTime"),
+        bucket=_text(record, "s3", "bucket", "name"),
+        key=_decoded(_text(record, "s3", "object", "key")),
+        size=_size(record, "s3", "object", "size"),
+        etag=_optional(record, "s3", "object", "eTag"),
+        version=_optional(record, "s3", "object", "versionId"),
+        sequencer=_optional(record, "s3", "object", "sequencer"),
+        request_id=_optional(record, "responseElements", "x-amz-request-id"),
+        unique=f"{delivery.unique}.{position}",
+    )
 
 
-def _from_eventbridge(envelope: Mapping[str, Any], delivery: Delivery) -> Event:
+def _from_eventbridge(envelope: Mapping[str, Any], delivery: Delivery) -> list[Event | Malformed]:
     if envelope.get("source") != "aws.s3":
         raise InvalidEvent(
             f"the EventBridge source is {quoted(envelope.get('source'))}, not 'aws.s3'"
@@ -171,12 +171,15 @@ def _event(
     sequencer: str | None,
     request_id: str | None,
     unique: str,
-) -> Event:
+) -> list[Event | Malformed]:
+    """The event, if the object is a document."""
     family = name.partition(":")[0]
     if family not in _TYPES:
         raise InvalidEvent(f"the event name {quoted(name)} is not one of S3's")
     if not bucket or "/" in bucket or not key:
         raise InvalidEvent(f"bucket {quoted(bucket)} and key {quoted(key)} do not name an object")
+    if is_clutter(key, size=size):
+        return []
     time = _utc(time)
     etag = etag.strip('"') if etag else None
     change = s3_change(
@@ -184,27 +187,29 @@ def _event(
     )
     created = family == "ObjectCreated"
     source = f"aws:s3.{region}.{bucket}"
-    return Event(
-        id=f"{key}@{change or unique}",
-        source=source,
-        type=_TYPES[family],
-        subject=key,
-        time=time,
-        datacontenttype="application/json",
-        data={
-            "document": DocumentRef(
-                uri=f"s3://{bucket}/{key}", size=size, etag=etag, version=version
-            ).to_wire(),
-            "change": family if created else name,
-        },
-        key=(
-            s3_key(bucket, key, change, created=created, kind=name)
-            if change
-            else unidentified_key(source, unique)
-        ),
-        unidentified=change is None,
-        way=f"bucket:{bucket}",
-    )
+    return [
+        Event(
+            id=f"{key}@{change or unique}",
+            source=source,
+            type=_TYPES[family],
+            subject=key,
+            time=time,
+            datacontenttype="application/json",
+            data={
+                "document": DocumentRef(
+                    uri=f"s3://{bucket}/{key}", size=size, etag=etag, version=version
+                ).to_wire(),
+                "change": family if created else name,
+            },
+            key=(
+                s3_key(bucket, key, change, created=created, kind=name)
+                if change
+                else unidentified_key(source, unique)
+            ),
+            unidentified=change is None,
+            way=f"bucket:{bucket}",
+        )
+    ]
 
 
 def _decoded(key: str) -> str:

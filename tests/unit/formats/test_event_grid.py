@@ -374,3 +374,21 @@ def test_a_time_without_a_zone_is_in_utc() -> None:
         event(created(eventTime="2026-03-04T09:15:27.1234567")).time
         == event(created(eventTime="2026-03-04T09:15:27.1234567Z")).time
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "document"),
+    [
+        ("incidents/sub/", 0, False),
+        ("incidents/sub/", 7, True),
+        ("incidents/.DS_Store", 6148, False),
+        ("Thumbs.db", 4096, False),
+        ("incidents/empty.md", 0, True),
+    ],
+)
+def test_markers_of_folders_and_leftovers_of_file_managers_are_no_events(
+    name: str, size: int, document: bool
+) -> None:
+    subject = f"/blobServices/default/containers/uploads/blobs/{name}"
+    body = created(subject=subject, data={"contentLength": size})
+    assert bool(reading.items("event_grid", body)) is document

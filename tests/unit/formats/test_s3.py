@@ -354,3 +354,46 @@ def test_an_eventbridge_event_out_of_shape_is_refused_by_name(
 def test_sns_may_carry_an_eventbridge_event_too() -> None:
     by_eventbridge = recorded("eventbridge-object-created")
     assert event(sns(json.loads(by_eventbridge))) == event(by_eventbridge)
+
+
+# --------------------------------------------------------------------------- no documents
+
+
+@pytest.mark.parametrize(
+    ("key", "size", "document"),
+    [
+        ("incidents/sub/", 0, False),
+        ("incidents/sub/", 7, True),
+        ("incidents/empty.md", 0, True),
+        ("incidents/.DS_Store", 6148, False),
+        (".DS_Store", 6148, False),
+        ("incidents/Thumbs.db", 4096, False),
+        ("incidents/THUMBS.DB", 4096, False),
+        ("incidents/desktop.ini", 100, False),
+        ("incidents/not-Thumbs.db", 4096, True),
+        (".DS_Store/report.md", 100, True),
+    ],
+)
+def test_markers_of_folders_and_leftovers_of_file_managers_are_no_events(
+    key: str, size: int, document: bool
+) -> None:
+    notification = recorded_json("s3-put")
+    notification["Records"][0]["s3"]["object"] |= {"key": key, "size": size}
+    envelope = recorded_json("eventbridge-object-created")
+    envelope["detail"]["object"] |= {"key": key, "size": size}
+    for body in (notification, sns(notification), envelope):
+        assert bool(items(body)) is document
+
+
+@pytest.mark.parametrize(("key", "document"), [("a/", False), ("a/.DS_Store", False), ("a", True)])
+def test_their_removal_is_none_either(key: str, document: bool) -> None:
+    notification = recorded_json("s3-delete")
+    notification["Records"][0]["s3"]["object"] |= {"key": key}
+    assert bool(items(notification)) is document
+
+
+def test_they_do_not_affect_the_others_of_their_delivery() -> None:
+    body = recorded_json("s3-two-records")
+    body["Records"][0]["s3"]["object"] |= {"key": "sub/", "size": 0}
+    [left] = items(body)
+    assert isinstance(left, Event)
