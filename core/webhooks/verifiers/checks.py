@@ -1,8 +1,8 @@
 """The checks that all schemes share: a header's value, its time, the comparison.
 
-All are strict. A signature or a token has one form, the one its sender uses (lower-case hex, padded
-base64), and any other is refused: what is never decoded cannot be decoded in two ways. A repeated
-header arrives joined by a comma, so it does not have that form either.
+All are strict. A signature or a token has one form, the one its sender uses (padded base64, or hex,
+whose case says nothing), and any other is refused: what is never decoded cannot be decoded in two
+ways. A repeated header arrives joined by a comma, so it does not have that form either.
 """
 
 from __future__ import annotations

@@ -98,16 +98,28 @@ class _Signature(SharedSecret):
 
 
 def _candidates(recipe: Recipe, value: str, length: int) -> list[bytes]:
-    """The signatures in a header that have the recipe's form."""
+    """The signatures in a header that have the recipe's form, in the one spelling that is
+    compared."""
     values = [value]
     if recipe.several:
         values = [each.strip() for each in value.split(",")]
     if len(values) > checks.MAX_SIGNATURES:
         raise NotVerified("malformed")
-    candidates = [v.encode() for v in values if v.startswith(recipe.prefix) and len(v) == length]
+    spelt = [_spelt(recipe, each) for each in values]
+    candidates = [each.encode() for each in spelt if each and len(each) == length]
     if not candidates:
         raise NotVerified("malformed")
     return candidates
+
+
+def _spelt(recipe: Recipe, value: str) -> str | None:
+    """A signature as we would write it: its hex in lower case, and no blank after the prefix."""
+    if not value.startswith(recipe.prefix):
+        return None
+    digest = value.removeprefix(recipe.prefix)
+    if recipe.prefix:
+        digest = digest.lstrip(" ")
+    return recipe.prefix + (digest.lower() if recipe.encoding == "hex" else digest)
 
 
 def _signature(recipe: Recipe, key: bytes, stamp: str, body: bytes) -> bytes:
@@ -156,7 +168,7 @@ class HmacVerifier(_Signature):
     scheme: Literal["hmac"]
     header: HeaderName
     algorithm: Algorithm = "sha256"
-    encoding: Encoding = Field("hex", description="Hex is lower case, base64 is padded.")
+    encoding: Encoding = Field("hex", description="Hex in any case, base64 padded.")
     prefix: str = Field(
         "", max_length=50, pattern=r"^[ -~]*$", description="Text before the signature."
     )

@@ -21,16 +21,16 @@ from core.webhooks.request import Request
 from core.webhooks.verifiers import checks
 from core.webhooks.verifiers.base import NotVerified, SharedSecret
 
-ID: Final = "webhook-id"
-TIMESTAMP: Final = "webhook-timestamp"
-SIGNATURE: Final = "webhook-signature"
-
+_STANDARD: Final = "webhook-"
+_SVIX: Final = "svix-"
+"""The prefix of the same headers as Svix has sent them since before the standard."""
 _PREFIX: Final = "whsec_"
 _VERSION: Final = "v1,"
 
 
 class StandardWebhooksVerifier(SharedSecret):
-    """Signed by Standard Webhooks, with a secret `whsec_...` (version `v1`)."""
+    """Signed by Standard Webhooks, with a secret `whsec_...` (version `v1`), in headers
+    `webhook-...` or, as Svix names them, `svix-...`."""
 
     scheme: Literal["standard-webhooks"]
 
@@ -39,7 +39,7 @@ class StandardWebhooksVerifier(SharedSecret):
         return False
 
     def delivery_id(self, request: Request) -> str | None:
-        return request.headers.get(ID)
+        return request.headers.get(f"{_sent_as(request)}id")
 
     def _key(self, secret: str) -> bytes:
         """The key, from strict base64: the library skips what is not, and accepts any text."""
@@ -53,9 +53,10 @@ class StandardWebhooksVerifier(SharedSecret):
         return key
 
     def _prove(self, request: Request, keys: Sequence[bytes], now: datetime) -> None:
-        values = checks.header(request, SIGNATURE).split(" ")
-        name = checks.header(request, ID)
-        sent = checks.seconds(checks.header(request, TIMESTAMP))
+        prefix = _sent_as(request)
+        values = checks.header(request, f"{prefix}signature").split(" ")
+        name = checks.header(request, f"{prefix}id")
+        sent = checks.seconds(checks.header(request, f"{prefix}timestamp"))
         expected = [_signature(key, request, name, sent) for key in keys]
         if len(values) > checks.MAX_SIGNATURES:
             raise NotVerified("malformed")
@@ -68,10 +69,20 @@ class StandardWebhooksVerifier(SharedSecret):
 
     def _signed(self, request: Request, keys: Sequence[bytes], now: datetime) -> Request:
         sent = int(now.timestamp())
-        name = request.headers.get(ID) or f"msg_{uuid4().hex}"
+        name = request.headers.get(f"{_STANDARD}id") or f"msg_{uuid4().hex}"
         signatures = [_signature(key, request, name, sent).decode() for key in keys]
-        headers = {ID: name, TIMESTAMP: str(sent), SIGNATURE: " ".join(signatures)}
+        headers = {
+            f"{_STANDARD}id": name,
+            f"{_STANDARD}timestamp": str(sent),
+            f"{_STANDARD}signature": " ".join(signatures),
+        }
         return replace(request, headers={**request.headers, **headers})
+
+
+def _sent_as(request: Request) -> str:
+    """The prefix of the three headers: one set is read whole, and the standard's own first."""
+    standard = f"{_STANDARD}signature" in request.headers
+    return _STANDARD if standard or f"{_SVIX}signature" not in request.headers else _SVIX
 
 
 def _signature(key: bytes, request: Request, name: str, sent: int) -> bytes:

@@ -234,3 +234,50 @@ async def test_every_live_secret_is_compared_whichever_matches(
     signature = "sha256=" + mac("s", BODY).hex()
     await verify(request(x_hub_signature_256=signature), *secrets, scheme="github")
     assert len(compared) == len(secrets)
+
+
+# ---------------------------------------------------------------------- spellings of hex
+
+HEX = mac("ours", BODY).hex()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "header", "prefix"),
+    [
+        ("github", "x-hub-signature-256", "sha256="),
+        ("pagerduty", "x-pagerduty-signature", "v1="),
+        ("sentry", "sentry-hook-signature", ""),
+        ("grafana", "x-grafana-alerting-signature", ""),
+    ],
+)
+async def test_hex_may_be_in_upper_case(scheme: str, header: str, prefix: str) -> None:
+    def signed(digest: str) -> Request:
+        return Request(method="POST", path="/", headers={header: prefix + digest}, body=BODY)
+
+    for digest in (HEX, HEX.upper(), HEX[:9].upper() + HEX[9:]):
+        await verify(signed(digest), "ours", scheme=scheme)
+    with pytest.raises(NotVerified, match="mismatch"):
+        await verify(signed(HEX.upper()), "theirs", scheme=scheme)
+
+
+@pytest.mark.parametrize("blanks", [" ", "   "])
+@pytest.mark.parametrize("encoding", ["hex", "base64"])
+async def test_a_blank_may_follow_the_prefix(encoding: str, blanks: str) -> None:
+    digest = mac("ours", BODY)
+    text = digest.hex() if encoding == "hex" else base64.b64encode(digest).decode()
+    await verify(
+        request(x_s=f"sha256={blanks}{text}"),
+        "ours",
+        scheme="hmac",
+        header="X-S",
+        prefix="sha256=",
+        encoding=encoding,
+    )
+
+
+async def test_the_case_of_base64_counts() -> None:
+    text = base64.b64encode(mac("ours", BODY)).decode()
+    with pytest.raises(NotVerified, match="mismatch"):
+        await verify(
+            request(x_s=text.swapcase()), "ours", scheme="hmac", header="X-S", encoding="base64"
+        )

@@ -135,3 +135,38 @@ async def test_a_secret_that_is_not_a_key_is_the_operators_fault(secret: str) ->
     with pytest.raises(SettingsError, match="the secret at env:A is not base64") as caught:
         await verifier().verify(sent(), [secret], NOW)
     assert secret not in str(caught.value).replace("with or without the prefix whsec_", "")
+
+
+# ------------------------------------------------------------------------- Svix's headers
+
+
+def as_svix(request: Request) -> Request:
+    headers = {n.replace("webhook-", "svix-"): value for n, value in request.headers.items()}
+    return replace(request, headers=headers)
+
+
+async def test_headers_of_svix_verify_and_identify_like_the_standard_s() -> None:
+    request = as_svix(sent(name="msg_svix"))
+    await verifier().verify(request, [WHSEC], NOW)
+    assert verifier().delivery_id(request) == "msg_svix"
+
+
+@pytest.mark.parametrize("missing", ["svix-id", "svix-timestamp", "svix-signature"])
+async def test_each_of_them_is_required(missing: str) -> None:
+    request = as_svix(sent())
+    headers = {name: value for name, value in request.headers.items() if name != missing}
+    with pytest.raises(NotVerified, match="missing"):
+        await verifier().verify(replace(request, headers=headers), [WHSEC], NOW)
+
+
+async def test_the_two_sets_are_never_mixed() -> None:
+    standard, svix = sent(name="msg_1"), as_svix(sent(name="msg_2"))
+    both = replace(standard, headers={**standard.headers, **svix.headers})
+    await verifier().verify(both, [WHSEC], NOW)
+    assert verifier().delivery_id(both) == "msg_1"
+    forged = with_header(svix, "webhook-id", "msg_of_my_own")
+    await verifier().verify(forged, [WHSEC], NOW)
+    assert verifier().delivery_id(forged) == "msg_2"
+    unsigned = with_header(svix, "webhook-signature", "v1,")
+    with pytest.raises(NotVerified):
+        await verifier().verify(unsigned, [WHSEC], NOW)
