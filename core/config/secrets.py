@@ -2,7 +2,8 @@
 
 Concurrent callers share one fetch, and the limits below bound how often a store is asked, whatever
 unverified requests arrive. If a store is unavailable, its last value is used for another hour. A
-deleted secret is no longer used as soon as its store says so.
+deleted secret is no longer used as soon as its store says so. Editors, `echo` and heredocs end what
+they write with a line break, which no secret of a sender has: it is removed, whatever the store.
 """
 
 from __future__ import annotations
@@ -158,6 +159,7 @@ class Secrets:
                 f"the secret {reference} cannot be read: {error.name} is not installed",
                 fix=f"install tidegate[{reference.store}], or keep the secret elsewhere",
             ) from error
+        value = value.rstrip("\r\n")
         if not value.strip():
             raise SettingsError(f"the secret {reference} is empty", fix="give it a value")
         if not _is_text(value):

@@ -14,8 +14,7 @@ MAX_BYTES: Final = 64 * 1024
 
 
 class FileSecretStore:
-    """A `SecretStore` over the file system. Editors and `echo` end a file with a line break: one is
-    removed, and nothing else."""
+    """A `SecretStore` over the file system."""
 
     async def read(self, reference: SecretReference) -> str:
         return await asyncio.to_thread(_read, reference)
@@ -54,7 +53,6 @@ def _read(reference: SecretReference) -> str:
 def _text(content: bytes) -> str | None:
     """The content as text, None if it is not UTF-8. The codec's own error would quote it."""
     try:
-        text = content.decode()
+        return content.decode()
     except UnicodeDecodeError:
         return None
-    return text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text

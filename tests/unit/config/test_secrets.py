@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from core.config.settings import Settings
 from core.domain.secret_reference import SecretReference
 from core.errors import SecretUnavailable, SettingsError
 from core.ports.secrets import SecretStore
+from core.webhooks.request import Request
 from tests.support.eventually import eventually
+from tests.support.verifiers import ANY
 
 TTL = 300.0
 
@@ -375,3 +378,30 @@ async def test_no_value_is_ever_shown(
 def test_every_form_of_a_reference_has_its_store() -> None:
     makers: Mapping[str, Callable[[], SecretStore]] = bootstrap.SECRET_STORES
     assert list(makers) == ["env", "file", "aws", "azure"]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\n\n", ""])
+@pytest.mark.parametrize("store", ["env", "file", "aws", "azure"])
+async def test_line_breaks_at_the_end_are_no_part_of_a_secret_in_any_store(
+    store: str, end: str, clock: Clock
+) -> None:
+    class Everything(Safe):
+        async def read(self, reference: SecretReference) -> str:
+            return f" hunter2\nand more {end}"
+
+    reference = {"file": "file:/run/secrets/x", "azure": "azure:vault/x"}.get(store, f"{store}:X")
+    kept = Secrets({store: Everything}, ttl=TTL, clock=clock)
+    assert await kept.get(reference) == " hunter2\nand more "
+
+
+@pytest.mark.parametrize("store", ["env", "file"])
+async def test_a_token_that_was_stored_with_a_line_break_verifies(
+    store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "token").write_text("hunter2\n")
+    monkeypatch.setenv("TOKEN", "hunter2\n")
+    reference = {"env": "env:TOKEN", "file": f"file:{tmp_path}/token"}[store]
+    verifier = ANY.validate_python({"scheme": "bearer", "secrets": [reference]})
+    request = Request(method="POST", path="/", headers={"authorization": "Bearer hunter2"})
+    held = await bootstrap.secrets(Settings()).get_all(verifier.references)
+    await verifier.verify(request, held, datetime.now(UTC))

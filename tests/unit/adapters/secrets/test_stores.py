@@ -27,7 +27,7 @@ async def test_a_variable_is_a_secret_as_it_is(
     kept: Secrets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOOK", " ünter2 \n")
-    assert await kept.get("env:HOOK") == " ünter2 \n"
+    assert await kept.get("env:HOOK") == " ünter2 "
 
 
 async def test_a_variable_that_is_not_set_is_named(kept: Secrets) -> None:
@@ -53,13 +53,14 @@ async def test_a_variable_that_is_not_text_is_refused(
         (b"hunter2", "hunter2"),
         (b"hunter2\n", "hunter2"),
         (b"hunter2\r\n", "hunter2"),
-        (b"hunter2\n\n", "hunter2\n"),
-        (b"hunter2\r", "hunter2\r"),
+        (b"hunter2\r\n\n", "hunter2"),
+        (b"hunter2\r", "hunter2"),
+        (b"hunter\n2\n", "hunter\n2"),
         (b" hunter2 \n", " hunter2 "),
         ("ünter2".encode(), "ünter2"),
     ],
 )
-async def test_a_file_is_a_secret_but_for_its_last_line_break(
+async def test_a_file_is_a_secret_but_for_the_line_breaks_at_its_end(
     kept: Secrets, tmp_path: Path, content: bytes, value: str
 ) -> None:
     file = tmp_path / "hook"
