@@ -299,15 +299,21 @@ class Unacknowledged(_Commanded):
 
 
 class Escalated(_Event):
-    """Nobody acknowledged in time; `repeat` counts how often the level is paged."""
+    """Nobody acknowledged in time, or the levels just before (`skipped`) reach nobody; `repeat`
+    counts how often the level is paged."""
 
     kind: Literal["escalated"] = "escalated"
     level: int
     waited: float
     repeat: int = 1
+    skipped: tuple[int, ...] = ()
 
     def sentence(self) -> str:
         waited = f"nobody acknowledged in {format_duration(self.waited)}"
+        if self.skipped:
+            numbers = " and ".join(map(str, self.skipped))
+            reach = "reaches" if len(self.skipped) == 1 else "reach"
+            waited = f"level {numbers} {reach} nobody"
         if self.repeat > 1:
             return f"Level {self.level} is paged again (repeat {self.repeat}): {waited}"
         return f"Escalated to level {self.level}: {waited}"

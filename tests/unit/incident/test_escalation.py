@@ -382,3 +382,55 @@ def test_targets_without_an_address_are_replaced_or_named() -> None:
     life = opened(lacking)
     assert "Level 1: chat has no address (CHAT_URL not set)" in life.sentences()
     assert isinstance(life.effects[0], Page)
+
+
+# ------------------------------------------------------------- levels that reach nobody
+
+
+def test_a_level_that_reaches_nobody_goes_on_to_the_next_without_waiting() -> None:
+    life = opened(Policy(levels=levels((0, ""), (300, "two"), (900, "three"))))
+    assert paged_at(life) == [(0, "two")]
+    assert life.sentences()[-3:-1] == [
+        "Nobody to page at level 1",
+        "Escalated to level 2: level 1 reaches nobody",
+    ]
+    assert "Nobody acknowledged within" not in life.pages()[0].body
+    life.wait(10_000)
+    assert paged_at(life) == [(0, "two"), (900, "three")]
+    assert "Escalated to level 3: nobody acknowledged in 15 min" in life.sentences()
+
+
+def test_so_do_several_in_a_row_wherever_they_stand() -> None:
+    rules = levels((0, "one"), (300, ""), (600, ""), (900, "four"), (1200, ""))
+    life = opened(Policy(levels=rules))
+    life.wait(10_000)
+    assert paged_at(life) == [(0, "one"), (300, "four")]
+    assert "Escalated to level 3: level 2 reaches nobody" in life.sentences()
+    assert "Escalated to level 4: level 2 and 3 reach nobody" in life.sentences()
+
+
+def test_the_delay_of_the_first_level_is_waited_for() -> None:
+    life = opened(Policy(levels=levels((60, ""), (300, "two"))))
+    life.wait(59)
+    assert life.pages() == []
+    life.wait(1)
+    assert paged_at(life) == [(60, "two")]
+
+
+def test_each_round_skips_them() -> None:
+    rules = levels((0, ""), (300, "two"), (900, "three"))
+    life = opened(Policy(levels=rules, repeats=1, repeat_after=600))
+    life.wait(10_000, deliver=True)
+    assert paged_at(life) == [(0, "two"), (900, "three"), (1500, "two"), (2400, "three")]
+
+
+def test_the_last_level_that_reaches_somebody_is_paged_again_behind_one_that_does_not() -> None:
+    life = opened(Policy(levels=levels((0, "one"), (300, "")), repage_every=200))
+    life.wait(800, deliver=True)
+    assert paged_at(life) == [(0, "one"), (200, "one"), (500, "one"), (700, "one")]
+
+
+def test_without_anybody_to_page_every_level_is_gone_through_and_nothing_is_repeated() -> None:
+    life = opened(Policy(levels=levels((0, ""), (300, "")), repage_every=200))
+    assert life.pages() == []
+    assert life.deadline == YEAR

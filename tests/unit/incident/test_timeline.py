@@ -176,7 +176,7 @@ TABLE: list[tuple[t.TimelineEvent, bool, bool, str, str]] = [
         t.Escalated(**AT, level=2, waited=300),
         VISIBLE,
         NONE,
-        "level waited repeat",
+        "level waited repeat skipped",
         "Escalated to level 2: nobody acknowledged in 5 min",
     ),
     (

@@ -7,6 +7,9 @@
 
 While a snooze, a silence, a maintenance window or quiet hours hold the paging, nobody is paged.
 When the last of them ends, paging starts at level 1.
+
+A level that reaches nobody is gone through without its delay being waited for: the next one is due
+with it.
 """
 
 from __future__ import annotations
@@ -58,7 +61,8 @@ def _page(incident: Incident, now: datetime) -> Iterable[TimelineEvent]:
     if step > first:
         numbers = range(max(first, step - levels), step)
     elif (again := _repage_due(incident)) and again <= now:
-        numbers = range(step - 1, step)
+        reached = _reached(incident, step)
+        numbers = range(reached, reached + 1)
     else:
         return
     yield StepTaken(at=now, step=step)
@@ -68,7 +72,8 @@ def _page(incident: Incident, now: datetime) -> Iterable[TimelineEvent]:
         if since and (number or step == first):
             waited = round((now - since).total_seconds(), 1)
             repeat = paging.next_repeat(incident, level)
-            yield Escalated(at=now, level=level, waited=waited, repeat=repeat)
+            skipped = tuple(n + 1 for n in _skipped(incident, number))
+            yield Escalated(at=now, level=level, waited=waited, repeat=repeat, skipped=skipped)
         yield from paging.page_level(incident, level, now)
 
 
@@ -87,7 +92,24 @@ def _step_due(incident: Incident, step: int) -> datetime | None:
     if round > policy.repeats:
         return None
     length = policy.levels[-1].after + policy.repeat_after
-    return since + timedelta(seconds=round * length + policy.levels[level].after)
+    first = level - len(_skipped(incident, step))
+    return since + timedelta(seconds=round * length + policy.levels[first].after)
+
+
+def _skipped(incident: Incident, step: int) -> range:
+    """The positions of the levels just before a step's, in its round, that reach nobody."""
+    levels = incident.policy.levels
+    end = start = step % len(levels)
+    while start and not levels[start - 1].targets:
+        start -= 1
+    return range(start, end)
+
+
+def _reached(incident: Incident, step: int) -> int:
+    """The last step that was gone through and reaches somebody, in its round; else the first."""
+    last = step - 1
+    reaches = bool(incident.policy.levels[last % len(incident.policy.levels)].targets)
+    return last if reaches else max(last - len(_skipped(incident, last)) - 1, 0)
 
 
 def _repage_due(incident: Incident) -> datetime | None:
@@ -95,6 +117,6 @@ def _repage_due(incident: Incident) -> datetime | None:
     policy, paged_at, step = incident.policy, incident.escalation.paged_at, incident.escalation.step
     if paged_at is None or not step or policy.repage_every is None:
         return None
-    if not policy.levels[(step - 1) % len(policy.levels)].targets:
+    if not policy.levels[_reached(incident, step) % len(policy.levels)].targets:
         return None
     return paged_at + timedelta(seconds=policy.repage_every)

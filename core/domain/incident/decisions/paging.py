@@ -122,7 +122,8 @@ def page_for(incident: Incident, started: PageStarted) -> Page:
     lines = [incident.summary, ""] if incident.summary else []
     if started.level > FIRST_LEVEL and incident.escalation.since:
         waited = (started.at - incident.escalation.since).total_seconds()
-        lines += [f"Nobody acknowledged within {format_duration(waited)}.", ""]
+        if waited:
+            lines += [f"Nobody acknowledged within {format_duration(waited)}.", ""]
     alerts = incident.alerts
     facts = {
         "Severity": incident.severity.value,
