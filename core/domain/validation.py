@@ -10,9 +10,13 @@ from core.errors import DocumentRefused, InvalidEvent, SettingsError, quoted
 
 def is_within(uri: str, roots: Sequence[str]) -> bool:
     """Whether a URI lies under a root. `s3://docs` covers the bucket `docs`, not `docs2`."""
-    if any(part in ("..", ".") for part in uri.split("/")):
+    if _leads_elsewhere(uri):
         return False
     return any(uri.startswith(root if root.endswith("/") else f"{root}/") for root in roots)
+
+
+def _leads_elsewhere(uri: str) -> bool:
+    return any(part in ("..", ".") for part in uri.split("/"))
 
 
 class EventValidationService:
@@ -52,6 +56,11 @@ class EventValidationService:
             raise DocumentRefused(
                 f"event {quoted(event.key)}: {quoted(document.uri)} is a quarantine record",
                 fix="let the bucket announce only the prefix that documents come to",
+            )
+        if document and _leads_elsewhere(document.uri):
+            raise DocumentRefused(
+                f"event {quoted(event.key)}: {quoted(document.uri)} has a part `.` or `..`",
+                fix="its name is at fault: let it be uploaded under one without such parts",
             )
         if document and not is_within(document.uri, self._documents):
             allowed = ", ".join(self._documents)

@@ -37,6 +37,10 @@ _ACCOUNT: Final = re.compile(r"[a-z0-9]{3,24}")
 _CONTAINER: Final = re.compile(r"(?=.{3,63}\Z)(\$root|\$web|[a-z0-9]+(-[a-z0-9]+)*)")
 _NAME: Final = re.compile(r"[^\x00-\x1f\x7f\x81\ud800-\udfff]{1,1024}")
 
+_FIX_NAME: Final = (
+    "its name is at fault: let it be uploaded under one of 1 to 1,024 characters without control "
+    "characters such as a tab"
+)
 _REFUSED: Final = {"InvalidUri", "InvalidResourceName", "OutOfRangeInput", "InvalidInput"}
 _PRECONDITION: Final = {"ConditionNotMet", "BlobAlreadyExists"}
 _DENIED: Final = (401, 403)
@@ -164,7 +168,7 @@ def _split(uri: str, *, whole_account: bool = False) -> tuple[str, str, str]:
         or not (_CONTAINER.fullmatch(container) or (whole_account and not rest))
         or not (_NAME.fullmatch(name) or (whole_account and not name))
     ):
-        raise DocumentRefused(f"{uri!r} does not name a blob in Azure")
+        raise DocumentRefused(f"{uri!r} does not name a blob in Azure", fix=_FIX_NAME)
     return account, container, name
 
 
@@ -188,7 +192,7 @@ def _errors(uri: str, *, precondition: type[TidegateError] = StoreUnavailable) -
         if code in _PRECONDITION:
             raise precondition(f"{uri}: other content is stored there") from error
         if code in _REFUSED:
-            raise DocumentRefused(message) from error
+            raise DocumentRefused(message, fix=_FIX_NAME) from error
         if isinstance(error, ClientAuthenticationError) or error.status_code in _DENIED:
             raise StoreUnavailable(message, fix=_FIX_ACCESS) from error
         if code == "InvalidBlockList":

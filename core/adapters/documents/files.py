@@ -27,6 +27,7 @@ from core.errors import (
 from core.ports.documents import CHUNK_BYTES
 
 _SCHEME: Final = "file://"
+_FIX_NAME: Final = "name it by its absolute path"
 _TEMPORARY: Final = ".tidegate-"
 _ABANDONED_SECONDS: Final = 3600
 """How long after its last write a temporary file belongs to nobody any more."""
@@ -117,9 +118,11 @@ def _sweep(folder: Path) -> None:
 def _path(uri: str) -> Path:
     path = Path(uri.removeprefix(_SCHEME))
     if not uri.startswith(_SCHEME) or not path.is_absolute() or "\0" in uri:
-        raise DocumentRefused(f"{uri!r} is not file:// with an absolute path")
+        raise DocumentRefused(f"{uri!r} is not file:// with an absolute path", fix=_FIX_NAME)
     if path.resolve() != Path(os.path.abspath(path)):
-        raise DocumentRefused(f"{uri} leads elsewhere through a symbolic link")
+        raise DocumentRefused(
+            f"{uri} leads elsewhere through a symbolic link", fix="name the place it leads to"
+        )
     return path
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _GONE: Final = {"NoSuchKey", "NoSuchVersion", "404", "NotFound", "MethodNotAllowed", "405"}
+_FIX_NAME: Final = "its name is at fault: let it be uploaded under another key"
 _REFUSED: Final = {"KeyTooLongError", "InvalidBucketName", "InvalidURI"}
 
 
@@ -159,7 +160,7 @@ class S3DocumentStore:
 def _split(uri: str, *, whole_bucket: bool = False) -> tuple[str, str]:
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     if not uri.startswith("s3://") or not bucket or not (key or whole_bucket):
-        raise DocumentRefused(f"{uri!r} does not name an object in S3")
+        raise DocumentRefused(f"{uri!r} does not name an object in S3", fix=_FIX_NAME)
     return bucket, key
 
 
@@ -184,9 +185,9 @@ def _errors(uri: str, *, precondition: type[TidegateError] = StoreUnavailable) -
         if code in ("PreconditionFailed", "412"):
             raise precondition(f"{uri}: other content is stored there") from error
         if code in _REFUSED:
-            raise DocumentRefused(f"{uri}: {error}") from error
+            raise DocumentRefused(f"{uri}: {error}", fix=_FIX_NAME) from error
         raise StoreUnavailable(f"{uri}: {error}") from error
     except ParamValidationError as error:
-        raise DocumentRefused(f"{uri}: {error}") from error
+        raise DocumentRefused(f"{uri}: {error}", fix=_FIX_NAME) from error
     except BotoCoreError as error:
         raise StoreUnavailable(f"{uri}: {error}") from error
