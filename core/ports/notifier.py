@@ -23,6 +23,9 @@ class Notification:
     `key` identifies this message and stays the same over retries, so that a channel can
     deduplicate. `dedup_key` identifies the incident and is the same in all messages about it: a
     follow-up finds its page by it. `incident_id` is the incident's own ID.
+
+    The last paragraph of `body` holds the facts, one in a line, the most important first: a channel
+    that takes less cuts what stands before them.
     """
 
     key: str

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from core.adapters.notifiers.channel import Channel
+from core.adapters.notifiers.fitting import fitted
+from core.adapters.notifiers.markup import harmless
 from core.errors import NotificationFailed
 from core.ports.notifier import Address, Notification
 
@@ -82,9 +84,10 @@ def _send(notification: Notification, url: str, timeout: float) -> str | None:
         headers[KEY_HEADER] = quote(notification.key, safe=":/@#,;=+ ")
     sender = apprise.Apprise()
     sender.add(service)
+    title, body = _text(notification, service)
     result = sender.notify(
-        title=notification.title,
-        body=f"{notification.body}\n\nPage: {notification.key}",
+        title=title,
+        body=body,
         notify_type=_TYPES.get(notification.severity, "info"),
         body_format="text",
         timeout=timeout,
@@ -94,6 +97,22 @@ def _send(notification: Notification, url: str, timeout: float) -> str | None:
         return None
     reason = "; ".join(str(entry.message) for entry in result.logs())
     return f"{_masked(service)} did not take it: {_redacted(reason, url) or result.status.name}"
+
+
+def _text(notification: Notification, service: NotifyBase) -> tuple[str, str]:
+    """Title and body, cut to what the service takes, unless its URL says what to do with more."""
+    title, body = notification.title, notification.body
+    key = harmless(f"Page: {notification.key}")
+    if service.overflow_mode != "upstream":
+        return title, f"{body}\n\n{key}"
+    return fitted(
+        title,
+        body,
+        key,
+        title_limit=service.title_maxlen,
+        limit=service.body_maxlen,
+        together=service.overflow_amalgamate_title,
+    )
 
 
 def _masked(service: NotifyBase) -> str:

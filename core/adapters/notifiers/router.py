@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
+from core.adapters.notifiers.markup import harmless
 from core.adapters.notifiers.registry import CHANNELS
 from core.errors import NotificationFailed
 from core.ports.notifier import Address, Notification, NotificationKind
@@ -29,8 +31,11 @@ class ChannelNotifier:
         channel = CHANNELS[address.kind]
         if notification.kind is not NotificationKind.PAGE and not channel.follow_ups:
             return None
+        plain = replace(
+            notification, title=harmless(notification.title), body=harmless(notification.body)
+        )
         try:
-            await channel.send(notification, address, self._timeout)
+            await channel.send(plain, address, self._timeout)
         except NotificationFailed as error:
             return f"{address.name}: {error.message}"
         return None

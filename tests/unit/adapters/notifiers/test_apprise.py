@@ -2,10 +2,14 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
+from urllib.parse import parse_qs
 
 import pytest
+import requests
 
 from core.adapters.notifiers.apprise import KEY_HEADER
 from core.adapters.notifiers.router import ChannelNotifier
@@ -114,3 +118,72 @@ async def test_the_severity_selects_the_type_of_message(
     page = Notification(key="k", title="t", body="b", severity=severity)
     await notify(page, receiver.apprise_url())
     assert receiver.bodies()[0]["type"] == kind
+
+
+# ----------------------------------------------------------------------- size and mentions
+
+LONG = replace(
+    PAGE,
+    body="The checkout fails. " * 200 + "\n\nSeverity: high\nService: checkout",
+    key="incident:webhook:prod:a1f34cbb23ee4db1@20260102T030405.678Z/level-1/repeat-1/chat",
+)
+SERVICES = {
+    "discord://123456/token": (2000, lambda sent: json.loads(sent)["content"]),
+    "pover://userkeyuserkeyuserkeyuserkey1@tokentokentokentokentokentoke1": (
+        1024,
+        lambda sent: parse_qs(sent)["message"][0],
+    ),
+    f"twilio://AC{'1' * 32}:{'2' * 32}@+15551234567/+15557654321": (
+        160,
+        lambda sent: parse_qs(sent)["Body"][0],
+    ),
+}
+
+
+@pytest.fixture
+def posted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The bodies that apprise would have sent to services on the internet."""
+    bodies: list[str] = []
+
+    def send(_: object, request: requests.PreparedRequest, **__: object) -> requests.Response:
+        body = request.body
+        assert isinstance(body, str | bytes)
+        bodies.append(body.decode() if isinstance(body, bytes) else body)
+        answer = requests.Response()
+        answer.status_code = 200
+        answer._content = b"{}"
+        return answer
+
+    monkeypatch.setattr(requests.Session, "send", send)
+    return bodies
+
+
+@pytest.mark.parametrize("url", SERVICES)
+async def test_a_page_is_cut_to_what_its_service_takes_and_keeps_its_key(
+    posted: list[str], url: str
+) -> None:
+    limit, text_of = SERVICES[url]
+    await notify(LONG, url)
+    [text] = map(text_of, posted)
+    assert len(text) <= limit
+    assert f"Page: {LONG.key}" in text
+    if limit > 200:
+        assert "Severity: high\nService: checkout" in text.replace("\r\n", "\n")
+        assert "The checkout fails." in text
+
+
+async def test_a_url_that_says_what_to_do_with_more_is_obeyed(posted: list[str]) -> None:
+    await notify(LONG, "discord://123456/token?overflow=split")
+    assert len(posted) > 1
+
+
+async def test_nothing_that_a_sender_writes_mentions_anybody(receiver: Site) -> None:
+    page = replace(PAGE, title="@everyone", body="<!channel> [a](https://b)", key="@here/level-1")
+    await notify(page, receiver.apprise_url())
+    [body] = receiver.bodies()
+    assert body["title"] == "@\u200beveryone"
+    assert body["message"].splitlines() == [
+        "<\u200b!channel> [a]\u200b(https://b)",
+        "",
+        "Page: @\u200bhere/level-1",
+    ]
