@@ -10,17 +10,19 @@ import binascii
 from typing import Any
 from urllib.parse import parse_qsl
 
-from core.errors import InvalidEvent
+from core.errors import InvalidEvent, SettingsError
 from core.webhooks.request import Request, Response
 
 
 def request(event: Any) -> Request:
-    """The request of an invocation. Raises `InvalidEvent` for anything but payload 2.0."""
+    """The request of an invocation. Raises `SettingsError` for anything but payload 2.0, such as a
+    REST API's or a load balancer's: the operator's mistake, for which no sender may give up.
+    `InvalidEvent` is raised for a body that cannot be decoded."""
     http = event.get("requestContext", {}).get("http") if isinstance(event, dict) else None
     if not isinstance(http, dict) or event.get("version") != "2.0":
-        raise InvalidEvent(
+        raise SettingsError(
             "the invocation is not payload 2.0 of an HTTP API or function URL",
-            fix="set PayloadFormatVersion 2.0 on the integration",
+            fix="put the function behind one of these, with PayloadFormatVersion 2.0",
         )
     stage = event["requestContext"].get("stage", "$default")
     path = str(event.get("rawPath", "/"))

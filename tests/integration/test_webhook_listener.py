@@ -159,11 +159,34 @@ async def test_with_an_invalid_file_senders_are_answered_503(
     assert (answer["statusCode"], answer["headers"]["retry-after"]) == (503, "60")
 
 
-async def test_what_is_not_an_http_request_is_answered_400(webhooks: Settings) -> None:
-    nothing: list[Any] = [{}, [], {"version": "1.0"}, posted({}) | {"body": "not base64"}]
-    for event in nothing:
-        answer = await invoke(handler, event)
-        assert answer["statusCode"] == 400
+async def test_a_body_that_is_not_base64_is_answered_400(webhooks: Settings) -> None:
+    answer = await invoke(handler, posted({}) | {"body": "not base64"})
+    assert answer["statusCode"] == 400
+
+
+REST_API = {
+    "resource": "/hooks/{hook}",
+    "path": "/hooks/orders",
+    "httpMethod": "POST",
+    "headers": {"Authorization": f"Bearer {TOKEN}"},
+    "requestContext": {"stage": "prod", "httpMethod": "POST"},
+    "body": "{}",
+    "isBase64Encoded": False,
+}
+LOAD_BALANCER = REST_API | {
+    "requestContext": {"elb": {"targetGroupArn": "arn:aws:elasticloadbalancing:..."}}
+}
+
+
+@pytest.mark.parametrize(
+    "event", [REST_API, REST_API | {"version": "1.0"}, LOAD_BALANCER, {}, [], {"version": "1.0"}]
+)
+async def test_behind_another_gateway_no_sender_is_made_to_give_up(
+    webhooks: Settings, event: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = await invoke(handler, event)
+    assert (answer["statusCode"], answer["headers"]["retry-after"]) == (503, "60")
+    assert "put the function behind one of these, with PayloadFormatVersion 2.0" in caplog.text
 
 
 async def test_a_stage_in_the_path_is_not_part_of_the_webhooks_name(webhooks: Settings) -> None:
