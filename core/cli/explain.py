@@ -18,6 +18,7 @@ from core.domain.routing.table import Deliver, Target, WhenRunning
 
 if TYPE_CHECKING:
     from core.operations.explain import Explanation
+    from core.webhooks.request import Request
 
 
 def explain(
@@ -33,17 +34,32 @@ def explain(
 ) -> None:
     """Show what would become of a payload: events, keys, workflow IDs, routes, children.
 
-    Starts nothing. Takes a Lambda event or the body of a message; with --hook the body of a
-    request, whose signature is checked if its headers carry one. Exits with 1 if an event would be
-    quarantined, or the request refused."""
+    Starts nothing. Takes a Lambda event of any listener or the body of a message; with --hook the
+    body of a request. A request's signature is checked if its headers carry one. Exits with 1 if an
+    event would be quarantined, or the request refused."""
     from core.formats.registry import FORMATS
 
     if format is not None and format not in FORMATS:
         raise typer.BadParameter(f"there is no format {format!r}; there are {', '.join(FORMATS)}")
+    payload = file.read()
     if hook:
-        _explain_request(hook, file.read(), parse_headers(header), as_json=as_json)
+        _explain_body(hook, payload, parse_headers(header), as_json=as_json)
+    elif format is None and (request := _lambda_request(payload)):
+        _explain_request(request, as_json=as_json)
     else:
-        _explain_payload(file.read(), format, as_json=as_json)
+        _explain_payload(payload, format, as_json=as_json)
+
+
+def _lambda_request(payload: bytes) -> Request | None:
+    """The request in the event of an HTTP API or a function URL; None for anything else."""
+    from core.errors import InvalidEvent, SettingsError
+    from core.formats.shared.json_body import load_json
+    from functions_aws import http_api
+
+    try:
+        return http_api.request(load_json(payload))
+    except (InvalidEvent, SettingsError):
+        return None
 
 
 def _explain_payload(payload: bytes, format: str | None, *, as_json: bool) -> None:
@@ -63,11 +79,18 @@ def _explain_payload(payload: bytes, format: str | None, *, as_json: bool) -> No
     raise typer.Exit(EXIT_FAILED if any(e.error for e in explanations) else 0)
 
 
-def _explain_request(hook: str, body: bytes, headers: dict[str, str], *, as_json: bool) -> None:
-    from core.operations.explain import explain_request
+def _explain_body(hook: str, body: bytes, headers: dict[str, str], *, as_json: bool) -> None:
     from core.webhooks.request import Request
 
     request = Request(method="POST", path=f"/hooks/{hook}", headers=headers, body=body)
+    _explain_request(request, as_json=as_json)
+
+
+def _explain_request(request: Request, *, as_json: bool) -> None:
+    from core.operations.explain import explain_request
+    from core.webhooks.pipeline import PREFIX
+
+    hook = request.path.removeprefix(PREFIX)
     explained = asyncio.run(explain_request(request, hook, Settings.from_env(), datetime.now(UTC)))
     if as_json:
         print_json(explained.to_json())

@@ -12,12 +12,12 @@ from typing import Any, Final
 
 from core import bootstrap
 from core.config.settings import Settings
-from core.domain.event import Event
+from core.domain.event import ALERT, MESSAGE, Event
 from core.domain.identity import workflow_id
 from core.domain.routing.table import Deliver, Target
 from core.domain.validation import EventValidationService
 from core.errors import InvalidChildId, InvalidEvent, NoRoute, SettingsError, TidegateError
-from core.formats.registry import read
+from core.formats.registry import FORMATS, read
 from core.formats.shared.delivery import (
     Arrival,
     Delivery,
@@ -102,10 +102,34 @@ def explain_payload(
     """One explanation for each event in a payload. Raises `ConfigFileError` for the routing table.
 
     `unwrap` returns the deliveries in a platform's envelope, or None for anything else. Without a
-    `format` it is guessed for each delivery.
+    `format` it is guessed for each delivery, and a note says where it looks like a webhook's body.
     """
     deliveries = _deliveries(payload, format, settings, unwrap)
-    return _explain((arrival for delivery in deliveries for arrival in read(delivery)), settings)
+    explanations: list[Explanation] = []
+    for delivery in deliveries:
+        of_delivery = _explain(read(delivery), settings)
+        if format is None and _is_message(of_delivery) and (hint := _webhook_hint(delivery)):
+            of_delivery = [replace(each, note=hint) for each in of_delivery]
+        explanations += of_delivery
+    return explanations
+
+
+def _is_message(explanations: list[Explanation]) -> bool:
+    """Whether it is what any JSON is, for want of a format that recognises it."""
+    return any(each.event and each.event.type == MESSAGE for each in explanations)
+
+
+def _webhook_hint(delivery: Delivery) -> str | None:
+    """What to try with a body in which a monitoring system's format finds an alert."""
+    formats = [name for name in FORMATS if _finds_alert(replace(delivery, format=name))]
+    if not formats:
+        return None
+    return f"it looks like the body of a webhook ({' or '.join(formats)}): try --hook NAME"
+
+
+def _finds_alert(delivery: Delivery) -> bool:
+    items = (arrival.item for arrival in read(delivery))
+    return any(isinstance(item, Event) and item.type == ALERT for item in items)
 
 
 def _deliveries(

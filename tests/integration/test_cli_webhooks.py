@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
+import json
 from pathlib import Path
 
 import pytest
@@ -149,6 +151,58 @@ def test_an_unknown_webhook_is_an_error_that_lists_the_known_ones(
     assert result.code == 2
     assert "there is no webhook 'pigeon'" in result.err
     assert "alertmanager" in result.err
+
+
+def lambda_event(path: str, body: bytes) -> bytes:
+    """What an HTTP API gives a function."""
+    return json.dumps(
+        {
+            "version": "2.0",
+            "rawPath": path,
+            "headers": {"content-type": "application/json"},
+            "requestContext": {"stage": "$default", "http": {"method": "POST"}},
+            "body": base64.b64encode(body).decode(),
+            "isBase64Encoded": True,
+        }
+    ).encode()
+
+
+def test_an_event_of_an_http_api_is_opened_by_its_path(tidegate: Tidegate) -> None:
+    event = lambda_event("/hooks/alertmanager", FIRING.read_bytes())
+    opened = tidegate("explain", "-", "--json", stdin=event).json
+    [explained, *_] = opened["events"]
+    assert opened["status"] == 202
+    assert explained["event"]["source"] == "webhook:alertmanager"
+    unknown = tidegate("explain", "-", stdin=lambda_event("/hooks/pigeon", b"{}"))
+    assert unknown.code == 2
+    assert "there is no webhook 'pigeon'" in unknown.err
+
+
+@pytest.mark.parametrize(
+    ("body", "formats"),
+    [
+        ("alertmanager/firing", "alertmanager or grafana"),
+        ("azure_monitor/metric-fired", "azure_monitor"),
+        ("cloudwatch/sns-raw-alarm", "cloudwatch"),
+        ("datadog/triggered", "datadog"),
+        ("opsgenie/create", "opsgenie"),
+        ("pagerduty/trigger", "pagerduty"),
+        ("pagerduty_webhook/triggered", "pagerduty_webhook"),
+    ],
+)
+def test_a_body_that_only_a_webhook_understands_says_so(
+    tidegate: Tidegate, body: str, formats: str
+) -> None:
+    [explained, *_] = tidegate("explain", str(FOLDER / f"{body}.json"), "--json").json
+    assert explained["note"] == (
+        f"it looks like the body of a webhook ({formats}): try --hook NAME"
+    )
+
+
+def test_any_other_message_does_not(tidegate: Tidegate) -> None:
+    for body in (b'{"alerts": []}', b'{"type": "order", "id": 7, "title": "x"}', b"[1]"):
+        [explained] = tidegate("explain", "-", "--json", stdin=body).json
+        assert explained["note"] is None
 
 
 def test_a_header_without_a_colon_is_refused(tidegate: Tidegate) -> None:
