@@ -52,6 +52,7 @@ FORMATS: Final = registered(
     "github",
     "sentry",
     "slack",
+    "mapped",
 )
 
 MAX_EVENTS: Final = 10_000

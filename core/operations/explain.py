@@ -217,7 +217,7 @@ async def explain_request(
     if action := endpoint.verify.operator_action(request):
         return RequestExplanation(status=HTTPStatus.OK, answer=action, sender=sender)
     try:
-        decoded = decode(request, hook, endpoint)
+        decoded = decode(request, hook, endpoint, now)
     except Refused as refusal:
         return _refused(refusal.response.status, sender, str(refusal))
     if isinstance(decoded, Response):

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final
 
 from core.errors import InvalidEvent
-from core.formats.registry import format_of, read
+from core.formats.registry import read
 from core.formats.shared.delivery import (
     ATTRIBUTE_PREFIX,
     OWN_PREFIX,
+    RECEIVED_HEADER,
     Arrival,
     Delivery,
     Malformed,
@@ -50,9 +52,12 @@ class Decoded:
     arrivals: list[Arrival]
 
 
-def decode(request: Request, name: str, endpoint: Endpoint) -> Decoded | Response:
-    """The decoded request, or the answer to a handshake. Raises `Refused`."""
-    format = format_of(endpoint.format)
+def decode(
+    request: Request, name: str, endpoint: Endpoint, received: datetime
+) -> Decoded | Response:
+    """The request decoded, which was received at this moment, or the answer to a handshake. Raises
+    `Refused`."""
+    format = endpoint.sender
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if not format.accepts(media_type):
         accepted = ", ".join(("application/json", *format.media_types))
@@ -62,7 +67,7 @@ def decode(request: Request, name: str, endpoint: Endpoint) -> Decoded | Respons
             f"this webhook accepts {accepted}",
             format.refusal_headers,
         )
-    delivery = _delivery(request, name, endpoint)
+    delivery = _delivery(request, name, endpoint, received)
     try:
         delivery = _with_body(delivery, decompress(request, endpoint.max_bytes))
         if format.handshake and (challenge := format.handshake(delivery)) is not None:
@@ -86,11 +91,11 @@ def too_large(endpoint: Endpoint) -> Refused:
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         "TooLarge",
         f"a body may be at most {endpoint.max_bytes:,} bytes long",
-        format_of(endpoint.format).refusal_headers,
+        endpoint.sender.refusal_headers,
     )
 
 
-def _delivery(request: Request, name: str, endpoint: Endpoint) -> Delivery:
+def _delivery(request: Request, name: str, endpoint: Endpoint, received: datetime) -> Delivery:
     dropped = {*NEVER_KEPT, *endpoint.verify.confidential}
     forbidden = (OWN_PREFIX,) if endpoint.verify.covers_headers else (OWN_PREFIX, *_BINARY)
     headers = {
@@ -105,8 +110,15 @@ def _delivery(request: Request, name: str, endpoint: Endpoint) -> Delivery:
     own_id = request.headers.get(endpoint.id_header.lower()) if endpoint.id_header else None
     if id := own_id or endpoint.verify.delivery_id(request):
         headers["message-id"] = id
+    mapping = endpoint.compiled_mapping
+    if mapping is not None:  # the only format that may depend on it
+        headers[RECEIVED_HEADER] = received.astimezone(UTC).isoformat(timespec="milliseconds")
     return Delivery(
-        format=endpoint.format, body=request.body, headers=headers, unique=uuid.uuid4().hex
+        format=endpoint.format,
+        body=request.body,
+        headers=headers,
+        unique=uuid.uuid4().hex,
+        mapping=mapping,
     )
 
 
@@ -114,4 +126,4 @@ def _with_body(delivery: Delivery, body: bytes) -> Delivery:
     if body is delivery.body:
         return delivery
     headers = {n: text for n, text in delivery.headers.items() if n != "content-encoding"}
-    return Delivery(format=delivery.format, body=body, headers=headers, unique=delivery.unique)
+    return replace(delivery, body=body, headers=headers)

@@ -4,18 +4,25 @@ its limits. Checked when it is read, like the routing table.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from functools import cached_property
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from core.domain.durations import Duration
 from core.domain.event import OWN_TYPES, RESERVED
-from core.formats.registry import FORMATS
+from core.formats.mapping.description import Description
+from core.formats.mapping.mapping import AlertMapping
+from core.formats.registry import FORMATS, format_of
+from core.formats.shared.format import Format
 from core.webhooks.verifiers.any_verifier import AnyVerifier
 
 INTERNAL: Final = ("stored_event",)
 """Tidegate's own formats, which no webhook may have."""
+MAPPED: Final = "mapped"
+"""The format whose endpoints describe their sender."""
 NEVER_KEPT: Final = frozenset(("authorization", "proxy-authorization", "cookie", "message-id"))
 """Headers that no delivery keeps, whatever the scheme."""
 
@@ -23,6 +30,12 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$", examples=["X-Request-Id"])]
 AttributeName = Annotated[str, Field(pattern=r"^[a-z0-9]{1,20}$", examples=["service", "team"])]
 AttributeValue = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]
+
+
+def _preset_of(name: str) -> Description:
+    from core.formats.mapping.presets import preset  # reads YAML
+
+    return preset(name).mapping
 
 
 def _own_type(type: str) -> str:
@@ -45,6 +58,16 @@ class Endpoint(BaseModel):
     format: str = Field(
         description="The name of the sender's format.",
         json_schema_extra={"enum": [name for name in FORMATS if name not in INTERNAL]},
+    )
+    preset: str | None = Field(
+        default=None, description="The shipped mapping of this sender, with `format: mapped`."
+    )
+    mapping: Description | None = Field(
+        default=None,
+        description=(
+            "How the sender's bodies become alerts, with `format: mapped`. With a preset, each "
+            "field here takes the place of the preset's own."
+        ),
     )
     verify: AnyVerifier = Field(description="How requests are proven to be the sender's.")
     max_bytes: int = Field(
@@ -116,6 +139,56 @@ class Endpoint(BaseModel):
             raise ValueError(f"no format {name!r}; there are {known}")
         return name
 
+    @field_validator("preset")
+    @classmethod
+    def _shipped(cls, name: str | None) -> str | None:
+        if name is not None:
+            _preset_of(name)
+        return name
+
+    @model_validator(mode="after")
+    def _mapped(self) -> Self:
+        described = self.preset is not None or self.mapping is not None
+        if described and self.format != MAPPED:
+            raise ValueError(f"`preset` and `mapping` have no meaning without `format: {MAPPED}`")
+        if self.format == MAPPED:
+            if not described:
+                raise ValueError(f"`format: {MAPPED}` needs a `preset`, a `mapping`, or both")
+            _ = self.compiled_mapping
+        return self
+
+    @cached_property
+    def description_of_mapping(self) -> Description | None:
+        """The whole description: the preset's, changed by the endpoint's own."""
+        if self.preset is None:
+            return self.mapping
+        return _preset_of(self.preset).changed_by(self.mapping)
+
+    @cached_property
+    def compiled_mapping(self) -> AlertMapping | None:
+        """The mapping, where the format is `mapped`. Raises `ValueError` if it is incomplete."""
+        described = self.description_of_mapping
+        return described.compiled() if described else None
+
+    @cached_property
+    def sender(self) -> Format:
+        """The format, with what the mapping says of its sender."""
+        format, described = format_of(self.format), self.description_of_mapping
+        if described is None:
+            return format
+        within = described.answer_within
+        return replace(
+            format,
+            retries=described.retries is not False,
+            answer_within=within.total_seconds() if within else None,
+        )
+
+    @property
+    def path(self) -> str:
+        """What the sender appends to the webhook's address."""
+        described = self.description_of_mapping
+        return (described.path if described else None) or ""
+
 
 class WebhookTable(BaseModel):
     """All endpoints by name."""
@@ -127,14 +200,25 @@ class WebhookTable(BaseModel):
 
     @model_validator(mode="after")
     def _one_format_per_scope(self) -> Self:
-        formats: dict[str, tuple[str, str]] = {}
+        first: dict[str, tuple[str, Endpoint]] = {}
         for name, endpoint in self.hooks.items():
             if endpoint.scope is None:
                 continue
-            other, format = formats.setdefault(endpoint.scope, (name, endpoint.format))
-            if format != endpoint.format:
+            other, shared = first.setdefault(endpoint.scope, (name, endpoint))
+            if shared.format != endpoint.format:
                 raise ValueError(
-                    f"{other} and {name} share the scope {endpoint.scope!r}, but {other} is in the "
-                    f"format {format} and {name} in {endpoint.format}, whose keys mean other things"
+                    f"{other} and {name} share the scope {endpoint.scope!r}, but {other} is in "
+                    f"the format {shared.format} and {name} in {endpoint.format}, whose keys mean "
+                    "other things"
+                )
+            if shared.format == MAPPED and _key_of(shared) != _key_of(endpoint):
+                raise ValueError(
+                    f"{other} and {name} share the scope {endpoint.scope!r}, and their mappings "
+                    "have different keys"
                 )
         return self
+
+
+def _key_of(endpoint: Endpoint) -> object:
+    mapping = endpoint.compiled_mapping
+    return mapping and (mapping.source, mapping.key)

@@ -27,7 +27,6 @@ from core.errors import (
     NotStarted,
     TransientError,
 )
-from core.formats.registry import format_of
 from core.formats.shared.delivery import Arrival
 from core.formats.shared.format import Format
 from core.intake.accept import Intake
@@ -89,9 +88,10 @@ class Webhooks:
         holds. `report` is called with each receipt."""
         if request.path == "/healthz" and request.method in ("GET", "HEAD"):
             return Outcome(response=answer(HTTPStatus.OK, {"status": "up"}))
-        name = request.path.removeprefix(PREFIX) if request.path.startswith(PREFIX) else ""
+        path = request.path.removeprefix(PREFIX) if request.path.startswith(PREFIX) else ""
+        name, slash, rest = path.partition("/")
         endpoint = self._table.hooks.get(name)
-        if endpoint is None:
+        if endpoint is None or slash + rest not in ("", endpoint.path):
             response = problem(HTTPStatus.NOT_FOUND, "there is nothing here", code="NotFound")
             return Outcome(response=response, refused="NotFound")
         try:
@@ -108,9 +108,9 @@ class Webhooks:
         report: Report | None,
     ) -> Outcome:
         if request.method == "OPTIONS":
-            allowed = _allowed(format_of(endpoint.format))
+            allowed = _allowed(endpoint.sender)
             return Outcome(response=_preflight(request, endpoint, allowed), hook=name)
-        format = format_of(endpoint.format)
+        format = endpoint.sender
         if request.method not in format.methods:
             raise Refused(
                 HTTPStatus.METHOD_NOT_ALLOWED,
@@ -126,7 +126,7 @@ class Webhooks:
         if operator_action := endpoint.verify.operator_action(request):
             log.warning("webhook %s: %s", name, operator_action)
             return Outcome(response=answer(HTTPStatus.OK, {"receipts": []}), hook=name)
-        decoded = decode(request, name, endpoint)
+        decoded = decode(request, name, endpoint, self._clock())
         if isinstance(decoded, Response):
             return Outcome(response=decoded, hook=name)
         reserve = 0.0 if format.retries else _RESERVE * _left(deadline)
@@ -191,7 +191,7 @@ class Webhooks:
                 "the request was not proven to come from this webhook's sender",
                 {
                     "www-authenticate": _CHALLENGES.get(verifier.scheme, "Signature"),
-                    **format_of(endpoint.format).refusal_headers,
+                    **endpoint.sender.refusal_headers,
                 },
             ) from None
         except (ConfigurationError, TransientError, TimeoutError) as error:

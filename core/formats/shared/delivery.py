@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from core.domain.event import Event
 from core.errors import InvalidEvent
+
+if TYPE_CHECKING:
+    from core.formats.mapping.mapping import AlertMapping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,13 +18,15 @@ class Delivery:
     """One delivery of a platform: the original `body`, and `headers` by lower-case name.
 
     `format` is the name of the format that reads it. `unique` is a string that no other delivery
-    has; it identifies events that nothing else identifies.
+    has; it identifies events that nothing else identifies. `mapping` describes the sender where
+    the format is `mapped`.
     """
 
     format: str
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
     unique: str
+    mapping: AlertMapping | None = None
 
 
 OWN_PREFIX: Final = "tidegate-"
@@ -33,6 +38,8 @@ SCOPE_HEADER: Final = "tidegate-scope"
 """Within which its keys are one sender's: the way, or the name that several ways share."""
 TRUSTED_HEADER: Final = "tidegate-trusted-types"
 """The types of Tidegate's own, comma-separated, that its CloudEvents may have."""
+RECEIVED_HEADER: Final = "tidegate-received-at"
+"""When a listener received the delivery, RFC 3339; set where the format depends on it."""
 REPLAY_KEY_HEADER: Final = "tidegate-replay-key"
 """The key to start a stored event under, because a run that completed has used up its own."""
 ATTRIBUTE_PREFIX: Final = "tidegate-attribute-"

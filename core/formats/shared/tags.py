@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def labels_of(tags: object) -> dict[str, str]:
+def labels_of(tags: object, *, separator: str = ":") -> dict[str, str]:
     """The labels of a list of tags, or of one comma-separated text. A name that occurs twice has
     both values, comma-separated. What is not a tag is left out."""
     if isinstance(tags, str):
@@ -11,6 +11,6 @@ def labels_of(tags: object) -> dict[str, str]:
     labels: dict[str, list[str]] = {}
     for tag in tags if isinstance(tags, list) else []:
         if isinstance(tag, str):
-            name, _, value = (part.strip() for part in tag.partition(":"))
+            name, _, value = (part.strip() for part in tag.partition(separator))
             labels.setdefault(name, []).extend([value] if value else [])
     return {name: ",".join(values) for name, values in labels.items() if name}

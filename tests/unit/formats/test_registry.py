@@ -18,6 +18,7 @@ from core.formats import (
     event_grid,
     github,
     grafana,
+    mapped,
     message,
     opsgenie,
     pagerduty,
@@ -79,6 +80,7 @@ TABLE: dict[str, tuple[Format, dict[str, Any]]] = {
             "handshake": slack.handshake,
         },
     ),
+    "mapped": (mapped.FORMAT, {"parse": mapped.parse, "media_types": ("*/*",)}),
 }
 
 

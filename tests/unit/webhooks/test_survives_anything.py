@@ -35,7 +35,14 @@ from tests.support.webhooks import Harness, answer_of
 from tests.support.workflows_port import MemoryWorkflows, fickle
 
 EXTERNAL = [name for name in FORMATS if name not in INTERNAL]
-HOOKS = {name.replace("_", "-"): {"format": name, "max_bytes": 16_384} for name in EXTERNAL}
+HOOKS = {
+    name.replace("_", "-"): {
+        "format": name,
+        "max_bytes": 16_384,
+        **({"preset": "uptime-kuma"} if name == "mapped" else {}),
+    }
+    for name in EXTERNAL
+}
 PAYLOADS = [path.read_bytes() for path in sorted(EVENTS.glob("webhooks/**/*.json"))]
 BODIES = (
     ANY_BODIES

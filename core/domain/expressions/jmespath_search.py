@@ -1,0 +1,174 @@
+"""JMESPath with the root `$`, evaluated within a budget.
+
+`$` is the root of the value, as in JMESPath Community Edition. The budget is needed because a short
+expression can build much out of little: `[@, @] | [@, @] | ...` doubles at each step.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final
+
+from jmespath.functions import Functions
+from jmespath.lexer import Lexer
+from jmespath.parser import ParsedResult, Parser
+from jmespath.visitor import Options, TreeInterpreter
+
+from core.domain.expressions.expression import Budget, Search, Unevaluable
+
+MAX_DEPTH: Final = 40
+"""Deepest nesting of an expression."""
+
+_CHARS_PER_UNIT: Final = 16
+_BUILDING: Final = frozenset(
+    (
+        "filter_projection",
+        "flatten",
+        "multi_select_dict",
+        "multi_select_list",
+        "projection",
+        "slice",
+        "value_projection",
+    )
+)
+"""Nodes whose result is a new list or object, and never text."""
+_SHALLOW: Final = frozenset(
+    (
+        "keys",
+        "length",
+        "map",
+        "max_by",
+        "merge",
+        "min_by",
+        "not_null",
+        "reverse",
+        "sort_by",
+        "to_array",
+        "type",
+        "values",
+    )
+)
+"""Functions that read no deeper than the elements of their arguments."""
+
+
+def search_of(text: str) -> Search:
+    """The search by an expression. Raises `ValueError` that says what is wrong with it."""
+    try:
+        parsed = _Parser().parse(text).parsed
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"not a JMESPath expression: {' '.join(str(error).split())}") from error
+    except (AttributeError, IndexError, KeyError, TypeError) as error:  # of unfinished expressions
+        raise ValueError("not a JMESPath expression") from error
+    _check(parsed, MAX_DEPTH)
+
+    def search(value: object, root: object, budget: Budget) -> Any:
+        try:
+            interpreter = _Interpreter(root, budget)
+            found = interpreter.visit(parsed, value)
+        except (TypeError, ValueError, ArithmeticError) as error:
+            raise Unevaluable(" ".join(str(error).split())) from error
+        if isinstance(found, list | dict):
+            interpreter.charge(found)  # whoever takes it may read all of it
+        return found
+
+    return search
+
+
+def _check(node: Any, levels: int) -> None:
+    if not isinstance(node, dict):
+        return  # a slice's number
+    if levels == 0:
+        raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
+    name = node.get("value")
+    if node["type"] == "function_expression" and name not in Functions.FUNCTION_TABLE:
+        raise ValueError(f"JMESPath has no function {name}()")
+    if any("\ud800" <= character <= "\udfff" for character in str(name)):
+        raise ValueError("it has half of a character in it, a lone surrogate")
+    for child in node["children"]:
+        _check(child, levels - 1)
+
+
+class _Lexer(Lexer):
+    SIMPLE_TOKENS: ClassVar = {**Lexer.SIMPLE_TOKENS, "$": "root"}
+
+
+class _Parser(Parser):
+    BINDING_POWER: ClassVar = {**Parser.BINDING_POWER, "root": 0}
+
+    def parse(self, expression: str) -> ParsedResult:
+        # As JMESPath has it, but without its cache, which all parsers share.
+        self._tokens = list(_Lexer().tokenize(expression))
+        self._index = 0
+        parsed = self._expression(binding_power=0)  # type: ignore[attr-defined]
+        token = self._tokens[self._index]
+        if token["type"] != "eof":
+            raise ValueError(f"unexpected {token['value']!r} at column {token['start'] + 1}")
+        return ParsedResult(expression, parsed)
+
+    def _token_nud_root(self, token: object) -> dict[str, Any]:
+        return {"type": "root", "children": []}
+
+
+class _Interpreter(TreeInterpreter):
+    """Charges what each step costs before or just after it, so that neither time nor memory goes
+    far beyond the budget."""
+
+    def __init__(self, root: object, budget: Budget) -> None:
+        super().__init__(Options())
+        self._root = root
+        self._budget = budget
+
+    def visit(self, node: Any, *args: Any, **kwargs: Any) -> Any:
+        self._budget.spend(1)
+        result = super().visit(node, *args, **kwargs)
+        if node["type"] in _BUILDING and isinstance(result, list | dict):
+            self._budget.spend(len(result))
+        return result
+
+    def visit_root(self, node: Any, value: object) -> object:
+        return self._root
+
+    def visit_comparator(self, node: Any, value: object) -> Any:
+        # As JMESPath has it, but both sides are charged for between finding and comparing them.
+        left, right = (self.visit(child, value) for child in node["children"])
+        self.charge(left)
+        self.charge(right)
+        if node["value"] not in ("eq", "ne") and not (_is_ordered(left) and _is_ordered(right)):
+            return None
+        return self.COMPARATOR_FUNC[node["value"]](left, right)
+
+    def visit_function_expression(self, node: Any, value: object) -> Any:
+        name, arguments = node["value"], [self.visit(child, value) for child in node["children"]]
+        for argument in arguments:
+            if name not in _SHALLOW:
+                self.charge(argument)
+            elif isinstance(argument, list | dict):
+                self._budget.spend(len(argument))
+        if name == "join" and len(arguments) == 2:
+            glue, parts = arguments
+            if isinstance(glue, str) and isinstance(parts, list):
+                self._budget.spend(len(glue) * len(parts) // _CHARS_PER_UNIT)
+        return self._functions.call_function(name, arguments)  # type: ignore[attr-defined]
+
+    def charge(self, value: object) -> None:
+        """Charge for reading all of a value: one unit for each value in it, and for its text,
+        however often a part occurs in it."""
+        layer = [value]
+        while layer:
+            below: list[object] = []
+            chars = 0
+            for item in layer:
+                if isinstance(item, str):
+                    chars += len(item)
+                elif isinstance(item, list):
+                    self._budget.spend(len(item))
+                    below += item
+                elif isinstance(item, dict):
+                    self._budget.spend(len(item))
+                    chars += sum(map(len, item))
+                    below += item.values()
+            self._budget.spend(1 + chars // _CHARS_PER_UNIT)
+            layer = below
+
+
+def _is_ordered(value: object) -> bool:
+    return isinstance(value, int | float | str) and not isinstance(value, bool)

@@ -1,0 +1,123 @@
+"""Values that a sender writes in one of several shapes: times and labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final, Literal
+from zoneinfo import ZoneInfo
+
+from core.errors import InvalidEvent
+from core.formats.shared.json_body import load_json
+from core.formats.shared.tags import labels_of
+from core.formats.shared.times import format_time, from_epoch, utc
+
+TimeUnit = Literal["auto", "rfc3339", "epoch", "epoch-s", "epoch-ms", "epoch-us", "epoch-ns"]
+LabelShape = Literal["object", "pairs", "tags"]
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_PER_SECOND: Final = {"epoch-s": 1, "epoch-ms": 1_000, "epoch-us": 10**6, "epoch-ns": 10**9}
+_TIME_CHARS: Final = 100
+"""Longest text that is read as a time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeReader:
+    """How a sender writes a time: in a unit, or by a `strptime` pattern, in a zone unless the
+    pattern has one itself."""
+
+    unit: TimeUnit = "auto"
+    pattern: str | None = None
+    zone: str | None = None
+
+    def read(self, value: object) -> object:
+        """The time in RFC 3339. What cannot be read is returned as it is, for the domain to remark
+        on."""
+        if isinstance(value, str):
+            value = value.strip()
+            if len(value) > _TIME_CHARS:
+                return f"{value[:_TIME_CHARS]}..."
+        if self.pattern is not None:
+            return self._by_pattern(value, self.pattern)
+        match self.unit:
+            case "rfc3339":
+                return utc(value) or value
+            case "auto":
+                return utc(value) or from_epoch(value)
+            case "epoch":
+                return from_epoch(value)
+            case "epoch-s" | "epoch-ms" | "epoch-us" | "epoch-ns" as unit:
+                return _since_1970(value, _PER_SECOND[unit])
+
+    def _by_pattern(self, value: object, pattern: str) -> object:
+        try:
+            moment = datetime.strptime(str(value), pattern)  # noqa: DTZ007  the zone is next
+            if moment.tzinfo is None and self.zone is not None:
+                moment = moment.replace(tzinfo=ZoneInfo(self.zone))
+            return format_time(moment)
+        except (ValueError, OverflowError):
+            return value
+
+
+def _since_1970(value: object, per_second: int) -> object:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return value
+    try:
+        milliseconds = int(Decimal(value) * 1000 / per_second)
+        return format_time(_EPOCH + timedelta(milliseconds=milliseconds))
+    except (ArithmeticError, ValueError):  # not a number, or out of the range of years
+        return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelReader:
+    """How a sender writes labels.
+
+    object   {"host": "a"}
+    pairs    [{"name": "host", "value": "a"}], by the names of the two fields
+    tags     ["host:a", "canary"], or one text with commas between the tags
+    """
+
+    shape: LabelShape = "object"
+    name: str = "name"
+    value: str = "value"
+    separator: str = ":"
+
+    def read(self, found: object) -> dict[str, Any]:
+        """The labels; none for null and empty text. Text that holds JSON is read as it. Raises
+        `InvalidEvent` for another shape."""
+        if isinstance(found, str) and found.lstrip()[:1] in ("{", "["):
+            try:
+                found = load_json(found.encode())
+            except InvalidEvent as error:
+                if self.shape != "tags":
+                    raise InvalidEvent("are not JSON") from error
+        if found in (None, "", [], {}):
+            return {}
+        match self.shape:
+            case "object":
+                if isinstance(found, dict):
+                    return {name: value for name, value in found.items() if value is not None}
+                raise InvalidEvent("are not an object")
+            case "pairs":
+                return self._pairs(found)
+            case "tags":
+                if isinstance(found, str | list):
+                    return dict(labels_of(found, separator=self.separator))
+                raise InvalidEvent("are not a list or a text of tags")
+
+    def _pairs(self, found: object) -> dict[str, Any]:
+        if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+            raise InvalidEvent("are not a list of objects")
+        labels: dict[str, list[Any]] = {}
+        for item in found:
+            name, value = item.get(self.name), item.get(self.value)
+            if not isinstance(name, str):
+                raise InvalidEvent(f"are pairs, of which one has no name in `{self.name}`")
+            labels.setdefault(name, []).extend([] if value is None else [value])
+        return {
+            name: values[0] if len(values) == 1 else ",".join(map(str, values))
+            for name, values in labels.items()
+            if values
+        }

@@ -1,0 +1,101 @@
+"""Every preset reads its sender's payloads as its table expects.
+
+The payloads of a preset are in tests/events/webhooks/presets/NAME, and `expected.yaml` beside them
+says of each file which alerts it holds (`alerts`, with every field that is not left out) or with
+which words it is `refused`. `content_type` is JSON and `received` a fixed day, unless they are
+there too.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from core.config import yaml_file
+from core.domain.alert import read_alert
+from core.domain.event import Event
+from core.domain.incident.severity import severity_of
+from core.formats.mapping import presets
+from core.formats.mapping.presets import FOLDER, Preset
+from core.formats.shared.delivery import Malformed
+from core.webhooks.decode import Decoded, decode
+from core.webhooks.endpoints import Endpoint
+from core.webhooks.request import Request
+
+ROOT = Path(__file__).parents[4]
+PAYLOADS = ROOT / "tests" / "events" / "webhooks" / "presets"
+RECEIVED = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
+
+
+def expected(name: str) -> dict[str, Any]:
+    table = yaml.safe_load((PAYLOADS / name / "expected.yaml").read_text(encoding="utf-8"))
+    assert isinstance(table, dict)
+    return table
+
+
+CASES = [(name, file) for name in presets.names() for file in expected(name)]
+
+
+def read_as(name: str, file: str, case: dict[str, Any]) -> list[Event | Malformed]:
+    endpoint = Endpoint.model_validate(
+        {"format": "mapped", "preset": name, "verify": {"scheme": "none"}}
+    )
+    request = Request(
+        method="POST",
+        path="/hooks/here",
+        headers={"content-type": case.get("content_type", "application/json")},
+        body=(PAYLOADS / name / file).read_bytes(),
+    )
+    received = datetime.fromisoformat(case["received"]) if "received" in case else RECEIVED
+    decoded = decode(request, "here", endpoint, received)
+    assert isinstance(decoded, Decoded)
+    return [arrival.item for arrival in decoded.arrivals]
+
+
+@pytest.mark.parametrize(("name", "file"), CASES)
+def test_a_payload_is_read_as_its_table_expects(name: str, file: str) -> None:
+    case = expected(name)[file]
+    items = read_as(name, file, case)
+    if "refused" in case:
+        refusals = [item.error.message for item in items if isinstance(item, Malformed)]
+        assert len(refusals) == len(items) == 1
+        assert case["refused"] in refusals[0]
+        return
+    alerts = []
+    for item in items:
+        assert isinstance(item, Event), item
+        alert = read_alert(item)
+        assert alert.severity is None or severity_of(alert.severity, alert.source) is not None
+        alerts.append(alert.model_dump(mode="json", exclude_defaults=True))
+    assert alerts == case["alerts"]
+
+
+@pytest.mark.parametrize("name", presets.names())
+def test_a_preset_has_a_payload_that_fires_and_says_who_sent_it(name: str) -> None:
+    table = expected(name)
+    assert {path.name for path in (PAYLOADS / name).iterdir()} == {*table, "expected.yaml"}
+    alerts = [alert for case in table.values() for alert in case.get("alerts", [])]
+    assert any(alert["status"] == "firing" for alert in alerts)
+    assert presets.preset(name).mapping.source is not None
+
+
+@pytest.mark.parametrize("name", presets.names())
+def test_a_preset_is_described_without_a_mistake(name: str) -> None:
+    """With file, line and field of what is wrong, for whoever writes one."""
+    yaml_file.load(FOLDER / f"{name}.yaml", Preset)
+
+
+@pytest.mark.parametrize("name", presets.names())
+def test_a_preset_has_a_page_that_is_linked(name: str) -> None:
+    page = (ROOT / "docs" / "webhooks" / f"{name}.md").read_text(encoding="utf-8")
+    assert f"preset: {name}" in page
+    for index in ("README.md", "webhooks.md"):
+        assert f"webhooks/{name}.md" in (ROOT / "docs" / index).read_text(encoding="utf-8")
+
+
+def test_every_folder_of_payloads_belongs_to_a_preset() -> None:
+    assert sorted(path.name for path in PAYLOADS.iterdir()) == presets.names()
