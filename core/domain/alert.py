@@ -57,6 +57,12 @@ class Alert(Value):
     remarks: tuple[str, ...] = ()
 
 
+_OVER: Final = frozenset(
+    ("cleared", "closed", "inactive", "normal", "ok", "recovered", "recovery", "up")
+)
+"""What sources say instead of `resolved`."""
+
+
 def read_alert(event: Event) -> Alert:
     """The alert in an event. Unknown fields of the event's data are ignored.
 
@@ -115,9 +121,13 @@ def event_of(alert: Alert, *, key: str) -> Event:
 
 def _status(data: Mapping[str, Any], remarks: list[str]) -> AlertStatus:
     status = data.get("status")
+    word = str(status).strip().lower()
     try:
-        return AlertStatus(str(status).strip().lower())
+        return AlertStatus(word)
     except ValueError:
+        if word in _OVER:
+            remarks.append(f"its status is {_quoted(status)}, taken as resolved")
+            return AlertStatus.RESOLVED
         # No outage may go unnoticed because of one word.
         what = "it has no status" if status is None else f"its status is {_quoted(status)}"
         remarks.append(f"{what}, taken as firing")

@@ -141,6 +141,23 @@ def test_a_time_may_be_rfc_3339_or_a_number_since_1970_in_any_unit(name: str, va
     assert alert.remarks == ()
 
 
+@pytest.mark.parametrize(
+    "word",
+    ["CLOSED", "closed", "Ok", "RECOVERED", "recovery", "cleared", "normal", "inactive", " up "],
+)
+def test_a_word_that_means_resolved_is_taken_so_with_a_remark(word: str) -> None:
+    alert = read_alert(event({**WHOLE, "status": word}))
+    assert alert.status is AlertStatus.RESOLVED
+    assert alert.remarks == (f"its status is {word.strip()!r}, taken as resolved",)
+
+
+@pytest.mark.parametrize("word", ["ACKNOWLEDGED", "open", "down", "alerting", "not ok", "unclosed"])
+def test_any_other_word_is_taken_as_firing(word: str) -> None:
+    alert = read_alert(event({**WHOLE, "status": word}))
+    assert alert.status is AlertStatus.FIRING
+    assert alert.remarks == (f"its status is {word!r}, taken as firing",)
+
+
 @pytest.mark.parametrize("key", [None, "", "   ", "\x00", [], {}, True, 1.5])
 def test_an_alert_without_a_key_is_refused(key: Any) -> None:
     with pytest.raises(InvalidEvent, match="the alert has no key"):

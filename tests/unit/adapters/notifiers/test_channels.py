@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -166,6 +167,20 @@ async def test_a_channel_sends_pages_and_perhaps_follow_ups(kind: str, site: Sit
         sent += [what] * (len(site.got) - before)
     assert tuple(sent) == row.sent
     assert CHANNELS[kind].follow_ups == (row.sent == PAGES_AND_FOLLOW_UPS)
+
+
+@KIND
+async def test_no_channel_gets_a_mention_or_a_masked_link(kind: str, site: Site) -> None:
+    row = CHANNELS_WITH_ALL_PROPERTIES[kind]
+    url = row.url.replace("HOST", f"127.0.0.1:{site.port}")
+    address = Address(name="on-call", kind=kind, url=url, secret=row.secret)
+    page = replace(PAGE, title="@everyone", body="<!channel> [bank](https://evil.example)")
+    await ChannelNotifier().notify(page, [address])
+    [(_, _, body)] = site.got
+    sent = json.dumps(json.loads(body), ensure_ascii=False)
+    assert "everyone" in sent
+    for order in ("@everyone", "<!channel>", "](https"):
+        assert order not in sent
 
 
 def test_the_registry_loads_no_channels_library() -> None:
