@@ -28,6 +28,7 @@ from core.domain.event import (
 from core.domain.identity import blob_change, blob_key, unidentified_key
 from core.errors import InvalidEvent, quoted
 from core.formats.shared import cloudevents
+from core.formats.shared.bounds import require_few
 from core.formats.shared.clutter import is_clutter
 from core.formats.shared.delivery import Delivery, Malformed
 from core.formats.shared.format import Format
@@ -71,8 +72,10 @@ def handshake(delivery: Delivery) -> dict[str, Any] | None:
 def parse(delivery: Delivery) -> list[Event | Malformed]:
     """All events of one delivery. Raises `InvalidEvent`."""
     value = load(delivery)
+    given = value if isinstance(value, list) else [value]
+    require_few(given)
     items: list[Event | Malformed] = []
-    for position, item in enumerate(value if isinstance(value, list) else [value]):
+    for position, item in enumerate(given):
         try:
             event = _event(item, delivery, f"{delivery.unique}.{position}")
         except InvalidEvent as error:

@@ -17,6 +17,7 @@ from core.domain.event import MESSAGE, Event, readable_time
 from core.domain.identity import message_key, unidentified_key
 from core.errors import InvalidEvent
 from core.formats.shared import cloudevents
+from core.formats.shared.bounds import require_few
 from core.formats.shared.delivery import Delivery, Malformed, is_webhook, source_of
 from core.formats.shared.format import Format
 from core.formats.shared.http_body import load, media_type
@@ -43,6 +44,7 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
     if isinstance(value, list) and (
         content_type == _BATCH or (value and all(map(_is_cloudevent, value)))
     ):
+        require_few(value)
         return [_one_of_batch(item, delivery) for item in value]
     if content_type in _STRUCTURED and not isinstance(value, dict):
         raise InvalidEvent(f"the content type says {content_type}, but the body is not an object")

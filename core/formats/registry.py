@@ -6,14 +6,16 @@ the first delivery of that format is read, so a listener pays for its own only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
+from itertools import groupby
 from typing import Final
 
 from core.domain.event import ALERT, Event
 from core.domain.identity import scoped_key
 from core.errors import InvalidEvent
+from core.formats.shared.bounds import require_few
 from core.formats.shared.delivery import (
     ATTRIBUTE_PREFIX,
     WAY_HEADER,
@@ -55,9 +57,6 @@ FORMATS: Final = registered(
     "mapped",
 )
 
-MAX_EVENTS: Final = 10_000
-"""Most events in one delivery: no platform leaves time to start more."""
-
 
 def format_of(name: str) -> Format:
     """The format of this name, one of `FORMATS`. Raises `TypeError` if its file has none."""
@@ -72,24 +71,38 @@ def format_of(name: str) -> Format:
 
 def read(delivery: Delivery) -> list[Arrival]:
     """All arrivals of a delivery, in order. Never raises for what a delivery holds: what cannot be
-    read is `Malformed`."""
+    read is `Malformed`, and one stands for a run of malformed parts."""
     format = format_of(delivery.format)
     items: list[Event | Malformed]
     try:
-        items = format.parse(delivery)
-        if len(items) > MAX_EVENTS:
-            raise InvalidEvent(
-                f"it holds {len(items):,} events; one delivery may hold {MAX_EVENTS:,}",
-                fix="let the sender send smaller batches; a replay of this one fails again",
-            )
+        items = _runs(format.parse(delivery))
+        require_few(items)
     except InvalidEvent as error:
-        items = [Malformed(error)]
+        items = [_malformed(error)]
     attributes = _attributes(delivery)
     completed = [
         _completed(item, delivery, format, attributes) if isinstance(item, Event) else item
         for item in items
     ]
     return [Arrival(item, delivery, position) for position, item in enumerate(completed)]
+
+
+def _runs(items: Sequence[Event | Malformed]) -> list[Event | Malformed]:
+    """The items, with one `Malformed` in place of each run of them."""
+    merged: list[Event | Malformed] = []
+    for malformed, run in groupby(items, lambda item: isinstance(item, Malformed)):
+        if not malformed:
+            merged += run
+            continue
+        first, *others = (item.error for item in run if isinstance(item, Malformed))
+        more = f"; {len(others):,} more in a row cannot be read either" if others else ""
+        merged.append(_malformed(InvalidEvent(f"{first.message}{more}", fix=first.fix)))
+    return merged
+
+
+def _malformed(error: InvalidEvent) -> Malformed:
+    """Without the error's traceback and causes, which keep the whole parsed body in memory."""
+    return Malformed(InvalidEvent(error.message, fix=error.fix))
 
 
 def _completed(

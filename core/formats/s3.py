@@ -25,6 +25,7 @@ from core.domain.event import (
 )
 from core.domain.identity import s3_change, s3_key, unidentified_key
 from core.errors import InvalidEvent, quoted
+from core.formats.shared.bounds import require_few
 from core.formats.shared.clutter import is_clutter
 from core.formats.shared.delivery import Delivery, Malformed
 from core.formats.shared.format import Format
@@ -85,6 +86,7 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
         raise InvalidEvent(
             "neither an S3 notification (no Records), nor an SNS or EventBridge envelope of one"
         )
+    require_few(records)
     items: list[Event | Malformed] = []
     for position, record in enumerate(records):
         try:

@@ -15,14 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import parse_qsl
 
 from core.domain.event import Event, readable_time
 from core.domain.identity import message_key, scoped_key, unidentified_key
 from core.errors import InvalidEvent
 from core.formats.shared.delivery import Delivery, Malformed, scope_of, source_of
 from core.formats.shared.format import Format
-from core.formats.shared.http_body import FORM, load_object, media_type
+from core.formats.shared.http_body import FORM, form_fields, load_object, media_type
 from core.formats.shared.json_path import text
 from core.formats.shared.times import from_epoch
 
@@ -53,7 +52,8 @@ def handshake(delivery: Delivery) -> dict[str, Any] | None:
 
 def parse(delivery: Delivery) -> list[Event | Malformed]:
     """One event; none for handshakes. Raises `InvalidEvent`."""
-    if media_type(delivery) == FORM and _FORM_FIELD not in (fields := _fields(delivery.body)):
+    fields = dict(form_fields(delivery.body)) if media_type(delivery) == FORM else None
+    if fields is not None and _FORM_FIELD not in fields:
         if fields.get("ssl_check"):
             return []
         if "command" not in fields:
@@ -109,16 +109,6 @@ def _key(delivery: Delivery, source: str, id: str | None) -> str:
     if id is None:
         return unidentified_key(source_of(delivery), delivery.unique)
     return scoped_key(scope_of(delivery), message_key(source, id))
-
-
-def _fields(body: bytes) -> dict[str, str]:
-    try:
-        pairs = parse_qsl(
-            body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=100
-        )
-    except ValueError as error:  # not ASCII, not UTF-8 when unquoted, or too many fields
-        raise InvalidEvent(f"the body is not a form: {error}") from error
-    return dict(pairs)
 
 
 FORMAT: Final = Format(

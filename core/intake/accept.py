@@ -7,7 +7,8 @@ workflow or in quarantine.
 
 Events for one workflow go one after another in their order, as a lane; lanes go concurrently. After
 an event that must be redelivered the rest of its lane must be, too, so that a redelivery goes on
-where this one stopped.
+where this one stopped. Calls are bounded, and go in turns by the way in, so that a delivery of ten
+thousand alerts does not make another sender's one alert wait.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from core.errors import InvalidEvent, NoRoute, PermanentError, TidegateError
 from core.formats.shared.delivery import WAY_HEADER, Arrival, Malformed
 from core.intake.quarantine import Quarantine
 from core.intake.receipts import Receipt, Verdict
+from core.intake.turns import Turns
 from core.ports.workflows import Outcome, Sent, Workflows
 
 _MAX_QUOTED: Final = 5
@@ -56,7 +58,7 @@ class Intake:
         self._quarantine = quarantine
         self._validation = validation
         self._concurrency = concurrency
-        self._slots = asyncio.Semaphore(concurrency)
+        self._turns = Turns(concurrency)
 
     async def accept(
         self,
@@ -95,7 +97,15 @@ class Intake:
         if len(lanes) == 1:  # as most are: it needs no task of its own
             await settle(lanes[0])
         elif lanes:
-            tasks = [asyncio.create_task(settle(lane)) for lane in lanes]
+            rest = iter(lanes)
+
+            async def settle_rest() -> None:
+                for lane in rest:
+                    await settle(lane)
+
+            # No more tasks than calls may be in flight: one for each lane would take memory.
+            count = min(len(lanes), self._concurrency)
+            tasks = [asyncio.create_task(settle_rest()) for _ in range(count)]
             await asyncio.wait(tasks)
             for task in tasks:
                 task.result()
@@ -148,9 +158,12 @@ class Intake:
             return None
 
     async def _settle_in_time(self, unit: _Unit, deadline: float | None) -> list[Receipt]:
+        if deadline is not None and asyncio.get_running_loop().time() >= deadline:
+            return [_out_of_time(arrival) for arrival in unit.arrivals]
         limit = asyncio.timeout_at(deadline)
+        way = unit.arrivals[0].delivery.headers.get(WAY_HEADER, "")
         try:
-            async with limit, self._slots:
+            async with limit, self._turns.take(way):
                 return await self._settle(unit)
         except TidegateError as error:  # a transient fault or a misconfiguration
             reason = str(error)

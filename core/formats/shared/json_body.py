@@ -8,6 +8,7 @@ from typing import Any, Final, NoReturn
 
 from core.domain.event import encode
 from core.errors import InvalidEvent
+from core.formats.shared.bounds import require_affordable
 
 MAX_DEPTH: Final = 100
 """Deepest nesting that is accepted: whatever decodes it later must not exhaust its stack."""
@@ -15,13 +16,14 @@ MAX_DEPTH: Final = 100
 
 def load_json(body: bytes) -> Any:
     """The body as JSON. Raises `InvalidEvent` unless it is UTF-8 (with or without a byte-order
-    mark) and JSON by RFC 8259, without NaN, infinities and lone surrogates, and at most `MAX_DEPTH`
-    levels deep.
+    mark) and JSON by RFC 8259, without NaN, infinities and lone surrogates, at most `MAX_DEPTH`
+    levels deep, and affordable (see `bounds`).
     """
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InvalidEvent(f"the body is not UTF-8: {error}") from error
+    require_affordable(text)
     try:
         value = _DECODER.decode(text)
     except (ValueError, RecursionError) as error:

@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 from core.domain.event import Event, encode
 from core.errors import InvalidEvent
 from core.formats.shared.alert_event import Status, alert
+from core.formats.shared.bounds import require_few
 from core.formats.shared.delivery import Delivery, Malformed
 from core.formats.shared.http_body import load_object
 from core.formats.shared.json_path import at, text
@@ -46,6 +47,7 @@ def parse_group(delivery: Delivery, kind: str) -> list[Event | Malformed]:
             f"the body is not a webhook of {kind}: its `alerts` are "
             f"{'missing' if alerts is None else 'not an array'}"
         )
+    require_few(alerts)
     group = {name: value for name, value in body.items() if name not in _OF_ALL_ALERTS}
     if len(encode(group)) > _GROUP_BYTES:  # it would be in the event of every alert
         group = {name: value for name, value in group.items() if not isinstance(value, dict | list)}
