@@ -20,7 +20,7 @@ from core.cli.console import (
     table,
 )
 from core.config.settings import Settings
-from core.intake.quarantine import QuarantinedDelivery
+from core.intake.quarantine import QuarantineRecord
 
 app = typer.Typer(help="List, show and replay what could not be accepted.", no_args_is_help=True)
 
@@ -34,13 +34,13 @@ def quarantine_list(
 ) -> None:
     """List quarantined originals, newest first."""
 
-    async def collect() -> list[QuarantinedDelivery]:
+    async def collect() -> list[QuarantineRecord]:
         quarantine = bootstrap.quarantine(Settings.from_env())
         return [record async for record in quarantine.records() if every or not record.settled]
 
     records = sorted(asyncio.run(collect()), key=lambda record: record.kept_at, reverse=True)
     if as_json:
-        print_json([_without_body(record) for record in records])
+        print_json([_json(record) for record in records])
         return
     if not records:
         out.print("The quarantine is empty.")
@@ -110,13 +110,9 @@ def quarantine_replay(
         raise typer.Exit(EXIT_UNAVAILABLE)
 
 
-def _json(record: QuarantinedDelivery) -> dict[str, object]:
+def _json(record: QuarantineRecord) -> dict[str, object]:
     return {**record.to_json(), "uri": record.uri, "replayed": record.replayed}
 
 
-def _without_body(record: QuarantinedDelivery) -> dict[str, object]:
-    return {k: v for k, v in _json(record).items() if k not in ("body", "body_base64")}
-
-
-def _replayed_at(record: QuarantinedDelivery) -> str:
+def _replayed_at(record: QuarantineRecord) -> str:
     return str(record.replayed["replayed_at"]) if record.replayed else ""

@@ -109,4 +109,6 @@ def _time(value: Mapping[str, Any], about: object) -> str | None:
     return next((moment for time in times if (moment := utc(time))), None)
 
 
-FORMAT: Final = Format(parse=parse, retries=False, media_types=(FORM,))
+FORMAT: Final = Format(
+    parse=parse, headers=("x-github-delivery", "x-github-event"), retries=False, media_types=(FORM,)
+)

@@ -18,6 +18,9 @@ from core.errors import InvalidEvent
 from core.formats.shared.bounds import require_few
 from core.formats.shared.delivery import (
     ATTRIBUTE_PREFIX,
+    CLOUDEVENT_PREFIXES,
+    KEPT_HEADERS,
+    OWN_PREFIX,
     WAY_HEADER,
     Arrival,
     Delivery,
@@ -85,6 +88,17 @@ def read(delivery: Delivery) -> list[Arrival]:
         for item in items
     ]
     return [Arrival(item, delivery, position) for position, item in enumerate(completed)]
+
+
+def kept_headers(delivery: Delivery) -> dict[str, str]:
+    """The headers that are kept with a delivery: ours, a CloudEvent's, and those that are known."""
+    known = {*KEPT_HEADERS, *format_of(delivery.format).headers}
+    prefixes = (OWN_PREFIX, *CLOUDEVENT_PREFIXES)
+    return {
+        name: text
+        for name, text in delivery.headers.items()
+        if name in known or name.startswith(prefixes)
+    }
 
 
 def _runs(items: Sequence[Event | Malformed]) -> list[Event | Malformed]:

@@ -166,6 +166,7 @@ def _joined(*parts: str | None) -> str | None:
 
 FORMAT: Final = Format(
     parse=parse,
+    headers=("request-id", _RESOURCE),
     retries=False,
     answer_within=0.9,  # of the second that Sentry waits
 )

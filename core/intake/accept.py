@@ -25,7 +25,7 @@ from core.domain.event import Event, encode
 from core.domain.routing.table import Deliver, Target, WorkflowRouter
 from core.domain.signalled import SIGNAL_BYTES, signalled
 from core.domain.validation import EventValidationService
-from core.errors import InvalidEvent, NoRoute, PermanentError, TidegateError
+from core.errors import NoRoute, PermanentError, TidegateError
 from core.formats.shared.delivery import WAY_HEADER, Arrival, Malformed
 from core.intake.quarantine import Quarantine
 from core.intake.receipts import Receipt, Verdict
@@ -117,7 +117,7 @@ class Intake:
 
     def _lanes(self, arrivals: Sequence[Arrival]) -> list[list[_Unit]]:
         """What is settled concurrently: each workflow's units, in order. All of a delivery that is
-        no event, or no valid one, is one unit: the delivery is kept whole, so it is kept once."""
+        refused is one unit: the delivery is kept whole, so it is kept once."""
         lanes: list[list[_Unit]] = []
         signals: dict[str, list[_Unit]] = {}
         invalid: dict[int, _Unit] = {}
@@ -134,7 +134,7 @@ class Intake:
                 if target.id not in signals:
                     lanes.append(signals.setdefault(target.id, []))
                 _add(signals[target.id], arrival, place, target, wire)
-            except InvalidEvent as error:
+            except PermanentError as error:
                 if id(arrival.delivery) not in invalid:
                     invalid[id(arrival.delivery)] = _Unit()
                     lanes.append([invalid[id(arrival.delivery)]])
@@ -142,8 +142,6 @@ class Intake:
                 unit.arrivals.append(arrival)
                 unit.places.append(place)
                 unit.errors.append(error)
-            except PermanentError as error:
-                lanes.append([_Unit([arrival], [place], errors=[error])])
             except TidegateError as error:
                 lanes.append([_Unit([arrival], [place], fault=error)])
         return lanes
@@ -207,7 +205,9 @@ class Intake:
     async def _keep(
         self, arrivals: Sequence[Arrival], errors: Sequence[PermanentError]
     ) -> list[Receipt]:
-        uri = await self._quarantine.keep(arrivals[0], _all_in_one(errors))
+        uri = await self._quarantine.keep(
+            arrivals[0], _all_in_one(errors), alone=len(arrivals) == 1
+        )
         return [
             _receipt(
                 arrival,

@@ -3,16 +3,22 @@
 Each record is a JSON object under an ID derived from the original, so that a redelivery of the same
 original is kept once. Nothing is ever deleted; a replay leaves a note beside its record. What is
 refused again overwrites its record, which makes the note obsolete.
+
+The original is a record's last field, written and checked slice by slice: whoever lists records
+reads what comes before it, and however large originals are, memory does not grow with them.
 """
 
 from __future__ import annotations
 
 import base64
+import codecs
 import hashlib
 import json
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import suppress
+import re
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -20,23 +26,33 @@ from typing import Any, Final
 from core.domain.event import DocumentRef, Event
 from core.domain.identity import replay_key
 from core.domain.validation import is_within
-from core.errors import DocumentNotFound, InvalidEvent, PermanentError
-from core.formats.shared.delivery import REPLAY_KEY_HEADER, WAY_HEADER, Arrival, Delivery
+from core.errors import DocumentExists, DocumentNotFound, InvalidEvent, PermanentError
+from core.formats.registry import kept_headers
+from core.formats.shared.delivery import CHANGING_HEADERS, REPLAY_KEY_HEADER, Arrival, Delivery
 from core.intake.receipts import Receipt, Verdict
 from core.ports.documents import DocumentStore
 
 log = logging.getLogger(__name__)
 
-_IDENTIFYING: Final = ("message-id", WAY_HEADER, "x-github-delivery", "request-id")
-"""Headers that distinguish deliveries of the same bytes."""
 _RECORD, _NOTE = ".json", ".replayed.json"
+_BODY: Final = b',\n "body'
+"""How the field with the original begins. Within a string, JSON has no line break."""
+_SLICE: Final = 48 * 1024
+"""Bytes of the original that are written together; a multiple of three, for base64."""
+_HEAD_BYTES: Final = 4 * 1024 * 1024
+"""Most bytes of a file that are searched for the end of a record's head."""
+_NOTED_RECEIPTS: Final = 100
+"""Most receipts in the note of a replay, beside their number by verdict."""
+_NAME: Final = re.compile(r"([a-z0-9_]+-[0-9a-f]{24})(?:\.replayed)?\.json")
+"""Names of records and their notes; the group is the record's ID."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class QuarantinedDelivery:
-    """One record. `kept_at`, RFC 3339 in UTC, is when it was last refused; `key` is the event's, if
-    known; `unique` is the delivery's; `replayed` is the note of the last replay: when, of which
-    `kept_at`, and its receipts."""
+class QuarantineRecord:
+    """One record without its original. `kept_at`, RFC 3339 in UTC, is when it was last refused;
+    `key` is the event's, if known; `unique` is the delivery's; `sha256` is of the original;
+    `replayed` is the note of the last replay: when, of which `kept_at`, its receipts (the first
+    hundred) and how many have which verdict."""
 
     id: str
     uri: str
@@ -46,7 +62,7 @@ class QuarantinedDelivery:
     key: str | None
     kept_at: str
     headers: Mapping[str, str]
-    body: bytes
+    sha256: str
     unique: str | None = None
     replayed: Mapping[str, Any] | None = None
 
@@ -55,8 +71,29 @@ class QuarantinedDelivery:
         """Whether a replay started all of it, and none of it was refused since."""
         if self.replayed is None or self.replayed.get("kept_at") != self.kept_at:
             return False
-        verdicts = {receipt["verdict"] for receipt in self.replayed["receipts"]}
-        return verdicts <= {Verdict.STARTED, Verdict.DELIVERED, Verdict.DUPLICATE}
+        accepted = {Verdict.STARTED, Verdict.DELIVERED, Verdict.DUPLICATE}
+        return set(self.replayed["verdicts"]) <= accepted
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as a JSON object."""
+        return {
+            "id": self.id,
+            "format": self.format,
+            "code": self.code,
+            "reason": self.reason,
+            "key": self.key,
+            "kept_at": self.kept_at,
+            "sha256": self.sha256,
+            "headers": dict(self.headers),
+            "unique": self.unique,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuarantinedDelivery(QuarantineRecord):
+    """A record with its original."""
+
+    body: bytes
 
     def delivery(self) -> Delivery:
         """The original delivery. Its unidentified events are identified by the delivery, or else by
@@ -71,18 +108,7 @@ class QuarantinedDelivery:
             body = {"body": self.body.decode()}
         except UnicodeDecodeError:
             body = {"body_base64": base64.b64encode(self.body).decode()}
-        return {
-            "id": self.id,
-            "format": self.format,
-            "code": self.code,
-            "reason": self.reason,
-            "key": self.key,
-            "kept_at": self.kept_at,
-            "sha256": hashlib.sha256(self.body).hexdigest(),
-            "headers": dict(self.headers),
-            "unique": self.unique,
-            **body,
-        }
+        return {**QuarantineRecord.to_json(self), **body}
 
 
 class Quarantine:
@@ -92,19 +118,20 @@ class Quarantine:
         self._store = store
         self._root = root if root.endswith("/") else f"{root}/"
 
-    async def keep(self, arrival: Arrival, error: PermanentError) -> str:
-        """Keep the delivery that `arrival` came in; returns the record's URI. Raises
-        `StoreUnavailable`, and then nothing is kept."""
+    async def keep(self, arrival: Arrival, error: PermanentError, *, alone: bool = True) -> str:
+        """Keep the delivery that `arrival` came in; returns the URI of a record that can be read.
+        `alone` says that nothing else of the delivery is kept with it. Raises `StoreUnavailable`,
+        and then nothing is kept."""
         delivery, event = arrival.delivery, arrival.item
-        if isinstance(event, Event) and (uri := self._announced(event)):
-            return uri
+        known = event if isinstance(event, Event) else None
         return await self._write(
             delivery.format,
-            delivery.headers,
+            kept_headers(delivery),
             delivery.body,
             error,
-            key=event.key if isinstance(event, Event) else None,
+            key=known.key if known else None,
             unique=delivery.unique,
+            announced=self._announced(known) if known and alone else None,
         )
 
     async def keep_event(self, wire: Any, error: PermanentError, *, started: bool = True) -> str:
@@ -114,23 +141,28 @@ class Quarantine:
         If the event's workflow has completed (`started`), a replay needs a key of its own. If it
         failed, the key can be used again, and a redelivery counts as the same event.
         """
+        announced = None
         with suppress(InvalidEvent):
-            if uri := self._announced(Event.from_wire(wire)):
-                return uri
+            announced = self._announced(Event.from_wire(wire))
         key = str(wire.get("tidegatekey") or "") if isinstance(wire, Mapping) else ""
         body = json.dumps(wire, ensure_ascii=False).encode(errors="surrogatepass")
         digest = hashlib.sha256(body).hexdigest()[:24]
         headers = {REPLAY_KEY_HEADER: replay_key(key, digest)} if started and key else {}
-        return await self._write("stored_event", headers, body, error, key=key or None)
+        return await self._write(
+            "stored_event", headers, body, error, key=key or None, announced=announced
+        )
 
     def _announced(self, event: Event) -> str | None:
-        """The URI of the record that an event announces, if any. Keeping such an event would be
-        announced too, in an endless loop."""
+        """The ID of the record that an event announces, if any. A record of such an event would be
+        announced, too, in an endless loop."""
         try:
             document = event.document
         except InvalidEvent:
             return None
-        return document.uri if document and is_within(document.uri, (self._root,)) else None
+        if document is None or not is_within(document.uri, (self._root,)):
+            return None
+        name = _NAME.fullmatch(document.uri.removeprefix(self._root))
+        return name[1] if name else None
 
     async def _write(
         self,
@@ -141,24 +173,32 @@ class Quarantine:
         *,
         key: str | None,
         unique: str | None = None,
+        announced: str | None,
     ) -> str:
-        identity = json.dumps([format, *(headers.get(name) for name in _IDENTIFYING)]).encode()
-        digest = hashlib.sha256(identity + body).hexdigest()[:24]
-        id = f"{format}-{digest}"
-        record = QuarantinedDelivery(
+        """Write a record; returns its URI. An event that announces a record is kept in that one's
+        place, unless it is there: then it says all that there is to say."""
+        id = announced or _id(format, headers, body)
+        uri = f"{self._root}{id}{_RECORD}"
+        record = QuarantineRecord(
             id=id,
-            uri=f"{self._root}{id}{_RECORD}",
+            uri=uri,
             format=format,
             code=error.code,
             reason=str(error),
             key=key,
             kept_at=_now(),
             headers=headers,
-            body=body,
+            sha256=hashlib.sha256(body).hexdigest(),
             unique=unique,
         )
-        await self._put(record.uri, record.to_json())
-        return record.uri
+        with suppress(DocumentExists):
+            await self._store.write(
+                uri,
+                _chunks(record, body),
+                content_type="application/json",
+                if_absent=announced is not None,
+            )
+        return uri
 
     async def get(self, id: str) -> QuarantinedDelivery:
         """The record. Raises `DocumentNotFound`."""
@@ -168,36 +208,34 @@ class Quarantine:
             raise DocumentNotFound(
                 f"no quarantine record {id!r} under {self._root}", fix="`tidegate quarantine list`"
             ) from error
-        try:
-            note = await self._get(f"{self._root}{id}{_NOTE}")
-        except DocumentNotFound:
-            note = None
-        return self._record(id, raw, note)
+        fields = self._fields(id, raw)
+        with suppress(DocumentNotFound):
+            fields["replayed"] = json.loads(await self._get(f"{self._root}{id}{_NOTE}"))
+        original = json.loads(raw)
+        body = original.get("body_base64")
+        return QuarantinedDelivery(
+            **fields,
+            body=original["body"].encode() if body is None else base64.b64decode(body),
+        )
 
-    def _record(self, id: str, record: bytes, note: bytes | None) -> QuarantinedDelivery:
-        fields = ("id", "format", "code", "reason", "key", "kept_at", "headers")
+    def _fields(self, id: str, record: bytes) -> dict[str, Any]:
+        """The fields of a record's head. Raises `DocumentNotFound` for any other file."""
+        names = ("id", "format", "code", "reason", "key", "kept_at", "headers", "sha256", "unique")
+        head, original, _ = record.partition(_BODY)
         try:
-            raw = json.loads(record)
+            fields = json.loads(head + b"}")
         except ValueError:
-            raw = None
-        if not isinstance(raw, dict) or not set(fields) <= set(raw):
+            fields = None
+        if not original or not isinstance(fields, dict) or not set(names) <= set(fields):
             raise DocumentNotFound(
                 f"{self._root}{id}{_RECORD} is not a quarantine record",
                 fix="keep nothing else under the quarantine's prefix",
             )
-        body = (
-            base64.b64decode(raw["body_base64"]) if "body_base64" in raw else raw["body"].encode()
-        )
-        return QuarantinedDelivery(
-            **{name: raw[name] for name in fields},
-            uri=f"{self._root}{id}{_RECORD}",
-            body=body,
-            unique=raw.get("unique"),
-            replayed=json.loads(note) if note else None,
-        )
+        return {**{name: fields[name] for name in names}, "uri": f"{self._root}{id}{_RECORD}"}
 
-    async def records(self) -> AsyncIterator[QuarantinedDelivery]:
-        """All records, settled ones too; other files in their place are logged."""
+    async def records(self) -> AsyncIterator[QuarantineRecord]:
+        """All records without their originals, settled ones too; other files in their place are
+        logged."""
         names = {document.uri async for document in self._store.list(self._root)}
         for uri in sorted(names):
             name = uri.removeprefix(self._root)
@@ -206,30 +244,83 @@ class Quarantine:
             id = name.removesuffix(_RECORD)
             note = f"{self._root}{id}{_NOTE}"
             try:
-                body = await self._get(uri)
-                record = self._record(id, body, await self._get(note) if note in names else None)
+                fields = self._fields(id, await self._head(uri))
+                if note in names:
+                    fields["replayed"] = json.loads(await self._get(note))
             except DocumentNotFound as error:
                 log.warning("%s", error)
             else:
-                yield record
+                yield QuarantineRecord(**fields)
 
-    async def note_replay(self, record: QuarantinedDelivery, receipts: Sequence[Receipt]) -> None:
+    async def note_replay(self, record: QuarantineRecord, receipts: Sequence[Receipt]) -> None:
         """Write the receipts beside the record, which is as it was before the replay."""
         note = {
             "replayed_at": _now(),
             "kept_at": record.kept_at,
-            "receipts": [receipt.to_json() for receipt in receipts],
+            "verdicts": Counter(receipt.verdict.value for receipt in receipts),
+            "receipts": [receipt.to_json() for receipt in receipts[:_NOTED_RECEIPTS]],
         }
-        await self._put(f"{self._root}{record.id}{_NOTE}", note)
 
-    async def _put(self, uri: str, value: Mapping[str, Any]) -> None:
         async def chunks() -> AsyncIterator[bytes]:
-            yield json.dumps(value, ensure_ascii=False, indent=1).encode(errors="surrogatepass")
+            yield _json(note).encode(errors="surrogatepass")
 
+        uri = f"{self._root}{record.id}{_NOTE}"
         await self._store.write(uri, chunks(), content_type="application/json")
+
+    async def _head(self, uri: str) -> bytes:
+        """The beginning of a record, at least to where its original begins."""
+        head = bytearray()
+        async with aclosing(self._store.read(DocumentRef(uri=uri))) as chunks:
+            async for chunk in chunks:
+                head += chunk
+                if _BODY in head or len(head) > _HEAD_BYTES:
+                    break
+        return bytes(head)
 
     async def _get(self, uri: str) -> bytes:
         return b"".join([chunk async for chunk in self._store.read(DocumentRef(uri=uri))])
+
+
+def _id(format: str, headers: Mapping[str, str], body: bytes) -> str:
+    """The ID of a record: of all that makes it what it is, and the same for a redelivery."""
+    same = sorted((name, text) for name, text in headers.items() if name not in CHANGING_HEADERS)
+    digest = hashlib.sha256(json.dumps([format, same]).encode())
+    digest.update(body)
+    return f"{format}-{digest.hexdigest()[:24]}"
+
+
+async def _chunks(record: QuarantineRecord, body: bytes) -> AsyncIterator[bytes]:
+    """The record as JSON, with the original as text if it is UTF-8, else as base64."""
+    yield _json(record.to_json()).removesuffix("\n}").encode(errors="surrogatepass")
+    if _is_text(body):
+        yield _BODY + b'": "'
+        for text in _decoded(body):
+            yield json.dumps(text, ensure_ascii=False)[1:-1].encode()
+    else:
+        yield _BODY + b'_base64": "'
+        for begin in range(0, len(body), _SLICE):
+            yield base64.b64encode(body[begin : begin + _SLICE])
+    yield b'"\n}'
+
+
+def _is_text(body: bytes) -> bool:
+    try:
+        for _ in _decoded(body):
+            pass
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _decoded(body: bytes) -> Iterator[str]:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for begin in range(0, len(body), _SLICE):
+        yield decoder.decode(body[begin : begin + _SLICE])
+    decoder.decode(b"", final=True)
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=1)
 
 
 def _now() -> str:

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Final
 
 from core.errors import InvalidEvent
 from core.formats.registry import read
 from core.formats.shared.delivery import (
     ATTRIBUTE_PREFIX,
+    CLOUDEVENT_PREFIXES,
     OWN_PREFIX,
     RECEIVED_HEADER,
     Arrival,
@@ -28,9 +28,6 @@ from core.formats.shared.delivery import (
 from core.webhooks.decompress import TooLarge, UnknownEncoding, decompress
 from core.webhooks.endpoints import NEVER_KEPT, Endpoint
 from core.webhooks.request import Request, Response, answer, problem
-
-_BINARY: Final = ("ce-", "ce_", "cloudevents:", "cloudevents_")
-"""Prefixes of headers that make any body a CloudEvent, of any type and identity."""
 
 
 class Refused(Exception):
@@ -97,7 +94,9 @@ def too_large(endpoint: Endpoint) -> Refused:
 
 def _delivery(request: Request, name: str, endpoint: Endpoint, received: datetime) -> Delivery:
     dropped = {*NEVER_KEPT, *endpoint.verify.confidential}
-    forbidden = (OWN_PREFIX,) if endpoint.verify.covers_headers else (OWN_PREFIX, *_BINARY)
+    forbidden = (
+        (OWN_PREFIX,) if endpoint.verify.covers_headers else (OWN_PREFIX, *CLOUDEVENT_PREFIXES)
+    )
     headers = {
         header: text
         for header, text in request.headers.items()

@@ -28,6 +28,7 @@ from core.formats.registry import read
 from core.intake.quarantine import Quarantine
 from core.intake.replay import replay
 from tests.support.payloads import delivery, put, recorded
+from tests.support.quarantines import originals
 from tests.support.workflows_port import MemoryWorkflows
 
 
@@ -128,7 +129,8 @@ async def test_two_malformed_parts_of_one_delivery_are_one_record(quarantine: Qu
 async def test_two_deliveries_of_the_same_bytes_are_kept_apart(
     quarantine: Quarantine, header: str
 ) -> None:
-    ids = {await keep(quarantine, b"{no json", **{header: name}) for name in ("a", "b")}
+    body = b"{no json"
+    ids = {await keep(quarantine, body, format="github", **{header: each}) for each in ("a", "b")}
     assert len(ids) == 2
 
 
@@ -213,7 +215,7 @@ async def test_what_fails_again_after_its_replay_is_on_the_list_again(
     """Even if its workflow fails before the replay has written its note."""
     intake, workflows = with_starter(settings)
     await quarantine.keep_event(event().to_wire(), NoRoute("none"), started=False)
-    [record] = [record async for record in quarantine.records()]
+    [record] = await originals(quarantine)
 
     await replay(quarantine, intake, record.id)
     assert (await quarantine.get(record.id)).settled
@@ -250,7 +252,7 @@ async def test_an_event_whose_workflow_failed_is_replayed_under_its_own_key(
 ) -> None:
     intake, workflows = with_starter(settings)
     uri = await quarantine.keep_event(event().to_wire(), NoRoute("none"), started=False)
-    [record] = [record async for record in quarantine.records()]
+    [record] = await originals(quarantine)
     assert (record.uri, record.format, record.code) == (uri, "stored_event", "NoRoute")
     assert record.key == "s3:docs/a@00AB"
     await replay(quarantine, intake, record.id)
@@ -262,7 +264,7 @@ async def test_an_event_whose_workflow_completed_is_replayed_once_under_a_new_ke
 ) -> None:
     intake, workflows = with_starter(settings)
     await quarantine.keep_event(event().to_wire(), ChildAlreadyRunning("it runs"))
-    [record] = [record async for record in quarantine.records()]
+    [record] = await originals(quarantine)
     assert record.key == "s3:docs/a@00AB"
     receipts = [
         *await replay(quarantine, intake, record.id),
@@ -303,7 +305,7 @@ async def test_what_a_workflow_received_is_kept_even_if_it_is_not_an_event(
     quarantine: Quarantine, wire: dict[str, Any]
 ) -> None:
     await quarantine.keep_event(wire, InvalidEvent("why"))
-    [record] = [record async for record in quarantine.records()]
+    [record] = await originals(quarantine)
     assert record.key is None
     assert record.headers == {}
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from core import bootstrap
 from core.config.settings import Settings
-from core.intake.quarantine import QuarantinedDelivery
+from core.intake.quarantine import Quarantine, QuarantinedDelivery
 
 
 async def kept(settings: Settings) -> list[QuarantinedDelivery]:
-    """All records."""
-    return [record async for record in bootstrap.quarantine(settings).records()]
+    """All records, with their originals."""
+    return await originals(bootstrap.quarantine(settings))
+
+
+async def originals(quarantine: Quarantine) -> list[QuarantinedDelivery]:
+    """The same of a quarantine."""
+    return [await quarantine.get(record.id) async for record in quarantine.records()]

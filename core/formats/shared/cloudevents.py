@@ -16,12 +16,10 @@ from urllib.parse import unquote
 from core.domain.event import OWN_TYPE_PREFIX, Event, attributes
 from core.domain.identity import cloudevent_key
 from core.errors import InvalidEvent, quoted
-from core.formats.shared.delivery import TRUSTED_HEADER, Delivery, scope_of
+from core.formats.shared.delivery import CLOUDEVENT_PREFIXES, TRUSTED_HEADER, Delivery, scope_of
 from core.formats.shared.json_body import load_json
 
 _HTTP: Final = "ce-"
-_PREFIXES: Final = (_HTTP, "ce_", "cloudevents:", "cloudevents_")
-"""Prefixes of attributes among other headers: HTTP, Kafka, and both forms of AMQP."""
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 
 
@@ -46,7 +44,7 @@ def binary_event(delivery: Delivery) -> Event | None:
     A JSON body is read, UTF-8 text becomes a string, anything else `{"base64": ...}`.
     """
     headers = delivery.headers
-    prefix = next((prefix for prefix in _PREFIXES if _is_marked(headers, prefix)), None)
+    prefix = next((each for each in CLOUDEVENT_PREFIXES if _is_marked(headers, each)), None)
     if prefix is None:
         return None
     wire = {

@@ -42,6 +42,23 @@ RECEIVED_HEADER: Final = "tidegate-received-at"
 """When a listener received the delivery, RFC 3339; set where the format depends on it."""
 REPLAY_KEY_HEADER: Final = "tidegate-replay-key"
 """The key to start a stored event under, because a run that completed has used up its own."""
+CLOUDEVENT_PREFIXES: Final = ("ce-", "ce_", "cloudevents:", "cloudevents_")
+"""Prefixes of a CloudEvent's attributes among other headers: HTTP, Kafka, and both forms of AMQP.
+They make any body a CloudEvent, of any type and identity."""
+CHANGING_HEADERS: Final = ("delivery-count", "dead-letter-reason", "dead-letter-error-description")
+"""What carriers say of one delivery among several of the same message."""
+KEPT_HEADERS: Final = (
+    *CHANGING_HEADERS,
+    "content-encoding",
+    "content-type",
+    "correlation-id",
+    "message-id",
+    "queue",
+    "sent-at",
+    "subscription",
+    "user-agent",
+)
+"""Headers that are kept with a quarantined original, whatever its format."""
 ATTRIBUTE_PREFIX: Final = "tidegate-attribute-"
 """Prefix of attributes that all events of the delivery get, e.g. `tidegate-attribute-team`."""
 

@@ -21,6 +21,10 @@ class Format:
     """Reads a delivery, purely. A malformed part among good ones is a `Malformed` in its place;
     `InvalidEvent` is raised only if nothing of the delivery can be read."""
 
+    headers: tuple[str, ...] = ()
+    """Lower-case names of the headers of its own that `parse` reads: they are kept with what is
+    quarantined."""
+
     replicated: bool = False
     """Whether the sender runs as replicas that may disagree for a while, so that an alert which
     fires again with the same start may be a late word or the truth."""

@@ -35,6 +35,7 @@ from core.formats.shared.format import Format
 FORM = "application/x-www-form-urlencoded"
 
 DEFAULTS: dict[str, Any] = {
+    "headers": (),
     "replicated": False,
     "retries": True,
     "methods": ("POST",),
@@ -67,8 +68,24 @@ TABLE: dict[str, tuple[Format, dict[str, Any]]] = {
         event_grid.FORMAT,
         {"parse": event_grid.parse, "handshake": event_grid.handshake},
     ),
-    "github": (github.FORMAT, {"parse": github.parse, "retries": False, "media_types": (FORM,)}),
-    "sentry": (sentry.FORMAT, {"parse": sentry.parse, "retries": False, "answer_within": 0.9}),
+    "github": (
+        github.FORMAT,
+        {
+            "parse": github.parse,
+            "headers": ("x-github-delivery", "x-github-event"),
+            "retries": False,
+            "media_types": (FORM,),
+        },
+    ),
+    "sentry": (
+        sentry.FORMAT,
+        {
+            "parse": sentry.parse,
+            "headers": ("request-id", "sentry-hook-resource"),
+            "retries": False,
+            "answer_within": 0.9,
+        },
+    ),
     "slack": (
         slack.FORMAT,
         {

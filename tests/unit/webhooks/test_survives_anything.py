@@ -31,6 +31,7 @@ from tests.support.mangled import (
     mangled,
 )
 from tests.support.payloads import EVENTS
+from tests.support.quarantines import originals
 from tests.support.webhooks import Harness, answer_of
 from tests.support.workflows_port import MemoryWorkflows, fickle
 
@@ -97,7 +98,7 @@ def post(
                 method="POST", path=request.path, headers={**request.headers, **headers}, body=body
             )
             outcome = await harness.send(harness.sign(request, hook) if signed else request)
-            return outcome, [record.body async for record in harness.quarantine.records()]
+            return outcome, [each.body for each in await originals(harness.quarantine)]
 
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
         return runner.run(run())
