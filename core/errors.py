@@ -33,8 +33,11 @@ failures, and docs/errors.md.
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar, Final
 
+_USERINFO: Final = re.compile(r"(?<=//)[^/\s@]*@|\S+:\S+@")
+"""A user and password in an address."""
 _QUOTED_CHARS: Final = 200
 _MESSAGE_CHARS: Final = 2000
 """What an error may quote of a sender goes into receipts, records and workflow failures, all of
@@ -227,6 +230,11 @@ def _shortened(message: str) -> str:
         return message
     half = _MESSAGE_CHARS // 2
     return f"{message[:half]} ... {message[-half:]}"
+
+
+def third_party(error: Exception) -> str:
+    """What a library's error says, without the credentials of the addresses that it quotes."""
+    return _USERINFO.sub("", str(error)) or type(error).__name__
 
 
 def quoted(value: object) -> str:

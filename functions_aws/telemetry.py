@@ -3,16 +3,19 @@ samples. The metrics have the same names as on Azure."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
-from functools import cache, wraps
+from functools import cache, partial, wraps
 from typing import TYPE_CHECKING, Any, Final
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
+from core.domain.printable import to_json
+from core.domain.text import shortened
 from core.formats.shared.delivery import Arrival, Delivery
-from core.intake.receipts import EVENT_AGE, METRICS, REFUSED, Receipt, Verdict
+from core.intake.receipts import EVENT_AGE, MAX_SHOWN, METRICS, REFUSED, Receipt, Verdict
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Tracer
@@ -21,13 +24,21 @@ if TYPE_CHECKING:
 _SERVICE: Final = os.environ.get("POWERTOOLS_SERVICE_NAME") or "tidegate"
 """Tells installations apart where an account has several."""
 
-logger = Logger(service=_SERVICE)
+logger = Logger(
+    service=_SERVICE,
+    # Letters as they are, control characters of senders escaped.
+    json_serializer=partial(to_json, default=str, separators=(",", ":")),
+)
 metrics = Metrics(namespace="Tidegate", service=_SERVICE)
 
 _RECEIPTS_PER_LINE: Final = 50
 """CloudWatch takes at most 100 values of a metric in one line."""
+_LINE_BYTES: Final = 100_000
+"""Most bytes of receipts in one line, of the 256 KB that CloudWatch takes with its metrics."""
 _line: Final[list[dict[str, Any]]] = []
 """The receipts that the next line of metrics will carry."""
+_sizes: Final[list[int]] = []
+"""The bytes of each of them as JSON."""
 _warned: Final[set[str | None]] = set()
 """Records that a warning has named: a thousand bad parts of one delivery are one warning."""
 
@@ -59,15 +70,23 @@ def record(arrival: Arrival, receipt: Receipt) -> None:
     metrics.add_metric(name=METRICS[receipt.verdict], unit=MetricUnit.Count, value=1)
     if (age := receipt.age()) is not None:
         metrics.add_metric(name=EVENT_AGE, unit=MetricUnit.Milliseconds, value=age)
-    line = {**receipt.to_json(), "message_id": arrival.delivery.headers.get("message-id")}
+    line = {**receipt.to_json(), "message_id": _message_id(arrival.delivery)}
     kept_before = receipt.quarantine_uri is not None and receipt.quarantine_uri in _warned
     if not receipt.accepted and not kept_before:
         _warned.add(receipt.quarantine_uri)
         logger.warning("event %s: %s", receipt.verdict, receipt.reason, extra={"receipt": line})
+    size = len(json.dumps(line))
+    if sum(_sizes) + size > _LINE_BYTES:
+        _flush()
     _line.append(line)
+    _sizes.append(size)
     if len(_line) == _RECEIPTS_PER_LINE:
-        end_line()
-        metrics.flush_metrics()
+        _flush()
+
+
+def _flush() -> None:
+    end_line()
+    metrics.flush_metrics()
 
 
 def end_line() -> None:
@@ -75,14 +94,14 @@ def end_line() -> None:
     if _line:
         metrics.add_metadata(key="receipts", value=list(_line))
         _line.clear()
+        _sizes.clear()
     _warned.clear()
 
 
 def record_empty(delivery: Delivery) -> None:
     """Log a delivery that has no events in it, such as S3's test event; it is settled."""
     metrics.add_metric(name=METRICS[Verdict.STARTED], unit=MetricUnit.Count, value=0)
-    message_id = delivery.headers.get("message-id")
-    logger.info("delivery without events", extra={"message_id": message_id})
+    logger.info("delivery without events", extra={"message_id": _message_id(delivery)})
 
 
 def record_request(*, hook: str | None, code: str | None, status: int) -> None:
@@ -93,3 +112,8 @@ def record_request(*, hook: str | None, code: str | None, status: int) -> None:
     if code:
         line = {"hook": hook, "code": code, "status": status}
         logger.warning("request refused", extra={"request": line})
+
+
+def _message_id(delivery: Delivery) -> str | None:
+    id = delivery.headers.get("message-id")
+    return id and shortened(id, MAX_SHOWN)

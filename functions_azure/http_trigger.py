@@ -25,6 +25,12 @@ def request(http: func.HttpRequest) -> Request:
     )
 
 
+def lost_its_body(request: Request) -> bool:
+    """Whether the host withheld the body: it passes one only where Content-Length says its size, so
+    a chunked request arrives empty."""
+    return not request.body and "transfer-encoding" in request.headers
+
+
 def response(answer: Response) -> func.HttpResponse:
     """The response in the form that the host expects."""
     return func.HttpResponse(

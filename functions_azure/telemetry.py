@@ -14,8 +14,10 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final, Protocol
 
+from core.domain.printable import printable_line
+from core.domain.text import shortened
 from core.formats.shared.delivery import Arrival, Delivery
-from core.intake.receipts import DELIVERY_COUNT, EVENT_AGE, METRICS, REFUSED, Receipt
+from core.intake.receipts import DELIVERY_COUNT, EVENT_AGE, MAX_SHOWN, METRICS, REFUSED, Receipt
 
 logger = logging.getLogger("functions_azure")
 
@@ -55,8 +57,8 @@ def meter() -> Meter:
 
         try:
             return azure_monitor.start(connection, logger)
-        except ValueError as error:  # events matter more than telemetry
-            logger.error("APPLICATIONINSIGHTS_CONNECTION_STRING is not usable: %s", error)
+        except ValueError:  # events matter more than telemetry; the error may quote the string
+            logger.error("APPLICATIONINSIGHTS_CONNECTION_STRING is not a connection string")
     return _NoMeter()
 
 
@@ -67,9 +69,11 @@ def record(arrival: Arrival, receipt: Receipt) -> None:
         meter().observe(EVENT_AGE, age, {})
     line = {**receipt.to_json(), **_logged_headers(arrival.delivery)}
     if receipt.accepted:
-        logger.info("event %s: %s", receipt.verdict, receipt.key, extra={"receipt": line})
+        about = printable_line(receipt.key or "")
+        logger.info("event %s: %s", receipt.verdict, about, extra={"receipt": line})
     else:
-        logger.warning("event %s: %s", receipt.verdict, receipt.reason, extra={"receipt": line})
+        about = printable_line(receipt.reason or "")  # or its line breaks would forge lines
+        logger.warning("event %s: %s", receipt.verdict, about, extra={"receipt": line})
 
 
 def record_empty(delivery: Delivery) -> None:
@@ -98,4 +102,8 @@ def record_request(*, hook: str | None, code: str | None, status: int) -> None:
 
 def _logged_headers(delivery: Delivery) -> dict[str, Any]:
     headers = delivery.headers
-    return {n.replace("-", "_"): headers[n] for n in _DELIVERY_HEADERS if n in headers}
+    return {
+        name.replace("-", "_"): shortened(headers[name], MAX_SHOWN)
+        for name in _DELIVERY_HEADERS
+        if name in headers
+    }

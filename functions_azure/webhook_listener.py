@@ -14,7 +14,8 @@ from core.errors import ConfigurationError
 from functions_azure import http_trigger, runtime, telemetry
 
 if TYPE_CHECKING:
-    from core.webhooks.pipeline import Webhooks
+    from core.webhooks.pipeline import Outcome, Webhooks
+    from core.webhooks.request import Request
 
 blueprint = func.Blueprint()
 
@@ -34,11 +35,7 @@ def webhooks() -> Webhooks:
 async def webhook(request: func.HttpRequest) -> func.HttpResponse:
     """The response to one request; see `core.webhooks.pipeline`."""
     try:
-        outcome = await webhooks().receive(
-            http_trigger.request(request),
-            time_left=runtime.time_left(),
-            report=telemetry.record,
-        )
+        outcome = await _receive(http_trigger.request(request))
     except ConfigurationError as error:
         from core.webhooks.pipeline import unavailable
 
@@ -46,3 +43,11 @@ async def webhook(request: func.HttpRequest) -> func.HttpResponse:
     answer = outcome.response
     telemetry.record_request(hook=outcome.hook, code=outcome.refused, status=answer.status)
     return http_trigger.response(answer)
+
+
+async def _receive(request: Request) -> Outcome:
+    from core.webhooks.pipeline import length_required
+
+    if http_trigger.lost_its_body(request):
+        return length_required()
+    return await webhooks().receive(request, time_left=runtime.time_left(), report=telemetry.record)

@@ -2,28 +2,56 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Final
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
+from rich.segment import Segment
 from rich.table import Table
+
+from core.domain.printable import printable, to_json
 
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
 EXIT_UNAVAILABLE: Final = 3
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+
+class _Printable:
+    """A renderable whose text has no control characters; its styles keep theirs."""
+
+    def __init__(self, whole: ConsoleRenderable) -> None:
+        self._whole = whole
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for segment in console.render(self._whole, options):
+            text = segment.text if segment.control else printable(segment.text)
+            yield Segment(text, segment.style, segment.control)
+
+
+class _AllPrintable(RenderHook):
+    """Whatever senders wrote, a terminal gets no control character of theirs."""
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        return [_Printable(each) for each in renderables]
+
+
 out, err = Console(highlight=False), Console(stderr=True, highlight=False)
+for _console in (out, err):
+    _console.push_render_hook(_AllPrintable())
 
 
 def print_json(value: object, *, indent: int | None = 2) -> None:
-    """Print a value as one JSON document."""
-    text = json.dumps(value, indent=indent, ensure_ascii=False, default=str)
-    # JSON can escape a lone surrogate, UTF-8 cannot encode one.
-    sys.stdout.write(text.encode(errors="backslashreplace").decode() + "\n")
+    """Print a value as one JSON document, with control characters escaped."""
+    print_text(to_json(value, indent=indent, default=str))
+
+
+def print_text(text: str) -> None:
+    """Print text as it is, but for control characters, and end it with a line break."""
+    sys.stdout.write(printable(text).removesuffix("\n") + "\n")
     sys.stdout.flush()
 
 

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from rich.markup import escape
 
 from core import bootstrap
-from core.cli.console import Json, err, out, print_json
+from core.cli.console import Json, err, out, print_json, print_text
 from core.cli.incident_view import headline, incident_table, timeline_lines
 from core.config.settings import Settings
 from core.domain.durations import Delay
@@ -191,5 +191,4 @@ def incident_report(id: Id, as_json: Json = False) -> None:
     async def read() -> bytes:
         return await read_report(Settings.from_env(), id, suffix="json" if as_json else "md")
 
-    text = asyncio.run(read()).decode()
-    typer.echo(text, nl=not text.endswith("\n"))
+    print_text(asyncio.run(read()).decode())

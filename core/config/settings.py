@@ -81,8 +81,8 @@ def _name(text: str) -> str:
 
 def _own_types(text: str) -> tuple[str, ...]:
     types = tuple(part.strip() for part in text.split(",") if part.strip())
-    if unknown := [type for type in types if type not in OWN_TYPES]:
-        raise ValueError(f"{unknown[0]} is not one of {', '.join(OWN_TYPES)}")
+    if not set(types) <= set(OWN_TYPES):
+        raise ValueError(f"not all of them are one of {', '.join(OWN_TYPES)}")
     return types
 
 
@@ -228,7 +228,7 @@ class Settings:
                 try:
                     values[setting.name] = setting.metadata["parse"](text)
                 except ValueError as error:
-                    problems.append(f"{name}={text!r}: {error}")
+                    problems.append(f"{name}: {error}")  # its value may be a secret
         if problems:
             raise SettingsError("; ".join(problems), fix="see docs/settings.md")
         return cls(**values)

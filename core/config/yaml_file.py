@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -12,6 +13,8 @@ from core.errors import ConfigFileError
 
 Model = TypeVar("Model", bound=BaseModel)
 Location = tuple[int | str, ...]
+_QUOTE: Final = re.compile(r"'[^'<]{3,}'|\"[^\"<]{3,}\"")
+"""What the parser quotes of the file, but for single characters and the names of its own tokens."""
 
 
 def load(path: Path, model: type[Model], *, context: dict[str, Any] | None = None) -> Model:
@@ -22,6 +25,8 @@ def load(path: Path, model: type[Model], *, context: dict[str, Any] | None = Non
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigFileError([f"{path}: cannot be read: {error}"]) from error
     try:
+        if alias := _alias(text):
+            raise ConfigFileError([f"{path}:{alias}: aliases are not supported: write it out"])
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         if root is None:
             raise ConfigFileError([f"{path}: it is empty"])
@@ -30,15 +35,26 @@ def load(path: Path, model: type[Model], *, context: dict[str, Any] | None = Non
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else f"{path}"
-        what = getattr(error, "problem", None) or str(error)
-        raise ConfigFileError([f"{where}: not YAML: {what}"]) from error
+        what = getattr(error, "problem", None) or type(error).__name__
+        # Not chained: the error's own text quotes the line, which may hold a secret.
+        raise ConfigFileError([f"{where}: not YAML: {_QUOTE.sub('...', what)}"]) from None
     if problems:
         raise ConfigFileError(problems)
     try:
         return model.model_validate(value, context=context)
     except ValidationError as invalid:
         problems = [_problem(path, root, error) for error in invalid.errors(include_url=False)]
-        raise ConfigFileError(list(dict.fromkeys(problems))) from invalid
+        # Not chained: the errors of pydantic quote the values.
+        raise ConfigFileError(list(dict.fromkeys(problems))) from None
+
+
+def _alias(text: str) -> str:
+    """Where the text refers to another part of itself, if it does: a few lines of such references
+    can stand for more than memory holds."""
+    for token in yaml.scan(text, Loader=yaml.SafeLoader):
+        if isinstance(token, yaml.AliasToken):
+            return f"{token.start_mark.line + 1}:{token.start_mark.column + 1}"
+    return ""
 
 
 def _problem(path: Path, root: yaml.Node, error: Any) -> str:
@@ -46,6 +62,8 @@ def _problem(path: Path, root: yaml.Node, error: Any) -> str:
     unknown = error["type"] == "extra_forbidden"
     node, field = _find(root, location, key=unknown)
     what = "there is no such field" if unknown else error["msg"].removeprefix("Value error, ")
+    if error["type"] == "union_tag_invalid":  # whose message quotes the file
+        what = "{discriminator} is not one of {expected_tags}".format_map(error["ctx"])
     mark = node.start_mark
     return f"{path}:{mark.line + 1}:{mark.column + 1}: {field or 'the file'}: {what}"
 

@@ -42,6 +42,10 @@ DELIVERY_COUNT: Final = "DeliveryCount"
 """Metric: which delivery of its message an invocation is; 1 is the first."""
 
 
+MAX_SHOWN: Final = 500
+"""Most characters of what a sender names that receipts and logs show."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
     """The outcome of one event.

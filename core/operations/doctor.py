@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from temporalio.client import Client
 
     from core.domain.routing.table import RoutingTable
+    from core.webhooks.endpoints import Endpoint
 
 Outcome = Literal["ok", "warning", "failed"]
 
@@ -153,7 +154,19 @@ async def _webhooks(settings: Settings) -> AsyncIterator[Check]:
         except TidegateError as error:
             yield _failed(f"webhook {name}", error)
         else:
-            yield Check(f"webhook {name}", "ok", f"{endpoint.format}, {endpoint.verify.scheme}")
+            yield _age(name, endpoint)
+
+
+def _age(name: str, endpoint: Endpoint) -> Check:
+    """Whether somebody who recorded a request can send it again much later."""
+    what = f"{endpoint.format}, {endpoint.verify.scheme}"
+    if endpoint.verify.dates:
+        return Check(f"webhook {name}", "ok", what)
+    if endpoint.verify.could_date:
+        detail = f"{what}: its requests are signed without a time, so a recorded one never expires"
+        fix = "let the sender sign the time, and name its header in `timestamp_header`"
+        return Check(f"webhook {name}", "warning", detail, fix)
+    return Check(f"webhook {name}", "ok", f"{what}; its scheme signs no time (docs/security.md)")
 
 
 async def _temporal(settings: Settings, table: RoutingTable | None) -> AsyncIterator[Check]:

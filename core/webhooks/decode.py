@@ -83,11 +83,12 @@ def decode(
     return Decoded(delivery, read(delivery))
 
 
-def too_large(endpoint: Endpoint) -> Refused:
+def too_large(endpoint: Endpoint, limit: int | None = None) -> Refused:
+    """The refusal of a body over the `limit`, which is the endpoint's if it is None."""
     return Refused(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         "TooLarge",
-        f"a body may be at most {endpoint.max_bytes:,} bytes long",
+        f"a body may be at most {limit or endpoint.max_bytes:,} bytes long",
         endpoint.sender.refusal_headers,
     )
 

@@ -118,8 +118,9 @@ class Webhooks:
                 f"this webhook takes {' and '.join(format.methods)}",
                 {"allow": _allowed(format)},
             )
-        if len(request.body) > endpoint.max_bytes:
-            raise too_large(endpoint)
+        limit = min(endpoint.max_bytes, endpoint.verify.max_unproven_bytes or endpoint.max_bytes)
+        if len(request.body) > limit:
+            raise too_large(endpoint, limit)
         timeout = min(endpoint.answer_within.total_seconds(), format.answer_within or time_left)
         deadline = time.monotonic() + min(time_left, timeout)
         await self._verify(request, name, endpoint, deadline)
@@ -203,6 +204,17 @@ class Webhooks:
                 "this webhook cannot verify its sender now; send it again",
                 _RETRY,
             ) from error
+
+
+def length_required() -> Outcome:
+    """The answer to a request whose platform passes no body without a Content-Length: nothing of it
+    can be verified or kept."""
+    response = problem(
+        HTTPStatus.LENGTH_REQUIRED,
+        "send it with a Content-Length: a chunked body does not arrive here",
+        code="LengthRequired",
+    )
+    return Outcome(response=response, refused="LengthRequired")
 
 
 def unavailable(error: ConfigurationError) -> Outcome:

@@ -9,6 +9,8 @@ from typing import Any, Final
 from pythonjsonlogger.json import JsonFormatter
 from temporalio import activity, workflow
 
+from core.domain.printable import to_json
+
 CORE: Final = logging.getLogger("temporalio.core")
 """The SDK's native core logs to this."""
 
@@ -37,13 +39,18 @@ def configure(level: str) -> None:
     activity.logger.activity_info_on_message = False
 
 
+def _serialized(value: object, *, ensure_ascii: bool, **options: Any) -> str:
+    """The line as JSON: letters as they are, control characters of senders escaped."""
+    return to_json(value, **options)
+
+
 class _Formatter(JsonFormatter):
     def __init__(self) -> None:
         super().__init__(
             "%(levelname)s %(name)s %(message)s",
             rename_fields={"levelname": "level", "name": "logger"},
             timestamp=True,
-            json_ensure_ascii=False,
+            json_serializer=_serialized,
         )
 
     def add_fields(

@@ -29,6 +29,7 @@ from core.errors import (
     DocumentRefused,
     StoreUnavailable,
     TidegateError,
+    third_party,
 )
 from core.ports.documents import CHUNK_BYTES
 
@@ -184,7 +185,7 @@ def _errors(uri: str, *, precondition: type[TidegateError] = StoreUnavailable) -
         yield
     except HttpResponseError as error:
         code = _code(error)
-        message = f"{uri}: {code}: {error.message.partition(chr(10))[0]}"
+        message = f"{uri}: {code}: {third_party(error).partition(chr(10))[0]}"
         if code == "BlobArchived":
             raise DocumentNotFound(f"{uri} is archived and must be rehydrated first") from error
         if error.status_code == 404 and code != "ContainerNotFound":
@@ -202,7 +203,7 @@ def _errors(uri: str, *, precondition: type[TidegateError] = StoreUnavailable) -
             ) from error
         raise StoreUnavailable(message) from error
     except AzureError as error:
-        raise StoreUnavailable(f"{uri}: {error.message}") from error
+        raise StoreUnavailable(f"{uri}: {third_party(error)}") from None
 
 
 def _code(error: HttpResponseError) -> str:

@@ -22,6 +22,7 @@ from core.errors import (
     DocumentRefused,
     StoreUnavailable,
     TidegateError,
+    third_party,
 )
 from core.ports.documents import CHUNK_BYTES
 
@@ -185,9 +186,9 @@ def _errors(uri: str, *, precondition: type[TidegateError] = StoreUnavailable) -
         if code in ("PreconditionFailed", "412"):
             raise precondition(f"{uri}: other content is stored there") from error
         if code in _REFUSED:
-            raise DocumentRefused(f"{uri}: {error}", fix=_FIX_NAME) from error
-        raise StoreUnavailable(f"{uri}: {error}") from error
+            raise DocumentRefused(f"{uri}: {third_party(error)}", fix=_FIX_NAME) from None
+        raise StoreUnavailable(f"{uri}: {third_party(error)}") from None
     except ParamValidationError as error:
-        raise DocumentRefused(f"{uri}: {error}", fix=_FIX_NAME) from error
+        raise DocumentRefused(f"{uri}: {third_party(error)}", fix=_FIX_NAME) from None
     except BotoCoreError as error:
-        raise StoreUnavailable(f"{uri}: {error}") from error
+        raise StoreUnavailable(f"{uri}: {third_party(error)}") from None

@@ -13,7 +13,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from core.domain.secret_reference import SecretReference
-from core.errors import SecretUnavailable, SettingsError
+from core.errors import SecretUnavailable, SettingsError, third_party
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -48,11 +48,11 @@ class AwsSecretStore:
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "")
             kind = SettingsError if code in _INVALID else SecretUnavailable
-            raise _error(kind, reference, error) from error
+            raise _error(kind, reference, error) from None
         except ParamValidationError as error:
-            raise _error(SettingsError, reference, error) from error
+            raise _error(SettingsError, reference, error) from None
         except BotoCoreError as error:
-            raise _error(SecretUnavailable, reference, error) from error
+            raise _error(SecretUnavailable, reference, error) from None
         if "SecretString" not in answer:
             raise SettingsError(
                 f"the secret {reference} is binary", fix="keep it as text, e.g. in base64"
@@ -80,7 +80,7 @@ class AwsSecretStore:
 def _error(
     kind: type[SettingsError | SecretUnavailable], reference: SecretReference, error: Exception
 ) -> SettingsError | SecretUnavailable:
-    message = f"AWS does not return the secret {reference}: {error}"
+    message = f"AWS does not return the secret {reference}: {third_party(error)}"
     if kind is SettingsError:
         return SettingsError(message, fix="create or restore it, or fix the reference")
     return kind(message)

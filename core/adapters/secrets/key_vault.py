@@ -13,7 +13,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from core.domain.secret_reference import SecretReference
-from core.errors import SecretUnavailable, SettingsError
+from core.errors import SecretUnavailable, SettingsError, third_party
 
 if TYPE_CHECKING:
     from azure.core.exceptions import HttpResponseError
@@ -48,9 +48,9 @@ class KeyVaultSecretStore:
         except HttpResponseError as error:
             if _is_disabled(error):
                 raise SettingsError(f"{failure}: it is disabled", fix=_FIX) from error
-            raise SecretUnavailable(f"{failure}: {_line(error)}") from error
+            raise SecretUnavailable(f"{failure}: {_line(error)}") from None
         except AzureError as error:
-            raise SecretUnavailable(f"{failure}: {_line(error)}") from error
+            raise SecretUnavailable(f"{failure}: {_line(error)}") from None
         except ValueError as error:
             raise SettingsError(
                 f"{failure}: {reference.place} does not answer like a vault",
@@ -83,4 +83,4 @@ def _is_disabled(error: HttpResponseError) -> bool:
 
 def _line(error: Exception) -> str:
     """The first line: the credential's errors have a paragraph for each way of authenticating."""
-    return str(error).strip().partition("\n")[0]
+    return third_party(error).strip().partition("\n")[0]

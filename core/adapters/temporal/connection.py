@@ -8,13 +8,15 @@ that the client itself stands on.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from temporalio.envconfig import ClientConfigProfile
 from temporalio.service import ConnectConfig, RetryConfig, ServiceClient, WorkflowService
 
-from core.errors import SettingsError, TemporalUnavailable
+from core.errors import SettingsError, TemporalUnavailable, third_party
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from temporalio.envconfig import ClientConnectConfig
     from temporalio.runtime import Runtime
 
+_PLACE: Final = re.compile(r"line (\d+), column (\d+)")
 _FIX: Final = (
     "set TEMPORAL_ADDRESS (and TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_... as your "
     "server needs them), or a profile in TEMPORAL_CONFIG_FILE"
@@ -52,7 +55,7 @@ async def connect(*, runtime: Runtime | None = None, retry_for: float = 5.0) -> 
             runtime=runtime,
         )
     except (RuntimeError, ValueError) as error:
-        raise TemporalUnavailable(f"{config['target_host']}: {error}") from error
+        raise _unreachable(config, error) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ async def frontend(*, retry_for: float = 5.0) -> Frontend:
         config = ConnectConfig(**options, retry_config=_retries(retry_for), lazy=True)
         client = await ServiceClient.connect(config)
     except (RuntimeError, ValueError) as error:
-        raise TemporalUnavailable(f"{options['target_host']}: {error}") from error
+        raise _unreachable(options, error) from None
     return Frontend(client.workflow_service, namespace, config.identity)
 
 
@@ -83,10 +86,26 @@ def _config() -> ClientConnectConfig:
     try:
         config = ClientConfigProfile.load().to_client_connect_config()
     except (RuntimeError, ValueError, OSError) as error:
-        raise SettingsError(f"the Temporal settings cannot be read: {error}", fix=_FIX) from error
+        raise SettingsError(
+            f"the Temporal settings cannot be read: {_why(error)}", fix=_FIX
+        ) from None
     if not config.get("target_host"):
         raise SettingsError("no Temporal server is configured", fix=_FIX)
     return config
+
+
+def _why(error: Exception) -> str:
+    """What is wrong with the settings. The parser quotes the line, which may hold the API key."""
+    if place := _PLACE.search(str(error)):
+        return f"the file is wrong at line {place[1]}, column {place[2]}"
+    if "not found" in str(error):
+        return "there is no profile of the name in TEMPORAL_PROFILE"
+    return f"{type(error).__name__}, of a variable TEMPORAL_... or the file"
+
+
+def _unreachable(config: Mapping[str, Any], error: Exception) -> TemporalUnavailable:
+    host = str(config["target_host"]).rpartition("@")[2]  # without a user and password
+    return TemporalUnavailable(f"{host}: {third_party(error)}")
 
 
 def _retries(seconds: float) -> RetryConfig:

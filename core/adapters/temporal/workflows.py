@@ -30,7 +30,7 @@ from core.contracts import ROOT_TASK_QUEUE, ROOT_WORKFLOW
 from core.domain.event import TABLE_ATTRIBUTE, Event, encode
 from core.domain.identity import workflow_id
 from core.domain.routing.table import Target
-from core.errors import InvalidEvent, TemporalUnavailable, TidegateError, quoted
+from core.errors import InvalidEvent, TemporalUnavailable, TidegateError, quoted, third_party
 from core.ports.workflows import Outcome, Sent
 
 PAYLOAD_BYTES: Final = 2 * 1024 * 1024
@@ -116,7 +116,7 @@ class TemporalWorkflows:
         try:
             await frontend.service.get_system_info(GetSystemInfoRequest(), timeout=self._timeout)
         except (RPCError, RuntimeError) as error:
-            raise TemporalUnavailable(f"Temporal cannot be reached: {error}") from error
+            raise TemporalUnavailable(f"Temporal cannot be reached: {third_party(error)}") from None
 
     async def _current(self, *, stale: Frontend | None) -> tuple[Frontend, bool]:
         """A connection other than the `stale` one, and whether it existed already."""
@@ -159,7 +159,7 @@ class TemporalWorkflows:
             limit = f"{self._timeout.total_seconds():g} s"
             raise TemporalUnavailable(f"event {id}: Temporal did not answer in {limit}") from error
         except RuntimeError as error:  # how the client reports that it could not connect
-            raise TemporalUnavailable(f"event {id}: {error}") from error
+            raise TemporalUnavailable(f"event {id}: {third_party(error)}") from None
         return Sent(id, started.run_id, Outcome.STARTED)
 
 

@@ -20,6 +20,8 @@ from core.formats.shared.delivery import CLOUDEVENT_PREFIXES, TRUSTED_HEADER, De
 from core.formats.shared.json_body import load_json
 
 _HTTP: Final = "ce-"
+_MAX_CHARS: Final = 2048
+"""Longest attribute: receipts, answers and logs repeat them."""
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 
 
@@ -65,6 +67,9 @@ def _is_marked(headers: Mapping[str, str], prefix: str) -> bool:
 
 
 def _event(context: dict[str, Any], data: Any, delivery: Delivery) -> Event:
+    for name, value in {**context, **context["extensions"]}.items():
+        if isinstance(value, str) and len(value) > _MAX_CHARS:
+            raise InvalidEvent(f"its {name} has {len(value):,} characters, over {_MAX_CHARS:,}")
     type = context["type"]
     trusted = delivery.headers.get(TRUSTED_HEADER, "").split(",")
     if type.startswith(OWN_TYPE_PREFIX) and type not in trusted:

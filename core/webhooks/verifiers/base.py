@@ -60,6 +60,22 @@ class Verifier(BaseModel, ABC):
         return ()
 
     @property
+    def max_unproven_bytes(self) -> int | None:
+        """The size of the largest body, for a scheme that has to parse one before anything proves
+        whose it is. None for a scheme that does not."""
+        return None
+
+    @property
+    def dates(self) -> bool:
+        """Whether the proof includes the time of signing, so that an old request is refused."""
+        return False
+
+    @property
+    def could_date(self) -> bool:
+        """Whether the sender can be configured to sign the time, and the endpoint does not ask."""
+        return False
+
+    @property
     def covers_headers(self) -> bool:
         """Whether the proof covers the headers too. A token does: whoever has it wrote the whole
         request. A signature over the body does not: others may add headers."""

@@ -2,8 +2,9 @@
 
 A message names its own certificate, so an attacker chooses what is fetched. The URL must be exactly
 one of SNS's: not a bucket whose name looks like it, no query (an API's answer may hold what an
-attacker wrote), no redirect. Concurrent fetches and cache size are bounded, and only certificates
-are cached, so that invented URLs evict none of them.
+attacker wrote), no redirect. Concurrent fetches and cache size are bounded, and failures are
+remembered apart from certificates, so that invented URLs evict none of them. A URL that failed is
+not fetched again for a while, so that a stranger's requests do not become ours.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import re
 from asyncio import wrap_future
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
@@ -38,6 +39,9 @@ _WAIT_TIMEOUT: Final = 10.0
 _MAX_BYTES: Final = 64 * 1024
 _MAX_FETCHES: Final = 4
 _MAX_CACHED: Final = 16
+_MAX_FAILURES: Final = 256
+_PAUSE: Final = timedelta(minutes=1)
+"""Time between a failed fetch of a URL and the next one."""
 
 
 class Certificates:
@@ -46,6 +50,7 @@ class Certificates:
     def __init__(self, fetch: Fetch | None = None) -> None:
         self._fetch = fetch or download
         self._cached: dict[str, Certificate] = {}
+        self._failed: dict[str, tuple[datetime, NotVerified | TransientError]] = {}
         self._fetching: dict[str, Future[Certificate]] = {}
         self._threads = ThreadPoolExecutor(_MAX_FETCHES, thread_name_prefix="certificates")
         self._lock = Lock()
@@ -56,25 +61,41 @@ class Certificates:
         """
         if len(url) > _MAX_URL_CHARS or not _URL.fullmatch(url):
             raise NotVerified("untrusted")
-        certificate = await self._cached_or_fetched(url)
+        certificate = await self._cached_or_fetched(url, now)
         if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
             raise NotVerified("untrusted")
         return certificate
 
-    async def _cached_or_fetched(self, url: str) -> Certificate:
+    async def _cached_or_fetched(self, url: str, now: datetime) -> Certificate:
         with self._lock:
             if url in self._cached:
                 return self._cached[url]
+            since, failure = self._failed.get(url, (None, None))
+            if since and failure and timedelta() <= now - since < _PAUSE:
+                raise failure.with_traceback(None)
             fetching = self._fetching.get(url)
             if fetching is None:
-                fetching = self._fetching[url] = self._threads.submit(self._load, url)
+                fetching = self._fetching[url] = self._threads.submit(self._load, url, now)
         try:
             # Shielded: a caller that times out must not cancel the fetch for the others.
             return await asyncio.wait_for(asyncio.shield(wrap_future(fetching)), _WAIT_TIMEOUT)
         except TimeoutError as error:
             raise _unavailable(url, "it took too long") from error
 
-    def _load(self, url: str) -> Certificate:
+    def _load(self, url: str, now: datetime) -> Certificate:
+        try:
+            return self._fetched(url)
+        except (NotVerified, TransientError) as failure:
+            with self._lock:
+                self._failed[url] = (now, failure)
+                if len(self._failed) > _MAX_FAILURES:
+                    del self._failed[next(iter(self._failed))]
+            raise
+        finally:
+            with self._lock:
+                del self._fetching[url]
+
+    def _fetched(self, url: str) -> Certificate:
         from cryptography.x509 import load_pem_x509_certificate
 
         try:
@@ -86,9 +107,6 @@ class Certificates:
             return certificate
         except ValueError as error:
             raise NotVerified("untrusted") from error
-        finally:
-            with self._lock:
-                del self._fetching[url]
 
 
 def download(url: str) -> bytes:

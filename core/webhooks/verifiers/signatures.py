@@ -67,6 +67,10 @@ class _Signature(SharedSecret):
     """A scheme that signs by a recipe."""
 
     @property
+    def dates(self) -> bool:
+        return self.recipe().timestamp_header is not None
+
+    @property
     def covers_headers(self) -> bool:
         return False
 
@@ -150,6 +154,10 @@ class GrafanaVerifier(_Signature):
     )
     tolerance: Duration = checks.TOLERANCE
 
+    @property
+    def could_date(self) -> bool:
+        return not self.timestamp_header
+
     def recipe(self) -> Recipe:
         plain = Recipe(header="x-grafana-alerting-signature")
         if not self.timestamp_header:
@@ -182,6 +190,10 @@ class HmacVerifier(_Signature):
         description="The signed text; `{body}` and `{timestamp}` stand for the request's own.",
         examples=["{timestamp}.{body}"],
     )
+
+    @property
+    def could_date(self) -> bool:
+        return not self.timestamp_header
 
     @model_validator(mode="after")
     def _check(self) -> HmacVerifier:

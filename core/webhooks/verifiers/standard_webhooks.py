@@ -35,6 +35,10 @@ class StandardWebhooksVerifier(SharedSecret):
     scheme: Literal["standard-webhooks"]
 
     @property
+    def dates(self) -> bool:
+        return True
+
+    @property
     def covers_headers(self) -> bool:
         return False
 

@@ -326,7 +326,7 @@ def test_the_schema_refuses_it_too(mistake: str) -> None:
 
 def test_a_file_that_contains_itself_is_refused(tmp_path: Path) -> None:
     [problem] = problems(tmp_path, "version: 1\nroutes: &a [*a]\n")
-    assert problem.startswith(" not YAML: maximum recursion depth exceeded")
+    assert problem == "2:13: aliases are not supported: write it out"
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -99,15 +99,15 @@ def test_an_invalid_value_is_named_with_its_variable(
 ) -> None:
     with pytest.raises(SettingsError) as caught:
         Settings.from_env({variable: text})
-    assert caught.value.message.startswith(f"{variable}={text!r}: {message}")
+    assert caught.value.message.startswith(f"{variable}: {message}")
 
 
 def test_every_invalid_value_is_named() -> None:
     with pytest.raises(SettingsError) as caught:
         Settings.from_env({"TIDEGATE_CONCURRENCY": "x", "TIDEGATE_LOG_LEVEL": "y"})
     assert str(caught.value) == (
-        "TIDEGATE_CONCURRENCY='x': not a number; "
-        "TIDEGATE_LOG_LEVEL='y': not one of DEBUG, INFO, WARNING, ERROR (see docs/settings.md)"
+        "TIDEGATE_CONCURRENCY: not a number; "
+        "TIDEGATE_LOG_LEVEL: not one of DEBUG, INFO, WARNING, ERROR (see docs/settings.md)"
     )
 
 

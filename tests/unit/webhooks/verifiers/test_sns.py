@@ -290,7 +290,7 @@ async def test_concurrent_messages_share_one_fetch() -> None:
         ({"Message": {"default": "x"}}, "malformed"),
         ({"MessageId": None}, "malformed"),
         ({"Timestamp": None}, "malformed"),
-        ({"TopicArn": None}, "malformed"),
+        ({"TopicArn": None}, "missing"),
         ({"Subject": "two\nlines"}, "malformed"),
     ],
     ids=str,
@@ -304,8 +304,12 @@ async def test_an_incomplete_message_is_only_not_verified(
 
 
 @pytest.mark.parametrize("body", [b"", b"text", b"[]", b"null", b'"x"', b"\xff", b"[" * 100_000])
-async def test_what_is_not_a_message_is_malformed(body: bytes) -> None:
-    assert await reason(body) == "malformed"
+async def test_what_is_not_a_message_is_malformed_where_it_names_the_topic_at_all(
+    body: bytes,
+) -> None:
+    assert await reason(body) == "missing"
+    named = b'"TopicArn": "' + json.loads(sns_signed(sns_message("text", NOW)))["TopicArn"].encode()
+    assert await reason(body + named) == "malformed"
 
 
 async def test_raw_delivery_has_no_signature_and_is_refused() -> None:
