@@ -13,9 +13,8 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from core.domain.printable import to_json
-from core.domain.text import shortened
 from core.formats.shared.delivery import Arrival, Delivery
-from core.intake.receipts import EVENT_AGE, MAX_SHOWN, METRICS, REFUSED, Receipt, Verdict
+from core.intake.receipts import EVENT_AGE, METRICS, REFUSED, Receipt, Verdict, shown
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Tracer
@@ -116,4 +115,4 @@ def record_request(*, hook: str | None, code: str | None, status: int) -> None:
 
 def _message_id(delivery: Delivery) -> str | None:
     id = delivery.headers.get("message-id")
-    return id and shortened(id, MAX_SHOWN)
+    return id and shown(id)

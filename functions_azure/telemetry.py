@@ -15,9 +15,8 @@ from functools import cache
 from typing import Any, Final, Protocol
 
 from core.domain.printable import printable_line
-from core.domain.text import shortened
 from core.formats.shared.delivery import Arrival, Delivery
-from core.intake.receipts import DELIVERY_COUNT, EVENT_AGE, MAX_SHOWN, METRICS, REFUSED, Receipt
+from core.intake.receipts import DELIVERY_COUNT, EVENT_AGE, METRICS, REFUSED, Receipt, shown
 
 logger = logging.getLogger("functions_azure")
 
@@ -103,7 +102,7 @@ def record_request(*, hook: str | None, code: str | None, status: int) -> None:
 def _logged_headers(delivery: Delivery) -> dict[str, Any]:
     headers = delivery.headers
     return {
-        name.replace("-", "_"): shortened(headers[name], MAX_SHOWN)
+        name.replace("-", "_"): shown(headers[name])
         for name in _DELIVERY_HEADERS
         if name in headers
     }

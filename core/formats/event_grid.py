@@ -72,10 +72,10 @@ def handshake(delivery: Delivery) -> dict[str, Any] | None:
 def parse(delivery: Delivery) -> list[Event | Malformed]:
     """All events of one delivery. Raises `InvalidEvent`."""
     value = load(delivery)
-    given = value if isinstance(value, list) else [value]
-    require_few(given)
+    batch = value if isinstance(value, list) else [value]
+    require_few(batch)
     items: list[Event | Malformed] = []
-    for position, item in enumerate(given):
+    for position, item in enumerate(batch):
         try:
             event = _event(item, delivery, f"{delivery.unique}.{position}")
         except InvalidEvent as error:

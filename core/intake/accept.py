@@ -24,12 +24,11 @@ from typing import Any, Final
 from core.domain.event import Event, encode
 from core.domain.routing.table import Deliver, Target, WorkflowRouter
 from core.domain.signalled import SIGNAL_BYTES, signalled
-from core.domain.text import shortened
 from core.domain.validation import EventValidationService
 from core.errors import NoRoute, PermanentError, TidegateError
 from core.formats.shared.delivery import WAY_HEADER, Arrival, Malformed
 from core.intake.quarantine import Quarantine
-from core.intake.receipts import MAX_SHOWN, Receipt, Verdict
+from core.intake.receipts import Receipt, Verdict, shown
 from core.intake.turns import Turns
 from core.ports.workflows import Outcome, Sent, Workflows
 
@@ -326,8 +325,8 @@ def _receipt(
     event = arrival.item if isinstance(arrival.item, Event) else None
     return Receipt(
         verdict=verdict,
-        event_id=shortened(event.id, MAX_SHOWN) if event else None,
-        key=shortened(event.key, MAX_SHOWN) if event else None,
+        event_id=shown(event.id) if event else None,
+        key=shown(event.key) if event else None,
         workflow_id=sent.workflow_id if sent else None,
         run_id=sent.run_id if sent else None,
         unidentified=event.unidentified if event else False,

@@ -46,6 +46,11 @@ MAX_SHOWN: Final = 500
 """Most characters of what a sender names that receipts and logs show."""
 
 
+def shown(name: str) -> str:
+    """A sender's name for something, as receipts and logs show it."""
+    return name if len(name) <= MAX_SHOWN else f"{name[: MAX_SHOWN - 3]}..."
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
     """The outcome of one event.

@@ -28,6 +28,7 @@ MEMORY: Final = 64 * 1024 * 1024
 SECONDS: Final = 5.0
 """Of CPU; on an idle machine it takes less than one."""
 EXTERNAL: Final = [name for name in FORMATS if name not in INTERNAL]
+PRESET: Final = {"mapped": {"preset": "uptime-kuma"}}
 BATCH: Final = {"content_type": "application/cloudevents-batch+json"}
 
 ITEMS: Final = ("1,", "{},", "[[1]],")
@@ -56,7 +57,9 @@ async def measured(
 ) -> Outcome:
     """The answer to a body of this decompressed size, which took no more than it may."""
     hook = format.replace("_", "-")
-    harness = Harness(MemoryWorkflows(), folder, {hook: {"format": format}})
+    harness = Harness(
+        MemoryWorkflows(), folder, {hook: {"format": format} | PRESET.get(format, {})}
+    )
     await harness.post(b"[]", hook=hook, **headers)  # loads what is loaded once
     tracemalloc.start()
     try:

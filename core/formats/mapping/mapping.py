@@ -24,8 +24,8 @@ from core.domain.expressions.expression import (
 from core.errors import InvalidEvent, quoted
 from core.formats.mapping import body
 from core.formats.mapping.values import LabelReader, TimeReader
-from core.formats.registry import MAX_EVENTS
 from core.formats.shared.alert_event import alert
+from core.formats.shared.bounds import MAX_EVENTS
 from core.formats.shared.delivery import RECEIVED_HEADER, Delivery, Malformed
 from core.formats.shared.other_event import joined
 

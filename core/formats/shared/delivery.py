@@ -45,8 +45,13 @@ REPLAY_KEY_HEADER: Final = "tidegate-replay-key"
 CLOUDEVENT_PREFIXES: Final = ("ce-", "ce_", "cloudevents:", "cloudevents_")
 """Prefixes of a CloudEvent's attributes among other headers: HTTP, Kafka, and both forms of AMQP.
 They make any body a CloudEvent, of any type and identity."""
-CHANGING_HEADERS: Final = ("delivery-count", "dead-letter-reason", "dead-letter-error-description")
-"""What carriers say of one delivery among several of the same message."""
+CHANGING_HEADERS: Final = (
+    RECEIVED_HEADER,
+    "delivery-count",
+    "dead-letter-reason",
+    "dead-letter-error-description",
+)
+"""What is said of one delivery among several of the same message."""
 KEPT_HEADERS: Final = (
     *CHANGING_HEADERS,
     "content-encoding",

@@ -4,7 +4,7 @@ A message names its own certificate, so an attacker chooses what is fetched. The
 one of SNS's: not a bucket whose name looks like it, no query (an API's answer may hold what an
 attacker wrote), no redirect. Concurrent fetches and cache size are bounded, and failures are
 remembered apart from certificates, so that invented URLs evict none of them. A URL that failed is
-not fetched again for a while, so that a stranger's requests do not become ours.
+not fetched again for a while, so that unproven requests do not become ours.
 """
 
 from __future__ import annotations

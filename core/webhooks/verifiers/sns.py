@@ -89,7 +89,7 @@ class SnsVerifier(Verifier):
     async def verify(self, request: Request, secrets: Sequence[str], now: datetime) -> None:
         """Returns if the request is from SNS and of one of the topics. Raises `NotVerified` if not,
         `TransientError` if the certificate cannot be fetched."""
-        # Before anything is parsed: a stranger has to know a topic to make us do so.
+        # Before anything is parsed: whoever makes us do so has to know a topic.
         if b"TopicArn" not in request.body:
             raise NotVerified("missing")
         if not any(arn.encode() in request.body for arn in self.topic_arns):

@@ -26,8 +26,8 @@ from core.formats.registry import read
 from core.webhooks.request import Request
 from core.webhooks.verifiers.sns import SnsVerifier
 from tests.support import signing
-from tests.support.quarantines import originals
 from tests.support.payloads import recorded
+from tests.support.quarantines import originals
 from tests.support.webhooks import TOKEN, Harness, answer_of, verdicts
 from tests.support.workflows_port import HangingWorkflows, MemoryWorkflows
 

@@ -29,7 +29,7 @@ SCHEMES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-async def test_a_strangers_large_body_is_refused_before_it_is_parsed(
+async def test_an_unproven_large_body_is_refused_before_it_is_parsed(
     scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parsed: list[bytes] = []
