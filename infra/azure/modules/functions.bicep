@@ -66,6 +66,8 @@ var settings = [
   { name: 'APPLICATIONINSIGHTS_AUTHENTICATION_STRING', value: 'ClientId=${identityClientId};Authorization=AAD' }
   // The identity that our own clients use.
   { name: 'AZURE_CLIENT_ID', value: identityClientId }
+  // Larger bodies are refused by the host, before they take the worker's memory.
+  { name: 'FUNCTIONS_REQUEST_BODY_SIZE_LIMIT', value: '6000000' }
   { name: 'TEMPORAL_ADDRESS', value: temporalAddress }
   { name: 'TEMPORAL_NAMESPACE', value: temporalNamespace }
   { name: 'TIDEGATE_DOCUMENTS', value: documents }
