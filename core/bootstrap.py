@@ -14,6 +14,7 @@ from core.config.routing_table import routing_table
 from core.config.settings import Settings
 from core.domain.routing.table import WorkflowRouter
 from core.domain.validation import EventValidationService
+from core.formats.shared.delivery import Delivery, webhook_of
 from core.intake.accept import Intake
 from core.intake.quarantine import Quarantine
 from core.ports.documents import DocumentStore
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from core.adapters.temporal.workflows import TemporalWorkflows
     from core.config.secrets import Secrets
     from core.domain.incident.policies.file import Policies
+    from core.formats.mapping.mapping import AlertMapping
     from core.ports.notifier import Notifier
     from core.ports.secrets import SecretStore
     from core.webhooks.endpoints import WebhookTable
@@ -79,6 +81,15 @@ def webhook_table(settings: Settings) -> WebhookTable:
     from core.config.files import load_webhooks
 
     return load_webhooks(settings.require("webhooks"))
+
+
+def mapping_of(delivery: Delivery, settings: Settings) -> AlertMapping | None:
+    """The mapping of the webhook that received a delivery, as it is now; None where it has none any
+    more, or where the delivery needs none. Raises as `webhook_table` does."""
+    if delivery.format != "mapped":
+        return None
+    endpoint = webhook_table(settings).hooks.get(webhook_of(delivery) or "")
+    return endpoint.compiled_mapping if endpoint else None
 
 
 def secrets(settings: Settings) -> Secrets:

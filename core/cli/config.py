@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
-from core.cli.console import Json, out, print_json, table
+from core.cli.console import EXIT_FAILED, Json, out, print_json, table
+from core.cli.explain import print_request
+from core.cli.request_options import Headers, parse_headers
 from core.config.settings import Settings
 from core.domain.durations import format_duration
+
+if TYPE_CHECKING:
+    from core.operations.explain import RequestExplanation
+    from core.webhooks.endpoints import WebhookTable
 
 routes_app = typer.Typer(help="Check the routing table.", no_args_is_help=True)
 policies_app = typer.Typer(help="Check the incident policies.", no_args_is_help=True)
@@ -104,24 +110,71 @@ def policies_schema() -> None:
 
 
 @webhooks_app.command("check")
-def webhooks_check(file: WebhooksFile = None, as_json: Json = False) -> None:
+def webhooks_check(
+    file: WebhooksFile = None,
+    payload: Annotated[
+        list[str] | None,
+        typer.Option(help="HOOK=FILE: also show what the hook makes of this body; repeatable."),
+    ] = None,
+    header: Headers = None,
+    as_json: Json = False,
+) -> None:
     """Check webhook endpoints and list how each is verified.
 
-    Each problem is reported with file, line and field. Exits with 2 if there are any. Does not
-    fetch the secrets: `tidegate doctor` does."""
+    Each problem is reported with file, line and field. Exits with 2 if there are any, and with 1 if
+    a payload would be refused. Does not fetch the secrets: `tidegate doctor` does."""
     from core.config import files
 
     path = file or Settings.from_env().require("webhooks")
     webhooks = files.load_webhooks(path)
+    explained = _explain_payloads(payload or [], webhooks, header)
     if as_json:
-        print_json(webhooks.model_dump(mode="json", exclude_none=True))
-        return
+        checked = webhooks.model_dump(mode="json", by_alias=True, exclude_none=True)
+        payloads = [{"hook": hook, **shown.to_json()} for hook, shown in explained]
+        print_json({**checked, "payloads": payloads} if payload else checked)
+    else:
+        _print_webhooks(path, webhooks)
+        for hook, shown in explained:
+            out.print()
+            out.print(f"[bold]POST /hooks/{hook}[/bold]")
+            print_request(shown)
+    if any(shown.status >= 400 for _, shown in explained):
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _explain_payloads(
+    payloads: Sequence[str], webhooks: WebhookTable, headers: Sequence[str] | None
+) -> list[tuple[str, RequestExplanation]]:
+    if not payloads:
+        return []
+    from core.operations.explain import explain_unverified
+    from core.webhooks.request import Request
+
+    explained = []
+    for payload in payloads:
+        hook, equals, name = payload.partition("=")
+        if not equals or not name:
+            raise typer.BadParameter(f"{payload!r} is not HOOK=FILE")
+        try:
+            body = Path(name).read_bytes()
+        except OSError as error:
+            raise typer.BadParameter(f"{name} cannot be read: {error.strerror}") from error
+        request = Request(
+            method="POST", path=f"/hooks/{hook}", headers=parse_headers(headers), body=body
+        )
+        settings, now = Settings.from_env(), datetime.now(UTC)
+        explained.append((hook, explain_unverified(request, hook, webhooks, settings, now)))
+    return explained
+
+
+def _print_webhooks(path: Path, webhooks: WebhookTable) -> None:
     rows = []
     for name, endpoint in webhooks.hooks.items():
         scheme = endpoint.verify.scheme
         verified = "[yellow]nothing: anybody may post[/yellow]" if scheme == "none" else scheme
         secrets = escape("\n".join(endpoint.verify.references))
-        rows.append((name, endpoint.format, verified, secrets))
+        format = f"{endpoint.format}\n{endpoint.preset}" if endpoint.preset else endpoint.format
+        rows.append((name, format, verified, secrets))
     columns = ("POST /hooks/", "format", "verified by", "secrets")
     _print_valid(path, columns, rows, "webhook" if len(rows) == 1 else "webhooks")
 

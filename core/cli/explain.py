@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated, Final, Protocol
 
 import typer
 from rich.markup import escape
 
-from core.cli.console import EXIT_FAILED, Json, out, print_facts, print_json
+from core.cli.console import EXIT_FAILED, Json, out, print_facts, print_json, table
 from core.cli.request_options import Headers, Hook, parse_headers
 from core.config.settings import Settings
 from core.domain.event import Event
 from core.domain.routing.table import Deliver, Target, WhenRunning
+from core.domain.text import one_line, shortened
 
 if TYPE_CHECKING:
-    from core.operations.explain import Explanation
+    from core.formats.mapping.mapping import Finding
+    from core.operations.explain import Explanation, RequestExplanation
     from core.webhooks.request import Request
+
+
+_MAX_FINDINGS: Final = 200
+_FOUND_CHARS: Final = 200
 
 
 def explain(
@@ -90,21 +97,51 @@ def _explain_request(request: Request, *, as_json: bool) -> None:
     from core.operations.explain import explain_request
     from core.webhooks.pipeline import PREFIX
 
-    hook = request.path.removeprefix(PREFIX)
+    hook = request.path.removeprefix(PREFIX).partition("/")[0]
     explained = asyncio.run(explain_request(request, hook, Settings.from_env(), datetime.now(UTC)))
     if as_json:
         print_json(explained.to_json())
     else:
-        print_facts(
-            {
-                "answer": f"{explained.status} {escape(explained.answer)}",
-                "sender": escape(explained.sender),
-            }
-        )
-        out.print()
-        for explanation in explained.explanations:
-            _print(explanation)
+        print_request(explained)
     raise typer.Exit(0 if explained.status < 300 else EXIT_FAILED)
+
+
+def print_request(explained: RequestExplanation) -> None:
+    """Print what would become of a request: its answer, what its sender's mapping finds, and each
+    event."""
+    print_facts(
+        {
+            "answer": f"{explained.status} {escape(explained.answer)}",
+            "sender": escape(explained.sender),
+        }
+    )
+    out.print()
+    if explained.findings:
+        columns = ("alert", "field", "expression", "found", "read as")
+        out.print(table(columns, map(_row, explained.findings[:_MAX_FINDINGS])))
+        if (left_out := len(explained.findings) - _MAX_FINDINGS) > 0:
+            out.print(f"and {left_out:,} more; --json has all of them")
+        out.print()
+    for explanation in explained.explanations:
+        _print(explanation)
+
+
+def _row(finding: Finding) -> tuple[str, ...]:
+    return (
+        "" if finding.position is None else str(finding.position),
+        escape(finding.field),
+        escape(finding.expression),
+        _shown(finding.found) if finding.problem is None else f"[red]{_cut(finding.problem)}[/red]",
+        "" if finding.read_as is None else _shown(finding.read_as),
+    )
+
+
+def _shown(value: object) -> str:
+    return _cut(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def _cut(text: str) -> str:
+    return escape(shortened(str(one_line(text)), _FOUND_CHARS))
 
 
 def _print(explanation: Explanation) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -91,7 +92,8 @@ def quarantine_replay(
         settings = Settings.from_env()
         quarantine, intake = bootstrap.quarantine(settings), bootstrap.intake(settings)
         chosen = ids or [record.id async for record in quarantine.records() if not record.settled]
-        return {id: await replay(quarantine, intake, id) for id in chosen}
+        mapping_of = partial(bootstrap.mapping_of, settings=settings)
+        return {id: await replay(quarantine, intake, id, mapping_of=mapping_of) for id in chosen}
 
     replayed = asyncio.run(replay_each())
     if as_json:

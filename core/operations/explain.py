@@ -5,6 +5,7 @@ started, and nothing is kept.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from http import HTTPStatus
@@ -17,6 +18,7 @@ from core.domain.identity import workflow_id
 from core.domain.routing.table import Deliver, Target
 from core.domain.validation import EventValidationService
 from core.errors import InvalidChildId, InvalidEvent, NoRoute, SettingsError, TidegateError
+from core.formats.mapping.mapping import Finding
 from core.formats.registry import FORMATS, read
 from core.formats.shared.delivery import (
     Arrival,
@@ -28,6 +30,7 @@ from core.formats.shared.delivery import (
 from core.formats.shared.json_body import load_json
 from core.intake.accept import checked
 from core.webhooks.decode import Refused, decode
+from core.webhooks.endpoints import Endpoint, WebhookTable
 from core.webhooks.request import Request, Response
 from core.webhooks.verifiers.any_verifier import AnyVerifier
 from core.webhooks.verifiers.base import NotVerified
@@ -72,12 +75,14 @@ class Explanation:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestExplanation:
     """What would become of a request: the `status` and `answer` that its sender gets while Temporal
-    is available, and whether it proves who the sender is."""
+    is available, and whether it proves who the sender is. `findings` are what each expression of
+    the sender's mapping found, where it has one."""
 
     status: int
     answer: str
     sender: str
     explanations: tuple[Explanation, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         """The explanation as a JSON object."""
@@ -86,6 +91,7 @@ class RequestExplanation:
             "answer": self.answer,
             "sender": self.sender,
             "events": [explanation.to_json() for explanation in self.explanations],
+            "findings": [finding.to_json() for finding in self.findings],
         }
 
 
@@ -203,11 +209,7 @@ async def explain_request(
     as if it were verified. Raises `SettingsError` for an unknown webhook or a missing secret, and
     `ConfigFileError` for the files of webhooks and routes.
     """
-    table = bootstrap.webhook_table(settings)
-    endpoint = table.hooks.get(hook)
-    if endpoint is None:
-        names = ", ".join(table.hooks) or "none"
-        raise SettingsError(f"there is no webhook {hook!r}", fix=f"there are: {names}")
+    endpoint = _endpoint(bootstrap.webhook_table(settings), hook)
     if len(request.body) > endpoint.max_bytes:
         return _refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "not checked", "refused unread")
     try:
@@ -216,6 +218,34 @@ async def explain_request(
         return _refused(HTTPStatus.UNAUTHORIZED, f"not verified: {failure.reason}")
     if action := endpoint.verify.operator_action(request):
         return RequestExplanation(status=HTTPStatus.OK, answer=action, sender=sender)
+    return _explain_verified(request, hook, endpoint, settings, sender, now)
+
+
+def explain_unverified(
+    request: Request, hook: str, table: WebhookTable, settings: Settings, now: datetime
+) -> RequestExplanation:
+    """What would become of a request if it were verified; no secret is needed. Raises
+    `SettingsError` for an unknown webhook."""
+    endpoint = _endpoint(table, hook)
+    return _explain_verified(request, hook, endpoint, settings, "not checked", now)
+
+
+def _endpoint(table: WebhookTable, hook: str) -> Endpoint:
+    endpoint = table.hooks.get(hook)
+    if endpoint is None:
+        names = ", ".join(table.hooks) or "none"
+        raise SettingsError(f"there is no webhook {hook!r}", fix=f"there are: {names}")
+    return endpoint
+
+
+def _explain_verified(
+    request: Request,
+    hook: str,
+    endpoint: Endpoint,
+    settings: Settings,
+    sender: str,
+    now: datetime,
+) -> RequestExplanation:
     try:
         decoded = decode(request, hook, endpoint, now)
     except Refused as refusal:
@@ -226,8 +256,21 @@ async def explain_request(
     explanations = _explain(decoded.arrivals, settings)
     status, answer = _answer(explanations)
     return RequestExplanation(
-        status=status, answer=answer, sender=sender, explanations=tuple(explanations)
+        status=status,
+        answer=answer,
+        sender=sender,
+        explanations=tuple(explanations),
+        findings=_findings(decoded.delivery),
     )
+
+
+def _findings(delivery: Delivery) -> tuple[Finding, ...]:
+    """What each expression of the delivery's mapping found, up to what cannot be read."""
+    trace: list[Finding] = []
+    if delivery.mapping is not None:
+        with suppress(InvalidEvent):  # which is the event's explanation
+            delivery.mapping.read(delivery, trace)
+    return tuple(trace)
 
 
 async def _sender(

@@ -28,7 +28,7 @@ from core.formats.registry import read
 from core.intake.quarantine import Quarantine
 from core.intake.replay import replay
 from tests.support.payloads import delivery, put, recorded
-from tests.support.quarantines import originals
+from tests.support.quarantines import no_mapping, originals
 from tests.support.workflows_port import MemoryWorkflows
 
 
@@ -149,7 +149,7 @@ async def test_a_replay_starts_what_can_work_now_and_notes_it(
 ) -> None:
     intake, workflows = with_starter(settings)
     id = await keep(quarantine, recorded("s3-put"))
-    [receipt] = await replay(quarantine, intake, id)
+    [receipt] = await replay(quarantine, intake, id, mapping_of=no_mapping)
     key = "s3:example-documents/incidents/db-outage.json@0062E99A88DC407460"
     assert (receipt.verdict, receipt.key) == ("started", key)
     assert list(workflows.started) == [key]
@@ -164,8 +164,8 @@ async def test_a_replay_starts_what_can_work_now_and_notes_it(
 async def test_a_second_replay_is_a_duplicate(quarantine: Quarantine, settings: Settings) -> None:
     intake, workflows = with_starter(settings)
     id = await keep(quarantine, recorded("s3-put"))
-    await replay(quarantine, intake, id)
-    [receipt] = await replay(quarantine, intake, id)
+    await replay(quarantine, intake, id, mapping_of=no_mapping)
+    [receipt] = await replay(quarantine, intake, id, mapping_of=no_mapping)
     assert receipt.verdict == "duplicate"
     assert len(workflows.started) == 1
 
@@ -175,7 +175,10 @@ async def test_a_second_replay_of_an_unidentified_event_is_a_duplicate_too(
 ) -> None:
     intake, workflows = with_starter(settings)
     id = await keep(quarantine, b'{"a": 1}', format="message")
-    receipts = [*await replay(quarantine, intake, id), *await replay(quarantine, intake, id)]
+    receipts = [
+        *await replay(quarantine, intake, id, mapping_of=no_mapping),
+        *await replay(quarantine, intake, id, mapping_of=no_mapping),
+    ]
     assert [(receipt.verdict, receipt.unidentified) for receipt in receipts] == [
         ("started", True),
         ("duplicate", True),
@@ -188,7 +191,7 @@ async def test_a_replay_of_what_still_cannot_work_keeps_no_second_record(
 ) -> None:
     intake, workflows = with_starter(settings)
     id = await keep(quarantine, b"not json", message_id="5f2e")
-    [receipt] = await replay(quarantine, intake, id)
+    [receipt] = await replay(quarantine, intake, id, mapping_of=no_mapping)
     assert receipt.verdict == "quarantined"
     assert (receipt.quarantine_uri or "").endswith(f"/{id}.json")
     assert await ids(quarantine) == [id]
@@ -204,7 +207,7 @@ async def test_a_replay_that_temporal_did_not_accept_settles_nothing(
 
     id = await keep(quarantine, recorded("s3-put"))
     intake = bootstrap.intake(settings, workflows=MemoryWorkflows(before=away))
-    [receipt] = await replay(quarantine, intake, id)
+    [receipt] = await replay(quarantine, intake, id, mapping_of=no_mapping)
     assert receipt.verdict == "retry"
     assert not (await quarantine.get(id)).settled
 
@@ -217,7 +220,7 @@ async def test_what_fails_again_after_its_replay_is_on_the_list_again(
     await quarantine.keep_event(event().to_wire(), NoRoute("none"), started=False)
     [record] = await originals(quarantine)
 
-    await replay(quarantine, intake, record.id)
+    await replay(quarantine, intake, record.id, mapping_of=no_mapping)
     assert (await quarantine.get(record.id)).settled
     await asyncio.sleep(0.002)  # times are kept to the millisecond
     await quarantine.keep_event(event().to_wire(), NoRoute("still none"), started=False)
@@ -232,7 +235,7 @@ async def test_what_fails_again_after_its_replay_is_on_the_list_again(
 async def test_a_replay_of_nothing_is_not_found(quarantine: Quarantine, settings: Settings) -> None:
     intake, _ = with_starter(settings)
     with pytest.raises(DocumentNotFound):
-        await replay(quarantine, intake, "nowhere")
+        await replay(quarantine, intake, "nowhere", mapping_of=no_mapping)
 
 
 def event(key: str = "s3:docs/a@00AB") -> Event:
@@ -255,7 +258,7 @@ async def test_an_event_whose_workflow_failed_is_replayed_under_its_own_key(
     [record] = await originals(quarantine)
     assert (record.uri, record.format, record.code) == (uri, "stored_event", "NoRoute")
     assert record.key == "s3:docs/a@00AB"
-    await replay(quarantine, intake, record.id)
+    await replay(quarantine, intake, record.id, mapping_of=no_mapping)
     assert workflows.calls == [event()]
 
 
@@ -267,8 +270,8 @@ async def test_an_event_whose_workflow_completed_is_replayed_once_under_a_new_ke
     [record] = await originals(quarantine)
     assert record.key == "s3:docs/a@00AB"
     receipts = [
-        *await replay(quarantine, intake, record.id),
-        *await replay(quarantine, intake, record.id),
+        *await replay(quarantine, intake, record.id, mapping_of=no_mapping),
+        *await replay(quarantine, intake, record.id, mapping_of=no_mapping),
     ]
     assert [receipt.verdict for receipt in receipts] == ["started", "duplicate"]
     [started] = workflows.started.values()
@@ -320,7 +323,9 @@ async def test_a_quarantined_upload_elsewhere_is_replayed_once_its_bucket_is_con
     fixed = Settings(documents=("s3://new-bucket/",), quarantine=settings.quarantine)
     quarantine = bootstrap.quarantine(fixed)
     [id] = await ids(quarantine)
-    await replay(quarantine, bootstrap.intake(fixed, workflows=workflows), id)
+    await replay(
+        quarantine, bootstrap.intake(fixed, workflows=workflows), id, mapping_of=no_mapping
+    )
     assert list(workflows.started) == ["s3:new-bucket/incidents/a.json@00AB"]
 
 

@@ -27,7 +27,7 @@ from core.intake.replay import replay
 from tests.support.closing_children import ClosesChildrenBeforeSignals, ClosingActivity
 from tests.support.eventually import eventually
 from tests.support.orchestrator import Harness, harness, has_failed_task, new_event
-from tests.support.quarantines import kept
+from tests.support.quarantines import kept, no_mapping
 from tests.support.workflows_port import MemoryWorkflows
 from workers.root_orchestrator.run_worker import plan
 from workers.runtime import process
@@ -274,7 +274,7 @@ async def test_a_quarantined_event_is_replayed_under_its_own_key(shared: Harness
     [record] = await records(shared, event.key)
     workflows = MemoryWorkflows()
     intake = bootstrap.intake(shared.settings, workflows=workflows)
-    await replay(bootstrap.quarantine(shared.settings), intake, record.id)
+    await replay(bootstrap.quarantine(shared.settings), intake, record.id, mapping_of=no_mapping)
     assert workflows.calls == [event]
 
 

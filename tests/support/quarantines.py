@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from core import bootstrap
 from core.config.settings import Settings
+from core.formats.shared.delivery import Delivery
 from core.intake.quarantine import Quarantine, QuarantinedDelivery
 
 
@@ -15,3 +16,7 @@ async def kept(settings: Settings) -> list[QuarantinedDelivery]:
 async def originals(quarantine: Quarantine) -> list[QuarantinedDelivery]:
     """The same of a quarantine."""
     return [await quarantine.get(record.id) async for record in quarantine.records()]
+
+
+def no_mapping(delivery: Delivery) -> None:
+    """The mapping of a delivery's sender, for replays of what needs none."""

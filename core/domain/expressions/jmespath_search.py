@@ -95,7 +95,10 @@ class _Parser(Parser):
     BINDING_POWER: ClassVar = {**Parser.BINDING_POWER, "root": 0}
 
     def parse(self, expression: str) -> ParsedResult:
-        # As JMESPath has it, but without its cache, which all parsers share.
+        """Without the cache, which all parsers share."""
+        return self._do_parse(expression)  # type: ignore[attr-defined, no-any-return]
+
+    def _parse(self, expression: str) -> ParsedResult:
         self._tokens = list(_Lexer().tokenize(expression))
         self._index = 0
         parsed = self._expression(binding_power=0)  # type: ignore[attr-defined]

@@ -36,7 +36,6 @@ from core.formats.mapping.mapping import (
 from core.formats.mapping.values import LabelReader, LabelShape, TimeReader, TimeUnit
 
 VERDICTS: Final[Sequence[Verdict]] = ("firing", "resolved", "ignored", "acknowledged")
-SEVERITIES: Final = ("critical", "high", "medium", "low", "info")
 
 _STRICT = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 _MAX_WORDS: Final = 100

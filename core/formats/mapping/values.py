@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -18,6 +19,7 @@ LabelShape = Literal["object", "pairs", "tags"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _PER_SECOND: Final = {"epoch-s": 1, "epoch-ms": 1_000, "epoch-us": 10**6, "epoch-ns": 10**9}
+_NUMBER: Final = re.compile(r"-?\d{1,20}(\.\d{1,20})?", re.ASCII)
 _TIME_CHARS: Final = 100
 """Longest text that is read as a time."""
 
@@ -63,6 +65,8 @@ class TimeReader:
 def _since_1970(value: object, per_second: int) -> object:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return value
+    if isinstance(value, str) and not _NUMBER.fullmatch(value):
+        return value  # also 1e999999999, which would take all memory
     try:
         milliseconds = int(Decimal(value) * 1000 / per_second)
         return format_time(_EPOCH + timedelta(milliseconds=milliseconds))

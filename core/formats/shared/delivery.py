@@ -84,6 +84,12 @@ def webhook_way(name: str) -> str:
     return f"{_WEBHOOK}{name}"
 
 
+def webhook_of(delivery: Delivery) -> str | None:
+    """The name of the webhook that received the delivery; None if none did."""
+    way = delivery.headers.get(WAY_HEADER, "")
+    return way.removeprefix(_WEBHOOK) if way.startswith(_WEBHOOK) else None
+
+
 def shared_scope(name: str | None) -> str | None:
     """The scope that an operator names, or None where none is named."""
     return f"shared:{name}" if name else None

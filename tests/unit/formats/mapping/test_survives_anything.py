@@ -1,0 +1,240 @@
+"""Any body through any mapping becomes events or `Malformed`, in bounded time and memory."""
+
+from __future__ import annotations
+
+import time
+import tracemalloc
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jmespath.functions import Functions
+
+from core.domain.alert import read_alert
+from core.domain.event import Event, encode
+from core.domain.expressions.expression import Budget, OverBudget, Unevaluable, compiled
+from core.domain.identity import WORKFLOW_ID_BYTES, workflow_id
+from core.errors import InvalidEvent
+from core.formats.mapping import presets
+from core.formats.mapping.description import Description
+from core.formats.mapping.mapping import AlertMapping, Finding
+from core.formats.registry import read
+from core.formats.shared.delivery import RECEIVED_HEADER, Delivery, Malformed, way_headers
+from core.formats.shared.json_body import load_json
+from tests.support.mangled import ANY_BODIES, JSON_VALUES, as_bytes, mangled
+from tests.support.payloads import EVENTS
+
+RECORDED = [path.read_bytes() for path in sorted(EVENTS.glob("webhooks/**/*.json"))]
+FIELDS = ["alerts", "labels", "id", "state", "event", "data", "startsAt", "msg", "tags", "status"]
+CONTENT_TYPES = st.sampled_from(
+    [
+        "",
+        "application/json",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=b",
+        "multipart/form-data",
+    ]
+)
+REAL_BODIES = st.sampled_from(RECORDED) | mangled(st.sampled_from(RECORDED).map(load_json)).map(
+    as_bytes
+)
+BODIES = (
+    ANY_BODIES
+    | REAL_BODIES
+    | JSON_VALUES.map(as_bytes)
+    | st.binary(max_size=40).map(
+        lambda noise: b'--b\r\nContent-Disposition: form-data; name="id"\r\n\r\n' + noise + b"--b--"
+    )
+)
+
+
+def expressions() -> st.SearchStrategy[str]:
+    """Expressions of the whole grammar, with more sense than noise."""
+    leaves = st.sampled_from(
+        [*FIELDS, "@", "$", "*", "[]", "[0]", "[::-1]", "'x'", "`1`", "`null`", '"a-b"', "$.alerts"]
+    )
+
+    def grow(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+        two = st.tuples(inner, inner)
+        function = st.sampled_from(sorted(Functions.FUNCTION_TABLE))
+        call = st.tuples(function, inner, inner)
+        return st.one_of(
+            two.map(lambda pair: f"{pair[0]}.{pair[1]}"),
+            two.map(lambda pair: f"{pair[0]} | {pair[1]}"),
+            two.map(lambda pair: f"({pair[0]} || {pair[1]})"),
+            two.map(lambda pair: f"{pair[0]} && {pair[1]}"),
+            two.map(lambda pair: f"{pair[0]} == {pair[1]}"),
+            two.map(lambda pair: f"{pair[0]} < {pair[1]}"),
+            two.map(lambda pair: f"{pair[0]}[?{pair[1]}]"),
+            two.map(lambda pair: f"[{pair[0]}, {pair[1]}]"),
+            two.map(lambda pair: f"{{a: {pair[0]}, b: {pair[1]}}}"),
+            inner.map(lambda one: f"!{one}"),
+            inner.map(lambda one: f"{one}[*]"),
+            inner.map(lambda one: f"{one}[]"),
+            inner.map(lambda one: f"&{one}"),
+            call.map(lambda parts: f"{parts[0]}({parts[1]})"),
+            call.map(lambda parts: f"{parts[0]}({parts[1]}, {parts[2]})"),
+            call.map(lambda parts: f"{parts[0]}(&{parts[1]}, {parts[2]})"),
+            call.map(lambda parts: f"{parts[0]}({parts[1]}, &{parts[2]})"),
+        )
+
+    return st.recursive(leaves, grow, max_leaves=8) | st.text(max_size=12)
+
+
+def that_compiles(text: str) -> str:
+    """The expression, or a plain name in place of one that is refused."""
+    try:
+        compiled(text)
+    except ValueError:
+        return "id"
+    return text
+
+
+VALID = expressions().map(that_compiles)
+FOUND = st.sampled_from(["to_string(@)", "type(@)", "'x'"])
+"""Expressions that find a value in whatever is there, so that alerts come of it."""
+
+
+@st.composite
+def mappings(draw: st.DrawFn) -> AlertMapping | None:
+    """A mapping; None where what was drawn is refused, which is one of the outcomes."""
+    maybe = st.booleans()
+    described: dict[str, Any] = {
+        "key": draw(FOUND | VALID | st.just({"labels": "all"}) | st.lists(VALID, max_size=3)),
+        "status": draw(
+            st.just({"by_end": True})
+            | st.fixed_dictionaries(
+                {
+                    "from": FOUND | VALID,
+                    "resolved": st.lists(st.text(min_size=1, max_size=4), max_size=2),
+                    "otherwise": st.just("firing"),
+                }
+            )
+        ),
+        "ends_at": draw(FOUND | VALID),
+        "labels": draw(st.just([]))
+        if draw(maybe)
+        else draw(
+            st.lists(
+                st.fixed_dictionaries(
+                    {"from": VALID, "shape": st.sampled_from(["object", "pairs", "tags"])}
+                ),
+                max_size=2,
+            )
+        ),
+    }
+    for name in ("ignored_when", "title", "summary", "service", "severity"):
+        if draw(st.integers(0, 3)) == 0:
+            described[name] = draw(FOUND | VALID)
+    if draw(maybe):
+        described["each"] = draw(st.sampled_from(["[@]", "to_array(@)", "alerts", "*"]) | VALID)
+    if draw(maybe):
+        described["links"] = {"source": draw(VALID)}
+    if draw(maybe):
+        units = st.sampled_from(["auto", "epoch", "epoch-s", "epoch-ns", "rfc3339"])
+        described["starts_at"] = {"from": draw(VALID), "as": draw(units)}
+    if draw(maybe):
+        described["body"] = draw(st.sampled_from(["json", "form"]))
+    if draw(maybe):
+        described["json"] = draw(st.sampled_from(FIELDS))
+    try:
+        return Description.model_validate(described).compiled()
+    except ValueError:
+        return None
+
+
+def check(mapping: AlertMapping, body: bytes, content_type: str) -> None:
+    headers: Mapping[str, str] = {
+        "content-type": content_type,
+        RECEIVED_HEADER: "2026-03-01T12:30:00Z",
+        **way_headers("webhook:plant"),
+    }
+    delivery = Delivery(format="mapped", body=body, headers=headers, unique="u", mapping=mapping)
+    started = time.monotonic()
+    items = [arrival.item for arrival in read(delivery)]
+    assert time.monotonic() - started < 10  # a slow machine's, of about one
+    for item in items:
+        if isinstance(item, Malformed):
+            assert isinstance(item.error, InvalidEvent)
+            assert item.error.message
+            continue
+        assert Event.from_wire(load_json(encode(item.to_wire()))) == item
+        assert 0 < len(workflow_id(item.key).encode()) <= WORKFLOW_ID_BYTES
+        assert read_alert(item).key
+    trace: list[Finding] = []
+    try:
+        mapping.read(delivery, trace)
+    except InvalidEvent:
+        return
+    assert trace or not items
+
+
+@pytest.mark.parametrize("name", presets.names())
+@given(body=BODIES, content_type=CONTENT_TYPES)
+def test_any_body_through_every_preset(name: str, body: bytes, content_type: str) -> None:
+    check(presets.preset(name).mapping.compiled(), body, content_type)
+
+
+@given(mapping=mappings(), body=REAL_BODIES)
+def test_real_bodies_through_any_mapping(mapping: AlertMapping | None, body: bytes) -> None:
+    if mapping is not None:
+        check(mapping, body, "application/json")
+
+
+@given(text=st.text(st.characters(), max_size=40) | expressions(), value=JSON_VALUES)
+def test_any_expression_over_any_value(text: str, value: Any) -> None:
+    try:
+        expression = compiled(text)
+    except ValueError:
+        return
+    try:
+        expression.search(value, value, Budget(10_000))
+    except (Unevaluable, OverBudget):
+        return
+
+
+GROWING = {
+    "lists that double, as text": "[@, @]" + " | [@, @]" * 35 + " | to_string(@)",
+    "lists that double, as a result": "[@, @]" + " | [@, @]" * 35,
+    "lists that double, compared": "([@, @]" + " | [@, @]" * 30 + ") == ([@, @]" + " | [@, @]" * 30
+    + ")",
+    "lists that double, flattened": "[@, @][]" + " | [@, @][]" * 18,
+    "objects that double": "{a: @, b: @}" + " | {a: @, b: @}" * 30 + " | to_string(@)",
+    "text that doubles": "to_string([@])" + " | to_string([@])" * 30,
+    "text that is joined": "'ab'" + " | join(@, [@, @, @])" * 30,
+    "all in all": "$.items[*].[$.items[*].[$.items[*].[$.items]]]",
+    "the whole for each": "$.items[*].[$]",
+    "each contained in all": "$.items[?contains($.items, @)]",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", GROWING.values(), ids=GROWING)
+def test_an_expression_that_grows_is_stopped(text: str) -> None:
+    value = {"items": [f"{n:0100}" for n in range(2000)]}
+    expression = compiled(text)
+    started = time.monotonic()
+    with pytest.raises(OverBudget):
+        expression.search(value, value, Budget())
+    assert time.monotonic() - started < 10
+    tracemalloc.start()
+    try:
+        with pytest.raises(OverBudget):
+            expression.search(value, value, Budget(100_000))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 32 * 2**20
+
+
+def test_what_takes_too_long_is_refused_with_field_and_expression() -> None:
+    mapping = Description.model_validate(
+        {"key": "id", "status": "s", "title": GROWING["objects that double"]}
+    ).compiled()
+    body = b'{"id": 1, "s": "firing"}'
+    delivery = Delivery(format="mapped", body=body, headers={}, unique="u", mapping=mapping)
+    [arrival] = read(delivery)
+    assert isinstance(arrival.item, Malformed)
+    assert "the mapping's `title` ({a: @, b: @} | " in arrival.item.error.message
+    assert "takes too long over this body" in arrival.item.error.message
