@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from core import bootstrap
 from core.config.settings import Settings
@@ -18,7 +18,6 @@ from core.domain.identity import workflow_id
 from core.domain.routing.table import Deliver, Target
 from core.domain.validation import EventValidationService
 from core.errors import InvalidChildId, InvalidEvent, NoRoute, SettingsError, TidegateError
-from core.formats.mapping.mapping import Finding
 from core.formats.registry import FORMATS, read
 from core.formats.shared.delivery import (
     Arrival,
@@ -34,6 +33,9 @@ from core.webhooks.endpoints import Endpoint, WebhookTable
 from core.webhooks.request import Request, Response
 from core.webhooks.verifiers.any_verifier import AnyVerifier
 from core.webhooks.verifiers.base import NotVerified
+
+if TYPE_CHECKING:
+    from core.formats.mapping.mapping import Finding
 
 _EXPLAINED: Final = "queue:explained"
 """The way of a payload in no envelope: the name of its queue is not known."""

@@ -96,8 +96,8 @@ def test_a_request_is_explained_with_its_events_keys_and_answer(tidegate: Tidega
     explained = result.json
     assert explained["status"] == 202
     assert explained["sender"] == "not checked: the request carries no proof (bearer)"
-    assert {event["verdict"] for event in explained["events"]} == {"started"}
-    assert all(e["child"]["workflow"] == "Incident" for e in explained["events"])
+    assert {event["verdict"] for event in explained["events"]} == {"accepted"}
+    assert all(e["target"]["workflow"] == "Incident" for e in explained["events"])
 
 
 @pytest.mark.parametrize(
@@ -232,3 +232,86 @@ def test_doctor_names_missing_secrets_and_webhooks_that_verify_nobody(
     assert checks["webhook lost"]["outcome"] == "failed"
     assert "LOST_TOKEN" in checks["webhook lost"]["detail"]
     assert checks["webhook good"]["outcome"] == "ok"
+
+
+# -------------------------------------------------------------------------------------- mapped
+
+PLANT = """\
+version: 1
+hooks:
+  plant:
+    format: mapped
+    verify: {scheme: bearer, secrets: ["env:NOT_SET_HERE"]}
+    mapping:
+      each: events
+      key: ref
+      status: {from: state, firing: [RAISED], acknowledged: [SEEN]}
+      title: length(ref)
+"""
+
+
+@pytest.fixture
+def plant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of a webhook with a mapping."""
+    file = tmp_path / "plant.yaml"
+    file.write_text(PLANT)
+    monkeypatch.setenv("TIDEGATE_WEBHOOKS", str(file))
+    return file
+
+
+def test_explain_shows_what_each_expression_found(
+    tidegate: Tidegate, plant: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOT_SET_HERE", "token")
+    body = b'{"events": [{"ref": 7, "state": "RAISED"}, {"ref": 8, "state": "SEEN"}]}'
+    explained = tidegate("explain", "--hook", "plant", "-", "--json", stdin=body)
+    assert explained.code == 0
+    found = {
+        (finding["position"], finding["field"]): finding for finding in explained.json["findings"]
+    }
+    assert found[None, "each"]["found"] == [
+        {"ref": 7, "state": "RAISED"},
+        {"ref": 8, "state": "SEEN"},
+    ]
+    assert (found[0, "key"]["expression"], found[0, "key"]["found"]) == ("ref", 7)
+    assert found[0, "title"]["found"] is None
+    assert "length()" in found[0, "title"]["problem"]
+    assert found[1, "status"]["read_as"] == "acknowledged"
+    shown = tidegate("explain", "--hook", "plant", "-", stdin=body)
+    for word in ("expression", "RAISED", "firing", "acknowledged"):
+        assert word in shown.out
+
+
+def test_the_check_shows_what_is_made_of_payloads_and_needs_no_secret(
+    tidegate: Tidegate, plant: Path, tmp_path: Path
+) -> None:
+    good, bad = tmp_path / "good.json", tmp_path / "bad.json"
+    good.write_text('{"events": [{"ref": 7, "state": "RAISED"}]}')
+    bad.write_text('{"events": [{"ref": 7, "state": "odd"}]}')
+    result = tidegate("webhooks", "check", str(plant), "--payload", f"plant={good}")
+    assert result.code == 0
+    assert "1 webhook, all valid" in " ".join(result.out.split())
+    assert "1 accepted, 0 quarantined" in result.out
+    result = tidegate(
+        "webhooks", "check", "--payload", f"plant={good}", "--payload", f"plant={bad}", "--json"
+    )
+    assert result.code == 1
+    assert [payload["status"] for payload in result.json["payloads"]] == [202, 400]
+    assert "`status` (state) finds 'odd'" in result.json["payloads"][1]["events"][0]["reason"]
+    assert result.json["hooks"]["plant"]["mapping"]["status"]["from"] == "state"
+
+
+@pytest.mark.parametrize(
+    ("payload", "problem"),
+    [
+        ("plant", "is not HOOK=FILE"),
+        ("plant=/nowhere.json", "cannot be read"),
+        ("other=FILE", "there is no webhook 'other'"),
+    ],
+)
+def test_a_payload_that_cannot_be_tried_is_a_mistake_of_the_command(
+    tidegate: Tidegate, plant: Path, payload: str, problem: str
+) -> None:
+    result = tidegate("webhooks", "check", "--payload", payload.replace("FILE", str(plant)))
+    assert result.code == 2
+    assert problem in " ".join(result.err.replace("\u2502", " ").split())

@@ -106,7 +106,7 @@ class Harness:
         )
 
     def sign(self, request: Request, hook: str = "in") -> Request:
-        verifier = self.table.hooks[hook].verify
+        verifier = self.table.hooks[hook.partition("/")[0]].verify
         assert isinstance(verifier, Signer)
         values: Sequence[str] = [self.store.values[name] for name in verifier.references]
         return verifier.sign(request, values, self.now)

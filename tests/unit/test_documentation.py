@@ -10,14 +10,17 @@ from typing import Any, get_args
 
 import pytest
 import typer
+import yaml
 from pydantic import BaseModel, TypeAdapter
 
 from core import errors
 from core.adapters.notifiers.webhook import payload
 from core.cli.main import app
 from core.config import files, settings
-from core.domain.alert import Alert
+from core.domain.alert import Alert, read_alert
 from core.domain.durations import Delay
+from core.domain.event import Event
+from core.domain.expressions.expression import compiled
 from core.domain.incident.commands import COMMANDS
 from core.domain.incident.model import CloseReason, Status
 from core.domain.incident.policies.file import MaintenanceRule, Policies, SeverityRule, SilenceRule
@@ -34,7 +37,11 @@ from core.domain.incident.severity import ANYBODYS_WORDS, Severity
 from core.domain.routing.file import FilterRule, RouteRule
 from core.domain.routing.table import Deliver, WhenRunning
 from core.errors import NotAccepted
-from core.formats.registry import FORMATS
+from core.formats.mapping import presets
+from core.formats.mapping.description import Description, StatusDescription
+from core.formats.mapping.values import LabelShape, TimeUnit
+from core.formats.registry import FORMATS, read
+from core.formats.shared.delivery import Delivery
 from core.ports.notifier import Notification
 from core.webhooks.endpoints import INTERNAL, Endpoint
 from core.webhooks.verifiers.base import Reason, Verifier
@@ -228,6 +235,76 @@ def test_the_example_webhooks_of_the_documentation_are_valid(tmp_path: Path) -> 
     file = tmp_path / "webhooks.yaml"
     file.write_text(example, encoding="utf-8")
     assert list(files.load_webhooks(file).hooks) == ["alerts-eu", "orders"]
+
+
+MAPPINGS = text("docs/webhooks.md").partition("## A sender of your own")[2]
+
+
+def test_the_documented_mapping_reads_the_documented_body(tmp_path: Path) -> None:
+    [preset, example, _] = re.findall(r"```yaml\n(.*?)```", MAPPINGS, re.S)
+    [body] = re.findall(r"```json\n(.*?)```", MAPPINGS, re.S)
+    file = tmp_path / "webhooks.yaml"
+    file.write_text(preset, encoding="utf-8")
+    files.load_webhooks(file)
+    file.write_text(example, encoding="utf-8")
+    mapping = files.load_webhooks(file).hooks["plant"].compiled_mapping
+    delivery = Delivery(format="mapped", body=body.encode(), unique="u", mapping=mapping)
+    [arrival] = read(delivery)
+    assert isinstance(arrival.item, Event)
+    assert read_alert(arrival.item).model_dump(mode="json", exclude_defaults=True) == {
+        "key": "Hamburg:4711",
+        "status": "firing",
+        "title": "Pump 3 overheats",
+        "source": "plant",
+        "severity": "critical",
+        "service": "pump-3",
+        "starts_at": "2026-03-01T12:00:00Z",
+        "links": {"runbook": "https://wiki.example/pumps"},
+        "labels": {
+            "hall": "2",
+            "machine": "pump-3",
+            "line": "bottling",
+            "shift": "early",
+            "site": "Hamburg",
+        },
+    }
+
+
+def test_the_documented_expressions_compile() -> None:
+    lines = re.findall(r"```yaml\n(.*?)```", MAPPINGS, re.S)[2].splitlines()
+    assert len(lines) == 10
+    for line in lines:
+        [expression] = yaml.safe_load(line).values()
+        compiled(expression)
+
+
+@pytest.mark.parametrize(
+    ("model", "names"),
+    [
+        (Description, None),
+        (StatusDescription, ["firing", "resolved", "ignored", "acknowledged", "otherwise"]),
+    ],
+)
+def test_every_field_of_a_mapping_is_documented(
+    model: type[BaseModel], names: list[str] | None
+) -> None:
+    for name, field in model.model_fields.items():
+        if names is None or name in names:
+            assert f"| `{field.alias or name}` |" in MAPPINGS
+
+
+@pytest.mark.parametrize("word", [*get_args(TimeUnit), *get_args(LabelShape)])
+def test_every_way_to_write_times_and_labels_is_documented(word: str) -> None:
+    assert re.search(rf"`(as: |shape: )?{word}`", MAPPINGS)
+
+
+@pytest.mark.parametrize("name", presets.names())
+def test_every_preset_is_documented(name: str, tmp_path: Path) -> None:
+    assert f"| `{name}` |" in MAPPINGS
+    example = re.findall(r"```yaml\n(.*?)```", text(f"docs/webhooks/{name}.md"), re.S)[0]
+    file = tmp_path / "webhooks.yaml"
+    file.write_text(example, encoding="utf-8")
+    assert [endpoint.preset for endpoint in files.load_webhooks(file).hooks.values()] == [name]
 
 
 @pytest.mark.parametrize("name", list(COMMANDS))

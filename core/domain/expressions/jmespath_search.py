@@ -6,6 +6,7 @@ expression can build much out of little: `[@, @] | [@, @] | ...` doubles at each
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
 from jmespath.functions import Functions
@@ -13,7 +14,7 @@ from jmespath.lexer import Lexer
 from jmespath.parser import ParsedResult, Parser
 from jmespath.visitor import Options, TreeInterpreter
 
-from core.domain.expressions.expression import Budget, Search, Unevaluable
+from core.domain.expressions.expression import Budget, OverBudget, Search, Unevaluable
 
 MAX_DEPTH: Final = 40
 """Deepest nesting of an expression."""
@@ -87,6 +88,9 @@ def _check(node: Any, levels: int) -> None:
         _check(child, levels - 1)
 
 
+_OPTIONS: Final = Options(custom_functions=Functions())
+
+
 class _Lexer(Lexer):
     SIMPLE_TOKENS: ClassVar = {**Lexer.SIMPLE_TOKENS, "$": "root"}
 
@@ -116,15 +120,18 @@ class _Interpreter(TreeInterpreter):
     far beyond the budget."""
 
     def __init__(self, root: object, budget: Budget) -> None:
-        super().__init__(Options())
+        super().__init__(_OPTIONS)
         self._root = root
         self._budget = budget
 
     def visit(self, node: Any, *args: Any, **kwargs: Any) -> Any:
-        self._budget.spend(1)
-        result = super().visit(node, *args, **kwargs)
-        if node["type"] in _BUILDING and isinstance(result, list | dict):
-            self._budget.spend(len(result))
+        budget, type = self._budget, node["type"]
+        budget.left -= 1
+        if budget.left < 0:
+            raise OverBudget
+        result = _VISITS[type](self, node, *args, **kwargs)
+        if type in _BUILDING and result is not None:
+            budget.spend(len(result))
         return result
 
     def visit_root(self, node: Any, value: object) -> object:
@@ -171,6 +178,13 @@ class _Interpreter(TreeInterpreter):
                     below += item.values()
             self._budget.spend(1 + chars // _CHARS_PER_UNIT)
             layer = below
+
+
+_VISITS: Final[dict[str, Callable[..., Any]]] = {
+    name.removeprefix("visit_"): getattr(_Interpreter, name)
+    for name in dir(_Interpreter)
+    if name.startswith("visit_")
+}
 
 
 def _is_ordered(value: object) -> bool:
