@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 from urllib.parse import parse_qsl
 
 from core.errors import InvalidEvent, quoted
+from core.formats.shared.bounds import require_affordable
 from core.formats.shared.delivery import Delivery
 from core.formats.shared.http_body import FORM, media_type
 from core.formats.shared.json_body import load_json
@@ -56,6 +57,7 @@ def _form(fields: Iterable[tuple[str, str]]) -> dict[str, Any]:
     found: dict[str, list[str]] = {}
     for name, text in fields:
         found.setdefault(name, []).append(text)
+    require_affordable("".join(text for texts in found.values() for text in texts))  # may be JSON
     return {name: texts if len(texts) > 1 else texts[0] for name, texts in found.items()}
 
 

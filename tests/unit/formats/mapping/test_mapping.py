@@ -70,6 +70,7 @@ def test_a_field_that_should_hold_json_and_does_not_is_refused() -> None:
         (b"a", "multipart/form-data", "its content type has no boundary"),
         (b"a", "multipart/form-data; boundary=b", "not a multipart form with the boundary"),
         (b"&".join([b"a=1"] * 201), "application/x-www-form-urlencoded", "not a form"),
+        (b"a=" + b"[]," * 900_000, "application/x-www-form-urlencoded", "too many small values"),
     ],
 )
 def test_a_body_that_is_not_what_it_should_be_is_refused(
