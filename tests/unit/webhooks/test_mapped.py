@@ -19,6 +19,7 @@ from core.formats.mapping.description import Description
 from core.formats.shared.delivery import Delivery
 from core.intake.quarantine import QuarantinedDelivery
 from core.intake.replay import replay
+from tests.support.quarantines import originals
 from tests.support.webhooks import Harness, answer_of, verdicts
 from tests.support.workflows_port import MemoryWorkflows
 
@@ -40,7 +41,7 @@ def harness(workflows: MemoryWorkflows, folder: Path, **changes: Any) -> Harness
 
 
 async def kept(harness: Harness) -> list[QuarantinedDelivery]:
-    return [record async for record in harness.quarantine.records()]
+    return await originals(harness.quarantine)
 
 
 async def test_alerts_are_signalled_to_their_incidents(

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import pytest
 
 from core.domain.event import ALERT, Event
-from core.formats.registry import MAX_EVENTS
+from core.formats.shared.bounds import MAX_EVENTS
 from tests.unit.formats.mapping.reading import alert, alerts, items, refusal
 
 FIRES: dict[str, Any] = {"id": "a1", "state": "firing"}
