@@ -120,3 +120,18 @@ async def test_a_slot_is_not_lost_with_whoever_stops_waiting_for_it() -> None:
     await asyncio.wait(waiting, timeout=5)
     assert waiting[2].exception() is None
     await asyncio.wait_for(hold("d"), timeout=5)
+
+
+async def test_the_ways_that_wait_have_their_turns_in_rotation() -> None:
+    turns = Turns(1)
+    order: list[str] = []
+
+    async def hold(way: str) -> None:
+        async with turns.take(way):
+            order.append(way)
+
+    async with turns.take("first"):
+        waiting = [asyncio.create_task(hold(way)) for way in ("a", "a", "a", "b", "c", "b")]
+        await settled()
+    await asyncio.wait(waiting, timeout=5)
+    assert order == ["a", "b", "c", "a", "b", "a"]

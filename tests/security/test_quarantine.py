@@ -145,14 +145,15 @@ async def test_an_event_about_a_record_never_replaces_it(settings: Settings) -> 
 
 
 async def test_neighbours_of_an_event_about_a_record_are_kept(settings: Settings) -> None:
-    batch = trusted(
-        [about(f"{settings.quarantine}/s3-{'0' * 24}.json"), {"specversion": "1.0"}],
-        content_type=BATCH,
-    )
+    original = replace(trusted({}), body=b"{no json")
+    [(_, first)] = await receipts_and_records(settings, [original])
+    batch = trusted([about(str(first.quarantine_uri)), {"specversion": "1.0"}], content_type=BATCH)
     settled = await receipts_and_records(settings, [batch])
-    [record] = await kept(settings)
-    assert {receipt.quarantine_uri for _, receipt in settled} == {record.uri}
-    assert record.body == batch.body
+    [uri] = {receipt.quarantine_uri for _, receipt in settled}
+    assert {record.uri: record.body for record in await kept(settings)} == {
+        first.quarantine_uri: original.body,
+        uri: batch.body,
+    }
 
 
 BODY = b"{no json"
