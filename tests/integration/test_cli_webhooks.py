@@ -94,8 +94,8 @@ def test_a_request_is_explained_with_its_events_keys_and_answer(tidegate: Tidega
     explained = result.json
     assert explained["status"] == 202
     assert explained["sender"] == "not checked: the request carries no proof (bearer)"
-    assert {event["verdict"] for event in explained["events"]} == {"started"}
-    assert all(e["child"]["workflow"] == "Incident" for e in explained["events"])
+    assert {event["verdict"] for event in explained["events"]} == {"accepted"}
+    assert all(event["target"]["workflow"] == "Incident" for event in explained["events"])
 
 
 @pytest.mark.parametrize(
