@@ -34,7 +34,7 @@ WebhooksFile = Annotated[
 
 @routes_app.command("check")
 def routes_check(file: RoutesFile = None, as_json: Json = False) -> None:
-    """Check a routing table and list its routes.
+    """Check a routing table, list its routes, and print its digest.
 
     Each problem is reported with file, line and field. Exits with 2 if there are any."""
     from core.cli.explain import if_running

@@ -31,7 +31,7 @@ def explain(
     header: Headers = None,
     as_json: Json = False,
 ) -> None:
-    """Show what would become of a payload: events, keys, workflow IDs, routes, children.
+    """Show what would become of a payload: events, routes, deliveries, workflow IDs.
 
     Starts nothing. Takes a Lambda event or the body of a message; with --hook the body of a
     request, whose signature is checked if its headers carry one. Exits with 1 if an event would be

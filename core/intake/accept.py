@@ -2,8 +2,8 @@
 
 It makes at most one call per event. The routing table says which: a start of the root orchestrator,
 a start of the workflow itself, or a signal to the workflow of the event's key. What can never work
-goes to quarantine, what may work later is given back, and nothing is settled before it is in a
-workflow or in quarantine.
+goes to quarantine, what may work later is to be redelivered, and nothing is settled before it is in
+a workflow or in quarantine.
 
 Events for one workflow go one after another in their order, as a lane; lanes go concurrently. After
 an event that must be redelivered the rest of its lane must be, too, so that a redelivery goes on
@@ -68,8 +68,8 @@ class Intake:
         """One receipt per arrival, in order. `report` is called with each as soon as it is known,
         while others are still in flight.
 
-        `time_left` is in seconds: what is unfinished then is `retry`. A start that timed out may
-        have succeeded; then its redelivery is a duplicate.
+        `time_left` is in seconds: what is unfinished then is `retry`. A call that timed out may
+        have succeeded; then a redelivery starts nothing, and the run ignores a repeated signal.
         """
         receipts: dict[int, Receipt] = {}
 

@@ -24,7 +24,7 @@ class Sent(NamedTuple):
     """The workflow that an event reached."""
 
     workflow_id: str
-    run_id: str | None
+    run_id: str
     outcome: Outcome
 
 

@@ -153,7 +153,7 @@ async def test_an_event_that_has_failed_starts_again(
     assert again.run_id != first.run_id
 
 
-async def test_many_starts_of_one_event_at_once_start_one(workflows: TemporalWorkflows) -> None:
+async def test_many_concurrent_starts_of_one_event_start_one(workflows: TemporalWorkflows) -> None:
     event = new_event()
     starts = await asyncio.gather(*(workflows.orchestrate(event, table="t") for _ in range(20)))
     assert sum(start.outcome is Outcome.STARTED for start in starts) == 1
@@ -173,7 +173,7 @@ async def test_each_event_costs_exactly_one_call(
     assert made == {"StartWorkflowExecution": 10, SENTINEL: 1}
 
 
-async def test_starts_at_once_share_one_connection(temporal_settings: None) -> None:
+async def test_concurrent_starts_share_one_connection(temporal_settings: None) -> None:
     made: list[Frontend] = []
 
     async def make() -> Frontend:

@@ -40,10 +40,11 @@ _TRANSIENT_REFUSALS: Final = (
     "exceeded workflow execution limit for signal events",
     "Workflow history size exceeds limit",
 )
-"""What Temporal calls an invalid argument and is none: a run that has too many signals waiting, and
-one that was just ended for its size. The next run takes the event. (Tried on server 1.32.)"""
+"""Refusals that are transient although their status is INVALID_ARGUMENT: a run has too many signals
+waiting, or was just ended for its size. The next run takes the event. (Tried on server 1.32.)"""
 _TOO_LARGE: Final = "larger than max"
-"""What Temporal calls an exhausted resource and never takes: a message over gRPC's limit."""
+"""A refusal that is permanent although its status is RESOURCE_EXHAUSTED: the message is over gRPC's
+limit."""
 
 Request = StartWorkflowExecutionRequest | SignalWithStartWorkflowExecutionRequest
 
@@ -111,7 +112,7 @@ class TemporalWorkflows:
         )
 
     async def connect(self) -> None:
-        """Connect now, instead of at the first start. Raises `TemporalUnavailable`."""
+        """Connect now, instead of at the first call. Raises `TemporalUnavailable`."""
         frontend, _ = await self._current(stale=None)
         try:
             await frontend.service.get_system_info(GetSystemInfoRequest(), timeout=self._timeout)
