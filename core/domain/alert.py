@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from pydantic import AwareDatetime, Field
 
+from core.domain.alert_key import keyless, readable_key
 from core.domain.event import ALERT, Event, parse_time
 from core.domain.text import one_line, shortened
 from core.domain.value import Value
@@ -23,7 +24,6 @@ VERSION: Final = 1
 _LABELS, _LABEL_CHARS, _VALUE_CHARS = 50, 63, 1000
 _LINE_CHARS = 200
 _LINKS, _LINK_NAME_CHARS, _LINK_CHARS = 8, 40, 2048
-_KEY_CHARS: Final = 1000
 
 
 class AlertStatus(StrEnum):
@@ -66,17 +66,13 @@ def read_alert(event: Event) -> Alert:
     if not isinstance(event.data, Mapping):
         raise InvalidEvent(f"event {event.key}: its data is not a JSON object with an alert")
     data = event.data
-    key = data.get("key")
-    if not isinstance(key, str | int) or isinstance(key, bool) or not _line(str(key), _KEY_CHARS):
-        raise InvalidEvent(
-            f"event {event.key}: the alert has no key, so nobody can say which alert it is",
-            fix="let the sender fill data.key with what stays the same from firing to resolved",
-        )
+    key = readable_key(data.get("key"))
+    if key is None:
+        raise keyless(event.key)
     remarks: list[str] = []
     version = data.get("version", VERSION)
     if version != VERSION:
         remarks.append(f"its version is {_quoted(version)}, read as {VERSION}")
-    name = str(one_line(str(key)))
     title = _text(data, "title", _LINE_CHARS, remarks)
     if title is None:
         remarks.append("it has no title")
@@ -87,9 +83,9 @@ def read_alert(event: Event) -> Alert:
     if starts_at is None and not any(remark.startswith("starts_at") for remark in remarks):
         remarks.append("it does not say when it began")
     return Alert(
-        key=name,
+        key=key,
         status=_status(data, remarks),
-        title=title or shortened(name, _LINE_CHARS),
+        title=title or shortened(key, _LINE_CHARS),
         source=_text(data, "source", _LINE_CHARS, remarks) or shortened(event.source, _LINE_CHARS),
         severity=_text(data, "severity", _LINE_CHARS, remarks),
         service=_text(data, "service", _LINE_CHARS, remarks),

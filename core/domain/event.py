@@ -63,6 +63,7 @@ RESERVED: Final = frozenset(
     (*_TEXT_ATTRIBUTES, "specversion", "data", "data_base64", *_OWN_ATTRIBUTES)
 )
 """Names that no extension may have."""
+_TIME_CHARS: Final = 64
 _EXTENSION_NAME: Final = re.compile(r"[a-z0-9]{1,64}")
 
 Scalar = str | int | bool
@@ -217,7 +218,10 @@ def attributes(wire: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def parse_time(text: str) -> datetime:
-    """RFC 3339 text as an aware datetime; raises ValueError for anything else."""
+    """RFC 3339 text as an aware datetime; raises ValueError for anything else, also for a fraction
+    of a second that is longer than a sender has a use for."""
+    if len(text) > _TIME_CHARS:
+        raise ValueError(f"{quoted(text)} has more than {_TIME_CHARS} characters")
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"{quoted(text)} has no time zone")
