@@ -181,7 +181,7 @@ def cells() -> Iterator[tuple[str, str, str, str, Status]]:
 @pytest.mark.parametrize(("known", "arrives", "becomes", "does", "status"), list(cells()))
 def test_the_table(known: str, arrives: str, becomes: str, does: str, status: Status) -> None:
     life = life_in(status, known, arrives)
-    before, told = life.incident, len(life.timeline)
+    before, lines = life.incident, len(life.timeline)
     word = ARRIVES[arrives]
     if word is None:
         life.events.clear()
@@ -189,7 +189,7 @@ def test_the_table(known: str, arrives: str, becomes: str, does: str, status: St
         events, effects = life.events, life.effects
     else:
         events, effects = life.give(word)
-    visible = [type(event) for event in life.timeline[told if word else 0 :]]
+    visible = [type(event) for event in life.timeline[lines if word else 0 :]]
     kinds = [type(event) for event in events]
     match does:
         case "fires":
