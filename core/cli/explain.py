@@ -110,6 +110,7 @@ def _print(explanation: Explanation) -> None:
             "workflow": escape(f"{target.workflow} on {target.task_queue}"),
             "its ID": escape(target.id),
             "if running": escape(if_running(target)),
+            "cut": ", ".join(explanation.cut) or None,
         }
     print_facts({**facts, "note": explanation.note and escape(explanation.note)})
     out.print()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -96,6 +98,17 @@ def test_a_request_is_explained_with_its_events_keys_and_answer(tidegate: Tidega
     assert explained["sender"] == "not checked: the request carries no proof (bearer)"
     assert {event["verdict"] for event in explained["events"]} == {"accepted"}
     assert all(event["target"]["workflow"] == "Incident" for event in explained["events"])
+
+
+def test_what_a_signal_would_not_carry_is_shown(tidegate: Tidegate) -> None:
+    body = json.loads(FIRING.read_text())
+    body["alerts"][0]["labels"]["note"] = "x" * 5000
+    stdin = json.dumps(body).encode()
+    explained = tidegate("explain", "--hook", "alertmanager", "-", "--json", stdin=stdin).json
+    assert [event["cut"] for event in explained["events"]] == [["labels"]]
+    shown = tidegate("explain", "--hook", "alertmanager", "-", stdin=stdin).out
+    assert re.search(r"^cut +labels$", shown, re.M)
+    assert re.search(r"^redelivery +left to the workflow", shown, re.M)
 
 
 @pytest.mark.parametrize(
