@@ -132,7 +132,7 @@ def _template_fields(template: str) -> list[tuple[str, str | None]]:
 
 def _is_template(template: str) -> str:
     if not any(name for _, name in _template_fields(template)):
-        raise ValueError("it names the same child for every event; put an {expression} into it")
+        raise ValueError("it names the same workflow for every event; put an {expression} into it")
     return template
 
 

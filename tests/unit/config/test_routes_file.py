@@ -169,7 +169,7 @@ MISTAKES = {
     "a constant child ID": (
         GOOD + "    child_id: always-the-same\n",
         [
-            "8:15: routes[0].child_id: it names the same child for every event; "
+            "8:15: routes[0].child_id: it names the same workflow for every event; "
             "put an {expression} into it"
         ],
     ),
@@ -261,7 +261,7 @@ MISTAKES = {
         GOOD.replace("version: 1", "version: 2") + "    child_id: x\n    queue: y\n",
         [
             "1:10: version: Input should be 1",
-            "8:15: routes[0].child_id: it names the same child for every event; "
+            "8:15: routes[0].child_id: it names the same workflow for every event; "
             "put an {expression} into it",
             "9:5: routes[0].queue: there is no such field",
         ],
