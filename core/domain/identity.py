@@ -13,11 +13,14 @@ from __future__ import annotations
 import hashlib
 import re
 from typing import Final
-from urllib.parse import unquote_to_bytes
 
 WORKFLOW_ID_BYTES: Final = 255
 """Longest workflow ID, in bytes of UTF-8. Temporal takes 1,000, but with its state in PostgreSQL or
 MySQL it stores no more than 255 characters, and answers a longer one as if it were unavailable."""
+
+OCCURRENCE: Final = r"@[0-9]{8}T[0-9]{6}\.[0-9]{3}Z"
+"""What follows a workflow ID in the ID of one of its incidents; no workflow ID that a route makes
+ends so."""
 
 _DIGEST_HEX: Final = 40
 _READABLE_BYTES: Final = WORKFLOW_ID_BYTES - 4
@@ -120,18 +123,26 @@ def workflow_id(key: str) -> str:
     return bounded_id(escaped(key))
 
 
-def escaped(text: str, separator: str = "") -> str:
-    """Text as a part of a workflow ID: `%`, the `separator` that follows it, control characters,
+def escaped(text: str, separators: str = "") -> str:
+    """Text as a part of a workflow ID: `%`, the `separators` that follow it, control characters,
     lone surrogates, and what Temporal's lists cannot find (double quotes, backslashes) are
     percent-encoded. Different texts stay different."""
     safe = _UNSAFE.sub(_percent, text)
-    return safe.replace(separator, _percent_of(separator)) if separator else safe
+    for separator in set(separators):
+        safe = safe.replace(separator, _percent_of(separator))
+    return safe
 
 
-def unescaped(text: str) -> str:
-    """The inverse of `escaped` without a separator: what a workflow ID says of a value at its end.
-    A template that ends in that value makes the same ID of it again."""
-    return unquote_to_bytes(text).decode(errors="surrogatepass")
+def is_separator(character: str) -> bool:
+    """Whether the character can end a value in a workflow ID: `escaped` leaves it as it is, unless
+    it is a separator, and never writes it."""
+    return not character.isalnum() and not _UNSAFE.match(character)
+
+
+def is_workflow_id(text: str) -> bool:
+    """Whether the text can be a workflow ID as it is: escaped where it must be, and bounded."""
+    safe = _UNSAFE.sub(lambda unsafe: "%" if unsafe[0] == "%" else "", text)
+    return 0 < len(text.encode(errors="surrogatepass")) <= WORKFLOW_ID_BYTES and safe == text
 
 
 def bounded_id(text: str) -> str:
