@@ -26,6 +26,7 @@ from pydantic import (
 
 from core.domain.durations import Duration
 from core.domain.event import KEY_ATTRIBUTE
+from core.domain.identity import is_separator
 from core.domain.routing.table import Deliver, Dialect, Filter, Route, RoutingTable, WhenRunning
 
 SERVED: Final = "served"
@@ -122,17 +123,18 @@ def _template_fields(template: str) -> list[tuple[str, str | None]]:
             _compiles(name)
     values = [text for text, name, _, _ in pieces if name is not None]
     for literal in values[1:]:
-        if not literal or literal[0].isalnum() or literal[0] == "%":
+        if not literal or not is_separator(literal[0]):
             raise ValueError(
                 "between two {...} there must be a separator such as ':', by which their values "
-                "can be told apart"
+                "can be told apart: no letter, digit, percent sign, double quote, backslash or "
+                "control character"
             )
     return [(text, name) for text, name, _, _ in pieces]
 
 
 def _is_template(template: str) -> str:
     if not any(name for _, name in _template_fields(template)):
-        raise ValueError("it names the same child for every event; put an {expression} into it")
+        raise ValueError("it names the same workflow for every event; put an {expression} into it")
     return template
 
 

@@ -8,25 +8,36 @@ Plain values only: a listener evaluates the table at its cold start, without pyd
 
 Each value in a template is escaped, so that two different events never make one ID: `%`, what
 cannot be shown or searched for, and in every value but the last the character that follows it in
-the template. The values of `tidegatescope` and `tidegateway` are ours and always have the shape
-`kind:name`, so they stay readable.
+the template. The values of `tidegatescope` and `tidegateway` are ours and have the shape
+`kind:name`: the kind with its colon stays readable, and in the name `/` is escaped as well, because
+a scope in an event's key ends there.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-from core.domain.event import SCOPE_ATTRIBUTE, WAY_ATTRIBUTE, Event
-from core.domain.identity import bounded_id, escaped, workflow_id
+from core.domain.event import INCIDENT_SUCCESSOR, SCOPE_ATTRIBUTE, WAY_ATTRIBUTE, Event
+from core.domain.identity import (
+    OCCURRENCE,
+    bounded_id,
+    escaped,
+    is_workflow_id,
+    workflow_id,
+)
 from core.domain.routing.expressions import is_true, search
 from core.errors import InvalidChildId, NoRoute, quoted
 
 _OWN_SHAPES: Final = (SCOPE_ATTRIBUTE, WAY_ATTRIBUTE)
+_OF_AN_ID: Final = (INCIDENT_SUCCESSOR, "subject")
+"""The subject of a successor is a part of the ID that it follows, so it is not escaped again."""
+_OCCURRENCE: Final = re.compile(f"@(?={OCCURRENCE[1:]}$)")
 
 
 class Deliver(StrEnum):
@@ -250,7 +261,7 @@ class WorkflowRouter:
 
 def _target_id(route: Route, event: Event) -> str:
     values = {**event.to_wire(), "route": route.name}
-    text = ""
+    text, literally = "", False
     pieces = route.child_id
     for place, (literal, expression) in enumerate(pieces):
         text += escaped(literal)
@@ -265,14 +276,28 @@ def _target_id(route: Route, event: Event) -> str:
         # The literal that follows; what follows the last value cannot be mistaken for a part of it.
         following = pieces[place + 1] if place + 1 < len(pieces) else ("", None)
         separator = following[0][:1] if following[1] is not None else ""
-        text += escaped(_text(value), "" if expression in _OWN_SHAPES else separator)
-    id = bounded_id(text)
+        if (event.type, expression) == _OF_AN_ID:
+            text, literally = f"{text}{value}", True
+        elif expression in _OWN_SHAPES:
+            text += _own_shape(_text(value), separator)
+        else:
+            text += escaped(_text(value), separator)
+    if literally and not is_workflow_id(text):
+        raise InvalidChildId(
+            f"event {event.key}: its subject {quoted(event.subject)} is not a part of a workflow ID"
+        )
+    id = text if literally else bounded_id(_OCCURRENCE.sub("%40", text))
     if route.deliver is Deliver.ORCHESTRATE and id == workflow_id(event.key):
         raise InvalidChildId(
             f"event {event.key}: the child_id of route {route.name} is the event's own "
             "workflow ID, which its orchestrator has"
         )
     return id
+
+
+def _own_shape(text: str, separator: str) -> str:
+    kind, colon, name = text.partition(":")
+    return f"{escaped(kind, separator)}{colon}{escaped(name, f'/{separator}')}"
 
 
 def _text(value: object) -> str:

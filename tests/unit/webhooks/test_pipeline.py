@@ -616,11 +616,10 @@ async def test_a_replay_of_a_batch_starts_nothing_twice(
 async def test_many_invalid_events_of_one_delivery_are_kept_once(
     workflows: MemoryWorkflows, tmp_path: Path
 ) -> None:
-    harness = Harness(workflows, tmp_path, {"in": {"format": "alertmanager"}})
-    large = "x" * 70_000
-    alerts = [{"fingerprint": f"f{n}", "labels": {"a": large}} for n in range(20)]
-    outcome = await harness.post({"version": "4", "alerts": alerts})
+    harness = Harness(workflows, tmp_path)
+    outcome = await harness.post([{**CLOUDEVENT, "data": "x" * 70_000} for _ in range(20)])
     assert outcome.response.status == 400
+    assert len(answer_of(outcome)["receipts"]) == 20
     assert len(await kept(harness)) == 1
 
 

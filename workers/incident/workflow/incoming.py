@@ -5,20 +5,25 @@ Deterministic: runs in the workflow sandbox.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from temporalio import workflow
 
 from core.domain.alert import read_alert
 from core.domain.event import ALERT, Event
+from core.domain.identity import workflow_id
 from core.domain.incident.inputs import AlertReceived, FurtherEvent, Open
 from core.domain.incident.policies.file import Facts
 from core.domain.signalled import signalled
+from core.domain.text import shortened
 from core.errors import InvalidEvent
 from workers.incident.activities import IncidentActivities
-from workers.incident.payloads import LoadedReport, OpeningRules
+from workers.incident.payloads import URI_CHARS, LoadedReport, OpeningRules
 from workers.incident.workflow import activity_options
 from workers.runtime.local_first import run_local_first
+
+_TYPE_CHARS: Final = 200
+"""A timeline lives as long as its incident, so what it says of an event is bounded."""
 
 Opener = AlertReceived | LoadedReport
 """What may open an incident, before its policy is chosen."""
@@ -29,8 +34,11 @@ def further(wire: Any) -> AlertReceived | FurtherEvent:
     event = Event.from_wire(wire)
     if event.type == ALERT:
         return _alert(event)
-    uri = event.document.uri if event.document else None
-    return FurtherEvent(event_key=event.key, event_type=event.type, document=uri)
+    return FurtherEvent(
+        event_key=workflow_id(event.key),
+        event_type=shortened(event.type, _TYPE_CHARS),
+        document=shortened(event.document.uri, URI_CHARS) if event.document else None,
+    )
 
 
 def compact(wire: Any) -> Any:
@@ -91,4 +99,4 @@ async def quarantine(wire: Any, code: str, reason: str) -> str:
 
 
 def _alert(event: Event) -> AlertReceived:
-    return AlertReceived(alert=read_alert(event), event_key=event.key)
+    return AlertReceived(alert=read_alert(event), event_key=workflow_id(event.key))

@@ -80,9 +80,7 @@ def recall(incident: Incident, input: Recalled, now: datetime) -> list[TimelineE
 
 def settling_due(incident: Incident) -> datetime | None:
     """When the first of the alerts that are held counts as true."""
-    states = incident.alerts.states
-    moments = (states[name].held_until for name in incident.alerts.held)
-    return min((moment for moment in moments if moment), default=None)
+    return min(incident.alerts.settling, default=None)
 
 
 def settle(incident: Incident, now: datetime) -> list[TimelineEvent]:
