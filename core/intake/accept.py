@@ -25,7 +25,7 @@ from core.domain.routing.table import Deliver, Target, WorkflowRouter
 from core.domain.signalled import SIGNAL_BYTES, signalled
 from core.domain.validation import EventValidationService
 from core.errors import InvalidEvent, NoRoute, PermanentError, TidegateError
-from core.formats.shared.delivery import WAY_HEADER, Arrival, Malformed
+from core.formats.shared.delivery import WAY_HEADER, Arrival, Malformed, carrier_id
 from core.intake.quarantine import Quarantine
 from core.intake.receipts import Receipt, Verdict
 from core.ports.workflows import Outcome, Sent, Workflows
@@ -264,8 +264,8 @@ def _request_id(arrivals: Sequence[Arrival]) -> str:
     store of Temporal's can hold."""
     delivery = arrivals[0].delivery
     way = delivery.headers.get(WAY_HEADER)
-    carrier = delivery.headers.get("message-id") or delivery.unique
-    text = json.dumps([way, carrier, [arrival.position for arrival in arrivals]])
+    places = [arrival.position for arrival in arrivals]
+    text = json.dumps([way, carrier_id(delivery), places])
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -76,7 +76,7 @@ class Endpoint(BaseModel):
     )
     id_header: HeaderName | None = Field(
         default=None,
-        description="The header with the delivery's ID, which a retry keeps.",
+        description="The header with the delivery's ID: a retry keeps it, no other delivery has it.",
     )
     attributes: dict[AttributeName, AttributeValue] = Field(
         default_factory=dict,

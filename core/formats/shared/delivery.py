@@ -35,6 +35,8 @@ TRUSTED_HEADER: Final = "tidegate-trusted-types"
 """The types of Tidegate's own, comma-separated, that its CloudEvents may have."""
 REPLAY_KEY_HEADER: Final = "tidegate-replay-key"
 """The key to start a stored event under, because a run that completed has used up its own."""
+DELIVERY_HEADER: Final = "tidegate-delivery"
+"""The carrier's own ID of the delivery, where the `message-id` is its sender's."""
 ATTRIBUTE_PREFIX: Final = "tidegate-attribute-"
 """Prefix of attributes that all events of the delivery get, e.g. `tidegate-attribute-team`."""
 
@@ -68,6 +70,13 @@ def is_webhook(delivery: Delivery) -> bool:
 def scope_of(delivery: Delivery) -> str:
     """The scope of the delivery's keys."""
     return delivery.headers.get(SCOPE_HEADER, "")
+
+
+def carrier_id(delivery: Delivery) -> str:
+    """What a redelivery keeps and no other delivery by the same way has, as far as its carrier can
+    say: the broker's ID of the message, else the ID that the sender gives, else one of our own."""
+    headers = delivery.headers
+    return headers.get(DELIVERY_HEADER) or headers.get("message-id") or delivery.unique
 
 
 def source_of(delivery: Delivery) -> str:
