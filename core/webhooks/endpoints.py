@@ -76,7 +76,7 @@ class Endpoint(BaseModel):
     )
     id_header: HeaderName | None = Field(
         default=None,
-        description="The header with the delivery's ID: a retry keeps it, no other delivery has it.",
+        description="The header with the delivery's ID: a retry keeps it, others have their own.",
     )
     attributes: dict[AttributeName, AttributeValue] = Field(
         default_factory=dict,

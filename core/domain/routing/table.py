@@ -21,6 +21,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import UnionType
 from typing import Any, Final, NamedTuple
 
 from core.domain.event import INCIDENT_SUCCESSOR, SCOPE_ATTRIBUTE, WAY_ATTRIBUTE, Event
@@ -114,14 +115,19 @@ class Filter(NamedTuple):
         return {self.dialect.value: [part.to_json() for part in self.parts]}
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Filter:
-        [(name, content)] = value.items()
-        dialect = Dialect(name)
-        if isinstance(content, str):
-            return cls(dialect=dialect, expression=content)
-        if isinstance(content, list):
-            return cls(dialect=dialect, parts=tuple(map(cls.from_json, content)))
-        return cls(dialect=dialect, attributes=content)
+    def from_json(cls, value: object) -> Filter:
+        [(name, content)] = _checked(value, dict).items()
+        match dialect := Dialect(name):
+            case Dialect.EXACT | Dialect.PREFIX | Dialect.SUFFIX:
+                attributes = _nonempty(content, dict)
+                for text in attributes.values():
+                    _checked(text, str)
+                return cls(dialect=dialect, attributes=attributes)
+            case Dialect.ALL | Dialect.ANY | Dialect.NOT:
+                parts = tuple(map(cls.from_json, _nonempty(content, list)))
+                return cls(dialect=dialect, parts=parts)
+            case Dialect.JMESPATH:
+                return cls(dialect=dialect, expression=_nonempty(content, str))
 
 
 class Route(NamedTuple):
@@ -164,9 +170,15 @@ class RoutingTable(NamedTuple):
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> RoutingTable:
-        """The inverse of `to_json`. It checks nothing: the table was checked when it was made."""
-        routes = tuple(_route_from_json(route) for route in value["routes"])
-        return cls(routes=routes, digest=value["digest"])
+        """The inverse of `to_json`. Raises `ValueError`, `TypeError` or `KeyError` for what that
+        has not written: the rules themselves were checked when the table was compiled."""
+        table = cls.of(tuple(map(_route_from_json, _nonempty(value["routes"], list))))
+        if value["digest"] != table.digest:
+            raise ValueError(
+                f"it has the digest {table.digest} and says {quoted(value['digest'])}, so it was "
+                "edited after it was compiled, or compiled by another version"
+            )
+        return table
 
 
 def _route_to_json(route: Route) -> dict[str, Any]:
@@ -176,16 +188,37 @@ def _route_to_json(route: Route) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _route_from_json(value: Mapping[str, Any]) -> Route:
+def _route_from_json(value: object) -> Route:
+    fields = _checked(value, dict)
+    for name in ("name", "workflow", "task_queue"):
+        _nonempty(fields[name], str)
+    for name in ("execution_timeout", "run_timeout", "task_timeout"):
+        _checked(fields.get(name), float | None)
     return Route(
         **{
-            **value,
-            "match": tuple(map(Filter.from_json, value["match"])),
-            "deliver": Deliver(value["deliver"]),
-            "child_id": tuple((literal, expression) for literal, expression in value["child_id"]),
-            "when_running": WhenRunning(value["when_running"]),
+            **fields,
+            "match": tuple(map(Filter.from_json, _nonempty(fields["match"], list))),
+            "deliver": Deliver(fields["deliver"]),
+            "child_id": tuple(
+                (_checked(literal, str), _checked(expression, str | None))
+                for literal, expression in _nonempty(fields["child_id"], list)
+            ),
+            "when_running": WhenRunning(fields["when_running"]),
+            "signal": _checked(fields.get("signal"), str | None),
         }
     )
+
+
+def _checked(value: Any, kind: type | UnionType) -> Any:
+    if not isinstance(value, kind):
+        raise TypeError(f"{quoted(value)} is not of the type {getattr(kind, '__name__', kind)}")
+    return value
+
+
+def _nonempty(value: Any, kind: type) -> Any:
+    if not _checked(value, kind):
+        raise ValueError(f"{quoted(value)} is empty")
+    return value
 
 
 class EventRoutingService:
