@@ -23,6 +23,7 @@ from core.errors import InvalidEvent
 VERSION: Final = 1
 _LABELS, _LABEL_CHARS, _VALUE_CHARS = 50, 63, 1000
 _LINE_CHARS = 200
+_UNIX_ZERO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LINKS, _LINK_NAME_CHARS, _LINK_CHARS = 8, 40, 2048
 
 
@@ -130,7 +131,7 @@ def _text(data: Mapping[str, Any], name: str, limit: int, remarks: list[str]) ->
 
 
 def _moment(data: Mapping[str, Any], name: str, remarks: list[str]) -> datetime | None:
-    """A moment in UTC; the zero time of Go, `0001-01-01T00:00:00Z`, means none."""
+    """A moment in UTC; a zero means none: Go's, `0001-01-01T00:00:00Z`, and that of Unix time."""
     value = data.get(name)
     if value is None or value == "":
         return None
@@ -140,7 +141,7 @@ def _moment(data: Mapping[str, Any], name: str, remarks: list[str]) -> datetime 
         if not str(value).startswith("0001-01-01"):
             remarks.append(f"{name} cannot be read: {_quoted(value)}")
         return None
-    return moment if moment.year > 1 else None
+    return moment if moment > _UNIX_ZERO else None
 
 
 def _links(data: Mapping[str, Any], remarks: list[str]) -> dict[str, str]:

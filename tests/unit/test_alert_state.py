@@ -92,6 +92,20 @@ ROWS: list[tuple[str, Sequence[Alert], Sequence[Heard], bool]] = [
         False,
     ),
     ("the recovery has an end alone", [firing(0), resolved(None, 10)], [F, REC], False),
+    ("the recovery has a start alone", [firing(20), resolved(0, None)], [F, REC], False),
+    (
+        "the recovery has a start alone, the next begins later",
+        [firing(0), resolved(0, None), firing(20), firing(0)],
+        [F, REC, F, R],
+        True,
+    ),
+    ("a start alone, recovery first", [resolved(0, None), firing(0)], [MEM, S], False),
+    (
+        "the recovery has no times, the next begins later",
+        [firing(0), resolved(None, None), firing(0), firing(20)],
+        [F, REC, S, F],
+        True,
+    ),
     ("an end before the start is another's", [firing(20), resolved(None, 10)], [F, S], True),
     ("no times at all", [firing(None), resolved(None, None)], [F, REC], False),
     (
@@ -138,6 +152,29 @@ def test_a_clock_that_is_slightly_ahead_is_believed() -> None:
     ahead = (NOW + CLOCKS_APART - START).total_seconds() / 60
     state, heard = hear_all([firing(ahead), resolved(0, ahead - 1)])
     assert (heard, state.firing) == ([F, S], True)
+
+
+@pytest.mark.parametrize("settle", [None, SETTLE])
+@pytest.mark.parametrize("start", [None, 0])
+def test_a_source_whose_clock_lags_fires_again_after_a_recovery_without_an_end(
+    settle: timedelta | None, start: float | None
+) -> None:
+    arrival = START + timedelta(minutes=10)  # its words take ten minutes to arrive
+    state, heard = hear_all(
+        [firing(0), resolved(start, None), firing(3)], settle=settle, now=arrival
+    )
+    assert (heard, state.firing) == ([F, REC, F], True)
+
+
+def test_a_start_alone_that_is_held_recovers() -> None:
+    state, heard = hear_all([firing(5), resolved(0), firing(5), resolved(0, None)], settle=SETTLE)
+    assert (heard, state.firing, state.held_until) == ([F, REC, H, REC], False, None)
+
+
+@pytest.mark.parametrize("again", [0, 3, 5])
+def test_a_replica_is_held_whichever_start_the_others_have_said_since(again: float) -> None:
+    state, heard = hear_all([firing(0), firing(5), resolved(0, 10), firing(again)], settle=SETTLE)
+    assert (heard, state.firing) == ([F, R, REC, H], False)
 
 
 def test_a_replica_that_may_be_late_is_held_and_then_believed() -> None:
