@@ -40,7 +40,8 @@ SCOPE_ATTRIBUTE: Final = "tidegatescope"
 """Within which its keys are one sender's: the way, or the name that several ways share."""
 UNIDENTIFIED_ATTRIBUTE: Final = "tidegateunidentified"
 TABLE_ATTRIBUTE: Final = "tidegatetable"
-"""The digest of the routing table by which a listener chose the orchestrator."""
+"""The digest of the routing table by which a listener chose the workflow. Of the events that share
+a signal the first has it."""
 _OWN_ATTRIBUTES: Final = (
     KEY_ATTRIBUTE,
     TABLE_ATTRIBUTE,

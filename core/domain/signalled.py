@@ -21,6 +21,7 @@ from core.domain.event import (
     ALERT,
     KEY_ATTRIBUTE,
     SCOPE_ATTRIBUTE,
+    TABLE_ATTRIBUTE,
     UNIDENTIFIED_ATTRIBUTE,
     WAY_ATTRIBUTE,
     Event,
@@ -30,7 +31,9 @@ from core.errors import InvalidEvent, quoted
 
 SIGNAL_BYTES: Final = 4000
 """Most bytes that the argument of one signal has as JSON: a list of one event or several."""
-_EVENT_BYTES: Final = SIGNAL_BYTES - len("[]")
+EVENTS_BYTES: Final = SIGNAL_BYTES - len(f',"{TABLE_ATTRIBUTE}":"0123456789ab"')
+"""Most that the events have; the rest is for the digest of the listener's routing table."""
+_EVENT_BYTES: Final = EVENTS_BYTES - len("[]")
 
 _ATTRIBUTES: Final = ("specversion", "id", "source", "type", "time", UNIDENTIFIED_ATTRIBUTE)
 _IDENTITIES: Final = (KEY_ATTRIBUTE, WAY_ATTRIBUTE, SCOPE_ATTRIBUTE)
@@ -48,7 +51,7 @@ _MOST_BYTES: Final = 6
 
 
 def signalled(event: Event) -> dict[str, Any]:
-    """The event's wire form as a signal carries it: a list of it alone has at most `SIGNAL_BYTES`
+    """The event's wire form as a signal carries it: a list of it alone has at most `EVENTS_BYTES`
     bytes as JSON.
 
     An alert is cut to fit. Raises `InvalidEvent` for any other event that is larger, and for an

@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from core.domain.event import Event, encode
 from core.domain.routing.table import Deliver, Target, WorkflowRouter
-from core.domain.signalled import SIGNAL_BYTES, signalled
+from core.domain.signalled import EVENTS_BYTES, signalled
 from core.domain.validation import EventValidationService
 from core.errors import InvalidEvent, NoRoute, PermanentError, TidegateError
 from core.formats.shared.delivery import WAY_HEADER, Arrival, Malformed, carrier_id
@@ -183,13 +183,16 @@ class Intake:
 
     async def _send(self, unit: _Unit) -> Sent:
         """The one call for a unit."""
+        table = self._router.digest
         if unit.target and unit.wires:
             request_id = _request_id(unit.arrivals)
-            return await self._workflows.signal(unit.wires, unit.target, request_id=request_id)
+            return await self._workflows.signal(
+                unit.wires, unit.target, request_id=request_id, table=table
+            )
         assert unit.event is not None  # noqa: S101  # it has neither errors, a fault nor wires
         if unit.target and unit.target.deliver is Deliver.START:
-            return await self._workflows.start(unit.event, unit.target)
-        return await self._workflows.orchestrate(unit.event, table=self._router.digest)
+            return await self._workflows.start(unit.event, unit.target, table=table)
+        return await self._workflows.orchestrate(unit.event, table=table)
 
     async def _keep(
         self, arrivals: Sequence[Arrival], errors: Sequence[PermanentError]
@@ -246,7 +249,7 @@ def _add(
     delivery, and no more than a signal may carry."""
     size = len(encode(wire)) + len(",")
     last = lane[-1] if lane else None
-    fits = last and last.size + size <= SIGNAL_BYTES
+    fits = last and last.size + size <= EVENTS_BYTES
     if not last or not fits or last.arrivals[0].delivery is not arrival.delivery:
         last = _Unit(target=target, size=len("[]") - len(","))
         lane.append(last)

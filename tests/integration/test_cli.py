@@ -385,7 +385,7 @@ def test_doctor_and_setup_bring_a_bare_namespace_to_health(
     after: Result = wait_until(lambda: healthy(tidegate), 60, "the doctor to find no fault")
     assert {outcome for outcome, _ in findings(after).values()} == {"ok"}
     digest = bootstrap.router(Settings()).digest
-    assert findings(after)["routing tables"] == ("ok", f"the root worker has the same, {digest}")
+    assert findings(after)["routing tables"] == ("ok", f"the workers have the same, {digest}")
 
     other = tmp_path / "other.yaml"
     other.write_text(ORDERS)
@@ -393,7 +393,7 @@ def test_doctor_and_setup_bring_a_bare_namespace_to_health(
     own = bootstrap.router(Settings.from_env()).digest
     assert findings(tidegate("doctor", "--json"))["routing tables"] == (
         "warning",
-        f"here {own}; a root worker of the last minutes has {digest}",
+        f"here {own}; a worker of the last minutes has {digest}",
     )
 
 

@@ -146,6 +146,7 @@ class Harness:
             reports=(self.reports_root or f"file://{self.root}/reports/") if self.reports else None,
             max_report_bytes=10_000,
             continue_as_new_after=self.continue_as_new_after,
+            table="0123456789ab",
         )
         plan = process.Plan(
             task_queue=self.queue,

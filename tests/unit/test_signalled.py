@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from core.domain.alert import Alert, read_alert
 from core.domain.alert_key import is_readable_key
 from core.domain.event import ALERT, Event, encode
-from core.domain.signalled import SIGNAL_BYTES, signalled
+from core.domain.signalled import EVENTS_BYTES, signalled
 from core.errors import InvalidEvent
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
@@ -81,7 +81,7 @@ def read(wire: dict[str, Any]) -> Alert:
 @example(alert(links={f"link-{n}": "https://example.com/" + "x" * 470 for n in range(8)}))
 def test_any_alert_fits_and_can_be_read(event: Event) -> None:
     wire = signalled(event)
-    assert bytes_of(wire) <= SIGNAL_BYTES
+    assert bytes_of(wire) <= EVENTS_BYTES
     assert "original" not in wire["data"]
     before, after = read_alert(event), read(wire)
     assert (after.status, after.starts_at, after.replicated) == (
@@ -179,12 +179,12 @@ def test_a_link_is_carried_whole_or_not_at_all() -> None:
 
 def test_any_other_event_is_as_it_is_or_refused() -> None:
     event = Event(id="1", source="/s", type="com.example.x", key="k", data="")
-    room = SIGNAL_BYTES - bytes_of(event.to_wire())
+    room = EVENTS_BYTES - bytes_of(event.to_wire())
     fits = Event(id="1", source="/s", type="com.example.x", key="k", data="x" * room)
     assert signalled(fits) == fits.to_wire()
-    assert bytes_of(signalled(fits)) == SIGNAL_BYTES
+    assert bytes_of(signalled(fits)) == EVENTS_BYTES
     larger = Event(id="1", source="/s", type="com.example.x", key="k", data="x" * (room + 1))
-    with pytest.raises(InvalidEvent, match="event 'k' has 3,999 bytes, and a signal carries 3,998"):
+    with pytest.raises(InvalidEvent, match="event 'k' has 3,968 bytes, and a signal carries 3,967"):
         signalled(larger)
 
 
@@ -196,7 +196,7 @@ def test_an_alert_without_a_readable_key_is_refused_while_its_original_is_there(
 
 def test_what_cannot_be_cut_is_refused() -> None:
     event = replace(alert(), time=f"2026-11-23T02:00:00.{'1' * 5000}Z")
-    with pytest.raises(InvalidEvent, match="and a signal carries 3,998"):
+    with pytest.raises(InvalidEvent, match="and a signal carries 3,967"):
         signalled(event)
 
 

@@ -39,6 +39,7 @@ from core.ports.documents import DocumentStore
 from core.ports.notifier import Notification, NotificationKind, Notifier
 from workers.incident.paging.pager import Pager
 from workers.incident.payloads import URI_CHARS, LoadedReport, OpeningRules, ReportInput, Segment
+from workers.runtime import routing_tables
 from workers.runtime.activity_errors import typed_failures
 from workers.runtime.heartbeats import heartbeating
 
@@ -50,7 +51,8 @@ class IncidentActivities:
     """Bound to the ports and settings of one worker process.
 
     `addresses` are those of the policies' targets; `ack_timeout` is in seconds; `reports` is
-    the URI prefix for post-incident reports, None for none.
+    the URI prefix for post-incident reports, None for none; `table` is the digest of the routing
+    table.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class IncidentActivities:
         reports: str | None,
         max_report_bytes: int,
         continue_as_new_after: int | None = None,
+        table: str,
     ) -> None:
         self._documents = documents
         self._notifier = notifier
@@ -77,6 +80,7 @@ class IncidentActivities:
         self._reports = reports
         self._max_report_bytes = max_report_bytes
         self._continue_as_new_after = continue_as_new_after
+        self._table = table
 
     @property
     def all(self) -> list[Any]:
@@ -93,8 +97,10 @@ class IncidentActivities:
         ]
 
     @activity.defn
-    async def load_policy(self, facts: Facts) -> OpeningRules:
-        """What is configured for an incident with these facts."""
+    async def load_policy(self, facts: Facts, table: str | None = None) -> OpeningRules:
+        """What is configured for an incident with these facts, which came from a listener with the
+        routing table of that digest."""
+        routing_tables.compare(table, self._table)
         policy = self._policies.choose(facts, ack_timeout=self._ack_timeout)
         return OpeningRules(
             policy=policy.addressed(self._names),

@@ -77,14 +77,14 @@ class TemporalWorkflows:
             )
         )
 
-    async def start(self, event: Event, target: Target) -> Sent:
+    async def start(self, event: Event, target: Target, *, table: str) -> Sent:
         """Start the target workflow with the event. Raises as the port says."""
         return await self._call(
             StartWorkflowExecutionRequest(
                 workflow_id=target.id,
                 workflow_type=WorkflowType(name=target.workflow),
                 task_queue=TaskQueue(name=target.task_queue),
-                input=_input(event, event.to_wire()),
+                input=_input(event, {**event.to_wire(), TABLE_ATTRIBUTE: table}),
                 request_id=str(uuid.uuid4()),
                 user_metadata=_summary(event),
                 **_timeouts(target),
@@ -93,9 +93,11 @@ class TemporalWorkflows:
         )
 
     async def signal(
-        self, events: Sequence[Mapping[str, Any]], target: Target, *, request_id: str
+        self, events: Sequence[Mapping[str, Any]], target: Target, *, request_id: str, table: str
     ) -> Sent:
         """Signal the target workflow, started if it does not run. Raises as the port says."""
+        first, *others = events
+        wires = [{**first, TABLE_ATTRIBUTE: table}, *others]
         reuse = WorkflowIdReusePolicy.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
         return await self._call(
             SignalWithStartWorkflowExecutionRequest(
@@ -103,7 +105,7 @@ class TemporalWorkflows:
                 workflow_type=WorkflowType(name=target.workflow),
                 task_queue=TaskQueue(name=target.task_queue),
                 signal_name=target.signal or "",
-                signal_input=Payloads(payloads=[_payload(list(events))]),
+                signal_input=Payloads(payloads=[_payload(wires)]),
                 request_id=request_id,
                 workflow_id_reuse_policy=reuse,
                 priority=Priority(),

@@ -10,7 +10,7 @@ from typing import Any, Final
 from temporalio import workflow
 
 from core.domain.alert import read_alert
-from core.domain.event import ALERT, Event
+from core.domain.event import ALERT, TABLE_ATTRIBUTE, Event
 from core.domain.identity import workflow_id
 from core.domain.incident.inputs import AlertReceived, FurtherEvent, Open
 from core.domain.incident.policies.file import Facts
@@ -24,6 +24,7 @@ from workers.runtime.local_first import run_local_first
 
 _TYPE_CHARS: Final = 200
 """A timeline lives as long as its incident, so what it says of an event is bounded."""
+_TABLE_CHARS: Final = 20
 
 Opener = AlertReceived | LoadedReport
 """What may open an incident, before its policy is chosen."""
@@ -65,6 +66,12 @@ async def opener(wire: Any) -> Opener:
         return _alert(Event.from_wire(wire))
     except InvalidEvent as error:
         raise activity_options.permanent_failure(error.code, str(error)) from error
+
+
+def table_of(wire: Any) -> str | None:
+    """The digest of the listener's routing table, where the event says it."""
+    table = wire.get(TABLE_ATTRIBUTE) if isinstance(wire, dict) else None
+    return shortened(table, _TABLE_CHARS) if isinstance(table, str) else None
 
 
 def facts_of(opener: Opener) -> Facts:
