@@ -245,7 +245,7 @@ async def test_an_event_that_is_too_large_for_a_signal_is_quarantined(shared: Ha
     event = new_event("keyed", data="x" * 5000)
     error = await failure(shared, event.to_wire())
     assert error.type == "InvalidEvent"
-    assert "and a signal carries 3,998" in error.message
+    assert "and a signal carries 3,967" in error.message
     assert len(await records(shared, event.key)) == 1
 
 
