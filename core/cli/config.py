@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -11,9 +10,11 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from core.cli.console import Json, out, print_json, table
+from core.cli.console import Json, out, print_facts, print_json, table
 from core.config.settings import Settings
 from core.domain.durations import format_duration
+from core.errors import ConfigFileError
+from core.formats.shared.delivery import shared_scope, webhook_way
 
 routes_app = typer.Typer(help="Check the routing table.", no_args_is_help=True)
 policies_app = typer.Typer(help="Check the incident policies.", no_args_is_help=True)
@@ -39,25 +40,30 @@ def routes_check(file: RoutesFile = None, as_json: Json = False) -> None:
     Each problem is reported with file, line and field. Exits with 2 if there are any."""
     from core.cli.explain import if_running
     from core.config import files
-    from core.config.routing_table import SHIPPED_ROUTES
+    from core.config.routing_table import SHIPPED_ROUTES, routing_table
 
     path = file or Settings.from_env().routes or SHIPPED_ROUTES
+    if path.suffix == ".json":
+        raise ConfigFileError(
+            [f"{path}: a compiled table, digest {routing_table(path).digest}"],
+            fix="check its source, the YAML file that it was compiled from",
+        )
     routes = files.load_routes(path)
     if as_json:
         print_json(routes.model_dump(mode="json", by_alias=True, exclude_none=True))
         return
-    rows = [
-        (
-            route.name,
-            route.deliver.value,
-            escape(f"{route.workflow}\non {route.task_queue}"),
-            escape(route.child_id),
-            escape(if_running(route)),
+    for route in routes.routes:
+        print_facts(
+            {
+                "route": route.name,
+                "delivery": route.deliver.value,
+                "workflow": escape(f"{route.workflow} on {route.task_queue}"),
+                "its ID": escape(route.child_id),
+                "if running": escape(if_running(route)),
+            }
         )
-        for route in routes.routes
-    ]
-    columns = ("route", "delivery", "workflow", "workflow ID", "if running")
-    _print_valid(path, columns, rows, "route" if len(rows) == 1 else "routes")
+        out.print()
+    _print_count(path, len(routes.routes), "route")
     out.print(f"digest {routes.compiled().digest}")
 
 
@@ -90,7 +96,8 @@ def policies_check(file: PoliciesFile = None, as_json: Json = False) -> None:
         matched = "; ".join(f"{name} {_words(patterns)}" for name, patterns in match.items())
         pages = (f"{_delay(level.after)}: {', '.join(level.targets)}" for level in policy.levels)
         rows.append((policy.name, escape(matched) or "all others", "\n".join(pages)))
-    _print_valid(path, ("policy", "for", "pages"), rows, "policy" if len(rows) == 1 else "policies")
+    out.print(table(("policy", "for", "pages"), rows))
+    _print_count(path, len(rows), "policy", "policies")
     for name, variables in unset.items():
         out.print(f"target {name}: {' and '.join(variables)} not set here", soft_wrap=True)
 
@@ -116,14 +123,22 @@ def webhooks_check(file: WebhooksFile = None, as_json: Json = False) -> None:
     if as_json:
         print_json(webhooks.model_dump(mode="json", exclude_none=True))
         return
-    rows = []
     for name, endpoint in webhooks.hooks.items():
         scheme = endpoint.verify.scheme
-        verified = "[yellow]nothing: anybody may post[/yellow]" if scheme == "none" else scheme
-        secrets = escape("\n".join(endpoint.verify.references))
-        rows.append((name, endpoint.format, verified, secrets))
-    columns = ("POST /hooks/", "format", "verified by", "secrets")
-    _print_valid(path, columns, rows, "webhook" if len(rows) == 1 else "webhooks")
+        print_facts(
+            {
+                "webhook": f"POST /hooks/{name}",
+                "format": endpoint.format,
+                "verified by": (
+                    "[yellow]nothing: anybody may post[/yellow]" if scheme == "none" else scheme
+                ),
+                "secrets": escape(", ".join(endpoint.verify.references)),
+                "scope": shared_scope(endpoint.scope) or webhook_way(name),
+                "trusted with": ", ".join(endpoint.trusted_types),
+            }
+        )
+        out.print()
+    _print_count(path, len(webhooks.hooks), "webhook")
 
 
 @webhooks_app.command("schema")
@@ -134,11 +149,9 @@ def webhooks_schema() -> None:
     print_json(files.webhooks_schema())
 
 
-def _print_valid(
-    path: Path, columns: Sequence[str], rows: Sequence[Sequence[str]], noun: str
-) -> None:
-    out.print(table(columns, rows))
-    out.print(f"{path}: {len(rows)} {noun}, all valid")
+def _print_count(path: Path, count: int, one: str, more: str | None = None) -> None:
+    noun = one if count == 1 else more or f"{one}s"
+    out.print(f"{path}: {count} {noun}, all valid", soft_wrap=True)
 
 
 def _words(value: object) -> str:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from core.domain.problems import ProblemAt
 from core.errors import ConfigFileError
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -42,7 +43,8 @@ def load(path: Path, model: type[Model], *, context: dict[str, Any] | None = Non
 
 
 def _problem(path: Path, root: yaml.Node, error: Any) -> str:
-    location = tuple(error["loc"])
+    cause = error.get("ctx", {}).get("error")
+    location = (*error["loc"], *(cause.location if isinstance(cause, ProblemAt) else ()))
     unknown = error["type"] == "extra_forbidden"
     node, field = _find(root, location, key=unknown)
     what = "there is no such field" if unknown else error["msg"].removeprefix("Value error, ")

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 
 from core.domain.durations import Duration
 from core.domain.event import OWN_TYPES, RESERVED
+from core.domain.problems import ProblemAt
 from core.formats.registry import FORMATS
 from core.webhooks.verifiers.any_verifier import AnyVerifier
 
@@ -133,8 +134,10 @@ class WebhookTable(BaseModel):
                 continue
             other, format = formats.setdefault(endpoint.scope, (name, endpoint.format))
             if format != endpoint.format:
-                raise ValueError(
+                raise ProblemAt(
                     f"{other} and {name} share the scope {endpoint.scope!r}, but {other} is in the "
-                    f"format {format} and {name} in {endpoint.format}, whose keys mean other things"
+                    f"format {format} and {name} in {endpoint.format}, whose keys mean other "
+                    "things",
+                    *("hooks", name, "scope"),
                 )
         return self

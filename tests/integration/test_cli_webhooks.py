@@ -30,6 +30,9 @@ def test_the_endpoints_are_listed_with_how_each_is_verified(tidegate: Tidegate) 
     assert result.code == 0
     assert "alertmanager" in result.out
     assert "all valid" in result.out
+    events = next(block for block in result.out.split("\n\n") if "/hooks/events\n" in block)
+    assert "\nscope        webhook:events\n" in events
+    assert "\ntrusted with tidegate." in events
     hooks = tidegate("webhooks", "check", "--json").json["hooks"]
     assert hooks["github"]["verify"] == {
         "scheme": "github",

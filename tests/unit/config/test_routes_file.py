@@ -127,7 +127,7 @@ MISTAKES = {
     ),
     "a name twice": (
         GOOD + GOOD.partition("routes:\n")[2],
-        ["1:1: the file: two routes are named reports"],
+        ["8:11: routes[1].name: two routes are named reports"],
     ),
     "a field twice": (
         GOOD + "    workflow: Other\n",
@@ -216,9 +216,21 @@ MISTAKES = {
         OURS.replace("signal: event", "signal: events"),
         ["3:5: routes[0]: Incident takes no events by signal 'events' (it has: event)"],
     ),
-    "a signal to a workflow of ours that takes none": (
-        OURS.replace("Incident", "RootOrchestrator").replace("incident\n", "root\n"),
-        ["3:5: routes[0]: RootOrchestrator takes no events by signal 'event' (it has: none)"],
+    "the workflow that routes events": (
+        OURS.replace("Incident", "RootOrchestrator")
+        .replace("incident\n", "root\n")
+        .replace("deliver: signal\n    signal: event", "deliver: start"),
+        [
+            "3:5: routes[0]: RootOrchestrator routes events itself; `deliver: orchestrate` sends "
+            "them there"
+        ],
+    ),
+    "a workflow that our worker does not serve": (
+        OURS.replace("Incident", "Invoice"),
+        [
+            "3:5: routes[0]: task queue tidegate-incident is our worker's, which serves Incident "
+            "and no Invoice"
+        ],
     ),
     "a task queue on which our workflow is not served": (
         OURS.replace("tidegate-incident", "incidents"),
@@ -300,7 +312,8 @@ BY_STRUCTURE_ALONE = {
     "a choice for running children without an orchestrator",
     "a delivery by signal without a signal",
     "a signal that our workflow does not know",
-    "a signal to a workflow of ours that takes none",
+    "the workflow that routes events",
+    "a workflow that our worker does not serve",
     "a task queue on which our workflow is not served",
     "a start under an ID that is not the event's",
     "two values that run into each other",

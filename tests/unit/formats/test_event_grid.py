@@ -271,6 +271,7 @@ def test_a_malformed_event_does_not_affect_the_others() -> None:
     assert isinstance(first, Event)
     assert isinstance(last, Event)
     assert isinstance(bad, Malformed)
+    assert bad.error.fix == InvalidEvent.fix
     assert bad.error.message == (
         "event 1: topic is missing: it is neither in the Event Grid schema nor a CloudEvent"
     )
@@ -367,3 +368,11 @@ def test_a_url_cannot_move_a_blob_to_another_container() -> None:
     first["subject"] = "/blobServices/default/containers/documents/blobs/a\ufffd.md"
     first["data"]["url"] = "https://acct.blob.core.windows.net/other/secret.md"
     assert "data.url about another" in refusal(body)
+
+
+def test_what_to_do_about_one_event_of_several_is_said() -> None:
+    body = payload_json("event_grid", "key-vault-secret-near-expiry-cloudevents")
+    [item] = items([body | {"type": "tidegate.alert"}])
+    assert isinstance(item, Malformed)
+    assert item.error.message.startswith("event 0: its type 'tidegate.alert' is one of")
+    assert "`trusted_types` of its webhook" in item.error.fix
