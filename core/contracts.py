@@ -21,7 +21,7 @@ QUERY_INCIDENT: Final = "incident"
 QUERY_TIMELINE: Final = "timeline"
 
 ROUTES_IDENTITY: Final = "routes="
-"""In a root worker's identity, before the digest of its routing table."""
+"""In the identity of a worker of ours, before the digest of its routing table."""
 
 TITLE_MEMO: Final = "TidegateTitle"
 """Memo field with an incident's title, which is listed but not searched."""
@@ -83,6 +83,7 @@ INCIDENT_WORKER: Final = WorkerSpec(
         ASSIGNEE_ATTRIBUTE,
     ),
     settings=(
+        "TIDEGATE_ROUTES",
         "TIDEGATE_POLICIES",
         "TIDEGATE_DOCUMENTS",
         "TIDEGATE_REPORTS",

@@ -23,7 +23,13 @@ from typing import Any, Final
 import azure.functions as func
 
 from core.config.settings import Settings
-from core.formats.shared.delivery import OWN_PREFIX, Delivery, shared_scope, way_headers
+from core.formats.shared.delivery import (
+    DELIVERY_HEADER,
+    OWN_PREFIX,
+    Delivery,
+    shared_scope,
+    way_headers,
+)
 from functions_azure import runtime, telemetry
 from functions_azure.host import FUNCTION_TIMEOUT
 
@@ -99,7 +105,8 @@ def delivery(
         "correlation-id": message.correlation_id,
         "queue": f"servicebus:{namespace()}/{name}",
         "subscription": subscribed,
-        "message-id": _message_id(message),
+        "message-id": message.message_id or _broker_id(message),
+        DELIVERY_HEADER: _broker_id(message),
         "sent-at": _time(message.enqueued_time_utc),
         "delivery-count": _text(message.delivery_count),
         "dead-letter-reason": (
@@ -127,11 +134,9 @@ def namespace() -> str:
     return host.partition(".servicebus.")[0].lower() or CONNECTION
 
 
-def _message_id(message: func.ServiceBusMessage) -> str | None:
-    """The sender's, or without one the broker's sequence number, which is unique for the lifetime
-    of the entity, with its time."""
-    if message.message_id:
-        return message.message_id
+def _broker_id(message: func.ServiceBusMessage) -> str | None:
+    """The broker's own ID of the message: its sequence number, which is unique for the lifetime of
+    the entity, with its time. A sender may give the same message ID to many messages."""
     number, time = message.sequence_number, _time(message.enqueued_time_utc)
     return f"sequence:{number}@{time}" if number is not None and time else None
 

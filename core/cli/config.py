@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from core.cli.console import EXIT_FAILED, Json, out, print_json, table
+from core.cli.console import EXIT_FAILED, Json, out, print_facts, print_json, table
 from core.cli.explain import print_request
 from core.cli.request_options import Headers, parse_headers
 from core.config.settings import Settings
 from core.domain.durations import format_duration
+from core.errors import ConfigFileError
+from core.formats.shared.delivery import shared_scope, webhook_way
 
 if TYPE_CHECKING:
     from core.operations.explain import RequestExplanation
@@ -40,30 +42,35 @@ WebhooksFile = Annotated[
 
 @routes_app.command("check")
 def routes_check(file: RoutesFile = None, as_json: Json = False) -> None:
-    """Check a routing table and list its routes.
+    """Check a routing table, list its routes, and print its digest.
 
     Each problem is reported with file, line and field. Exits with 2 if there are any."""
     from core.cli.explain import if_running
     from core.config import files
-    from core.config.routing_table import SHIPPED_ROUTES
+    from core.config.routing_table import SHIPPED_ROUTES, routing_table
 
     path = file or Settings.from_env().routes or SHIPPED_ROUTES
+    if path.suffix == ".json":
+        raise ConfigFileError(
+            [f"{path}: a compiled table, digest {routing_table(path).digest}"],
+            fix="check its source, the YAML file that it was compiled from",
+        )
     routes = files.load_routes(path)
     if as_json:
         print_json(routes.model_dump(mode="json", by_alias=True, exclude_none=True))
         return
-    rows = [
-        (
-            route.name,
-            route.deliver.value,
-            escape(f"{route.workflow}\non {route.task_queue}"),
-            escape(route.child_id),
-            escape(if_running(route)),
+    for route in routes.routes:
+        print_facts(
+            {
+                "route": route.name,
+                "delivery": route.deliver.value,
+                "workflow": escape(f"{route.workflow} on {route.task_queue}"),
+                "its ID": escape(route.child_id),
+                "if running": escape(if_running(route)),
+            }
         )
-        for route in routes.routes
-    ]
-    columns = ("route", "delivery", "workflow", "workflow ID", "if running")
-    _print_valid(path, columns, rows, "route" if len(rows) == 1 else "routes")
+        out.print()
+    _print_count(path, len(routes.routes), "route")
     out.print(f"digest {routes.compiled().digest}")
 
 
@@ -96,7 +103,8 @@ def policies_check(file: PoliciesFile = None, as_json: Json = False) -> None:
         matched = "; ".join(f"{name} {_words(patterns)}" for name, patterns in match.items())
         pages = (f"{_delay(level.after)}: {', '.join(level.targets)}" for level in policy.levels)
         rows.append((policy.name, escape(matched) or "all others", "\n".join(pages)))
-    _print_valid(path, ("policy", "for", "pages"), rows, "policy" if len(rows) == 1 else "policies")
+    out.print(table(("policy", "for", "pages"), rows))
+    _print_count(path, len(rows), "policy", "policies")
     for name, variables in unset.items():
         out.print(f"target {name}: {' and '.join(variables)} not set here", soft_wrap=True)
 
@@ -168,15 +176,23 @@ def _explain_payloads(
 
 
 def _print_webhooks(path: Path, webhooks: WebhookTable) -> None:
-    rows = []
     for name, endpoint in webhooks.hooks.items():
         scheme = endpoint.verify.scheme
-        verified = "[yellow]nothing: anybody may post[/yellow]" if scheme == "none" else scheme
-        secrets = escape("\n".join(endpoint.verify.references))
-        format = f"{endpoint.format}\n{endpoint.preset}" if endpoint.preset else endpoint.format
-        rows.append((name, format, verified, secrets))
-    columns = ("POST /hooks/", "format", "verified by", "secrets")
-    _print_valid(path, columns, rows, "webhook" if len(rows) == 1 else "webhooks")
+        print_facts(
+            {
+                "webhook": f"POST /hooks/{name}",
+                "format": endpoint.format,
+                "preset": endpoint.preset,
+                "verified by": (
+                    "[yellow]nothing: anybody may post[/yellow]" if scheme == "none" else scheme
+                ),
+                "secrets": escape(", ".join(endpoint.verify.references)),
+                "scope": shared_scope(endpoint.scope) or webhook_way(name),
+                "trusted with": ", ".join(endpoint.trusted_types),
+            }
+        )
+        out.print()
+    _print_count(path, len(webhooks.hooks), "webhook")
 
 
 @webhooks_app.command("schema")
@@ -187,11 +203,9 @@ def webhooks_schema() -> None:
     print_json(files.webhooks_schema())
 
 
-def _print_valid(
-    path: Path, columns: Sequence[str], rows: Sequence[Sequence[str]], noun: str
-) -> None:
-    out.print(table(columns, rows))
-    out.print(f"{path}: {len(rows)} {noun}, all valid")
+def _print_count(path: Path, count: int, one: str, more: str | None = None) -> None:
+    noun = one if count == 1 else more or f"{one}s"
+    out.print(f"{path}: {count} {noun}, all valid", soft_wrap=True)
 
 
 def _words(value: object) -> str:

@@ -39,7 +39,7 @@ def explain(
     header: Headers = None,
     as_json: Json = False,
 ) -> None:
-    """Show what would become of a payload: events, keys, workflow IDs, routes, children.
+    """Show what would become of a payload: events, routes, deliveries, workflow IDs.
 
     Starts nothing. Takes a Lambda event of any listener or the body of a message; with --hook the
     body of a request. A request's signature is checked if its headers carry one. Exits with 1 if an
@@ -170,6 +170,7 @@ def _print(explanation: Explanation) -> None:
             "workflow": escape(f"{target.workflow} on {target.task_queue}"),
             "its ID": escape(target.id),
             "if running": escape(if_running(target)),
+            "cut": ", ".join(explanation.cut) or None,
         }
     print_facts({**facts, "note": explanation.note and escape(explanation.note)})
     out.print()

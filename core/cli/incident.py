@@ -50,7 +50,7 @@ Interval = Annotated[
 def incident_list(
     status: Annotated[
         list[Status] | None,
-        typer.Option(help="Only with this status (repeatable). Default: all that are running."),
+        typer.Option(help="Only with this status (repeatable). Default: all that are not closed."),
     ] = None,
     severity: Annotated[
         list[Severity] | None, typer.Option(help="Only with this severity (repeatable).")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from core.config import yaml_file
-from core.contracts import WORKERS
+from core.contracts import ROOT_WORKFLOW, WORKERS
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -30,7 +30,9 @@ def load_routes(path: Path) -> RoutingFile:
     from core.domain.routing.file import SERVED, RoutingFile, Served
 
     served = {
-        workflow: Served(task_queue=worker.task_queue, signals=signals)
+        workflow: Served(
+            task_queue=worker.task_queue, signals=signals, routes=workflow == ROOT_WORKFLOW
+        )
         for worker in WORKERS
         for workflow, signals in worker.workflows.items()
     }

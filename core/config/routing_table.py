@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from core.domain.routing.table import RoutingTable
-from core.errors import ConfigFileError
+from core.errors import ConfigFileError, quoted
 
 SHIPPED_ROUTES: Final = Path(__file__).with_name("routes.yaml")
 """The routing table when TIDEGATE_ROUTES is not set."""
@@ -54,20 +54,20 @@ def _read(path: Path) -> dict[str, Any]:
         if isinstance(value, dict):
             return value
         raise ValueError("it is not a JSON object")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _not_compiled(path, error) from error
 
 
 def _table(path: Path, compiled: dict[str, Any]) -> RoutingTable:
     try:
         return RoutingTable.from_json(compiled)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _not_compiled(path, error) from error
 
 
 def _not_compiled(path: Path, error: Exception) -> ConfigFileError:
     return ConfigFileError(
-        [f"{path}: not a compiled routing table of this version: {error!r}"],
+        [f"{path}: not a compiled routing table of this version: {quoted(error)}"],
         fix="write it with `make routes`, or name the YAML file itself",
     )
 

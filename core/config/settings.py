@@ -97,7 +97,10 @@ class Settings:
     """The settings of one process, as `from_env` reads them."""
 
     routes: Path | None = _variable(
-        "TIDEGATE_ROUTES", _path, None, "The routing table, a YAML file. Default: the shipped one."
+        "TIDEGATE_ROUTES",
+        _path,
+        None,
+        "The routing table, in YAML or compiled. Default: the shipped one.",
     )
     documents: tuple[str, ...] = _variable(
         "TIDEGATE_DOCUMENTS",

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from core.domain.problems import ProblemAt
 from core.errors import ConfigFileError
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -58,7 +59,8 @@ def _alias(text: str) -> str:
 
 
 def _problem(path: Path, root: yaml.Node, error: Any) -> str:
-    location = tuple(error["loc"])
+    cause = error.get("ctx", {}).get("error")
+    location = (*error["loc"], *(cause.location if isinstance(cause, ProblemAt) else ()))
     unknown = error["type"] == "extra_forbidden"
     node, field = _find(root, location, key=unknown)
     what = "there is no such field" if unknown else error["msg"].removeprefix("Value error, ")

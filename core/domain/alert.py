@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from pydantic import AwareDatetime, Field
 
+from core.domain.alert_key import keyless, readable_key
 from core.domain.event import ALERT, Event, parse_time
 from core.domain.text import one_line, shortened
 from core.domain.times import epoch_moment
@@ -23,8 +24,8 @@ from core.errors import InvalidEvent
 VERSION: Final = 1
 _LABELS, _LABEL_CHARS, _VALUE_CHARS = 50, 63, 1000
 _LINE_CHARS = 200
+_UNIX_ZERO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LINKS, _LINK_NAME_CHARS, _LINK_CHARS = 8, 40, 2048
-_KEY_CHARS: Final = 1000
 
 
 class AlertStatus(StrEnum):
@@ -73,17 +74,13 @@ def read_alert(event: Event) -> Alert:
     if not isinstance(event.data, Mapping):
         raise InvalidEvent(f"event {event.key}: its data is not a JSON object with an alert")
     data = event.data
-    key = data.get("key")
-    if not isinstance(key, str | int) or isinstance(key, bool) or not _line(str(key), _KEY_CHARS):
-        raise InvalidEvent(
-            f"event {event.key}: the alert has no key, so nobody can say which alert it is",
-            fix="let the sender fill data.key with what stays the same from firing to resolved",
-        )
+    key = readable_key(data.get("key"))
+    if key is None:
+        raise keyless(event.key)
     remarks: list[str] = []
     version = data.get("version", VERSION)
     if version != VERSION:
         remarks.append(f"its version is {_quoted(version)}, read as {VERSION}")
-    name = str(one_line(str(key)))
     title = _text(data, "title", _LINE_CHARS, remarks)
     if title is None:
         remarks.append("it has no title")
@@ -94,9 +91,9 @@ def read_alert(event: Event) -> Alert:
     if starts_at is None and not any(remark.startswith("starts_at") for remark in remarks):
         remarks.append("it does not say when it began")
     return Alert(
-        key=name,
+        key=key,
         status=_status(data, remarks),
-        title=title or shortened(name, _LINE_CHARS),
+        title=title or shortened(key, _LINE_CHARS),
         source=_text(data, "source", _LINE_CHARS, remarks) or shortened(event.source, _LINE_CHARS),
         severity=_text(data, "severity", _LINE_CHARS, remarks),
         service=_text(data, "service", _LINE_CHARS, remarks),
@@ -145,8 +142,8 @@ def _text(data: Mapping[str, Any], name: str, limit: int, remarks: list[str]) ->
 
 
 def _moment(data: Mapping[str, Any], name: str, remarks: list[str]) -> datetime | None:
-    """A moment in UTC, from RFC 3339 or a number since 1970. Zero means none, be it that number or
-    Go's `0001-01-01T00:00:00Z`."""
+    """A moment in UTC, from RFC 3339 or a number since 1970. A zero means none: that number, that
+    moment, or Go's `0001-01-01T00:00:00Z`."""
     value = data.get(name)
     if value is None or value == "":
         return None
@@ -158,7 +155,7 @@ def _moment(data: Mapping[str, Any], name: str, remarks: list[str]) -> datetime 
         if not str(value).startswith("0001-01-01"):
             remarks.append(f"{name} cannot be read: {_quoted(value)}")
         return None
-    return moment if moment.year > 1 else None
+    return moment if moment > _UNIX_ZERO else None
 
 
 def _links(data: Mapping[str, Any], remarks: list[str]) -> dict[str, str]:

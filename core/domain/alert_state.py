@@ -14,30 +14,46 @@ incident while the alert fires on (`dismiss`).
     known       arrives                                 becomes
     nothing     firing                                  firing
     nothing     resolved                                recovered
+    nothing     resolved, without an end                recovered
     firing      firing                                  firing
+    firing      firing, without a start                 firing
     firing      resolved                                recovered
     firing      resolved, of an earlier firing          firing
+    firing      resolved, without an end                recovered
     recovered   firing, started later                   firing
     recovered   firing, started earlier                 recovered
+    recovered   firing, without a start                 firing
     recovered   the same firing, overtaken              recovered
     recovered   the same firing, again                  recovered
     recovered   the same firing, again, replicated      held
     recovered   resolved                                recovered
+    recovered   resolved, of an earlier firing          recovered
+    recovered   resolved, without an end                recovered
+    held        the same firing, again                  held
     held        the same firing, again, replicated      held
     held        firing, started later                   firing
+    held        firing, started earlier                 held
+    held        firing, without a start                 held
     held        resolved                                recovered
+    held        resolved, of an earlier firing          held
+    held        resolved, without an end                recovered
     held        the settling time is over               firing
     dismissed   the same firing, again                  dismissed
     dismissed   the same firing, again, replicated      held
     dismissed   firing, started later                   firing
+    dismissed   firing, started earlier                 dismissed
+    dismissed   firing, without a start                 firing
     dismissed   resolved                                recovered
+    dismissed   resolved, of an earlier firing          dismissed
+    dismissed   resolved, without an end                recovered
 
 A firing is "the same" when it has the start of the one that recovered, "overtaken" when this is the
 first word about it, and "replicated" when it is of a source whose replicas may disagree. One that
 began later, but within what recovered, counts as the same firing again.
 
 A start or an end that is missing, or lies further in the future than clocks are apart, counts as
-the moment of arrival: a recovery dated 2099 must not mute its alert.
+the moment of arrival: a recovery dated 2099 must not mute its alert. A recovery without an end ends
+what is known by then, and no firing that began later, whatever the source's clock says.
 """
 
 from __future__ import annotations
@@ -91,16 +107,15 @@ class AlertState(Value):
         )
 
     def _disputed(self, start: datetime) -> bool:
-        """Whether a firing that began at `start` is the latest that is known, and was heard of
-        before its recovery; or began within what recovered. A firing of which nothing was heard
-        but its recovery has merely been overtaken by it."""
-        if self.fired_at is None or start < self.fired_at:
+        """Whether a firing that began at `start` is the one that recovered, and was heard of before
+        its recovery; or began within what recovered. A firing of which nothing was heard but its
+        recovery has merely been overtaken by it."""
+        if self.fired_at is None or self.recovered_from is None:
             return False
-        if self.recovered_from is None or start > self.recovered_from:
-            return True
+        if start >= self.recovered_from:
+            return start > self.recovered_from or start <= self.fired_at
         # A recovery that names its end as its start, as Grafana's do, is about any earlier firing.
-        is_about_it = self.recovered_from in (start, self.recovered_at)
-        return start == self.fired_at and is_about_it
+        return start == self.fired_at and self.recovered_from == self.recovered_at
 
 
 def hear(
@@ -112,18 +127,18 @@ def hear(
     replicas may disagree; None for all others, where it is a redelivery.
     """
     if alert.status is AlertStatus.FIRING:
-        return _fires(state, _believed(alert.starts_at, now), now, settle)
-    return _recovers(state, _believed(alert.starts_at, now), _believed(alert.ends_at, now), now)
+        return _fires(state, _plausible(alert.starts_at, now), now, settle)
+    return _recovers(state, _plausible(alert.starts_at, now), _plausible(alert.ends_at, now), now)
 
 
 def settled(state: AlertState, now: datetime) -> AlertState | None:
     """The state in which a held firing counts as true, from `held_until` on; None before that."""
     if state.held_until is None or now < state.held_until:
         return None
-    return true_now(state)
+    return believed(state)
 
 
-def true_now(state: AlertState) -> AlertState:
+def believed(state: AlertState) -> AlertState:
     """The state in which the latest firing counts as true, whatever was said of its end."""
     # What recovered is what the replicas disagreed on; the recovery counts when it is said again.
     return AlertState(fired_at=state.fired_at)
@@ -169,24 +184,32 @@ def _hold(state: AlertState, now: datetime, settle: timedelta) -> tuple[AlertSta
 def _recovers(
     state: AlertState, start: datetime | None, end: datetime | None, now: datetime
 ) -> tuple[AlertState, Heard]:
-    if start is None:
-        start = end or max(now, state.fired_at or now)
-    ends = [known for known in (end, state.recovered_at) if known is not None]
+    covered = _covered(state, start, end, now)
     after = state.model_copy(
         update={
-            "recovered_from": max(start, state.recovered_from or start),
-            "recovered_at": max(ends, default=None),
+            "recovered_from": max(covered, state.recovered_from or covered),
+            "recovered_at": max(filter(None, (end, state.recovered_at)), default=None),
         }
     )
     if state.fired_at is None:
         return after, Heard.REMEMBERED
     if after.firing:
         return after, Heard.STALE
-    held = state.held_until is not None
-    this = start >= state.fired_at or (end is not None and end > state.fired_at)
-    if state.firing or (held and this):
+    ends_latest = covered >= state.fired_at or (end is not None and end > state.fired_at)
+    if state.firing or (state.held_until is not None and ends_latest):
         return after.model_copy(update={"held_until": None, "dismissed": False}), Heard.RECOVERED
     return after, Heard.REPEATED
+
+
+def _covered(
+    state: AlertState, start: datetime | None, end: datetime | None, now: datetime
+) -> datetime:
+    """The latest start of a firing that a recovery ends, besides those before its end. Without an
+    end it counts as of its arrival, and ends what is known: the source's clock and ours are never
+    compared, unless nothing else is known."""
+    if end is not None:
+        return start or end
+    return max(filter(None, (start, state.fired_at)), default=now)
 
 
 def _after(now: datetime, *known: datetime | None) -> datetime:
@@ -196,5 +219,5 @@ def _after(now: datetime, *known: datetime | None) -> datetime:
     return now if latest is None or now > latest else latest + timedelta(microseconds=1)
 
 
-def _believed(moment: datetime | None, now: datetime) -> datetime | None:
+def _plausible(moment: datetime | None, now: datetime) -> datetime | None:
     return moment if moment is not None and moment <= now + CLOCKS_APART else None

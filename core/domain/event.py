@@ -40,7 +40,8 @@ SCOPE_ATTRIBUTE: Final = "tidegatescope"
 """Within which its keys are one sender's: the way, or the name that several ways share."""
 UNIDENTIFIED_ATTRIBUTE: Final = "tidegateunidentified"
 TABLE_ATTRIBUTE: Final = "tidegatetable"
-"""The digest of the routing table by which a listener chose the orchestrator."""
+"""The digest of the routing table by which a listener chose the workflow. Of the events that share
+a signal the first has it."""
 _OWN_ATTRIBUTES: Final = (
     KEY_ATTRIBUTE,
     TABLE_ATTRIBUTE,
@@ -63,6 +64,7 @@ RESERVED: Final = frozenset(
     (*_TEXT_ATTRIBUTES, "specversion", "data", "data_base64", *_OWN_ATTRIBUTES)
 )
 """Names that no extension may have."""
+_TIME_CHARS: Final = 64
 _EXTENSION_NAME: Final = re.compile(r"[a-z0-9]{1,64}")
 
 Scalar = str | int | bool
@@ -217,7 +219,10 @@ def attributes(wire: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def parse_time(text: str) -> datetime:
-    """RFC 3339 text as an aware datetime; raises ValueError for anything else."""
+    """RFC 3339 text as an aware datetime; raises ValueError for anything else, also for a fraction
+    of a second that is longer than a sender has a use for."""
+    if len(text) > _TIME_CHARS:
+        raise ValueError(f"{quoted(text)} has more than {_TIME_CHARS} characters")
     in_utc = text.endswith("z")  # which RFC 3339 allows, as it does `t`, and Python does not
     moment = datetime.fromisoformat(f"{text[:-1]}Z" if in_utc else text)
     if moment.tzinfo is None:

@@ -13,11 +13,14 @@ from __future__ import annotations
 import hashlib
 import re
 from typing import Final
-from urllib.parse import unquote_to_bytes
 
 WORKFLOW_ID_BYTES: Final = 255
 """Longest workflow ID, in bytes of UTF-8. Temporal takes 1,000, but with its state in PostgreSQL or
 MySQL it stores no more than 255 characters, and answers a longer one as if it were unavailable."""
+
+OCCURRENCE: Final = r"@[0-9]{8}T[0-9]{6}\.[0-9]{3}Z"
+"""What follows a workflow ID in the ID of one of its incidents; no workflow ID that a route makes
+ends so."""
 
 _DIGEST_HEX: Final = 40
 _READABLE_BYTES: Final = WORKFLOW_ID_BYTES - 4
@@ -48,13 +51,13 @@ def s3_change(
     if request_id:
         return f"r.{request_id}"
     if etag and time:
-        return f"t.{_part(etag, '.')}.{time}"
+        return f"t.{key_part(etag, '.')}.{time}"
     return None
 
 
 def s3_key(bucket: str, key: str, change: str, *, created: bool, kind: str = "") -> str:
     """`s3:bucket/key@change`; a change other than a creation names its `kind` before it."""
-    return f"s3:{_part(bucket, '/')}/{key}@{_change(change, None if created else kind)}"
+    return f"s3:{key_part(bucket, '/')}/{key}@{_change(change, None if created else kind)}"
 
 
 def blob_change(
@@ -78,13 +81,13 @@ def blob_key(
     account: str, container: str, path: str, change: str, *, created: bool, kind: str = ""
 ) -> str:
     """`blob:account/container/path@change`, with the `kind` of a change as in `s3_key`."""
-    place = f"{_part(account, '/')}/{_part(container, '/')}/{path}"
+    place = f"{key_part(account, '/')}/{key_part(container, '/')}/{path}"
     return f"blob:{place}@{_change(change, None if created else kind)}"
 
 
 def scoped_key(scope: str, key: str) -> str:
     """`scope/key`: a key that is unique within a scope only, e.g. `webhook:prod/s3:docs/a@00AB`."""
-    return f"{_part(scope, '/')}/{key}"
+    return f"{key_part(scope, '/')}/{key}"
 
 
 def cloudevent_key(scope: str, source: str, id: str) -> str:
@@ -95,13 +98,13 @@ def cloudevent_key(scope: str, source: str, id: str) -> str:
 
 def message_key(queue: str, message_id: str) -> str:
     """`queue#id` for what its carrier identifies: `sqs:eu-west-1:1:orders#5f2e`."""
-    return f"{_part(queue, '#')}#{message_id}"
+    return f"{key_part(queue, '#')}#{message_id}"
 
 
 def change_key(sender: str, subject: str, change: str) -> str:
     """`sender#subject@change`, for a change of what a sender has a name for:
     `opsgenie:webhook:prod#disk-full@5f2e:acknowledge`."""
-    return f"{message_key(sender, _part(subject, '@'))}@{change}"
+    return f"{message_key(sender, key_part(subject, '@'))}@{change}"
 
 
 def unidentified_key(source: str, unique: str) -> str:
@@ -120,18 +123,26 @@ def workflow_id(key: str) -> str:
     return bounded_id(escaped(key))
 
 
-def escaped(text: str, separator: str = "") -> str:
-    """Text as a part of a workflow ID: `%`, the `separator` that follows it, control characters,
+def escaped(text: str, separators: str = "") -> str:
+    """Text as a part of a workflow ID: `%`, the `separators` that follow it, control characters,
     lone surrogates, and what Temporal's lists cannot find (double quotes, backslashes) are
     percent-encoded. Different texts stay different."""
     safe = _UNSAFE.sub(_percent, text)
-    return safe.replace(separator, _percent_of(separator)) if separator else safe
+    for separator in set(separators):
+        safe = safe.replace(separator, _percent_of(separator))
+    return safe
 
 
-def unescaped(text: str) -> str:
-    """The inverse of `escaped` without a separator: what a workflow ID says of a value at its end.
-    A template that ends in that value makes the same ID of it again."""
-    return unquote_to_bytes(text).decode(errors="surrogatepass")
+def is_separator(character: str) -> bool:
+    """Whether the character can end a value in a workflow ID: `escaped` leaves it as it is, unless
+    it is a separator, and never writes it."""
+    return not character.isalnum() and not _UNSAFE.match(character)
+
+
+def is_workflow_id(text: str) -> bool:
+    """Whether the text can be a workflow ID as it is: escaped where it must be, and bounded."""
+    safe = _UNSAFE.sub(lambda unsafe: "%" if unsafe[0] == "%" else "", text)
+    return 0 < len(text.encode(errors="surrogatepass")) <= WORKFLOW_ID_BYTES and safe == text
 
 
 def bounded_id(text: str) -> str:
@@ -148,7 +159,7 @@ def bounded_id(text: str) -> str:
     return f"{head}~{digest}"
 
 
-def _part(text: str, *separators: str) -> str:
+def key_part(text: str, *separators: str) -> str:
     """Text as a part of a key, of which the `separators` do not end it."""
     for character in ("%", *separators):
         text = text.replace(character, _percent_of(character))
@@ -157,8 +168,8 @@ def _part(text: str, *separators: str) -> str:
 
 def _change(change: str, kind: str | None) -> str:
     """A change as the end of a key, after its last `@`. Only one with a kind has a colon."""
-    whole = _part(change, "@", ":")
-    return whole if kind is None else f"{_part(kind, '@')}:{whole}"
+    whole = key_part(change, "@", ":")
+    return whole if kind is None else f"{key_part(kind, '@')}:{whole}"
 
 
 def _percent(match: re.Match[str]) -> str:

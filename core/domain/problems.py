@@ -13,6 +13,15 @@ _LINE_CHARS: Final = 200
 _PLAIN = {"missing": "is missing", "extra_forbidden": "there is no such field"}
 
 
+class ProblemAt(ValueError):
+    """What a validator of a whole model raises for a problem of one of its parts: `location` is the
+    part's, as pydantic's are, within the model."""
+
+    def __init__(self, message: str, *location: str | int) -> None:
+        super().__init__(message)
+        self.location = location
+
+
 def problems_of(error: ValidationError) -> list[str]:
     """The problems as `field: what`, without the values, which may be long or secret. At most 20;
     the rest are counted."""

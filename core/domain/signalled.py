@@ -16,10 +16,12 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any, Final
 
+from core.domain.alert_key import is_readable_key, keyless
 from core.domain.event import (
     ALERT,
     KEY_ATTRIBUTE,
     SCOPE_ATTRIBUTE,
+    TABLE_ATTRIBUTE,
     UNIDENTIFIED_ATTRIBUTE,
     WAY_ATTRIBUTE,
     Event,
@@ -29,7 +31,9 @@ from core.errors import InvalidEvent, quoted
 
 SIGNAL_BYTES: Final = 4000
 """Most bytes that the argument of one signal has as JSON: a list of one event or several."""
-_EVENT_BYTES: Final = SIGNAL_BYTES - len("[]")
+EVENTS_BYTES: Final = SIGNAL_BYTES - len(f',"{TABLE_ATTRIBUTE}":"0123456789ab"')
+"""Most that the events have; the rest is for the digest of the listener's routing table."""
+_EVENT_BYTES: Final = EVENTS_BYTES - len("[]")
 
 _ATTRIBUTES: Final = ("specversion", "id", "source", "type", "time", UNIDENTIFIED_ATTRIBUTE)
 _IDENTITIES: Final = (KEY_ATTRIBUTE, WAY_ATTRIBUTE, SCOPE_ATTRIBUTE)
@@ -39,7 +43,7 @@ _PARTS: Final = ("labels", "links")
 
 _TEXT_BYTES, _SUMMARY_BYTES, _SCALAR_BYTES = 200, 1000, 64
 _LABELS, _LINKS, _NAME_BYTES, _LABEL_BYTES, _LINK_BYTES = 50, 8, 63, 200, 500
-_SHORT_SUMMARY_BYTES, _SHORT_TEXT_BYTES = 200, 50
+_SHORT_TEXT_BYTES: Final = 50
 _IDENTITY_BYTES, _DIGEST_HEX = 255, 40
 
 _MOST_BYTES: Final = 6
@@ -47,24 +51,33 @@ _MOST_BYTES: Final = 6
 
 
 def signalled(event: Event) -> dict[str, Any]:
-    """The event's wire form as a signal carries it: a list of it alone has at most `SIGNAL_BYTES`
+    """The event's wire form as a signal carries it: a list of it alone has at most `EVENTS_BYTES`
     bytes as JSON.
 
-    An alert is cut to fit; any other event that is larger raises `InvalidEvent`.
+    An alert is cut to fit. Raises `InvalidEvent` for any other event that is larger, and for an
+    alert without a readable key: the workflow could not tell which alert it is, and by then the
+    original is gone.
     """
     wire = event.to_wire()
-    if event.type == ALERT and isinstance(event.data, Mapping):
-        return _alert(wire, event.data)
+    if event.type == ALERT:
+        return _alert(wire, event.data if isinstance(event.data, Mapping) else {})
+    return _bounded(wire)
+
+
+def _bounded(wire: dict[str, Any]) -> dict[str, Any]:
     size = len(encode(wire))
     if size > _EVENT_BYTES:
         raise InvalidEvent(
-            f"event {quoted(event.key)} has {size:,} bytes, and a signal carries {_EVENT_BYTES:,}",
+            f"event {quoted(wire[KEY_ATTRIBUTE])} has {size:,} bytes, and a signal carries "
+            f"{_EVENT_BYTES:,}",
             fix="give its route `deliver: start` or `orchestrate`, then replay it",
         )
     return wire
 
 
 def _alert(wire: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
+    if not is_readable_key(data.get("key")):
+        raise keyless(wire[KEY_ATTRIBUTE])
     read = _what_is_read(data)
     event = {
         **{name: wire[name] for name in _ATTRIBUTES if name in wire},
@@ -77,15 +90,14 @@ def _alert(wire: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
     if cutting.excess():
         cutting.values()
         cutting.until_it_fits()
-    return event
+    return _bounded(event)
 
 
 def _what_is_read(data: Mapping[str, Any]) -> dict[str, Any]:
     """What a workflow reads of an alert (see `core.domain.alert`), of the types that it reads."""
     read = {name: data[name] for name in _SCALARS if _is_scalar(data.get(name))}
     read |= {name: str(data[name]) for name in _TEXTS if _is_scalar(data.get(name))}
-    if isinstance(key := data.get("key"), str | int) and not isinstance(key, bool):
-        read["key"] = str(key)
+    read["key"] = str(data["key"])
     for name in _PARTS:
         if isinstance(values := data.get(name), Mapping):
             read[name] = {n: str(value) for n, value in values.items() if _is_scalar(value)}
@@ -114,8 +126,7 @@ class _Cutting:
 
     def key(self) -> None:
         """Bound the key, however large the rest is: an alert has one key."""
-        if "key" in self._data:
-            self._replace(self._data, "key", _identity(self._data["key"]))
+        self._replace(self._data, "key", _identity(self._data["key"]))
 
     def values(self) -> None:
         """Cut each value to a bound of its own."""

@@ -9,8 +9,6 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from pydantic import BeforeValidator
-
 _MEANINGLESS: Final = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
@@ -31,8 +29,3 @@ def one_line(value: Any) -> Any:
 def shortened(text: str, limit: int) -> str:
     """At most `limit` characters, ending in `...` if the text was longer."""
     return text if len(text) <= limit else text[: limit - 3].rstrip() + "..."
-
-
-# These come last among a type's annotations, so that length limits apply to the cleaned text.
-CLEAN: Final = BeforeValidator(clean)
-ONE_LINE: Final = BeforeValidator(one_line)

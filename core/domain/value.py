@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Final
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from core.domain.text import clean, one_line
+
+# These come last among a type's annotations, so that length limits apply to the cleaned text.
+CLEAN: Final = BeforeValidator(clean)
+ONE_LINE: Final = BeforeValidator(one_line)
 
 
 class Value(BaseModel):

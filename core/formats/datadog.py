@@ -3,7 +3,8 @@ this one (docs/webhooks/datadog.md).
 
 The key is the aggregation key, the same from triggered to recovered. A variable without a value is
 sent empty, as the text `null`, or as its own name; all three count as missing. Events that do not
-come from a monitor have no transition and often no aggregation key.
+come from a monitor have no transition and often no aggregation key. A re-notification has no start
+of its monitor's: as of its own time the monitor fires.
 
 Source: Datadog, "Webhooks", section "Variables".
 """
@@ -48,8 +49,9 @@ TEMPLATE: Final = """\
 """
 """The webhook's payload in Datadog. Users may add fields; they stay in `data.original`."""
 
-_BEGINS: Final = ("triggered", "no data", "warn")
-_CONTINUES: Final = ("re-triggered", "re-no data", "re-warn", "renotify")
+_FIRING: Final = (
+    "triggered", "no data", "warn", "re-triggered", "re-no data", "re-warn", "renotify",
+)  # fmt: skip
 _RECOVERED: Final = "recovered"
 _VARIABLE: Final = re.compile(r"\$[A-Z_]+(\[[^\]]*\])?")
 _FIELDS: Final = frozenset(re.findall(r'"(\w+)":', TEMPLATE))
@@ -66,7 +68,7 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
     transition = _value(body, "transition")
     word = (transition or "").strip().lower()
     resolved = word.startswith(_RECOVERED)
-    status = "resolved" if resolved else "firing" if word in _BEGINS + _CONTINUES else transition
+    status = "resolved" if resolved else "firing" if word in _FIRING else transition
     moment = from_epoch(_value(body, "last_updated"))
     labels = labels_of(body["tags"] if isinstance(body.get("tags"), list) else _value(body, "tags"))
     return [
@@ -83,7 +85,7 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
             summary=_value(body, "message"),
             service=labels.get("service") or None,
             severity=_value(body, "priority"),
-            starts_at=moment if word in _BEGINS else None,
+            starts_at=None if resolved else moment,
             ends_at=moment if resolved else None,
             links={"source": _value(body, "link")},
             labels=labels,

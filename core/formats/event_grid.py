@@ -79,7 +79,8 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
         try:
             event = _event(item, delivery, f"{delivery.unique}.{position}")
         except InvalidEvent as error:
-            items.append(Malformed(InvalidEvent(f"event {position}: {error.message}")))
+            message = f"event {position}: {error.message}"
+            items.append(Malformed(InvalidEvent(message, fix=error.fix)))
         else:
             items += [event] if event else []
     return items

@@ -6,6 +6,8 @@ The key is the incident's ID (`event.data.id`).
 
 - Firing: triggered, reopened, unacknowledged, and priority_updated while the incident is not
   resolved, since a higher priority must not go unnoticed. Resolved: resolved.
+- A firing began when the incident was created, or when it was reopened: a reopened one keeps its
+  `created_at`.
 - Anything else (acknowledged, annotated, delegated, services, ...) is an event of type
   `com.pagerduty.<event_type>` that opens no incident (see `core.formats.shared.other_event`):
   subscribe to it only if there is a route for it. `event.id` identifies it.
@@ -33,6 +35,7 @@ from core.formats.shared.json_path import at, text
 from core.formats.shared.other_event import joined, other_event
 
 _FIRING: Final = ("incident.triggered", "incident.reopened", "incident.unacknowledged")
+_REOPENED: Final = "incident.reopened"
 _RESOLVED: Final = "incident.resolved"
 _FIRING_UNLESS_RESOLVED: Final = "incident.priority_updated"
 _PING: Final = "pagey.ping"
@@ -90,7 +93,7 @@ def _alert(delivery: Delivery, event: Mapping[str, Any], *, resolved: bool) -> E
         title=text(data, "title"),
         service=text(data, "service", "summary"),
         severity=_severity(text(data, "priority", "summary"), text(data, "urgency")),
-        starts_at=at(data, "created_at"),
+        starts_at=moment if event.get("event_type") == _REOPENED else at(data, "created_at"),
         ends_at=moment if resolved else None,
         links={"source": text(data, "html_url")},
         labels={name: value for name, value in labels.items() if value},

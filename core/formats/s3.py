@@ -92,7 +92,8 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
         try:
             items += _record(record, delivery, position)
         except InvalidEvent as error:
-            items.append(Malformed(InvalidEvent(f"record {position}: {error.message}")))
+            message = f"record {position}: {error.message}"
+            items.append(Malformed(InvalidEvent(message, fix=error.fix)))
     return items
 
 

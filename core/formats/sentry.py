@@ -7,7 +7,9 @@
     installation    the integration was added or removed; has credentials: no event
     comment, error, ...  an event of type `io.sentry.<resource>.<action>`
 
-An issue's alert has the same key from rule to resolution.
+An issue's alert has the same key from rule to resolution. Sentry does not say when an issue was
+resolved or became unresolved, and `firstSeen` never moves: both count as of their arrival.
+
 Source: Sentry, "Integration Platform: Webhooks".
 """
 
@@ -90,7 +92,7 @@ def _issue_changed(value: Mapping[str, Any], action: str, delivery: Delivery) ->
         severity=text(issue, "level"),
         service=text(issue, "project", "slug"),
         summary=text(issue, "culprit"),
-        starts_at=text(issue, "firstSeen"),
+        starts_at=text(issue, "firstSeen") if action == "created" else None,
         links={"source": text(issue, "web_url") or text(issue, "permalink")},
         labels=_labels(issue),
     )

@@ -2,8 +2,8 @@
 
 It makes at most one call per event. The routing table says which: a start of the root orchestrator,
 a start of the workflow itself, or a signal to the workflow of the event's key. What can never work
-goes to quarantine, what may work later is given back, and nothing is settled before it is in a
-workflow or in quarantine.
+goes to quarantine, what may work later is to be redelivered, and nothing is settled before it is in
+a workflow or in quarantine.
 
 Events for one workflow go one after another in their order, as a lane; lanes go concurrently. After
 an event that must be redelivered the rest of its lane must be, too, so that a redelivery goes on
@@ -23,10 +23,10 @@ from typing import Any, Final
 
 from core.domain.event import Event, encode
 from core.domain.routing.table import Deliver, Target, WorkflowRouter
-from core.domain.signalled import SIGNAL_BYTES, signalled
+from core.domain.signalled import EVENTS_BYTES, signalled
 from core.domain.validation import EventValidationService
 from core.errors import NoRoute, PermanentError, TidegateError
-from core.formats.shared.delivery import WAY_HEADER, Arrival, Malformed
+from core.formats.shared.delivery import WAY_HEADER, Arrival, Malformed, carrier_id
 from core.intake.quarantine import Quarantine
 from core.intake.receipts import Receipt, Verdict, shown
 from core.intake.turns import Turns
@@ -70,8 +70,8 @@ class Intake:
         """One receipt per arrival, in order. `report` is called with each as soon as it is known,
         while others are still in flight.
 
-        `time_left` is in seconds: what is unfinished then is `retry`. A start that timed out may
-        have succeeded; then its redelivery is a duplicate.
+        `time_left` is in seconds: what is unfinished then is `retry`. A call that timed out may
+        have succeeded; then a redelivery starts nothing, and the run ignores a repeated signal.
         """
         receipts: dict[int, Receipt] = {}
 
@@ -194,13 +194,16 @@ class Intake:
 
     async def _send(self, unit: _Unit) -> Sent:
         """The one call for a unit."""
+        table = self._router.digest
         if unit.target and unit.wires:
             request_id = _request_id(unit.arrivals)
-            return await self._workflows.signal(unit.wires, unit.target, request_id=request_id)
+            return await self._workflows.signal(
+                unit.wires, unit.target, request_id=request_id, table=table
+            )
         assert unit.event is not None  # noqa: S101  # it has neither errors, a fault nor wires
         if unit.target and unit.target.deliver is Deliver.START:
-            return await self._workflows.start(unit.event, unit.target)
-        return await self._workflows.orchestrate(unit.event, table=self._router.digest)
+            return await self._workflows.start(unit.event, unit.target, table=table)
+        return await self._workflows.orchestrate(unit.event, table=table)
 
     async def _keep(
         self, arrivals: Sequence[Arrival], errors: Sequence[PermanentError]
@@ -259,7 +262,7 @@ def _add(
     delivery, and no more than a signal may carry."""
     size = len(encode(wire)) + len(",")
     last = lane[-1] if lane else None
-    fits = last and last.size + size <= SIGNAL_BYTES
+    fits = last and last.size + size <= EVENTS_BYTES
     if not last or not fits or last.arrivals[0].delivery is not arrival.delivery:
         last = _Unit(target=target, size=len("[]") - len(","))
         lane.append(last)
@@ -277,8 +280,8 @@ def _request_id(arrivals: Sequence[Arrival]) -> str:
     store of Temporal's can hold."""
     delivery = arrivals[0].delivery
     way = delivery.headers.get(WAY_HEADER)
-    carrier = delivery.headers.get("message-id") or delivery.unique
-    text = json.dumps([way, carrier, [arrival.position for arrival in arrivals]])
+    places = [arrival.position for arrival in arrivals]
+    text = json.dumps([way, carrier_id(delivery), places])
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -196,6 +196,7 @@ async def _queues(client: Client, table: RoutingTable | None) -> AsyncIterator[C
     """For each task queue of a registered worker or of a route, whether a worker polls it."""
     workers = {worker.task_queue: worker.name for worker in contracts.WORKERS}
     senders = {contracts.ROOT_TASK_QUEUE: "the listeners"}
+    tables: set[str] = set()
     for route in table.routes if table else ():
         senders.setdefault(route.task_queue, f"route {route.name}")
     for queue in {**workers, **senders}:
@@ -208,24 +209,29 @@ async def _queues(client: Client, table: RoutingTable | None) -> AsyncIterator[C
         fix = f"start the {worker}" if worker else "start its worker, or fix the route's task_queue"
         if pollers:
             yield Check(name, "ok", "a worker polls it")
-            if table and queue == contracts.ROOT_TASK_QUEUE:
-                yield _tables(table, pollers)
+            tables |= _tables(pollers) if worker else set()
         elif sender:
             detail = f"no worker polls it: what {sender} sends there waits"
             yield Check(name, "failed", detail, fix)
         else:
             yield Check(name, "warning", "no worker polls it, and no route leads to it", fix)
+    if table and tables:
+        yield _compared(table, tables)
 
 
-def _tables(table: RoutingTable, pollers: Sequence[str]) -> Check:
-    """Whether the root workers, by their identities, have the routing table that is set here."""
+def _tables(pollers: Sequence[str]) -> set[str]:
+    """The digests of the routing tables that workers of ours have, by their identities."""
     mark = contracts.ROUTES_IDENTITY
-    theirs = {name.rpartition(mark)[2] for name in pollers if mark in name}
+    return {name.rpartition(mark)[2] for name in pollers if mark in name}
+
+
+def _compared(table: RoutingTable, theirs: set[str]) -> Check:
+    """Whether the workers have the routing table that is set here."""
     if others := sorted(theirs - {table.digest}):
-        detail = f"here {table.digest}; a root worker of the last minutes has {', '.join(others)}"
+        detail = f"here {table.digest}; a worker of the last minutes has {', '.join(others)}"
         fix = "give listeners, workers and this command the same TIDEGATE_ROUTES or package"
         return Check("routing tables", "warning", detail, fix)
-    return Check("routing tables", "ok", f"the root worker has the same, {table.digest}")
+    return Check("routing tables", "ok", f"the workers have the same, {table.digest}")
 
 
 def _failed(name: str, error: TidegateError, *, fix: str = "") -> Check:

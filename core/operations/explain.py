@@ -50,6 +50,8 @@ class Explanation:
     target: Target | None
     error: TidegateError | None
     note: str | None = None
+    cut: tuple[str, ...] = ()
+    """What a signal does not carry of the event, because it would be too large."""
 
     @property
     def workflow_id(self) -> str | None:
@@ -70,6 +72,7 @@ class Explanation:
             "code": self.error.code if self.error else None,
             "reason": str(self.error) if self.error else None,
             "note": self.note,
+            "cut": list(self.cut),
             "event": self.event.to_wire() if self.event else None,
         }
 
@@ -193,10 +196,11 @@ def _explain(arrivals: Iterable[Arrival], settings: Settings) -> list[Explanatio
                 note = "TIDEGATE_DOCUMENTS is not set here: the document may not be allowed"
             validation = EventValidationService(documents=roots, max_bytes=settings.max_event_bytes)
             target = router.target(item)
-            checked(item, target, validation)
+            wire = checked(item, target, validation)
         except TidegateError as error:
             return Explanation(format=format, event=item, target=None, error=error, note=note)
-        return Explanation(format=format, event=item, target=target, error=None, note=note)
+        cut = tuple(wire["data"].get("cut", ())) if wire and item.type == ALERT else ()
+        return Explanation(format=format, event=item, target=target, error=None, note=note, cut=cut)
 
     return [explain_one(arrival) for arrival in arrivals]
 

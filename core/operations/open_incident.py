@@ -18,7 +18,6 @@ from core.adapters.temporal import incidents, outcome
 from core.adapters.temporal.outcome import Outcome
 from core.config.settings import Settings
 from core.domain.event import INCIDENT_REPORTED, INCIDENT_SUCCESSOR
-from core.domain.identity import unescaped
 from core.domain.incident.ids import parse_id
 from core.domain.incident.model import Status
 from core.domain.incident.reports.incident_report import parse_fields
@@ -84,13 +83,19 @@ async def open_incident(
         closed = await _closed(client, settings, follows)
         data = {**closed.fields, "summary": _summary(closed), "follows": closed.id, **data}
         waits = closed.waits
-        key, _ = parse_id(closed.id)
-        event |= {"type": INCIDENT_SUCCESSOR, "subject": unescaped(key.removeprefix(KEY_PREFIX))}
+        event |= {"type": INCIDENT_SUCCESSOR, "subject": successor_subject(closed.id)}
     report = parse_fields(data, where="what is to be opened")
     body = json.dumps({**event, "data": data}, ensure_ascii=False).encode()
     done = await _send(client, settings, body, unique)
     opened = waits or done["action"] == "started"
     return {**done, "opened": opened, "title": report.title, "follows": report.follows}
+
+
+def successor_subject(incident_id: str) -> str:
+    """The subject of the event that opens an incident under the workflow ID of the one with this
+    ID: that workflow ID as it is, without `KEY_PREFIX`."""
+    key, _ = parse_id(incident_id)
+    return key.removeprefix(KEY_PREFIX)
 
 
 async def _send(client: Client, settings: Settings, body: bytes, unique: str) -> Outcome:

@@ -24,7 +24,7 @@ class Sent(NamedTuple):
     """The workflow that an event reached."""
 
     workflow_id: str
-    run_id: str | None
+    run_id: str
     outcome: Outcome
 
 
@@ -32,20 +32,20 @@ class Workflows(Protocol):
     """Takes events to workflows.
 
     Each method makes exactly one call, and raises `TransientError` for what may work later and
-    `PermanentError` for what never will.
+    `PermanentError` for what never will. `table` is the digest of the routing table that chose the
+    workflow; it travels with the first event of a call.
     """
 
     async def orchestrate(self, event: Event, *, table: str) -> Sent:
-        """Start the root orchestrator for the event, under the event's own ID; `table` is the
-        digest of the routing table that chose so."""
+        """Start the root orchestrator for the event, under the event's own ID."""
         ...
 
-    async def start(self, event: Event, target: Target) -> Sent:
+    async def start(self, event: Event, target: Target, *, table: str) -> Sent:
         """Start the target workflow with the event."""
         ...
 
     async def signal(
-        self, events: Sequence[Mapping[str, Any]], target: Target, *, request_id: str
+        self, events: Sequence[Mapping[str, Any]], target: Target, *, request_id: str, table: str
     ) -> Sent:
         """Signal the target workflow with events in their wire form, and start it if it does not
         run. A request ID that the running workflow has had is ignored by it."""

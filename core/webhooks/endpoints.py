@@ -23,6 +23,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from core.domain.durations import Duration
 from core.domain.event import OWN_TYPES, RESERVED
+from core.domain.problems import ProblemAt
 from core.formats.registry import FORMATS, format_of
 from core.formats.shared.format import Format
 from core.webhooks.verifiers.any_verifier import AnyVerifier
@@ -135,7 +136,7 @@ class Endpoint(BaseModel):
     )
     id_header: HeaderName | None = Field(
         default=None,
-        description="The header with the delivery's ID, which a retry keeps.",
+        description="The header with the delivery's ID: a retry keeps it, others have their own.",
     )
     attributes: dict[AttributeName, AttributeValue] = Field(
         default_factory=dict,
@@ -243,15 +244,17 @@ class WebhookTable(BaseModel):
                 continue
             other, shared = first.setdefault(endpoint.scope, (name, endpoint))
             if shared.format != endpoint.format:
-                raise ValueError(
+                raise ProblemAt(
                     f"{other} and {name} share the scope {endpoint.scope!r}, but {other} is in "
                     f"the format {shared.format} and {name} in {endpoint.format}, whose keys mean "
-                    "other things"
+                    "other things",
+                    *("hooks", name, "scope"),
                 )
             if shared.format == MAPPED and _key_of(shared) != _key_of(endpoint):
-                raise ValueError(
+                raise ProblemAt(
                     f"{other} and {name} share the scope {endpoint.scope!r}, and their mappings "
-                    "have different keys"
+                    "have different keys",
+                    *("hooks", name, "scope"),
                 )
         return self
 

@@ -5,7 +5,7 @@
 
 Nothing is decoded before it is verified, and nothing starts before all of it is. An unverified
 request learns nothing and leaves nothing but a count. The events of a verified one are started,
-duplicates, quarantined, or to be sent again: the answer's receipts say which.
+delivered, duplicates, quarantined, or to be sent again: the answer's receipts say which.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from infra.local.processes import LocalStackError, wait_until
 from tests.e2e.conftest import running_in
 from tests.support.alerts import (
     Faults,
-    Told,
+    Story,
     Way,
     Ways,
     Word,
@@ -80,7 +80,7 @@ def ways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ways]:
         yield ways
 
 
-def stories(count: int) -> list[Told]:
+def every_story(count: int) -> list[Story]:
     """Alerts of every way, each with an outage in one of all orders, some words of it twice. The
     same for each run but for the keys."""
     chance = random.Random(22)  # noqa: S311  no secret
@@ -88,11 +88,11 @@ def stories(count: int) -> list[Told]:
     chance.shuffle(orders)
     begin = now() - timedelta(hours=3)
     run = uuid.uuid4().hex[:6]
-    told = []
+    stories = []
     for place in range(count):
         key = f"alert-{run}-{place:04}"
         if place % IN_ORDER == 0:
-            told.append(_in_order(key, place // IN_ORDER))
+            stories.append(_in_order(key, place // IN_ORDER))
             continue
         way = UNORDERED[place % len(UNORDERED)]
         number, order = orders[place % len(orders)]
@@ -100,29 +100,31 @@ def stories(count: int) -> list[Told]:
         spoken = [words[index] for index in order]
         spoken += chance.choices(spoken, k=chance.randrange(3))
         firings = sum(word.firing for word in words)
-        told.append(Told(key, way, tuple(spoken), fires=words[-1].firing, firings=firings))
-    return told
+        stories.append(Story(key, way, tuple(spoken), fires=words[-1].firing, firings=firings))
+    return stories
 
 
-def _in_order(key: str, place: int) -> Told:
+def _in_order(key: str, place: int) -> Story:
     """An alert whose source is believed as it speaks: one without times by FIFO, or replicas that
     say the same start again."""
     number = 2 + place // 2 % 3
     fires = bool(number % 2)
     if place % 2:
         words = tuple(Word(firing=not n % 2) for n in range(number))
-        return Told(key, "fifo", words, fires=fires, firings=sum(word.firing for word in words))
+        return Story(key, "fifo", words, fires=fires, firings=sum(word.firing for word in words))
     began = now() - timedelta(hours=1)
     firing, resolved = outage(2, began)
     words = (firing, resolved, firing, resolved)[:number]
-    return Told(key, "alertmanager", words, fires=fires, firings=sum(word.firing for word in words))
+    return Story(
+        key, "alertmanager", words, fires=fires, firings=sum(word.firing for word in words)
+    )
 
 
-def spread(told: Sequence[Told], waves: int) -> list[list[list[Word]]]:
+def spread(stories: Sequence[Story], waves: int) -> list[list[list[Word]]]:
     """For each wave the words about each alert, which keep their order over the waves."""
     chance = random.Random(10)  # noqa: S311  no secret
-    found: list[list[list[Word]]] = [[[] for _ in told] for _ in range(waves)]
-    for place, one in enumerate(told):
+    found: list[list[list[Word]]] = [[[] for _ in stories] for _ in range(waves)]
+    for place, one in enumerate(stories):
         for wave, word in zip(
             sorted(chance.choices(range(waves), k=len(one.words))), one.words, strict=True
         ):
@@ -131,13 +133,13 @@ def spread(told: Sequence[Told], waves: int) -> list[list[list[Word]]]:
 
 
 def test_each_incident_is_what_the_last_word_of_its_source_says(ways: Ways) -> None:
-    told = stories(ALERTS)
-    for event, words in zip(WAVES, spread(told, len(WAVES)), strict=True):
+    stories = every_story(ALERTS)
+    for event, words in zip(WAVES, spread(stories, len(WAVES)), strict=True):
         with away(ways, *event) if event else nullcontext():
-            ways.tell_all(told, words)
+            ways.tell_all(stories, words)
 
     wait_until(ways.drained, PATIENCE, "the queues to be empty")
-    assert_right(ways, told)
+    assert_right(ways, stories)
     assert ways.stack.cloud.keys(QUARANTINE) == []
     assert ways.stack.cloud.dead_lettered() == 0
 
@@ -151,14 +153,14 @@ def away(ways: Ways, name: str, how: str) -> Iterator[None]:
     worker.start()
 
 
-def assert_right(ways: Ways, told: Sequence[Told]) -> None:
+def assert_right(ways: Ways, stories: Sequence[Story]) -> None:
     """Wait until each incident is what it should be."""
     found: Faults | str = ""
 
     def right() -> bool:
         nonlocal found
         try:
-            found = look(ways, told)
+            found = look(ways, stories)
         except RPCError as error:  # a worker is on its way back
             found = str(error)
         return not found
@@ -170,8 +172,8 @@ def assert_right(ways: Ways, told: Sequence[Told]) -> None:
 
 def test_the_stories_are_of_every_way_and_every_order() -> None:
     """What is sampled is what the whole matrix has, only less often."""
-    told = stories(60)
-    assert {one.way for one in told} == {*UNORDERED, "alertmanager"}
+    stories = every_story(60)
+    assert {one.way for one in stories} == {*UNORDERED, "alertmanager"}
     for way in UNORDERED:
-        assert len({(one.words, one.fires) for one in told if one.way == way}) > 8
-    assert {one.fires for one in told} == {True, False}
+        assert len({(one.words, one.fires) for one in stories if one.way == way}) > 8
+    assert {one.fires for one in stories} == {True, False}

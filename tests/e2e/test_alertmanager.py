@@ -19,7 +19,7 @@ import pytest
 import requests
 from temporalio.service import RPCError
 
-from core.contracts import INCIDENT_WORKFLOW, QUERY_INCIDENT, ROOT_WORKFLOW
+from core.contracts import INCIDENT_WORKFLOW, QUERY_INCIDENT
 from infra.local.environment import HOOK_SECRETS
 from infra.local.processes import Processes, wait_until
 from infra.local.temporal import TEMPORAL, Workflow
@@ -212,14 +212,14 @@ class Outage:
     def ends(self) -> None:
         self.alertmanager.post(self.alert(over=True))
 
-    def roots(self) -> list[Workflow]:
-        """The root orchestrators that any alert of this test's server started."""
-        return self.harness.temporal.list(f"WorkflowType = '{ROOT_WORKFLOW}'")
+    def started(self) -> list[Workflow]:
+        """What any alert of this test's server started."""
+        return self.harness.temporal.list(f"WorkflowType = '{INCIDENT_WORKFLOW}'")
 
     def incidents(self) -> list[Any]:
         """The states of all incidents about it."""
         found = []
-        for workflow in self.harness.temporal.list(f"WorkflowType = '{INCIDENT_WORKFLOW}'"):
+        for workflow in self.started():
             state = self.harness.temporal.query(workflow.id, QUERY_INCIDENT)
             if state["title"] == f"{self.name} is out":
                 found.append(state)
@@ -279,7 +279,7 @@ def test_an_alertmanager_with_a_wrong_token_starts_nothing(
     harness: Harness, alertmanager: Alertmanager
 ) -> None:
     outage = new_outage(harness, alertmanager)
-    before = len(outage.roots())
+    before = len(outage.started())
     answer = HERE.post(
         f"{harness.stack.endpoints.gateway}/hooks/alertmanager",
         json={"version": "4", "alerts": [outage.alert()]},
@@ -287,7 +287,7 @@ def test_an_alertmanager_with_a_wrong_token_starts_nothing(
         timeout=30,
     )
     assert answer.status_code == 401
-    assert len(outage.roots()) == before
+    assert len(outage.started()) == before
 
 
 @pytest.mark.soak

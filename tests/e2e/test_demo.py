@@ -56,6 +56,8 @@ def output(folder: Path) -> str:
 STORES = {"aws": "s3://tidegate-documents", "azure": "azure://tidegatelocal/documents"}
 SOURCES = {"aws": "s3:tidegate-documents", "azure": "blob:tidegatelocal/documents"}
 """Where each cloud keeps documents, in their URIs and in the keys of events."""
+WAYS = {"aws": "queue:tidegate-messages", "azure": "queue:messages"}
+"""Which way messages come in each cloud."""
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)
@@ -211,8 +213,8 @@ def test_what_is_sent_to_dev_becomes_a_workflow_even_after_a_crash(
         )
     )
     sent = run_json(tidegate("send", "--message", str(message), "--json"), env, tmp_path)
-    assert sent["workflow_id"] == "ce:/shop#7"
-    assert sent["child_id"] == "incident:/shop:checkout"
+    assert sent["workflow_id"] == f"{WAYS[cloud]}/ce:/shop#7"
+    assert sent["child_id"] == f"incident:event:{WAYS[cloud]}:/shop#checkout"
 
     message.write_text("[1, 2")
     sent = run_json(tidegate("send", "--message", str(message), "--json"), env, tmp_path, code=1)

@@ -105,7 +105,9 @@ def test_a_message_becomes_one_incident_however_often_it_is_sent(harness: Harnes
 
     found = wait_until(all_receipts, PATIENCE, "three receipts")
     assert sorted(receipt["verdict"] for receipt in found) == ["duplicate", "duplicate", "started"]
-    wait_until(lambda: harness.temporal.find(f"incident:/shop:{name}"), PATIENCE, "the incident")
+    wait_until(
+        lambda: workflows(harness, INCIDENT_WORKFLOW, f":/shop#{name}"), PATIENCE, "the incident"
+    )
     assert len(workflows(harness, ROOT_WORKFLOW, f"ce:/shop#{name}")) == 1
 
 
@@ -119,7 +121,7 @@ def test_a_webhook_is_answered_with_its_receipts(harness: Harness) -> None:
     accepted = post(harness, body)
     assert accepted.status_code == 202
     assert [receipt["verdict"] for receipt in accepted.json()["receipts"]] == ["started"]
-    incident = f"incident:alertmanager:{fingerprint}"
+    incident = f"incident:webhook:alertmanager:{fingerprint}"
     wait_until(lambda: harness.temporal.find(incident), PATIENCE, "the incident")
     assert len(workflows(harness, INCIDENT_WORKFLOW, fingerprint)) == 1
 

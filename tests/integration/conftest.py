@@ -17,7 +17,7 @@ from temporalio.testing import WorkflowEnvironment
 from core.adapters.temporal.connection import data_converter
 from core.cli.main import main
 from core.config.settings import Settings
-from core.contracts import SEARCH_ATTRIBUTES
+from core.contracts import INCIDENT_TASK_QUEUE, SEARCH_ATTRIBUTES
 from infra.local.processes import program
 from infra.local.temporal import TemporalServer
 from tests.support.cli import Result, Tidegate
@@ -96,8 +96,12 @@ def tidegate(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts incident workers, each in a process of its own."""
+async def start(tmp_path: Path, temporal_client: Client) -> AsyncIterator[Start]:
+    """Starts incident workers, each in a process of its own. They find no work of other tests:
+    alerts that a listener delivered there wait for a worker, and would page here."""
+    waiting = f"TaskQueue = '{INCIDENT_TASK_QUEUE}' AND ExecutionStatus = 'Running'"
+    async for execution in temporal_client.list_workflows(waiting):
+        await temporal_client.get_workflow_handle(execution.id).terminate("of another test")
     with starting(tmp_path) as start_worker:
         yield start_worker
 

@@ -102,11 +102,11 @@ class Unavailable(MemoryWorkflows):
         self.word = word
 
     async def signal(
-        self, events: Sequence[Mapping[str, Any]], target: Target, *, request_id: str
+        self, events: Sequence[Mapping[str, Any]], target: Target, *, request_id: str, table: str
     ) -> Sent:
         if self.word in target.id:
             raise TemporalUnavailable("unavailable")
-        return await super().signal(events, target, request_id=request_id)
+        return await super().signal(events, target, request_id=request_id, table=table)
 
 
 async def test_of_a_fifo_batch_the_first_that_fails_and_all_after_it_are_redelivered(

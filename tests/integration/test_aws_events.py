@@ -85,5 +85,6 @@ async def invoke_with(name: str) -> Any:
 
 def workflows(receipts: list[dict[str, Any]]) -> list[str]:
     """The IDs of all workflows of the session's server that these receipts name."""
-    assert {receipt["verdict"] for receipt in receipts} <= {"started", "duplicate", "quarantined"}
+    verdicts = {receipt["verdict"] for receipt in receipts}
+    assert verdicts <= {"started", "duplicate", "delivered", "quarantined"}
     return [receipt["workflow_id"] for receipt in receipts if receipt["verdict"] != "quarantined"]

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from core import bootstrap
+from core.config.routing_table import main as compile_table
 from core.config.settings import Settings
 from core.contracts import SEARCH_ATTRIBUTES, WORKERS
 from core.domain.event import ALERT, Event
@@ -168,14 +169,19 @@ def test_routes_check_lists_the_shipped_table(tidegate: Tidegate) -> None:
 def test_routes_check_shows_each_routes_delivery_and_the_tables_digest(
     tidegate: Tidegate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setenv("COLUMNS", "40")
     result = tidegate("routes", "check")
     assert result.code == 0
-    [alert] = [line for line in result.out.splitlines() if "│ alert " in line]
-    assert "│ signal " in alert
-    assert "signal event" in alert
-    [upload] = [line for line in result.out.splitlines() if "│ incident-report " in line]
-    assert "│ orchestrate " in upload
+    routes = [block.splitlines() for block in result.out.split("\n\n")]
+    assert routes[3] == [
+        "route        alert",
+        "delivery     signal",
+        "workflow     Incident on tidegate-incident",
+        "its ID       incident:{tidegatescope}:{data.key}",
+        "if running   signal event",
+    ]
+    assert routes[0][:2] == ["route        incident-report", "delivery     orchestrate"]
+    assert "its ID       incident:event:{tidegatescope}:{source}#{subject || id}" in routes[2]
     digest = bootstrap.router(Settings()).digest
     assert f"digest {digest}\n" in result.out
 
@@ -188,6 +194,22 @@ def test_routes_check_names_line_and_field_and_exits_with_2(
     result = tidegate("routes", "check", str(table))
     assert result.code == 2
     assert f"{table}:4:5: routes[0].when: there is no such field" in result.err
+
+
+def test_routes_check_says_that_a_compiled_table_is_not_a_source(
+    tidegate: Tidegate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled = tmp_path / "routes.json"
+    assert compile_table(["--output", str(compiled)]) == 0
+    monkeypatch.setenv("TIDEGATE_ROUTES", str(compiled))
+    result = tidegate("routes", "check")
+    assert result.code == 2
+    assert f"{compiled}: a compiled table, digest " in result.err
+    assert "next: check its source" in result.err
+    compiled.write_text("{}")
+    result = tidegate("routes", "check")
+    assert result.code == 2
+    assert "not a compiled routing table of this version" in result.err
 
 
 def test_an_invalid_setting_is_named_and_exits_with_2(
@@ -385,7 +407,7 @@ def test_doctor_and_setup_bring_a_bare_namespace_to_health(
     after: Result = wait_until(lambda: healthy(tidegate), 60, "the doctor to find no fault")
     assert {outcome for outcome, _ in findings(after).values()} == {"ok"}
     digest = bootstrap.router(Settings()).digest
-    assert findings(after)["routing tables"] == ("ok", f"the root worker has the same, {digest}")
+    assert findings(after)["routing tables"] == ("ok", f"the workers have the same, {digest}")
 
     other = tmp_path / "other.yaml"
     other.write_text(ORDERS)
@@ -393,7 +415,7 @@ def test_doctor_and_setup_bring_a_bare_namespace_to_health(
     own = bootstrap.router(Settings.from_env()).digest
     assert findings(tidegate("doctor", "--json"))["routing tables"] == (
         "warning",
-        f"here {own}; a root worker of the last minutes has {digest}",
+        f"here {own}; a worker of the last minutes has {digest}",
     )
 
 

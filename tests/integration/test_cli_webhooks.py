@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,9 @@ def test_the_endpoints_are_listed_with_how_each_is_verified(tidegate: Tidegate) 
     assert result.code == 0
     assert "alertmanager" in result.out
     assert "all valid" in result.out
+    events = next(block for block in result.out.split("\n\n") if "/hooks/events\n" in block)
+    assert "\nscope        webhook:events\n" in events
+    assert "\ntrusted with tidegate." in events
     hooks = tidegate("webhooks", "check", "--json").json["hooks"]
     assert hooks["github"]["verify"] == {
         "scheme": "github",
@@ -97,7 +101,18 @@ def test_a_request_is_explained_with_its_events_keys_and_answer(tidegate: Tidega
     assert explained["status"] == 202
     assert explained["sender"] == "not checked: the request carries no proof (bearer)"
     assert {event["verdict"] for event in explained["events"]} == {"accepted"}
-    assert all(e["target"]["workflow"] == "Incident" for e in explained["events"])
+    assert all(event["target"]["workflow"] == "Incident" for event in explained["events"])
+
+
+def test_what_a_signal_would_not_carry_is_shown(tidegate: Tidegate) -> None:
+    body = json.loads(FIRING.read_text())
+    body["alerts"][0]["labels"]["note"] = "x" * 5000
+    stdin = json.dumps(body).encode()
+    explained = tidegate("explain", "--hook", "alertmanager", "-", "--json", stdin=stdin).json
+    assert [event["cut"] for event in explained["events"]] == [["labels"]]
+    shown = tidegate("explain", "--hook", "alertmanager", "-", stdin=stdin).out
+    assert re.search(r"^cut +labels$", shown, re.M)
+    assert re.search(r"^redelivery +left to the workflow", shown, re.M)
 
 
 @pytest.mark.parametrize(

@@ -161,6 +161,7 @@ async def test_words_that_come_after_the_close_page_nobody(dev_harness: Harness)
         await handle.cancel()
 
 
+@pytest.mark.recorded("alert-recalled")
 async def test_a_redelivery_after_the_memory_is_recognised_by_the_next_run(
     dev_harness: Harness,
 ) -> None:
@@ -190,6 +191,7 @@ async def test_a_redelivery_after_the_memory_is_recognised_by_the_next_run(
         await handle.cancel()
 
 
+@pytest.mark.recorded("alert-recovered-first")
 async def test_a_recovery_that_comes_first_waits_for_its_firing(dev_harness: Harness) -> None:
     harness = dev_harness
     harness.policy = {**ONE_LEVEL, "remember_for": "1h"}
@@ -265,7 +267,9 @@ async def test_a_worker_that_may_not_list_opens_and_says_so(
         await handle.cancel()
 
 
-@pytest.mark.parametrize("window", ["0s", "1h"])
+@pytest.mark.parametrize(
+    "window", ["0s", pytest.param("1h", marks=pytest.mark.recorded("alert-held"))]
+)
 async def test_an_alert_of_replicas_is_held_and_then_pages(
     dev_harness: Harness, window: str
 ) -> None:
@@ -286,6 +290,7 @@ async def test_an_alert_of_replicas_is_held_and_then_pages(
         await handle.cancel()
 
 
+@pytest.mark.recorded("silent-continued")
 async def test_a_silent_workflow_hands_its_memory_to_the_next_run(
     dev_harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,12 @@ RECORDED = sorted(HISTORIES.glob("*.json"), key=lambda path: path.stem)
 def test_the_recorded_histories() -> None:
     assert [path.stem for path in RECORDED] == [
         "incident-acknowledged-late-page",
+        "incident-alert-held",
+        "incident-alert-joined",
+        "incident-alert-opened",
+        "incident-alert-recalled",
+        "incident-alert-recovered",
+        "incident-alert-recovered-first",
         "incident-cancelled",
         "incident-continued",
         "incident-continued-run-2",
@@ -26,6 +32,8 @@ def test_the_recorded_histories() -> None:
         "incident-reopened",
         "incident-resolved-alert-alone",
         "incident-resolved-late-page",
+        "incident-silent-continued",
+        "incident-silent-continued-run-2",
         "incident-snoozed",
         "incident-superseded",
         "incident-superseded-run-2",

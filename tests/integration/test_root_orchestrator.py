@@ -181,9 +181,23 @@ async def test_reject_fails_and_quarantines_the_event(shared: Harness) -> None:
     assert error.type == "ChildAlreadyRunning"
     [record] = await records(shared, second.key)
     assert error.message == (
-        f"event {second.key}: child {id} of route reject is already running; kept as {record.uri}"
+        f"event {second.key!r}: child {id} of route reject is already running; kept as {record.uri}"
     )
     assert await shared.end(id) == [first.to_wire()]
+
+
+async def test_an_event_with_a_huge_key_is_rejected_like_any_other(
+    temporal_client: Client, tmp_path: Path
+) -> None:
+    """It is quarantined with a reason, and both must fit into one call of Temporal's."""
+    async with harness(temporal_client, tmp_path, max_event_bytes=1_900_000) as root:
+        first = new_event("reject")
+        large = new_event("reject", subject=first.subject, data="x" * 900_000)
+        await root.run(first)
+        error = await failure(root, replace(large, key="k" * 900_000).to_wire())
+        assert error.type == "ChildAlreadyRunning"
+        assert len(error.message) < 3000
+        assert await root.end(f"reject:{first.subject}") == [first.to_wire()]
 
 
 async def test_a_rejected_event_can_be_redelivered_once_the_child_has_closed(
@@ -231,7 +245,7 @@ async def test_an_event_that_is_too_large_for_a_signal_is_quarantined(shared: Ha
     event = new_event("keyed", data="x" * 5000)
     error = await failure(shared, event.to_wire())
     assert error.type == "InvalidEvent"
-    assert "and a signal carries 3,998" in error.message
+    assert "and a signal carries 3,967" in error.message
     assert len(await records(shared, event.key)) == 1
 
 

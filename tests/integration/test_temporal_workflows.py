@@ -153,7 +153,7 @@ async def test_an_event_that_has_failed_starts_again(
     assert again.run_id != first.run_id
 
 
-async def test_many_starts_of_one_event_at_once_start_one(workflows: TemporalWorkflows) -> None:
+async def test_many_concurrent_starts_of_one_event_start_one(workflows: TemporalWorkflows) -> None:
     event = new_event()
     starts = await asyncio.gather(*(workflows.orchestrate(event, table="t") for _ in range(20)))
     assert sum(start.outcome is Outcome.STARTED for start in starts) == 1
@@ -173,7 +173,7 @@ async def test_each_event_costs_exactly_one_call(
     assert made == {"StartWorkflowExecution": 10, SENTINEL: 1}
 
 
-async def test_starts_at_once_share_one_connection(temporal_settings: None) -> None:
+async def test_concurrent_starts_share_one_connection(temporal_settings: None) -> None:
     made: list[Frontend] = []
 
     async def make() -> Frontend:
@@ -307,11 +307,14 @@ async def test_a_signal_starts_the_workflow_of_its_key_or_joins_it(
     workflows: TemporalWorkflows, temporal_client: Client
 ) -> None:
     target = alerts(uuid4().hex)
-    first = await workflows.signal([{"n": 1}, {"n": 2}], target, request_id="r-1")
-    second = await workflows.signal([{"n": 3}], target, request_id="r-2")
+    first = await workflows.signal([{"n": 1}, {"n": 2}], target, request_id="r-1", table="t")
+    second = await workflows.signal([{"n": 3}], target, request_id="r-2", table="t")
     assert (first.outcome, second.outcome) == (Outcome.STARTED, Outcome.DELIVERED)
     assert first.run_id == second.run_id
-    assert await signals(temporal_client, target.id) == [[{"n": 1}, {"n": 2}], [{"n": 3}]]
+    assert await signals(temporal_client, target.id) == [
+        [{"n": 1, "tidegatetable": "t"}, {"n": 2}],
+        [{"n": 3, "tidegatetable": "t"}],
+    ]
     description = await temporal_client.get_workflow_handle(target.id).describe()
     assert description.raw_description.execution_config.workflow_run_timeout.seconds == 3600
 
@@ -320,21 +323,22 @@ async def test_a_signal_that_is_sent_again_reaches_the_run_once(
     workflows: TemporalWorkflows, temporal_client: Client
 ) -> None:
     target = alerts(uuid4().hex)
-    await workflows.signal([{"n": 1}], target, request_id="r-1")
+    await workflows.signal([{"n": 1}], target, request_id="r-1", table="t")
     await asyncio.gather(
-        *(workflows.signal([{"n": 2}], target, request_id="r-2") for _ in range(10))
+        *(workflows.signal([{"n": 2}], target, request_id="r-2", table="t") for _ in range(10))
     )
-    await workflows.signal([{"n": 1}], target, request_id="r-1")
-    assert await signals(temporal_client, target.id) == [[{"n": 1}], [{"n": 2}]]
+    await workflows.signal([{"n": 1}], target, request_id="r-1", table="t")
+    found = await signals(temporal_client, target.id)
+    assert [[wire["n"] for wire in wires] for wires in found] == [[1], [2]]
 
 
 async def test_a_signal_after_the_end_starts_the_next_run(
     workflows: TemporalWorkflows, temporal_client: Client
 ) -> None:
     target = alerts(uuid4().hex)
-    first = await workflows.signal([{"n": 1}], target, request_id="r-1")
+    first = await workflows.signal([{"n": 1}], target, request_id="r-1", table="t")
     await temporal_client.get_workflow_handle(target.id).terminate("on purpose")
-    again = await workflows.signal([{"n": 1}], target, request_id="r-1")
+    again = await workflows.signal([{"n": 1}], target, request_id="r-1", table="t")
     assert again.outcome is Outcome.STARTED
     assert again.run_id != first.run_id
 
@@ -344,13 +348,14 @@ async def test_a_workflow_is_started_with_the_event_once(
 ) -> None:
     event = new_event()
     target = replace(alerts(f"invoice:{event.key}"), deliver=Deliver.START, signal=None)
-    first, again = [await workflows.start(event, target) for _ in range(2)]
+    first, again = [await workflows.start(event, target, table="t") for _ in range(2)]
     assert (first.workflow_id, first.outcome) == (target.id, Outcome.STARTED)
     assert (again.run_id, again.outcome) == (first.run_id, Outcome.DUPLICATE)
     history = await temporal_client.get_workflow_handle(target.id).fetch_history()
     started = history.events[0].workflow_execution_started_event_attributes
     [wire] = await temporal_client.data_converter.decode(list(started.input.payloads))
     assert Event.from_wire(wire) == event
+    assert wire == {**event.to_wire(), "tidegatetable": "t"}
 
 
 @pytest.mark.parametrize(
@@ -383,4 +388,6 @@ async def test_what_temporal_answers_is_transient_or_permanent(
         return Frontend(service, "default", "test")
 
     with pytest.raises(kind, match=message):
-        await TemporalWorkflows(connect, timeout=5).signal([{}], alerts("a"), request_id="r")
+        await TemporalWorkflows(connect, timeout=5).signal(
+            [{}], alerts("a"), request_id="r", table="t"
+        )

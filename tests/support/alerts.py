@@ -2,7 +2,7 @@
 order, and what has become of their incidents.
 
     Word    one thing that a source says: firing or resolved, with its own times
-    Told    the words about one alert in the order of their delivery, and what must come of them
+    Story   the words about one alert in the order of their delivery, and what must come of them
     Ways    the senders: webhooks, SQS, SQS FIFO and Service Bus, all into one stack
     Faults  where the incidents are not what the words add up to
 """
@@ -62,7 +62,7 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Story:
     """The words about one alert, in the order of their delivery; whether it fires by its source's
     last word, and how often it has fired at most: so many pages are right."""
 
@@ -132,16 +132,16 @@ class Ways:
                         f"{self.bus.url}/{BUS_QUEUE}/messages", data=message(key, word), timeout=30
                     ).raise_for_status()
 
-    def tell_all(self, told: Sequence[Told], words: Sequence[Sequence[Word]]) -> None:
+    def tell_all(self, stories: Sequence[Story], words: Sequence[Sequence[Word]]) -> None:
         """Send words about each alert, those about one alert in their order."""
 
-        def tell(pair: tuple[Told, Sequence[Word]]) -> None:
+        def tell(pair: tuple[Story, Sequence[Word]]) -> None:
             one, its_words = pair
             for word in its_words:
                 self.tell(one.key, one.way, word)
 
         with ThreadPoolExecutor(_SENDERS) as pool:
-            list(pool.map(tell, zip(told, words, strict=True)))
+            list(pool.map(tell, zip(stories, words, strict=True)))
 
     def drained(self) -> bool:
         """Whether every queue is empty, so that all words have reached Temporal."""
@@ -273,14 +273,14 @@ class Faults:
         return any((self.open_for_ever, self.missing, self.phantoms, self.never_paged))
 
 
-def look(ways: Ways, told: Iterable[Told]) -> Faults:
+def look(ways: Ways, stories: Iterable[Story]) -> Faults:
     """What is wrong now. The queries see every signal that Temporal has accepted."""
     keys: dict[str, set[str]] = {}
     for page in ways.stack.pager.pages():
         if key := page_key(page.message):
             keys.setdefault(key.partition("@")[0], set()).add(key)
     faults = Faults([], [], [], [])
-    for one in told:
+    for one in stories:
         pages = len(keys.get(one.incident, ()))
         is_open = _is_open(ways.temporal, one.incident)
         if is_open and not one.fires:

@@ -153,6 +153,7 @@ class Harness:
             reports=(self.reports_root or f"file://{self.root}/reports/") if self.reports else None,
             max_report_bytes=10_000,
             continue_as_new_after=self.continue_as_new_after,
+            table="0123456789ab",
         )
         plan = process.Plan(
             task_queue=self.queue,
@@ -188,14 +189,15 @@ class Harness:
 
 
 async def check_histories(harness: Harness, recorded: pytest.Mark | None) -> None:
-    """Every incident replays and has no failed task; records it where the test is marked so."""
+    """Every incident replays and has no failed task; records the last where the test is marked."""
     for handle in harness.handles:
         history = await handle.fetch_history()
         await replay(history)
         assert not failed_tasks(history)
     if recorded:
-        [handle] = harness.handles
-        await record(harness.client, handle, f"incident-{recorded.args[0]}", harness.root)
+        await record(
+            harness.client, harness.handles[-1], f"incident-{recorded.args[0]}", harness.root
+        )
 
 
 def failed_tasks(history: WorkflowHistory) -> list[Any]:

@@ -104,13 +104,17 @@ async def harness(
     folder: Path,
     *activities: Callable[..., Any],
     documents: tuple[str, ...] = ("s3://docs/",),
+    max_event_bytes: int = 1_048_576,
 ) -> AsyncIterator[Harness]:
     """Runs both workers on new task queues; the orchestrator's also serves `activities`."""
     routes = folder / "routes.yaml"
     task_queue, children = f"root-{uuid4().hex}", f"children-{uuid4().hex}"
     routes.write_text(json.dumps(_routes(children)))  # JSON is YAML
     settings = Settings(
-        routes=routes, documents=documents, quarantine=f"file://{folder}/quarantine/"
+        routes=routes,
+        documents=documents,
+        quarantine=f"file://{folder}/quarantine/",
+        max_event_bytes=max_event_bytes,
     )
     root = plan(settings)
     root = replace(root, task_queue=task_queue, activities=[*root.activities, *activities])

@@ -30,11 +30,11 @@ class MemoryWorkflows:
     async def orchestrate(self, event: Event, *, table: str) -> Sent:
         return self._start(workflow_id(event.key), event)
 
-    async def start(self, event: Event, target: Target) -> Sent:
+    async def start(self, event: Event, target: Target, *, table: str) -> Sent:
         return self._start(target.id, event)
 
     async def signal(
-        self, events: Sequence[Mapping[str, Any]], target: Target, *, request_id: str
+        self, events: Sequence[Mapping[str, Any]], target: Target, *, request_id: str, table: str
     ) -> Sent:
         found = [Event.from_wire(wire) for wire in events]
         new = target.id not in self.started
@@ -64,11 +64,11 @@ class HangingWorkflows(MemoryWorkflows):
         return await super().orchestrate(event, table=table)
 
     async def signal(
-        self, events: Sequence[Mapping[str, Any]], target: Target, *, request_id: str
+        self, events: Sequence[Mapping[str, Any]], target: Target, *, request_id: str, table: str
     ) -> Sent:
         if any(self._word in Event.from_wire(wire).key for wire in events):
             await asyncio.Event().wait()
-        return await super().signal(events, target, request_id=request_id)
+        return await super().signal(events, target, request_id=request_id, table=table)
 
 
 def fickle(seed: int) -> MemoryWorkflows:

@@ -201,3 +201,12 @@ def test_whatever_an_alert_holds_it_is_read_or_refused(data: dict[str, Any]) -> 
     assert type(alert).model_validate_json(alert.model_dump_json()) == alert
     again = read_alert(Event.from_wire(event_of(alert, key="again").to_wire()))
     assert again.model_copy(update={"remarks": ()}) == alert.model_copy(update={"remarks": ()})
+
+
+@pytest.mark.parametrize(
+    "zero", ["0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "1970-01-01T00:00:00.000+00:00"]
+)
+def test_a_zero_is_no_time(zero: str) -> None:
+    alert = read_alert(event({**WHOLE, "starts_at": zero, "ends_at": zero}))
+    assert (alert.starts_at, alert.ends_at) == (None, None)
+    assert alert.remarks == ("it does not say when it began",)

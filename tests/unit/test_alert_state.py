@@ -38,7 +38,7 @@ def resolved(start: float | None = 0, end: float | None = 10) -> Alert:
     )
 
 
-def said(
+def hear_all(
     words: Iterable[Alert],
     *,
     state: AlertState | None = None,
@@ -92,6 +92,20 @@ ROWS: list[tuple[str, Sequence[Alert], Sequence[Heard], bool]] = [
         False,
     ),
     ("the recovery has an end alone", [firing(0), resolved(None, 10)], [F, REC], False),
+    ("the recovery has a start alone", [firing(20), resolved(0, None)], [F, REC], False),
+    (
+        "the recovery has a start alone, the next begins later",
+        [firing(0), resolved(0, None), firing(20), firing(0)],
+        [F, REC, F, R],
+        True,
+    ),
+    ("a start alone, recovery first", [resolved(0, None), firing(0)], [MEM, S], False),
+    (
+        "the recovery has no times, the next begins later",
+        [firing(0), resolved(None, None), firing(0), firing(20)],
+        [F, REC, S, F],
+        True,
+    ),
     ("an end before the start is another's", [firing(20), resolved(None, 10)], [F, S], True),
     ("no times at all", [firing(None), resolved(None, None)], [F, REC], False),
     (
@@ -113,35 +127,58 @@ ROWS: list[tuple[str, Sequence[Alert], Sequence[Heard], bool]] = [
     ("words", "heard", "fires"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS]
 )
 def test_what_words_add_up_to(words: Sequence[Alert], heard: Sequence[Heard], fires: bool) -> None:
-    state, found = said(words)
+    state, found = hear_all(words)
     assert (found, state.firing) == (list(heard), fires)
 
 
 @pytest.mark.parametrize("settle", [None, SETTLE])
 def test_a_recovery_of_the_far_future_mutes_nothing(settle: timedelta | None) -> None:
-    state, heard = said([firing(0), resolved(0, 60 * 24 * 365 * 70)], settle=settle)
+    state, heard = hear_all([firing(0), resolved(0, 60 * 24 * 365 * 70)], settle=settle)
     assert (heard, state.firing) == ([F, REC], False)
-    state, heard = said([firing(20)], state=state, settle=settle)
+    state, heard = hear_all([firing(20)], state=state, settle=settle)
     assert (heard, state.firing) == ([F], True)
 
 
 def test_a_firing_of_the_far_future_fires_recovers_and_does_not_mute_the_next() -> None:
     far = 60 * 24 * 365 * 70
-    state, heard = said([firing(far), resolved(far, far)])
+    state, heard = hear_all([firing(far), resolved(far, far)])
     assert (heard, state.firing) == ([F, REC], False)
     later = NOW + timedelta(hours=1)
-    state, heard = said([firing(60 * 24 + 30)], state=state, now=later)
+    state, heard = hear_all([firing(60 * 24 + 30)], state=state, now=later)
     assert (heard, state.firing) == ([F], True)
 
 
 def test_a_clock_that_is_slightly_ahead_is_believed() -> None:
     ahead = (NOW + CLOCKS_APART - START).total_seconds() / 60
-    state, heard = said([firing(ahead), resolved(0, ahead - 1)])
+    state, heard = hear_all([firing(ahead), resolved(0, ahead - 1)])
     assert (heard, state.firing) == ([F, S], True)
 
 
+@pytest.mark.parametrize("settle", [None, SETTLE])
+@pytest.mark.parametrize("start", [None, 0])
+def test_a_source_whose_clock_lags_fires_again_after_a_recovery_without_an_end(
+    settle: timedelta | None, start: float | None
+) -> None:
+    arrival = START + timedelta(minutes=10)  # its words take ten minutes to arrive
+    state, heard = hear_all(
+        [firing(0), resolved(start, None), firing(3)], settle=settle, now=arrival
+    )
+    assert (heard, state.firing) == ([F, REC, F], True)
+
+
+def test_a_start_alone_that_is_held_recovers() -> None:
+    state, heard = hear_all([firing(5), resolved(0), firing(5), resolved(0, None)], settle=SETTLE)
+    assert (heard, state.firing, state.held_until) == ([F, REC, H, REC], False, None)
+
+
+@pytest.mark.parametrize("again", [0, 3, 5])
+def test_a_replica_is_held_whichever_start_the_others_have_said_since(again: float) -> None:
+    state, heard = hear_all([firing(0), firing(5), resolved(0, 10), firing(again)], settle=SETTLE)
+    assert (heard, state.firing) == ([F, R, REC, H], False)
+
+
 def test_a_replica_that_may_be_late_is_held_and_then_believed() -> None:
-    state, heard = said([firing(), resolved(), firing(), firing()], settle=SETTLE)
+    state, heard = hear_all([firing(), resolved(), firing(), firing()], settle=SETTLE)
     assert (heard, state.firing) == ([F, REC, H, R], False)
     assert state.held_until == NOW + SETTLE
     assert settled(state, NOW + SETTLE / 2) is None
@@ -149,53 +186,53 @@ def test_a_replica_that_may_be_late_is_held_and_then_believed() -> None:
     assert believed is not None
     assert believed.firing
     assert believed.held_until is None
-    state, heard = said([firing(), resolved()], state=believed, settle=SETTLE)
+    state, heard = hear_all([firing(), resolved()], state=believed, settle=SETTLE)
     assert (heard, state.firing) == ([R, REC], False)
 
 
 def test_a_replica_that_was_late_says_the_recovery_again() -> None:
-    state, heard = said([firing(), resolved(), firing(), resolved()], settle=SETTLE)
+    state, heard = hear_all([firing(), resolved(), firing(), resolved()], settle=SETTLE)
     assert (heard, state.firing, state.held_until) == ([F, REC, H, REC], False, None)
 
 
 @pytest.mark.parametrize("recovery", [resolved(0, 10), resolved(10, 10), resolved(None, 10)])
 def test_a_replica_is_held_whatever_the_recovery_says_of_its_start(recovery: Alert) -> None:
-    state, heard = said([firing(), recovery, firing()], settle=SETTLE)
+    state, heard = hear_all([firing(), recovery, firing()], settle=SETTLE)
     assert (heard, state.firing) == ([F, REC, H], False)
 
 
 def test_a_firing_that_its_recovery_overtook_is_not_held_but_when_said_again() -> None:
-    state, heard = said([resolved(), firing(), firing()], settle=SETTLE)
+    state, heard = hear_all([resolved(), firing(), firing()], settle=SETTLE)
     assert (heard, state.firing) == ([MEM, S, H], False)
 
 
 def test_a_replica_that_saw_it_begin_later_is_held() -> None:
-    _, heard = said([firing(0), resolved(0, 10), firing(5)], settle=SETTLE)
+    _, heard = hear_all([firing(0), resolved(0, 10), firing(5)], settle=SETTLE)
     assert heard == [F, REC, H]
-    _, heard = said([resolved(0, 10), firing(5)], settle=SETTLE)
+    _, heard = hear_all([resolved(0, 10), firing(5)], settle=SETTLE)
     assert heard == [MEM, S]  # the first that is heard of it: overtaken
-    _, heard = said([firing(5), resolved(5, 10), firing(0)], settle=SETTLE)
+    _, heard = hear_all([firing(5), resolved(5, 10), firing(0)], settle=SETTLE)
     assert heard == [F, REC, S]
 
 
 def test_a_new_firing_ends_the_settling() -> None:
-    state, heard = said([firing(), resolved(), firing(), firing(20)], settle=SETTLE)
+    state, heard = hear_all([firing(), resolved(), firing(), firing(20)], settle=SETTLE)
     assert (heard, state.firing, state.held_until) == ([F, REC, H, F], True, None)
 
 
 def test_what_a_person_ended_stays_ended_while_the_source_says_nothing_new() -> None:
-    state, _ = said([firing()])
-    state, heard = said([firing(), firing(-5)], state=dismiss(state))
+    state, _ = hear_all([firing()])
+    state, heard = hear_all([firing(), firing(-5)], state=dismiss(state))
     assert (heard, state.dismissed) == ([R, R], True)
-    after, heard = said([firing(20)], state=state)
+    after, heard = hear_all([firing(20)], state=state)
     assert (heard, after.firing, after.dismissed) == ([F], True, False)
-    after, heard = said([resolved()], state=state)
+    after, heard = hear_all([resolved()], state=state)
     assert (heard, after.firing, after.dismissed) == ([REC], False, False)
 
 
 def test_what_a_person_ended_comes_back_when_replicas_say_that_it_fires_on() -> None:
-    state, _ = said([firing()], settle=SETTLE)
-    state, heard = said([firing()], state=dismiss(state), settle=SETTLE)
+    state, _ = hear_all([firing()], settle=SETTLE)
+    state, heard = hear_all([firing()], state=dismiss(state), settle=SETTLE)
     assert heard == [H]
     believed = settled(state, NOW + SETTLE)
     assert believed is not None
@@ -204,13 +241,13 @@ def test_what_a_person_ended_comes_back_when_replicas_say_that_it_fires_on() -> 
 
 
 def test_a_person_ends_what_has_no_times_until_it_is_said_again() -> None:
-    state, _ = said([firing(None)])
-    state, heard = said([firing(None)], state=dismiss(state))
+    state, _ = hear_all([firing(None)])
+    state, heard = hear_all([firing(None)], state=dismiss(state))
     assert (heard, state.dismissed) == ([F], False)
 
 
 def test_dismissing_what_does_not_fire_changes_nothing() -> None:
-    state, _ = said([firing(), resolved()])
+    state, _ = hear_all([firing(), resolved()])
     assert not dismiss(state).dismissed
 
 
@@ -244,7 +281,7 @@ def test_no_order_and_no_repetition_changes_what_is_true(
 ) -> None:
     words = words_of(found)
     repeated = words + data.draw(st.lists(st.sampled_from(words), max_size=8))
-    state, heard = said(data.draw(st.permutations(repeated)))
+    state, heard = hear_all(data.draw(st.permutations(repeated)))
     assert state.firing == (found[-1][1] is None)
     assert heard.count(Heard.FIRED) <= len(found)
 
@@ -253,7 +290,7 @@ def test_no_order_and_no_repetition_changes_what_is_true(
 def test_replicas_that_say_each_word_once_are_never_held(
     found: list[Episode], data: st.DataObject
 ) -> None:
-    state, heard = said(data.draw(st.permutations(words_of(found))), settle=SETTLE)
+    state, heard = hear_all(data.draw(st.permutations(words_of(found))), settle=SETTLE)
     assert state.firing == (found[-1][1] is None)
     assert Heard.HELD not in heard
 
@@ -272,13 +309,13 @@ def test_each_firing_counts_at_most_once(found: list[Episode], data: st.DataObje
 @pytest.mark.parametrize("order", list(permutations(range(4))))
 def test_two_firings_of_which_the_second_goes_on(order: tuple[int, ...]) -> None:
     words = [firing(0), resolved(0, 10), firing(20), firing(20)]
-    state, _ = said([words[n] for n in order])
+    state, _ = hear_all([words[n] for n in order])
     assert state.firing
 
 
 @given(st.lists(st.sampled_from([0, 1]), min_size=1, max_size=12))
 def test_without_times_the_last_word_counts(words: list[int]) -> None:
-    state, _ = said([firing(None) if word else resolved(None, None) for word in words])
+    state, _ = hear_all([firing(None) if word else resolved(None, None) for word in words])
     assert state.firing == bool(words[-1])
 
 
@@ -287,7 +324,7 @@ def test_a_replicated_source_that_fires_again_ends_open(
     found: list[Episode], data: st.DataObject
 ) -> None:
     last = found[-1][0]
-    state, _ = said([*words_of([*found[:-1], (last, last + 1)]), firing(last)], settle=SETTLE)
+    state, _ = hear_all([*words_of([*found[:-1], (last, last + 1)]), firing(last)], settle=SETTLE)
     believed = settled(state, NOW + SETTLE)
     assert believed is not None
     assert believed.firing

@@ -15,13 +15,12 @@ from core.domain.identity import (
     blob_key,
     change_key,
     cloudevent_key,
-    escaped,
+    is_workflow_id,
     message_key,
     replay_key,
     s3_change,
     s3_key,
     scoped_key,
-    unescaped,
     unidentified_key,
     workflow_id,
 )
@@ -348,14 +347,15 @@ def test_two_keys_never_share_a_workflow_id(one: str, other: str) -> None:
     assert (workflow_id(one) == workflow_id(other)) == (one == other)
 
 
-@given(ANY_TEXT)
-@example('webhook:prod:100% \\ "full"')
-@example("%41")
+@given(ANY_TEXT | LONG_TEXT)
 @example("\ud800")
-def test_what_an_id_says_of_a_value_makes_the_same_id_again(value: str) -> None:
-    id = escaped(value)
-    assert unescaped(id) == value
-    assert escaped(unescaped(id)) == id
+def test_every_workflow_id_is_known_as_one(key: str) -> None:
+    assert is_workflow_id(workflow_id(key)) == bool(key)
+
+
+@pytest.mark.parametrize("text", ["", "a\nb", 'a"b', "a\\b", "\ud800", "x" * 256, "é" * 128])
+def test_what_temporal_cannot_store_or_find_is_no_workflow_id(text: str) -> None:
+    assert not is_workflow_id(text)
 
 
 @given(LONG_TEXT)

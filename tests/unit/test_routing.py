@@ -2,19 +2,27 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core import bootstrap
 from core.config.files import load_routes
 from core.config.routing_table import SHIPPED_ROUTES
 from core.config.settings import Settings
-from core.domain.event import ALERT, DOCUMENT_CREATED, Event
-from core.domain.identity import workflow_id
+from core.domain.event import (
+    ALERT,
+    DOCUMENT_CREATED,
+    INCIDENT_SUCCESSOR,
+    SCOPE_ATTRIBUTE,
+    WAY_ATTRIBUTE,
+    Event,
+)
+from core.domain.identity import cloudevent_key, workflow_id
+from core.domain.incident.ids import incident_id, parse_id
 from core.domain.routing.file import RoutingFile
 from core.domain.routing.table import (
     Deliver,
@@ -25,6 +33,7 @@ from core.domain.routing.table import (
     WorkflowRouter,
 )
 from core.errors import InvalidChildId, NoRoute
+from core.operations.open_incident import successor_subject
 
 EVENT = Event(
     id="1",
@@ -352,7 +361,52 @@ def test_a_tables_digest_tells_it_from_another() -> None:
 
 
 text = st.text(min_size=1, max_size=40)
-scopes = st.sampled_from(["webhook:a", "webhook:b", "queue:a", "shared:a", "account:x"])
+SEPARATORS = ":/#-._~@|+ ,;=&!?()[]*"
+NAMES = st.text("ab-1/._", min_size=1, max_size=8)
+"""As queues, topics and webhooks are named, with every separator that such a name may hold."""
+scopes = st.builds("{}:{}".format, st.sampled_from(["webhook", "queue", "topic", "shared"]), NAMES)
+
+
+@given(st.sampled_from([SCOPE_ATTRIBUTE, WAY_ATTRIBUTE]), st.sampled_from(SEPARATORS), st.data())
+def test_our_own_attributes_and_values_never_run_into_each_other(
+    attribute: str, separator: str, data: st.DataObject
+) -> None:
+    """Also where what one ends with is what the other begins with."""
+    values = st.text(f"ab1%/{separator}", min_size=1, max_size=8)
+    template = f"x:{{{attribute}}}{separator}{{data.key}}"
+    made: dict[str, tuple[str, str]] = {}
+    kind, rest = data.draw(st.sampled_from(["queue", "webhook"])), data.draw(values)
+    whole = f"a{separator}{rest}{separator}b"
+    for place in (i for i, character in enumerate(whole) if character == separator):
+        own, key = f"{kind}:{whole[:place]}", whole[place + 1 :]
+        event = replace(EVENT, way=own, scope=own, data={"key": key})
+        made.setdefault(child(event, child_id=template).id, (own, key))
+    assert len(made) == whole.count(separator)
+
+
+@pytest.mark.parametrize(
+    ("separator", "one", "other"),
+    [
+        ("-", ("webhook:prod", "eu-1"), ("webhook:prod-eu", "1")),
+        ("/", ("queue:a", "b/c"), ("queue:a/b", "c")),
+        (".", ("queue:a", "fifo.c"), ("queue:a.fifo", "c")),
+        ("_", ("queue:a", "b_c"), ("queue:a_b", "c")),
+    ],
+)
+def test_a_separator_in_a_scopes_name_does_not_move_its_end(
+    separator: str, one: tuple[str, str], other: tuple[str, str]
+) -> None:
+    template = f"incident:{{tidegatescope}}{separator}{{data.key}}"
+    ids = {
+        child(replace(EVENT, scope=scope, data={"key": key}), child_id=template).id
+        for scope, key in (one, other)
+    }
+    assert len(ids) == 2
+
+
+def test_a_scopes_kind_stays_readable() -> None:
+    event = replace(EVENT, scope="queue:a/b:c", data={"key": "k:1"})
+    assert child(event, child_id="{tidegatescope}:{data.key}").id == "queue:a%2Fb%3Ac:k:1"
 
 
 @given(scopes, text, scopes, text)
@@ -365,7 +419,7 @@ def test_as_shipped_two_alerts_never_share_an_incident(
     assert (one == other) == ((scope, key) == (other_scope, other_key))
 
 
-@given(text, text, text, text, st.sampled_from([":", "/", "#", " - ", "~"]))
+@given(text, text, text, text, st.sampled_from(SEPARATORS).map(lambda one: f"{one} -"))
 def test_values_in_a_template_never_run_into_each_other(
     a: str, b: str, c: str, d: str, separator: str
 ) -> None:
@@ -378,13 +432,60 @@ def test_values_in_a_template_never_run_into_each_other(
     assert len(id(a * 20, b).encode()) <= 255
 
 
-@given(scopes, text, text, scopes, text)
-def test_as_shipped_a_report_by_message_never_reaches_an_alerts_incident(
-    scope: str, source: str, subject: str, other_scope: str, key: str
+tricky = st.text("ab:/#@%~.", min_size=1, max_size=12) | text
+
+
+@given(scopes, tricky, tricky, tricky)
+@example("queue:orders", "x", "y", "x#y")
+@example("queue:orders/ce", "x", "y", "x#y")
+def test_as_shipped_what_different_routes_take_never_meets_in_one_incident(
+    scope: str, source: str, subject: str, key: str
 ) -> None:
+    """An alert, a report by message and an uploaded one, each of the same scope and of one whose
+    name goes on where the scope ends."""
     router = bootstrap.router(Settings())
     report = Event(
         id="1", source=source, type="x.incident.reported", subject=subject, key="k", scope=scope
     )
-    theirs = router.target(replace(alert(key=key), scope=other_scope)).id
-    assert router.target(report).id != theirs
+    upload = Event(
+        id="1",
+        source=source,
+        type=DOCUMENT_CREATED,
+        subject="incidents/a.json",
+        key=cloudevent_key(scope, source, subject),
+        scope=scope,
+    )
+    ids = [router.target(event).id for event in (report, upload)]
+    alerts = {
+        router.target(replace(alert(key=fingerprint), scope=name)).id
+        for name in (scope, f"{scope}/ce", f"{scope}/ce:{source}", "queue:event")
+        for fingerprint in (key, f"{source}#{subject}", f"ce:{source}#{subject}")
+    }
+    assert not alerts & set(ids)
+    assert ids[0] != ids[1]
+
+
+@given(scopes, text | text.map(lambda part: part * 20))
+@example("webhook:a", "k" * 300)
+@example("webhook:a", "é" * 200)
+@example("webhook:a", "%" * 100)
+@example("webhook:a", "x" * 195 + "%" * 50)
+@example("webhook:a", 'a"b\\c%25')
+@example("webhook:a", "x@20260102T030405.678Z")
+@example("webhook:a", "a~" + "0" * 40)
+def test_as_shipped_a_successor_gets_the_workflow_id_of_the_incident_that_it_follows(
+    scope: str, key: str
+) -> None:
+    router = bootstrap.router(Settings())
+    id = router.target(replace(alert(key=key), scope=scope)).id
+    assert parse_id(id) == (id, None)
+    subject = successor_subject(incident_id(id, datetime(2026, 1, 2, tzinfo=UTC)))
+    successor = replace(EVENT, type=INCIDENT_SUCCESSOR, subject=subject)
+    assert router.target(successor).id == id
+
+
+@pytest.mark.parametrize("subject", ["a\nb", 'a"b', "x" * 300])
+def test_as_shipped_a_successor_of_what_is_no_workflow_is_refused(subject: str) -> None:
+    successor = replace(EVENT, type=INCIDENT_SUCCESSOR, subject=subject)
+    with pytest.raises(InvalidChildId, match="is not a part of a workflow ID"):
+        bootstrap.router(Settings()).target(successor)

@@ -17,6 +17,7 @@ from core.adapters.notifiers.addresses import Addresses
 from core.adapters.temporal.previous_run import last_result
 from core.domain.alert_state import AlertState
 from core.domain.event import DocumentRef, Event
+from core.domain.identity import workflow_id
 from core.domain.incident.alert_counts import from_memory
 from core.domain.incident.effects import FollowUp, Page
 from core.domain.incident.model import compact_time, folder_name
@@ -25,6 +26,7 @@ from core.domain.incident.reports import markdown, post_incident
 from core.domain.incident.reports.incident_report import parse_fields
 from core.domain.incident.reports.parser import parse_report
 from core.domain.incident.timeline import TIMELINE, Noted, TimelineEvent
+from core.domain.text import shortened
 from core.errors import (
     ConfigurationError,
     DocumentExists,
@@ -36,7 +38,8 @@ from core.intake.quarantine import Quarantine
 from core.ports.documents import DocumentStore
 from core.ports.notifier import Notification, NotificationKind, Notifier
 from workers.incident.paging.pager import Pager
-from workers.incident.payloads import LoadedReport, OpeningRules, ReportInput, Segment
+from workers.incident.payloads import URI_CHARS, LoadedReport, OpeningRules, ReportInput, Segment
+from workers.runtime import routing_tables
 from workers.runtime.activity_errors import typed_failures
 from workers.runtime.heartbeats import heartbeating
 
@@ -48,7 +51,8 @@ class IncidentActivities:
     """Bound to the ports and settings of one worker process.
 
     `addresses` are those of the policies' targets; `ack_timeout` is in seconds; `reports` is
-    the URI prefix for post-incident reports, None for none.
+    the URI prefix for post-incident reports, None for none; `table` is the digest of the routing
+    table.
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class IncidentActivities:
         reports: str | None,
         max_report_bytes: int,
         continue_as_new_after: int | None = None,
+        table: str,
     ) -> None:
         self._documents = documents
         self._notifier = notifier
@@ -75,6 +80,7 @@ class IncidentActivities:
         self._reports = reports
         self._max_report_bytes = max_report_bytes
         self._continue_as_new_after = continue_as_new_after
+        self._table = table
 
     @property
     def all(self) -> list[Any]:
@@ -91,8 +97,10 @@ class IncidentActivities:
         ]
 
     @activity.defn
-    async def load_policy(self, facts: Facts) -> OpeningRules:
-        """What is configured for an incident with these facts."""
+    async def load_policy(self, facts: Facts, table: str | None = None) -> OpeningRules:
+        """What is configured for an incident with these facts, which came from a listener with the
+        routing table of that digest."""
+        routing_tables.compare(table, self._table)
         policy = self._policies.choose(facts, ack_timeout=self._ack_timeout)
         return OpeningRules(
             policy=policy.addressed(self._names),
@@ -123,14 +131,15 @@ class IncidentActivities:
         """
         with typed_failures():
             event = Event.from_wire(wire)
-            document = event.document
+            document, key = event.document, workflow_id(event.key)
             if document is None:
                 report = parse_fields(event.data, where=f"event {event.key}")
-                return LoadedReport(report=report.brief(), event_key=event.key)
+                return LoadedReport(report=report.brief(), event_key=key)
             body = await self._read(document)
             # Parsing takes up to half a second: not on the event loop, which polls Temporal.
             report = await asyncio.to_thread(parse_report, body, uri=document.uri)
-            return LoadedReport(report=report.brief(), event_key=event.key, document=document.uri)
+            uri = shortened(document.uri, URI_CHARS)
+            return LoadedReport(report=report.brief(), event_key=key, document=uri)
 
     @activity.defn
     async def page(self, page: Page) -> str:

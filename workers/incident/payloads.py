@@ -5,7 +5,7 @@ Deterministic: values only, used on both sides.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from core.domain.incident.alert_counts import AlertCounts
 from core.domain.incident.effects import FollowUp, Page, WriteReport
@@ -14,6 +14,9 @@ from core.domain.incident.policies.policy import Policy
 from core.domain.incident.reports.incident_report import IncidentReport
 from core.domain.incident.timeline import TimelineEvent
 from core.domain.value import Value
+
+URI_CHARS: Final = 2000
+"""Most of a document's URI that an incident keeps, to name it in its timeline."""
 
 
 class OpeningRules(Value):
@@ -27,7 +30,8 @@ class OpeningRules(Value):
 
 
 class LoadedReport(Value):
-    """The report that an event brings, with the event's identity and the document's URI, if any."""
+    """The report that an event brings, with the ID that the event's key makes and the document's
+    URI, if any."""
 
     report: IncidentReport
     event_key: str

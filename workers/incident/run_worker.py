@@ -12,7 +12,7 @@ from temporalio.common import VersioningBehavior
 from core import bootstrap
 from core.adapters.notifiers.addresses import check_addresses
 from core.config.settings import Settings
-from core.contracts import INCIDENT_WORKER
+from core.contracts import INCIDENT_WORKER, ROUTES_IDENTITY
 from workers.incident.activities import IncidentActivities
 from workers.incident.workflows import IncidentWorkflow
 from workers.runtime import process
@@ -20,6 +20,7 @@ from workers.runtime import process
 
 def plan(settings: Settings) -> process.Plan:
     """Raises `ConfigurationError` when something that incidents need is missing or invalid."""
+    table = bootstrap.router(settings).digest
     policies = bootstrap.policies(settings)
     addresses = bootstrap.addresses(policies)
     check_addresses(policies.targets, addresses)
@@ -33,11 +34,13 @@ def plan(settings: Settings) -> process.Plan:
         reports=settings.reports,
         max_report_bytes=settings.max_report_bytes,
         continue_as_new_after=settings.continue_as_new_after,
+        table=table,
     )
     return process.Plan(
         task_queue=INCIDENT_WORKER.task_queue,
         workflows=[IncidentWorkflow],
         activities=activities.all,
+        about=f"{ROUTES_IDENTITY}{table}",
         # An incident may run for a year, so it moves to each new build; changes are patched.
         versioning=VersioningBehavior.AUTO_UPGRADE,
         search_attributes=INCIDENT_WORKER.search_attributes,

@@ -198,7 +198,7 @@ class IncidentWorkflow:
         opener = await incoming.opener(wire)
         if isinstance(opener, AlertReceived) and self._only_changes_what_is_known(opener):
             return opener
-        rules, _ = await asyncio.gather(self._rules(opener), self._recall())
+        rules, _ = await asyncio.gather(self._rules(wire, opener), self._recall())
         state.continue_as_new_after = rules.continue_as_new_after
         return incoming.opening(opener, rules, state.previous)
 
@@ -207,10 +207,11 @@ class IncidentWorkflow:
         incident = self._state.incident
         return bool(incident.silent_until and not opens(incident, opener, workflow.now()))
 
-    async def _rules(self, opener: incoming.Opener) -> OpeningRules:
+    async def _rules(self, wire: Any, opener: incoming.Opener) -> OpeningRules:
         rules: OpeningRules = await run_local_first(
             IncidentActivities.load_policy,
             incoming.facts_of(opener),
+            incoming.table_of(wire),
             **activity_options.LOCAL_FIRST,
         )
         return rules

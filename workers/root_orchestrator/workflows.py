@@ -17,10 +17,10 @@ from temporalio.exceptions import ApplicationError, FailureError, WorkflowAlread
 from temporalio.workflow import ParentClosePolicy
 
 from core.contracts import ROOT_WORKFLOW
-from core.domain.event import TABLE_ATTRIBUTE, Event
+from core.domain.event import KEY_ATTRIBUTE, TABLE_ATTRIBUTE, Event
 from core.domain.routing.table import Deliver, Target, WhenRunning
 from core.domain.signalled import signalled
-from core.errors import ChildAlreadyRunning, InvalidEvent
+from core.errors import ChildAlreadyRunning, InvalidEvent, PermanentError, quoted
 from workers.root_orchestrator.activities import RootActivities
 from workers.runtime.local_first import permanent, run_local_first
 
@@ -123,12 +123,14 @@ class RootOrchestratorWorkflow:
         return await self._reject(wire, target)
 
     async def _reject(self, wire: dict[str, Any], target: Target) -> NoReturn:
-        reason = f"child {target.id} of route {target.route} is already running"
-        await self._give_up(
-            wire, ChildAlreadyRunning.__name__, f"event {wire.get('tidegatekey')}: {reason}"
+        error = ChildAlreadyRunning(
+            f"event {quoted(wire.get(KEY_ATTRIBUTE))}: child {target.id} of route {target.route} "
+            "is already running"
         )
+        await self._give_up(wire, error.code, error.message)
 
     async def _give_up(self, wire: dict[str, Any], code: str, reason: str) -> NoReturn:
+        reason = PermanentError(reason).message  # shortened: the event itself is with it
         uri = await workflow.execute_activity_method(
             RootActivities.quarantine,
             args=[wire, code, reason],

@@ -33,7 +33,7 @@ _FIX: Final = (
 
 def data_converter() -> DataConverter:
     """The converter of workers and tools, which reads and writes pydantic models. A payload codec
-    would go here and into `starter`, which writes its one payload itself."""
+    would go here and into `workflows`, which writes its payloads itself."""
     from temporalio.contrib.pydantic import pydantic_data_converter
 
     return pydantic_data_converter

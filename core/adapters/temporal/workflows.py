@@ -40,10 +40,11 @@ _TRANSIENT_REFUSALS: Final = (
     "exceeded workflow execution limit for signal events",
     "Workflow history size exceeds limit",
 )
-"""What Temporal calls an invalid argument and is none: a run that has too many signals waiting, and
-one that was just ended for its size. The next run takes the event. (Tried on server 1.32.)"""
+"""Refusals that are transient although their status is INVALID_ARGUMENT: a run has too many signals
+waiting, or was just ended for its size. The next run takes the event. (Tried on server 1.32.)"""
 _TOO_LARGE: Final = "larger than max"
-"""What Temporal calls an exhausted resource and never takes: a message over gRPC's limit."""
+"""A refusal that is permanent although its status is RESOURCE_EXHAUSTED: the message is over gRPC's
+limit."""
 
 Request = StartWorkflowExecutionRequest | SignalWithStartWorkflowExecutionRequest
 
@@ -76,14 +77,14 @@ class TemporalWorkflows:
             )
         )
 
-    async def start(self, event: Event, target: Target) -> Sent:
+    async def start(self, event: Event, target: Target, *, table: str) -> Sent:
         """Start the target workflow with the event. Raises as the port says."""
         return await self._call(
             StartWorkflowExecutionRequest(
                 workflow_id=target.id,
                 workflow_type=WorkflowType(name=target.workflow),
                 task_queue=TaskQueue(name=target.task_queue),
-                input=_input(event, event.to_wire()),
+                input=_input(event, {**event.to_wire(), TABLE_ATTRIBUTE: table}),
                 request_id=str(uuid.uuid4()),
                 user_metadata=_summary(event),
                 **_timeouts(target),
@@ -92,9 +93,11 @@ class TemporalWorkflows:
         )
 
     async def signal(
-        self, events: Sequence[Mapping[str, Any]], target: Target, *, request_id: str
+        self, events: Sequence[Mapping[str, Any]], target: Target, *, request_id: str, table: str
     ) -> Sent:
         """Signal the target workflow, started if it does not run. Raises as the port says."""
+        first, *others = events
+        wires = [{**first, TABLE_ATTRIBUTE: table}, *others]
         reuse = WorkflowIdReusePolicy.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
         return await self._call(
             SignalWithStartWorkflowExecutionRequest(
@@ -102,7 +105,7 @@ class TemporalWorkflows:
                 workflow_type=WorkflowType(name=target.workflow),
                 task_queue=TaskQueue(name=target.task_queue),
                 signal_name=target.signal or "",
-                signal_input=Payloads(payloads=[_payload(list(events))]),
+                signal_input=Payloads(payloads=[_payload(wires)]),
                 request_id=request_id,
                 workflow_id_reuse_policy=reuse,
                 priority=Priority(),
@@ -111,7 +114,7 @@ class TemporalWorkflows:
         )
 
     async def connect(self) -> None:
-        """Connect now, instead of at the first start. Raises `TemporalUnavailable`."""
+        """Connect now, instead of at the first call. Raises `TemporalUnavailable`."""
         frontend, _ = await self._current(stale=None)
         try:
             await frontend.service.get_system_info(GetSystemInfoRequest(), timeout=self._timeout)

@@ -87,6 +87,12 @@ class AlertCounts(Value):
         return bool(self.fired and not self.firing and not unsure)
 
     @property
+    def settling(self) -> list[datetime]:
+        """When each of the alerts that are held counts as true."""
+        moments = (self.states[name].held_until for name in self.held)
+        return [moment for moment in moments if moment]
+
+    @property
     def can_hold(self) -> bool:
         """Whether there is room to hold one more alert."""
         return len(self.held) < MAX_HELD

@@ -23,8 +23,7 @@ from core.domain.incident.model import CloseReason
 from core.domain.incident.severity import Severity
 from core.domain.incident.timeline import TIDEGATE
 from core.domain.problems import problems_of
-from core.domain.text import CLEAN, ONE_LINE
-from core.domain.value import Value
+from core.domain.value import CLEAN, ONE_LINE, Value
 
 LONGEST_SNOOZE: Final = 30 * 86_400.0
 """In seconds. A longer silence belongs in the policies file."""

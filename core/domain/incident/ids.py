@@ -11,9 +11,10 @@ import re
 from datetime import UTC, datetime
 from typing import Final
 
+from core.domain.identity import OCCURRENCE
 from core.domain.incident.model import compact_time
 
-_ID: Final = re.compile(r"(?P<key>.+)@\d{8}T\d{6}\.\d{3}Z", re.DOTALL)
+_ID: Final = re.compile(f"(?P<key>.+){OCCURRENCE}", re.DOTALL)
 
 
 def incident_id(key: str, began: datetime) -> str:

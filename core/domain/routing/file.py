@@ -7,7 +7,7 @@ A rule matches by the filter dialects of the CloudEvents Subscriptions API (`exa
 from __future__ import annotations
 
 import string
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, Final, Literal, Self
@@ -26,6 +26,8 @@ from pydantic import (
 
 from core.domain.durations import Duration
 from core.domain.event import KEY_ATTRIBUTE
+from core.domain.identity import is_separator
+from core.domain.problems import ProblemAt
 from core.domain.routing.table import Deliver, Dialect, Filter, Route, RoutingTable, WhenRunning
 
 SERVED: Final = "served"
@@ -34,10 +36,12 @@ SERVED: Final = "served"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """Where a workflow type is served, and the signals by which it takes events."""
+    """Where a workflow type is served, the signals by which it takes events, and whether it routes
+    events itself, so that no route may lead to it."""
 
     task_queue: str
     signals: Sequence[str]
+    routes: bool = False
 
 
 _FROZEN = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -122,17 +126,18 @@ def _template_fields(template: str) -> list[tuple[str, str | None]]:
             _compiles(name)
     values = [text for text, name, _, _ in pieces if name is not None]
     for literal in values[1:]:
-        if not literal or literal[0].isalnum() or literal[0] == "%":
+        if not literal or not is_separator(literal[0]):
             raise ValueError(
                 "between two {...} there must be a separator such as ':', by which their values "
-                "can be told apart"
+                "can be told apart: no letter, digit, percent sign, double quote, backslash or "
+                "control character"
             )
     return [(text, name) for text, name, _, _ in pieces]
 
 
 def _is_template(template: str) -> str:
     if not any(name for _, name in _template_fields(template)):
-        raise ValueError("it names the same child for every event; put an {expression} into it")
+        raise ValueError("it names the same workflow for every event; put an {expression} into it")
     return template
 
 
@@ -217,15 +222,26 @@ class RouteRule(BaseModel):
 
     @model_validator(mode="after")
     def _is_served(self, info: ValidationInfo) -> Self:
-        served: Served | None = (info.context or {}).get(SERVED, {}).get(self.workflow)
-        if served is None:  # a worker that we do not know
+        known: Mapping[str, Served] = (info.context or {}).get(SERVED, {})
+        served = known.get(self.workflow)
+        if served is None:  # a workflow that we do not know, so its worker is not one of ours
+            ours = [name for name, each in known.items() if each.task_queue == self.task_queue]
+            if ours:
+                raise ValueError(
+                    f"task queue {self.task_queue} is our worker's, which serves "
+                    f"{', '.join(ours)} and no {self.workflow}"
+                )
             return self
+        if served.routes:
+            raise ValueError(
+                f"{self.workflow} routes events itself; `deliver: orchestrate` sends them there"
+            )
         if self.task_queue != served.task_queue:
             raise ValueError(f"{self.workflow} is served on task queue {served.task_queue}")
         if self.signal is not None and self.signal not in served.signals:
-            known = ", ".join(served.signals) or "none"
             raise ValueError(
-                f"{self.workflow} takes no events by signal {self.signal!r} (it has: {known})"
+                f"{self.workflow} takes no events by signal {self.signal!r} "
+                f"(it has: {', '.join(served.signals)})"
             )
         return self
 
@@ -256,10 +272,11 @@ class RoutingFile(BaseModel):
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
-        names = [route.name for route in self.routes]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"two routes are named {', '.join(twice)}")
+        seen: set[str] = set()
+        for place, route in enumerate(self.routes):
+            if route.name in seen:
+                raise ProblemAt(f"two routes are named {route.name}", "routes", place, "name")
+            seen.add(route.name)
         return self
 
     def compiled(self) -> RoutingTable:

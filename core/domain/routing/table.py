@@ -8,25 +8,37 @@ Plain values only: a listener evaluates the table at its cold start, without pyd
 
 Each value in a template is escaped, so that two different events never make one ID: `%`, what
 cannot be shown or searched for, and in every value but the last the character that follows it in
-the template. The values of `tidegatescope` and `tidegateway` are ours and always have the shape
-`kind:name`, so they stay readable.
+the template. The values of `tidegatescope` and `tidegateway` are ours and have the shape
+`kind:name`: the kind with its colon stays readable, and in the name `/` is escaped as well, because
+a scope in an event's key ends there.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import UnionType
 from typing import Any, Final, NamedTuple
 
-from core.domain.event import SCOPE_ATTRIBUTE, WAY_ATTRIBUTE, Event
-from core.domain.identity import bounded_id, escaped, workflow_id
+from core.domain.event import INCIDENT_SUCCESSOR, SCOPE_ATTRIBUTE, WAY_ATTRIBUTE, Event
+from core.domain.identity import (
+    OCCURRENCE,
+    bounded_id,
+    escaped,
+    is_workflow_id,
+    workflow_id,
+)
 from core.domain.routing.expressions import is_true, search
 from core.errors import InvalidChildId, NoRoute, quoted
 
 _OWN_SHAPES: Final = (SCOPE_ATTRIBUTE, WAY_ATTRIBUTE)
+_OF_AN_ID: Final = (INCIDENT_SUCCESSOR, "subject")
+"""The subject of a successor is a part of the ID that it follows, so it is not escaped again."""
+_OCCURRENCE: Final = re.compile(f"@(?={OCCURRENCE[1:]}$)")
 
 
 class Deliver(StrEnum):
@@ -103,14 +115,19 @@ class Filter(NamedTuple):
         return {self.dialect.value: [part.to_json() for part in self.parts]}
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Filter:
-        [(name, content)] = value.items()
-        dialect = Dialect(name)
-        if isinstance(content, str):
-            return cls(dialect=dialect, expression=content)
-        if isinstance(content, list):
-            return cls(dialect=dialect, parts=tuple(map(cls.from_json, content)))
-        return cls(dialect=dialect, attributes=content)
+    def from_json(cls, value: object) -> Filter:
+        [(name, content)] = _checked(value, dict).items()
+        match dialect := Dialect(name):
+            case Dialect.EXACT | Dialect.PREFIX | Dialect.SUFFIX:
+                attributes = _nonempty(content, dict)
+                for text in attributes.values():
+                    _checked(text, str)
+                return cls(dialect=dialect, attributes=attributes)
+            case Dialect.ALL | Dialect.ANY | Dialect.NOT:
+                parts = tuple(map(cls.from_json, _nonempty(content, list)))
+                return cls(dialect=dialect, parts=parts)
+            case Dialect.JMESPATH:
+                return cls(dialect=dialect, expression=_nonempty(content, str))
 
 
 class Route(NamedTuple):
@@ -153,9 +170,15 @@ class RoutingTable(NamedTuple):
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> RoutingTable:
-        """The inverse of `to_json`. It checks nothing: the table was checked when it was made."""
-        routes = tuple(_route_from_json(route) for route in value["routes"])
-        return cls(routes=routes, digest=value["digest"])
+        """The inverse of `to_json`. Raises `ValueError`, `TypeError` or `KeyError` for what that
+        has not written: the rules themselves were checked when the table was compiled."""
+        table = cls.of(tuple(map(_route_from_json, _nonempty(value["routes"], list))))
+        if value["digest"] != table.digest:
+            raise ValueError(
+                f"it has the digest {table.digest} and says {quoted(value['digest'])}, so it was "
+                "edited after it was compiled, or compiled by another version"
+            )
+        return table
 
 
 def _route_to_json(route: Route) -> dict[str, Any]:
@@ -165,16 +188,37 @@ def _route_to_json(route: Route) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _route_from_json(value: Mapping[str, Any]) -> Route:
+def _route_from_json(value: object) -> Route:
+    fields = _checked(value, dict)
+    for name in ("name", "workflow", "task_queue"):
+        _nonempty(fields[name], str)
+    for name in ("execution_timeout", "run_timeout", "task_timeout"):
+        _checked(fields.get(name), float | None)
     return Route(
         **{
-            **value,
-            "match": tuple(map(Filter.from_json, value["match"])),
-            "deliver": Deliver(value["deliver"]),
-            "child_id": tuple((literal, expression) for literal, expression in value["child_id"]),
-            "when_running": WhenRunning(value["when_running"]),
+            **fields,
+            "match": tuple(map(Filter.from_json, _nonempty(fields["match"], list))),
+            "deliver": Deliver(fields["deliver"]),
+            "child_id": tuple(
+                (_checked(literal, str), _checked(expression, str | None))
+                for literal, expression in _nonempty(fields["child_id"], list)
+            ),
+            "when_running": WhenRunning(fields["when_running"]),
+            "signal": _checked(fields.get("signal"), str | None),
         }
     )
+
+
+def _checked(value: Any, kind: type | UnionType) -> Any:
+    if not isinstance(value, kind):
+        raise TypeError(f"{quoted(value)} is not of the type {getattr(kind, '__name__', kind)}")
+    return value
+
+
+def _nonempty(value: Any, kind: type) -> Any:
+    if not _checked(value, kind):
+        raise ValueError(f"{quoted(value)} is empty")
+    return value
 
 
 class EventRoutingService:
@@ -250,7 +294,7 @@ class WorkflowRouter:
 
 def _target_id(route: Route, event: Event) -> str:
     values = {**event.to_wire(), "route": route.name}
-    text = ""
+    text, literally = "", False
     pieces = route.child_id
     for place, (literal, expression) in enumerate(pieces):
         text += escaped(literal)
@@ -265,14 +309,28 @@ def _target_id(route: Route, event: Event) -> str:
         # The literal that follows; what follows the last value cannot be mistaken for a part of it.
         following = pieces[place + 1] if place + 1 < len(pieces) else ("", None)
         separator = following[0][:1] if following[1] is not None else ""
-        text += escaped(_text(value), "" if expression in _OWN_SHAPES else separator)
-    id = bounded_id(text)
+        if (event.type, expression) == _OF_AN_ID:
+            text, literally = f"{text}{value}", True
+        elif expression in _OWN_SHAPES:
+            text += _own_shape(_text(value), separator)
+        else:
+            text += escaped(_text(value), separator)
+    if literally and not is_workflow_id(text):
+        raise InvalidChildId(
+            f"event {event.key}: its subject {quoted(event.subject)} is not a part of a workflow ID"
+        )
+    id = text if literally else bounded_id(_OCCURRENCE.sub("%40", text))
     if route.deliver is Deliver.ORCHESTRATE and id == workflow_id(event.key):
         raise InvalidChildId(
             f"event {event.key}: the child_id of route {route.name} is the event's own "
             "workflow ID, which its orchestrator has"
         )
     return id
+
+
+def _own_shape(text: str, separator: str) -> str:
+    kind, colon, name = text.partition(":")
+    return f"{escaped(kind, separator)}{colon}{escaped(name, f'/{separator}')}"
 
 
 def _text(value: object) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import unquote
 
-from core.domain.event import OWN_TYPE_PREFIX, Event, attributes
+from core.domain.event import OWN_TYPE_PREFIX, OWN_TYPES, Event, attributes
 from core.domain.identity import cloudevent_key
 from core.errors import InvalidEvent, quoted
 from core.formats.shared.delivery import CLOUDEVENT_PREFIXES, TRUSTED_HEADER, Delivery, scope_of
@@ -73,6 +73,13 @@ def _event(context: dict[str, Any], data: Any, delivery: Delivery) -> Event:
     type = context["type"]
     trusted = delivery.headers.get(TRUSTED_HEADER, "").split(",")
     if type.startswith(OWN_TYPE_PREFIX) and type not in trusted:
+        if type not in OWN_TYPES:
+            raise InvalidEvent(
+                f"its type {quoted(type)} begins with {OWN_TYPE_PREFIX!r}, as Tidegate's own do, "
+                "and is not one of them",
+                fix=f"let the sender send one of {', '.join(OWN_TYPES)}, or a type that begins "
+                "otherwise",
+            )
         raise InvalidEvent(
             f"its type {quoted(type)} is one of Tidegate's own, and its sender is not trusted with "
             "it",

@@ -64,6 +64,8 @@ KEPT_HEADERS: Final = (
     "user-agent",
 )
 """Headers that are kept with a quarantined original, whatever its format."""
+DELIVERY_HEADER: Final = "tidegate-delivery"
+"""The carrier's own ID of the delivery, where the `message-id` is its sender's."""
 ATTRIBUTE_PREFIX: Final = "tidegate-attribute-"
 """Prefix of attributes that all events of the delivery get, e.g. `tidegate-attribute-team`."""
 
@@ -103,6 +105,13 @@ def is_webhook(delivery: Delivery) -> bool:
 def scope_of(delivery: Delivery) -> str:
     """The scope of the delivery's keys."""
     return delivery.headers.get(SCOPE_HEADER, "")
+
+
+def carrier_id(delivery: Delivery) -> str:
+    """What a redelivery keeps and no other delivery by the same way has, as far as its carrier can
+    say: the broker's ID of the message, else the ID that the sender gives, else one of our own."""
+    headers = delivery.headers
+    return headers.get(DELIVERY_HEADER) or headers.get("message-id") or delivery.unique
 
 
 def source_of(delivery: Delivery) -> str:

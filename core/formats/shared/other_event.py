@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.domain.event import Event, readable_time
-from core.domain.identity import change_key, unidentified_key
+from core.domain.identity import change_key, key_part, unidentified_key
 from core.formats.shared.delivery import Delivery, source_of
 
 
@@ -20,7 +20,7 @@ def joined(*parts: str | None) -> str | None:
     known = [part for part in parts if part]
     if len(known) < len(parts):
         return None
-    return ":".join(part.replace("%", "%25").replace(":", "%3A") for part in known)
+    return ":".join(key_part(part, ":") for part in known)
 
 
 def other_event(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from textwrap import dedent, indent
 
@@ -75,6 +76,10 @@ ONE_DIALECT = (
     "to combine several, list them under all or any"
 )
 DURATION = "not a duration like 30s, 5m, 12h or 90d"
+SEPARATOR = (
+    "between two {...} there must be a separator such as ':', by which their values can be told "
+    "apart: no letter, digit, percent sign, double quote, backslash or control character"
+)
 SIGNAL = "`signal` names a signal with `deliver: signal` or `when_running: signal`, and only then"
 
 MISTAKES = {
@@ -122,7 +127,7 @@ MISTAKES = {
     ),
     "a name twice": (
         GOOD + GOOD.partition("routes:\n")[2],
-        ["1:1: the file: two routes are named reports"],
+        ["8:11: routes[1].name: two routes are named reports"],
     ),
     "a field twice": (
         GOOD + "    workflow: Other\n",
@@ -169,7 +174,7 @@ MISTAKES = {
     "a constant child ID": (
         GOOD + "    child_id: always-the-same\n",
         [
-            "8:15: routes[0].child_id: it names the same child for every event; "
+            "8:15: routes[0].child_id: it names the same workflow for every event; "
             "put an {expression} into it"
         ],
     ),
@@ -211,9 +216,21 @@ MISTAKES = {
         OURS.replace("signal: event", "signal: events"),
         ["3:5: routes[0]: Incident takes no events by signal 'events' (it has: event)"],
     ),
-    "a signal to a workflow of ours that takes none": (
-        OURS.replace("Incident", "RootOrchestrator").replace("incident\n", "root\n"),
-        ["3:5: routes[0]: RootOrchestrator takes no events by signal 'event' (it has: none)"],
+    "the workflow that routes events": (
+        OURS.replace("Incident", "RootOrchestrator")
+        .replace("incident\n", "root\n")
+        .replace("deliver: signal\n    signal: event", "deliver: start"),
+        [
+            "3:5: routes[0]: RootOrchestrator routes events itself; `deliver: orchestrate` sends "
+            "them there"
+        ],
+    ),
+    "a workflow that our worker does not serve": (
+        OURS.replace("Incident", "Invoice"),
+        [
+            "3:5: routes[0]: task queue tidegate-incident is our worker's, which serves Incident "
+            "and no Invoice"
+        ],
     ),
     "a task queue on which our workflow is not served": (
         OURS.replace("tidegate-incident", "incidents"),
@@ -236,10 +253,7 @@ MISTAKES = {
     ),
     "two values that run into each other": (
         GOOD + "    child_id: '{source}{subject}'\n",
-        [
-            "8:15: routes[0].child_id: between two {...} there must be a separator such as ':', "
-            "by which their values can be told apart"
-        ],
+        [f"8:15: routes[0].child_id: {SEPARATOR}"],
     ),
     "a duration without a unit": (
         GOOD + "    timeouts: {run: 30}\n",
@@ -261,7 +275,7 @@ MISTAKES = {
         GOOD.replace("version: 1", "version: 2") + "    child_id: x\n    queue: y\n",
         [
             "1:10: version: Input should be 1",
-            "8:15: routes[0].child_id: it names the same child for every event; "
+            "8:15: routes[0].child_id: it names the same workflow for every event; "
             "put an {expression} into it",
             "9:5: routes[0].queue: there is no such field",
         ],
@@ -298,7 +312,8 @@ BY_STRUCTURE_ALONE = {
     "a choice for running children without an orchestrator",
     "a delivery by signal without a signal",
     "a signal that our workflow does not know",
-    "a signal to a workflow of ours that takes none",
+    "the workflow that routes events",
+    "a workflow that our worker does not serve",
     "a task queue on which our workflow is not served",
     "a start under an ID that is not the event's",
     "two values that run into each other",
@@ -315,6 +330,16 @@ BY_STRUCTURE_ALONE = {
 def test_a_mistake_is_named_by_line_column_and_field(tmp_path: Path, mistake: str) -> None:
     text, expected = MISTAKES[mistake]
     assert problems(tmp_path, text) == expected
+
+
+@pytest.mark.parametrize("separator", '"\\%\x01\x7f\u2028\u2029x7é')
+def test_what_a_value_is_written_with_cannot_separate_it_from_the_next(
+    tmp_path: Path, separator: str
+) -> None:
+    template = json.dumps(f"{{source}}{separator}{{subject}}")
+    assert problems(tmp_path, GOOD + f"    child_id: {template}\n") == [
+        f"8:15: routes[0].child_id: {SEPARATOR}"
+    ]
 
 
 @pytest.mark.parametrize("mistake", sorted(MISTAKES.keys() - BY_STRUCTURE_ALONE))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from core.config import routing_table as module
 from core.config.files import load_routes
 from core.config.routing_table import SHIPPED_ROUTES, main, routing_table
+from core.domain.routing.table import RoutingTable
 from core.errors import ConfigFileError
 
 OTHER = """\
@@ -94,8 +96,12 @@ def test_a_table_compiled_before_the_shipped_one_was_edited_is_not_used(
         "",
         "[]",
         "{}",
+        '{"digest": "0", "routes": []}',
+        '{"digest": "0", "routes": {}}',
         '{"digest": "0", "routes": [7]}',
         '{"digest": "0", "routes": [{"name": "a"}]}',
+        "[" * 200_000,
+        '{"routes": ' + "[" * 500 + "]" * 500 + "}",
     ],
 )
 def test_what_is_no_compiled_table_is_refused(tmp_path: Path, text: str) -> None:
@@ -104,6 +110,66 @@ def test_what_is_no_compiled_table_is_refused(tmp_path: Path, text: str) -> None
     with pytest.raises(ConfigFileError, match=f"{path}: not a compiled routing table") as refused:
         routing_table(path)
     assert "make routes" in refused.value.fix
+
+
+WRONG: dict[str, dict[str, Any]] = {
+    "a number for a signal": {"signal": 5},
+    "a number for a workflow": {"workflow": 5},
+    "no name": {"name": ""},
+    "a number for attributes": {"match": [{"exact": 5}]},
+    "numbers in attributes": {"match": [{"exact": {"type": 5}}]},
+    "no attributes": {"match": [{"prefix": {}}]},
+    "a list for an expression": {"match": [{"jmespath": ["a"]}]},
+    "a text for parts": {"match": [{"all": "a"}]},
+    "no parts": {"match": [{"not": []}]},
+    "no filters": {"match": []},
+    "two dialects": {"match": [{"exact": {"type": "a"}, "prefix": {"type": "a"}}]},
+    "an unknown dialect": {"match": [{"sql": "type = 'a'"}]},
+    "a text for a time-out": {"execution_timeout": "5"},
+    "a truth for a time-out": {"run_timeout": True},
+    "a text for a template": {"child_id": "a"},
+    "a number in a template": {"child_id": [["a", 5]]},
+    "an unknown delivery": {"deliver": "post"},
+    "an unknown field": {"priority": 1},
+}
+
+
+EDITS = {"another queue": {"task_queue": "others"}, **WRONG}
+
+
+@pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
+def test_an_edited_table_is_refused(tmp_path: Path, other: Path, edit: dict[str, Any]) -> None:
+    path = tmp_path / "mine.json"
+    assert main([str(other), "--output", str(path)]) == 0
+    compiled = json.loads(path.read_text())
+    compiled["routes"][0] |= edit
+    path.write_text(json.dumps(compiled))
+    with pytest.raises(ConfigFileError, match=f"{path}: not a compiled routing table") as refused:
+        routing_table(path)
+    assert "make routes" in refused.value.fix
+    assert len(str(refused.value)) < 600
+
+
+@pytest.mark.parametrize("edit", WRONG.values(), ids=WRONG)
+def test_wrong_types_are_refused_whatever_the_digest_says(
+    other: Path, edit: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled = load_routes(other).compiled().to_json()
+    compiled["routes"][0] |= edit
+    monkeypatch.setattr(RoutingTable, "of", lambda routes: RoutingTable(routes, compiled["digest"]))
+    with pytest.raises((ValueError, TypeError, KeyError)):
+        RoutingTable.from_json(compiled)
+
+
+@pytest.mark.parametrize("digest", [5, None, "", "0123456789ab"])
+def test_a_digest_that_is_not_the_tables_own_is_refused(
+    tmp_path: Path, other: Path, digest: object
+) -> None:
+    path = tmp_path / "mine.json"
+    compiled = load_routes(other).compiled().to_json() | {"digest": digest}
+    path.write_text(json.dumps(compiled))
+    with pytest.raises(ConfigFileError, match="edited after it was compiled"):
+        routing_table(path)
 
 
 def test_a_file_that_is_wrong_is_not_compiled(

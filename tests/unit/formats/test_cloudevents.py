@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from core.domain.event import Event
+from core.domain.event import OWN_TYPES, Event
 from core.errors import quoted
 from core.formats.registry import read
 from core.formats.shared.delivery import Delivery, Malformed, way_headers
@@ -166,9 +166,10 @@ def test_a_type_of_our_own_is_refused_unless_the_sender_is_trusted_with_it(type:
     wire = ATTRIBUTES | {"type": type}
     by_header = refusal(b"", type=type)
     for message in (by_header, reading.refusal("message", wire)):
-        assert message == (
-            f"its type {quoted(type)} is one of Tidegate's own, and its sender is not trusted "
-            "with it"
+        assert message == f"its type {quoted(type)} " + (
+            "is one of Tidegate's own, and its sender is not trusted with it"
+            if type in OWN_TYPES
+            else "begins with 'tidegate.', as Tidegate's own do, and is not one of them"
         )
     [first, second] = reading.items("message", [wire, ATTRIBUTES])  # the others go on
     assert isinstance(first, Malformed)
@@ -181,6 +182,13 @@ def test_what_to_do_about_a_type_of_our_own_is_said() -> None:
     [item] = reading.items("message", ATTRIBUTES | {"type": "tidegate.alert"})
     assert isinstance(item, Malformed)
     assert "`trusted_types` of its webhook, or in TIDEGATE_TRUSTED_TYPES" in item.error.fix
+
+
+def test_a_type_that_is_nearly_one_of_ours_is_not_to_be_trusted_but_corrected() -> None:
+    [item] = reading.items("message", ATTRIBUTES | {"type": "tidegate.alerts"})
+    assert isinstance(item, Malformed)
+    assert "trusted" not in f"{item.error}"
+    assert "let the sender send one of tidegate.document.created, " in item.error.fix
 
 
 def test_a_trusted_alert_keeps_its_data_and_the_identity_of_its_cloudevent() -> None:

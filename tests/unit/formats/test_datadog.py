@@ -77,8 +77,9 @@ def test_every_recovery_resolves(transition: str) -> None:
     )
 
 
-def test_a_renotification_has_no_start() -> None:
-    assert alert(sent("datadog", body_of("datadog", "re-triggered"))).starts_at is None
+def test_a_renotification_fires_as_of_its_own_time() -> None:
+    read = alert(sent("datadog", body_of("datadog", "re-triggered")))
+    assert read.starts_at == datetime(2026, 1, 2, 4, 4, 5, tzinfo=UTC)
 
 
 def test_a_variable_without_a_value_is_missing() -> None:

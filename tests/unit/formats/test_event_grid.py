@@ -271,6 +271,7 @@ def test_a_malformed_event_does_not_affect_the_others() -> None:
     assert isinstance(first, Event)
     assert isinstance(last, Event)
     assert isinstance(bad, Malformed)
+    assert bad.error.fix == InvalidEvent.fix
     assert bad.error.message == (
         "event 1: topic is missing: it is neither in the Event Grid schema nor a CloudEvent"
     )
@@ -392,3 +393,11 @@ def test_markers_of_folders_and_leftovers_of_file_managers_are_no_events(
     subject = f"/blobServices/default/containers/uploads/blobs/{name}"
     body = created(subject=subject, data={"contentLength": size})
     assert bool(reading.items("event_grid", body)) is document
+
+
+def test_what_to_do_about_one_event_of_several_is_said() -> None:
+    body = payload_json("event_grid", "key-vault-secret-near-expiry-cloudevents")
+    [item] = items([body | {"type": "tidegate.alert"}])
+    assert isinstance(item, Malformed)
+    assert item.error.message.startswith("event 0: its type 'tidegate.alert' is one of")
+    assert "`trusted_types` of its webhook" in item.error.fix

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from core.config.settings import Settings
-from core.formats.shared.delivery import Delivery
+from core.formats.shared.delivery import Delivery, carrier_id
 from functions_azure.service_bus import delivery, namespace
 from tests.support.azure import ENVIRONMENT, SENT, message
 
@@ -41,6 +41,7 @@ def test_the_brokers_properties_become_headers() -> None:
         "tidegate-scope": "queue:messages",
         "queue": "servicebus:example-bus/messages",
         "message-id": "5f2e",
+        "tidegate-delivery": "sequence:4711@2026-03-04T09:17:41.250Z",
         "sent-at": "2026-03-04T09:17:41.250Z",
         "content-type": "application/json",
         "correlation-id": "order-7",
@@ -99,6 +100,7 @@ def test_a_sender_cannot_set_our_headers() -> None:
         "tidegate-scope": "shared:x",
         "tidegate-trusted-types": "tidegate.alert",
         "tidegate-attribute-team": "x",
+        "Tidegate-Delivery": "x",
         "Queue": "elsewhere",
         "Message-Id": "another",
         "sent-at": "2000-01-01T00:00:00Z",
@@ -117,9 +119,19 @@ def test_a_message_without_an_id_is_identified_by_its_sequence_number_and_time()
     assert delivered(message_id=None, SequenceNumber=4712).headers["message-id"] != header
 
 
+def test_a_message_id_that_its_sender_uses_again_is_not_taken_for_a_redelivery() -> None:
+    """Temporal ignores a signal whose request ID it has had, and that is made of this."""
+    firing = delivered(message_id="disk-full")
+    again = delivered(message_id="disk-full", delivery_count=2)
+    resolved = delivered(message_id="disk-full", SequenceNumber=4712)
+    assert carrier_id(firing) == carrier_id(again)
+    assert carrier_id(firing) != carrier_id(resolved)
+    assert {each.headers["message-id"] for each in (firing, again, resolved)} == {"disk-full"}
+
+
 def test_a_message_without_any_metadata_is_delivered_without_an_id() -> None:
     headers = delivered(message_id=None, SequenceNumber=None, EnqueuedTimeUtc=None).headers
-    assert not {"message-id", "sent-at"} & set(headers)
+    assert not {"message-id", "tidegate-delivery", "sent-at"} & set(headers)
 
 
 def test_a_time_without_a_zone_is_in_utc() -> None:

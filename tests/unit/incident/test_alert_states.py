@@ -97,11 +97,13 @@ ARRIVES: Final[Mapping[str, AlertReceived | None]] = {
     "firing": fires(20),
     "firing, started later": fires(40),
     "firing, started earlier": fires(0),
+    "firing, without a start": fires(None),
     "the same firing, again": fires(20),
     "the same firing, again, replicated": fires(20, replicated=True),
     "the same firing, overtaken": fires(20),
     "resolved": recovers(20, 30),
     "resolved, of an earlier firing": recovers(0, 10),
+    "resolved, without an end": recovers(0, None),
     "the settling time is over": None,
 }
 WHERE: Final[Mapping[str, tuple[Status, ...]]] = {
@@ -125,6 +127,25 @@ def test_the_table_of_the_docs_is_that_of_the_module() -> None:
     lines = re.findall(r"^    (\w+) {2,}(.*?) {2,}(\w+)$", doc, re.MULTILINE)
     assert lines[0] == ("known", "arrives", "becomes")
     assert lines[1:] == [row[:3] for row in rows()]
+
+
+OVERTAKEN, SETTLED = "the same firing, overtaken", "the settling time is over"
+POSSIBLE: Final[Mapping[str, set[str]]] = {
+    "nothing": {"firing", "resolved", "resolved, without an end"},
+    "firing": {name for name in ARRIVES if name == "firing" or name.startswith("resolved")}
+    | {"firing, without a start"},
+    "recovered": {*ARRIVES} - {"firing", SETTLED},
+    "held": {*ARRIVES} - {"firing", OVERTAKEN},
+    "dismissed": {*ARRIVES} - {"firing", OVERTAKEN, SETTLED},
+}
+"""What can arrive; `firing` stands for all starts where they make no difference."""
+
+
+def test_the_table_is_total() -> None:
+    found = [(known, arrives) for known, arrives, _, _ in rows()]
+    assert len(found) == len(set(found))
+    for known in KNOWN:
+        assert {arrives for name, arrives in found if name == known} == POSSIBLE[known]
 
 
 def state_of(known: str, arrives: str, now: datetime) -> tuple[AlertState, Alert | None]:
@@ -181,7 +202,7 @@ def cells() -> Iterator[tuple[str, str, str, str, Status]]:
 @pytest.mark.parametrize(("known", "arrives", "becomes", "does", "status"), list(cells()))
 def test_the_table(known: str, arrives: str, becomes: str, does: str, status: Status) -> None:
     life = life_in(status, known, arrives)
-    before, told = life.incident, len(life.timeline)
+    before, lines = life.incident, len(life.timeline)
     word = ARRIVES[arrives]
     if word is None:
         life.events.clear()
@@ -189,7 +210,7 @@ def test_the_table(known: str, arrives: str, becomes: str, does: str, status: St
         events, effects = life.events, life.effects
     else:
         events, effects = life.give(word)
-    visible = [type(event) for event in life.timeline[told if word else 0 :]]
+    visible = [type(event) for event in life.timeline[lines if word else 0 :]]
     kinds = [type(event) for event in events]
     match does:
         case "fires":

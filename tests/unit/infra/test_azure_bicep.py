@@ -99,14 +99,14 @@ def test_azd_compiles_the_routing_table_before_it_packages_the_functions() -> No
     functions = yaml.safe_load((ROOT / "azure.yaml").read_text())["services"]["listeners"]
     hook = functions["hooks"]["prepackage"]
     assert (hook["shell"], hook["run"]) == ("sh", "make routes")
-    said = subprocess.run(
+    printed = subprocess.run(
         ["make", "--dry-run", "routes", "ROUTES=our/routes.yaml"],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
     ).stdout
-    assert "python -m core.config.routing_table our/routes.yaml" in said
+    assert "python -m core.config.routing_table our/routes.yaml" in printed
     ignored = (ROOT / ".funcignore").read_text().splitlines()
     assert not [pattern for pattern in ignored if pattern.startswith(("/core", "*.json"))]
 

@@ -51,7 +51,7 @@ def test_the_check_of_the_file_names_the_two_that_share_a_scope(tmp_path: Path) 
         "  us: {format: grafana, scope: pair, verify: {scheme: none}}\n"
     )
     with pytest.raises(
-        ConfigFileError, match=r"webhooks\.yaml:\d+:\d+: .*eu and us share the scope"
+        ConfigFileError, match=r"webhooks\.yaml:4:32: hooks\.us\.scope: eu and us share the scope"
     ):
         load_webhooks(file)
 

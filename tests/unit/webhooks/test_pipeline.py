@@ -633,6 +633,7 @@ async def test_many_invalid_events_of_one_delivery_are_kept_once(
     batch = [CLOUDEVENT | {"id": str(n), "data": "x" * 70_000} for n in range(20)]
     outcome = await harness.post(batch, content_type="application/cloudevents-batch+json")
     assert outcome.response.status == 400
+    assert len(answer_of(outcome)["receipts"]) == 20
     assert len(await kept(harness)) == 1
 
 

@@ -73,6 +73,7 @@ def test_the_workers() -> None:
                 "TidegateAssignee",
             ),
             "settings": (
+                "TIDEGATE_ROUTES",
                 "TIDEGATE_POLICIES",
                 "TIDEGATE_DOCUMENTS",
                 "TIDEGATE_REPORTS",

@@ -5,20 +5,26 @@ Deterministic: runs in the workflow sandbox.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from temporalio import workflow
 
 from core.domain.alert import read_alert
-from core.domain.event import ALERT, Event
+from core.domain.event import ALERT, TABLE_ATTRIBUTE, Event
+from core.domain.identity import workflow_id
 from core.domain.incident.inputs import AlertReceived, FurtherEvent, Open
 from core.domain.incident.policies.file import Facts
 from core.domain.signalled import signalled
+from core.domain.text import shortened
 from core.errors import InvalidEvent
 from workers.incident.activities import IncidentActivities
-from workers.incident.payloads import LoadedReport, OpeningRules
+from workers.incident.payloads import URI_CHARS, LoadedReport, OpeningRules
 from workers.incident.workflow import activity_options
 from workers.runtime.local_first import run_local_first
+
+_TYPE_CHARS: Final = 200
+"""A timeline lives as long as its incident, so what it says of an event is bounded."""
+_TABLE_CHARS: Final = 20
 
 Opener = AlertReceived | LoadedReport
 """What may open an incident, before its policy is chosen."""
@@ -29,8 +35,11 @@ def further(wire: Any) -> AlertReceived | FurtherEvent:
     event = Event.from_wire(wire)
     if event.type == ALERT:
         return _alert(event)
-    uri = event.document.uri if event.document else None
-    return FurtherEvent(event_key=event.key, event_type=event.type, document=uri)
+    return FurtherEvent(
+        event_key=workflow_id(event.key),
+        event_type=shortened(event.type, _TYPE_CHARS),
+        document=shortened(event.document.uri, URI_CHARS) if event.document else None,
+    )
 
 
 def compact(wire: Any) -> Any:
@@ -57,6 +66,12 @@ async def opener(wire: Any) -> Opener:
         return _alert(Event.from_wire(wire))
     except InvalidEvent as error:
         raise activity_options.permanent_failure(error.code, str(error)) from error
+
+
+def table_of(wire: Any) -> str | None:
+    """The digest of the listener's routing table, where the event says it."""
+    table = wire.get(TABLE_ATTRIBUTE) if isinstance(wire, dict) else None
+    return shortened(table, _TABLE_CHARS) if isinstance(table, str) else None
 
 
 def facts_of(opener: Opener) -> Facts:
@@ -91,4 +106,4 @@ async def quarantine(wire: Any, code: str, reason: str) -> str:
 
 
 def _alert(event: Event) -> AlertReceived:
-    return AlertReceived(alert=read_alert(event), event_key=event.key)
+    return AlertReceived(alert=read_alert(event), event_key=workflow_id(event.key))

@@ -27,7 +27,7 @@ from core.domain.incident.timeline import (
 from core.domain.text import shortened
 
 _TITLE_CHARS: Final = 120
-_LINKS: Final = 500
+_LINK_CHARS: Final = 500
 """Characters of the addresses that are kept for each alert."""
 
 
@@ -156,7 +156,9 @@ def _is_new(word: Word) -> bool:
 def _kept(links: Mapping[str, str]) -> Mapping[str, str]:
     """The first links, as many as fit into the state of an incident with many alerts."""
     sizes = accumulate(len(address) for address in links.values())
-    return {name: links[name] for name, size in zip(links, sizes, strict=True) if size <= _LINKS}
+    return {
+        name: links[name] for name, size in zip(links, sizes, strict=True) if size <= _LINK_CHARS
+    }
 
 
 def _enough(incident: Incident, now: datetime, arrived: bool) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from core.domain.alert import Alert, AlertStatus
-from core.domain.alert_state import AlertState, Heard, hear, settled, true_now
+from core.domain.alert_state import AlertState, Heard, believed, hear, settled
 from core.domain.incident.alert_counts import AlertCounts, fingerprint_of
 from core.domain.incident.decisions import closing, opening, paging
 from core.domain.incident.decisions.alert_entries import (
@@ -46,7 +46,7 @@ def receive(incident: Incident, input: AlertReceived, now: datetime) -> list[Tim
     settle = timedelta(seconds=policy.settle) if alert.replicated else None
     after, heard = hear(before, alert, now, settle=settle)
     if heard is Heard.HELD and not counts.can_hold:
-        after, heard = true_now(after), Heard.FIRED
+        after, heard = believed(after), Heard.FIRED
     word = Word(alert, fingerprint, before, after)
     if incident.status is Status.NEW:
         return _before_it_opens(incident, input, word, heard, now)
@@ -80,9 +80,7 @@ def recall(incident: Incident, input: Recalled, now: datetime) -> list[TimelineE
 
 def settling_due(incident: Incident) -> datetime | None:
     """When the first of the alerts that are held counts as true."""
-    states = incident.alerts.states
-    moments = (states[name].held_until for name in incident.alerts.held)
-    return min((moment for moment in moments if moment), default=None)
+    return min(incident.alerts.settling, default=None)
 
 
 def settle(incident: Incident, now: datetime) -> list[TimelineEvent]:

@@ -68,9 +68,7 @@ def forget(incident: Incident, now: datetime) -> list[TimelineEvent]:
 
 def _settled_at(incident: Incident) -> datetime | None:
     """When the last of the alerts that are held has settled."""
-    states = incident.alerts.states
-    moments = (states[name].held_until for name in incident.alerts.held)
-    return max((moment for moment in moments if moment), default=None)
+    return max(incident.alerts.settling, default=None)
 
 
 def is_finished(incident: Incident) -> bool:

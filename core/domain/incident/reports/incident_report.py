@@ -24,7 +24,8 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema
 
 from core.domain.problems import problems_of
-from core.domain.text import CLEAN, ONE_LINE, one_line, shortened
+from core.domain.text import one_line, shortened
+from core.domain.value import CLEAN, ONE_LINE
 from core.errors import InvalidReport
 
 SUMMARY_CHARS: Final = 2000
