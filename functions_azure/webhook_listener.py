@@ -27,7 +27,7 @@ def webhooks() -> Webhooks:
 
 
 @blueprint.route(
-    route="hooks/{name}",
+    route="hooks/{*name}",
     methods=[func.HttpMethod.POST, func.HttpMethod.PUT, func.HttpMethod.OPTIONS],
     auth_level=func.AuthLevel.ANONYMOUS,
     trigger_arg_name="request",

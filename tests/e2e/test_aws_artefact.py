@@ -66,6 +66,13 @@ def alone(artefact: Path, script: str) -> Any:
     return json.loads(ran.stdout)
 
 
+def test_the_presets_are_there(artefact: Path) -> None:
+    presets = Path("core/formats/presets")
+    shipped = {path.name: path.read_bytes() for path in (ROOT / presets).glob("*.yaml")}
+    packed = {path.name: path.read_bytes() for path in (artefact / presets).iterdir()}
+    assert packed == shipped != {}
+
+
 def test_there_are_no_tests_no_infrastructure_and_no_worker(artefact: Path) -> None:
     tops = {path.name for path in artefact.iterdir()}
     assert set(OURS) | {"webhooks.yaml", "temporalio"} <= tops

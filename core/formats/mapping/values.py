@@ -46,7 +46,7 @@ class TimeReader:
             case "rfc3339":
                 return utc(value) or value
             case "auto":
-                return utc(value) or from_epoch(value)
+                return utc(_zoned(value)) or from_epoch(value)
             case "epoch":
                 return from_epoch(value)
             case "epoch-s" | "epoch-ms" | "epoch-us" | "epoch-ns" as unit:
@@ -60,6 +60,13 @@ class TimeReader:
             return format_time(moment)
         except (ValueError, OverflowError):
             return value
+
+
+def _zoned(value: object) -> object:
+    """The value; text that ends in the name of UTC, as Ruby writes it, ends in its sign."""
+    if isinstance(value, str) and value.endswith((" UTC", " GMT")):
+        return f"{value[:-4]}Z"
+    return value
 
 
 def _since_1970(value: object, per_second: int) -> object:

@@ -186,7 +186,8 @@ def web_app(all_functions: list[Function]) -> web.Application:
     for function in all_functions:
         if function.trigger["type"] == "httpTrigger":
             for method in function.trigger.get("methods") or ["*"]:
-                path = f"/{function.trigger.get('route') or function.name}"
+                route = str(function.trigger.get("route") or function.name)
+                path = re.sub(r"\{\*(\w+)\}", r"{\1:.*}", f"/{route}")
                 application.router.add_route(str(method).upper(), path, endpoint(function))
     return application
 

@@ -35,7 +35,7 @@ BINDINGS: dict[str, list[dict[str, Any]]] = {
     "messages_topic": [
         BUS | {"topicName": "%MESSAGES_TOPIC%", "subscriptionName": "%MESSAGES_SUBSCRIPTION%"}
     ],
-    "webhook": [HTTP | {"route": "hooks/{name}", "methods": ["POST", "PUT", "OPTIONS"]}, ANSWER],
+    "webhook": [HTTP | {"route": "hooks/{*name}", "methods": ["POST", "PUT", "OPTIONS"]}, ANSWER],
     "healthz": [HTTP | {"route": "healthz", "methods": ["GET", "HEAD"]}, ANSWER],
 }
 

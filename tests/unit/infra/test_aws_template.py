@@ -216,9 +216,9 @@ def test_the_api_is_throttled_and_serves_hooks_only() -> None:
     assert {"ThrottlingRateLimit", "ThrottlingBurstLimit"} <= set(api["DefaultRouteSettings"])
     events = [event["Properties"] for event in FUNCTIONS["WebhookListener"]["Events"].values()]
     assert {(e["Method"], e["Path"]) for e in events} == {
-        ("POST", "/hooks/{hook}"),
-        ("PUT", "/hooks/{hook}"),
-        ("OPTIONS", "/hooks/{hook}"),
+        ("POST", "/hooks/{hook+}"),
+        ("PUT", "/hooks/{hook+}"),
+        ("OPTIONS", "/hooks/{hook+}"),
     }
     for event in events:
         assert event["PayloadFormatVersion"] == "2.0"

@@ -93,6 +93,27 @@ async def test_an_unknown_path_reveals_nothing_about_the_others(
     assert outcome.response.headers["content-type"] == "application/problem+json"
 
 
+async def test_what_a_mapping_says_its_sender_appends_is_part_of_the_path(
+    workflows: MemoryWorkflows, tmp_path: Path
+) -> None:
+    harness = Harness(
+        workflows,
+        tmp_path,
+        hooks={"in": {"format": "mapped", "preset": "prometheus"}, "other": {"format": "message"}},
+    )
+    for path, status in (
+        ("/hooks/in/api/v2/alerts", 202),
+        ("/hooks/in", 202),
+        ("/hooks/in/api/v2", 404),
+        ("/hooks/in/api/v2/alerts/", 404),
+        ("/hooks/other/api/v2/alerts", 404),
+    ):
+        hook = path.split("/")[2]
+        request = harness.request([{"labels": {"alertname": "Slow"}}], hook=hook)
+        outcome = await harness.send(harness.sign(replace(request, path=path), hook))
+        assert outcome.response.status == status, path
+
+
 async def test_health_is_answered_without_a_secret(harness: Harness) -> None:
     outcome = await harness.send(Request(method="GET", path="/healthz"))
     assert (outcome.response.status, answer_of(outcome)) == (200, {"status": "up"})

@@ -40,10 +40,11 @@ def expected(name: str) -> dict[str, Any]:
 CASES = [(name, file) for name in presets.names() for file in expected(name)]
 
 
-def read_as(name: str, file: str, case: dict[str, Any]) -> list[Event | Malformed]:
-    endpoint = Endpoint.model_validate(
-        {"format": "mapped", "preset": name, "verify": {"scheme": "none"}}
-    )
+def read_as(
+    name: str, file: str, case: dict[str, Any], mapping: dict[str, Any] | None = None
+) -> list[Event | Malformed]:
+    described = {"format": "mapped", "preset": name, "verify": {"scheme": "none"}}
+    endpoint = Endpoint.model_validate(described | ({"mapping": mapping} if mapping else {}))
     request = Request(
         method="POST",
         path="/hooks/here",
@@ -72,6 +73,43 @@ def test_a_payload_is_read_as_its_table_expects(name: str, file: str) -> None:
         assert alert.severity is None or severity_of(alert.severity, alert.source) is not None
         alerts.append(alert.model_dump(mode="json", exclude_defaults=True))
     assert alerts == case["alerts"]
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "mapping", "key", "severity"),
+    [
+        ("aws-health", "notification.json", "ignored_when: \"''\"", None, "low"),
+        (
+            "gitlab",
+            "pipeline-failed.json",
+            "key: [project.id, object_attributes.ref || object_attributes.iid, "
+            "object_attributes.source || 'incident']",
+            "7:main:push",
+            "medium",
+        ),
+        (
+            "gitlab",
+            "pipeline-of-branch.json",
+            "ignored_when: \"object_kind != 'pipeline'\"",
+            "7:pipeline:try-this",
+            "medium",
+        ),
+        ("guardduty", "sample.json", "ignored_when: \"''\"", None, "high"),
+        ("statuspage", "component.json", "ignored_when: \"''\"", "pg1:co1", "critical"),
+        ("uptime-kuma", "down.json", "severity: \"'critical'\"", "7", "critical"),
+    ],
+)
+def test_what_a_page_says_to_change_in_a_mapping_works(
+    name: str, file: str, mapping: str, key: str | None, severity: str
+) -> None:
+    page = (ROOT / "docs" / "webhooks" / f"{name}.md").read_text(encoding="utf-8")
+    assert mapping in page
+    [event] = read_as(name, file, {}, yaml.safe_load(mapping))
+    assert isinstance(event, Event)
+    alert = read_alert(event)
+    assert alert.status == "firing"
+    assert key is None or alert.key == key
+    assert alert.severity == severity
 
 
 @pytest.mark.parametrize("name", presets.names())

@@ -204,6 +204,8 @@ GROWING = {
     "objects that double": "{a: @, b: @}" + " | {a: @, b: @}" * 30 + " | to_string(@)",
     "text that doubles": "to_string([@])" + " | to_string([@])" * 30,
     "text that is joined": "'ab'" + " | join(@, [@, @, @])" * 30,
+    "lists that double, on the right": "@ == ([@, @]" + " | [@, @]" * 30 + ")",
+    "long text between many": "join(to_string($.items), $.items)",
     "all in all": "$.items[*].[$.items[*].[$.items[*].[$.items]]]",
     "the whole for each": "$.items[*].[$]",
     "each contained in all": "$.items[?contains($.items, @)]",
