@@ -70,7 +70,7 @@ def _description(value: object) -> Description | None:
 
 
 def _preset_of(name: str) -> Description:
-    from core.formats.mapping.presets import preset  # reads YAML
+    from core.webhooks.presets import preset  # reads YAML
 
     return preset(name).mapping
 

@@ -37,12 +37,12 @@ from core.domain.incident.severity import ANYBODYS_WORDS, Severity
 from core.domain.routing.file import FilterRule, RouteRule
 from core.domain.routing.table import Deliver, WhenRunning
 from core.errors import NotAccepted
-from core.formats.mapping import presets
 from core.formats.mapping.description import Description, StatusDescription
 from core.formats.mapping.values import LabelShape, TimeUnit
 from core.formats.registry import FORMATS, read
 from core.formats.shared.delivery import Delivery
 from core.ports.notifier import Notification
+from core.webhooks import presets
 from core.webhooks.endpoints import INTERNAL, Endpoint
 from core.webhooks.verifiers.base import Reason, Verifier
 from infra.local.processes import LocalStackError

@@ -148,7 +148,7 @@ def test_a_policy_has_everything_in_the_file(good: Policies) -> None:
         ({"service": None}, "default"),
         ({"severity": "error"}, "payments"),
         ({"severity": "warning"}, "default"),
-        ({"severity": "P1"}, "default"),  # unknown, hence low
+        ({"severity": "loud"}, "default"),  # unknown, hence low
         ({"severity": None}, "default"),
         ({"labels": {}}, "default"),
         ({"labels": {"team": "checkout"}}, "default"),

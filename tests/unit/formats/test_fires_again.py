@@ -14,9 +14,13 @@ from core.domain.alert import Alert, read_alert
 from core.domain.alert_state import AlertState, Heard, hear
 from core.domain.event import ALERT, Event
 from core.formats.registry import FORMATS, format_of
-from tests.support.webhook_payloads import PAYLOADS, body_of, changed, payload
+from core.webhooks.decode import Decoded, decode
+from core.webhooks.endpoints import Endpoint
+from core.webhooks.request import Request
+from tests.support.webhook_payloads import FOLDER, PAYLOADS, body_of, changed, payload
 from tests.unit.formats.reading import items
 
+PRESETS: Final = FOLDER / "presets"
 NOW: Final = datetime(2027, 1, 1, tzinfo=UTC)
 
 
@@ -94,6 +98,34 @@ def message(*bodies: object) -> Play:
     return Play(*(read("message", body, tidegate_trusted_types=ALERT) for body in bodies))
 
 
+def zabbix(first: str, recovers: str, again: str) -> Play:
+    """By the shipped mapping, as webhooks read any preset's sender."""
+    endpoint = Endpoint.model_validate(
+        {"format": "mapped", "preset": "zabbix", "verify": {"scheme": "none"}}
+    )
+    problem = json.loads((PRESETS / "zabbix" / "problem.json").read_text(encoding="utf-8"))
+    recovery = json.loads((PRESETS / "zabbix" / "recovery.json").read_text(encoding="utf-8"))
+    bodies = [
+        problem | {"event_timestamp": first},
+        recovery | {"event_timestamp": first, "recovery_timestamp": recovers},
+        problem | {"event_timestamp": again},
+    ]
+    events = []
+    for body in bodies:
+        request = Request(
+            method="POST",
+            path="/hooks/zabbix",
+            headers={"content-type": "application/json"},
+            body=json.dumps(body).encode(),
+        )
+        decoded = decode(request, "zabbix", endpoint, NOW)
+        assert isinstance(decoded, Decoded)
+        [arrival] = decoded.arrivals
+        assert isinstance(arrival.item, Event)
+        events.append(arrival.item)
+    return Play(*events)
+
+
 RULE = payload("sentry", "event_alert-triggered")
 CREATED, RESOLVED = payload("sentry", "issue-created"), payload("sentry", "issue-resolved")
 METRIC = payload("sentry", "metric_alert-critical")
@@ -138,6 +170,7 @@ PLAYS: Final[Mapping[str, Sequence[Play]]] = {
                RESOLVED | {"action": "unresolved"}),
         sentry(METRIC, payload("sentry", "metric_alert-resolved"), NEXT_METRIC),
     ],
+    "mapped": [zabbix("1772366405", "1772366500", "1772366600")],
     "message": [
         message(own(status="firing"), own(status="resolved"), own(status="firing")),
         message(own(status="firing", starts_at="2026-01-02T03:00:00Z"), own(status="resolved"),

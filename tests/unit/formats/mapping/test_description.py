@@ -11,7 +11,8 @@ import pytest
 from core.config.files import load_webhooks
 from core.domain.incident.severity import Severity
 from core.errors import ConfigFileError
-from core.formats.mapping import description, presets
+from core.formats.mapping import description
+from core.webhooks import presets
 
 LEAST = "key: id\nstatus: state\n"
 

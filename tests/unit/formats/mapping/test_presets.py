@@ -19,11 +19,11 @@ from core.config import yaml_file
 from core.domain.alert import read_alert
 from core.domain.event import Event
 from core.domain.incident.severity import severity_of
-from core.formats.mapping import presets
-from core.formats.mapping.presets import FOLDER, Preset
 from core.formats.shared.delivery import Malformed
+from core.webhooks import presets
 from core.webhooks.decode import Decoded, decode
 from core.webhooks.endpoints import Endpoint
+from core.webhooks.presets import FOLDER, Preset
 from core.webhooks.request import Request
 
 ROOT = Path(__file__).parents[4]

@@ -17,12 +17,12 @@ from core.domain.event import Event, encode
 from core.domain.expressions.expression import Budget, OverBudget, Unevaluable, compiled
 from core.domain.identity import WORKFLOW_ID_BYTES, workflow_id
 from core.errors import InvalidEvent
-from core.formats.mapping import presets
 from core.formats.mapping.description import Description
 from core.formats.mapping.mapping import AlertMapping, Finding
 from core.formats.registry import read
 from core.formats.shared.delivery import RECEIVED_HEADER, Delivery, Malformed, way_headers
 from core.formats.shared.json_body import load_json
+from core.webhooks import presets
 from tests.support.mangled import ANY_BODIES, JSON_VALUES, as_bytes, mangled
 from tests.support.payloads import EVENTS
 

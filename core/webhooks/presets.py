@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.formats.mapping.description import Description
 
-FOLDER: Final = Path(__file__).parents[1] / "presets"
+FOLDER: Final = Path(__file__).parents[1] / "formats" / "presets"
 
 
 class Preset(BaseModel):
