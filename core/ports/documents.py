@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from typing import Protocol
 
 from core.domain.event import DocumentRef
@@ -23,7 +23,7 @@ class DocumentStore(Protocol):
         """The document's current size, etag and version. Raises `DocumentNotFound`."""
         ...
 
-    def read(self, document: DocumentRef) -> AsyncIterator[bytes]:
+    def read(self, document: DocumentRef) -> AsyncGenerator[bytes]:
         """The document's bytes in chunks of at most `CHUNK_BYTES`.
 
         A reference with a version reads that version; one with only an etag raises

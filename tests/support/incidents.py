@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,7 +79,7 @@ class Folder(FileDocumentStore):
         self.writable.set()
         self.writing = asyncio.Event()
 
-    async def read(self, document: DocumentRef) -> AsyncIterator[bytes]:
+    async def read(self, document: DocumentRef) -> AsyncGenerator[bytes]:
         if self.unreadable:
             self.unreadable -= 1
             raise StoreUnavailable(f"{document.uri}: no answer")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import re
 import uuid
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator
 from io import BytesIO
 from typing import Any, Final
 
@@ -67,7 +67,7 @@ class AzureDocumentStore:
             blob_now = await blob.get_blob_properties()
         return _reference(uri, blob_now.etag, blob_now.version_id, size=blob_now.size)
 
-    async def read(self, document: DocumentRef) -> AsyncIterator[bytes]:
+    async def read(self, document: DocumentRef) -> AsyncGenerator[bytes]:
         blob = await self._blob(document.uri)
         pin: Any = {}
         if document.version:

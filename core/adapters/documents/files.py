@@ -12,7 +12,7 @@ import contextlib
 import os
 import tempfile
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -42,7 +42,7 @@ class FileDocumentStore:
         with _errors(uri):
             return _reference(uri, await asyncio.to_thread(os.stat, _path(uri)))
 
-    async def read(self, document: DocumentRef) -> AsyncIterator[bytes]:
+    async def read(self, document: DocumentRef) -> AsyncGenerator[bytes]:
         uri = document.uri
         with _errors(uri):
             file: BinaryIO = await asyncio.to_thread(open, _path(uri), "rb")

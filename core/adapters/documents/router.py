@@ -5,7 +5,14 @@ The roots are enforced here and nowhere else, so that no adapter can forget to.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Mapping,
+    Sequence,
+)
 from typing import Final
 
 from core.domain.event import DocumentRef
@@ -27,7 +34,7 @@ class DocumentStores:
     async def stat(self, uri: str) -> DocumentRef:
         return await self._store(uri).stat(uri)
 
-    def read(self, document: DocumentRef) -> AsyncIterator[bytes]:
+    def read(self, document: DocumentRef) -> AsyncGenerator[bytes]:
         return self._store(document.uri).read(document)
 
     async def write(

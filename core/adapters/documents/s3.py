@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
@@ -53,7 +53,7 @@ class S3DocumentStore:
             head = await asyncio.to_thread(self._s3.head_object, Bucket=bucket, Key=key)
         return _reference(uri, head, size=head["ContentLength"])
 
-    async def read(self, document: DocumentRef) -> AsyncIterator[bytes]:
+    async def read(self, document: DocumentRef) -> AsyncGenerator[bytes]:
         bucket, key = _split(document.uri)
         pin: Any = {}
         if document.version and document.version != "null":
