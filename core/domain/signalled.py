@@ -40,6 +40,8 @@ _IDENTITIES: Final = (KEY_ATTRIBUTE, WAY_ATTRIBUTE, SCOPE_ATTRIBUTE)
 _TEXTS: Final = ("title", "source", "severity", "service", "status", "summary")
 _SCALARS: Final = ("version", "starts_at", "ends_at", "truncated", "replicated")
 _PARTS: Final = ("labels", "links")
+_CUTS: Final = frozenset((*_TEXTS, *_SCALARS, *_PARTS, "key", "id"))
+"""What `data.cut` may name."""
 
 _TEXT_BYTES, _SUMMARY_BYTES, _SCALAR_BYTES = 200, 1000, 64
 _LABELS, _LINKS, _NAME_BYTES, _LABEL_BYTES, _LINK_BYTES = 50, 8, 63, 200, 500
@@ -101,6 +103,9 @@ def _what_is_read(data: Mapping[str, Any]) -> dict[str, Any]:
     for name in _PARTS:
         if isinstance(values := data.get(name), Mapping):
             read[name] = {n: str(value) for n, value in values.items() if _is_scalar(value)}
+    cut = data.get("cut")
+    if isinstance(cut, list) and (names := sorted(_CUTS & {c for c in cut if isinstance(c, str)})):
+        read["cut"] = names
     return read
 
 
@@ -125,8 +130,11 @@ class _Cutting:
                 self._name(part)
 
     def key(self) -> None:
-        """Bound the key, however large the rest is: an alert has one key."""
-        self._replace(self._data, "key", _identity(self._data["key"]))
+        """Bound the key, however large the rest is: an alert has one key. One that was bounded
+        before stays as it is."""
+        key = self._data["key"]
+        if "key" not in self._data.get("cut", ()) or not _is_digested(key):
+            self._replace(self._data, "key", _identity(key))
 
     def values(self) -> None:
         """Cut each value to a bound of its own."""
@@ -188,11 +196,15 @@ def _identity(text: str) -> str:
     """A text by which things are told apart, in at most `_IDENTITY_BYTES` bytes of JSON. What is
     longer ends in a digest of the whole, and so does what looks as if it did: two texts never
     become one."""
-    digested = text[-_DIGEST_HEX - 1 : -_DIGEST_HEX] == "~"
-    if len(text) <= _DIGEST_HEX or (_size(text) <= _IDENTITY_BYTES and not digested):
+    if len(text) <= _DIGEST_HEX or (_size(text) <= _IDENTITY_BYTES and not _is_digested(text)):
         return text
     digest = hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_HEX]
     return f"{_head(text, _IDENTITY_BYTES - _DIGEST_HEX - 1)}~{digest}"
+
+
+def _is_digested(text: str) -> bool:
+    """Whether it is bounded and looks as if it ended in a digest."""
+    return _size(text) <= _IDENTITY_BYTES and text[-_DIGEST_HEX - 1 : -_DIGEST_HEX] == "~"
 
 
 def _short(text: str, limit: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 import pytest
@@ -18,16 +18,18 @@ from temporalio.client import (
 )
 from temporalio.exceptions import ApplicationError, CancelledError
 
+from core.adapters.documents.router import DocumentStores
 from core.adapters.temporal.incident_list import IncidentFilter, list_incidents
 from core.adapters.temporal.previous_run import last_result
 from core.contracts import INCIDENT_WORKFLOW, QUERY_INCIDENT, SIGNAL_EVENT
-from core.domain.event import Event
+from core.domain.event import MESSAGE, DocumentRef, Event
 from core.domain.incident import commands
 from core.domain.signalled import signalled
-from core.errors import ConfigurationError, TemporalUnavailable
+from core.errors import ConfigurationError, StoreUnavailable, TemporalUnavailable
 from tests.support.eventually import eventually
 from tests.support.incidents import (
     ON_CALL,
+    Folder,
     Harness,
     alert,
     command,
@@ -38,6 +40,7 @@ from tests.support.incidents import (
     until,
 )
 from workers.incident import activities
+from workers.incident.workflow import continue_as_new
 from workers.incident.workflow import state as run_state
 
 BEGAN = datetime.now(UTC) - timedelta(hours=2)
@@ -89,7 +92,10 @@ async def completed(harness: Harness, id: str, result: Any) -> None:
     """Waits until the visibility store shows the run as completed."""
 
     async def is_listed() -> bool:
-        return bool(await last_result(harness.client, id) == result)
+        try:
+            return bool(await last_result(harness.client, id) == result)
+        except TemporalUnavailable:
+            return False
 
     await eventually(is_listed, f"{id} is listed with its result")
 
@@ -233,12 +239,12 @@ async def test_an_unavailable_visibility_store_is_asked_again(
     harness.policy = {**ONE_LEVEL, "remember_for": "1s"}
     failures = 2
 
-    async def failing(client: Client, workflow_id: str) -> Any:
+    async def failing(client: Client, workflow_id: str, run_id: str) -> Any:
         nonlocal failures
         if failures:
             failures -= 1
             raise TemporalUnavailable("no visibility")
-        return await last_result(client, workflow_id)
+        return await last_result(client, workflow_id, run_id)
 
     async with harness.working():
         id = new_id()
@@ -255,7 +261,7 @@ async def test_an_unavailable_visibility_store_is_asked_again(
 async def test_a_worker_that_may_not_list_opens_and_says_so(
     dev_harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def forbidden(client: Client, workflow_id: str) -> Any:
+    async def forbidden(client: Client, workflow_id: str, run_id: str) -> Any:
         raise ConfigurationError("not allowed")
 
     harness = dev_harness
@@ -397,3 +403,134 @@ async def test_a_start_that_no_signal_follows_fails(harness: Harness) -> None:
     assert isinstance(failed.value.cause, ApplicationError)
     assert failed.value.cause.type == "InvalidEvent"
     assert "started without an event" in failed.value.cause.message
+
+
+BAD_REPORT: Final = Event(
+    id="bad", source="q", type=MESSAGE, key="q/bad", data={"severity": "high"}
+).to_wire()
+
+
+async def silence_of(handle: WorkflowHandle[Any, Any]) -> Any:
+    return (await handle.query(QUERY_INCIDENT))["silent_until"]
+
+
+async def test_an_invalid_event_in_the_silence_takes_nothing_from_the_memory(
+    dev_harness: Harness,
+) -> None:
+    harness = dev_harness
+    harness.policy = {**ONE_LEVEL, "remember_for": "5s"}
+    async with harness.working():
+        id = new_id()
+        handle = await deliver(harness, id, fires())
+        await until(says(handle, "Page delivered"))
+        await deliver(harness, id, recovers())
+        await until(becomes(handle, "closed"))
+        await until(says(handle, "Post-incident report written"))
+        first, until_then = await handle.query(QUERY_INCIDENT), await silence_of(handle)
+        await handle.signal(SIGNAL_EVENT, BAD_REPORT)
+        await until(says(handle, "An event brought no report"))
+        assert await status_of(handle) == "new"
+        assert await silence_of(handle) == until_then
+        await handle.signal(SIGNAL_EVENT, [fires(), BAD_REPORT])
+        assert await silence_of(handle) == until_then
+        result = await handle.result()
+        assert list(result["alerts"]) == ["cpu"]
+        await completed(harness, id, result)
+        handle = await deliver(harness, id, fires())
+        await completed(harness, id, await handle.result())
+        assert len(harness.pager.delivered) == 1
+        assert len(list((harness.root / "quarantine").glob("*.json"))) >= 1
+        for run in await runs(harness, id):
+            assert not failed_tasks(await run.fetch_history())
+    assert first["status"] == "closed"
+
+
+async def test_after_an_invalid_event_in_the_silence_the_next_incident_follows_the_last(
+    dev_harness: Harness,
+) -> None:
+    harness = dev_harness
+    harness.policy = {**ONE_LEVEL, "remember_for": "1h"}
+    harness.continue_as_new_after = 60
+    async with harness.working():
+        id = new_id()
+        handle = await deliver(harness, id, fires())
+        await until(says(handle, "Page delivered"))
+        await deliver(harness, id, recovers())
+        await until(becomes(handle, "closed"))
+        first = (await handle.query(QUERY_INCIDENT))["id"]
+        await handle.signal(SIGNAL_EVENT, BAD_REPORT)
+        await until(becomes(handle, "new"))
+        await until(says(handle, "An event brought no report"))
+        known = len(await runs(harness, id))
+        for _ in range(30):
+            await handle.signal(SIGNAL_EVENT, [fires(), recovers()])
+
+        async def has_continued() -> bool:
+            return len(await runs(harness, id)) > known
+
+        await until(has_continued)
+        await deliver(harness, id, fires(20))
+        await until(lambda: len(harness.pager.delivered) == 2)
+        second = await handle.query(QUERY_INCIDENT)
+        assert (second["status"], second["previous"]) == ("open", first)
+        await handle.cancel()
+
+
+async def test_an_invalid_event_after_the_close_does_not_lose_a_report_that_waits(
+    dev_harness: Harness,
+) -> None:
+    harness = dev_harness
+    slow = Folder()  # of the reports, not of the quarantine
+    slow.writable.clear()
+    harness.documents = DocumentStores({"file": lambda: slow}, roots=[f"file://{harness.root}/"])
+    async with harness.working():
+        id = new_id()
+        handle = harness.client.get_workflow_handle(id)
+        await harness.start(harness.upload('{"title": "Checkout answers 500"}'), id)
+        await until(says(handle, "Page delivered"))
+        await command(handle, commands.Resolve.name, "end")
+        await command(handle, commands.Close.name, "close", reason="resolved")
+        await slow.writing.wait()
+        await handle.signal(SIGNAL_EVENT, BAD_REPORT)
+        await until(says(handle, "An event brought no report"))
+        slow.writable.set()
+        assert (await handle.result())["status"] == "closed"
+    reports = [path.read_text() for path in (harness.root / "reports").rglob("*.md")]
+    assert any("closed (resolved)" in report for report in reports)
+
+
+class WithoutReports(Folder):
+    """A store that does not take reports until it is `open`."""
+
+    open = False
+
+    async def write(self, uri: str, *args: Any, **kwargs: Any) -> DocumentRef:
+        if "/report" in uri.removeprefix("file:").rpartition("/reports/")[2] and not self.open:
+            raise StoreUnavailable(f"{uri}: no answer")
+        return await super().write(uri, *args, **kwargs)
+
+
+async def test_a_closed_incident_whose_report_waits_continues_as_new(
+    dev_harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(continue_as_new, "SETTLING", timedelta(seconds=1))
+    harness = dev_harness
+    harness.policy = {**ONE_LEVEL, "remember_for": "1h"}
+    harness.continue_as_new_after = 60
+    harness.folder = store = WithoutReports()
+    async with harness.working():
+        id = new_id()
+        handle = await deliver(harness, id, fires())
+        await until(says(handle, "Page delivered"))
+        await command(handle, commands.Close.name, "close", reason="duplicate")
+        for _ in range(30):
+            await handle.signal(SIGNAL_EVENT, [fires()])
+
+        async def has_continued() -> bool:
+            return len(await runs(harness, id)) > 1
+
+        await until(has_continued)
+        assert await status_of(handle) == "closed"
+        store.open = True
+        await until(says(handle, "Post-incident report written"))
+        await handle.cancel()

@@ -137,6 +137,25 @@ def test_a_key_does_not_depend_on_what_else_there_is(key: str, labels: Any) -> N
     assert signalled(small)["data"]["key"] == signalled(large)["data"]["key"]
 
 
+@given(st.one_of(LONG, st.text(st.characters(exclude_categories=["Cs"]), min_size=1)))
+@example("k" * 300)
+@example(signalled(alert(key="k" * 300))["data"]["key"])
+@example("\N{FIRE}" * 100)
+def test_what_was_signalled_is_signalled_again_under_the_same_key(key: str) -> None:
+    try:
+        once = signalled(alert(key=key))
+    except InvalidEvent:
+        return  # its key has no letters that can be shown
+    again = signalled(Event.from_wire(once))
+    assert again["data"] == once["data"]
+
+
+def test_a_claim_that_a_key_was_cut_does_not_let_a_long_one_pass() -> None:
+    wire = signalled(alert(key="k" * 300 + "~" + "0" * 40, cut=["key", "nonsense", 7]))
+    assert len(wire["data"]["key"]) <= 255
+    assert wire["data"]["cut"] == ["key"]
+
+
 def test_an_alert_that_fits_loses_its_original_and_nothing_else() -> None:
     event = alert(
         summary="s" * 1500,

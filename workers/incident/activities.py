@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from typing import Any, Final
 
 from temporalio import activity
@@ -114,10 +115,12 @@ class IncidentActivities:
 
         Fails permanently where this worker may not read what has completed.
         """
-        workflow_id = activity.info().workflow_id or ""
+        info = activity.info()
         with typed_failures():
             try:
-                result = await last_result(activity.client(), workflow_id)
+                result = await last_result(
+                    activity.client(), info.workflow_id or "", info.workflow_run_id
+                )
             except ConfigurationError as error:
                 raise ApplicationError(str(error), type=error.code, non_retryable=True) from error
         return from_memory(result.get("alerts")) if isinstance(result, dict) else {}
@@ -248,10 +251,11 @@ class IncidentActivities:
         if document.size is not None and document.size > limit:
             raise _too_large(document, document.size, limit)
         body = bytearray()
-        async for chunk in self._documents.read(document):
-            body += chunk
-            if len(body) > limit:
-                raise _too_large(document, document.size, limit)
+        async with aclosing(self._documents.read(document)) as chunks:
+            async for chunk in chunks:
+                body += chunk
+                if len(body) > limit:
+                    raise _too_large(document, document.size, limit)
         return bytes(body)
 
     async def _write_once(self, uri: str, content: bytes, content_type: str) -> bool:
@@ -266,10 +270,11 @@ class IncidentActivities:
 
     async def _holds(self, uri: str, content: bytes) -> bool:
         body = bytearray()
-        async for chunk in self._documents.read(DocumentRef(uri=uri)):
-            body += chunk
-            if len(body) > len(content):
-                return False
+        async with aclosing(self._documents.read(DocumentRef(uri=uri))) as chunks:
+            async for chunk in chunks:
+                body += chunk
+                if len(body) > len(content):
+                    return False
         return body == content
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from core.domain.incident.alert_counts import AlertCounts
 from core.domain.incident.effects import FollowUp, Page, WriteReport
+from core.domain.incident.inputs import Listen
 from core.domain.incident.model import Incident
 from core.domain.incident.policies.policy import Policy
 from core.domain.incident.reports.incident_report import IncidentReport
@@ -64,7 +65,9 @@ class RunState(Value):
     """
 
     incident: Incident | None = None
-    previous: str | None = None
+    silence: Listen | None = None
+    """What is left of the silence after the incident before, for when none of the `arrivals` opens
+    one."""
     timeline: tuple[TimelineEvent, ...] = ()
     saved: int = 0
     omitted: int = 0

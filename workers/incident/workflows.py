@@ -75,9 +75,9 @@ class IncidentWorkflow:
     the signal that started it brings its first event.
 
     Completes with a summary and what it knows of its alerts, when the incident is closed and late
-    alerts are not waited for any more; fails, with the event in quarantine, when
-    the event brings no valid report. When cancelled, it closes the incident and writes the report
-    before it ends as cancelled.
+    alerts are not waited for any more; fails, with the event in quarantine, when the event brings
+    no valid report and no earlier run has left anything. When cancelled, it closes the incident and
+    writes the report before it ends as cancelled.
     """
 
     acknowledge = _update(commands.Acknowledge)
@@ -164,7 +164,8 @@ class IncidentWorkflow:
 
     async def _open(self) -> None:
         """Handle what has arrived, until an alert or a report opens the incident. An event without
-        a valid report is quarantined, and fails the workflow where nothing else is known."""
+        a valid report is quarantined. If no other has arrived, the silence goes on in which it
+        came, or else the workflow fails."""
         state = self._state
         while state.is_new() and state.arrivals:
             wire = state.arrivals[0]
@@ -178,7 +179,7 @@ class IncidentWorkflow:
                 reason = f"{cause.message}; kept as {uri}"
                 del state.arrivals[0]
                 workflow.logger.warning("given up (%s): %s", code, reason)
-                if not state.arrivals and not state.incident.alerts.states:
+                if not (state.arrivals or state.is_silent() or state.has_inherited()):
                     raise activity_options.permanent_failure(code, reason) from error
                 state.handle(Remark(text=f"An event brought no report: {reason}"))
                 continue
@@ -187,6 +188,8 @@ class IncidentWorkflow:
             if self._batch_limit.is_reached():
                 await workflow.sleep(throttle.PAUSE)
                 break
+        if state.is_new() and not state.arrivals:
+            state.fall_silent()
         if not state.is_new():
             others, state.arrivals = state.arrivals, []
             for wire in others:

@@ -2,7 +2,8 @@
 
 A run that is started under an ID whose run has closed has no link to that one. Temporal's list
 finds it by its ID, and its result is in the event that closed it: two reads, no query, no worker.
-The list may lag by a moment, and a run that was terminated, or is past the namespace's retention,
+The list may lag by a moment: while it shows that another run goes on, which cannot be, it has to be
+asked again. A run that failed, was cancelled or terminated, or is past the namespace's retention,
 leaves nothing.
 """
 
@@ -11,7 +12,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, Final
 
-from temporalio.client import Client, WorkflowExecution, WorkflowHistoryEventFilterType
+from temporalio.client import (
+    Client,
+    WorkflowExecution,
+    WorkflowExecutionStatus,
+    WorkflowHistoryEventFilterType,
+)
 from temporalio.service import RPCError, RPCStatusCode
 
 from core.adapters.temporal.incidents import quoted
@@ -23,13 +29,24 @@ _NEWEST: Final = 20
 _FORBIDDEN: Final = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED)
 
 
-async def last_result(client: Client, workflow_id: str) -> Any | None:
+async def last_result(client: Client, workflow_id: str, run_id: str | None = None) -> Any | None:
     """The result of the run of `workflow_id` that completed last, as JSON; None where there is
-    none. Raises `TemporalUnavailable`, and `ConfigurationError` where it may not be read."""
-    query = f"WorkflowId = {quoted(workflow_id)} AND ExecutionStatus = 'Completed'"
+    none. `run_id` is the run that asks.
+
+    Raises `TemporalUnavailable`, also while the list still shows another run as running, and
+    `ConfigurationError` where it may not be read."""
+    statuses = "ExecutionStatus IN ('Completed', 'Running')"  # failed ones could fill the list
+    query = f"WorkflowId = {quoted(workflow_id)} AND {statuses}"
     latest: WorkflowExecution | None = None
     try:
         async for run in client.list_workflows(query, limit=_NEWEST, rpc_timeout=_TIMEOUT):
+            if run.run_id == run_id:
+                continue
+            if run.status is WorkflowExecutionStatus.RUNNING:
+                raise TemporalUnavailable(
+                    f"the list of workflows lags: run {run.run_id} of {workflow_id[:200]!r} has "
+                    "ended, and is shown as running"
+                )
             if latest is None or _closed(run) > _closed(latest):
                 latest = run
         if latest is None:

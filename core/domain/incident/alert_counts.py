@@ -35,13 +35,14 @@ _HELD_BYTES: Final = 8_000
 
 
 class AlertCount(Value):
-    """One fingerprint: its alert, and how often it fired and was resolved."""
+    """One fingerprint: its alert, and how often it fired, was resolved and was held."""
 
     title: str
     severity: Severity
     firing: bool = True
     fired: int = 0
     cleared: int = 0
+    holds: int = 0
     first_at: AwareDatetime
     last_at: AwareDatetime
     links: Mapping[str, str] = Field(default_factory=dict)
@@ -60,6 +61,8 @@ class AlertCounts(Value):
     fired: int = 0
     cleared: int = 0
     distinct: int = 0
+    holds: int = 0
+    """How often an alert was held."""
     untracked: int = 0
     """Firings of fingerprints beyond the bound."""
     truncated: bool = False
@@ -168,16 +171,19 @@ def cleared(
     return after
 
 
-def held(
+def settling(
     counts: AlertCounts, fingerprint: str, state: AlertState, alert: Alert, *, at: datetime
 ) -> AlertCounts:
     """The counts while it is not known yet whether an alert fires again."""
     after = _with_state(counts, fingerprint, state)
+    if known := after.tracked.get(fingerprint):
+        after = _with_count(after, fingerprint, known, holds=known.holds + 1)
     if len(alert.model_dump_json().encode()) > _HELD_BYTES:
         alert = alert.model_copy(update={"labels": {}, "links": {}, "remarks": ()})
     return after.model_copy(
         update={
             "held": {**after.held, fingerprint: alert},
+            "holds": counts.holds + 1,
             "truncated": alert.truncated > 0,
             "last_fired_at": at,
         }
@@ -200,7 +206,9 @@ def dismissed(counts: AlertCounts) -> AlertCounts:
 def taken_up(counts: AlertCounts) -> AlertCounts:
     """The counts after the incident was opened again: what fires on belongs to it again."""
     states = {
-        name: state.model_copy(update={"dismissed": False}) if state.dismissed else state
+        name: state.model_copy(update={"dismissed": False})
+        if state.dismissed and name in counts.tracked
+        else state
         for name, state in counts.states.items()
     }
     return counts.model_copy(update={"states": states})

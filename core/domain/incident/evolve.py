@@ -26,7 +26,7 @@ from core.domain.incident.model import (
     Status,
 )
 
-_WORDS: Final = (t.AlertFired, t.AlertCleared, t.AlertHeard)
+_WORDS: Final = (t.AlertFired, t.AlertCleared, t.AlertHeld, t.AlertHeard)
 
 
 def apply(incident: Incident, event: t.TimelineEvent) -> Incident:
@@ -97,7 +97,7 @@ def _changes(incident: Incident, event: t.TimelineEvent) -> dict[str, Any]:
             )
             return {"alerts": alerts}
         case t.AlertHeld():
-            alerts = alert_counts.held(
+            alerts = alert_counts.settling(
                 incident.alerts, event.fingerprint, event.state, event.alert, at=event.at
             )
             return {"alerts": alerts}
@@ -112,7 +112,7 @@ def _changes(incident: Incident, event: t.TimelineEvent) -> dict[str, Any]:
             return {
                 "policy": event.policy,
                 "previous": event.previous,
-                "silent_until": event.at + timedelta(seconds=event.policy.memory),
+                "silent_until": event.until,
             }
         case t.Forgotten():
             return {

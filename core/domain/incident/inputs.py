@@ -46,6 +46,15 @@ class Recalled(Value):
     states: Mapping[str, AlertState]
 
 
+class Listen(Value):
+    """Nothing that came opens an incident: the silence after the `previous` one goes on, `until`
+    then and under its policy."""
+
+    policy: Policy
+    until: AwareDatetime
+    previous: str | None = None
+
+
 class FurtherEvent(Value):
     """Another event, not an alert, that was routed to this incident."""
 
@@ -92,6 +101,7 @@ Input = (
     Open
     | AlertReceived
     | Recalled
+    | Listen
     | FurtherEvent
     | Remark
     | Wake

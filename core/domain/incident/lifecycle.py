@@ -52,6 +52,7 @@ from core.domain.incident.inputs import (
     Cancel,
     FurtherEvent,
     Input,
+    Listen,
     Open,
     PageSettled,
     Recalled,
@@ -106,6 +107,8 @@ def _events(incident: Incident, input: Input, now: datetime) -> list[TimelineEve
             return alerts.receive(incident, input, now)
         case Recalled():
             return alerts.recall(incident, input, now)
+        case Listen():
+            return alerts.listen(incident, input, now)
         case FurtherEvent():
             return alerts.join(incident, input, now)
         case Command():

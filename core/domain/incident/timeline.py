@@ -172,9 +172,11 @@ class AlertCleared(_AlertEvent):
 
 class AlertHeld(_AlertEvent):
     """The source says that an alert still fires although it has recovered, or a person has ended
-    the incident. It may be a replica's late word."""
+    the incident. It may be a replica's late word. A remark says so on the timeline, without the
+    whole alert."""
 
     kind: Literal["alert_held"] = "alert_held"
+    visible: bool = False
     alert: Alert
 
     def sentence(self) -> str:
@@ -194,15 +196,16 @@ class AlertHeard(_AlertEvent):
 
 
 class Listening(_Event):
-    """What was heard of alerts opens no incident; more may come, until then."""
+    """What came opens no incident; more alerts may come, until then."""
 
     kind: Literal["listening"] = "listening"
     visible: bool = False
     policy: Policy
+    until: AwareDatetime
     previous: str | None = None
 
     def sentence(self) -> str:
-        return "Waiting for alerts that fire"
+        return f"Waiting for alerts that fire until {_moment(self.until)}"
 
 
 class AlertsRecalled(_Event):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.domain import alert_state
@@ -27,10 +27,11 @@ from core.domain.incident.alert_counts import (
     remembered,
 )
 from core.domain.incident.decisions.closing import is_finished, is_forgotten
+from core.domain.incident.decisions.command_handling import refusal
 from core.domain.incident.decisions.timers import deadline
 from core.domain.incident.effects import Effect, StartSuccessor
 from core.domain.incident.inputs import AlertReceived, Recalled
-from core.domain.incident.model import Incident, Status
+from core.domain.incident.model import UNRESOLVED, Incident, Status
 from core.domain.incident.policies.policy import Policy, Recurrence
 from core.domain.incident.severity import Severity
 from core.domain.incident.timeline import (
@@ -38,6 +39,7 @@ from core.domain.incident.timeline import (
     AlertFired,
     AlertHeard,
     AlertHeld,
+    Noted,
     Opened,
     Resolved,
     TimelineEvent,
@@ -51,6 +53,7 @@ from tests.unit.incident.examples import (
     alert,
     cleared,
     closed,
+    command,
     levels,
     opened,
     opening,
@@ -223,7 +226,8 @@ def test_the_table(known: str, arrives: str, becomes: str, does: str, status: St
             assert kinds == [AlertCleared]
             assert life.incident.status is Status.OPEN
         case "held":
-            assert visible == [AlertHeld]
+            assert AlertHeld in kinds
+            assert visible == [Noted]
             assert life.incident.status is before.status
             assert not effects
         case "counted" | "recovers" | "-":
@@ -282,14 +286,15 @@ class Key:
         self.succeed(self.life.effects[before:], word)
 
     def succeed(self, effects: Sequence[Effect], word: AlertReceived | None = None) -> None:
-        for effect in effects:
-            if isinstance(effect, StartSuccessor):
-                alerts = remembered(self.life.incident.alerts)
-                self.begin(Incident(id=self.new_id(), key=KEY, alerts=alerts))
-                if effect.held:
-                    word = AlertReceived(alert=effect.held, event_key="held", policy=self.policy)
-                assert word is not None
-                self.give(word)
+        starts = [effect for effect in effects if isinstance(effect, StartSuccessor)]
+        if starts:
+            alerts = remembered(self.life.incident.alerts)
+            self.begin(Incident(id=self.new_id(), key=KEY, alerts=alerts))
+        for effect in starts:
+            if effect.held:
+                word = AlertReceived(alert=effect.held, event_key="held", policy=self.policy)
+            assert word is not None
+            self.give(word)
         wanted = self.life.incident.report_wanted
         if wanted and wanted != self.life.incident.reported:
             self.life.write_report()
@@ -518,6 +523,79 @@ def test_what_fires_on_when_the_incident_is_opened_again_belongs_to_it() -> None
     assert key.status == Status.OPEN
     assert not key.life.all(AlertHeld)
     assert not any(state.dismissed for state in key.life.incident.alerts.states.values())
+
+
+def test_reopening_takes_up_nothing_that_is_not_part_of_the_incident() -> None:
+    key = Key()
+    key.hears(fires(replicated=True), fires(replicated=True, key="b"))
+    key.command("resolve", force=True)
+    key.command("close", reason="resolved")
+    key.hears(fires(20, replicated=True, key="b"), recovers(20, 30, key="b"))
+    key.hears(fires(40, replicated=True, key="b"))
+    assert (len(key.lives), key.life.incident.reopened) == (2, 1)
+    assert key.life.incident.alerts.states["a"].dismissed
+    key.hears(fires(replicated=True))
+    key.wait(SETTLE)
+    assert key.life.incident.alerts.tracked["a"].firing
+
+
+def assert_consistent(incident: Incident) -> None:
+    """What the incident counts as firing is what its states say."""
+    alerts = incident.alerts
+    fire = {name for name, state in alerts.states.items() if state.firing and not state.dismissed}
+    assert fire == {name for name, count in alerts.tracked.items() if count.firing}
+
+
+STEPS: Final = [
+    *(fires(start, key=key, replicated=True) for start in (0, 20, 40) for key in "ab"),
+    *(recovers(start, start + 10, key=key) for start in (0, 20, 40) for key in "ab"),
+    "resolve", "close", "reopen", "mitigate", "wait",
+]  # fmt: skip
+COMMANDS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "resolve": {"force": True},
+    "close": {"reason": "duplicate"},
+    "reopen": {},
+    "mitigate": {},
+}
+
+
+@settings(max_examples=300)
+@given(st.lists(st.sampled_from(STEPS), max_size=20), POLICIES)
+def test_while_an_incident_lasts_it_counts_as_firing_what_is_known_to_fire(
+    walk: Sequence[AlertReceived | str], rules: Policy
+) -> None:
+    key = Key(rules)
+    key.hears(fires(replicated=True), fires(replicated=True, key="b"))
+    key.command("close", reason="duplicate")  # so that both are dismissed when it begins
+    for step in walk:
+        match step:
+            case "wait":
+                key.wait(SETTLE)
+            case str():
+                word = command(step, **COMMANDS[step])
+                refused = refusal(key.life.incident, word, key.life.now)
+                if refused is None and key.status != Status.CLOSED:
+                    key.command(step, **COMMANDS[step])
+            case AlertReceived():
+                key.hears(step)
+        if key.life.incident.status in UNRESOLVED:
+            assert_consistent(key.life.incident)
+
+
+def test_replicas_that_disagree_for_long_leave_few_short_lines() -> None:
+    life = opened()
+    labels = {f"l{number}": "v" * 60 for number in range(20)}
+    word = fires(replicated=True)
+    word = word.model_copy(update={"alert": word.alert.model_copy(update={"labels": labels})})
+    life.give(word)
+    for _ in range(300):
+        life.give(recovers())
+        life.give(word)
+    lines = [event for event in life.timeline if "held" in event.sentence()]
+    assert 1 < len(lines) < 10
+    assert not any("l19" in event.model_dump_json() for event in life.timeline)
+    assert life.incident.alerts.held["a"].labels == labels
+    assert life.incident.alerts.holds == 300
 
 
 def test_without_a_settling_time_a_replica_is_believed() -> None:

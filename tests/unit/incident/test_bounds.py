@@ -57,7 +57,7 @@ def test_the_largest_incident_fits_into_a_payload_with_the_events_that_wait() ->
     life = opened(policy(auto_resolve_acknowledged=False))
     life.do("acknowledge")
     wide = "\N{FIRE}"  # four bytes in UTF-8
-    links = dict.fromkeys(("runbook", "source", "panel"), f"https://x.example/{'y' * 200}")
+    links = {f"{n}{wide * 35}": f"https://{wide * 24}" for n in range(8)}
     for number in range(2 * MAX_TRACKED):
         key = f"{number} {wide * 200}"
         fields: dict[str, Any] = {

@@ -107,7 +107,7 @@ TABLE: list[tuple[t.TimelineEvent, bool, bool, str, str]] = [
             state=AlertState(fired_at=NOW, recovered_from=NOW, held_until=LATER),
             alert=Alert(key="5f2e", status="firing", title="Disk is full", source="am"),
         ),
-        VISIBLE,
+        HIDDEN,
         NONE,
         "fingerprint state truncated alert",
         "Alert fires again, as of the same moment; held until 2026-01-02 04:00:00 UTC: "
@@ -121,11 +121,11 @@ TABLE: list[tuple[t.TimelineEvent, bool, bool, str, str]] = [
         "A repeated or late word about an alert: Disk is full",
     ),
     (
-        t.Listening(**AT, policy=Policy()),
+        t.Listening(**AT, policy=Policy(), until=LATER),
         HIDDEN,
         NONE,
-        "policy previous",
-        "Waiting for alerts that fire",
+        "policy until previous",
+        "Waiting for alerts that fire until 2026-01-02 04:00:00 UTC",
     ),
     (
         t.AlertsRecalled(**AT, states={"5f2e": STATE}),

@@ -10,10 +10,13 @@ from datetime import timedelta
 from itertools import accumulate
 from typing import Any, Final
 
+from temporalio import workflow
+
 from core.domain.event import encode
 from core.domain.incident.alert_counts import remembered
 from core.domain.incident.decisions.closing import is_finished
 from core.domain.incident.effects import REPORT_KEY, Effect, FollowUp, Page, WriteReport
+from core.domain.incident.inputs import Listen
 from core.domain.incident.timeline import TimelineEvent, abridged
 from core.errors import InvalidEvent
 from workers.incident.payloads import RunState
@@ -48,6 +51,7 @@ def for_next_run(state: State) -> RunState:
     effects = [*state.in_flight.effects(), *state.outbox]
     run_state = RunState(
         incident=state.incident,
+        silence=state.silence if state.is_new() else None,
         timeline=(*tail, *unsaved),
         saved=len(tail),
         omitted=timeline.omitted + timeline.saved - len(tail),
@@ -76,10 +80,15 @@ def for_successor(state: State) -> RunState:
     pending = list(state.pending_reports.all())
     if not is_finished(state.incident):
         pending.append(state.timeline.report_input(state.incident, pending_reports.LARGEST))
+    incident = state.incident
     return RunState(
-        previous=state.incident.id if state.incident.opened_at else None,
+        silence=Listen(
+            policy=incident.policy,
+            until=incident.silent_until or workflow.now(),
+            previous=incident.id if incident.opened_at else state.previous,
+        ),
         arrivals=tuple(state.arrivals),
-        alerts=remembered(state.incident.alerts),
+        alerts=remembered(incident.alerts),
         recalled=state.recalled,
         effects=_follow_ups([*state.outbox, *state.in_flight.effects()]),
         pending_reports=tuple(pending),

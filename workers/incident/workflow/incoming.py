@@ -12,6 +12,7 @@ from temporalio import workflow
 from core.domain.alert import read_alert
 from core.domain.event import ALERT, TABLE_ATTRIBUTE, Event
 from core.domain.identity import workflow_id
+from core.domain.incident.alert_counts import fingerprint_of
 from core.domain.incident.inputs import AlertReceived, FurtherEvent, Open
 from core.domain.incident.policies.file import Facts
 from core.domain.signalled import signalled
@@ -50,7 +51,12 @@ def compact(wire: Any) -> Any:
         return wire
     try:
         event = Event.from_wire(wire)
-        return signalled(event) if event.type == ALERT else wire
+        if event.type != ALERT:
+            return wire
+        signal = signalled(event)
+        # Its fingerprint stays the one that it has without having to wait.
+        signal["data"]["key"] = fingerprint_of(_alert(event).alert.key)
+        return signal
     except InvalidEvent:
         return wire
 

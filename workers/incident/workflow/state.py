@@ -46,7 +46,7 @@ class State:
             id=incident_id(id, now), key=id, alerts=run_state.alerts
         )
         self.recalled = run_state.recalled
-        self.previous = run_state.previous
+        self.silence = run_state.silence
         self.timeline = TimelineLog(run_state)
         self.outbox: list[Effect] = list(run_state.effects)
         self.arrivals: list[Any] = list(run_state.arrivals)
@@ -70,6 +70,27 @@ class State:
     def is_new(self) -> bool:
         return self.incident.status is Status.NEW
 
+    def is_silent(self) -> bool:
+        """Whether late alerts are waited for before an incident has opened."""
+        return self.is_new() and self.incident.silent_until is not None
+
+    def has_inherited(self) -> bool:
+        """Whether the run before has left anything that this one must not lose."""
+        alerts = self.incident.alerts
+        known = alerts.states or alerts.held
+        due = self.outbox or self.in_flight or self.pending_reports
+        return self.silence is not None and bool(known or due)
+
+    def fall_silent(self) -> None:
+        """Wait for late alerts again as long as the run before would have."""
+        if self.silence:
+            self.handle(self.silence)
+
+    @property
+    def previous(self) -> str | None:
+        """The ID of the incident that this one follows under the same workflow ID."""
+        return self.silence.previous if self.silence else None
+
     def has_successor(self) -> bool:
         return self.incident.status is Status.CLOSED and bool(self.arrivals)
 
@@ -91,8 +112,8 @@ class State:
 
     def should_continue_as_new(self) -> bool:
         info = workflow.info()
-        if self.incident.status is Status.CLOSED and (self.arrivals or not self.is_finished()):
-            return False  # it ends, or its successor starts, in a moment
+        if self.has_successor():
+            return False  # it starts in a moment
         limit = self.continue_as_new_after
         is_long = limit is not None and info.get_current_history_length() > limit
         is_large = info.get_current_history_size() > HISTORY_BYTES

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 from core.domain.alert import Alert
 from core.domain.alert_state import CLOCKS_APART, AlertState
+from core.domain.event import encode
 from core.domain.incident.model import Incident
 from core.domain.incident.policies.policy import Policy
 from core.domain.incident.severity import Severity, severity_of
@@ -23,12 +24,14 @@ from core.domain.incident.timeline import (
     AlertFired,
     AlertHeard,
     AlertHeld,
+    Noted,
+    TimelineEvent,
 )
 from core.domain.text import shortened
 
 _TITLE_CHARS: Final = 120
-_LINK_CHARS: Final = 500
-"""Characters of the addresses that are kept for each alert."""
+_LINKS_BYTES: Final = 500
+"""Bytes of JSON of the links that are kept for each alert."""
 
 
 def source_actor(alert: Alert) -> str:
@@ -123,9 +126,12 @@ def alert_cleared(incident: Incident, word: Word, now: datetime) -> AlertCleared
     )
 
 
-def alert_held(word: Word, now: datetime) -> AlertHeld:
-    """The entry for an alert that fires again if nothing else is heard."""
-    return AlertHeld(
+def alert_held(incident: Incident, word: Word, now: datetime) -> list[TimelineEvent]:
+    """The entry for an alert that fires again if nothing else is heard, and the remark that says
+    so. Replicas may disagree for as long as they run, so there is one as seldom as for repeats."""
+    counts = incident.alerts
+    known, total = counts.tracked.get(word.fingerprint), counts.holds + 1
+    held = AlertHeld(
         at=now,
         actor=source_actor(word.alert),
         fingerprint=word.fingerprint,
@@ -133,6 +139,9 @@ def alert_held(word: Word, now: datetime) -> AlertHeld:
         alert=word.alert,
         truncated=word.truncated,
     )
+    if not (_is_visible(known.holds + 1, total) if known else is_round(total)):
+        return [held]
+    return [held, Noted(at=now, actor=held.actor, text=held.sentence())]
 
 
 def alert_heard(word: Word, now: datetime) -> AlertHeard:
@@ -155,9 +164,9 @@ def _is_new(word: Word) -> bool:
 
 def _kept(links: Mapping[str, str]) -> Mapping[str, str]:
     """The first links, as many as fit into the state of an incident with many alerts."""
-    sizes = accumulate(len(address) for address in links.values())
+    sizes = accumulate(len(encode({name: address})) for name, address in links.items())
     return {
-        name: links[name] for name, size in zip(links, sizes, strict=True) if size <= _LINK_CHARS
+        name: links[name] for name, size in zip(links, sizes, strict=True) if size <= _LINKS_BYTES
     }
 
 

@@ -17,7 +17,7 @@ from core.domain.incident.decisions.alert_entries import (
     is_round,
 )
 from core.domain.incident.evolve import apply, has_seen
-from core.domain.incident.inputs import AlertReceived, FurtherEvent, Recalled
+from core.domain.incident.inputs import AlertReceived, FurtherEvent, Listen, Recalled
 from core.domain.incident.model import CloseReason, Incident, Status
 from core.domain.incident.policies.policy import Recurrence
 from core.domain.incident.timeline import (
@@ -56,7 +56,7 @@ def receive(incident: Incident, input: AlertReceived, now: datetime) -> list[Tim
                 return _superseded(incident, input.event_key, _fires_on(alert), now)
             return _fires(incident, word, now)
         case Heard.HELD:
-            return [alert_held(word, now)]
+            return alert_held(incident, word, now)
         case Heard.RECOVERED if incident.status is not Status.CLOSED:
             return _recovers(incident, alert_cleared(incident, word, now), now)
         case Heard.REPEATED if _is_tallied(incident, word):
@@ -76,6 +76,13 @@ def recall(incident: Incident, input: Recalled, now: datetime) -> list[TimelineE
     if incident.status is not Status.NEW or not input.states:
         return []
     return [AlertsRecalled(at=now, states=input.states)]
+
+
+def listen(incident: Incident, input: Listen, now: datetime) -> list[TimelineEvent]:
+    """Late alerts are waited for again, as after the incident before."""
+    if incident.status is not Status.NEW or incident.silent_until:
+        return []
+    return [Listening(at=now, policy=input.policy, until=input.until, previous=input.previous)]
 
 
 def settling_due(incident: Incident) -> datetime | None:
@@ -122,10 +129,13 @@ def _before_it_opens(
     policy = input.policy or incident.policy
     if heard is Heard.FIRED:
         return opening.open_by_alert(incident, word, policy, input.previous, now)
-    entry = alert_held(word, now) if heard is Heard.HELD else alert_heard(word, now)
+    entries: list[TimelineEvent] = [alert_heard(word, now)]
+    if heard is Heard.HELD:
+        entries = alert_held(incident, word, now)
     if incident.silent_until:
-        return [entry]
-    return [Listening(at=now, policy=policy, previous=input.previous), entry]
+        return entries
+    until = now + timedelta(seconds=policy.memory)
+    return [Listening(at=now, policy=policy, until=until, previous=input.previous), *entries]
 
 
 def _settles(incident: Incident, word: Word, now: datetime) -> list[TimelineEvent]:
