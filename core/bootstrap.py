@@ -7,6 +7,8 @@ that its settings do not name.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING
 
 from core.adapters.documents.router import DocumentStores
@@ -14,7 +16,10 @@ from core.config.routing_table import routing_table
 from core.config.settings import Settings
 from core.domain.routing.table import WorkflowRouter
 from core.domain.validation import EventValidationService
-from core.formats.shared.delivery import Delivery, webhook_of
+from core.errors import SettingsError
+from core.formats.registry import MAPPED, USERS_OWN
+from core.formats.shared.delivery import PRESET_HEADER, Delivery, webhook_of
+from core.formats.shared.queue_format import QueueFormat, mapping_of_preset, queue_format
 from core.intake.accept import Intake
 from core.intake.quarantine import Quarantine
 from core.ports.documents import DocumentStore
@@ -84,12 +89,42 @@ def webhook_table(settings: Settings) -> WebhookTable:
 
 
 def mapping_of(delivery: Delivery, settings: Settings) -> AlertMapping | None:
-    """The mapping of the webhook that received a delivery, as it is now; None where it has none any
-    more, or where the delivery needs none. Raises as `webhook_table` does."""
-    if delivery.format != "mapped":
+    """The mapping of the webhook or queue that received a delivery, as it is now; None where it has
+    none any more, or where the delivery needs none. Raises `SettingsError` or `ConfigFileError`."""
+    if delivery.format != MAPPED:
         return None
+    if preset := delivery.headers.get(PRESET_HEADER):
+        try:
+            return mapping_of_preset(preset)
+        except ValueError as error:
+            raise SettingsError(str(error), fix="replay it with the release that has it") from error
     endpoint = webhook_table(settings).hooks.get(webhook_of(delivery) or "")
     return endpoint.compiled_mapping if endpoint else None
+
+
+def queue_formats(settings: Settings) -> Mapping[str, QueueFormat]:
+    """The formats that queues were given, by the queues' names. Raises `SettingsError`."""
+    return _queue_formats(settings.queue_formats)
+
+
+@cache
+def _queue_formats(named: tuple[tuple[str, str], ...]) -> Mapping[str, QueueFormat]:
+    formats = {}
+    for number, (queue, text) in enumerate(named, 1):
+        try:
+            formats[queue] = queue_format(text)
+        except ValueError as error:
+            raise SettingsError(
+                f"TIDEGATE_QUEUE_FORMATS: entry {number}: {error}", fix="see docs/events.md"
+            ) from error
+    return formats
+
+
+def format_of_queue(settings: Settings, queue: str, listener: str) -> QueueFormat:
+    """The format of a queue's messages. Only a `listener` of users' own messages takes others.
+    Raises `SettingsError`."""
+    own = QueueFormat(listener)
+    return queue_formats(settings).get(queue, own) if listener == USERS_OWN else own
 
 
 def secrets(settings: Settings) -> Secrets:

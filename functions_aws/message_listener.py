@@ -1,4 +1,5 @@
-"""Lambda handler for SQS messages from users' own senders: CloudEvents in JSON, or any JSON."""
+"""Lambda handler for SQS messages: CloudEvents, events of EventBridge or any JSON of users' own
+senders, and whatever format a queue was given. SNS's envelopes are opened."""
 
 from __future__ import annotations
 

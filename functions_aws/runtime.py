@@ -15,6 +15,7 @@ import asyncio
 import json
 import uuid
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from core import bootstrap
 from core.config.settings import Settings
 from core.formats.registry import read
 from core.formats.shared.delivery import Delivery, shared_scope, way_headers
+from core.formats.shared.times import format_time
 from core.intake.accept import Intake
 from core.intake.receipts import Receipt, require_settled
 from functions_aws import sqs, telemetry
@@ -35,7 +37,9 @@ if TYPE_CHECKING:
 @cache
 def settings() -> Settings:
     """The process's settings. Raises `SettingsError`, and then Lambda retries."""
-    return Settings.from_env()
+    read = Settings.from_env()
+    bootstrap.queue_formats(read)
+    return read
 
 
 @cache
@@ -75,7 +79,7 @@ def time_left(context: LambdaContext) -> float:
 
 
 def answer(format: str, event: Any, context: LambdaContext) -> Any:
-    """The response of a listener for `format`.
+    """The response of a listener for `format`, or for the formats that its queues were given.
 
     For a batch from SQS `{"batchItemFailures": [...]}` with the messages to redeliver; otherwise
     the receipts as JSON. Raises `NotAccepted` when the invocation must be retried.
@@ -91,12 +95,20 @@ def answer(format: str, event: Any, context: LambdaContext) -> Any:
 def _answer_invocation(format: str, event: Any, context: LambdaContext) -> list[dict[str, Any]]:
     # Lambda passes parsed JSON; the original bytes of a direct invocation are not available.
     body = json.dumps(event).encode()
-    headers = way_headers(
-        f"queue:invoked/{format}",  # no queue's name has a slash
+    name = f"invoked/{format}"  # no queue's name has a slash
+    read_as = bootstrap.format_of_queue(settings(), name, format)
+    headers = read_as.headers(format_time(datetime.now(UTC))) | way_headers(
+        f"queue:{name}",
         scope=shared_scope(settings().queue_scope),
         trusted=settings().trusted_types,
     )
-    delivery = Delivery(format=format, body=body, headers=headers, unique=uuid.uuid4().hex)
+    delivery = Delivery(
+        format=read_as.format,
+        body=body,
+        headers=headers,
+        unique=uuid.uuid4().hex,
+        mapping=read_as.mapping,
+    )
     [receipts] = accept([delivery], context)
     require_settled(receipts)
     return [receipt.to_json() for receipt in receipts]

@@ -9,8 +9,10 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
+from core import bootstrap
 from core.config.settings import Settings
 from core.formats.shared.delivery import OWN_PREFIX, Delivery, shared_scope, way_headers
+from core.formats.shared.times import format_time
 
 
 def is_batch(event: object) -> bool:
@@ -34,23 +36,30 @@ def is_fifo(record: dict[str, Any]) -> bool:
 
 
 def delivery(format: str, record: dict[str, Any], settings: Settings) -> Delivery:
-    """One record. The sender's string attributes become headers; ours take precedence."""
+    """One record, in the format that its queue was given, or else in the listener's. The sender's
+    string attributes become headers; ours take precedence."""
     arn = str(record.get("eventSourceARN") or "")
+    queue = arn.rpartition(":")[2] or "sqs"
+    read_as = bootstrap.format_of_queue(settings, queue, format)
     headers = _sender_headers(record.get("messageAttributes"))
     headers |= way_headers(
-        f"queue:{arn.rpartition(':')[2] or 'sqs'}",
+        f"queue:{queue}",
         scope=shared_scope(settings.queue_scope),
         trusted=settings.trusted_types,
     )
     headers["queue"] = arn.removeprefix("arn:aws:") or "sqs"
     headers["message-id"] = record["messageId"]
-    if sent := _sent_at(record.get("attributes")):
+    sent = _sent_at(record.get("attributes"))
+    if sent:
         headers["sent-at"] = sent
+    # The time when it was sent stays the same when it is delivered again.
+    headers |= read_as.headers(sent or format_time(datetime.now(UTC)))
     return Delivery(
-        format=format,
+        format=read_as.format,
         body=record["body"].encode(errors="surrogatepass"),
         headers=headers,
         unique=uuid.uuid4().hex,
+        mapping=read_as.mapping,
     )
 
 

@@ -1,5 +1,5 @@
-"""Functions for Service Bus messages from users' own senders: CloudEvents in every mode, or any
-JSON."""
+"""Functions for Service Bus messages: CloudEvents in every mode or any JSON of users' own senders,
+and whatever format a queue or a subscription was given."""
 
 from __future__ import annotations
 

@@ -27,7 +27,9 @@ _SHORTEST: Final = 0.05
 @cache
 def settings() -> Settings:
     """The process's settings. Raises `SettingsError`, and then the host redelivers."""
-    return Settings.from_env()
+    read = Settings.from_env()
+    bootstrap.queue_formats(read)
+    return read
 
 
 @cache

@@ -22,6 +22,7 @@ from typing import Any, Final
 
 import azure.functions as func
 
+from core import bootstrap
 from core.config.settings import Settings
 from core.formats.shared.delivery import (
     DELIVERY_HEADER,
@@ -30,6 +31,7 @@ from core.formats.shared.delivery import (
     shared_scope,
     way_headers,
 )
+from core.formats.shared.times import format_time
 from functions_azure import runtime, telemetry
 from functions_azure.host import FUNCTION_TIMEOUT
 
@@ -82,7 +84,8 @@ def delivery(
     entity: str,
     subscription: str | None = None,
 ) -> Delivery:
-    """One message. The sender's properties become headers; ours take precedence."""
+    """One message, in the format that its queue or subscription was given, or else in the
+    listener's. The sender's properties become headers; ours take precedence."""
     properties = message.application_properties or message.user_properties or {}
     headers = {
         name.lower(): text
@@ -95,9 +98,14 @@ def delivery(
     subscribed = os.environ.get(subscription, subscription) if subscription else None
     # A message is the same by all subscriptions to its topic, so the scope is the topic.
     scope = f"topic:{name}" if subscribed else f"queue:{name}"
+    way = f"{scope}/{subscribed}" if subscribed else scope
+    read_as = bootstrap.format_of_queue(settings, way.partition(":")[2], format)
+    sent = _time(message.enqueued_time_utc)
     ours = {
+        # The time when it was enqueued stays the same when it is delivered again.
+        **read_as.headers(sent or format_time(datetime.now(UTC))),
         **way_headers(
-            f"{scope}/{subscribed}" if subscribed else scope,
+            way,
             scope=shared_scope(settings.queue_scope) or scope,
             trusted=settings.trusted_types,
         ),
@@ -107,7 +115,7 @@ def delivery(
         "subscription": subscribed,
         "message-id": message.message_id or _broker_id(message),
         DELIVERY_HEADER: _broker_id(message),
-        "sent-at": _time(message.enqueued_time_utc),
+        "sent-at": sent,
         "delivery-count": _text(message.delivery_count),
         "dead-letter-reason": (
             message.dead_letter_reason or _text(properties.get("DeadLetterReason"))
@@ -118,10 +126,11 @@ def delivery(
         ),
     }
     return Delivery(
-        format=format,
+        format=read_as.format,
         body=message.get_body(),
         headers=headers | {name: text for name, text in ours.items() if text},
         unique=uuid.uuid4().hex,
+        mapping=read_as.mapping,
     )
 
 

@@ -86,6 +86,19 @@ def _own_types(text: str) -> tuple[str, ...]:
     return types
 
 
+def _formats(text: str) -> tuple[tuple[str, str], ...]:
+    named: dict[str, str] = {}
+    parts = filter(None, (part.strip() for part in text.split(",")))
+    for number, part in enumerate(parts, 1):
+        queue, equals, format = (side.strip() for side in part.partition("="))
+        if not equals or not re.fullmatch(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*", queue):
+            raise ValueError(f"entry {number} is not QUEUE=FORMAT or TOPIC/SUBSCRIPTION=FORMAT")
+        if queue in named:
+            raise ValueError(f"entry {number} names a queue that has a format already")
+        named[queue] = format
+    return tuple(named.items())
+
+
 def _level(text: str) -> str:
     if text.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
         raise ValueError("not one of DEBUG, INFO, WARNING, ERROR")
@@ -181,6 +194,13 @@ class Settings:
         (),
         "Types of Tidegate's own, comma-separated, that CloudEvents in queues may have, e.g. "
         "tidegate.alert.",
+    )
+    queue_formats: tuple[tuple[str, str], ...] = _variable(
+        "TIDEGATE_QUEUE_FORMATS",
+        _formats,
+        (),
+        "Formats of queues' messages, comma-separated: alarms=cloudwatch, "
+        "TOPIC/SUBSCRIPTION=alertmanager, servers=mapped:PRESET. Default: CloudEvents or any JSON.",
     )
     secrets_ttl: float = _variable(
         "TIDEGATE_SECRETS_TTL",

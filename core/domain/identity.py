@@ -96,6 +96,12 @@ def cloudevent_key(scope: str, source: str, id: str) -> str:
     return scoped_key(scope, f"ce:{message_key(source, id)}")
 
 
+def eventbridge_key(scope: str, source: str, id: str) -> str:
+    """`scope/eventbridge:source#id`: EventBridge names each event that it takes, but nothing proves
+    that EventBridge wrote what says so."""
+    return scoped_key(scope, f"eventbridge:{message_key(source, id)}")
+
+
 def message_key(queue: str, message_id: str) -> str:
     """`queue#id` for what its carrier identifies: `sqs:eu-west-1:1:orders#5f2e`."""
     return f"{key_part(queue, '#')}#{message_id}"

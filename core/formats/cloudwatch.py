@@ -1,7 +1,6 @@
-"""CloudWatch alarms, in every envelope they come in.
+"""CloudWatch alarms, by every path.
 
-    {"Type": "Notification", "Message": "..."}               through SNS, by HTTP or in a queue
-    {"AlarmArn": "...", "NewStateValue": "ALARM", ...}       through SNS with raw delivery
+    {"AlarmArn": "...", "NewStateValue": "ALARM", ...}       through SNS, by HTTP or in a queue
     {"detail-type": "CloudWatch Alarm State Change", ...}    through EventBridge; the same with
                                                              "Alarm Contributor" for "Alarm"
     {"alarmArn": "...", "alarmData": {...}}                  an alarm's Lambda action
@@ -16,7 +15,7 @@ route to interpret. Its key is the same by every path: SNS's StateChangeTime and
 state.timestamp are both the moment when the alarm's state was updated.
 Sources: Amazon CloudWatch User Guide, "Notifying users on alarm changes", "Alarm events and
 EventBridge" and "Invoke a Lambda function from an alarm"; Amazon SNS Developer Guide, "HTTP/HTTPS
-notification JSON format".
+subscription confirmation JSON format".
 """
 
 from __future__ import annotations
@@ -34,7 +33,6 @@ from core.formats.shared.alert_event import Status, alert
 from core.formats.shared.delivery import Delivery, Malformed, scope_of
 from core.formats.shared.format import Format
 from core.formats.shared.http_body import load_object
-from core.formats.shared.json_body import load_json
 from core.formats.shared.json_path import at, text
 from core.formats.shared.times import utc
 
@@ -87,9 +85,7 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
     than its deletion. Raises `InvalidEvent`."""
     value = load_object(delivery)
     if "TopicArn" in value and isinstance(value.get("Type"), str):
-        if value["Type"] != "Notification":
-            return []
-        value = _message(value)
+        return []
     if "detail-type" in value:
         change = _from_eventbridge(value)
     elif "alarmData" in value:
@@ -99,24 +95,9 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
     else:
         raise InvalidEvent(
             "neither a CloudWatch alarm's notification (no AlarmArn, no NewStateValue), "
-            "nor an SNS or EventBridge envelope of one, nor an alarm's Lambda action"
+            "nor an EventBridge event of one, nor an alarm's Lambda action"
         )
     return [_event(change, delivery)] if change else []
-
-
-def _message(envelope: Mapping[str, Any]) -> dict[str, Any]:
-    message = envelope.get("Message")
-    if not isinstance(message, str):
-        raise InvalidEvent("the SNS envelope has no Message")
-    try:
-        value = load_json(message.encode(errors="surrogatepass"))
-    except InvalidEvent as error:
-        raise InvalidEvent(f"in the Message of SNS, {error.message}") from error
-    if not isinstance(value, dict):
-        raise InvalidEvent(
-            "the Message of SNS is not a JSON object, so not an alarm's notification"
-        )
-    return value
 
 
 def _from_sns(value: Mapping[str, Any]) -> _Change:

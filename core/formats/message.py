@@ -1,9 +1,11 @@
-"""Users' own messages, by queue or HTTP: CloudEvents in every mode, or any JSON.
+"""Users' own messages, by queue or HTTP: CloudEvents in every mode, events of EventBridge, or any
+JSON.
 
     content-type: application/cloudevents-batch+json   batched: an array of CloudEvents in JSON
     content-type: application/cloudevents+json         structured: one CloudEvent in JSON
     ce-specversion: 1.0                                binary: attributes in headers, any body
-    anything else                                      JSON; with a `specversion`, a CloudEvent
+    anything else                                      JSON; with a `specversion`, a CloudEvent;
+                                                       with a `detail-type`, EventBridge's
 
 Headers that are read: `queue` (e.g. `sqs:eu-west-1:123456789012:orders`), `message-id`, `sent-at`
 (RFC 3339), `content-type`, and the attributes of a CloudEvent in binary mode.
@@ -16,9 +18,10 @@ from typing import Any, Final, TypeGuard
 from core.domain.event import MESSAGE, Event, readable_time
 from core.domain.identity import message_key, unidentified_key
 from core.errors import InvalidEvent
-from core.formats.shared import cloudevents
+from core.formats.shared import cloudevents, eventbridge
 from core.formats.shared.bounds import require_few
 from core.formats.shared.delivery import Delivery, Malformed, is_webhook, source_of
+from core.formats.shared.envelopes import is_from_eventbridge
 from core.formats.shared.format import Format
 from core.formats.shared.http_body import load, media_type
 from core.formats.shared.json_body import load_json
@@ -50,6 +53,8 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
         raise InvalidEvent(f"the content type says {content_type}, but the body is not an object")
     if content_type in _STRUCTURED or _is_cloudevent(value):
         return [cloudevents.event(value, delivery)]
+    if is_from_eventbridge(value):
+        return [eventbridge.event(value, delivery)]
     return [_plain(value, delivery)]
 
 

@@ -25,9 +25,11 @@ from core.formats.shared.delivery import (
     Arrival,
     Delivery,
     Malformed,
+    carrier_id,
     is_webhook,
     scope_of,
 )
+from core.formats.shared.envelopes import opened
 from core.formats.shared.format import Format
 
 
@@ -60,6 +62,13 @@ FORMATS: Final = registered(
     "mapped",
 )
 
+INTERNAL: Final = ("stored_event",)
+"""Tidegate's own formats, which neither a webhook nor a queue may have."""
+USERS_OWN: Final = "message"
+"""The format of users' own messages, which a queue may be given another one instead of."""
+MAPPED: Final = "mapped"
+"""The format that reads a sender by a description of it."""
+
 
 def format_of(name: str) -> Format:
     """The format of this name, one of `FORMATS`. Raises `TypeError` if its file has none."""
@@ -73,21 +82,40 @@ def format_of(name: str) -> Format:
 
 
 def read(delivery: Delivery) -> list[Arrival]:
-    """All arrivals of a delivery, in order. Never raises for what a delivery holds: what cannot be
-    read is `Malformed`, and one stands for a run of malformed parts."""
+    """All arrivals of a delivery, in order, out of whatever envelope they come in. Never raises for
+    what a delivery holds: what cannot be read is `Malformed`, and one stands for a run of malformed
+    parts."""
     format = format_of(delivery.format)
-    items: list[Event | Malformed]
+    items: list[tuple[Event | Malformed, str | None]]
     try:
-        items = _runs(format.parse(delivery))
+        items = [each for inner in opened(delivery) for each in _parsed(inner, delivery, format)]
         require_few(items)
     except InvalidEvent as error:
-        items = [_malformed(error)]
+        items = [(_malformed(error), None)]
     attributes = _attributes(delivery)
-    completed = [
-        _completed(item, delivery, format, attributes) if isinstance(item, Event) else item
-        for item in items
+    return [
+        Arrival(
+            _completed(item, delivery, format, attributes) if isinstance(item, Event) else item,
+            delivery,
+            position,
+            envelope_id=id,
+        )
+        for position, (item, id) in enumerate(items)
     ]
-    return [Arrival(item, delivery, position) for position, item in enumerate(completed)]
+
+
+def _parsed(
+    inner: Delivery | Malformed, outer: Delivery, format: Format
+) -> list[tuple[Event | Malformed, str | None]]:
+    """What is in one envelope, each with the ID of what carried it if that is not the delivery
+    itself. What cannot be read does not affect other envelopes."""
+    if isinstance(inner, Malformed):
+        return [(inner, None)]
+    id = None if inner is outer else carrier_id(inner)
+    try:
+        return [(item, id) for item in _runs(format.parse(inner))]
+    except InvalidEvent as error:
+        return [(_malformed(error), id)]
 
 
 def kept_headers(delivery: Delivery) -> dict[str, str]:

@@ -1,7 +1,6 @@
-"""S3's notifications of object changes, in every envelope they come in.
+"""S3's notifications of object changes, directly or through EventBridge.
 
-    {"Records": [...]}                          sent to the function, or to a queue
-    {"Type": "Notification", "Message": "..."}  through SNS, with the notification as a string
+    {"Records": [...]}                          sent to the function, to a queue or to SNS
     {"detail-type": "Object Created", ...}      through EventBridge
     {"Event": "s3:TestEvent", ...}              sent once when notifications are set up: no event
 
@@ -69,12 +68,6 @@ _DELETIONS: Final = {
 def parse(delivery: Delivery) -> list[Event | Malformed]:
     """All events of one delivery; none for S3's test event. Raises `InvalidEvent`."""
     value = load_json(delivery.body)
-    for _ in range(2):  # a notification may be wrapped by SNS, once
-        if not _is_sns(value):
-            break
-        if not isinstance(value.get("Message"), str):
-            raise InvalidEvent("the SNS envelope has no Message")
-        value = load_json(value["Message"].encode(errors="surrogatepass"))
     if not isinstance(value, dict):
         raise InvalidEvent("the body is not a JSON object, so not an S3 notification")
     if value.get("Event") == "s3:TestEvent":
@@ -84,7 +77,7 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
     records = value.get("Records")
     if not isinstance(records, list):
         raise InvalidEvent(
-            "neither an S3 notification (no Records), nor an SNS or EventBridge envelope of one"
+            "neither an S3 notification (no Records), nor an EventBridge event of one"
         )
     require_few(records)
     items: list[Event | Malformed] = []
@@ -97,22 +90,9 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
     return items
 
 
-def _is_sns(value: object) -> bool:
-    return isinstance(value, dict) and value.get("Type") == "Notification" and "TopicArn" in value
-
-
 def _record(record: object, delivery: Delivery, position: int) -> list[Event | Malformed]:
     if not isinstance(record, dict):
         raise InvalidEvent("it is not a JSON object")
-    if record.get("EventSource") == "aws:sns":  # SNS invokes the function directly
-        message = _text(record, "Sns", "Message")
-        inner = Delivery(
-            format=delivery.format,
-            body=message.encode(errors="surrogatepass"),
-            headers=delivery.headers,
-            unique=f"{delivery.unique}.{position}",
-        )
-        return parse(inner)
     if record.get("eventSource") != "aws:s3":
         raise InvalidEvent(f"its eventSource is {quoted(record.get('eventSource'))}, not 'aws:s3'")
     if (version := _text(record, "eventVersion")).partition(".")[0] != "2":

@@ -278,10 +278,10 @@ def _request_id(arrivals: Sequence[Arrival]) -> str:
     it. All places: a redelivery that is divided otherwise, as after an upgrade, is another signal,
     and repeats something rather than losing it. A digest of 64 characters, which is what every
     store of Temporal's can hold."""
-    delivery = arrivals[0].delivery
-    way = delivery.headers.get(WAY_HEADER)
+    first = arrivals[0]
+    way = first.delivery.headers.get(WAY_HEADER)
     places = [arrival.position for arrival in arrivals]
-    text = json.dumps([way, carrier_id(delivery), places])
+    text = json.dumps([way, first.envelope_id or carrier_id(first.delivery), places])
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -43,10 +43,14 @@ async def examine() -> AsyncIterator[Check]:
     """The checks, each as soon as it is done. Raises nothing: what goes wrong is a failed check."""
     try:
         settings = Settings.from_env()
+        formats = bootstrap.queue_formats(settings)
     except TidegateError as error:
         yield _failed("settings", error)
         return
     yield Check("settings", "ok", "every variable that is set is valid")
+    if formats:
+        read_as = ", ".join(f"{queue} as {text}" for queue, text in settings.queue_formats)
+        yield Check("queues", "ok", f"{read_as}; whether there are such queues is not checked")
 
     table = None
     try:

@@ -13,19 +13,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 from core import bootstrap
 from core.config.settings import Settings
-from core.domain.event import ALERT, MESSAGE, Event
+from core.domain.event import ALERT, Event
 from core.domain.identity import workflow_id
 from core.domain.routing.table import Deliver, Target
 from core.domain.validation import EventValidationService
 from core.errors import InvalidChildId, InvalidEvent, NoRoute, SettingsError, TidegateError
-from core.formats.registry import FORMATS, read
+from core.formats.registry import FORMATS, USERS_OWN, read
 from core.formats.shared.delivery import (
+    WAY_HEADER,
     Arrival,
     Delivery,
     Malformed,
     shared_scope,
     way_headers,
 )
+from core.formats.shared.envelopes import opened
 from core.formats.shared.json_body import load_json
 from core.intake.accept import checked
 from core.webhooks.decode import Refused, decode
@@ -113,29 +115,40 @@ def explain_payload(
     """One explanation for each event in a payload. Raises `ConfigFileError` for the routing table.
 
     `unwrap` returns the deliveries in a platform's envelope, or None for anything else. Without a
-    `format` it is guessed for each delivery, and a note says where it looks like a webhook's body.
+    `format` it is the queue's, or guessed, and a note says where it looks like another sender's.
     """
     deliveries = _deliveries(payload, format, settings, unwrap)
     explanations: list[Explanation] = []
     for delivery in deliveries:
         of_delivery = _explain(read(delivery), settings)
-        if format is None and _is_message(of_delivery) and (hint := _webhook_hint(delivery)):
+        if format is None and _is_users_own(of_delivery) and (hint := _alert_hint(delivery)):
             of_delivery = [replace(each, note=hint) for each in of_delivery]
         explanations += of_delivery
     return explanations
 
 
-def _is_message(explanations: list[Explanation]) -> bool:
-    """Whether it is what any JSON is, for want of a format that recognises it."""
-    return any(each.event and each.event.type == MESSAGE for each in explanations)
+def _is_users_own(explanations: list[Explanation]) -> bool:
+    """Whether it is a message of users' own, for want of a format that recognises it."""
+    return any(
+        each.format == USERS_OWN and each.event and each.event.type != ALERT
+        for each in explanations
+    )
 
 
-def _webhook_hint(delivery: Delivery) -> str | None:
+def _alert_hint(delivery: Delivery) -> str | None:
     """What to try with a body in which a monitoring system's format finds an alert."""
     formats = [name for name in FORMATS if _finds_alert(replace(delivery, format=name))]
     if not formats:
         return None
-    return f"it looks like the body of a webhook ({' or '.join(formats)}): try --hook NAME"
+    named = " or ".join(formats)
+    way = delivery.headers[WAY_HEADER]
+    if way == _EXPLAINED:
+        return f"it looks like the body of a webhook ({named}): try --hook NAME"
+    queue = way.partition(":")[2]
+    return (
+        f"it looks like an alert ({named}): give the queue its format in TIDEGATE_QUEUE_FORMATS, "
+        f"{queue}={formats[0]}"
+    )
 
 
 def _finds_alert(delivery: Delivery) -> bool:
@@ -153,33 +166,41 @@ def _deliveries(
         value = load_json(payload)
     except InvalidEvent:
         value = None
-    deliveries = unwrap(format or "message", value)
+    deliveries = unwrap(format or USERS_OWN, value)
     if deliveries is None:
         headers = way_headers(
             _EXPLAINED, scope=shared_scope(settings.queue_scope), trusted=settings.trusted_types
         )
         deliveries = [
-            Delivery(format=format or "message", body=payload, headers=headers, unique="explained")
+            Delivery(format=format or USERS_OWN, body=payload, headers=headers, unique="explained")
         ]
-    return [d if format else replace(d, format=_guess(d.body)) for d in deliveries]
+    return [_read_as(format, delivery) for delivery in deliveries]
 
 
-def _guess(body: bytes) -> str:
-    """The format that a body most likely has; `message` if no other recognises it."""
+def _read_as(format: str | None, delivery: Delivery) -> Delivery:
+    """The delivery in the format that was asked for, else in the one that its queue was given, else
+    in the one that its body most likely has."""
+    if format is None and delivery.format != USERS_OWN:
+        return delivery
+    return replace(delivery, format=format or _guess(delivery))
+
+
+def _guess(delivery: Delivery) -> str:
+    """The format that a body most likely has, in whatever envelope; that of users' own messages if
+    no other recognises it."""
     try:
-        value = load_json(body)
+        inner = opened(delivery)[0]
+        value = load_json(inner.body) if isinstance(inner, Delivery) else None
     except InvalidEvent:
-        return "message"
+        return USERS_OWN
     if not isinstance(value, dict):
-        return "message"
+        return USERS_OWN
     if "tidegatekey" in value:
         return "stored_event"
     from_s3 = value.get("source") == "aws.s3" or value.get("Event") == "s3:TestEvent"
     if from_s3 or isinstance(value.get("Records"), list):
         return "s3"
-    if value.get("Type") == "Notification" and isinstance(value.get("Message"), str):
-        return _guess(value["Message"].encode(errors="surrogatepass"))
-    return "message"
+    return USERS_OWN
 
 
 def _explain(arrivals: Iterable[Arrival], settings: Settings) -> list[Explanation]:

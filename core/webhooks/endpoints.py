@@ -24,7 +24,7 @@ from pydantic_core import CoreSchema, core_schema
 from core.domain.durations import Duration
 from core.domain.event import OWN_TYPES, RESERVED
 from core.domain.problems import ProblemAt
-from core.formats.registry import FORMATS, format_of
+from core.formats.registry import FORMATS, INTERNAL, MAPPED, format_of
 from core.formats.shared.format import Format
 from core.webhooks.verifiers.any_verifier import AnyVerifier
 
@@ -32,10 +32,6 @@ if TYPE_CHECKING:
     from core.formats.mapping.description import Description
     from core.formats.mapping.mapping import AlertMapping
 
-INTERNAL: Final = ("stored_event",)
-"""Tidegate's own formats, which no webhook may have."""
-MAPPED: Final = "mapped"
-"""The format whose endpoints describe their sender."""
 NEVER_KEPT: Final = frozenset(("authorization", "proxy-authorization", "cookie", "message-id"))
 """Headers that no delivery keeps, whatever the scheme."""
 

@@ -76,6 +76,9 @@ param trustedTypes string[] = []
 @description('The scope that queues and topics share, also with webhooks that name it; empty for one each.')
 param queueScope string = ''
 
+@description('Formats of the messages of queues and subscriptions, e.g. messages=azure_monitor or events/tidegate=alertmanager. Their senders may open and resolve incidents. Empty for CloudEvents or any JSON.')
+param queueFormats string[] = []
+
 @description('Path of the webhooks file in the function app\'s package; empty for no webhooks.')
 param webhooksFile string = ''
 
@@ -110,6 +113,7 @@ module platform 'platform.bicep' = {
     maximumInstances: maximumInstances
     trustedTypes: trustedTypes
     queueScope: queueScope
+    queueFormats: queueFormats
     webhooksFile: webhooksFile
   }
 }

@@ -13,7 +13,7 @@ from temporalio.client import Client
 from core.config.settings import Settings
 from core.errors import NotAccepted
 from tests.support.azure import ENVIRONMENT, fresh_process, function, message
-from tests.support.payloads import as_started
+from tests.support.payloads import as_started, recorded_json
 from tests.support.quarantines import kept
 from tests.support.temporal import started
 
@@ -91,6 +91,32 @@ async def test_a_batch_of_cloudevents_is_one_workflow_each(
     await queue(message(events, content_type="application/cloudevents-batch+json"))
     for event in events:
         assert await started(temporal_client, key(event))
+
+
+@pytest.mark.parametrize(
+    ("by", "name", "way"),
+    [
+        ("queue", "messages", "queue:messages"),
+        ("topic", "news/tidegate", "topic:news"),
+    ],
+)
+async def test_an_alert_in_a_queue_or_subscription_of_its_format_opens_an_incident(
+    app_settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    by: str,
+    name: str,
+    way: str,
+) -> None:
+    caplog.set_level("INFO", "functions_azure")
+    body = recorded_json("webhooks/azure_monitor/metric-fired")
+    monkeypatch.setenv("TIDEGATE_QUEUE_FORMATS", f"{name}=azure_monitor")
+    monkeypatch.delenv("TIDEGATE_MAX_EVENT_BYTES")
+    with fresh_process():
+        await FUNCTIONS[by](message(body))
+    [receipt] = [record.receipt for record in caplog.records if hasattr(record, "receipt")]
+    assert receipt["verdict"] in ("started", "delivered")
+    assert receipt["workflow_id"].startswith(f"incident:{way}:")
 
 
 @pytest.mark.parametrize(("by", "entity"), [("queue", "messages"), ("topic", "news")])

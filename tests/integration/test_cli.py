@@ -322,6 +322,20 @@ def test_doctor_says_how_to_fix_an_invalid_setting(
     assert "next: see docs/settings.md" in result.out
 
 
+def test_doctor_lists_the_formats_of_queues_and_refuses_unknown_ones(
+    tidegate: Tidegate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDEGATE_QUEUE_FORMATS", "alarms=cloudwatch,servers=mapped:zabbix")
+    assert findings(tidegate("doctor", "--json"))["queues"] == (
+        "ok",
+        "alarms as cloudwatch, servers as mapped:zabbix; whether there are such queues is not "
+        "checked",
+    )
+    monkeypatch.setenv("TIDEGATE_QUEUE_FORMATS", "servers=mapped:zabix")
+    outcome, detail = findings(tidegate("doctor", "--json"))["settings"]
+    assert (outcome, "did you mean zabbix?" in detail) == ("failed", True)
+
+
 def test_doctor_reports_a_bucket_that_does_not_exist(
     tidegate: Tidegate, aws_settings: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

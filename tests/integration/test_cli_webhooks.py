@@ -13,6 +13,7 @@ import pytest
 
 from infra.local.environment import HOOK_SECRETS, WEBHOOKS
 from tests.support.cli import Tidegate
+from tests.support.payloads import recorded_json, sns, sqs_batch, sqs_record
 from tests.support.webhook_payloads import FOLDER
 
 FIRING = FOLDER / "alertmanager" / "firing.json"
@@ -212,6 +213,31 @@ def test_a_body_that_only_a_webhook_understands_says_so(
     assert explained["note"] == (
         f"it looks like the body of a webhook ({formats}): try --hook NAME"
     )
+
+
+def test_an_alert_in_a_queue_without_its_format_says_what_to_set(tidegate: Tidegate) -> None:
+    body = recorded_json("webhooks/cloudwatch/eventbridge-alarm")
+    batch = json.dumps(sqs_batch(sns(body), queue="alarms")).encode()
+    [explained] = tidegate("explain", "-", "--json", stdin=batch).json
+    assert explained["note"] == (
+        "it looks like an alert (cloudwatch): give the queue its format in "
+        "TIDEGATE_QUEUE_FORMATS, alarms=cloudwatch"
+    )
+
+
+def test_explain_reads_a_queue_in_the_format_that_it_was_given(
+    tidegate: Tidegate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDEGATE_QUEUE_FORMATS", "alarms=cloudwatch,servers=mapped:zabbix")
+    alarm = recorded_json("webhooks/cloudwatch/eventbridge-alarm")
+    problem = recorded_json("webhooks/presets/zabbix/problem")
+    records = [sqs_record(sns(alarm), queue="alarms"), sqs_record(problem, queue="servers")]
+    batch = json.dumps({"Records": records}).encode()
+    explained = tidegate("explain", "-", "--json", stdin=batch).json
+    assert [(each["format"], each["event"]["type"]) for each in explained] == [
+        ("cloudwatch", "tidegate.alert"),
+        ("mapped", "tidegate.alert"),
+    ]
 
 
 def test_any_other_message_does_not(tidegate: Tidegate) -> None:

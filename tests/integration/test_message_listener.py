@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from uuid import uuid4
 
@@ -9,6 +10,7 @@ import pytest
 from temporalio.client import Client
 
 from core.config.settings import Settings
+from core.errors import SettingsError
 from functions_aws.message_listener import handler
 from tests.support.lambda_runtime import invoke, logged_receipts
 from tests.support.listeners import fresh_process
@@ -17,6 +19,7 @@ from tests.support.payloads import (
     failures,
     message_ids,
     recorded_json,
+    sns,
     sqs_batch,
     sqs_record,
 )
@@ -84,6 +87,119 @@ async def test_an_alert_in_a_queue_is_taken_only_from_senders_that_are_trusted_w
         assert await invoke(handler, sqs_batch(alert, queue="orders")) == ALL_DONE
     [_, receipt] = logged_receipts(capsys.readouterr().out)
     assert receipt["workflow_id"] == f"incident:queue:orders:{alert['data']['key']}"
+
+
+@pytest.mark.parametrize("wrap", [lambda event: event, sns])
+async def test_an_event_of_eventbridge_starts_one_workflow_however_many_messages_carry_it(
+    function_settings: Settings, temporal_client: Client, wrap: Any
+) -> None:
+    event = recorded_json("eventbridge-order-placed") | {"id": str(uuid4())}
+    event["detail-type"] = "com.example.incident.reported"
+    for _ in range(2):
+        batch = sqs_batch(wrap(event), event, queue="orders")
+        assert await invoke(handler, batch) == ALL_DONE
+    id = f"queue:orders/eventbridge:com.example.shop#{event['id']}"
+    wire = await started(temporal_client, id)
+    assert wire is not None
+    assert (wire["type"], wire["data"]) == (event["detail-type"], event["detail"])
+
+
+async def test_a_cloudevent_behind_sns_is_the_one_that_comes_without(
+    function_settings: Settings, temporal_client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    event = cloudevent()
+    invoked = recorded_json("lambda-sns-s3-put")
+    invoked["Records"][0]["Sns"]["Message"] = json.dumps(event)
+    assert await invoke(handler, sqs_batch(sns(event), event, queue="orders")) == ALL_DONE
+    assert await started(temporal_client, key(event)) == as_started(
+        event, key(event), "queue:orders"
+    )
+    [receipt] = await invoke(handler, invoked)
+    assert receipt["key"] == key(event, "invoked%2Fmessage")
+
+
+async def test_a_message_that_sns_repeats_starts_one_workflow(
+    function_settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    body = sns({"order": 4711}) | {"MessageId": str(uuid4())}
+    for _ in range(2):
+        assert await invoke(handler, sqs_batch(body, queue="orders")) == ALL_DONE
+    receipts = logged_receipts(capsys.readouterr().out)
+    assert [receipt["verdict"] for receipt in receipts] == ["started", "duplicate"]
+    assert {receipt["key"] for receipt in receipts} == {f"{QUEUE}#{body['MessageId']}"}
+
+
+@pytest.mark.parametrize(
+    ("format", "payload", "key"),
+    [
+        ("cloudwatch", "cloudwatch/sns-alarm", "arn:aws:cloudwatch:"),
+        ("cloudwatch", "cloudwatch/eventbridge-alarm", "arn:aws:cloudwatch:"),
+        ("alertmanager", "alertmanager/firing", ""),
+        ("mapped:zabbix", "presets/zabbix/problem", ""),
+    ],
+)
+async def test_what_a_monitoring_system_sends_to_a_queue_of_its_format_opens_an_incident(
+    function_settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    format: str,
+    payload: str,
+    key: str,
+) -> None:
+    queue = f"alarms-{uuid4().hex[:8]}"
+    body = recorded_json(f"webhooks/{payload}")
+    monkeypatch.setenv("TIDEGATE_QUEUE_FORMATS", f"{queue}={format}")
+    monkeypatch.delenv("TIDEGATE_MAX_EVENT_BYTES", raising=False)
+    with fresh_process():
+        batch = sqs_batch(body if "TopicArn" in body else sns(body), queue=queue)
+        assert await invoke(handler, batch) == ALL_DONE
+    receipts = logged_receipts(capsys.readouterr().out)
+    assert receipts
+    for receipt in receipts:
+        assert receipt["verdict"] in ("started", "delivered")
+        assert receipt["workflow_id"].startswith(f"incident:queue:{queue}:{key}")
+
+
+async def test_in_a_queue_without_a_format_an_alarm_is_an_event_of_eventbridge(
+    function_settings: Settings, temporal_client: Client
+) -> None:
+    body = recorded_json("webhooks/cloudwatch/eventbridge-alarm") | {"id": str(uuid4())}
+    assert await invoke(handler, sqs_batch(body, queue="orders")) == ALL_DONE
+    wire = await started(temporal_client, f"queue:orders/eventbridge:aws.cloudwatch#{body['id']}")
+    assert wire is not None
+    assert wire["type"] == "CloudWatch Alarm State Change"
+
+
+async def test_an_alarm_invokes_the_function_itself_where_invocations_are_given_its_format(
+    function_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arn = f"arn:aws:cloudwatch:eu-west-1:111122223333:alarm:disk-{uuid4().hex[:8]}"
+    action = {
+        "source": "aws.cloudwatch",
+        "alarmArn": arn,
+        "accountId": "111122223333",
+        "time": "2026-03-04T09:15:27.000+0000",
+        "region": "eu-west-1",
+        "alarmData": {
+            "alarmName": "disk",
+            "state": {"value": "ALARM", "timestamp": "2026-03-04T09:15:27.000+0000"},
+            "previousState": {"value": "OK", "timestamp": "2026-03-04T08:00:00.000+0000"},
+        },
+    }
+    monkeypatch.setenv("TIDEGATE_QUEUE_FORMATS", "invoked/message=cloudwatch")
+    with fresh_process():
+        [receipt] = await invoke(handler, action)
+    assert receipt["workflow_id"] == f"incident:queue:invoked/message:{arn}"
+
+
+@pytest.mark.filterwarnings("ignore:No application metrics")
+async def test_an_unknown_format_fails_the_invocation_so_that_nothing_is_lost(
+    function_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDEGATE_QUEUE_FORMATS", "orders=cloudwach")
+    with fresh_process(), pytest.raises(SettingsError, match="did you mean cloudwatch"):
+        await invoke(handler, sqs_batch(cloudevent(), queue="orders"))
+    assert await kept(function_settings) == []
 
 
 async def test_any_json_starts_a_workflow_per_message_and_none_for_a_redelivery(

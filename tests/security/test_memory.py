@@ -15,10 +15,9 @@ from typing import Any, Final
 
 import pytest
 
-from core.formats.registry import FORMATS, read
+from core.formats.registry import FORMATS, INTERNAL, read
 from core.formats.shared.bounds import MAX_EVENTS, MAX_MEMORY, estimated_memory
 from core.formats.shared.delivery import Delivery
-from core.webhooks.endpoints import INTERNAL
 from core.webhooks.pipeline import Outcome
 from tests.support.webhooks import Harness, answer_of
 from tests.support.workflows_port import MemoryWorkflows

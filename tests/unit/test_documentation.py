@@ -39,11 +39,11 @@ from core.domain.routing.table import Deliver, WhenRunning
 from core.errors import NotAccepted
 from core.formats.mapping.description import Description, StatusDescription
 from core.formats.mapping.values import LabelShape, TimeUnit
-from core.formats.registry import FORMATS, read
+from core.formats.registry import FORMATS, INTERNAL, read
 from core.formats.shared.delivery import Delivery
 from core.ports.notifier import Notification
 from core.webhooks import presets
-from core.webhooks.endpoints import INTERNAL, Endpoint
+from core.webhooks.endpoints import Endpoint
 from core.webhooks.verifiers.base import Reason, Verifier
 from infra.local.processes import LocalStackError
 from tests import demo_picture

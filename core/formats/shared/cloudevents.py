@@ -20,7 +20,7 @@ from core.formats.shared.delivery import CLOUDEVENT_PREFIXES, TRUSTED_HEADER, De
 from core.formats.shared.json_body import load_json
 
 _HTTP: Final = "ce-"
-_MAX_CHARS: Final = 2048
+MAX_CHARS: Final = 2048
 """Longest attribute: receipts, answers and logs repeat them."""
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 
@@ -66,10 +66,13 @@ def _is_marked(headers: Mapping[str, str], prefix: str) -> bool:
     return f"{prefix}specversion" in headers or all(named)
 
 
-def _event(context: dict[str, Any], data: Any, delivery: Delivery) -> Event:
+def require_sound(context: Mapping[str, Any], delivery: Delivery) -> None:
+    """Raises `InvalidEvent` for an attribute that is too long, and for a type of Tidegate's own
+    that the sender is not trusted with. `context` is as `core.domain.event.attributes` returns it.
+    """
     for name, value in {**context, **context["extensions"]}.items():
-        if isinstance(value, str) and len(value) > _MAX_CHARS:
-            raise InvalidEvent(f"its {name} has {len(value):,} characters, over {_MAX_CHARS:,}")
+        if isinstance(value, str) and len(value) > MAX_CHARS:
+            raise InvalidEvent(f"its {name} has {len(value):,} characters, over {MAX_CHARS:,}")
     type = context["type"]
     trusted = delivery.headers.get(TRUSTED_HEADER, "").split(",")
     if type.startswith(OWN_TYPE_PREFIX) and type not in trusted:
@@ -86,6 +89,10 @@ def _event(context: dict[str, Any], data: Any, delivery: Delivery) -> Event:
             fix="if the sender may say so, name the type in `trusted_types` of its webhook, or in "
             "TIDEGATE_TRUSTED_TYPES for queues, and let it be sent again",
         )
+
+
+def _event(context: dict[str, Any], data: Any, delivery: Delivery) -> Event:
+    require_sound(context, delivery)
     key = cloudevent_key(scope_of(delivery), context["source"], context["id"])
     return Event(**context, data=data, key=key)
 

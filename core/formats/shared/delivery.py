@@ -42,6 +42,8 @@ RECEIVED_HEADER: Final = "tidegate-received-at"
 """When a listener received the delivery, RFC 3339; set where the format depends on it."""
 REPLAY_KEY_HEADER: Final = "tidegate-replay-key"
 """The key to start a stored event under, because a run that completed has used up its own."""
+PRESET_HEADER: Final = "tidegate-preset"
+"""The preset by which the format `mapped` reads a queue's messages."""
 CLOUDEVENT_PREFIXES: Final = ("ce-", "ce_", "cloudevents:", "cloudevents_")
 """Prefixes of a CloudEvent's attributes among other headers: HTTP, Kafka, and both forms of AMQP.
 They make any body a CloudEvent, of any type and identity."""
@@ -68,6 +70,9 @@ DELIVERY_HEADER: Final = "tidegate-delivery"
 """The carrier's own ID of the delivery, where the `message-id` is its sender's."""
 ATTRIBUTE_PREFIX: Final = "tidegate-attribute-"
 """Prefix of attributes that all events of the delivery get, e.g. `tidegate-attribute-team`."""
+
+RESERVED_HEADERS: Final = frozenset(("queue", "message-id", "sent-at"))
+"""Headers by which a queue's listener says what carried a message; no sender's have these names."""
 
 _WEBHOOK: Final = "webhook:"
 
@@ -130,8 +135,12 @@ class Malformed:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """An event, or a malformed part, with the delivery it came in and its position there."""
+    """An event, or a malformed part, with the delivery it came in and its position there.
+
+    `envelope_id` is the ID by which an envelope in the delivery names what it carries, if any does.
+    """
 
     item: Event | Malformed
     delivery: Delivery
     position: int = 0
+    envelope_id: str | None = None

@@ -20,6 +20,7 @@ param temporalNamespace string
 param temporalAuth string
 param trustedTypes string[]
 param queueScope string
+param queueFormats string[]
 param webhooksFile string
 param applicationInsightsConnection string
 
@@ -49,6 +50,7 @@ var webhooks = empty(webhooksFile) ? [] : [{ name: 'TIDEGATE_WEBHOOKS', value: w
 
 var trust = empty(trustedTypes) ? [] : [{ name: 'TIDEGATE_TRUSTED_TYPES', value: join(trustedTypes, ',') }]
 var scope = empty(queueScope) ? [] : [{ name: 'TIDEGATE_QUEUE_SCOPE', value: queueScope }]
+var formats = empty(queueFormats) ? [] : [{ name: 'TIDEGATE_QUEUE_FORMATS', value: join(queueFormats, ',') }]
 
 var settings = [
   { name: 'AzureWebJobsStorage__accountName', value: hostStore.name }
@@ -125,7 +127,7 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
       scmMinTlsVersion: '1.2'
       ftpsState: 'Disabled'
       http20Enabled: true
-      appSettings: concat(settings, credentials, webhooks, trust, scope)
+      appSettings: concat(settings, credentials, webhooks, trust, scope, formats)
     }
   }
 }

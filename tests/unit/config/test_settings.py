@@ -42,6 +42,16 @@ def test_an_empty_variable_is_not_set() -> None:
             "trusted_types",
             ("tidegate.alert", "tidegate.message"),
         ),
+        (
+            "TIDEGATE_QUEUE_FORMATS",
+            " alarms=cloudwatch, news/tidegate = mapped:zabbix,, invoked/message=cloudwatch ",
+            "queue_formats",
+            (
+                ("alarms", "cloudwatch"),
+                ("news/tidegate", "mapped:zabbix"),
+                ("invoked/message", "cloudwatch"),
+            ),
+        ),
         ("TIDEGATE_SECRETS_TTL", "60", "secrets_ttl", 60.0),
         ("TIDEGATE_HEALTH_ADDRESS", "127.0.0.1:0", "health_address", "127.0.0.1:0"),
         ("TIDEGATE_METRICS_ADDRESS", "[::]:9464", "metrics_address", "[::]:9464"),
@@ -91,6 +101,14 @@ def test_every_variable_is_in_the_table_above() -> None:
         ("TIDEGATE_HEALTH_ADDRESS", ":8080", "not an address like 127.0.0.1:8080"),
         ("TIDEGATE_METRICS_ADDRESS", "a:66000", "not an address like 127.0.0.1:8080"),
         ("TIDEGATE_DRAIN_TIMEOUT", "4000", "not between 0 and 3600"),
+        ("TIDEGATE_QUEUE_FORMATS", "alarms", "entry 1 is not QUEUE=FORMAT or TOPIC/SUBSCRIPTION="),
+        ("TIDEGATE_QUEUE_FORMATS", "=grafana", "entry 1 is not QUEUE=FORMAT or TOPIC/SUBS"),
+        ("TIDEGATE_QUEUE_FORMATS", "a=s3,a b=grafana", "entry 2 is not QUEUE=FORMAT or TOPIC/S"),
+        (
+            "TIDEGATE_QUEUE_FORMATS",
+            "a=grafana,a=s3",
+            "entry 2 names a queue that has a format",
+        ),
         ("TIDEGATE_LOG_LEVEL", "LOUD", "not one of DEBUG, INFO, WARNING, ERROR"),
     ],
 )

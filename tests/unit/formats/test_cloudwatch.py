@@ -91,7 +91,7 @@ def test_an_alert_has_the_identity_of_its_delivery() -> None:
     assert (result.key, result.unidentified) == ("cloudwatch:webhook:prod#95df01b4.0", False)
     queued = Delivery(
         format="cloudwatch",
-        body=recorded("sns-alarm"),
+        body=recorded("sns-raw-alarm"),
         headers={"queue": "sqs:eu-west-1:1:alarms", "message-id": "95df01b4"},
         unique="u",
     )
@@ -235,7 +235,7 @@ def test_a_control_message_of_sns_is_not_an_event(type: str) -> None:
 
 SHAPE = (
     "neither a CloudWatch alarm's notification (no AlarmArn, no NewStateValue), "
-    "nor an SNS or EventBridge envelope of one, nor an alarm's Lambda action"
+    "nor an EventBridge event of one, nor an alarm's Lambda action"
 )
 
 
@@ -248,10 +248,9 @@ SHAPE = (
         (sns("hello") | {"Message": 7}, "the SNS envelope has no Message"),
         (
             sns({}) | {"Message": "Disk is full"},
-            "in the Message of SNS, the body is not JSON: "
-            "Expecting value: line 1 column 1 (char 0)",
+            "the body is not JSON: Expecting value: line 1 column 1 (char 0)",
         ),
-        (sns([1]), "the Message of SNS is not a JSON object, so not an alarm's notification"),
+        (sns([1]), "the body is an array, not a JSON object"),
         (
             raw(AlarmArn=None, AWSAccountId=None),
             "the cloudwatch alert has no key, so nobody can say which alert it is",

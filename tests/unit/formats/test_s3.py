@@ -293,7 +293,7 @@ def test_a_record_out_of_shape_is_refused_by_name(change: Change, message: str) 
     assert refusal(body) == message
 
 
-NEITHER = "neither an S3 notification (no Records), nor an SNS or EventBridge envelope of one"
+NEITHER = "neither an S3 notification (no Records), nor an EventBridge event of one"
 
 
 @pytest.mark.parametrize(
@@ -314,10 +314,10 @@ NEITHER = "neither an S3 notification (no Records), nor an SNS or EventBridge en
             {"Type": "Notification", "TopicArn": "t", "Message": {"Records": []}},
             "the SNS envelope has no Message",
         ),
-        ({"Records": [{"EventSource": "aws:sns"}]}, "record 0: Sns.Message is missing"),
+        ({"Records": [{"EventSource": "aws:sns"}]}, "record 0: the SNS envelope has no Message"),
         (
             {"Records": [{"EventSource": "aws:sns", "Sns": {"Message": "hello"}}]},
-            "record 0: the body is not JSON: Expecting value: line 1 column 1 (char 0)",
+            "the body is not JSON: Expecting value: line 1 column 1 (char 0)",
         ),
     ],
 )

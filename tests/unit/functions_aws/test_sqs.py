@@ -27,7 +27,10 @@ def test_the_operator_may_name_a_scope_and_trust_senders_with_types_of_our_own()
     assert said["tidegate-trusted-types"] == "tidegate.alert"
 
 
-@pytest.mark.parametrize("name", ["way", "scope", "trusted-types", "attribute-team", "replay-key"])
+@pytest.mark.parametrize(
+    "name",
+    ["way", "scope", "trusted-types", "attribute-team", "replay-key", "preset", "received-at"],
+)
 def test_a_sender_cannot_say_what_is_ours_to_say(name: str) -> None:
     plain = headers(message_id="5f2e")
     for spelling in (f"tidegate-{name}", f"Tidegate-{name.title()}"):
@@ -40,3 +43,14 @@ def test_an_alert_from_a_queue_is_one_of_the_queue_s_scope() -> None:
     [arrival] = read(delivery("message", sqs_record(wire, queue="orders"), trusting))
     assert isinstance(arrival.item, Event)
     assert (arrival.item.scope, arrival.item.data) == ("queue:orders", {"key": "5f2e"})
+
+
+def test_a_queue_s_messages_are_in_the_format_that_it_was_given() -> None:
+    settings = Settings(queue_formats=(("alarms", "mapped:zabbix"),))
+    given = delivery("message", sqs_record({}, queue="alarms"), settings)
+    assert (given.format, given.headers["tidegate-preset"]) == ("mapped", "zabbix")
+    assert given.headers["tidegate-received-at"] == given.headers["sent-at"]
+    assert given.mapping is not None
+    assert given.headers["tidegate-way"] == "queue:alarms"
+    other = delivery("message", sqs_record({}, queue="orders"), settings)
+    assert (other.format, other.headers.get("tidegate-preset")) == ("message", None)

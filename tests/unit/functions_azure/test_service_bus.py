@@ -77,6 +77,27 @@ def test_the_operator_may_name_a_scope_and_trust_senders_with_types_of_our_own()
         assert given.headers["tidegate-trusted-types"] == "tidegate.alert,tidegate.message"
 
 
+def test_a_queue_and_a_subscription_have_the_formats_that_they_were_given() -> None:
+    settings = Settings(
+        queue_formats=(
+            ("messages", "azure_monitor"),
+            ("news/tidegate", "mapped:zabbix"),
+        )
+    )
+    by_queue = delivery("message", message({}), settings, entity="MESSAGES_QUEUE")
+    by_topic = delivered_by_topic(settings)
+    assert (by_queue.format, by_topic.format) == ("azure_monitor", "mapped")
+    assert "tidegate-preset" not in by_queue.headers
+    assert by_topic.headers["tidegate-preset"] == "zabbix"
+    assert by_topic.headers["tidegate-received-at"] == by_topic.headers["sent-at"]
+    assert by_topic.mapping is not None
+
+
+def test_a_topic_s_name_alone_gives_its_subscriptions_no_format() -> None:
+    settings = Settings(queue_formats=(("news", "azure_monitor"),))
+    assert delivered_by_topic(settings).format == "message"
+
+
 def test_application_properties_become_headers() -> None:
     properties = {
         "Tenant": "acme",

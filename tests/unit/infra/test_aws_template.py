@@ -268,7 +268,12 @@ def test_a_listener_starts_with_the_templates_settings(monkeypatch: pytest.Monke
     try:
         assert runtime_settings().documents == ("s3://bucket/",)
         assert runtime_settings().require("quarantine") == "s3://bucket/quarantine/"
-        assert set(messages) == {"TIDEGATE_TRUSTED_TYPES", "TIDEGATE_QUEUE_SCOPE"}
-        assert (runtime_settings().trusted_types, runtime_settings().queue_scope) == ((), None)
+        assert set(messages) == {
+            "TIDEGATE_TRUSTED_TYPES",
+            "TIDEGATE_QUEUE_SCOPE",
+            "TIDEGATE_QUEUE_FORMATS",
+        }
+        read = runtime_settings()
+        assert (read.trusted_types, read.queue_scope, read.queue_formats) == ((), None, ())
     finally:
         runtime_settings.cache_clear()

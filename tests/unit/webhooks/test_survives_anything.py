@@ -15,8 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.config.settings import Settings
-from core.formats.registry import FORMATS
-from core.webhooks.endpoints import INTERNAL
+from core.formats.registry import FORMATS, INTERNAL
 from core.webhooks.pipeline import Outcome
 from core.webhooks.request import Request
 from functions_aws.webhook_listener import handler

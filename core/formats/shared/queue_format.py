@@ -1,0 +1,67 @@
+"""Which format a queue's messages have, where the operator gave it one.
+
+A queue that has none holds messages of users' own. How the operator names queues and formats is in
+docs/events.md, "Alerts in queues".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+from core.formats.registry import FORMATS, INTERNAL, MAPPED
+from core.formats.shared.delivery import PRESET_HEADER, RECEIVED_HEADER
+
+if TYPE_CHECKING:
+    from core.formats.mapping.mapping import AlertMapping
+
+_FORMATS: Final = sorted(set(FORMATS) - set(INTERNAL))
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFormat:
+    """A format, with its `preset` where that is `mapped`."""
+
+    format: str
+    preset: str | None = None
+
+    @property
+    def mapping(self) -> AlertMapping | None:
+        """The preset's. Raises `ValueError` if there is none of that name."""
+        return mapping_of_preset(self.preset) if self.preset else None
+
+    def headers(self, received: str) -> dict[str, str]:
+        """What the format needs to know of a delivery, received at this time (RFC 3339)."""
+        return {PRESET_HEADER: self.preset, RECEIVED_HEADER: received} if self.preset else {}
+
+
+def queue_format(text: str) -> QueueFormat:
+    """The format that `NAME` or `mapped:PRESET` names. Raises `ValueError`, which quotes nothing
+    that may be a secret by mistake."""
+    name, colon, preset = text.partition(":")
+    if name not in _FORMATS:
+        raise ValueError(f"there is no such format; {_instead(name)}")
+    if name != MAPPED:
+        if colon:
+            raise ValueError(f"{name} takes no preset; only {MAPPED} does")
+        return QueueFormat(name)
+    if not preset:
+        raise ValueError(f"{MAPPED} needs a preset, as in {MAPPED}:zabbix")
+    mapping_of_preset(preset)
+    return QueueFormat(name, preset)
+
+
+@cache
+def mapping_of_preset(name: str) -> AlertMapping:
+    """A preset's mapping, compiled. Raises `ValueError` if there is none of that name."""
+    from core.formats.mapping.presets import preset  # reads YAML, with pydantic
+
+    return preset(name).mapping.compiled()
+
+
+def _instead(name: str) -> str:
+    from difflib import get_close_matches  # only a mistake needs it
+
+    close = get_close_matches(name, _FORMATS, n=1)
+    return f"did you mean {close[0]}?" if close else f"there are {', '.join(_FORMATS)}"
