@@ -200,7 +200,7 @@ class Settings:
         _formats,
         (),
         "Formats of queues' messages, comma-separated: alarms=cloudwatch, "
-        "TOPIC/SUBSCRIPTION=alertmanager, servers=mapped:PRESET. Default: CloudEvents or any JSON.",
+        "TOPIC/SUBSCRIPTION=alertmanager, health=mapped:PRESET. Default: CloudEvents or any JSON.",
     )
     secrets_ttl: float = _variable(
         "TIDEGATE_SECRETS_TTL",

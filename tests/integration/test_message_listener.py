@@ -135,6 +135,8 @@ async def test_a_message_that_sns_repeats_starts_one_workflow(
         ("cloudwatch", "cloudwatch/sns-alarm", "arn:aws:cloudwatch:"),
         ("cloudwatch", "cloudwatch/eventbridge-alarm", "arn:aws:cloudwatch:"),
         ("alertmanager", "alertmanager/firing", ""),
+        ("mapped:aws-health", "presets/aws-health/issue", "arn:aws:health:"),
+        ("mapped:guardduty", "presets/guardduty/finding", ""),
         ("mapped:zabbix", "presets/zabbix/problem", ""),
     ],
 )
@@ -189,7 +191,7 @@ async def test_an_alarm_invokes_the_function_itself_where_invocations_are_given_
     monkeypatch.setenv("TIDEGATE_QUEUE_FORMATS", "invoked/message=cloudwatch")
     with fresh_process():
         [receipt] = await invoke(handler, action)
-    assert receipt["workflow_id"] == f"incident:queue:invoked/message:{arn}"
+    assert receipt["workflow_id"] == f"incident:queue:invoked%2Fmessage:{arn}"
 
 
 @pytest.mark.filterwarnings("ignore:No application metrics")
