@@ -19,7 +19,7 @@ from core.domain.validation import EventValidationService
 from core.errors import SettingsError
 from core.formats.registry import MAPPED, USERS_OWN
 from core.formats.shared.delivery import PRESET_HEADER, Delivery, webhook_of
-from core.formats.shared.queue_format import QueueFormat, mapping_of_preset, queue_format
+from core.formats.shared.queue_format import QueueFormat, queue_format
 from core.intake.accept import Intake
 from core.intake.quarantine import Quarantine
 from core.ports.documents import DocumentStore
@@ -95,7 +95,7 @@ def mapping_of(delivery: Delivery, settings: Settings) -> AlertMapping | None:
         return None
     if preset := delivery.headers.get(PRESET_HEADER):
         try:
-            return mapping_of_preset(preset)
+            return _mapping_of_preset(preset)
         except ValueError as error:
             raise SettingsError(str(error), fix="replay it with the release that has it") from error
     endpoint = webhook_table(settings).hooks.get(webhook_of(delivery) or "")
@@ -112,12 +112,18 @@ def _queue_formats(named: tuple[tuple[str, str], ...]) -> Mapping[str, QueueForm
     formats = {}
     for number, (queue, text) in enumerate(named, 1):
         try:
-            formats[queue] = queue_format(text)
+            formats[queue] = queue_format(text, _mapping_of_preset)
         except ValueError as error:
             raise SettingsError(
                 f"TIDEGATE_QUEUE_FORMATS: entry {number}: {error}", fix="see docs/events.md"
             ) from error
     return formats
+
+
+def _mapping_of_preset(name: str) -> AlertMapping:
+    from core.webhooks.presets import preset  # reads YAML, with pydantic
+
+    return preset(name).mapping.compiled()
 
 
 def format_of_queue(settings: Settings, queue: str, listener: str) -> QueueFormat:

@@ -135,7 +135,7 @@ async def test_a_message_that_sns_repeats_starts_one_workflow(
         ("cloudwatch", "cloudwatch/sns-alarm", "arn:aws:cloudwatch:"),
         ("cloudwatch", "cloudwatch/eventbridge-alarm", "arn:aws:cloudwatch:"),
         ("alertmanager", "alertmanager/firing", ""),
-        ("mapped:aws-health", "presets/aws-health/issue", "arn:aws:health:"),
+        ("mapped:aws-health", "presets/aws-health/issue", ""),
         ("mapped:guardduty", "presets/guardduty/finding", ""),
         ("mapped:zabbix", "presets/zabbix/problem", ""),
     ],

@@ -6,8 +6,8 @@ docs/events.md, "Alerts in queues".
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from core.formats.registry import FORMATS, INTERNAL, MAPPED
@@ -21,24 +21,20 @@ _FORMATS: Final = sorted(set(FORMATS) - set(INTERNAL))
 
 @dataclass(frozen=True, slots=True)
 class QueueFormat:
-    """A format, with its `preset` where that is `mapped`."""
+    """A format, with its `preset` and the preset's mapping where that is `mapped`."""
 
     format: str
     preset: str | None = None
-
-    @property
-    def mapping(self) -> AlertMapping | None:
-        """The preset's. Raises `ValueError` if there is none of that name."""
-        return mapping_of_preset(self.preset) if self.preset else None
+    mapping: AlertMapping | None = None
 
     def headers(self, received: str) -> dict[str, str]:
         """What the format needs to know of a delivery, received at this time (RFC 3339)."""
         return {PRESET_HEADER: self.preset, RECEIVED_HEADER: received} if self.preset else {}
 
 
-def queue_format(text: str) -> QueueFormat:
+def queue_format(text: str, mapping_of: Callable[[str], AlertMapping]) -> QueueFormat:
     """The format that `NAME` or `mapped:PRESET` names. Raises `ValueError`, which quotes nothing
-    that may be a secret by mistake."""
+    that may be a secret by mistake. `mapping_of` returns a preset's mapping, or raises the same."""
     name, colon, preset = text.partition(":")
     if name not in _FORMATS:
         raise ValueError(f"there is no such format; {_instead(name)}")
@@ -48,16 +44,7 @@ def queue_format(text: str) -> QueueFormat:
         return QueueFormat(name)
     if not preset:
         raise ValueError(f"{MAPPED} needs a preset, as in {MAPPED}:zabbix")
-    mapping_of_preset(preset)
-    return QueueFormat(name, preset)
-
-
-@cache
-def mapping_of_preset(name: str) -> AlertMapping:
-    """A preset's mapping, compiled. Raises `ValueError` if there is none of that name."""
-    from core.formats.mapping.presets import preset  # reads YAML, with pydantic
-
-    return preset(name).mapping.compiled()
+    return QueueFormat(name, preset, mapping_of(preset))
 
 
 def _instead(name: str) -> str:

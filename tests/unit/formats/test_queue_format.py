@@ -6,19 +6,24 @@ from core import bootstrap
 from core.config.settings import Settings
 from core.errors import SettingsError
 from core.formats.shared.queue_format import QueueFormat, queue_format
+from core.webhooks.presets import preset
 
 SENT = "2026-03-04T09:15:27.000Z"
 
 
+def read(text: str) -> QueueFormat:
+    return queue_format(text, lambda name: preset(name).mapping.compiled())
+
+
 def test_a_format_is_given_by_its_name() -> None:
-    given = queue_format("cloudwatch")
+    given = read("cloudwatch")
     assert given == QueueFormat("cloudwatch")
     assert (given.mapping, given.headers(SENT)) == (None, {})
 
 
 def test_a_mapped_format_names_its_preset_which_deliveries_carry() -> None:
-    given = queue_format("mapped:zabbix")
-    assert given == QueueFormat("mapped", "zabbix")
+    given = read("mapped:zabbix")
+    assert (given.format, given.preset) == ("mapped", "zabbix")
     assert given.mapping is not None
     assert given.mapping.source == "zabbix"
     assert given.headers(SENT) == {"tidegate-preset": "zabbix", "tidegate-received-at": SENT}
@@ -40,7 +45,7 @@ def test_a_mapped_format_names_its_preset_which_deliveries_carry() -> None:
 )
 def test_what_names_no_format_is_refused_with_what_was_meant(text: str, message: str) -> None:
     with pytest.raises(ValueError) as caught:
-        queue_format(text)
+        read(text)
     assert str(caught.value).startswith(message)
 
 
