@@ -112,6 +112,16 @@ def test_attributes_of_sns_say_nothing_that_is_ours_to_say(name: str) -> None:
     assert event(sns({"a": 1}) | {"MessageAttributes": attributes}) == event(sns({"a": 1}))
 
 
+def test_attributes_of_sns_neither_widen_a_scope_nor_earn_trust() -> None:
+    attributes = {
+        "Tidegate-Scope": {"Type": "String", "Value": "shared:other"},
+        "tidegate-trusted-types": {"Type": "String", "Value": "tidegate.alert"},
+    }
+    assert event(sns(CLOUDEVENT) | {"MessageAttributes": attributes}) == event(CLOUDEVENT)
+    alert = sns(CLOUDEVENT | {"type": "tidegate.alert"}) | {"MessageAttributes": attributes}
+    assert "one of Tidegate's own" in refusal(alert)
+
+
 def test_in_a_request_they_count_for_nothing_because_sns_does_not_sign_them() -> None:
     hook = way_headers("webhook:prod") | {"message-id": "proven"}
     attributes = {"ce-specversion": {"Type": "String", "Value": "1.0"}}

@@ -365,6 +365,18 @@ async def test_what_the_carrier_numbers_itself_counts_more_than_what_the_sender_
     assert firing != resolved == redelivered
 
 
+async def test_what_an_envelope_names_is_the_same_request_whichever_message_carries_it(
+    settings: Settings,
+) -> None:
+    workflows = MemoryWorkflows()
+    for message, named in (("m-1", "sns-1"), ("m-2", "sns-1"), ("m-2", "sns-2")):
+        [arrival] = alerts("a", id=message)
+        enveloped = dataclasses.replace(arrival, envelope_id=named)
+        await accept(settings, enveloped, workflows=workflows)
+    first, repeated, other = (request for _, request, _ in workflows.signals)
+    assert first == repeated != other
+
+
 async def test_the_same_content_in_another_delivery_is_not_the_same_request(
     settings: Settings,
 ) -> None:
