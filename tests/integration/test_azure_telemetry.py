@@ -214,7 +214,7 @@ async def test_an_invalid_connection_string_costs_no_event(
         await queue(message(created("a", "00A1")))
     telemetry.meter.cache_clear()
     assert len(workflows.started) == 1
-    assert "APPLICATIONINSIGHTS_CONNECTION_STRING is not usable" in caplog.text
+    assert "APPLICATIONINSIGHTS_CONNECTION_STRING is not a connection string" in caplog.text
 
 
 async def test_an_azure_monitor_that_refuses_costs_no_event(

@@ -38,7 +38,7 @@ async def test_a_secret_is_found_by_its_name_and_by_its_arn(
 ) -> None:
     name = unused()
     arn = manager.create_secret(Name=name, SecretString=" hunter2\n")["ARN"]
-    assert await kept.get_all([f"aws:{name}", f"aws:{arn}"]) == [" hunter2\n"] * 2
+    assert await kept.get_all([f"aws:{name}", f"aws:{arn}"]) == [" hunter2"] * 2
 
 
 async def test_an_arn_is_read_in_its_own_region(kept: Secrets, aws_settings: None) -> None:

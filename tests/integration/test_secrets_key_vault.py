@@ -171,8 +171,8 @@ async def test_a_secret_is_found_in_its_vault_by_name_and_by_host(
 ) -> None:
     azure.secrets = {"hook": " hünter2\n"}
     host = f"{vault}.vault.azure.net"
-    assert await kept.get(f"azure:{vault}/hook") == " hünter2\n"
-    assert await kept.get(f"azure:https://{host}/hook") == " hünter2\n"
+    assert await kept.get(f"azure:{vault}/hook") == " hünter2"
+    assert await kept.get(f"azure:https://{host}/hook") == " hünter2"
     assert {(at, path.partition("?")[0].rstrip("/")) for at, path, _ in azure.got} == {
         (f"{host}:443", "/secrets/hook")
     }

@@ -30,7 +30,7 @@ from workers.runtime import process
     ("settings", "reason"),
     [
         ({}, "no Temporal server is configured (set TEMPORAL_ADDRESS"),
-        ({"TIDEGATE_ACK_TIMEOUT": "soon"}, "TIDEGATE_ACK_TIMEOUT='soon': not a number"),
+        ({"TIDEGATE_ACK_TIMEOUT": "soon"}, "TIDEGATE_ACK_TIMEOUT: not a number"),
         ({"TIDEGATE_QUARANTINE": None}, "TIDEGATE_QUARANTINE is not set"),
         ({"TIDEGATE_PAGE_URLS": "slak://hunter2"}, "TIDEGATE_PAGE_URLS: on-call: apprise knows no"),
         ({"TIDEGATE_METRICS_ADDRESS": "192.0.2.1:1"}, "TIDEGATE_METRICS_ADDRESS='192.0.2.1:1'"),
