@@ -1,6 +1,8 @@
-"""JMESPath with the root `$`, evaluated within a budget.
+"""JMESPath with the root `$` and two more functions, evaluated within a budget.
 
-`$` is the root of the value, as in JMESPath Community Edition. The budget is needed because a short
+`$` is the root of the value and `items` gives an object's names and values, both as in JMESPath
+Community Edition. `unnest` gives the items of lists within a list, each with what it is in, because
+JMESPath has no way up; it is named after SQL's. The budget is needed because a short
 expression can build much out of little: `[@, @] | [@, @] | ...` doubles at each step.
 """
 
@@ -9,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
-from jmespath.functions import Functions
+from jmespath.exceptions import JMESPathTypeError, LexerError
+from jmespath.functions import Functions, signature
 from jmespath.lexer import Lexer
 from jmespath.parser import ParsedResult, Parser
 from jmespath.visitor import Options, TreeInterpreter
@@ -20,6 +23,7 @@ MAX_DEPTH: Final = 40
 """Deepest nesting of an expression."""
 
 _CHARS_PER_UNIT: Final = 16
+_UNITS_PER_PAIR: Final = 4
 _BUILDING: Final = frozenset(
     (
         "filter_projection",
@@ -34,6 +38,7 @@ _BUILDING: Final = frozenset(
 """Nodes whose result is a new list or object, and never text."""
 _SHALLOW: Final = frozenset(
     (
+        "items",
         "keys",
         "length",
         "map",
@@ -45,6 +50,7 @@ _SHALLOW: Final = frozenset(
         "sort_by",
         "to_array",
         "type",
+        "unnest",
         "values",
     )
 )
@@ -56,7 +62,7 @@ def search_of(text: str) -> Search:
     try:
         parsed = _Parser().parse(text).parsed
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"not a JMESPath expression: {' '.join(str(error).split())}") from error
+        raise ValueError(f"not a JMESPath expression: {_message(error)}") from error
     except (AttributeError, IndexError, KeyError, TypeError) as error:  # of unfinished expressions
         raise ValueError("not a JMESPath expression") from error
     _check(parsed, MAX_DEPTH)
@@ -65,13 +71,25 @@ def search_of(text: str) -> Search:
         try:
             interpreter = _Interpreter(root, budget)
             found = interpreter.visit(parsed, value)
+        except JMESPathTypeError as error:  # it would write out all of the value
+            raise Unevaluable(
+                f"{error.function_name}() takes {' or '.join(error.expected_types)}, "
+                f"and finds {error.actual_type}"
+            ) from None
         except (TypeError, ValueError, ArithmeticError) as error:
-            raise Unevaluable(" ".join(str(error).split())) from error
+            raise Unevaluable(_message(error)) from error
         if isinstance(found, list | dict):
             interpreter.charge(found)  # whoever takes it may read all of it
         return found
 
     return search
+
+
+def _message(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    if isinstance(error, LexerError) and error.message.startswith("Unknown token"):
+        text += """; a name with other characters than a-z, 0-9 and _ is written '"job-id"'"""
+    return text
 
 
 def _check(node: Any, levels: int) -> None:
@@ -80,15 +98,44 @@ def _check(node: Any, levels: int) -> None:
     if levels == 0:
         raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
     name = node.get("value")
-    if node["type"] == "function_expression" and name not in Functions.FUNCTION_TABLE:
-        raise ValueError(f"JMESPath has no function {name}()")
+    if node["type"] == "function_expression":
+        _check_call(str(name), len(node["children"]))
     if any("\ud800" <= character <= "\udfff" for character in str(name)):
         raise ValueError("it has half of a character in it, a lone surrogate")
     for child in node["children"]:
         _check(child, levels - 1)
 
 
-_OPTIONS: Final = Options(custom_functions=Functions())
+class _Functions(Functions):
+    """JMESPath's functions and our own."""
+
+    @signature({"types": ["object"]})
+    def _func_items(self, values: dict[str, Any]) -> list[list[Any]]:
+        return [[name, value] for name, value in values.items()]
+
+    @signature({"types": ["array"]}, {"types": ["expref"]})
+    def _func_unnest(self, outer: list[Any], inner: Any) -> list[list[Any]]:
+        pairs: list[list[Any]] = []
+        for item in outer:
+            found = inner.visit(inner.expression, item)
+            if isinstance(found, list):
+                inner.interpreter.charge_pairs(len(found))
+                pairs += ([item, each] for each in found)
+        return pairs
+
+
+FUNCTIONS: Final = frozenset(_Functions.FUNCTION_TABLE)
+
+
+def _check_call(name: str, arguments: int) -> None:
+    if name not in FUNCTIONS:
+        raise ValueError(f"JMESPath has no function {name}()")
+    wanted = _Functions.FUNCTION_TABLE[name]["signature"]
+    if arguments < len(wanted) or (arguments > len(wanted) and not wanted[-1].get("variadic")):
+        raise ValueError(f"{name}() takes {len(wanted)}, not {arguments} arguments")
+
+
+_OPTIONS: Final = Options(custom_functions=_Functions())
 
 
 class _Lexer(Lexer):
@@ -107,6 +154,8 @@ class _Parser(Parser):
         self._index = 0
         parsed = self._expression(binding_power=0)  # type: ignore[attr-defined]
         token = self._tokens[self._index]
+        if token["type"] != "eof" and self._tokens[self._index - 1]["type"] == "root":
+            raise ValueError(f"write $.{token['value']}, with a dot after the $")
         if token["type"] != "eof":
             raise ValueError(f"unexpected {token['value']!r} at column {token['start'] + 1}")
         return ParsedResult(expression, parsed)
@@ -157,7 +206,13 @@ class _Interpreter(TreeInterpreter):
             glue, parts = arguments
             if isinstance(glue, str) and isinstance(parts, list):
                 self._budget.spend(len(glue) * len(parts) // _CHARS_PER_UNIT)
+        if name == "items" and isinstance(arguments[0], dict):
+            self.charge_pairs(len(arguments[0]))
         return self._functions.call_function(name, arguments)  # type: ignore[attr-defined]
+
+    def charge_pairs(self, count: int) -> None:
+        """Charge for making so many lists of two."""
+        self._budget.spend(_UNITS_PER_PAIR * count)
 
     def charge(self, value: object) -> None:
         """Charge for reading all of a value: one unit for each value in it, and for its text,

@@ -1,32 +1,30 @@
 """JMESPath over an event: the conditions of routes, and the values in their templates.
 
-A listener evaluates the routing table at its cold start, and most expressions are plain names such
-as `data.key`. Those are looked up here; JMESPath is loaded for the first that is not.
+A listener loads a table whose expressions were checked when it was built, so each is compiled here
+when it is first needed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from functools import cache
+from typing import Any, Final
+
+from core.domain.expressions.expression import Budget, OverBudget, Unevaluable, compiled
+from core.errors import InvalidEvent, quoted
+
+_compiled: Final = cache(compiled)
 
 
-def search(expression: str, value: object) -> Any:
-    """What the expression yields. One that cannot be evaluated over this value yields None: a
-    function or a comparison of other types, for which JMESPath raises whatever Python does."""
-    names = expression.split(".")
-    if all(name.isascii() and name.isidentifier() for name in names):
-        found: Any = value
-        for name in names:
-            found = found.get(name) if isinstance(found, Mapping) else None
-        return found
-    import jmespath
-
+def search(text: str, value: object) -> Any:
+    """What the expression yields; None where it cannot be evaluated over this value. Raises
+    `InvalidEvent` where that takes too long: without its result nobody can say where the event
+    goes."""
     try:
-        return jmespath.search(expression, value)
-    except (TypeError, ValueError, ArithmeticError, RecursionError):
+        return _compiled(text).search(value, value, Budget())
+    except Unevaluable:
         return None
-
-
-def is_true(value: object) -> bool:
-    """JMESPath's truth: everything but null, false and what is empty. Zero is true."""
-    return value is not None and value is not False and value not in ("", [], {})
+    except OverBudget:
+        raise InvalidEvent(
+            f"the routing table's expression {quoted(text)} takes too long over this event",
+            fix="write a simpler expression, then replay it with `tidegate quarantine replay`",
+        ) from None

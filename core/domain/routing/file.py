@@ -10,10 +10,8 @@ import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
-import jmespath
-from jmespath.functions import Functions
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -26,6 +24,7 @@ from pydantic import (
 
 from core.domain.durations import Duration
 from core.domain.event import KEY_ATTRIBUTE
+from core.domain.expressions.expression import compiled
 from core.domain.identity import is_separator
 from core.domain.problems import ProblemAt
 from core.domain.routing.table import Deliver, Dialect, Filter, Route, RoutingTable, WhenRunning
@@ -48,21 +47,8 @@ _FROZEN = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 def _compiles(expression: str) -> str:
-    try:
-        parsed = jmespath.compile(expression).parsed
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"not a JMESPath expression: {' '.join(str(error).split())}") from error
-    if unknown := sorted(_functions(parsed) - set(Functions.FUNCTION_TABLE)):
-        raise ValueError(f"JMESPath has no function {unknown[0]}()")
+    compiled(expression)
     return expression
-
-
-def _functions(parsed: Any) -> set[str]:
-    """Names of the functions that a parsed expression calls; JMESPath itself looks when it runs."""
-    if not isinstance(parsed, dict):
-        return set()  # a slice's numbers
-    found = {parsed["value"]} if parsed["type"] == "function_expression" else set()
-    return found.union(*map(_functions, parsed["children"]))
 
 
 Expression = Annotated[str, Field(min_length=1), AfterValidator(_compiles)]

@@ -25,6 +25,7 @@ from types import UnionType
 from typing import Any, Final, NamedTuple
 
 from core.domain.event import INCIDENT_SUCCESSOR, SCOPE_ATTRIBUTE, WAY_ATTRIBUTE, Event
+from core.domain.expressions.expression import is_true
 from core.domain.identity import (
     OCCURRENCE,
     bounded_id,
@@ -32,7 +33,7 @@ from core.domain.identity import (
     is_workflow_id,
     workflow_id,
 )
-from core.domain.routing.expressions import is_true, search
+from core.domain.routing.expressions import search
 from core.errors import InvalidChildId, NoRoute, quoted
 
 _OWN_SHAPES: Final = (SCOPE_ATTRIBUTE, WAY_ATTRIBUTE)
@@ -228,7 +229,7 @@ class EventRoutingService:
         self.table = table
 
     def route(self, event: Event) -> Route:
-        """The first route that matches. Raises `NoRoute`."""
+        """The first route that matches. Raises `NoRoute`, or `InvalidEvent` as `search` does."""
         for route in self.table.routes:
             if route.matches(event):
                 return route
@@ -273,7 +274,7 @@ class WorkflowRouter:
         return self.routing.table.digest
 
     def target(self, event: Event) -> Target:
-        """The target. Raises `NoRoute` or `InvalidChildId`."""
+        """The target. Raises `NoRoute`, `InvalidChildId`, or `InvalidEvent` as `search` does."""
         route = self.routing.route(event)
         id = _target_id(route, event)
         own = hashlib.sha256(event.key.encode(errors="surrogatepass")).hexdigest()[:24]

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jmespath.functions import Functions
 
 from core.domain.alert import read_alert
 from core.domain.event import Event, encode
 from core.domain.expressions.expression import Budget, OverBudget, Unevaluable, compiled
+from core.domain.expressions.jmespath_search import FUNCTIONS
 from core.domain.identity import WORKFLOW_ID_BYTES, workflow_id
 from core.errors import InvalidEvent
 from core.formats.mapping.description import Description
@@ -58,7 +58,7 @@ def expressions() -> st.SearchStrategy[str]:
 
     def grow(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         two = st.tuples(inner, inner)
-        function = st.sampled_from(sorted(Functions.FUNCTION_TABLE))
+        function = st.sampled_from(sorted(FUNCTIONS))
         call = st.tuples(function, inner, inner)
         return st.one_of(
             two.map(lambda pair: f"{pair[0]}.{pair[1]}"),
@@ -209,12 +209,16 @@ GROWING = {
     "all in all": "$.items[*].[$.items[*].[$.items[*].[$.items]]]",
     "the whole for each": "$.items[*].[$]",
     "each contained in all": "$.items[?contains($.items, @)]",
+    "all within each": "unnest($.items, &$.items)",
+    "pairs that double": "[@, @]" + " | unnest(@, &[@, @])" * 30,
+    "an object's items for each": "$.items[*].items($.object)",
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("text", GROWING.values(), ids=GROWING)
 def test_an_expression_that_grows_is_stopped(text: str) -> None:
-    value = {"items": [f"{n:0100}" for n in range(2000)]}
+    items = [f"{n:0100}" for n in range(2000)]
+    value = {"items": items, "object": dict.fromkeys(items)}
     expression = compiled(text)
     started = time.monotonic()
     with pytest.raises(OverBudget):
