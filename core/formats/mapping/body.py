@@ -19,8 +19,14 @@ from core.formats.shared.json_path import at
 
 Kind = Literal["json", "form"]
 
+FIX: Final = "correct the mapping, or the sender, then replay it with `tidegate quarantine replay`"
+"""What to do about a body that the mapping does not fit."""
+
 _MULTIPART: Final = "multipart/form-data"
 _MAX_FIELDS: Final = 200
+_LIKE_A_FORM: Final = re.compile(
+    rb"[\w.%+\[\]-]{1,100}=|--[^\r\n]{1,100}\r\nContent-Disposition:", re.I
+)
 _BOUNDARY: Final = re.compile(r'boundary=(?:"([^"]{1,200})"|([^\s;"]{1,200}))', re.I)
 _NAME: Final = re.compile(r'[;\s]name="((?:[^"\\]|\\.){0,200})"', re.I)
 _FILE: Final = re.compile(r"[;\s]filename\*?=", re.I)
@@ -36,10 +42,22 @@ def load(delivery: Delivery, kind: Kind | None, json_fields: Sequence[Sequence[s
     if kind == "form" or (kind is None and type in (FORM, _MULTIPART)):
         value = _form(_multipart(delivery) if type == _MULTIPART else _urlencoded(delivery))
     else:
-        value = load_json(delivery.body)
+        value = _json(delivery, type, kind)
     for path in json_fields:
         _decode(value, path)
     return value
+
+
+def _json(delivery: Delivery, type: str, kind: Kind | None) -> Any:
+    try:
+        return load_json(delivery.body)
+    except InvalidEvent as error:
+        if kind is None and _LIKE_A_FORM.match(delivery.body):
+            raise InvalidEvent(
+                f"{error.message}; it looks like a form, and its content type is {quoted(type)}",
+                fix="put `body: form` into the mapping, then replay it",
+            ) from error
+        raise
 
 
 def _decode(value: Any, path: Sequence[str]) -> None:

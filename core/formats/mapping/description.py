@@ -271,12 +271,15 @@ class LabelsDescription(BaseModel):
         "object",
         description=(
             "`object`: names and values; `pairs`: a list of objects with a name and a value; "
-            "`tags`: a list of `name:value`, or a text of them with commas."
+            "`tags`: a list of `name:value`, or a text of them."
         ),
     )
     name: str = Field("name", description="The field with the name, in `pairs`.")
     value: str = Field("value", description="The field with the value, in `pairs`.")
     separator: str = Field(":", min_length=1, max_length=5, description="Within each of the tags.")
+    between: str = Field(
+        ",", min_length=1, max_length=5, description="Between the tags, where they are one text."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -285,17 +288,19 @@ class LabelsDescription(BaseModel):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        fields = {"pairs": {"name", "value"}, "tags": {"separator"}, "object": set()}
-        if odd := sorted(
-            (self.model_fields_set & {"name", "value", "separator"}) - fields[self.shape]
-        ):
+        fields = {"pairs": {"name", "value"}, "tags": {"separator", "between"}, "object": set()}
+        if odd := sorted(self.model_fields_set - {"from_", "shape"} - fields[self.shape]):
             raise ValueError(f"`{odd[0]}` has no meaning with `shape: {self.shape}`")
         return self
 
     def compiled(self) -> LabelReader:
         """The labels as they are read."""
         return LabelReader(
-            shape=self.shape, name=self.name, value=self.value, separator=self.separator
+            shape=self.shape,
+            name=self.name,
+            value=self.value,
+            separator=self.separator,
+            between=self.between,
         )
 
 

@@ -23,6 +23,7 @@ from core.domain.expressions.expression import (
 )
 from core.errors import InvalidEvent, quoted
 from core.formats.mapping import body
+from core.formats.mapping.body import FIX
 from core.formats.mapping.values import LabelReader, TimeReader
 from core.formats.shared.alert_event import alert
 from core.formats.shared.bounds import MAX_EVENTS
@@ -164,13 +165,16 @@ class AlertMapping:
 
     def _status(self, reading: _Reading, delivery: Delivery, ends_at: object) -> Verdict:
         if self.status.expression is None:
-            return "resolved" if _is_past(ends_at, delivery) else "firing"
+            by_end: Verdict = "resolved" if _is_past(ends_at, delivery) else "firing"
+            reading.note("status", "by_end", ends_at, by_end)
+            return by_end
         word = reading.text("status", self.status.expression)
         verdict = self.status.words.get((word or "").strip().lower(), self.status.otherwise)
         if verdict is None:
             raise InvalidEvent(
                 f"the mapping's `status` ({self.status.expression}) finds "
-                f"{'nothing' if word is None else quoted(word)}, and its words are {self._words()}",
+                f"{f'nothing{reading.because}' if word is None else quoted(word)}, "
+                f"and its words are {self._words()}",
                 fix="add the word to the mapping, under firing, resolved, ignored or acknowledged",
             )
         reading.read_as(verdict)
@@ -193,14 +197,16 @@ class AlertMapping:
     def _key(self, reading: _Reading, labels: Mapping[str, Any]) -> str:
         if not self.key.parts:
             return self._key_of_labels(reading, labels)
-        values = [reading.text("key", part) for part in self.key.parts]
-        for part, value in zip(self.key.parts, values, strict=True):
+        values: list[str] = []
+        for part in self.key.parts:
+            value = reading.text("key", part)
             if value is None or not value.strip():
                 raise InvalidEvent(
-                    f"the mapping's `key` ({part}) finds nothing, so nobody can say which alert "
-                    "it is",
+                    f"the mapping's `key` ({part}) finds nothing{reading.because}, so nobody can "
+                    "say which alert it is",
                     fix="let it find what stays the same from firing to resolved",
                 )
+            values.append(value)
         return (values[0] if len(values) == 1 else joined(*values)) or ""
 
     def _key_of_labels(self, reading: _Reading, labels: Mapping[str, Any]) -> str:
@@ -254,6 +260,8 @@ class _Reading:
     budget: Budget
     position: int | None
     trace: list[Finding] | None
+    problem: str = ""
+    """Why the last expression could not be evaluated; empty if it could."""
 
     def find(self, name: str, expression: Expression) -> Any:
         """Whatever the expression finds; None where it cannot be evaluated over this item."""
@@ -265,10 +273,17 @@ class _Reading:
                 fix="write a simpler expression, or let the sender send smaller batches",
             ) from None
         except Unevaluable as error:
-            self.note(name, expression, None, None, str(error))
+            self.problem = str(error)
+            self.note(name, expression, None, None, self.problem)
             return None
+        self.problem = ""
         self.note(name, expression, found, None)
         return found
+
+    @property
+    def because(self) -> str:
+        """Why the last expression found nothing, for a message; empty where it simply did not."""
+        return f" ({self.problem})" if self.problem else ""
 
     def value(self, name: str, expression: Expression) -> Value | None:
         """The one value that it finds. Raises `InvalidEvent` for a list or an object."""
@@ -329,6 +344,11 @@ def _items(each: Expression, reading: _Reading) -> list[Any]:
     if not isinstance(items, list):
         raise InvalidEvent(
             f"the mapping's `each` ({each}) finds {_named(items)}, not a list of alerts"
+            f"{reading.because}",
+            fix="let it find a list; values(...) is the list of an object's values, and "
+            "items(...) that of its names and values"
+            if isinstance(items, dict)
+            else FIX,
         )
     if len(items) > MAX_EVENTS:
         raise InvalidEvent(

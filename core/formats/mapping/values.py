@@ -87,13 +87,14 @@ class LabelReader:
 
     object   {"host": "a"}
     pairs    [{"name": "host", "value": "a"}], by the names of the two fields
-    tags     ["host:a", "canary"], or one text with commas between the tags
+    tags     ["host:a", "canary"], or one text, by what is between the tags
     """
 
     shape: LabelShape = "object"
     name: str = "name"
     value: str = "value"
     separator: str = ":"
+    between: str = ","
 
     def read(self, found: object) -> dict[str, Any]:
         """The labels; none for null and empty text. Text that holds JSON is read as it. Raises
@@ -115,7 +116,7 @@ class LabelReader:
                 return self._pairs(found)
             case "tags":
                 if isinstance(found, str | list):
-                    return dict(labels_of(found, separator=self.separator))
+                    return dict(labels_of(found, separator=self.separator, between=self.between))
                 raise InvalidEvent("are not a list or a text of tags")
 
     def _pairs(self, found: object) -> dict[str, Any]:

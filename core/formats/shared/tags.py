@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 
-def labels_of(tags: object, *, separator: str = ":") -> dict[str, str]:
-    """The labels of a list of tags, or of one comma-separated text. A name that occurs twice has
-    both values, comma-separated. What is not a tag is left out."""
+def labels_of(tags: object, *, separator: str = ":", between: str = ",") -> dict[str, str]:
+    """The labels of a list of tags, or of one text with `between` between them. A name that occurs
+    twice has both values, comma-separated. What is not a tag is left out."""
     if isinstance(tags, str):
-        tags = tags.split(",")
+        tags = tags.split(between)
     labels: dict[str, list[str]] = {}
     for tag in tags if isinstance(tags, list) else []:
         if isinstance(tag, str):
