@@ -8,6 +8,7 @@ Source: Amazon CloudWatch, "Specification: Embedded metric format".
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 import time
@@ -30,6 +31,25 @@ _SERVICE: Final = os.environ.get("POWERTOOLS_SERVICE_NAME") or "tidegate"
 
 logger = Logger(service=_SERVICE)
 
+
+class _Invocation(logging.Filter):
+    """Adds to what is logged which invocation it belongs to, with the names that Powertools uses.
+    Its own decorator prepares that at every event, though hardly any logs anything."""
+
+    context: Any = None
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if self.context is not None:
+            record.function_name = self.context.function_name
+            record.function_memory_size = self.context.memory_limit_in_mb
+            record.function_arn = self.context.invoked_function_arn
+            record.function_request_id = self.context.aws_request_id
+        return True
+
+
+_invocation: Final = _Invocation()
+logger.addFilter(_invocation)
+
 _UNITS: Final = {EVENT_AGE: "Milliseconds"}
 """Units of metrics; any other counts."""
 _RECEIPTS_PER_LINE: Final = 50
@@ -45,15 +65,16 @@ _warned: Final[set[str | None]] = set()
 def reported(handler: Handler) -> Handler:
     """The handler of a listener, with everything that is reported of each invocation."""
 
-    @logger.inject_lambda_context
     @wraps(handler)
     def wrapper(event: Any, context: Any) -> Any:
+        _invocation.context = context
         _count_cold_start(context.function_name)
         try:
             return _traced(handler)(event, context)
         finally:
             _end_line()
             _warned.clear()
+            _invocation.context = None
 
     return wrapper
 

@@ -18,7 +18,7 @@ from core.errors import NotAccepted, SettingsError, TemporalUnavailable
 from core.formats.registry import read
 from functions_aws import telemetry
 from functions_aws.s3_listener import handler
-from tests.support.lambda_runtime import invoke, logged_receipts
+from tests.support.lambda_runtime import Context, invoke, logged_receipts
 from tests.support.listeners import fresh_process
 from tests.support.payloads import (
     delivery,
@@ -355,8 +355,9 @@ async def test_each_event_is_logged_with_its_receipt(
         (second, "quarantined"),
         (third, "duplicate"),
     }
-    [warned] = [record.receipt for record in caplog.records if hasattr(record, "receipt")]
-    assert warned["message_id"] == second
+    [warned] = [record for record in caplog.records if hasattr(record, "receipt")]
+    assert vars(warned)["receipt"]["message_id"] == second
+    assert vars(warned)["function_request_id"] == Context.aws_request_id
 
 
 async def test_a_large_batch_is_logged_in_lines_that_cloudwatch_accepts(
