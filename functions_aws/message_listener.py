@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from functions_aws import snapstart
 from functions_aws.runtime import answer, intake
-from functions_aws.telemetry import logger, metrics, traced
+from functions_aws.telemetry import reported
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 
-@logger.inject_lambda_context
-@metrics.log_metrics(capture_cold_start_metric=True)
-@traced
+@reported
 def handler(event: Any, context: LambdaContext) -> Any:
     """See `functions_aws.runtime.answer`."""
     return answer("message", event, context)

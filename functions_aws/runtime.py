@@ -84,12 +84,9 @@ def answer(format: str, event: Any, context: LambdaContext) -> Any:
     For a batch from SQS `{"batchItemFailures": [...]}` with the messages to redeliver; otherwise
     the receipts as JSON. Raises `NotAccepted` when the invocation must be retried.
     """
-    try:
-        if sqs.is_batch(event):
-            return _answer_queue(format, event["Records"], context)
-        return _answer_invocation(format, event, context)
-    finally:
-        telemetry.end_line()
+    if sqs.is_batch(event):
+        return _answer_queue(format, event["Records"], context)
+    return _answer_invocation(format, event, context)
 
 
 def _answer_invocation(format: str, event: Any, context: LambdaContext) -> list[dict[str, Any]]:

@@ -1,16 +1,22 @@
-"""What a listener reports: receipts in the log, metrics, and traces of the invocations that X-Ray
-samples. The metrics have the same names as on Azure."""
+"""What a listener reports: receipts and metrics in one line of the log, warnings in lines of their
+own, and traces of the invocations that X-Ray samples. The metrics have the same names as on Azure.
+
+The line is in CloudWatch's embedded metric format and costs hardly more than a receipt alone.
+Source: Amazon CloudWatch, "Specification: Embedded metric format".
+"""
 
 from __future__ import annotations
 
 import json
+import logging
 import os
-from collections.abc import Callable
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial, wraps
 from typing import TYPE_CHECKING, Any, Final
 
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools import Logger
 
 from core.domain.printable import to_json
 from core.formats.shared.delivery import Arrival, Delivery
@@ -18,7 +24,8 @@ from core.intake.receipts import EVENT_AGE, METRICS, REFUSED, Receipt, Verdict, 
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Tracer
-    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+Handler = Callable[[Any, Any], Any]
 
 _SERVICE: Final = os.environ.get("POWERTOOLS_SERVICE_NAME") or "tidegate"
 """Tells installations apart where an account has several."""
@@ -28,22 +35,66 @@ logger = Logger(
     # Letters as they are, control characters of senders escaped.
     json_serializer=partial(to_json, default=str, separators=(",", ":")),
 )
-metrics = Metrics(namespace="Tidegate", service=_SERVICE)
 
+
+class _Invocation(logging.Filter):
+    """Adds to what is logged which invocation it belongs to, with the names that Powertools uses.
+    Its own decorator prepares that at every event, though hardly any logs anything."""
+
+    context: Any = None
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if self.context is not None:
+            record.function_name = self.context.function_name
+            record.function_memory_size = self.context.memory_limit_in_mb
+            record.function_arn = self.context.invoked_function_arn
+            record.function_request_id = self.context.aws_request_id
+        return True
+
+
+_invocation: Final = _Invocation()
+logger.addFilter(_invocation)
+
+_UNITS: Final = {EVENT_AGE: "Milliseconds"}
+"""Units of metrics; any other counts."""
 _RECEIPTS_PER_LINE: Final = 50
 """CloudWatch takes at most 100 values of a metric in one line."""
 _LINE_BYTES: Final = 100_000
 """Most bytes of receipts in one line, of the 256 KB that CloudWatch takes with its metrics."""
-_line: Final[list[dict[str, Any]]] = []
-"""The receipts that the next line of metrics will carry."""
-_sizes: Final[list[int]] = []
-"""The bytes of each of them as JSON."""
+_values: Final[dict[str, list[float]]] = {}
+"""The values of each metric that the next line will carry."""
+_receipts: Final[list[str]] = []
+"""The receipts that the next line will carry, as JSON."""
 _warned: Final[set[str | None]] = set()
 """Records that a warning has named: a thousand bad parts of one delivery are one warning."""
 
 
+def reported(handler: Handler) -> Handler:
+    """The handler of a listener, with everything that is reported of each invocation."""
+
+    @wraps(handler)
+    def wrapper(event: Any, context: Any) -> Any:
+        _invocation.context = context
+        _count_cold_start(context.function_name)
+        try:
+            return _traced(handler)(event, context)
+        finally:
+            _end_line()
+            _warned.clear()
+            _invocation.context = None
+
+    return wrapper
+
+
+def _traced(handler: Handler) -> Handler:
+    """The handler, recorded if X-Ray samples this trace; otherwise its SDK is never imported."""
+    if "Sampled=1" not in os.environ.get("_X_AMZN_TRACE_ID", ""):
+        return handler
+    return _tracer().capture_method(capture_response=False)(handler)
+
+
 @cache
-def tracer() -> Tracer:
+def _tracer() -> Tracer:
     """The tracer of this process. It patches nothing: that would import botocore, which no event
     needs."""
     from aws_lambda_powertools import Tracer
@@ -51,64 +102,40 @@ def tracer() -> Tracer:
     return Tracer(service=_SERVICE, auto_patch=False)
 
 
-def traced(handler: Callable[[Any, LambdaContext], Any]) -> Callable[[Any, LambdaContext], Any]:
-    """Record the invocations whose trace X-Ray samples; all others never import its SDK."""
-
-    @wraps(handler)
-    def wrapper(event: Any, context: LambdaContext) -> Any:
-        if "Sampled=1" not in os.environ.get("_X_AMZN_TRACE_ID", ""):
-            return handler(event, context)
-        return tracer().capture_method(capture_response=False)(handler)(event, context)
-
-    return wrapper
+@cache
+def _count_cold_start(function_name: str) -> None:
+    """Count that a process handles its first event: a metric per function."""
+    _write({"ColdStart": [1]}, {"function_name": function_name, "service": _SERVICE})
 
 
 def record(arrival: Arrival, receipt: Receipt) -> None:
-    """Count one receipt. It goes into the line that carries the metrics, which costs hardly more
-    than the metrics alone; one that needs attention has a line of its own, too."""
-    metrics.add_metric(name=METRICS[receipt.verdict], unit=MetricUnit.Count, value=1)
-    if (age := receipt.age()) is not None:
-        metrics.add_metric(name=EVENT_AGE, unit=MetricUnit.Milliseconds, value=age)
+    """Count one receipt and log it; one that needs attention has a line of its own, too."""
     line = {**receipt.to_json(), "message_id": _message_id(arrival.delivery)}
     kept_before = receipt.quarantine_uri is not None and receipt.quarantine_uri in _warned
     if not receipt.accepted and not kept_before:
         _warned.add(receipt.quarantine_uri)
         logger.warning("event %s: %s", receipt.verdict, receipt.reason, extra={"receipt": line})
-    size = len(json.dumps(line))
-    if sum(_sizes) + size > _LINE_BYTES:
-        _flush()
-    _line.append(line)
-    _sizes.append(size)
-    if len(_line) == _RECEIPTS_PER_LINE:
-        _flush()
-
-
-def _flush() -> None:
-    end_line()
-    metrics.flush_metrics()
-
-
-def end_line() -> None:
-    """Attach the receipts so far to the metrics, which Powertools writes when the handler ends."""
-    if _line:
-        metrics.add_metadata(key="receipts", value=list(_line))
-        _line.clear()
-        _sizes.clear()
-    _warned.clear()
+    text = json.dumps(line)
+    if sum(map(len, _receipts)) + len(text) > _LINE_BYTES:
+        _end_line()
+    _add(METRICS[receipt.verdict], 1)
+    if (age := receipt.age()) is not None:
+        _add(EVENT_AGE, age)
+    _receipts.append(text)
+    if len(_receipts) == _RECEIPTS_PER_LINE:
+        _end_line()
 
 
 def record_empty(delivery: Delivery) -> None:
     """Log a delivery that has no events in it, such as S3's test event; it is settled."""
-    metrics.add_metric(name=METRICS[Verdict.STARTED], unit=MetricUnit.Count, value=0)
+    _add(METRICS[Verdict.STARTED], 0)
     logger.info("delivery without events", extra={"message_id": _message_id(delivery)})
 
 
 def record_request(*, hook: str | None, code: str | None, status: int) -> None:
-    """Count a request, with the `code` of the problem when it was refused as a whole."""
-    if code or not metrics.metric_set:
-        # Powertools warns of every invocation that counts nothing, as a handshake would.
-        metrics.add_metric(name=REFUSED, unit=MetricUnit.Count, value=int(code is not None))
+    """Count a request that was refused as a whole, with the `code` of its problem."""
     if code:
+        _add(REFUSED, 1)
         line = {"hook": hook, "code": code, "status": status}
         logger.warning("request refused", extra={"request": line})
 
@@ -116,3 +143,33 @@ def record_request(*, hook: str | None, code: str | None, status: int) -> None:
 def _message_id(delivery: Delivery) -> str | None:
     id = delivery.headers.get("message-id")
     return id and shown(id)
+
+
+def _add(metric: str, value: float) -> None:
+    _values.setdefault(metric, []).append(value)
+
+
+def _end_line() -> None:
+    """Write what was recorded since the last line, if there is anything."""
+    if _values:
+        _write(_values, {"service": _SERVICE}, _receipts)
+    _values.clear()
+    _receipts.clear()
+
+
+def _write(
+    values: Mapping[str, Sequence[float]],
+    dimensions: Mapping[str, str],
+    receipts: Sequence[str] = (),
+) -> None:
+    metrics = [{"Name": name, "Unit": _UNITS.get(name, "Count")} for name in values]
+    directive = {"Namespace": "Tidegate", "Dimensions": [list(dimensions)], "Metrics": metrics}
+    document = {
+        "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]},
+        **dimensions,
+        **values,
+    }
+    text = json.dumps(document)
+    if receipts:
+        text = f'{text[:-1]}, "receipts": [{", ".join(receipts)}]}}'
+    sys.stdout.write(f"{text}\n")

@@ -24,15 +24,10 @@ def webhooks() -> Webhooks:
     return bootstrap.webhooks(runtime.settings(), intake=runtime.intake())
 
 
-@telemetry.logger.inject_lambda_context
-@telemetry.metrics.log_metrics(capture_cold_start_metric=True)
-@telemetry.traced
+@telemetry.reported
 def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     """The HTTP response to one request; see `core.webhooks.pipeline`."""
-    try:
-        outcome = _receive(event, context)
-    finally:
-        telemetry.end_line()
+    outcome = _receive(event, context)
     answer = outcome.response
     telemetry.record_request(hook=outcome.hook, code=outcome.refused, status=answer.status)
     return http_api.response(answer)

@@ -89,9 +89,10 @@ def _alert(wire: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
     cutting = _Cutting(event, read)
     cutting.unreadable(data)
     cutting.key()
-    if cutting.excess():
-        cutting.values()
-        cutting.until_it_fits()
+    if not cutting.excess():
+        return event
+    cutting.values()
+    cutting.until_it_fits()
     return _bounded(event)
 
 

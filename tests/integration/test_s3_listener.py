@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from core import bootstrap
 from core.config.settings import Settings
 from core.errors import NotAccepted, SettingsError, TemporalUnavailable
 from core.formats.registry import read
+from functions_aws import telemetry
 from functions_aws.s3_listener import handler
-from tests.support.lambda_runtime import invoke, logged_receipts
+from tests.support.lambda_runtime import Context, invoke, logged_receipts
 from tests.support.listeners import fresh_process
 from tests.support.payloads import (
     delivery,
@@ -231,7 +233,6 @@ async def test_only_the_record_that_cannot_be_quarantined_is_redelivered(
     assert await started(temporal_client, upload.workflow_id)
 
 
-@pytest.mark.filterwarnings("ignore:No application metrics to publish")
 @pytest.mark.parametrize("missing", ["TIDEGATE_QUARANTINE", "TEMPORAL_ADDRESS"])
 async def test_a_missing_setting_acknowledges_nothing(
     function_settings: Settings, monkeypatch: pytest.MonkeyPatch, missing: str
@@ -325,6 +326,21 @@ async def test_metrics_count_verdicts_and_measure_the_age_of_events(
     assert ("Tidegate", "EventAge", "Milliseconds") in spaces
 
 
+async def test_a_process_counts_its_cold_start_once(
+    function_settings: Settings, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        telemetry, "_count_cold_start", cache(telemetry._count_cold_start.__wrapped__)
+    )
+    with fresh_process(function_settings, MemoryWorkflows()):
+        for number in range(2):
+            await invoke(handler, sqs_batch(put(f"incidents/{number}", "00A1")))
+    [line] = [line for line in embedded_metrics(capsys.readouterr().out) if "ColdStart" in line]
+    assert (line["ColdStart"], line["function_name"]) == ([1], "tidegate-test")
+    [directive] = line["_aws"]["CloudWatchMetrics"]
+    assert directive["Dimensions"] == [["function_name", "service"]]
+
+
 async def test_each_event_is_logged_with_its_receipt(
     function_settings: Settings, caplog: pytest.LogCaptureFixture, capsys: Any
 ) -> None:
@@ -339,8 +355,9 @@ async def test_each_event_is_logged_with_its_receipt(
         (second, "quarantined"),
         (third, "duplicate"),
     }
-    [warned] = [record.receipt for record in caplog.records if hasattr(record, "receipt")]
-    assert warned["message_id"] == second
+    [warned] = [record for record in caplog.records if hasattr(record, "receipt")]
+    assert vars(warned)["receipt"]["message_id"] == second
+    assert vars(warned)["function_request_id"] == Context.aws_request_id
 
 
 async def test_a_large_batch_is_logged_in_lines_that_cloudwatch_accepts(

@@ -11,6 +11,7 @@ from core.errors import InvalidEvent
 from core.formats.shared.delivery import Arrival, Delivery, Malformed
 from core.intake.receipts import Receipt, Verdict
 from functions_aws import telemetry
+from tests.support.lambda_runtime import Context
 from tests.support.webhooks import Harness, answer_of
 from tests.support.workflows_port import MemoryWorkflows
 
@@ -50,11 +51,14 @@ def test_no_line_of_metrics_is_too_long(capsys: pytest.CaptureFixture[str]) -> N
         format="message", body=b"", headers={"message-id": "é" * 100_000}, unique="u"
     )
     arrival = Arrival(Malformed(InvalidEvent("why")), delivery)
-    for n in range(120):
-        reason = str(InvalidEvent(f"{n} {'é' * 100_000}"))
-        telemetry.record(arrival, Receipt(verdict=Verdict.QUARANTINED, reason=reason))
-    telemetry.end_line()
-    telemetry.metrics.flush_metrics()
+
+    @telemetry.reported
+    def handler(event: object, context: object) -> None:
+        for n in range(120):
+            reason = str(InvalidEvent(f"{n} {'é' * 100_000}"))
+            telemetry.record(arrival, Receipt(verdict=Verdict.QUARANTINED, reason=reason))
+
+    handler({}, Context())
     lines = capsys.readouterr().out.splitlines()
     receipts = [each for line in lines for each in json.loads(line).get("receipts", [])]
     assert len(receipts) == 120

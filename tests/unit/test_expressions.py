@@ -103,7 +103,7 @@ def test_a_route_that_takes_too_long_over_an_event_refuses_it_rather_than_passin
 
 
 def test_routes_have_the_same_expressions_as_mappings() -> None:
-    event = Event(id="1", source="/a", type="t", key="k", data=JOBS)
+    event = Event(id="1", source="/a", type="t", key="k", data=JOBS).to_wire()
     failed = "items(@)[?[1].exit != `0`][0]"
     assert FilterRule(jmespath=f"{failed} | contains(@, 'load')").compiled().matches(event)
     assert FilterRule(jmespath="$.load").compiled().matches(event)

@@ -83,26 +83,26 @@ class Filter(NamedTuple):
     parts: tuple[Filter, ...] = ()
     expression: str = ""
 
-    def matches(self, event: Event) -> bool:
-        """Whether the event meets the condition. An attribute that is missing matches nothing."""
+    def matches(self, wire: Mapping[str, Any]) -> bool:
+        """Whether an event, in its wire form, meets the condition. An attribute that is missing
+        matches nothing."""
         match self.dialect:
             case Dialect.EXACT:
-                return self._every(event, str.__eq__)
+                return self._every(wire, str.__eq__)
             case Dialect.PREFIX:
-                return self._every(event, str.startswith)
+                return self._every(wire, str.startswith)
             case Dialect.SUFFIX:
-                return self._every(event, str.endswith)
+                return self._every(wire, str.endswith)
             case Dialect.ALL:
-                return all(part.matches(event) for part in self.parts)
+                return all(part.matches(wire) for part in self.parts)
             case Dialect.ANY:
-                return any(part.matches(event) for part in self.parts)
+                return any(part.matches(wire) for part in self.parts)
             case Dialect.NOT:
-                return not any(part.matches(event) for part in self.parts)
+                return not any(part.matches(wire) for part in self.parts)
             case Dialect.JMESPATH:
-                return is_true(search(self.expression, event.data))
+                return is_true(search(self.expression, wire.get("data")))
 
-    def _every(self, event: Event, test: Any) -> bool:
-        wire = event.to_wire()
+    def _every(self, wire: Mapping[str, Any], test: Any) -> bool:
         return all(
             (value := wire.get(name)) is not None and name != "data" and test(_text(value), text)
             for name, text in (self.attributes or {}).items()
@@ -147,9 +147,9 @@ class Route(NamedTuple):
     run_timeout: float | None = None
     task_timeout: float | None = None
 
-    def matches(self, event: Event) -> bool:
-        """Whether every filter of the rule matches."""
-        return all(part.matches(event) for part in self.match)
+    def matches(self, wire: Mapping[str, Any]) -> bool:
+        """Whether every filter of the rule matches an event in its wire form."""
+        return all(part.matches(wire) for part in self.match)
 
 
 class RoutingTable(NamedTuple):
@@ -230,8 +230,9 @@ class EventRoutingService:
 
     def route(self, event: Event) -> Route:
         """The first route that matches. Raises `NoRoute`, or `InvalidEvent` as `search` does."""
+        wire = event.to_wire()
         for route in self.table.routes:
-            if route.matches(event):
+            if route.matches(wire):
                 return route
         tried = ", ".join(route.name for route in self.table.routes)
         raise NoRoute(
