@@ -161,6 +161,19 @@ def test_the_first_policy_that_matches_in_every_field_is_chosen(
     assert good.choose(facts, ack_timeout=300).name == name
 
 
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [("alertmanager", "pair"), ("Alertmanager", "default"), (None, "default"), ("cw", "default")],
+)
+def test_a_policy_may_be_for_what_a_source_opens(source: str | None, name: str) -> None:
+    file = yaml.safe_load(GOOD)
+    file["policies"][0] |= {"name": "pair", "match": {"source": ["alert*", "grafana"]}}
+    found = Policies.model_validate(file).choose(
+        PAYING.model_copy(update={"source": source}), ack_timeout=300
+    )
+    assert found.name == name
+
+
 def test_a_missing_severity_is_set_by_rule_or_default(good: Policies) -> None:
     facts = Facts(severity=None, source="cloudwatch", service="billing")
     assert good.choose(facts, ack_timeout=300).default_severity == "critical"
@@ -262,7 +275,7 @@ def test_unset_variables_are_listed_by_target(good: Policies) -> None:
         (
             "{service: [checkout, pay*], severity: [critical, high], labels: {team: payments}}",
             "{}",
-            "9:12: policies[0].match: it names neither service, severity nor labels",
+            "9:12: policies[0].match: it names neither source, service, severity nor labels",
         ),
         (
             "severity: [critical, high]",

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+from core.config.files import load_policies
 from core.domain.incident.decisions.closing import is_finished
 from core.domain.incident.effects import REPORT_KEY, CancelInFlight, WriteReport
 from core.domain.incident.inputs import Cancel, ReportSettled
 from core.domain.incident.model import CloseReason, Status
+from core.domain.incident.policies.file import Facts
 from core.domain.incident.timeline import Resolved
 from tests.unit.incident.examples import (
     POLICY,
+    START,
     Life,
     acknowledged,
     alert,
@@ -22,6 +28,8 @@ from tests.unit.incident.examples import (
     policy,
     resolved,
 )
+
+ROOT = Path(__file__).parents[3]
 
 
 def reports(life: Life) -> list[WriteReport]:
@@ -144,6 +152,28 @@ def test_an_incident_whose_source_falls_silent_is_resolved() -> None:
     assert life.status == Status.OPEN
     life.wait(1)
     assert [event.note for event in life.all(Resolved)] == ["no alert came for 30 min"]
+
+
+def test_the_policy_of_prometheus_page_ends_what_prometheus_does_not_send_again(
+    tmp_path: Path,
+) -> None:
+    page = (ROOT / "docs" / "webhooks" / "prometheus.md").read_text(encoding="utf-8")
+    [example] = (
+        text for text in re.findall(r"```yaml\n(.*?)```", page, re.S) if "policies:" in text
+    )
+    file = tmp_path / "policies.yaml"
+    file.write_text(example, encoding="utf-8")
+    policies = load_policies(file)
+    assert policies.choose(Facts(source="datadog"), ack_timeout=300).resolve_if_silent_for is None
+    rules = policies.choose(Facts(source="prometheus"), ack_timeout=300)
+    life = Life()
+    for _ in range(60):
+        life.give(alert(policy=rules, source="prometheus", starts_at=START, replicated=True))
+        life.wait(60)
+    assert life.status == Status.OPEN
+    life.wait(14 * 60)
+    assert life.status != Status.OPEN
+    assert [event.note for event in life.all(Resolved)] == ["no alert came for 15 min"]
 
 
 def test_an_incident_without_alerts_is_not_silent() -> None:

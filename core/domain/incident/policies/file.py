@@ -140,7 +140,7 @@ class Policies(Strict):
         def fits(match: Match | None) -> bool:
             if match is None:
                 return True
-            return match.fits(facts.service, facts.labels) and (
+            return match.fits(facts.source, facts.service, facts.labels) and (
                 match.severity is None or severity in match.severity
             )
 
@@ -157,7 +157,7 @@ class Policies(Strict):
                         severities=tuple(silence.match.severity or ()),
                     )
                     for silence in self.silences
-                    if silence.match.fits(facts.service, facts.labels)
+                    if silence.match.fits(facts.source, facts.service, facts.labels)
                 ),
                 "maintenance": tuple(
                     Maintenance(
@@ -167,7 +167,7 @@ class Policies(Strict):
                         severities=tuple(window.match.severity or ()),
                     )
                     for window in self.maintenance
-                    if window.match.fits(facts.service, facts.labels)
+                    if window.match.fits(facts.source, facts.service, facts.labels)
                 ),
             }
         )
@@ -181,7 +181,9 @@ class Policies(Strict):
         return {name: variables for name, variables in unset.items() if variables}
 
     def _default_severity(self, facts: Facts) -> Severity:
-        fitting = (r for r in self.severities if r.match.fits(facts.service, facts.labels))
+        fitting = (
+            r for r in self.severities if r.match.fits(facts.source, facts.service, facts.labels)
+        )
         return next((rule.severity for rule in fitting), self.default_severity)
 
     def _with_fallbacks(self, level: Level) -> Level:

@@ -45,20 +45,23 @@ class Match(Strict):
     """Which incidents are meant: those that match every field. In a pattern `*` stands for
     anything; of several patterns one has to match."""
 
+    source: Patterns | None = Field(None, description="The monitoring system that opened it.")
     service: Patterns | None = Field(None, description="The incident's service.")
     severity: Severities | None = Field(None, description="One of these severities.")
     labels: dict[str, Patterns] | None = Field(None, min_length=1, description="Labels by name.")
 
     @model_validator(mode="after")
     def _matches_something(self) -> Self:
-        if self.service is None and self.severity is None and self.labels is None:
-            raise ValueError("it names neither service, severity nor labels")
+        fields = (self.source, self.service, self.severity, self.labels)
+        if all(each is None for each in fields):
+            raise ValueError("it names neither source, service, severity nor labels")
         return self
 
-    def fits(self, service: str | None, labels: Mapping[str, str]) -> bool:
-        """Whether service and labels match; a missing one matches nothing."""
-        if self.service is not None and not _fits(service, self.service):
-            return False
+    def fits(self, source: str | None, service: str | None, labels: Mapping[str, str]) -> bool:
+        """Whether source, service and labels match; a missing one matches nothing."""
+        for value, patterns in ((source, self.source), (service, self.service)):
+            if patterns is not None and not _fits(value, patterns):
+                return False
         return all(_fits(labels.get(name), some) for name, some in (self.labels or {}).items())
 
 

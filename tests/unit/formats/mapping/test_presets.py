@@ -135,5 +135,34 @@ def test_a_preset_has_a_page_that_is_linked(name: str) -> None:
         assert f"webhooks/{name}.md" in (ROOT / "docs" / index).read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("name", presets.names())
+def test_what_is_not_verified_of_a_sender_is_on_its_page(name: str) -> None:
+    page = (ROOT / "docs" / "webhooks" / f"{name}.md").read_text(encoding="utf-8")
+    _, _, end = page.partition("\nNot verified:\n\n- ")
+    assert [" ".join(item.split()) for item in end.split("\n- ")] == list(
+        presets.preset(name).unverified
+    )
+
+
+@pytest.mark.parametrize("name", presets.names())
+def test_the_table_of_presets_says_what_each_sender_says(name: str) -> None:
+    mapping = presets.preset(name).mapping
+    status = mapping.status
+    assert status is not None
+    verdicts = {*status.words.values(), status.otherwise}
+    cells = [
+        "yes" if "resolved" in verdicts or status.by_end else "no",
+        "yes" if "acknowledged" in verdicts else "no",
+        ", ".join(
+            word for word, of in (("start", mapping.starts_at), ("end", mapping.ends_at)) if of
+        )
+        or "none",
+        "no" if mapping.retries is False else "yes",
+    ]
+    table = (ROOT / "docs" / "webhooks.md").read_text(encoding="utf-8")
+    [row] = [line for line in table.splitlines() if line.startswith(f"| `{name}` |")]
+    assert [cell.strip() for cell in row.split("|")[3:-1]] == cells
+
+
 def test_every_folder_of_payloads_belongs_to_a_preset() -> None:
     assert sorted(path.name for path in PAYLOADS.iterdir()) == presets.names()
