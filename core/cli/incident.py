@@ -18,7 +18,7 @@ from core.cli.incident_view import headline, incident_table, timeline_lines
 from core.config.settings import Settings
 from core.domain.durations import Delay
 from core.domain.incident.model import Status
-from core.domain.incident.severity import Severity
+from core.domain.severity import Severity
 from core.errors import TemporalUnavailable
 
 if TYPE_CHECKING:

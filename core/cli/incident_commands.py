@@ -15,7 +15,7 @@ from core.cli.incident import Id, duration
 from core.config.settings import Settings
 from core.domain.incident import commands
 from core.domain.incident.model import CloseReason
-from core.domain.incident.severity import Severity
+from core.domain.severity import Severity
 
 if TYPE_CHECKING:
     from core.adapters.temporal.incidents import CommandResult

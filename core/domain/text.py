@@ -28,4 +28,6 @@ def one_line(value: Any) -> Any:
 
 def shortened(text: str, limit: int) -> str:
     """At most `limit` characters, ending in `...` if the text was longer."""
-    return text if len(text) <= limit else text[: limit - 3].rstrip() + "..."
+    if len(text) <= limit:
+        return text
+    return text[: limit - 3].rstrip() + "..." if limit > 3 else text[:limit]

@@ -25,7 +25,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from core.domain.event import Event
-from core.domain.incident.severity import severity_of
+from core.domain.severity import severity_of
 from core.errors import InvalidEvent
 from core.formats.shared.alert_event import alert
 from core.formats.shared.delivery import Delivery, Malformed

@@ -33,9 +33,9 @@ from core.domain.incident.policies.rules import (
     QuietRule,
 )
 from core.domain.incident.policies.targets import KINDS, Rate
-from core.domain.incident.severity import ANYBODYS_WORDS, Severity
 from core.domain.routing.file import FilterRule, RouteRule
 from core.domain.routing.table import Deliver, WhenRunning
+from core.domain.severity import ANYBODYS_WORDS, Severity
 from core.errors import NotAccepted
 from core.formats.mapping.description import Description, StatusDescription
 from core.formats.mapping.values import LabelShape, TimeUnit

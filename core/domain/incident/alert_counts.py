@@ -18,7 +18,7 @@ from pydantic import AwareDatetime, Field, ValidationError
 from core.domain import alert_state
 from core.domain.alert import Alert
 from core.domain.alert_state import AlertState
-from core.domain.incident.severity import Severity
+from core.domain.severity import Severity
 from core.domain.value import Value
 
 MAX_TRACKED: Final = 500

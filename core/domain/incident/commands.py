@@ -20,9 +20,9 @@ from pydantic import (
 )
 
 from core.domain.incident.model import CloseReason
-from core.domain.incident.severity import Severity
 from core.domain.incident.timeline import TIDEGATE
 from core.domain.problems import problems_of
+from core.domain.severity import Severity
 from core.domain.value import CLEAN, ONE_LINE, Value
 
 LONGEST_SNOOZE: Final = 30 * 86_400.0

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import AwareDatetime, Field
 
 from core.domain.incident.policies.policy import Policy
-from core.domain.incident.severity import Severity
+from core.domain.severity import Severity
 from core.domain.value import Value
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import AwareDatetime
 
 from core.domain.alert import Alert
-from core.domain.incident.severity import Severity
+from core.domain.severity import Severity
 from core.domain.value import Value
 
 REPORT_KEY = "report"

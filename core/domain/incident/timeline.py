@@ -21,7 +21,7 @@ from core.domain.durations import format_duration
 from core.domain.incident.description import Description
 from core.domain.incident.model import CloseReason
 from core.domain.incident.policies.policy import Policy
-from core.domain.incident.severity import Severity
+from core.domain.severity import Severity
 from core.domain.value import Value
 
 TIDEGATE: Final = "tidegate"

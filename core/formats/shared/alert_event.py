@@ -34,7 +34,7 @@ def alert(
     """One alert as an event. Raises `InvalidEvent` for an alert without a key.
 
     - `position` is the alert's in the delivery.
-    - `kind` names the monitoring system, as `core.domain.incident.severity.WORDS` does where its
+    - `kind` names the monitoring system, as `core.domain.severity.WORDS` does where its
       severities have words of their own.
     - `key` is the system's own name for the alert, the same from firing to resolved.
     - `links` are addresses by what they lead to: `source` (the alert in the system that sent it),

@@ -7,7 +7,7 @@ import pytest
 
 from core.domain.alert import read_alert
 from core.domain.event import Event
-from core.domain.incident.severity import Severity, severity_of
+from core.domain.severity import Severity, severity_of
 from tests.unit.formats import reading
 from tests.unit.formats.reading import payload, payload_json
 

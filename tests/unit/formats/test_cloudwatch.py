@@ -7,7 +7,7 @@ import pytest
 
 from core.domain.alert import read_alert
 from core.domain.event import Event
-from core.domain.incident.severity import severity_of
+from core.domain.severity import severity_of
 from core.formats.registry import read
 from core.formats.shared.delivery import Delivery, way_headers
 from tests.support.payloads import sns

@@ -33,7 +33,6 @@ from core.domain.incident.effects import Effect, StartSuccessor
 from core.domain.incident.inputs import AlertReceived, Recalled
 from core.domain.incident.model import UNRESOLVED, Incident, Status
 from core.domain.incident.policies.policy import Policy, Recurrence
-from core.domain.incident.severity import Severity
 from core.domain.incident.timeline import (
     AlertCleared,
     AlertFired,
@@ -44,6 +43,7 @@ from core.domain.incident.timeline import (
     Resolved,
     TimelineEvent,
 )
+from core.domain.severity import Severity
 from tests.unit.incident.examples import (
     ID,
     KEY,

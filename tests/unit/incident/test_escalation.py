@@ -20,8 +20,8 @@ from core.domain.incident.policies.policy import (
     Silence,
 )
 from core.domain.incident.policies.windows import Hours, Span
-from core.domain.incident.severity import Severity
 from core.domain.incident.timeline import Escalated, PageCancelled, PagingHeld, PagingResumed
+from core.domain.severity import Severity
 from tests.unit.incident.examples import (
     ON_CALL,
     SECOND_LINE,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.domain.incident.severity import ANYBODYS_WORDS, WORDS, Severity, severity_of
+from core.domain.severity import ANYBODYS_WORDS, WORDS, Severity, severity_of
 
 SOURCES = (
     "alertmanager",

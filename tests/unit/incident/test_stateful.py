@@ -36,8 +36,8 @@ from core.domain.incident.policies.policy import (
     Silence,
 )
 from core.domain.incident.policies.windows import Hours, Span
-from core.domain.incident.severity import Severity
 from core.domain.incident.timeline import TIMELINE, Commented, TimelineEvent
+from core.domain.severity import Severity
 from tests.unit.incident.examples import (
     ID,
     KEY,

@@ -14,7 +14,7 @@ from core.domain.alert_state import AlertState
 from core.domain.incident import timeline as t
 from core.domain.incident.model import CloseReason
 from core.domain.incident.policies.policy import Policy
-from core.domain.incident.severity import Severity
+from core.domain.severity import Severity
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 AT = {"at": NOW}

@@ -14,7 +14,7 @@ from core import contracts
 from core.config.settings import Settings, variables
 from core.contracts import SEARCH_ATTRIBUTES, WORKER_SETTINGS, WORKERS, WorkerSpec
 from core.domain.incident.model import Incident, Status
-from core.domain.incident.severity import Severity
+from core.domain.severity import Severity
 from workers.incident.workflow import search_attributes
 from workers.runtime.process import Plan
 

@@ -17,7 +17,6 @@ from core.domain.alert_state import CLOCKS_APART, AlertState
 from core.domain.event import encode
 from core.domain.incident.model import Incident
 from core.domain.incident.policies.policy import Policy
-from core.domain.incident.severity import Severity, severity_of
 from core.domain.incident.timeline import (
     SOURCE_PREFIX,
     AlertCleared,
@@ -27,6 +26,7 @@ from core.domain.incident.timeline import (
     Noted,
     TimelineEvent,
 )
+from core.domain.severity import Severity, severity_of
 from core.domain.text import shortened
 
 _TITLE_CHARS: Final = 120

@@ -24,8 +24,8 @@ from core.domain.incident.evolve import apply
 from core.domain.incident.inputs import Open
 from core.domain.incident.model import Incident, Status
 from core.domain.incident.policies.policy import Policy
-from core.domain.incident.severity import severity_of
 from core.domain.incident.timeline import Discarded, HeldBack, Noted, Opened, TimelineEvent
+from core.domain.severity import severity_of
 
 
 def open_by_report(incident: Incident, input: Open, now: datetime) -> list[TimelineEvent]:

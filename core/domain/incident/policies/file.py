@@ -22,7 +22,7 @@ from core.domain.incident.policies.policy import Level, Maintenance, Policy, Pol
 from core.domain.incident.policies.rules import HoursRule, PolicyRule, overlaps
 from core.domain.incident.policies.targets import TargetConfig, undefined
 from core.domain.incident.policies.windows import Span, Zone
-from core.domain.incident.severity import DEFAULT, Severity, severity_of
+from core.domain.severity import DEFAULT, Severity, severity_of
 from core.domain.value import Value
 
 

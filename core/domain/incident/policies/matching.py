@@ -9,7 +9,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from core.domain.incident.severity import Severity
+from core.domain.severity import Severity
 
 
 class Strict(BaseModel):

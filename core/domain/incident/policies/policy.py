@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from pydantic import Field
 
 from core.domain.incident.policies.windows import Hours, Span, Zone
-from core.domain.incident.severity import DEFAULT, Severity
+from core.domain.severity import DEFAULT, Severity
 from core.domain.value import Value
 
 YEAR: Final = 365 * 86_400.0

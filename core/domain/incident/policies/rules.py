@@ -21,7 +21,7 @@ from core.domain.incident.policies.policy import (
 )
 from core.domain.incident.policies.targets import TargetConfig, undefined
 from core.domain.incident.policies.windows import WEEK, Clock, Day, Hours, Zone
-from core.domain.incident.severity import Severity
+from core.domain.severity import Severity
 
 ACK_TIMEOUT_VARIABLE: Final = "TIDEGATE_ACK_TIMEOUT"
 """The setting that may stand for a level's delay."""

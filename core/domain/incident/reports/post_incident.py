@@ -15,7 +15,6 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from core.domain.durations import format_duration
 from core.domain.incident.model import CloseReason, Incident, Status
 from core.domain.incident.reports.metrics import Metrics, metrics_of
-from core.domain.incident.severity import Severity
 from core.domain.incident.timeline import (
     SOURCE_PREFIX,
     TIDEGATE,
@@ -26,6 +25,7 @@ from core.domain.incident.timeline import (
     PageStarted,
     TimelineEvent,
 )
+from core.domain.severity import Severity
 from core.domain.value import Value
 
 FORMAT: Final = "tidegate.post-incident-report/2"

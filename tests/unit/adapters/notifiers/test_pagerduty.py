@@ -7,7 +7,7 @@ import pytest
 
 from core.adapters.notifiers.pagerduty import dedup_key, event
 from core.adapters.notifiers.router import ChannelNotifier
-from core.domain.incident.severity import Severity, severity_of
+from core.domain.severity import Severity, severity_of
 from core.errors import NotificationFailed, TransientError
 from core.ports.notifier import Address, Notification, NotificationKind
 from tests.support.web import Site, serving

@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 
 from core.config.files import load_webhooks
-from core.domain.incident.severity import Severity
+from core.domain.severity import Severity
 from core.errors import ConfigFileError
 from core.formats.mapping import description
 from core.webhooks import presets

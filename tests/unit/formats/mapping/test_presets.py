@@ -18,7 +18,7 @@ import yaml
 from core.config import yaml_file
 from core.domain.alert import read_alert
 from core.domain.event import Event
-from core.domain.incident.severity import severity_of
+from core.domain.severity import severity_of
 from core.formats.shared.delivery import Malformed
 from core.webhooks import presets
 from core.webhooks.decode import Decoded, decode
