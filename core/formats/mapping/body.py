@@ -8,13 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal
-from urllib.parse import parse_qsl
 
 from core.errors import InvalidEvent, quoted
 from core.formats.shared.bounds import require_affordable
 from core.formats.shared.delivery import Delivery
-from core.formats.shared.http_body import FORM, media_type
-from core.formats.shared.json_body import load_json
+from core.formats.shared.http_body import FORM, MAX_FIELDS, form_fields, media_type
+from core.formats.shared.json_body import load_json, require_shallow
 from core.formats.shared.json_path import at
 
 Kind = Literal["json", "form"]
@@ -23,7 +22,6 @@ FIX: Final = "correct the mapping, or the sender, then replay it with `tidegate 
 """What to do about a body that the mapping does not fit."""
 
 _MULTIPART: Final = "multipart/form-data"
-_MAX_FIELDS: Final = 200
 _LIKE_A_FORM: Final = re.compile(
     rb"[\w.%+\[\]-]{1,100}=|--[^\r\n]{1,100}\r\nContent-Disposition:", re.I
 )
@@ -40,11 +38,13 @@ def load(delivery: Delivery, kind: Kind | None, json_fields: Sequence[Sequence[s
     """
     type = media_type(delivery)
     if kind == "form" or (kind is None and type in (FORM, _MULTIPART)):
-        value = _form(_multipart(delivery) if type == _MULTIPART else _urlencoded(delivery))
+        value = _form(_multipart(delivery) if type == _MULTIPART else form_fields(delivery.body))
     else:
         value = _json(delivery, type, kind)
     for path in json_fields:
         _decode(value, path)
+    if json_fields:
+        require_shallow(value)
     return value
 
 
@@ -79,27 +79,15 @@ def _form(fields: Iterable[tuple[str, str]]) -> dict[str, Any]:
     return {name: texts if len(texts) > 1 else texts[0] for name, texts in found.items()}
 
 
-def _urlencoded(delivery: Delivery) -> list[tuple[str, str]]:
-    try:
-        return parse_qsl(
-            delivery.body.decode(),
-            keep_blank_values=True,
-            errors="strict",
-            max_num_fields=_MAX_FIELDS,
-        )
-    except ValueError as error:  # not UTF-8, also when unquoted, or too many fields
-        raise InvalidEvent(f"the body is not a form: {error}") from error
-
-
 def _multipart(delivery: Delivery) -> list[tuple[str, str]]:
     """The text fields of a multipart form. Source: RFC 7578."""
     match = _BOUNDARY.search(delivery.headers.get("content-type", ""))
     if match is None:
         raise InvalidEvent("the body is a multipart form, and its content type has no boundary")
-    boundary = (match[1] or match[2]).encode()
-    _, *parts = (b"\r\n" + delivery.body).split(b"\r\n--" + boundary, _MAX_FIELDS + 2)
-    if len(parts) > _MAX_FIELDS + 1:
-        raise InvalidEvent(f"the form has more than {_MAX_FIELDS} fields")
+    boundary = (match[1] or match[2]).encode(errors="surrogatepass")
+    _, *parts = (b"\r\n" + delivery.body).split(b"\r\n--" + boundary, MAX_FIELDS + 2)
+    if len(parts) > MAX_FIELDS + 1:
+        raise InvalidEvent(f"the form has more than {MAX_FIELDS} fields")
     if not parts or not parts[-1].startswith(b"--"):
         raise InvalidEvent(f"the body is not a multipart form with the boundary {quoted(boundary)}")
     return [field for part in parts[:-1] if (field := _part(part)) is not None]

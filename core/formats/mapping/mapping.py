@@ -36,6 +36,7 @@ Verdict = Literal["firing", "resolved", "ignored", "acknowledged"]
 Value = str | int | float | bool
 
 _KEY_BYTES: Final = 16
+_CHARS_PER_UNIT: Final = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,7 +241,10 @@ class AlertMapping:
             name = "labels" if len(self.labels) == 1 else f"labels[{number}]"
             found = reading.find(name, expression)
             try:
+                reading.budget.spend(reader.cost(found))
                 some = reader.read(found)
+            except OverBudget:
+                raise _too_long(name, expression) from None
             except InvalidEvent as error:
                 raise InvalidEvent(
                     f"the mapping's `{name}` ({expression}) {error.message}",
@@ -267,11 +271,10 @@ class _Reading:
         """Whatever the expression finds; None where it cannot be evaluated over this item."""
         try:
             found = expression.search(self.item, self.root, self.budget)
+            if isinstance(found, str):  # the same text may be copied for each of many items
+                self.budget.spend(len(found) // _CHARS_PER_UNIT)
         except OverBudget:
-            raise InvalidEvent(
-                f"the mapping's `{name}` ({expression}) takes too long over this body",
-                fix="write a simpler expression, or let the sender send smaller batches",
-            ) from None
+            raise _too_long(name, expression) from None
         except Unevaluable as error:
             self.problem = str(error)
             self.note(name, expression, None, None, self.problem)
@@ -307,8 +310,10 @@ class _Reading:
             return "true" if found else "false"
         try:
             return str(found)
-        except ValueError as error:  # Python writes no number of more than 4,300 digits
-            raise InvalidEvent(f"the mapping's `{name}` ({expression}) finds {error}") from error
+        except ValueError as error:
+            raise InvalidEvent(
+                f"the mapping's `{name}` ({expression}) finds a number of more than 4,300 digits"
+            ) from error
 
     def note(
         self, name: str, expression: object, found: object, read_as: object, problem: str = ""
@@ -337,6 +342,13 @@ class _Reading:
                 read_as=value,
                 problem=last.problem,
             )
+
+
+def _too_long(name: str, expression: Expression) -> InvalidEvent:
+    return InvalidEvent(
+        f"the mapping's `{name}` ({expression}) takes too long over this body",
+        fix="write a simpler expression, or let the sender send smaller batches",
+    )
 
 
 def _items(each: Expression, reading: _Reading) -> list[Any]:
@@ -381,6 +393,6 @@ def _named(value: object) -> str:
         case bool():
             return "a boolean"
         case int() | float():
-            return "a number"
+            return "a number that is infinite or none at all"
         case _:
             return "an expression"

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
 from core.errors import InvalidEvent
+from core.formats.shared.bounds import estimated_memory
 from core.formats.shared.json_body import load_json
 from core.formats.shared.tags import labels_of
 from core.formats.shared.times import format_time, from_epoch, utc
@@ -22,6 +23,8 @@ _PER_SECOND: Final = {"epoch-s": 1, "epoch-ms": 1_000, "epoch-us": 10**6, "epoch
 _NUMBER: Final = re.compile(r"-?\d{1,20}(\.\d{1,20})?", re.ASCII)
 _TIME_CHARS: Final = 100
 """Longest text that is read as a time."""
+_UNITS_PER_LABEL: Final = 6
+_BYTES_PER_UNIT: Final = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +98,17 @@ class LabelReader:
     value: str = "value"
     separator: str = ":"
     between: str = ","
+
+    def cost(self, found: object) -> int:
+        """What reading them costs, in units of a `Budget`: of objects nothing but what finding them
+        has cost, of all else for each label that may be built, however often it is built."""
+        if isinstance(found, list):
+            return _UNITS_PER_LABEL * len(found)
+        if not isinstance(found, str):
+            return 0
+        if found.lstrip()[:1] in ("{", "["):
+            return estimated_memory(found) // _BYTES_PER_UNIT
+        return _UNITS_PER_LABEL * (found.count(self.between) + 1)
 
     def read(self, found: object) -> dict[str, Any]:
         """The labels; none for null and empty text. Text that holds JSON is read as it. Raises

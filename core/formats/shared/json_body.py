@@ -29,7 +29,7 @@ def load_json(body: bytes) -> Any:
     except (ValueError, RecursionError) as error:
         raise InvalidEvent(f"the body is not JSON: {error}") from error
     if text.count("[") + text.count("{") > MAX_DEPTH and _deeper_than(value, MAX_DEPTH):
-        raise InvalidEvent(f"the body nests deeper than {MAX_DEPTH} levels")
+        raise _too_deep()
     if "\\u" in text:  # only an escape can yield a lone surrogate
         encode(value)
     return value
@@ -47,6 +47,16 @@ def _finite(text: str) -> float:
 
 
 _DECODER: Final = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse_constant)
+
+
+def require_shallow(value: object) -> None:
+    """Raises `InvalidEvent` for a value that was put together and nests deeper than `MAX_DEPTH`."""
+    if _deeper_than(value, MAX_DEPTH):
+        raise _too_deep()
+
+
+def _too_deep() -> InvalidEvent:
+    return InvalidEvent(f"the body nests deeper than {MAX_DEPTH} levels")
 
 
 def _deeper_than(value: Any, levels: int) -> bool:

@@ -17,7 +17,9 @@ import pytest
 import yaml
 
 from core.domain.alert import Alert, AlertStatus
+from core.formats.mapping.description import Description
 from core.formats.mapping.mapping import Finding
+from core.intake.replay import replay
 from tests.support.quarantines import originals
 from tests.support.webhooks import Harness, answer_of, verdicts
 from tests.support.workflows_port import MemoryWorkflows
@@ -225,4 +227,25 @@ async def test_a_test_button_shows_the_field_the_expression_and_what_was_found(
     assert (
         "[0]: the mapping's `status` (zustand) finds 'Spinnt', and its words are"
         in (receipt["reason"])
+    )
+
+
+async def test_a_form_is_replayed_by_the_corrected_mapping_as_it_was_sent(
+    receiver: Harness,
+) -> None:
+    await receiver.post(building("Spinnt"), hook="bms", content_type=FORM)
+    [record] = await originals(receiver.quarantine)
+    corrected = {key: value for key, value in BUILDING.items() if key != "body"}
+    corrected["status"] = {**BUILDING["status"], "firing": ["Gekommen", "Spinnt"]}
+    mapping = Description.model_validate(corrected).compiled()
+    receipts = await replay(
+        receiver.quarantine, receiver.intake, record.id, mapping_of=lambda _: mapping
+    )
+    assert [receipt.verdict for receipt in receipts] == ["started", "started"]
+
+
+@pytest.mark.parametrize("text", ["inf", "nan", "1e999999999"])
+def test_a_number_that_is_infinite_is_named(text: str) -> None:
+    assert "is infinite or none at all" in refusal(
+        {"key": "to_number(id)"}, {"id": text, "state": "firing"}
     )

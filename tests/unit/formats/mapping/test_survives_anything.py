@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import tracemalloc
 from collections.abc import Mapping
@@ -244,3 +245,107 @@ def test_what_takes_too_long_is_refused_with_field_and_expression() -> None:
     assert isinstance(arrival.item, Malformed)
     assert "the mapping's `title` ({a: @, b: @} | " in arrival.item.error.message
     assert "takes too long over this body" in arrival.item.error.message
+
+
+EACH: dict[str, Any] = {"each": "a", "key": "@", "status": {"from": "'x'", "otherwise": "firing"}}
+SMALL: list[int] = list(range(10_000))
+LONG = "x" * 4_000_000
+NAMED = {f"name-{number}": number for number in range(5_000)}
+FORM = "application/x-www-form-urlencoded"
+COPIES: dict[str, tuple[dict[str, Any], object]] = {
+    "a long status for each": (
+        {"status": {"from": "$.b", "otherwise": "firing"}},
+        {"a": SMALL, "b": LONG},
+    ),
+    "a long part of the key for each": ({"key": ["$.b", "@"]}, {"a": SMALL, "b": LONG}),
+    "a long severity for each": ({"severity": "$.b"}, {"a": SMALL, "b": LONG}),
+    "JSON text of labels for each": ({"labels": "$.b"}, {"a": SMALL, "b": json.dumps(NAMED)}),
+    "an object of labels for each": ({"labels": "$.b"}, {"a": SMALL, "b": NAMED}),
+    "a list of tags for each": (
+        {"labels": {"from": "$.b", "shape": "tags"}},
+        {"a": SMALL, "b": [f"{name}:v" for name in NAMED]},
+    ),
+    "a text of tags for each": (
+        {"labels": {"from": "$.b", "shape": "tags"}},
+        {"a": SMALL, "b": ",".join(f"{name}:v" for name in NAMED)},
+    ),
+    "pairs for each": (
+        {"labels": {"from": "$.b", "shape": "pairs"}},
+        {"a": SMALL, "b": [{"name": name, "value": 1} for name in NAMED]},
+    ),
+    "a function of another type for each": (
+        {"title": "keys($.b)"},
+        {"a": SMALL, "b": [["x" * 100_000] * 40]},
+    ),
+    "a text of a million tags": (
+        {"each": "[@]", "key": "'k'", "labels": {"from": "a", "shape": "tags"}},
+        {"a": ",".join(f"a{number}:b" for number in range(400_000))},
+    ),
+}
+
+
+def bounded(description: dict[str, Any], body: bytes, content_type: str) -> None:
+    mapping = Description.model_validate({**EACH, **description}).compiled()
+    headers = {"content-type": content_type, **way_headers("webhook:plant")}
+    delivery = Delivery(format="mapped", body=body, headers=headers, unique="u", mapping=mapping)
+    started = time.monotonic()
+    assert read(delivery)
+    assert time.monotonic() - started < 10  # a slow machine's, of less than one
+    tracemalloc.start()
+    try:
+        read(delivery)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 48 * 2**20
+
+
+@pytest.mark.parametrize(("description", "body"), COPIES.values(), ids=COPIES)
+def test_what_is_copied_for_each_of_many_alerts_is_paid_for(
+    description: dict[str, Any], body: object
+) -> None:
+    bounded(description, json.dumps(body).encode(), "application/json")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"a=" + b"%41" * 1_600_000,
+        b"a=" + b"%F0%9F%98%80" * 400_000,
+        b"a=" + b"%5B%5D%2C" * 550_000,
+        b"&".join(b"f%d=1" % number for number in range(100_000)),
+        b"&" * 5_000_000,
+    ],
+    ids=["escapes", "emoji", "arrays", "fields", "separators"],
+)
+def test_a_form_is_read_in_bounded_time_and_memory(body: bytes) -> None:
+    bounded({"each": "[@]", "key": "'k'", "json": "a"}, body, FORM)
+
+
+@pytest.mark.parametrize("boundary", ["\ud800", "\xe9", "x" * 100_000, 'boundary="' * 20_000, '""'])
+def test_a_multipart_form_with_an_odd_boundary_is_refused(boundary: str) -> None:
+    mapping = Description.model_validate(EACH).compiled()
+    delivery = Delivery(
+        format="mapped",
+        body=b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--b--',
+        headers={"content-type": f"multipart/form-data; boundary={boundary}"},
+        unique="u",
+        mapping=mapping,
+    )
+    [arrival] = read(delivery)
+    assert isinstance(arrival.item, Malformed)
+
+
+def test_json_within_json_nests_no_deeper_than_a_body() -> None:
+    inner = "[" * 60 + "]" * 60
+    body: dict[str, Any] = {"a": 1, "b": inner}
+    for _ in range(50):
+        body = {"c": body}
+    path = ".".join(["c"] * 50 + ["b"])
+    mapping = Description.model_validate({**EACH, "each": "[@]", "json": path}).compiled()
+    delivery = Delivery(
+        format="mapped", body=json.dumps(body).encode(), headers={}, unique="u", mapping=mapping
+    )
+    [arrival] = read(delivery)
+    assert isinstance(arrival.item, Malformed)
+    assert "nests deeper than 100 levels" in arrival.item.error.message
