@@ -11,6 +11,7 @@ from typing import Any, Final
 import pytest
 
 from core.config.settings import Settings
+from core.formats import registry
 from core.formats.shared.delivery import Delivery
 from functions_aws import runtime, telemetry
 from functions_aws.message_listener import handler
@@ -41,11 +42,10 @@ class Seen(MemoryWorkflows):
 @pytest.fixture
 def seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Seen]:
     workflows = Seen()
-    read = runtime.read
 
     def noted(delivery: Delivery) -> Any:
         workflows.steps.append("read")
-        return read(delivery)
+        return registry.read(delivery)
 
     monkeypatch.setattr(runtime, "read", noted)
     with fresh_process(Settings(quarantine=f"file://{tmp_path}"), workflows):

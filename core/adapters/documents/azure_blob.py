@@ -189,8 +189,9 @@ def _reference(uri: str, etag: str, version: str | None, *, size: int) -> Docume
 def _errors(uri: str, *, precondition: type[TidegateError] = StoreUnavailable) -> Iterator[None]:
     """Raises Azure's errors as ours, without chaining them: they quote requests and answers.
 
-    A missing container or a refused identity is transient: the
-    operator can fix it, and the document is not at fault."""
+    A missing container or a refused identity is transient: the operator can fix it, and the
+    document is not at fault.
+    """
     try:
         yield
     except HttpResponseError as error:

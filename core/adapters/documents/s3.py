@@ -188,8 +188,9 @@ def _code(error: ClientError) -> str:
 def _errors(uri: str, *, precondition: type[TidegateError] = StoreUnavailable) -> Iterator[None]:
     """Raises S3's errors as ours, without chaining them: they quote requests and answers.
 
-    A missing bucket or a refused credential is transient: the
-    operator can fix it, and the document is not at fault."""
+    A missing bucket or a refused credential is transient: the operator can fix it, and the document
+    is not at fault.
+    """
     try:
         yield
     except ClientError as error:
