@@ -134,7 +134,7 @@ def record_empty(delivery: Delivery) -> None:
 
 def record_unread(count: int) -> None:
     """Count records that are to be redelivered without having been read, for lack of time."""
-    metrics.add_metric(name=METRICS[Verdict.RETRY], unit=MetricUnit.Count, value=count)
+    _add(METRICS[Verdict.RETRY], count)
     logger.warning("%d records are redelivered unread: out of time", count)
 
 

@@ -13,7 +13,8 @@ import pytest
 from core.config.settings import Settings
 from core.formats import registry
 from core.formats.shared.delivery import Delivery
-from functions_aws import runtime, telemetry
+from core.intake.receipts import METRICS, Verdict
+from functions_aws import runtime
 from functions_aws.message_listener import handler
 from tests.support.lambda_runtime import Context
 from tests.support.listeners import fresh_process
@@ -97,13 +98,14 @@ def test_small_records_are_read_together_and_started_concurrently(seen: Seen) ->
 
 
 def test_what_there_is_no_time_for_is_redelivered_unread(
-    seen: Seen, monkeypatch: pytest.MonkeyPatch
+    seen: Seen, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    unread: list[int] = []
-    monkeypatch.setattr(telemetry, "record_unread", unread.append)
     plain = batch(*map(large, range(3)))
     answer = handler(plain, Context(0))
     ids = [{"itemIdentifier": record["messageId"]} for record in plain["Records"]]
     assert answer["batchItemFailures"][-2:] == ids[1:]
     assert seen.steps.count("read") == 1
-    assert unread == [1, 1]
+    metric = METRICS[Verdict.RETRY]
+    lines = map(json.loads, capsys.readouterr().out.splitlines())
+    counted = [value for line in lines for value in line.get(metric, [])]
+    assert sum(counted) == len(answer["batchItemFailures"])
