@@ -14,10 +14,10 @@ import functions_aws.cold_start  # noqa: F401  before anything else is loaded
 import asyncio
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from core import bootstrap
 from core.config.settings import Settings
@@ -61,6 +61,11 @@ def intake() -> Intake:
     return bootstrap.intake(settings(), workflows=workflows())
 
 
+_SHORTEST: Final = 0.05
+_GROUP_CHARS: Final = 256 * 1024
+"""Most characters of records that are read together; a larger record is read alone."""
+
+
 def accept(deliveries: Sequence[Delivery], context: LambdaContext) -> list[list[Receipt]]:
     """The receipts of each delivery. All starts run concurrently, and end before the deadline."""
     batches = [read(delivery) for delivery in deliveries]
@@ -75,7 +80,8 @@ def accept(deliveries: Sequence[Delivery], context: LambdaContext) -> list[list[
 
 def time_left(context: LambdaContext) -> float:
     """Seconds that this invocation may still work on events."""
-    return max(context.get_remaining_time_in_millis() / 1000 - settings().deadline_margin, 0.05)
+    left = context.get_remaining_time_in_millis() / 1000 - settings().deadline_margin
+    return max(left, _SHORTEST)
 
 
 def answer(format: str, event: Any, context: LambdaContext) -> Any:
@@ -114,24 +120,45 @@ def _answer_invocation(format: str, event: Any, context: LambdaContext) -> list[
 def _answer_queue(
     format: str, records: Sequence[dict[str, Any]], context: LambdaContext
 ) -> dict[str, Any]:
-    """On a FIFO queue records are processed one by one, and none after the first that must be
-    redelivered, to keep their order. Source: AWS Lambda, "Reporting batch item failures"."""
-    deliveries = [sqs.delivery(format, record, settings()) for record in records]
-    if sqs.is_fifo(records[0]):
-        failed = _in_order(deliveries, context)
-    else:
-        outcomes = accept(deliveries, context)
-        failed = [n for n, receipts in enumerate(outcomes) if not _settled(receipts)]
-    return {"batchItemFailures": [{"itemIdentifier": records[n]["messageId"]} for n in failed]}
+    """Records are read in groups of bounded size, so that a batch takes no more memory than its
+    largest record. On a FIFO queue each is a group, and none is processed after the first that must
+    be redelivered, to keep their order; nor is any for which no time is left.
+    Source: AWS Lambda, "Reporting batch item failures"."""
+    fifo = sqs.is_fifo(records[0])
+    failed: list[dict[str, Any]] = []
+    for position, group in enumerate(_groups(records, most=0 if fifo else _GROUP_CHARS)):
+        if fifo and failed:
+            failed += group
+        elif position and time_left(context) <= _SHORTEST:
+            telemetry.record_unread(len(group))
+            failed += group
+        else:
+            failed += _failed(format, group, context)
+    return {"batchItemFailures": [{"itemIdentifier": each["messageId"]} for each in failed]}
 
 
-def _in_order(deliveries: Sequence[Delivery], context: LambdaContext) -> list[int]:
-    for position, delivery in enumerate(deliveries):
-        [receipts] = accept([delivery], context)
-        if not _settled(receipts):
-            return list(range(position, len(deliveries)))
-    return []
+def _failed(
+    format: str, records: Sequence[dict[str, Any]], context: LambdaContext
+) -> list[dict[str, Any]]:
+    """The records of which not everything is settled, after accepting all."""
+    outcomes = accept([sqs.delivery(format, each, settings()) for each in records], context)
+    return [
+        record
+        for record, receipts in zip(records, outcomes, strict=True)
+        if not all(receipt.settled for receipt in receipts)
+    ]
 
 
-def _settled(receipts: Sequence[Receipt]) -> bool:
-    return all(receipt.settled for receipt in receipts)
+def _groups(records: Sequence[dict[str, Any]], *, most: int) -> Iterator[list[dict[str, Any]]]:
+    """The records in their order, in groups of at most so many characters, or of one record."""
+    group: list[dict[str, Any]] = []
+    size = 0
+    for record in records:
+        length = len(record["body"])
+        if group and size + length > most:
+            yield group
+            group, size = [], 0
+        group.append(record)
+        size += length
+    if group:
+        yield group

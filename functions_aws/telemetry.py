@@ -132,6 +132,12 @@ def record_empty(delivery: Delivery) -> None:
     logger.info("delivery without events", extra={"message_id": _message_id(delivery)})
 
 
+def record_unread(count: int) -> None:
+    """Count records that are to be redelivered without having been read, for lack of time."""
+    _add(METRICS[Verdict.RETRY], count)
+    logger.warning("%d records are redelivered unread: out of time", count)
+
+
 def record_request(*, hook: str | None, code: str | None, status: int) -> None:
     """Count a request that was refused as a whole, with the `code` of its problem."""
     if code:

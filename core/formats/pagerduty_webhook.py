@@ -12,8 +12,9 @@ The key is the incident's ID (`event.data.id`).
   `com.pagerduty.<event_type>` that opens no incident (see `core.formats.shared.other_event`):
   subscribe to it only if there is a route for it. `event.id` identifies it.
 - `pagey.ping`, a subscription's test, gives no event.
-- Neither does an incident that Tidegate itself opened by paging PagerDuty: its alert would page
-  again, in an endless loop.
+- Neither does an incident that a page of Tidegate's opened, of this installation or another: its
+  alert would page again, and two installations would page each other without end. The answer says
+  so in `ignored`.
 
 Source: PagerDuty, "Webhooks: Overview" and "Behavior".
 """
@@ -43,6 +44,10 @@ _OUR_INCIDENT: Final = re.compile(r".+@\d{8}T\d{6}\.\d{3}Z", re.DOTALL)
 """An incident's ID, which is the `dedup_key` of our pages (as in `core.domain.incident.ids`, which
 is too heavy for a listener to import)."""
 
+_IGNORED: Final = (
+    "a page of Tidegate's opened this incident, by its client or its key: it is no alert here"
+)
+
 
 def parse(delivery: Delivery) -> list[Event | Malformed]:
     """One event, or none. Raises `InvalidEvent`."""
@@ -70,6 +75,15 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
             original=event,
         )
     ]
+
+
+def reply(delivery: Delivery) -> dict[str, Any]:
+    """Why an incident gives no event, for the delivery log in PagerDuty."""
+    try:
+        event = load_object(delivery).get("event")
+    except InvalidEvent:
+        return {}
+    return {"ignored": _IGNORED} if isinstance(event, dict) and _is_ours(event) else {}
 
 
 def _alert(delivery: Delivery, event: Mapping[str, Any], *, resolved: bool) -> Event:
@@ -113,5 +127,6 @@ def _is_ours(event: Mapping[str, Any]) -> bool:
 
 FORMAT: Final = Format(
     parse=parse,
+    reply=reply,
     answer_within=4.5,  # of PagerDuty's 5 s, the way there and back included
 )

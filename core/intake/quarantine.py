@@ -5,7 +5,7 @@ original is kept once. Nothing is ever deleted; a replay leaves a note beside it
 refused again overwrites its record, which makes the note obsolete.
 
 The original is a record's last field, written and checked slice by slice: whoever lists records
-reads what comes before it, and however large originals are, memory does not grow with them.
+fetches what comes before it, so however large originals are, listing costs no more.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -39,8 +39,9 @@ _BODY: Final = b',\n "body'
 """How the field with the original begins. Within a string, JSON has no line break."""
 _SLICE: Final = 48 * 1024
 """Bytes of the original that are written together; a multiple of three, for base64."""
-_HEAD_BYTES: Final = 4 * 1024 * 1024
-"""Most bytes of a file that are searched for the end of a record's head."""
+_HEAD_BYTES: Final = (16 * 1024, 4 * 1024 * 1024)
+"""How many bytes of a file are searched for the end of a record's head, and how many where it does
+not end there."""
 _NOTED_RECEIPTS: Final = 100
 """Most receipts in the note of a replay, beside their number by verdict."""
 _NAME: Final = re.compile(r"([a-z0-9_]+-[0-9a-f]{24})(?:\.replayed)?\.json")
@@ -269,16 +270,16 @@ class Quarantine:
 
     async def _head(self, uri: str) -> bytes:
         """The beginning of a record, at least to where its original begins."""
-        head = bytearray()
-        async with aclosing(self._store.read(DocumentRef(uri=uri))) as chunks:
-            async for chunk in chunks:
-                head += chunk
-                if _BODY in head or len(head) > _HEAD_BYTES:
-                    break
-        return bytes(head)
+        head = b""
+        for most in _HEAD_BYTES:
+            head = await self._get(uri, first=most)
+            if _BODY in head or len(head) < most:
+                break
+        return head
 
-    async def _get(self, uri: str) -> bytes:
-        return b"".join([chunk async for chunk in self._store.read(DocumentRef(uri=uri))])
+    async def _get(self, uri: str, *, first: int | None = None) -> bytes:
+        chunks = self._store.read(DocumentRef(uri=uri), first=first)
+        return b"".join([chunk async for chunk in chunks])
 
 
 def _id(format: str, headers: Mapping[str, str], body: bytes) -> str:

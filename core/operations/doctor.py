@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -12,6 +13,7 @@ from core.adapters.documents.router import DocumentStores
 from core.adapters.notifiers.addresses import check_addresses
 from core.adapters.temporal import admin
 from core.config.settings import Settings
+from core.domain.event import DOCUMENT_TYPES
 from core.errors import SettingsError, TidegateError, TransientError
 
 if TYPE_CHECKING:
@@ -79,8 +81,25 @@ async def _stores(settings: Settings) -> AsyncIterator[Check]:
             needed = variable == "TIDEGATE_QUARANTINE"
             outcome: Outcome = "failed" if needed else "warning"
             yield Check(variable, outcome, "not set", "see docs/settings.md for what it does")
+        if not settings.documents and not written and (trusting := _trusting_documents(settings)):
+            detail = (
+                f"not set, and {', '.join(trusting)} may announce documents: each such event is "
+                "redelivered until its queue or sender gives up, and holds up its FIFO group"
+            )
+            fix = "set TIDEGATE_DOCUMENTS, or trust nobody with tidegate.document.*"
+            yield Check("announced documents", "warning", detail, fix)
         for root in roots:
             yield await _store(variable, root, written=written)
+
+
+def _trusting_documents(settings: Settings) -> list[str]:
+    """The ways in whose senders are trusted with events about documents."""
+    ways = {"queues (TIDEGATE_TRUSTED_TYPES)": settings.trusted_types}
+    with suppress(TidegateError):  # which the check of the webhooks reports
+        table = bootstrap.webhook_table(settings) if settings.webhooks else None
+        hooks = table.hooks.items() if table else ()
+        ways |= {f"webhook {name}": endpoint.trusted_types for name, endpoint in hooks}
+    return [way for way, types in ways.items() if not set(DOCUMENT_TYPES).isdisjoint(types)]
 
 
 async def _store(variable: str, root: str, *, written: bool) -> Check:

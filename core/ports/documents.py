@@ -23,8 +23,9 @@ class DocumentStore(Protocol):
         """The document's current size, etag and version. Raises `DocumentNotFound`."""
         ...
 
-    def read(self, document: DocumentRef) -> AsyncGenerator[bytes]:
-        """The document's bytes in chunks of at most `CHUNK_BYTES`.
+    def read(self, document: DocumentRef, *, first: int | None = None) -> AsyncGenerator[bytes]:
+        """The document's bytes in chunks of at most `CHUNK_BYTES`; with `first`, at least 1, no
+        more than so many bytes from its beginning, and no more are transferred.
 
         A reference with a version reads that version; one with only an etag raises
         `DocumentChanged` when the content has changed. Chunks never mix two contents: a document

@@ -139,6 +139,8 @@ class Webhooks:
                 decoded.arrivals, receipts, deadline, report
             )
         more = format.reply(decoded.delivery) if format.reply else {}
+        if why := more.get("ignored"):
+            log.info("webhook %s: ignored: %s", name, why)
         return _answered(name, receipts, format, more)
 
     async def _quarantine_unsettled(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
+import boto3
 import pytest
 
 from core import bootstrap
 from core.adapters.documents.multipart import PART_BYTES
+from core.adapters.documents.s3 import S3DocumentStore
 from core.config.settings import Settings
 from core.domain.event import DocumentRef
 from core.errors import (
@@ -64,6 +67,38 @@ async def test_a_document_is_read_in_chunks_of_bounded_size(docs: Place) -> None
     sizes = [len(chunk) async for chunk in docs.store.read(written)]
     assert max(sizes) <= CHUNK_BYTES
     assert sum(sizes) == 12 * len(CHUNK)
+
+
+@pytest.mark.parametrize("size", [0, 15, 16, 17, PART_BYTES], ids=str)
+async def test_the_beginning_of_a_document_is_read(docs: Place, size: int) -> None:
+    written = await docs.write("a.bin", b"x" * size)
+    chunks = [chunk async for chunk in docs.store.read(written, first=16)]
+    assert b"".join(chunks) == b"x" * min(size, 16)
+
+
+async def test_s3_sends_no_more_than_the_beginning(bucket: Place) -> None:
+    written = await bucket.write("a.bin", CHUNK)
+    sent: list[int] = []
+    client = boto3.client("s3")
+    client.meta.events.register(
+        "after-call.s3.GetObject", lambda parsed, **_: sent.append(parsed["ContentLength"])
+    )
+    assert [chunk async for chunk in S3DocumentStore(client).read(written, first=16)] == [
+        CHUNK[:16]
+    ]
+    assert sent == [16]
+
+
+async def test_azure_sends_no_more_than_the_beginning(
+    container: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    written = await container.write("a.bin", CHUNK)
+    with caplog.at_level("INFO", logger="azure.core.pipeline.policies.http_logging_policy"):
+        chunks = [chunk async for chunk in container.store.read(written, first=16)]
+    assert chunks == [CHUNK[:16]]
+    assert re.findall(
+        r"Response status.*\n(?:.*\n)*?\s*'Content-Length': '(\d+)'", caplog.text
+    ) == ["16"]
 
 
 @pytest.mark.parametrize("extra", [0, 1, len(CHUNK)])

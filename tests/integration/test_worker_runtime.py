@@ -133,7 +133,7 @@ def read(path: Path) -> str:
 
 def answer(status: RPCStatusCode) -> TemporalUnavailable:
     error = TemporalUnavailable(f"Temporal answered {status.name}")
-    error.__cause__ = RPCError("no", status, b"")
+    error.__context__ = RPCError("no", status, b"")
     return error
 
 

@@ -10,6 +10,7 @@ import gzip
 import time
 import tracemalloc
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from core.formats.registry import FORMATS, INTERNAL, read
 from core.formats.shared.bounds import MAX_EVENTS, MAX_MEMORY, estimated_memory
 from core.formats.shared.delivery import Delivery
 from core.webhooks.pipeline import Outcome
+from tests.support.soak import sampled
 from tests.support.webhooks import Harness, answer_of
 from tests.support.workflows_port import MemoryWorkflows
 
@@ -70,7 +72,10 @@ async def measured(
     return outcome
 
 
-@pytest.mark.parametrize("format", EXTERNAL)
+@pytest.mark.soak
+@pytest.mark.parametrize(
+    "format", sampled(EXTERNAL, ["alertmanager", "mapped", "message", "slack"])
+)
 async def test_five_megabytes_of_small_items_are_refused_unread(
     format: str, tmp_path: Path
 ) -> None:
@@ -80,8 +85,14 @@ async def test_five_megabytes_of_small_items_are_refused_unread(
     assert "too many small values" in answer_of(outcome)["receipts"][0]["reason"]
 
 
-@pytest.mark.parametrize("item", ITEMS)
-@pytest.mark.parametrize("format", LISTS)
+@pytest.mark.soak
+@pytest.mark.parametrize(
+    ("format", "item"),
+    sampled(
+        list(product(LISTS, ITEMS)),
+        [("alertmanager", "1,"), ("message", "{},"), ("event_grid", "[[1]],"), ("s3", "1,")],
+    ),
+)
 async def test_as_many_items_as_are_affordable_are_one_refusal(
     format: str, item: str, tmp_path: Path
 ) -> None:
@@ -93,7 +104,8 @@ async def test_as_many_items_as_are_affordable_are_one_refusal(
     assert f"one delivery may hold {MAX_EVENTS:,}" in receipt["reason"]
 
 
-@pytest.mark.parametrize("format", LISTS)
+@pytest.mark.soak
+@pytest.mark.parametrize("format", sampled(list(LISTS), ["alertmanager"]))
 async def test_a_run_of_malformed_items_is_one_refusal(format: str, tmp_path: Path) -> None:
     before, after, headers = LISTS[format]
     body = f"{before}{'{},' * (MAX_EVENTS - 1)}{{}}{after}".encode()
@@ -102,7 +114,8 @@ async def test_a_run_of_malformed_items_is_one_refusal(format: str, tmp_path: Pa
     assert receipt["reason"].count(f"{MAX_EVENTS - 1:,} more in a row") == 1
 
 
-@pytest.mark.parametrize("format", LISTS)
+@pytest.mark.soak
+@pytest.mark.parametrize("format", sampled(list(LISTS), ["event_grid"]))
 def test_what_is_affordable_is_read_in_little_time(format: str) -> None:
     before, after, headers = LISTS[format]
     delivery = Delivery(
@@ -154,7 +167,11 @@ def cloudevent(n: int) -> str:
     )
 
 
-@pytest.mark.parametrize(("format", "item"), [("alertmanager", alert), ("message", cloudevent)])
+REAL: Final = [("alertmanager", alert), ("message", cloudevent)]
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("format", "item"), sampled(REAL, [("message", cloudevent)]))
 async def test_the_largest_delivery_of_real_events_fits(
     format: str, item: Callable[[int], str], tmp_path: Path
 ) -> None:

@@ -16,7 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import bootstrap
+from core.adapters.documents.files import FileDocumentStore
 from core.config.settings import Settings
+from core.domain.event import DocumentRef
 from core.errors import InvalidEvent
 from core.formats.registry import FORMATS, kept_headers, read
 from core.formats.shared.delivery import Arrival, Delivery, Malformed, way_headers
@@ -261,3 +263,24 @@ async def test_a_list_of_large_records_takes_the_memory_of_one(settings: Setting
     assert len(records) == 8
     assert peak < 5_000_000
     assert not hasattr(records[0], "body")
+
+
+@pytest.mark.parametrize("reason", ["short", "x" * 40_000], ids=["a short head", "a long head"])
+async def test_a_list_fetches_no_originals(
+    settings: Settings, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quarantine = bootstrap.quarantine(settings)
+    headers = {"ce-id": reason}
+    delivery = Delivery(format="message", body=b"x" * 9_000_000, headers=headers, unique="u")
+    await quarantine.keep(Arrival(Malformed(InvalidEvent("")), delivery), InvalidEvent(""))
+    asked: list[int | None] = []
+    read_file = FileDocumentStore.read
+
+    def noted(self: Any, document: DocumentRef, *, first: int | None = None) -> Any:
+        asked.append(first)
+        return read_file(self, document, first=first)
+
+    monkeypatch.setattr(FileDocumentStore, "read", noted)
+    [record] = [record async for record in quarantine.records()]
+    assert record.headers == headers
+    assert asked == ([16_384] if reason == "short" else [16_384, 4 * 1024 * 1024])

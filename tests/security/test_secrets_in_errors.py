@@ -6,22 +6,49 @@ operator or a sender may see: the error, what it is chained to, the log, `tidega
 
 from __future__ import annotations
 
+import ast
 import logging
 import traceback
 from pathlib import Path
 from typing import Any, Final
+from unittest import mock
 
 import pytest
+from azure.core.exceptions import HttpResponseError
+from botocore.exceptions import ClientError
+from temporalio.api.failure.v1 import Failure
+from temporalio.converter import DataConverter
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
 from typer.testing import CliRunner
 
+from core.adapters.documents import azure_blob, s3
+from core.adapters.temporal import admin
 from core.cli.main import app
 from core.config import files
 from core.config.settings import Settings, variables
 from core.errors import TidegateError, third_party
 from core.operations.doctor import examine
 from functions_azure import telemetry
+from workers.runtime.activity_errors import typed_failures
 
 SECRET: Final = "hunter2-tmprl-key"
+S3_CODES: Final = (
+    "NoSuchKey",
+    "InvalidObjectState",
+    "PreconditionFailed",
+    "KeyTooLongError",
+    "503",
+)
+AZURE_CODES: Final = {
+    "BlobArchived": 409,
+    "BlobNotFound": 404,
+    "ConditionNotMet": 412,
+    "InvalidUri": 400,
+    "AuthenticationFailed": 403,
+    "InvalidBlockList": 400,
+    "ServerBusy": 503,
+}
 
 
 async def outputs(caplog: pytest.LogCaptureFixture) -> str:
@@ -157,6 +184,78 @@ def test_the_address_in_a_librarys_error(text: str) -> None:
     shown = third_party(RuntimeError(text.format(SECRET)))
     assert SECRET not in shown
     assert text.partition(":")[0] in shown or "127.0.0.1" in shown
+
+
+ADAPTERS: Final = Path(s3.__file__).parents[1]
+OWN_ERRORS: Final = {"documents/files.py", "secrets/files.py"}
+"""Adapters of the operating system, whose errors quote nothing but a file's name."""
+
+
+def chained(file: Path) -> list[int]:
+    """The lines that raise an error of ours with another as its cause."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    raises = [node for node in ast.walk(tree) if isinstance(node, ast.Raise) and node.cause]
+    return [node.lineno for node in raises if ast.unparse(node.cause or node) != "None"]
+
+
+def test_no_error_of_an_sdk_is_chained() -> None:
+    """Logs show causes, and Temporal writes them into its histories."""
+    files = {path.relative_to(ADAPTERS).as_posix(): path for path in ADAPTERS.rglob("*.py")}
+    assert set(files) >= OWN_ERRORS
+    found = {name: chained(path) for name, path in files.items() if name not in OWN_ERRORS}
+    assert {name: lines for name, lines in found.items() if lines} == {}
+
+
+def of_s3(code: str) -> Exception:
+    answer: Any = {"Error": {"Code": code, "Message": f"https://u:{SECRET}@proxy refuses"}}
+    return ClientError(answer, "GetObject")
+
+
+def of_azure(code: str, status: int) -> Exception:
+    error = HttpResponseError(f"https://u:{SECRET}@proxy refuses\nAuthenticationError: {SECRET}")
+    error.status_code = status
+    error.error_code = code  # type: ignore[attr-defined]
+    return error
+
+
+STORES: Final = {
+    **{f"s3 {code}": (s3._errors, of_s3(code)) for code in S3_CODES},
+    **{
+        f"azure {code}": (azure_blob._errors, of_azure(code, status))
+        for code, status in AZURE_CODES.items()
+    },
+}
+
+
+@pytest.mark.parametrize("case", STORES)
+def test_what_a_store_answers(case: str) -> None:
+    errors, raised = STORES[case]
+    with pytest.raises(TidegateError) as caught, errors("s3://bucket/a"):
+        raise raised
+    assert SECRET not in whole(caught.value)
+    assert SECRET not in history(caught.value)
+
+
+@pytest.mark.parametrize("status", [RPCStatusCode.UNAVAILABLE, RPCStatusCode.UNAUTHENTICATED])
+async def test_what_temporal_answers(status: RPCStatusCode) -> None:
+    client = mock.Mock(namespace="default")
+    failure = RPCError(f"tls handshake with https://u:{SECRET}@proxy", status, SECRET.encode())
+    client.workflow_service.describe_namespace.side_effect = failure
+    with pytest.raises(TidegateError) as caught:
+        await admin.retention(client)
+    assert SECRET not in whole(caught.value)
+    assert SECRET not in history(caught.value)
+
+
+def history(error: TidegateError) -> str:
+    """What Temporal keeps of an activity's failure."""
+    failure = Failure()
+    with pytest.raises(ApplicationError) as caught, typed_failures():
+        raise error
+    DataConverter.default.failure_converter.to_failure(
+        caught.value, DataConverter.default.payload_converter, failure
+    )
+    return str(failure)
 
 
 def test_aliases_cost_nothing_and_are_refused(tmp_path: Path) -> None:

@@ -79,11 +79,13 @@ class Folder(FileDocumentStore):
         self.writable.set()
         self.writing = asyncio.Event()
 
-    async def read(self, document: DocumentRef) -> AsyncGenerator[bytes]:
+    async def read(
+        self, document: DocumentRef, *, first: int | None = None
+    ) -> AsyncGenerator[bytes]:
         if self.unreadable:
             self.unreadable -= 1
             raise StoreUnavailable(f"{document.uri}: no answer")
-        async for chunk in super().read(document):
+        async for chunk in super().read(document, first=first):
             yield chunk
 
     async def write(

@@ -230,7 +230,7 @@ async def check_search_attributes(client: Client, names: Sequence[str]) -> None:
 
 
 def _status(error: TemporalUnavailable) -> RPCStatusCode | None:
-    cause = error.__cause__
+    cause = error.__context__  # not its cause: that would be shown with it
     return cause.status if isinstance(cause, RPCError) else None
 
 

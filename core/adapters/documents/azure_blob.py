@@ -72,16 +72,24 @@ class AzureDocumentStore:
             blob_now = await blob.get_blob_properties()
         return _reference(uri, blob_now.etag, blob_now.version_id, size=blob_now.size)
 
-    async def read(self, document: DocumentRef) -> AsyncGenerator[bytes]:
+    async def read(
+        self, document: DocumentRef, *, first: int | None = None
+    ) -> AsyncGenerator[bytes]:
         blob = await self._blob(document.uri)
         pin: Any = {}
         if document.version:
             pin = {"version_id": document.version}
         elif document.etag:
             pin = {"etag": f'"{document.etag}"', "match_condition": MatchConditions.IfNotModified}
+        part: Any = {} if first is None else {"offset": 0, "length": first}
         with _errors(document.uri, precondition=DocumentChanged):
-            # The bytes as stored, which `size` and every checksum are of.
-            stream = await blob.download_blob(**pin, decompress=False)
+            try:
+                # The bytes as stored, which `size` and every checksum are of.
+                stream = await blob.download_blob(**pin, **part, decompress=False)
+            except HttpResponseError as error:
+                if _code(error) == "InvalidRange":  # an empty blob has none
+                    return
+                raise
         ranges = aiter(stream.chunks())
         while True:
             with _errors(document.uri, precondition=DocumentChanged):
@@ -179,29 +187,32 @@ def _reference(uri: str, etag: str, version: str | None, *, size: int) -> Docume
 
 @contextlib.contextmanager
 def _errors(uri: str, *, precondition: type[TidegateError] = StoreUnavailable) -> Iterator[None]:
-    """Raises Azure's errors as ours. A missing container or a refused identity is transient: the
-    operator can fix it, and the document is not at fault."""
+    """Raises Azure's errors as ours, without chaining them: they quote requests and answers.
+
+    A missing container or a refused identity is transient: the operator can fix it, and the
+    document is not at fault.
+    """
     try:
         yield
     except HttpResponseError as error:
         code = _code(error)
         message = f"{uri}: {code}: {third_party(error).partition(chr(10))[0]}"
         if code == "BlobArchived":
-            raise DocumentNotFound(f"{uri} is archived and must be rehydrated first") from error
+            raise DocumentNotFound(f"{uri} is archived and must be rehydrated first") from None
         if error.status_code == 404 and code != "ContainerNotFound":
-            raise DocumentNotFound(f"{uri} does not exist") from error
+            raise DocumentNotFound(f"{uri} does not exist") from None
         if code in _PRECONDITION:
-            raise precondition(f"{uri}: other content is stored there") from error
+            raise precondition(f"{uri}: other content is stored there") from None
         if code in _REFUSED:
-            raise DocumentRefused(message, fix=_FIX_NAME) from error
+            raise DocumentRefused(message, fix=_FIX_NAME) from None
         if isinstance(error, ClientAuthenticationError) or error.status_code in _DENIED:
-            raise StoreUnavailable(message, fix=_FIX_ACCESS) from error
+            raise StoreUnavailable(message, fix=_FIX_ACCESS) from None
         if code == "InvalidBlockList":
             raise StoreUnavailable(
                 f"{uri}: it was written concurrently, and Azure dropped the staged blocks",
                 fix="write it again",
-            ) from error
-        raise StoreUnavailable(message) from error
+            ) from None
+        raise StoreUnavailable(message) from None
     except AzureError as error:
         raise StoreUnavailable(f"{uri}: {third_party(error)}") from None
 

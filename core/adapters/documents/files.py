@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sys
 import tempfile
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator
@@ -43,7 +44,9 @@ class FileDocumentStore:
         with _errors(uri):
             return _reference(uri, await asyncio.to_thread(os.stat, _path(uri)))
 
-    async def read(self, document: DocumentRef) -> AsyncGenerator[bytes]:
+    async def read(
+        self, document: DocumentRef, *, first: int | None = None
+    ) -> AsyncGenerator[bytes]:
         uri = document.uri
         with _errors(uri):
             file: BinaryIO = await asyncio.to_thread(open, _path(uri), "rb")
@@ -51,11 +54,13 @@ class FileDocumentStore:
             current = _reference(uri, os.fstat(file.fileno()))
             if document.etag and document.etag != current.etag:
                 raise DocumentChanged(f"{uri} has etag {current.etag}, not {document.etag}")
-            while True:
+            left = sys.maxsize if first is None else first
+            while left:
                 with _errors(uri):
-                    chunk = await asyncio.to_thread(file.read, CHUNK_BYTES)
+                    chunk = await asyncio.to_thread(file.read, min(left, CHUNK_BYTES))
                 if not chunk:
                     return
+                left -= len(chunk)
                 yield chunk
 
     async def write(

@@ -34,8 +34,8 @@ class DocumentStores:
     async def stat(self, uri: str) -> DocumentRef:
         return await self._store(uri).stat(uri)
 
-    def read(self, document: DocumentRef) -> AsyncGenerator[bytes]:
-        return self._store(document.uri).read(document)
+    def read(self, document: DocumentRef, *, first: int | None = None) -> AsyncGenerator[bytes]:
+        return self._store(document.uri).read(document, first=first)
 
     async def write(
         self,

@@ -55,15 +55,24 @@ class S3DocumentStore:
             head = await asyncio.to_thread(self._s3.head_object, Bucket=bucket, Key=key)
         return _reference(uri, head, size=head["ContentLength"])
 
-    async def read(self, document: DocumentRef) -> AsyncGenerator[bytes]:
+    async def read(
+        self, document: DocumentRef, *, first: int | None = None
+    ) -> AsyncGenerator[bytes]:
         bucket, key = _split(document.uri)
         pin: Any = {}
         if document.version and document.version != "null":
             pin = {"VersionId": document.version}
         elif document.etag:
             pin = {"IfMatch": document.etag}
+        if first is not None:
+            pin["Range"] = f"bytes=0-{first - 1}"
         with _errors(document.uri, precondition=DocumentChanged):
-            got = await asyncio.to_thread(self._s3.get_object, Bucket=bucket, Key=key, **pin)
+            try:
+                got = await asyncio.to_thread(self._s3.get_object, Bucket=bucket, Key=key, **pin)
+            except ClientError as error:
+                if _code(error) == "InvalidRange":  # an empty object has none
+                    return
+                raise
         with contextlib.closing(got["Body"]) as body:
             while True:
                 with _errors(document.uri):
@@ -171,20 +180,27 @@ def _reference(uri: str, answer: Any, *, size: int) -> DocumentRef:
     )
 
 
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
 @contextlib.contextmanager
 def _errors(uri: str, *, precondition: type[TidegateError] = StoreUnavailable) -> Iterator[None]:
-    """Raises S3's errors as ours. A missing bucket or a refused credential is transient: the
-    operator can fix it, and the document is not at fault."""
+    """Raises S3's errors as ours, without chaining them: they quote requests and answers.
+
+    A missing bucket or a refused credential is transient: the operator can fix it, and the document
+    is not at fault.
+    """
     try:
         yield
     except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
+        code = _code(error)
         if code in _GONE:
-            raise DocumentNotFound(f"{uri} does not exist") from error
+            raise DocumentNotFound(f"{uri} does not exist") from None
         if code == "InvalidObjectState":
-            raise DocumentNotFound(f"{uri} is archived and must be restored first") from error
+            raise DocumentNotFound(f"{uri} is archived and must be restored first") from None
         if code in ("PreconditionFailed", "412"):
-            raise precondition(f"{uri}: other content is stored there") from error
+            raise precondition(f"{uri}: other content is stored there") from None
         if code in _REFUSED:
             raise DocumentRefused(f"{uri}: {third_party(error)}", fix=_FIX_NAME) from None
         raise StoreUnavailable(f"{uri}: {third_party(error)}") from None

@@ -43,19 +43,19 @@ class KeyVaultSecretStore:
         failure = f"Key Vault does not return the secret {reference}"
         try:
             return self._client(reference.place).get_secret(name).value or ""
-        except ResourceNotFoundError as error:
-            raise SettingsError(f"{failure}: it does not exist", fix=_FIX) from error
+        except ResourceNotFoundError:
+            raise SettingsError(f"{failure}: it does not exist", fix=_FIX) from None
         except HttpResponseError as error:
             if _is_disabled(error):
-                raise SettingsError(f"{failure}: it is disabled", fix=_FIX) from error
+                raise SettingsError(f"{failure}: it is disabled", fix=_FIX) from None
             raise SecretUnavailable(f"{failure}: {_line(error)}") from None
         except AzureError as error:
             raise SecretUnavailable(f"{failure}: {_line(error)}") from None
-        except ValueError as error:
+        except ValueError:
             raise SettingsError(
                 f"{failure}: {reference.place} does not answer like a vault",
                 fix="fix the vault's host in the reference",
-            ) from error
+            ) from None
 
     def _client(self, vault: str) -> SecretClient:
         from azure.identity import DefaultAzureCredential

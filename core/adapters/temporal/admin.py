@@ -19,6 +19,7 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, Describe
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from core.adapters.temporal.connection import answer_of
 from core.errors import TemporalUnavailable
 
 _TIMEOUT = timedelta(seconds=5)
@@ -30,7 +31,7 @@ async def retention(client: Client) -> timedelta:
     try:
         answer = await client.workflow_service.describe_namespace(request, timeout=_TIMEOUT)
     except RPCError as error:
-        raise _unavailable(client, error) from error
+        raise _unavailable(client, error) from None
     return answer.config.workflow_execution_retention_ttl.ToTimedelta()
 
 
@@ -40,7 +41,7 @@ async def missing_search_attributes(client: Client, names: Sequence[str]) -> lis
     try:
         answer = await client.operator_service.list_search_attributes(request, timeout=_TIMEOUT)
     except RPCError as error:
-        raise _unavailable(client, error) from error
+        raise _unavailable(client, error) from None
     return [name for name in names if name not in answer.custom_attributes]
 
 
@@ -55,7 +56,7 @@ async def register_search_attributes(client: Client, names: Sequence[str]) -> li
         try:
             await client.operator_service.add_search_attributes(request, timeout=_TIMEOUT)
         except RPCError as error:
-            raise _unavailable(client, error) from error
+            raise _unavailable(client, error) from None
     return missing
 
 
@@ -70,7 +71,7 @@ async def pollers(client: Client, task_queue: str) -> list[str]:
     try:
         answer = await client.workflow_service.describe_task_queue(request, timeout=_TIMEOUT)
     except RPCError as error:
-        raise _unavailable(client, error) from error
+        raise _unavailable(client, error) from None
     return [poller.identity for poller in answer.pollers]
 
 
@@ -99,7 +100,7 @@ async def backlog(client: Client, task_queue: str) -> Backlog:
         try:
             answer = await client.workflow_service.describe_task_queue(request, timeout=_TIMEOUT)
         except RPCError as error:
-            raise _unavailable(client, error) from error
+            raise _unavailable(client, error) from None
         tasks += answer.stats.approximate_backlog_count
         age = max(age, answer.stats.approximate_backlog_age.ToTimedelta())
     return Backlog(tasks, age)
@@ -107,5 +108,5 @@ async def backlog(client: Client, task_queue: str) -> Backlog:
 
 def _unavailable(client: Client, error: RPCError) -> TemporalUnavailable:
     return TemporalUnavailable(
-        f"namespace {client.namespace}: Temporal answered {error.status.name}: {error.message}"
+        f"namespace {client.namespace}: Temporal answered {answer_of(error)}"
     )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from temporalio.envconfig import ClientConfigProfile
-from temporalio.service import ConnectConfig, RetryConfig, ServiceClient, WorkflowService
+from temporalio.service import ConnectConfig, RetryConfig, RPCError, ServiceClient, WorkflowService
 
 from core.errors import SettingsError, TemporalUnavailable, third_party
 
@@ -101,6 +101,11 @@ def _why(error: Exception) -> str:
     if "not found" in str(error):
         return "there is no profile of the name in TEMPORAL_PROFILE"
     return f"{type(error).__name__}, of a variable TEMPORAL_... or the file"
+
+
+def answer_of(error: RPCError) -> str:
+    """What Temporal answered, without the credentials of addresses that it quotes."""
+    return f"{error.status.name}: {third_party(error) if error.message else 'no answer in time'}"
 
 
 def _unreachable(config: Mapping[str, Any], error: Exception) -> TemporalUnavailable:

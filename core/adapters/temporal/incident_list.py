@@ -16,6 +16,7 @@ from temporalio.client import (
 from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError
 
+from core.adapters.temporal.connection import answer_of
 from core.adapters.temporal.incidents import quoted
 from core.contracts import (
     ASSIGNEE_ATTRIBUTE,
@@ -136,9 +137,9 @@ async def list_incidents(
             incidents.append(incident)
     except RPCError as error:
         raise TemporalUnavailable(
-            f"Temporal answered {error.status.name}: {error.message}",
+            f"Temporal answered {answer_of(error)}",
             fix="run `tidegate setup` if it does not know a search attribute, else try again",
-        ) from error
+        ) from None
     return incidents, more
 
 

@@ -25,6 +25,7 @@ from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from core.adapters.temporal.connection import answer_of
 from core.contracts import INCIDENT_ID_ATTRIBUTE, INCIDENT_WORKFLOW, QUERY_INCIDENT, QUERY_TIMELINE
 from core.domain.incident.decisions.command_handling import NO_OP_IN
 from core.domain.incident.ids import parse_id
@@ -77,15 +78,15 @@ async def send(client: Client, id: str, name: str, fields: Mapping[str, Any]) ->
     except WorkflowUpdateFailedError as error:
         cause = error.cause
         what = cause.message if isinstance(cause, ApplicationError) else str(cause)
-        raise CommandRefused(f"incident {id}: {what}") from error
-    except WorkflowUpdateRPCTimeoutOrCancelledError as error:
+        raise CommandRefused(f"incident {id}: {what}") from None
+    except WorkflowUpdateRPCTimeoutOrCancelledError:
         raise TemporalUnavailable(
             f"incident {id}: no answer within {_TIMEOUT.seconds} s; the command may still be done",
             fix=_NO_WORKER,
-        ) from error
+        ) from None
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
-            raise _rpc_error(id, error) from error
+            raise _rpc_error(id, error) from None
         ended = await _describe(handle, id)
         if Status.CLOSED in NO_OP_IN.get(name, ()) and _is_closed(ended):
             return {"incident_id": id, "status": Status.CLOSED.value, "changed": False}
@@ -122,9 +123,9 @@ async def _query(handle: WorkflowHandle[Any, Any], id: str) -> IncidentView:
         incident = await handle.query(QUERY_INCIDENT, result_type=dict, rpc_timeout=_TIMEOUT)
         timeline = await handle.query(QUERY_TIMELINE, result_type=list, rpc_timeout=_TIMEOUT)
     except (WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
-        raise CommandRefused(f"incident {id}: {error}") from error
+        raise CommandRefused(f"incident {id}: {error}") from None
     except RPCError as error:
-        raise _rpc_error(id, error) from error
+        raise _rpc_error(id, error) from None
     return {"incident": incident, "timeline": timeline}
 
 
@@ -135,7 +136,7 @@ async def _run_of(client: Client, incident_id: str) -> str | None:
         async for run in client.list_workflows(query, limit=1, rpc_timeout=_TIMEOUT):
             return run.run_id
     except RPCError as error:
-        raise _rpc_error(incident_id, error) from error
+        raise _rpc_error(incident_id, error) from None
     return None
 
 
@@ -143,7 +144,7 @@ async def _describe(handle: WorkflowHandle[Any, Any], id: str) -> WorkflowExecut
     try:
         return await handle.describe(rpc_timeout=_TIMEOUT)
     except RPCError as error:
-        raise _rpc_error(id, error) from error
+        raise _rpc_error(id, error) from None
 
 
 def _is_closed(ended: WorkflowExecutionDescription) -> bool:
@@ -183,6 +184,4 @@ def _rpc_error(id: str, error: RPCError) -> TidegateError:
     fix = None
     if error.status in (RPCStatusCode.FAILED_PRECONDITION, RPCStatusCode.DEADLINE_EXCEEDED):
         fix = _NO_WORKER
-    return TemporalUnavailable(
-        f"Temporal answered {error.status.name}: {error.message or 'no answer in time'}", fix=fix
-    )
+    return TemporalUnavailable(f"Temporal answered {answer_of(error)}", fix=fix)

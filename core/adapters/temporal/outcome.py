@@ -9,6 +9,7 @@ from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
+from core.adapters.temporal.connection import answer_of
 from core.errors import PermanentError, TemporalUnavailable
 
 _WAIT_SECONDS: Final = 10.0
@@ -34,19 +35,17 @@ async def wait(client: Client, workflow_id: str) -> Outcome:
     try:
         async with asyncio.timeout(_WAIT_SECONDS):
             outcome: Outcome = await handle.result()
-    except TimeoutError as error:
+    except TimeoutError:
         raise TemporalUnavailable(
             f"{workflow_id} is accepted, and no worker has processed it in {_WAIT_SECONDS:g} s: it "
             "stays queued",
             fix="see whether a root worker runs: `tidegate doctor`",
-        ) from error
+        ) from None
     except WorkflowFailureError as error:
         cause = error.cause
         if isinstance(cause, ApplicationError) and cause.type:
-            raise PermanentError.from_code(cause.type, cause.message) from error
-        raise TemporalUnavailable(f"{workflow_id} ended without a child: {cause}") from error
+            raise PermanentError.from_code(cause.type, cause.message) from None
+        raise TemporalUnavailable(f"{workflow_id} ended without a child: {cause}") from None
     except RPCError as error:
-        raise TemporalUnavailable(
-            f"Temporal answered {error.status.name}: {error.message}"
-        ) from error
+        raise TemporalUnavailable(f"Temporal answered {answer_of(error)}") from None
     return outcome

@@ -20,8 +20,9 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
+from core.adapters.temporal.connection import answer_of
 from core.adapters.temporal.incidents import quoted
-from core.errors import ConfigurationError, TemporalUnavailable
+from core.errors import ConfigurationError, TemporalUnavailable, third_party
 
 _TIMEOUT: Final = timedelta(seconds=10)
 _NEWEST: Final = 20
@@ -63,13 +64,13 @@ async def last_result(client: Client, workflow_id: str, run_id: str | None = Non
             return None
         if error.status in _FORBIDDEN:
             raise ConfigurationError(
-                f"runs of {workflow_id[:200]!r} cannot be read: {error.message}",
+                f"runs of {workflow_id[:200]!r} cannot be read: {third_party(error)}",
                 fix="let the worker list workflows and read their histories",
-            ) from error
+            ) from None
         raise TemporalUnavailable(
             f"the run before {workflow_id[:200]!r} cannot be read: "
-            f"Temporal answered {error.status.name}: {error.message}"
-        ) from error
+            f"Temporal answered {answer_of(error)}"
+        ) from None
     return None
 
 

@@ -22,7 +22,7 @@ from temporalio.api.workflowservice.v1 import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from core.adapters.temporal.connection import Frontend
+from core.adapters.temporal.connection import Frontend, answer_of
 from core.contracts import ROOT_TASK_QUEUE, ROOT_WORKFLOW
 from core.domain.event import TABLE_ATTRIBUTE, Event, encode
 from core.domain.identity import workflow_id
@@ -135,10 +135,10 @@ class TemporalWorkflows:
         except RPCError as error:
             if (running := _already_started(error)) is not None:
                 return Sent(id, running, Outcome.DUPLICATE)
-            raise _refusal(id, error) from error
-        except TimeoutError as error:
+            raise _refusal(id, error) from None
+        except TimeoutError:
             limit = f"{self._timeout.total_seconds():g} s"
-            raise TemporalUnavailable(f"event {id}: Temporal did not answer in {limit}") from error
+            raise TemporalUnavailable(f"event {id}: Temporal did not answer in {limit}") from None
         except RuntimeError as error:  # how the client reports that it could not connect
             raise TemporalUnavailable(f"event {id}: {third_party(error)}") from None
         return Sent(id, started.run_id, Outcome.STARTED)
@@ -199,13 +199,13 @@ def _write(payload: Payload, data: bytes) -> None:
 
 def _refusal(id: str, error: RPCError) -> TidegateError:
     """What an answer of Temporal's means for the event."""
-    answer = f"{error.status.name}: {error.message}"
+    answer = answer_of(error)
     invalid = error.status is RPCStatusCode.INVALID_ARGUMENT and not any(
         words in error.message for words in _TRANSIENT_REFUSALS
     )
     too_large = error.status is RPCStatusCode.RESOURCE_EXHAUSTED and _TOO_LARGE in error.message
     if invalid or too_large:
-        return InvalidEvent(f"event {id}: Temporal refuses it: {error.message}")
+        return InvalidEvent(f"event {id}: Temporal refuses it: {third_party(error)}")
     return TemporalUnavailable(f"event {id}: Temporal answered {answer}")
 
 

@@ -105,12 +105,12 @@ def fingerprint_of(key: str) -> str:
     """The fingerprint of an alert's key: the key, or for a long one its head and a digest."""
     if len(key) <= _FINGERPRINT_CHARS:
         return key
-    return f"{key[: _FINGERPRINT_CHARS - 17]}~{digest(key)}"
+    return f"{key[: _FINGERPRINT_CHARS - 25]}~{digest(key)}"
 
 
 def digest(text: str) -> str:
-    """Sixteen characters that identify a text of any length."""
-    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
+    """24 characters that identify a text of any length."""
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:24]
 
 
 def fired(

@@ -185,7 +185,7 @@ def folder_name(incident_id: str) -> str:
     plain = _UNSAFE.sub("-", incident_id).strip(".-")[:_FOLDER_CHARS].rstrip(".-")
     if plain == incident_id and plain:
         return plain
-    digest = hashlib.sha256(incident_id.encode(errors="surrogatepass")).hexdigest()[:12]
+    digest = hashlib.sha256(incident_id.encode(errors="surrogatepass")).hexdigest()[:24]
     return f"{plain}-{digest}" if plain else digest
 
 

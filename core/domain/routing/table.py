@@ -154,7 +154,8 @@ class Route(NamedTuple):
 
 class RoutingTable(NamedTuple):
     """The rules, in order: the first that matches an event takes it. `digest` tells one table from
-    another: listeners and workers must have been given the same."""
+    another: listeners and workers must have been given the same. It is short, to be compared by
+    people, and identifies nothing: operators write tables, and nobody else."""
 
     routes: tuple[Route, ...]
     digest: str

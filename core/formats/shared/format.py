@@ -52,7 +52,8 @@ class Format:
     """The JSON that answers a handshake, or None for any other delivery. Raises `InvalidEvent`."""
 
     reply: Callable[[Delivery], dict[str, Any]] | None = None
-    """Fields that the sender's own libraries look for in the answer."""
+    """Fields that the sender's own libraries look for in the answer, and `ignored`: why a delivery
+    that might be an alert gives no event."""
 
     def accepts(self, media_type: str) -> bool:
         """Whether a body of this type (lower case, without parameters) is accepted."""

@@ -1,7 +1,8 @@
 """Amazon SNS over HTTPS: each message is signed with a certificate of AWS.
 
 There is no secret. A signature of AWS does not prove whose topic a message comes from, so topics
-are pinned. What AWS does not sign (`MessageAttributes`, `UnsubscribeURL`, headers) is not proven.
+are pinned, and with them the region of the certificate. What AWS does not sign
+(`MessageAttributes`, `UnsubscribeURL`, headers) is not proven.
 Source: "Verifying the signatures of Amazon SNS messages", Amazon SNS Developer Guide.
 """
 
@@ -105,6 +106,9 @@ class SnsVerifier(Verifier):
         url = message.get("SigningCertURL")
         if not isinstance(url, str):
             raise NotVerified("missing")
+        # SNS signs where the topic is, so nobody can make us look for another host.
+        if not url.startswith(f"https://sns.{message['TopicArn'].split(':')[3]}.amazonaws.com"):
+            raise NotVerified("untrusted")
         certificate = await (self._certificates or _SHARED).get(url, now)
         _require_signed(certificate, signature, text, message["SignatureVersion"])
 

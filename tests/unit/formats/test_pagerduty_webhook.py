@@ -9,6 +9,7 @@ from core.adapters.notifiers.pagerduty import event as page
 from core.domain.alert import AlertStatus
 from core.domain.event import ALERT
 from core.domain.incident.ids import incident_id
+from core.formats.pagerduty_webhook import reply
 from core.ports.notifier import Notification, NotificationKind
 from tests.support.webhook_payloads import (
     alert,
@@ -157,6 +158,12 @@ def test_our_own_pages_are_recognised_by_their_key_alone(client: Any) -> None:
     body = changed(RESOLVED, "event", "client", to=client)
     body = changed(body, "event", "data", "incident_key", to=page(ours, "routing")["dedup_key"])
     assert items(sent(NAME, body)) == []
+
+
+def test_what_is_ignored_is_said_in_the_answer() -> None:
+    assert "no alert here" in reply(sent(NAME, body_of(NAME, "our-own-page")))["ignored"]
+    assert reply(sent(NAME, TRIGGERED)) == {}
+    assert reply(sent(NAME, b"{no json")) == {}
 
 
 def test_unknown_fields_are_kept() -> None:

@@ -28,6 +28,7 @@ def test_the_host_has_the_settings_that_the_functions_rely_on() -> None:
     assert HOST["extensionBundle"]["version"] == "[4.*, 5.0.0)"
     assert HOST["extensions"]["http"]["routePrefix"] == ""
     assert HOST["telemetryMode"] == "OpenTelemetry"
+    assert HOST["extensions"]["http"]["maxConcurrentRequests"] == settings.Settings().concurrency
     bus = HOST["extensions"]["serviceBus"]
     assert bus["autoCompleteMessages"] is True
     assert bus["prefetchCount"] == 0

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from core.config.settings import variables
+from core.webhooks.endpoints import Endpoint
 from functions_azure.service_bus import CONNECTION
 from tests.support import bicep_model
 from tests.support.azure_templates import (
@@ -37,6 +38,12 @@ def test_the_app_has_the_settings_that_listeners_need() -> None:
         *("TIDEGATE_DOCUMENTS", "TIDEGATE_QUARANTINE", "TIDEGATE_WEBHOOKS"),
         *("TIDEGATE_TRUSTED_TYPES", "TIDEGATE_QUEUE_SCOPE", "TIDEGATE_QUEUE_FORMATS"),
     } <= set(APP_SETTINGS)
+
+
+def test_the_host_refuses_bodies_that_no_endpoint_would_take() -> None:
+    limit = int(APP_SETTINGS["FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"])
+    largest = Endpoint.model_json_schema()["properties"]["max_bytes"]["maximum"]
+    assert largest < limit <= 1.2 * largest  # what is a little too large is answered by us
 
 
 @pytest.mark.parametrize("connection", ["AzureWebJobsStorage", CONNECTION])

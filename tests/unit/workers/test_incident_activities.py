@@ -25,7 +25,7 @@ class Store(FileDocumentStore):
 
     open = 0
 
-    async def read(self, document: DocumentRef) -> AsyncGenerator[bytes]:
+    async def read(self, document: DocumentRef, **part: Any) -> AsyncGenerator[bytes]:
         self.open += 1
         try:
             while True:

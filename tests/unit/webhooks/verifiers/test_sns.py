@@ -199,12 +199,25 @@ async def test_a_certificate_from_anywhere_else_is_not_even_fetched(url: str) ->
 @pytest.mark.parametrize(
     "region", ["us-gov-west-1", "ap-southeast-5", "cn-north-1", "il-central-1"]
 )
-async def test_a_certificate_comes_from_any_region(region: str) -> None:
+async def test_a_certificate_comes_from_the_topics_region_whichever_that_is(region: str) -> None:
     china = ".cn" if region.startswith("cn-") else ""
+    topic = TOPIC.replace("eu-west-1", region)
     url = f"https://sns.{region}.amazonaws.com{china}/SimpleNotificationService-0.pem"
     aws = Aws()
-    assert await reason(sns_signed(sns_message("text", NOW, SigningCertURL=url)), aws) is None
+    body = sns_signed(sns_message("text", NOW, TopicArn=topic, SigningCertURL=url))
+    assert await reason(body, aws, topic_arns=[topic]) is None
     assert aws.asked == [url]
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "xx-nowhere-7", "eu-west-12", "eu-west-1-a-1"])
+async def test_a_certificate_from_another_region_than_the_topics_is_not_fetched(
+    region: str,
+) -> None:
+    aws = Aws(TransientError("no such host"))
+    url = CERTIFICATE_URL.replace("eu-west-1", region)
+    body = sns_signed(sns_message("text", NOW, SigningCertURL=url))
+    assert await reason(body, aws) == "untrusted"
+    assert aws.asked == []
 
 
 async def test_a_certificate_is_fetched_once_and_only_a_few_are_cached() -> None:
