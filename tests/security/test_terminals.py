@@ -112,13 +112,16 @@ def test_styles_stay_where_text_loses_its_own() -> None:
 
 def test_a_workers_log_has_none(capsys: pytest.CaptureFixture[str]) -> None:
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers = root.handlers[:]
+    levels = {each: each.level for each in (root, *map(logging.getLogger, logs._VERBOSE))}
     try:
         logs.configure("INFO")
         logging.getLogger("a").warning("überall %s", ATTACK)
         [line] = capsys.readouterr().out.splitlines()
     finally:
-        root.handlers[:], root.level = handlers, level
+        root.handlers[:] = handlers
+        for logger, level in levels.items():
+            logger.setLevel(level)
     assert is_safe(line)
     assert "überall" in line
     assert json.loads(line)["message"] == f"überall {ATTACK}"
