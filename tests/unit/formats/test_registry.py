@@ -58,7 +58,11 @@ TABLE: dict[str, tuple[Format, dict[str, Any]]] = {
     "pagerduty": (pagerduty.FORMAT, {"parse": pagerduty.parse, "reply": pagerduty.reply}),
     "pagerduty_webhook": (
         pagerduty_webhook.FORMAT,
-        {"parse": pagerduty_webhook.parse, "answer_within": 4.5},
+        {
+            "parse": pagerduty_webhook.parse,
+            "reply": pagerduty_webhook.reply,
+            "answer_within": 4.5,
+        },
     ),
     "opsgenie": (opsgenie.FORMAT, {"parse": opsgenie.parse}),
     "datadog": (datadog.FORMAT, {"parse": datadog.parse, "answer_within": 14.0}),
