@@ -20,7 +20,7 @@ param registryEndpoint string
 param image string
 
 @description('Variables that the policies\' targets name, from Key Vault: PAGER_KEY=pager-key,CHAT_URL=chat-url.')
-param secretVariables string = ''
+param vaultVariables string = ''
 
 @minValue(1)
 param minReplicas int = 1
@@ -50,7 +50,7 @@ module worker 'modules/worker.bicep' = {
     temporalAddress: temporalAddress
     temporalNamespace: temporalNamespace
     temporalAuth: temporalAuth
-    secretVariables: secretVariables
+    vaultVariables: vaultVariables
     minReplicas: minReplicas
     maxReplicas: maxReplicas
     drainSeconds: drainSeconds

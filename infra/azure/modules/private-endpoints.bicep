@@ -62,6 +62,7 @@ resource endpoint 'Microsoft.Network/privateEndpoints@2024-07-01' = [
         {
           name: target.name
           properties: {
+            #disable-next-line use-resource-id-functions // each is a parameter, listed above
             privateLinkServiceId: target.id
             groupIds: [target.group]
           }

@@ -2,6 +2,7 @@
 
 param location string
 param tags object
+@minLength(13)
 param token string
 param privateNetworking bool
 param allowedIpRanges string[]

@@ -30,7 +30,7 @@ param temporalNamespace string
 param temporalAuth string
 
 @description('Further variables from Key Vault: PAGER_KEY=pager-key,CHAT_URL=chat-url.')
-param secretVariables string = ''
+param vaultVariables string = ''
 
 @description('CPU cores and memory of one replica: Container Apps requires 2 GiB per core.')
 param cpu string = '0.5'
@@ -70,7 +70,7 @@ var temporalVariables = temporalAuth == 'apiKey'
   : temporalAuth == 'mtls'
       ? ['TEMPORAL_TLS_CLIENT_CERT_DATA=temporal-client-certificate', 'TEMPORAL_TLS_CLIENT_KEY_DATA=temporal-client-key']
       : []
-var givenVariables = empty(secretVariables) ? [] : split(secretVariables, ',')
+var givenVariables = empty(vaultVariables) ? [] : split(vaultVariables, ',')
 
 var secrets = map(concat(temporalVariables, givenVariables), pair => {
   variable: trim(split(pair, '=')[0])
