@@ -73,6 +73,13 @@ async def deliver(harness: Harness, id: str, *wires: Any) -> WorkflowHandle[Any,
     return harness.client.get_workflow_handle(id)
 
 
+async def opened(harness: Harness, id: str, **fields: Any) -> WorkflowHandle[Any, Any]:
+    """The incident of an alert that fires, once its page is delivered."""
+    handle = await deliver(harness, id, fires(**fields))
+    await until(says(handle, "Page delivered"))
+    return handle
+
+
 def new_id() -> str:
     return f"incident:webhook:test:{uuid4()}"
 
@@ -137,8 +144,7 @@ async def test_words_that_come_after_the_close_page_nobody(dev_harness: Harness)
     harness.policy = {**ONE_LEVEL, "remember_for": "1h"}
     async with harness.working():
         id = new_id()
-        handle = await deliver(harness, id, fires())
-        await until(says(handle, "Page delivered"))
+        handle = await opened(harness, id)
         await deliver(harness, id, recovers())
         await until(becomes(handle, "closed"))
         await deliver(harness, id, fires(), recovers(), fires(-5))
@@ -175,8 +181,7 @@ async def test_a_redelivery_after_the_memory_is_recognised_by_the_next_run(
     harness.policy = {**ONE_LEVEL, "remember_for": "1s"}
     async with harness.working():
         id = new_id()
-        handle = await deliver(harness, id, fires())
-        await until(says(handle, "Page delivered"))
+        handle = await opened(harness, id)
         await deliver(harness, id, recovers())
         first = await handle.result()
         assert first["alerts"]["cpu"].keys() == {"fired_at", "recovered_from", "recovered_at"}
@@ -221,8 +226,7 @@ async def test_what_no_completed_run_has_left_is_not_known(dev_harness: Harness,
     async with harness.working():
         id = new_id()
         if how == "terminated":
-            handle = await deliver(harness, id, fires())
-            await until(says(handle, "Page delivered"))
+            handle = await opened(harness, id)
             await deliver(harness, id, recovers())
             await until(says(handle, "Post-incident report written"))
             await handle.terminate()
@@ -267,8 +271,7 @@ async def test_a_worker_that_may_not_list_opens_and_says_so(
     harness = dev_harness
     monkeypatch.setattr(activities, "last_result", forbidden)
     async with harness.working():
-        handle = await deliver(harness, new_id(), fires())
-        await until(says(handle, "Page delivered"))
+        handle = await opened(harness, new_id())
         assert await says(handle, "What was known of its alerts cannot be read: not allowed")()
         await handle.cancel()
 
@@ -283,8 +286,7 @@ async def test_an_alert_of_replicas_is_held_and_then_pages(
     harness.policy = {**ONE_LEVEL, "settle": "1s", "reopen_window": window, "remember_for": "1h"}
     async with harness.working():
         id = new_id()
-        handle = await deliver(harness, id, fires(replicated=True))
-        await until(says(handle, "Page delivered"))
+        handle = await opened(harness, id, replicated=True)
         await deliver(harness, id, recovers(replicated=True))
         await until(says(handle, "Post-incident report written"))
         await deliver(harness, id, fires(replicated=True, labels={"cluster": "eu"}))
@@ -330,8 +332,7 @@ async def test_a_run_continues_as_new_when_its_history_is_large(dev_harness: Har
     harness = dev_harness
     async with harness.working():
         id = new_id()
-        handle = await deliver(harness, id, fires())
-        await until(says(handle, "Page delivered"))
+        handle = await opened(harness, id)
         for number in range(12):  # a task knows the size of the history before it
             wire = fires(number, original={"text": "x" * 300_000})
             await handle.signal(SIGNAL_EVENT, wire)
@@ -421,8 +422,7 @@ async def test_an_invalid_event_in_the_silence_takes_nothing_from_the_memory(
     harness.policy = {**ONE_LEVEL, "remember_for": "5s"}
     async with harness.working():
         id = new_id()
-        handle = await deliver(harness, id, fires())
-        await until(says(handle, "Page delivered"))
+        handle = await opened(harness, id)
         await deliver(harness, id, recovers())
         await until(becomes(handle, "closed"))
         await until(says(handle, "Post-incident report written"))
@@ -453,8 +453,7 @@ async def test_after_an_invalid_event_in_the_silence_the_next_incident_follows_t
     harness.continue_as_new_after = 60
     async with harness.working():
         id = new_id()
-        handle = await deliver(harness, id, fires())
-        await until(says(handle, "Page delivered"))
+        handle = await opened(harness, id)
         await deliver(harness, id, recovers())
         await until(becomes(handle, "closed"))
         first = (await handle.query(QUERY_INCIDENT))["id"]
@@ -520,8 +519,7 @@ async def test_a_closed_incident_whose_report_waits_continues_as_new(
     harness.folder = store = WithoutReports()
     async with harness.working():
         id = new_id()
-        handle = await deliver(harness, id, fires())
-        await until(says(handle, "Page delivered"))
+        handle = await opened(harness, id)
         await command(handle, commands.Close.name, "close", reason="duplicate")
         for _ in range(30):
             await handle.signal(SIGNAL_EVENT, [fires()])

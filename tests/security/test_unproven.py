@@ -28,13 +28,19 @@ SCHEMES: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The bodies that the verifiers of these schemes parse."""
+    bodies: list[bytes] = []
+    for module in (sns, tokens):
+        monkeypatch.setattr(module, "load_json", bodies.append)
+    return bodies
+
+
 @pytest.mark.parametrize("scheme", SCHEMES)
 async def test_an_unproven_large_body_is_refused_before_it_is_parsed(
-    scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scheme: str, tmp_path: Path, parsed: list[bytes]
 ) -> None:
-    parsed: list[bytes] = []
-    for module in (sns, tokens):
-        monkeypatch.setattr(module, "load_json", parsed.append)
     harness = Harness(MemoryWorkflows(), tmp_path, {scheme: SCHEMES[scheme]})
     body = b'{"routing_key": "k", "TopicArn": "%s", "a": "%s"}' % (TOPIC.encode(), b"x" * 700_000)
     outcome = await harness.post(body, hook=scheme, signed=False)
@@ -44,11 +50,8 @@ async def test_an_unproven_large_body_is_refused_before_it_is_parsed(
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 async def test_a_body_that_names_neither_topic_nor_key_is_not_parsed(
-    scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scheme: str, tmp_path: Path, parsed: list[bytes]
 ) -> None:
-    parsed: list[bytes] = []
-    for module in (sns, tokens):
-        monkeypatch.setattr(module, "load_json", parsed.append)
     harness = Harness(MemoryWorkflows(), tmp_path, {scheme: SCHEMES[scheme]})
     outcome = await harness.post(b'{"a": "%s"}' % (b"x" * 100_000), hook=scheme, signed=False)
     assert outcome.response.status == 401

@@ -19,7 +19,6 @@ from tests.support.webhook_payloads import (
 )
 
 CREATE = payload("opsgenie", "create")
-CLOSE = payload("opsgenie", "close")
 
 
 def test_a_created_alert_is_read_whole() -> None:

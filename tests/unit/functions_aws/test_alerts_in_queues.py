@@ -12,11 +12,11 @@ import yaml
 
 from core import bootstrap
 from core.config.settings import Settings
-from core.domain.alert import Alert, read_alert
-from core.domain.event import ALERT, Event
+from core.domain.alert import read_alert
+from core.domain.event import Event
 from core.domain.validation import EventValidationService
 from core.formats.registry import read
-from core.formats.shared.delivery import Arrival
+from core.formats.shared.delivery import Arrival, Malformed
 from core.intake.accept import Intake
 from functions_aws.sqs import deliveries
 from tests.support.payloads import EVENTS, recorded_json, sns, sqs_batch
@@ -43,20 +43,21 @@ def arrivals(format: str, *bodies: object) -> list[Arrival]:
     return [arrival for delivery in found for arrival in read(delivery)]
 
 
-def alerts(format: str, *bodies: object) -> list[Alert]:
-    items = [arrival.item for arrival in arrivals(format, *bodies)]
-    return [read_alert(item) for item in items if isinstance(item, Event) and item.type == ALERT]
-
-
 @pytest.mark.parametrize("wrap", [lambda event: event, sns], ids=["eventbridge", "sns"])
 @pytest.mark.parametrize(("name", "file"), PAYLOADS)
 def test_a_preset_reads_in_a_queue_what_it_reads_in_a_request(
     name: str, file: str, wrap: Any
 ) -> None:
     body = recorded_json(f"webhooks/presets/{name}/{file.removesuffix('.json')}")
-    found = alerts(f"mapped:{name}", wrap(body))
-    expected = tables(name)[file].get("alerts", [])
-    assert [a.model_dump(mode="json", exclude_defaults=True) for a in found] == expected
+    case = tables(name)[file]
+    found = [arrival.item for arrival in arrivals(f"mapped:{name}", wrap(body))]
+    alerts = [read_alert(item) for item in found if isinstance(item, Event)]
+    refusals = [item.error.message for item in found if isinstance(item, Malformed)]
+    assert [a.model_dump(mode="json", exclude_defaults=True) for a in alerts] == case.get(
+        "alerts", []
+    )
+    assert len(refusals) == ("refused" in case)
+    assert all(case["refused"] in refusal for refusal in refusals)
 
 
 @pytest.mark.parametrize(

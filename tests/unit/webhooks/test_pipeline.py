@@ -77,7 +77,10 @@ async def test_a_duplicate_is_a_success(harness: Harness, workflows: MemoryWorkf
     assert len(workflows.started) == 1
 
 
-@pytest.mark.parametrize("path", ["/", "/hooks", "/hooks/", "/hooks/other", "/hooks/in/", "/x/in"])
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/hooks", "/hooks/", "/hooks/other", "/hooks/in/", "/hooks/in/api/v2/alerts", "/x/in"],
+)
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "PUT"])
 async def test_an_unknown_path_reveals_nothing_about_the_others(
     harness: Harness, path: str, method: str
@@ -91,27 +94,6 @@ async def test_an_unknown_path_reveals_nothing_about_the_others(
         "code": "NotFound",
     }
     assert outcome.response.headers["content-type"] == "application/problem+json"
-
-
-async def test_what_a_mapping_says_its_sender_appends_is_part_of_the_path(
-    workflows: MemoryWorkflows, tmp_path: Path
-) -> None:
-    harness = Harness(
-        workflows,
-        tmp_path,
-        hooks={"in": {"format": "mapped", "preset": "prometheus"}, "other": {"format": "message"}},
-    )
-    for path, status in (
-        ("/hooks/in/api/v2/alerts", 202),
-        ("/hooks/in", 202),
-        ("/hooks/in/api/v2", 404),
-        ("/hooks/in/api/v2/alerts/", 404),
-        ("/hooks/other/api/v2/alerts", 404),
-    ):
-        hook = path.split("/")[2]
-        request = harness.request([{"labels": {"alertname": "Slow"}}], hook=hook)
-        outcome = await harness.send(harness.sign(replace(request, path=path), hook))
-        assert outcome.response.status == status, path
 
 
 async def test_health_is_answered_without_a_secret(harness: Harness) -> None:
@@ -655,7 +637,8 @@ async def test_many_invalid_events_of_one_delivery_are_kept_once(
     outcome = await harness.post(batch, content_type="application/cloudevents-batch+json")
     assert outcome.response.status == 400
     assert len(answer_of(outcome)["receipts"]) == 20
-    assert len(await kept(harness)) == 1
+    [record] = await kept(harness)
+    assert "20 of its records cannot be accepted" in record.reason
 
 
 async def test_the_answer_does_not_say_how_tidegate_is_deployed(
