@@ -97,6 +97,13 @@ def test_a_payload_is_read_as_its_table_expects(name: str, file: str) -> None:
         ("guardduty", "sample.json", "ignored_when: \"''\"", None, "high"),
         ("statuspage", "component.json", "ignored_when: \"''\"", "pg1:co1", "critical"),
         ("uptime-kuma", "down.json", "severity: \"'critical'\"", "7", "critical"),
+        (
+            "uptimerobot",
+            "certificate.json",
+            "severity: \"'critical'\"",
+            "778123456:certificate",
+            "critical",
+        ),
     ],
 )
 def test_what_a_page_says_to_change_in_a_mapping_works(
