@@ -11,6 +11,7 @@ from typing import Any
 
 from core import bootstrap
 from core.config.settings import Settings
+from core.domain.times import epoch_moment
 from core.formats.shared.delivery import OWN_PREFIX, Delivery, shared_scope, way_headers
 from core.formats.shared.times import format_time
 
@@ -84,8 +85,5 @@ def _sender_headers(attributes: object) -> dict[str, str]:
 
 def _sent_at(attributes: object) -> str | None:
     sent = attributes.get("SentTimestamp") if isinstance(attributes, dict) else None
-    try:
-        moment = datetime.fromtimestamp(int(sent) / 1000, UTC) if sent else None
-    except (TypeError, ValueError, OverflowError, OSError):
-        return None
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else None
+    moment = epoch_moment(sent, per_second=1000)
+    return format_time(moment) if moment else None

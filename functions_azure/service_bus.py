@@ -153,8 +153,7 @@ def _broker_id(message: func.ServiceBusMessage) -> str | None:
 def _time(moment: datetime | None) -> str | None:
     if moment is None:
         return None
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return aware.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return format_time(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
 def _text(value: Any) -> str | None:

@@ -29,6 +29,7 @@ from core.domain.validation import is_within
 from core.errors import DocumentExists, DocumentNotFound, InvalidEvent, PermanentError
 from core.formats.registry import kept_headers
 from core.formats.shared.delivery import CHANGING_HEADERS, REPLAY_KEY_HEADER, Arrival, Delivery
+from core.formats.shared.times import format_time
 from core.intake.receipts import Receipt, Verdict
 from core.ports.documents import DocumentStore
 
@@ -325,4 +326,4 @@ def _json(value: Mapping[str, Any]) -> str:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return format_time(datetime.now(UTC))

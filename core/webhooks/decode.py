@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from http import HTTPStatus
 
 from core.errors import InvalidEvent
@@ -25,6 +25,7 @@ from core.formats.shared.delivery import (
     way_headers,
     webhook_way,
 )
+from core.formats.shared.times import format_time
 from core.webhooks.decompress import TooLarge, UnknownEncoding, decompress
 from core.webhooks.endpoints import NEVER_KEPT, Endpoint
 from core.webhooks.request import Request, Response, answer, problem
@@ -112,7 +113,7 @@ def _delivery(request: Request, name: str, endpoint: Endpoint, received: datetim
         headers["message-id"] = id
     mapping = endpoint.compiled_mapping
     if mapping is not None:  # the only format that may depend on it
-        headers[RECEIVED_HEADER] = received.astimezone(UTC).isoformat(timespec="milliseconds")
+        headers[RECEIVED_HEADER] = format_time(received)
     return Delivery(
         format=endpoint.format,
         body=request.body,

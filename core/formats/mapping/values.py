@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from datetime import datetime
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -18,9 +16,7 @@ from core.formats.shared.times import format_time, from_epoch, utc
 TimeUnit = Literal["auto", "rfc3339", "epoch", "epoch-s", "epoch-ms", "epoch-us", "epoch-ns"]
 LabelShape = Literal["object", "pairs", "tags"]
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _PER_SECOND: Final = {"epoch-s": 1, "epoch-ms": 1_000, "epoch-us": 10**6, "epoch-ns": 10**9}
-_NUMBER: Final = re.compile(r"-?\d{1,20}(\.\d{1,20})?", re.ASCII)
 _TIME_CHARS: Final = 100
 """Longest text that is read as a time."""
 _UNITS_PER_LABEL: Final = 6
@@ -53,7 +49,7 @@ class TimeReader:
             case "epoch":
                 return from_epoch(value)
             case "epoch-s" | "epoch-ms" | "epoch-us" | "epoch-ns" as unit:
-                return _since_1970(value, _PER_SECOND[unit])
+                return from_epoch(value, per_second=_PER_SECOND[unit])
 
     def _by_pattern(self, value: object, pattern: str) -> object:
         try:
@@ -70,18 +66,6 @@ def _zoned(value: object) -> object:
     if isinstance(value, str) and value.endswith((" UTC", " GMT")):
         return f"{value[:-4]}Z"
     return value
-
-
-def _since_1970(value: object, per_second: int) -> object:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return value
-    if isinstance(value, str) and not _NUMBER.fullmatch(value):
-        return value  # also 1e999999999, which would take all memory
-    try:
-        milliseconds = int(Decimal(value) * 1000 / per_second)
-        return format_time(_EPOCH + timedelta(milliseconds=milliseconds))
-    except (ArithmeticError, ValueError):  # not a number, or out of the range of years
-        return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,8 +32,8 @@ def assumed_utc(value: object) -> object:
     return value
 
 
-def from_epoch(value: object) -> object:
-    """A time since 1970, as a number or its text in any unit, in that form. Anything else is
-    returned as it is, for the domain to remark on."""
-    moment = epoch_moment(value)
+def from_epoch(value: object, *, per_second: int | None = None) -> object:
+    """A time since 1970 in that form, as `epoch_moment` reads it. Anything else is returned as it
+    is, for the domain to remark on."""
+    moment = epoch_moment(value, per_second=per_second)
     return value if moment is None else format_time(moment)
