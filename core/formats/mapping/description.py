@@ -19,9 +19,12 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     field_validator,
     model_validator,
 )
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from core.domain.durations import Duration
 from core.domain.expressions.expression import MAX_CHARS, compiled
@@ -70,16 +73,35 @@ Severity = Literal["critical", "high", "medium", "low", "info"]
 FieldPath = Annotated[str, Field(pattern=r"^[^.\s]+(\.[^.\s]+)*$", max_length=200)]
 
 
-def _from(value: object) -> object:
-    return {"from": value} if isinstance(value, str) else value
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, str | dict) else value
 
 
-class KeyDescription(BaseModel):
-    """What says which alert it is, the same from firing to resolved."""
+class _ByExpression(BaseModel):
+    """What has a short form: `from` alone."""
 
     model_config = _STRICT
 
-    from_: tuple[Expr, ...] = Field(
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: object) -> object:
+        return {"from": value} if isinstance(value, str | list) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        whole = handler(schema)
+        return {"anyOf": [whole["properties"]["from"], whole]}
+
+
+class KeyDescription(_ByExpression):
+    """What says which alert it is, the same from firing to resolved."""
+
+    from_: Annotated[
+        tuple[Expr, ...],
+        BeforeValidator(_as_list, json_schema_input_type=Expr | tuple[Expr, ...]),
+    ] = Field(
         (),
         alias="from",
         max_length=8,
@@ -89,15 +111,6 @@ class KeyDescription(BaseModel):
         (), description="The labels that make the key: their names, or `all`."
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _short(cls, value: object) -> object:
-        if isinstance(value, str | list):
-            value = {"from": value}
-        if isinstance(value, dict) and isinstance(value.get("from"), str):
-            value = {**value, "from": [value["from"]]}
-        return value
-
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if bool(self.from_) == bool(self.labels):
@@ -105,10 +118,8 @@ class KeyDescription(BaseModel):
         return self
 
 
-class StatusDescription(BaseModel):
+class StatusDescription(_ByExpression):
     """What says whether an alert fires, by the words that the sender has for it."""
-
-    model_config = _STRICT
 
     from_: Expr | None = Field(None, alias="from", description="Where the word is.")
     firing: Words = Field((), description="Words for an alert that fires.")
@@ -127,11 +138,6 @@ class StatusDescription(BaseModel):
             "received."
         ),
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short(cls, value: object) -> object:
-        return _from(value)
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -166,10 +172,8 @@ class StatusDescription(BaseModel):
         )
 
 
-class SeverityDescription(BaseModel):
+class SeverityDescription(_ByExpression):
     """How bad it is, in the sender's words."""
-
-    model_config = _STRICT
 
     from_: Expr = Field(alias="from", description="Where the word is.")
     words: dict[Word, Severity] = Field(
@@ -178,21 +182,14 @@ class SeverityDescription(BaseModel):
         description="What the sender's words mean. Others are read as those of all senders are.",
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _short(cls, value: object) -> object:
-        return _from(value)
-
     def compiled(self) -> SeverityReader:
         """The severity as it is read."""
         words = {word.strip().lower(): severity for word, severity in self.words.items()}
         return SeverityReader(expression=compiled(self.from_), words=words)
 
 
-class TimeDescription(BaseModel):
+class TimeDescription(_ByExpression):
     """A time, and how the sender writes it."""
-
-    model_config = _STRICT
 
     from_: Expr = Field(alias="from", description="Where the time is.")
     as_: TimeUnit = Field(
@@ -215,11 +212,6 @@ class TimeDescription(BaseModel):
         description="The time zone of a pattern without %z, by its IANA name.",
         examples=["Europe/Berlin", "UTC"],
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short(cls, value: object) -> object:
-        return _from(value)
 
     @field_validator("pattern")
     @classmethod
@@ -261,10 +253,8 @@ class TimeDescription(BaseModel):
         return TimeReader(unit=self.as_, pattern=self.pattern, zone=self.zone)
 
 
-class LabelsDescription(BaseModel):
+class LabelsDescription(_ByExpression):
     """Labels, and the shape in which the sender writes them. Text that holds JSON is read as it."""
-
-    model_config = _STRICT
 
     from_: Expr = Field(alias="from", description="Where the labels are.")
     shape: LabelShape = Field(
@@ -280,11 +270,6 @@ class LabelsDescription(BaseModel):
     between: str = Field(
         ",", min_length=1, max_length=5, description="Between the tags, where they are one text."
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short(cls, value: object) -> object:
-        return _from(value)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -302,10 +287,6 @@ class LabelsDescription(BaseModel):
             separator=self.separator,
             between=self.between,
         )
-
-
-def _as_list(value: object) -> object:
-    return [value] if isinstance(value, str | dict) else value
 
 
 class Description(BaseModel):

@@ -12,10 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 
 from core.config import yaml_file
+from core.config.files import webhooks_schema
 from core.domain.alert import read_alert
 from core.domain.event import Event
 from core.domain.severity import severity_of
@@ -173,3 +175,10 @@ def test_the_table_of_presets_says_what_each_sender_says(name: str) -> None:
 
 def test_every_folder_of_payloads_belongs_to_a_preset() -> None:
     assert sorted(path.name for path in PAYLOADS.iterdir()) == presets.names()
+
+
+@pytest.mark.parametrize("name", presets.names())
+def test_an_editor_accepts_what_a_preset_says(name: str) -> None:
+    mapping = yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))["mapping"]
+    endpoint = {"format": "mapped", "mapping": mapping, "verify": {"scheme": "none"}}
+    jsonschema.validate({"version": 1, "hooks": {"here": endpoint}}, webhooks_schema())
