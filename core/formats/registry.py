@@ -64,6 +64,8 @@ FORMATS: Final = registered(
 
 INTERNAL: Final = ("stored_event",)
 """Tidegate's own formats, which neither a webhook nor a queue may have."""
+EXTERNAL: Final = tuple(name for name in FORMATS if name not in INTERNAL)
+"""All others."""
 USERS_OWN: Final = "message"
 """The format of users' own messages, which a queue may be given another one instead of."""
 MAPPED: Final = "mapped"

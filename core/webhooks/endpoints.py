@@ -24,7 +24,7 @@ from pydantic_core import CoreSchema, core_schema
 from core.domain.durations import Duration
 from core.domain.event import OWN_TYPES, RESERVED
 from core.domain.problems import ProblemAt
-from core.formats.registry import FORMATS, INTERNAL, MAPPED, format_of
+from core.formats.registry import EXTERNAL, MAPPED, format_of
 from core.formats.shared.format import Format
 from core.webhooks.verifiers.any_verifier import AnyVerifier
 
@@ -90,7 +90,7 @@ class Endpoint(BaseModel):
     description: str = Field(default="", description="For people; the code ignores it.")
     format: str = Field(
         description="The name of the sender's format.",
-        json_schema_extra={"enum": [name for name in FORMATS if name not in INTERNAL]},
+        json_schema_extra={"enum": list(EXTERNAL)},
     )
     preset: str | None = Field(
         default=None, description="The shipped mapping of this sender, with `format: mapped`."
@@ -167,9 +167,8 @@ class Endpoint(BaseModel):
     @field_validator("format")
     @classmethod
     def _known(cls, name: str) -> str:
-        if name not in FORMATS or name in INTERNAL:
-            known = ", ".join(sorted(set(FORMATS) - set(INTERNAL)))
-            raise ValueError(f"no format {name!r}; there are {known}")
+        if name not in EXTERNAL:
+            raise ValueError(f"no format {name!r}; there are {', '.join(sorted(EXTERNAL))}")
         return name
 
     @field_validator("preset")

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import pytest
 
-from core.formats.registry import FORMATS, INTERNAL, read
+from core.formats.registry import EXTERNAL, read
 from core.formats.shared.bounds import MAX_EVENTS, MAX_MEMORY, estimated_memory
 from core.formats.shared.delivery import Delivery
 from core.webhooks.pipeline import Outcome
@@ -28,7 +28,6 @@ BODY: Final = 5_000_000
 MEMORY: Final = 64 * 1024 * 1024
 SECONDS: Final = 5.0
 """Of CPU; on an idle machine it takes less than one."""
-EXTERNAL: Final = [name for name in FORMATS if name not in INTERNAL]
 PRESET: Final = {"mapped": {"preset": "uptime-kuma"}}
 BATCH: Final = {"content_type": "application/cloudevents-batch+json"}
 

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from core.formats.registry import FORMATS, INTERNAL, MAPPED
+from core.formats.registry import EXTERNAL, MAPPED
 from core.formats.shared.delivery import PRESET_HEADER, RECEIVED_HEADER
 
 if TYPE_CHECKING:
     from core.formats.mapping.mapping import AlertMapping
-
-_FORMATS: Final = sorted(set(FORMATS) - set(INTERNAL))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +34,7 @@ def queue_format(text: str, mapping_of: Callable[[str], AlertMapping]) -> QueueF
     """The format that `NAME` or `mapped:PRESET` names. Raises `ValueError`, which quotes nothing
     that may be a secret by mistake. `mapping_of` returns a preset's mapping, or raises the same."""
     name, colon, preset = text.partition(":")
-    if name not in _FORMATS:
+    if name not in EXTERNAL:
         raise ValueError(f"there is no such format; {_instead(name)}")
     if name != MAPPED:
         if colon:
@@ -50,5 +48,5 @@ def queue_format(text: str, mapping_of: Callable[[str], AlertMapping]) -> QueueF
 def _instead(name: str) -> str:
     from difflib import get_close_matches  # only a mistake needs it
 
-    close = get_close_matches(name, _FORMATS, n=1)
-    return f"did you mean {close[0]}?" if close else f"there are {', '.join(_FORMATS)}"
+    close = get_close_matches(name, EXTERNAL, n=1)
+    return f"did you mean {close[0]}?" if close else f"there are {', '.join(sorted(EXTERNAL))}"

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.config.settings import Settings
-from core.formats.registry import FORMATS, INTERNAL
+from core.formats.registry import EXTERNAL
 from core.webhooks.pipeline import Outcome
 from core.webhooks.request import Request
 from functions_aws.webhook_listener import handler
@@ -34,7 +34,6 @@ from tests.support.quarantines import originals
 from tests.support.webhooks import Harness, answer_of
 from tests.support.workflows_port import MemoryWorkflows, fickle
 
-EXTERNAL = [name for name in FORMATS if name not in INTERNAL]
 HOOKS = {
     name.replace("_", "-"): {
         "format": name,
