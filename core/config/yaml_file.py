@@ -18,6 +18,24 @@ _QUOTE: Final = re.compile(r"'[^'<]{3,}'|\"[^\"<]{3,}\"")
 """What the parser quotes of the file, but for single characters and the names of its own tokens."""
 
 
+class _Alias(Exception):
+    """The text refers to another part of itself at `place`, its line and column."""
+
+    def __init__(self, mark: yaml.Mark) -> None:
+        super().__init__()
+        self.place = f"{mark.line + 1}:{mark.column + 1}"
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses aliases: a few lines of them can stand for more than memory holds."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            alias = self.peek_event()  # type: ignore[no-untyped-call]  # as the stubs have it
+            raise _Alias(alias.start_mark)
+        return super().compose_node(parent, index)
+
+
 def load(path: Path, model: type[Model], *, context: dict[str, Any] | None = None) -> Model:
     """The file as a `model`, whose validators get the `context`. Raises `ConfigFileError` with
     every problem."""
@@ -26,13 +44,16 @@ def load(path: Path, model: type[Model], *, context: dict[str, Any] | None = Non
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigFileError([f"{path}: cannot be read: {error}"]) from error
     try:
-        if alias := _alias(text):
-            raise ConfigFileError([f"{path}:{alias}: aliases are not supported: write it out"])
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        loader = _Loader(text)
+        root = loader.get_single_node()
         if root is None:
             raise ConfigFileError([f"{path}: it is empty"])
         problems = [f"{path}:{problem}" for problem in _duplicates(root)]
-        value = yaml.safe_load(text)
+        value = loader.construct_document(root)
+    except _Alias as alias:
+        raise ConfigFileError(
+            [f"{path}:{alias.place}: aliases are not supported: write it out"]
+        ) from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else f"{path}"
@@ -47,15 +68,6 @@ def load(path: Path, model: type[Model], *, context: dict[str, Any] | None = Non
         problems = [_problem(path, root, error) for error in invalid.errors(include_url=False)]
         # Not chained: the errors of pydantic quote the values.
         raise ConfigFileError(list(dict.fromkeys(problems))) from None
-
-
-def _alias(text: str) -> str:
-    """Where the text refers to another part of itself, if it does: a few lines of such references
-    can stand for more than memory holds."""
-    for token in yaml.scan(text, Loader=yaml.SafeLoader):
-        if isinstance(token, yaml.AliasToken):
-            return f"{token.start_mark.line + 1}:{token.start_mark.column + 1}"
-    return ""
 
 
 def _problem(path: Path, root: yaml.Node, error: Any) -> str:
