@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final
 
 MAX_CHARS: Final = 1_000
 """Longest expression."""
+CHARS_PER_UNIT: Final = 16
+"""Characters of text that are copied or compared for one unit of a `Budget`."""
 
 Search = Callable[[object, object, "Budget"], Any]
 
@@ -53,8 +56,9 @@ class Expression:
         return self._search(value, root, budget)
 
 
+@cache
 def compiled(text: str) -> Expression:
-    """The expression. Raises `ValueError` that says what is wrong with it."""
+    """The expression; a process compiles each once. Raises `ValueError` that says what is wrong."""
     if len(text) > MAX_CHARS:
         raise ValueError(f"longer than {MAX_CHARS:,} characters")
     names = text.split(".")

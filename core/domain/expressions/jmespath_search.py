@@ -17,12 +17,17 @@ from jmespath.lexer import Lexer
 from jmespath.parser import ParsedResult, Parser
 from jmespath.visitor import Options, TreeInterpreter
 
-from core.domain.expressions.expression import Budget, OverBudget, Search, Unevaluable
+from core.domain.expressions.expression import (
+    CHARS_PER_UNIT,
+    Budget,
+    OverBudget,
+    Search,
+    Unevaluable,
+)
 
 MAX_DEPTH: Final = 40
 """Deepest nesting of an expression."""
 
-_CHARS_PER_UNIT: Final = 16
 _UNITS_PER_PAIR: Final = 4
 _BUILDING: Final = frozenset(
     (
@@ -205,7 +210,7 @@ class _Interpreter(TreeInterpreter):
         if name == "join" and len(arguments) == 2:
             glue, parts = arguments
             if isinstance(glue, str) and isinstance(parts, list):
-                self._budget.spend(len(glue) * len(parts) // _CHARS_PER_UNIT)
+                self._budget.spend(len(glue) * len(parts) // CHARS_PER_UNIT)
         if name == "items" and isinstance(arguments[0], dict):
             self.charge_pairs(len(arguments[0]))
         return self._functions.call_function(name, arguments)  # type: ignore[attr-defined]
@@ -231,7 +236,7 @@ class _Interpreter(TreeInterpreter):
                     self._budget.spend(len(item))
                     chars += sum(map(len, item))
                     below += item.values()
-            self._budget.spend(1 + chars // _CHARS_PER_UNIT)
+            self._budget.spend(1 + chars // CHARS_PER_UNIT)
             layer = below
 
 

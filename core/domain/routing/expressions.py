@@ -6,13 +6,10 @@ when it is first needed.
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any, Final
+from typing import Any
 
 from core.domain.expressions.expression import Budget, OverBudget, Unevaluable, compiled
 from core.errors import InvalidEvent, quoted
-
-_compiled: Final = cache(compiled)
 
 
 def search(text: str, value: object) -> Any:
@@ -20,7 +17,7 @@ def search(text: str, value: object) -> Any:
     `InvalidEvent` where that takes too long: without its result nobody can say where the event
     goes."""
     try:
-        return _compiled(text).search(value, value, Budget())
+        return compiled(text).search(value, value, Budget())
     except Unevaluable:
         return None
     except OverBudget:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from core.domain.event import Event, encode, parse_time
 from core.domain.expressions.expression import (
+    CHARS_PER_UNIT,
     Budget,
     Expression,
     OverBudget,
@@ -36,7 +37,6 @@ Verdict = Literal["firing", "resolved", "ignored", "acknowledged"]
 Value = str | int | float | bool
 
 _KEY_BYTES: Final = 16
-_CHARS_PER_UNIT: Final = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,7 +272,7 @@ class _Reading:
         try:
             found = expression.search(self.item, self.root, self.budget)
             if isinstance(found, str):  # the same text may be copied for each of many items
-                self.budget.spend(len(found) // _CHARS_PER_UNIT)
+                self.budget.spend(len(found) // CHARS_PER_UNIT)
         except OverBudget:
             raise _too_long(name, expression) from None
         except Unevaluable as error:
@@ -333,15 +333,7 @@ class _Reading:
     def read_as(self, value: object) -> None:
         """Note what was made of the last finding."""
         if self.trace:
-            last = self.trace[-1]
-            self.trace[-1] = Finding(
-                position=last.position,
-                field=last.field,
-                expression=last.expression,
-                found=last.found,
-                read_as=value,
-                problem=last.problem,
-            )
+            self.trace[-1] = replace(self.trace[-1], read_as=value)
 
 
 def _too_long(name: str, expression: Expression) -> InvalidEvent:
