@@ -17,7 +17,7 @@ from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError
 
 from core.adapters.temporal.connection import answer_of
-from core.adapters.temporal.incidents import quoted
+from core.adapters.temporal.incidents import in_query
 from core.contracts import (
     ASSIGNEE_ATTRIBUTE,
     INCIDENT_ID_ATTRIBUTE,
@@ -67,7 +67,7 @@ class IncidentFilter:
         """The filter as a visibility query, which leaves some of it to `matches`. Of the ages only
         `younger_than` can be queried: a run never starts before its incident began, but may start
         long after it."""
-        parts = [f"WorkflowType = {quoted(INCIDENT_WORKFLOW)}"]
+        parts = [f"WorkflowType = {in_query(INCIDENT_WORKFLOW)}"]
         # A run that was continued keeps its attributes; it counts only if its incident ended there.
         parts.append(f"(ExecutionStatus != 'ContinuedAsNew' OR {_STATUS.name} = 'closed')")
         # What was heard of alerts may open no incident: such a run has no status.
@@ -83,9 +83,9 @@ class IncidentFilter:
         )
         for name, values in wanted:
             if values and not any(_UNFINDABLE & set(value) for value in values):
-                parts.append(f"{name} IN ({', '.join(map(quoted, values))})")
+                parts.append(f"{name} IN ({', '.join(map(in_query, values))})")
         if self.younger_than is not None:
-            parts.append(f"StartTime >= {quoted((now - self.younger_than).isoformat())}")
+            parts.append(f"StartTime >= {in_query((now - self.younger_than).isoformat())}")
         return " AND ".join(parts)
 
     def matches(self, incident: IncidentSummary, now: datetime) -> bool:

@@ -131,7 +131,7 @@ async def _query(handle: WorkflowHandle[Any, Any], id: str) -> IncidentView:
 
 async def _run_of(client: Client, incident_id: str) -> str | None:
     """The last run of an incident."""
-    query = f"{INCIDENT_ID_ATTRIBUTE} = {quoted(incident_id)}"
+    query = f"{INCIDENT_ID_ATTRIBUTE} = {in_query(incident_id)}"
     try:
         async for run in client.list_workflows(query, limit=1, rpc_timeout=_TIMEOUT):
             return run.run_id
@@ -173,7 +173,7 @@ def _own_id(run: WorkflowExecutionDescription) -> str | None:
     return run.typed_search_attributes.get(SearchAttributeKey.for_keyword(INCIDENT_ID_ATTRIBUTE))
 
 
-def quoted(text: str) -> str:
+def in_query(text: str) -> str:
     """The text as a string in a visibility query."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 

@@ -21,8 +21,8 @@ from temporalio.client import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from core.adapters.temporal.connection import answer_of
-from core.adapters.temporal.incidents import quoted
-from core.errors import ConfigurationError, TemporalUnavailable, third_party
+from core.adapters.temporal.incidents import in_query
+from core.errors import ConfigurationError, TemporalUnavailable, quoted, third_party
 
 _TIMEOUT: Final = timedelta(seconds=10)
 _NEWEST: Final = 20
@@ -37,7 +37,7 @@ async def last_result(client: Client, workflow_id: str, run_id: str | None = Non
     Raises `TemporalUnavailable`, also while the list still shows another run as running, and
     `ConfigurationError` where it may not be read."""
     statuses = "ExecutionStatus IN ('Completed', 'Running')"  # failed ones could fill the list
-    query = f"WorkflowId = {quoted(workflow_id)} AND {statuses}"
+    query = f"WorkflowId = {in_query(workflow_id)} AND {statuses}"
     latest: WorkflowExecution | None = None
     try:
         async for run in client.list_workflows(query, limit=_NEWEST, rpc_timeout=_TIMEOUT):
@@ -45,7 +45,7 @@ async def last_result(client: Client, workflow_id: str, run_id: str | None = Non
                 continue
             if run.status is WorkflowExecutionStatus.RUNNING:
                 raise TemporalUnavailable(
-                    f"the list of workflows lags: run {run.run_id} of {workflow_id[:200]!r} has "
+                    f"the list of workflows lags: run {run.run_id} of {quoted(workflow_id)} has "
                     "ended, and is shown as running"
                 )
             if latest is None or _closed(run) > _closed(latest):
@@ -64,11 +64,11 @@ async def last_result(client: Client, workflow_id: str, run_id: str | None = Non
             return None
         if error.status in _FORBIDDEN:
             raise ConfigurationError(
-                f"runs of {workflow_id[:200]!r} cannot be read: {third_party(error)}",
+                f"runs of {quoted(workflow_id)} cannot be read: {third_party(error)}",
                 fix="let the worker list workflows and read their histories",
             ) from None
         raise TemporalUnavailable(
-            f"the run before {workflow_id[:200]!r} cannot be read: "
+            f"the run before {quoted(workflow_id)} cannot be read: "
             f"Temporal answered {answer_of(error)}"
         ) from None
     return None
