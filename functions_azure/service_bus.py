@@ -25,8 +25,10 @@ import azure.functions as func
 from core import bootstrap
 from core.config.settings import Settings
 from core.formats.shared.delivery import (
+    CHANGING_HEADERS,
     DELIVERY_HEADER,
     OWN_PREFIX,
+    RESERVED_HEADERS,
     Delivery,
     shared_scope,
     way_headers,
@@ -41,15 +43,7 @@ _ENDPOINT: Final = re.compile(r"(?:^|;)\s*Endpoint=sb://(?P<host>[^/;]+)", re.I)
 _LONGEST_HOLD: Final = 60.0
 _RESERVE: Final = 10.0
 """A message is abandoned at the latest so many seconds before its invocation times out."""
-_RESERVED: Final = (
-    "queue",
-    "subscription",
-    "message-id",
-    "sent-at",
-    "delivery-count",
-    "dead-letter-reason",
-    "dead-letter-error-description",
-)
+_RESERVED: Final = frozenset((*RESERVED_HEADERS, *CHANGING_HEADERS, "subscription"))
 """Headers that only Service Bus sets; a sender's properties of these names are ignored."""
 
 

@@ -27,7 +27,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from core.domain.event import Event
-from core.domain.identity import change_key, scoped_key
+from core.domain.identity import change_key, key_part, scoped_key
 from core.errors import InvalidEvent, quoted
 from core.formats.shared.alert_event import Status, alert
 from core.formats.shared.delivery import Delivery, Malformed, scope_of
@@ -235,7 +235,7 @@ def _key(arn: str, contributor: str | None) -> str:
     separates the two, so there it is escaped."""
     if not arn:
         return ""
-    arn = arn.replace("%", "%25").replace(_CONTRIBUTOR, f"%2F{_CONTRIBUTOR[1:]}")
+    arn = key_part(arn, _CONTRIBUTOR)
     return arn if contributor is None else f"{arn}{_CONTRIBUTOR}{contributor}"
 
 

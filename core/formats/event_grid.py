@@ -5,8 +5,8 @@
 
 Changes of blobs become events about documents, as those of S3 objects do, with the same key in both
 schemas and by every trigger; markers of folders and what file managers leave behind are no events.
-All other events keep their own type. Event Grid's control messages
-about the subscription are not events.
+All other events keep their own type. Event Grid's control messages about the subscription are not
+events.
 Sources: Azure Event Grid, "Event Grid event schema", "Azure Blob Storage as an Event Grid source"
 and "Endpoint validation with the Event Grid event schema".
 """

@@ -26,6 +26,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from core.domain.event import Event
+from core.domain.identity import OCCURRENCE
 from core.domain.severity import severity_of
 from core.errors import InvalidEvent
 from core.formats.shared.alert_event import alert
@@ -40,9 +41,8 @@ _REOPENED: Final = "incident.reopened"
 _RESOLVED: Final = "incident.resolved"
 _FIRING_UNLESS_RESOLVED: Final = "incident.priority_updated"
 _PING: Final = "pagey.ping"
-_OUR_INCIDENT: Final = re.compile(r".+@\d{8}T\d{6}\.\d{3}Z", re.DOTALL)
-"""An incident's ID, which is the `dedup_key` of our pages (as in `core.domain.incident.ids`, which
-is too heavy for a listener to import)."""
+_OUR_INCIDENT: Final = re.compile(f".+{OCCURRENCE}", re.DOTALL)
+"""An incident's ID, which is the `dedup_key` of our pages."""
 
 _IGNORED: Final = (
     "a page of Tidegate's opened this incident, by its client or its key: it is no alert here"

@@ -29,6 +29,7 @@ from core.formats.shared.clutter import is_clutter
 from core.formats.shared.delivery import Delivery, Malformed
 from core.formats.shared.format import Format
 from core.formats.shared.json_body import load_json
+from core.formats.shared.json_path import at
 from core.formats.shared.times import utc
 
 _TYPES: Final = {
@@ -210,16 +211,8 @@ def _utc(time: str | None) -> str | None:
     return utc(time)
 
 
-def _field(value: object, path: tuple[str, ...]) -> object:
-    for name in path:
-        if not isinstance(value, dict):
-            return None
-        value = value.get(name)
-    return value
-
-
 def _optional(value: object, *path: str) -> str | None:
-    field = _field(value, path)
+    field = at(value, *path)
     if field is not None and not isinstance(field, str):
         raise InvalidEvent(f"{'.'.join(path)} is not a string")
     return field or None
@@ -233,7 +226,7 @@ def _text(value: object, *path: str) -> str:
 
 
 def _size(value: object, *path: str) -> int | None:
-    size = _field(value, path)
+    size = at(value, *path)
     if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 0):
         raise InvalidEvent(f"{'.'.join(path)} is not a number of bytes")
     return size

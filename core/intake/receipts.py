@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from core.domain.event import parse_time
+from core.domain.text import shortened
 from core.errors import NotAccepted
 
 
@@ -48,7 +49,7 @@ MAX_SHOWN: Final = 500
 
 def shown(name: str) -> str:
     """A sender's name for something, as receipts and logs show it."""
-    return name if len(name) <= MAX_SHOWN else f"{name[: MAX_SHOWN - 3]}..."
+    return shortened(name, MAX_SHOWN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -104,7 +104,7 @@ def shared_scope(name: str | None) -> str | None:
 
 def is_webhook(delivery: Delivery) -> bool:
     """Whether a webhook received the delivery: then its sender wrote all of it."""
-    return delivery.headers.get(WAY_HEADER, "").startswith(_WEBHOOK)
+    return webhook_of(delivery) is not None
 
 
 def scope_of(delivery: Delivery) -> str:
