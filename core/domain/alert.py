@@ -16,7 +16,7 @@ from pydantic import AwareDatetime, Field
 
 from core.domain.alert_key import keyless, readable_key
 from core.domain.event import ALERT, Event, parse_time
-from core.domain.text import one_line, shortened
+from core.domain.text import one_line, shortened, spelt
 from core.domain.times import epoch_moment
 from core.domain.value import Value
 from core.errors import InvalidEvent
@@ -59,7 +59,10 @@ class Alert(Value):
 
 
 _OVER: Final = frozenset(
-    ("cleared", "closed", "inactive", "normal", "ok", "recovered", "recovery", "up")
+    (
+        *("clear", "cleared", "close", "closed", "ended", "fixed", "healthy", "inactive"),
+        *("normal", "ok", "recovered", "recovery", "resolve", "solved", "up"),
+    )
 )
 """What sources say instead of `resolved`."""
 
@@ -138,7 +141,7 @@ def _text(data: Mapping[str, Any], name: str, limit: int, remarks: list[str]) ->
     if not isinstance(value, str | int | float):
         remarks.append(f"{name} is not text")
         return None
-    return _line(str(value), limit) or None
+    return _line(spelt(value), limit) or None
 
 
 def _moment(data: Mapping[str, Any], name: str, remarks: list[str]) -> datetime | None:
@@ -194,7 +197,7 @@ def _labels(data: Mapping[str, Any], remarks: list[str]) -> dict[str, str]:
         remarks.append("its labels are not an object")
         return {}
     kept = {
-        _line(str(name), _LABEL_CHARS): _line(str(value), _VALUE_CHARS)
+        _line(str(name), _LABEL_CHARS): _line(spelt(value), _VALUE_CHARS)
         for name, value in list(labels.items())[:_LABELS]
         if isinstance(value, str | int | float) and str(name).strip()
     }

@@ -57,9 +57,9 @@ ANYBODYS_WORDS: Final[Mapping[str, Severity]] = {
     **dict.fromkeys(
         ("blocker", "disaster", "fatal", "highest", "page", "urgent"), Severity.CRITICAL
     ),
-    **dict.fromkeys(("err", "error", "major", "severe"), Severity.HIGH),
+    **dict.fromkeys(("err", "error", "important", "major", "serious", "severe"), Severity.HIGH),
     **dict.fromkeys(("average", "minor", "moderate", "warn", "warning"), Severity.MEDIUM),
-    **dict.fromkeys(("notice",), Severity.LOW),
+    **dict.fromkeys(("notice", "trivial"), Severity.LOW),
     **dict.fromkeys(
         ("debug", "information", "informational", "lowest", "none", "trace", "verbose"),
         Severity.INFO,
@@ -67,7 +67,11 @@ ANYBODYS_WORDS: Final[Mapping[str, Severity]] = {
 }
 """What a word means from any source that has no other meaning for it."""
 
-_NUMBERED: Final = re.compile(r"(p|priority|s|sev|severity)[ _-]?(\d)")
+_CODE: Final = r"(?P<family>p|priority|s|sev|severity)[ _:#-]{0,2}(?P<number>\d)"
+_NAMED: Final = re.compile(
+    rf"(\d{{1,2}} ?[-:.)] ?)?({_CODE}(?!\w).*|(?P<word>[a-z]+)( ?[-:(\[/,].*)?)", re.DOTALL
+)
+"""A code or a word, with what people add: `P1 - Critical`, `1 - Critical`, `Critical (P1)`."""
 _FAMILIES: Final = {"priority": "p", "severity": "sev"}
 
 
@@ -76,10 +80,12 @@ def severity_of(text: str | None, source: str | None = None) -> Severity | None:
 
     Our own five words mean the same from every source. Any other word means what it means to the
     `source`, else what it means to everybody: so an Alertmanager's label may say `P1` or `SEV-1`.
+    A name beside it changes nothing: `P1 - Critical`, `1 - Critical`, `Critical (P1)`.
     """
     word = (text or "").strip().lower()
-    if numbered := _NUMBERED.fullmatch(word):
-        word = _FAMILIES.get(numbered[1], numbered[1]) + numbered[2]
+    if named := _NAMED.fullmatch(word):
+        family, number = named["family"], named["number"]
+        word = named["word"] or f"{_FAMILIES.get(family, family)}{number}"
     try:
         return Severity(word)
     except ValueError:

@@ -31,3 +31,8 @@ def shortened(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
     return text[: limit - 3].rstrip() + "..." if limit > 3 else text[:limit]
+
+
+def spelt(value: object) -> str:
+    """A value of JSON as text: `true` rather than Python's `True`, and all else as `str` has it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -8,11 +8,13 @@
 An event is identified by its event_id, an interaction or a command by its trigger_id. What lets
 whoever has it act on Slack is left out of the data, wherever it stands: tokens, among them the
 deprecated verification token, and addresses to respond at.
-Sources: Slack, "The Events API", "Handling user interaction", "Enabling slash commands".
+Sources: Slack, "The Events API", "Handling user interaction", "Enabling slash commands", "Tokens",
+"Sending messages using incoming webhooks".
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -26,6 +28,8 @@ from core.formats.shared.json_path import text
 from core.formats.shared.times import from_epoch
 
 _FORM_FIELD: Final = "payload"
+_SECRET: Final = re.compile(r"(xox[a-z](\.xox[a-z])?|xapp|xwfp)-|https://hooks\.slack(-gov)?\.com/")
+"""How Slack's tokens begin, and the addresses at which whoever has them may post."""
 _SUBJECTS: Final = (
     ("event", "channel"),
     ("event", "item", "channel"),
@@ -91,17 +95,24 @@ def _event(value: Mapping[str, Any], kind: str, id: str | None, delivery: Delive
 
 
 def _without_secrets(value: Any) -> Any:
-    """The value without the text under names that hold a token or an address to respond at."""
+    """The value without text that is a token or an address to respond at, by its name or by how it
+    begins."""
     if isinstance(value, Mapping):
         return {
             name: _without_secrets(field)
             for name, field in value.items()
-            if not (isinstance(field, str) and _is_secret(name))
+            if not (isinstance(field, str) and (_names_secret(name) or _SECRET.match(field)))
         }
-    return [_without_secrets(item) for item in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [
+            _without_secrets(item)
+            for item in value
+            if not (isinstance(item, str) and _SECRET.match(item))
+        ]
+    return value
 
 
-def _is_secret(name: str) -> bool:
+def _names_secret(name: str) -> bool:
     return name in ("token", "response_url") or name.endswith("_token")
 
 

@@ -143,7 +143,10 @@ def _alert_hint(delivery: Delivery) -> str | None:
     named = " or ".join(formats)
     way = delivery.headers[WAY_HEADER]
     if way == _EXPLAINED:
-        return f"it looks like the body of a webhook ({named}): try --hook NAME"
+        return (
+            f"it looks like an alert ({named}): try --hook NAME with a webhook's body, and "
+            f"--format {formats[0]} with what a queue or an invocation has"
+        )
     queue = way.partition(":")[2]
     return (
         f"it looks like an alert ({named}): give the queue its format in TIDEGATE_QUEUE_FORMATS, "

@@ -211,7 +211,8 @@ def test_a_body_that_only_a_webhook_understands_says_so(
 ) -> None:
     [explained, *_] = tidegate("explain", str(FOLDER / f"{body}.json"), "--json").json
     assert explained["note"] == (
-        f"it looks like the body of a webhook ({formats}): try --hook NAME"
+        f"it looks like an alert ({formats}): try --hook NAME with a webhook's body, and "
+        f"--format {formats.partition(' ')[0]} with what a queue or an invocation has"
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain.alert import AlertStatus, event_of, read_alert
+from core.domain.alert import _OVER, AlertStatus, event_of, read_alert
 from core.domain.event import ALERT, Event
 from core.errors import InvalidEvent
 
@@ -101,10 +101,17 @@ def test_a_key_is_enough() -> None:
         ("cut", ["labels", "links"], None, "cut to fit into a signal: labels, links"),
         ("labels", ["a"], {}, "its labels are not an object"),
         ("labels", {"a": {"b": 1}, "c": 1}, {"c": "1"}, "1 of its labels were left out"),
+        (
+            "labels",
+            {"a": True, "b": False, "c": 1.5},
+            {"a": "true", "b": "false", "c": "1.5"},
+            None,
+        ),
         ("title", {"a": 1}, "5f2e", "title is not text"),
         ("title", "a\x1b[2Jb\nc", "a[2Jb c", None),
         ("service", ["a"], None, "service is not text"),
         ("severity", 2, "2", None),
+        ("severity", True, "true", None),
         ("truncated", "many", 1, "truncated is not a number: 'many'"),
     ],
 )
@@ -143,7 +150,7 @@ def test_a_time_may_be_rfc_3339_or_a_number_since_1970_in_any_unit(name: str, va
 
 @pytest.mark.parametrize(
     "word",
-    ["CLOSED", "closed", "Ok", "RECOVERED", "recovery", "cleared", "normal", "inactive", " up "],
+    [*sorted(_OVER), "CLOSED", "Ok", "RECOVERED", "Clear", "RESOLVE", " up "],
 )
 def test_a_word_that_means_resolved_is_taken_so_with_a_remark(word: str) -> None:
     alert = read_alert(event({**WHOLE, "status": word}))
@@ -151,7 +158,10 @@ def test_a_word_that_means_resolved_is_taken_so_with_a_remark(word: str) -> None
     assert alert.remarks == (f"its status is {word.strip()!r}, taken as resolved",)
 
 
-@pytest.mark.parametrize("word", ["ACKNOWLEDGED", "open", "down", "alerting", "not ok", "unclosed"])
+@pytest.mark.parametrize(
+    "word",
+    ["ACKNOWLEDGED", "open", "down", "alerting", "not ok", "unclosed", "expired", "unhealthy"],
+)
 def test_any_other_word_is_taken_as_firing(word: str) -> None:
     alert = read_alert(event({**WHOLE, "status": word}))
     assert alert.status is AlertStatus.FIRING

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
+from core.domain.text import spelt
 from core.errors import InvalidEvent
 from core.formats.shared.bounds import estimated_memory
 from core.formats.shared.json_body import load_json
@@ -127,7 +128,7 @@ class LabelReader:
                 raise InvalidEvent(f"are pairs, of which one has no name in `{self.name}`")
             labels.setdefault(name, []).extend([] if value is None else [value])
         return {
-            name: values[0] if len(values) == 1 else ",".join(map(str, values))
+            name: values[0] if len(values) == 1 else ",".join(map(spelt, values))
             for name, values in labels.items()
             if values
         }

@@ -187,6 +187,9 @@ CALLBACK = {"type": "event_callback", "event_id": "Ev1", "team_id": "T1"}
         CALLBACK | {"token": LIVE, "event": {"type": "x", "inputs": {"user_token": LIVE}}},
         BUTTON | {"bot_access_token": LIVE, "response_url": f"https://hooks.slack.com/{LIVE}"},
         BUTTON | {"message": {"metadata": {"event_payload": [{"refresh_token": LIVE}]}}},
+        CALLBACK | {"event": {"type": "function_executed", "inputs": {"as": f"xoxb-{LIVE}"}}},
+        CALLBACK | {"event": {"type": "x", "inputs": {"each": ["a", f"xoxe.xoxp-1-{LIVE}"]}}},
+        BUTTON | {"state": {"url": f"https://hooks.slack.com/triggers/T1/{LIVE}"}},
         {
             "type": "view_submission",
             "trigger_id": "1",
@@ -201,5 +204,6 @@ def test_nothing_that_lets_its_holder_act_on_slack_is_kept_wherever_it_stands(bo
 def test_what_merely_looks_like_it_is_kept() -> None:
     values = {"block": {"api_token": {"type": "plain_text_input", "value": "7"}}}
     inner = {"type": "tokens_revoked", "tokens": {"oauth": ["U1"]}, "token_count": "1"}
+    inner |= {"text": "Never post xoxb-... or https://hooks.slack.com/... here."}
     body = CALLBACK | {"event": inner, "view": {"state": {"values": values}}}
     assert event(body).data == body

@@ -22,9 +22,9 @@ SOURCES = (
 TABLE = {
     "critical": ("page", "P0", "P1", "S0", "S1", "Sev0", "Sev1", "fatal", "crit", "emergency",
                  "emerg", "panic", "alert", "disaster", "urgent", "blocker", "highest"),
-    "high":     ("error", "err", "P2", "S2", "Sev2", "major", "severe"),
+    "high":     ("error", "err", "P2", "S2", "Sev2", "major", "severe", "serious", "important"),
     "medium":   ("warning", "warn", "P3", "S3", "Sev3", "minor", "average", "moderate"),
-    "low":      ("P4", "S4", "Sev4", "notice"),
+    "low":      ("P4", "S4", "Sev4", "notice", "trivial"),
     "info":     ("P5", "S5", "Sev5", "none", "debug", "trace", "verbose", "information",
                  "informational", "lowest"),
 }
@@ -73,6 +73,28 @@ def test_a_numbered_word_may_be_spelt_in_any_way(word: str) -> None:
     assert severity_of(word.replace("1", "2"), "alertmanager") == "high"
 
 
+@pytest.mark.parametrize(
+    ("text", "ours"),
+    [
+        ("P1 - Critical", "critical"),
+        ("P2 (urgent)", "high"),
+        ("SEV-2: degraded", "high"),
+        ("Priority: 4", "low"),
+        ("p3 ticket", "medium"),
+        ("1 - Critical", "critical"),
+        ("2-High", "high"),
+        ("3 - Moderate", "medium"),
+        ("4. Low", "low"),
+        ("Critical (P1)", "critical"),
+        ("High - P2", "high"),
+        ("warning/3", "medium"),
+    ],
+)
+def test_a_name_beside_it_changes_nothing(text: str, ours: str) -> None:
+    assert severity_of(text, "pagerduty") == ours
+    assert severity_of(text.upper(), "alertmanager") == ours
+
+
 def test_azure_s_own_numbers_count_however_they_are_spelt() -> None:
     assert [severity_of(word, "azure-monitor") for word in ("sev1", "Sev-1")] == ["high"] * 2
 
@@ -86,6 +108,12 @@ def test_azure_s_own_numbers_count_however_they_are_spelt() -> None:
         ("Sev9", "azure-monitor"),
         ("P6", "opsgenie"),
         ("warnings", None),
+        ("not critical", None),
+        ("non-critical", None),
+        ("5 - Planning", "alertmanager"),
+        ("P95 latency", "alertmanager"),
+        ("P12", "opsgenie"),
+        ("1 - 2", None),
         ("not classified", "zabbix"),  # as Zabbix says that nobody has decided
         ("0", "zabbix"),
         *((number, source) for number in "123456" for source in ("alertmanager", "sentry", None)),
