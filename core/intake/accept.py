@@ -274,14 +274,19 @@ def _add(
 
 def _request_id(arrivals: Sequence[Arrival]) -> str:
     """By what Temporal knows a signal to be the same one: the way, the carrier's ID of the delivery
-    and the places in it, never the content, since a source may say the same thing twice and mean
-    it. All places: a redelivery that is divided otherwise, as after an upgrade, is another signal,
-    and repeats something rather than losing it. A digest of 64 characters, which is what every
-    store of Temporal's can hold."""
+    and the events' places and IDs in it, never the content, since a source may say the same thing
+    twice and mean it. All places: a redelivery that is divided otherwise, as after an upgrade, is
+    another signal, and repeats something rather than losing it. IDs as well as places: a replay by
+    a corrected mapping may find another event where one was. A digest of 64 characters, which is
+    what every store of Temporal's can hold."""
     first = arrivals[0]
     way = first.delivery.headers.get(WAY_HEADER)
-    places = [arrival.position for arrival in arrivals]
-    text = json.dumps([way, first.envelope_id or carrier_id(first.delivery), places])
+    events = [
+        (arrival.position, arrival.item.id)
+        for arrival in arrivals
+        if isinstance(arrival.item, Event)
+    ]
+    text = json.dumps([way, first.envelope_id or carrier_id(first.delivery), events])
     return hashlib.sha256(text.encode()).hexdigest()
 
 

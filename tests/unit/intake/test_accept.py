@@ -406,6 +406,18 @@ async def test_a_redelivery_that_is_divided_otherwise_is_another_request(
     assert len({request for _, request, _ in workflows.signals}) == 2
 
 
+async def test_another_event_in_the_place_of_one_is_another_request(settings: Settings) -> None:
+    """As when a replay by a corrected mapping reads two alerts in a row that were refused as one:
+    what follows them had the place of the second, and the second must not be lost as its repeat."""
+    workflows = MemoryWorkflows()
+    for id in ("m-1.2", "m-1.1"):
+        [arrival] = alerts("a", id="m-1")
+        assert isinstance(arrival.item, Event)
+        event = dataclasses.replace(arrival.item, id=id)
+        await accept(settings, dataclasses.replace(arrival, item=event), workflows=workflows)
+    assert len({request for _, request, _ in workflows.signals}) == 2
+
+
 async def test_two_ways_may_number_their_deliveries_alike(settings: Settings) -> None:
     """Two endpoints that share a scope: each sender has a delivery 1 of its own."""
     workflows = MemoryWorkflows()
