@@ -28,6 +28,8 @@ class Endpoints:
     cloud: Mapping[str, Any]
     gateway: str
     webhooks: str
+    queue_formats: str
+    """TIDEGATE_QUEUE_FORMATS; empty where no queue was given a format."""
     pager: str
 
     @classmethod

@@ -9,11 +9,10 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
@@ -28,8 +27,10 @@ from core.domain.event import ALERT, Event
 from core.domain.identity import workflow_id
 from core.domain.routing.table import Deliver
 from core.errors import PermanentError, SettingsError
-from core.formats.registry import read
+from core.formats.registry import USERS_OWN, read
 from core.formats.shared.delivery import Delivery, Malformed, way_headers
+from core.formats.shared.queue_format import QueueFormat
+from core.formats.shared.times import format_time
 from core.webhooks.request import Request
 from core.webhooks.verifiers.base import Signer
 from infra.local.cloud import INCIDENTS
@@ -102,8 +103,11 @@ def send_message(path: Path, *, state: Path = STATE) -> Sent:
         address, id = cloud.send(body)
         queue = re.split("[:/]", address)[-1]
         way = way_headers(f"queue:{queue}", trusted=(ALERT,))
-        expected = _expected(body, {**way, "queue": address, "message-id": id})
+        read_as = format_of_queue(queue, ends.queue_formats)
+        expected = expected_of(body, {**way, "queue": address, "message-id": id}, read_as)
         uri = f"{address}/{id}"
+        if expected is None:
+            return Sent(uri=uri)
         if isinstance(expected, Malformed):
             return Sent(uri=uri, refused=f"{expected.error.code}: {expected.error}")
         reached = _reached(expected)
@@ -122,15 +126,30 @@ def send_hook(name: str, body: bytes, headers: Mapping[str, str], *, state: Path
         answer = session.post(
             url + query, data=request.body, headers=dict(request.headers), timeout=_PATIENCE * 3
         )
-    status, content = f"{answer.status_code} {answer.reason}", answer.json()
+    content = answer.json() if answer.content else {}  # Slack's people see what is answered
+    return _answered(ends, url, f"{answer.status_code} {answer.reason}", content)
+
+
+def _answered(ends: Endpoints, url: str, status: str, content: Mapping[str, Any]) -> Sent:
+    """What became of a request, by its answer."""
     receipts = content.get("receipts", [])
-    if answer.status_code >= HTTPStatus.BAD_REQUEST or not receipts:
-        detail = next((r["reason"] for r in receipts if "reason" in r), content.get("detail"))
-        return Sent(uri=url, answer=status, refused=detail)
-    first = next(receipt for receipt in receipts if "workflow_id" in receipt)
+    sent = Sent(uri=url, answer=status, refused=refusal(receipts) or content.get("detail"))
+    reached = next((each["workflow_id"] for each in receipts if "workflow_id" in each), None)
+    if reached is None:
+        return sent
     with temporal_view(ends.temporal) as temporal:
-        workflow = _await(lambda: temporal.find(first["workflow_id"]))
-        return replace(_sent(ends, temporal, url, workflow), answer=status)
+        workflow = _await(lambda: temporal.find(reached))
+        found = _sent(ends, temporal, url, workflow)
+    return replace(found, answer=status, refused=sent.refused or found.refused)
+
+
+def refusal(receipts: Sequence[Mapping[str, Any]]) -> str | None:
+    """Why part of a request was not accepted, and of how many events; None if all were."""
+    refused = [each for each in receipts if "reason" in each]
+    if not refused:
+        return None
+    rest = "" if len(receipts) == 1 else f" ({len(refused):,} of {len(receipts):,} events)"
+    return f"{refused[0]['reason']}{rest}"
 
 
 async def _signed(name: str, body: bytes, headers: Mapping[str, str], webhooks: Path) -> Request:
@@ -149,11 +168,25 @@ async def _signed(name: str, body: bytes, headers: Mapping[str, str], webhooks: 
     return verifier.sign(request, secrets, datetime.now(UTC))
 
 
-def _expected(body: str, headers: Mapping[str, str]) -> Event | Malformed:
-    """What the listener will read from the message: the first event of a batch."""
-    delivery = Delivery(format="message", body=body.encode(), headers=headers, unique="")
+def format_of_queue(queue: str, queue_formats: str) -> QueueFormat:
+    """The format of a queue's messages, by the stack's TIDEGATE_QUEUE_FORMATS."""
+    settings = Settings.from_env({"TIDEGATE_QUEUE_FORMATS": queue_formats})
+    return bootstrap.format_of_queue(settings, queue, USERS_OWN)
+
+
+def expected_of(
+    body: str, headers: Mapping[str, str], read_as: QueueFormat
+) -> Event | Malformed | None:
+    """What the listener will read from the message: the first event of several, if it has any."""
+    delivery = Delivery(
+        format=read_as.format,
+        body=body.encode(),
+        headers={**headers, **read_as.headers(format_time(datetime.now(UTC)))},
+        unique="",
+        mapping=read_as.mapping,
+    )
     items = [arrival.item for arrival in read(delivery)]
-    return next((item for item in items if isinstance(item, Event)), items[0])
+    return next((item for item in items if isinstance(item, Event)), next(iter(items), None))
 
 
 def _reached(event: Event) -> str:

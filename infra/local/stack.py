@@ -66,6 +66,7 @@ class LocalStack:
         self.state = state.resolve()
         self.processes = Processes(self.state / "logs", ports)
         self.webhooks = Path(outside_environment().get("TIDEGATE_WEBHOOKS", WEBHOOKS))
+        self.queue_formats = outside_environment().get("TIDEGATE_QUEUE_FORMATS", "")
         self._cloud = cloud
         self._ack_timeout = ack_timeout
         self._ui = ui
@@ -110,6 +111,7 @@ class LocalStack:
             "TIDEGATE_ACK_TIMEOUT": f"{self._ack_timeout:g}",
             "TIDEGATE_DRAIN_TIMEOUT": _DRAIN_TIMEOUT,
             "TIDEGATE_WEBHOOKS": str(self.webhooks),
+            "TIDEGATE_QUEUE_FORMATS": self.queue_formats,
             "TIDEGATE_TRUSTED_TYPES": ALERT,
             **HOOK_SECRETS,
             **self._settings,
@@ -124,6 +126,7 @@ class LocalStack:
             cloud=self.cloud.address,
             gateway=self.cloud.gateway,
             webhooks=str(self.webhooks),
+            queue_formats=self.env["TIDEGATE_QUEUE_FORMATS"],
             pager=self.pager.url,
         )
 

@@ -461,10 +461,12 @@ def test_no_child_inherits_settings_that_lead_to_somebodys_account(
         monkeypatch.setenv(name, "mine")
     monkeypatch.setenv("TIDEGATE_LOG_LEVEL", "DEBUG")
     monkeypatch.setenv("TIDEGATE_ROUTES", "routes.yaml")
+    monkeypatch.setenv("TIDEGATE_QUEUE_FORMATS", "alarms=cloudwatch")
     monkeypatch.chdir(tmp_path)
     env = outside_environment()
     assert not {"AWS_PROFILE", "TEMPORAL_API_KEY", "TIDEGATE_DOCUMENTS"} & env.keys()
     assert env["TIDEGATE_LOG_LEVEL"] == "DEBUG"
+    assert env["TIDEGATE_QUEUE_FORMATS"] == "alarms=cloudwatch"
     assert env["TIDEGATE_ROUTES"] == str(tmp_path / "routes.yaml")
 
 
@@ -480,6 +482,7 @@ def test_a_stack_is_found_by_its_state_folder_only_while_it_runs(tmp_path: Path)
         cloud={"name": "aws", "endpoint": "http://s:2", "gateway": "http://g:4"},
         gateway="http://g:4",
         webhooks="webhooks.yaml",
+        queue_formats="alarms=cloudwatch",
         pager="http://p:3",
     )
     ends.write(tmp_path)
