@@ -12,7 +12,7 @@ from typing import Any
 from core import bootstrap
 from core.config.settings import Settings
 from core.domain.times import epoch_moment
-from core.formats.shared.delivery import OWN_PREFIX, Delivery, shared_scope, way_headers
+from core.formats.shared.delivery import Delivery, is_sender_header, shared_scope, way_headers
 from core.formats.shared.times import format_time
 
 
@@ -77,7 +77,7 @@ def _sender_headers(attributes: object) -> dict[str, str]:
     return {
         name.lower(): value["stringValue"]
         for name, value in attributes.items()
-        if not name.lower().startswith(OWN_PREFIX)
+        if is_sender_header(name.lower())
         and isinstance(value, dict)
         and isinstance(value.get("stringValue"), str)
     }

@@ -25,11 +25,9 @@ import azure.functions as func
 from core import bootstrap
 from core.config.settings import Settings
 from core.formats.shared.delivery import (
-    CHANGING_HEADERS,
     DELIVERY_HEADER,
-    OWN_PREFIX,
-    RESERVED_HEADERS,
     Delivery,
+    is_sender_header,
     shared_scope,
     way_headers,
 )
@@ -43,8 +41,6 @@ _ENDPOINT: Final = re.compile(r"(?:^|;)\s*Endpoint=sb://(?P<host>[^/;]+)", re.I)
 _LONGEST_HOLD: Final = 60.0
 _RESERVE: Final = 10.0
 """A message is abandoned at the latest so many seconds before its invocation times out."""
-_RESERVED: Final = frozenset((*RESERVED_HEADERS, *CHANGING_HEADERS, "subscription"))
-"""Headers that only Service Bus sets; a sender's properties of these names are ignored."""
 
 
 async def deliver(
@@ -84,9 +80,7 @@ def delivery(
     headers = {
         name.lower(): text
         for name, value in properties.items()
-        if not name.lower().startswith(OWN_PREFIX)
-        and name.lower() not in _RESERVED
-        and (text := _text(value)) is not None
+        if is_sender_header(name.lower()) and (text := _text(value)) is not None
     }
     name = os.environ.get(entity, entity)
     subscribed = os.environ.get(subscription, subscription) if subscription else None

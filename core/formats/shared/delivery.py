@@ -71,8 +71,10 @@ DELIVERY_HEADER: Final = "tidegate-delivery"
 ATTRIBUTE_PREFIX: Final = "tidegate-attribute-"
 """Prefix of attributes that all events of the delivery get, e.g. `tidegate-attribute-team`."""
 
-RESERVED_HEADERS: Final = frozenset(("queue", "message-id", "sent-at"))
-"""Headers by which a queue's listener says what carried a message; no sender's have these names."""
+_OF_THE_CARRIER: Final = frozenset(
+    ("queue", "subscription", "message-id", "sent-at", *CHANGING_HEADERS)
+)
+"""Headers by which a queue's listener says what carried a message."""
 
 _WEBHOOK: Final = "webhook:"
 
@@ -84,6 +86,11 @@ def way_headers(
     that way. `scope` is the way where it is None."""
     headers = {WAY_HEADER: way, SCOPE_HEADER: scope or way}
     return {**headers, TRUSTED_HEADER: ",".join(trusted)} if trusted else headers
+
+
+def is_sender_header(name: str) -> bool:
+    """Whether what a sender of a queue's message names so, in lower case, may be a header."""
+    return name not in _OF_THE_CARRIER and not name.startswith(OWN_PREFIX)
 
 
 def webhook_way(name: str) -> str:

@@ -24,10 +24,9 @@ from core.domain.identity import message_key
 from core.errors import InvalidEvent
 from core.formats.shared.delivery import (
     DELIVERY_HEADER,
-    OWN_PREFIX,
-    RESERVED_HEADERS,
     Delivery,
     Malformed,
+    is_sender_header,
     is_webhook,
 )
 from core.formats.shared.json_body import load_json
@@ -104,8 +103,7 @@ def _headers(envelope: Mapping[str, Any], outer: Mapping[str, str]) -> dict[str,
     sent = {
         name.lower(): attribute["Value"]
         for name, attribute in (attributes.items() if isinstance(attributes, dict) else ())
-        if name.lower() not in RESERVED_HEADERS
-        and not name.lower().startswith(OWN_PREFIX)
+        if is_sender_header(name.lower())
         and isinstance(attribute, dict)
         and isinstance(attribute.get("Value"), str)
         and attribute.get("Type") != "Binary"

@@ -37,6 +37,19 @@ def test_a_sender_cannot_say_what_is_ours_to_say(name: str) -> None:
         assert headers(message_id="5f2e", attributes={spelling: "x"}) == plain
 
 
+@pytest.mark.parametrize(
+    "name", ["queue", "subscription", "message-id", "sent-at", "delivery-count"]
+)
+def test_a_sender_cannot_say_what_the_queue_says(name: str) -> None:
+    record = sqs_record({}, message_id="5f2e", attributes={name.title(): "x"})
+    plain = sqs_record({}, message_id="5f2e")
+    for each in (record, plain):
+        del each["attributes"]["SentTimestamp"]
+    assert delivery("message", record, Settings()).headers == (
+        delivery("message", plain, Settings()).headers
+    )
+
+
 def test_an_alert_from_a_queue_is_one_of_the_queue_s_scope() -> None:
     wire = recorded_json("cloudevent") | {"type": "tidegate.alert", "data": {"key": "5f2e"}}
     trusting = Settings(trusted_types=("tidegate.alert",))
