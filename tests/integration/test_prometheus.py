@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from core.webhooks.request import Request
 from infra.local.processes import Processes
 from tests.support.eventually import eventually
 from tests.support.programs import program
+from tests.support.web import Quiet, listening
 from tests.support.webhooks import TOKEN, Harness
 from tests.support.workflows_port import MemoryWorkflows
 
@@ -55,7 +55,7 @@ def gateway(harness: Harness, alerts: Alerts) -> Iterator[int]:
     """The port of a web server in front of the webhooks."""
     loop = asyncio.get_running_loop()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Gateway(Quiet, BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             request = Request(
                 method="POST",
@@ -69,17 +69,8 @@ def gateway(harness: Harness, alerts: Alerts) -> Iterator[int]:
             self.send_response(answer.response.status)
             self.end_headers()
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield server.server_port
-        finally:
-            server.shutdown()
-            thread.join()
+    with listening(Gateway) as port:
+        yield port
 
 
 def configure(folder: Path, port: int, rules: dict[str, str]) -> Path:

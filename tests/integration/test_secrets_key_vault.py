@@ -11,11 +11,10 @@ import json
 import logging
 import os
 import ssl
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -29,6 +28,7 @@ from core import bootstrap
 from core.config.secrets import Secrets
 from core.config.settings import Settings
 from core.errors import SecretUnavailable, SettingsError
+from tests.support.web import Quiet, listening
 
 CHALLENGE = (
     'Bearer authorization="https://login.microsoftonline.com/00000000-0000-0000-0000-000000000001",'
@@ -94,7 +94,7 @@ def azure(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Azure]
     tls.load_cert_chain(certificate)
     azure = Azure()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Vault(Quiet, BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         host = ""
 
@@ -135,11 +135,7 @@ def azure(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Azure]
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        azure.port = server.server_port
+    with listening(Vault) as azure.port:
         for name in [
             n for n in os.environ if n.startswith("AZURE_") or n.lower().endswith("proxy")
         ]:
@@ -148,11 +144,7 @@ def azure(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Azure]
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
         monkeypatch.setenv("IDENTITY_ENDPOINT", f"http://127.0.0.1:{azure.port}/msi/token")
         monkeypatch.setenv("IDENTITY_HEADER", "a-header")
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
         yield azure
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

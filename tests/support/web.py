@@ -1,4 +1,4 @@
-"""A real web server on this machine that answers POSTs as a test sets it to."""
+"""Real web servers on this machine."""
 
 from __future__ import annotations
 
@@ -32,12 +32,33 @@ class Site:
         return [json.loads(body) for _, _, body in self.got]
 
 
+class Quiet:
+    """Before `BaseHTTPRequestHandler` among a class's bases: it prints nothing."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextmanager
+def listening(handler: type[BaseHTTPRequestHandler]) -> Iterator[int]:
+    """The port of a server that handles requests so, each in a thread of its own."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 @contextmanager
 def serving() -> Iterator[Site]:
+    """A server that answers POSTs as a test sets it to."""
     site = Site()
     site.answering.set()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Answers(Quiet, BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             site.got.append((self.path, dict(self.headers), body))
@@ -48,16 +69,8 @@ def serving() -> Iterator[Site]:
             self.end_headers()
             self.wfile.write(site.says.encode())
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        site.port = server.server_port
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
+    with listening(Answers) as site.port:
         try:
             yield site
         finally:
             site.answering.set()
-            server.shutdown()
-            thread.join()

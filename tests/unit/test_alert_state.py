@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from core.domain.alert import Alert, AlertStatus
 from core.domain.alert_state import CLOCKS_APART, AlertState, Heard, dismiss, hear, settled
+from tests.support.episodes import Episode, episodes
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SETTLE = timedelta(seconds=60)
@@ -253,17 +254,7 @@ def test_dismissing_what_does_not_fire_changes_nothing() -> None:
 
 # --- in every order -------------------------------------------------------------------------------
 
-Episode = tuple[int, int | None]
-
-
-@st.composite
-def episodes(draw: st.DrawFn) -> list[Episode]:
-    """Firings of one alert, one after another; the last one may go on."""
-    moments = draw(st.lists(st.integers(0, 1000), min_size=2, max_size=8, unique=True).map(sorted))
-    pairs: list[Episode] = [(a, b) for a, b in zip(moments[::2], moments[1::2], strict=False)]
-    if draw(st.booleans()):
-        pairs[-1] = (pairs[-1][0], None)
-    return pairs
+EPISODES = episodes(until=1000, moments=8)
 
 
 def words_of(found: Sequence[Episode]) -> list[Alert]:
@@ -275,7 +266,7 @@ def words_of(found: Sequence[Episode]) -> list[Alert]:
     return words
 
 
-@given(episodes(), st.data())
+@given(EPISODES, st.data())
 def test_no_order_and_no_repetition_changes_what_is_true(
     found: list[Episode], data: st.DataObject
 ) -> None:
@@ -286,7 +277,7 @@ def test_no_order_and_no_repetition_changes_what_is_true(
     assert heard.count(Heard.FIRED) <= len(found)
 
 
-@given(episodes(), st.data())
+@given(EPISODES, st.data())
 def test_replicas_that_say_each_word_once_are_never_held(
     found: list[Episode], data: st.DataObject
 ) -> None:
@@ -295,7 +286,7 @@ def test_replicas_that_say_each_word_once_are_never_held(
     assert Heard.HELD not in heard
 
 
-@given(episodes(), st.data())
+@given(EPISODES, st.data())
 def test_each_firing_counts_at_most_once(found: list[Episode], data: st.DataObject) -> None:
     words = words_of(found) * 2
     state, fired = AlertState(), []
@@ -319,7 +310,7 @@ def test_without_times_the_last_word_counts(words: list[int]) -> None:
     assert state.firing == bool(words[-1])
 
 
-@given(episodes(), st.data())
+@given(EPISODES, st.data())
 def test_a_replicated_source_that_fires_again_ends_open(
     found: list[Episode], data: st.DataObject
 ) -> None:

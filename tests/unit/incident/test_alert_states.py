@@ -44,6 +44,7 @@ from core.domain.incident.timeline import (
     TimelineEvent,
 )
 from core.domain.severity import Severity
+from tests.support.episodes import Episode, episodes
 from tests.unit.incident.examples import (
     ID,
     KEY,
@@ -336,17 +337,7 @@ POLICIES: Final = st.builds(
     st.sampled_from(Recurrence),
     st.sampled_from([0.0, 600.0, 3600.0]),
 )
-Episode = tuple[int, int | None]
-
-
-@st.composite
-def episodes(draw: st.DrawFn) -> list[Episode]:
-    """Firings of one alert, one after another; the last one may go on."""
-    moments = draw(st.lists(st.integers(0, 100), min_size=2, max_size=6, unique=True).map(sorted))
-    pairs: list[Episode] = [(a, b) for a, b in zip(moments[::2], moments[1::2], strict=False)]
-    if draw(st.booleans()):
-        pairs[-1] = (pairs[-1][0], None)
-    return pairs
+EPISODES = episodes(until=100, moments=6)
 
 
 def words_of(firings: Sequence[Episode]) -> list[AlertReceived]:
@@ -358,7 +349,7 @@ def words_of(firings: Sequence[Episode]) -> list[AlertReceived]:
     return words
 
 
-@given(episodes(), POLICIES, st.data())
+@given(EPISODES, POLICIES, st.data())
 def test_in_every_order_and_however_often_the_last_word_counts(
     firings: list[Episode], rules: Policy, data: st.DataObject
 ) -> None:
@@ -375,7 +366,7 @@ def test_in_every_order_and_however_often_the_last_word_counts(
     assert key.life.incident.alerts.firing == goes_on
 
 
-@given(episodes(), st.data())
+@given(EPISODES, st.data())
 def test_replicas_without_delivery_ids_end_open_when_the_firing_is_said_again(
     firings: list[Episode], data: st.DataObject
 ) -> None:

@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
@@ -14,11 +14,12 @@ from core.errors import TransientError
 from core.webhooks.verifiers import certificates
 from core.webhooks.verifiers.base import NotVerified
 from core.webhooks.verifiers.certificates import Certificates, download
+from tests.support.web import Quiet, listening
 
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
 
 
-class Pages(BaseHTTPRequestHandler):
+class Pages(Quiet, BaseHTTPRequestHandler):
     asked: list[str]
 
     def do_GET(self) -> None:
@@ -31,21 +32,14 @@ class Pages(BaseHTTPRequestHandler):
         large = self.path.endswith("large")
         self.wfile.write(b"a certificate" * (10_000 if large else 1))
 
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
 
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(Pages, "asked", [], raising=False)
-    with ThreadingHTTPServer(("127.0.0.1", 0), Pages) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with listening(Pages) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def test_a_page_is_returned_unchanged(site: str) -> None:
