@@ -66,11 +66,18 @@ _GROUP_CHARS: Final = 256 * 1024
 """Most characters of records that are read together; a larger record is read alone."""
 
 
-def accept(deliveries: Sequence[Delivery], context: LambdaContext) -> list[list[Receipt]]:
-    """The receipts of each delivery. All starts run concurrently, and end before the deadline."""
+def accept(
+    deliveries: Sequence[Delivery],
+    context: LambdaContext,
+    behind: dict[str, Receipt] | None = None,
+) -> list[list[Receipt]]:
+    """The receipts of each delivery. All starts run concurrently, and end before the deadline.
+    `behind` is what `Intake.accept` takes."""
     batches = [read(delivery) for delivery in deliveries]
     arrivals = [arrival for batch in batches for arrival in batch]
-    accepting = intake().accept(arrivals, time_left=time_left(context), report=telemetry.record)
+    accepting = intake().accept(
+        arrivals, time_left=time_left(context), report=telemetry.record, behind=behind
+    )
     receipts = iter(loop().run_until_complete(accepting))
     for delivery, batch in zip(deliveries, batches, strict=True):
         if not batch:
@@ -126,6 +133,7 @@ def _answer_queue(
     Source: AWS Lambda, "Reporting batch item failures"."""
     fifo = sqs.is_fifo(records[0])
     failed: list[dict[str, Any]] = []
+    behind: dict[str, Receipt] = {}
     for position, group in enumerate(_groups(records, most=0 if fifo else _GROUP_CHARS)):
         if fifo and failed:
             failed += group
@@ -133,15 +141,19 @@ def _answer_queue(
             telemetry.record_unread(len(group))
             failed += group
         else:
-            failed += _failed(format, group, context)
+            failed += _failed(format, group, context, behind)
     return {"batchItemFailures": [{"itemIdentifier": each["messageId"]} for each in failed]}
 
 
 def _failed(
-    format: str, records: Sequence[dict[str, Any]], context: LambdaContext
+    format: str,
+    records: Sequence[dict[str, Any]],
+    context: LambdaContext,
+    behind: dict[str, Receipt],
 ) -> list[dict[str, Any]]:
     """The records of which not everything is settled, after accepting all."""
-    outcomes = accept([sqs.delivery(format, each, settings()) for each in records], context)
+    deliveries = [sqs.delivery(format, each, settings()) for each in records]
+    outcomes = accept(deliveries, context, behind)
     return [
         record
         for record, receipts in zip(records, outcomes, strict=True)

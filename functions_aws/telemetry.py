@@ -57,8 +57,9 @@ logger.addFilter(_invocation)
 
 _UNITS: Final = {EVENT_AGE: "Milliseconds"}
 """Units of metrics; any other counts."""
-_RECEIPTS_PER_LINE: Final = 50
-"""CloudWatch takes at most 100 values of a metric in one line."""
+_PER_LINE: Final = 50
+"""Most receipts of one line, and most deliveries without any: CloudWatch takes at most 100 values
+of a metric in one line."""
 _LINE_BYTES: Final = 100_000
 """Most bytes of receipts in one line, of the 256 KB that CloudWatch takes with its metrics."""
 _values: Final[dict[str, list[float]]] = {}
@@ -122,7 +123,7 @@ def record(arrival: Arrival, receipt: Receipt) -> None:
     if (age := receipt.age()) is not None:
         _add(EVENT_AGE, age)
     _receipts.append(text)
-    if len(_receipts) == _RECEIPTS_PER_LINE:
+    if len(_receipts) == _PER_LINE:
         _end_line()
 
 
@@ -130,6 +131,8 @@ def record_empty(delivery: Delivery) -> None:
     """Log a delivery that has no events in it, such as S3's test event; it is settled."""
     _add(METRICS[Verdict.STARTED], 0)
     logger.info("delivery without events", extra={"message_id": _message_id(delivery)})
+    if len(_values[METRICS[Verdict.STARTED]]) >= _PER_LINE:
+        _end_line()
 
 
 def record_unread(count: int) -> None:

@@ -66,9 +66,13 @@ class Intake:
         *,
         time_left: float | None = None,
         report: Callable[[Arrival, Receipt], None] | None = None,
+        behind: dict[str, Receipt] | None = None,
     ) -> list[Receipt]:
         """One receipt per arrival, in order. `report` is called with each as soon as it is known,
         while others are still in flight.
+
+        `behind` is for a batch that is accepted in parts: by the ID of each workflow whose signals
+        an earlier part could not deliver, the first receipt that says so. Every part adds its own.
 
         `time_left` is in seconds: what is unfinished then is `retry`. A call that timed out may
         have succeeded; then a redelivery starts nothing, and the run ignores a repeated signal.
@@ -76,19 +80,23 @@ class Intake:
         receipts: dict[int, Receipt] = {}
 
         async def settle(lane: Sequence[_Unit]) -> None:
-            behind: Receipt | None = None
+            id = lane[0].target.id if lane[0].target and lane[0].wires else None
+            first = undelivered.get(id) if id else None
             for unit in lane:
                 settled = (
-                    [_behind(arrival, behind) for arrival in unit.arrivals]
-                    if behind
+                    [_behind(arrival, first) for arrival in unit.arrivals]
+                    if first
                     else await self._settle_in_time(unit, deadline)
                 )
                 for place, receipt in zip(unit.places, settled, strict=True):
                     receipts[place] = receipt
                     if report:
                         report(arrivals[place], receipt)
-                behind = behind or next((each for each in settled if not each.settled), None)
+                first = first or next((each for each in settled if not each.settled), None)
+            if id and first:
+                undelivered[id] = first
 
+        undelivered = {} if behind is None else behind
         deadline = None if time_left is None else asyncio.get_running_loop().time() + time_left
         lanes = self._lanes(arrivals)
         if deadline is not None and len(lanes) > self._concurrency:
