@@ -6,21 +6,20 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from temporalio.client import Client
 
-from core import bootstrap
 from core.config.settings import Settings
 from core.domain.event import ALERT
 from core.domain.routing.table import Target
 from core.domain.signalled import SIGNAL_BYTES
 from core.errors import TemporalUnavailable
-from core.formats.registry import read
-from core.formats.shared.delivery import Arrival, Delivery, way_headers
 from core.ports.workflows import Sent
+from functions_aws import webhook_listener
 from functions_aws.message_listener import handler
 from tests.support.lambda_runtime import invoke
 from tests.support.listeners import fresh_process
@@ -32,6 +31,14 @@ FIFO = "alerts.fifo"
 FUNCTION_SECONDS = 28.0
 """What a webhook's function may take: its gateway waits for 29 s."""
 ALERTS = 10_000 if SOAKING else 1_000
+TOKEN = "made-up-for-a-storm"
+WEBHOOKS = """\
+version: 1
+hooks:
+  prod:
+    format: alertmanager
+    verify: {scheme: bearer, secrets: ["env:STORM_TOKEN"]}
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -133,13 +140,13 @@ async def test_of_a_standard_batch_what_is_for_the_same_workflow_is_redelivered(
         assert await invoke(handler, batch) == failures(ids[1], ids[4])
 
 
-def storm(count: int) -> list[Arrival]:
-    """One delivery of an Alertmanager in which one alert changes all the time."""
-    fingerprint = uuid4().hex[:16]
+def storm(count: int, key: str) -> dict[str, Any]:
+    """One delivery of an Alertmanager in which one alert changes all the time, as API Gateway
+    passes it on."""
     alert = {
         "labels": {"alertname": "Flapping", "severity": "critical", "service": "checkout"},
         "annotations": {"summary": "The checkout flaps"},
-        "fingerprint": fingerprint,
+        "fingerprint": key,
         "generatorURL": "https://prometheus.example.com/graph",
     }
     changes = [
@@ -151,26 +158,39 @@ def storm(count: int) -> list[Arrival]:
         for n in range((count + 1) // 2)
         for status in ("firing", "resolved")
     ]
-    body = json.dumps({"version": "4", "groupKey": "g", "alerts": changes[:count]}).encode()
-    headers = way_headers("webhook:prod")
-    return read(Delivery(format="alertmanager", body=body, headers=headers, unique=uuid4().hex))
+    return {
+        "version": "2.0",
+        "rawPath": "/hooks/prod",
+        "rawQueryString": "",
+        "headers": {"content-type": "application/json", "authorization": f"Bearer {TOKEN}"},
+        "requestContext": {"stage": "$default", "http": {"method": "POST"}},
+        "body": json.dumps({"version": "4", "groupKey": "g", "alerts": changes[:count]}),
+        "isBase64Encoded": False,
+    }
 
 
 @pytest.mark.soak
 async def test_thousands_of_alerts_of_one_key_in_one_delivery_are_delivered_in_time(
-    function_settings: Settings, temporal_client: Client, capsys: pytest.CaptureFixture[str]
+    function_settings: Settings,
+    temporal_client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """10,000 in `make soak`. One signal each would take 80 s."""
-    arrivals = storm(ALERTS)
-    assert len(arrivals) == ALERTS
-    intake = bootstrap.intake(function_settings)
+    """10,000 in `make soak`, from the request to the answer. One signal each would take 80 s."""
+    (tmp_path / "webhooks.yaml").write_text(WEBHOOKS)
+    monkeypatch.setenv("TIDEGATE_WEBHOOKS", str(tmp_path / "webhooks.yaml"))
+    monkeypatch.setenv("STORM_TOKEN", TOKEN)
+    key = uuid4().hex[:16]
+    request = storm(ALERTS, key)
     began = time.perf_counter()
-    receipts = await intake.accept(arrivals, time_left=FUNCTION_SECONDS)
+    answer = await invoke(webhook_listener.handler, request, seconds=FUNCTION_SECONDS)
     took = time.perf_counter() - began
-    assert {receipt.verdict for receipt in receipts} == {"started", "delivered"}
-    [id] = {receipt.workflow_id for receipt in receipts}
+    assert answer["statusCode"] == 202
+    assert json.loads(answer["body"])["counts"] == {"started": 1, "delivered": ALERTS - 1}
     signals, sizes, found = 0, [], 0
-    async for event in temporal_client.get_workflow_handle(id or "").fetch_history_events():
+    workflow = temporal_client.get_workflow_handle(f"incident:webhook:prod:{key}")
+    async for event in workflow.fetch_history_events():
         attributes = event.workflow_execution_signaled_event_attributes
         if attributes.signal_name:
             signals += 1
