@@ -58,15 +58,19 @@ def explain(
 
 
 def _lambda_request(payload: bytes) -> Request | None:
-    """The request in the event of an HTTP API or a function URL; None for anything else."""
-    from core.errors import InvalidEvent, SettingsError
+    """The request in the event of an HTTP API or a function URL; None for what is no request.
+    Raises `SettingsError` for that of a REST API or a load balancer, and `InvalidEvent` for a body
+    that cannot be decoded, as the listener does."""
+    from core.errors import InvalidEvent
     from core.formats.shared.json_body import load_json
     from functions_aws import http_api
 
     try:
-        return http_api.request(load_json(payload))
-    except (InvalidEvent, SettingsError):
+        event = load_json(payload)
+    except InvalidEvent:
         return None
+    is_request = isinstance(event, dict) and {"requestContext", "headers"} <= set(event)
+    return http_api.request(event) if is_request else None
 
 
 def _explain_payload(payload: bytes, format: str | None, *, as_json: bool) -> None:

@@ -194,6 +194,22 @@ def test_an_event_of_an_http_api_is_opened_by_its_path(tidegate: Tidegate) -> No
     assert "there is no webhook 'pigeon'" in unknown.err
 
 
+def test_an_event_of_a_rest_api_or_a_load_balancer_is_not_taken_for_a_message(
+    tidegate: Tidegate,
+) -> None:
+    event = {
+        "version": "1.0",
+        "httpMethod": "POST",
+        "path": "/hooks/alertmanager",
+        "requestContext": {"stage": "prod"},
+        "headers": {"content-type": "application/json"},
+        "body": "{}",
+    }
+    failed = tidegate("explain", "-", stdin=json.dumps(event).encode())
+    assert failed.code == 2
+    assert "is not payload 2.0 of an HTTP API or function URL" in failed.err
+
+
 @pytest.mark.parametrize(
     ("body", "formats"),
     [
