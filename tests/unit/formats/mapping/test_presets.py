@@ -19,9 +19,10 @@ import yaml
 from core.config import yaml_file
 from core.config.files import webhooks_schema
 from core.domain.alert import read_alert
-from core.domain.event import Event
+from core.domain.event import Event, encode
 from core.domain.severity import severity_of
-from core.formats.shared.delivery import Malformed
+from core.formats.registry import read
+from core.formats.shared.delivery import Delivery, Malformed, way_headers
 from core.webhooks import presets
 from core.webhooks.decode import Decoded, decode
 from core.webhooks.endpoints import Endpoint
@@ -128,6 +129,21 @@ def test_a_preset_has_a_payload_that_fires_and_says_who_sent_it(name: str) -> No
     alerts = [alert for case in table.values() for alert in case.get("alerts", [])]
     assert any(alert["status"] == "firing" for alert in alerts)
     assert presets.preset(name).mapping.source is not None
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"specversion": "1.0", "id": "1", "source": "/shop", "type": "order", "data": {}}]
+)
+@pytest.mark.parametrize("name", presets.names())
+def test_what_another_sender_says_is_no_alert(name: str, body: dict[str, Any]) -> None:
+    sent = Delivery(
+        format="mapped",
+        body=encode(body),
+        headers=way_headers("queue:alarms"),
+        unique="1",
+        mapping=presets.preset(name).mapping.compiled(),
+    )
+    assert not [arrival for arrival in read(sent) if isinstance(arrival.item, Event)]
 
 
 @pytest.mark.parametrize("name", presets.names())
