@@ -131,6 +131,12 @@ def kept_headers(delivery: Delivery) -> dict[str, str]:
     }
 
 
+def kept_body(delivery: Delivery) -> bytes:
+    """The body that is kept with a delivery: as it came, but for what is secret in it."""
+    without_secrets = format_of(delivery.format).without_secrets
+    return without_secrets(delivery) if without_secrets else delivery.body
+
+
 def _runs(items: Sequence[Event | Malformed]) -> list[Event | Malformed]:
     """The items, with one `Malformed` in place of each run of them."""
     merged: list[Event | Malformed] = []

@@ -17,19 +17,25 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import urlencode
 
-from core.domain.event import Event, readable_time
+from core.domain.event import Event, encode, readable_time
 from core.domain.identity import message_key, scoped_key, unidentified_key
 from core.errors import InvalidEvent
 from core.formats.shared.delivery import Delivery, Malformed, scope_of, source_of
 from core.formats.shared.format import Format
 from core.formats.shared.http_body import FORM, form_fields, load_object, media_type
+from core.formats.shared.json_body import load_json
 from core.formats.shared.json_path import text
 from core.formats.shared.times import from_epoch
 
 _FORM_FIELD: Final = "payload"
 _SECRET: Final = re.compile(r"(xox[a-z](\.xox[a-z])?|xapp|xwfp)-|https://hooks\.slack(-gov)?\.com/")
 """How Slack's tokens begin, and the addresses at which whoever has them may post."""
+_SECRET_BYTES: Final = re.compile(
+    rb"((xox[a-z](\.xox[a-z])?|xapp|xwfp)-|hooks\.slack(-gov)?\.com(/|%2F))[\w.%/-]*"
+)
+"""The same in bytes that cannot be read, to the end of the word."""
 _SUBJECTS: Final = (
     ("event", "channel"),
     ("event", "item", "channel"),
@@ -77,6 +83,22 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
     return [_event(value, inner, text(value, "event_id"), delivery)]
 
 
+def without_secrets(delivery: Delivery) -> bytes:
+    """The body without what lets its holder act on Slack. Of one that cannot be read, only what
+    begins like a token or an address to respond at is masked."""
+    try:
+        if media_type(delivery) != FORM:
+            return _json_without_secrets(delivery.body)
+        fields = [
+            (name, _json_without_secrets(value.encode()) if name == _FORM_FIELD else value)
+            for name, value in form_fields(delivery.body)
+            if not _is_secret(name, value)
+        ]
+        return urlencode(fields).encode()
+    except InvalidEvent:
+        return _SECRET_BYTES.sub(b"...", delivery.body)
+
+
 def _event(value: Mapping[str, Any], kind: str, id: str | None, delivery: Delivery) -> Event:
     team = text(value, "team_id") or text(value, "team", "id") or text(value, "enterprise_id")
     source = f"slack:{team}" if team else source_of(delivery)
@@ -94,6 +116,10 @@ def _event(value: Mapping[str, Any], kind: str, id: str | None, delivery: Delive
     )
 
 
+def _json_without_secrets(text: bytes) -> bytes:
+    return encode(_without_secrets(load_json(text)))
+
+
 def _without_secrets(value: Any) -> Any:
     """The value without text that is a token or an address to respond at, by its name or by how it
     begins."""
@@ -101,19 +127,16 @@ def _without_secrets(value: Any) -> Any:
         return {
             name: _without_secrets(field)
             for name, field in value.items()
-            if not (isinstance(field, str) and (_names_secret(name) or _SECRET.match(field)))
+            if not _is_secret(name, field)
         }
     if isinstance(value, list):
-        return [
-            _without_secrets(item)
-            for item in value
-            if not (isinstance(item, str) and _SECRET.match(item))
-        ]
+        return [_without_secrets(item) for item in value if not _is_secret("", item)]
     return value
 
 
-def _names_secret(name: str) -> bool:
-    return name in ("token", "response_url") or name.endswith("_token")
+def _is_secret(name: str, value: object) -> bool:
+    named = name in ("token", "response_url") or name.endswith("_token")
+    return isinstance(value, str) and (named or bool(_SECRET.match(value)))
 
 
 def _key(delivery: Delivery, source: str, id: str | None) -> str:
@@ -126,6 +149,7 @@ FORMAT: Final = Format(
     parse=parse,
     handshake=handshake,
     media_types=(FORM,),
+    without_secrets=without_secrets,
     answer_within=2.5,  # of Slack's 3 s, the way there and back included
     refusal_headers={"x-slack-no-retry": "1"},
     empty_response=True,  # people see the answer to a command or a button

@@ -27,7 +27,7 @@ from core.domain.event import DocumentRef, Event
 from core.domain.identity import replay_key
 from core.domain.validation import is_within
 from core.errors import DocumentExists, DocumentNotFound, InvalidEvent, PermanentError
-from core.formats.registry import kept_headers
+from core.formats.registry import kept_body, kept_headers
 from core.formats.shared.delivery import CHANGING_HEADERS, REPLAY_KEY_HEADER, Arrival, Delivery
 from core.formats.shared.times import format_time
 from core.intake.receipts import Receipt, Verdict
@@ -129,7 +129,7 @@ class Quarantine:
         return await self._write(
             delivery.format,
             kept_headers(delivery),
-            delivery.body,
+            kept_body(delivery),
             error,
             key=known.key if known else None,
             unique=delivery.unique,

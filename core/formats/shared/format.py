@@ -25,6 +25,9 @@ class Format:
     """Lower-case names of the headers of its own that `parse` reads: they are kept with what is
     quarantined."""
 
+    without_secrets: Callable[[Delivery], bytes] | None = None
+    """The body as it may be kept, of a sender whose bodies hold secrets; it is read as before."""
+
     replicated: bool = False
     """Whether the sender runs as replicas that may disagree for a while, so that an alert which
     fires again with the same start may be a late word or the truth."""

@@ -36,6 +36,7 @@ FORM = "application/x-www-form-urlencoded"
 
 DEFAULTS: dict[str, Any] = {
     "headers": (),
+    "without_secrets": None,
     "replicated": False,
     "retries": True,
     "methods": ("POST",),
@@ -55,7 +56,14 @@ TABLE: dict[str, tuple[Format, dict[str, Any]]] = {
         grafana.FORMAT,
         {"parse": grafana.parse, "replicated": True, "methods": ("POST", "PUT")},
     ),
-    "pagerduty": (pagerduty.FORMAT, {"parse": pagerduty.parse, "reply": pagerduty.reply}),
+    "pagerduty": (
+        pagerduty.FORMAT,
+        {
+            "parse": pagerduty.parse,
+            "reply": pagerduty.reply,
+            "without_secrets": pagerduty.without_secrets,
+        },
+    ),
     "pagerduty_webhook": (
         pagerduty_webhook.FORMAT,
         {
@@ -95,6 +103,7 @@ TABLE: dict[str, tuple[Format, dict[str, Any]]] = {
         {
             "parse": slack.parse,
             "answer_within": 2.5,
+            "without_secrets": slack.without_secrets,
             "media_types": (FORM,),
             "refusal_headers": {"x-slack-no-retry": "1"},
             "empty_response": True,
