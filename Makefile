@@ -16,7 +16,8 @@ IMAGE_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PINS := requirements/tools.txt requirements/dev.txt
-TEMPLATES := template.yaml infra/aws/alarms.yaml infra/aws/worker.yaml infra/aws/workers.yaml
+TEMPLATES := template.yaml \
+	$(addprefix infra/aws/,alarms.yaml registry.yaml worker.yaml workers.yaml)
 DEPLOY := .venv-deploy
 DEPLOY_PINS := requirements/deploy.txt
 UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
@@ -24,7 +25,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-emit-index-url --custom-compile-command "make requirements"
 
 .DEFAULT_GOAL := help
-.PHONY: help routes setup demo demo-picture dev sam-local image test soak check bench requirements clean
+.PHONY: help routes setup demo demo-picture dev sam-local image push test soak check bench requirements clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -90,14 +91,39 @@ demo-picture: setup ## Draw docs/demo.svg, the picture in the README, from a run
 dev: setup ## Run the whole stack on this machine until Ctrl-C
 	@exec $(BIN)/tidegate dev $(if $(CLOUD),--cloud $(CLOUD)) $(ARGS)
 
+# Built for this machine, or for ARCHITECTURE: arm64 or x86_64, as in the clouds' templates.
 # For versioned workers, the build ID is part of the image: BUILD_ID=1.4.0-3f2a9c1.
 BUILD_ID ?=
-image: ## Build the workers' image, tidegate-worker
-	@command -v docker >/dev/null 2>&1 || { echo "error: there is no Docker on this machine" >&2; exit 1; }
+ARCHITECTURE ?=
+PLATFORM_arm64 := linux/arm64
+PLATFORM_x86_64 := linux/amd64
+VERSION = $$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+image: .docker ## Build the workers' image, tidegate-worker
 	@docker build --quiet --file workers/Dockerfile --tag tidegate-worker \
-		--build-arg VERSION=$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) \
+		--build-arg VERSION=$(VERSION) \
 		--build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) \
-		--build-arg BUILD_ID=$(BUILD_ID) $(IMAGE_ARGS) .
+		--build-arg BUILD_ID=$(BUILD_ID) $(addprefix --platform ,$(PLATFORM_$(ARCHITECTURE))) $(IMAGE_ARGS) .
+
+# An image of another architecture would only fail in the cloud, each task with "exec format error".
+# Its tag says what it is, so that a repository with immutable tags takes it once.
+REPOSITORY ?=
+push: .docker ## Push the workers' image, built for ARCHITECTURE, to REPOSITORY
+	@test -n "$(REPOSITORY)" || { echo "error: name REPOSITORY, e.g. the output RepositoryUri of infra/aws/registry.yaml" >&2; exit 1; }
+	@test -n "$(ARCHITECTURE)" || { echo "error: name ARCHITECTURE, the one that the workers are deployed with" >&2; exit 1; }
+	@built=$$(docker image inspect --format '{{.Os}}/{{.Architecture}}' tidegate-worker) || { \
+		echo "error: there is no image yet: make image ARCHITECTURE=$(ARCHITECTURE)" >&2; exit 1; }; \
+	test "$$built" = "$(PLATFORM_$(ARCHITECTURE))" || { \
+		echo "error: tidegate-worker is built for $$built, and $(ARCHITECTURE) is $(PLATFORM_$(ARCHITECTURE))." >&2; \
+		echo "       Build it again: make image ARCHITECTURE=$(ARCHITECTURE)" >&2; exit 1; }
+	@tag=$(REPOSITORY):$(VERSION)-$$(git describe --always --dirty --exclude '*')-$(ARCHITECTURE); \
+	docker tag tidegate-worker "$$tag" && docker push --quiet "$$tag" && \
+	docker image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' "$$tag" | grep -F "$(REPOSITORY)@"
+
+.PHONY: .docker
+.docker:
+	@command -v docker >/dev/null 2>&1 || { echo "error: there is no Docker on this machine" >&2; exit 1; }
+	@test -z "$(ARCHITECTURE)" || test -n "$(PLATFORM_$(ARCHITECTURE))" || { \
+		echo "error: ARCHITECTURE=$(ARCHITECTURE) is neither arm64 nor x86_64" >&2; exit 1; }
 
 # Where the image cannot be pulled, use the one that is there: ARGS=--skip-pull-image
 sam-local: .deploy-tools ## Run every function with every event in Lambda's image, by SAM and Docker

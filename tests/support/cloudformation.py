@@ -13,7 +13,8 @@ from tests.support.nested_stack import NO_VALUE, NestedStack
 
 ROOT = Path(__file__).parents[2]
 FRONT_DOOR, ALARMS, WORKERS = "template.yaml", "infra/aws/alarms.yaml", "infra/aws/workers.yaml"
-TEMPLATES = (FRONT_DOOR, ALARMS, WORKERS)
+REGISTRY = "infra/aws/registry.yaml"
+TEMPLATES = (FRONT_DOOR, ALARMS, WORKERS, REGISTRY)
 WORKER = "infra/aws/worker.yaml"
 """The template of one worker, nested in `WORKERS` for each of them."""
 

@@ -52,6 +52,14 @@ EXPECTED: dict[tuple[str, str], Allowed] = {
         f"{SECRETS}${{Name}}/webhooks/*": {"secretsmanager:GetSecretValue"},
         "WebhookListenerLogs.Arn": LOG,
     },
+    (FRONT_DOOR, "DeploymentRole"): {
+        "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:${Name}-*": {
+            "lambda:GetAlias",
+            "lambda:GetProvisionedConcurrencyConfig",
+            "lambda:UpdateAlias",
+        },
+        "*": {"cloudwatch:DescribeAlarms"},
+    },
     (WORKERS, "RootRole"): WORKER,
     (WORKERS, "IncidentRole"): WORKER
     | {
@@ -134,9 +142,24 @@ def test_in_a_vpc_lambda_may_attach_a_function_but_the_functions_code_may_not() 
 @pytest.mark.parametrize(("name", "role"), EXPECTED)
 def test_a_role_is_assumed_by_its_service_only(name: str, role: str) -> None:
     [statement] = resources(name, "IAM::Role")[role]["AssumeRolePolicyDocument"]["Statement"]
-    service = "lambda.amazonaws.com" if name == FRONT_DOOR else "ecs-tasks.amazonaws.com"
-    assert statement["Principal"] == {"Service": service}
+    service = "lambda" if name == FRONT_DOOR else "ecs-tasks"
+    if role == "DeploymentRole":
+        service = "codedeploy"
+    assert statement["Principal"] == {"Service": f"{service}.amazonaws.com"}
     assert statement["Action"] == "sts:AssumeRole"
+
+
+@pytest.mark.parametrize(("name", "role"), EXPECTED)
+def test_a_role_has_the_permissions_boundary_that_the_stack_is_given(name: str, role: str) -> None:
+    boundary = resources(name, "IAM::Role")[role]["PermissionsBoundary"]
+    assert list(map(text, alternatives(boundary))) == ["PermissionsBoundaryArn"]
+
+
+def test_codedeploy_uses_the_stacks_own_role() -> None:
+    function = template(FRONT_DOOR)["Globals"]["Function"]
+    assert text(function["DeploymentPreference"]["Role"]) == "DeploymentRole.Arn"
+    for properties in resources(FRONT_DOOR, "Serverless::Function").values():
+        assert "Role" not in properties["DeploymentPreference"]
 
 
 def test_the_key_serves_other_services_for_this_account_only() -> None:

@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +193,90 @@ def test_without_a_daemon_the_error_says_what_to_start(
     with pytest.raises(LocalStackError, match="Cannot connect to the Docker daemon") as caught:
         containers.check_docker()
     assert caught.value.fix.startswith("start Docker")
+
+
+@pytest.fixture
+def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The calls of a stand-in for Docker, one a line. Its tidegate-worker is built for arm64."""
+    calls = tmp_path / "calls"
+    program = tmp_path / "docker"
+    program.write_text(
+        f"""#!/bin/sh
+echo "$*" >> {calls}
+case "$*" in
+*.Architecture*) test -z "$NO_IMAGE" || exit 1; echo linux/arm64 ;;
+*.RepoDigests*) echo other.example/worker@sha256:0a; echo registry.example/worker@sha256:0b ;;
+esac
+"""
+    )
+    program.chmod(0o755)
+    calls.touch()
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    return calls
+
+
+def make(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = ["make", "--no-print-directory", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "platform"), [("arm64", "linux/arm64"), ("x86_64", "linux/amd64")]
+)
+def test_an_image_is_built_for_the_architecture_of_the_template(
+    docker: Path, architecture: str, platform: str
+) -> None:
+    assert make("image", f"ARCHITECTURE={architecture}").returncode == 0
+    [build] = docker.read_text().splitlines()
+    assert f" --platform {platform} " in build
+
+
+def test_an_image_is_built_for_this_machine_unless_an_architecture_is_named(docker: Path) -> None:
+    assert make("image").returncode == 0
+    assert "--platform" not in docker.read_text()
+
+
+def test_a_push_has_a_tag_of_its_own_and_prints_the_digest(docker: Path) -> None:
+    pushed = make("push", "ARCHITECTURE=arm64", "REPOSITORY=registry.example/worker")
+    assert (pushed.returncode, pushed.stderr) == (0, "")
+    assert pushed.stdout.split() == ["registry.example/worker@sha256:0b"]
+    _, tagged, push, _ = docker.read_text().splitlines()
+    tag = tagged.split()[-1]
+    assert re.fullmatch(r"registry\.example/worker:\d+\.\d+\.\d+-[0-9a-f]+(-dirty)?-arm64", tag)
+    assert push.split()[-1] == tag
+
+
+def test_an_image_of_another_architecture_is_not_pushed(docker: Path) -> None:
+    pushed = make("push", "ARCHITECTURE=x86_64", "REPOSITORY=registry.example/worker")
+    assert pushed.returncode == 2
+    assert "tidegate-worker is built for linux/arm64, and x86_64 is linux/amd64" in pushed.stderr
+    assert "make image ARCHITECTURE=x86_64" in pushed.stderr
+    assert len(docker.read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["ARCHITECTURE=arm64"], "name REPOSITORY"),
+        (["REPOSITORY=registry.example/worker"], "name ARCHITECTURE"),
+        (["REPOSITORY=registry.example/worker", "ARCHITECTURE=amd64"], "neither arm64 nor x86_64"),
+    ],
+)
+def test_a_push_needs_a_repository_and_an_architecture(
+    docker: Path, arguments: list[str], error: str
+) -> None:
+    pushed = make("push", *arguments)
+    assert (pushed.returncode, docker.read_text()) == (2, "")
+    assert error in pushed.stderr
+
+
+def test_nothing_is_pushed_before_an_image_is_built(
+    docker: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_IMAGE", "1")
+    pushed = make("push", "ARCHITECTURE=arm64", "REPOSITORY=registry.example/worker")
+    assert pushed.returncode == 2
+    assert "there is no image yet: make image ARCHITECTURE=arm64" in pushed.stderr
 
 
 def test_secrets_are_passed_to_a_container_by_name_only(tmp_path: Path) -> None:
