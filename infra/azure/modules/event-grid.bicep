@@ -63,7 +63,10 @@ resource leaves 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   properties: {
     principalId: uploads.identity.principalId
     principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageBlobDataContributor)
+    roleDefinitionId: subscriptionResourceId(
+      'Microsoft.Authorization/roleDefinitions',
+      roles.storageBlobDataContributor
+    )
   }
 }
 

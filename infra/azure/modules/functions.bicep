@@ -41,8 +41,14 @@ var credentials = temporalAuth == 'apiKey'
   ? [{ name: 'TEMPORAL_API_KEY', value: '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/temporal-api-key)' }]
   : temporalAuth == 'mtls'
       ? [
-          { name: 'TEMPORAL_TLS_CLIENT_CERT_DATA', value: '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/temporal-client-certificate)' }
-          { name: 'TEMPORAL_TLS_CLIENT_KEY_DATA', value: '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/temporal-client-key)' }
+          {
+            name: 'TEMPORAL_TLS_CLIENT_CERT_DATA'
+            value: '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/temporal-client-certificate)'
+          }
+          {
+            name: 'TEMPORAL_TLS_CLIENT_KEY_DATA'
+            value: '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/temporal-client-key)'
+          }
         ]
       : []
 

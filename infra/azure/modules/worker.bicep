@@ -68,7 +68,10 @@ resource operators 'Microsoft.Insights/actionGroups@2023-01-01' existing = {
 var temporalVariables = temporalAuth == 'apiKey'
   ? ['TEMPORAL_API_KEY=temporal-api-key']
   : temporalAuth == 'mtls'
-      ? ['TEMPORAL_TLS_CLIENT_CERT_DATA=temporal-client-certificate', 'TEMPORAL_TLS_CLIENT_KEY_DATA=temporal-client-key']
+      ? [
+          'TEMPORAL_TLS_CLIENT_CERT_DATA=temporal-client-certificate'
+          'TEMPORAL_TLS_CLIENT_KEY_DATA=temporal-client-key'
+        ]
       : []
 var givenVariables = empty(vaultVariables) ? [] : split(vaultVariables, ',')
 

@@ -61,15 +61,6 @@ def test_every_module_file_is_used() -> None:
     assert {p for p in TEMPLATES if p.parent.name == "modules"} == used | imported
 
 
-@pytest.mark.parametrize("path", PARAMETERS, ids=name_of)
-def test_parameter_files_set_exactly_mains_parameters(path: Path) -> None:
-    params = template("main").params
-    given = bicep.read(path).variables
-    assert "using 'main.bicep'" in path.read_text(encoding="utf-8")
-    assert set(given) <= set(params)
-    assert {name for name, param in params.items() if param.required} <= set(given)
-
-
 @pytest.mark.parametrize("worker", [spec.name for spec in WORKERS])
 def test_a_workers_parameters_come_from_azds_environment(worker: str) -> None:
     """The variables are azd's own, outputs of main.bicep, or settings that the docs name."""
