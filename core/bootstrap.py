@@ -152,11 +152,18 @@ def policies(settings: Settings) -> Policies:
     return load_policies(settings.policies or SHIPPED_POLICIES)
 
 
-def addresses(policies: Policies) -> Addresses:
-    """The addresses of the policies' targets, out of the environment variables that they name."""
+def target_variables(settings: Settings) -> Mapping[str, str]:
+    """Where the policies' targets have their addresses and secrets: the environment's variables,
+    and for those that it lacks TIDEGATE_TARGET_VARIABLES."""
+    own = {name: value for name, value in os.environ.items() if value.strip()}
+    return dict(settings.target_variables) | own
+
+
+def addresses(settings: Settings, policies: Policies) -> Addresses:
+    """The addresses of the policies' targets, out of the variables that they name."""
     from core.adapters.notifiers.addresses import read_addresses
 
-    return read_addresses(policies.targets, os.environ)
+    return read_addresses(policies.targets, target_variables(settings))
 
 
 def notifier() -> Notifier:

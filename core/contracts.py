@@ -85,6 +85,7 @@ INCIDENT_WORKER: Final = WorkerSpec(
     settings=(
         "TIDEGATE_ROUTES",
         "TIDEGATE_POLICIES",
+        "TIDEGATE_TARGET_VARIABLES",
         "TIDEGATE_DOCUMENTS",
         "TIDEGATE_REPORTS",
         "TIDEGATE_QUARANTINE",

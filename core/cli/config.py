@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -88,11 +87,13 @@ def policies_check(file: PoliciesFile = None, as_json: Json = False) -> None:
 
     Each problem is reported with file, line and field. Exits with 2 if there are any. Variables of
     targets that are not set here are listed, too; it is the incident worker that needs them."""
+    from core import bootstrap
     from core.config import files
 
-    path = file or Settings.from_env().policies or files.SHIPPED_POLICIES
+    settings = Settings.from_env()
+    path = file or settings.policies or files.SHIPPED_POLICIES
     policies = files.load_policies(path)
-    unset = policies.unset(os.environ)
+    unset = policies.unset(bootstrap.target_variables(settings))
     if as_json:
         policies_json = policies.model_dump(mode="json", by_alias=True)
         print_json({"policies": policies_json, "unset_here": unset})

@@ -5,13 +5,14 @@ importing that library alone costs more than everything else a listener adds to 
 (docs/decisions/0002).
 
 Other variables are read elsewhere: the addresses of targets by the names that the policies give
-(core.adapters.notifiers.addresses), TEMPORAL_ADDRESS and its like by `temporalio.envconfig`, AWS's
+(`bootstrap.target_variables`), TEMPORAL_ADDRESS and its like by `temporalio.envconfig`, AWS's
 by boto3, Azure's by azure-identity. `bootstrap` passes AZURE_STORAGE_CONNECTION_STRING to the
 document store; no error quotes it, because it is a secret.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -25,8 +26,11 @@ from core.errors import SettingsError
 _MIB = 1024 * 1024
 
 
-def _variable(name: str, parse: Callable[[str], Any], default: Any, about: str) -> Any:
-    return field(default=default, metadata={"name": name, "parse": parse, "about": about})
+def _variable(
+    name: str, parse: Callable[[str], Any], default: Any, about: str, *, secret: bool = False
+) -> Any:
+    metadata = {"name": name, "parse": parse, "about": about}
+    return field(default=default, metadata=metadata, repr=not secret)
 
 
 def _path(text: str) -> Path:
@@ -99,6 +103,25 @@ def _formats(text: str) -> tuple[tuple[str, str], ...]:
     return tuple(named.items())
 
 
+def _target_variables(text: str) -> tuple[tuple[str, str], ...]:
+    try:
+        pairs = json.loads(text, object_pairs_hook=tuple)
+    except ValueError:
+        pairs = None
+    if not isinstance(pairs, tuple):
+        raise ValueError('not a JSON object like {"CHAT_URLS": "..."}')
+    named: dict[str, str] = {}
+    for number, (name, value) in enumerate(pairs, 1):
+        if not re.fullmatch(r"[A-Z][A-Z0-9_]*", name):
+            raise ValueError(f"entry {number} is not named like a variable, in capitals")
+        if not isinstance(value, str):
+            raise ValueError(f"{name} is not text")
+        if name in named:
+            raise ValueError(f"{name} is there twice")
+        named[name] = value
+    return tuple(named.items())
+
+
 def _level(text: str) -> str:
     if text.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
         raise ValueError("not one of DEBUG, INFO, WARNING, ERROR")
@@ -168,6 +191,13 @@ class Settings:
         _path,
         None,
         "The incident policies, a YAML file. Default: the shipped ones.",
+    )
+    target_variables: tuple[tuple[str, str], ...] = _variable(
+        "TIDEGATE_TARGET_VARIABLES",
+        _target_variables,
+        (),
+        "A JSON object with variables that the policies name, each with its value.",
+        secret=True,
     )
     webhooks: Path | None = _variable(
         "TIDEGATE_WEBHOOKS",

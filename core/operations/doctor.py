@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -130,7 +129,7 @@ def _pages(settings: Settings) -> Iterator[Check]:
     yield Check(
         "policies", "ok", f"{len(policies.policies)} policies, {len(policies.targets)} targets"
     )
-    addresses = bootstrap.addresses(policies)
+    addresses = bootstrap.addresses(settings, policies)
     try:
         check_addresses(policies.targets, addresses)
     except SettingsError as error:
@@ -140,7 +139,7 @@ def _pages(settings: Settings) -> Iterator[Check]:
         pass  # apprise is installed where the incident worker is, and need not be here
     unset = "; ".join(
         f"{name} has no address ({' and '.join(variables)} not set)"
-        for name, variables in policies.unset(os.environ).items()
+        for name, variables in policies.unset(bootstrap.target_variables(settings)).items()
     )
     silent = [
         policy.name

@@ -468,6 +468,8 @@ def test_doctor_names_targets_without_an_address(
         "ok",
         "2 addresses; second-line has no address (TIDEGATE_ESCALATION_URLS not set)",
     )
+    monkeypatch.setenv("TIDEGATE_TARGET_VARIABLES", '{"TIDEGATE_ESCALATION_URLS": "json://a/"}')
+    assert findings(tidegate("doctor", "--json"))["pages"] == ("ok", "3 addresses")
 
 
 # ------------------------------------------------------------------------------ policies

@@ -22,7 +22,7 @@ def plan(settings: Settings) -> process.Plan:
     """Raises `ConfigurationError` when something that incidents need is missing or invalid."""
     table = bootstrap.router(settings).digest
     policies = bootstrap.policies(settings)
-    addresses = bootstrap.addresses(policies)
+    addresses = bootstrap.addresses(settings, policies)
     check_addresses(policies.targets, addresses)
     activities = IncidentActivities(
         documents=bootstrap.documents(settings),

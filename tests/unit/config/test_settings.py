@@ -33,6 +33,12 @@ def test_an_empty_variable_is_not_set() -> None:
         ("TIDEGATE_CONCURRENCY", "7", "concurrency", 7),
         ("TIDEGATE_ACK_TIMEOUT", "60", "ack_timeout", 60.0),
         ("TIDEGATE_POLICIES", __file__, "policies", Path(__file__)),
+        (
+            "TIDEGATE_TARGET_VARIABLES",
+            '{"CHAT_URLS": "slack://a slack://b", "ROUTING_KEY": "k"}',
+            "target_variables",
+            (("CHAT_URLS", "slack://a slack://b"), ("ROUTING_KEY", "k")),
+        ),
         ("TIDEGATE_WEBHOOKS", __file__, "webhooks", Path(__file__)),
         ("TIDEGATE_CONTINUE_AS_NEW_AFTER", "100", "continue_as_new_after", 100),
         ("TIDEGATE_QUEUE_SCOPE", "billing", "queue_scope", "billing"),
@@ -109,6 +115,12 @@ def test_every_variable_is_in_the_table_above() -> None:
             "a=grafana,a=s3",
             "entry 2 names a queue that has a format",
         ),
+        ("TIDEGATE_TARGET_VARIABLES", "CHAT_URLS=x", "not a JSON object like {"),
+        ("TIDEGATE_TARGET_VARIABLES", '["CHAT_URLS"]', "not a JSON object like {"),
+        ("TIDEGATE_TARGET_VARIABLES", '{"A": "x", "page_urls": "x"}', "entry 2 is not named like"),
+        ("TIDEGATE_TARGET_VARIABLES", '{"CHAT_URLS": ["x"]}', "CHAT_URLS is not text"),
+        ("TIDEGATE_TARGET_VARIABLES", '{"CHAT_URLS": {"A": "x"}}', "CHAT_URLS is not text"),
+        ("TIDEGATE_TARGET_VARIABLES", '{"A": "x", "A": "y"}', "A is there twice"),
         ("TIDEGATE_LOG_LEVEL", "LOUD", "not one of DEBUG, INFO, WARNING, ERROR"),
     ],
 )
@@ -127,6 +139,21 @@ def test_every_invalid_value_is_named() -> None:
         "TIDEGATE_CONCURRENCY: not a number; "
         "TIDEGATE_LOG_LEVEL: not one of DEBUG, INFO, WARNING, ERROR (see docs/settings.md)"
     )
+
+
+def test_the_targets_variables_are_not_shown() -> None:
+    settings = Settings.from_env({"TIDEGATE_TARGET_VARIABLES": '{"CHAT_URLS": "hunter2"}'})
+    assert "hunter2" not in repr(settings)
+
+
+def test_a_variable_of_a_target_is_taken_from_the_environment_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CHAT_URLS", "slack://own")
+    monkeypatch.setenv("ROUTING_KEY", " ")
+    settings = Settings(target_variables=(("CHAT_URLS", "slack://x"), ("ROUTING_KEY", "k")))
+    found = bootstrap.target_variables(settings)
+    assert (found["CHAT_URLS"], found["ROUTING_KEY"]) == ("slack://own", "k")
 
 
 def test_the_process_environment_is_read_by_default(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
 import pytest
 
-from core.adapters.notifiers.addresses import read_addresses
+from core import bootstrap
 from core.config.files import SHIPPED_POLICIES, load_policies
+from core.config.settings import Settings
 from core.contracts import WORKER_SETTINGS, WorkerSpec
 from core.contracts import WORKERS as REGISTERED
 from tests.support.cloudformation import (
@@ -23,6 +25,7 @@ from tests.support.cloudformation import (
     walk,
     workers,
 )
+from tests.support.template_parameters import refusals
 from tests.support.variables import ADDRESSES, SETTINGS
 
 TASKS = resources(WORKERS, "ECS::TaskDefinition")
@@ -45,6 +48,31 @@ TEMPORALS_OWN = {
     "TEMPORAL_TLS_CLIENT_KEY_DATA",
     "TEMPORAL_TLS_SERVER_NAME",
 }
+SECRET = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:tidegate/temporal-AbCdEf"
+SUBNETS = ("AWS::EC2::Subnet::Id", "VpcId")
+PARAMETERS = {
+    "DocumentsBucketName": "tidegate-documents",
+    "RecordsBucketName": "tidegate-records",
+    "AlarmTopicArn": "arn:aws:sns:eu-west-1:111122223333:tidegate-alarms",
+    "TemporalAddress": "example.a1b2c.tmprl.cloud:7233",
+    "TemporalSecretArn": SECRET,
+    "ImageUri": "registry.example/tidegate-worker:0.1.0-3f2a9c1-arm64",
+    "VpcId": "vpc-1",
+    "SubnetIds": "subnet-1,subnet-2",
+}
+"""What has no default, and is accepted."""
+FARGATE = {
+    "256": {"512", "1024", "2048"},
+    "512": {str(1024 * gb) for gb in range(1, 5)},
+    "1024": {str(1024 * gb) for gb in range(2, 9)},
+    "2048": {str(1024 * gb) for gb in range(4, 17)},
+    "4096": {str(1024 * gb) for gb in range(8, 31)},
+}
+"""Megabytes by CPU units: "Task size" in the Amazon ECS Developer Guide."""
+
+
+def refused(changed: dict[str, str], *, subnets_are_in: tuple[str, ...] = ("vpc-1",)) -> list[str]:
+    return refusals(template(WORKERS), PARAMETERS | changed, {SUBNETS: list(subnets_are_in)})
 
 
 def worker(task: str) -> dict[str, Any]:
@@ -77,7 +105,7 @@ def test_a_worker_runs_its_module_with_the_settings_it_reads(spec: WorkerSpec) -
     assert FILES_AND_FOLDERS & given == FILES_AND_FOLDERS & set(spec.settings)
     assert given <= {*spec.settings, *WORKER_SETTINGS}
     assert {"TEMPORAL_ADDRESS", "AWS_DEFAULT_REGION"} <= set(environment(task))
-    assert bool(secrets(task) - TEMPORALS_OWN) == spec.pages
+    assert secrets(task) - TEMPORALS_OWN == ({"TIDEGATE_TARGET_VARIABLES"} if spec.pages else set())
 
 
 @pytest.mark.parametrize("spec", REGISTERED, ids=lambda spec: spec.name)
@@ -146,9 +174,138 @@ def test_a_service_scales_by_cpu_and_backlog(stack: str) -> None:
     assert text(backlog["Namespace"]) == text(transformation["MetricNamespace"])
 
 
-def test_the_shipped_policies_find_their_addresses() -> None:
-    given = dict.fromkeys(secrets("IncidentTask"), "json://example.com/")
-    assert all(read_addresses(load_policies(SHIPPED_POLICIES).targets, given).values())
+def test_one_secret_holds_every_variable_that_a_policy_names() -> None:
+    [entry] = [
+        found
+        for each in worker("IncidentTask")["Secrets"]
+        for found in alternatives(each)
+        if found["Name"] not in TEMPORALS_OWN
+    ]
+    assert text(entry["ValueFrom"]) == "PagingSecretArn"  # the whole secret, and no field of it
+    policies = load_policies(SHIPPED_POLICIES)
+    content = json.dumps(dict.fromkeys(ADDRESSES, "json://example.com/"))
+    settings = Settings.from_env({entry["Name"]: content})
+    assert all(bootstrap.addresses(settings, policies).values())
+
+
+def test_the_example_of_a_paging_secret_is_one() -> None:
+    described = template(WORKERS)["Parameters"]["PagingSecretArn"]["Description"]
+    [example] = re.findall(r"\{.*\}", described)
+    assert Settings.from_env({"TIDEGATE_TARGET_VARIABLES": example}).target_variables
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_task_goes_on_while_its_log_cannot_be_written(task: str) -> None:
+    for each in TASKS[task]["ContainerDefinitions"]:
+        for container in alternatives(each):
+            options = container["LogConfiguration"]["Options"]
+            assert options["mode"] == "non-blocking"
+            assert options["max-buffer-size"] == "25m"
+
+
+def test_temporals_port_and_https_are_one_rule_where_they_are_the_same() -> None:
+    given, https = resources(WORKERS, "EC2::SecurityGroup")["SecurityGroup"]["SecurityGroupEgress"]
+    assert https["FromPort"] == https["ToPort"] == 443
+    condition, temporal, _ = given["Fn::If"]
+    port = {"Fn::Select": [1, {"Fn::Split": [":", {"Ref": "TemporalAddress"}]}]}
+    assert temporal["FromPort"] == temporal["ToPort"] == port
+    assert template(WORKERS)["Conditions"][condition] == {
+        "Fn::Not": [{"Fn::Equals": [port, "443"]}]
+    }
+
+
+# -- bad parameters
+
+
+def test_what_has_a_default_need_not_be_given() -> None:
+    assert refused({}) == []
+
+
+@pytest.mark.parametrize("cpu", FARGATE)
+def test_fargates_sizes_are_accepted_and_no_others(cpu: str) -> None:
+    offered = set(template(WORKERS)["Parameters"]["Memory"]["AllowedValues"])
+    assert FARGATE[cpu] <= offered
+    for memory in offered:
+        found = refused({"Cpu": cpu, "Memory": memory})
+        if memory in FARGATE[cpu]:
+            assert found == []
+        else:
+            [sentence] = found
+            assert sentence.startswith(f"With Cpu={cpu} Fargate takes as Memory ")
+
+
+def test_every_size_is_one_of_fargates() -> None:
+    offered = template(WORKERS)["Parameters"]
+    assert set(offered["Cpu"]["AllowedValues"]) == set(FARGATE)
+    assert set(offered["Memory"]["AllowedValues"]) == set().union(*FARGATE.values())
+
+
+@pytest.mark.parametrize("most", range(1, 13))
+def test_there_cannot_be_more_tasks_at_least_than_at_most(most: int) -> None:
+    for least in range(1, 11):
+        found = refused({"MinTasks": str(least), "MaxTasks": str(most)})
+        assert found == (["MaxTasks is less than MinTasks."] if least > most else [])
+    assert refused({"MinTasks": "11", "MaxTasks": "20"}) == ["MinTasks: illegal"]
+
+
+def test_subnets_of_another_network_are_refused() -> None:
+    assert refused({}, subnets_are_in=("vpc-1", "vpc-2")) == [
+        "All of SubnetIds have to be in the network VpcId."
+    ]
+
+
+def test_a_secret_is_needed_unless_temporal_asks_for_none() -> None:
+    [sentence] = refused({"TemporalSecretArn": ""})
+    assert sentence == "TemporalSecretArn is needed, unless TemporalAuth is none."
+    assert refused({"TemporalSecretArn": "", "TemporalAuth": "none"}) == []
+
+
+@pytest.mark.parametrize("parameter", ["TemporalSecretArn", "PagingSecretArn"])
+@pytest.mark.parametrize(
+    "arn", ["tidegate/temporal", SECRET.removesuffix("-AbCdEf"), f"{SECRET}:k"]
+)
+def test_a_secret_is_named_by_its_whole_arn(parameter: str, arn: str) -> None:
+    assert refused({parameter: SECRET}) == []
+    [sentence] = refused({parameter: arn})
+    assert sentence.startswith(f"{parameter}: the whole ARN of a secret")
+
+
+@pytest.mark.parametrize(
+    ("image", "accepted"),
+    [
+        ("111122223333.dkr.ecr.eu-west-1.amazonaws.com/tidegate-worker:0.1.0-3f2a9c1-arm64", True),
+        (f"registry.example:5000/a/b@sha256:{'0a' * 32}", True),
+        (f"registry.example/a:1@sha256:{'0a' * 32}", True),
+        ("111122223333.dkr.ecr.eu-west-1.amazonaws.com/tidegate-worker", False),
+        ("registry.example:5000/tidegate-worker", False),
+        ("https://registry.example/tidegate-worker:1", False),
+        ("tidegate-worker:1", False),
+        ("registry.example/a@sha256:0a", False),
+    ],
+)
+def test_an_image_has_a_registry_and_a_tag_or_a_digest(image: str, accepted: bool) -> None:
+    assert (refused({"ImageUri": image}) == []) is accepted
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("ImageRepositoryArn", "tidegate-worker"),
+        ("KeyArn", "1234abcd-12ab-34cd-56ef-1234567890ab"),
+        ("AlarmTopicArn", "tidegate-alarms"),
+        ("PermissionsBoundaryArn", "tidegate-boundary"),
+        ("TemporalAddress", "https://temporal.example.com:7233"),
+        ("TemporalAddress", "temporal.example.com"),
+        ("TemporalAddress", "temporal.example.com:0443"),
+    ],
+)
+def test_what_is_no_arn_or_address_is_refused_with_a_sentence(parameter: str, value: str) -> None:
+    [sentence] = refused({parameter: value})
+    assert sentence.startswith(f"{parameter}: ")
+    assert not sentence.endswith("illegal")
+
+
+# -- both stacks
 
 
 @pytest.mark.parametrize("name", [*TEMPLATES, WORKER, "infra/aws/env.local.json"])

@@ -75,6 +75,7 @@ def test_the_workers() -> None:
             "settings": (
                 "TIDEGATE_ROUTES",
                 "TIDEGATE_POLICIES",
+                "TIDEGATE_TARGET_VARIABLES",
                 "TIDEGATE_DOCUMENTS",
                 "TIDEGATE_REPORTS",
                 "TIDEGATE_QUARANTINE",
