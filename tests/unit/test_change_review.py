@@ -1,0 +1,154 @@
+"""What the pages for a change board claim is so: evidence, recovery, retention, load brake."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.cloudformation import FRONT_DOOR, TEMPLATES, template
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+
+
+def text(path: str) -> str:
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def rows(page: str, head: str) -> list[list[str]]:
+    """The cells of the one table whose head begins so, without the head."""
+    [found] = re.findall(rf"^\| {re.escape(head)}.*\n\|[-| ]+\|\n((?:\|.*\n)+)", text(page), re.M)
+    return [[cell.strip() for cell in row.strip("|").split(" |")] for row in found.splitlines()]
+
+
+# ----------------------------------------------------------------------------------- evidence
+
+EVIDENCE = rows("docs/change-review.md", "Statement | Proved by | Command")
+
+
+def gates() -> list[str]:
+    return re.findall(r"^\tgate ([\w-]+) ", text("Makefile"), re.M)
+
+
+def test_every_gate_is_evidence_and_every_named_gate_exists() -> None:
+    cited = [cell for _, cell, _ in EVIDENCE if cell.startswith("gate")]
+    named = [gate for cell in cited for gate in re.findall(r"`(\w+)`", cell)]
+    assert sorted(named) == sorted(gates())
+
+
+@pytest.mark.parametrize("row", EVIDENCE, ids=lambda row: row[0])
+def test_whatever_proves_a_statement_exists_and_can_be_run(row: list[str]) -> None:
+    _, proof, command = row
+    assert re.match(r"gates? `|`tests/", proof)
+    for path, function in re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", proof):
+        assert (ROOT / path).is_file(), path
+        assert re.search(rf"^(async )?def {function}", text(path), re.M), function
+    assert re.findall(r"`make ([a-z-]+)`", command)
+
+
+def test_it_says_that_nothing_was_deployed() -> None:
+    assert "## No real deployment was made" in text("docs/change-review.md")
+    assert "change-review.md#no-real-deployment-was-made" in text("docs/recovery.md")
+
+
+# ----------------------------------------------------------------------------------- recovery
+
+
+def retained() -> dict[str, dict[str, Any]]:
+    """The resources that outlive the front door's stack."""
+    return {
+        id: each
+        for id, each in template(FRONT_DOOR)["Resources"].items()
+        if str(each.get("DeletionPolicy", "")).startswith("Retain")
+    }
+
+
+def test_what_outlives_the_stack_is_imported_before_it_is_made_again() -> None:
+    [imported] = re.findall(r"^```yaml\n(# retained.*?)```", text("docs/recovery.md"), re.M | re.S)
+    resources = yaml.safe_load(imported)["Resources"]
+    assert {id: each["Type"] for id, each in resources.items()} == {
+        id: each["Type"] for id, each in retained().items()
+    }
+    values = {"Name": "tidegate", "AWS::AccountId": "111122223333", "AWS::Region": "eu-west-1"}
+    for id, each in resources.items():
+        assert each["DeletionPolicy"] == each["UpdateReplacePolicy"] == "Retain"
+        if name := each["Properties"].get("BucketName"):
+            pattern = retained()[id]["Properties"]["BucketName"]["Fn::Sub"]
+            assert name == re.sub(r"\$\{([\w:]+)\}", lambda at: values[at[1]], pattern)
+            assert f'"LogicalResourceId": "{id}"' in text("docs/recovery.md")
+
+
+STORES = {
+    "AWS::S3::Bucket": "bucket",
+    "AWS::SQS::Queue": "SQS queues",
+    "AWS::KMS::Key": "KMS key",
+    "AWS::Events::Rule": "EventBridge",
+}
+"""What holds data or events, and how the table of RPO and RTO calls it."""
+
+
+def test_every_store_on_aws_has_its_rpo_and_rto() -> None:
+    listed = " ".join(row[0] for row in rows("docs/recovery.md", "Store | A zone fails | Somebody"))
+    kinds = {each["Type"] for each in template(FRONT_DOOR)["Resources"].values()}
+    assert STORES.keys() <= kinds
+    for name in STORES.values():
+        assert name in listed
+
+
+# ---------------------------------------------------------------------------------- retention
+
+
+def retention_on_aws() -> dict[str, int]:
+    return {
+        name: each["Default"]
+        for path in TEMPLATES
+        for name, each in template(path).get("Parameters", {}).items()
+        if name.endswith("RetentionDays")
+    }
+
+
+def retention_on_azure() -> dict[str, int]:
+    found = re.findall(
+        r"^param (\w*[rR]etentionDays) int = (\d+)", text("infra/azure/main.bicep"), re.M
+    )
+    return {name: int(days) for name, days in found}
+
+
+def test_every_parameter_of_retention_is_listed_with_its_default() -> None:
+    listed = "\n".join(" ".join(row) for row in rows("docs/data-protection.md", "Store | Class"))
+    parameters = [*retention_on_aws().items(), *retention_on_azure().items()]
+    assert parameters
+    for name, days in parameters:
+        assert f"`{name}` ({days})" in listed, name
+
+
+# --------------------------------------------------------------------------------- load brake
+
+
+def test_doors_are_opened_again_with_the_defaults_of_the_templates() -> None:
+    runbook = text("docs/operate.md")
+    parameters = template(FRONT_DOOR)["Parameters"]
+    concurrency = parameters["MaximumConcurrency"]
+    assert (
+        f"--enabled \\\n  --scaling-config MaximumConcurrency={concurrency['Default']}" in runbook
+    )
+    assert f"MaximumConcurrency={concurrency['MinValue']}   # slow" in runbook
+    webhooks = parameters["WebhookConcurrency"]["Default"]
+    assert f"--reserved-concurrent-executions {webhooks}\n" in runbook
+    [instances] = re.findall(
+        r"^param maximumInstances int = (\d+)", text("infra/azure/main.bicep"), re.M
+    )
+    assert f"--maximum-instance-count {instances}\n" in runbook
+
+
+def test_the_functions_that_can_be_disabled_exist() -> None:
+    code = "\n".join(text(str(path)) for path in (ROOT / "functions_azure").glob("*.py"))
+    [named] = re.findall(r"^One function: (.*?)\. Each change", text("docs/operate.md"), re.M)
+    functions = re.findall(r"`(\w+)`", named)
+    assert len(functions) == 4
+    for function in functions:
+        assert re.search(rf"^(async )?def {function}\(", code, re.M), function
