@@ -70,13 +70,6 @@ setup: ## Make .venv from the pins; does nothing while they are the same
 		$(BIN)/uv pip install --quiet --python $(DEPLOY)/bin/python --require-hashes -r $(DEPLOY_PINS) && \
 		cp $(DEPLOY_PINS) $(DEPLOY)/pins.stamp; }
 
-# Large, and only one gate needs it: Azure's type definitions, for the templates in infra/azure.
-.PHONY: .install-bicep-types
-.install-bicep-types: setup
-	@cmp -s requirements/bicep.txt $(VENV)/bicep.stamp || { \
-		echo "Installing the packages of requirements/bicep.txt"; \
-		$(UV_INSTALL) --require-hashes -r requirements/bicep.txt && cp requirements/bicep.txt $(VENV)/bicep.stamp; }
-
 # Whatever needs Azurite installs it if it is missing; this target reports it first.
 .PHONY: .install-azurite
 .install-azurite: setup
@@ -139,7 +132,7 @@ HYPOTHESIS_PROFILE ?= soak
 soak: setup .install-azurite ## Run the long versions of the tests
 	@SOAK=1 HYPOTHESIS_PROFILE=$(HYPOTHESIS_PROFILE) exec $(BIN)/python -m pytest -m "soak or hypothesis" $(ARGS)
 
-check: setup .install-bicep-types .deploy-tools ## Run every gate: style, types, layers, configuration files, templates
+check: setup .deploy-tools ## Run every gate: style, types, layers, configuration files, templates
 	@failed=; \
 	gate() { \
 		name=$$1; shift; printf '\n== %s\n' "$$name"; \
@@ -180,7 +173,6 @@ requirements: setup ## Renew the pins after a change in pyproject.toml
 	@echo "requirements/aws.txt" && $(COMPILE) pyproject.toml --extra aws -c requirements/dev.txt -o requirements/aws.txt
 	@echo "requirements.txt" && $(COMPILE) pyproject.toml --extra azure -c requirements/dev.txt -o requirements.txt
 	@echo "requirements/worker.txt" && $(COMPILE) pyproject.toml --extra worker -c requirements/dev.txt -o requirements/worker.txt
-	@echo "requirements/bicep.txt" && $(COMPILE) --group bicep -c requirements/dev.txt -o requirements/bicep.txt $(ARGS)
 	@echo "requirements/tools.txt" && $(COMPILE) --group tools -c requirements/dev.txt -o requirements/tools.txt
 	@echo "requirements/deploy.txt" && $(COMPILE) --group deploy -o requirements/deploy.txt $(ARGS)
 	@echo "infra/local/azure/azurite/package-lock.json" && $(BIN)/python -m infra.local.azure.azurite lock

@@ -47,9 +47,15 @@ class Resource:
 @cache
 def resources(example: str) -> tuple[Resource, ...]:
     """All that an example deploys: `main.dev`, `root-worker.prod`."""
+    return read(SNAPSHOTS / f"{example}.snapshot.json")
+
+
+def read(snapshot: Path) -> tuple[Resource, ...]:
+    """The resources of a snapshot."""
+    example = snapshot.name.removesuffix(".snapshot.json")
     return tuple(
         Resource(example, each["type"], each["name"], each["id"], each)
-        for each in _read(example)["predictedResources"]
+        for each in _json(snapshot)["predictedResources"]
     )
 
 
@@ -67,7 +73,7 @@ def only(type: str, example: str) -> Resource:
 
 def outputs(example: str) -> dict[str, Any]:
     """What a deployment puts out, evaluated."""
-    values = _read(example)["outputs"]
+    values = _json(SNAPSHOTS / f"{example}.snapshot.json")["outputs"]
     assert isinstance(values, dict)
     return values
 
@@ -79,13 +85,28 @@ def token(example: str) -> str:
     return value
 
 
+def alerts() -> dict[str, list[Resource]]:
+    """Every alert, in each example that has it, by its name without the token at its end."""
+    found: dict[str, list[Resource]] = {}
+    for kind in ("metricAlerts", "scheduledQueryRules"):
+        for rule in made(f"Microsoft.Insights/{kind}"):
+            found.setdefault(rule.name.rpartition("-")[0], []).append(rule)
+    return found
+
+
+def query(alert: str) -> str:
+    """The log query of an alert; the same in every example."""
+    [text] = {rule.at("properties.criteria")["allOf"][0]["query"] for rule in alerts()[alert]}
+    assert isinstance(text, str)
+    return text
+
+
 def variables(given: list[dict[str, Any]]) -> dict[str, str]:
     """The values, or names of secrets, of `{name, value}` and `{name, secretRef}`, by name."""
     return {each["name"]: str(each.get("value", each.get("secretRef"))) for each in given}
 
 
-def _read(example: str) -> dict[str, Any]:
-    text = (SNAPSHOTS / f"{example}.snapshot.json").read_text(encoding="utf-8")
-    snapshot = json.loads(text)
-    assert isinstance(snapshot, dict)
-    return snapshot
+def _json(snapshot: Path) -> dict[str, Any]:
+    content = json.loads(snapshot.read_text(encoding="utf-8"))
+    assert isinstance(content, dict)
+    return content

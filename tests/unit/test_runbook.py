@@ -13,7 +13,7 @@ import pytest
 import typer
 
 from core.cli.main import app
-from tests.support.azure_templates import made, template
+from tests.support.azure_snapshot import alerts
 from tests.support.cloudformation import ALARMS, FRONT_DOOR, TEMPLATES, WORKERS, all_resources
 
 ROOT = Path(__file__).parents[2]
@@ -31,23 +31,6 @@ def page(name: str) -> str:
 
 
 # ------------------------------------------------------------------------------------- alarms
-
-
-def alerts() -> set[str]:
-    """The names of the alerts of infra/azure, without the token at their end."""
-    variables = template("modules/alerts").variables
-    listed = [each for value in variables.values() if isinstance(value, list) for each in value]
-    own = {each["name"] for each in listed}
-    rules = made("Microsoft.Insights/metricAlerts") + made("Microsoft.Insights/scheduledQueryRules")
-    by_worker = {
-        f"{worker}{match[1]}"
-        for _, rule in rules
-        if (match := re.search(r"\$\{name\}(-[a-z]+)-\$\{token\}", str(rule.body.get("name"))))
-        for worker in ("root-worker", "incident-worker")
-    }
-    assert own
-    assert len(by_worker) == 4
-    return own | by_worker
 
 
 def sections(chapter: str) -> list[tuple[list[str], str]]:

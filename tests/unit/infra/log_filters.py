@@ -8,7 +8,7 @@ import json
 import logging
 import re
 
-from tests.support.azure_templates import template
+from tests.support import azure_snapshot
 from tests.support.cloudformation import WORKERS, resources, text
 from workers.runtime.logs import _Formatter
 
@@ -34,11 +34,14 @@ def alarms_on_aws(line: str, worker: str) -> set[str]:
 
 def alerts_on_azure(line: str) -> set[str]:
     """The alerts on the workers' log that find such a line."""
-    queries = {q["name"]: q["query"] for q in template("modules/alerts").variables["queries"]}
+    queries = {
+        rule.name.rpartition("-")[0]: rule.at("properties.criteria")["allOf"][0]["query"]
+        for rule in azure_snapshot.made("Microsoft.Insights/scheduledQueryRules")
+    }
     return {
         name
         for name, query in queries.items()
-        if query.strip().startswith("ContainerAppConsoleLogs") and finds(query, line)
+        if query.startswith("ContainerAppConsoleLogs") and finds(query, line)
     }
 
 

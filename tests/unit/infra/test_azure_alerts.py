@@ -12,15 +12,27 @@ from core.errors import NotAccepted
 from core.intake.receipts import METRICS, REFUSED, Receipt, Verdict, require_settled
 from core.webhooks import pipeline
 from functions_azure import service_bus, telemetry
-from tests.support.azure_templates import template
+from tests.support.azure_snapshot import ROOT, Resource, alerts, query
 
-ALERTS = {alert["name"]: alert for alert in template("modules/alerts").variables["queries"]}
+EVERY = [pytest.param(name, rule, id=str(rule)) for name, each in alerts().items() for rule in each]
 
 
-def query(name: str) -> str:
-    found = ALERTS[name]["query"]
-    assert isinstance(found, str)
-    return found
+@pytest.mark.parametrize(("name", "rule"), EVERY)
+def test_every_alert_is_on_and_reaches_the_operators(name: str, rule: Resource) -> None:
+    actions = rule.at("properties.actions")
+    groups = (
+        actions["actionGroups"]
+        if isinstance(actions, dict)
+        else [a["actionGroupId"] for a in actions]
+    )
+    token = rule.name.removeprefix(f"{name}-")
+    assert [each.rpartition("/")[2] for each in groups] == [f"ag-tidegate-{token}"]
+    assert rule.at("properties.enabled") is True
+
+
+@pytest.mark.parametrize("name", alerts())
+def test_every_alert_is_in_the_documentation(name: str) -> None:
+    assert f"`{name}`" in (ROOT / "docs/deploy-azure.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -32,7 +44,7 @@ def query(name: str) -> str:
     ],
 )
 def test_an_alert_queries_the_metric_that_is_counted(alert: str, metric: str) -> None:
-    assert query(alert).strip().startswith("AppMetrics\n")
+    assert query(alert).startswith("AppMetrics\n")
     assert f'| where Name == "{metric}"' in query(alert)
 
 
@@ -50,7 +62,7 @@ def test_an_outage_of_temporal_raises_an_alert_within_minutes() -> None:
     assert minutes[int(wanted[1]) - 1] <= 5
     assert int(wanted[1]) > 1  # one minute is a coincidence
     # Later it is abandoned every minute, so the alert lasts as long as the outage.
-    assert ALERTS["retried"]["window"] == "PT15M"
+    assert {each.at("properties.windowSize") for each in alerts()["retried"]} == {"PT15M"}
     assert service_bus.hold(100) <= 60
 
 

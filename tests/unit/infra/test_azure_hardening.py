@@ -2,49 +2,50 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support import bicep, bicep_model
-from tests.support.azure_templates import (
+from tests.support.azure_parameters import TEMPLATES, parameters
+from tests.support.azure_snapshot import (
     AZURE,
-    PARAMETERS,
-    TEMPLATES,
-    at,
+    EXAMPLES,
+    PLATFORMS,
     made,
-    template,
-    text,
+    only,
+    resources,
 )
-from tests.support.bicep_model import Expression
+
+SOURCES = sorted([*AZURE.rglob("*.bicep"), *AZURE.rglob("*.bicepparam")])
+SECRET = re.compile(r"(ApiKey|ClientCertificate|ClientKey)$")
 
 
-def name_of(path: Path) -> str:
-    return str(path.relative_to(AZURE))
-
-
-@pytest.mark.parametrize("path", [*TEMPLATES, *PARAMETERS], ids=name_of)
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
 def test_no_key_is_listed_or_written_down(path: Path) -> None:
-    said = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8")
     forbidden = (
         r"\blist\w*\(|AccountKey|SharedAccessKey|primaryKey|\bsharedKey|password:|'(br|ts)[/:]"
     )
-    assert re.findall(forbidden, said) == []
+    assert re.findall(forbidden, text) == []
 
 
-@pytest.mark.parametrize("path", TEMPLATES, ids=name_of)
-def test_secrets_are_secure_parameters_and_stored_in_the_vault_only(path: Path) -> None:
-    file = bicep.read(path)
-    for param in file.params.values():
-        secret = re.search(r"(ApiKey|ClientCertificate|ClientKey)$", param.name)
-        assert bool(secret) == ("secure" in param.decorators), param.name
-    secure = {p.name for p in file.params.values() if "secure" in p.decorators}
-    told = {name for m in file.modules for name in m.params if name in secure}
-    assert told == (secure if file.path.name in {"main.bicep", "platform.bicep"} else set())
-    values = [v for given in file.outputs.values() for v in bicep_model.inside(given)]
-    assert not {v.text for v in values if isinstance(v, Expression)} & secure
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_every_secret_is_a_secure_parameter(template: str) -> None:
+    for parameter in parameters(template).values():
+        assert bool(SECRET.search(parameter.name)) == ("secure" in parameter.decorators)
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_secrets_are_stored_in_the_vault_and_nowhere_else(example: str) -> None:
+    """Nothing else has a parameter for its value: all others are evaluated."""
+    holders = [each for each in resources(example) if "parameters('" in json.dumps(each.body)]
+    assert {each.type for each in holders} <= {"Microsoft.KeyVault/vaults/secrets"}
+    stored = {each.at("properties.value") for each in holders}
+    secure = {name for name in parameters("main.bicep") if SECRET.search(name)}
+    assert stored == {f"[parameters('{name}')]" for name in secure if example in PLATFORMS}
 
 
 HARDENED: dict[str, dict[str, Any]] = {
@@ -93,40 +94,62 @@ HARDENED: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("type", HARDENED)
 def test_every_resource_is_hardened(type: str) -> None:
-    resources = made(type)
-    assert resources
-    for file, resource in resources:
+    for resource in made(type):
         for path, wanted in HARDENED[type].items():
-            assert at(resource.body, path) == wanted, f"{file.path.name}: {resource.name}.{path}"
+            assert resource.at(path) == wanted, f"{resource}: {path}"
 
 
-def test_publishing_by_password_is_disabled() -> None:
-    policies = made("Microsoft.Web/sites/basicPublishingCredentialsPolicies")
-    assert {policy.body["name"] for _, policy in policies} == {"scm", "ftp"}
+@pytest.mark.parametrize("example", PLATFORMS)
+def test_publishing_by_password_is_disabled(example: str) -> None:
+    policies = made("Microsoft.Web/sites/basicPublishingCredentialsPolicies", example)
+    assert {policy.name.rpartition("/")[2] for policy in policies} == {"scm", "ftp"}
 
 
-@pytest.mark.parametrize("name", ["documents", "hostStorage", "bus", "vault", "registry"])
-def test_private_networking_closes_every_firewall(name: str) -> None:
-    [module] = [m for m in template("platform").modules if m.name == name]
-    assert text(module.params["privateNetworking"]) == "privateNetworking"
-    [endpoints] = [m for m in template("platform").modules if m.name == "endpoints"]
-    assert f"{name}.outputs.id" in {text(each) for each in endpoints.params.values()}
-    assert "'Deny'" in module.path.read_text(encoding="utf-8")
+FIREWALLS = {
+    "Microsoft.Storage/storageAccounts": "properties.networkAcls.defaultAction",
+    "Microsoft.ServiceBus/namespaces/networkRuleSets": "properties.defaultAction",
+    "Microsoft.KeyVault/vaults": "properties.networkAcls.defaultAction",
+    "Microsoft.ContainerRegistry/registries": "properties.networkRuleSet.defaultAction",
+}
 
 
-WATCHED = [
-    ("modules/storage", "blobs"),
-    ("modules/service-bus", "bus"),
-    ("modules/key-vault", "vault"),
-    ("modules/registry", "registry"),
-    ("modules/event-grid", "uploads"),
-    ("modules/functions", "app"),
-    ("modules/environment", "environment"),
-]
+@pytest.mark.parametrize("type", FIREWALLS)
+def test_private_networking_closes_every_firewall(type: str) -> None:
+    for resource in made(type, "main.prod"):
+        assert resource.at(FIREWALLS[type]) == "Deny", resource
 
 
-@pytest.mark.parametrize(("file", "resource"), WATCHED)
-def test_logs_go_to_the_workspace(file: str, resource: str) -> None:
-    diagnostics = template(file).resource("Microsoft.Insights/diagnosticSettings")
-    assert text(diagnostics.body["scope"]) == resource
-    assert text(at(diagnostics.body, "properties.workspaceId")) == "workspaceId"
+def test_private_networking_gives_everything_that_is_closed_an_endpoint() -> None:
+    closed = {
+        each.id.removesuffix("/networkRuleSets/default")
+        for type in FIREWALLS
+        for each in made(type, "main.prod")
+    }
+    connected = {
+        connection["properties"]["privateLinkServiceId"]
+        for endpoint in made("Microsoft.Network/privateEndpoints", "main.prod")
+        for connection in endpoint.at("properties.privateLinkServiceConnections")
+    }
+    assert connected == closed
+
+
+LOGGED = {
+    "Microsoft.Storage/storageAccounts/blobServices",
+    "Microsoft.ServiceBus/namespaces",
+    "Microsoft.KeyVault/vaults",
+    "Microsoft.ContainerRegistry/registries",
+    "Microsoft.EventGrid/systemTopics",
+    "Microsoft.Web/sites",
+    "Microsoft.App/managedEnvironments",
+}
+
+
+@pytest.mark.parametrize("example", PLATFORMS)
+def test_logs_go_to_the_workspace(example: str) -> None:
+    settings = made("Microsoft.Insights/diagnosticSettings", example)
+    workspace = only("Microsoft.OperationalInsights/workspaces", example).id
+    assert {each.at("properties.workspaceId") for each in settings} == {workspace}
+    assert all(each.at("properties.logs") for each in settings)
+    assert sorted(each.scope for each in settings) == sorted(
+        each.id for each in resources(example) if each.type in LOGGED
+    )

@@ -6,55 +6,101 @@ import re
 
 import pytest
 
-from core.config.settings import variables
+from core.config.settings import variables as settings_variables
 from core.webhooks.endpoints import Endpoint
 from functions_azure.service_bus import CONNECTION
-from tests.support import bicep_model
-from tests.support.azure_templates import (
+from tests.support.azure_snapshot import (
+    AZURE,
+    EXAMPLES,
+    PLATFORMS,
     ROOT,
-    at,
+    Resource,
     made,
-    named_values,
-    template,
-    text,
+    only,
+    resources,
+    token,
+    variables,
 )
 
-FUNCTIONS = template("modules/functions")
-WORKER = template("modules/worker")
-APP_SETTINGS = named_values(list(FUNCTIONS.variables.values()))
-WORKER_VARIABLES = named_values(WORKER.variables["variables"])
-TIDEGATE_VARIABLES = {name for name, _, _ in variables()}
+TIDEGATE_VARIABLES = {name for name, _, _ in settings_variables()}
+SOURCE = (AZURE / "modules/functions.bicep").read_text(encoding="utf-8")
+every_platform = pytest.mark.parametrize("example", PLATFORMS)
 
 
-@pytest.mark.parametrize("name", sorted({*APP_SETTINGS, *WORKER_VARIABLES}))
-def test_every_variable_of_ours_is_read(name: str) -> None:
-    assert not name.startswith("TIDEGATE_") or name in TIDEGATE_VARIABLES
+def settings(example: str) -> dict[str, str]:
+    """The function app's settings."""
+    return variables(only("Microsoft.Web/sites", example).at("properties.siteConfig.appSettings"))
 
 
-def test_the_app_has_the_settings_that_listeners_need() -> None:
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_every_variable_of_ours_is_read(example: str) -> None:
+    sites = [each.at("properties.siteConfig.appSettings") for each in resources(example)]
+    workers = [
+        container["env"]
+        for each in resources(example)
+        for container in each.at("properties.template.containers") or []
+    ]
+    named = {name for given in [*sites, *workers] if given for name in variables(given)}
+    ours = {name for name in named if name.startswith("TIDEGATE_")}
+    assert ours
+    assert ours <= TIDEGATE_VARIABLES
+
+
+@every_platform
+def test_the_app_has_the_settings_that_listeners_need(example: str) -> None:
     assert {
         *("BLOB_EVENTS_QUEUE", "MESSAGES_QUEUE", "MESSAGES_TOPIC", "MESSAGES_SUBSCRIPTION"),
-        *("TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "TEMPORAL_API_KEY"),
-        *("TIDEGATE_DOCUMENTS", "TIDEGATE_QUARANTINE", "TIDEGATE_WEBHOOKS"),
-        *("TIDEGATE_TRUSTED_TYPES", "TIDEGATE_QUEUE_SCOPE", "TIDEGATE_QUEUE_FORMATS"),
-    } <= set(APP_SETTINGS)
+        *("TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "TIDEGATE_DOCUMENTS", "TIDEGATE_QUARANTINE"),
+    } <= set(settings(example))
 
 
-def test_the_host_refuses_bodies_that_no_endpoint_would_take() -> None:
-    limit = int(APP_SETTINGS["FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"])
+@pytest.mark.parametrize(
+    ("setting", "parameter"),
+    [
+        ("TIDEGATE_WEBHOOKS", "webhooksFile"),
+        ("TIDEGATE_TRUSTED_TYPES", "trustedTypes"),
+        ("TIDEGATE_QUEUE_SCOPE", "queueScope"),
+        ("TIDEGATE_QUEUE_FORMATS", "queueFormats"),
+    ],
+)
+def test_a_setting_is_left_out_while_its_parameter_is_empty(setting: str, parameter: str) -> None:
+    assert setting not in settings("main.dev")
+    line = rf"empty\({parameter}\) \? \[\] : \[{{ name: '{setting}', value: .*\b{parameter}\b"
+    assert re.search(line, SOURCE)
+
+
+def test_the_webhooks_file_of_production_is_in_the_package() -> None:
+    assert settings("main.prod")["TIDEGATE_WEBHOOKS"].startswith("/home/site/wwwroot/")
+
+
+@every_platform
+def test_the_host_refuses_bodies_that_no_endpoint_would_take(example: str) -> None:
+    limit = int(settings(example)["FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"])
     largest = Endpoint.model_json_schema()["properties"]["max_bytes"]["maximum"]
     assert largest < limit <= 1.2 * largest  # what is a little too large is answered by us
 
 
+@every_platform
 @pytest.mark.parametrize("connection", ["AzureWebJobsStorage", CONNECTION])
-def test_connections_use_the_identity(connection: str) -> None:
-    ours = {n.removeprefix(connection) for n in APP_SETTINGS if n.startswith(connection)}
+def test_connections_use_the_identity(connection: str, example: str) -> None:
+    given = settings(example)
+    ours = {name.removeprefix(connection) for name in given if name.startswith(connection)}
     address = {"AzureWebJobsStorage": "accountName"}.get(connection, "fullyQualifiedNamespace")
     assert ours == {f"__{address}", "__credential", "__clientId"}
-    assert APP_SETTINGS[f"{connection}__credential"] == "managedidentity"
+    assert given[f"{connection}__credential"] == "managedidentity"
+    assert given[f"{connection}__clientId"] == given["AZURE_CLIENT_ID"]
+    assert f"/id-functions-{token(example)}'" in given["AZURE_CLIENT_ID"]
 
 
-def test_the_settings_in_bindings_are_set() -> None:
+@every_platform
+def test_connections_lead_to_the_apps_own_account_and_bus(example: str) -> None:
+    given = settings(example)
+    assert given["AzureWebJobsStorage__accountName"] == f"sthost{token(example)}"
+    assert f"sb-{token(example)}" in given[f"{CONNECTION}__fullyQualifiedNamespace"]
+
+
+@every_platform
+def test_the_settings_in_bindings_are_set(example: str) -> None:
     code = "".join(p.read_text(encoding="utf-8") for p in ROOT.glob("functions_azure/*.py"))
     named = set(re.findall(r"%([A-Z][A-Z_]+)%", code))
     assert named == {
@@ -63,81 +109,131 @@ def test_the_settings_in_bindings_are_set() -> None:
         "MESSAGES_TOPIC",
         "MESSAGES_SUBSCRIPTION",
     }
-    assert named <= set(APP_SETTINGS)
-    assert f"{CONNECTION}__fullyQualifiedNamespace" in APP_SETTINGS
+    assert named <= set(settings(example))
 
 
-def test_flex_consumption_accepts_all_settings() -> None:
+@every_platform
+def test_flex_consumption_accepts_all_settings(example: str) -> None:
     refused = {
         *("FUNCTIONS_WORKER_RUNTIME", "FUNCTIONS_EXTENSION_VERSION", "WEBSITE_RUN_FROM_PACKAGE"),
         *("WEBSITE_CONTENTAZUREFILECONNECTIONSTRING", "WEBSITE_CONTENTSHARE", "ENABLE_ORYX_BUILD"),
         *("SCM_DO_BUILD_DURING_DEPLOYMENT", "WEBSITE_TIME_ZONE", "WEBSITE_NODE_DEFAULT_VERSION"),
     }
-    assert not refused & set(APP_SETTINGS)
-    plan = FUNCTIONS.resource("Microsoft.Web/serverfarms").body
-    assert plan["sku"] == {"name": "FC1", "tier": "FlexConsumption"}
+    assert not refused & set(settings(example))
+    plan = only("Microsoft.Web/serverfarms", example)
+    assert plan.at("sku") == {"name": "FC1", "tier": "FlexConsumption"}
 
 
 @pytest.mark.parametrize(
-    "name", ["TEMPORAL_API_KEY", "TEMPORAL_TLS_CLIENT_CERT_DATA", "TEMPORAL_TLS_CLIENT_KEY_DATA"]
+    ("example", "names"),
+    [
+        ("main.dev", {"TEMPORAL_API_KEY"}),
+        ("main.prod", {"TEMPORAL_TLS_CLIENT_CERT_DATA", "TEMPORAL_TLS_CLIENT_KEY_DATA"}),
+    ],
 )
-def test_credentials_are_references_to_secrets_of_the_vault(name: str) -> None:
-    secrets = {s.body["name"] for _, s in made("Microsoft.KeyVault/vaults/secrets")}
-    reference = re.fullmatch(
-        r"'@Microsoft\.KeyVault\(SecretUri=\$\{vaultUri\}secrets/([a-z-]+)\)'",
-        text(APP_SETTINGS[name]),
+def test_credentials_are_references_to_secrets_of_the_vault(example: str, names: set[str]) -> None:
+    """An API key in one example, a client certificate in the other."""
+    stored = {each.name for each in made("Microsoft.KeyVault/vaults/secrets", example)}
+    kept = {name: value for name, value in settings(example).items() if "KeyVault" in value}
+    assert set(kept) == names
+    for value in kept.values():
+        reference = re.fullmatch(
+            r"\[format\('@Microsoft\.KeyVault\(SecretUri=\{0\}secrets/([a-z-]+)\)', "
+            r"reference\('[^']*/vaults/([\w-]+)', '[\w-]+'\)\.vaultUri\)\]",
+            value,
+        )
+        assert reference
+        assert f"{reference[2]}/{reference[1]}" in stored
+
+
+def test_workers_read_the_same_secrets_by_the_same_variables() -> None:
+    [container] = only("Microsoft.App/containerApps", "root-worker.prod").at(
+        "properties.template.containers"
     )
-    assert reference
-    assert reference[1] in secrets
-    assert f"{name}={reference[1]}" in set(bicep_model.inside_strings(WORKER))
+    given = settings("main.prod")
+    for name, secret in variables(container["env"]).items():
+        if name.startswith("TEMPORAL_TLS"):
+            assert f"secrets/{secret})" in given[name]
 
 
-def test_events_are_sent_to_the_queue_that_the_app_reads() -> None:
-    platform = {m.name: m.params for m in template("platform").modules}
-    assert text(platform["uploads"]["queue"]) == "bus.outputs.blobEventsQueue"
-    outputs = template("modules/service-bus").outputs
-    for setting, param in {
-        "BLOB_EVENTS_QUEUE": "blobEventsQueue",
-        "MESSAGES_QUEUE": "messagesQueue",
-        "MESSAGES_TOPIC": "messagesTopic",
-        "MESSAGES_SUBSCRIPTION": "messagesSubscription",
-    }.items():
-        assert text(APP_SETTINGS[setting]) == param
-        for module in ("functions", "access"):
-            assert text(platform[module][param]) == f"bus.outputs.{param}"
-        assert param in outputs
+@every_platform
+def test_events_are_sent_to_the_queue_that_the_app_reads(example: str) -> None:
+    given = settings(example)
+    queues = {each.name for each in made("Microsoft.ServiceBus/namespaces/queues", example)}
+    bus = only("Microsoft.ServiceBus/namespaces", example)
+    assert queues == {
+        f"{bus.name}/{given[name]}" for name in ("BLOB_EVENTS_QUEUE", "MESSAGES_QUEUE")
+    }
+    subscription = only("Microsoft.ServiceBus/namespaces/topics/subscriptions", example)
+    assert subscription.name == "/".join(
+        [bus.name, given["MESSAGES_TOPIC"], given["MESSAGES_SUBSCRIPTION"]]
+    )
+    assert (
+        delivery(example).at(
+            "properties.deliveryWithResourceIdentity.destination.properties.resourceId"
+        )
+        == f"{bus.id}/queues/{given['BLOB_EVENTS_QUEUE']}"
+    )
 
 
+@every_platform
 @pytest.mark.parametrize("kind", ["queues", "topics/subscriptions"])
-def test_expired_messages_are_dead_lettered(kind: str) -> None:
-    for _, queue in made(f"Microsoft.ServiceBus/namespaces/{kind}"):
-        assert at(queue.body, "properties.deadLetteringOnMessageExpiration") is True
-        assert text(at(queue.body, "properties.maxDeliveryCount")) == "maxDeliveryCount"
+def test_expired_messages_are_dead_lettered(kind: str, example: str) -> None:
+    for queue in made(f"Microsoft.ServiceBus/namespaces/{kind}", example):
+        assert queue.at("properties.deadLetteringOnMessageExpiration") is True
+        assert queue.at("properties.maxDeliveryCount") >= 1000
 
 
-def test_event_grid_delivers_and_dead_letters_with_its_identity() -> None:
-    events = template("modules/event-grid")
-    delivery = events.resource("Microsoft.EventGrid/systemTopics/eventSubscriptions").body
-    properties = delivery["properties"]
+def delivery(example: str) -> Resource:
+    return only("Microsoft.EventGrid/systemTopics/eventSubscriptions", example)
+
+
+@every_platform
+def test_event_grid_delivers_and_dead_letters_with_its_identity(example: str) -> None:
+    properties = delivery(example).at("properties")
     for way in ("deliveryWithResourceIdentity", "deadLetterWithResourceIdentity"):
         assert properties[way]["identity"] == {"type": "SystemAssigned"}
     assert not {"destination", "deadLetterDestination"} & set(properties)
-    assert (
-        at(properties, "deliveryWithResourceIdentity.destination.endpointType") == "ServiceBusQueue"
-    )
-    roles = {r.name for _, r in made("Microsoft.Authorization/roleAssignments")}
-    before = {text(each) for each in delivery["dependsOn"]}
-    assert before == {r.name for r in events.resources if r.name in roles}
+    destination = properties["deliveryWithResourceIdentity"]["destination"]
+    assert destination["endpointType"] == "ServiceBusQueue"
 
 
-def test_only_uploads_to_the_documents_container_are_announced() -> None:
-    [uploads] = [m for m in template("platform").modules if m.name == "uploads"]
-    assert uploads.params["container"] == "documents"
-    assert text(APP_SETTINGS["TIDEGATE_DOCUMENTS"]) == "documents"
-    assert text(FUNCTIONS.variables["documents"]) == "'azure://${documentsAccount}/documents'"
-    [account] = [m for m in template("platform").modules if m.name == "documents"]
-    named = re.findall(
-        r"azure://\$\{documentsAccount\}/(\w+)",
-        WORKER.path.read_text() + FUNCTIONS.path.read_text(),
-    )
-    assert set(named) | {"undelivered"} == set(account.params["containers"])
+def test_event_grid_starts_to_deliver_only_when_it_may() -> None:
+    source = (AZURE / "modules/event-grid.bicep").read_text(encoding="utf-8")
+    grants = re.findall(r"^resource (\w+) 'Microsoft.Authorization/roleAssignments", source, re.M)
+    assert f"dependsOn: [{', '.join(grants)}]" in source
+
+
+@every_platform
+def test_only_uploads_to_the_documents_container_are_announced(example: str) -> None:
+    account = f"stdocs{token(example)}"
+    assert settings(example)["TIDEGATE_DOCUMENTS"] == f"azure://{account}/documents"
+    filter = delivery(example).at("properties.filter")
+    assert filter["subjectBeginsWith"] == "/blobServices/default/containers/documents/"
+
+
+def test_every_container_that_is_named_is_made() -> None:
+    account = f"stdocs{token('main.prod')}"
+    named = {
+        each.rpartition(f"{account}/")[2].rstrip("/")
+        for given in (
+            settings("main.prod"),
+            *(
+                variables(
+                    only("Microsoft.App/containerApps", each).at("properties.template.containers")[
+                        0
+                    ]["env"]
+                )
+                for each in EXAMPLES
+                if each not in PLATFORMS
+            ),
+        )
+        for each in given.values()
+        if each.startswith("azure://")
+    }
+    made_there = {
+        each.name.rpartition("/")[2]
+        for each in made("Microsoft.Storage/storageAccounts/blobServices/containers", "main.prod")
+        if each.name.startswith(account)
+    }
+    assert named | {"undelivered"} == made_there

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from core.domain.incident.timeline import PageCancelled, PageDelivered, PageFailed, PageStarted
-from tests.support.azure_templates import ROOT
+from tests.support.azure_snapshot import ROOT
 from tests.unit.infra.log_filters import alarms_on_aws, alerts_on_azure, finds, line, matches
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
