@@ -148,6 +148,7 @@ check: setup .deploy-tools ## Run every gate: style, types, layers, configuratio
 	gate bicep $(BIN)/python -m tests.gates.bicep; \
 	gate sam env SAM_CLI_TELEMETRY=0 $(DEPLOY)/bin/sam validate --lint --region eu-west-1; \
 	gate cloudformation $(DEPLOY)/bin/cfn-lint $(TEMPLATES); \
+	gate graph $(DEPLOY)/bin/python -m tests.gates.cloudformation_graph $(TEMPLATES); \
 	gate security $(DEPLOY)/bin/checkov --quiet --compact --skip-download --framework cloudformation \
 		$(addprefix --file ,$(TEMPLATES)); \
 	if [ -n "$$failed" ]; then printf '\nFailed: %s\n' "$${failed#, }" >&2; exit 1; fi; \

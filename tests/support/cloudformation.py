@@ -40,11 +40,16 @@ def _function(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
 _Loader.add_multi_constructor("!", _function)
 
 
+def parsed(text: str) -> dict[str, Any]:
+    """A template, from its YAML."""
+    loaded: dict[str, Any] = yaml.load(text, _Loader)  # noqa: S506  a SafeLoader
+    return loaded
+
+
 @cache
 def template(name: str) -> dict[str, Any]:
     """The template at this path of the repository."""
-    loaded: dict[str, Any] = yaml.load((ROOT / name).read_text(), _Loader)  # noqa: S506  a SafeLoader
-    return loaded
+    return parsed((ROOT / name).read_text(encoding="utf-8"))
 
 
 def workers() -> dict[str, dict[str, Any]]:
