@@ -146,6 +146,7 @@ check: setup .deploy-tools ## Run every gate: style, types, layers, configuratio
 	gate policies $(BIN)/tidegate policies check; \
 	gate webhooks $(BIN)/tidegate webhooks check infra/local/webhooks.yaml; \
 	gate bicep $(BIN)/python -m tests.gates.bicep; \
+	gate licences $(BIN)/python -m tests.gates.licences; \
 	gate sam env SAM_CLI_TELEMETRY=0 $(DEPLOY)/bin/sam validate --lint --region eu-west-1; \
 	gate cloudformation $(DEPLOY)/bin/cfn-lint $(TEMPLATES); \
 	gate graph $(DEPLOY)/bin/python -m tests.gates.cloudformation_graph $(TEMPLATES); \
@@ -174,11 +175,24 @@ requirements: setup ## Renew the pins after a change in pyproject.toml
 	@echo "requirements/aws.txt" && $(COMPILE) pyproject.toml --extra aws -c requirements/dev.txt -o requirements/aws.txt
 	@echo "requirements.txt" && $(COMPILE) pyproject.toml --extra azure -c requirements/dev.txt -o requirements.txt
 	@echo "requirements/worker.txt" && $(COMPILE) pyproject.toml --extra worker -c requirements/dev.txt -o requirements/worker.txt
+	@echo "requirements/command.txt" && $(COMPILE) pyproject.toml --extra cli --extra local -c requirements/dev.txt -o requirements/command.txt
 	@echo "requirements/tools.txt" && $(COMPILE) --group tools -c requirements/dev.txt -o requirements/tools.txt
 	@echo "requirements/deploy.txt" && $(COMPILE) --group deploy -o requirements/deploy.txt $(ARGS)
+	@echo "requirements/audit.txt" && $(COMPILE) --group audit -o requirements/audit.txt $(ARGS)
 	@echo "infra/local/azure/azurite/package-lock.json" && $(BIN)/python -m infra.local.azure.azurite lock
 	@if grep -n '"resolved"' infra/local/azure/azurite/package-lock.json; then echo "error: a pin names an address" >&2; exit 1; fi
 	@if grep -n '://' requirements.txt requirements/*.txt; then echo "error: a pin names an address" >&2; exit 1; fi
+	@$(MAKE) --no-print-directory licences
+
+licences: setup .deploy-tools ## Renew requirements/licences.toml after a change of the pins
+	@$(BIN)/python -m tests.supply_chain.licences
+
+sbom: setup ## Write the SBOM of each artefact to build/sbom, as CycloneDX JSON
+	@exec $(BIN)/python -m tests.supply_chain.sbom
+
+# Fails where a package cannot be looked up, too. Another index: ARGS="-s osv"
+audit: setup ## Look every pinned package up in an index of advisories
+	@exec $(BIN)/python -m tests.supply_chain.audit $(ARGS)
 
 clean: ## Remove the environment, caches, builds and local state
 	@rm -rf $(VENV) $(DEPLOY) .tidegate .bench .aws-sam build dist *.egg-info

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,8 @@ from core.config.files import load_routes
 from core.config.routing_table import SHIPPED_ROUTES
 from infra.local.environment import HOOK_SECRETS
 from infra.local.processes import ROOT
+from tests.supply_chain.licences import installed
+from tests.supply_chain.sbom import ARTEFACTS, contents
 from tests.support.lambda_package import package
 
 OURS = ("core", "functions_aws")
@@ -81,6 +84,13 @@ def test_there_are_no_tests_no_infrastructure_and_no_worker(artefact: Path) -> N
     known = {path.relative_to(ROOT) for room in OURS for path in (ROOT / room).rglob("*.py")}
     packed = {path.relative_to(artefact) for path in our_files(artefact) if path.suffix == ".py"}
     assert packed < known
+
+
+def test_it_holds_the_packages_of_its_sbom_and_no_other(artefact: Path) -> None:
+    [described] = [each for each in ARTEFACTS if each.name == "lambda"]
+    here = f"{sys.version_info.major}.{sys.version_info.minor}"
+    listed = {str(pin) for pin in contents(described, here, platform.machine())}
+    assert set(installed([artefact])) == listed
 
 
 def test_there_are_no_secrets(artefact: Path) -> None:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.utils import canonicalize_name
 from temporalio.client import Client
 
 from core.contracts import (
@@ -42,6 +43,7 @@ from infra.local.stack import LocalStack
 from infra.local.temporal import TemporalServer, temporal_view
 from infra.local.workers import health_address
 from tests.e2e.conftest import Harness
+from tests.supply_chain import sbom
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("image")]
 
@@ -102,7 +104,7 @@ MODULES = ("pip", "setuptools", "wheel", "ensurepip", "uv", "pytest", "moto")
 ROOMS = ("tests", "infra", "functions_aws", "functions_azure")
 PROGRAMS = ("pip", "pip3", "uv", "gcc", "cc", "g++", "ld", "as", "git", "curl")
 LOOK = """
-import json, os, pathlib, shutil
+import json, os, pathlib, platform, shutil, sys
 from importlib.util import cache_from_source, find_spec
 ours, packages = pathlib.Path("/app"), pathlib.Path("/opt/packages")
 trees = [path for root in (ours, packages) for path in root.rglob("*")]
@@ -121,6 +123,9 @@ print(json.dumps({
     "checked": [str(path) for path in sources
                 if os.path.exists(pyc := cache_from_source(path)) and flags(pyc) != 1],
     "library": os.path.exists(cache_from_source(json.__file__)),
+    "packages": [path.name.removesuffix(".dist-info") for path in packages.glob("*.dist-info")],
+    "python": f"{sys.version_info.major}.{sys.version_info.minor}",
+    "machine": platform.machine(),
 }))
 """
 
@@ -138,6 +143,15 @@ def test_it_holds_only_the_workers_and_what_they_import(contents: dict[str, Any]
     assert kinds <= {".py", ".pyc", ".yaml", ""}
     assert [name for name in contents["ours"] if not Path(name).suffix] == ["LICENSE"]
     assert contents["modules"] == []
+
+
+def test_it_holds_the_packages_of_its_sbom_and_no_other(contents: dict[str, Any]) -> None:
+    [described] = [each for each in sbom.ARTEFACTS if each.name == "worker"]
+    assert contents["python"] == sbom.PYTHON
+    parts = [name.rpartition("-") for name in contents["packages"]]
+    found = {f"{canonicalize_name(name)}=={version}" for name, _, version in parts}
+    listed = sbom.contents(described, sbom.PYTHON, contents["machine"])
+    assert found == {str(pin) for pin in listed}
 
 
 def test_it_holds_no_program_that_builds_or_installs(contents: dict[str, Any]) -> None:
