@@ -35,6 +35,10 @@ ALLOWED: Final = frozenset(
 
 EXCEPTIONS: Final = {
     "certifi": ("MPL-2.0", "a list of certificates, shipped as it is; no file of it is changed"),
+    "docutils": (
+        "LicenseRef-scancode-public-domain AND PSF-2.0 AND BSD-2-Clause AND GPL-3.0-or-later",
+        "a part of AWS's command, a tool; not shipped",
+    ),
     "hypothesis": ("MPL-2.0", "a tool of the tests; not shipped"),
     "orjson": ("MPL-2.0 AND (Apache-2.0 OR MIT)", "a part of checkov, a tool; not shipped"),
     "pathspec": ("MPL-2.0", "a part of mypy, a tool; not shipped"),

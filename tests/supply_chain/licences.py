@@ -45,6 +45,9 @@ READ: Final = {
     # Nothing, several licences, or a sentence in the metadata.
     "contextlib2": "PSF-2.0 AND Apache-2.0",
     "cookiecutter": "BSD-3-Clause",
+    "docutils": (
+        "LicenseRef-scancode-public-domain AND PSF-2.0 AND BSD-2-Clause AND GPL-3.0-or-later"
+    ),
     "packaging": "Apache-2.0 OR BSD-2-Clause",
     "python-dateutil": "Apache-2.0 OR BSD-3-Clause",
     "sympy": "BSD-3-Clause AND MIT",
