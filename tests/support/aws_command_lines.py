@@ -46,9 +46,15 @@ def _aws(driver: Any, arguments: list[str]) -> str:
     if known := _ONLY_IN_2.get(tuple(arguments[:2])):
         options = {word for word in arguments if word.startswith("--")}
         return ", ".join(f"{option}?" for option in sorted(options - known - _GLOBAL))
+    contents = ("{}", "[]") if any(word.startswith("file://") for word in arguments) else ("",)
+    return min((_answer(driver, arguments, content) for content in contents), key=len)
+
+
+def _answer(driver: Any, arguments: list[str], content: str) -> str:
+    """What is wrong with a command whose `file://` arguments have this content."""
     for word in arguments:
         if word.startswith("file://"):
-            Path(word.removeprefix("file://")).write_text("{}", encoding="utf-8")
+            Path(word.removeprefix("file://")).write_text(content, encoding="utf-8")
     said = io.StringIO()
     with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
         try:

@@ -50,7 +50,7 @@ DOCKER: Final = {
 """https://docs.docker.com/reference/cli/docker/"""
 FUNC: Final = {"azure functionapp publish": "--python"}
 """https://learn.microsoft.com/azure/azure-functions/functions-core-tools-reference"""
-GIT: Final = {"clone": "", "rev-parse": "--short", "status": "--short"}
+GIT: Final = {"checkout": "", "clone": "", "rev-parse": "--short", "status": "--short"}
 """https://git-scm.com/docs"""
 
 

@@ -28,10 +28,10 @@ _SPAN: Final = re.compile(rf"`((?:[A-Z]+=\S+ )*(?:{'|'.join(PROGRAMS)}) [^`]+)`"
 
 _RECORD: Final = """\
 #!/bin/bash
-# Whether it is in prose, its name and arguments, each ended by a NUL; the answer is JSON.
+# Whether it is in prose, its name and arguments, each ended by a NUL; the answer is a word or JSON.
 printf '%s\\0' "${IN_PROSE-}" "${0##*/}" "$@" > "$(/usr/bin/mktemp "$RECORDS/XXXXXXXX")"
 [ ! -p /dev/stdin ] || /bin/cat > /dev/null
-echo '{}'
+case " $* " in *" text "* | *" tsv "*) echo answer ;; *) echo '{}' ;; esac
 """
 
 
