@@ -13,7 +13,11 @@ Attributes = Mapping[tuple[str, str], list[str]]
 
 
 def refusals(
-    template: dict[str, Any], given: Mapping[str, str], attributes: Attributes | None = None
+    template: dict[str, Any],
+    given: Mapping[str, str],
+    attributes: Attributes | None = None,
+    *,
+    region: str = "eu-west-1",
 ) -> list[str]:
     """The sentences with which these values are refused; none if they are accepted. Lists are
     given as people do, separated by commas. Rules are only asked about values that each are
@@ -30,7 +34,7 @@ def refusals(
     ]
     if found := missing + unknown + illegal:
         return found
-    rules = _Rules(parameters, values, attributes or {})
+    rules = _Rules(parameters, values, attributes or {}, region)
     return [
         assertion["AssertDescription"]
         for rule in template.get("Rules", {}).values()
@@ -59,12 +63,19 @@ class _Rules:
     """Evaluates the functions of rules."""
 
     def __init__(
-        self, parameters: dict[str, Any], values: Mapping[str, str], attributes: Attributes
+        self,
+        parameters: dict[str, Any],
+        values: Mapping[str, str],
+        attributes: Attributes,
+        region: str,
     ) -> None:
         self._parameters, self._values, self._attributes = parameters, values, attributes
+        self._region = region
 
     def of(self, value: Any) -> Any:
         match value:
+            case {"Ref": "AWS::Region"}:
+                return self._region
             case {"Ref": name}:
                 lists = self._parameters[name]["Type"].startswith(("List<", "CommaDelimited"))
                 return self._values[name].split(",") if lists else self._values[name]

@@ -32,9 +32,9 @@ def dimensions(alarm: dict[str, Any]) -> dict[str, str]:
     ("metric", "of"),
     [
         ("ApproximateAgeOfOldestMessage", {"QueueName": "${Name}-documents"}),
-        ("ApproximateAgeOfOldestMessage", {"QueueName": "${Name}-messages"}),
+        ("ApproximateAgeOfOldestMessage", {"QueueName": "MessagesQueueName"}),
         ("ApproximateNumberOfMessagesVisible", {"QueueName": "${Name}-documents-dead-letters"}),
-        ("ApproximateNumberOfMessagesVisible", {"QueueName": "${Name}-messages-dead-letters"}),
+        ("ApproximateNumberOfMessagesVisible", {"QueueName": "MessagesDeadLettersName"}),
         ("Errors", {"FunctionName": "${Name}-s3-listener"}),
         ("Errors", {"FunctionName": "${Name}-message-listener"}),
         ("Errors", {"FunctionName": "${Name}-webhook-listener"}),
@@ -45,6 +45,7 @@ def dimensions(alarm: dict[str, Any]) -> dict[str, str]:
         ("Retried", {"service": "Name"}),
         ("Refused", {"service": "Name"}),
         ("FailedInvocations", {"RuleName": "RuleName"}),
+        ("InvocationsFailedToBeSentToDlq", {"RuleName": "RuleName"}),
         ("5xx", {"ApiId": "ApiId"}),
     ],
 )
@@ -55,12 +56,15 @@ def test_there_is_an_alarm(metric: str, of: dict[str, str]) -> None:
 
 
 def test_alarms_watch_queues_and_functions_that_exist() -> None:
-    queues = {text(q["QueueName"]) for q in resources(FRONT_DOOR, "SQS::Queue").values()}
+    found = resources(FRONT_DOOR, "SQS::Queue")
+    queues = {text(q["QueueName"]) for q in found.values()} | {f"{id}.QueueName" for id in found}
+    [application] = resources(FRONT_DOOR, "Serverless::Application").values()
+    passed = {name: text(value) for name, value in application["Parameters"].items()}
     functions = resources(FRONT_DOOR, "Serverless::Function").values()
     names = {text(f["FunctionName"]) for f in functions}
     for alarm in FRONT.values():
         of = dimensions(alarm)
-        assert of.get("QueueName") in {None, *queues}
+        assert passed.get(of.get("QueueName", ""), of.get("QueueName")) in {None, *queues}
         assert of.get("FunctionName") in {None, *names}
 
 

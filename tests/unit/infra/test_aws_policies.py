@@ -36,6 +36,7 @@ LISTENER: Allowed = {
     QUARANTINE % "${RecordsBucket}": KEEP,
     "*": TRACE,
     "Key.Arn": CRYPT,
+    "RetainedKeyArn": {"kms:Decrypt"},
 }
 WORKER: Allowed = {
     QUARANTINE % "${RecordsBucketName}": KEEP,

@@ -22,9 +22,12 @@ from tests.support.cloudformation import (
     text,
     walk,
 )
+from tests.support.deployed_stack import Stack
 
 FUNCTIONS = resources(FRONT_DOOR, "Serverless::Function")
-QUEUES = resources(FRONT_DOOR, "SQS::Queue")
+QUEUES = Stack(FRONT_DOOR).resources("SQS::Queue")
+FED = "RedrivePolicy"
+"""What a queue has that feeds a function, and a queue of dead letters does not."""
 BUCKETS = resources(FRONT_DOOR, "S3::Bucket")
 FED_BY = {"DocumentsQueue": "S3Listener", "MessagesQueue": "MessageListener"}
 GLOBALS = template(FRONT_DOOR)["Globals"]["Function"]
@@ -43,17 +46,30 @@ def test_every_listener_is_deployed_with_a_handler_that_exists() -> None:
 
 
 @pytest.mark.parametrize("id", FUNCTIONS)
-def test_a_function_is_traced_logs_in_json_and_has_a_log_retention(id: str) -> None:
+def test_a_function_logs_in_json_and_has_a_log_retention(id: str) -> None:
     logging = FUNCTIONS[id]["LoggingConfig"]
     assert logging["LogFormat"] == "JSON"
     group = resources(FRONT_DOOR, "Logs::LogGroup")[text(logging["LogGroup"])]
     assert text(group["LogGroupName"]) == f"/aws/lambda/{text(FUNCTIONS[id]['FunctionName'])}"
-    assert GLOBALS["Tracing"] == "Active"
     assert GLOBALS["Runtime"] == "python3.13"
 
 
+@pytest.mark.parametrize(("tracing", "may_trace"), [("PassThrough", False), ("Active", True)])
+def test_functions_are_traced_and_may_send_traces_only_where_that_is_asked_for(
+    tracing: str, may_trace: bool
+) -> None:
+    assert GLOBALS["Tracing"] == {"Ref": "Tracing"}
+    assert template(FRONT_DOOR)["Parameters"]["Tracing"]["Default"] == "PassThrough"
+    stack = Stack(FRONT_DOOR, {"Tracing": tracing})
+    policy = stack.resources("IAM::ManagedPolicy")["ListenerPolicy"]["PolicyDocument"]
+    assert ("Trace" in [each["Sid"] for each in policy["Statement"]]) is may_trace
+
+
 @pytest.mark.parametrize("id", FUNCTIONS)
-def test_a_new_version_takes_over_gradually_and_is_rolled_back_by_its_alarm(id: str) -> None:
+def test_a_new_version_takes_over_gradually_and_is_rolled_back_by_its_own_failures(
+    id: str,
+) -> None:
+    """Not by those of the version before: that one may be why there is a new one."""
     assert GLOBALS["AutoPublishAlias"] == "live"
     # Otherwise a change of settings alone would take effect immediately, without a canary.
     assert FUNCTIONS[id]["AutoPublishAliasAllProperties"] is True
@@ -61,7 +77,11 @@ def test_a_new_version_takes_over_gradually_and_is_rolled_back_by_its_alarm(id: 
     canary = resources(FRONT_DOOR, "CloudWatch::Alarm")[text(alarm)]
     dimensions = {each["Name"]: text(each["Value"]) for each in canary["Dimensions"]}
     name = text(FUNCTIONS[id]["FunctionName"])
-    assert dimensions == {"FunctionName": name, "Resource": f"{name}:live"}
+    assert dimensions == {
+        "FunctionName": name,
+        "Resource": f"{name}:live",
+        "ExecutedVersion": f"{id}.Version.Version",
+    }
     assert canary["TreatMissingData"] == "notBreaching"
 
 
@@ -133,17 +153,65 @@ def test_a_dead_letter_queue_accepts_messages_of_its_own_queue_only(queue: str) 
     allowed = letters["RedriveAllowPolicy"]
     assert allowed["redrivePermission"] == "byQueue"
     [source] = allowed["sourceQueueArns"]
-    assert text(source).endswith(f":{text(QUEUES[queue]['QueueName'])}")
+    assert source.endswith(f":{QUEUES[queue]['QueueName']}")
     assert letters["MessageRetentionPeriod"] >= QUEUES[queue]["MessageRetentionPeriod"]
 
 
 @pytest.mark.parametrize("id", QUEUES)
-def test_a_queue_is_encrypted_with_either_key_and_requires_tls(id: str) -> None:
-    assert alternatives(QUEUES[id]["KmsMasterKeyId"]) == [{"Fn::GetAtt": ["Key", "Arn"]}]
-    assert QUEUES[id]["SqsManagedSseEnabled"]["Fn::If"] == ["OwnKey", {"Ref": "AWS::NoValue"}, True]
+def test_a_queue_is_encrypted_with_one_key_and_requires_tls(id: str) -> None:
+    own = QUEUES[id]
+    by_aws = Stack(FRONT_DOOR, {"Encryption": "AWS-managed"}).resources("SQS::Queue")[id]
+    if id != "DocumentsDeadLetters":
+        assert own["KmsMasterKeyId"] == {"Fn::GetAtt": ["Key", "Arn"]}
+        assert "SqsManagedSseEnabled" not in own
+    assert by_aws["SqsManagedSseEnabled"] is True
+    assert "KmsMasterKeyId" not in by_aws
     policies = resources(FRONT_DOOR, "SQS::QueuePolicy").values()
     [policy] = [p for p in policies if {"Ref": id} in p["Queues"]]
     assert denies_plain_text(policy["PolicyDocument"], "sqs:*")
+
+
+def test_what_eventbridge_cannot_deliver_is_kept_without_the_key_that_may_be_why() -> None:
+    """And where SQS redrives it from: the dead letters of a queue, and of nothing else. Source:
+    Amazon SQS, StartMessageMoveTask."""
+    [target] = resources(FRONT_DOOR, "Events::Rule")["DocumentsRule"]["Targets"]
+    id = text(target["DeadLetterConfig"]["Arn"]).removesuffix(".Arn")
+    assert QUEUES[id]["SqsManagedSseEnabled"] is True
+    assert "KmsMasterKeyId" not in QUEUES[id]
+    fed_by = [q["RedrivePolicy"]["deadLetterTargetArn"] for q in QUEUES.values() if FED in q]
+    assert target["DeadLetterConfig"]["Arn"] in fed_by
+
+
+def test_a_fifo_queue_and_its_dead_letters_keep_the_order_of_each_group() -> None:
+    queues = Stack(FRONT_DOOR, {"MessagesQueueType": "FIFO"}).resources("SQS::Queue")
+    queue, letters = queues["MessagesQueue"], queues["MessagesDeadLetters"]
+    for each in (queue, letters):
+        assert each["FifoQueue"] is True
+        assert each["QueueName"].endswith(".fifo")
+        # A source may say the same thing twice and mean it.
+        assert "ContentBasedDeduplication" not in each
+    assert (queue["DeduplicationScope"], queue["FifoThroughputLimit"]) == (
+        "messageGroup",
+        "perMessageGroupId",
+    )
+    [source] = letters["RedriveAllowPolicy"]["sourceQueueArns"]
+    assert source.endswith(f":{queue['QueueName']}")
+
+
+def test_a_queue_keeps_no_order_unless_that_is_asked_for() -> None:
+    for queue in QUEUES.values():
+        assert not {"FifoQueue", "DeduplicationScope", "FifoThroughputLimit"} & set(queue)
+        assert not queue["QueueName"].endswith(".fifo")
+
+
+def test_what_an_earlier_key_encrypted_can_still_be_read_from_the_queues() -> None:
+    key = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd"
+    stack = Stack(FRONT_DOOR, {"Encryption": "AWS-managed", "RetainedKeyArn": key})
+    policy = stack.resources("IAM::ManagedPolicy")["ListenerPolicy"]["PolicyDocument"]
+    [statement] = [each for each in policy["Statement"] if "kms" in str(each["Action"])]
+    assert (statement["Action"], statement["Resource"]) == ("kms:Decrypt", key)
+    # The stack lets go of its key without deleting it.
+    assert template(FRONT_DOOR)["Resources"]["Key"]["DeletionPolicy"] == "Retain"
 
 
 @pytest.mark.parametrize("id", BUCKETS)
@@ -211,9 +279,28 @@ def test_the_rule_may_dead_letter_what_it_cannot_deliver() -> None:
             assert "aws:SourceArn" in json.dumps(sender["Condition"])
 
 
+def test_lambda_does_not_throttle_a_burst_that_the_api_lets_through() -> None:
+    [api] = resources(FRONT_DOOR, "Serverless::HttpApi").values()
+    burst = api["DefaultRouteSettings"]["ThrottlingBurstLimit"]
+    assert alternatives(FUNCTIONS["WebhookListener"]["ReservedConcurrentExecutions"]) == [burst]
+
+
+def test_the_quota_that_the_defaults_need_is_the_one_that_is_named() -> None:
+    parameters = template(FRONT_DOOR)["Parameters"]
+    reserved = sum(
+        int(parameters[value["Ref"]]["Default"])
+        for function in FUNCTIONS.values()
+        for value in alternatives(function["ReservedConcurrentExecutions"])
+    )
+    # Source: AWS Lambda, "Configuring reserved concurrency for a function".
+    assert f"must be {reserved + 100} for the defaults" in parameters["ReserveConcurrency"][
+        "Description"
+    ].replace("\n", " ")
+
+
 def test_the_api_is_throttled_and_serves_hooks_only() -> None:
     [api] = resources(FRONT_DOOR, "Serverless::HttpApi").values()
-    assert {"ThrottlingRateLimit", "ThrottlingBurstLimit"} <= set(api["DefaultRouteSettings"])
+    assert api["DefaultRouteSettings"]["ThrottlingRateLimit"] == {"Ref": "ApiRateLimit"}
     events = [event["Properties"] for event in FUNCTIONS["WebhookListener"]["Events"].values()]
     assert {(e["Method"], e["Path"]) for e in events} == {
         ("POST", "/hooks/{hook+}"),

@@ -1,0 +1,103 @@
+"""The webhooks' address: AWS's own, or a name of the operator's, with or without a firewall."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.support.cloudformation import EDGE, FRONT_DOOR, walk
+from tests.support.deployed_stack import Stack
+
+DOMAIN = {
+    "DomainName": "hooks.example.com",
+    "CertificateArn": "arn:aws:acm:eu-west-1:111122223333:certificate/1234",
+}
+ZONE = {"HostedZoneId": "Z0123456789ABC"}
+
+
+def api(stack: Stack) -> dict[str, Any]:
+    return stack.resources("Serverless::HttpApi")["WebhookApi"]
+
+
+def test_without_a_name_the_api_is_reached_by_awss() -> None:
+    stack = Stack(FRONT_DOOR)
+    assert api(stack)["DisableExecuteApiEndpoint"] is False
+    assert stack.resources("ApiGatewayV2::DomainName") == {}
+    assert "DomainTarget" not in stack.outputs()
+    assert "execute-api" in stack.outputs()["WebhooksUrl"]["Fn::Sub"]
+
+
+def test_with_a_name_the_api_is_reached_by_it_alone() -> None:
+    stack = Stack(FRONT_DOOR, DOMAIN)
+    assert api(stack)["DisableExecuteApiEndpoint"] is True
+    [domain] = stack.resources("ApiGatewayV2::DomainName").values()
+    [configuration] = domain["DomainNameConfigurations"]
+    assert domain["DomainName"] == "hooks.example.com"
+    assert configuration["SecurityPolicy"] == "TLS_1_2"
+    [mapping] = stack.resources("ApiGatewayV2::ApiMapping").values()
+    assert mapping["ApiId"] == {"Ref": "WebhookApi"}
+    assert stack.outputs()["WebhooksUrl"] == "https://hooks.example.com/hooks/"
+
+
+def test_the_names_record_is_made_where_its_zone_is_named_and_left_to_the_operator_elsewhere() -> (
+    None
+):
+    assert Stack(FRONT_DOOR, DOMAIN).resources("Route53::RecordSet") == {}
+    [record] = Stack(FRONT_DOOR, DOMAIN | ZONE).resources("Route53::RecordSet").values()
+    target = {"Fn::GetAtt": ["ApiDomain", "RegionalDomainName"]}
+    assert record["AliasTarget"]["DNSName"] == target
+    assert Stack(FRONT_DOOR, DOMAIN).outputs()["DomainTarget"] == target
+
+
+def acl() -> dict[str, Any]:
+    return Stack(EDGE).resources("WAFv2::WebACL")["WebAcl"]
+
+
+def behaviour() -> dict[str, Any]:
+    [distribution] = Stack(EDGE).resources("CloudFront::Distribution").values()
+    found: dict[str, Any] = distribution["DistributionConfig"]["DefaultCacheBehavior"]
+    return found
+
+
+def test_the_firewall_reads_no_body() -> None:
+    """AWS's common rule set refuses bodies over 8 KB, and alerts exceed that. Source: AWS WAF,
+    "Baseline rule groups", SizeRestrictions_BODY."""
+    groups = [
+        each["ManagedRuleGroupStatement"]["Name"]
+        for each in walk(acl())
+        if isinstance(each, dict) and "ManagedRuleGroupStatement" in each
+    ]
+    assert groups == ["AWSManagedRulesAmazonIpReputationList"]
+    assert not [each for each in walk(acl()) if isinstance(each, dict) and "FieldToMatch" in each]
+
+
+def test_a_sender_that_floods_is_asked_to_retry() -> None:
+    """Alertmanager and Datadog retry a 5xx, and neither the firewall's 403 nor a 429."""
+    [rule] = [rule for rule in acl()["Rules"] if "RateBasedStatement" in rule["Statement"]]
+    assert rule["Action"] == {"Block": {"CustomResponse": {"ResponseCode": 503}}}
+    assert rule["Statement"]["RateBasedStatement"]["AggregateKeyType"] == "IP"
+
+
+def test_the_firewall_keeps_no_headers() -> None:
+    """They hold senders' credentials."""
+    visible = [each for each in walk(acl()) if isinstance(each, dict) and "MetricName" in each]
+    assert len(visible) == 1 + len(acl()["Rules"])
+    assert not any(each["SampledRequestsEnabled"] for each in visible)
+    assert Stack(EDGE).resources("WAFv2::LoggingConfiguration") == {}
+
+
+def test_the_distribution_passes_requests_on_as_they_are_and_caches_none() -> None:
+    assert {"POST", "PUT", "OPTIONS"} <= set(behaviour()["AllowedMethods"])
+    assert behaviour()["ViewerProtocolPolicy"] == "https-only"
+    # CachingDisabled and AllViewerExceptHostHeader. Source: Amazon CloudFront, "Use managed cache
+    # policies" and "Use managed origin request policies".
+    assert behaviour()["CachePolicyId"] == "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
+    assert behaviour()["OriginRequestPolicyId"] == "b689b0a8-53d0-40ab-baf2-68738e2966ac"
+
+
+def test_the_distribution_waits_as_long_as_the_api() -> None:
+    [distribution] = Stack(EDGE).resources("CloudFront::Distribution").values()
+    [origin] = distribution["DistributionConfig"]["Origins"]
+    events = Stack(FRONT_DOOR).resources("Serverless::Function")["WebhookListener"]["Events"]
+    longest = max(each["Properties"]["TimeoutInMillis"] for each in events.values())
+    assert origin["CustomOriginConfig"]["OriginReadTimeout"] * 1000 >= longest
+    assert origin["CustomOriginConfig"]["OriginProtocolPolicy"] == "https-only"

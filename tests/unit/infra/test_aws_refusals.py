@@ -1,0 +1,98 @@
+"""What the front door's templates refuse before anything is deployed, and with which sentence."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.cloudformation import EDGE, FRONT_DOOR, template
+from tests.support.template_parameters import refusals
+
+SECRET = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:tidegate/temporal-AbCdEf"
+CERTIFICATE = "arn:aws:acm:eu-west-1:111122223333:certificate/1234"
+FRONT = {"TemporalAddress": "example.a1b2c.tmprl.cloud:7233", "TemporalSecretArn": SECRET}
+EDGES = {
+    "DomainName": "hooks.example.com",
+    "OriginDomainName": "origin.hooks.example.com",
+    "CertificateArn": CERTIFICATE.replace("eu-west-1", "us-east-1"),
+}
+DOMAIN = {"DomainName": "hooks.example.com", "CertificateArn": CERTIFICATE}
+NETWORK = {"SubnetIds": "subnet-1,subnet-2", "SecurityGroupIds": "sg-1"}
+RULE = "arn:aws:events:eu-west-1:111122223333:rule/nightly"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        DOMAIN,
+        DOMAIN | {"HostedZoneId": "Z0123456789ABC"},
+        NETWORK,
+        {"MessagesQueueType": "FIFO"},
+        {"SenderRuleArns": RULE},
+        {"SenderAccountIds": "111122223333,444455556666"},
+        {"TemporalAuth": "none", "TemporalSecretArn": ""},
+        {"SnapStart": "PublishedVersions"},
+    ],
+)
+def test_what_can_be_deployed_is_accepted(given: dict[str, str]) -> None:
+    assert refusals(template(FRONT_DOOR), FRONT | given) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"TemporalSecretArn": ""}, "TemporalSecretArn is needed"),
+        ({"TemporalAuth": "none"}, "are not used"),
+        ({"SubnetIds": "subnet-1"}, "SecurityGroupIds is needed"),
+        ({"SecurityGroupIds": "sg-1"}, "SubnetIds is needed"),
+        ({"DomainName": "hooks.example.com"}, "CertificateArn is needed"),
+        ({"CertificateArn": CERTIFICATE}, "for a DomainName, which is empty"),
+        ({"HostedZoneId": "Z0123456789ABC"}, "for a DomainName, which is empty"),
+        ({"MessagesQueueType": "FIFO", "SenderRuleArns": RULE}, "cannot send to this FIFO queue"),
+        ({"TemporalSecretArn": SECRET.removesuffix("-AbCdEf")}, "the whole ARN of a secret"),
+        ({"SenderTopicArns": "alarms"}, "ARNs of SNS topics"),
+        ({"SenderRuleArns": "nightly"}, "ARNs of EventBridge rules"),
+        ({"SenderAccountIds": "1234"}, "12 digits"),
+        ({"UploaderAccountIds": f"111122223333,{SECRET}"}, "12 digits"),
+        (DOMAIN | {"DomainName": "https://hooks.example.com"}, "a domain name"),
+        ({"RetainedKeyArn": "alias/tidegate"}, "the ARN of a key"),
+        ({"QuarantineRetentionDays": "-1"}, "QuarantineRetentionDays"),
+    ],
+)
+def test_what_cannot_work_is_refused_with_a_sentence(given: dict[str, str], sentence: str) -> None:
+    [found] = refusals(template(FRONT_DOOR), FRONT | given)
+    assert sentence in found
+
+
+@pytest.mark.parametrize("region", ["ap-southeast-6", "ap-east-2"])
+def test_a_region_without_snapstart_is_refused_where_it_is_asked_for(region: str) -> None:
+    [found] = refusals(
+        template(FRONT_DOOR), FRONT | {"SnapStart": "PublishedVersions"}, region=region
+    )
+    assert "no SnapStart in this region" in found
+    assert refusals(template(FRONT_DOOR), FRONT, region=region) == []
+
+
+def test_the_firewall_is_deployed_in_north_virginia_only() -> None:
+    assert refusals(template(EDGE), EDGES, region="us-east-1") == []
+    [found] = refusals(template(EDGE), EDGES, region="eu-west-1")
+    assert "us-east-1" in found
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"CertificateArn": CERTIFICATE}, "of us-east-1"),
+        ({"OriginDomainName": "hooks.example.com"}, "would ask itself"),
+        ({"RequestsPerFiveMinutes": "5"}, "RequestsPerFiveMinutes"),
+    ],
+)
+def test_what_the_firewall_cannot_be_is_refused(given: dict[str, str], sentence: str) -> None:
+    [found] = refusals(template(EDGE), EDGES | given, region="us-east-1")
+    assert sentence in found
+
+
+@pytest.mark.parametrize("name", [FRONT_DOOR, EDGE])
+def test_every_constraint_on_text_has_a_sentence(name: str) -> None:
+    for parameter, spec in template(name)["Parameters"].items():
+        assert ("AllowedPattern" in spec) <= ("ConstraintDescription" in spec), parameter
