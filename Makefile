@@ -184,6 +184,10 @@ requirements: setup ## Renew the pins after a change in pyproject.toml
 	@if grep -n '://' requirements.txt requirements/*.txt; then echo "error: a pin names an address" >&2; exit 1; fi
 	@$(MAKE) --no-print-directory licences
 
+# Of a file of your own: make costs ARGS=mine.toml prints the tables for it and writes nothing.
+costs: setup ## Write the tables and the picture of docs/costs.md from prices, assumptions and counts
+	@$(BIN)/python -m tests.costs $(ARGS)
+
 licences: setup .deploy-tools ## Renew requirements/licences.toml after a change of the pins
 	@$(BIN)/python -m tests.supply_chain.licences
 
