@@ -152,6 +152,7 @@ check: setup .deploy-tools ## Run every gate: style, types, layers, configuratio
 	gate graph $(DEPLOY)/bin/python -m tests.gates.cloudformation_graph $(TEMPLATES); \
 	gate security $(DEPLOY)/bin/checkov --quiet --compact --skip-download --framework cloudformation \
 		$(addprefix --file ,$(TEMPLATES)); \
+	gate azure $(BIN)/python -m tests.gates.azure_security; \
 	if [ -n "$$failed" ]; then printf '\nFailed: %s\n' "$${failed#, }" >&2; exit 1; fi; \
 	printf '\nEvery gate passed.\n'
 
