@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import yaml
 
 from tests.support.cloudformation import FRONT_DOOR, TEMPLATES, template
+from tests.support.console import invocations_of
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -53,6 +55,36 @@ def test_whatever_proves_a_statement_exists_and_can_be_run(row: list[str]) -> No
 def test_it_says_that_nothing_was_deployed() -> None:
     assert "## No real deployment was made" in text("docs/change-review.md")
     assert "change-review.md#no-real-deployment-was-made" in text("docs/recovery.md")
+
+
+# -------------------------------------------------------------------------------------- rights
+
+SERVICES = {"deploy": "codedeploy", "s3api": "s3"}
+"""What IAM calls the services that the AWS CLI calls otherwise."""
+
+ACTIONS = {
+    "logs:Tail": "logs:FilterLogEvents",
+    "s3:ListObjectVersions": "s3:ListBucketVersions",
+    "cloudformation:Wait": "cloudformation:DescribeStacks",
+    "sts:GetCallerIdentity": None,  # needs no right
+}
+"""The IAM actions of commands that are not called like theirs."""
+
+
+def action(service: str, command: str) -> str | None:
+    """The IAM action of a command such as `sqs get-queue-url`."""
+    name = "".join(word.capitalize() for word in command.split("-"))
+    own = f"{SERVICES.get(service, service)}:{name}"
+    return ACTIONS.get(own, own)
+
+
+def test_whoever_is_on_call_has_a_right_for_each_command_of_the_runbook() -> None:
+    granted = " ".join(aws for _, aws, _ in rows("docs/change-review.md", "For | AWS | Azure"))
+    patterns = re.findall(r"`([a-z0-9]+:\w+\*?)`", granted)
+    calls = invocations_of(DOCS / "operate.md")
+    needed = {action(*call.arguments[:2]) for call in calls if call.program == "aws"} - {None}
+    assert len(needed) > 30
+    assert not [each for each in needed if not any(fnmatch(str(each), p) for p in patterns)]
 
 
 # ----------------------------------------------------------------------------------- recovery
