@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,16 @@ def test_what_is_not_pinned_by_hash_is_refused(line: str) -> None:
 @pytest.mark.parametrize("file", files())
 def test_every_file_of_pins_can_be_read(file: str) -> None:
     assert pins(file)
+
+
+def test_every_dependency_has_its_reason_beside_it() -> None:
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    lists = re.findall(r"^[a-z-]+ = \[\n(.*?)^\]", text[: text.index("[tool.")], re.M | re.S)
+    lines = [
+        line for each in lists for line in each.splitlines() if re.match(r' +"[a-z].*[<>=]', line)
+    ]
+    assert len(lines) > 40
+    assert not [line.strip() for line in lines if not re.search(r"#\s+\w+", line)]
 
 
 # ----------------------------------------------------------------------------------- licences
