@@ -22,6 +22,7 @@ from core.formats.shared.delivery import PRESET_HEADER, Delivery, webhook_of
 from core.formats.shared.queue_format import QueueFormat, queue_format
 from core.intake.accept import Intake
 from core.intake.quarantine import Quarantine
+from core.ports.deployment import Deployment
 from core.ports.documents import DocumentStore
 from core.ports.workflows import Workflows
 
@@ -186,6 +187,20 @@ def temporal_workflows(settings: Settings) -> TemporalWorkflows:
 
     timeout = settings.start_timeout
     return TemporalWorkflows(lambda: frontend(retry_for=timeout), timeout=timeout)
+
+
+def aws_deployment(stack: str) -> Deployment:
+    """The installation of a CloudFormation stack."""
+    from core.adapters.deployments.aws import AwsDeployment
+
+    return AwsDeployment(stack)
+
+
+def azure_deployment(env: Mapping[str, str]) -> Deployment:
+    """The installation whose outputs are in an environment, as azd keeps them."""
+    from core.adapters.deployments.azure import AzureDeployment
+
+    return AzureDeployment(env)
 
 
 def _s3() -> DocumentStore:

@@ -21,6 +21,7 @@
     │   ├── StoreUnavailable        a document store is unavailable
     │   ├── SecretUnavailable       a secret store is unavailable
     │   ├── NotificationFailed      a page could not be delivered
+    │   ├── DeploymentUnavailable   a deployed installation does not take what an operator sends
     │   └── NotAccepted             part of a delivery was not accepted
     ├── CommandRefused          the incident is not in a state for this command
     ├── IncidentNotFound        no incident runs under this workflow ID
@@ -200,6 +201,12 @@ class NotificationFailed(TransientError):
     """A page could not be delivered to at least one of its targets."""
 
     fix = "check the variables that the policies file names for the target"
+
+
+class DeploymentUnavailable(TransientError):
+    """A deployed installation does not answer an operator, or its platform refuses the call."""
+
+    fix = "check the address, the network path to it, and the permissions that it names"
 
 
 class NotAccepted(TransientError):

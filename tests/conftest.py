@@ -6,10 +6,13 @@ HYPOTHESIS_PROFILE chooses how many examples each property gets: 100 by default,
 
 from __future__ import annotations
 
+import io
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -17,11 +20,13 @@ from hypothesis import HealthCheck, settings
 from temporalio.client import Client
 
 from core.adapters.temporal.connection import data_converter
+from core.cli.main import main
 from infra.local.aws.servers import aws_environment, start_aws
 from infra.local.azure.azurite import Azurite, start_azurite
 from infra.local.processes import Processes
 from infra.local.temporal import TemporalServer, start_temporal
 from tests.support import ports
+from tests.support.cli import Result, Tidegate
 
 settings.register_profile(
     "default",
@@ -127,3 +132,21 @@ def azure_settings(azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment names the session's Azurite."""
     for name, value in azurite.environment.items():
         monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def tidegate(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Tidegate:
+    """Runs the command in this process, through its entry point."""
+
+    def run(*arguments: str, stdin: bytes = b"") -> Result:
+        monkeypatch.setattr(sys, "argv", ["tidegate", *arguments])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        capsys.readouterr()
+        code: Any = 0
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code or 0
+        return Result(code, *capsys.readouterr())
+
+    return run

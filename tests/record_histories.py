@@ -17,11 +17,13 @@ import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from uuid import uuid4
 
 from temporalio.client import Client, WorkflowFailureError
 
 from core.adapters.temporal.connection import data_converter
 from core.domain.event import Event
+from core.domain.smoke import smoke_key
 from infra.local.processes import ROOT, Processes
 from infra.local.temporal import start_temporal
 from tests.support.histories import FOLDER_VARIABLE, HISTORIES, write
@@ -48,6 +50,8 @@ async def record_roots(address: str, folder: Path, place: Path) -> None:
             again = new_event(route, subject=first.subject)
             await record_root(root, again, folder / f"root-{later}.json")
         await record_root(root, new_event("of-no-kind"), folder / "root-no-route.json")
+        smoke = new_event("of-no-kind", key=smoke_key(uuid4().hex))
+        await record_root(root, smoke, folder / "root-smoke.json")
 
 
 async def record_root(root: Harness, event: Event, path: Path) -> None:

@@ -15,7 +15,16 @@ from typing import NoReturn
 import typer
 from rich.markup import escape
 
-from core.cli import config, explain, incident, incident_commands, local, operate, quarantine
+from core.cli import (
+    config,
+    explain,
+    incident,
+    incident_commands,
+    local,
+    operate,
+    quarantine,
+    smoke,
+)
 from core.cli.console import EXIT_FAILED, EXIT_UNAVAILABLE, EXIT_USAGE, err
 from core.errors import ConfigurationError, TidegateError, TransientError
 
@@ -36,6 +45,7 @@ for command in (
     operate.doctor,
 ):
     app.command()(command)
+app.command(name="smoke")(smoke.command)
 app.add_typer(config.routes_app, name="routes")
 app.add_typer(config.policies_app, name="policies")
 app.add_typer(config.webhooks_app, name="webhooks")

@@ -12,6 +12,7 @@ from importlib import import_module
 from itertools import groupby
 from typing import Final
 
+from core.domain import smoke
 from core.domain.event import ALERT, Event
 from core.domain.identity import scoped_key
 from core.errors import InvalidEvent
@@ -114,6 +115,8 @@ def _parsed(
     if isinstance(inner, Malformed):
         return [(inner, None)]
     id = None if inner is outer else carrier_id(inner)
+    if event := smoke.event_in(inner.body):  # whatever its format would make of it
+        return [(event, id)]
     try:
         return [(item, id) for item in _runs(format.parse(inner))]
     except InvalidEvent as error:
@@ -173,7 +176,7 @@ def _completed(
         key = scoped_key(scope, key)
     return replace(
         event,
-        key=key,
+        key=smoke.key_of_document(event) or key,
         way=way,
         scope=scope or way,
         extensions={**event.extensions, **attributes},

@@ -24,6 +24,7 @@ from typing import Any, Final
 from core.domain.event import Event, encode
 from core.domain.routing.table import Deliver, Target, WorkflowRouter
 from core.domain.signalled import EVENTS_BYTES, signalled
+from core.domain.smoke import is_smoke
 from core.domain.validation import EventValidationService
 from core.errors import NoRoute, PermanentError, TidegateError
 from core.formats.shared.delivery import WAY_HEADER, Arrival, Malformed, carrier_id
@@ -157,7 +158,9 @@ class Intake:
     def _target(self, event: Event) -> Target | None:
         """The event's target; None where the table has no route for it. The orchestrator decides
         then: its table may be newer, and otherwise it quarantines the event, which its sender can
-        do nothing about."""
+        do nothing about. None for a smoke event, too, which no table has a say in."""
+        if is_smoke(event.key):
+            return None
         try:
             return self._router.target(event)
         except NoRoute:

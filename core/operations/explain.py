@@ -16,6 +16,7 @@ from core.config.settings import Settings
 from core.domain.event import ALERT, Event
 from core.domain.identity import workflow_id
 from core.domain.routing.table import Deliver, Target
+from core.domain.smoke import is_smoke
 from core.domain.validation import EventValidationService
 from core.errors import InvalidChildId, InvalidEvent, NoRoute, SettingsError, TidegateError
 from core.formats.registry import FORMATS, USERS_OWN, read
@@ -39,6 +40,7 @@ from core.webhooks.verifiers.base import NotVerified
 if TYPE_CHECKING:
     from core.formats.mapping.mapping import Finding
 
+_SMOKE: Final = "a smoke event: the root orchestrator takes it by any routing table, and ends"
 _EXPLAINED: Final = "queue:explained"
 """The way of a payload in no envelope: the name of its queue is not known."""
 
@@ -219,8 +221,10 @@ def _explain(arrivals: Iterable[Arrival], settings: Settings) -> list[Explanatio
                 roots = ("/".join(item.document.uri.split("/")[:3]),)
                 note = "TIDEGATE_DOCUMENTS is not set here: the document may not be allowed"
             validation = EventValidationService(documents=roots, max_bytes=settings.max_event_bytes)
-            target = router.target(item)
+            smoke = is_smoke(item.key)
+            target = None if smoke else router.target(item)
             wire = checked(item, target, validation)
+            note = _SMOKE if smoke else note
         except TidegateError as error:
             return Explanation(format=format, event=item, target=None, error=error, note=note)
         cut = tuple(wire["data"].get("cut", ())) if wire and item.type == ALERT else ()

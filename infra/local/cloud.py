@@ -40,6 +40,10 @@ class Cloud(Protocol):
         """The URL that webhooks are posted to."""
 
     @property
+    def message_queue(self) -> str:
+        """The URL of the messages queue."""
+
+    @property
     def servers(self) -> tuple[str, ...]:
         """Children that keep their state in memory, so that the stack cannot survive a crash."""
 

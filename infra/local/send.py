@@ -216,7 +216,8 @@ def _outcome(temporal: Temporal, root: str) -> dict[str, str]:
     if workflow is None:
         return {}
     try:
-        return {"child_id": str(temporal.result(root)["child_id"])}
+        result = temporal.result(root)
+        return {"child_id": str(result["child_id"])} if "child_id" in result else {}
     except WorkflowFailureError as failure:
         return {"refused": str(failure.cause)}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 import requests
 
 from core.contracts import INCIDENT_WORKER, INCIDENT_WORKFLOW, ROOT_WORKER, ROOT_WORKFLOW
-from infra.local.cloud import CLOUDS, QUARANTINE
+from infra.local.cloud import CLOUDS, INCIDENTS, QUARANTINE
 from infra.local.environment import HOOK_SECRETS
 from infra.local.processes import ROOT, wait_until
 from infra.local.temporal import TEMPORAL
@@ -34,6 +35,7 @@ from tests.e2e.test_crashes import (
     see_to_the_end,
     tried,
 )
+from tests.support.cli import Result, Tidegate
 from tests.support.soak import sampled
 
 pytestmark = pytest.mark.slow
@@ -124,6 +126,62 @@ def test_a_webhook_is_answered_with_its_receipts(harness: Harness) -> None:
     incident = f"incident:webhook:alertmanager:{fingerprint}"
     wait_until(lambda: harness.temporal.find(incident), PATIENCE, "the incident")
     assert len(workflows(harness, INCIDENT_WORKFLOW, fingerprint)) == 1
+
+
+@pytest.fixture
+def smoke(harness: Harness, tidegate: Tidegate, monkeypatch: pytest.MonkeyPatch) -> Tidegate:
+    """`tidegate smoke` against the stack, with the variables of a shell that uses it."""
+    cloud = harness.stack.cloud
+    for name, text in harness.stack.env.items():
+        monkeypatch.setenv(name, text)
+    places = {
+        "--documents": f"{cloud.store}/{INCIDENTS}",
+        "--queue": cloud.message_queue,
+        "--webhooks": f"{cloud.gateway}/hooks/",
+    }
+    options = [word for pair in places.items() for word in pair]
+
+    def run(*arguments: str) -> Result:
+        return tidegate("smoke", f"--{cloud.name}", *options, *arguments)
+
+    return run
+
+
+def test_smoke_goes_in_by_every_way_and_leaves_nothing_behind(
+    harness: Harness, smoke: Tidegate
+) -> None:
+    done = smoke("--hook", "events", "--timeout", "30", "--json")
+    assert done.code == 0, done
+    digest = {way["table"] for way in done.json["ways"]}
+    for way in done.json["ways"]:
+        assert way["outcome"] == "ok", way
+        assert {way["table"], way["listener_table"]} == digest
+        workflow = harness.temporal.find(way["workflow_id"])
+        assert workflow
+        assert (workflow.type, workflow.status) == (ROOT_WORKFLOW, "COMPLETED")
+    assert [way["way"] for way in done.json["ways"]] == ["upload", "message", "webhook"]
+    cloud = harness.stack.cloud
+    assert not [name for name in cloud.keys(INCIDENTS) if "tidegate-smoke" in name]
+    assert workflows(harness, INCIDENT_WORKFLOW, "smoke") == []
+
+
+def test_smoke_without_a_listener_says_that_nothing_has_begun(
+    harness: Harness, smoke: Tidegate
+) -> None:
+    """What it sent is answered when the listener is back."""
+    listener = harness.stack.cloud.message_listener
+    harness.stack.processes[listener].stop()
+    late = smoke("--only", "message", "--timeout", "1", "--json")
+    harness.stack.restart(listener)
+    assert late.code == 1
+    [way] = late.json["ways"]
+    assert "no workflow has begun" in way["detail"]
+    wait_until(partial(_ended, harness, way["workflow_id"]), PATIENCE, "the late workflow")
+
+
+def _ended(harness: Harness, id: str) -> bool:
+    workflow = harness.temporal.find(id)
+    return workflow is not None and not workflow.open
 
 
 def post(harness: Harness, body: object, *, token: str = HOOK_SECRETS["LOCAL_HOOK_TOKEN"]) -> Any:

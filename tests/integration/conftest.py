@@ -1,12 +1,9 @@
-"""Fixtures of these tests: a deployed function's settings, workers, the command."""
+"""Fixtures of these tests: a deployed function's settings, workers, a web server."""
 
 from __future__ import annotations
 
-import io
-import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from temporalio.api.enums.v1 import IndexedValueType
@@ -15,12 +12,10 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from core.adapters.temporal.connection import data_converter
-from core.cli.main import main
 from core.config.settings import Settings
 from core.contracts import INCIDENT_TASK_QUEUE, SEARCH_ATTRIBUTES
 from infra.local.processes import program
 from infra.local.temporal import TemporalServer
-from tests.support.cli import Result, Tidegate
 from tests.support.incidents import Harness, check_histories
 from tests.support.listeners import fresh_process
 from tests.support.payloads import BUCKET
@@ -75,24 +70,6 @@ async def dev_harness(
     harness = Harness(temporal_client, tmp_path)
     yield harness
     await check_histories(harness, request.node.get_closest_marker("recorded"))
-
-
-@pytest.fixture
-def tidegate(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Tidegate:
-    """Runs the command in this process, through its entry point."""
-
-    def run(*arguments: str, stdin: bytes = b"") -> Result:
-        monkeypatch.setattr(sys, "argv", ["tidegate", *arguments])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        capsys.readouterr()
-        code: Any = 0
-        try:
-            main()
-        except SystemExit as ended:
-            code = ended.code or 0
-        return Result(code, *capsys.readouterr())
-
-    return run
 
 
 @pytest.fixture

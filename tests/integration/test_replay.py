@@ -42,6 +42,7 @@ def test_the_recorded_histories() -> None:
         "root-no-route",
         "root-rejected",
         "root-signalled",
+        "root-smoke",
         "root-started-new",
         "root-started-reject",
         "root-started-signal",

@@ -22,6 +22,7 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 
 from core import bootstrap
 from core.domain.event import DOCUMENT_CREATED
+from core.domain.smoke import smoke_key
 from core.intake.quarantine import QuarantinedDelivery
 from core.intake.replay import replay
 from tests.support.closing_children import ClosesChildrenBeforeSignals, ClosingActivity
@@ -67,6 +68,32 @@ async def test_an_event_is_routed_and_its_child_started_with_it(shared: Harness)
     }
     assert description.task_queue == shared.children
     assert await shared.end(id) == [event.to_wire()]
+
+
+async def test_a_smoke_event_ends_here_whatever_the_routes_say(shared: Harness) -> None:
+    event = new_event("reject", key=smoke_key(uuid4().hex), way="queue:q")
+    assert await shared.run(event) == {
+        "way": "queue:q",
+        "table": bootstrap.router(shared.settings).digest,
+        "action": "smoke",
+    }
+    history = await shared.child(event.key).fetch_history()
+    assert not any("child" in str(entry.WhichOneof("attributes")) for entry in history.events)
+
+
+async def test_a_smoke_event_about_a_document_that_is_not_allowed_is_given_up(
+    shared: Harness,
+) -> None:
+    event = new_event(
+        "reject",
+        key=smoke_key(uuid4().hex),
+        type=DOCUMENT_CREATED,
+        data={"document": {"uri": "s3://elsewhere/a"}},
+    )
+    error = await failure(shared, event.to_wire())
+    assert error.type == "DocumentRefused"
+    [record] = await records(shared, event.key)
+    assert record.uri in error.message
 
 
 async def test_the_child_outlives_its_orchestrator(shared: Harness) -> None:

@@ -39,6 +39,15 @@ class RootActivities:
             return self._router.target(self._validation.read(wire))
 
     @activity.defn
+    async def validate_smoke(self, wire: Any) -> dict[str, Any]:
+        """What a smoke event is answered with, where it is valid: the way it came, and the digest
+        of this worker's routing table. Fails as `validate_and_route`."""
+        theirs, own = wire.get(TABLE_ATTRIBUTE), self._router.digest
+        routing_tables.compare(theirs, own)
+        with typed_failures():
+            return {"way": self._validation.read(wire).way, "table": own}
+
+    @activity.defn
     async def quarantine(self, wire: Any, code: str, reason: str) -> str:
         """Quarantine an event that the orchestrator gives up; returns the record's URI."""
         with typed_failures():

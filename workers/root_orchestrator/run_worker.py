@@ -34,7 +34,11 @@ def plan(settings: Settings) -> process.Plan:
     return process.Plan(
         task_queue=ROOT_WORKER.task_queue,
         workflows=[RootOrchestratorWorkflow],
-        activities=[activities.validate_and_route, activities.quarantine],
+        activities=[
+            activities.validate_and_route,
+            activities.validate_smoke,
+            activities.quarantine,
+        ],
         about=f"{ROUTES_IDENTITY}{router.digest}",
         # It runs for seconds, so it ends on the build that it started on.
         versioning=VersioningBehavior.PINNED,

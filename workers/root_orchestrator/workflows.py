@@ -1,7 +1,7 @@
 """The root orchestrator: validates and routes an event, starts the child, and ends.
 
 One short workflow per event. It completes with what it did, or quarantines the event and fails with
-a typed error.
+a typed error. A smoke event has no child: it ends here (`core.domain.smoke`).
 
 Deterministic: runs in the workflow sandbox.
 """
@@ -20,6 +20,7 @@ from core.contracts import ROOT_WORKFLOW
 from core.domain.event import KEY_ATTRIBUTE, TABLE_ATTRIBUTE, Event
 from core.domain.routing.table import Deliver, Target, WhenRunning
 from core.domain.signalled import signalled
+from core.domain.smoke import is_smoke_wire
 from core.errors import ChildAlreadyRunning, InvalidEvent, PermanentError, quoted
 from workers.root_orchestrator.activities import RootActivities
 from workers.runtime.local_first import permanent, run_local_first
@@ -50,18 +51,14 @@ _Done = tuple[str, str, str | None]
 @workflow.defn(name=ROOT_WORKFLOW)
 class RootOrchestratorWorkflow:
     """Takes one event in its wire form; the result is `{route, workflow, child_id, run_id, action}`
-    where the action is `started` or `signalled`."""
+    where the action is `started` or `signalled`, or `{way, table, action}` where it is `smoke`."""
 
     @workflow.run
     async def run(self, wire: Any) -> dict[str, Any]:
-        try:
-            target: Target = await run_local_first(
-                RootActivities.validate_and_route, wire, **_LOCAL_FIRST
-            )
-        except FailureError as error:
-            if cause := permanent(error):
-                await self._give_up(wire, cause.type or "", cause.message)
-            raise
+        if is_smoke_wire(wire):
+            answer: dict[str, Any] = await self._examine(RootActivities.validate_smoke, wire)
+            return {**answer, "action": "smoke"}
+        target: Target = await self._examine(RootActivities.validate_and_route, wire)
         event = {name: value for name, value in wire.items() if name != TABLE_ATTRIBUTE}
         action, id, run_id = await self._hand_over(event, target)
         return {
@@ -71,6 +68,15 @@ class RootOrchestratorWorkflow:
             "run_id": run_id,
             "action": action,
         }
+
+    async def _examine(self, activity: Any, wire: Any) -> Any:
+        """The result of an activity that validates the event, which is given up if it fails."""
+        try:
+            return await run_local_first(activity, wire, **_LOCAL_FIRST)
+        except FailureError as error:
+            if cause := permanent(error):
+                await self._give_up(wire, cause.type or "", cause.message)
+            raise
 
     async def _hand_over(self, wire: dict[str, Any], target: Target) -> _Done:
         """Start the child, or do what its route says when it runs already. An event that a route

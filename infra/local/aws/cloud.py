@@ -51,6 +51,10 @@ class AwsCloud:
     def env(self) -> dict[str, str]:
         return aws_environment(self.endpoint)
 
+    @property
+    def message_queue(self) -> str:
+        return self.aws.queue(MESSAGES_QUEUE).url
+
     def upload(self, name: str, body: bytes) -> str:
         return self.aws.upload(name, body)
 

@@ -67,6 +67,10 @@ class AzureCloud:
             "MESSAGES_QUEUE": MESSAGES_QUEUE,
         }
 
+    @property
+    def message_queue(self) -> str:
+        return f"{self.bus}/{MESSAGES_QUEUE}"
+
     def create_container(self) -> None:
         self._blobs.create_container(CONTAINER)
 
@@ -79,7 +83,7 @@ class AzureCloud:
 
     def send(self, body: str) -> tuple[str, str]:
         answer = self._http.post(
-            f"{self.bus}/{MESSAGES_QUEUE}/messages",
+            f"{self.message_queue}/messages",
             data=body.encode(),
             headers={"Content-Type": "application/json"},
             timeout=_TIMEOUT,

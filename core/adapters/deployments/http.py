@@ -1,0 +1,62 @@
+"""One HTTP request, by the standard library: what an operator's machine always has.
+
+A redirect is not followed: the request may carry a token or a signature.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from core.errors import DeploymentUnavailable, SettingsError
+from core.ports.deployment import Answer
+
+_TIMEOUT: Final = 35.0
+"""Seconds; a gateway answers within 30."""
+_MOST: Final = 64 * 1024
+"""Bytes of an answer that are read."""
+_LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+
+
+class _NotFollowed(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+async def post(url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    """The answer to a POST. Raises `SettingsError` for a URL that is not https, other than of this
+    machine, and `DeploymentUnavailable` where nothing answers."""
+    if not is_loopback(url) and urlsplit(url).scheme != "https":
+        raise SettingsError(f"{url} is not an https:// URL", fix="give the whole URL")
+    return await asyncio.to_thread(_post, url, headers, body)
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the URL leads to a plain server on this machine, as a local stack's do."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme == "http" and parts.hostname in _LOOPBACK
+
+
+def _post(url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    handlers: list[urllib.request.BaseHandler] = [_NotFollowed()]
+    if is_loopback(url):
+        handlers.append(urllib.request.ProxyHandler({}))
+    opener = urllib.request.build_opener(*handlers)
+    request = urllib.request.Request(url, data=body, headers=dict(headers), method="POST")  # noqa: S310  # its scheme was checked
+    try:
+        with opener.open(request, timeout=_TIMEOUT) as answer:
+            return Answer(answer.status, answer.read(_MOST))
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return Answer(refused.code, refused.read(_MOST))
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", None) or error
+        raise DeploymentUnavailable(f"{urlsplit(url).netloc} does not answer: {reason}") from None
