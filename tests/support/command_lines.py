@@ -30,6 +30,7 @@ AZ_OF_EVERY_COMMAND: Final = "--output/-o --query --help/-h --debug --verbose --
 AZD: Final = {
     "deploy": "",
     "down": "--force --purge",
+    "env get-value": "",
     "env get-values": "",
     "env new": "--location --subscription",
     "env set": "",

@@ -37,8 +37,8 @@ _CLOUD: Final = re.compile(r"https://[a-z0-9-]+\.servicebus\.[a-z.]+/.+", re.I)
 _LEFT: Final = "its version stays for as long as the account keeps versions"
 _FIX_CREDENTIALS: Final = "sign in: `az login`, or `azd auth login`"
 _FIX_PLACES: Final = (
-    'load azd\'s values (`set -a; eval "$(azd env get-values)"; set +a`), or name --documents, '
-    "--queue and --webhooks"
+    "export each, as `azd env get-value NAME` prints it, or name --documents, --queue and "
+    "--webhooks"
 )
 
 
