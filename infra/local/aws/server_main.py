@@ -1,9 +1,15 @@
-"""AWS on this machine: moto's server, with S3 events as complete as S3's own.
+"""AWS on this machine: moto's server, with S3 events as complete as S3's own and FIFO queues that
+keep their order.
 
 moto's S3 events lack what distinguishes one change of an object from the next (checked with 5.2.5:
 a notification has no version, sequencer or request ID; an EventBridge event has the same sequencer
 for every change). Deduplication depends on exactly these, so they are added here: one sequencer and
 one request ID per change, the same on all paths.
+
+moto redelivers several messages of one group in the wrong order (checked with 5.2.5: it counts
+those whose visibility timeout has passed as in flight until it has looked at each, so it passes
+over all but the last). SQS gives out nothing of a group that has a message in flight, and then the
+earliest.
 
     python -m infra.local.aws.server_main --socket DESCRIPTOR
 """
@@ -28,6 +34,7 @@ from moto.moto_server.werkzeug_app import (
     create_backend_app,
 )
 from moto.s3 import notifications
+from moto.sqs.models import Message, Queue
 from werkzeug.serving import make_server
 
 from infra.local.loopback import inherited
@@ -94,6 +101,28 @@ def _complete_s3_events() -> None:
     Rule.send_to_targets = complete_event  # type: ignore[assignment, method-assign]
 
 
+def _keep_order_in_groups() -> None:
+    every_visible: Callable[[Queue], list[Message]] = Queue.messages.fget  # type: ignore[attr-defined]
+
+    def in_order(queue: Queue) -> list[Message]:
+        if not queue.fifo_queue:
+            return every_visible(queue)
+        found, blocked = [], set()
+        for message in queue._messages:
+            if message.visible and not message.delayed and message.group_id not in blocked:
+                found.append(message)
+            else:
+                blocked.add(message.group_id)
+        return found
+
+    def none_besides(queue: Queue) -> set[str]:
+        """Those that `in_order` leaves out."""
+        return set()
+
+    Queue.messages = property(in_order)  # type: ignore[assignment]
+    Queue.pending_message_groups = property(none_besides)  # type: ignore[assignment]
+
+
 def _end(signum: int, frame: object) -> None:
     """Exit immediately: there is nothing to save, and long polls would delay it."""
     os._exit(0)
@@ -107,6 +136,7 @@ def main() -> None:
     host, port = listening.getsockname()
     os.environ["MOTO_PORT"] = str(port)
     _complete_s3_events()
+    _keep_order_in_groups()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
     application = DomainDispatcherApplication(create_backend_app)
