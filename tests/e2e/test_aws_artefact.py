@@ -169,6 +169,15 @@ def test_an_invalid_routing_table_is_not_packaged(tmp_path: Path) -> None:
     assert f"{invalid}:3:6: routes[0].nome: there is no such field" in built.stderr
 
 
+def test_invalid_webhooks_are_not_packaged(tmp_path: Path) -> None:
+    invalid = tmp_path / "webhooks.yaml"
+    invalid.write_text("version: 1\nhooks:\n  prod: {fromat: grafana}\n")
+    built = package(tmp_path / "listener", WEBHOOKS=str(invalid))
+    assert built.returncode != 0
+    assert "error: WEBHOOKS: " in built.stderr
+    assert f"{invalid}:3:10: hooks.prod.fromat: there is no such field" in built.stderr
+
+
 def test_modules_that_are_imported_lazily_are_there_too(artefact: Path) -> None:
     there = {path.name.removesuffix(".py") for path in artefact.iterdir()}
     known = there | set(sys.stdlib_module_names) | OF_THE_RUNTIME
