@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.support.azure_snapshot import PLATFORMS, ROOT, Resource, made, token
+from tests.support.azure_snapshot import AZURE, PLATFORMS, ROOT, Resource, made, token
 
 ASSIGNMENT = "Microsoft.Authorization/roleAssignments"
 
@@ -82,6 +82,18 @@ def documented() -> set[tuple[str, str, str]]:
 def test_the_grants_are_those_in_the_table_of_permissions(example: str) -> None:
     """By their roles' GUIDs: one with a wrong digit is the role of no name, or another one."""
     assert {grant(each) for each in made(ASSIGNMENT, example)} == documented()
+
+
+def test_the_roles_in_the_templates_are_the_built_in_ones_of_their_names() -> None:
+    """Also those that only an option grants, which no example has turned on."""
+    guid = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    text = "".join(path.read_text(encoding="utf-8") for path in AZURE.rglob("*.bicep"))
+    named = re.findall(rf"^  (\w+): '({guid})'$", text, re.M)
+    assert len(named) == len(re.findall(guid, text))
+    roles = {id: name.removeprefix("Azure ").replace(" ", "") for id, name in BUILT_IN.items()}
+    assert {id: name.lower() for name, id in named} == {
+        id: name.lower() for id, name in roles.items()
+    }
 
 
 @pytest.mark.parametrize("example", PLATFORMS)
