@@ -17,7 +17,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PINS := requirements/tools.txt requirements/dev.txt
 TEMPLATES := template.yaml \
-	$(addprefix infra/aws/,alarms.yaml edge.yaml registry.yaml worker.yaml workers.yaml)
+	$(addprefix infra/aws/,alarms.yaml deployer.yaml edge.yaml registry.yaml worker.yaml workers.yaml)
 DEPLOY := .venv-deploy
 DEPLOY_PINS := requirements/deploy.txt
 UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python

@@ -229,11 +229,11 @@ class _Graph:
             properties = body.get("Properties", {})
             for key in RULE_LISTS:
                 if body["Type"] == "AWS::EC2::SecurityGroup" and key in properties:
-                    group = f"{key} of {json.dumps({'Fn::GetAtt': [id, 'GroupId']})}"
+                    group = f"{key} of {id}"
                     groups.setdefault(group, []).extend(members(properties[key], self._exists(id)))
             if body["Type"] in RULE_RESOURCES:
                 kind = body["Type"].rpartition(":")[2]
-                group = f"{kind} of {json.dumps(properties.get('GroupId'))}"
+                group = f"{kind} of {_group(properties.get('GroupId'))}"
                 groups.setdefault(group, []).append((properties, self._exists(id)))
         for group, rules in groups.items():
             for (one, first), (other, second) in combinations(rules, 2):
@@ -272,6 +272,12 @@ class _Graph:
                     when = one == other and self._conditions.possible([*first, *second])
                     if when:
                         yield f"{id}: a policy has two statements {one} where {when}"
+
+
+def _group(value: Any) -> str:
+    """A security group as the template refers to it."""
+    found = [each.target for each in references(value)]
+    return " or ".join(found) or json.dumps(value)
 
 
 def str_of(value: Any) -> Any:

@@ -13,8 +13,9 @@ from tests.support.nested_stack import NO_VALUE, NestedStack
 
 ROOT = Path(__file__).parents[2]
 FRONT_DOOR, ALARMS, WORKERS = "template.yaml", "infra/aws/alarms.yaml", "infra/aws/workers.yaml"
-REGISTRY, EDGE = "infra/aws/registry.yaml", "infra/aws/edge.yaml"
-TEMPLATES = (FRONT_DOOR, ALARMS, WORKERS, REGISTRY, EDGE)
+REGISTRY, DEPLOYER = "infra/aws/registry.yaml", "infra/aws/deployer.yaml"
+EDGE = "infra/aws/edge.yaml"
+TEMPLATES = (FRONT_DOOR, ALARMS, WORKERS, REGISTRY, EDGE, DEPLOYER)
 WORKER = "infra/aws/worker.yaml"
 """The template of one worker, nested in `WORKERS` for each of them."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from typing import Any
@@ -13,6 +14,7 @@ from core.config.files import SHIPPED_POLICIES, load_policies
 from core.config.settings import Settings
 from core.contracts import WORKER_SETTINGS, WorkerSpec
 from core.contracts import WORKERS as REGISTERED
+from tests.gates.cloudformation_faults import faults
 from tests.support.cloudformation import (
     ROOT,
     TEMPLATES,
@@ -32,6 +34,7 @@ TASKS = resources(WORKERS, "ECS::TaskDefinition")
 SERVICES = resources(WORKERS, "ECS::Service")
 STACKS = {parameters["Worker"]: id for id, parameters in workers().items()}
 """The nested stack of each worker, by the worker's name."""
+NESTED = {id: template(WORKER) for id in STACKS.values()}
 FILES_AND_FOLDERS = {
     "TIDEGATE_ROUTES",
     "TIDEGATE_POLICIES",
@@ -204,14 +207,23 @@ def test_a_task_goes_on_while_its_log_cannot_be_written(task: str) -> None:
 
 
 def test_temporals_port_and_https_are_one_rule_where_they_are_the_same() -> None:
-    given, https = resources(WORKERS, "EC2::SecurityGroup")["SecurityGroup"]["SecurityGroupEgress"]
+    [https] = resources(WORKERS, "EC2::SecurityGroup")["SecurityGroup"]["SecurityGroupEgress"]
+    [(id, temporal)] = resources(WORKERS, "EC2::SecurityGroupEgress").items()
     assert https["FromPort"] == https["ToPort"] == 443
-    condition, temporal, _ = given["Fn::If"]
     port = {"Fn::Select": [1, {"Fn::Split": [":", {"Ref": "TemporalAddress"}]}]}
     assert temporal["FromPort"] == temporal["ToPort"] == port
+    condition = template(WORKERS)["Resources"][id]["Condition"]
     assert template(WORKERS)["Conditions"][condition] == {
         "Fn::Not": [{"Fn::Equals": [port, "443"]}]
     }
+
+
+def test_without_the_condition_the_two_rules_would_be_found() -> None:
+    seeded = copy.deepcopy(template(WORKERS))
+    del seeded["Resources"]["TemporalEgress"]["Condition"]
+    [fault] = faults(seeded, NESTED)
+    assert "AWS, and whom is paged and Temporal are one rule where" in fault
+    assert faults(template(WORKERS), NESTED) == []
 
 
 # -- bad parameters
