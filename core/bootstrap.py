@@ -22,7 +22,6 @@ from core.formats.shared.delivery import PRESET_HEADER, Delivery, webhook_of
 from core.formats.shared.queue_format import QueueFormat, queue_format
 from core.intake.accept import Intake
 from core.intake.quarantine import Quarantine
-from core.ports.deployment import Deployment
 from core.ports.documents import DocumentStore
 from core.ports.workflows import Workflows
 
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from core.config.secrets import Secrets
     from core.domain.incident.policies.file import Policies
     from core.formats.mapping.mapping import AlertMapping
+    from core.ports.deployment import Deployment
     from core.ports.notifier import Notifier
     from core.ports.secrets import SecretStore
     from core.webhooks.endpoints import WebhookTable

@@ -43,7 +43,12 @@ FORMATS = [
 ANYTHING = """\
 version: 1
 routes:
-  - {name: all, match: {exact: {specversion: "1.0"}}, workflow: Theirs, task_queue: theirs}
+  - name: all
+    match: {exact: {specversion: "1.0"}}
+    deliver: start
+    workflow: Theirs
+    task_queue: theirs
+    child_id: "theirs:{tidegatekey}"
 """
 
 

@@ -33,7 +33,11 @@ TOKEN, DOCUMENTS, FUNCTION_APP = "PLATFORM_TOKEN", "PLATFORM_DOCUMENTS", "PLATFO
 _SCHEME: Final = "azure://"
 _CONNECTION: Final = "AZURE_STORAGE_CONNECTION_STRING"
 _SCOPE: Final = "https://servicebus.azure.net/.default"
-_CLOUD: Final = re.compile(r"https://[a-z0-9-]+\.servicebus\.[a-z.]+/.+", re.I)
+_QUEUE: Final = re.compile(
+    r"https://[a-z0-9-]+\.servicebus\.(windows\.net|usgovcloudapi\.net|chinacloudapi\.cn)/[^?#]+",
+    re.I,
+)
+"""A queue in Azure's public cloud, or in one of its others."""
 _LEFT: Final = "its version stays for as long as the account keeps versions"
 _FIX_CREDENTIALS: Final = "sign in: `az login`, or `azd auth login`"
 _FIX_PLACES: Final = (
@@ -81,7 +85,7 @@ class AzureDeployment:
             "BrokerProperties": json.dumps({"MessageId": id}),
         }
         if not http.is_loopback(queue):
-            if not _CLOUD.fullmatch(queue):  # nobody else may see the token
+            if not _QUEUE.fullmatch(queue):  # nobody else may see the token
                 raise SettingsError(
                     f"{queue} is not https://NAMESPACE.servicebus.windows.net/QUEUE"
                 )
