@@ -11,6 +11,7 @@ still fails when a file is newer than the snapshots.
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import sys
 from functools import partial
@@ -61,25 +62,35 @@ def validated(compiler: str, folder: Path, example: Path) -> list[str]:
 
 
 def renew(folder: Path, compiler: str) -> list[str]:
-    """Writes every snapshot and the digests anew; one line for each example that cannot be
-    evaluated."""
+    """Writes every snapshot and the digests anew. Where an example cannot be evaluated, nothing is
+    written, and there is a line for each reason."""
+    made: dict[Path, str] = {}
 
-    def write(example: Path) -> list[str]:
+    def evaluate(example: Path) -> list[str]:
+        snapshot = snapshot_of(example)
         with TemporaryDirectory() as scratch:
             copy = Path(shutil.copytree(folder, Path(scratch) / folder.name))
             lines = bicep_compiler.snapshot(compiler, copy / example.name, "overwrite")
             if not lines:
-                snapshot = snapshot_of(example)
-                made = (copy / snapshot.name).read_text(encoding="utf-8")
-                snapshot.write_text(made.rstrip() + "\n", encoding="utf-8")
+                made[snapshot] = in_order((copy / snapshot.name).read_text(encoding="utf-8"))
         return lines
 
-    shutil.rmtree(folder / SNAPSHOTS, ignore_errors=True)
-    (folder / SNAPSHOTS).mkdir()
-    lines = bicep_compiler.concurrently(partial(write, each) for each in examples(folder))
-    digests = [f"{digest}  {path}\n" for path, digest in current(folder).items()]
-    (folder / DIGESTS).write_text("".join(digests), encoding="utf-8")
+    lines = bicep_compiler.concurrently(partial(evaluate, each) for each in examples(folder))
+    if not lines:
+        shutil.rmtree(folder / SNAPSHOTS, ignore_errors=True)
+        (folder / SNAPSHOTS).mkdir()
+        for path, text in made.items():
+            path.write_text(text, encoding="utf-8")
+        digests = [f"{digest}  {path}\n" for path, digest in current(folder).items()]
+        (folder / DIGESTS).write_text("".join(digests), encoding="utf-8")
     return lines
+
+
+def in_order(snapshot: str) -> str:
+    """The snapshot with its outputs sorted: the compiler writes them in another order each time."""
+    content = json.loads(snapshot)
+    content["outputs"] = dict(sorted(content["outputs"].items()))
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
 def current(folder: Path) -> dict[str, str]:
@@ -123,6 +134,8 @@ def main(arguments: list[str]) -> int:
             lines = [f"Snapshots need Bicep {bicep_compiler.VERSION}; found {version}. {how}"]
         else:
             lines = renew(AZURE, compiler)
+            if not lines:
+                sys.stdout.write(f"Wrote {len(examples(AZURE))} snapshots.\n")
     else:
         lines = faults(AZURE, compiler)
         sys.stdout.write(f"{_report(version)}\n")

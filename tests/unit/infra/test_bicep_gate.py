@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -25,6 +26,11 @@ resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' 
   location: resourceGroup().location
   tags: { length: string(length(key)) }
 }
+
+output b string = name
+output d string = name
+output a string = name
+output c string = name
 """
 EXAMPLE = """\
 using 'main.bicep'
@@ -108,13 +114,19 @@ def test_a_snapshot_is_the_same_for_everybody(
     assert bicep.renew(folder, COMPILER) == []
     after = (folder / "snapshots/main.dev.snapshot.json").read_text(encoding="utf-8")
     assert after == before
+    assert list(json.loads(after)["outputs"]) == ["a", "b", "c", "d"]
 
 
 @needs_compiler
-def test_an_example_that_cannot_be_evaluated_is_reported(folder: Path) -> None:
+def test_an_example_that_cannot_be_evaluated_is_reported_and_its_snapshot_kept(
+    folder: Path,
+) -> None:
     assert COMPILER
+    before = bicep.current(folder)
     rewrite(folder / "main.dev.bicepparam", "param name = 'id-example'\n", "")
     assert any("main.dev.bicepparam" in line for line in bicep.renew(folder, COMPILER))
+    snapshot = "snapshots/main.dev.snapshot.json"
+    assert bicep.current(folder)[snapshot] == before[snapshot]
 
 
 @needs_compiler
