@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 Attributes = Mapping[tuple[str, str], list[str]]
-"""What AWS knows about the values of parameters of a type, by type and attribute, for
-`Fn::ValueOfAll`: ("AWS::EC2::Subnet::Id", "VpcId")."""
+"""What AWS knows about the values of a parameter, by parameter and attribute, for `Fn::ValueOf`:
+("SubnetIds", "VpcId")."""
 
 
 def refusals(
@@ -93,14 +93,8 @@ class _Rules:
                 return set(self.of(several)) <= {self.of(one)}
             case {"Fn::EachMemberIn": [several, others]}:
                 return set(self.of(several)) <= set(self.of(others))
-            case {"Fn::RefAll": kind}:
-                return [
-                    self._values[name]
-                    for name, spec in self._parameters.items()
-                    if spec["Type"] == kind
-                ]
-            case {"Fn::ValueOfAll": [kind, attribute]}:
-                return self._attributes[kind, attribute]
+            case {"Fn::ValueOf": [name, attribute]}:
+                return self._attributes[name, attribute]
             case dict():
                 raise AssertionError(f"a rule has no such function: {value}")
             case list():

@@ -52,7 +52,7 @@ TEMPORALS_OWN = {
     "TEMPORAL_TLS_SERVER_NAME",
 }
 SECRET = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:tidegate/temporal-AbCdEf"
-SUBNETS = ("AWS::EC2::Subnet::Id", "VpcId")
+SUBNETS = ("SubnetIds", "VpcId")
 PARAMETERS = {
     "DocumentsBucketName": "tidegate-documents",
     "RecordsBucketName": "tidegate-records",
