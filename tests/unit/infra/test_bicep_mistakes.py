@@ -28,7 +28,7 @@ class Mistake:
     """Replaced in the file; where it is empty, the new text is added at the end."""
     new: str
     code: str
-    """The compiler's."""
+    """The compiler's, as a pattern."""
 
 
 BUS, VAULT, WORKER = "modules/service-bus.bicep", "modules/key-vault.bicep", "modules/worker.bicep"
@@ -81,7 +81,7 @@ MISTAKES = [
     Mistake("an unused parameter", VAULT, "", "param spare string", "no-unused-params"),
     Mistake(
         *("an output that a module does not have", ROOT_WORKER),
-        *("", "output it string = worker.outputs.nothing", "BCP053"),
+        *("", "output it string = worker.outputs.nothing", "BCP05[23]"),
     ),
     Mistake(
         *("a parameter that a module does not get", ROOT_WORKER, "image: image", "", "BCP035"),
@@ -170,7 +170,7 @@ def findings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.what)
 def test_the_compiler_finds_a_mistake(mistake: Mistake, findings: dict[str, list[str]]) -> None:
     found = findings[mistake.what]
-    assert any(f" {mistake.code}: " in line for line in found), found
+    assert any(re.search(rf" {mistake.code}: ", line) for line in found), found
 
 
 def changed(folder: Path, file: str, old: str, new: str) -> None:
