@@ -45,7 +45,7 @@ DOCKER: Final = {
     "inspect": "--format",
     "login": "--password-stdin --username",
     "push": "",
-    "run": "--rm --stop-timeout",
+    "run": "--privileged --rm --stop-timeout",
     "tag": "",
 }
 """https://docs.docker.com/reference/cli/docker/"""
@@ -115,9 +115,10 @@ def _docker(call: Invocation) -> str:
     if words[:2] == ["compose", "exec"]:
         end = 2
         inner = _fault(Invocation(words[3], tuple(words[4:])))
-    elif words[:1] == ["run"]:
-        # What follows the image is the container's.
-        end = next((i for i, word in enumerate(words) if i and word.startswith("tidegate")), end)
+    elif words[:1] == ["run"]:  # what follows the image is the container's
+        places = range(1, len(words))
+        images = (i for i in places if words[i][0] != "-" and words[i - 1] != "--stop-timeout")
+        end = next(images, end)
     return by_table(DOCKER, words[:end]) or inner
 
 
