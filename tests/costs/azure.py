@@ -21,6 +21,8 @@ class Counts:
     """Groups of functions that scale alone: all of HTTP, and each other function that is on."""
     always_ready: dict[str, int]
     """Instances that are configured to be always ready, by group."""
+    requests: int
+    """Requests that an instance takes at a time; the platform's own default for Python is one."""
     zone_redundant: bool
     premium_units: int
     """Messaging units of Service Bus Premium; none of them is Standard."""
@@ -62,6 +64,7 @@ def count(profile: str) -> Counts:
         always_ready={
             each["name"]: each["instanceCount"] for each in scale.get("alwaysReady") or ()
         },
+        requests=_http(scale).get("perInstanceConcurrency", 1),
         zone_redundant=bool(plan.at("properties.zoneRedundant")),
         premium_units=int(bus.at("sku.capacity") or 0) if bus.at("sku.name") == "Premium" else 0,
         time_series=sum(_series(each, entities) for each in alerts),
@@ -89,6 +92,11 @@ def count(profile: str) -> Counts:
 def profiles() -> dict[str, Counts]:
     """The counts of each example of main.bicep, by its last name: `dev`."""
     return {name.removeprefix("main."): count(name) for name in PLATFORMS}
+
+
+def _http(scale: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = (scale.get("triggers") or {}).get("http") or {}
+    return found
 
 
 def _groups(site: Resource) -> tuple[str, ...]:

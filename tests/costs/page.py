@@ -260,6 +260,7 @@ def _counted_on_azure(figures: Figures, profiles: Mapping[str, azure.Counts]) ->
         row("Groups of functions that scale alone", lambda each: len(each.groups)),
         row("Instances that are always ready", waiting),
         row("Memory of an instance, GB", lambda each: f"{each.instance_gb:g}"),
+        row("Requests that an instance takes at a time", lambda each: each.requests),
         row("Units of Service Bus Premium", lambda each: each.premium_units or "none: Standard"),
         row("Time series that alerts watch", lambda each: each.time_series),
         row("Alerts on logs", lambda each: sum(each.log_alerts.values())),
