@@ -25,7 +25,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-emit-index-url --custom-compile-command "make requirements"
 
 .DEFAULT_GOAL := help
-.PHONY: help routes setup demo demo-picture dev sam-local image push test soak check snapshots bench requirements \
+.PHONY: help routes azure-preflight azure-package setup demo demo-picture dev sam-local image push test soak check snapshots bench requirements \
 	clean
 
 help: ## Show this list
@@ -167,6 +167,19 @@ bench: setup .deploy-tools ## Measure: throughput, latency, cold start
 ROUTES ?= core/config/routes.yaml
 routes: setup ## Compile the routing table into the package, so that listeners load no YAML
 	@exec $(BIN)/python -m core.config.routing_table $(ROUTES)
+
+AZURE_LOCATION ?=
+ZONE_REDUNDANT ?=
+azure-preflight: ## Check the machine, the subscription and the region before a deployment on Azure
+	@exec infra/azure/preflight.sh
+
+# What azd and `func` publish. A webhooks file that the app is set to read must be among it.
+WEBHOOKS_FILE ?=
+azure-package: routes ## Prepare what is published as the Azure function app, and check WEBHOOKS_FILE
+	@[ -z "$(WEBHOOKS_FILE)" ] || [ -f "$(WEBHOOKS_FILE)" ] || { \
+		echo "error: WEBHOOKS_FILE is $(WEBHOOKS_FILE), and there is no such file beside host.json to publish." >&2; \
+		echo "       Put it there, or leave WEBHOOKS_FILE empty for no webhooks." >&2; exit 1; }
+	@[ -z "$(WEBHOOKS_FILE)" ] || $(BIN)/tidegate webhooks check "$(WEBHOOKS_FILE)"
 
 # dev.txt holds everything; the others take their versions from it. The Functions app's are where
 # Azure looks for them, at the root. Pins that still fit are kept:

@@ -11,6 +11,10 @@ from functions_azure import service_bus
 
 FORMAT: Final = "message"
 
+SESSIONS: Final = service_bus.sessions()
+"""With sessions the host gives a session to one instance at a time, which takes its messages one
+after another; one that is abandoned is the next to be delivered. So the order of each is kept."""
+
 blueprint = func.Blueprint()
 
 
@@ -20,6 +24,7 @@ blueprint = func.Blueprint()
     connection=service_bus.CONNECTION,
     cardinality=func.Cardinality.ONE,
     data_type=func.DataType.BINARY,
+    is_sessions_enabled=SESSIONS,
 )
 async def messages_queue(message: func.ServiceBusMessage) -> None:
     """See `functions_azure.service_bus.deliver`."""
@@ -33,6 +38,7 @@ async def messages_queue(message: func.ServiceBusMessage) -> None:
     connection=service_bus.CONNECTION,
     cardinality=func.Cardinality.ONE,
     data_type=func.DataType.BINARY,
+    is_sessions_enabled=SESSIONS,
 )
 async def messages_topic(message: func.ServiceBusMessage) -> None:
     """The same for a topic. A message counts once, however many subscriptions deliver it."""

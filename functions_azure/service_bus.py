@@ -61,6 +61,16 @@ async def deliver(
         raise
 
 
+def sessions() -> bool | None:
+    """Whether the messages' queue and subscription have sessions, from MESSAGES_SESSIONS: true, or
+    None for without. Read while the app loads, because the host indexes triggers once. Raises
+    ValueError for another value, and then no function of the app runs."""
+    text = os.environ.get("MESSAGES_SESSIONS", "")
+    if text not in ("", "false", "true"):
+        raise ValueError(f"MESSAGES_SESSIONS is {text!r}: write true or false")
+    return text == "true" or None
+
+
 def hold(delivery_count: int | None) -> float:
     """Seconds that a message is held before it is abandoned: twice as long at every delivery."""
     return min(2.0 ** min((delivery_count or 1) - 1, 10), _LONGEST_HOLD)

@@ -1,31 +1,43 @@
-// The incident worker: long-lived incidents, their pages and their reports. Deployed once its image is in the
-// registry: by azd after the push, or by hand with the outputs of main.bicep.
+// The incident worker: long-lived incidents, their pages and their reports. Deployed into the resource
+// group of main.bicep once its image is in the registry: by azd after the push, or by hand.
+
+import { namesOf } from 'modules/names.bicep'
 
 @description('As in main.bicep.')
+@minLength(2)
+@maxLength(16)
 param environmentName string
+
+@description('The Azure region.')
 param location string = resourceGroup().location
+
+@description('Address of Temporal\'s frontend, host:port.')
+@minLength(3)
 param temporalAddress string
+
+@description('The Temporal namespace.')
+@minLength(1)
 param temporalNamespace string
 
+@description('How to authenticate to Temporal, as in main.bicep.')
 @allowed(['apiKey', 'mtls', 'none'])
 param temporalAuth string = 'apiKey'
 
-@description('Outputs of main.bicep: PLATFORM_TOKEN, PLATFORM_DOCUMENTS, PLATFORM_VAULT, AZURE_CONTAINER_REGISTRY_ENDPOINT.')
-param token string
-param documentsAccount string
-param vaultName string
-param registryEndpoint string
-
 @description('The image, with its tag or digest.')
+@minLength(1)
 param image string
 
 @description('Variables that the policies\' targets name, from Key Vault: PAGER_KEY=pager-key,CHAT_URL=chat-url.')
 param vaultVariables string = ''
 
+@description('Fewest replicas. Nothing would wake a worker of none.')
 @minValue(1)
+@maxValue(1000)
 param minReplicas int = 1
 
+@description('Most replicas, by CPU.')
 @minValue(1)
+@maxValue(1000)
 param maxReplicas int = 5
 
 @description('Seconds that running activities may take to finish after SIGTERM.')
@@ -33,6 +45,7 @@ param maxReplicas int = 5
 @maxValue(540)
 param drainSeconds int = 120
 
+@description('Multiple keeps old revisions running beside new ones, for pinned workflow versions.')
 @allowed(['Single', 'Multiple'])
 param revisionsMode string = 'Single'
 
@@ -40,13 +53,13 @@ module worker 'modules/worker.bicep' = {
   params: {
     name: 'incident-worker'
     entryPoint: 'workers.incident.run_worker'
-    environmentName: environmentName
     location: location
-    token: token
+    tags: {
+      'azd-env-name': environmentName
+      application: 'tidegate'
+    }
+    names: namesOf(subscription().id, resourceGroup().id, environmentName)
     image: image
-    registryEndpoint: registryEndpoint
-    documentsAccount: documentsAccount
-    vaultName: vaultName
     temporalAddress: temporalAddress
     temporalNamespace: temporalNamespace
     temporalAuth: temporalAuth

@@ -1,15 +1,13 @@
-// The incident worker of main.prod.bicepparam. The values from `token` on are outputs of that deployment.
+// The incident worker in production: two replicas at least, in two zones.
 
 using 'incident-worker.bicep'
 
 param environmentName = 'prod'
-param location = 'westeurope'
 param temporalAddress = 'my-namespace.a1b2c.tmprl.cloud:7233'
 param temporalNamespace = 'my-namespace.a1b2c'
 param temporalAuth = 'mtls'
-param token = '4fhrpq7dmhz4u'
-param documentsAccount = 'stdocs4fhrpq7dmhz4u'
-param vaultName = 'kv-4fhrpq7dmhz4u'
-param registryEndpoint = 'cr4fhrpq7dmhz4u.azurecr.io'
 param image = 'cr4fhrpq7dmhz4u.azurecr.io/tidegate-worker:1.0.0'
-param vaultVariables = 'PAGER_KEY=pager-key,CHAT_URL=chat-url'
+param vaultVariables = 'PAGER_KEY=pager-key,FALLBACK_KEY=pager-key,CHAT_URL=chat-url'
+param minReplicas = 2
+param maxReplicas = 10
+param revisionsMode = 'Multiple'

@@ -13,12 +13,16 @@ param environmentName string
 param location string
 
 @description('The resource group to create.')
+@minLength(1)
+@maxLength(90)
 param resourceGroupName string = 'rg-tidegate-${environmentName}'
 
 @description('Address of Temporal\'s frontend, host:port.')
+@minLength(3)
 param temporalAddress string
 
 @description('The Temporal namespace.')
+@minLength(1)
 param temporalNamespace string
 
 @description('How to authenticate to Temporal: by an API key, a client certificate, or (inside one network) not at all.')
@@ -37,16 +41,19 @@ param temporalClientCertificate string = ''
 @secure()
 param temporalClientKey string = ''
 
+@description('When the credentials of this deployment expire, as 2027-06-30T00:00:00Z; empty for never. An alert comes 30 days before.')
+param credentialsExpire string = ''
+
 @description('Addresses that receive Tidegate\'s own alerts.')
 param alertEmails string[] = []
 
 @description('Virtual network and private endpoints; only the function app is public.')
 param privateNetworking bool = false
 
-@description('Addresses and ranges that may still reach storage, vault, bus and registry with private networking.')
+@description('IPv4 addresses and ranges that may still reach storage, vault, bus and registry with private networking.')
 param allowedIpRanges string[] = []
 
-@description('Use all zones where possible. Container Apps needs private networking for it.')
+@description('Use all zones where possible. Container Apps needs private networking for it. Each scaled function then keeps two instances ready, and they are billed.')
 param zoneRedundant bool = false
 
 @description('Premium is needed for private networking and messages above 256 KB.')
@@ -61,14 +68,56 @@ param scaleByQueueLength bool = false
 @maxValue(730)
 param logRetentionDays int = 30
 
+@description('Percentage of the function app\'s traces that are kept; below 100 the alert function-failures sees only that part.')
+@minValue(1)
+@maxValue(100)
+param tracesPercent int = 100
+
+@description('Days after which documents are deleted; 0 to keep them.')
+@minValue(0)
+@maxValue(36500)
+param documentRetentionDays int = 0
+
+@description('Days after which quarantined originals are deleted, looked at or not; 0 to keep them.')
+@minValue(0)
+@maxValue(36500)
+param quarantineRetentionDays int = 0
+
+@description('Days after which post-incident reports are deleted; 0 to keep them.')
+@minValue(0)
+@maxValue(36500)
+param reportRetentionDays int = 0
+
+@description('Days after which events of uploads that Event Grid could not deliver are deleted; 0 to keep them.')
+@minValue(0)
+@maxValue(36500)
+param undeliveredRetentionDays int = 0
+
+@description('Days after which versions that were replaced or deleted are deleted; 0 to keep them.')
+@minValue(0)
+@maxValue(36500)
+param oldVersionRetentionDays int = 90
+
 @description('Always-ready instances of the function app for webhooks.')
 @minValue(0)
+@maxValue(100)
 param alwaysReadyInstances int = 0
 
-@description('Most instances of the function app.')
+@description('Most instances of each scaled function: of the webhooks together, of each queue, of the subscription.')
 @minValue(40)
 @maxValue(1000)
 param maximumInstances int = 40
+
+@description('Webhook requests that an instance handles concurrently, before another one is started.')
+@minValue(1)
+@maxValue(1000)
+param webhookConcurrency int = 32
+
+@description('Functions that are switched off. blob_events_grid is the native Event Grid trigger, which nothing calls until you subscribe it.')
+param disabledFunctions string[] = ['blob_events_grid']
+
+@description('Keep the messages of each session in order, in the queue and in the subscription: every message then needs a session ID. It cannot be changed later.')
+param orderedMessages bool = false
 
 @description('Types of Tidegate\'s own that CloudEvents in queues and topics may have, e.g. tidegate.alert.')
 param trustedTypes string[] = []
@@ -79,8 +128,19 @@ param queueScope string = ''
 @description('Formats of the messages of queues and subscriptions, e.g. messages=azure_monitor or events/tidegate=alertmanager. Their senders may open and resolve incidents. Empty for CloudEvents or any JSON.')
 param queueFormats string[] = []
 
-@description('Path of the webhooks file in the function app\'s package; empty for no webhooks.')
+@description('The name of the webhooks file, which lies beside host.json and is published with it: webhooks.yaml; empty for no webhooks.')
 param webhooksFile string = ''
+
+@description('Protect the vault and its secrets from being purged. Once on, it stays on, and a deleted vault keeps its name until its retention ends.')
+param vaultPurgeProtection bool = true
+
+@description('Days that a deleted vault or secret can be recovered. It cannot be changed later.')
+@minValue(7)
+@maxValue(90)
+param vaultRetentionDays int = 90
+
+@description('Recover the deleted vault of this environment, with its secrets. For one deployment: false again afterwards.')
+param recoverVault bool = false
 
 resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
   name: resourceGroupName
@@ -102,6 +162,7 @@ module platform 'platform.bicep' = {
     temporalApiKey: temporalApiKey
     temporalClientCertificate: temporalClientCertificate
     temporalClientKey: temporalClientKey
+    credentialsExpire: credentialsExpire
     alertEmails: alertEmails
     privateNetworking: privateNetworking
     allowedIpRanges: allowedIpRanges
@@ -109,16 +170,28 @@ module platform 'platform.bicep' = {
     serviceBusSku: serviceBusSku
     scaleByQueueLength: scaleByQueueLength
     logRetentionDays: logRetentionDays
+    tracesPercent: tracesPercent
+    documentRetentionDays: documentRetentionDays
+    reportRetentionDays: reportRetentionDays
+    quarantineRetentionDays: quarantineRetentionDays
+    undeliveredRetentionDays: undeliveredRetentionDays
+    oldVersionRetentionDays: oldVersionRetentionDays
     alwaysReadyInstances: alwaysReadyInstances
     maximumInstances: maximumInstances
+    webhookConcurrency: webhookConcurrency
+    disabledFunctions: disabledFunctions
+    orderedMessages: orderedMessages
     trustedTypes: trustedTypes
     queueScope: queueScope
     queueFormats: queueFormats
     webhooksFile: webhooksFile
+    vaultPurgeProtection: vaultPurgeProtection
+    vaultRetentionDays: vaultRetentionDays
+    recoverVault: recoverVault
   }
 }
 
-// azd keeps the outputs in its environment, where the workers' parameter files read them.
+// azd keeps the outputs in its environment; docs/deploy-azure.md uses the same names.
 output AZURE_RESOURCE_GROUP string = group.name
 output AZURE_CONTAINER_REGISTRY_ENDPOINT string = platform.outputs.registryEndpoint
 output PLATFORM_FUNCTION_APP string = platform.outputs.functionAppName

@@ -1,13 +1,46 @@
-// For `azd up`, which passes its environment in variables. Parameters that are not set here have their
-// defaults of main.bicep.
+// For azd, which passes its environment in variables: `azd env set ALERT_EMAILS a@example.com,b@example.com`.
+// Each parameter of main.bicep has one, of its own name in capitals; without it the default of main.bicep.
+// A list is separated by commas.
 
 using 'main.bicep'
 
 param environmentName = readEnvironmentVariable('AZURE_ENV_NAME')
 param location = readEnvironmentVariable('AZURE_LOCATION')
+param resourceGroupName = readEnvironmentVariable('RESOURCE_GROUP_NAME', 'rg-tidegate-${environmentName}')
 param temporalAddress = readEnvironmentVariable('TEMPORAL_ADDRESS')
 param temporalNamespace = readEnvironmentVariable('TEMPORAL_NAMESPACE')
 param temporalAuth = readEnvironmentVariable('TEMPORAL_AUTH', 'apiKey')
 param temporalApiKey = readEnvironmentVariable('TEMPORAL_API_KEY', '')
-param alertEmails = filter(split(readEnvironmentVariable('ALERT_EMAILS', ''), ','), email => !empty(email))
+param temporalClientCertificate = readEnvironmentVariable('TEMPORAL_CLIENT_CERTIFICATE', '')
+param temporalClientKey = readEnvironmentVariable('TEMPORAL_CLIENT_KEY', '')
+param credentialsExpire = readEnvironmentVariable('CREDENTIALS_EXPIRE', '')
+param alertEmails = filter(split(readEnvironmentVariable('ALERT_EMAILS', ''), ','), each => !empty(each))
 param privateNetworking = bool(readEnvironmentVariable('PRIVATE_NETWORKING', 'false'))
+param allowedIpRanges = filter(split(readEnvironmentVariable('ALLOWED_IP_RANGES', ''), ','), each => !empty(each))
+param zoneRedundant = bool(readEnvironmentVariable('ZONE_REDUNDANT', 'false'))
+param serviceBusSku = empty(readEnvironmentVariable('SERVICE_BUS_SKU', ''))
+  ? (privateNetworking ? 'Premium' : 'Standard')
+  : readEnvironmentVariable('SERVICE_BUS_SKU', '')
+param scaleByQueueLength = bool(readEnvironmentVariable('SCALE_BY_QUEUE_LENGTH', 'false'))
+param logRetentionDays = int(readEnvironmentVariable('LOG_RETENTION_DAYS', '30'))
+param tracesPercent = int(readEnvironmentVariable('TRACES_PERCENT', '100'))
+param documentRetentionDays = int(readEnvironmentVariable('DOCUMENT_RETENTION_DAYS', '0'))
+param quarantineRetentionDays = int(readEnvironmentVariable('QUARANTINE_RETENTION_DAYS', '0'))
+param reportRetentionDays = int(readEnvironmentVariable('REPORT_RETENTION_DAYS', '0'))
+param undeliveredRetentionDays = int(readEnvironmentVariable('UNDELIVERED_RETENTION_DAYS', '0'))
+param oldVersionRetentionDays = int(readEnvironmentVariable('OLD_VERSION_RETENTION_DAYS', '90'))
+param alwaysReadyInstances = int(readEnvironmentVariable('ALWAYS_READY_INSTANCES', '0'))
+param maximumInstances = int(readEnvironmentVariable('MAXIMUM_INSTANCES', '40'))
+param webhookConcurrency = int(readEnvironmentVariable('WEBHOOK_CONCURRENCY', '32'))
+param disabledFunctions = filter(
+  split(readEnvironmentVariable('DISABLED_FUNCTIONS', 'blob_events_grid'), ','),
+  each => !empty(each)
+)
+param orderedMessages = bool(readEnvironmentVariable('ORDERED_MESSAGES', 'false'))
+param trustedTypes = filter(split(readEnvironmentVariable('TRUSTED_TYPES', ''), ','), each => !empty(each))
+param queueScope = readEnvironmentVariable('QUEUE_SCOPE', '')
+param queueFormats = filter(split(readEnvironmentVariable('QUEUE_FORMATS', ''), ','), each => !empty(each))
+param webhooksFile = readEnvironmentVariable('WEBHOOKS_FILE', '')
+param vaultPurgeProtection = bool(readEnvironmentVariable('VAULT_PURGE_PROTECTION', 'true'))
+param vaultRetentionDays = int(readEnvironmentVariable('VAULT_RETENTION_DAYS', '90'))
+param recoverVault = bool(readEnvironmentVariable('RECOVER_VAULT', 'false'))

@@ -1,4 +1,5 @@
-// Production: private networking, all zones, a year of logs, one instance warm for webhooks.
+// Production: private networking, all zones, a year of logs, webhooks. With all zones Azure keeps two
+// instances of each scaled function ready, and bills them: eight, with the functions that are on here.
 
 using 'main.bicep'
 
@@ -9,11 +10,12 @@ param temporalNamespace = 'my-namespace.a1b2c'
 param temporalAuth = 'mtls'
 param temporalClientCertificate = readEnvironmentVariable('TEMPORAL_CLIENT_CERTIFICATE', '')
 param temporalClientKey = readEnvironmentVariable('TEMPORAL_CLIENT_KEY', '')
+param credentialsExpire = '2027-06-30T00:00:00Z'
 param alertEmails = ['platform-on-call@example.com']
 param privateNetworking = true
 param allowedIpRanges = ['203.0.113.0/29']
 param zoneRedundant = true
 param logRetentionDays = 365
-param alwaysReadyInstances = 1
+param quarantineRetentionDays = 90
 param maximumInstances = 100
-param webhooksFile = '/home/site/wwwroot/webhooks.yaml'
+param webhooksFile = 'webhooks.yaml'

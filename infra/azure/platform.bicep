@@ -1,6 +1,9 @@
-// The platform in one resource group: the names of its parts and how they are connected.
+// The platform in one resource group: what is in it, and in which order it is made.
 
-@description('The environment, part of names and tags.')
+import { functionNames } from 'modules/functions.bicep'
+import { containers, namesOf, Tags } from 'modules/names.bicep'
+
+@description('The environment, part of names and tags: dev, test, prod.')
 @minLength(2)
 @maxLength(16)
 param environmentName string
@@ -9,37 +12,42 @@ param environmentName string
 param location string = resourceGroup().location
 
 @description('Address of Temporal\'s frontend, host:port.')
+@minLength(3)
 param temporalAddress string
 
 @description('The Temporal namespace.')
+@minLength(1)
 param temporalNamespace string
 
-@description('How to authenticate to Temporal.')
+@description('How to authenticate to Temporal: by an API key, a client certificate, or (inside one network) not at all.')
 @allowed(['apiKey', 'mtls', 'none'])
 param temporalAuth string = 'apiKey'
 
-@description('Stored in Key Vault when set.')
+@description('Stored in Key Vault when set. Leave it empty afterwards: later deployments keep the stored one.')
 @secure()
 param temporalApiKey string = ''
 
-@description('PEM of the client certificate, stored in Key Vault when set.')
+@description('PEM of the client certificate for mtls, stored like temporalApiKey.')
 @secure()
 param temporalClientCertificate string = ''
 
-@description('PEM of the client certificate\'s key, stored in Key Vault when set.')
+@description('PEM of the client certificate\'s key for mtls, stored like temporalApiKey.')
 @secure()
 param temporalClientKey string = ''
+
+@description('When the credentials of this deployment expire, as 2027-06-30T00:00:00Z; empty for never. An alert comes 30 days before.')
+param credentialsExpire string = ''
 
 @description('Addresses that receive Tidegate\'s own alerts.')
 param alertEmails string[] = []
 
-@description('Virtual network and private endpoints.')
+@description('Virtual network and private endpoints; only the function app is public.')
 param privateNetworking bool = false
 
-@description('Addresses and ranges that may still reach storage, vault, bus and registry with private networking.')
+@description('IPv4 addresses and ranges that may still reach storage, vault, bus and registry with private networking.')
 param allowedIpRanges string[] = []
 
-@description('Use all zones where possible.')
+@description('Use all zones where possible. Container Apps needs private networking for it. Each scaled function then keeps two instances ready, and they are billed.')
 param zoneRedundant bool = false
 
 @description('Premium is needed for private networking and messages above 256 KB.')
@@ -54,14 +62,56 @@ param scaleByQueueLength bool = false
 @maxValue(730)
 param logRetentionDays int = 30
 
+@description('Percentage of the function app\'s traces that are kept; below 100 the alert function-failures sees only that part.')
+@minValue(1)
+@maxValue(100)
+param tracesPercent int = 100
+
+@description('Days after which documents are deleted; 0 to keep them.')
+@minValue(0)
+@maxValue(36500)
+param documentRetentionDays int = 0
+
+@description('Days after which quarantined originals are deleted, looked at or not; 0 to keep them.')
+@minValue(0)
+@maxValue(36500)
+param quarantineRetentionDays int = 0
+
+@description('Days after which post-incident reports are deleted; 0 to keep them.')
+@minValue(0)
+@maxValue(36500)
+param reportRetentionDays int = 0
+
+@description('Days after which events of uploads that Event Grid could not deliver are deleted; 0 to keep them.')
+@minValue(0)
+@maxValue(36500)
+param undeliveredRetentionDays int = 0
+
+@description('Days after which versions that were replaced or deleted are deleted; 0 to keep them.')
+@minValue(0)
+@maxValue(36500)
+param oldVersionRetentionDays int = 90
+
 @description('Always-ready instances of the function app for webhooks.')
 @minValue(0)
+@maxValue(100)
 param alwaysReadyInstances int = 0
 
-@description('Most instances of the function app.')
+@description('Most instances of each scaled function: of the webhooks together, of each queue, of the subscription.')
 @minValue(40)
 @maxValue(1000)
 param maximumInstances int = 40
+
+@description('Webhook requests that an instance handles concurrently, before another one is started.')
+@minValue(1)
+@maxValue(1000)
+param webhookConcurrency int = 32
+
+@description('Functions that are switched off. blob_events_grid is the native Event Grid trigger, which nothing calls until you subscribe it.')
+param disabledFunctions string[] = ['blob_events_grid']
+
+@description('Keep the messages of each session in order, in the queue and in the subscription: every message then needs a session ID. It cannot be changed later.')
+param orderedMessages bool = false
 
 @description('Types of Tidegate\'s own that CloudEvents in queues and topics may have, e.g. tidegate.alert.')
 param trustedTypes string[] = []
@@ -72,158 +122,180 @@ param queueScope string = ''
 @description('Formats of the messages of queues and subscriptions, e.g. messages=azure_monitor or events/tidegate=alertmanager. Their senders may open and resolve incidents. Empty for CloudEvents or any JSON.')
 param queueFormats string[] = []
 
-@description('Path of the webhooks file in the function app\'s package; empty for no webhooks.')
+@description('The name of the webhooks file, which lies beside host.json and is published with it: webhooks.yaml; empty for no webhooks.')
 param webhooksFile string = ''
 
-// Makes names globally unique. All names have it, because the workers' templates find resources by it.
-var token = toLower(uniqueString(subscription().id, resourceGroup().id, environmentName))
-var tags = {
+@description('Protect the vault and its secrets from being purged. Once on, it stays on, and a deleted vault keeps its name until its retention ends.')
+param vaultPurgeProtection bool = true
+
+@description('Days that a deleted vault or secret can be recovered. It cannot be changed later.')
+@minValue(7)
+@maxValue(90)
+param vaultRetentionDays int = 90
+
+@description('Recover the deleted vault of this environment, with its secrets. For one deployment: false again afterwards.')
+param recoverVault bool = false
+
+var problems = filter(
+  [
+    privateNetworking && serviceBusSku == 'Standard'
+      ? 'privateNetworking needs serviceBusSku=Premium: Standard has no private endpoints.'
+      : ''
+    !privateNetworking && !empty(allowedIpRanges)
+      ? 'allowedIpRanges without privateNetworking=true would allow everybody else as well.'
+      : ''
+    alwaysReadyInstances > maximumInstances
+      ? 'alwaysReadyInstances is ${alwaysReadyInstances} and maximumInstances is ${maximumInstances}: the maximum is at least the minimum.'
+      : ''
+    contains(temporalAddress, '://') || length(split(temporalAddress, ':')) < 2
+      ? 'temporalAddress is "${temporalAddress}": write host:port, without https://.'
+      : ''
+    contains(webhooksFile, '/')
+      ? 'webhooksFile is "${webhooksFile}": write the name of a file beside host.json, as webhooks.yaml.'
+      : ''
+    !empty(webhooksFile) && contains(disabledFunctions, 'webhook')
+      ? 'webhooksFile is set and disabledFunctions has webhook: leave one of them out.'
+      : ''
+    empty(filter(queueFormats, each => length(split(each, '=')) != 2 || startsWith(each, '=') || endsWith(each, '=')))
+      ? ''
+      : 'queueFormats is "${join(queueFormats, ', ')}": write queue=format or topic/subscription=format for each.'
+    empty(filter(disabledFunctions, each => !contains(functionNames, each)))
+      ? ''
+      : 'disabledFunctions is "${join(disabledFunctions, ', ')}": it takes ${join(functionNames, ', ')}.'
+    orderedMessages && contains(disabledFunctions, 'messages_queue') && contains(disabledFunctions, 'messages_topic')
+      ? 'orderedMessages is set and disabledFunctions has messages_queue and messages_topic, so nothing is ordered.'
+      : ''
+  ],
+  problem => !empty(problem)
+)
+
+// Every resource takes its region from here, so nothing is made of parameters that exclude each other.
+var region = empty(problems) ? location : fail(join(problems, ' '))
+
+var names = namesOf(subscription().id, resourceGroup().id, environmentName)
+var tags Tags = {
   'azd-env-name': environmentName
   application: 'tidegate'
 }
 
 module identities 'modules/identities.bicep' = {
-  params: {
-    location: location
-    tags: tags
-    token: token
-  }
+  params: { location: region, tags: tags, names: names }
 }
 
 module observability 'modules/observability.bicep' = {
   params: {
-    location: location
+    location: region
     tags: tags
-    token: token
+    names: names
     retentionDays: logRetentionDays
     emails: alertEmails
   }
 }
 
 module network 'modules/network.bicep' = if (privateNetworking) {
-  params: {
-    location: location
-    tags: tags
-    token: token
-  }
+  params: { location: region, tags: tags, names: names }
 }
 
 module documents 'modules/storage.bicep' = {
   params: {
-    location: location
+    location: region
     tags: tags
-    name: take('stdocs${token}', 24)
-    containers: ['documents', 'reports', 'quarantine', 'undelivered']
+    names: names
+    name: names.documents
+    containers: [
+      { name: containers.documents, retentionDays: documentRetentionDays }
+      { name: containers.reports, retentionDays: reportRetentionDays }
+      { name: containers.quarantine, retentionDays: quarantineRetentionDays }
+      { name: containers.undelivered, retentionDays: undeliveredRetentionDays }
+    ]
     sku: zoneRedundant ? 'Standard_ZRS' : 'Standard_LRS'
     versioned: true
+    oldVersionRetentionDays: oldVersionRetentionDays
     privateNetworking: privateNetworking
     allowedIpRanges: allowedIpRanges
-    workspaceId: observability.outputs.workspaceId
   }
+  dependsOn: [observability]
 }
 
 // The Functions host's own account, for its leases and packages.
 module hostStorage 'modules/storage.bicep' = {
   params: {
-    location: location
+    location: region
     tags: tags
-    name: take('sthost${token}', 24)
-    containers: ['packages']
+    names: names
+    name: names.host
+    containers: [{ name: containers.packages, retentionDays: 0 }]
     sku: zoneRedundant ? 'Standard_ZRS' : 'Standard_LRS'
     versioned: false
+    oldVersionRetentionDays: 0
     privateNetworking: privateNetworking
     allowedIpRanges: allowedIpRanges
-    workspaceId: observability.outputs.workspaceId
   }
+  dependsOn: [observability]
 }
 
 module bus 'modules/service-bus.bicep' = {
   params: {
-    location: location
+    location: region
     tags: tags
-    token: token
+    names: names
     sku: serviceBusSku
+    orderedMessages: orderedMessages
     privateNetworking: privateNetworking
     allowedIpRanges: allowedIpRanges
-    workspaceId: observability.outputs.workspaceId
   }
+  dependsOn: [observability]
 }
 
 module vault 'modules/key-vault.bicep' = {
   params: {
-    location: location
+    location: region
     tags: tags
-    token: token
+    names: names
     privateNetworking: privateNetworking
     allowedIpRanges: allowedIpRanges
-    workspaceId: observability.outputs.workspaceId
+    purgeProtection: vaultPurgeProtection
+    retentionDays: vaultRetentionDays
+    recover: recoverVault
+    credentialsExpire: credentialsExpire
     temporalApiKey: temporalApiKey
     temporalClientCertificate: temporalClientCertificate
     temporalClientKey: temporalClientKey
   }
+  dependsOn: [observability]
 }
 
 module registry 'modules/registry.bicep' = {
   params: {
-    location: location
+    location: region
     tags: tags
-    token: token
+    names: names
     privateNetworking: privateNetworking
     allowedIpRanges: allowedIpRanges
     zoneRedundant: zoneRedundant
-    workspaceId: observability.outputs.workspaceId
   }
+  dependsOn: [observability]
 }
 
 module access 'modules/access.bicep' = {
   params: {
-    functions: identities.outputs.functionsPrincipalId
-    rootWorker: identities.outputs.rootWorkerPrincipalId
-    incidentWorker: identities.outputs.incidentWorkerPrincipalId
-    documentsAccount: documents.outputs.name
-    hostAccount: hostStorage.outputs.name
-    bus: bus.outputs.name
-    blobEventsQueue: bus.outputs.blobEventsQueue
-    messagesQueue: bus.outputs.messagesQueue
-    messagesTopic: bus.outputs.messagesTopic
-    messagesSubscription: bus.outputs.messagesSubscription
-    vault: vault.outputs.name
-    registry: registry.outputs.name
-    applicationInsights: observability.outputs.applicationInsightsName
+    names: names
     scaleByQueueLength: scaleByQueueLength
   }
+  dependsOn: [identities, documents, hostStorage, bus, vault, registry, observability]
 }
 
 module uploads 'modules/event-grid.bicep' = {
-  params: {
-    location: location
-    tags: tags
-    token: token
-    account: documents.outputs.name
-    container: 'documents'
-    undeliveredContainer: 'undelivered'
-    bus: bus.outputs.name
-    queue: bus.outputs.blobEventsQueue
-    workspaceId: observability.outputs.workspaceId
-  }
+  params: { location: region, tags: tags, names: names }
+  dependsOn: [documents, bus]
 }
 
 module functions 'modules/functions.bicep' = {
   params: {
-    location: location
-    tags: union(tags, { 'azd-service-name': 'listeners' })
-    token: token
-    identityId: identities.outputs.functionsId
-    identityClientId: identities.outputs.functionsClientId
-    hostAccount: hostStorage.outputs.name
-    packagesContainer: 'packages'
-    documentsAccount: documents.outputs.name
-    busHost: bus.outputs.host
-    blobEventsQueue: bus.outputs.blobEventsQueue
-    messagesQueue: bus.outputs.messagesQueue
-    messagesTopic: bus.outputs.messagesTopic
-    messagesSubscription: bus.outputs.messagesSubscription
-    vaultUri: vault.outputs.uri
+    location: region
+    tags: tags
+    serviceName: 'listeners'
+    names: names
     temporalAddress: temporalAddress
     temporalNamespace: temporalNamespace
     temporalAuth: temporalAuth
@@ -231,56 +303,41 @@ module functions 'modules/functions.bicep' = {
     queueScope: queueScope
     queueFormats: queueFormats
     webhooksFile: webhooksFile
-    applicationInsightsConnection: observability.outputs.applicationInsightsConnection
-    subnetId: privateNetworking ? network!.outputs.functionsSubnetId : ''
+    orderedMessages: orderedMessages
+    disabledFunctions: disabledFunctions
+    privateNetworking: privateNetworking
     zoneRedundant: zoneRedundant
     alwaysReadyInstances: alwaysReadyInstances
     maximumInstances: maximumInstances
-    workspaceId: observability.outputs.workspaceId
+    webhookConcurrency: webhookConcurrency
+    tracesPercent: tracesPercent
   }
-  dependsOn: [access, endpoints]
+  dependsOn: [access, endpoints, network]
 }
 
 module environment 'modules/environment.bicep' = {
   params: {
-    location: location
+    location: region
     tags: tags
-    token: token
-    subnetId: privateNetworking ? network!.outputs.workersSubnetId : ''
+    names: names
+    privateNetworking: privateNetworking
     zoneRedundant: zoneRedundant && privateNetworking
-    workspaceId: observability.outputs.workspaceId
   }
+  dependsOn: [observability, network]
 }
 
 module endpoints 'modules/private-endpoints.bicep' = if (privateNetworking) {
-  params: {
-    location: location
-    tags: tags
-    token: token
-    networkId: network!.outputs.networkId
-    subnetId: network!.outputs.endpointsSubnetId
-    documentsAccountId: documents.outputs.id
-    hostAccountId: hostStorage.outputs.id
-    busId: bus.outputs.id
-    vaultId: vault.outputs.id
-    registryId: registry.outputs.id
-  }
+  params: { location: region, tags: tags, names: names }
+  dependsOn: [network, documents, hostStorage, bus, vault, registry]
 }
 
 module alerts 'modules/alerts.bicep' = {
-  params: {
-    location: location
-    tags: tags
-    token: token
-    actionGroupId: observability.outputs.actionGroupId
-    workspaceId: observability.outputs.workspaceId
-    busId: bus.outputs.id
-    systemTopicId: uploads.outputs.systemTopicId
-  }
+  params: { location: region, tags: tags, names: names }
+  dependsOn: [observability, bus, uploads]
 }
 
-output token string = token
-output registryEndpoint string = registry.outputs.endpoint
-output functionAppName string = functions.outputs.name
-output documents string = documents.outputs.name
-output vaultName string = vault.outputs.name
+output registryEndpoint string = '${names.registry}${az.environment().suffixes.acrLoginServer}'
+output functionAppName string = names.functions
+output token string = names.token
+output documents string = names.documents
+output vaultName string = names.vault

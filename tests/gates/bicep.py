@@ -97,7 +97,7 @@ def current(folder: Path) -> dict[str, str]:
     """The digest of every file that the snapshots are made of, and of the snapshots."""
     files = [
         *folder.rglob("*.bicep"),
-        *folder.rglob("*.bicepparam"),
+        *examples(folder),  # not those with your own values, or with variables
         *folder.glob(f"{SNAPSHOTS}/*.json"),
     ]
     return {

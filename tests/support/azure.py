@@ -131,8 +131,6 @@ def _forget() -> None:
 
 
 def _datum(value: object) -> Datum:
-    if isinstance(value, int):
-        return Datum(value, "int")
     if isinstance(value, str):
         return Datum(value, "string")
     return Datum(json.dumps(value), "json")

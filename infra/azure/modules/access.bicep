@@ -1,66 +1,72 @@
 // Who may do what, each on the smallest scope that Azure supports. docs/deploy-azure.md has the table
 // and the reasons; tests/unit/infra/test_azure_roles.py compares the two.
 
+import { containers, entities, Names } from 'names.bicep'
 import { roles } from 'roles.bicep'
 
-@description('The principals of the three processes.')
-param functions string
-param rootWorker string
-param incidentWorker string
+param names Names
 
-@description('The names of what they use.')
-param documentsAccount string
-param hostAccount string
-param bus string
-param blobEventsQueue string
-param messagesQueue string
-param messagesTopic string
-param messagesSubscription string
-param vault string
-param registry string
-param applicationInsights string
+@description('Let the function app scale by the length of its queues.')
 param scaleByQueueLength bool
 
+resource functions 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
+  name: names.functionsIdentity
+}
+resource incidentWorker 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
+  name: names.incidentWorkerIdentity
+}
+
 resource documentsStore 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
-  name: documentsAccount
+  name: names.documents
 
   resource blobs 'blobServices' existing = {
     name: 'default'
 
-    resource documents 'containers' existing = { name: 'documents' }
-    resource reports 'containers' existing = { name: 'reports' }
-    resource quarantine 'containers' existing = { name: 'quarantine' }
+    resource documents 'containers' existing = { name: containers.documents }
+    resource reports 'containers' existing = { name: containers.reports }
+    resource quarantine 'containers' existing = { name: containers.quarantine }
   }
 }
 
-resource hostStore 'Microsoft.Storage/storageAccounts@2025-01-01' existing = { name: hostAccount }
+resource hostStore 'Microsoft.Storage/storageAccounts@2025-01-01' existing = { name: names.host }
 
 resource namespace 'Microsoft.ServiceBus/namespaces@2024-01-01' existing = {
-  name: bus
+  name: names.bus
 
-  resource blobEvents 'queues' existing = { name: blobEventsQueue }
-  resource messages 'queues' existing = { name: messagesQueue }
+  resource blobEvents 'queues' existing = { name: entities.blobEventsQueue }
+  resource messages 'queues' existing = { name: entities.messagesQueue }
   resource topic 'topics' existing = {
-    name: messagesTopic
+    name: entities.messagesTopic
 
-    resource subscription 'subscriptions' existing = { name: messagesSubscription }
+    resource subscription 'subscriptions' existing = { name: entities.messagesSubscription }
   }
 }
 
-resource secrets 'Microsoft.KeyVault/vaults@2024-11-01' existing = { name: vault }
-resource images 'Microsoft.ContainerRegistry/registries@2025-04-01' existing = { name: registry }
-resource telemetry 'Microsoft.Insights/components@2020-02-02' existing = { name: applicationInsights }
+resource secrets 'Microsoft.KeyVault/vaults@2024-11-01' existing = { name: names.vault }
+resource images 'Microsoft.ContainerRegistry/registries@2025-04-01' existing = { name: names.registry }
+resource telemetry 'Microsoft.Insights/components@2020-02-02' existing = { name: names.applicationInsights }
 
 // ---- all three -----------------------------------------------------------------------------------
 
-var processes = [functions, rootWorker, incidentWorker]
+var processes = [names.functionsIdentity, names.rootWorkerIdentity, names.incidentWorkerIdentity]
+var workers = [names.rootWorkerIdentity, names.incidentWorkerIdentity]
+
+// A grant is named by the identity's ID, which is known before the identity is made, and not by its
+// principal, which is not.
+resource process 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = [
+  for name in processes: { name: name }
+]
+
+resource worker 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = [
+  for name in workers: { name: name }
+]
 
 resource quarantines 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for principal in processes: {
+  for (name, i) in processes: {
     scope: documentsStore::blobs::quarantine
-    name: guid(documentsStore::blobs::quarantine.id, principal, roles.storageBlobDataContributor)
+    name: guid(documentsStore::blobs::quarantine.id, process[i].id, roles.storageBlobDataContributor)
     properties: {
-      principalId: principal
+      principalId: process[i].properties.principalId
       principalType: 'ServicePrincipal'
       roleDefinitionId: subscriptionResourceId(
         'Microsoft.Authorization/roleDefinitions',
@@ -71,11 +77,11 @@ resource quarantines 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
 ]
 
 resource readsSecrets 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for principal in processes: {
+  for (name, i) in processes: {
     scope: secrets
-    name: guid(secrets.id, principal, roles.keyVaultSecretsUser)
+    name: guid(secrets.id, process[i].id, roles.keyVaultSecretsUser)
     properties: {
-      principalId: principal
+      principalId: process[i].properties.principalId
       principalType: 'ServicePrincipal'
       roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.keyVaultSecretsUser)
     }
@@ -85,11 +91,11 @@ resource readsSecrets 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
 // ---- the workers ---------------------------------------------------------------------------------
 
 resource pullsImages 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for principal in [rootWorker, incidentWorker]: {
+  for (name, i) in workers: {
     scope: images
-    name: guid(images.id, principal, roles.acrPull)
+    name: guid(images.id, worker[i].id, roles.acrPull)
     properties: {
-      principalId: principal
+      principalId: worker[i].properties.principalId
       principalType: 'ServicePrincipal'
       roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.acrPull)
     }
@@ -98,9 +104,9 @@ resource pullsImages 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
 
 resource readsDocuments 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   scope: documentsStore::blobs::documents
-  name: guid(documentsStore::blobs::documents.id, incidentWorker, roles.storageBlobDataReader)
+  name: guid(documentsStore::blobs::documents.id, incidentWorker.id, roles.storageBlobDataReader)
   properties: {
-    principalId: incidentWorker
+    principalId: incidentWorker.properties.principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageBlobDataReader)
   }
@@ -108,9 +114,9 @@ resource readsDocuments 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 
 resource writesReports 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   scope: documentsStore::blobs::reports
-  name: guid(documentsStore::blobs::reports.id, incidentWorker, roles.storageBlobDataContributor)
+  name: guid(documentsStore::blobs::reports.id, incidentWorker.id, roles.storageBlobDataContributor)
   properties: {
-    principalId: incidentWorker
+    principalId: incidentWorker.properties.principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId(
       'Microsoft.Authorization/roleDefinitions',
@@ -124,9 +130,9 @@ resource writesReports 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 // The Functions host keeps leases, keys and packages there; its documentation asks for Owner.
 resource hostBlobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   scope: hostStore
-  name: guid(hostStore.id, functions, roles.storageBlobDataOwner)
+  name: guid(hostStore.id, functions.id, roles.storageBlobDataOwner)
   properties: {
-    principalId: functions
+    principalId: functions.properties.principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageBlobDataOwner)
   }
@@ -135,9 +141,9 @@ resource hostBlobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 // The host's diagnostic events.
 resource hostTables 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   scope: hostStore
-  name: guid(hostStore.id, functions, roles.storageTableDataContributor)
+  name: guid(hostStore.id, functions.id, roles.storageTableDataContributor)
   properties: {
-    principalId: functions
+    principalId: functions.properties.principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId(
       'Microsoft.Authorization/roleDefinitions',
@@ -148,9 +154,9 @@ resource hostTables 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 
 resource sendsTelemetry 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   scope: telemetry
-  name: guid(telemetry.id, functions, roles.monitoringMetricsPublisher)
+  name: guid(telemetry.id, functions.id, roles.monitoringMetricsPublisher)
   properties: {
-    principalId: functions
+    principalId: functions.properties.principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId(
       'Microsoft.Authorization/roleDefinitions',
@@ -164,9 +170,9 @@ var listens = scaleByQueueLength ? roles.serviceBusDataOwner : roles.serviceBusD
 
 resource takesBlobEvents 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   scope: namespace::blobEvents
-  name: guid(namespace::blobEvents.id, functions, listens)
+  name: guid(namespace::blobEvents.id, functions.id, listens)
   properties: {
-    principalId: functions
+    principalId: functions.properties.principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', listens)
   }
@@ -174,9 +180,9 @@ resource takesBlobEvents 'Microsoft.Authorization/roleAssignments@2022-04-01' = 
 
 resource takesMessages 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   scope: namespace::messages
-  name: guid(namespace::messages.id, functions, listens)
+  name: guid(namespace::messages.id, functions.id, listens)
   properties: {
-    principalId: functions
+    principalId: functions.properties.principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', listens)
   }
@@ -184,9 +190,9 @@ resource takesMessages 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 
 resource takesTopic 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   scope: namespace::topic::subscription
-  name: guid(namespace::topic::subscription.id, functions, listens)
+  name: guid(namespace::topic::subscription.id, functions.id, listens)
   properties: {
-    principalId: functions
+    principalId: functions.properties.principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', listens)
   }

@@ -1,13 +1,16 @@
 // Tidegate's own alerts; docs/operate.md says what to do about each. Those of one worker are in
 // worker.bicep.
 
+import { Names, Tags } from 'names.bicep'
+
 param location string
-param tags object
-param token string
-param actionGroupId string
-param workspaceId string
-param busId string
-param systemTopicId string
+param tags Tags
+param names Names
+
+resource workspace 'Microsoft.OperationalInsights/workspaces@2025-02-01' existing = { name: names.workspace }
+resource operators 'Microsoft.Insights/actionGroups@2023-01-01' existing = { name: names.actionGroup }
+resource bus 'Microsoft.ServiceBus/namespaces@2024-01-01' existing = { name: names.bus }
+resource uploads 'Microsoft.EventGrid/systemTopics@2025-02-15' existing = { name: names.uploads }
 
 var busMetrics = [
   {
@@ -30,14 +33,14 @@ var busMetrics = [
 
 resource busAlerts 'Microsoft.Insights/metricAlerts@2018-03-01' = [
   for alert in busMetrics: {
-    name: '${alert.name}-${token}'
+    name: '${alert.name}-${names.token}'
     location: 'global'
     tags: tags
     properties: {
       description: alert.description
       severity: alert.severity
       enabled: true
-      scopes: [busId]
+      scopes: [bus.id]
       evaluationFrequency: 'PT5M'
       windowSize: alert.window
       criteria: {
@@ -55,7 +58,7 @@ resource busAlerts 'Microsoft.Insights/metricAlerts@2018-03-01' = [
           }
         ]
       }
-      actions: [{ actionGroupId: actionGroupId }]
+      actions: [{ actionGroupId: operators.id }]
     }
   }
 ]
@@ -75,14 +78,14 @@ var topicMetrics = [
 
 resource topicAlerts 'Microsoft.Insights/metricAlerts@2018-03-01' = [
   for alert in topicMetrics: {
-    name: '${alert.name}-${token}'
+    name: '${alert.name}-${names.token}'
     location: 'global'
     tags: tags
     properties: {
       description: alert.description
       severity: 1
       enabled: true
-      scopes: [systemTopicId]
+      scopes: [uploads.id]
       evaluationFrequency: 'PT5M'
       windowSize: 'PT5M'
       criteria: {
@@ -99,7 +102,7 @@ resource topicAlerts 'Microsoft.Insights/metricAlerts@2018-03-01' = [
           }
         ]
       }
-      actions: [{ actionGroupId: actionGroupId }]
+      actions: [{ actionGroupId: operators.id }]
     }
   }
 ]
@@ -190,7 +193,7 @@ AppRequests
 
 resource logAlerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
   for alert in queries: {
-    name: '${alert.name}-${token}'
+    name: '${alert.name}-${names.token}'
     location: location
     tags: tags
     kind: 'LogAlert'
@@ -199,7 +202,7 @@ resource logAlerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
       description: alert.description
       severity: alert.severity
       enabled: true
-      scopes: [workspaceId]
+      scopes: [workspace.id]
       evaluationFrequency: 'PT5M'
       windowSize: alert.window
       // The tables do not exist before their first row.
@@ -216,7 +219,7 @@ resource logAlerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
         ]
       }
       autoMitigate: true
-      actions: { actionGroups: [actionGroupId] }
+      actions: { actionGroups: [operators.id] }
     }
   }
 ]

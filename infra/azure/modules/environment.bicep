@@ -1,23 +1,35 @@
 // The workers' environment. Logs are exported by a diagnostic setting, because the alternative needs the
 // workspace's shared key.
 
-param location string
-param tags object
-param token string
+import { Names, subnets, Tags } from 'names.bicep'
 
-@description('Subnet of the workers; empty for a network of Azure\'s.')
-param subnetId string
+param location string
+param tags Tags
+param names Names
+
+@description('Use the network\'s subnet for workers, not a network of Azure\'s.')
+param privateNetworking bool
 
 param zoneRedundant bool
-param workspaceId string
+
+resource workspace 'Microsoft.OperationalInsights/workspaces@2025-02-01' existing = { name: names.workspace }
 
 resource environment 'Microsoft.App/managedEnvironments@2025-01-01' = {
-  name: 'cae-${token}'
+  name: names.workersEnvironment
   location: location
   tags: tags
   properties: {
     appLogsConfiguration: { destination: 'azure-monitor' }
-    vnetConfiguration: empty(subnetId) ? null : { infrastructureSubnetId: subnetId, internal: true }
+    vnetConfiguration: privateNetworking
+      ? {
+          infrastructureSubnetId: resourceId(
+            'Microsoft.Network/virtualNetworks/subnets',
+            names.network,
+            subnets.workers
+          )
+          internal: true
+        }
+      : null
     workloadProfiles: [{ name: 'Consumption', workloadProfileType: 'Consumption' }]
     zoneRedundant: zoneRedundant
   }
@@ -27,7 +39,7 @@ resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' 
   name: 'to-workspace'
   scope: environment
   properties: {
-    workspaceId: workspaceId
+    workspaceId: workspace.id
     logs: [{ categoryGroup: 'allLogs', enabled: true }]
     metrics: [{ category: 'AllMetrics', enabled: true }]
   }

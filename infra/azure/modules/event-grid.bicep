@@ -1,43 +1,33 @@
 // Uploads: the documents account notifies Event Grid, which sends each event to a queue. What it cannot
 // deliver for a day it leaves in a container, with an alert. Both use the topic's own identity.
 
+import { containers, entities, Names, Tags } from 'names.bicep'
 import { roles } from 'roles.bicep'
 
 param location string
-param tags object
-param token string
+param tags Tags
+param names Names
 
-@description('The storage account, and the container whose uploads are announced.')
-param account string
-param container string
-
-@description('The container for undeliverable events, in the same account.')
-param undeliveredContainer string
-
-@description('Where events are delivered.')
-param bus string
-param queue string
-
-param workspaceId string
+resource workspace 'Microsoft.OperationalInsights/workspaces@2025-02-01' existing = { name: names.workspace }
 
 resource store 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
-  name: account
+  name: names.documents
 
   resource blobs 'blobServices' existing = {
     name: 'default'
 
-    resource undelivered 'containers' existing = { name: undeliveredContainer }
+    resource undelivered 'containers' existing = { name: containers.undelivered }
   }
 }
 
 resource namespace 'Microsoft.ServiceBus/namespaces@2024-01-01' existing = {
-  name: bus
+  name: names.bus
 
-  resource events 'queues' existing = { name: queue }
+  resource events 'queues' existing = { name: entities.blobEventsQueue }
 }
 
 resource uploads 'Microsoft.EventGrid/systemTopics@2025-02-15' = {
-  name: 'evgt-documents-${token}'
+  name: names.uploads
   location: location
   tags: tags
   identity: { type: 'SystemAssigned' }
@@ -79,7 +69,7 @@ resource delivery 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-1
     eventDeliverySchema: 'CloudEventSchemaV1_0'
     filter: {
       includedEventTypes: ['Microsoft.Storage.BlobCreated']
-      subjectBeginsWith: '/blobServices/default/containers/${container}/'
+      subjectBeginsWith: '/blobServices/default/containers/${containers.documents}/'
     }
     retryPolicy: {
       maxDeliveryAttempts: 30
@@ -98,7 +88,7 @@ resource delivery 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-1
         endpointType: 'StorageBlob'
         properties: {
           resourceId: store.id
-          blobContainerName: undeliveredContainer
+          blobContainerName: containers.undelivered
         }
       }
     }
@@ -109,10 +99,8 @@ resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' 
   name: 'to-workspace'
   scope: uploads
   properties: {
-    workspaceId: workspaceId
+    workspaceId: workspace.id
     logs: [{ categoryGroup: 'allLogs', enabled: true }]
     metrics: [{ category: 'AllMetrics', enabled: true }]
   }
 }
-
-output systemTopicId string = uploads.id

@@ -1,30 +1,26 @@
 // One identity per process, so that each may do only what it needs (access.bicep). They exist before
 // the processes do, so that their roles are effective at the first start.
 
+import { Names, Tags } from 'names.bicep'
+
 param location string
-param tags object
-param token string
+param tags Tags
+param names Names
 
 resource functions 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
-  name: 'id-functions-${token}'
+  name: names.functionsIdentity
   location: location
   tags: tags
 }
 
 resource rootWorker 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
-  name: 'id-root-worker-${token}'
+  name: names.rootWorkerIdentity
   location: location
   tags: tags
 }
 
 resource incidentWorker 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
-  name: 'id-incident-worker-${token}'
+  name: names.incidentWorkerIdentity
   location: location
   tags: tags
 }
-
-output functionsId string = functions.id
-output functionsClientId string = functions.properties.clientId
-output functionsPrincipalId string = functions.properties.principalId
-output rootWorkerPrincipalId string = rootWorker.properties.principalId
-output incidentWorkerPrincipalId string = incidentWorker.properties.principalId

@@ -1,12 +1,14 @@
 // The network of a private installation: a subnet each for the function app, the workers and the
 // private endpoints. Temporal Cloud can be connected by a private endpoint of its own.
 
+import { Names, Tags, subnets as subnetNames } from 'names.bicep'
+
 param location string
-param tags object
-param token string
+param tags Tags
+param names Names
 
 resource guard 'Microsoft.Network/networkSecurityGroups@2024-07-01' = {
-  name: 'nsg-${token}'
+  name: 'nsg-${names.token}'
   location: location
   tags: tags
   // The default rules suffice: inbound from the network only, outbound to anywhere.
@@ -14,14 +16,14 @@ resource guard 'Microsoft.Network/networkSecurityGroups@2024-07-01' = {
 }
 
 resource network 'Microsoft.Network/virtualNetworks@2024-07-01' = {
-  name: 'vnet-${token}'
+  name: names.network
   location: location
   tags: tags
   properties: {
     addressSpace: { addressPrefixes: ['10.60.0.0/16'] }
     subnets: [
       {
-        name: 'functions'
+        name: subnetNames.functions
         properties: {
           addressPrefix: '10.60.0.0/24'
           networkSecurityGroup: { id: guard.id }
@@ -29,7 +31,7 @@ resource network 'Microsoft.Network/virtualNetworks@2024-07-01' = {
         }
       }
       {
-        name: 'workers'
+        name: subnetNames.workers
         properties: {
           addressPrefix: '10.60.2.0/23'
           networkSecurityGroup: { id: guard.id }
@@ -37,7 +39,7 @@ resource network 'Microsoft.Network/virtualNetworks@2024-07-01' = {
         }
       }
       {
-        name: 'endpoints'
+        name: subnetNames.endpoints
         properties: {
           addressPrefix: '10.60.4.0/24'
           networkSecurityGroup: { id: guard.id }
@@ -46,13 +48,4 @@ resource network 'Microsoft.Network/virtualNetworks@2024-07-01' = {
       }
     ]
   }
-
-  resource functions 'subnets' existing = { name: 'functions' }
-  resource workers 'subnets' existing = { name: 'workers' }
-  resource endpoints 'subnets' existing = { name: 'endpoints' }
 }
-
-output networkId string = network.id
-output functionsSubnetId string = network::functions.id
-output workersSubnetId string = network::workers.id
-output endpointsSubnetId string = network::endpoints.id

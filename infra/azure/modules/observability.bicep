@@ -1,13 +1,15 @@
 // Where logs, metrics and traces go, and who receives alerts.
 
+import { Names, Tags } from 'names.bicep'
+
 param location string
-param tags object
-param token string
+param tags Tags
+param names Names
 param retentionDays int
 param emails string[]
 
 resource workspace 'Microsoft.OperationalInsights/workspaces@2025-02-01' = {
-  name: 'log-${token}'
+  name: names.workspace
   location: location
   tags: tags
   properties: {
@@ -18,7 +20,7 @@ resource workspace 'Microsoft.OperationalInsights/workspaces@2025-02-01' = {
 }
 
 resource applicationInsights 'Microsoft.Insights/components@2020-02-02' = {
-  name: 'appi-${token}'
+  name: names.applicationInsights
   location: location
   tags: tags
   kind: 'web'
@@ -32,7 +34,7 @@ resource applicationInsights 'Microsoft.Insights/components@2020-02-02' = {
 }
 
 resource operators 'Microsoft.Insights/actionGroups@2023-01-01' = {
-  name: 'ag-tidegate-${token}'
+  name: names.actionGroup
   location: 'global'
   tags: tags
   properties: {
@@ -47,8 +49,3 @@ resource operators 'Microsoft.Insights/actionGroups@2023-01-01' = {
     ]
   }
 }
-
-output workspaceId string = workspace.id
-output applicationInsightsName string = applicationInsights.name
-output applicationInsightsConnection string = applicationInsights.properties.ConnectionString
-output actionGroupId string = operators.id

@@ -2,16 +2,17 @@
 // Monitor's public endpoint, by identity: a private link scope would affect every workspace that is
 // resolved in the network, which is not ours to decide.
 
+import { Names, subnets, Tags } from 'names.bicep'
+
 param location string
-param tags object
-param token string
-param networkId string
-param subnetId string
-param documentsAccountId string
-param hostAccountId string
-param busId string
-param vaultId string
-param registryId string
+param tags Tags
+param names Names
+
+resource network 'Microsoft.Network/virtualNetworks@2024-07-01' existing = {
+  name: names.network
+
+  resource endpoints 'subnets' existing = { name: subnets.endpoints }
+}
 
 var zones = [
   'privatelink.blob.${environment().suffixes.storage}'
@@ -22,12 +23,18 @@ var zones = [
 ]
 
 var targets = [
-  { name: 'documents', id: documentsAccountId, group: 'blob', zone: 0 }
-  { name: 'host-blob', id: hostAccountId, group: 'blob', zone: 0 }
-  { name: 'host-table', id: hostAccountId, group: 'table', zone: 1 }
-  { name: 'bus', id: busId, group: 'namespace', zone: 2 }
-  { name: 'vault', id: vaultId, group: 'vault', zone: 3 }
-  { name: 'registry', id: registryId, group: 'registry', zone: 4 }
+  { name: 'documents', type: 'Microsoft.Storage/storageAccounts', resource: names.documents, group: 'blob', zone: 0 }
+  { name: 'host-blob', type: 'Microsoft.Storage/storageAccounts', resource: names.host, group: 'blob', zone: 0 }
+  { name: 'host-table', type: 'Microsoft.Storage/storageAccounts', resource: names.host, group: 'table', zone: 1 }
+  { name: 'bus', type: 'Microsoft.ServiceBus/namespaces', resource: names.bus, group: 'namespace', zone: 2 }
+  { name: 'vault', type: 'Microsoft.KeyVault/vaults', resource: names.vault, group: 'vault', zone: 3 }
+  {
+    name: 'registry'
+    type: 'Microsoft.ContainerRegistry/registries'
+    resource: names.registry
+    group: 'registry'
+    zone: 4
+  }
 ]
 
 resource zone 'Microsoft.Network/privateDnsZones@2024-06-01' = [
@@ -41,29 +48,28 @@ resource zone 'Microsoft.Network/privateDnsZones@2024-06-01' = [
 resource link 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01' = [
   for (name, i) in zones: {
     parent: zone[i]
-    name: 'vnet-${token}'
+    name: 'vnet-${names.token}'
     location: 'global'
     tags: tags
     properties: {
       registrationEnabled: false
-      virtualNetwork: { id: networkId }
+      virtualNetwork: { id: network.id }
     }
   }
 ]
 
 resource endpoint 'Microsoft.Network/privateEndpoints@2024-07-01' = [
   for target in targets: {
-    name: 'pep-${target.name}-${token}'
+    name: 'pep-${target.name}-${names.token}'
     location: location
     tags: tags
     properties: {
-      subnet: { id: subnetId }
+      subnet: { id: network::endpoints.id }
       privateLinkServiceConnections: [
         {
           name: target.name
           properties: {
-            #disable-next-line use-resource-id-functions // each is a parameter, listed above
-            privateLinkServiceId: target.id
+            privateLinkServiceId: resourceId(target.type, target.resource)
             groupIds: [target.group]
           }
         }
@@ -72,7 +78,7 @@ resource endpoint 'Microsoft.Network/privateEndpoints@2024-07-01' = [
   }
 ]
 
-resource names 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@2024-07-01' = [
+resource zoneGroup 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@2024-07-01' = [
   for (target, i) in targets: {
     parent: endpoint[i]
     name: 'default'

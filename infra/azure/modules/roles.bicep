@@ -13,3 +13,10 @@ var roles = {
   storageBlobDataReader: '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1'
   storageTableDataContributor: '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3'
 }
+
+@export()
+@description('The built-in roles of a pipeline.')
+var deployerRoles = {
+  contributor: 'b24988ac-6180-42a0-ab88-20f7382dd24c'
+  roleBasedAccessControlAdministrator: 'f58310d9-a9f6-439a-9e8d-f62e7b41a168'
+}

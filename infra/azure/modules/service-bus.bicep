@@ -1,23 +1,29 @@
 // The queues between event sources and listeners. Dead letters stay in their queue and raise an alert
 // (alerts.bicep).
 
+import { entities, Names, Tags } from 'names.bicep'
+
 param location string
-param tags object
-param token string
+param tags Tags
+param names Names
 
 @allowed(['Standard', 'Premium'])
 param sku string
 
+@description('Keep each session\'s messages in order, in the queue and in the subscription.')
+param orderedMessages bool
+
 param privateNetworking bool
 param allowedIpRanges string[]
-param workspaceId string
 
 // A listener quarantines and completes poison messages, so a message is redelivered only while Temporal
 // or a store is unavailable: a high count bridges a long outage and costs nothing else.
 var maxDeliveryCount = 1000
 
+resource workspace 'Microsoft.OperationalInsights/workspaces@2025-02-01' existing = { name: names.workspace }
+
 resource bus 'Microsoft.ServiceBus/namespaces@2024-01-01' = {
-  name: 'sb-${token}'
+  name: names.bus
   location: location
   tags: tags
   sku: {
@@ -46,7 +52,7 @@ resource firewall 'Microsoft.ServiceBus/namespaces/networkRuleSets@2024-01-01' =
 
 resource blobEvents 'Microsoft.ServiceBus/namespaces/queues@2024-01-01' = {
   parent: bus
-  name: 'blob-events'
+  name: entities.blobEventsQueue
   properties: {
     lockDuration: 'PT5M'
     maxDeliveryCount: maxDeliveryCount
@@ -57,9 +63,10 @@ resource blobEvents 'Microsoft.ServiceBus/namespaces/queues@2024-01-01' = {
 
 resource messages 'Microsoft.ServiceBus/namespaces/queues@2024-01-01' = {
   parent: bus
-  name: 'messages'
+  name: entities.messagesQueue
   properties: {
     lockDuration: 'PT5M'
+    requiresSession: orderedMessages
     maxDeliveryCount: maxDeliveryCount
     defaultMessageTimeToLive: 'P14D'
     deadLetteringOnMessageExpiration: true
@@ -68,15 +75,16 @@ resource messages 'Microsoft.ServiceBus/namespaces/queues@2024-01-01' = {
 
 resource topic 'Microsoft.ServiceBus/namespaces/topics@2024-01-01' = {
   parent: bus
-  name: 'events'
+  name: entities.messagesTopic
   properties: { defaultMessageTimeToLive: 'P14D' }
 }
 
 resource subscription 'Microsoft.ServiceBus/namespaces/topics/subscriptions@2024-01-01' = {
   parent: topic
-  name: 'tidegate'
+  name: entities.messagesSubscription
   properties: {
     lockDuration: 'PT5M'
+    requiresSession: orderedMessages
     maxDeliveryCount: maxDeliveryCount
     defaultMessageTimeToLive: 'P14D'
     deadLetteringOnMessageExpiration: true
@@ -88,16 +96,8 @@ resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' 
   name: 'to-workspace'
   scope: bus
   properties: {
-    workspaceId: workspaceId
+    workspaceId: workspace.id
     logs: [{ categoryGroup: 'allLogs', enabled: true }]
     metrics: [{ category: 'AllMetrics', enabled: true }]
   }
 }
-
-output id string = bus.id
-output name string = bus.name
-output host string = replace(replace(bus.properties.serviceBusEndpoint, 'https://', ''), ':443/', '')
-output blobEventsQueue string = blobEvents.name
-output messagesQueue string = messages.name
-output messagesTopic string = topic.name
-output messagesSubscription string = subscription.name

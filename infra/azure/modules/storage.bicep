@@ -1,9 +1,14 @@
 // One storage account and its containers: Entra identities only, no keys, no anonymous reads.
 
+import { Names, Tags } from 'names.bicep'
+
 param location string
-param tags object
+param tags Tags
+param names Names
 param name string
-param containers string[]
+
+@description('Each container, with the days after which what lies in it is deleted; 0 for never.')
+param containers { name: string, retentionDays: int }[]
 
 @allowed(['Standard_LRS', 'Standard_ZRS'])
 param sku string
@@ -11,9 +16,12 @@ param sku string
 @description('Keep earlier versions of blobs.')
 param versioned bool
 
+@description('Days after which earlier versions are deleted; 0 for never.')
+param oldVersionRetentionDays int
+
 param privateNetworking bool
 param allowedIpRanges string[]
-param workspaceId string
+resource workspace 'Microsoft.OperationalInsights/workspaces@2025-02-01' existing = { name: names.workspace }
 
 resource account 'Microsoft.Storage/storageAccounts@2025-01-01' = {
   name: name
@@ -52,41 +60,51 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2025-01-01' = {
 resource container 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-01-01' = [
   for each in containers: {
     parent: blobs
-    name: each
+    name: each.name
     properties: { publicAccess: 'None' }
   }
 ]
 
-// Otherwise versions would be kept forever.
-resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-01-01' = if (versioned) {
+var expiring = filter(containers, each => each.retentionDays > 0)
+
+var expiry = map(expiring, each => {
+  name: 'expire-${each.name}'
+  type: 'Lifecycle'
+  enabled: true
+  definition: {
+    filters: { blobTypes: ['blockBlob'], prefixMatch: ['${each.name}/'] }
+    actions: { baseBlob: { delete: { daysAfterModificationGreaterThan: each.retentionDays } } }
+  }
+})
+
+var oldVersions = oldVersionRetentionDays == 0
+  ? []
+  : [
+      {
+        name: 'old-versions'
+        type: 'Lifecycle'
+        enabled: true
+        definition: {
+          filters: { blobTypes: ['blockBlob'] }
+          actions: { version: { delete: { daysAfterCreationGreaterThan: oldVersionRetentionDays } } }
+        }
+      }
+    ]
+
+var rules = concat(oldVersions, expiry)
+
+resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-01-01' = if (!empty(rules)) {
   parent: account
   name: 'default'
-  properties: {
-    policy: {
-      rules: [
-        {
-          name: 'old-versions'
-          type: 'Lifecycle'
-          enabled: true
-          definition: {
-            filters: { blobTypes: ['blockBlob'] }
-            actions: { version: { delete: { daysAfterCreationGreaterThan: 90 } } }
-          }
-        }
-      ]
-    }
-  }
+  properties: { policy: { rules: rules } }
 }
 
 resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   name: 'to-workspace'
   scope: blobs
   properties: {
-    workspaceId: workspaceId
+    workspaceId: workspace.id
     logs: [{ categoryGroup: 'audit', enabled: true }]
     metrics: [{ category: 'Transaction', enabled: true }]
   }
 }
-
-output id string = account.id
-output name string = account.name

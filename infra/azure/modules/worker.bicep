@@ -1,9 +1,11 @@
 // One worker as a container app, with its alerts: no ingress, at least one replica, more by CPU, and
 // time to drain before it is killed.
 
+import { containers, Names, Tags } from 'names.bicep'
+
 param location string
-param environmentName string
-param token string
+param tags Tags
+param names Names
 
 @description('The worker\'s name, as in azure.yaml.')
 param name string
@@ -14,15 +16,6 @@ param entryPoint string
 @description('The image, with its tag or digest.')
 param image string
 
-@description('The registry\'s host.')
-param registryEndpoint string
-
-@description('The account that holds documents, reports and quarantine.')
-param documentsAccount string
-
-@description('The vault that holds the secrets.')
-param vaultName string
-
 param temporalAddress string
 param temporalNamespace string
 
@@ -30,39 +23,41 @@ param temporalNamespace string
 param temporalAuth string
 
 @description('Further variables from Key Vault: PAGER_KEY=pager-key,CHAT_URL=chat-url.')
-param vaultVariables string = ''
+param vaultVariables string
 
 @description('CPU cores and memory of one replica: Container Apps requires 2 GiB per core.')
 param cpu string = '0.5'
 param memory string = '1Gi'
 
 @minValue(1)
-param minReplicas int = 1
+@maxValue(1000)
+param minReplicas int
 
 @minValue(1)
-param maxReplicas int = 5
+@maxValue(1000)
+param maxReplicas int
 
 @description('Seconds that running activities may take to finish after SIGTERM.')
 @minValue(10)
 @maxValue(540)
-param drainSeconds int = 120
+param drainSeconds int
 
 @description('Multiple keeps old revisions running beside new ones, for pinned workflow versions.')
 @allowed(['Single', 'Multiple'])
-param revisionsMode string = 'Single'
+param revisionsMode string
 
 resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
-  name: 'id-${name}-${token}'
+  name: 'id-${name}-${names.token}'
 }
 
 resource environment 'Microsoft.App/managedEnvironments@2025-01-01' existing = {
-  name: 'cae-${token}'
+  name: names.workersEnvironment
 }
 
-resource vault 'Microsoft.KeyVault/vaults@2024-11-01' existing = { name: vaultName }
+resource vault 'Microsoft.KeyVault/vaults@2024-11-01' existing = { name: names.vault }
 
 resource operators 'Microsoft.Insights/actionGroups@2023-01-01' existing = {
-  name: 'ag-tidegate-${token}'
+  name: names.actionGroup
 }
 
 var temporalVariables = temporalAuth == 'apiKey'
@@ -73,32 +68,58 @@ var temporalVariables = temporalAuth == 'apiKey'
           'TEMPORAL_TLS_CLIENT_KEY_DATA=temporal-client-key'
         ]
       : []
-var givenVariables = empty(vaultVariables) ? [] : split(vaultVariables, ',')
+var secretVariables = concat(temporalVariables, empty(vaultVariables) ? [] : split(vaultVariables, ','))
 
-var secrets = map(concat(temporalVariables, givenVariables), pair => {
-  variable: trim(split(pair, '=')[0])
-  secret: trim(split(pair, '=')[1])
+var variablesOfSecrets = map(secretVariables, pair => {
+  name: trim(first(split(pair, '='))!)
+  // Names in a vault do not differ by case alone, and Container Apps takes small letters only.
+  secret: toLower(trim(last(split(pair, '='))!))
 })
 
+// Once each, though several variables may have the same.
+var secretNames = union(map(variablesOfSecrets, each => each.secret), [])
+
+var clientId = { name: 'AZURE_CLIENT_ID', value: identity.properties.clientId }
 var variables = [
-  { name: 'AZURE_CLIENT_ID', value: identity.properties.clientId }
   { name: 'TEMPORAL_ADDRESS', value: temporalAddress }
   { name: 'TEMPORAL_NAMESPACE', value: temporalNamespace }
-  { name: 'TIDEGATE_DOCUMENTS', value: 'azure://${documentsAccount}/documents' }
-  { name: 'TIDEGATE_REPORTS', value: 'azure://${documentsAccount}/reports/' }
-  { name: 'TIDEGATE_QUARANTINE', value: 'azure://${documentsAccount}/quarantine' }
+  { name: 'TIDEGATE_DOCUMENTS', value: 'azure://${names.documents}/${containers.documents}' }
+  { name: 'TIDEGATE_REPORTS', value: 'azure://${names.documents}/${containers.reports}/' }
+  { name: 'TIDEGATE_QUARANTINE', value: 'azure://${names.documents}/${containers.quarantine}' }
   { name: 'TIDEGATE_HEALTH_ADDRESS', value: '0.0.0.0:8080' }
   { name: 'TIDEGATE_DRAIN_TIMEOUT', value: string(drainSeconds) }
 ]
 
+var ours = concat(
+  ['AZURE_CLIENT_ID'],
+  map(variables, each => each.name),
+  map(temporalVariables, pair => split(pair, '=')[0])
+)
+var chosen = map(empty(vaultVariables) ? [] : split(vaultVariables, ','), pair => trim(first(split(pair, '='))!))
+
+var problems = filter(
+  [
+    minReplicas > maxReplicas
+      ? 'minReplicas is ${minReplicas} and maxReplicas is ${maxReplicas}: the maximum is at least the minimum.'
+      : ''
+    empty(filter(
+        empty(vaultVariables) ? [] : split(vaultVariables, ','),
+        pair => length(split(pair, '=')) != 2 || contains(map(split(pair, '='), part => trim(part)), '')
+      ))
+      ? ''
+      : 'vaultVariables is "${vaultVariables}": write VARIABLE=secret, separated by commas, as PAGER_KEY=pager-key,CHAT_URL=chat-url.'
+    length(union(chosen, [])) < length(chosen) ? 'vaultVariables names a variable twice: "${vaultVariables}".' : ''
+    empty(intersection(chosen, ours))
+      ? ''
+      : 'vaultVariables cannot set ${join(intersection(chosen, ours), ', ')}: the template does.'
+  ],
+  problem => !empty(problem)
+)
+
 resource worker 'Microsoft.App/containerApps@2025-01-01' = {
-  name: take('ca-${name}-${token}', 32)
-  location: location
-  tags: {
-    'azd-env-name': environmentName
-    'azd-service-name': name
-    application: 'tidegate'
-  }
+  name: take('ca-${name}-${names.token}', 32)
+  location: empty(problems) ? location : fail(join(problems, ' '))
+  tags: union(tags, { 'azd-service-name': name })
   identity: {
     type: 'UserAssigned'
     userAssignedIdentities: { '${identity.id}': {} }
@@ -109,11 +130,11 @@ resource worker 'Microsoft.App/containerApps@2025-01-01' = {
     configuration: {
       activeRevisionsMode: revisionsMode
       maxInactiveRevisions: 10
-      registries: [{ server: registryEndpoint, identity: identity.id }]
+      registries: [{ server: '${names.registry}${az.environment().suffixes.acrLoginServer}', identity: identity.id }]
       secrets: [
-        for each in secrets: {
-          name: each.secret
-          keyVaultUrl: '${vault.properties.vaultUri}secrets/${each.secret}'
+        for secret in secretNames: {
+          name: secret
+          keyVaultUrl: '${vault.properties.vaultUri}secrets/${secret}'
           identity: identity.id
         }
       ]
@@ -126,7 +147,11 @@ resource worker 'Microsoft.App/containerApps@2025-01-01' = {
           name: 'worker'
           image: image
           command: ['python', '-m', entryPoint]
-          env: concat(variables, map(secrets, each => { name: each.variable, secretRef: each.secret }))
+          env: concat(
+            [clientId],
+            variables,
+            map(variablesOfSecrets, each => { name: each.name, secretRef: each.secret })
+          )
           resources: {
             cpu: json(cpu)
             memory: memory
@@ -155,7 +180,7 @@ resource worker 'Microsoft.App/containerApps@2025-01-01' = {
       ]
       scale: {
         minReplicas: minReplicas
-        maxReplicas: max(minReplicas, maxReplicas)
+        maxReplicas: maxReplicas
         rules: [
           {
             name: 'cpu'
@@ -168,8 +193,9 @@ resource worker 'Microsoft.App/containerApps@2025-01-01' = {
 }
 
 resource restarts 'Microsoft.Insights/metricAlerts@2018-03-01' = {
-  name: '${name}-restarts-${token}'
+  name: '${name}-restarts-${names.token}'
   location: 'global'
+  tags: tags
   properties: {
     description: 'The ${name} keeps restarting: its log says why.'
     severity: 2
@@ -196,8 +222,9 @@ resource restarts 'Microsoft.Insights/metricAlerts@2018-03-01' = {
 }
 
 resource absent 'Microsoft.Insights/metricAlerts@2018-03-01' = {
-  name: '${name}-absent-${token}'
+  name: '${name}-absent-${names.token}'
   location: 'global'
+  tags: tags
   properties: {
     description: 'No replica of the ${name} runs: its workflows do not proceed.'
     severity: 1
@@ -222,5 +249,3 @@ resource absent 'Microsoft.Insights/metricAlerts@2018-03-01' = {
     actions: [{ actionGroupId: operators.id }]
   }
 }
-
-output name string = worker.name

@@ -82,8 +82,7 @@ def _joined(pairs: Any, *, lower: bool = False) -> dict[str, Datum]:
 
 
 def _datum(value: object) -> Datum:
-    if isinstance(value, int):
-        return Datum(value, "int")
+    """As the host does, which sends numbers as JSON: the worker refuses the kind `int`."""
     return Datum(value, "string") if isinstance(value, str) else Datum(json.dumps(value), "json")
 
 

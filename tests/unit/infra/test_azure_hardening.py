@@ -64,7 +64,6 @@ HARDENED: dict[str, dict[str, Any]] = {
     },
     "Microsoft.KeyVault/vaults": {
         "properties.enableRbacAuthorization": True,
-        "properties.enablePurgeProtection": True,
         "properties.enableSoftDelete": True,
     },
     "Microsoft.Insights/components": {"properties.DisableLocalAuth": True},
@@ -88,7 +87,6 @@ HARDENED: dict[str, dict[str, Any]] = {
         "identity.type": "UserAssigned",
         "properties.configuration.ingress": None,
     },
-    "Microsoft.EventGrid/systemTopics": {"identity.type": "SystemAssigned"},
 }
 
 
@@ -97,6 +95,15 @@ def test_every_resource_is_hardened(type: str) -> None:
     for resource in made(type):
         for path, wanted in HARDENED[type].items():
             assert resource.at(path) == wanted, f"{resource}: {path}"
+
+
+def test_nobody_can_purge_the_vault_of_production() -> None:
+    """One that is for trying things out can be made again under its name."""
+    vaults = {name: only("Microsoft.KeyVault/vaults", name).at("properties") for name in PLATFORMS}
+    assert vaults["main.prod"]["enablePurgeProtection"] is True
+    assert vaults["main.prod"]["softDeleteRetentionInDays"] == 90
+    assert vaults["main.dev"]["enablePurgeProtection"] is None  # Azure refuses false
+    assert vaults["main.dev"]["softDeleteRetentionInDays"] == 7
 
 
 @pytest.mark.parametrize("example", PLATFORMS)

@@ -27,6 +27,10 @@ RULES: dict[str, tuple[int, int, str]] = {
     "Microsoft.Insights/scheduledQueryRules": (1, 260, OF_ALERTS),
     "Microsoft.KeyVault/vaults": (3, 24, r"[a-zA-Z][a-zA-Z0-9]*(-[a-zA-Z0-9]+)*"),
     "Microsoft.KeyVault/vaults/secrets": (1, 127, r"[a-zA-Z0-9-]+"),
+    "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials": (
+        *(3, 120),
+        r"[a-zA-Z0-9][a-zA-Z0-9_-]*",
+    ),
     "Microsoft.ManagedIdentity/userAssignedIdentities": (3, 128, r"[a-zA-Z0-9][a-zA-Z0-9_-]*"),
     "Microsoft.Network/networkSecurityGroups": (1, 80, OF_NETWORKS),
     "Microsoft.Network/privateDnsZones": (1, 63, r"[\w-]+(\.[\w-]+){1,33}"),

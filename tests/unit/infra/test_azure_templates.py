@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 
 import pytest
 import yaml
 
 from core.contracts import WORKERS
 from tests.support.azure_parameters import TEMPLATES, parameters
-from tests.support.azure_snapshot import AZURE, EXAMPLES, PLATFORMS, ROOT, made, outputs, resources
-
-DOCUMENTATION = (ROOT / "docs/deploy-azure.md").read_text(encoding="utf-8")
+from tests.support.azure_snapshot import (
+    AZURE,
+    EXAMPLES,
+    PLATFORMS,
+    ROOT,
+    made,
+    only,
+    outputs,
+    resources,
+)
 
 
 def test_every_module_file_is_used() -> None:
@@ -25,39 +31,31 @@ def test_every_module_file_is_used() -> None:
         )
     }
     workers = {f"{spec.name}.bicep" for spec in WORKERS}
-    assert set(TEMPLATES) == used | workers | {"main.bicep"}
+    assert set(TEMPLATES) == used | workers | {"main.bicep", "deployer.bicep"}
 
 
 def test_there_are_examples_of_both_profiles_and_of_every_worker() -> None:
-    assert set(EXAMPLES) == {"main.dev", "main.prod", *(f"{spec.name}.prod" for spec in WORKERS)}
+    workers = {f"{spec.name}.prod" for spec in WORKERS}
+    assert set(EXAMPLES) == {"main.dev", "main.prod", "deployer.prod"} | workers
 
 
 @pytest.mark.parametrize("worker", [spec.name for spec in WORKERS])
 def test_a_workers_example_is_of_the_platform_in_mains_example(worker: str) -> None:
-    platform = outputs("main.prod")
-    example = (AZURE / f"{worker}.prod.bicepparam").read_text(encoding="utf-8")
-    given = dict(re.findall(r"^param (\w+) = '(.*)'$", example, re.M))
-    assert given["token"] == platform["PLATFORM_TOKEN"]
-    assert given["documentsAccount"] == platform["PLATFORM_DOCUMENTS"]
-    assert given["vaultName"] == platform["PLATFORM_VAULT"]
-    [registry] = made("Microsoft.ContainerRegistry/registries", "main.prod")
-    assert given["registryEndpoint"] == f"{registry.name}.azurecr.io"
-
-
-@pytest.mark.parametrize("worker", [spec.name for spec in WORKERS])
-def test_a_workers_parameters_come_from_azds_environment(worker: str) -> None:
-    """The variables are azd's own, outputs of main.bicep, or settings that the docs name."""
-    given = json.loads((AZURE / f"{worker}.parameters.json").read_text())["parameters"]
-    declared = parameters(f"{worker}.bicep")
-    assert set(given) <= set(declared)
-    assert {name for name, each in declared.items() if each.required} <= set(given)
-    azd = {"AZURE_ENV_NAME", "AZURE_LOCATION"}
-    image = f"SERVICE_{worker.upper().replace('-', '_')}_IMAGE_NAME"
-    documented = set(re.findall(r"`([A-Z_]+)`", DOCUMENTATION))
-    for name, each in given.items():
-        variable = re.fullmatch(r"\$\{([A-Z_]+)(=\w*)?\}", each["value"])
-        assert variable, name
-        assert variable[1] in azd | {image} | set(outputs("main.prod")) | documented
+    """It finds its neighbours by names that both work out from the group and the environment."""
+    app = only("Microsoft.App/containerApps", f"{worker}.prod")
+    assert (
+        app.at("properties.environmentId")
+        == only("Microsoft.App/managedEnvironments", "main.prod").id
+    )
+    identities = {
+        each.id for each in made("Microsoft.ManagedIdentity/userAssignedIdentities", "main.prod")
+    }
+    assert set(app.at("identity.userAssignedIdentities")) <= identities
+    registry = only("Microsoft.ContainerRegistry/registries", "main.prod").name
+    [server] = [each["server"] for each in app.at("properties.configuration.registries")]
+    assert registry in server
+    [container] = app.at("properties.template.containers")
+    assert container["image"].startswith(f"{registry}.")
 
 
 def test_the_platform_has_mains_parameters() -> None:
@@ -70,23 +68,6 @@ def test_the_platform_has_mains_parameters() -> None:
             for which in (main, platform)
         ]
         assert limits[0] == limits[1], name
-
-
-def test_azd_compiles_the_routing_table_before_it_packages_the_functions() -> None:
-    """And what is compiled is not left out of the package."""
-    functions = yaml.safe_load((ROOT / "azure.yaml").read_text())["services"]["listeners"]
-    hook = functions["hooks"]["prepackage"]
-    assert (hook["shell"], hook["run"]) == ("sh", "make routes")
-    printed = subprocess.run(
-        ["make", "--dry-run", "routes", "ROUTES=our/routes.yaml"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    assert "python -m core.config.routing_table our/routes.yaml" in printed
-    ignored = (ROOT / ".funcignore").read_text().splitlines()
-    assert not [pattern for pattern in ignored if pattern.startswith(("/core", "*.json"))]
 
 
 def test_azd_finds_each_service_by_its_tag() -> None:
@@ -113,11 +94,6 @@ def test_everything_deployed_for_an_environment_is_tagged_with_it(example: str) 
     assert tags
     assert all(each["azd-env-name"] == profile for each in tags)
     assert all(each["application"] == "tidegate" for each in tags)
-
-
-@pytest.mark.parametrize("name", sorted(parameters("main.bicep")))
-def test_every_parameter_is_documented(name: str) -> None:
-    assert re.search(rf"^\| [^|]*`{name}`", DOCUMENTATION, re.M)
 
 
 @pytest.mark.parametrize("example", PLATFORMS)

@@ -1,0 +1,47 @@
+#!/bin/sh
+# Checks before anything is made what templates cannot: the programs, the subscription's resource
+# providers, and the region, AZURE_LOCATION, with zones if ZONE_REDUNDANT is true. azd runs it before
+# it provisions.
+set -u
+
+faults=0
+fault() {
+  echo "error: $1" >&2
+  faults=1
+}
+
+location=$(printf %s "${AZURE_LOCATION:-}" | tr -d ' ' | tr '[:upper:]' '[:lower:]')
+[ -n "$location" ] || fault "AZURE_LOCATION is not set: name the region, as AZURE_LOCATION=westeurope."
+
+if ! command -v az >/dev/null; then
+  fault "Azure CLI (az) was not found: https://learn.microsoft.com/cli/azure/install-azure-cli"
+  exit 1
+fi
+if ! az account show --output none; then
+  fault "Azure CLI is not signed in: run \`az login\`, and \`az account set\` for the subscription."
+  exit 1
+fi
+
+if [ -n "$location" ]; then
+  if [ "${ZONE_REDUNDANT:-false}" = true ]; then
+    kind="Flex Consumption with zone redundancy"
+    regions=$(az functionapp list-flexconsumption-locations --zone-redundant true --query '[].name' --output tsv)
+  else
+    kind="Flex Consumption"
+    regions=$(az functionapp list-flexconsumption-locations --query '[].name' --output tsv)
+  fi || fault "Azure did not list the regions with $kind."
+  if [ -n "$regions" ] && ! printf '%s\n' "$regions" | tr -d ' ' | tr '[:upper:]' '[:lower:]' | grep -qx "$location"; then
+    fault "$location has no $kind. Regions that have: $(printf '%s ' $regions)"
+  fi
+fi
+
+registered=$(az provider list --query "[?registrationState=='Registered'].namespace" --output tsv) ||
+  fault "Azure did not list the subscription's resource providers."
+for provider in Microsoft.App Microsoft.ContainerRegistry Microsoft.EventGrid Microsoft.Insights \
+  Microsoft.KeyVault Microsoft.ManagedIdentity Microsoft.Network Microsoft.OperationalInsights \
+  Microsoft.ServiceBus Microsoft.Storage Microsoft.Web; do
+  printf '%s\n' "$registered" | grep -qix "$provider" ||
+    fault "$provider is not registered: run \`az provider register --wait --namespace $provider\`."
+done
+
+exit $faults

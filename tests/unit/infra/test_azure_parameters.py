@@ -1,0 +1,478 @@
+"""What can be configured on Azure: every parameter has a variable for azd, one default and a row in
+the documentation; what cannot work is refused with a sentence, before anything is made."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from core.contracts import WORKERS
+from tests.gates import bicep_compiler
+from tests.support.azure import INDEX
+from tests.support.azure_parameters import Parameter, parameters
+from tests.support.azure_snapshot import AZURE, EXAMPLES, ROOT, made, only, outputs, variables
+
+DOCUMENTATION = (ROOT / "docs/deploy-azure.md").read_text(encoding="utf-8")
+COMPILER = bicep_compiler.find()
+needs_compiler = pytest.mark.skipif(
+    COMPILER is None, reason=f"no Bicep compiler: {bicep_compiler.HOW_TO_GET_IT}"
+)
+
+AZD = {"environmentName": "AZURE_ENV_NAME", "location": "AZURE_LOCATION"}
+"""Variables of azd's own."""
+
+
+def variable(template: str, parameter: str) -> str:
+    """The variable that azd passes for a parameter: its name in capitals, after the worker's where
+    each has one."""
+    if parameter in AZD:
+        return AZD[parameter]
+    name = re.sub(r"(?=[A-Z])", "_", parameter).upper()
+    if template == "main" or parameter.startswith("temporal"):
+        return name
+    worker = template.replace("-", "_").upper()
+    return f"SERVICE_{worker}_IMAGE_NAME" if parameter == "image" else f"{worker}_{name}"
+
+
+CONFIGURED = [
+    (template, parameter)
+    for template in ("main", *(spec.name for spec in WORKERS))
+    for parameter in parameters(f"{template}.bicep").values()
+]
+every_parameter = pytest.mark.parametrize(
+    ("template", "parameter"), CONFIGURED, ids=[f"{t}-{p.name}" for t, p in CONFIGURED]
+)
+
+
+@every_parameter
+def test_azd_has_a_variable_for_every_parameter(template: str, parameter: Parameter) -> None:
+    """One of the parameter's name, so that nothing can be configured by hand alone."""
+    text = (AZURE / f"{template}.bicepparam").read_text(encoding="utf-8")
+    [value] = re.findall(rf"^param {parameter.name} = (.*(?:\n  .*)*)", text, re.M)
+    read = set(re.findall(r"readEnvironmentVariable\('(\w+)'", value))
+    assert read - {"AZURE_ENV_NAME"} == {variable(template, parameter.name)} - {"AZURE_ENV_NAME"}
+
+
+@every_parameter
+def test_every_parameter_is_in_a_table_with_its_variable(
+    template: str, parameter: Parameter
+) -> None:
+    if parameter.name in AZD or (template != "main" and parameter.name.startswith("temporal")):
+        return
+    shown = variable(template, parameter.name)
+    for spec in WORKERS:  # a row for both workers
+        if len([t for t, p in CONFIGURED if p.name == parameter.name]) > 1:
+            shown = shown.replace(spec.name.replace("-", "_").upper(), "<WORKER>")
+    row = rf"^\| `{parameter.name}` \| `{shown}` \| [^|]* \| [^|]+ \|$"
+    assert re.search(row, DOCUMENTATION, re.M), row
+
+
+@every_parameter
+def test_the_table_has_the_default_of_the_template(template: str, parameter: Parameter) -> None:
+    row = re.search(rf"^\| `{parameter.name}` \| `[^|]*` \| ([^|]*) \|", DOCUMENTATION, re.M)
+    if row is None:
+        assert parameter.name in AZD or parameter.name.startswith("temporal")
+        return
+    match parameter.default:
+        case None:
+            assert row[1] == "required"
+        case "''" | "[]":
+            assert row[1] == "none"
+        case default if "${" in default or "?" in default:
+            assert row[1] not in ("none", "required")  # an expression, in words
+        case default:
+            assert row[1] == f"`{default.strip('[]').strip(chr(39))}`"
+
+
+def evaluated(file: Path, given: dict[str, str]) -> dict[str, Any]:
+    """The parameters that a file gives a deployment, by the real compiler."""
+    assert COMPILER
+    environment = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], **given}
+    environment["DOTNET_SYSTEM_GLOBALIZATION_INVARIANT"] = "1"
+    done = subprocess.run(
+        [COMPILER, "build-params", str(file), "--stdout"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    values = json.loads(json.loads(done.stdout)["parametersJson"])["parameters"]
+    return {name: each["value"] for name, each in values.items()}
+
+
+REQUIRED = {
+    "AZURE_ENV_NAME": "dev",
+    "AZURE_LOCATION": "westeurope",
+    "TEMPORAL_ADDRESS": "temporal.example.com:7233",
+    "TEMPORAL_NAMESPACE": "incidents",
+    "SERVICE_ROOT_WORKER_IMAGE_NAME": "registry.example.com/worker:1",
+    "SERVICE_INCIDENT_WORKER_IMAGE_NAME": "registry.example.com/worker:1",
+}
+
+
+@needs_compiler
+@pytest.mark.parametrize("template", ["main", *(spec.name for spec in WORKERS)])
+def test_without_variables_the_defaults_are_the_templates(template: str) -> None:
+    found = evaluated(AZURE / f"{template}.bicepparam", REQUIRED)
+    for name, value in found.items():
+        default = parameters(f"{template}.bicep")[name].default
+        if default and not re.search(r"\$\{|\?|resourceGroup", default):
+            assert json.dumps(value).replace('"', "'") == default
+    if template == "main":
+        assert found["resourceGroupName"] == "rg-tidegate-dev"
+        assert found["serviceBusSku"] == "Standard"
+
+
+@needs_compiler
+def test_variables_become_lists_numbers_and_truth() -> None:
+    given = {
+        "ALERT_EMAILS": "a@example.com,b@example.com",
+        "PRIVATE_NETWORKING": "true",
+        "MAXIMUM_INSTANCES": "80",
+        "DISABLED_FUNCTIONS": "",
+        "WEBHOOKS_FILE": "webhooks.yaml",
+    }
+    found = evaluated(AZURE / "main.bicepparam", REQUIRED | given)
+    assert found["alertEmails"] == ["a@example.com", "b@example.com"]
+    assert found["privateNetworking"] is True
+    assert found["serviceBusSku"] == "Premium"
+    assert found["maximumInstances"] == 80
+    assert found["disabledFunctions"] == []
+    assert found["webhooksFile"] == "webhooks.yaml"
+
+
+# ------------------------------------------------------------------------------ what is refused
+
+REFUSED: dict[str, tuple[str, dict[str, str], list[str]]] = {
+    "with-private-networking": (
+        "main.dev",
+        {
+            "privateNetworking": "true",
+            "serviceBusSku": "'Standard'",
+            "alwaysReadyInstances": "50",
+            "temporalAddress": "'https://temporal.example.com'",
+            "webhooksFile": "'/home/site/wwwroot/webhooks.yaml'",
+            "queueFormats": "['messages']",
+            "orderedMessages": "true",
+            "disabledFunctions": "['messages_queue', 'messages_topic', 'message_queue']",
+        },
+        [
+            "privateNetworking needs serviceBusSku=Premium",
+            "alwaysReadyInstances is 50 and maximumInstances is 40",
+            "write host:port, without https://",
+            "write the name of a file beside host.json",
+            "write queue=format",
+            "so nothing is ordered",
+            "it takes blob_events_queue, blob_events_grid, messages_queue",
+        ],
+    ),
+    "without-private-networking": (
+        "main.dev",
+        {
+            "allowedIpRanges": "['203.0.113.0/29']",
+            "webhooksFile": "'webhooks.yaml'",
+            "disabledFunctions": "['webhook']",
+        },
+        [
+            "allowedIpRanges without privateNetworking=true would allow everybody else as well",
+            "webhooksFile is set and disabledFunctions has webhook",
+        ],
+    ),
+    "limits": (
+        "main.dev",
+        {"maximumInstances": "39", "vaultRetentionDays": "6", "tracesPercent": "101"},
+        [
+            "the minimum allowable value is 40",
+            "the minimum allowable value is 7",
+            "the maximum allowable value is 100",
+        ],
+    ),
+    "expiry": ("main.dev", {"credentialsExpire": "'tomorrow'"}, ["dateTimeToEpoch"]),
+    "replicas-and-variables": (
+        "incident-worker.prod",
+        {
+            "minReplicas": "5",
+            "maxReplicas": "3",
+            "vaultVariables": "'PAGER_KEY=a,PAGER_KEY=b,CHAT_URL,TIDEGATE_REPORTS=c'",
+        },
+        [
+            "minReplicas is 5 and maxReplicas is 3",
+            "write VARIABLE=secret, separated by commas",
+            "names a variable twice",
+            "cannot set TIDEGATE_REPORTS",
+        ],
+    ),
+    "no-replica": (
+        "incident-worker.prod",
+        {"minReplicas": "0", "drainSeconds": "541"},
+        ["the minimum allowable value is 1", "the maximum allowable value is 540"],
+    ),
+    "one-group": (
+        "deployer.prod",
+        {"resourceGroupName": "'rg-tidegate-deployers'"},
+        ["could then change who it trusts"],
+    ),
+}
+"""An example, what is changed in it, and what is said about that."""
+
+
+def evaluate(folder: Path, example: str, changes: dict[str, str]) -> list[str]:
+    """What the compiler says of an example with changes: it evaluates the template as a deployment
+    does before it makes anything."""
+    assert COMPILER
+    copy = Path(shutil.copytree(AZURE, folder))
+    file = copy / f"{example}.bicepparam"
+    lines = file.read_text(encoding="utf-8").splitlines()
+    kept = [line for line in lines if not re.match(rf"param ({'|'.join(changes) or '-'}) ", line)]
+    changed = [f"param {name} = {value}" for name, value in changes.items()]
+    file.write_text("\n".join([*kept, *changed, ""]), encoding="utf-8")
+    return bicep_compiler.snapshot(COMPILER, file, "overwrite")
+
+
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The compiler takes seconds, so all are evaluated concurrently."""
+    cases = {**{name: case[:2] for name, case in REFUSED.items()}, "none": ("main.dev", {})}
+    folder = tmp_path_factory.mktemp("refused")
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = {name: pool.submit(evaluate, folder / name, *case) for name, case in cases.items()}
+    return {name: " ".join(each.result()) for name, each in found.items()}
+
+
+@needs_compiler
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_work_is_refused_with_a_sentence(name: str, printed: dict[str, str]) -> None:
+    assert not [sentence for sentence in REFUSED[name][2] if sentence not in printed[name]]
+
+
+@needs_compiler
+def test_an_example_without_changes_is_not_refused(printed: dict[str, str]) -> None:
+    assert printed["none"] == ""
+
+
+# ---------------------------------------------------------------- before azd and func do anything
+
+
+def package(folder: Path, file: str) -> subprocess.CompletedProcess[str]:
+    """`make azure-package` without its routing table, in a folder."""
+    arguments = ["make", "--old-file", "routes", "azure-package", f"WEBHOOKS_FILE={file}"]
+    shutil.copy(ROOT / "Makefile", folder)
+    arguments.append(f"BIN={ROOT / '.venv' / 'bin'}")
+    return subprocess.run(arguments, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_a_webhooks_file_that_is_not_there_is_refused_before_publishing(tmp_path: Path) -> None:
+    done = package(tmp_path, "webhooks.yaml")
+    assert done.returncode
+    assert "WEBHOOKS_FILE is webhooks.yaml, and there is no such file" in done.stderr
+
+
+def test_a_webhooks_file_with_a_fault_is_refused_before_publishing(tmp_path: Path) -> None:
+    (tmp_path / "webhooks.yaml").write_text("endpoints: 1\n")
+    done = package(tmp_path, "webhooks.yaml")
+    assert done.returncode
+    assert "webhooks.yaml" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("file", ["", "webhooks.yaml"])
+def test_a_package_with_its_webhooks_file_or_without_one_is_published(
+    file: str, tmp_path: Path
+) -> None:
+    shutil.copy(ROOT / "infra/local/webhooks.yaml", tmp_path)
+    assert package(tmp_path, file).returncode == 0
+
+
+def test_azd_prepares_the_package_and_checks_what_templates_cannot() -> None:
+    """And what is compiled is not left out of the package."""
+    azure = yaml.safe_load((ROOT / "azure.yaml").read_text())
+    assert azure["hooks"]["preprovision"] == {"shell": "sh", "run": "infra/azure/preflight.sh"}
+    hook = azure["services"]["listeners"]["hooks"]["prepackage"]
+    assert hook == {"shell": "sh", "run": "make azure-package"}
+    printed = subprocess.run(
+        ["make", "--dry-run", "azure-package", "ROUTES=our/routes.yaml"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "python -m core.config.routing_table our/routes.yaml" in printed
+    ignored = (ROOT / ".funcignore").read_text().splitlines()
+    assert not [pattern for pattern in ignored if pattern.startswith(("/core", "*.json"))]
+
+
+@pytest.mark.parametrize("worker", [spec.name for spec in WORKERS])
+def test_azd_applies_changed_variables_to_a_worker(worker: str) -> None:
+    """Without that, only the image is replaced while the parameter file is the same, and it
+    always is. Source: azd's service_target_containerapp.go, shouldUseDirectRevisionAPI."""
+    service = yaml.safe_load((ROOT / "azure.yaml").read_text())["services"][worker]
+    digest = f"SERVICE_{worker.replace('-', '_').upper()}_TEMPLATE_HASH"
+    assert service["hooks"]["predeploy"] == {"shell": "sh", "run": f'azd env set {digest} ""'}
+
+
+PROVIDERS = re.search(r"for provider in ([^;]+);", (AZURE / "preflight.sh").read_text())
+assert PROVIDERS
+NEEDED = PROVIDERS[1].replace("\\", " ").split()
+
+
+def preflight(
+    folder: Path, registered: list[str], **given: str
+) -> subprocess.CompletedProcess[str]:
+    """The check, with an `az` that knows two regions, one of them with zones."""
+    program = folder / "az"
+    program.write_text(
+        f"""#!/bin/sh
+case "$*" in
+"account show"*) exit ${{SIGNED_OUT:-0}} ;;
+*list-flexconsumption-locations*--zone-redundant*) echo westeurope ;;
+*list-flexconsumption-locations*) printf 'westeurope\\nnorthcentralus\\n' ;;
+"provider list"*) printf '%s\\n' {" ".join(registered)} ;;
+esac
+"""
+    )
+    program.chmod(0o755)
+    return subprocess.run(
+        [AZURE / "preflight.sh"],
+        env={"PATH": f"{folder}:/usr/bin:/bin", **given},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("location", ["westeurope", "West Europe"])
+@pytest.mark.parametrize("zones", ["false", "true"])
+def test_a_region_with_what_is_needed_passes(location: str, zones: str, tmp_path: Path) -> None:
+    done = preflight(tmp_path, NEEDED, AZURE_LOCATION=location, ZONE_REDUNDANT=zones)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({}, "AZURE_LOCATION is not set"),
+        ({"AZURE_LOCATION": "antarctica"}, "antarctica has no Flex Consumption."),
+        (
+            {"AZURE_LOCATION": "northcentralus", "ZONE_REDUNDANT": "true"},
+            "northcentralus has no Flex Consumption with zone redundancy.",
+        ),
+        ({"AZURE_LOCATION": "westeurope", "SIGNED_OUT": "1"}, "run `az login`"),
+    ],
+)
+def test_a_region_without_a_feature_is_refused(
+    given: dict[str, str], sentence: str, tmp_path: Path
+) -> None:
+    done = preflight(tmp_path, NEEDED, **given)
+    assert done.returncode == 1
+    assert sentence in done.stderr
+
+
+def test_a_provider_that_is_not_registered_is_named_with_the_command(tmp_path: Path) -> None:
+    done = preflight(tmp_path, NEEDED[1:], AZURE_LOCATION="westeurope")
+    assert done.returncode == 1
+    assert f"az provider register --wait --namespace {NEEDED[0]}" in done.stderr
+
+
+def test_every_provider_of_the_templates_is_checked() -> None:
+    used = {
+        each["type"].partition("/")[0]
+        for example in EXAMPLES
+        for each in json.loads((AZURE / f"snapshots/{example}.snapshot.json").read_text())[
+            "predictedResources"
+        ]
+    }
+    always = {"Microsoft.Resources", "Microsoft.Authorization"}
+    assert used - always == set(NEEDED)
+
+
+# ------------------------------------------------------------------------- what parameters change
+
+
+def settings(example: str) -> dict[str, str]:
+    return variables(only("Microsoft.Web/sites", example).at("properties.siteConfig.appSettings"))
+
+
+def test_functions_without_a_sender_are_switched_off() -> None:
+    """Zone redundancy would keep two instances ready for each."""
+    for example in ("main.dev", "main.prod"):
+        off = {name for name in settings(example) if name.endswith(".Disabled")}
+        assert off == {"AzureWebJobs.blob_events_grid.Disabled"}
+    source = (AZURE / "modules/functions.bicep").read_text(encoding="utf-8")
+    [names] = re.findall(r"^var functionNames = \[(.*?)\]", source, re.M | re.S)
+    assert set(re.findall(r"'(\w+)'", names)) == set(INDEX) - {"healthz"}
+
+
+def test_an_instance_takes_many_webhooks() -> None:
+    for example in ("main.dev", "main.prod"):
+        site = only("Microsoft.Web/sites", example)
+        scale = site.at("properties.functionAppConfig.scaleAndConcurrency")
+        assert scale["triggers"] == {"http": {"perInstanceConcurrency": 32}}
+
+
+def test_an_outage_ends_with_a_bounded_number_of_starts() -> None:
+    """Of each queue's instances times the messages of each, as the documentation computes it."""
+    host = json.loads((ROOT / "host.json").read_text())["extensions"]["serviceBus"]
+    assert host["maxConcurrentSessions"] == host["maxConcurrentCalls"] == 16
+    least = int(parameters("main.bicep")["maximumInstances"].default or 0)
+    starts = 3 * least * host["maxConcurrentCalls"]
+    assert f"3 * {least} * {host['maxConcurrentCalls']} = {starts:,}" in DOCUMENTATION
+
+
+def test_an_expired_credential_is_announced_to_the_operators() -> None:
+    for example in ("main.dev", "main.prod"):
+        subscriptions = made("Microsoft.EventGrid/systemTopics/eventSubscriptions", example)
+        [expiry] = [each for each in subscriptions if each.name.endswith("/secrets-expire")]
+        destination = expiry.at("properties.destination")
+        assert destination["endpointType"] == "MonitorAlert"
+        operators = only("Microsoft.Insights/actionGroups", example).id
+        assert destination["properties"]["actionGroups"] == [operators]
+        assert expiry.at("properties.eventDeliverySchema") == "CloudEventSchemaV1_0"  # the only one
+
+
+def test_what_expires_is_deleted_by_a_rule_of_its_container() -> None:
+    policies = made("Microsoft.Storage/storageAccounts/managementPolicies", "main.prod")
+    [policy] = policies  # the host's own account keeps all
+    rules = {rule["name"]: rule["definition"] for rule in policy.at("properties.policy.rules")}
+    assert set(rules) == {"old-versions", "expire-quarantine"}
+    assert rules["expire-quarantine"]["filters"]["prefixMatch"] == ["quarantine/"]
+    deleted = rules["expire-quarantine"]["actions"]["baseBlob"]["delete"]
+    assert deleted == {"daysAfterModificationGreaterThan": 90}
+
+
+def test_two_variables_of_one_secret_are_one_secret_of_the_app() -> None:
+    app = only("Microsoft.App/containerApps", "incident-worker.prod")
+    secrets = [each["name"] for each in app.at("properties.configuration.secrets")]
+    assert secrets.count("pager-key") == 1
+    [container] = app.at("properties.template.containers")
+    env = variables(container["env"])
+    assert env["PAGER_KEY"] == env["FALLBACK_KEY"] == "pager-key"
+
+
+def test_what_if_can_predict_every_grant_and_the_app() -> None:
+    """Their names are known before anything is made; only principals are not."""
+    for example in ("main.dev", "main.prod"):
+        for type in ("Microsoft.Authorization/roleAssignments", "Microsoft.Web/sites"):
+            assert not [each for each in made(type, example) if each.name.startswith("[")]
+
+
+def test_a_pipeline_may_grant_tidegates_roles_to_processes_and_nothing_else() -> None:
+    grants = made("Microsoft.Authorization/roleAssignments", "deployer.prod")
+    [administrator] = [each for each in grants if each.at("properties.condition")]
+    condition = administrator.at("properties.condition")
+    used = set(re.findall(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", condition))
+    roles = (AZURE / "modules/roles.bicep").read_text(encoding="utf-8")
+    [ours] = re.findall(r"^var roles = \{(.*?)^\}", roles, re.M | re.S)
+    assert used == set(re.findall(r"'(\S+)'", ours))
+    assert condition.count("StringEqualsIgnoreCase {'ServicePrincipal'}") == 2
+    assert {each.scope.rpartition("/")[2] for each in grants} == {"rg-tidegate-prod"}
+    assert outputs("deployer.prod")["AZURE_RESOURCE_GROUP"] == "rg-tidegate-prod"
