@@ -70,6 +70,15 @@ def test_the_platform_has_mains_parameters() -> None:
         assert limits[0] == limits[1], name
 
 
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_number_with_a_minimum_has_a_maximum(template: str) -> None:
+    """Otherwise a slip of the keyboard is found by Azure, or by the bill."""
+    bounds = [
+        set(each.decorators) & {"minValue", "maxValue"} for each in parameters(template).values()
+    ]
+    assert all(len(each) in (0, 2) for each in bounds), template
+
+
 def test_azd_finds_each_service_by_its_tag() -> None:
     services = yaml.safe_load((ROOT / "azure.yaml").read_text())["services"]
     hosts = {"containerapp": "Microsoft.App/containerApps", "function": "Microsoft.Web/sites"}
