@@ -94,6 +94,15 @@ def alerts() -> dict[str, list[Resource]]:
     return found
 
 
+def announcements() -> dict[str, list[Resource]]:
+    """Every event that Event Grid turns into an alert, by its subscription's name."""
+    found: dict[str, list[Resource]] = {}
+    for each in made("Microsoft.EventGrid/systemTopics/eventSubscriptions"):
+        if each.at("properties.destination.endpointType") == "MonitorAlert":
+            found.setdefault(each.name.rpartition("/")[2], []).append(each)
+    return found
+
+
 def query(alert: str) -> str:
     """The log query of an alert; the same in every example."""
     [text] = {rule.at("properties.criteria")["allOf"][0]["query"] for rule in alerts()[alert]}

@@ -11,7 +11,7 @@ import pytest
 import typer
 
 from core.cli.main import app
-from tests.support.azure_snapshot import alerts
+from tests.support.azure_snapshot import alerts, announcements
 from tests.support.cloudformation import ALARMS, FRONT_DOOR, TEMPLATES, WORKERS, all_resources
 
 ROOT = Path(__file__).parents[2]
@@ -66,7 +66,7 @@ def test_the_alarms_of_aws_are_those_in_the_list_of_them() -> None:
 
 
 def test_the_alerts_of_azure_are_those_in_the_runbook() -> None:
-    assert named("Alerts on Azure") == sorted(alerts())
+    assert named("Alerts on Azure") == sorted([*alerts(), *announcements()])
 
 
 POINTS = ("Most likely", "Look", "Do", "Do not")

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
+import subprocess
+import sys
 from typing import Any, get_type_hints
 
 import azure.functions as func
@@ -100,3 +103,36 @@ def test_no_function_returns_a_value_without_a_binding_for_it(name: str) -> None
 @pytest.mark.parametrize("name", BINDINGS)
 def test_a_function_runs_on_the_workers_one_loop(name: str) -> None:
     assert inspect.iscoroutinefunction(INDEX[name].get_user_function())
+
+
+LOAD = """
+import json, function_app
+print(json.dumps({
+    each.get_function_name(): [json.loads(binding) for binding in each.get_raw_bindings()]
+    for each in function_app.app.get_functions()
+}))
+"""
+
+
+def loaded(**given: str) -> subprocess.CompletedProcess[str]:
+    """The app's bindings as a new process with these settings sees them."""
+    environment = {**os.environ, **given}
+    return subprocess.run(
+        [sys.executable, "-c", LOAD], env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_with_sessions_messages_of_queue_and_topic_come_in_order() -> None:
+    """And uploads, which have no session, come as before."""
+    indexed = json.loads(loaded(MESSAGES_SESSIONS="true").stdout)
+    of = {name: each[0].get("isSessionsEnabled") for name, each in indexed.items()}
+    assert {name for name, sessions in of.items() if sessions} == {
+        "messages_queue",
+        "messages_topic",
+    }
+
+
+def test_an_unknown_value_for_sessions_is_refused_while_the_app_loads() -> None:
+    done = loaded(MESSAGES_SESSIONS="yes")
+    assert done.returncode
+    assert "MESSAGES_SESSIONS is 'yes': write true or false" in done.stderr

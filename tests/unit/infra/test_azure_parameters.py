@@ -227,6 +227,23 @@ REFUSED: dict[str, tuple[str, dict[str, str], list[str]]] = {
 """An example, what is changed in it, and what is said about that."""
 
 
+ALLOWED: dict[str, tuple[str, dict[str, str]]] = {
+    "none": ("main.dev", {}),
+    "everything": (
+        "main.prod",
+        {
+            "orderedMessages": "true",
+            "allowedIpRanges": "[]",
+            "tracesPercent": "5",
+            "recoverVault": "true",
+            "disabledFunctions": "['messages_topic']",
+            "documentRetentionDays": "400",
+        },
+    ),
+}
+"""Examples with changes that are deployed."""
+
+
 def evaluate(folder: Path, example: str, changes: dict[str, str]) -> list[str]:
     """What the compiler says of an example with changes: it evaluates the template as a deployment
     does before it makes anything."""
@@ -241,10 +258,14 @@ def evaluate(folder: Path, example: str, changes: dict[str, str]) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("evaluated")
+
+
+@pytest.fixture(scope="module")
+def printed(folder: Path) -> dict[str, str]:
     """The compiler takes seconds, so all are evaluated concurrently."""
-    cases = {**{name: case[:2] for name, case in REFUSED.items()}, "none": ("main.dev", {})}
-    folder = tmp_path_factory.mktemp("refused")
+    cases = {name: case[:2] for name, case in REFUSED.items()} | ALLOWED
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = {name: pool.submit(evaluate, folder / name, *case) for name, case in cases.items()}
     return {name: " ".join(each.result()) for name, each in found.items()}
@@ -257,8 +278,54 @@ def test_what_cannot_work_is_refused_with_a_sentence(name: str, printed: dict[st
 
 
 @needs_compiler
-def test_an_example_without_changes_is_not_refused(printed: dict[str, str]) -> None:
-    assert printed["none"] == ""
+@pytest.mark.parametrize("name", ALLOWED)
+def test_what_works_is_not_refused(name: str, printed: dict[str, str]) -> None:
+    assert printed[name] == ""
+
+
+@needs_compiler
+def test_each_parameter_changes_what_it_says(folder: Path, printed: dict[str, str]) -> None:
+    assert printed["everything"] == ""
+    snapshot = json.loads((folder / "everything" / "main.prod.snapshot.json").read_text())
+    by_type: dict[str, list[dict[str, Any]]] = {}
+    for each in snapshot["predictedResources"]:
+        by_type.setdefault(each["type"], []).append(each)
+    bus = "Microsoft.ServiceBus/namespaces"
+    sessions = {
+        each["name"].rpartition("/")[2]: each["properties"].get("requiresSession", False)
+        for each in [*by_type[f"{bus}/queues"], *by_type[f"{bus}/topics/subscriptions"]]
+    }
+    assert sessions == {"blob-events": False, "messages": True, "tidegate": True}
+    [site] = by_type["Microsoft.Web/sites"]
+    given = variables(site["properties"]["siteConfig"]["appSettings"])
+    assert given["MESSAGES_SESSIONS"] == "true"
+    assert given["OTEL_TRACES_SAMPLER"] == "microsoft.fixed_percentage"
+    assert given["OTEL_TRACES_SAMPLER_ARG"] == "0.05"
+    assert [name for name in given if name.endswith(".Disabled")] == [
+        "AzureWebJobs.messages_topic.Disabled"
+    ]
+    [vault] = by_type["Microsoft.KeyVault/vaults"]
+    assert vault["properties"]["createMode"] == "recover"
+    [registry] = by_type["Microsoft.ContainerRegistry/registries"]
+    assert registry["properties"]["publicNetworkAccess"] == "Disabled"
+    [policy] = by_type["Microsoft.Storage/storageAccounts/managementPolicies"]
+    rules = {rule["name"] for rule in policy["properties"]["policy"]["rules"]}
+    assert rules == {"old-versions", "expire-documents", "expire-quarantine"}
+
+
+@every_parameter
+def test_a_minimum_has_a_maximum(template: str, parameter: Parameter) -> None:
+    assert ("minValue" in parameter.decorators) == ("maxValue" in parameter.decorators), template
+
+
+def test_every_rule_of_the_linter_is_an_error() -> None:
+    """But one, which depends on the day on which it runs."""
+    text = (AZURE / "bicepconfig.json").read_text(encoding="utf-8")
+    rules = json.loads(re.sub(r"^ *//.*$", "", text, flags=re.M))["analyzers"]["core"]["rules"]
+    assert {name for name, rule in rules.items() if rule["level"] != "error"} == {
+        "use-recent-api-versions"
+    }
+    assert "what-if-short-circuiting" in rules
 
 
 # ---------------------------------------------------------------- before azd and func do anything
