@@ -81,8 +81,7 @@ def renew(folder: Path, compiler: str) -> list[str]:
         (folder / SNAPSHOTS).mkdir()
         for path, text in made.items():
             path.write_text(text, encoding="utf-8")
-        digests = [f"{digest}  {path}\n" for path, digest in current(folder).items()]
-        (folder / DIGESTS).write_text("".join(digests), encoding="utf-8")
+        write_digests(folder)
     return lines
 
 
@@ -104,6 +103,12 @@ def current(folder: Path) -> dict[str, str]:
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(files)
     }
+
+
+def write_digests(folder: Path) -> None:
+    """In the format of `sha256sum`."""
+    lines = [f"{digest}  {path}\n" for path, digest in current(folder).items()]
+    (folder / DIGESTS).write_text("".join(lines), encoding="utf-8")
 
 
 def outdated(folder: Path) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -117,3 +118,12 @@ def test_a_grants_name_is_made_of_scope_principal_and_role(assignment: Resource)
 def test_every_grant_has_a_name_of_its_own(example: str) -> None:
     assignments = made(ASSIGNMENT, example)
     assert len({each.name for each in assignments}) == len(assignments)
+
+
+def test_a_role_with_a_wrong_digit_is_found() -> None:
+    assignment = made(ASSIGNMENT)[0]
+    role = assignment.at("properties.roleDefinitionId")
+    wrong = role[:-1] + ("0" if role[-1] != "0" else "1")
+    properties = {**assignment.at("properties"), "roleDefinitionId": wrong}
+    with pytest.raises(KeyError, match=wrong.rpartition("/")[2]):
+        grant(replace(assignment, body={**assignment.body, "properties": properties}))

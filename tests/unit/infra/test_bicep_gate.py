@@ -47,8 +47,12 @@ def passing(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir()
     (folder / "main.bicep").write_text(TEMPLATE, encoding="utf-8")
     (folder / "main.dev.bicepparam").write_text(EXAMPLE, encoding="utf-8")
-    assert COMPILER
-    assert bicep.renew(folder, COMPILER) == []
+    if COMPILER:
+        assert bicep.renew(folder, COMPILER) == []
+    else:
+        (folder / "snapshots").mkdir()
+        (folder / "snapshots/main.dev.snapshot.json").write_text("{}", encoding="utf-8")
+        bicep.write_digests(folder)
     return folder
 
 
@@ -129,7 +133,6 @@ def test_an_example_that_cannot_be_evaluated_is_reported_and_its_snapshot_kept(
     assert bicep.current(folder)[snapshot] == before[snapshot]
 
 
-@needs_compiler
 @pytest.mark.parametrize(
     ("path", "change"),
     [
@@ -151,7 +154,6 @@ def test_without_a_compiler_a_file_that_is_newer_than_the_snapshots_is_a_fault(
     ]
 
 
-@needs_compiler
 def test_a_template_that_is_removed_is_newer_than_the_snapshots(folder: Path) -> None:
     (folder / "main.bicep").unlink()
     assert bicep.faults(folder, None) == [
