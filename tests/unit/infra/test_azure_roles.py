@@ -121,7 +121,7 @@ def test_every_grant_has_a_name_of_its_own(example: str) -> None:
 
 
 def test_a_role_with_a_wrong_digit_is_found() -> None:
-    assignment = made(ASSIGNMENT)[0]
+    assignment = made(ASSIGNMENT, "main.dev")[0]
     role = assignment.at("properties.roleDefinitionId")
     wrong = role[:-1] + ("0" if role[-1] != "0" else "1")
     properties = {**assignment.at("properties"), "roleDefinitionId": wrong}
