@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -25,6 +26,7 @@ from tests.support.console import ROOT, Invocation
 
 DEPLOY_TOOLS: Final = ROOT / ".venv-deploy" / "bin" / "python"
 """The environment of the deployment tools; `make .deploy-tools` makes it."""
+INSTALLATION: Final = ROOT / "infra" / "aws" / "installation.example.toml"
 AZ_TABLE: Final = Path(__file__).with_name("az_commands.txt")
 AZ_OF_EVERY_COMMAND: Final = "--output/-o --query --help/-h --debug --verbose --only-show-errors"
 AZD: Final = {
@@ -168,8 +170,13 @@ def _temporal(call: Invocation) -> str:
 
 
 def _sam(call: Invocation) -> str:
-    """Whether `--parameter-overrides` are parameters of the template."""
+    """Whether `--config-env` is a section of the example of an installation, and whether
+    `--parameter-overrides` are parameters of the template."""
     words = [*call.arguments]
+    if "--config-env" in words:
+        section = words[words.index("--config-env") + 1]
+        if section not in tomllib.loads(INSTALLATION.read_text(encoding="utf-8")):
+            return f"{INSTALLATION.name} has no section {section}"
     if "--parameter-overrides" not in words:
         return ""
     named = [words[i + 1] for i, word in enumerate(words) if word in ("--template", "-t")]

@@ -22,6 +22,7 @@ WRONG = (
     "aws sqs lists-queues",
     "sam deploy --guide",
     "sam deploys",
+    "sam deploy --config-file installation.toml --config-env worker",
     "sam deploy --parameter-overrides Names=tidegate",
     "sam deploy -t infra/aws/workers.yaml --parameter-overrides QueueFormats=a=cloudwatch",
     "az acr build --image tidegate-worker .",

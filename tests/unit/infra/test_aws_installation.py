@@ -1,0 +1,77 @@
+"""installation.example.toml, which a user copies and deploys with: its parameters are those of the
+templates and satisfy them, and each stack has the capabilities that its template needs."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from typing import Any, Final
+
+import pytest
+
+from tests.support.cloudformation import ROOT, template
+
+EXAMPLE: Final = "infra/aws/installation.example.toml"
+SECTIONS: Final = tomllib.loads((ROOT / EXAMPLE).read_text(encoding="utf-8"))
+STACKS: Final = [name for name in SECTIONS if name != "version"]
+DEPLOYED_WITHIN: Final = {"infra/aws/alarms.yaml", "infra/aws/worker.yaml"}
+"""The templates of nested stacks."""
+
+
+def deploy(section: str) -> dict[str, Any]:
+    options: dict[str, Any] = SECTIONS[section]["deploy"]["parameters"]
+    return options
+
+
+def made_of(section: str) -> dict[str, Any]:
+    """The template of a section's stack. Without one, SAM takes what `sam build` has made of
+    template.yaml."""
+    return template(deploy(section).get("template_file", "template.yaml"))
+
+
+def test_every_template_is_a_stack_of_the_example() -> None:
+    named = {deploy(section).get("template_file", "template.yaml") for section in STACKS}
+    templates = {f"infra/aws/{path.name}" for path in (ROOT / "infra" / "aws").glob("*.yaml")}
+    assert named == {"template.yaml"} | templates - DEPLOYED_WITHIN - {"infra/aws/webhooks.yaml"}
+
+
+@pytest.mark.parametrize("section", STACKS)
+def test_the_parameters_are_the_template_s_and_satisfy_it(section: str) -> None:
+    given = dict(line.split("=", 1) for line in deploy(section).get("parameter_overrides", []))
+    parameters = made_of(section)["Parameters"]
+    assert given.keys() <= parameters.keys()
+    for name, parameter in parameters.items():
+        value = given.get(name, parameter.get("Default"))
+        assert value is not None, f"{name} is required"
+        each = str(value).split(",") if parameter["Type"].startswith(("List", "Comma")) else [value]
+        for one in map(str, each):
+            assert re.fullmatch(parameter.get("AllowedPattern", ".*"), one), f"{name}={one}"
+            assert one in map(str, parameter.get("AllowedValues", [one])), f"{name}={one}"
+
+
+@pytest.mark.parametrize("section", STACKS)
+def test_a_stack_has_the_capabilities_that_its_template_needs(section: str) -> None:
+    """AWS: CreateChangeSet, Capabilities."""
+    made = made_of(section)["Resources"].values()
+    identity = [each for each in made if each["Type"].startswith("AWS::IAM::")]
+    named = any(
+        {"RoleName", "ManagedPolicyName"} & each.get("Properties", {}).keys() for each in identity
+    )
+    nested = any(each["Type"].startswith("AWS::Serverless::") for each in made)
+    needed = {"CAPABILITY_NAMED_IAM" if named else "CAPABILITY_IAM"} if identity else set()
+    needed |= {"CAPABILITY_AUTO_EXPAND"} if nested else set()
+    assert {*deploy(section).get("capabilities", [])} == needed
+
+
+@pytest.mark.parametrize("section", STACKS)
+def test_a_stack_is_deployed_after_a_question(section: str) -> None:
+    assert deploy(section)["confirm_changeset"] is True
+
+
+def test_the_pipeline_may_change_every_stack_and_upload_for_it_but_not_its_own_roles() -> None:
+    """The names that deployer.yaml grants: Name, or Name and a hyphen."""
+    for section in STACKS:
+        stack = SECTIONS[section]["global"]["parameters"]["stack_name"]
+        within = re.fullmatch(r"tidegate(-.+)?", stack) is not None
+        assert within == (section != "deployers"), stack
+        assert (deploy(section)["s3_prefix"] == "tidegate") == within, stack
