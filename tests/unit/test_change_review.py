@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from fnmatch import fnmatch
 from pathlib import Path
@@ -171,6 +172,8 @@ def test_doors_are_opened_again_with_the_defaults_of_the_templates() -> None:
     assert f"MaximumConcurrency={concurrency['MinValue']}   # slow" in runbook
     webhooks = parameters["WebhookConcurrency"]["Default"]
     assert f"--reserved-concurrent-executions {webhooks}\n" in runbook
+    calls = json.loads(text("host.json"))["extensions"]["serviceBus"]["maxConcurrentCalls"]
+    assert f"which take {calls} messages" in runbook
     [instances] = re.findall(
         r"^param maximumInstances int = (\d+)", text("infra/azure/main.bicep"), re.M
     )
