@@ -239,18 +239,38 @@ def denies_plain_text(document: dict[str, Any], action: str) -> bool:
     )
 
 
-def test_uploads_are_announced_in_one_way_or_the_other() -> None:
-    condition, by_rule, direct = BUCKETS["DocumentsBucket"]["NotificationConfiguration"]["Fn::If"]
-    assert condition == "ByEventBridge"
-    assert by_rule == {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
-    [configuration] = direct["QueueConfigurations"]
-    assert text(configuration["Queue"]) == "DocumentsQueue.Arn"
-    rule = template(FRONT_DOOR)["Resources"]["DocumentsRule"]
-    assert rule["Condition"] == "ByEventBridge"
-    # S3 sends a test message when the notification is configured, so the policy must exist before.
-    assert (
-        template(FRONT_DOOR)["Resources"]["DocumentsBucket"]["DependsOn"] == "DocumentsQueuePolicy"
-    )
+WAYS = {"EventBridge": {"rule"}, "Direct": {"bucket"}, "Both": {"rule", "bucket"}}
+
+
+@pytest.mark.parametrize(("delivery", "ways"), WAYS.items())
+def test_uploads_are_announced_by_what_the_queue_accepts(delivery: str, ways: set[str]) -> None:
+    stack = Stack(FRONT_DOOR, {"S3Delivery": delivery})
+    announced = stack.resources("S3::Bucket")["DocumentsBucket"]["NotificationConfiguration"]
+    by_rule = announced.get("EventBridgeConfiguration") == {"EventBridgeEnabled": True}
+    assert by_rule is ("rule" in ways)
+    assert ("QueueConfigurations" in announced) is ("bucket" in ways)
+    assert ("DocumentsRule" in stack.resources("Events::Rule")) is ("rule" in ways)
+    policy = stack.resources("SQS::QueuePolicy")["DocumentsQueuePolicy"]["PolicyDocument"]
+    allowed = {each["Sid"] for each in policy["Statement"] if each["Effect"] == "Allow"}
+    assert allowed == {f"FromThe{way.capitalize()}" for way in ways}
+
+
+def test_changing_over_has_a_step_in_which_both_ways_work() -> None:
+    """The queue's policy changes immediately, the bucket's notifications about five minutes later.
+    Source: Amazon S3, "Enabling Amazon EventBridge"."""
+    choices = template(FRONT_DOOR)["Parameters"]["S3Delivery"]["AllowedValues"]
+    assert {choice: WAYS[choice] for choice in choices} == WAYS
+    assert WAYS["EventBridge"] | WAYS["Direct"] == WAYS["Both"]
+
+
+def test_s3_may_send_before_its_notification_is_configured() -> None:
+    """It sends a test message then, and fails where it may not."""
+    bucket = template(FRONT_DOOR)["Resources"]["DocumentsBucket"]
+    assert bucket["DependsOn"] == "DocumentsQueuePolicy"
+    [configuration] = Stack(FRONT_DOOR, {"S3Delivery": "Direct"}).resources("S3::Bucket")[
+        "DocumentsBucket"
+    ]["NotificationConfiguration"]["QueueConfigurations"]
+    assert configuration["Queue"] == {"Fn::GetAtt": ["DocumentsQueue", "Arn"]}
 
 
 def test_the_queue_accepts_messages_of_the_rule_and_the_bucket_by_their_names() -> None:
