@@ -179,17 +179,20 @@ class _Trial:
         """Within the block the document is there. Adds to the list what is left of it."""
         left: list[str] = []
         body = f"Sent by `tidegate smoke` at {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}.\n"
-        document = await self.deployment.upload(uri, body.encode())
+        upload = asyncio.create_task(self.deployment.upload(uri, body.encode()))
         began = time.monotonic()
         try:
+            await asyncio.shield(upload)
             yield left
         finally:
-            try:
-                rest = await self.deployment.remove(document)
-                left += [rest] if rest else []
-                self.report(Way.UPLOAD, "removed", time.monotonic() - began, rest)
-            except TidegateError as error:
-                left.append(f"{uri} is left behind: {error.message}")
+            await asyncio.wait([upload])  # an upload that is interrupted arrives all the same
+            if not upload.exception():
+                try:
+                    rest = await self.deployment.remove(upload.result())
+                    left += [rest] if rest else []
+                    self.report(Way.UPLOAD, "removed", time.monotonic() - began, rest)
+                except TidegateError as error:
+                    left.append(f"{uri} is left behind: {error.message}")
 
     async def _message(self, queue: str) -> Tried:
         id = _new_id()

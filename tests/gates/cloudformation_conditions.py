@@ -59,7 +59,7 @@ class Conditions:
             case {"Fn::Not": parts} | {"Fn::And": parts} | {"Fn::Or": parts}:
                 for part in parts:
                     self._collect(part, values)
-            case {"Fn::Equals": sides}:
+            case {"Fn::Equals": sides} | {"Fn::EachMemberEquals": sides}:
                 literals = {str(side) for side in sides if not isinstance(side, dict)}
                 terms = [json.dumps(side) for side in sides if isinstance(side, dict)]
                 if len(terms) == 2:
@@ -87,7 +87,7 @@ class Conditions:
                 return all(self._holds(part, world) for part in parts)
             case {"Fn::Or": parts}:
                 return any(self._holds(part, world) for part in parts)
-            case {"Fn::Equals": sides}:
+            case {"Fn::Equals": sides} | {"Fn::EachMemberEquals": sides}:
                 one, other = (
                     world[json.dumps(side)] if isinstance(side, dict) else str(side)
                     for side in sides

@@ -1,6 +1,7 @@
 """What is wrong with the references within a CloudFormation template, under any combination of its
-conditions: they lead nowhere, to a resource that may be absent, or in a circle. A parameter or a
-condition that decides nothing, a security group's rule and a policy's Sid that are there twice.
+conditions: they lead nowhere, to a resource that may be absent, or in a circle. A parameter, a
+condition or a rule that decides nothing, a security group's rule and a policy's Sid that are there
+twice.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def faults(template: Template, nested: Mapping[str, Template] | None = None) -> 
 
 
 def unused(template: Template) -> list[str]:
-    """One line for each parameter and condition that decides nothing."""
+    """One line for each parameter, condition and rule that decides nothing."""
     sections = {key: template.get(key, {}) for key in ("Globals", "Resources", "Outputs")}
     referred = [*references(sections)]
     conditions = Conditions(template)
@@ -61,7 +62,23 @@ def unused(template: Template) -> list[str]:
             if name not in targets
         ),
         *(f"condition {name} is unused" for name in conditions.defined if name not in used),
+        *_decided(template, conditions),
     ]
+
+
+def _decided(template: Template, conditions: Conditions) -> Iterator[str]:
+    """Conditions that no parameters change, and rules that therefore never apply: they compare a
+    parameter with what it cannot be."""
+    for name in conditions.defined:
+        if not set(conditions.used_by(name)) <= set(conditions.defined):
+            continue  # which is a fault of its own
+        for met, word in ((True, "never"), (False, "always")):
+            if conditions.possible([(name, met)]) is None:
+                yield f"condition {name} is {word} met"
+    for name, rule in template.get("Rules", {}).items():
+        when = rule.get("RuleCondition")
+        if when and conditions.possible([(when, True)]) is None:
+            yield f"rule {name} never applies"
 
 
 def _conditions(value: Any) -> Iterator[Any]:
@@ -180,8 +197,11 @@ class _Graph:
                     yield f"{owner}: there is no {target}"
                 elif target in self._nested and attribute.startswith("Outputs."):
                     name = attribute.removeprefix("Outputs.")
-                    if name not in self._nested[target].get("Outputs", {}):
+                    outputs = self._nested[target].get("Outputs", {})
+                    if name not in outputs:
                         yield f"{owner}: the nested stack {target} has no output {name}"
+                    elif "Condition" in outputs[name]:
+                        yield f"{owner}: the nested stack {target} may have no output {name}"
         for id, inner in self._nested.items():
             given = self._resources[id].get("Properties", {}).get("Parameters", {})
             takes = inner.get("Parameters", {})

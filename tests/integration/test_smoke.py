@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -252,6 +253,31 @@ async def test_without_credentials_nothing_is_left_behind(
     deployment = StandIn(root, {Way.MESSAGE: "no credentials", Way.UPLOAD: "deaf"})
     with pytest.raises(SettingsError):
         await tried(deployment, Way.UPLOAD, Way.MESSAGE, settings=settings)
+    assert deployment.documents == []
+
+
+async def test_an_upload_that_is_interrupted_is_removed(root: Harness, settings: Settings) -> None:
+    begun, goes_on, done = asyncio.Event(), threading.Event(), threading.Event()
+
+    class Slow(StandIn):
+        async def upload(self, uri: str, body: bytes) -> DocumentRef:
+            def stored() -> None:
+                goes_on.wait(20)
+                self.documents.append(uri)
+                done.set()
+
+            begun.set()
+            await asyncio.to_thread(stored)  # as boto3: a thread cannot be cancelled
+            return DocumentRef(uri=uri)
+
+    deployment = Slow(root)
+    trying = asyncio.create_task(tried(deployment, Way.UPLOAD, settings=settings))
+    await begun.wait()
+    trying.cancel()
+    goes_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await trying
+    assert await asyncio.to_thread(done.wait, 20)
     assert deployment.documents == []
 
 
@@ -525,6 +551,24 @@ async def test_a_signed_request_is_sent_over_tls_only(closed_port: int) -> None:
             await deployment.post(url, {}, b"")
     with pytest.raises(DeploymentUnavailable, match="does not answer"):
         await deployment.post(f"http://127.0.0.1:{closed_port}/hooks/a", {}, b"")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://gateway.example/hooks/a?code=hunter2",
+        "https://gateway.example/ho oks/a?code=hunter2",
+        "https://gateway.example/höoks/a?code=hunter2",
+        "https://gateway.example:x/hooks/a?code=hunter2",
+        "https://me:hunter2@gateway.example/hooks/a",
+        "https://[::1/hooks/a?code=hunter2",
+        "https:///hooks/a?code=hunter2",
+    ],
+)
+async def test_a_url_that_cannot_be_sent_to_is_refused_without_its_secret(url: str) -> None:
+    with pytest.raises(SettingsError, match="is not an https:// URL") as refused:
+        await bootstrap.aws_deployment("any").post(url, {}, b"")
+    assert "hunter2" not in str(refused.value)
 
 
 async def test_a_long_answer_is_not_read_to_its_end() -> None:

@@ -1,6 +1,7 @@
 """One HTTP request, by the standard library: what an operator's machine always has.
 
-A redirect is not followed: the request may carry a token or a signature.
+A redirect is not followed: the request may carry a token or a signature. No error quotes a URL's
+query, which may be a secret.
 """
 
 from __future__ import annotations
@@ -31,18 +32,29 @@ class _NotFollowed(urllib.request.HTTPRedirectHandler):
 async def post(url: str, headers: Mapping[str, str], body: bytes) -> Answer:
     """The answer to a POST. Raises `SettingsError` for a URL that is not https, other than of this
     machine, and `DeploymentUnavailable` where nothing answers."""
-    if not is_loopback(url) and urlsplit(url).scheme != "https":
-        raise SettingsError(f"{url} is not an https:// URL", fix="give the whole URL")
+    scheme, host = _origin(url)
+    if not is_loopback(url) and not (scheme == "https" and host):
+        shown = url.partition("?")[0].rpartition("@")[2]
+        fix = "give the whole URL, in ASCII and without a password"
+        raise SettingsError(f"{shown} is not an https:// URL", fix=fix)
     return await asyncio.to_thread(_post, url, headers, body)
 
 
 def is_loopback(url: str) -> bool:
     """Whether the URL leads to a plain server on this machine, as a local stack's do."""
+    scheme, host = _origin(url)
+    return scheme == "http" and host in _LOOPBACK
+
+
+def _origin(url: str) -> tuple[str, str]:
+    """Scheme and host of a URL; empty for one that no request can be sent to."""
     try:
         parts = urlsplit(url)
+        port = parts.port
     except ValueError:
-        return False
-    return parts.scheme == "http" and parts.hostname in _LOOPBACK
+        return "", ""
+    sendable = parts.username is None and port != 0 and all("!" <= char <= "~" for char in url)
+    return (parts.scheme, parts.hostname or "") if sendable else ("", "")
 
 
 def _post(url: str, headers: Mapping[str, str], body: bytes) -> Answer:

@@ -185,6 +185,21 @@ def test_statements_of_one_name() -> None:
     assert found == "Policy: a policy has two statements Always where Mode is 'big'"
 
 
+@pytest.mark.parametrize(
+    ("replaced", "by", "fault"),
+    [
+        ("[!Ref Mode, small]", "[!Ref Mode, smal]", "condition Small is never met"),
+        ('[!Ref Key, ""]', '[!Ref Mode, ""]', "condition OwnKey is always met"),
+        ("[!Ref Mode, big]", "[!Ref Mode, huge]", "rule Sized never applies"),
+    ],
+)
+def test_what_no_parameters_change_decides_nothing(replaced: str, by: str, fault: str) -> None:
+    rules = "Rules:\n  Sized: {RuleCondition: !Equals [!Ref Mode, big]}\nConditions:\n"
+    ruled = SOUND.replace("Conditions:\n", rules)
+    assert unused(parsed(ruled)) == []
+    assert fault in unused(parsed(ruled.replace(replaced, by)))
+
+
 def test_a_nested_stack_has_the_outputs_and_parameters_that_it_is_asked_for() -> None:
     outer = seeded(
         "Resources:\n",
@@ -193,6 +208,10 @@ def test_a_nested_stack_has_the_outputs_and_parameters_that_it_is_asked_for() ->
         "  Heard: {Type: AWS::SNS::Topic, Properties: {TopicName: !GetAtt Inner.Outputs.Nam}}\n",
     )
     inner: dict[str, Any] = {"Parameters": {"Name": {}, "Key": {}}, "Outputs": {"Name": {}}}
+    maybe = inner | {"Outputs": {"Nam": {"Condition": "Keyed"}}}
+    assert (
+        faults(outer, {"Inner": maybe})[0] == "Heard: the nested stack Inner may have no output Nam"
+    )
     assert faults(outer, {"Inner": inner}) == [
         "Heard: the nested stack Inner has no output Nam",
         "Inner: its template has no parameter Mail",
