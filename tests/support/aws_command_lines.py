@@ -9,6 +9,7 @@ which holds the AWS CLI 1. What only its version 2 has is named here, after its 
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import io
 import json
@@ -16,6 +17,7 @@ import logging
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -37,9 +39,38 @@ def _aws_driver() -> Any:
     def stop(**_: Any) -> None:
         raise ConnectionAbortedError(_REACHED)
 
+    def check(params: dict[str, Any], model: Any, **_: Any) -> None:
+        if wrong := ", ".join(_foreign(params, model.input_shape)):
+            raise ValueError(wrong)
+
     driver = import_module("awscli.clidriver").create_clidriver()
+    driver.session.register("before-parameter-build", check)
     driver.session.register("before-call", stop)
     return driver
+
+
+def _foreign(value: Any, shape: Any) -> Iterator[str]:
+    """What is not among the values that the API knows. The AWS CLI leaves that to the API."""
+    match value:
+        case dict() if shape.type_name == "map":
+            for key, child in value.items():
+                yield from (*_foreign(key, shape.key), *_foreign(child, shape.value))
+        case dict():
+            for key, child in value.items():
+                if key in shape.members:  # the CLI itself refuses others
+                    yield from _foreign(child, shape.members[key])
+        case list():
+            for child in value:
+                yield from _foreign(child, shape.member)
+        case str() if value not in (getattr(shape, "enum", None) or [value]):
+            yield f"{value} is not among {', '.join(shape.enum)}"
+        case _:
+            pass
+
+
+def _without_abbreviations() -> None:
+    """Has argparse refuse `--stack-nam`, which it takes for `--stack-name` otherwise."""
+    argparse.ArgumentParser._get_option_tuples = lambda *_: []  # type: ignore[method-assign]
 
 
 def _aws(driver: Any, arguments: list[str]) -> str:
@@ -92,6 +123,7 @@ def main() -> None:
     commands = json.load(sys.stdin)
     os.chdir(tempfile.mkdtemp())
     logging.disable()
+    _without_abbreviations()
     driver = _aws_driver()
     found = [_aws(driver, each[1:]) if each[0] == "aws" else _sam(each[1:]) for each in commands]
     json.dump(found, sys.stdout)

@@ -170,9 +170,13 @@ def _temporal(call: Invocation) -> str:
 
 
 def _sam(call: Invocation) -> str:
-    """Whether `--config-env` is a section of the example of an installation, and whether
-    `--parameter-overrides` are parameters of the template."""
+    """Whether `--config-file` is the reader's copy of the example of an installation,
+    `--config-env` a section of it, and whether `--parameter-overrides` are parameters of the
+    template."""
     words = [*call.arguments]
+    copy = INSTALLATION.name.replace(".example", "")
+    if "--config-file" in words and (file := words[words.index("--config-file") + 1]) != copy:
+        return f"there is no {file}, only {copy}"
     if "--config-env" in words:
         section = words[words.index("--config-env") + 1]
         if section not in tomllib.loads(INSTALLATION.read_text(encoding="utf-8")):
