@@ -261,6 +261,7 @@ class _Trial:
         run: RootRun | None = None
         blind: str | None = None
         look_again = sent + _LOOK_IN_QUARANTINE
+        read: set[str] = set()
         while True:
             last = time.monotonic() >= deadline
             try:
@@ -280,7 +281,7 @@ class _Trial:
             if not run and (last or time.monotonic() >= look_again):
                 look_again = time.monotonic() + _LOOK_IN_QUARANTINE
                 try:
-                    kept = await self._quarantined(id, since)
+                    kept = await self._quarantined(id, since, read)
                 except TidegateError as error:
                     blind = error.message
                 else:
@@ -295,17 +296,20 @@ class _Trial:
         assert self.client is not None  # noqa: S101  # it is connected for every way that waits
         return await root_run(self.client, workflow_id(key))
 
-    async def _quarantined(self, id: str, since: datetime) -> Tried | None:
-        """The failure, where the event was quarantined."""
+    async def _quarantined(self, id: str, since: datetime, read: set[str]) -> Tried | None:
+        """The failure, where the event was quarantined. Records that were `read` are not read
+        again; what is read is added."""
         root = self.plan.places.quarantine or self.settings.quarantine
         if root is None:
             return None
         quarantine = bootstrap.quarantine(replace(self.settings, quarantine=root))
-        for uri in (await self.deployment.written(root, since=since))[:_MOST_RECORDS]:
+        written = await self.deployment.written(root, since=since)
+        for uri in [each for each in written[:_MOST_RECORDS] if each not in read]:
             try:
                 record = await quarantine.get(uri.rpartition("/")[2].removesuffix(".json"))
             except DocumentNotFound:  # a note, or removed meanwhile
                 continue
+            read.add(uri)
             if id.encode() in record.body:
                 return Tried(
                     way=Way.UPLOAD,

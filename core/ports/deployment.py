@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from core.domain.event import DocumentRef
+
+MOST_LISTED: Final = 20_000
+"""Most documents under a prefix of which the newest are looked for: stores list by name."""
 
 
 class Way(StrEnum):
@@ -76,5 +79,6 @@ class Deployment(Protocol):
         ...
 
     async def written(self, prefix: str, *, since: datetime) -> list[str]:
-        """The URIs of the documents under a prefix that were written since then, newest first."""
+        """The URIs of the documents under a prefix that were written since then, newest first.
+        Raises `DeploymentUnavailable` also where more than `MOST_LISTED` are under it."""
         ...

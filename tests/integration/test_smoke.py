@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -37,6 +38,7 @@ from core.errors import (
     TidegateError,
 )
 from core.formats.shared.delivery import Arrival, Delivery, Malformed
+from core.intake.quarantine import Quarantine
 from core.operations.smoke import Plan, Tried, smoke
 from core.ports.deployment import Answer, Deployment, Places, Way
 from infra.local.azure.service_bus import ServiceBus
@@ -211,6 +213,34 @@ async def test_what_a_listener_quarantined_is_named_with_its_reason(
     assert message.outcome == "failed"
     assert "InvalidEvent: it is not liked" in message.detail
     assert f"{settings.quarantine}message-" in message.detail
+
+
+async def test_what_others_had_quarantined_is_read_once(
+    root: Harness, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = InvalidEvent("it is not liked")
+    other = Arrival(Malformed(error), Delivery(format="message", body=b"other", unique="o"))
+    uri = await bootstrap.quarantine(settings).keep(other, error)
+    looks, read = 0, Counter[str]()
+    get = Quarantine.get
+
+    async def counted(self: Quarantine, id: str) -> Any:
+        read[id] += 1
+        return await get(self, id)
+
+    class Looked(StandIn):
+        async def written(self, prefix: str, *, since: datetime) -> list[str]:
+            nonlocal looks
+            looks += 1
+            return [uri]
+
+    monkeypatch.setattr(Quarantine, "get", counted)
+    monkeypatch.setattr("core.operations.smoke._LOOK_IN_QUARANTINE", 0.1)
+    deployment = Looked(root, {Way.MESSAGE: "deaf"})
+    [message] = await tried(deployment, Way.MESSAGE, settings=settings, timeout=1)
+    assert "no workflow has begun" in message.detail
+    assert looks > 1
+    assert list(read.values()) == [1]
 
 
 async def test_what_the_orchestrator_gives_up_is_named_with_its_record(
@@ -422,13 +452,18 @@ async def test_without_credentials_of_aws_it_says_how_to_sign_in(
 
 
 @pytest.mark.usefixtures("aws_settings")
-async def test_nothing_is_left_of_an_upload_in_a_versioned_bucket() -> None:
+async def test_nothing_is_left_of_an_upload_in_a_versioned_bucket(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     bucket = new_bucket(versioned=True)
     deployment, before = bootstrap.aws_deployment("any"), datetime.now(UTC).replace(microsecond=0)
     document = await deployment.upload(f"{bucket}/incidents/{document_name('0' * 32)}", b"x")
     assert await deployment.written(f"{bucket}/incidents/", since=before) == [document.uri]
     later = datetime(2100, 1, 1, tzinfo=UTC)
     assert await deployment.written(f"{bucket}/incidents/", since=later) == []
+    monkeypatch.setattr("core.adapters.deployments.aws.MOST_LISTED", 0)
+    with pytest.raises(DeploymentUnavailable, match="more than 0 documents are in"):
+        await deployment.written(f"{bucket}/incidents/", since=later)
     assert await deployment.remove(document) == ""
     versions = boto3.client("s3").list_object_versions(Bucket=bucket.removeprefix("s3://"))
     assert not {"Versions", "DeleteMarkers"} & set(versions)
@@ -480,7 +515,9 @@ async def test_the_places_on_azure_are_the_outputs_that_azd_keeps() -> None:
 
 
 @pytest.mark.usefixtures("azure_settings")
-async def test_an_upload_is_removed_from_its_container(azurite: Any) -> None:
+async def test_an_upload_is_removed_from_its_container(
+    azurite: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     container = new_container()
     deployment = bootstrap.azure_deployment(azurite.environment)
     before = datetime.now(UTC).replace(microsecond=0)
@@ -488,6 +525,10 @@ async def test_an_upload_is_removed_from_its_container(azurite: Any) -> None:
     assert await deployment.written(f"{container}/incidents/", since=before) == [document.uri]
     later = datetime(2100, 1, 1, tzinfo=UTC)
     assert await deployment.written(f"{container}/incidents/", since=later) == []
+    with monkeypatch.context() as few:
+        few.setattr("core.adapters.deployments.azure.MOST_LISTED", 0)
+        with pytest.raises(DeploymentUnavailable, match="more than 0 documents are in"):
+            await deployment.written(f"{container}/incidents/", since=later)
     assert await deployment.remove(document) == ""
     assert await deployment.written(f"{container}/", since=before) == []
     with pytest.raises(DeploymentUnavailable, match=r"ContainerNotFound"):

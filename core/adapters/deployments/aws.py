@@ -29,7 +29,7 @@ from botocore.exceptions import (
 from core.adapters.deployments import http
 from core.domain.event import DocumentRef
 from core.errors import DeploymentUnavailable, SettingsError, third_party
-from core.ports.deployment import Answer, Places
+from core.ports.deployment import MOST_LISTED, Answer, Places
 
 _SCHEME: Final = "s3://"
 _NO_CREDENTIALS: Final = (
@@ -121,12 +121,15 @@ class AwsDeployment:
 
         def listed() -> list[tuple[datetime, str]]:
             pages = _client("s3").get_paginator("list_objects_v2")
-            return [
+            most = {"MaxItems": MOST_LISTED + 1}
+            found = [
                 (each["LastModified"], each["Key"])
-                for page in pages.paginate(Bucket=bucket, Prefix=start)
+                for page in pages.paginate(Bucket=bucket, Prefix=start, PaginationConfig=most)
                 for each in page.get("Contents", [])
-                if each["LastModified"] >= since
             ]
+            if len(found) > MOST_LISTED:
+                raise DeploymentUnavailable(f"more than {MOST_LISTED:,} documents are in {prefix}")
+            return [each for each in found if each[0] >= since]
 
         newest = sorted(await self._call(f"list {prefix} (s3:ListBucket)", listed), reverse=True)
         return [f"{_SCHEME}{bucket}/{key}" for _, key in newest]

@@ -25,7 +25,7 @@ from core.adapters.azure_clients import blob_service
 from core.adapters.deployments import http
 from core.domain.event import DocumentRef
 from core.errors import DeploymentUnavailable, SettingsError, third_party
-from core.ports.deployment import Answer, Places
+from core.ports.deployment import MOST_LISTED, Answer, Places
 
 TOKEN, DOCUMENTS, FUNCTION_APP = "PLATFORM_TOKEN", "PLATFORM_DOCUMENTS", "PLATFORM_FUNCTION_APP"
 """Outputs of infra/azure/main.bicep, as azd names them in its environment."""
@@ -105,7 +105,15 @@ class AzureDeployment:
         with _errors(f"list {prefix} (role Storage Blob Data Reader)"):
             service = await self._service(account)
             blobs = service.get_container_client(container).list_blobs(name_starts_with=start)
-            found = [(b.last_modified, b.name) async for b in blobs if b.last_modified >= since]
+            found, listed = [], 0
+            async for blob in blobs:
+                listed += 1
+                if listed > MOST_LISTED:
+                    raise DeploymentUnavailable(
+                        f"more than {MOST_LISTED:,} documents are in {prefix}"
+                    )
+                if blob.last_modified >= since:
+                    found.append((blob.last_modified, blob.name))
         return [f"{_SCHEME}{account}/{container}/{name}" for _, name in sorted(found, reverse=True)]
 
     async def _service(self, account: str) -> BlobServiceClient:
