@@ -53,8 +53,9 @@ def command(
 ) -> None:
     """Send a deployment an event that does nothing by every way in, and wait for its workflows.
 
-    What is not named is read from the stack's outputs (AWS) or azd's variables (Azure). Needs
-    Temporal's variables. An upload is removed. Exits with 1 if a way failed."""
+    Unnamed places are the stack's outputs (AWS) or azd's variables (Azure).
+    Uses the credentials that `aws` or `az` has, and Temporal's variables.
+    An upload is removed. Exits with 1 if a way failed."""
     from core.operations.smoke import Plan, smoke
 
     if aws == azure:

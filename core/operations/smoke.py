@@ -146,7 +146,7 @@ class _Trial:
         """What became of one way. Raises `SettingsError` where there are no credentials."""
         place = self.plan.places.of(way)
         if place is None:
-            detail = "where it is was not found, so it was not tried"
+            detail = "its address was not found, so it was not tried"
             return Tried(way=way, place=None, outcome="skipped", detail=detail)
         try:
             match way:
