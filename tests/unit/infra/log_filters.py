@@ -1,5 +1,5 @@
-"""Matches the workers' log lines with their alarms: CloudWatch's filter patterns and the conditions
-of Azure's log queries, as far as the templates use them.
+"""Matches log lines with alarms and with what the runbook looks for: CloudWatch's filter patterns,
+and the conditions of Azure's log queries, as far as they are used.
 """
 
 from __future__ import annotations
@@ -57,13 +57,26 @@ def matches(pattern: str, line: str) -> bool:
 
 
 def _holds(condition: str, fields: dict[str, object]) -> bool:
-    if number := re.fullmatch(r"\$\.(\w+) >= (\d+)", condition):
-        value = fields.get(number[1])
-        return isinstance(value, int | float) and value >= int(number[2])
-    same = re.fullmatch(r'\$\.(\w+) = "([^"]*)"', condition)
-    assert same, condition
-    wanted = ".*".join(re.escape(part) for part in same[2].split("*"))
-    return re.fullmatch(wanted, str(fields.get(same[1])), re.S) is not None
+    compared = re.fullmatch(r'\$\.([\w.\[\]]+) (>=|=) ("[^"]*"|\d+|\*)', condition)
+    assert compared, condition
+    path, sign, wanted = compared.groups()
+    value: object = fields
+    for step in re.findall(r"\w+", path):
+        match value:
+            case dict():
+                value = value.get(step)
+            case list():
+                value = value[int(step)] if int(step) < len(value) else None
+            case _:
+                value = None
+    if wanted == "*":
+        return value is not None
+    if wanted.isdecimal():
+        if not isinstance(value, int | float):
+            return False
+        return value >= int(wanted) if sign == ">=" else value == int(wanted)
+    expression = ".*".join(re.escape(part) for part in wanted.strip('"').split("*"))
+    return re.fullmatch(expression, str(value), re.S) is not None
 
 
 def finds(query: str, line: str) -> bool:

@@ -34,6 +34,8 @@ def test_with_a_name_the_api_is_reached_by_it_alone() -> None:
     assert domain["DomainName"] == "hooks.example.com"
     assert configuration["SecurityPolicy"] == "TLS_1_2"
     [mapping] = stack.resources("ApiGatewayV2::ApiMapping").values()
+    # By reference, or it would be made before the name is there.
+    assert mapping["DomainName"] == {"Ref": "ApiDomain"}
     assert mapping["ApiId"] == {"Ref": "WebhookApi"}
     assert stack.outputs()["WebhooksUrl"] == "https://hooks.example.com/hooks/"
 
@@ -56,6 +58,12 @@ def behaviour() -> dict[str, Any]:
     [distribution] = Stack(EDGE).resources("CloudFront::Distribution").values()
     found: dict[str, Any] = distribution["DistributionConfig"]["DefaultCacheBehavior"]
     return found
+
+
+def test_the_firewall_is_the_distribution_s() -> None:
+    [distribution] = Stack(EDGE).resources("CloudFront::Distribution").values()
+    assert distribution["DistributionConfig"]["WebACLId"] == {"Fn::GetAtt": ["WebAcl", "Arn"]}
+    assert acl()["Scope"] == "CLOUDFRONT"
 
 
 def test_the_firewall_reads_no_body() -> None:
