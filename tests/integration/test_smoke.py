@@ -478,8 +478,11 @@ async def test_a_message_reaches_a_queue_of_either_kind(fifo: bool) -> None:
         "QueueUrl"
     ]
     await bootstrap.aws_deployment("any").send(url, "1", b'{"a": 1}')
-    [got] = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=5)["Messages"]
+    [got] = sqs.receive_message(
+        QueueUrl=url, WaitTimeSeconds=5, MessageSystemAttributeNames=["MessageGroupId"]
+    )["Messages"]
     assert got["Body"] == '{"a": 1}'
+    assert got.get("Attributes", {}).get("MessageGroupId") == ("1" if fifo else None)
 
 
 @pytest.mark.usefixtures("aws_settings")
@@ -543,6 +546,15 @@ async def test_a_message_reaches_a_queue_of_service_bus_over_http() -> None:
         await deployment.send(queue, "7", b'{"a": 1}')
         with pytest.raises(DeploymentUnavailable, match=r"Azure Service Bus Data Sender.*404"):
             await deployment.send(f"http://127.0.0.1:{bus.port}/other", "7", b"{}")
+
+
+async def test_a_message_has_a_session_of_its_own(site: Site) -> None:
+    site.status = 201
+    await bootstrap.azure_deployment({}).send(site.url("/messages"), "7", b"{}")
+    [(path, headers, _)] = site.got
+    assert path == "/messages/messages"
+    broker = {name.lower(): json.loads(text) for name, text in headers.items() if text[0] == "{"}
+    assert broker == {"brokerproperties": {"MessageId": "7", "SessionId": "7"}}
 
 
 @pytest.mark.parametrize(

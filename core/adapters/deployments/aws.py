@@ -53,7 +53,6 @@ _FIX_CREDENTIALS: Final = (
 _FIX_STACK: Final = (
     "name it by --stack and its region by AWS_REGION; or name --documents, --queue and --webhooks"
 )
-_GROUP: Final = "tidegate-smoke"
 
 Got = TypeVar("Got")
 
@@ -101,9 +100,7 @@ class AwsDeployment:
 
     async def send(self, queue: str, id: str, body: bytes) -> None:
         ordered = (
-            {"MessageGroupId": _GROUP, "MessageDeduplicationId": id}
-            if queue.endswith(".fifo")
-            else {}
+            {"MessageGroupId": id, "MessageDeduplicationId": id} if queue.endswith(".fifo") else {}
         )
         await self._call(
             f"send to {queue} (sqs:SendMessage, and kms:GenerateDataKey and kms:Decrypt where the "

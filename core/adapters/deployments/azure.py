@@ -82,7 +82,8 @@ class AzureDeployment:
     async def send(self, queue: str, id: str, body: bytes) -> None:
         headers = {
             "Content-Type": "application/json",
-            "BrokerProperties": json.dumps({"MessageId": id}),
+            # A queue with sessions takes no message without one; any other ignores it.
+            "BrokerProperties": json.dumps({"MessageId": id, "SessionId": id}),
         }
         if not http.is_loopback(queue):
             if not _QUEUE.fullmatch(queue):  # nobody else may see the token
