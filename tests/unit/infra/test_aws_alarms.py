@@ -29,28 +29,39 @@ def dimensions(alarm: dict[str, Any]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("metric", "of"),
+    ("metric", "of", "when"),
     [
-        ("ApproximateAgeOfOldestMessage", {"QueueName": "${Name}-documents"}),
-        ("ApproximateAgeOfOldestMessage", {"QueueName": "MessagesQueueName"}),
-        ("ApproximateNumberOfMessagesVisible", {"QueueName": "${Name}-documents-dead-letters"}),
-        ("ApproximateNumberOfMessagesVisible", {"QueueName": "MessagesDeadLettersName"}),
-        ("Errors", {"FunctionName": "${Name}-s3-listener"}),
-        ("Errors", {"FunctionName": "${Name}-message-listener"}),
-        ("Errors", {"FunctionName": "${Name}-webhook-listener"}),
-        ("Throttles", {"FunctionName": "${Name}-s3-listener"}),
-        ("Throttles", {"FunctionName": "${Name}-message-listener"}),
-        ("Throttles", {"FunctionName": "${Name}-webhook-listener"}),
-        ("Quarantined", {"service": "Name"}),
-        ("Retried", {"service": "Name"}),
-        ("Refused", {"service": "Name"}),
-        ("FailedInvocations", {"RuleName": "RuleName"}),
-        ("InvocationsFailedToBeSentToDlq", {"RuleName": "RuleName"}),
-        ("5xx", {"ApiId": "ApiId"}),
+        ("ApproximateAgeOfOldestMessage", {"QueueName": "${Name}-documents"}, (300, 60, 5)),
+        ("ApproximateAgeOfOldestMessage", {"QueueName": "MessagesQueueName"}, (300, 60, 5)),
+        (
+            "ApproximateNumberOfMessagesVisible",
+            {"QueueName": "${Name}-documents-dead-letters"},
+            (0, 60, 1),
+        ),
+        (
+            "ApproximateNumberOfMessagesVisible",
+            {"QueueName": "MessagesDeadLettersName"},
+            (0, 60, 1),
+        ),
+        ("Errors", {"FunctionName": "${Name}-s3-listener"}, (0, 60, 3)),
+        ("Errors", {"FunctionName": "${Name}-message-listener"}, (0, 60, 3)),
+        ("Errors", {"FunctionName": "${Name}-webhook-listener"}, (0, 60, 3)),
+        ("Throttles", {"FunctionName": "${Name}-s3-listener"}, (0, 300, 3)),
+        ("Throttles", {"FunctionName": "${Name}-message-listener"}, (0, 300, 3)),
+        ("Throttles", {"FunctionName": "${Name}-webhook-listener"}, (0, 300, 3)),
+        ("Quarantined", {"service": "Name"}, (0, 300, 1)),
+        ("Retried", {"service": "Name"}, (0, 60, 3)),
+        ("Refused", {"service": "Name"}, (20, 300, 1)),
+        ("FailedInvocations", {"RuleName": "RuleName"}, (0, 300, 1)),
+        ("InvocationsFailedToBeSentToDlq", {"RuleName": "RuleName"}, (0, 300, 1)),
+        ("5xx", {"ApiId": "ApiId"}, (5, 300, 2)),
     ],
 )
-def test_there_is_an_alarm(metric: str, of: dict[str, str]) -> None:
+def test_there_is_an_alarm(metric: str, of: dict[str, str], when: tuple[int, int, int]) -> None:
+    """`when` is what has to be exceeded, in periods of how many seconds, and how many of them."""
     [alarm] = [a for a in FRONT.values() if (a["MetricName"], dimensions(a)) == (metric, of)]
+    times = alarm.get("DatapointsToAlarm", alarm["EvaluationPeriods"])
+    assert (alarm["Threshold"], alarm["Period"], times) == when
     assert alarm["ComparisonOperator"] == "GreaterThanThreshold"
     assert alarm["TreatMissingData"] == "notBreaching"
 

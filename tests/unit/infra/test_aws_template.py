@@ -299,6 +299,16 @@ def test_the_rule_may_dead_letter_what_it_cannot_deliver() -> None:
             assert "aws:SourceArn" in json.dumps(sender["Condition"])
 
 
+def test_the_code_of_every_function_is_checked_where_a_configuration_for_signed_code_is_given() -> (
+    None
+):
+    configuration = "arn:aws:lambda:eu-west-1:111122223333:code-signing-config:csc-1"
+    for given in ("", configuration):
+        stack = Stack(FRONT_DOOR, {"CodeSigningConfigArn": given})
+        functions = stack.resources("Serverless::Function").values()
+        assert {each.get("CodeSigningConfigArn", "") for each in functions} == {given}
+
+
 def test_lambda_does_not_throttle_a_burst_that_the_api_lets_through() -> None:
     [api] = resources(FRONT_DOOR, "Serverless::HttpApi").values()
     burst = api["DefaultRouteSettings"]["ThrottlingBurstLimit"]
