@@ -46,6 +46,19 @@ def test_by_default_nobody_else_may_send_or_upload() -> None:
     }
 
 
+def test_services_of_aws_encrypt_for_this_account_only() -> None:
+    own = {"StringEquals": {"aws:SourceAccount": "111122223333"}}
+    services = {
+        "NotificationsIntoQueues": ["s3.amazonaws.com", "events.amazonaws.com"],
+        "AlarmsIntoTheirTopic": "cloudwatch.amazonaws.com",
+    }
+    for sid, service in services.items():
+        statement = key({})[sid]
+        assert statement["Principal"] == {"Service": service}
+        assert statement["Action"] == CRYPT
+        assert statement["Condition"] == own
+
+
 def test_a_topic_that_is_named_may_send_and_encrypt() -> None:
     given = {"SenderTopicArns": TOPIC}
     [sends], [encrypts] = queue(given).values(), new(key(given))

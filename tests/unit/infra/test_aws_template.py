@@ -286,6 +286,13 @@ def test_the_queue_accepts_messages_of_the_rule_and_the_bucket_by_their_names() 
     assert sources[1].endswith(f":::{bucket}")
 
 
+def test_every_statement_of_a_queues_policy_is_about_that_queue() -> None:
+    for policy in resources(FRONT_DOOR, "SQS::QueuePolicy").values():
+        [queue] = policy["Queues"]
+        for statement in statements(policy["PolicyDocument"]):
+            assert statement["Resource"] == {"Fn::GetAtt": [queue["Ref"], "Arn"]}, statement
+
+
 def test_the_rule_may_dead_letter_what_it_cannot_deliver() -> None:
     [target] = resources(FRONT_DOOR, "Events::Rule")["DocumentsRule"]["Targets"]
     assert text(target["DeadLetterConfig"]["Arn"]) == "DocumentsDeadLetters.Arn"
