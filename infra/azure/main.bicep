@@ -108,9 +108,9 @@ param alwaysReadyInstances int = 0
 @maxValue(1000)
 param maximumInstances int = 40
 
-@description('Webhook requests that an instance handles concurrently, before another one is started.')
+@description('Webhook requests that an instance handles concurrently, before another one is started. The host takes no more than 100.')
 @minValue(1)
-@maxValue(1000)
+@maxValue(100)
 param webhookConcurrency int = 32
 
 @description('Functions that are switched off. blob_events_grid is the native Event Grid trigger, which nothing calls until you subscribe it.')

@@ -1,5 +1,6 @@
 // The platform in one resource group: what is in it, and in which order it is made.
 
+import { isAddress } from 'modules/checks.bicep'
 import { functionNames } from 'modules/functions.bicep'
 import { containers, namesOf, Tags } from 'modules/names.bicep'
 
@@ -102,9 +103,9 @@ param alwaysReadyInstances int = 0
 @maxValue(1000)
 param maximumInstances int = 40
 
-@description('Webhook requests that an instance handles concurrently, before another one is started.')
+@description('Webhook requests that an instance handles concurrently, before another one is started. The host takes no more than 100.')
 @minValue(1)
-@maxValue(1000)
+@maxValue(100)
 param webhookConcurrency int = 32
 
 @description('Functions that are switched off. blob_events_grid is the native Event Grid trigger, which nothing calls until you subscribe it.')
@@ -147,9 +148,10 @@ var problems = filter(
     alwaysReadyInstances > maximumInstances
       ? 'alwaysReadyInstances is ${alwaysReadyInstances} and maximumInstances is ${maximumInstances}: the maximum is at least the minimum.'
       : ''
-    contains(temporalAddress, '://') || length(split(temporalAddress, ':')) < 2
-      ? 'temporalAddress is "${temporalAddress}": write host:port, without https://.'
-      : ''
+    empty(filter(allowedIpRanges, range => contains(range, ':') || endsWith(range, '/31') || endsWith(range, '/32')))
+      ? ''
+      : 'allowedIpRanges is "${join(allowedIpRanges, ', ')}": storage takes IPv4 only, and of less than four addresses each by itself, without /31 or /32.'
+    isAddress(temporalAddress) ? '' : 'temporalAddress is "${temporalAddress}": write host:port, without https://.'
     contains(webhooksFile, '/')
       ? 'webhooksFile is "${webhooksFile}": write the name of a file beside host.json, as webhooks.yaml.'
       : ''

@@ -30,6 +30,7 @@ INSTALLATION: Final = ROOT / "infra" / "aws" / "installation.example.toml"
 AZ_TABLE: Final = Path(__file__).with_name("az_commands.txt")
 AZ_OF_EVERY_COMMAND: Final = "--output/-o --query --help/-h --debug --verbose --only-show-errors"
 AZD: Final = {
+    "auth login": "",
     "deploy": "",
     "down": "--force --purge",
     "env get-value": "",

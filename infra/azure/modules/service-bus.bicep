@@ -20,6 +20,10 @@ param allowedIpRanges string[]
 // or a store is unavailable: a high count bridges a long outage and costs nothing else.
 var maxDeliveryCount = 1000
 
+// Without an address or a subnet in its rules a namespace is open to the internet, whatever the default
+// action says ("Allow access to Azure Service Bus namespaces via private endpoints").
+var publicNetworkAccess = privateNetworking && empty(allowedIpRanges) ? 'Disabled' : 'Enabled'
+
 resource workspace 'Microsoft.OperationalInsights/workspaces@2025-02-01' existing = { name: names.workspace }
 
 resource bus 'Microsoft.ServiceBus/namespaces@2024-01-01' = {
@@ -34,7 +38,7 @@ resource bus 'Microsoft.ServiceBus/namespaces@2024-01-01' = {
   properties: {
     disableLocalAuth: true
     minimumTlsVersion: '1.2'
-    publicNetworkAccess: 'Enabled'
+    publicNetworkAccess: publicNetworkAccess
   }
 }
 
@@ -43,8 +47,8 @@ resource firewall 'Microsoft.ServiceBus/namespaces/networkRuleSets@2024-01-01' =
   name: 'default'
   properties: {
     defaultAction: 'Deny'
-    publicNetworkAccess: 'Enabled'
-    // Event Grid delivers as a trusted service.
+    publicNetworkAccess: publicNetworkAccess
+    // Event Grid delivers as a trusted service, also where public access is disabled.
     trustedServiceAccessEnabled: true
     ipRules: [for range in allowedIpRanges: { ipMask: range, action: 'Allow' }]
   }

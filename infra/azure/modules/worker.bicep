@@ -1,6 +1,7 @@
 // One worker as a container app, with its alerts: no ingress, at least one replica, more by CPU, and
 // time to drain before it is killed.
 
+import { isAddress, madeOf } from 'checks.bicep'
 import { containers, Names, Tags } from 'names.bicep'
 
 param location string
@@ -97,8 +98,12 @@ var ours = concat(
 )
 var chosen = map(empty(vaultVariables) ? [] : split(vaultVariables, ','), pair => trim(first(split(pair, '='))!))
 
+var lower = 'abcdefghijklmnopqrstuvwxyz'
+var digits = '0123456789'
+
 var problems = filter(
   [
+    isAddress(temporalAddress) ? '' : 'temporalAddress is "${temporalAddress}": write host:port, without https://.'
     minReplicas > maxReplicas
       ? 'minReplicas is ${minReplicas} and maxReplicas is ${maxReplicas}: the maximum is at least the minimum.'
       : ''
@@ -108,6 +113,12 @@ var problems = filter(
       ))
       ? ''
       : 'vaultVariables is "${vaultVariables}": write VARIABLE=secret, separated by commas, as PAGER_KEY=pager-key,CHAT_URL=chat-url.'
+    empty(filter(
+        variablesOfSecrets,
+        each => !madeOf(each.name, '${lower}${toUpper(lower)}${digits}_') || !madeOf(each.secret, '${lower}${digits}-')
+      ))
+      ? ''
+      : 'vaultVariables is "${vaultVariables}": a variable has letters, digits and _ in its name, a secret letters, digits and -.'
     length(union(chosen, [])) < length(chosen) ? 'vaultVariables names a variable twice: "${vaultVariables}".' : ''
     empty(intersection(chosen, ours))
       ? ''

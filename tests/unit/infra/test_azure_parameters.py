@@ -189,13 +189,30 @@ REFUSED: dict[str, tuple[str, dict[str, str], list[str]]] = {
             "webhooksFile is set and disabledFunctions has webhook",
         ],
     ),
+    "addresses-that-storage-refuses": (
+        "main.prod",
+        {
+            "allowedIpRanges": "['203.0.113.7/32', '2001:db8::/48']",
+            "temporalAddress": "'host:grpc'",
+        },
+        [
+            "storage takes IPv4 only, and of less than four addresses each by itself",
+            'temporalAddress is "host:grpc": write host:port',
+        ],
+    ),
     "limits": (
         "main.dev",
-        {"maximumInstances": "39", "vaultRetentionDays": "6", "tracesPercent": "101"},
+        {
+            "maximumInstances": "39",
+            "vaultRetentionDays": "6",
+            "tracesPercent": "101",
+            "webhookConcurrency": "102",
+        },
         [
             "the minimum allowable value is 40",
             "the minimum allowable value is 7",
-            "the maximum allowable value is 100",
+            "equal to 101) is too large to assign",
+            "equal to 102) is too large to assign",
         ],
     ),
     "expiry": ("main.dev", {"credentialsExpire": "'tomorrow'"}, ["dateTimeToEpoch"]),
@@ -212,6 +229,14 @@ REFUSED: dict[str, tuple[str, dict[str, str], list[str]]] = {
             "names a variable twice",
             "cannot set TIDEGATE_REPORTS",
         ],
+    ),
+    "names-that-azure-refuses": (
+        "incident-worker.prod",
+        {
+            "vaultVariables": "'PAGER_KEY=pager_key'",
+            "temporalAddress": "'https://temporal.example.com'",
+        },
+        ["a secret letters, digits and -", "write host:port, without https://"],
     ),
     "no-replica": (
         "incident-worker.prod",
@@ -306,8 +331,14 @@ def test_each_parameter_changes_what_it_says(folder: Path, printed: dict[str, st
     ]
     [vault] = by_type["Microsoft.KeyVault/vaults"]
     assert vault["properties"]["createMode"] == "recover"
-    [registry] = by_type["Microsoft.ContainerRegistry/registries"]
-    assert registry["properties"]["publicNetworkAccess"] == "Disabled"
+    # With no address to allow, the network alone: a bus would be open in spite of a firewall.
+    closed = [
+        *by_type["Microsoft.ContainerRegistry/registries"],
+        *by_type[bus],
+        *by_type[f"{bus}/networkRuleSets"],
+    ]
+    assert [each["properties"]["publicNetworkAccess"] for each in closed] == ["Disabled"] * 3
+    assert closed[2]["properties"]["trustedServiceAccessEnabled"] is True  # Event Grid delivers
     [policy] = by_type["Microsoft.Storage/storageAccounts/managementPolicies"]
     rules = {rule["name"] for rule in policy["properties"]["policy"]["rules"]}
     assert rules == {"old-versions", "expire-documents", "expire-quarantine"}
@@ -484,6 +515,14 @@ def test_an_instance_takes_many_webhooks() -> None:
         site = only("Microsoft.Web/sites", example)
         scale = site.at("properties.functionAppConfig.scaleAndConcurrency")
         assert scale["triggers"] == {"http": {"perInstanceConcurrency": 32}}
+
+
+def test_an_instance_is_not_sent_more_webhooks_than_its_host_takes() -> None:
+    """It would answer 429 to those beyond its queue, and some senders come only once."""
+    http = json.loads((ROOT / "host.json").read_text())["extensions"]["http"]
+    for template in ("main.bicep", "platform.bicep"):
+        most = parameters(template)["webhookConcurrency"].decorators["maxValue"]
+        assert int(most) == http["maxConcurrentRequests"]
 
 
 def test_an_outage_ends_with_a_bounded_number_of_starts() -> None:
