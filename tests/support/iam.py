@@ -46,7 +46,10 @@ def _chosen(value: Any, conditions: Mapping[str, bool]) -> Any:
 
 
 def allows(
-    statements: Iterable[Statement], action: str, resource: str, context: Mapping[str, str]
+    statements: Iterable[Statement],
+    action: str,
+    resource: str,
+    context: Mapping[str, str | list[str]],
 ) -> bool:
     """Whether a statement allows the action on the resource, and none denies it."""
     effects = {
@@ -63,12 +66,16 @@ def allows(
     return effects == {"Allow"}
 
 
-def _meets(operator: str, value: str | None, expected: list[str]) -> bool:
-    """A key that the request does not have meets none of these operators."""
-    match operator:
-        case "StringEquals":
+def _meets(operator: str, value: str | list[str] | None, expected: list[str]) -> bool:
+    """A key that the request does not have meets none of these operators, except that of a set,
+    which every member has to meet."""
+    match operator, value:
+        case "ForAllValues:StringEquals", _:
+            return set(many(value or [])) <= set(expected)
+        case "StringEquals", str() | None:
             return value in expected
-        case "StringLike" | "ArnLike" | "ArnEquals":  # IAM takes the last two for the same
+        # IAM takes the last two for the same
+        case "StringLike" | "ArnLike" | "ArnEquals", str() | None:
             return value is not None and any(_like(value, each) for each in expected)
         case _:
             raise AssertionError(f"no policy of ours has had {operator} yet")

@@ -39,6 +39,7 @@ VALUES: Final = {
     "AWS::AccountId": ACCOUNT,
     "Name": "tidegate",
     "VpcId": "vpc-0123abcd",
+    "DomainName": "hooks.example.com",
     "HostedZoneId": "Z0123ABCD",
     "SecretArns": [OTHER_SECRET],
     "ArtifactsBucket": "aws-sam-cli-managed-default-samclisourcebucket-*",
@@ -91,17 +92,29 @@ def policy(name: str) -> str:
 
 
 STACK: Final = arn("cloudformation", "stack/tidegate-workers/0a")
-OWN_ROLE: Final = role("tidegate-S3ListenerRole-0A")
-OWN_POLICY: Final = policy("tidegate-VpcPolicy-0A")
-OWN_FUNCTION: Final = {"lambda:FunctionArn": arn("lambda", "function:tidegate-s3-listener")}
-OTHER_FUNCTION: Final = {"lambda:FunctionArn": arn("lambda", "function:payments")}
+OWN_ROLE: Final = role("tidegate/tidegate/tidegate-S3ListenerRole-0A")
+OWN_POLICY: Final = policy("tidegate/tidegate/tidegate-VpcPolicy-0A")
+OTHER_ROLE: Final = role("tidegate-made-by-others")
+"""Of a name like ours, by others: without the path it could be any role."""
+OWN_FUNCTION: Final[Context] = {
+    "lambda:FunctionArn": arn("lambda", "function:tidegate-s3-listener")
+}
+OTHER_FUNCTION: Final[Context] = {"lambda:FunctionArn": arn("lambda", "function:payments")}
 OTHER_VPC: Final = arn("ec2", "vpc/vpc-9")
+REPOSITORY: Final = "{0a1b2c3d-0000-4000-8000-000000000000}"
+ENVIRONMENT: Final = "{0a1b2c3d-0000-4000-8000-000000000001}"
 ARTIFACTS: Final = "arn:aws:s3:::aws-sam-cli-managed-default-samclisourcebucket-a"
-BOUNDED: Final = {"iam:PermissionsBoundary": BOUNDARY}
+OURS: Final[Context] = {"aws:ResourceAccount": ACCOUNT}
+FOREIGN: Final[Context] = {"aws:ResourceAccount": "999900001111"}
+ZONE: Final = "arn:aws:route53:::hostedzone/Z0123ABCD"
+OTHER_ZONE: Final = "arn:aws:route53:::hostedzone/Z9"
+NAMES: Final = "route53:ChangeResourceRecordSetsNormalizedRecordNames"
+BOUNDED: Final[Context] = {"iam:PermissionsBoundary": BOUNDARY}
 ADMINISTRATOR: Final = "arn:aws:iam::aws:policy/AdministratorAccess"
-WITH_THE_ROLE: Final = {"cloudformation:RoleArn": SERVICE_ROLE}
+WITH_THE_ROLE: Final[Context] = {"cloudformation:RoleArn": SERVICE_ROLE}
 
-Case = tuple[str, str, dict[str, str]]
+Context = dict[str, str | list[str]]
+Case = tuple[str, str, Context]
 MAY: Final[list[Case]] = [
     ("iam:CreateRole", OWN_ROLE, BOUNDED),
     ("iam:PutRolePolicy", OWN_ROLE, BOUNDED),
@@ -114,12 +127,23 @@ MAY: Final[list[Case]] = [
     ("secretsmanager:GetSecretValue", OTHER_SECRET, {}),
     ("ec2:CreateSecurityGroup", VPC, {}),
     ("ec2:DeleteSecurityGroup", arn("ec2", "security-group/sg-1"), {"ec2:Vpc": VPC}),
-    ("route53:ChangeResourceRecordSets", "arn:aws:route53:::hostedzone/Z0123ABCD", {}),
+    ("route53:ChangeResourceRecordSets", ZONE, {NAMES: ["hooks.example.com"]}),
+    ("route53:ListResourceRecordSets", ZONE, {}),
+    ("s3:GetObject", f"{ARTIFACTS}/tidegate/b", OURS),
 ]  # fmt: skip
 MAY_NOT: Final[list[Case]] = [
     ("iam:CreateRole", OWN_ROLE, {}),
     ("iam:CreateRole", OWN_ROLE, {"iam:PermissionsBoundary": policy("tidegate-mine")}),
     ("iam:CreateRole", role("payments"), BOUNDED),
+    ("iam:CreateRole", OTHER_ROLE, BOUNDED),
+    ("iam:PutRolePolicy", OTHER_ROLE, BOUNDED),
+    ("iam:UpdateAssumeRolePolicy", OTHER_ROLE, {}),
+    ("iam:DeleteRole", OTHER_ROLE, {}),
+    ("iam:TagRole", OTHER_ROLE, {}),
+    ("iam:PassRole", OTHER_ROLE, {"iam:PassedToService": "lambda.amazonaws.com"}),
+    ("iam:PassRole", role("tidegate/other/a"), {"iam:PassedToService": "lambda.amazonaws.com"}),
+    ("iam:CreatePolicyVersion", policy("tidegate-made-by-others"), {}),
+    ("iam:AttachRolePolicy", OWN_ROLE, BOUNDED | {"iam:PolicyARN": policy("tidegate-theirs")}),
     ("iam:PutRolePolicy", OWN_ROLE, {}),
     ("iam:PutRolePolicy", role("deployers/tidegate-deployer"), BOUNDED),
     ("iam:PutRolePolicy", role("deployers/tidegate-cloudformation"), BOUNDED),
@@ -140,7 +164,8 @@ MAY_NOT: Final[list[Case]] = [
     ("s3:GetObject", "arn:aws:s3:::tidegate-records-1-eu-west-1/quarantine/a", {}),
     ("s3:DeleteBucket", "arn:aws:s3:::tidegate-records-1-eu-west-1", {}),
     ("s3:PutBucketPolicy", "arn:aws:s3:::payments", {}),
-    ("s3:GetObject", f"{ARTIFACTS}/payments/b", {}),
+    ("s3:GetObject", f"{ARTIFACTS}/payments/b", OURS),
+    ("s3:GetObject", f"{ARTIFACTS}/tidegate/b", FOREIGN),
     ("sqs:ReceiveMessage", arn("sqs", "tidegate-documents"), {}),
     ("sqs:SetQueueAttributes", arn("sqs", "payments"), {}),
     ("lambda:InvokeFunction", arn("lambda", "function:tidegate-s3-listener"), {}),
@@ -159,7 +184,9 @@ MAY_NOT: Final[list[Case]] = [
     ("ec2:AuthorizeSecurityGroupIngress", arn("ec2", "security-group/sg-1"), {"ec2:Vpc": VPC}),
     ("ec2:CreateTags", arn("ec2", "security-group/sg-1"), {}),
     ("cloudformation:UpdateStack", arn("cloudformation", "stack/payments/0a"), {}),
-    ("route53:ChangeResourceRecordSets", "arn:aws:route53:::hostedzone/Z9", {}),
+    ("route53:ChangeResourceRecordSets", OTHER_ZONE, {NAMES: ["hooks.example.com"]}),
+    ("route53:ChangeResourceRecordSets", ZONE, {NAMES: ["example.com"]}),
+    ("route53:ChangeResourceRecordSets", ZONE, {NAMES: ["hooks.example.com", "example.com"]}),
 ]  # fmt: skip
 PIPELINE_MAY: Final[list[Case]] = [
     ("cloudformation:CreateChangeSet", STACK, WITH_THE_ROLE),
@@ -174,8 +201,9 @@ PIPELINE_MAY: Final[list[Case]] = [
     (
         "s3:PutObject",
         f"{ARTIFACTS}/tidegate/b",
-        {},
+        OURS,
     ),
+    ("s3:ListBucket", ARTIFACTS, OURS),
     ("ecr:PutImage", arn("ecr", "repository/tidegate-worker"), {}),
 ]
 PIPELINE_MAY_NOT: Final[list[Case]] = [
@@ -195,30 +223,32 @@ PIPELINE_MAY_NOT: Final[list[Case]] = [
     (
         "s3:PutObject",
         f"{ARTIFACTS}/payments/b",
-        {},
+        OURS,
     ),
+    ("s3:PutObject", f"{ARTIFACTS}/tidegate/b", FOREIGN),
+    ("s3:ListBucket", ARTIFACTS, FOREIGN),
     ("ecr:PutImage", arn("ecr", "repository/payments"), {}),
     ("ecr:BatchDeleteImage", arn("ecr", "repository/tidegate-worker"), {}),
 ]
 
 
 @pytest.mark.parametrize(("action", "resource", "context"), MAY)
-def test_cloudformation_may(action: str, resource: str, context: dict[str, str]) -> None:
+def test_cloudformation_may(action: str, resource: str, context: Context) -> None:
     assert allows(CLOUDFORMATION, action, resource, context)
 
 
 @pytest.mark.parametrize(("action", "resource", "context"), MAY_NOT)
-def test_cloudformation_may_not(action: str, resource: str, context: dict[str, str]) -> None:
+def test_cloudformation_may_not(action: str, resource: str, context: Context) -> None:
     assert not allows(CLOUDFORMATION, action, resource, context)
 
 
 @pytest.mark.parametrize(("action", "resource", "context"), PIPELINE_MAY)
-def test_a_pipeline_may(action: str, resource: str, context: dict[str, str]) -> None:
+def test_a_pipeline_may(action: str, resource: str, context: Context) -> None:
     assert allows(PIPELINE, action, resource, context)
 
 
 @pytest.mark.parametrize(("action", "resource", "context"), PIPELINE_MAY_NOT + MAY_NOT)
-def test_a_pipeline_may_not(action: str, resource: str, context: dict[str, str]) -> None:
+def test_a_pipeline_may_not(action: str, resource: str, context: Context) -> None:
     assert not allows(PIPELINE, action, resource, context)
 
 
@@ -235,10 +265,8 @@ def test_only_one_subject_of_the_issuer_is_trusted() -> None:
         "Principal": {"Federated": VALUES["Provider"]},
         "Action": "sts:AssumeRoleWithWebIdentity",
         "Condition": {
-            "StringEquals": {
-                "token.actions.githubusercontent.com:aud": "sts.amazonaws.com",
-                "token.actions.githubusercontent.com:sub": VALUES["Subject"],
-            }
+            "StringEquals": {"token.actions.githubusercontent.com:aud": "sts.amazonaws.com"},
+            "StringLike": {"token.actions.githubusercontent.com:sub": VALUES["Subject"]},
         },
     }
 
@@ -250,13 +278,24 @@ def test_only_one_subject_of_the_issuer_is_trusted() -> None:
         ({"Issuer": "gitlab.example.com/a", "Subject": "project_path:a/b:ref:main"}, True),
         ({"Subject": "repo:example/tidegate:*"}, False),
         ({"Subject": 'a"}, "Action": "*'}, False),
+        # "Deploy on AWS using Bitbucket Pipelines OpenID Connect": repository, environment, step.
+        ({"Subject": f"{REPOSITORY}:{ENVIRONMENT}:*"}, True),
+        ({"Subject": f"{REPOSITORY}:*"}, False),
+        ({"Subject": f"{REPOSITORY}:{ENVIRONMENT}*"}, False),
+        ({"Subject": f"{REPOSITORY}:*:*"}, False),
+        ({"Subject": "*"}, False),
+        ({"HostedZoneId": "Z0123ABCD", "DomainName": "hooks.example.com"}, True),
+        ({"HostedZoneId": "Z0123ABCD"}, False),
+        ({"HostedZoneId": "Z0123ABCD", "DomainName": "*.example.com"}, False),
+        ({"HostedZoneId": "Z0123ABCD", "DomainName": "Hooks.example.com"}, False),
+        ({"HostedZoneId": "Z0123ABCD", "DomainName": "hooks.example.com."}, False),
         ({"Issuer": "https://token.actions.githubusercontent.com"}, False),
         ({"SecretArns": OTHER_SECRET.removesuffix("-AbCdEf")}, False),
         ({"ProviderArn": "token.actions.githubusercontent.com"}, False),
         ({"ArtifactsBucket": "*"}, False),
     ],
 )  # fmt: skip
-def test_a_subject_is_a_whole_one(changed: dict[str, str], accepted: bool) -> None:
+def test_what_would_grant_more_than_one_is_refused(changed: dict[str, str], accepted: bool) -> None:
     found = refusals(template(DEPLOYER), {"Subject": str(VALUES["Subject"])} | changed)
     assert (found == []) is accepted
     assert all(len(sentence) > len("Subject: illegal") for sentence in found)
@@ -291,7 +330,7 @@ def test_the_boundary_allows_what_the_stacks_roles_allow(name: str, id: str) -> 
     for place, actions in EXPECTED[name, id].items():
         resource = OWN[place] if place in OWN else resolved({"Fn::Sub": place}, OWN, {})
         for action in actions:
-            assert allows(WITHIN_BOUNDARY, action, resource, {}), (action, resource)
+            assert allows(WITHIN_BOUNDARY, action, resource, OURS), (action, resource)
 
 
 def test_in_a_vpc_lambda_may_do_its_part_within_the_boundary() -> None:
@@ -314,7 +353,14 @@ def test_in_a_vpc_lambda_may_do_its_part_within_the_boundary() -> None:
     ],
 )
 def test_nothing_else_is_within_the_boundary(action: str, resource: str) -> None:
-    assert not allows(WITHIN_BOUNDARY, action, resource, {})
+    assert not allows(WITHIN_BOUNDARY, action, resource, OURS)
+
+
+@pytest.mark.parametrize("action", ["s3:GetObject", "s3:PutObject", "s3:ListBucket"])
+def test_a_bucket_of_another_account_is_outside_the_boundary(action: str) -> None:
+    """Buckets share one space of names: anybody may have one that begins with Name."""
+    assert allows(WITHIN_BOUNDARY, action, "arn:aws:s3:::tidegate-records-1-eu-west-1/a", OURS)
+    assert not allows(WITHIN_BOUNDARY, action, "arn:aws:s3:::tidegate-theirs/a", FOREIGN)
 
 
 # -- against AWS's own references

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import pytest
 
-from tests.support.cloudformation import ROOT, template
+from tests.support.cloudformation import DEPLOYER, ROOT, template
+from tests.support.template_parameters import refusals
 
 EXAMPLE: Final = "infra/aws/installation.example.toml"
 SECTIONS: Final = tomllib.loads((ROOT / EXAMPLE).read_text(encoding="utf-8"))
@@ -75,3 +76,16 @@ def test_the_pipeline_may_change_every_stack_and_upload_for_it_but_not_its_own_r
         within = re.fullmatch(r"tidegate(-.+)?", stack) is not None
         assert within == (section != "deployers"), stack
         assert (deploy(section)["s3_prefix"] == "tidegate") == within, stack
+
+
+def test_a_pipeline_is_granted_what_workers_and_a_domain_need() -> None:
+    """deployer.yaml grants nothing of a network or a zone that it is not given. A domain is an
+    option, so its lines are comments."""
+    lines = (
+        (ROOT / EXAMPLE).read_text(encoding="utf-8").partition("[deployers.deploy.parameters]")[2]
+    )
+    section = lines.partition("\n]\n")[0]
+    named = dict(re.findall(r'^    (?:# )?"(\w+)=(.*)",$', section, re.MULTILINE))
+    assert {"VpcId", "DomainName", "HostedZoneId"} <= named.keys()
+    assert refusals(template(DEPLOYER), named) == []
+    assert f"VpcId={named['VpcId']}" in deploy("workers")["parameter_overrides"]

@@ -158,6 +158,14 @@ def test_a_role_has_the_permissions_boundary_that_the_stack_is_given(name: str, 
     assert list(map(text, alternatives(boundary))) == ["PermissionsBoundaryArn"]
 
 
+@pytest.mark.parametrize("kind", ["IAM::Role", "IAM::ManagedPolicy"])
+@pytest.mark.parametrize("name", [each for each in TEMPLATES if each != DEPLOYER])
+def test_roles_and_policies_have_the_installations_path(name: str, kind: str) -> None:
+    """Who deploys may change roles by this path, which nobody else's roles have."""
+    for id, properties in resources(name, kind).items():
+        assert properties["Path"] == {"Fn::Sub": "/tidegate/${Name}/"}, id
+
+
 def test_codedeploy_uses_the_stacks_own_role() -> None:
     function = template(FRONT_DOOR)["Globals"]["Function"]
     assert text(function["DeploymentPreference"]["Role"]) == "DeploymentRole.Arn"
