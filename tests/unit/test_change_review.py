@@ -187,3 +187,18 @@ def test_the_functions_that_can_be_disabled_exist() -> None:
     assert len(functions) == 4
     for function in functions:
         assert re.search(rf"^(async )?def {function}\(", code, re.M), function
+
+
+@pytest.mark.parametrize("page", ["docs/deploy-aws.md", "docs/deploy-azure.md"])
+def test_who_may_do_what_is_one_table_for_each_cloud_and_security_links_to_it(page: str) -> None:
+    """A second table of the same would miss what is added to the first."""
+    [section] = re.findall(r"^## Permissions\n(.*?)(?=^## )", text("docs/security.md"), re.M | re.S)
+    assert "\n|" not in section
+    assert f"({Path(page).name}#who-may-do-what)" in section
+    assert "\n## Who may do what\n" in text(page)
+
+
+def test_whoever_the_keys_of_secrets_are_granted_to_is_in_the_table() -> None:
+    rows_of_aws = rows("docs/deploy-aws.md", "Who | May | Of")
+    granted = [who for who, _, of in rows_of_aws if "`SecretsKeyArns`" in of]
+    assert len(granted) == 2

@@ -311,6 +311,7 @@ OWN: Final = {
     "Key.Arn": arn("kms", "key/1"),
     "KeyArn": arn("kms", "key/1"),
     "RetainedKeyArn": arn("kms", "key/2"),
+    "SecretsKeyArns": arn("kms", "key/3"),
     "DocumentsQueue.Arn": arn("sqs", "tidegate-documents"),
     "MessagesQueue.Arn": arn("sqs", "tidegate-messages"),
     **{

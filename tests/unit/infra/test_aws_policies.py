@@ -19,6 +19,7 @@ from tests.support.cloudformation import (
     template,
     text,
 )
+from tests.support.deployed_stack import Stack
 
 QUARANTINE = "arn:${AWS::Partition}:s3:::%s/quarantine/*"
 REPORTS = "arn:${AWS::Partition}:s3:::${RecordsBucketName}/reports/*"
@@ -52,6 +53,7 @@ EXPECTED: dict[tuple[str, str], Allowed] = {
     (FRONT_DOOR, "WebhookListenerRole"): LISTENER
     | {
         f"{SECRETS}${{Name}}/webhooks/*": {"secretsmanager:GetSecretValue"},
+        "SecretsKeyArns": {"kms:Decrypt"},
         "WebhookListenerLogs.Arn": LOG,
     },
     (FRONT_DOOR, "DeploymentRole"): {
@@ -80,6 +82,7 @@ EXPECTED: dict[tuple[str, str], Allowed] = {
         "TemporalSecretArn": {"secretsmanager:GetSecretValue"},
         "PagingSecretArn": {"secretsmanager:GetSecretValue"},
         "KeyArn": {"kms:Decrypt"},
+        "SecretsKeyArns": {"kms:Decrypt"},
     },
 }
 
@@ -131,6 +134,26 @@ def test_each_function_has_its_own_role() -> None:
     assert {text(properties["Role"]) for properties in functions.values()} == {
         f"{id}Role.Arn" for id in functions
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "role"), [(FRONT_DOOR, "WebhookListenerRole"), (WORKERS, "ExecutionRole")]
+)
+def test_other_keys_are_used_for_secrets_only_and_granted_only_where_they_are_named(
+    name: str, role: str
+) -> None:
+    def found(keys: str) -> list[dict[str, Any]]:
+        made = Stack(name, {"SecretsKeyArns": keys}).resources("IAM::Role")[role]
+        listed = statements(made["Policies"][0]["PolicyDocument"])
+        return [each for each in listed if "Decrypt" in each["Sid"] and "Condition" in each]
+
+    key = "arn:aws:kms:eu-west-1:111122223333:key/0a1b2c3d"
+    [statement] = found(f"{key},{key}4")
+    assert statement["Resource"] in (f"{key},{key}4", [key, f"{key}4"])
+    assert statement["Condition"] == {
+        "StringEquals": {"kms:ViaService": "secretsmanager.eu-west-1.amazonaws.com"}
+    }
+    assert found("") == []
 
 
 def test_in_a_vpc_lambda_may_attach_a_function_but_the_functions_code_may_not() -> None:

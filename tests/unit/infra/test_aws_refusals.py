@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.cloudformation import EDGE, FRONT_DOOR, template
+from tests.support.cloudformation import DEPLOYER, EDGE, FRONT_DOOR, WORKERS, template
 from tests.support.template_parameters import refusals
 
 SECRET = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:tidegate/temporal-AbCdEf"
@@ -17,6 +17,8 @@ EDGES = {
 }
 DOMAIN = {"DomainName": "hooks.example.com", "CertificateArn": CERTIFICATE}
 NETWORK = {"SubnetIds": "subnet-1,subnet-2", "SecurityGroupIds": "sg-1"}
+SIGNING = "arn:aws:lambda:eu-west-1:111122223333:code-signing-config:csc-0123456789abcdef0"
+KEY = "arn:aws:kms:eu-west-1:111122223333:key/0a1b2c3d-0000-4000-8000-000000000000"
 RULE = "arn:aws:events:eu-west-1:111122223333:rule/nightly"
 
 
@@ -32,6 +34,10 @@ RULE = "arn:aws:events:eu-west-1:111122223333:rule/nightly"
         {"SenderAccountIds": "111122223333,444455556666"},
         {"TemporalAuth": "none", "TemporalSecretArn": ""},
         {"SnapStart": "PublishedVersions"},
+        {"MessageConcurrency": "20"},
+        {"ReserveConcurrency": "false"},
+        {"CodeSigningConfigArn": SIGNING},
+        {"SecretsKeyArns": f"{KEY},{KEY}"},
     ],
 )
 def test_what_can_be_deployed_is_accepted(given: dict[str, str]) -> None:
@@ -57,6 +63,12 @@ def test_what_can_be_deployed_is_accepted(given: dict[str, str]) -> None:
         (DOMAIN | {"DomainName": "https://hooks.example.com"}, "a domain name"),
         ({"RetainedKeyArn": "alias/tidegate"}, "the ARN of a key"),
         ({"QuarantineRetentionDays": "-1"}, "QuarantineRetentionDays"),
+        (
+            {"MessageConcurrency": "20", "ReserveConcurrency": "false"},
+            "MessageConcurrency is for ReserveConcurrency=true",
+        ),
+        ({"CodeSigningConfigArn": "csc-0123456789abcdef0"}, "a code signing configuration"),
+        ({"SecretsKeyArns": f"{KEY},alias/secrets"}, "ARNs of KMS keys"),
     ],
 )
 def test_what_cannot_work_is_refused_with_a_sentence(given: dict[str, str], sentence: str) -> None:
@@ -90,6 +102,21 @@ def test_the_firewall_is_deployed_in_north_virginia_only() -> None:
 def test_what_the_firewall_cannot_be_is_refused(given: dict[str, str], sentence: str) -> None:
     [found] = refusals(template(EDGE), EDGES | given, region="us-east-1")
     assert sentence in found
+
+
+def test_every_arn_that_is_a_parameter_has_a_pattern() -> None:
+    """Or a name in its place would be refused in the middle of a deployment. What a nested stack is
+    given is the outer one's."""
+    for name in (FRONT_DOOR, WORKERS, EDGE, DEPLOYER):
+        for parameter, spec in template(name)["Parameters"].items():
+            if parameter.endswith(("Arn", "Arns")):
+                assert "AllowedPattern" in spec, f"{name}: {parameter}"
+
+
+def test_that_a_fifo_queue_takes_fifo_topics_only_is_said() -> None:
+    """No function of a rule can look at the end of a text."""
+    described = template(FRONT_DOOR)["Parameters"]["SenderTopicArns"]["Description"]
+    assert "To a FIFO queue only FIFO topics can" in described
 
 
 @pytest.mark.parametrize("name", [FRONT_DOOR, EDGE])

@@ -142,7 +142,23 @@ def test_a_queue_feeds_its_function_which_reports_only_failures(queue: str, func
     assert source["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     most = source["Properties"]["ScalingConfig"]["MaximumConcurrency"]
     # With less reserved concurrency than the queue's maximum, the queue would be throttled.
-    assert alternatives(FUNCTIONS[function]["ReservedConcurrentExecutions"]) == [most]
+    made = Stack(FRONT_DOOR, {"MaximumConcurrency": "7"}).resources("Serverless::Function")
+    assert most == {"Ref": "MaximumConcurrency"}
+    assert made[function]["ReservedConcurrentExecutions"] == "7"
+
+
+def test_what_is_reserved_for_the_message_listener_may_be_enough_for_queues_of_ones_own() -> None:
+    """And the other functions keep what is reserved for them."""
+    reserved = {
+        given: [
+            each.get("ReservedConcurrentExecutions")
+            for each in Stack(FRONT_DOOR, {"MessageConcurrency": given})
+            .resources("Serverless::Function")
+            .values()
+        ]
+        for given in ("0", "20")
+    }
+    assert reserved == {"0": ["10", "10", "100"], "20": ["10", "20", "100"]}
 
 
 @pytest.mark.parametrize("queue", FED_BY)
@@ -325,9 +341,8 @@ def test_lambda_does_not_throttle_a_burst_that_the_api_lets_through() -> None:
 def test_the_quota_that_the_defaults_need_is_the_one_that_is_named() -> None:
     parameters = template(FRONT_DOOR)["Parameters"]
     reserved = sum(
-        int(parameters[value["Ref"]]["Default"])
-        for function in FUNCTIONS.values()
-        for value in alternatives(function["ReservedConcurrentExecutions"])
+        int(function["ReservedConcurrentExecutions"])
+        for function in Stack(FRONT_DOOR).resources("Serverless::Function").values()
     )
     # Source: AWS Lambda, "Configuring reserved concurrency for a function".
     assert f"must be {reserved + 100} for the defaults" in parameters["ReserveConcurrency"][
