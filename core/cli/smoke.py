@@ -12,6 +12,7 @@ from rich.markup import escape
 from core import bootstrap
 from core.cli.console import EXIT_FAILED, Json, out, print_json
 from core.config.settings import Settings
+from core.errors import SettingsError
 from core.ports.deployment import Places, Way
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def command(
 
     async def run() -> list[Tried]:
         places = await _completed(named, ways, deployment, settings)
+        _require(places, {*(only or ()), *([Way.WEBHOOK] if hook else [])})
         plan = Plan(
             ways=ways,
             places=places,
@@ -104,6 +106,27 @@ async def _completed(
     return completed._replace(
         webhooks=slashed, quarantine=completed.quarantine or settings.quarantine
     )
+
+
+def _require(places: Places, ways: set[Way]) -> None:
+    """Raises `SettingsError` where a way that was asked for has no address: whoever asks for it is
+    not told that it was skipped."""
+    missing = [way for way in Way if way in ways and not places.of(way)]
+    if missing:
+        options = " and ".join(_option(way) for way in missing)
+        raise SettingsError(
+            f"the deployment has no address for {' and '.join(missing)}", fix=f"name {options}"
+        )
+
+
+def _option(way: Way) -> str:
+    match way:
+        case Way.UPLOAD:
+            return "--documents"
+        case Way.MESSAGE:
+            return "--queue"
+        case Way.WEBHOOK:
+            return "--webhooks"
 
 
 def _quiet(way: Way, step: Step, seconds: float, about: str) -> None:

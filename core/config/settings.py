@@ -106,7 +106,7 @@ def _formats(text: str) -> tuple[tuple[str, str], ...]:
 def _target_variables(text: str) -> tuple[tuple[str, str], ...]:
     try:
         pairs = json.loads(text, object_pairs_hook=tuple)
-    except ValueError:
+    except (ValueError, RecursionError):
         pairs = None
     if not isinstance(pairs, tuple):
         raise ValueError('not a JSON object like {"CHAT_URLS": "..."}')

@@ -226,7 +226,7 @@ class Quarantine:
         head, original, _ = record.partition(_BODY)
         try:
             fields = json.loads(head + b"}")
-        except ValueError:
+        except (ValueError, RecursionError):
             fields = None
         if not original or not isinstance(fields, dict) or not set(names) <= set(fields):
             raise DocumentNotFound(

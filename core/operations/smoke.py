@@ -399,7 +399,7 @@ def _shown(answer: Answer) -> str:
 def _problem(answer: Answer) -> dict[str, Any]:
     try:
         value = json.loads(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 

@@ -335,7 +335,12 @@ async def test_other_files_among_the_records_are_logged_and_skipped(
     id = await keep(quarantine, b"{no json")
     root = str(settings.quarantine).rstrip("/")
     store = DocumentStores(bootstrap.STORES, roots=(root,))
-    for name, body in (("notes.json", b'{"mine": 1}'), ("broken.json", b"{"), ("readme.txt", b"")):
+    for name, body in (
+        ("notes.json", b'{"mine": 1}'),
+        ("broken.json", b"{"),
+        ("deep.json", b"[" * 200_000),
+        ("readme.txt", b""),
+    ):
 
         async def chunks(body: bytes = body) -> AsyncIterator[bytes]:
             yield body
@@ -344,3 +349,4 @@ async def test_other_files_among_the_records_are_logged_and_skipped(
     assert [record.id async for record in quarantine.records()] == [id]
     assert "notes.json is not a quarantine record" in caplog.text
     assert "broken.json is not a quarantine record" in caplog.text
+    assert "deep.json is not a quarantine record" in caplog.text

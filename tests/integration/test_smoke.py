@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import re
 import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
@@ -21,7 +23,16 @@ import boto3
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from azure.core.exceptions import (
+    AzureError,
+    HttpResponseError,
+    IncompleteReadError,
+    ServiceRequestError,
+)
+from azure.storage.blob.aio import BlobClient
+from temporalio.api.common.v1 import Payload
 from temporalio.client import Client
+from temporalio.common import RawValue
 
 from core import bootstrap
 from core.adapters.temporal.root_run import root_run
@@ -35,7 +46,6 @@ from core.errors import (
     InvalidEvent,
     SettingsError,
     TemporalUnavailable,
-    TidegateError,
 )
 from core.formats.shared.delivery import Arrival, Delivery, Malformed
 from core.intake.quarantine import Quarantine
@@ -319,9 +329,19 @@ async def test_a_document_that_cannot_be_removed_is_named(
     assert "is left behind: cannot remove it" in upload.detail
 
 
+async def test_a_workflow_with_the_input_of_something_else_has_no_table(root: Harness) -> None:
+    deep = Payload(metadata={"encoding": b"json/plain"}, data=b"[" * 200_000)
+    id, queue = f"smoke:{uuid4().hex}", uuid4().hex
+    await root.client.start_workflow("Any", RawValue(deep), id=id, task_queue=queue)
+    run = await root_run(root.client, id)
+    assert run is not None
+    assert run.listener_table is None
+
+
 @pytest.mark.parametrize(
     ("answer", "optional", "outcome", "fix"),
     [
+        (Answer(404, b"[" * 200_000), False, "failed", "no listener is behind this address"),
         (Answer(404, b'{"code": "NotFound"}'), False, "ok", ""),
         (Answer(404, b'{"message": "Not Found"}'), False, "failed", "no listener is behind"),
         (Answer(404, b""), True, "skipped", ""),
@@ -499,6 +519,18 @@ async def test_a_bucket_or_a_queue_that_is_not_there_is_a_failure_that_names_the
 # --------------------------------------------------------------------------------- Azure
 
 
+_INCOMPLETE = "the answer ends within its body"
+
+
+class Refused(HttpResponseError):
+    """An answer, with a status and the store's code as far as there are any."""
+
+    def __init__(self, **known: Any) -> None:
+        super().__init__(_INCOMPLETE)
+        for name, value in known.items():
+            setattr(self, name, value)
+
+
 PLATFORM = {
     "PLATFORM_TOKEN": "t0ken",
     "PLATFORM_DOCUMENTS": "stdocst0ken",
@@ -585,6 +617,33 @@ async def test_without_an_identity_of_azure_it_says_how_to_sign_in(
     queue = "https://sb-x.servicebus.windows.net/messages"
     with pytest.raises(SettingsError, match=r"failed \(sign in: `az login`"):
         await bootstrap.azure_deployment({}).send(queue, "1", b"{}")
+
+
+@pytest.mark.usefixtures("azure_settings")
+@pytest.mark.parametrize(
+    ("raised", "says"),
+    [
+        (Refused(status_code=403, error_code="AuthorizationFailure"), "Azure answered Authoriz"),
+        (Refused(status_code=502, error_code=None), "Azure answered 502"),
+        (Refused(status_code=502), "Azure answered 502"),
+        (Refused(status_code=None, error_code=None), "the answer ends within its body"),
+        (IncompleteReadError(_INCOMPLETE), "the answer ends within its body"),
+        (ServiceRequestError("no route to host"), "no route to host"),
+    ],
+)
+async def test_an_error_of_azure_says_what_there_is_to_know(
+    monkeypatch: pytest.MonkeyPatch, raised: AzureError, says: str
+) -> None:
+    """An answer of a proxy has no code of the store, and an answer that breaks off no status."""
+
+    async def failing(*_: object, **__: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(BlobClient, "upload_blob", failing)
+    container = new_container()
+    with pytest.raises(DeploymentUnavailable, match=re.escape(says)) as caught:
+        await bootstrap.azure_deployment(os.environ).upload(f"{container}/incidents/a", b"")
+    assert "None" not in caught.value.message
 
 
 # ---------------------------------------------------------------------------------- HTTP
@@ -676,16 +735,48 @@ def test_a_failed_way_exits_with_one_and_says_the_next_step(tidegate: Tidegate, 
     assert "next: look at the webhook listener's log" in done.out
 
 
-def test_where_nothing_could_be_tried_nothing_is_said_to_work(
-    tidegate: Tidegate, site: Site, monkeypatch: pytest.MonkeyPatch
+class Nowhere:
+    """A deployment that names none of its places."""
+
+    async def places(self) -> Places:
+        return Places()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["--only", "upload"], "no address for upload\n  next: name --documents\n"),
+        (["--only", "message"], "no address for message\n  next: name --queue\n"),
+        (["--only", "webhook"], "no address for webhook\n  next: name --webhooks\n"),
+        (["--hook", "chat"], "no address for webhook\n  next: name --webhooks\n"),
+        (
+            ["--only", "message", "--only", "upload", "--documents", "s3://docs/"],
+            "no address for message\n  next: name --queue\n",
+        ),
+        (
+            ["--only", "message", "--only", "upload"],
+            "no address for upload and message\n  next: name --documents and --queue\n",
+        ),
+    ],
+)
+def test_a_way_that_is_asked_for_and_has_no_address_is_not_skipped(
+    tidegate: Tidegate, monkeypatch: pytest.MonkeyPatch, arguments: list[str], error: str
 ) -> None:
-    assert issubclass(DeploymentUnavailable, TidegateError)
-
-    class Nowhere:
-        async def places(self) -> Places:
-            return Places()
-
     monkeypatch.setattr(bootstrap, "aws_deployment", lambda stack: Nowhere())
-    done = tidegate("smoke", "--aws", "--only", "webhook")
+    done = tidegate("smoke", "--aws", *arguments)
+    assert (done.code, done.out) == (2, "")
+    assert error in done.err
+
+
+def test_where_nothing_could_be_tried_nothing_is_said_to_work(
+    tidegate: Tidegate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bootstrap, "aws_deployment", lambda stack: Nowhere())
+
+    async def no_connection(settings: Settings) -> None:
+        return None
+
+    monkeypatch.setattr(bootstrap, "connect", no_connection)
+    done = tidegate("smoke", "--aws")
     assert done.code == 1
-    assert "skip  webhook" in done.out
+    assert all(f"skip  {way}: its address was not found" in done.out for way in Way)

@@ -136,8 +136,10 @@ def _errors(what: str) -> Iterator[None]:
     except HttpResponseError as error:
         if isinstance(error, ClientAuthenticationError) and error.status_code is None:
             raise _no_credentials(error) from None
-        answered = error.error_code if hasattr(error, "error_code") else error.status_code
-        raise DeploymentUnavailable(f"cannot {what}: Azure answered {answered}") from None
+        # Not every answer has a code, such as a proxy's, and not every error is an answer.
+        code = getattr(error, "error_code", None) or error.status_code
+        answered = f"Azure answered {code}" if code else third_party(error)
+        raise DeploymentUnavailable(f"cannot {what}: {answered}") from None
     except AzureError as error:
         raise DeploymentUnavailable(f"cannot {what}: {third_party(error)}") from None
     except ValueError as error:

@@ -98,6 +98,6 @@ def _object(payloads: Sequence[Payload]) -> dict[str, Any]:
     """The JSON object of the first payload, or an empty one for anything else."""
     try:
         value = json.loads(payloads[0].data) if payloads else None
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     return value if isinstance(value, dict) else {}

@@ -117,6 +117,8 @@ def test_every_variable_is_in_the_table_above() -> None:
         ),
         ("TIDEGATE_TARGET_VARIABLES", "CHAT_URLS=x", "not a JSON object like {"),
         ("TIDEGATE_TARGET_VARIABLES", '["CHAT_URLS"]', "not a JSON object like {"),
+        ("TIDEGATE_TARGET_VARIABLES", "[" * 200_000, "not a JSON object like {"),
+        ("TIDEGATE_TARGET_VARIABLES", '{"A":' * 200_000, "not a JSON object like {"),
         ("TIDEGATE_TARGET_VARIABLES", '{"A": "x", "page_urls": "x"}', "entry 2 is not named like"),
         ("TIDEGATE_TARGET_VARIABLES", '{"CHAT_URLS": ["x"]}', "CHAT_URLS is not text"),
         ("TIDEGATE_TARGET_VARIABLES", '{"CHAT_URLS": {"A": "x"}}', "CHAT_URLS is not text"),
