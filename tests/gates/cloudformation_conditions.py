@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from itertools import product
 from typing import Any, Final
 
@@ -37,6 +38,18 @@ class Conditions:
             world = dict(zip(terms, chosen, strict=True))
             if all(self._holds(condition, world) is met for condition, met in guards):
                 return " and ".join(f"{name_of(t)} is {v!r}" for t, v in world.items()) or "always"
+        return None
+
+    def circle(self) -> list[str] | None:
+        """Names of conditions of which each consists of the next, and the last is the first; None
+        if there are none. Nothing else can be asked of such conditions."""
+        sorter = TopologicalSorter(
+            {name: {*_named_in(condition)} for name, condition in self.defined.items()}
+        )
+        try:
+            sorter.prepare()
+        except CycleError as error:
+            return list(reversed(error.args[1]))
         return None
 
     def used_by(self, condition: Any) -> Iterator[str]:
@@ -95,6 +108,18 @@ class Conditions:
                 return one == other
             case _:
                 raise ValueError(f"not a condition: {condition}")
+
+
+def _named_in(condition: Any) -> Iterator[str]:
+    """The names of the conditions that an expression itself has."""
+    match condition:
+        case {"Condition": str(name)}:
+            yield name
+        case {"Fn::Not": parts} | {"Fn::And": parts} | {"Fn::Or": parts}:
+            for part in parts:
+                yield from _named_in(part)
+        case _:
+            pass
 
 
 def name_of(term: str) -> str:

@@ -1,7 +1,7 @@
 """What is wrong with the references within a CloudFormation template, under any combination of its
 conditions: they lead nowhere, to a resource that may be absent, or in a circle. A parameter, a
-condition or a rule that decides nothing, a security group's rule and a policy's Sid that are there
-twice.
+condition, a rule or a mapping that decides nothing, a security group's rule and a policy's Sid that
+are there twice.
 """
 
 from __future__ import annotations
@@ -33,11 +33,12 @@ def faults(template: Template, nested: Mapping[str, Template] | None = None) -> 
     """One line for each fault of a template without SAM's resources. `nested` has the templates of
     its nested stacks by their logical IDs."""
     graph = _Graph(template, nested or {})
-    undefined = list(graph.undefined())
+    undefined = [*graph.undefined(), *graph.circular_conditions()]
     if undefined:  # the others would stumble over these
         return list(dict.fromkeys(undefined))
     found = [
         *graph.dangling(),
+        *graph.unmapped(),
         *graph.absent(),
         *graph.circles(),
         *graph.rules_twice(),
@@ -47,7 +48,10 @@ def faults(template: Template, nested: Mapping[str, Template] | None = None) -> 
 
 
 def unused(template: Template) -> list[str]:
-    """One line for each parameter, condition and rule that decides nothing."""
+    """One line for each parameter, condition, rule and mapping that decides nothing. None where
+    conditions go in a circle, which `faults` finds."""
+    if Conditions(template).circle():
+        return []
     sections = {key: template.get(key, {}) for key in ("Globals", "Resources", "Outputs")}
     referred = [*references(sections)]
     conditions = Conditions(template)
@@ -63,7 +67,25 @@ def unused(template: Template) -> list[str]:
         ),
         *(f"condition {name} is unused" for name in conditions.defined if name not in used),
         *_decided(template, conditions),
+        *(f"mapping {name} is unused" for name in _unused_mappings(template)),
     ]
+
+
+def _unused_mappings(template: Template) -> list[str]:
+    named = {lookup[0] for lookup in _lookups(template) if isinstance(lookup[0], str)}
+    return [name for name in template.get("Mappings", {}) if name not in named]
+
+
+def _lookups(value: Any) -> Iterator[list[Any]]:
+    """The arguments of all `Fn::FindInMap`: a mapping and two keys."""
+    if isinstance(value, dict):
+        if "Fn::FindInMap" in value:
+            yield value["Fn::FindInMap"]
+        for child in value.values():
+            yield from _lookups(child)
+    elif isinstance(value, list):
+        for child in value:
+            yield from _lookups(child)
 
 
 def _decided(template: Template, conditions: Conditions) -> Iterator[str]:
@@ -156,6 +178,7 @@ class _Graph:
     def __init__(self, template: Template, nested: Mapping[str, Template]) -> None:
         self._nested = nested
         self._conditions = Conditions(template)
+        self._mappings: Template = template.get("Mappings", {})
         self._parameters = template.get("Parameters", {})
         self._resources: Template = template["Resources"]
         self._outputs: Template = template.get("Outputs", {})
@@ -186,6 +209,25 @@ class _Graph:
             for name in _conditions(body):
                 if isinstance(name, str) and name not in self._conditions.defined:
                     yield f"{owner}: there is no condition {name}"
+
+    def circular_conditions(self) -> Iterator[str]:
+        if circle := self._conditions.circle():
+            yield f"{' -> '.join(circle)} is a circle of conditions"
+
+    def unmapped(self) -> Iterator[str]:
+        """What is looked up in a mapping, and not there. Keys that are references may be."""
+        places = [
+            ("a condition", self._conditions.defined),
+            *((o, b) for o, b, _ in self._owners()),
+        ]
+        for owner, body in places:
+            for mapping, *keys in _lookups(body):
+                if isinstance(mapping, dict):
+                    continue  # a reference chooses it
+                if mapping not in self._mappings:
+                    yield f"{owner}: there is no mapping {mapping}"
+                elif not _found(self._mappings[mapping], keys[:2]):
+                    yield f"{owner}: the mapping {mapping} has no {'.'.join(map(str, keys[:2]))}"
 
     def dangling(self) -> Iterator[str]:
         compared = [("a condition", {"Value": self._conditions.defined}, ())]
@@ -292,6 +334,15 @@ class _Graph:
                     when = one == other and self._conditions.possible([*first, *second])
                     if when:
                         yield f"{id}: a policy has two statements {one} where {when}"
+
+
+def _found(mapping: Any, keys: list[Any]) -> bool:
+    """Whether a mapping has a value for these keys, of which references may be any key."""
+    if not keys:
+        return True
+    key, *rest = keys
+    children = mapping.values() if isinstance(key, dict) else [mapping.get(str(key), {})]
+    return any(each and _found(each, rest) for each in children)
 
 
 def _group(value: Any) -> str:

@@ -200,6 +200,59 @@ def test_what_no_parameters_change_decides_nothing(replaced: str, by: str, fault
     assert fault in unused(parsed(ruled.replace(replaced, by)))
 
 
+@pytest.mark.parametrize(
+    ("replaced", "by", "circle"),
+    [
+        ("!Equals [!Ref Mode, big]", "!Condition Big", {"Big"}),
+        ("!Equals [!Ref Mode, big]", "!Not [!Condition Medium]", {"Big", "Medium"}),
+        ('!Equals [!Ref Key, ""]', "!And [!Condition Big, !Condition OwnKey]", {"OwnKey"}),
+    ],
+)
+def test_conditions_in_a_circle_are_one_fault(replaced: str, by: str, circle: set[str]) -> None:
+    template = seeded(replaced, by)
+    [found] = faults(template)
+    names = found.removesuffix(" is a circle of conditions").split(" -> ")
+    assert ({*names}, names[0]) == (circle, names[-1])
+    assert unused(template) == []
+
+
+MAPPED = SOUND.replace(
+    "Conditions:\n",
+    """Mappings:
+  Sizes: {big: {memory: 512}, small: {memory: 128}}
+Conditions:
+""",
+)
+
+
+@pytest.mark.parametrize(
+    ("looked_up", "expected"),
+    [
+        ("[Sizes, big, memory]", []),
+        ("[Sizes, !Ref Mode, memory]", []),
+        ("[Sizes, big, !Ref Mode]", []),
+        ("[!Ref Mode, big, memory]", []),
+        ("[Size, big, memory]", ["Queue: there is no mapping Size"]),
+        ("[Sizes, huge, memory]", ["Queue: the mapping Sizes has no huge.memory"]),
+        ("[Sizes, big, disk]", ["Queue: the mapping Sizes has no big.disk"]),
+    ],
+)
+def test_what_is_looked_up_is_in_the_mapping(looked_up: str, expected: list[str]) -> None:
+    key = '!If [OwnKey, !Ref Key, !Ref "AWS::NoValue"]'
+    assert key in MAPPED
+    template = parsed(MAPPED.replace(key, f"!If [OwnKey, !FindInMap {looked_up}, !Ref Key]"))
+    assert faults(template) == expected
+
+
+def test_a_condition_looks_up_in_a_mapping_that_is_there() -> None:
+    template = parsed(MAPPED.replace("[!Ref Mode, big]", "[!FindInMap [Size, a, b], big]"))
+    assert "a condition: there is no mapping Size" in faults(template)
+
+
+def test_a_mapping_in_which_nothing_is_looked_up_is_unused() -> None:
+    assert unused(parsed(MAPPED)) == ["mapping Sizes is unused"]
+
+
 def test_a_nested_stack_has_the_outputs_and_parameters_that_it_is_asked_for() -> None:
     outer = seeded(
         "Resources:\n",
