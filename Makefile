@@ -109,7 +109,9 @@ push: .docker ## Push the workers' image, built for ARCHITECTURE, to REPOSITORY
 	test "$$built" = "$(PLATFORM_$(ARCHITECTURE))" || { \
 		echo "error: tidegate-worker is built for $$built, and $(ARCHITECTURE) is $(PLATFORM_$(ARCHITECTURE))." >&2; \
 		echo "       Build it again: make image ARCHITECTURE=$(ARCHITECTURE)" >&2; exit 1; }
-	@tag=$(REPOSITORY):$(VERSION)-$$(git describe --always --dirty --exclude '*')-$(ARCHITECTURE); \
+	@commit=$$(git describe --always --dirty --exclude '*' 2>/dev/null) || { \
+		echo "error: this is no git checkout with a commit, which the image's tag names" >&2; exit 1; }; \
+	tag=$(REPOSITORY):$(VERSION)-$$commit-$(ARCHITECTURE); \
 	docker tag tidegate-worker "$$tag" && docker push --quiet "$$tag" && \
 	docker image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' "$$tag" | grep -F "$(REPOSITORY)@"
 

@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -215,9 +216,9 @@ esac
     return calls
 
 
-def make(*arguments: str) -> subprocess.CompletedProcess[str]:
+def make(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     command = ["make", "--no-print-directory", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize(
@@ -277,6 +278,22 @@ def test_nothing_is_pushed_before_an_image_is_built(
     pushed = make("push", "ARCHITECTURE=arm64", "REPOSITORY=registry.example/worker")
     assert pushed.returncode == 2
     assert "there is no image yet: make image ARCHITECTURE=arm64" in pushed.stderr
+
+
+def test_outside_of_a_git_checkout_nothing_is_tagged_or_pushed(
+    docker: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in the archive of a release. A tag without a commit would be taken only once."""
+    unpacked = tmp_path / "tidegate"
+    unpacked.mkdir()
+    for name in ("Makefile", "pyproject.toml"):
+        shutil.copy(ROOT / name, unpacked)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+    pushed = make("push", "ARCHITECTURE=arm64", "REPOSITORY=registry.example/worker", cwd=unpacked)
+    assert pushed.returncode == 2
+    assert "error: this is no git checkout with a commit" in pushed.stderr
+    assert "fatal" not in pushed.stderr
+    assert [line.split()[0] for line in docker.read_text().splitlines()] == ["image"]
 
 
 def test_secrets_are_passed_to_a_container_by_name_only(tmp_path: Path) -> None:
