@@ -21,7 +21,7 @@ from tests.costs import aws, chart, model
 from tests.costs.figures import BadFigures, load
 from tests.costs.page import PAGE, counted, filled, money, picture, tables
 from tests.support.actions import HISTORIES, actions, delivered
-from tests.support.cloudformation import ALARMS, WORKERS
+from tests.support.cloudformation import ALARMS, FRONT_DOOR, WORKERS
 
 FIGURES = load()
 COUNTS = counted()
@@ -201,6 +201,14 @@ def test_the_alarms_of_aws_and_what_they_are_billed_by() -> None:
     policies = found.tracking_alarms // 2
     assert policies == 2 * found.workers
     assert found.tracking_alarm_metrics == 2 * (found.workers * 1 + found.workers * 2)
+
+
+def test_what_rotations_of_the_key_cost_is_said() -> None:
+    """A dollar a month for each of the first two, of which the table has none. Source: "AWS Key
+    Management Service pricing"."""
+    [key] = aws.of(aws.deployed(FRONT_DOOR, {}), "AWS::KMS::Key")
+    said = "each of its first two rotations" in PAGE.read_text(encoding="utf-8")
+    assert said is key["EnableKeyRotation"]
 
 
 def test_what_a_condition_leaves_out_is_not_counted() -> None:

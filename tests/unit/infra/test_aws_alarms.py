@@ -11,6 +11,7 @@ import pytest
 from core.intake.receipts import EVENT_AGE, METRICS, REFUSED, Verdict
 from tests.support.cloudformation import (
     ALARMS,
+    EDGE,
     FRONT_DOOR,
     WORKERS,
     resources,
@@ -21,7 +22,7 @@ from tests.support.cloudformation import (
 OURS = {*METRICS.values(), EVENT_AGE, REFUSED}
 FRONT = resources(ALARMS, "CloudWatch::Alarm")
 WORKING = resources(WORKERS, "CloudWatch::Alarm")
-TO_TOPIC = {ALARMS: {"Ref": "Topic"}, WORKERS: {"Ref": "AlarmTopicArn"}}
+TO_TOPIC = {ALARMS: {"Ref": "Topic"}, EDGE: {"Ref": "Topic"}, WORKERS: {"Ref": "AlarmTopicArn"}}
 
 
 def dimensions(alarm: dict[str, Any]) -> dict[str, str]:
@@ -52,7 +53,7 @@ def dimensions(alarm: dict[str, Any]) -> dict[str, str]:
         ("Quarantined", {"service": "Name"}, (0, 300, 1)),
         ("Retried", {"service": "Name"}, (0, 60, 3)),
         ("Refused", {"service": "Name"}, (20, 300, 1)),
-        ("FailedInvocations", {"RuleName": "RuleName"}, (0, 300, 1)),
+        ("InvocationsSentToDlq", {"RuleName": "RuleName"}, (0, 300, 1)),
         ("InvocationsFailedToBeSentToDlq", {"RuleName": "RuleName"}, (0, 300, 1)),
         ("5xx", {"ApiId": "ApiId"}, (5, 300, 2)),
     ],
@@ -77,6 +78,15 @@ def test_alarms_watch_queues_and_functions_that_exist() -> None:
         of = dimensions(alarm)
         assert passed.get(of.get("QueueName", ""), of.get("QueueName")) in {None, *queues}
         assert of.get("FunctionName") in {None, *names}
+
+
+def test_each_upload_that_eventbridge_gives_up_is_in_the_metric_of_one_alarm() -> None:
+    """It is dead-lettered, or could not be. Source: Amazon EventBridge, "Monitoring Amazon
+    EventBridge", which does not say that FailedInvocations counts what was dead-lettered."""
+    [rule] = resources(FRONT_DOOR, "Events::Rule").values()
+    assert all("DeadLetterConfig" in target for target in rule["Targets"])
+    watched = {a["MetricName"] for a in FRONT.values() if a["Namespace"] == "AWS/Events"}
+    assert watched == {"InvocationsSentToDlq", "InvocationsFailedToBeSentToDlq"}
 
 
 def test_our_own_metrics_are_those_that_the_listeners_emit() -> None:
@@ -113,7 +123,7 @@ def test_the_alarm_on_a_queues_age_goes_off_before_sqs_excludes_messages_from_it
         assert alarm["Threshold"] < min(2 * queue["VisibilityTimeout"] for queue in queues())
 
 
-@pytest.mark.parametrize("name", [ALARMS, WORKERS])
+@pytest.mark.parametrize("name", [ALARMS, WORKERS, EDGE])
 def test_every_alarm_and_its_end_are_notified(name: str) -> None:
     for id, alarm in resources(name, "CloudWatch::Alarm").items():
         assert alarm["AlarmActions"] == alarm["OKActions"] == [TO_TOPIC[name]], id

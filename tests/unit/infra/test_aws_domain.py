@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from tests.support.cloudformation import EDGE, FRONT_DOOR, walk
+from tests.support.cloudformation import EDGE, FRONT_DOOR, ROOT, walk
 from tests.support.deployed_stack import Stack
 
 DOMAIN = {
@@ -85,12 +86,57 @@ def test_a_sender_that_floods_is_asked_to_retry() -> None:
     assert rule["Statement"]["RateBasedStatement"]["AggregateKeyType"] == "IP"
 
 
-def test_the_firewall_keeps_no_headers() -> None:
+def test_the_firewall_records_who_is_blocked() -> None:
+    """WAF writes to log groups of this prefix, and for CloudFront in us-east-1, where the stack is.
+    Source: AWS WAF, "Sending web ACL traffic logs to a CloudWatch Logs log group"."""
+    stack = Stack(EDGE, {"Name": "tidegate"})
+    [logging] = stack.resources("WAFv2::LoggingConfiguration").values()
+    [(id, group)] = stack.resources("Logs::LogGroup").items()
+    assert group["LogGroupName"] == "aws-waf-logs-tidegate-webhooks"
+    assert group["RetentionInDays"] == "30"
+    assert logging["ResourceArn"] == {"Fn::GetAtt": ["WebAcl", "Arn"]}
+    assert f"log-group:${{{id}}}" in str(logging["LogDestinationConfigs"])
+    assert "*" not in str(logging["LogDestinationConfigs"])
+    [kept] = logging["LoggingFilter"]["Filters"]
+    assert logging["LoggingFilter"]["DefaultBehavior"] == "DROP"
+    assert kept["Conditions"] == [{"ActionCondition": {"Action": "BLOCK"}}]
+
+
+def test_an_alarm_goes_off_when_an_address_is_slowed_down() -> None:
+    stack = Stack(EDGE, {"Name": "tidegate"})
+    [alarm] = stack.resources("CloudWatch::Alarm").values()
+    assert (alarm["MetricName"], alarm["Threshold"]) == ("BlockedRequests", 0)
+    [firewall] = stack.resources("WAFv2::WebACL").values()
+    [floods] = [r for r in firewall["Rules"] if "RateBasedStatement" in r["Statement"]]
+    assert {each["Name"]: each["Value"] for each in alarm["Dimensions"]} == {
+        "WebACL": firewall["VisibilityConfig"]["MetricName"],
+        "Rule": floods["VisibilityConfig"]["MetricName"],
+    }
+
+
+def test_the_runbook_looks_for_who_is_blocked_by_the_names_of_the_log_and_of_the_rule() -> None:
+    runbook = (ROOT / "docs" / "operate.md").read_text(encoding="utf-8")
+    [(group, rule)] = re.findall(
+        r"logs (aws-waf-logs-\S+) \w+ '\{ \$\.terminatingRuleId = \"([\w-]+)\" \}'", runbook
+    )
+    [made] = Stack(EDGE, {"Name": "$NAME"}).resources("Logs::LogGroup").values()
+    assert group == made["LogGroupName"]
+    assert rule in [each["Name"] for each in acl()["Rules"]]
+
+
+def test_the_firewall_keeps_no_header_and_no_query() -> None:
     """They hold senders' credentials."""
+    protections = acl()["DataProtectionConfig"]["DataProtections"]
+    assert {each["Action"] for each in protections} == {"SUBSTITUTION"}
+    # Without keys it is every header. Source: AWS WAF, API reference of FieldToProtect.
+    assert [each["Field"] for each in protections] == [
+        {"FieldType": "SINGLE_HEADER"},
+        {"FieldType": "SINGLE_COOKIE"},
+        {"FieldType": "QUERY_STRING"},
+    ]
     visible = [each for each in walk(acl()) if isinstance(each, dict) and "MetricName" in each]
     assert len(visible) == 1 + len(acl()["Rules"])
     assert not any(each["SampledRequestsEnabled"] for each in visible)
-    assert Stack(EDGE).resources("WAFv2::LoggingConfiguration") == {}
 
 
 def test_the_distribution_passes_requests_on_as_they_are_and_caches_none() -> None:

@@ -97,6 +97,7 @@ def test_the_firewall_is_deployed_in_north_virginia_only() -> None:
         ({"CertificateArn": CERTIFICATE}, "of us-east-1"),
         ({"OriginDomainName": "hooks.example.com"}, "would ask itself"),
         ({"RequestsPerFiveMinutes": "5"}, "RequestsPerFiveMinutes"),
+        ({"KeyArn": KEY}, "of us-east-1"),
     ],
 )
 def test_what_the_firewall_cannot_be_is_refused(given: dict[str, str], sentence: str) -> None:
