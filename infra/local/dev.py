@@ -60,7 +60,7 @@ def run_dev(
                 LocalStack(
                     state / "dev", cloud=cloud, ports=PORTS, ui=True, persistent=True, keep=keep
                 ) as stack,
-                announced(stack.endpoints, stack.env, state),
+                announced(stack.endpoints, _shell(stack), state),
             ):
                 _welcome(console, stack, state)
                 _watch(console, stack)
@@ -90,6 +90,12 @@ def _watch(console: Console, stack: LocalStack) -> NoReturn:
         time.sleep(_WATCH)
 
 
+def _shell(stack: LocalStack) -> dict[str, str]:
+    """The variables of a shell that uses the stack: those of its processes, and the URL that
+    messages are sent to."""
+    return {**stack.env, "MESSAGES_QUEUE_URL": stack.cloud.message_queue}
+
+
 def _welcome(console: Console, stack: LocalStack, state: Path) -> None:
     for remark in stack.processes.ports.remarks:
         console.print(f"[yellow]{remark}[/]")
@@ -101,6 +107,7 @@ def _welcome(console: Console, stack: LocalStack, state: Path) -> None:
     table.add_row("Webhooks", f"{ends.gateway}/hooks/NAME    (`tidegate webhooks check`)")
     table.add_row("Pages", f"{ends.pager}/pages")
     table.add_row("Uploads go to", f"{stack.cloud.store}/{INCIDENTS}")
+    table.add_row("Messages go to", stack.cloud.message_queue)
     table.add_row("Reports go to", f"{stack.cloud.store}/{REPORTS}")
     table.add_row("Quarantine", f"{stack.cloud.store}/{QUARANTINE}")
     table.add_row("Logs", f"{stack.processes.logs}")
@@ -113,6 +120,8 @@ def _welcome(console: Console, stack: LocalStack, state: Path) -> None:
         f". {state / 'env'}          # from here on every command uses this stack",
         "tidegate incident acknowledge INCIDENT    # or show, or resolve",
         "tidegate doctor",
+        f"tidegate smoke --{stack.cloud.name} --documents {stack.cloud.store}/{INCIDENTS} "
+        f"--queue {stack.cloud.message_queue} --webhooks {ends.gateway}/hooks/",
     ):
         console.print(f"  {escape(line)}", highlight=False, soft_wrap=True)
     console.print("\nCtrl-C stops everything.\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -149,6 +150,21 @@ def test_dev_ends_cleanly(
     assert "Traceback" not in output(tmp_path)
     assert marked(env) == []
     assert Endpoints.read(tmp_path / ".tidegate") is None
+
+
+def test_dev_prints_a_smoke_command_that_works(
+    dev: tuple[subprocess.Popen[str], dict[str, str]], tmp_path: Path
+) -> None:
+    _, env = dev
+    printed = output(tmp_path)
+    [command] = [line.strip() for line in printed.splitlines() if "tidegate smoke" in line]
+    shell = f". .tidegate/env && echo $MESSAGES_QUEUE_URL && {command}"
+    path = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
+    done = run(["sh", "-c", shell], {**env, "PATH": path}, tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    queue = done.stdout.splitlines()[0]
+    assert queue.startswith("http://127.0.0.1:")
+    assert re.search(rf"Messages go to +{re.escape(queue)} *$", printed, re.MULTILINE)
 
 
 def test_two_stacks_that_start_at_the_same_moment_both_come_up(tmp_path: Path) -> None:

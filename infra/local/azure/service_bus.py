@@ -134,7 +134,7 @@ def _broker(request: web.Request) -> dict[str, Any]:
     """The broker properties that the sender sets; every message has an ID."""
     try:
         properties = json.loads(request.headers.get(_BROKER, "{}"))
-    except ValueError:
+    except (ValueError, RecursionError):
         properties = None
     if not isinstance(properties, dict):
         raise web.HTTPBadRequest(text=f"{_BROKER} is not a JSON object")
@@ -147,7 +147,7 @@ def _properties(headers: Mapping[str, str]) -> dict[str, Any]:
     for name, text in headers.items():
         try:
             value = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         ours = name.lower() in ("content-length", _BROKER.lower())
         if not ours and isinstance(value, str | bool | int | float):
