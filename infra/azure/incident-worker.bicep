@@ -30,12 +30,12 @@ param image string
 @description('Variables that the policies\' targets name, from Key Vault: PAGER_KEY=pager-key,CHAT_URL=chat-url.')
 param vaultVariables string = ''
 
-@description('Fewest replicas. Nothing would wake a worker of none.')
+@description('The minimum of replicas. Never 0: nothing would wake the worker.')
 @minValue(1)
 @maxValue(1000)
 param minReplicas int = 1
 
-@description('Most replicas, by CPU.')
+@description('The maximum of replicas, which scale by CPU.')
 @minValue(1)
 @maxValue(1000)
 param maxReplicas int = 5

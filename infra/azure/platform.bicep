@@ -98,7 +98,7 @@ param oldVersionRetentionDays int = 90
 @maxValue(100)
 param alwaysReadyInstances int = 0
 
-@description('Most instances of each scaled function: of the webhooks together, of each queue, of the subscription.')
+@description('The maximum of instances of each scaled function: of the webhooks together, of each queue, of the subscription.')
 @minValue(40)
 @maxValue(1000)
 param maximumInstances int = 40
@@ -134,7 +134,7 @@ param vaultPurgeProtection bool = true
 @maxValue(90)
 param vaultRetentionDays int = 90
 
-@description('Recover the deleted vault of this environment, with its secrets. For one deployment: false again afterwards.')
+@description('Recover the deleted vault of this environment, with its secrets. Set it for one deployment only.')
 param recoverVault bool = false
 
 var problems = filter(

@@ -27,12 +27,12 @@ param temporalAuth string = 'apiKey'
 @minLength(1)
 param image string
 
-@description('Fewest replicas. Nothing would wake a worker of none.')
+@description('The minimum of replicas. Never 0: nothing would wake the worker.')
 @minValue(1)
 @maxValue(1000)
 param minReplicas int = 1
 
-@description('Most replicas, by CPU.')
+@description('The maximum of replicas, which scale by CPU.')
 @minValue(1)
 @maxValue(1000)
 param maxReplicas int = 5

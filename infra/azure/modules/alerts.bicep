@@ -15,7 +15,7 @@ resource uploads 'Microsoft.EventGrid/systemTopics@2025-02-15' existing = { name
 var busMetrics = [
   {
     name: 'dead-letters'
-    description: 'Messages were dead-lettered: a listener could not settle them in many attempts. Fix the cause, then resubmit them.'
+    description: 'Messages were dead-lettered: they were too old, or delivered too often. Fix the cause, then resubmit them.'
     severity: 1
     metric: 'DeadletteredMessages'
     threshold: 0
@@ -71,7 +71,7 @@ var topicMetrics = [
   }
   {
     name: 'uploads-dropped'
-    description: 'Event Grid dropped events of uploads: find the blobs by their time and upload them again.'
+    description: 'Event Grid dropped events of uploads: find the blobs of that time that have no receipt, and upload them again.'
     metric: 'DroppedEventCount'
   }
 ]
@@ -143,7 +143,7 @@ ContainerAppConsoleLogs
   {
     // In an outage even a single message is retried at least once a minute.
     name: 'retried'
-    description: 'Events are retried over and over: Temporal or the quarantine is unavailable, and nothing is accepted.'
+    description: 'Events are given back and retried: Temporal or the quarantine is unavailable, and some or all events are not accepted.'
     severity: 1
     window: 'PT15M'
     query: '''
@@ -169,7 +169,7 @@ AppMetrics
     // Without retries, which `retried` counts, and refused requests. The host wraps what a function
     // raises and keeps its name in the text; the exception may be ingested after its request.
     name: 'function-failures'
-    description: 'Listeners fail with unexpected errors: their messages are redelivered until they are dead-lettered.'
+    description: 'Listeners fail for a reason other than an outage of Temporal: messages are redelivered until they become dead letters.'
     severity: 2
     window: 'PT15M'
     query: '''

@@ -222,7 +222,7 @@ def test_without_the_condition_the_two_rules_would_be_found() -> None:
     seeded = copy.deepcopy(template(WORKERS))
     del seeded["Resources"]["TemporalEgress"]["Condition"]
     [fault] = faults(seeded, NESTED)
-    assert "AWS, and whom is paged and Temporal are one rule where" in fault
+    assert "AWS and the targets of pages and Temporal are one rule where" in fault
     assert faults(template(WORKERS), NESTED) == []
 
 
@@ -262,7 +262,7 @@ def test_there_cannot_be_more_tasks_at_least_than_at_most(most: int) -> None:
 
 def test_subnets_of_another_network_are_refused() -> None:
     assert refused({}, subnets_are_in=("vpc-1", "vpc-2")) == [
-        "All of SubnetIds have to be in the network VpcId."
+        "All of SubnetIds must be in the network VpcId."
     ]
 
 
