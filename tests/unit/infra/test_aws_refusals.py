@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from core.formats.registry import EXTERNAL, INTERNAL, MAPPED
 from tests.support.cloudformation import DEPLOYER, EDGE, FRONT_DOOR, WORKERS, template
 from tests.support.template_parameters import refusals
 
@@ -124,3 +125,17 @@ def test_that_a_fifo_queue_takes_fifo_topics_only_is_said() -> None:
 def test_every_constraint_on_text_has_a_sentence(name: str) -> None:
     for parameter, spec in template(name)["Parameters"].items():
         assert ("AllowedPattern" in spec) <= ("ConstraintDescription" in spec), parameter
+
+
+@pytest.mark.parametrize("format", EXTERNAL)
+def test_a_queue_may_have_each_external_format(format: str) -> None:
+    name = f"{MAPPED}:zabbix" if format == MAPPED else format
+    for given in (f"alarms={name}", f"orders=message,alarms={name}"):
+        assert refusals(template(FRONT_DOOR), FRONT | {"QueueFormats": given}) == []
+
+
+@pytest.mark.parametrize("format", ["nosuch", MAPPED, *INTERNAL, "s3,", "s3:zabbix", "s3x"])
+def test_a_queue_has_no_other_format(format: str) -> None:
+    for given in (f"alarms={format}", f"orders=message,alarms={format}"):
+        [found] = refusals(template(FRONT_DOOR), FRONT | {"QueueFormats": given})
+        assert "with formats of docs/events.md" in found
