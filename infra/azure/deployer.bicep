@@ -4,6 +4,8 @@
 
 targetScope = 'subscription'
 
+import { problemOfEnvironmentName } from 'modules/checks.bicep'
+
 @description('The environment that it deploys, as in main.bicep.')
 @minLength(2)
 @maxLength(16)
@@ -30,9 +32,16 @@ param resourceGroupName string = 'rg-tidegate-${environmentName}'
 @maxLength(90)
 param deployersGroupName string = 'rg-tidegate-deployers'
 
-var region = resourceGroupName != deployersGroupName
-  ? location
-  : fail('resourceGroupName and deployersGroupName are both "${resourceGroupName}": the pipeline could then change who it trusts.')
+var problems = filter(
+  [
+    problemOfEnvironmentName(environmentName)
+    resourceGroupName == deployersGroupName
+      ? 'resourceGroupName and deployersGroupName are both "${resourceGroupName}": the pipeline could then change who it trusts.'
+      : ''
+  ],
+  problem => !empty(problem)
+)
+var region = empty(problems) ? location : fail(join(problems, ' '))
 
 var tags = {
   'azd-env-name': environmentName

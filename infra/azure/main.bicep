@@ -4,6 +4,9 @@
 
 targetScope = 'subscription'
 
+import { problemsOf, queueFormatNames } from 'modules/checks.bicep'
+import { functionNames } from 'modules/functions.bicep'
+
 @description('The environment, part of names and tags: dev, test, prod.')
 @minLength(2)
 @maxLength(16)
@@ -142,9 +145,30 @@ param vaultRetentionDays int = 90
 @description('Recover the deleted vault of this environment, with its secrets. Set it for one deployment only.')
 param recoverVault bool = false
 
+var problems = problemsOf({
+  environmentName: environmentName
+  temporalAddress: temporalAddress
+  credentialsExpire: credentialsExpire
+  alertEmails: alertEmails
+  privateNetworking: privateNetworking
+  allowedIpRanges: allowedIpRanges
+  serviceBusSku: serviceBusSku
+  alwaysReadyInstances: alwaysReadyInstances
+  maximumInstances: maximumInstances
+  disabledFunctions: disabledFunctions
+  functionNames: functionNames
+  orderedMessages: orderedMessages
+  queueFormats: queueFormats
+  queueFormatNames: queueFormatNames
+  webhooksFile: webhooksFile
+})
+
+// Not even the group is made of parameters that exclude each other.
+var region = empty(problems) ? location : fail(join(problems, ' '))
+
 resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
   name: resourceGroupName
-  location: location
+  location: region
   tags: {
     'azd-env-name': environmentName
     application: 'tidegate'
@@ -155,7 +179,7 @@ module platform 'platform.bicep' = {
   scope: group
   params: {
     environmentName: environmentName
-    location: location
+    location: region
     temporalAddress: temporalAddress
     temporalNamespace: temporalNamespace
     temporalAuth: temporalAuth

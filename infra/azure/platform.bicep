@@ -1,6 +1,6 @@
 // The platform in one resource group: what is in it, and in which order it is made.
 
-import { isAddress } from 'modules/checks.bicep'
+import { problemsOf, queueFormatNames } from 'modules/checks.bicep'
 import { functionNames } from 'modules/functions.bicep'
 import { containers, namesOf, Tags } from 'modules/names.bicep'
 
@@ -137,39 +137,23 @@ param vaultRetentionDays int = 90
 @description('Recover the deleted vault of this environment, with its secrets. Set it for one deployment only.')
 param recoverVault bool = false
 
-var problems = filter(
-  [
-    privateNetworking && serviceBusSku == 'Standard'
-      ? 'privateNetworking needs serviceBusSku=Premium: Standard has no private endpoints.'
-      : ''
-    !privateNetworking && !empty(allowedIpRanges)
-      ? 'allowedIpRanges without privateNetworking=true would allow everybody else as well.'
-      : ''
-    alwaysReadyInstances > maximumInstances
-      ? 'alwaysReadyInstances is ${alwaysReadyInstances} and maximumInstances is ${maximumInstances}: the maximum is at least the minimum.'
-      : ''
-    empty(filter(allowedIpRanges, range => contains(range, ':') || endsWith(range, '/31') || endsWith(range, '/32')))
-      ? ''
-      : 'allowedIpRanges is "${join(allowedIpRanges, ', ')}": storage takes IPv4 only, and of less than four addresses each by itself, without /31 or /32.'
-    isAddress(temporalAddress) ? '' : 'temporalAddress is "${temporalAddress}": write host:port, without https://.'
-    contains(webhooksFile, '/')
-      ? 'webhooksFile is "${webhooksFile}": write the name of a file beside host.json, as webhooks.yaml.'
-      : ''
-    !empty(webhooksFile) && contains(disabledFunctions, 'webhook')
-      ? 'webhooksFile is set and disabledFunctions has webhook: leave one of them out.'
-      : ''
-    empty(filter(queueFormats, each => length(split(each, '=')) != 2 || startsWith(each, '=') || endsWith(each, '=')))
-      ? ''
-      : 'queueFormats is "${join(queueFormats, ', ')}": write queue=format or topic/subscription=format for each.'
-    empty(filter(disabledFunctions, each => !contains(functionNames, each)))
-      ? ''
-      : 'disabledFunctions is "${join(disabledFunctions, ', ')}": it takes ${join(functionNames, ', ')}.'
-    orderedMessages && contains(disabledFunctions, 'messages_queue') && contains(disabledFunctions, 'messages_topic')
-      ? 'orderedMessages is set and disabledFunctions has messages_queue and messages_topic, so nothing is ordered.'
-      : ''
-  ],
-  problem => !empty(problem)
-)
+var problems = problemsOf({
+  environmentName: environmentName
+  temporalAddress: temporalAddress
+  credentialsExpire: credentialsExpire
+  alertEmails: alertEmails
+  privateNetworking: privateNetworking
+  allowedIpRanges: allowedIpRanges
+  serviceBusSku: serviceBusSku
+  alwaysReadyInstances: alwaysReadyInstances
+  maximumInstances: maximumInstances
+  disabledFunctions: disabledFunctions
+  functionNames: functionNames
+  orderedMessages: orderedMessages
+  queueFormats: queueFormats
+  queueFormatNames: queueFormatNames
+  webhooksFile: webhooksFile
+})
 
 // Every resource takes its region from here, so nothing is made of parameters that exclude each other.
 var region = empty(problems) ? location : fail(join(problems, ' '))

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Checks before anything is made what templates cannot: the programs, the subscription's resource
-# providers, and the region, AZURE_LOCATION, with zones if ZONE_REDUNDANT is true. azd runs it before
-# it provisions.
+# Checks before anything is made what templates cannot: the credentials for Temporal with
+# TEMPORAL_AUTH, the programs, the subscription's resource providers, and the region, AZURE_LOCATION,
+# with zones if ZONE_REDUNDANT is true. azd runs it before it provisions.
 set -u
 
 faults=0
@@ -12,6 +12,20 @@ fault() {
 
 location=$(printf %s "${AZURE_LOCATION:-}" | tr -d ' ' | tr '[:upper:]' '[:lower:]')
 [ -n "$location" ] || fault "AZURE_LOCATION is not set: name the region, as AZURE_LOCATION=westeurope."
+
+auth=${TEMPORAL_AUTH:-apiKey}
+if [ -n "${TEMPORAL_API_KEY:-}" ] && [ "$auth" != apiKey ]; then
+  fault "TEMPORAL_API_KEY is set and TEMPORAL_AUTH is $auth: write apiKey, or leave the key out."
+fi
+if [ -n "${TEMPORAL_CLIENT_CERTIFICATE:-}${TEMPORAL_CLIENT_KEY:-}" ] && [ "$auth" != mtls ]; then
+  fault "TEMPORAL_CLIENT_CERTIFICATE or TEMPORAL_CLIENT_KEY is set and TEMPORAL_AUTH is $auth: write mtls, or leave both out."
+fi
+if [ -n "${TEMPORAL_CLIENT_CERTIFICATE:+x}" ] && [ -z "${TEMPORAL_CLIENT_KEY:-}" ]; then
+  fault "TEMPORAL_CLIENT_CERTIFICATE is set without TEMPORAL_CLIENT_KEY: give both, or neither to keep what the vault has."
+fi
+if [ -n "${TEMPORAL_CLIENT_KEY:+x}" ] && [ -z "${TEMPORAL_CLIENT_CERTIFICATE:-}" ]; then
+  fault "TEMPORAL_CLIENT_KEY is set without TEMPORAL_CLIENT_CERTIFICATE: give both, or neither to keep what the vault has."
+fi
 
 if ! command -v az >/dev/null; then
   fault "Azure CLI (az) was not found: https://learn.microsoft.com/cli/azure/install-azure-cli"

@@ -12,3 +12,142 @@ func isAddress(text string) bool =>
     last(split(text, ':'))!,
     '0123456789'
   )
+
+@export()
+@description('What is wrong with the name of an environment, which names of resources contain; empty if nothing is.')
+func problemOfEnvironmentName(text string) string =>
+  madeOf(toLower(text), 'abcdefghijklmnopqrstuvwxyz0123456789-_')
+    ? ''
+    : 'environmentName is "${text}": write letters, digits, - and _ only, as prod.'
+
+func isEmail(text string) bool =>
+  length(split(text, '@')) == 2 && !startsWith(text, '@') && !contains(text, ' ') && isDomain(last(split(text, '@'))!)
+
+func isDomain(text string) bool =>
+  contains(text, '.') && !contains(text, '..') && !startsWith(text, '.') && !endsWith(text, '.')
+
+@description('Each digit of a text as 0.')
+func shapeOf(text string) string =>
+  join(map(range(0, length(text)), i => madeOf(substring(text, i, 1), '0123456789') ? '0' : substring(text, i, 1)), '')
+
+func isTime(text string) bool =>
+  shapeOf(text) == '0000-00-00T00:00:00Z'
+    ? isDate(int(substring(text, 0, 4)), int(substring(text, 5, 2)), int(substring(text, 8, 2))) && isClock(map(
+        split(substring(text, 11, 8), ':'),
+        part => int(part)
+      ))
+    : false
+
+func isDate(year int, month int, day int) bool => year > 0 && day > 0 && day <= daysOf(year, month)
+
+func daysOf(year int, month int) int =>
+  month < 1 || month > 12 ? 0 : month == 2 ? (year % 4 == 0 ? 29 : 28) : contains([4, 6, 9, 11], month) ? 30 : 31
+
+func isClock(parts int[]) bool => parts[0] < 24 && parts[1] < 60 && parts[2] < 60
+
+// The formats that a queue may have: those of core/formats/registry.py that are not internal.
+@export()
+var queueFormatNames = [
+  's3'
+  'message'
+  'alertmanager'
+  'grafana'
+  'pagerduty'
+  'pagerduty_webhook'
+  'opsgenie'
+  'datadog'
+  'azure_monitor'
+  'cloudwatch'
+  'event_grid'
+  'github'
+  'sentry'
+  'slack'
+  'mapped:PRESET'
+]
+
+func isFormat(text string, names string[]) bool =>
+  startsWith(text, 'mapped:')
+    ? madeOf(substring(text, 7), 'abcdefghijklmnopqrstuvwxyz0123456789-')
+    : contains(filter(names, name => !contains(name, ':')), text)
+
+func isQueueWithFormat(text string) bool =>
+  length(split(text, '=')) == 2 && !startsWith(text, '=') && !endsWith(text, '=')
+
+@description('The parameters that are checked. Secrets are not among them: what depends on one is in no snapshot. preflight.sh checks those.')
+type Checked = {
+  environmentName: string
+  temporalAddress: string
+  credentialsExpire: string
+  alertEmails: string[]
+  privateNetworking: bool
+  allowedIpRanges: string[]
+  serviceBusSku: string
+  alwaysReadyInstances: int
+  maximumInstances: int
+  disabledFunctions: string[]
+  @description('What disabledFunctions may have.')
+  functionNames: string[]
+  orderedMessages: bool
+  queueFormats: string[]
+  @description('What queueFormats may have.')
+  queueFormatNames: string[]
+  webhooksFile: string
+}
+
+@export()
+@description('A sentence for each fault of the platform\'s parameters. main.bicep checks before the resource group is made; platform.bicep for those who deploy it by itself.')
+func problemsOf(given Checked) string[] =>
+  filter(
+    [
+      problemOfEnvironmentName(given.environmentName)
+      empty(given.credentialsExpire) || isTime(given.credentialsExpire)
+        ? ''
+        : 'credentialsExpire is "${given.credentialsExpire}": write a time in UTC, as 2027-06-30T00:00:00Z.'
+      empty(filter(given.alertEmails, each => !isEmail(each)))
+        ? ''
+        : 'alertEmails is "${join(given.alertEmails, ', ')}": write addresses, as on-call@example.com.'
+      given.privateNetworking && given.serviceBusSku == 'Standard'
+        ? 'privateNetworking needs serviceBusSku=Premium: Standard has no private endpoints.'
+        : ''
+      !given.privateNetworking && !empty(given.allowedIpRanges)
+        ? 'allowedIpRanges without privateNetworking=true would allow everybody else as well.'
+        : ''
+      given.alwaysReadyInstances > given.maximumInstances
+        ? 'alwaysReadyInstances is ${given.alwaysReadyInstances} and maximumInstances is ${given.maximumInstances}: the maximum is at least the minimum.'
+        : ''
+      empty(filter(
+          given.allowedIpRanges,
+          range => contains(range, ':') || endsWith(range, '/31') || endsWith(range, '/32')
+        ))
+        ? ''
+        : 'allowedIpRanges is "${join(given.allowedIpRanges, ', ')}": storage takes IPv4 only, and of less than four addresses each by itself, without /31 or /32.'
+      isAddress(given.temporalAddress)
+        ? ''
+        : 'temporalAddress is "${given.temporalAddress}": write host:port, without https://.'
+      contains(given.webhooksFile, '/')
+        ? 'webhooksFile is "${given.webhooksFile}": write the name of a file beside host.json, as webhooks.yaml.'
+        : ''
+      !empty(given.webhooksFile) && contains(given.disabledFunctions, 'webhook')
+        ? 'webhooksFile is set and disabledFunctions has webhook: leave one of them out.'
+        : ''
+      empty(filter(given.queueFormats, each => !isQueueWithFormat(each)))
+        ? ''
+        : 'queueFormats is "${join(given.queueFormats, ', ')}": write queue=format or topic/subscription=format for each.'
+      empty(filter(
+          given.queueFormats,
+          each => isQueueWithFormat(each) && !isFormat(last(split(each, '='))!, given.queueFormatNames)
+        ))
+        ? ''
+        : 'queueFormats is "${join(given.queueFormats, ', ')}": its formats are ${join(given.queueFormatNames, ', ')}.'
+      empty(filter(given.disabledFunctions, each => !contains(given.functionNames, each)))
+        ? ''
+        : 'disabledFunctions is "${join(given.disabledFunctions, ', ')}": it takes ${join(given.functionNames, ', ')}.'
+      given.orderedMessages && contains(given.disabledFunctions, 'messages_queue') && contains(
+          given.disabledFunctions,
+          'messages_topic'
+        )
+        ? 'orderedMessages is set and disabledFunctions has messages_queue and messages_topic, so nothing is ordered.'
+        : ''
+    ],
+    problem => !empty(problem)
+  )

@@ -1,7 +1,7 @@
 // One worker as a container app, with its alerts: no ingress, at least one replica, more by CPU, and
 // time to drain before it is killed.
 
-import { isAddress, madeOf } from 'checks.bicep'
+import { isAddress, madeOf, problemOfEnvironmentName } from 'checks.bicep'
 import { containers, Names, Tags } from 'names.bicep'
 
 param location string
@@ -103,6 +103,7 @@ var digits = '0123456789'
 
 var problems = filter(
   [
+    problemOfEnvironmentName(tags['azd-env-name'])
     isAddress(temporalAddress) ? '' : 'temporalAddress is "${temporalAddress}": write host:port, without https://.'
     minReplicas > maxReplicas
       ? 'minReplicas is ${minReplicas} and maxReplicas is ${maxReplicas}: the maximum is at least the minimum.'

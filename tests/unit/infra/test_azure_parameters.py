@@ -16,6 +16,8 @@ import pytest
 import yaml
 
 from core.contracts import WORKERS
+from core.formats.registry import EXTERNAL, MAPPED
+from core.webhooks.presets import names as preset_names
 from tests.gates import bicep_compiler
 from tests.support.azure import INDEX
 from tests.support.azure_parameters import Parameter, parameters
@@ -215,7 +217,36 @@ REFUSED: dict[str, tuple[str, dict[str, str], list[str]]] = {
             "equal to 102) is too large to assign",
         ],
     ),
-    "expiry": ("main.dev", {"credentialsExpire": "'tomorrow'"}, ["dateTimeToEpoch"]),
+    "malformed": (
+        "main.dev",
+        {
+            "environmentName": "'My Env!'",
+            "alertEmails": "['on-call@example.com', 'on-call']",
+            "credentialsExpire": "'soon'",
+            "queueFormats": "['messages=nosuch', 'events/tidegate=stored_event']",
+        },
+        [
+            'environmentName is "My Env!": write letters, digits, - and _ only',
+            'alertEmails is "on-call@example.com, on-call": write addresses',
+            'credentialsExpire is "soon": write a time in UTC, as 2027-06-30T00:00:00Z',
+            'queueFormats is "messages=nosuch, events/tidegate=stored_event": its formats are s3',
+        ],
+    ),
+    "a-day-that-no-month-has": (
+        "main.prod",
+        {"credentialsExpire": "'2027-02-29T00:00:00Z'"},
+        ['credentialsExpire is "2027-02-29T00:00:00Z": write a time in UTC'],
+    ),
+    "a-queue-with-a-mapping-of-no-preset": (
+        "main.prod",
+        {"queueFormats": "['messages=mapped']"},
+        ['queueFormats is "messages=mapped": its formats are'],
+    ),
+    "a-worker-of-no-environment": (
+        "root-worker.prod",
+        {"environmentName": "'My Env!'"},
+        ['environmentName is "My Env!": write letters'],
+    ),
     "replicas-and-variables": (
         "incident-worker.prod",
         {
@@ -245,15 +276,29 @@ REFUSED: dict[str, tuple[str, dict[str, str], list[str]]] = {
     ),
     "one-group": (
         "deployer.prod",
-        {"resourceGroupName": "'rg-tidegate-deployers'"},
-        ["could then change who it trusts"],
+        {"resourceGroupName": "'rg-tidegate-deployers'", "environmentName": "'My Env!'"},
+        ["could then change who it trusts", 'environmentName is "My Env!": write letters'],
     ),
 }
 """An example, what is changed in it, and what is said about that."""
 
 
+QUEUES = [
+    *(f"{format}-alerts={format}" for format in EXTERNAL if format != MAPPED),
+    *(f"{preset}/tidegate={MAPPED}:{preset}" for preset in preset_names()),
+]
+
 ALLOWED: dict[str, tuple[str, dict[str, str]]] = {
     "none": ("main.dev", {}),
+    "every-format": ("main.dev", {"queueFormats": str(QUEUES)}),
+    "well-formed": (
+        "main.prod",
+        {
+            "environmentName": "'EU_prod-1'",
+            "alertEmails": "['on.call+tidegate@ops.example.com']",
+            "credentialsExpire": "'2028-02-29T23:59:59Z'",
+        },
+    ),
     "everything": (
         "main.prod",
         {
@@ -306,6 +351,41 @@ def test_what_cannot_work_is_refused_with_a_sentence(name: str, printed: dict[st
 @pytest.mark.parametrize("name", ALLOWED)
 def test_what_works_is_not_refused(name: str, printed: dict[str, str]) -> None:
     assert printed[name] == ""
+
+
+@needs_compiler
+def test_main_refuses_by_itself_so_not_even_its_group_is_made(tmp_path: Path) -> None:
+    """A refusal in the module alone would come after the group, which the module is made in."""
+    assert COMPILER
+    folder = Path(shutil.copytree(AZURE, tmp_path / "azure"))
+    platform = folder / "platform.bicep"
+    text = platform.read_text(encoding="utf-8")
+    check = "empty(problems) ? location : fail(join(problems, ' '))"
+    assert check in text
+    unchecked = text.replace(check, "empty(problems) ? location : location")
+    platform.write_text(unchecked, encoding="utf-8")
+    with (folder / "main.dev.bicepparam").open("a") as file:
+        file.write("param webhooksFile = '/webhooks.yaml'\n")
+    found = bicep_compiler.snapshot(COMPILER, folder / "main.dev.bicepparam", "overwrite")
+    assert "write the name of a file beside host.json" in " ".join(found)
+
+
+@needs_compiler
+def test_the_platform_in_a_group_of_yours_refuses_the_same(tmp_path: Path) -> None:
+    assert COMPILER
+    folder = Path(shutil.copytree(AZURE, tmp_path / "azure"))
+    file = folder / "main.dev.bicepparam"
+    text = file.read_text(encoding="utf-8").replace("'main.bicep'", "'platform.bicep'")
+    file.write_text(f"{text}param webhooksFile = '/webhooks.yaml'\n", encoding="utf-8")
+    found = bicep_compiler.snapshot(COMPILER, file, "overwrite")
+    assert "write the name of a file beside host.json" in " ".join(found)
+
+
+def test_a_queue_may_have_each_external_format() -> None:
+    source = (AZURE / "modules/checks.bicep").read_text(encoding="utf-8")
+    [names] = re.findall(r"^var queueFormatNames = \[(.*?)\]", source, re.M | re.S)
+    listed = re.findall(r"'(\S+)'", names)
+    assert listed == [f"{MAPPED}:PRESET" if each == MAPPED else each for each in EXTERNAL]
 
 
 @needs_compiler
@@ -473,6 +553,51 @@ def test_a_region_without_a_feature_is_refused(
     done = preflight(tmp_path, NEEDED, **given)
     assert done.returncode == 1
     assert sentence in done.stderr
+
+
+CERTIFICATE, KEY = {"TEMPORAL_CLIENT_CERTIFICATE": "PEM"}, {"TEMPORAL_CLIENT_KEY": "PEM"}
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"TEMPORAL_AUTH": "mtls"} | CERTIFICATE, "without TEMPORAL_CLIENT_KEY: give both"),
+        ({"TEMPORAL_AUTH": "mtls"} | KEY, "without TEMPORAL_CLIENT_CERTIFICATE: give both"),
+        (CERTIFICATE | KEY, "TEMPORAL_AUTH is apiKey: write mtls, or leave both out"),
+        ({"TEMPORAL_AUTH": "none"} | KEY, "TEMPORAL_AUTH is none: write mtls"),
+        (
+            {"TEMPORAL_AUTH": "none", "TEMPORAL_API_KEY": "secret"},
+            "TEMPORAL_API_KEY is set and TEMPORAL_AUTH is none",
+        ),
+        (
+            {"TEMPORAL_AUTH": "mtls", "TEMPORAL_API_KEY": "secret"},
+            "TEMPORAL_API_KEY is set and TEMPORAL_AUTH is mtls",
+        ),
+    ],
+)
+def test_credentials_that_do_not_go_with_the_authentication_are_refused(
+    given: dict[str, str], sentence: str, tmp_path: Path
+) -> None:
+    done = preflight(tmp_path, NEEDED, AZURE_LOCATION="westeurope", **given)
+    assert done.returncode == 1
+    assert sentence in done.stderr
+    assert not {"PEM", "secret"} & set(re.findall(r"\w+", done.stderr))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"TEMPORAL_API_KEY": "secret"},
+        {"TEMPORAL_AUTH": "mtls"},
+        {"TEMPORAL_AUTH": "mtls"} | CERTIFICATE | KEY,
+        {"TEMPORAL_AUTH": "none"},
+    ],
+)
+def test_credentials_that_go_with_the_authentication_pass(
+    given: dict[str, str], tmp_path: Path
+) -> None:
+    done = preflight(tmp_path, NEEDED, AZURE_LOCATION="westeurope", **given)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_provider_that_is_not_registered_is_named_with_the_command(tmp_path: Path) -> None:
