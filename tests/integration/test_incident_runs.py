@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -18,6 +19,7 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError, CancelledError
 
 from core.contracts import (
+    INCIDENT_WORKFLOW,
     QUERY_INCIDENT,
     SIGNAL_EVENT,
 )
@@ -292,6 +294,35 @@ async def test_a_successor_does_not_wait_for_the_report(dev_harness: Harness) ->
         await check_runs(harness, id)
     folders = {path.parent for path in (harness.root / "reports").rglob("*.md")}
     assert len(folders) == 2
+
+
+async def test_an_incident_that_is_replayed_keeps_its_id(dev_harness: Harness) -> None:
+    harness = dev_harness
+    harness.folder.readable.clear()
+    id = f"incident:{uuid4()}"
+    async with harness.working():
+        handle = await harness.client.start_workflow(
+            INCIDENT_WORKFLOW,
+            harness.upload(json.dumps(REPORT)),
+            id=id,
+            task_queue=harness.queue,
+            task_timeout=timedelta(seconds=1),
+        )
+
+        # The first task ends although it waits for the local activity, and the next one goes on.
+        async def two_tasks() -> bool:
+            ended = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+            return (
+                len([e async for e in handle.fetch_history_events() if e.event_type == ended]) > 1
+            )
+
+        await until(two_tasks)
+        harness.folder.readable.set()
+        await until(says(handle, "Page delivered"))
+        before = await incident(handle)
+    async with harness.working():
+        assert (await incident(handle))["id"] == before["id"]
+    await handle.terminate()
 
 
 async def test_a_successor_with_too_many_arrivals_starts_in_the_same_run(

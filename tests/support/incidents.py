@@ -70,11 +70,13 @@ class Pager:
 
 
 class Folder(FileDocumentStore):
-    """A store that can be made unavailable for reading or writing."""
+    """A store that can be made unavailable for reading or writing, or slow."""
 
     def __init__(self) -> None:
         super().__init__()
         self.unreadable = 0
+        self.readable = asyncio.Event()
+        self.readable.set()
         self.writable = asyncio.Event()
         self.writable.set()
         self.writing = asyncio.Event()
@@ -85,6 +87,7 @@ class Folder(FileDocumentStore):
         if self.unreadable:
             self.unreadable -= 1
             raise StoreUnavailable(f"{document.uri}: no answer")
+        await self.readable.wait()
         async for chunk in super().read(document, first=first):
             yield chunk
 

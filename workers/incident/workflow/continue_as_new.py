@@ -101,7 +101,9 @@ def start_successor_within_run(state: State, run_state: RunState) -> None:
     if REPORT_KEY in state.in_flight:
         report_input = state.timeline.report_input(state.incident, pending_reports.LARGEST)
         state.pending_reports.started(report_input)
-    state.load(run_state.model_copy(update={"effects": _follow_ups(state.outbox)}))
+    if not (began := state.incident.closed_at):
+        raise RuntimeError(f"{state.incident.id} has a successor before it is closed")
+    state.load(run_state.model_copy(update={"effects": _follow_ups(state.outbox)}), began=began)
 
 
 def fits(run_state: RunState) -> bool:

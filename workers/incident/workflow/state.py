@@ -5,6 +5,7 @@ Deterministic: runs in the workflow sandbox.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final
 
 from temporalio import workflow
@@ -36,14 +37,15 @@ class State:
     def __init__(self, run_state: RunState) -> None:
         self.in_flight = InFlight()
         self.pending_reports = PendingReports(self.in_flight)
-        self.load(run_state)
+        # Not the time of the first workflow task: where that waited for a local activity, a replay
+        # takes the next one's, and the incident would have another ID.
+        self.load(run_state, began=workflow.info().workflow_start_time)
 
-    def load(self, run_state: RunState) -> None:
+    def load(self, run_state: RunState, *, began: datetime) -> None:
         """Take over an incident, or the events that open one; activities in flight go on."""
-        id = workflow.info().workflow_id
-        now = workflow.now()
+        key = workflow.info().workflow_id
         self.incident = run_state.incident or Incident(
-            id=incident_id(id, now), key=id, alerts=run_state.alerts
+            id=incident_id(key, began), key=key, alerts=run_state.alerts
         )
         self.recalled = run_state.recalled
         self.silence = run_state.silence
