@@ -8,6 +8,8 @@ import pytest
 from core.domain.alert import AlertStatus, read_alert
 from core.domain.event import encode
 from core.formats.pagerduty import reply
+from core.formats.registry import kept_body
+from core.formats.shared.delivery import Delivery
 from tests.support.webhook_payloads import (
     PAYLOADS,
     alert,
@@ -79,6 +81,11 @@ def test_without_a_component_the_source_is_the_service_and_without_links_the_cli
 def test_the_routing_key_is_kept_nowhere(name: str) -> None:
     for result in events(sent("pagerduty", body_of("pagerduty", name))):
         assert b"not-a-real-routing-key" not in encode(result.to_wire())
+
+
+def test_an_original_without_a_routing_key_is_kept_byte_for_byte() -> None:
+    body = b'{ "mood": "bad", "mood": "worse" }'
+    assert kept_body(Delivery(format="pagerduty", body=body, unique="u")) == body
 
 
 def test_everything_else_is_kept() -> None:
