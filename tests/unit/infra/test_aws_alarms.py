@@ -18,6 +18,7 @@ from tests.support.cloudformation import (
     template,
     text,
 )
+from tests.support.deployed_stack import Stack
 
 OURS = {*METRICS.values(), EVENT_AGE, REFUSED}
 FRONT = resources(ALARMS, "CloudWatch::Alarm")
@@ -128,6 +129,22 @@ def test_every_alarm_and_its_end_are_notified(name: str) -> None:
     for id, alarm in resources(name, "CloudWatch::Alarm").items():
         assert alarm["AlarmActions"] == alarm["OKActions"] == [TO_TOPIC[name]], id
         assert len(alarm["AlarmDescription"].split()) >= 10, id
+
+
+@pytest.mark.parametrize("name", [ALARMS, EDGE])
+def test_alarms_of_this_account_alone_may_write_to_the_topic_and_the_named_key_encrypts_it(
+    name: str,
+) -> None:
+    key = "arn:aws:kms:us-east-1:111122223333:key/0a1b2c3d"
+    [topic] = Stack(name, {"KeyArn": key}).resources("SNS::Topic").values()
+    assert topic["KmsMasterKeyId"] == key
+    [attached] = Stack(name).resources("SNS::TopicPolicy").values()
+    assert attached["Topics"] == [{"Ref": "Topic"}]
+    allow, deny = attached["PolicyDocument"]["Statement"]
+    assert (allow["Effect"], allow["Action"]) == ("Allow", "sns:Publish")
+    assert allow["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert allow["Condition"] == {"StringEquals": {"aws:SourceAccount": "111122223333"}}
+    assert (deny["Effect"], deny["Principal"]) == ("Deny", "*")
 
 
 def test_the_workers_have_their_alarms() -> None:

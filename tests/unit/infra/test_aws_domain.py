@@ -67,6 +67,21 @@ def test_the_firewall_is_the_distribution_s() -> None:
     assert acl()["Scope"] == "CLOUDFRONT"
 
 
+def test_senders_use_the_name_of_the_distribution_and_the_api_has_another() -> None:
+    names = {"DomainName": "hooks.example.com", "OriginDomainName": "origin.hooks.example.com"}
+    stack = Stack(EDGE, names | ZONE)
+    [distribution] = stack.resources("CloudFront::Distribution").values()
+    assert distribution["DistributionConfig"]["Aliases"] == ["hooks.example.com"]
+    [origin] = distribution["DistributionConfig"]["Origins"]
+    assert origin["DomainName"] == "origin.hooks.example.com"
+    records = stack.resources("Route53::RecordSet").values()
+    assert {(each["Name"], each["Type"]) for each in records} == {
+        ("hooks.example.com", "A"),
+        ("hooks.example.com", "AAAA"),
+    }
+    assert stack.outputs()["WebhooksUrl"] == "https://hooks.example.com/hooks/"
+
+
 def test_the_firewall_reads_no_body() -> None:
     """AWS's common rule set refuses bodies over 8 KB, and alerts exceed that. Source: AWS WAF,
     "Baseline rule groups", SizeRestrictions_BODY."""
@@ -83,7 +98,10 @@ def test_a_sender_that_floods_is_asked_to_retry() -> None:
     """Alertmanager and Datadog retry a 5xx, and neither the firewall's 403 nor a 429."""
     [rule] = [rule for rule in acl()["Rules"] if "RateBasedStatement" in rule["Statement"]]
     assert rule["Action"] == {"Block": {"CustomResponse": {"ResponseCode": 503}}}
-    assert rule["Statement"]["RateBasedStatement"]["AggregateKeyType"] == "IP"
+    limit = rule["Statement"]["RateBasedStatement"]
+    assert limit["AggregateKeyType"] == "IP"
+    # RequestsPerFiveMinutes
+    assert limit["EvaluationWindowSec"] == 5 * 60
 
 
 def test_the_firewall_records_who_is_blocked() -> None:
@@ -99,6 +117,7 @@ def test_the_firewall_records_who_is_blocked() -> None:
     assert "*" not in str(logging["LogDestinationConfigs"])
     [kept] = logging["LoggingFilter"]["Filters"]
     assert logging["LoggingFilter"]["DefaultBehavior"] == "DROP"
+    assert kept["Behavior"] == "KEEP"
     assert kept["Conditions"] == [{"ActionCondition": {"Action": "BLOCK"}}]
 
 
@@ -106,12 +125,14 @@ def test_an_alarm_goes_off_when_an_address_is_slowed_down() -> None:
     stack = Stack(EDGE, {"Name": "tidegate"})
     [alarm] = stack.resources("CloudWatch::Alarm").values()
     assert (alarm["MetricName"], alarm["Threshold"]) == ("BlockedRequests", 0)
+    assert (alarm["Statistic"], alarm["EvaluationPeriods"]) == ("Sum", 1)
     [firewall] = stack.resources("WAFv2::WebACL").values()
     [floods] = [r for r in firewall["Rules"] if "RateBasedStatement" in r["Statement"]]
     assert {each["Name"]: each["Value"] for each in alarm["Dimensions"]} == {
         "WebACL": firewall["VisibilityConfig"]["MetricName"],
         "Rule": floods["VisibilityConfig"]["MetricName"],
     }
+    assert alarm["Period"] == floods["Statement"]["RateBasedStatement"]["EvaluationWindowSec"]
 
 
 def test_the_runbook_looks_for_who_is_blocked_by_the_names_of_the_log_and_of_the_rule() -> None:
