@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from core.intake.receipts import EVENT_AGE, METRICS, REFUSED
-from tests.support.cloudformation import ALARMS, FRONT_DOOR, WORKERS, all_resources, template
+from tests.support.cloudformation import (
+    ALARMS,
+    FRONT_DOOR,
+    WORKERS,
+    all_resources,
+    template,
+    walk,
+)
 from tests.support.cloudformation import workers as workers_by_id
 
 _SET: Final = "<set>"
@@ -89,7 +96,7 @@ def _own_metrics(resources: Mapping[str, Any], functions: int) -> int:
 
 def _metrics_of(properties: Any) -> int:
     """How many metrics an alarm or a scaling policy looks at."""
-    return sum("MetricStat" in each for each in _walk(properties) if isinstance(each, dict)) or 1
+    return sum("MetricStat" in each for each in walk(properties) if isinstance(each, dict)) or 1
 
 
 def _traced() -> bool:
@@ -162,12 +169,3 @@ def _value(given: Any, values: Mapping[str, Any], conditions: Mapping[str, Any])
             return _SET
         case _:
             return given
-
-
-def _walk(value: Any) -> Iterator[Any]:
-    yield value
-    children = (
-        value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    )
-    for child in children:
-        yield from _walk(child)

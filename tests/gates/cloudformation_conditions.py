@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from itertools import product
 from typing import Any, Final
@@ -43,14 +43,11 @@ class Conditions:
     def circle(self) -> list[str] | None:
         """Names of conditions of which each consists of the next, and the last is the first; None
         if there are none. Nothing else can be asked of such conditions."""
-        sorter = TopologicalSorter(
-            {name: {*_named_in(condition)} for name, condition in self.defined.items()}
+        return circle(
+            (name, other)
+            for name, condition in self.defined.items()
+            for other in _named_in(condition)
         )
-        try:
-            sorter.prepare()
-        except CycleError as error:
-            return list(reversed(error.args[1]))
-        return None
 
     def used_by(self, condition: Any) -> Iterator[str]:
         """The names of all conditions that an expression consists of."""
@@ -120,6 +117,18 @@ def _named_in(condition: Any) -> Iterator[str]:
                 yield from _named_in(part)
         case _:
             pass
+
+
+def circle(edges: Iterable[tuple[str, str]]) -> list[str] | None:
+    """Nodes of which each leads to the next, and the last is the first; None if there are none."""
+    sorter: TopologicalSorter[str] = TopologicalSorter()
+    for one, other in edges:
+        sorter.add(one, other)
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        return list(reversed(error.args[1]))
+    return None
 
 
 def name_of(term: str) -> str:

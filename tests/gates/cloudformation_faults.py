@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from graphlib import CycleError, TopologicalSorter
 from itertools import combinations, product
 from typing import Any, Final, NamedTuple
 
-from tests.gates.cloudformation_conditions import Conditions, Guard
+from tests.gates.cloudformation_conditions import Conditions, Guard, circle
+from tests.support.cloudformation import walk
 
 Template = dict[str, Any]
 
@@ -50,11 +50,11 @@ def faults(template: Template, nested: Mapping[str, Template] | None = None) -> 
 def unused(template: Template) -> list[str]:
     """One line for each parameter, condition, rule and mapping that decides nothing. None where
     conditions go in a circle, which `faults` finds."""
-    if Conditions(template).circle():
+    conditions = Conditions(template)
+    if conditions.circle():
         return []
     sections = {key: template.get(key, {}) for key in ("Globals", "Resources", "Outputs")}
     referred = [*references(sections)]
-    conditions = Conditions(template)
     named = {name for name in _conditions(sections) if isinstance(name, str)}
     used = {name for one in named for name in conditions.used_by(one)}
     compared = [*references([conditions.defined.get(name) for name in used])]
@@ -78,14 +78,9 @@ def _unused_mappings(template: Template) -> list[str]:
 
 def _lookups(value: Any) -> Iterator[list[Any]]:
     """The arguments of all `Fn::FindInMap`: a mapping and two keys."""
-    if isinstance(value, dict):
-        if "Fn::FindInMap" in value:
-            yield value["Fn::FindInMap"]
-        for child in value.values():
-            yield from _lookups(child)
-    elif isinstance(value, list):
-        for child in value:
-            yield from _lookups(child)
+    for each in walk(value):
+        if isinstance(each, dict) and "Fn::FindInMap" in each:
+            yield each["Fn::FindInMap"]
 
 
 def _decided(template: Template, conditions: Conditions) -> Iterator[str]:
@@ -105,15 +100,11 @@ def _decided(template: Template, conditions: Conditions) -> Iterator[str]:
 
 def _conditions(value: Any) -> Iterator[Any]:
     """The conditions of resources and outputs, and of all `Fn::If`."""
-    if isinstance(value, dict):
-        if "Fn::If" in value:
-            yield value["Fn::If"][0]
-        yield value.get("Condition")
-        for child in value.values():
-            yield from _conditions(child)
-    elif isinstance(value, list):
-        for child in value:
-            yield from _conditions(child)
+    for each in walk(value):
+        if isinstance(each, dict):
+            if "Fn::If" in each:
+                yield each["Fn::If"][0]
+            yield each.get("Condition")
 
 
 def references(value: Any, guards: tuple[Guard, ...] = ()) -> Iterator[Reference]:
@@ -211,8 +202,8 @@ class _Graph:
                     yield f"{owner}: there is no condition {name}"
 
     def circular_conditions(self) -> Iterator[str]:
-        if circle := self._conditions.circle():
-            yield f"{' -> '.join(circle)} is a circle of conditions"
+        if found := self._conditions.circle():
+            yield f"{' -> '.join(found)} is a circle of conditions"
 
     def unmapped(self) -> Iterator[str]:
         """What is looked up in a mapping, and not there. Keys that are references may be."""
@@ -280,8 +271,8 @@ class _Graph:
                     for edge, each in inside.items()
                     if any(all(world[c] is met for c, met in guards) for guards in each)
                 ]
-                if when and (circle := _circle(active)):
-                    yield f"{' -> '.join(circle)} is a circle where {when}"
+                if when and (found := circle(active)):
+                    yield f"{' -> '.join(found)} is a circle where {when}"
                     break
 
     def rules_twice(self) -> Iterator[str]:
@@ -357,14 +348,9 @@ def str_of(value: Any) -> Any:
 
 
 def _policies(value: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(value, dict):
-        if "Statement" in value:
-            yield value
-        for child in value.values():
-            yield from _policies(child)
-    elif isinstance(value, list):
-        for child in value:
-            yield from _policies(child)
+    for each in walk(value):
+        if isinstance(each, dict) and "Statement" in each:
+            yield each
 
 
 def _strongly_connected(edges: set[tuple[str, str]]) -> list[set[str]]:
@@ -383,14 +369,3 @@ def _strongly_connected(edges: set[tuple[str, str]]) -> list[set[str]]:
         if node in others and not any(node in group for group in groups):
             groups.append({other for other in others if node in reached.get(other, ())})
     return groups
-
-
-def _circle(edges: list[tuple[str, str]]) -> list[str] | None:
-    sorter: TopologicalSorter[str] = TopologicalSorter()
-    for one, other in edges:
-        sorter.add(one, other)
-    try:
-        sorter.prepare()
-    except CycleError as error:
-        return list(reversed(error.args[1]))
-    return None
