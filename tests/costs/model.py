@@ -84,6 +84,18 @@ def traces(rate: float) -> float:
     return first + 0.05 * (rate - first)
 
 
+def _containers(figures: Figures, workers: int, least: int, most: int, rate: float) -> int:
+    """Containers of all workers: `least` of each, but as many of the incident worker as its events
+    need, up to `most`."""
+    needed = min(max(least, ceil(rate / figures["worker_rate"])), most)
+    return needed + (workers - 1) * least
+
+
+def _worker_log(figures: Figures, rate: float) -> float:
+    """Bytes a month."""
+    return month(rate) * figures["opens_an_incident"] * figures["worker_log"]
+
+
 # ----------------------------------------------------------------------------------------- AWS
 
 
@@ -131,8 +143,7 @@ def aws_fixed(figures: Figures, counts: aws.Counts) -> list[Line]:
 
 def aws_containers(figures: Figures, counts: aws.Counts, rate: float) -> list[Line]:
     """Workers on Fargate: as many tasks of the incident worker as its events need."""
-    needed = min(max(counts.tasks, ceil(rate / figures["worker_rate"])), counts.tasks_at_most)
-    hours = HOURS * (needed + (counts.workers - 1) * counts.tasks)
+    hours = HOURS * _containers(figures, counts.workers, counts.tasks, counts.tasks_at_most, rate)
     return [
         Line(
             "Fargate",
@@ -142,7 +153,7 @@ def aws_containers(figures: Figures, counts: aws.Counts, rate: float) -> list[Li
         Line(
             "Container Insights", figures.price("cloudwatch_metrics", figures["container_insights"])
         ),
-        Line("Workers' logs", figures.price("cloudwatch_logs", _worker_log(figures, rate))),
+        Line("Workers' logs", figures.price("cloudwatch_logs", _worker_log(figures, rate) / 1e9)),
     ]
 
 
@@ -159,13 +170,8 @@ def aws_serverless(figures: Figures, counts: aws.Counts, rate: float) -> list[Li
             "Lambda, duration",
             figures.price("lambda_duration", seconds * figures["serverless_memory"]),
         ),
-        Line("Workers' logs", figures.price("cloudwatch_logs", _worker_log(figures, rate))),
+        Line("Workers' logs", figures.price("cloudwatch_logs", _worker_log(figures, rate) / 1e9)),
     ]
-
-
-def _worker_log(figures: Figures, rate: float) -> float:
-    """Gigabytes."""
-    return month(rate) * figures["opens_an_incident"] * figures["worker_log"] / 1e9
 
 
 # --------------------------------------------------------------------------------------- Azure
@@ -233,16 +239,17 @@ def azure_fixed(figures: Figures, counts: azure.Counts) -> list[Line]:
 
 def azure_containers(figures: Figures, counts: azure.Counts, rate: float) -> list[Line]:
     """Workers on Container Apps, billed as active all the time."""
-    needed = min(max(counts.replicas, ceil(rate / figures["worker_rate"])), counts.replicas_at_most)
-    seconds = SECONDS * (needed + (counts.workers - 1) * counts.replicas)
-    logged = month(rate) * figures["opens_an_incident"] * figures["worker_log"]
+    containers = _containers(
+        figures, counts.workers, counts.replicas, counts.replicas_at_most, rate
+    )
+    seconds = SECONDS * containers
     return [
         Line(
             "Container Apps",
             figures.price("container_apps_vcpu", seconds * counts.replica_vcpu)
             + figures.price("container_apps_memory", seconds * counts.replica_gb),
         ),
-        Line("Workers' logs", _log_analytics(figures, counts, logged)),
+        Line("Workers' logs", _log_analytics(figures, counts, _worker_log(figures, rate))),
     ]
 
 
