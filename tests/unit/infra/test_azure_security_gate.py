@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tests.gates import azure_security
-from tests.gates.azure_security import DEV, PROD, SNAPSHOTS
+from tests.gates.azure_security import DEV, PROD
+from tests.support.azure_snapshot import SNAPSHOTS
 
 ACCOUNT = "Microsoft.Storage/storageAccounts"
 EXPRESSION = "[take(format('st{0}', uniqueString(resourceGroup().id)), 24)]"
