@@ -4,14 +4,15 @@ they are executed, done. Nothing is created, so a template may hold what moto do
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 from xml.sax.saxutils import escape
+
+from tests.support.web import Quiet, listening
 
 ACCOUNT: Final = "111122223333"
 MANAGED: Final = "aws-sam-cli-managed-default"
@@ -127,7 +128,7 @@ def cloudformation(
     """A server on a port of its own. `bucket` is SAM's; `outputs` are those of a stack by its name,
     from when its change set is executed."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Answers(Quiet, BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
             status, text = stub.answer({k: v[0] for k, v in parse_qs(body).items()})
@@ -137,16 +138,6 @@ def cloudformation(
             self.end_headers()
             self.wfile.write(text.encode())
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Says nothing: a failed command prints what it was answered."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    stub = CloudFormation(f"http://127.0.0.1:{server.server_port}", bucket, outputs)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with listening(Answers) as port:
+        stub = CloudFormation(f"http://127.0.0.1:{port}", bucket, outputs)
         yield stub
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
