@@ -286,7 +286,13 @@ class _Trial:
                     blind = error.message
                 else:
                     if kept:
-                        return replace(kept, way=way, place=place)
+                        return Tried(
+                            way=way,
+                            place=place,
+                            outcome="failed",
+                            detail=f"its listener quarantined it {kept}",
+                            fix="change what the reason names, deploy, and try again",
+                        )
             if last:
                 late = _late(way, place, self.plan.timeout, run, blind)
                 return replace(late, seconds=seconds, workflow_id=workflow_id(key))
@@ -296,9 +302,9 @@ class _Trial:
         assert self.client is not None  # noqa: S101  # it is connected for every way that waits
         return await root_run(self.client, workflow_id(key))
 
-    async def _quarantined(self, id: str, since: datetime, read: set[str]) -> Tried | None:
-        """The failure, where the event was quarantined. Records that were `read` are not read
-        again; what is read is added."""
+    async def _quarantined(self, id: str, since: datetime, read: set[str]) -> str | None:
+        """As what and why the event was quarantined, if it was. Records that were `read` are not
+        read again; what is read is added."""
         root = self.plan.places.quarantine or self.settings.quarantine
         if root is None:
             return None
@@ -311,13 +317,7 @@ class _Trial:
                 continue
             read.add(uri)
             if id.encode() in record.body:
-                return Tried(
-                    way=Way.UPLOAD,
-                    place=None,
-                    outcome="failed",
-                    detail=f"its listener quarantined it as {uri}: {record.code}: {record.reason}",
-                    fix="change what the reason names, deploy, and try again",
-                )
+                return f"as {uri}: {record.code}: {record.reason}"
         return None
 
 

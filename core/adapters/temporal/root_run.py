@@ -31,7 +31,6 @@ class RootRun:
     """
 
     workflow_id: str
-    run_id: str
     listener: str
     listener_table: str | None
     worker: str | None
@@ -84,7 +83,6 @@ def _read(workflow_id: str, events: Sequence[Any]) -> RootRun:
     table = _object(started.input.payloads).get(TABLE_ATTRIBUTE)
     return RootRun(
         workflow_id=workflow_id,
-        run_id=started.original_execution_run_id,
         listener=started.identity,
         listener_table=table if isinstance(table, str) else None,
         worker=worker,
