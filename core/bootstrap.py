@@ -193,7 +193,7 @@ def aws_deployment(stack: str) -> Deployment:
     """The installation of a CloudFormation stack."""
     from core.adapters.deployments.aws import AwsDeployment
 
-    return AwsDeployment(stack)
+    return AwsDeployment(stack, region=_aws_region())
 
 
 def azure_deployment(env: Mapping[str, str]) -> Deployment:
@@ -241,7 +241,12 @@ def _file_secrets() -> SecretStore:
 def _aws_secrets() -> SecretStore:
     from core.adapters.secrets.aws import AwsSecretStore
 
-    return AwsSecretStore()
+    return AwsSecretStore(region=_aws_region())
+
+
+def _aws_region() -> str | None:
+    """The region by the variable that AWS's command reads; boto3 reads AWS_DEFAULT_REGION alone."""
+    return os.environ.get("AWS_REGION") or None
 
 
 def _azure_secrets() -> SecretStore:

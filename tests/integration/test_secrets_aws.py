@@ -41,6 +41,18 @@ async def test_a_secret_is_found_by_its_name_and_by_its_arn(
     assert await kept.get_all([f"aws:{name}", f"aws:{arn}"]) == [" hunter2"] * 2
 
 
+async def test_the_region_is_that_of_aws_region_as_for_the_command_of_aws(
+    kept: Secrets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = boto3.client("secretsmanager", region_name="us-east-2")
+    name = unused()
+    other.create_secret(Name=name, SecretString="hunter2")
+    other.close()
+    monkeypatch.setenv("AWS_REGION", "us-east-2")
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    assert await kept.get(f"aws:{name}") == "hunter2"
+
+
 async def test_an_arn_is_read_in_its_own_region(kept: Secrets, aws_settings: None) -> None:
     other = boto3.client("secretsmanager", region_name="us-east-2")
     arn = other.create_secret(Name=unused(), SecretString="hunter2")["ARN"]

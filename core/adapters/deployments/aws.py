@@ -1,6 +1,7 @@
 """An installation on AWS: the outputs of its stack, its bucket, its queue and its API.
 
-boto3 is synchronous: each call runs in a thread. Credentials and region are boto3's own settings.
+boto3 is synchronous: each call runs in a thread. Credentials are boto3's own settings, and so is
+the region where none is given.
 Sources: AWS CloudFormation API Reference, "DescribeStacks"; Amazon S3 User Guide, "Deleting object
 versions from a versioning-enabled bucket"; Amazon SQS API Reference, "SendMessage".
 """
@@ -60,8 +61,9 @@ Got = TypeVar("Got")
 class AwsDeployment:
     """The installation of a CloudFormation stack."""
 
-    def __init__(self, stack: str) -> None:
+    def __init__(self, stack: str, *, region: str | None) -> None:
         self._stack = stack
+        self._region = region
 
     async def places(self) -> Places:
         outputs = await self._call("describe the stack", self._outputs)
@@ -83,7 +85,7 @@ class AwsDeployment:
         bucket, key = _split(uri)
         put = await self._call(
             f"upload {uri} (s3:PutObject, and kms:GenerateDataKey where the bucket has a key)",
-            lambda: _client("s3").put_object(
+            lambda: self._client("s3").put_object(
                 Bucket=bucket, Key=key, Body=body, ContentType="text/plain"
             ),
         )
@@ -94,7 +96,7 @@ class AwsDeployment:
         version = {"VersionId": document.version} if document.version else {}
         await self._call(
             f"remove {document.uri} (s3:DeleteObject and s3:DeleteObjectVersion)",
-            lambda: _client("s3").delete_object(Bucket=bucket, Key=key, **version),
+            lambda: self._client("s3").delete_object(Bucket=bucket, Key=key, **version),
         )
         return ""
 
@@ -105,7 +107,7 @@ class AwsDeployment:
         await self._call(
             f"send to {queue} (sqs:SendMessage, and kms:GenerateDataKey and kms:Decrypt where the "
             "queue has a key)",
-            lambda: _client("sqs").send_message(
+            lambda: self._client("sqs").send_message(
                 QueueUrl=queue, MessageBody=body.decode(), **ordered
             ),
         )
@@ -117,7 +119,7 @@ class AwsDeployment:
         bucket, start = _split(prefix)
 
         def listed() -> list[tuple[datetime, str]]:
-            pages = _client("s3").get_paginator("list_objects_v2")
+            pages = self._client("s3").get_paginator("list_objects_v2")
             most = {"MaxItems": MOST_LISTED + 1}
             found = [
                 (each["LastModified"], each["Key"])
@@ -133,10 +135,10 @@ class AwsDeployment:
 
     def _outputs(self) -> dict[str, str]:
         try:
-            answer = _client("cloudformation").describe_stacks(StackName=self._stack)
+            answer = self._client("cloudformation").describe_stacks(StackName=self._stack)
         except ClientError as error:
             if error.response["Error"]["Code"] == "ValidationError":
-                region = _client("cloudformation").meta.region_name
+                region = self._client("cloudformation").meta.region_name
                 raise SettingsError(
                     f"there is no stack {self._stack} in {region}", fix=_FIX_STACK
                 ) from None
@@ -173,12 +175,12 @@ class AwsDeployment:
         except BotoCoreError as error:
             raise DeploymentUnavailable(f"cannot {what}: {third_party(error)}") from None
 
-
-def _client(service: str) -> Any:
-    config = Config(
-        retries={"mode": "standard", "max_attempts": 3}, connect_timeout=5, read_timeout=20
-    )
-    return boto3.session.Session().client(service, config=config)  # type: ignore[call-overload]
+    def _client(self, service: str) -> Any:
+        config = Config(
+            retries={"mode": "standard", "max_attempts": 3}, connect_timeout=5, read_timeout=20
+        )
+        session = boto3.session.Session(region_name=self._region)
+        return session.client(service, config=config)  # type: ignore[call-overload]
 
 
 def _split(uri: str) -> tuple[str, str]:

@@ -29,10 +29,12 @@ _INVALID: Final = {
 class AwsSecretStore:
     """A `SecretStore` over Secrets Manager: the value at stage AWSCURRENT.
 
-    Region, credentials and endpoint are boto3's own settings; an ARN is read in its own region.
+    Credentials and endpoint are boto3's own settings, and so is the region where none is given; an
+    ARN is read in its own region.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, region: str | None) -> None:
+        self._region = region
         self._clients: dict[str | None, SecretsManagerClient] = {}
         self._making = threading.Lock()
 
@@ -63,7 +65,7 @@ class AwsSecretStore:
         import boto3
         from botocore.config import Config
 
-        region = place.split(":")[3] if place.startswith("arn:") else None
+        region = place.split(":")[3] if place.startswith("arn:") else self._region
         with self._making:  # boto3 must not create two clients concurrently
             if region not in self._clients:
                 # At DEBUG it would log whole responses.
