@@ -69,7 +69,7 @@ def command(
     named = Places(documents=documents, queue=queue, webhooks=webhooks, quarantine=quarantine)
 
     async def run() -> list[Tried]:
-        places = await _completed(named, ways, deployment, settings)
+        places = await _completed(named, ways, deployment)
         _require(places, {*(only or ()), *([Way.WEBHOOK] if hook else [])})
         plan = Plan(
             ways=ways,
@@ -92,9 +92,7 @@ def command(
     raise typer.Exit(0 if worked else EXIT_FAILED)
 
 
-async def _completed(
-    named: Places, ways: tuple[Way, ...], deployment: Deployment, settings: Settings
-) -> Places:
+async def _completed(named: Places, ways: tuple[Way, ...], deployment: Deployment) -> Places:
     """The places that are named, and the deployment's own for what is not named and needed."""
     if all(named.of(way) for way in ways):
         completed = named
@@ -103,9 +101,7 @@ async def _completed(
         completed = Places(*(name or found for name, found in zip(named, own, strict=True)))
     url = completed.webhooks
     slashed = url if url is None or url.endswith("/") else f"{url}/"
-    return completed._replace(
-        webhooks=slashed, quarantine=completed.quarantine or settings.quarantine
-    )
+    return completed._replace(webhooks=slashed)
 
 
 def _require(places: Places, ways: set[Way]) -> None:

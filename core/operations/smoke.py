@@ -40,6 +40,7 @@ from core.webhooks.verifiers.base import Signer
 if TYPE_CHECKING:
     from temporalio.client import Client
 
+    from core.intake.quarantine import Quarantine
     from core.webhooks.endpoints import Endpoint
 
 Outcome = Literal["ok", "failed", "skipped"]
@@ -105,7 +106,10 @@ async def smoke(
     endpoint = _endpoint(settings, plan.hook)
     waits = any(way is not Way.WEBHOOK or plan.hook for way in plan.ways)
     client = await bootstrap.connect(settings) if waits else None
-    trial = _Trial(deployment, plan, settings, client, endpoint, report)
+    root = plan.places.quarantine or settings.quarantine
+    # One for all looks: a store takes a while to make its client.
+    quarantine = (root, bootstrap.quarantine(replace(settings, quarantine=root))) if root else None
+    trial = _Trial(deployment, plan, settings, client, endpoint, quarantine, report)
     tasks = [asyncio.create_task(trial.attempt(way)) for way in plan.ways]
     try:
         return list(await asyncio.gather(*tasks))
@@ -140,6 +144,8 @@ class _Trial:
     settings: Settings
     client: Client | None
     endpoint: Endpoint | None
+    quarantine: tuple[str, Quarantine] | None
+    """The URI prefix of records, and their reader."""
     report: Report
 
     async def attempt(self, way: Way) -> Tried:
@@ -305,18 +311,17 @@ class _Trial:
     async def _quarantined(self, id: str, since: datetime, read: set[str]) -> str | None:
         """As what and why the event was quarantined, if it was. Records that were `read` are not
         read again; what is read is added."""
-        root = self.plan.places.quarantine or self.settings.quarantine
-        if root is None:
+        if self.quarantine is None:
             return None
-        quarantine = bootstrap.quarantine(replace(self.settings, quarantine=root))
+        root, quarantine = self.quarantine
         written = await self.deployment.written(root, since=since)
         for uri in [each for each in written[:_MOST_RECORDS] if each not in read]:
             try:
                 record = await quarantine.get(uri.rpartition("/")[2].removesuffix(".json"))
             except DocumentNotFound:  # a note, or removed meanwhile
-                continue
+                record = None
             read.add(uri)
-            if id.encode() in record.body:
+            if record and id.encode() in record.body:
                 return f"as {uri}: {record.code}: {record.reason}"
         return None
 

@@ -225,7 +225,7 @@ async def test_what_a_listener_quarantined_is_named_with_its_reason(
     assert f"{settings.quarantine}message-" in message.detail
 
 
-async def test_what_others_had_quarantined_is_read_once(
+async def test_what_others_had_quarantined_and_what_is_no_record_is_read_once(
     root: Harness, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     error = InvalidEvent("it is not liked")
@@ -242,7 +242,7 @@ async def test_what_others_had_quarantined_is_read_once(
         async def written(self, prefix: str, *, since: datetime) -> list[str]:
             nonlocal looks
             looks += 1
-            return [uri]
+            return [uri, f"{settings.quarantine}no-record.json"]
 
     monkeypatch.setattr(Quarantine, "get", counted)
     monkeypatch.setattr("core.operations.smoke._LOOK_IN_QUARANTINE", 0.1)
@@ -250,7 +250,7 @@ async def test_what_others_had_quarantined_is_read_once(
     [message] = await tried(deployment, Way.MESSAGE, settings=settings, timeout=1)
     assert "no workflow has begun" in message.detail
     assert looks > 1
-    assert list(read.values()) == [1]
+    assert list(read.values()) == [1, 1]
 
 
 async def test_what_the_orchestrator_gives_up_is_named_with_its_record(
