@@ -10,7 +10,9 @@ from typing import Any, Final
 import pytest
 
 from tests.support.cloudformation import DEPLOYER, ROOT, template
+from tests.support.iam import allows
 from tests.support.template_parameters import refusals
+from tests.unit.infra.test_aws_deployer import PIPELINE, WITH_THE_ROLE, arn
 
 EXAMPLE: Final = "infra/aws/installation.example.toml"
 SECTIONS: Final = tomllib.loads((ROOT / EXAMPLE).read_text(encoding="utf-8"))
@@ -69,8 +71,18 @@ def test_a_stack_is_deployed_after_a_question(section: str) -> None:
     assert deploy(section)["confirm_changeset"] is True
 
 
-def test_the_pipeline_may_change_every_stack_and_upload_for_it_but_not_its_own_roles() -> None:
-    """The names that deployer.yaml grants: Name, or Name and a hyphen."""
+def test_the_pipeline_may_change_the_stacks_of_its_region_but_not_its_own_roles() -> None:
+    """deployer.yaml grants the names Name, or Name and a hyphen. The firewall is in another region,
+    and an administrator deploys it."""
+    for section in STACKS:
+        options = SECTIONS[section]["global"]["parameters"]
+        stack = arn("cloudformation", f"stack/{options['stack_name']}/0a", region=options["region"])
+        may = allows(PIPELINE, "cloudformation:CreateChangeSet", stack, WITH_THE_ROLE)
+        assert may == (section not in ("deployers", "edge")), stack
+
+
+def test_only_the_stack_of_the_pipeline_s_roles_has_another_prefix() -> None:
+    """Of its name, and of its artefacts: Name is what the pipeline may change and upload under."""
     for section in STACKS:
         stack = SECTIONS[section]["global"]["parameters"]["stack_name"]
         within = re.fullmatch(r"tidegate(-.+)?", stack) is not None

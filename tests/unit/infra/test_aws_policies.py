@@ -149,7 +149,7 @@ def test_other_keys_are_used_for_secrets_only_and_granted_only_where_they_are_na
 
     key = "arn:aws:kms:eu-west-1:111122223333:key/0a1b2c3d"
     [statement] = found(f"{key},{key}4")
-    assert statement["Resource"] in (f"{key},{key}4", [key, f"{key}4"])
+    assert statement["Resource"] == [key, f"{key}4"]
     assert statement["Condition"] == {
         "StringEquals": {"kms:ViaService": "secretsmanager.eu-west-1.amazonaws.com"}
     }

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from core.formats.registry import EXTERNAL, INTERNAL, MAPPED
-from tests.support.cloudformation import DEPLOYER, EDGE, FRONT_DOOR, WORKERS, template
+from tests.support.cloudformation import (
+    DEPLOYER,
+    EDGE,
+    FRONT_DOOR,
+    TEMPLATES,
+    WORKERS,
+    template,
+)
 from tests.support.template_parameters import refusals
 
 SECRET = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:tidegate/temporal-AbCdEf"
@@ -121,7 +128,7 @@ def test_that_a_fifo_queue_takes_fifo_topics_only_is_said() -> None:
     assert "To a FIFO queue only FIFO topics can" in described
 
 
-@pytest.mark.parametrize("name", [FRONT_DOOR, EDGE])
+@pytest.mark.parametrize("name", TEMPLATES)
 def test_every_constraint_on_text_has_a_sentence(name: str) -> None:
     for parameter, spec in template(name)["Parameters"].items():
         assert ("AllowedPattern" in spec) <= ("ConstraintDescription" in spec), parameter
