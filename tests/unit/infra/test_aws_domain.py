@@ -38,6 +38,7 @@ def test_with_a_name_the_api_is_reached_by_it_alone() -> None:
     # By reference, or it would be made before the name is there.
     assert mapping["DomainName"] == {"Ref": "ApiDomain"}
     assert mapping["ApiId"] == {"Ref": "WebhookApi"}
+    assert mapping["Stage"] == {"Ref": "WebhookApi.Stage"}
     assert stack.outputs()["WebhooksUrl"] == "https://hooks.example.com/hooks/"
 
 
@@ -47,6 +48,7 @@ def test_the_names_record_is_made_where_its_zone_is_named_and_left_to_the_operat
     assert Stack(FRONT_DOOR, DOMAIN).resources("Route53::RecordSet") == {}
     [record] = Stack(FRONT_DOOR, DOMAIN | ZONE).resources("Route53::RecordSet").values()
     target = {"Fn::GetAtt": ["ApiDomain", "RegionalDomainName"]}
+    assert record["Name"] == "hooks.example.com"
     assert record["AliasTarget"]["DNSName"] == target
     assert Stack(FRONT_DOOR, DOMAIN).outputs()["DomainTarget"] == target
 
