@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from core.formats.registry import EXTERNAL, INTERNAL, MAPPED
@@ -27,6 +29,7 @@ DOMAIN = {"DomainName": "hooks.example.com", "CertificateArn": CERTIFICATE}
 NETWORK = {"SubnetIds": "subnet-1,subnet-2", "SecurityGroupIds": "sg-1"}
 SIGNING = "arn:aws:lambda:eu-west-1:111122223333:code-signing-config:csc-0123456789abcdef0"
 KEY = "arn:aws:kms:eu-west-1:111122223333:key/0a1b2c3d-0000-4000-8000-000000000000"
+KEPT = "0a1b2c3d-0000-4000-8000-000000000001"
 RULE = "arn:aws:events:eu-west-1:111122223333:rule/nightly"
 
 
@@ -41,6 +44,19 @@ RULE = "arn:aws:events:eu-west-1:111122223333:rule/nightly"
         {"SenderRuleArns": RULE},
         {"SenderAccountIds": "111122223333,444455556666"},
         {"TemporalAuth": "none", "TemporalSecretArn": ""},
+        # The name turns TLS on.
+        {
+            "TemporalAuth": "none",
+            "TemporalSecretArn": "",
+            "TemporalServerName": "temporal.lan",
+        },
+        {"TemporalSecretVersion": KEPT},
+        {"TemporalAddress": "10.0.0.1:1"},
+        {"TemporalAddress": "10.0.0.1:65535"},
+        {"AlarmEmail": "on-call+tidegate@alarms.example.co.uk"},
+        {"Encryption": "AWS-managed", "RetainedKeyArn": KEY},
+        # There and back: messages of before are still in the queues.
+        {"Encryption": "KMS", "RetainedKeyArn": KEY},
         {"SnapStart": "PublishedVersions"},
         {"MessageConcurrency": "20"},
         {"ReserveConcurrency": "false"},
@@ -57,6 +73,16 @@ def test_what_can_be_deployed_is_accepted(given: dict[str, str]) -> None:
     [
         ({"TemporalSecretArn": ""}, "TemporalSecretArn is needed"),
         ({"TemporalAuth": "none"}, "are not used"),
+        (
+            {"TemporalAuth": "none", "TemporalSecretArn": "", "TemporalSecretVersion": KEPT},
+            "TemporalSecretVersion is not used",
+        ),
+        ({"TemporalAddress": "10.0.0.1:0"}, "a port up to 65535"),
+        ({"TemporalAddress": "10.0.0.1:65536"}, "a port up to 65535"),
+        ({"TemporalAddress": "10.0.0.1:70000"}, "a port up to 65535"),
+        ({"AlarmEmail": "nobody"}, "a mail address"),
+        ({"AlarmEmail": "on call@example.com"}, "a mail address"),
+        ({"AlarmEmail": "oncall@example"}, "a mail address"),
         ({"SubnetIds": "subnet-1"}, "SecurityGroupIds is needed"),
         ({"SecurityGroupIds": "sg-1"}, "SubnetIds is needed"),
         ({"DomainName": "hooks.example.com"}, "CertificateArn is needed"),
@@ -106,6 +132,7 @@ def test_the_firewall_is_deployed_in_north_virginia_only() -> None:
         ({"OriginDomainName": "hooks.example.com"}, "would ask itself"),
         ({"RequestsPerFiveMinutes": "5"}, "RequestsPerFiveMinutes"),
         ({"KeyArn": KEY}, "of us-east-1"),
+        ({"AlarmEmail": "nobody"}, "a mail address"),
     ],
 )
 def test_what_the_firewall_cannot_be_is_refused(given: dict[str, str], sentence: str) -> None:
@@ -126,6 +153,24 @@ def test_that_a_fifo_queue_takes_fifo_topics_only_is_said() -> None:
     """No function of a rule can look at the end of a text."""
     described = template(FRONT_DOOR)["Parameters"]["SenderTopicArns"]["Description"]
     assert "To a FIFO queue only FIFO topics can" in described
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter", "said"),
+    [
+        (FRONT_DOOR, "TemporalSecretArn", "of the stack's region"),
+        (FRONT_DOOR, "CertificateArn", "of the stack's region"),
+        (FRONT_DOOR, "SenderRuleArns", "does not admit another one's"),
+        (FRONT_DOOR, "MessageConcurrency", "Never less than MaximumConcurrency"),
+        (WORKERS, "TemporalSecretArn", "of the stack's region"),
+        (WORKERS, "KeyArn", "of the stack's region"),
+    ],
+)
+def test_what_no_rule_can_compare_is_said(name: str, parameter: str, said: str) -> None:
+    """Neither a part of a text with the stack's region or account, nor two numbers."""
+    description = template(name)["Parameters"][parameter]["Description"]
+    assert said in description
+    assert re.search(r"\bno rule\b", description, re.IGNORECASE)
 
 
 @pytest.mark.parametrize("name", TEMPLATES)

@@ -27,6 +27,7 @@ from tests.support.cloudformation import (
     walk,
     workers,
 )
+from tests.support.deployed_stack import Stack
 from tests.support.template_parameters import refusals
 from tests.support.variables import ADDRESSES, SETTINGS
 
@@ -60,6 +61,7 @@ PARAMETERS = {
     "TemporalAddress": "example.a1b2c.tmprl.cloud:7233",
     "TemporalSecretArn": SECRET,
     "ImageUri": "registry.example/tidegate-worker:0.1.0-3f2a9c1-arm64",
+    "ImageRepositoryArn": "none",
     "VpcId": "vpc-1",
     "SubnetIds": "subnet-1,subnet-2",
 }
@@ -272,6 +274,24 @@ def test_a_secret_is_needed_unless_temporal_asks_for_none() -> None:
     assert refused({"TemporalSecretArn": "", "TemporalAuth": "none"}) == []
 
 
+def test_credentials_that_would_not_be_used_are_refused() -> None:
+    [sentence] = refused({"TemporalAuth": "none"})
+    assert "are not used" in sentence
+
+
+def test_an_image_has_a_repository_in_ecr_or_none_is_named() -> None:
+    """A forgotten one would deny ECR's images to the tasks."""
+    without = {name: value for name, value in PARAMETERS.items() if name != "ImageRepositoryArn"}
+    assert refusals(template(WORKERS), without) == ["ImageRepositoryArn is missing"]
+    assert refused({"ImageRepositoryArn": ""}) != []
+    repository = "arn:aws:ecr:eu-west-1:111122223333:repository/tidegate-worker"
+    assert refused({"ImageRepositoryArn": repository}) == []
+    for named, pulls in (("none", False), (repository, True)):
+        stack = Stack(WORKERS, PARAMETERS | {"ImageRepositoryArn": named})
+        role = stack.resources("IAM::Role")["ExecutionRole"]
+        assert ("ecr:BatchGetImage" in str(role)) is pulls
+
+
 @pytest.mark.parametrize("parameter", ["TemporalSecretArn", "PagingSecretArn"])
 @pytest.mark.parametrize(
     "arn", ["tidegate/temporal", SECRET.removesuffix("-AbCdEf"), f"{SECRET}:k"]
@@ -309,6 +329,7 @@ def test_an_image_has_a_registry_and_a_tag_or_a_digest(image: str, accepted: boo
         ("TemporalAddress", "https://temporal.example.com:7233"),
         ("TemporalAddress", "temporal.example.com"),
         ("TemporalAddress", "temporal.example.com:0443"),
+        ("TemporalAddress", "temporal.example.com:65536"),
     ],
 )
 def test_what_is_no_arn_or_address_is_refused_with_a_sentence(parameter: str, value: str) -> None:
