@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from fnmatch import fnmatch
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 import yaml
 
 from tests.support.cloudformation import FRONT_DOOR, TEMPLATES, template
-from tests.support.console import invocations_of
+from tests.support.console import invocations_of, run
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -178,6 +179,72 @@ def test_doors_are_opened_again_with_the_defaults_of_the_templates() -> None:
         r"^param maximumInstances int = (\d+)", text("infra/azure/main.bicep"), re.M
     )
     assert f"--maximum-instance-count {instances}\n" in runbook
+
+
+@pytest.mark.parametrize(
+    ("page", "sentence"),
+    [
+        ("docs/operate.md", "`ApiRateLimit` more each second"),
+        ("docs/decisions/0025-a-burst-is-the-concurrency.md", "more than 100 requests in flight"),
+        ("template.yaml", "more than this may be in flight"),
+    ],
+)
+def test_a_burst_may_exceed_the_concurrency_while_processes_start(page: str, sentence: str) -> None:
+    """API Gateway's throttle counts requests, not those in flight: a bucket of the burst's size,
+    which the rate fills. Source: "Throttling requests to your HTTP API"."""
+    assert sentence in " ".join(text(page).split())
+    for overstated in ("A burst alone does not", "is not throttled by Lambda", "rarely reach"):
+        assert overstated not in " ".join(text(page).split())
+
+
+# -------------------------------------------------------------------------------------- drift
+
+DENIED = re.compile(r"\b(not|never|nothing)\b", re.IGNORECASE)
+DEPLOYS = re.compile(r"\bdeploy", re.IGNORECASE)
+RESTORES = re.compile(
+    r"\b(puts? \S+( \S+)? back|restor\w+|repair\w*|revert\w*|undo\w*|drift\w*)\b", re.IGNORECASE
+)
+
+
+def sentences(page: Path) -> list[str]:
+    """What the prose of a page says, without its console blocks."""
+    prose = re.sub(r"^ *```.*?^ *```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    parts = re.split(r"(?<=[.:;])\s+|\n *\||\n\n|\n- ", prose)
+    return [" ".join(part.split()) for part in parts]
+
+
+def test_drift_is_reverted_by_a_change_set_that_looks_at_the_resources() -> None:
+    """Without the mode a change set compares templates, and finds nothing to do."""
+    _, _, section = text("docs/operate.md").partition("\n## Put back what somebody changed\n")
+    [block] = re.findall(
+        r"^```console\n(aws cloudformation create-change-set.*?)^```$", section, re.M | re.S
+    )
+    calls = [call.arguments for call in run(f"STACK=tidegate\n{block}")]
+    [made] = [call for call in calls if call[1] == "create-change-set"]
+    options = dict(pairwise(made))
+    assert options["--deployment-mode"] == "REVERT_DRIFT"
+    assert "--use-previous-template" in made
+    reviewed = [dict(pairwise(call)) for call in calls if "--change-set-name" in call]
+    assert {call["--change-set-name"] for call in reviewed} == {options["--change-set-name"]}
+    commands = re.findall(r"^aws cloudformation (\S+-change-set|wait change-\S+) ", block, re.M)
+    assert commands == [
+        "create-change-set",
+        "wait change-set-create-complete",
+        "describe-change-set",
+        "execute-change-set",
+    ]
+
+
+def test_no_page_says_that_a_deployment_reverts_drift_on_aws() -> None:
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.rglob("*.md")]
+    claims = [
+        f"{page.name}: {sentence}"
+        for page in pages
+        for sentence in sentences(page)
+        if DEPLOYS.search(sentence) and RESTORES.search(sentence) and "main.bicep" not in sentence
+    ]
+    assert len(claims) >= 3  # which deny it
+    assert [claim for claim in claims if not DENIED.search(claim)] == []
 
 
 def test_the_functions_that_can_be_disabled_exist() -> None:
