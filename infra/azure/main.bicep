@@ -4,7 +4,7 @@
 
 targetScope = 'subscription'
 
-import { problemsOf, queueFormatNames } from 'modules/checks.bicep'
+import { ownTypes, problemsOf, queueFormatNames } from 'modules/checks.bicep'
 import { functionNames } from 'modules/functions.bicep'
 
 @description('The environment, part of names and tags: dev, test, prod.')
@@ -158,6 +158,8 @@ var problems = problemsOf({
   disabledFunctions: disabledFunctions
   functionNames: functionNames
   orderedMessages: orderedMessages
+  trustedTypes: trustedTypes
+  ownTypes: ownTypes
   queueFormats: queueFormats
   queueFormatNames: queueFormatNames
   webhooksFile: webhooksFile

@@ -1,6 +1,6 @@
 // The platform in one resource group: what is in it, and in which order it is made.
 
-import { problemsOf, queueFormatNames } from 'modules/checks.bicep'
+import { ownTypes, problemsOf, queueFormatNames } from 'modules/checks.bicep'
 import { functionNames } from 'modules/functions.bicep'
 import { containers, namesOf, Tags } from 'modules/names.bicep'
 
@@ -150,6 +150,8 @@ var problems = problemsOf({
   disabledFunctions: disabledFunctions
   functionNames: functionNames
   orderedMessages: orderedMessages
+  trustedTypes: trustedTypes
+  ownTypes: ownTypes
   queueFormats: queueFormats
   queueFormatNames: queueFormatNames
   webhooksFile: webhooksFile
@@ -280,7 +282,6 @@ module functions 'modules/functions.bicep' = {
   params: {
     location: region
     tags: tags
-    serviceName: 'listeners'
     names: names
     temporalAddress: temporalAddress
     temporalNamespace: temporalNamespace

@@ -8,10 +8,30 @@ func madeOf(text string, alphabet string) bool =>
 @export()
 @description('Whether a text is host:port.')
 func isAddress(text string) bool =>
-  length(split(text, ':')) > 1 && !contains(text, '/') && !startsWith(text, ':') && madeOf(
+  length(split(text, ':')) == 2 && madeOf(toLower(first(split(text, ':'))!), 'abcdefghijklmnopqrstuvwxyz0123456789-.') && isNumber(
     last(split(text, ':'))!,
-    '0123456789'
+    1,
+    65535
   )
+
+@description('Whether a text is a whole number between two others, without zeros before it.')
+func isNumber(text string, least int, most int) bool =>
+  madeOf(text, '0123456789') && length(text) <= length(string(most))
+    ? int(text) >= least && int(text) <= most && string(int(text)) == text
+    : false
+
+@description('Whether a text is an IPv4 address, or a range of four at least.')
+func isRange(text string) bool =>
+  length(split(text, '/')) == 1
+    ? isIpv4(text)
+    : length(split(text, '/')) == 2 && isIpv4(first(split(text, '/'))!) && isNumber(last(split(text, '/'))!, 0, 30)
+
+func isIpv4(text string) bool =>
+  length(split(text, '.')) == 4 && empty(filter(split(text, '.'), part => !isNumber(part, 0, 255)))
+
+@export()
+@description('Whether a list has something twice.')
+func repeats(list string[]) bool => length(union(list, [])) < length(list)
 
 @export()
 @description('What is wrong with the name of an environment, which names of resources contain; empty if nothing is.')
@@ -45,7 +65,8 @@ func daysOf(year int, month int) int =>
 
 func isClock(parts int[]) bool => parts[0] < 24 && parts[1] < 60 && parts[2] < 60
 
-// The formats that a queue may have: those of core/formats/registry.py that are not internal.
+// The formats that a queue may have: those of core/formats/registry.py that are not internal, and a mapping
+// of each preset in core/formats/presets.
 @export()
 var queueFormatNames = [
   's3'
@@ -62,13 +83,39 @@ var queueFormatNames = [
   'github'
   'sentry'
   'slack'
-  'mapped:PRESET'
+  'mapped:aws-health'
+  'mapped:checkmk'
+  'mapped:dynatrace'
+  'mapped:gitlab'
+  'mapped:google-cloud-monitoring'
+  'mapped:graylog'
+  'mapped:guardduty'
+  'mapped:kibana'
+  'mapped:nagios'
+  'mapped:new-relic'
+  'mapped:pingdom'
+  'mapped:prometheus'
+  'mapped:security-hub'
+  'mapped:splunk'
+  'mapped:splunk-observability'
+  'mapped:statuscake'
+  'mapped:statuspage'
+  'mapped:uptime-kuma'
+  'mapped:uptimerobot'
+  'mapped:zabbix'
 ]
 
-func isFormat(text string, names string[]) bool =>
-  startsWith(text, 'mapped:')
-    ? madeOf(substring(text, 7), 'abcdefghijklmnopqrstuvwxyz0123456789-')
-    : contains(filter(names, name => !contains(name, ':')), text)
+// Tidegate's own types: OWN_TYPES in core/domain/event.py.
+@export()
+var ownTypes = [
+  'tidegate.document.created'
+  'tidegate.document.removed'
+  'tidegate.document.changed'
+  'tidegate.message'
+  'tidegate.alert'
+  'tidegate.incident.reported'
+  'tidegate.incident.successor'
+]
 
 func isQueueWithFormat(text string) bool =>
   length(split(text, '=')) == 2 && !startsWith(text, '=') && !endsWith(text, '=')
@@ -88,6 +135,9 @@ type Checked = {
   @description('What disabledFunctions may have.')
   functionNames: string[]
   orderedMessages: bool
+  trustedTypes: string[]
+  @description('What trustedTypes may have.')
+  ownTypes: string[]
   queueFormats: string[]
   @description('What queueFormats may have.')
   queueFormatNames: string[]
@@ -115,12 +165,12 @@ func problemsOf(given Checked) string[] =>
       given.alwaysReadyInstances > given.maximumInstances
         ? 'alwaysReadyInstances is ${given.alwaysReadyInstances} and maximumInstances is ${given.maximumInstances}: the maximum is at least the minimum.'
         : ''
-      empty(filter(
-          given.allowedIpRanges,
-          range => contains(range, ':') || endsWith(range, '/31') || endsWith(range, '/32')
-        ))
+      given.alwaysReadyInstances > 0 && contains(given.disabledFunctions, 'webhook')
+        ? 'alwaysReadyInstances is ${given.alwaysReadyInstances} and disabledFunctions has webhook, which alone they are for: leave one of them out.'
+        : ''
+      empty(filter(given.allowedIpRanges, each => !isRange(each)))
         ? ''
-        : 'allowedIpRanges is "${join(given.allowedIpRanges, ', ')}": storage takes IPv4 only, and of less than four addresses each by itself, without /31 or /32.'
+        : 'allowedIpRanges is "${join(given.allowedIpRanges, ', ')}": write addresses and ranges, as 203.0.113.7 and 203.0.113.0/29; storage takes IPv4 only, and of less than four addresses each by itself, without /31 or /32.'
       isAddress(given.temporalAddress)
         ? ''
         : 'temporalAddress is "${given.temporalAddress}": write host:port, without https://.'
@@ -135,13 +185,22 @@ func problemsOf(given Checked) string[] =>
         : 'queueFormats is "${join(given.queueFormats, ', ')}": write queue=format or topic/subscription=format for each.'
       empty(filter(
           given.queueFormats,
-          each => isQueueWithFormat(each) && !isFormat(last(split(each, '='))!, given.queueFormatNames)
+          each => isQueueWithFormat(each) && !contains(given.queueFormatNames, last(split(each, '='))!)
         ))
         ? ''
         : 'queueFormats is "${join(given.queueFormats, ', ')}": its formats are ${join(given.queueFormatNames, ', ')}.'
+      repeats(map(given.queueFormats, each => trim(first(split(each, '='))!)))
+        ? 'queueFormats names a queue twice: "${join(given.queueFormats, ', ')}".'
+        : ''
+      empty(filter(given.trustedTypes, each => !contains(given.ownTypes, trim(each))))
+        ? ''
+        : 'trustedTypes is "${join(given.trustedTypes, ', ')}": it takes ${join(given.ownTypes, ', ')}.'
       empty(filter(given.disabledFunctions, each => !contains(given.functionNames, each)))
         ? ''
         : 'disabledFunctions is "${join(given.disabledFunctions, ', ')}": it takes ${join(given.functionNames, ', ')}.'
+      repeats(given.disabledFunctions)
+        ? 'disabledFunctions names a function twice: "${join(given.disabledFunctions, ', ')}".'
+        : ''
       given.orderedMessages && contains(given.disabledFunctions, 'messages_queue') && contains(
           given.disabledFunctions,
           'messages_topic'

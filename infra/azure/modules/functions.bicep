@@ -5,7 +5,6 @@ import { containers, entities, Names, subnets, Tags } from 'names.bicep'
 
 param location string
 param tags Tags
-param serviceName string
 param names Names
 param temporalAddress string
 param temporalNamespace string
@@ -118,7 +117,7 @@ resource plan 'Microsoft.Web/serverfarms@2024-11-01' = {
 resource app 'Microsoft.Web/sites@2024-11-01' = {
   name: names.functions
   location: location
-  tags: union(tags, { 'azd-service-name': serviceName })
+  tags: union(tags, { 'azd-service-name': 'listeners' })
   kind: 'functionapp,linux'
   identity: {
     type: 'UserAssigned'

@@ -21,6 +21,7 @@ param oldVersionRetentionDays int
 
 param privateNetworking bool
 param allowedIpRanges string[]
+
 resource workspace 'Microsoft.OperationalInsights/workspaces@2025-02-01' existing = { name: names.workspace }
 
 resource account 'Microsoft.Storage/storageAccounts@2025-01-01' = {

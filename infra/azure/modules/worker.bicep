@@ -1,7 +1,7 @@
 // One worker as a container app, with its alerts: no ingress, at least one replica, more by CPU, and
 // time to drain before it is killed.
 
-import { isAddress, madeOf, problemOfEnvironmentName } from 'checks.bicep'
+import { isAddress, madeOf, problemOfEnvironmentName, repeats } from 'checks.bicep'
 import { containers, Names, Tags } from 'names.bicep'
 
 param location string
@@ -25,10 +25,6 @@ param temporalAuth string
 
 @description('Further variables from Key Vault: PAGER_KEY=pager-key,CHAT_URL=chat-url.')
 param vaultVariables string
-
-@description('CPU cores and memory of one replica: Container Apps requires 2 GiB per core.')
-param cpu string = '0.5'
-param memory string = '1Gi'
 
 @minValue(1)
 @maxValue(1000)
@@ -69,7 +65,8 @@ var temporalVariables = temporalAuth == 'apiKey'
           'TEMPORAL_TLS_CLIENT_KEY_DATA=temporal-client-key'
         ]
       : []
-var secretVariables = concat(temporalVariables, empty(vaultVariables) ? [] : split(vaultVariables, ','))
+var chosenVariables = empty(vaultVariables) ? [] : split(vaultVariables, ',')
+var secretVariables = concat(temporalVariables, chosenVariables)
 
 var variablesOfSecrets = map(secretVariables, pair => {
   name: trim(first(split(pair, '='))!)
@@ -96,7 +93,7 @@ var ours = concat(
   map(variables, each => each.name),
   map(temporalVariables, pair => split(pair, '=')[0])
 )
-var chosen = map(empty(vaultVariables) ? [] : split(vaultVariables, ','), pair => trim(first(split(pair, '='))!))
+var chosen = map(chosenVariables, pair => trim(first(split(pair, '='))!))
 
 var lower = 'abcdefghijklmnopqrstuvwxyz'
 var digits = '0123456789'
@@ -109,7 +106,7 @@ var problems = filter(
       ? 'minReplicas is ${minReplicas} and maxReplicas is ${maxReplicas}: the maximum is at least the minimum.'
       : ''
     empty(filter(
-        empty(vaultVariables) ? [] : split(vaultVariables, ','),
+        chosenVariables,
         pair => length(split(pair, '=')) != 2 || contains(map(split(pair, '='), part => trim(part)), '')
       ))
       ? ''
@@ -120,7 +117,7 @@ var problems = filter(
       ))
       ? ''
       : 'vaultVariables is "${vaultVariables}": a variable has letters, digits and _ in its name, a secret letters, digits and -.'
-    length(union(chosen, [])) < length(chosen) ? 'vaultVariables names a variable twice: "${vaultVariables}".' : ''
+    repeats(chosen) ? 'vaultVariables names a variable twice: "${vaultVariables}".' : ''
     empty(intersection(chosen, ours))
       ? ''
       : 'vaultVariables cannot set ${join(intersection(chosen, ours), ', ')}: the template does.'
@@ -164,9 +161,10 @@ resource worker 'Microsoft.App/containerApps@2025-01-01' = {
             variables,
             map(variablesOfSecrets, each => { name: each.name, secretRef: each.secret })
           )
+          // Container Apps requires 2 GiB per core.
           resources: {
-            cpu: json(cpu)
-            memory: memory
+            cpu: json('0.5')
+            memory: '1Gi'
           }
           probes: [
             {

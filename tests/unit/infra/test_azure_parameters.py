@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from core.contracts import WORKERS
+from core.domain.event import OWN_TYPES
 from core.formats.registry import EXTERNAL, MAPPED
 from core.webhooks.presets import names as preset_names
 from tests.gates import bicep_compiler
@@ -202,6 +203,55 @@ REFUSED: dict[str, tuple[str, dict[str, str], list[str]]] = {
             'temporalAddress is "host:grpc": write host:port',
         ],
     ),
+    "addresses-that-nothing-has": (
+        "main.prod",
+        {
+            "allowedIpRanges": "['203.0.113.0/29', '999.1.1.1/77', 'not-an-ip']",
+            "temporalAddress": "'bad host!:99999'",
+        },
+        [
+            'allowedIpRanges is "203.0.113.0/29, 999.1.1.1/77, not-an-ip": write addresses',
+            'temporalAddress is "bad host!:99999": write host:port',
+        ],
+    ),
+    "a-port-that-is-too-high": (
+        "main.dev",
+        {"temporalAddress": "'temporal.example.com:65536'"},
+        ['temporalAddress is "temporal.example.com:65536": write host:port'],
+    ),
+    "port-0-and-an-octet-with-a-zero-before-it": (
+        "main.prod",
+        {
+            "allowedIpRanges": "['203.0.113.07']",
+            "temporalAddress": "'temporal.example.com:0'",
+        },
+        [
+            'allowedIpRanges is "203.0.113.07": write addresses',
+            'temporalAddress is "temporal.example.com:0": write host:port',
+        ],
+    ),
+    "instances-for-webhooks-that-are-off": (
+        "main.dev",
+        {
+            "alwaysReadyInstances": "2",
+            "disabledFunctions": "['webhook', 'blob_events_grid', 'webhook']",
+        },
+        [
+            "alwaysReadyInstances is 2 and disabledFunctions has webhook",
+            'disabledFunctions names a function twice: "webhook, blob_events_grid, webhook"',
+        ],
+    ),
+    "a-queue-with-two-formats-and-a-type-that-is-not-ours": (
+        "main.dev",
+        {
+            "queueFormats": "['messages=grafana', 'messages=sentry']",
+            "trustedTypes": "['tidegate.alert', 'a b']",
+        },
+        [
+            'queueFormats names a queue twice: "messages=grafana, messages=sentry"',
+            'trustedTypes is "tidegate.alert, a b": it takes tidegate.document.created',
+        ],
+    ),
     "limits": (
         "main.dev",
         {
@@ -241,6 +291,11 @@ REFUSED: dict[str, tuple[str, dict[str, str], list[str]]] = {
         "main.prod",
         {"queueFormats": "['messages=mapped']"},
         ['queueFormats is "messages=mapped": its formats are'],
+    ),
+    "a-queue-with-a-preset-that-does-not-exist": (
+        "main.prod",
+        {"queueFormats": "['messages=mapped:nosuch']"},
+        ['queueFormats is "messages=mapped:nosuch": its formats are'],
     ),
     "a-worker-of-no-environment": (
         "root-worker.prod",
@@ -297,6 +352,9 @@ ALLOWED: dict[str, tuple[str, dict[str, str]]] = {
             "environmentName": "'EU_prod-1'",
             "alertEmails": "['on.call+tidegate@ops.example.com']",
             "credentialsExpire": "'2028-02-29T23:59:59Z'",
+            "temporalAddress": "'10.0.0.7:65535'",
+            "allowedIpRanges": "['203.0.113.7', '198.51.100.0/24', '255.0.0.1']",
+            "trustedTypes": str(list(OWN_TYPES)),
         },
     ),
     "everything": (
@@ -381,11 +439,13 @@ def test_the_platform_in_a_group_of_yours_refuses_the_same(tmp_path: Path) -> No
     assert "write the name of a file beside host.json" in " ".join(found)
 
 
-def test_a_queue_may_have_each_external_format() -> None:
+def test_the_templates_know_every_format_and_type_that_the_code_knows() -> None:
     source = (AZURE / "modules/checks.bicep").read_text(encoding="utf-8")
-    [names] = re.findall(r"^var queueFormatNames = \[(.*?)\]", source, re.M | re.S)
-    listed = re.findall(r"'(\S+)'", names)
-    assert listed == [f"{MAPPED}:PRESET" if each == MAPPED else each for each in EXTERNAL]
+    lists = dict(re.findall(r"^var (\w+) = \[(.*?)\]", source, re.M | re.S))
+    listed = {name: re.findall(r"'(\S+)'", items) for name, items in lists.items()}
+    plain = [each for each in EXTERNAL if each != MAPPED]
+    mapped = [f"{MAPPED}:{preset}" for preset in preset_names()]
+    assert listed == {"queueFormatNames": plain + mapped, "ownTypes": list(OWN_TYPES)}
 
 
 @needs_compiler
