@@ -13,6 +13,13 @@ fault() {
 location=$(printf %s "${AZURE_LOCATION:-}" | tr -d ' ' | tr '[:upper:]' '[:lower:]')
 [ -n "$location" ] || fault "AZURE_LOCATION is not set: name the region, as AZURE_LOCATION=westeurope."
 
+# As Bicep's bool() reads it.
+zones=$(printf %s "${ZONE_REDUNDANT:-false}" | tr '[:upper:]' '[:lower:]' | sed 's/^[[:space:]]*//; s/[[:space:]]*$//')
+case $zones in
+true | false) ;;
+*) fault "ZONE_REDUNDANT is \"$ZONE_REDUNDANT\": write true or false." ;;
+esac
+
 auth=${TEMPORAL_AUTH:-apiKey}
 if [ -n "${TEMPORAL_API_KEY:-}" ] && [ "$auth" != apiKey ]; then
   fault "TEMPORAL_API_KEY is set and TEMPORAL_AUTH is $auth: write apiKey, or leave the key out."
@@ -37,7 +44,7 @@ if ! az account show --output none; then
 fi
 
 if [ -n "$location" ]; then
-  if [ "${ZONE_REDUNDANT:-false}" = true ]; then
+  if [ "$zones" = true ]; then
     kind="Flex Consumption with zone redundancy"
     regions=$(az functionapp list-flexconsumption-locations --zone-redundant true --query '[].name' --output tsv)
   else

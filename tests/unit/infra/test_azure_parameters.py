@@ -142,13 +142,14 @@ def test_variables_become_lists_numbers_and_truth() -> None:
     given = {
         "ALERT_EMAILS": "a@example.com,b@example.com",
         "PRIVATE_NETWORKING": "true",
+        "ZONE_REDUNDANT": " tRUE ",
         "MAXIMUM_INSTANCES": "80",
         "DISABLED_FUNCTIONS": "",
         "WEBHOOKS_FILE": "webhooks.yaml",
     }
     found = evaluated(AZURE / "main.bicepparam", REQUIRED | given)
     assert found["alertEmails"] == ["a@example.com", "b@example.com"]
-    assert found["privateNetworking"] is True
+    assert found["privateNetworking"] is found["zoneRedundant"] is True
     assert found["serviceBusSku"] == "Premium"
     assert found["maximumInstances"] == 80
     assert found["disabledFunctions"] == []
@@ -589,7 +590,7 @@ esac
 
 
 @pytest.mark.parametrize("location", ["westeurope", "West Europe"])
-@pytest.mark.parametrize("zones", ["false", "true"])
+@pytest.mark.parametrize("zones", ["", "false", "False", "true", "TRUE "])
 def test_a_region_with_what_is_needed_passes(location: str, zones: str, tmp_path: Path) -> None:
     done = preflight(tmp_path, NEEDED, AZURE_LOCATION=location, ZONE_REDUNDANT=zones)
     assert (done.returncode, done.stderr) == (0, "")
@@ -600,9 +601,19 @@ def test_a_region_with_what_is_needed_passes(location: str, zones: str, tmp_path
     [
         ({}, "AZURE_LOCATION is not set"),
         ({"AZURE_LOCATION": "antarctica"}, "antarctica has no Flex Consumption."),
-        (
-            {"AZURE_LOCATION": "northcentralus", "ZONE_REDUNDANT": "true"},
-            "northcentralus has no Flex Consumption with zone redundancy.",
+        *(
+            (
+                {"AZURE_LOCATION": "northcentralus", "ZONE_REDUNDANT": zones},
+                "northcentralus has no Flex Consumption with zone redundancy.",
+            )
+            for zones in ("true", "True", "tRUE", " true ")
+        ),
+        *(
+            (
+                {"AZURE_LOCATION": "westeurope", "ZONE_REDUNDANT": zones},
+                f'ZONE_REDUNDANT is "{zones}": write true or false.',
+            )
+            for zones in ("1", "yes", "t rue")
         ),
         ({"AZURE_LOCATION": "westeurope", "SIGNED_OUT": "1"}, "run `az login`"),
     ],
