@@ -65,6 +65,17 @@ def test_every_command_of_a_document_is_one_that_its_program_takes(
     assert not wrong[document], "\n".join(wrong[document])
 
 
+@pytest.mark.parametrize("name", ["docs/deploy-aws.md", "docs/deploy-azure.md", "docs/operate.md"])
+def test_smoke_is_shown_with_a_webhook_and_without(name: str) -> None:
+    """Without one it shows nothing of a hook's secret, format or routes."""
+    calls = [call for call in invocations_of(DOCUMENTS[name]) if not call.in_prose]
+    smokes = [call.arguments for call in calls if call.arguments[:1] == ("smoke",)]
+    for cloud in {option for each in smokes for option in each} & {"--aws", "--azure"}:
+        hooked = {"--hook" in each for each in smokes if cloud in each}
+        assert hooked == {True, False}, cloud
+    assert "Without `--hook` it only knocks" in DOCUMENTS[name].read_text(encoding="utf-8")
+
+
 def test_no_console_block_is_overlooked() -> None:
     for name, path in DOCUMENTS.items():
         fences = path.read_text(encoding="utf-8").count("```console\n")
