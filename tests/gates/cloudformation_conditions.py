@@ -21,11 +21,12 @@ Guard = tuple[Any, bool]
 
 
 class Conditions:
-    """The conditions of one template."""
+    """The conditions of one template. `tried` is how many combinations of values were tried."""
 
     def __init__(self, template: Mapping[str, Any]) -> None:
         self.defined: Mapping[str, Any] = template.get("Conditions", {})
         self._parameters: Mapping[str, Any] = template.get("Parameters", {})
+        self.tried = 0
 
     def possible(self, guards: list[Guard]) -> str | None:
         """Values of parameters under which all guards hold, for a message; None if there are
@@ -35,6 +36,7 @@ class Conditions:
             self._collect(condition, values)
         terms = sorted(values)
         for chosen in product(*(self._domain(term, values[term]) for term in terms)):
+            self.tried += 1
             world = dict(zip(terms, chosen, strict=True))
             if all(self._holds(condition, world) is met for condition, met in guards):
                 return " and ".join(f"{name_of(t)} is {v!r}" for t, v in world.items()) or "always"

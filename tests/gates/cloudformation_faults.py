@@ -29,10 +29,14 @@ class Reference(NamedTuple):
     guards: tuple[Guard, ...]
 
 
-def faults(template: Template, nested: Mapping[str, Template] | None = None) -> list[str]:
+def faults(
+    template: Template,
+    nested: Mapping[str, Template] | None = None,
+    conditions: Conditions | None = None,
+) -> list[str]:
     """One line for each fault of a template without SAM's resources. `nested` has the templates of
-    its nested stacks by their logical IDs."""
-    graph = _Graph(template, nested or {})
+    its nested stacks by their logical IDs, and `conditions`, its own, counts what is tried."""
+    graph = _Graph(template, nested or {}, conditions or Conditions(template))
     undefined = [*graph.undefined(), *graph.circular_conditions()]
     if undefined:  # the others would stumble over these
         return list(dict.fromkeys(undefined))
@@ -47,10 +51,11 @@ def faults(template: Template, nested: Mapping[str, Template] | None = None) -> 
     return list(dict.fromkeys(found))
 
 
-def unused(template: Template) -> list[str]:
+def unused(template: Template, conditions: Conditions | None = None) -> list[str]:
     """One line for each parameter, condition, rule and mapping that decides nothing. None where
-    conditions go in a circle, which `faults` finds."""
-    conditions = Conditions(template)
+    conditions go in a circle, which `faults` finds. `conditions`, the template's own, counts what
+    is tried."""
+    conditions = conditions or Conditions(template)
     if conditions.circle():
         return []
     sections = {key: template.get(key, {}) for key in ("Globals", "Resources", "Outputs")}
@@ -166,9 +171,11 @@ def members(value: Any, guards: tuple[Guard, ...] = ()) -> Iterator[tuple[Any, t
 
 
 class _Graph:
-    def __init__(self, template: Template, nested: Mapping[str, Template]) -> None:
+    def __init__(
+        self, template: Template, nested: Mapping[str, Template], conditions: Conditions
+    ) -> None:
         self._nested = nested
-        self._conditions = Conditions(template)
+        self._conditions = conditions
         self._mappings: Template = template.get("Mappings", {})
         self._parameters = template.get("Parameters", {})
         self._resources: Template = template["Resources"]

@@ -14,8 +14,9 @@ import logging
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from tests.gates.cloudformation_conditions import Conditions
 from tests.gates.cloudformation_faults import Template, faults, unused
 from tests.support.cloudformation import ROOT, template
 
@@ -77,23 +78,40 @@ def nested_of(path: Path, source: Template) -> dict[str, Template]:
     }
 
 
-def check(name: str) -> list[str]:
-    """One line for each fault of the template at a path."""
+class Checked(NamedTuple):
+    """One line for each fault of a template; how many results of SAM's transform were looked at,
+    and how many combinations of values of its conditions were tried."""
+
+    lines: list[str]
+    results: int
+    tried: int
+
+
+def check(name: str) -> Checked:
+    """What is found in the template at a path."""
     source = template(name)
     try:
         results = transformed(source)
     except ValueError as error:
-        return [f"{name}: {error}"]
+        return Checked([f"{name}: {error}"], 0, 0)
     nested = nested_of(ROOT / name, source)
-    lines = [*unused(source), *(line for each in results for line in faults(each, nested))]
-    return [f"{name}: {line}" for line in dict.fromkeys(lines)]
+    conditions = [Conditions(each) for each in (source, *results)]
+    lines = unused(source, conditions[0])
+    for each, its_own in zip(results, conditions[1:], strict=True):
+        lines += faults(each, nested, its_own)
+    named = [f"{name}: {line}" for line in dict.fromkeys(lines)]
+    return Checked(named, len(results), sum(each.tried for each in conditions))
 
 
 def main() -> int:
-    found = [line for name in sys.argv[1:] for line in check(name)]
+    checked = [check(name) for name in sys.argv[1:]]
+    found = [line for each in checked for line in each.lines]
     for line in found:
         sys.stderr.write(f"{line}\n")
-    sys.stdout.write(f"{len(sys.argv) - 1} templates, {len(found)} faults\n")
+    sys.stdout.write(
+        f"{len(checked)} templates, {sum(each.results for each in checked)} after the transform, "
+        f"{sum(each.tried for each in checked)} combinations of conditions, {len(found)} faults\n"
+    )
     return 1 if found else 0
 
 

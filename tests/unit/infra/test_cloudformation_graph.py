@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.gates.cloudformation_conditions import Conditions
 from tests.gates.cloudformation_faults import faults, unused
 from tests.support.cloudformation import FRONT_DOOR, ROOT, parsed, template
 
@@ -89,6 +90,16 @@ def test_a_sound_template_has_no_fault() -> None:
 def test_a_reference_that_leads_nowhere(replaced: str, by: str, fault: str) -> None:
     [found] = faults(seeded(replaced, by))
     assert fault in found
+
+
+def test_what_was_tried_is_counted() -> None:
+    conditions = Conditions(parsed(SOUND))
+    assert conditions.possible([("Big", True), ("Big", False)]) is None
+    assert conditions.tried == 2  # big, and what is not
+    assert conditions.possible([("Medium", True), ("OwnKey", True), ("Big", True)]) is None
+    assert conditions.tried == 2 + 3 * 2
+    faults(parsed(SOUND), {}, conditions)
+    assert conditions.tried > 8
 
 
 MEDIUM = "Topic does not exist where Mode is 'medium'"
@@ -311,4 +322,10 @@ def test_the_gate_fails_for_what_is_wrong_after_sams_transform(tmp_path: Path) -
         f"{name}: output AlarmTopic: there is no CodeDeployServiceRole",
         f"{name}: Alarms: DocumentsRule does not exist where S3Delivery is 'Direct'",
     ]
-    assert ran.stdout == "1 templates, 2 faults\n"
+    printed = (
+        r"1 templates, (\d+) after the transform, (\d+) combinations of conditions, 2 faults\n"
+    )
+    counted = re.fullmatch(printed, ran.stdout)
+    assert counted
+    results, tried = map(int, counted.groups())
+    assert tried > results > 1
