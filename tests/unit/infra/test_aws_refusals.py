@@ -11,7 +11,9 @@ from tests.support.cloudformation import (
     DEPLOYER,
     EDGE,
     FRONT_DOOR,
+    ROOT,
     TEMPLATES,
+    WORKER,
     WORKERS,
     template,
 )
@@ -173,10 +175,18 @@ def test_what_no_rule_can_compare_is_said(name: str, parameter: str, said: str) 
     assert re.search(r"\bno rule\b", description, re.IGNORECASE)
 
 
-@pytest.mark.parametrize("name", TEMPLATES)
-def test_every_constraint_on_text_has_a_sentence(name: str) -> None:
-    for parameter, spec in template(name)["Parameters"].items():
-        assert ("AllowedPattern" in spec) <= ("ConstraintDescription" in spec), parameter
+def test_every_constraint_on_text_has_a_sentence() -> None:
+    """In every template, or a refusal would show a regular expression."""
+    constrained = {
+        f"{name}: {parameter}": spec.get("ConstraintDescription", "")
+        for name in (*TEMPLATES, WORKER)
+        for parameter, spec in template(name)["Parameters"].items()
+        if "AllowedPattern" in spec
+    }
+    assert {each.partition(":")[0] for each in constrained} >= {FRONT_DOOR, WORKERS, EDGE, DEPLOYER}
+    assert [each for each, sentence in constrained.items() if not sentence] == []
+    files = {str(path.relative_to(ROOT)) for path in (ROOT / "infra" / "aws").glob("*.yaml")}
+    assert files - {"infra/aws/webhooks.yaml"} == {*TEMPLATES, WORKER} - {FRONT_DOOR}
 
 
 @pytest.mark.parametrize("format", EXTERNAL)
