@@ -93,8 +93,10 @@ def in_order(snapshot: str) -> str:
 
 
 def current(folder: Path) -> dict[str, str]:
-    """The digest of every file that the snapshots are made of, and of the snapshots."""
+    """The digest of every file that the snapshots are made of, of the linter's rules, and of the
+    snapshots."""
     files = [
+        *folder.glob("bicepconfig.json"),
         *folder.rglob("*.bicep"),
         *examples(folder),  # not those with your own values, or with variables
         *folder.glob(f"{SNAPSHOTS}/*.json"),

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -35,12 +35,14 @@ def version(compiler: str) -> str:
 
 
 def run(
-    compiler: str, *arguments: str, folder: Path | None = None, variables: Iterable[str] = ()
+    compiler: str,
+    *arguments: str,
+    folder: Path | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """The command's result. A parameter file sees none of the caller's variables but these, each
-    with the value "example"."""
+    """The command's result. A parameter file sees these variables and none of the caller's own."""
     environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    environment |= dict.fromkeys(variables, "example")
+    environment |= variables or {}
     environment["DOTNET_SYSTEM_GLOBALIZATION_INVARIANT"] = "1"  # .NET ends where ICU is missing
     return subprocess.run(
         [compiler, *arguments],
@@ -69,9 +71,10 @@ def built(compiler: str, folder: Path) -> list[str]:
             return []
         # Azd sets these; without a value they are errors.
         required = re.findall(r"readEnvironmentVariable\('(\w+)'\)", "".join(files))
+        variables = dict.fromkeys(required, "example")
         arguments = (command, "--pattern", f"**/*.{suffix}", "--outdir")
         with TemporaryDirectory() as out:
-            done = run(compiler, *arguments, out, folder=folder, variables=required)
+            done = run(compiler, *arguments, out, folder=folder, variables=variables)
         return said(done, folder)
 
     builds = [partial(build, "build", "bicep"), partial(build, "build-params", "bicepparam")]

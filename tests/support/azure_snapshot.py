@@ -115,6 +115,11 @@ def variables(given: list[dict[str, Any]]) -> dict[str, str]:
     return {each["name"]: str(each.get("value", each.get("secretRef"))) for each in given}
 
 
+def app_settings(example: str) -> dict[str, str]:
+    """The function app's settings."""
+    return variables(only("Microsoft.Web/sites", example).at("properties.siteConfig.appSettings"))
+
+
 def _json(snapshot: Path) -> dict[str, Any]:
     content = json.loads(snapshot.read_text(encoding="utf-8"))
     assert isinstance(content, dict)

@@ -1,9 +1,10 @@
-"""Programs that tests need and that neither pip nor npm installs."""
+"""Programs that tests need and that may be missing from this machine."""
 
 from __future__ import annotations
 
 import os
 import shutil
+from typing import NoReturn
 
 import pytest
 
@@ -14,10 +15,14 @@ MISSING = "MISSING_PROGRAMS"
 def program(*names: str, package: str) -> str:
     """The path of the first of these programs that is on PATH. Skips the test without one, and says
     which Debian package has it."""
-    for name in names:
-        if path := shutil.which(name):
-            return path
-    reason = f"{names[0]} is not on PATH (Debian and Ubuntu: apt-get install {package})"
+    path = next(filter(None, map(shutil.which, names)), None)
+    if path is None:
+        missing(f"{names[0]} is not on PATH (Debian and Ubuntu: apt-get install {package})")
+    return path
+
+
+def missing(reason: str) -> NoReturn:
+    """Skips the test, or fails it where MISSING_PROGRAMS is `fail`."""
     if os.environ.get(MISSING) == "fail":
         pytest.fail(reason)
     pytest.skip(reason)

@@ -15,6 +15,7 @@ from tests.support.azure_snapshot import (
     PLATFORMS,
     ROOT,
     Resource,
+    app_settings,
     made,
     only,
     resources,
@@ -25,11 +26,6 @@ from tests.support.azure_snapshot import (
 TIDEGATE_VARIABLES = {name for name, _, _ in settings_variables()}
 SOURCE = (AZURE / "modules/functions.bicep").read_text(encoding="utf-8")
 every_platform = pytest.mark.parametrize("example", PLATFORMS)
-
-
-def settings(example: str) -> dict[str, str]:
-    """The function app's settings."""
-    return variables(only("Microsoft.Web/sites", example).at("properties.siteConfig.appSettings"))
 
 
 @pytest.mark.parametrize("example", [each for each in EXAMPLES if each != "deployer.prod"])
@@ -51,7 +47,7 @@ def test_the_app_has_the_settings_that_listeners_need(example: str) -> None:
     assert {
         *("BLOB_EVENTS_QUEUE", "MESSAGES_QUEUE", "MESSAGES_TOPIC", "MESSAGES_SUBSCRIPTION"),
         *("TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "TIDEGATE_DOCUMENTS", "TIDEGATE_QUARANTINE"),
-    } <= set(settings(example))
+    } <= set(app_settings(example))
 
 
 @pytest.mark.parametrize(
@@ -64,18 +60,18 @@ def test_the_app_has_the_settings_that_listeners_need(example: str) -> None:
     ],
 )
 def test_a_setting_is_left_out_while_its_parameter_is_empty(setting: str, parameter: str) -> None:
-    assert setting not in settings("main.dev")
+    assert setting not in app_settings("main.dev")
     line = rf"empty\({parameter}\) \? \[\] : \[{{ name: '{setting}', value: .*\b{parameter}\b"
     assert re.search(line, SOURCE)
 
 
 def test_the_webhooks_file_of_production_is_in_the_package() -> None:
-    assert settings("main.prod")["TIDEGATE_WEBHOOKS"].startswith("/home/site/wwwroot/")
+    assert app_settings("main.prod")["TIDEGATE_WEBHOOKS"].startswith("/home/site/wwwroot/")
 
 
 @every_platform
 def test_the_host_refuses_bodies_that_no_endpoint_would_take(example: str) -> None:
-    limit = int(settings(example)["FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"])
+    limit = int(app_settings(example)["FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"])
     largest = Endpoint.model_json_schema()["properties"]["max_bytes"]["maximum"]
     assert largest < limit <= 1.2 * largest  # what is a little too large is answered by us
 
@@ -83,7 +79,7 @@ def test_the_host_refuses_bodies_that_no_endpoint_would_take(example: str) -> No
 @every_platform
 @pytest.mark.parametrize("connection", ["AzureWebJobsStorage", CONNECTION])
 def test_connections_use_the_identity(connection: str, example: str) -> None:
-    given = settings(example)
+    given = app_settings(example)
     ours = {name.removeprefix(connection) for name in given if name.startswith(connection)}
     address = {"AzureWebJobsStorage": "accountName"}.get(connection, "fullyQualifiedNamespace")
     assert ours == {f"__{address}", "__credential", "__clientId"}
@@ -94,7 +90,7 @@ def test_connections_use_the_identity(connection: str, example: str) -> None:
 
 @every_platform
 def test_connections_lead_to_the_apps_own_account_and_bus(example: str) -> None:
-    given = settings(example)
+    given = app_settings(example)
     assert given["AzureWebJobsStorage__accountName"] == f"sthost{token(example)}"
     assert f"sb-{token(example)}" in given[f"{CONNECTION}__fullyQualifiedNamespace"]
 
@@ -109,7 +105,7 @@ def test_the_settings_in_bindings_are_set(example: str) -> None:
         "MESSAGES_TOPIC",
         "MESSAGES_SUBSCRIPTION",
     }
-    assert named <= set(settings(example))
+    assert named <= set(app_settings(example))
 
 
 @every_platform
@@ -119,7 +115,7 @@ def test_flex_consumption_accepts_all_settings(example: str) -> None:
         *("WEBSITE_CONTENTAZUREFILECONNECTIONSTRING", "WEBSITE_CONTENTSHARE", "ENABLE_ORYX_BUILD"),
         *("SCM_DO_BUILD_DURING_DEPLOYMENT", "WEBSITE_TIME_ZONE", "WEBSITE_NODE_DEFAULT_VERSION"),
     }
-    assert not refused & set(settings(example))
+    assert not refused & set(app_settings(example))
     plan = only("Microsoft.Web/serverfarms", example)
     assert plan.at("sku") == {"name": "FC1", "tier": "FlexConsumption"}
 
@@ -134,7 +130,7 @@ def test_flex_consumption_accepts_all_settings(example: str) -> None:
 def test_credentials_are_references_to_secrets_of_the_vault(example: str, names: set[str]) -> None:
     """An API key in one example, a client certificate in the other."""
     stored = {each.name for each in made("Microsoft.KeyVault/vaults/secrets", example)}
-    kept = {name: value for name, value in settings(example).items() if "KeyVault" in value}
+    kept = {name: value for name, value in app_settings(example).items() if "KeyVault" in value}
     assert set(kept) == names
     for value in kept.values():
         reference = re.fullmatch(
@@ -150,7 +146,7 @@ def test_workers_read_the_same_secrets_by_the_same_variables() -> None:
     [container] = only("Microsoft.App/containerApps", "root-worker.prod").at(
         "properties.template.containers"
     )
-    given = settings("main.prod")
+    given = app_settings("main.prod")
     for name, secret in variables(container["env"]).items():
         if name.startswith("TEMPORAL_TLS"):
             assert f"secrets/{secret})" in given[name]
@@ -158,7 +154,7 @@ def test_workers_read_the_same_secrets_by_the_same_variables() -> None:
 
 @every_platform
 def test_events_are_sent_to_the_queue_that_the_app_reads(example: str) -> None:
-    given = settings(example)
+    given = app_settings(example)
     queues = {each.name for each in made("Microsoft.ServiceBus/namespaces/queues", example)}
     bus = only("Microsoft.ServiceBus/namespaces", example)
     assert queues == {
@@ -212,7 +208,7 @@ def test_event_grid_starts_to_deliver_only_when_it_may() -> None:
 @every_platform
 def test_only_uploads_to_the_documents_container_are_announced(example: str) -> None:
     account = f"stdocs{token(example)}"
-    assert settings(example)["TIDEGATE_DOCUMENTS"] == f"azure://{account}/documents"
+    assert app_settings(example)["TIDEGATE_DOCUMENTS"] == f"azure://{account}/documents"
     filter = delivery(example).at("properties.filter")
     assert filter["subjectBeginsWith"] == "/blobServices/default/containers/documents/"
 
@@ -222,7 +218,7 @@ def test_every_container_that_is_named_is_made() -> None:
     named = {
         each.rpartition(f"{account}/")[2].rstrip("/")
         for given in (
-            settings("main.prod"),
+            app_settings("main.prod"),
             *(
                 variables(
                     only("Microsoft.App/containerApps", each).at("properties.template.containers")[

@@ -12,6 +12,7 @@ import pytest
 from tests.gates import azure_security
 from tests.gates.azure_security import DEV, PROD
 from tests.support.azure_snapshot import SNAPSHOTS
+from tests.support.programs import missing
 
 ACCOUNT = "Microsoft.Storage/storageAccounts"
 EXPRESSION = "[take(format('st{0}', uniqueString(resourceGroup().id)), 24)]"
@@ -33,11 +34,10 @@ def seed(example: Path, name: str) -> None:
     example.write_text(json.dumps(snapshot), encoding="utf-8")
 
 
-@pytest.mark.skipif(
-    not azure_security.CHECKOV.exists(), reason="There is no checkov: run `make .deploy-tools`"
-)
 def test_old_tls_and_public_blobs_are_found(tmp_path: Path) -> None:
     """Also where the name is an expression, for which checkov alone would report nothing."""
+    if not azure_security.CHECKOV.exists():
+        missing("There is no checkov: run `make .deploy-tools`")
     copy = Path(shutil.copytree(SNAPSHOTS, tmp_path / "snapshots"))
     seed(copy / f"{DEV}.snapshot.json", "stplain")
     seed(copy / f"{PROD}.snapshot.json", EXPRESSION)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -10,11 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.gates import bicep, bicep_compiler
+from tests.support.bicep import COMPILER, needs_compiler, rewrite
 
-COMPILER = bicep_compiler.find()
-needs_compiler = pytest.mark.skipif(
-    COMPILER is None, reason=f"There is no Bicep compiler. {bicep_compiler.HOW_TO_GET_IT}"
-)
 TEMPLATE = """\
 param name string
 
@@ -64,15 +62,12 @@ def folder(passing: Path, tmp_path: Path) -> Path:
 def program(folder: Path, version: str) -> Path:
     """A compiler of another version, which finds nothing."""
     path = folder / "bicep"
-    path.write_text(f"#!{sys.executable}\nprint('Bicep CLI version {version} (abc)')\n")
+    path.write_text(
+        f"#!{sys.executable}\nimport sys\n"
+        f"if '--version' in sys.argv:\n    print('Bicep CLI version {version} (abc)')\n"
+    )
     path.chmod(0o755)
     return path
-
-
-def rewrite(path: Path, old: str, new: str) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new), encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +133,7 @@ def test_an_example_that_cannot_be_evaluated_is_reported_and_its_snapshot_kept(
     [
         ("main.bicep", "changed"),
         ("main.dev.bicepparam", "changed"),
+        ("bicepconfig.json", "added"),
         ("snapshots/main.dev.snapshot.json", "changed"),
         ("modules/new.bicep", "added"),
     ],
@@ -173,18 +169,23 @@ def no_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.usefixtures("no_compiler")
 def test_without_a_compiler_the_gate_says_how_to_get_it(
-    capsys: pytest.CaptureFixture[str],
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert bicep.main([]) == (1 if bicep.outdated(bicep.AZURE) else 0)
+    monkeypatch.setattr(bicep, "AZURE", folder)
+    assert bicep.main([]) == 0
     printed = capsys.readouterr().out
     assert "There is no Bicep compiler, so nothing was built" in printed
     assert f"az bicep install --version v{bicep_compiler.VERSION}" in printed
 
 
 def test_another_version_leaves_the_snapshots_alone(
-    no_compiler: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    folder: Path,
+    no_compiler: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     program(no_compiler, "0.99.0")
+    monkeypatch.setattr(bicep, "AZURE", folder)
     asked: list[object] = []
 
     def validated(*arguments: object) -> list[str]:
@@ -192,7 +193,7 @@ def test_another_version_leaves_the_snapshots_alone(
         return []
 
     monkeypatch.setattr(bicep, "validated", validated)
-    bicep.main([])
+    assert bicep.main([]) == 0
     assert "It left the snapshots alone: they belong to 0.49.2." in capsys.readouterr().out
     assert asked == []
 
@@ -220,6 +221,62 @@ def test_the_compiler_of_the_azure_cli_is_found(no_compiler: Path, tmp_path: Pat
     assert bicep_compiler.version(str(expected)) == "0.49.2"
     on_the_path = program(no_compiler, "0.49.2")
     assert bicep_compiler.find() == str(on_the_path)
+
+
+RULES = [
+    "adminusername-should-not-be-literal",
+    "artifacts-parameters",
+    "decompiler-cleanup",
+    "explicit-values-for-loc-params",
+    "max-asserts",
+    "max-outputs",
+    "max-params",
+    "max-resources",
+    "max-variables",
+    "nested-deployment-template-scoping",
+    "no-conflicting-metadata",
+    "no-deployments-resources",
+    "no-explicit-any",
+    "no-hardcoded-env-urls",
+    "no-hardcoded-location",
+    "no-loc-expr-outside-params",
+    "no-module-name",
+    "no-unnecessary-dependson",
+    "no-unused-existing-resources",
+    "no-unused-imports",
+    "no-unused-params",
+    "no-unused-vars",
+    "outputs-should-not-contain-secrets",
+    "prefer-interpolation",
+    "prefer-unquoted-property-names",
+    "protect-commandtoexecute-secrets",
+    "secure-parameter-default",
+    "secure-params-in-nested-deploy",
+    "secure-secrets-in-params",
+    "simplify-interpolation",
+    "simplify-json-null",
+    "use-parent-property",
+    "use-protectedsettings-for-commandtoexecute-secrets",
+    "use-recent-module-versions",
+    "use-resource-id-functions",
+    "use-resource-symbol-reference",
+    "use-safe-access",
+    "use-secure-value-for-secure-inputs",
+    "use-stable-resource-identifiers",
+    "use-stable-vm-image",
+    "use-user-defined-types",
+    "what-if-short-circuiting",
+]
+"""The linter's rules but one, which depends on the day on which it runs."""
+
+
+def test_every_rule_of_the_linter_is_an_error() -> None:
+    """A rule that is not in the file has the level of the compiler, often a warning or none."""
+    text = (bicep.AZURE / "bicepconfig.json").read_text(encoding="utf-8")
+    core = json.loads(re.sub(r"^ *//.*$", "", text, flags=re.M))["analyzers"]["core"]
+    levels = {name: rule["level"] for name, rule in core["rules"].items()}
+    assert core["enabled"] is True
+    assert levels == dict.fromkeys(RULES, "error") | {"use-recent-api-versions": "off"}
 
 
 def test_a_compiler_that_fails_in_silence_is_a_fault(tmp_path: Path) -> None:

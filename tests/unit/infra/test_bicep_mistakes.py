@@ -11,13 +11,9 @@ import pytest
 
 from tests.gates import bicep_compiler
 from tests.support.azure_snapshot import AZURE, read
+from tests.support.bicep import COMPILER, needs_compiler, rewrite
 from tests.unit.infra.test_azure_names import fault
 from tests.unit.infra.test_azure_roles import ASSIGNMENT, BUILT_IN
-
-COMPILER = bicep_compiler.find()
-needs_compiler = pytest.mark.skipif(
-    COMPILER is None, reason=f"There is no Bicep compiler. {bicep_compiler.HOW_TO_GET_IT}"
-)
 
 
 @dataclass(frozen=True)
@@ -173,21 +169,15 @@ def test_the_compiler_finds_a_mistake(mistake: Mistake, findings: dict[str, list
     assert any(re.search(rf" {mistake.code}: ", line) for line in found), found
 
 
-def changed(folder: Path, file: str, old: str, new: str) -> None:
-    text = (folder / file).read_text(encoding="utf-8")
-    assert old in text
-    (folder / file).write_text(text.replace(old, new), encoding="utf-8")
-
-
 @needs_compiler
 def test_the_snapshot_shows_what_no_compiler_can_know(tmp_path: Path) -> None:
     """A role's GUID with a wrong digit, and a storage account's name with a hyphen."""
     assert COMPILER
     folder = Path(shutil.copytree(AZURE, tmp_path / "azure"))
     [readers] = [id for id, name in BUILT_IN.items() if name == "Storage Blob Data Reader"]
-    changed(folder, "modules/roles.bicep", readers, readers.replace("2a2b", "2a2c"))
+    rewrite(folder / "modules/roles.bicep", readers, readers.replace("2a2b", "2a2c"))
     [holder] = [path for path in sorted(folder.rglob("*.bicep")) if "stdocs$" in path.read_text()]
-    changed(folder, holder.relative_to(folder).as_posix(), "stdocs$", "st-docs$")
+    rewrite(holder, "stdocs$", "st-docs$")
     assert not bicep_compiler.snapshot(COMPILER, folder / "main.dev.bicepparam", "overwrite")
     snapshot = read(folder / "main.dev.snapshot.json")
     roles = {
