@@ -45,14 +45,16 @@ Delay = Annotated[
 
 
 def format_duration(seconds: float) -> str:
-    """A duration as people read it: `0 s`, `45 s`, `5 min`, `1 h 02 min 05 s`, `90 d`."""
+    """A duration as people read it: `0 s`, `45 s`, `5 min`, `1 h 02 min 05 s`; from a day on in its
+    two largest units: `90 d`, `327 d 19 h`."""
     whole = round(seconds)
-    if seconds < 60 and seconds != whole:
+    if seconds < 59.95 and seconds != whole:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
-    if hours >= 48 and not minutes and not rest and hours % 24 == 0:
-        return f"{hours // 24} d"
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours} h" if hours else f"{days} d"
     if hours:
         tail = f" {rest:02} s" if rest else ""
         return f"{hours} h {minutes:02} min{tail}" if minutes or rest else f"{hours} h"

@@ -201,7 +201,7 @@ def test_an_incident_that_nobody_resolves_ends_at_its_maximum_age(make: object) 
     assert life.status != Status.CLOSED
     life.wait(1)
     assert life.incident.close_reason is CloseReason.CANCELLED
-    assert any("within its maximum age of 24 h" in text for text in life.sentences())
+    assert any("within its maximum age of 1 d" in text for text in life.sentences())
     assert len(reports(life)) == 1
 
 
