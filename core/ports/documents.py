@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from core.domain.event import DocumentRef
 
 CHUNK_BYTES = 1024 * 1024
 """The most of a document that is held in memory while it streams."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedDocument(DocumentRef):
+    """A document in a listing, with when the store last wrote it; some stores round to seconds."""
+
+    modified: datetime
 
 
 class DocumentStore(Protocol):
@@ -46,6 +55,14 @@ class DocumentStore(Protocol):
         overwriting."""
         ...
 
-    def list(self, prefix: str) -> AsyncIterator[DocumentRef]:
+    def list(self, prefix: str) -> AsyncIterator[ListedDocument]:
         """All documents whose URI starts with `prefix`, sorted by URI."""
+        ...
+
+    async def delete(self, document: DocumentRef) -> None:
+        """Delete the document as it is now, or nothing where there is none. A store that keeps old
+        versions keeps this one among them.
+
+        A reference with an etag raises `DocumentChanged` when the content has changed.
+        """
         ...

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -202,7 +203,44 @@ async def test_a_listing_has_all_documents_under_the_prefix_sorted(docs: Place) 
 async def test_a_listing_has_the_references_that_stat_returns(docs: Place) -> None:
     await docs.write("a.txt", b"one")
     [listed] = [document async for document in docs.store.list(docs.root)]
-    assert replace(await docs.store.stat(listed.uri), version=None) == listed
+    now = await docs.store.stat(docs.root + "a.txt")
+    assert (listed.uri, listed.size, listed.etag) == (now.uri, now.size, now.etag)
+
+
+async def test_a_listing_says_when_each_document_was_written(docs: Place) -> None:
+    before = datetime.now(UTC).replace(microsecond=0)  # S3 and Azure have whole seconds
+    await docs.write("a.txt", b"one")
+    [listed] = [document async for document in docs.store.list(docs.root)]
+    assert before <= listed.modified <= datetime.now(UTC)
+
+
+async def test_a_document_is_deleted_alone_and_what_is_not_there_is_no_error(docs: Place) -> None:
+    written = await docs.write("a.txt", b"one")
+    await docs.write("b.txt", b"one")
+    for document in (written, written, DocumentRef(uri=docs.root + "nowhere/c.txt")):
+        await docs.store.delete(document)
+        assert await docs.names() == ["b.txt"]
+    await docs.store.delete(DocumentRef(uri=docs.root + "b.txt"))
+    assert await docs.names() == []
+
+
+async def test_a_document_that_was_overwritten_since_is_not_deleted(docs: Place) -> None:
+    await docs.write("a.txt", b"one")
+    [listed] = [document async for document in docs.store.list(docs.root)]
+    await docs.write("a.txt", b"another")
+    with pytest.raises(DocumentChanged):
+        await docs.store.delete(listed)
+    assert await docs.read("a.txt") == b"another"
+
+
+async def test_a_versioned_bucket_keeps_what_is_deleted_as_an_old_version(
+    aws_settings: None,
+) -> None:
+    docs = place(f"{new_bucket(versioned=True)}/docs/")
+    written = await docs.write("a.txt", b"one")
+    await docs.store.delete(replace(written, version=None))
+    assert await docs.names() == []
+    assert await docs.read(written) == b"one"
 
 
 async def test_documents_outside_the_roots_are_refused(docs: Place) -> None:
@@ -225,6 +263,8 @@ async def test_documents_outside_the_roots_are_refused(docs: Place) -> None:
             await docs.store.write(uri, stream(b"x"), content_type="text/plain")
         with pytest.raises(DocumentRefused):
             _ = [document async for document in docs.store.list(uri)]
+        with pytest.raises(DocumentRefused):
+            await docs.store.delete(DocumentRef(uri=uri))
 
 
 async def test_a_scheme_without_a_store_is_refused_by_name() -> None:

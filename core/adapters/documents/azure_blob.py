@@ -31,7 +31,7 @@ from core.errors import (
     TidegateError,
     third_party,
 )
-from core.ports.documents import CHUNK_BYTES
+from core.ports.documents import CHUNK_BYTES, ListedDocument
 
 _SCHEME: Final = "azure://"
 _ACCOUNT: Final = re.compile(r"[a-z0-9]{3,24}")
@@ -127,7 +127,7 @@ class AzureDocumentStore:
             put = await blob.commit_block_list(blocks, **how)
         return _reference(uri, put["etag"], put.get("version_id"), size=size)
 
-    async def list(self, prefix: str) -> AsyncIterator[DocumentRef]:
+    async def list(self, prefix: str) -> AsyncIterator[ListedDocument]:
         account, container, name = _split(prefix, whole_account=True)
         service = await self._service(account, prefix)
         with _errors(prefix):
@@ -141,7 +141,25 @@ class AzureDocumentStore:
                     # A hierarchical namespace lists folders, too, as blobs with this mark.
                     if (blob.metadata or {}).get("hdi_isfolder") != "true":
                         uri = f"{_SCHEME}{account}/{each}/{blob.name}"
-                        yield _reference(uri, blob.etag, None, size=blob.size)
+                        yield ListedDocument(
+                            uri=uri,
+                            size=blob.size,
+                            etag=blob.etag.strip('"'),
+                            modified=blob.last_modified,
+                        )
+
+    async def delete(self, document: DocumentRef) -> None:
+        blob = await self._blob(document.uri)
+        pin: Any = {}
+        if document.etag:
+            pin = {"etag": f'"{document.etag}"', "match_condition": MatchConditions.IfNotModified}
+        with contextlib.suppress(DocumentNotFound):
+            try:
+                with _errors(document.uri, precondition=DocumentChanged):
+                    await blob.delete_blob(**pin)
+            except DocumentChanged:
+                await self.stat(document.uri)  # a blob that is not there has another etag, too
+                raise
 
     async def _blob(self, uri: str) -> BlobClient:
         account, container, name = _split(uri)

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -25,7 +26,7 @@ from core.errors import (
     DocumentRefused,
     StoreUnavailable,
 )
-from core.ports.documents import CHUNK_BYTES
+from core.ports.documents import CHUNK_BYTES, ListedDocument
 
 _SCHEME: Final = "file://"
 _FIX_NAME: Final = "name it by its absolute path"
@@ -93,13 +94,25 @@ class FileDocumentStore:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(temporary)
 
-    async def list(self, prefix: str) -> AsyncIterator[DocumentRef]:
+    async def list(self, prefix: str) -> AsyncIterator[ListedDocument]:
         folder = _path(prefix if prefix.endswith("/") else prefix.rpartition("/")[0] + "/")
         for uri in await asyncio.to_thread(lambda: sorted(_uris_below(folder))):
             if uri.startswith(prefix):
                 # Deleted meanwhile, or a symbolic link: not a document.
                 with contextlib.suppress(DocumentNotFound, DocumentRefused):
-                    yield await self.stat(uri)
+                    with _errors(uri):
+                        found = await asyncio.to_thread(os.stat, _path(uri))
+                    ref = _reference(uri, found)
+                    modified = datetime.fromtimestamp(found.st_mtime, UTC)
+                    yield ListedDocument(uri=uri, size=ref.size, etag=ref.etag, modified=modified)
+
+    async def delete(self, document: DocumentRef) -> None:
+        uri = document.uri
+        with contextlib.suppress(DocumentNotFound), _errors(uri):
+            current = await self.stat(uri)
+            if document.etag and document.etag != current.etag:
+                raise DocumentChanged(f"{uri} has etag {current.etag}, not {document.etag}")
+            await asyncio.to_thread(os.unlink, _path(uri))
 
 
 def _uris_below(folder: Path) -> Iterator[str]:

@@ -18,7 +18,7 @@ from typing import Final
 from core.domain.event import DocumentRef
 from core.domain.validation import is_within
 from core.errors import DocumentRefused
-from core.ports.documents import DocumentStore
+from core.ports.documents import DocumentStore, ListedDocument
 
 
 class DocumentStores:
@@ -49,8 +49,11 @@ class DocumentStores:
             uri, chunks, content_type=content_type, if_absent=if_absent
         )
 
-    def list(self, prefix: str) -> AsyncIterator[DocumentRef]:
+    def list(self, prefix: str) -> AsyncIterator[ListedDocument]:
         return self._store(prefix).list(prefix)
+
+    async def delete(self, document: DocumentRef) -> None:
+        await self._store(document.uri).delete(document)
 
     def _store(self, uri: str) -> DocumentStore:
         if not is_within(uri, self._roots):

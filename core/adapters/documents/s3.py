@@ -24,7 +24,7 @@ from core.errors import (
     TidegateError,
     third_party,
 )
-from core.ports.documents import CHUNK_BYTES
+from core.ports.documents import CHUNK_BYTES, ListedDocument
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -151,7 +151,7 @@ class S3DocumentStore:
             raise
         return _reference(uri, put, size=size)
 
-    async def list(self, prefix: str) -> AsyncIterator[DocumentRef]:
+    async def list(self, prefix: str) -> AsyncIterator[ListedDocument]:
         bucket, key = _split(prefix, whole_bucket=True)
         pages = iter(self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key))
         while True:
@@ -160,11 +160,21 @@ class S3DocumentStore:
             if page is None:
                 return
             for item in page.get("Contents", []):
-                yield DocumentRef(
+                yield ListedDocument(
                     uri=f"s3://{bucket}/{item['Key']}",
                     size=item["Size"],
                     etag=item["ETag"].strip('"'),
+                    modified=item["LastModified"],
                 )
+
+    async def delete(self, document: DocumentRef) -> None:
+        bucket, key = _split(document.uri)
+        condition: Any = {"IfMatch": document.etag} if document.etag else {}
+        with (
+            contextlib.suppress(DocumentNotFound),
+            _errors(document.uri, precondition=DocumentChanged),
+        ):
+            await asyncio.to_thread(self._s3.delete_object, Bucket=bucket, Key=key, **condition)
 
 
 def _split(uri: str, *, whole_bucket: bool = False) -> tuple[str, str]:
