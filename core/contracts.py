@@ -25,12 +25,16 @@ ROUTES_IDENTITY: Final = "routes="
 
 TITLE_MEMO: Final = "TidegateTitle"
 """Memo field with an incident's title, which is listed but not searched."""
+ACKNOWLEDGED_MEMO: Final = "TidegateAcknowledgedBy"
+"""Memo field with who acknowledged the incident last."""
 
 INCIDENT_ID_ATTRIBUTE: Final = "TidegateIncidentId"
 STATUS_ATTRIBUTE: Final = "TidegateStatus"
 SEVERITY_ATTRIBUTE: Final = "TidegateSeverity"
 SERVICE_ATTRIBUTE: Final = "TidegateService"
 ASSIGNEE_ATTRIBUTE: Final = "TidegateAssignee"
+HANDLE_ATTRIBUTE: Final = "TidegateHandle"
+"""The handle of the incident's own ID (core.domain.handles)."""
 
 
 class WorkerSpec(NamedTuple):
@@ -81,6 +85,7 @@ INCIDENT_WORKER: Final = WorkerSpec(
         SEVERITY_ATTRIBUTE,
         SERVICE_ATTRIBUTE,
         ASSIGNEE_ATTRIBUTE,
+        HANDLE_ATTRIBUTE,
     ),
     settings=(
         "TIDEGATE_ROUTES",

@@ -24,7 +24,8 @@
     │   ├── DeploymentUnavailable   a deployed installation does not take what an operator sends
     │   └── NotAccepted             part of a delivery was not accepted
     ├── CommandRefused          the incident is not in a state for this command
-    ├── IncidentNotFound        no incident runs under this workflow ID
+    ├── IncidentNotFound        no incident has this ID or handle
+    ├── AmbiguousId             what somebody typed for an ID fits several
     └── DocumentExists          a conditional write found that the document exists
 
 Each message says what happened and to which event or document; `fix` says what the operator can do
@@ -222,9 +223,15 @@ class CommandRefused(TidegateError):
 
 
 class IncidentNotFound(TidegateError):
-    """No incident runs under this workflow ID."""
+    """No incident has this ID or handle."""
 
-    fix = "find its ID with `tidegate incident list`, or in the page"
+    fix = "find its handle with `tidegate incident list --all`, or in the page"
+
+
+class AmbiguousId(TidegateError):
+    """What somebody typed for an ID, a handle or the beginning of an ID, fits several."""
+
+    fix = "type the handle of the one that is meant, or more of its ID"
 
 
 class DocumentExists(TidegateError):

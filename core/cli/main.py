@@ -26,7 +26,7 @@ from core.cli import (
     smoke,
 )
 from core.cli.console import EXIT_FAILED, EXIT_UNAVAILABLE, EXIT_USAGE, err
-from core.errors import ConfigurationError, TidegateError, TransientError
+from core.errors import AmbiguousId, ConfigurationError, TidegateError, TransientError
 
 app = typer.Typer(
     name="tidegate",
@@ -82,6 +82,6 @@ def program() -> NoReturn:
 
 def exit_code(error: TidegateError) -> int:
     """The exit code for an error that ended the command."""
-    if isinstance(error, ConfigurationError):
+    if isinstance(error, ConfigurationError | AmbiguousId):
         return EXIT_USAGE
     return EXIT_UNAVAILABLE if isinstance(error, TransientError) else EXIT_FAILED

@@ -1,16 +1,23 @@
-"""Handles: what people type for an ID that nobody wants to type."""
+"""Handles: what people type for an ID that nobody wants to type, and which ID they mean by it."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from typing import Final
+from collections.abc import Collection
+from typing import Final, NamedTuple
+
+from core.errors import AmbiguousId, quoted
 
 LENGTH: Final = 6
 ALPHABET: Final = "23456789bcdfghjkmnpqrstvwxz"
 """Digits and consonants that nobody mistakes for each other, and that spell no words."""
 
+NAMED: Final = 5
+"""How many of those that fit an error names."""
+
 _HANDLE: Final = re.compile(f"[{ALPHABET}]{{{LENGTH}}}")
+_TITLE_CHARS: Final = 40
 
 
 def handle_of(id: str) -> str:
@@ -30,3 +37,45 @@ def handle_of(id: str) -> str:
 def is_handle(text: str) -> bool:
     """Whether the text may be a handle. It may be the beginning of an ID, too."""
     return _HANDLE.fullmatch(text) is not None
+
+
+class Named(NamedTuple):
+    """Something with an ID, as people tell it from others. `over` means that nobody has to deal
+    with it any more."""
+
+    id: str
+    title: str = ""
+    over: bool = False
+
+
+def meant(text: str, things: Collection[Named]) -> Named | None:
+    """The one that the text names: by its ID, by its handle, or else by the beginning of its ID.
+    A beginning means the only one that fits and is not over, or else the only one that fits.
+
+    Raises `AmbiguousId`, which names up to five, when several fit.
+    """
+    if not text:
+        return None
+    exactly = [thing for thing in things if thing.id == text]
+    by_handle = [thing for thing in things if handle_of(thing.id) == text]
+    if found := exactly or by_handle:
+        return _only(text, found)
+    beginning = [thing for thing in things if thing.id.startswith(text)]
+    return _only(text, [thing for thing in beginning if not thing.over] or beginning)
+
+
+def _only(text: str, things: list[Named]) -> Named | None:
+    if len(things) > 1:
+        handles = [handle_of(thing.id) for thing in things]
+        names = handles if len(set(handles)) == len(things) else [thing.id for thing in things]
+        shown = ", ".join(
+            f"{name} {quoted(_short(thing.title))}" if thing.title else name
+            for name, thing in zip(names[:NAMED], things, strict=False)
+        )
+        more = " and others" if len(things) > NAMED else ""
+        raise AmbiguousId(f"{quoted(text)} fits several: {shown}{more}")
+    return things[0] if things else None
+
+
+def _short(title: str) -> str:
+    return title if len(title) <= _TITLE_CHARS else f"{title[: _TITLE_CHARS - 1]}…"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from core.domain.handles import ALPHABET, handle_of, is_handle
+from core.domain.handles import ALPHABET, Named, handle_of, is_handle, meant
+from core.errors import AmbiguousId
 
 
 def test_a_handle_never_changes() -> None:
@@ -25,3 +26,65 @@ def test_a_handle_has_six_characters_that_are_not_mistaken_for_each_other() -> N
 @pytest.mark.parametrize("text", ["", "bcdfg", "bcdfghj", "bcdfg1", "BCDFGH", "bcdfgh\n"])
 def test_anything_else_is_no_handle(text: str) -> None:
     assert not is_handle(text)
+
+
+CHECKOUT = Named("incident:alertmanager:5f2e@20260102T030405.678Z", "Checkout is slow")
+BEFORE = Named("incident:alertmanager:5f2e@20260101T000000.000Z", "Checkout is slow", over=True)
+DISK = Named("incident:grafana:77@20260102T030405.678Z", "Disk is full")
+THINGS = (CHECKOUT, BEFORE, DISK)
+
+
+@pytest.mark.parametrize(
+    ("text", "thing"),
+    [
+        (CHECKOUT.id, CHECKOUT),
+        (handle_of(BEFORE.id), BEFORE),
+        ("incident:g", DISK),
+        ("incident:alertmanager:5f2e", CHECKOUT),  # the other is over
+        ("incident:alertmanager:5f2e@20260101", BEFORE),
+        ("Incident:g", None),
+        (handle_of(DISK.id)[:5], None),
+        ("Disk is full", None),
+        ("", None),
+    ],
+)
+def test_an_id_a_handle_or_the_beginning_of_an_id_names_a_thing(
+    text: str, thing: Named | None
+) -> None:
+    assert meant(text, THINGS) == thing
+
+
+def test_a_handle_comes_before_a_beginning_and_an_id_before_both() -> None:
+    handle = handle_of(DISK.id)
+    alike = Named(f"{handle}-later")
+    assert meant(handle, [alike, DISK]) == DISK
+    assert meant(handle, [alike, DISK, Named(handle)]) == Named(handle)
+
+
+def test_what_fits_several_is_refused_with_their_handles_and_titles() -> None:
+    with pytest.raises(AmbiguousId) as caught:
+        meant("incident:", THINGS)
+    handles = [handle_of(thing.id) for thing in (CHECKOUT, DISK)]
+    assert caught.value.message == (
+        f"'incident:' fits several: {handles[0]} 'Checkout is slow', {handles[1]} 'Disk is full'"
+    )
+    assert "the handle" in caught.value.fix
+
+
+def test_a_refusal_names_five_at_most_and_shortens_their_titles() -> None:
+    many = [Named(f"incident:{number}", "\x1b[2J" + 100 * "long ") for number in range(9)]
+    with pytest.raises(AmbiguousId) as caught:
+        meant("incident:", many)
+    message = caught.value.message
+    assert message.endswith("…' and others")
+    assert message.count("…") == 5
+    assert len(message) < 400
+    assert "\x1b" not in message
+
+
+def test_things_with_one_handle_are_told_apart_by_their_ids() -> None:
+    one, other = "incident:22096@x", "incident:34123@x"
+    assert handle_of(one) == handle_of(other) == "d4m3xp"
+    with pytest.raises(AmbiguousId) as caught:
+        meant(handle_of(one), [Named(one, "Old", over=True), Named(other, "New")])
+    assert f"{one} 'Old', {other} 'New'" in caught.value.message

@@ -329,10 +329,9 @@ class IncidentWorkflow:
     def _publish(self) -> None:
         """Update what Temporal's workflow lists show, if it has changed."""
         incident = self._state.incident
-        if attributes := search_attributes.changed(incident, self._published):
-            search_attributes.upsert(self._published, attributes)
-            self._published = attributes
-            search_attributes.set_title_memo(incident.title)
+        if now := search_attributes.changed(incident, self._published):
+            search_attributes.publish(self._published, now)
+            self._published = now
 
     # Continuing and ending
 

@@ -3,7 +3,7 @@ worker."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -17,8 +17,8 @@ from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError
 
 from core.adapters.temporal.connection import answer_of
-from core.adapters.temporal.incidents import in_query
 from core.contracts import (
+    ACKNOWLEDGED_MEMO,
     ASSIGNEE_ATTRIBUTE,
     INCIDENT_ID_ATTRIBUTE,
     INCIDENT_WORKFLOW,
@@ -27,6 +27,7 @@ from core.contracts import (
     STATUS_ATTRIBUTE,
     TITLE_MEMO,
 )
+from core.domain.handles import handle_of
 from core.domain.incident.ids import parse_id
 from core.domain.incident.model import Status
 from core.errors import TemporalUnavailable
@@ -101,15 +102,19 @@ class IncidentFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentSummary:
-    """One incident in the list. `ended` says how its workflow ended, unless it was closed."""
+    """One incident in the list. `ended` says how its workflow ended, unless it was closed;
+    `acknowledged_by` who acknowledged it last. One that failed before it opened has no handle, and
+    its workflow ID for an ID."""
 
     id: str
     workflow_id: str
+    handle: str | None = None
     began: datetime
     status: str | None = None
     severity: str | None = None
     service: str | None = None
     assignee: str | None = None
+    acknowledged_by: str | None = None
     title: str | None = None
     ended: str | None = None
 
@@ -126,35 +131,47 @@ async def list_incidents(
     """
     now = datetime.now(UTC)
     incidents: list[IncidentSummary] = []
-    more = False
+    async for incident in summaries(client, filter.query(now)):
+        if not filter.matches(incident, now):
+            continue
+        if len(incidents) == limit:
+            return incidents, True
+        incidents.append(incident)
+    return incidents, False
+
+
+async def summaries(client: Client, query: str) -> AsyncIterator[IncidentSummary]:
+    """The runs that a visibility query finds, newest first. Raises `TemporalUnavailable`."""
     try:
-        async for run in client.list_workflows(filter.query(now), rpc_timeout=_TIMEOUT):
-            incident = await _summary(run)
-            if not filter.matches(incident, now):
-                continue
-            if more := len(incidents) == limit:
-                break
-            incidents.append(incident)
+        async for run in client.list_workflows(query, rpc_timeout=_TIMEOUT):
+            yield await _summary(run)
     except RPCError as error:
         raise TemporalUnavailable(
             f"Temporal answered {answer_of(error)}",
             fix="run `tidegate setup` if it does not know a search attribute, else try again",
         ) from None
-    return incidents, more
+
+
+def in_query(text: str) -> str:
+    """The text as a string in a visibility query."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 async def _summary(run: WorkflowExecution) -> IncidentSummary:
     attributes = run.typed_search_attributes
-    id = attributes.get(_INCIDENT_ID) or run.id
+    own_id = attributes.get(_INCIDENT_ID)
+    id = own_id or run.id
     status = attributes.get(_STATUS)
     return IncidentSummary(
         id=id,
         workflow_id=run.id,
+        handle=handle_of(own_id) if own_id else None,
         began=_began(id) or run.start_time,
         status=status,
         severity=attributes.get(_SEVERITY),
         service=attributes.get(_SERVICE),
         assignee=attributes.get(_ASSIGNEE),
+        acknowledged_by=await run.memo_value(ACKNOWLEDGED_MEMO, None, type_hint=str),
         title=await run.memo_value(TITLE_MEMO, None, type_hint=str),
         ended=_ended(run.status, status),
     )

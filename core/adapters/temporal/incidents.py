@@ -1,7 +1,7 @@
 """One incident in Temporal: send it a command, show it, ask whether it runs.
 
-It is named by its own ID, or by its key: the workflow ID that it shares with those before and after
-it. A command to an incident's own ID reaches no other.
+It is named by whatever `incident_names.resolve` takes. A command to an incident's own ID or handle
+reaches no other; its workflow ID, which it shares with those before and after it, means the last.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from core.adapters.temporal.connection import answer_of
+from core.adapters.temporal.incident_list import in_query
+from core.adapters.temporal.incident_names import resolve
 from core.contracts import INCIDENT_ID_ATTRIBUTE, INCIDENT_WORKFLOW, QUERY_INCIDENT, QUERY_TIMELINE
 from core.domain.incident.decisions.command_handling import NO_OP_IN
 from core.domain.incident.ids import parse_id
@@ -63,9 +65,10 @@ async def send(client: Client, id: str, name: str, fields: Mapping[str, Any]) ->
     """Send a command to an incident; returns the incident as the command left it.
 
     `fields` are the command's own, `actor` among them. A command that would change nothing on a
-    closed incident succeeds without its workflow. Raises `IncidentNotFound`, `CommandRefused` or
-    `TemporalUnavailable`.
+    closed incident succeeds without its workflow. Raises `IncidentNotFound`, `AmbiguousId`,
+    `CommandRefused` or `TemporalUnavailable`.
     """
+    id = await resolve(client, id)
     key, incident_id = parse_id(id)
     command = {"command_id": uuid.uuid4().hex, **fields}
     if incident_id:
@@ -105,6 +108,7 @@ async def runs(client: Client, incident_id: str) -> bool:
 async def show(client: Client, id: str) -> IncidentView:
     """The incident and its timeline. By its own ID an incident is found even after another has
     followed it. Raises as `send`."""
+    id = await resolve(client, id)
     key, incident_id = parse_id(id)
     handle: WorkflowHandle[Any, Any] = client.get_workflow_handle(key)
     view = await _query(handle, id)
@@ -171,11 +175,6 @@ def _refuse(id: str, name: str, ended: WorkflowExecutionDescription) -> NoReturn
 
 def _own_id(run: WorkflowExecutionDescription) -> str | None:
     return run.typed_search_attributes.get(SearchAttributeKey.for_keyword(INCIDENT_ID_ATTRIBUTE))
-
-
-def in_query(text: str) -> str:
-    """The text as a string in a visibility query."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _rpc_error(id: str, error: RPCError) -> TidegateError:

@@ -21,7 +21,7 @@ from temporalio.client import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from core.adapters.temporal.connection import answer_of
-from core.adapters.temporal.incidents import in_query
+from core.adapters.temporal.incident_list import in_query
 from core.errors import ConfigurationError, TemporalUnavailable, quoted, third_party
 
 _TIMEOUT: Final = timedelta(seconds=10)

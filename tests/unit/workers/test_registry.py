@@ -71,6 +71,7 @@ def test_the_workers() -> None:
                 "TidegateSeverity",
                 "TidegateService",
                 "TidegateAssignee",
+                "TidegateHandle",
             ),
             "settings": (
                 "TIDEGATE_ROUTES",
@@ -126,8 +127,8 @@ def test_every_search_attribute_that_an_incident_upserts_is_registered() -> None
     incident = Incident(
         id="i", key="k", title="t", status=Status.OPEN, severity=Severity.HIGH, service="s"
     ).model_copy(update={"assignee": "ana"})
-    upserted = search_attributes.changed(incident, {})
+    upserted = search_attributes.changed(incident, search_attributes.Published({}, {}))
     assert upserted
-    assert set(upserted) == set(contracts.INCIDENT_WORKER.search_attributes)
+    assert set(upserted.attributes) == set(contracts.INCIDENT_WORKER.search_attributes)
     named = {value for name, value in vars(contracts).items() if name.endswith("_ATTRIBUTE")}
     assert set(SEARCH_ATTRIBUTES) == named

@@ -1,0 +1,110 @@
+"""Which incident somebody means by its own ID, its workflow ID, its handle, or the beginning of its
+ID."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from core.adapters.temporal.connection import answer_of
+from core.adapters.temporal.incident_list import (
+    IncidentFilter,
+    IncidentSummary,
+    in_query,
+    summaries,
+)
+from core.contracts import HANDLE_ATTRIBUTE, INCIDENT_ID_ATTRIBUTE, INCIDENT_WORKFLOW
+from core.domain.handles import NAMED, Named, is_handle, meant
+from core.domain.incident.ids import parse_id
+from core.domain.incident.model import Status
+from core.errors import IncidentNotFound, TemporalUnavailable, quoted
+
+LONGEST_ID: Final = 255
+_TIMEOUT: Final = timedelta(seconds=10)
+_LOOKS: Final = 10
+_BETWEEN_LOOKS: Final = 0.2
+"""Seconds: a page with a handle may come before visibility has it."""
+_IMPOSSIBLE: Final = re.compile("[\0\ud800-\udfff]")
+_UNFINDABLE: Final = re.compile(r'["\\]')
+_WHOLE_ID: Final = (
+    "list them with `tidegate incident list --all`; when Temporal's retention has ended, only a "
+    "whole ID finds a report"
+)
+
+
+async def resolve(client: Client, text: str) -> str:
+    """The own ID of the incident that is meant, or the text when it is a workflow ID.
+
+    An own ID is returned as it is, whether or not there is such an incident. A workflow ID comes
+    before a handle, and a handle before the beginning of an ID; a beginning that fits one incident
+    that is not closed means that one. Raises `AmbiguousId`, `IncidentNotFound` or
+    `TemporalUnavailable`.
+    """
+    if parse_id(text)[1]:
+        return text
+    if not 0 < len(text) <= LONGEST_ID or _IMPOSSIBLE.search(text):
+        raise IncidentNotFound(f"{quoted(text)} is no ID: one has 1 to 255 characters of text")
+    kind = await _workflow_type(client, text)
+    if kind == INCIDENT_WORKFLOW:
+        return text
+    if is_handle(text) and (found := meant(text, await _with_handle(client, text))):
+        return found.id
+    if found := meant(text, await _beginning_with(client, text)):
+        return found.id
+    if kind:
+        raise IncidentNotFound(f"{quoted(text)} is a {kind} workflow, not an incident")
+    raise IncidentNotFound(f"no incident has the ID or handle {quoted(text)}", fix=_WHOLE_ID)
+
+
+async def _workflow_type(client: Client, id: str) -> str | None:
+    try:
+        return (await client.get_workflow_handle(id).describe(rpc_timeout=_TIMEOUT)).workflow_type
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return None
+        raise TemporalUnavailable(f"Temporal answered {answer_of(error)}") from None
+
+
+async def _with_handle(client: Client, handle: str) -> list[Named]:
+    """The incidents with a handle, once visibility has one."""
+    query = f"WorkflowType = {in_query(INCIDENT_WORKFLOW)} AND {HANDLE_ATTRIBUTE} = '{handle}'"
+    for _ in range(_LOOKS):
+        if found := await _some(client, query):
+            return found
+        await asyncio.sleep(_BETWEEN_LOOKS)
+    return []
+
+
+async def _beginning_with(client: Client, text: str) -> list[Named]:
+    """Incidents whose ID begins with a text: those that are not closed, or else closed ones."""
+    # SQL's visibility takes capitals for small letters, and finds no `"` and no backslash.
+    findable = in_query(_UNFINDABLE.split(text)[0])
+    fits = f"({INCIDENT_ID_ATTRIBUTE} STARTS_WITH {findable} OR WorkflowId STARTS_WITH {findable})"
+    for include_closed in (False, True):
+        filter = IncidentFilter(include_closed=include_closed)
+        query = f"{filter.query(datetime.now(UTC))} AND {fits}"
+        if found := await _some(client, query, beginning=text):
+            return found
+    return []
+
+
+async def _some(client: Client, query: str, beginning: str = "") -> list[Named]:
+    """As many as an error names and one more; of an incident with several runs, the last."""
+    found: dict[str, Named] = {}
+    async for incident in summaries(client, query):
+        if incident.id.startswith(beginning):
+            found.setdefault(incident.id, named(incident))
+            if len(found) > NAMED:
+                break
+    return list(found.values())
+
+
+def named(incident: IncidentSummary) -> Named:
+    """An incident as people tell it from others."""
+    over = incident.status == Status.CLOSED or incident.ended is not None
+    return Named(incident.id, incident.title or "", over)
