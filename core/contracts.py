@@ -20,6 +20,10 @@ SIGNAL_EVENT: Final = "event"
 QUERY_INCIDENT: Final = "incident"
 QUERY_TIMELINE: Final = "timeline"
 
+QUARANTINE_ACTIVITY: Final = "quarantine"
+"""Activity by which a workflow of ours quarantines an event: `(wire, code, reason)`, with the
+record's URI as its result."""
+
 ROUTES_IDENTITY: Final = "routes="
 """In the identity of a worker of ours, before the digest of its routing table."""
 

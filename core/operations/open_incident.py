@@ -11,11 +11,10 @@ import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, cast
 
 from core import bootstrap
-from core.adapters.temporal import incidents, outcome
-from core.adapters.temporal.outcome import Outcome
+from core.adapters.temporal import incidents
 from core.config.settings import Settings
 from core.domain.event import INCIDENT_REPORTED, INCIDENT_SUCCESSOR
 from core.domain.incident.ids import parse_id
@@ -31,6 +30,7 @@ from core.errors import (
 from core.formats.registry import read
 from core.formats.shared.delivery import Delivery, way_headers
 from core.intake.receipts import Verdict
+from core.operations.outcome import root_run
 from core.operations.read_report import read_report
 
 if TYPE_CHECKING:
@@ -42,9 +42,20 @@ KEY_PREFIX: Final = "incident:"
 _SOURCE: Final = "tidegate"
 _WAY: Final = way_headers("command", trusted=(INCIDENT_REPORTED, INCIDENT_SUCCESSOR))
 _COPIED: Final = ("title", "severity", "service", "labels", "links")
+_WAIT_SECONDS: Final = 10.0
 
 
-class OpenedIncident(Outcome):
+class Orchestrated(TypedDict):
+    """The result of `workers.root_orchestrator.workflows.RootOrchestratorWorkflow`."""
+
+    route: str
+    workflow: str
+    child_id: str
+    run_id: str | None
+    action: Literal["started", "signalled"]
+
+
+class OpenedIncident(Orchestrated):
     """What the root orchestrator did with the report, and two of the report's fields. `opened` is
     false when an incident that is open took it."""
 
@@ -98,7 +109,7 @@ def successor_subject(incident_id: str) -> str:
     return key.removeprefix(KEY_PREFIX)
 
 
-async def _send(client: Client, settings: Settings, body: bytes, unique: str) -> Outcome:
+async def _send(client: Client, settings: Settings, body: bytes, unique: str) -> Orchestrated:
     delivery = Delivery(format="message", body=body, headers=_WAY, unique=unique)
     [receipt] = await bootstrap.intake(settings).accept(read(delivery))
     if receipt.verdict is Verdict.QUARANTINED:
@@ -106,7 +117,24 @@ async def _send(client: Client, settings: Settings, body: bytes, unique: str) ->
         raise PermanentError.from_code(receipt.code or "", reason)
     if receipt.verdict is Verdict.RETRY or receipt.workflow_id is None:
         raise TemporalUnavailable(receipt.reason or "the report was not accepted")
-    return await outcome.wait(client, receipt.workflow_id)
+    return await _orchestrated(client, receipt.workflow_id)
+
+
+async def _orchestrated(client: Client, workflow_id: str) -> Orchestrated:
+    """What the root orchestrator did with the report. Raises the error that it quarantined it for,
+    and `TemporalUnavailable` when no worker has processed it in time; it stays queued then."""
+    run = await root_run(client, workflow_id, timeout=_WAIT_SECONDS)
+    if run is None or not run.ended:
+        raise TemporalUnavailable(
+            f"{workflow_id} is accepted, and no worker has processed it in {_WAIT_SECONDS:g} s: it "
+            "stays queued",
+            fix="see whether a root worker runs: `tidegate doctor`",
+        )
+    if run.result is not None:
+        return cast(Orchestrated, run.result)
+    if run.code:
+        raise PermanentError.from_code(run.code, run.failure or "")
+    raise TemporalUnavailable(f"{workflow_id} ended without a child: {run.failure}")
 
 
 async def _closed(client: Client, settings: Settings, id: str) -> _Closed:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlencode
 
 from core import bootstrap
-from core.adapters.temporal.root_run import RootRun, root_run
+from core.adapters.temporal.run_history import Run, read_run
 from core.config.settings import Settings
 from core.contracts import ROOT_TASK_QUEUE, ROOT_WORKER
 from core.domain import smoke as event
@@ -264,7 +264,7 @@ class _Trial:
         deadline = sent + self.plan.timeout
         key = event.smoke_key(id)
         seconds: dict[str, float] = {}
-        run: RootRun | None = None
+        run: Run | None = None
         blind: str | None = None
         look_again = sent + _LOOK_IN_QUARANTINE
         read: set[str] = set()
@@ -304,9 +304,9 @@ class _Trial:
                 return replace(late, seconds=seconds, workflow_id=workflow_id(key))
             await asyncio.sleep(min(_LOOK, max(deadline - time.monotonic(), 0)))
 
-    async def _run(self, key: str) -> RootRun | None:
+    async def _run(self, key: str) -> Run | None:
         assert self.client is not None  # noqa: S101  # it is connected for every way that waits
-        return await root_run(self.client, workflow_id(key))
+        return await read_run(self.client, workflow_id(key))
 
     async def _quarantined(self, id: str, since: datetime, read: set[str]) -> str | None:
         """As what and why the event was quarantined, if it was. Records that were `read` are not
@@ -330,7 +330,7 @@ def _new_id() -> str:
     return secrets.token_hex(16)
 
 
-def _ended(way: Way, place: str, run: RootRun) -> Tried:
+def _ended(way: Way, place: str, run: Run) -> Tried:
     """What the workflow's end says."""
     known = Tried(
         way=way,
@@ -360,7 +360,7 @@ def _ended(way: Way, place: str, run: RootRun) -> Tried:
     )
 
 
-def _late(way: Way, place: str, timeout: float, run: RootRun | None, blind: str | None) -> Tried:
+def _late(way: Way, place: str, timeout: float, run: Run | None, blind: str | None) -> Tried:
     """Why the time was not enough, as far as it is known."""
     failed = Tried(way=way, place=place, outcome="failed", detail="", fix=_WHERE)
     if run is None:

@@ -35,7 +35,7 @@ from temporalio.client import Client
 from temporalio.common import RawValue
 
 from core import bootstrap
-from core.adapters.temporal.root_run import root_run
+from core.adapters.temporal.run_history import read_run
 from core.config.settings import Settings
 from core.contracts import ROOT_WORKFLOW
 from core.domain.event import DOCUMENT_CREATED, DocumentRef, Event
@@ -183,7 +183,7 @@ async def test_each_way_is_followed_to_the_end_of_its_workflow(
         assert (each.table, each.listener_table) == (digest, digest)
         assert f"routes={digest}" in (each.worker or "")
         assert 0 < each.seconds["accepted"] <= each.seconds["ended"] < 20
-        assert await root_run(root.client, each.workflow_id)
+        assert await read_run(root.client, each.workflow_id)
     assert [step for way, step in steps if way == "upload"] == [
         "sent",
         "accepted",
@@ -333,7 +333,7 @@ async def test_a_workflow_with_the_input_of_something_else_has_no_table(root: Ha
     deep = Payload(metadata={"encoding": b"json/plain"}, data=b"[" * 200_000)
     id, queue = f"smoke:{uuid4().hex}", uuid4().hex
     await root.client.start_workflow("Any", RawValue(deep), id=id, task_queue=queue)
-    run = await root_run(root.client, id)
+    run = await read_run(root.client, id)
     assert run is not None
     assert run.listener_table is None
 

@@ -16,6 +16,7 @@ from temporalio.exceptions import ApplicationError
 
 from core.adapters.notifiers.addresses import Addresses
 from core.adapters.temporal.previous_run import last_result
+from core.contracts import QUARANTINE_ACTIVITY
 from core.domain.alert_state import AlertState
 from core.domain.event import DocumentRef, Event
 from core.domain.identity import workflow_id
@@ -215,7 +216,7 @@ class IncidentActivities:
             non_retryable=True,
         )
 
-    @activity.defn
+    @activity.defn(name=QUARANTINE_ACTIVITY)
     async def quarantine(self, wire: Any, code: str, reason: str) -> str:
         """Quarantine an event that was to open an incident; returns the record's URI."""
         event = wire if isinstance(wire, dict) else {"data": wire}

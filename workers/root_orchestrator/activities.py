@@ -6,6 +6,7 @@ from typing import Any
 
 from temporalio import activity
 
+from core.contracts import QUARANTINE_ACTIVITY
 from core.domain.event import TABLE_ATTRIBUTE
 from core.domain.routing.table import Target, WorkflowRouter
 from core.domain.validation import EventValidationService
@@ -47,7 +48,7 @@ class RootActivities:
         with typed_failures():
             return {"way": self._validation.read(wire).way, "table": own}
 
-    @activity.defn
+    @activity.defn(name=QUARANTINE_ACTIVITY)
     async def quarantine(self, wire: Any, code: str, reason: str) -> str:
         """Quarantine an event that the orchestrator gives up; returns the record's URI."""
         with typed_failures():
