@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from core.adapters.documents.router import DocumentStores
 from core.config.routing_table import routing_table
-from core.config.settings import Settings
+from core.config.settings import Settings, meaning
 from core.domain.routing.table import WorkflowRouter
 from core.domain.validation import EventValidationService
 from core.errors import SettingsError
@@ -116,7 +116,8 @@ def _queue_formats(named: tuple[tuple[str, str], ...]) -> Mapping[str, QueueForm
             formats[queue] = queue_format(text, _mapping_of_preset)
         except ValueError as error:
             raise SettingsError(
-                f"TIDEGATE_QUEUE_FORMATS: entry {number}: {error}", fix="see docs/events.md"
+                f"TIDEGATE_QUEUE_FORMATS: entry {number}: {error}",
+                fix=f"correct {meaning('TIDEGATE_QUEUE_FORMATS')}",
             ) from error
     return formats
 

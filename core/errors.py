@@ -71,7 +71,12 @@ class ConfigurationError(TidegateError):
 
 
 class SettingsError(ConfigurationError):
-    """An environment variable or a secret is missing or invalid."""
+    """An environment variable or a secret is missing or invalid. `unset` says that a variable which
+    is needed has no value at all."""
+
+    def __init__(self, message: str, *, fix: str | None = None, unset: bool = False) -> None:
+        super().__init__(message, fix=fix)
+        self.unset = unset
 
 
 class ConfigFileError(ConfigurationError):
@@ -180,8 +185,7 @@ class TransientError(TidegateError):
 
 
 class TemporalUnavailable(TransientError):
-    """Temporal did not accept the call: it is unreachable or overloaded, or refused the
-    credentials."""
+    """Temporal did not accept the call: it is unreachable or overloaded."""
 
     fix = "find the cause with `tidegate doctor`"
 

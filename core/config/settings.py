@@ -275,6 +275,7 @@ class Settings:
         env = os.environ if env is None else env
         values: dict[str, Any] = {}
         problems: list[str] = []
+        fixes: list[str] = []
         for setting in fields(cls):
             name = setting.metadata["name"]
             if text := env.get(name, "").strip():
@@ -282,8 +283,9 @@ class Settings:
                     values[setting.name] = setting.metadata["parse"](text)
                 except ValueError as error:
                     problems.append(f"{name}: {error}")  # its value may be a secret
+                    fixes.append(_explained(setting.metadata))
         if problems:
-            raise SettingsError("; ".join(problems), fix="see docs/settings.md")
+            raise SettingsError("; ".join(problems), fix=f"correct {'; '.join(fixes)}")
         return cls(**values)
 
     def require(self, name: str) -> Any:
@@ -292,9 +294,19 @@ class Settings:
         if value is None or value == ():
             variable = {f.name: f.metadata for f in fields(self)}[name]
             raise SettingsError(
-                f"{variable['name']} is not set", fix=f"set it to: {variable['about']}"
+                f"{variable['name']} is not set", fix=f"set {_explained(variable)}", unset=True
             )
         return value
+
+
+def meaning(name: str) -> str:
+    """The name and meaning of the variable `name`, as the next step of an error quotes them."""
+    return next(_explained(f.metadata) for f in fields(Settings) if f.metadata["name"] == name)
+
+
+def _explained(variable: Mapping[str, Any]) -> str:
+    """A variable's name and meaning, e.g. `TIDEGATE_ACK_TIMEOUT: Seconds a page may ...`."""
+    return f"{variable['name']}: {variable['about'].rstrip('.')}"
 
 
 def variables() -> list[tuple[str, Any, str]]:

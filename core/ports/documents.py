@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from core.domain.event import DocumentRef
 
 CHUNK_BYTES = 1024 * 1024
 """The most of a document that is held in memory while it streams."""
+
+PROBE: Final = "tidegate-doctor"
+"""The name under which it is tried whether documents can be written. No document has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,4 +68,9 @@ class DocumentStore(Protocol):
 
         A reference with an etag raises `DocumentChanged` when the content has changed.
         """
+        ...
+
+    async def check_writable(self, folder: str) -> None:
+        """Return if a document can be written below `folder`, a prefix that ends with a slash;
+        nothing is left there (docs/decisions/0029)."""
         ...

@@ -219,7 +219,7 @@ def test_an_invalid_setting_is_named_and_exits_with_2(
     result = tidegate("routes", "check")
     assert result.code == 2
     assert "TIDEGATE_ROUTES: there is no such file" in result.err
-    assert "next: see docs/settings.md" in result.err
+    assert "next: correct TIDEGATE_ROUTES: The routing table, in YAML or compiled." in result.err
 
 
 # ---------------------------------------------------------------------------- quarantine
@@ -319,7 +319,7 @@ def test_doctor_says_how_to_fix_an_invalid_setting(
     result = tidegate("doctor")
     assert result.code == 1
     assert "TIDEGATE_ACK_TIMEOUT: not a number" in result.out
-    assert "next: see docs/settings.md" in result.out
+    assert "next: correct TIDEGATE_ACK_TIMEOUT: Seconds a page may stay" in result.out
 
 
 def test_doctor_lists_the_formats_of_queues_and_refuses_unknown_ones(

@@ -8,10 +8,13 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
 from uuid import uuid4
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from core import bootstrap
 from core.adapters.documents.multipart import PART_BYTES
@@ -27,7 +30,15 @@ from core.errors import (
 )
 from core.ports.documents import CHUNK_BYTES
 from infra.local.azure.azurite import ACCOUNT, Azurite
-from tests.support.documents import CHUNK, Place, new_bucket, new_container, place, stream
+from tests.support.documents import (
+    CHUNK,
+    Place,
+    blob_service,
+    new_bucket,
+    new_container,
+    place,
+    stream,
+)
 
 
 @pytest.fixture
@@ -405,3 +416,60 @@ async def test_missing_credentials_are_transient(
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     with pytest.raises(StoreUnavailable, match="Unable to locate credentials"):
         await place("s3://docs/").read("a.txt")
+
+
+# ----------------------------------------------------------- whether documents can be written
+
+
+async def test_the_check_for_writing_leaves_nothing(docs: Place) -> None:
+    await docs.write("kept.txt", b"x")
+    await docs.store.check_writable(docs.root)
+    await docs.store.check_writable(f"{docs.root}not/yet/there/")
+    assert await docs.names() == ["kept.txt"]
+
+
+async def test_nor_does_it_leave_what_lists_do_not_show(
+    folder: Place, azure_settings: None, aws_settings: None
+) -> None:
+    await folder.store.check_writable(folder.root)
+    assert not await asyncio.to_thread(Path(folder.root.removeprefix("file://")).exists)
+
+    container = new_container()
+    await place(f"{container}/").store.check_writable(f"{container}/")
+    with blob_service() as service:
+        name = container.rpartition("/")[2]
+        seen = ["snapshots", "versions", "uncommittedblobs", "deleted"]
+        assert list(service.get_container_client(name).list_blobs(include=seen)) == []
+
+    bucket = new_bucket(versioned=True)
+    await place(f"{bucket}/").store.check_writable(f"{bucket}/")
+    s3, name = boto3.client("s3"), bucket.removeprefix("s3://")
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket=name)
+    versions = s3.list_object_versions(Bucket=name)
+    assert {"Versions", "DeleteMarkers"} & set(versions) == set()
+    s3.close()
+
+
+@pytest.mark.parametrize("root", ["s3://nowhere-", f"azure://{ACCOUNT}/nowhere-"])
+async def test_the_check_for_writing_fails_where_there_is_no_bucket(
+    clouds: None, root: str
+) -> None:
+    docs = place(f"{root}{uuid4().hex}/")
+    with pytest.raises(StoreUnavailable):
+        await docs.store.check_writable(docs.root)
+
+
+async def test_the_check_for_writing_fails_where_a_folder_cannot_be(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    docs = place(f"file://{tmp_path}/file/docs/")
+    with pytest.raises(StoreUnavailable, match="Not a directory"):
+        await docs.store.check_writable(docs.root)
+
+
+async def test_the_check_for_writing_fails_without_the_permission() -> None:
+    denied: Any = {"Error": {"Code": "AccessDenied", "Message": "no s3:PutObject"}}
+    client: Any = Mock(
+        create_multipart_upload=Mock(side_effect=ClientError(denied, "CreateMultipartUpload"))
+    )
+    with pytest.raises(StoreUnavailable, match="AccessDenied"):
+        await S3DocumentStore(client).check_writable("s3://bucket/quarantine/")

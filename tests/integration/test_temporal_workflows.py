@@ -219,7 +219,7 @@ async def test_a_namespace_that_does_not_exist_is_the_operators_fault(
     temporal_settings: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TEMPORAL_NAMESPACE", "nowhere")
-    with pytest.raises(TemporalUnavailable, match="NOT_FOUND: Namespace nowhere is not found"):
+    with pytest.raises(SettingsError, match="Temporal has no namespace 'nowhere'"):
         await new_workflows().orchestrate(new_event(), table="t")
 
 
@@ -372,8 +372,8 @@ async def test_a_workflow_is_started_with_the_event_once(
         ("RESOURCE_EXHAUSTED", "workflow is closing", TemporalUnavailable),
         ("RESOURCE_EXHAUSTED", "grpc: received message larger than max", InvalidEvent),
         ("UNAVAILABLE", "no connection", TemporalUnavailable),
-        ("PERMISSION_DENIED", "Request unauthorized.", TemporalUnavailable),
-        ("NOT_FOUND", "Namespace nowhere is not found.", TemporalUnavailable),
+        ("PERMISSION_DENIED", "Request unauthorized.", SettingsError),
+        ("UNAUTHENTICATED", "no token", SettingsError),
     ],
 )
 async def test_what_temporal_answers_is_transient_or_permanent(

@@ -49,7 +49,7 @@ def test_an_invalid_setting_exits_with_2_and_is_named(
 def test_a_missing_namespace_exits_with_2(start: Start, temporal_server: TemporalServer) -> None:
     worker = start(TEMPORAL_ADDRESS=temporal_server.address, TEMPORAL_NAMESPACE="nobodys")
     assert worker.end() == process.MISCONFIGURED
-    assert worker.says("Namespace nobodys is not found")()
+    assert worker.says("Temporal has no namespace 'nobodys'")()
 
 
 def test_it_waits_for_temporal_and_then_takes_work(start: Start, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Final
 from temporalio.client import Client
 
 from core.adapters.temporal import admin
-from core.errors import TemporalUnavailable
+from core.errors import TidegateError
 
 log = logging.getLogger("tidegate.worker")
 
@@ -31,10 +31,10 @@ async def reporting(client: Client, task_queue: str) -> None:
 
 
 async def report(client: Client, task_queue: str) -> None:
-    """Log the backlog once, or a warning when Temporal is unavailable."""
+    """Log the backlog once, or a warning when Temporal does not say it."""
     try:
         backlog = await admin.backlog(client, task_queue)
-    except TemporalUnavailable as error:
+    except TidegateError as error:
         log.warning("the backlog is unknown: %s", error.message)
         return
     log.info(

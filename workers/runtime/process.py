@@ -37,7 +37,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from core import bootstrap
 from core.adapters.temporal import admin
 from core.config.settings import Settings
-from core.errors import ConfigurationError, SettingsError, TemporalUnavailable, TransientError
+from core.errors import ConfigurationError, SettingsError, TidegateError, TransientError
 from workers.runtime import backlog, health, logs
 
 log = logging.getLogger("tidegate.worker")
@@ -50,12 +50,13 @@ ACTIVATION_SECONDS: Final = 60
 _FIRST_DELAY: Final = 1.0
 _LONGEST_DELAY: Final = 15.0
 _PROBE_SECONDS: Final = 2.0
-_NEED_OPERATOR: Final = (
+_MAY_NOT_LIST: Final = (
     RPCStatusCode.NOT_FOUND,
     RPCStatusCode.PERMISSION_DENIED,
     RPCStatusCode.UNAUTHENTICATED,
+    RPCStatusCode.UNIMPLEMENTED,
 )
-"""Errors that no retry cures."""
+"""Answers to who may work in a namespace, and may not list its search attributes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,13 +201,7 @@ async def _connect(
 
 async def _try_connect(plan: Plan, settings: Settings, telemetry: Runtime) -> Client:
     client = await bootstrap.connect(settings, runtime=telemetry)
-    try:
-        await admin.retention(client)
-    except TemporalUnavailable as error:
-        if _status(error) in _NEED_OPERATOR:
-            fix = "create the namespace, grant access to it, or correct TEMPORAL_NAMESPACE"
-            raise SettingsError(error.message, fix=fix) from error
-        raise
+    await admin.retention(client)  # the namespace exists
     if plan.search_attributes:
         await check_search_attributes(client, plan.search_attributes)
     return client
@@ -217,8 +212,9 @@ async def check_search_attributes(client: Client, names: Sequence[str]) -> None:
     the workflow task. A worker that may not list them continues with a warning."""
     try:
         missing = await admin.missing_search_attributes(client, names)
-    except TemporalUnavailable as error:
-        if _status(error) in (*_NEED_OPERATOR, RPCStatusCode.UNIMPLEMENTED):
+    except TidegateError as error:
+        cause = error.__context__  # not its cause: that would be shown with it
+        if isinstance(cause, RPCError) and cause.status in _MAY_NOT_LIST:
             log.warning("cannot check the search attributes, continuing: %s", error.message)
             return
         raise
@@ -227,11 +223,6 @@ async def check_search_attributes(client: Client, names: Sequence[str]) -> None:
             f"namespace {client.namespace} lacks the search attributes {', '.join(missing)}",
             fix="run `tidegate setup`, then start the worker again",
         )
-
-
-def _status(error: TemporalUnavailable) -> RPCStatusCode | None:
-    cause = error.__context__  # not its cause: that would be shown with it
-    return cause.status if isinstance(cause, RPCError) else None
 
 
 @dataclass(slots=True)

@@ -31,7 +31,7 @@ from core.errors import (
     TidegateError,
     third_party,
 )
-from core.ports.documents import CHUNK_BYTES, ListedDocument
+from core.ports.documents import CHUNK_BYTES, PROBE, ListedDocument
 
 _SCHEME: Final = "azure://"
 _ACCOUNT: Final = re.compile(r"[a-z0-9]{3,24}")
@@ -160,6 +160,17 @@ class AzureDocumentStore:
             except DocumentChanged:
                 await self.stat(document.uri)  # a blob that is not there has another etag, too
                 raise
+
+    async def check_writable(self, folder: str) -> None:
+        """A blob is written on a condition that no blob meets. Azure looks at permissions first:
+        whoever lacks them is refused, and whoever has them fails the condition."""
+        blob = await self._blob(folder + PROBE)
+        impossible: Any = {"etag": '"none"', "match_condition": MatchConditions.IfNotModified}
+        with (
+            contextlib.suppress(DocumentChanged),
+            _errors(folder, precondition=DocumentChanged),
+        ):
+            await blob.upload_blob(b"", overwrite=True, **impossible)
 
     async def _blob(self, uri: str) -> BlobClient:
         account, container, name = _split(uri)

@@ -114,6 +114,18 @@ class FileDocumentStore:
                 raise DocumentChanged(f"{uri} has etag {current.etag}, not {document.etag}")
             await asyncio.to_thread(os.unlink, _path(uri))
 
+    async def check_writable(self, folder: str) -> None:
+        with _errors(folder, writing=True):
+            await asyncio.to_thread(_write_nameless, _path(folder))
+
+
+def _write_nameless(folder: Path) -> None:
+    """Write a file that has no name and ends with its handle, where the folder is or would be."""
+    while not folder.exists():
+        folder = folder.parent
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(b"x")
+
 
 def _uris_below(folder: Path) -> Iterator[str]:
     for parent, _, names in os.walk(folder):

@@ -55,6 +55,9 @@ class DocumentStores:
     async def delete(self, document: DocumentRef) -> None:
         await self._store(document.uri).delete(document)
 
+    async def check_writable(self, folder: str) -> None:
+        await self._store(folder).check_writable(folder)
+
     def _store(self, uri: str) -> DocumentStore:
         if not is_within(uri, self._roots):
             raise DocumentRefused(f"{uri} is outside the configured roots")

@@ -24,7 +24,7 @@ from core.errors import (
     TidegateError,
     third_party,
 )
-from core.ports.documents import CHUNK_BYTES, ListedDocument
+from core.ports.documents import CHUNK_BYTES, PROBE, ListedDocument
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -175,6 +175,17 @@ class S3DocumentStore:
             _errors(document.uri, precondition=DocumentChanged),
         ):
             await asyncio.to_thread(self._s3.delete_object, Bucket=bucket, Key=key, **condition)
+
+    async def check_writable(self, folder: str) -> None:
+        """An upload in parts is begun, which needs the same permissions as a document, the key's
+        included, and aborted before it has any part."""
+        bucket, key = _split(folder, whole_bucket=True)
+        target: Any = {"Bucket": bucket, "Key": key + PROBE}
+        with _errors(folder):
+            begun = await asyncio.to_thread(self._s3.create_multipart_upload, **target)
+            await asyncio.to_thread(
+                self._s3.abort_multipart_upload, **target, UploadId=begun["UploadId"]
+            )
 
 
 def _split(uri: str, *, whole_bucket: bool = False) -> tuple[str, str]:

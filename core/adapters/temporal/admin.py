@@ -1,6 +1,7 @@
-"""What operators need to know of Temporal: retention, search attributes, pollers, backlogs.
+"""What operators need to know of Temporal: retention, search attributes, workers, backlogs.
 
-Every function raises `TemporalUnavailable`.
+Every function raises `TemporalUnavailable`, and `SettingsError` where the namespace or the
+credentials are wrong.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, Describe
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from core.adapters.temporal.connection import answer_of
-from core.errors import TemporalUnavailable
+from core.adapters.temporal.connection import refusal
+from core.errors import TidegateError
 
 _TIMEOUT = timedelta(seconds=5)
 
@@ -31,7 +32,7 @@ async def retention(client: Client) -> timedelta:
     try:
         answer = await client.workflow_service.describe_namespace(request, timeout=_TIMEOUT)
     except RPCError as error:
-        raise _unavailable(client, error) from None
+        raise _refusal(client, error) from None
     return answer.config.workflow_execution_retention_ttl.ToTimedelta()
 
 
@@ -41,7 +42,7 @@ async def missing_search_attributes(client: Client, names: Sequence[str]) -> lis
     try:
         answer = await client.operator_service.list_search_attributes(request, timeout=_TIMEOUT)
     except RPCError as error:
-        raise _unavailable(client, error) from None
+        raise _refusal(client, error) from None
     return [name for name in names if name not in answer.custom_attributes]
 
 
@@ -56,7 +57,7 @@ async def register_search_attributes(client: Client, names: Sequence[str]) -> li
         try:
             await client.operator_service.add_search_attributes(request, timeout=_TIMEOUT)
         except RPCError as error:
-            raise _unavailable(client, error) from None
+            raise _refusal(client, error) from None
     return missing
 
 
@@ -71,7 +72,7 @@ async def pollers(client: Client, task_queue: str) -> list[str]:
     try:
         answer = await client.workflow_service.describe_task_queue(request, timeout=_TIMEOUT)
     except RPCError as error:
-        raise _unavailable(client, error) from None
+        raise _refusal(client, error) from None
     return [poller.identity for poller in answer.pollers]
 
 
@@ -100,13 +101,11 @@ async def backlog(client: Client, task_queue: str) -> Backlog:
         try:
             answer = await client.workflow_service.describe_task_queue(request, timeout=_TIMEOUT)
         except RPCError as error:
-            raise _unavailable(client, error) from None
+            raise _refusal(client, error) from None
         tasks += answer.stats.approximate_backlog_count
         age = max(age, answer.stats.approximate_backlog_age.ToTimedelta())
     return Backlog(tasks, age)
 
 
-def _unavailable(client: Client, error: RPCError) -> TemporalUnavailable:
-    return TemporalUnavailable(
-        f"namespace {client.namespace}: Temporal answered {answer_of(error)}"
-    )
+def _refusal(client: Client, error: RPCError) -> TidegateError:
+    return refusal(error, about=f"namespace {client.namespace}: ")

@@ -16,7 +16,7 @@ from temporalio.client import (
 from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError
 
-from core.adapters.temporal.connection import answer_of
+from core.adapters.temporal.connection import refusal
 from core.contracts import (
     ACKNOWLEDGED_MEMO,
     ASSIGNEE_ATTRIBUTE,
@@ -30,7 +30,6 @@ from core.contracts import (
 from core.domain.handles import handle_of
 from core.domain.incident.ids import parse_id
 from core.domain.incident.model import Status
-from core.errors import TemporalUnavailable
 
 _TIMEOUT: Final = timedelta(seconds=10)
 _STATUS, _SEVERITY, _SERVICE, _ASSIGNEE, _INCIDENT_ID = map(
@@ -127,7 +126,7 @@ async def list_incidents(
 ) -> tuple[list[IncidentSummary], bool]:
     """The newest incidents, at most `limit`, and whether there are more.
 
-    Raises `TemporalUnavailable`.
+    Raises `TemporalUnavailable`, or `SettingsError` for a wrong namespace or credentials.
     """
     now = datetime.now(UTC)
     incidents: list[IncidentSummary] = []
@@ -146,9 +145,8 @@ async def summaries(client: Client, query: str) -> AsyncIterator[IncidentSummary
         async for run in client.list_workflows(query, rpc_timeout=_TIMEOUT):
             yield await _summary(run)
     except RPCError as error:
-        raise TemporalUnavailable(
-            f"Temporal answered {answer_of(error)}",
-            fix="run `tidegate setup` if it does not know a search attribute, else try again",
+        raise refusal(
+            error, fix="run `tidegate setup` if it does not know a search attribute, else try again"
         ) from None
 
 

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from temporalio.client import Client
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
-from core.adapters.temporal.connection import answer_of
+from core.adapters.temporal.connection import is_missing, refusal
 from core.adapters.temporal.incident_list import (
     IncidentFilter,
     IncidentSummary,
@@ -22,7 +22,7 @@ from core.contracts import HANDLE_ATTRIBUTE, INCIDENT_ID_ATTRIBUTE, INCIDENT_WOR
 from core.domain.handles import NAMED, Named, is_handle, meant
 from core.domain.incident.ids import parse_id
 from core.domain.incident.model import Status
-from core.errors import IncidentNotFound, TemporalUnavailable, quoted
+from core.errors import IncidentNotFound, quoted
 
 LONGEST_ID: Final = 255
 _TIMEOUT: Final = timedelta(seconds=10)
@@ -65,9 +65,9 @@ async def _workflow_type(client: Client, id: str) -> str | None:
     try:
         return (await client.get_workflow_handle(id).describe(rpc_timeout=_TIMEOUT)).workflow_type
     except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND:
+        if is_missing(error):
             return None
-        raise TemporalUnavailable(f"Temporal answered {answer_of(error)}") from None
+        raise refusal(error) from None
 
 
 async def _with_handle(client: Client, handle: str) -> list[Named]:

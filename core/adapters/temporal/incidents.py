@@ -25,14 +25,19 @@ from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from core.adapters.temporal.connection import answer_of
+from core.adapters.temporal.connection import is_missing, refusal
 from core.adapters.temporal.incident_list import in_query
 from core.adapters.temporal.incident_names import resolve
 from core.contracts import INCIDENT_ID_ATTRIBUTE, INCIDENT_WORKFLOW, QUERY_INCIDENT, QUERY_TIMELINE
 from core.domain.incident.decisions.command_handling import NO_OP_IN
 from core.domain.incident.ids import parse_id
 from core.domain.incident.model import Status
-from core.errors import CommandRefused, IncidentNotFound, TemporalUnavailable, TidegateError
+from core.errors import (
+    CommandRefused,
+    IncidentNotFound,
+    TemporalUnavailable,
+    TidegateError,
+)
 
 _TIMEOUT: Final = timedelta(seconds=10)
 _NO_WORKER: Final = "see whether an incident worker runs: `tidegate doctor`"
@@ -178,9 +183,9 @@ def _own_id(run: WorkflowExecutionDescription) -> str | None:
 
 
 def _rpc_error(id: str, error: RPCError) -> TidegateError:
-    if error.status is RPCStatusCode.NOT_FOUND:
+    if is_missing(error):
         return IncidentNotFound(f"Temporal has no incident under the ID {id!r}")
     fix = None
     if error.status in (RPCStatusCode.FAILED_PRECONDITION, RPCStatusCode.DEADLINE_EXCEEDED):
         fix = _NO_WORKER
-    return TemporalUnavailable(f"Temporal answered {answer_of(error)}", fix=fix)
+    return refusal(error, fix=fix)

@@ -12,12 +12,11 @@ from typing import Any, Final
 from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
-from core.adapters.temporal.connection import answer_of
+from core.adapters.temporal.connection import is_missing, refusal
 from core.contracts import QUARANTINE_ACTIVITY
 from core.domain.event import KEY_ATTRIBUTE, TABLE_ATTRIBUTE
-from core.errors import TemporalUnavailable
 
 _TIMEOUT: Final = timedelta(seconds=5)
 
@@ -60,16 +59,14 @@ class Run:
 
 async def read_run(client: Client, workflow_id: str, run_id: str | None = None) -> Run | None:
     """The run, by default the latest, or None where none has begun. Raises
-    `TemporalUnavailable`."""
+    what `refusal` returns."""
     handle = client.get_workflow_handle(workflow_id, run_id=run_id)
     try:
         history = await handle.fetch_history(rpc_timeout=_TIMEOUT)
     except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND:
+        if is_missing(error):
             return None
-        raise TemporalUnavailable(
-            f"namespace {client.namespace}: Temporal answered {answer_of(error)}"
-        ) from None
+        raise refusal(error, about=f"namespace {client.namespace}: ") from None
     return _read(workflow_id, history.events)
 
 

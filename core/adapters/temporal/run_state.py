@@ -8,11 +8,10 @@ from typing import Final
 
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.common import SearchAttributeKey
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
-from core.adapters.temporal.connection import answer_of
+from core.adapters.temporal.connection import is_missing, refusal
 from core.contracts import INCIDENT_ID_ATTRIBUTE, STATUS_ATTRIBUTE, TITLE_MEMO
-from core.errors import TemporalUnavailable
 
 _TIMEOUT: Final = timedelta(seconds=5)
 _INCIDENT_ID: Final = SearchAttributeKey.for_keyword(INCIDENT_ID_ATTRIBUTE)
@@ -43,16 +42,14 @@ class RunState:
 
 async def run_state(client: Client, workflow_id: str, run_id: str | None = None) -> RunState | None:
     """The run, by default the latest, or None where there is none. Raises
-    `TemporalUnavailable`."""
+    what `refusal` returns."""
     handle = client.get_workflow_handle(workflow_id, run_id=run_id)
     try:
         run = await handle.describe(rpc_timeout=_TIMEOUT)
     except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND:
+        if is_missing(error):
             return None
-        raise TemporalUnavailable(
-            f"namespace {client.namespace}: Temporal answered {answer_of(error)}"
-        ) from None
+        raise refusal(error, about=f"namespace {client.namespace}: ") from None
     running = run.status in (None, WorkflowExecutionStatus.RUNNING)
     attributes = run.typed_search_attributes
     return RunState(

@@ -22,7 +22,7 @@ from temporalio.api.workflowservice.v1 import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from core.adapters.temporal.connection import Frontend, answer_of
+from core.adapters.temporal.connection import Frontend, reason_of, refusal
 from core.contracts import ROOT_TASK_QUEUE, ROOT_WORKFLOW
 from core.domain.event import TABLE_ATTRIBUTE, Event, encode
 from core.domain.identity import workflow_id
@@ -97,7 +97,7 @@ class TemporalWorkflows:
         try:
             await frontend.service.get_system_info(GetSystemInfoRequest(), timeout=self._timeout)
         except (RPCError, RuntimeError) as error:
-            raise TemporalUnavailable(f"Temporal cannot be reached: {third_party(error)}") from None
+            raise TemporalUnavailable(f"Temporal: {reason_of(error)}") from None
 
     async def _current(self, *, stale: Frontend | None) -> tuple[Frontend, bool]:
         """A connection other than the `stale` one, and whether it existed already."""
@@ -140,7 +140,7 @@ class TemporalWorkflows:
             limit = f"{self._timeout.total_seconds():g} s"
             raise TemporalUnavailable(f"event {id}: Temporal did not answer in {limit}") from None
         except RuntimeError as error:  # how the client reports that it could not connect
-            raise TemporalUnavailable(f"event {id}: {third_party(error)}") from None
+            raise TemporalUnavailable(f"event {id}: {reason_of(error)}") from None
         return Sent(id, started.run_id, Outcome.STARTED)
 
 
@@ -199,14 +199,13 @@ def _write(payload: Payload, data: bytes) -> None:
 
 def _refusal(id: str, error: RPCError) -> TidegateError:
     """What an answer of Temporal's means for the event."""
-    answer = answer_of(error)
     invalid = error.status is RPCStatusCode.INVALID_ARGUMENT and not any(
         words in error.message for words in _TRANSIENT_REFUSALS
     )
     too_large = error.status is RPCStatusCode.RESOURCE_EXHAUSTED and _TOO_LARGE in error.message
     if invalid or too_large:
         return InvalidEvent(f"event {id}: Temporal refuses it: {third_party(error)}")
-    return TemporalUnavailable(f"event {id}: Temporal answered {answer}")
+    return refusal(error, about=f"event {id}: ")
 
 
 def _already_started(error: RPCError) -> str | None:

@@ -139,7 +139,9 @@ def test_every_invalid_value_is_named() -> None:
         Settings.from_env({"TIDEGATE_CONCURRENCY": "x", "TIDEGATE_LOG_LEVEL": "y"})
     assert str(caught.value) == (
         "TIDEGATE_CONCURRENCY: not a number; "
-        "TIDEGATE_LOG_LEVEL: not one of DEBUG, INFO, WARNING, ERROR (see docs/settings.md)"
+        "TIDEGATE_LOG_LEVEL: not one of DEBUG, INFO, WARNING, ERROR "
+        "(correct TIDEGATE_CONCURRENCY: Starts that one process has in flight at most; "
+        "TIDEGATE_LOG_LEVEL: DEBUG, INFO, WARNING or ERROR)"
     )
 
 
@@ -169,7 +171,7 @@ def test_a_required_variable_must_be_set() -> None:
         Settings().require("quarantine")
     assert str(caught.value) == (
         "TIDEGATE_QUARANTINE is not set "
-        "(set it to: URI prefix that quarantined originals are stored under.)"
+        "(set TIDEGATE_QUARANTINE: URI prefix that quarantined originals are stored under)"
     )
     with pytest.raises(SettingsError, match="TIDEGATE_DOCUMENTS is not set"):
         Settings().require("documents")
