@@ -1,8 +1,8 @@
 """Quarantine: the original bytes of what could not be accepted, with the reason beside them.
 
 Each record is a JSON object under an ID derived from the original, so that a redelivery of the same
-original is kept once. Nothing is ever deleted; a replay leaves a note beside its record. What is
-refused again overwrites its record, which makes the note obsolete.
+original is kept once. Only an operator deletes one; a replay leaves a note beside its record. What
+is refused again overwrites its record, which makes the note obsolete.
 
 The original is a record's last field, written and checked slice by slice: whoever lists records
 fetches what comes before it, so however large originals are, listing costs no more.
@@ -10,28 +10,43 @@ fetches what comes before it, so however large originals are, listing costs no m
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import codecs
 import hashlib
 import json
 import logging
 import re
-from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Iterable,
+    Iterator,
+    Mapping,
+)
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, Final
 
 from core.domain.event import DocumentRef, Event
+from core.domain.handles import handle_of
 from core.domain.identity import replay_key
 from core.domain.validation import is_within
 from core.errors import DocumentExists, DocumentNotFound, InvalidEvent, PermanentError
 from core.formats.registry import kept_body, kept_headers
-from core.formats.shared.delivery import CHANGING_HEADERS, REPLAY_KEY_HEADER, Arrival, Delivery
+from core.formats.shared.delivery import (
+    CHANGING_HEADERS,
+    REPLAY_KEY_HEADER,
+    WAY_HEADER,
+    Arrival,
+    Delivery,
+)
 from core.formats.shared.times import format_time
-from core.intake.receipts import Receipt, Verdict
-from core.ports.documents import DocumentStore
+from core.intake.receipts import Receipt, shown
+from core.ports.documents import DocumentStore, ListedDocument
 
 log = logging.getLogger(__name__)
 
@@ -43,22 +58,47 @@ _SLICE: Final = 48 * 1024
 _HEAD_BYTES: Final = (16 * 1024, 4 * 1024 * 1024)
 """How many bytes of a file are searched for the end of a record's head, and how many where it does
 not end there."""
+_READ_AHEAD: Final = 8
+"""Records of a listing that are read concurrently."""
 _NOTED_RECEIPTS: Final = 100
 """Most receipts in the note of a replay, beside their number by verdict."""
+_FIELDS: Final = (
+    *("id", "format", "source", "code", "reason", "key", "kept_at", "headers", "sha256", "unique"),
+)
+"""The fields of a record's head."""
 _NAME: Final = re.compile(r"([a-z0-9_]+-[0-9a-f]{24})(?:\.replayed)?\.json")
 """Names of records and their notes; the group is the record's ID."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListedRecord:
+    """A record as a listing of the store has it, of which nothing has been read."""
+
+    id: str
+    document: ListedDocument
+    note: ListedDocument | None
+
+    @property
+    def handle(self) -> str:
+        """What people type for the ID."""
+        return handle_of(self.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QuarantineRecord:
     """One record without its original. `kept_at`, RFC 3339 in UTC, is when it was last refused;
-    `key` is the event's, if known; `unique` is the delivery's; `sha256` is of the original;
-    `replayed` is the note of the last replay: when, of which `kept_at`, its receipts (the first
-    hundred) and how many have which verdict."""
+    `source` is the way it came in, `KIND:NAME`, or empty; `key` is the event's, if known; `unique`
+    is the delivery's; `sha256` is of the original.
+
+    `replayed` is the note of the last replay: when, of which `kept_at`, the number of `items` in
+    the original, ranges of those that were `accepted` by this or an earlier replay, the receipts
+    (the first hundred) and how many have which verdict. `etag` is that of the record as listed.
+    """
 
     id: str
     uri: str
     format: str
+    source: str
     code: str
     reason: str
     key: str | None
@@ -67,20 +107,36 @@ class QuarantineRecord:
     sha256: str
     unique: str | None = None
     replayed: Mapping[str, Any] | None = None
+    etag: str | None = None
+
+    @property
+    def handle(self) -> str:
+        """What people type for the ID."""
+        return handle_of(self.id)
 
     @property
     def settled(self) -> bool:
-        """Whether a replay started all of it, and none of it was refused since."""
-        if self.replayed is None or self.replayed.get("kept_at") != self.kept_at:
+        """Whether replays started all of it, and none of it was refused since."""
+        note = self.replayed
+        if note is None or note["kept_at"] != self.kept_at:
             return False
-        accepted = {Verdict.STARTED, Verdict.DELIVERED, Verdict.DUPLICATE}
-        return set(self.replayed["verdicts"]) <= accepted
+        items: int = note["items"]
+        return len(self.accepted(items)) == items
+
+    def accepted(self, items: int) -> set[int]:
+        """The numbers of those of its `items` that replays started since it was last refused; none
+        where it had another number of items then."""
+        note = self.replayed
+        if note is None or (note["kept_at"], note["items"]) != (self.kept_at, items):
+            return set()
+        return {n for first, last in note["accepted"] for n in range(first, last + 1)}
 
     def to_json(self) -> dict[str, Any]:
         """The record as a JSON object."""
         return {
             "id": self.id,
             "format": self.format,
+            "source": self.source,
             "code": self.code,
             "reason": self.reason,
             "key": self.key,
@@ -131,6 +187,7 @@ class Quarantine:
             kept_headers(delivery),
             kept_body(delivery),
             error,
+            source=(known.way if known else "") or delivery.headers.get(WAY_HEADER, ""),
             key=known.key if known else None,
             unique=delivery.unique,
             announced=self._announced(known) if known and alone else None,
@@ -146,12 +203,19 @@ class Quarantine:
         announced = None
         with suppress(InvalidEvent):
             announced = self._announced(Event.from_wire(wire))
-        key = str(wire.get("tidegatekey") or "") if isinstance(wire, Mapping) else ""
+        fields = wire if isinstance(wire, Mapping) else {}
+        key, source = (str(fields.get(name) or "") for name in ("tidegatekey", "tidegateway"))
         body = json.dumps(wire, ensure_ascii=False).encode(errors="surrogatepass")
         digest = hashlib.sha256(body).hexdigest()[:24]
         headers = {REPLAY_KEY_HEADER: replay_key(key, digest)} if started and key else {}
         return await self._write(
-            "stored_event", headers, body, error, key=key or None, announced=announced
+            "stored_event",
+            headers,
+            body,
+            error,
+            source=source,
+            key=key or None,
+            announced=announced,
         )
 
     def _announced(self, event: Event) -> str | None:
@@ -173,6 +237,7 @@ class Quarantine:
         body: bytes,
         error: PermanentError,
         *,
+        source: str,
         key: str | None,
         unique: str | None = None,
         announced: str | None,
@@ -185,6 +250,7 @@ class Quarantine:
             id=id,
             uri=uri,
             format=format,
+            source=shown(source),
             code=error.code,
             reason=str(error),
             key=key,
@@ -211,8 +277,7 @@ class Quarantine:
                 f"no quarantine record {id!r} under {self._root}", fix="`tidegate quarantine list`"
             ) from error
         fields = self._fields(id, raw)
-        with suppress(DocumentNotFound):
-            fields["replayed"] = json.loads(await self._get(f"{self._root}{id}{_NOTE}"))
+        fields["replayed"] = await self._note(f"{self._root}{id}{_NOTE}")
         original = json.loads(raw)
         body = original.get("body_base64")
         return QuarantinedDelivery(
@@ -222,45 +287,89 @@ class Quarantine:
 
     def _fields(self, id: str, record: bytes) -> dict[str, Any]:
         """The fields of a record's head. Raises `DocumentNotFound` for any other file."""
-        names = ("id", "format", "code", "reason", "key", "kept_at", "headers", "sha256", "unique")
         head, original, _ = record.partition(_BODY)
         try:
             fields = json.loads(head + b"}")
         except (ValueError, RecursionError):
             fields = None
-        if not original or not isinstance(fields, dict) or not set(names) <= set(fields):
+        if not original or not isinstance(fields, dict) or not set(_FIELDS) <= set(fields):
             raise DocumentNotFound(
                 f"{self._root}{id}{_RECORD} is not a quarantine record",
                 fix="keep nothing else under the quarantine's prefix",
             )
-        return {**{name: fields[name] for name in names}, "uri": f"{self._root}{id}{_RECORD}"}
+        return {**{name: fields[name] for name in _FIELDS}, "uri": f"{self._root}{id}{_RECORD}"}
 
-    async def records(self) -> AsyncIterator[QuarantineRecord]:
-        """All records without their originals, settled ones too; other files in their place are
-        logged."""
-        names = {document.uri async for document in self._store.list(self._root)}
-        for uri in sorted(names):
+    async def listed(self) -> list[ListedRecord]:
+        """All records, settled ones too, newest first; none of them is read."""
+        documents = {document.uri: document async for document in self._store.list(self._root)}
+        found = []
+        for uri, document in documents.items():
             name = uri.removeprefix(self._root)
-            if not name.endswith(_RECORD) or name.endswith(_NOTE) or "/" in name:
-                continue
-            id = name.removesuffix(_RECORD)
-            note = f"{self._root}{id}{_NOTE}"
-            try:
-                fields = self._fields(id, await self._head(uri))
-                if note in names:
-                    fields["replayed"] = json.loads(await self._get(note))
-            except DocumentNotFound as error:
-                log.warning("%s", error)
-            else:
-                yield QuarantineRecord(**fields)
+            if name.endswith(_RECORD) and not name.endswith(_NOTE) and "/" not in name:
+                id = name.removesuffix(_RECORD)
+                note = documents.get(f"{self._root}{id}{_NOTE}")
+                found.append(ListedRecord(id=id, document=document, note=note))
+        return sorted(found, key=lambda record: record.document.modified, reverse=True)
 
-    async def note_replay(self, record: QuarantineRecord, receipts: Sequence[Receipt]) -> None:
-        """Write the receipts beside the record, which is as it was before the replay."""
+    async def records(
+        self, listed: Iterable[ListedRecord] | None = None
+    ) -> AsyncGenerator[QuarantineRecord]:
+        """The listed records in their order, without their originals; all of them by default. Other
+        files in their place are logged, and so is what was deleted meanwhile."""
+        rest = iter(await self.listed() if listed is None else listed)
+        reading: deque[asyncio.Task[QuarantineRecord | None]] = deque()
+        try:
+            while True:
+                for each in islice(rest, _READ_AHEAD - len(reading)):
+                    reading.append(asyncio.create_task(self._read(each)))
+                if not reading:
+                    return
+                if record := await reading.popleft():
+                    yield record
+        finally:
+            for task in reading:
+                task.cancel()
+            await asyncio.gather(*reading, return_exceptions=True)
+
+    async def _read(self, listed: ListedRecord) -> QuarantineRecord | None:
+        try:
+            fields = self._fields(listed.id, await self._head(listed.document.uri))
+        except DocumentNotFound as error:
+            log.warning("%s", error)
+            return None
+        if listed.note:
+            fields["replayed"] = await self._note(listed.note.uri)
+        return QuarantineRecord(**fields, etag=listed.document.etag)
+
+    async def _note(self, uri: str) -> dict[str, Any] | None:
+        """The note at a URI; None where there is none, or something else, which is logged."""
+        try:
+            note = json.loads(await self._get(uri))
+        except DocumentNotFound:
+            return None
+        except (ValueError, RecursionError):
+            note = None
+        if not isinstance(note, dict) or not {"kept_at", "items", "accepted"} <= set(note):
+            log.warning("%s is not the note of a replay: the record counts as not replayed", uri)
+            return None
+        return note
+
+    async def note_replay(
+        self, record: QuarantineRecord, receipts: Mapping[int, Receipt], *, items: int
+    ) -> None:
+        """Write the receipts, by the number of each item among the original's `items`, beside the
+        record, which is as it was before the replay."""
+        accepted = {number for number, receipt in receipts.items() if receipt.accepted}
         note = {
             "replayed_at": _now(),
             "kept_at": record.kept_at,
-            "verdicts": Counter(receipt.verdict.value for receipt in receipts),
-            "receipts": [receipt.to_json() for receipt in receipts[:_NOTED_RECEIPTS]],
+            "items": items,
+            "accepted": _ranges(accepted | record.accepted(items)),
+            "verdicts": Counter(receipt.verdict.value for receipt in receipts.values()),
+            "receipts": [
+                {"item": number, **receipt.to_json()}
+                for number, receipt in islice(receipts.items(), _NOTED_RECEIPTS)
+            ],
         }
 
         async def chunks() -> AsyncIterator[bytes]:
@@ -268,6 +377,13 @@ class Quarantine:
 
         uri = f"{self._root}{record.id}{_NOTE}"
         await self._store.write(uri, chunks(), content_type="application/json")
+
+    async def delete(self, record: QuarantineRecord) -> None:
+        """Delete the record and the note of its replay; what is deleted already is no error. Raises
+        `DocumentChanged` for a record that was refused again since it was listed."""
+        # The note first: without its record it would never be found again.
+        await self._store.delete(DocumentRef(uri=f"{self._root}{record.id}{_NOTE}"))
+        await self._store.delete(DocumentRef(uri=record.uri, etag=record.etag))
 
     async def _head(self, uri: str) -> bytes:
         """The beginning of a record, at least to where its original begins."""
@@ -281,6 +397,17 @@ class Quarantine:
     async def _get(self, uri: str, *, first: int | None = None) -> bytes:
         chunks = self._store.read(DocumentRef(uri=uri), first=first)
         return b"".join([chunk async for chunk in chunks])
+
+
+def _ranges(numbers: Iterable[int]) -> list[list[int]]:
+    """The fewest ranges, each a first and a last number, that have all of the numbers."""
+    found: list[list[int]] = []
+    for number in sorted(numbers):
+        if found and number == found[-1][1] + 1:
+            found[-1][1] = number
+        else:
+            found.append([number, number])
+    return found
 
 
 def _id(format: str, headers: Mapping[str, str], body: bytes) -> str:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from core.domain.event import parse_time
+from core.domain.handles import handle_of
 from core.domain.text import shortened
 from core.errors import NotAccepted
 
@@ -52,6 +53,11 @@ def shown(name: str) -> str:
     return shortened(name, MAX_SHOWN)
 
 
+def record_id(uri: str) -> str:
+    """The ID of the quarantine record at a URI."""
+    return uri.rpartition("/")[2].removesuffix(".json")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
     """The outcome of one event.
@@ -85,6 +91,11 @@ class Receipt:
             case Verdict.QUARANTINED | Verdict.RETRY:
                 return False
 
+    @property
+    def quarantine_handle(self) -> str | None:
+        """The handle of the record that it was quarantined as, which commands take."""
+        return handle_of(record_id(self.quarantine_uri)) if self.quarantine_uri else None
+
     def age(self) -> float | None:
         """Milliseconds since the event's own time; None without a valid one."""
         if self.time is None:
@@ -97,7 +108,8 @@ class Receipt:
 
     def to_json(self) -> dict[str, Any]:
         """The fields that are set, as a JSON object."""
-        values = {name: getattr(self, name) for name in self.__slots__}
+        names = (*self.__slots__, "quarantine_handle")
+        values = {name: getattr(self, name) for name in names}
         present = {name: value for name, value in values.items() if value not in (None, False)}
         return {**present, "verdict": self.verdict.value}
 

@@ -113,7 +113,7 @@ async def _send(client: Client, settings: Settings, body: bytes, unique: str) ->
     delivery = Delivery(format="message", body=body, headers=_WAY, unique=unique)
     [receipt] = await bootstrap.intake(settings).accept(read(delivery))
     if receipt.verdict is Verdict.QUARANTINED:
-        reason = f"{receipt.reason}; kept as {receipt.quarantine_uri}"
+        reason = f"{receipt.reason}; kept as {receipt.quarantine_handle}"
         raise PermanentError.from_code(receipt.code or "", reason)
     if receipt.verdict is Verdict.RETRY or receipt.workflow_id is None:
         raise TemporalUnavailable(receipt.reason or "the report was not accepted")

@@ -33,6 +33,7 @@ from core.errors import (
     TransientError,
     quoted,
 )
+from core.intake.receipts import record_id
 from core.ports.deployment import Answer, Deployment, Places, Way
 from core.webhooks.request import Request
 from core.webhooks.verifiers.base import Signer
@@ -317,7 +318,7 @@ class _Trial:
         written = await self.deployment.written(root, since=since)
         for uri in [each for each in written[:_MOST_RECORDS] if each not in read]:
             try:
-                record = await quarantine.get(uri.rpartition("/")[2].removesuffix(".json"))
+                record = await quarantine.get(record_id(uri))
             except DocumentNotFound:  # a note, or removed meanwhile
                 record = None
             read.add(uri)

@@ -286,7 +286,7 @@ def _answered(
 
 def _public(receipt: Receipt) -> dict[str, Any]:
     """A receipt without what would tell the sender where and how Tidegate runs."""
-    hidden = {"quarantine_uri", "run_id", "time"}
+    hidden = {"quarantine_uri", "quarantine_handle", "run_id", "time"}
     if receipt.code != InvalidEvent.__name__:  # other reasons name addresses and settings
         hidden.add("reason")
     return {name: value for name, value in receipt.to_json().items() if name not in hidden}
