@@ -122,7 +122,7 @@ def explain_payload(
     deliveries = _deliveries(payload, format, settings, unwrap)
     explanations: list[Explanation] = []
     for delivery in deliveries:
-        of_delivery = _explain(read(delivery), settings)
+        of_delivery = explain_arrivals(read(delivery), settings)
         if format is None and _is_users_own(of_delivery) and (hint := _alert_hint(delivery)):
             of_delivery = [replace(each, note=hint) for each in of_delivery]
         explanations += of_delivery
@@ -208,7 +208,8 @@ def _guess(delivery: Delivery) -> str:
     return USERS_OWN
 
 
-def _explain(arrivals: Iterable[Arrival], settings: Settings) -> list[Explanation]:
+def explain_arrivals(arrivals: Iterable[Arrival], settings: Settings) -> list[Explanation]:
+    """What would become of each. Raises `ConfigFileError` for the routing table."""
     router = bootstrap.router(settings)
 
     def explain_one(arrival: Arrival) -> Explanation:
@@ -287,7 +288,7 @@ def _explain_verified(
     if isinstance(decoded, Response):
         handshake = f"a handshake: {decoded.body.decode()}"
         return RequestExplanation(status=decoded.status, answer=handshake, sender=sender)
-    explanations = _explain(decoded.arrivals, settings)
+    explanations = explain_arrivals(decoded.arrivals, settings)
     status, answer = _answer(explanations)
     return RequestExplanation(
         status=status,

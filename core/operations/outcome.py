@@ -21,7 +21,7 @@ from core.contracts import INCIDENT_WORKFLOW, ROOT_WORKFLOW
 from core.domain.handles import handle_of
 from core.domain.incident.model import Status
 from core.errors import CommandRefused, IncidentNotFound, TransientError
-from core.intake.receipts import Receipt, Verdict, shown
+from core.intake.receipts import Receipt, Verdict, record_id, shown
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -283,7 +283,7 @@ def of_receipt(receipt: Receipt) -> Outcome:
         started=receipt.verdict is Verdict.STARTED,
         code=receipt.code,
         reason=receipt.reason,
-        record=receipt.quarantine_uri and record_of(receipt.quarantine_uri),
+        record=receipt.quarantine_uri and record_id(receipt.quarantine_uri),
     )
 
 
@@ -326,7 +326,7 @@ def of_target(outcome: Outcome, state: RunState | None, run: Run | None) -> Outc
 
 def _refused(outcome: Outcome, run: Run | None, kept: Kept | None) -> Outcome:
     if kept:
-        record = record_of(kept.uri)
+        record = record_id(kept.uri)
         code, reason = kept.code, kept.reason
         return replace(outcome, result=Result.REFUSED, code=code, reason=reason, record=record)
     code = (run and run.code) or "WorkflowFailed"
@@ -343,8 +343,3 @@ def _unknown(outcome: Outcome, state: RunState, run: Run | None) -> Outcome:
         why = "its worker has not finished with it"
     reason = f"workflow {state.workflow_id}: {why}"
     return replace(outcome, result=Result.UNKNOWN, reason=reason)
-
-
-def record_of(uri: str) -> str:
-    """The ID of the quarantine record at a URI."""
-    return uri.rpartition("/")[2].removesuffix(".json")

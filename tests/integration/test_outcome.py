@@ -16,8 +16,8 @@ from core.contracts import INCIDENT_WORKFLOW, SIGNAL_EVENT
 from core.domain.event import Event
 from core.domain.handles import handle_of
 from core.domain.identity import workflow_id
-from core.intake.receipts import Receipt, Verdict
-from core.operations.outcome import Outcome, Result, follow, record_of
+from core.intake.receipts import Receipt, Verdict, record_id
+from core.operations.outcome import Outcome, Result, follow
 from tests.support import incidents
 from tests.support.incidents import REPORT
 from tests.support.orchestrator import Harness, harness, new_event
@@ -164,7 +164,7 @@ async def test_a_report_that_its_incident_refuses_is_refused(desk: incidents.Har
     outcome = await of(desk.client, receipt(desk.event("broken.md"), workflow_id=handle.id))
     assert (outcome.result, outcome.code) == (Result.REFUSED, "InvalidReport")
     [record] = (desk.root / "quarantine").glob("*.json")
-    assert outcome.record == record_of(record.as_uri())
+    assert outcome.record == record_id(record.as_uri())
     assert outcome.record_handle is not None
     assert outcome.record_handle in outcome.text
 
