@@ -1,4 +1,4 @@
-"""What every `tidegate` command shares: consoles, tables, the `--json` option and exit codes."""
+"""What every `tidegate` command shares: consoles, the `--json` option and exit codes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import typer
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
 from rich.segment import Segment
 from rich.table import Table
+from rich.text import Text
 
+from core.cli.layout import fact_lines
 from core.domain.printable import printable, to_json
 
 EXIT_FAILED: Final = 1
@@ -44,6 +46,17 @@ for _console in (out, err):
     _console.push_render_hook(_AllPrintable())
 
 
+def terminal_width() -> int | None:
+    """How many columns the terminal has; None when the output goes elsewhere."""
+    return out.width if out.is_terminal else None
+
+
+def print_lines(lines: Iterable[Text]) -> None:
+    """Print lines that `core.cli.layout` has made for `terminal_width()`."""
+    for line in lines:
+        out.print(line, soft_wrap=True)
+
+
 def print_json(value: object, *, indent: int | None = 2) -> None:
     """Print a value as one JSON document, with control characters escaped."""
     print_text(to_json(value, indent=indent, default=str))
@@ -66,7 +79,6 @@ def table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
 
 
 def print_facts(facts: Mapping[str, str | None]) -> None:
-    """Print names and values of rich markup, a line each, leaving out what has no value."""
-    for name, value in facts.items():
-        if value:
-            out.print(f"[bold]{name:12}[/bold] {value}", soft_wrap=True)
+    """Print names and values of rich markup, leaving out what has no value."""
+    texts = [(name, Text.from_markup(value)) for name, value in facts.items() if value]
+    print_lines(fact_lines(texts, terminal_width(), indent=0))

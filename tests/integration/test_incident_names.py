@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 from uuid import uuid4
 
 import pytest
-from temporalio.client import Client
+from temporalio import workflow
+from temporalio.client import Client, WorkflowFailureError
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
+from temporalio.exceptions import ApplicationError
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from core.adapters.temporal.incident_names import resolve
 from core.contracts import (
@@ -40,6 +43,7 @@ class Incidents:
     """Workflows as visibility sees incidents."""
 
     client: Client
+    queue: str = field(default_factory=lambda: f"queue-{uuid4().hex}")
     prefix: str = field(default_factory=lambda: f"incident:{uuid4().hex}:")
 
     async def add(
@@ -59,7 +63,7 @@ class Incidents:
         started = await self.client.start_workflow(
             type,
             id=key,
-            task_queue="nobody",
+            task_queue=self.queue,
             memo={TITLE_MEMO: title},
             search_attributes=TypedSearchAttributes(
                 [
@@ -71,6 +75,15 @@ class Incidents:
         if status == "closed":
             await started.terminate("it is over")
         return own
+
+
+@workflow.defn(name=INCIDENT_WORKFLOW)
+class Failing:
+    """An incident whose first event brings no valid report."""
+
+    @workflow.run
+    async def run(self) -> None:
+        raise ApplicationError("no report", non_retryable=True)
 
 
 @pytest.fixture
@@ -150,11 +163,35 @@ async def test_one_handle_of_two_incidents_is_never_guessed(incidents: Incidents
     assert all(id in message for id in ids)
 
 
-async def test_an_incident_that_failed_before_it_opened_is_named_by_its_workflow_id(
+async def test_an_incident_that_failed_before_it_opened_has_the_handle_of_its_workflow_id(
     incidents: Incidents,
 ) -> None:
     key = (await incidents.add("never", status=None)).removesuffix(BEGAN)
+    with pytest.raises(IncidentNotFound):  # it may open yet
+        await resolve(incidents.client, handle_of(key))
+    await fail(incidents, key)
+
+    async def found() -> bool:
+        try:
+            return await resolve(incidents.client, handle_of(key)) == key
+        except IncidentNotFound:
+            return False
+
+    await eventually(found, "it to be visible")
     assert await resolve(incidents.client, key) == key
+    assert await resolve(incidents.client, incidents.prefix) == key
+
+
+async def fail(incidents: Incidents, key: str) -> None:
+    worker = Worker(
+        incidents.client,
+        task_queue=incidents.queue,
+        workflows=[Failing],
+        workflow_runner=UnsandboxedWorkflowRunner(),
+    )
+    async with worker:
+        with pytest.raises(WorkflowFailureError):
+            await incidents.client.get_workflow_handle(key).result()
 
 
 async def test_another_workflow_is_no_incident(incidents: Incidents) -> None:

@@ -102,12 +102,12 @@ class IncidentFilter:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentSummary:
     """One incident in the list. `ended` says how its workflow ended, unless it was closed;
-    `acknowledged_by` who acknowledged it last. One that failed before it opened has no handle, and
-    its workflow ID for an ID."""
+    `acknowledged_by` who acknowledged it last. One that failed before it opened has its workflow ID
+    for an ID."""
 
     id: str
     workflow_id: str
-    handle: str | None = None
+    handle: str
     began: datetime
     status: str | None = None
     severity: str | None = None
@@ -157,13 +157,12 @@ def in_query(text: str) -> str:
 
 async def _summary(run: WorkflowExecution) -> IncidentSummary:
     attributes = run.typed_search_attributes
-    own_id = attributes.get(_INCIDENT_ID)
-    id = own_id or run.id
+    id = attributes.get(_INCIDENT_ID) or run.id
     status = attributes.get(_STATUS)
     return IncidentSummary(
         id=id,
         workflow_id=run.id,
-        handle=handle_of(own_id) if own_id else None,
+        handle=handle_of(id),
         began=_began(id) or run.start_time,
         status=status,
         severity=attributes.get(_SEVERITY),

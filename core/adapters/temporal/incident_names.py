@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -19,7 +20,7 @@ from core.adapters.temporal.incident_list import (
     summaries,
 )
 from core.contracts import HANDLE_ATTRIBUTE, INCIDENT_ID_ATTRIBUTE, INCIDENT_WORKFLOW
-from core.domain.handles import NAMED, Named, is_handle, meant
+from core.domain.handles import NAMED, Named, handle_of, is_handle, meant
 from core.domain.incident.ids import parse_id
 from core.domain.incident.model import Status
 from core.errors import IncidentNotFound, quoted
@@ -71,13 +72,16 @@ async def _workflow_type(client: Client, id: str) -> str | None:
 
 
 async def _with_handle(client: Client, handle: str) -> list[Named]:
-    """The incidents with a handle, once visibility has one."""
-    query = f"WorkflowType = {in_query(INCIDENT_WORKFLOW)} AND {HANDLE_ATTRIBUTE} = '{handle}'"
+    """The incidents with a handle, once visibility has one; or those that failed before they could
+    publish it."""
+    incidents = f"WorkflowType = {in_query(INCIDENT_WORKFLOW)}"
+    query = f"{incidents} AND {HANDLE_ATTRIBUTE} = '{handle}'"
     for _ in range(_LOOKS):
-        if found := await _some(client, query):
+        if found := await _some(client, query, lambda id: handle_of(id) == handle):
             return found
         await asyncio.sleep(_BETWEEN_LOOKS)
-    return []
+    failed = f"{incidents} AND ExecutionStatus = 'Failed' AND {HANDLE_ATTRIBUTE} IS NULL"
+    return await _some(client, failed, lambda id: handle_of(id) == handle)
 
 
 async def _beginning_with(client: Client, text: str) -> list[Named]:
@@ -88,16 +92,16 @@ async def _beginning_with(client: Client, text: str) -> list[Named]:
     for include_closed in (False, True):
         filter = IncidentFilter(include_closed=include_closed)
         query = f"{filter.query(datetime.now(UTC))} AND {fits}"
-        if found := await _some(client, query, beginning=text):
+        if found := await _some(client, query, lambda id: id.startswith(text)):
             return found
     return []
 
 
-async def _some(client: Client, query: str, beginning: str = "") -> list[Named]:
+async def _some(client: Client, query: str, fits: Callable[[str], bool]) -> list[Named]:
     """As many as an error names and one more; of an incident with several runs, the last."""
     found: dict[str, Named] = {}
     async for incident in summaries(client, query):
-        if incident.id.startswith(beginning):
+        if fits(incident.id):
             found.setdefault(incident.id, named(incident))
             if len(found) > NAMED:
                 break

@@ -1,0 +1,73 @@
+"""Completion of handles in a shell: of what is there now, quickly, or of nothing at all."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Iterable
+from contextlib import suppress
+from typing import Any, Final
+
+from core import bootstrap
+from core.config.settings import Settings
+from core.domain.handles import Named, handle_of
+
+_DEADLINE: Final = 1.0
+"""Seconds that somebody waits after the Tab key."""
+_MOST: Final = 50
+_TITLE_CHARS: Final = 60
+_HARMLESS: Final = frozenset(" .,-_/+")
+
+Find = Callable[[], Coroutine[Any, Any, Iterable[Named]]]
+
+
+def complete(find: Find) -> Callable[[str], list[tuple[str, str]]]:
+    """What completes the beginning of a handle, for typer: the handles that fit of what `find`
+    finds, each with its title. They are none when that fails or takes too long: whoever presses the
+    Tab key has not asked why. `find` imports what it needs before it returns its coroutine."""
+
+    def completed(incomplete: str) -> list[tuple[str, str]]:
+        found: list[Named] = []
+
+        def look(finding: Coroutine[Any, Any, Iterable[Named]]) -> None:
+            with suppress(Exception):
+                found.extend(asyncio.run(finding))
+
+        with suppress(Exception):
+            # A library may block a thread beyond any time-out; this one does not hold up the shell.
+            thread = threading.Thread(target=look, args=[find()], daemon=True)
+            thread.start()
+            thread.join(_DEADLINE)
+        handles = {handle_of(thing.id): _harmless(thing.title) for thing in found}
+        return [each for each in handles.items() if each[0].startswith(incomplete)]
+
+    return completed
+
+
+def _harmless(title: str) -> str:
+    """The title in characters that no shell evaluates: zsh gets it within a command."""
+    characters = [c if c.isalnum() or c in _HARMLESS else " " for c in title[:_TITLE_CHARS]]
+    return "".join(characters).strip()
+
+
+def open_incidents() -> Coroutine[Any, Any, list[Named]]:
+    """The newest incidents that are not closed."""
+    return _incidents(include_closed=False)
+
+
+def all_incidents() -> Coroutine[Any, Any, list[Named]]:
+    """The newest incidents, closed ones, too."""
+    return _incidents(include_closed=True)
+
+
+def _incidents(*, include_closed: bool) -> Coroutine[Any, Any, list[Named]]:
+    from core.adapters.temporal.incident_list import IncidentFilter, list_incidents
+    from core.adapters.temporal.incident_names import named
+
+    async def find() -> list[Named]:
+        client = await bootstrap.connect(Settings.from_env())
+        filter = IncidentFilter(include_closed=include_closed)
+        listed, _ = await list_incidents(client, filter, limit=_MOST)
+        return [named(incident) for incident in listed]
+
+    return find()
