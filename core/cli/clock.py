@@ -1,8 +1,18 @@
-"""Moments as a terminal shows them: in UTC and, where its zone is another, in that too."""
+"""Moments as a terminal shows them, in UTC and, where its zone is another, in that too; and as
+people type them."""
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, tzinfo
+import re
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from typing import Final
+
+from core.domain.durations import format_duration
+
+_CLOCK: Final = re.compile(r"(\d{1,2}):(\d\d)(?::(\d\d))?", re.ASCII)
+_MOMENT: Final = re.compile(
+    r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?", re.ASCII
+)
 
 
 def shown_time(moment: datetime, *, now: datetime | None = None, zone: tzinfo | None = None) -> str:
@@ -23,3 +33,49 @@ def shown_time(moment: datetime, *, now: datetime | None = None, zone: tzinfo | 
 def _clock(moment: datetime, day: date) -> str:
     clock = f"{moment:%H:%M:%S}" if moment.second else f"{moment:%H:%M}"
     return clock if moment.date() == day else f"{moment.date().isoformat()} {clock}"
+
+
+def shown_deadline(
+    moment: datetime, *, now: datetime | None = None, zone: tzinfo | None = None
+) -> str:
+    """The moment with how far it is from `now`: `08:00 UTC (6 h 12 min)`, or
+    `06:00 UTC (08:00 CEST, 6 h 12 min)`."""
+    now = now or datetime.now(UTC)
+    seconds = max(0.0, (moment - now).total_seconds())
+    left = format_duration(round(seconds / 60) * 60 if seconds >= 600 else round(seconds))
+    text = shown_time(moment.replace(microsecond=0), now=now, zone=zone)
+    return f"{text[:-1]}, {left})" if text.endswith(")") else f"{text} ({left})"
+
+
+def read_time(text: str, *, now: datetime | None = None, zone: tzinfo | None = None) -> datetime:
+    """The moment that somebody typed: `08:00` is the next one, `2026-01-02 08:00` that day's, both
+    in the terminal's zone, and RFC 3339 names its own. Raises ValueError."""
+    now = now or datetime.now(UTC)
+    try:
+        if match := _CLOCK.fullmatch(text):
+            return _next(match, now, zone)
+        if _MOMENT.fullmatch(text):
+            moment = datetime.fromisoformat(text)
+            return moment if moment.tzinfo else _located(moment, zone)
+    except (ValueError, OverflowError):
+        pass
+    raise ValueError(
+        f"{text!r} is not a time like 08:00, '2026-01-02 08:00' or 2026-01-02T08:00:00+01:00"
+    )
+
+
+def _next(clock: re.Match[str], now: datetime, zone: tzinfo | None) -> datetime:
+    """The next moment at which the zone's clocks show that time; on some days they do so twice."""
+    hour, minute, second = (int(part or 0) for part in clock.groups())
+    today = now.astimezone(zone).replace(tzinfo=None)
+    shown = today.replace(hour=hour, minute=minute, second=second, microsecond=0)
+    candidates = [
+        _located((shown + timedelta(days=days)).replace(fold=fold), zone)
+        for days in (0, 1)
+        for fold in (0, 1)
+    ]
+    return min(moment for moment in candidates if moment > now)
+
+
+def _located(moment: datetime, zone: tzinfo | None) -> datetime:
+    return (moment.replace(tzinfo=zone) if zone else moment).astimezone(UTC)

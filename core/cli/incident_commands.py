@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
+from pydantic import ValidationError
 from rich.markup import escape
 
 from core import bootstrap
 from core.cli.console import Json, out, print_json
 from core.cli.incident import Id, duration
+from core.cli.incident_answers import answer_sentence
+from core.cli.incident_options import (
+    Actor,
+    Commander,
+    Note,
+    Text,
+    To,
+    checked_length,
+    end_of_snooze,
+)
 from core.config.settings import Settings
 from core.domain.incident import commands
 from core.domain.incident.model import CloseReason
+from core.domain.problems import problems_of
 from core.domain.severity import Severity
 
 if TYPE_CHECKING:
@@ -22,58 +35,71 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-Actor = Annotated[str, typer.Option("--by", help="Who gives the command.", envvar="USER")]
-Note = Annotated[str, typer.Option(help="A note for the timeline.")]
+C = TypeVar("C", bound=commands.AnyCommand)
 
 
-def _send(id: str, name: str, actor: str, note: str, as_json: bool, **fields: Any) -> None:
+def _command(kind: type[C], actor: str, note: str | None = None, **fields: Any) -> C:
+    """A command of that kind. Raises `typer.BadParameter` with every field that is wrong."""
+    if note is not None:
+        fields["note"] = note
+    try:
+        return kind(command_id=uuid.uuid4().hex, actor=actor, **fields)
+    except ValidationError as error:
+        raise typer.BadParameter("; ".join(problems_of(error))) from None
+
+
+def _send(id: str, command: commands.AnyCommand, as_json: bool) -> None:
     from core.adapters.temporal import incidents
 
-    command = {"actor": actor, **({"note": note} if note else {}), **fields}
+    fields = command.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
     async def send() -> CommandResult:
         client = await bootstrap.connect(Settings.from_env())
-        return await incidents.send(client, id, name, command)
+        return await incidents.send(client, id, command.name, fields)
 
     answer = asyncio.run(send())
     if as_json:
         print_json(answer)
         return
-    out.print(escape(_sentence(answer)), soft_wrap=True)
-
-
-def _sentence(answer: CommandResult) -> str:
-    title = f": {answer['title']}" if answer.get("title") else ""
-    if answer["changed"]:
-        return f"{answer['incident_id']} is now {answer['status']}{title}"
-    return f"Nothing to do: {answer['incident_id']} is {answer['status']}{title}"
+    out.print(escape(answer_sentence(command, answer)), soft_wrap=True)
 
 
 def _plain(names: tuple[str, ...], kind: type[commands.AnyCommand], help: str) -> None:
     """Add a command without fields of its own, under its names; only the first is listed."""
 
-    def command(id: Id, actor: Actor = "operator", note: Note = "", as_json: Json = False) -> None:
-        _send(id, kind.name, actor, note, as_json)
+    def command(
+        id: Id, actor: Actor = "operator", note: Note = None, as_json: Json = False
+    ) -> None:
+        _send(id, _command(kind, actor, note), as_json)
 
     for number, name in enumerate(names):
         app.command(name, help=help, hidden=number > 0)(command)
 
 
 _plain(("ack", "acknowledge"), commands.Acknowledge, "Acknowledge an incident: paging stops.")
-_plain(("unack",), commands.Unacknowledge, "Withdraw the acknowledgement: paging starts again.")
+_plain(
+    ("unack",),
+    commands.Unacknowledge,
+    "Withdraw the acknowledgement: a snooze ends, and paging starts again at level 1.",
+)
+_plain(
+    ("escalate",),
+    commands.Escalate,
+    "Page the next level now, whatever holds the paging; the last level is paged again.",
+)
 
 
 @app.command("assign")
 def incident_assign(
     id: Id,
-    to: Annotated[str | None, typer.Option(help="The person who works on it.")] = None,
+    to: To = None,
     nobody: Annotated[bool, typer.Option("--nobody", help="Remove the assignee.")] = False,
-    commander: Annotated[str | None, typer.Option(help="The incident commander.")] = None,
+    commander: Commander = None,
     no_commander: Annotated[
         bool, typer.Option("--no-commander", help="Remove the incident commander.")
     ] = False,
     actor: Actor = "operator",
-    note: Note = "",
+    note: Note = None,
     as_json: Json = False,
 ) -> None:
     """Set or remove the assignee, the incident commander, or both."""
@@ -86,20 +112,18 @@ def incident_assign(
         fields["commander"] = commander
     if not fields:
         raise typer.BadParameter("use --to, --nobody, --commander or --no-commander")
-    _send(id, commands.Assign.name, actor, note, as_json, **fields)
+    _send(id, _command(commands.Assign, actor, note, **fields), as_json)
 
 
 @app.command("comment")
 def incident_comment(
     id: Id,
-    text: Annotated[
-        str, typer.Argument(help="The comment; `action: ...` becomes an action item of the report.")
-    ],
+    text: Text,
     actor: Actor = "operator",
     as_json: Json = False,
 ) -> None:
     """Add a comment to the timeline."""
-    _send(id, commands.Comment.name, actor, text, as_json)
+    _send(id, _command(commands.Comment, actor, text), as_json)
 
 
 @app.command("severity")
@@ -107,20 +131,11 @@ def incident_severity(
     id: Id,
     severity: Annotated[Severity, typer.Argument(help="The new severity.")],
     actor: Actor = "operator",
-    note: Note = "",
+    note: Note = None,
     as_json: Json = False,
 ) -> None:
     """Set the severity."""
-    _send(id, commands.SetSeverity.name, actor, note, as_json, severity=severity.value)
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
-    # Without an offset it is local time.
-    return moment.astimezone() if moment.tzinfo is None else moment
+    _send(id, _command(commands.SetSeverity, actor, note, severity=severity), as_json)
 
 
 @app.command("snooze")
@@ -132,21 +147,34 @@ def incident_snooze(
             parser=duration, metavar="DURATION", help="How long: 30m, 2h; 0s ends a snooze."
         ),
     ] = None,
+    for_: Annotated[
+        timedelta | None,
+        typer.Option("--for", parser=duration, metavar="DURATION", help="The same, as an option."),
+    ] = None,
     until: Annotated[
         datetime | None,
-        typer.Option(parser=_moment, metavar="TIME", help="Until when: 2026-01-02T08:00:00+01:00."),
+        typer.Option(
+            parser=end_of_snooze,
+            metavar="TIME",
+            help="Until when: the next 08:00 or '2026-01-02 08:00' in this shell's zone, or "
+            "2026-01-02T08:00:00+01:00.",
+        ),
     ] = None,
     actor: Actor = "operator",
-    note: Note = "",
+    note: Note = None,
     as_json: Json = False,
 ) -> None:
     """Page nobody for a while."""
-    if length is not None and until is None:
-        _send(id, commands.Snooze.name, actor, note, as_json, **{"for": length.total_seconds()})
-    elif until is not None and length is None:
-        _send(id, commands.Snooze.name, actor, note, as_json, until=until.isoformat())
+    lengths = [each for each in (length, for_) if each is not None]
+    if len(lengths) + (until is not None) != 1:
+        raise typer.BadParameter("give one of a duration like 30m, --for 30m and --until 08:00")
+    if until is None:
+        [length] = lengths
+        seconds = checked_length(length).total_seconds()
+        command = _command(commands.Snooze, actor, note, for_=seconds)
     else:
-        raise typer.BadParameter("give either a duration or --until")
+        command = _command(commands.Snooze, actor, note, until=until)
+    _send(id, command, as_json)
 
 
 _plain(
@@ -163,11 +191,12 @@ def incident_resolve(
         bool, typer.Option("--force", help="Resolve it although alerts still fire.")
     ] = False,
     actor: Actor = "operator",
-    note: Note = "",
+    note: Note = None,
     as_json: Json = False,
 ) -> None:
     """Mark as resolved: the post-incident report is written."""
-    _send(id, commands.Resolve.name, actor, note, as_json, **({"force": True} if force else {}))
+    forced = {"force": True} if force else {}
+    _send(id, _command(commands.Resolve, actor, note, **forced), as_json)
 
 
 _plain(("reopen",), commands.Reopen, "Reopen a mitigated or resolved incident.")
@@ -215,8 +244,8 @@ def incident_close(
         CloseReason.RESOLVED
     ),
     actor: Actor = "operator",
-    note: Note = "",
+    note: Note = None,
     as_json: Json = False,
 ) -> None:
     """Close an incident for good, before its reopen window ends."""
-    _send(id, commands.Close.name, actor, note, as_json, reason=reason.value)
+    _send(id, _command(commands.Close, actor, note, reason=reason), as_json)

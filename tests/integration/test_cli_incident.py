@@ -23,6 +23,7 @@ from temporalio.client import Client
 from core.adapters.temporal.connection import data_converter
 from core.contracts import INCIDENT_TASK_QUEUE, INCIDENT_WORKFLOW, SIGNAL_EVENT
 from core.domain.event import ALERT, MESSAGE, Event
+from core.domain.handles import handle_of
 from core.domain.incident.model import folder_name
 from infra.local.processes import ROOT, Processes, python, wait_until
 from infra.local.temporal import start_temporal
@@ -41,6 +42,9 @@ policies:
   - name: with-tools
     match: {service: tools}
     levels: [{after: 0s, targets: [tool, duty]}]
+  - name: in-two-levels
+    match: {service: tools-in-two-levels}
+    levels: [{after: 0s, targets: [tool]}, {after: 1h, targets: [duty]}]
   - name: default
     levels: [{after: 0s, targets: [on-call]}]
     reopen_window: 1h
@@ -154,7 +158,7 @@ def listed(tidegate: Tidegate, wanted: str, *filters: str) -> list[str]:
 
 def test_every_command_from_acknowledge_to_close(tidegate: Tidegate, desk: Desk) -> None:
     id = desk.report(severity="high", service="checkout")
-    opened(tidegate, id)
+    handle = handle_of(opened(tidegate, id)["id"])
 
     def done(*arguments: str) -> Result:
         command, *rest = arguments
@@ -162,19 +166,25 @@ def test_every_command_from_acknowledge_to_close(tidegate: Tidegate, desk: Desk)
         assert result.code == 0, result.err
         return result
 
-    assert "is now acknowledged: It burns" in done("ack", "--note", "looking").out
-    assert "Nothing to do" in done("acknowledge").out
-    assert "is now open" in done("unack", "--note", "asleep").out
-    done("assign", "--to", "bob", "--commander", "ana")
-    done("comment", "action: buy a [bold]bigger[/bold] one")
-    done("severity", "critical")
-    done("snooze", "2h")
+    def said(*arguments: str) -> str:
+        """The answer, after the handle."""
+        return done(*arguments).out.removeprefix(f"{handle} ").removesuffix("\n")
+
+    assert said("ack", "--note", "looking") == "acknowledged by ana: nobody else is paged"
+    assert said("acknowledge") == "unchanged: ana has acknowledged it already"
+    assert said("unack", "--note", "asleep") == "open again: its policy pages nobody else"
+    assert said("assign", "--to", "bob", "--commander", "ana") == (
+        "assigned to bob, commanded by ana"
+    )
+    assert said("comment", "action: buy a [bold]bigger[/bold] one") == "comment added"
+    assert said("severity", "critical") == "severity critical, was high"
+    assert re.fullmatch(r"snoozed until .* \(2 h\)", said("snooze", "2h"))
     assert tidegate("incident", "show", id, "--json").json["incident"]["snoozed_until"]
-    done("snooze", "0s")
+    assert said("snooze", "0s").startswith("not snoozed any more")
     assert tidegate("incident", "show", id, "--json").json["incident"]["snoozed_until"] is None
     assert done("mitigate", "--json").json["status"] == "mitigated"
-    assert "is now open" in done("reopen").out
-    assert "is now resolved" in done("resolve", "--note", "rolled back").out
+    assert said("reopen").startswith("reopened by ana: ")
+    assert said("resolve", "--note", "rolled back") == "resolved by ana: nobody is paged"
     done("reopen", "--by", "bob")
     done("resolve")
 
@@ -198,7 +208,7 @@ def test_every_command_from_acknowledge_to_close(tidegate: Tidegate, desk: Desk)
     assert "It burns" in report
     assert "bigger" in report
     assert done("report", "--json").json["incident_id"].startswith(f"{id}@")
-    assert "is now closed" in done("close").out
+    assert said("close") == "closed as resolved by ana"
 
 
 def test_a_closed_incident_refuses_commands_and_says_what_is_possible(
@@ -218,7 +228,7 @@ def test_a_closed_incident_refuses_commands_and_says_what_is_possible(
     assert f"`tidegate incident open --follows {own}`" in refused.err
     for command in ("resolve", "close"):
         idle = tidegate("incident", command, own)
-        assert (idle.code, idle.out) == (0, f"Nothing to do: {own} is closed\n")
+        assert (idle.code, idle.out) == (0, f"{handle_of(own)} unchanged: it is closed already\n")
     assert "closed (false_alarm)" in tidegate("incident", "show", own).out
 
 
@@ -417,6 +427,31 @@ def watcher(desk: Desk, tmp_path: Path) -> Iterator[Any]:
     for process in running:
         process.kill()
         process.wait()
+
+
+def test_escalate_pages_the_next_level_of_an_acknowledged_incident_and_unack_ends_a_snooze(
+    tidegate: Tidegate, desk: Desk
+) -> None:
+    id = desk.report(service="tools-in-two-levels")
+    own = opened(tidegate, id)["id"]
+    assert tidegate("incident", "ack", id).code == 0
+    assert tidegate("incident", "escalate", id, "--note", "the database, too").out == (
+        f"{handle_of(own)} escalated to level 2: duty; ana still has it\n"
+    )
+    wait_until(
+        lambda: "Page delivered to duty" in tidegate("incident", "show", id).out,
+        PATIENCE,
+        "the page to level 2",
+    )
+    assert tidegate("incident", "snooze", id, "--for", "2h").code == 0
+    assert tidegate("incident", "unack", id).out == (
+        f"{handle_of(own)} open again: level 1 is paged: tool\n"
+    )
+    shown = tidegate("incident", "show", id, "--json").json
+    assert shown["incident"]["snoozed_until"] is None
+    texts = [entry["text"] for entry in shown["timeline"]]
+    assert "Escalated to level 2: duty: the database, too" in texts
+    assert "Snooze ended: ana gave the incident back" in texts
 
 
 def test_show_watch_ends_when_the_incident_closes(

@@ -454,6 +454,7 @@ async def test_every_command_has_its_update(dev_harness: Harness) -> None:
         (commands.Snooze.name, {"for": 3600}, "open"),
         (commands.Comment.name, {"note": "so it is"}, "open"),
         (commands.SetSeverity.name, {"severity": "low"}, "open"),
+        (commands.Escalate.name, {}, "open"),
         (commands.Mitigate.name, {}, "mitigated"),
         (commands.Reopen.name, {}, "open"),
         (commands.Resolve.name, {}, "resolved"),

@@ -55,7 +55,8 @@ _FIRST_EVENT: Final = timedelta(minutes=1)
 def _update(kind: type[commands.AnyCommand]) -> Any:
     """The update that carries a command: `{command_id, actor, incident_id?, note?, ...}`.
 
-    Its result is the incident's summary, with `changed` false when there was nothing to do.
+    Its result is the incident's summary and what the command did, with `changed` false when there
+    was nothing to do.
     """
 
     def handle(self: Any, command: Any = None) -> dict[str, Any]:
@@ -82,6 +83,7 @@ class IncidentWorkflow:
 
     acknowledge = _update(commands.Acknowledge)
     unacknowledge = _update(commands.Unacknowledge)
+    escalate = _update(commands.Escalate)
     mitigate = _update(commands.Mitigate)
     resolve = _update(commands.Resolve)
     reopen = _update(commands.Reopen)
@@ -276,8 +278,9 @@ class IncidentWorkflow:
         return updates.validated(kind, envelope, self._state.incident)
 
     def _handle_command(self, command: commands.AnyCommand) -> dict[str, Any]:
-        changed = bool(self._state.handle(command).events)
-        return {"changed": changed, **updates.summary(self._state.incident)}
+        before = self._state.incident
+        events = self._state.handle(command).events
+        return updates.answer(before, self._state.incident, events)
 
     # Waiting
 

@@ -29,6 +29,8 @@ from core.adapters.temporal.connection import is_missing, refusal
 from core.adapters.temporal.incident_list import in_query
 from core.adapters.temporal.incident_names import resolve
 from core.contracts import INCIDENT_ID_ATTRIBUTE, INCIDENT_WORKFLOW, QUERY_INCIDENT, QUERY_TIMELINE
+from core.domain.handles import handle_of
+from core.domain.incident.decisions.command_facts import Before, Held, Paged
 from core.domain.incident.decisions.command_handling import NO_OP_IN
 from core.domain.incident.ids import parse_id
 from core.domain.incident.model import Status
@@ -44,11 +46,13 @@ _NO_WORKER: Final = "see whether an incident worker runs: `tidegate doctor`"
 
 
 class CommandResult(TypedDict):
-    """An incident after a command; `changed` is false when there was nothing to do. A closed one
-    whose workflow has ended says no more than its ID and status."""
+    """An incident after a command, with the facts of core.domain.incident.decisions.command_facts; `changed`
+    is false when there was nothing to do. A closed one whose workflow has ended says no more than
+    its ID and status."""
 
     changed: bool
     incident_id: str
+    handle: str
     status: str
     title: NotRequired[str]
     close_reason: NotRequired[str | None]
@@ -57,6 +61,12 @@ class CommandResult(TypedDict):
     assignee: NotRequired[str | None]
     acknowledged_by: NotRequired[list[str]]
     resolved_by: NotRequired[str | None]
+    commander: NotRequired[str | None]
+    snoozed_until: NotRequired[str | None]
+    held: NotRequired[Held | None]
+    paged: NotRequired[list[Paged]]
+    next_page_at: NotRequired[str | None]
+    before: NotRequired[Before]
 
 
 class IncidentView(TypedDict):
@@ -97,7 +107,13 @@ async def send(client: Client, id: str, name: str, fields: Mapping[str, Any]) ->
             raise _rpc_error(id, error) from None
         ended = await _describe(handle, id)
         if Status.CLOSED in NO_OP_IN.get(name, ()) and _is_closed(ended):
-            return {"incident_id": id, "status": Status.CLOSED.value, "changed": False}
+            own = _own_id(ended) or id
+            return {
+                "changed": False,
+                "incident_id": own,
+                "handle": handle_of(own),
+                "status": Status.CLOSED.value,
+            }
         _refuse(id, name, ended)
     return result
 

@@ -25,6 +25,11 @@ from core.domain.problems import problems_of
 from core.domain.severity import Severity
 from core.domain.value import CLEAN, ONE_LINE, Value
 
+LONGEST_NAME: Final = 200
+LONGEST_NOTE: Final = 2000
+LONGEST_COMMENT: Final = 10_000
+"""In characters."""
+
 LONGEST_SNOOZE: Final = 30 * 86_400.0
 """In seconds. A longer silence belongs in the policies file."""
 
@@ -35,13 +40,11 @@ def _not_ours(actor: str) -> str:
     return actor
 
 
-_Word = Annotated[str, StringConstraints(min_length=1, max_length=200), ONE_LINE]
-_Actor = Annotated[
-    str, StringConstraints(min_length=1, max_length=200), AfterValidator(_not_ours), ONE_LINE
-]
-_Note = Annotated[str, StringConstraints(max_length=2000), CLEAN]
+_Word = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME), ONE_LINE]
+_Actor = Annotated[_Word, AfterValidator(_not_ours)]
+_Note = Annotated[str, StringConstraints(max_length=LONGEST_NOTE), CLEAN]
 _Comment = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000), CLEAN
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_COMMENT), CLEAN
 ]
 
 
@@ -71,9 +74,15 @@ class Acknowledge(Command):
 
 
 class Unacknowledge(Command):
-    """Give it back: it is open again and paging starts at level 1."""
+    """Give it back: it is open again, a snooze ends, and paging starts at level 1."""
 
     name = "unacknowledge"
+
+
+class Escalate(Command):
+    """Page the next level now, at the last one that level again, whoever has the incident."""
+
+    name = "escalate"
 
 
 class Mitigate(Command):
@@ -155,6 +164,7 @@ class Close(Command):
 AnyCommand = (
     Acknowledge
     | Unacknowledge
+    | Escalate
     | Mitigate
     | Resolve
     | Reopen
@@ -170,6 +180,7 @@ COMMANDS: Final[Mapping[str, type[AnyCommand]]] = {
     for kind in (
         Acknowledge,
         Unacknowledge,
+        Escalate,
         Mitigate,
         Resolve,
         Reopen,

@@ -25,6 +25,7 @@ from core.domain.incident.model import (
     Pending,
     Status,
 )
+from core.domain.severity import Severity
 
 _WORDS: Final = (t.AlertFired, t.AlertCleared, t.AlertHeld, t.AlertHeard)
 
@@ -62,6 +63,7 @@ def _changes(incident: Incident, event: t.TimelineEvent) -> dict[str, Any]:
         case t.HeldBack():
             return {
                 **description_of(event),
+                "worst_severity": event.severity,
                 "status": Status.PENDING,
                 "pending": Pending(since=event.at),
                 "silent_until": None,
@@ -69,6 +71,7 @@ def _changes(incident: Incident, event: t.TimelineEvent) -> dict[str, Any]:
         case t.Opened():
             return {
                 **description_of(event),
+                "worst_severity": _worst(incident, event.severity),
                 "status": Status.OPEN,
                 "pending": None,
                 "silent_until": None,
@@ -120,7 +123,10 @@ def _changes(incident: Incident, event: t.TimelineEvent) -> dict[str, Any]:
                 "alerts": incident.alerts.model_copy(update={"held": {}}),
             }
         case t.SeverityChanged():
-            changes: dict[str, Any] = {"severity": event.severity}
+            changes: dict[str, Any] = {
+                "severity": event.severity,
+                "worst_severity": _worst(incident, event.severity),
+            }
             held = incident.escalation.held_until
             if held and event.severity.is_worse_than(event.before):
                 # What held the paging may not hold it at this severity: check again immediately.
@@ -205,8 +211,13 @@ def _changes(incident: Incident, event: t.TimelineEvent) -> dict[str, Any]:
                 **_ended(incident, event.at),
             }
             return {**changes, "report_wanted": event.at} if event.report else changes
-        case t.Escalated() | t.EventJoined() | t.Noted() | t.Superseded():
+        case t.Escalated() | t.EscalatedByHand() | t.EventJoined() | t.Noted() | t.Superseded():
             return {}
+
+
+def _worst(incident: Incident, severity: Severity) -> Severity:
+    worst = incident.worst_severity
+    return worst if worst and not severity.is_worse_than(worst) else severity
 
 
 def _ended(incident: Incident, at: datetime) -> dict[str, Any]:
@@ -269,6 +280,7 @@ def _page_started(incident: Incident, event: t.PageStarted) -> dict[str, Any]:
         repeat=event.repeat,
         fallback=event.fallback,
         round=event.round,
+        asked_by=event.asked_by,
     )
     changes: dict[str, Any] = {"pages": _kept({**incident.pages, event.key: page})}
     if event.round == 1:

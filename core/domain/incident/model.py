@@ -88,6 +88,8 @@ class PageState(Value):
     round: int = 1
     status: PageStatus = PageStatus.SENDING
     retry_at: AwareDatetime | None = None
+    asked_by: str | None = None
+    """The person who asked for it: then nothing that holds the paging holds it."""
 
 
 class Escalation(Value):
@@ -128,6 +130,7 @@ class Incident(Description):
     close_reason: CloseReason | None = None
     title: str = ""
     severity: Severity = DEFAULT
+    worst_severity: Severity | None = None
     policy: Policy = Policy()
 
     assignee: str | None = None

@@ -322,6 +322,27 @@ class Escalated(_Event):
         return f"Escalated to level {self.level}: {waited}"
 
 
+class EscalatedByHand(_Commanded):
+    """A person asked for a level to be paged; `repeat` counts how often it is. What holds all other
+    paging, if anything does, is in `held`."""
+
+    kind: Literal["escalated_by_hand"] = "escalated_by_hand"
+    level: int
+    targets: tuple[str, ...]
+    repeat: int = 1
+    held: str | None = None
+    held_until: AwareDatetime | None = None
+
+    def sentence(self) -> str:
+        deed = f"Escalated to level {self.level}"
+        if self.repeat > 1:
+            deed = f"Level {self.level} is paged again (repeat {self.repeat})"
+        text = f"{deed}: {', '.join(self.targets)}"
+        if self.held and self.held_until:
+            text += f"; other paging stays on hold ({self.held} until {_moment(self.held_until)})"
+        return self._noted(text)
+
+
 class PagingHeld(_Event):
     """Somebody would have been paged, and is not, for a reason that lasts until then."""
 
@@ -354,7 +375,8 @@ class StepTaken(_Event):
 
 
 class PageStarted(_Event):
-    """A page to one target is being sent; `round` counts from 1."""
+    """A page to one target is being sent; `round` counts from 1. `asked_by` is the person who
+    escalated by hand, if one did."""
 
     kind: Literal["page_started"] = "page_started"
     key: str
@@ -363,6 +385,7 @@ class PageStarted(_Event):
     repeat: int = 1
     fallback: tuple[str, ...] = ()
     round: int = 1
+    asked_by: str | None = None
 
     def sentence(self) -> str:
         again = f", round {self.round}" if self.round > 1 else ""
@@ -509,6 +532,7 @@ WithoutEffects = (
     | Assigned
     | Commented
     | Escalated
+    | EscalatedByHand
     | EventJoined
     | Forgotten
     | HeldBack

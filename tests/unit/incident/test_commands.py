@@ -76,6 +76,7 @@ def test_commands_are_read_by_their_names() -> None:
     assert list(COMMANDS) == [
         "acknowledge",
         "unacknowledge",
+        "escalate",
         "mitigate",
         "resolve",
         "reopen",
@@ -158,7 +159,7 @@ def test_while_alerts_are_firing_an_incident_is_resolved_only_with_force() -> No
     life.give(alert("another"))
     assert life.refused("resolve") == (
         "cannot resolve: the incident is open and 2 of its alerts fire; possible now: resolve with "
-        "`force`, acknowledge, mitigate, assign, snooze, comment, set_severity, close"
+        "`force`, acknowledge, escalate, mitigate, assign, snooze, comment, set_severity, close"
     )
     life.do("resolve", force=True)
     assert life.sentences()[-1] == "Page to slack#00000001 (level 1) cancelled"
@@ -239,6 +240,7 @@ def test_roles() -> None:
         ("comment", {"note": "seen"}, True),
         ("resolve", {"force": True}, False),
         ("mitigate", {}, False),
+        ("escalate", {}, False),
         ("assign", {"assignee": "ben"}, False),
         ("snooze", {"for": 60}, False),
         ("set_severity", {"severity": "low"}, False),

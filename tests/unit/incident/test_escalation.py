@@ -20,7 +20,13 @@ from core.domain.incident.policies.policy import (
     Silence,
 )
 from core.domain.incident.policies.windows import Hours, Span
-from core.domain.incident.timeline import Escalated, PageCancelled, PagingHeld, PagingResumed
+from core.domain.incident.timeline import (
+    Escalated,
+    EscalatedByHand,
+    PageCancelled,
+    PagingHeld,
+    PagingResumed,
+)
 from core.domain.severity import Severity
 from tests.unit.incident.examples import (
     ON_CALL,
@@ -382,6 +388,179 @@ def test_targets_without_an_address_are_replaced_or_named() -> None:
     life = opened(lacking)
     assert "Level 1: chat has no address (CHAT_URL not set)" in life.sentences()
     assert isinstance(life.effects[0], Page)
+
+
+# ------------------------------------------------------------------ by hand
+
+
+def test_a_person_has_the_next_level_paged_now() -> None:
+    life = opened(Policy(levels=THREE))
+    life.wait(60)
+    life.do("escalate", note="the database, too")
+    assert paged_at(life) == [(0, "one"), (60, "two")]
+    assert life.sentences()[-2:] == [
+        "Escalated to level 2: two: the database, too",
+        "Paging two (level 2)",
+    ]
+    assert "ana asks for you: escalated to level 2." in life.pages()[-1].body
+    life.wait(10_000)
+    assert paged_at(life)[2:] == [(900, "three")], "the rest keeps its time"
+
+
+def test_at_the_last_level_a_person_has_it_paged_again() -> None:
+    life = opened(policy())
+    life.do("escalate")
+    life.deliver()
+    life.do("escalate")
+    assert life.paged() == [ON_CALL, SECOND_LINE, SECOND_LINE]
+    assert f"Level 2 is paged again (repeat 2): {SECOND_LINE}" in life.sentences()
+    keys = [page.key for page in life.pages()]
+    assert len(set(keys)) == 3
+
+
+def test_an_escalation_keeps_the_acknowledgement() -> None:
+    life = acknowledged()
+    life.do("escalate", "ben")
+    assert (life.status, life.incident.acknowledged_by) == (Status.ACKNOWLEDGED, ("ana",))
+    assert life.paged() == [ON_CALL, SECOND_LINE]
+    life.do("unacknowledge")
+    assert life.paged()[2:] == [ON_CALL], "who gives it back starts at level 1"
+
+
+@pytest.mark.parametrize("held", ["snoozed", "quiet hours", "silenced by migration"])
+def test_a_person_escalates_whatever_holds_the_paging(held: str) -> None:
+    rules = {
+        "snoozed": policy(),
+        "quiet hours": policy(quiet_hours=NIGHT),
+        "silenced by migration": policy(silences=(silence(7200),)),
+    }
+    life = opened(rules[held])
+    if held == "snoozed":
+        life.do("snooze", for_=7200)
+    before = len(life.pages())
+    [event, *_] = life.do("escalate")
+    assert isinstance(event, EscalatedByHand)
+    assert event.held == held
+    assert f"other paging stays on hold ({held} until 2026-01-02 0" in event.sentence()
+    [page] = life.pages()[before:]
+    life.give(PageSettled(key=page.key, failure="no answer"))
+    life.wait(30)
+    assert life.pages()[-1].key == page.key, "a page that a person asked for is tried again"
+    life.deliver()
+    life.wait(3000)
+    assert len(life.pages()) == before + 2, "and nobody else is paged"
+
+
+def test_a_page_that_waits_for_its_next_round_is_sent_now() -> None:
+    life = opened(policy())
+    life.do("escalate")
+    page = life.pages()[-1]
+    life.give(PageSettled(key=page.key, failure="no answer"))
+    life.do("escalate")
+    again = life.pages()[-1]
+    assert (again.key, life.incident.pages[page.key].round) == (page.key, 2)
+    assert len(life.pages()) == 3
+
+
+def test_by_hand_levels_that_reach_nobody_are_skipped() -> None:
+    life = opened(Policy(levels=levels((0, "one"), (300, ""), (900, "three"), (1200, ""))))
+    life.do("escalate")
+    life.deliver()
+    assert life.paged() == ["one", "three"]
+    assert "Nobody to page at level 2" in life.sentences()
+    life.do("escalate")
+    assert life.paged() == ["one", "three", "three"]
+
+
+@pytest.mark.parametrize("rules", [Policy(), Policy(levels=levels((0, ""), (300, "")))])
+def test_where_no_level_reaches_anybody_an_escalation_is_refused(rules: Policy) -> None:
+    assert opened(rules).refused("escalate") == (
+        "cannot escalate: the incident is open and its policy 'default' reaches nobody; possible "
+        "now: acknowledge, mitigate, resolve, assign, snooze, comment, set_severity, close"
+    )
+
+
+def test_an_escalation_before_the_first_level_was_due_pages_that_one() -> None:
+    life = opened(Policy(levels=levels((60, "one"), (300, "two"))))
+    life.do("escalate")
+    assert paged_at(life) == [(0, "one")]
+    life.wait(1000)
+    assert paged_at(life) == [(0, "one"), (300, "two")]
+
+
+def test_in_another_round_it_goes_on_from_the_level_that_was_paged_last() -> None:
+    life = opened(Policy(levels=THREE, repeats=2, repeat_after=600))
+    life.wait(1500, deliver=True)  # the second round has begun
+    life.do("escalate")
+    assert life.paged() == ["one", "two", "three", "one", "two"]
+    life.wait(100_000, deliver=True)
+    assert life.paged()[5:] == ["three", "one", "two", "three"]
+
+
+def test_an_escalation_puts_off_what_is_paged_again() -> None:
+    life = opened(Policy(levels=THREE, repage_every=120))
+    life.wait(60, deliver=True)
+    life.do("escalate")
+    life.wait(180, deliver=True)
+    assert paged_at(life) == [(0, "one"), (60, "two"), (180, "two")]
+
+
+# ------------------------------------------------------------- given back
+
+
+def test_who_gives_a_snoozed_incident_back_ends_the_snooze_and_level_one_is_paged() -> None:
+    life = opened(Policy(levels=THREE))
+    life.do("snooze", for_=7200)
+    life.do("acknowledge")
+    life.do("unacknowledge", "ben")
+    assert life.incident.snoozed_until is None
+    assert life.paged() == ["one", "one"]
+    assert life.sentences()[-3:] == [
+        "Snooze ended: ben gave the incident back",
+        "Open again: ben gave it back",
+        "Paging one (level 1)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "reason", "until"),
+    [
+        ({"quiet_hours": NIGHT}, "quiet hours", "07:00:00"),
+        ({"silences": (silence(7200),)}, "silenced by migration", "05:04:05"),
+        (
+            {
+                "maintenance": (
+                    Maintenance(
+                        name="backups",
+                        time_zone="UTC",
+                        hours=(Hours(days=("fri",), start="03:00", end="04:00"),),
+                    ),
+                )
+            },
+            "maintenance backups",
+            "04:00:00",
+        ),
+    ],
+)
+def test_what_still_holds_the_paging_then_is_on_the_timeline(
+    rule: dict[str, object], reason: str, until: str
+) -> None:
+    life = opened(policy(**rule))
+    life.do("snooze", for_=60)
+    life.do("acknowledge")
+    life.do("unacknowledge")
+    assert life.pages() == []
+    assert life.sentences()[-1] == f"Nobody is paged until 2026-01-02 {until} UTC: {reason}"
+
+
+def test_a_reopened_incident_that_is_still_snoozed_says_that_nobody_is_paged() -> None:
+    life = mitigated()
+    life.do("snooze", for_=3600)
+    life.do("reopen")
+    assert len(life.pages()) == 1
+    assert life.sentences()[-1] == "Nobody is paged until 2026-01-02 04:04:05 UTC: snoozed"
+    life.wait(3600)
+    assert len(life.pages()) == 2
 
 
 # ------------------------------------------------------------- levels that reach nobody

@@ -135,9 +135,8 @@ class IncidentLife(RuleBasedStateMachine):
 
     def check_page(self, after: Incident, page: Page) -> None:
         assert after.status in (Status.OPEN, Status.ACKNOWLEDGED), "nobody is paged in vain"
-        assert not (after.snoozed_until and after.snoozed_until > self.now), "it is snoozed"
-        held = after.policy.hold(after.severity, self.now)
-        assert not held, "it is silenced"
+        held = paging.hold(after, self.now)
+        assert after.pages[page.key].asked_by or not held, "a person asked, or nothing holds it"
         self.sent[page.key] = self.sent.get(page.key, 0) + 1
         assert self.sent[page.key] == after.pages[page.key].round, "a key is one page"
 

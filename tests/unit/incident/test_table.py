@@ -18,6 +18,7 @@ from core.domain.incident.timeline import Acknowledged, AlertFired, Noted, Timel
 from tests.unit.incident.examples import (
     ID,
     ON_CALL,
+    SECOND_LINE,
     Life,
     acknowledged,
     alert,
@@ -104,6 +105,10 @@ def pages_and_stays(after: After) -> bool:
     return after.life.status == after.before.status and after.pages == [ON_CALL]
 
 
+def pages_the_next_level(after: After) -> bool:
+    return after.life.status == after.before.status and after.pages == [SECOND_LINE]
+
+
 def one_more_has_it(after: After) -> bool:
     [event] = after.events
     return isinstance(event, Acknowledged) and after.life.incident.acknowledged_by == ("ana", "ben")
@@ -127,6 +132,7 @@ TABLE = """
 | resolved, if not acted | resolved     | noted        | resolved   | kept       | heard     |
 | acknowledge            | acknowledged | one more     | -          | refused    | refused   |
 | unacknowledge          | -            | open again   | -          | refused    | refused   |
+| escalate               | next level   | next level   | refused    | refused    | refused   |
 | mitigate               | mitigated    | mitigated    | -          | refused    | refused   |
 | resolve                | refused      | refused      | refused    | -          | -         |
 | resolve, force         | resolved     | resolved     | resolved   | -          | -         |
@@ -145,6 +151,7 @@ MEANINGS: Final[dict[str, Expectation | None]] = {
     "kept": done,
     "heard": only_heard,
     "paged": pages_and_stays,
+    "next level": pages_the_next_level,
     "noted": only_noted,
     "one more": one_more_has_it,
     "open again": opens_again,
@@ -167,6 +174,7 @@ INPUTS: Final[dict[str, Callable[[], Input]]] = {
     "resolved, if not acted": cleared,
     "acknowledge": by("acknowledge"),
     "unacknowledge": by("unacknowledge"),
+    "escalate": by("escalate"),
     "mitigate": by("mitigate"),
     "resolve": by("resolve"),
     "resolve, force": by("resolve", force=True),

@@ -180,6 +180,16 @@ TABLE: list[tuple[t.TimelineEvent, bool, bool, str, str]] = [
         "Escalated to level 2: nobody acknowledged in 5 min",
     ),
     (
+        t.EscalatedByHand(
+            **ANA, level=2, targets=("duty", "chat"), held="quiet hours", held_until=LATER
+        ),
+        VISIBLE,
+        NONE,
+        f"{_COMMAND} level targets repeat held held_until",
+        "Escalated to level 2: duty, chat; other paging stays on hold "
+        "(quiet hours until 2026-01-02 04:00:00 UTC): see the wiki",
+    ),
+    (
         t.PagingHeld(**AT, reason="quiet hours", until=LATER),
         VISIBLE,
         NONE,
@@ -192,7 +202,7 @@ TABLE: list[tuple[t.TimelineEvent, bool, bool, str, str]] = [
         t.PageStarted(**AT, **PAGE, round=2),
         VISIBLE,
         EFFECTS,
-        f"{_PAGE} repeat fallback round",
+        f"{_PAGE} repeat fallback round asked_by",
         "Paging duty (level 2, round 2)",
     ),
     (
@@ -265,6 +275,10 @@ OTHERWISE: list[tuple[t.TimelineEvent, str]] = [
     (
         t.Escalated(**AT, level=1, waited=60, repeat=2),
         "Level 1 is paged again (repeat 2): nobody acknowledged in 1 min",
+    ),
+    (
+        t.EscalatedByHand(**AT, level=2, targets=("duty",), repeat=3),
+        "Level 2 is paged again (repeat 3): duty",
     ),
     (t.PageStarted(**AT, **PAGE), "Paging duty (level 2)"),
     (t.PageDelivered(**AT, **PAGE), "Page delivered to duty (level 2)"),

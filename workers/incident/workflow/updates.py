@@ -5,13 +5,17 @@ Deterministic: runs in the workflow sandbox.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from temporalio import workflow
 
+from core.domain.handles import handle_of
 from core.domain.incident.commands import AnyCommand, read_command
+from core.domain.incident.decisions.command_facts import command_facts
 from core.domain.incident.decisions.command_handling import refusal
 from core.domain.incident.model import Incident
+from core.domain.incident.timeline import TimelineEvent
 from workers.incident.workflow import activity_options
 
 INVALID_COMMAND: Final = "InvalidCommand"
@@ -29,9 +33,16 @@ def validated(kind: type[AnyCommand], envelope: Any, incident: Incident) -> AnyC
     return command
 
 
+def answer(before: Incident, after: Incident, events: Sequence[TimelineEvent]) -> dict[str, Any]:
+    """What the update that carried a command answers."""
+    facts = command_facts(before, after, events, workflow.now())
+    return {"changed": bool(events), **summary(after), **facts}
+
+
 def summary(incident: Incident) -> dict[str, Any]:
     return {
         "incident_id": incident.id,
+        "handle": handle_of(incident.id),
         "title": incident.title,
         "status": incident.status.value,
         "close_reason": incident.close_reason.value if incident.close_reason else None,

@@ -3,6 +3,7 @@
     command         open           acknowledged   mitigated      resolved       closed
     acknowledge     acknowledged   one more       -              refused        refused
     unacknowledge   -              open           -              refused        refused
+    escalate        pages          pages          refused        refused        refused
     mitigate        mitigated      mitigated      -              refused        refused
     resolve         resolved       resolved       resolved       -              -
     reopen          -              -              open           open           refused
@@ -29,6 +30,7 @@ from core.domain.incident.commands import (
     Close,
     Command,
     Comment,
+    Escalate,
     Mitigate,
     Reopen,
     Resolve,
@@ -36,7 +38,7 @@ from core.domain.incident.commands import (
     Snooze,
     Unacknowledge,
 )
-from core.domain.incident.decisions import closing, paging
+from core.domain.incident.decisions import closing, escalation, paging
 from core.domain.incident.decisions.permissions import denial
 from core.domain.incident.evolve import has_handled
 from core.domain.incident.model import UNRESOLVED, CloseReason, Incident, Status
@@ -45,6 +47,7 @@ from core.domain.incident.timeline import (
     Assigned,
     Commented,
     Mitigated,
+    PagingHeld,
     Reopened,
     Resolved,
     SeverityChanged,
@@ -59,6 +62,7 @@ _NOT_CLOSED: Final = (Status.PENDING, *UNRESOLVED, Status.RESOLVED)
 EFFECTIVE_IN: Final[Mapping[str, tuple[Status, ...]]] = {
     Acknowledge.name: (Status.OPEN, Status.ACKNOWLEDGED),
     Unacknowledge.name: (Status.ACKNOWLEDGED,),
+    Escalate.name: (Status.OPEN, Status.ACKNOWLEDGED),
     Mitigate.name: (Status.OPEN, Status.ACKNOWLEDGED),
     Resolve.name: UNRESOLVED,
     Reopen.name: (Status.MITIGATED, Status.RESOLVED),
@@ -125,13 +129,21 @@ def handle(incident: Incident, command: AnyCommand, now: datetime) -> list[Timel
                 else [Acknowledged(**asked), *cancelled]
             )
         case Unacknowledge():
-            return [Unacknowledged(**asked, reason=f"{command.actor} gave it back")]
+            return [
+                *_wake(incident, asked),
+                Unacknowledged(**asked, reason=f"{command.actor} gave it back"),
+            ]
+        case Escalate():
+            return escalation.by_hand(incident, asked, now)
         case Mitigate():
             return [Mitigated(**asked), *cancelled]
         case Resolve():
             return [Resolved(**asked, forced=_still_fires(incident)), *cancelled]
         case Reopen():
-            return [Reopened(**asked, reason=f"{command.actor} says that it is not over")]
+            return [
+                Reopened(**asked, reason=f"{command.actor} says that it is not over"),
+                *_still_snoozed(incident, now),
+            ]
         case Assign():
             return _assign(incident, command, asked)
         case Snooze():
@@ -174,6 +186,8 @@ def _objection(incident: Incident, command: AnyCommand, now: datetime) -> str | 
             return None if command.force else _fires_on(incident)
         case Snooze():
             return _bad_moment(command, now)
+        case Escalate():
+            return _reaches_nobody(incident)
         case Close():
             return _not_resolved(incident) if command.reason is CloseReason.RESOLVED else None
         case (
@@ -186,6 +200,16 @@ def _objection(incident: Incident, command: AnyCommand, now: datetime) -> str | 
             | SetSeverity()
         ):
             return None
+
+
+def _reaches_nobody(incident: Incident) -> str | None:
+    if escalation.next_level(incident):
+        return None
+    return (
+        f"cannot escalate: the incident is {incident.status} and its policy "
+        f"{incident.policy.name!r} reaches nobody; "
+        f"possible now: {_others(incident, Escalate.name)}"
+    )
 
 
 def _fires_on(incident: Incident) -> str | None:
@@ -224,6 +248,20 @@ def _others(incident: Incident, name: str) -> str:
 
 def _still_fires(incident: Incident) -> bool:
     return bool(incident.alerts.firing or incident.alerts.untracked)
+
+
+def _wake(incident: Incident, asked: dict[str, Any]) -> list[TimelineEvent]:
+    """The end of a snooze, because nobody has the incident any more."""
+    if not incident.snoozed_until:
+        return []
+    who = {name: asked[name] for name in ("at", "actor")}
+    return [SnoozeEnded(**who, note=f"{asked['actor']} gave the incident back")]
+
+
+def _still_snoozed(incident: Incident, now: datetime) -> list[TimelineEvent]:
+    """That nobody is paged although the incident is open again."""
+    until = incident.snoozed_until
+    return [PagingHeld(at=now, reason="snoozed", until=until)] if until and until > now else []
 
 
 def _assign(incident: Incident, command: Assign, asked: dict[str, Any]) -> list[TimelineEvent]:

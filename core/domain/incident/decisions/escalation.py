@@ -8,6 +8,9 @@
 While a snooze, a silence, a maintenance window or quiet hours hold the paging, nobody is paged.
 When the last of them ends, paging starts at level 1.
 
+A person may have the next level paged at any time, also while somebody has the incident, and
+whatever holds the paging: see `by_hand`.
+
 A level that reaches nobody is gone through without its delay being waited for: the next one is due
 with it.
 """
@@ -16,12 +19,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 from core.domain.incident.decisions import paging
 from core.domain.incident.evolve import apply
 from core.domain.incident.model import Incident, Status
 from core.domain.incident.timeline import (
     Escalated,
+    EscalatedByHand,
     PagingHeld,
     PagingResumed,
     StepTaken,
@@ -50,6 +55,45 @@ def escalate(incident: Incident, now: datetime) -> list[TimelineEvent]:
         events.append(event)
         incident = apply(incident, event)
     return events
+
+
+def by_hand(incident: Incident, asked: dict[str, Any], now: datetime) -> list[TimelineEvent]:
+    """Page the next level because a person asks for it, and go on from there; `asked` is what its
+    entry says about the command. Nothing if no level reaches anybody."""
+    level = next_level(incident)
+    if level is None:
+        return []
+    levels, step = incident.policy.levels, incident.escalation.step
+    reached, actor = _level_reached(incident), asked["actor"]
+    held = paging.hold(incident, now)
+    events: list[TimelineEvent] = [
+        EscalatedByHand(
+            **asked,
+            level=level,
+            targets=tuple(target.name for target in levels[level - 1].targets),
+            repeat=paging.next_repeat(incident, level),
+            held=held.reason if held else None,
+            held_until=held.until if held else None,
+        ),
+        StepTaken(at=now, step=step + max(level - reached, 0)),
+    ]
+    for number in range(min(reached + 1, level), level + 1):
+        events += paging.page_level(incident, number, now, asked_by=actor)
+    return events + paging.hasten(incident, level, now, actor)
+
+
+def next_level(incident: Incident) -> int | None:
+    """The level that a person who escalates has paged: the next that reaches somebody, else the
+    last that does; None if none does."""
+    reaching = [n for n, level in enumerate(incident.policy.levels, start=1) if level.targets]
+    later = [level for level in reaching if level > _level_reached(incident)]
+    return next(iter(later or reaching[-1:]), None)
+
+
+def _level_reached(incident: Incident) -> int:
+    """The level that was gone through last in the present round; 0 before the first."""
+    step = incident.escalation.step
+    return (step - 1) % len(incident.policy.levels) + 1 if step else 0
 
 
 def _page(incident: Incident, now: datetime) -> Iterable[TimelineEvent]:

@@ -41,9 +41,14 @@ def next_repeat(incident: Incident, level: int) -> int:
     return incident.escalation.repeats.get(level, 0) + 1
 
 
-def page_level(incident: Incident, level: int, now: datetime) -> list[TimelineEvent]:
+def page_level(
+    incident: Incident, level: int, now: datetime, *, asked_by: str | None = None
+) -> list[TimelineEvent]:
     """One page to each target of a level whose last one is not still in flight; and an event, once
-    per level, if the level does not reach them all. Keys stay the same over retries."""
+    per level, if the level does not reach them all. Keys stay the same over retries.
+
+    `asked_by` is the person who asked for it, if one did.
+    """
     levels = levels_of(incident)
     rule = levels[level - 1] if level <= len(levels) else Level(after=0)
     repeat = next_repeat(incident, level)
@@ -64,9 +69,19 @@ def page_level(incident: Incident, level: int, now: datetime) -> list[TimelineEv
             target=target.name,
             repeat=repeat,
             fallback=target.fallback,
+            asked_by=asked_by,
         )
         for target in rule.targets
         if target.name not in busy
+    ]
+
+
+def hasten(incident: Incident, level: int, now: datetime, asked_by: str) -> list[TimelineEvent]:
+    """The next round, now, of every page of a level that waits for it."""
+    return [
+        _next_round(key, page.model_copy(update={"asked_by": asked_by}), now)
+        for key, page in incident.pages.items()
+        if page.level == level and page.status is PageStatus.WAITING
     ]
 
 
@@ -87,8 +102,14 @@ def retry(incident: Incident, now: datetime) -> list[TimelineEvent]:
         for key, page in incident.pages.items()
         if page.status is PageStatus.WAITING and page.retry_at and page.retry_at <= now
     ]
-    wanted = incident.status in (Status.OPEN, Status.ACKNOWLEDGED) and not hold(incident, now)
-    return [_next_round(key, page, now) if wanted else _cancel(key, page, now) for key, page in due]
+    paging = incident.status in (Status.OPEN, Status.ACKNOWLEDGED)
+    held = hold(incident, now)
+    return [
+        _next_round(key, page, now)
+        if paging and (page.asked_by or not held)
+        else _cancel(key, page, now)
+        for key, page in due
+    ]
 
 
 def failed(key: str, page: PageState, reason: str, now: datetime) -> PageFailed:
@@ -109,18 +130,20 @@ def cancel_all(incident: Incident, now: datetime) -> list[TimelineEvent]:
 
 
 def cancel_waiting(incident: Incident, now: datetime) -> list[TimelineEvent]:
-    """The end of every page that waits for another round."""
+    """The end of every page that waits for another round, but for those that a person asked for."""
     return [
         _cancel(key, page, now)
         for key, page in incident.pages.items()
-        if page.status is PageStatus.WAITING
+        if page.status is PageStatus.WAITING and not page.asked_by
     ]
 
 
 def page_for(incident: Incident, started: PageStarted) -> Page:
     """The page as its target gets it."""
     lines = [incident.summary, ""] if incident.summary else []
-    if started.level > FIRST_LEVEL and incident.escalation.since:
+    if started.asked_by:
+        lines += [f"{started.asked_by} asks for you: escalated to level {started.level}.", ""]
+    elif started.level > FIRST_LEVEL and incident.escalation.since:
         waited = (started.at - incident.escalation.since).total_seconds()
         if waited:
             lines += [f"Nobody acknowledged within {format_duration(waited)}.", ""]
@@ -163,6 +186,7 @@ def _next_round(key: str, page: PageState, now: datetime) -> PageStarted:
         repeat=page.repeat,
         fallback=page.fallback,
         round=page.round + 1,
+        asked_by=page.asked_by,
     )
 
 

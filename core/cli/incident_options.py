@@ -1,0 +1,123 @@
+"""The options that commands to an incident share, checked before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final
+
+import typer
+
+from core.cli.clock import read_time, shown_time
+from core.domain.durations import format_duration
+from core.domain.incident.commands import (
+    LONGEST_COMMENT,
+    LONGEST_NAME,
+    LONGEST_NOTE,
+    LONGEST_SNOOZE,
+)
+from core.domain.incident.timeline import SOURCE_PREFIX, TIDEGATE
+from core.domain.text import clean, one_line
+
+
+def _person(text: str) -> str:
+    """The name of a person. Whatever a name claims, monitoring systems do not type commands."""
+    name = _name("--by ana")(text) or ""
+    if name.casefold() == TIDEGATE or name.casefold().startswith(SOURCE_PREFIX):
+        raise typer.BadParameter(f"{name!r} is not a person: give a name, as in --by ana")
+    return name
+
+
+def _name(example: str) -> Callable[[str | None], str | None]:
+    def name(text: str | None) -> str | None:
+        if text is None:
+            return None
+        short: str = one_line(text)
+        if not short:
+            raise typer.BadParameter(f"it is empty: give a name, as in {example}")
+        if len(short) > LONGEST_NAME:
+            raise typer.BadParameter(_too_long(short, LONGEST_NAME))
+        return short
+
+    return name
+
+
+def _words(longest: int, example: str) -> Callable[[str | None], str | None]:
+    def words(text: str | None) -> str | None:
+        if text is None:
+            return None
+        note: str = clean(text).strip()
+        if not note:
+            raise typer.BadParameter(f"it is empty: say something, as in {example}")
+        if len(note) > longest:
+            raise typer.BadParameter(_too_long(note, longest))
+        return note
+
+    return words
+
+
+def _too_long(text: str, longest: int) -> str:
+    return f"it has {len(text):,} characters: {longest:,} are possible"
+
+
+Actor = Annotated[
+    str,
+    typer.Option("--by", help="Who gives the command.", envvar="USER", callback=_person),
+]
+Note = Annotated[
+    str | None,
+    typer.Option(
+        help="A note for the timeline.",
+        callback=_words(LONGEST_NOTE, '--note "rolled back"'),
+    ),
+]
+Text = Annotated[
+    str,
+    typer.Argument(
+        help="The comment; `action: ...` becomes an action item of the report.",
+        callback=_words(LONGEST_COMMENT, '"action: buy a bigger disk"'),
+    ),
+]
+To = Annotated[
+    str | None,
+    typer.Option(help="The person who works on it.", callback=_name("--to ben, or --nobody")),
+]
+Commander = Annotated[
+    str | None,
+    typer.Option(
+        help="The incident commander.", callback=_name("--commander ana, or --no-commander")
+    ),
+]
+
+_LONGEST: Final = timedelta(seconds=LONGEST_SNOOZE)
+
+
+def end_of_snooze(text: str) -> datetime:
+    """The moment that `--until` names. Raises `typer.BadParameter`."""
+    now = datetime.now(UTC)
+    try:
+        moment = read_time(text, now=now)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    if moment <= now:
+        raise typer.BadParameter(
+            f"{text!r} is in the past, it is {shown_time(now.replace(microsecond=0), now=now)}: "
+            "give a time to come, as in --until 08:00"
+        )
+    if moment - now > _LONGEST:
+        raise typer.BadParameter(_longer(text))
+    return moment
+
+
+def checked_length(length: timedelta) -> timedelta:
+    """How long a snooze lasts. Raises `typer.BadParameter`."""
+    if length > _LONGEST:
+        raise typer.BadParameter(_longer(format_duration(length.total_seconds())))
+    return length
+
+
+def _longer(text: str) -> str:
+    return (
+        f"{text!r} is more than {format_duration(LONGEST_SNOOZE)} from now: a longer silence "
+        "belongs in the policies file, under `silences`"
+    )

@@ -1,0 +1,91 @@
+"""What a command did, as facts: whoever gave it makes the sentence out of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import TypedDict
+
+from core.domain.incident.decisions import escalation, paging
+from core.domain.incident.model import UNRESOLVED, Incident
+from core.domain.incident.timeline import EscalatedByHand, PageStarted, TimelineEvent
+
+
+class Held(TypedDict):
+    """What holds the paging, and until when in RFC 3339."""
+
+    reason: str
+    until: str
+
+
+class Paged(TypedDict):
+    """Whom a level pages; `repeat` counts how often it is paged."""
+
+    level: int
+    targets: list[str]
+    repeat: int
+
+
+class Before(TypedDict):
+    """The incident as the command found it."""
+
+    status: str
+    severity: str
+    assignee: str | None
+    commander: str | None
+    acknowledged_by: list[str]
+    snoozed_until: str | None
+
+
+class CommandFacts(TypedDict):
+    """`paged` is whom the command paged; `next_page_at` when more people are paged, while nobody
+    acknowledges. Moments are in RFC 3339."""
+
+    commander: str | None
+    snoozed_until: str | None
+    held: Held | None
+    paged: list[Paged]
+    next_page_at: str | None
+    before: Before
+
+
+def command_facts(
+    before: Incident, after: Incident, events: Sequence[TimelineEvent], now: datetime
+) -> CommandFacts:
+    """The facts of a command that made the incident `after` out of `before` by these events."""
+    held = paging.hold(after, now) if after.status in UNRESOLVED else None
+    next_page = escalation.due(after)
+    return {
+        "commander": after.commander,
+        "snoozed_until": _moment(after.snoozed_until),
+        "held": {"reason": held.reason, "until": held.until.isoformat()} if held else None,
+        "paged": list(_paged(events)),
+        "next_page_at": None if held else _moment(next_page),
+        "before": {
+            "status": before.status.value,
+            "severity": before.severity.value,
+            "assignee": before.assignee,
+            "commander": before.commander,
+            "acknowledged_by": list(before.acknowledged_by),
+            "snoozed_until": _moment(before.snoozed_until),
+        },
+    }
+
+
+def _paged(events: Sequence[TimelineEvent]) -> Iterator[Paged]:
+    by_hand = [event for event in events if isinstance(event, EscalatedByHand)]
+    for event in by_hand:
+        yield {"level": event.level, "targets": list(event.targets), "repeat": event.repeat}
+    started = [
+        event
+        for event in events
+        if isinstance(event, PageStarted) and event.round == 1 and not event.asked_by
+    ]
+    for level in dict.fromkeys(event.level for event in started):
+        pages = [event for event in started if event.level == level]
+        targets = [event.target for event in pages]
+        yield {"level": level, "targets": targets, "repeat": pages[0].repeat}
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
