@@ -17,7 +17,7 @@ from rich.text import Text
 from core.domain.printable import printable_line
 
 GAP: Final = "  "
-_NAME_COLUMNS: Final = 13
+_NAME_COLUMNS: Final = 12
 _WORD: Final = re.compile(r"\S+\s*|^\s+")
 
 
@@ -73,7 +73,7 @@ def fact_lines(
         label = Text(" " * indent).append_text(line(name, "dim"))
         column = indent + _NAME_COLUMNS
         long = label.cell_len > column
-        beside = label + Text(" " * (column - label.cell_len) + GAP)
+        beside = label + Text(" " * (column + 1 - label.cell_len))
         lines_beside = hanging(beside, value, width)
         if width is None or (not long and _fit(lines_beside, width)):
             lines += lines_beside

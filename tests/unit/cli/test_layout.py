@@ -83,16 +83,16 @@ FACTS = [
 
 def test_facts_stand_beside_their_names_and_long_words_and_names_do_not_move_them() -> None:
     assert plain(fact_lines(FACTS, 80)) == (
-        "  status         acknowledged by ana at 10:11 UTC (12:11 CEST)\n"
-        "  service        checkout\n"
-        f"  runbook        {URL}\n"
+        "  status       acknowledged by ana at 10:11 UTC (12:11 CEST)\n"
+        "  service      checkout\n"
+        f"  runbook      {URL}\n"
         "  dashboard of the team\n"
         "    grafana"
     )
     assert plain(fact_lines(FACTS, 45)) == (
-        "  status         acknowledged by ana at 10:11\n"
-        "                 UTC (12:11 CEST)\n"
-        "  service        checkout\n"
+        "  status       acknowledged by ana at 10:11\n"
+        "               UTC (12:11 CEST)\n"
+        "  service      checkout\n"
         "  runbook\n"
         f"    {URL}\n"
         "  dashboard of the team\n"
