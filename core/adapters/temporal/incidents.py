@@ -46,9 +46,8 @@ _NO_WORKER: Final = "see whether an incident worker runs: `tidegate doctor`"
 
 
 class CommandResult(TypedDict):
-    """An incident after a command, with the facts of core.domain.incident.decisions.command_facts; `changed`
-    is false when there was nothing to do. A closed one whose workflow has ended says no more than
-    its ID and status."""
+    """An incident after a command, with the facts of `command_facts`; `changed` is false when there
+    was nothing to do. A closed one whose workflow has ended says no more than its ID and status."""
 
     changed: bool
     incident_id: str
