@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
+from core.domain.handles import handle_of
 from core.domain.incident.decisions.paging import ROUND_DELAYS
 from core.domain.incident.inputs import PageSettled, ReportSettled
 from core.domain.incident.reports.markdown import as_markdown
@@ -56,24 +58,26 @@ def lived() -> Life:
 
 def test_the_markdown_report_reads_well() -> None:
     life = lived()
-    assert as_markdown(life.incident, life.timeline).decode() == EXPECTED
+    assert as_markdown(life.incident, life.timeline).decode() == EXPECTED.replace(
+        "HANDLE", handle_of(life.incident.id)
+    )
 
 
 EXPECTED = r"""# Post-incident report: Checkout
 
 |  |  |
 |---|---|
-| Incident | incident:alertmanager:5f2e@20260102T030405.000Z |
+| Incident | HANDLE |
+| ID | incident:alertmanager:5f2e@20260102T030405.000Z |
 | Status | resolved |
 | Severity | critical |
 | Service | checkout |
 | Commander | ana |
-| Started | 2026-01-02 03:00:00 |
-| Opened | 2026-01-02 03:04:05 |
-| Mitigated | 2026-01-02 03:20:05 |
-| Resolved | 2026-01-02 04:10:05 |
+| Started | 2026-01-02 03:00:00 UTC |
+| Opened | 2026-01-02 03:04:05 UTC |
+| Mitigated | 2026-01-02 03:20:05 UTC |
+| Resolved | 2026-01-02 04:10:05 UTC |
 | Document | s3://docs/a |
-| region | eu\|us |
 
 ## Summary
 
@@ -97,6 +101,12 @@ checkout was affected for 1 h 10 min 05 s, at severity critical. 1 alert fired o
 | From start to mitigation | 20 min 05 s |
 | From start to resolution | 1 h 10 min 05 s |
 
+## How severe it was
+
+| Time | Who | Severity |
+|---|---|---|
+| 2026-01-02 03:09:05 UTC | source:alertmanager | high to critical: an alert fires: Disk am1 is full |
+
 ## Who did what
 
 - **ana**: Acknowledged: looking \| now; Assigned to nobody, commanded by ana; Mitigated
@@ -106,37 +116,43 @@ checkout was affected for 1 h 10 min 05 s, at severity critical. 1 alert fired o
 
 | Alert | Severity | Fired | First | Last | Now |
 |---|---|---|---|---|---|
-| Disk am1 is full | critical | 1 | 2026-01-02 03:09:05 | 2026-01-02 04:10:05 | resolved |
+| Disk am1 is full | critical | 1 | 2026-01-02 03:09:05 UTC | 2026-01-02 04:10:05 UTC | resolved |
 
 ## Escalations and pages
 
-| Time (UTC) | Level | Target | Outcome |
+| Time | Level | Target | Outcome |
 |---|---|---|---|
-| 2026-01-02 03:04:05 | 1 | slack\#00000001 | delivered |
-| 2026-01-02 03:09:05 | 2 | pagerduty\#00000002 | delivered through sms\#3 |
+| 2026-01-02 03:04:05 UTC | 1 | slack\#00000001 | delivered |
+| 2026-01-02 03:09:05 UTC | 2 | pagerduty\#00000002 | delivered through sms\#3 |
 
 ## Timeline
 
-| Time (UTC) | Who | What |
+| Time | Who | What |
 |---|---|---|
-| 2026-01-02 03:04:05 | tidegate | Opened with severity high on checkout: Checkout |
-| 2026-01-02 03:04:05 | tidegate | Paging slack\#00000001 (level 1) |
-| 2026-01-02 03:04:07 | tidegate | Page delivered to slack\#00000001 (level 1) |
-| 2026-01-02 03:09:05 | tidegate | Escalated to level 2: nobody acknowledged in 5 min |
-| 2026-01-02 03:09:05 | tidegate | Paging pagerduty\#00000002 (level 2) |
-| 2026-01-02 03:09:05 | tidegate | Page delivered to pagerduty\#00000002 through its fallback sms\#3 (level 2) |
-| 2026-01-02 03:09:05 | source:alertmanager | Alert fires: Disk am1 is full |
-| 2026-01-02 03:09:05 | source:alertmanager | Severity raised from high to critical: an alert fires: Disk am1 is full |
-| 2026-01-02 03:10:05 | ana | Acknowledged: looking \| now |
-| 2026-01-02 03:10:05 | ana | Assigned to nobody, commanded by ana |
-| 2026-01-02 03:10:05 | ben | Comment: Action: watch the \*queue\* |
-| 2026-01-02 03:20:05 | ana | Mitigated |
-| 2026-01-02 04:10:05 | source:alertmanager | Alert resolved: Disk am1 is full |
-| 2026-01-02 04:10:05 | source:alertmanager | Resolved: all alerts are resolved |
+| 2026-01-02 03:04:05 UTC | tidegate | Opened with severity high on checkout: Checkout |
+| 2026-01-02 03:04:05 UTC | tidegate | Paging slack\#00000001 (level 1) |
+| 2026-01-02 03:04:07 UTC | tidegate | Page delivered to slack\#00000001 (level 1) |
+| 2026-01-02 03:09:05 UTC | tidegate | Escalated to level 2: nobody acknowledged in 5 min |
+| 2026-01-02 03:09:05 UTC | tidegate | Paging pagerduty\#00000002 (level 2) |
+| 2026-01-02 03:09:05 UTC | tidegate | Page delivered to pagerduty\#00000002 through its fallback sms\#3 (level 2) |
+| 2026-01-02 03:09:05 UTC | source:alertmanager | Alert fires: Disk am1 is full |
+| 2026-01-02 03:09:05 UTC | source:alertmanager | Severity raised from high to critical: an alert fires: Disk am1 is full |
+| 2026-01-02 03:10:05 UTC | ana | Acknowledged: looking \| now |
+| 2026-01-02 03:10:05 UTC | ana | Assigned to nobody, commanded by ana |
+| 2026-01-02 03:10:05 UTC | ben | Comment: Action: watch the \*queue\* |
+| 2026-01-02 03:20:05 UTC | ana | Mitigated |
+| 2026-01-02 04:10:05 UTC | source:alertmanager | Alert resolved: Disk am1 is full |
+| 2026-01-02 04:10:05 UTC | source:alertmanager | Resolved: all alerts are resolved |
 
 ## Links
 
 - <https://example.org/runbook>
+
+## Labels
+
+|  |  |
+|---|---|
+| region | eu\|us |
 
 ## Action items
 
@@ -179,6 +195,65 @@ def test_the_json_report_keeps_to_its_schema_and_counts_in_seconds() -> None:
         "page_started",
         "page_delivered",
     ]
+
+
+def test_a_report_says_how_severe_it_was_at_worst_who_changed_that_and_when() -> None:
+    life = opened(severity="high")
+    life.wait(60)
+    life.do("set_severity", severity="critical", note="nobody can pay")
+    life.wait(3 * 86_400)
+    life.do("set_severity", "ben", severity="low")
+    life.do("resolve", force=True)
+    report = build_report(life.incident, life.timeline)
+    assert (report.worst_severity, report.severity) == ("critical", "low")
+    assert [(c.by, c.before, c.severity) for c in report.severity_changes] == [
+        ("ana", "high", "critical"),
+        ("ben", "critical", "low"),
+    ]
+    assert report.impact == (
+        "Something was affected for 3 d, at severity critical at worst and low in the end. "
+        "1 alert fired once."
+    )
+    text = as_markdown(life.incident, life.timeline).decode()
+    assert "| Severity | critical at worst, low in the end |" in text
+    assert "| 2026-01-02 03:05:05 UTC | ana | high to critical: nobody can pay |" in text
+    assert "| 2026-01-05 03:05:05 UTC | ben | critical to low |" in text
+
+
+def test_the_worst_severity_is_known_although_the_timeline_is_abridged() -> None:
+    life = opened(severity="high")
+    life.do("set_severity", severity="critical")
+    life.do("set_severity", severity="low")
+    assert build_report(life.incident, life.timeline[:1]).worst_severity == "critical"
+
+
+def test_the_severity_of_what_is_held_back_counts_and_a_default_does_not() -> None:
+    life = opened(policy(hold_back=60), severity="critical")
+    life.do("set_severity", severity="info")
+    life.wait(60)
+    assert build_report(life.incident, life.timeline).worst_severity == "critical"
+    assert build_report(opened(severity="low").incident, ()).worst_severity == "low"
+
+
+def test_an_escalation_names_who_asked_for_it_or_how_long_nobody_acknowledged() -> None:
+    life = opened()
+    life.wait(60)
+    life.do("escalate")
+    life.wait(300)
+    [by_hand] = build_report(life.incident, life.timeline).escalations
+    assert (by_hand.level, by_hand.by, by_hand.waited) == (2, "ana", None)
+    life = opened()
+    life.wait(300)
+    [waited] = build_report(life.incident, life.timeline).escalations
+    assert (waited.level, waited.by, waited.waited) == (2, None, 300)
+
+
+def test_every_time_of_the_markdown_has_its_zone() -> None:
+    life = lived()
+    text = as_markdown(life.incident, life.timeline).decode()
+    times = re.findall(r"\d\d:\d\d:\d\d.{4}", text)
+    assert len(times) > 20
+    assert [time for time in times if not time.endswith(" UTC")] == []
 
 
 def test_pages_have_their_outcome() -> None:

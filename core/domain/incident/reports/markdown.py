@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from core.domain.durations import format_duration
@@ -39,15 +39,20 @@ def as_markdown(incident: Incident, timeline: Sequence[TimelineEvent]) -> bytes:
     lines += ["", "## Summary", "", _quote(report.summary)]
     lines += ["", "## Impact", "", _escape(report.impact)]
     lines += ["", "## How long it took", "", *_table(("", ""), _durations(report))]
+    if report.severity_changes:
+        changes = _table(("Time", "Who", "Severity"), _severity_changes(report))
+        lines += ["", "## How severe it was", "", *changes]
     lines += ["", "## Who did what", "", *_people(report.people)]
     if report.alerts:
         lines += ["", "## Alerts", "", *_alerts(report)]
     lines += ["", "## Escalations and pages", "", *_pages(report)]
     lines += ["", "## Timeline", ""]
     entries = [(_moment(entry.at), entry.actor, entry.text) for entry in report.timeline]
-    lines += _table(("Time (UTC)", "Who", "What"), entries)
+    lines += _table(("Time", "Who", "What"), entries)
     if links := list(_links(report)):
         lines += ["", "## Links", "", *links]
+    if report.labels:
+        lines += ["", "## Labels", "", *_table(("", ""), sorted(report.labels.items()))]
     items = [f"- [ ] {_escape(item.text)} ({_escape(item.by)})" for item in report.action_items]
     lines += ["", "## Action items", "", *(items or ["- [ ] To be agreed"]), ""]
     return "\n".join(lines).encode()
@@ -56,12 +61,13 @@ def as_markdown(incident: Incident, timeline: Sequence[TimelineEvent]) -> bytes:
 def _facts(report: PostIncidentReport) -> Iterator[tuple[str, str]]:
     moments, metrics = report.metrics.moments, report.metrics
     facts = {
-        "Incident": report.incident_id,
+        "Incident": report.handle,
+        "ID": report.incident_id,
         "Follows": report.previous,
         "Status": f"{report.status} ({report.close_reason})"
         if report.close_reason
         else report.status.value,
-        "Severity": report.severity.value,
+        "Severity": _severity(report),
         "Service": report.service,
         "Source": report.source,
         "Reported by": report.reporter,
@@ -76,7 +82,17 @@ def _facts(report: PostIncidentReport) -> Iterator[tuple[str, str]]:
         "Document": report.document,
     }
     yield from ((name, value) for name, value in facts.items() if value)
-    yield from sorted(report.labels.items())
+
+
+def _severity(report: PostIncidentReport) -> str:
+    worst, last = report.worst_severity, report.severity
+    return last.value if worst is last else f"{worst} at worst, {last} in the end"
+
+
+def _severity_changes(report: PostIncidentReport) -> Iterator[tuple[str, str, str]]:
+    for change in report.severity_changes:
+        note = f": {change.note}" if change.note else ""
+        yield _moment(change.at), change.by, f"{change.before} to {change.severity}{note}"
 
 
 def _durations(report: PostIncidentReport) -> Iterator[tuple[str, str]]:
@@ -132,7 +148,7 @@ def _pages(report: PostIncidentReport) -> list[str]:
         )
         for page in report.pages
     ]
-    return _table(("Time (UTC)", "Level", "Target", "Outcome"), rows)
+    return _table(("Time", "Level", "Target", "Outcome"), rows)
 
 
 def _outcome(page: ReportedPage) -> str:
@@ -142,7 +158,7 @@ def _outcome(page: ReportedPage) -> str:
 
 
 def _moment(moment: datetime | None) -> str:
-    return moment.strftime("%Y-%m-%d %H:%M:%S") if moment else ""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if moment else ""
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from core.domain.durations import format_duration
+from core.domain.handles import handle_of
 from core.domain.incident.model import CloseReason, Incident, Status
 from core.domain.incident.reports.metrics import Metrics, metrics_of
 from core.domain.incident.timeline import (
@@ -20,9 +21,11 @@ from core.domain.incident.timeline import (
     TIDEGATE,
     Commented,
     Escalated,
+    EscalatedByHand,
     PageDelivered,
     PageFailed,
     PageStarted,
+    SeverityChanged,
     TimelineEvent,
 )
 from core.domain.severity import Severity
@@ -73,12 +76,23 @@ class ReportedPage(Value):
 
 
 class ReportedEscalation(Value):
-    """A level that was paged because nobody acknowledged."""
+    """A level that was paged because nobody acknowledged, or because somebody asked for it."""
 
     at: AwareDatetime
     level: int
     repeat: int
-    waited: float = Field(description="Seconds without an acknowledgement.")
+    waited: float | None = Field(None, description="Seconds without an acknowledgement.")
+    by: str | None = Field(None, description="Who asked for it.")
+
+
+class ReportedSeverity(Value):
+    """A change of the severity."""
+
+    at: AwareDatetime
+    by: str
+    before: Severity
+    severity: Severity
+    note: str | None = None
 
 
 class ActionItem(Value):
@@ -99,12 +113,15 @@ class PostIncidentReport(BaseModel):
     )
 
     format: Literal["tidegate.post-incident-report/2"] = FORMAT
+    handle: str = Field(description="What people type in place of its ID.")
     incident_id: str
     previous: str | None = Field(None, description="The incident that this one follows.")
     title: str
     status: Status
     close_reason: CloseReason | None = None
-    severity: Severity
+    severity: Severity = Field(description="In the end.")
+    worst_severity: Severity
+    severity_changes: tuple[ReportedSeverity, ...]
     service: str | None = None
     source: str | None = None
     reporter: str | None = None
@@ -130,12 +147,19 @@ class PostIncidentReport(BaseModel):
 def build_report(incident: Incident, timeline: Sequence[TimelineEvent]) -> PostIncidentReport:
     """The report on an incident in its present state."""
     return PostIncidentReport(
+        handle=handle_of(incident.id),
         incident_id=incident.id,
         previous=incident.previous,
         title=incident.title,
         status=incident.status,
         close_reason=incident.close_reason,
         severity=incident.severity,
+        worst_severity=worst_severity(incident),
+        severity_changes=tuple(
+            ReportedSeverity(at=e.at, by=e.actor, before=e.before, severity=e.severity, note=e.note)
+            for e in timeline
+            if isinstance(e, SeverityChanged)
+        ),
         service=incident.service,
         source=incident.source,
         reporter=incident.reporter,
@@ -150,11 +174,7 @@ def build_report(incident: Incident, timeline: Sequence[TimelineEvent]) -> PostI
         metrics=metrics_of(incident),
         people=_people(timeline),
         alerts=tuple(_alerts(incident)),
-        escalations=tuple(
-            ReportedEscalation(at=e.at, level=e.level, repeat=e.repeat, waited=e.waited)
-            for e in timeline
-            if isinstance(e, Escalated)
-        ),
+        escalations=tuple(_escalations(timeline)),
         pages=tuple(_pages(timeline)),
         action_items=tuple(_action_items(timeline)),
         timeline=tuple(_entry(event) for event in timeline),
@@ -178,12 +198,21 @@ def _impact(incident: Incident) -> str:
     lasted = ""
     if start and end and start <= end:
         lasted = f" for {format_duration((end - start).total_seconds())}"
-    text = f"{what} was affected{lasted}, at severity {incident.severity}."
+    worst = worst_severity(incident)
+    severity = f"severity {worst}"
+    if worst is not incident.severity:
+        severity += f" at worst and {incident.severity} in the end"
+    text = f"{what} was affected{lasted}, at {severity}."
     if incident.close_reason in (CloseReason.FALSE_ALARM, CloseReason.DUPLICATE):
         text = f"None: closed as {incident.close_reason.replace('_', ' ')}."
     if incident.alerts.fired:
         text += f" {_counted(incident)}"
     return text
+
+
+def worst_severity(incident: Incident) -> Severity:
+    """How bad it was when it was worst."""
+    return incident.worst_severity or incident.severity
 
 
 def _counted(incident: Incident) -> str:
@@ -216,6 +245,16 @@ def _alerts(incident: Incident) -> Iterator[ReportedAlert]:
             last_at=alert.last_at,
             links=alert.links,
         )
+
+
+def _escalations(timeline: Sequence[TimelineEvent]) -> Iterator[ReportedEscalation]:
+    for event in timeline:
+        if isinstance(event, Escalated | EscalatedByHand):
+            waited = event.waited if isinstance(event, Escalated) else None
+            by = event.actor if isinstance(event, EscalatedByHand) else None
+            yield ReportedEscalation(
+                at=event.at, level=event.level, repeat=event.repeat, waited=waited, by=by
+            )
 
 
 def _pages(timeline: Sequence[TimelineEvent]) -> Iterator[ReportedPage]:
