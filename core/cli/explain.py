@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Protocol
 
 import typer
 from rich.markup import escape
 
 from core.cli.console import EXIT_FAILED, Json, out, print_facts, print_json, table
+from core.cli.invocation import hook_of, request_in
+from core.cli.payload_file import STANDARD_INPUT, read_payload
 from core.cli.request_options import Headers, Hook, parse_headers
 from core.config.settings import Settings
 from core.domain.event import Event
@@ -29,51 +33,90 @@ _FOUND_CHARS: Final = 200
 
 
 def explain(
-    file: Annotated[
-        typer.FileBinaryRead, typer.Argument(help="The payload; - reads standard input.")
-    ],
+    file: Annotated[Path, typer.Argument(help="The payload; - reads standard input.")],
     format: Annotated[
         str | None, typer.Option(help="Its format: s3, message, ... Default: guessed.")
     ] = None,
+    upload: Annotated[
+        bool, typer.Option("--upload", help="Explain the upload of the file, as of one not JSON.")
+    ] = False,
     hook: Hook = None,
     header: Headers = None,
     as_json: Json = False,
 ) -> None:
     """Show what would become of a payload: events, routes, deliveries, workflow IDs.
 
-    Starts nothing. Takes a Lambda event of any listener or the body of a message; with --hook the
-    body of a request. A request's signature is checked if its headers carry one. Exits with 1 if an
-    event would be quarantined, or the request refused."""
+    Starts nothing. Takes a Lambda event of any listener or the body of a message; a file that is
+    not JSON, or with --upload any, is explained as an upload; with --hook it is the body of a
+    request. A request's signature is checked if its headers carry one. Exits with 1 if an event
+    would be quarantined, or the request refused."""
     from core.formats.registry import FORMATS
 
     if format is not None and format not in FORMATS:
         raise typer.BadParameter(f"there is no format {format!r}; there are {', '.join(FORMATS)}")
-    payload = file.read()
+    if sum(map(bool, (format, upload, hook))) > 1:
+        raise typer.BadParameter("use one of --format, --upload and --hook")
+    if header and not hook:
+        raise typer.BadParameter("--header describes a request: name its webhook with --hook")
+    payload = read_payload(file)
     if hook:
         _explain_body(hook, payload, parse_headers(header), as_json=as_json)
-    elif format is None and (request := _lambda_request(payload)):
+    elif upload or (format is None and not _is_json(payload)):
+        _explain_upload(file, payload, asked=upload, as_json=as_json)
+    elif format is None and (request := request_in(payload)):
         _explain_request(request, as_json=as_json)
     else:
-        _explain_payload(payload, format, as_json=as_json)
+        _explain_payload(file, payload, format, as_json=as_json)
 
 
-def _lambda_request(payload: bytes) -> Request | None:
-    """The request in the event of an HTTP API or a function URL; None for what is no request.
-    Raises `SettingsError` for that of a REST API or a load balancer, and `InvalidEvent` for a body
-    that cannot be decoded, as the listener does."""
+def _is_json(payload: bytes) -> bool:
     from core.errors import InvalidEvent
     from core.formats.shared.json_body import load_json
-    from functions_aws import http_api
 
     try:
-        event = load_json(payload)
+        load_json(payload)
     except InvalidEvent:
-        return None
-    is_request = isinstance(event, dict) and {"requestContext", "headers"} <= set(event)
-    return http_api.request(event) if is_request else None
+        return False
+    return True
 
 
-def _explain_payload(payload: bytes, format: str | None, *, as_json: bool) -> None:
+def _explain_upload(file: Path, body: bytes, *, asked: bool, as_json: bool) -> None:
+    from core.operations.explain import explain_upload
+
+    name = "stdin.md" if file == STANDARD_INPUT else file.name
+    uri, explanations = explain_upload(name, body, Settings.from_env())
+    if as_json:
+        print_json([{**each.to_json(), "upload": uri} for each in explanations])
+    else:
+        why = "explained" if asked else "not JSON: explained"
+        out.print(f"{why} as an upload to {escape(uri)}\n", soft_wrap=True)
+        _print_all(file, explanations)
+    raise typer.Exit(EXIT_FAILED if any(e.error for e in explanations) else 0)
+
+
+def _print_all(file: Path, explanations: Sequence[Explanation]) -> None:
+    if not explanations:
+        out.print("It holds no events: it is acknowledged, and nothing starts.")
+    for explanation in explanations:
+        _print(explanation)
+    if next := _next(file, explanations):
+        out.print(f"  next: {escape(next)}", soft_wrap=True)
+
+
+def _next(file: Path, explanations: Sequence[Explanation]) -> str | None:
+    """The command to type next, where the file may be meant as something else."""
+    from core.errors import NoRoute
+    from core.formats.registry import USERS_OWN
+
+    for explanation in explanations:
+        if explanation.hooks:
+            return f"tidegate explain --hook {explanation.hooks[0]} {file}"
+        if isinstance(explanation.error, NoRoute) and explanation.format == USERS_OWN:
+            return f"tidegate explain --upload {file}, if it is uploaded and not sent"
+    return None
+
+
+def _explain_payload(file: Path, payload: bytes, format: str | None, *, as_json: bool) -> None:
     from core.operations.explain import explain_payload
     from functions_aws import sqs
 
@@ -82,11 +125,8 @@ def _explain_payload(payload: bytes, format: str | None, *, as_json: bool) -> No
     explanations = explain_payload(payload, format, settings, unwrap=unwrap)
     if as_json:
         print_json([explanation.to_json() for explanation in explanations])
-    elif not explanations:
-        out.print("It holds no events: it is acknowledged, and nothing starts.")
     else:
-        for explanation in explanations:
-            _print(explanation)
+        _print_all(file, explanations)
     raise typer.Exit(EXIT_FAILED if any(e.error for e in explanations) else 0)
 
 
@@ -99,9 +139,8 @@ def _explain_body(hook: str, body: bytes, headers: dict[str, str], *, as_json: b
 
 def _explain_request(request: Request, *, as_json: bool) -> None:
     from core.operations.explain import explain_request
-    from core.webhooks.pipeline import PREFIX
 
-    hook = request.path.removeprefix(PREFIX).partition("/")[0]
+    hook = hook_of(request)
     explained = asyncio.run(explain_request(request, hook, Settings.from_env(), datetime.now(UTC)))
     if as_json:
         print_json(explained.to_json())
@@ -153,7 +192,8 @@ def _print(explanation: Explanation) -> None:
     facts = {
         "verdict": "[red]quarantined[/red]" if error else "[green]accepted[/green]",
         "format": explanation.format,
-        "reason": escape(f"{error.code}: {error}") if error else None,
+        "reason": escape(f"{error.code}: {error.message}") if error else None,
+        "fix": explanation.fix and escape(explanation.fix),
     }
     if event:
         facts |= {

@@ -4,6 +4,7 @@ started, and nothing is kept.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -13,13 +14,24 @@ from typing import TYPE_CHECKING, Any, Final
 
 from core import bootstrap
 from core.config.settings import Settings
+from core.contracts import INCIDENT_WORKFLOW
 from core.domain.event import ALERT, Event
 from core.domain.identity import workflow_id
+from core.domain.incident.reports.incident_report import parse_fields
+from core.domain.incident.reports.parser import parse_report
 from core.domain.routing.table import Deliver, Target
 from core.domain.smoke import is_smoke
 from core.domain.validation import EventValidationService
-from core.errors import InvalidChildId, InvalidEvent, NoRoute, SettingsError, TidegateError
-from core.formats.registry import FORMATS, USERS_OWN, read
+from core.errors import (
+    DocumentTooLarge,
+    InvalidChildId,
+    InvalidEvent,
+    InvalidReport,
+    NoRoute,
+    SettingsError,
+    TidegateError,
+)
+from core.formats.registry import USERS_OWN, read
 from core.formats.shared.delivery import (
     WAY_HEADER,
     Arrival,
@@ -31,6 +43,8 @@ from core.formats.shared.delivery import (
 from core.formats.shared.envelopes import opened
 from core.formats.shared.json_body import load_json
 from core.intake.accept import checked
+from core.operations.upload_notification import EXAMPLE_ROOT, upload_notification, upload_uri
+from core.operations.webhook_shape import formats_of, shape_of
 from core.webhooks.decode import Refused, decode
 from core.webhooks.endpoints import Endpoint, WebhookTable
 from core.webhooks.request import Request, Response
@@ -41,6 +55,10 @@ if TYPE_CHECKING:
     from core.formats.mapping.mapping import Finding
 
 _SMOKE: Final = "a smoke event: the root orchestrator takes it by any routing table, and ends"
+_REPLAY: Final = re.compile(r"(, then|, and|; a) [^,;]*\breplay\b.*|, then `tidegate.*", re.DOTALL)
+"""What an error says about what was kept."""
+_VERSION: Final = "VERSION"
+"""What the store calls the version of an upload that has not been made."""
 _EXPLAINED: Final = "queue:explained"
 """The way of a payload in no envelope: the name of its queue is not known."""
 
@@ -54,6 +72,8 @@ class Explanation:
     target: Target | None
     error: TidegateError | None
     note: str | None = None
+    hooks: tuple[str, ...] = ()
+    """Webhooks that would take it, where it looks like the body of a request."""
     cut: tuple[str, ...] = ()
     """What a signal does not carry of the event, because it would be too large."""
 
@@ -63,6 +83,11 @@ class Explanation:
         if self.target and self.target.deliver is not Deliver.ORCHESTRATE:
             return self.target.id
         return workflow_id(self.event.key) if self.event else None
+
+    @property
+    def fix(self) -> str | None:
+        """What to do about the error. Nothing was kept, so there is nothing to replay."""
+        return _REPLAY.sub("", self.error.fix) or None if self.error else None
 
     def to_json(self) -> dict[str, object]:
         """The explanation as a JSON object."""
@@ -74,8 +99,10 @@ class Explanation:
             "unidentified": self.event.unidentified if self.event else None,
             "target": asdict(self.target) if self.target else None,
             "code": self.error.code if self.error else None,
-            "reason": str(self.error) if self.error else None,
+            "reason": self.error.message if self.error else None,
+            "fix": self.fix,
             "note": self.note,
+            "hooks": list(self.hooks),
             "cut": list(self.cut),
             "event": self.event.to_wire() if self.event else None,
         }
@@ -123,10 +150,20 @@ def explain_payload(
     explanations: list[Explanation] = []
     for delivery in deliveries:
         of_delivery = explain_arrivals(read(delivery), settings)
-        if format is None and _is_users_own(of_delivery) and (hint := _alert_hint(delivery)):
-            of_delivery = [replace(each, note=hint) for each in of_delivery]
+        if format is None and _is_users_own(of_delivery):
+            of_delivery = _with_hint(of_delivery, delivery, settings)
         explanations += of_delivery
     return explanations
+
+
+def explain_upload(name: str, body: bytes, settings: Settings) -> tuple[str, list[Explanation]]:
+    """The URI that a document of this name would be uploaded to, and one explanation for each event
+    in the notification of that, which has none for what is no document. Raises `ConfigFileError`
+    for the routing table."""
+    uri = upload_uri(name, settings.documents)
+    format, notification = upload_notification(uri, len(body), change=_VERSION)
+    delivery = Delivery(format=format, body=notification, unique="explained")
+    return uri, explain_arrivals(read(delivery), settings, document=body)
 
 
 def _is_users_own(explanations: list[Explanation]) -> bool:
@@ -137,28 +174,35 @@ def _is_users_own(explanations: list[Explanation]) -> bool:
     )
 
 
-def _alert_hint(delivery: Delivery) -> str | None:
-    """What to try with a body in which a monitoring system's format finds an alert."""
-    formats = [name for name in FORMATS if _finds_alert(replace(delivery, format=name))]
-    if not formats:
-        return None
-    named = " or ".join(formats)
+def _with_hint(
+    explanations: list[Explanation], delivery: Delivery, settings: Settings
+) -> list[Explanation]:
+    """The explanations, with what to try where the body looks like another sender's."""
     way = delivery.headers[WAY_HEADER]
-    if way == _EXPLAINED:
-        return (
-            f"it looks like an alert ({named}): try --hook NAME with a webhook's body, and "
-            f"--format {formats[0]} with what a queue or an invocation has"
+    if way != _EXPLAINED:
+        if not (formats := formats_of(delivery)):
+            return explanations
+        queue = way.partition(":")[2]
+        note = (
+            f"it looks like an alert ({' or '.join(formats)}): give the queue its format in "
+            f"TIDEGATE_QUEUE_FORMATS, {queue}={formats[0]}"
         )
-    queue = way.partition(":")[2]
-    return (
-        f"it looks like an alert ({named}): give the queue its format in TIDEGATE_QUEUE_FORMATS, "
-        f"{queue}={formats[0]}"
-    )
-
-
-def _finds_alert(delivery: Delivery) -> bool:
-    items = (arrival.item for arrival in read(delivery))
-    return any(isinstance(item, Event) and item.type == ALERT for item in items)
+        return [replace(each, note=note) for each in explanations]
+    if (shape := shape_of(delivery, settings)) is None:
+        return explanations
+    named = f" ({' or '.join(shape.formats)})" if shape.formats else ""
+    if shape.hooks:
+        taken = (
+            f"by the webhooks {', '.join(shape.hooks)}"
+            if shape.hooks[1:]
+            else (f"by the webhook {shape.hooks[0]}")
+        )
+    else:
+        taken = "by no webhook in TIDEGATE_WEBHOOKS"
+    note = f"it looks like the body of a webhook's request{named}, which is taken {taken}"
+    if shape.formats:
+        note += f"; what a queue or an invocation has is explained with --format {shape.formats[0]}"
+    return [replace(each, note=note, hooks=shape.hooks) for each in explanations]
 
 
 def _deliveries(
@@ -208,8 +252,11 @@ def _guess(delivery: Delivery) -> str:
     return USERS_OWN
 
 
-def explain_arrivals(arrivals: Iterable[Arrival], settings: Settings) -> list[Explanation]:
-    """What would become of each. Raises `ConfigFileError` for the routing table."""
+def explain_arrivals(
+    arrivals: Iterable[Arrival], settings: Settings, *, document: bytes | None = None
+) -> list[Explanation]:
+    """What would become of each; `document` is the content of what they announce, if it is known.
+    Raises `ConfigFileError` for the routing table."""
     router = bootstrap.router(settings)
 
     def explain_one(arrival: Arrival) -> Explanation:
@@ -221,6 +268,8 @@ def explain_arrivals(arrivals: Iterable[Arrival], settings: Settings) -> list[Ex
             if item.document and not roots:
                 roots = ("/".join(item.document.uri.split("/")[:3]),)
                 note = "TIDEGATE_DOCUMENTS is not set here: the document may not be allowed"
+            elif document is not None and item.document:
+                roots = (*roots, EXAMPLE_ROOT)
             validation = EventValidationService(documents=roots, max_bytes=settings.max_event_bytes)
             smoke = is_smoke(item.key)
             target = None if smoke else router.target(item)
@@ -228,10 +277,35 @@ def explain_arrivals(arrivals: Iterable[Arrival], settings: Settings) -> list[Ex
             note = _SMOKE if smoke else note
         except TidegateError as error:
             return Explanation(format=format, event=item, target=None, error=error, note=note)
+        if target and (refusal := _refusal(item, target, document, settings)):
+            known = document is not None  # each upload has a workflow of its own
+            note = "refused by its workflow" + ("" if known else ", unless that runs already")
+            return Explanation(format=format, event=item, target=target, error=refusal, note=note)
         cut = tuple(wire["data"].get("cut", ())) if wire and item.type == ALERT else ()
         return Explanation(format=format, event=item, target=target, error=None, note=note, cut=cut)
 
     return [explain_one(arrival) for arrival in arrivals]
+
+
+def _refusal(
+    event: Event, target: Target, document: bytes | None, settings: Settings
+) -> TidegateError | None:
+    """Why the incident that the event would open could not: it brings no report."""
+    if target.workflow != INCIDENT_WORKFLOW or event.type == ALERT:
+        return None
+    try:
+        if event.document is None:
+            parse_fields(event.data, where=f"event {event.key}")
+        elif document is not None and len(document) > settings.max_report_bytes:
+            return DocumentTooLarge(
+                f"{event.document.uri} has {len(document):,} bytes, over the limit of "
+                f"{settings.max_report_bytes:,}"
+            )
+        elif document is not None:
+            parse_report(document, uri=event.document.uri)
+    except InvalidReport as error:
+        return error
+    return None
 
 
 # Requests
@@ -329,8 +403,8 @@ def _refused(status: int, sender: str, answer: str = "refused") -> RequestExplan
 
 
 def _answer(explanations: list[Explanation]) -> tuple[HTTPStatus, str]:
-    # What the table lacks is not the sender's fault.
-    routing = (NoRoute, InvalidChildId)
+    # What the table lacks is not the sender's fault; what a workflow refuses, it refuses later.
+    routing = (NoRoute, InvalidChildId, InvalidReport)
     refused = sum(1 for e in explanations if e.error and not isinstance(e.error, routing))
     if not explanations:
         return HTTPStatus.OK, "it holds no events"

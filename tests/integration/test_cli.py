@@ -130,7 +130,7 @@ def test_explain_reads_standard_input_and_recognises_a_test_event(tidegate: Tide
 
 
 def test_explain_says_why_a_payload_would_be_quarantined(tidegate: Tidegate) -> None:
-    result = tidegate("explain", "-", "--json", stdin=b"{not json")
+    result = tidegate("explain", "-", "--json", "--format", "message", stdin=b"{not json")
     assert result.code == 1
     [event] = result.json
     assert event["code"] == "InvalidEvent"

@@ -236,10 +236,10 @@ class EventRoutingService:
             if route.matches(wire):
                 return route
         tried = ", ".join(route.name for route in self.table.routes)
+        subject = f"subject {quoted(event.subject)}" if event.subject else "no subject"
         raise NoRoute(
             f"event {event.key}: no route matches type {quoted(event.type)}, source "
-            f"{quoted(event.source)}, subject {quoted(event.subject)}, way {quoted(event.way)} "
-            f"(tried {tried})"
+            f"{quoted(event.source)}, {subject}, way {quoted(event.way)} (tried {tried})"
         )
 
 

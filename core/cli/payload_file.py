@@ -1,0 +1,36 @@
+"""Files that people name to a command, read whole."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+from core.errors import ConfigurationError
+
+STANDARD_INPUT: Final = Path("-")
+MOST_BYTES: Final = 64 * 1024 * 1024
+"""No platform takes a larger message, request or report."""
+
+
+def read_payload(path: Path) -> bytes:
+    """The file's bytes; `-` is standard input. Raises `ConfigurationError` for what cannot be read
+    or is too large."""
+    try:
+        if path == STANDARD_INPUT:
+            body = sys.stdin.buffer.read(MOST_BYTES + 1)
+        else:
+            with path.open("rb") as file:
+                body = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        why = os.strerror(error.errno).lower() if error.errno else str(error)
+        raise ConfigurationError(
+            f"cannot read {path}: {why}", fix="name a file that you may read"
+        ) from error
+    if len(body) > MOST_BYTES:
+        raise ConfigurationError(
+            f"{path} is larger than {MOST_BYTES // 1024 // 1024} MiB, which nothing here takes",
+            fix="name a smaller file",
+        )
+    return body
