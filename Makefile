@@ -16,6 +16,7 @@ IMAGE_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PINS := requirements/tools.txt requirements/dev.txt
+PROJECT := pyproject.toml infra/wheel/tidegate.py
 TEMPLATES := template.yaml \
 	$(addprefix infra/aws/,alarms.yaml deployer.yaml edge.yaml registry.yaml worker.yaml workers.yaml)
 DEPLOY := .venv-deploy
@@ -31,10 +32,10 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-# Two stamps, each a copy of what was installed: the pins, and the project's own metadata.
+# Two stamps, each a copy of what was installed: the pins, and what an editable install copies.
 setup: ## Make .venv from the pins; does nothing while they are the same
 	@test -x $(BIN)/python && cat $(PINS) | cmp -s - $(VENV)/pins.stamp || $(MAKE) --no-print-directory .install-pins
-	@cmp -s pyproject.toml $(VENV)/project.stamp || $(MAKE) --no-print-directory .install-project
+	@cat $(PROJECT) | cmp -s - $(VENV)/project.stamp || $(MAKE) --no-print-directory .install-project
 
 .PHONY: .install-pins
 .install-pins:
@@ -59,7 +60,7 @@ setup: ## Make .venv from the pins; does nothing while they are the same
 .install-project:
 	@echo "Installing Tidegate, editable"
 	@$(UV_INSTALL) --no-deps --no-build-isolation --editable .
-	@cp pyproject.toml $(VENV)/project.stamp
+	@cat $(PROJECT) > $(VENV)/project.stamp
 
 # An environment of its own: the template tools pin many packages that dev.txt pins otherwise.
 .PHONY: .deploy-tools

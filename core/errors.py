@@ -165,7 +165,7 @@ class DocumentChanged(PermanentError):
 class InvalidReport(PermanentError):
     """The document is not an incident report."""
 
-    fix = "correct the document by its schema (docs/schemas) and upload it again"
+    fix = "correct the document and upload it again"
 
 
 class NotStarted(PermanentError):

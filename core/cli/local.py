@@ -18,7 +18,9 @@ from core.cli.request_options import Headers, Hook, parse_headers
 Cloud = Annotated[Literal["aws", "azure"], typer.Option(help="The cloud to run locally.")]
 Workers = Annotated[
     Literal["processes", "docker"],
-    typer.Option(help="What the workers run in; docker needs their image (make image)."),
+    typer.Option(
+        help="What the workers run in; docker needs their image: `make image` in a checkout."
+    ),
 ]
 
 

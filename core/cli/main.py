@@ -6,11 +6,7 @@ usage or configuration; 3 a service is unavailable, try again.
 
 from __future__ import annotations
 
-import logging
-import os
 import sys
-from contextlib import suppress
-from typing import NoReturn
 
 import typer
 from rich.markup import escape
@@ -24,6 +20,7 @@ from core.cli import (
     operate,
     quarantine,
     smoke,
+    worker,
 )
 from core.cli.console import EXIT_FAILED, EXIT_UNAVAILABLE, EXIT_USAGE, err
 from core.errors import AmbiguousId, ConfigurationError, TidegateError, TransientError
@@ -43,6 +40,7 @@ for command in (
     explain.explain,
     operate.setup,
     operate.doctor,
+    worker.worker,
 ):
     app.command()(command)
 app.command(name="smoke")(smoke.command)
@@ -63,21 +61,6 @@ def main() -> None:
         if error.fix:
             err.print(f"  next: {escape(error.fix)}", soft_wrap=True)
         sys.exit(exit_code(error))
-
-
-def program() -> NoReturn:
-    """Run the command as a process of its own, which exits without the interpreter's finalization:
-    threads of Temporal's client that still run then can make it abort (SIGABRT) after a success."""
-    code: object = 0
-    try:
-        main()
-    except SystemExit as ended:
-        code = ended.code
-    logging.shutdown()
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):  # the reader has closed it
-            stream.flush()
-    os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 def exit_code(error: TidegateError) -> int:

@@ -104,7 +104,7 @@ class Secrets:
                 self._secrets[reference] = _Entry(parse_reference(reference))
             except ValueError as error:
                 raise SettingsError(
-                    f"a secret cannot be found: {error}", fix="see docs/secrets.md"
+                    f"a secret cannot be found: {error}", fix="correct the reference"
                 ) from None
         return self._secrets[reference]
 
@@ -154,10 +154,12 @@ class Secrets:
             raise SecretUnavailable(
                 f"the store of the secret {reference} did not answer within {FETCH_SECONDS:g} s"
             ) from None
-        except ImportError as error:
+        except ModuleNotFoundError as error:
+            from core.extras import install_command
+
             raise SettingsError(
                 f"the secret {reference} cannot be read: {error.name} is not installed",
-                fix=f"install tidegate[{reference.store}], or keep the secret elsewhere",
+                fix=install_command(error),
             ) from error
         value = value.rstrip("\r\n")
         if not value.strip():

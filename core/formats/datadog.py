@@ -63,7 +63,7 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
     if not _FIELDS & body.keys():
         raise InvalidEvent(
             "the body has no field of the template for Datadog",
-            fix="paste the template of docs/webhooks/datadog.md as the payload of the webhook",
+            fix=f"paste this as the payload of the webhook: {' '.join(TEMPLATE.split())}",
         )
     transition = _value(body, "transition")
     word = (transition or "").strip().lower()

@@ -55,7 +55,6 @@ _CLOCKS: Final = timedelta(minutes=5)
 """How much the store's clock may be behind ours."""
 _MOST_RECORDS: Final = 50
 """Newest quarantine records that are read."""
-_WHERE: Final = 'see docs/operate.md, "After a deployment"'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -363,7 +362,7 @@ def _ended(way: Way, place: str, run: Run) -> Tried:
 
 def _late(way: Way, place: str, timeout: float, run: Run | None, blind: str | None) -> Tried:
     """Why the time was not enough, as far as it is known."""
-    failed = Tried(way=way, place=place, outcome="failed", detail="", fix=_WHERE)
+    failed = Tried(way=way, place=place, outcome="failed", detail="")
     if run is None:
         what = {
             Way.UPLOAD: "announced upload",
@@ -376,13 +375,13 @@ def _late(way: Way, place: str, timeout: float, run: Run | None, blind: str | No
             detail=f"it was sent {timeout:g} s ago, and no workflow has begun{unseen}",
             fix=f"look for the {what} in its queue and its dead letters, for its receipt in the "
             "listener's log, and whether TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE are the same as "
-            f"the listener's; {_WHERE}",
+            "the listener's",
         )
     if run.stuck:
         return replace(
             failed,
             detail=f"worker {run.worker} cannot process {run.workflow_id}: {run.stuck}",
-            fix=f"look at the {ROOT_WORKER.name}'s log; {_WHERE}",
+            fix=f"look at the {ROOT_WORKER.name}'s log",
         )
     pending = (
         f"worker {run.worker} has not ended it"
@@ -392,7 +391,7 @@ def _late(way: Way, place: str, timeout: float, run: Run | None, blind: str | No
     return replace(
         failed,
         detail=f"workflow {run.workflow_id} began, and after {timeout:g} s {pending}",
-        fix=f"start the {ROOT_WORKER.name}, or look at its log; `tidegate doctor`; {_WHERE}",
+        fix=f"start the {ROOT_WORKER.name}, or look at its log; `tidegate doctor`",
     )
 
 
@@ -419,4 +418,4 @@ def _fix_of(answer: Answer) -> str:
         return "the deployed webhooks file has no webhook of this name: deploy it"
     if answer.status == HTTPStatus.NOT_FOUND:
         return "no listener is behind this address, or its webhooks are switched off: check it"
-    return f"look at the webhook listener's log; {_WHERE}"
+    return "look at the webhook listener's log"

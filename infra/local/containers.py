@@ -46,7 +46,9 @@ def check_docker() -> None:
     try:
         docker("image", "inspect", "--format", "{{.Id}}", IMAGE)
     except LocalStackError as error:
-        raise LocalStackError(f"Docker has no image {IMAGE}", fix="build it: make image") from error
+        raise LocalStackError(
+            f"Docker has no image {IMAGE}", fix="build it in a checkout: make image"
+        ) from error
     shown = f'{{{{.Names}}}} {{{{.Label "{_LABEL}"}}}}'
     for line in docker(
         "ps", "--all", "--filter", f"label={_LABEL}", "--format", shown

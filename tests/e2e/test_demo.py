@@ -29,7 +29,7 @@ SAMPLE = ROOT / "infra" / "local" / "sample" / "checkout-latency.md"
 
 
 def tidegate(*arguments: str) -> list[str]:
-    return [sys.executable, "-c", "from core.cli.main import program; program()", *arguments]
+    return [sys.executable, "-c", "from core.cli.program import program; program()", *arguments]
 
 
 @contextmanager

@@ -208,7 +208,7 @@ def test_a_build_id_given_to_the_build_is_in_the_image(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cloud", ["aws", "azure"])
 def test_the_demo_succeeds_with_workers_in_containers(tmp_path: Path, cloud: str) -> None:
-    command = [sys.executable, "-c", "from core.cli.main import program; program()", "demo"]
+    command = [sys.executable, "-c", "from core.cli.program import program; program()", "demo"]
     done = subprocess.run(
         [*command, "--workers", "docker", "--cloud", cloud],
         env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120"},

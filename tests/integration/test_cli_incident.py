@@ -413,7 +413,7 @@ def watcher(desk: Desk, tmp_path: Path) -> Iterator[Any]:
                     [
                         sys.executable,
                         "-c",
-                        "from core.cli.main import program; program()",
+                        "from core.cli.program import program; program()",
                         *command,
                     ],
                     env={**os.environ, **desk.env, "PYTHONPATH": str(ROOT), "COLUMNS": "200"},

@@ -40,5 +40,5 @@ def check_addresses(targets: Mapping[str, TargetConfig], addresses: Addresses) -
                 problems.append(f"{variables}: {address.name}: {error.message}")
     if problems:
         raise SettingsError(
-            "; ".join(problems), fix="docs/policies.md says what each kind of target needs"
+            "; ".join(problems), fix="give each variable an address of its target's kind"
         )

