@@ -451,6 +451,19 @@ def test_a_person_escalates_whatever_holds_the_paging(held: str) -> None:
     assert len(life.pages()) == before + 2, "and nobody else is paged"
 
 
+def test_a_silence_that_begins_meanwhile_ends_no_page_that_a_person_asked_for() -> None:
+    life = opened(policy(repage_every=20, silences=(silence(7200, start=300),)))
+    life.wait(290, deliver=True)
+    life.do("escalate")
+    page = life.pages()[-1]
+    life.give(PageSettled(key=page.key, failure="no answer"))
+    life.wait(29)
+    assert len(life.all(PagingHeld)) == 1
+    assert life.incident.pages[page.key].status is PageStatus.WAITING
+    life.wait(1)
+    assert life.pages()[-1].key == page.key
+
+
 def test_a_page_that_waits_for_its_next_round_is_sent_now() -> None:
     life = opened(policy())
     life.do("escalate")
