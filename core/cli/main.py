@@ -6,7 +6,9 @@ usage or configuration; 3 a service is unavailable, try again.
 
 from __future__ import annotations
 
+import platform
 import sys
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -22,17 +24,51 @@ from core.cli import (
     smoke,
     worker,
 )
-from core.cli.console import EXIT_FAILED, EXIT_UNAVAILABLE, EXIT_USAGE, err
-from core.errors import AmbiguousId, ConfigurationError, TidegateError, TransientError
+from core.cli.console import EXIT_FAILED, EXIT_UNAVAILABLE, EXIT_USAGE, err, out
+from core.cli.next_step import or_local_stack
+from core.errors import (
+    AmbiguousId,
+    ConfigurationError,
+    SettingsError,
+    TidegateError,
+    TransientError,
+)
 
 app = typer.Typer(
     name="tidegate",
-    help="The serverless front door for Temporal.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 success, 1 failure, 2 wrong usage or configuration, "
     "3 a service is unavailable.",
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if not wanted:
+        return
+    from importlib.metadata import version
+
+    python, temporal = platform.python_version(), version("temporalio")
+    out.print(f"tidegate {version('tidegate')} (Python {python}, temporalio {temporal})")
+    raise typer.Exit
+
+
+@app.callback()
+def tidegate(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_print_version,
+            is_eager=True,
+            help="Print the version of Tidegate, Python and Temporal's SDK.",
+        ),
+    ] = False,
+) -> None:
+    """The serverless front door for Temporal."""
+
+
 for command in (
     local.demo,
     local.dev,
@@ -57,9 +93,11 @@ def main() -> None:
     try:
         app()
     except TidegateError as error:
+        unset = isinstance(error, SettingsError) and error.unset
+        fix = or_local_stack(error.fix) if unset else error.fix
         err.print(f"[red]{error.code}[/red]: {escape(error.message)}", soft_wrap=True)
-        if error.fix:
-            err.print(f"  next: {escape(error.fix)}", soft_wrap=True)
+        if fix:
+            err.print(f"  next: {escape(fix)}", soft_wrap=True)
         sys.exit(exit_code(error))
 
 

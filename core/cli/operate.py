@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
+from dataclasses import replace
 from typing import Final
 
 import typer
@@ -11,10 +11,12 @@ from rich.markup import escape
 
 from core import bootstrap
 from core.cli.console import EXIT_FAILED, Json, out, print_json
+from core.cli.next_step import or_local_stack
 from core.config.settings import Settings
 
 _MARKS: Final = {
     "ok": "[green]ok[/green]",
+    "skipped": "[dim]skip[/dim]",
     "warning": "[yellow]warn[/yellow]",
     "failed": "[red]FAIL[/red]",
 }
@@ -37,12 +39,14 @@ def setup() -> None:
 def doctor(as_json: Json = False) -> None:
     """Check settings, routes, stores, Temporal and workers, and say how to fix what is wrong.
 
-    Exits with 1 if a check failed."""
-    from core.operations.doctor import Check, examine
+    Only what the routes and settings in force need is checked. Exits with 1 if a check failed."""
+    from core.operations.doctor.checks import Check
+    from core.operations.doctor.examine import examine
 
     async def collect() -> list[Check]:
         checks = []
-        async for check in examine():
+        async for found in examine():
+            check = replace(found, fix=or_local_stack(found.fix)) if found.unset else found
             checks.append(check)
             if not as_json:
                 _print(check)
@@ -57,5 +61,5 @@ def doctor(as_json: Json = False) -> None:
     checks = asyncio.run(collect())
     healthy = all(check.outcome != "failed" for check in checks)
     if as_json:
-        print_json({"healthy": healthy, "checks": [asdict(check) for check in checks]})
+        print_json({"healthy": healthy, "checks": [check.to_json() for check in checks]})
     raise typer.Exit(0 if healthy else EXIT_FAILED)

@@ -13,7 +13,9 @@ from core.config.settings import Settings
 from core.formats.registry import read
 from core.formats.shared.delivery import Delivery, way_headers
 from core.intake.receipts import Verdict
-from core.operations import doctor
+from core.operations.doctor import examine
+from core.operations.doctor.checks import Code
+from core.operations.doctor.needs import Needs
 from tests.support.workflows_port import MemoryWorkflows
 
 CREATED = "tidegate.document.created"
@@ -62,7 +64,7 @@ async def test_doctor_warns_of_documents_that_can_only_be_redelivered(
         trusted_types=queues,
         webhooks=file,
     )
-    checks = [each async for each in doctor._stores(settings)]
-    found = [each for each in checks if each.name == "announced documents"]
+    checks = [each async for each in examine._stores(settings, Needs.of(None))]
+    found = [each for each in checks if each.code is Code.ANNOUNCED_DOCUMENTS]
     assert [each.outcome for each in found] == (["warning"] if warned else [])
     assert all(warned and warned in each.detail for each in found)

@@ -28,7 +28,7 @@ from core.cli.main import app
 from core.config import files
 from core.config.settings import Settings, variables
 from core.errors import TidegateError, third_party
-from core.operations.doctor import examine
+from core.operations.doctor.examine import examine
 from functions_azure import telemetry
 from workers.runtime.activity_errors import typed_failures
 

@@ -10,7 +10,7 @@ import pytest
 
 from core.config.settings import Settings
 from core.errors import TransientError
-from core.operations import doctor
+from core.operations.doctor import examine
 from core.webhooks.verifiers import sns, tokens
 from core.webhooks.verifiers.base import NotVerified
 from core.webhooks.verifiers.certificates import Certificates
@@ -102,7 +102,7 @@ async def test_doctor_says_of_which_webhooks_a_recorded_request_never_expires(
     hook = {"format": "alertmanager", "verify": verify}
     file.write_text(yaml.safe_dump({"version": 1, "hooks": {"in": hook}}))
     settings = Settings(quarantine=f"file://{tmp_path}", webhooks=file)
-    [check] = [each async for each in doctor._webhooks(settings)]
+    [_, check] = [each async for each in examine._webhooks(settings)]
     assert check.outcome == outcome.partition(",")[0]
     assert ("signs no time" in check.detail) == ("says so" in outcome)
     assert ("never expires" in check.detail) == (outcome == "warning")

@@ -115,6 +115,10 @@ def named_commands(text: str) -> list[str]:
     return spans + [line for line in lines if re.match(r"(\S*/)?tidegate ", line)]
 
 
+OF_THE_PROGRAM = {"--help", "--version"}
+"""Options without a command."""
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_every_command_that_is_named_exists(name: str) -> None:
     for line in named_commands(page(name)):
@@ -122,8 +126,8 @@ def test_every_command_that_is_named_exists(name: str) -> None:
         words = command.replace("[", " ").replace("]", " ").split()
         path = [c for c in commands() if f"tidegate {' '.join(words)} ".startswith(f"{c} ")]
         groups = [c for c in commands() if c.startswith(f"tidegate {' '.join(words)} ")]
-        assert path or groups or words == ["--help"] or words[0] == "COMMAND", line
-        for option in [word for word in words if word.startswith("--") and word != "--help"]:
+        assert path or groups or words[0] in {*OF_THE_PROGRAM, "COMMAND"}, line
+        for option in {word for word in words if word.startswith("--")} - OF_THE_PROGRAM:
             assert any(option.partition("=")[0] in commands()[c] for c in path), line
 
 

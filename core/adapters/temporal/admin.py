@@ -10,13 +10,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from temporalio.api.enums.v1 import IndexedValueType, TaskQueueType
+from temporalio.api.deployment.v1 import WorkerDeploymentVersion
+from temporalio.api.enums.v1 import (
+    IndexedValueType,
+    TaskQueueType,
+    WorkerDeploymentVersionStatus,
+    WorkerVersioningMode,
+)
 from temporalio.api.operatorservice.v1 import (
     AddSearchAttributesRequest,
     ListSearchAttributesRequest,
 )
 from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, DescribeTaskQueueRequest
+from temporalio.api.workflowservice.v1 import (
+    DescribeNamespaceRequest,
+    DescribeTaskQueueRequest,
+    DescribeWorkerDeploymentVersionRequest,
+)
 from temporalio.client import Client
 from temporalio.service import RPCError
 
@@ -61,9 +71,47 @@ async def register_search_attributes(client: Client, names: Sequence[str]) -> li
     return missing
 
 
-async def pollers(client: Client, task_queue: str) -> list[str]:
-    """The identities of the workers that have polled the queue for workflow tasks in the last
-    minutes."""
+@dataclass(frozen=True, slots=True)
+class Build:
+    """One version of a Worker Deployment."""
+
+    deployment: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueWorkers:
+    """The workers that have polled a task queue for workflow tasks in the last minutes, and where
+    Temporal sends new work.
+
+    `identities` are those of all of them; `builds` those that are versioned, and `unversioned` says
+    whether others are not. New work goes to `current`, or to workers without a build ID where that
+    is None, and `ramp` percent of it to `ramping`.
+    """
+
+    identities: tuple[str, ...]
+    builds: tuple[Build, ...] = ()
+    unversioned: bool = False
+    current: Build | None = None
+    ramping: Build | None = None
+    ramp: float = 0
+
+    def takes_new_work(self, build: Build | None) -> bool:
+        """Whether new work goes to a build, or with None to workers without one."""
+        return (build == self.current and self.ramp < 100) or (
+            build is not None and build == self.ramping and self.ramp > 0
+        )
+
+    @property
+    def unserved(self) -> list[Build | None]:
+        """To whom new work goes although no such worker polls; None for one without a build ID."""
+        polling = {*self.builds, *([None] if self.unversioned else [])}
+        targets = dict.fromkeys((self.current, self.ramping))
+        return [each for each in targets if self.takes_new_work(each) and each not in polling]
+
+
+async def queue_workers(client: Client, task_queue: str) -> QueueWorkers:
+    """Who polls a task queue."""
     request = DescribeTaskQueueRequest(
         namespace=client.namespace,
         task_queue=TaskQueue(name=task_queue),
@@ -73,7 +121,46 @@ async def pollers(client: Client, task_queue: str) -> list[str]:
         answer = await client.workflow_service.describe_task_queue(request, timeout=_TIMEOUT)
     except RPCError as error:
         raise _refusal(client, error) from None
-    return [poller.identity for poller in answer.pollers]
+    versioned = WorkerVersioningMode.WORKER_VERSIONING_MODE_VERSIONED
+    builds: dict[Build, None] = {}
+    unversioned = False
+    for poller in answer.pollers:
+        options = poller.deployment_options
+        if options.worker_versioning_mode == versioned:
+            builds[Build(options.deployment_name, options.build_id)] = None
+        else:
+            unversioned = True
+    info = answer.versioning_info
+    return QueueWorkers(
+        identities=tuple(poller.identity for poller in answer.pollers),
+        builds=tuple(builds),
+        unversioned=unversioned,
+        current=_build(info.current_deployment_version),
+        ramping=_build(info.ramping_deployment_version),
+        ramp=info.ramping_version_percentage,
+    )
+
+
+def _build(version: WorkerDeploymentVersion) -> Build | None:
+    return Build(version.deployment_name, version.build_id) if version.build_id else None
+
+
+async def never_current(client: Client, build: Build) -> bool:
+    """Whether a build has neither been current nor ramped up, so that it has no work of its own."""
+    request = DescribeWorkerDeploymentVersionRequest(
+        namespace=client.namespace,
+        deployment_version=WorkerDeploymentVersion(
+            deployment_name=build.deployment, build_id=build.id
+        ),
+    )
+    try:
+        answer = await client.workflow_service.describe_worker_deployment_version(
+            request, timeout=_TIMEOUT
+        )
+    except RPCError as error:
+        raise _refusal(client, error) from None
+    status = answer.worker_deployment_version_info.status
+    return status == WorkerDeploymentVersionStatus.WORKER_DEPLOYMENT_VERSION_STATUS_INACTIVE
 
 
 @dataclass(frozen=True, slots=True)

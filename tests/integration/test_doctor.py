@@ -1,0 +1,140 @@
+"""`tidegate doctor` against a real Temporal server: what it checks, and what it says of builds."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+import pytest
+from temporalio import workflow
+from temporalio.client import Client
+
+from core.config.settings import Settings
+from core.operations.doctor.checks import Check, Code
+from core.operations.doctor.examine import examine
+from infra.local.processes import program
+from infra.local.temporal import TemporalServer
+from tests.support.eventually import eventually
+from workers.root_orchestrator import run_worker as root
+from workers.runtime.process import Plan, worker
+
+OLD, NEW = "1.0.0-aaaaaaa", "1.1.0-bbbbbbb"
+LITTLE: Final = frozenset({"settings", "routes", "quarantine", "temporal", "task-queue"})
+"""The codes of an installation without incidents, uploads and webhooks that are not skipped."""
+
+
+@workflow.defn(name="Order", sandboxed=False)
+class Order:
+    """A workflow of somebody's own."""
+
+    @workflow.run
+    async def run(self, event: dict[str, object]) -> None:
+        raise NotImplementedError
+
+
+@pytest.fixture
+def queue(temporal_settings: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A task queue to which the only route leads, in an environment that has no more than that."""
+    queue = f"orders-{uuid4()}"
+    routes = tmp_path / "routes.yaml"
+    routes.write_text(
+        "version: 1\n"
+        "routes:\n"
+        f"  - {{name: orders, match: {{exact: {{type: order}}}}, workflow: Order, "
+        f"task_queue: {queue}}}\n"
+    )
+    monkeypatch.setenv("TIDEGATE_ROUTES", str(routes))
+    monkeypatch.setenv("TIDEGATE_QUARANTINE", f"file://{tmp_path}/quarantine/")
+    return queue
+
+
+@asynccontextmanager
+async def polling(client: Client, plan: Plan, build: str | None = None) -> AsyncIterator[None]:
+    async with worker(client, plan, build_id=build):
+        yield
+
+
+def orders(queue: str) -> Plan:
+    return Plan(task_queue=queue, workflows=[Order], activities=[])
+
+
+async def checks() -> list[Check]:
+    return [check async for check in examine()]
+
+
+async def when(code: Code, holds: Callable[[Check], bool]) -> Check:
+    """The check of a kind, once it is as expected: pollers and builds are known with a delay."""
+
+    async def look() -> Check | None:
+        return next((each for each in await checks() if each.code is code and holds(each)), None)
+
+    return await eventually(look, f"{code} to change")
+
+
+async def test_an_installation_without_incidents_is_healthy(
+    temporal_client: Client, queue: str
+) -> None:
+    ours = root.plan(Settings.from_env())
+    async with polling(temporal_client, ours), polling(temporal_client, orders(queue)):
+        await when(Code.TASK_QUEUE, lambda check: queue in check.name and check.outcome == "ok")
+        found = await checks()
+    assert {each.outcome for each in found} == {"ok", "skipped"}
+    made = {each.code.value for each in found if each.outcome == "ok"}
+    assert made == {*LITTLE, "routing-tables"}
+    skipped = {each.name for each in found if each.outcome == "skipped"}
+    assert skipped == {"incident-worker", "webhooks"}
+
+
+async def test_a_build_that_nobody_made_current_is_named_with_the_command_that_does(
+    temporal_server: TemporalServer, temporal_client: Client, queue: str
+) -> None:
+    async def run(command: str) -> None:
+        name, *arguments = shlex.split(command)
+        process = await asyncio.create_subprocess_exec(
+            *(program(name), *arguments, "--address", temporal_server.address),
+            stdout=asyncio.subprocess.DEVNULL,
+        )
+        assert await process.wait() == 0
+
+    async with polling(temporal_client, orders(queue), OLD):
+        waits = await when(Code.BUILD, lambda check: check.outcome == "failed")
+        assert waits.detail == (
+            "new work waits: no build is current; what polls is build 1.0.0-aaaaaaa"
+        )
+        await run(waits.fix)
+        current = await when(Code.BUILD, lambda check: check.outcome == "ok")
+        assert current.detail == "new work goes to build 1.0.0-aaaaaaa"
+
+        async with polling(temporal_client, orders(queue), NEW):
+            idle = await when(Code.BUILD, lambda check: check.outcome == "warning")
+            assert idle.detail == (
+                "build 1.1.0-bbbbbbb polls and gets no new work: nobody made it current"
+            )
+            await run(idle.fix)
+            moved = await when(Code.BUILD, lambda check: check.outcome == "ok")
+            assert moved.detail == (
+                "new work goes to build 1.1.0-bbbbbbb; what began on build 1.0.0-aaaaaaa ends there"
+            )
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "detail", "fix"),
+    [
+        ("TEMPORAL_ADDRESS", "localhost", "has no port: 'localhost'", "localhost:7233"),
+        ("TEMPORAL_NAMESPACE", "nope", "has no namespace 'nope'", "TEMPORAL_NAMESPACE"),
+    ],
+)
+async def test_what_is_wrong_with_the_settings_of_temporal_is_named(
+    queue: str, variable: str, value: str, detail: str, fix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    [check] = [each for each in await checks() if each.code is Code.TEMPORAL]
+    assert check.outcome == "failed"
+    assert detail in check.detail
+    assert fix in check.fix
+    assert "doctor" not in check.fix

@@ -1,0 +1,71 @@
+"""Where a stack runs in this folder, the next step for an unset variable is its env file."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from infra.local.endpoints import Endpoints
+from tests.support.cli import Tidegate
+
+HINT = "`. .tidegate/env`, for the stack that runs in this folder; else "
+
+
+@pytest.fixture
+def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The state folder of a stack that this process is."""
+    monkeypatch.chdir(tmp_path)
+    state = tmp_path / ".tidegate"
+    state.mkdir()
+    endpoints = Endpoints(
+        pid=os.getpid(),
+        temporal="127.0.0.1:1",
+        temporal_ui=None,
+        cloud={},
+        gateway="",
+        webhooks="",
+        queue_formats="",
+        pager="",
+    )
+    (state / "stack.json").write_text(json.dumps(asdict(endpoints)))
+
+
+UNSET = [
+    (("incident", "list"), "set TEMPORAL_ADDRESS"),
+    (("quarantine", "list"), "set TIDEGATE_QUARANTINE: URI prefix"),
+    (("webhooks", "check"), "set TIDEGATE_WEBHOOKS: The webhooks' endpoints"),
+]
+
+
+@pytest.mark.parametrize(("command", "fix"), UNSET)
+def test_every_command_names_the_env_file_of_the_stack_here(
+    tidegate: Tidegate, stack: None, command: tuple[str, ...], fix: str
+) -> None:
+    result = tidegate(*command)
+    assert result.code == 2
+    assert f"\n  next: {HINT}{fix}" in result.err
+
+
+@pytest.mark.parametrize(("command", "fix"), UNSET)
+def test_without_a_stack_the_variable_is_explained(
+    tidegate: Tidegate,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: tuple[str, ...],
+    fix: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = tidegate(*command)
+    assert result.code == 2
+    assert f"\n  next: {fix}" in result.err
+
+
+def test_doctor_names_it_for_everything_that_is_not_set(tidegate: Tidegate, stack: None) -> None:
+    checks = {check["code"]: check for check in tidegate("doctor", "--json").json["checks"]}
+    for code in ("quarantine", "reports", "documents", "temporal"):
+        assert checks[code]["fix"].startswith(HINT)
+    assert not checks["routes"]["fix"]

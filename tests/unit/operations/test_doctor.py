@@ -1,0 +1,122 @@
+"""The kinds of doctor's checks, and what decides whether one is made."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from core.adapters.temporal.admin import Build, QueueWorkers
+from core.config.files import load_routes
+from core.config.routing_table import SHIPPED_ROUTES
+from core.contracts import SEARCH_ATTRIBUTES
+from core.operations.doctor.checks import Code
+from core.operations.doctor.needs import Needs
+
+DOCUMENTATION = (Path(__file__).parents[3] / "docs" / "cli.md").read_text(encoding="utf-8")
+OLD, NEW = Build("orders", "1.0"), Build("orders", "1.1")
+
+
+def test_the_documentation_has_every_code_with_what_it_checks_and_when() -> None:
+    section = DOCUMENTATION.partition("\n## Doctor\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `([a-z-]+)` \| (.*) \| (.*) \|$", section, re.M)
+    assert rows == [(code.value, code.about, code.made) for code in Code]
+
+
+def needs(tmp_path: Path, *routes: str) -> Needs:
+    file = tmp_path / "routes.yaml"
+    file.write_text("version: 1\nroutes:\n" + "".join(f"  - {route}\n" for route in routes))
+    return Needs.of(load_routes(file).compiled())
+
+
+def route(
+    match: str = "{exact: {type: order}}", workflow: str = "Order", queue: str = "orders"
+) -> str:
+    return f"{{name: first, match: {match}, workflow: {workflow}, task_queue: {queue}}}"
+
+
+def test_the_shipped_table_needs_both_workers_and_documents() -> None:
+    shipped = Needs.of(load_routes(SHIPPED_ROUTES).compiled())
+    assert shipped.senders == {
+        "root-worker": "the listeners",
+        "incident-worker": "route incident-report",
+    }
+    assert shipped.documents == "incident-report"
+    assert (shipped.pages, shipped.reports) == (True, True)
+    assert shipped.search_attributes == list(SEARCH_ATTRIBUTES)
+
+
+def test_a_table_without_incidents_needs_the_root_worker_alone(tmp_path: Path) -> None:
+    own = needs(tmp_path, route())
+    assert [worker.name for worker in own.workers] == ["root-worker"]
+    assert own.documents is None
+    assert (own.pages, own.reports, own.search_attributes) == (False, False, [])
+    assert Needs.of(None) == own  # of a table that cannot be read nothing more is known
+
+
+def test_a_route_needs_the_worker_of_its_task_queue(tmp_path: Path) -> None:
+    own = needs(tmp_path, route(workflow="Incident", queue="tidegate-incident"))
+    assert own.senders["incident-worker"] == "route first"
+
+
+@pytest.mark.parametrize(
+    ("match", "takes"),
+    [
+        ("{exact: {type: tidegate.document.created}}", True),
+        ("{prefix: {type: tidegate.document.}}", True),
+        ("{suffix: {type: .removed}}", True),
+        ("{any: [{exact: {type: order}}, {exact: {type: tidegate.document.changed}}]}", True),
+        ("{all: [{prefix: {type: tidegate.}}, {suffix: {subject: .json}}]}", True),
+        ("{exact: {type: order}}", False),
+        ("{suffix: {subject: .json}}", False),
+        ("{not: {exact: {type: tidegate.document.created}}}", False),
+        ('{jmespath: "total"}', False),
+    ],
+)
+def test_a_route_takes_documents_if_a_filter_names_their_types(
+    match: str, takes: bool, tmp_path: Path
+) -> None:
+    assert needs(tmp_path, route(match)).documents == ("first" if takes else None)
+
+
+@pytest.mark.parametrize(
+    ("workers", "unserved"),
+    [
+        (QueueWorkers(identities=("a",), unversioned=True), []),
+        (QueueWorkers(identities=("a",), builds=(OLD,)), [None]),
+        (QueueWorkers(identities=("a",), builds=(OLD,), current=OLD), []),
+        (QueueWorkers(identities=("a",), builds=(OLD, NEW), current=OLD), []),
+        (QueueWorkers(identities=("a",), builds=(OLD,), current=NEW), [NEW]),
+        (QueueWorkers(identities=("a",), unversioned=True, current=NEW), [NEW]),
+        (
+            QueueWorkers(identities=("a",), builds=(OLD,), current=OLD, ramping=NEW, ramp=5),
+            [NEW],
+        ),
+        (QueueWorkers(identities=("a",), builds=(OLD,), current=OLD, ramping=NEW), []),
+        (
+            QueueWorkers(identities=("a",), builds=(NEW,), current=OLD, ramping=NEW, ramp=100),
+            [],
+        ),
+        (
+            QueueWorkers(identities=("a",), builds=(NEW,), ramping=NEW, ramp=5),
+            [None],
+        ),
+    ],
+    ids=[
+        "no builds",
+        "a build, none current",
+        "the current build",
+        "an idle build beside the current one",
+        "another build than the current one",
+        "no build but the current one is",
+        "the ramping build is not there",
+        "ramped down to nothing",
+        "ramped up to everything",
+        "the rest is for workers without a build",
+    ],
+)
+def test_new_work_is_unserved_where_whom_it_goes_to_does_not_poll(
+    workers: QueueWorkers, unserved: list[Build | None]
+) -> None:
+    assert workers.unserved == unserved
