@@ -54,7 +54,10 @@ def terminal_width() -> int | None:
 def print_lines(lines: Iterable[Text]) -> None:
     """Print lines that `core.cli.layout` has made for `terminal_width()`."""
     for line in lines:
-        out.print(line, soft_wrap=True)
+        if out.is_terminal:
+            out.print(line, soft_wrap=True)
+        else:
+            print_text(line.plain)  # rich makes spaces of tabs
 
 
 def print_json(value: object, *, indent: int | None = 2) -> None:

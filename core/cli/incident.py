@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -13,13 +13,23 @@ from pydantic import TypeAdapter, ValidationError
 from rich.markup import escape
 
 from core import bootstrap
-from core.cli.console import Json, err, out, print_json, print_text
-from core.cli.incident_view import headline, incident_table, timeline_lines
+from core.cli.clock import shown_time
+from core.cli.completion import all_incidents, complete, open_incidents
+from core.cli.console import (
+    Json,
+    err,
+    out,
+    print_json,
+    print_lines,
+    print_text,
+    terminal_width,
+)
+from core.cli.incident_view import change_lines, header_lines, list_lines, timeline_lines
 from core.config.settings import Settings
 from core.domain.durations import Delay
-from core.domain.incident.model import Status
+from core.domain.incident.model import Incident, Status
 from core.domain.severity import Severity
-from core.errors import TemporalUnavailable
+from core.errors import ConfigurationError, TemporalUnavailable
 
 if TYPE_CHECKING:
     from core.adapters.temporal.incidents import IncidentView
@@ -37,10 +47,10 @@ def duration(text: str) -> timedelta:
         raise typer.BadParameter(f"{text!r} is not a duration like 30m, 12h or 7d") from None
 
 
-Id = Annotated[
-    str,
-    typer.Argument(help="The incident's own ID, or its workflow ID for the one now running."),
-]
+_NAMES: Final = "The incident's handle, its ID or the beginning of that, or its workflow ID"
+
+Id = Annotated[str, typer.Argument(help=f"{_NAMES}.", autocompletion=complete(open_incidents))]
+AnyId = Annotated[str, typer.Argument(help=f"{_NAMES}.", autocompletion=complete(all_incidents))]
 Interval = Annotated[
     float, typer.Option("--every", min=0.2, help="Seconds between two queries, with --watch.")
 ]
@@ -75,6 +85,9 @@ def incident_list(
         bool, typer.Option("--watch", help="Print the list again when it changes, until Ctrl-C.")
     ] = False,
     interval: Interval = 2.0,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print the handles only, a line each.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """List incidents, newest first."""
@@ -99,9 +112,17 @@ def incident_list(
             rows = [incident.to_json() for incident in listed]
             print_json(rows, indent=None if watch else 2)
             return
+        if quiet:
+            for incident in listed:
+                print_text(incident.handle)
+            return
+        now = datetime.now(UTC)
         if watch:
-            out.rule(f"{datetime.now().astimezone():%H:%M:%S}")
-        out.print(incident_table(listed) if listed else "No incident matches.")
+            out.rule(shown_time(now))
+        if listed:
+            print_lines(list_lines(listed, now=now, width=terminal_width()))
+        else:
+            out.print("No incident matches.")
         if more:
             err.print(f"There are more than {limit}: narrow the filters, or raise --limit.")
 
@@ -132,7 +153,7 @@ def incident_list(
 
 @app.command("show")
 def incident_show(
-    id: Id,
+    id: AnyId,
     watch: Annotated[
         bool,
         typer.Option("--watch", help="Print what happens until the incident closes, or Ctrl-C."),
@@ -177,14 +198,28 @@ def _print(now: IncidentView, shown: IncidentView | None, *, as_json: bool, comp
     if as_json:
         print_json(now, indent=None if compact else 2)
         return
-    for line in headline(now["incident"], shown and shown["incident"]):
-        out.print(line, soft_wrap=True)
-    for line in timeline_lines(now["timeline"], shown["timeline"] if shown else []):
-        out.print(line, soft_wrap=True)
+    incident, before = _read(now), _read(shown) if shown else None
+    moment, width = datetime.now(UTC), terminal_width()
+    if before is None:
+        print_lines(header_lines(incident, now=moment, width=width))
+    else:
+        print_lines(change_lines(incident, before, now=moment, width=width))
+    print_lines(timeline_lines(now["timeline"], shown["timeline"] if shown else (), width=width))
+
+
+def _read(view: IncidentView) -> Incident:
+    try:
+        return Incident.model_validate(view["incident"])
+    except ValidationError as error:
+        raise ConfigurationError(
+            f"the incident cannot be read: {error.errors()[0]['msg']}",
+            fix="the command and the incident worker have different versions: use the worker's, "
+            "or --json",
+        ) from None
 
 
 @app.command("report")
-def incident_report(id: Id, as_json: Json = False) -> None:
+def incident_report(id: AnyId, as_json: Json = False) -> None:
     """Print the post-incident report from the document store: Markdown, or its data with --json."""
     from core.operations.read_report import read_report
 

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from rich.markup import escape
 
 from core import bootstrap
+from core.cli.completion import all_incidents, complete
 from core.cli.console import Json, out, print_json
 from core.cli.incident import Id, duration
 from core.cli.incident_answers import answer_sentence
@@ -207,7 +208,10 @@ def incident_open(
     title: Annotated[str, typer.Argument(help="What is wrong, in one line.")] = "",
     follows: Annotated[
         str | None,
-        typer.Option(help="The closed incident to follow; fields not given are copied from it."),
+        typer.Option(
+            help="The closed incident to follow; fields not given are copied from it.",
+            autocompletion=complete(all_incidents),
+        ),
     ] = None,
     severity: Annotated[Severity | None, typer.Option(help="The severity.")] = None,
     service: Annotated[str | None, typer.Option(help="The service that is affected.")] = None,

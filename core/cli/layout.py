@@ -73,7 +73,7 @@ def fact_lines(
         label = Text(" " * indent).append_text(line(name, "dim"))
         column = indent + _NAME_COLUMNS
         long = label.cell_len > column
-        beside = label + Text(" " * (column + 1 - label.cell_len))
+        beside = label + Text(" " * max(1, column + 1 - label.cell_len))
         lines_beside = hanging(beside, value, width)
         if width is None or (not long and _fit(lines_beside, width)):
             lines += lines_beside

@@ -191,9 +191,9 @@ def test_every_command_from_acknowledge_to_close(tidegate: Tidegate, desk: Desk)
     shown = done("show").out
     for line in [
         "It burns",
-        "severity      critical",
-        "assignee      bob",
-        "commander     ana",
+        "severity     critical",
+        "assignee     bob",
+        "commander    ana",
         "Acknowledged: looking",
         "Comment: action: buy a [bold]bigger[/bold] one",
         "Severity raised from high to critical",
@@ -322,9 +322,74 @@ def test_the_list_is_filtered(tidegate: Tidegate, desk: Desk) -> None:
     assert tidegate("incident", "list", "--service", "nobody's").out == "No incident matches.\n"
     assert len(tidegate("incident", "list", "--limit", "1", "--json").json) == 1
 
-    table = tidegate("incident", "list", "--severity", "low").out
-    for cell in ("incident", "search", "low", "open", "It flickers"):
-        assert cell in table
+    handles = {i["workflow_id"]: i["handle"] for i in tidegate("incident", "list", "--json").json}
+    assert re.search(
+        rf"^{handles[dim]}\tlow\topen\t\d+ s\tnobody\tIt flickers \(search\)$",
+        tidegate("incident", "list").out,
+        re.M,
+    )
+    assert f"{handles[burning]}\tcritical\tacknowledged\t" in tidegate("incident", "list").out
+    quiet = tidegate("incident", "list", "--quiet").out
+    assert set(quiet.splitlines()) >= set(handles.values())
+    assert tidegate("incident", "list", "--quiet", "--service", "nobody's").out == ""
+
+
+def test_the_list_says_who_has_an_incident(tidegate: Tidegate, desk: Desk) -> None:
+    id = desk.report(service="who")
+    own = opened(tidegate, id)["id"]
+
+    def listed_with(who: str) -> None:
+        def look() -> bool:
+            return f"\t{who}\tIt burns (who)\n" in (
+                tidegate("incident", "list", "--service", "who", "--all").out
+            )
+
+        wait_until(look, PATIENCE, f"{who} to be listed")
+
+    listed_with("nobody")
+    for arguments, who in [
+        (("ack", own, "--by", "ana"), "ana"),
+        (("ack", own, "--by", "cy"), "cy"),
+        (("assign", own, "--to", "ben"), "ben"),
+        (("assign", own, "--nobody"), "cy"),
+        (("unack", own), "nobody"),
+        (("resolve", own), ""),
+    ]:
+        assert tidegate("incident", *arguments).code == 0
+        listed_with(who)
+
+
+def test_every_command_takes_a_handle_and_the_beginning_of_an_id(
+    tidegate: Tidegate, desk: Desk
+) -> None:
+    id = desk.report()
+    own = opened(tidegate, id)["id"]
+    handle, beginning = handle_of(own), own[:-15]
+    assert status_of(tidegate, handle) == status_of(tidegate, beginning) == "open"
+    assert tidegate("incident", "ack", handle).code == 0
+    assert tidegate("incident", "close", beginning, "--reason", "false_alarm").code == 0
+    wait_until(lambda: ended(tidegate, id), PATIENCE, "the workflow to end")
+    shown = tidegate("incident", "show", handle).out
+    assert f"incident     {handle}\n" in shown
+    assert f"ID           {own}\n" in shown
+    assert f"incident {own}: cannot acknowledge" in tidegate("incident", "ack", handle).err
+    assert tidegate("incident", "report", handle).code == 0
+    follow = tidegate("incident", "open", "--follows", handle, "--json")
+    assert follow.json["follows"] == own
+
+
+def test_what_fits_several_incidents_is_wrong_usage_and_names_them(
+    tidegate: Tidegate, desk: Desk
+) -> None:
+    owns = [opened(tidegate, desk.report(f"Fire {n}"))["id"] for n in (1, 2)]
+    refused = tidegate("incident", "ack", "incident:tests:")
+    assert refused.code == 2
+    first, second, *rest = refused.err.splitlines()
+    assert first.startswith("AmbiguousId: 'incident:tests:' fits several: ")
+    assert second.startswith("  next: type the handle")
+    assert rest == []
+    assert f"{handle_of(owns[1])} 'Fire 2'" in first
+    assert [status_of(tidegate, own) for own in owns] == ["open", "open"]
 
 
 def test_an_incident_with_firing_alerts_is_resolved_by_force_only(

@@ -69,8 +69,10 @@ class CommandResult(TypedDict):
 
 
 class IncidentView(TypedDict):
-    """`core.domain.incident.model.Incident` as JSON, and its timeline, an object per event."""
+    """`core.domain.incident.model.Incident` as JSON, its timeline, an object per event, and its
+    handle."""
 
+    handle: str
     incident: dict[str, Any]
     timeline: list[dict[str, Any]]
 
@@ -150,7 +152,7 @@ async def _query(handle: WorkflowHandle[Any, Any], id: str) -> IncidentView:
         raise CommandRefused(f"incident {id}: {error}") from None
     except RPCError as error:
         raise _rpc_error(id, error) from None
-    return {"incident": incident, "timeline": timeline}
+    return {"handle": handle_of(incident["id"]), "incident": incident, "timeline": timeline}
 
 
 async def _run_of(client: Client, incident_id: str) -> str | None:
