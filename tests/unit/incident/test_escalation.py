@@ -184,6 +184,7 @@ def test_a_new_alert_pages_nobody_while_a_mitigated_incident_is_snoozed() -> Non
     life.give(alert("another"))
     assert life.status == Status.OPEN
     assert len(life.pages()) == 1
+    assert life.sentences()[-1] == "Nobody is paged until 2026-01-02 04:04:05 UTC: snoozed"
     life.wait(3600)
     assert len(life.pages()) == 2
 

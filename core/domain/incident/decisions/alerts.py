@@ -175,6 +175,7 @@ def _fires(incident: Incident, word: Word, now: datetime) -> list[TimelineEvent]
             fired,
             *_raised(incident, fired),
             Reopened(at=now, actor=fired.actor, reason=reason),
+            *paging.still_snoozed(incident, now),
         ]
     return _joins(incident, fired, now)
 

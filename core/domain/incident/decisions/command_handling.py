@@ -47,7 +47,6 @@ from core.domain.incident.timeline import (
     Assigned,
     Commented,
     Mitigated,
-    PagingHeld,
     Reopened,
     Resolved,
     SeverityChanged,
@@ -142,7 +141,7 @@ def handle(incident: Incident, command: AnyCommand, now: datetime) -> list[Timel
         case Reopen():
             return [
                 Reopened(**asked, reason=f"{command.actor} says that it is not over"),
-                *_still_snoozed(incident, now),
+                *paging.still_snoozed(incident, now),
             ]
         case Assign():
             return _assign(incident, command, asked)
@@ -256,12 +255,6 @@ def _wake(incident: Incident, asked: dict[str, Any]) -> list[TimelineEvent]:
         return []
     who = {name: asked[name] for name in ("at", "actor")}
     return [SnoozeEnded(**who, note=f"{asked['actor']} gave the incident back")]
-
-
-def _still_snoozed(incident: Incident, now: datetime) -> list[TimelineEvent]:
-    """That nobody is paged although the incident is open again."""
-    until = incident.snoozed_until
-    return [PagingHeld(at=now, reason="snoozed", until=until)] if until and until > now else []
 
 
 def _assign(incident: Incident, command: Assign, asked: dict[str, Any]) -> list[TimelineEvent]:

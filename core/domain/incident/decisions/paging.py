@@ -15,6 +15,7 @@ from core.domain.incident.timeline import (
     PageCancelled,
     PageFailed,
     PageStarted,
+    PagingHeld,
     TimelineEvent,
 )
 
@@ -34,6 +35,12 @@ def hold(incident: Incident, now: datetime) -> Hold | None:
     if snoozed and snoozed > now:
         return Hold("snoozed", snoozed)
     return incident.policy.hold(incident.severity, now)
+
+
+def still_snoozed(incident: Incident, now: datetime) -> list[TimelineEvent]:
+    """That nobody is paged although the incident is open again."""
+    until = incident.snoozed_until
+    return [PagingHeld(at=now, reason="snoozed", until=until)] if until and until > now else []
 
 
 def next_repeat(incident: Incident, level: int) -> int:
