@@ -28,6 +28,7 @@ from core.domain.incident.model import folder_name
 from infra.local.processes import ROOT, Processes, python, wait_until
 from infra.local.temporal import start_temporal
 from tests.support.cli import Result, Tidegate
+from tests.support.completion import completed
 from tests.support.web import Site, serving
 
 PATIENCE = 60.0
@@ -376,6 +377,30 @@ def test_every_command_takes_a_handle_and_the_beginning_of_an_id(
     assert tidegate("incident", "report", handle).code == 0
     follow = tidegate("incident", "open", "--follows", handle, "--json")
     assert follow.json["follows"] == own
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_a_shell_completes_the_handles_of_incidents_that_a_command_may_be_for(
+    tidegate: Tidegate, desk: Desk, shell: str
+) -> None:
+    closed, running = (desk.report(title, service="shell") for title in ("Over", "It's $HOME"))
+    handles = [handle_of(opened(tidegate, id)["id"]) for id in (closed, running)]
+    assert tidegate("incident", "close", handles[0], "--reason", "duplicate").code == 0
+    wait_until(lambda: ended(tidegate, closed), PATIENCE, "the workflow to end")
+
+    def completes(arguments: str, handle: str) -> str:
+        def look() -> str | None:  # a slow machine completes nothing in time
+            answer = completed(shell, f"tidegate incident {arguments}", desk.env)
+            return answer if handle in answer else None
+
+        answer: str = wait_until(look, PATIENCE, f"{handle} to complete")
+        return answer
+
+    answer = completes("ack ", handles[1])
+    assert handles[0] not in answer
+    if shell == "zsh":
+        assert f'"{handles[1]}":"It s  HOME"' in answer
+    assert completes(f"show {handles[0][:5]}", handles[0])
 
 
 def test_what_fits_several_incidents_is_wrong_usage_and_names_them(

@@ -1,0 +1,89 @@
+"""Shells complete handles, quickly, and get neither tracebacks nor anything that they evaluate."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+
+from core.cli.completion import complete
+from core.domain.handles import Named, handle_of
+from tests.support.completion import completed
+
+ONE, OTHER = Named("incident:1", "Checkout is slow"), Named("incident:2", "Disk full")
+
+
+def finds(*things: Named) -> Any:
+    async def find() -> tuple[Named, ...]:
+        return things
+
+    return find
+
+
+def test_handles_complete_with_titles() -> None:
+    completed = complete(finds(ONE, OTHER))
+    assert completed("") == [(handle_of(t.id), t.title) for t in (ONE, OTHER)]
+    assert completed(handle_of(OTHER.id)[:2]) == [(handle_of(OTHER.id), "Disk full")]
+    assert completed("incident:") == []
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "$(touch gone)",
+        "`touch gone`",
+        "\\$(touch gone)",
+        "'; touch gone; '",
+        '"))\ntouch gone',
+        "[red]\x1b",
+    ],
+)
+def test_a_title_has_nothing_that_a_shell_evaluates(title: str) -> None:
+    [(_, help)] = complete(finds(Named("incident:1", title)))("")
+    assert re.fullmatch(r"[a-z ]*", help)
+
+
+def test_a_failure_completes_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    async def fails() -> list[Named]:
+        raise OSError("no answer")
+
+    def cannot_begin() -> Coroutine[Any, Any, list[Named]]:
+        raise ValueError("no such setting")
+
+    assert complete(fails)("") == complete(cannot_begin)("") == []
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("blocks", [False, True], ids=["waits", "blocks its thread"])
+def test_what_takes_too_long_completes_nothing(blocks: bool) -> None:
+    done = threading.Event()
+
+    async def waits() -> list[Named]:
+        if blocks:
+            done.wait(30)
+        await asyncio.sleep(30)
+        return [ONE]
+
+    began = time.monotonic()
+    assert complete(waits)("") == []
+    assert time.monotonic() - began < 5
+    done.set()
+
+
+@pytest.mark.parametrize(
+    ("shell", "arguments", "address"),
+    [
+        ("bash", "incident ack ", "127.0.0.1:1"),
+        ("bash", "incident open --follows ", "not an address"),
+        ("zsh", "incident show k", ""),
+        ("zsh", "incident report ", "localhost"),
+    ],
+)
+def test_without_a_stack_a_shell_is_left_alone(shell: str, arguments: str, address: str) -> None:
+    answer = completed(shell, f"tidegate {arguments}", {"TEMPORAL_ADDRESS": address})
+    assert answer == ("" if shell == "bash" else "_files")
