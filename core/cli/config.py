@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from core.cli.console import EXIT_FAILED, Json, out, print_facts, print_json, table
 from core.cli.explain import print_request
+from core.cli.explain_policy import explain, shown_match
 from core.cli.request_options import Headers, parse_headers
 from core.config.settings import Settings
 from core.domain.durations import format_duration
@@ -100,14 +101,15 @@ def policies_check(file: PoliciesFile = None, as_json: Json = False) -> None:
         return
     rows = []
     for policy in policies.policies:
-        match = policy.match.model_dump(mode="json", exclude_none=True) if policy.match else {}
-        matched = "; ".join(f"{name} {_words(patterns)}" for name, patterns in match.items())
         pages = (f"{_delay(level.after)}: {', '.join(level.targets)}" for level in policy.levels)
-        rows.append((policy.name, escape(matched) or "all others", "\n".join(pages)))
+        rows.append((policy.name, escape(shown_match(policy.match)), "\n".join(pages)))
     out.print(table(("policy", "for", "pages"), rows))
     _print_count(path, len(rows), "policy", "policies")
     for name, variables in unset.items():
         out.print(f"target {name}: {' and '.join(variables)} not set here", soft_wrap=True)
+
+
+policies_app.command("explain")(explain)
 
 
 @policies_app.command("schema")
@@ -207,12 +209,6 @@ def webhooks_schema() -> None:
 def _print_count(path: Path, count: int, one: str, more: str | None = None) -> None:
     noun = one if count == 1 else more or f"{one}s"
     out.print(f"{path}: {count} {noun}, all valid", soft_wrap=True)
-
-
-def _words(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name}={_words(patterns)}" for name, patterns in value.items())
-    return " or ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _delay(after: timedelta | str) -> str:

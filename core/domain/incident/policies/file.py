@@ -17,7 +17,7 @@ from typing import Any, Literal, Self
 from pydantic import AwareDatetime, Field, ValidationError, field_validator, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from core.domain.incident.policies.matching import Match, Name, Problem, Strict, repeated
+from core.domain.incident.policies.matching import Match, Misfit, Name, Problem, Strict, repeated
 from core.domain.incident.policies.policy import Level, Maintenance, Policy, PolicyTarget, Silence
 from core.domain.incident.policies.rules import HoursRule, PolicyRule, overlaps
 from core.domain.incident.policies.targets import TargetConfig, undefined
@@ -134,22 +134,12 @@ class Policies(Strict):
         """The policy of an incident with these facts; its targets have names only, see
         `Policy.addressed`. `ack_timeout` is the setting that a level may refer to, in seconds.
         """
-        default = self._default_severity(facts)
-        severity = severity_of(facts.severity, facts.source) or default
-
-        def fits(match: Match | None) -> bool:
-            if match is None:
-                return True
-            return match.fits(facts.source, facts.service, facts.labels) and (
-                match.severity is None or severity in match.severity
-            )
-
-        rule = next(rule for rule in self.policies if fits(rule.match))
+        *_, (rule, _) = self.considered(facts)
         policy = rule.recorded(ack_timeout)
         return policy.model_copy(
             update={
                 "levels": tuple(self._with_fallbacks(level) for level in policy.levels),
-                "default_severity": default,
+                "default_severity": self._default_severity(facts),
                 "silences": tuple(
                     Silence(
                         name=silence.name,
@@ -171,6 +161,23 @@ class Policies(Strict):
                 ),
             }
         )
+
+    def severity(self, facts: Facts) -> Severity:
+        """How bad an incident with these facts is."""
+        return severity_of(facts.severity, facts.source) or self._default_severity(facts)
+
+    def considered(self, facts: Facts) -> Iterator[tuple[PolicyRule, tuple[Misfit, ...]]]:
+        """The policies down to the first that fits, each with what does not fit."""
+        severity = self.severity(facts)
+        for rule in self.policies:
+            match, misfits = rule.match, list[Misfit]()
+            if match is not None:
+                misfits += match.misfits(facts.source, facts.service, facts.labels)
+            if match is not None and match.severity is not None and severity not in match.severity:
+                misfits.append(Misfit("severity", severity, tuple(match.severity)))
+            yield rule, tuple(misfits)
+            if not misfits:
+                return
 
     def unset(self, environment: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
         """The targets without an address, with the variables that are not set."""

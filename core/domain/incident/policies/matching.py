@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Annotated, Self
+from typing import Annotated, NamedTuple, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -21,6 +21,15 @@ class Strict(BaseModel):
 Location = tuple[int | str, ...]
 Problem = tuple[Location, str]
 """What is wrong, and where in the file."""
+
+
+class Misfit(NamedTuple):
+    """A field of an incident, or a label by its name, that none of a rule's patterns matches."""
+
+    name: str
+    value: str | None
+    patterns: tuple[str, ...]
+
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 
@@ -59,10 +68,17 @@ class Match(Strict):
 
     def fits(self, source: str | None, service: str | None, labels: Mapping[str, str]) -> bool:
         """Whether source, service and labels match; a missing one matches nothing."""
-        for value, patterns in ((source, self.source), (service, self.service)):
+        return not any(self.misfits(source, service, labels))
+
+    def misfits(
+        self, source: str | None, service: str | None, labels: Mapping[str, str]
+    ) -> Iterator[Misfit]:
+        """Which of source, service and labels do not match."""
+        named = {name: (labels.get(name), some) for name, some in (self.labels or {}).items()}
+        fields = {"source": (source, self.source), "service": (service, self.service)}
+        for name, (value, patterns) in {**fields, **named}.items():
             if patterns is not None and not _fits(value, patterns):
-                return False
-        return all(_fits(labels.get(name), some) for name, some in (self.labels or {}).items())
+                yield Misfit(name, value, tuple(patterns))
 
 
 def _fits(value: str | None, patterns: Iterable[str]) -> bool:

@@ -1,0 +1,205 @@
+"""`tidegate policies explain`: whom an incident would page, when and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.cells import cell_len
+from rich.text import Text
+
+from core.cli.clock import read_time, shown_time
+from core.cli.console import Json, print_json, print_lines, terminal_width
+from core.cli.layout import GAP, fact_lines, hanging, line, wrapped
+from core.config.settings import Settings
+from core.domain.durations import format_duration
+
+if TYPE_CHECKING:
+    from core.domain.incident.policies.file import Facts, Policies
+    from core.domain.incident.policies.matching import Match, Misfit
+    from core.operations.explain_policy import PolicyExplanation, Step
+
+_LEAST_BESIDE = 30
+"""Columns that a sentence needs beside its time; with fewer it stands below."""
+
+
+def explain(
+    service: Annotated[str | None, typer.Option(help="The incident's service.")] = None,
+    severity: Annotated[
+        str | None, typer.Option(help="Its severity, in our words or the source's.")
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(help="The monitoring system whose alert opens it. Default: a report does."),
+    ] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="A label; repeatable.")
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option(help="When it begins: 03:00, or a date and a time. Default: now.")
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(help="The policies. Default: TIDEGATE_POLICIES, else the shipped ones."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show whom an incident would page, when and why, if nobody acknowledged it.
+
+    Pages nobody. Targets have the addresses that are set here; where none is, each is taken to have
+    one. Exits with 2 if the policies are invalid."""
+    from core import bootstrap
+    from core.config import files
+    from core.operations.explain_policy import explain_policy
+
+    settings = Settings.from_env()
+    policies = files.load_policies(file or settings.policies or files.SHIPPED_POLICIES)
+    facts = _facts(severity, source, service, label or [])
+    named = bootstrap.addresses(settings, policies)
+    explanation = explain_policy(
+        policies,
+        facts,
+        _moment(at),
+        ack_timeout=settings.ack_timeout,
+        addresses={target: [each.name for each in some] for target, some in named.items()},
+        unset=policies.unset(bootstrap.target_variables(settings)),
+    )
+    if as_json:
+        print_json(explanation.to_json())
+    else:
+        print_lines(explanation_lines(explanation, facts, policies, terminal_width()))
+
+
+def _facts(
+    severity: str | None, source: str | None, service: str | None, labels: Sequence[str]
+) -> Facts:
+    """What the options say of the incident. Raises `typer.BadParameter`."""
+    from core.domain.incident.policies.file import Facts
+    from core.domain.severity import Severity, severity_of
+
+    if severity is not None and severity_of(severity, source) is None:
+        raise typer.BadParameter(
+            f"there is no severity {severity!r}; there are {', '.join(Severity)}"
+        )
+    pairs = [text.partition("=") for text in labels]
+    for text, (name, equals, _) in zip(labels, pairs, strict=True):
+        if not name or not equals:
+            raise typer.BadParameter(f"--label {text!r} is not NAME=VALUE")
+    return Facts(
+        severity=severity,
+        source=source,
+        service=service,
+        labels={name: value for name, _, value in pairs},
+    )
+
+
+def _moment(text: str | None) -> datetime:
+    if text is None:
+        return datetime.now(UTC).replace(second=0, microsecond=0)
+    try:
+        return read_time(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def explanation_lines(
+    explanation: PolicyExplanation, facts: Facts, policies: Policies, width: int | None
+) -> list[Text]:
+    """The explanation for a terminal of this width, or for a pipe."""
+    policy, at = explanation.policy, explanation.at
+    [rule] = [rule for rule in policies.policies if rule.name == policy.name]
+    described = {
+        "begins": shown_time(at),
+        "severity": explanation.severity + ("" if facts.severity else ", as none is given"),
+        "policy": f"{policy.name}, for {shown_match(rule.match)}",
+    }
+    passed = (
+        ("not", f"{name}: {'; '.join(map(_misfit, misfits))}")
+        for name, misfits in explanation.passed
+    )
+    named = [(name, line(value)) for name, value in (*described.items(), *passed)]
+    steps = ((step.at, _sentence(step, at)) for step in explanation.steps if step.kind != "ends")
+    lines = [*fact_lines(named, width, indent=0), Text(), *_timed(steps, at, width), Text()]
+    for remark in _remarks(explanation):
+        lines += wrapped(line(remark), width) if width else [line(remark)]
+    return lines
+
+
+def _timed(
+    entries: Iterable[tuple[datetime, str]], day: datetime, width: int | None
+) -> Iterator[Text]:
+    """Sentences beside their times, with the date where that is not the day's, or below them."""
+    shown = [(shown_time(moment, now=day), sentence) for moment, sentence in entries]
+    column = max((cell_len(time) for time, _ in shown), default=0)
+    for time, sentence in shown:
+        if width is None or width - column >= _LEAST_BESIDE:
+            label = Text(f"{time:{column}}{GAP}", "cyan")
+            yield from hanging(label, line(sentence), width)
+        else:
+            yield Text(time, "cyan")
+            yield from hanging(Text(GAP), line(sentence), width)
+
+
+def _sentence(step: Step, day: datetime) -> str:
+    match step.kind:
+        case "waits":
+            return f"it opens after {step.reason}"
+        case "held":
+            until = shown_time(step.until, now=day) if step.until else ""
+            return f"nobody until {until}: {step.reason}"
+        case "unreachable":
+            return f"level {step.level}: {step.reason or 'it has no targets'}"
+        case "paged":
+            names = [name + _else(fallback) for name, fallback in step.targets]
+            again = ", again" if step.repeat > 1 else ""
+            return f"level {step.level}{again}: pages {', '.join(names)}"
+        case "ends":
+            return step.reason
+
+
+def _else(fallback: Sequence[str]) -> str:
+    return f" (else {', else '.join(fallback)})" if fallback else ""
+
+
+def _remarks(explanation: PolicyExplanation) -> Iterator[str]:
+    policy = explanation.policy
+    if explanation.more_at:
+        next_at = shown_time(explanation.more_at, now=explanation.at)
+        yield f"It goes on like this, next at {next_at}."
+    elif not any(step.kind == "paged" for step in explanation.steps):
+        yield "Nobody is paged."
+    else:
+        yield "Nobody else is paged."
+    for step in explanation.steps:
+        if step.kind == "ends":
+            yield f"At {shown_time(step.at, now=explanation.at)}: {step.reason}."
+    if timeout := policy.acknowledgement_timeout:
+        yield f"An acknowledgement stops it for {format_duration(timeout)}; then it starts again."
+    else:
+        yield "An acknowledgement stops it."
+    if explanation.assumed_addresses:
+        yield "No target's variables are set here: each is taken to have an address."
+
+
+def _misfit(misfit: Misfit) -> str:
+    wanted = " or ".join(misfit.patterns)
+    if misfit.value is None:
+        return f"it has no {misfit.name}, which must be {wanted}"
+    return f"{misfit.name} is {misfit.value}, not {wanted}"
+
+
+def shown_match(match: Match | None) -> str:
+    """Which incidents a rule is for, in words."""
+    if match is None:
+        return "all others"
+    fields = match.model_dump(mode="json", exclude_none=True)
+    return "; ".join(f"{name} {_words(patterns)}" for name, patterns in fields.items())
+
+
+def _words(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={_words(patterns)}" for name, patterns in value.items())
+    return " or ".join(map(str, value)) if isinstance(value, list) else str(value)

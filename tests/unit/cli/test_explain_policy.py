@@ -1,0 +1,301 @@
+"""`tidegate policies explain`: whom an incident would page, when and why."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.cli.explain_policy import explanation_lines
+from core.config.files import load_policies
+from core.domain.incident.policies.file import Facts
+from core.domain.severity import Severity
+from core.operations.explain_policy import MOST_STEPS, PolicyExplanation, explain_policy
+from tests.support.cli import Tidegate
+
+EVENING = datetime(2026, 3, 1, 21, tzinfo=UTC)
+FILE = """\
+version: 1
+targets:
+  chat: {url_env: CHAT}
+  duty: {kind: pagerduty, routing_key_env: DUTY, fallback: [chat]}
+policies:
+  - name: checkout
+    match: {service: "checkout*", severity: [critical, high]}
+    levels:
+      - {after: 0s, targets: [duty, chat]}
+      - {after: TIDEGATE_ACK_TIMEOUT, targets: [chat]}
+    repeats: 1
+    repeat_after: 15m
+    acknowledgement_timeout: 4h
+    quiet_hours:
+      time_zone: Europe/Berlin
+      hours: [{from: "22:00", to: "07:00"}]
+      unless: critical
+  - name: batch
+    match: {source: "zabbix", labels: {team: [data, import]}}
+    levels: [{after: 1m, targets: [chat]}]
+    hold_back: 2m
+    open_after: {count: 3, within: 10m}
+    resolve_if_silent_for: 1h
+  - name: rest
+    levels: [{after: 0s, targets: [chat]}]
+    repage_every: 30m
+silences:
+  - name: move
+    match: {labels: {cluster: "old-*"}}
+    from: 2026-03-01T20:00:00Z
+    until: 2026-03-02T06:00:00Z
+maintenance:
+  - {name: import, match: {service: import}, time_zone: UTC, hours: [{from: "20:30", to: "21:30"}]}
+"""
+
+
+@pytest.fixture(autouse=True)
+def in_berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "policies.yaml"
+    path.write_text(FILE)
+    return path
+
+
+def explained(
+    file: Path, at: datetime = EVENING, unset: tuple[str, ...] = (), **facts: Any
+) -> PolicyExplanation:
+    policies = load_policies(file)
+    return explain_policy(
+        policies,
+        Facts(**facts),
+        at,
+        ack_timeout=300,
+        addresses={name: () if name in unset else (name,) for name in policies.targets},
+        unset={},
+    )
+
+
+def shown(file: Path, width: int | None, **facts: Any) -> str:
+    lines = explanation_lines(explained(file, **facts), Facts(**facts), load_policies(file), width)
+    assert width is None or all(line.cell_len <= width for line in lines)
+    return "\n".join(line.plain.rstrip() for line in lines)
+
+
+def paged(explanation: PolicyExplanation) -> list[tuple[str, int | None, list[str]]]:
+    """When each paging is, with its level and targets."""
+    return [
+        (f"{step.at:%d %H:%M}", step.level, [name for name, _ in step.targets])
+        for step in explanation.steps
+        if step.kind == "paged"
+    ]
+
+
+# ---------------------------------------------------------------------------------------- text
+
+
+def test_a_terminal_of_80_columns(file: Path) -> None:
+    assert shown(file, 80, service="checkout", severity="high") == (
+        "begins       2026-03-01 21:00 UTC (22:00 CET)\n"
+        "severity     high\n"
+        "policy       checkout, for service checkout*; severity critical or high\n"
+        "\n"
+        "21:00 UTC (22:00 CET)             nobody until 2026-03-02 06:00 UTC (07:00 CET):\n"
+        "                                  quiet hours\n"
+        "2026-03-02 06:00 UTC (07:00 CET)  level 1: pages duty (else chat), chat\n"
+        "2026-03-02 06:05 UTC (07:05 CET)  level 2: pages chat\n"
+        "2026-03-02 06:20 UTC (07:20 CET)  level 1, again: pages duty (else chat), chat\n"
+        "2026-03-02 06:25 UTC (07:25 CET)  level 2, again: pages chat\n"
+        "\n"
+        "Nobody else is paged.\n"
+        "At 2027-03-01 21:00 UTC (22:00 CET): Closed (cancelled): nobody resolved it\n"
+        "within its maximum age of 365 d.\n"
+        "An acknowledgement stops it for 4 h; then it starts again."
+    )
+
+
+def test_a_terminal_of_45_columns(file: Path) -> None:
+    assert shown(file, 45, service="search", severity="low") == (
+        "begins       2026-03-01 21:00 UTC (22:00 CET)\n"
+        "severity     low\n"
+        "policy       rest, for all others\n"
+        "not          checkout: service is search, not\n"
+        "             checkout*; severity is low, not\n"
+        "             critical or high\n"
+        "not          batch: it has no source, which\n"
+        "             must be zabbix; it has no team,\n"
+        "             which must be data or import\n"
+        "\n"
+        "21:00 UTC (22:00 CET)\n"
+        "  level 1: pages chat\n"
+        + "".join(
+            f"{utc} UTC ({cet} CET)\n  level 1, again: pages chat\n"
+            for utc, cet in (
+                *(("21:30", "22:30"), ("22:00", "23:00"), ("22:30", "23:30")),
+                *(("23:00", "2026-03-02 00:00"), ("23:30", "2026-03-02 00:30")),
+                *(("2026-03-02 00:00", "01:00"), ("2026-03-02 00:30", "01:30")),
+                *(("2026-03-02 01:00", "02:00"), ("2026-03-02 01:30", "02:30")),
+                *(("2026-03-02 02:00", "03:00"), ("2026-03-02 02:30", "03:30")),
+            )
+        )
+        + "\n"
+        "It goes on like this, next at 2026-03-02\n"
+        "03:00 UTC (04:00 CET).\n"
+        "An acknowledgement stops it."
+    )
+
+
+def test_an_alert_of_a_source_waits_as_its_policy_says(file: Path) -> None:
+    assert shown(file, 80, source="zabbix", labels={"team": "data"}) == (
+        "begins       2026-03-01 21:00 UTC (22:00 CET)\n"
+        "severity     medium, as none is given\n"
+        "policy       batch, for source zabbix; labels team=data or import\n"
+        "not          checkout: it has no service, which must be checkout*; severity is\n"
+        "             medium, not critical or high\n"
+        "\n"
+        "21:00 UTC (22:00 CET)  it opens after 3 alerts within 10 min and an alert that\n"
+        "                       lasts 2 min\n"
+        "21:03 UTC (22:03 CET)  level 1: pages chat\n"
+        "\n"
+        "Nobody else is paged.\n"
+        "At 22:02 UTC (23:02 CET): Resolved: no alert came for 1 h.\n"
+        "An acknowledgement stops it."
+    )
+
+
+# ----------------------------------------------------------------------------------- decisions
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason", "first"),
+    [
+        ({"service": "checkout", "severity": "high"}, "quiet hours", "02 06:00"),
+        ({"service": "checkout", "severity": "critical"}, None, "01 21:00"),
+        ({"labels": {"cluster": "old-1"}}, "silenced by move", "02 06:00"),
+        ({"service": "import"}, "maintenance import", "01 21:30"),
+        ({"severity": "P1", "source": "prometheus", "service": "checkout"}, None, "01 21:00"),
+    ],
+)
+def test_what_holds_the_paging_is_named_and_the_first_paging_comes_after_it(
+    file: Path, facts: dict[str, Any], reason: str | None, first: str
+) -> None:
+    explanation = explained(file, **facts)
+    held = [step.reason for step in explanation.steps if step.kind == "held"]
+    assert held == ([reason] if reason else [])
+    assert paged(explanation)[0][0] == first
+
+
+def test_levels_are_paged_as_often_as_the_policy_says(file: Path) -> None:
+    assert paged(explained(file, service="checkout", severity="critical")) == [
+        ("01 21:00", 1, ["duty", "chat"]),
+        ("01 21:05", 2, ["chat"]),
+        ("01 21:20", 1, ["duty", "chat"]),
+        ("01 21:25", 2, ["chat"]),
+    ]
+
+
+def test_a_target_without_an_address_is_named_and_its_fallback_paged(file: Path) -> None:
+    explanation = explained(file, unset=("duty",), service="checkout", severity="critical")
+    [missing] = [step for step in explanation.steps if step.kind == "unreachable"]
+    assert (missing.level, missing.reason) == (1, "duty has no address (DUTY not set)")
+    assert paged(explanation)[0] == ("01 21:00", 1, ["chat"])
+
+
+def test_without_any_address_each_target_is_taken_to_have_one(file: Path) -> None:
+    explanation = explained(file, unset=("duty", "chat"), service="checkout", severity="critical")
+    assert explanation.assumed_addresses
+    assert paged(explanation)[0] == ("01 21:00", 1, ["duty", "chat"])
+
+
+def test_an_explanation_has_a_bound(file: Path) -> None:
+    explanation = explained(file)
+    assert len(explanation.steps) == MOST_STEPS
+    assert explanation.more_at == datetime(2026, 3, 2, 3, tzinfo=UTC)
+
+
+# ------------------------------------------------------------------------------------- command
+
+
+def test_the_json_has_the_policy_why_not_the_others_and_each_step(
+    tidegate: Tidegate, file: Path
+) -> None:
+    result = tidegate(
+        *("policies", "explain", "--file", str(file), "--at", "2026-03-01 22:00"),
+        *("--service", "checkout", "--severity", "low", "--label", "cluster=old-=1", "--json"),
+    )
+    assert result.code == 0
+    assert {name: result.json[name] for name in ("at", "severity", "policy")} == {
+        "at": "2026-03-01T21:00:00+00:00",
+        "severity": "low",
+        "policy": "rest",
+    }
+    assert result.json["passed"][0] == {
+        "policy": "checkout",
+        "misfits": [{"name": "severity", "value": "low", "patterns": ["critical", "high"]}],
+    }
+    assert result.json["steps"][0] == {
+        "at": "2026-03-01T21:00:00+00:00",
+        "kind": "held",
+        "level": None,
+        "reason": "silenced by move",
+        "repeat": 1,
+        "targets": [],
+        "until": "2026-03-02T06:00:00+00:00",
+    }
+    assert result.json["steps"][1]["targets"] == [{"name": "chat", "fallback": []}]
+
+
+def test_the_addresses_of_the_environment_count(
+    tidegate: Tidegate, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHAT", "json://chat.example")
+    arguments = ("policies", "explain", "--file", str(file), "--service", "checkout")
+    result = tidegate(*arguments, "--severity", "critical")
+    assert "level 1: duty has no address (DUTY not set)" in result.out
+    assert "chat.example" not in result.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--severity", "hgih"], "there is no severity 'hgih'"),
+        (["--label", "cluster"], "--label 'cluster' is not NAME=VALUE"),
+        (["--label", "=old"], "--label '=old' is not NAME=VALUE"),
+        (["--at", "25:00"], "'25:00' is not a time"),
+        (["--at", "yesterday"], "'yesterday' is not a time"),
+    ],
+)
+def test_a_mistake_is_named_and_ends_with_2(
+    tidegate: Tidegate, arguments: list[str], said: str
+) -> None:
+    result = tidegate("policies", "explain", *arguments)
+    assert (result.code, result.out) == (2, "")
+    assert said in " ".join(result.err.replace("│", " ").split())
+
+
+def test_half_a_file_is_named_by_its_line_and_column(tidegate: Tidegate, tmp_path: Path) -> None:
+    half = tmp_path / "half.yaml"
+    half.write_text("version: 1\ntargets:\n  chat: {url_env: CHAT\n")
+    result = tidegate("policies", "explain", "--file", str(half))
+    assert result.code == 2
+    assert f"ConfigFileError: {half}:4:1: " in result.err
+
+
+def test_every_severity_is_understood_and_chooses_its_policy(file: Path) -> None:
+    chosen = {s: explained(file, service="checkout", severity=s).policy.name for s in Severity}
+    assert chosen == {
+        Severity.CRITICAL: "checkout",
+        Severity.HIGH: "checkout",
+        Severity.MEDIUM: "rest",
+        Severity.LOW: "rest",
+        Severity.INFO: "rest",
+    }
