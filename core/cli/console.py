@@ -18,6 +18,8 @@ from core.domain.printable import printable, to_json
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
 EXIT_UNAVAILABLE: Final = 3
+EXIT_INTERRUPTED: Final = 130
+"""As shells have it: 128 and the number of the signal that Ctrl-C sends."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 

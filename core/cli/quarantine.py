@@ -1,120 +1,142 @@
-"""`tidegate quarantine`: list, show and replay the originals of what could not be accepted."""
+"""`tidegate quarantine list|show`: look at originals that were not accepted. What acts on them is
+in `quarantine_commands`.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import json
-from functools import partial
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 from core import bootstrap
-from core.cli.console import (
-    EXIT_FAILED,
-    EXIT_UNAVAILABLE,
-    Json,
-    out,
-    print_json,
-    table,
-)
+from core.cli import quarantine_commands
+from core.cli.console import Json, err, out, print_json, print_lines, terminal_width
+from core.cli.progress import progress
+from core.cli.quarantine_view import item_json, record_lines, shown_record
+from core.cli.record_options import Codes, OlderThan, Record, Sources, YoungerThan, record_json
 from core.config.settings import Settings
-from core.intake.quarantine import QuarantineRecord
+from core.domain.printable import printable
+from core.errors import ConfigurationError
+from core.formats.shared.delivery import Arrival
+from core.intake.quarantine import QuarantinedDelivery
 
-app = typer.Typer(help="List, show and replay what could not be accepted.", no_args_is_help=True)
+app = typer.Typer(
+    help="List, show, replay and delete what could not be accepted.", no_args_is_help=True
+)
+app.add_typer(quarantine_commands.app)
 
 
 @app.command("list")
 def quarantine_list(
+    code: Codes = None,
+    source: Sources = None,
+    older_than: OlderThan = None,
+    younger_than: YoungerThan = None,
     every: Annotated[
         bool, typer.Option("--all", help="Include records that a replay has settled.")
     ] = False,
+    limit: Annotated[int, typer.Option(min=1, help="List at most this many.")] = 100,
     as_json: Json = False,
 ) -> None:
     """List quarantined originals, newest first."""
+    from core.operations.quarantined import RecordFilter, Selection, select
 
-    async def collect() -> list[QuarantineRecord]:
-        quarantine = bootstrap.quarantine(Settings.from_env())
-        return [record async for record in quarantine.records() if every or not record.settled]
+    filter = RecordFilter(
+        codes=code or (),
+        sources=source or (),
+        older_than=older_than,
+        younger_than=younger_than,
+        state="any" if every else "unsettled",
+    )
 
-    records = sorted(asyncio.run(collect()), key=lambda record: record.kept_at, reverse=True)
+    async def collect() -> Selection:
+        with progress("reading records") as looked:
+            quarantine = bootstrap.quarantine(Settings.from_env())
+            return await select(quarantine, filter, limit=limit, looked=looked)
+
+    found = asyncio.run(collect())
     if as_json:
-        print_json([_json(record) for record in records])
-        return
-    if not records:
+        print_json([record_json(record) for record in found.records])
+    elif found.records:
+        print_lines(record_lines(found.records, terminal_width(), datetime.now(UTC)))
+    elif not found.in_all:
         out.print("The quarantine is empty.")
-        return
-    columns = ("id", "kept at", "code", "reason", *(("replayed",) if every else ()))
-    rows = [
-        (r.id, r.kept_at, r.code, escape(r.reason), *((_replayed_at(r),) if every else ()))
-        for r in records
-    ]
-    out.print(table(columns, rows))
+    elif filter == RecordFilter():
+        out.print(f"All {found.in_all:,} records are settled; --all lists them.")
+    else:
+        out.print("No record matches.")
+    if found.more:
+        err.print(f"There are more than {limit:,}: narrow the filters, or raise --limit.")
 
 
 @app.command("show")
 def quarantine_show(
-    id: Annotated[str, typer.Argument(help="The record's ID, as `list` shows it.")],
-    as_json: Json = False,
-) -> None:
-    """Show a record: the original with its headers, the reason, and its last replay."""
-    record = _json(asyncio.run(bootstrap.quarantine(Settings.from_env()).get(id)))
-    if as_json:
-        print_json(record)
-        return
-    fields = Table(show_header=False, box=None, pad_edge=False)
-    for name, value in record.items():
-        text = value if isinstance(value, str) else json.dumps(value, indent=2)
-        fields.add_row(f"[bold]{name}[/bold]", escape(text))
-    out.print(fields)
-
-
-@app.command("replay")
-def quarantine_replay(
-    ids: Annotated[list[str] | None, typer.Argument(help="The records' IDs.")] = None,
-    every: Annotated[
-        bool, typer.Option("--all", help="Replay every record that no replay has settled yet.")
+    record: Record,
+    body: Annotated[
+        bool, typer.Option("--body", help="Write the original alone, byte for byte.")
     ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Write the original into this file.", dir_okay=False, writable=True),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Send originals through the intake again.
+    """Show a record: why it is there, what it holds, and the beginning of its original."""
+    from core.operations.quarantined import find
 
-    Exits with 1 if one is refused again, with 3 if Temporal was unavailable: try again later."""
-    from core.intake.receipts import Receipt, Verdict
-    from core.intake.replay import replay
+    if as_json and (body or output):
+        raise typer.BadParameter("--json shows the whole record: leave out --body and --output")
+    settings = Settings.from_env()
 
-    if bool(ids) == every:
-        raise typer.BadParameter("name the records to replay, or use --all")
+    async def read() -> QuarantinedDelivery:
+        quarantine = bootstrap.quarantine(settings)
+        [listed] = await find(quarantine, [record])
+        return await quarantine.get(listed.id)
 
-    async def replay_each() -> dict[str, list[Receipt]]:
-        settings = Settings.from_env()
-        quarantine, intake = bootstrap.quarantine(settings), bootstrap.intake(settings)
-        chosen = ids or [record.id async for record in quarantine.records() if not record.settled]
-        mapping_of = partial(bootstrap.mapping_of, settings=settings)
-        return {id: await replay(quarantine, intake, id, mapping_of=mapping_of) for id in chosen}
-
-    replayed = asyncio.run(replay_each())
-    if as_json:
-        print_json({id: [r.to_json() for r in receipts] for id, receipts in replayed.items()})
+    kept = asyncio.run(read())
+    if output:
+        output.write_bytes(kept.body)
+        err.print(f"{kept.handle}: {len(kept.body):,} bytes written to {escape(str(output))}")
+    elif body:
+        _write(kept)
     else:
-        rows = [
-            (id, receipt.verdict.value, escape(receipt.workflow_id or receipt.reason or ""))
-            for id, receipts in replayed.items()
-            for receipt in receipts
-        ]
-        out.print(table(("id", "verdict", "workflow ID or reason"), rows))
-    verdicts = {receipt.verdict for receipts in replayed.values() for receipt in receipts}
-    if Verdict.QUARANTINED in verdicts:
-        raise typer.Exit(EXIT_FAILED)
-    if Verdict.RETRY in verdicts:
-        raise typer.Exit(EXIT_UNAVAILABLE)
+        items, problem = _items(kept, settings)
+        if as_json:
+            listed = [item_json(number, arrival) for number, arrival in items.items()]
+            print_json({**record_json(kept), "items": listed})
+            return
+        print_lines(shown_record(kept, items, terminal_width(), datetime.now(UTC)))
+        if problem:
+            err.print(f"What it holds cannot be read here: {escape(str(problem))}", soft_wrap=True)
 
 
-def _json(record: QuarantineRecord) -> dict[str, object]:
-    return {**record.to_json(), "uri": record.uri, "replayed": record.replayed}
+def _items(
+    record: QuarantinedDelivery, settings: Settings
+) -> tuple[Mapping[int, Arrival], ConfigurationError | None]:
+    """What the original holds, as it is read now; nothing where that takes a setting that is not
+    here."""
+    from core.intake.replay import items_of
+    from core.operations.replays import mapping_by
+
+    try:
+        return items_of(record, mapping_of=mapping_by(settings)), None
+    except ConfigurationError as error:
+        return {}, error
 
 
-def _replayed_at(record: QuarantineRecord) -> str:
-    return str(record.replayed["replayed_at"]) if record.replayed else ""
+def _write(record: QuarantinedDelivery) -> None:
+    """The original to standard output; a terminal gets no control character of a sender's."""
+    text = record.body.decode(errors="surrogateescape")
+    if sys.stdout.isatty() and printable(text) != text:
+        raise typer.BadParameter(
+            "it has characters that a terminal would obey: write it with --output FILE, or pipe it"
+        )
+    sys.stdout.flush()
+    sys.stdout.buffer.write(record.body)
+    sys.stdout.buffer.flush()

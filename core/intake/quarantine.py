@@ -176,6 +176,11 @@ class Quarantine:
         self._store = store
         self._root = root if root.endswith("/") else f"{root}/"
 
+    @property
+    def root(self) -> str:
+        """The URI prefix of all records."""
+        return self._root
+
     async def keep(self, arrival: Arrival, error: PermanentError, *, alone: bool = True) -> str:
         """Keep the delivery that `arrival` came in; returns the URI of a record that can be read.
         `alone` says that nothing else of the delivery is kept with it. Raises `StoreUnavailable`,
@@ -299,9 +304,10 @@ class Quarantine:
             )
         return {**{name: fields[name] for name in _FIELDS}, "uri": f"{self._root}{id}{_RECORD}"}
 
-    async def listed(self) -> list[ListedRecord]:
-        """All records, settled ones too, newest first; none of them is read."""
-        documents = {document.uri: document async for document in self._store.list(self._root)}
+    async def listed(self, beginning: str = "") -> list[ListedRecord]:
+        """All records whose ID begins so, settled ones too, newest first; none of them is read."""
+        prefix = self._root + beginning
+        documents = {document.uri: document async for document in self._store.list(prefix)}
         found = []
         for uri, document in documents.items():
             name = uri.removeprefix(self._root)

@@ -1,0 +1,381 @@
+"""`tidegate quarantine replay|delete`: what is done with quarantined originals."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections import Counter
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+from rich.text import Text
+
+from core import bootstrap
+from core.cli.console import (
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_UNAVAILABLE,
+    Json,
+    err,
+    out,
+    print_json,
+    print_lines,
+    terminal_width,
+)
+from core.cli.layout import hanging, line
+from core.cli.progress import progress
+from core.cli.quarantine_view import record_lines
+from core.cli.record_options import Codes, OlderThan, Records, Sources, YoungerThan, rate
+from core.config.settings import Settings
+from core.errors import DocumentChanged
+from core.intake.quarantine import Quarantine, QuarantineRecord
+from core.operations.quarantined import RecordFilter, State, read_named, select
+
+if TYPE_CHECKING:
+    from core.operations.explain import Explanation
+    from core.operations.replays import Replayed
+
+app = typer.Typer()
+
+_NAMED_ITEMS: Final = 5
+"""Most items of a record that are named, of those that were not accepted."""
+_LISTED: Final = 10
+"""Most records that are listed before they are deleted."""
+_DELETED_TOGETHER: Final = 8
+
+_FINE: Final = ("accepted", "duplicate")
+"""Results of which nothing more is said where a record has several items."""
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+
+
+def _chosen(
+    names: Sequence[str] | None, every: bool, filter: RecordFilter, *, filters_suffice: bool
+) -> Callable[[Quarantine], Coroutine[Any, Any, Sequence[QuarantineRecord]]]:
+    """What reads the records that are named, or all that the filter takes, newest first. Raises
+    `typer.BadParameter` unless it is one of the two."""
+    filtered = filter != RecordFilter(state=filter.state)
+    if names and (every or filtered):
+        raise typer.BadParameter("name the records, or use --all with filters: not both")
+    if not names and not every and not (filtered and filters_suffice):
+        more = " for all that match the filters" if filtered else " for all of them"
+        raise typer.BadParameter(f"name the records, or use --all{more}")
+
+    async def read(quarantine: Quarantine) -> Sequence[QuarantineRecord]:
+        if names:
+            return await read_named(quarantine, names)
+        with progress("reading records") as looked:
+            return (await select(quarantine, filter, looked=looked)).records
+
+    return read
+
+
+@app.command("replay")
+def quarantine_replay(
+    records: Records = None,
+    code: Codes = None,
+    source: Sources = None,
+    older_than: OlderThan = None,
+    younger_than: YoungerThan = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Replay every record that no replay has settled yet.")
+    ] = False,
+    item: Annotated[
+        int | None,
+        typer.Option(min=1, help="Only this item of the one record, by its number in `show`."),
+    ] = None,
+    per_second: Annotated[
+        float | None,
+        typer.Option(
+            "--rate", parser=rate, metavar="RATE", help="At most so many events: 20/s, 100/m."
+        ),
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option(help="Wait for what the workflows make of the events.")
+    ] = True,
+    timeout: Annotated[
+        float, typer.Option(min=0, help="Seconds to wait for what becomes of each record.")
+    ] = 30.0,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Send originals through the intake again, the oldest first, and say what becomes of them.
+
+    Filters alone mean all that match. Exits with 1 if anything is refused again, by a workflow,
+    too; with 3 if Temporal was unavailable, or it was not known in time what became of an event."""
+    from core.operations.replays import (
+        explain_record,
+        mapping_by,
+        receipts_alone,
+        replay_records,
+        waiting,
+    )
+
+    filter = RecordFilter(
+        codes=code or (), sources=source or (), older_than=older_than, younger_than=younger_than
+    )
+    choose = _chosen(records, every, filter, filters_suffice=True)
+    if item is not None and len(records or ()) != 1:
+        raise typer.BadParameter("--item is of one record: name that one")
+    settings = Settings.from_env()
+    mapping_of = mapping_by(settings)
+    report = _Report(as_json)
+
+    async def replay_each() -> None:
+        quarantine, intake = bootstrap.quarantine(settings), bootstrap.intake(settings)
+        chosen = await choose(quarantine)
+        report.total = len(chosen)
+        in_order = chosen if records else chosen[::-1]
+        with progress("replaying", from_total=2) as report.at:
+            if dry_run:
+                for record in in_order:
+                    explained = await explain_record(
+                        quarantine, record, settings, mapping_of=mapping_of, item=item
+                    )
+                    report.expected(record, explained)
+                return
+            await replay_records(
+                quarantine,
+                intake,
+                in_order,
+                mapping_of=mapping_of,
+                follower=waiting(settings) if wait else receipts_alone,
+                timeout=timeout,
+                item=item,
+                rate=per_second,
+                sent=report.sent,
+                report=report.replayed,
+            )
+
+    interrupted = False
+    try:
+        asyncio.run(replay_each())
+    except KeyboardInterrupt:
+        interrupted = True
+    finally:
+        report.end(interrupted=interrupted)
+    raise typer.Exit(EXIT_INTERRUPTED if interrupted else report.exit_code)
+
+
+class _Report:
+    """Prints what becomes of records as it is known, and counts it."""
+
+    def __init__(self, as_json: bool) -> None:
+        self.total = 0
+        self.at: Callable[[int, int], None] = lambda done, total: None
+        self._as_json = as_json
+        self._json: dict[str, object] = {}
+        self._sent = 0
+        self._told = 0
+        self._results: Counter[str] = Counter()
+        self._next: str | None = None
+
+    def sent(self, record: QuarantineRecord) -> None:
+        self._sent += 1
+
+    def replayed(self, replayed: Replayed) -> None:
+        outcomes = replayed.outcomes
+        self._json[replayed.record.id] = [
+            {"item": number, **receipt.to_json(), "outcome": outcomes[number].to_json()}
+            for number, receipt in replayed.receipts.items()
+        ] or [{"outcome": outcome.to_json()} for outcome in outcomes.values()]
+        self._next = next((outcome.next for outcome in outcomes.values()), None)
+        texts = {n: (each.result.value, each.text) for n, each in outcomes.items()}
+        self._tell(replayed.record, texts)
+
+    def expected(self, record: QuarantineRecord, explained: Mapping[int, Explanation]) -> None:
+        """What a dry run says of a record."""
+        self._sent += 1
+        self._json[record.id] = [{"item": n, **each.to_json()} for n, each in explained.items()]
+        self._tell(record, {n: _expected(each) for n, each in explained.items()})
+
+    def _tell(self, record: QuarantineRecord, texts: Mapping[int, tuple[str, str]]) -> None:
+        self._told += 1
+        self._results.update(result for result, _ in texts.values())
+        if not self._as_json:
+            print_lines(told(record.handle, texts, terminal_width()))
+        self.at(self._told, self.total)
+
+    @property
+    def exit_code(self) -> int:
+        if self._results["refused"] or self._results["would be refused"]:
+            return EXIT_FAILED
+        return EXIT_UNAVAILABLE if self._results["unavailable"] + self._results["unknown"] else 0
+
+    def end(self, *, interrupted: bool) -> None:
+        """Print what it came to."""
+        if self._as_json:
+            print_json(self._json)
+        elif self.total == 0 and not interrupted:
+            out.print("Nothing to replay.")
+        elif self.total == 1 and self._next:
+            out.print(f"next: {self._next}", soft_wrap=True)
+        elif self.total > 1:
+            events = sum(self._results.values())
+            counts = f"{self._told:,} records, {events:,} events: {_counted(self._results)}"
+            out.print(counts, soft_wrap=True)
+        if interrupted:
+            unknown = self._sent - self._told
+            open_ends = f"; what became of {unknown:,} of them is not known" if unknown > 0 else ""
+            err.print(f"Stopped: {self._sent:,} of {self.total:,} records replayed{open_ends}.")
+
+
+def _expected(explained: Explanation) -> tuple[str, str]:
+    error, target = explained.error, explained.target
+    if error:
+        return "would be refused", f"would be refused: {error.code}: {error.message}"
+    if target is None:
+        return "would be accepted", "would be accepted by the root orchestrator"
+    return "would be accepted", (
+        f"would be accepted: route {target.route}, {target.deliver.value} {target.workflow} "
+        f"{explained.workflow_id}"
+    )
+
+
+def _counted(results: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {result}" for result, count in results.items()) or "no events"
+
+
+def told(handle: str, texts: Mapping[int, tuple[str, str]], width: int | None) -> list[Text]:
+    """What became of a record's items, each a result and a sentence: one in a line, of several how
+    many have which result and the sentences of those that need somebody."""
+    label = Text.assemble((handle, "bold"), "  ")
+    if not texts:
+        return [label + Text("it holds no events")]
+    if list(texts) == [1]:
+        return hanging(label, line(texts[1][1]), width)
+    if len(texts) == 1:
+        [(number, (_, text))] = texts.items()
+        return hanging(label, line(f"item {number}: {text}"), width)
+    counts = _counted(Counter(result for result, _ in texts.values()))
+    lines = hanging(label, line(f"{len(texts):,} items: {counts}"), width)
+    bad = {n: text for n, (result, text) in texts.items() if result not in _FINE}
+    for number in list(bad)[:_NAMED_ITEMS]:
+        lines += hanging(Text("  "), line(f"item {number}: {bad[number]}"), width)
+    if (more := len(bad) - _NAMED_ITEMS) > 0:
+        lines.append(Text(f"  and {more:,} more; --json has all of them"))
+    return lines
+
+
+@app.command("delete")
+def quarantine_delete(
+    records: Records = None,
+    code: Codes = None,
+    source: Sources = None,
+    older_than: OlderThan = None,
+    younger_than: YoungerThan = None,
+    every: Annotated[
+        bool,
+        typer.Option("--all", help="Delete every record that matches, replayed or not."),
+    ] = False,
+    settled: Annotated[
+        bool, typer.Option("--settled", help="With --all, only what a replay has settled.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Delete records with their originals, which may be the only copies there are.
+
+    A record that is refused again in the meantime is kept. A store that keeps old versions keeps
+    these, too. Exits with 1 if any was kept."""
+    state: State = "settled" if settled else "any"
+    filter = RecordFilter(
+        codes=code or (),
+        sources=source or (),
+        older_than=older_than,
+        younger_than=younger_than,
+        state=state,
+    )
+    choose = _chosen(records, every, filter, filters_suffice=False)
+    if settled and not every:
+        raise typer.BadParameter("--settled is a filter: use it with --all")
+    quarantine = bootstrap.quarantine(Settings.from_env())
+    chosen = asyncio.run(choose(quarantine))
+    if not chosen or dry_run:
+        _print_chosen(chosen, as_json)
+        return
+    if not yes:
+        _confirm(chosen)
+    removal = _Removal(quarantine, chosen)
+    interrupted = False
+    try:
+        asyncio.run(removal.run())
+    except KeyboardInterrupt:
+        interrupted = True
+    finally:
+        removal.end(as_json, interrupted=interrupted)
+    if interrupted:
+        raise typer.Exit(EXIT_INTERRUPTED)
+    raise typer.Exit(EXIT_FAILED if removal.kept else 0)
+
+
+def _print_chosen(chosen: Sequence[QuarantineRecord], as_json: bool) -> None:
+    if as_json:
+        print_json({"would_delete": [record.id for record in chosen]})
+        return
+    print_lines(record_lines(chosen, terminal_width(), datetime.now(UTC)))
+    out.print(f"{_records(len(chosen))} would be deleted." if chosen else "No record matches.")
+
+
+def _confirm(chosen: Sequence[QuarantineRecord]) -> None:
+    if not _asks():
+        raise typer.BadParameter("nobody can be asked here: add --yes, or look with --dry-run")
+    for each in record_lines(chosen[:_LISTED], err.width, datetime.now(UTC)):
+        err.print(each, soft_wrap=True)
+    if (more := len(chosen) - _LISTED) > 0:
+        err.print(f"and {more:,} more")
+    err.print(f"Delete {_records(len(chosen))} for good? \\[y/N] ", end="")
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        err.print("Nothing was deleted.")
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _asks() -> bool:
+    return sys.stdin.isatty()
+
+
+class _Removal:
+    """Deletes records, a few at a time, and knows how far it has got."""
+
+    def __init__(self, quarantine: Quarantine, chosen: Sequence[QuarantineRecord]) -> None:
+        self._quarantine = quarantine
+        self._chosen = chosen
+        self.deleted: list[QuarantineRecord] = []
+        self.kept: list[QuarantineRecord] = []
+
+    async def run(self) -> None:
+        rest = iter(self._chosen)
+        with progress("deleting") as at:
+
+            async def delete_rest() -> None:
+                for record in rest:
+                    try:
+                        await self._quarantine.delete(record)
+                    except DocumentChanged:
+                        self.kept.append(record)
+                    else:
+                        self.deleted.append(record)
+                    at(len(self.deleted) + len(self.kept), len(self._chosen))
+
+            await asyncio.gather(*(delete_rest() for _ in range(_DELETED_TOGETHER)))
+
+    def end(self, as_json: bool, *, interrupted: bool) -> None:
+        """Print what was deleted."""
+        if as_json:
+            ids = {"deleted": self.deleted, "kept": self.kept}
+            print_json({name: [each.id for each in records] for name, records in ids.items()})
+        elif len(self._chosen) == 1 and self.deleted:
+            out.print(f"{self.deleted[0].handle} deleted")
+        else:
+            out.print(f"{_records(len(self.deleted))} deleted")
+        for record in self.kept:
+            err.print(f"{record.handle} kept: it was refused again in the meantime")
+        if interrupted:
+            err.print(f"Stopped: {len(self.deleted):,} of {_records(len(self._chosen))} deleted.")
+
+
+def _records(count: int) -> str:
+    return "1 record" if count == 1 else f"{count:,} records"

@@ -1,0 +1,149 @@
+"""Quarantine records as a terminal shows them: a list, a record with its original."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from rich.text import Text
+
+from core.cli.clock import shown_time
+from core.cli.layout import Item, fact_lines, item_lines, line
+from core.domain.durations import format_duration
+from core.domain.event import Event, parse_time
+from core.domain.text import shortened
+from core.errors import InvalidEvent
+from core.formats.shared.delivery import Arrival
+from core.formats.shared.json_body import load_json
+from core.intake.quarantine import QuarantinedDelivery, QuarantineRecord
+
+_BODY_CHARS: Final = 4000
+_PRETTY_BYTES: Final = 256 * 1024
+"""Larger originals are shown as they are: laying one out takes many times its size."""
+_ITEMS: Final = 20
+_ITEM_CHARS: Final = 200
+
+
+def record_lines(
+    records: Sequence[QuarantineRecord], width: int | None, now: datetime
+) -> list[Text]:
+    """One line for each record, or two."""
+    return item_lines([_item(record, now) for record in records], width)
+
+
+def _item(record: QuarantineRecord, now: datetime) -> Item:
+    facts = [
+        Text(record.code, "red"),
+        Text(age(record, now)),
+        line(record.source),
+        line(record.format, "dim"),
+        Text(replay_state(record), "green"),
+    ]
+    return Item(record.handle, record.reason, facts)
+
+
+def age(record: QuarantineRecord, now: datetime) -> str:
+    """How long ago it was last refused, in its largest units."""
+    seconds = max(int((now - parse_time(record.kept_at)).total_seconds()), 0)
+    return format_duration(seconds if seconds < 3600 else seconds - seconds % 60)
+
+
+def replay_state(record: QuarantineRecord) -> str:
+    """What replays have done since it was last refused: nothing, part of it, or all."""
+    if record.settled:
+        return "settled"
+    note = record.replayed
+    done = len(record.accepted(note["items"])) if note else 0
+    return f"{done:,} of {note['items']:,} replayed" if note and done else ""
+
+
+def shown_record(
+    record: QuarantinedDelivery, items: Mapping[int, Arrival], width: int | None, now: datetime
+) -> Iterator[Text]:
+    """A record with what it holds and the beginning of its original, in lines."""
+    yield Text.assemble((record.handle, "bold"), "  ", (record.code, "red"))
+    kept = f"{shown_time(parse_time(record.kept_at), now=now)}, {age(record, now)} ago"
+    facts: list[tuple[str, Text | None]] = [
+        ("reason", line(record.reason)),
+        ("kept", Text(kept)),
+        ("source", line(record.source)),
+        ("format", line(record.format)),
+        ("key", line(record.key or "")),
+        ("id", line(record.id)),
+        ("stored as", line(record.uri)),
+        ("sha256", line(record.sha256)),
+        ("replayed", _replayed(record, now)),
+    ]
+    yield from fact_lines(facts, width)
+    if record.headers:
+        yield Text()
+        yield from fact_lines([(n, line(text)) for n, text in record.headers.items()], width)
+    if items:
+        yield Text()
+        yield from _item_lines(items, width)
+    yield Text()
+    yield from _body_lines(record)
+
+
+def _replayed(record: QuarantineRecord, now: datetime) -> Text | None:
+    note = record.replayed
+    if note is None:
+        return None
+    verdicts = ", ".join(f"{count:,} {verdict}" for verdict, count in note["verdicts"].items())
+    when = shown_time(parse_time(note["replayed_at"]), now=now)
+    if note["kept_at"] != record.kept_at:
+        state = "refused again since"
+    else:
+        state = replay_state(record) or "not settled"
+    return line(f"{when}: {verdicts or 'it held no events'}; {state}")
+
+
+def _item_lines(items: Mapping[int, Arrival], width: int | None) -> Iterator[Text]:
+    facts = [(f"item {number}", line(item_text(each))) for number, each in items.items()]
+    yield from fact_lines(facts[:_ITEMS], width)
+    if (more := len(facts) - _ITEMS) > 0:
+        yield line(f"  and {more:,} more items; --json has all of them", "dim")
+
+
+def item_text(arrival: Arrival) -> str:
+    """What an item is, in one line."""
+    match arrival.item:
+        case Event() as event:
+            subject = f" about {event.subject}" if event.subject else ""
+            return shortened(f"{event.type}{subject}, key {event.key}", _ITEM_CHARS)
+        case malformed:
+            return shortened(f"not an event: {malformed.error.message}", _ITEM_CHARS)
+
+
+def item_json(number: int, arrival: Arrival) -> dict[str, Any]:
+    """What an item is, as a JSON object."""
+    match arrival.item:
+        case Event() as event:
+            known = {"event_id": event.id, "type": event.type, "key": event.key}
+            return {"item": number, **known, "subject": event.subject}
+        case malformed:
+            return {"item": number, "reason": malformed.error.message}
+
+
+def _body_lines(record: QuarantinedDelivery) -> Iterator[Text]:
+    text = _readable(record.body)
+    head = f"original, {len(record.body):,} bytes"
+    if len(text) > _BODY_CHARS:
+        head += (
+            f", of which this is the beginning; "
+            f"`tidegate quarantine show {record.handle} --body` has all of it"
+        )
+    yield line(head, "dim")
+    yield Text(text[:_BODY_CHARS])
+
+
+def _readable(body: bytes) -> str:
+    """The original as text: JSON laid out, and bytes that are no text as escapes."""
+    if len(body) <= _PRETTY_BYTES:
+        try:
+            return json.dumps(load_json(body), indent=2, ensure_ascii=False)
+        except (InvalidEvent, RecursionError):
+            pass
+    return body[: 4 * _BODY_CHARS + 4].decode(errors="backslashreplace")

@@ -1,0 +1,81 @@
+"""Options by which commands name quarantine records."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Coroutine, Iterable
+from datetime import timedelta
+from itertools import islice
+from typing import Annotated, Any, Final
+
+import typer
+
+from core import bootstrap
+from core.cli.completion import complete
+from core.cli.incident import duration
+from core.config.settings import Settings
+from core.domain.handles import Named
+from core.intake.quarantine import QuarantineRecord
+
+_MOST: Final = 50
+_RATE: Final = re.compile(r"(\d+(?:\.\d+)?)/(s|m|h)")
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3600}
+
+
+def newest_records() -> Coroutine[Any, Any, Iterable[Named]]:
+    """The newest records, settled ones, too."""
+    from core.operations.quarantined import named
+
+    async def find() -> list[Named]:
+        listed = await bootstrap.quarantine(Settings.from_env()).listed()
+        return [named(each) for each in islice(listed, _MOST)]
+
+    return find()
+
+
+def rate(text: str) -> float:
+    """Events a second, of a rate like `20/s`. Raises `typer.BadParameter`."""
+    if (match := _RATE.fullmatch(text)) and (count := float(match[1])):
+        return count / _SECONDS[match[2]]
+    raise typer.BadParameter(f"{text!r} is not a rate like 20/s, 100/m or 500/h")
+
+
+def record_json(record: QuarantineRecord) -> dict[str, object]:
+    """A record as `--json` prints it."""
+    extra = {"handle": record.handle, "uri": record.uri, "settled": record.settled}
+    return {**record.to_json(), **extra, "replayed": record.replayed}
+
+
+Record = Annotated[
+    str,
+    typer.Argument(
+        help="The record's handle, its ID, or the beginning of its ID.",
+        autocompletion=complete(newest_records),
+    ),
+]
+Records = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="The records' handles, IDs, or beginnings of IDs.",
+        autocompletion=complete(newest_records),
+    ),
+]
+Codes = Annotated[
+    list[str] | None,
+    typer.Option("--code", help="Only with this error code, e.g. NoRoute (repeatable)."),
+]
+Sources = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--source",
+        help="Only from there: a way like webhook:prod, its name alone, or a format (repeatable).",
+    ),
+]
+OlderThan = Annotated[
+    timedelta | None,
+    typer.Option(parser=duration, metavar="DURATION", help="Only kept longer ago: 30m, 12h, 7d."),
+]
+YoungerThan = Annotated[
+    timedelta | None,
+    typer.Option(parser=duration, metavar="DURATION", help="Only kept since then: 30m, 12h, 7d."),
+]

@@ -1,0 +1,134 @@
+"""Which quarantine records an operator means: by name, or by what a filter leaves.
+
+No more is read than that takes: names and ages are decided by a listing, and heads are fetched only
+until there are enough.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal
+
+from core.domain.handles import Named, is_handle, meant
+from core.errors import DocumentNotFound, quoted
+from core.intake.quarantine import ListedRecord, Quarantine, QuarantineRecord
+
+_ID: Final = re.compile(r"[a-z0-9_-]{1,200}")
+"""IDs of records, their beginnings and their handles."""
+
+State = Literal["unsettled", "settled", "any"]
+"""Whether a replay has settled a record."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordFilter:
+    """Which records to take: those with one of the `codes` and one of the `sources`, where any are
+    named, of this age and state. A source is a way (`webhook:prod`), its name (`prod`), or a
+    format. Ages are counted from when the store last wrote the record."""
+
+    codes: Sequence[str] = ()
+    sources: Sequence[str] = ()
+    older_than: timedelta | None = None
+    younger_than: timedelta | None = None
+    state: State = "unsettled"
+
+    def may_take(self, listed: ListedRecord, now: datetime) -> bool:
+        """Whether it may take a record of which nothing has been read yet."""
+        age = now - listed.document.modified
+        if self.older_than is not None and age <= self.older_than:
+            return False
+        if self.younger_than is not None and age >= self.younger_than:
+            return False
+        return self.state != "settled" or listed.note is not None
+
+    def takes(self, record: QuarantineRecord) -> bool:
+        """Whether it takes a record that it may take."""
+        names = {record.source, record.source.partition(":")[2], record.format}
+        return (
+            (not self.codes or record.code in self.codes)
+            and (not self.sources or not names.isdisjoint(self.sources))
+            and (self.state == "any" or record.settled == (self.state == "settled"))
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """The records that a filter takes, newest first; whether there are `more` than the limit, and
+    how many the quarantine holds `in_all`, where it was looked through."""
+
+    records: Sequence[QuarantineRecord]
+    more: bool
+    in_all: int
+
+
+async def select(
+    quarantine: Quarantine,
+    filter: RecordFilter,
+    *,
+    limit: int | None = None,
+    looked: Callable[[int, int], None] | None = None,
+) -> Selection:
+    """The newest records that the filter takes. `looked` is called with how many have been read, of
+    how many at most."""
+    now = datetime.now(UTC)
+    everything = await quarantine.listed()
+    candidates = [listed for listed in everything if filter.may_take(listed, now)]
+    taken: list[QuarantineRecord] = []
+    more = False
+    async with aclosing(quarantine.records(candidates)) as records:
+        count = 0
+        async for record in records:
+            count += 1
+            if looked:
+                looked(count, len(candidates))
+            if not filter.takes(record):
+                continue
+            if limit is not None and len(taken) == limit:
+                more = True
+                break
+            taken.append(record)
+    return Selection(records=taken, more=more, in_all=len(everything))
+
+
+async def find(quarantine: Quarantine, texts: Sequence[str]) -> list[ListedRecord]:
+    """The records that are named, each once: by handle, by the beginning of an ID, or by an ID.
+    Only names are read. Raises `DocumentNotFound`, or `AmbiguousId` for what fits several."""
+    found: dict[str, ListedRecord] = {}
+    everything: list[ListedRecord] | None = None
+    for text in texts:
+        if is_handle(text):
+            everything = await quarantine.listed() if everything is None else everything
+            candidates = everything
+        else:
+            candidates = await quarantine.listed(text) if _ID.fullmatch(text) else []
+        by_id = {listed.id: listed for listed in candidates}
+        name = meant(text, [named(listed) for listed in candidates])
+        if name is None:
+            raise DocumentNotFound(
+                f"no quarantine record {quoted(text)} under {quarantine.root}",
+                fix="`tidegate quarantine list --all` has their handles",
+            )
+        found[name.id] = by_id[name.id]
+    return list(found.values())
+
+
+def named(listed: ListedRecord) -> Named:
+    """A record as people tell it from others, by what a listing says of it."""
+    format = listed.id.rpartition("-")[0]
+    return Named(listed.id, f"{format}, kept {listed.document.modified:%Y-%m-%d %H:%M} UTC")
+
+
+async def read_named(quarantine: Quarantine, texts: Sequence[str]) -> list[QuarantineRecord]:
+    """The records that are named, in that order. Raises what `find` raises."""
+    listed = await find(quarantine, texts)
+    records = [record async for record in quarantine.records(listed)]
+    if missing := {each.id for each in listed} - {record.id for record in records}:
+        raise DocumentNotFound(
+            f"{quarantine.root}{min(missing)}.json is not a quarantine record",
+            fix="keep nothing else under the quarantine's prefix",
+        )
+    return records
