@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -19,12 +19,23 @@ from core.cli import quarantine_commands
 from core.cli.console import Json, err, out, print_json, print_lines, terminal_width
 from core.cli.progress import progress
 from core.cli.quarantine_view import item_json, record_lines, shown_record
-from core.cli.record_options import Codes, OlderThan, Record, Sources, YoungerThan, record_json
+from core.cli.record_options import (
+    Codes,
+    OlderThan,
+    Record,
+    Sources,
+    YoungerThan,
+    record_filter,
+    record_json,
+)
 from core.config.settings import Settings
 from core.domain.printable import printable
 from core.errors import ConfigurationError
 from core.formats.shared.delivery import Arrival
 from core.intake.quarantine import QuarantinedDelivery
+
+if TYPE_CHECKING:
+    from core.operations.quarantined import State
 
 app = typer.Typer(
     help="List, show, replay and delete what could not be accepted.", no_args_is_help=True
@@ -45,15 +56,10 @@ def quarantine_list(
     as_json: Json = False,
 ) -> None:
     """List quarantined originals, newest first."""
-    from core.operations.quarantined import RecordFilter, Selection, select
+    from core.operations.quarantined import Selection, select
 
-    filter = RecordFilter(
-        codes=code or (),
-        sources=source or (),
-        older_than=older_than,
-        younger_than=younger_than,
-        state="any" if every else "unsettled",
-    )
+    state: State = "any" if every else "unsettled"
+    filter = record_filter(code, source, older_than, younger_than, state)
 
     async def collect() -> Selection:
         with progress("reading records") as looked:
@@ -67,7 +73,7 @@ def quarantine_list(
         print_lines(record_lines(found.records, terminal_width(), datetime.now(UTC)))
     elif not found.in_all:
         out.print("The quarantine is empty.")
-    elif filter == RecordFilter():
+    elif not every and not filter.narrows:
         out.print(f"All {found.in_all:,} records are settled; --all lists them.")
     else:
         out.print("No record matches.")

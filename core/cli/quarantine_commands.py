@@ -27,14 +27,22 @@ from core.cli.console import (
 from core.cli.layout import hanging, line
 from core.cli.progress import progress
 from core.cli.quarantine_view import record_lines
-from core.cli.record_options import Codes, OlderThan, Records, Sources, YoungerThan, rate
+from core.cli.record_options import (
+    Codes,
+    OlderThan,
+    Records,
+    Sources,
+    YoungerThan,
+    rate,
+    record_filter,
+)
 from core.config.settings import Settings
 from core.errors import DocumentChanged
 from core.intake.quarantine import Quarantine, QuarantineRecord
-from core.operations.quarantined import RecordFilter, State, read_named, select
 
 if TYPE_CHECKING:
     from core.operations.explain import Explanation
+    from core.operations.quarantined import RecordFilter, State
     from core.operations.replays import Replayed
 
 app = typer.Typer()
@@ -56,7 +64,7 @@ def _chosen(
 ) -> Callable[[Quarantine], Coroutine[Any, Any, Sequence[QuarantineRecord]]]:
     """What reads the records that are named, or all that the filter takes, newest first. Raises
     `typer.BadParameter` unless it is one of the two."""
-    filtered = filter != RecordFilter(state=filter.state)
+    filtered = filter.narrows
     if names and (every or filtered):
         raise typer.BadParameter("name the records, or use --all with filters: not both")
     if not names and not every and not (filtered and filters_suffice):
@@ -64,6 +72,8 @@ def _chosen(
         raise typer.BadParameter(f"name the records, or use --all{more}")
 
     async def read(quarantine: Quarantine) -> Sequence[QuarantineRecord]:
+        from core.operations.quarantined import read_named, select
+
         if names:
             return await read_named(quarantine, names)
         with progress("reading records") as looked:
@@ -113,9 +123,7 @@ def quarantine_replay(
         waiting,
     )
 
-    filter = RecordFilter(
-        codes=code or (), sources=source or (), older_than=older_than, younger_than=younger_than
-    )
+    filter = record_filter(code, source, older_than, younger_than)
     choose = _chosen(records, every, filter, filters_suffice=True)
     if item is not None and len(records or ()) != 1:
         raise typer.BadParameter("--item is of one record: name that one")
@@ -195,7 +203,7 @@ class _Report:
         self._told += 1
         self._results.update(result for result, _ in texts.values())
         if not self._as_json:
-            print_lines(told(record.handle, texts, terminal_width()))
+            print_lines(result_lines(record.handle, texts, terminal_width()))
         self.at(self._told, self.total)
 
     @property
@@ -238,7 +246,9 @@ def _counted(results: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {result}" for result, count in results.items()) or "no events"
 
 
-def told(handle: str, texts: Mapping[int, tuple[str, str]], width: int | None) -> list[Text]:
+def result_lines(
+    handle: str, texts: Mapping[int, tuple[str, str]], width: int | None
+) -> list[Text]:
     """What became of a record's items, each a result and a sentence: one in a line, of several how
     many have which result and the sentences of those that need somebody."""
     label = Text.assemble((handle, "bold"), "  ")
@@ -282,13 +292,7 @@ def quarantine_delete(
     A record that is refused again in the meantime is kept. A store that keeps old versions keeps
     these, too. Exits with 1 if any was kept."""
     state: State = "settled" if settled else "any"
-    filter = RecordFilter(
-        codes=code or (),
-        sources=source or (),
-        older_than=older_than,
-        younger_than=younger_than,
-        state=state,
-    )
+    filter = record_filter(code, source, older_than, younger_than, state)
     choose = _chosen(records, every, filter, filters_suffice=False)
     if settled and not every:
         raise typer.BadParameter("--settled is a filter: use it with --all")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from datetime import timedelta
 from itertools import islice
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -16,6 +16,9 @@ from core.cli.incident import duration
 from core.config.settings import Settings
 from core.domain.handles import Named
 from core.intake.quarantine import QuarantineRecord
+
+if TYPE_CHECKING:
+    from core.operations.quarantined import RecordFilter, State
 
 _MOST: Final = 50
 _RATE: Final = re.compile(r"(\d+(?:\.\d+)?)/(s|m|h)")
@@ -44,6 +47,25 @@ def record_json(record: QuarantineRecord) -> dict[str, object]:
     """A record as `--json` prints it."""
     extra = {"handle": record.handle, "uri": record.uri, "settled": record.settled}
     return {**record.to_json(), **extra, "replayed": record.replayed}
+
+
+def record_filter(
+    codes: Sequence[str] | None,
+    sources: Sequence[str] | None,
+    older_than: timedelta | None,
+    younger_than: timedelta | None,
+    state: State = "unsettled",
+) -> RecordFilter:
+    """The filter that options make."""
+    from core.operations.quarantined import RecordFilter
+
+    return RecordFilter(
+        codes=codes or (),
+        sources=sources or (),
+        older_than=older_than,
+        younger_than=younger_than,
+        state=state,
+    )
 
 
 Record = Annotated[

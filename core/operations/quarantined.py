@@ -36,6 +36,11 @@ class RecordFilter:
     younger_than: timedelta | None = None
     state: State = "unsettled"
 
+    @property
+    def narrows(self) -> bool:
+        """Whether it leaves out anything but by state."""
+        return bool(self.codes or self.sources or self.older_than or self.younger_than)
+
     def may_take(self, listed: ListedRecord, now: datetime) -> bool:
         """Whether it may take a record of which nothing has been read yet."""
         age = now - listed.document.modified
