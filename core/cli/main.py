@@ -91,7 +91,7 @@ app.add_typer(incident.app, name="incident")
 def main() -> None:
     """Run the command. Our own errors become one line, the next step, and an exit code."""
     try:
-        app()
+        app(prog_name="tidegate")
     except TidegateError as error:
         unset = isinstance(error, SettingsError) and error.unset
         fix = or_local_stack(error.fix) if unset else error.fix

@@ -14,8 +14,14 @@ from core.errors import ConfigFileError
 
 Model = TypeVar("Model", bound=BaseModel)
 Location = tuple[int | str, ...]
-_QUOTE: Final = re.compile(r"'[^'<]{3,}'|\"[^\"<]{3,}\"")
-"""What the parser quotes of the file, but for single characters and the names of its own tokens."""
+_QUOTE: Final = re.compile(r"'([^']*)'|\"([^\"]*)\"")
+"""What the parser quotes: something of the file, or its own tokens."""
+
+
+def _unless_long(quote: re.Match[str]) -> str:
+    """A quote of a character or two, or of a token's name; anything else may be a secret."""
+    text = quote[1] or quote[2] or ""
+    return quote[0] if len(text) < 3 or re.fullmatch(r"<[a-z -]+>", text) else "..."
 
 
 class _Alias(Exception):
@@ -59,7 +65,7 @@ def load(path: Path, model: type[Model], *, context: dict[str, Any] | None = Non
         where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else f"{path}"
         what = getattr(error, "problem", None) or type(error).__name__
         # Not chained: the error's own text quotes the line, which may hold a secret.
-        raise ConfigFileError([f"{where}: not YAML: {_QUOTE.sub('...', what)}"]) from None
+        raise ConfigFileError([f"{where}: not YAML: {_QUOTE.sub(_unless_long, what)}"]) from None
     if problems:
         raise ConfigFileError(problems)
     try:

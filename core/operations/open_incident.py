@@ -25,10 +25,12 @@ from core.errors import (
     DocumentNotFound,
     IncidentNotFound,
     PermanentError,
+    SettingsError,
     TemporalUnavailable,
 )
 from core.formats.registry import read
 from core.formats.shared.delivery import Delivery, way_headers
+from core.intake.accept import Intake
 from core.intake.receipts import Verdict
 from core.operations.outcome import root_run
 from core.operations.read_report import read_report
@@ -85,6 +87,7 @@ async def open_incident(
     `CommandRefused`, `IncidentNotFound`, `TemporalUnavailable`, or the error for which the event
     is quarantined.
     """
+    intake = bootstrap.intake(settings)
     client = await bootstrap.connect(settings)
     data: dict[str, Any] = {name: value for name, value in fields.items() if value}
     unique = uuid.uuid4().hex
@@ -97,7 +100,7 @@ async def open_incident(
         event |= {"type": INCIDENT_SUCCESSOR, "subject": successor_subject(closed.id)}
     report = parse_fields(data, where="what is to be opened")
     body = json.dumps({**event, "data": data}, ensure_ascii=False).encode()
-    done = await _send(client, settings, body, unique)
+    done = await _send(client, intake, body, unique)
     opened = waits or done["action"] == "started"
     return {**done, "opened": opened, "title": report.title, "follows": report.follows}
 
@@ -109,14 +112,17 @@ def successor_subject(incident_id: str) -> str:
     return key.removeprefix(KEY_PREFIX)
 
 
-async def _send(client: Client, settings: Settings, body: bytes, unique: str) -> Orchestrated:
+async def _send(client: Client, intake: Intake, body: bytes, unique: str) -> Orchestrated:
     delivery = Delivery(format="message", body=body, headers=_WAY, unique=unique)
-    [receipt] = await bootstrap.intake(settings).accept(read(delivery))
+    [receipt] = await intake.accept(read(delivery))
     if receipt.verdict is Verdict.QUARANTINED:
         reason = f"{receipt.reason}; kept as {receipt.quarantine_handle}"
         raise PermanentError.from_code(receipt.code or "", reason)
     if receipt.verdict is Verdict.RETRY or receipt.workflow_id is None:
-        raise TemporalUnavailable(receipt.reason or "the report was not accepted")
+        reason = receipt.reason or "the report was not accepted"
+        if receipt.code == SettingsError.__name__:
+            raise SettingsError(reason, fix="correct it, then open the incident again")
+        raise TemporalUnavailable(reason)
     return await _orchestrated(client, receipt.workflow_id)
 
 

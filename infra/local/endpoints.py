@@ -11,11 +11,16 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Self
 
+from core.errors import TransientError
 from infra.local.processes import LocalStackError
 
 STATE: Final = Path(".tidegate")
 """The state folder of `tidegate dev`, relative to the working folder."""
 _STACK, _ENV = "stack.json", "env"
+
+
+class NoLocalStack(LocalStackError, TransientError):
+    """No stack runs in this folder, or none any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +53,9 @@ class Endpoints:
 
 
 def running(state: Path) -> Endpoints:
-    """The endpoints of the stack with this state folder. Raises `LocalStackError` if none runs."""
+    """The endpoints of the stack with this state folder. Raises `NoLocalStack` if none runs."""
     if (endpoints := Endpoints.read(state)) is None:
-        raise LocalStackError(
+        raise NoLocalStack(
             f"no local stack runs here ({state / _STACK} names none)",
             fix="start one in another shell, in this folder: `tidegate dev`",
         )

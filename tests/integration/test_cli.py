@@ -536,5 +536,5 @@ def test_sending_without_a_stack_says_how_to_start_one(
     report = tmp_path / "report.md"
     report.write_text("# It burns\n")
     result = tidegate("send", str(report))
-    assert result.code == 1
+    assert result.code == 3
     assert "tidegate dev" in result.err

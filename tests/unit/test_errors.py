@@ -23,7 +23,8 @@ def test_the_code_is_the_class_name() -> None:
 
 def test_a_config_file_error_lists_all_problems() -> None:
     error = ConfigFileError(["a:1:1: x", "a:2:1: y"])
-    assert str(error) == "a:1:1: x\na:2:1: y"
+    assert error.message == "a:1:1: x\na:2:1: y"
+    assert "schema" in error.fix
     assert error.problems == ["a:1:1: x", "a:2:1: y"]
 
 

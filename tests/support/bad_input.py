@@ -1,0 +1,178 @@
+"""Every command of `tidegate`, with the bad inputs that it can be given, and how it must end.
+
+`COMMANDS` has each command by its path: arguments that are valid, and what it can be given wrongly.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+import typer
+
+from core.cli.main import app
+from tests.support.cli import Result
+
+HALF: Final = "version: 1\nroutes:\n  - {name: half, match: {exact: {type: a}}, workf\n"
+"""What is left of a YAML file whose writing was interrupted."""
+
+FILE: Final = "FILE"
+"""Among the arguments: a file that is there."""
+HALF_FILE: Final = "HALF_FILE"
+"""Among the arguments: a file with `HALF` in it."""
+ID: Final = "ID"
+"""Among the arguments: what names an incident or a quarantine record."""
+
+
+class Bad(StrEnum):
+    """A kind of bad input."""
+
+    TYPO = "an option with a typo"
+    NO_SERVER = "no address of Temporal"
+    NO_PORT = "an address of Temporal without a port"
+    NAMESPACE = "a namespace that does not exist"
+    NO_QUARANTINE = "no quarantine"
+    NO_STACK = "no stack in this folder"
+    SEVERAL = "an ID that fits two"
+    UNKNOWN = "an ID that fits none"
+    HALF_FILE = "a half-written file"
+    HALF_ROUTES = "a half-written routing table"
+    HALF_WEBHOOKS = "half-written webhooks"
+    PAST = "a time in the past"
+    NOBODY = "an empty --by"
+    SOURCE = "a source in --by"
+
+
+TEMPORAL: Final = frozenset({Bad.NO_SERVER, Bad.NO_PORT, Bad.NAMESPACE})
+ONE_INCIDENT: Final = TEMPORAL | {Bad.SEVERAL, Bad.UNKNOWN}
+PERSON: Final = frozenset({Bad.NOBODY, Bad.SOURCE})
+RECORD: Final = frozenset({Bad.NO_QUARANTINE, Bad.UNKNOWN})
+NOTHING: Final[frozenset[Bad]] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Arguments that are valid, and the kinds of bad input besides a typo that are possible."""
+
+    arguments: tuple[str, ...] = ()
+    takes: frozenset[Bad] = NOTHING
+    more: Mapping[Bad, tuple[str, ...]] = field(default_factory=dict)
+    """Arguments that stand in for `arguments` where the input is of that kind."""
+
+
+def _of_incident(*more: str) -> Command:
+    return Command((ID, *more), ONE_INCIDENT | PERSON)
+
+
+COMMANDS: Final = {
+    "demo": Command(),
+    "dev": Command(),
+    "send": Command((FILE,), frozenset({Bad.NO_STACK})),
+    "explain": Command(
+        (FILE,),
+        frozenset({Bad.HALF_ROUTES, Bad.HALF_WEBHOOKS}),
+        {Bad.HALF_WEBHOOKS: (FILE, "--hook", "in")},
+    ),
+    "setup": Command((), TEMPORAL),
+    "doctor": Command(),  # which reports what is wrong, and does not end with it
+    "worker": Command(("root-worker",)),  # whose log says what is wrong
+    "smoke": Command(
+        (
+            *("--aws", "--only", "webhook", "--hook", "in"),
+            *("--webhooks", "http://127.0.0.1:1/hooks/", "--quarantine", "file:///nowhere/"),
+        ),
+        frozenset({Bad.HALF_WEBHOOKS}),
+    ),
+    "routes check": Command(
+        (),
+        frozenset({Bad.HALF_FILE, Bad.HALF_ROUTES}),
+        {Bad.HALF_FILE: (HALF_FILE,)},
+    ),
+    "routes schema": Command(),
+    "policies check": Command((), frozenset({Bad.HALF_FILE}), {Bad.HALF_FILE: (HALF_FILE,)}),
+    "policies schema": Command(),
+    "webhooks check": Command(
+        (), frozenset({Bad.HALF_FILE, Bad.HALF_WEBHOOKS}), {Bad.HALF_FILE: (HALF_FILE,)}
+    ),
+    "webhooks schema": Command(),
+    "quarantine list": Command((), frozenset({Bad.NO_QUARANTINE})),
+    "quarantine show": Command((ID,), RECORD),
+    "quarantine replay": Command((ID,), RECORD | {Bad.HALF_ROUTES}),
+    "incident list": Command((), TEMPORAL),
+    "incident show": Command((ID,), ONE_INCIDENT),
+    "incident report": Command((ID,), ONE_INCIDENT),
+    "incident ack": _of_incident(),
+    "incident acknowledge": _of_incident(),
+    "incident unack": _of_incident(),
+    "incident escalate": _of_incident(),
+    "incident assign": _of_incident("--to", "ben"),
+    "incident comment": _of_incident("a comment"),
+    "incident severity": _of_incident("high"),
+    "incident snooze": Command(
+        (ID, "30m"),
+        ONE_INCIDENT | PERSON | {Bad.PAST},
+        {Bad.PAST: (ID, "--until", "2020-01-02T03:04:05Z")},
+    ),
+    "incident mitigate": _of_incident(),
+    "incident resolve": _of_incident(),
+    "incident reopen": _of_incident(),
+    "incident open": Command(
+        ("It burns",),
+        TEMPORAL | PERSON | {Bad.SEVERAL, Bad.UNKNOWN, Bad.NO_QUARANTINE, Bad.HALF_ROUTES},
+        {Bad.SEVERAL: ("--follows", ID), Bad.UNKNOWN: ("--follows", ID)},
+    ),
+    "incident close": _of_incident(),
+}
+
+
+def cases(*kinds: Bad) -> list[tuple[str, Bad]]:
+    """Every command with every one of these kinds that it can be given."""
+    return [
+        (name, kind)
+        for name, command in COMMANDS.items()
+        for kind in kinds
+        if kind is Bad.TYPO or kind in command.takes
+    ]
+
+
+def arguments(name: str, kind: Bad, **named: str) -> list[str]:
+    """What to type for a command with a kind of bad input; `named` fills in `FILE` and its like."""
+    command = COMMANDS[name]
+    extra = {
+        Bad.TYPO: ["--jsno"],
+        Bad.NOBODY: ["--by", ""],
+        Bad.SOURCE: ["--by", "source:prometheus"],
+    }
+    words = [*name.split(), *command.more.get(kind, command.arguments), *extra.get(kind, [])]
+    return [named.get(word, word) for word in words]
+
+
+def commands() -> Iterator[str]:
+    """The path of every command of the program."""
+
+    def walk(command: Any, *path: str) -> Iterator[str]:
+        children = getattr(command, "commands", None)
+        if children is None:
+            yield " ".join(path)
+        for name, child in (children or {}).items():
+            yield from walk(child, *path, name)
+
+    yield from walk(typer.main.get_command(app))
+
+
+def refused(result: Result, code: int) -> tuple[str, str]:
+    """The cause and the next step of a refusal: a line each, and nothing else."""
+    assert result.code == code, (result.out, result.err)
+    assert result.out == ""
+    assert "Traceback" not in result.err
+    if result.err.startswith("Usage: tidegate"):
+        lines = [line.strip("│╭╮╰╯─ ") for line in result.err.splitlines()]
+        _, hint, _, *cause = lines
+        assert re.fullmatch(r"Try 'tidegate( [a-z]+)* -h' for help\.", hint)
+        return " ".join(cause).strip(), hint
+    match = re.fullmatch(r"([A-Z][A-Za-z]+: .+)\n  next: (.+)\n", result.err)
+    assert match, result.err
+    return match[1], match[2]

@@ -1,0 +1,146 @@
+"""Bad input, for every command: one line names the cause, one the next step, and the exit code is
+2, or 1 for what is not there, or 3 for what is unavailable. What needs a server is in
+tests/integration/test_bad_input.py."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from core import bootstrap
+from core.config.settings import Settings
+from core.errors import NoRoute
+from tests.support.bad_input import (
+    COMMANDS,
+    FILE,
+    HALF,
+    HALF_FILE,
+    ID,
+    Bad,
+    arguments,
+    cases,
+    commands,
+    refused,
+)
+from tests.support.cli import Tidegate
+
+EXPECTED: Final = {
+    Bad.TYPO: (2, "No such option: --jsno"),
+    Bad.NO_SERVER: (2, "no Temporal server is configured"),
+    Bad.NO_PORT: (2, "the address of Temporal has no port: 'localhost'"),
+    Bad.NO_QUARANTINE: (2, "TIDEGATE_QUARANTINE is not set"),
+    Bad.NO_STACK: (3, "no local stack runs here"),
+    Bad.HALF_FILE: (2, "half.yaml:4:1: not YAML"),
+    Bad.HALF_ROUTES: (2, "half.yaml:4:1: not YAML"),
+    Bad.HALF_WEBHOOKS: (2, "half.yaml:4:1: not YAML"),
+    Bad.PAST: (2, "'2020-01-02T03:04:05Z' is in the past"),
+    Bad.NOBODY: (2, "it is empty: give a name, as in --by ana"),
+    Bad.SOURCE: (2, "'source:prometheus' is not a person: give a name, as in --by ana"),
+}
+"""Exit code and cause of each kind that needs no server."""
+
+
+@pytest.fixture
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """An environment in which nothing is wrong yet but that no server runs, and files to name."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
+    monkeypatch.setenv("TIDEGATE_QUARANTINE", f"file://{tmp_path}/quarantine/")
+    monkeypatch.setenv("TIDEGATE_REPORTS", f"file://{tmp_path}/reports/")
+    monkeypatch.setenv("TIDEGATE_WEBHOOKS", str(tmp_path / "webhooks.yaml"))
+    (tmp_path / "webhooks.yaml").write_text(
+        "version: 1\nhooks: {in: {format: message, verify: {scheme: none}}}\n"
+    )
+    (tmp_path / "half.yaml").write_text(HALF)
+    (tmp_path / "report.json").write_text('{"title": "It burns"}')
+    return {FILE: "report.json", HALF_FILE: "half.yaml", ID: "message-1"}
+
+
+@pytest.fixture
+def records(environment: dict[str, str]) -> list[str]:
+    """The IDs of two quarantine records."""
+
+    async def keep() -> list[str]:
+        quarantine = bootstrap.quarantine(Settings.from_env())
+        uris = [
+            await quarantine.keep_event({"not": f"an event {number}"}, NoRoute("nobody wants it"))
+            for number in range(2)
+        ]
+        return [uri.rpartition("/")[2].removesuffix(".json") for uri in uris]
+
+    return asyncio.run(keep())
+
+
+def test_every_command_is_in_the_table() -> None:
+    assert sorted(COMMANDS) == sorted(commands())
+
+
+def spoil(kind: Bad, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the environment wrong in that way."""
+    match kind:
+        case Bad.NO_SERVER:
+            monkeypatch.delenv("TEMPORAL_ADDRESS")
+        case Bad.NO_PORT:
+            monkeypatch.setenv("TEMPORAL_ADDRESS", "localhost")
+        case Bad.NO_QUARANTINE:
+            monkeypatch.delenv("TIDEGATE_QUARANTINE")
+        case Bad.HALF_ROUTES:
+            monkeypatch.setenv("TIDEGATE_ROUTES", "half.yaml")
+        case Bad.HALF_WEBHOOKS:
+            monkeypatch.setenv("TIDEGATE_WEBHOOKS", "half.yaml")
+        case _:
+            pass
+
+
+@pytest.mark.parametrize(("name", "kind"), cases(*EXPECTED))
+def test_bad_input_ends_with_its_cause_and_a_next_step(
+    name: str,
+    kind: Bad,
+    environment: dict[str, str],
+    records: list[str],
+    tidegate: Tidegate,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spoil(kind, monkeypatch)
+    files = environment | ({ID: records[0]} if name.startswith("quarantine") else {})
+    code, expected = EXPECTED[kind]
+    cause, _ = refused(tidegate(*arguments(name, kind, **files)), code)
+    assert expected in cause
+
+
+RECORDS: Final = [name for name in COMMANDS if name.startswith("quarantine ")]
+
+
+@pytest.mark.parametrize(("name", "kind"), cases(Bad.SEVERAL, Bad.UNKNOWN))
+def test_a_record_is_named_by_what_fits_one(
+    name: str,
+    kind: Bad,
+    environment: dict[str, str],
+    records: list[str],
+    tidegate: Tidegate,
+) -> None:
+    if name not in RECORDS:
+        pytest.skip("incidents are looked up in a server")
+    given = "event-" if kind is Bad.SEVERAL else "event-nowhere"
+    result = tidegate(*arguments(name, kind, **{ID: given}))
+    cause, step = refused(result, 2 if kind is Bad.SEVERAL else 1)
+    assert given in cause
+    if kind is Bad.SEVERAL:
+        assert all(id in cause for id in records)
+    else:
+        assert "tidegate quarantine list" in step
+
+
+@pytest.mark.parametrize("group", ["", "incident", "quarantine", "routes"])
+def test_a_command_with_a_typo_is_answered_with_the_one_that_is_meant(
+    group: str, tidegate: Tidegate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    typos = {"": "doctr", "incident": "shwo", "quarantine": "relpay", "routes": "chekc"}
+    meant = {"": "doctor", "incident": "show", "quarantine": "replay", "routes": "check"}
+    cause, _ = refused(tidegate(*group.split(), typos[group]), 2)
+    assert cause == f"No such command '{typos[group]}'. Did you mean '{meant[group]}'?"
