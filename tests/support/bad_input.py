@@ -93,6 +93,9 @@ COMMANDS: Final = {
     ),
     "routes schema": Command(),
     "policies check": Command((), frozenset({Bad.HALF_FILE}), {Bad.HALF_FILE: (HALF_FILE,)}),
+    "policies explain": Command(
+        (), frozenset({Bad.HALF_FILE}), {Bad.HALF_FILE: ("--file", HALF_FILE)}
+    ),
     "policies schema": Command(),
     "webhooks check": Command(
         (), frozenset({Bad.HALF_FILE, Bad.HALF_WEBHOOKS}), {Bad.HALF_FILE: (HALF_FILE,)}
