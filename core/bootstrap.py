@@ -7,7 +7,8 @@ that its settings do not name.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -204,14 +205,29 @@ def azure_deployment(env: Mapping[str, str]) -> Deployment:
     return AzureDeployment(env)
 
 
+@contextmanager
+def _installed() -> Iterator[None]:
+    """Raises `SettingsError` for a library that an extra would have installed."""
+    try:
+        yield
+    except ModuleNotFoundError as missing:
+        from core.extras import install_command
+
+        if (install := install_command(missing)) is None:
+            raise
+        raise SettingsError(f"{missing.name} is not installed", fix=install) from missing
+
+
 def _s3() -> DocumentStore:
-    from core.adapters.documents.s3 import S3DocumentStore
+    with _installed():
+        from core.adapters.documents.s3 import S3DocumentStore
 
     return S3DocumentStore()
 
 
 def _azure() -> DocumentStore:
-    from core.adapters.documents.azure_blob import AzureDocumentStore
+    with _installed():
+        from core.adapters.documents.azure_blob import AzureDocumentStore
 
     return AzureDocumentStore(os.environ.get("AZURE_STORAGE_CONNECTION_STRING") or None)
 

@@ -17,6 +17,8 @@ def program() -> NoReturn:
     """Run the command as a process of its own, which exits without the interpreter's finalization:
     threads of Temporal's client that still run then can make it abort (SIGABRT) after a success."""
     code: object = 0
+    # Azure's SDK logs each way to sign in that failed; the command's own error says it in a line.
+    logging.getLogger("azure").addHandler(logging.NullHandler())
     try:
         from core.cli.main import main
 

@@ -5,6 +5,7 @@ Commands run in the folder of somebody whose packages have the names of ours, wi
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -151,28 +152,57 @@ def test_a_command_without_its_libraries_names_the_extra_that_brings_them(
     assert step == f"  next: pip install 'tidegate[{needs}]'"
 
 
+def test_doctor_goes_on_after_a_store_whose_library_is_missing(
+    programs: Callable[[str], Path], theirs: Path, closed_port: int
+) -> None:
+    ended = run(
+        programs("cli") / "tidegate",
+        "doctor",
+        "--json",
+        folder=theirs,
+        TIDEGATE_QUARANTINE="azure://account/records/quarantine",
+        TEMPORAL_ADDRESS=f"127.0.0.1:{closed_port}",
+    )
+    checks = {check["code"]: check for check in json.loads(ended.stdout)["checks"]}
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert checks["quarantine"]["outcome"] == "failed"
+    assert checks["quarantine"]["fix"] == "pip install 'tidegate[azure]'"
+    assert "temporal" in checks
+
+
+UNSET = "TIDEGATE_QUARANTINE is not set"
+
+
 @pytest.mark.parametrize(
-    ("extras", "arguments", "code", "printed"),
+    ("extras", "quarantine", "arguments", "code", "printed"),
     [
-        ("cli", "policies check", 0, "all valid"),
-        ("cli", "quarantine list", 2, "TIDEGATE_QUARANTINE is not set"),
-        ("aws,cli", "smoke --aws --stack tidegate", 2, "credentials"),
-        ("azure,cli", "smoke --azure", 2, ""),
-        ("cli,worker", "worker incident-worker", 2, "cannot start: TIDEGATE_QUARANTINE is not set"),
-        ("local", "worker root-worker", 2, "cannot start: TIDEGATE_QUARANTINE is not set"),
-        ("local", "send report.md", 1, "no local stack"),
+        ("cli", "", "policies explain", 0, "level 1: pages on-call"),
+        ("cli", "", "quarantine list", 2, UNSET),
+        ("aws,cli", "s3://bucket", "quarantine list", 3, "Unable to locate credentials"),
+        ("azure,cli", "azure://account/records", "quarantine list", 3, "not a connection string"),
+        ("cli,worker", "", "worker incident-worker", 2, f"cannot start: {UNSET}"),
+        ("local", "", "worker root-worker", 2, f"cannot start: {UNSET}"),
+        ("local", "", "send report.md", 1, "no local stack"),
     ],
 )
 def test_a_command_with_its_libraries_runs(
     programs: Callable[[str], Path],
     theirs: Path,
     extras: str,
+    quarantine: str,
     arguments: str,
     code: int,
     printed: str,
 ) -> None:
-    settings = {"PYTHONPATH": ".", "AWS_EC2_METADATA_DISABLED": "true", "AWS_REGION": "eu-west-1"}
-    ended = run(programs(extras) / "tidegate", *arguments.split(), folder=theirs, **settings)
+    ended = run(
+        programs(extras) / "tidegate",
+        *arguments.split(),
+        folder=theirs,
+        PYTHONPATH=".",
+        TIDEGATE_QUARANTINE=quarantine,
+        AWS_EC2_METADATA_DISABLED="true",
+        AZURE_STORAGE_CONNECTION_STRING="nonsense",
+    )
     said = ended.stdout + ended.stderr
     assert "Traceback" not in said
     assert printed in said
