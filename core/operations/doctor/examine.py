@@ -5,12 +5,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from core import bootstrap
 from core.adapters.documents.router import DocumentStores
 from core.adapters.notifiers.addresses import check_addresses
-from core.config.secrets import Secrets
 from core.config.settings import Settings, meaning
 from core.contracts import WORKERS
 from core.domain.event import DOCUMENT_TYPES
@@ -20,6 +19,9 @@ from core.operations.doctor.checks import Check, Code, Outcome, failed
 from core.operations.doctor.needs import Needs
 from core.operations.doctor.temporal import check_temporal
 from core.webhooks.endpoints import Endpoint
+
+if TYPE_CHECKING:
+    from core.config.secrets import Secrets
 
 _FIX_STORE: Final = "create it if it does not exist; else fix the variable, region or credentials"
 
