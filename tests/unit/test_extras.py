@@ -74,6 +74,16 @@ def brings(extra: str, library: str) -> bool:
     return not distributions.isdisjoint(brought(extra))
 
 
+def listing(library: str) -> list[str]:
+    """The extras that list the library themselves, and do not only bring it."""
+    distributions = {canonicalize_name(name) for name in DISTRIBUTIONS[library]}
+    return [
+        extra
+        for extra, lines in PROJECT["optional-dependencies"].items()
+        if not distributions.isdisjoint(canonicalize_name(Requirement(e).name) for e in lines)
+    ]
+
+
 @pytest.mark.parametrize("library", sorted(frozenset().union(*map(imported, PACKAGES))))
 def test_every_library_comes_with_the_base_or_with_the_extra_of_the_table(library: str) -> None:
     if library not in EXTRAS:
@@ -81,6 +91,7 @@ def test_every_library_comes_with_the_base_or_with_the_extra_of_the_table(librar
     else:
         assert not brings("", library)
         assert brings(EXTRAS[library], library)
+        assert EXTRAS[library] in (listing(library) or EXTRAS.values())
 
 
 def test_the_table_names_no_library_that_nothing_imports() -> None:
