@@ -25,7 +25,7 @@ from core.contracts import INCIDENT_TASK_QUEUE, INCIDENT_WORKFLOW, SIGNAL_EVENT
 from core.domain.event import ALERT, MESSAGE, Event
 from core.domain.handles import handle_of
 from core.domain.incident.model import folder_name
-from infra.local.processes import ROOT, Processes, python, wait_until
+from infra.local.processes import ROOT, Processes, program, python, wait_until
 from infra.local.temporal import start_temporal
 from tests.support.cli import Result, Tidegate
 from tests.support.completion import completed
@@ -401,6 +401,28 @@ def test_a_shell_completes_the_handles_of_incidents_that_a_command_may_be_for(
     if shell == "zsh":
         assert f'"{handles[1]}":"It s  HOME"' in answer
     assert completes(f"show {handles[0][:5]}", handles[0])
+
+
+def test_a_phone_shows_lists_and_incidents_in_its_width(tidegate: Tidegate, desk: Desk) -> None:
+    own = opened(tidegate, desk.report("The checkout is slow " * 5, service="phone"))["id"]
+    phone = {**os.environ, **desk.env, "TTY_COMPATIBLE": "1", "COLUMNS": "45", "NO_COLOR": "1"}
+
+    def printed(*arguments: str) -> list[str]:
+        done = subprocess.run(
+            [program("tidegate"), "incident", *arguments],
+            env=phone,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        return re.sub(r"\x1b\[[0-9;]*m", "", done.stdout).splitlines()
+
+    first, second = printed("list", "--service", "phone")
+    assert re.fullmatch(rf"{handle_of(own)}  The checkout .*…", first)
+    assert re.fullmatch(r" {8}medium  open  \d+ s  nobody", second)
+    shown = printed("show", handle_of(own))
+    assert {line for line in (first, *shown) if len(line) > 45} == {f"    {own}"}
 
 
 def test_what_fits_several_incidents_is_wrong_usage_and_names_them(
