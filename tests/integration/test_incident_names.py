@@ -130,6 +130,16 @@ async def test_a_beginning_means_the_incident_that_is_not_closed(incidents: Inci
     assert await resolve(incidents.client, before[0][:-8]) == before[0]
 
 
+async def test_newer_incidents_do_not_hide_the_one_that_is_meant(incidents: Incidents) -> None:
+    own = await incidents.add("n0")
+    closed = [await incidents.add(f"n{number}", status="closed") for number in range(1, 8)]
+    capitals = Incidents(incidents.client, prefix=incidents.prefix.upper())
+    others = [await capitals.add(f"n{number}") for number in range(7)]
+    for each in (own, *closed, *others):
+        assert await resolve(incidents.client, handle_of(each)) == each
+    assert await resolve(incidents.client, incidents.prefix) == own
+
+
 async def test_a_beginning_that_fits_several_names_them(incidents: Incidents) -> None:
     owns = [await incidents.add(f"n{number}", title=f"Disk {number}") for number in range(7)]
     for own in owns:
