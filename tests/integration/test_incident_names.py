@@ -53,9 +53,10 @@ class Incidents:
         began: str = BEGAN,
         status: str | None = "open",
         title: str = "It burns",
+        lingers: bool = False,
         type: str = INCIDENT_WORKFLOW,
     ) -> str:
-        """Start one, and end one that is closed; returns its own ID."""
+        """Start one, and end one that is closed, unless it lingers; returns its own ID."""
         key = f"{self.prefix}{name}"
         own = f"{key}{began}"
         values = {INCIDENT_ID_ATTRIBUTE: own, HANDLE_ATTRIBUTE: handle_of(own)}
@@ -72,7 +73,7 @@ class Incidents:
                 ]
             ),
         )
-        if status == "closed":
+        if status == "closed" and not lingers:
             await started.terminate("it is over")
         return own
 
@@ -132,7 +133,9 @@ async def test_a_beginning_means_the_incident_that_is_not_closed(incidents: Inci
 
 async def test_newer_incidents_do_not_hide_the_one_that_is_meant(incidents: Incidents) -> None:
     own = await incidents.add("n0")
-    closed = [await incidents.add(f"n{number}", status="closed") for number in range(1, 8)]
+    closed = [
+        await incidents.add(f"n{number}", status="closed", lingers=True) for number in range(1, 8)
+    ]
     capitals = Incidents(incidents.client, prefix=incidents.prefix.upper())
     others = [await capitals.add(f"n{number}") for number in range(7)]
     for each in (own, *closed, *others):
