@@ -37,7 +37,7 @@ from core.cli.record_options import (
     record_filter,
 )
 from core.config.settings import Settings
-from core.errors import DocumentChanged
+from core.errors import DocumentChanged, TidegateError
 from core.intake.quarantine import Quarantine, QuarantineRecord
 
 if TYPE_CHECKING:
@@ -157,14 +157,19 @@ def quarantine_replay(
                 report=report.replayed,
             )
 
-    interrupted = False
     try:
         asyncio.run(replay_each())
     except KeyboardInterrupt:
-        interrupted = True
-    finally:
-        report.end(interrupted=interrupted)
-    raise typer.Exit(EXIT_INTERRUPTED if interrupted else report.exit_code)
+        if report.begun:
+            report.end()
+        report.stopped()
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    except TidegateError:
+        if report.begun:
+            report.end()
+        raise
+    report.end()
+    raise typer.Exit(report.exit_code)
 
 
 class _Report:
@@ -212,11 +217,16 @@ class _Report:
             return EXIT_FAILED
         return EXIT_UNAVAILABLE if self._results["unavailable"] + self._results["unknown"] else 0
 
-    def end(self, *, interrupted: bool) -> None:
+    @property
+    def begun(self) -> bool:
+        """Whether anything has been done."""
+        return self._sent + self._told > 0
+
+    def end(self) -> None:
         """Print what it came to."""
         if self._as_json:
             print_json(self._json)
-        elif self.total == 0 and not interrupted:
+        elif self.total == 0:
             out.print("Nothing to replay.")
         elif self.total == 1 and self._next:
             out.print(f"next: {self._next}", soft_wrap=True)
@@ -224,10 +234,12 @@ class _Report:
             events = sum(self._results.values())
             counts = f"{self._told:,} records, {events:,} events: {_counted(self._results)}"
             out.print(counts, soft_wrap=True)
-        if interrupted:
-            unknown = self._sent - self._told
-            open_ends = f"; what became of {unknown:,} of them is not known" if unknown > 0 else ""
-            err.print(f"Stopped: {self._sent:,} of {self.total:,} records replayed{open_ends}.")
+
+    def stopped(self) -> None:
+        """Say how far it got."""
+        unknown = self._sent - self._told
+        open_ends = f"; what became of {unknown:,} of them is not known" if unknown > 0 else ""
+        err.print(f"Stopped: {self._sent:,} of {self.total:,} records replayed{open_ends}.")
 
 
 def _expected(explained: Explanation) -> tuple[str, str]:
@@ -304,15 +316,17 @@ def quarantine_delete(
     if not yes:
         _confirm(chosen)
     removal = _Removal(quarantine, chosen)
-    interrupted = False
     try:
         asyncio.run(removal.run())
     except KeyboardInterrupt:
-        interrupted = True
-    finally:
-        removal.end(as_json, interrupted=interrupted)
-    if interrupted:
-        raise typer.Exit(EXIT_INTERRUPTED)
+        removal.end(as_json)
+        err.print(f"Stopped: {len(removal.deleted):,} of {_records(len(chosen))} deleted.")
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    except TidegateError:
+        if removal.deleted or removal.kept:
+            removal.end(as_json)
+        raise
+    removal.end(as_json)
     raise typer.Exit(EXIT_FAILED if removal.kept else 0)
 
 
@@ -351,22 +365,28 @@ class _Removal:
         self.kept: list[QuarantineRecord] = []
 
     async def run(self) -> None:
+        """Delete them. An error lets those in flight finish, and is raised then."""
         rest = iter(self._chosen)
+        failed: list[TidegateError] = []
         with progress("deleting") as at:
 
             async def delete_rest() -> None:
-                for record in rest:
+                while not failed and (record := next(rest, None)):
                     try:
                         await self._quarantine.delete(record)
                     except DocumentChanged:
                         self.kept.append(record)
+                    except TidegateError as error:
+                        failed.append(error)
                     else:
                         self.deleted.append(record)
                     at(len(self.deleted) + len(self.kept), len(self._chosen))
 
             await asyncio.gather(*(delete_rest() for _ in range(_DELETED_TOGETHER)))
+        if failed:
+            raise failed[0]
 
-    def end(self, as_json: bool, *, interrupted: bool) -> None:
+    def end(self, as_json: bool) -> None:
         """Print what was deleted."""
         if as_json:
             ids = {"deleted": self.deleted, "kept": self.kept}
@@ -377,8 +397,6 @@ class _Removal:
             out.print(f"{_records(len(self.deleted))} deleted")
         for record in self.kept:
             err.print(f"{record.handle} kept: it was refused again in the meantime")
-        if interrupted:
-            err.print(f"Stopped: {len(self.deleted):,} of {_records(len(self._chosen))} deleted.")
 
 
 def _records(count: int) -> str:

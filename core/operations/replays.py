@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from core import bootstrap
 from core.config.settings import Settings
-from core.errors import DocumentNotFound, TransientError
+from core.errors import DocumentNotFound, TidegateError, TransientError
 from core.intake.accept import Intake
 from core.intake.quarantine import Quarantine, QuarantineRecord
 from core.intake.receipts import Receipt
@@ -68,7 +68,8 @@ async def replay_records(
 
     `rate` is in events a second, on average: a record's events go together. A cancellation first
     waits for the record that is being replayed. Raises `DocumentNotFound` for an item that is not
-    there; a record that was deleted meanwhile is reported.
+    there, and what the store or the settings raise once all that was sent is reported; a record
+    that was deleted meanwhile is reported.
     """
     loop = asyncio.get_running_loop()
     turns, backlog = asyncio.Semaphore(_FOLLOWED), asyncio.Semaphore(_BACKLOG)
@@ -101,13 +102,20 @@ async def replay_records(
         by_number = dict(zip(receipts, outcomes, strict=True))
         report(Replayed(record=record, receipts=receipts, outcomes=by_number))
 
-    due = loop.time()
-    try:
+    async def send_all() -> None:
+        due = loop.time()
         for record in records:
             await asyncio.sleep(max(due - loop.time(), 0))
             count = await _to_its_end(send(record))
             if rate is not None:
                 due = loop.time() + count / rate
+
+    try:
+        try:
+            await send_all()
+        except TidegateError:
+            await asyncio.gather(*following)
+            raise
         await asyncio.gather(*following)
     finally:
         for task in following:

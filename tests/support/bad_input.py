@@ -49,7 +49,7 @@ class Bad(StrEnum):
 TEMPORAL: Final = frozenset({Bad.NO_SERVER, Bad.NO_PORT, Bad.NAMESPACE})
 ONE_INCIDENT: Final = TEMPORAL | {Bad.SEVERAL, Bad.UNKNOWN}
 PERSON: Final = frozenset({Bad.NOBODY, Bad.SOURCE})
-RECORD: Final = frozenset({Bad.NO_QUARANTINE, Bad.UNKNOWN})
+RECORD: Final = frozenset({Bad.NO_QUARANTINE, Bad.SEVERAL, Bad.UNKNOWN})
 NOTHING: Final[frozenset[Bad]] = frozenset()
 
 
@@ -104,6 +104,7 @@ COMMANDS: Final = {
     "quarantine list": Command((), frozenset({Bad.NO_QUARANTINE})),
     "quarantine show": Command((ID,), RECORD),
     "quarantine replay": Command((ID,), RECORD | {Bad.HALF_ROUTES}),
+    "quarantine delete": Command((ID, "--yes"), RECORD),
     "incident list": Command((), TEMPORAL),
     "incident show": Command((ID,), ONE_INCIDENT),
     "incident report": Command((ID,), ONE_INCIDENT),

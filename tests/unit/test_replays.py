@@ -13,10 +13,10 @@ import pytest
 from core import bootstrap
 from core.config.settings import Settings
 from core.domain.event import Event
-from core.errors import InvalidEvent
+from core.errors import InvalidEvent, StoreUnavailable
 from core.formats.registry import read
 from core.formats.shared.delivery import Delivery, way_headers
-from core.intake.quarantine import Quarantine, QuarantineRecord
+from core.intake.quarantine import Quarantine, QuarantinedDelivery, QuarantineRecord
 from core.intake.receipts import Receipt
 from core.operations.outcome import Outcome, Result, of_receipt
 from core.operations.replays import Replayed, receipts_alone, replay_records
@@ -140,6 +140,30 @@ async def test_a_record_that_was_deleted_meanwhile_does_not_stop_the_others(
     [gone] = [each for each in run.told if not each.receipts]
     assert (gone.record.id, gone.outcomes[1].result) == (records[1].id, Result.REFUSED)
     assert gone.outcomes[1].code == "DocumentNotFound"
+
+
+async def test_what_was_sent_before_an_error_is_told_of_all_the_same(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = await kept(settings, 1, 1)
+    known = asyncio.Event()
+    original = Quarantine.get
+
+    async def get(self: Quarantine, id: str) -> QuarantinedDelivery:
+        if id == records[1].id:
+            asyncio.get_running_loop().call_later(0.01, known.set)
+            raise StoreUnavailable("unavailable")
+        return await original(self, id)
+
+    async def follower(receipts: Sequence[Receipt], *, timeout: float) -> list[Outcome]:
+        await known.wait()
+        return [of_receipt(receipt) for receipt in receipts]
+
+    monkeypatch.setattr(Quarantine, "get", get)
+    run = Run(settings)
+    with pytest.raises(StoreUnavailable):
+        await run.replay(records, follower=follower)
+    assert [each.record.id for each in run.told] == [records[0].id]
 
 
 async def test_a_cancellation_finishes_the_record_in_flight_and_takes_no_other(

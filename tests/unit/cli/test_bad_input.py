@@ -12,6 +12,7 @@ import pytest
 
 from core import bootstrap
 from core.config.settings import Settings
+from core.domain.handles import handle_of
 from core.errors import NoRoute
 from tests.support.bad_input import (
     COMMANDS,
@@ -123,12 +124,12 @@ def test_a_record_is_named_by_what_fits_one(
     records: list[str],
     tidegate: Tidegate,
 ) -> None:
-    given = "event-" if kind is Bad.SEVERAL else "event-nowhere"
+    given = "stored_event-" if kind is Bad.SEVERAL else "stored_event-nowhere"
     result = tidegate(*arguments(name, kind, **{ID: given}))
     cause, step = refused(result, 2 if kind is Bad.SEVERAL else 1)
     assert given in cause
     if kind is Bad.SEVERAL:
-        assert all(id in cause for id in records)
+        assert all(handle_of(id) in cause for id in records)
     else:
         assert "tidegate quarantine list" in step
 

@@ -22,7 +22,7 @@ from core.cli.record_options import newest_records, rate
 from core.config.settings import Settings
 from core.domain.event import Event
 from core.domain.handles import handle_of
-from core.errors import InvalidEvent, NoRoute, PermanentError, TemporalUnavailable
+from core.errors import InvalidEvent, NoRoute, PermanentError, StoreUnavailable, TemporalUnavailable
 from core.formats.registry import read
 from core.formats.shared.delivery import Delivery, way_headers
 from core.intake.quarantine import Quarantine, QuarantinedDelivery, QuarantineRecord
@@ -670,3 +670,38 @@ def test_a_record_that_is_refused_again_meanwhile_is_kept(
     assert (result.code, result.out) == (1, "1 record deleted\n")
     assert f"{handle_of(id)} kept: it was refused again in the meantime\n" in result.err
     assert listed(tidegate) == [id]
+
+
+def test_a_store_that_fails_in_the_middle_exits_with_3_and_says_what_was_deleted(
+    tidegate: Tidegate, keep: Keep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [keep(hours_ago=n) for n in range(3)]
+    original = Quarantine.delete
+
+    async def delete(self: Quarantine, record: QuarantineRecord) -> None:
+        if record.id == ids[1]:
+            raise StoreUnavailable("unavailable")
+        await original(self, record)
+
+    monkeypatch.setattr(Quarantine, "delete", delete)
+    result = tidegate("quarantine", "delete", "--all", "--yes")
+    assert (result.code, result.out) == (3, "1 record deleted\n")
+    assert result.err.startswith("StoreUnavailable: unavailable\n  next: ")
+    assert listed(tidegate) == ids[1:]
+
+
+def test_a_store_that_fails_in_the_middle_of_a_replay_says_what_was_replayed(
+    tidegate: Tidegate, keep: Keep, workflows: MemoryWorkflows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [keep(hours_ago=3 - n) for n in range(3)]
+    original = Quarantine.get
+
+    async def get(self: Quarantine, id: str) -> QuarantinedDelivery:
+        if id == ids[1]:
+            raise StoreUnavailable("unavailable")
+        return await original(self, id)
+
+    monkeypatch.setattr(Quarantine, "get", get)
+    result = tidegate("quarantine", "replay", "--all", "--no-wait", "--json")
+    assert (result.code, list(result.json)) == (3, [ids[0]])
+    assert "StoreUnavailable" in result.err
