@@ -26,6 +26,7 @@ from core.cli.incident_options import (
     end_of_snooze,
 )
 from core.config.settings import Settings
+from core.domain.handles import handle_of
 from core.domain.incident import commands
 from core.domain.incident.model import CloseReason
 from core.domain.problems import problems_of
@@ -235,9 +236,9 @@ def incident_open(
     if as_json:
         print_json(opened)
         return
-    outcome = "is opened" if opened["opened"] else "is running already and takes it"
-    after = f"; it follows {opened['follows']}" if opened["follows"] else ""
-    line = f"{opened['child_id']} {outcome}: {opened['title']}{after}"
+    outcome = "opened" if opened["opened"] else "is open already and takes it"
+    after = f"; it follows {handle_of(opened['follows'])}" if opened["follows"] else ""
+    line = f"{opened['handle'] or opened['child_id']} {outcome}: {opened['title']}{after}"
     out.print(escape(line), soft_wrap=True)
 
 

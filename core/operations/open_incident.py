@@ -17,6 +17,7 @@ from core import bootstrap
 from core.adapters.temporal import incidents
 from core.config.settings import Settings
 from core.domain.event import INCIDENT_REPORTED, INCIDENT_SUCCESSOR
+from core.domain.handles import handle_of
 from core.domain.incident.ids import parse_id
 from core.domain.incident.model import Status
 from core.domain.incident.reports.incident_report import parse_fields
@@ -31,8 +32,8 @@ from core.errors import (
 from core.formats.registry import read
 from core.formats.shared.delivery import Delivery, way_headers
 from core.intake.accept import Intake
-from core.intake.receipts import Verdict
-from core.operations.outcome import root_run
+from core.intake.receipts import Receipt, Verdict
+from core.operations.outcome import Result, follow, root_run
 from core.operations.read_report import read_report
 
 if TYPE_CHECKING:
@@ -58,9 +59,12 @@ class Orchestrated(TypedDict):
 
 
 class OpenedIncident(Orchestrated):
-    """What the root orchestrator did with the report, and two of the report's fields. `opened` is
-    false when an incident that is open took it."""
+    """What the root orchestrator did with the report, two of the report's fields, and the incident
+    that has it, unless that is not known in time. `opened` is false when an incident that is open
+    took it."""
 
+    incident_id: str | None
+    handle: str | None
     opened: bool
     title: str
     follows: str | None
@@ -81,7 +85,7 @@ class _Closed:
 async def open_incident(
     settings: Settings, fields: Mapping[str, str | None], *, follows: str | None = None
 ) -> OpenedIncident:
-    """Send a report with these fields, and wait for its root orchestrator.
+    """Send a report with these fields, and wait for its incident.
 
     `follows` names a closed incident, from which missing fields are copied. Raises `InvalidReport`,
     `CommandRefused`, `IncidentNotFound`, `TemporalUnavailable`, or the error for which the event
@@ -100,9 +104,17 @@ async def open_incident(
         event |= {"type": INCIDENT_SUCCESSOR, "subject": successor_subject(closed.id)}
     report = parse_fields(data, where="what is to be opened")
     body = json.dumps({**event, "data": data}, ensure_ascii=False).encode()
-    done = await _send(client, intake, body, unique)
-    opened = waits or done["action"] == "started"
-    return {**done, "opened": opened, "title": report.title, "follows": report.follows}
+    receipt = await _send(intake, body, unique)
+    done = await _orchestrated(client, receipt)
+    incident_id = await _incident_id(client, receipt)
+    return {
+        **done,
+        "incident_id": incident_id,
+        "handle": handle_of(incident_id) if incident_id else None,
+        "opened": waits or done["action"] == "started",
+        "title": report.title,
+        "follows": report.follows,
+    }
 
 
 def successor_subject(incident_id: str) -> str:
@@ -112,7 +124,7 @@ def successor_subject(incident_id: str) -> str:
     return key.removeprefix(KEY_PREFIX)
 
 
-async def _send(client: Client, intake: Intake, body: bytes, unique: str) -> Orchestrated:
+async def _send(intake: Intake, body: bytes, unique: str) -> Receipt:
     delivery = Delivery(format="message", body=body, headers=_WAY, unique=unique)
     [receipt] = await intake.accept(read(delivery))
     if receipt.verdict is Verdict.QUARANTINED:
@@ -123,12 +135,22 @@ async def _send(client: Client, intake: Intake, body: bytes, unique: str) -> Orc
         if receipt.code == SettingsError.__name__:
             raise SettingsError(reason, fix="correct it, then open the incident again")
         raise TemporalUnavailable(reason)
-    return await _orchestrated(client, receipt.workflow_id)
+    return receipt
 
 
-async def _orchestrated(client: Client, workflow_id: str) -> Orchestrated:
+async def _incident_id(client: Client, receipt: Receipt) -> str | None:
+    """The incident that has the report. Raises the error for which that one refused it."""
+    [outcome] = await follow(client, [receipt], timeout=_WAIT_SECONDS)
+    if outcome.result is Result.REFUSED:
+        reason = f"{outcome.reason}; kept as {outcome.record_handle}"
+        raise PermanentError.from_code(outcome.code or "", reason)
+    return outcome.incident.id if outcome.incident else None
+
+
+async def _orchestrated(client: Client, receipt: Receipt) -> Orchestrated:
     """What the root orchestrator did with the report. Raises the error that it quarantined it for,
     and `TemporalUnavailable` when no worker has processed it in time; it stays queued then."""
+    workflow_id = receipt.workflow_id or ""
     run = await root_run(client, workflow_id, timeout=_WAIT_SECONDS)
     if run is None or not run.ended:
         raise TemporalUnavailable(

@@ -254,10 +254,11 @@ def test_a_closed_incident_is_followed_by_the_command_that_its_refusal_names(
     [named] = re.findall(r"`tidegate (incident open --follows \S+)`", refused.err)
     follow = tidegate(*named.split(), "--by", "ana")
     assert follow.code == 0, follow.err
-    assert follow.out.startswith(f"{id} is opened: ")
-    assert follow.out.endswith(f"; it follows {own}\n")
 
     new = opened(tidegate, id)
+    assert follow.out == (
+        f"{handle_of(new['id'])} opened: {new['title']}; it follows {handle_of(own)}\n"
+    )
     assert new["id"] != own
     assert (new["previous"], new["reporter"]) == (own, "ana")
     copied = ("title", "severity", "service", "labels")
@@ -268,6 +269,9 @@ def test_a_closed_incident_is_followed_by_the_command_that_its_refusal_names(
     assert f"Opened with severity high: {new['title']}; it follows {own}" in shown
     again = tidegate("incident", "open", "--follows", own, "--json").json
     assert (again["action"], again["child_id"]) == ("signalled", id)
+    assert (again["incident_id"], again["opened"]) == (new["id"], False)
+    joined = tidegate("incident", "open", "--follows", own)
+    assert joined.out.startswith(f"{handle_of(new['id'])} is open already and takes it: ")
 
 
 def test_an_incident_past_its_retention_is_followed_by_its_report(
@@ -293,6 +297,7 @@ def test_an_incident_past_its_retention_is_followed_by_its_report(
 def test_an_incident_is_opened_by_hand(tidegate: Tidegate) -> None:
     done = tidegate("incident", "open", "Nobody can pay", "--service", "shop", "--json").json
     new = opened(tidegate, done["child_id"])
+    assert (done["incident_id"], done["handle"]) == (new["id"], handle_of(new["id"]))
     assert (new["title"], new["severity"], new["service"]) == ("Nobody can pay", "medium", "shop")
     assert (new["reporter"], new["previous"]) == ("ana", None)
     wrong = tidegate("incident", "open", "x" * 300)
