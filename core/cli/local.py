@@ -7,13 +7,30 @@ also installed where there is no local stack.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.markup import escape
 
 from core.cli.console import EXIT_FAILED, Json, print_facts, print_json
 from core.cli.request_options import Headers, Hook, parse_headers
+from core.contracts import WORKERS
+
+_BASES = range(1024, 65531)
+_NAMES = [worker.name for worker in WORKERS]
+
+
+def _worker(name: str) -> str:
+    if name not in _NAMES:
+        raise typer.BadParameter(f"{name!r} is not one of {', '.join(_NAMES)}.")
+    return name
+
+
+def _workers_option(name: str, about: str) -> Any:
+    return typer.Option(
+        name, parser=_worker, metavar="NAME", autocompletion=lambda: _NAMES, help=about
+    )
+
 
 Cloud = Annotated[Literal["aws", "azure"], typer.Option(help="The cloud to run locally.")]
 Workers = Annotated[
@@ -38,11 +55,40 @@ def dev(
     keep: Annotated[
         bool, typer.Option("--keep", help="Keep Temporal's state in .tidegate/ for the next run.")
     ] = False,
+    port_base: Annotated[
+        int | None,
+        typer.Option(
+            help="Use this port and the next five: Temporal, its UI, webhooks, pages, documents, "
+            "Service Bus. Default: the usual ports, or others where they are taken.",
+        ),
+    ] = None,
+    with_: Annotated[
+        list[str] | None, _workers_option("--with", "Run this worker alone; repeatable.")
+    ] = None,
+    without: Annotated[
+        list[str] | None, _workers_option("--without", "Leave this worker out; repeatable.")
+    ] = None,
 ) -> None:
-    """Run the whole stack on this machine until Ctrl-C; prints what to open and what to type."""
+    """Run the whole stack on this machine until Ctrl-C; prints what to open and what to type.
+
+    It takes your settings (TIDEGATE_ROUTES, TIDEGATE_POLICIES, ...) and says which it sets itself.
+    All of them are in .tidegate/env, for the other commands."""
     from infra.local.dev import run_dev
 
-    raise typer.Exit(run_dev(cloud=cloud, keep=keep))
+    if port_base is not None and port_base not in _BASES:
+        raise typer.BadParameter(f"--port-base is not from {_BASES[0]} to {_BASES[-1]}")
+    if with_ and without:
+        raise typer.BadParameter("--with and --without cannot be combined: name those that run")
+    chosen = [w for w in WORKERS if w.name in (with_ or _NAMES) and w.name not in (without or ())]
+    raise typer.Exit(run_dev(cloud=cloud, keep=keep, port_base=port_base, chosen=chosen))
+
+
+def stack_env() -> Path | None:
+    """The file to source for the stack that runs in this folder; None where none runs, or where
+    there is no local stack to run."""
+    from infra.local.endpoints import env_file
+
+    return env_file()
 
 
 def send(

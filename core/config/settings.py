@@ -18,7 +18,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from core.domain.event import OWN_TYPES
 from core.errors import SettingsError
@@ -27,9 +27,17 @@ _MIB = 1024 * 1024
 
 
 def _variable(
-    name: str, parse: Callable[[str], Any], default: Any, about: str, *, secret: bool = False
+    name: str,
+    parse: Callable[[str], Any],
+    default: Any,
+    about: str,
+    *,
+    local: Literal["caller", "stack"],
+    secret: bool = False,
 ) -> Any:
-    metadata = {"name": name, "parse": parse, "about": about}
+    """A setting. `local` says whose it is in a local stack: the caller's, or the stack's own,
+    because it leads to the stack's servers or because two of its processes cannot share it."""
+    metadata = {"name": name, "parse": parse, "about": about, "local": local}
     return field(default=default, metadata=metadata, repr=not secret)
 
 
@@ -137,60 +145,77 @@ class Settings:
         _path,
         None,
         "The routing table, in YAML or compiled. Default: the shipped one.",
+        local="caller",
     )
     documents: tuple[str, ...] = _variable(
         "TIDEGATE_DOCUMENTS",
         _uris,
         (),
         "URI prefixes, comma-separated, that events may refer to; documents elsewhere are refused.",
+        local="stack",
     )
     reports: str | None = _variable(
-        "TIDEGATE_REPORTS", _uri, None, "URI prefix that post-incident reports are written under."
+        "TIDEGATE_REPORTS",
+        _uri,
+        None,
+        "URI prefix that post-incident reports are written under.",
+        local="stack",
     )
     quarantine: str | None = _variable(
-        "TIDEGATE_QUARANTINE", _uri, None, "URI prefix that quarantined originals are stored under."
+        "TIDEGATE_QUARANTINE",
+        _uri,
+        None,
+        "URI prefix that quarantined originals are stored under.",
+        local="stack",
     )
     max_event_bytes: int = _variable(
         "TIDEGATE_MAX_EVENT_BYTES",
         _number(int, 1024, 1_900_000),
         _MIB,
         "Largest event that is accepted, in bytes of JSON; larger ones are quarantined.",
+        local="caller",
     )
     max_report_bytes: int = _variable(
         "TIDEGATE_MAX_REPORT_BYTES",
         _number(int, 1024, 1_900_000),
         _MIB,
         "Largest incident report that is read, in bytes.",
+        local="caller",
     )
     start_timeout: float = _variable(
         "TIDEGATE_START_TIMEOUT",
         _number(float, 0.1, 60),
         5.0,
         "Seconds that one call to Temporal may take.",
+        local="caller",
     )
     deadline_margin: float = _variable(
         "TIDEGATE_DEADLINE_MARGIN",
         _number(float, 0.1, 60),
         2.0,
         "Seconds before a function's deadline at which unfinished events are left to redelivery.",
+        local="caller",
     )
     concurrency: int = _variable(
         "TIDEGATE_CONCURRENCY",
         _number(int, 1, 1000),
         100,
         "Starts that one process has in flight at most.",
+        local="caller",
     )
     ack_timeout: float = _variable(
         "TIDEGATE_ACK_TIMEOUT",
         _number(float, 1, 86_400),
         300.0,
         "Seconds a page may stay unacknowledged before the incident escalates.",
+        local="caller",
     )
     policies: Path | None = _variable(
         "TIDEGATE_POLICIES",
         _path,
         None,
         "The incident policies, a YAML file. Default: the shipped ones.",
+        local="caller",
     )
     target_variables: tuple[tuple[str, str], ...] = _variable(
         "TIDEGATE_TARGET_VARIABLES",
@@ -198,18 +223,21 @@ class Settings:
         (),
         "A JSON object with variables that the policies name, each with its value.",
         secret=True,
+        local="caller",
     )
     webhooks: Path | None = _variable(
         "TIDEGATE_WEBHOOKS",
         _path,
         None,
         "The webhooks' endpoints, a YAML file. Without it there are none.",
+        local="caller",
     )
     continue_as_new_after: int = _variable(
         "TIDEGATE_CONTINUE_AS_NEW_AFTER",
         _number(int, 50, 40_000),
         5000,
         "Events in an incident's history after which its workflow continues as a new run.",
+        local="caller",
     )
     queue_scope: str | None = _variable(
         "TIDEGATE_QUEUE_SCOPE",
@@ -217,6 +245,7 @@ class Settings:
         None,
         "The scope that all queues of message listeners share, with webhooks of the same `scope` "
         "too. Default: each queue is its own.",
+        local="caller",
     )
     trusted_types: tuple[str, ...] = _variable(
         "TIDEGATE_TRUSTED_TYPES",
@@ -224,6 +253,7 @@ class Settings:
         (),
         "Types of Tidegate's own, comma-separated, that CloudEvents in queues may have, e.g. "
         "tidegate.alert.",
+        local="caller",
     )
     queue_formats: tuple[tuple[str, str], ...] = _variable(
         "TIDEGATE_QUEUE_FORMATS",
@@ -231,39 +261,49 @@ class Settings:
         (),
         "Formats of queues' messages, comma-separated: alarms=cloudwatch, "
         "TOPIC/SUBSCRIPTION=alertmanager, health=mapped:PRESET. Default: CloudEvents or any JSON.",
+        local="caller",
     )
     secrets_ttl: float = _variable(
         "TIDEGATE_SECRETS_TTL",
         _number(float, 1, 86_400),
         300.0,
         "Seconds that a secret is cached.",
+        local="caller",
     )
     health_address: str = _variable(
         "TIDEGATE_HEALTH_ADDRESS",
         _address,
         "0.0.0.0:8080",
         "Where a worker serves /healthz and /readyz; port 0 takes a free one.",
+        local="stack",
     )
     metrics_address: str | None = _variable(
         "TIDEGATE_METRICS_ADDRESS",
         _address,
         None,
         "Where a worker serves Prometheus metrics, e.g. 0.0.0.0:9464. Default: nowhere.",
+        local="stack",
     )
     drain_timeout: float = _variable(
         "TIDEGATE_DRAIN_TIMEOUT",
         _number(float, 0, 3600),
         25.0,
         "Seconds a worker lets running activities finish after SIGTERM.",
+        local="stack",
     )
     build_id: str | None = _variable(
         "TIDEGATE_BUILD_ID",
         _build_id,
         None,
         "Build ID of the workers, for worker versioning. Default: unversioned.",
+        local="stack",
     )
     log_level: str = _variable(
-        "TIDEGATE_LOG_LEVEL", _level, "INFO", "DEBUG, INFO, WARNING or ERROR."
+        "TIDEGATE_LOG_LEVEL",
+        _level,
+        "INFO",
+        "DEBUG, INFO, WARNING or ERROR.",
+        local="caller",
     )
 
     @classmethod
@@ -312,3 +352,8 @@ def _explained(variable: Mapping[str, Any]) -> str:
 def variables() -> list[tuple[str, Any, str]]:
     """Name, default and meaning of every variable; tests hold docs and templates to them."""
     return [(f.metadata["name"], f.default, f.metadata["about"]) for f in fields(Settings)]
+
+
+def local_settings() -> dict[str, Literal["caller", "stack"]]:
+    """Whose each variable is in a local stack: the caller's, or the stack's own."""
+    return {f.metadata["name"]: f.metadata["local"] for f in fields(Settings)}

@@ -8,6 +8,21 @@ from typing import Any
 
 from infra.local.cloud import Cloud, CloudName, CloudServers
 from infra.local.processes import Processes
+from infra.local.progress import Step
+
+
+def install_cloud(name: CloudName, step: Step) -> None:
+    """Install what a cloud's servers need and Python packages cannot bring. Raises
+    `LocalStackError`."""
+    match name:
+        case "aws":
+            pass
+        case "azure":
+            from infra.local.azure import azurite
+
+            if not azurite.is_installed():
+                with step("Azurite installed"):
+                    azurite.install()
 
 
 def start_cloud(

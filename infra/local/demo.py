@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import time
@@ -15,6 +16,7 @@ from temporalio.service import RPCError
 
 from core.errors import TidegateError
 from infra.local.cloud import CLOUDS, CloudName
+from infra.local.progress import shown_on
 from infra.local.signals import interruptible
 from infra.local.stack import LocalStack
 from infra.local.story import ACK_TIMEOUT, Story
@@ -41,12 +43,19 @@ def run_demo(
     code = 1
     with interruptible():
         try:
-            servers = f"pager, {CLOUDS[cloud]}, Temporal"
-            workers = "two workers in containers" if containers else "two workers"
-            console.print(f"[bold]Starting[/] {servers}, {workers}, the listeners ...")
+            where = ", its workers in containers" if containers else ""
+            console.print(f"[bold]Starting[/] the stack as {CLOUDS[cloud]}{where}:")
+            if unused := sorted(name for name in os.environ if name.startswith("TIDEGATE_")):
+                names = ", ".join(unused)
+                console.print(f"[yellow]The demo uses no settings: not {names}[/]", soft_wrap=True)
             begin = time.monotonic()
             with LocalStack(
-                state, cloud=cloud, ack_timeout=ACK_TIMEOUT, bridge=True, containers=containers
+                state,
+                cloud=cloud,
+                bridge=True,
+                containers=containers,
+                settings={"TIDEGATE_ACK_TIMEOUT": f"{ACK_TIMEOUT:g}"},
+                step=shown_on(console),
             ) as stack:
                 console.print(f"[dim]ready in {time.monotonic() - begin:.1f} s[/]\n")
                 with temporal_view(stack.temporal.address) as temporal:
@@ -56,10 +65,14 @@ def run_demo(
             console.print("Stopped; no process is left.")
             code = _INTERRUPTED
         except (TidegateError, RPCError, OSError) as error:
-            console.print(f"\n[red bold]The demo failed:[/] {escape(str(error))}")
+            fix = error.fix if isinstance(error, TidegateError) else ""
+            said = error.message if isinstance(error, TidegateError) else str(error)
+            console.print(f"\n[red bold]The demo failed:[/] {escape(said)}", soft_wrap=True)
+            if fix:
+                console.print(f"  next: {escape(fix)}", soft_wrap=True)
         except (WorkflowFailureError, WorkflowUpdateFailedError) as error:
             console.print(f"\n[red bold]The demo failed:[/] {escape(str(error.cause))}")
-    if code == 1:
+    if code == 1 and (state / "logs").exists():
         console.print(f"The logs are in {state / 'logs'}", soft_wrap=True)
     else:
         shutil.rmtree(state, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shlex
@@ -16,7 +17,7 @@ from infra.local.processes import LocalStackError
 
 STATE: Final = Path(".tidegate")
 """The state folder of `tidegate dev`, relative to the working folder."""
-_STACK, _ENV = "stack.json", "env"
+_STACK, _ENV, _LOCK = "stack.json", "env", "lock"
 
 
 class NoLocalStack(LocalStackError, TransientError):
@@ -32,10 +33,18 @@ class Endpoints:
     temporal_ui: str | None
     cloud: Mapping[str, Any]
     gateway: str
-    webhooks: str
-    queue_formats: str
-    """TIDEGATE_QUEUE_FORMATS; empty where no queue was given a format."""
     pager: str
+    env: Mapping[str, str]
+    """The settings of every process of the stack."""
+
+    @property
+    def webhooks(self) -> str:
+        return self.env["TIDEGATE_WEBHOOKS"]
+
+    @property
+    def queue_formats(self) -> str:
+        """TIDEGATE_QUEUE_FORMATS; empty where no queue was given a format."""
+        return self.env["TIDEGATE_QUEUE_FORMATS"]
 
     @classmethod
     def read(cls, state: Path) -> Self | None:
@@ -49,7 +58,7 @@ class Endpoints:
         return endpoints
 
     def write(self, state: Path) -> None:
-        (state / _STACK).write_text(json.dumps(asdict(self), indent=2) + "\n")
+        _write(state / _STACK, json.dumps(asdict(self), indent=2) + "\n")
 
 
 def running(state: Path) -> Endpoints:
@@ -62,16 +71,56 @@ def running(state: Path) -> Endpoints:
     return endpoints
 
 
+def env_file(state: Path = STATE) -> Path | None:
+    """The file to source for the stack that runs with this state folder, or None where none
+    runs."""
+    return state / _ENV if Endpoints.read(state) else None
+
+
 @contextmanager
-def announced(endpoints: Endpoints, env: Mapping[str, str], state: Path) -> Iterator[None]:
-    """Within the block other shells find the stack by its state folder, and its settings there in
-    a file to source."""
+def alone(state: Path) -> Iterator[None]:
+    """Within the block no other stack starts with this state folder, which is made if need be.
+    Raises `LocalStackError` where one runs, OSError where the folder cannot be written."""
+    state.mkdir(parents=True, exist_ok=True)
+    with (state / _LOCK).open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            pid = lock.read().strip()
+            raise LocalStackError(
+                f"a stack runs here already, as process {pid}",
+                fix=f"use it (`. {state / _ENV}`), stop it (`kill {pid}`, or Ctrl-C in its shell), "
+                "or start another one in another folder",
+            ) from None
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        yield
+
+
+@contextmanager
+def announced(endpoints: Endpoints, script: str, state: Path) -> Iterator[None]:
+    """Within the block other shells find the stack by its state folder, and there a script to
+    source (see `exports`)."""
     endpoints.write(state)
-    exports = [f"export {name}={shlex.quote(text)}\n" for name, text in env.items()]
-    (state / _ENV).write_text("".join(exports))
+    _write(state / _ENV, script)
     try:
         yield
     finally:
         for name in (_STACK, _ENV):
             with suppress(FileNotFoundError):
                 (state / name).unlink()
+
+
+def exports(env: Mapping[str, str]) -> str:
+    """A shell's script that sets these variables."""
+    return "".join(f"export {name}={shlex.quote(text)}\n" for name, text in env.items())
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file that only its owner reads: variables of policies and webhooks are secrets."""
+    with suppress(FileNotFoundError):
+        path.unlink()
+    path.touch(0o600)
+    path.write_text(text)

@@ -16,17 +16,19 @@ HOOK_SECRETS: Final = {
 }
 """Secrets of these endpoints, which are reachable from this machine only."""
 
-_FOREIGN = ("AWS_", "AZURE_", "IDENTITY_", "TEMPORAL_", "TIDEGATE_", "POWERTOOLS_", "OTEL_")
-_KEPT = ("TIDEGATE_ROUTES", "TIDEGATE_WEBHOOKS", "TIDEGATE_QUEUE_FORMATS", "TIDEGATE_LOG_LEVEL")
-_FILES = ("TIDEGATE_ROUTES", "TIDEGATE_WEBHOOKS")
+ACCOUNTS: Final = ("AWS_", "AZURE_", "IDENTITY_", "TEMPORAL_", "POWERTOOLS_", "OTEL_")
+"""How variables begin that lead to somebody's account or server."""
+_FOREIGN: Final = (*ACCOUNTS, "TIDEGATE_")
+
+
+def is_foreign(name: str) -> bool:
+    """Whether no process of a stack inherits this variable from the caller."""
+    return name.startswith(_FOREIGN)
 
 
 def outside_environment() -> dict[str, str]:
-    """The caller's environment without the settings that lead to somebody's account or server."""
-    env = {name: text for name, text in os.environ.items() if not name.startswith(_FOREIGN)}
-    env |= {name: os.environ[name] for name in _KEPT if name in os.environ}
-    for name in _FILES:
-        if file := env.get(name):
-            env[name] = str(Path(file).resolve())  # children have another working folder
+    """The caller's environment without the settings that lead to somebody's account or server, and
+    without Tidegate's own: what a stack takes of these is in `caller`."""
+    env = {name: text for name, text in os.environ.items() if not is_foreign(name)}
     local = "127.0.0.1,localhost"
     return {**env, "PYTHONUNBUFFERED": "1", "NO_PROXY": local, "no_proxy": local}

@@ -8,13 +8,15 @@ binding its own port gets a number that no other stack uses (`Ports.reserve`).
 from __future__ import annotations
 
 import errno
+import os
 import random
 import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import requests
+if TYPE_CHECKING:
+    import requests
 
 HOST: Final = "127.0.0.1"
 _RANGE: Final = range(20_000, 32_000)
@@ -53,13 +55,21 @@ class Ports:
     """The ports of one stack, until `close`.
 
     `preferred` has the number to use for each server by its name; without one, or where that one is
-    in use, any number is taken. In the second case `remarks` says so.
+    in use, any number is taken. In the second case `remarks` says so, or with `exact` OSError is
+    raised.
     """
 
-    def __init__(self, preferred: Mapping[str, int] | None = None) -> None:
-        self.remarks: list[str] = []
+    def __init__(self, preferred: Mapping[str, int] | None = None, *, exact: bool = False) -> None:
         self._preferred = preferred or {}
-        self._held: list[socket.socket] = []
+        self._exact = exact
+        self._remarks: dict[str, str] = {}
+        self._listening: list[socket.socket] = []
+        self._guards: dict[int, socket.socket] = {}
+
+    @property
+    def remarks(self) -> list[str]:
+        """A sentence for each server that is not on its preferred port."""
+        return list(self._remarks.values())
 
     def listen(self, name: str, *, host: str = HOST, shared: bool = False) -> Listener:
         """A socket that listens on a port of its own. With `shared`, the next ones of this name
@@ -67,9 +77,10 @@ class Ports:
         preferred = self._preferred.get(name, 0)
         try:
             new = socket.create_server((host, preferred), reuse_port=shared)
-        except OSError:
+        except OSError as error:
+            self._refuse_another(name, error)
             new = socket.create_server((host, 0), reuse_port=shared)
-        self._held.append(new)
+        self._listening.append(new)
         listener = Listener(new)
         if shared:
             self._preferred = {**self._preferred, name: listener.port}
@@ -86,33 +97,50 @@ class Ports:
             try:
                 guard.bind((HOST, port))
                 socket.create_server((HOST, port)).close()
-            except OSError:
+            except OSError as error:
                 guard.close()
+                self._refuse_another(name, error)
                 continue
-            self._held.append(guard)
+            self._guards[port] = guard
             self._remark(name, port)
             return port
         raise OSError(errno.EADDRINUSE, f"no port from {_RANGE.start} to {_RANGE.stop} is free")
 
+    def release(self, port: int) -> None:
+        """Give a reserved port back."""
+        if guard := self._guards.pop(port, None):
+            guard.close()
+
     def close(self) -> None:
         """Give all ports back."""
-        for held in self._held:
+        for held in (*self._listening, *self._guards.values()):
             held.close()
-        self._held.clear()
+        self._listening.clear()
+        self._guards.clear()
 
     def _candidates(self, name: str) -> Iterator[int]:
         if name in self._preferred:
             yield self._preferred[name]
         yield from random.sample(_RANGE, _TRIES)
 
+    def _refuse_another(self, name: str, error: OSError) -> None:
+        """Raise when the port that was not free may not be replaced."""
+        if self._exact and name in self._preferred:
+            port = self._preferred[name]
+            reason = os.strerror(error.errno or errno.EADDRINUSE)
+            raise OSError(error.errno, f"port {port}, for {name}: {reason}") from error
+
     def _remark(self, name: str, port: int) -> None:
+        self._remarks.pop(name, None)
         preferred = self._preferred.get(name, port)
         if port != preferred:
-            self.remarks.append(f"port {preferred} is taken: {name} is on {port}")
+            self._remarks[name] = f"port {preferred} is taken: {name} is on {port}"
 
 
 def local_session() -> requests.Session:
     """An HTTP client for servers on this machine, which ignores the proxy settings."""
+    import requests
+
     session = requests.Session()
     session.trust_env = False
     return session
@@ -120,6 +148,8 @@ def local_session() -> requests.Session:
 
 def answers(url: str) -> bool:
     """Whether a server answers with success."""
+    import requests
+
     try:
         with local_session() as session:
             return session.get(url, timeout=_PROBE_TIMEOUT).ok

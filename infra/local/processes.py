@@ -9,7 +9,9 @@ that outlives them, such as the main one.
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -45,11 +47,12 @@ def wait_until(
     what: str,
     *,
     check: Callable[[], object] | None = None,
+    fix: str | None = None,
 ) -> Found:
     """Call `predicate` until its result is true, and return that.
 
     `check` runs before every call and may raise to end the wait early, e.g. because a process has
-    died. Raises `LocalStackError` naming `what` after `timeout` seconds.
+    died. Raises `LocalStackError` naming `what` after `timeout` seconds, with `fix` as what to do.
     """
     deadline = time.monotonic() + timeout
     while True:
@@ -58,14 +61,20 @@ def wait_until(
         if found := predicate():
             return found
         if time.monotonic() > deadline:
-            raise LocalStackError(f"timed out after {timeout:g} s: {what}")
+            raise LocalStackError(f"timed out after {timeout:g} s: {what}", fix=fix)
         time.sleep(_POLL)
 
 
 def program(name: str) -> str:
-    """The full path of a program that a Python package installed beside the interpreter."""
+    """The full path of a program that a Python package installed beside the interpreter, or that is
+    on PATH. Raises `LocalStackError` where it is neither."""
     beside = Path(sys.executable).with_name(name)
-    return str(beside) if beside.exists() else name
+    if found := str(beside) if beside.exists() else shutil.which(name):
+        return found
+    raise LocalStackError(
+        f"there is no program {name} on this machine",
+        fix="install Tidegate with the extra `local`, as `make setup` does",
+    )
 
 
 def python(module: str, *arguments: str) -> list[str]:
@@ -108,7 +117,7 @@ class Child:
         return None if self._process is None else self._process.poll()
 
     def start(self) -> None:
-        """Start it. Raises `LocalStackError` when there is no such program."""
+        """Start it. `check` says when there is no such program."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as output:
             self._log_start = output.tell()
@@ -153,13 +162,20 @@ class Child:
         self.stop()
         self.start()
 
+    @property
+    def see_log(self) -> str:
+        """The next step when something is wrong with it."""
+        return f"see its log: {self.log}"
+
     def check(self) -> None:
-        """Raise `LocalStackError` with its last words if it has ended."""
+        """Raise `LocalStackError` with its last line if it has ended."""
         if self._process is not None and (code := self._process.poll()) is not None:
             how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-            raise LocalStackError(
-                f"{self.name} ended with {how}\n{self.last_words()}", fix=f"its log is {self.log}"
-            )
+            said = self.output().rstrip().rpartition("\n")[2].strip()
+            why = f": {_sentence(said)}" if said else ""
+            error = LocalStackError(f"{self.name} ended with {how}{why}", fix=self.see_log)
+            error.add_note(self.last_words())
+            raise error
 
     def last_words(self, lines: int = _LAST_LINES) -> str:
         """The end of what it wrote since it was last started."""
@@ -173,13 +189,21 @@ class Child:
         return ""
 
 
+def _sentence(line: str) -> str:
+    """What a line of a log says: its message, where it is JSON."""
+    try:
+        return str(json.loads(line)["message"])
+    except (ValueError, KeyError, TypeError):
+        return line
+
+
 class Processes:
     """The children of one stack and their ports. Children are stopped in the reverse of the order
-    in which they were started. `preferred` is as in `Ports`."""
+    in which they were started. `ports` are their ports; by default any are taken."""
 
-    def __init__(self, logs: Path, preferred: Mapping[str, int] | None = None) -> None:
+    def __init__(self, logs: Path, ports: Ports | None = None) -> None:
         self.logs = logs
-        self.ports = Ports(preferred)
+        self.ports = ports or Ports()
         self._children: dict[str, Child] = {}
 
     def start(

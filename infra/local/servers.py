@@ -30,6 +30,7 @@ class Server:
             _START_TIMEOUT,
             f"{self.child.name} to answer at {self.url}{path}",
             check=self.child.check,
+            fix=self.child.see_log,
         )
 
 
@@ -89,11 +90,14 @@ class Program:
             self.child.check()
             return self._listens in self.child.output()
 
-        wait_until(listens, _START_TIMEOUT, f"{self.child.name} to listen")
+        what = f"{self.child.name} to listen"
+        wait_until(listens, _START_TIMEOUT, what, fix=self.child.see_log)
         self._was_up = True
 
     def _start_again(self) -> None:
         if not self._was_up:
+            for port in self.ports:
+                self._processes.ports.release(port)
             self.ports = self._reserved()
             self.child.command = tuple(self._command(*self.ports))
         self.child.restart()

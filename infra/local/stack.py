@@ -3,46 +3,63 @@
     pager, the cloud's servers, Temporal  ->  bucket and queues  ->  workers, listeners
 
 Everything that runs is a child of this process (see `processes`), listens on 127.0.0.1 only, and
-finds the others through its environment. Of the caller's own AWS, Azure, Temporal and Tidegate
-settings only a few reach a child (see `environment`), so that no real account is ever touched.
+finds the others through its environment. The caller's own AWS, Azure and Temporal settings reach no
+child (see `environment`), so that no real account is ever touched.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from core.config.files import load_webhooks
-from core.contracts import WORKERS
+from core.contracts import WORKERS, WorkerSpec
 from core.domain.event import ALERT
 from infra.local import workers
-from infra.local.cloud import INCIDENTS, QUARANTINE, REPORTS, Cloud, CloudName
-from infra.local.clouds import start_cloud
+from infra.local.caller import ESCALATION_URLS, PAGE_URLS
+from infra.local.cloud import CLOUDS, INCIDENTS, QUARANTINE, REPORTS, Cloud, CloudName
+from infra.local.clouds import install_cloud, start_cloud
 from infra.local.containers import check_docker
 from infra.local.endpoints import Endpoints
 from infra.local.environment import HOOK_SECRETS, WEBHOOKS, outside_environment
+from infra.local.loopback import Ports
 from infra.local.pager import ESCALATION, ON_CALL, Pager, start_pager
-from infra.local.processes import Child, Processes, wait_until
+from infra.local.processes import Child, LocalStackError, Processes, wait_until
+from infra.local.progress import Step, silent
 from infra.local.signals import uninterrupted
 from infra.local.temporal import NAMESPACE, TEMPORAL, TemporalServer, start_temporal
 
 _READY_TIMEOUT: Final = 120.0
 _DRAIN_TIMEOUT: Final = "3"
+_NEXT_STEPS: Final = {
+    errno.EADDRINUSE: "stop what uses it, or name another port, or none: then any free one is used",
+    errno.ENOSPC: "free some space on the disk",
+    **dict.fromkeys(
+        (errno.EACCES, errno.EPERM, errno.EROFS),
+        "make it writable, or start the stack in another folder",
+    ),
+    **dict.fromkeys(
+        (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM),
+        "raise the limit (`ulimit -a` lists them), or end some processes",
+    ),
+}
 
 
 class LocalStack:
     """The stack as a context manager: up inside the block, and nothing of it left after.
 
-    `state` is the folder for logs and Temporal's database. `ports` are preferences by name (see
-    `Ports`); `processes.ports.remarks` says where another one is used. With `ui` Temporal serves
-    its UI. With `persistent` the database survives a crash of the server; with `keep` also the end
-    of the stack. With `bridge` each upload is announced twice, in two ways. With `containers` the
-    workers run in containers of their image. `settings` are more settings of every process.
+    `state` is the folder for logs and Temporal's database. `chosen` are the workers that run. With
+    `ui` Temporal serves its UI. With `persistent` the database survives a crash of the server; with
+    `keep` also the end of the stack. With `bridge` each upload is announced twice, in two ways.
+    With `containers` the workers run in containers of their image. `settings` are more settings of
+    every process. Each step of the start is wrapped in `step`.
+
+    Whatever fails at the start is raised as `LocalStackError`, in one line with a next step.
     """
 
     pager: Pager
@@ -54,33 +71,36 @@ class LocalStack:
         state: Path,
         *,
         cloud: CloudName = "aws",
-        ports: Mapping[str, int] | None = None,
-        ack_timeout: float = 300.0,
+        ports: Ports | None = None,
+        chosen: Sequence[WorkerSpec] = WORKERS,
         ui: bool = False,
         persistent: bool = False,
         keep: bool = False,
         bridge: bool = False,
         containers: bool = False,
         settings: Mapping[str, str] | None = None,
+        step: Step = silent,
     ) -> None:
         self.state = state.resolve()
         self.processes = Processes(self.state / "logs", ports)
-        self.webhooks = Path(outside_environment().get("TIDEGATE_WEBHOOKS", WEBHOOKS))
-        self.queue_formats = outside_environment().get("TIDEGATE_QUEUE_FORMATS", "")
+        self.workers = tuple(chosen)
         self._cloud = cloud
-        self._ack_timeout = ack_timeout
         self._ui = ui
         self._database = self.state / "temporal.db" if persistent or keep else None
         self._keep = keep
         self._bridge = bridge
         self._containers = containers
         self._settings = settings or {}
+        self._step = step
         self._closing = ExitStack()
 
     def __enter__(self) -> Self:
         self._closing.callback(self.processes.stop)
         try:
             self._start()
+        except OSError as error:
+            self._stop()
+            raise not_started(error) from error
         except BaseException:
             self._stop()
             raise
@@ -104,17 +124,27 @@ class LocalStack:
             # An empty file, so that the caller's own profiles are not read.
             "TEMPORAL_CONFIG_FILE": str(self.state / "temporal.toml"),
             "TIDEGATE_DOCUMENTS": f"{self.cloud.store}/{INCIDENTS}",
-            "TIDEGATE_REPORTS": f"{self.cloud.store}/{REPORTS}",
             "TIDEGATE_QUARANTINE": f"{self.cloud.store}/{QUARANTINE}",
-            "TIDEGATE_PAGE_URLS": self.pager.target(ON_CALL),
-            "TIDEGATE_ESCALATION_URLS": self.pager.target(ESCALATION),
-            "TIDEGATE_ACK_TIMEOUT": f"{self._ack_timeout:g}",
             "TIDEGATE_DRAIN_TIMEOUT": _DRAIN_TIMEOUT,
-            "TIDEGATE_WEBHOOKS": str(self.webhooks),
-            "TIDEGATE_QUEUE_FORMATS": self.queue_formats,
+            "TIDEGATE_WEBHOOKS": str(WEBHOOKS),
+            "TIDEGATE_QUEUE_FORMATS": "",
             "TIDEGATE_TRUSTED_TYPES": ALERT,
+            **(self._of_pages if self.pages else {}),
             **HOOK_SECRETS,
             **self._settings,
+        }
+
+    @property
+    def pages(self) -> bool:
+        """Whether one of its workers pages people."""
+        return any(worker.pages for worker in self.workers)
+
+    @property
+    def _of_pages(self) -> dict[str, str]:
+        return {
+            "TIDEGATE_REPORTS": f"{self.cloud.store}/{REPORTS}",
+            PAGE_URLS: self.pager.target(ON_CALL),
+            ESCALATION_URLS: self.pager.target(ESCALATION),
         }
 
     @property
@@ -125,9 +155,8 @@ class LocalStack:
             temporal_ui=self.temporal.ui,
             cloud=self.cloud.address,
             gateway=self.cloud.gateway,
-            webhooks=str(self.webhooks),
-            queue_formats=self.env["TIDEGATE_QUEUE_FORMATS"],
             pager=self.pager.url,
+            env=self.env,
         )
 
     def receipts(self, listener: str, wanted: str) -> list[dict[str, Any]]:
@@ -147,8 +176,9 @@ class LocalStack:
         wait_until(
             lambda: self._is_ready(child),
             _READY_TIMEOUT,
-            f"{name} to become ready (its log is {child.log})",
+            f"{name} to become ready",
             check=child.check,
+            fix=child.see_log,
         )
 
     def restart(self, name: str) -> None:
@@ -159,28 +189,38 @@ class LocalStack:
     def _start(self) -> None:
         if self._containers:
             check_docker()
+        install_cloud(self._cloud, self._step)
         self.state.mkdir(parents=True, exist_ok=True)
         (self.state / "temporal.toml").touch()
         if self._database is not None and not self._keep:
             for left in self.state.glob("temporal.db*"):
                 left.unlink()
         outside = outside_environment()
-        load_webhooks(self.webhooks)  # reports a mistake in the file before anything starts
         self.pager = start_pager(self.processes, outside)
         self._servers = start_cloud(self._cloud, self.processes, outside, bridge=self._bridge)
         self.temporal = start_temporal(
-            self.processes, outside, ui=self._ui, database=self._database
+            self.processes,
+            outside,
+            ui=self._ui,
+            database=self._database,
+            search_attributes=[name for spec in self.workers for name in spec.search_attributes],
         )
-        self.cloud = self._servers.prepare()
-        self._closing.callback(self.cloud.close)
-        self.pager.wait()
-        self.temporal.wait()
+        with self._step(f"{CLOUDS[self._cloud]} and what it keeps"):
+            self.cloud = self._servers.prepare()
+            self._closing.callback(self.cloud.close)
+        with self._step("pager"):
+            self.pager.wait()
+        with self._step("Temporal"):
+            self.temporal.wait()
         inside = outside | self.env
-        for spec in WORKERS:
+        up = [child.name for child in self.processes]
+        for spec in self.workers:
             workers.start_worker(self.processes, spec, inside, container=self._containers)
         self._servers.start_listeners(inside)
         for child in self.processes:
-            self.wait_ready(child.name)
+            if child.name not in up:
+                with self._step(child.name):
+                    self.wait_ready(child.name)
 
     def _is_ready(self, child: Child) -> bool:
         if child.name in workers.NAMES:
@@ -190,3 +230,10 @@ class LocalStack:
     def _stop(self) -> None:
         with uninterrupted():
             self._closing.close()
+
+
+def not_started(error: OSError) -> LocalStackError:
+    """What the system refused to a stack that starts, with the next step."""
+    fix = _NEXT_STEPS.get(error.errno or 0, "see the logs in its state folder")
+    where = f": {error.filename}" if error.filename else ""
+    return LocalStackError(f"cannot start: {error.strerror or error}{where}", fix=fix)

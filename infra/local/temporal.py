@@ -66,6 +66,7 @@ class TemporalServer:
             _START_TIMEOUT,
             f"the Temporal server to answer at {self.address}",
             check=self.child.check,
+            fix=self.child.see_log,
         )
 
     def restart(self) -> None:
@@ -81,10 +82,12 @@ def start_temporal(
     ui: bool = False,
     database: Path | None = None,
     options: Sequence[str] = (),
+    search_attributes: Sequence[str] = SEARCH_ATTRIBUTES,
 ) -> TemporalServer:
-    """Start the server with further `options`; it may not answer yet: see `TemporalServer.wait`."""
+    """Start the server with keyword search attributes and further `options`; it may not answer yet:
+    see `TemporalServer.wait`."""
     fixed = ["--ip", HOST, "--log-level", "warn", *([] if ui else ["--headless"]), *options]
-    for attribute in SEARCH_ATTRIBUTES:
+    for attribute in search_attributes:
         fixed += ["--search-attribute", f"{attribute}=Keyword"]
     if database is not None:
         database.parent.mkdir(parents=True, exist_ok=True)

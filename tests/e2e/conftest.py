@@ -37,9 +37,8 @@ def running_in(
             state,
             cloud=cloud,
             persistent=True,
-            ack_timeout=3600,
             bridge=bridge,
-            settings=settings,
+            settings={"TIDEGATE_ACK_TIMEOUT": "3600", **(settings or {})},
         ) as stack,
         temporal_view(stack.temporal.address) as temporal,
     ):

@@ -24,7 +24,7 @@ from infra.local.aws.event_source import EventSource, failures, retry_delay
 from infra.local.aws.lambda_function import LambdaContext
 from infra.local.aws.servers import Aws, Queue, start_aws
 from infra.local.cloud import INCIDENTS, REPORTS
-from infra.local.endpoints import Endpoints, running
+from infra.local.endpoints import Endpoints, env_file, running
 from infra.local.environment import outside_environment
 from infra.local.pager import start_pager
 from infra.local.processes import (
@@ -455,19 +455,27 @@ def test_the_pager_lists_pages_and_their_recipients(processes: Processes) -> Non
 
 
 def test_no_child_inherits_settings_that_lead_to_somebodys_account(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name in ("AWS_PROFILE", "TEMPORAL_API_KEY", "TIDEGATE_DOCUMENTS"):
         monkeypatch.setenv(name, "mine")
-    monkeypatch.setenv("TIDEGATE_LOG_LEVEL", "DEBUG")
-    monkeypatch.setenv("TIDEGATE_ROUTES", "routes.yaml")
-    monkeypatch.setenv("TIDEGATE_QUEUE_FORMATS", "alarms=cloudwatch")
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CHECKOUT_CHAT_URLS", "slack://a/b/c")
     env = outside_environment()
     assert not {"AWS_PROFILE", "TEMPORAL_API_KEY", "TIDEGATE_DOCUMENTS"} & env.keys()
-    assert env["TIDEGATE_LOG_LEVEL"] == "DEBUG"
-    assert env["TIDEGATE_QUEUE_FORMATS"] == "alarms=cloudwatch"
-    assert env["TIDEGATE_ROUTES"] == str(tmp_path / "routes.yaml")
+    assert env["CHECKOUT_CHAT_URLS"] == "slack://a/b/c"
+
+
+def test_the_stack_s_own_clients_read_no_profile_of_the_caller(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "there-is-none")
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "missing.pem"))
+    config = tmp_path / "config"
+    config.write_text("[default]\nregion = nowhere-1\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    client = Aws("http://127.0.0.1:1")
+    assert client.s3.meta.region_name == "eu-west-1"
+    client.close()
 
 
 def test_a_stack_is_found_by_its_state_folder_only_while_it_runs(tmp_path: Path) -> None:
@@ -481,13 +489,15 @@ def test_a_stack_is_found_by_its_state_folder_only_while_it_runs(tmp_path: Path)
         temporal_ui=None,
         cloud={"name": "aws", "endpoint": "http://s:2", "gateway": "http://g:4"},
         gateway="http://g:4",
-        webhooks="webhooks.yaml",
-        queue_formats="alarms=cloudwatch",
         pager="http://p:3",
+        env={"TIDEGATE_WEBHOOKS": "webhooks.yaml", "TIDEGATE_QUEUE_FORMATS": "alarms=cloudwatch"},
     )
     ends.write(tmp_path)
     assert running(tmp_path) == ends
+    assert (ends.webhooks, ends.queue_formats) == ("webhooks.yaml", "alarms=cloudwatch")
+    assert env_file(tmp_path) == tmp_path / "env"
     written = json.loads((tmp_path / "stack.json").read_text())
     (tmp_path / "stack.json").write_text(json.dumps({**written, "pid": ended.pid}))
     with pytest.raises(LocalStackError, match="no local stack runs here"):
         running(tmp_path)
+    assert env_file(tmp_path) is None

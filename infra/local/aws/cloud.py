@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from typing import Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.local.aws.servers import (
     AWS,
@@ -17,13 +19,16 @@ from infra.local.aws.servers import (
 )
 from infra.local.cloud import INCIDENTS, CloudName
 from infra.local.loopback import answers
-from infra.local.processes import Child, Processes, python
+from infra.local.processes import Child, LocalStackError, Processes, python
 
 _S3_LISTENER, _MESSAGE_LISTENER, _WEBHOOK_LISTENER = (
     "s3-listener",
     "message-listener",
     "webhook-listener",
 )
+PATIENCE: Final = 20.0
+"""Seconds for one answer at the start. A server that dies does not refuse a request: its socket
+stays open."""
 _QUEUES: Final = {_S3_LISTENER: EVENTS_QUEUE, _MESSAGE_LISTENER: MESSAGES_QUEUE}
 
 
@@ -95,13 +100,14 @@ class AwsServers:
     def prepare(self) -> AwsCloud:
         self._server.wait()
         cloud = AwsCloud(self._server.endpoint, self._gateway.url)
-        events = cloud.aws.create_queue(EVENTS_QUEUE)
-        cloud.aws.create_queue(MESSAGES_QUEUE)
-        cloud.aws.create_bucket(events, bridge=self._bridge)
+        with self._calls("create the bucket and the queues") as aws:
+            events = aws.create_queue(EVENTS_QUEUE)
+            aws.create_queue(MESSAGES_QUEUE)
+            aws.create_bucket(events, bridge=self._bridge)
         return cloud
 
     def start_listeners(self, env: Mapping[str, str]) -> None:
-        with closing(Aws(self._server.endpoint)) as aws:
+        with self._calls("find the queues") as aws:
             urls = {name: aws.queue(queue).url for name, queue in _QUEUES.items()}
         for name, url in urls.items():
             source = python("infra.local.aws.event_source", "--queue", url, *_function(name))
@@ -110,6 +116,17 @@ class AwsServers:
             "infra.local.aws.gateway", *self._gateway.option, *_function(_WEBHOOK_LISTENER)
         )
         self._processes.start(_WEBHOOK_LISTENER, gateway, env, self._gateway)
+
+    @contextmanager
+    def _calls(self, what: str) -> Iterator[Aws]:
+        """Calls of the server. Raises `LocalStackError` when one fails."""
+        with closing(Aws(self._server.endpoint, patience=PATIENCE)) as aws:
+            try:
+                yield aws
+            except (BotoCoreError, ClientError) as error:
+                child = self._server.server.child
+                child.check()
+                raise LocalStackError(f"cannot {what}: {error}", fix=child.see_log) from error
 
     def is_listening(self, child: Child) -> bool:
         if child.name == _WEBHOOK_LISTENER:

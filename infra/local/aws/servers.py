@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from botocore.session import Session as BotocoreSession
 
 from infra.local.cloud import INCIDENTS
 from infra.local.processes import Processes
@@ -63,10 +64,12 @@ class Queue:
 class Aws:
     """Clients of the AWS services at an endpoint, and what the stack keeps there."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, *, patience: float = 60.0) -> None:
+        """`patience` is how many seconds one answer may take."""
         self.endpoint = endpoint
-        self.s3: S3Client = _client("s3", endpoint)
-        self.sqs: SQSClient = _client("sqs", endpoint)
+        self._patience = patience
+        self.s3: S3Client = _client("s3", endpoint, patience)
+        self.sqs: SQSClient = _client("sqs", endpoint, patience)
 
     def close(self) -> None:
         self.s3.close()
@@ -150,7 +153,7 @@ class Aws:
             "detail-type": ["Object Created"],
             "detail": {"bucket": {"name": [BUCKET]}, "object": {"key": [{"prefix": INCIDENTS}]}},
         }
-        events: EventBridgeClient = _client("events", self.endpoint)
+        events: EventBridgeClient = _client("events", self.endpoint, self._patience)
         try:
             events.put_rule(Name="tidegate-uploads", EventPattern=json.dumps(pattern))
             events.put_targets(
@@ -198,11 +201,23 @@ def aws_environment(endpoint: str) -> dict[str, str]:
     }
 
 
-def _client(service: Any, endpoint: str) -> Any:
-    return boto3.session.Session(region_name=REGION).client(
+def _client(service: Any, endpoint: str, patience: float) -> Any:
+    session = boto3.session.Session(region_name=REGION, botocore_session=_session())
+    return session.client(
         service,
         endpoint_url=endpoint,
         aws_access_key_id=_ACCESS_KEY,
         aws_secret_access_key=_ACCESS_KEY,
-        config=Config(proxies={}, retries={"total_max_attempts": 3}),
+        config=Config(proxies={}, read_timeout=patience, retries={"total_max_attempts": 3}),
     )
+
+
+def _session() -> BotocoreSession:
+    """A session that reads no variable and no file of the caller's, such as a profile."""
+    variables: dict[str, Any] = {
+        name: (in_file, None, default, convert)
+        for name, (in_file, _, default, convert) in BotocoreSession.SESSION_VARIABLES.items()
+    }
+    for name in ("config_file", "credentials_file"):
+        variables[name] = (None, None, os.devnull, None)
+    return BotocoreSession(variables)

@@ -167,10 +167,13 @@ def _npm(arguments: Sequence[str], folder: Path) -> None:
     except subprocess.TimeoutExpired as error:
         raise LocalStackError(f"npm took longer than {_INSTALL_TIMEOUT:g} s") from error
     if ended.returncode:
-        raise LocalStackError(
-            f"npm {arguments[0]} failed for Azurite\n{ended.stdout}",
+        said = ended.stdout.strip()
+        failed = LocalStackError(
+            f"npm {arguments[0]} failed for Azurite: {said.partition(chr(10))[0]}",
             fix="make npm's registry reachable, or configure npm for another",
         )
+        failed.add_note(said)
+        raise failed
 
 
 if __name__ == "__main__":

@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from azure.core.exceptions import ResourceNotFoundError
+from azure.core.exceptions import AzureError, ResourceNotFoundError
 from azure.storage.blob import BlobServiceClient
 
 from infra.local.azure.azurite import ACCOUNT, AZURITE, Azurite, start_azurite
 from infra.local.cloud import INCIDENTS, CloudName
 from infra.local.loopback import answers, local_session
-from infra.local.processes import Child, Processes, python
+from infra.local.processes import Child, LocalStackError, Processes, python
 from infra.local.servers import start_server
 
 CONTAINER: Final = "documents"
@@ -41,7 +41,9 @@ class AzureCloud:
         self.azurite = azurite
         self.bus = bus
         self.gateway = gateway
-        self._blobs = BlobServiceClient.from_connection_string(azurite.connection)
+        self._blobs = BlobServiceClient.from_connection_string(
+            azurite.connection, use_env_settings=False
+        )
         self._http = local_session()
 
     @property
@@ -72,7 +74,7 @@ class AzureCloud:
         return f"{self.bus}/{MESSAGES_QUEUE}"
 
     def create_container(self) -> None:
-        self._blobs.create_container(CONTAINER)
+        self._blobs.create_container(CONTAINER, retry_total=0)
 
     def upload(self, name: str, body: bytes) -> str:
         blob = self._blobs.get_blob_client(CONTAINER, INCIDENTS + name)
@@ -132,7 +134,16 @@ class AzureServers:
         azurite = self._azurite.wait()
         self._bus.wait(f"/{EVENTS_QUEUE}")
         cloud = AzureCloud(azurite, self._bus.url, self._gateway.url)
-        cloud.create_container()
+        try:
+            cloud.create_container()
+        except AzureError as error:
+            cloud.close()
+            child = self._azurite.program.child
+            child.check()
+            why = error.message.partition("\n")[0]
+            raise LocalStackError(
+                f"cannot create the container: {why}", fix=child.see_log
+            ) from error
         return cloud
 
     def start_listeners(self, env: Mapping[str, str]) -> None:

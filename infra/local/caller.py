@@ -1,0 +1,66 @@
+"""What a stack takes of its caller's environment: settings, and what their files name.
+
+Each setting says itself whether it is the caller's or the stack's (`local_settings`). All of the
+caller's are read before anything starts, with the files that they name, so that a mistake is
+refused by its variable, or by its file, line and column.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Final
+
+from core import bootstrap
+from core.adapters.notifiers.addresses import check_addresses, read_addresses
+from core.config.files import load_webhooks
+from core.config.settings import Settings, local_settings
+from core.domain.incident.policies.file import Policies
+from core.domain.secret_reference import parse_reference
+from core.webhooks.endpoints import WebhookTable
+from infra.local.environment import ACCOUNTS, WEBHOOKS, is_foreign
+
+PAGE_URLS, ESCALATION_URLS = "TIDEGATE_PAGE_URLS", "TIDEGATE_ESCALATION_URLS"
+"""The shipped policies' variables, which lead to the pager of the stack and nowhere else."""
+_LOCAL: Final = local_settings()
+_OWN: Final = {PAGE_URLS, ESCALATION_URLS, *(n for n, whose in _LOCAL.items() if whose == "stack")}
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """`variables` are the caller's settings, and the variables that the policies and the webhooks
+    name; paths are absolute. `unused` are the names of those that are set and not taken."""
+
+    variables: Mapping[str, str]
+    unused: tuple[str, ...]
+
+
+def read_caller(environment: Mapping[str, str] | None = None) -> Caller:
+    """What a stack takes of an environment, by default this process's. Raises `SettingsError` or
+    `ConfigFileError` for what no process of the stack could use."""
+    environment = os.environ if environment is None else environment
+    given = {name: text for name, text in environment.items() if text.strip()}
+    taken = {name: text for name, text in given.items() if _LOCAL.get(name) == "caller"}
+    settings = Settings.from_env(taken)
+    bootstrap.router(settings)
+    bootstrap.queue_formats(settings)
+    policies, webhooks = bootstrap.policies(settings), load_webhooks(settings.webhooks or WEBHOOKS)
+    taken |= {name: given[name] for name in _named(policies, webhooks) & given.keys()}
+    variables = dict(settings.target_variables) | taken
+    check_addresses(policies.targets, read_addresses(policies.targets, variables))
+    # Children have another working folder.
+    paths = {f.metadata["name"]: getattr(settings, f.name) for f in fields(settings)}
+    taken |= {name: str(p.resolve()) for name, p in paths.items() if isinstance(p, Path)}
+    return Caller(taken, tuple(sorted(n for n in given if is_foreign(n) and n not in taken)))
+
+
+def _named(policies: Policies, webhooks: WebhookTable) -> set[str]:
+    """The variables of the policies' targets and of the webhooks' secrets, unless they are the
+    stack's or lead to an account."""
+    names = {name for target in policies.targets.values() for name in target.variables}
+    for endpoint in webhooks.hooks.values():
+        references = map(parse_reference, endpoint.verify.references)
+        names |= {reference.place for reference in references if reference.store == "env"}
+    return {name for name in names - _OWN if not name.startswith(ACCOUNTS)}

@@ -1,0 +1,112 @@
+"""What a running stack prints: where everything is, and what to type; and the script that makes the
+printed commands work in another shell."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.markup import escape
+
+from core import bootstrap
+from core.config.settings import Settings
+from core.contracts import ROOT_WORKER, WORKERS, WorkerSpec
+from core.domain.routing.table import Deliver, Route
+from infra.local.cloud import CLOUDS, INCIDENTS, QUARANTINE, REPORTS
+from infra.local.endpoints import exports
+from infra.local.environment import WEBHOOKS
+from infra.local.stack import LocalStack
+
+SAMPLES: Final = Path(__file__).with_name("sample")
+ALERT, REPORT = SAMPLES / "alert.json", SAMPLES / "checkout-latency.md"
+
+
+def shell_script(stack: LocalStack) -> str:
+    """A script that makes a shell use the stack: it sets the variables of the stack's processes and
+    the URLs that messages and webhooks are sent to, and puts `tidegate` on PATH."""
+    urls = {
+        "MESSAGES_QUEUE_URL": stack.cloud.message_queue,
+        "WEBHOOKS_URL": f"{stack.cloud.gateway}/hooks",
+    }
+    script = exports({**stack.env, **urls})
+    ours = Path(sys.executable).with_name("tidegate")
+    found = shutil.which(ours.name)
+    if ours.exists() and (found is None or Path(found).resolve() != ours.resolve()):
+        script += f'export PATH={shlex.quote(str(ours.parent))}:"$PATH"\n'
+    return script
+
+
+def welcome(console: Console, stack: LocalStack, state: Path, took: float) -> None:
+    """Print where everything is, and what to type."""
+    for remark in (*stack.processes.ports.remarks, *_waiting(stack)):
+        console.print(f"[yellow]{escape(remark)}[/]", highlight=False, soft_wrap=True)
+    console.print(f"\n[bold green]The stack is up[/], after {took:.1f} s:")
+    for name, place in _places(stack):
+        console.print(f"  {name:<15} {escape(place)}", highlight=False, soft_wrap=True)
+    console.print("\nIn another shell, in this folder:")
+    for line in _commands(stack, state):
+        console.print(f"  {escape(line)}", highlight=False, soft_wrap=True)
+    console.print("\nCtrl-C stops everything.\n")
+
+
+def _places(stack: LocalStack) -> Iterator[tuple[str, str]]:
+    cloud, ends = stack.cloud, stack.endpoints
+    yield "Temporal's UI", str(ends.temporal_ui)
+    yield "Temporal", ends.temporal
+    yield CLOUDS[cloud.name], cloud.endpoint
+    yield "Webhooks", f"{ends.gateway}/hooks/NAME"
+    yield "Uploads go to", f"{cloud.store}/{INCIDENTS}"
+    yield "Messages go to", cloud.message_queue
+    if stack.pages:
+        yield "Pages", f"{ends.pager}/pages"
+        yield "Reports go to", f"{cloud.store}/{REPORTS}"
+    yield "Quarantine", f"{cloud.store}/{QUARANTINE}"
+    yield "Logs", str(stack.processes.logs)
+
+
+def _commands(stack: LocalStack, state: Path) -> Iterator[str]:
+    """What to type: every line works as it is, but for names in capitals."""
+    cloud = stack.cloud
+    yield f". {state / 'env'}        # from here on every command uses this stack"
+    if stack.pages:
+        if stack.env["TIDEGATE_WEBHOOKS"] == str(WEBHOOKS):
+            yield (
+                """curl -H "Authorization: Bearer $LOCAL_HOOK_TOKEN" """
+                f'''-d @{_short(ALERT)} "$WEBHOOKS_URL/alertmanager"'''
+            )
+        yield f"tidegate send {_short(REPORT)}"
+        yield "tidegate incident list"
+        yield "tidegate incident ack HANDLE     # six characters of the list"
+    else:
+        yield "tidegate send FILE"
+        yield "tidegate send --hook NAME FILE"
+    yield "tidegate doctor"
+    if ROOT_WORKER in stack.workers:
+        yield (
+            f"tidegate smoke --{cloud.name} --documents {cloud.store}/{INCIDENTS} "
+            f"--queue {cloud.message_queue} --webhooks {cloud.gateway}/hooks/"
+        )
+
+
+def _waiting(stack: LocalStack) -> Iterator[str]:
+    """A sentence for each worker that does not run although routes need it."""
+    routes = bootstrap.router(Settings.from_env(stack.env)).routing.table.routes
+    for worker in WORKERS:
+        if worker not in stack.workers and (
+            waiting := [route.name for route in routes if _needs(route, worker)]
+        ):
+            yield f"Without {worker.name}, events of these routes wait: {', '.join(waiting)}"
+
+
+def _needs(route: Route, worker: WorkerSpec) -> bool:
+    orchestrated = worker == ROOT_WORKER and route.deliver is Deliver.ORCHESTRATE
+    return orchestrated or route.task_queue == worker.task_queue
+
+
+def _short(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
