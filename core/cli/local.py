@@ -83,14 +83,6 @@ def dev(
     raise typer.Exit(run_dev(cloud=cloud, keep=keep, port_base=port_base, chosen=chosen))
 
 
-def stack_env() -> Path | None:
-    """The file to source for the stack that runs in this folder; None where none runs, or where
-    there is no local stack to run."""
-    from infra.local.endpoints import env_file
-
-    return env_file()
-
-
 def send(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The file to send.")],
     message: Annotated[

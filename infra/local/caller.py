@@ -41,19 +41,19 @@ def read_caller(environment: Mapping[str, str] | None = None) -> Caller:
     """What a stack takes of an environment, by default this process's. Raises `SettingsError` or
     `ConfigFileError` for what no process of the stack could use."""
     environment = os.environ if environment is None else environment
-    given = {name: text for name, text in environment.items() if text.strip()}
-    taken = {name: text for name, text in given.items() if _LOCAL.get(name) == "caller"}
+    present = {name: text for name, text in environment.items() if text.strip()}
+    taken = {name: text for name, text in present.items() if _LOCAL.get(name) == "caller"}
     settings = Settings.from_env(taken)
     bootstrap.router(settings)
     bootstrap.queue_formats(settings)
     policies, webhooks = bootstrap.policies(settings), load_webhooks(settings.webhooks or WEBHOOKS)
-    taken |= {name: given[name] for name in _named(policies, webhooks) & given.keys()}
+    taken |= {name: present[name] for name in _named(policies, webhooks) & present.keys()}
     variables = dict(settings.target_variables) | taken
     check_addresses(policies.targets, read_addresses(policies.targets, variables))
     # Children have another working folder.
     paths = {f.metadata["name"]: getattr(settings, f.name) for f in fields(settings)}
     taken |= {name: str(p.resolve()) for name, p in paths.items() if isinstance(p, Path)}
-    return Caller(taken, tuple(sorted(n for n in given if is_foreign(n) and n not in taken)))
+    return Caller(taken, tuple(sorted(n for n in present if is_foreign(n) and n not in taken)))
 
 
 def _named(policies: Policies, webhooks: WebhookTable) -> set[str]:

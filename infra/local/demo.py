@@ -65,9 +65,10 @@ def run_demo(
             console.print("Stopped; no process is left.")
             code = _INTERRUPTED
         except (TidegateError, RPCError, OSError) as error:
-            fix = error.fix if isinstance(error, TidegateError) else ""
-            said = error.message if isinstance(error, TidegateError) else str(error)
-            console.print(f"\n[red bold]The demo failed:[/] {escape(said)}", soft_wrap=True)
+            reason, fix = str(error), ""
+            if isinstance(error, TidegateError):
+                reason, fix = error.message, error.fix
+            console.print(f"\n[red bold]The demo failed:[/] {escape(reason)}", soft_wrap=True)
             if fix:
                 console.print(f"  next: {escape(fix)}", soft_wrap=True)
         except (WorkflowFailureError, WorkflowUpdateFailedError) as error:

@@ -25,7 +25,7 @@ from infra.local.processes import LocalStackError
 from infra.local.progress import shown_on
 from infra.local.signals import interruptible
 from infra.local.stack import LocalStack, not_started
-from infra.local.welcome import shell_script, welcome
+from infra.local.welcome import shell_script, welcome, write_alert
 
 PORTS: Final = {
     "temporal": 7233,
@@ -66,8 +66,7 @@ def run_dev(
                     caller = read_caller()
                 if caller.unused:
                     names = ", ".join(caller.unused)
-                    said = f"The stack sets these itself, so yours are not used: {names}"
-                    console.print(f"[yellow]{said}[/]", highlight=False, soft_wrap=True)
+                    _warn(console, f"The stack sets these itself, so yours are not used: {names}")
                 stack = LocalStack(
                     state / "dev",
                     cloud=cloud,
@@ -79,6 +78,7 @@ def run_dev(
                     settings=caller.variables,
                     step=step,
                 )
+                write_alert(state)
                 with stack, announced(stack.endpoints, shell_script(stack), state):
                     welcome(console, stack, state, time.monotonic() - begin)
                     _watch(console, stack)
@@ -108,7 +108,10 @@ def _watch(console: Console, stack: LocalStack) -> NoReturn:
                 keeps_dying = len(recent) == _DEATHS and now - recent[0] < _WITHIN
                 if keeps_dying or child.name in stack.cloud.servers:
                     raise
-                said = f"{death.message} ({death.fix}). Starting it again."
-                console.print(f"[yellow]{escape(said)}[/]", highlight=False, soft_wrap=True)
+                _warn(console, f"{death.message} ({death.fix}). Starting it again.")
                 stack.restart(child.name)
         time.sleep(_WATCH)
+
+
+def _warn(console: Console, sentence: str) -> None:
+    console.print(f"[yellow]{escape(sentence)}[/]", highlight=False, soft_wrap=True)

@@ -171,8 +171,8 @@ class Child:
         """Raise `LocalStackError` with its last line if it has ended."""
         if self._process is not None and (code := self._process.poll()) is not None:
             how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-            said = self.output().rstrip().rpartition("\n")[2].strip()
-            why = f": {_sentence(said)}" if said else ""
+            last = self.output().rstrip().rpartition("\n")[2].strip()
+            why = f": {_sentence(last)}" if last else ""
             error = LocalStackError(f"{self.name} ended with {how}{why}", fix=self.see_log)
             error.add_note(self.last_words())
             raise error

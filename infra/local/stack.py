@@ -40,8 +40,8 @@ _NEXT_STEPS: Final = {
     errno.EADDRINUSE: "stop what uses it, or name another port, or none: then any free one is used",
     errno.ENOSPC: "free some space on the disk",
     **dict.fromkeys(
-        (errno.EACCES, errno.EPERM, errno.EROFS),
-        "make it writable, or start the stack in another folder",
+        (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR),
+        "make it a folder that can be written, or start the stack in another folder",
     ),
     **dict.fromkeys(
         (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM),

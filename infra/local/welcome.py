@@ -3,10 +3,12 @@ printed commands work in another shell."""
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -17,13 +19,14 @@ from core import bootstrap
 from core.config.settings import Settings
 from core.contracts import ROOT_WORKER, WORKERS, WorkerSpec
 from core.domain.routing.table import Deliver, Route
+from core.formats.shared.times import format_time
 from infra.local.cloud import CLOUDS, INCIDENTS, QUARANTINE, REPORTS
 from infra.local.endpoints import exports
 from infra.local.environment import WEBHOOKS
 from infra.local.stack import LocalStack
 
-SAMPLES: Final = Path(__file__).with_name("sample")
-ALERT, REPORT = SAMPLES / "alert.json", SAMPLES / "checkout-latency.md"
+_SAMPLES: Final = Path(__file__).with_name("sample")
+_ALERT: Final = "alert.json"
 
 
 def shell_script(stack: LocalStack) -> str:
@@ -39,6 +42,14 @@ def shell_script(stack: LocalStack) -> str:
     if ours.exists() and (found is None or Path(found).resolve() != ours.resolve()):
         script += f'export PATH={shlex.quote(str(ours.parent))}:"$PATH"\n'
     return script
+
+
+def write_alert(state: Path) -> None:
+    """Write an alert that fires since now, as Alertmanager posts it, for the printed commands."""
+    sample = json.loads((_SAMPLES / _ALERT).read_text(encoding="utf-8"))
+    for alert in sample["alerts"]:
+        alert["startsAt"] = format_time(datetime.now(UTC))
+    (state / _ALERT).write_text(json.dumps(sample, indent=2) + "\n", encoding="utf-8")
 
 
 def welcome(console: Console, stack: LocalStack, state: Path, took: float) -> None:
@@ -75,13 +86,13 @@ def _commands(stack: LocalStack, state: Path) -> Iterator[str]:
     yield f". {state / 'env'}        # from here on every command uses this stack"
     if stack.pages:
         if stack.env["TIDEGATE_WEBHOOKS"] == str(WEBHOOKS):
-            yield (
-                """curl -H "Authorization: Bearer $LOCAL_HOOK_TOKEN" """
-                f'''-d @{_short(ALERT)} "$WEBHOOKS_URL/alertmanager"'''
+            headers = (
+                '-H "Authorization: Bearer $LOCAL_HOOK_TOKEN" -H "Content-Type: application/json"'
             )
-        yield f"tidegate send {_short(REPORT)}"
+            yield f"curl {headers} -d @{state / _ALERT} $WEBHOOKS_URL/alertmanager"
         yield "tidegate incident list"
-        yield "tidegate incident ack HANDLE     # six characters of the list"
+        yield "tidegate incident ack HANDLE     # the six characters before its title"
+        yield f"tidegate send {_short(_SAMPLES / 'checkout-latency.md')}"
     else:
         yield "tidegate send FILE"
         yield "tidegate send --hook NAME FILE"

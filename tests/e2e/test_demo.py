@@ -106,13 +106,20 @@ def test_the_demo_tells_the_whole_story(tmp_path: Path, cloud: str) -> None:
 
 
 def test_a_demo_that_cannot_work_says_why(tmp_path: Path) -> None:
-    (tmp_path / "routes.yaml").write_text("version: 1\nroutes: []\n")
-    env = {**new_mark(), "TIDEGATE_ROUTES": "routes.yaml", "TMPDIR": str(tmp_path)}
+    env = {**new_mark(), "TIDEGATE_ROUTES": "none.yaml", "TMPDIR": str(tmp_path)}
     with started(tidegate("demo"), env, tmp_path) as process:
+        victim = wait_until(
+            lambda: next((line for line in marked(env) if "aws.server_main" in line), None),
+            PATIENCE,
+            "the server of AWS",
+        )
+        os.kill(int(victim.split()[0]), signal.SIGKILL)
         code = process.wait(PATIENCE)
     printed = output(tmp_path)
     assert code == 1, printed
-    assert "The demo failed:" in printed
+    assert "The demo uses no settings: not TIDEGATE_ROUTES" in printed
+    assert "The demo failed: aws ended with signal SIGKILL" in printed
+    assert "\n  next: see its log: " in printed
     assert "Traceback" not in printed
     [logs] = tmp_path.glob("tidegate-demo-*/logs")
     assert str(logs) in printed
@@ -129,13 +136,47 @@ def dev(tmp_path: Path, cloud: str) -> Iterator[tuple[subprocess.Popen[str], dic
     """A running `tidegate dev` with its marked environment; its folder is `tmp_path`."""
     env = new_mark()
     with started(tidegate("dev", "--cloud", cloud), env, tmp_path) as process:
-        wait_until(
-            lambda: UP in output(tmp_path) or process.poll() is not None,
-            PATIENCE,
-            "the stack to be up",
-        )
-        assert process.poll() is None, output(tmp_path)
+        wait_until_up(process, tmp_path)
         yield process, env
+
+
+def wait_until_up(process: subprocess.Popen[str], folder: Path) -> None:
+    def is_up() -> bool:
+        return UP in output(folder) or process.poll() is not None
+
+    wait_until(is_up, PATIENCE, "the stack to be up")
+    assert process.poll() is None, output(folder)
+
+
+def test_dev_without_the_incident_worker_is_the_front_door_alone(tmp_path: Path) -> None:
+    env = {**new_mark(), "TEMPORAL_ADDRESS": "cloud.example.com:7233", "AWS_PROFILE": "none"}
+    (tmp_path / "routes.yaml").write_text(
+        "version: 1\nroutes:\n"
+        "  - {name: orders, match: {exact: {type: order}}, workflow: Order, task_queue: orders}\n"
+    )
+    env["TIDEGATE_ROUTES"] = "routes.yaml"
+    with started(tidegate("dev", "--without", "incident-worker"), env, tmp_path) as process:
+        wait_until_up(process, tmp_path)
+        printed = output(tmp_path)
+        names = "AWS_PROFILE, TEMPORAL_ADDRESS\n"
+        assert f"The stack sets these itself, so yours are not used: {names}" in printed
+        for step in ("Temporal", "root-worker", "webhook-listener"):
+            assert re.search(rf"^ +\d+\.\d s  {step}$", printed, re.M)
+        assert not re.search("incident (list|ack)|Pages|Reports", printed)
+        assert not [line for line in marked(env) if "workers.incident" in line]
+        script = (tmp_path / ".tidegate" / "env").read_text()
+        assert f"TIDEGATE_ROUTES={tmp_path}/routes.yaml\n" in script
+        assert not re.search("TIDEGATE_REPORTS|TIDEGATE_PAGE_URLS|TEMPORAL_ADDRESS=cloud", script)
+        shell = (
+            ". .tidegate/env && tidegate routes check && temporal operator search-attribute list"
+        )
+        done = run(["sh", "-c", shell], env, tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "route        orders\n" in done.stdout
+        assert "TidegateIncidentId" not in done.stdout
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+    assert marked(env) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
@@ -159,26 +200,35 @@ def test_dev_prints_a_smoke_command_that_works(
     printed = output(tmp_path)
     [command] = [line.strip() for line in printed.splitlines() if "tidegate smoke" in line]
     shell = f". .tidegate/env && echo $MESSAGES_QUEUE_URL && {command}"
-    path = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
-    done = run(["sh", "-c", shell], {**env, "PATH": path}, tmp_path)
+    done = run(["sh", "-c", shell], env, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     queue = done.stdout.splitlines()[0]
     assert queue.startswith("http://127.0.0.1:")
     assert re.search(rf"Messages go to +{re.escape(queue)} *$", printed, re.MULTILINE)
 
 
-def test_two_stacks_that_start_at_the_same_moment_both_come_up(tmp_path: Path) -> None:
-    env, folders = new_mark(), [tmp_path / "one", tmp_path / "two"]
+def test_stacks_that_start_at_the_same_moment_come_up_with_and_without_a_port_base(
+    tmp_path: Path,
+) -> None:
+    env, folders = new_mark(), [tmp_path / "one", tmp_path / "two", tmp_path / "three"]
     for folder in folders:
         folder.mkdir()
-    with ExitStack() as both:
-        processes = [both.enter_context(started(tidegate("dev"), env, f)) for f in folders]
-
-        def up() -> bool:
-            return all(UP in output(f) for f in folders) or any(p.poll() for p in processes)
-
-        wait_until(up, PATIENCE, "both stacks to be up")
-        first, second = (Endpoints.read(folder / ".tidegate") for folder in folders)
+    base = 23_400 + os.getpid() % 50 * 10
+    commands = [tidegate("dev"), tidegate("dev"), tidegate("dev", "--port-base", str(base))]
+    with ExitStack() as all_of_them:
+        processes = [
+            all_of_them.enter_context(started(command, env, folder))
+            for command, folder in zip(commands, folders, strict=True)
+        ]
+        for process, folder in zip(processes, folders, strict=True):
+            wait_until_up(process, folder)
+        first, second, third = (Endpoints.read(folder / ".tidegate") for folder in folders)
+        assert third, output(folders[2])
+        urls = [f"http://127.0.0.1:{base + number}" for number in range(1, 5)]
+        assert third.temporal == f"127.0.0.1:{base}"
+        own = [third.temporal_ui, third.gateway, third.pager, third.cloud["endpoint"]]
+        assert own == urls
+        folders = folders[:2]
         assert first, output(folders[0])
         assert second, output(folders[1])
         for field in ("temporal", "temporal_ui", "gateway", "pager"):

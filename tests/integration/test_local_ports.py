@@ -85,6 +85,25 @@ def test_a_reserved_port_can_be_bound_by_a_program_and_is_given_to_no_other_stac
         assert other.reserve("program") == port
 
 
+@pytest.mark.parametrize("how", ["listen", "reserve"])
+def test_an_exact_port_that_is_taken_is_refused_by_its_number_and_name(how: str) -> None:
+    with socket.create_server((HOST, 0)) as other:
+        taken = other.getsockname()[1]
+        with closing(Ports({"store": taken}, exact=True)) as ports:
+            with pytest.raises(OSError, match=f"port {taken}, for store: Address already in use"):
+                ports.listen("store") if how == "listen" else ports.reserve("store")
+            assert ports.listen("without a preference").port != taken
+
+
+def test_a_reserved_port_can_be_released_and_reserved_again(ports: Ports) -> None:
+    port = ports.reserve("any")
+    with closing(Ports({"program": port}, exact=True)) as other:
+        with pytest.raises(OSError, match="for program: Address already in use"):
+            other.reserve("program")
+        ports.release(port)
+        assert other.reserve("program") == port
+
+
 def test_a_shared_port_has_several_sockets(ports: Ports) -> None:
     first, second = (ports.listen("gateway", shared=True) for _ in range(2))
     assert first.port == second.port
@@ -137,6 +156,16 @@ def test_a_program_whose_port_was_taken_meanwhile_gets_another(
         assert taken not in started.ports
         assert f"up {' '.join(map(str, started.ports))}" in started.child.output()
         assert all(map(connects, started.ports))
+
+
+def test_a_program_with_exact_ports_is_not_given_others(processes: Processes) -> None:
+    with closing(Ports()) as others:
+        port = others.reserve("any")
+    with closing(Ports({"one": port}, exact=True)) as exact:
+        processes.ports = exact
+        started = program(processes, "one")
+        started.wait()
+        assert started.ports == (port,)
 
 
 def test_a_program_that_was_up_keeps_its_ports(processes: Processes) -> None:

@@ -103,7 +103,8 @@ def run(script: str) -> list[Invocation]:
             (commands / program).chmod(0o755)
         for program in ("tidegate", "temporal"):
             (folder / ".venv" / "bin" / program).symlink_to(commands / program)
-        (folder / ".tidegate" / "env").touch()
+        env = "LOCAL_HOOK_TOKEN=token WEBHOOKS_URL=http://127.0.0.1:8080/hooks"
+        (folder / ".tidegate" / "env").write_text(f"export {env}\n")
         ran = subprocess.run(
             [BASH, "-c", _PLACEHOLDER.sub(_word, script)],
             cwd=folder,

@@ -167,12 +167,12 @@ def _npm(arguments: Sequence[str], folder: Path) -> None:
     except subprocess.TimeoutExpired as error:
         raise LocalStackError(f"npm took longer than {_INSTALL_TIMEOUT:g} s") from error
     if ended.returncode:
-        said = ended.stdout.strip()
+        output = ended.stdout.strip()
         failed = LocalStackError(
-            f"npm {arguments[0]} failed for Azurite: {said.partition(chr(10))[0]}",
+            f"npm {arguments[0]} failed for Azurite: {output.partition(chr(10))[0]}",
             fix="make npm's registry reachable, or configure npm for another",
         )
-        failed.add_note(said)
+        failed.add_note(output)
         raise failed
 
 

@@ -27,9 +27,8 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         temporal_ui=None,
         cloud={},
         gateway="",
-        webhooks="",
-        queue_formats="",
         pager="",
+        env={},
     )
     (state / "stack.json").write_text(json.dumps(asdict(endpoints)))
 
