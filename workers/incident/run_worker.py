@@ -5,14 +5,13 @@ Exit codes: see `workers.runtime.process`.
 
 from __future__ import annotations
 
-import sys
-
 from temporalio.common import VersioningBehavior
 
 from core import bootstrap
 from core.adapters.notifiers.addresses import check_addresses
 from core.config.settings import Settings
 from core.contracts import INCIDENT_WORKER, ROUTES_IDENTITY
+from core.process_end import end_process
 from workers.incident.activities import IncidentActivities
 from workers.incident.workflows import IncidentWorkflow
 from workers.runtime import process
@@ -48,4 +47,4 @@ def plan(settings: Settings) -> process.Plan:
 
 
 if __name__ == "__main__":
-    sys.exit(process.run(plan))
+    end_process(process.run(plan))

@@ -6,13 +6,13 @@ Exit codes: see `workers.runtime.process`.
 from __future__ import annotations
 
 import logging
-import sys
 
 from temporalio.common import VersioningBehavior
 
 from core import bootstrap
 from core.config.settings import Settings
 from core.contracts import ROOT_WORKER, ROUTES_IDENTITY
+from core.process_end import end_process
 from workers.root_orchestrator.activities import RootActivities
 from workers.root_orchestrator.workflows import RootOrchestratorWorkflow
 from workers.runtime import process
@@ -46,4 +46,4 @@ def plan(settings: Settings) -> process.Plan:
 
 
 if __name__ == "__main__":
-    sys.exit(process.run(plan))
+    end_process(process.run(plan))
