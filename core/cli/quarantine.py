@@ -1,5 +1,5 @@
-"""`tidegate quarantine list|show`: look at originals that were not accepted. What acts on them is
-in `quarantine_commands`.
+"""`tidegate quarantine list|show`: look at the originals of what was not accepted. `replay` and
+`delete` have files of their own.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ import typer
 from rich.markup import escape
 
 from core import bootstrap
-from core.cli import quarantine_commands
 from core.cli.console import Json, err, out, print_json, print_lines, terminal_width
 from core.cli.progress import progress
+from core.cli.quarantine_delete import quarantine_delete
+from core.cli.quarantine_replay import quarantine_replay
 from core.cli.quarantine_view import item_json, record_lines, shown_record
 from core.cli.record_options import (
     Codes,
@@ -32,7 +33,7 @@ from core.config.settings import Settings
 from core.domain.printable import printable
 from core.errors import ConfigurationError
 from core.formats.shared.delivery import Arrival
-from core.intake.quarantine import QuarantinedDelivery
+from core.intake.records import QuarantinedDelivery
 
 if TYPE_CHECKING:
     from core.operations.quarantined import State
@@ -40,7 +41,8 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="List, show, replay and delete what could not be accepted.", no_args_is_help=True
 )
-app.add_typer(quarantine_commands.app)
+app.command("replay")(quarantine_replay)
+app.command("delete")(quarantine_delete)
 
 
 @app.command("list")

@@ -17,7 +17,7 @@ from core.domain.text import shortened
 from core.errors import InvalidEvent
 from core.formats.shared.delivery import Arrival
 from core.formats.shared.json_body import load_json
-from core.intake.quarantine import QuarantinedDelivery, QuarantineRecord
+from core.intake.records import QuarantinedDelivery, QuarantineRecord
 
 _BODY_CHARS: Final = 4000
 _PRETTY_BYTES: Final = 256 * 1024

@@ -1,9 +1,10 @@
-"""Options by which commands name quarantine records."""
+"""Options by which commands name quarantine records, and what they name."""
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -13,9 +14,11 @@ import typer
 from core import bootstrap
 from core.cli.completion import complete
 from core.cli.incident import duration
+from core.cli.progress import progress
 from core.config.settings import Settings
 from core.domain.handles import Named
-from core.intake.quarantine import QuarantineRecord
+from core.intake.quarantine import Quarantine
+from core.intake.records import QuarantineRecord
 
 if TYPE_CHECKING:
     from core.operations.quarantined import RecordFilter, State
@@ -43,6 +46,13 @@ def rate(text: str) -> float:
     raise typer.BadParameter(f"{text!r} is not a rate like 20/s, 100/m or 500/h")
 
 
+def seconds(value: float) -> float:
+    """So many seconds to wait. Raises `typer.BadParameter` for what never ends."""
+    if not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is not a number of seconds, as in --timeout 30")
+    return value
+
+
 def record_json(record: QuarantineRecord) -> dict[str, object]:
     """A record as `--json` prints it."""
     extra = {"handle": record.handle, "uri": record.uri, "settled": record.settled}
@@ -66,6 +76,29 @@ def record_filter(
         younger_than=younger_than,
         state=state,
     )
+
+
+def chosen(
+    names: Sequence[str] | None, every: bool, filter: RecordFilter, *, filters_suffice: bool
+) -> Callable[[Quarantine], Coroutine[Any, Any, Sequence[QuarantineRecord]]]:
+    """What reads the records that are named, or all that the filter takes, newest first. Raises
+    `typer.BadParameter` unless it is one of the two."""
+    filtered = filter.narrows
+    if names and (every or filtered):
+        raise typer.BadParameter("name the records, or use --all with filters: not both")
+    if not names and not every and not (filtered and filters_suffice):
+        more = " for all that match the filters" if filtered else " for all of them"
+        raise typer.BadParameter(f"name the records, or use --all{more}")
+
+    async def read(quarantine: Quarantine) -> Sequence[QuarantineRecord]:
+        from core.operations.quarantined import read_named, select
+
+        if names:
+            return await read_named(quarantine, names)
+        with progress("reading records") as looked:
+            return (await select(quarantine, filter, looked=looked)).records
+
+    return read
 
 
 Record = Annotated[
@@ -101,3 +134,4 @@ YoungerThan = Annotated[
     timedelta | None,
     typer.Option(parser=duration, metavar="DURATION", help="Only kept since then: 30m, 12h, 7d."),
 ]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]

@@ -10,8 +10,9 @@ from core.errors import DocumentNotFound
 from core.formats.registry import read
 from core.formats.shared.delivery import Arrival, Delivery
 from core.intake.accept import Intake
-from core.intake.quarantine import Quarantine, QuarantinedDelivery
+from core.intake.quarantine import Quarantine
 from core.intake.receipts import Receipt
+from core.intake.records import QuarantinedDelivery
 
 if TYPE_CHECKING:
     from core.formats.mapping.mapping import AlertMapping

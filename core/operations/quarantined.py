@@ -15,7 +15,8 @@ from typing import Final, Literal
 
 from core.domain.handles import Named, is_handle, meant
 from core.errors import DocumentNotFound, quoted
-from core.intake.quarantine import ListedRecord, Quarantine, QuarantineRecord
+from core.intake.quarantine import Quarantine
+from core.intake.records import ListedRecord, QuarantineRecord
 
 _ID: Final = re.compile(r"[a-z0-9_-]{1,200}")
 """IDs of records, their beginnings and their handles."""

@@ -12,8 +12,9 @@ from core import bootstrap
 from core.config.settings import Settings
 from core.errors import DocumentNotFound, TidegateError, TransientError
 from core.intake.accept import Intake
-from core.intake.quarantine import Quarantine, QuarantineRecord
+from core.intake.quarantine import Quarantine
 from core.intake.receipts import Receipt
+from core.intake.records import QuarantineRecord
 from core.intake.replay import MappingOf, chosen, items_of, replay
 from core.operations.explain import Explanation, explain_arrivals
 from core.operations.outcome import Outcome, Result, follow, of_receipt

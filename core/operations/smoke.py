@@ -322,7 +322,7 @@ class _Trial:
                 record = None
             read.add(uri)
             if record and id.encode() in record.body:
-                return f"as {uri}: {record.code}: {record.reason}"
+                return f"as {record.handle} ({uri}): {record.code}: {record.reason}"
         return None
 
 

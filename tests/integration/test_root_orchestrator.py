@@ -23,7 +23,7 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from core import bootstrap
 from core.domain.event import DOCUMENT_CREATED
 from core.domain.smoke import smoke_key
-from core.intake.quarantine import QuarantinedDelivery
+from core.intake.records import QuarantinedDelivery
 from core.intake.replay import replay
 from tests.support.closing_children import ClosesChildrenBeforeSignals, ClosingActivity
 from tests.support.eventually import eventually

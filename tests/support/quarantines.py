@@ -5,7 +5,8 @@ from __future__ import annotations
 from core import bootstrap
 from core.config.settings import Settings
 from core.formats.shared.delivery import Delivery
-from core.intake.quarantine import Quarantine, QuarantinedDelivery
+from core.intake.quarantine import Quarantine
+from core.intake.records import QuarantinedDelivery
 
 
 async def kept(settings: Settings) -> list[QuarantinedDelivery]:

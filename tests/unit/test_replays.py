@@ -16,8 +16,9 @@ from core.domain.event import Event
 from core.errors import InvalidEvent, StoreUnavailable
 from core.formats.registry import read
 from core.formats.shared.delivery import Delivery, way_headers
-from core.intake.quarantine import Quarantine, QuarantinedDelivery, QuarantineRecord
+from core.intake.quarantine import Quarantine
 from core.intake.receipts import Receipt
+from core.intake.records import QuarantinedDelivery, QuarantineRecord
 from core.operations.outcome import Outcome, Result, of_receipt
 from core.operations.replays import Replayed, receipts_alone, replay_records
 from tests.support.quarantines import no_mapping

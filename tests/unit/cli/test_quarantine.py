@@ -25,8 +25,9 @@ from core.domain.handles import handle_of
 from core.errors import InvalidEvent, NoRoute, PermanentError, StoreUnavailable, TemporalUnavailable
 from core.formats.registry import read
 from core.formats.shared.delivery import Delivery, way_headers
-from core.intake.quarantine import Quarantine, QuarantinedDelivery, QuarantineRecord
+from core.intake.quarantine import Quarantine
 from core.intake.receipts import Receipt
+from core.intake.records import QuarantinedDelivery, QuarantineRecord
 from core.intake.replay import items_of
 from core.operations import replays
 from core.operations.outcome import Outcome, Result, of_receipt
@@ -561,6 +562,7 @@ def test_ctrl_c_ends_a_replay_after_the_record_in_flight(
         ["replay", "--all", "--rate", "-1/s"],
         ["replay", "--all", "--rate", "1/d"],
         ["replay", "--all", "--timeout", "-1"],
+        ["replay", "--all", "--timeout", "nan"],
         ["list", "--older-than", "yesterday"],
         ["list", "--limit", "0"],
         ["show", "bcdfgh", "--json", "--body"],
@@ -647,7 +649,7 @@ def test_a_person_is_shown_what_would_go_and_asked(
     left: int,
 ) -> None:
     handles = [handle_of(keep()) for _ in range(3)]
-    monkeypatch.setattr("core.cli.quarantine_commands._asks", lambda: True)
+    monkeypatch.setattr("core.cli.quarantine_delete._asks", lambda: True)
     result = tidegate("quarantine", "delete", "--all", stdin=f"{answer}\n".encode())
     assert result.code == code
     assert all(handle in result.err for handle in handles)
@@ -665,7 +667,7 @@ def test_a_record_that_is_refused_again_meanwhile_is_kept(
         os.utime(folder / f"{id}.json")
         return True
 
-    monkeypatch.setattr("core.cli.quarantine_commands._asks", asks)
+    monkeypatch.setattr("core.cli.quarantine_delete._asks", asks)
     result = tidegate("quarantine", "delete", "--all", stdin=b"y\n")
     assert (result.code, result.out) == (1, "1 record deleted\n")
     assert f"{handle_of(id)} kept: it was refused again in the meantime\n" in result.err

@@ -17,7 +17,7 @@ from core.config.settings import Settings
 from core.errors import NotAccepted
 from core.formats.registry import read
 from core.formats.shared.delivery import Malformed
-from core.intake.quarantine import QuarantinedDelivery
+from core.intake.records import QuarantinedDelivery
 from functions_aws import message_listener, s3_listener, sqs
 from tests.support.lambda_runtime import Context
 from tests.support.listeners import fresh_process

@@ -16,7 +16,7 @@ from core.config.settings import Settings
 from core.errors import NotAccepted
 from core.formats.registry import read
 from core.formats.shared.delivery import Malformed
-from core.intake.quarantine import QuarantinedDelivery
+from core.intake.records import QuarantinedDelivery
 from functions_azure import service_bus
 from tests.support.azure import fresh_process, function, message
 from tests.support.mangled import JSON_VALUES, MANGLED_BODIES, mangled

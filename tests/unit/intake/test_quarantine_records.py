@@ -25,8 +25,9 @@ from core.errors import (
 )
 from core.formats.registry import read
 from core.formats.shared.delivery import Delivery, way_headers
-from core.intake.quarantine import Quarantine, QuarantineRecord
+from core.intake.quarantine import Quarantine
 from core.intake.receipts import Receipt, Verdict
+from core.intake.records import QuarantineRecord
 from core.intake.replay import replay
 from tests.support.quarantines import no_mapping
 from tests.support.workflows_port import MemoryWorkflows

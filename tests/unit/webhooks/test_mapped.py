@@ -17,7 +17,7 @@ from core.config.settings import Settings
 from core.errors import TemporalUnavailable
 from core.formats.mapping.description import Description
 from core.formats.shared.delivery import Delivery
-from core.intake.quarantine import QuarantinedDelivery
+from core.intake.records import QuarantinedDelivery
 from core.intake.replay import replay
 from tests.support.quarantines import originals
 from tests.support.webhooks import Harness, answer_of, verdicts

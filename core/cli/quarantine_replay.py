@@ -1,13 +1,11 @@
-"""`tidegate quarantine replay|delete`: what is done with quarantined originals."""
+"""`tidegate quarantine replay`: originals go through the intake again."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.text import Text
@@ -26,63 +24,32 @@ from core.cli.console import (
 )
 from core.cli.layout import hanging, line
 from core.cli.progress import progress
-from core.cli.quarantine_view import record_lines
 from core.cli.record_options import (
     Codes,
+    DryRun,
     OlderThan,
     Records,
     Sources,
     YoungerThan,
+    chosen,
     rate,
     record_filter,
+    seconds,
 )
 from core.config.settings import Settings
-from core.errors import DocumentChanged, TidegateError
-from core.intake.quarantine import Quarantine, QuarantineRecord
+from core.errors import TidegateError
+from core.intake.records import QuarantineRecord
 
 if TYPE_CHECKING:
     from core.operations.explain import Explanation
-    from core.operations.quarantined import RecordFilter, State
     from core.operations.replays import Replayed
-
-app = typer.Typer()
 
 _NAMED_ITEMS: Final = 5
 """Most items of a record that are named, of those that were not accepted."""
-_LISTED: Final = 10
-"""Most records that are listed before they are deleted."""
-_DELETED_TOGETHER: Final = 8
-
 _FINE: Final = ("accepted", "duplicate")
 """Results of which nothing more is said where a record has several items."""
 
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 
-
-def _chosen(
-    names: Sequence[str] | None, every: bool, filter: RecordFilter, *, filters_suffice: bool
-) -> Callable[[Quarantine], Coroutine[Any, Any, Sequence[QuarantineRecord]]]:
-    """What reads the records that are named, or all that the filter takes, newest first. Raises
-    `typer.BadParameter` unless it is one of the two."""
-    filtered = filter.narrows
-    if names and (every or filtered):
-        raise typer.BadParameter("name the records, or use --all with filters: not both")
-    if not names and not every and not (filtered and filters_suffice):
-        more = " for all that match the filters" if filtered else " for all of them"
-        raise typer.BadParameter(f"name the records, or use --all{more}")
-
-    async def read(quarantine: Quarantine) -> Sequence[QuarantineRecord]:
-        from core.operations.quarantined import read_named, select
-
-        if names:
-            return await read_named(quarantine, names)
-        with progress("reading records") as looked:
-            return (await select(quarantine, filter, looked=looked)).records
-
-    return read
-
-
-@app.command("replay")
 def quarantine_replay(
     records: Records = None,
     code: Codes = None,
@@ -106,7 +73,10 @@ def quarantine_replay(
         bool, typer.Option(help="Wait for what the workflows make of the events.")
     ] = True,
     timeout: Annotated[
-        float, typer.Option(min=0, help="Seconds to wait for what becomes of each record.")
+        float,
+        typer.Option(
+            min=0, callback=seconds, help="Seconds to wait for what becomes of each record."
+        ),
     ] = 30.0,
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -124,7 +94,7 @@ def quarantine_replay(
     )
 
     filter = record_filter(code, source, older_than, younger_than)
-    choose = _chosen(records, every, filter, filters_suffice=True)
+    choose = chosen(records, every, filter, filters_suffice=True)
     if item is not None and len(records or ()) != 1:
         raise typer.BadParameter("--item is of one record: name that one")
     settings = Settings.from_env()
@@ -133,9 +103,9 @@ def quarantine_replay(
 
     async def replay_each() -> None:
         quarantine, intake = bootstrap.quarantine(settings), bootstrap.intake(settings)
-        chosen = await choose(quarantine)
-        report.total = len(chosen)
-        in_order = chosen if records else chosen[::-1]
+        named = await choose(quarantine)
+        report.total = len(named)
+        in_order = named if records else named[::-1]
         with progress("replaying", from_total=2) as report.at:
             if dry_run:
                 for record in in_order:
@@ -279,125 +249,3 @@ def result_lines(
     if (more := len(bad) - _NAMED_ITEMS) > 0:
         lines.append(Text(f"  and {more:,} more; --json has all of them"))
     return lines
-
-
-@app.command("delete")
-def quarantine_delete(
-    records: Records = None,
-    code: Codes = None,
-    source: Sources = None,
-    older_than: OlderThan = None,
-    younger_than: YoungerThan = None,
-    every: Annotated[
-        bool,
-        typer.Option("--all", help="Delete every record that matches, replayed or not."),
-    ] = False,
-    settled: Annotated[
-        bool, typer.Option("--settled", help="With --all, only what a replay has settled.")
-    ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    dry_run: DryRun = False,
-    as_json: Json = False,
-) -> None:
-    """Delete records with their originals, which may be the only copies there are.
-
-    A record that is refused again in the meantime is kept. A store that keeps old versions keeps
-    these, too. Exits with 1 if any was kept."""
-    state: State = "settled" if settled else "any"
-    filter = record_filter(code, source, older_than, younger_than, state)
-    choose = _chosen(records, every, filter, filters_suffice=False)
-    if settled and not every:
-        raise typer.BadParameter("--settled is a filter: use it with --all")
-    quarantine = bootstrap.quarantine(Settings.from_env())
-    chosen = asyncio.run(choose(quarantine))
-    if not chosen or dry_run:
-        _print_chosen(chosen, as_json)
-        return
-    if not yes:
-        _confirm(chosen)
-    removal = _Removal(quarantine, chosen)
-    try:
-        asyncio.run(removal.run())
-    except KeyboardInterrupt:
-        removal.end(as_json)
-        err.print(f"Stopped: {len(removal.deleted):,} of {_records(len(chosen))} deleted.")
-        raise typer.Exit(EXIT_INTERRUPTED) from None
-    except TidegateError:
-        if removal.deleted or removal.kept:
-            removal.end(as_json)
-        raise
-    removal.end(as_json)
-    raise typer.Exit(EXIT_FAILED if removal.kept else 0)
-
-
-def _print_chosen(chosen: Sequence[QuarantineRecord], as_json: bool) -> None:
-    if as_json:
-        print_json({"would_delete": [record.id for record in chosen]})
-        return
-    print_lines(record_lines(chosen, terminal_width(), datetime.now(UTC)))
-    out.print(f"{_records(len(chosen))} would be deleted." if chosen else "No record matches.")
-
-
-def _confirm(chosen: Sequence[QuarantineRecord]) -> None:
-    if not _asks():
-        raise typer.BadParameter("nobody can be asked here: add --yes, or look with --dry-run")
-    for each in record_lines(chosen[:_LISTED], err.width, datetime.now(UTC)):
-        err.print(each, soft_wrap=True)
-    if (more := len(chosen) - _LISTED) > 0:
-        err.print(f"and {more:,} more")
-    err.print(f"Delete {_records(len(chosen))} for good? \\[y/N] ", end="")
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        err.print("Nothing was deleted.")
-        raise typer.Exit(EXIT_FAILED)
-
-
-def _asks() -> bool:
-    return sys.stdin.isatty()
-
-
-class _Removal:
-    """Deletes records, a few at a time, and knows how far it has got."""
-
-    def __init__(self, quarantine: Quarantine, chosen: Sequence[QuarantineRecord]) -> None:
-        self._quarantine = quarantine
-        self._chosen = chosen
-        self.deleted: list[QuarantineRecord] = []
-        self.kept: list[QuarantineRecord] = []
-
-    async def run(self) -> None:
-        """Delete them. An error lets those in flight finish, and is raised then."""
-        rest = iter(self._chosen)
-        failed: list[TidegateError] = []
-        with progress("deleting") as at:
-
-            async def delete_rest() -> None:
-                while not failed and (record := next(rest, None)):
-                    try:
-                        await self._quarantine.delete(record)
-                    except DocumentChanged:
-                        self.kept.append(record)
-                    except TidegateError as error:
-                        failed.append(error)
-                    else:
-                        self.deleted.append(record)
-                    at(len(self.deleted) + len(self.kept), len(self._chosen))
-
-            await asyncio.gather(*(delete_rest() for _ in range(_DELETED_TOGETHER)))
-        if failed:
-            raise failed[0]
-
-    def end(self, as_json: bool) -> None:
-        """Print what was deleted."""
-        if as_json:
-            ids = {"deleted": self.deleted, "kept": self.kept}
-            print_json({name: [each.id for each in records] for name, records in ids.items()})
-        elif len(self._chosen) == 1 and self.deleted:
-            out.print(f"{self.deleted[0].handle} deleted")
-        else:
-            out.print(f"{_records(len(self.deleted))} deleted")
-        for record in self.kept:
-            err.print(f"{record.handle} kept: it was refused again in the meantime")
-
-
-def _records(count: int) -> str:
-    return "1 record" if count == 1 else f"{count:,} records"
