@@ -15,7 +15,7 @@ from rich.markup import escape
 
 from core.cli.console import EXIT_FAILED, Json, out, print_facts, print_json, table
 from core.cli.invocation import hook_of, request_in
-from core.cli.payload_file import STANDARD_INPUT, read_payload
+from core.cli.payload_file import name_of, read_payload
 from core.cli.request_options import Headers, Hook, parse_headers
 from core.config.settings import Settings
 from core.domain.event import Event
@@ -83,8 +83,7 @@ def _is_json(payload: bytes) -> bool:
 def _explain_upload(file: Path, body: bytes, *, asked: bool, as_json: bool) -> None:
     from core.operations.explain import explain_upload
 
-    name = "stdin.md" if file == STANDARD_INPUT else file.name
-    uri, explanations = explain_upload(name, body, Settings.from_env())
+    uri, explanations = explain_upload(name_of(file), body, Settings.from_env())
     if as_json:
         print_json([{**each.to_json(), "upload": uri} for each in explanations])
     else:

@@ -7,14 +7,26 @@ also installed where there is no local stack.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.markup import escape
 
-from core.cli.console import EXIT_FAILED, Json, print_facts, print_json
+from core.cli.console import (
+    EXIT_FAILED,
+    EXIT_UNAVAILABLE,
+    Json,
+    err,
+    out,
+    print_facts,
+    print_json,
+)
+from core.cli.payload_file import name_of, read_payload
 from core.cli.request_options import Headers, Hook, parse_headers
 from core.contracts import WORKERS
+
+if TYPE_CHECKING:
+    from infra.local.send import Sent
 
 _BASES = range(1024, 65531)
 _NAMES = [worker.name for worker in WORKERS]
@@ -84,36 +96,69 @@ def dev(
 
 
 def send(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The file to send.")],
+    file: Annotated[Path, typer.Argument(help="The file to send; - reads standard input.")],
     message: Annotated[
         bool, typer.Option("--message", help="Send it as a queue message, not as an upload.")
     ] = False,
     hook: Hook = None,
     header: Headers = None,
+    timeout: Annotated[
+        float, typer.Option(min=1, help="Seconds to wait for what becomes of it.")
+    ] = 30.0,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="Send it, and do not wait for what becomes of it.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Send a file to the running `tidegate dev`: an upload, a queue message or a webhook request.
 
-    A request is signed as its sender would sign it. Exits with 1 if the file was refused or
-    quarantined."""
+    Waits for what becomes of it. A request is signed as its sender would sign it, except for
+    headers that you name. Exits with 1 if an event was refused or quarantined, with 3 if nothing
+    is known of one in time."""
+    if message and hook:
+        raise typer.BadParameter("use one of --message and --hook")
+    if header and not hook:
+        raise typer.BadParameter("--header describes a request: name its webhook with --hook")
+    headers, body = parse_headers(header), read_payload(file)
     from infra.local.send import send_file, send_hook, send_message
 
-    if hook:
-        sent = send_hook(hook, file.read_bytes(), parse_headers(header))
-    else:
-        sent = send_message(file) if message else send_file(file)
+    wait = 0.0 if no_wait else timeout
+    with err.status(f"Sending {escape(str(file))} ...") as status:  # in a terminal only
+
+        def report(step: str) -> None:
+            waits = "" if no_wait else f"; waiting up to {timeout:g} s"
+            status.update(f"{escape(step)}{waits} ...")
+
+        if hook:
+            sent = send_hook(hook, body, headers, timeout=wait, report=report)
+        elif message:
+            sent = send_message(str(file), body, timeout=wait, report=report)
+        else:
+            sent = send_file(name_of(file), body, timeout=wait, report=report)
     if as_json:
         print_json(sent.to_json())
     else:
-        not_seen = None if sent.refused else "not seen yet"
-        facts = {
-            "sent": sent.uri,
-            "answer": sent.answer,
-            "workflow": sent.workflow_id or not_seen,
-            "child": sent.child_id,
-            "refused": sent.refused,
-            "open": sent.link,
-        }
-        print_facts({name: value and escape(value) for name, value in facts.items()})
-    if sent.refused:
-        raise typer.Exit(EXIT_FAILED)
+        _print_sent(sent)
+    match sent.result:
+        case "accepted":
+            pass
+        case "refused":
+            raise typer.Exit(EXIT_FAILED)
+        case "unknown":
+            raise typer.Exit(EXIT_UNAVAILABLE)
+
+
+def _print_sent(sent: Sent) -> None:
+    first = next(iter(sent.outcomes), None)
+    facts = {
+        "sent": sent.uri,
+        "answer": sent.answer,
+        "workflow": first.workflow_id if first else None,
+        "child": first.child_id if first else None,
+        "open": sent.link,
+    }
+    print_facts({name: value and escape(value) for name, value in facts.items()})
+    for line in sent.lines:
+        out.print(escape(line), soft_wrap=True)
+    if sent.next:
+        out.print(f"  next: {escape(sent.next)}", soft_wrap=True)

@@ -14,6 +14,11 @@ MOST_BYTES: Final = 64 * 1024 * 1024
 """No platform takes a larger message, request or report."""
 
 
+def name_of(path: Path) -> str:
+    """What an upload of the file is called."""
+    return "stdin.md" if path == STANDARD_INPUT else path.name
+
+
 def read_payload(path: Path) -> bytes:
     """The file's bytes; `-` is standard input. Raises `ConfigurationError` for what cannot be read
     or is too large."""

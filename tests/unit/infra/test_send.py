@@ -1,33 +1,140 @@
-"""`tidegate send` tells what became of what it sent."""
+"""`tidegate send` knows which workflow an event is for, and says what became of it."""
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
+from core.adapters.temporal.run_state import RunState
+from core.config.settings import Settings
 from core.domain.event import ALERT, Event
-from core.formats.shared.delivery import Malformed, way_headers
-from infra.local.send import expected_of, format_of_queue, refusal
+from core.domain.handles import handle_of
+from core.formats.shared.delivery import Malformed
+from core.intake.receipts import Verdict
+from core.operations.outcome import OpenedIncident, Outcome, Result
+from infra.local.send import Expected, Sent, expected_of, format_of_queue
 from tests.support.payloads import recorded_json
 
-STARTED = {"verdict": "started", "workflow_id": "incident:webhook:plant:1"}
-KEPT = {"verdict": "quarantined", "code": "NotStarted", "reason": "Temporal is unavailable"}
+OPEN = OpenedIncident(id="incident:a@1", title="It burns", status="open")
+HANDLE, RECORD = handle_of(OPEN.id), handle_of("message-1")
+ACCEPTED = Outcome(result=Result.ACCEPTED, workflow_id="w", child_id="c", incident=OPEN)
+DUPLICATE = Outcome(result=Result.DUPLICATE, workflow_id="w", incident=OPEN)
+REFUSED = Outcome(result=Result.REFUSED, code="NoRoute", reason="no route", record="message-1")
+LATE = Outcome(result=Result.UNKNOWN, reason="no workflow has begun")
+AGAIN = Outcome(result=Result.UNAVAILABLE, code="TemporalUnavailable", reason="no answer")
 
 
 @pytest.mark.parametrize(
-    ("receipts", "refused"),
+    ("sent", "result"),
     [
-        ([], None),
-        ([STARTED], None),
-        ([KEPT], "Temporal is unavailable"),
-        ([STARTED, KEPT], "Temporal is unavailable (1 of 2 events)"),
+        ({"outcomes": (ACCEPTED,)}, "accepted"),
+        ({"outcomes": (DUPLICATE,)}, "accepted"),
+        ({"outcomes": (ACCEPTED, REFUSED)}, "refused"),
+        ({"outcomes": (LATE, REFUSED)}, "refused"),
+        ({"outcomes": (ACCEPTED, LATE)}, "unknown"),
+        ({"outcomes": (AGAIN,)}, "unknown"),
+        ({"refused": "NotVerified: no"}, "refused"),
+        ({"refused": "CannotVerify: later", "unavailable": True}, "unknown"),
+        ({"note": "it holds no events"}, "accepted"),
     ],
 )
-def test_what_was_not_accepted_is_said_whatever_the_status(
-    receipts: list[dict[str, str]], refused: str | None
+def test_the_worst_outcome_is_the_result_of_all(sent: dict[str, Any], result: str) -> None:
+    assert Sent(uri="u", **sent).result == result
+
+
+def test_one_event_is_one_line() -> None:
+    sent = Sent(uri="u", outcomes=(REFUSED,), events=1)
+    assert sent.lines == [f"refused: NoRoute: no route; quarantined as {RECORD}"]
+    assert sent.next == f"tidegate quarantine show {RECORD}"
+
+
+def test_several_events_are_summed_up_and_the_refused_one_is_next() -> None:
+    sent = Sent(uri="u", outcomes=(ACCEPTED, ACCEPTED, DUPLICATE, REFUSED), events=4)
+    assert sent.lines == [
+        "4 events: 2 accepted, 1 duplicate, 1 refused",
+        ACCEPTED.text,
+        ACCEPTED.text,
+        DUPLICATE.text,
+        REFUSED.text,
+    ]
+    assert sent.next == f"tidegate quarantine show {RECORD}"
+
+
+def test_of_many_events_the_first_are_shown() -> None:
+    sent = Sent(uri="u", outcomes=(ACCEPTED,) * 100, events=1500)
+    assert sent.lines[0] == "1,500 events; of the first 100: 100 accepted"
+    assert sent.lines[-1] == "and 1,490 more"
+    assert len(sent.lines) == 12
+
+
+def test_a_shell_without_the_stacks_settings_sources_them_first() -> None:
+    sent = Sent(uri="u", outcomes=(ACCEPTED,), events=1, first=". .tidegate/env; ")
+    assert sent.next == f". .tidegate/env; tidegate incident show {HANDLE}"
+    without = Sent(uri="u", refused="NotVerified: no", fix="leave -H out", first=". env; ")
+    assert without.next == "leave -H out"
+
+
+def test_the_json_has_what_the_text_says_and_the_fields_that_it_always_had() -> None:
+    sent = Sent(uri="u", answer="202 Accepted", outcomes=(ACCEPTED, REFUSED), events=2, link="l")
+    as_json = json.loads(json.dumps(sent.to_json()))
+    assert {name: as_json[name] for name in ("uri", "answer", "workflow_id", "child_id")} == {
+        "uri": "u",
+        "answer": "202 Accepted",
+        "workflow_id": "w",
+        "child_id": "c",
+    }
+    assert (as_json["refused"], as_json["link"]) == ("NoRoute: no route", "l")
+    assert (as_json["result"], as_json["text"], as_json["next"]) == (
+        sent.result,
+        sent.lines,
+        sent.next,
+    )
+    assert as_json["outcomes"][0]["incident"]["handle"] == HANDLE
+    assert as_json["outcomes"][1]["record_handle"] == RECORD
+
+
+# ------------------------------------------------------------------------ which workflow it is
+
+
+def run(**changes: Any) -> RunState:
+    fields = {
+        "workflow_id": "w",
+        "run_id": "1",
+        "workflow": "Order",
+        "task_queue": "q",
+        "ended": None,
+        "events": 5,
+        "in_task": False,
+        "activities": 0,
+    }
+    return RunState(**{**fields, **changes})
+
+
+EVENT = Event(id="1", source="/s", type="t", key="k")
+
+
+@pytest.mark.parametrize(
+    ("before", "signalled", "now", "verdict"),
+    [
+        (None, False, run(), Verdict.STARTED),
+        (None, True, run(), Verdict.STARTED),
+        (run(), False, run(), Verdict.DUPLICATE),
+        (run(ended="completed"), False, run(ended="completed"), Verdict.DUPLICATE),
+        (run(ended="failed"), False, run(ended="failed"), None),
+        (run(ended="failed"), False, run(run_id="2"), Verdict.STARTED),
+        (run(), True, run(), None),
+        (run(), True, run(events=6), Verdict.DELIVERED),
+        (run(ended="completed"), True, run(ended="completed"), None),
+        (run(ended="completed"), True, run(run_id="2"), Verdict.STARTED),
+    ],
+)
+def test_the_verdict_is_read_off_the_workflow_before_and_after(
+    before: RunState | None, signalled: bool, now: RunState, verdict: Verdict | None
 ) -> None:
-    assert refusal(receipts) == refused
+    expected = Expected(EVENT, id="w", signalled=signalled, before=before)
+    assert expected.verdict(now) is verdict
 
 
 @pytest.mark.parametrize(
@@ -42,12 +149,28 @@ def test_what_was_not_accepted_is_said_whatever_the_status(
 def test_a_message_is_expected_to_be_read_in_the_format_of_the_stack_s_queue(
     formats: str, body: object, expected: str | None
 ) -> None:
-    headers = {**way_headers("queue:messages"), "message-id": "1"}
-    found = expected_of(json.dumps(body), headers, format_of_queue("messages", formats))
+    settings = Settings.from_env({"TIDEGATE_QUEUE_FORMATS": formats})
+    read_as = format_of_queue("messages", settings)
+    carrier = {"queue": "sqs:messages", "message-id": "1"}
+    found = expected_of(json.dumps(body), "messages", carrier, read_as, settings)
     match found:
-        case Event():
-            assert found.type == expected
-        case Malformed():
+        case [Event() as event]:
+            assert event.type == expected
+        case [Malformed()]:
             assert expected is None
-        case None:
-            assert expected == ""
+        case _:
+            assert (found, expected) == ([], "")
+
+
+def test_all_events_of_a_message_are_expected() -> None:
+    batch = [{"specversion": "1.0", "id": id, "source": "/s", "type": "t"} for id in "12"]
+    settings = Settings()
+    read_as = format_of_queue("messages", settings)
+    found = expected_of(
+        json.dumps([*batch, {"specversion": "1.0"}]), "messages", {}, read_as, settings
+    )
+    assert [each.key for each in found if isinstance(each, Event)] == [
+        "queue:messages/ce:/s#1",
+        "queue:messages/ce:/s#2",
+    ]
+    assert [isinstance(each, Malformed) for each in found] == [False, False, True]
