@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,10 +16,12 @@ from urllib.parse import quote
 
 import pytest
 
+from core.domain.handles import handle_of
 from infra.local.cloud import CLOUDS
 from infra.local.endpoints import Endpoints
 from infra.local.processes import ROOT, wait_until
 from tests import demo_picture
+from tests.support.cli import Result, Tidegate
 from tests.support.leftovers import marked, new_mark
 
 pytestmark = pytest.mark.slow
@@ -26,6 +29,7 @@ pytestmark = pytest.mark.slow
 PATIENCE = 300.0
 UP = "Ctrl-C stops everything"
 SAMPLE = ROOT / "infra" / "local" / "sample" / "checkout-latency.md"
+FIRING = ROOT / "tests" / "events" / "webhooks" / "alertmanager" / "firing.json"
 
 
 def tidegate(*arguments: str) -> list[str]:
@@ -249,8 +253,29 @@ def test_dev_leaves_nothing_behind_when_it_is_killed(
     wait_until(lambda: not marked(env), PATIENCE, "every child to end")
 
 
+@pytest.fixture
+def send_here(
+    dev: object,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> Tidegate:
+    """The command in this process and the stack's folder, with the variables of a shell that uses
+    the stack: a process for each would take longer than all that they do."""
+    monkeypatch.chdir(tmp_path)
+    ends = Endpoints.read(tmp_path / ".tidegate")
+    assert ends
+    for name, text in ends.env.items():
+        monkeypatch.setenv(name, text)
+    here: Tidegate = request.getfixturevalue("tidegate")
+    return here
+
+
 def test_what_is_sent_to_dev_becomes_a_workflow_even_after_a_crash(
-    dev: tuple[subprocess.Popen[str], dict[str, str]], tmp_path: Path, cloud: str
+    dev: tuple[subprocess.Popen[str], dict[str, str]],
+    tmp_path: Path,
+    cloud: str,
+    send_here: Tidegate,
 ) -> None:
     _, env = dev
     store, source = STORES[cloud], SOURCES[cloud]
@@ -293,6 +318,57 @@ def test_what_is_sent_to_dev_becomes_a_workflow_even_after_a_crash(
     printed = run(tidegate("send", "--message", str(picture)), env, tmp_path).stderr
     assert "picture.png is not UTF-8 text" in printed
     assert "Traceback" not in printed
+    _what_became_of_it_is_said(send_here, tmp_path)
+
+
+def _what_became_of_it_is_said(send: Tidegate, folder: Path) -> None:
+    """Every way in, with what is refused, accepted, and sent before. A handle that is printed is
+    one that commands take."""
+    files = {"broken-report.md": "no title", "half.json": '{"title": "x', "empty.md": ""}
+    for name, content in files.items():
+        (folder / name).write_text(content)
+        _is_kept(send, send("send", name, "--json"), "InvalidReport")
+    _is_kept(send, send("send", "--message", "half.json", "--json"), "InvalidEvent")
+    _is_kept(send, send("send", "--hook", "events", "empty.md", "--json"), "InvalidEvent")
+
+    event = {"specversion": "1.0", "source": "/shop", "type": "com.example.incident.reported"}
+    down = {**event, "id": "9", "subject": "cart", "data": {"title": "The cart is down"}}
+    (folder / "down.json").write_text(json.dumps(down))
+    for way in (("--message",), ("--hook", "events")):
+        first = send("send", *way, "down.json", "--json")
+        assert (first.code, first.json["outcomes"][0]["result"]) == (0, "accepted"), first
+        again = send("send", *way, "down.json")
+        handle = first.json["outcomes"][0]["incident"]["handle"]
+        assert again.code == 0
+        assert f"duplicate: incident {handle} has it: The cart is down\n" in again.out
+        assert send("incident", "show", handle, "--json").json["incident"]["title"] in again.out
+
+    shutil.copy(FIRING, folder / "firing.json")
+    opened = send("send", "--hook", "alertmanager", "firing.json")
+    assert (opened.code, " opened: Checkout p99 above 8 s\n" in opened.out) == (0, True), opened
+    repeated = send("send", "--hook", "alertmanager", "firing.json")
+    assert repeated.code == 0
+    assert "duplicate: it fires already in incident " in repeated.out
+    forged = send("send", "--hook", "alertmanager", "firing.json", "-H", "Authorization: Bearer x")
+    assert forged.code == 1
+    assert "answer       401 Unauthorized\nrefused: NotVerified: " in forged.out
+
+    batch = [down, {**event, "id": "10", "type": "nowhere"}, {"specversion": "1.0"}]
+    (folder / "batch.json").write_text(json.dumps(batch))
+    mixed = send("send", "--message", "batch.json")
+    assert mixed.code == 1
+    assert "3 events: 1 duplicate, 2 refused\n" in mixed.out
+    nobody = send("send", "--hook", "nowhere", "down.json")
+    assert (nobody.code, "there is no webhook 'nowhere'" in nobody.err) == (2, True)
+
+
+def _is_kept(send: Tidegate, refused: Result, code: str) -> None:
+    assert refused.code == 1, refused
+    [outcome] = refused.json["outcomes"]
+    assert (outcome["result"], outcome["code"]) == ("refused", code)
+    assert refused.json["next"] == f"tidegate quarantine show {handle_of(outcome['record'])}"
+    kept = send("quarantine", "show", outcome["record"], "--json").json
+    assert (kept["id"], kept["code"]) == (outcome["record"], code)
 
 
 def run_json(
@@ -318,6 +394,6 @@ def run(command: list[str], env: dict[str, str], folder: Path) -> subprocess.Com
 
 def test_send_without_a_stack_says_what_to_start(tmp_path: Path) -> None:
     with started(tidegate("send", str(SAMPLE)), new_mark(), tmp_path) as process:
-        assert process.wait(PATIENCE) != 0
+        assert process.wait(PATIENCE) == 3
     assert "tidegate dev" in output(tmp_path)
     assert "Traceback" not in output(tmp_path)
