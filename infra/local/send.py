@@ -159,7 +159,7 @@ class Sent:
         }
 
 
-# Sending. Each raises `NoStackRuns`, `StackUnavailable`, and `ConfigurationError` for what the
+# Sending. Each raises `NoLocalStack`, `StackUnavailable`, and `ConfigurationError` for what the
 # stack cannot be sent; with a time-out of 0 nothing is waited for.
 
 
@@ -269,7 +269,7 @@ async def _send_hook(
         if (endpoint := table.hooks.get(hook)) is None:
             names = ", ".join(table.hooks) or "none"
             raise SettingsError(f"there is no webhook {hook!r}", fix=f"there are: {names}")
-        request = await _signed(hook, body, headers, endpoint, stack.settings)
+        request = await signed(hook, body, headers, endpoint, stack.settings)
         expected = []
         if endpoint.sender.empty_response:
             expected = [await stack.expect(item) for item in _items(request, hook, endpoint)]
@@ -350,15 +350,15 @@ def _content(answer: requests.Response) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-async def _signed(
+async def signed(
     hook: str, body: bytes, headers: Mapping[str, str], endpoint: Endpoint, settings: Settings
 ) -> Request:
     request = Request(method="POST", path=f"/hooks/{hook}", headers=headers, body=body)
     if not isinstance(endpoint.verify, Signer):
         return request  # only the real sender can sign it, in the body
     secrets = await bootstrap.secrets(settings).get_all(endpoint.verify.references)
-    signed = endpoint.verify.sign(request, secrets, datetime.now(UTC))
-    return replace(signed, headers={**signed.headers, **headers})
+    proven = endpoint.verify.sign(request, secrets, datetime.now(UTC))
+    return replace(proven, headers={**proven.headers, **headers})
 
 
 # What is expected

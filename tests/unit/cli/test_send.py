@@ -155,6 +155,6 @@ def test_without_a_stack_the_way_to_start_one_is_said(
     refused = tidegate("send", str(file), *way)
     assert refused.code == 3
     assert refused.err == (
-        "NoStackRuns: no local stack runs here (.tidegate/stack.json names none)\n"
+        "NoLocalStack: no local stack runs here (.tidegate/stack.json names none)\n"
         "  next: start one in another shell, in this folder: `tidegate dev`\n"
     )

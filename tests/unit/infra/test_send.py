@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 
 from core.adapters.temporal.run_state import RunState
+from core.config.files import load_webhooks
 from core.config.settings import Settings
 from core.domain.event import ALERT, Event
 from core.domain.handles import handle_of
 from core.formats.shared.delivery import Malformed
 from core.intake.receipts import Verdict
 from core.operations.outcome import OpenedIncident, Outcome, Result
-from infra.local.send import Expected, Sent, expected_of, format_of_queue
+from infra.local.environment import HOOK_SECRETS, WEBHOOKS
+from infra.local.send import Expected, Sent, expected_of, format_of_queue, signed
 from tests.support.payloads import recorded_json
 
 OPEN = OpenedIncident(id="incident:a@1", title="It burns", status="open")
@@ -174,3 +176,26 @@ def test_all_events_of_a_message_are_expected() -> None:
         "queue:messages/ce:/s#2",
     ]
     assert [isinstance(each, Malformed) for each in found] == [False, False, True]
+
+
+# ------------------------------------------------------------------------------- what is signed
+
+HOOKS = load_webhooks(WEBHOOKS).hooks
+
+
+@pytest.fixture
+def _secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, text in HOOK_SECRETS.items():
+        monkeypatch.setenv(name, text)
+
+
+@pytest.mark.usefixtures("_secrets")
+@pytest.mark.parametrize("hook", HOOKS)
+async def test_a_header_that_is_named_is_sent_as_it_is(hook: str) -> None:
+    plain = {"content-type": "application/json"}
+    request = await signed(hook, b"{}", plain, HOOKS[hook], Settings())
+    proof = request.headers.keys() - plain.keys()
+    for name in proof:
+        forged = await signed(hook, b"{}", {**plain, name: "mine"}, HOOKS[hook], Settings())
+        assert forged.headers[name] == "mine"
+    assert proof or hook in ("pagerduty-events", "event-grid")  # which sign the body and the query
