@@ -36,8 +36,9 @@ from core.formats.registry import USERS_OWN, read
 from core.formats.shared.delivery import Delivery, Malformed, shared_scope, way_headers
 from core.formats.shared.queue_format import QueueFormat
 from core.formats.shared.times import format_time
-from core.intake.quarantine import Quarantine, QuarantinedDelivery
+from core.intake.quarantine import Quarantine
 from core.intake.receipts import Receipt, Verdict
+from core.intake.records import QuarantinedDelivery
 from core.operations.outcome import Outcome, Result, follow
 from core.operations.upload_notification import upload_notification
 from core.webhooks.decode import Decoded, Refused, decode
