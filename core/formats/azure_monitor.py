@@ -27,6 +27,7 @@ from core.formats.shared.delivery import Delivery, Malformed
 from core.formats.shared.format import Format
 from core.formats.shared.http_body import load_object
 from core.formats.shared.json_path import at, text
+from core.formats.shared.links import fields_of, with_links
 from core.formats.shared.times import assumed_utc, utc
 
 _LABELS: Final = (
@@ -51,6 +52,7 @@ _LEAST: Final = "sev4"
 _OVER: Final = frozenset(("resolved", "complete", "completed", "canceled", "cancelled", "rca"))
 """Stages of Service Health after which nothing is wrong any more; the last is a report on it."""
 _HEALTHY: Final = "available"
+_RESULTS: Final = ("linkToFilteredSearchResultsUI", "linkToSearchResultsUI")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +106,11 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
             summary=summary,
             starts_at=fired_at,
             ends_at=ended_at if resolved else None,
-            links={"source": text(essentials, "investigationLink") or _portal(essentials)},
+            links=with_links(
+                {"source": text(essentials, "investigationLink") or _portal(essentials)},
+                fields_of(at(value, "data", "customProperties")),
+                [("results", text(context, "condition", "allOf", 0, name)) for name in _RESULTS],
+            ),
             labels=_labels(value, essentials),
         )
     ]

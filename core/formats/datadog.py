@@ -87,7 +87,7 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
             severity=_value(body, "priority"),
             starts_at=None if resolved else moment,
             ends_at=moment if resolved else None,
-            links={"source": _value(body, "link")},
+            links={"source": _value(body, "link"), "snapshot": _value(body, "snapshot")},
             labels=labels,
         )
     ]

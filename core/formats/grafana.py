@@ -1,9 +1,9 @@
 """Grafana's webhook contact point, version "1". Source: Grafana, "Configure webhook notifications".
 
 Alertmanager's shape with Grafana's own fields: `orgId`, and in each alert `values`, `silenceURL`,
-`dashboardURL`, `panelURL` and `imageURL`. All stay in `data.original`. A rule without data fires as
-an alert named `DatasourceNoData`, one that cannot be evaluated as `DatasourceError`, each with its
-own fingerprint and its rule in the label `rulename`. A contact point may be set to PUT.
+`dashboardURL`, `panelURL` and `imageURL`. The addresses are links of the alert. A rule without data
+fires as an alert named `DatasourceNoData`, one that cannot be evaluated as `DatasourceError`, each
+with its own fingerprint and its rule in the label `rulename`. A contact point may be set to PUT.
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ from core.formats.shared.delivery import Delivery, Malformed
 from core.formats.shared.format import Format
 from core.formats.shared.http_body import load_object
 from core.formats.shared.json_path import at, text
+from core.formats.shared.links import fields_of, with_links
 from core.formats.shared.other_event import joined, other_event
 from core.formats.shared.tags import labels_of
 from core.formats.shared.times import from_epoch
@@ -79,6 +80,7 @@ def _alert(delivery: Delivery, body: dict[str, Any], item: dict[str, Any], actio
         severity=text(item, "priority"),
         starts_at=from_epoch(at(item, "createdAt")),
         ends_at=moment if resolved else None,
+        links=with_links({}, fields_of(details)),
         labels=labels_of(item.get("tags")) | (details if isinstance(details, dict) else {}),
     )
 

@@ -15,6 +15,7 @@ Source: PagerDuty, "Events API v2 Overview" and "Send an Alert Event".
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final, cast
 
 from core.domain.event import Event, encode
@@ -24,6 +25,7 @@ from core.formats.shared.delivery import Delivery, Malformed
 from core.formats.shared.format import Format
 from core.formats.shared.http_body import load_object
 from core.formats.shared.json_path import at, text
+from core.formats.shared.links import fields_of, with_links
 
 _STATUSES: Final = {"trigger": "firing", "resolve": "resolved"}
 _LABELS: Final = ("source", "component", "group", "class")
@@ -95,9 +97,21 @@ def _alert(delivery: Delivery, body: dict[str, Any], action: str) -> Event:
         severity=text(payload, "severity"),
         starts_at=None if resolved else moment,
         ends_at=moment if resolved else None,
-        links={"source": text(body, "links", 0, "href") or text(body, "client_url")},
+        links=with_links(
+            {"source": text(body, "client_url")},
+            _named(body, "links", "text"),
+            fields_of(at(payload, "custom_details")),
+            _named(body, "images", "alt"),
+        ),
         labels={name: value for name in _LABELS if (value := text(payload, name))},
     )
+
+
+def _named(body: dict[str, Any], list_name: str, name: str) -> Iterator[tuple[Any, Any]]:
+    """The addresses of a list of links or images, with their names."""
+    items = body.get(list_name)
+    for item in items if isinstance(items, list) else ():
+        yield text(item, name) or "link", text(item, "href")
 
 
 FORMAT: Final = Format(parse=parse, reply=reply, without_secrets=without_secrets)

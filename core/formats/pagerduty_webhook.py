@@ -109,7 +109,10 @@ def _alert(delivery: Delivery, event: Mapping[str, Any], *, resolved: bool) -> E
         severity=_severity(text(data, "priority", "summary"), text(data, "urgency")),
         starts_at=moment if event.get("event_type") == _REOPENED else at(data, "created_at"),
         ends_at=moment if resolved else None,
-        links={"source": text(data, "html_url")},
+        links={
+            "source": text(data, "html_url"),
+            "conference": text(data, "conference_bridge", "conference_url"),
+        },
         labels={name: value for name, value in labels.items() if value},
     )
 

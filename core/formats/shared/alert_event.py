@@ -38,7 +38,8 @@ def alert(
       severities have words of their own.
     - `key` is the system's own name for the alert, the same from firing to resolved.
     - `links` are addresses by what they lead to: `source` (the alert in the system that sent it),
-      `runbook`, `dashboard`, `panel`, `silence`. Those that are None are left out.
+      `runbook`, `dashboard`, `panel`, `silence`. Those that are None are left out. What people
+      name as they like is read by `core.formats.shared.links`.
     - `fields` are the other fields of `core.domain.alert.Alert`; those that are None are left out.
     - `original` is kept whole.
     """

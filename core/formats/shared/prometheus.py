@@ -16,6 +16,7 @@ from core.formats.shared.bounds import require_few
 from core.formats.shared.delivery import Delivery, Malformed
 from core.formats.shared.http_body import load_object
 from core.formats.shared.json_path import at, text
+from core.formats.shared.links import fields_of, with_links
 
 _OF_ALL_ALERTS: Final = frozenset(("alerts", "commonLabels", "commonAnnotations", "message"))
 """Fields that grow with the number of alerts and that each alert repeats for itself. Originals omit
@@ -89,13 +90,17 @@ def _alert(
         severity=text(item, "labels", "severity"),
         starts_at=item.get("startsAt"),
         ends_at=item.get("endsAt"),
-        links={
-            "source": text(item, "generatorURL") or text(group, "externalURL"),
-            "runbook": text(item, "annotations", "runbook_url"),
-            "dashboard": text(item, "dashboardURL"),
-            "panel": text(item, "panelURL"),
-            "silence": text(item, "silenceURL"),
-        },
+        links=with_links(
+            {
+                "runbook": text(item, "annotations", "runbook_url"),
+                "dashboard": text(item, "dashboardURL"),
+                "panel": text(item, "panelURL"),
+                "source": text(item, "generatorURL") or text(group, "externalURL"),
+                "silence": text(item, "silenceURL"),
+            },
+            fields_of(at(item, "annotations")),
+            [("image", item.get("imageURL"))],
+        ),
         labels=item.get("labels"),
         truncated=group.get("truncatedAlerts"),
     )

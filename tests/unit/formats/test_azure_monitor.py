@@ -38,9 +38,9 @@ def test_a_metric_alert_is_read_whole() -> None:
     assert alert.summary == "The checkout machines are busy."
     assert str(alert.starts_at) == "2026-03-04 09:17:40.371000+00:00"
     assert alert.ends_at is None
-    [(name, link)] = alert.links.items()
-    assert name == "source"
-    assert link.startswith("https://portal.azure.com/#view/Microsoft_Azure_Monitoring_Alerts")
+    source = alert.links["source"]
+    assert source.startswith("https://portal.azure.com/#view/Microsoft_Azure_Monitoring_Alerts")
+    assert alert.links == {"source": source, "runbook": "https://runbooks.example.com/cpu"}
     assert alert.labels == {
         "team": "payments",
         "runbook": "https://runbooks.example.com/cpu",

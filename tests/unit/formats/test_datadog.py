@@ -39,7 +39,10 @@ def test_a_triggered_monitor_is_read_whole() -> None:
         ),
         "starts_at": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
         "ends_at": None,
-        "links": {"source": "https://app.datadoghq.eu/event/event?id=7421932845198273645"},
+        "links": {
+            "source": "https://app.datadoghq.eu/event/event?id=7421932845198273645",
+            "snapshot": TRIGGERED["snapshot"],
+        },
         "labels": {
             "env": "prod",
             "host": "api-4",

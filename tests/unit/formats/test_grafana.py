@@ -40,6 +40,7 @@ def test_a_firing_alert_is_read_whole() -> None:
                 "https://grafana.example.com/alerting/silence/new?alertmanager=grafana"
                 "&matcher=alertname%3DHigh+memory+usage&orgId=1"
             ),
+            "image": "https://grafana.example.com/public/img/attachments/7fbe.png",
         },
         "labels": FIRING["alerts"][0]["labels"],
         "truncated": 0,

@@ -40,7 +40,11 @@ def test_a_trigger_is_read_whole() -> None:
         "summary": None,
         "starts_at": datetime(2026, 1, 2, 3, 4, 5, 315000, tzinfo=UTC),
         "ends_at": None,
-        "links": {"source": "https://runbooks.example.com/disk-full"},
+        "links": {
+            "source": "https://monitoring.example.com",
+            "what to do": "https://runbooks.example.com/disk-full",
+            "free space of /var": "https://monitoring.example.com/hosts/web-3",
+        },
         "labels": {
             "source": "web-3.example.com",
             "component": "disk",
@@ -68,13 +72,9 @@ def test_an_acknowledgement_is_neither_an_event_nor_an_error() -> None:
     assert items(sent("pagerduty", body_of("pagerduty", "acknowledge"))) == []
 
 
-def test_without_a_component_the_source_is_the_service_and_without_links_the_client_the_link() -> (
-    None
-):
-    body = without(without(TRIGGER, "payload", "component"), "links")
-    read = alert(sent("pagerduty", body))
+def test_without_a_component_the_source_is_the_service() -> None:
+    read = alert(sent("pagerduty", without(TRIGGER, "payload", "component")))
     assert read.service == "web-3.example.com"
-    assert read.links == {"source": "https://monitoring.example.com"}
 
 
 @pytest.mark.parametrize("name", [name for format, name in PAYLOADS if format == "pagerduty"])

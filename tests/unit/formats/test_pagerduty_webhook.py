@@ -40,7 +40,10 @@ def test_a_triggered_incident_is_read_whole() -> None:
         "summary": None,
         "starts_at": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
         "ends_at": None,
-        "links": {"source": "https://acme.pagerduty.com/incidents/PGR0VU2"},
+        "links": {
+            "source": "https://acme.pagerduty.com/incidents/PGR0VU2",
+            "conference": "https://meet.example.com/987654321",
+        },
         "labels": {
             "urgency": "high",
             "priority": "P2",
