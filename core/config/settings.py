@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from core.domain.event import OWN_TYPES
+from core.domain.link_template import checked
 from core.errors import SettingsError
 
 _MIB = 1024 * 1024
@@ -209,6 +210,13 @@ class Settings:
         300.0,
         "Seconds a page may stay unacknowledged before the incident escalates.",
         local="caller",
+    )
+    incident_url: str | None = _variable(
+        "TIDEGATE_INCIDENT_URL",
+        checked,
+        None,
+        "The address of an incident in a web application, for its pages, with {id}, {handle}, "
+        "{workflow_id} and {run_id}. Default: pages have no such link.",
     )
     policies: Path | None = _variable(
         "TIDEGATE_POLICIES",

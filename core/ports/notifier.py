@@ -9,11 +9,12 @@ from typing import Protocol
 
 
 class NotificationKind(StrEnum):
-    """`page` wakes somebody; the others follow a page up and wake nobody."""
+    """`page` wakes somebody, `assigned` tells one person of work; the others follow a page up."""
 
     PAGE = "page"
     ACKNOWLEDGED = "acknowledged"
     RESOLVED = "resolved"
+    ASSIGNED = "assigned"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,10 +23,13 @@ class Notification:
 
     `key` identifies this message and stays the same over retries, so that a channel can
     deduplicate. `dedup_key` identifies the incident and is the same in all messages about it: a
-    follow-up finds its page by it. `incident_id` is the incident's own ID.
+    follow-up finds its page by it. `incident_id` is the incident's own ID, `handle` what people
+    type for it, `url` its address in a web application, if it has one, and `links` are addresses by
+    what they lead to.
 
-    The last paragraph of `body` holds the facts, one in a line, the most important first: a channel
-    that takes less cuts what stands before them.
+    The last paragraph of `body` holds the facts, one in a line, the most important first (how to
+    acknowledge, then the runbook): a channel that takes less cuts what stands before them, and then
+    the last of them. `links` and `url` are among the facts, for channels that have text alone.
     """
 
     key: str
@@ -35,6 +39,9 @@ class Notification:
     kind: NotificationKind = NotificationKind.PAGE
     incident_id: str = ""
     dedup_key: str = ""
+    handle: str = ""
+    url: str | None = None
+    links: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

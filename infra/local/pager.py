@@ -27,15 +27,22 @@ from infra.local.servers import Server, start_server
 ON_CALL, ESCALATION = "on-call", "escalation"
 
 _MAX_BYTES = 1024 * 1024
+_FOLLOW_UP = "Message: "
+"""What the last line of a message begins with that is no page (core/adapters/notifiers/apprise)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page: who was paged, and what they read."""
+    """A message to somebody: a page, or what became of it."""
 
     to: str
     title: str
     message: str
+
+    @property
+    def follows_up(self) -> bool:
+        """Whether it says what became of a page."""
+        return self.message.rpartition("\n")[2].startswith(_FOLLOW_UP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +65,13 @@ class Pager:
 
     def pages(self) -> list[Page]:
         """All pages so far, oldest first. Raises OSError when the pager does not answer."""
+        return [message for message in self._messages() if not message.follows_up]
+
+    def follow_ups(self) -> list[Page]:
+        """What became of them so far, oldest first. Raises OSError likewise."""
+        return [message for message in self._messages() if message.follows_up]
+
+    def _messages(self) -> list[Page]:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(f"{self.url}/pages", timeout=5) as answer:
             taken = json.load(answer)

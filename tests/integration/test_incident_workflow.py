@@ -100,7 +100,7 @@ async def test_a_missed_acknowledgement_escalates_once(
         await until(lambda: len(harness.pager.delivered) == 2)
         page, target = harness.pager.delivered[1]
         assert target == SECOND_LINE
-        assert "Nobody acknowledged within 5 min" in page.body
+        assert f"Paged before: level 1: {ON_CALL}, not acknowledged for 5 min" in page.body
 
         await server.sleep(86_400)
         assert len(harness.pager.delivered) == 2

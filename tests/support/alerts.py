@@ -50,6 +50,7 @@ OPEN: Final = ("pending", "open", "acknowledged", "mitigated")
 _PATIENCE: Final = 240.0
 _SENDERS: Final = 8
 _PAGE_KEY: Final = re.compile(r"^Page: (?P<key>.+)$", re.M)
+_INCIDENT: Final = re.compile(r"^Incident: (?P<key>.+)@[^@\n]+$", re.M)
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,8 +278,9 @@ def look(ways: Ways, stories: Iterable[Story]) -> Faults:
     """What is wrong now. The queries see every signal that Temporal has accepted."""
     keys: dict[str, set[str]] = {}
     for page in ways.stack.pager.pages():
-        if key := page_key(page.message):
-            keys.setdefault(key.partition("@")[0], set()).add(key)
+        key, incident = page_key(page.message), _INCIDENT.search(page.message)
+        if key and incident:
+            keys.setdefault(incident["key"], set()).add(key)
     faults = Faults([], [], [], [])
     for one in stories:
         pages = len(keys.get(one.incident, ()))
@@ -295,7 +297,7 @@ def look(ways: Ways, stories: Iterable[Story]) -> Faults:
 
 
 def page_key(message: str) -> str | None:
-    """The idempotency key at the end of a page."""
+    """What ends a page: its idempotency key with the incident's handle in place of its ID."""
     found = _PAGE_KEY.search(message)
     return found["key"] if found else None
 

@@ -19,15 +19,17 @@ from core.adapters.temporal.previous_run import last_result
 from core.contracts import QUARANTINE_ACTIVITY
 from core.domain.alert_state import AlertState
 from core.domain.event import DocumentRef, Event
+from core.domain.handles import handle_of
 from core.domain.identity import workflow_id
 from core.domain.incident.alert_counts import from_memory
-from core.domain.incident.effects import FollowUp, Page
+from core.domain.incident.effects import FollowUp, Message, Page
 from core.domain.incident.model import compact_time, folder_name
 from core.domain.incident.policies.file import Facts, Policies
 from core.domain.incident.reports import markdown, post_incident
 from core.domain.incident.reports.incident_report import parse_fields
 from core.domain.incident.reports.parser import parse_report
 from core.domain.incident.timeline import TIMELINE, Noted, TimelineEvent
+from core.domain.link_template import filled
 from core.domain.text import shortened
 from core.errors import (
     ConfigurationError,
@@ -38,7 +40,7 @@ from core.errors import (
 )
 from core.intake.quarantine import Quarantine
 from core.ports.documents import DocumentStore
-from core.ports.notifier import Notification, NotificationKind, Notifier
+from core.ports.notifier import Notifier
 from workers.incident.paging.pager import Pager
 from workers.incident.payloads import URI_CHARS, LoadedReport, OpeningRules, ReportInput, Segment
 from workers.runtime import routing_tables
@@ -52,9 +54,10 @@ _JSON: Final = "application/json"
 class IncidentActivities:
     """Bound to the ports and settings of one worker process.
 
-    `addresses` are those of the policies' targets; `ack_timeout` is in seconds; `reports` is
-    the URI prefix for post-incident reports, None for none; `table` is the digest of the routing
-    table.
+    `addresses` are those of the policies' targets; `ack_timeout` is in seconds; `incident_url` is
+    the template of an incident's address in a web application (core.domain.link_template), None for
+    none; `reports` is the URI prefix for post-incident reports, None for none; `table` is the
+    digest of the routing table.
     """
 
     def __init__(
@@ -66,19 +69,19 @@ class IncidentActivities:
         policies: Policies,
         addresses: Addresses,
         ack_timeout: float,
+        incident_url: str | None = None,
         reports: str | None,
         max_report_bytes: int,
         continue_as_new_after: int | None = None,
         table: str,
     ) -> None:
         self._documents = documents
-        self._notifier = notifier
         self._quarantine = quarantine
         self._policies = policies
         self._names = {name: [each.name for each in some] for name, some in addresses.items()}
-        self._addresses = {each.name: each for some in addresses.values() for each in some}
         self._pager = Pager(notifier, addresses, policies.targets)
         self._ack_timeout = ack_timeout
+        self._incident_url = incident_url
         self._reports = reports
         self._max_report_bytes = max_report_bytes
         self._continue_as_new_after = continue_as_new_after
@@ -151,26 +154,15 @@ class IncidentActivities:
         takes it; returns the name of the one that did."""
         with typed_failures():
             async with heartbeating():
-                return await self._pager.deliver(page)
+                return await self._pager.deliver(page, self._url_of(page))
 
     @activity.defn
     async def follow_up(self, follow_up: FollowUp) -> None:
-        """Notify the targets that took a page of what became of the incident; targets that are no
-        longer configured are skipped."""
-        info = activity.info()
-        message = Notification(
-            key=f"{follow_up.dedup_key}/{follow_up.what}/{info.workflow_run_id}/{info.activity_id}",
-            title=follow_up.title,
-            body=f"{follow_up.title}: {follow_up.what}",
-            severity="info",
-            kind=NotificationKind(follow_up.what),
-            incident_id=follow_up.dedup_key,
-            dedup_key=follow_up.dedup_key,
-        )
-        addresses = [self._addresses[name] for name in follow_up.targets if name in self._addresses]
+        """Tell targets what became of the incident, or of an assignment; those that are no longer
+        configured, or are not to hear it, are skipped."""
         with typed_failures():
             async with heartbeating():
-                await self._notifier.notify(message, addresses)
+                await self._pager.follow_up(follow_up, self._url_of(follow_up))
 
     @activity.defn
     async def save_timeline(self, segment: Segment) -> None:
@@ -222,6 +214,19 @@ class IncidentActivities:
         event = wire if isinstance(wire, dict) else {"data": wire}
         with typed_failures():
             return await self._quarantine.keep_event(event, PermanentError.from_code(code, reason))
+
+    def _url_of(self, message: Message) -> str | None:
+        """The incident's address in a web application."""
+        if self._incident_url is None:
+            return None
+        info, id = activity.info(), message.dedup_key
+        return filled(
+            self._incident_url,
+            id=id,
+            handle=handle_of(id),
+            workflow_id=info.workflow_id or "",
+            run_id=info.workflow_run_id or "",
+        )
 
     def _folder(self, incident_id: str) -> str:
         if self._reports is None:

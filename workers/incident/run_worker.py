@@ -30,6 +30,7 @@ def plan(settings: Settings) -> process.Plan:
         policies=policies,
         addresses=addresses,
         ack_timeout=settings.ack_timeout,
+        incident_url=settings.incident_url,
         reports=settings.reports,
         max_report_bytes=settings.max_report_bytes,
         continue_as_new_after=settings.continue_as_new_after,

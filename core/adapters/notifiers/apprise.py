@@ -18,7 +18,7 @@ from core.adapters.notifiers.channel import Channel
 from core.adapters.notifiers.fitting import fitted
 from core.adapters.notifiers.markup import harmless
 from core.errors import NotificationFailed
-from core.ports.notifier import Address, Notification
+from core.ports.notifier import Address, Notification, NotificationKind
 
 if TYPE_CHECKING:
     from apprise import NotifyBase
@@ -102,7 +102,7 @@ def _send(notification: Notification, url: str, timeout: float) -> str | None:
 def _text(notification: Notification, service: NotifyBase) -> tuple[str, str]:
     """Title and body, cut to what the service takes, unless its URL says what to do with more."""
     title, body = notification.title, notification.body
-    key = harmless(f"Page: {notification.key}")
+    key = harmless(_key(notification))
     if service.overflow_mode != "upstream":
         return title, f"{body}\n\n{key}"
     return fitted(
@@ -113,6 +113,15 @@ def _text(notification: Notification, service: NotifyBase) -> tuple[str, str]:
         limit=service.body_maxlen,
         together=service.overflow_amalgamate_title,
     )
+
+
+def _key(notification: Notification) -> str:
+    """The line by which people recognise a repeat: the message's key, with the incident's handle
+    in place of its long ID, which is among the facts."""
+    incident, key = notification.incident_id, notification.key
+    if incident and notification.handle and key.startswith(f"{incident}/"):
+        key = f"{notification.handle}{key.removeprefix(incident)}"
+    return f"{'Page' if notification.kind is NotificationKind.PAGE else 'Message'}: {key}"
 
 
 def _masked(service: NotifyBase) -> str:
@@ -142,4 +151,4 @@ def _digest(url: str) -> str:
     return f"{scheme if separator else 'target'}#{digest}"
 
 
-CHANNEL: Final = Channel(addresses=addresses, check=check, send=send, follow_ups=False)
+CHANNEL: Final = Channel(addresses=addresses, check=check, send=send)

@@ -25,6 +25,3 @@ class Channel(Generic[T]):
     somebody is behind it shows with the first page."""
     send: Callable[[Notification, Address, float], Awaitable[None]]
     """Delivers within so many seconds. Raises `NotificationFailed` without secrets in it."""
-    follow_ups: bool
-    """Whether acknowledgements and resolutions are sent, too. Not where people cannot tell them
-    from a page: nobody is woken to hear that somebody else is awake."""

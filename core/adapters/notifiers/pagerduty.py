@@ -25,7 +25,9 @@ _ACTIONS: Final[Mapping[NotificationKind, str]] = {
     NotificationKind.PAGE: "trigger",
     NotificationKind.ACKNOWLEDGED: "acknowledge",
     NotificationKind.RESOLVED: "resolve",
+    NotificationKind.ASSIGNED: "trigger",
 }
+"""An assignment triggers: PagerDuty has no other way to tell the people of a service."""
 _SEVERITIES: Final = {"critical": "critical", "high": "error", "medium": "warning"}
 _SUMMARY_CHARS: Final = 1024
 _DEDUP_CHARS: Final = 255
@@ -51,19 +53,24 @@ async def send(notification: Notification, address: Address, timeout: float) -> 
 
 def event(notification: Notification, routing_key: str) -> dict[str, Any]:
     """The notification as an event of the Events API."""
+    action = _ACTIONS[notification.kind]
     event: dict[str, Any] = {
         "routing_key": routing_key,
-        "event_action": _ACTIONS[notification.kind],
+        "event_action": action,
         "dedup_key": dedup_key(notification.dedup_key or notification.key),
     }
-    if notification.kind is NotificationKind.PAGE:
+    if action == "trigger":
         event["client"] = "Tidegate"
+        if notification.url:
+            event["client_url"] = notification.url
+        event["links"] = [{"href": url, "text": name} for name, url in notification.links]
         event["payload"] = {
             "summary": notification.title[:_SUMMARY_CHARS] or "An incident",
             "source": notification.incident_id or "tidegate",
             "severity": _SEVERITIES.get(notification.severity, "info"),
             "custom_details": {
                 "incident_id": notification.incident_id,
+                "handle": notification.handle,
                 "page": notification.key,
                 "severity": notification.severity,
                 "body": notification.body[:_BODY_CHARS],
@@ -80,4 +87,4 @@ def dedup_key(key: str) -> str:
     return f"{key[: _DEDUP_CHARS - len(digest) - 1]}~{digest}"
 
 
-CHANNEL: Final = Channel(addresses=addresses, check=check, send=send, follow_ups=True)
+CHANNEL: Final = Channel(addresses=addresses, check=check, send=send)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from core.adapters.notifiers.markup import harmless
 from core.adapters.notifiers.registry import CHANNELS
 from core.errors import NotificationFailed
-from core.ports.notifier import Address, Notification, NotificationKind
+from core.ports.notifier import Address, Notification
 
 
 class ChannelNotifier:
@@ -27,15 +27,15 @@ class ChannelNotifier:
             )
 
     async def _send(self, notification: Notification, address: Address) -> str | None:
-        """Why it could not be delivered; None when it was, or is nothing for this channel."""
-        channel = CHANNELS[address.kind]
-        if notification.kind is not NotificationKind.PAGE and not channel.follow_ups:
-            return None
+        """Why it could not be delivered; None when it was."""
         plain = replace(
-            notification, title=harmless(notification.title), body=harmless(notification.body)
+            notification,
+            title=harmless(notification.title),
+            body=harmless(notification.body),
+            links=tuple((harmless(name), url) for name, url in notification.links),
         )
         try:
-            await channel.send(plain, address, self._timeout)
+            await CHANNELS[address.kind].send(plain, address, self._timeout)
         except NotificationFailed as error:
             return f"{address.name}: {error.message}"
         return None

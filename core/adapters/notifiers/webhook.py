@@ -13,7 +13,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from core.adapters.notifiers import http_post
@@ -52,7 +52,7 @@ async def send(notification: Notification, address: Address, timeout: float) -> 
     await http_post.post(address.url, body, headers, secrets=secrets, timeout=timeout)
 
 
-def payload(notification: Notification) -> dict[str, str]:
+def payload(notification: Notification) -> dict[str, Any]:
     """The notification as the JSON object that is posted."""
     return {
         "kind": notification.kind.value,
@@ -61,6 +61,9 @@ def payload(notification: Notification) -> dict[str, str]:
         "title": notification.title,
         "body": notification.body,
         "severity": notification.severity,
+        "handle": notification.handle,
+        "url": notification.url,
+        "links": [{"name": name, "url": url} for name, url in notification.links],
     }
 
 
@@ -110,4 +113,4 @@ def _key(secret: str) -> bytes:
     return key
 
 
-CHANNEL: Final = Channel(addresses=addresses, check=check, send=send, follow_ups=True)
+CHANNEL: Final = Channel(addresses=addresses, check=check, send=send)

@@ -2,47 +2,80 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import AwareDatetime
 
 from core.domain.alert import Alert
+from core.domain.incident.policies.targets import News
 from core.domain.severity import Severity
 from core.domain.value import Value
 
 REPORT_KEY = "report"
 """The key that cancels the writing of the report; pages have their own keys."""
 
-News = Literal["acknowledged", "resolved"]
-"""What targets that took a page learn later."""
+
+class Link(Value):
+    """A web address, and what it leads to: runbook, dashboard, ..."""
+
+    name: str
+    url: str
 
 
-class Page(Value):
-    """Notify one target, or the first of its fallbacks that can be reached if it cannot.
+class Message(Value):
+    """What people read, in parts, and by what channels recognise it.
 
-    `key` is the page's idempotency key (incident, level, repeat, target), the same over its rounds;
-    `dedup_key` is the incident's, for channels that keep one entry for all pages about it.
+    `key` is the message's idempotency key, the same over all attempts. `action` is the one line to
+    act on, `facts` are what whoever is woken needs first, `details` what they do not; each is one
+    line. `dedup_key` is the incident's, for channels that keep one entry for all messages about it.
     """
 
     key: str
+    title: str
+    text: str = ""
+    action: str
+    facts: tuple[str, ...] = ()
+    links: tuple[Link, ...] = ()
+    details: tuple[str, ...] = ()
+    severity: Severity
+    dedup_key: str
+
+    def body(self, url: str | None = None) -> str:
+        """The text, and in the last paragraph everything else, the most important first. `url` is
+        the incident's address in a web application, where there is one."""
+        runbooks = [link for link in self.links if link.name.lower().startswith("runbook")]
+        others = [link for link in self.links if link not in runbooks]
+        lines = [
+            self.action,
+            *map(_line, runbooks),
+            *([f"Open: {url}"] if url else []),
+            *self.facts,
+            *map(_line, others),
+            *self.details,
+        ]
+        return "\n\n".join(filter(None, (self.text.strip(), "\n".join(lines))))
+
+
+def _line(link: Link) -> str:
+    return f"{link.name.capitalize()}: {link.url}"
+
+
+class Page(Message):
+    """Notify one target, or the first of its fallbacks that can be reached if it cannot.
+
+    `key` has the incident, level, repeat and target, and is the same over its rounds.
+    """
+
     level: int
     target: str
     repeat: int = 1
     fallback: tuple[str, ...] = ()
-    title: str
-    body: str
-    severity: Severity
-    dedup_key: str = ""
 
 
-class FollowUp(Value):
-    """Tell targets that took a page what became of the incident. Only channels with a `dedup_key`
-    need it; it is not on the timeline, and it wakes nobody."""
+class FollowUp(Message):
+    """Tell targets that took a page what became of the incident, or an assignee of the assignment.
+    It is not on the timeline, and nobody has to answer it."""
 
     what: News
     targets: tuple[str, ...]
-    dedup_key: str
-    title: str
 
 
 class CancelInFlight(Value):

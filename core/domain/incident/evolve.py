@@ -25,6 +25,7 @@ from core.domain.incident.model import (
     Pending,
     Status,
 )
+from core.domain.incident.policies.targets import News
 from core.domain.severity import Severity
 
 _WORDS: Final = (t.AlertFired, t.AlertCleared, t.AlertHeld, t.AlertHeard)
@@ -85,6 +86,7 @@ def _changes(incident: Incident, event: t.TimelineEvent) -> dict[str, Any]:
                 "closed_at": event.at,
                 "pending": None,
                 **_ended(incident, event.at),
+                "heard": _all_heard(incident, News.RESOLVED),
             }
         case t.NobodyToPage():
             return {"unreachable_levels": (*incident.unreachable_levels, event.level)}
@@ -133,7 +135,11 @@ def _changes(incident: Incident, event: t.TimelineEvent) -> dict[str, Any]:
                 changes["escalation"] = _escalation(incident, held_until=min(held, event.at))
             return changes
         case t.Assigned():
-            return {"assignee": event.assignee, "commander": event.commander}
+            return {
+                "assignee": event.assignee,
+                "commander": event.commander,
+                **_reached(incident, event.notified, incident.news),
+            }
         case t.Snoozed():
             return {"snoozed_until": event.until}
         case t.SnoozeEnded():
@@ -162,15 +168,19 @@ def _changes(incident: Incident, event: t.TimelineEvent) -> dict[str, Any]:
         case t.PageStarted():
             return _page_started(incident, event)
         case t.PageDelivered():
+            page = incident.pages.get(event.key)
+            late = page is not None and page.status is PageStatus.CANCELLED
             return {
-                **_page_became(incident, event.key, PageStatus.DELIVERED),
+                **_page_became(incident, event.key, PageStatus.DELIVERED, via=event.via),
                 "pages_delivered": incident.pages_delivered + 1,
                 "first_paged_at": incident.first_paged_at or event.at,
-                "reached": _with_name(incident.reached, event.via or event.target),
+                **_reached(incident, (event.via or event.target,), incident.news if late else None),
             }
         case t.PageFailed():
             if event.retry_at:
-                return _page_became(incident, event.key, PageStatus.WAITING, event.retry_at)
+                return _page_became(
+                    incident, event.key, PageStatus.WAITING, retry_at=event.retry_at
+                )
             return {
                 **_page_became(incident, event.key, PageStatus.FAILED),
                 "pages_failed": incident.pages_failed + 1,
@@ -183,9 +193,14 @@ def _changes(incident: Incident, event: t.TimelineEvent) -> dict[str, Any]:
                 "first_acknowledged_at": incident.first_acknowledged_at or event.at,
                 "acknowledged_at": event.at,
                 "acknowledged_by": _with_name(incident.acknowledged_by, event.actor),
+                "heard": _all_heard(incident, News.ACKNOWLEDGED),
             }
         case t.Mitigated():
-            return {"status": Status.MITIGATED, "mitigated_at": event.at}
+            return {
+                "status": Status.MITIGATED,
+                "mitigated_at": event.at,
+                "heard": _all_heard(incident, News.ACKNOWLEDGED),
+            }
         case t.Resolved():
             return {
                 "status": Status.RESOLVED,
@@ -195,6 +210,7 @@ def _changes(incident: Incident, event: t.TimelineEvent) -> dict[str, Any]:
                 "alerts": alert_counts.dismissed(incident.alerts),
                 "report_wanted": event.at,
                 "report_stale": False,
+                "heard": _all_heard(incident, News.RESOLVED),
             }
         case t.ReportWritten():
             reports = (*incident.reports, *event.uris)[-KEPT_NAMES:]
@@ -209,6 +225,7 @@ def _changes(incident: Incident, event: t.TimelineEvent) -> dict[str, Any]:
                 "snoozed_until": None,
                 "report_stale": False,
                 **_ended(incident, event.at),
+                "heard": _all_heard(incident, News.RESOLVED),
             }
             return {**changes, "report_wanted": event.at} if event.report else changes
         case t.Escalated() | t.EscalatedByHand() | t.EventJoined() | t.Noted() | t.Superseded():
@@ -238,6 +255,7 @@ def _open_again(incident: Incident, at: datetime) -> dict[str, Any]:
         "open_since": at,
         "acknowledged_at": None,
         "acknowledged_by": (),
+        "heard": {},
         "escalation": _afresh(incident, at),
     }
 
@@ -281,6 +299,7 @@ def _page_started(incident: Incident, event: t.PageStarted) -> dict[str, Any]:
         fallback=event.fallback,
         round=event.round,
         asked_by=event.asked_by,
+        at=event.at,
     )
     changes: dict[str, Any] = {"pages": _kept({**incident.pages, event.key: page})}
     if event.round == 1:
@@ -300,13 +319,30 @@ def _kept(pages: Mapping[str, PageState]) -> Mapping[str, PageState]:
 
 
 def _page_became(
-    incident: Incident, key: str, status: PageStatus, retry_at: datetime | None = None
+    incident: Incident, key: str, status: PageStatus, **changes: Any
 ) -> dict[str, Any]:
     page = incident.pages.get(key)
     if page is None:
         return {}
-    changed = page.model_copy(update={"status": status, "retry_at": retry_at})
+    changed = page.model_copy(update={"retry_at": None, **changes, "status": status})
     return {"pages": {**incident.pages, key: changed}}
+
+
+def _reached(incident: Incident, targets: tuple[str, ...], heard: News | None) -> dict[str, Any]:
+    """These targets learn what becomes of the incident from now on, and know so much already."""
+    if not targets:
+        return {}
+    reached = incident.reached
+    for target in targets:
+        reached = _with_name(reached, target)
+    known = {name: news for name, news in incident.heard.items() if name not in targets}
+    if heard:
+        known |= dict.fromkeys(targets, heard)
+    return {"reached": reached, "heard": {n: news for n, news in known.items() if n in reached}}
+
+
+def _all_heard(incident: Incident, news: News) -> dict[str, News]:
+    return dict.fromkeys(incident.reached, news)
 
 
 def _with_name(names: tuple[str, ...], name: str) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import reduce
+from itertools import accumulate
 from typing import NamedTuple
 
 from core.domain.incident.commands import Command
@@ -33,6 +34,7 @@ from core.domain.incident.decisions import (
     alerts,
     closing,
     command_handling,
+    messages,
     opening,
     paging,
     timers,
@@ -41,8 +43,6 @@ from core.domain.incident.effects import (
     REPORT_KEY,
     CancelInFlight,
     Effect,
-    FollowUp,
-    News,
     StartSuccessor,
     WriteReport,
 )
@@ -60,11 +60,14 @@ from core.domain.incident.inputs import (
     ReportSettled,
     Wake,
 )
-from core.domain.incident.model import CloseReason, Incident, PageStatus, Status
+from core.domain.incident.model import CloseReason, Incident, PageStatus
 from core.domain.incident.timeline import (
     Acknowledged,
+    Assigned,
     Closed,
+    Discarded,
     Forgotten,
+    Mitigated,
     Noted,
     PageCancelled,
     PageDelivered,
@@ -92,11 +95,12 @@ def decide(incident: Incident, input: Input, now: datetime) -> Decision:
     Apply the events in their order; those that are `visible` are the timeline's.
     """
     events = _events(incident, input, now)
-    after = reduce(apply, events, incident)
+    states = [*accumulate(events, apply, initial=incident)]
     if events or isinstance(input, Wake):
-        due = timers.advance(after, now)
-        events, after = [*events, *due], reduce(apply, due, after)
-    return Decision(tuple(events), tuple(_effects(incident, after, events)))
+        due = timers.advance(states[-1], now)
+        events += due
+        states += [*accumulate(due, apply, initial=states.pop())]
+    return Decision(tuple(events), tuple(_effects(events, states)))
 
 
 def _events(incident: Incident, input: Input, now: datetime) -> list[TimelineEvent]:
@@ -154,17 +158,16 @@ def _report_settled(incident: Incident, input: ReportSettled, now: datetime) -> 
     return [ReportNotWritten(at=now, as_of=input.as_of, reason=input.failure)]
 
 
-def _effects(
-    before: Incident, after: Incident, events: Sequence[TimelineEvent]
-) -> Iterable[Effect]:
+def _effects(events: Sequence[TimelineEvent], states: Sequence[Incident]) -> Iterable[Effect]:
+    """The effects of the events; `states` are the incident before each of them, and at the end."""
     cancelled = [event.key for event in events if isinstance(event, PageCancelled)]
     if any(_cancels_report(event) for event in events):
         cancelled.append(REPORT_KEY)
     if cancelled:
         yield CancelInFlight(keys=tuple(cancelled))
-    for event in events:
+    for event, before in zip(events, states, strict=False):
         if isinstance(event, WithEffects):
-            yield from _effects_of(event, before, after)
+            yield from _effects_of(event, before, states[-1])
 
 
 def _effects_of(event: WithEffects, before: Incident, after: Incident) -> Iterable[Effect]:
@@ -173,40 +176,35 @@ def _effects_of(event: WithEffects, before: Incident, after: Incident) -> Iterab
             pass  # cancelled by one effect for all events, above
         case PageStarted():
             if after.pages[event.key].status is PageStatus.SENDING:
-                yield paging.page_for(after, event)
+                yield messages.page_for(after, event)
         case PageDelivered():
-            if news := _missed(before, after, event):
-                yield _follow_up(after, news, (event.via or event.target,))
-        case Acknowledged():
-            if after.reached:
-                yield _follow_up(after, "acknowledged", after.reached)
+            page = before.pages.get(event.key)
+            if page and page.status is PageStatus.CANCELLED and before.news:
+                yield messages.late_follow_up(after, event, before.news)
+        case Acknowledged() | Mitigated() | Discarded():
+            yield from _follow_up(event, before, after)
         case Resolved():
-            if after.reached:
-                yield _follow_up(after, "resolved", after.reached)
+            yield from _follow_up(event, before, after)
             yield WriteReport(as_of=event.at)
         case Closed():
-            if after.reached and before.status is not Status.RESOLVED:
-                yield _follow_up(after, "resolved", after.reached)
+            yield from _follow_up(event, before, after)
             if event.report:
                 yield WriteReport(as_of=event.at)
+        case Assigned():
+            if event.notified:
+                yield messages.assignment(after, event)
         case Superseded():
             yield StartSuccessor(event_key=event.event_key, held=event.held)
+
+
+def _follow_up(event: messages.Change, before: Incident, after: Incident) -> Iterable[Effect]:
+    """The news for every target that was reached and has not heard it."""
+    news = messages.news_of(event)
+    targets = tuple(name for name in before.reached if before.heard.get(name) is not news)
+    if targets:
+        yield messages.follow_up(after, event, targets)
 
 
 def _cancels_report(event: TimelineEvent) -> bool:
     """Whether the event makes the report that is being written obsolete."""
     return isinstance(event, Reopened) or (isinstance(event, Closed) and event.report)
-
-
-def _missed(before: Incident, after: Incident, event: PageDelivered) -> News | None:
-    """What the target of a page that arrived although it was cancelled has not learnt yet."""
-    page = before.pages.get(event.key)
-    if page is None or page.status is not PageStatus.CANCELLED:
-        return None
-    if after.status in (Status.ACKNOWLEDGED, Status.MITIGATED):
-        return "acknowledged"
-    return "resolved" if after.status in (Status.RESOLVED, Status.CLOSED) else None
-
-
-def _follow_up(incident: Incident, what: News, targets: tuple[str, ...]) -> FollowUp:
-    return FollowUp(what=what, targets=targets, dedup_key=incident.id, title=incident.title)

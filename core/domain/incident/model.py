@@ -18,6 +18,7 @@ from pydantic import AwareDatetime, Field
 from core.domain.incident.alert_counts import AlertCounts
 from core.domain.incident.description import Description
 from core.domain.incident.policies.policy import Policy
+from core.domain.incident.policies.targets import News
 from core.domain.severity import DEFAULT, Severity
 from core.domain.value import Value
 
@@ -79,7 +80,8 @@ IN_FLIGHT: Final = (PageStatus.SENDING, PageStatus.WAITING)
 
 
 class PageState(Value):
-    """One page to one target. `round` counts from 1; `retry_at` is set while it waits."""
+    """One page to one target. `at` is when its last round began; `round` counts from 1;
+    `retry_at` is set while it waits; `via` is the fallback that took it."""
 
     level: int
     target: str
@@ -87,7 +89,9 @@ class PageState(Value):
     fallback: tuple[str, ...] = ()
     round: int = 1
     status: PageStatus = PageStatus.SENDING
+    at: AwareDatetime | None = None
     retry_at: AwareDatetime | None = None
+    via: str | None = None
     asked_by: str | None = None
     """The person who asked for it: then nothing that holds the paging holds it."""
 
@@ -164,12 +168,25 @@ class Incident(Description):
     unreachable_levels: tuple[int, ...] = ()
     """Levels of which the timeline already says that they reach nobody, or not everybody."""
     reached: tuple[str, ...] = ()
-    """Targets that took a page and are to learn what becomes of the incident."""
+    """Targets that took a page, or were told of an assignment, and learn what becomes of it."""
+    heard: Mapping[str, News] = Field(default_factory=dict)
+    """What each of them has heard since its last page and since the incident was opened last."""
     reopened: int = 0
     comments: int = 0
     events: int = 0
     recent_commands: tuple[str, ...] = ()
     recent_events: tuple[str, ...] = ()
+
+    @property
+    def news(self) -> News | None:
+        """What whoever took a page should have heard by now."""
+        match self.status:
+            case Status.NEW | Status.PENDING | Status.OPEN:
+                return None
+            case Status.ACKNOWLEDGED | Status.MITIGATED:
+                return News.ACKNOWLEDGED
+            case Status.RESOLVED | Status.CLOSED:
+                return News.RESOLVED
 
     def shown(self) -> Incident:
         """The incident without what it only remembers for itself, as it may be told to others."""

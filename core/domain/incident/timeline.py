@@ -242,15 +242,18 @@ class SeverityChanged(_Commanded):
 
 
 class Assigned(_Commanded):
-    """Who works on it and who commands; both as they are from now on."""
+    """Who works on it and who commands; both as they are from now on. `notified` are the addresses
+    of the assignee's target, if the assignee is told."""
 
     kind: Literal["assigned"] = "assigned"
     assignee: str | None = None
     commander: str | None = None
+    notified: tuple[str, ...] = ()
 
     def sentence(self) -> str:
         commander = f", commanded by {self.commander}" if self.commander else ""
-        return self._noted(f"Assigned to {self.assignee or 'nobody'}{commander}")
+        notified = ", who is notified" if self.notified else ""
+        return self._noted(f"Assigned to {self.assignee or 'nobody'}{notified}{commander}")
 
 
 class Snoozed(_Commanded):
@@ -513,7 +516,10 @@ class Closed(_Commanded):
 
 WithEffects = (
     Acknowledged
+    | Assigned
     | Closed
+    | Discarded
+    | Mitigated
     | PageCancelled
     | PageDelivered
     | PageStarted
@@ -529,7 +535,6 @@ WithoutEffects = (
     | AlertHeard
     | AlertHeld
     | AlertsRecalled
-    | Assigned
     | Commented
     | Escalated
     | EscalatedByHand
@@ -537,8 +542,6 @@ WithoutEffects = (
     | Forgotten
     | HeldBack
     | Listening
-    | Mitigated
-    | Discarded
     | Noted
     | Opened
     | PageFailed

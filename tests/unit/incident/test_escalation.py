@@ -56,7 +56,7 @@ def test_each_level_is_paged_after_its_delay_and_once() -> None:
     assert paged_at(life) == [(0, "one"), (300, "two"), (900, "three")]
     assert [(event.level, event.waited) for event in life.all(Escalated)] == [(2, 300), (3, 900)]
     assert "Escalated to level 2: nobody acknowledged in 5 min" in life.sentences()
-    assert "Nobody acknowledged within 5 min." in life.pages()[1].body
+    assert "Paged before: level 1: one not delivered yet" in life.pages()[1].facts
     assert life.deadline == YEAR
 
 
@@ -403,7 +403,7 @@ def test_a_person_has_the_next_level_paged_now() -> None:
         "Escalated to level 2: two: the database, too",
         "Paging two (level 2)",
     ]
-    assert "ana asks for you: escalated to level 2." in life.pages()[-1].body
+    assert "Asked by: ana, who escalated to level 2" in life.pages()[-1].facts
     life.wait(10_000)
     assert paged_at(life)[2:] == [(900, "three")], "the rest keeps its time"
 
@@ -587,7 +587,7 @@ def test_a_level_that_reaches_nobody_goes_on_to_the_next_without_waiting() -> No
         "Nobody to page at level 1",
         "Escalated to level 2: level 1 reaches nobody",
     ]
-    assert "Nobody acknowledged within" not in life.pages()[0].body
+    assert "Paged before" not in life.pages()[0].body()
     life.wait(10_000)
     assert paged_at(life) == [(0, "two"), (900, "three")]
     assert "Escalated to level 3: nobody acknowledged in 15 min" in life.sentences()

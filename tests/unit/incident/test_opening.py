@@ -41,12 +41,7 @@ def test_a_report_opens_immediately_and_pages_the_first_level() -> None:
     ]
     page = life.pages()[0]
     assert (page.title, page.dedup_key) == ("[HIGH] Checkout", life.incident.id)
-    assert page.body.splitlines()[:4] == [
-        "All of it.",
-        "",
-        "Severity: high",
-        "Service: checkout",
-    ]
+    assert (page.text, page.facts[-1]) == ("All of it.", "Service: checkout")
 
 
 def test_an_alert_opens_immediately_if_nothing_holds_it_back() -> None:
@@ -73,7 +68,7 @@ def test_an_alert_opens_immediately_if_nothing_holds_it_back() -> None:
         "Paging slack#00000001 (level 1)",
     ]
     assert life.timeline[0].actor == "source:alertmanager"
-    assert "Runbook: https://runbooks.example/disk" in life.pages()[0].body.splitlines()
+    assert "Runbook: https://runbooks.example/disk" in life.pages()[0].body().splitlines()
 
 
 def test_a_resolved_alert_never_opens_an_incident() -> None:
@@ -99,7 +94,7 @@ def test_an_incident_may_follow_another_under_the_same_key() -> None:
     before = f"{KEY}@20251231T000000.000Z"
     life.give(alert(policy=POLICY).model_copy(update={"previous": before}))
     assert life.incident.previous == before
-    assert f"Follows: {before}" in life.pages()[0].body
+    assert f"Follows: {before}" in life.pages()[0].body()
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ TABLE: list[tuple[t.TimelineEvent, bool, bool, str, str]] = [
     (
         t.Discarded(**ANA, reason="every alert was resolved before it opened"),
         VISIBLE,
-        NONE,
+        EFFECTS,
         f"{_COMMAND} reason",
         "Never became an incident: every alert was resolved before it opened: see the wiki",
     ),
@@ -145,8 +145,8 @@ TABLE: list[tuple[t.TimelineEvent, bool, bool, str, str]] = [
     (
         t.Assigned(**ANA, commander="ben"),
         VISIBLE,
-        NONE,
-        f"{_COMMAND} assignee commander",
+        EFFECTS,
+        f"{_COMMAND} assignee commander notified",
         "Assigned to nobody, commanded by ben: see the wiki",
     ),
     (
@@ -221,7 +221,7 @@ TABLE: list[tuple[t.TimelineEvent, bool, bool, str, str]] = [
     ),
     (t.PageCancelled(**AT, **PAGE), VISIBLE, EFFECTS, _PAGE, "Page to duty (level 2) cancelled"),
     (t.Acknowledged(**ANA), VISIBLE, EFFECTS, _COMMAND, "Acknowledged: see the wiki"),
-    (t.Mitigated(**ANA), VISIBLE, NONE, _COMMAND, "Mitigated: see the wiki"),
+    (t.Mitigated(**ANA), VISIBLE, EFFECTS, _COMMAND, "Mitigated: see the wiki"),
     (
         t.Resolved(**ANA, forced=True),
         VISIBLE,

@@ -81,6 +81,7 @@ def test_the_workers() -> None:
                 "TIDEGATE_REPORTS",
                 "TIDEGATE_QUARANTINE",
                 "TIDEGATE_ACK_TIMEOUT",
+                "TIDEGATE_INCIDENT_URL",
                 "TIDEGATE_MAX_REPORT_BYTES",
                 "TIDEGATE_CONTINUE_AS_NEW_AFTER",
             ),

@@ -1,4 +1,5 @@
-"""Delivers one page: to its target or else to a fallback, within their rate limits, never twice.
+"""Delivers one page, to its target or else to a fallback, and what targets hear after their pages:
+within rate limits, never twice.
 
 Runs in activities: may do I/O.
 """
@@ -14,10 +15,11 @@ from typing import Final
 from temporalio.exceptions import ApplicationError
 
 from core.adapters.notifiers.addresses import Addresses
-from core.domain.incident.effects import Page
-from core.domain.incident.policies.targets import TargetConfig
+from core.domain.handles import handle_of
+from core.domain.incident.effects import FollowUp, Message, Page
+from core.domain.incident.policies.targets import News, TargetConfig
 from core.errors import NotificationFailed
-from core.ports.notifier import Address, Notification, Notifier
+from core.ports.notifier import Address, Notification, NotificationKind, Notifier
 from workers.incident.paging.rate_limit import RateLimits
 
 log = logging.getLogger("tidegate.incident")
@@ -31,8 +33,12 @@ LONGEST_WAIT: Final = 20.0
 _REMEMBERED: Final = 10_000
 
 
+_TOGETHER: Final = 8
+"""Targets that one follow-up is sent to concurrently."""
+
+
 class Pager:
-    """Delivers pages, with the rate limits and the memory of one process.
+    """Delivers pages and follow-ups, with the rate limits and the memory of one process.
 
     A page that this process has delivered is not sent again when its activity is retried because
     its completion got lost. Otherwise, the channel can deduplicate by the page's key.
@@ -45,12 +51,16 @@ class Pager:
         self._addresses = {
             address.name: (name, address) for name, some in addresses.items() for address in some
         }
+        self._targets = targets
         self._limits = RateLimits(targets)
+        self._follow_up_limits = RateLimits(targets)
+        """Limits of their own, so that no page waits for what only follows one up."""
         self._delivered: OrderedDict[str, str] = OrderedDict()
 
-    async def deliver(self, page: Page) -> str:
-        """The name of the target that took the page. Raises `NotificationFailed`, and a permanent
-        `ApplicationError` when none of its targets is configured any more."""
+    async def deliver(self, page: Page, url: str | None = None) -> str:
+        """The name of the target that took the page, with the incident's address `url`. Raises
+        `NotificationFailed`, and a permanent `ApplicationError` when none of its targets is
+        configured any more."""
         if via := self._delivered.get(page.key):
             return via
         names = [name for name in (page.target, *page.fallback) if name in self._addresses]
@@ -68,26 +78,59 @@ class Pager:
                 failures.append(f"no time left for {name}")
                 break
             try:
-                await self._send(page, *self._addresses[name], left)
+                await self._send(page, url, *self._addresses[name], left)
             except NotificationFailed as error:
                 failures.append(error.message)
             else:
-                self._delivered[page.key] = name
-                if len(self._delivered) > _REMEMBERED:
-                    self._delivered.popitem(last=False)
+                self._remember(page.key, name)
                 return name
         raise NotificationFailed("; ".join(failures))
 
-    async def _send(self, page: Page, name: str, address: Address, left: float) -> None:
+    async def follow_up(self, follow_up: FollowUp, url: str | None = None) -> None:
+        """Tell every target that is configured and is to hear it. Raises `NotificationFailed`
+        naming those that could not be told; a retry tells no other one again."""
+        limit = asyncio.Semaphore(_TOGETHER)
+
+        async def tell(name: str) -> str | None:
+            async with limit:
+                return await self._tell(follow_up, url, name)
+
+        names = [name for name in follow_up.targets if self._is_to_hear(name, follow_up.what)]
+        failures = filter(None, await asyncio.gather(*map(tell, names)))
+        if reasons := "; ".join(failures):
+            raise NotificationFailed(reasons)
+
+    def _is_to_hear(self, name: str, what: News) -> bool:
+        if name not in self._addresses:
+            return False
+        target = self._targets[self._addresses[name][0]]
+        return what is News.ASSIGNED or what in target.follow_up
+
+    async def _tell(self, follow_up: FollowUp, url: str | None, name: str) -> str | None:
+        """Why one target could not be told; None when it has been."""
+        key = f"{follow_up.key}/{name}"
+        if key in self._delivered:
+            return None
+        target, address = self._addresses[name]
+        message = _notification(follow_up, NotificationKind(follow_up.what), key, url)
+        try:
+            await self._follow_up_limits.acquire(target, at_most=LONGEST_WAIT)
+            await self._notifier.notify(message, [address])
+        except NotificationFailed as error:
+            return error.message
+        self._remember(key, name)
+        return None
+
+    def _remember(self, key: str, name: str) -> None:
+        self._delivered[key] = name
+        if len(self._delivered) > _REMEMBERED:
+            self._delivered.popitem(last=False)
+
+    async def _send(
+        self, page: Page, url: str | None, name: str, address: Address, left: float
+    ) -> None:
         await self._limits.acquire(name, at_most=min(LONGEST_WAIT, left))
-        message = Notification(
-            key=page.key,
-            title=page.title,
-            body=page.body,
-            severity=page.severity.value,
-            incident_id=page.dedup_key,
-            dedup_key=page.dedup_key,
-        )
+        message = _notification(page, NotificationKind.PAGE, page.key, url)
         sending = asyncio.ensure_future(self._notifier.notify(message, [address]))
         try:
             await asyncio.shield(sending)
@@ -97,3 +140,20 @@ class Pager:
             if sending.cancelled() or sending.exception():
                 raise
             log.info("page %s was cancelled too late: %s has taken it", page.key, address.name)
+
+
+def _notification(
+    message: Message, kind: NotificationKind, key: str, url: str | None
+) -> Notification:
+    return Notification(
+        key=key,
+        title=message.title,
+        body=message.body(url),
+        severity=message.severity.value,
+        kind=kind,
+        incident_id=message.dedup_key,
+        dedup_key=message.dedup_key,
+        handle=handle_of(message.dedup_key),
+        url=url,
+        links=tuple((link.name, link.url) for link in message.links),
+    )

@@ -47,8 +47,8 @@ class RateLimits:
         self._buckets: dict[str, TokenBucket] = {}
 
     async def acquire(self, target: str, *, at_most: float) -> None:
-        """Wait until the target's limit allows another page. Raises `NotificationFailed`, using up
-        nothing of the limit, when that would take more than `at_most` seconds."""
+        """Wait until the target's limit allows another message. Raises `NotificationFailed`, using
+        up nothing of the limit, when that would take more than `at_most` seconds."""
         rate = self._rates.get(target)
         if rate is None:
             return

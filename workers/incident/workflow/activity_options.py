@@ -50,6 +50,13 @@ PAGE: Final[Any] = {
     "retry_policy": RetryPolicy(initial_interval=timedelta(seconds=2), maximum_attempts=3),
 }
 """One round; a round that fails is noted, and the domain schedules the next."""
+FOLLOW_UP: Final[Any] = {
+    "start_to_close_timeout": timedelta(seconds=150),
+    "schedule_to_close_timeout": timedelta(minutes=5),
+    "heartbeat_timeout": HEARTBEAT_TIMEOUT,
+    "retry_policy": RetryPolicy(initial_interval=timedelta(seconds=2), maximum_attempts=6),
+}
+"""It may wait for a rate limit; after that nobody needs the news."""
 BEST_EFFORT: Final[Any] = {
     "start_to_close_timeout": timedelta(seconds=25),
     "schedule_to_close_timeout": timedelta(seconds=60),

@@ -84,6 +84,6 @@ def _follow_up(state: State, follow_up: FollowUp) -> None:
             workflow.logger.warning("follow-up not delivered (%s): %s", follow_up.what, failure)
 
     handle = workflow.start_activity_method(
-        IncidentActivities.follow_up, follow_up, **activity_options.BEST_EFFORT
+        IncidentActivities.follow_up, follow_up, **activity_options.FOLLOW_UP
     )
     state.in_flight.watch(handle, settled, effect=follow_up)

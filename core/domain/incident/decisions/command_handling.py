@@ -261,7 +261,17 @@ def _assign(incident: Incident, command: Assign, asked: dict[str, Any]) -> list[
     before = {"assignee": incident.assignee, "commander": incident.commander}
     changes = {name: getattr(command, name) for name in before if name in command.model_fields_set}
     after = {**before, **changes}
-    return [] if after == before else [Assigned(**asked, **after)]
+    if after == before:
+        return []
+    notified = _notified(incident, command.assignee, command.actor)
+    return [Assigned(**asked, **after, notified=notified)]
+
+
+def _notified(incident: Incident, assignee: str | None, actor: str) -> tuple[str, ...]:
+    """Where a new assignee is told, who is not the one that assigns."""
+    if assignee in (None, incident.assignee) or assignee.casefold() == actor.casefold():
+        return ()
+    return incident.policy.addresses_of(assignee)
 
 
 def _snooze(

@@ -1,4 +1,4 @@
-"""Pages: whom a level reaches, under which keys, with which text, and how often each is tried."""
+"""Pages: whom a level reaches, under which keys, and how often each is tried."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from core.domain.durations import format_duration
-from core.domain.incident.effects import Page
 from core.domain.incident.model import IN_FLIGHT, Incident, PageState, PageStatus, Status
 from core.domain.incident.policies.policy import Hold, Level
 from core.domain.incident.timeline import (
@@ -145,45 +143,6 @@ def cancel_waiting(incident: Incident, now: datetime) -> list[TimelineEvent]:
     ]
 
 
-def page_for(incident: Incident, started: PageStarted) -> Page:
-    """The page as its target gets it."""
-    lines = [incident.summary, ""] if incident.summary else []
-    if started.asked_by:
-        lines += [f"{started.asked_by} asks for you: escalated to level {started.level}.", ""]
-    elif started.level > FIRST_LEVEL and incident.escalation.since:
-        waited = (started.at - incident.escalation.since).total_seconds()
-        if waited:
-            lines += [f"Nobody acknowledged within {format_duration(waited)}.", ""]
-    alerts = incident.alerts
-    facts = {
-        "Severity": incident.severity.value,
-        "Service": incident.service,
-        "Reported by": incident.reporter,
-        "Source": incident.source,
-        "Alerts": f"{alerts.firing:,} firing of {alerts.distinct:,}" if alerts.fired > 1 else None,
-        "Began": _moment(incident.started_at),
-        "Opened": _moment(incident.opened_at),
-        "Reopened": f"{incident.reopened:,} times" if incident.reopened else None,
-        "Document": incident.document,
-        "Follows": incident.previous,
-        "Incident": incident.id,
-    }
-    lines += [f"{name}: {value}" for name, value in facts.items() if value]
-    lines += [f"{name.capitalize()}: {link}" for name, link in incident.named_links.items()]
-    lines += incident.links
-    return Page(
-        key=started.key,
-        level=started.level,
-        target=started.target,
-        repeat=started.repeat,
-        fallback=started.fallback,
-        title=f"[{incident.severity.value.upper()}] {incident.title}",
-        body="\n".join(lines),
-        severity=incident.severity,
-        dedup_key=incident.id,
-    )
-
-
 def _next_round(key: str, page: PageState, now: datetime) -> PageStarted:
     return PageStarted(
         at=now,
@@ -199,7 +158,3 @@ def _next_round(key: str, page: PageState, now: datetime) -> PageStarted:
 
 def _cancel(key: str, page: PageState, now: datetime) -> PageCancelled:
     return PageCancelled(at=now, key=key, level=page.level, target=page.target)
-
-
-def _moment(moment: datetime | None) -> str | None:
-    return moment.strftime("%Y-%m-%d %H:%M:%S %Z") if moment else None

@@ -118,6 +118,8 @@ class Policy(Value):
     remember_for: float = HOUR
     """How long late words find what a closed incident knew."""
     default_severity: Severity = DEFAULT
+    reachable: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    """The addresses of every target that has one, by its name: whom an assignment is told."""
 
     @property
     def memory(self) -> float:
@@ -155,7 +157,15 @@ class Policy(Value):
                 }
             )
 
-        return self.model_copy(update={"levels": tuple(map(spread, self.levels))})
+        reachable = {name: tuple(addresses) for name, addresses in channels.items() if addresses}
+        return self.model_copy(
+            update={"levels": tuple(map(spread, self.levels)), "reachable": reachable}
+        )
+
+    def addresses_of(self, person: str) -> tuple[str, ...]:
+        """The addresses of the target that is named like a person, in any case; none if there is no
+        such target."""
+        return self.reachable.get(person.strip().lower(), ())
 
     def hold(self, severity: Severity, now: datetime) -> Hold | None:
         """Why an incident of that severity pages nobody at `now`: the reason that lasts longest."""

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
 from typing import Annotated, Final, Literal, get_args
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, field_validator
 
 from core.domain.durations import Duration
-from core.domain.incident.policies.matching import Location, Name, Problem, Strict
+from core.domain.incident.policies.matching import Location, Name, Problem, Strict, repeated
 
 Variable = Annotated[
     str,
     Field(pattern=r"^[A-Z][A-Z0-9_]*$", description="The name of an environment variable."),
 ]
+
+
+class News(StrEnum):
+    """What targets hear about an incident besides pages."""
+
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+    ASSIGNED = "assigned"
+
+
+Change = Literal[News.ACKNOWLEDGED, News.RESOLVED]
 
 
 class Rate(Strict):
@@ -30,6 +42,18 @@ class _TargetConfig(Strict):
     at_most: Rate | None = Field(
         None, description="The rate limit of the target; more pages have to wait."
     )
+    follow_up: list[Change] = Field(
+        default=[News.ACKNOWLEDGED, News.RESOLVED],
+        description="What the target hears after it took a page: that somebody acknowledged it, "
+        "that it is over.",
+    )
+
+    @field_validator("follow_up")
+    @classmethod
+    def _each_once(cls, changes: list[Change]) -> list[Change]:
+        for _, change in repeated(changes):
+            raise ValueError(f"{change} is there twice")
+        return changes
 
     @property
     def variables(self) -> tuple[str, ...]:

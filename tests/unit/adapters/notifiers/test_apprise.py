@@ -14,7 +14,7 @@ import requests
 from core.adapters.notifiers.apprise import KEY_HEADER
 from core.adapters.notifiers.router import ChannelNotifier
 from core.errors import NotificationFailed
-from core.ports.notifier import Address, Notification
+from core.ports.notifier import Address, Notification, NotificationKind
 from tests.support.web import Site, serving
 
 # Apprise imports a module that Python 3.13 has removed, where it is there.
@@ -55,6 +55,30 @@ async def test_a_page_has_its_text_and_its_key(receiver: Site) -> None:
     assert body["title"] == "[HIGH] Checkout"
     assert body["message"].splitlines() == ["Payments fail.", "", f"Page: {PAGE.key}"]
     assert body["type"] == "failure"
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "line"),
+    [
+        (
+            NotificationKind.PAGE,
+            "incident:a@1/level-2/repeat-1/duty",
+            "Page: k7m2qx/level-2/repeat-1/duty",
+        ),
+        (
+            NotificationKind.RESOLVED,
+            "incident:a@1/resolved/1/duty",
+            "Message: k7m2qx/resolved/1/duty",
+        ),
+        (NotificationKind.ASSIGNED, "another/assigned", "Message: another/assigned"),
+    ],
+)
+async def test_the_key_has_the_handle_in_place_of_the_incidents_long_id(
+    receiver: Site, kind: NotificationKind, key: str, line: str
+) -> None:
+    message = replace(PAGE, kind=kind, key=key, incident_id="incident:a@1", handle="k7m2qx")
+    await notify(message, receiver.apprise_url())
+    assert receiver.bodies()[0]["message"].splitlines()[-1] == line
 
 
 async def test_every_address_is_notified_although_one_fails(receiver: Site) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -57,7 +58,39 @@ def test_a_long_title_leaves_room_for_the_key() -> None:
     title, body = fit(title="x" * 1000, limit=160, title_limit=0)
     assert len(f"{title}\r\n{body}") <= 160
     assert title.endswith("...")
-    assert body == KEY
+    assert body.endswith(KEY)
+
+
+ACTION = "Acknowledge: tidegate incident ack k7m2qx"
+RUNBOOK = "Runbook: https://runbooks.example/checkout"
+HANDLED = "Page: k7m2qx/level-1/repeat-1/chat"
+
+
+@pytest.mark.parametrize(
+    ("limit", "title_limit", "together", "kept"),
+    [
+        (160, 0, False, [ACTION]),
+        (280, 0, False, [ACTION, RUNBOOK]),
+        (1024, 250, False, [ACTION, RUNBOOK]),
+        (2000, 256, True, [ACTION, RUNBOOK]),
+    ],
+)
+def test_how_to_acknowledge_and_the_runbook_outlive_a_long_title_and_a_long_text(
+    limit: int, title_limit: int, together: bool, kept: list[str]
+) -> None:
+    links = "\n".join(f"Link: https://logs.example/{'x' * 500}{number}" for number in range(8))
+    body = f"{TEXT}\n\n{ACTION}\n{RUNBOOK}\nService: checkout\n{links}"
+    title, cut = fitted(
+        "T" * 400, body, HANDLED, title_limit=title_limit, limit=limit, together=together
+    )
+    assert [line for line in (ACTION, RUNBOOK) if line in cut.splitlines()] == kept
+    assert title.startswith("TTT")
+
+
+def test_a_fact_that_does_not_fit_makes_room_for_those_after_it() -> None:
+    _, body = fit(f"{TEXT}\n\n{ACTION}\nRunbook: https://{'x' * 900}\nService: shop", limit=300)
+    assert f"{ACTION}\nService: shop" in body
+    assert "xxx" not in body
 
 
 def test_a_body_of_one_long_line_is_cut_too() -> None:

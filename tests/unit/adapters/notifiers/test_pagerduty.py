@@ -20,6 +20,9 @@ PAGE = Notification(
     severity="high",
     incident_id="incident:a",
     dedup_key="incident:a",
+    handle="k7m2qx",
+    url="https://ui.example/k7m2qx",
+    links=(("runbook", "https://runbooks.example/a"),),
 )
 
 
@@ -44,12 +47,15 @@ async def test_a_page_triggers(site: Site) -> None:
             "event_action": "trigger",
             "dedup_key": "incident:a",
             "client": "Tidegate",
+            "client_url": "https://ui.example/k7m2qx",
+            "links": [{"href": "https://runbooks.example/a", "text": "runbook"}],
             "payload": {
                 "summary": "[HIGH] Checkout",
                 "source": "incident:a",
                 "severity": "error",
                 "custom_details": {
                     "incident_id": "incident:a",
+                    "handle": "k7m2qx",
                     "page": "incident:a/level-1/repeat-1/duty",
                     "severity": "high",
                     "body": "Payments fail.",
@@ -66,8 +72,13 @@ async def test_follow_ups_go_to_the_same_pagerduty_incident(site: Site) -> None:
         ("trigger", "incident:a"),
         ("acknowledge", "incident:a"),
         ("resolve", "incident:a"),
+        ("trigger", "incident:a"),
     ]
-    assert ["payload" in body for body in site.bodies()] == [True, False, False]
+    assert ["payload" in body for body in site.bodies()] == [True, False, False, True]
+
+
+def test_without_an_address_of_the_incident_the_event_names_none() -> None:
+    assert "client_url" not in event(replace(PAGE, url=None), "k")
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,9 @@ PAGE = Notification(
     severity="high",
     incident_id="incident:a",
     dedup_key="incident:a",
+    handle="k7m2qx",
+    url="https://ui.example/k7m2qx",
+    links=(("runbook", "https://runbooks.example/a"),),
 )
 
 
@@ -48,6 +51,9 @@ async def test_the_receiver_can_verify_a_page_with_the_library(site: Site) -> No
         "title": "[HIGH] Checkout",
         "body": "Zahlungen schlagen fehl - überall.",
         "severity": "high",
+        "handle": "k7m2qx",
+        "url": "https://ui.example/k7m2qx",
+        "links": [{"name": "runbook", "url": "https://runbooks.example/a"}],
     }
     assert headers["webhook-id"] == "incident:a/level-1/repeat-1/tool%20%C3%A9"
     assert headers["Content-Type"] == "application/json"

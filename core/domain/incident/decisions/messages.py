@@ -1,0 +1,275 @@
+"""Messages: what people read when they are paged, and what they hear afterwards.
+
+A person who was woken reads the title, how to acknowledge, and the runbook; channels that take less
+cut from the end (core/ports/notifier.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from core.domain.durations import format_duration
+from core.domain.handles import handle_of
+from core.domain.incident.effects import FollowUp, Link, Page
+from core.domain.incident.model import Incident, PageState, PageStatus, compact_time
+from core.domain.incident.policies.targets import News
+from core.domain.incident.timeline import (
+    SOURCE_PREFIX,
+    TIDEGATE,
+    Acknowledged,
+    Assigned,
+    Closed,
+    Discarded,
+    Mitigated,
+    PageDelivered,
+    PageStarted,
+    Resolved,
+)
+from core.domain.severity import Severity
+
+MAX_LINKS: Final = 8
+"""Most links of one message."""
+
+_LINKS_FIRST: Final = ("runbook", "dashboard", "panel")
+_MINUTE: Final = timedelta(minutes=1)
+
+Change = Acknowledged | Mitigated | Resolved | Closed | Discarded
+"""Events that are news for whoever took a page."""
+
+
+def page_for(incident: Incident, started: PageStarted) -> Page:
+    """The page as its target gets it."""
+    return Page(
+        key=started.key,
+        level=started.level,
+        target=started.target,
+        repeat=started.repeat,
+        fallback=started.fallback,
+        title=_titled(incident),
+        text=incident.summary or "",
+        action=_acknowledge(incident),
+        facts=(*_asked(started), *_facts(incident, started.at, started.key)),
+        details=_details(incident),
+        links=_links(incident),
+        severity=incident.severity,
+        dedup_key=incident.id,
+    )
+
+
+def news_of(event: Change) -> News:
+    match event:
+        case Acknowledged() | Mitigated():
+            return News.ACKNOWLEDGED
+        case Resolved() | Closed() | Discarded():
+            return News.RESOLVED
+
+
+def follow_up(incident: Incident, event: Change, targets: tuple[str, ...]) -> FollowUp:
+    """What these targets hear of a change."""
+    what = news_of(event)
+    return _follow_up(
+        incident,
+        what,
+        targets,
+        key=f"{incident.id}/{what}/{compact_time(event.at)}",
+        title=f"{_changed(event)}: {incident.title}",
+        note=event.note,
+        at=event.at,
+    )
+
+
+def late_follow_up(incident: Incident, event: PageDelivered, what: News) -> FollowUp:
+    """What the target hears of a page that arrived although it was cancelled."""
+    by = incident.acknowledged_by if what is News.ACKNOWLEDGED else ()
+    return _follow_up(
+        incident,
+        what,
+        (event.via or event.target,),
+        key=f"{event.key}/{what}",
+        title=f"{what.value.capitalize()}{_by(by)}: {incident.title}",
+        note=None,
+        at=event.at,
+    )
+
+
+def assignment(incident: Incident, event: Assigned) -> FollowUp:
+    """What the assignee hears, at the targets of that name."""
+    return FollowUp(
+        key=f"{incident.id}/{News.ASSIGNED}/{compact_time(event.at)}",
+        what=News.ASSIGNED,
+        targets=event.notified,
+        title=f"Assigned to you{_by([event.actor])}: {_titled(incident)}",
+        text="\n\n".join(filter(None, (event.note, incident.summary))),
+        action=_acknowledge(incident),
+        facts=_facts(incident, event.at),
+        details=_details(incident),
+        links=_links(incident),
+        severity=incident.severity,
+        dedup_key=incident.id,
+    )
+
+
+def _follow_up(
+    incident: Incident,
+    what: News,
+    targets: tuple[str, ...],
+    *,
+    key: str,
+    title: str,
+    note: str | None,
+    at: datetime,
+) -> FollowUp:
+    return FollowUp(
+        key=key,
+        what=what,
+        targets=targets,
+        title=title,
+        text=note or "",
+        action=f"Show: tidegate incident show {handle_of(incident.id)}",
+        facts=_lines({"At": _moment(at), "Service": incident.service}),
+        details=_lines({"Incident": incident.id}),
+        severity=Severity.INFO,
+        dedup_key=incident.id,
+    )
+
+
+def _titled(incident: Incident) -> str:
+    return f"[{incident.severity.value.upper()}] {incident.title}"
+
+
+def _acknowledge(incident: Incident) -> str:
+    return f"Acknowledge: tidegate incident ack {handle_of(incident.id)}"
+
+
+def _asked(started: PageStarted) -> tuple[str, ...]:
+    """Who asked for the page, if a person did."""
+    who = started.asked_by
+    return _lines({"Asked by": who and f"{who}, who escalated to level {started.level}"})
+
+
+def _facts(incident: Incident, now: datetime, key: str | None = None) -> tuple[str, ...]:
+    """What whoever is woken needs first."""
+    alerts = incident.alerts
+    began = incident.started_at or incident.opened_at
+    return _lines(
+        {
+            "Since": began and f"{_moment(began)}{_so_far(began, now)}",
+            "Service": incident.service,
+            "Firing": alerts.distinct and _firing(alerts.firing, alerts.distinct),
+            "Acknowledged by": ", ".join(incident.acknowledged_by),
+            "Paged before": None if incident.acknowledged_by else _paged(incident, now, key),
+            "Assigned to": incident.assignee,
+            "Reopened": incident.reopened and _times(incident.reopened),
+        }
+    )
+
+
+def _details(incident: Incident) -> tuple[str, ...]:
+    return _lines(
+        {
+            "Reported by": incident.reporter,
+            "Source": incident.source,
+            "Document": incident.document,
+            "Follows": incident.previous,
+            "Incident": incident.id,
+        }
+    )
+
+
+def _links(incident: Incident) -> tuple[Link, ...]:
+    """The links of the alert or the report that opened it, then what other firing alerts have
+    besides: runbooks and dashboards first, `MAX_LINKS` at most."""
+    named = dict(incident.named_links)
+    for alert in incident.alerts.tracked.values():
+        if alert.firing:
+            named = {**alert.links, **named}
+    links = [Link(name=name, url=url) for name, url in named.items()]
+    links += [Link(name="link", url=url) for url in incident.links]
+    return tuple(sorted(links, key=_rank)[:MAX_LINKS])
+
+
+def _rank(link: Link) -> int:
+    name = link.name.lower()
+    ranks = (place for place, first in enumerate(_LINKS_FIRST) if name.startswith(first))
+    return next(ranks, len(_LINKS_FIRST))
+
+
+def _paged(incident: Incident, now: datetime, key: str | None) -> str | None:
+    """Whom each level has paged since the paging began, and what came of it."""
+    since = incident.escalation.since
+    levels: dict[int, list[PageState]] = {}
+    for other, page in incident.pages.items():
+        if other != key and page.at and since and since <= page.at < now:
+            levels.setdefault(page.level, []).append(page)
+    told = ((level, ", ".join(_came(levels[level], now))) for level in sorted(levels))
+    return "; ".join(f"level {level}: {what}" for level, what in told if what) or None
+
+
+def _came(pages: list[PageState], now: datetime) -> Iterator[str]:
+    """What came of the pages to one level, in words."""
+    took = [page for page in pages if page.status is PageStatus.DELIVERED]
+    sending = [page for page in pages if page.status is PageStatus.SENDING]
+    failed = [page for page in pages if page.status in (PageStatus.WAITING, PageStatus.FAILED)]
+    if took:
+        began = min(page.at for page in took if page.at)
+        yield f"{_names(took)}, not acknowledged for {_span(now - began)}"
+    if sending:
+        yield f"{_names(sending)} not delivered yet"
+    if failed:
+        yield f"{_names(failed)} not reached"
+
+
+def _names(pages: Iterable[PageState]) -> str:
+    names = (f"{page.target} through {page.via}" if page.via else page.target for page in pages)
+    return " and ".join(dict.fromkeys(names))
+
+
+def _changed(event: Change) -> str:
+    match event:
+        case Acknowledged():
+            return f"Acknowledged{_by([event.actor])}"
+        case Mitigated():
+            return f"Mitigated{_by([event.actor])}"
+        case Resolved():
+            return f"Resolved{_by([event.actor])}"
+        case Closed():
+            return f"Closed as {event.reason.value.replace('_', ' ')}{_by([event.actor])}"
+        case Discarded():
+            return "Never became an incident"
+
+
+def _by(actors: Iterable[str]) -> str:
+    """By whom; nothing where nobody did it by hand."""
+    names = [actor.removeprefix(SOURCE_PREFIX) for actor in actors if actor != TIDEGATE]
+    return f" by {' and '.join(names)}" if names else ""
+
+
+def _firing(firing: int, distinct: int) -> str:
+    if distinct == 1:
+        return "1 alert" if firing else "none"
+    return f"{firing:,} of {distinct:,} alerts"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"
+
+
+def _so_far(began: datetime, now: datetime) -> str:
+    """How long it has lasted, from a minute on."""
+    return f" ({_span(now - began)})" if now - began >= _MINUTE else ""
+
+
+def _span(lasted: timedelta) -> str:
+    """Whole minutes, or seconds of less than one."""
+    seconds = int(lasted.total_seconds())
+    return format_duration(seconds - seconds % 60 if seconds >= 60 else seconds)
+
+
+def _lines(facts: Mapping[str, object]) -> tuple[str, ...]:
+    return tuple(f"{name}: {value}" for name, value in facts.items() if value)
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

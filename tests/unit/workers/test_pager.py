@@ -1,0 +1,241 @@
+"""What targets hear after a page: who is to hear it, once, and never at the cost of a page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+
+from core.adapters.documents.files import FileDocumentStore
+from core.adapters.notifiers.addresses import read_addresses
+from core.domain.handles import handle_of
+from core.domain.incident.effects import FollowUp, Page
+from core.domain.incident.policies.file import Facts, Policies
+from core.domain.incident.policies.targets import News
+from core.domain.severity import Severity
+from core.errors import NotificationFailed
+from core.intake.quarantine import Quarantine
+from core.ports.notifier import Address, Notification, NotificationKind
+from workers.incident.activities import IncidentActivities
+from workers.incident.paging.pager import Pager
+
+ID = "incident:webhook:prod/eu:5f2e@20260102T030405.000Z"
+ENVIRONMENT = {
+    "CHAT": "json://chat.example",
+    "SMS": "json://sms.example",
+    "BEN": "json://a json://b",
+}
+SLOW = {"count": 1, "within": "1h"}
+
+
+def policies(**targets: dict[str, Any]) -> Policies:
+    return Policies.model_validate(
+        {
+            "version": 1,
+            "targets": {
+                "chat": {"url_env": "CHAT"},
+                "sms": {"url_env": "SMS"},
+                "ben": {"url_env": "BEN"},
+                "nobody": {"url_env": "NOBODY"},
+                **targets,
+            },
+            "policies": [{"name": "all", "levels": [{"after": "0s", "targets": ["chat"]}]}],
+        }
+    )
+
+
+class Channels:
+    """A `Notifier` that remembers, and fails for the addresses in `deaf`."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, Notification]] = []
+        self.deaf: set[str] = set()
+
+    async def notify(self, notification: Notification, addresses: Sequence[Address]) -> None:
+        for address in addresses:
+            if address.name in self.deaf:
+                raise NotificationFailed(f"{address.name} did not take it")
+            self.sent.append((address.name, notification))
+
+    @property
+    def told(self) -> list[str]:
+        return [name for name, _ in self.sent]
+
+
+@pytest.fixture
+def channels() -> Channels:
+    return Channels()
+
+
+def pager(channels: Channels, **targets: dict[str, Any]) -> Pager:
+    file = policies(**targets)
+    return Pager(channels, read_addresses(file.targets, ENVIRONMENT), file.targets)
+
+
+def news(what: News = News.RESOLVED, *targets: str, key: str = f"{ID}/resolved/1") -> FollowUp:
+    return FollowUp(
+        key=key,
+        what=what,
+        targets=targets or ("chat", "sms"),
+        title="Resolved by ana: Disk is full",
+        action="Show: tidegate incident show k7m2qx",
+        severity=Severity.INFO,
+        dedup_key=ID,
+    )
+
+
+PAGE = Page(
+    key=f"{ID}/level-1/repeat-1/chat",
+    level=1,
+    target="chat",
+    title="[HIGH] Disk is full",
+    action="Acknowledge: tidegate incident ack k7m2qx",
+    links=({"name": "runbook", "url": "https://runbooks.example"},),
+    severity=Severity.HIGH,
+    dedup_key=ID,
+)
+
+
+async def test_every_target_is_told_with_a_key_of_its_own(channels: Channels) -> None:
+    await pager(channels).follow_up(news())
+    assert [(name, sent.kind, sent.key) for name, sent in channels.sent] == [
+        ("chat", NotificationKind.RESOLVED, f"{ID}/resolved/1/chat"),
+        ("sms", NotificationKind.RESOLVED, f"{ID}/resolved/1/sms"),
+    ]
+    [message, _] = [sent for _, sent in channels.sent]
+    assert (message.title, message.dedup_key) == ("Resolved by ana: Disk is full", ID)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        (None, ["acknowledged", "resolved"]),
+        (["acknowledged", "resolved"], ["acknowledged", "resolved"]),
+        (["resolved"], ["resolved"]),
+        (["acknowledged"], ["acknowledged"]),
+        ([], []),
+    ],
+)
+async def test_a_target_hears_what_the_policies_say(
+    channels: Channels, wanted: list[str] | None, told: list[str]
+) -> None:
+    chat = {"url_env": "CHAT"} | ({} if wanted is None else {"follow_up": wanted})
+    pages = pager(channels, chat=chat)
+    for what in (News.ACKNOWLEDGED, News.RESOLVED):
+        await pages.follow_up(news(what, "chat", key=f"{ID}/{what}"))
+    assert [sent.kind for _, sent in channels.sent] == told
+
+
+async def test_an_assignee_is_told_whatever_its_target_hears_of_incidents(
+    channels: Channels,
+) -> None:
+    ben = {"url_env": "BEN", "follow_up": []}
+    pages = pager(channels, ben=ben)
+    names = [a.name for a in read_addresses(policies().targets, ENVIRONMENT)["ben"]]
+    await pages.follow_up(news(News.ASSIGNED, *names))
+    assert channels.told == names
+
+
+async def test_a_target_that_is_no_longer_configured_is_skipped(channels: Channels) -> None:
+    await pager(channels).follow_up(news(News.RESOLVED, "gone", "nobody", "chat"))
+    assert channels.told == ["chat"]
+
+
+async def test_a_retry_tells_only_those_that_have_not_heard_it(channels: Channels) -> None:
+    pages = pager(channels)
+    channels.deaf = {"sms"}
+    with pytest.raises(NotificationFailed, match="sms did not take it"):
+        await pages.follow_up(news())
+    assert channels.told == ["chat"]
+    channels.deaf = set()
+    await pages.follow_up(news())
+    await pages.follow_up(news())
+    assert channels.told == ["chat", "sms"]
+
+
+async def test_a_follow_up_uses_up_nothing_of_the_limit_of_pages(channels: Channels) -> None:
+    pages = pager(channels, chat={"url_env": "CHAT", "at_most": SLOW})
+    await pages.follow_up(news(News.RESOLVED, "chat"))
+    assert await pages.deliver(PAGE) == "chat"
+    with pytest.raises(NotificationFailed, match="rate limit reached"):
+        await pages.deliver(PAGE.model_copy(update={"key": "another"}))
+    with pytest.raises(NotificationFailed, match="rate limit reached"):
+        await pages.follow_up(news(News.ACKNOWLEDGED, "chat", key="a"))
+    assert channels.told == ["chat", "chat"]
+
+
+async def test_a_follow_up_that_waits_too_long_is_not_sent_and_says_so(
+    channels: Channels,
+) -> None:
+    pages = pager(channels, chat={"url_env": "CHAT", "at_most": SLOW})
+    await pages.follow_up(news(News.ACKNOWLEDGED, "chat", key="a"))
+    with pytest.raises(NotificationFailed, match="chat: rate limit reached"):
+        await pages.follow_up(news(News.RESOLVED, "chat", "sms", key="b"))
+    assert channels.told == ["chat", "sms"]
+
+
+# ------------------------------------------------------------------------- the incident's address
+
+
+def activities(channels: Channels, incident_url: str | None) -> IncidentActivities:
+    file = policies()
+    return IncidentActivities(
+        documents=FileDocumentStore(),
+        notifier=channels,
+        quarantine=Quarantine(FileDocumentStore(), "file:///quarantine/"),
+        policies=file,
+        addresses=read_addresses(file.targets, ENVIRONMENT),
+        ack_timeout=timedelta(minutes=5).total_seconds(),
+        incident_url=incident_url,
+        reports=None,
+        max_report_bytes=10_000,
+        table="",
+    )
+
+
+@pytest.mark.parametrize(
+    ("template", "url"),
+    [
+        (None, None),
+        ("https://x.example/{handle}", f"https://x.example/{handle_of(ID)}"),
+        (
+            "https://x.example/?id={id}",
+            "https://x.example/?id=incident%3Awebhook%3Aprod%2Feu%3A5f2e%4020260102T030405.000Z",
+        ),
+        ("http://ui/w/{workflow_id}/{run_id}", "http://ui/w/test/test-run"),
+    ],
+)
+async def test_messages_have_the_address_of_the_incident_percent_encoded(
+    channels: Channels, template: str | None, url: str | None
+) -> None:
+    served = activities(channels, template)
+    environment = ActivityEnvironment()
+    assert await environment.run(served.page, PAGE) == "chat"
+    await environment.run(served.follow_up, news(News.RESOLVED, "chat"))
+    line = [f"Open: {url}"] if url else []
+    for _, sent in channels.sent:
+        assert sent.url == url
+        assert [text for text in sent.body.splitlines() if text.startswith("Open: ")] == line
+    [page, _] = [sent for _, sent in channels.sent]
+    assert page.body.splitlines() == [PAGE.action, "Runbook: https://runbooks.example", *line]
+    assert (page.handle, page.links) == (handle_of(ID), (("runbook", "https://runbooks.example"),))
+
+
+async def test_a_page_without_a_configured_target_fails_for_good(channels: Channels) -> None:
+    gone = PAGE.model_copy(update={"target": "gone"})
+    with pytest.raises(ApplicationError, match="no longer among the targets") as failed:
+        await ActivityEnvironment().run(activities(channels, None).page, gone)
+    assert failed.value.non_retryable
+
+
+async def test_the_policy_of_an_incident_knows_every_target_that_can_be_reached(
+    channels: Channels,
+) -> None:
+    rules = await ActivityEnvironment().run(activities(channels, None).load_policy, Facts(), None)
+    assert set(rules.policy.reachable) == {"chat", "sms", "ben"}
+    assert len(rules.policy.addresses_of("BEN ")) == 2
+    assert rules.policy.addresses_of("nobody") == ()
