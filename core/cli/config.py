@@ -104,6 +104,11 @@ def policies_check(file: PoliciesFile = None, as_json: Json = False) -> None:
         pages = (f"{_delay(level.after)}: {', '.join(level.targets)}" for level in policy.levels)
         rows.append((policy.name, escape(shown_match(policy.match)), "\n".join(pages)))
     out.print(table(("policy", "for", "pages"), rows))
+    hearing = [
+        (name, target.kind, " and ".join(target.follow_up) or "nothing")
+        for name, target in policies.targets.items()
+    ]
+    out.print(table(("target", "kind", "hears after a page"), hearing))
     _print_count(path, len(rows), "policy", "policies")
     for name, variables in unset.items():
         out.print(f"target {name}: {' and '.join(variables)} not set here", soft_wrap=True)

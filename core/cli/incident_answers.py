@@ -122,7 +122,8 @@ def _assigned(command: Assign, answer: CommandResult, *, was: bool = True) -> st
         changed = was and before and before != answer["commander"]
         parts.append(f"commanded by {answer['commander'] or 'nobody'}")
         parts += [f"was {before}"] if changed else []
-    return ", ".join(parts)
+    notified = f"; {answer['assignee']} is notified" if was and answer["notified"] else ""
+    return f"{', '.join(parts)}{notified}"
 
 
 def _paging(answer: CommandResult, now: datetime) -> str:

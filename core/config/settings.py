@@ -217,6 +217,7 @@ class Settings:
         None,
         "The address of an incident in a web application, for its pages, with {id}, {handle}, "
         "{workflow_id} and {run_id}. Default: pages have no such link.",
+        local="caller",
     )
     policies: Path | None = _variable(
         "TIDEGATE_POLICIES",

@@ -32,7 +32,13 @@ from infra.local.pager import ESCALATION, ON_CALL, Pager, start_pager
 from infra.local.processes import Child, LocalStackError, Processes, wait_until
 from infra.local.progress import Step, silent
 from infra.local.signals import uninterrupted
-from infra.local.temporal import NAMESPACE, TEMPORAL, TemporalServer, start_temporal
+from infra.local.temporal import (
+    NAMESPACE,
+    TEMPORAL,
+    TemporalServer,
+    start_temporal,
+    workflow_page,
+)
 
 _READY_TIMEOUT: Final = 120.0
 _DRAIN_TIMEOUT: Final = "3"
@@ -145,6 +151,7 @@ class LocalStack:
             "TIDEGATE_REPORTS": f"{self.cloud.store}/{REPORTS}",
             PAGE_URLS: self.pager.target(ON_CALL),
             ESCALATION_URLS: self.pager.target(ESCALATION),
+            **({"TIDEGATE_INCIDENT_URL": workflow_page(ui)} if (ui := self.temporal.ui) else {}),
         }
 
     @property

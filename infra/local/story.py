@@ -41,6 +41,7 @@ _ALERT: Final = {
     "annotations": {
         "summary": "Checkout p99 above 8 s",
         "description": "One order in five is given up.",
+        "runbook_url": "https://runbooks.example/checkout-p99",
     },
 }
 _PATIENCE: Final = 30.0
@@ -81,9 +82,11 @@ class Story:
         self._show_page("Escalated", self._page(ESCALATION))
         note = {"note": "looking into it"}
         self._command(incident, commands.Acknowledge.name, "Acknowledged", "ana", note)
+        self._show_news("Acknowledged")
         note = {"note": "rolled the release back"}
         self._command(incident, commands.Comment.name, "Commented", "ana", note)
         self._post("Recovered", "the alert is [bold]resolved[/]", "resolved", "delivered")
+        self._show_news("Resolved")
         self._until(incident, "the incident to close", lambda i: i["closed_at"] and i["reports"])
         self._report()
         self._overtaken(incident)
@@ -199,6 +202,19 @@ class Story:
     def _show_page(self, hop: str, page: Page) -> None:
         self._say(hop, f"{page.to}:")
         self._console.print(Panel(escape(page.message), title=escape(page.title), width=80))
+
+    def _show_news(self, what: str) -> None:
+        """Show what everybody who was paged hears."""
+        paged = {page.to for page in self._stack.pager.pages()}
+
+        def heard() -> dict[str, str] | None:
+            news = self._stack.pager.follow_ups()
+            titles = {each.to: each.title for each in news if each.title.startswith(what)}
+            return titles if titles.keys() == paged else None
+
+        titles = self._wait(heard, f"the news for {' and '.join(sorted(paged))}")
+        [title] = set(titles.values())
+        self._say("Heard", f"{' and '.join(sorted(titles, reverse=True))}: {escape(title)}")
 
     def _until(
         self, incident: str, what: str, check: Callable[[dict[str, Any]], object]

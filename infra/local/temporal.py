@@ -109,6 +109,11 @@ def start_temporal(
     )
 
 
+def workflow_page(ui: str) -> str:
+    """The template of a workflow's page in Temporal's UI, as TIDEGATE_INCIDENT_URL takes it."""
+    return f"{ui}/namespaces/{NAMESPACE}/workflows/{{workflow_id}}/{{run_id}}/history"
+
+
 @dataclass(frozen=True, slots=True)
 class Workflow:
     """One execution as the server knows it."""

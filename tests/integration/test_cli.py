@@ -471,6 +471,7 @@ def test_the_shipped_policies_are_valid_and_unset_targets_are_named(tidegate: Ti
     assert result.code == 0
     assert "after TIDEGATE_ACK_TIMEOUT: second-line" in result.out
     assert "target on-call: TIDEGATE_PAGE_URLS not set here" in result.out
+    assert result.out.count("acknowledged and resolved") == 2
     assert "1 policy, all valid" in result.out
     assert tidegate("policies", "check", "--json").json["unset_here"] == {
         "on-call": ["TIDEGATE_PAGE_URLS"],

@@ -64,6 +64,7 @@ class CommandResult(TypedDict):
     snoozed_until: NotRequired[str | None]
     held: NotRequired[Held | None]
     paged: NotRequired[list[Paged]]
+    notified: NotRequired[list[str]]
     next_page_at: NotRequired[str | None]
     before: NotRequired[Before]
 

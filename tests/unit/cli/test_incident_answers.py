@@ -29,6 +29,7 @@ from tests.unit.incident.examples import (
 )
 
 RULES = policy(levels=levels((0, "on-call"), (300, "platform-lead")), reopen_window=3600)
+WITH_EVE = RULES.model_copy(update={"reachable": {"eve": ("eve",)}})
 NIGHT = QuietHours(time_zone="UTC", hours=(Hours(start="03:00", end="07:00"),))
 MIGRATION = Silence(name="migration", span=Span(start=START, end=START + timedelta(hours=2)))
 QUIET = RULES.model_copy(update={"quiet_hours": NIGHT})
@@ -171,6 +172,12 @@ DONE: list[tuple[Before, str, dict[str, Any], str]] = [
         "reopened by ben: nobody is paged until 05:04:05 UTC (2 h): snoozed",
     ),
     (lambda: opened(RULES), "assign", {"assignee": "eve"}, "assigned to eve"),
+    (
+        lambda: done(opened(WITH_EVE), ("assign", {"assignee": "zoe"})),
+        "assign",
+        {"assignee": "Eve"},
+        "assigned to Eve, was zoe; Eve is notified",
+    ),
     (
         lambda: done(opened(RULES), ("assign", {"assignee": "zoe", "commander": "ben"})),
         "assign",

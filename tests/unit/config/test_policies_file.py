@@ -20,7 +20,7 @@ version: 1
 targets:
   chat: {url_env: CHAT_URL, fallback: [sms]}
   sms: {url_env: SMS_URLS, at_most: {count: 10, within: 1m}}
-  hook: {kind: webhook, url_env: HOOK_URL, secret_env: HOOK_SECRET}
+  hook: {kind: webhook, url_env: HOOK_URL, secret_env: HOOK_SECRET, follow_up: [resolved]}
   pager: {kind: pagerduty, routing_key_env: PAGER_KEY}
 policies:
   - name: payments
@@ -223,6 +223,16 @@ def test_unset_variables_are_listed_by_target(good: Policies) -> None:
             "12:37: policies[0].levels[1].targets[1]: chat is there twice",
         ),
         ("targets: [pager]", "targets: []", "11:30: policies[0].levels[0].targets: List should"),
+        (
+            "follow_up: [resolved]",
+            "follow_up: [assigned]",
+            "5:81: targets.hook.follow_up[0]: Input should be",
+        ),
+        (
+            "follow_up: [resolved]",
+            "follow_up: [resolved, resolved]",
+            "5:80: targets.hook.follow_up: resolved is there twice",
+        ),
         (
             "fallback: [sms]",
             "fallback: [smoke]",

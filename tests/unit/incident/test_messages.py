@@ -67,7 +67,7 @@ Acknowledge: tidegate incident ack HANDLE
 Since: 2026-01-02 03:04:05 UTC
 Service: storage
 Firing: 1 alert
-Source: alertmanager
+Sent by: alertmanager
 Incident: ID
 """)
 
@@ -95,7 +95,7 @@ Firing: 1 alert
 Dashboard: https://grafana.example/d/disk
 Source: https://prometheus.example/graph?g0.expr=up
 Silence: https://alerts.example/silence
-Source: alertmanager
+Sent by: alertmanager
 Incident: ID
 """)
 
@@ -115,7 +115,7 @@ Service: storage
 Firing: 2 of 2 alerts
 Paged before: level 1: ana and chat, not acknowledged for 5 min
 Dashboard: https://grafana.example/d/disk
-Source: alertmanager
+Sent by: alertmanager
 Incident: ID
 """)
 
@@ -148,7 +148,7 @@ Service: storage
 Firing: 1 alert
 Paged before: level 1: ana through sms, not acknowledged for 15 min, chat not reached; \
 level 2: ben, not acknowledged for 10 min
-Source: alertmanager
+Sent by: alertmanager
 Incident: ID
 """)
 
@@ -389,7 +389,7 @@ Assigned to: ben
 Dashboard: https://grafana.example/d/disk
 Source: https://prometheus.example/graph?g0.expr=up
 Silence: https://alerts.example/silence
-Source: alertmanager
+Sent by: alertmanager
 Incident: ID
 """)
     assert incident.sentences()[-1] == "Assigned to ben, who is notified: you know this disk"

@@ -8,7 +8,12 @@ from typing import TypedDict
 
 from core.domain.incident.decisions import escalation, paging
 from core.domain.incident.model import UNRESOLVED, Incident
-from core.domain.incident.timeline import EscalatedByHand, PageStarted, TimelineEvent
+from core.domain.incident.timeline import (
+    Assigned,
+    EscalatedByHand,
+    PageStarted,
+    TimelineEvent,
+)
 
 
 class Held(TypedDict):
@@ -38,13 +43,15 @@ class Before(TypedDict):
 
 
 class CommandFacts(TypedDict):
-    """`paged` is whom the command paged; `next_page_at` when more people are paged, while nobody
-    acknowledges. Moments are in RFC 3339."""
+    """`paged` is whom the command paged, `notified` the addresses at which a new assignee is told;
+    `next_page_at` when more people are paged, while nobody acknowledges. Moments are in RFC 3339.
+    """
 
     commander: str | None
     snoozed_until: str | None
     held: Held | None
     paged: list[Paged]
+    notified: list[str]
     next_page_at: str | None
     before: Before
 
@@ -60,6 +67,9 @@ def command_facts(
         "snoozed_until": _moment(after.snoozed_until),
         "held": {"reason": held.reason, "until": held.until.isoformat()} if held else None,
         "paged": list(_paged(events)),
+        "notified": [
+            name for event in events if isinstance(event, Assigned) for name in event.notified
+        ],
         "next_page_at": None if held else _moment(next_page),
         "before": {
             "status": before.status.value,

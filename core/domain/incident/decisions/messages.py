@@ -170,7 +170,7 @@ def _details(incident: Incident) -> tuple[str, ...]:
     return _lines(
         {
             "Reported by": incident.reporter,
-            "Source": incident.source,
+            "Sent by": incident.source,
             "Document": incident.document,
             "Follows": incident.previous,
             "Incident": incident.id,
@@ -203,8 +203,8 @@ def _paged(incident: Incident, now: datetime, key: str | None) -> str | None:
     for other, page in incident.pages.items():
         if other != key and page.at and since and since <= page.at < now:
             levels.setdefault(page.level, []).append(page)
-    told = ((level, ", ".join(_came(levels[level], now))) for level in sorted(levels))
-    return "; ".join(f"level {level}: {what}" for level, what in told if what) or None
+    outcomes = ((level, ", ".join(_came(levels[level], now))) for level in sorted(levels))
+    return "; ".join(f"level {level}: {what}" for level, what in outcomes if what) or None
 
 
 def _came(pages: list[PageState], now: datetime) -> Iterator[str]:
