@@ -43,6 +43,7 @@ LOCAL = {
     "TIDEGATE_DEADLINE_MARGIN": "caller",
     "TIDEGATE_CONCURRENCY": "caller",
     "TIDEGATE_ACK_TIMEOUT": "caller",
+    "TIDEGATE_INCIDENT_URL": "caller",
     "TIDEGATE_POLICIES": "caller",
     "TIDEGATE_TARGET_VARIABLES": "caller",
     "TIDEGATE_WEBHOOKS": "caller",
