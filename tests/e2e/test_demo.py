@@ -371,7 +371,7 @@ def _is_kept(send: Tidegate, refused: Result, code: str) -> None:
     [outcome] = refused.json["outcomes"]
     assert (outcome["result"], outcome["code"]) == ("refused", code)
     assert refused.json["next"] == f"tidegate quarantine show {handle_of(outcome['record'])}"
-    kept = send("quarantine", "show", outcome["record"], "--json").json
+    kept = send("quarantine", "show", outcome["record_handle"], "--json").json
     assert (kept["id"], kept["code"]) == (outcome["record"], code)
 
 
