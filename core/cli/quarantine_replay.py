@@ -15,6 +15,7 @@ from core.cli.console import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
     EXIT_UNAVAILABLE,
+    EXIT_USAGE,
     Json,
     err,
     out,
@@ -37,7 +38,7 @@ from core.cli.record_options import (
     seconds,
 )
 from core.config.settings import Settings
-from core.errors import TidegateError
+from core.errors import SettingsError, TidegateError
 from core.intake.records import QuarantineRecord
 
 if TYPE_CHECKING:
@@ -84,7 +85,8 @@ def quarantine_replay(
     """Send originals through the intake again, the oldest first, and say what becomes of them.
 
     Filters alone mean all that match. Exits with 1 if anything is refused again, by a workflow,
-    too; with 3 if Temporal was unavailable, or it was not known in time what became of an event."""
+    too; with 2 if a setting is wrong; with 3 if Temporal was unavailable, or if it was not known in
+    time what became of an event."""
     from core.operations.replays import (
         explain_record,
         mapping_by,
@@ -153,6 +155,7 @@ class _Report:
         self._sent = 0
         self._told = 0
         self._results: Counter[str] = Counter()
+        self._misconfigured = False
         self._next: str | None = None
 
     def sent(self, record: QuarantineRecord) -> None:
@@ -165,6 +168,8 @@ class _Report:
             for number, receipt in replayed.receipts.items()
         ] or [{"outcome": outcome.to_json()} for outcome in outcomes.values()]
         self._next = next((outcome.next for outcome in outcomes.values()), None)
+        codes = {outcome.code for outcome in outcomes.values()}
+        self._misconfigured |= SettingsError.__name__ in codes
         texts = {n: (each.result.value, each.text) for n, each in outcomes.items()}
         self._tell(replayed.record, texts)
 
@@ -185,6 +190,8 @@ class _Report:
     def exit_code(self) -> int:
         if self._results["refused"] or self._results["would be refused"]:
             return EXIT_FAILED
+        if self._misconfigured:
+            return EXIT_USAGE
         return EXIT_UNAVAILABLE if self._results["unavailable"] + self._results["unknown"] else 0
 
     @property

@@ -5,16 +5,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, NoReturn
+from uuid import uuid4
 
 import typer
 
+from core import bootstrap
 from core.cli.main import app
+from core.config.settings import Settings
+from core.domain.event import Event
+from core.formats.registry import read
+from core.formats.shared.delivery import Delivery, way_headers
 from tests.support.cli import Result
+from tests.support.workflows_port import MemoryWorkflows
 
 HALF: Final = "version: 1\nroutes:\n  - {name: half, match: {exact: {type: a}}, workf\n"
 """What is left of a YAML file whose writing was interrupted."""
@@ -68,8 +78,8 @@ def _of_incident(*more: str) -> Command:
 
 
 COMMANDS: Final = {
-    "demo": Command(),
-    "dev": Command(),
+    "demo": Command(),  # which uses no settings
+    "dev": Command((), frozenset({Bad.HALF_ROUTES, Bad.HALF_WEBHOOKS})),
     "send": Command((FILE,), frozenset({Bad.NO_STACK})),
     "explain": Command(
         (FILE,),
@@ -103,7 +113,7 @@ COMMANDS: Final = {
     "webhooks schema": Command(),
     "quarantine list": Command((), frozenset({Bad.NO_QUARANTINE})),
     "quarantine show": Command((ID,), RECORD),
-    "quarantine replay": Command((ID,), RECORD | {Bad.HALF_ROUTES}),
+    "quarantine replay": Command((ID,), RECORD | TEMPORAL | {Bad.HALF_ROUTES}),
     "quarantine delete": Command((ID, "--yes"), RECORD),
     "incident list": Command((), TEMPORAL),
     "incident show": Command((ID,), ONE_INCIDENT),
@@ -167,11 +177,47 @@ def commands() -> Iterator[str]:
     yield from walk(typer.main.get_command(app))
 
 
+def keep_records() -> list[str]:
+    """Quarantine two messages that are too large, and that a replay takes; returns the records'
+    IDs."""
+
+    def never(event: Event) -> NoReturn:
+        raise AssertionError(f"{event.key} was started")
+
+    async def keep() -> list[str]:
+        settings = replace(Settings.from_env(), max_event_bytes=1024)
+        intake = bootstrap.intake(settings, workflows=MemoryWorkflows(never))
+        receipts = [
+            receipt
+            for id in ("m-1", "m-2")
+            for receipt in await intake.accept(read(_too_large(id)))
+        ]
+        return [Path(receipt.quarantine_uri or "").stem for receipt in receipts]
+
+    return asyncio.run(keep())
+
+
+def _too_large(id: str) -> Delivery:
+    event = {
+        "specversion": "1.0",
+        "id": uuid4().hex,
+        "source": "tests",
+        "type": "com.example.incident.reported",
+        "data": {"title": "It burns", "summary": "x" * 2000},
+    }
+    headers = way_headers("queue:orders") | {"message-id": id}
+    return Delivery(format="message", body=json.dumps(event).encode(), headers=headers, unique=id)
+
+
 def refused(result: Result, code: int) -> tuple[str, str]:
-    """The cause and the next step of a refusal: a line each, and nothing else."""
+    """The cause and the next step of a refusal: a line each, and nothing else. A replay reports
+    both of a record that it could not send."""
     assert result.code == code, (result.out, result.err)
-    assert result.out == ""
     assert "Traceback" not in result.err
+    if of_record := re.fullmatch(r"\w{6}  (not accepted: .+)\nnext: (.+)\n", result.out):
+        assert result.err == ""
+        return of_record[1], of_record[2]
+    assert result.out == ""
     if result.err.startswith("Usage: tidegate"):
         lines = [line.strip("│╭╮╰╯─ ") for line in result.err.splitlines()]
         _, hint, _, *cause = lines

@@ -4,16 +4,12 @@ tests/integration/test_bad_input.py."""
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from core import bootstrap
-from core.config.settings import Settings
 from core.domain.handles import handle_of
-from core.errors import NoRoute
 from tests.support.bad_input import (
     COMMANDS,
     FILE,
@@ -24,6 +20,7 @@ from tests.support.bad_input import (
     arguments,
     cases,
     commands,
+    keep_records,
     refused,
 )
 from tests.support.cli import Tidegate
@@ -48,7 +45,7 @@ EXPECTED: Final = {
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """An environment in which nothing is wrong yet but that no server runs, and files to name."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("COLUMNS", "500")
     monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
     monkeypatch.setenv("TIDEGATE_QUARANTINE", f"file://{tmp_path}/quarantine/")
     monkeypatch.setenv("TIDEGATE_REPORTS", f"file://{tmp_path}/reports/")
@@ -64,16 +61,7 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, st
 @pytest.fixture
 def records(environment: dict[str, str]) -> list[str]:
     """The IDs of two quarantine records."""
-
-    async def keep() -> list[str]:
-        quarantine = bootstrap.quarantine(Settings.from_env())
-        uris = [
-            await quarantine.keep_event({"not": f"an event {number}"}, NoRoute("nobody wants it"))
-            for number in range(2)
-        ]
-        return [uri.rpartition("/")[2].removesuffix(".json") for uri in uris]
-
-    return asyncio.run(keep())
+    return keep_records()
 
 
 def test_every_command_is_in_the_table() -> None:
@@ -124,7 +112,7 @@ def test_a_record_is_named_by_what_fits_one(
     records: list[str],
     tidegate: Tidegate,
 ) -> None:
-    given = "stored_event-" if kind is Bad.SEVERAL else "stored_event-nowhere"
+    given = "message-" if kind is Bad.SEVERAL else "message-nowhere"
     result = tidegate(*arguments(name, kind, **{ID: given}))
     cause, step = refused(result, 2 if kind is Bad.SEVERAL else 1)
     assert given in cause
