@@ -115,7 +115,9 @@ def named_commands(text: str) -> list[str]:
     return spans + [line for line in lines if re.match(r"(\S*/)?tidegate ", line)]
 
 
-OF_THE_PROGRAM = {"--help", "--version"}
+OF_THE_PROGRAM = {"--help"} | {
+    option for each in typer.main.get_command(app).params for option in each.opts
+}
 """Options without a command."""
 
 
