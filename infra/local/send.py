@@ -39,7 +39,7 @@ from core.formats.shared.times import format_time
 from core.intake.quarantine import Quarantine
 from core.intake.receipts import Receipt, Verdict
 from core.intake.records import QuarantinedDelivery
-from core.operations.outcome import Outcome, Result, follow
+from core.operations.outcome import Outcome, Result, follow, of_receipt
 from core.operations.upload_notification import upload_notification
 from core.webhooks.decode import Decoded, Refused, decode
 from core.webhooks.endpoints import Endpoint
@@ -289,7 +289,10 @@ async def _send_hook(
         if receipts:
             found = [await stack.kept(_receipt(each), mine) for each in receipts]
             events = sum(content.get("counts", {}).values()) or len(found)
-            return await stack.follow(replace(sent, events=events), found, timeout, report)
+            sent = replace(sent, events=events)
+            if not timeout:
+                return replace(sent, outcomes=tuple(map(of_receipt, found)))
+            return await stack.follow(sent, found, timeout, report)
         if answer.status_code >= HTTPStatus.BAD_REQUEST:
             why = content.get("detail") or content.get("message") or answer.text[:200]
             code = content.get("code")

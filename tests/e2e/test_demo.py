@@ -353,6 +353,8 @@ def _what_became_of_it_is_said(send: Tidegate, folder: Path) -> None:
     repeated = send("send", "--hook", "alertmanager", "firing.json")
     assert repeated.code == 0
     assert "duplicate: it fires already in incident " in repeated.out
+    unwaited = send("send", "--no-wait", "--hook", "alertmanager", "firing.json")
+    assert (unwaited.code, "accepted: workflow incident:" in unwaited.out) == (0, True), unwaited
     forged = send("send", "--hook", "alertmanager", "firing.json", "-H", "Authorization: Bearer x")
     assert forged.code == 1
     assert "answer       401 Unauthorized\nrefused: NotVerified: " in forged.out
