@@ -81,7 +81,13 @@ def _shown(line: str) -> str:
 
 def main(path: Path = PICTURE) -> int:
     output = StringIO()
-    console = Console(file=output, force_terminal=True, color_system="truecolor", width=_COLUMNS)
+    console = Console(
+        file=output,
+        force_terminal=True,
+        force_interactive=False,
+        color_system="truecolor",
+        width=_COLUMNS,
+    )
     code = run_demo(console=console)
     if code == 0:
         path.write_text(draw(output.getvalue()), encoding="utf-8")

@@ -25,7 +25,7 @@ def shown_on(console: Console) -> Step:
     @contextmanager
     def step(what: str) -> Iterator[None]:
         begin = time.monotonic()
-        live = console.status(f"{escape(what)} ...") if console.is_terminal else nullcontext()
+        live = console.status(f"{escape(what)} ...") if console.is_interactive else nullcontext()
         with live:
             yield
         took = time.monotonic() - begin

@@ -212,7 +212,7 @@ class LocalStack:
             database=self._database,
             search_attributes=[name for spec in self.workers for name in spec.search_attributes],
         )
-        with self._step(f"{CLOUDS[self._cloud]} and what it keeps"):
+        with self._step(f"{CLOUDS[self._cloud]}: documents and queues"):
             self.cloud = self._servers.prepare()
             self._closing.callback(self.cloud.close)
         with self._step("pager"):

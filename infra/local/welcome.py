@@ -7,7 +7,7 @@ import json
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -54,7 +54,7 @@ def write_alert(state: Path) -> None:
 
 def welcome(console: Console, stack: LocalStack, state: Path, took: float) -> None:
     """Print where everything is, and what to type."""
-    for remark in (*stack.processes.ports.remarks, *_waiting(stack)):
+    for remark in (*stack.processes.ports.remarks, *waiting(stack.env, stack.workers)):
         console.print(f"[yellow]{escape(remark)}[/]", highlight=False, soft_wrap=True)
     console.print(f"\n[bold green]The stack is up[/], after {took:.1f} s:")
     for name, place in _places(stack):
@@ -104,14 +104,14 @@ def _commands(stack: LocalStack, state: Path) -> Iterator[str]:
         )
 
 
-def _waiting(stack: LocalStack) -> Iterator[str]:
-    """A sentence for each worker that does not run although routes need it."""
-    routes = bootstrap.router(Settings.from_env(stack.env)).routing.table.routes
+def waiting(env: Mapping[str, str], workers: Sequence[WorkerSpec]) -> Iterator[str]:
+    """A sentence for each worker that is not among these although routes need it."""
+    routes = bootstrap.router(Settings.from_env(env)).routing.table.routes
     for worker in WORKERS:
-        if worker not in stack.workers and (
-            waiting := [route.name for route in routes if _needs(route, worker)]
-        ):
-            yield f"Without {worker.name}, events of these routes wait: {', '.join(waiting)}"
+        if worker in workers:
+            continue
+        if names := [route.name for route in routes if _needs(route, worker)]:
+            yield f"Without {worker.name}, events of these routes wait: {', '.join(names)}"
 
 
 def _needs(route: Route, worker: WorkerSpec) -> bool:

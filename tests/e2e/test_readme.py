@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -106,6 +107,19 @@ def is_set_up() -> bool:
     return asked.returncode == 0 and "Installing" not in asked.stdout
 
 
+def words(command: str) -> tuple[str, ...]:
+    return tuple(shlex.split(command, comments=True))
+
+
+def welcomed(printed: str) -> set[tuple[str, ...]]:
+    """The commands that `dev` prints, without that of smoke, which has a test of its own."""
+    shown = printed.partition("In another shell, in this folder:\n")[2].partition("\n\n")[0]
+    shown = shown.replace(f"{ROOT}/", "").replace("HANDLE", HANDLE)
+    found = {words(line) for line in shown.splitlines() if "smoke" not in line}
+    assert len(found) > 5, printed
+    return found
+
+
 def commands(block: str) -> list[str]:
     """A block's commands, a line each where none is continued."""
     return block.replace("\\\n", "").strip().splitlines()
@@ -138,6 +152,7 @@ def test_an_alert_is_fired_and_acknowledged_in_two_minutes_and_ten_lines(clone: 
 
         wait_until(is_up, PATIENCE, "the stack to be up")
         assert stack.poll() is None, log.read_text()
+        assert welcomed(log.read_text()) <= {words(line) for line in commands(second + third)}
         note(make_dev, log.read_text())
         shell = Shell(clone, env)
         handle, took = HANDLE, 0.0
