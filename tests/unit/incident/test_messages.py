@@ -313,6 +313,19 @@ def test_a_reopened_incident_is_resolved_again_for_all_who_were_paged() -> None:
     assert follow_ups(incident)[-1].key not in keys
 
 
+@pytest.mark.parametrize(
+    ("change", "undo", "what"),
+    [("acknowledge", "unacknowledge", "acknowledged"), ("resolve", "reopen", "resolved")],
+)
+def test_what_was_undone_and_is_done_again_is_told_again(change: str, undo: str, what: str) -> None:
+    incident = life(rules={"reopen_window": 3600})
+    incident.wait(300, deliver=True)
+    for _ in range(2):
+        incident.do(change, **({"force": True} if change == "resolve" else {}))
+        incident.do(undo)
+    assert heard(incident) == [(what, ("ana", "chat", "ben"))] * 2
+
+
 def test_who_is_paged_again_after_an_acknowledgement_hears_of_the_next_one() -> None:
     incident = life()
     incident.deliver()

@@ -17,7 +17,7 @@ from core.domain.incident.decisions import paging
 from core.domain.incident.decisions.closing import is_finished, is_forgotten
 from core.domain.incident.decisions.command_handling import possible, refusal
 from core.domain.incident.decisions.timers import deadline
-from core.domain.incident.effects import Page, StartSuccessor, WriteReport
+from core.domain.incident.effects import FollowUp, Page, StartSuccessor, WriteReport
 from core.domain.incident.evolve import apply
 from core.domain.incident.inputs import (
     Cancel,
@@ -35,8 +35,17 @@ from core.domain.incident.policies.policy import (
     Recurrence,
     Silence,
 )
+from core.domain.incident.policies.targets import News
 from core.domain.incident.policies.windows import Hours, Span
-from core.domain.incident.timeline import TIMELINE, Commented, TimelineEvent
+from core.domain.incident.timeline import (
+    TIMELINE,
+    Assigned,
+    Commented,
+    PageDelivered,
+    Reopened,
+    TimelineEvent,
+    Unacknowledged,
+)
 from core.domain.severity import Severity
 from tests.unit.incident.examples import (
     ID,
@@ -88,10 +97,12 @@ POLICIES = st.builds(
     open_after=st.none() | st.builds(OpenAfter, count=st.integers(2, 3), within=SECONDS),
     settle=st.sampled_from([0.0, 60.0]),
     remember_for=st.sampled_from([0.0, 3600.0]),
+    reachable=st.sampled_from([{}, {"ben": ("a", "ben's")}]),
 )
+ASSIGNMENTS = st.sampled_from(["assignee", "commander"])
 FIELDS: Mapping[str, st.SearchStrategy[dict[str, Any]]] = {
     "resolve": st.builds(lambda force: {"force": force}, st.booleans()),
-    "assign": st.builds(lambda who: {"commander": who}, st.none() | ACTORS),
+    "assign": st.builds(lambda what, who: {what: who}, ASSIGNMENTS, st.none() | ACTORS),
     "snooze": st.builds(lambda length: {"for": length}, st.just(0.0) | SECONDS),
     "comment": st.just({"note": "hm"}),
     "set_severity": st.builds(lambda severity: {"severity": severity}, st.sampled_from(Severity)),
@@ -114,6 +125,8 @@ class IncidentLife(RuleBasedStateMachine):
         self.reports: set[Any] = set()
         self.sent: dict[str, int] = {}
         self.taken: set[str] = set()
+        self.told: dict[str, set[str]] = {}
+        """What each target that took a page has heard since."""
 
     def give(self, input: Input) -> tuple[TimelineEvent, ...]:
         before = self.incident
@@ -124,9 +137,13 @@ class IncidentLife(RuleBasedStateMachine):
             assert not effects, "effects follow from events"
         self.incident = after
         self.events += events
+        for event in events:
+            self.note_who_hears(event)
         for effect in effects:
             if isinstance(effect, Page):
                 self.check_page(after, effect)
+            if isinstance(effect, FollowUp):
+                self.check_follow_up(effect)
             if isinstance(effect, WriteReport):
                 self.reports.add(effect.as_of)
             if isinstance(effect, StartSuccessor):
@@ -139,6 +156,30 @@ class IncidentLife(RuleBasedStateMachine):
         assert after.pages[page.key].asked_by or not held, "a person asked, or nothing holds it"
         self.sent[page.key] = self.sent.get(page.key, 0) + 1
         assert self.sent[page.key] == after.pages[page.key].round, "a key is one page"
+
+    def note_who_hears(self, event: TimelineEvent) -> None:
+        match event:
+            case PageDelivered():
+                self.told[event.via or event.target] = set()
+            case Assigned():
+                self.told |= {name: set() for name in event.notified}
+            case Reopened() | Unacknowledged():
+                self.told = {name: set() for name in self.told}
+            case _:
+                pass
+
+    def check_follow_up(self, follow_up: FollowUp) -> None:
+        assert follow_up.targets, "an effect that tells nobody"
+        for name in follow_up.targets:
+            assert name in self.told, "who took no page hears nothing"
+            if follow_up.what is not News.ASSIGNED:
+                assert follow_up.what not in self.told[name], "each news is told once"
+                self.told[name].add(follow_up.what)
+
+    @invariant()
+    def whoever_took_a_page_knows_how_it_ended(self) -> None:
+        if self.incident.status in (Status.RESOLVED, Status.CLOSED):
+            assert all(News.RESOLVED in heard for heard in self.told.values())
 
     @initialize(policy=POLICIES, by=st.sampled_from(["alert", "report"]), severity=SEVERITIES)
     def begin(self, policy: Policy, by: str, severity: str) -> None:
