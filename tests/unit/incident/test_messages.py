@@ -321,7 +321,8 @@ def test_what_was_undone_and_is_done_again_is_told_again(change: str, undo: str,
     incident = life(rules={"reopen_window": 3600})
     incident.wait(300, deliver=True)
     for _ in range(2):
-        incident.do(change, **({"force": True} if change == "resolve" else {}))
+        fields: dict[str, Any] = {"force": True} if change == "resolve" else {}
+        incident.do(change, **fields)
         incident.do(undo)
     assert heard(incident) == [(what, ("ana", "chat", "ben"))] * 2
 
