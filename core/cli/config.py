@@ -16,6 +16,7 @@ from core.cli.explain_policy import explain, shown_match
 from core.cli.request_options import Headers, parse_headers
 from core.config.settings import Settings
 from core.domain.durations import format_duration
+from core.domain.text import counted
 from core.errors import ConfigFileError
 from core.formats.shared.delivery import shared_scope, webhook_way
 
@@ -212,8 +213,7 @@ def webhooks_schema() -> None:
 
 
 def _print_count(path: Path, count: int, one: str, more: str | None = None) -> None:
-    noun = one if count == 1 else more or f"{one}s"
-    out.print(f"{path}: {count} {noun}, all valid", soft_wrap=True)
+    out.print(f"{path}: {counted(count, one, more)}, all valid", soft_wrap=True)
 
 
 def _delay(after: timedelta | str) -> str:

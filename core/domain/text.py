@@ -33,6 +33,11 @@ def shortened(text: str, limit: int) -> str:
     return text[: limit - 3].rstrip() + "..." if limit > 3 else text[:limit]
 
 
+def counted(count: int, one: str, more: str | None = None) -> str:
+    """A number with its noun, e.g. `1 policy`; `more` is the plural where it does not end in s."""
+    return f"{count:,} {one if count == 1 else more or f'{one}s'}"
+
+
 def spelt(value: object) -> str:
     """A value of JSON as text: `true` rather than Python's `True`, and all else as `str` has it."""
     return str(value).lower() if isinstance(value, bool) else str(value)

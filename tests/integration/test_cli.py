@@ -367,9 +367,7 @@ def bare(tmp_path: Path) -> Iterator[tuple[Processes, TemporalServer]]:
     """A server whose namespace lacks our search attributes, and processes to add to."""
     processes = Processes(tmp_path / "logs")
     try:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("infra.local.temporal.SEARCH_ATTRIBUTES", ())
-            server = start_temporal(processes, os.environ)
+        server = start_temporal(processes, os.environ, search_attributes=())
         server.wait()
         yield processes, server
     finally:

@@ -14,6 +14,7 @@ from core.config.settings import Settings, meaning
 from core.contracts import WORKERS
 from core.domain.event import DOCUMENT_TYPES
 from core.domain.routing.table import RoutingTable
+from core.domain.text import counted
 from core.errors import SettingsError, TidegateError
 from core.operations.doctor.checks import Check, Code, Outcome, failed
 from core.operations.doctor.needs import Needs
@@ -43,7 +44,7 @@ async def examine() -> AsyncIterator[Check]:
     table = None
     try:
         table = bootstrap.router(settings).routing.table
-        detail = f"{len(table.routes)} routes, digest {table.digest}"
+        detail = f"{counted(len(table.routes), 'route')}, digest {table.digest}"
         yield Check(Code.ROUTES, "routes", "ok", detail)
     except TidegateError as error:
         yield failed(Code.ROUTES, "routes", error)
@@ -143,7 +144,8 @@ def _pages(settings: Settings) -> Iterator[Check]:
         Code.POLICIES,
         "policies",
         "ok",
-        f"{len(policies.policies)} policies, {len(policies.targets)} targets",
+        f"{counted(len(policies.policies), 'policy', 'policies')}, "
+        f"{counted(len(policies.targets), 'target')}",
     )
     addresses = bootstrap.addresses(settings, policies)
     try:
@@ -167,8 +169,9 @@ def _pages(settings: Settings) -> Iterator[Check]:
         fix = "set these variables for the incident worker"
         yield Check(Code.PAGES, "pages", "warning", detail, fix)
     else:
-        count = sum(map(len, addresses.values()))
-        yield Check(Code.PAGES, "pages", "ok", f"{count} addresses{'; ' if unset else ''}{unset}")
+        set_here = counted(sum(map(len, addresses.values())), "address", "addresses")
+        detail = f"{set_here}; {unset}" if unset else set_here
+        yield Check(Code.PAGES, "pages", "ok", detail)
 
 
 async def _webhooks(settings: Settings) -> AsyncIterator[Check]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from core import bootstrap, contracts
 from core.adapters.temporal import admin
 from core.config.settings import Settings
+from core.domain.text import counted
 from core.errors import TidegateError
 from core.operations.doctor.checks import Check, Code, failed
 from core.operations.doctor.needs import Needs
@@ -33,7 +34,7 @@ async def check_temporal(
         yield failed(Code.TEMPORAL, "temporal", error, fix=_FIX)
         return
     where = f"{client.service_client.config.target_host}, namespace {client.namespace}"
-    detail = f"{where}; duplicates are recognised for {days} days"
+    detail = f"{where}; duplicates are recognised for {counted(days, 'day')}"
     yield Check(Code.TEMPORAL, "temporal", "ok", detail)
     if needs.search_attributes:
         yield await _search_attributes(client, needs.search_attributes)
