@@ -72,7 +72,8 @@ def docker(*arguments: str, timeout: float = _TIMEOUT) -> str:
         raise LocalStackError(f"Docker did not answer in {timeout:g} s", fix=fix) from None
     except subprocess.CalledProcessError as error:
         fix = "start Docker, and check that you may use it"
-        raise LocalStackError(f"docker {arguments[0]}: {error.stderr.strip()}", fix=fix) from error
+        reason = " ".join(error.stderr.split())
+        raise LocalStackError(f"docker {arguments[0]}: {reason}", fix=fix) from error
     return done.stdout
 
 

@@ -41,5 +41,8 @@ def test_a_failed_installation_reports_why_and_leaves_nothing(
     with pytest.raises(LocalStackError, match="npm ci failed for Azurite") as failed:
         azurite.install()
     assert stopped in failed.value.message
+    assert "\n" not in failed.value.message
     assert "registry" in failed.value.fix
+    with pytest.raises(SystemExit, match=r"npm ci failed for Azurite: .*\n  next: make npm's"):
+        azurite.main([])
     assert list((tmp_path / "share" / "tidegate").iterdir()) == []

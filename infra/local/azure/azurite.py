@@ -167,19 +167,25 @@ def _npm(arguments: Sequence[str], folder: Path) -> None:
     except subprocess.TimeoutExpired as error:
         raise LocalStackError(f"npm took longer than {_INSTALL_TIMEOUT:g} s") from error
     if ended.returncode:
-        output = ended.stdout.strip()
-        failed = LocalStackError(
-            f"npm {arguments[0]} failed for Azurite: {output.partition(chr(10))[0]}",
+        lines = (line.removeprefix("npm error").strip() for line in ended.stdout.splitlines())
+        raise LocalStackError(
+            f"npm {arguments[0]} failed for Azurite: {'; '.join(filter(None, lines))}",
             fix="make npm's registry reachable, or configure npm for another",
         )
-        failed.add_note(output)
-        raise failed
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Install Azurite, or with `lock` renew its pins. Ends with one line where that fails."""
+    try:
+        if list(arguments) == ["lock"]:
+            lock()
+        elif not is_installed():
+            sys.stdout.write("Installing Azurite\n")
+            sys.stdout.flush()
+            install()
+    except LocalStackError as error:
+        sys.exit(f"{error.message}\n  next: {error.fix}")
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["lock"]:
-        lock()
-    elif not is_installed():
-        sys.stdout.write("Installing Azurite\n")
-        sys.stdout.flush()
-        install()
+    main(sys.argv[1:])
