@@ -165,7 +165,7 @@ def _explain_payloads(
     if not payloads:
         return []
     from core.operations.explain import explain_unverified
-    from core.webhooks.request import Request
+    from core.webhooks.request import post_to
 
     explained = []
     for payload in payloads:
@@ -176,9 +176,7 @@ def _explain_payloads(
             body = Path(name).read_bytes()
         except OSError as error:
             raise typer.BadParameter(f"{name} cannot be read: {error.strerror}") from error
-        request = Request(
-            method="POST", path=f"/hooks/{hook}", headers=parse_headers(headers), body=body
-        )
+        request = post_to(hook, body, parse_headers(headers))
         settings, now = Settings.from_env(), datetime.now(UTC)
         explained.append((hook, explain_unverified(request, hook, webhooks, settings, now)))
     return explained

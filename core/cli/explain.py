@@ -130,10 +130,9 @@ def _explain_payload(file: Path, payload: bytes, format: str | None, *, as_json:
 
 
 def _explain_body(hook: str, body: bytes, headers: dict[str, str], *, as_json: bool) -> None:
-    from core.webhooks.request import Request
+    from core.webhooks.request import post_to
 
-    request = Request(method="POST", path=f"/hooks/{hook}", headers=headers, body=body)
-    _explain_request(request, as_json=as_json)
+    _explain_request(post_to(hook, body, headers), as_json=as_json)
 
 
 def _explain_request(request: Request, *, as_json: bool) -> None:

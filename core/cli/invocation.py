@@ -17,8 +17,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from core.errors import InvalidEvent, SettingsError
 from core.formats.shared.json_body import load_json
 from core.formats.shared.json_path import at
-from core.webhooks.pipeline import PREFIX
-from core.webhooks.request import Request
+from core.webhooks.request import PREFIX, Request
 
 
 def request_in(payload: bytes) -> Request | None:

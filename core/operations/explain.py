@@ -28,7 +28,6 @@ from core.errors import (
     InvalidEvent,
     InvalidReport,
     NoRoute,
-    SettingsError,
     TidegateError,
 )
 from core.formats.registry import USERS_OWN, read
@@ -318,7 +317,7 @@ async def explain_request(
     as if it were verified. Raises `SettingsError` for an unknown webhook or a missing secret, and
     `ConfigFileError` for the files of webhooks and routes.
     """
-    endpoint = _endpoint(bootstrap.webhook_table(settings), hook)
+    endpoint = bootstrap.webhook_table(settings).endpoint(hook)
     if len(request.body) > endpoint.max_bytes:
         return _refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "not checked", "refused unread")
     try:
@@ -335,16 +334,8 @@ def explain_unverified(
 ) -> RequestExplanation:
     """What would become of a request if it were verified; no secret is needed. Raises
     `SettingsError` for an unknown webhook."""
-    endpoint = _endpoint(table, hook)
+    endpoint = table.endpoint(hook)
     return _explain_verified(request, hook, endpoint, settings, "not checked", now)
-
-
-def _endpoint(table: WebhookTable, hook: str) -> Endpoint:
-    endpoint = table.hooks.get(hook)
-    if endpoint is None:
-        names = ", ".join(table.hooks) or "none"
-        raise SettingsError(f"there is no webhook {hook!r}", fix=f"there are: {names}")
-    return endpoint
 
 
 def _explain_verified(

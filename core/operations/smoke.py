@@ -34,8 +34,8 @@ from core.errors import (
     quoted,
 )
 from core.intake.receipts import record_id
+from core.operations.signed_request import signed
 from core.ports.deployment import Answer, Deployment, Places, Way
-from core.webhooks.request import Request
 from core.webhooks.verifiers.base import Signer
 
 if TYPE_CHECKING:
@@ -122,11 +122,7 @@ async def smoke(
 def _endpoint(settings: Settings, hook: str | None) -> Endpoint | None:
     if hook is None:
         return None
-    table = bootstrap.webhook_table(settings)
-    if hook not in table.hooks:
-        names = ", ".join(table.hooks) or "none"
-        raise SettingsError(f"there is no webhook {hook!r}", fix=f"there are: {names}")
-    endpoint = table.hooks[hook]
+    endpoint = bootstrap.webhook_table(settings).endpoint(hook)
     if endpoint.verify.scheme != "none" and not isinstance(endpoint.verify, Signer):
         raise SettingsError(
             f"only the sender itself can sign a request to {hook!r} ({endpoint.verify.scheme})",
@@ -207,7 +203,8 @@ class _Trial:
 
     async def _request(self, url: str, endpoint: Endpoint) -> Tried:
         id, hook = _new_id(), self.plan.hook or ""
-        request = await self._signed(hook, endpoint, event.body(id))
+        headers = {"content-type": "application/json"}
+        request = await signed(hook, event.body(id), headers, endpoint, self.settings)
         place = f"{url}{hook}"
         query = f"?{urlencode(request.query)}" if request.query else ""
         began = time.monotonic()
@@ -221,15 +218,6 @@ class _Trial:
                 fix=_fix_of(answer),
             )
         return await self._followed(Way.WEBHOOK, place, id, began=began)
-
-    async def _signed(self, hook: str, endpoint: Endpoint, body: bytes) -> Request:
-        headers = {"content-type": "application/json"}
-        request = Request(method="POST", path=f"/hooks/{hook}", headers=headers, body=body)
-        if not isinstance(endpoint.verify, Signer):
-            return request
-        secrets_of = bootstrap.secrets(self.settings)
-        keys = await secrets_of.get_all(endpoint.verify.references)
-        return endpoint.verify.sign(request, keys, datetime.now(UTC))
 
     async def _knock(self, url: str) -> Tried:
         """Whether the listener itself refuses a webhook that does not exist."""

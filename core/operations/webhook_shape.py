@@ -17,7 +17,7 @@ from core.formats.shared.delivery import Arrival, Delivery
 from core.formats.shared.json_body import load_json
 from core.webhooks.decode import Decoded, Refused, decode
 from core.webhooks.endpoints import Endpoint
-from core.webhooks.request import Request
+from core.webhooks.request import post_to
 
 _BY_FIELDS: Final[Mapping[str, tuple[frozenset[str], ...]]] = {
     "github": (
@@ -102,7 +102,7 @@ def _maps_alert(delivery: Delivery, name: str, endpoint: Endpoint) -> bool:
     if endpoint.compiled_mapping is None:
         return False
     headers = {"content-type": "application/json"}
-    request = Request(method="POST", path=f"/hooks/{name}", headers=headers, body=delivery.body)
+    request = post_to(name, delivery.body, headers)
     try:
         decoded = decode(request, name, endpoint, datetime.now(UTC))
     except Refused:

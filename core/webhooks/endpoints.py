@@ -24,6 +24,7 @@ from pydantic_core import CoreSchema, core_schema
 from core.domain.durations import Duration
 from core.domain.event import OWN_TYPES, RESERVED
 from core.domain.problems import ProblemAt
+from core.errors import SettingsError
 from core.formats.registry import EXTERNAL, MAPPED, format_of
 from core.formats.shared.format import Format
 from core.webhooks.verifiers.any_verifier import AnyVerifier
@@ -252,6 +253,13 @@ class WebhookTable(BaseModel):
                     *("hooks", name, "scope"),
                 )
         return self
+
+    def endpoint(self, hook: str) -> Endpoint:
+        """The endpoint of this name. Raises `SettingsError` where there is none."""
+        if hook not in self.hooks:
+            names = ", ".join(self.hooks) or "none"
+            raise SettingsError(f"there is no webhook {hook!r}", fix=f"there are: {names}")
+        return self.hooks[hook]
 
 
 def _key_of(endpoint: Endpoint) -> object:

@@ -33,13 +33,12 @@ from core.intake.accept import Intake
 from core.intake.receipts import Receipt, Verdict
 from core.webhooks.decode import Refused, decode, too_large
 from core.webhooks.endpoints import Endpoint, WebhookTable
-from core.webhooks.request import Request, Response, answer, problem
+from core.webhooks.request import PREFIX, Request, Response, answer, problem
 from core.webhooks.verifiers.base import NotVerified
 
 if TYPE_CHECKING:
     from core.config.secrets import Secrets
 
-PREFIX: Final = "/hooks/"
 _RETRY: Final = {"retry-after": "5"}
 _SHORTEST: Final = 0.05
 _RESERVE: Final = 0.3

@@ -6,7 +6,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
+
+PREFIX: Final = "/hooks/"
+"""How the paths of webhooks begin."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +22,11 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+
+
+def post_to(hook: str, body: bytes, headers: Mapping[str, str]) -> Request:
+    """The request that posts a body to a webhook."""
+    return Request(method="POST", path=f"{PREFIX}{hook}", headers=headers, body=body)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,7 @@ from core.config.settings import Settings
 from core.domain.event import Event
 from core.domain.identity import workflow_id
 from core.domain.routing.table import Deliver
-from core.errors import ConfigurationError, NoRoute, PermanentError, SettingsError, TransientError
+from core.errors import ConfigurationError, NoRoute, PermanentError, TransientError
 from core.formats.registry import USERS_OWN, read
 from core.formats.shared.delivery import Delivery, Malformed, shared_scope, way_headers
 from core.formats.shared.queue_format import QueueFormat
@@ -40,6 +40,7 @@ from core.intake.quarantine import Quarantine
 from core.intake.receipts import Receipt, Verdict
 from core.intake.records import QuarantinedDelivery
 from core.operations.outcome import Outcome, Result, follow, of_receipt
+from core.operations.signed_request import signed
 from core.operations.upload_notification import upload_notification
 from core.webhooks.decode import Decoded, Refused, decode
 from core.webhooks.endpoints import Endpoint
@@ -266,10 +267,7 @@ async def _send_hook(
     state: Path,
 ) -> Sent:
     async with _stack(state) as stack:
-        table = bootstrap.webhook_table(stack.settings)
-        if (endpoint := table.hooks.get(hook)) is None:
-            names = ", ".join(table.hooks) or "none"
-            raise SettingsError(f"there is no webhook {hook!r}", fix=f"there are: {names}")
+        endpoint = bootstrap.webhook_table(stack.settings).endpoint(hook)
         request = await signed(hook, body, headers, endpoint, stack.settings)
         expected = []
         if endpoint.sender.empty_response:
@@ -352,17 +350,6 @@ def _content(answer: requests.Response) -> dict[str, Any]:
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
-
-
-async def signed(
-    hook: str, body: bytes, headers: Mapping[str, str], endpoint: Endpoint, settings: Settings
-) -> Request:
-    request = Request(method="POST", path=f"/hooks/{hook}", headers=headers, body=body)
-    if not isinstance(endpoint.verify, Signer):
-        return request  # only the real sender can sign it, in the body
-    secrets = await bootstrap.secrets(settings).get_all(endpoint.verify.references)
-    proven = endpoint.verify.sign(request, secrets, datetime.now(UTC))
-    return replace(proven, headers={**proven.headers, **headers})
 
 
 # What is expected

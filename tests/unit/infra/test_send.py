@@ -15,8 +15,9 @@ from core.domain.handles import handle_of
 from core.formats.shared.delivery import Malformed
 from core.intake.receipts import Verdict
 from core.operations.outcome import OpenedIncident, Outcome, Result
+from core.operations.signed_request import signed
 from infra.local.environment import HOOK_SECRETS, WEBHOOKS
-from infra.local.send import Expected, Sent, expected_of, format_of_queue, signed
+from infra.local.send import Expected, Sent, expected_of, format_of_queue
 from tests.support.payloads import recorded_json
 
 OPEN = OpenedIncident(id="incident:a@1", title="It burns", status="open")
