@@ -51,22 +51,30 @@ def explain(
 
     Pages nobody. Targets have the addresses that are set here; where none is, each is taken to have
     one. Exits with 2 if the policies are invalid."""
+    from pydantic import ValidationError
+
     from core import bootstrap
     from core.config import files
+    from core.domain.problems import problems_of
     from core.operations.explain_policy import explain_policy
 
     settings = Settings.from_env()
     policies = files.load_policies(file or settings.policies or files.SHIPPED_POLICIES)
     facts = _facts(severity, source, service, label or [])
     named = bootstrap.addresses(settings, policies)
-    explanation = explain_policy(
-        policies,
-        facts,
-        _moment(at),
-        ack_timeout=settings.ack_timeout,
-        addresses={target: [each.name for each in some] for target, some in named.items()},
-        unset=policies.unset(bootstrap.target_variables(settings)),
-    )
+    try:
+        explanation = explain_policy(
+            policies,
+            facts,
+            _moment(at),
+            ack_timeout=settings.ack_timeout,
+            addresses={target: [each.name for each in some] for target, some in named.items()},
+            unset=policies.unset(bootstrap.target_variables(settings)),
+        )
+    except ValidationError as error:
+        raise typer.BadParameter("; ".join(problems_of(error))) from None
+    except OverflowError:
+        raise typer.BadParameter(f"--at {at!r} is too close to the calendar's end") from None
     if as_json:
         print_json(explanation.to_json())
     else:
@@ -122,7 +130,8 @@ def explanation_lines(
     )
     named = [(name, line(value)) for name, value in (*described.items(), *passed)]
     steps = ((step.at, _sentence(step, at)) for step in explanation.steps if step.kind != "ends")
-    lines = [*fact_lines(named, width, indent=0), Text(), *_timed(steps, at, width), Text()]
+    timed = list(_timed(steps, at, width))
+    lines = [*fact_lines(named, width, indent=0), Text(), *timed, *([Text()] if timed else [])]
     for remark in _remarks(explanation):
         lines += wrapped(line(remark), width) if width else [line(remark)]
     return lines
@@ -166,20 +175,23 @@ def _else(fallback: Sequence[str]) -> str:
 
 def _remarks(explanation: PolicyExplanation) -> Iterator[str]:
     policy = explanation.policy
+    paged = any(step.kind == "paged" for step in explanation.steps)
     if explanation.more_at:
         next_at = shown_time(explanation.more_at, now=explanation.at)
-        yield f"It goes on like this, next at {next_at}."
-    elif not any(step.kind == "paged" for step in explanation.steps):
-        yield "Nobody is paged."
-    else:
+        yield f"It goes on, next at {next_at}."
+    elif paged:
         yield "Nobody else is paged."
+    else:
+        yield "Nobody is paged."
     for step in explanation.steps:
         if step.kind == "ends":
             yield f"At {shown_time(step.at, now=explanation.at)}: {step.reason}."
     if timeout := policy.acknowledgement_timeout:
-        yield f"An acknowledgement stops it for {format_duration(timeout)}; then it starts again."
+        stops = f"An acknowledgement stops it for {format_duration(timeout)}; then it starts again."
     else:
-        yield "An acknowledgement stops it."
+        stops = "An acknowledgement stops it."
+    if paged:
+        yield stops
     if explanation.assumed_addresses:
         yield "No target's variables are set here: each is taken to have an address."
 

@@ -86,10 +86,10 @@ def fact_lines(
 def hanging(label: Text, text: Text, width: int | None) -> list[Text]:
     """The text beside its label, and the rest of it below its beginning."""
     if width is None:
-        return [label + text]
+        return [Text.assemble(label, text)]
     indent = Text(" " * label.cell_len)
     lines = wrapped(text, width - label.cell_len)
-    return [(indent if number else label) + each for number, each in enumerate(lines)]
+    return [Text.assemble(indent if number else label, each) for number, each in enumerate(lines)]
 
 
 def wrapped(text: Text, width: int) -> list[Text]:

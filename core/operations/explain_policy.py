@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import reduce
+from itertools import islice
 from typing import Any, Final, Literal
 
 from core.domain.alert import Alert, AlertStatus
@@ -35,7 +36,7 @@ from core.domain.incident.timeline import (
 from core.domain.severity import Severity
 
 MOST_STEPS: Final = 12
-"""How many steps an explanation has at most: some policies page for a year."""
+"""How many steps an explanation has at most before its end: some policies page for a year."""
 
 _PAGING: Final = (Status.PENDING, Status.OPEN)
 """While it is in one of these, somebody may be paged."""
@@ -110,19 +111,20 @@ def explain_policy(
     """Whom an incident with these facts pages that begins at `at`. A source's is opened by its
     alerts, as many as the policy asks for, which fire from then on; any other by a report.
 
-    `addresses` are the names of each target's addresses, as `Policy.addressed` takes them.
+    `addresses` are the names of each target's addresses, as `Policy.addressed` takes them. Raises
+    `ValidationError` for facts that no report may have, and `OverflowError` where the calendar ends
+    too close to `at`.
     """
     assumed = not any(addresses.values())
     names = {name: (name,) for name in addresses} if assumed else addresses
     policy = policies.choose(facts, ack_timeout=ack_timeout).addressed(names)
     *passed, _ = policies.considered(facts)
-    steps: list[Step] = []
-    more_at = None
-    for now, incident, events in _run(facts, policy, at):
-        steps += _steps(events, policy, now)
-        if len(steps) >= MOST_STEPS and incident.status in _PAGING:
-            more_at = timers.deadline(incident)
-            break
+    happening = (
+        step for now, events in _run(facts, policy, at) for step in _steps(events, policy, now)
+    )
+    steps = list(islice(happening, MOST_STEPS + 1))
+    more = len(steps) > MOST_STEPS and steps[-1].kind != "ends"
+    more_at = steps.pop().at if more else None
     return PolicyExplanation(
         at=at,
         severity=policies.severity(facts),
@@ -137,20 +139,20 @@ def explain_policy(
 
 def _run(
     facts: Facts, policy: Policy, at: datetime
-) -> Iterator[tuple[datetime, Incident, list[TimelineEvent]]]:
-    """The incident after its opening and after each of its timers, with what happened."""
+) -> Iterator[tuple[datetime, list[TimelineEvent]]]:
+    """What happens to the incident at its opening and at each of its timers."""
     incident = Incident(id="explained", key="explained")
     events: list[TimelineEvent] = []
     for input in _openers(facts, policy, at):
         incident, more = _after(incident, input, at)
         events += more
-    yield at, incident, events
+    yield at, events
     while incident.status in _PAGING:
         due = timers.deadline(incident)
         if due is None:
             return
         incident, events = _after(incident, Wake(), due)
-        yield due, incident, events
+        yield due, events
 
 
 def _openers(facts: Facts, policy: Policy, at: datetime) -> Iterable[Input]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -148,8 +148,8 @@ def test_a_terminal_of_45_columns(file: Path) -> None:
             )
         )
         + "\n"
-        "It goes on like this, next at 2026-03-02\n"
-        "03:00 UTC (04:00 CET).\n"
+        "It goes on, next at 2026-03-02 03:00 UTC\n"
+        "(04:00 CET).\n"
         "An acknowledgement stops it."
     )
 
@@ -222,6 +222,41 @@ def test_an_explanation_has_a_bound(file: Path) -> None:
     assert explanation.more_at == datetime(2026, 3, 2, 3, tzinfo=UTC)
 
 
+@pytest.mark.parametrize("levels", [MOST_STEPS - 1, MOST_STEPS, MOST_STEPS + 1])
+def test_what_is_left_out_is_a_paging_and_not_the_end(levels: int, tmp_path: Path) -> None:
+    path = tmp_path / "levels.yaml"
+    lines = "".join(f"  - {{after: {minute}m, targets: [chat]}}\n" for minute in range(levels))
+    path.write_text(
+        "version: 1\ntargets: {chat: {url_env: CHAT}}\n"
+        f"policies:\n- name: many\n  maximum_age: 1d\n  levels:\n{lines}"
+    )
+    explanation = explained(path)
+    left_out = levels > MOST_STEPS
+    assert len(paged(explanation)) == min(levels, MOST_STEPS)
+    assert (explanation.more_at is not None) is left_out
+    if left_out:
+        assert explanation.more_at == EVENING + timedelta(minutes=MOST_STEPS)
+    else:
+        assert explanation.steps[-1].kind == "ends"
+
+
+def test_who_is_never_paged_is_not_kept_from_it_by_an_acknowledgement(tmp_path: Path) -> None:
+    path = tmp_path / "late.yaml"
+    path.write_text(
+        "version: 1\ntargets: {chat: {url_env: CHAT}}\npolicies:\n"
+        "- {name: late, maximum_age: 1h, levels: [{after: 2h, targets: [chat]}]}\n"
+    )
+    assert shown(path, 80, severity="low") == (
+        "begins       2026-03-01 21:00 UTC (22:00 CET)\n"
+        "severity     low\n"
+        "policy       late, for all others\n"
+        "\n"
+        "Nobody is paged.\n"
+        "At 22:00 UTC (23:00 CET): Closed (cancelled): nobody resolved it within its\n"
+        "maximum age of 1 h."
+    )
+
+
 # ------------------------------------------------------------------------------------- command
 
 
@@ -272,6 +307,10 @@ def test_the_addresses_of_the_environment_count(
         (["--label", "=old"], "--label '=old' is not NAME=VALUE"),
         (["--at", "25:00"], "'25:00' is not a time"),
         (["--at", "yesterday"], "'yesterday' is not a time"),
+        (["--at", "9999-12-31T23:59Z"], "'9999-12-31T23:59Z' is too close to the calendar's end"),
+        (["--service", ""], "service: "),
+        (["--service", "x" * 201], "service: "),
+        (["--label", f"{'x' * 64}=1"], "labels."),
     ],
 )
 def test_a_mistake_is_named_and_ends_with_2(

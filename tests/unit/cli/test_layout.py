@@ -111,6 +111,13 @@ def test_a_sentence_hangs_below_its_beginning() -> None:
     assert plain(lines) == "ana  Comment: we roll\n     back the release"
 
 
+@pytest.mark.parametrize("width", [25, None])
+def test_a_label_keeps_its_style_to_itself(width: int | None) -> None:
+    [shown] = hanging(Text("08:00  ", "cyan"), line("level 1"), width)
+    assert [shown.plain[span.start : span.end] for span in shown.spans] == ["08:00  "]
+    assert not shown.style
+
+
 @pytest.mark.parametrize("width", [1, 2, 7, 20, 45])
 def test_wide_characters_need_no_spaces_to_be_broken(width: int) -> None:
     lines = wrapped(line(f"ok {WIDE} ok"), width)
