@@ -6,6 +6,9 @@ is missing without a traceback. Imports the standard library only.
 
 from __future__ import annotations
 
+import sys
+from importlib.util import find_spec
+from shlex import quote
 from traceback import walk_tb
 from typing import Final
 
@@ -35,12 +38,16 @@ decides."""
 
 
 def install_command(missing: ModuleNotFoundError) -> str | None:
-    """The command that installs the missing library: `pip install 'tidegate[aws]'`. None where no
-    extra brings it, so that it is a fault of ours."""
+    """The command that installs the missing library where this Python finds it, whatever
+    environment is active: `/srv/venv/bin/python -m pip install 'tidegate[aws]'`, or one of uv,
+    which makes environments without pip. None where no extra brings it, so that it is a fault of
+    ours."""
     library = (missing.name or "").partition(".")[0]
     if library not in EXTRAS:
         return None
     frames = (frame for frame, _ in walk_tb(missing.__traceback__))
     packages = (frame.f_globals["__name__"].partition(".")[0] for frame in frames)
     extra = next((WHOLE[package] for package in packages if package in WHOLE), EXTRAS[library])
-    return f"pip install 'tidegate[{extra}]'"
+    python = quote(sys.executable)
+    pip = f"{python} -m pip install" if find_spec("pip") else f"uv pip install --python {python}"
+    return f"{pip} 'tidegate[{extra}]'"

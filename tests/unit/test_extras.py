@@ -132,7 +132,24 @@ def missing(library: str, *importers: str) -> ModuleNotFoundError:
 def test_the_install_command_names_the_extra_of_whatever_needs_the_library(
     library: str, importers: list[str], extra: str
 ) -> None:
-    assert install_command(missing(library, *importers)) == f"pip install 'tidegate[{extra}]'"
+    command = install_command(missing(library, *importers))
+    assert command is not None
+    assert command.endswith(f" 'tidegate[{extra}]'")
+
+
+@pytest.mark.parametrize(
+    ("has_pip", "command"),
+    [
+        (True, "'/an environment/python' -m pip install 'tidegate[cli]'"),
+        (False, "uv pip install --python '/an environment/python' 'tidegate[cli]'"),
+    ],
+)
+def test_the_install_command_is_for_the_environment_that_lacks_the_library(
+    has_pip: bool, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.executable", "/an environment/python")
+    monkeypatch.setattr("core.extras.find_spec", {"pip": has_pip}.get)
+    assert install_command(missing("typer", "core.cli.program")) == command
 
 
 @pytest.mark.parametrize("module", ["core.cli.nothing", "somebodys_module", "jmespath"])

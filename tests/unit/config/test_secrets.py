@@ -254,9 +254,9 @@ async def test_a_package_that_is_not_installed_is_named(clock: Clock) -> None:
     kept = Secrets({"aws": maker}, ttl=TTL, clock=clock)
     with pytest.raises(SettingsError) as caught:
         await kept.get("aws:hook")
-    assert str(caught.value) == (
-        "the secret aws:hook cannot be read: boto3 is not installed (pip install 'tidegate[aws]')"
-    )
+    cause = "the secret aws:hook cannot be read: boto3 is not installed"
+    assert str(caught.value).startswith(f"{cause} (")
+    assert str(caught.value).endswith(" 'tidegate[aws]')")
 
 
 # ------------------------------------------------------------------------- exchanged secrets
