@@ -21,7 +21,7 @@ from core.errors import ConfigFileError
 from core.formats.shared.delivery import shared_scope, webhook_way
 
 if TYPE_CHECKING:
-    from core.operations.explain import RequestExplanation
+    from core.operations.explain_request import RequestExplanation
     from core.webhooks.endpoints import WebhookTable
 
 routes_app = typer.Typer(help="Check the routing table.", no_args_is_help=True)
@@ -164,7 +164,7 @@ def _explain_payloads(
 ) -> list[tuple[str, RequestExplanation]]:
     if not payloads:
         return []
-    from core.operations.explain import explain_unverified
+    from core.operations.explain_request import explain_unverified
     from core.webhooks.request import post_to
 
     explained = []

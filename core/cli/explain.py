@@ -24,7 +24,8 @@ from core.domain.text import one_line, shortened
 
 if TYPE_CHECKING:
     from core.formats.mapping.mapping import Finding
-    from core.operations.explain import Explanation, RequestExplanation
+    from core.operations.explain import Explanation
+    from core.operations.explain_request import RequestExplanation
     from core.webhooks.request import Request
 
 
@@ -136,7 +137,7 @@ def _explain_body(hook: str, body: bytes, headers: dict[str, str], *, as_json: b
 
 
 def _explain_request(request: Request, *, as_json: bool) -> None:
-    from core.operations.explain import explain_request
+    from core.operations.explain_request import explain_request
 
     hook = hook_of(request)
     explained = asyncio.run(explain_request(request, hook, Settings.from_env(), datetime.now(UTC)))

@@ -26,7 +26,7 @@ from core.cli.request_options import Headers, Hook, parse_headers
 from core.contracts import WORKERS
 
 if TYPE_CHECKING:
-    from infra.local.send import Sent
+    from infra.local.sent import Sent
 
 _BASES = range(1024, 65531)
 _NAMES = [worker.name for worker in WORKERS]

@@ -11,7 +11,7 @@ import pytest
 from core.domain.handles import handle_of
 from core.operations.outcome import OpenedIncident, Outcome, Result
 from infra.local import send
-from infra.local.send import Sent
+from infra.local.sent import Sent
 from tests.support.cli import Tidegate
 
 OPEN = OpenedIncident(id="incident:a@1", title="[It] burns\x1b[31m", status="open")

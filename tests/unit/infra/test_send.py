@@ -17,7 +17,8 @@ from core.intake.receipts import Verdict
 from core.operations.outcome import OpenedIncident, Outcome, Result
 from core.operations.signed_request import signed
 from infra.local.environment import HOOK_SECRETS, WEBHOOKS
-from infra.local.send import Expected, Sent, expected_of, format_of_queue
+from infra.local.expected import Expected, expected_of, format_of_queue
+from infra.local.sent import Sent
 from tests.support.payloads import recorded_json
 
 OPEN = OpenedIncident(id="incident:a@1", title="It burns", status="open")
