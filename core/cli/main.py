@@ -89,7 +89,8 @@ app.add_typer(incident.app, name="incident")
 
 
 def main() -> None:
-    """Run the command. Our own errors become one line, the next step, and an exit code."""
+    """Run the command. Our own errors, and what is wrong with a file, become one line, the next
+    step, and an exit code."""
     try:
         app(prog_name="tidegate")
     except TidegateError as error:
@@ -99,6 +100,13 @@ def main() -> None:
         if fix:
             err.print(f"  next: {escape(fix)}", soft_wrap=True)
         sys.exit(exit_code(error))
+    except OSError as error:
+        if error.filename is None or error.strerror is None:
+            raise
+        cause = f"{error.filename}: {error.strerror.lower()}"
+        err.print(f"[red]{type(error).__name__}[/red]: {escape(cause)}", soft_wrap=True)
+        err.print("  next: see that this user may read and write it", soft_wrap=True)
+        sys.exit(EXIT_FAILED)
 
 
 def exit_code(error: TidegateError) -> int:

@@ -7,12 +7,14 @@ import re
 import threading
 import time
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from core.cli.completion import complete
 from core.domain.handles import Named, handle_of
+from tests.support.cli import Tidegate
 from tests.support.completion import completed
 
 ONE, OTHER = Named("incident:1", "Checkout is slow"), Named("incident:2", "Disk full")
@@ -87,3 +89,17 @@ def test_what_takes_too_long_completes_nothing(blocks: bool) -> None:
 def test_without_a_stack_a_shell_is_left_alone(shell: str, arguments: str, address: str) -> None:
     answer = completed(shell, f"tidegate {arguments}", {"TEMPORAL_ADDRESS": address})
     assert answer == ("" if shell == "bash" else "_files")
+
+
+def test_a_home_in_which_completion_cannot_be_installed_is_one_line(
+    tidegate: Tidegate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    home.write_text("not a folder")
+    monkeypatch.setenv("HOME", str(home))
+    result = tidegate("--install-completion", "bash")
+    cause, step = result.err.splitlines()
+    assert result.code == 1
+    assert cause.startswith(("NotADirectoryError: ", "FileExistsError: "))
+    assert str(home) in cause
+    assert step == "  next: see that this user may read and write it"

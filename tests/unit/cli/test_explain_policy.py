@@ -292,9 +292,12 @@ def test_the_json_has_the_policy_why_not_the_others_and_each_step(
 def test_the_addresses_of_the_environment_count(
     tidegate: Tidegate, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CHAT", "json://chat.example")
     arguments = ("policies", "explain", "--file", str(file), "--service", "checkout")
+    assumed = "No target's variables are set here: each is taken to have an address."
+    assert assumed in tidegate(*arguments, "--severity", "critical").out
+    monkeypatch.setenv("CHAT", "json://chat.example")
     result = tidegate(*arguments, "--severity", "critical")
+    assert assumed not in result.out
     assert "level 1: duty has no address (DUTY not set)" in result.out
     assert "chat.example" not in result.out
 
