@@ -60,6 +60,17 @@ def all_incidents() -> Coroutine[Any, Any, list[Named]]:
     return _incidents(include_closed=True)
 
 
+def newest_records() -> Coroutine[Any, Any, list[Named]]:
+    """The newest quarantine records, settled ones, too."""
+    from core.operations.quarantined import named
+
+    async def find() -> list[Named]:
+        listed = await bootstrap.quarantine(Settings.from_env()).listed()
+        return [named(each) for each in listed[:_MOST]]
+
+    return find()
+
+
 def _incidents(*, include_closed: bool) -> Coroutine[Any, Any, list[Named]]:
     from core.adapters.temporal.incident_list import IncidentFilter, list_incidents
     from core.adapters.temporal.incident_names import named

@@ -8,6 +8,7 @@ from typing import Annotated, Final
 
 import typer
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
+from rich.markup import escape
 from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
@@ -71,6 +72,11 @@ def print_text(text: str) -> None:
     """Print text as it is, but for control characters, and end it with a line break."""
     sys.stdout.write(printable(text).removesuffix("\n") + "\n")
     sys.stdout.flush()
+
+
+def print_next(step: str, *, to: Console = out, indent: int = 2) -> None:
+    """Print what to type or to do next, below what it follows from."""
+    to.print(f"{' ' * indent}next: {escape(step)}", soft_wrap=True)
 
 
 def table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:

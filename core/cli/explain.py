@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Protocol
 import typer
 from rich.markup import escape
 
-from core.cli.console import EXIT_FAILED, Json, out, print_facts, print_json, table
+from core.cli.console import EXIT_FAILED, Json, out, print_facts, print_json, print_next, table
 from core.cli.invocation import hook_of, request_in
 from core.cli.payload_file import name_of, read_payload
 from core.cli.request_options import Headers, Hook, parse_headers
@@ -100,7 +100,7 @@ def _print_all(file: Path, explanations: Sequence[Explanation]) -> None:
     for explanation in explanations:
         _print(explanation)
     if next := _next(file, explanations):
-        out.print(f"  next: {escape(next)}", soft_wrap=True)
+        print_next(next)
 
 
 def _next(file: Path, explanations: Sequence[Explanation]) -> str | None:

@@ -6,15 +6,14 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from rich.markup import escape
 
 from core import bootstrap
 from core.cli.clock import shown_time
-from core.cli.completion import all_incidents, complete, open_incidents
 from core.cli.console import (
     Json,
     err,
@@ -24,9 +23,10 @@ from core.cli.console import (
     print_text,
     terminal_width,
 )
+from core.cli.incident_options import AnyId
 from core.cli.incident_view import change_lines, header_lines, list_lines, timeline_lines
+from core.cli.quantities import duration, seconds
 from core.config.settings import Settings
-from core.domain.durations import Delay
 from core.domain.incident.model import Incident, Status
 from core.domain.severity import Severity
 from core.errors import ConfigurationError, TemporalUnavailable
@@ -36,23 +36,11 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="List, show and command incidents.", no_args_is_help=True)
 
-_DURATION: Final[TypeAdapter[timedelta]] = TypeAdapter(Delay)
-
-
-def duration(text: str) -> timedelta:
-    """A duration like `30m`. Raises `typer.BadParameter`."""
-    try:
-        return _DURATION.validate_python(text)
-    except ValidationError:
-        raise typer.BadParameter(f"{text!r} is not a duration like 30m, 12h or 7d") from None
-
-
-_NAMES: Final = "The incident's handle, its ID or the beginning of that, or its workflow ID"
-
-Id = Annotated[str, typer.Argument(help=f"{_NAMES}.", autocompletion=complete(open_incidents))]
-AnyId = Annotated[str, typer.Argument(help=f"{_NAMES}.", autocompletion=complete(all_incidents))]
 Interval = Annotated[
-    float, typer.Option("--every", min=0.2, help="Seconds between two queries, with --watch.")
+    float,
+    typer.Option(
+        "--every", min=0.2, callback=seconds, help="Seconds between two queries, with --watch."
+    ),
 ]
 
 

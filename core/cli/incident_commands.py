@@ -14,17 +14,18 @@ from rich.markup import escape
 from core import bootstrap
 from core.cli.completion import all_incidents, complete
 from core.cli.console import Json, out, print_json
-from core.cli.incident import Id, duration
 from core.cli.incident_answers import answer_sentence
 from core.cli.incident_options import (
     Actor,
     Commander,
+    Id,
     Note,
     Text,
     To,
     checked_length,
     end_of_snooze,
 )
+from core.cli.quantities import duration
 from core.config.settings import Settings
 from core.domain.handles import handle_of
 from core.domain.incident import commands

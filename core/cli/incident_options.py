@@ -1,4 +1,5 @@
-"""The options that commands to an incident share, checked before anything is sent."""
+"""What commands to an incident share: how they name it, and options, checked before anything is
+sent."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from typing import Annotated, Final
 import typer
 
 from core.cli.clock import read_time, shown_time
+from core.cli.completion import all_incidents, complete, open_incidents
 from core.domain.durations import format_duration
 from core.domain.incident.commands import (
     LONGEST_COMMENT,
@@ -18,6 +20,11 @@ from core.domain.incident.commands import (
 )
 from core.domain.incident.timeline import SOURCE_PREFIX, TIDEGATE
 from core.domain.text import clean, one_line
+
+_NAMES: Final = "The incident's handle, its ID or the beginning of that, or its workflow ID"
+
+Id = Annotated[str, typer.Argument(help=f"{_NAMES}.", autocompletion=complete(open_incidents))]
+AnyId = Annotated[str, typer.Argument(help=f"{_NAMES}.", autocompletion=complete(all_incidents))]
 
 
 def _person(text: str) -> str:

@@ -14,10 +14,11 @@ from rich.text import Text
 
 from core.cli.clock import shown_time
 from core.cli.layout import Item, fact_lines, hanging, item_lines, line
-from core.domain.durations import format_duration
+from core.domain.durations import format_age
 from core.domain.handles import handle_of
 from core.domain.incident.decisions import escalation
 from core.domain.incident.model import UNRESOLVED, Incident, PageStatus, Status
+from core.domain.text import times
 
 if TYPE_CHECKING:
     from core.adapters.temporal.incident_list import IncidentSummary
@@ -62,7 +63,7 @@ def _item(incident: IncidentSummary, now: datetime) -> Item:
     facts = (
         _coloured(incident.severity or ""),
         _coloured(status),
-        line(_age(now - incident.began)),
+        line(format_age(now - incident.began)),
         _who(incident),
     )
     return Item(incident.handle, f"{incident.title or incident.id}{service}", facts)
@@ -85,7 +86,7 @@ def header_lines(
         return shown_time(moment, now=now, zone=zone)
 
     def ahead(moment: datetime | None, before: str = "") -> Text | None:
-        return line(f"{before}{at(moment)}, in {_age(moment - now)}") if moment else None
+        return line(f"{before}{at(moment)}, in {format_age(moment - now)}") if moment else None
 
     opened, previous = incident.opened_at, incident.previous
     acknowledged = incident.acknowledged_by and incident.status is not Status.ACKNOWLEDGED
@@ -98,7 +99,7 @@ def header_lines(
         ("assignee", line(incident.assignee or "")),
         ("commander", line(incident.commander or "")),
         ("snoozed", ahead(incident.snoozed_until, "until ")),
-        ("opened", line(f"{at(opened)}, {_age(now - opened)} ago" if opened else "")),
+        ("opened", line(f"{at(opened)}, {format_age(now - opened)} ago" if opened else "")),
         ("paged", line(_paged(incident))),
         ("next page", ahead(escalation.due(incident))),
         ("alerts", line(_alerts(incident))),
@@ -226,8 +227,7 @@ def _alerts(incident: Incident) -> str:
     counts = incident.alerts
     if not counts.fired:
         return ""
-    times = "once" if counts.fired == 1 else f"{counts.fired:,} times"
-    return f"{counts.firing:,} firing of {counts.distinct:,}, received {times}"
+    return f"{counts.firing:,} firing of {counts.distinct:,}, received {times(counts.fired)}"
 
 
 def _coloured(word: str) -> Text:
@@ -236,9 +236,3 @@ def _coloured(word: str) -> Text:
 
 def _utc(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
-
-
-def _age(age: timedelta) -> str:
-    """An age in at most two units; seconds only below a minute."""
-    seconds = max(0, int(age.total_seconds()))
-    return format_duration(seconds if seconds < 60 else seconds - seconds % 60)

@@ -20,8 +20,10 @@ from core.cli.console import (
     out,
     print_facts,
     print_json,
+    print_next,
 )
 from core.cli.payload_file import name_of, read_payload
+from core.cli.quantities import seconds
 from core.cli.request_options import Headers, Hook, parse_headers
 from core.contracts import WORKERS
 
@@ -103,7 +105,8 @@ def send(
     hook: Hook = None,
     header: Headers = None,
     timeout: Annotated[
-        float, typer.Option(min=1, help="Seconds to wait for what becomes of it.")
+        float,
+        typer.Option(min=1, callback=seconds, help="Seconds to wait for what becomes of it."),
     ] = 30.0,
     no_wait: Annotated[
         bool, typer.Option("--no-wait", help="Send it, and do not wait for what becomes of it.")
@@ -161,4 +164,4 @@ def _print_sent(sent: Sent) -> None:
     for line in sent.lines:
         out.print(escape(line), soft_wrap=True)
     if sent.next:
-        out.print(f"  next: {escape(sent.next)}", soft_wrap=True)
+        print_next(sent.next)

@@ -24,7 +24,7 @@ from core.cli import (
     smoke,
     worker,
 )
-from core.cli.console import EXIT_FAILED, EXIT_UNAVAILABLE, EXIT_USAGE, err, out
+from core.cli.console import EXIT_FAILED, EXIT_UNAVAILABLE, EXIT_USAGE, err, out, print_next
 from core.cli.next_step import or_local_stack
 from core.errors import (
     AmbiguousId,
@@ -98,7 +98,7 @@ def main() -> None:
         fix = or_local_stack(error.fix) if unset else error.fix
         err.print(f"[red]{error.code}[/red]: {escape(error.message)}", soft_wrap=True)
         if fix:
-            err.print(f"  next: {escape(fix)}", soft_wrap=True)
+            print_next(fix, to=err)
         sys.exit(exit_code(error))
     except OSError as error:
         if error.filename is None or error.strerror is None:

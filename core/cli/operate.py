@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from core import bootstrap
-from core.cli.console import EXIT_FAILED, Json, out, print_json
+from core.cli.console import EXIT_FAILED, Json, out, print_json, print_next
 from core.cli.next_step import or_local_stack
 from core.config.settings import Settings
 
@@ -56,7 +56,7 @@ def doctor(as_json: Json = False) -> None:
         line = f"{_MARKS[check.outcome]}  {escape(check.name)}: {escape(check.detail)}"
         out.print(line, soft_wrap=True)
         if check.fix:
-            out.print(f"      next: {escape(check.fix)}", soft_wrap=True)
+            print_next(check.fix, indent=6)
 
     checks = asyncio.run(collect())
     healthy = all(check.outcome != "failed" for check in checks)

@@ -34,6 +34,7 @@ from core.cli.record_options import (
     record_filter,
 )
 from core.config.settings import Settings
+from core.domain.text import counted
 from core.errors import DocumentChanged, TidegateError
 from core.intake.quarantine import Quarantine
 from core.intake.records import QuarantineRecord
@@ -84,7 +85,7 @@ def quarantine_delete(
         asyncio.run(removal.run())
     except KeyboardInterrupt:
         removal.end(as_json)
-        err.print(f"Stopped: {len(removal.deleted):,} of {_records(len(named))} deleted.")
+        err.print(f"Stopped: {len(removal.deleted):,} of {counted(len(named), 'record')} deleted.")
         raise typer.Exit(EXIT_INTERRUPTED) from None
     except TidegateError:
         if removal.deleted or removal.kept:
@@ -99,7 +100,8 @@ def _print_named(named: Sequence[QuarantineRecord], as_json: bool) -> None:
         print_json({"would_delete": [record.id for record in named]})
         return
     print_lines(record_lines(named, terminal_width(), datetime.now(UTC)))
-    out.print(f"{_records(len(named))} would be deleted." if named else "No record matches.")
+    would = f"{counted(len(named), 'record')} would be deleted."
+    out.print(would if named else "No record matches.")
 
 
 def _confirm(named: Sequence[QuarantineRecord]) -> None:
@@ -109,7 +111,7 @@ def _confirm(named: Sequence[QuarantineRecord]) -> None:
         err.print(each, soft_wrap=True)
     if (more := len(named) - _LISTED) > 0:
         err.print(f"and {more:,} more")
-    err.print(f"Delete {_records(len(named))} for good? \\[y/N] ", end="")
+    err.print(f"Delete {counted(len(named), 'record')} for good? \\[y/N] ", end="")
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         err.print("Nothing was deleted.")
         raise typer.Exit(EXIT_FAILED)
@@ -158,10 +160,6 @@ class _Removal:
         elif len(self._named) == 1 and self.deleted:
             out.print(f"{self.deleted[0].handle} deleted")
         else:
-            out.print(f"{_records(len(self.deleted))} deleted")
+            out.print(f"{counted(len(self.deleted), 'record')} deleted")
         for record in self.kept:
             err.print(f"{record.handle} kept: it was refused again in the meantime")
-
-
-def _records(count: int) -> str:
-    return "1 record" if count == 1 else f"{count:,} records"

@@ -21,10 +21,12 @@ from core.cli.console import (
     out,
     print_json,
     print_lines,
+    print_next,
     terminal_width,
 )
 from core.cli.layout import hanging, line
 from core.cli.progress import progress
+from core.cli.quantities import rate, seconds
 from core.cli.record_options import (
     Codes,
     DryRun,
@@ -33,11 +35,10 @@ from core.cli.record_options import (
     Sources,
     YoungerThan,
     chosen,
-    rate,
     record_filter,
-    seconds,
 )
 from core.config.settings import Settings
+from core.domain.text import counted
 from core.errors import SettingsError, TidegateError
 from core.intake.records import QuarantineRecord
 
@@ -206,11 +207,11 @@ class _Report:
         elif self.total == 0:
             out.print("Nothing to replay.")
         elif self.total == 1 and self._next:
-            out.print(f"next: {self._next}", soft_wrap=True)
+            print_next(self._next)
         elif self.total > 1:
             events = sum(self._results.values())
-            counts = f"{self._told:,} records, {events:,} events: {_counted(self._results)}"
-            out.print(counts, soft_wrap=True)
+            of = f"{counted(self._told, 'record')}, {counted(events, 'event')}"
+            out.print(f"{of}: {_counted(self._results)}", soft_wrap=True)
 
     def stopped(self) -> None:
         """Say how far it got."""

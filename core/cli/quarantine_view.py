@@ -11,7 +11,7 @@ from rich.text import Text
 
 from core.cli.clock import shown_time
 from core.cli.layout import Item, fact_lines, item_lines, line
-from core.domain.durations import format_duration
+from core.domain.durations import format_age
 from core.domain.event import Event, parse_time
 from core.domain.text import shortened
 from core.errors import InvalidEvent
@@ -45,9 +45,8 @@ def _item(record: QuarantineRecord, now: datetime) -> Item:
 
 
 def age(record: QuarantineRecord, now: datetime) -> str:
-    """How long ago it was last refused, in its largest units."""
-    seconds = max(int((now - parse_time(record.kept_at)).total_seconds()), 0)
-    return format_duration(seconds if seconds < 3600 else seconds - seconds % 60)
+    """How long ago it was last refused."""
+    return format_age(now - parse_time(record.kept_at))
 
 
 def replay_state(record: QuarantineRecord) -> str:

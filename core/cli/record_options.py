@@ -2,55 +2,20 @@
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
-from itertools import islice
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core import bootstrap
-from core.cli.completion import complete
-from core.cli.incident import duration
+from core.cli.completion import complete, newest_records
 from core.cli.progress import progress
-from core.config.settings import Settings
-from core.domain.handles import Named
+from core.cli.quantities import duration
 from core.intake.quarantine import Quarantine
 from core.intake.records import QuarantineRecord
 
 if TYPE_CHECKING:
     from core.operations.quarantined import RecordFilter, State
-
-_MOST: Final = 50
-_RATE: Final = re.compile(r"(\d+(?:\.\d+)?)/(s|m|h)")
-_SECONDS: Final = {"s": 1, "m": 60, "h": 3600}
-
-
-def newest_records() -> Coroutine[Any, Any, Iterable[Named]]:
-    """The newest records, settled ones, too."""
-    from core.operations.quarantined import named
-
-    async def find() -> list[Named]:
-        listed = await bootstrap.quarantine(Settings.from_env()).listed()
-        return [named(each) for each in islice(listed, _MOST)]
-
-    return find()
-
-
-def rate(text: str) -> float:
-    """Events a second, of a rate like `20/s`. Raises `typer.BadParameter`."""
-    if (match := _RATE.fullmatch(text)) and (count := float(match[1])):
-        return count / _SECONDS[match[2]]
-    raise typer.BadParameter(f"{text!r} is not a rate like 20/s, 100/m or 500/h")
-
-
-def seconds(value: float) -> float:
-    """So many seconds to wait. Raises `typer.BadParameter` for what never ends."""
-    if not math.isfinite(value):
-        raise typer.BadParameter(f"{value} is not a number of seconds, as in --timeout 30")
-    return value
 
 
 def record_json(record: QuarantineRecord) -> dict[str, object]:

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from core import bootstrap
-from core.cli.console import EXIT_FAILED, Json, out, print_json
+from core.cli.console import EXIT_FAILED, Json, out, print_json, print_next
 from core.config.settings import Settings
 from core.errors import SettingsError
 from core.ports.deployment import Places, Way
@@ -48,7 +48,8 @@ def command(
         str | None, typer.Option(help="The URI prefix of the quarantine's records.")
     ] = None,
     timeout: Annotated[
-        float, typer.Option(min=1, max=3600, help="Seconds to wait for each workflow.")
+        float,
+        typer.Option(min=1, max=3600, help="Seconds to wait for each workflow."),
     ] = 120.0,
     as_json: Json = False,
 ) -> None:
@@ -137,4 +138,4 @@ def _print_step(way: Way, step: Step, seconds: float, about: str) -> None:
 def _print(tried: Tried) -> None:
     out.print(f"{_MARKS[tried.outcome]}  {tried.way}: {escape(tried.detail)}", soft_wrap=True)
     if tried.fix:
-        out.print(f"      next: {escape(tried.fix)}", soft_wrap=True)
+        print_next(tried.fix, indent=6)

@@ -44,6 +44,12 @@ Delay = Annotated[
 """A duration, or `0s`."""
 
 
+def format_age(age: timedelta) -> str:
+    """An age in whole minutes; in seconds below one."""
+    seconds = max(0, int(age.total_seconds()))
+    return format_duration(seconds - seconds % 60 if seconds >= 60 else seconds)
+
+
 def format_duration(seconds: float) -> str:
     """A duration as people read it: `0 s`, `45 s`, `5 min`, `1 h 02 min 05 s`; from a day on in its
     two largest units: `90 d`, `327 d 19 h`."""

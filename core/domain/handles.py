@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection
 from typing import Final, NamedTuple
 
+from core.domain.text import shortened
 from core.errors import AmbiguousId, quoted
 
 LENGTH: Final = 6
@@ -69,13 +70,9 @@ def _only(text: str, things: list[Named]) -> Named | None:
         handles = [handle_of(thing.id) for thing in things]
         names = handles if len(set(handles)) == len(things) else [thing.id for thing in things]
         shown = ", ".join(
-            f"{name} {quoted(_short(thing.title))}" if thing.title else name
+            f"{name} {quoted(shortened(thing.title, _TITLE_CHARS))}" if thing.title else name
             for name, thing in zip(names[:NAMED], things, strict=False)
         )
         more = " and others" if len(things) > NAMED else ""
         raise AmbiguousId(f"{quoted(text)} fits several: {shown}{more}")
     return things[0] if things else None
-
-
-def _short(title: str) -> str:
-    return title if len(title) <= _TITLE_CHARS else f"{title[: _TITLE_CHARS - 1]}…"

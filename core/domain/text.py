@@ -38,6 +38,11 @@ def counted(count: int, one: str, more: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else more or f'{one}s'}"
 
 
+def times(count: int) -> str:
+    """How often: `once`, or `3 times`."""
+    return "once" if count == 1 else f"{count:,} times"
+
+
 def spelt(value: object) -> str:
     """A value of JSON as text: `true` rather than Python's `True`, and all else as `str` has it."""
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -58,7 +58,7 @@ class Orchestrated(TypedDict):
     action: Literal["started", "signalled"]
 
 
-class OpenedIncident(Orchestrated):
+class Opened(Orchestrated):
     """What the root orchestrator did with the report, two of the report's fields, and the incident
     that has it, unless that is not known in time. `opened` is false when an incident that is open
     took it."""
@@ -84,7 +84,7 @@ class _Closed:
 
 async def open_incident(
     settings: Settings, fields: Mapping[str, str | None], *, follows: str | None = None
-) -> OpenedIncident:
+) -> Opened:
     """Send a report with these fields, and wait for its incident.
 
     `follows` names a closed incident, from which missing fields are copied. Raises `InvalidReport`,

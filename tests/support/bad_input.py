@@ -214,7 +214,7 @@ def refused(result: Result, code: int) -> tuple[str, str]:
     both of a record that it could not send."""
     assert result.code == code, (result.out, result.err)
     assert "Traceback" not in result.err
-    if of_record := re.fullmatch(r"\w{6}  (not accepted: .+)\nnext: (.+)\n", result.out):
+    if of_record := re.fullmatch(r"\w{6}  (not accepted: .+)\n  next: (.+)\n", result.out):
         assert result.err == ""
         return of_record[1], of_record[2]
     assert result.out == ""

@@ -76,8 +76,8 @@ def test_a_refusal_names_five_at_most_and_shortens_their_titles() -> None:
     with pytest.raises(AmbiguousId) as caught:
         meant("incident:", many)
     message = caught.value.message
-    assert message.endswith("…' and others")
-    assert message.count("…") == 5
+    assert message.endswith("...' and others")
+    assert message.count("...") == 5
     assert len(message) < 400
     assert "\x1b" not in message
 

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from core import bootstrap
+from core.cli.completion import newest_records
 from core.cli.quarantine_view import record_lines, shown_record
-from core.cli.record_options import newest_records, rate
 from core.config.settings import Settings
 from core.domain.event import Event
 from core.domain.handles import handle_of
@@ -463,7 +463,7 @@ def test_a_replay_of_which_nothing_is_known_in_time_exits_with_3(
     result = tidegate("quarantine", "replay", id)
     assert (result.code, result.out.splitlines()) == (
         3,
-        [f"{handle_of(id)}  not known yet: no worker has taken it", "next: tidegate doctor"],
+        [f"{handle_of(id)}  not known yet: no worker has taken it", "  next: tidegate doctor"],
     )
 
 
@@ -583,15 +583,6 @@ def test_wrong_usage_exits_with_2_and_does_nothing(
     assert "Traceback" not in result.err
     assert workflows.calls == []
     assert len(listed(tidegate)) == 1
-
-
-@pytest.mark.parametrize(
-    ("text", "a_second"), [("20/s", 20), ("100/m", 100 / 60), ("36/h", 0.01), ("0.5/s", 0.5)]
-)
-def test_a_rate_is_so_many_events_in_a_second_a_minute_or_an_hour(
-    text: str, a_second: float
-) -> None:
-    assert rate(text) == a_second
 
 
 # --------------------------------------------------------------------------------- delete

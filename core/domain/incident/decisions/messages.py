@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from core.domain.durations import format_duration
+from core.domain.durations import format_age
 from core.domain.handles import handle_of
 from core.domain.incident.effects import FollowUp, Link, Page
 from core.domain.incident.model import Incident, PageState, PageStatus, compact_time
@@ -28,6 +28,7 @@ from core.domain.incident.timeline import (
     Resolved,
 )
 from core.domain.severity import Severity
+from core.domain.text import times
 
 MAX_LINKS: Final = 8
 """Most links of one message."""
@@ -161,7 +162,7 @@ def _facts(incident: Incident, now: datetime, key: str | None = None) -> tuple[s
             "Acknowledged by": ", ".join(incident.acknowledged_by),
             "Paged before": None if incident.acknowledged_by else _paged(incident, now, key),
             "Assigned to": incident.assignee,
-            "Reopened": incident.reopened and _times(incident.reopened),
+            "Reopened": incident.reopened and times(incident.reopened),
         }
     )
 
@@ -214,7 +215,7 @@ def _came(pages: list[PageState], now: datetime) -> Iterator[str]:
     failed = [page for page in pages if page.status in (PageStatus.WAITING, PageStatus.FAILED)]
     if took:
         began = min(page.at for page in took if page.at)
-        yield f"{_names(took)}, not acknowledged for {_span(now - began)}"
+        yield f"{_names(took)}, not acknowledged for {format_age(now - began)}"
     if sending:
         yield f"{_names(sending)} not delivered yet"
     if failed:
@@ -252,19 +253,9 @@ def _firing(firing: int, distinct: int) -> str:
     return f"{firing:,} of {distinct:,} alerts"
 
 
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count:,} times"
-
-
 def _so_far(began: datetime, now: datetime) -> str:
     """How long it has lasted, from a minute on."""
-    return f" ({_span(now - began)})" if now - began >= _MINUTE else ""
-
-
-def _span(lasted: timedelta) -> str:
-    """Whole minutes, or seconds of less than one."""
-    seconds = int(lasted.total_seconds())
-    return format_duration(seconds - seconds % 60 if seconds >= 60 else seconds)
+    return f" ({format_age(now - began)})" if now - began >= _MINUTE else ""
 
 
 def _lines(facts: Mapping[str, object]) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ from core.domain.incident.timeline import (
     TimelineEvent,
 )
 from core.domain.severity import Severity
+from core.domain.text import counted, times
 from core.domain.value import Value
 
 FORMAT: Final = "tidegate.post-incident-report/2"
@@ -217,8 +218,7 @@ def worst_severity(incident: Incident) -> Severity:
 
 def _counted(incident: Incident) -> str:
     fired, distinct = incident.alerts.fired, incident.alerts.distinct
-    times = "once" if fired == 1 else f"{fired:,} times"
-    return f"{distinct:,} alert{'' if distinct == 1 else 's'} fired {times}."
+    return f"{counted(distinct, 'alert')} fired {times(fired)}."
 
 
 def _people(timeline: Sequence[TimelineEvent]) -> dict[str, tuple[str, ...]]:
