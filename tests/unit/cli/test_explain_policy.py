@@ -302,6 +302,12 @@ def test_the_addresses_of_the_environment_count(
     assert "chat.example" not in result.out
 
 
+def test_a_severity_may_be_in_the_words_of_its_source(tidegate: Tidegate) -> None:
+    result = tidegate("policies", "explain", "--source", "zabbix", "--severity", "4", "--json")
+    assert result.json["severity"] == "high"
+    assert tidegate("policies", "explain", "--severity", "4").code == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
