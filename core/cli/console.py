@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from core.cli.layout import fact_lines
-from core.domain.printable import printable, to_json
+from core.domain.printable import printable, printable_line, to_json
 
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
@@ -90,6 +90,9 @@ def table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
 
 
 def print_facts(facts: Mapping[str, str | None]) -> None:
-    """Print names and values of rich markup, leaving out what has no value."""
-    texts = [(name, Text.from_markup(value)) for name, value in facts.items() if value]
+    """Print names and values of rich markup, leaving out what has no value. No value begins a line
+    of its own: that could look like another fact."""
+    texts = [
+        (name, Text.from_markup(printable_line(value))) for name, value in facts.items() if value
+    ]
     print_lines(fact_lines(texts, terminal_width(), indent=0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -19,6 +20,7 @@ from core.cli.payload_file import name_of, read_payload
 from core.cli.request_options import Headers, Hook, parse_headers
 from core.config.settings import Settings
 from core.domain.event import Event
+from core.domain.printable import printable_line
 from core.domain.routing.table import Deliver, Target, WhenRunning
 from core.domain.text import one_line, shortened
 
@@ -55,12 +57,12 @@ def explain(
 
     if format is not None and format not in FORMATS:
         raise typer.BadParameter(f"there is no format {format!r}; there are {', '.join(FORMATS)}")
-    if sum(map(bool, (format, upload, hook))) > 1:
+    if sum((format is not None, upload, hook is not None)) > 1:
         raise typer.BadParameter("use one of --format, --upload and --hook")
-    if header and not hook:
+    if header and hook is None:
         raise typer.BadParameter("--header describes a request: name its webhook with --hook")
     payload = read_payload(file)
-    if hook:
+    if hook is not None:
         _explain_body(hook, payload, parse_headers(header), as_json=as_json)
     elif upload or (format is None and not _is_json(payload)):
         _explain_upload(file, payload, asked=upload, as_json=as_json)
@@ -89,7 +91,7 @@ def _explain_upload(file: Path, body: bytes, *, asked: bool, as_json: bool) -> N
         print_json([{**each.to_json(), "upload": uri} for each in explanations])
     else:
         why = "explained" if asked else "not JSON: explained"
-        out.print(f"{why} as an upload to {escape(uri)}\n", soft_wrap=True)
+        out.print(f"{why} as an upload to {escape(printable_line(uri))}\n", soft_wrap=True)
         _print_all(file, explanations)
     raise typer.Exit(EXIT_FAILED if any(e.error for e in explanations) else 0)
 
@@ -105,15 +107,18 @@ def _print_all(file: Path, explanations: Sequence[Explanation]) -> None:
 
 def _next(file: Path, explanations: Sequence[Explanation]) -> str | None:
     """The command to type next, where the file may be meant as something else."""
-    from core.errors import NoRoute
-    from core.formats.registry import USERS_OWN
-
     for explanation in explanations:
         if explanation.hooks:
-            return f"tidegate explain --hook {explanation.hooks[0]} {file}"
-        if isinstance(explanation.error, NoRoute) and explanation.format == USERS_OWN:
-            return f"tidegate explain --upload {file}, if it is uploaded and not sent"
+            return _explain_again(file, "--hook", explanation.hooks[0])
+        if explanation.may_be_upload:
+            return f"{_explain_again(file, '--upload')}  # if it is uploaded and not sent"
     return None
+
+
+def _explain_again(file: Path, *options: str) -> str:
+    """The command that explains the file with these options, for a shell."""
+    ends = ["--"] if file.name != "-" and str(file).startswith("-") else []
+    return shlex.join(["tidegate", "explain", *options, *ends, str(file)])
 
 
 def _explain_payload(file: Path, payload: bytes, format: str | None, *, as_json: bool) -> None:

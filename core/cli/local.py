@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from core.cli.console import (
     EXIT_FAILED,
+    EXIT_INTERRUPTED,
     EXIT_UNAVAILABLE,
     Json,
     err,
@@ -118,26 +119,33 @@ def send(
     Waits for what becomes of it. A request is signed as its sender would sign it, except for
     headers that you name. Exits with 1 if an event was refused or quarantined, with 3 if nothing
     is known of one in time."""
-    if message and hook:
+    if message and hook is not None:
         raise typer.BadParameter("use one of --message and --hook")
-    if header and not hook:
+    if header and hook is None:
         raise typer.BadParameter("--header describes a request: name its webhook with --hook")
     headers, body = parse_headers(header), read_payload(file)
     from infra.local.send import send_file, send_hook, send_message
 
     wait = 0.0 if no_wait else timeout
+    steps: list[str] = []
     with err.status(f"Sending {escape(str(file))} ...") as status:  # in a terminal only
 
         def report(step: str) -> None:
+            steps.append(step)
             waits = "" if no_wait else f"; waiting up to {timeout:g} s"
             status.update(f"{escape(step)}{waits} ...")
 
-        if hook:
-            sent = send_hook(hook, body, headers, timeout=wait, report=report)
-        elif message:
-            sent = send_message(str(file), body, timeout=wait, report=report)
-        else:
-            sent = send_file(name_of(file), body, timeout=wait, report=report)
+        try:
+            if hook is not None:
+                sent = send_hook(hook, body, headers, timeout=wait, report=report)
+            elif message:
+                sent = send_message(str(file), body, timeout=wait, report=report)
+            else:
+                sent = send_file(name_of(file), body, timeout=wait, report=report)
+        except KeyboardInterrupt:
+            known = steps[-1] if steps else "it is not known whether it was sent"
+            err.print(f"Stopped: {escape(known)}.", soft_wrap=True)
+            raise typer.Exit(EXIT_INTERRUPTED) from None
     if as_json:
         print_json(sent.to_json())
     else:

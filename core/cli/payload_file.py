@@ -19,6 +19,11 @@ def name_of(path: Path) -> str:
     return "stdin.md" if path == STANDARD_INPUT else path.name
 
 
+def strerror(error: OSError) -> str:
+    """Why the system refused, as people read it."""
+    return os.strerror(error.errno).lower() if error.errno else str(error)
+
+
 def read_payload(path: Path) -> bytes:
     """The file's bytes; `-` is standard input. Raises `ConfigurationError` for what cannot be read
     or is too large."""
@@ -29,9 +34,8 @@ def read_payload(path: Path) -> bytes:
             with path.open("rb") as file:
                 body = file.read(MOST_BYTES + 1)
     except OSError as error:
-        why = os.strerror(error.errno).lower() if error.errno else str(error)
         raise ConfigurationError(
-            f"cannot read {path}: {why}", fix="name a file that you may read"
+            f"cannot read {path}: {strerror(error)}", fix="name a file that you may read"
         ) from error
     if len(body) > MOST_BYTES:
         raise ConfigurationError(

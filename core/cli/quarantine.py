@@ -16,6 +16,7 @@ from rich.markup import escape
 
 from core import bootstrap
 from core.cli.console import Json, err, out, print_json, print_lines, terminal_width
+from core.cli.payload_file import strerror
 from core.cli.progress import progress
 from core.cli.quarantine_delete import quarantine_delete
 from core.cli.quarantine_replay import quarantine_replay
@@ -109,7 +110,7 @@ def quarantine_show(
 
     kept = asyncio.run(read())
     if output:
-        output.write_bytes(kept.body)
+        _write_file(output, kept.body)
         err.print(f"{kept.handle}: {len(kept.body):,} bytes written to {escape(str(output))}")
     elif body:
         _write(kept)
@@ -136,6 +137,16 @@ def _items(
         return items_of(record, mapping_of=mapping_by(settings)), None
     except ConfigurationError as error:
         return {}, error
+
+
+def _write_file(path: Path, body: bytes) -> None:
+    """Raises `ConfigurationError` for a file that cannot be written."""
+    try:
+        path.write_bytes(body)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot write {path}: {strerror(error)}", fix="name a file that you may write"
+        ) from error
 
 
 def _write(record: QuarantinedDelivery) -> None:

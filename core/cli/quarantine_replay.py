@@ -163,12 +163,14 @@ class _Report:
         self._sent += 1
 
     def replayed(self, replayed: Replayed) -> None:
+        from core.operations.outcome import next_step
+
         outcomes = replayed.outcomes
         self._json[replayed.record.id] = [
             {"item": number, **receipt.to_json(), "outcome": outcomes[number].to_json()}
             for number, receipt in replayed.receipts.items()
         ] or [{"outcome": outcome.to_json()} for outcome in outcomes.values()]
-        self._next = next((outcome.next for outcome in outcomes.values()), None)
+        self._next = next_step(outcomes.values())
         codes = {outcome.code for outcome in outcomes.values()}
         self._misconfigured |= SettingsError.__name__ in codes
         texts = {n: (each.result.value, each.text) for n, each in outcomes.items()}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -16,13 +17,17 @@ Headers = Annotated[
 ]
 
 
+_HEADER: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*:[ \t]*([\t\x20-\x7e\xa0-\xff]*)")
+"""A header as HTTP can carry it: a token, and a value in Latin-1 without control characters."""
+
+
 def parse_headers(lines: Sequence[str] | None) -> dict[str, str]:
     """Headers by their lower-case names, from lines like `Name: value`. The content type is JSON
     unless one of them says otherwise. Raises `typer.BadParameter`."""
     headers = {"content-type": "application/json"}
     for line in lines or ():
-        name, colon, text = line.partition(":")
-        if not colon or not name.strip():
+        header = _HEADER.fullmatch(line.strip())
+        if header is None:
             raise typer.BadParameter(f"{line!r} is not a header like 'Name: value'")
-        headers[name.strip().lower()] = text.strip()
+        headers[header[1].lower()] = header[2]
     return headers

@@ -21,6 +21,7 @@ from core.errors import (
     DocumentTooLarge,
     InvalidEvent,
     InvalidReport,
+    NoRoute,
     TidegateError,
 )
 from core.formats.registry import USERS_OWN, read
@@ -70,6 +71,12 @@ class Explanation:
         if self.target and self.target.deliver is not Deliver.ORCHESTRATE:
             return self.target.id
         return workflow_id(self.event.key) if self.event else None
+
+    @property
+    def may_be_upload(self) -> bool:
+        """Whether it is JSON in no envelope and for no route: perhaps a document."""
+        bare = self.event is not None and self.event.way == _EXPLAINED
+        return bare and self.format == USERS_OWN and isinstance(self.error, NoRoute)
 
     @property
     def fix(self) -> str | None:

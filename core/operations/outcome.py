@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
@@ -155,6 +155,12 @@ class Outcome:
         }
         present = {name: value for name, value in fields.items() if value is not None}
         return {"result": self.result.value, "text": self.text, **present}
+
+
+def next_step(outcomes: Iterable[Outcome]) -> str | None:
+    """The command to type next about several events: about what was refused, if anything was."""
+    worst = sorted(outcomes, key=lambda outcome: outcome.result is not Result.REFUSED)
+    return next((outcome.next for outcome in worst if outcome.next), None)
 
 
 async def follow(

@@ -134,7 +134,7 @@ async def read_named(quarantine: Quarantine, texts: Sequence[str]) -> list[Quara
     records = [record async for record in quarantine.records(listed)]
     if missing := {each.id for each in listed} - {record.id for record in records}:
         raise DocumentNotFound(
-            f"{quarantine.root}{min(missing)}.json is not a quarantine record",
-            fix="keep nothing else under the quarantine's prefix",
+            f"{quarantine.root}{min(missing)}.json is deleted by now, or no quarantine record",
+            fix="`tidegate quarantine list --all` has their handles",
         )
     return records

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -15,7 +15,7 @@ from core.formats.registry import USERS_OWN, read
 from core.formats.shared.delivery import Delivery, Malformed, shared_scope, way_headers
 from core.formats.shared.queue_format import QueueFormat
 from core.formats.shared.times import format_time
-from core.intake.receipts import Verdict
+from core.intake.receipts import Receipt, Verdict
 from core.webhooks.decode import Decoded, Refused, decode
 from core.webhooks.endpoints import Endpoint
 from core.webhooks.request import Request
@@ -78,3 +78,20 @@ class Expected:
             return Verdict.DELIVERED if now.events > before.events else None
         # An ID of the event's own is taken again only after a failure.
         return Verdict.DUPLICATE if before.ended in (None, "completed") else None
+
+
+def once_started(expected: Sequence[Expected], found: Sequence[Receipt | None]) -> list[Receipt]:
+    """The receipts that there are. Of several events for one workflow the first alone started it:
+    a signal delivers the others, and without one they are duplicates."""
+    receipts: list[Receipt] = []
+    started: set[str | None] = set()
+    for each, receipt in zip(expected, found, strict=True):
+        if receipt is None:
+            continue
+        verdict = receipt.verdict
+        if verdict is Verdict.STARTED and receipt.workflow_id in started:
+            verdict = Verdict.DELIVERED if each.signalled else Verdict.DUPLICATE
+        elif verdict is Verdict.STARTED:
+            started.add(receipt.workflow_id)
+        receipts.append(replace(receipt, verdict=verdict))
+    return receipts

@@ -10,7 +10,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,7 +25,7 @@ from core.domain.event import Event
 from core.domain.identity import workflow_id
 from core.domain.link_template import filled
 from core.domain.routing.table import Deliver
-from core.errors import NoRoute, PermanentError
+from core.errors import DocumentNotFound, NoRoute, PermanentError
 from core.formats.shared.delivery import Malformed
 from core.intake.quarantine import Quarantine
 from core.intake.receipts import Receipt, Verdict
@@ -34,7 +34,7 @@ from core.operations.outcome import Outcome, Result, follow
 from infra.local.cloud import Cloud
 from infra.local.clouds import cloud_at
 from infra.local.endpoints import Endpoints, env_file, running
-from infra.local.expected import ANY, Expected
+from infra.local.expected import ANY, Expected, once_started
 from infra.local.sent import Sent
 from infra.local.temporal import workflow_page
 
@@ -88,7 +88,7 @@ class RunningStack:
             return replace(sent, note="sent; what becomes of it was not waited for")
         deadline = time.monotonic() + timeout
         found = [await self._receipt(each, mine, deadline) for each in expected]
-        receipts = [each for each in found if each is not None]
+        receipts = once_started(expected, found)
         sent = replace(sent, events=len(expected))
         left = max(deadline - time.monotonic(), 0.0)
         sent = await self.follow(sent, receipts, left, report)
@@ -168,9 +168,10 @@ class RunningStack:
                 return None
             if listed.id.startswith(_BY_A_WORKFLOW):
                 continue
-            record = await self.quarantine.get(listed.id)
-            if mine(record):
-                return record
+            with suppress(DocumentNotFound):  # deleted meanwhile, or not a record
+                record = await self.quarantine.get(listed.id)
+                if mine(record):
+                    return record
         return None
 
     async def _link(self, outcomes: Sequence[Outcome]) -> str | None:

@@ -21,6 +21,7 @@ import requests
 
 from core import bootstrap
 from core.domain.event import Event
+from core.domain.text import one_line, shortened
 from core.errors import ConfigurationError, TransientError
 from core.formats.registry import read
 from core.formats.shared.delivery import Delivery
@@ -29,6 +30,7 @@ from core.intake.records import QuarantinedDelivery
 from core.operations.outcome import of_receipt
 from core.operations.signed_request import signed
 from core.operations.upload_notification import upload_notification
+from core.webhooks.endpoints import Endpoint
 from core.webhooks.request import Request
 from core.webhooks.verifiers.base import Signer
 from infra.local.cloud import INCIDENTS
@@ -43,6 +45,9 @@ TIMEOUT: Final = 30.0
 """Seconds to wait for what becomes of it."""
 
 _REQUEST_TIMEOUT: Final = 30.0
+_WHY_CHARS: Final = 200
+_FRAMING: Final = {"content-length", "transfer-encoding"}
+"""Headers that say where the body ends, which the sending program alone knows."""
 _NO_EVENTS: Final = "it holds no events: nothing becomes of it"
 
 Report = Callable[[str], None]
@@ -103,6 +108,10 @@ def send_hook(
     """Post a body to a webhook of the running stack, signed as its sender would sign it. Headers
     that are given are sent as they are, whatever the signature says. Raises `SettingsError` for a
     webhook that is not there or a secret that is not set, too."""
+    if framing := _FRAMING & headers.keys():
+        raise ConfigurationError(
+            f"the header {min(framing)} follows from the body", fix="leave it out"
+        )
     return asyncio.run(_send_hook(hook, body, headers, timeout, report, state))
 
 
@@ -188,13 +197,14 @@ async def _send_hook(
                 return replace(sent, outcomes=tuple(map(of_receipt, found)))
             return await stack.follow(sent, found, timeout, report)
         if answer.status_code >= HTTPStatus.BAD_REQUEST:
-            why = content.get("detail") or content.get("message") or answer.text[:200]
+            why = content.get("detail") or content.get("message") or answer.text
+            why = shortened(one_line(str(why)), _WHY_CHARS)
             code = content.get("code")
             return replace(
                 sent,
                 refused=f"{code}: {why}" if code else f"{why or status}",
                 unavailable=answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR,
-                fix=_fix(answer.status_code, signed=isinstance(endpoint.verify, Signer)),
+                fix=fix_of(answer.status_code, hook, endpoint),
             )
         if expected:
             return await stack.wait(sent, expected, mine, timeout, report)
@@ -205,15 +215,17 @@ async def _send_hook(
         return replace(sent, note=_NO_EVENTS)
 
 
-def _fix(status: int, *, signed: bool) -> str:
+def fix_of(status: int, hook: str, endpoint: Endpoint) -> str:
     """What to do about a request that was refused as a whole."""
-    if status == HTTPStatus.UNAUTHORIZED and signed:
+    if status == HTTPStatus.UNAUTHORIZED and isinstance(endpoint.verify, Signer):
         return "without -H it is signed as its sender signs it"
     if status == HTTPStatus.UNAUTHORIZED:
         return "only its sender can sign it: name another webhook"
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return f"send a smaller file: the webhook takes at most {endpoint.max_bytes:,} bytes"
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return "`tidegate doctor`, and the listener's log in .tidegate/dev/logs"
-    return "`tidegate explain --hook` says what the webhook takes"
+    return f"`tidegate explain --hook {hook} FILE` says what the webhook takes"
 
 
 def _post(url: str, request: Request) -> requests.Response:
@@ -258,7 +270,10 @@ def _answering() -> Iterator[None]:
     try:
         yield
     except (ClientError, HttpResponseError, requests.HTTPError) as error:
-        raise ConfigurationError(f"the local cloud refuses it: {error}", fix="change it") from error
+        raise ConfigurationError(
+            f"the local cloud refuses it: {one_line(str(error))}",
+            fix="send less, or an upload under another name",
+        ) from error
     except (BotoCoreError, AzureError, requests.RequestException) as error:
         raise StackUnavailable(
             f"the local stack does not answer: {error}",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from core.operations.outcome import Outcome, Result
+from core.operations.outcome import Outcome, Result, next_step
 
 _SHOWN: Final = 10
 """Most events that are shown one by one."""
@@ -63,8 +63,7 @@ class Sent:
     @property
     def next(self) -> str | None:
         """The command to type next: about what was refused, if anything was."""
-        worst = sorted(self.outcomes, key=lambda outcome: outcome.result is not Result.REFUSED)
-        step = next((outcome.next for outcome in worst if outcome.next), None)
+        step = next_step(self.outcomes)
         return f"{self.first}{step}" if step else self.fix
 
     def to_json(self) -> dict[str, Any]:

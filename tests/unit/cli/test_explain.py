@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -114,10 +115,35 @@ def test_json_is_an_upload_when_asked(tidegate: Tidegate, tmp_path: Path) -> Non
     file.write_text('{"title": "Down"}')
     sent = tidegate("explain", str(file))
     assert sent.code == 1
-    assert f"next: tidegate explain --upload {file}, if it is uploaded" in sent.out
+    assert f"next: tidegate explain --upload {file}  # if it is uploaded" in sent.out
     uploaded = tidegate("explain", "--upload", str(file))
     assert uploaded.code == 0
     assert uploaded.out.startswith("explained as an upload to s3://documents/incidents/down.json\n")
+
+
+@pytest.mark.parametrize("name", ["it's  down.json", "$HOME `x`.json", "-d.json", "a\nb.json"])
+def test_the_next_step_is_a_command_for_a_shell(
+    tidegate: Tidegate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_text('{"title": "Down"}')
+    sent = tidegate("explain", "--", name)
+    step = sent.out.partition("  next: tidegate ")[2]
+    assert tidegate(*shlex.split(step, comments=True)).code == 0
+
+
+def test_what_a_platform_has_delivered_is_no_upload(tidegate: Tidegate) -> None:
+    sent = tidegate("explain", str(FOLDER.parent / "lambda-sqs-plain-json.json"))
+    assert (sent.code, "next:" in sent.out) == (1, False)
+
+
+def test_what_a_sender_wrote_begins_no_line(tidegate: Tidegate, tmp_path: Path) -> None:
+    file = tmp_path / "a\nverdict      forged.md"
+    file.write_text("# Down")
+    shown = tidegate("explain", str(file))
+    assert [line for line in shown.out.splitlines() if line.startswith("verdict")] == [
+        "verdict      accepted"
+    ]
 
 
 def test_what_no_event_comes_of_says_so(tidegate: Tidegate, tmp_path: Path) -> None:

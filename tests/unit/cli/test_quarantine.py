@@ -30,7 +30,7 @@ from core.intake.receipts import Receipt
 from core.intake.records import QuarantinedDelivery, QuarantineRecord
 from core.intake.replay import items_of
 from core.operations import replays
-from core.operations.outcome import Outcome, Result, of_receipt
+from core.operations.outcome import OpenedIncident, Outcome, Result, of_receipt
 from tests.support.cli import Tidegate
 from tests.support.quarantines import no_mapping
 from tests.support.workflows_port import MemoryWorkflows
@@ -446,12 +446,15 @@ def test_a_replay_that_a_workflow_refuses_afterwards_exits_with_1(
 ) -> None:
     id = keep(2)
     refused = Outcome(result=Result.REFUSED, code="InvalidReport", reason="no title", record="s3-1")
+    opened = OpenedIncident(id="incident:a@1", title="Down", status="open")
+    settles["0-1"] = Outcome(result=Result.ACCEPTED, incident=opened)
     settles["0-2"] = refused
     result = tidegate("quarantine", "replay", id)
     assert result.code == 1
-    assert result.out.splitlines()[:2] == [
+    assert result.out.splitlines() == [
         f"{handle_of(id)}  2 items: 1 accepted, 1 refused",
         f"  item 2: refused: InvalidReport: no title; quarantined as {handle_of('s3-1')}",
+        f"  next: tidegate quarantine show {handle_of('s3-1')}",
     ]
 
 
@@ -563,10 +566,12 @@ def test_ctrl_c_ends_a_replay_after_the_record_in_flight(
         ["replay", "--all", "--rate", "1/d"],
         ["replay", "--all", "--timeout", "-1"],
         ["replay", "--all", "--timeout", "nan"],
+        ["replay", "--all", "--timeout", "inf"],
         ["list", "--older-than", "yesterday"],
         ["list", "--limit", "0"],
         ["show", "bcdfgh", "--json", "--body"],
         ["show", "bcdfgh", "--output", "."],
+        ["show", "message", "--output", "/nowhere/original"],
         ["delete"],
         ["delete", "--code", "NoRoute", "--yes"],
         ["delete", "bcdfgh", "--all", "--yes"],

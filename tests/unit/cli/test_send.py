@@ -30,11 +30,16 @@ class Stack:
         self.answer = UPLOADED
         self.sent: list[tuple[Any, ...]] = []
         self.timeout: float | None = None
+        self.reaches = True
+        self.interrupted = False
 
     def take(self, *what: Any, timeout: float, report: send.Report) -> Sent:
         self.sent.append(what)
         self.timeout = timeout
-        report("uploaded")
+        if self.reaches:
+            report("uploaded to s3://b/a.md")
+        if self.interrupted:
+            raise KeyboardInterrupt
         return self.answer
 
 
@@ -120,6 +125,11 @@ def test_how_long_to_wait(
         (("-H", "a: b"), "--header describes a request"),
         (("--timeout", "0"), "greater than or equal to 1"),
         (("--hook", "grafana", "-H", "nonsense"), "not a header"),
+        (("--hook", "grafana", "-H", ": no name"), "not a header"),
+        (("--hook", "grafana", "-H", "a: b\nc: d"), "not a header"),
+        (("--hook", "grafana", "-H", "ü: b"), "not a header"),
+        (("--hook", "grafana", "-H", "a: €"), "not a header"),
+        (("--hook", "grafana", "-H", "a b: c"), "not a header"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(
@@ -141,6 +151,28 @@ def test_a_file_that_cannot_be_read_is_one_line(
     refused = tidegate("send", str(file))
     assert (refused.code, stack.sent) == (2, [])
     assert refused.err.splitlines()[0] == f"ConfigurationError: cannot read {file}: {why}"
+
+
+@pytest.mark.parametrize(
+    ("reaches", "known"),
+    [
+        (True, "Stopped: uploaded to s3://b/a.md."),
+        (False, "Stopped: it is not known whether it was sent."),
+    ],
+)
+def test_ctrl_c_says_how_far_it_got(
+    tidegate: Tidegate, stack: Stack, file: Path, reaches: bool, known: str
+) -> None:
+    stack.reaches, stack.interrupted = reaches, True
+    stopped = tidegate("send", str(file))
+    assert (stopped.code, stopped.out, stopped.err) == (130, "", f"{known}\n")
+
+
+def test_an_empty_name_is_a_webhook_s_and_not_an_upload(
+    tidegate: Tidegate, stack: Stack, file: Path
+) -> None:
+    tidegate("send", str(file), "--hook", "")
+    assert stack.sent == [("", b"# It burns", {"content-type": "application/json"})]
 
 
 @pytest.mark.parametrize("way", [(), ("--message",), ("--hook", "grafana")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,12 +13,15 @@ from core.config.files import load_webhooks
 from core.config.settings import Settings
 from core.domain.event import ALERT, Event
 from core.domain.handles import handle_of
+from core.errors import ConfigurationError
 from core.formats.shared.delivery import Malformed
-from core.intake.receipts import Verdict
+from core.intake.receipts import Receipt, Verdict
 from core.operations.outcome import OpenedIncident, Outcome, Result
 from core.operations.signed_request import signed
+from core.webhooks.endpoints import Endpoint
 from infra.local.environment import HOOK_SECRETS, WEBHOOKS
-from infra.local.expected import Expected, expected_of, format_of_queue
+from infra.local.expected import Expected, expected_of, format_of_queue, once_started
+from infra.local.send import fix_of, send_hook
 from infra.local.sent import Sent
 from tests.support.payloads import recorded_json
 
@@ -142,6 +146,22 @@ def test_the_verdict_is_read_off_the_workflow_before_and_after(
 
 
 @pytest.mark.parametrize(
+    ("signalled", "later"), [(False, Verdict.DUPLICATE), (True, Verdict.DELIVERED)]
+)
+def test_of_several_events_for_one_workflow_the_first_alone_started_it(
+    signalled: bool, later: Verdict
+) -> None:
+    one, two = Expected(EVENT, id="w", signalled=signalled), Expected(EVENT, id="v")
+    w, v = (Receipt(verdict=Verdict.STARTED, workflow_id=id) for id in "wv")
+    receipts = once_started([one, two, one, one], [w, v, None, w])
+    assert [(each.workflow_id, each.verdict) for each in receipts] == [
+        ("w", Verdict.STARTED),
+        ("v", Verdict.STARTED),
+        ("w", later),
+    ]
+
+
+@pytest.mark.parametrize(
     ("formats", "body", "expected"),
     [
         ("", {"a": 1}, "tidegate.message"),
@@ -189,6 +209,33 @@ HOOKS = load_webhooks(WEBHOOKS).hooks
 def _secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, text in HOOK_SECRETS.items():
         monkeypatch.setenv(name, text)
+
+
+@pytest.mark.parametrize("header", ["content-length", "transfer-encoding"])
+def test_a_header_that_follows_from_the_body_is_refused(header: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=f"{header} follows from the body"):
+        send_hook("grafana", b"{}", {header: "3"}, state=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("hook", "status", "fix"),
+    [
+        ("alertmanager", 401, "without -H it is signed as its sender signs it"),
+        ("alertmanager", 413, "send a smaller file: the webhook takes at most 5,000,000 bytes"),
+        ("grafana", 415, "`tidegate explain --hook grafana FILE` says what the webhook takes"),
+        ("grafana", 503, "`tidegate doctor`, and the listener's log in .tidegate/dev/logs"),
+    ],
+)
+def test_a_request_that_is_refused_as_a_whole_has_a_next_step(
+    hook: str, status: int, fix: str
+) -> None:
+    assert fix_of(status, hook, HOOKS[hook]) == fix
+
+
+def test_a_request_that_only_its_sender_can_sign_needs_another_webhook() -> None:
+    verify = {"scheme": "sns", "topic_arns": ["arn:aws:sns:eu-west-1:111122223333:alarms"]}
+    endpoint = Endpoint.model_validate({"format": "cloudwatch", "verify": verify})
+    assert fix_of(401, "alarms", endpoint) == "only its sender can sign it: name another webhook"
 
 
 @pytest.mark.usefixtures("_secrets")
