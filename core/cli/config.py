@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from core.webhooks.endpoints import WebhookTable
 
 routes_app = typer.Typer(help="Check the routing table.", no_args_is_help=True)
-policies_app = typer.Typer(help="Check the incident policies.", no_args_is_help=True)
+policies_app = typer.Typer(
+    help="Check the incident policies, and explain whom they would page.", no_args_is_help=True
+)
 webhooks_app = typer.Typer(help="Check the webhook endpoints.", no_args_is_help=True)
 
 RoutesFile = Annotated[

@@ -220,6 +220,10 @@ def _print(explanation: Explanation) -> None:
             "if running": escape(if_running(target)),
             "cut": ", ".join(explanation.cut) or None,
         }
+    if report := explanation.report:
+        service = f" ({report.service})" if report.service else ""
+        facts["incident"] = escape(f"{report.title}{service}")
+        facts["severity"] = report.severity and escape(report.severity)
     print_facts({**facts, "note": explanation.note and escape(explanation.note)})
     out.print()
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from core import bootstrap
 from core.config.settings import Settings
 from core.contracts import INCIDENT_WORKFLOW
 from core.domain.event import ALERT, Event
 from core.domain.identity import workflow_id
-from core.domain.incident.reports.incident_report import parse_fields
+from core.domain.incident.reports.incident_report import IncidentReport, parse_fields
 from core.domain.incident.reports.parser import parse_report
 from core.domain.routing.table import Deliver, Target
 from core.domain.smoke import is_smoke
@@ -39,12 +39,10 @@ from core.intake.accept import checked
 from core.operations.upload_notification import EXAMPLE_ROOT, upload_notification, upload_uri
 from core.operations.webhook_shape import formats_of, shape_of
 
-if TYPE_CHECKING:
-    pass
-
 _SMOKE: Final = "a smoke event: the root orchestrator takes it by any routing table, and ends"
 _REPLAY: Final = re.compile(r"(, then|, and|; a) [^,;]*\breplay\b.*|, then `tidegate.*", re.DOTALL)
 """What an error says about what was kept."""
+_OF_REPORT: Final = {"title", "severity", "service"}
 _VERSION: Final = "VERSION"
 """What the store calls the version of an upload that has not been made."""
 _EXPLAINED: Final = "queue:explained"
@@ -64,6 +62,8 @@ class Explanation:
     """Webhooks that would take it, where it looks like the body of a request."""
     cut: tuple[str, ...] = ()
     """What a signal does not carry of the event, because it would be too large."""
+    report: IncidentReport | None = None
+    """What the incident that it would open makes of its content, where that is a report."""
 
     @property
     def workflow_id(self) -> str | None:
@@ -98,6 +98,7 @@ class Explanation:
             "note": self.note,
             "hooks": list(self.hooks),
             "cut": list(self.cut),
+            "report": self.report.model_dump(include=_OF_REPORT) if self.report else None,
             "event": self.event.to_wire() if self.event else None,
         }
 
@@ -169,7 +170,7 @@ def _with_hint(
         taken = "by no webhook in TIDEGATE_WEBHOOKS"
     note = f"it looks like the body of a webhook's request{named}, which is taken {taken}"
     if shape.formats:
-        note += f"; what a queue or an invocation has is explained with --format {shape.formats[0]}"
+        note += f"; in a queue, or as an invocation: --format {shape.formats[0]}"
     return [replace(each, note=note, hooks=shape.hooks) for each in explanations]
 
 
@@ -245,32 +246,35 @@ def explain_arrivals(
             note = _SMOKE if smoke else note
         except TidegateError as error:
             return Explanation(format=format, event=item, target=None, error=error, note=note)
-        if target and (refusal := _refusal(item, target, document, settings)):
+        try:
+            report = _report(item, target, document, settings)
+        except (InvalidReport, DocumentTooLarge) as error:
             known = document is not None  # each upload has a workflow of its own
             note = "refused by its workflow" + ("" if known else ", unless that runs already")
-            return Explanation(format=format, event=item, target=target, error=refusal, note=note)
+            return Explanation(format=format, event=item, target=target, error=error, note=note)
         cut = tuple(wire["data"].get("cut", ())) if wire and item.type == ALERT else ()
-        return Explanation(format=format, event=item, target=target, error=None, note=note, cut=cut)
+        return Explanation(
+            format=format, event=item, target=target, error=None, note=note, cut=cut, report=report
+        )
 
     return [explain_one(arrival) for arrival in arrivals]
 
 
-def _refusal(
-    event: Event, target: Target, document: bytes | None, settings: Settings
-) -> TidegateError | None:
-    """Why the incident that the event would open could not: it brings no report."""
-    if target.workflow != INCIDENT_WORKFLOW or event.type == ALERT:
+def _report(
+    event: Event, target: Target | None, document: bytes | None, settings: Settings
+) -> IncidentReport | None:
+    """The report that the event brings to the incident that it would open; None for an alert, for
+    another workflow, and where the document is not known. Raises `InvalidReport` and
+    `DocumentTooLarge` where the incident would be refused."""
+    if target is None or target.workflow != INCIDENT_WORKFLOW or event.type == ALERT:
         return None
-    try:
-        if event.document is None:
-            parse_fields(event.data, where=f"event {event.key}")
-        elif document is not None and len(document) > settings.max_report_bytes:
-            return DocumentTooLarge(
-                f"{event.document.uri} has {len(document):,} bytes, over the limit of "
-                f"{settings.max_report_bytes:,}"
-            )
-        elif document is not None:
-            parse_report(document, uri=event.document.uri)
-    except InvalidReport as error:
-        return error
-    return None
+    if event.document is None:
+        return parse_fields(event.data, where=f"event {event.key}")
+    if document is None:
+        return None
+    if len(document) > settings.max_report_bytes:
+        raise DocumentTooLarge(
+            f"{event.document.uri} has {len(document):,} bytes, over the limit of "
+            f"{settings.max_report_bytes:,}"
+        )
+    return parse_report(document, uri=event.document.uri)

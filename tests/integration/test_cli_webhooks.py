@@ -230,7 +230,7 @@ def test_a_body_that_only_a_webhook_understands_says_so(
         f"it looks like the body of a webhook's request ({formats})"
     )
     assert explained["note"].endswith(
-        f"what a queue or an invocation has is explained with --format {formats.partition(' ')[0]}"
+        f"; in a queue, or as an invocation: --format {formats.partition(' ')[0]}"
     )
 
 

@@ -46,7 +46,7 @@ from core.webhooks import presets
 from core.webhooks.endpoints import Endpoint
 from core.webhooks.verifiers.base import Reason, Verifier
 from infra.local.processes import LocalStackError
-from tests import demo_picture
+from tests import demo_picture, incident_picture
 from tests.support.variables import ADDRESSES, SETTINGS
 
 DURATION: TypeAdapter[timedelta] = TypeAdapter(Delay)
@@ -378,8 +378,9 @@ def test_the_picture_in_the_readme_shows_every_step_of_the_demo() -> None:
     assert drawn == {"".join(hop) for hop in hops}, "make demo-picture draws it anew"
 
 
-def test_the_picture_in_the_readme_loads_nothing() -> None:
-    found = re.findall(r"url\((?!#).*|href|@import|<script|<image", text("docs/demo.svg"))
+@pytest.mark.parametrize("picture", ["docs/demo.svg", "docs/incident.svg"])
+def test_a_picture_loads_nothing(picture: str) -> None:
+    found = re.findall(r"url\((?!#).*|href|@import|<script|<image", text(picture))
     assert found == []
 
 
@@ -413,6 +414,12 @@ def test_the_same_story_draws_the_same_picture() -> None:
     assert svg == again
     assert demo_picture.drawn_steps(svg) == demo_picture.steps(runs[0])
     assert len(demo_picture.drawn_steps(svg)) == 5
+
+
+def test_the_picture_of_an_incident_is_what_the_command_prints() -> None:
+    assert text("docs/incident.svg") == incident_picture.draw(), (
+        "python -m tests.incident_picture draws it anew"
+    )
 
 
 # -------------------------------------------------------------------------------- contributing

@@ -80,6 +80,19 @@ def test_what_is_not_json_is_explained_as_an_upload_to_the_configured_documents(
     assert explained["target"]["route"] == "incident-report"
 
 
+def test_an_upload_says_what_its_incident_would_be(tidegate: Tidegate, tmp_path: Path) -> None:
+    file = tmp_path / "down.md"
+    file.write_text("---\ntitle: Checkout is down\nseverity: P1\nservice: shop\n---\nSince noon.")
+    shown = tidegate("explain", str(file))
+    assert "incident     Checkout is down (shop)\nseverity     P1\n" in shown.out
+    [explained] = tidegate("explain", str(file), "--json").json
+    assert explained["report"] == {
+        "title": "Checkout is down",
+        "severity": "P1",
+        "service": "shop",
+    }
+
+
 @pytest.mark.parametrize(
     ("name", "content", "code", "reason"),
     [
