@@ -35,9 +35,11 @@ def handle_of(id: str) -> str:
     return "".join(characters)
 
 
-def is_handle(text: str) -> bool:
-    """Whether the text may be a handle. It may be the beginning of an ID, too."""
-    return _HANDLE.fullmatch(text) is not None
+def as_handle(text: str) -> str | None:
+    """The handle that the text may be, also in capitals, as phones begin a line.
+    It may be the beginning of an ID, too. None if it is no handle."""
+    handle = text.lower()
+    return handle if _HANDLE.fullmatch(handle) else None
 
 
 class Named(NamedTuple):
@@ -58,7 +60,7 @@ def meant(text: str, things: Collection[Named]) -> Named | None:
     if not text:
         return None
     exactly = [thing for thing in things if thing.id == text]
-    by_handle = [thing for thing in things if handle_of(thing.id) == text]
+    by_handle = [thing for thing in things if handle_of(thing.id) == as_handle(text)]
     if found := exactly or by_handle:
         return _only(text, found)
     beginning = [thing for thing in things if thing.id.startswith(text)]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
-from core.domain.handles import Named, is_handle, meant
+from core.domain.handles import Named, as_handle, meant
 from core.errors import DocumentNotFound, quoted
 from core.intake.quarantine import Quarantine
 from core.intake.records import ListedRecord, QuarantineRecord
@@ -106,7 +106,7 @@ async def find(quarantine: Quarantine, texts: Sequence[str]) -> list[ListedRecor
     found: dict[str, ListedRecord] = {}
     everything: list[ListedRecord] | None = None
     for text in texts:
-        if is_handle(text):
+        if as_handle(text):
             everything = await quarantine.listed() if everything is None else everything
             candidates = everything
         else:

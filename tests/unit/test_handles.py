@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.domain.handles import ALPHABET, Named, handle_of, is_handle, meant
+from core.domain.handles import ALPHABET, Named, as_handle, handle_of, meant
 from core.errors import AmbiguousId
 
 
@@ -20,12 +20,17 @@ def test_handles_of_similar_ids_differ() -> None:
 
 def test_a_handle_has_six_characters_that_are_not_mistaken_for_each_other() -> None:
     assert not set(ALPHABET) & set("01aeilouy")
-    assert all(is_handle(handle_of(str(n))) for n in range(200))
+    assert all(as_handle(handle_of(str(n))) == handle_of(str(n)) for n in range(200))
 
 
-@pytest.mark.parametrize("text", ["", "bcdfg", "bcdfghj", "bcdfg1", "BCDFGH", "bcdfgh\n"])
+@pytest.mark.parametrize("text", ["", "bcdfg", "bcdfghj", "bcdfg1", "bcdfgh\n"])
 def test_anything_else_is_no_handle(text: str) -> None:
-    assert not is_handle(text)
+    assert as_handle(text) is None
+
+
+@pytest.mark.parametrize("text", ["Bcdfgh", "BCDFGH"])
+def test_a_handle_may_be_typed_in_capitals(text: str) -> None:
+    assert as_handle(text) == "bcdfgh"
 
 
 CHECKOUT = Named("incident:alertmanager:5f2e@20260102T030405.678Z", "Checkout is slow")
@@ -39,6 +44,7 @@ THINGS = (CHECKOUT, BEFORE, DISK)
     [
         (CHECKOUT.id, CHECKOUT),
         (handle_of(BEFORE.id), BEFORE),
+        (handle_of(BEFORE.id).capitalize(), BEFORE),
         ("incident:g", DISK),
         ("incident:alertmanager:5f2e", CHECKOUT),  # the other is over
         ("incident:alertmanager:5f2e@20260101", BEFORE),

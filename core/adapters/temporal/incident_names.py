@@ -20,7 +20,7 @@ from core.adapters.temporal.incident_list import (
     summaries,
 )
 from core.contracts import HANDLE_ATTRIBUTE, INCIDENT_ID_ATTRIBUTE, INCIDENT_WORKFLOW
-from core.domain.handles import NAMED, Named, handle_of, is_handle, meant
+from core.domain.handles import NAMED, Named, as_handle, handle_of, meant
 from core.domain.incident.ids import parse_id
 from core.domain.incident.model import Status
 from core.errors import IncidentNotFound, quoted
@@ -53,7 +53,8 @@ async def resolve(client: Client, text: str) -> str:
     kind = await _workflow_type(client, text)
     if kind == INCIDENT_WORKFLOW:
         return text
-    if is_handle(text) and (found := meant(text, await _with_handle(client, text))):
+    handle = as_handle(text)
+    if handle and (found := meant(handle, await _with_handle(client, handle))):
         return found.id
     if found := meant(text, await _beginning_with(client, text)):
         return found.id
