@@ -44,7 +44,7 @@ KEY_PREFIX: Final = "incident:"
 
 _SOURCE: Final = "tidegate"
 _WAY: Final = way_headers("command", trusted=(INCIDENT_REPORTED, INCIDENT_SUCCESSOR))
-_COPIED: Final = ("title", "severity", "service", "labels", "links")
+_COPIED: Final = ("title", "severity", "service", "labels", "links", "named_links")
 _WAIT_SECONDS: Final = 10.0
 
 
@@ -196,16 +196,13 @@ async def _closed(client: Client, settings: Settings, id: str) -> _Closed:
 
 
 def _copied(source: Mapping[str, Any]) -> dict[str, Any]:
-    copied = {name: value for name in _COPIED if (value := source.get(name))}
-    if named := source.get("named_links"):
-        copied["links"] = [*copied.get("links", ()), *named.values()]
-    return copied
+    return {name: value for name in _COPIED if (value := source.get(name))}
 
 
 def _summary(closed: _Closed) -> str:
     """What the person who is paged should know of the incident before."""
     how = f"which was closed{f' as {closed.reason}' if closed.reason else ''}"
-    lines = [f"It is not over: this follows {closed.id}, {how}."]
+    lines = [f"It is not over: this follows {handle_of(closed.id)}, {how}."]
     report = next((uri for uri in reversed(closed.reports) if uri.endswith(".md")), None)
     if report:
         lines.append(f"Its report: {report}")

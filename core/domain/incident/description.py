@@ -15,7 +15,7 @@ from core.domain.value import Value
 class Description(Value):
     """`previous` is the ID of the incident that this one follows, `document` the URI of the report
     that opened it, `started_at` when the trouble began, as the report or the alert says. `links`
-    are those of a report, `named_links` those of an alert."""
+    are those of a report, `named_links` those that have a name."""
 
     title: str
     severity: Severity

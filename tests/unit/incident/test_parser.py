@@ -151,8 +151,11 @@ def test_invalid_json_says_why(text: str, problem: str) -> None:
 
 
 def test_all_problems_are_named_together() -> None:
-    problems = refused('{"severity": 3, "labels": [], "links": ["x"]}', "a.json")
-    for field in ("title", "severity", "labels", "links[0]"):
+    problems = refused(
+        '{"severity": 3, "labels": [], "links": ["x"], "named_links": {"a": "javascript:x"}}',
+        "a.json",
+    )
+    for field in ("title", "severity", "labels", "links[0]", "named_links.a"):
         assert f"{field}: " in problems
 
 

@@ -44,6 +44,7 @@ def open_by_report(incident: Incident, input: Open, now: datetime) -> list[Timel
         reporter=report.reporter,
         labels=report.labels,
         links=report.links,
+        named_links=report.named_links,
         document=input.document,
         previous=input.previous or report.follows,
         started_at=started_at,

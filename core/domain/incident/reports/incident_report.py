@@ -94,6 +94,11 @@ class IncidentReport(BaseModel):
         max_length=50,
         description="Dashboards, logs, runbooks: http or https addresses.",
     )
+    named_links: Mapping[_Label, _Link] = Field(
+        default_factory=dict,
+        max_length=50,
+        description="The same by name: runbook, dashboard, ...; a page has the runbook first.",
+    )
     follows: _Id | None = Field(
         default=None, description="The ID of the incident that this one follows, if it does."
     )

@@ -132,7 +132,7 @@ class PostIncidentReport(BaseModel):
     labels: Mapping[str, str]
     links: tuple[str, ...] = Field(description="Addresses that the report named.")
     named_links: Mapping[str, str] = Field(
-        description="Addresses of the alert that opened it, by name."
+        description="Addresses of the alert or the report that opened it, by name."
     )
     summary: str | None = None
     impact: str = Field(description="What was affected, how badly and for how long.")
