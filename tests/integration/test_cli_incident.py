@@ -222,9 +222,8 @@ def test_a_closed_incident_refuses_commands_and_says_what_is_possible(
 
     refused = tidegate("incident", "ack", own)
     assert refused.code == 1
-    assert f"CommandRefused: incident {own}: cannot acknowledge: the incident is closed" in (
-        refused.err
-    )
+    reason = "cannot acknowledge: the incident is closed"
+    assert f"CommandRefused: incident {handle_of(own)}: {reason}" in refused.err
     assert "possible now: `tidegate incident show` and `report`" in refused.err
     assert f"`tidegate incident open --follows {own}`" in refused.err
     for command in ("resolve", "close"):
@@ -241,7 +240,8 @@ def ended(tidegate: Tidegate, id: str) -> bool:
 def test_a_closed_incident_is_followed_by_the_command_that_its_refusal_names(
     tidegate: Tidegate, desk: Desk
 ) -> None:
-    id = desk.alert(f"p99-{uuid4()}", labels={"cluster": "eu-1"})
+    links = {"runbook": "https://runbooks.example/p99"}
+    id = desk.alert(f"p99-{uuid4()}", labels={"cluster": "eu-1"}, links=links)
     own = opened(tidegate, id)["id"]
     early = tidegate("incident", "open", "--follows", own)
     assert early.code == 1
@@ -261,10 +261,11 @@ def test_a_closed_incident_is_followed_by_the_command_that_its_refusal_names(
     )
     assert new["id"] != own
     assert (new["previous"], new["reporter"]) == (own, "ana")
-    copied = ("title", "severity", "service", "labels")
+    copied = ("title", "severity", "service", "labels", "named_links")
     before = tidegate("incident", "show", own, "--json").json["incident"]
     assert [new[name] for name in copied] == [before[name] for name in copied]
-    assert f"follows {own}, which was closed as false_alarm" in new["summary"]
+    assert (new["named_links"], new["links"]) == (links, [])
+    assert f"follows {handle_of(own)}, which was closed as false_alarm" in new["summary"]
     shown = tidegate("incident", "show", id).out
     assert f"Opened with severity high: {new['title']}; it follows {own}" in shown
     again = tidegate("incident", "open", "--follows", own, "--json").json
@@ -378,7 +379,7 @@ def test_every_command_takes_a_handle_and_the_beginning_of_an_id(
     shown = tidegate("incident", "show", handle).out
     assert f"incident     {handle}\n" in shown
     assert f"ID           {own}\n" in shown
-    assert f"incident {own}: cannot acknowledge" in tidegate("incident", "ack", handle).err
+    assert f"incident {handle}: cannot acknowledge" in tidegate("incident", "ack", handle).err
     assert tidegate("incident", "report", handle).code == 0
     follow = tidegate("incident", "open", "--follows", handle, "--json")
     assert follow.json["follows"] == own
@@ -471,10 +472,10 @@ def test_a_command_for_an_incident_never_reaches_the_one_that_followed_it(
     second = opened(tidegate, id)["id"]
     assert second != first
 
-    refused = tidegate("incident", "ack", first)
-    assert refused.code == 1
-    assert first in refused.err
-    assert second in refused.err
+    for page in (first, handle_of(first)):
+        refused = tidegate("incident", "ack", page)
+        assert refused.code == 1
+        assert f"{handle_of(first)}, which is over; {handle_of(second)} follows it" in refused.err
     assert status_of(tidegate, second) == "open"
     assert tidegate("incident", "ack", second).code == 0
     assert status_of(tidegate, first) == "closed"

@@ -98,10 +98,11 @@ async def send(client: Client, id: str, name: str, fields: Mapping[str, Any]) ->
     except WorkflowUpdateFailedError as error:
         cause = error.cause
         what = cause.message if isinstance(cause, ApplicationError) else str(cause)
-        raise CommandRefused(f"incident {id}: {what}") from None
+        raise CommandRefused(f"incident {_short(id)}: {what}") from None
     except WorkflowUpdateRPCTimeoutOrCancelledError:
         raise TemporalUnavailable(
-            f"incident {id}: no answer within {_TIMEOUT.seconds} s; the command may still be done",
+            f"incident {_short(id)}: no answer within {_TIMEOUT.seconds} s; the command may still "
+            "be done",
             fix=_NO_WORKER,
         ) from None
     except RPCError as error:
@@ -150,7 +151,7 @@ async def _query(handle: WorkflowHandle[Any, Any], id: str) -> IncidentView:
         incident = await handle.query(QUERY_INCIDENT, result_type=dict, rpc_timeout=_TIMEOUT)
         timeline = await handle.query(QUERY_TIMELINE, result_type=list, rpc_timeout=_TIMEOUT)
     except (WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
-        raise CommandRefused(f"incident {id}: {error}") from None
+        raise CommandRefused(f"incident {_short(id)}: {error}") from None
     except RPCError as error:
         raise _rpc_error(id, error) from None
     return {"handle": handle_of(incident["id"]), "incident": incident, "timeline": timeline}
@@ -190,10 +191,15 @@ def _refuse(id: str, name: str, ended: WorkflowExecutionDescription) -> NoReturn
         state = ended.status.name.lower() if ended.status else "gone"
         what = f"cannot {word}: the incident's workflow has {state}{when}"
     raise CommandRefused(
-        f"incident {id}: {what}",
+        f"incident {_short(id)}: {what}",
         fix="possible now: `tidegate incident show` and `report`, and a new incident that follows "
         f"it: `tidegate incident open --follows {_own_id(ended) or id}`",
     )
+
+
+def _short(id: str) -> str:
+    """The handle of an own ID; a workflow ID, which several incidents have, as it is."""
+    return handle_of(id) if parse_id(id)[1] else id
 
 
 def _own_id(run: WorkflowExecutionDescription) -> str | None:

@@ -25,7 +25,7 @@ HANDLE = handle_of(ID)
 def obey(life: Life, command: AnyCommand) -> CommandResult:
     """What the workflow answers to a command."""
     if reason := refusal(life.incident, command, life.now):
-        raise CommandRefused(f"incident {ID}: {reason}")
+        raise CommandRefused(f"incident {HANDLE}: {reason}")
     before = life.incident
     events, _ = life.give(command)
     facts = command_facts(before, life.incident, events, life.now)

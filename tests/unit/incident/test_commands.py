@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from core.domain.handles import handle_of
 from core.domain.incident.commands import COMMANDS, Comment, SetSeverity, Snooze, read_command
 from core.domain.incident.decisions.command_handling import possible, refusal
 from core.domain.incident.decisions.permissions import Role, role_of
@@ -103,8 +104,8 @@ def test_a_command_for_a_predecessor_under_the_same_key_is_refused(name: str) ->
     }
     before = f"{KEY}@20251231T000000.000Z"
     assert opened().refused(name, incident_id=before, **every.get(name, {})) == (
-        f"the command is for incident '{before}', this is '{ID}': "
-        "check whether it was meant for this one"
+        f"the command is for {handle_of(before)}, which is over; {handle_of(ID)} follows it and is "
+        "open: check which one is meant"
     )
 
 

@@ -100,6 +100,19 @@ Incident: ID
 """)
 
 
+def test_the_page_of_a_report_has_its_runbook_first() -> None:
+    incident = Life()
+    links = {"dashboard": LINKS["dashboard"], "runbook": LINKS["runbook"]}
+    incident.give(opening(named_links=links, links=["https://logs.example/1"]))
+    [page] = incident.pages()
+    assert [(link.name, link.url) for link in page.links] == [
+        ("runbook", LINKS["runbook"]),
+        ("dashboard", LINKS["dashboard"]),
+        ("link", "https://logs.example/1"),
+    ]
+    assert page.body().splitlines()[1] == f"Runbook: {LINKS['runbook']}"
+
+
 def test_the_page_at_level_2_says_who_was_paged_before() -> None:
     incident = life(links={"runbook": LINKS["runbook"]})
     incident.give(alert("another", links={"dashboard": LINKS["dashboard"]}))
@@ -429,6 +442,7 @@ def test_an_assignment_is_told_when_it_changes_and_an_unassignment_is_not() -> N
     incident = assigned("ben")
     incident.do("assign", assignee="ben", commander="ana")
     incident.do("assign", commander="cleo")
+    incident.do("assign", assignee="Ben")
     incident.do("assign", "cleo", assignee=None, commander="cleo")
     assert len(follow_ups(incident)) == 1
     incident.do("assign", assignee="ben")

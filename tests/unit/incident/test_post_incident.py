@@ -309,6 +309,7 @@ def test_metrics_keep_first_times_and_of_what_can_be_undone_the_last() -> None:
     assert metrics.durations.to_acknowledge == 10
     assert metrics.durations.to_resolve == 125
     assert (metrics.reopened, metrics.alerts, metrics.distinct_alerts) == (1, 2, 1)
+    assert "| Reopened | 1 time |" in as_markdown(life.incident, life.timeline).decode()
 
 
 def test_the_same_incident_gives_the_same_bytes_twice() -> None:

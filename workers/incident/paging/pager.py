@@ -104,7 +104,7 @@ class Pager:
         if name not in self._addresses:
             return False
         target = self._targets[self._addresses[name][0]]
-        return what is News.ASSIGNED or what in target.follow_up
+        return what is News.ASSIGNED or what.value in target.follow_up
 
     async def _tell(self, follow_up: FollowUp, url: str | None, name: str) -> str | None:
         """Why one target could not be told; None when it has been."""

@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from core.domain.handles import handle_of
 from core.domain.incident.commands import (
     COMMANDS,
     LONGEST_SNOOZE,
@@ -41,6 +42,7 @@ from core.domain.incident.commands import (
 from core.domain.incident.decisions import closing, escalation, paging
 from core.domain.incident.decisions.permissions import denial
 from core.domain.incident.evolve import has_handled
+from core.domain.incident.ids import parse_id
 from core.domain.incident.model import UNRESOLVED, CloseReason, Incident, Status
 from core.domain.incident.timeline import (
     Acknowledged,
@@ -93,10 +95,7 @@ def possible(incident: Incident) -> tuple[str, ...]:
 def refusal(incident: Incident, command: AnyCommand, now: datetime) -> str | None:
     """Why a command is not possible now, and what is; None if it is, or was handled before."""
     if not _is_for(incident, command):
-        return (
-            f"the command is for incident {command.incident_id!r}, this is {incident.id!r}: "
-            "check whether it was meant for this one"
-        )
+        return _meant_for(command.incident_id or "", incident)
     if has_handled(incident, command.command_id):
         return None
     name, status = command.name, incident.status
@@ -167,6 +166,15 @@ def handle(incident: Incident, command: AnyCommand, now: datetime) -> list[Timel
 
 def _is_for(incident: Incident, command: Command) -> bool:
     return command.incident_id in (None, incident.id, incident.key or incident.id)
+
+
+def _meant_for(id: str, incident: Incident) -> str:
+    if parse_id(id)[0] == (incident.key or parse_id(incident.id)[0]):
+        return (
+            f"the command is for {handle_of(id)}, which is over; {handle_of(incident.id)} follows "
+            f"it and is {incident.status}: check which one is meant"
+        )
+    return f"the command is for incident {id!r}, this is {incident.id!r}"
 
 
 def _instead(incident: Incident, command: Command) -> str:
@@ -269,7 +277,10 @@ def _assign(incident: Incident, command: Assign, asked: dict[str, Any]) -> list[
 
 def _notified(incident: Incident, assignee: str | None, actor: str) -> tuple[str, ...]:
     """Where a new assignee is told, who is not the one that assigns."""
-    if assignee in (None, incident.assignee) or assignee.casefold() == actor.casefold():
+    if assignee is None:
+        return ()
+    know = {name.casefold() for name in (incident.assignee, actor) if name}
+    if assignee.casefold() in know:
         return ()
     return incident.policy.addresses_of(assignee)
 

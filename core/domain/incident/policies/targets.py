@@ -25,7 +25,7 @@ class News(StrEnum):
     ASSIGNED = "assigned"
 
 
-Change = Literal[News.ACKNOWLEDGED, News.RESOLVED]
+Change = Literal["acknowledged", "resolved"]
 
 
 class Rate(Strict):
@@ -43,7 +43,7 @@ class _TargetConfig(Strict):
         None, description="The rate limit of the target; more pages have to wait."
     )
     follow_up: list[Change] = Field(
-        default=[News.ACKNOWLEDGED, News.RESOLVED],
+        default=["acknowledged", "resolved"],
         description="What the target hears after it took a page: that somebody acknowledged it, "
         "that it is over.",
     )

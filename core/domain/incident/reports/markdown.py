@@ -15,6 +15,7 @@ from core.domain.incident.reports.post_incident import (
     build_report,
 )
 from core.domain.incident.timeline import TimelineEvent
+from core.domain.text import counted
 
 _LINKS_SHOWN: Final = 50
 _SPECIAL: Final = re.compile(r"([\\`*_\[\]<>#|])")
@@ -78,7 +79,7 @@ def _facts(report: PostIncidentReport) -> Iterator[tuple[str, str]]:
         "Mitigated": _moment(moments.mitigated),
         "Resolved": _moment(moments.resolved),
         "Closed": _moment(moments.closed),
-        "Reopened": f"{metrics.reopened:,} times" if metrics.reopened else None,
+        "Reopened": counted(metrics.reopened, "time") if metrics.reopened else None,
         "Document": report.document,
     }
     yield from ((name, value) for name, value in facts.items() if value)
