@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,6 +33,7 @@ from core.domain.severity import Severity
 from core.errors import ConfigurationError, TemporalUnavailable
 
 if TYPE_CHECKING:
+    from core.adapters.temporal.incident_list import IncidentSummary
     from core.adapters.temporal.incidents import IncidentView
 
 app = typer.Typer(help="List, show and command incidents.", no_args_is_help=True)
@@ -79,11 +81,7 @@ def incident_list(
     as_json: Json = False,
 ) -> None:
     """List incidents, newest first."""
-    from core.adapters.temporal.incident_list import (
-        IncidentFilter,
-        IncidentSummary,
-        list_incidents,
-    )
+    from core.adapters.temporal.incident_list import IncidentFilter, list_incidents
 
     filter = IncidentFilter(
         statuses=status or (),
@@ -95,24 +93,17 @@ def incident_list(
         include_closed=every,
     )
 
-    def show(listed: list[IncidentSummary], more: bool) -> None:
+    def show(listed: Sequence[IncidentSummary], more: bool) -> None:
         if as_json:
             rows = [incident.to_json() for incident in listed]
             print_json(rows, indent=None if watch else 2)
-            return
-        if quiet:
+        elif quiet:
             for incident in listed:
                 print_text(incident.handle)
-            return
-        now = datetime.now(UTC)
-        if watch:
-            out.rule(shown_time(now))
-        if listed:
-            print_lines(list_lines(listed, now=now, width=terminal_width()))
         else:
-            out.print("No incident matches.")
-        if more:
-            err.print(f"There are more than {limit}: narrow the filters, or raise --limit.")
+            _print_list(listed, dated=watch)
+            if more:
+                err.print(f"There are more than {limit:,}: narrow the filters, or raise --limit.")
 
     async def look() -> None:
         client = await bootstrap.connect(Settings.from_env())
@@ -137,6 +128,16 @@ def incident_list(
     except KeyboardInterrupt:
         if not watch:
             raise
+
+
+def _print_list(listed: Sequence[IncidentSummary], *, dated: bool) -> None:
+    now = datetime.now(UTC)
+    if dated:
+        out.rule(shown_time(now))
+    if listed:
+        print_lines(list_lines(listed, now=now, width=terminal_width()))
+    else:
+        out.print("No incident matches.")
 
 
 @app.command("show")

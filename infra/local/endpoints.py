@@ -37,15 +37,6 @@ class Endpoints:
     env: Mapping[str, str]
     """The settings of every process of the stack."""
 
-    @property
-    def webhooks(self) -> str:
-        return self.env["TIDEGATE_WEBHOOKS"]
-
-    @property
-    def queue_formats(self) -> str:
-        """TIDEGATE_QUEUE_FORMATS; empty where no queue was given a format."""
-        return self.env["TIDEGATE_QUEUE_FORMATS"]
-
     @classmethod
     def read(cls, state: Path) -> Self | None:
         """The endpoints of the stack that runs with this state folder, or None where none runs."""

@@ -494,7 +494,6 @@ def test_a_stack_is_found_by_its_state_folder_only_while_it_runs(tmp_path: Path)
     )
     ends.write(tmp_path)
     assert running(tmp_path) == ends
-    assert (ends.webhooks, ends.queue_formats) == ("webhooks.yaml", "alarms=cloudwatch")
     assert env_file(tmp_path) == tmp_path / "env"
     written = json.loads((tmp_path / "stack.json").read_text())
     (tmp_path / "stack.json").write_text(json.dumps({**written, "pid": ended.pid}))

@@ -42,7 +42,7 @@ _STATUS, _SEVERITY, _SERVICE, _ASSIGNEE, _INCIDENT_ID = map(
         INCIDENT_ID_ATTRIBUTE,
     ),
 )
-_UNFINDABLE: Final = frozenset('"\\')
+UNFINDABLE: Final = frozenset('"\\')
 """A server with visibility in SQL finds no value that contains one of these, however it is quoted
 (tried on 1.32 with SQLite)."""
 
@@ -82,7 +82,7 @@ class IncidentFilter:
             (_ASSIGNEE.name, self.assignees),
         )
         for name, values in wanted:
-            if values and not any(_UNFINDABLE & set(value) for value in values):
+            if values and not any(UNFINDABLE & set(value) for value in values):
                 parts.append(f"{name} IN ({', '.join(map(in_query, values))})")
         if self.younger_than is not None:
             parts.append(f"StartTime >= {in_query((now - self.younger_than).isoformat())}")

@@ -7,6 +7,7 @@ import asyncio
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from typing import Final
 
 from temporalio.client import Client
@@ -14,6 +15,7 @@ from temporalio.service import RPCError
 
 from core.adapters.temporal.connection import is_missing, refusal
 from core.adapters.temporal.incident_list import (
+    UNFINDABLE,
     IncidentFilter,
     IncidentSummary,
     in_query,
@@ -31,7 +33,6 @@ _LOOKS: Final = 10
 _BETWEEN_LOOKS: Final = 0.2
 """Seconds: a page with a handle may come before visibility has it."""
 _IMPOSSIBLE: Final = re.compile("[\0\ud800-\udfff]")
-_UNFINDABLE: Final = re.compile(r'["\\]')
 _WHOLE_ID: Final = (
     "list them with `tidegate incident list --all`; when Temporal's retention has ended, only a "
     "whole ID finds a report"
@@ -87,8 +88,8 @@ async def _with_handle(client: Client, handle: str) -> list[Named]:
 
 async def _beginning_with(client: Client, text: str) -> list[Named]:
     """Incidents whose ID begins with a text: those that are not closed, or else closed ones."""
-    # SQL's visibility takes capitals for small letters, and finds no `"` and no backslash.
-    findable = in_query(_UNFINDABLE.split(text)[0])
+    # SQL's visibility also takes capitals for small letters.
+    findable = in_query("".join(takewhile(lambda character: character not in UNFINDABLE, text)))
     fits = f"({INCIDENT_ID_ATTRIBUTE} STARTS_WITH {findable} OR WorkflowId STARTS_WITH {findable})"
     for include_closed in (False, True):
         filter = IncidentFilter(include_closed=include_closed)
