@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.markup import escape
@@ -26,6 +26,7 @@ from core.cli import (
 )
 from core.cli.console import EXIT_FAILED, EXIT_UNAVAILABLE, EXIT_USAGE, err, out, print_next
 from core.cli.next_step import or_local_stack
+from core.cli.usage import cause_of, is_help, next_step
 from core.errors import (
     AmbiguousId,
     ConfigurationError,
@@ -38,6 +39,7 @@ app = typer.Typer(
     name="tidegate",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # whose boxes break words on a narrow terminal
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 success, 1 failure, 2 wrong usage or configuration, "
     "3 a service is unavailable.",
@@ -88,25 +90,37 @@ incident.app.add_typer(incident_commands.app)
 app.add_typer(incident.app, name="incident")
 
 
-def main() -> None:
-    """Run the command. Our own errors, and what is wrong with a file, become one line, the next
+def main() -> NoReturn:
+    """Run the command. An error of ours, in its usage or with a file becomes one line, the next
     step, and an exit code."""
     try:
-        app(prog_name="tidegate")
+        code = app(prog_name="tidegate", standalone_mode=False)
     except TidegateError as error:
         unset = isinstance(error, SettingsError) and error.unset
-        fix = or_local_stack(error.fix) if unset else error.fix
-        err.print(f"[red]{error.code}[/red]: {escape(error.message)}", soft_wrap=True)
-        if fix:
-            print_next(fix, to=err)
-        sys.exit(exit_code(error))
+        _print_error(error.code, error.message, or_local_stack(error.fix) if unset else error.fix)
+        code = exit_code(error)
+    except typer.TyperException as error:
+        if is_help(error):
+            err.print(escape(error.message), soft_wrap=True)
+        else:
+            _print_error("UsageError", cause_of(error), next_step(error))
+        code = error.exit_code
+    except typer.Abort:
+        err.print("Aborted.")
+        code = EXIT_FAILED
     except OSError as error:
         if error.filename is None or error.strerror is None:
             raise
         cause = f"{error.filename}: {error.strerror.lower()}"
-        err.print(f"[red]{type(error).__name__}[/red]: {escape(cause)}", soft_wrap=True)
-        err.print("  next: see that this user may read and write it", soft_wrap=True)
-        sys.exit(EXIT_FAILED)
+        _print_error(type(error).__name__, cause, "see that this user may read and write it")
+        code = EXIT_FAILED
+    sys.exit(code)
+
+
+def _print_error(code: str, message: str, fix: str | None) -> None:
+    err.print(f"[red]{code}[/red]: {escape(message)}", soft_wrap=True)
+    if fix:
+        print_next(fix, to=err)
 
 
 def exit_code(error: TidegateError) -> int:

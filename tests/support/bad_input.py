@@ -218,11 +218,6 @@ def refused(result: Result, code: int) -> tuple[str, str]:
         assert result.err == ""
         return of_record[1], of_record[2]
     assert result.out == ""
-    if result.err.startswith("Usage: tidegate"):
-        lines = [line.strip("│╭╮╰╯─ ") for line in result.err.splitlines()]
-        _, hint, _, *cause = lines
-        assert re.fullmatch(r"Try 'tidegate( [a-z]+)* -h' for help\.", hint)
-        return " ".join(cause).strip(), hint
     match = re.fullmatch(r"([A-Z][A-Za-z]+: .+)\n  next: (.+)\n", result.err)
     assert match, result.err
     return match[1], match[2]

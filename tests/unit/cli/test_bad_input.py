@@ -26,7 +26,7 @@ from tests.support.bad_input import (
 from tests.support.cli import Tidegate
 
 EXPECTED: Final = {
-    Bad.TYPO: (2, "No such option: --jsno"),
+    Bad.TYPO: (2, "no such option: --jsno"),
     Bad.NO_SERVER: (2, "no Temporal server is configured"),
     Bad.NO_PORT: (2, "the address of Temporal has no port: 'localhost'"),
     Bad.NO_QUARANTINE: (2, "TIDEGATE_QUARANTINE is not set"),
@@ -45,7 +45,7 @@ EXPECTED: Final = {
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """An environment in which nothing is wrong yet but that no server runs, and files to name."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "500")
+    monkeypatch.setenv("COLUMNS", "20")  # which breaks no line of an error
     monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
     monkeypatch.setenv("TIDEGATE_QUARANTINE", f"file://{tmp_path}/quarantine/")
     monkeypatch.setenv("TIDEGATE_REPORTS", f"file://{tmp_path}/reports/")
@@ -124,10 +124,49 @@ def test_a_record_is_named_by_what_fits_one(
 
 @pytest.mark.parametrize("group", ["", "incident", "quarantine", "routes"])
 def test_a_command_with_a_typo_is_answered_with_the_one_that_is_meant(
-    group: str, tidegate: Tidegate, monkeypatch: pytest.MonkeyPatch
+    group: str, tidegate: Tidegate
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
     typos = {"": "doctr", "incident": "shwo", "quarantine": "relpay", "routes": "chekc"}
     meant = {"": "doctor", "incident": "show", "quarantine": "replay", "routes": "check"}
-    cause, _ = refused(tidegate(*group.split(), typos[group]), 2)
-    assert cause == f"No such command '{typos[group]}'. Did you mean '{meant[group]}'?"
+    cause, step = refused(tidegate(*group.split(), typos[group]), 2)
+    assert cause == f"UsageError: no such command '{typos[group]}'; did you mean '{meant[group]}'?"
+    path = f"tidegate {group}".rstrip()
+    assert step == f"`{path} -h` shows its usage"
+
+
+@pytest.mark.parametrize(
+    ("typed", "cause", "usage"),
+    [
+        ("--vrsion", "no such option: --vrsion; did you mean --version?", "tidegate"),
+        ("dev --x", "no such option: --x", "tidegate dev"),
+        (
+            "dev --cloud gcp",
+            "invalid value for '--cloud': 'gcp' is not one of 'aws', 'azure'",
+            "tidegate dev",
+        ),
+        ("dev --port-base 80", "--port-base is not from 1024 to 65530", "tidegate dev"),
+        ("incident ack", "missing argument 'id'", "tidegate incident ack"),
+        ("incident ack a b", "got unexpected extra argument(s) (b)", "tidegate incident ack"),
+    ],
+)
+def test_wrong_usage_names_what_is_wrong_and_the_help_that_says_more(
+    typed: str, cause: str, usage: str, tidegate: Tidegate
+) -> None:
+    assert refused(tidegate(*typed.split()), 2) == (
+        f"UsageError: {cause}",
+        f"`{usage} -h` shows its usage",
+    )
+
+
+def test_an_option_without_its_value_is_named(tidegate: Tidegate) -> None:
+    assert refused(tidegate("incident", "ack", "k7m2qx", "--by"), 2) == (
+        "UsageError: option '--by' requires an argument",
+        "add -h instead, which shows the command's usage",
+    )
+
+
+@pytest.mark.parametrize("group", ["", "incident", "quarantine", "routes"])
+def test_a_group_without_a_command_prints_its_help(group: str, tidegate: Tidegate) -> None:
+    alone, asked = tidegate(*group.split()), tidegate(*group.split(), "-h")
+    assert (alone.code, alone.out) == (2, "")
+    assert alone.err == asked.out
