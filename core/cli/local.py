@@ -37,7 +37,7 @@ _NAMES = [worker.name for worker in WORKERS]
 
 def _worker(name: str) -> str:
     if name not in _NAMES:
-        raise typer.BadParameter(f"{name!r} is not one of {', '.join(_NAMES)}.")
+        raise typer.BadParameter(f"{name!r} is not one of {', '.join(_NAMES)}")
     return name
 
 

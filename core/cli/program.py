@@ -6,10 +6,13 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from core.extras import install_command
 from core.process_end import end_process
+
+_INTERRUPTED: Final = 130
+"""As `core.cli.console.EXIT_INTERRUPTED`, which may not be loaded yet."""
 
 
 def program() -> NoReturn:
@@ -23,6 +26,8 @@ def program() -> NoReturn:
         main()
     except SystemExit as ended:
         code = ended.code
+    except KeyboardInterrupt:  # while the command's own modules are loaded
+        code = _INTERRUPTED
     except ModuleNotFoundError as missing:
         install = install_command(missing)
         if install is None:

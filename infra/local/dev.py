@@ -66,7 +66,7 @@ def run_dev(
                     caller = read_caller()
                 if caller.unused:
                     names = ", ".join(caller.unused)
-                    _warn(console, f"The stack sets these itself, so yours are not used: {names}")
+                    _warn(console, f"The stack does not use these variables of yours: {names}")
                 stack = LocalStack(
                     state / "dev",
                     cloud=cloud,

@@ -33,6 +33,7 @@ STOP_TIMEOUT = 8.0
 _LAUNCH = Path(__file__).with_name("launch.py")
 _POLL = 0.05
 _LAST_LINES = 15
+_LONGEST_REASON = 300
 
 Found = TypeVar("Found")
 
@@ -168,10 +169,11 @@ class Child:
         return f"see its log: {self.log}"
 
     def check(self) -> None:
-        """Raise `LocalStackError` with its last line if it has ended."""
+        """Raise `LocalStackError` if it has ended; after an exit with its last line, which says
+        why."""
         if self._process is not None and (code := self._process.poll()) is not None:
             how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-            last = self.output().rstrip().rpartition("\n")[2].strip()
+            last = self.output().rstrip().rpartition("\n")[2].strip() if code >= 0 else ""
             why = f": {_sentence(last)}" if last else ""
             error = LocalStackError(f"{self.name} ended with {how}{why}", fix=self.see_log)
             error.add_note(self.last_words())
@@ -190,11 +192,11 @@ class Child:
 
 
 def _sentence(line: str) -> str:
-    """What a line of a log says: its message, where it is JSON."""
-    try:
-        return str(json.loads(line)["message"])
-    except (ValueError, KeyError, TypeError):
-        return line
+    """What a line of a log says, in one short line: its message, where it is JSON."""
+    with suppress(ValueError, KeyError, TypeError):
+        line = str(json.loads(line)["message"])
+    text = " ".join(line.split())
+    return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]} ..."
 
 
 class Processes:

@@ -59,9 +59,11 @@ def welcome(console: Console, stack: LocalStack, state: Path, took: float) -> No
     console.print(f"\n[bold green]The stack is up[/], after {took:.1f} s:")
     for name, place in _places(stack):
         console.print(f"  {name:<15} {escape(place)}", highlight=False, soft_wrap=True)
-    console.print("\nIn another shell, in this folder:")
+    console.print("\nIn another shell, in this folder; the first line sets this stack's variables:")
     for line in _commands(stack, state):
         console.print(f"  {escape(line)}", highlight=False, soft_wrap=True)
+    if stack.pages:
+        console.print("\nHANDLE: the six characters at the beginning of an incident's line.")
     console.print("\nCtrl-C stops everything.\n")
 
 
@@ -81,18 +83,19 @@ def _places(stack: LocalStack) -> Iterator[tuple[str, str]]:
 
 
 def _commands(stack: LocalStack, state: Path) -> Iterator[str]:
-    """What to type: every line works as it is, but for names in capitals."""
+    """What to type: every line works as it is, but for names in capitals. None has a comment, which
+    zsh takes for arguments."""
     cloud = stack.cloud
-    yield f". {state / 'env'}        # from here on every command uses this stack"
+    yield f". {_typed(state / 'env')}"
     if stack.pages:
         if stack.env["TIDEGATE_WEBHOOKS"] == str(WEBHOOKS):
             headers = (
                 '-H "Authorization: Bearer $LOCAL_HOOK_TOKEN" -H "Content-Type: application/json"'
             )
-            yield f"curl {headers} -d @{state / _ALERT} $WEBHOOKS_URL/alertmanager"
+            yield f"curl {headers} -d @{_typed(state / _ALERT)} $WEBHOOKS_URL/alertmanager"
         yield "tidegate incident list"
-        yield "tidegate incident ack HANDLE     # the six characters before its title"
-        yield f"tidegate send {_short(_SAMPLES / 'checkout-latency.md')}"
+        yield "tidegate incident ack HANDLE"
+        yield f"tidegate send {_typed(_SAMPLES / 'checkout-latency.md')}"
     else:
         yield "tidegate send FILE"
         yield "tidegate send --hook NAME FILE"
@@ -119,5 +122,7 @@ def _needs(route: Route, worker: WorkerSpec) -> bool:
     return orchestrated or route.task_queue == worker.task_queue
 
 
-def _short(path: Path) -> Path:
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+def _typed(path: Path) -> str:
+    """A path as it is typed in this folder."""
+    short = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    return shlex.quote(str(short))

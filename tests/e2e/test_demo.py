@@ -166,7 +166,7 @@ def test_dev_without_the_incident_worker_is_the_front_door_alone(tmp_path: Path)
     with started(tidegate("dev", "--without", "incident-worker"), env, tmp_path) as process:
         wait_until_up(process, tmp_path)
         printed = output(tmp_path)
-        [unused] = re.findall("so yours are not used: (.*)$", printed, re.M)
+        [unused] = re.findall("does not use these variables of yours: (.*)$", printed, re.M)
         assert {"AWS_PROFILE", "TEMPORAL_ADDRESS"} <= set(unused.split(", "))
         assert "TIDEGATE_ROUTES" not in unused
         for step in ("Temporal", "root-worker", "webhook-listener"):

@@ -108,12 +108,13 @@ def is_set_up() -> bool:
 
 
 def words(command: str) -> tuple[str, ...]:
-    return tuple(shlex.split(command, comments=True))
+    """The words of a command, with those of a comment: zsh hands them over, too."""
+    return tuple(shlex.split(command, comments=False))
 
 
 def welcomed(printed: str) -> set[tuple[str, ...]]:
     """The commands that `dev` prints, without that of smoke, which has a test of its own."""
-    shown = printed.partition("In another shell, in this folder:\n")[2].partition("\n\n")[0]
+    shown = re.split(r"In another shell, in this folder.*:\n", printed)[-1].partition("\n\n")[0]
     shown = shown.replace(f"{ROOT}/", "").replace("HANDLE", HANDLE)
     found = {words(line) for line in shown.splitlines() if "smoke" not in line}
     assert len(found) > 5, printed

@@ -65,10 +65,24 @@ def test_a_process_that_dies_early_is_reported_with_its_last_words(processes: Pr
 
 
 def test_a_killed_process_is_reported_by_its_signal(processes: Processes) -> None:
-    child = processes.start("victim", ["sleep", "600"], dict(os.environ))
+    busy = "print('all is well', flush=True); import time; time.sleep(600)"
+    child = processes.start("victim", script(busy), dict(os.environ))
+    wait_until(lambda: "all is well" in child.output(), PATIENCE, "the victim to write")
     child.kill()
-    with pytest.raises(LocalStackError, match="victim ended with signal SIGKILL"):
+    with pytest.raises(LocalStackError) as error:
         processes.check()
+    assert error.value.message == "victim ended with signal SIGKILL"
+    assert "all is well" in error.value.__notes__[0]
+
+
+def test_what_a_process_ended_with_is_one_short_line(processes: Processes) -> None:
+    line = json.dumps({"message": "the bucket\nis full " + "x" * 1000})
+    child = processes.start("victim", script(f"print({line!r}); exit(3)"), dict(os.environ))
+    with pytest.raises(LocalStackError) as error:
+        wait_until(lambda: False, PATIENCE, "nothing", check=child.check)
+    assert error.value.message.startswith("victim ended with exit code 3: the bucket is full xxx")
+    assert error.value.message.endswith("x ...")
+    assert len(error.value.message) < 350
 
 
 def test_a_program_that_does_not_exist_is_reported(processes: Processes) -> None:
