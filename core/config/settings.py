@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 from core.domain.event import OWN_TYPES
 from core.domain.link_template import checked
-from core.errors import SettingsError
+from core.errors import SettingsError, quoted
 
 _MIB = 1024 * 1024
 
@@ -45,7 +45,7 @@ def _variable(
 def _path(text: str) -> Path:
     path = Path(text)
     if not path.is_file():
-        raise ValueError("there is no such file")
+        raise ValueError(f"there is no such file: {quoted(text)}")
     return path
 
 

@@ -68,6 +68,12 @@ def env_file(state: Path = STATE) -> Path | None:
     return state / _ENV if Endpoints.read(state) else None
 
 
+def is_used(state: Path = STATE) -> bool:
+    """Whether the environment has the variables of the stack that runs with this state folder."""
+    stack = Endpoints.read(state)
+    return stack is not None and os.environ.get("TEMPORAL_ADDRESS") == stack.temporal
+
+
 @contextmanager
 def alone(state: Path) -> Iterator[None]:
     """Within the block no other stack starts with this state folder, which is made if need be.

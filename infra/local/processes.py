@@ -196,7 +196,8 @@ def _sentence(line: str) -> str:
     with suppress(ValueError, KeyError, TypeError):
         line = str(json.loads(line)["message"])
     text = " ".join(line.split())
-    return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]} ..."
+    half = _LONGEST_REASON // 2  # the cause is often at the end
+    return text if len(text) <= _LONGEST_REASON else f"{text[:half]} ... {text[-half:]}"
 
 
 class Processes:

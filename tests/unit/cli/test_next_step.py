@@ -68,3 +68,11 @@ def test_doctor_names_it_for_everything_that_is_not_set(tidegate: Tidegate, stac
     for code in ("quarantine", "reports", "documents", "temporal"):
         assert checks[code]["fix"].startswith(HINT)
     assert not checks["routes"]["fix"]
+
+
+def test_a_shell_that_has_the_stacks_variables_is_not_sent_to_them_again(
+    tidegate: Tidegate, stack: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
+    result = tidegate("quarantine", "list")
+    assert "\n  next: set TIDEGATE_QUARANTINE: URI prefix" in result.err
