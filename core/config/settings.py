@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 from core.domain.event import OWN_TYPES
 from core.domain.link_template import checked
-from core.errors import SettingsError, quoted
+from core.errors import SettingsError
 
 _MIB = 1024 * 1024
 
@@ -45,7 +45,7 @@ def _variable(
 def _path(text: str) -> Path:
     path = Path(text)
     if not path.is_file():
-        raise ValueError(f"there is no such file: {quoted(text)}")
+        raise ValueError("there is no such file")
     return path
 
 

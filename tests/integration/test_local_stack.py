@@ -76,7 +76,7 @@ def test_a_killed_process_is_reported_by_its_signal(processes: Processes) -> Non
 
 
 def test_what_a_process_ended_with_is_one_short_line(processes: Processes) -> None:
-    line = json.dumps({"message": "the bucket\nis full " + "x" * 1000})
+    line = json.dumps({"message": "cannot\nwrite: " + "x" * 1000 + ": disk full"})
     child = processes.start("victim", script(f"print({line!r}); exit(3)"), dict(os.environ))
     with pytest.raises(LocalStackError) as error:
         wait_until(lambda: False, PATIENCE, "nothing", check=child.check)

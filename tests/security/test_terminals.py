@@ -91,7 +91,7 @@ def test_an_event_is_explained_without_them(
 def test_an_error_is_printed_without_them(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(prog_name: str) -> None:
+    def fail(prog_name: str, standalone_mode: bool) -> None:
         raise InvalidEvent(ATTACK, fix=ATTACK)
 
     monkeypatch.setattr("core.cli.main.app", fail)
