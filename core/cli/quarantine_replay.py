@@ -154,7 +154,7 @@ class _Report:
         self._as_json = as_json
         self._json: dict[str, object] = {}
         self._sent = 0
-        self._told = 0
+        self._reported = 0
         self._results: Counter[str] = Counter()
         self._misconfigured = False
         self._next: str | None = None
@@ -174,20 +174,20 @@ class _Report:
         codes = {outcome.code for outcome in outcomes.values()}
         self._misconfigured |= SettingsError.__name__ in codes
         texts = {n: (each.result.value, each.text) for n, each in outcomes.items()}
-        self._tell(replayed.record, texts)
+        self._print(replayed.record, texts)
 
     def expected(self, record: QuarantineRecord, explained: Mapping[int, Explanation]) -> None:
         """What a dry run says of a record."""
         self._sent += 1
         self._json[record.id] = [{"item": n, **each.to_json()} for n, each in explained.items()]
-        self._tell(record, {n: _expected(each) for n, each in explained.items()})
+        self._print(record, {n: _expected(each) for n, each in explained.items()})
 
-    def _tell(self, record: QuarantineRecord, texts: Mapping[int, tuple[str, str]]) -> None:
-        self._told += 1
+    def _print(self, record: QuarantineRecord, texts: Mapping[int, tuple[str, str]]) -> None:
+        self._reported += 1
         self._results.update(result for result, _ in texts.values())
         if not self._as_json:
             print_lines(result_lines(record.handle, texts, terminal_width()))
-        self.at(self._told, self.total)
+        self.at(self._reported, self.total)
 
     @property
     def exit_code(self) -> int:
@@ -200,7 +200,7 @@ class _Report:
     @property
     def begun(self) -> bool:
         """Whether anything has been done."""
-        return self._sent + self._told > 0
+        return self._sent + self._reported > 0
 
     def end(self) -> None:
         """Print what it came to."""
@@ -212,12 +212,12 @@ class _Report:
             print_next(self._next)
         elif self.total > 1:
             events = sum(self._results.values())
-            of = f"{counted(self._told, 'record')}, {counted(events, 'event')}"
+            of = f"{counted(self._reported, 'record')}, {counted(events, 'event')}"
             out.print(f"{of}: {_counted(self._results)}", soft_wrap=True)
 
     def stopped(self) -> None:
         """Say how far it got."""
-        unknown = self._sent - self._told
+        unknown = self._sent - self._reported
         open_ends = f"; what became of {unknown:,} of them is not known" if unknown > 0 else ""
         err.print(f"Stopped: {self._sent:,} of {self.total:,} records replayed{open_ends}.")
 

@@ -88,12 +88,12 @@ async def replay_records(
         sent(record)
         numbered = dict(enumerate(receipts, item or 1))
         await backlog.acquire()
-        task = loop.create_task(tell(record, numbered, loop.time() + timeout))
+        task = loop.create_task(report_on(record, numbered, loop.time() + timeout))
         following.add(task)
         task.add_done_callback(following.discard)
         return len(receipts)
 
-    async def tell(
+    async def report_on(
         record: QuarantineRecord, receipts: Mapping[int, Receipt], deadline: float
     ) -> None:
         async with turns:

@@ -58,8 +58,8 @@ class Run:
 
 
 async def read_run(client: Client, workflow_id: str, run_id: str | None = None) -> Run | None:
-    """The run, by default the latest, or None where none has begun. Raises
-    what `refusal` returns."""
+    """The run, by default the latest, or None where none has begun. Raises what
+    `refusal` returns."""
     handle = client.get_workflow_handle(workflow_id, run_id=run_id)
     try:
         history = await handle.fetch_history(rpc_timeout=_TIMEOUT)

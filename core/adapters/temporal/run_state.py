@@ -41,8 +41,8 @@ class RunState:
 
 
 async def run_state(client: Client, workflow_id: str, run_id: str | None = None) -> RunState | None:
-    """The run, by default the latest, or None where there is none. Raises
-    what `refusal` returns."""
+    """The run, by default the latest, or None where there is none. Raises what
+    `refusal` returns."""
     handle = client.get_workflow_handle(workflow_id, run_id=run_id)
     try:
         run = await handle.describe(rpc_timeout=_TIMEOUT)

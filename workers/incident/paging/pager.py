@@ -32,7 +32,6 @@ LONGEST_WAIT: Final = 20.0
 
 _REMEMBERED: Final = 10_000
 
-
 _TOGETHER: Final = 8
 """Targets that one follow-up is sent to concurrently."""
 
