@@ -65,16 +65,18 @@ def read_time(text: str, *, now: datetime | None = None, zone: tzinfo | None = N
 
 
 def _next(clock: re.Match[str], now: datetime, zone: tzinfo | None) -> datetime:
-    """The next moment at which the zone's clocks show that time; on some days they do so twice."""
+    """The next moment at which the zone's clocks show that time: on one day of the year they do so
+    twice, and on another they skip it, which means as much later as they skip."""
     hour, minute, second = (int(part or 0) for part in clock.groups())
     today = now.astimezone(zone).replace(tzinfo=None)
     shown = today.replace(hour=hour, minute=minute, second=second, microsecond=0)
-    candidates = [
-        _located((shown + timedelta(days=days)).replace(fold=fold), zone)
-        for days in (0, 1)
+    return min(
+        moment
+        for typed in (shown, shown + timedelta(days=1))
         for fold in (0, 1)
-    ]
-    return min(moment for moment in candidates if moment > now)
+        if (moment := _located(typed.replace(fold=fold), zone)) > now
+        and moment.astimezone(zone).replace(tzinfo=None) >= typed
+    )
 
 
 def _located(moment: datetime, zone: tzinfo | None) -> datetime:

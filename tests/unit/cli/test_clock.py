@@ -75,6 +75,12 @@ def test_a_time_that_the_clocks_show_twice_is_the_next_of_the_two() -> None:
         assert read == datetime.fromisoformat(moment)
 
 
+def test_a_time_that_the_clocks_skip_is_not_before_they_do() -> None:
+    zone = ZoneInfo("Europe/Berlin")  # at 01:00 UTC the clocks go from 02:00 to 03:00
+    now = datetime.fromisoformat("2026-03-29T00:00:00+00:00")
+    assert read_time("02:30", now=now, zone=zone).isoformat() == "2026-03-29T01:30:00+00:00"
+
+
 @pytest.mark.parametrize(
     "text",
     ["", "8", "08.00", "24:00", "08:60", "2026-07-02", "2026-02-30 08:00", "08:00 CET", "0008:00"],
