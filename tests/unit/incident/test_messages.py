@@ -100,6 +100,15 @@ Incident: ID
 """)
 
 
+def test_a_page_has_no_link_of_another_alert_that_fires_no_more() -> None:
+    incident = life(links={"runbook": LINKS["runbook"]})
+    incident.give(alert("another", links={"dashboard": LINKS["dashboard"]}))
+    incident.give(cleared("another"))
+    incident.deliver()
+    incident.wait(300)
+    assert [link.name for link in incident.pages()[-1].links] == ["runbook"]
+
+
 def test_the_page_of_a_report_has_its_runbook_first() -> None:
     incident = Life()
     links = {"dashboard": LINKS["dashboard"], "runbook": LINKS["runbook"]}
