@@ -84,10 +84,10 @@ async def replay_records(
                 raise
             gone = Outcome(result=Result.REFUSED, code=error.code, reason=error.message)
             report(Replayed(record=record, receipts={}, outcomes={1: gone}))
+            backlog.release()
             return 0
         sent(record)
         numbered = dict(enumerate(receipts, item or 1))
-        await backlog.acquire()
         task = loop.create_task(report_on(record, numbered, loop.time() + timeout))
         following.add(task)
         task.add_done_callback(following.discard)
@@ -107,6 +107,7 @@ async def replay_records(
         due = loop.time()
         for record in records:
             await asyncio.sleep(max(due - loop.time(), 0))
+            await backlog.acquire()  # not within what a cancellation waits for
             count = await _to_its_end(send(record))
             if rate is not None:
                 due = loop.time() + count / rate

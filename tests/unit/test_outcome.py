@@ -165,6 +165,8 @@ def test_an_event_is_refused_by_its_own_record_and_no_other() -> None:
     )
     other = replace(mine, key="other")
     assert of_target(accepted, STATE, replace(RUN, kept=(other,))) == accepted
+    later = replace(mine, code="DocumentTooLarge")
+    assert of_target(accepted, STATE, replace(RUN, kept=(mine, later))).code == later.code
 
 
 def test_a_workflow_that_failed_without_a_record_refused_it() -> None:

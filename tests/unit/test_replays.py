@@ -19,6 +19,7 @@ from core.formats.shared.delivery import Delivery, way_headers
 from core.intake.quarantine import Quarantine
 from core.intake.receipts import Receipt
 from core.intake.records import QuarantinedDelivery, QuarantineRecord
+from core.operations import replays
 from core.operations.outcome import Outcome, Result, of_receipt
 from core.operations.replays import Replayed, receipts_alone, replay_records
 from tests.support.quarantines import no_mapping
@@ -113,6 +114,16 @@ async def test_the_next_record_goes_while_it_is_not_known_what_became_of_the_las
     run = Run(settings)
     await run.replay(await kept(settings, 1, 1), follower=follower)
     assert len(run.told) == 2
+
+
+async def test_records_that_wait_to_be_followed_hold_up_more_only_until_they_are(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replays, "_BACKLOG", 1)
+    run = Run(settings)
+    async with asyncio.timeout(10):
+        await run.replay(await kept(settings, 1, 1, 1))
+    assert len(run.told) == 3
 
 
 async def test_the_time_to_wait_begins_when_a_record_is_sent(settings: Settings) -> None:
