@@ -50,7 +50,7 @@ class FileDocumentStore:
     ) -> AsyncGenerator[bytes]:
         uri = document.uri
         with _errors(uri):
-            file: BinaryIO = await asyncio.to_thread(open, _path(uri), "rb")
+            file = _opened(_path(uri))
         with file:
             current = _reference(uri, os.fstat(file.fileno()))
             if document.etag and document.etag != current.etag:
@@ -125,6 +125,12 @@ def _write_nameless(folder: Path) -> None:
         folder = folder.parent
     with tempfile.TemporaryFile(dir=folder) as file:
         file.write(b"x")
+
+
+def _opened(path: Path) -> BinaryIO:
+    """The file, opened here and not in a thread, which would leave it open to nobody when its
+    reader is cancelled meanwhile."""
+    return path.open("rb")
 
 
 def _uris_below(folder: Path) -> Iterator[str]:
