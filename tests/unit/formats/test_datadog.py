@@ -151,8 +151,8 @@ def test_no_other_field_that_is_missing_or_wrong_refuses_an_alert(name: str, val
 
 
 @pytest.mark.parametrize("body", [{}, {"body": "x", "event_type": "metric_alert_monitor"}])
-def test_a_payload_of_another_shape_is_refused_with_the_place_of_the_template(body: Any) -> None:
-    assert "docs/webhooks/datadog.md" in str(refusal(sent("datadog", body)))
+def test_a_payload_of_another_shape_is_refused_with_the_template_to_paste(body: Any) -> None:
+    assert " ".join(TEMPLATE.split()) in str(refusal(sent("datadog", body)))
 
 
 # ------------------------------------------------------------------------------ the template

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from datetime import timedelta
 from fnmatch import fnmatch
 from functools import partial
@@ -65,9 +66,9 @@ def test_only_what_the_app_needs_is_deployed() -> None:
     """By the names at the root: packages, and a developer's other files there."""
     lines = (ROOT / ".funcignore").read_text().splitlines()
     ignored = {line.strip("/") for line in lines if not line.startswith("#")}
-    configuration = (ROOT / "pyproject.toml").read_text()
-    [found] = re.findall(r"^include = (\[\"core.*)$", configuration, re.M)
-    packages = {name.rstrip("*") for name in json.loads(found)}
+    configuration = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wheel = configuration["tool"]["hatch"]["build"]["targets"]["wheel"]
+    packages = {path.partition("/")[0] for path in wheel["only-include"]}
     assert packages - ignored == {"core", "functions_azure"}
     private = (".git", ".venv", ".env", "local.settings*.json", "tests", "docs", "requirements")
     assert set(private) <= ignored
