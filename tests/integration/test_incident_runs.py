@@ -24,6 +24,7 @@ from core.contracts import (
     SIGNAL_EVENT,
 )
 from core.domain.event import MESSAGE, Event
+from core.domain.handles import handle_of
 from core.domain.incident import commands
 from core.ports.notifier import NotificationKind
 from tests.support.incidents import (
@@ -269,7 +270,7 @@ async def test_an_alert_after_the_end_starts_a_successor(dev_harness: Harness) -
         with pytest.raises(WorkflowUpdateFailedError) as refused:
             await command(handle, commands.Acknowledge.name, "late", incident_id=first["id"])
         assert isinstance(refused.value.cause, ApplicationError)
-        assert first["id"] in refused.value.cause.message
+        assert f"is for {handle_of(first['id'])}, which is over" in refused.value.cause.message
         await handle.cancel()
         with pytest.raises(WorkflowFailureError):
             await handle.result()
