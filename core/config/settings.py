@@ -44,7 +44,13 @@ def _variable(
 
 def _path(text: str) -> Path:
     path = Path(text)
-    if not path.is_file():
+    try:
+        is_folder, is_file = path.is_dir(), path.is_file()
+    except OSError as error:  # which quotes the path
+        raise ValueError(f"it cannot be read: {error.strerror}") from None
+    if is_folder:
+        raise ValueError("it is a folder, not a file")
+    if not is_file:
         raise ValueError("there is no such file")
     return path
 

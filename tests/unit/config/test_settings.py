@@ -93,7 +93,10 @@ def test_every_variable_is_in_the_table_above() -> None:
     ("variable", "text", "message"),
     [
         ("TIDEGATE_ROUTES", "/nowhere.yaml", "there is no such file"),
-        ("TIDEGATE_ROUTES", "/", "there is no such file"),
+        ("TIDEGATE_ROUTES", "x" * 5000, "it cannot be read: File name too long"),
+        ("TIDEGATE_ROUTES", "/", "it is a folder, not a file"),
+        ("TIDEGATE_POLICIES", "/", "it is a folder, not a file"),
+        ("TIDEGATE_WEBHOOKS", "/", "it is a folder, not a file"),
         ("TIDEGATE_DOCUMENTS", "s3://a,docs", "not a URI like s3://bucket/prefix/ or file:///"),
         ("TIDEGATE_REPORTS", "s3://", "not a URI like s3://bucket/prefix/ or file:///folder/"),
         ("TIDEGATE_QUARANTINE", "://a", "not a URI like s3://bucket/prefix/ or file:///folder/"),
