@@ -73,7 +73,7 @@ def dev(
     port_base: Annotated[
         int | None,
         typer.Option(
-            help="Use this port and the next five: Temporal, its UI, webhooks, pages, documents, "
+            help="Use this port and the next five: Temporal, its UI, webhooks, pager, documents, "
             "Service Bus. Default: the usual ports, or others where they are taken.",
         ),
     ] = None,

@@ -20,7 +20,15 @@ from core.contracts import WORKERS, WorkerSpec
 from infra.local.caller import read_caller
 from infra.local.cloud import CloudName
 from infra.local.endpoints import STATE, alone, announced
-from infra.local.loopback import Ports
+from infra.local.loopback import (
+    DOCUMENTS_PORT,
+    PAGER_PORT,
+    SERVICE_BUS_PORT,
+    TEMPORAL_PORT,
+    UI_PORT,
+    WEBHOOKS_PORT,
+    Ports,
+)
 from infra.local.processes import LocalStackError
 from infra.local.progress import shown_on
 from infra.local.signals import interruptible
@@ -28,15 +36,16 @@ from infra.local.stack import LocalStack, not_started
 from infra.local.welcome import shell_script, welcome, write_alert
 
 PORTS: Final = {
-    "temporal": 7233,
-    "temporal's UI": 8233,
-    "gateway": 8080,
-    "pager": 8400,
-    "store": 5555,
-    "service-bus": 5300,
+    TEMPORAL_PORT: 7233,
+    UI_PORT: 8233,
+    WEBHOOKS_PORT: 8080,
+    PAGER_PORT: 8400,
+    DOCUMENTS_PORT: 5555,
+    SERVICE_BUS_PORT: 5300,
 }
-"""The ports that people expect; where one is taken, another is used. With a base they are the
-base and the numbers after it, in this order, and where one is taken, nothing starts."""
+"""The ports that people expect, by their names in docs/cli.md; where one is taken, another is used.
+With a base they are the base and the numbers after it, in this order, and where one is taken,
+nothing starts."""
 _WATCH = 0.5
 _DEATHS, _WITHIN = 3, 60.0
 

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     import requests
 
 HOST: Final = "127.0.0.1"
+TEMPORAL_PORT, UI_PORT = "Temporal", "Temporal's UI"
+WEBHOOKS_PORT, PAGER_PORT = "Webhooks", "Pager"
+DOCUMENTS_PORT, SERVICE_BUS_PORT = "Documents", "Service Bus"
+"""The names of the ports that people use."""
 _RANGE: Final = range(20_000, 32_000)
 """Operating systems take ports for outgoing connections, and for port 0, from 32768 on."""
 _TRIES: Final = 100
@@ -134,7 +138,7 @@ class Ports:
         self._remarks.pop(name, None)
         preferred = self._preferred.get(name, port)
         if port != preferred:
-            self._remarks[name] = f"port {preferred} is taken: {name} is on {port}"
+            self._remarks[name] = f"port {preferred} is taken: {port} is used for {name}"
 
 
 def local_session() -> requests.Session:

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from infra.local.loopback import inherited
+from infra.local.loopback import PAGER_PORT, inherited
 from infra.local.processes import Processes
 from infra.local.servers import Server, start_server
 
@@ -84,7 +84,7 @@ class Pager:
 
 def start_pager(processes: Processes, env: Mapping[str, str]) -> Pager:
     """Start the pager; it may not answer yet (see `Pager.wait`)."""
-    return Pager(start_server(processes, "pager", "infra.local.pager", env))
+    return Pager(start_server(processes, "pager", "infra.local.pager", env, port=PAGER_PORT))
 
 
 class _Desk(ThreadingHTTPServer):

@@ -20,7 +20,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from core.adapters.temporal.connection import data_converter
 from core.contracts import SEARCH_ATTRIBUTES
-from infra.local.loopback import HOST
+from infra.local.loopback import HOST, TEMPORAL_PORT, UI_PORT
 from infra.local.processes import Child, Processes, program, wait_until
 from infra.local.servers import Program
 
@@ -102,7 +102,7 @@ def start_temporal(
             processes,
             TEMPORAL,
             env,
-            ports=(TEMPORAL, "temporal's UI") if ui else (TEMPORAL,),
+            ports=(TEMPORAL_PORT, UI_PORT) if ui else (TEMPORAL_PORT,),
             command=command,
             listens="Temporal Server:",
         )

@@ -247,7 +247,7 @@ def test_stacks_that_start_at_the_same_moment_come_up_with_and_without_a_port_ba
         for field in ("temporal", "temporal_ui", "gateway", "pager"):
             assert getattr(first, field) != getattr(second, field)
         assert first.cloud["endpoint"] != second.cloud["endpoint"]
-        assert "is taken: temporal is on" in "".join(output(folder) for folder in folders)
+        assert "is used for Temporal\n" in "".join(output(folder) for folder in folders)
         sent = [run_json(tidegate("send", str(SAMPLE), "--json"), env, f) for f in folders]
         assert sent[0]["child_id"] != sent[1]["child_id"]
 

@@ -58,7 +58,7 @@ def test_a_preferred_port_that_is_taken_is_replaced_and_named(how: str) -> None:
         with closing(Ports({"store": taken})) as ports:
             port = ports.listen("store").port if how == "listen" else ports.reserve("store")
             assert port != taken
-            assert ports.remarks == [f"port {taken} is taken: store is on {port}"]
+            assert ports.remarks == [f"port {taken} is taken: {port} is used for store"]
 
 
 @pytest.mark.parametrize("how", ["listen", "reserve"])

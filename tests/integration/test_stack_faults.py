@@ -44,8 +44,8 @@ def refused(stack: LocalStack) -> str:
 def test_a_port_of_the_base_that_is_taken(tmp_path: Path) -> None:
     with socket.create_server((HOST, 0)) as other:
         taken = other.getsockname()[1]
-        said = refused(LocalStack(tmp_path, ports=Ports({"gateway": taken}, exact=True)))
-    assert said == f"cannot start: port {taken}, for gateway: Address already in use"
+        said = refused(LocalStack(tmp_path, ports=Ports({"Webhooks": taken}, exact=True)))
+    assert said == f"cannot start: port {taken}, for Webhooks: Address already in use"
 
 
 def test_a_program_that_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

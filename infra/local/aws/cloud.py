@@ -18,7 +18,7 @@ from infra.local.aws.servers import (
     start_aws,
 )
 from infra.local.cloud import INCIDENTS, CloudName
-from infra.local.loopback import answers
+from infra.local.loopback import WEBHOOKS_PORT, answers
 from infra.local.processes import Child, LocalStackError, Processes, python
 
 _S3_LISTENER, _MESSAGE_LISTENER, _WEBHOOK_LISTENER = (
@@ -95,7 +95,7 @@ class AwsServers:
         self._processes = processes
         self._bridge = bridge
         self._server = start_aws(processes, env)
-        self._gateway = processes.ports.listen("gateway")
+        self._gateway = processes.ports.listen(WEBHOOKS_PORT)
 
     def prepare(self) -> AwsCloud:
         self._server.wait()

@@ -25,6 +25,7 @@ from botocore.exceptions import ClientError
 from botocore.session import Session as BotocoreSession
 
 from infra.local.cloud import INCIDENTS
+from infra.local.loopback import DOCUMENTS_PORT
 from infra.local.processes import Processes
 from infra.local.servers import Server, start_server
 
@@ -184,7 +185,8 @@ class AwsServer:
 
 def start_aws(processes: Processes, env: Mapping[str, str]) -> AwsServer:
     """Start the server; it may not answer yet (see `AwsServer.wait`)."""
-    return AwsServer(start_server(processes, AWS, "infra.local.aws.server_main", env, port="store"))
+    module = "infra.local.aws.server_main"
+    return AwsServer(start_server(processes, AWS, module, env, port=DOCUMENTS_PORT))
 
 
 def aws_environment(endpoint: str) -> dict[str, str]:

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from infra.local.loopback import HOST
+from infra.local.loopback import DOCUMENTS_PORT, HOST
 from infra.local.processes import LocalStackError, Processes
 from infra.local.servers import Program
 
@@ -108,7 +108,7 @@ def start_azurite(
         processes,
         name,
         {**env, "AZURITE_ACCOUNTS": f"{ACCOUNT}:{key}"},
-        ports=("store",),
+        ports=(DOCUMENTS_PORT,),
         command=lambda port: [*start, "--blobPort", str(port)],
         listens="successfully listens",
     )

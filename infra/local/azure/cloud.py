@@ -16,7 +16,7 @@ from azure.storage.blob import BlobServiceClient
 
 from infra.local.azure.azurite import ACCOUNT, AZURITE, Azurite, start_azurite
 from infra.local.cloud import INCIDENTS, CloudName
-from infra.local.loopback import answers, local_session
+from infra.local.loopback import SERVICE_BUS_PORT, WEBHOOKS_PORT, answers, local_session
 from infra.local.processes import Child, LocalStackError, Processes, python
 from infra.local.servers import start_server
 
@@ -127,8 +127,10 @@ class AzureServers:
         self._azurite = start_azurite(processes, env)
         module = "infra.local.azure.service_bus"
         queues = (EVENTS_QUEUE, MESSAGES_QUEUE)
-        self._bus = start_server(processes, _SERVICE_BUS, module, env, *queues)
-        self._gateway = processes.ports.listen("gateway")
+        self._bus = start_server(
+            processes, _SERVICE_BUS, module, env, *queues, port=SERVICE_BUS_PORT
+        )
+        self._gateway = processes.ports.listen(WEBHOOKS_PORT)
 
     def prepare(self) -> AzureCloud:
         azurite = self._azurite.wait()
