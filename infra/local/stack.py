@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -157,7 +156,6 @@ class LocalStack:
     @property
     def endpoints(self) -> Endpoints:
         return Endpoints(
-            pid=os.getpid(),
             temporal=self.temporal.address,
             temporal_ui=self.temporal.ui,
             cloud=self.cloud.address,

@@ -24,7 +24,6 @@ from infra.local.aws.event_source import EventSource, failures, retry_delay
 from infra.local.aws.lambda_function import LambdaContext
 from infra.local.aws.servers import Aws, Queue, start_aws
 from infra.local.cloud import INCIDENTS, REPORTS
-from infra.local.endpoints import Endpoints, env_file, running
 from infra.local.environment import outside_environment
 from infra.local.pager import start_pager
 from infra.local.processes import (
@@ -490,27 +489,3 @@ def test_the_stack_s_own_clients_read_no_profile_of_the_caller(
     client = Aws("http://127.0.0.1:1")
     assert client.s3.meta.region_name == "eu-west-1"
     client.close()
-
-
-def test_a_stack_is_found_by_its_state_folder_only_while_it_runs(tmp_path: Path) -> None:
-    with pytest.raises(LocalStackError, match="tidegate dev"):
-        running(tmp_path)
-    with subprocess.Popen(["true"]) as ended:
-        pass
-    ends = Endpoints(
-        pid=os.getpid(),
-        temporal="t:1",
-        temporal_ui=None,
-        cloud={"name": "aws", "endpoint": "http://s:2", "gateway": "http://g:4"},
-        gateway="http://g:4",
-        pager="http://p:3",
-        env={"TIDEGATE_WEBHOOKS": "webhooks.yaml", "TIDEGATE_QUEUE_FORMATS": "alarms=cloudwatch"},
-    )
-    ends.write(tmp_path)
-    assert running(tmp_path) == ends
-    assert env_file(tmp_path) == tmp_path / "env"
-    written = json.loads((tmp_path / "stack.json").read_text())
-    (tmp_path / "stack.json").write_text(json.dumps({**written, "pid": ended.pid}))
-    with pytest.raises(LocalStackError, match="no local stack runs here"):
-        running(tmp_path)
-    assert env_file(tmp_path) is None

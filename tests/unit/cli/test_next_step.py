@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import os
-from dataclasses import asdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from infra.local.endpoints import Endpoints
+from infra.local.endpoints import Endpoints, alone, announced
 from tests.support.cli import Tidegate
 
 HINT = "`. .tidegate/env`, for the stack that runs in this folder; else "
 
 
 @pytest.fixture
-def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The state folder of a stack that this process is."""
     monkeypatch.chdir(tmp_path)
     state = tmp_path / ".tidegate"
-    state.mkdir()
     endpoints = Endpoints(
-        pid=os.getpid(),
         temporal="127.0.0.1:1",
         temporal_ui=None,
         cloud={},
@@ -30,7 +26,8 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         pager="",
         env={},
     )
-    (state / "stack.json").write_text(json.dumps(asdict(endpoints)))
+    with alone(state), announced(endpoints, "", state):
+        yield
 
 
 UNSET = [
