@@ -22,6 +22,7 @@ from typing import Any, Literal
 
 from core.domain.event import OWN_TYPES
 from core.domain.link_template import checked
+from core.domain.store_uris import read_root
 from core.errors import SettingsError
 
 _MIB = 1024 * 1024
@@ -55,15 +56,13 @@ def _path(text: str) -> Path:
     return path
 
 
-def _uri(text: str) -> str:
-    scheme, separator, rest = text.partition("://")
-    if not separator or not scheme or not rest:
-        raise ValueError("not a URI like s3://bucket/prefix/ or file:///folder/")
-    return text
+def _written_root(text: str) -> str:
+    return read_root(text, written=True)
 
 
-def _uris(text: str) -> tuple[str, ...]:
-    return tuple(_uri(part.strip()) for part in text.split(",") if part.strip())
+def _read_roots(text: str) -> tuple[str, ...]:
+    parts = filter(None, (part.strip() for part in text.split(",")))
+    return tuple(read_root(part, written=False) for part in parts)
 
 
 def _number(kind: type[int] | type[float], low: float, high: float) -> Callable[[str], float]:
@@ -156,21 +155,21 @@ class Settings:
     )
     documents: tuple[str, ...] = _variable(
         "TIDEGATE_DOCUMENTS",
-        _uris,
+        _read_roots,
         (),
         "URI prefixes, comma-separated, that events may refer to; documents elsewhere are refused.",
         local="stack",
     )
     reports: str | None = _variable(
         "TIDEGATE_REPORTS",
-        _uri,
+        _written_root,
         None,
         "URI prefix that post-incident reports are written under.",
         local="stack",
     )
     quarantine: str | None = _variable(
         "TIDEGATE_QUARANTINE",
-        _uri,
+        _written_root,
         None,
         "URI prefix that quarantined originals are stored under.",
         local="stack",

@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.domain.event import Event
+from core.domain.store_uris import leads_elsewhere
 from core.errors import DocumentRefused, InvalidEvent, SettingsError, quoted
 
 
 def is_within(uri: str, roots: Sequence[str]) -> bool:
     """Whether a URI lies under a root. `s3://docs` covers the bucket `docs`, not `docs2`."""
-    if _leads_elsewhere(uri):
+    if leads_elsewhere(uri):
         return False
     return any(uri.startswith(root if root.endswith("/") else f"{root}/") for root in roots)
-
-
-def _leads_elsewhere(uri: str) -> bool:
-    return any(part in ("..", ".") for part in uri.split("/"))
 
 
 class EventValidationService:
@@ -57,7 +54,7 @@ class EventValidationService:
                 f"event {quoted(event.key)}: {quoted(document.uri)} is a quarantine record",
                 fix="let the bucket announce only the prefix that documents come to",
             )
-        if document and _leads_elsewhere(document.uri):
+        if document and leads_elsewhere(document.uri):
             raise DocumentRefused(
                 f"event {quoted(event.key)}: {quoted(document.uri)} has a part `.` or `..`",
                 fix="its name is at fault: let it be uploaded under one without such parts",

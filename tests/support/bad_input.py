@@ -45,6 +45,7 @@ class Bad(StrEnum):
     NO_PORT = "an address of Temporal without a port"
     NAMESPACE = "a namespace that does not exist"
     NO_QUARANTINE = "no quarantine"
+    NO_CONTAINER = "a quarantine that is no place"
     NO_STACK = "no stack in this folder"
     SEVERAL = "an ID that fits two"
     UNKNOWN = "an ID that fits none"
@@ -59,7 +60,8 @@ class Bad(StrEnum):
 TEMPORAL: Final = frozenset({Bad.NO_SERVER, Bad.NO_PORT, Bad.NAMESPACE})
 ONE_INCIDENT: Final = TEMPORAL | {Bad.SEVERAL, Bad.UNKNOWN}
 PERSON: Final = frozenset({Bad.NOBODY, Bad.SOURCE})
-RECORD: Final = frozenset({Bad.NO_QUARANTINE, Bad.SEVERAL, Bad.UNKNOWN})
+PLACE: Final = frozenset({Bad.NO_QUARANTINE, Bad.NO_CONTAINER})
+RECORD: Final = PLACE | {Bad.SEVERAL, Bad.UNKNOWN}
 NOTHING: Final[frozenset[Bad]] = frozenset()
 
 
@@ -111,7 +113,7 @@ COMMANDS: Final = {
         (), frozenset({Bad.HALF_FILE, Bad.HALF_WEBHOOKS}), {Bad.HALF_FILE: (HALF_FILE,)}
     ),
     "webhooks schema": Command(),
-    "quarantine list": Command((), frozenset({Bad.NO_QUARANTINE})),
+    "quarantine list": Command((), PLACE),
     "quarantine show": Command((ID,), RECORD),
     "quarantine replay": Command((ID,), RECORD | TEMPORAL | {Bad.HALF_ROUTES}),
     "quarantine delete": Command((ID, "--yes"), RECORD),
@@ -135,7 +137,7 @@ COMMANDS: Final = {
     "incident reopen": _of_incident(),
     "incident open": Command(
         ("It burns",),
-        TEMPORAL | PERSON | {Bad.SEVERAL, Bad.UNKNOWN, Bad.NO_QUARANTINE, Bad.HALF_ROUTES},
+        TEMPORAL | PERSON | PLACE | {Bad.SEVERAL, Bad.UNKNOWN, Bad.HALF_ROUTES},
         {Bad.SEVERAL: ("--follows", ID), Bad.UNKNOWN: ("--follows", ID)},
     ),
     "incident close": _of_incident(),

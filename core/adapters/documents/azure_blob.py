@@ -22,6 +22,7 @@ from azure.storage.blob.aio import BlobClient, BlobServiceClient
 from core.adapters.azure_clients import blob_service
 from core.adapters.documents.multipart import parts
 from core.domain.event import DocumentRef
+from core.domain.store_uris import AZURE_ACCOUNT, AZURE_CONTAINER
 from core.errors import (
     DocumentChanged,
     DocumentExists,
@@ -34,8 +35,8 @@ from core.errors import (
 from core.ports.documents import CHUNK_BYTES, PROBE, ListedDocument
 
 _SCHEME: Final = "azure://"
-_ACCOUNT: Final = re.compile(r"[a-z0-9]{3,24}")
-_CONTAINER: Final = re.compile(r"(?=.{3,63}\Z)(\$root|\$web|[a-z0-9]+(-[a-z0-9]+)*)")
+_ACCOUNT: Final = re.compile(AZURE_ACCOUNT)
+_CONTAINER: Final = re.compile(AZURE_CONTAINER)
 _NAME: Final = re.compile(r"[^\x00-\x1f\x7f\x81\ud800-\udfff]{1,1024}")
 
 _FIX_NAME: Final = (

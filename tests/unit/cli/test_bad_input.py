@@ -30,6 +30,7 @@ EXPECTED: Final = {
     Bad.NO_SERVER: (2, "no Temporal server is configured"),
     Bad.NO_PORT: (2, "the address of Temporal has no port: 'localhost'"),
     Bad.NO_QUARANTINE: (2, "TIDEGATE_QUARANTINE is not set"),
+    Bad.NO_CONTAINER: (2, "TIDEGATE_QUARANTINE: not azure:// with the names of a storage account"),
     Bad.NO_STACK: (3, "no local stack runs here"),
     Bad.HALF_FILE: (2, "half.yaml:4:1: not YAML"),
     Bad.HALF_ROUTES: (2, "half.yaml:4:1: not YAML"),
@@ -77,6 +78,8 @@ def spoil(kind: Bad, monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.setenv("TEMPORAL_ADDRESS", "localhost")
         case Bad.NO_QUARANTINE:
             monkeypatch.delenv("TIDEGATE_QUARANTINE")
+        case Bad.NO_CONTAINER:
+            monkeypatch.setenv("TIDEGATE_QUARANTINE", "azure://x/y")
         case Bad.HALF_ROUTES:
             monkeypatch.setenv("TIDEGATE_ROUTES", "half.yaml")
         case Bad.HALF_WEBHOOKS:
@@ -99,6 +102,17 @@ def test_bad_input_ends_with_its_cause_and_a_next_step(
     code, expected = EXPECTED[kind]
     cause, _ = refused(tidegate(*arguments(name, kind, **files)), code)
     assert expected in cause
+
+
+def test_the_doctor_names_the_variable_of_a_root_that_is_no_place(
+    environment: dict[str, str], tidegate: Tidegate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDEGATE_REPORTS", "s3:///reports/")
+    result = tidegate("doctor")
+    assert result.code == 1
+    assert "TIDEGATE_REPORTS: not s3:// with a bucket's name, like s3://my-bucket/" in " ".join(
+        result.out.split()
+    )
 
 
 RECORDS: Final = [each for each in cases(Bad.SEVERAL, Bad.UNKNOWN) if "quarantine" in each[0]]
