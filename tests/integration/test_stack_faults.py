@@ -74,6 +74,7 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("number", "step"),
     [
+        (errno.EADDRINUSE, "stop what uses it, or name another port"),
         (errno.ENOSPC, "free some space"),
         (errno.EROFS, "make it a folder that can be written"),
         (errno.EMFILE, "raise the limit"),

@@ -43,8 +43,8 @@ def test_a_terminal_also_shows_the_step_that_runs(
         return nullcontext()
 
     monkeypatch.setattr(console, "status", status)
-    with shown_on(console)("Temporal"):
-        assert shown == (["Temporal ..."] if interactive else [])
+    with shown_on(console)("Temporal [its UI]"):
+        assert shown == (["Temporal \\[its UI] ..."] if interactive else [])
 
 
 @pytest.mark.parametrize(
