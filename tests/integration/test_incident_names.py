@@ -12,6 +12,7 @@ from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSear
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from core.adapters.temporal import incident_names
 from core.adapters.temporal.incident_names import resolve
 from core.contracts import (
     HANDLE_ATTRIBUTE,
@@ -90,6 +91,12 @@ class Failing:
 @pytest.fixture
 def incidents(temporal_client: Client) -> Incidents:
     return Incidents(temporal_client)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks for a handle as often as ever, but without a pause."""
+    monkeypatch.setattr(incident_names, "_BETWEEN_LOOKS", 0.0)
 
 
 @pytest.mark.parametrize("name", AWKWARD)
@@ -176,6 +183,7 @@ async def test_one_handle_of_two_incidents_is_never_guessed(incidents: Incidents
     assert all(id in message for id in ids)
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_an_incident_that_failed_before_it_opened_has_the_handle_of_its_workflow_id(
     incidents: Incidents,
 ) -> None:
@@ -213,6 +221,7 @@ async def test_another_workflow_is_no_incident(incidents: Incidents) -> None:
         await resolve(incidents.client, key)
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(
     "text", ["", "bcdfgh", "no such incident", "x" * 300, "'", '"', "\\", "\0", "\udcff"]
 )

@@ -1,4 +1,4 @@
-"""What the command tells a shell that completes a line."""
+"""How a shell asks the command to complete a line."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ from collections.abc import Mapping
 from infra.local.processes import program
 
 
+def question(shell: str, words: str) -> dict[str, str]:
+    """The variables by which typer's scripts for bash and zsh ask what comes after these words."""
+    return {
+        "_TIDEGATE_COMPLETE": f"complete_{shell}",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(words.count(" ")),
+        "_TYPER_COMPLETE_ARGS": words,
+    }
+
+
 def completed(shell: str, words: str, env: Mapping[str, str]) -> str:
-    """The answer to the question that typer's scripts for bash and zsh ask after these words."""
+    """The answer of the command in a process of its own."""
     done = subprocess.run(
         [program("tidegate")],
-        env={
-            **os.environ,
-            **env,
-            "_TIDEGATE_COMPLETE": f"complete_{shell}",
-            "COMP_WORDS": words,
-            "COMP_CWORD": str(words.count(" ")),
-            "_TYPER_COMPLETE_ARGS": words,
-        },
+        env={**os.environ, **env, **question(shell, words)},
         capture_output=True,
         text=True,
         timeout=60,

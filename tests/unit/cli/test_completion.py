@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
+from core.cli import completion
 from core.cli.completion import complete
 from core.domain.handles import Named, handle_of
 from tests.support.cli import Tidegate
-from tests.support.completion import completed
+from tests.support.completion import question
 
 ONE, OTHER = Named("incident:1", "Checkout is slow"), Named("incident:2", "Disk full")
 
@@ -62,7 +63,10 @@ def test_a_failure_completes_nothing(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("blocks", [False, True], ids=["waits", "blocks its thread"])
-def test_what_takes_too_long_completes_nothing(blocks: bool) -> None:
+def test_what_takes_too_long_completes_nothing(
+    blocks: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(completion, "_DEADLINE", 0.1)
     done = threading.Event()
 
     async def waits() -> list[Named]:
@@ -86,9 +90,19 @@ def test_what_takes_too_long_completes_nothing(blocks: bool) -> None:
         ("zsh", "incident report ", "localhost"),
     ],
 )
-def test_without_a_stack_a_shell_is_left_alone(shell: str, arguments: str, address: str) -> None:
-    answer = completed(shell, f"tidegate {arguments}", {"TEMPORAL_ADDRESS": address})
-    assert answer == ("" if shell == "bash" else "_files")
+def test_without_a_stack_a_shell_is_left_alone(
+    shell: str,
+    arguments: str,
+    address: str,
+    tidegate: Tidegate,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in question(shell, f"tidegate {arguments}").items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("TEMPORAL_ADDRESS", address)
+    answer = tidegate()
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.out.strip() == ("" if shell == "bash" else "_files")
 
 
 def test_a_home_in_which_completion_cannot_be_installed_is_one_line(
