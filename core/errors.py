@@ -223,9 +223,22 @@ class NotAccepted(TransientError):
 
 
 class CommandRefused(TidegateError):
-    """The incident is not in a state for this command."""
+    """The incident is not in a state for this command. `refusal` is the
+    incident's own `Refusal`, `incident` its handle, or the workflow ID by which it was named."""
 
     fix = "look at the incident with `tidegate incident show`"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        fix: str | None = None,
+        incident: str = "",
+        refusal: object = None,
+    ) -> None:
+        super().__init__(message, fix=fix)
+        self.incident = incident
+        self.refusal = refusal
 
 
 class IncidentNotFound(TidegateError):

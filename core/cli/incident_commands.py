@@ -25,13 +25,16 @@ from core.cli.incident_options import (
     checked_length,
     end_of_snooze,
 )
+from core.cli.incident_refusals import VERBS, refused
 from core.cli.quantities import duration
 from core.config.settings import Settings
 from core.domain.handles import handle_of
 from core.domain.incident import commands
 from core.domain.incident.model import CloseReason
+from core.domain.incident.refusals import Deed, Refusal
 from core.domain.problems import problems_of
 from core.domain.severity import Severity
+from core.errors import CommandRefused
 
 if TYPE_CHECKING:
     from core.adapters.temporal.incidents import CommandResult
@@ -60,7 +63,12 @@ def _send(id: str, command: commands.AnyCommand, as_json: bool) -> None:
         client = await bootstrap.connect(Settings.from_env())
         return await incidents.send(client, id, command.name, fields)
 
-    answer = asyncio.run(send())
+    try:
+        answer = asyncio.run(send())
+    except CommandRefused as error:
+        if not isinstance(error.refusal, Refusal):
+            raise
+        raise refused(error.refusal, error.incident, command) from None
     if as_json:
         print_json(answer)
         return
@@ -79,20 +87,24 @@ def _plain(names: tuple[str, ...], kind: type[commands.AnyCommand], help: str) -
         app.command(name, help=help, hidden=number > 0)(command)
 
 
-_plain(("ack", "acknowledge"), commands.Acknowledge, "Acknowledge an incident: paging stops.")
 _plain(
-    ("unack",),
+    (VERBS[Deed.ACKNOWLEDGE].name, "acknowledge"),
+    commands.Acknowledge,
+    "Acknowledge an incident: paging stops.",
+)
+_plain(
+    (VERBS[Deed.UNACKNOWLEDGE].name,),
     commands.Unacknowledge,
     "Withdraw the acknowledgement: a snooze ends, and paging starts again at level 1.",
 )
 _plain(
-    ("escalate",),
+    (VERBS[Deed.ESCALATE].name,),
     commands.Escalate,
     "Page the next level now, whatever holds the paging; the last level is paged again.",
 )
 
 
-@app.command("assign")
+@app.command(VERBS[Deed.ASSIGN].name)
 def incident_assign(
     id: Id,
     to: To = None,
@@ -118,7 +130,7 @@ def incident_assign(
     _send(id, _command(commands.Assign, actor, note, **fields), as_json)
 
 
-@app.command("comment")
+@app.command(VERBS[Deed.COMMENT].name)
 def incident_comment(
     id: Id,
     text: Text,
@@ -129,7 +141,7 @@ def incident_comment(
     _send(id, _command(commands.Comment, actor, text), as_json)
 
 
-@app.command("severity")
+@app.command(VERBS[Deed.SET_SEVERITY].name)
 def incident_severity(
     id: Id,
     severity: Annotated[Severity, typer.Argument(help="The new severity.")],
@@ -141,7 +153,7 @@ def incident_severity(
     _send(id, _command(commands.SetSeverity, actor, note, severity=severity), as_json)
 
 
-@app.command("snooze")
+@app.command(VERBS[Deed.SNOOZE].name)
 def incident_snooze(
     id: Id,
     length: Annotated[
@@ -181,13 +193,13 @@ def incident_snooze(
 
 
 _plain(
-    ("mitigate",),
+    (VERBS[Deed.MITIGATE].name,),
     commands.Mitigate,
     "Mark as mitigated: impact has stopped, the cause has not been fixed.",
 )
 
 
-@app.command("resolve")
+@app.command(VERBS[Deed.RESOLVE].name)
 def incident_resolve(
     id: Id,
     force: Annotated[
@@ -202,7 +214,7 @@ def incident_resolve(
     _send(id, _command(commands.Resolve, actor, note, **forced), as_json)
 
 
-_plain(("reopen",), commands.Reopen, "Reopen a mitigated or resolved incident.")
+_plain((VERBS[Deed.REOPEN].name,), commands.Reopen, "Reopen a mitigated or resolved incident.")
 
 
 @app.command("open")
@@ -243,7 +255,7 @@ def incident_open(
     out.print(escape(line), soft_wrap=True)
 
 
-@app.command("close")
+@app.command(VERBS[Deed.CLOSE].name)
 def incident_close(
     id: Id,
     reason: Annotated[CloseReason, typer.Option(help="What the incident turned out to be.")] = (

@@ -34,6 +34,7 @@ from core.domain.incident.decisions.command_facts import Before, Held, Paged
 from core.domain.incident.decisions.command_handling import NO_OP_IN
 from core.domain.incident.ids import parse_id
 from core.domain.incident.model import Status
+from core.domain.incident.refusals import Refusal
 from core.errors import (
     CommandRefused,
     IncidentNotFound,
@@ -97,8 +98,12 @@ async def send(client: Client, id: str, name: str, fields: Mapping[str, Any]) ->
         )
     except WorkflowUpdateFailedError as error:
         cause = error.cause
-        what = cause.message if isinstance(cause, ApplicationError) else str(cause)
-        raise CommandRefused(f"incident {_short(id)}: {what}") from None
+        if not isinstance(cause, ApplicationError):
+            raise CommandRefused(f"incident {_short(id)}: {cause}") from None
+        refused = Refusal.model_validate(cause.details[0]) if cause.details else None
+        raise CommandRefused(
+            f"incident {_short(id)}: {cause.message}", incident=_short(id), refusal=refused
+        ) from None
     except WorkflowUpdateRPCTimeoutOrCancelledError:
         raise TemporalUnavailable(
             f"incident {_short(id)}: no answer within {_TIMEOUT.seconds} s; the command may still "

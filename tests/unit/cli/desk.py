@@ -24,8 +24,8 @@ HANDLE = handle_of(ID)
 
 def obey(life: Life, command: AnyCommand) -> CommandResult:
     """What the workflow answers to a command."""
-    if reason := refusal(life.incident, command, life.now):
-        raise CommandRefused(f"incident {HANDLE}: {reason}")
+    if refused := refusal(life.incident, command, life.now):
+        raise CommandRefused(f"incident {HANDLE}: {refused}", incident=HANDLE, refusal=refused)
     before = life.incident
     events, _ = life.give(command)
     facts = command_facts(before, life.incident, events, life.now)

@@ -165,6 +165,8 @@ def test_a_refusal_names_what_is_possible_and_exits_with_1(tidegate: Tidegate, d
     desk.life.do("mitigate")
     refused = tidegate("incident", "escalate", HANDLE)
     assert (refused.code, refused.out) == (1, "")
-    assert "cannot escalate: the incident is mitigated; possible now: resolve, reopen" in (
-        refused.err
-    )
+    assert refused.err.splitlines() == [
+        f"CommandRefused: incident {HANDLE}: cannot escalate: the incident is mitigated",
+        f"  next: `tidegate incident resolve {HANDLE}`; also possible: reopen, assign --to NAME, "
+        "snooze DURATION, comment TEXT, severity SEVERITY, close",
+    ]

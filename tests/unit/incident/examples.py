@@ -122,7 +122,7 @@ class Life:
         reason = refusal(self.incident, input, self.now)
         assert reason is not None
         assert self.give(input) == ([], [])
-        return reason
+        return str(reason)
 
     def wait(self, seconds: float, *, deliver: bool = False) -> None:
         """Let time pass, waking the incident at each of its deadlines; with `deliver`, every page

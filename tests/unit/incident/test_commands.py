@@ -104,8 +104,8 @@ def test_a_command_for_a_predecessor_under_the_same_key_is_refused(name: str) ->
     }
     before = f"{KEY}@20251231T000000.000Z"
     assert opened().refused(name, incident_id=before, **every.get(name, {})) == (
-        f"the command is for {handle_of(before)}, which is over; {handle_of(ID)} follows it and is "
-        "open: check which one is meant"
+        f"cannot {name}: the command is for {handle_of(before)}, which is over; {handle_of(ID)} "
+        "follows it and is open; check which one is meant"
     )
 
 
@@ -210,7 +210,7 @@ def test_closing_as_resolved_requires_a_resolution() -> None:
     life = opened()
     assert life.refused("close", reason=CloseReason.RESOLVED) == (
         "cannot close as resolved: the incident is open; "
-        "resolve it first, or close it as false_alarm, duplicate, cancelled"
+        "possible now: resolve, close as false_alarm, duplicate or cancelled"
     )
 
 
@@ -255,7 +255,10 @@ def test_what_a_source_may_do(name: str, fields: dict[str, object], possible: bo
     reason = refusal(life.incident, request, life.now)
     assert (reason is None) == possible
     if reason:
-        assert reason.startswith("source:pagerduty is a source: it may not")
+        assert str(reason) == (
+            f"cannot {reason.deed}: source:pagerduty is a source, which only knows whether its "
+            "service is well"
+        )
         assert life.give(request) == ([], [])
 
 
@@ -273,7 +276,8 @@ def test_what_only_the_commander_may_do(name: str, fields: dict[str, object], de
     life = opened()
     life.do("assign", commander="ana")
     assert life.refused(name, "ben", **fields) == (
-        f"ana commands the incident and is the one to {deed}; to do it, take command (assign)"
+        f"cannot {deed}: ana commands the incident, and only the commander may; "
+        "possible now: take command (assign)"
     )
     life.do("assign", "ben", commander="ben")  # everybody may take it
     assert life.do(name, "ben", **fields)

@@ -213,8 +213,8 @@ def test_the_table(name: str, state: Status, meaning: str) -> None:
         objection = refusal(before, input, life.now)
         assert (objection is not None) == (expected is REFUSED)
         if objection is not None:
-            assert f"cannot {input.name}: the incident is {state}" in objection
-            assert "possible" in objection
+            assert f"cannot {input.name}: the incident is {state}" in str(objection)
+            assert "possible" in str(objection)
     after = After(before, life, *life.give(input))
     assert expected(after) if expected else after.unchanged
 

@@ -76,6 +76,6 @@ def in_one_line(text: str) -> str:
     return shortened(str(one_line(text)), REASON_CHARS)
 
 
-def permanent_failure(code: str, message: str) -> ApplicationError:
+def permanent_failure(code: str, message: str, *details: object) -> ApplicationError:
     """The failure that ends a workflow or rejects an update, not to be retried."""
-    return ApplicationError(message, type=code, non_retryable=True)
+    return ApplicationError(message, *details, type=code, non_retryable=True)

@@ -23,13 +23,15 @@ COMMAND_REFUSED: Final = "CommandRefused"
 
 
 def validated(kind: type[AnyCommand], envelope: Any, incident: Incident) -> AnyCommand:
-    """The command. Raises a permanent `ApplicationError` of one of the two types above."""
+    """The command. Raises a permanent `ApplicationError` of one of the two types above; that
+    of a refusal has a `Refusal` as its details."""
     try:
         command = read_command(kind, envelope)
     except ValueError as error:
         raise activity_options.permanent_failure(INVALID_COMMAND, str(error)) from None
-    if reason := refusal(incident, command, workflow.now()):
-        raise activity_options.permanent_failure(COMMAND_REFUSED, reason)
+    if refused := refusal(incident, command, workflow.now()):
+        facts = refused.model_dump(mode="json")
+        raise activity_options.permanent_failure(COMMAND_REFUSED, str(refused), facts)
     return command
 
 

@@ -40,10 +40,11 @@ from core.domain.incident.commands import (
     Unacknowledge,
 )
 from core.domain.incident.decisions import closing, escalation, paging
-from core.domain.incident.decisions.permissions import denial
+from core.domain.incident.decisions.permissions import deed_of, denial
 from core.domain.incident.evolve import has_handled
 from core.domain.incident.ids import parse_id
 from core.domain.incident.model import UNRESOLVED, CloseReason, Incident, Status
+from core.domain.incident.refusals import Deed, Refusal
 from core.domain.incident.timeline import (
     Acknowledged,
     Assigned,
@@ -92,17 +93,19 @@ def possible(incident: Incident) -> tuple[str, ...]:
     return tuple(name for name in COMMANDS if incident.status in EFFECTIVE_IN[name])
 
 
-def refusal(incident: Incident, command: AnyCommand, now: datetime) -> str | None:
+def refusal(incident: Incident, command: AnyCommand, now: datetime) -> Refusal | None:
     """Why a command is not possible now, and what is; None if it is, or was handled before."""
+    deed = deed_of(command)
     if not _is_for(incident, command):
-        return _meant_for(command.incident_id or "", incident)
+        return _meant_for(command.incident_id or "", deed, incident)
     if has_handled(incident, command.command_id):
         return None
     name, status = command.name, incident.status
     if status is Status.NEW:
-        return f"cannot {name}: the incident is {status}, its event is still being read; try again"
+        why = f"the incident is {status}, its event is still being read"
+        return Refusal(deed=deed, why=why, advice="try again")
     if status not in EFFECTIVE_IN[name] and status not in NO_OP_IN.get(name, ()):
-        return f"cannot {name}: the incident is {status}; {_instead(incident, command)}"
+        return _not_in_state(incident, command)
     return denial(incident, command) or _objection(incident, command, now)
 
 
@@ -168,25 +171,27 @@ def _is_for(incident: Incident, command: Command) -> bool:
     return command.incident_id in (None, incident.id, incident.key or incident.id)
 
 
-def _meant_for(id: str, incident: Incident) -> str:
+def _meant_for(id: str, deed: Deed, incident: Incident) -> Refusal:
     if parse_id(id)[0] == (incident.key or parse_id(incident.id)[0]):
-        return (
+        why = (
             f"the command is for {handle_of(id)}, which is over; {handle_of(incident.id)} follows "
-            f"it and is {incident.status}: check which one is meant"
+            f"it and is {incident.status}"
         )
-    return f"the command is for incident {id!r}, this is {incident.id!r}"
+        return Refusal(deed=deed, why=why, advice="check which one is meant")
+    return Refusal(deed=deed, why=f"the command is for incident {id!r}, this is {incident.id!r}")
 
 
-def _instead(incident: Incident, command: Command) -> str:
-    if incident.status is Status.CLOSED:
-        nothing = "nothing is possible any more"
-        if isinstance(command, Reopen):
-            return f"{nothing} but a new one: `tidegate incident open --follows {incident.id}`"
-        return nothing
-    return f"possible now: {', '.join(possible(incident))}"
+def _not_in_state(incident: Incident, command: AnyCommand) -> Refusal:
+    deed, why = deed_of(command), f"the incident is {incident.status}"
+    if incident.status is not Status.CLOSED:
+        return Refusal(deed=deed, why=why, possible=_possible_but(None, incident))
+    advice = "nothing is possible any more"
+    if isinstance(command, Reopen):
+        advice += f" but a new one: `tidegate incident open --follows {incident.id}`"
+    return Refusal(deed=deed, why=why, advice=advice)
 
 
-def _objection(incident: Incident, command: AnyCommand, now: datetime) -> str | None:
+def _objection(incident: Incident, command: AnyCommand, now: datetime) -> Refusal | None:
     """What is wrong with a command that the state allows."""
     match command:
         case Resolve():
@@ -209,48 +214,53 @@ def _objection(incident: Incident, command: AnyCommand, now: datetime) -> str | 
             return None
 
 
-def _reaches_nobody(incident: Incident) -> str | None:
+def _reaches_nobody(incident: Incident) -> Refusal | None:
     if escalation.next_level(incident):
         return None
-    return (
-        f"cannot escalate: the incident is {incident.status} and its policy "
-        f"{incident.policy.name!r} reaches nobody; "
-        f"possible now: {_others(incident, Escalate.name)}"
+    return Refusal(
+        deed=Deed.ESCALATE,
+        why=f"the incident is {incident.status} and its policy {incident.policy.name!r} reaches "
+        "nobody",
+        possible=_possible_but(Deed.ESCALATE, incident),
     )
 
 
-def _fires_on(incident: Incident) -> str | None:
+def _fires_on(incident: Incident) -> Refusal | None:
     if incident.status not in UNRESOLVED or not _still_fires(incident):
         return None
     count = incident.alerts.firing + incident.alerts.untracked
-    return (
-        f"cannot resolve: the incident is {incident.status} and {count:,} of its alerts fire; "
-        f"possible now: resolve with `force`, {_others(incident, Resolve.name)}"
+    return Refusal(
+        deed=Deed.RESOLVE,
+        why=f"the incident is {incident.status} and {count:,} of its alerts fire",
+        possible=(Deed.FORCE, *_possible_but(Deed.RESOLVE, incident)),
     )
 
 
-def _bad_moment(command: Snooze, now: datetime) -> str | None:
+def _bad_moment(command: Snooze, now: datetime) -> Refusal | None:
     if command.until is None:
         return None
     if command.until <= now:
-        return f"cannot snooze: `until` is in the past, it is {now:%Y-%m-%dT%H:%M:%S%z} now"
+        why = f"`until` is in the past, it is {now:%Y-%m-%dT%H:%M:%S%z} now"
+        return Refusal(deed=Deed.SNOOZE, why=why)
     if command.until > now + timedelta(seconds=LONGEST_SNOOZE):
-        return f"cannot snooze: `until` is more than {LONGEST_SNOOZE / 86_400:g} days away"
+        why = f"`until` is more than {LONGEST_SNOOZE / 86_400:g} days away"
+        return Refusal(deed=Deed.SNOOZE, why=why)
     return None
 
 
-def _not_resolved(incident: Incident) -> str | None:
+def _not_resolved(incident: Incident) -> Refusal | None:
     if incident.status not in (Status.PENDING, *UNRESOLVED):
         return None
-    others = ", ".join(reason for reason in CloseReason if reason is not CloseReason.RESOLVED)
-    return (
-        f"cannot close as resolved: the incident is {incident.status}; "
-        f"resolve it first, or close it as {others}"
+    resolve = (Deed.RESOLVE,) if Resolve.name in possible(incident) else ()
+    return Refusal(
+        deed=Deed.CLOSE_AS_RESOLVED,
+        why=f"the incident is {incident.status}",
+        possible=(*resolve, Deed.CLOSE_OTHERWISE),
     )
 
 
-def _others(incident: Incident, name: str) -> str:
-    return ", ".join(other for other in possible(incident) if other != name)
+def _possible_but(deed: Deed | None, incident: Incident) -> tuple[Deed, ...]:
+    return tuple(Deed(name) for name in possible(incident) if name != deed)
 
 
 def _still_fires(incident: Incident) -> bool:

@@ -23,6 +23,7 @@ from core.domain.incident.commands import (
     Unacknowledge,
 )
 from core.domain.incident.model import Incident
+from core.domain.incident.refusals import Deed, Refusal
 from core.domain.incident.timeline import SOURCE_PREFIX
 
 
@@ -45,25 +46,32 @@ def role_of(incident: Incident, actor: str) -> Role:
     return Role.COMMANDER if actor == incident.commander else Role.RESPONDER
 
 
-def denial(incident: Incident, command: Command) -> str | None:
+def denial(incident: Incident, command: Command) -> Refusal | None:
     """Why the command's actor may not give it; None if it may."""
-    role = role_of(incident, command.actor)
+    role, deed = role_of(incident, command.actor), deed_of(command)
     if role is Role.SOURCE:
-        if not isinstance(command, _OF_SOURCES) or _is_forced(command):
-            return f"{command.actor} is a source: it may not {_name(command)}"
+        if not isinstance(command, _OF_SOURCES) or deed is Deed.FORCE:
+            return Refusal(
+                deed=deed,
+                why=f"{command.actor} is a source, which only knows whether its service is well",
+            )
         return None
     if role is Role.COMMANDER or incident.commander is None:
         return None
-    if isinstance(command, _OF_COMMANDERS) or _is_forced(command) or _passes_on(command):
-        return (
-            f"{incident.commander} commands the incident and is the one to {_name(command)}; "
-            "to do it, take command (assign)"
+    if isinstance(command, _OF_COMMANDERS) or deed in (Deed.FORCE, Deed.HAND_OVER):
+        return Refusal(
+            deed=deed,
+            why=f"{incident.commander} commands the incident, and only the commander may",
+            possible=(Deed.TAKE_COMMAND,),
         )
     return None
 
 
-def _is_forced(command: Command) -> bool:
-    return isinstance(command, Resolve) and command.force
+def deed_of(command: Command) -> Deed:
+    """What a command is about: more than its name where some may give it only in part."""
+    if isinstance(command, Resolve) and command.force:
+        return Deed.FORCE
+    return Deed.HAND_OVER if _passes_on(command) else Deed(command.name)
 
 
 def _passes_on(command: Command) -> bool:
@@ -73,9 +81,3 @@ def _passes_on(command: Command) -> bool:
         and "commander" in command.model_fields_set
         and command.commander != command.actor
     )
-
-
-def _name(command: Command) -> str:
-    if _is_forced(command):
-        return f"{command.name} with `force`"
-    return "pass on the command" if _passes_on(command) else command.name
