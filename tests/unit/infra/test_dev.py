@@ -1,4 +1,4 @@
-"""`tidegate dev` while it runs: which child that dies is restarted, and whose death ends the stack."""
+"""`tidegate dev` while it runs: which child is restarted, and whose death ends the stack."""
 
 from __future__ import annotations
 
