@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from core.adapters.documents.router import DocumentStores
 from core.adapters.temporal.admin import Build, QueueWorkers
 from core.config.files import load_routes
 from core.config.routing_table import SHIPPED_ROUTES
+from core.config.settings import Settings
 from core.contracts import SEARCH_ATTRIBUTES
+from core.errors import SettingsError
+from core.operations.doctor import examine
 from core.operations.doctor.checks import Code
 from core.operations.doctor.needs import Needs
 
@@ -120,3 +124,21 @@ def test_new_work_is_unserved_where_whom_it_goes_to_does_not_poll(
     workers: QueueWorkers, unserved: list[Build | None]
 ) -> None:
     assert workers.unserved == unserved
+
+
+async def test_without_incidents_the_quarantine_is_needed_and_the_reports_are_not() -> None:
+    [check] = [each async for each in examine._stores(Settings(), Needs.of(None))]
+    assert (check.code, check.outcome) == (Code.QUARANTINE, "failed")
+
+
+async def test_documents_need_not_be_writable_and_the_quarantine_must_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(self: DocumentStores, folder: str) -> None:
+        raise SettingsError(f"{folder} cannot be written")
+
+    monkeypatch.setattr(DocumentStores, "check_writable", refuse)
+    root = f"file://{tmp_path}/"
+    settings = Settings(documents=(root,), quarantine=root)
+    found = {each.code: each.outcome async for each in examine._stores(settings, Needs.of(None))}
+    assert found == {Code.DOCUMENTS: "ok", Code.QUARANTINE: "failed"}
