@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from core.adapters.documents.router import DocumentStores
+from core.adapters.temporal import admin
 from core.adapters.temporal.admin import Build, QueueWorkers
 from core.config.files import load_routes
 from core.config.routing_table import SHIPPED_ROUTES
 from core.config.settings import Settings
-from core.contracts import SEARCH_ATTRIBUTES
+from core.contracts import INCIDENT_WORKER, ROOT_WORKER, SEARCH_ATTRIBUTES
 from core.errors import SettingsError
-from core.operations.doctor import examine
-from core.operations.doctor.checks import Code
+from core.operations.doctor import examine, temporal
+from core.operations.doctor.checks import Check, Code
 from core.operations.doctor.needs import Needs
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
 
 DOCUMENTATION = (Path(__file__).parents[3] / "docs" / "cli.md").read_text(encoding="utf-8")
 OLD, NEW = Build("orders", "1.0"), Build("orders", "1.1")
@@ -62,6 +67,12 @@ def test_a_table_without_incidents_needs_the_root_worker_alone(tmp_path: Path) -
 def test_a_route_needs_the_worker_of_its_task_queue(tmp_path: Path) -> None:
     own = needs(tmp_path, route(workflow="Incident", queue="tidegate-incident"))
     assert own.senders["incident-worker"] == "route first"
+
+
+def test_a_worker_is_needed_by_the_first_of_its_routes(tmp_path: Path) -> None:
+    first = route(workflow="Incident", queue="tidegate-incident")
+    second = first.replace("name: first", "name: second").replace("order", "alarm")
+    assert needs(tmp_path, first, second).senders["incident-worker"] == "route first"
 
 
 @pytest.mark.parametrize(
@@ -142,3 +153,70 @@ async def test_documents_need_not_be_writable_and_the_quarantine_must_be(
     settings = Settings(documents=(root,), quarantine=root)
     found = {each.code: each.outcome async for each in examine._stores(settings, Needs.of(None))}
     assert found == {Code.DOCUMENTS: "ok", Code.QUARANTINE: "failed"}
+
+
+async def check_queues(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **identities: str
+) -> list[Check]:
+    """The checks of the task queues of a table with a route to one of somebody's own, `orders`, and
+    to that of the incident worker. `root`, `incident` and `orders` are who polls each; SAME stands
+    for the digest of that table."""
+    file = tmp_path / "routes.yaml"
+    incident = route(workflow="Incident", queue=INCIDENT_WORKER.task_queue)
+    incident = incident.replace("name: first", "name: second").replace("order", "alarm")
+    file.write_text(f"version: 1\nroutes:\n  - {route()}\n  - {incident}\n")
+    table = load_routes(file).compiled()
+    queues = {"root": ROOT_WORKER.task_queue, "incident": INCIDENT_WORKER.task_queue}
+    polls = {
+        queues.get(name, name): identity.replace("SAME", table.digest)
+        for name, identity in identities.items()
+    }
+
+    async def queue_workers(client: object, queue: str) -> QueueWorkers:
+        names = (polls[queue],) if queue in polls else ()
+        return QueueWorkers(identities=names, unversioned=True)
+
+    monkeypatch.setattr(admin, "queue_workers", queue_workers)
+    found = temporal._queues(cast("Client", None), table, Needs.of(table))
+    return [check async for check in found]
+
+
+@pytest.mark.parametrize(
+    ("root", "orders", "outcome"),
+    [
+        ("1@host routes=SAME", "2@host", "ok"),
+        ("1@host routes=SAME", "2@host routes=theirs", "ok"),
+        ("1@host routes=other", "2@host", "warning"),
+        ("1@host", "2@host routes=theirs", None),
+    ],
+    ids=["the same", "somebody else says so", "another", "nobody of ours says which"],
+)
+async def test_the_routing_tables_of_our_own_workers_are_compared(
+    root: str,
+    orders: str,
+    outcome: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    checks = await check_queues(tmp_path, monkeypatch, root=root, orders=orders, incident="3@host")
+    compared = [each.outcome for each in checks if each.code is Code.ROUTING_TABLES]
+    assert compared == ([outcome] if outcome else [])
+
+
+async def test_each_task_queue_is_named_with_who_sends_to_it_and_who_has_to_poll(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks = await check_queues(tmp_path, monkeypatch, root="1@host")
+    assert [(each.outcome, each.detail, each.fix) for each in checks] == [
+        ("ok", "a worker polls it, for the listeners", ""),
+        (
+            "failed",
+            "no worker polls it: what route second sends there waits",
+            "start the incident-worker",
+        ),
+        (
+            "failed",
+            "no worker polls it: what route first sends there waits",
+            "start its worker, or fix the route's task_queue",
+        ),
+    ]
