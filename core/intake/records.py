@@ -59,19 +59,22 @@ class QuarantineRecord:
     @property
     def settled(self) -> bool:
         """Whether replays started all of it, and none of it was refused since."""
-        note = self.replayed
-        if note is None or note["kept_at"] != self.kept_at:
-            return False
-        items: int = note["items"]
-        return len(self.accepted(items)) == items
+        note = self._note
+        return note is not None and len(self.accepted(note["items"])) == note["items"]
 
     def accepted(self, items: int) -> set[int]:
         """The numbers of those of its `items` that replays started since it was last refused; none
         where it had another number of items then."""
-        note = self.replayed
-        if note is None or (note["kept_at"], note["items"]) != (self.kept_at, items):
+        note = self._note
+        if note is None or note["items"] != items:
             return set()
         return {n for first, last in note["accepted"] for n in range(first, last + 1)}
+
+    @property
+    def _note(self) -> Mapping[str, Any] | None:
+        """The note of the last replay, unless the record was refused again since."""
+        note = self.replayed
+        return note if note and note["kept_at"] == self.kept_at else None
 
     def to_json(self) -> dict[str, Any]:
         """The record as a JSON object."""
