@@ -36,35 +36,30 @@ def _person(text: str) -> str:
 
 
 def _name(example: str) -> Callable[[str | None], str | None]:
-    def name(text: str | None) -> str | None:
-        if text is None:
-            return None
-        short: str = one_line(text)
-        if not short:
-            raise typer.BadParameter(f"it is empty: give a name, as in {example}")
-        if len(short) > LONGEST_NAME:
-            raise typer.BadParameter(_too_long(short, LONGEST_NAME))
-        return short
-
-    return name
+    return _typed(one_line, LONGEST_NAME, f"give a name, as in {example}")
 
 
 def _words(longest: int, example: str) -> Callable[[str | None], str | None]:
-    def words(text: str | None) -> str | None:
+    return _typed(lambda text: clean(text).strip(), longest, f"say something, as in {example}")
+
+
+def _typed(
+    tidied: Callable[[str], str], longest: int, wanted: str
+) -> Callable[[str | None], str | None]:
+    """What makes of a text what is sent. It raises `typer.BadParameter` for one that is empty then,
+    or too long."""
+
+    def typed(text: str | None) -> str | None:
         if text is None:
             return None
-        note: str = clean(text).strip()
-        if not note:
-            raise typer.BadParameter(f"it is empty: say something, as in {example}")
-        if len(note) > longest:
-            raise typer.BadParameter(_too_long(note, longest))
-        return note
+        tidy = tidied(text)
+        if not tidy:
+            raise typer.BadParameter(f"it is empty: {wanted}")
+        if len(tidy) > longest:
+            raise typer.BadParameter(f"it has {len(tidy):,} characters: {longest:,} are possible")
+        return tidy
 
-    return words
-
-
-def _too_long(text: str, longest: int) -> str:
-    return f"it has {len(text):,} characters: {longest:,} are possible"
+    return typed
 
 
 Actor = Annotated[
