@@ -7,7 +7,7 @@ moment.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.text import Text
@@ -167,11 +167,9 @@ def timeline_lines(
 def _zones(moment: datetime, zone: tzinfo | None) -> str:
     """The zone of the timeline's times, and how far the terminal's own is from it."""
     local = moment.astimezone(zone)
-    minutes = int((local.utcoffset() or timedelta()).total_seconds() // 60)
-    if not minutes:
+    if not local.utcoffset():
         return "(UTC)"
-    hours = f"{'+' if minutes > 0 else '-'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
-    return f"(UTC; {local:%Z} is {hours})"
+    return f"(UTC; {local:%Z} is {local.isoformat()[-len('+02:00') :]})"
 
 
 def _after(
