@@ -9,9 +9,9 @@ that the client itself stands on.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
 from temporalio.envconfig import ClientConfigProfile
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from temporalio.converter import DataConverter
     from temporalio.envconfig import ClientConnectConfig
     from temporalio.runtime import Runtime
+
+T = TypeVar("T")
 
 _PLACE: Final = re.compile(r"line (\d+), column (\d+)")
 _ADDRESS: Final = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\s\[\]/@:]+):(\d{1,5})")
@@ -176,6 +178,17 @@ def refusal(
             "have access to TEMPORAL_NAMESPACE",
         )
     return TemporalUnavailable(f"{about}Temporal answered {answer_of(error)}", fix=fix)
+
+
+async def unless_missing(answer: Awaitable[T], *, about: str = "") -> T | None:
+    """What Temporal answers about a workflow; None where there is no such workflow. Raises what
+    `refusal` returns."""
+    try:
+        return await answer
+    except RPCError as error:
+        if is_missing(error):
+            return None
+        raise refusal(error, about=about) from None
 
 
 def is_missing(error: RPCError) -> bool:

@@ -11,9 +11,8 @@ from itertools import takewhile
 from typing import Final
 
 from temporalio.client import Client
-from temporalio.service import RPCError
 
-from core.adapters.temporal.connection import is_missing, refusal
+from core.adapters.temporal.connection import unless_missing
 from core.adapters.temporal.incident_list import (
     UNFINDABLE,
     IncidentFilter,
@@ -65,12 +64,8 @@ async def resolve(client: Client, text: str) -> str:
 
 
 async def _workflow_type(client: Client, id: str) -> str | None:
-    try:
-        return (await client.get_workflow_handle(id).describe(rpc_timeout=_TIMEOUT)).workflow_type
-    except RPCError as error:
-        if is_missing(error):
-            return None
-        raise refusal(error) from None
+    run = await unless_missing(client.get_workflow_handle(id).describe(rpc_timeout=_TIMEOUT))
+    return run.workflow_type if run else None
 
 
 async def _with_handle(client: Client, handle: str) -> list[Named]:

@@ -12,9 +12,8 @@ from typing import Any, Final
 from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
-from temporalio.service import RPCError
 
-from core.adapters.temporal.connection import is_missing, refusal
+from core.adapters.temporal.connection import unless_missing
 from core.contracts import QUARANTINE_ACTIVITY
 from core.domain.event import KEY_ATTRIBUTE, TABLE_ATTRIBUTE
 
@@ -61,13 +60,10 @@ async def read_run(client: Client, workflow_id: str, run_id: str | None = None) 
     """The run, by default the latest, or None where none has begun. Raises what
     `refusal` returns."""
     handle = client.get_workflow_handle(workflow_id, run_id=run_id)
-    try:
-        history = await handle.fetch_history(rpc_timeout=_TIMEOUT)
-    except RPCError as error:
-        if is_missing(error):
-            return None
-        raise refusal(error, about=f"namespace {client.namespace}: ") from None
-    return _read(workflow_id, history.events)
+    history = await unless_missing(
+        handle.fetch_history(rpc_timeout=_TIMEOUT), about=f"namespace {client.namespace}: "
+    )
+    return _read(workflow_id, history.events) if history else None
 
 
 def _read(workflow_id: str, events: Sequence[Any]) -> Run:

@@ -8,9 +8,8 @@ from typing import Final
 
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.common import SearchAttributeKey
-from temporalio.service import RPCError
 
-from core.adapters.temporal.connection import is_missing, refusal
+from core.adapters.temporal.connection import unless_missing
 from core.contracts import INCIDENT_ID_ATTRIBUTE, STATUS_ATTRIBUTE, TITLE_MEMO
 
 _TIMEOUT: Final = timedelta(seconds=5)
@@ -44,12 +43,11 @@ async def run_state(client: Client, workflow_id: str, run_id: str | None = None)
     """The run, by default the latest, or None where there is none. Raises what
     `refusal` returns."""
     handle = client.get_workflow_handle(workflow_id, run_id=run_id)
-    try:
-        run = await handle.describe(rpc_timeout=_TIMEOUT)
-    except RPCError as error:
-        if is_missing(error):
-            return None
-        raise refusal(error, about=f"namespace {client.namespace}: ") from None
+    run = await unless_missing(
+        handle.describe(rpc_timeout=_TIMEOUT), about=f"namespace {client.namespace}: "
+    )
+    if run is None:
+        return None
     running = run.status in (None, WorkflowExecutionStatus.RUNNING)
     attributes = run.typed_search_attributes
     return RunState(
