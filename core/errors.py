@@ -36,7 +36,10 @@ failures, and docs/errors.md.
 from __future__ import annotations
 
 import re
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
+
+if TYPE_CHECKING:
+    from core.domain.incident.refusals import Refusal
 
 _USERINFO: Final = re.compile(r"(?<=//)[^/\s@]*@|\S+:\S+@")
 """A user and password in an address."""
@@ -223,8 +226,8 @@ class NotAccepted(TransientError):
 
 
 class CommandRefused(TidegateError):
-    """The incident is not in a state for this command. `refusal` is the
-    incident's own `Refusal`, `incident` its handle, or the workflow ID by which it was named."""
+    """The incident is not in a state for this command. `refusal` is the incident's own, `incident`
+    its handle, or the workflow ID by which it was named."""
 
     fix = "look at the incident with `tidegate incident show`"
 
@@ -234,7 +237,7 @@ class CommandRefused(TidegateError):
         *,
         fix: str | None = None,
         incident: str = "",
-        refusal: object = None,
+        refusal: Refusal | None = None,
     ) -> None:
         super().__init__(message, fix=fix)
         self.incident = incident

@@ -31,7 +31,7 @@ from core.config.settings import Settings
 from core.domain.handles import handle_of
 from core.domain.incident import commands
 from core.domain.incident.model import CloseReason
-from core.domain.incident.refusals import Deed, Refusal
+from core.domain.incident.refusals import Deed
 from core.domain.problems import problems_of
 from core.domain.severity import Severity
 from core.errors import CommandRefused
@@ -66,7 +66,7 @@ def _send(id: str, command: commands.AnyCommand, as_json: bool) -> None:
     try:
         answer = asyncio.run(send())
     except CommandRefused as error:
-        if not isinstance(error.refusal, Refusal):
+        if error.refusal is None:
             raise
         raise refused(error.refusal, error.incident, command) from None
     if as_json:
