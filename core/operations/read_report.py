@@ -24,16 +24,16 @@ async def read_report(settings: Settings, id: str, *, suffix: Literal["md", "jso
     settings.require("reports")
     store = bootstrap.documents(settings)
     try:
-        shown = await incidents.show(await bootstrap.connect(settings), id)
+        incident = await incidents.state(await bootstrap.connect(settings), id)
     except IncidentNotFound:
         if parse_id(id)[1] is None:
             raise
         uri = f"{(settings.reports or '').rstrip('/')}/{folder_name(id)}/report.{suffix}"
         return await _read(store, uri)
-    reports = [uri for uri in shown["incident"]["reports"] if uri.endswith(f".{suffix}")]
+    reports = [uri for uri in incident["reports"] if uri.endswith(f".{suffix}")]
     if not reports:
         raise DocumentNotFound(
-            f"incident {id} is {shown['incident']['status']} and has no report yet",
+            f"incident {id} is {incident['status']} and has no report yet",
             fix="it is written when the incident is resolved",
         )
     return await _read(store, reports[-1])

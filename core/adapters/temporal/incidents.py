@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Final, NoReturn, NotRequired, TypedDict
+from typing import Any, Final, NoReturn, NotRequired, TypedDict, TypeVar
 
 from temporalio.client import (
     Client,
@@ -41,6 +41,8 @@ from core.errors import (
     TemporalUnavailable,
     TidegateError,
 )
+
+T = TypeVar("T")
 
 _TIMEOUT: Final = timedelta(seconds=10)
 _NO_WORKER: Final = "see whether an incident worker runs: `tidegate doctor`"
@@ -138,28 +140,39 @@ async def show(client: Client, id: str) -> IncidentView:
     """The incident and its timeline. By its own ID an incident is found even after another has
     followed it. Raises as `send`."""
     id = await resolve(client, id)
+    handle, incident = await _found(client, id)
+    timeline = await _query(handle, QUERY_TIMELINE, list, id)
+    return {"handle": handle_of(incident["id"]), "incident": incident, "timeline": timeline}
+
+
+async def state(client: Client, id: str) -> dict[str, Any]:
+    """The incident as in `show`, without its timeline."""
+    _, incident = await _found(client, await resolve(client, id))
+    return incident
+
+
+async def _found(client: Client, id: str) -> tuple[WorkflowHandle[Any, Any], dict[str, Any]]:
+    """The incident, and the run to ask for more of it."""
     key, incident_id = parse_id(id)
     handle: WorkflowHandle[Any, Any] = client.get_workflow_handle(key)
-    view = await _query(handle, id)
-    if incident_id and view["incident"]["id"] != incident_id:
+    incident = await _query(handle, QUERY_INCIDENT, dict, id)
+    if incident_id and incident["id"] != incident_id:
         run_id = await _run_of(client, incident_id)
         if run_id is None:
-            raise IncidentNotFound(
-                f"no incident {id!r}: {view['incident']['id']!r} is under its key now"
-            )
-        view = await _query(client.get_workflow_handle(key, run_id=run_id), id)
-    return view
+            raise IncidentNotFound(f"no incident {id!r}: {incident['id']!r} is under its key now")
+        handle = client.get_workflow_handle(key, run_id=run_id)
+        incident = await _query(handle, QUERY_INCIDENT, dict, id)
+    return handle, incident
 
 
-async def _query(handle: WorkflowHandle[Any, Any], id: str) -> IncidentView:
+async def _query(handle: WorkflowHandle[Any, Any], name: str, kind: type[T], id: str) -> T:
     try:
-        incident = await handle.query(QUERY_INCIDENT, result_type=dict, rpc_timeout=_TIMEOUT)
-        timeline = await handle.query(QUERY_TIMELINE, result_type=list, rpc_timeout=_TIMEOUT)
+        answer: T = await handle.query(name, result_type=kind, rpc_timeout=_TIMEOUT)
     except (WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
         raise CommandRefused(f"incident {_short(id)}: {error}") from None
     except RPCError as error:
         raise _rpc_error(id, error) from None
-    return {"handle": handle_of(incident["id"]), "incident": incident, "timeline": timeline}
+    return answer
 
 
 async def _run_of(client: Client, incident_id: str) -> str | None:
