@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, cast
 from core import bootstrap
 from core.adapters.temporal import incidents
 from core.config.settings import Settings
-from core.domain.event import INCIDENT_REPORTED, INCIDENT_SUCCESSOR
+from core.domain.event import INCIDENT_REPORTED, INCIDENT_SUCCESSOR, Event
 from core.domain.handles import handle_of
 from core.domain.incident.ids import parse_id
 from core.domain.incident.model import Status
@@ -30,10 +30,10 @@ from core.errors import (
     TemporalUnavailable,
 )
 from core.formats.registry import read
-from core.formats.shared.delivery import Delivery, way_headers
+from core.formats.shared.delivery import Arrival, Delivery, way_headers
 from core.intake.accept import Intake
 from core.intake.receipts import Receipt, Verdict
-from core.operations.outcome import Result, follow, root_run
+from core.operations.outcome import Outcome, Result, follow
 from core.operations.read_report import read_report
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ _WAIT_SECONDS: Final = 10.0
 
 
 class Orchestrated(TypedDict):
-    """The result of `workers.root_orchestrator.workflows.RootOrchestratorWorkflow`."""
+    """The result of `workers.root_orchestrator.workflows.RootOrchestratorWorkflow`, or the same of
+    a listener that delivers the report itself."""
 
     route: str
     workflow: str
@@ -59,9 +60,8 @@ class Orchestrated(TypedDict):
 
 
 class Opened(Orchestrated):
-    """What the root orchestrator did with the report, two of the report's fields, and the incident
-    that has it, unless that is not known in time. `opened` is false when an incident that is open
-    took it."""
+    """What was done with the report, two of the report's fields, and the incident that has it,
+    unless that is not known in time. `opened` is false when an incident that is open took it."""
 
     incident_id: str | None
     handle: str | None
@@ -104,13 +104,15 @@ async def open_incident(
         event |= {"type": INCIDENT_SUCCESSOR, "subject": successor_subject(closed.id)}
     report = parse_fields(data, where="what is to be opened")
     body = json.dumps({**event, "data": data}, ensure_ascii=False).encode()
-    receipt = await _send(intake, body, unique)
-    done = await _orchestrated(client, receipt)
-    incident_id = await _incident_id(client, receipt)
+    [arrival] = read(Delivery(format="message", body=body, headers=_WAY, unique=unique))
+    receipt = await _accepted(intake, arrival)
+    [outcome] = await follow(client, [receipt], timeout=_WAIT_SECONDS)
+    done = _orchestrated(arrival, receipt, outcome, settings)
+    incident = outcome.incident
     return {
         **done,
-        "incident_id": incident_id,
-        "handle": handle_of(incident_id) if incident_id else None,
+        "incident_id": incident.id if incident else None,
+        "handle": incident.handle if incident else None,
         "opened": waits or done["action"] == "started",
         "title": report.title,
         "follows": report.follows,
@@ -124,9 +126,8 @@ def successor_subject(incident_id: str) -> str:
     return key.removeprefix(KEY_PREFIX)
 
 
-async def _send(intake: Intake, body: bytes, unique: str) -> Receipt:
-    delivery = Delivery(format="message", body=body, headers=_WAY, unique=unique)
-    [receipt] = await intake.accept(read(delivery))
+async def _accepted(intake: Intake, arrival: Arrival) -> Receipt:
+    [receipt] = await intake.accept([arrival])
     if receipt.verdict is Verdict.QUARANTINED:
         reason = f"{receipt.reason}; kept as {receipt.quarantine_handle}"
         raise PermanentError.from_code(receipt.code or "", reason)
@@ -138,37 +139,47 @@ async def _send(intake: Intake, body: bytes, unique: str) -> Receipt:
     return receipt
 
 
-async def _incident_id(client: Client, receipt: Receipt) -> str | None:
-    """The incident that has the report. Raises the error for which that one refused it."""
-    [outcome] = await follow(client, [receipt], timeout=_WAIT_SECONDS)
+def _orchestrated(
+    arrival: Arrival, receipt: Receipt, outcome: Outcome, settings: Settings
+) -> Orchestrated:
+    """What was done with the report, by its root orchestrator, or else by its listener. Raises the
+    error for which it was refused, and `TemporalUnavailable` when no worker has processed it in
+    time; it stays queued then."""
     if outcome.result is Result.REFUSED:
-        reason = f"{outcome.reason}; kept as {outcome.record_handle}"
-        raise PermanentError.from_code(outcome.code or "", reason)
-    return outcome.incident.id if outcome.incident else None
-
-
-async def _orchestrated(client: Client, receipt: Receipt) -> Orchestrated:
-    """What the root orchestrator did with the report. Raises the error that it quarantined it for,
-    and `TemporalUnavailable` when no worker has processed it in time; it stays queued then."""
-    workflow_id = receipt.workflow_id or ""
-    run = await root_run(client, workflow_id, timeout=_WAIT_SECONDS)
-    if run is None or not run.ended:
+        raise _refusal(outcome)
+    if outcome.orchestrated is not None:
+        return cast(Orchestrated, outcome.orchestrated)
+    if outcome.result is Result.UNKNOWN:
         raise TemporalUnavailable(
-            f"{workflow_id} is accepted, and no worker has processed it in {_WAIT_SECONDS:g} s: it "
-            "stays queued",
-            fix="see whether a root worker runs: `tidegate doctor`",
+            f"the report is accepted and stays queued: {outcome.reason}",
+            fix="see whether the workers run: `tidegate doctor`",
         )
-    if run.result is not None:
-        return cast(Orchestrated, run.result)
-    if run.code:
-        raise PermanentError.from_code(run.code, run.failure or "")
-    raise TemporalUnavailable(f"{workflow_id} ended without a child: {run.failure}")
+    assert isinstance(arrival.item, Event)  # noqa: S101  # it was accepted
+    target = bootstrap.router(settings).target(arrival.item)
+    return {
+        "route": target.route,
+        "workflow": target.workflow,
+        "child_id": receipt.workflow_id or "",
+        "run_id": receipt.run_id,
+        "action": "started" if outcome.started else "signalled",
+    }
+
+
+def _refusal(outcome: Outcome) -> PermanentError:
+    """The error for which a workflow refused the report. One that is not Tidegate's fails with any
+    code, and may keep nothing."""
+    kept = f"; kept as {outcome.record_handle}" if outcome.record else ""
+    code, reason = outcome.code or "", f"{outcome.reason}{kept}"
+    try:
+        return PermanentError.from_code(code, reason)
+    except ValueError:
+        return PermanentError(f"{code}: {reason}", fix="look at the workflow in Temporal's UI")
 
 
 async def _closed(client: Client, settings: Settings, id: str) -> _Closed:
     """The incident to follow, from Temporal or else from its report."""
     try:
-        incident = (await incidents.show(client, id))["incident"]
+        incident = await incidents.state(client, id)
     except IncidentNotFound as not_found:
         if parse_id(id)[1] is None or settings.reports is None:
             raise

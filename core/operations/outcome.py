@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
@@ -68,6 +68,7 @@ class Outcome:
     orchestrator started or signalled, and `started` says whether the last of them was started by
     this event. `code` and `reason` say why it was refused, or why nothing else is known; `record`
     is the ID of its quarantine record. `heard` is how often an alert has been reported that fires.
+    `orchestrated` is the root orchestrator's result, once there is one.
     """
 
     result: Result
@@ -81,6 +82,7 @@ class Outcome:
     code: str | None = None
     reason: str | None = None
     record: str | None = None
+    orchestrated: Mapping[str, Any] | None = None
 
     @property
     def record_handle(self) -> str | None:
@@ -168,28 +170,17 @@ async def follow(
     receipts: Sequence[Receipt],
     *,
     timeout: float,
-    report: Callable[[Outcome], None] | None = None,
 ) -> list[Outcome]:
-    """What became of each receipt's event, waiting up to `timeout` seconds for all of them. Each is
-    reported as soon as it is known. What Temporal cannot say is `unknown`, with the reason."""
+    """What became of each receipt's event, waiting up to `timeout` seconds for all of them. What
+    Temporal cannot say is `unknown`, with the reason."""
     deadline = time.monotonic() + timeout
     turns = asyncio.Semaphore(_CONCURRENCY)
 
     async def one(receipt: Receipt) -> Outcome:
         async with turns:
-            outcome = await _follow(client, receipt, deadline)
-        if report:
-            report(outcome)
-        return outcome
+            return await _follow(client, receipt, deadline)
 
     return list(await asyncio.gather(*map(one, receipts)))
-
-
-async def root_run(client: Client, workflow_id: str, *, timeout: float) -> Run | None:
-    """The run of a root orchestrator once it has ended, or as it is when time is up; None where
-    none has begun. Raises `TemporalUnavailable`."""
-    await _processed(client, workflow_id, None, time.monotonic() + timeout)
-    return await read_run(client, workflow_id)
 
 
 async def _follow(client: Client, receipt: Receipt, deadline: float) -> Outcome:
@@ -237,10 +228,10 @@ async def _with_tally(client: Client, outcome: Outcome, receipt: Receipt) -> Out
     if not repeats or outcome.incident is None:
         return outcome
     try:
-        view = await incidents.show(client, outcome.incident.id)
+        incident = await incidents.state(client, outcome.incident.id)
     except (CommandRefused, IncidentNotFound):  # it has ended meanwhile
         return outcome
-    heard = heard_already(view["incident"])
+    heard = heard_already(incident)
     return replace(outcome, result=Result.DUPLICATE, heard=heard) if heard else outcome
 
 
@@ -305,6 +296,7 @@ def of_root(outcome: Outcome, state: RunState, run: Run | None) -> Outcome:
         key=outcome.key or (run.key and shown(run.key)),
         child_id=child,
         started=run.result.get("action") == "started",
+        orchestrated=run.result,
     )
 
 
