@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from core.domain.handles import handle_of
+
 
 class NotificationKind(StrEnum):
     """`page` wakes somebody, `assigned` tells one person of work; the others follow a page up."""
@@ -23,9 +25,8 @@ class Notification:
 
     `key` identifies this message and stays the same over retries, so that a channel can
     deduplicate. `dedup_key` identifies the incident and is the same in all messages about it: a
-    follow-up finds its page by it. `incident_id` is the incident's own ID, `handle` what people
-    type for it, `url` its address in a web application, if it has one, and `links` are addresses by
-    what they lead to.
+    follow-up finds its page by it. `incident_id` is the incident's own ID, `url` its address in a
+    web application, if it has one, and `links` are addresses by what they lead to.
 
     The last paragraph of `body` holds the facts, one in a line, the most important first (how to
     acknowledge, then the runbook): a channel that takes less cuts what stands before them, and then
@@ -39,9 +40,13 @@ class Notification:
     kind: NotificationKind = NotificationKind.PAGE
     incident_id: str = ""
     dedup_key: str = ""
-    handle: str = ""
     url: str | None = None
     links: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def handle(self) -> str:
+        """What people type for the incident's ID; empty without one."""
+        return handle_of(self.incident_id) if self.incident_id else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -119,7 +119,7 @@ def _key(notification: Notification) -> str:
     """The line by which people recognise a repeat: the message's key, with the incident's handle
     in place of its long ID, which is among the facts."""
     incident, key = notification.incident_id, notification.key
-    if incident and notification.handle and key.startswith(f"{incident}/"):
+    if incident and key.startswith(f"{incident}/"):
         key = f"{notification.handle}{key.removeprefix(incident)}"
     return f"{'Page' if notification.kind is NotificationKind.PAGE else 'Message'}: {key}"
 

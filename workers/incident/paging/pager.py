@@ -15,7 +15,6 @@ from typing import Final
 from temporalio.exceptions import ApplicationError
 
 from core.adapters.notifiers.addresses import Addresses
-from core.domain.handles import handle_of
 from core.domain.incident.effects import FollowUp, Message, Page
 from core.domain.incident.policies.targets import News, TargetConfig
 from core.errors import NotificationFailed
@@ -152,7 +151,6 @@ def _notification(
         kind=kind,
         incident_id=message.dedup_key,
         dedup_key=message.dedup_key,
-        handle=handle_of(message.dedup_key),
         url=url,
         links=tuple((link.name, link.url) for link in message.links),
     )

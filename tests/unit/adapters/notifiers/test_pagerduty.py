@@ -20,7 +20,6 @@ PAGE = Notification(
     severity="high",
     incident_id="incident:a",
     dedup_key="incident:a",
-    handle="k7m2qx",
     url="https://ui.example/k7m2qx",
     links=(("runbook", "https://runbooks.example/a"),),
 )
@@ -55,7 +54,7 @@ async def test_a_page_triggers(site: Site) -> None:
                 "severity": "error",
                 "custom_details": {
                     "incident_id": "incident:a",
-                    "handle": "k7m2qx",
+                    "handle": "65mqph",
                     "page": "incident:a/level-1/repeat-1/duty",
                     "severity": "high",
                     "body": "Payments fail.",

@@ -25,7 +25,6 @@ PAGE = Notification(
     severity="high",
     incident_id="incident:a",
     dedup_key="incident:a",
-    handle="k7m2qx",
     url="https://ui.example/k7m2qx",
     links=(("runbook", "https://runbooks.example/a"),),
 )
@@ -51,7 +50,7 @@ async def test_the_receiver_can_verify_a_page_with_the_library(site: Site) -> No
         "title": "[HIGH] Checkout",
         "body": "Zahlungen schlagen fehl - überall.",
         "severity": "high",
-        "handle": "k7m2qx",
+        "handle": "65mqph",
         "url": "https://ui.example/k7m2qx",
         "links": [{"name": "runbook", "url": "https://runbooks.example/a"}],
     }
