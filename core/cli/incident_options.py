@@ -27,16 +27,19 @@ Id = Annotated[str, typer.Argument(help=f"{_NAMES}.", autocompletion=complete(op
 AnyId = Annotated[str, typer.Argument(help=f"{_NAMES}.", autocompletion=complete(all_incidents))]
 
 
-def _person(text: str) -> str:
-    """The name of a person. Whatever a name claims, monitoring systems do not type commands."""
-    name = _name("--by ana")(text) or ""
-    if name.casefold() == TIDEGATE or name.casefold().startswith(SOURCE_PREFIX):
-        raise typer.BadParameter(f"{name!r} is not a person: give a name, as in --by ana")
-    return name
+def _person(example: str) -> Callable[[str | None], str | None]:
+    """What checks the name of a person: neither commands nor incidents are a monitoring system's,
+    whatever a name claims."""
 
+    check = _typed(one_line, LONGEST_NAME, f"give a name, as in {example}")
 
-def _name(example: str) -> Callable[[str | None], str | None]:
-    return _typed(one_line, LONGEST_NAME, f"give a name, as in {example}")
+    def person(text: str | None) -> str | None:
+        name = check(text)
+        if name and (name.casefold() == TIDEGATE or name.casefold().startswith(SOURCE_PREFIX)):
+            raise typer.BadParameter(f"{name!r} is not a person: give a name, as in {example}")
+        return name
+
+    return person
 
 
 def _words(longest: int, example: str) -> Callable[[str | None], str | None]:
@@ -64,7 +67,9 @@ def _typed(
 
 Actor = Annotated[
     str,
-    typer.Option("--by", help="Who gives the command.", envvar="USER", callback=_person),
+    typer.Option(
+        "--by", help="Who gives the command.", envvar="USER", callback=_person("--by ana")
+    ),
 ]
 Note = Annotated[
     str | None,
@@ -82,12 +87,12 @@ Text = Annotated[
 ]
 To = Annotated[
     str | None,
-    typer.Option(help="The person who works on it.", callback=_name("--to ben, or --nobody")),
+    typer.Option(help="The person who works on it.", callback=_person("--to ben, or --nobody")),
 ]
 Commander = Annotated[
     str | None,
     typer.Option(
-        help="The incident commander.", callback=_name("--commander ana, or --no-commander")
+        help="The incident commander.", callback=_person("--commander ana, or --no-commander")
     ),
 ]
 

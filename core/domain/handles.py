@@ -70,11 +70,13 @@ def meant(text: str, things: Collection[Named]) -> Named | None:
 def _only(text: str, things: list[Named]) -> Named | None:
     if len(things) > 1:
         handles = [handle_of(thing.id) for thing in things]
-        names = handles if len(set(handles)) == len(things) else [thing.id for thing in things]
+        differ = len(set(handles)) == len(things)
+        names = handles if differ else [thing.id for thing in things]
         shown = ", ".join(
             f"{name} {quoted(shortened(thing.title, _TITLE_CHARS))}" if thing.title else name
             for name, thing in zip(names[:NAMED], things, strict=False)
         )
         more = " and others" if len(things) > NAMED else ""
-        raise AmbiguousId(f"{quoted(text)} fits several: {shown}{more}")
+        fix = None if differ else "type the ID of the one that is meant: handles do not differ"
+        raise AmbiguousId(f"{quoted(text)} fits several: {shown}{more}", fix=fix)
     return things[0] if things else None

@@ -94,3 +94,4 @@ def test_things_with_one_handle_are_told_apart_by_their_ids() -> None:
     with pytest.raises(AmbiguousId) as caught:
         meant(handle_of(one), [Named(one, "Old", over=True), Named(other, "New")])
     assert f"{one} 'Old', {other} 'New'" in caught.value.message
+    assert caught.value.fix.startswith("type the ID")

@@ -126,6 +126,8 @@ def test_an_assignment_names_only_what_it_sets(tidegate: Tidegate, desk: Desk) -
         (("ack", "--note", "x" * 2001), "it has 2,001 characters: 2,000 are possible"),
         (("comment", " \n"), 'it is empty: say something, as in "action: buy a bigger disk"'),
         (("comment", "x" * 10_001), "it has 10,001 characters: 10,000 are possible"),
+        (("assign", "--to", "source:x"), "'source:x' is not a person: give a name, as in --to ben"),
+        (("assign", "--commander", "Tidegate"), "'Tidegate' is not a person"),
         (("assign", "--to", ""), "it is empty: give a name, as in --to ben, or --nobody"),
         (("assign", "--commander", "a" * 201), "it has 201 characters: 200 are possible"),
         (("snooze",), "give one of a duration like 30m, --for 30m and --until 08:00"),

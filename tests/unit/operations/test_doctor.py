@@ -158,13 +158,18 @@ async def test_documents_need_not_be_writable_and_the_quarantine_must_be(
 async def check_queues(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **identities: str
 ) -> list[Check]:
-    """The checks of the task queues of a table with a route to one of somebody's own, `orders`, and
-    to that of the incident worker. `root`, `incident` and `orders` are who polls each; SAME stands
-    for the digest of that table."""
+    """The checks of the task queues of a table with a route to one of somebody's own, `orders`, one
+    to that of the incident worker, and then another to each. `root`, `incident` and `orders` are
+    who polls each; SAME stands for the digest of that table."""
     file = tmp_path / "routes.yaml"
     incident = route(workflow="Incident", queue=INCIDENT_WORKER.task_queue)
     incident = incident.replace("name: first", "name: second").replace("order", "alarm")
-    file.write_text(f"version: 1\nroutes:\n  - {route()}\n  - {incident}\n")
+    later = [
+        each.replace(name, f"name: late-{name[6:]}").replace("exact", "prefix")
+        for each, name in ((route(), "name: first"), (incident, "name: second"))
+    ]
+    lines = "".join(f"  - {each}\n" for each in (route(), incident, *later))
+    file.write_text(f"version: 1\nroutes:\n{lines}")
     table = load_routes(file).compiled()
     queues = {"root": ROOT_WORKER.task_queue, "incident": INCIDENT_WORKER.task_queue}
     polls = {

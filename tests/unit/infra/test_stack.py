@@ -1,0 +1,33 @@
+"""The environment of a stack: what every process of it gets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from infra.local.cloud import Cloud
+from infra.local.stack import LocalStack
+from infra.local.temporal import TemporalServer
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> LocalStack:
+    """A stack that has not been started, with two settings of its caller, one of which the stack
+    has a value for."""
+    chosen = {"TIDEGATE_ACK_TIMEOUT": "7", "TIDEGATE_WEBHOOKS": "theirs.yaml"}
+    stack = LocalStack(tmp_path, chosen=(), settings=chosen)
+    stack.cloud = cast("Cloud", SimpleNamespace(env={"AWS_REGION": "here"}, store="s3://store"))
+    stack.temporal = cast("TemporalServer", SimpleNamespace(address="127.0.0.1:1", ui=None))
+    return stack
+
+
+def test_the_settings_of_the_caller_reach_every_process_and_come_before_the_stacks_own(
+    stack: LocalStack,
+) -> None:
+    assert stack.env["TIDEGATE_ACK_TIMEOUT"] == "7"
+    assert stack.env["TIDEGATE_WEBHOOKS"] == "theirs.yaml"
+    assert stack.env["AWS_REGION"] == "here"
+    assert stack.env["TEMPORAL_ADDRESS"] == "127.0.0.1:1"
