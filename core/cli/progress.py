@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
-
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from typing import TYPE_CHECKING, Final
 
 from core.cli.console import err, out
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
 _MANY: Final = 100
 
@@ -24,6 +18,14 @@ _MANY: Final = 100
 def progress(label: str, *, from_total: int = _MANY) -> Iterator[Callable[[int, int], None]]:
     """Yields what is to be called with how many are done, of how many. Fewer than `from_total` show
     no bar: they are done before it could be read."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
