@@ -112,8 +112,8 @@ def test_a_home_in_which_completion_cannot_be_installed_is_one_line(
     home.write_text("not a folder")
     monkeypatch.setenv("HOME", str(home))
     result = tidegate("--install-completion", "bash")
+    assert result.code == 1, result
     cause, step = result.err.splitlines()
-    assert result.code == 1
     assert cause.startswith(("NotADirectoryError: ", "FileExistsError: "))
     assert str(home) in cause
     assert step == "  next: see that this user may read and write it"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,8 @@ from core.domain.incident.policies.file import Facts
 from core.domain.severity import Severity
 from core.operations.explain_policy import MOST_STEPS, PolicyExplanation, explain_policy
 from tests.support.cli import Tidegate
+
+pytestmark = pytest.mark.usefixtures("in_berlin")
 
 EVENING = datetime(2026, 3, 1, 21, tzinfo=UTC)
 FILE = """\
@@ -53,15 +53,6 @@ silences:
 maintenance:
   - {name: import, match: {service: import}, time_zone: UTC, hours: [{from: "20:30", to: "21:30"}]}
 """
-
-
-@pytest.fixture(autouse=True)
-def in_berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("TZ", "Europe/Berlin")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 @pytest.fixture

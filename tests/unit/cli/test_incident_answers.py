@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +13,7 @@ from core.domain.incident.commands import COMMANDS
 from core.domain.incident.policies.policy import Level, Policy, PolicyTarget, QuietHours, Silence
 from core.domain.incident.policies.windows import Hours, Span
 from core.domain.severity import Severity
+from tests.support.zones import in_zone
 from tests.unit.cli.desk import HANDLE, obey
 from tests.unit.incident.examples import (
     START,
@@ -28,6 +28,8 @@ from tests.unit.incident.examples import (
     resolved,
 )
 
+pytestmark = pytest.mark.usefixtures("in_utc")
+
 RULES = policy(levels=levels((0, "on-call"), (300, "platform-lead")), reopen_window=3600)
 WITH_EVE = RULES.model_copy(update={"reachable": {"eve": ("eve",)}})
 NIGHT = QuietHours(time_zone="UTC", hours=(Hours(start="03:00", end="07:00"),))
@@ -38,15 +40,6 @@ LATE_FIRST_LEVEL = policy(levels=levels((60, "on-call")))
 TWO_TARGETS = policy(levels=levels((0, "on-call chat"), (300, "platform-lead")))
 
 Before = Callable[[], Life]
-
-
-@pytest.fixture(autouse=True)
-def in_utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 def done(life: Life, *commands: tuple[str, dict[str, Any]]) -> Life:
@@ -347,10 +340,8 @@ def test_a_level_that_reaches_nobody_is_not_said_to_be_paged() -> None:
     )
 
 
-def test_times_are_in_the_terminals_zone_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TZ", "Europe/Berlin")
-    time.tzset()
+def test_times_are_in_the_terminals_zone_too() -> None:
     until = datetime(2026, 1, 2, 7, tzinfo=UTC)
-    assert answer_of(opened(RULES), "snooze", {"until": until}) == (
-        f"{HANDLE} snoozed until 07:00 UTC (08:00 CET, 3 h 56 min)"
-    )
+    with in_zone("Europe/Berlin"):
+        answer = answer_of(opened(RULES), "snooze", {"until": until})
+    assert answer == f"{HANDLE} snoozed until 07:00 UTC (08:00 CET, 3 h 56 min)"

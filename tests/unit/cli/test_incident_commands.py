@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,18 +10,11 @@ from tests.support.cli import Tidegate
 from tests.unit.cli.desk import HANDLE, Desk
 from tests.unit.incident.examples import ID, opened, policy
 
-BERLIN = "Europe/Berlin"
-
 
 @pytest.fixture(autouse=True)
-def zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("TZ", BERLIN)
+def terminal(in_berlin: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("USER", "ana")
     monkeypatch.setenv("COLUMNS", "300")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 @pytest.fixture
