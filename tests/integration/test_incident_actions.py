@@ -12,19 +12,13 @@ from uuid import uuid4
 import pytest
 from temporalio.client import WorkflowHandle
 
-from core.contracts import INCIDENT_WORKFLOW, QUERY_INCIDENT, SIGNAL_EVENT
-from tests.support.incidents import Harness, alert, says, until
+from core.contracts import QUERY_INCIDENT
+from tests.support.incidents import Harness, alert, says, signal_with_start, until
 
 
 async def signalled(harness: Harness, wire: Any, id: str) -> WorkflowHandle[Any, Any]:
-    """The incident, signalled and started if it does not run: as the listeners do it."""
-    handle = await harness.client.start_workflow(
-        INCIDENT_WORKFLOW,
-        id=id,
-        task_queue=harness.queue,
-        start_signal=SIGNAL_EVENT,
-        start_signal_args=[[wire]],
-    )
+    """This run of the incident, which the signal has started if it did not run."""
+    handle = await signal_with_start(harness, id, wire)
     return harness.client.get_workflow_handle(handle.id, run_id=handle.result_run_id)
 
 

@@ -36,6 +36,7 @@ from tests.support.incidents import (
     failed_tasks,
     replay,
     says,
+    signal_with_start,
     timeline,
     until,
 )
@@ -61,13 +62,7 @@ def recovers(start: int = 0, end: int = 10, **fields: Any) -> Any:
 
 async def deliver(harness: Harness, id: str, *wires: Any) -> WorkflowHandle[Any, Any]:
     """Signal-with-start without an argument, as a listener does."""
-    handle = await harness.client.start_workflow(
-        INCIDENT_WORKFLOW,
-        id=id,
-        task_queue=harness.queue,
-        start_signal=SIGNAL_EVENT,
-        start_signal_args=[list(wires)],
-    )
+    handle = await signal_with_start(harness, id, *wires)
     run = harness.client.get_workflow_handle(id, run_id=handle.first_execution_run_id)
     harness.handles.append(run)
     return harness.client.get_workflow_handle(id)

@@ -12,7 +12,6 @@ from uuid import uuid4
 import pytest
 from temporalio.client import Client
 
-from core.contracts import INCIDENT_WORKFLOW, SIGNAL_EVENT
 from core.domain.event import Event
 from core.domain.handles import handle_of
 from core.domain.identity import workflow_id
@@ -176,13 +175,7 @@ async def test_a_report_that_is_read_slowly_is_waited_for(desk: incidents.Harnes
 
 async def alerted(desk: incidents.Harness, wire: Any, id: str) -> Outcome:
     """What becomes of an alert that is signalled as listeners do it."""
-    handle = await desk.client.start_workflow(
-        INCIDENT_WORKFLOW,
-        id=id,
-        task_queue=desk.queue,
-        start_signal=SIGNAL_EVENT,
-        start_signal_args=[[wire]],
-    )
+    handle = await incidents.signal_with_start(desk, id, wire)
     if not desk.handles:
         desk.handles.append(handle)
         verdict = Verdict.STARTED

@@ -24,7 +24,7 @@ from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from core.adapters.documents.files import FileDocumentStore
 from core.adapters.documents.router import DocumentStores
 from core.adapters.notifiers.addresses import read_addresses
-from core.contracts import INCIDENT_WORKFLOW, QUERY_TIMELINE
+from core.contracts import INCIDENT_WORKFLOW, QUERY_TIMELINE, SIGNAL_EVENT
 from core.domain.event import ALERT, DOCUMENT_CREATED, DocumentRef, Event
 from core.domain.incident.policies.file import Policies
 from core.errors import NotificationFailed, StoreUnavailable
@@ -242,6 +242,17 @@ def says(handle: WorkflowHandle[Any, Any], text: str) -> Callable[[], Awaitable[
         return any(text in entry for entry in await timeline(handle))
 
     return said
+
+
+async def signal_with_start(harness: Harness, id: str, *wires: Any) -> WorkflowHandle[Any, Any]:
+    """Deliver events as the listeners do: their signal starts the incident if it does not run."""
+    return await harness.client.start_workflow(
+        INCIDENT_WORKFLOW,
+        id=id,
+        task_queue=harness.queue,
+        start_signal=SIGNAL_EVENT,
+        start_signal_args=[list(wires)],
+    )
 
 
 async def command(
