@@ -68,15 +68,12 @@ def running(state: Path) -> Endpoints:
 
 
 def env_file(state: Path = STATE) -> Path | None:
-    """The file to source for the stack that runs with this state folder, or None where none
-    runs."""
-    return state / _ENV if Endpoints.read(state) else None
-
-
-def is_used(state: Path = STATE) -> bool:
-    """Whether the environment has the variables of the stack that runs with this state folder."""
+    """The file that a shell has to source to use the stack that runs with this state folder, or
+    None where none runs or the environment has that stack's variables already."""
     stack = Endpoints.read(state)
-    return stack is not None and os.environ.get("TEMPORAL_ADDRESS") == stack.temporal
+    if stack is None or os.environ.get("TEMPORAL_ADDRESS") == stack.temporal:
+        return None
+    return state / _ENV
 
 
 @contextmanager

@@ -188,7 +188,7 @@ class RunningStack:
 @asynccontextmanager
 async def running_stack(state: Path) -> AsyncIterator[RunningStack]:
     ends = running(state)
-    uses_it = os.environ.get("TEMPORAL_ADDRESS") == ends.temporal
+    file = env_file(state)
     with closing(cloud_at(ends.cloud)) as cloud, _environment(ends.env):
         settings = Settings.from_env()
         client = await bootstrap.connect(settings)
@@ -199,7 +199,7 @@ async def running_stack(state: Path) -> AsyncIterator[RunningStack]:
             settings=settings,
             quarantine=bootstrap.quarantine(settings),
             since=datetime.now(UTC),
-            first="" if uses_it else f". {env_file(state)}; ",
+            first=f". {file}; " if file else "",
         )
 
 
