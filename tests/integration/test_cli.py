@@ -526,14 +526,3 @@ def test_a_command_without_a_server_exits_with_3(
     result = tidegate("incident", "show", "incident:1")
     assert result.code == 3
     assert "TemporalUnavailable" in result.err
-
-
-def test_sending_without_a_stack_says_how_to_start_one(
-    tidegate: Tidegate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    report = tmp_path / "report.md"
-    report.write_text("# It burns\n")
-    result = tidegate("send", str(report))
-    assert result.code == 3
-    assert "tidegate dev" in result.err

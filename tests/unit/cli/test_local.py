@@ -1,4 +1,4 @@
-"""`tidegate dev` and `send`: what they refuse before anything starts."""
+"""`tidegate dev`: what it refuses before anything starts, and how a running stack is found."""
 
 from __future__ import annotations
 
@@ -139,16 +139,6 @@ def test_a_state_folder_that_cannot_be_written_is_refused_with_a_next_step(
     assert result.code == 1
     assert result.err.startswith("LocalStackError: cannot start: File exists: .tidegate\n  next: ")
     assert "start the stack in another folder" in result.err
-
-
-def test_without_a_stack_send_says_how_to_start_one_and_ends_with_3(
-    tidegate: Tidegate, folder: Path
-) -> None:
-    (folder / "report.md").write_text("# It burns\n")
-    result = tidegate("send", "report.md")
-    assert result.code == 3
-    assert "no local stack runs here" in result.err
-    assert "next: start one in another shell, in this folder: `tidegate dev`" in result.err
 
 
 def test_a_running_stack_has_a_script_that_only_its_owner_reads(folder: Path) -> None:
