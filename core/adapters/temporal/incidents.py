@@ -6,7 +6,6 @@ reaches no other; its workflow ID, which it shares with those before and after i
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final, NoReturn, NotRequired, TypedDict, TypeVar
@@ -84,15 +83,13 @@ class IncidentView(TypedDict):
 async def send(client: Client, id: str, name: str, fields: Mapping[str, Any]) -> CommandResult:
     """Send a command to an incident; returns the incident as the command left it.
 
-    `fields` are the command's own, `actor` among them. A command that would change nothing on a
-    closed incident succeeds without its workflow. Raises `IncidentNotFound`, `AmbiguousId`,
-    `CommandRefused` or `TemporalUnavailable`.
+    `fields` are the command's own, `command_id` and `actor` among them. A command that would change
+    nothing on a closed incident succeeds without its workflow. Raises `IncidentNotFound`,
+    `AmbiguousId`, `CommandRefused` or `TemporalUnavailable`.
     """
     id = await resolve(client, id)
     key, incident_id = parse_id(id)
-    command = {"command_id": uuid.uuid4().hex, **fields}
-    if incident_id:
-        command["incident_id"] = incident_id
+    command = {**fields, "incident_id": incident_id} if incident_id else fields
     handle = client.get_workflow_handle(key)
     try:
         result: CommandResult = await handle.execute_update(
