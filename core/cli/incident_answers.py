@@ -106,7 +106,8 @@ def _escalated(answer: CommandResult, now: datetime) -> str:
     if held := answer["held"]:
         text += f"; other paging stays on hold until {_until(held['until'], now)}: {held['reason']}"
     if answer["status"] == Status.ACKNOWLEDGED:
-        text += f"; {_all(answer['acknowledged_by'])} still has it"
+        owners = answer["acknowledged_by"]
+        text += f"; {_all(owners)} still {'has' if len(owners) == 1 else 'have'} it"
     return text
 
 

@@ -455,7 +455,7 @@ def test_an_incident_with_firing_alerts_is_resolved_by_force_only(
     assert "https://runbooks.example/p99" in shown
     refused = tidegate("incident", "resolve", id)
     assert refused.code == 1
-    assert "1 of its alerts fire" in refused.err
+    assert "1 of its alerts fires" in refused.err
     assert "--force" in refused.err
     assert tidegate("incident", "resolve", id, "--force").code == 0
     assert "1 firing of 1" in tidegate("incident", "show", id).out

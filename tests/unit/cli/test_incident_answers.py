@@ -132,6 +132,12 @@ DONE: list[tuple[Before, str, dict[str, Any], str]] = [
         "escalated to level 2: platform-lead; ana still has it",
     ),
     (
+        lambda: done(acknowledged(RULES), ("acknowledge", {"actor": "cleo"})),
+        "escalate",
+        {},
+        "escalated to level 2: platform-lead; ana and cleo still have it",
+    ),
+    (
         lambda: snoozed(opened(RULES)),
         "escalate",
         {},

@@ -54,7 +54,7 @@ SETTLED = f"{DO % 'reopen'}; also possible: {OF_A_PENDING}"
             mitigated,
             "escalate",
             "escalate: the incident is mitigated",
-            f"{DO % 'resolve'}; also possible: reopen, {OF_AN_OPEN}",
+            f"{DO % 'reopen'}; also possible: resolve, {OF_AN_OPEN}",
         ),
         (resolved, "ack", "acknowledge: the incident is resolved", SETTLED),
         (resolved, "unack", "unacknowledge: the incident is resolved", SETTLED),
@@ -63,7 +63,7 @@ SETTLED = f"{DO % 'reopen'}; also possible: {OF_A_PENDING}"
         (
             opened,
             "resolve",
-            "resolve: the incident is open and 1 of its alerts fire",
+            "resolve: the incident is open and 1 of its alerts fires",
             f"`tidegate incident resolve {HANDLE} --force`; also possible: ack, escalate, "
             f"mitigate, {OF_AN_OPEN}",
         ),

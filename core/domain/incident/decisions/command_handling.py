@@ -184,7 +184,8 @@ def _meant_for(id: str, deed: Deed, incident: Incident) -> Refusal:
 def _not_in_state(incident: Incident, command: AnyCommand) -> Refusal:
     deed, why = deed_of(command), f"the incident is {incident.status}"
     if incident.status is not Status.CLOSED:
-        return Refusal(deed=deed, why=why, possible=_possible_but(None, incident))
+        instead = Deed.REOPEN if isinstance(command, Escalate) else None
+        return Refusal(deed=deed, why=why, possible=_possible_from(instead, incident))
     advice = "nothing is possible any more"
     if isinstance(command, Reopen):
         advice += f" but a new one: `tidegate incident open --follows {incident.id}`"
@@ -231,7 +232,8 @@ def _fires_on(incident: Incident) -> Refusal | None:
     count = incident.alerts.firing + incident.alerts.untracked
     return Refusal(
         deed=Deed.RESOLVE,
-        why=f"the incident is {incident.status} and {count:,} of its alerts fire",
+        why=f"the incident is {incident.status} and {count:,} of its alerts "
+        f"{'fires' if count == 1 else 'fire'}",
         possible=(Deed.FORCE, *_possible_but(Deed.RESOLVE, incident)),
     )
 
@@ -261,6 +263,11 @@ def _not_resolved(incident: Incident) -> Refusal | None:
 
 def _possible_but(deed: Deed | None, incident: Incident) -> tuple[Deed, ...]:
     return tuple(Deed(name) for name in possible(incident) if name != deed)
+
+
+def _possible_from(first: Deed | None, incident: Incident) -> tuple[Deed, ...]:
+    """What is possible, beginning with `first` if that is."""
+    return tuple(sorted(_possible_but(None, incident), key=lambda deed: deed is not first))
 
 
 def _still_fires(incident: Incident) -> bool:
