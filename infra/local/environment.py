@@ -19,6 +19,8 @@ HOOK_SECRETS: Final = {
 ACCOUNTS: Final = ("AWS_", "AZURE_", "IDENTITY_", "TEMPORAL_", "POWERTOOLS_", "OTEL_")
 """How variables begin that lead to somebody's account or server."""
 _FOREIGN: Final = (*ACCOUNTS, "TIDEGATE_")
+_SAFE_PATH: Final = "PYTHONSAFEPATH"
+"""With it `python -m` finds no module in its working folder, where those of an installation are."""
 
 
 def is_foreign(name: str) -> bool:
@@ -28,7 +30,9 @@ def is_foreign(name: str) -> bool:
 
 def outside_environment() -> dict[str, str]:
     """The caller's environment without the settings that lead to somebody's account or server, and
-    without Tidegate's own: what a stack takes of these is in `caller`."""
+    without Tidegate's own: what a stack takes of these is in `caller`. Each process finds its
+    module."""
     env = {name: text for name, text in os.environ.items() if not is_foreign(name)}
+    env.pop(_SAFE_PATH, None)
     local = "127.0.0.1,localhost"
     return {**env, "PYTHONUNBUFFERED": "1", "NO_PROXY": local, "no_proxy": local}

@@ -9,6 +9,7 @@ from typing import cast
 import pytest
 
 from infra.local.cloud import Cloud
+from infra.local.environment import outside_environment
 from infra.local.stack import LocalStack
 from infra.local.temporal import TemporalServer
 
@@ -31,3 +32,12 @@ def test_the_settings_of_the_caller_reach_every_process_and_come_before_the_stac
     assert stack.env["TIDEGATE_WEBHOOKS"] == "theirs.yaml"
     assert stack.env["AWS_REGION"] == "here"
     assert stack.env["TEMPORAL_ADDRESS"] == "127.0.0.1:1"
+
+
+def test_processes_find_their_modules_where_the_caller_has_a_safe_path(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PYTHONSAFEPATH", "1")
+    monkeypatch.setenv("PYTHONUTF8", "1")
+    assert "PYTHONSAFEPATH" not in outside_environment()
+    assert outside_environment()["PYTHONUTF8"] == "1"
