@@ -120,6 +120,21 @@ WORKER_SETTINGS: Final = (
 )
 """Variables that every worker process reads (workers.runtime.process)."""
 
+SERVERLESS_DEPLOYMENT: Final = "tidegate"
+"""The Temporal worker deployment of the workers that run as one function, for all the task queues
+that it serves. A worker in a container has a deployment named after its task queue."""
+
+SERVERLESS_SETTINGS: Final = (
+    "TIDEGATE_SERVED_WORKERS",
+    "TIDEGATE_START_TIMEOUT",
+    "TIDEGATE_IDLE_TIMEOUT",
+    "TIDEGATE_FIRST_TASK_TIMEOUT",
+    "TIDEGATE_DRAIN_TIMEOUT",
+    "TIDEGATE_BUILD_ID",
+    "TIDEGATE_LOG_LEVEL",
+)
+"""Variables that the function of serverless workers reads (workers.serverless.handler)."""
+
 SEARCH_ATTRIBUTES: Final = tuple(
     dict.fromkeys(name for worker in WORKERS for name in worker.search_attributes)
 )

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from core.contracts import WORKERS
 from core.domain.event import OWN_TYPES
 from core.domain.link_template import checked
 from core.domain.store_uris import read_root
@@ -102,6 +103,15 @@ def _own_types(text: str) -> tuple[str, ...]:
     if not set(types) <= set(OWN_TYPES):
         raise ValueError(f"not all of them are one of {', '.join(OWN_TYPES)}")
     return types
+
+
+def _workers(text: str) -> tuple[str, ...]:
+    known = [spec.name for spec in WORKERS]
+    names = [part.strip() for part in text.split(",") if part.strip()]
+    for number, name in enumerate(names, 1):
+        if name not in known:
+            raise ValueError(f"entry {number} is not one of {', '.join(known)}")
+    return tuple(name for name in known if name in names)
 
 
 def _formats(text: str) -> tuple[tuple[str, str], ...]:
@@ -304,6 +314,27 @@ class Settings:
         25.0,
         "Seconds a worker lets running activities finish after SIGTERM.",
         local="stack",
+    )
+    served_workers: tuple[str, ...] = _variable(
+        "TIDEGATE_SERVED_WORKERS",
+        _workers,
+        (),
+        "Workers, comma-separated, that the function of serverless workers serves. Default: all.",
+        local="stack",
+    )
+    idle_timeout: float = _variable(
+        "TIDEGATE_IDLE_TIMEOUT",
+        _number(float, 0.1, 60),
+        2.0,
+        "Seconds without a task after which a serverless worker ends.",
+        local="caller",
+    )
+    first_task_timeout: float = _variable(
+        "TIDEGATE_FIRST_TASK_TIMEOUT",
+        _number(float, 0.1, 60),
+        5.0,
+        "Seconds that a serverless worker waits for its first task.",
+        local="caller",
     )
     build_id: str | None = _variable(
         "TIDEGATE_BUILD_ID",

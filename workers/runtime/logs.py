@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Mapping
 from typing import Any, Final
 
 from pythonjsonlogger.json import JsonFormatter
@@ -27,10 +28,10 @@ _INFO_FIELDS: Final = (
 )
 
 
-def configure(level: str) -> None:
-    """Log to standard output as JSON, from `level` up."""
+def configure(level: str, **fields: str) -> None:
+    """Log to standard output as JSON, from `level` up, with these fields in every line."""
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(_Formatter())
+    handler.setFormatter(_Formatter(fields))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in _VERBOSE:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
@@ -45,11 +46,12 @@ def _serialized(value: object, *, ensure_ascii: bool, **options: Any) -> str:
 
 
 class _Formatter(JsonFormatter):
-    def __init__(self) -> None:
+    def __init__(self, fields: Mapping[str, str]) -> None:
         super().__init__(
             "%(levelname)s %(name)s %(message)s",
             rename_fields={"levelname": "level", "name": "logger"},
             timestamp=True,
+            static_fields=fields,
             json_serializer=_serialized,
         )
 

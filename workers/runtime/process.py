@@ -16,9 +16,9 @@ import logging
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, TypedDict, Unpack
 
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
@@ -31,7 +31,7 @@ from temporalio.runtime import (
     TelemetryFilter,
 )
 from temporalio.service import RPCError, RPCStatusCode
-from temporalio.worker import Worker, WorkerDeploymentConfig
+from temporalio.worker import Worker, WorkerDeploymentConfig, WorkerTuner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from core import bootstrap
@@ -74,6 +74,16 @@ class Plan:
     versioning: VersioningBehavior = VersioningBehavior.AUTO_UPGRADE
 
 
+class Bounds(TypedDict, total=False):
+    """How much a worker does concurrently and keeps, where it is not what the SDK does by itself;
+    the options are the SDK's."""
+
+    tuner: WorkerTuner
+    max_cached_workflows: int
+    max_concurrent_workflow_task_polls: int
+    max_concurrent_activity_task_polls: int
+
+
 def run(plan: Callable[[Settings], Plan]) -> int:
     """Serve until stopped; returns the exit code. `plan` is called before anything connects."""
     logs.configure("INFO")
@@ -103,18 +113,39 @@ def sandbox(activities: Sequence[Callable[..., Any]]) -> SandboxedWorkflowRunner
 
 
 def worker(
-    client: Client, plan: Plan, *, drain_timeout: float = 0, build_id: str | None = None
+    client: Client,
+    plan: Plan,
+    *,
+    drain_timeout: float = 0,
+    build_id: str | None = None,
+    deployment: str | None = None,
+    identity: str | None = None,
+    **bounds: Unpack[Bounds],
 ) -> Worker:
-    """The worker of a plan, not yet running."""
+    """The worker of a plan, not yet running.
+
+    With a `build_id` it is versioned, in the `deployment` of that name: by default its own, named
+    after its task queue, so that each worker is rolled out by itself. `identity` replaces the
+    client's.
+    """
     made = Worker(
         client,
         task_queue=plan.task_queue,
         workflows=list(plan.workflows),
         activities=list(plan.activities),
         workflow_runner=sandbox(plan.activities),
-        identity=f"{client.identity} {plan.about}".rstrip(),
+        identity=f"{identity or client.identity} {plan.about}".rstrip(),
         graceful_shutdown_timeout=timedelta(seconds=drain_timeout),
-        deployment_config=_deployment(plan, build_id) if build_id else None,
+        deployment_config=(
+            WorkerDeploymentConfig(
+                version=WorkerDeploymentVersion(deployment or plan.task_queue, build_id),
+                use_worker_versioning=True,
+                default_versioning_behavior=plan.versioning,
+            )
+            if build_id
+            else None
+        ),
+        **bounds,
     )
     _allow_long_activations(made)
     return made
@@ -126,15 +157,6 @@ def _allow_long_activations(worker: Worker) -> None:
     server waits for up to ten minutes between them. The SDK has no option for this."""
     if worker._workflow_worker:
         worker._workflow_worker._deadlock_timeout_seconds = ACTIVATION_SECONDS
-
-
-def _deployment(plan: Plan, build_id: str) -> WorkerDeploymentConfig:
-    """The worker's own deployment, named after its task queue: each is rolled out by itself."""
-    return WorkerDeploymentConfig(
-        version=WorkerDeploymentVersion(plan.task_queue, build_id),
-        use_worker_versioning=True,
-        default_versioning_behavior=plan.versioning,
-    )
 
 
 async def _serve(plan: Plan, settings: Settings) -> int:
@@ -257,20 +279,24 @@ async def _answers(client: Client) -> bool:
         return False
 
 
+def native_runtime(telemetry: TelemetryConfig) -> Runtime:
+    """The SDK's native runtime, whose log lines are forwarded to ours; one per process."""
+    forwarded = LoggingConfig(
+        filter=TelemetryFilter(core_level="WARN", other_level="ERROR"),
+        forwarding=LogForwardingConfig(logger=logs.CORE),
+    )
+    return Runtime(telemetry=replace(telemetry, logging=forwarded))
+
+
 def _telemetry(settings: Settings) -> Runtime:
-    """The SDK's runtime of this process: serves metrics if configured, and forwards its log lines
-    to ours."""
+    """The native runtime of this process, which serves metrics if configured."""
     metrics = None
     if settings.metrics_address:
         metrics = PrometheusConfig(
             bind_address=settings.metrics_address, unit_suffix=True, durations_as_seconds=True
         )
-    forwarded = LoggingConfig(
-        filter=TelemetryFilter(core_level="WARN", other_level="ERROR"),
-        forwarding=LogForwardingConfig(logger=logs.CORE),
-    )
     try:
-        return Runtime(telemetry=TelemetryConfig(metrics=metrics, logging=forwarded))
+        return native_runtime(TelemetryConfig(metrics=metrics))
     except (RuntimeError, ValueError) as error:
         raise SettingsError(
             f"TIDEGATE_METRICS_ADDRESS={settings.metrics_address!r}: {error}",

@@ -16,7 +16,7 @@ from workers.runtime.logs import _Formatter
 def line(level: int, message: str, *args: object) -> str:
     """The line that a worker writes to standard output when it logs this."""
     record = logging.LogRecord("temporalio.workflow", level, "", 0, message, args, None)
-    return _Formatter().format(record)
+    return _Formatter({}).format(record)
 
 
 def alarms_on_aws(line: str, worker: str) -> set[str]:

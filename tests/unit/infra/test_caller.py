@@ -55,6 +55,9 @@ LOCAL = {
     "TIDEGATE_HEALTH_ADDRESS": "stack",
     "TIDEGATE_METRICS_ADDRESS": "stack",
     "TIDEGATE_DRAIN_TIMEOUT": "stack",
+    "TIDEGATE_SERVED_WORKERS": "stack",
+    "TIDEGATE_IDLE_TIMEOUT": "caller",
+    "TIDEGATE_FIRST_TASK_TIMEOUT": "caller",
     "TIDEGATE_BUILD_ID": "stack",
     "TIDEGATE_LOG_LEVEL": "caller",
 }

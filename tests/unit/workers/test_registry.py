@@ -12,7 +12,13 @@ from temporalio import workflow
 
 from core import contracts
 from core.config.settings import Settings, variables
-from core.contracts import SEARCH_ATTRIBUTES, WORKER_SETTINGS, WORKERS, WorkerSpec
+from core.contracts import (
+    SEARCH_ATTRIBUTES,
+    SERVERLESS_SETTINGS,
+    WORKER_SETTINGS,
+    WORKERS,
+    WorkerSpec,
+)
 from core.domain.incident.model import Incident, Status
 from core.domain.severity import Severity
 from workers.incident.workflow import search_attributes
@@ -121,6 +127,13 @@ def test_the_settings_exist_and_none_is_named_twice() -> None:
     for spec in WORKERS:
         named = [*spec.settings, *WORKER_SETTINGS]
         assert set(named) <= known
+        assert len(set(named)) == len(named)
+
+
+def test_the_settings_of_serverless_workers_exist_and_none_is_named_twice() -> None:
+    assert set(SERVERLESS_SETTINGS) <= {name for name, _, _ in variables()}
+    for spec in WORKERS:
+        named = [*spec.settings, *SERVERLESS_SETTINGS]
         assert len(set(named)) == len(named)
 
 

@@ -1,0 +1,96 @@
+"""The workers as one Lambda function, which Temporal calls when there is a task and nobody polls,
+and which ends when there is nothing left to do.
+
+Temporal's worker controller invokes it asynchronously with an empty event, at most once per task
+that waits. Whatever ends an invocation, Temporal has the tasks: an invocation that fails loses
+nothing, and is neither answered nor needed again.
+
+A process may serve many invocations, one after another, and is frozen between them. Settings, plans
+and their activities are the process's; the connection and the workers are the invocation's, because
+a connection does not outlive a freeze.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+import time
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from temporalio.runtime import Runtime, TelemetryConfig
+
+from core import bootstrap
+from core.config.settings import Settings
+from core.contracts import WORKERS
+from core.errors import ConfigurationError
+from workers.runtime import logs, process
+from workers.serverless import session
+from workers.serverless.slots import Sizes, Work
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+log = logging.getLogger("tidegate.worker")
+
+
+def handler(event: Any, context: LambdaContext) -> None:
+    """Serve until idle. Raises what went wrong; the last line of the log says what to do."""
+    now = time.monotonic()
+    deadline = now + context.get_remaining_time_in_millis() / 1000
+    logs.configure("INFO", aws_request_id=context.aws_request_id)
+    try:
+        logs.configure(_settings().log_level, aws_request_id=context.aws_request_id)
+        _loop().run_until_complete(_serve(context, deadline, now))
+    except ConfigurationError as error:
+        log.critical("cannot serve: %s", error)
+        raise
+
+
+async def _serve(context: LambdaContext, deadline: float, now: float) -> None:
+    settings = _settings()
+    build_id = settings.require("build_id")
+    limits = session.Limits.of(settings, deadline=deadline, now=now)
+    plans = _plans()
+    client = await bootstrap.connect(settings, runtime=_runtime())
+    work = Work()
+    await session.serve(
+        client,
+        plans,
+        build_id=build_id,
+        identity=f"{context.aws_request_id}@{context.function_name}",
+        limits=limits,
+        work=work,
+        sizes=Sizes(workflow=10, activity=10),
+        cached_workflows=30,
+    )
+    log.info("served", extra={"tasks": {str(kind): count for kind, count in work.done.items()}})
+
+
+@cache
+def _settings() -> Settings:
+    return Settings.from_env()
+
+
+@cache
+def _plans() -> Sequence[process.Plan]:
+    """Raises `ConfigurationError`."""
+    served = _settings().served_workers
+    return [
+        importlib.import_module(spec.module).plan(_settings())
+        for spec in WORKERS
+        if not served or spec.name in served
+    ]
+
+
+@cache
+def _runtime() -> Runtime:
+    return process.native_runtime(TelemetryConfig())
+
+
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    """The process's one event loop: what the activities' stores and channels keep belongs to it."""
+    return asyncio.new_event_loop()
