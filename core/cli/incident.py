@@ -27,6 +27,7 @@ from core.cli.console import (
 from core.cli.incident_options import AnyId
 from core.cli.incident_view import change_lines, header_lines, list_lines, timeline_lines
 from core.cli.quantities import duration, seconds
+from core.cli.waiting import answered
 from core.config.settings import Settings
 from core.domain.incident.model import Incident, Status
 from core.domain.severity import Severity
@@ -162,7 +163,7 @@ async def _show(id: str, interval: float | None, as_json: bool) -> None:
     from core.adapters.temporal import incidents
 
     client = await bootstrap.connect(Settings.from_env())
-    now = await incidents.show(client, id)
+    now = await answered(incidents.show(client, id))
     id = now["incident"]["id"]  # a successor under the same workflow ID is not followed
     shown: IncidentView | None = None
     while True:
@@ -213,6 +214,7 @@ def incident_report(id: AnyId, as_json: Json = False) -> None:
     from core.operations.read_report import read_report
 
     async def read() -> bytes:
-        return await read_report(Settings.from_env(), id, suffix="json" if as_json else "md")
+        report = read_report(Settings.from_env(), id, suffix="json" if as_json else "md")
+        return await answered(report)
 
     print_text(asyncio.run(read()).decode())

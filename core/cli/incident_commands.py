@@ -27,6 +27,7 @@ from core.cli.incident_options import (
 )
 from core.cli.incident_refusals import VERBS, refused
 from core.cli.quantities import duration
+from core.cli.waiting import answered
 from core.config.settings import Settings
 from core.domain.handles import handle_of
 from core.domain.incident import commands
@@ -61,7 +62,7 @@ def _send(id: str, command: commands.AnyCommand, as_json: bool) -> None:
 
     async def send() -> CommandResult:
         client = await bootstrap.connect(Settings.from_env())
-        return await incidents.send(client, id, command.name, fields)
+        return await answered(incidents.send(client, id, command.name, fields))
 
     try:
         answer = asyncio.run(send())
@@ -245,7 +246,7 @@ def incident_open(
         "summary": summary,
         "reporter": actor,
     }
-    opened = asyncio.run(open_incident(Settings.from_env(), fields, follows=follows))
+    opened = asyncio.run(answered(open_incident(Settings.from_env(), fields, follows=follows)))
     if as_json:
         print_json(opened)
         return

@@ -45,7 +45,7 @@ KEY_PREFIX: Final = "incident:"
 _SOURCE: Final = "tidegate"
 _WAY: Final = way_headers("command", trusted=(INCIDENT_REPORTED, INCIDENT_SUCCESSOR))
 _COPIED: Final = ("title", "severity", "service", "labels", "links", "named_links")
-_WAIT_SECONDS: Final = 10.0
+_WAIT_SECONDS: Final = 30.0
 
 
 class Orchestrated(TypedDict):

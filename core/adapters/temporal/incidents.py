@@ -44,6 +44,8 @@ from core.errors import (
 T = TypeVar("T")
 
 _TIMEOUT: Final = timedelta(seconds=10)
+_ANSWER_TIMEOUT: Final = timedelta(seconds=30)
+"""For what a worker answers, which may have to be woken first."""
 _NO_WORKER: Final = "see whether an incident worker runs: `tidegate doctor`"
 
 
@@ -93,7 +95,11 @@ async def send(client: Client, id: str, name: str, fields: Mapping[str, Any]) ->
     handle = client.get_workflow_handle(key)
     try:
         result: CommandResult = await handle.execute_update(
-            name, command, id=command["command_id"], result_type=dict, rpc_timeout=_TIMEOUT
+            name,
+            command,
+            id=command["command_id"],
+            result_type=dict,
+            rpc_timeout=_ANSWER_TIMEOUT,
         )
     except WorkflowUpdateFailedError as error:
         cause = error.cause
@@ -105,8 +111,8 @@ async def send(client: Client, id: str, name: str, fields: Mapping[str, Any]) ->
         ) from None
     except WorkflowUpdateRPCTimeoutOrCancelledError:
         raise TemporalUnavailable(
-            f"incident {_short(id)}: no answer within {_TIMEOUT.seconds} s; the command may still "
-            "be done",
+            f"incident {_short(id)}: no answer within {_ANSWER_TIMEOUT.seconds} s; the command "
+            "may still be done",
             fix=_NO_WORKER,
         ) from None
     except RPCError as error:
@@ -164,7 +170,7 @@ async def _found(client: Client, id: str) -> tuple[WorkflowHandle[Any, Any], dic
 
 async def _query(handle: WorkflowHandle[Any, Any], name: str, kind: type[T], id: str) -> T:
     try:
-        answer: T = await handle.query(name, result_type=kind, rpc_timeout=_TIMEOUT)
+        answer: T = await handle.query(name, result_type=kind, rpc_timeout=_ANSWER_TIMEOUT)
     except (WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
         raise CommandRefused(f"incident {_short(id)}: {error}") from None
     except RPCError as error:

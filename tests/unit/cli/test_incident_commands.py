@@ -160,6 +160,6 @@ def test_a_refusal_names_what_is_possible_and_exits_with_1(tidegate: Tidegate, d
     assert (refused.code, refused.out) == (1, "")
     assert refused.err.splitlines() == [
         f"CommandRefused: incident {HANDLE}: cannot escalate: the incident is mitigated",
-        f"  next: `tidegate incident resolve {HANDLE}`; also possible: reopen, assign --to NAME, "
+        f"  next: `tidegate incident reopen {HANDLE}`; also possible: resolve, assign --to NAME, "
         "snooze DURATION, comment TEXT, severity SEVERITY, close",
     ]
