@@ -83,6 +83,12 @@ def python(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-m", module, *arguments]
 
 
+def as_child(command: Sequence[str]) -> list[str]:
+    """The command that runs another one, by its program's full path, as a child that cannot outlive
+    this process."""
+    return [sys.executable, "-I", "-S", str(_LAUNCH), str(os.getpid()), *command]
+
+
 class Child:
     """One supervised process: over restarts it keeps its `listener`, and its log grows."""
 
@@ -123,7 +129,7 @@ class Child:
         with self.log.open("ab") as output:
             self._log_start = output.tell()
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(_LAUNCH), str(os.getpid()), *self.command],
+                as_child(self.command),
                 env=self.env,
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,

@@ -21,7 +21,8 @@ from typing import Any, Final
 
 import boto3
 
-from infra.local.aws.servers import REGION, aws_environment, start_aws
+from infra.local.aws.account import REGION
+from infra.local.aws.servers import aws_environment, start_aws
 from infra.local.environment import outside_environment
 from infra.local.processes import ROOT, Processes, program
 from tests.benchmarks.figures import Figure, compare, take_turns

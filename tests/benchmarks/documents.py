@@ -17,7 +17,8 @@ from typing import Final
 import boto3
 from azure.storage.blob import BlobServiceClient
 
-from infra.local.aws.servers import REGION, aws_environment, start_aws
+from infra.local.aws.account import REGION
+from infra.local.aws.servers import aws_environment, start_aws
 from infra.local.azure.azurite import ACCOUNT, start_azurite
 from infra.local.environment import outside_environment
 from infra.local.processes import ROOT, Processes

@@ -15,7 +15,8 @@ import boto3
 import pytest
 import yaml
 
-from infra.local.aws.servers import REGION, aws_environment
+from infra.local.aws.account import REGION
+from infra.local.aws.servers import aws_environment
 from infra.local.environment import outside_environment
 from infra.local.processes import ROOT, program
 from tests.support.change_sets import ACCOUNT, ChangeSet, cloudformation

@@ -29,6 +29,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from infra.local.aws.account import ACCOUNT
 from infra.local.aws.lambda_function import Handler, LambdaContext, load_handler
 from infra.local.loopback import inherited
 
@@ -89,7 +90,7 @@ def http_event(request: web.Request, body: bytes) -> dict[str, Any]:
         "rawQueryString": request.rel_url.raw_query_string,
         "headers": headers,
         "requestContext": {
-            "accountId": "123456789012",
+            "accountId": ACCOUNT,
             "apiId": "local",
             "domainName": request.host,
             "domainPrefix": "local",

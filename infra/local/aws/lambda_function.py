@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from infra.local.aws.servers import REGION
+from infra.local.aws.account import function_arn
 
 Handler = Callable[[dict[str, Any], Any], Any]
+LATEST = "$LATEST"
 _MEMORY_MB = 256
 
 
@@ -23,19 +24,21 @@ def load_handler(name: str) -> Handler:
 
 @dataclass(frozen=True, slots=True)
 class LambdaContext:
-    """The second argument of a handler, with the attributes of Lambda's own."""
+    """The second argument of a handler, with the attributes of Lambda's own. `deadline` is a time
+    of the monotonic clock."""
 
     function_name: str
     aws_request_id: str
     deadline: float
-    function_version: str = "$LATEST"
+    function_version: str = LATEST
     memory_limit_in_mb: int = _MEMORY_MB
     identity: None = None
     client_context: None = None
 
     @property
     def invoked_function_arn(self) -> str:
-        return f"arn:aws:lambda:{REGION}:123456789012:function:{self.function_name}"
+        version = None if self.function_version == LATEST else self.function_version
+        return function_arn(self.function_name, version)
 
     @property
     def log_group_name(self) -> str:

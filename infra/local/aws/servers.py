@@ -24,6 +24,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.session import Session as BotocoreSession
 
+from infra.local.aws.account import REGION
 from infra.local.cloud import INCIDENTS
 from infra.local.loopback import DOCUMENTS_PORT
 from infra.local.processes import Processes
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 AWS: Final = "aws"
 """The name of the server's child."""
-REGION: Final = "eu-west-1"
 BUCKET = "tidegate-documents"
 EVENTS_QUEUE, MESSAGES_QUEUE = "tidegate-events", "tidegate-messages"
 
@@ -69,8 +69,8 @@ class Aws:
         """`patience` is how many seconds one answer may take."""
         self.endpoint = endpoint
         self._patience = patience
-        self.s3: S3Client = _client("s3", endpoint, patience)
-        self.sqs: SQSClient = _client("sqs", endpoint, patience)
+        self.s3: S3Client = aws_client("s3", endpoint, patience)
+        self.sqs: SQSClient = aws_client("sqs", endpoint, patience)
 
     def close(self) -> None:
         self.s3.close()
@@ -154,7 +154,7 @@ class Aws:
             "detail-type": ["Object Created"],
             "detail": {"bucket": {"name": [BUCKET]}, "object": {"key": [{"prefix": INCIDENTS}]}},
         }
-        events: EventBridgeClient = _client("events", self.endpoint, self._patience)
+        events: EventBridgeClient = aws_client("events", self.endpoint, self._patience)
         try:
             events.put_rule(Name="tidegate-uploads", EventPattern=json.dumps(pattern))
             events.put_targets(
@@ -203,7 +203,9 @@ def aws_environment(endpoint: str) -> dict[str, str]:
     }
 
 
-def _client(service: Any, endpoint: str, patience: float) -> Any:
+def aws_client(service: Any, endpoint: str, patience: float = 60.0) -> Any:
+    """A client of an AWS service at this endpoint, to be closed. `patience` is how many seconds
+    one answer may take."""
     session = boto3.session.Session(region_name=REGION, botocore_session=_session())
     return session.client(
         service,

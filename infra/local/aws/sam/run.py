@@ -26,6 +26,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from core.errors import TidegateError
+from infra.local.aws.account import REGION
 from infra.local.aws.sam.events import (
     AWS,
     Row,
@@ -36,7 +37,7 @@ from infra.local.aws.sam.events import (
     table,
 )
 from infra.local.aws.sam.invoke import IMAGE, SAM, Functions, Invocation, build, prepare
-from infra.local.aws.servers import BUCKET, REGION, Aws, aws_environment, start_aws
+from infra.local.aws.servers import BUCKET, Aws, aws_environment, start_aws
 from infra.local.cloud import QUARANTINE
 from infra.local.containers import docker
 from infra.local.docker_host import DockerHost, docker_host
