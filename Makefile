@@ -4,7 +4,8 @@
 #   make demo                 the whole stack on this machine, once through
 #   make demo CLOUD=azure     the same as Azure; CLOUD=aws is the default
 #   make test ARGS="-k s3"    ARGS is passed on to the program that a target runs
-#   make demo WORKERS=docker  the same, with the workers in containers of their image
+#   make demo WORKERS=docker  the same, with the workers in containers of their image;
+#                             WORKERS=serverless as a Lambda function that is invoked by Temporal
 
 PYTHON ?= python3
 ARGS ?=
@@ -83,8 +84,8 @@ demo: setup $(if $(filter docker,$(WORKERS)),image) ## Run an outage through the
 demo-picture: setup ## Draw docs/demo.svg, the picture in the README, from a run of the demo
 	@exec $(BIN)/python -m tests.demo_picture
 
-dev: setup ## Run the whole stack on this machine until Ctrl-C
-	@exec $(BIN)/tidegate dev $(if $(CLOUD),--cloud $(CLOUD)) $(ARGS)
+dev: setup $(if $(filter docker,$(WORKERS)),image) ## Run the whole stack on this machine until Ctrl-C
+	@exec $(BIN)/tidegate dev $(if $(CLOUD),--cloud $(CLOUD)) $(if $(WORKERS),--workers $(WORKERS)) $(ARGS)
 
 # Built for this machine, or for ARCHITECTURE: arm64 or x86_64, as in the clouds' templates.
 # For versioned workers, the build ID is part of the image: BUILD_ID=1.4.0-3f2a9c1.

@@ -49,9 +49,10 @@ def _workers_option(name: str, about: str) -> Any:
 
 Cloud = Annotated[Literal["aws", "azure"], typer.Option(help="The cloud to run locally.")]
 Workers = Annotated[
-    Literal["processes", "docker"],
+    Literal["processes", "docker", "serverless"],
     typer.Option(
-        help="What the workers run in; docker needs their image: `make image` in a checkout."
+        help="What the workers run in: processes, containers of their image (`make image` in a "
+        "checkout), or invocations of a function, on AWS only."
     ),
 ]
 
@@ -62,11 +63,12 @@ def demo(cloud: Cloud = "aws", workers: Workers = "processes") -> None:
     Exits with 1 if a hop fails."""
     from infra.local.demo import run_demo
 
-    raise typer.Exit(run_demo(cloud=cloud, containers=workers == "docker"))
+    raise typer.Exit(run_demo(cloud=cloud, hosting=workers))
 
 
 def dev(
     cloud: Cloud = "aws",
+    workers: Workers = "processes",
     keep: Annotated[
         bool, typer.Option("--keep", help="Keep Temporal's state in .tidegate/ for the next run.")
     ] = False,
@@ -95,7 +97,9 @@ def dev(
     if with_ and without:
         raise typer.BadParameter("--with and --without cannot be combined: name those that run")
     chosen = [w for w in WORKERS if w.name in (with_ or _NAMES) and w.name not in (without or ())]
-    raise typer.Exit(run_dev(cloud=cloud, keep=keep, port_base=port_base, chosen=chosen))
+    raise typer.Exit(
+        run_dev(cloud=cloud, keep=keep, port_base=port_base, chosen=chosen, hosting=workers)
+    )
 
 
 def send(

@@ -3,12 +3,16 @@ is chosen."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
+from core.contracts import WorkerSpec
 from infra.local.cloud import Cloud, CloudName, CloudServers
-from infra.local.processes import Processes
+from infra.local.processes import LocalStackError, Processes
 from infra.local.progress import Step
+
+if TYPE_CHECKING:
+    from infra.local.aws.serverless import LambdaServer
 
 
 def install_cloud(name: CloudName, step: Step) -> None:
@@ -39,6 +43,32 @@ def start_cloud(
             from infra.local.azure.cloud import AzureServers
 
             return AzureServers(processes, env, bridge=bridge)
+
+
+def start_function(name: CloudName, processes: Processes, env: Mapping[str, str]) -> LambdaServer:
+    """Start what invokes the workers' function; it may not answer yet. Raises `LocalStackError`
+    for a cloud whose functions Temporal does not invoke."""
+    match name:
+        case "aws":
+            from infra.local.aws.serverless import start_lambda
+
+            return start_lambda(processes, env)
+        case "azure":
+            raise LocalStackError(
+                "Temporal invokes workers on AWS Lambda and has no such provider for Azure",
+                fix="run them as processes (`--workers processes`), or the stack as AWS "
+                "(`--cloud aws`)",
+            )
+
+
+def deploy_function(
+    function: LambdaServer, workers: Sequence[WorkerSpec], env: Mapping[str, str], step: Step
+) -> None:
+    """Deploy these workers as the function that Temporal invokes, with the settings `env`. Raises
+    `LocalStackError`."""
+    from infra.local.aws.deployment import deploy_workers
+
+    deploy_workers(function, workers, env, step)
 
 
 def cloud_at(address: Mapping[str, Any]) -> Cloud:

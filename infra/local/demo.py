@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -19,11 +20,17 @@ from infra.local.cloud import CLOUDS, CloudName
 from infra.local.progress import shown_on
 from infra.local.signals import interruptible
 from infra.local.stack import LocalStack
-from infra.local.story import ACK_TIMEOUT, Story
+from infra.local.story import SETTINGS, Story
 from infra.local.temporal import temporal_view
+from infra.local.workers import Hosting
 
 SAMPLE: Final = Path(__file__).with_name("sample") / "checkout-latency.md"
 _INTERRUPTED: Final = 130
+_HOSTINGS: Final[Mapping[Hosting, str]] = {
+    "processes": "",
+    "docker": ", its workers in containers",
+    "serverless": ", its workers serverless",
+}
 
 
 def run_demo(
@@ -31,20 +38,19 @@ def run_demo(
     cloud: CloudName = "aws",
     report: Path = SAMPLE,
     console: Console | None = None,
-    containers: bool = False,
+    hosting: Hosting = "processes",
 ) -> int:
     """Tell the story; returns the exit code, 0 when it came to its end.
 
-    With `containers` the workers run in containers of their image. When the story fails, the logs
-    are kept, and the output says where.
+    `hosting` is what the workers run in. When the story fails, the logs are kept, and the output
+    says where.
     """
     console = console or Console()
     state = Path(tempfile.mkdtemp(prefix="tidegate-demo-"))
     code = 1
     with interruptible():
         try:
-            where = ", its workers in containers" if containers else ""
-            console.print(f"[bold]Starting[/] the stack as {CLOUDS[cloud]}{where}:")
+            console.print(f"[bold]Starting[/] the stack as {CLOUDS[cloud]}{_HOSTINGS[hosting]}:")
             if unused := sorted(name for name in os.environ if name.startswith("TIDEGATE_")):
                 names = ", ".join(unused)
                 console.print(f"[yellow]The demo uses no settings: not {names}[/]", soft_wrap=True)
@@ -53,8 +59,8 @@ def run_demo(
                 state,
                 cloud=cloud,
                 bridge=True,
-                containers=containers,
-                settings={"TIDEGATE_ACK_TIMEOUT": f"{ACK_TIMEOUT:g}"},
+                hosting=hosting,
+                settings=SETTINGS[hosting],
                 step=shown_on(console),
             ) as stack:
                 console.print(f"[dim]ready in {time.monotonic() - begin:.1f} s[/]\n")

@@ -34,6 +34,7 @@ from infra.local.progress import shown_on
 from infra.local.signals import interruptible
 from infra.local.stack import LocalStack, not_started
 from infra.local.welcome import shell_script, welcome, write_alert
+from infra.local.workers import Hosting
 
 PORTS: Final = {
     TEMPORAL_PORT: 7233,
@@ -57,9 +58,11 @@ def run_dev(
     keep: bool = False,
     port_base: int | None = None,
     chosen: Sequence[WorkerSpec] = WORKERS,
+    hosting: Hosting = "processes",
     console: Console | None = None,
 ) -> int:
-    """Run the stack with the `chosen` workers until Ctrl-C or SIGTERM; returns 0 then.
+    """Run the stack with the `chosen` workers until Ctrl-C or SIGTERM; returns 0 then. `hosting` is
+    what they run in.
 
     With `keep` Temporal starts with the workflows of the last run. Raises `ConfigurationError` for
     a setting or file of the caller's that no process could use, and `LocalStackError` when the
@@ -81,6 +84,7 @@ def run_dev(
                     cloud=cloud,
                     ports=_ports(port_base),
                     chosen=chosen,
+                    hosting=hosting,
                     ui=True,
                     persistent=True,
                     keep=keep,

@@ -15,14 +15,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from core.contracts import WORKERS, WorkerSpec
 from core.domain.event import ALERT
 from infra.local import workers
 from infra.local.caller import ESCALATION_URLS, PAGE_URLS
 from infra.local.cloud import CLOUDS, INCIDENTS, QUARANTINE, REPORTS, Cloud, CloudName
-from infra.local.clouds import install_cloud, start_cloud
+from infra.local.clouds import deploy_function, install_cloud, start_cloud, start_function
 from infra.local.containers import check_docker
 from infra.local.endpoints import Endpoints
 from infra.local.environment import HOOK_SECRETS, WEBHOOKS, outside_environment
@@ -38,6 +38,10 @@ from infra.local.temporal import (
     start_temporal,
     workflow_page,
 )
+from infra.local.workers import Hosting
+
+if TYPE_CHECKING:
+    from infra.local.aws.serverless import LambdaServer
 
 _READY_TIMEOUT: Final = 120.0
 _DRAIN_TIMEOUT: Final = "3"
@@ -61,8 +65,8 @@ class LocalStack:
     `state` is the folder for logs and Temporal's database. `chosen` are the workers that run. With
     `ui` Temporal serves its UI. With `persistent` the database survives a crash of the server; with
     `keep` also the end of the stack. With `bridge` each upload is announced twice, in two ways.
-    With `containers` the workers run in containers of their image. `settings` are more settings of
-    every process. Each step of the start is wrapped in `step`.
+    `hosting` is what the workers run in. `settings` are more settings of every process. Each step
+    of the start is wrapped in `step`.
 
     Whatever fails at the start is raised as `LocalStackError`, in one line with a next step.
     """
@@ -70,6 +74,8 @@ class LocalStack:
     pager: Pager
     cloud: Cloud
     temporal: TemporalServer
+    function: LambdaServer | None = None
+    """What invokes the workers, where they are serverless."""
 
     def __init__(
         self,
@@ -82,7 +88,7 @@ class LocalStack:
         persistent: bool = False,
         keep: bool = False,
         bridge: bool = False,
-        containers: bool = False,
+        hosting: Hosting = "processes",
         settings: Mapping[str, str] | None = None,
         step: Step = silent,
     ) -> None:
@@ -91,10 +97,13 @@ class LocalStack:
         self.workers = tuple(chosen)
         self._cloud = cloud
         self._ui = ui
-        self._database = self.state / "temporal.db" if persistent or keep else None
+        # A version that is current gets all tasks of its task queues: workers that are processes
+        # would get none of a server on which serverless ones are deployed.
+        database = "serverless.db" if hosting == "serverless" else "temporal.db"
+        self._database = self.state / database if persistent or keep else None
         self._keep = keep
         self._bridge = bridge
-        self._containers = containers
+        self._hosting = hosting
         self._settings = settings or {}
         self._step = step
         self._closing = ExitStack()
@@ -124,6 +133,7 @@ class LocalStack:
         """The settings of every process of the stack, and of a shell that uses it."""
         return {
             **self.cloud.env,
+            **(self.function.env if self.function else {}),
             "TEMPORAL_ADDRESS": self.temporal.address,
             "TEMPORAL_NAMESPACE": NAMESPACE,
             # An empty file, so that the caller's own profiles are not read.
@@ -192,22 +202,28 @@ class LocalStack:
         self.wait_ready(name)
 
     def _start(self) -> None:
-        if self._containers:
-            check_docker()
+        outside = outside_environment()
+        match self._hosting:
+            case "processes":
+                pass
+            case "docker":
+                check_docker()
+            case "serverless":
+                self.function = start_function(self._cloud, self.processes, outside)
         install_cloud(self._cloud, self._step)
         self.state.mkdir(parents=True, exist_ok=True)
         (self.state / "temporal.toml").touch()
         if self._database is not None and not self._keep:
-            for left in self.state.glob("temporal.db*"):
+            for left in self.state.glob(f"{self._database.name}*"):
                 left.unlink()
-        outside = outside_environment()
         self.pager = start_pager(self.processes, outside)
         self._servers = start_cloud(self._cloud, self.processes, outside, bridge=self._bridge)
         self.temporal = start_temporal(
             self.processes,
-            outside,
+            outside | (self.function.caller_env if self.function else {}),
             ui=self._ui,
             database=self._database,
+            options=self.function.temporal_options if self.function else (),
             search_attributes=[name for spec in self.workers for name in spec.search_attributes],
         )
         with self._step(f"{CLOUDS[self._cloud]}: documents and queues"):
@@ -219,9 +235,13 @@ class LocalStack:
             self.temporal.wait()
         inside = outside | self.env
         up = [child.name for child in self.processes]
-        for spec in self.workers:
-            workers.start_worker(self.processes, spec, inside, container=self._containers)
+        if self._hosting != "serverless":
+            for spec in self.workers:
+                container = self._hosting == "docker"
+                workers.start_worker(self.processes, spec, inside, container=container)
         self._servers.start_listeners(inside)
+        if self.function is not None and self.workers:
+            deploy_function(self.function, self.workers, self.env, self._step)
         for child in self.processes:
             if child.name not in up:
                 with self._step(child.name):

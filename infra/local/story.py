@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -30,9 +30,20 @@ from infra.local.pager import ESCALATION, ON_CALL, Page
 from infra.local.processes import LocalStackError, wait_until
 from infra.local.stack import LocalStack
 from infra.local.temporal import Temporal
+from infra.local.wakes import Wakes
+from infra.local.workers import Hosting
 
-ACK_TIMEOUT: Final = 3.0
-"""Seconds until an incident that nobody acknowledges is escalated: the story waits for that."""
+_ACK_TIMEOUT: Final = "TIDEGATE_ACK_TIMEOUT"
+"""The setting for how long the story waits until an incident that nobody acknowledges is
+escalated."""
+_ALWAYS_ON: Final = {_ACK_TIMEOUT: "3"}
+SETTINGS: Final[Mapping[Hosting, Mapping[str, str]]] = {
+    "processes": _ALWAYS_ON,
+    "docker": _ALWAYS_ON,
+    # Long enough for the workers to fall asleep, so that the timer wakes them.
+    "serverless": {_ACK_TIMEOUT: "6", "TIDEGATE_FIRST_TASK_TIMEOUT": "2"},
+}
+"""The settings of a stack that the story is told with."""
 
 _HOOK: Final = "alertmanager"
 _ALERT: Final = {
@@ -45,6 +56,9 @@ _ALERT: Final = {
     },
 }
 _PATIENCE: Final = 30.0
+_LOOK: Final = timedelta(seconds=1)
+_WAKING: Final = 60.0
+"""Seconds more for a hop that may have to wake a worker."""
 
 Found = TypeVar("Found")
 
@@ -60,10 +74,19 @@ class Story:
         self._begin = time.monotonic()
         self._hook = f"{stack.cloud.gateway}/hooks/{_HOOK}"
         self._outage_began = datetime.now(UTC)
+        self._patience = _PATIENCE
+        self._wakes: Wakes | None = None
+        if stack.function is not None:
+            self._patience += _WAKING
+            self._wakes = Wakes(stack.function, self._say, always_on=len(stack.workers))
 
     def tell(self, report: Path) -> None:
+        if self._wakes is not None:
+            self._wakes.begin()
         first = self._outage()
         self._late_report(report, first)
+        if self._wakes is not None:
+            self._wakes.end()
         self._say(
             "Done", "[green]seven deliveries, two incidents: no page lost, none sent twice[/]"
         )
@@ -78,7 +101,8 @@ class Story:
         self._post("Repeated", "the same by its peer", "firing", "delivered")
         self._until(incident, "the repeat to be counted", lambda i: i["alerts"]["fired"] == 2)
         self._say("Counted", "told twice so far, and still [bold]one[/] incident and one page")
-        self._say("Waiting", f"nobody acknowledges for {ACK_TIMEOUT:g} s ...")
+        self._say("Waiting", f"nobody acknowledges for {self._stack.env[_ACK_TIMEOUT]} s ...")
+        self._expect("the escalation's timer")
         self._show_page("Escalated", self._page(ESCALATION))
         note = {"note": "looking into it"}
         self._command(incident, commands.Acknowledge.name, "Acknowledged", "ana", note)
@@ -124,6 +148,7 @@ class Story:
     def _post(self, hop: str, what: str, status: str, verdict: str) -> str:
         """Post what Alertmanager says of its alert to the webhook, with its token; returns the
         incident's workflow, which the receipt names."""
+        self._expect("the webhook")
         over = status == "resolved"
         alert: dict[str, Any] = {
             **_ALERT,
@@ -136,7 +161,7 @@ class Story:
                 self._hook,
                 json={"version": "4", "status": status, "alerts": [alert]},
                 headers={"Authorization": f"Bearer {HOOK_SECRETS['LOCAL_HOOK_TOKEN']}"},
-                timeout=_PATIENCE,
+                timeout=self._patience,
             )
         self._say(hop, f"{what}: {answer.status_code} {answer.reason}")
         answer.raise_for_status()
@@ -147,6 +172,7 @@ class Story:
         return str(receipt["workflow_id"])
 
     def _upload(self, report: Path) -> None:
+        self._expect("the upload")
         version = self._cloud.upload(report.name, report.read_bytes())
         uri = f"{self._cloud.store}/{INCIDENTS}{report.name}"
         self._say("Uploaded", f"{uri} [dim](version {version})[/]")
@@ -222,20 +248,29 @@ class Story:
         """The incident, once `check` is true of it."""
 
         def look() -> dict[str, Any] | None:
-            try:
-                shown: dict[str, Any] = self._temporal.query(incident, QUERY_INCIDENT)
-            except RPCError:  # its worker is busy
-                return None
-            return shown if check(shown) else None
+            shown: dict[str, Any] | None = self._query(incident, QUERY_INCIDENT)
+            return shown if shown and check(shown) else None
 
         shown: dict[str, Any] = self._wait(look, what)
         return shown
 
+    def _timeline(self, incident: str) -> list[str]:
+        return [entry["text"] for entry in self._query(incident, QUERY_TIMELINE) or ()]
+
+    def _query(self, incident: str, name: str) -> Any:
+        """The answer, or None while the incident's worker is busy or wakes."""
+        try:
+            return self._temporal.query(incident, name, timeout=_LOOK)
+        except RPCError:
+            return None
+
     def _command(
         self, incident: str, name: str, hop: str, actor: str, fields: Mapping[str, str]
     ) -> None:
+        self._expect(f"{actor}'s command")
         argument = {"command_id": str(uuid.uuid4()), "actor": actor, **fields}
         answer = self._temporal.update(incident, name, argument)
+        self._look()
         note, status = escape(fields["note"]), answer["status"]
         self._say(hop, f"{actor}: {note!r}; the incident is [bold]{status}[/]")
 
@@ -245,9 +280,6 @@ class Story:
             "the incident to close",
         )
         self._temporal.result(incident)
-
-    def _timeline(self, incident: str) -> list[str]:
-        return [entry["text"] for entry in self._temporal.query(incident, QUERY_TIMELINE)]
 
     def _report(self) -> None:
         keys = self._cloud.keys(REPORTS)
@@ -260,7 +292,20 @@ class Story:
         self._console.print(Panel(Markdown(text), title="The post-incident report"))
 
     def _wait(self, look: Callable[[], Found | bool | None], what: str) -> Any:
-        return wait_until(look, _PATIENCE, what, check=self._stack.processes.check)
+        def checked() -> None:
+            self._stack.processes.check()
+            self._look()
+
+        return wait_until(look, self._patience, what, check=checked)
+
+    def _look(self) -> None:
+        if self._wakes is not None:
+            self._wakes.look()
+
+    def _expect(self, cause: str) -> None:
+        """From here on, what wakes a worker that sleeps is this."""
+        if self._wakes is not None:
+            self._wakes.expect(cause)
 
     def _say(self, hop: str, text: str) -> None:
         after = time.monotonic() - self._begin

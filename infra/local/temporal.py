@@ -168,10 +168,10 @@ class Temporal:
         """The workflow's result, once it has one. Raises `WorkflowFailureError`."""
         return self._run(self._client.get_workflow_handle(workflow_id).result())
 
-    def query(self, workflow_id: str, name: str) -> Any:
+    def query(self, workflow_id: str, name: str, *, timeout: timedelta = _RPC_TIMEOUT) -> Any:
         """The result of a query, as JSON."""
         handle = self._client.get_workflow_handle(workflow_id)
-        return self._run(handle.query(name, rpc_timeout=_RPC_TIMEOUT))
+        return self._run(handle.query(name, rpc_timeout=timeout))
 
     def update(self, workflow_id: str, name: str, argument: Mapping[str, Any]) -> Any:
         """The result of an update; `command_id` is its ID, so that a retry is deduplicated."""

@@ -80,6 +80,9 @@ def _places(stack: LocalStack) -> Iterator[tuple[str, str]]:
         yield "Reports go to", f"{cloud.store}/{REPORTS}"
     yield "Quarantine", f"{cloud.store}/{QUARANTINE}"
     yield "Logs", str(stack.processes.logs)
+    if stack.function is not None:
+        yield "Workers", "asleep until there is a task: then Temporal invokes their function"
+        yield "Invocations", str(stack.function.records)
 
 
 def _commands(stack: LocalStack, state: Path) -> Iterator[str]:

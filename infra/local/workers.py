@@ -1,10 +1,11 @@
-"""The workers of a stack, as processes or as containers: one for each entry of `WORKERS`."""
+"""The workers of a stack that run all the time, as processes or as containers: one for each entry
+of `WORKERS`."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal
 
 from core.contracts import WORKERS, WorkerSpec
 from infra.local.containers import Container
@@ -12,6 +13,9 @@ from infra.local.loopback import HOST, answers
 from infra.local.processes import Child, Processes, python
 
 NAMES: Final = frozenset(spec.name for spec in WORKERS)
+Hosting = Literal["processes", "docker", "serverless"]
+"""What workers run in: processes, containers of their image, or invocations of a function, which
+are there while there is work (see `serverless`)."""
 
 
 def start_worker(

@@ -113,6 +113,54 @@ def test_the_demo_tells_the_whole_story(tmp_path: Path, cloud: str) -> None:
     assert marked(env) == []
 
 
+def test_the_demo_says_when_serverless_workers_sleep_what_wakes_them_and_what_is_billed(
+    tmp_path: Path,
+) -> None:
+    env = new_mark()
+    with started(tidegate("demo", "--workers", "serverless"), env, tmp_path) as process:
+        code = process.wait(PATIENCE)
+    printed = output(tmp_path)
+    assert code == 0, printed
+    hops = [
+        "Asleep        no worker runs",
+        "Posted        Alertmanager's alert to http://",
+        "Woken         a worker, by the webhook",
+        "Paged         on-call",
+        "Escalated     escalation",
+        "the incident is acknowledged",
+        "Heard         on-call and escalation: Resolved by alertmanager",
+        "Reported      s3://tidegate-documents/reports/",
+        "Quiet         the incident stays closed",
+        "Routed        by incident-report: started Incident incident:s3:",
+        "the incident is closed",
+        "Asleep        no worker runs",
+        "Billed        ",
+        "Done",
+    ]
+    place = 0
+    for hop in hops:
+        place = printed.find(hop, place)
+        assert place >= 0, f"{hop!r} did not come, or came too early:\n{printed}"
+    [(invocations, seconds)] = re.findall(r"Billed +(\d+) invocations?, (\d+\.\d) s", printed)
+    assert int(invocations) == len(re.findall(r" s  Woken  ", printed))
+    assert float(seconds) > 0
+    assert marked(env) == []
+
+
+def test_dev_with_serverless_workers_takes_what_is_sent_and_leaves_no_invocation(
+    tmp_path: Path,
+) -> None:
+    env = new_mark()
+    with started(tidegate("dev", "--workers", "serverless"), env, tmp_path) as process:
+        wait_until_up(process, tmp_path)
+        printed = output(tmp_path)
+        assert re.search(r"^ +Workers +asleep until there is a task", printed, re.M)
+        sent = run_json(tidegate("send", str(SAMPLE), "--json"), env, tmp_path)
+        assert sent["child_id"] == f"incident:{sent['workflow_id']}"
+        assert [line for line in marked(env) if "lambda_invocation" in line]
+        ends_cleanly(process, signal.SIGTERM, env, tmp_path)
+
+
 def test_a_demo_that_cannot_work_says_why(tmp_path: Path) -> None:
     env = {**new_mark(), "TIDEGATE_ROUTES": "none.yaml", "TMPDIR": str(tmp_path)}
     with started(tidegate("demo"), env, tmp_path) as process:

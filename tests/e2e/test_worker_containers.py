@@ -80,7 +80,7 @@ def harness(tmp_path_factory: pytest.TempPathFactory, image: None) -> Iterator[H
     """A stack with its workers in containers."""
     state = tmp_path_factory.mktemp("stack")
     with (
-        LocalStack(state, settings={"TIDEGATE_ACK_TIMEOUT": "3600"}, containers=True) as stack,
+        LocalStack(state, settings={"TIDEGATE_ACK_TIMEOUT": "3600"}, hosting="docker") as stack,
         temporal_view(stack.temporal.address) as temporal,
     ):
         yield Harness(stack, temporal)

@@ -4,18 +4,16 @@ machine that a test can make fail."""
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from core.contracts import SERVERLESS_DEPLOYMENT
 from infra.local.aws.serverless import (
     CONCURRENCY,
-    CONTROLLER,
     EXTERNAL_ID,
     ROLE,
     TIMEOUT,
@@ -28,11 +26,9 @@ from infra.local.pager import ESCALATION, ON_CALL, Pager, start_pager
 from infra.local.processes import Processes, program, wait_until
 from infra.local.temporal import NAMESPACE, TemporalServer, start_temporal
 from tests.support.faulty_lambda import FaultyLambda, faulty_lambda
-from tests.support.leftovers import is_gone
 
 FIRST_BUILD = "build-1"
 _PATIENCE = 90.0
-_STARTED = re.compile(r"^START RequestId: (\S+) Version: \S+ Process: (\d+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +54,7 @@ class Serverless:
 
     def running(self) -> dict[str, int]:
         """The process of each invocation that runs, by its ID."""
-        started = _STARTED.findall(self.lambda_.server.child.output())
-        ended = {each.id for each in self.invocations()}
-        return {id: int(pid) for id, pid in started if id not in ended and not is_gone(int(pid))}
+        return self.lambda_.running()
 
     def wait_asleep(self) -> None:
         """Return when no invocation runs."""
@@ -70,7 +64,8 @@ class Serverless:
         """Kill every invocation that runs, as a host that fails would; returns their IDs."""
         running = self.running()
         for pid in running.values():
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has ended meanwhile
+                os.kill(pid, signal.SIGKILL)
         return list(running)
 
     def publish(self, build: str, **changed: str) -> str:
@@ -134,9 +129,9 @@ def serverless(
             pager = start_pager(processes, outside)
             temporal = start_temporal(
                 processes,
-                outside | lambda_.env | {"AWS_ENDPOINT_URL": endpoint.url},
+                outside | lambda_.caller_env | {"AWS_ENDPOINT_URL": endpoint.url},
                 database=folder / "temporal.db" if database else None,
-                options=CONTROLLER,
+                options=lambda_.temporal_options,
             )
             for server in (lambda_, pager, temporal):
                 server.wait()

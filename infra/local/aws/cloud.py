@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from infra.local.aws.serverless import LAMBDA
 from infra.local.aws.servers import (
     AWS,
     BUCKET,
@@ -37,7 +38,7 @@ class AwsCloud:
 
     name: CloudName = "aws"
     store = f"s3://{BUCKET}"
-    servers = (AWS,)
+    servers = (AWS, LAMBDA)
     upload_listener = _S3_LISTENER
     message_listener = _MESSAGE_LISTENER
     webhook_listener = _WEBHOOK_LISTENER

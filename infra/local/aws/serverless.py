@@ -8,6 +8,7 @@ external ID and only with that, and invokes a published version (see `lambda_ser
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -31,17 +32,14 @@ TIMEOUT: Final = 60
 CONCURRENCY: Final = 4
 """Invocations that may run concurrently: the processes of a laptop."""
 _MEMORY_MB: Final = 1024
+_STARTED: Final = re.compile(r"^START RequestId: (\S+) Version: \S+ Process: (\d+)$", re.MULTILINE)
 
-CONTROLLER: Final = tuple(
-    option
-    for value in (
-        "workercontroller.enabled=true",
-        'workercontroller.compute_providers.enabled=["aws-lambda"]',
-        'workercontroller.scaling_algorithms.enabled=["no-sync"]',
-    )
-    for option in ("--dynamic-config-value", value)
+_CONTROLLER: Final = (
+    "workercontroller.enabled=true",
+    'workercontroller.compute_providers.enabled=["aws-lambda"]',
+    'workercontroller.scaling_algorithms.enabled=["no-sync"]',
 )
-"""Options of `temporal server start-dev` by which it invokes functions."""
+"""The server's settings by which it invokes functions."""
 
 Outcome = Literal["succeeded", "failed", "killed", "timed out"]
 
@@ -71,9 +69,22 @@ class LambdaServer:
         return self.server.url
 
     @property
-    def env(self) -> dict[str, str]:
-        """The settings by which a process, such as Temporal's server, calls it and its STS."""
+    def caller_env(self) -> dict[str, str]:
+        """The settings by which Temporal's server invokes functions here, through the role."""
         return aws_environment(self.url)
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The settings by which a process that uses the services of the stack's cloud finds
+        functions here."""
+        return {"AWS_ENDPOINT_URL_LAMBDA": self.url}
+
+    @property
+    def temporal_options(self) -> tuple[str, ...]:
+        """Options of `temporal server start-dev` by which it invokes functions."""
+        return tuple(
+            option for value in _CONTROLLER for option in ("--dynamic-config-value", value)
+        )
 
     def wait(self) -> None:
         """Return when it answers. Raises `LocalStackError` when it dies or does not in time."""
@@ -83,6 +94,17 @@ class LambdaServer:
         """Those that have ended, in that order."""
         lines = self.records.read_text(encoding="utf-8").rpartition("\n")[0].splitlines()
         return [_invocation(json.loads(line)) for line in lines]
+
+    def started(self) -> dict[str, int]:
+        """The process of each invocation since the server's start, by the invocation's ID, in the
+        order in which they started."""
+        return {id: int(pid) for id, pid in _STARTED.findall(self.server.child.output())}
+
+    def running(self) -> dict[str, int]:
+        """The process of each invocation that runs, by its ID."""
+        started = self.started()
+        ended = {each.id for each in self.invocations()}
+        return {id: pid for id, pid in started.items() if id not in ended}
 
     def publish(
         self,

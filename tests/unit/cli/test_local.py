@@ -7,12 +7,12 @@ import os
 import re
 from pathlib import Path
 from threading import Timer
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from core.contracts import INCIDENT_WORKER, ROOT_WORKER, WORKERS
-from infra.local import dev
+from infra.local import demo, dev
 from infra.local.endpoints import (
     Endpoints,
     NoLocalStack,
@@ -22,6 +22,7 @@ from infra.local.endpoints import (
     exports,
     running,
 )
+from infra.local.workers import Hosting
 from tests.support.bad_input import refused
 from tests.support.cli import Tidegate
 
@@ -64,6 +65,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         (["--port-base", "65531"], "--port-base is not from 1024 to 65530"),
         (["--port-base", "many"], "--port-base"),
         (["--cloud", "gcp"], "'gcp'"),
+        (["--workers", "threads"], "'threads'"),
     ],
 )
 def test_dev_refuses_what_it_does_not_know(
@@ -89,6 +91,31 @@ def test_workers_are_chosen_by_name(
 ) -> None:
     assert tidegate("dev", *arguments).code == 0
     assert started["chosen"] == chosen
+
+
+@pytest.mark.parametrize("hosting", get_args(Hosting))
+def test_what_workers_run_in_is_chosen_by_name(
+    tidegate: Tidegate,
+    started: dict[str, Any],
+    hosting: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(demo, "run_demo", dev.run_dev)
+    for command in ("dev", "demo"):
+        assert tidegate(command, "--workers", hosting).code == 0
+        assert started.pop("hosting") == hosting
+        assert tidegate(command).code == 0
+        assert started.pop("hosting") == "processes"
+
+
+def test_serverless_workers_on_azure_are_refused_before_anything_starts(
+    tidegate: Tidegate, folder: Path
+) -> None:
+    result = tidegate("dev", "--cloud", "azure", "--workers", "serverless")
+    assert result.code == 1
+    assert "Temporal invokes workers on AWS Lambda and has no such provider for Azure" in result.err
+    assert "\n  next: run them as processes (`--workers processes`), or " in result.err
+    assert not (folder / ".tidegate" / "dev").exists()
 
 
 def test_a_second_stack_in_a_folder_is_refused_with_a_next_step(

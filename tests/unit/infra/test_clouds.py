@@ -26,7 +26,7 @@ EXPECTED: dict[CloudName, dict[str, Any]] = {
         "title": "AWS (moto)",
         "store": "s3://tidegate-documents",
         "endpoint": "http://127.0.0.1:1",
-        "servers": ("aws",),
+        "servers": ("aws", "lambda"),
         "upload_listener": "s3-listener",
         "message_listener": "message-listener",
         "webhook_listener": "webhook-listener",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import cast, get_args
 
 import pytest
 
@@ -12,6 +12,7 @@ from infra.local.cloud import Cloud
 from infra.local.environment import outside_environment
 from infra.local.stack import LocalStack
 from infra.local.temporal import TemporalServer
+from infra.local.workers import Hosting
 
 
 @pytest.fixture
@@ -32,6 +33,20 @@ def test_the_settings_of_the_caller_reach_every_process_and_come_before_the_stac
     assert stack.env["TIDEGATE_WEBHOOKS"] == "theirs.yaml"
     assert stack.env["AWS_REGION"] == "here"
     assert stack.env["TEMPORAL_ADDRESS"] == "127.0.0.1:1"
+
+
+def test_a_server_on_which_serverless_workers_are_deployed_is_kept_apart_from_the_others(
+    tmp_path: Path,
+) -> None:
+    databases = {
+        hosting: LocalStack(tmp_path, keep=True, hosting=hosting)._database
+        for hosting in get_args(Hosting)
+    }
+    assert databases == {
+        "processes": tmp_path / "temporal.db",
+        "docker": tmp_path / "temporal.db",
+        "serverless": tmp_path / "serverless.db",
+    }
 
 
 def test_processes_find_their_modules_where_the_caller_has_a_safe_path(
