@@ -27,6 +27,9 @@ RESERVE = 2.0
 """Seconds before the deadline at which the last activity is cut off, so that its outcome and the
 log still get out."""
 
+_LOOK = 0.1
+"""Seconds between two looks at what runs: the first task makes the shorter timeout count."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -94,7 +97,10 @@ async def serve(
     ]
     running = [asyncio.create_task(worker.run()) for worker in workers]
     while (left := limits.time_left(work, clock())) > 0:
-        ended, _ = await asyncio.wait(running, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        patience = min(left, _LOOK)
+        ended, _ = await asyncio.wait(
+            running, timeout=patience, return_when=asyncio.FIRST_COMPLETED
+        )
         if ended:  # only a worker that failed ends by itself
             break
     await _shut_down(workers)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from temporalio.worker import SlotPermit
 
 from core.config.settings import Settings
 from core.errors import SettingsError
-from workers.serverless.session import RESERVE, Limits
-from workers.serverless.slots import Kind, Work, _Slots
+from workers.runtime import process
+from workers.serverless.session import RESERVE, Limits, serve
+from workers.serverless.slots import Kind, Sizes, Work, _Slots
 
 
 class Clock:
@@ -106,6 +109,43 @@ async def test_slots_are_as_many_as_configured_and_a_freed_one_is_used(work: Wor
     released = type("Released", (), {"permit": first})()
     await asyncio.to_thread(slots.release_slot, released)
     await asyncio.wait_for(waiting, 5)
+
+
+class OneTask:
+    """A worker that gets one task, and then none."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        task = SlotPermit()
+        self._work.begin(task, Kind.WORKFLOW)
+        self._work.end(task)
+        await self._stopping.wait()
+
+    async def shutdown(self) -> None:
+        self._stopping.set()
+
+
+async def test_a_session_ends_by_the_idle_timeout_once_a_first_task_has_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    work = Work()
+    monkeypatch.setattr(process, "worker", lambda *_, **__: OneTask(work))
+    now = time.monotonic()
+    plan = process.Plan(task_queue="queue", workflows=[], activities=[])
+    async with asyncio.timeout(30):
+        await serve(
+            SimpleNamespace(),  # type: ignore[arg-type]
+            [plan],
+            build_id="b1",
+            identity="",
+            limits=Limits(idle=0.1, first_task=600, polls_until=now + 600, drain=0),
+            work=work,
+            sizes=Sizes(1, 1),
+            cached_workflows=1,
+        )
 
 
 SETTINGS = replace(Settings(), drain_timeout=20, first_task_timeout=5)
