@@ -24,6 +24,7 @@ from infra.local.aws.serverless import (
 )
 from infra.local.aws.servers import aws_client
 from infra.local.environment import outside_environment
+from infra.local.loopback import local_session
 from infra.local.processes import Processes, wait_until
 from tests.support.leftovers import MARK, is_gone, marked, new_mark
 
@@ -167,6 +168,20 @@ def test_a_version_is_described_by_its_arn_and_by_its_qualifier(
         assert described[name] == {"FunctionArn": arn, "Version": version, "Timeout": 7}[name]
     by_qualifier = client.get_function_configuration(FunctionName=FUNCTION, Qualifier=version)
     assert by_qualifier["FunctionArn"] == arn
+
+
+def test_publishing_what_has_not_changed_publishes_nothing(server: LambdaServer) -> None:
+    first = server.publish({"VARIABLE": "same"}, handler=f"{_HANDLERS}:describe")
+    assert server.publish({"VARIABLE": "same"}, handler=f"{_HANDLERS}:describe") == first
+    assert server.publish({"VARIABLE": "other"}, handler=f"{_HANDLERS}:describe") != first
+
+
+@pytest.mark.parametrize("body", ["", "{}", "[]", '{"FunctionName": "a"}', "half {"])
+def test_a_function_that_is_not_described_is_refused(server: LambdaServer, body: str) -> None:
+    with local_session() as session:
+        answer = session.post(f"{server.url}/2015-03-31/functions", data=body)
+    assert answer.status_code == 400
+    assert answer.headers["x-amzn-errortype"] == "InvalidParameterValueException"
 
 
 def test_the_role_is_granted_with_its_external_id_alone(server: LambdaServer) -> None:

@@ -2,7 +2,7 @@
 finds nobody polling.
 
 The server's worker controller calls Lambda as it does in a deployment: it assumes a role, with an
-external ID and only with that, and invokes a published version (see `lambda_service`).
+external ID and only with that, and invokes a published version (see `lambda_functions`).
 """
 
 from __future__ import annotations
