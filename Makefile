@@ -19,7 +19,7 @@ BIN := $(VENV)/bin
 PINS := requirements/tools.txt requirements/dev.txt
 PROJECT := pyproject.toml infra/wheel/tidegate.py
 TEMPLATES := template.yaml \
-	$(addprefix infra/aws/,alarms.yaml deployer.yaml edge.yaml registry.yaml worker.yaml workers.yaml)
+	$(addprefix infra/aws/,alarms.yaml deployer.yaml edge.yaml registry.yaml serverless-workers.yaml worker.yaml workers.yaml)
 DEPLOY := .venv-deploy
 DEPLOY_PINS := requirements/deploy.txt
 UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python

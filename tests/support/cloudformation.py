@@ -14,8 +14,8 @@ from tests.support.nested_stack import NO_VALUE, NestedStack
 ROOT = Path(__file__).parents[2]
 FRONT_DOOR, ALARMS, WORKERS = "template.yaml", "infra/aws/alarms.yaml", "infra/aws/workers.yaml"
 REGISTRY, DEPLOYER = "infra/aws/registry.yaml", "infra/aws/deployer.yaml"
-EDGE = "infra/aws/edge.yaml"
-TEMPLATES = (FRONT_DOOR, ALARMS, WORKERS, REGISTRY, EDGE, DEPLOYER)
+EDGE, SERVERLESS = "infra/aws/edge.yaml", "infra/aws/serverless-workers.yaml"
+TEMPLATES = (FRONT_DOOR, ALARMS, WORKERS, SERVERLESS, REGISTRY, EDGE, DEPLOYER)
 WORKER = "infra/aws/worker.yaml"
 """The template of one worker, nested in `WORKERS` for each of them."""
 

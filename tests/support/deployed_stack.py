@@ -37,6 +37,11 @@ class Stack:
             if resource["Type"] == f"AWS::{kind}" and self._made(resource)
         }
 
+    def function_globals(self) -> dict[str, Any]:
+        """The properties that SAM gives every function."""
+        found: dict[str, Any] = self._value(template(self.name)["Globals"]["Function"])
+        return found
+
     def outputs(self) -> dict[str, Any]:
         """The outputs' values."""
         outputs = template(self.name)["Outputs"]

@@ -67,6 +67,7 @@ SERVICES = {"deploy": "codedeploy", "s3api": "s3"}
 ACTIONS = {
     "logs:Tail": "logs:FilterLogEvents",
     "s3:ListObjectVersions": "s3:ListBucketVersions",
+    "lambda:Invoke": "lambda:InvokeFunction",
     "cloudformation:Wait": "cloudformation:DescribeStacks",
     "sts:GetCallerIdentity": None,  # needs no right
 }

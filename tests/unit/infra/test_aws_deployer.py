@@ -17,6 +17,7 @@ from tests.support.cloudformation import (
     FRONT_DOOR,
     REGISTRY,
     ROOT,
+    SERVERLESS,
     TEMPLATES,
     WORKERS,
     all_resources,
@@ -318,6 +319,8 @@ OWN: Final = {
         f"{name}ListenerLogs.Arn": arn("logs", f"log-group:/aws/lambda/tidegate-{name.lower()}:*")
         for name in ("S3", "Message", "Webhook")
     },
+    "WorkersLogs.Arn": arn("logs", "log-group:/aws/lambda/tidegate-workers:*"),
+    "WatchLogs.Arn": arn("logs", "log-group:/aws/lambda/tidegate-workers-watch:*"),
     "CollectorLogs.Arn": arn("logs", "log-group:/tidegate/tidegate/collector:*"),
     "ImageRepositoryArn": arn("ecr", "repository/tidegate-worker"),
     "TemporalSecretArn": OTHER_SECRET,
@@ -351,6 +354,9 @@ def test_in_a_vpc_lambda_may_do_its_part_within_the_boundary() -> None:
         ("sqs:ReceiveMessage", arn("sqs", "payments")),
         ("secretsmanager:GetSecretValue", arn("secretsmanager", "secret:payments-AbCdEf")),
         ("lambda:InvokeFunction", arn("lambda", "function:tidegate-s3-listener")),
+        ("lambda:InvokeFunction", arn("lambda", "function:tidegate-s3-listener:live")),
+        ("lambda:InvokeFunction", arn("lambda", "function:tidegate-workers")),
+        ("lambda:UpdateFunctionCode", arn("lambda", "function:tidegate-workers:1")),
     ],
 )
 def test_nothing_else_is_within_the_boundary(action: str, resource: str) -> None:
@@ -565,6 +571,7 @@ def test_an_inline_policy_is_within_iams_limit() -> None:
 def test_the_templates_take_the_outputs() -> None:
     assert "PermissionsBoundaryArn" in template(FRONT_DOOR)["Parameters"]
     assert "PermissionsBoundaryArn" in template(WORKERS)["Parameters"]
+    assert "PermissionsBoundaryArn" in template(SERVERLESS)["Parameters"]
     assert set(template(DEPLOYER)["Outputs"]) == {
         "DeployerRoleArn",
         "CloudFormationRoleArn",

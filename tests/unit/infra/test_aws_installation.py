@@ -26,14 +26,22 @@ def deploy(section: str) -> dict[str, Any]:
     return options
 
 
+def source(section: str) -> str:
+    """The template of a section's stack, which SAM may build first. Without one, SAM takes what
+    `sam build` has made of template.yaml."""
+    build: dict[str, Any] = SECTIONS[section].get("build", {}).get("parameters", {})
+    if build:
+        assert deploy(section)["template_file"] == f"{build['build_dir']}/template.yaml"
+        assert build["build_in_source"] is True
+    return str({"template_file": "template.yaml", **deploy(section), **build}["template_file"])
+
+
 def made_of(section: str) -> dict[str, Any]:
-    """The template of a section's stack. Without one, SAM takes what `sam build` has made of
-    template.yaml."""
-    return template(deploy(section).get("template_file", "template.yaml"))
+    return template(source(section))
 
 
 def test_every_template_is_a_stack_of_the_example() -> None:
-    named = {deploy(section).get("template_file", "template.yaml") for section in STACKS}
+    named = {source(section) for section in STACKS}
     templates = {f"infra/aws/{path.name}" for path in (ROOT / "infra" / "aws").glob("*.yaml")}
     assert named == {"template.yaml"} | templates - DEPLOYED_WITHIN - {"infra/aws/webhooks.yaml"}
 
@@ -64,6 +72,21 @@ def test_a_stack_has_the_capabilities_that_its_template_needs(section: str) -> N
     needed = {"CAPABILITY_NAMED_IAM" if named else "CAPABILITY_IAM"} if identity else set()
     needed |= {"CAPABILITY_AUTO_EXPAND"} if nested else set()
     assert {*deploy(section).get("capabilities", [])} == needed
+
+
+def test_a_stack_with_functions_is_built_into_a_folder_of_its_own() -> None:
+    """Deployed from its source, the whole checkout would be uploaded as its code."""
+    functions = {
+        section
+        for section in STACKS
+        if any(
+            each["Type"] == "AWS::Serverless::Function"
+            for each in made_of(section)["Resources"].values()
+        )
+    }
+    assert functions == {"default", "serverless"}
+    built = {section for section in STACKS if "build" in SECTIONS[section]}
+    assert functions - built == {"default"}, "SAM's own folder is the front door's"
 
 
 @pytest.mark.parametrize("section", STACKS)

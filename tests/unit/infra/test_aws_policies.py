@@ -10,6 +10,7 @@ from core import contracts
 from tests.support.cloudformation import (
     DEPLOYER,
     FRONT_DOOR,
+    SERVERLESS,
     TEMPLATES,
     WORKERS,
     alternatives,
@@ -24,6 +25,7 @@ from tests.support.deployed_stack import Stack
 QUARANTINE = "arn:${AWS::Partition}:s3:::%s/quarantine/*"
 REPORTS = "arn:${AWS::Partition}:s3:::${RecordsBucketName}/reports/*"
 LOGS = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:"
+FUNCTIONS = "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:"
 SECRETS = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:"
 TAKE = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
 LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
@@ -45,6 +47,13 @@ WORKER: Allowed = {
     "KeyArn": CRYPT,
     "CollectorLogs.Arn": COLLECT,
 }
+INCIDENTS: Allowed = {
+    "arn:${AWS::Partition}:s3:::${DocumentsBucketName}/*": {"s3:GetObject", "s3:GetObjectVersion"},
+    REPORTS: {"s3:GetObject", *KEEP},
+    "arn:${AWS::Partition}:s3:::${DocumentsBucketName}": {"s3:ListBucket"},
+    "arn:${AWS::Partition}:s3:::${RecordsBucketName}": {"s3:ListBucket"},
+}
+"""What the worker of incidents may do beside what each may."""
 EXPECTED: dict[tuple[str, str], Allowed] = {
     (FRONT_DOOR, "S3ListenerRole"): LISTENER
     | {"DocumentsQueue.Arn": TAKE, "S3ListenerLogs.Arn": LOG},
@@ -57,7 +66,7 @@ EXPECTED: dict[tuple[str, str], Allowed] = {
         "WebhookListenerLogs.Arn": LOG,
     },
     (FRONT_DOOR, "DeploymentRole"): {
-        "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:${Name}-*": {
+        f"{FUNCTIONS}${{Name}}-*": {
             "lambda:GetAlias",
             "lambda:GetProvisionedConcurrencyConfig",
             "lambda:UpdateAlias",
@@ -65,15 +74,17 @@ EXPECTED: dict[tuple[str, str], Allowed] = {
         "*": {"cloudwatch:DescribeAlarms"},
     },
     (WORKERS, "RootRole"): WORKER,
-    (WORKERS, "IncidentRole"): WORKER
+    (WORKERS, "IncidentRole"): WORKER | INCIDENTS,
+    (SERVERLESS, "WorkersRole"): INCIDENTS
     | {
-        "arn:${AWS::Partition}:s3:::${DocumentsBucketName}/*": {
-            "s3:GetObject",
-            "s3:GetObjectVersion",
-        },
-        REPORTS: {"s3:GetObject", *KEEP},
-        "arn:${AWS::Partition}:s3:::${DocumentsBucketName}": {"s3:ListBucket"},
-        "arn:${AWS::Partition}:s3:::${RecordsBucketName}": {"s3:ListBucket"},
+        QUARANTINE % "${RecordsBucketName}": KEEP,
+        "KeyArn": CRYPT,
+        "WorkersLogs.Arn": LOG,
+    },
+    (SERVERLESS, "WatchRole"): {"KeyArn": {"kms:Decrypt"}, "WatchLogs.Arn": LOG},
+    # Temporal's.
+    (SERVERLESS, "InvocationRole"): {
+        f"{FUNCTIONS}${{Name}}-workers:*": {"lambda:GetFunction", "lambda:InvokeFunction"},
     },
     (WORKERS, "ExecutionRole"): {
         **{f"{LOGS}/tidegate/${{Name}}/{spec.name}:*": LOG for spec in contracts.WORKERS},
@@ -129,8 +140,9 @@ def test_no_role_allows_wildcard_actions(name: str, role: str) -> None:
     assert not [action for action in actions if "*" in action]
 
 
-def test_each_function_has_its_own_role() -> None:
-    functions = resources(FRONT_DOOR, "Serverless::Function")
+@pytest.mark.parametrize("name", [FRONT_DOOR, SERVERLESS])
+def test_each_function_has_its_own_role(name: str) -> None:
+    functions = resources(name, "Serverless::Function")
     assert {text(properties["Role"]) for properties in functions.values()} == {
         f"{id}Role.Arn" for id in functions
     }
@@ -156,9 +168,10 @@ def test_other_keys_are_used_for_secrets_only_and_granted_only_where_they_are_na
     assert found("") == []
 
 
-def test_in_a_vpc_lambda_may_attach_a_function_but_the_functions_code_may_not() -> None:
-    policy = resources(FRONT_DOOR, "IAM::ManagedPolicy")["VpcPolicy"]
-    assert template(FRONT_DOOR)["Resources"]["VpcPolicy"]["Condition"] == "InVpc"
+@pytest.mark.parametrize("name", [FRONT_DOOR, SERVERLESS])
+def test_in_a_vpc_lambda_may_attach_a_function_but_the_functions_code_may_not(name: str) -> None:
+    policy = resources(name, "IAM::ManagedPolicy")["VpcPolicy"]
+    assert template(name)["Resources"]["VpcPolicy"]["Condition"] == "InVpc"
     allow, deny = statements(policy["PolicyDocument"])
     assert {action.partition(":")[0] for action in allow["Action"]} == {"ec2"}
     assert (deny["Effect"], deny["Action"], deny["Resource"]) == ("Deny", "ec2:*", "*")
@@ -168,11 +181,15 @@ def test_in_a_vpc_lambda_may_attach_a_function_but_the_functions_code_may_not() 
 @pytest.mark.parametrize(("name", "role"), EXPECTED)
 def test_a_role_is_assumed_by_its_service_only(name: str, role: str) -> None:
     [statement] = resources(name, "IAM::Role")[role]["AssumeRolePolicyDocument"]["Statement"]
-    service = "lambda" if name == FRONT_DOOR else "ecs-tasks"
+    assert statement["Action"] == "sts:AssumeRole"
+    if role == "InvocationRole":
+        assert statement["Principal"] == {"AWS": {"Ref": "TemporalPrincipalArns"}}
+        assert statement["Condition"] == {"StringEquals": {"sts:ExternalId": {"Ref": "ExternalId"}}}
+        return
+    service = "ecs-tasks" if name == WORKERS else "lambda"
     if role == "DeploymentRole":
         service = "codedeploy"
     assert statement["Principal"] == {"Service": f"{service}.amazonaws.com"}
-    assert statement["Action"] == "sts:AssumeRole"
 
 
 @pytest.mark.parametrize(("name", "role"), EXPECTED)

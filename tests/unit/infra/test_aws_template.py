@@ -116,7 +116,7 @@ def test_a_function_is_built_by_its_own_target_from_the_root(id: str) -> None:
     assert (metadata["BuildMethod"], metadata["ContextPath"]) == ("makefile", "functions_aws")
     assert GLOBALS["CodeUri"] == "."
     makefile = (ROOT / "functions_aws" / "Makefile").read_text()
-    assert re.search(rf"^build-.*\b{id}\b.*:", makefile, re.M)
+    assert re.search(rf"^LISTENERS := .*\bbuild-{id}\b", makefile, re.M)
 
 
 def test_the_makefiles_defaults_are_the_templates() -> None:

@@ -1,0 +1,64 @@
+"""A look at serverless workers from outside, on a schedule: how long tasks have waited, and which
+builds Temporal cannot invoke. A function that is never invoked cannot report that itself.
+
+Whatever keeps it from asking ends the invocation with an error, and then there is no value either:
+one alarm is for values that are missing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from core import bootstrap
+from core.adapters.temporal import admin
+from core.adapters.temporal.compute_status import unreachable_builds
+from core.config.settings import Settings
+from core.contracts import SERVERLESS_DEPLOYMENT, WORKERS
+from core.errors import TidegateError
+from workers.runtime import logs
+from workers.serverless import emf
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+log = logging.getLogger("tidegate.worker")
+
+
+def handler(event: Any, context: LambdaContext) -> None:
+    """Write what Temporal says now as metrics. Raises `TidegateError` when it does not say it."""
+    logs.configure("INFO", aws_request_id=context.aws_request_id)
+    try:
+        asyncio.run(look(Settings.from_env()))
+    except TidegateError as error:
+        log.critical("cannot look at the task queues: %s", error)
+        raise
+
+
+async def look(settings: Settings) -> None:
+    """Ask once. The backlogs include those of builds that are no longer current."""
+    client = await bootstrap.connect(settings)
+    queues = [
+        spec.task_queue
+        for spec in WORKERS
+        if not settings.served_workers or spec.name in settings.served_workers
+    ]
+    backlogs = dict(
+        zip(
+            queues,
+            await asyncio.gather(*(admin.backlog(client, queue) for queue in queues)),
+            strict=True,
+        )
+    )
+    unreachable = await unreachable_builds(client, SERVERLESS_DEPLOYMENT)
+    for build, problem in unreachable.items():
+        log.error("Temporal cannot invoke build %s: %s", build, problem)
+    oldest = max(backlog.age.total_seconds() for backlog in backlogs.values())
+    emf.emit(
+        {
+            "BacklogAge": (round(oldest, 1), "Seconds"),
+            "UnreachableBuilds": (len(unreachable), "Count"),
+        },
+        backlog={queue: backlog.tasks for queue, backlog in backlogs.items()},
+    )
