@@ -1,27 +1,8 @@
-"""The imports of a cold start, with the garbage collector off.
-
-Loading modules allocates many objects and hardly any garbage, yet the collector scans all of them
-again and again: a tenth of a listener's load time. What is loaded here lives as long as the
-process, so it is also excluded from all later collections.
-"""
+"""What every listener loads, before anything else does: see `core.cold_start`."""
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-
-@contextmanager
-def at_rest() -> Iterator[None]:
-    """Within the block nothing is collected; what exists at its end never will be."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
-
+from core.cold_start import at_rest
 
 with at_rest():
     import aws_lambda_powertools  # noqa: F401  loaded here, used elsewhere

@@ -6,8 +6,8 @@ from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from core.cold_start import at_rest
 from functions_aws import http_api, runtime, snapstart, telemetry
-from functions_aws.cold_start import at_rest
 
 with at_rest():
     from core import bootstrap

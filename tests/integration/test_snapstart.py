@@ -45,9 +45,36 @@ for restored in (True, True, False, False):
     found.append(json.loads(os.read(reading, 10_000)))
 print(json.dumps([threading.active_count(), found]))
 """
+WORKERS_RESTORED_TWICE = """
+import json, os, random, sys, threading
+import workers.serverless.handler as handler
+import snapshot_restore_py as hooks
+
+[prepare], [resume] = hooks.before, hooks.after
+assert handler._plans.cache_info().currsize == 0
+prepare()
+assert handler._plans.cache_info().currsize == 1
+assert handler._loop.cache_info().currsize == handler._runtime.cache_info().currsize == 0
+held = random.getstate()
+found = []
+for restored in (True, True, False, False):
+    reading, writing = os.pipe()
+    if (child := os.fork()) == 0:
+        random.setstate(held)  # Python sees a fork and draws anew; it does not see a restore
+        if restored:
+            resume()
+        os.write(writing, json.dumps([random.random(), restored]).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    found.append(json.loads(os.read(reading, 10_000)))
+sockets = [os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")
+           if os.path.islink(f"/proc/self/fd/{fd}")]
+print(json.dumps([threading.active_count(), [s for s in sockets if "socket" in s], found,
+                  "apprise.plugins.custom_json" in sys.modules]))
+"""
 UNHOOKED = """
 import sys
-import functions_aws.s3_listener
+import {module}
 print("snapshot_restore_py" in sys.modules)
 """
 
@@ -90,8 +117,46 @@ def test_processes_of_one_snapshot_share_no_random_numbers(
     assert len({id for _, _, id, _ in found}) == 4
 
 
-def test_without_snapstart_nothing_is_registered(tmp_path: Path) -> None:
-    for kind in ("on-demand", "provisioned-concurrency"):
-        ran = run(UNHOOKED, tmp_path, AWS_LAMBDA_INITIALIZATION_TYPE=kind)
-        assert ran.stdout.strip() == "False", ran.stderr
-    assert run(UNHOOKED, tmp_path).stdout.strip() == "False"
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_workers_of_one_snapshot_share_their_plans_and_no_random_numbers(tmp_path: Path) -> None:
+    ran = run(
+        WORKERS_RESTORED_TWICE,
+        tmp_path,
+        AWS_LAMBDA_INITIALIZATION_TYPE="snap-start",
+        TIDEGATE_PAGE_URLS="json://127.0.0.1:1/page",
+        PYTHONWARNINGS="ignore",
+    )
+    assert ran.returncode == 0, ran.stderr
+    threads, sockets, found, has_channel = json.loads(ran.stdout.splitlines()[-1])
+    assert (threads, sockets) == (1, [])
+    assert has_channel
+    untouched = {number for number, restored in found if not restored}
+    assert len(untouched) == 1, "without the hook they are alike, or this test shows nothing"
+    assert len({number for number, _ in found}) == 3
+
+
+def test_a_version_of_the_workers_with_an_address_that_can_never_work_is_not_published(
+    tmp_path: Path,
+) -> None:
+    ran = run(
+        "import workers.serverless.handler, snapshot_restore_py as hooks; hooks.before[0]()",
+        tmp_path,
+        AWS_LAMBDA_INITIALIZATION_TYPE="snap-start",
+        TIDEGATE_PAGE_URLS="slak://hunter2",
+        PYTHONWARNINGS="ignore",
+    )
+    assert ran.returncode != 0
+    assert "SettingsError: TIDEGATE_PAGE_URLS: on-call: apprise knows no such URL" in ran.stderr
+    assert "hunter2" not in ran.stderr
+
+
+@pytest.mark.parametrize("module", ["functions_aws.s3_listener", "workers.serverless.handler"])
+def test_without_snapstart_nothing_is_registered(module: str, tmp_path: Path) -> None:
+    script = UNHOOKED.format(module=module)
+    kinds = (
+        {"AWS_LAMBDA_INITIALIZATION_TYPE": kind}
+        for kind in ("on-demand", "provisioned-concurrency")
+    )
+    for environment in ({}, *kinds):
+        ran = run(script, tmp_path, **environment)
+        assert ran.stdout.splitlines()[-1] == "False", ran.stderr

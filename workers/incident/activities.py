@@ -1,5 +1,7 @@
 """Activities of the incident: thin adapters between the workflow and the ports. They may do I/O.
 
+What only reports need is imported with the first of them: the first page does not wait for it.
+
 Each failure has the code of its error as its type. Workflows know targets by name only, because
 addresses are secrets and everything that a workflow sees is recorded.
 """
@@ -25,9 +27,7 @@ from core.domain.incident.alert_counts import from_memory
 from core.domain.incident.effects import FollowUp, Message, Page
 from core.domain.incident.model import compact_time, folder_name
 from core.domain.incident.policies.file import Facts, Policies
-from core.domain.incident.reports import markdown, post_incident
 from core.domain.incident.reports.incident_report import parse_fields
-from core.domain.incident.reports.parser import parse_report
 from core.domain.incident.timeline import TIMELINE, Noted, TimelineEvent
 from core.domain.link_template import filled
 from core.domain.text import shortened
@@ -142,6 +142,8 @@ class IncidentActivities:
             if document is None:
                 report = parse_fields(event.data, where=f"event {event.key}")
                 return LoadedReport(report=report.brief(), event_key=key)
+            from core.domain.incident.reports.parser import parse_report
+
             body = await self._read(document)
             # Parsing takes up to half a second: not on the event loop, which polls Temporal.
             report = await asyncio.to_thread(parse_report, body, uri=document.uri)
@@ -182,6 +184,8 @@ class IncidentActivities:
         content belongs to an earlier resolution; it stays, and the new one has the time of its own
         resolution in its name.
         """
+        from core.domain.incident.reports import markdown, post_incident
+
         incident = report_input.incident
         folder = self._folder(incident.id)
         names = ["report"]

@@ -5,6 +5,8 @@ Exit codes: see `workers.runtime.process`.
 
 from __future__ import annotations
 
+from functools import partial
+
 from temporalio.common import VersioningBehavior
 
 from core import bootstrap
@@ -22,7 +24,6 @@ def plan(settings: Settings) -> process.Plan:
     table = bootstrap.router(settings).digest
     policies = bootstrap.policies(settings)
     addresses = bootstrap.addresses(settings, policies)
-    check_addresses(policies.targets, addresses)
     activities = IncidentActivities(
         documents=bootstrap.documents(settings),
         notifier=bootstrap.notifier(),
@@ -44,6 +45,8 @@ def plan(settings: Settings) -> process.Plan:
         # An incident may run for a year, so it moves to each new build; changes are patched.
         versioning=VersioningBehavior.AUTO_UPGRADE,
         search_attributes=INCIDENT_WORKER.search_attributes,
+        # Loads the library of each channel that is paged through.
+        prepare=partial(check_addresses, policies.targets, addresses),
     )
 
 

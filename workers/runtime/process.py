@@ -64,7 +64,11 @@ class Plan:
     """What a worker serves. Its workflows upsert the `search_attributes`, so the namespace must
     have them. `about` is appended to the worker's identity in Temporal, for `tidegate doctor`.
     `versioning` says whether running workflows move to a new build, where workers are
-    versioned."""
+    versioned.
+
+    `prepare` loads what the activities need beyond what the plan itself needed, and raises
+    `ConfigurationError` for what can never work. A process that stays prepares before it connects;
+    one that was called for a task, while it already polls, in a thread."""
 
     task_queue: str
     workflows: Sequence[type]
@@ -72,6 +76,7 @@ class Plan:
     search_attributes: tuple[str, ...] = ()
     about: str = ""
     versioning: VersioningBehavior = VersioningBehavior.AUTO_UPGRADE
+    prepare: Callable[[], None] = lambda: None
 
 
 class Bounds(TypedDict, total=False):
@@ -85,12 +90,15 @@ class Bounds(TypedDict, total=False):
 
 
 def run(plan: Callable[[Settings], Plan]) -> int:
-    """Serve until stopped; returns the exit code. `plan` is called before anything connects."""
+    """Serve until stopped; returns the exit code. `plan` is called, and what it returns prepared,
+    before anything connects."""
     logs.configure("INFO")
     try:
         settings = Settings.from_env()
         logs.configure(settings.log_level)
-        return asyncio.run(_serve(plan(settings), settings))
+        planned = plan(settings)
+        planned.prepare()
+        return asyncio.run(_serve(planned, settings))
     except ConfigurationError as error:
         log.critical("cannot start: %s", error)
         return MISCONFIGURED

@@ -17,18 +17,22 @@ import importlib
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from temporalio.runtime import Runtime, TelemetryConfig
+from core.cold_start import at_rest
 
-from core import bootstrap
-from core.config.settings import Settings
-from core.contracts import WORKERS
-from core.errors import ConfigurationError
-from workers.runtime import logs, process
-from workers.serverless import session
-from workers.serverless.slots import Sizes, Work
+with at_rest():
+    from temporalio.runtime import Runtime, TelemetryConfig
+
+    from core import bootstrap
+    from core.config.settings import Settings
+    from core.contracts import WORKERS
+    from core.errors import ConfigurationError
+    from workers.runtime import logs, process
+    from workers.serverless import session, snapstart
+    from workers.serverless.slots import Sizes, Work
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -78,11 +82,12 @@ def _settings() -> Settings:
 def _plans() -> Sequence[process.Plan]:
     """Raises `ConfigurationError`."""
     served = _settings().served_workers
-    return [
-        importlib.import_module(spec.module).plan(_settings())
-        for spec in WORKERS
-        if not served or spec.name in served
-    ]
+    with at_rest():
+        return [
+            importlib.import_module(spec.module).plan(_settings())
+            for spec in WORKERS
+            if not served or spec.name in served
+        ]
 
 
 @cache
@@ -94,3 +99,16 @@ def _runtime() -> Runtime:
 def _loop() -> asyncio.AbstractEventLoop:
     """The process's one event loop: what the activities' stores and channels keep belongs to it."""
     return asyncio.new_event_loop()
+
+
+def _prepare() -> None:
+    """Have everything that invocations share. Raises `ConfigurationError`."""
+    for plan in _plans():
+        plan.prepare()
+
+
+logs.configure("INFO")
+if not snapstart.hooks(_prepare):
+    # Before the first invocation Lambda gives a function more CPU than during one.
+    with suppress(ConfigurationError):  # the invocation raises it, and says so in its own log
+        _plans()

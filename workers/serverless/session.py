@@ -10,6 +10,7 @@ nothing runs.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,9 +20,11 @@ from temporalio.worker import Worker
 
 from core.config.settings import Settings
 from core.contracts import SERVERLESS_DEPLOYMENT
-from core.errors import SettingsError
+from core.errors import ConfigurationError, SettingsError
 from workers.runtime import process
 from workers.serverless.slots import Sizes, Work, tuner
+
+log = logging.getLogger("tidegate.worker")
 
 RESERVE = 2.0
 """Seconds before the deadline at which the last activity is cut off, so that its outcome and the
@@ -96,6 +99,7 @@ async def serve(
         for plan in plans
     ]
     running = [asyncio.create_task(worker.run()) for worker in workers]
+    preparing = asyncio.create_task(_prepare(plans))
     while (left := limits.time_left(work, clock())) > 0:
         patience = min(left, _LOOK)
         ended, _ = await asyncio.wait(
@@ -104,7 +108,17 @@ async def serve(
         if ended:  # only a worker that failed ends by itself
             break
     await _shut_down(workers)
-    await asyncio.gather(*running)
+    await asyncio.gather(*running, preparing)
+
+
+async def _prepare(plans: Sequence[process.Plan]) -> None:
+    """Load what activities need, in a thread, while the first tasks are on their way. What can
+    never work is logged, and fails the activity that needs it."""
+    for plan in plans:
+        try:
+            await asyncio.to_thread(plan.prepare)
+        except ConfigurationError as error:
+            log.critical("some activities cannot succeed: %s", error)
 
 
 async def _shut_down(workers: Sequence[Worker]) -> None:

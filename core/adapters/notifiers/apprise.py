@@ -1,6 +1,8 @@
 """Notifications through apprise, which knows over a hundred services, each by a URL.
 
-Apprise is imported at the first page: it is large, and most processes never page.
+Apprise is imported at the first page: it is large, and most processes never page. Of its services,
+each a module, only the one that a URL names is imported where that is possible: apprise itself
+imports all of them to find one, which takes longer than everything else up to the first page.
 """
 
 from __future__ import annotations
@@ -9,9 +11,11 @@ import asyncio
 import hashlib
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from core.adapters.notifiers.channel import Channel
@@ -31,6 +35,25 @@ KEY_HEADER: Final = "Idempotency-Key"
 # Its own threads: a service that hangs keeps one until it gives up, and starves nothing else.
 _THREADS: Final = ThreadPoolExecutor(16, thread_name_prefix="apprise")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,39}")
+_MODULES: Final[Mapping[str, str]] = {
+    "gchat": "google_chat",
+    "mailto": "email",
+    "mailtos": "email",
+    "mmost": "mattermost",
+    "mmosts": "mattermost",
+    "o365": "office365",
+    "pover": "pushover",
+    "rocket": "rocketchat",
+    "rockets": "rocketchat",
+    "signal": "signal_api",
+    "signals": "signal_api",
+    "tgram": "telegram",
+    "webex": "webexteams",
+    "workflow": "workflows",
+    "wxteams": "webexteams",
+}
+"""Apprise's modules for schemes that teams are paged by and whose names differ. Any other scheme
+works as well, only more slowly the first time."""
 _SECRET_CHARS: Final = 5
 _REASON_CHARS: Final = 200
 _TYPES: Final = {"critical": "failure", "high": "failure", "medium": "warning"}
@@ -55,9 +78,7 @@ def addresses(name: str, target: AppriseTarget, values: Mapping[str, str]) -> tu
 
 
 def check(address: Address) -> None:
-    import apprise
-
-    if apprise.Apprise.instantiate(address.url, suppress_exceptions=True) is None:
+    if _service(address.url) is None:
         raise NotificationFailed("apprise knows no such URL")
 
 
@@ -76,7 +97,7 @@ def _send(notification: Notification, url: str, timeout: float) -> str | None:
     """None when the service took it, else which one did not and why, without secrets."""
     import apprise
 
-    service = apprise.Apprise.instantiate(url, suppress_exceptions=True)
+    service = _service(url)
     if service is None:
         return f"{_scheme(url)}://... is not a URL that apprise knows"
     headers = getattr(service, "headers", None)
@@ -97,6 +118,43 @@ def _send(notification: Notification, url: str, timeout: float) -> str | None:
         return None
     reason = "; ".join(str(entry.message) for entry in result.logs())
     return f"{_masked(service)} did not take it: {_redacted(reason, url) or result.status.name}"
+
+
+def _service(url: str) -> NotifyBase | None:
+    """The service that a URL addresses; None for a URL that apprise does not know."""
+    import apprise
+
+    if kind := _kind(_scheme(url).lower()):
+        # As apprise does it: a "/#" is part of the path.
+        try:
+            service: NotifyBase = kind(**kind.parse_url(url.replace("/#", "/%23")))
+        except TypeError:  # an invalid URL; apprise's own way says so in its log
+            pass
+        else:
+            return service if service.enabled else None
+    return apprise.Apprise.instantiate(url, suppress_exceptions=True)
+
+
+def _kind(scheme: str) -> Any:
+    """Apprise's class for a scheme, found by the name of its module; None if that fails."""
+    from apprise import NotifyBase
+
+    for name in _module_names(scheme):
+        if find_spec(f"apprise.plugins.{name}"):
+            module = import_module(f"apprise.plugins.{name}")
+            for kind in vars(module).values():
+                is_service = isinstance(kind, type) and issubclass(kind, NotifyBase)
+                if is_service and scheme in kind.schemas(kind):
+                    return kind if kind.enabled else None
+    return None
+
+
+def _module_names(scheme: str) -> Iterator[str]:
+    """What apprise may have named the module of a scheme: `slack`, `custom_json` for `jsons`."""
+    if scheme.isidentifier():
+        for name in (_MODULES.get(scheme, scheme), scheme.removesuffix("s")):
+            yield name
+            yield f"custom_{name}"
 
 
 def _text(notification: Notification, service: NotifyBase) -> tuple[str, str]:

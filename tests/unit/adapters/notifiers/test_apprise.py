@@ -4,14 +4,18 @@ import asyncio
 import io
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 from urllib.parse import parse_qs
 
+import apprise
 import pytest
 import requests
 
-from core.adapters.notifiers.apprise import KEY_HEADER
+from core.adapters.notifiers.apprise import _MODULES, KEY_HEADER, _kind, check
 from core.adapters.notifiers.router import ChannelNotifier
 from core.errors import NotificationFailed
 from core.ports.notifier import Address, Notification, NotificationKind
@@ -26,6 +30,13 @@ PAGE = Notification(
     body="Payments fail.",
     severity="high",
 )
+
+
+@pytest.fixture
+def services() -> Any:
+    """Apprise's classes by their schemes."""
+    manager: Any = apprise.NotificationManager()  # type: ignore[no-untyped-call]  # as it is shipped
+    return {scheme: manager[scheme] for scheme in manager.schemas(include_disabled=False)}
 
 
 @pytest.fixture
@@ -46,6 +57,67 @@ def logged() -> Iterator[io.StringIO]:
 async def notify(page: Notification, *urls: str, timeout: float = 20.0) -> None:
     addresses = [Address(name="chat", kind="apprise", url=url) for url in urls]
     await ChannelNotifier(timeout=timeout).notify(page, addresses)
+
+
+FIRST = """
+import sys, warnings
+warnings.simplefilter("ignore")
+from core.adapters.notifiers import apprise
+from core.ports.notifier import Address
+apprise.check(Address(name="chat", kind="apprise", url={url!r}))
+print(*(name for name in sys.modules if name.startswith("apprise.plugins.")))
+"""
+
+
+@pytest.mark.parametrize(
+    ("url", "module"),
+    [
+        ("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#general", "slack"),
+        ("DISCORD://4174216298/JHMHI8qBe7bk2ZwO5U711o3dV_js", "discord"),
+        ("mailtos://user:hunter2@example.com", "email"),
+        ("jsons://example.com/hook", "custom_json"),
+    ],
+)
+def test_the_first_address_of_a_process_loads_its_own_service_alone(url: str, module: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST.format(url=url)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    services = {name.split(".")[2] for name in done.stdout.split()} - {"base"}
+    assert module in services
+    assert len(services) < 5, services
+
+
+@pytest.mark.parametrize(("scheme", "module"), sorted(_MODULES.items()))
+def test_a_scheme_is_of_the_module_that_the_table_names(
+    scheme: str, module: str, services: Any
+) -> None:
+    kind = services[scheme]
+    assert f"{kind.__module__}.".startswith(f"apprise.plugins.{module}.")
+    assert _kind(scheme) is kind
+
+
+def test_most_schemes_are_found_by_the_name_of_their_module(services: Any) -> None:
+    found = {scheme: kind for scheme in services if (kind := _kind(scheme))}
+    assert found.items() <= services.items()
+    assert len(found) > 0.7 * len(services)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://discord.com/api/webhooks/4174216298/JHMHI8qBe7bk2Zw", "46elks://u:p@/4670000000"],
+)
+def test_an_address_that_names_no_module_is_found_by_apprise_itself(url: str) -> None:
+    check(Address(name="chat", kind="apprise", url=url))
+
+
+@pytest.mark.parametrize("url", ["slack://", "base://x", "json://", "../os://x"])
+def test_an_address_that_its_service_refuses_is_refused(url: str) -> None:
+    with pytest.raises(NotificationFailed, match="apprise knows no such URL"):
+        check(Address(name="chat", kind="apprise", url=url))
 
 
 async def test_a_page_has_its_text_and_its_key(receiver: Site) -> None:
