@@ -28,6 +28,8 @@ BENCHMARKS: Final = {
     "alert": "tests.benchmarks.deliver:measure_open",
     "end-to-end": "tests.benchmarks.end_to_end:measure",
     "incidents": "tests.benchmarks.incidents:measure",
+    "wake": "tests.benchmarks.serverless:measure_wakes",
+    "billed": "tests.benchmarks.serverless:measure_billed",
     "documents": "tests.benchmarks.documents:measure",
 }
 

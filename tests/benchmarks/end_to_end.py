@@ -23,8 +23,14 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from core.contracts import STATUS_ATTRIBUTE
+from core.contracts import (
+    INCIDENT_TASK_QUEUE,
+    INCIDENT_WORKFLOW,
+    SIGNAL_EVENT,
+    STATUS_ATTRIBUTE,
+)
 from core.domain.event import DOCUMENT_CREATED, Event
+from core.domain.signalled import signalled
 from core.formats.registry import read
 from core.formats.shared.delivery import Delivery, way_headers
 from infra.local.environment import outside_environment
@@ -170,6 +176,30 @@ class Incidents:
         self._runner.run(
             self._client.start_workflow(workflow, argument, id=id, task_queue=task_queue)
         )
+
+    def signal(self, event: Event, *, id: str) -> None:
+        """Bring an event to an incident, as the listener's call does."""
+        self._runner.run(
+            self._client.start_workflow(
+                INCIDENT_WORKFLOW,
+                id=id,
+                task_queue=INCIDENT_TASK_QUEUE,
+                start_signal=SIGNAL_EVENT,
+                start_signal_args=[[signalled(event)]],
+            )
+        )
+
+    def update(self, name: str, argument: dict[str, Any], *, id: str) -> None:
+        """Have an incident execute a command."""
+        handle = self._client.get_workflow_handle(id)
+        self._runner.run(handle.execute_update(name, argument, id=argument["command_id"]))
+
+    def result(self, id: str) -> None:
+        """Return when a workflow has ended."""
+        self._runner.run(self._client.get_workflow_handle(id).result())
+
+    def history(self, id: str) -> Sequence[HistoryEvent]:
+        return self._runner.run(self._client.get_workflow_handle(id).fetch_history()).events
 
     async def _time_of(self, id: str, is_it: Callable[[HistoryEvent], bool]) -> float:
         deadline = time.monotonic() + _PATIENCE

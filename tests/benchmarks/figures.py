@@ -73,9 +73,38 @@ def p50(samples: Sequence[float]) -> float:
     return statistics.median(samples)
 
 
+def p95(samples: Sequence[float]) -> float:
+    """The sample that 95 % of them do not exceed."""
+    return _percentile(samples, 95)
+
+
 def p99(samples: Sequence[float]) -> float:
     """The sample that 99 % of them do not exceed."""
-    return sorted(samples)[max(0, -(-len(samples) * 99 // 100) - 1)]
+    return _percentile(samples, 99)
+
+
+def _percentile(samples: Sequence[float], percent: int) -> float:
+    return sorted(samples)[max(0, -(-len(samples) * percent // 100) - 1)]
+
+
+def alone(
+    what: str,
+    samples: Sequence[float],
+    *,
+    unit: str,
+    against: str = "",
+    statistic: Statistic = p50,
+    at_most: float | None = None,
+) -> Figure:
+    """The figure of samples without a baseline."""
+    return Figure(
+        what=what,
+        against=against,
+        unit=unit,
+        ours=statistic(samples),
+        at_most=at_most,
+        samples=len(samples),
+    )
 
 
 def compare(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from core.intake.receipts import EVENT_AGE, METRICS, REFUSED
 from tests.support.cloudformation import (
     ALARMS,
     FRONT_DOOR,
+    ROOT,
+    SERVERLESS,
     WORKERS,
     all_resources,
     template,
@@ -22,13 +25,9 @@ _SET: Final = "<set>"
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
-    functions: int
-    function_gb: float
-    queues: int
-    """Queues that a function polls, idle or not."""
-    routes: int
-    """Routes of the API with metrics of their own."""
+class Watched:
+    """What of a stack is looked at, whether or not anything happens."""
+
     alarms: int
     alarm_metrics: int
     """What alarms are billed by: metrics, of which a metric math alarm has several."""
@@ -37,6 +36,19 @@ class Counts:
     """The same of the alarms that target tracking makes: two for each policy."""
     metrics: int
     """Our own at most, each combination of its dimensions counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    door: Watched
+    containers: Watched
+    serverless: Watched
+    functions: int
+    function_gb: float
+    queues: int
+    """Queues that a function polls, idle or not."""
+    routes: int
+    """Routes of the API with metrics of their own."""
     dashboards: int
     keys: int
     traced: bool
@@ -47,6 +59,21 @@ class Counts:
     tasks_at_most: int
     task_vcpu: float
     task_gb: float
+    serverless_gb: float
+    watch_gb: float
+    watch_every: float
+    """Seconds between two looks from outside."""
+
+    @property
+    def smallest(self) -> Counts:
+        """The same with one task of each worker, as small as the template allows."""
+        allowed = template(WORKERS)["Parameters"]
+        return replace(
+            self,
+            tasks=allowed["MinTasks"]["MinValue"],
+            task_vcpu=int(allowed["Cpu"]["AllowedValues"][0]) / 1024,
+            task_gb=int(allowed["Memory"]["AllowedValues"][0]) / 1024,
+        )
 
 
 def count() -> Counts:
@@ -54,44 +81,71 @@ def count() -> Counts:
     front = deployed(FRONT_DOOR, {})
     nested = _properties(front, "AWS::Serverless::Application", Location=ALARMS)["Parameters"]
     front |= deployed(ALARMS, nested)
-    workers = deployed(WORKERS, {})
-    everything = front | workers
     functions = of(front, "AWS::Serverless::Function")
     events = [each for function in functions for each in function["Events"].values()]
-    alarms = of(everything, "AWS::CloudWatch::Alarm")
-    policies = of(everything, "AWS::ApplicationAutoScaling::ScalingPolicy")
     defaults = parameters(WORKERS)
+    # ColdStart has the function's name as a dimension.
+    listeners = len({*METRICS.values(), REFUSED, EVENT_AGE}) + len(functions)
     return Counts(
+        door=_watched(front, metrics=listeners),
+        containers=_watched(deployed(WORKERS, {}), metrics=0),
+        serverless=_watched(deployed(SERVERLESS, {}), metrics=len(emitted())),
         functions=len(functions),
         function_gb=int(parameters(FRONT_DOOR)["MemorySize"]) / 1024,
         queues=sum(each["Type"] == "SQS" for each in events),
         routes=sum(each["Type"] == "HttpApi" for each in events),
-        alarms=len(alarms),
-        alarm_metrics=sum(map(_metrics_of, alarms)),
-        tracking_alarms=2 * len(policies),
-        tracking_alarm_metrics=2 * sum(map(_metrics_of, policies)),
-        metrics=_own_metrics(everything, len(functions)),
-        dashboards=len(of(everything, "AWS::CloudWatch::Dashboard")),
-        keys=len(of(everything, "AWS::KMS::Key")),
+        dashboards=len(of(front, "AWS::CloudWatch::Dashboard")),
+        keys=len(of(front, "AWS::KMS::Key")),
         traced=_traced(),
         workers=len(workers_by_id()),
         tasks=int(defaults["MinTasks"]),
         tasks_at_most=int(defaults["MaxTasks"]),
         task_vcpu=int(defaults["Cpu"]) / 1024,
         task_gb=int(defaults["Memory"]) / 1024,
+        serverless_gb=int(parameters(SERVERLESS)["MemorySize"]) / 1024,
+        watch_gb=_properties(
+            deployed(SERVERLESS, {}),
+            "AWS::Serverless::Function",
+            Handler="workers.serverless.watch.handler",
+        )["MemorySize"]
+        / 1024,
+        watch_every=60 * int(parameters(SERVERLESS)["WatchMinutes"]),
     )
 
 
-def _own_metrics(resources: Mapping[str, Any], functions: int) -> int:
-    """What listeners write in EMF, and what filters find in the workers' logs."""
-    by_installation = {*METRICS.values(), REFUSED, EVENT_AGE}
+def emitted() -> set[str]:
+    """The names of the metrics that serverless workers and their watch write: each has one
+    combination of dimensions."""
+    found: set[str] = set()
+    for path in sorted((ROOT / "workers" / "serverless").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Call(func=ast.Attribute(attr="emit"), args=[ast.Dict(keys=keys)]):
+                    found |= {str(ast.literal_eval(key)) for key in keys if key}
+                case ast.Call(func=ast.Attribute(attr="emit")):
+                    raise ValueError(f"{path}:{node.lineno}: metrics that have no names here")
+                case _:
+                    pass
+    return found
+
+
+def _watched(resources: Mapping[str, Any], *, metrics: int) -> Watched:
+    """What of a stack is looked at; besides these metrics of its code, filters find others in its
+    logs."""
+    alarms = of(resources, "AWS::CloudWatch::Alarm")
+    policies = of(resources, "AWS::ApplicationAutoScaling::ScalingPolicy")
     filtered = {
         str((each["MetricNamespace"], each["MetricName"], each.get("Dimensions")))
         for one in of(resources, "AWS::Logs::MetricFilter")
         for each in one["MetricTransformations"]
     }
-    cold_starts = functions  # ColdStart has the function's name as a dimension
-    return len(by_installation) + cold_starts + len(filtered)
+    return Watched(
+        alarms=len(alarms),
+        alarm_metrics=sum(map(_metrics_of, alarms)),
+        tracking_alarms=2 * len(policies),
+        tracking_alarm_metrics=2 * sum(map(_metrics_of, policies)),
+        metrics=metrics + len(filtered),
+    )
 
 
 def _metrics_of(properties: Any) -> int:

@@ -6,9 +6,9 @@ together shares them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, sqrt
 from typing import Final, Literal
 
 from tests.costs import aws, azure
@@ -55,6 +55,16 @@ class Actions:
     joined: int
     life: int
     """Of an incident itself, from opening to end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wakes:
+    """How often recorded histories wake a worker that sleeps, each time at most."""
+
+    joined: int
+    """An alert that joins an incident."""
+    life: int
+    """An incident from its alert to its end: it is paged, acknowledged, and recovers."""
 
 
 def total(lines: Sequence[Line]) -> float:
@@ -125,20 +135,27 @@ def aws_door(figures: Figures, counts: aws.Counts, rate: float, door: Door) -> l
 
 
 def aws_fixed(figures: Figures, counts: aws.Counts) -> list[Line]:
-    """What costs the same without any event."""
+    """What the front door costs without any event."""
     api_metrics = counts.routes * figures["api_metrics"]
     polls = counts.queues * figures["pollers"] * SECONDS / 20  # empty receives
     parts = {
-        "Alarms": ("cloudwatch_alarms", counts.alarm_metrics),
-        "Alarms of target tracking": ("cloudwatch_alarms", counts.tracking_alarm_metrics),
-        "Our own metrics": ("cloudwatch_metrics", counts.metrics),
         "Detailed metrics of the API": ("cloudwatch_metrics", api_metrics),
         "Dashboard": ("cloudwatch_dashboards", counts.dashboards),
         "KMS keys": ("kms_keys", counts.keys),
         "Secrets": ("secrets_manager", figures["secrets"]),
         "Queues that are polled": ("sqs", polls),
     }
-    return [Line(part, figures.price(*priced)) for part, priced in parts.items()]
+    priced = [Line(part, figures.price(*of)) for part, of in parts.items()]
+    return [*_watched(figures, counts.door), *priced]
+
+
+def _watched(figures: Figures, watched: aws.Watched) -> list[Line]:
+    parts = {
+        "Alarms": ("cloudwatch_alarms", watched.alarm_metrics),
+        "Alarms of target tracking": ("cloudwatch_alarms", watched.tracking_alarm_metrics),
+        "Our own metrics": ("cloudwatch_metrics", watched.metrics),
+    }
+    return [Line(part, figures.price(*of)) for part, of in parts.items()]
 
 
 def aws_containers(figures: Figures, counts: aws.Counts, rate: float) -> list[Line]:
@@ -153,14 +170,28 @@ def aws_containers(figures: Figures, counts: aws.Counts, rate: float) -> list[Li
         Line(
             "Container Insights", figures.price("cloudwatch_metrics", figures["container_insights"])
         ),
+        *_watched(figures, counts.containers),
         Line("Workers' logs", figures.price("cloudwatch_logs", _worker_log(figures, rate) / 1e9)),
     ]
 
 
-def aws_serverless(figures: Figures, counts: aws.Counts, rate: float) -> list[Line]:
-    """Workers on Lambda, by figures of a trial: there is no template for them yet."""
-    instances = busy(rate, figures["serverless_wake"], figures["worker_rate"])
-    seconds = SECONDS * instances
+def wakes(figures: Figures, counted: Wakes, rate: float) -> float:
+    """How often a second events wake a worker that sleeps between them."""
+    opening = rate * figures["opens_an_incident"]
+    return opening * counted.life + (rate - opening) * counted.joined
+
+
+def awake(figures: Figures, woken: float) -> float:
+    """How many serverless workers run on average, when one is woken so often a second.
+
+    While one is awake nobody else is woken, unless there is more than one worker's work.
+    """
+    return busy(woken, figures["serverless_wake"], figures["worker_rate"])
+
+
+def waking(figures: Figures, counts: aws.Counts, woken: float) -> list[Line]:
+    """What a serverless worker costs a month that is woken so often a second."""
+    seconds = SECONDS * awake(figures, woken)
     return [
         Line(
             "Lambda, requests",
@@ -168,10 +199,41 @@ def aws_serverless(figures: Figures, counts: aws.Counts, rate: float) -> list[Li
         ),
         Line(
             "Lambda, duration",
-            figures.price("lambda_duration", seconds * figures["serverless_memory"]),
+            figures.price("lambda_duration", seconds * counts.serverless_gb),
         ),
+    ]
+
+
+def aws_serverless(figures: Figures, counts: aws.Counts, counted: Wakes, rate: float) -> list[Line]:
+    """Workers on Lambda, and the function that looks from outside whether they are called."""
+    looks = SECONDS / counts.watch_every
+    return [
+        *waking(figures, counts, wakes(figures, counted, rate)),
+        Line(
+            "The look from outside",
+            figures.price("lambda_requests", looks)
+            + figures.price("lambda_duration", looks * figures["watch"] * counts.watch_gb),
+        ),
+        *_watched(figures, counts.serverless),
         Line("Workers' logs", figures.price("cloudwatch_logs", _worker_log(figures, rate) / 1e9)),
     ]
+
+
+def as_dear(
+    cheap: Callable[[float], list[Line]], dear: Callable[[float], list[Line]]
+) -> float | None:
+    """Events a second from which the one that is cheaper for few events is so no more; None when it
+    stays cheaper up to the highest of `RATES`."""
+    low, high = 1 / 86_400, RATES[-1]
+    if total(cheap(high)) < total(dear(high)):
+        return None
+    while high / low > 1.001:
+        middle = sqrt(low * high)
+        if total(cheap(middle)) < total(dear(middle)):
+            low = middle
+        else:
+            high = middle
+    return high
 
 
 # --------------------------------------------------------------------------------------- Azure

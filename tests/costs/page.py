@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
 from tests.costs import aws, azure, chart, model
 from tests.costs.figures import MILLION, Basis, Figures, Seen
-from tests.costs.model import RATES, Actions, Door, Line, total
+from tests.costs.model import RATES, Actions, Door, Line, Wakes, total
 from tests.support.actions import actions, delivered
+from tests.support.wakes import wakes
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "costs.md"
 _TABLE: Final = re.compile(r"(?<=<!-- costs: )([a-z-]+) -->\n.*?(?=<!-- end -->)", re.S)
-QUIET: Final = (10, 100, 1000)
-"""Events a day of an installation where little happens."""
+DAILY: Final = (10, 100, 1_000, 10_000, 100_000, 1_000_000)
+"""Events a day."""
+REPEATS: Final = (3600, 300, 60, 10, 1)
+"""Seconds between repeats of one alert."""
+INCIDENTS: Final = {
+    "its alert recovers before anybody does anything": "incident-alert-recovered",
+    "it is acknowledged and resolved": "incident-acknowledged-late-page",
+    "nobody acknowledges in time; then as above": "incident-escalated",
+    "it is snoozed, twice": "incident-snoozed",
+    "its first page fails twice": "incident-page-retried",
+    "somebody uses every command": "incident-every-command",
+}
+"""What happens to an incident, and the recorded history of it."""
+_KINDS: Final = ("Start", "Signals", "Updates", "Timers", "Retries", "Cancellations")
 DOORS: Final[tuple[Door, ...]] = ("webhooks", "messages", "uploads")
 _PER_SECOND: Final = [f"{rate:g}/s" for rate in RATES]
 _SEEN: Final[dict[Seen, str]] = {
@@ -38,6 +52,7 @@ class Counted:
     azure: dict[str, azure.Counts]
     """By profile: `dev`, `prod`."""
     actions: Actions
+    wakes: Wakes
 
 
 @cache
@@ -53,7 +68,16 @@ def counted() -> Counted:
             joined=more.total() // more["Signal"],
             life=actions("incident-acknowledged-late-page").total(),
         ),
+        wakes=Wakes(
+            joined=(wakes(joined) - wakes(opened)).total() // more["Signal"],
+            life=wakes("incident-alert-recovered").total() + _acknowledged().total(),
+        ),
     )
+
+
+def _acknowledged() -> Counter[str]:
+    """What an acknowledgement adds to the wakes of an incident."""
+    return wakes("incident-acknowledged-late-page") - wakes("incident-resolved-late-page")
 
 
 def money(dollars: float) -> str:
@@ -75,9 +99,9 @@ Lines = Callable[[float], list[Line]]
 def series(figures: Figures, counts: Counted) -> dict[str, Lines]:
     """What the first table and the picture show: whole bills, for events that come as webhooks."""
     chapters = {
-        "AWS, containers": _of_aws(figures, counts.aws)[:3],
-        "AWS, serverless workers (estimate)": [
-            each for each in _of_aws(figures, counts.aws) if each[0] != "Containers"
+        "AWS, containers": _of_aws(figures, counts)[:3],
+        "AWS, serverless workers": [
+            each for each in _of_aws(figures, counts) if each[0] != "Containers"
         ],
         **{
             f"Azure `{profile}`, containers": _of_azure(figures, each)
@@ -96,13 +120,30 @@ def _of_temporal(figures: Figures, counts: Counted, rate: float) -> list[Line]:
     return [Line("Temporal Cloud", model.temporal(figures, counts.actions, rate))]
 
 
-def _of_aws(figures: Figures, counts: aws.Counts) -> list[tuple[str, Lines]]:
+def _of_aws(figures: Figures, counts: Counted) -> list[tuple[str, Lines]]:
     return [
-        ("Idle or not", lambda _: model.aws_fixed(figures, counts)),
-        ("Webhooks", lambda rate: model.aws_door(figures, counts, rate, "webhooks")),
-        ("Containers", lambda rate: model.aws_containers(figures, counts, rate)),
-        ("Serverless workers instead", lambda rate: model.aws_serverless(figures, counts, rate)),
+        ("Idle or not", lambda _: model.aws_fixed(figures, counts.aws)),
+        ("Webhooks", lambda rate: model.aws_door(figures, counts.aws, rate, "webhooks")),
+        ("Containers", lambda rate: model.aws_containers(figures, counts.aws, rate)),
+        ("Serverless workers instead", _serverless(figures, counts)),
     ]
+
+
+def _serverless(figures: Figures, counts: Counted) -> Lines:
+    return lambda rate: model.aws_serverless(figures, counts.aws, counts.wakes, rate)
+
+
+def _kept(figures: Figures, counts: aws.Counts) -> dict[str, Lines]:
+    """Containers that always run: as the template has them, and as few and small as it allows."""
+    return {
+        _size(each): partial(model.aws_containers, figures, each)
+        for each in (counts, counts.smallest)
+    }
+
+
+def _size(counts: aws.Counts) -> str:
+    tasks = counts.workers * counts.tasks
+    return f"{tasks} containers of {counts.task_vcpu:g} vCPU and {counts.task_gb:g} GB"
 
 
 def _of_azure(figures: Figures, counts: azure.Counts) -> list[tuple[str, Lines]]:
@@ -124,11 +165,15 @@ def tables(figures: Figures, counts: Counted) -> dict[str, str]:
     }
     return {
         "sums": _sums(figures, counts),
-        "aws": _parts(_of_aws(figures, counts.aws)),
+        "aws": _parts(_of_aws(figures, counts)),
         **by_profile,
         "doors": _doors(figures, counts),
         "x-ray": _x_ray(figures),
-        "quiet": _quiet(figures, counts.aws),
+        "wakes": _wakes(figures, counts.aws),
+        "daily": _daily(figures, counts),
+        "as-dear": _as_dear(figures, counts),
+        "repeats": _repeats(figures, counts.aws),
+        "azure-replicas": _azure_replicas(figures, counts.azure["prod"]),
         "temporal": _temporal(figures, counts.actions),
         "counted-aws": _counted_on_aws(figures, counts.aws),
         "counted-azure": _counted_on_azure(figures, counts.azure),
@@ -193,18 +238,86 @@ def _x_ray(figures: Figures) -> str:
     )
 
 
-def _quiet(figures: Figures, counts: aws.Counts) -> str:
-    return _table(
-        ["Events a day", "Containers", "Serverless workers"],
-        [
+def _wakes(figures: Figures, counts: aws.Counts) -> str:
+    """What an incident wakes, and what that costs where everything comes alone."""
+    every = {title: wakes(history) for title, history in INCIDENTS.items()}
+    opened, joined = wakes("incident-alert-opened"), wakes("incident-alert-joined")
+    every["one more alert joins it"] = Counter(
+        {kind: number // 3 for kind, number in (joined - opened).items()}
+    )
+    kinds = [kind for kind in _KINDS if any(each[kind] for each in every.values())]
+    rows: list[list[object]] = []
+    for title, found in every.items():
+        seconds = found.total() * figures["serverless_wake"]
+        dollars = figures.price("lambda_duration", 1000 * seconds * counts.serverless_gb)
+        requests = figures.price("lambda_requests", 1000 * found.total())
+        history = INCIDENTS.get(title, "incident-alert-joined")
+        rows.append(
+            [
+                title,
+                f"`{history}`",
+                *(found[kind] for kind in kinds),
+                found.total(),
+                f"{seconds:.0f}",
+                money(dollars + requests),
+            ]
+        )
+    head = ["An incident", "Recorded as", *kinds, "Wakes", "Seconds", "Dollars for a thousand"]
+    return _table(head, rows)
+
+
+def _daily(figures: Figures, counts: Counted) -> str:
+    kept = _kept(figures, counts.aws)
+    columns = {**kept, "Serverless workers": _serverless(figures, counts)}
+    rows = []
+    for daily in DAILY:
+        rate = daily / 86_400
+        woken = model.wakes(figures, counts.wakes, rate)
+        share = min(1.0, model.awake(figures, woken))
+        rows.append(
             [
                 number(daily),
-                money(total(model.aws_containers(figures, counts, daily / 86_400))),
-                money(total(model.aws_serverless(figures, counts, daily / 86_400))),
+                *(money(total(of(rate))) for of in columns.values()),
+                f"{share:.1%}",
             ]
-            for daily in QUIET
-        ],
-    )
+        )
+    return _table(["Events a day", *columns, "of the time awake"], rows)
+
+
+def _as_dear(figures: Figures, counts: Counted) -> str:
+    rows = []
+    for title, kept in _kept(figures, counts.aws).items():
+        rate = model.as_dear(_serverless(figures, counts), kept)
+        cells = (
+            ["never", ""]
+            if rate is None
+            else [f"{round(rate * 86_400, -2):,.0f}", f"{1 / rate:.3g} s"]
+        )
+        rows.append([title, money(total(kept(0))), *cells])
+    return _table(["", "Dollars a month", "Events a day", "One every"], rows)
+
+
+def _repeats(figures: Figures, counts: aws.Counts) -> str:
+    rows = []
+    for every in REPEATS:
+        woken = 1 / every
+        rows.append(
+            [
+                f"{every:,} s",
+                number(woken * model.SECONDS),
+                f"{min(1.0, model.awake(figures, woken)):.1%}",
+                money(total(model.waking(figures, counts, woken))),
+            ]
+        )
+    return _table(["One every", "a month", "of the time awake", "Dollars a month"], rows)
+
+
+def _azure_replicas(figures: Figures, counts: azure.Counts) -> str:
+    rows = []
+    for replicas in (1, 2):
+        lines = model.azure_containers(figures, replace(counts, replicas=replicas), 0)
+        rows.append([replicas, replicas * counts.workers, money(total(lines))])
+    return _table(["Replicas of each worker", "in all", "Dollars a month"], rows)
 
 
 def _temporal(figures: Figures, counted: Actions) -> str:
@@ -223,30 +336,48 @@ def _temporal(figures: Figures, counted: Actions) -> str:
 
 
 def _counted_on_aws(figures: Figures, counts: aws.Counts) -> str:
-    task = f"{counts.task_vcpu:g} vCPU and {counts.task_gb:g} GB each"
+    door, containers, serverless = counts.door, counts.containers, counts.serverless
     rows: list[list[object]] = [
-        ["Alarms", counts.alarms, f"{counts.alarm_metrics} metrics, by which they are billed"],
+        ["Alarms", door.alarms, containers.alarms, serverless.alarms],
         [
-            "Alarms of target tracking",
-            counts.tracking_alarms,
-            f"{counts.tracking_alarm_metrics} metrics: metric math has several",
+            "metrics by which they are billed",
+            door.alarm_metrics,
+            containers.alarm_metrics,
+            serverless.alarm_metrics,
+        ],
+        ["Alarms of target tracking", "", containers.tracking_alarms, ""],
+        [
+            "metrics by which they are billed: metric math has several",
+            "",
+            containers.tracking_alarm_metrics,
+            "",
         ],
         [
-            "Our metrics, at most",
-            counts.metrics,
-            f"`ColdStart` for each of {counts.functions} functions",
+            f"Our metrics, at most; `ColdStart` for each of {counts.functions} functions",
+            door.metrics,
+            containers.metrics,
+            serverless.metrics,
         ],
         [
-            "Detailed metrics of the API",
+            f"Detailed metrics of the API, of {counts.routes} routes",
             int(counts.routes * figures["api_metrics"]),
-            f"of {counts.routes} routes",
+            "",
+            "",
         ],
-        ["Queues that functions poll", counts.queues, ""],
-        ["KMS keys", counts.keys, ""],
-        ["Fargate tasks, at least", counts.workers * counts.tasks, task],
-        ["X-Ray by default", "on" if counts.traced else "off", ""],
+        ["Queues that functions poll", counts.queues, "", ""],
+        ["KMS keys", counts.keys, "", ""],
+        ["Fargate tasks, at least", "", counts.workers * counts.tasks, ""],
+        ["vCPU of a task", "", f"{counts.task_vcpu:g}", ""],
+        [
+            "Memory of a function or task, GB",
+            f"{counts.function_gb:g}",
+            f"{counts.task_gb:g}",
+            f"{counts.serverless_gb:g}",
+        ],
+        ["Looks from outside, a day", "", "", number(86_400 / counts.watch_every)],
+        ["X-Ray by default", "on" if counts.traced else "off", "", ""],
     ]
-    return _table(["AWS", "Number", ""], rows)
+    return _table(["AWS", "Front door", "Containers", "Serverless workers"], rows)
 
 
 def _counted_on_azure(figures: Figures, profiles: Mapping[str, azure.Counts]) -> str:

@@ -12,7 +12,8 @@ HISTORIES: Final = Path(__file__).parents[1] / "histories"
 
 
 @cache
-def _events(history: str) -> list[dict[str, Any]]:
+def events(history: str) -> list[dict[str, Any]]:
+    """The events of a history, as JSON."""
     text = (HISTORIES / f"{history}.json").read_text(encoding="utf-8")
     found: list[dict[str, Any]] = json.loads(text)["events"]
     return found
@@ -26,7 +27,7 @@ def actions(history: str) -> Counter[str]:
     """
     found: Counter[str] = Counter()
     with_markers: set[str] = set()
-    for event in _events(history):
+    for event in events(history):
         [attributes] = [value for key, value in event.items() if key.endswith("Attributes")] or [{}]
         match event["eventType"].removeprefix("EVENT_TYPE_"):
             case "WORKFLOW_EXECUTION_STARTED" if history.startswith("root-"):
@@ -59,7 +60,7 @@ def delivered(history: str) -> Counter[str]:
     incident's own are counted apart; a signal that starts it is one with the start."""
     if history.startswith("root-"):
         return actions(history)
-    events = _events(history)
-    by_signal = "input" not in events[0]["workflowExecutionStartedEventAttributes"]
-    signals = sum(each["eventType"].endswith("_EXECUTION_SIGNALED") for each in events)
+    recorded = events(history)
+    by_signal = "input" not in recorded[0]["workflowExecutionStartedEventAttributes"]
+    signals = sum(each["eventType"].endswith("_EXECUTION_SIGNALED") for each in recorded)
     return +Counter({"Start": 1, "Signal": signals - by_signal})

@@ -15,6 +15,7 @@ from core.contracts import SERVERLESS_DEPLOYMENT
 from infra.local.aws.serverless import (
     CONCURRENCY,
     EXTERNAL_ID,
+    HANDLER,
     ROLE,
     TIMEOUT,
     Invocation,
@@ -41,6 +42,7 @@ class Serverless:
     endpoint: FaultyLambda
     lambda_: LambdaServer
     variables: Mapping[str, str]
+    handler: str
     timeout: int
     concurrency: int
 
@@ -72,7 +74,9 @@ class Serverless:
         """Publish a version of the function that is this build, with variables that differ; returns
         its ARN."""
         variables = {**self.variables, "TIDEGATE_BUILD_ID": build, **changed}
-        return self.lambda_.publish(variables, timeout=self.timeout, concurrency=self.concurrency)
+        return self.lambda_.publish(
+            variables, handler=self.handler, timeout=self.timeout, concurrency=self.concurrency
+        )
 
     def deploy(self, build: str, **changed: str) -> None:
         """Publish a build, and create its version in the workers' deployment."""
@@ -112,6 +116,7 @@ class Serverless:
 def serverless(
     folder: Path,
     *,
+    handler: str = HANDLER,
     timeout: int = TIMEOUT,
     concurrency: int = CONCURRENCY,
     database: bool = False,
@@ -145,7 +150,9 @@ def serverless(
                 "TIDEGATE_ESCALATION_URLS": pager.target(ESCALATION),
                 **settings,
             }
-            up = Serverless(temporal, pager, endpoint, lambda_, variables, timeout, concurrency)
+            up = Serverless(
+                temporal, pager, endpoint, lambda_, variables, handler, timeout, concurrency
+            )
             up.deployment("create")
             up.deploy(FIRST_BUILD)
             up.promote(FIRST_BUILD)

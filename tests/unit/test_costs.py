@@ -22,6 +22,7 @@ from tests.costs.figures import BadFigures, load
 from tests.costs.page import PAGE, counted, filled, money, picture, tables
 from tests.support.actions import HISTORIES, actions, delivered
 from tests.support.cloudformation import ALARMS, FRONT_DOOR, WORKERS
+from tests.support.wakes import wakes
 
 FIGURES = load()
 COUNTS = counted()
@@ -182,13 +183,29 @@ def test_actions_cost_by_the_cheaper_plan() -> None:
     assert many == pytest.approx(used + 500)
 
 
-def test_a_serverless_worker_that_is_woken_every_six_seconds_never_sleeps() -> None:
-    def duration(rate: float) -> float:
-        lines = model.aws_serverless(FIGURES, COUNTS.aws, rate)
-        return next(each.dollars for each in lines if each.part == "Lambda, duration")
+def test_a_worker_is_awake_as_often_as_it_is_woken_until_it_never_sleeps() -> None:
+    wake = FIGURES["serverless_wake"]
+    assert model.awake(FIGURES, 1 / (2 * wake)) == pytest.approx(0.5)
+    assert model.awake(FIGURES, 1 / wake) == pytest.approx(1)
+    assert model.awake(FIGURES, 2 / wake) == pytest.approx(1)
+    assert model.awake(FIGURES, 2 * FIGURES["worker_rate"]) == pytest.approx(2)
 
-    assert duration(1 / 12) == pytest.approx(duration(1 / 6) / 2)
-    assert duration(1) == pytest.approx(duration(1 / 6))
+
+def test_few_events_are_cheaper_serverless_and_many_in_containers() -> None:
+    """The rate from which on containers are cheaper is the one at which both cost the same."""
+
+    def serverless(rate: float) -> list[model.Line]:
+        return model.aws_serverless(FIGURES, COUNTS.aws, COUNTS.wakes, rate)
+
+    def small(rate: float) -> list[model.Line]:
+        return model.aws_containers(FIGURES, COUNTS.aws.smallest, rate)
+
+    rate = model.as_dear(serverless, small)
+    assert rate is not None
+    assert model.total(serverless(rate)) == pytest.approx(model.total(small(rate)), rel=0.01)
+    assert model.total(serverless(rate / 2)) < model.total(small(rate / 2))
+    assert model.total(serverless(rate * 2)) > model.total(small(rate * 2))
+    assert model.as_dear(small, lambda _: [model.Line("a fortune", 1e9)]) is None
 
 
 # ------------------------------------------------------------------------------------ the counts
@@ -196,11 +213,13 @@ def test_a_serverless_worker_that_is_woken_every_six_seconds_never_sleeps() -> N
 
 def test_the_alarms_of_aws_and_what_they_are_billed_by() -> None:
     """Metric math has several metrics: each policy over the backlog compares two."""
-    found = COUNTS.aws
-    assert found.alarms == found.alarm_metrics
-    policies = found.tracking_alarms // 2
-    assert policies == 2 * found.workers
-    assert found.tracking_alarm_metrics == 2 * (found.workers * 1 + found.workers * 2)
+    found, workers = COUNTS.aws, COUNTS.aws.workers
+    for watched in (found.door, found.containers):
+        assert watched.alarms == watched.alarm_metrics
+    policies = found.containers.tracking_alarms // 2
+    assert policies == 2 * workers
+    assert found.containers.tracking_alarm_metrics == 2 * (workers * 1 + workers * 2)
+    assert found.door.tracking_alarms == found.serverless.tracking_alarms == 0
 
 
 def test_what_rotations_of_the_key_cost_is_said() -> None:
@@ -264,13 +283,59 @@ def test_our_metrics_are_those_that_listeners_write_and_filters_find() -> None:
         for each in one["MetricTransformations"]
     }
     listeners = len(names - by_function) + len(by_function) * COUNTS.aws.functions
-    assert COUNTS.aws.metrics == listeners + len(filtered)
+    assert COUNTS.aws.door.metrics == listeners
+    assert COUNTS.aws.containers.metrics == len(filtered)
+
+
+def test_what_serverless_workers_measure_is_counted_where_it_is_written() -> None:
+    """The look from outside writes these two; what filters find in the logs comes in addition."""
+    names = aws.emitted()
+    assert {"BacklogAge", "UnreachableBuilds"} <= names
+    filtered = COUNTS.aws.serverless.metrics - len(names)
+    assert filtered == 2  # events given up, and pages that failed
+    assert COUNTS.aws.watch_every == 60
 
 
 def test_a_function_that_is_switched_off_is_no_group_that_scales() -> None:
     for counts in COUNTS.azure.values():
         assert counts.groups[0] == "http"
         assert {"messages_queue", "messages_topic", "blob_events_queue"} <= set(counts.groups)
+
+
+# ------------------------------------------------------------------------------ what wakes a worker
+
+
+@pytest.mark.parametrize(
+    ("history", "causes"),
+    [
+        ("incident-alert-opened", {"Start": 1, "Timers": 1}),  # the level that comes next
+        ("incident-alert-joined", {"Start": 1, "Signals": 3, "Timers": 1}),
+        ("incident-alert-recovered", {"Start": 1, "Signals": 1, "Timers": 1}),  # its memory ends
+        ("incident-acknowledged-late-page", {"Start": 1, "Updates": 2}),
+        ("incident-escalated", {"Start": 1, "Updates": 2, "Timers": 1}),
+        ("incident-page-retried", {"Start": 1, "Updates": 1, "Timers": 1, "Retries": 2}),
+        ("incident-cancelled", {"Start": 1, "Cancellations": 1}),
+        ("incident-continued-run-2", {"Updates": 1}),  # woken by the run before it
+    ],
+)
+def test_a_sleeping_worker_is_woken_by_what_comes_from_outside_and_by_timers(
+    history: str, causes: dict[str, int]
+) -> None:
+    assert wakes(history) == Counter(causes)
+
+
+def test_an_incident_that_is_acknowledged_and_recovers_wakes_four_times() -> None:
+    """It opens, is acknowledged, recovers, and forgets. An alert that joins it wakes once."""
+    assert COUNTS.wakes == model.Wakes(joined=1, life=4)
+
+
+def test_the_page_on_azure_has_the_prices_of_workers_that_always_run() -> None:
+    page = (PAGE.parent / "deploy-azure.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\d)`[^|]*\| (\d) \| (\d+) \|", page, re.M)
+    shown = tables(FIGURES, COUNTS)["azure-replicas"]
+    assert rows
+    for row in rows:
+        assert f"| {' | '.join(row)} |" in shown
 
 
 # ------------------------------------------------------------------------------- Temporal's Actions
