@@ -60,7 +60,8 @@ class Wake:
     begun: float
     accepted: float
     called: float
-    imported: float
+    started: float
+    settings: float
     planned: float
     connected: float
     first_task: float
@@ -70,6 +71,8 @@ class Wake:
     timer_task: float
     """When the task that the timer caused had a worker."""
     timer_delivered: float
+    cpu: float
+    """Seconds of CPU until the worker polls."""
 
     @property
     def shares(self) -> dict[str, float]:
@@ -77,8 +80,9 @@ class Wake:
         return {
             "the call that brings the alert": self.accepted - self.begun,
             "Temporal's call of the function": self.called - self.accepted,
-            "process start, imports": self.imported - self.called,
-            "settings and plans": self.planned - self.imported,
+            "the process's start": self.started - self.called,
+            "imports": self.settings - self.started,
+            "plans, with their modules": self.planned - self.settings,
             "the connection": self.connected - self.planned,
             "to the first task": self.first_task - self.connected,
             "the work, to the page": self.delivered - self.first_task,
@@ -129,6 +133,7 @@ def measure_wakes(folder: Path, *, quick: bool) -> list[Figure]:
             alone(part, [wake.shares[part] for wake in wakes], unit="s", against="its share, p50")
             for part in wakes[0].shares
         ),
+        alone("CPU until it polls, p50", [wake.cpu for wake in wakes], unit="s"),
         compare(
             "alert to its first task, p50",
             waking,
@@ -193,7 +198,8 @@ def _round(
             begun=begun,
             accepted=accepted,
             called=called,
-            imported=mine["imported"],
+            started=mine["started"],
+            settings=mine["settings"],
             planned=mine["before serve"] - connecting,
             connected=mine["before serve"],
             first_task=_when(next(each for each in history if _begins_task(each))),
@@ -201,6 +207,7 @@ def _round(
             due=due,
             timer_task=task,
             timer_delivered=timer_delivered,
+            cpu=mine["cpu"],
         ),
         floor_sample,
         warm_sample,
