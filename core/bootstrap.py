@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from core.adapters.documents.router import DocumentStores
 from core.config.routing_table import routing_table
 from core.config.settings import Settings, meaning
+from core.contracts import SERVERLESS_DEPLOYMENT
 from core.domain.routing.table import WorkflowRouter
 from core.domain.validation import EventValidationService
 from core.errors import SettingsError
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from core.ports.deployment import Deployment
     from core.ports.notifier import Notifier
     from core.ports.secrets import SecretStore
+    from core.ports.worker_deployment import Configuration, Stack, WorkerDeployment
     from core.webhooks.endpoints import WebhookTable
     from core.webhooks.pipeline import Webhooks
 
@@ -203,6 +205,31 @@ def azure_deployment(env: Mapping[str, str]) -> Deployment:
     from core.adapters.deployments.azure import AzureDeployment
 
     return AzureDeployment(env)
+
+
+async def worker_deployment(settings: Settings) -> WorkerDeployment:
+    """The builds of the serverless workers. Raises `SettingsError` or `TemporalUnavailable`."""
+    from core.adapters.temporal.worker_deployments import TemporalWorkerDeployment
+
+    return TemporalWorkerDeployment(await connect(settings), SERVERLESS_DEPLOYMENT)
+
+
+async def workers_stack(name: str) -> Stack:
+    """The CloudFormation stack of the serverless workers. Raises `SettingsError` or
+    `DeploymentUnavailable`."""
+    with _installed():
+        from core.adapters.deployments import aws_workers
+
+    return await aws_workers.read_stack(name, region=_aws_region())
+
+
+async def function_configuration(arn: str) -> Configuration | None:
+    """How a version of a Lambda function is configured; None where that may not be read. Raises as
+    `workers_stack` does."""
+    with _installed():
+        from core.adapters.deployments import aws_workers
+
+    return await aws_workers.read_configuration(arn, region=_aws_region())
 
 
 @contextmanager

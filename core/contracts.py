@@ -124,6 +124,10 @@ SERVERLESS_DEPLOYMENT: Final = "tidegate"
 """The Temporal worker deployment of the workers that run as one function, for all the task queues
 that it serves. A worker in a container has a deployment named after its task queue."""
 
+SERVERLESS_RESERVE: Final = 2.0
+"""Seconds before the deadline of that function at which its last activity is cut off, so that its
+outcome and the log still get out."""
+
 SERVERLESS_SETTINGS: Final = (
     "TIDEGATE_SERVED_WORKERS",
     "TIDEGATE_START_TIMEOUT",

@@ -26,6 +26,8 @@
     ├── CommandRefused          the incident is not in a state for this command
     ├── IncidentNotFound        no incident has this ID or handle
     ├── AmbiguousId             what somebody typed for an ID fits several
+    ├── RolloutRefused          a build of the serverless workers cannot take work as it is
+    ├── RolloutConflict         somebody else changed the worker deployment meanwhile
     └── DocumentExists          a conditional write found that the document exists
 
 Each message says what happened and to which event or document; `fix` says what the operator can do
@@ -254,6 +256,18 @@ class AmbiguousId(TidegateError):
     """What somebody typed for an ID, a handle or the beginning of an ID, fits several."""
 
     fix = "type the handle of the one that is meant, or more of its ID"
+
+
+class RolloutRefused(TidegateError):
+    """A build of the serverless workers cannot take work as it is."""
+
+    fix = "see how the builds stand with `tidegate workers status`"
+
+
+class RolloutConflict(TidegateError):
+    """Somebody else changed the worker deployment meanwhile; nothing was changed here."""
+
+    fix = "see what they changed with `tidegate workers status`, then repeat the command if needed"
 
 
 class DocumentExists(TidegateError):

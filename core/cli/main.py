@@ -23,6 +23,7 @@ from core.cli import (
     quarantine,
     smoke,
     worker,
+    workers,
 )
 from core.cli.console import EXIT_FAILED, EXIT_UNAVAILABLE, EXIT_USAGE, err, out, print_next
 from core.cli.next_step import or_local_stack
@@ -86,6 +87,7 @@ app.add_typer(config.routes_app, name="routes")
 app.add_typer(config.policies_app, name="policies")
 app.add_typer(config.webhooks_app, name="webhooks")
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(workers.app, name="workers")
 incident.app.add_typer(incident_commands.app)
 app.add_typer(incident.app, name="incident")
 

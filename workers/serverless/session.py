@@ -19,16 +19,12 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from core.config.settings import Settings
-from core.contracts import SERVERLESS_DEPLOYMENT
+from core.contracts import SERVERLESS_DEPLOYMENT, SERVERLESS_RESERVE
 from core.errors import ConfigurationError, SettingsError
 from workers.runtime import process
 from workers.serverless.slots import Sizes, Work, tuner
 
 log = logging.getLogger("tidegate.worker")
-
-RESERVE = 2.0
-"""Seconds before the deadline at which the last activity is cut off, so that its outcome and the
-log still get out."""
 
 _LOOK = 0.1
 """Seconds between two looks at what runs: the first task makes the shorter timeout count."""
@@ -47,19 +43,19 @@ class Limits:
     def of(cls, settings: Settings, *, deadline: float, now: float) -> Limits:
         """Raises `SettingsError` when the function's deadline leaves no time for polling."""
         drain = settings.drain_timeout
-        least = drain + RESERVE + settings.first_task_timeout
+        least = drain + SERVERLESS_RESERVE + settings.first_task_timeout
         if deadline - now < least:
             raise SettingsError(
                 f"the function has {deadline - now:.0f} s left, and needs {least:g}: "
                 f"TIDEGATE_DRAIN_TIMEOUT={drain:g}, "
-                f"TIDEGATE_FIRST_TASK_TIMEOUT={settings.first_task_timeout:g} and {RESERVE:g} to "
-                f"end",
+                f"TIDEGATE_FIRST_TASK_TIMEOUT={settings.first_task_timeout:g} and "
+                f"{SERVERLESS_RESERVE:g} to end",
                 fix="give the function a longer timeout, or set a shorter TIDEGATE_DRAIN_TIMEOUT",
             )
         return cls(
             idle=settings.idle_timeout,
             first_task=settings.first_task_timeout,
-            polls_until=deadline - RESERVE - drain,
+            polls_until=deadline - SERVERLESS_RESERVE - drain,
             drain=drain,
         )
 

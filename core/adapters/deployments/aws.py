@@ -1,61 +1,24 @@
 """An installation on AWS: the outputs of its stack, its bucket, its queue and its API.
 
-boto3 is synchronous: each call runs in a thread. Credentials are boto3's own settings, and so is
-the region where none is given.
-Sources: AWS CloudFormation API Reference, "DescribeStacks"; Amazon S3 User Guide, "Deleting object
-versions from a versioning-enabled bucket"; Amazon SQS API Reference, "SendMessage".
+Sources: Amazon S3 User Guide, "Deleting object versions from a versioning-enabled bucket"; Amazon
+SQS API Reference, "SendMessage".
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    NoCredentialsError,
-    NoRegionError,
-    ParamValidationError,
-    PartialCredentialsError,
-    ProfileNotFound,
-    SSOError,
-    TokenRetrievalError,
-)
-
-from core.adapters.deployments import http
+from core.adapters.deployments import aws_calls, http
 from core.domain.event import DocumentRef
-from core.errors import DeploymentUnavailable, SettingsError, third_party
+from core.errors import DeploymentUnavailable, SettingsError
 from core.ports.deployment import MOST_LISTED, Answer, Places
 
 _SCHEME: Final = "s3://"
-_NO_CREDENTIALS: Final = (
-    NoCredentialsError,
-    PartialCredentialsError,
-    ProfileNotFound,
-    SSOError,
-    TokenRetrievalError,
-)
-_EXPIRED: Final = {
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "InvalidClientTokenId",
-    "InvalidAccessKeyId",
-    "UnrecognizedClientException",
-    "SignatureDoesNotMatch",
-}
-_FIX_CREDENTIALS: Final = (
-    "sign in (`aws sso login`, or AWS_PROFILE), and see that `aws sts get-caller-identity` answers"
-)
 _FIX_STACK: Final = (
     "name it by --stack and its region by AWS_REGION; or name --documents, --queue and --webhooks"
 )
-
-Got = TypeVar("Got")
 
 
 class AwsDeployment:
@@ -66,7 +29,13 @@ class AwsDeployment:
         self._region = region
 
     async def places(self) -> Places:
-        outputs = await self._call("describe the stack", self._outputs)
+        described = await aws_calls.stack(
+            self._stack,
+            self._region,
+            unknown=_FIX_STACK,
+            denied="grant it, or name --documents, --queue, --webhooks and --quarantine",
+        )
+        outputs = aws_calls.outputs(described)
         bucket, records = outputs.get("DocumentsBucketName"), outputs.get("RecordsBucketName")
         if bucket is None:
             raise SettingsError(
@@ -83,7 +52,7 @@ class AwsDeployment:
 
     async def upload(self, uri: str, body: bytes) -> DocumentRef:
         bucket, key = _split(uri)
-        put = await self._call(
+        put = await aws_calls.call(
             f"upload {uri} (s3:PutObject, and kms:GenerateDataKey where the bucket has a key)",
             lambda: self._client("s3").put_object(
                 Bucket=bucket, Key=key, Body=body, ContentType="text/plain"
@@ -94,7 +63,7 @@ class AwsDeployment:
     async def remove(self, document: DocumentRef) -> str:
         bucket, key = _split(document.uri)
         version = {"VersionId": document.version} if document.version else {}
-        await self._call(
+        await aws_calls.call(
             f"remove {document.uri} (s3:DeleteObject and s3:DeleteObjectVersion)",
             lambda: self._client("s3").delete_object(Bucket=bucket, Key=key, **version),
         )
@@ -104,7 +73,7 @@ class AwsDeployment:
         ordered = (
             {"MessageGroupId": id, "MessageDeduplicationId": id} if queue.endswith(".fifo") else {}
         )
-        await self._call(
+        await aws_calls.call(
             f"send to {queue} (sqs:SendMessage, and kms:GenerateDataKey and kms:Decrypt where the "
             "queue has a key)",
             lambda: self._client("sqs").send_message(
@@ -130,57 +99,13 @@ class AwsDeployment:
                 raise DeploymentUnavailable(f"more than {MOST_LISTED:,} documents are in {prefix}")
             return [each for each in found if each[0] >= since]
 
-        newest = sorted(await self._call(f"list {prefix} (s3:ListBucket)", listed), reverse=True)
+        newest = sorted(
+            await aws_calls.call(f"list {prefix} (s3:ListBucket)", listed), reverse=True
+        )
         return [f"{_SCHEME}{bucket}/{key}" for _, key in newest]
 
-    def _outputs(self) -> dict[str, str]:
-        try:
-            answer = self._client("cloudformation").describe_stacks(StackName=self._stack)
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "ValidationError":
-                region = self._client("cloudformation").meta.region_name
-                raise SettingsError(
-                    f"there is no stack {self._stack} in {region}", fix=_FIX_STACK
-                ) from None
-            if "AccessDenied" in error.response["Error"]["Code"]:
-                raise SettingsError(
-                    f"may not describe the stack {self._stack} (cloudformation:DescribeStacks)",
-                    fix="grant it, or name --documents, --queue, --webhooks and --quarantine",
-                ) from None
-            raise
-        outputs = answer["Stacks"][0].get("Outputs", [])
-        return {each["OutputKey"]: each["OutputValue"] for each in outputs}
-
-    async def _call(self, what: str, call: Callable[[], Got]) -> Got:
-        """The result of a call in a thread. `what` names it, with the permissions that it needs."""
-        try:
-            return await asyncio.to_thread(call)
-        except _NO_CREDENTIALS as error:
-            raise SettingsError(
-                f"there are no AWS credentials: {third_party(error)}", fix=_FIX_CREDENTIALS
-            ) from None
-        except NoRegionError:
-            raise SettingsError("no AWS region is set", fix="set AWS_REGION") from None
-        except (ParamValidationError, ValueError) as error:
-            raise SettingsError(f"cannot {what}: {third_party(error)}") from None
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
-            if code in _EXPIRED:
-                raise SettingsError(
-                    f"AWS does not accept the credentials: {code}", fix=_FIX_CREDENTIALS
-                ) from None
-            raise DeploymentUnavailable(
-                f"cannot {what}: AWS answered {third_party(error)}"
-            ) from None
-        except BotoCoreError as error:
-            raise DeploymentUnavailable(f"cannot {what}: {third_party(error)}") from None
-
     def _client(self, service: str) -> Any:
-        config = Config(
-            retries={"mode": "standard", "max_attempts": 3}, connect_timeout=5, read_timeout=20
-        )
-        session = boto3.session.Session(region_name=self._region)
-        return session.client(service, config=config)  # type: ignore[call-overload]
+        return aws_calls.client(service, self._region)
 
 
 def _split(uri: str) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from temporalio.api.deployment.v1 import WorkerDeploymentVersion
+from temporalio.api.deployment.v1 import WorkerDeploymentVersion, WorkerDeploymentVersionInfo
 from temporalio.api.enums.v1 import (
     IndexedValueType,
     TaskQueueType,
@@ -86,7 +86,8 @@ class QueueWorkers:
 
     `identities` are those of all of them; `builds` those that are versioned, and `unversioned` says
     whether others are not. New work goes to `current`, or to workers without a build ID where that
-    is None, and `ramp` percent of it to `ramping`.
+    is None, and `ramp` percent of it to `ramping`. `callable` are those of the two that do not poll
+    and that Temporal itself wakes.
     """
 
     identities: tuple[str, ...]
@@ -95,6 +96,7 @@ class QueueWorkers:
     current: Build | None = None
     ramping: Build | None = None
     ramp: float = 0
+    callable: tuple[Build, ...] = ()
 
     def takes_new_work(self, build: Build | None) -> bool:
         """Whether new work goes to a build, or with None to workers without one."""
@@ -104,10 +106,17 @@ class QueueWorkers:
 
     @property
     def unserved(self) -> list[Build | None]:
-        """To whom new work goes although no such worker polls; None for one without a build ID."""
-        polling = {*self.builds, *([None] if self.unversioned else [])}
+        """To whom new work goes although no such worker polls or is woken; None for one without a
+        build ID."""
+        served = {*self.builds, *self.callable, *([None] if self.unversioned else [])}
         targets = dict.fromkeys((self.current, self.ramping))
-        return [each for each in targets if self.takes_new_work(each) and each not in polling]
+        return [each for each in targets if self.takes_new_work(each) and each not in served]
+
+    @property
+    def asleep(self) -> Build | None:
+        """The build to which all new work goes, where Temporal wakes its workers and none polls."""
+        awake = self.identities or self.current not in self.callable
+        return None if awake or self.unserved else self.current
 
 
 async def queue_workers(client: Client, task_queue: str) -> QueueWorkers:
@@ -131,13 +140,18 @@ async def queue_workers(client: Client, task_queue: str) -> QueueWorkers:
         else:
             unversioned = True
     info = answer.versioning_info
+    current, ramping = map(
+        _build, (info.current_deployment_version, info.ramping_deployment_version)
+    )
+    idle = [build for build in dict.fromkeys((current, ramping)) if build and build not in builds]
     return QueueWorkers(
         identities=tuple(poller.identity for poller in answer.pollers),
         builds=tuple(builds),
         unversioned=unversioned,
-        current=_build(info.current_deployment_version),
-        ramping=_build(info.ramping_deployment_version),
+        current=current,
+        ramping=ramping,
         ramp=info.ramping_version_percentage,
+        callable=tuple([build for build in idle if await _is_callable(client, build)]),
     )
 
 
@@ -147,6 +161,16 @@ def _build(version: WorkerDeploymentVersion) -> Build | None:
 
 async def never_current(client: Client, build: Build) -> bool:
     """Whether a build has neither been current nor ramped up, so that it has no work of its own."""
+    status = (await _version(client, build)).status
+    return status == WorkerDeploymentVersionStatus.WORKER_DEPLOYMENT_VERSION_STATUS_INACTIVE
+
+
+async def _is_callable(client: Client, build: Build) -> bool:
+    """Whether Temporal wakes workers of a build, by a function of theirs."""
+    return bool((await _version(client, build)).compute_config.scaling_groups)
+
+
+async def _version(client: Client, build: Build) -> WorkerDeploymentVersionInfo:
     request = DescribeWorkerDeploymentVersionRequest(
         namespace=client.namespace,
         deployment_version=WorkerDeploymentVersion(
@@ -159,8 +183,7 @@ async def never_current(client: Client, build: Build) -> bool:
         )
     except RPCError as error:
         raise _refusal(client, error) from None
-    status = answer.worker_deployment_version_info.status
-    return status == WorkerDeploymentVersionStatus.WORKER_DEPLOYMENT_VERSION_STATUS_INACTIVE
+    return answer.worker_deployment_version_info
 
 
 @dataclass(frozen=True, slots=True)

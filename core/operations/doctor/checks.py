@@ -75,13 +75,18 @@ class Code(StrEnum):
     )
     TASK_QUEUE = (
         "task-queue",
-        "A worker polls it",
+        "A worker polls it, or Temporal wakes one",
         "for each task queue that a route leads to, and the root worker's",
     )
     BUILD = (
         "build",
-        "New work on the task queue goes to a build whose worker polls it",
-        "for each polled task queue with a build ID",
+        "New work on the task queue goes to a build whose worker polls it or is woken",
+        "for each task queue with a build ID",
+    )
+    FUNCTION = (
+        "function",
+        "The build that gets new work has a function, which Temporal can reach",
+        "where a build of the serverless workers has one",
     )
     ROUTING_TABLES = (
         "routing-tables",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from core import bootstrap, contracts
 from core.adapters.temporal import admin
+from core.adapters.temporal.worker_deployments import TemporalWorkerDeployment
 from core.config.settings import Settings
 from core.domain.text import counted
 from core.errors import TidegateError
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from temporalio.client import Client
 
     from core.domain.routing.table import RoutingTable
+    from core.ports.worker_deployment import Deployment, WorkerDeployment
 
 _FIX: Final = (
     "start the server or open the network path to it; else fix TEMPORAL_ADDRESS, "
@@ -38,8 +40,43 @@ async def check_temporal(
     yield Check(Code.TEMPORAL, "temporal", "ok", detail)
     if needs.search_attributes:
         yield await _search_attributes(client, needs.search_attributes)
+    async for check in check_functions(
+        TemporalWorkerDeployment(client, contracts.SERVERLESS_DEPLOYMENT)
+    ):
+        yield check
     async for check in _queues(client, table, needs):
         yield check
+
+
+async def check_functions(workers: WorkerDeployment) -> AsyncIterator[Check]:
+    """For each build of the serverless workers that gets new work, whether Temporal can wake it."""
+    code, name = Code.FUNCTION, "serverless workers"
+    try:
+        deployment = await workers.describe()
+    except TidegateError as error:
+        yield failed(code, name, error, fix=_FIX)
+        return
+    if deployment is None or not any(build.has_function for build in deployment.builds):
+        return
+    if deployment.current is None and deployment.ramping is None:
+        detail = "no build of them is current: they get no new work"
+        yield Check(code, name, "skipped", detail, "tidegate workers promote")
+    for id in filter(None, (deployment.current, deployment.ramping)):
+        yield await _function(workers, deployment, id)
+
+
+async def _function(workers: WorkerDeployment, deployment: Deployment, id: str) -> Check:
+    code, name = Code.FUNCTION, f"function of build {id}"
+    build = deployment.build(id)
+    if build is None or not build.has_function:
+        detail = "new work goes to it, and it has no function: nothing wakes its workers"
+        fix = f"tidegate workers deploy --build-id {id}, or tidegate workers rollback"
+        return Check(code, name, "failed", detail, fix)
+    try:
+        await workers.check_function(id)
+    except TidegateError as error:
+        return failed(code, name, error, fix=_FIX)
+    return Check(code, name, "ok", "Temporal can reach it")
 
 
 async def _search_attributes(client: Client, names: Sequence[str]) -> Check:
@@ -60,17 +97,23 @@ async def _queues(client: Client, table: RoutingTable | None, needs: Needs) -> A
         senders.setdefault(route.task_queue, f"route {route.name}")
     names = {worker.task_queue: worker.name for worker in needs.workers}
     tables: set[str] = set()
+    asleep = False
     for queue, sender in senders.items():
         name = f"task queue {queue}"
         try:
             workers = await admin.queue_workers(client, queue)
-            if not workers.identities:
+            if build := workers.asleep:
+                detail = f"asleep: Temporal wakes {_shown(build)} for what {sender} sends there"
+                yield Check(Code.TASK_QUEUE, name, "ok", detail)
+                asleep |= queue in names
+            elif not workers.identities:
                 detail = f"no worker polls it: what {sender} sends there waits"
                 ours = f"start the {names[queue]}" if queue in names else ""
                 fix = ours or "start its worker, or fix the route's task_queue"
                 yield Check(Code.TASK_QUEUE, name, "failed", detail, fix)
                 continue
-            yield Check(Code.TASK_QUEUE, name, "ok", f"a worker polls it, for {sender}")
+            else:
+                yield Check(Code.TASK_QUEUE, name, "ok", f"a worker polls it, for {sender}")
             if check := await _build(client, queue, workers):
                 yield check
         except TidegateError as error:
@@ -79,6 +122,9 @@ async def _queues(client: Client, table: RoutingTable | None, needs: Needs) -> A
         tables |= _tables(workers.identities) if queue in names else set()
     if table and tables:
         yield _compared(table, tables)
+    elif asleep:
+        detail = "the workers are asleep: only one that is awake says which table it has"
+        yield Check(Code.ROUTING_TABLES, "routing tables", "skipped", detail)
 
 
 async def _build(client: Client, queue: str, workers: admin.QueueWorkers) -> Check | None:

@@ -15,7 +15,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from core import bootstrap
-from core.adapters.deployments import aws
+from core.adapters.deployments import aws_calls
 from core.domain import smoke
 from core.ports.deployment import Places
 from tests.support import azure_snapshot, cloudformation
@@ -46,8 +46,12 @@ async def test_each_place_on_aws_is_an_output_of_the_template(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     template = cloudformation.template(cloudformation.FRONT_DOOR)
-    outputs = {name: f"<{name}>" for name in template["Outputs"]}
-    monkeypatch.setattr(aws.AwsDeployment, "_outputs", lambda self: outputs)
+    outputs = [{"OutputKey": name, "OutputValue": f"<{name}>"} for name in template["Outputs"]]
+
+    async def described(name: str, region: str | None, **steps: str) -> dict[str, Any]:
+        return {"Outputs": outputs}
+
+    monkeypatch.setattr(aws_calls, "stack", described)
     assert await bootstrap.aws_deployment("tidegate").places() == Places(
         documents="s3://<DocumentsBucketName>/incidents/",
         queue="<MessagesQueueUrl>",

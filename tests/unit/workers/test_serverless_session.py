@@ -11,9 +11,10 @@ import pytest
 from temporalio.worker import SlotPermit
 
 from core.config.settings import Settings
+from core.contracts import SERVERLESS_RESERVE
 from core.errors import SettingsError
 from workers.runtime import process
-from workers.serverless.session import RESERVE, Limits, serve
+from workers.serverless.session import Limits, serve
 from workers.serverless.slots import Kind, Sizes, Work, _Slots
 
 
@@ -153,7 +154,7 @@ SETTINGS = replace(Settings(), drain_timeout=20, first_task_timeout=5)
 
 def test_polling_stops_the_drain_timeout_before_the_deadline() -> None:
     limits = Limits.of(SETTINGS, deadline=1060, now=1000)
-    assert limits.polls_until == 1060 - RESERVE - 20
+    assert limits.polls_until == 1060 - SERVERLESS_RESERVE - 20
 
 
 def test_a_function_whose_timeout_is_too_short_is_refused() -> None:
