@@ -262,8 +262,8 @@ def test_a_server_whose_controller_is_off_is_named(
 async def test_a_change_by_an_outdated_view_is_a_conflict(cloud: Cloud, workers: Tidegate) -> None:
     """Of two operators who looked at the same time, one wins."""
     name = f"race-{uuid4()}"
-    await poll_once(cloud, name, "one")
-    deployment = await poll_once(cloud, name, "two")
+    await poll_once(cloud, name, "one", queue=name)
+    deployment = await poll_once(cloud, name, "two", queue=name)
     seen = await deployment.describe()
     assert seen is not None
     await deployment.set_current("one", seen.token)
@@ -297,7 +297,7 @@ def test_doctor_knows_sleeping_workers_from_missing_ones(
     with cloud.endpoint.failing("broken"):
         assert doctor()["function of build one"]["outcome"] == "failed"
 
-    asyncio.run(poll_once(cloud, SERVERLESS_DEPLOYMENT, "bare"))
+    asyncio.run(poll_once(cloud, SERVERLESS_DEPLOYMENT, "bare", queue=ROOT_TASK_QUEUE))
     assert "build bare has no function" in workers("promote", "bare").err
     assert workers("promote", "bare", "--force").code == 0
     bare = doctor()["function of build bare"]
@@ -305,11 +305,13 @@ def test_doctor_knows_sleeping_workers_from_missing_ones(
     assert "tidegate workers deploy --build-id bare" in bare["fix"]
 
 
-async def poll_once(cloud: Cloud, deployment: str, build: str) -> TemporalWorkerDeployment:
+async def poll_once(
+    cloud: Cloud, deployment: str, build: str, *, queue: str
+) -> TemporalWorkerDeployment:
     """The deployment, after a worker of this build without a function has polled."""
     client = await Client.connect(cloud.temporal.address)
     workers = TemporalWorkerDeployment(client, deployment)
-    plan = Plan(task_queue=ROOT_TASK_QUEUE, workflows=[Order], activities=[])
+    plan = Plan(task_queue=queue, workflows=[Order], activities=[])
 
     async def polled() -> bool:
         version = await workers.version(build)

@@ -103,7 +103,7 @@ async def _queues(client: Client, table: RoutingTable | None, needs: Needs) -> A
         try:
             workers = await admin.queue_workers(client, queue)
             if build := workers.asleep:
-                detail = f"asleep: Temporal wakes {_shown(build)} for what {sender} sends there"
+                detail = f"asleep: Temporal wakes {_shown(build)}, for {sender}"
                 yield Check(Code.TASK_QUEUE, name, "ok", detail)
                 asleep |= queue in names
             elif not workers.identities:

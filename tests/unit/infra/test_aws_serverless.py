@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from core.config.settings import Settings, variables
-from core.contracts import SERVERLESS_SETTINGS, WORKERS
+from core.contracts import SERVERLESS_RESERVE, SERVERLESS_SETTINGS, WORKERS
 from tests.support.cloudformation import (
     FRONT_DOOR,
     ROOT,
@@ -25,7 +25,6 @@ from tests.support.cloudformation import WORKERS as CONTAINERS
 from tests.support.deployed_stack import Stack
 from tests.support.template_parameters import refusals
 from workers.serverless.emf import NAMESPACE
-from workers.serverless.session import RESERVE
 
 SECRET = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:tidegate/temporal-AbCdEf"
 KEY = "arn:aws:kms:eu-west-1:111122223333:key/0a1b2c3d"
@@ -134,7 +133,7 @@ def test_no_timeout_that_is_accepted_is_too_short_for_a_drain() -> None:
     parameters = template(SERVERLESS)["Parameters"]
     drain = float(environment("Workers")["TIDEGATE_DRAIN_TIMEOUT"])
     longest_wait = parameters["FirstTaskTimeout"]["MaxValue"]
-    assert drain + longest_wait + RESERVE <= parameters["Timeout"]["MinValue"]
+    assert drain + longest_wait + SERVERLESS_RESERVE <= parameters["Timeout"]["MinValue"]
     assert parameters["Timeout"]["MaxValue"] == 900, "Lambda's maximum"
     assert f"In the last {drain:g} " in parameters["Timeout"]["Description"]
 
