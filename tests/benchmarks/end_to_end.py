@@ -12,11 +12,11 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
@@ -49,6 +49,7 @@ WORKERS: Final = {
     "naive-activities": "tests.benchmarks.naive.run_activity_worker",
 }
 
+T = TypeVar("T")
 Handle = Callable[[Sequence[dict[str, Any]]], None]
 
 
@@ -171,10 +172,10 @@ class Incidents:
         """When the first task of the workflow was completed."""
         return self._runner.run(self._time_of(id, _completes_task))
 
-    def start(self, workflow: Any, argument: object, *, id: str, task_queue: str) -> None:
+    def start(self, workflow: Any, *arguments: object, id: str, task_queue: str) -> None:
         """Start a workflow with a bare client."""
         self._runner.run(
-            self._client.start_workflow(workflow, argument, id=id, task_queue=task_queue)
+            self._client.start_workflow(workflow, args=arguments, id=id, task_queue=task_queue)
         )
 
     def signal(self, event: Event, *, id: str) -> None:
@@ -200,6 +201,10 @@ class Incidents:
 
     def history(self, id: str) -> Sequence[HistoryEvent]:
         return self._runner.run(self._client.get_workflow_handle(id).fetch_history()).events
+
+    def run(self, call: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
+        """What the call returns when it is given the client."""
+        return self._runner.run(call(self._client))
 
     async def _time_of(self, id: str, is_it: Callable[[HistoryEvent], bool]) -> float:
         deadline = time.monotonic() + _PATIENCE

@@ -98,13 +98,13 @@ def measure(folder: Path, *, quick: bool) -> list[Figure]:
             ("client", "temporalio.client", 1.5),
             ("boto3", "boto3 handler", 1.2),
         ):
-            found += _figures("import", against, samples["ours"], samples[name], at_most)
+            found += figures("import", against, samples["ours"], samples[name], at_most)
         first: dict[str, Callable[[], Sample]] = {
             "bare": lambda: fresh(_FIRST_BARE, env, json.dumps(_wire())),
             "ours": lambda: fresh(_FIRST_EVENT, env, json.dumps(batch([notification()]))),
         }
         samples = take_turns(first, rounds)
-        found += _figures("to the first start", "bare client", samples["ours"], samples["bare"])
+        found += figures("to the first start", "bare client", samples["ours"], samples["bare"])
         env |= {"PYTHONPATH": str(app)}
         samples = take_turns(
             {
@@ -114,7 +114,7 @@ def measure(folder: Path, *, quick: bool) -> list[Figure]:
             rounds,
         )
         what, against = "import, Azure", "azure.functions and client"
-        found += _figures(what, against, samples["ours"], samples["bare"], 1.5)
+        found += figures(what, against, samples["ours"], samples["bare"], 1.5)
     return found
 
 
@@ -136,7 +136,7 @@ def package(tree: Path, contents: Sequence[str]) -> Path:
     table = str(tree / "core" / "config" / COMPILED.name)
     _run([sys.executable, "-m", "core.config.routing_table", "--output", table])
     compiled = ["--invalidation-mode", "unchecked-hash"]
-    _run([_interpreter(), "-m", "compileall", "-q", *compiled, str(tree)])
+    _run([interpreter(), "-m", "compileall", "-q", *compiled, str(tree)])
     return tree
 
 
@@ -146,7 +146,7 @@ def fresh(code: str, env: Mapping[str, str], *arguments: str) -> Sample:
     result.unlink(missing_ok=True)
     begun = time.monotonic()
     done = subprocess.run(
-        [_interpreter(), "-s", "-S", "-c", code + _THE_END, *arguments],
+        [interpreter(), "-s", "-S", "-c", code + _THE_END, *arguments],
         env={**env, "PATH": os.environ["PATH"]},
         capture_output=True,
         text=True,
@@ -159,7 +159,7 @@ def fresh(code: str, env: Mapping[str, str], *arguments: str) -> Sample:
     return (float(end) - begun) * 1000, int(kibibytes) / 1024
 
 
-def _figures(
+def figures(
     what: str,
     against: str,
     ours: list[Sample],
@@ -184,7 +184,7 @@ def _wire() -> dict[str, object]:
     return {**wire, "tidegatekey": f"{wire['tidegatekey']}{uuid.uuid4()}"}
 
 
-def _interpreter() -> str:
+def interpreter() -> str:
     """The interpreter behind the virtual environment, so that its packages are not on the path."""
     return str(getattr(sys, "_base_executable", None) or sys.executable)
 

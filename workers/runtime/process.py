@@ -38,7 +38,7 @@ from core import bootstrap
 from core.adapters.temporal import admin
 from core.config.settings import Settings
 from core.errors import ConfigurationError, SettingsError, TidegateError, TransientError
-from workers.runtime import backlog, health, logs
+from workers.runtime import backlog, logs
 
 log = logging.getLogger("tidegate.worker")
 
@@ -168,6 +168,8 @@ def _allow_long_activations(worker: Worker) -> None:
 
 
 async def _serve(plan: Plan, settings: Settings) -> int:
+    from workers.runtime import health  # not in a function, which answers no health checks
+
     stop = _stop_on_signals()
     readiness = _Readiness(asyncio.get_running_loop())
     telemetry = _telemetry(settings)
@@ -265,6 +267,8 @@ class _Readiness:
     draining: bool = False
 
     def state(self) -> str:
+        from workers.runtime import health
+
         if self.draining:
             return "draining"
         if self.client is None or self.worker is None:
