@@ -136,11 +136,12 @@ HYPOTHESIS_PROFILE ?= soak
 soak: setup .install-azurite ## Run the long versions of the tests
 	@SOAK=1 HYPOTHESIS_PROFILE=$(HYPOTHESIS_PROFILE) exec $(BIN)/python -m pytest -m "soak or hypothesis" $(ARGS)
 
+# All gates run at the same time; what each prints comes whole, in their order.
 check: setup .deploy-tools ## Run every gate: style, types, layers, configuration files, templates
-	@failed=; \
+	@out=$$(mktemp -d); trap 'rm -rf "$$out"' EXIT; trap 'kill $$running; exit 130' INT TERM; \
 	gate() { \
-		name=$$1; shift; printf '\n== %s\n' "$$name"; \
-		"$$@" || failed="$$failed, $$name"; \
+		name=$$1; shift; gates="$$gates $$name"; \
+		"$$@" >"$$out/$$name" 2>&1 & running="$$running $$!"; \
 	}; \
 	gate format $(BIN)/ruff format --check .; \
 	gate lint $(BIN)/ruff check .; \
@@ -157,6 +158,11 @@ check: setup .deploy-tools ## Run every gate: style, types, layers, configuratio
 	gate security $(DEPLOY)/bin/checkov --quiet --compact --skip-download --framework cloudformation \
 		$(addprefix --file ,$(TEMPLATES)); \
 	gate azure $(BIN)/python -m tests.gates.azure_security; \
+	set -- $$running; failed=; \
+	for name in $$gates; do \
+		wait "$$1" || failed="$$failed, $$name"; \
+		printf '\n== %s\n' "$$name"; cat "$$out/$$name"; shift; \
+	done; \
 	if [ -n "$$failed" ]; then printf '\nFailed: %s\n' "$${failed#, }" >&2; exit 1; fi; \
 	printf '\nEvery gate passed.\n'
 

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -182,11 +182,6 @@ def test_a_demo_that_cannot_work_says_why(tmp_path: Path) -> None:
     assert marked(env) == []
 
 
-@pytest.fixture(params=CLOUDS)
-def cloud(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 @pytest.fixture
 def dev(tmp_path: Path, cloud: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
     """A running `tidegate dev` with its marked environment; its folder is `tmp_path`."""
@@ -204,15 +199,24 @@ def wait_until_up(process: subprocess.Popen[str], folder: Path) -> None:
     assert process.poll() is None, output(folder)
 
 
-def test_dev_without_the_incident_worker_is_the_front_door_alone(tmp_path: Path) -> None:
+def test_dev_without_the_incident_worker_is_the_front_door_alone_from_its_port_base(
+    tmp_path: Path,
+) -> None:
+    base = 23_400 + os.getpid() % 50 * 10
     env = {**new_mark(), "TEMPORAL_ADDRESS": "cloud.example.com:7233", "AWS_PROFILE": "none"}
     (tmp_path / "routes.yaml").write_text(
         "version: 1\nroutes:\n"
         "  - {name: orders, match: {exact: {type: order}}, workflow: Order, task_queue: orders}\n"
     )
     env["TIDEGATE_ROUTES"] = "routes.yaml"
-    with started(tidegate("dev", "--without", "incident-worker"), env, tmp_path) as process:
+    command = tidegate("dev", "--without", "incident-worker", "--port-base", str(base))
+    with started(command, env, tmp_path) as process:
         wait_until_up(process, tmp_path)
+        ends = Endpoints.read(tmp_path / ".tidegate")
+        assert ends, output(tmp_path)
+        assert ends.temporal == f"127.0.0.1:{base}"
+        urls = [f"http://127.0.0.1:{base + number}" for number in range(1, 5)]
+        assert [ends.temporal_ui, ends.gateway, ends.pager, ends.cloud["endpoint"]] == urls
         printed = output(tmp_path)
         [unused] = re.findall("does not use these variables of yours: (.*)$", printed, re.M)
         assert {"AWS_PROFILE", "TEMPORAL_ADDRESS"} <= set(unused.split(", "))
@@ -246,44 +250,25 @@ def ends_cleanly(
     assert Endpoints.read(folder / ".tidegate") is None
 
 
-def test_dev_prints_a_smoke_command_that_works_and_ends_cleanly_by_ctrl_c(
+@pytest.mark.parametrize("cloud", ["azure"])  # tests/e2e/test_readme.py has it on AWS
+def test_dev_ends_cleanly_by_ctrl_c(
     dev: tuple[subprocess.Popen[str], dict[str, str]], tmp_path: Path
 ) -> None:
     process, env = dev
-    assert len(marked(env)) == 9  # itself, and eight children
-    printed = output(tmp_path)
-    [command] = [line.strip() for line in printed.splitlines() if "tidegate smoke" in line]
-    shell = f". .tidegate/env && echo $MESSAGES_QUEUE_URL && {command}"
-    done = run(["sh", "-c", shell], env, tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
-    queue = done.stdout.splitlines()[0]
-    assert queue.startswith("http://127.0.0.1:")
-    assert re.search(rf"Messages go to +{re.escape(queue)} *$", printed, re.MULTILINE)
     ends_cleanly(process, signal.SIGINT, env, tmp_path)
 
 
-def test_stacks_that_start_at_the_same_moment_come_up_with_and_without_a_port_base(
-    tmp_path: Path,
-) -> None:
-    env, folders = new_mark(), [tmp_path / "one", tmp_path / "two", tmp_path / "three"]
+def test_two_stacks_that_start_at_the_same_moment_both_come_up(tmp_path: Path) -> None:
+    env, folders = new_mark(), [tmp_path / "one", tmp_path / "two"]
     for folder in folders:
         folder.mkdir()
-    base = 23_400 + os.getpid() % 50 * 10
-    commands = [tidegate("dev"), tidegate("dev"), tidegate("dev", "--port-base", str(base))]
-    with ExitStack() as all_of_them:
-        processes = [
-            all_of_them.enter_context(started(command, env, folder))
-            for command, folder in zip(commands, folders, strict=True)
-        ]
-        for process, folder in zip(processes, folders, strict=True):
+    with (
+        started(tidegate("dev"), env, folders[0]) as one,
+        started(tidegate("dev"), env, folders[1]) as two,
+    ):
+        for process, folder in zip((one, two), folders, strict=True):
             wait_until_up(process, folder)
-        first, second, third = (Endpoints.read(folder / ".tidegate") for folder in folders)
-        assert third, output(folders[2])
-        urls = [f"http://127.0.0.1:{base + number}" for number in range(1, 5)]
-        assert third.temporal == f"127.0.0.1:{base}"
-        own = [third.temporal_ui, third.gateway, third.pager, third.cloud["endpoint"]]
-        assert own == urls
-        folders = folders[:2]
+        first, second = (Endpoints.read(folder / ".tidegate") for folder in folders)
         assert first, output(folders[0])
         assert second, output(folders[1])
         for field in ("temporal", "temporal_ui", "gateway", "pager"):
@@ -312,6 +297,7 @@ def send_here(
     return here
 
 
+@pytest.mark.parametrize("cloud", CLOUDS)
 def test_dev_takes_what_is_sent_even_after_a_crash_and_leaves_nothing_when_it_is_killed(
     dev: tuple[subprocess.Popen[str], dict[str, str]],
     tmp_path: Path,
@@ -320,6 +306,8 @@ def test_dev_takes_what_is_sent_even_after_a_crash_and_leaves_nothing_when_it_is
 ) -> None:
     process, env = dev
     store, source = STORES[cloud], SOURCES[cloud]
+    assert len(marked(env)) == 9  # itself, and eight children
+    _the_smoke_command_that_is_printed_works(env, tmp_path)
     victim = next(line for line in marked(env) if "workers.root_orchestrator" in line)
     os.kill(int(victim.split()[0]), signal.SIGKILL)
     wait_until(lambda: "Starting it again." in output(tmp_path), PATIENCE, "the restart")
@@ -368,6 +356,17 @@ def test_dev_takes_what_is_sent_even_after_a_crash_and_leaves_nothing_when_it_is
         process.kill()
         process.wait(PATIENCE)
         wait_until(lambda: not marked(env), PATIENCE, "every child to end")
+
+
+def _the_smoke_command_that_is_printed_works(env: dict[str, str], folder: Path) -> None:
+    printed = output(folder)
+    [command] = [line.strip() for line in printed.splitlines() if "tidegate smoke" in line]
+    shell = f". .tidegate/env && echo $MESSAGES_QUEUE_URL && {command}"
+    done = run(["sh", "-c", shell], env, folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    queue = done.stdout.splitlines()[0]
+    assert queue.startswith("http://127.0.0.1:")
+    assert re.search(rf"Messages go to +{re.escape(queue)} *$", printed, re.MULTILINE)
 
 
 def _a_webhook_says_what_became_of_it(send: Tidegate, folder: Path) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.local.endpoints import Endpoints
 from infra.local.processes import ROOT, wait_until
 from tests.support.console import blocks
 from tests.support.leftovers import marked, new_mark
@@ -174,5 +175,7 @@ def test_an_alert_is_fired_and_acknowledged_in_two_minutes_and_ten_lines(clone: 
         stack.wait(PATIENCE)
     sys.stdout.write("\n".join(transcript))
     assert "Stopped; no process is left." in log.read_text()
+    assert "Traceback" not in log.read_text()
     assert marked(env) == []
+    assert Endpoints.read(clone / ".tidegate") is None
     assert 0 < took < 120

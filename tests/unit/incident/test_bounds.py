@@ -17,6 +17,7 @@ from core.domain.incident.model import (
     Status,
 )
 from core.domain.incident.policies.policy import Policy
+from tests.support.soak import sampled
 from tests.unit.incident.examples import (
     alert,
     cleared,
@@ -32,24 +33,29 @@ BYTES = 400_000
 """Temporal takes payloads of 2 MB; continue-as-new carries the state and a tail of the timeline."""
 
 
+COMMANDS = 2_000
+
+
 @pytest.mark.slow
-def test_a_hundred_thousand_alerts_and_two_thousand_commands_fit_into_one_state() -> None:
+@pytest.mark.soak
+@pytest.mark.parametrize("alerts", sampled([10_000, 100_000], [10_000]))
+def test_alerts_without_end_and_two_thousand_commands_fit_into_one_state(alerts: int) -> None:
     life = opened(policy(auto_resolve_acknowledged=False, reopen_window=3600))
     visible = 0
-    for number in range(100_000):
+    for number in range(alerts):
         life.give(
             alert(f"fingerprint {number % 700}", links={"source": f"https://x.example/{'y' * 100}"})
         )
-        if number % 50 == 0:
+        if number % (alerts // COMMANDS) == 0:
             life.give(command("comment", f"person {number}", note="z" * 2000))
         visible += sum(event.visible for event in life.events)
         life.events.clear()
         life.effects.clear()
-    assert life.incident.alerts.fired == 100_001
-    assert life.incident.comments == 2_000
+    assert life.incident.alerts.fired == alerts + 1
+    assert life.incident.comments == COMMANDS
     encoded = life.incident.model_dump_json()
     assert len(encoded) < BYTES
-    assert visible < 2_000 + 300
+    assert visible < COMMANDS + 300
     assert Incident.model_validate_json(encoded) == life.incident
 
 
