@@ -27,7 +27,6 @@ from core.domain.identity import cloudevent_key
 from core.domain.incident import commands
 from infra.local.cloud import QUARANTINE, REPORTS
 from infra.local.processes import ROOT, wait_until
-from infra.local.stack import LocalStack
 from infra.local.temporal import TEMPORAL, Workflow
 from tests.e2e.conftest import Harness, running_in
 from tests.support.alerts import page_key
@@ -223,31 +222,6 @@ def see_to_the_end(cases: list[Case], done: int = 1) -> None:
             case.reach(hop)
     for case in cases:
         case.ends_as_one_incident()
-
-
-def tried(stack: LocalStack, case: Case) -> list[dict[str, Any]]:
-    """The receipts of every attempt at a case's upload."""
-    return stack.receipts(stack.cloud.upload_listener, f"/{case.name}.md@")
-
-
-def test_nothing_is_acknowledged_while_temporal_is_down(harness: Harness) -> None:
-    stack = harness.stack
-    cases = [new_case(harness, "down") for _ in range(3)]
-    stack.processes[TEMPORAL].kill()
-    for case in cases:
-        case.upload()
-
-    def each_was_tried_twice() -> bool:
-        return all(len(tried(stack, case)) >= 2 for case in cases)
-
-    wait_until(each_was_tried_twice, PATIENCE, "two attempts at each upload")
-    verdicts = {receipt["verdict"] for case in cases for receipt in tried(stack, case)}
-    assert verdicts == {"retry"}
-    assert stack.cloud.waiting() == len(cases)
-    assert stack.cloud.keys(QUARANTINE) == []
-    stack.restart(TEMPORAL)
-    see_to_the_end(cases)
-    wait_until(lambda: stack.cloud.waiting() == 0, PATIENCE, "the queue to drain")
 
 
 # ---------------------------------------------------- straight from the listener: start and signal

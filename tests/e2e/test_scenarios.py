@@ -19,6 +19,7 @@ from core.contracts import INCIDENT_WORKER, INCIDENT_WORKFLOW, ROOT_WORKER, ROOT
 from infra.local.cloud import CLOUDS, INCIDENTS, QUARANTINE
 from infra.local.environment import HOOK_SECRETS
 from infra.local.processes import ROOT, wait_until
+from infra.local.stack import LocalStack
 from infra.local.temporal import TEMPORAL
 from tests.e2e.conftest import Harness, running_in
 from tests.e2e.test_crashes import (
@@ -32,7 +33,6 @@ from tests.e2e.test_crashes import (
     crash_at,
     new_case,
     see_to_the_end,
-    tried,
 )
 from tests.support.cli import Result, Tidegate
 from tests.support.soak import sampled
@@ -61,6 +61,11 @@ def harness(
     """One stack for each cloud, where each upload is announced twice."""
     with running_in(tmp_path_factory.mktemp("stack"), cloud=request.param, bridge=True) as harness:
         yield harness
+
+
+def tried(stack: LocalStack, case: Case) -> list[dict[str, Any]]:
+    """The receipts of every attempt at a case's upload."""
+    return stack.receipts(stack.cloud.upload_listener, f"/{case.name}.md@")
 
 
 @pytest.fixture(autouse=True)
@@ -233,6 +238,7 @@ def test_while_temporal_is_down_nothing_is_acknowledged_and_then_everything_is_d
     wait_until(each_was_tried, PATIENCE, "two attempts at both announcements of each upload")
     assert {r["verdict"] for case in cases for r in tried(stack, case)} == {"retry"}
     assert stack.cloud.waiting() == 2 * len(cases)
+    assert stack.cloud.keys(QUARANTINE) == []
     stack.restart(TEMPORAL)
     see_to_the_end(cases)
     wait_until(lambda: stack.cloud.waiting() == 0, PATIENCE, "the queue to drain")
