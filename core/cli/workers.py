@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 
 from core import bootstrap
-from core.cli.console import Json, out, print_json, print_next, table
+from core.cli.console import Json, err, out, print_json, print_next, table
 from core.config.settings import Settings
 from core.domain.durations import format_age
 
@@ -138,6 +138,12 @@ async def _plan(
         operation.check_place(arn, found)
         if configuration := await bootstrap.function_configuration(arn):
             served = operation.check_configuration(configuration, build_id)
+        else:
+            err.print(
+                "The function's build ID, settings and timeout are not checked: that needs "
+                "lambda:GetFunctionConfiguration on it.",
+                soft_wrap=True,
+            )
     return operation.Plan(
         build_id=build_id,
         function=function,

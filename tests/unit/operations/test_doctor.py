@@ -15,10 +15,12 @@ from core.config.files import load_routes
 from core.config.routing_table import SHIPPED_ROUTES
 from core.config.settings import Settings
 from core.contracts import INCIDENT_WORKER, ROOT_WORKER, SEARCH_ATTRIBUTES
-from core.errors import SettingsError
+from core.errors import RolloutRefused, SettingsError
 from core.operations.doctor import examine, temporal
 from core.operations.doctor.checks import Check, Code
 from core.operations.doctor.needs import Needs
+from core.ports.worker_deployment import State
+from tests.support.worker_deployment import InMemory, function
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -117,6 +119,9 @@ def test_a_route_takes_documents_if_a_filter_names_their_types(
             QueueWorkers(identities=("a",), builds=(NEW,), ramping=NEW, ramp=5),
             [None],
         ),
+        (QueueWorkers(identities=("a",), builds=(OLD,), current=NEW, callable=(NEW,)), []),
+        (QueueWorkers(identities=(), current=NEW, callable=(NEW,)), []),
+        (QueueWorkers(identities=(), current=NEW, ramping=OLD, ramp=5, callable=(NEW,)), [OLD]),
     ],
     ids=[
         "no builds",
@@ -129,12 +134,72 @@ def test_a_route_takes_documents_if_a_filter_names_their_types(
         "ramped down to nothing",
         "ramped up to everything",
         "the rest is for workers without a build",
+        "the current build is asleep while an old one polls",
+        "the current build is asleep",
+        "the ramping build has no function",
     ],
 )
 def test_new_work_is_unserved_where_whom_it_goes_to_does_not_poll(
     workers: QueueWorkers, unserved: list[Build | None]
 ) -> None:
     assert workers.unserved == unserved
+
+
+@pytest.mark.parametrize(
+    ("workers", "asleep"),
+    [
+        (QueueWorkers(identities=(), current=NEW, callable=(NEW,)), NEW),
+        (QueueWorkers(identities=("a",), current=NEW, callable=(NEW,)), None),
+        (QueueWorkers(identities=(), current=NEW), None),
+        (QueueWorkers(identities=(), current=NEW, ramping=OLD, ramp=5, callable=(NEW,)), None),
+        (QueueWorkers(identities=()), None),
+    ],
+    ids=["woken", "somebody polls", "no function", "a share would wait", "nobody"],
+)
+def test_workers_are_asleep_where_temporal_wakes_them_for_all_new_work(
+    workers: QueueWorkers, asleep: Build | None
+) -> None:
+    assert workers.asleep == asleep
+
+
+@pytest.mark.parametrize(
+    ("workers", "checks"),
+    [
+        (InMemory(exists=False), []),
+        (InMemory().add("one", None, state=State.CURRENT), []),
+        (InMemory().add("one", function(1)), ["skipped: no build of them is current"]),
+        (InMemory().add("one", function(1), state=State.CURRENT), ["ok: Temporal can reach it"]),
+        (
+            InMemory()
+            .add("one", function(1), state=State.CURRENT)
+            .add("two", None, state=State.RAMPING),
+            ["ok: Temporal can reach it", "failed: new work goes to it, and it has no function"],
+        ),
+        (
+            InMemory(refusal=RolloutRefused("the role is gone", fix="make it")).add(
+                "one", function(1), state=State.CURRENT
+            ),
+            ["failed: the role is gone"],
+        ),
+    ],
+    ids=[
+        "containers only",
+        "no build has a function",
+        "deployed and not promoted",
+        "well",
+        "a build that ramps up without a function",
+        "a function that Temporal cannot reach",
+    ],
+)
+async def test_each_build_that_gets_new_work_has_a_function_that_temporal_can_reach(
+    workers: InMemory, checks: list[str]
+) -> None:
+    found = [check async for check in temporal.check_functions(workers)]
+    shown = [f"{check.outcome}: {check.detail}" for check in found]
+    assert [text.startswith(start) for text, start in zip(shown, checks, strict=True)] == (
+        [True] * len(checks)
+    )
+    assert all(check.fix for check in found if check.outcome != "ok")
 
 
 async def test_without_incidents_the_quarantine_is_needed_and_the_reports_are_not() -> None:
@@ -184,6 +249,26 @@ async def check_queues(
     monkeypatch.setattr(admin, "queue_workers", queue_workers)
     found = temporal._queues(cast("Client", None), table, Needs.of(table))
     return [check async for check in found]
+
+
+async def test_the_routing_table_of_workers_that_sleep_is_not_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def asleep(client: object, queue: str) -> QueueWorkers:
+        return QueueWorkers(identities=(), current=NEW, callable=(NEW,))
+
+    file = tmp_path / "routes.yaml"
+    file.write_text(f"version: 1\nroutes:\n  - {route()}\n")
+    table = load_routes(file).compiled()
+    monkeypatch.setattr(admin, "queue_workers", asleep)
+    found = [
+        check async for check in temporal._queues(cast("Client", None), table, Needs.of(table))
+    ]
+    queues = [check for check in found if check.code is Code.TASK_QUEUE]
+    assert {check.outcome for check in queues} == {"ok"}
+    assert queues[0].detail == "asleep: Temporal wakes build 1.1, for the listeners"
+    [tables] = [check for check in found if check.code is Code.ROUTING_TABLES]
+    assert (tables.outcome, "asleep" in tables.detail) == ("skipped", True)
 
 
 @pytest.mark.parametrize(
