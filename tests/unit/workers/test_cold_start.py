@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from core.config.routing_table import main
 from core.config.settings import Settings
 from core.errors import SettingsError
 from workers.incident.run_worker import plan
+from workers.serverless import session
 
 # Apprise imports a module that Python 3.13 has removed, where it is there.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
@@ -119,3 +121,17 @@ def test_an_address_that_can_never_work_is_refused_when_the_worker_is_prepared()
     made = plan(settings)
     with pytest.raises(SettingsError, match="TIDEGATE_PAGE_URLS: on-call: apprise knows no such"):
         made.prepare()
+
+
+async def test_while_it_polls_an_address_that_can_never_work_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Without its value; everything else is served."""
+    settings = Settings(
+        quarantine="file:///quarantine/",
+        target_variables=(("TIDEGATE_PAGE_URLS", "slak://hunter2"),),
+    )
+    await session._prepare([plan(settings)])
+    [record] = [each for each in caplog.records if each.levelno == logging.CRITICAL]
+    assert "some activities cannot succeed: TIDEGATE_PAGE_URLS: on-call" in record.message
+    assert "hunter2" not in record.message
