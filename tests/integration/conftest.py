@@ -19,6 +19,7 @@ from infra.local.temporal import TemporalServer
 from tests.support.incidents import Harness, check_histories
 from tests.support.listeners import fresh_process
 from tests.support.payloads import BUCKET
+from tests.support.sleepers import Sleepers, sleeping
 from tests.support.web import Site, serving
 from tests.support.worker_process import Start, starting
 
@@ -88,3 +89,11 @@ def site() -> Iterator[Site]:
     """A web server that receives pages and follow-ups."""
     with serving() as site:
         yield site
+
+
+@pytest.fixture(scope="session")
+def sleepers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sleepers]:
+    """A Temporal server of its own that invokes the workers' function, shared by the session: tests
+    need unique names, and leave no incident that pages later."""
+    with sleeping(tmp_path_factory.mktemp("sleepers"), concurrency=2) as found:
+        yield found

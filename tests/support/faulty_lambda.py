@@ -15,20 +15,21 @@ from urllib.parse import urlsplit
 from tests.support.web import Quiet, listening
 
 Fault = Literal["away", "throttled", "broken", "silent"]
-"""`away`: each connection is reset. `throttled`: 429. `broken`: 500. `silent`: an invocation is
-accepted with 202 and never run."""
+"""`away`: each connection is reset, also to STS. Of an invocation: `throttled`: 429. `broken`: 500.
+`silent`: it is accepted with 202 and never run."""
 
 _HOP_BY_HOP = {"transfer-encoding", "connection", "content-length", "date", "server"}
 
 
 class FaultyLambda:
-    """The endpoint. `invoked` counts the requests that asked for an invocation, those that failed
-    included."""
+    """The endpoint. `invoked` counts the requests that asked for an invocation, and `refused` all
+    requests that failed or were ignored."""
 
     def __init__(self) -> None:
         self.url = ""
         self.target = ""
         self.invoked = 0
+        self.refused = 0
         self.fault: Fault | None = None
 
     @contextmanager
@@ -62,16 +63,18 @@ def faulty_lambda() -> Iterator[FaultyLambda]:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             invokes = self.path.partition("?")[0].endswith("/invocations")
             endpoint.invoked += invokes
-            match endpoint.fault:
+            fault = endpoint.fault if invokes or endpoint.fault == "away" else None
+            endpoint.refused += fault is not None
+            match fault:
                 case "away":
                     self._reset()
                 case "throttled":
                     self._refuse(429, "TooManyRequestsException", "Rate Exceeded.")
                 case "broken":
                     self._refuse(500, "ServiceException", "An error occurred.")
-                case "silent" if invokes:
+                case "silent":
                     self._answer(202, {}, b"")
-                case "silent" | None:
+                case None:
                     self._pass_on(body)
 
         def _reset(self) -> None:

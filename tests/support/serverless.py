@@ -89,13 +89,21 @@ class Serverless:
         )
 
     def promote(self, build: str) -> None:
-        """Make a build the one that new workflows start on."""
-        self.deployment("set-current-version", "--build-id", build, "--yes", "--allow-no-pollers")
+        """Make a build the one that new workflows start on. Waits until the build's first
+        invocation has polled the task queues: before that the server may refuse."""
+        command = "set-current-version", "--build-id", build, "--yes", "--allow-no-pollers"
+        wait_until(
+            lambda: self._run(*command).returncode == 0, _PATIENCE, f"{build} to be promoted"
+        )
 
-    def deployment(self, command: str, *options: str) -> str:
+    def deployment(self, command: str, *options: str) -> None:
         """Run a command of `temporal worker deployment` about the workers' deployment."""
+        done = self._run(command, *options)
+        assert done.returncode == 0, done.stderr
+
+    def _run(self, command: str, *options: str) -> subprocess.CompletedProcess[str]:
         name = "--name" if command in ("create", "describe") else "--deployment-name"
-        done = subprocess.run(
+        return subprocess.run(
             [
                 program("temporal"),
                 *("--address", self.address),
@@ -108,8 +116,6 @@ class Serverless:
             timeout=60,
             check=False,
         )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
 
 
 @contextmanager

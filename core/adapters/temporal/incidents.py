@@ -6,6 +6,7 @@ reaches no other; its workflow ID, which it shares with those before and after i
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final, NoReturn, NotRequired, TypedDict, TypeVar
@@ -46,6 +47,11 @@ T = TypeVar("T")
 _TIMEOUT: Final = timedelta(seconds=10)
 _ANSWER_TIMEOUT: Final = timedelta(seconds=30)
 """For what a worker answers, which may have to be woken first."""
+_QUERY_TIMEOUT: Final = timedelta(seconds=5)
+"""For one attempt at a query. One that comes as the last worker ends may wait for that worker and
+wake no other; the next attempt does. An update is stored, and wakes one whenever it comes."""
+_NO_POLLER: Final = "no poller seen"
+"""In the server's answer to a query that no worker took."""
 _NO_WORKER: Final = "see whether an incident worker runs: `tidegate doctor`"
 
 
@@ -169,13 +175,23 @@ async def _found(client: Client, id: str) -> tuple[WorkflowHandle[Any, Any], dic
 
 
 async def _query(handle: WorkflowHandle[Any, Any], name: str, kind: type[T], id: str) -> T:
-    try:
-        answer: T = await handle.query(name, result_type=kind, rpc_timeout=_ANSWER_TIMEOUT)
-    except (WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
-        raise CommandRefused(f"incident {_short(id)}: {error}") from None
-    except RPCError as error:
-        raise _rpc_error(id, error) from None
-    return answer
+    deadline = time.monotonic() + _ANSWER_TIMEOUT.total_seconds()
+    while True:
+        try:
+            answer: T = await handle.query(name, result_type=kind, rpc_timeout=_QUERY_TIMEOUT)
+        except (WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
+            raise CommandRefused(f"incident {_short(id)}: {error}") from None
+        except RPCError as error:
+            if not _is_unanswered(error) or time.monotonic() > deadline:
+                raise _rpc_error(id, error) from None
+        else:
+            return answer
+
+
+def _is_unanswered(error: RPCError) -> bool:
+    if error.status is RPCStatusCode.FAILED_PRECONDITION:
+        return _NO_POLLER in error.message
+    return error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
 
 
 async def _run_of(client: Client, incident_id: str) -> str | None:
