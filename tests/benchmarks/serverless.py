@@ -36,8 +36,8 @@ from infra.local.aws.serverless import Invocation
 from tests.benchmarks.deliver import alert, event_of
 from tests.benchmarks.end_to_end import Incidents, incidents, start_workers
 from tests.benchmarks.figures import Figure, alone, compare, p95
-from tests.benchmarks.floor.empty import TASK_QUEUE, Empty
 from tests.benchmarks.harness import lambda_environment, servers
+from tests.benchmarks.naive.bare_worker import TASK_QUEUE, Empty
 from tests.support.serverless import Serverless, serverless
 from tests.support.web import Quiet, listening
 
@@ -218,7 +218,7 @@ def _floor(server: Serverless, empty: Incidents) -> float:
     """Seconds from an accepted start to the first task of an empty workflow."""
     server.wait_asleep()
     id = f"empty:{uuid.uuid4()}"
-    empty.start(Empty.run, None, id=id, task_queue=TASK_QUEUE)
+    empty.start(Empty.run, id=id, task_queue=TASK_QUEUE)
     accepted = time.time()
     empty.first_task(id)
     server.wait_asleep()
@@ -317,7 +317,13 @@ def measure_billed(folder: Path, *, quick: bool) -> list[Figure]:
         alone("cold start, p50", [each.cold_start for each in used], unit="s"),
         alone("work, p50", [each.work for each in used], unit="s"),
         alone("a whole invocation, p50", [each.seconds for each in used], unit="s"),
-        alone("invocations for four words, p50", [float(len(life)) for life in lives], unit=""),
+        compare(
+            "invocations for four words",
+            [float(len(life)) for life in lives],
+            [float(len(theirs))] * rounds,
+            against="the SDK's handler",
+            unit="",
+        ),
     ]
 
 

@@ -329,6 +329,12 @@ def test_an_incident_that_is_acknowledged_and_recovers_wakes_four_times() -> Non
     assert COUNTS.wakes == model.Wakes(joined=1, life=4)
 
 
+def test_the_seconds_of_a_wake_are_those_that_were_measured() -> None:
+    page = (PAGE.parent / "benchmarks.md").read_text(encoding="utf-8")
+    [seconds] = re.findall(r"^\| a whole invocation, s \| ([\d.]+) \|", page, re.M)
+    assert FIGURES["serverless_wake"] == float(seconds)
+
+
 def test_the_page_on_azure_has_the_prices_of_workers_that_always_run() -> None:
     page = (PAGE.parent / "deploy-azure.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\d)`[^|]*\| (\d) \| (\d+) \|", page, re.M)

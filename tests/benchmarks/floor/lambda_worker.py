@@ -11,7 +11,7 @@ from typing import Any
 
 from core import bootstrap
 from core.config.settings import Settings
-from tests.benchmarks.floor.empty import TASK_QUEUE, Empty
+from tests.benchmarks.naive.bare_worker import TASK_QUEUE, Empty
 from workers.runtime.process import Plan
 from workers.serverless import session
 from workers.serverless.slots import Sizes, Work
