@@ -135,9 +135,13 @@ class Temporal:
         self._runner = runner
         self._client = client
 
-    def start(self, name: str, *, id: str, task_queue: str) -> None:
-        """Start a workflow by its name, without an argument."""
-        self._run(self._client.start_workflow(name, id=id, task_queue=task_queue))
+    def start(
+        self, name: str, *, id: str, task_queue: str, argument: Mapping[str, Any] | None = None
+    ) -> None:
+        """Start a workflow by its name."""
+        arguments = [] if argument is None else [argument]
+        started = self._client.start_workflow(name, args=arguments, id=id, task_queue=task_queue)
+        self._run(started)
 
     def find(self, workflow_id: str) -> Workflow | None:
         """The latest execution with this ID, or None."""

@@ -59,3 +59,12 @@ def artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
     built = package(folder)
     assert built.returncode == 0, built.stdout + built.stderr
     return folder
+
+
+@pytest.fixture(scope="session")
+def workers_artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package of the workers on Lambda, built in the same way."""
+    folder = tmp_path_factory.mktemp("lambda") / "Workers"
+    built = package(folder, "build-Workers")
+    assert built.returncode == 0, built.stdout + built.stderr
+    return folder

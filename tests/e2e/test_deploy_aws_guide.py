@@ -30,7 +30,7 @@ PAGE = ROOT / "docs" / "deploy-aws.md"
 DEPLOY = ROOT / ".venv-deploy" / "bin"
 EXAMPLE = ROOT / "infra" / "aws" / "installation.example.toml"
 EXAMPLES = tomllib.loads(EXAMPLE.read_text(encoding="utf-8"))
-ALL_SECTIONS = ("default", "registry", "workers", "edge", "deployers")
+ALL_SECTIONS = ("default", "registry", "workers", "serverless", "edge", "deployers")
 """Of `EXAMPLE`, in the page's order."""
 SECTIONS = sampled(ALL_SECTIONS, ALL_SECTIONS[:3])
 """Those that are deployed: each takes SAM five seconds."""
@@ -173,6 +173,12 @@ def walk(tmp_path_factory: pytest.TempPathFactory, aws_server: str) -> Walk:
     )
 
 
+def source(section: str) -> str:
+    """The template of a section's stack, which SAM may build first."""
+    build = EXAMPLES[section].get("build", {}).get("parameters", {})
+    return str({"template_file": "template.yaml", **configured(section), **build}["template_file"])
+
+
 def configured(section: str) -> dict[str, Any]:
     """What the example has for `sam deploy`, in a section."""
     parameters: dict[str, Any] = EXAMPLES[section]["deploy"]["parameters"]
@@ -196,9 +202,9 @@ def test_a_change_set_has_the_parameters_and_capabilities_of_the_configuration(w
 
 def test_a_change_set_has_the_template_of_the_repository(walk: Walk) -> None:
     for made, section in zip(walk.templates, SECTIONS, strict=True):
-        source = template(configured(section).get("template_file", "template.yaml"))
-        assert made["Parameters"].keys() == source["Parameters"].keys()
-        assert made["Resources"].keys() == source["Resources"].keys()
+        ours = template(source(section))
+        assert made["Parameters"].keys() == ours["Parameters"].keys()
+        assert made["Resources"].keys() == ours["Resources"].keys()
 
 
 def test_the_code_of_the_functions_is_uploaded_and_nested_templates_too(walk: Walk) -> None:

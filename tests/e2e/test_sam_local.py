@@ -17,6 +17,7 @@ import pytest
 
 from infra.local.aws.sam.events import expectations
 from infra.local.aws.sam.invoke import IMAGE, SAM
+from infra.local.aws.sam.workers import WORKERS
 from infra.local.containers import docker
 from infra.local.processes import ROOT, LocalStackError, wait_until
 
@@ -58,7 +59,7 @@ def test_every_function_handles_every_event_as_expected() -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     rows = re.findall(r"^\s*\d+/\d+ (\S+) (\w+)$", done.stdout, re.MULTILINE)
-    assert dict(rows) == dict.fromkeys(expectations(), "ok")
+    assert dict(rows) == dict.fromkeys([*expectations(), WORKERS], "ok")
     assert leftovers() == before
 
 

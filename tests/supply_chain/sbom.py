@@ -62,6 +62,13 @@ ARTEFACTS: Final = (
         "aarch64",
         stripped=True,
     ),
+    Artefact(
+        "lambda-workers",
+        "The package of the workers on Lambda",
+        "requirements/worker.txt",
+        "aarch64",
+        stripped=True,
+    ),
     Artefact("functions", "The Functions app", "requirements.txt"),
     Artefact("worker", "The workers' image", "requirements/worker.txt", base_image=True),
     Artefact("command", "The command, with the local stack", "requirements/command.txt", npm=True),

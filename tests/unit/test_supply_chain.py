@@ -145,6 +145,7 @@ def test_the_artefacts() -> None:
     """What each is installed from, the Python packages that it must and must not hold."""
     table = {
         "lambda": ("requirements/aws.txt", "aws-lambda-powertools", "azure-core"),
+        "lambda-workers": ("requirements/worker.txt", "apprise", "aws-lambda-powertools"),
         "functions": ("requirements.txt", "azure-functions", "boto3"),
         "worker": ("requirements/worker.txt", "apprise", "typer"),
         "command": ("requirements/command.txt", "typer", "pytest"),
@@ -217,10 +218,13 @@ def test_the_serial_number_follows_from_the_contents() -> None:
     assert json.loads(sbom(other))["serialNumber"] != numbers["functions"]
 
 
-def test_packages_that_the_makefile_removes_are_not_in_the_lambda_package() -> None:
-    names = {pin.name for pin in contents(BY_NAME["lambda"])}
+@pytest.mark.parametrize("name", ["lambda", "lambda-workers"])
+def test_packages_that_the_makefile_removes_are_not_in_a_lambda_package(name: str) -> None:
+    names = {pin.name for pin in contents(BY_NAME[name])}
     assert "types-protobuf" not in names
-    assert "types-protobuf" in {pin.name for pin in pins("requirements/aws.txt")}
+    assert "types-protobuf" in {pin.name for pin in pins(BY_NAME[name].pins)}
+    makefile = (ROOT / "functions_aws" / "Makefile").read_text(encoding="utf-8")
+    assert f": PINS := {BY_NAME[name].pins}\n" in makefile
 
 
 def test_the_files_are_named_after_their_artefacts(tmp_path: Path) -> None:

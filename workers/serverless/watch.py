@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from core import bootstrap
 from core.adapters.temporal import admin
-from core.adapters.temporal.compute_status import unreachable_builds
+from core.adapters.temporal.worker_deployments import TemporalWorkerDeployment
 from core.config.settings import Settings
 from core.contracts import SERVERLESS_DEPLOYMENT, WORKERS
 from core.errors import TidegateError
+from core.ports.worker_deployment import State, WorkerDeployment
 from workers.runtime import logs
 from workers.serverless import emf
 
@@ -51,7 +52,7 @@ async def look(settings: Settings) -> None:
             strict=True,
         )
     )
-    unreachable = await unreachable_builds(client, SERVERLESS_DEPLOYMENT)
+    unreachable = await _unreachable(TemporalWorkerDeployment(client, SERVERLESS_DEPLOYMENT))
     for build, problem in unreachable.items():
         log.error("Temporal cannot invoke build %s: %s", build, problem)
     oldest = max(backlog.age.total_seconds() for backlog in backlogs.values())
@@ -62,3 +63,11 @@ async def look(settings: Settings) -> None:
         },
         backlog={queue: backlog.tasks for queue, backlog in backlogs.items()},
     )
+
+
+async def _unreachable(workers: WorkerDeployment) -> dict[str, str]:
+    """Why Temporal cannot invoke a build, by its ID; of builds that get work or have some left."""
+    deployment = await workers.describe()
+    builds = deployment.builds if deployment else ()
+    working = (State.CURRENT, State.RAMPING, State.DRAINING)
+    return {each.id: each.problem for each in builds if each.problem and each.state in working}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +14,7 @@ from core import bootstrap
 from core.adapters.temporal import admin
 from core.contracts import INCIDENT_TASK_QUEUE, ROOT_TASK_QUEUE
 from core.errors import SettingsError, TemporalUnavailable
+from core.ports.worker_deployment import Build, Deployment, State
 from workers.serverless import watch
 
 CONTEXT: Any = SimpleNamespace(aws_request_id="request-1", function_name="tidegate-workers-watch")
@@ -21,11 +22,11 @@ CONTEXT: Any = SimpleNamespace(aws_request_id="request-1", function_name="tidega
 
 @pytest.fixture
 def temporal(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What Temporal says: the backlog of each task queue, and the builds that it cannot invoke."""
+    """What Temporal says: the backlog of each task queue, and the builds; None without any."""
     says: dict[str, Any] = {
         ROOT_TASK_QUEUE: admin.Backlog(0, timedelta()),
         INCIDENT_TASK_QUEUE: admin.Backlog(0, timedelta()),
-        "unreachable": {},
+        "builds": None,
     }
 
     async def connect(*_: Any) -> Any:
@@ -35,14 +36,17 @@ def temporal(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         said: admin.Backlog = says[task_queue]
         return said
 
-    async def unreachable(_: Client, deployment: str) -> dict[str, str]:
-        assert deployment == "tidegate"
-        found: dict[str, str] = says["unreachable"]
-        return found
+    class Workers:
+        def __init__(self, _: Client, name: str) -> None:
+            assert name == "tidegate"
+
+        async def describe(self) -> Deployment | None:
+            builds = says["builds"]
+            return None if builds is None else Deployment(token=b"", builds=builds)
 
     monkeypatch.setattr(bootstrap, "connect", connect)
     monkeypatch.setattr(admin, "backlog", backlog)
-    monkeypatch.setattr(watch, "unreachable_builds", unreachable)
+    monkeypatch.setattr(watch, "TemporalWorkerDeployment", Workers)
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "ours")
     return says
 
@@ -91,15 +95,41 @@ def test_only_queues_that_are_served_here_count(
     assert (line["BacklogAge"], line["backlog"]) == (0, {INCIDENT_TASK_QUEUE: 0})
 
 
+def build(id: str, state: State, problem: str = "AccessDenied") -> Build:
+    return Build(id=id, state=state, created=datetime.now(UTC), has_function=True, problem=problem)
+
+
 def test_a_build_that_temporal_cannot_invoke_is_counted_and_named(
     temporal: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    temporal["unreachable"] = {"1.4.0": "AssumeRole: AccessDenied"}
+    temporal["builds"] = [build("2", State.CURRENT, "AssumeRole: AccessDenied")]
     watch.handler({}, CONTEXT)
     error, line = written(capsys)
     assert error["level"] == "ERROR"
-    assert error["message"] == "Temporal cannot invoke build 1.4.0: AssumeRole: AccessDenied"
+    assert error["message"] == "Temporal cannot invoke build 2: AssumeRole: AccessDenied"
     assert line["UnreachableBuilds"] == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "counts"),
+    [
+        (State.CREATED, 0),
+        (State.INACTIVE, 0),
+        (State.CURRENT, 1),
+        (State.RAMPING, 1),
+        (State.DRAINING, 1),
+        (State.DRAINED, 0),
+    ],
+)
+def test_only_builds_that_have_work_count(
+    temporal: dict[str, Any],
+    capsys: pytest.CaptureFixture[str],
+    state: State,
+    counts: int,
+) -> None:
+    temporal["builds"] = [build("1", state), build("2", State.CURRENT, problem="")]
+    watch.handler({}, CONTEXT)
+    assert written(capsys)[-1]["UnreachableBuilds"] == counts
 
 
 def test_when_it_cannot_ask_the_invocation_fails_and_no_value_is_written(

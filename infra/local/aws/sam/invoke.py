@@ -1,4 +1,4 @@
-"""`sam build` of the template, and `sam local invoke` in Lambda's image.
+"""`sam build` of a template, and `sam local invoke` in Lambda's image.
 
 SAM passes a function only those variables that the template names, whatever the file for
 `--env-vars` holds (checked with 1.170). Secrets of the local webhooks and the address of a local
@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import yaml
 
+from infra.local.aws.servers import BUCKET
 from infra.local.containers import docker
 from infra.local.environment import WEBHOOKS
 from infra.local.processes import ROOT, LocalStackError, Processes, wait_until
@@ -33,11 +34,38 @@ IMAGE: Final = f"public.ecr.aws/lambda/python:3.13-{ARCHITECTURE}"
 _BUILD_TIMEOUT: Final = 900.0
 _INVOKE_TIMEOUT: Final = 600.0
 """Seconds; the first invocation may have an image to pull."""
-_OVERRIDES: Final = (
-    "TemporalAddress=temporal:7233",
-    "TemporalAuth=none",
-    "Encryption=AWS-managed",
-    f"Architecture={ARCHITECTURE}",
+BUILD_ID: Final = "sam-local"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """A template with functions, and values for its parameters that have no default or another."""
+
+    name: str
+    path: str
+    parameters: Sequence[str]
+
+    @property
+    def options(self) -> list[str]:
+        common = ("TemporalAddress=temporal:7233", "TemporalAuth=none")
+        architecture = f"Architecture={ARCHITECTURE}"
+        return ["--parameter-overrides", *common, architecture, *self.parameters]
+
+
+LISTENERS: Final = Template(
+    name="listeners", path="template.yaml", parameters=("Encryption=AWS-managed",)
+)
+WORKERS: Final = Template(
+    name="workers",
+    path="infra/aws/serverless-workers.yaml",
+    parameters=(
+        f"DocumentsBucketName={BUCKET}",
+        f"RecordsBucketName={BUCKET}",
+        "AlarmTopicArn=arn:aws:sns:eu-west-1:111122223333:tidegate-alarms",
+        "TemporalPrincipalArns=arn:aws:iam::111122223333:role/temporal",
+        "ExternalId=sam-local-external-id",
+        f"BuildId={BUILD_ID}",
+    ),
 )
 _CONTAINER: Final = re.compile(r"SAM_CONTAINER_ID: ([0-9a-f]+)")
 
@@ -55,17 +83,18 @@ class Invocation:
         return [receipt for line in self.lines for receipt in line.get("receipts", [])]
 
 
-def build(processes: Processes, env: Mapping[str, str], folder: Path) -> Path:
+def build(processes: Processes, env: Mapping[str, str], folder: Path, template: Template) -> Path:
     """Run `sam build` for this machine, with the local stack's webhooks; returns the built
     template. Raises `LocalStackError` with SAM's last lines."""
-    command = [str(SAM), "build", "--config-env", "local", "--build-dir", str(folder)]
-    command += ["--parameter-overrides", *_OVERRIDES]
+    command = [str(SAM), "build", "--config-file", str(ROOT / "samconfig.toml")]
+    command += ["--config-env", "local", "--template", str(ROOT / template.path)]
+    command += ["--build-dir", str(folder / template.name), *template.options]
     variables = {"ARCHITECTURE": ARCHITECTURE, "WEBHOOKS": str(WEBHOOKS)}
-    child = processes.start("sam-build", command, {**env, **variables})
+    child = processes.start(f"sam-build-{template.name}", command, {**env, **variables})
     wait_until(lambda: not child.alive, _BUILD_TIMEOUT, "sam build")
     if child.code != 0:
         raise LocalStackError(f"sam build failed\n{child.last_words()}", fix="see its output")
-    return folder / "template.yaml"
+    return folder / template.name / "template.yaml"
 
 
 def prepare(template: Path, variables: Mapping[str, str]) -> tuple[Path, Path]:
@@ -82,10 +111,11 @@ def prepare(template: Path, variables: Mapping[str, str]) -> tuple[Path, Path]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Functions:
-    """The built functions. `images` are SAM's own options about the image."""
+    """The built functions of a template. `images` are SAM's own options about the image."""
 
     processes: Processes
     env: Mapping[str, str]
+    source: Template
     template: Path
     variables: Path
     images: Sequence[str] = ()
@@ -98,7 +128,7 @@ class Functions:
         command += ["--config-file", str(ROOT / "samconfig.toml"), "--config-env", "local"]
         command += ["--template", str(self.template), "--env-vars", str(self.variables)]
         command += ["--log-file", str(logged), *self.images]
-        command += ["--parameter-overrides", *_OVERRIDES]
+        command += self.source.options
         begun = time.monotonic()
         child = self.processes.start(event.stem, command, self.env)
         try:

@@ -1,4 +1,5 @@
-"""`make sam-local`: every function with every event of `infra/aws/events`, as Lambda would run it.
+"""`make sam-local`: every function with every event of `infra/aws/events`, and the workers with the
+empty one of theirs, as Lambda would run it.
 
     python -m infra.local.aws.sam.run [EVENT ...] [--skip-pull-image] [--invoke-image IMAGE]
 
@@ -17,7 +18,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final, Self
@@ -36,7 +37,19 @@ from infra.local.aws.sam.events import (
     problems,
     table,
 )
-from infra.local.aws.sam.invoke import IMAGE, SAM, Functions, Invocation, build, prepare
+from infra.local.aws.sam.invoke import (
+    IMAGE,
+    LISTENERS,
+    SAM,
+    WORKERS,
+    Functions,
+    Invocation,
+    Template,
+    build,
+    prepare,
+)
+from infra.local.aws.sam.workers import WORKERS as WORKERS_ROW
+from infra.local.aws.sam.workers import workers_row
 from infra.local.aws.servers import BUCKET, Aws, aws_environment, start_aws
 from infra.local.cloud import QUARANTINE
 from infra.local.containers import docker
@@ -69,9 +82,17 @@ class Harness:
 
     temporal: TemporalServer
     aws: Aws
-    functions: Functions
+    functions: dict[str, Functions]
+    """Those of each template that was built, by the template's name."""
 
-    def __init__(self, console: Console, folder: Path, options: argparse.Namespace) -> None:
+    def __init__(
+        self,
+        console: Console,
+        folder: Path,
+        options: argparse.Namespace,
+        templates: Sequence[Template],
+    ) -> None:
+        self._templates = templates
         self._console = console
         self._folder = folder
         self._options = options
@@ -98,16 +119,21 @@ class Harness:
             host = docker_host(image, pull=not self._options.skip_pull_image)
             self._start_servers(outside)
         env = {**outside, **aws_environment(self.aws.endpoint), "SAM_CLI_TELEMETRY": "0"}
+        variables = self._variables(host, outside)
+        self.functions = {each.name: self._built(each, env, variables) for each in self._templates}
+
+    def _built(self, source: Template, env: dict[str, str], variables: dict[str, str]) -> Functions:
         begun = time.monotonic()
-        with self._console.status("sam build ..."):
-            built = build(self._processes, env, self._folder / "build")
-        self._console.print(f"sam build took {time.monotonic() - begun:.0f} s")
-        template, variables = prepare(built, self._variables(host, outside))
-        self.functions = Functions(
+        with self._console.status(f"sam build of the {source.name} ..."):
+            built = build(self._processes, env, self._folder / "build", source)
+        self._console.print(f"sam build of the {source.name} took {time.monotonic() - begun:.0f} s")
+        template, values = prepare(built, variables)
+        return Functions(
             processes=self._processes,
             env=env,
+            source=source,
             template=template,
-            variables=variables,
+            variables=values,
             images=_image_options(self._options),
         )
 
@@ -139,28 +165,51 @@ class Harness:
 
 
 def run(console: Console, harness: Harness, names: Sequence[str]) -> list[Row]:
-    """A row for each event, and a last one if a workflow runs that no receipt names."""
-    expected = expectations()
+    """A row for each event, one if a workflow runs that no receipt names, and that of the workers,
+    which do what the others started."""
     rows: list[Row] = []
+
+    def add(row: Row) -> None:
+        rows.append(row)
+        console.print(f"[dim]{len(rows):2}/{len(names)}[/] {row.event} {row.mark}")
+
     with temporal_view(harness.temporal.address) as temporal:
-        for name in names:
-            with console.status(f"{name} ..."):
-                rows.append(_row(harness, temporal, name, expected[name]))
-            console.print(f"[dim]{len(rows):2}/{len(names)}[/] {name} {rows[-1].mark}")
-        known = {id for row in rows if row.invocation for id in _workflows(row.invocation)}
-        with suppress(LocalStackError):  # new workflows are listed with a delay
-            wait_until(lambda: _listed(temporal) >= known, _PATIENCE, "the list of workflows")
-        unknown = sorted(_listed(temporal) - known)
-    if unknown:
-        unexplained = [f"{id} runs, and no receipt names it" for id in unknown]
-        rows.append(Row(event="all of them", invocation=None, problems=unexplained))
+        if listened := [name for name in names if name != WORKERS_ROW]:
+            _listen(console, harness, temporal, listened, add)
+        if WORKERS_ROW in names:
+            with console.status(f"{WORKERS_ROW} ..."):
+                functions = harness.functions[WORKERS.name]
+                address = harness.temporal.address
+                add(workers_row(functions, temporal, address, functions.template.parent))
     return rows
+
+
+def _listen(
+    console: Console,
+    harness: Harness,
+    temporal: Temporal,
+    names: Sequence[str],
+    add: Callable[[Row], None],
+) -> None:
+    """Add a row for each event, and one more if a workflow runs that no receipt names."""
+    expected = expectations()
+    known: set[str] = set()
+    for name in names:
+        with console.status(f"{name} ..."):
+            row = _row(harness, temporal, name, expected[name])
+        add(row)
+        known.update(_workflows(row.invocation) if row.invocation else ())
+    with suppress(LocalStackError):  # new workflows are listed with a delay
+        wait_until(lambda: _listed(temporal) >= known, _PATIENCE, "the list of workflows")
+    if unknown := sorted(_listed(temporal) - known):
+        unexplained = [f"{id} runs, and no receipt names it" for id in unknown]
+        add(Row(event="all of them", invocation=None, problems=unexplained))
 
 
 def _row(harness: Harness, temporal: Temporal, name: str, expected: dict[str, int]) -> Row:
     kept_before = set(harness.aws.keys(QUARANTINE))
     try:
-        invocation = harness.functions.invoke(function_of(name), event_file(name))
+        invocation = harness.functions[LISTENERS.name].invoke(function_of(name), event_file(name))
     except LocalStackError as error:
         return Row(event=name, invocation=None, problems=[str(error)])
     kept = len(set(harness.aws.keys(QUARANTINE)) - kept_before)
@@ -193,8 +242,10 @@ def main() -> int:
     parser.add_argument("--skip-pull-image", action="store_true", help="use the image at hand")
     parser.add_argument("--invoke-image", metavar="IMAGE", help=f"default: {IMAGE}")
     options = parser.parse_args()
-    if unknown := sorted(set(options.names) - set(expectations())):
-        parser.error(f"no event {', '.join(unknown)}; there are {', '.join(expectations())}")
+    known = [*expectations(), WORKERS_ROW]
+    if unknown := sorted(set(options.names) - set(known)):
+        parser.error(f"no event {', '.join(unknown)}; there are {', '.join(known)}")
+    names = options.names or known
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
     try:
         check_tools()
@@ -206,7 +257,7 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="local-", dir=ROOT / ".aws-sam"))
     code = _FAILED
     try:
-        code = _tell(console, folder, options)
+        code = _tell(console, folder, options, names)
     finally:
         if code == _FAILED:
             console.print(f"Logs and builds are in {folder}", soft_wrap=True)
@@ -215,11 +266,13 @@ def main() -> int:
     return code
 
 
-def _tell(console: Console, folder: Path, options: argparse.Namespace) -> int:
+def _tell(console: Console, folder: Path, options: argparse.Namespace, names: Sequence[str]) -> int:
+    templates = [LISTENERS] if {*names} - {WORKERS_ROW} else []
+    templates += [WORKERS] if WORKERS_ROW in names else []
     with interruptible():
         try:
-            with Harness(console, folder, options) as harness:
-                rows = run(console, harness, options.names or list(expectations()))
+            with Harness(console, folder, options, templates) as harness:
+                rows = run(console, harness, names)
         except KeyboardInterrupt:
             console.print("Stopped; no process and no container is left.")
             return _INTERRUPTED

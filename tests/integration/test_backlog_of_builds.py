@@ -1,10 +1,9 @@
-"""What the watch of serverless workers is told by a real server."""
+"""The backlog of a task queue whose workers are versioned."""
 
 from __future__ import annotations
 
 from uuid import uuid4
 
-import pytest
 from temporalio import workflow
 from temporalio.api.workflowservice.v1 import (
     SetWorkerDeploymentCurrentVersionRequest,
@@ -15,8 +14,6 @@ from temporalio.service import RPCError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig
 
 from core.adapters.temporal import admin
-from core.adapters.temporal.compute_status import unreachable_builds
-from core.errors import SettingsError
 from tests.support.eventually import eventually
 
 
@@ -85,21 +82,3 @@ async def test_a_task_of_a_build_that_is_no_longer_current_is_in_the_backlog(
 
     await eventually(waits, "the task in the backlog")
     await handle.terminate()
-
-
-async def test_builds_without_a_complaint_and_deployments_that_do_not_exist_are_fine(
-    temporal_client: Client,
-) -> None:
-    name = f"deployment-{uuid4().hex}"
-    assert await unreachable_builds(temporal_client, name) == {}
-    async with worker(temporal_client, name, "1"):
-        await make_current(temporal_client, name, "1")
-    assert await unreachable_builds(temporal_client, name) == {}
-
-
-async def test_a_namespace_that_does_not_exist_is_not_a_deployment_that_does_not(
-    temporal_client: Client,
-) -> None:
-    elsewhere = Client(temporal_client.service_client, namespace="nowhere")
-    with pytest.raises(SettingsError, match="no namespace"):
-        await unreachable_builds(elsewhere, "tidegate")
