@@ -155,6 +155,10 @@ def test_dev_with_serverless_workers_takes_what_is_sent_and_leaves_no_invocation
         wait_until_up(process, tmp_path)
         printed = output(tmp_path)
         assert re.search(r"^ +Workers +asleep until there is a task", printed, re.M)
+        shell = ". .tidegate/env && tidegate doctor && tidegate workers status --json"
+        done = run(["sh", "-c", shell], env, tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert '"current": "local"' in done.stdout
         sent = run_json(tidegate("send", str(SAMPLE), "--json"), env, tmp_path)
         assert sent["child_id"] == f"incident:{sent['workflow_id']}"
         assert [line for line in marked(env) if "lambda_invocation" in line]

@@ -161,7 +161,13 @@ class TemporalWorkerDeployment:
             deployment_version=self._id(build_id),
             report_task_queue_stats=True,
         )
-        answer = await self._found(self._service.describe_worker_deployment_version, request)
+        describe = self._service.describe_worker_deployment_version
+        answer = await self._found(describe, request)
+        if answer is None:
+            # Seconds after a version has polled a task queue, its statistics may not be found, and
+            # then nothing of the version is.
+            request.report_task_queue_stats = False
+            answer = await self._found(describe, request)
         if answer is None:
             return None
         return Version(function_of(answer.worker_deployment_version_info), _backlogs(answer))

@@ -5,7 +5,8 @@ Functions are kept in memory. Their code is this installation's: what is uploade
 An invocation is one process, which is killed at the function's timeout, so every start is a cold
 one, which Lambda's are not: there an execution environment that has become free serves the next
 invocation. The timeout counts from the start of the process, and so do the billed milliseconds:
-Lambda bills the initialization of a managed runtime, too.
+Lambda bills the initialization of a managed runtime, too. Memory is not limited, and an invocation
+that failed is not repeated, as the function's template has it.
 
 A call beyond the reserved concurrency is refused. Lambda may instead accept and queue it, and
 invoke the function late; to be refused is the harder case for a caller.

@@ -31,7 +31,7 @@ TIMEOUT: Final = 60
 """Seconds that an invocation may take."""
 CONCURRENCY: Final = 4
 """Invocations that may run concurrently: the processes of a laptop."""
-_MEMORY_MB: Final = 1024
+MEMORY_MB: Final = 1024
 _STARTED: Final = re.compile(r"^START RequestId: (\S+) Version: \S+ Process: (\d+)$", re.MULTILINE)
 
 _CONTROLLER: Final = (
@@ -120,7 +120,7 @@ class LambdaServer:
             "FunctionName": FUNCTION,
             "Handler": handler,
             "Timeout": timeout,
-            "MemorySize": _MEMORY_MB,
+            "MemorySize": MEMORY_MB,
             "Environment": {"Variables": dict(variables)},
         }
         with closing(aws_client("lambda", self.url)) as client:

@@ -7,24 +7,31 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from temporalio.api.workflowservice.v1 import GetSystemInfoResponse
+from temporalio.api.workflowservice.v1 import (
+    DescribeWorkerDeploymentVersionRequest,
+    DescribeWorkerDeploymentVersionResponse,
+    GetSystemInfoResponse,
+)
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from core.adapters.temporal.worker_deployments import TemporalWorkerDeployment
 from core.errors import RolloutRefused, SettingsError, TemporalUnavailable, TidegateError
+from core.ports.worker_deployment import Backlog, Version
 from tests.support.worker_deployment import function
 
 
 def answering(answer: Any) -> TemporalWorkerDeployment:
-    """A deployment on a server that gives every call this answer."""
+    """A deployment on a server that gives every call this answer, or what it makes of the
+    request."""
 
     class Service:
         def __getattr__(self, name: str) -> Any:
             async def call(request: object, **options: object) -> Any:
-                if isinstance(answer, Exception):
-                    raise answer
-                return answer
+                given = answer(request) if callable(answer) else answer
+                if isinstance(given, Exception):
+                    raise given
+                return given
 
             return call
 
@@ -122,3 +129,21 @@ async def test_a_build_that_exists_is_not_created() -> None:
     existing = refusing(RPCStatusCode.ALREADY_EXISTS)
     assert await existing.create() is False
     assert await existing.create_version("two", function(2)) is False
+
+
+async def test_a_build_whose_statistics_the_server_does_not_know_yet_has_its_task_queues() -> None:
+    """Seconds after the first poll, Temporal 1.32 answers a request for them with NOT_FOUND."""
+
+    def describe(request: DescribeWorkerDeploymentVersionRequest) -> Any:
+        if request.report_task_queue_stats:
+            message = "task queue orders of type Workflow not found in this version"
+            return RPCError(message, RPCStatusCode.NOT_FOUND, b"")
+        answer = DescribeWorkerDeploymentVersionResponse()
+        answer.version_task_queues.add(name="orders")
+        return answer
+
+    assert await answering(describe).version("one") == Version(None, {"orders": Backlog()})
+
+
+async def test_a_build_that_does_not_exist_is_none() -> None:
+    assert await refusing(RPCStatusCode.NOT_FOUND).version("one") is None

@@ -8,11 +8,13 @@ from typing import cast, get_args
 
 import pytest
 
+from infra.local.aws.serverless import HANDLER, MEMORY_MB
 from infra.local.cloud import Cloud
 from infra.local.environment import outside_environment
 from infra.local.stack import LocalStack
 from infra.local.temporal import TemporalServer
 from infra.local.workers import Hosting
+from tests.support.cloudformation import SERVERLESS, template
 
 
 @pytest.fixture
@@ -47,6 +49,12 @@ def test_a_server_on_which_serverless_workers_are_deployed_is_kept_apart_from_th
         "docker": tmp_path / "temporal.db",
         "serverless": tmp_path / "serverless.db",
     }
+
+
+def test_the_function_of_serverless_workers_is_the_template_s() -> None:
+    deployed = template(SERVERLESS)
+    assert HANDLER.replace(":", ".") == deployed["Resources"]["Workers"]["Properties"]["Handler"]
+    assert deployed["Parameters"]["MemorySize"]["Default"] == MEMORY_MB
 
 
 def test_processes_find_their_modules_where_the_caller_has_a_safe_path(
