@@ -138,7 +138,7 @@ soak: setup .install-azurite ## Run the long versions of the tests
 
 # All gates run at the same time; what each prints comes whole, in their order.
 check: setup .deploy-tools ## Run every gate: style, types, layers, configuration files, templates
-	@out=$$(mktemp -d); trap 'rm -rf "$$out"' EXIT; trap 'kill $$running; exit 130' INT TERM; \
+	@out=$$(mktemp -d); trap 'rm -rf "$$out"' EXIT; trap 'kill $$running 2>/dev/null; exit 130' INT TERM; \
 	gate() { \
 		name=$$1; shift; gates="$$gates $$name"; \
 		"$$@" >"$$out/$$name" 2>&1 & running="$$running $$!"; \
