@@ -128,7 +128,7 @@ def commands(block: str) -> list[str]:
 
 
 @pytest.mark.skipif(not is_set_up(), reason="`make dev` would install: run `make setup`")
-def test_an_alert_is_fired_and_acknowledged_in_two_minutes_and_ten_lines(clone: Path) -> None:
+def test_an_alert_is_fired_and_acknowledged_in_ten_lines(clone: Path) -> None:
     env = {**new_mark(), "COLUMNS": "80"}
     env["PATH"] = os.pathsep.join(
         folder for folder in env["PATH"].split(os.pathsep) if not Path(folder, "tidegate").exists()
@@ -157,7 +157,7 @@ def test_an_alert_is_fired_and_acknowledged_in_two_minutes_and_ten_lines(clone: 
         assert welcomed(log.read_text()) <= {words(line) for line in commands(second + third)}
         note(make_dev, log.read_text())
         shell = Shell(clone, env)
-        handle, took = HANDLE, 0.0
+        handle, acknowledged = HANDLE, False
         for line in commands(second + third):
             printed = shell.type(line.replace(HANDLE, handle))
             if line == "tidegate incident list":
@@ -168,7 +168,7 @@ def test_an_alert_is_fired_and_acknowledged_in_two_minutes_and_ten_lines(clone: 
                 handle = wait_until(listed, PATIENCE, "the incident to be listed")[1]
             note(line.replace(HANDLE, handle), printed)
             if line.startswith("tidegate incident ack"):
-                took = time.monotonic() - begin
+                acknowledged = True
                 assert printed.startswith(f"{handle} acknowledged by ")
         shell.close()
         os.killpg(stack.pid, signal.SIGINT)
@@ -178,4 +178,4 @@ def test_an_alert_is_fired_and_acknowledged_in_two_minutes_and_ten_lines(clone: 
     assert "Traceback" not in log.read_text()
     assert marked(env) == []
     assert Endpoints.read(clone / ".tidegate") is None
-    assert 0 < took < 120
+    assert acknowledged
