@@ -289,6 +289,7 @@ def test_a_watch_that_sees_nothing_is_noticed_at_every_rate() -> None:
         ("WatchSilent", "BacklogAge", {"service": "Name"}, (1, 300, 2)),
         ("WorkersUnreachable", "UnreachableBuilds", {"service": "Name"}, (0, 300, 1)),
         ("WorkersFail", "Errors", {"FunctionName": "${Name}-workers"}, (0, 60, 3)),
+        ("WorkersCutOff", "CutOffTasks", {"service": "Name"}, (0, 300, 1)),
         ("WorkersThrottled", "Throttles", {"FunctionName": "${Name}-workers"}, (0, 300, 3)),
         (
             "WorkersAtLimit",
@@ -312,14 +313,15 @@ def test_there_is_an_alarm(
 
 
 def test_every_alarm_is_in_the_table_above_and_only_silence_is_bad() -> None:
-    assert len(ALARMS) == 8
+    assert len(ALARMS) == 9
     good = {each["TreatMissingData"] for name, each in ALARMS.items() if name != "WatchSilent"}
     assert good == {"notBreaching"}
 
 
-def test_metrics_of_the_watch_are_looked_for_where_it_writes_them() -> None:
-    assert environment("Watch")["POWERTOOLS_SERVICE_NAME"] == "tidegate"
-    for name in ("WorkersWait", "WatchSilent", "WorkersUnreachable"):
+def test_metrics_of_the_functions_are_looked_for_where_they_write_them() -> None:
+    for function in ("Workers", "Watch"):
+        assert environment(function)["POWERTOOLS_SERVICE_NAME"] == "tidegate"
+    for name in ("WorkersWait", "WatchSilent", "WorkersUnreachable", "WorkersCutOff"):
         assert ALARMS[name]["Namespace"] == NAMESPACE
 
 
