@@ -335,6 +335,16 @@ def test_the_seconds_of_a_wake_are_those_that_were_measured() -> None:
     assert FIGURES["serverless_wake"] == float(seconds)
 
 
+def test_the_page_on_aws_has_the_prices_of_workers_while_nothing_happens() -> None:
+    page = (PAGE.parent / "deploy-aws.md").read_text(encoding="utf-8")
+    [(containers, serverless)] = re.findall(
+        r"^\| while nothing happens \|[^|]*?(\d+) dollars[^|]*\|[^|]*?(\d+) dollars", page, re.M
+    )
+    idle = model.aws_serverless(FIGURES, COUNTS.aws, COUNTS.wakes, 0)
+    assert containers == money(model.total(model.aws_containers(FIGURES, COUNTS.aws, 0)))
+    assert int(serverless) == round(model.total(idle))
+
+
 def test_the_page_on_azure_has_the_prices_of_workers_that_always_run() -> None:
     page = (PAGE.parent / "deploy-azure.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\d)`[^|]*\| (\d) \| (\d+) \|", page, re.M)
