@@ -141,7 +141,7 @@ async def _plan(
         else:
             err.print(
                 "The function's build ID, settings and timeout are not checked: that needs "
-                "lambda:GetFunctionConfiguration on it.",
+                "lambda:GetFunctionConfiguration on it, and kms:Decrypt where it has a key.",
                 soft_wrap=True,
             )
     return operation.Plan(

@@ -226,7 +226,7 @@ def test_what_temporal_refuses_is_named_with_the_next_step_and_is_no_build(
 
 def test_a_lambda_that_does_not_answer_is_unavailable(cloud: Cloud, workers: Tidegate) -> None:
     arn = cloud.arn("one")
-    with cloud.endpoint.failing("throttled"):
+    with cloud.endpoint.failing("away"):
         late = deploy(workers, "late", arn)
     assert (late.code, late.err.partition(":")[0]) == (3, "TemporalUnavailable")
     assert "next: repeat the command" in late.err
@@ -294,7 +294,7 @@ def test_doctor_knows_sleeping_workers_from_missing_ones(
     assert found["routing tables"]["outcome"] == "skipped"
     assert "only one that is awake" in found["routing tables"]["detail"]
 
-    with cloud.endpoint.failing("broken"):
+    with cloud.endpoint.failing("away"):
         assert doctor()["function of build one"]["outcome"] == "failed"
 
     asyncio.run(poll_once(cloud, SERVERLESS_DEPLOYMENT, "bare", queue=ROOT_TASK_QUEUE))

@@ -68,4 +68,7 @@ async def read_configuration(arn: str, *, region: str | None) -> Configuration |
     answer = await aws_calls.call("read the function (lambda:GetFunctionConfiguration)", read)
     if answer is None:
         return None
-    return Configuration(answer["Timeout"], answer.get("Environment", {}).get("Variables", {}))
+    environment = answer.get("Environment", {})
+    if "Error" in environment:  # AWS may not decrypt it for these credentials
+        return None
+    return Configuration(answer["Timeout"], environment.get("Variables", {}))
