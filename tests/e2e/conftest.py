@@ -12,6 +12,7 @@ import pytest
 from infra.local.cloud import CloudName
 from infra.local.stack import LocalStack
 from infra.local.temporal import Temporal, temporal_view
+from infra.local.workers import Hosting
 from tests.support.lambda_package import package
 
 
@@ -29,6 +30,7 @@ def running_in(
     *,
     cloud: CloudName = "aws",
     bridge: bool = False,
+    hosting: Hosting = "processes",
     settings: Mapping[str, str] | None = None,
 ) -> Iterator[Harness]:
     """A stack whose Temporal server survives crashes, and where nothing ever escalates."""
@@ -38,6 +40,7 @@ def running_in(
             cloud=cloud,
             persistent=True,
             bridge=bridge,
+            hosting=hosting,
             settings={"TIDEGATE_ACK_TIMEOUT": "3600", **(settings or {})},
         ) as stack,
         temporal_view(stack.temporal.address) as temporal,

@@ -7,8 +7,11 @@ then the story must come to its end by itself.
 from __future__ import annotations
 
 import json
+import os
+import signal
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +31,7 @@ from core.domain.incident import commands
 from infra.local.cloud import QUARANTINE, REPORTS
 from infra.local.processes import ROOT, wait_until
 from infra.local.temporal import TEMPORAL, Workflow
+from infra.local.workers import NAMES
 from tests.e2e.conftest import Harness, running_in
 from tests.support.alerts import page_key
 
@@ -163,6 +167,13 @@ def _nothing_is_dead_lettered(harness: Harness) -> Iterator[None]:
 
 
 def crash(harness: Harness, victim: str) -> None:
+    """Kill a process, and start it again. Serverless workers have no process of their own: every
+    invocation that runs is killed, and Temporal starts the next."""
+    if harness.stack.function and victim in NAMES:
+        for pid in harness.stack.function.running().values():
+            with suppress(ProcessLookupError):  # it has ended meanwhile
+                os.kill(pid, signal.SIGKILL)
+        return
     cloud = harness.stack.cloud
     names = {LISTENER: cloud.upload_listener, MESSAGES: cloud.message_listener}
     name = names.get(victim, victim)

@@ -1,4 +1,5 @@
-"""The same story on both clouds, up to the report in that cloud's store, whichever process crashes.
+"""The same story on both clouds, up to the report in that cloud's store, whichever process crashes,
+and with workers that sleep.
 
 Each upload is announced twice. How listeners handle duplicates and poison messages is in
 `tests.integration.test_scenarios`, crashes at every single hop in `tests.e2e.test_crashes`.
@@ -16,11 +17,12 @@ import pytest
 import requests
 
 from core.contracts import INCIDENT_WORKER, INCIDENT_WORKFLOW, ROOT_WORKER, ROOT_WORKFLOW
-from infra.local.cloud import CLOUDS, INCIDENTS, QUARANTINE
+from infra.local.cloud import INCIDENTS, QUARANTINE, CloudName
 from infra.local.environment import HOOK_SECRETS
 from infra.local.processes import ROOT, wait_until
 from infra.local.stack import LocalStack
 from infra.local.temporal import TEMPORAL
+from infra.local.workers import Hosting
 from tests.e2e.conftest import Harness, running_in
 from tests.e2e.test_crashes import (
     BATCH,
@@ -54,12 +56,28 @@ CRASHES = sampled(
 """At which hop which process is killed."""
 
 
-@pytest.fixture(scope="module", params=CLOUDS)
+STACKS: tuple[tuple[CloudName, Hosting], ...] = (
+    ("aws", "processes"),
+    ("azure", "processes"),
+    ("aws", "serverless"),
+)
+"""Of the stacks with serverless workers, Temporal has a provider on AWS only."""
+
+
+def _params() -> Iterator[Any]:
+    for cloud, hosting in sampled(STACKS, STACKS[:2]):
+        marks = [pytest.mark.soak] if hosting == "serverless" else []
+        yield pytest.param((cloud, hosting), id=f"{cloud}-{hosting}", marks=marks)
+
+
+@pytest.fixture(scope="module", params=_params())
 def harness(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Harness]:
-    """One stack for each cloud, where each upload is announced twice."""
-    with running_in(tmp_path_factory.mktemp("stack"), cloud=request.param, bridge=True) as harness:
+    """One of the stacks, where each upload is announced twice."""
+    cloud, hosting = request.param
+    state = tmp_path_factory.mktemp("stack")
+    with running_in(state, cloud=cloud, bridge=True, hosting=hosting) as harness:
         yield harness
 
 
