@@ -11,7 +11,7 @@ from typing import get_args
 import pytest
 
 from tests.support.faulty_lambda import Fault
-from tests.support.sleepers import Sleepers, end, unique, until
+from tests.support.sleepers import LOOKED_AFTER, Sleepers, end, unique, until
 from tests.support.soak import SOAKING, sampled
 
 pytestmark = pytest.mark.slow
@@ -38,7 +38,7 @@ async def test_what_waits_while_the_function_cannot_be_called_is_done_afterwards
         assert not any(sleepers.pages(name) for name in names)
     back = time.monotonic()
     for name in names:
-        await sleepers.paged(name)
+        await sleepers.paged(name, patience=LOOKED_AFTER)
     log.info("%s: everything was done %.1f s after the end", fault, time.monotonic() - back)
     for handle in handles:
         await end(handle)

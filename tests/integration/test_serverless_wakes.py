@@ -93,8 +93,7 @@ async def test_a_burst_drains_within_the_reserved_concurrency(sleepers: Sleepers
             lambda: all(sleepers.pages(name) for name in names), "a page for each", patience=600
         )
         took = time.monotonic() - begun
-        for handle in handles:
-            await end(handle)
+        await asyncio.gather(*(end(handle) for handle in handles))
         await sleepers.asleep()
     assert all(len(sleepers.pages(name)) == 1 for name in names)
     assert len(wakes) >= 2

@@ -32,7 +32,10 @@ from tests.support.serverless import Serverless, serverless
 from tests.support.web import Site, serving
 
 PATIENCE = 120.0
-"""Seconds. The server looks once a minute whether a call of the function was lost."""
+"""Seconds."""
+LOOKED_AFTER = 420.0
+"""Seconds until tasks whose call was lost are done: the server looks after them five minutes after
+its controller has begun, and then each minute."""
 
 POLICIES = """
 version: 1
@@ -90,9 +93,10 @@ class Sleepers:
             if f"{about} " in json.loads(body)["title"] + " " and "Page: " in body.decode()
         ]
 
-    async def paged(self, about: str, times: int = 1) -> None:
+    async def paged(self, about: str, times: int = 1, patience: float = PATIENCE) -> None:
         """Return when so many pages about it have arrived."""
-        await until(lambda: len(self.pages(about)) >= times, f"{times} pages about {about}")
+        what = f"{times} pages about {about}"
+        await until(lambda: len(self.pages(about)) >= times, what, patience)
 
     def invoke(self) -> None:
         """Invoke the first build, as the server does when it calls once too often."""
