@@ -50,6 +50,7 @@ class Proxy:
         self._host, _, self._port = upstream.rpartition(":")
         self._connections: list[Streams] = []
         self._ready = threading.Event()
+        self._answers: asyncio.Event
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
         self._loop: asyncio.AbstractEventLoop
         self._over: asyncio.Event
@@ -59,6 +60,15 @@ class Proxy:
     def calls(self) -> int:
         """Calls so far, over all connections."""
         return sum(streams.opened for streams in self._connections)
+
+    @contextmanager
+    def answers_held(self) -> Iterator[None]:
+        """Within the block nothing that the server sends arrives; after it, everything does."""
+        self._loop.call_soon_threadsafe(self._answers.clear)
+        try:
+            yield
+        finally:
+            self._loop.call_soon_threadsafe(self._answers.set)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -77,6 +87,8 @@ class Proxy:
 
     async def _serve(self) -> None:
         self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
+        self._answers = asyncio.Event()
+        self._answers.set()
         server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
         self.address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
         self._ready.set()
@@ -90,17 +102,24 @@ class Proxy:
             self._host, int(self._port)
         )
         await asyncio.gather(
-            _pass_on(reader, upstream_writer, streams), _pass_on(upstream_reader, writer, None)
+            _pass_on(reader, upstream_writer, streams=streams),
+            _pass_on(upstream_reader, writer, gate=self._answers),
         )
 
 
 async def _pass_on(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, streams: Streams | None
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    *,
+    streams: Streams | None = None,
+    gate: asyncio.Event | None = None,
 ) -> None:
     try:
         while chunk := await reader.read(65536):
             if streams is not None:
                 streams.feed(chunk)
+            if gate is not None:
+                await gate.wait()
             writer.write(chunk)
             await writer.drain()
     finally:

@@ -31,7 +31,7 @@ from temporalio.runtime import (
     TelemetryFilter,
 )
 from temporalio.service import RPCError, RPCStatusCode
-from temporalio.worker import Worker, WorkerDeploymentConfig, WorkerTuner
+from temporalio.worker import Interceptor, Worker, WorkerDeploymentConfig, WorkerTuner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from core import bootstrap
@@ -84,6 +84,7 @@ class Bounds(TypedDict, total=False):
     the options are the SDK's."""
 
     tuner: WorkerTuner
+    interceptors: Sequence[Interceptor]
     max_cached_workflows: int
     max_concurrent_workflow_task_polls: int
     max_concurrent_activity_task_polls: int

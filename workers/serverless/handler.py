@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import itertools
 import logging
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from core.cold_start import at_rest
 
@@ -29,9 +30,9 @@ with at_rest():
     from core import bootstrap
     from core.config.settings import Settings
     from core.contracts import WORKERS
-    from core.errors import ConfigurationError
+    from core.errors import ConfigurationError, TransientError
     from workers.runtime import logs, process
-    from workers.serverless import session, snapstart
+    from workers.serverless import metrics, session, snapstart
     from workers.serverless.slots import Sizes, Work
 
 if TYPE_CHECKING:
@@ -41,36 +42,46 @@ log = logging.getLogger("tidegate.worker")
 
 
 def handler(event: Any, context: LambdaContext) -> None:
-    """Serve until idle. Raises what went wrong; the last line of the log says what to do."""
-    now = time.monotonic()
-    deadline = now + context.get_remaining_time_in_millis() / 1000
+    """Serve until idle. Raises what went wrong; the last line of the log says what to do. Where
+    Temporal is unavailable, that is after TIDEGATE_START_TIMEOUT: it calls again."""
+    began = time.monotonic()
+    deadline = began + context.get_remaining_time_in_millis() / 1000
+    work, cold = Work(), not next(_invocations)
     logs.configure("INFO", aws_request_id=context.aws_request_id)
     try:
         logs.configure(_settings().log_level, aws_request_id=context.aws_request_id)
-        _loop().run_until_complete(_serve(context, deadline, now))
+        _loop().run_until_complete(_serve(context, deadline=deadline, now=began, work=work))
     except ConfigurationError as error:
         log.critical("cannot serve: %s", error)
         raise
+    except TransientError as error:
+        log.error("cannot serve now: %s", error)
+        raise
+    finally:
+        seconds = time.monotonic() - began
+        metrics.emit(work, seconds=seconds, cold=cold, request_id=context.aws_request_id)
 
 
-async def _serve(context: LambdaContext, deadline: float, now: float) -> None:
+async def _serve(context: LambdaContext, *, deadline: float, now: float, work: Work) -> None:
     settings = _settings()
     build_id = settings.require("build_id")
     limits = session.Limits.of(settings, deadline=deadline, now=now)
     plans = _plans()
-    client = await bootstrap.connect(settings, runtime=_runtime())
-    work = Work()
     await session.serve(
-        client,
+        # Not kept for the next invocation: a connection seldom outlives a freeze, and to find that
+        # out takes longer than to connect.
+        await bootstrap.connect(settings, runtime=_runtime()),
         plans,
         build_id=build_id,
         identity=f"{context.aws_request_id}@{context.function_name}",
         limits=limits,
         work=work,
-        sizes=Sizes(workflow=10, activity=10),
-        cached_workflows=30,
+        sizes=Sizes.of(int(context.memory_limit_in_mb)),
     )
-    log.info("served", extra={"tasks": {str(kind): count for kind, count in work.done.items()}})
+
+
+_invocations: Final = itertools.count()
+"""How many this process has served."""
 
 
 @cache

@@ -45,7 +45,10 @@ class Work:
         self._running: dict[SlotPermit, Kind] = {}
         self._since = clock()
         """When the first of those that run began; the last one's end when none does."""
-        self._busy = 0.0
+        self._began, self._busy = self._since, 0.0
+        self._due = self._since
+        self.cut_off = 0
+        """Activities that were cut off by the function's deadline."""
         self.begun: Counter[Kind] = Counter()
         self.done: Counter[Kind] = Counter()
 
@@ -67,6 +70,15 @@ class Work:
                 self._busy += now - self._since
                 self._since = now
 
+    def expect(self, moment: float) -> None:
+        """Something is due then, e.g. the retry of an activity that has failed."""
+        with self._lock:
+            self._due = max(self._due, moment)
+
+    def due_in(self) -> float:
+        """Seconds until the last of what is due; not positive when nothing is."""
+        return self._due - self._clock()
+
     def idle_for(self) -> float:
         """Seconds since the last task ended, or since the beginning; 0 while one runs."""
         with self._lock:
@@ -77,16 +89,36 @@ class Work:
         with self._lock:
             return self._busy + (self._clock() - self._since if self._running else 0.0)
 
+    def idle_in_all(self) -> float:
+        """Seconds since the beginning in which no task ran."""
+        return self._clock() - self._began - self.busy_for()
+
     def running(self) -> int:
         """How many tasks run now."""
         return len(self._running)
 
 
 class Sizes(NamedTuple):
-    """How many tasks of each kind one worker runs concurrently."""
+    """How much one worker runs concurrently, and how many workflows it keeps in memory."""
 
     workflow: int
     activity: int
+    cached_workflows: int
+
+    @classmethod
+    def of(cls, memory_mb: int) -> Sizes:
+        """What fits a function's memory.
+
+        Measured: a process with both workers takes 100 MB before its first task, and 0.2 MB for
+        each new incident in the cache; one with a long history takes more. An activity's document
+        may take some MB. Lambda's CPU grows with its memory, and workflow tasks are bound by it.
+        """
+        room = max(memory_mb - 200, 0)
+        return cls(
+            workflow=min(max(room // 80, 4), 20),
+            activity=min(max(room // 40, 4), 40),
+            cached_workflows=min(max(room // 4, 20), 500),
+        )
 
 
 def tuner(work: Work, sizes: Sizes) -> WorkerTuner:

@@ -31,6 +31,5 @@ async def _serve(identity: str, deadline: float) -> None:
         identity=identity,
         limits=session.Limits.of(settings, deadline=deadline, now=time.monotonic()),
         work=Work(),
-        sizes=Sizes(workflow=10, activity=10),
-        cached_workflows=30,
+        sizes=Sizes(workflow=10, activity=10, cached_workflows=30),
     )

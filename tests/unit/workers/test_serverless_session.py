@@ -14,6 +14,7 @@ from core.config.settings import Settings
 from core.contracts import SERVERLESS_RESERVE
 from core.errors import SettingsError
 from workers.runtime import process
+from workers.serverless import session
 from workers.serverless.session import Limits, serve
 from workers.serverless.slots import Kind, Sizes, Work, _Slots
 
@@ -38,7 +39,7 @@ def work(clock: Clock) -> Work:
     return Work(clock)
 
 
-LIMITS = Limits(idle=2, first_task=5, polls_until=200, drain=25)
+LIMITS = Limits(idle=2, first_task=5, drain=25, cut_at=225)
 
 
 def test_before_the_first_task_it_waits_longer(clock: Clock, work: Work) -> None:
@@ -112,6 +113,10 @@ async def test_slots_are_as_many_as_configured_and_a_freed_one_is_used(work: Wor
     await asyncio.wait_for(waiting, 5)
 
 
+async def nothing(*_: object) -> None:
+    """In place of the check of the namespace."""
+
+
 class OneTask:
     """A worker that gets one task, and then none."""
 
@@ -133,6 +138,7 @@ async def test_a_session_ends_by_the_idle_timeout_once_a_first_task_has_come(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     work = Work()
+    monkeypatch.setattr(session, "_check", nothing)
     monkeypatch.setattr(process, "worker", lambda *_, **__: OneTask(work))
     now = time.monotonic()
     plan = process.Plan(task_queue="queue", workflows=[], activities=[])
@@ -142,10 +148,9 @@ async def test_a_session_ends_by_the_idle_timeout_once_a_first_task_has_come(
             [plan],
             build_id="b1",
             identity="",
-            limits=Limits(idle=0.1, first_task=600, polls_until=now + 600, drain=0),
+            limits=Limits(idle=0.1, first_task=600, drain=0, cut_at=now + 600),
             work=work,
-            sizes=Sizes(1, 1),
-            cached_workflows=1,
+            sizes=Sizes(1, 1, 1),
         )
 
 
@@ -154,10 +159,22 @@ SETTINGS = replace(Settings(), drain_timeout=20, first_task_timeout=5)
 
 def test_polling_stops_the_drain_timeout_before_the_deadline() -> None:
     limits = Limits.of(SETTINGS, deadline=1060, now=1000)
-    assert limits.polls_until == 1060 - SERVERLESS_RESERVE - 20
+    assert limits.time_left(Work(), 1060 - SERVERLESS_RESERVE - 20) == 0
+    assert limits.cut_at == 1060 - SERVERLESS_RESERVE
 
 
 def test_a_function_whose_timeout_is_too_short_is_refused() -> None:
     with pytest.raises(SettingsError) as refused:
         Limits.of(SETTINGS, deadline=1026, now=1000)
     assert "the function has 26 s left, and needs 27: TIDEGATE_DRAIN_TIMEOUT=20" in str(refused)
+
+
+def test_a_retry_that_is_due_is_waited_for(clock: Clock, work: Work) -> None:
+    task = SlotPermit()
+    work.begin(task, Kind.ACTIVITY)
+    work.expect(clock.now + 2.5)
+    work.end(task)
+    clock.now += 2
+    assert LIMITS.time_left(work, clock.now) == 0.5
+    clock.now += 0.5
+    assert LIMITS.time_left(work, clock.now) == 0
