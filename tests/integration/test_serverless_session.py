@@ -7,6 +7,7 @@ import asyncio
 import json
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -17,11 +18,16 @@ from temporalio.client import Client, WorkflowHandle
 
 from core.adapters.temporal.connection import data_converter
 from core.errors import SettingsError, TemporalUnavailable
+from infra.local.temporal import TemporalServer
+from tests.support.eventually import eventually
+from tests.support.grpc_proxy import Proxy
 from tests.support.lambda_runtime import Context, invoke
 from tests.support.once import Once, succeed_at
 from tests.support.temporal import own_server
 from workers.runtime import process
 from workers.serverless import handler as function
+from workers.serverless import session
+from workers.serverless.slots import Sizes, Work
 
 TIMED_OUT = EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT
 STARTED = EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED
@@ -176,3 +182,63 @@ async def test_a_wrong_setting_fails_the_invocation_and_the_log_says_what_to_do(
     logged = json.loads(line)
     assert logged["message"].startswith(f"cannot serve: {cause}")
     assert logged["aws_request_id"] == Context.aws_request_id
+
+
+async def serve(client: Client, plan: process.Plan, work: Work, *, first_task: float = 30) -> None:
+    limits = session.Limits(idle=2, first_task=first_task, drain=10, cut_at=time.monotonic() + 60)
+    await session.serve(
+        client,
+        [plan],
+        build_id="b1",
+        identity=f"session-{uuid4()}",
+        limits=limits,
+        work=work,
+        sizes=Sizes.of(512),
+    )
+
+
+async def test_of_two_invocations_for_one_task_both_end_and_it_is_done_once(
+    plan: process.Plan, temporal_server: TemporalServer, temporal_client: Client
+) -> None:
+    handle = await start(temporal_client, plan)
+    works = [Work(), Work()]
+    clients = [await connect(temporal_server.address) for _ in works]
+    await asyncio.gather(
+        *(
+            serve(client, plan, work, first_task=6)
+            for client, work in zip(clients, works, strict=True)
+        )
+    )
+    assert await asyncio.wait_for(handle.result(), 5) == 1
+    assert sum(sum(work.done.values()) for work in works) == 3
+    assert await events(handle, TIMED_OUT) == 0
+
+
+async def test_a_task_that_is_given_to_an_ending_invocation_waits_for_its_timeout_and_is_not_lost(
+    plan: process.Plan, temporal_server: TemporalServer, temporal_client: Client
+) -> None:
+    """The worst that an end can do to a task: the server has given it to a poll, and the answer is
+    on its way when the invocation stops polling."""
+    with Proxy(temporal_server.address) as proxy:
+        behind = await connect(proxy.address)
+        first = await start(temporal_client, plan)
+        work = Work()
+        ending = asyncio.create_task(serve(behind, plan, work))
+        await first.result()
+        with proxy.answers_held():
+            late = await start(temporal_client, plan, task_timeout=timedelta(seconds=2))
+            began = time.monotonic()
+
+            async def given() -> bool:
+                return bool(await events(late, STARTED))
+
+            async def ended() -> bool:
+                return work.idle_for() > 3
+
+            await eventually(given, "the server to give the task to the poll")
+            await eventually(ended, "the end of the idle timeout")
+        await ending
+        await serve(temporal_client, plan, Work())
+        assert await asyncio.wait_for(late.result(), 5) == 1
+        assert await events(late, TIMED_OUT) == 1
+        assert time.monotonic() - began < 2 + 20
