@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import ast
+import inspect
+import io
+import json
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -11,7 +15,6 @@ from core.intake.receipts import EVENT_AGE, METRICS, REFUSED
 from tests.support.cloudformation import (
     ALARMS,
     FRONT_DOOR,
-    ROOT,
     SERVERLESS,
     WORKERS,
     all_resources,
@@ -19,6 +22,8 @@ from tests.support.cloudformation import (
     walk,
 )
 from tests.support.cloudformation import workers as workers_by_id
+from workers.serverless import metrics, watch
+from workers.serverless.slots import Work
 
 _SET: Final = "<set>"
 """The value of what a template does not decide: not empty, and equal to nothing else."""
@@ -87,9 +92,9 @@ def count() -> Counts:
     # ColdStart has the function's name as a dimension.
     listeners = len({*METRICS.values(), REFUSED, EVENT_AGE}) + len(functions)
     return Counts(
-        door=_watched(front, metrics=listeners),
-        containers=_watched(deployed(WORKERS, {}), metrics=0),
-        serverless=_watched(deployed(SERVERLESS, {}), metrics=len(emitted())),
+        door=_watched(front, own=listeners),
+        containers=_watched(deployed(WORKERS, {}), own=0),
+        serverless=_watched(deployed(SERVERLESS, {}), own=len(emitted())),
         functions=len(functions),
         function_gb=int(parameters(FRONT_DOOR)["MemorySize"]) / 1024,
         queues=sum(each["Type"] == "SQS" for each in events),
@@ -114,24 +119,30 @@ def count() -> Counts:
 
 
 def emitted() -> set[str]:
-    """The names of the metrics that serverless workers and their watch write: each has one
-    combination of dimensions."""
+    """The names of the metrics that serverless workers and the look from outside write: each has
+    one combination of dimensions."""
+    out = io.StringIO()
+    with redirect_stdout(out):
+        metrics.emit(Work(), seconds=1.0, cold=True, request_id="1")
+    [directive] = json.loads(out.getvalue())["_aws"]["CloudWatchMetrics"]
+    return {each["Name"] for each in directive["Metrics"]} | _of_the_look()
+
+
+def _of_the_look() -> set[str]:
+    """Read in the code: to look takes a server."""
     found: set[str] = set()
-    for path in sorted((ROOT / "workers" / "serverless").glob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            match node:
-                case ast.Call(func=ast.Attribute(attr="emit"), args=[ast.Dict(keys=keys)]):
-                    found |= {str(ast.literal_eval(key)) for key in keys if key}
-                case ast.Call(func=ast.Attribute(attr="emit")):
-                    raise ValueError(f"{path}:{node.lineno}: metrics that have no names here")
-                case _:
-                    pass
+    for node in ast.walk(ast.parse(inspect.getsource(watch))):
+        match node:
+            case ast.Call(func=ast.Attribute(attr="emit"), args=[ast.Dict(keys=keys)]):
+                found |= {str(ast.literal_eval(key)) for key in keys if key}
+            case _:
+                pass
     return found
 
 
-def _watched(resources: Mapping[str, Any], *, metrics: int) -> Watched:
-    """What of a stack is looked at; besides these metrics of its code, filters find others in its
-    logs."""
+def _watched(resources: Mapping[str, Any], *, own: int) -> Watched:
+    """What of a stack is looked at; `own` are the metrics of its code, and filters find others in
+    its logs."""
     alarms = of(resources, "AWS::CloudWatch::Alarm")
     policies = of(resources, "AWS::ApplicationAutoScaling::ScalingPolicy")
     filtered = {
@@ -144,7 +155,7 @@ def _watched(resources: Mapping[str, Any], *, metrics: int) -> Watched:
         alarm_metrics=sum(map(_metrics_of, alarms)),
         tracking_alarms=2 * len(policies),
         tracking_alarm_metrics=2 * sum(map(_metrics_of, policies)),
-        metrics=metrics + len(filtered),
+        metrics=own + len(filtered),
     )
 
 

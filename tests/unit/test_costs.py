@@ -288,9 +288,9 @@ def test_our_metrics_are_those_that_listeners_write_and_filters_find() -> None:
 
 
 def test_what_serverless_workers_measure_is_counted_where_it_is_written() -> None:
-    """The look from outside writes these two; what filters find in the logs comes in addition."""
+    """By the worker, and by the look from outside; what filters find in the logs is added."""
     names = aws.emitted()
-    assert {"BacklogAge", "UnreachableBuilds"} <= names
+    assert {"BilledSeconds", "BacklogAge", "UnreachableBuilds"} <= names
     filtered = COUNTS.aws.serverless.metrics - len(names)
     assert filtered == 2  # events given up, and pages that failed
     assert COUNTS.aws.watch_every == 60
