@@ -25,6 +25,7 @@ from tests.support.cloudformation import WORKERS as CONTAINERS
 from tests.support.deployed_stack import Stack
 from tests.support.template_parameters import refusals
 from workers.serverless.emf import NAMESPACE
+from workers.serverless.slots import Sizes
 
 SECRET = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:tidegate/temporal-AbCdEf"
 KEY = "arn:aws:kms:eu-west-1:111122223333:key/0a1b2c3d"
@@ -215,6 +216,13 @@ def test_the_quota_that_the_defaults_need_is_the_one_that_is_named() -> None:
     described = template(SERVERLESS)["Parameters"]["ReserveConcurrency"]["Description"]
     # Source: AWS Lambda, "Configuring reserved concurrency for a function".
     assert f"must be {reserved + 100}." in described.replace("\n", " ")
+
+
+def test_the_guide_says_how_much_a_worker_of_the_default_memory_does_concurrently() -> None:
+    sizes = Sizes.of(int(deployed().resources("Serverless::Function")["Workers"]["MemorySize"]))
+    assert (sizes.workflow, sizes.activity) == (10, 20)
+    guide = " ".join((ROOT / "docs" / "deploy-aws.md").read_text(encoding="utf-8").split())
+    assert "ten workflow tasks and twenty activities of each task queue" in guide
 
 
 # -- the role of Temporal
