@@ -43,7 +43,8 @@ log = logging.getLogger("tidegate.worker")
 
 def handler(event: Any, context: LambdaContext) -> None:
     """Serve until idle. Raises what went wrong; the last line of the log says what to do. Where
-    Temporal is unavailable, that is after TIDEGATE_START_TIMEOUT: it calls again."""
+    Temporal is unavailable, that is after TIDEGATE_START_TIMEOUT: it calls again. Exits when
+    something does not end in time."""
     began = time.monotonic()
     deadline = began + context.get_remaining_time_in_millis() / 1000
     work, cold = Work(), not next(_invocations)
@@ -57,6 +58,10 @@ def handler(event: Any, context: LambdaContext) -> None:
     except TransientError as error:
         log.error("cannot serve now: %s", error)
         raise
+    except session.Stuck as error:
+        log.critical("the function is near its deadline: %s", error)
+        # In this process it would run on during the next invocation; Lambda starts another one.
+        raise SystemExit(1) from error
     finally:
         seconds = time.monotonic() - began
         metrics.emit(work, seconds=seconds, cold=cold, request_id=context.aws_request_id)

@@ -3,6 +3,9 @@ function's deadline is near.
 
     connect -> poll -> idle, or near the deadline -> stop polling -> let what runs end
 
+What does not end although it is cut off is left behind, so that the log and the metrics still get
+out.
+
 Temporal calls the function again for a task that nobody polls for, so a session may end whenever
 nothing runs, and a task that arrives a moment later is not lost. It is late where the server has
 already given it to a poll that the end cuts off: the SDK drops what such a poll brings, even where
@@ -31,6 +34,9 @@ from workers.serverless.slots import Sizes, Work, tuner
 from workers.serverless.time_left import TimeLeft
 
 log = logging.getLogger("tidegate.worker")
+
+_TO_END: Final = SERVERLESS_RESERVE / 2
+"""Seconds in which what was cut off has to end."""
 
 _checked: Final[set[str]] = set()
 """Namespaces that have what the workers of this process need."""
@@ -74,6 +80,10 @@ class Limits:
         return min(left, self.cut_at - self.drain - now)
 
 
+class Stuck(Exception):
+    """Something runs on, although it was cut off."""
+
+
 async def serve(
     client: Client,
     plans: Sequence[process.Plan],
@@ -88,7 +98,7 @@ async def serve(
     """Serve the plans' task queues; returns when all that was begun has ended, and the SDK's
     threads are done with the workers: a process that ends before that may abort.
 
-    Raises `ConfigurationError`, and what a worker failed by.
+    Raises `ConfigurationError`, `Stuck`, and what a worker failed by.
     """
     time_left = TimeLeft(
         ends_at=limits.cut_at,
@@ -127,10 +137,14 @@ async def serve(
         if any(task.exception() for task in ended):
             break
         watched -= ended
-    await asyncio.gather(*(worker.shutdown() for worker in workers))
+    stopping = asyncio.gather(*(worker.shutdown() for worker in workers))
     # The cause that an operator can act on comes first.
-    for outcome in await asyncio.gather(checking, *running, preparing, return_exceptions=True):
-        if outcome is not None:
+    all_done = asyncio.gather(checking, *running, preparing, stopping, return_exceptions=True)
+    done, _ = await asyncio.wait([all_done], timeout=limits.cut_at + _TO_END - clock())
+    if not done:
+        raise Stuck(f"{work.running()} tasks run on although they were cut off")
+    for outcome in all_done.result():
+        if isinstance(outcome, BaseException):
             raise outcome
 
 

@@ -3,9 +3,11 @@ assume, and eyes outside of what they watch."""
 
 from __future__ import annotations
 
+import ast
 import importlib
 import json
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -24,6 +26,7 @@ from tests.support.cloudformation import (
 from tests.support.cloudformation import WORKERS as CONTAINERS
 from tests.support.deployed_stack import Stack
 from tests.support.template_parameters import refusals
+from workers.incident.workflow.activity_options import PAGE, REPORT
 from workers.serverless.emf import NAMESPACE
 from workers.serverless.slots import Sizes
 
@@ -120,7 +123,6 @@ def test_the_settings_of_the_template_are_accepted_by_the_workers() -> None:
     defaults = {name: default for name, default, _ in variables()}
     assert settings.idle_timeout == defaults["TIDEGATE_IDLE_TIMEOUT"]
     assert settings.first_task_timeout == defaults["TIDEGATE_FIRST_TASK_TIMEOUT"]
-    assert settings.drain_timeout == defaults["TIDEGATE_DRAIN_TIMEOUT"]
 
 
 def test_each_worker_that_is_registered_may_be_served_alone() -> None:
@@ -136,7 +138,47 @@ def test_no_timeout_that_is_accepted_is_too_short_for_a_drain() -> None:
     longest_wait = parameters["FirstTaskTimeout"]["MaxValue"]
     assert drain + longest_wait + SERVERLESS_RESERVE <= parameters["Timeout"]["MinValue"]
     assert parameters["Timeout"]["MaxValue"] == 900, "Lambda's maximum"
-    assert f"In the last {drain:g} " in parameters["Timeout"]["Description"]
+    assert f"In the last {drain + SERVERLESS_RESERVE:g} " in parameters["Timeout"]["Description"]
+
+
+def test_a_drain_is_longer_than_any_activity_may_take() -> None:
+    """So no page and no report that was begun is ever cut off by the function's deadline."""
+    timeouts = activity_timeouts()
+    assert timeouts >= {PAGE["start_to_close_timeout"], REPORT["start_to_close_timeout"]}
+    drain = timedelta(seconds=float(environment("Workers")["TIDEGATE_DRAIN_TIMEOUT"]))
+    assert drain > max(timeouts)
+
+
+def activity_timeouts() -> set[timedelta]:
+    """Every `start_to_close_timeout` in the workers' code."""
+    found = set()
+    for path in (ROOT / "workers").rglob("*.py"):
+        tree = ast.parse(path.read_text())
+        values = [
+            *keywords(tree, "start_to_close_timeout"),
+            *entries(tree, "start_to_close_timeout"),
+        ]
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for value in values:
+            written = ast.unparse(value)
+            found.add(eval(written, vars(importlib.import_module(name))))  # noqa: S307
+    return found
+
+
+def keywords(tree: ast.AST, name: str) -> list[ast.expr]:
+    return [
+        node.value for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == name
+    ]
+
+
+def entries(tree: ast.AST, name: str) -> list[ast.expr]:
+    return [
+        value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Dict)
+        for key, value in zip(node.keys, node.values, strict=True)
+        if isinstance(key, ast.Constant) and key.value == name
+    ]
 
 
 def test_secrets_come_from_secrets_manager_only_and_the_watch_has_none_but_temporals() -> None:
