@@ -11,13 +11,13 @@ import json
 import logging
 import os
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cache, partial, wraps
 from typing import TYPE_CHECKING, Any, Final
 
 from aws_lambda_powertools import Logger
 
+from core import emf
 from core.domain.printable import to_json
 from core.formats.shared.delivery import Arrival, Delivery
 from core.intake.receipts import EVENT_AGE, METRICS, REFUSED, Receipt, Verdict, shown
@@ -27,11 +27,8 @@ if TYPE_CHECKING:
 
 Handler = Callable[[Any, Any], Any]
 
-_SERVICE: Final = os.environ.get("POWERTOOLS_SERVICE_NAME") or "tidegate"
-"""Tells installations apart where an account has several."""
-
 logger = Logger(
-    service=_SERVICE,
+    service=emf.SERVICE,
     # Letters as they are, control characters of senders escaped.
     json_serializer=partial(to_json, default=str, separators=(",", ":")),
 )
@@ -55,7 +52,7 @@ class _Invocation(logging.Filter):
 _invocation: Final = _Invocation()
 logger.addFilter(_invocation)
 
-_UNITS: Final = {EVENT_AGE: "Milliseconds"}
+_UNITS: Final[Mapping[str, emf.Unit]] = {EVENT_AGE: "Milliseconds"}
 """Units of metrics; any other counts."""
 _PER_LINE: Final = 50
 """Most receipts of one line, and most deliveries without any: CloudWatch takes at most 100 values
@@ -100,13 +97,13 @@ def _tracer() -> Tracer:
     needs."""
     from aws_lambda_powertools import Tracer
 
-    return Tracer(service=_SERVICE, auto_patch=False)
+    return Tracer(service=emf.SERVICE, auto_patch=False)
 
 
 @cache
 def _count_cold_start(function_name: str) -> None:
     """Count that a process handles its first event: a metric per function."""
-    _write({"ColdStart": [1]}, {"function_name": function_name, "service": _SERVICE})
+    emf.emit({"ColdStart": ([1], "Count")}, by={"function_name": function_name})
 
 
 def record(arrival: Arrival, receipt: Receipt) -> None:
@@ -161,24 +158,9 @@ def _add(metric: str, value: float) -> None:
 def _end_line() -> None:
     """Write what was recorded since the last line, if there is anything."""
     if _values:
-        _write(_values, {"service": _SERVICE}, _receipts)
+        line = emf.line({name: (seen, _UNITS.get(name, "Count")) for name, seen in _values.items()})
+        if _receipts:  # which are JSON already
+            line = f'{line[:-1]}, "receipts": [{", ".join(_receipts)}]}}'
+        sys.stdout.write(f"{line}\n")
     _values.clear()
     _receipts.clear()
-
-
-def _write(
-    values: Mapping[str, Sequence[float]],
-    dimensions: Mapping[str, str],
-    receipts: Sequence[str] = (),
-) -> None:
-    metrics = [{"Name": name, "Unit": _UNITS.get(name, "Count")} for name in values]
-    directive = {"Namespace": "Tidegate", "Dimensions": [list(dimensions)], "Metrics": metrics}
-    document = {
-        "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]},
-        **dimensions,
-        **values,
-    }
-    text = json.dumps(document)
-    if receipts:
-        text = f'{text[:-1]}, "receipts": [{", ".join(receipts)}]}}'
-    sys.stdout.write(f"{text}\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -85,13 +85,16 @@ def workers_deploy(
             out.print(f"{step:11} {seconds:6.1f} s  {escape(about)}", soft_wrap=True)
 
     async def run(workers: WorkerDeployment, settings: Settings) -> Deployed:
-        named = {
-            "build_id": build_id,
-            "function_arn": function_arn,
-            "role": role_arn,
-            "external_id": external_id,
-        }
-        plan = await _plan(settings, stack, named, without_role=without_role, timeout=timeout)
+        plan = await _plan(
+            settings,
+            stack,
+            build_id=build_id,
+            arn=function_arn,
+            role=role_arn,
+            external_id=external_id,
+            without_role=without_role,
+            timeout=timeout,
+        )
         return await deploy(workers, plan, report=report)
 
     deployed = _run(run)
@@ -108,31 +111,26 @@ def workers_deploy(
 async def _plan(
     settings: Settings,
     stack: str | None,
-    named: Mapping[str, str | None],
     *,
+    build_id: str | None,
+    arn: str | None,
+    role: str | None,
+    external_id: str | None,
     without_role: bool,
     timeout: float,
 ) -> Plan:
     """What to deploy: what is named, and for the rest the outputs of the stack."""
     from core.operations import worker_deployments as operation
 
-    values = dict(named)
-    found = None
-    if stack:
-        found = await bootstrap.workers_stack(stack)
-        own = {
-            "build_id": found.build_id,
-            "function_arn": found.function_arn,
-            **({} if without_role else {"role": found.role, "external_id": found.external_id}),
-        }
-        values |= {name: value for name, value in own.items() if not values[name]}
-    build_id, arn = values["build_id"], values["function_arn"]
+    found = await bootstrap.workers_stack(stack) if stack else None
+    if found:
+        build_id, arn = build_id or found.build_id, arn or found.function_arn
+        if not without_role:
+            role, external_id = role or found.role, external_id or found.external_id
     if not build_id or not arn:
         missing = "--build-id" if not build_id else "--function-arn"
         raise typer.BadParameter(f"name {missing}, or --stack")
-    function = operation.function(
-        arn, values["role"], values["external_id"], without_role=without_role
-    )
+    function = operation.function(arn, role, external_id, without_role=without_role)
     served = settings
     if found:
         operation.check_place(arn, found)
@@ -147,7 +145,7 @@ async def _plan(
     return operation.Plan(
         build_id=build_id,
         function=function,
-        queues=operation.served_queues(served),
+        queues=served.served_queues,
         timeout=timeout,
     )
 
@@ -165,10 +163,10 @@ def workers_promote(
 
     Exits with 1 if the build has no function or has not polled its task queues, unless --force is
     set; or if somebody else changed the deployment meanwhile."""
-    from core.operations.worker_deployments import promote, served_queues
+    from core.operations.worker_deployments import promote
 
     async def run(workers: WorkerDeployment, settings: Settings) -> Promoted:
-        return await promote(workers, build_id, served_queues(settings), force=force)
+        return await promote(workers, build_id, settings.served_queues, force=force)
 
     _print_change(_run(run), as_json)
 
@@ -186,10 +184,10 @@ def workers_ramp(
     """Send a share of the new work to a build; the rest stays with the current one.
 
     Exits with 1 as `promote` does, and for the current build."""
-    from core.operations.worker_deployments import ramp, served_queues
+    from core.operations.worker_deployments import ramp
 
     async def run(workers: WorkerDeployment, settings: Settings) -> Ramped:
-        return await ramp(workers, build_id, percent, served_queues(settings), force=force)
+        return await ramp(workers, build_id, percent, settings.served_queues, force=force)
 
     _print_change(_run(run), as_json)
 
@@ -200,10 +198,10 @@ def workers_rollback(force: Force = False, as_json: Json = False) -> None:
 
     While a build ramps up, that ends the ramp; else the build that was current before is again.
     Exits with 1 as `promote` does, and if no build was current before."""
-    from core.operations.worker_deployments import rollback, served_queues
+    from core.operations.worker_deployments import rollback
 
     async def run(workers: WorkerDeployment, settings: Settings) -> Promoted | Ramped:
-        return await rollback(workers, served_queues(settings), force=force)
+        return await rollback(workers, settings.served_queues, force=force)
 
     _print_change(_run(run), as_json)
 
@@ -236,54 +234,54 @@ def _print_change(done: Promoted | Ramped, as_json: bool) -> None:
     if as_json:
         print_json(done.to_json())
         return
-    for sentence in sentences(done):
+    sentences, step = _in_words(done)
+    for sentence in sentences:
         out.print(escape(sentence), soft_wrap=True)
-    if step := next_step(done):
+    if step:
         print_next(step)
 
 
-def sentences(done: Promoted | Ramped) -> list[str]:
-    """What a change means for new work, and for open workflows."""
-    from core.operations.worker_deployments import Promoted
+def _in_words(done: Promoted | Ramped) -> tuple[list[str], str]:
+    """What a change means for new work and open workflows, and what is left to do, if anything."""
+    from core.operations.worker_deployments import Promoted, Ramped
 
-    if not isinstance(done, Promoted):
-        rest = f"build {done.current}" if done.current else "workers outside this deployment"
-        if not done.percent:
-            return [f"build {done.build_id} gets no new work any more: all goes to {rest}"]
-        lines = [f"build {done.build_id} gets {done.percent:g} % of new work; the rest: {rest}"]
-        if done.before and done.before != done.build_id:
-            lines.append(f"build {done.before}, which had {done.before_percent:g} %, gets none")
-        return lines
-    if not done.changed:
-        return [f"unchanged: build {done.build_id} is current"]
-    elsewhere = "; ".join(f"{queue}: {build}" for queue, build in done.others.items())
-    before = f"build {done.before}" if done.before else elsewhere or "workers without a build ID"
-    lines = [
-        f"build {done.build_id} is current; new work went to {before} until now",
-        f"open incidents move to build {done.build_id} with their next task; root runs end on the "
-        "build that they began on",
-    ]
+    match done:
+        case Promoted():
+            return _of_promotion(done)
+        case Ramped():
+            return _of_ramp(done)
+
+
+def _of_promotion(done: Promoted) -> tuple[list[str], str]:
+    lines = [f"unchanged: build {done.build_id} is current"]
+    if done.changed:
+        elsewhere = "; ".join(f"{queue}: {build}" for queue, build in done.others.items())
+        containers = elsewhere or "workers without a build ID"
+        before = f"build {done.before}" if done.before else containers
+        lines = [
+            f"build {done.build_id} is current; new work went to {before} until now",
+            f"open incidents move to build {done.build_id} with their next task; root runs end on "
+            "the build that they began on",
+        ]
     if done.ramping:
         lines.append(f"build {done.ramping} still gets {done.ramp:g} % of new work")
-    return lines
-
-
-def next_step(done: Promoted | Ramped) -> str:
-    """What is left to do after a change, if anything."""
-    from core.operations.worker_deployments import Promoted
-
-    if not isinstance(done, Promoted):
-        return f"tidegate workers promote {done.build_id}" if done.percent else ""
-    if done.ramping:
-        return f"tidegate workers ramp {done.ramping} --percent 0, to take its share away"
+        return lines, f"tidegate workers ramp {done.ramping} --percent 0, to take its share away"
     if done.changed and done.before:
-        return (
+        return lines, (
             f"keep the function of {done.before} until `tidegate workers status` shows it as "
             "drained; `tidegate workers rollback` goes back to it"
         )
-    if done.others:
-        return "keep those workers until their runs have ended"
-    return ""
+    return lines, "keep those workers until their runs have ended" if done.others else ""
+
+
+def _of_ramp(done: Ramped) -> tuple[list[str], str]:
+    rest = f"build {done.current}" if done.current else "workers outside this deployment"
+    if not done.percent:
+        return [f"build {done.build_id} gets no new work any more: all goes to {rest}"], ""
+    lines = [f"build {done.build_id} gets {done.percent:g} % of new work; the rest: {rest}"]
+    if done.before and done.before != done.build_id:
+        lines.append(f"build {done.before}, which had {done.before_percent:g} %, gets none")
+    return lines, f"tidegate workers promote {done.build_id}"
 
 
 def _print_status(status: Status, now: datetime) -> None:

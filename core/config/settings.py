@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from core.contracts import WORKERS
+from core.contracts import SERVERLESS_RESERVE, WORKERS, WorkerSpec
 from core.domain.event import OWN_TYPES
 from core.domain.link_template import checked
 from core.domain.store_uris import read_root
@@ -105,13 +105,15 @@ def _own_types(text: str) -> tuple[str, ...]:
     return types
 
 
-def _workers(text: str) -> tuple[str, ...]:
+def _workers(text: str) -> tuple[WorkerSpec, ...]:
     known = [spec.name for spec in WORKERS]
     names = [part.strip() for part in text.split(",") if part.strip()]
     for number, name in enumerate(names, 1):
         if name not in known:
             raise ValueError(f"entry {number} is not one of {', '.join(known)}")
-    return tuple(name for name in known if name in names)
+    if not names:
+        raise ValueError(f"it names none of {', '.join(known)}")
+    return tuple(spec for spec in WORKERS if spec.name in names)
 
 
 def _formats(text: str) -> tuple[tuple[str, str], ...]:
@@ -315,10 +317,10 @@ class Settings:
         "Seconds a worker lets running activities finish after SIGTERM.",
         local="stack",
     )
-    served_workers: tuple[str, ...] = _variable(
+    served_workers: tuple[WorkerSpec, ...] = _variable(
         "TIDEGATE_SERVED_WORKERS",
         _workers,
-        (),
+        WORKERS,
         "Workers, comma-separated, that the function of serverless workers serves. Default: all.",
         local="stack",
     )
@@ -382,6 +384,25 @@ class Settings:
                 f"{variable['name']} is not set", fix=f"set {_explained(variable)}", unset=True
             )
         return value
+
+    @property
+    def served_queues(self) -> tuple[str, ...]:
+        """The task queues of the served workers."""
+        return tuple(spec.task_queue for spec in self.served_workers)
+
+    def check_function_timeout(self, seconds: float) -> None:
+        """Raises `SettingsError` where so many seconds until the deadline of the function of
+        serverless workers leave no time for work."""
+        drain, first = self.drain_timeout, self.first_task_timeout
+        least = drain + first + SERVERLESS_RESERVE
+        if seconds < least:
+            raise SettingsError(
+                f"the function has {seconds:.0f} s until its timeout, which leaves no time for "
+                f"work: it needs {least:g}, which are TIDEGATE_DRAIN_TIMEOUT={drain:g}, "
+                f"TIDEGATE_FIRST_TASK_TIMEOUT={first:g} and {SERVERLESS_RESERVE:g} to end",
+                fix="publish a version with a longer timeout, or with a shorter "
+                "TIDEGATE_DRAIN_TIMEOUT",
+            )
 
 
 def meaning(name: str) -> str:

@@ -21,7 +21,6 @@ from enum import StrEnum
 from typing import Any, Final, Literal
 
 from core.config.settings import Settings
-from core.contracts import SERVERLESS_RESERVE, WORKERS
 from core.errors import RolloutConflict, RolloutRefused, SettingsError, quoted
 from core.ports.worker_deployment import (
     Build,
@@ -57,12 +56,6 @@ class Step(StrEnum):
 
 Report = Callable[[Step, str], None]
 """Called with each step as it is done, and with what there is to know."""
-
-
-def served_queues(settings: Settings) -> tuple[str, ...]:
-    """The task queues of the workers that the function serves."""
-    served = settings.served_workers
-    return tuple(each.task_queue for each in WORKERS if not served or each.name in served)
 
 
 def function(
@@ -142,16 +135,7 @@ def check_configuration(configuration: Configuration, build_id: str) -> Settings
             if settings.build_id
             else f"set its TIDEGATE_BUILD_ID to {build_id}, and publish a version of that",
         )
-    drain, first = settings.drain_timeout, settings.first_task_timeout
-    least = drain + first + SERVERLESS_RESERVE
-    if configuration.timeout < least:
-        raise SettingsError(
-            f"the function's timeout, {configuration.timeout} s, leaves no time for work: it needs "
-            f"{least:g}, which are TIDEGATE_DRAIN_TIMEOUT={drain:g}, "
-            f"TIDEGATE_FIRST_TASK_TIMEOUT={first:g} and {SERVERLESS_RESERVE:g} to end",
-            fix="give the function a longer timeout, or a shorter TIDEGATE_DRAIN_TIMEOUT, and "
-            "publish a version of that",
-        )
+    settings.check_function_timeout(configuration.timeout)
     return settings
 
 

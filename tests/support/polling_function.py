@@ -14,7 +14,6 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from core.config.settings import Settings
 from core.contracts import SERVERLESS_DEPLOYMENT
-from core.operations.worker_deployments import served_queues
 
 _POLLS_FOR = 1.0
 
@@ -42,7 +41,7 @@ async def _poll(settings: Settings) -> None:
             workflows=[Nothing],
             deployment_config=WorkerDeploymentConfig(version=version, use_worker_versioning=True),
         )
-        for queue in served_queues(settings)
+        for queue in settings.served_queues
     ]
     polling = [asyncio.create_task(worker.run()) for worker in workers]
     await asyncio.wait(polling, timeout=_POLLS_FOR)

@@ -27,12 +27,11 @@ from core.cold_start import at_rest
 with at_rest():
     from temporalio.runtime import Runtime, TelemetryConfig
 
-    from core import bootstrap
+    from core import bootstrap, snapstart
     from core.config.settings import Settings
-    from core.contracts import WORKERS
     from core.errors import ConfigurationError, TransientError
     from workers.runtime import logs, process
-    from workers.serverless import metrics, session, snapstart
+    from workers.serverless import metrics, session
     from workers.serverless.slots import Sizes, Work
 
 if TYPE_CHECKING:
@@ -97,12 +96,10 @@ def _settings() -> Settings:
 @cache
 def _plans() -> Sequence[process.Plan]:
     """Raises `ConfigurationError`."""
-    served = _settings().served_workers
+    settings = _settings()
     with at_rest():
         return [
-            importlib.import_module(spec.module).plan(_settings())
-            for spec in WORKERS
-            if not served or spec.name in served
+            importlib.import_module(spec.module).plan(settings) for spec in settings.served_workers
         ]
 
 

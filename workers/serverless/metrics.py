@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from workers.serverless import emf
+from core import emf
 from workers.serverless.slots import Kind, Work
 
 _DONE: Final[Mapping[Kind, str]] = {

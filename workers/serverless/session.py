@@ -28,7 +28,7 @@ from temporalio.client import Client
 from core.adapters.temporal import admin
 from core.config.settings import Settings
 from core.contracts import SERVERLESS_DEPLOYMENT, SERVERLESS_RESERVE
-from core.errors import ConfigurationError, SettingsError, TransientError
+from core.errors import ConfigurationError, TransientError
 from workers.runtime import process
 from workers.serverless.slots import Sizes, Work, tuner
 from workers.serverless.time_left import TimeLeft
@@ -55,20 +55,11 @@ class Limits:
     @classmethod
     def of(cls, settings: Settings, *, deadline: float, now: float) -> Limits:
         """Raises `SettingsError` when the function's deadline leaves no time for polling."""
-        drain = settings.drain_timeout
-        least = drain + SERVERLESS_RESERVE + settings.first_task_timeout
-        if deadline - now < least:
-            raise SettingsError(
-                f"the function has {deadline - now:.0f} s left, and needs {least:g}: "
-                f"TIDEGATE_DRAIN_TIMEOUT={drain:g}, "
-                f"TIDEGATE_FIRST_TASK_TIMEOUT={settings.first_task_timeout:g} and "
-                f"{SERVERLESS_RESERVE:g} to end",
-                fix="give the function a longer timeout, or set a shorter TIDEGATE_DRAIN_TIMEOUT",
-            )
+        settings.check_function_timeout(deadline - now)
         return cls(
             idle=settings.idle_timeout,
             first_task=settings.first_task_timeout,
-            drain=drain,
+            drain=settings.drain_timeout,
             cut_at=deadline - SERVERLESS_RESERVE,
         )
 

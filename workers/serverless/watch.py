@@ -11,15 +11,14 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
-from core import bootstrap
+from core import bootstrap, emf
 from core.adapters.temporal import admin
 from core.adapters.temporal.worker_deployments import TemporalWorkerDeployment
 from core.config.settings import Settings
-from core.contracts import SERVERLESS_DEPLOYMENT, WORKERS
+from core.contracts import SERVERLESS_DEPLOYMENT
 from core.errors import TidegateError
 from core.ports.worker_deployment import State, WorkerDeployment
 from workers.runtime import logs
-from workers.serverless import emf
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -40,18 +39,9 @@ def handler(event: Any, context: LambdaContext) -> None:
 async def look(settings: Settings) -> None:
     """Ask once. The backlogs include those of builds that are no longer current."""
     client = await bootstrap.connect(settings)
-    queues = [
-        spec.task_queue
-        for spec in WORKERS
-        if not settings.served_workers or spec.name in settings.served_workers
-    ]
-    backlogs = dict(
-        zip(
-            queues,
-            await asyncio.gather(*(admin.backlog(client, queue) for queue in queues)),
-            strict=True,
-        )
-    )
+    queues = settings.served_queues
+    found = await asyncio.gather(*(admin.backlog(client, queue) for queue in queues))
+    backlogs = dict(zip(queues, found, strict=True))
     unreachable = await _unreachable(TemporalWorkerDeployment(client, SERVERLESS_DEPLOYMENT))
     for build, problem in unreachable.items():
         log.error("Temporal cannot invoke build %s: %s", build, problem)

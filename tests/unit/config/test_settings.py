@@ -8,6 +8,7 @@ import pytest
 
 from core import bootstrap
 from core.config.settings import Settings, variables
+from core.contracts import WORKERS
 from core.errors import SettingsError
 
 
@@ -70,9 +71,9 @@ def test_an_empty_variable_is_not_set() -> None:
         ("TIDEGATE_DRAIN_TIMEOUT", "0", "drain_timeout", 0.0),
         (
             "TIDEGATE_SERVED_WORKERS",
-            " incident-worker,, root-worker ",
+            " root-worker,, root-worker ",
             "served_workers",
-            ("root-worker", "incident-worker"),
+            WORKERS[:1],
         ),
         ("TIDEGATE_IDLE_TIMEOUT", "0.5", "idle_timeout", 0.5),
         ("TIDEGATE_FIRST_TASK_TIMEOUT", "10", "first_task_timeout", 10.0),
@@ -135,6 +136,7 @@ def test_every_variable_is_in_the_table_above() -> None:
         ("TIDEGATE_HEALTH_ADDRESS", ":8080", "not an address like 127.0.0.1:8080"),
         ("TIDEGATE_METRICS_ADDRESS", "a:66000", "not an address like 127.0.0.1:8080"),
         ("TIDEGATE_DRAIN_TIMEOUT", "4000", "not between 0 and 3600"),
+        ("TIDEGATE_SERVED_WORKERS", " , ", "it names none of root-worker, incident-worker"),
         ("TIDEGATE_SERVED_WORKERS", "root-worker,incidents", "entry 2 is not one of root-worker,"),
         ("TIDEGATE_IDLE_TIMEOUT", "0", "not between 0.1 and 60"),
         ("TIDEGATE_FIRST_TASK_TIMEOUT", "61", "not between 0.1 and 60"),

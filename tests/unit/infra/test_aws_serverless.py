@@ -14,6 +14,7 @@ import pytest
 
 from core.config.settings import Settings, variables
 from core.contracts import SERVERLESS_RESERVE, SERVERLESS_SETTINGS, WORKERS
+from core.emf import NAMESPACE
 from tests.support.cloudformation import (
     FRONT_DOOR,
     ROOT,
@@ -27,7 +28,6 @@ from tests.support.cloudformation import WORKERS as CONTAINERS
 from tests.support.deployed_stack import Stack
 from tests.support.template_parameters import refusals
 from workers.incident.workflow.activity_options import PAGE, REPORT
-from workers.serverless.emf import NAMESPACE
 from workers.serverless.slots import Sizes
 
 SECRET = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:tidegate/temporal-AbCdEf"
@@ -119,7 +119,7 @@ def test_the_settings_of_the_template_are_accepted_by_the_workers() -> None:
         {name: str(value) for name, value in environment("Workers").items()}
     )
     assert settings.build_id == "1.4.0-3f2a9c1"
-    assert settings.served_workers == ()
+    assert settings.served_workers == WORKERS
     defaults = {name: default for name, default, _ in variables()}
     assert settings.idle_timeout == defaults["TIDEGATE_IDLE_TIMEOUT"]
     assert settings.first_task_timeout == defaults["TIDEGATE_FIRST_TASK_TIMEOUT"]

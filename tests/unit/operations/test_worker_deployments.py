@@ -93,7 +93,12 @@ def test_a_function_elsewhere_than_the_stack_is_refused() -> None:
     [
         (60, {"TIDEGATE_BUILD_ID": "one"}, "has TIDEGATE_BUILD_ID=one", "--build-id one"),
         (60, {}, "has no build ID", "set its TIDEGATE_BUILD_ID to two"),
-        (31, {"TIDEGATE_BUILD_ID": "two"}, "timeout, 31 s, leaves no time", "longer timeout"),
+        (
+            31,
+            {"TIDEGATE_BUILD_ID": "two"},
+            "31 s until its timeout",
+            "longer timeout",
+        ),
         (
             60,
             {"TIDEGATE_BUILD_ID": "two", "TIDEGATE_DRAIN_TIMEOUT": "55"},
@@ -119,8 +124,8 @@ def test_a_configuration_with_which_the_function_could_not_work_is_refused(
 def test_the_function_says_which_task_queues_it_serves() -> None:
     variables = {"TIDEGATE_BUILD_ID": "two", "TIDEGATE_SERVED_WORKERS": "root-worker"}
     served = operation.check_configuration(Configuration(32, variables), "two")
-    assert operation.served_queues(served) == (ROOT_TASK_QUEUE,)
-    assert operation.served_queues(Settings()) == (ROOT_TASK_QUEUE, INCIDENT_TASK_QUEUE)
+    assert served.served_queues == (ROOT_TASK_QUEUE,)
+    assert Settings().served_queues == (ROOT_TASK_QUEUE, INCIDENT_TASK_QUEUE)
 
 
 # ------------------------------------------------------------------------------------- deploy

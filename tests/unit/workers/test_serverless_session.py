@@ -166,7 +166,7 @@ def test_polling_stops_the_drain_timeout_before_the_deadline() -> None:
 def test_a_function_whose_timeout_is_too_short_is_refused() -> None:
     with pytest.raises(SettingsError) as refused:
         Limits.of(SETTINGS, deadline=1026, now=1000)
-    assert "the function has 26 s left, and needs 27: TIDEGATE_DRAIN_TIMEOUT=20" in str(refused)
+    assert "it needs 27, which are TIDEGATE_DRAIN_TIMEOUT=20" in str(refused)
 
 
 def test_a_retry_that_is_due_is_waited_for(clock: Clock, work: Work) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
-from core import bootstrap
+from core import bootstrap, emf
 from core.adapters.temporal import admin
 from core.contracts import INCIDENT_TASK_QUEUE, ROOT_TASK_QUEUE
 from core.errors import SettingsError, TemporalUnavailable
@@ -47,7 +47,7 @@ def temporal(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr(bootstrap, "connect", connect)
     monkeypatch.setattr(admin, "backlog", backlog)
     monkeypatch.setattr(watch, "TemporalWorkerDeployment", Workers)
-    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "ours")
+    monkeypatch.setattr(emf, "SERVICE", "ours")
     return says
 
 

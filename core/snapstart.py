@@ -1,10 +1,8 @@
 """SnapStart hooks: Lambda snapshots one initialised process per version, and every process of that
 version resumes from the snapshot.
 
-So whatever exists before the snapshot is shared by all of them and as old as the version: code,
-settings, plans, the libraries that pages need; no connection, no loop, no thread. The environment
-is in the snapshot too, and with it the addresses of its targets. Whatever is unique to a process is
-made after the restore.
+So whatever exists before the snapshot is shared by all of them and as old as the version; it has no
+connection, no loop and no thread. Whatever is unique to a process is made after the restore.
 
 Source: AWS Lambda, "Lambda SnapStart runtime hooks" for Python.
 """
@@ -16,9 +14,9 @@ import random
 from collections.abc import Callable
 
 
-def hooks(prepare: Callable[[], object]) -> bool:
+def hooks(prepare: Callable[[], object], resume: Callable[[], object] = lambda: None) -> bool:
     """Have Lambda call `prepare` before the snapshot, whose errors fail the version's publication,
-    and draw random numbers anew after it.
+    and after it draw random numbers anew and call `resume`.
 
     Does nothing and returns False outside SnapStart, whose package is in Lambda's runtime only.
     """
@@ -29,8 +27,12 @@ def hooks(prepare: Callable[[], object]) -> bool:
         register_before_snapshot,
     )
 
+    def restored() -> None:
+        # Python's random numbers, which spread retries, resume from the snapshot: the same in all
+        # processes. IDs come from the operating system and are unique already.
+        random.seed()
+        resume()
+
     register_before_snapshot(prepare)
-    # Python's random numbers, which spread retries, resume from the snapshot: the same in all
-    # processes. IDs come from the operating system and are unique already.
-    register_after_restore(random.seed)
+    register_after_restore(restored)
     return True
