@@ -7,12 +7,14 @@ import asyncio
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from temporalio import activity
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHandle
 
@@ -27,7 +29,7 @@ from tests.support.temporal import own_server
 from workers.runtime import process
 from workers.serverless import handler as function
 from workers.serverless import session
-from workers.serverless.slots import Sizes, Work
+from workers.serverless.slots import Kind, Sizes, Work
 
 TIMED_OUT = EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT
 STARTED = EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED
@@ -247,3 +249,66 @@ async def test_a_task_that_is_given_to_an_ending_invocation_waits_for_its_timeou
         assert await asyncio.wait_for(late.result(), 5) == 1
         assert await events(late, TIMED_OUT) == 1
         assert time.monotonic() - began < 2 + 20
+
+
+async def test_an_activity_that_is_begun_just_before_polling_stops_still_ends(
+    plan: process.Plan, temporal_client: Client
+) -> None:
+    """Its workflow goes on in the next invocation."""
+    begun, ending = asyncio.Event(), asyncio.Event()
+
+    @activity.defn(name="succeed_at")
+    async def held(attempt: int) -> int:
+        begun.set()
+        await ending.wait()
+        return attempt
+
+    handle = await start(temporal_client, plan)
+    work = Work()
+    stops_at = time.monotonic() + 3
+    serving = asyncio.create_task(
+        session.serve(
+            temporal_client,
+            [replace(plan, activities=[held])],
+            build_id="b1",
+            identity=f"session-{uuid4()}",
+            limits=session.Limits(idle=1, first_task=30, drain=30, cut_at=stops_at + 30),
+            work=work,
+            sizes=Sizes.of(512),
+        )
+    )
+    await begun.wait()
+
+    async def stopped() -> bool:
+        return time.monotonic() > stops_at + 0.5
+
+    await eventually(stopped, "the end of polling")
+    assert not serving.done()
+    ending.set()
+    await serving
+    assert (work.done[Kind.ACTIVITY], work.cut_off) == (1, 0)
+    await serve(temporal_client, plan, Work())
+    assert await asyncio.wait_for(handle.result(), 5) == 1
+
+
+async def test_when_temporal_goes_away_in_mid_session_the_session_ends(
+    plan: process.Plan, tmp_path: Path
+) -> None:
+    """What an activity has done is not known to Temporal then, which will have it tried again."""
+    begun, ending = asyncio.Event(), asyncio.Event()
+
+    @activity.defn(name="succeed_at")
+    async def held(attempt: int) -> int:
+        begun.set()
+        await ending.wait()
+        return attempt
+
+    with own_server(tmp_path) as server:
+        await asyncio.to_thread(server.wait)
+        client = await connect(server.address)
+        await start(client, plan)
+        serving = asyncio.create_task(serve(client, replace(plan, activities=[held]), Work()))
+        await begun.wait()
+        await asyncio.to_thread(server.child.kill)
+        ending.set()
+        await asyncio.wait_for(serving, 40)
