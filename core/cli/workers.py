@@ -263,9 +263,9 @@ def _of_promotion(done: Promoted) -> tuple[list[str], str]:
             f"open incidents move to build {done.build_id} with their next task; root runs end on "
             "the build that they began on",
         ]
-    if done.ramping:
-        lines.append(f"build {done.ramping} still gets {done.ramp:g} % of new work")
-        return lines, f"tidegate workers ramp {done.ramping} --percent 0, to take its share away"
+    if done.ramp:
+        lines.append(f"{done.ramp:g} % of new work still goes to {_workers_of(done.ramping)}")
+        return lines, "tidegate workers rollback, to take that share away"
     if done.changed and done.before:
         return lines, (
             f"keep the function of {done.before} until `tidegate workers status` shows it as "
@@ -275,13 +275,18 @@ def _of_promotion(done: Promoted) -> tuple[list[str], str]:
 
 
 def _of_ramp(done: Ramped) -> tuple[list[str], str]:
-    rest = f"build {done.current}" if done.current else "workers outside this deployment"
+    build, rest = _workers_of(done.build_id), _workers_of(done.current)
     if not done.percent:
-        return [f"build {done.build_id} gets no new work any more: all goes to {rest}"], ""
-    lines = [f"build {done.build_id} gets {done.percent:g} % of new work; the rest: {rest}"]
-    if done.before and done.before != done.build_id:
-        lines.append(f"build {done.before}, which had {done.before_percent:g} %, gets none")
+        return [f"no new work goes to {build} any more: all goes to {rest}"], ""
+    lines = [f"{done.percent:g} % of new work goes to {build}; the rest: {rest}"]
+    if done.before_percent and done.before != done.build_id:
+        before = _workers_of(done.before)
+        lines.append(f"none goes to {before} any more, where {done.before_percent:g} % went")
     return lines, f"tidegate workers promote {done.build_id}"
+
+
+def _workers_of(build_id: str | None) -> str:
+    return f"build {build_id}" if build_id else "workers outside this deployment"
 
 
 def _print_status(status: Status, now: datetime) -> None:

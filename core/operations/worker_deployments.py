@@ -256,7 +256,8 @@ def _missing(version: Version, queues: Sequence[str]) -> list[str]:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promoted:
     """Where new work goes now, and where it went before: to `before`, or to `others` outside this
-    deployment, by task queue. A ramp that another build still has is `ramping`."""
+    deployment, by task queue. `ramp` percent of it still go elsewhere: to the build `ramping`, or
+    outside this deployment where that is None."""
 
     build_id: str
     changed: bool
@@ -269,8 +270,8 @@ class Promoted:
         return {
             "current": self.build_id,
             "changed": self.changed,
-            "before": self.before,
-            "before_elsewhere": dict(self.others),
+            "current_before": self.before,
+            "elsewhere_before": dict(self.others),
             "ramping": self.ramping,
             "ramp_percent": self.ramp,
         }
@@ -307,23 +308,23 @@ async def _make_current(
             others[queue] = f"{found.deployment} {found.build_id}"
     if changed:
         await workers.set_current(build_id, deployment.token, force=force)
-    ramps = deployment.ramping not in (None, build_id)
+    own = deployment.ramping == build_id  # which Temporal ends
     return Promoted(
         build_id=build_id,
         changed=changed,
         before=deployment.current,
         others=others,
-        ramping=deployment.ramping if ramps else None,
-        ramp=deployment.ramp if ramps else 0,
+        ramping=None if own else deployment.ramping,
+        ramp=0 if own else deployment.ramp,
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ramped:
-    """The share of new work that a build gets; the rest goes to `current`, or outside this
-    deployment where that is None."""
+    """The share of new work that a build gets; the rest goes to `current`. Where one of them is
+    None, that is workers outside this deployment."""
 
-    build_id: str
+    build_id: str | None
     percent: float
     before: str | None
     before_percent: float
@@ -333,8 +334,8 @@ class Ramped:
         return {
             "ramping": self.build_id if self.percent else None,
             "ramp_percent": self.percent,
-            "before": self.before,
-            "before_percent": self.before_percent,
+            "ramping_before": self.before,
+            "ramp_percent_before": self.before_percent,
             "current": self.current,
         }
 
@@ -358,6 +359,17 @@ async def ramp(
             f"build {build_id} is current: it gets what no other build does",
             fix="ramp up the build that is to follow it",
         )
+    return await _set_ramp(workers, deployment, build_id, percent, force=force)
+
+
+async def _set_ramp(
+    workers: WorkerDeployment,
+    deployment: Deployment,
+    build_id: str | None,
+    percent: float,
+    *,
+    force: bool = False,
+) -> Ramped:
     ramping = build_id if percent else None
     await workers.set_ramp(ramping, percent, deployment.token, force=force)
     return Ramped(
@@ -372,11 +384,11 @@ async def ramp(
 async def rollback(
     workers: WorkerDeployment, queues: Sequence[str], *, force: bool = False
 ) -> Promoted | Ramped:
-    """Send new work where it went before: while a build ramps up, all of it to the current one;
-    else to the build that was current last. Raises as `promote` does."""
+    """Send new work where it went before: where a share goes elsewhere, all of it to the current
+    build; else to the build that was current last. Raises as `promote` does."""
     deployment = await _described(workers)
-    if deployment.ramping:
-        return await ramp(workers, deployment.ramping, 0, queues)
+    if deployment.ramp:
+        return await _set_ramp(workers, deployment, deployment.ramping, 0)
     earlier = [
         build
         for build in deployment.builds

@@ -93,8 +93,8 @@ class Version:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
     """The deployment at one moment, with its newest build first, and where new work goes: to
-    `current`, or to workers outside this deployment where that is None, and `ramp` percent of it to
-    `ramping`. By `token` a change is refused if there was another since."""
+    `current`, and `ramp` percent of it to `ramping`. Where one of them is None, that is to workers
+    outside this deployment. By `token` a change is refused if there was another since."""
 
     token: bytes
     builds: Sequence[Build]

@@ -168,6 +168,15 @@ def test_what_the_stack_gets_wrong_is_refused_before_temporal_is_asked(
 # ------------------------------------------------------------------------- builds and doctor
 
 
+async def ramp_outside(cloud: Cloud, *, percent: float) -> None:
+    """Send a share of new work to workers without a build ID."""
+    client = await Client.connect(cloud.temporal.address)
+    workers = TemporalWorkerDeployment(client, SERVERLESS_DEPLOYMENT)
+    deployment = await workers.describe()
+    assert deployment
+    await workers.set_ramp(None, percent, deployment.token, force=True)
+
+
 def test_a_build_is_deployed_promoted_ramped_up_and_rolled_back(
     cloud: Cloud, workers: Tidegate
 ) -> None:
@@ -182,16 +191,20 @@ def test_a_build_is_deployed_promoted_ramped_up_and_rolled_back(
     assert workers("promote", "one", "--json").json["current"] == "one"
     assert "unchanged: build one is current" in workers("promote", "one").out
     ramped = workers("ramp", "two", "--percent", "10")
-    assert "build two gets 10 % of new work; the rest: build one" in ramped.out
+    assert "10 % of new work goes to build two; the rest: build one" in ramped.out
     states = {
         each["build_id"]: each["state"]
         for each in workers("status", "--json").json["builds"]
         if each["build_id"] in ("one", "two")
     }
     assert states == {"one": "current", "two": "ramping"}
-    assert "build two gets no new work any more" in workers("rollback").out
+    assert "no new work goes to build two any more" in workers("rollback").out
+    asyncio.run(ramp_outside(cloud, percent=30))
+    assert workers("status", "--json").json["ramp_percent"] == 30
+    assert "no new work goes to workers outside this deployment" in workers("rollback").out
+    assert workers("status", "--json").json["ramp_percent"] == 0
 
-    assert workers("promote", "two", "--json").json["before"] == "one"
+    assert workers("promote", "two", "--json").json["current_before"] == "one"
     back = workers("rollback")
     assert "build one is current; new work went to build two until now" in back.out
     shown = workers("status", "--json").json

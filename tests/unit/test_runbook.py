@@ -163,6 +163,12 @@ def test_the_runbook_leads_to_how_each_part_was_deployed() -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
+def test_no_page_names_an_anchor_that_a_heading_has(name: str) -> None:
+    """A link to it would lead to whichever of them comes first."""
+    assert not anchors(page(name)) & set(re.findall(r'<a id="([\w-]+)"', page(name)))
+
+
+@pytest.mark.parametrize("name", PAGES)
 def test_links_into_pages_lead_to_a_heading(name: str) -> None:
     for file, anchor in re.findall(r"\]\(([\w./-]*)#([\w-]+)\)", page(name)):
         here = DOCS / f"{name}.md"

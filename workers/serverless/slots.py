@@ -49,7 +49,8 @@ class Work:
         self._due = self._since
         self.cut_off = 0
         """Activities that were cut off by the function's deadline."""
-        self.begun: Counter[Kind] = Counter()
+        self.begun = False
+        """Whether there was a task."""
         self.done: Counter[Kind] = Counter()
 
     def begin(self, permit: SlotPermit, kind: Kind) -> None:
@@ -57,7 +58,7 @@ class Work:
             if not self._running:
                 self._since = self._clock()
             self._running[permit] = kind
-            self.begun[kind] += 1
+            self.begun = True
 
     def end(self, permit: SlotPermit) -> None:
         """Does nothing for a slot that was never used."""

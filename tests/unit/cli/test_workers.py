@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +25,7 @@ from core.ports.worker_deployment import (
 from tests.support.cli import Result, Tidegate
 from tests.support.worker_deployment import START, InMemory, arn, function
 
+ROOT = Path(__file__).parents[3]
 BACKLOG = {INCIDENT_TASK_QUEUE: Backlog(), ROOT_TASK_QUEUE: Backlog(1200, timedelta(seconds=90))}
 DEPLOY = ("deploy", "--build-id", "two", "--function-arn", arn(2))
 ROLE = ("--role-arn", str(function(2).role), "--external-id", str(function(2).external_id))
@@ -143,22 +146,35 @@ def test_a_promotion_names_containers_that_had_the_work(
 def test_another_build_that_ramps_up_is_the_next_step(run: Tidegate, deployment: InMemory) -> None:
     deployment.add("two", function(2)).add("three", function(3), state=State.RAMPING)
     promoted = run("promote", "two").out
-    assert "build three still gets 10 % of new work\n" in promoted
-    assert "next: tidegate workers ramp three --percent 0" in promoted
+    assert "10 % of new work still goes to build three\n" in promoted
+    assert "next: tidegate workers rollback" in promoted
 
 
 def test_a_ramp_says_who_gets_the_rest(run: Tidegate, deployment: InMemory) -> None:
     deployment.add("two", function(2)).add("three", function(3))
     assert run("ramp", "two", "--percent", "2.5").out == (
-        "build two gets 2.5 % of new work; the rest: build one\n"
+        "2.5 % of new work goes to build two; the rest: build one\n"
         "  next: tidegate workers promote two\n"
     )
     moved = run("ramp", "three", "--percent", "5").out
-    assert "build two, which had 2.5 %, gets none\n" in moved
-    assert run("rollback").out == "build three gets no new work any more: all goes to build one\n"
+    assert "none goes to build two any more, where 2.5 % went\n" in moved
+    assert (
+        run("rollback").out == "no new work goes to build three any more: all goes to build one\n"
+    )
     deployment.current = None
     outside = run("ramp", "three", "--percent", "5").out
     assert "the rest: workers outside this deployment" in outside
+
+
+def test_a_share_of_workers_outside_is_named_and_ended(run: Tidegate, deployment: InMemory) -> None:
+    """Such as `temporal worker deployment set-ramping-version --unversioned` gives them."""
+    deployment.add("two", function(2)).ramp = 30
+    promoted = run("promote", "two").out
+    assert "30 % of new work still goes to workers outside this deployment\n" in promoted
+    assert run("rollback").out == (
+        "no new work goes to workers outside this deployment any more: all goes to build two\n"
+    )
+    assert (deployment.current, deployment.ramp) == ("two", 0)
 
 
 @pytest.mark.parametrize(
@@ -172,6 +188,27 @@ def test_each_command_prints_one_json_value(
     answer = run(*arguments, "--json")
     assert (answer.code, type(json.loads(answer.out))) == (0, dict)
     assert {"current", "ramp_percent"} <= answer.json.keys()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (*DEPLOY, *ROLE),
+        ("promote", "two"),
+        ("ramp", "two", "--percent", "5"),
+        ("rollback",),
+        ("status",),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_every_field_that_is_printed_as_json_is_documented(
+    run: Tidegate, deployment: InMemory, arguments: tuple[str, ...]
+) -> None:
+    deployment.add("two", function(2), last_current=0)
+    chapter = (ROOT / "docs/cli.md").read_text(encoding="utf-8").partition("## Serverless workers")
+    documented = set(re.findall(r"`(\w+)`", chapter[2].partition("\n## ")[0]))
+    printed = re.findall(r'"(\w+)":', run(*arguments, "--json").out)
+    assert set(printed) <= documented
 
 
 def test_a_lost_race_is_an_error_with_a_next_step(run: Tidegate, deployment: InMemory) -> None:

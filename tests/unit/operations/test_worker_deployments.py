@@ -327,6 +327,14 @@ async def test_a_rollback_ends_a_ramp_first() -> None:
     assert (workers.current, workers.ramping) == ("one", None)
 
 
+async def test_a_build_that_ramps_up_without_a_share_does_not_hold_up_a_rollback() -> None:
+    workers = two_builds().add("old", function(3), last_current=0)
+    workers.ramping = "two"
+    done = await operation.rollback(workers, QUEUES)
+    assert isinstance(done, Promoted)
+    assert (done.build_id, done.ramp) == ("old", 0)
+
+
 @pytest.mark.parametrize(
     ("workers", "why"),
     [
