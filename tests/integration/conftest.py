@@ -95,5 +95,5 @@ def site() -> Iterator[Site]:
 def sleepers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sleepers]:
     """A Temporal server of its own that invokes the workers' function, shared by the session: tests
     need unique names, and leave no incident that pages later."""
-    with sleeping(tmp_path_factory.mktemp("sleepers"), concurrency=2) as found:
+    with sleeping(tmp_path_factory.mktemp("sleepers")) as found:
         yield found

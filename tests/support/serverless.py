@@ -7,14 +7,16 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from core.contracts import SERVERLESS_DEPLOYMENT
 from infra.local.aws.serverless import (
     CONCURRENCY,
     EXTERNAL_ID,
+    FUNCTION,
     HANDLER,
     ROLE,
     TIMEOUT,
@@ -22,6 +24,7 @@ from infra.local.aws.serverless import (
     LambdaServer,
     start_lambda,
 )
+from infra.local.aws.servers import aws_client
 from infra.local.environment import outside_environment
 from infra.local.pager import ESCALATION, ON_CALL, Pager, start_pager
 from infra.local.processes import Processes, program, wait_until
@@ -69,6 +72,17 @@ class Serverless:
             with suppress(ProcessLookupError):  # it has ended meanwhile
                 os.kill(pid, signal.SIGKILL)
         return list(running)
+
+    @contextmanager
+    def reserving(self, concurrency: int) -> Iterator[None]:
+        """Within the block the function has a reserved concurrency of its own."""
+        with closing(aws_client("lambda", self.lambda_.url)) as client:
+            reserve = partial(client.put_function_concurrency, FunctionName=FUNCTION)
+            reserve(ReservedConcurrentExecutions=concurrency)
+            try:
+                yield
+            finally:
+                reserve(ReservedConcurrentExecutions=self.concurrency)
 
     def publish(self, build: str, **changed: str) -> str:
         """Publish a version of the function that is this build, with variables that differ; returns
