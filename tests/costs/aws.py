@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
-import io
-import json
 from collections.abc import Mapping
-from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -22,8 +17,7 @@ from tests.support.cloudformation import (
     walk,
 )
 from tests.support.cloudformation import workers as workers_by_id
-from workers.serverless import metrics, watch
-from workers.serverless.slots import Work
+from tests.support.serverless_metrics import EMITTERS, emitted_by
 
 _SET: Final = "<set>"
 """The value of what a template does not decide: not empty, and equal to nothing else."""
@@ -121,23 +115,7 @@ def count() -> Counts:
 def emitted() -> set[str]:
     """The names of the metrics that serverless workers and the look from outside write: each has
     one combination of dimensions."""
-    out = io.StringIO()
-    with redirect_stdout(out):
-        metrics.emit(Work(), seconds=1.0, cold=True, request_id="1")
-    [directive] = json.loads(out.getvalue())["_aws"]["CloudWatchMetrics"]
-    return {each["Name"] for each in directive["Metrics"]} | _of_the_look()
-
-
-def _of_the_look() -> set[str]:
-    """Read in the code: to look takes a server."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(inspect.getsource(watch))):
-        match node:
-            case ast.Call(func=ast.Attribute(attr="emit"), args=[ast.Dict(keys=keys)]):
-                found |= {str(ast.literal_eval(key)) for key in keys if key}
-            case _:
-                pass
-    return found
+    return {metric.name for function in EMITTERS for metric in emitted_by(function)}
 
 
 def _watched(resources: Mapping[str, Any], *, own: int) -> Watched:

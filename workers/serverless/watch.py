@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from core import bootstrap, emf
@@ -45,11 +46,16 @@ async def look(settings: Settings) -> None:
     unreachable = await _unreachable(TemporalWorkerDeployment(client, SERVERLESS_DEPLOYMENT))
     for build, problem in unreachable.items():
         log.error("Temporal cannot invoke build %s: %s", build, problem)
+    emit(backlogs, unreachable=len(unreachable))
+
+
+def emit(backlogs: Mapping[str, admin.Backlog], *, unreachable: int) -> None:
+    """Write the line of a look that saw these backlogs, by task queue."""
     oldest = max(backlog.age.total_seconds() for backlog in backlogs.values())
     emf.emit(
         {
             "BacklogAge": (round(oldest, 1), "Seconds"),
-            "UnreachableBuilds": (len(unreachable), "Count"),
+            "UnreachableBuilds": (unreachable, "Count"),
         },
         backlog={queue: backlog.tasks for queue, backlog in backlogs.items()},
     )

@@ -8,8 +8,8 @@ invocation. The timeout counts from the start of the process, and so do the bill
 Lambda bills the initialization of a managed runtime, too. Memory is not limited, and an invocation
 that failed is not repeated, as the function's template has it.
 
-A call beyond the reserved concurrency is refused. Lambda may instead accept and queue it, and
-invoke the function late; to be refused is the harder case for a caller.
+A call beyond the reserved concurrency is refused. Lambda accepts and queues it, and invokes the
+function late or, after the maximum age of an event, not at all.
 
 Each invocation that has ended is a line of JSON in the file of records: `id`, `function`,
 `version`, `started` and `ended` (ISO 8601), `billed_ms`, `outcome` (`succeeded`, `failed` with a

@@ -14,7 +14,6 @@ import pytest
 
 from core.config.settings import Settings, variables
 from core.contracts import SERVERLESS_RESERVE, SERVERLESS_SETTINGS, WORKERS
-from core.emf import NAMESPACE
 from tests.support.cloudformation import (
     FRONT_DOOR,
     ROOT,
@@ -26,6 +25,7 @@ from tests.support.cloudformation import (
 )
 from tests.support.cloudformation import WORKERS as CONTAINERS
 from tests.support.deployed_stack import Stack
+from tests.support.serverless_metrics import EMITTERS, Metric, emitted_by
 from tests.support.template_parameters import refusals
 from workers.incident.workflow.activity_options import PAGE, REPORT
 from workers.serverless.slots import Sizes
@@ -338,7 +338,7 @@ def test_a_watch_that_sees_nothing_is_noticed_at_every_rate() -> None:
         ("WorkersWait", "BacklogAge", {"service": "Name"}, (120, 300, 1)),
         ("WatchSilent", "BacklogAge", {"service": "Name"}, (1, 300, 2)),
         ("WorkersUnreachable", "UnreachableBuilds", {"service": "Name"}, (0, 300, 1)),
-        ("WorkersFail", "Errors", {"FunctionName": "${Name}-workers"}, (0, 60, 3)),
+        ("WorkersFail", "Errors", {"FunctionName": "${Name}-workers"}, (0, 60, 5)),
         ("WorkersCutOff", "CutOffTasks", {"service": "Name"}, (0, 300, 1)),
         ("WorkersThrottled", "Throttles", {"FunctionName": "${Name}-workers"}, (0, 300, 3)),
         (
@@ -368,11 +368,38 @@ def test_every_alarm_is_in_the_table_above_and_only_silence_is_bad() -> None:
     assert good == {"notBreaching"}
 
 
-def test_metrics_of_the_functions_are_looked_for_where_they_write_them() -> None:
-    for function in ("Workers", "Watch"):
-        assert environment(function)["POWERTOOLS_SERVICE_NAME"] == "tidegate"
-    for name in ("WorkersWait", "WatchSilent", "WorkersUnreachable", "WorkersCutOff"):
-        assert ALARMS[name]["Namespace"] == NAMESPACE
+@pytest.mark.parametrize("name", ["tidegate", "ours"])
+def test_every_alarm_finds_the_metric_that_is_written_by_all_its_dimensions(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A metric with other dimensions is another metric, which has no values."""
+    stack = deployed(Name=name)
+    assert set(EMITTERS) == set(FUNCTIONS)
+    known: set[Metric] = set()
+    for id, function in stack.resources("Serverless::Function").items():
+        monkeypatch.setenv(
+            "POWERTOOLS_SERVICE_NAME", environment(id, Name=name)["POWERTOOLS_SERVICE_NAME"]
+        )
+        known |= emitted_by(id)
+        # Source: AWS Lambda, "Types of metrics for Lambda functions".
+        by_name = frozenset({("FunctionName", function["FunctionName"])})
+        for metric in ("Errors", "Throttles", "ConcurrentExecutions"):
+            known.add(Metric("AWS/Lambda", metric, by_name))
+    for filtered in stack.resources("Logs::MetricFilter").values():
+        for each in filtered["MetricTransformations"]:
+            assert "Dimensions" not in each
+            known.add(Metric(each["MetricNamespace"], each["MetricName"], frozenset()))
+    for id, alarm in stack.resources("CloudWatch::Alarm").items():
+        dimensions = frozenset((d["Name"], d["Value"]) for d in alarm.get("Dimensions", []))
+        assert Metric(alarm["Namespace"], alarm["MetricName"], dimensions) in known, id
+
+
+def test_failures_that_miss_a_minute_alarm_too() -> None:
+    """Temporal invokes about once a minute while tasks wait."""
+    alarm = ALARMS["WorkersFail"]
+    assert (alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"]) == (3, 5)
+    others = [each for name, each in ALARMS.items() if name != "WorkersFail"]
+    assert not any("DatapointsToAlarm" in each for each in others)
 
 
 def test_the_lines_that_count_are_those_of_workers_in_containers() -> None:
