@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from core import emf
 from core.config.settings import Settings, variables
 from core.contracts import SERVERLESS_RESERVE, SERVERLESS_SETTINGS, WORKERS
 from tests.support.cloudformation import (
@@ -377,9 +378,8 @@ def test_every_alarm_finds_the_metric_that_is_written_by_all_its_dimensions(
     assert set(EMITTERS) == set(FUNCTIONS)
     known: set[Metric] = set()
     for id, function in stack.resources("Serverless::Function").items():
-        monkeypatch.setenv(
-            "POWERTOOLS_SERVICE_NAME", environment(id, Name=name)["POWERTOOLS_SERVICE_NAME"]
-        )
+        service = environment(id, Name=name)["POWERTOOLS_SERVICE_NAME"]
+        monkeypatch.setattr(emf, "SERVICE", service)
         known |= emitted_by(id)
         # Source: AWS Lambda, "Types of metrics for Lambda functions".
         by_name = frozenset({("FunctionName", function["FunctionName"])})
@@ -392,6 +392,13 @@ def test_every_alarm_finds_the_metric_that_is_written_by_all_its_dimensions(
     for id, alarm in stack.resources("CloudWatch::Alarm").items():
         dimensions = frozenset((d["Name"], d["Value"]) for d in alarm.get("Dimensions", []))
         assert Metric(alarm["Namespace"], alarm["MetricName"], dimensions) in known, id
+
+
+def test_the_service_of_a_functions_metrics_is_that_of_its_environment() -> None:
+    ours = {**os.environ, "POWERTOOLS_SERVICE_NAME": "ours"}
+    command = [sys.executable, "-c", "from core import emf; print(emf.line({}))"]
+    ran = subprocess.run(command, env=ours, capture_output=True, check=True)
+    assert json.loads(ran.stdout)["service"] == "ours"
 
 
 def test_failures_that_miss_a_minute_alarm_too() -> None:
