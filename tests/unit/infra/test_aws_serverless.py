@@ -6,7 +6,10 @@ from __future__ import annotations
 import ast
 import importlib
 import json
+import os
 import re
+import subprocess
+import sys
 from datetime import timedelta
 from typing import Any
 
