@@ -34,7 +34,7 @@ from core.ports.worker_deployment import (
 )
 
 _LOOK: Final = 0.5
-"""Seconds between two looks whether the task queues are registered."""
+"""Seconds between two looks at whether the task queues are registered."""
 _ARN: Final = re.compile(
     r"arn:aws[a-z-]*:lambda:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):function:"
     r"(?P<name>[A-Za-z0-9_-]{1,64})(?::(?P<qualifier>\S+))?"

@@ -45,7 +45,7 @@ def unversioned(monkeypatch: pytest.MonkeyPatch) -> None:
     """The workers serve whatever waits: no build of theirs is deployed here."""
     worker = process.worker
     monkeypatch.setattr(
-        process, "worker", lambda *args, **bounds: worker(*args, **{**bounds, "build_id": None})
+        process, "worker", lambda *args, **options: worker(*args, **{**options, "build_id": None})
     )
 
 

@@ -47,6 +47,7 @@ from core.webhooks.endpoints import Endpoint
 from core.webhooks.verifiers.base import Reason, Verifier
 from infra.local.processes import LocalStackError
 from tests import demo_picture, incident_picture
+from tests.support.serverless_metrics import EMITTERS, emitted_by
 from tests.support.variables import ADDRESSES, SETTINGS
 
 DURATION: TypeAdapter[timedelta] = TypeAdapter(Delay)
@@ -78,6 +79,12 @@ def test_the_documented_defaults_are_the_settings_own() -> None:
         if isinstance(default, int | float | str):
             documented = rows[name].strip()
             assert documented == (f"{default:g}" if isinstance(default, float) else str(default))
+
+
+@pytest.mark.parametrize("function", sorted(EMITTERS))
+def test_every_metric_of_serverless_workers_is_documented(function: str) -> None:
+    for metric in emitted_by(function):
+        assert f"`{metric.name}`" in text("docs/settings.md")
 
 
 def kinds(base: type[object]) -> list[type[object]]:

@@ -79,9 +79,8 @@ class Plan:
     prepare: Callable[[], None] = lambda: None
 
 
-class Bounds(TypedDict, total=False):
-    """How much a worker does concurrently and keeps, where it is not what the SDK does by itself;
-    the options are the SDK's."""
+class Options(TypedDict, total=False):
+    """Options of the SDK's `Worker` that a process may set otherwise than the SDK does."""
 
     tuner: WorkerTuner
     interceptors: Sequence[Interceptor]
@@ -129,7 +128,7 @@ def worker(
     build_id: str | None = None,
     deployment: str | None = None,
     identity: str | None = None,
-    **bounds: Unpack[Bounds],
+    **options: Unpack[Options],
 ) -> Worker:
     """The worker of a plan, not yet running.
 
@@ -154,7 +153,7 @@ def worker(
             if build_id
             else None
         ),
-        **bounds,
+        **options,
     )
     _allow_long_activations(made)
     return made
