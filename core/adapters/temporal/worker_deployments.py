@@ -170,7 +170,7 @@ class TemporalWorkerDeployment:
             answer = await self._found(describe, request)
         if answer is None:
             return None
-        return Version(function_of(answer.worker_deployment_version_info), _backlogs(answer))
+        return Version(_function(answer.worker_deployment_version_info), _backlogs(answer))
 
     async def create(self) -> bool:
         request = CreateWorkerDeploymentRequest(
@@ -327,11 +327,13 @@ class TemporalWorkerDeployment:
 
 
 def _build(summary: WorkerDeploymentInfo.WorkerDeploymentVersionSummary) -> Build:
+    if (state := _STATES.get(summary.status)) is None:
+        raise _unknown(f"the status {summary.status} of a build")
     check = summary.compute_status.provider_validation
     groups = summary.compute_config.scaling_groups.values()
     return Build(
         id=summary.deployment_version.build_id,
-        state=_STATES[summary.status],
+        state=state,
         created=_time(summary.create_time),
         has_function=any(group.provider_type == _PROVIDER for group in groups),
         last_current=_time_or_none(summary.last_current_time),
@@ -340,12 +342,16 @@ def _build(summary: WorkerDeploymentInfo.WorkerDeploymentVersionSummary) -> Buil
     )
 
 
-def function_of(info: WorkerDeploymentVersionInfo) -> Function | None:
+def _function(info: WorkerDeploymentVersionInfo) -> Function | None:
     """The function that Temporal calls for a version; None where it calls none."""
     for group in info.compute_config.scaling_groups.values():
         if group.provider.type == _PROVIDER:
-            details = json.loads(group.provider.details.data)
-            return Function(details["arn"], details.get("role"), details.get("role_external_id"))
+            try:
+                details = json.loads(group.provider.details.data)
+                arn = details["arn"]
+            except (ValueError, TypeError, KeyError):
+                raise _unknown("a function without its ARN in JSON") from None
+            return Function(arn, details.get("role"), details.get("role_external_id"))
     return None
 
 
@@ -387,6 +393,14 @@ def _too_old(version: str) -> SettingsError:
     return SettingsError(
         f"{named} cannot call functions: that takes {first} or later",
         fix=f"upgrade the server to {first} or later, or run the workers in containers",
+    )
+
+
+def _unknown(what: str) -> SettingsError:
+    """Of an answer that another version of Temporal's API has."""
+    return SettingsError(
+        f"Temporal answers with {what}, which this version of Tidegate cannot read",
+        fix="upgrade Tidegate; until then use `temporal worker deployment`",
     )
 
 

@@ -7,7 +7,9 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from temporalio.api.enums.v1 import WorkerDeploymentVersionStatus
 from temporalio.api.workflowservice.v1 import (
+    DescribeWorkerDeploymentResponse,
     DescribeWorkerDeploymentVersionRequest,
     DescribeWorkerDeploymentVersionResponse,
     GetSystemInfoResponse,
@@ -15,6 +17,7 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from core.adapters.temporal import worker_deployments
 from core.adapters.temporal.worker_deployments import TemporalWorkerDeployment
 from core.errors import RolloutRefused, SettingsError, TemporalUnavailable, TidegateError
 from core.ports.worker_deployment import Backlog, Version
@@ -147,3 +150,25 @@ async def test_a_build_whose_statistics_the_server_does_not_know_yet_has_its_tas
 
 async def test_a_build_that_does_not_exist_is_none() -> None:
     assert await refusing(RPCStatusCode.NOT_FOUND).version("one") is None
+
+
+def test_every_status_of_temporals_has_a_state() -> None:
+    assert set(worker_deployments._STATES) == set(WorkerDeploymentVersionStatus.values())
+
+
+async def test_a_status_that_is_new_in_temporal_is_named() -> None:
+    answer = DescribeWorkerDeploymentResponse()
+    answer.worker_deployment_info.version_summaries.add(status=cast("Any", 99))
+    with pytest.raises(SettingsError, match="the status 99 of a build") as refused:
+        await answering(answer).describe()
+    assert "upgrade Tidegate" in refused.value.fix
+
+
+@pytest.mark.parametrize("details", [b"", b"\xff", b"[]", b"null", b"{}"])
+async def test_a_function_that_cannot_be_read_is_named(details: bytes) -> None:
+    answer = DescribeWorkerDeploymentVersionResponse()
+    groups = answer.worker_deployment_version_info.compute_config.scaling_groups
+    groups["default"].provider.type = "aws-lambda"
+    groups["default"].provider.details.data = details
+    with pytest.raises(SettingsError, match="a function without its ARN"):
+        await answering(answer).version("one")

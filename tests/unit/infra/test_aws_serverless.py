@@ -367,7 +367,7 @@ def test_there_is_an_alarm(
 
 
 def test_every_alarm_is_in_the_table_above_and_only_silence_is_bad() -> None:
-    [mark] = test_there_is_an_alarm.pytestmark  # type: ignore[attr-defined]
+    [mark] = test_there_is_an_alarm.pytestmark
     assert sorted(case[0] for case in mark.args[1]) == sorted(ALARMS)
     good = {each["TreatMissingData"] for name, each in ALARMS.items() if name != "WatchSilent"}
     assert good == {"notBreaching"}
