@@ -15,8 +15,9 @@ import pytest
 from temporalio.worker import SlotPermit
 
 from core import bootstrap
-from core.contracts import SERVERLESS_RESERVE, WORKERS
-from core.errors import ConfigurationError
+from core.adapters.temporal import admin
+from core.contracts import SERVERLESS_DEPLOYMENT, SERVERLESS_RESERVE, WORKERS
+from core.errors import ConfigurationError, TemporalUnavailable
 from tests.support.lambda_runtime import Context
 from workers.runtime import process
 from workers.serverless import handler as function
@@ -238,3 +239,54 @@ def test_the_workers_that_are_named_are_served_and_without_a_name_all(
         function._plans.cache_clear()
     named = served.split(",") if served else [spec.name for spec in WORKERS]
     assert queues == {spec.task_queue for spec in WORKERS if spec.name in named}
+
+
+async def test_a_worker_is_the_deployments_and_is_bounded_by_the_function(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[dict[str, Any]] = []
+
+    def worker(*_: object, **options: Any) -> Polling:
+        made.append(options)
+        return Polling()
+
+    monkeypatch.setattr(process, "worker", worker)
+    now, work = time.monotonic(), Work()
+    limits = Limits(idle=0.1, first_task=0.1, drain=155, cut_at=now + 600)
+    async with asyncio.timeout(30):
+        await session.serve(
+            SimpleNamespace(),  # type: ignore[arg-type]
+            [plan("one"), plan("two")],
+            build_id="b1",
+            identity="invocation@function",
+            limits=limits,
+            work=work,
+            sizes=Sizes(3, 5, 77),
+        )
+    assert len(made) == 2
+    for options in made:
+        assert (options["deployment"], options["build_id"]) == (SERVERLESS_DEPLOYMENT, "b1")
+        assert options["identity"] == "invocation@function"
+        assert options["max_cached_workflows"] == 77
+        assert 570 < options["drain_timeout"] <= 600, "the SDK cuts nothing off"
+        [time_left] = options["interceptors"]
+        assert (time_left._ends_at, time_left._drain) == (limits.cut_at, 155)
+        assert time_left._longest_wait == 2 * limits.idle
+
+
+async def test_the_namespace_is_checked_until_temporal_has_answered_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.undo()
+    client, asked = SimpleNamespace(namespace=f"checked-{time.monotonic()}"), []
+
+    async def retention(_: object) -> None:
+        asked.append(1)
+        if len(asked) == 1:
+            raise TemporalUnavailable("not now")
+
+    monkeypatch.setattr(admin, "retention", retention)
+    for times in (1, 2, 2):
+        await session._check(client, [plan()])  # type: ignore[arg-type]
+        assert len(asked) == times
+    assert "cannot check the namespace, continuing" in caplog.text

@@ -125,6 +125,8 @@ class OneTask:
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
+        for _ in range(20):  # until the session waits, and nothing else will wake it
+            await asyncio.sleep(0)
         task = SlotPermit()
         self._work.begin(task, Kind.WORKFLOW)
         self._work.end(task)
@@ -167,6 +169,24 @@ def test_a_function_whose_timeout_is_too_short_is_refused() -> None:
     with pytest.raises(SettingsError) as refused:
         Limits.of(SETTINGS, deadline=1026, now=1000)
     assert "it needs 27, which are TIDEGATE_DRAIN_TIMEOUT=20" in str(refused)
+
+
+def test_of_two_retries_that_are_due_the_later_one_is_waited_for(clock: Clock, work: Work) -> None:
+    work.expect(clock.now + 9)
+    work.expect(clock.now + 3)
+    assert work.due_in() == 9
+
+
+def test_a_slot_that_is_released_has_done_its_task(work: Work) -> None:
+    async def use() -> None:
+        slots = _Slots(work, Kind.ACTIVITY, 1)
+        context = SimpleNamespace(permit=await slots.reserve_slot(None))  # type: ignore[arg-type]
+        slots.mark_slot_used(context)  # type: ignore[arg-type]
+        assert (work.running(), work.idle_for()) == (1, 0)
+        slots.release_slot(context)  # type: ignore[arg-type]
+
+    asyncio.run(use())
+    assert (work.running(), dict(work.done)) == (0, {Kind.ACTIVITY: 1})
 
 
 def test_a_retry_that_is_due_is_waited_for(clock: Clock, work: Work) -> None:

@@ -131,6 +131,7 @@ async def test_what_cannot_be_stopped_may_still_succeed() -> None:
         (3, OSError(), INFO.retry_policy, None),
         (9, OSError(), RetryPolicy(maximum_interval=timedelta(seconds=60)), 60),
         (9, OSError(), RetryPolicy(), 100),
+        (5000, OSError(), RetryPolicy(), 100),
         (1, ApplicationError("no", non_retryable=True), INFO.retry_policy, None),
         (1, ApplicationError("no"), INFO.retry_policy, 2),
         (
