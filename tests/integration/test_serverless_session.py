@@ -232,6 +232,12 @@ async def test_a_task_that_is_given_to_an_ending_invocation_waits_for_its_timeou
         work = Work()
         ending = asyncio.create_task(serve(behind, plan, work))
         await first.result()
+
+        async def idle() -> bool:
+            return work.idle_for() > 0
+
+        # Or the answer to the completion of its last task would be held, too.
+        await eventually(idle, "the first workflow's last task to end")
         with proxy.answers_held():
             late = await start(temporal_client, plan, task_timeout=timedelta(seconds=2))
             began = time.monotonic()
