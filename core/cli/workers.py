@@ -84,7 +84,10 @@ def workers_deploy(
             seconds = time.monotonic() - started
             out.print(f"{step:11} {seconds:6.1f} s  {escape(about)}", soft_wrap=True)
 
-    async def run(workers: WorkerDeployment, settings: Settings) -> Deployed:
+    settings = Settings.from_env()
+
+    async def run() -> Deployed:
+        # A wrong option is named whether or not Temporal can be reached.
         plan = await _plan(
             settings,
             stack,
@@ -95,9 +98,9 @@ def workers_deploy(
             without_role=without_role,
             timeout=timeout,
         )
-        return await deploy(workers, plan, report=report)
+        return await deploy(await bootstrap.worker_deployment(settings), plan, report=report)
 
-    deployed = _run(run)
+    deployed = asyncio.run(run())
     if as_json:
         print_json(deployed.to_json())
         return

@@ -175,7 +175,7 @@ async def deploy(workers: WorkerDeployment, plan: Plan, *, report: Report) -> De
     """Make the build one that can be promoted; what is so already stays unchanged. Raises what
     `WorkerDeployment` does, and `RolloutRefused` when the function does not poll in time."""
     server = await workers.check_server()
-    report(Step.SERVER, f"Temporal {server} can call functions")
+    report(Step.SERVER, f"Temporal {server} is recent enough to call functions")
     created = await workers.create()
     report(Step.DEPLOYMENT, f"{workers.name}: {'created' if created else 'unchanged'}")
     before = await workers.version(plan.build_id)

@@ -140,7 +140,7 @@ class WorkerDeployment(Protocol):
         ...
 
     async def check_server(self) -> str:
-        """The server's version, if it can call functions."""
+        """The server's version, if it is recent enough to call functions."""
         ...
 
     async def describe(self) -> Deployment | None:

@@ -36,7 +36,13 @@ def shell_script(stack: LocalStack) -> str:
         "MESSAGES_QUEUE_URL": stack.cloud.message_queue,
         "WEBHOOKS_URL": f"{stack.cloud.gateway}/hooks",
     }
-    script = exports({**stack.env, **urls})
+    # The function's own, and what `tidegate workers` goes by.
+    served = (
+        {"TIDEGATE_SERVED_WORKERS": ",".join(worker.name for worker in stack.workers)}
+        if stack.function is not None
+        else {}
+    )
+    script = exports({**stack.env, **served, **urls})
     ours = Path(sys.executable).with_name("tidegate")
     found = shutil.which(ours.name)
     if ours.exists() and (found is None or Path(found).resolve() != ours.resolve()):
@@ -81,7 +87,11 @@ def _places(stack: LocalStack) -> Iterator[tuple[str, str]]:
     yield "Quarantine", f"{cloud.store}/{QUARANTINE}"
     yield "Logs", str(stack.processes.logs)
     if stack.function is not None:
-        yield "Workers", "asleep until there is a task: then Temporal invokes their function"
+        yield (
+            "Workers",
+            "asleep until there is a task: Temporal then invokes their function, and an incident "
+            "is listed a few seconds after its alert",
+        )
         yield "Invocations", str(stack.function.records)
 
 

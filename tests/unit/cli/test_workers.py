@@ -13,7 +13,7 @@ import pytest
 from core import bootstrap
 from core.config.settings import Settings
 from core.contracts import INCIDENT_TASK_QUEUE, ROOT_TASK_QUEUE
-from core.errors import RolloutConflict
+from core.errors import RolloutConflict, TemporalUnavailable
 from core.ports.worker_deployment import (
     Backlog,
     Poller,
@@ -81,8 +81,17 @@ def test_a_build_that_has_work_already_needs_no_next_step(
     ],
 )
 def test_a_wrong_option_is_named_before_temporal_is_asked(
-    run: Tidegate, deployment: InMemory, arguments: tuple[str, ...], why: str, next_step: str
+    run: Tidegate,
+    deployment: InMemory,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    why: str,
+    next_step: str,
 ) -> None:
+    async def unavailable(settings: Settings) -> WorkerDeployment:
+        raise TemporalUnavailable("127.0.0.1:7233: cannot connect")
+
+    monkeypatch.setattr(bootstrap, "worker_deployment", unavailable)
     refused = run(*arguments)
     assert (refused.code, refused.out, deployment.calls) == (2, "", [])
     assert why in refused.err
