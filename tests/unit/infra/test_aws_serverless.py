@@ -235,12 +235,17 @@ def test_the_outputs_are_what_tidegate_workers_deploy_needs() -> None:
     assert "NoEcho" not in template(SERVERLESS)["Parameters"]["ExternalId"]
 
 
-def test_an_invocation_is_not_repeated_and_not_held_for_later() -> None:
+def test_an_invocation_is_repeated_once_and_not_held_for_hours() -> None:
     [config] = resources(SERVERLESS, "Lambda::EventInvokeConfig").values()
     assert config["Qualifier"] == {"Fn::GetAtt": ["WorkersVersion", "Version"]}
-    for each in (config, FUNCTIONS["Watch"]["EventInvokeConfig"]):
-        assert (each["MaximumRetryAttempts"], each["MaximumEventAgeInSeconds"]) == (0, 60)
-        assert "DestinationConfig" not in each
+    # Lambda repeats after a minute, so an event of a minute's age would be dropped instead.
+    assert (config["MaximumRetryAttempts"], config["MaximumEventAgeInSeconds"]) == (1, 180)
+    assert "DestinationConfig" not in config
+
+
+def test_a_look_is_not_repeated() -> None:
+    look = FUNCTIONS["Watch"]["EventInvokeConfig"]
+    assert look == {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}
 
 
 @pytest.mark.parametrize(("reserve", "expected"), [("true", ["7", 1]), ("false", [None, None])])
