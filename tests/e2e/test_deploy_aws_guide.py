@@ -47,6 +47,7 @@ STAND_INS = {
     # What acts on resources that a change set would have made, or asks Temporal: a test of every
     # documented command looks at its arguments.
     "tidegate": "",
+    "temporal": "",
     "aws": """\
 case "$1 $2" in
   "cloudformation describe-stack-resource") echo a-role ;;
