@@ -7,6 +7,7 @@ HYPOTHESIS_PROFILE chooses how many examples each property gets: 100 by default,
 from __future__ import annotations
 
 import io
+import logging
 import os
 import signal
 import sys
@@ -48,6 +49,25 @@ _FOREIGN = (
     "APPLICATIONINSIGHTS_",
     "ServiceBusConnection",
 )
+
+
+# `make test ARGS=...` would pass them on to a make that a test calls.
+for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "ARGS"):
+    os.environ.pop(name, None)
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """What a handler configures of logging is a process's in production, and one test's here."""
+    root, known = logging.getLogger(), logging.root.manager.loggerDict
+    handlers = root.handlers[:]
+    levels = {
+        each: each.level for each in (root, *known.values()) if isinstance(each, logging.Logger)
+    }
+    yield
+    root.handlers[:] = handlers
+    for each, level in levels.items():
+        each.setLevel(level)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -175,8 +175,8 @@ async def deploy(workers: WorkerDeployment, plan: Plan, *, report: Report) -> De
     """Make the build one that can be promoted; what is so already stays unchanged. Raises what
     `WorkerDeployment` does, and `RolloutRefused` when the function does not poll in time."""
     server = await workers.check_server()
+    created = await workers.create()  # which also says whether there is such a namespace
     report(Step.SERVER, f"Temporal {server} is recent enough to call functions")
-    created = await workers.create()
     report(Step.DEPLOYMENT, f"{workers.name}: {'created' if created else 'unchanged'}")
     before = await workers.version(plan.build_id)
     change = await _set_function(workers, plan, before)

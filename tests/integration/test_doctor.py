@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shlex
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -14,11 +15,12 @@ import pytest
 from temporalio import workflow
 from temporalio.client import Client
 
+from core.adapters.temporal.connection import data_converter
 from core.config.settings import Settings
 from core.operations.doctor.checks import Check, Code
 from core.operations.doctor.examine import examine
-from infra.local.processes import program
-from infra.local.temporal import TemporalServer
+from infra.local.processes import Processes, program
+from infra.local.temporal import TemporalServer, start_temporal
 from tests.support.eventually import eventually
 from workers.root_orchestrator import run_worker as root
 from workers.runtime.process import Plan, worker
@@ -35,6 +37,22 @@ class Order:
     @workflow.run
     async def run(self, event: dict[str, object]) -> None:
         raise NotImplementedError
+
+
+@pytest.fixture(scope="module")
+def temporal_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TemporalServer]:
+    """A server of this module's own: `doctor` looks at everything that polls, and that has."""
+    with ExitStack() as closing:
+        processes = Processes(tmp_path_factory.mktemp("doctor"))
+        closing.callback(processes.stop)
+        server = start_temporal(processes, os.environ)
+        server.wait()
+        yield server
+
+
+@pytest.fixture(scope="module")
+async def temporal_client(temporal_server: TemporalServer) -> Client:
+    return await Client.connect(temporal_server.address, data_converter=data_converter())
 
 
 @pytest.fixture

@@ -84,6 +84,7 @@ def run(script: str, folder: Path, **environment: str) -> subprocess.CompletedPr
     return subprocess.run(
         [sys.executable, "-c", script],
         env={
+            "AWS_LAMBDA_FUNCTION_NAME": "tidegate-workers",
             "PATH": os.environ["PATH"],
             "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}",
             "TIDEGATE_DOCUMENTS": "s3://documents/",

@@ -36,6 +36,8 @@ HALF_FILE: Final = "HALF_FILE"
 ID: Final = "ID"
 """Among the arguments: what names an incident or a quarantine record."""
 
+FUNCTION: Final = "arn:aws:lambda:eu-west-1:123456789012:function:tidegate-workers:1"
+
 
 class Bad(StrEnum):
     """A kind of bad input."""
@@ -141,6 +143,13 @@ COMMANDS: Final = {
         {Bad.SEVERAL: ("--follows", ID), Bad.UNKNOWN: ("--follows", ID)},
     ),
     "incident close": _of_incident(),
+    "workers deploy": Command(
+        ("--build-id", "1.0", "--without-role", "--function-arn", FUNCTION), TEMPORAL
+    ),
+    "workers promote": Command(("1.0",), TEMPORAL),
+    "workers ramp": Command(("1.0", "--percent", "10"), TEMPORAL),
+    "workers rollback": Command((), TEMPORAL),
+    "workers status": Command((), TEMPORAL),
 }
 
 

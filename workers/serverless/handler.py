@@ -16,6 +16,7 @@ import asyncio
 import importlib
 import itertools
 import logging
+import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -120,8 +121,9 @@ def _prepare() -> None:
         plan.prepare()
 
 
-logs.configure("INFO")
-if not snapstart.hooks(_prepare):
-    # Before the first invocation Lambda gives a function more CPU than during one.
-    with suppress(ConfigurationError):  # the invocation raises it, and says so in its own log
-        _plans()
+if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:  # not where a tool or a test imports this
+    logs.configure("INFO")
+    if not snapstart.hooks(_prepare):
+        # Before the first invocation Lambda gives a function more CPU than during one.
+        with suppress(ConfigurationError):  # the invocation raises it, and says so in its own log
+            _plans()
