@@ -51,11 +51,20 @@ async def test_a_root_run_ends_on_its_build_and_an_incident_moves_and_moves_back
             waiting = (await root.describe()).raw_description.pending_activities
             return any(activity.attempt > 1 for activity in waiting)
 
+        async def moves_to(build: str) -> None:
+            """Temporal tells its task queues of a promotion a moment after it has answered."""
+
+            async def moved() -> bool:
+                await command(incident, commands.Comment.name, unique("c"), note="Who is at work?")
+                return await last_build(incident) == build
+
+            await eventually(moved, f"the incident to move to {build}")
+
         await eventually(tried, "the quarantine to be retried")
 
         up.deploy(NEW)
         up.promote(NEW)
-        await command(incident, commands.Acknowledge.name, unique("c"))
+        await moves_to(NEW)
         assert await builds(incident) == [OLD, NEW]
         in_the_way.unlink()
         with pytest.raises(WorkflowFailureError):
@@ -64,8 +73,7 @@ async def test_a_root_run_ends_on_its_build_and_an_incident_moves_and_moves_back
         assert len(list((in_the_way / "quarantine").glob("*.json"))) == 1
 
         up.promote(OLD)
-        await command(incident, commands.Comment.name, unique("c"), note="Rolled back.")
-        assert await last_build(incident) == OLD
+        await moves_to(OLD)
         await end(incident)
         assert len(sleepers.pages(name)) == 1
     finally:
