@@ -257,7 +257,7 @@ def _missing(version: Version, queues: Sequence[str]) -> list[str]:
 class Promoted:
     """Where new work goes now, and where it went before: to `before`, or to `others` outside this
     deployment, by task queue. `ramp` percent of it still go elsewhere: to the build `ramping`, or
-    outside this deployment where that is None."""
+    outside this deployment without one."""
 
     build_id: str
     changed: bool

@@ -240,7 +240,6 @@ async def test_a_task_that_is_given_to_an_ending_invocation_waits_for_its_timeou
         await eventually(idle, "the first workflow's last task to end")
         with proxy.answers_held():
             late = await start(temporal_client, plan, task_timeout=timedelta(seconds=2))
-            began = time.monotonic()
 
             async def given() -> bool:
                 return bool(await events(late, STARTED))
@@ -254,7 +253,6 @@ async def test_a_task_that_is_given_to_an_ending_invocation_waits_for_its_timeou
         await serve(temporal_client, plan, Work())
         assert await asyncio.wait_for(late.result(), 5) == 1
         assert await events(late, TIMED_OUT) == 1
-        assert time.monotonic() - began < 2 + 20
 
 
 async def test_an_activity_that_is_begun_just_before_polling_stops_still_ends(
