@@ -19,7 +19,7 @@ from core.domain.durations import format_duration
 
 if TYPE_CHECKING:
     from core.domain.incident.policies.file import Facts, Policies
-    from core.domain.incident.policies.matching import Match, Misfit
+    from core.domain.matching import Match, Misfit
     from core.operations.explain_policy import PolicyExplanation, Step
 
 _LEAST_BESIDE = 30

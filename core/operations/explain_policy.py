@@ -20,7 +20,6 @@ from core.domain.incident.inputs import AlertReceived, Input, Open, PageSettled,
 from core.domain.incident.lifecycle import decide
 from core.domain.incident.model import Incident, Status
 from core.domain.incident.policies.file import Facts, Policies
-from core.domain.incident.policies.matching import Misfit
 from core.domain.incident.policies.policy import Policy
 from core.domain.incident.reports.incident_report import IncidentReport
 from core.domain.incident.timeline import (
@@ -33,6 +32,7 @@ from core.domain.incident.timeline import (
     Resolved,
     TimelineEvent,
 )
+from core.domain.matching import Misfit
 from core.domain.severity import Severity
 
 MOST_STEPS: Final = 12

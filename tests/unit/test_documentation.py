@@ -24,18 +24,13 @@ from core.domain.expressions.expression import compiled
 from core.domain.incident.commands import COMMANDS
 from core.domain.incident.model import CloseReason, Status
 from core.domain.incident.policies.file import MaintenanceRule, Policies, SeverityRule, SilenceRule
-from core.domain.incident.policies.matching import Match
-from core.domain.incident.policies.rules import (
-    HoursRule,
-    LevelRule,
-    OpenAfterRule,
-    PolicyRule,
-    QuietRule,
-)
-from core.domain.incident.policies.targets import KINDS, Rate
+from core.domain.incident.policies.rules import LevelRule, OpenAfterRule, PolicyRule, QuietRule
+from core.domain.matching import Match
 from core.domain.routing.file import FilterRule, RouteRule
 from core.domain.routing.table import Deliver, WhenRunning
 from core.domain.severity import ANYBODYS_WORDS, Severity
+from core.domain.targets import KINDS, Rate
+from core.domain.windows import HoursRule
 from core.errors import NotAccepted
 from core.formats.mapping.description import Description, StatusDescription
 from core.formats.mapping.values import LabelShape, TimeUnit

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from core.adapters.notifiers.registry import CHANNELS
-from core.domain.incident.policies.targets import TargetConfig
+from core.domain.targets import TargetConfig
 from core.errors import NotificationFailed, SettingsError
 from core.ports.notifier import Address
 

@@ -27,7 +27,7 @@ from core.ports.notifier import Address, Notification, NotificationKind
 if TYPE_CHECKING:
     from apprise import NotifyBase
 
-    from core.domain.incident.policies.targets import AppriseTarget
+    from core.domain.targets import AppriseTarget
 
 KEY_HEADER: Final = "Idempotency-Key"
 """Set on services that send headers (json://, xml://, form:// and their TLS forms)."""

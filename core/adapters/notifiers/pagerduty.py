@@ -16,7 +16,7 @@ from core.adapters.notifiers.channel import Channel
 from core.ports.notifier import Address, Notification, NotificationKind
 
 if TYPE_CHECKING:
-    from core.domain.incident.policies.targets import PagerDutyTarget
+    from core.domain.targets import PagerDutyTarget
 
 EVENTS_URL: Final = "https://events.pagerduty.com/v2/enqueue"
 """The Events API, unless the account is in PagerDuty's EU region."""

@@ -1,6 +1,6 @@
 """Every notification channel, by the `kind` of its targets in the policies file.
 
-A new one takes the class of its targets in core/domain/incident/policies/targets.py, a module here,
+A new one takes the class of its targets in core/domain/targets.py, a module here,
 and a line below.
 """
 

@@ -22,7 +22,7 @@ from core.errors import NotificationFailed
 from core.ports.notifier import Address, Notification
 
 if TYPE_CHECKING:
-    from core.domain.incident.policies.targets import WebhookTarget
+    from core.domain.targets import WebhookTarget
 
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105  # a prefix of secrets, and public
 MIN_SECRET_BYTES: Final = 24

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pydantic import AwareDatetime
 
 from core.domain.alert import Alert
-from core.domain.incident.policies.targets import News
 from core.domain.severity import Severity
+from core.domain.targets import News
 from core.domain.value import Value
 
 REPORT_KEY = "report"

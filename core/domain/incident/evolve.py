@@ -25,8 +25,8 @@ from core.domain.incident.model import (
     Pending,
     Status,
 )
-from core.domain.incident.policies.targets import News
 from core.domain.severity import Severity
+from core.domain.targets import News
 
 _WORDS: Final = (t.AlertFired, t.AlertCleared, t.AlertHeld, t.AlertHeard)
 

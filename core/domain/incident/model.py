@@ -18,8 +18,8 @@ from pydantic import AwareDatetime, Field
 from core.domain.incident.alert_counts import AlertCounts
 from core.domain.incident.description import Description
 from core.domain.incident.policies.policy import Policy
-from core.domain.incident.policies.targets import News
 from core.domain.severity import DEFAULT, Severity
+from core.domain.targets import News
 from core.domain.value import Value
 
 REMEMBERED_COMMANDS: Final = 500

@@ -10,9 +10,9 @@ import pytest
 
 from core.cli.incident_answers import answer_sentence
 from core.domain.incident.commands import COMMANDS
-from core.domain.incident.policies.policy import Level, Policy, PolicyTarget, QuietHours, Silence
-from core.domain.incident.policies.windows import Hours, Span
+from core.domain.incident.policies.policy import Level, Policy, PolicyTarget, QuietHours
 from core.domain.severity import Severity
+from core.domain.windows import Hours, Silence, Span
 from tests.support.zones import in_zone
 from tests.unit.cli.desk import HANDLE, obey
 from tests.unit.incident.examples import (

@@ -17,9 +17,7 @@ from core.domain.incident.policies.policy import (
     Policy,
     PolicyTarget,
     QuietHours,
-    Silence,
 )
-from core.domain.incident.policies.windows import Hours, Span
 from core.domain.incident.timeline import (
     Escalated,
     EscalatedByHand,
@@ -28,6 +26,7 @@ from core.domain.incident.timeline import (
     PagingResumed,
 )
 from core.domain.severity import Severity
+from core.domain.windows import Hours, Silence, Span
 from tests.unit.incident.examples import (
     ON_CALL,
     SECOND_LINE,

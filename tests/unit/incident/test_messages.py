@@ -13,8 +13,8 @@ from core.domain.incident.effects import FollowUp, Page
 from core.domain.incident.inputs import PageSettled
 from core.domain.incident.model import KEPT_NAMES
 from core.domain.incident.policies.policy import Level, Policy, PolicyTarget
-from core.domain.incident.policies.targets import News
 from core.domain.incident.timeline import SOURCE_PREFIX
+from core.domain.targets import News
 from tests.unit.incident.examples import (
     ID,
     ON_CALL,

@@ -28,15 +28,7 @@ from core.domain.incident.inputs import (
 )
 from core.domain.incident.lifecycle import decide
 from core.domain.incident.model import UNRESOLVED, Incident, PageStatus, Status
-from core.domain.incident.policies.policy import (
-    OpenAfter,
-    Policy,
-    QuietHours,
-    Recurrence,
-    Silence,
-)
-from core.domain.incident.policies.targets import News
-from core.domain.incident.policies.windows import Hours, Span
+from core.domain.incident.policies.policy import OpenAfter, Policy, QuietHours, Recurrence
 from core.domain.incident.timeline import (
     TIMELINE,
     Assigned,
@@ -47,6 +39,8 @@ from core.domain.incident.timeline import (
     Unacknowledged,
 )
 from core.domain.severity import Severity
+from core.domain.targets import News
+from core.domain.windows import Hours, Silence, Span
 from tests.unit.incident.examples import (
     ID,
     KEY,

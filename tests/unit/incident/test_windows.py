@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain.incident.policies.windows import Day, Hours, Span
+from core.domain.windows import Day, Hours, Span
 
 BERLIN = "Europe/Berlin"
 

@@ -15,8 +15,8 @@ from core.adapters.notifiers.addresses import read_addresses
 from core.domain.handles import handle_of
 from core.domain.incident.effects import FollowUp, Page
 from core.domain.incident.policies.file import Facts, Policies
-from core.domain.incident.policies.targets import News
 from core.domain.severity import Severity
+from core.domain.targets import News
 from core.errors import NotificationFailed
 from core.intake.quarantine import Quarantine
 from core.ports.notifier import Address, Notification, NotificationKind

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from core.domain.incident.policies.targets import AppriseTarget, Rate
+from core.domain.targets import AppriseTarget, Rate
 from core.errors import NotificationFailed
 from workers.incident.paging.rate_limit import RateLimits, TokenBucket
 

@@ -16,7 +16,7 @@ from temporalio.exceptions import ApplicationError
 
 from core.adapters.notifiers.addresses import Addresses
 from core.domain.incident.effects import FollowUp, Message, Page
-from core.domain.incident.policies.targets import News, TargetConfig
+from core.domain.targets import News, TargetConfig
 from core.errors import NotificationFailed
 from core.ports.notifier import Address, Notification, NotificationKind, Notifier
 from workers.incident.paging.rate_limit import RateLimits

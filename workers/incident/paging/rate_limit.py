@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from core.domain.durations import format_duration
-from core.domain.incident.policies.targets import Rate, TargetConfig
+from core.domain.targets import Rate, TargetConfig
 from core.errors import NotificationFailed
 
 

@@ -14,7 +14,6 @@ from core.domain.durations import format_age
 from core.domain.handles import handle_of
 from core.domain.incident.effects import FollowUp, Link, Page
 from core.domain.incident.model import Incident, PageState, PageStatus, compact_time
-from core.domain.incident.policies.targets import News
 from core.domain.incident.timeline import (
     SOURCE_PREFIX,
     TIDEGATE,
@@ -28,6 +27,7 @@ from core.domain.incident.timeline import (
     Resolved,
 )
 from core.domain.severity import Severity
+from core.domain.targets import News
 from core.domain.text import times
 
 MAX_LINKS: Final = 8

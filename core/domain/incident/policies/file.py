@@ -17,13 +17,13 @@ from typing import Any, Literal, Self
 from pydantic import AwareDatetime, Field, ValidationError, field_validator, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from core.domain.incident.policies.matching import Match, Misfit, Name, Problem, Strict, repeated
-from core.domain.incident.policies.policy import Level, Maintenance, Policy, PolicyTarget, Silence
-from core.domain.incident.policies.rules import HoursRule, PolicyRule, overlaps
-from core.domain.incident.policies.targets import TargetConfig, undefined
-from core.domain.incident.policies.windows import Span, Zone
+from core.domain.incident.policies.policy import Level, Maintenance, Policy, PolicyTarget
+from core.domain.incident.policies.rules import PolicyRule
+from core.domain.matching import Match, Misfit, Name, Problem, Strict, repeated
 from core.domain.severity import DEFAULT, Severity, severity_of
+from core.domain.targets import TargetConfig, undefined
 from core.domain.value import Value
+from core.domain.windows import HoursRule, Silence, Span, Zone, overlaps
 
 
 class SilenceRule(Strict):

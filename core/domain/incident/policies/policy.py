@@ -14,9 +14,9 @@ from typing import Final, NamedTuple
 
 from pydantic import Field
 
-from core.domain.incident.policies.windows import Hours, Span, Zone
 from core.domain.severity import DEFAULT, Severity
 from core.domain.value import Value
+from core.domain.windows import Hours, Silence, Zone
 
 YEAR: Final = 365 * 86_400.0
 HOUR: Final = 3600.0
@@ -61,15 +61,6 @@ class QuietHours(Value):
     time_zone: Zone
     hours: tuple[Hours, ...]
     unless: Severity | None = None
-
-
-class Silence(Value):
-    """A span in which nobody is paged for incidents of these severities (of all, if there are
-    none); service and labels were matched when the policy was chosen."""
-
-    name: str
-    span: Span
-    severities: tuple[Severity, ...] = ()
 
 
 class Maintenance(Value):

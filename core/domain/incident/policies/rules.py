@@ -10,7 +10,6 @@ from typing import Any, Final, Literal
 from pydantic import Field, ValidationError, field_validator
 
 from core.domain.durations import Delay, Duration
-from core.domain.incident.policies.matching import Location, Match, Name, Problem, Strict, repeated
 from core.domain.incident.policies.policy import (
     Level,
     OpenAfter,
@@ -19,9 +18,10 @@ from core.domain.incident.policies.policy import (
     QuietHours,
     Recurrence,
 )
-from core.domain.incident.policies.targets import TargetConfig, undefined
-from core.domain.incident.policies.windows import WEEK, Clock, Day, Hours, Zone
+from core.domain.matching import Location, Match, Name, Problem, Strict, repeated
 from core.domain.severity import Severity
+from core.domain.targets import TargetConfig, undefined
+from core.domain.windows import HoursRule, Zone, overlaps
 
 ACK_TIMEOUT_VARIABLE: Final = "TIDEGATE_ACK_TIMEOUT"
 """The setting that may stand for a level's delay."""
@@ -50,17 +50,6 @@ class LevelRule(Strict):
 
     def seconds(self, ack_timeout: float) -> float:
         return self.after.total_seconds() if isinstance(self.after, timedelta) else ack_timeout
-
-
-class HoursRule(Strict):
-    """Hours of some days. An end that is not after the start is on the next day."""
-
-    days: list[Day] = Field(default=list(WEEK), min_length=1)
-    start: Clock = Field(alias="from")
-    end: Clock = Field(alias="to")
-
-    def recorded(self) -> Hours:
-        return Hours(days=tuple(self.days), start=self.start, end=self.end)
 
 
 class QuietRule(Strict):
@@ -213,26 +202,6 @@ class PolicyRule(Strict):
 def _twice(place: Location, names: Sequence[str]) -> Iterator[Problem]:
     for number, name in repeated(names):
         yield ((*place, number), f"{name} is there twice")
-
-
-def overlaps(rules: Sequence[HoursRule]) -> Iterator[tuple[int, str]]:
-    """Hours that overlap an earlier entry, with their positions."""
-    week = 7 * 24 * 60
-    taken: list[tuple[int, int]] = []
-    for number, rule in enumerate(rules):
-        spans = []
-        for day in rule.days:
-            start = WEEK.index(day) * 1440 + rule.start.hour * 60 + rule.start.minute
-            length = (rule.end.hour - rule.start.hour) * 60 + rule.end.minute - rule.start.minute
-            spans.append((start, start + (length if length > 0 else length + 1440)))
-        if any(
-            start + shift < end_before and start_before < end + shift
-            for start, end in spans
-            for start_before, end_before in taken
-            for shift in (-week, 0, week)
-        ):
-            yield number, "it overlaps hours above it"
-        taken += spans
 
 
 def _seconds(duration: timedelta | None) -> float | None:

@@ -16,7 +16,7 @@ from core.adapters.notifiers.registry import CHANNELS
 from core.adapters.notifiers.router import ChannelNotifier
 from core.config.files import load_policies
 from core.domain.incident.policies.file import Policies
-from core.domain.incident.policies.targets import (
+from core.domain.targets import (
     KINDS,
     AppriseTarget,
     PagerDutyTarget,
@@ -116,7 +116,7 @@ def test_every_kind_of_target_has_a_channel(kind: str) -> None:
 def test_every_channel_has_a_kind_of_target_and_a_row(kind: str) -> None:
     assert kind in KINDS, (
         f"no target has the kind {kind}: add its class to the union in "
-        "core/domain/incident/policies/targets.py, or remove it from CHANNELS"
+        "core/domain/targets.py, or remove it from CHANNELS"
     )
     assert kind in CHANNELS_WITH_ALL_PROPERTIES, f"add a row for {kind} to the table in this module"
 

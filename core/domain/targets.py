@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal, get_args
 from pydantic import Discriminator, Field, Tag, field_validator
 
 from core.domain.durations import Duration
-from core.domain.incident.policies.matching import Location, Name, Problem, Strict, repeated
+from core.domain.matching import Location, Name, Problem, Strict, repeated
 
 Variable = Annotated[
     str,

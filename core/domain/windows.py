@@ -7,6 +7,7 @@ so follow daylight saving time.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from typing import Annotated, Final, Self
@@ -22,6 +23,8 @@ from pydantic import (
     model_validator,
 )
 
+from core.domain.matching import Strict
+from core.domain.severity import Severity
 from core.domain.value import Value
 
 _CLOCK: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
@@ -113,3 +116,43 @@ class Span(Value):
     def until(self, now: datetime) -> datetime | None:
         """The end, in UTC, if `now` is inside; else None."""
         return self.end.astimezone(UTC) if self.start <= now < self.end else None
+
+
+class Silence(Value):
+    """A span in which nobody is paged for incidents of these severities (of all, if there are
+    none); service and labels were matched when the policy was chosen."""
+
+    name: str
+    span: Span
+    severities: tuple[Severity, ...] = ()
+
+
+class HoursRule(Strict):
+    """Hours of some days. An end that is not after the start is on the next day."""
+
+    days: list[Day] = Field(default=list(WEEK), min_length=1)
+    start: Clock = Field(alias="from")
+    end: Clock = Field(alias="to")
+
+    def recorded(self) -> Hours:
+        return Hours(days=tuple(self.days), start=self.start, end=self.end)
+
+
+def overlaps(rules: Sequence[HoursRule]) -> Iterator[tuple[int, str]]:
+    """Hours that overlap an earlier entry, with their positions."""
+    week = 7 * 24 * 60
+    taken: list[tuple[int, int]] = []
+    for number, rule in enumerate(rules):
+        spans = []
+        for day in rule.days:
+            start = WEEK.index(day) * 1440 + rule.start.hour * 60 + rule.start.minute
+            length = (rule.end.hour - rule.start.hour) * 60 + rule.end.minute - rule.start.minute
+            spans.append((start, start + (length if length > 0 else length + 1440)))
+        if any(
+            start + shift < end_before and start_before < end + shift
+            for start, end in spans
+            for start_before, end_before in taken
+            for shift in (-week, 0, week)
+        ):
+            yield number, "it overlaps hours above it"
+        taken += spans

@@ -1,0 +1,87 @@
+"""What an incident asks at the moment of paging, and what it is answered: who is on call for each
+recipient of a level, why, and what is silenced.
+
+The answer is recorded with the incident: names, and never an address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from pydantic import AwareDatetime, Field
+
+from core.domain.oncall.people import ContactStep
+from core.domain.severity import Severity
+from core.domain.value import Value
+from core.domain.windows import Silence
+
+
+class RecipientKind(StrEnum):
+    """What a level of a policy pages besides targets."""
+
+    SCHEDULE = "schedule"
+    PERSON = "person"
+    TEAM = "team"
+
+
+class TeamMode(StrEnum):
+    """Who of a team is paged."""
+
+    ALL = "all"
+    ROUND_ROBIN = "round_robin"
+
+
+class Recipient(Value):
+    """A schedule, a person or a team, by its ID in the on-call file."""
+
+    kind: RecipientKind
+    name: str
+    mode: TeamMode = TeamMode.ALL
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+class Question(Value):
+    """Whom to page for an incident at a moment, and what is silenced. `turn` counts how often its
+    levels were paged before: a team in turns goes on from there."""
+
+    incident_id: str
+    severity: Severity
+    source: str | None = None
+    service: str | None = None
+    labels: Mapping[str, str] = Field(default_factory=dict)
+    recipients: tuple[Recipient, ...] = ()
+    turn: int = 0
+
+
+class OnCall(Value):
+    """One person who is to be paged for a recipient.
+
+    `person` is the ID, `name` what people call them. `reason` says what decided it, like
+    `layer weekdays of schedule checkout`. `until` is when somebody else may be on call; None if
+    that never changes by itself. `quiet_until` is the end of the person's own quiet hours, which
+    hold this severity. Without `steps` the person has no contact method for it.
+    """
+
+    person: str
+    name: str
+    recipient: Recipient
+    reason: str
+    until: AwareDatetime | None = None
+    quiet_until: AwareDatetime | None = None
+    steps: tuple[ContactStep, ...] = ()
+
+
+class Answer(Value):
+    """Who is on call, and which silences that were added at run time match the incident.
+
+    A recipient without anybody is in no `people`; `remarks` say why, and what could not be read.
+    `until` is when the answer may change by itself: a shift or an override that begins or ends.
+    """
+
+    people: tuple[OnCall, ...] = ()
+    silences: tuple[Silence, ...] = ()
+    until: AwareDatetime | None = None
+    remarks: tuple[str, ...] = ()

@@ -1,0 +1,113 @@
+"""People: how each person who may be on call is reached.
+
+A person has contact methods, each of which is a target as in the policies file, and rules that say
+which of them is used when. Addresses stay in the environment; the target of a contact method has
+the name `person/method`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Annotated, Final, Self
+
+from pydantic import Field, model_validator
+
+from core.domain.durations import Delay
+from core.domain.matching import Name, Severities, Strict
+from core.domain.severity import Severity
+from core.domain.targets import TargetConfig
+from core.domain.value import Value
+from core.domain.windows import HoursRule, Zone
+
+MAX_CONTACTS: Final = 10
+
+PersonName = Annotated[str, Field(min_length=1, max_length=100)]
+
+
+class ContactStep(Value):
+    """A contact method that is used `after` so many seconds without an acknowledgement; `target` is
+    the name of its target, `variables` are those that its address is read from."""
+
+    after: float = 0
+    target: str
+    variables: tuple[str, ...] = ()
+
+
+class StepRule(Strict):
+    """One contact method of the person, and when it is used."""
+
+    contact: Name
+    after: Delay = Field(
+        default="0s",
+        validate_default=True,
+        description="How long after the person's paging began, while nobody has acknowledged.",
+    )
+
+
+class ContactRule(Strict):
+    """How a person is paged for some severities."""
+
+    severity: Severities | None = Field(None, description="For these; for all others without it.")
+    steps: list[StepRule] = Field(min_length=1, max_length=20)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        for before, step in pairwise(self.steps):
+            if step.after < before.after:
+                raise ValueError(f"the step of {step.contact} is earlier than the one before it")
+        return self
+
+
+class QuietHoursRule(Strict):
+    """Hours, in the person's own time zone, in which the person is not paged."""
+
+    hours: list[HoursRule] = Field(min_length=1, max_length=20)
+    unless: Severity | None = Field(
+        None, description="For this severity and worse the person is paged all the same."
+    )
+
+
+class Person(Strict):
+    """One person."""
+
+    name: PersonName
+    time_zone: Zone
+    contacts: dict[Name, TargetConfig] = Field(default={}, max_length=MAX_CONTACTS)
+    rules: list[ContactRule] = Field(
+        default=[],
+        max_length=10,
+        description="The first that is for the severity counts. Without one, all contact methods "
+        "are used immediately.",
+    )
+    quiet_hours: QuietHoursRule | None = None
+
+    def steps(self, id: str, severity: Severity) -> tuple[ContactStep, ...]:
+        """How the person of that ID is paged for a severity, in order of time."""
+        for rule in self.rules:
+            if rule.severity is None or severity in rule.severity:
+                return tuple(
+                    self._step(id, step.contact, step.after.total_seconds()) for step in rule.steps
+                )
+        return tuple(self._step(id, contact, 0) for contact in self.contacts)
+
+    def _step(self, id: str, contact: str, after: float) -> ContactStep:
+        return ContactStep(
+            after=after,
+            target=target_of(id, contact),
+            variables=self.contacts[contact].variables,
+        )
+
+
+def target_of(person: str, contact: str) -> str:
+    """The name of the target that a person's contact method is."""
+    return f"{person}/{contact}"
+
+
+def targets_of(people: Mapping[str, Person]) -> dict[str, TargetConfig]:
+    """The targets of all contact methods, by their names."""
+    return {
+        target_of(id, contact): target
+        for id, person in people.items()
+        for contact, target in person.contacts.items()
+    }
