@@ -7,18 +7,19 @@ the name `person/method`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from itertools import pairwise
 from typing import Annotated, Final, Self
 
 from pydantic import Field, model_validator
 
 from core.domain.durations import Delay
-from core.domain.matching import Name, Severities, Strict
+from core.domain.matching import Name, Problem, Severities, Strict
 from core.domain.severity import Severity
 from core.domain.targets import TargetConfig
 from core.domain.value import Value
-from core.domain.windows import HoursRule, Zone
+from core.domain.windows import WEEK, HoursRule, Zone, overlaps
 
 MAX_CONTACTS: Final = 10
 
@@ -72,6 +73,11 @@ class Person(Strict):
     """One person."""
 
     name: PersonName
+    known_as: list[PersonName] = Field(
+        default=[],
+        max_length=10,
+        description="What calendars call the person besides ID and name, like a mail address.",
+    )
     time_zone: Zone
     contacts: dict[Name, TargetConfig] = Field(default={}, max_length=MAX_CONTACTS)
     rules: list[ContactRule] = Field(
@@ -90,6 +96,44 @@ class Person(Strict):
                     self._step(id, step.contact, step.after.total_seconds()) for step in rule.steps
                 )
         return tuple(self._step(id, contact, 0) for contact in self.contacts)
+
+    def quiet_until(self, now: datetime, severity: Severity) -> datetime | None:
+        """The end, in UTC, of the person's quiet hours, if they hold pages of this severity now."""
+        quiet = self.quiet_hours
+        if quiet is None or (quiet.unless and not quiet.unless.is_worse_than(severity)):
+            return None
+        until = None
+        # Hours that begin where others end hold as well.
+        for _ in range(2 * len(quiet.hours) * len(WEEK)):
+            ends = [each.recorded().until(until or now, self.time_zone) for each in quiet.hours]
+            later = max(filter(None, ends), default=None)
+            if later is None:
+                break
+            until = later
+        return until
+
+    def problems(self) -> Iterator[Problem]:
+        """What is wrong with the person, and where."""
+        for contact, target in self.contacts.items():
+            if target.fallback:
+                what = "a contact method has no fallback: use the next one in a step of the rules"
+                yield ("contacts", contact, "fallback"), what
+        known = ", ".join(self.contacts) or "no contact methods"
+        taken = set[Severity]()
+        for number, rule in enumerate(self.rules):
+            for place, step in enumerate(rule.steps):
+                if step.contact not in self.contacts:
+                    what = f"there is no contact method {step.contact!r}; there are {known}"
+                    yield ("rules", number, "steps", place, "contact"), what
+            severities = set(rule.severity or Severity)
+            if severities <= taken:
+                yield ("rules", number), "no severity is left for it: the rules above have them"
+            taken |= severities
+        if self.quiet_hours:
+            for number, what in overlaps(self.quiet_hours.hours):
+                yield ("quiet_hours", "hours", number), what
+            if self.quiet_hours.unless is Severity.INFO:
+                yield ("quiet_hours", "unless"), "then every incident is paged in quiet hours"
 
     def _step(self, id: str, contact: str, after: float) -> ContactStep:
         return ContactStep(

@@ -5,75 +5,184 @@ Everything is in the schedule's own time zone. Who is on call follows in `core.d
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection, Iterator
 from datetime import date, time, timedelta
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Any, Final, Self
 
-from pydantic import Field, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    field_validator,
+    model_validator,
+)
 
-from core.domain.matching import Name, Strict
+from core.domain.durations import Duration
+from core.domain.matching import Name, Problem, Strict, repeated
 from core.domain.targets import Variable
-from core.domain.windows import Clock, Day, HoursRule, Zone
+from core.domain.value import Value
+from core.domain.windows import Clock, Day, HoursRule, Zone, overlaps
 
 MAX_LAYERS: Final = 20
 MAX_ROTATION: Final = 100
-"""Most slots of one rotation."""
+"""Most turns of one rotation before the first one's comes again."""
+_LONGEST_TURN: Final = timedelta(days=366)
+_SHORTEST_REFRESH: Final = timedelta(minutes=1)
+_EVERY: Final = re.compile(r"(?:([1-9]\d{0,3}) )?(hour|day|week)s?")
 
-Slot = Annotated[Name | list[Name], Field(description="A person, or several at the same time.")]
 
+class Every(Value):
+    """How long a turn lasts, on the clocks of the schedule's time zone."""
 
-class Every(Strict):
-    """How long each slot of a rotation lasts, on the clocks of the schedule's time zone."""
-
-    count: int = Field(1, ge=1, le=365)
-    unit: Literal["hours", "days", "weeks"]
+    count: int
+    unit: str
 
     @property
     def length(self) -> timedelta:
-        return timedelta(**{self.unit: self.count})
+        return timedelta(**{f"{self.unit}s": self.count})
+
+    def __str__(self) -> str:
+        return self.unit if self.count == 1 else f"{self.count} {self.unit}s"
+
+
+def _every(value: object) -> object:
+    if isinstance(value, Every):
+        return value
+    if not isinstance(value, str) or not (match := _EVERY.fullmatch(value)):
+        raise ValueError("not a period like day, week, 12 hours or 2 weeks")
+    every = Every(count=int(match[1] or 1), unit=match[2])
+    if every.length > _LONGEST_TURN:
+        raise ValueError("a turn lasts at most a year")
+    return every
+
+
+Turns = Annotated[
+    Every,
+    BeforeValidator(
+        _every, json_schema_input_type=Annotated[str, Field(pattern=f"^{_EVERY.pattern}$")]
+    ),
+    PlainSerializer(str, return_type=str),
+    Field(examples=["week", "12 hours"]),
+]
 
 
 class Rotation(Strict):
     """People who take turns."""
 
-    people: list[Slot] = Field(min_length=1, max_length=MAX_ROTATION)
-    every: Every
-    start: date = Field(description="The day on which the first one's turn begins.")
+    people: list[Name | list[Name]] = Field(
+        max_length=MAX_ROTATION,
+        description="Who has each turn: a person, or several at the same time.",
+    )
+    every: Turns = Field(description="How long a turn lasts.")
+    start: date = Field(
+        ge=date(2000, 1, 1),
+        le=date(2100, 1, 1),
+        description="The day on which the first turn begins; nobody is on call before.",
+    )
     at: Clock = Field(default=time(0, 0), description="The time of day of the hand-over.")
     on: Day | None = Field(
-        None, description="The weekday of the hand-over, in rotations of whole weeks."
+        None,
+        description="The weekday of the hand-over, where turns last weeks; without it, that of "
+        "the start. A first turn that begins on another day is shorter.",
     )
+
+    @field_validator("people")
+    @classmethod
+    def _anybody(cls, people: list[str | list[str]]) -> list[str | list[str]]:
+        if not people:
+            raise ValueError("nobody takes turns: name at least one person")
+        return people
 
     @model_validator(mode="after")
     def _weekday_of_weeks(self) -> Self:
-        if self.on is not None and self.every.unit != "weeks":
-            raise ValueError("`on` is for rotations of whole weeks")
+        if self.on is not None and self.every.unit != "week":
+            raise ValueError("`on` is for turns that last weeks")
         return self
+
+    @property
+    def turns(self) -> tuple[tuple[str, ...], ...]:
+        """Who has each turn, before the first one's comes again."""
+        return tuple((each,) if isinstance(each, str) else tuple(each) for each in self.people)
+
+    def problems(self, people: Collection[str]) -> Iterator[Problem]:
+        for number, turn in enumerate(self.people):
+            if not turn:
+                yield ("people", number), "nobody has this turn"
+            elif isinstance(turn, str):
+                yield from _unknown(("people", number), turn, people)
+            else:
+                for place, name in enumerate(turn):
+                    yield from _unknown(("people", number, place), name, people)
+                for place, name in repeated(turn):
+                    yield ("people", number, place), f"{name} is there twice"
+
+
+def _unknown(place: tuple[int | str, ...], name: str, people: Collection[str]) -> Iterator[Problem]:
+    if name not in people:
+        yield place, f"there is no person {name!r}"
 
 
 class Calendar(Strict):
-    """Whoever a calendar names: each event's summary is a person's ID, name or mail address."""
+    """A calendar in the iCalendar format: each event's summary names who is on call, by ID, name or
+    what else the person is known as."""
 
     url: str | None = Field(
-        None, pattern=r"^(https|s3|azure|file)://", description="Where it is read from."
+        None,
+        pattern=r"^(https|s3|azure|file)://[^\s/]*/?[^\s]+$",
+        max_length=2_000,
+        description="Where it is read from: an https URL, or a document's URI.",
     )
     url_env: Variable | None = Field(
         None, description="The environment variable that has its URL, when that is a secret."
     )
-    refresh: Annotated[timedelta, Field()] = timedelta(minutes=15)
+    refresh: Duration = Field(
+        timedelta(minutes=15), description="How old a copy may be before it is read again."
+    )
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        if (self.url is None) == (self.url_env is None):
+            raise ValueError("a calendar has either a `url` or a `url_env`")
+        if self.refresh < _SHORTEST_REFRESH:
+            raise ValueError("it is not read again more often than every 1m")
+        return self
+
+    @property
+    def source(self) -> str:
+        """What identifies the calendar: its URL, or the name of the variable that has it."""
+        return self.url or f"${self.url_env}"
+
+
+def _calendar(value: object) -> object:
+    if isinstance(value, str):
+        return {"url": value.replace("webcal://", "https://", 1)}
+    return value
+
+
+CalendarAt = Annotated[Calendar, BeforeValidator(_calendar, json_schema_input_type=str | Calendar)]
+"""A calendar, or nothing but its URL."""
 
 
 class Layer(Strict):
-    """Who is on call, as far as no later layer says otherwise: a rotation or a calendar."""
+    """Who is on call, as far as no later layer says otherwise: a rotation, or whom a calendar
+    names."""
 
     name: Name
     rotation: Rotation | None = None
-    ical: Calendar | None = None
+    ical: CalendarAt | None = None
     hours: list[HoursRule] = Field(
         default=[],
         max_length=20,
         description="Only in these hours of the week; without any, always.",
     )
-    until: date | None = Field(None, description="The last day of the layer.")
+    only_on: CalendarAt | None = Field(
+        None, description="Only during the events of this calendar, like public holidays."
+    )
+    not_on: CalendarAt | None = Field(None, description="Not during the events of this calendar.")
+    until: date | None = Field(
+        None, ge=date(2000, 1, 1), le=date(2100, 1, 1), description="The last day of the layer."
+    )
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -81,17 +190,60 @@ class Layer(Strict):
             raise ValueError("a layer has either a `rotation` or an `ical`")
         return self
 
+    @property
+    def calendars(self) -> tuple[Calendar, ...]:
+        """All calendars that the layer depends on."""
+        return tuple(each for each in (self.ical, self.only_on, self.not_on) if each)
+
+    @property
+    def always(self) -> bool:
+        """Whether the layer applies in all hours of the week."""
+        return not self.hours or sum(map(_minutes, self.hours)) == 7 * 24 * 60
+
+    def problems(self, people: Collection[str]) -> Iterator[Problem]:
+        if self.rotation:
+            for place, what in self.rotation.problems(people):
+                yield ("rotation", *place), what
+            if self.until and self.until < self.rotation.start:
+                yield ("until",), "it is before the start: the layer never applies"
+        for number, what in overlaps(self.hours):
+            yield ("hours", number), what
+
+
+def _minutes(hours: HoursRule) -> int:
+    """How many minutes of the week they are."""
+    start, end = (each.hour * 60 + each.minute for each in (hours.start, hours.end))
+    return len(set(hours.days)) * (end - start if end > start else end - start + 24 * 60)
+
 
 class Schedule(Strict):
     """Who is on call when."""
 
     time_zone: Zone
-    description: str = ""
-    layers: list[Layer] = Field(min_length=1, max_length=MAX_LAYERS)
+    description: str = Field("", max_length=500)
+    layers: list[Layer] = Field(
+        max_length=MAX_LAYERS, description="A later one wins over those before it."
+    )
     may_have_gaps: bool = Field(
         False, description="Whether it is all right that nobody is on call at some times."
     )
     announce_handovers: bool = Field(
         False,
-        description="Whether those who leave and those who come are told, with the open incidents.",
+        description="Whether those who leave and those who come hear of it, with the open "
+        "incidents.",
     )
+
+    @field_validator("layers")
+    @classmethod
+    def _anybody(cls, layers: list[Any]) -> list[Any]:
+        if not layers:
+            raise ValueError("it has no layers: nobody would ever be on call")
+        return layers
+
+    def problems(self, people: Collection[str]) -> Iterator[Problem]:
+        """What is wrong with the schedule, and where."""
+        for number, name in repeated([layer.name for layer in self.layers]):
+            yield ("layers", number, "name"), f"there is another one named {name}"
+        for number, layer in enumerate(self.layers):
+            for place, what in layer.problems(people):
+                yield ("layers", number, *place), what
