@@ -26,7 +26,7 @@ from core.domain.windows import Clock, Day, HoursRule, Zone, overlaps
 
 MAX_LAYERS: Final = 20
 MAX_ROTATION: Final = 100
-"""Most turns of one rotation before the first one's comes again."""
+"""Most turns of one rotation, after which it starts over."""
 _LONGEST_TURN: Final = timedelta(days=366)
 _SHORTEST_REFRESH: Final = timedelta(minutes=1)
 _EVERY: Final = re.compile(r"(?:([1-9]\d{0,3}) )?(hour|day|week)s?")
@@ -102,7 +102,7 @@ class Rotation(Strict):
 
     @property
     def turns(self) -> tuple[tuple[str, ...], ...]:
-        """Who has each turn, before the first one's comes again."""
+        """Who has each turn, until the rotation starts over."""
         return tuple((each,) if isinstance(each, str) else tuple(each) for each in self.people)
 
     def problems(self, people: Collection[str]) -> Iterator[Problem]:
