@@ -17,6 +17,8 @@ INCIDENT_TASK_QUEUE: Final = "tidegate-incident"
 
 SIGNAL_EVENT: Final = "event"
 """Signal that carries an event, or a list of events, in their wire form."""
+SIGNAL_ON_CALL_CHANGED: Final = "on_call_changed"
+"""Signal without arguments: an incident is to ask again who is on call."""
 QUERY_INCIDENT: Final = "incident"
 QUERY_TIMELINE: Final = "timeline"
 

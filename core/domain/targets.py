@@ -23,6 +23,7 @@ class News(StrEnum):
     ACKNOWLEDGED = "acknowledged"
     RESOLVED = "resolved"
     ASSIGNED = "assigned"
+    HANDED_OVER = "handed_over"
 
 
 Change = Literal["acknowledged", "resolved"]

@@ -11,12 +11,14 @@ from core.domain.handles import handle_of
 
 
 class NotificationKind(StrEnum):
-    """`page` wakes somebody, `assigned` tells one person of work; the others follow a page up."""
+    """`page` wakes somebody, `assigned` tells one person of work, `handed_over` that somebody else
+    is paged from now on; the others follow a page up."""
 
     PAGE = "page"
     ACKNOWLEDGED = "acknowledged"
     RESOLVED = "resolved"
     ASSIGNED = "assigned"
+    HANDED_OVER = "handed_over"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,8 +26,10 @@ _ACTIONS: Final[Mapping[NotificationKind, str]] = {
     NotificationKind.ACKNOWLEDGED: "acknowledge",
     NotificationKind.RESOLVED: "resolve",
     NotificationKind.ASSIGNED: "trigger",
+    NotificationKind.HANDED_OVER: "trigger",
 }
-"""An assignment triggers: PagerDuty has no other way to tell the people of a service."""
+"""An assignment triggers: PagerDuty has no other way to tell the people of a service. So does a
+hand-over, which must not end the entry: whoever took over may be paged by the same service."""
 _SEVERITIES: Final = {"critical": "critical", "high": "error", "medium": "warning"}
 _SUMMARY_CHARS: Final = 1024
 _DEDUP_CHARS: Final = 255

@@ -6,8 +6,9 @@ The answer is recorded with the incident: names, and never an address.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from typing import Final
 
 from pydantic import AwareDatetime, Field
 
@@ -15,6 +16,9 @@ from core.domain.oncall.people import ContactStep
 from core.domain.severity import Severity
 from core.domain.value import Value
 from core.domain.windows import Silence
+
+MAX_PEOPLE: Final = 50
+"""Most people whom one answer names: everything about them is recorded with the incident."""
 
 
 class RecipientKind(StrEnum):
@@ -44,10 +48,12 @@ class Recipient(Value):
 
 
 class Question(Value):
-    """Whom to page for an incident at a moment, and what is silenced. `turn` counts how often its
+    """Whom to page for an incident at a moment, and what is silenced. `incident_id` is its own ID,
+    `workflow_id` that of its workflow, which its successors have too. `turn` counts how often its
     levels were paged before: a team in turns goes on from there."""
 
     incident_id: str
+    workflow_id: str = ""
     severity: Severity
     source: str | None = None
     service: str | None = None
@@ -85,3 +91,30 @@ class Answer(Value):
     silences: tuple[Silence, ...] = ()
     until: AwareDatetime | None = None
     remarks: tuple[str, ...] = ()
+
+    def addressed(self, channels: Mapping[str, Sequence[str]]) -> Answer:
+        """The answer with the target of each contact step replaced by those of its addresses, which
+        `channels` has for each; a step without an address is left out, and a remark says so. Of
+        more than `MAX_PEOPLE` people the first are kept."""
+        people, remarks = [], list(self.remarks)
+        for each in self.people[:MAX_PEOPLE]:
+            steps = [
+                ContactStep(after=step.after, target=name)
+                for step in each.steps
+                for name in channels.get(step.target, ())
+            ]
+            people.append(each.model_copy(update={"steps": tuple(dict.fromkeys(steps))}))
+            lacking = {step.target: step for step in each.steps if not channels.get(step.target)}
+            remarks += [_no_address(step) for step in lacking.values()]
+        if left_out := len(self.people) - len(people):
+            remarks.append(
+                f"{left_out} more people are on call than the {MAX_PEOPLE} who are paged"
+            )
+        return self.model_copy(
+            update={"people": tuple(people), "remarks": tuple(dict.fromkeys(remarks))}
+        )
+
+
+def _no_address(step: ContactStep) -> str:
+    lacks = f" ({' and '.join(step.variables)} not set)" if step.variables else ""
+    return f"{step.target} has no address{lacks}"
