@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from core.adapters.temporal.workflows import TemporalWorkflows
     from core.config.secrets import Secrets
     from core.domain.incident.policies.file import Policies
+    from core.domain.oncall.file import OnCallFile
+    from core.domain.targets import TargetConfig
     from core.formats.mapping.mapping import AlertMapping
     from core.ports.deployment import Deployment
     from core.ports.notifier import Notifier
@@ -150,25 +152,42 @@ def router(settings: Settings) -> WorkflowRouter:
     return WorkflowRouter(routing_table(settings.routes))
 
 
-def policies(settings: Settings) -> Policies:
-    """The policies: who is paged, and when. Raises `ConfigFileError`."""
+def oncall(settings: Settings) -> OnCallFile:
+    """People, teams, schedules and heartbeats: nobody when TIDEGATE_ONCALL is not set and the
+    package carries no file. Raises `ConfigFileError`."""
+    from core.config.files import PACKAGED_ONCALL, load_oncall
+    from core.domain.oncall.file import NOBODY
+
+    if settings.oncall is None and not PACKAGED_ONCALL.exists():
+        return NOBODY
+    return load_oncall(settings.oncall or PACKAGED_ONCALL)
+
+
+def policies(settings: Settings, oncall: OnCallFile) -> Policies:
+    """The policies: who is paged, and when; they name who is in `oncall`. Raises
+    `ConfigFileError`."""
     from core.config.files import SHIPPED_POLICIES, load_policies
 
-    return load_policies(settings.policies or SHIPPED_POLICIES)
+    return load_policies(settings.policies or SHIPPED_POLICIES, oncall)
 
 
 def target_variables(settings: Settings) -> Mapping[str, str]:
-    """Where the policies' targets have their addresses and secrets: the environment's variables,
+    """Where targets have their addresses and secrets: the environment's variables,
     and for those that it lacks TIDEGATE_TARGET_VARIABLES."""
     own = {name: value for name, value in os.environ.items() if value.strip()}
     return dict(settings.target_variables) | own
 
 
-def addresses(settings: Settings, policies: Policies) -> Addresses:
-    """The addresses of the policies' targets, out of the variables that they name."""
+def targets(policies: Policies, oncall: OnCallFile) -> Mapping[str, TargetConfig]:
+    """Every target by its name: the policies' own, and people's contact methods."""
+    return {**policies.targets, **oncall.targets}
+
+
+def addresses(settings: Settings, targets: Mapping[str, TargetConfig]) -> Addresses:
+    """The addresses of targets, out of the variables that they name."""
     from core.adapters.notifiers.addresses import read_addresses
 
-    return read_addresses(policies.targets, target_variables(settings))
+    return read_addresses(targets, target_variables(settings))
 
 
 def notifier() -> Notifier:

@@ -15,6 +15,12 @@ ROOT_TASK_QUEUE: Final = "tidegate-root"
 INCIDENT_WORKFLOW: Final = "Incident"
 INCIDENT_TASK_QUEUE: Final = "tidegate-incident"
 
+ON_CALL_WORKFLOW: Final = "OnCall"
+ON_CALL_ID: Final = "oncall"
+"""The workflow ID of the only `OnCall` workflow of a namespace."""
+
+HEARTBEAT_WORKFLOW: Final = "Heartbeat"
+
 SIGNAL_EVENT: Final = "event"
 """Signal that carries an event, or a list of events, in their wire form."""
 SIGNAL_ON_CALL_CHANGED: Final = "on_call_changed"
@@ -47,10 +53,11 @@ class WorkerSpec(NamedTuple):
     """One kind of worker process: what it serves and what it needs.
 
     `name` is the name of its process, container and service; `package` is the package under
-    `workers`. `workflows` are its workflow types, each with the signals that carry events to it.
-    `search_attributes` are the keyword attributes that its workflows upsert. `settings`
-    are the variables that it reads besides `WORKER_SETTINGS`; one that `pages` also reads the
-    variables that its policies name.
+    `workers`, and `parts` are others there whose workflows it serves, too. `workflows` are its
+    workflow types, each with the signals that carry events to it. `search_attributes` are the
+    keyword attributes that its workflows upsert. `settings` are the variables that it reads besides
+    `WORKER_SETTINGS`; one that `pages` also reads the variables that its policies and its on-call
+    file name.
     """
 
     name: str
@@ -60,6 +67,7 @@ class WorkerSpec(NamedTuple):
     settings: tuple[str, ...]
     search_attributes: tuple[str, ...] = ()
     pages: bool = False
+    parts: tuple[str, ...] = ()
 
     @property
     def module(self) -> str:
@@ -96,6 +104,7 @@ INCIDENT_WORKER: Final = WorkerSpec(
     settings=(
         "TIDEGATE_ROUTES",
         "TIDEGATE_POLICIES",
+        "TIDEGATE_ONCALL",
         "TIDEGATE_TARGET_VARIABLES",
         "TIDEGATE_DOCUMENTS",
         "TIDEGATE_REPORTS",
@@ -106,6 +115,7 @@ INCIDENT_WORKER: Final = WorkerSpec(
         "TIDEGATE_CONTINUE_AS_NEW_AFTER",
     ),
     pages=True,
+    parts=("oncall", "heartbeat"),
 )
 
 WORKERS: Final = (ROOT_WORKER, INCIDENT_WORKER)

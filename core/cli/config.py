@@ -93,14 +93,15 @@ def policies_check(file: PoliciesFile = None, as_json: Json = False) -> None:
     targets that are not set here are listed, too; it is the incident worker that needs them."""
     from core import bootstrap
     from core.config import files
+    from core.domain.targets import unset
 
     settings = Settings.from_env()
     path = file or settings.policies or files.SHIPPED_POLICIES
-    policies = files.load_policies(path)
-    unset = policies.unset(bootstrap.target_variables(settings))
+    policies = files.load_policies(path, bootstrap.oncall(settings))
+    unset_here = unset(policies.targets, bootstrap.target_variables(settings))
     if as_json:
         policies_json = policies.model_dump(mode="json", by_alias=True)
-        print_json({"policies": policies_json, "unset_here": unset})
+        print_json({"policies": policies_json, "unset_here": unset_here})
         return
     rows = []
     for policy in policies.policies:
@@ -113,7 +114,7 @@ def policies_check(file: PoliciesFile = None, as_json: Json = False) -> None:
     ]
     out.print(table(("target", "kind", "hears after a page"), hearing))
     _print_count(path, len(rows), "policy", "policies")
-    for name, variables in unset.items():
+    for name, variables in unset_here.items():
         out.print(f"target {name}: {' and '.join(variables)} not set here", soft_wrap=True)
 
 

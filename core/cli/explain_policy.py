@@ -56,12 +56,15 @@ def explain(
     from core import bootstrap
     from core.config import files
     from core.domain.problems import problems_of
+    from core.domain.targets import unset
     from core.operations.explain_policy import explain_policy
 
     settings = Settings.from_env()
-    policies = files.load_policies(file or settings.policies or files.SHIPPED_POLICIES)
+    oncall = bootstrap.oncall(settings)
+    policies = files.load_policies(file or settings.policies or files.SHIPPED_POLICIES, oncall)
+    targets = bootstrap.targets(policies, oncall)
     facts = _facts(severity, source, service, label or [])
-    named = bootstrap.addresses(settings, policies)
+    named = bootstrap.addresses(settings, targets)
     try:
         explanation = explain_policy(
             policies,
@@ -69,7 +72,7 @@ def explain(
             _moment(at),
             ack_timeout=settings.ack_timeout,
             addresses={target: [each.name for each in some] for target, some in named.items()},
-            unset=policies.unset(bootstrap.target_variables(settings)),
+            unset=unset(targets, bootstrap.target_variables(settings)),
         )
     except ValidationError as error:
         raise typer.BadParameter("; ".join(problems_of(error))) from None

@@ -1,4 +1,5 @@
-"""The YAML files of an installation: the routing table, the policies and the webhooks.
+"""The YAML files of an installation: the routing table, the policies, who is on call, and the
+webhooks.
 
 Each loader returns the validated model, or raises `ConfigFileError` with every problem as
 `file:line:column: field: what`. It imports the model itself, so that a process pays only for the
@@ -17,12 +18,17 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from core.domain.incident.policies.file import Policies
+    from core.domain.oncall.file import OnCallFile
     from core.domain.routing.file import RoutingFile
     from core.webhooks.endpoints import WebhookTable
 
 SHIPPED_POLICIES: Final = Path(__file__).with_name("policies.yaml")
 """The policies when TIDEGATE_POLICIES is not set. No webhooks are shipped: nobody may post
 until the operator says who."""
+
+PACKAGED_ONCALL: Final = Path(__file__).with_name("oncall.yaml")
+"""The on-call file that a package carries when TIDEGATE_ONCALL is not set. The packaging of the
+serverless workers puts it there; it is not in the repository."""
 
 
 def load_routes(path: Path) -> RoutingFile:
@@ -39,11 +45,20 @@ def load_routes(path: Path) -> RoutingFile:
     return yaml_file.load(path, RoutingFile, context={SERVED: served})
 
 
-def load_policies(path: Path) -> Policies:
-    """The incident policies in a file. Raises `ConfigFileError`."""
+def load_policies(path: Path, oncall: OnCallFile) -> Policies:
+    """The incident policies in a file, whose levels page the people, teams and schedules of
+    `oncall`. Raises `ConfigFileError`."""
     from core.domain.incident.policies.file import Policies
+    from core.domain.oncall.file import ONCALL
 
-    return yaml_file.load(path, Policies)
+    return yaml_file.load(path, Policies, context={ONCALL: oncall})
+
+
+def load_oncall(path: Path) -> OnCallFile:
+    """The people, teams, schedules and heartbeats in a file. Raises `ConfigFileError`."""
+    from core.domain.oncall.file import OnCallFile
+
+    return yaml_file.load(path, OnCallFile)
 
 
 def load_webhooks(path: Path) -> WebhookTable:
@@ -65,6 +80,13 @@ def policies_schema() -> dict[str, Any]:
     from core.domain.incident.policies.file import Policies
 
     return _schema(Policies, "Tidegate incident policies")
+
+
+def oncall_schema() -> dict[str, Any]:
+    """The JSON Schema of the on-call file, for editors."""
+    from core.domain.oncall.file import OnCallFile
+
+    return _schema(OnCallFile, "Tidegate on-call file")
 
 
 def webhooks_schema() -> dict[str, Any]:

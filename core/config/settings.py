@@ -4,10 +4,10 @@ A dataclass rather than pydantic-settings: a listener reads its settings at ever
 importing that library alone costs more than everything else a listener adds to Temporal's client
 (docs/decisions/0002).
 
-Other variables are read elsewhere: the addresses of targets by the names that the policies give
-(`bootstrap.target_variables`), TEMPORAL_ADDRESS and its like by `temporalio.envconfig`, AWS's
-by boto3, Azure's by azure-identity. `bootstrap` passes AZURE_STORAGE_CONNECTION_STRING to the
-document store; no error quotes it, because it is a secret.
+Other variables are read elsewhere: the addresses of targets by the names that the policies and the
+on-call file give (`bootstrap.target_variables`), TEMPORAL_ADDRESS and its like by
+`temporalio.envconfig`, AWS's by boto3, Azure's by azure-identity. `bootstrap` passes
+AZURE_STORAGE_CONNECTION_STRING to the document store; no error quotes it, because it is a secret.
 """
 
 from __future__ import annotations
@@ -243,11 +243,19 @@ class Settings:
         "The incident policies, a YAML file. Default: the shipped ones.",
         local="caller",
     )
+    oncall: Path | None = _variable(
+        "TIDEGATE_ONCALL",
+        _path,
+        None,
+        "People, teams, schedules and heartbeats, a YAML file. Default: the package's, or none.",
+        local="caller",
+    )
     target_variables: tuple[tuple[str, str], ...] = _variable(
         "TIDEGATE_TARGET_VARIABLES",
         _target_variables,
         (),
-        "A JSON object with variables that the policies name, each with its value.",
+        "A JSON object with variables that the policies and the on-call file name, each with its "
+        "value.",
         secret=True,
         local="caller",
     )

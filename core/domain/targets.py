@@ -1,4 +1,4 @@
-"""Targets of the policies file: places to page. Addresses and secrets stay in the environment."""
+"""Targets: places to page. Addresses and secrets stay in the environment."""
 
 from __future__ import annotations
 
@@ -114,6 +114,17 @@ TargetConfig = Annotated[
         custom_error_message=f"kind is one of {', '.join(KINDS)}",
     ),
 ]
+
+
+def unset(
+    targets: Mapping[str, TargetConfig], environment: Mapping[str, str]
+) -> dict[str, tuple[str, ...]]:
+    """The targets without an address, with the variables that are not set."""
+    missing = {
+        name: tuple(v for v in target.variables if not environment.get(v, "").strip())
+        for name, target in targets.items()
+    }
+    return {name: variables for name, variables in missing.items() if variables}
 
 
 def undefined(

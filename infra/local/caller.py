@@ -17,8 +17,9 @@ from core import bootstrap
 from core.adapters.notifiers.addresses import check_addresses, read_addresses
 from core.config.files import load_webhooks
 from core.config.settings import Settings, local_settings
-from core.domain.incident.policies.file import Policies
+from core.domain.oncall.file import OnCallFile
 from core.domain.secret_reference import parse_reference
+from core.domain.targets import TargetConfig
 from core.webhooks.endpoints import WebhookTable
 from infra.local.environment import ACCOUNTS, WEBHOOKS, is_foreign
 
@@ -30,8 +31,9 @@ _OWN: Final = {PAGE_URLS, ESCALATION_URLS, *(n for n, whose in _LOCAL.items() if
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """`variables` are the caller's settings, and the variables that the policies and the webhooks
-    name; paths are absolute. `unused` are the names of those that are set and not taken."""
+    """`variables` are the caller's settings, and the variables that the policies, the on-call file
+    and the webhooks name; paths are absolute. `unused` are the names of those that are set and not
+    taken."""
 
     variables: Mapping[str, str]
     unused: tuple[str, ...]
@@ -46,20 +48,25 @@ def read_caller(environment: Mapping[str, str] | None = None) -> Caller:
     settings = Settings.from_env(taken)
     bootstrap.router(settings)
     bootstrap.queue_formats(settings)
-    policies, webhooks = bootstrap.policies(settings), load_webhooks(settings.webhooks or WEBHOOKS)
-    taken |= {name: present[name] for name in _named(policies, webhooks) & present.keys()}
-    variables = dict(settings.target_variables) | taken
-    check_addresses(policies.targets, read_addresses(policies.targets, variables))
+    oncall = bootstrap.oncall(settings)
+    policies = bootstrap.policies(settings, oncall)
+    webhooks = load_webhooks(settings.webhooks or WEBHOOKS)
+    targets = bootstrap.targets(policies, oncall)
+    named = _named(targets, oncall, webhooks)
+    taken |= {name: present[name] for name in named & present.keys()}
+    check_addresses(targets, read_addresses(targets, dict(settings.target_variables) | taken))
     # Children have another working folder.
     paths = {f.metadata["name"]: getattr(settings, f.name) for f in fields(settings)}
     taken |= {name: str(p.resolve()) for name, p in paths.items() if isinstance(p, Path)}
     return Caller(taken, tuple(sorted(n for n in present if is_foreign(n) and n not in taken)))
 
 
-def _named(policies: Policies, webhooks: WebhookTable) -> set[str]:
-    """The variables of the policies' targets and of the webhooks' secrets, unless they are the
+def _named(
+    targets: Mapping[str, TargetConfig], oncall: OnCallFile, webhooks: WebhookTable
+) -> set[str]:
+    """The variables of targets, of calendars and of the webhooks' secrets, unless they are the
     stack's or lead to an account."""
-    names = {name for target in policies.targets.values() for name in target.variables}
+    names = {name for target in targets.values() for name in target.variables} | oncall.variables
     for endpoint in webhooks.hooks.values():
         references = map(parse_reference, endpoint.verify.references)
         names |= {reference.place for reference in references if reference.store == "env"}

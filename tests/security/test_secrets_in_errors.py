@@ -27,6 +27,7 @@ from core.adapters.temporal import admin
 from core.cli.main import app
 from core.config import files
 from core.config.settings import Settings, variables
+from core.domain.oncall.file import NOBODY
 from core.errors import TidegateError, third_party
 from core.operations.doctor.examine import examine
 from functions_azure import telemetry
@@ -137,7 +138,7 @@ YAML: Final = {
     "a broken line": "version: 1\n{}\nhooks: {{}}\n",
     "an escape": 'version: 1\nhooks: "\\q{}"\n',
     "a date": "version: 2026-99-99 # {}\nhooks: {{}}\n",
-    "another type": "version: 1\nhooks: {}\nroutes: {}\npolicies: {}\n",
+    "another type": "version: 1\nhooks: {}\nroutes: {}\npolicies: {}\npeople: []\n",
     "pasted for a reference": (
         "version: 1\nhooks: {{in: {{format: message, verify: "
         "{{scheme: bearer, secrets: [{}]}}}}}}\n"
@@ -148,11 +149,17 @@ YAML: Final = {
 }
 
 
-@pytest.mark.parametrize("load", [files.load_webhooks, files.load_routes, files.load_policies])
+def load_policies(file: Path) -> Any:
+    return files.load_policies(file, NOBODY)
+
+
+@pytest.mark.parametrize(
+    "load", [files.load_webhooks, files.load_routes, load_policies, files.load_oncall]
+)
 @pytest.mark.parametrize("case", YAML)
 def test_a_broken_configuration_file(load: Any, case: str, tmp_path: Path) -> None:
     file = tmp_path / "file.yaml"
-    file.write_text(YAML[case].format(SECRET, SECRET, SECRET))
+    file.write_text(YAML[case].format(SECRET, SECRET, SECRET, SECRET))
     with pytest.raises(TidegateError) as caught:
         load(file)
     assert SECRET not in whole(caught.value)

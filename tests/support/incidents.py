@@ -153,6 +153,7 @@ class Harness:
             notifier=self.channels or self.pager,
             quarantine=Quarantine(stores, f"file://{self.root}/quarantine/"),
             policies=policies,
+            targets=policies.targets,
             addresses=read_addresses(policies.targets, self.addresses),
             ack_timeout=300,
             reports=(self.reports_root or f"file://{self.root}/reports/") if self.reports else None,

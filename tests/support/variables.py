@@ -6,11 +6,12 @@ from typing import Final
 
 from core.config import settings
 from core.config.files import SHIPPED_POLICIES, load_policies
+from core.domain.oncall.file import NOBODY
 
 SETTINGS: Final = {name for name, _, _ in settings.variables()}
 ADDRESSES: Final = {
     variable
-    for target in load_policies(SHIPPED_POLICIES).targets.values()
+    for target in load_policies(SHIPPED_POLICIES, NOBODY).targets.values()
     for variable in target.variables
 }
 """Where the shipped policies take the addresses of their targets from."""

@@ -26,6 +26,7 @@ from core.domain.incident.model import CloseReason, Status
 from core.domain.incident.policies.file import MaintenanceRule, Policies, SeverityRule, SilenceRule
 from core.domain.incident.policies.rules import LevelRule, OpenAfterRule, PolicyRule, QuietRule
 from core.domain.matching import Match
+from core.domain.oncall.file import NOBODY
 from core.domain.routing.file import FilterRule, RouteRule
 from core.domain.routing.table import Deliver, WhenRunning
 from core.domain.severity import ANYBODYS_WORDS, Severity
@@ -184,11 +185,15 @@ def test_the_policies_schema_is_current() -> None:
     assert json.loads(text("docs/schemas/policies.schema.json")) == files.policies_schema()
 
 
+def test_the_schema_of_the_on_call_file_is_current() -> None:
+    assert json.loads(text("docs/schemas/oncall.schema.json")) == files.oncall_schema()
+
+
 def test_the_example_policies_of_the_documentation_are_valid(tmp_path: Path) -> None:
     [example] = re.findall(r"```yaml\n(.*?)```", text("docs/policies.md"), re.S)
     file = tmp_path / "policies.yaml"
     file.write_text(example, encoding="utf-8")
-    policies = files.load_policies(file).policies
+    policies = files.load_policies(file, NOBODY).policies
     assert [policy.name for policy in policies] == ["checkout", "everything-else"]
 
 

@@ -9,7 +9,7 @@ addresses are secrets and everything that a workflow sees is recorded.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Final
 
@@ -30,6 +30,7 @@ from core.domain.incident.policies.file import Facts, Policies
 from core.domain.incident.reports.incident_report import parse_fields
 from core.domain.incident.timeline import TIMELINE, Noted, TimelineEvent
 from core.domain.link_template import filled
+from core.domain.targets import TargetConfig
 from core.domain.text import shortened
 from core.errors import (
     ConfigurationError,
@@ -54,10 +55,10 @@ _JSON: Final = "application/json"
 class IncidentActivities:
     """Bound to the ports and settings of one worker process.
 
-    `addresses` are those of the policies' targets; `ack_timeout` is in seconds; `incident_url` is
-    the template of an incident's address in a web application (core.domain.link_template), None for
-    none; `reports` is the URI prefix for post-incident reports, None for none; `table` is the
-    digest of the routing table.
+    `targets` are the policies' own and people's contact methods, `addresses` theirs; `ack_timeout`
+    is in seconds; `incident_url` is the template of an incident's address in a web application
+    (core.domain.link_template), None for none; `reports` is the URI prefix for post-incident
+    reports, None for none; `table` is the digest of the routing table.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class IncidentActivities:
         notifier: Notifier,
         quarantine: Quarantine,
         policies: Policies,
+        targets: Mapping[str, TargetConfig],
         addresses: Addresses,
         ack_timeout: float,
         incident_url: str | None = None,
@@ -79,7 +81,7 @@ class IncidentActivities:
         self._quarantine = quarantine
         self._policies = policies
         self._names = {name: [each.name for each in some] for name, some in addresses.items()}
-        self._pager = Pager(notifier, addresses, policies.targets)
+        self._pager = Pager(notifier, addresses, targets)
         self._ack_timeout = ack_timeout
         self._incident_url = incident_url
         self._reports = reports

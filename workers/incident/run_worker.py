@@ -14,21 +14,26 @@ from core.adapters.notifiers.addresses import check_addresses
 from core.config.settings import Settings
 from core.contracts import INCIDENT_WORKER, ROUTES_IDENTITY
 from core.process_end import end_process
+from workers.heartbeat import run_worker as heartbeat
 from workers.incident.activities import IncidentActivities
 from workers.incident.workflows import IncidentWorkflow
+from workers.oncall import run_worker as on_call
 from workers.runtime import process
 
 
 def plan(settings: Settings) -> process.Plan:
     """Raises `ConfigurationError` when something that incidents need is missing or invalid."""
     table = bootstrap.router(settings).digest
-    policies = bootstrap.policies(settings)
-    addresses = bootstrap.addresses(settings, policies)
+    oncall = bootstrap.oncall(settings)
+    policies = bootstrap.policies(settings, oncall)
+    targets = bootstrap.targets(policies, oncall)
+    addresses = bootstrap.addresses(settings, targets)
     activities = IncidentActivities(
         documents=bootstrap.documents(settings),
         notifier=bootstrap.notifier(),
         quarantine=bootstrap.quarantine(settings),
         policies=policies,
+        targets=targets,
         addresses=addresses,
         ack_timeout=settings.ack_timeout,
         incident_url=settings.incident_url,
@@ -37,16 +42,17 @@ def plan(settings: Settings) -> process.Plan:
         continue_as_new_after=settings.continue_as_new_after,
         table=table,
     )
+    parts = [on_call.part(settings, oncall), heartbeat.part(settings, oncall)]
     return process.Plan(
         task_queue=INCIDENT_WORKER.task_queue,
-        workflows=[IncidentWorkflow],
-        activities=activities.all,
+        workflows=[IncidentWorkflow, *(each for part in parts for each in part.workflows)],
+        activities=[*activities.all, *(each for part in parts for each in part.activities)],
         about=f"{ROUTES_IDENTITY}{table}",
         # An incident may run for a year, so it moves to each new build; changes are patched.
         versioning=VersioningBehavior.AUTO_UPGRADE,
         search_attributes=INCIDENT_WORKER.search_attributes,
         # Loads the library of each channel that is paged through.
-        prepare=partial(check_addresses, policies.targets, addresses),
+        prepare=partial(check_addresses, targets, addresses),
     )
 
 

@@ -79,6 +79,15 @@ class Plan:
     prepare: Callable[[], None] = lambda: None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What a package adds to the plan of another package's worker, whose task queue its workflows
+    share."""
+
+    workflows: Sequence[type]
+    activities: Sequence[Callable[..., Any]]
+
+
 class Options(TypedDict, total=False):
     """Options of the SDK's `Worker` that a process may set otherwise than the SDK does."""
 

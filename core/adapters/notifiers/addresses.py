@@ -1,4 +1,4 @@
-"""The addresses of the policies file's targets, read from the environment and checked."""
+"""The addresses of targets, read from the environment and checked."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from core.errors import NotificationFailed, SettingsError
 from core.ports.notifier import Address
 
 Addresses = Mapping[str, tuple[Address, ...]]
-"""Every target of the policies file by its name; empty where one of its variables is not set."""
+"""Every target by its name; empty where one of its variables is not set."""
 
 
 def read_addresses(

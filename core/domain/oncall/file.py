@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -94,10 +94,25 @@ class OnCallFile(Strict):
         names |= {_plain(alias): id for id, each in self.people.items() for alias in each.known_as}
         return names | {id: id for id in self.people}
 
+    @property
+    def variables(self) -> frozenset[str]:
+        """The environment variables that hold addresses of people and of calendars."""
+        calendars = [layer.ical for each in self.schedules.values() for layer in each.layers]
+        return frozenset(
+            [
+                *(name for target in self.targets.values() for name in target.variables),
+                *(each.url_env for each in calendars if each and each.url_env),
+            ]
+        )
+
 
 def _plain(name: str) -> str:
     return " ".join(name.split()).lower()
 
 
-NOBODY = OnCallFile(version=1)
+NOBODY: Final = OnCallFile(version=1)
 """The file of an installation that has none."""
+
+ONCALL: Final = "oncall"
+"""Key of the validation context under which a file that names people, teams or schedules is checked
+against an `OnCallFile`."""

@@ -51,6 +51,11 @@ class Code(StrEnum):
         "where a route leads to the incident worker",
     )
     QUARANTINE = "quarantine", "`TIDEGATE_QUARANTINE` can be listed and written", "always"
+    ONCALL = (
+        "on-call",
+        "The on-call file is valid",
+        "where there is one and a route leads to the incident worker",
+    )
     POLICIES = (
         "policies",
         "The policies are valid",

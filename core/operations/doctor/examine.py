@@ -13,7 +13,9 @@ from core.adapters.notifiers.addresses import check_addresses
 from core.config.settings import Settings, meaning
 from core.contracts import WORKERS
 from core.domain.event import DOCUMENT_TYPES
+from core.domain.oncall.file import NOBODY
 from core.domain.routing.table import RoutingTable
+from core.domain.targets import unset
 from core.domain.text import counted
 from core.errors import SettingsError, TidegateError
 from core.operations.doctor.checks import Check, Code, Outcome, failed
@@ -136,10 +138,20 @@ async def _store(code: Code, variable: str, root: str) -> Check:
 
 def _pages(settings: Settings) -> Iterator[Check]:
     try:
-        policies = bootstrap.policies(settings)
+        oncall = bootstrap.oncall(settings)
+    except TidegateError as error:
+        yield failed(Code.ONCALL, "on call", error)
+        return
+    if oncall != NOBODY:
+        people, schedules = len(oncall.people), len(oncall.schedules)
+        detail = f"{counted(people, 'person', 'people')}, {counted(schedules, 'schedule')}"
+        yield Check(Code.ONCALL, "on call", "ok", detail)
+    try:
+        policies = bootstrap.policies(settings, oncall)
     except TidegateError as error:
         yield failed(Code.POLICIES, "policies", error)
         return
+    targets = bootstrap.targets(policies, oncall)
     yield Check(
         Code.POLICIES,
         "policies",
@@ -147,17 +159,17 @@ def _pages(settings: Settings) -> Iterator[Check]:
         f"{counted(len(policies.policies), 'policy', 'policies')}, "
         f"{counted(len(policies.targets), 'target')}",
     )
-    addresses = bootstrap.addresses(settings, policies)
+    addresses = bootstrap.addresses(settings, targets)
     try:
-        check_addresses(policies.targets, addresses)
+        check_addresses(targets, addresses)
     except SettingsError as error:
         yield failed(Code.PAGES, "pages", error)
         return
     except ImportError:
         pass  # apprise is installed where the incident worker is, and need not be here
-    unset = "; ".join(
+    missing = "; ".join(
         f"{name} has no address ({' and '.join(variables)} not set)"
-        for name, variables in policies.unset(bootstrap.target_variables(settings)).items()
+        for name, variables in unset(targets, bootstrap.target_variables(settings)).items()
     )
     silent = [
         policy.name
@@ -165,12 +177,12 @@ def _pages(settings: Settings) -> Iterator[Check]:
         if not any(addresses[target] for target in policy.levels[0].targets)
     ]
     if silent:
-        detail = f"{', '.join(silent)} would page nobody at level 1: {unset}"
+        detail = f"{', '.join(silent)} would page nobody at level 1: {missing}"
         fix = "set these variables for the incident worker"
         yield Check(Code.PAGES, "pages", "warning", detail, fix)
     else:
         set_here = counted(sum(map(len, addresses.values())), "address", "addresses")
-        detail = f"{set_here}; {unset}" if unset else set_here
+        detail = f"{set_here}; {missing}" if missing else set_here
         yield Check(Code.PAGES, "pages", "ok", detail)
 
 

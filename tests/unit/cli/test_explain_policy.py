@@ -11,6 +11,7 @@ import pytest
 from core.cli.explain_policy import explanation_lines
 from core.config.files import load_policies
 from core.domain.incident.policies.file import Facts
+from core.domain.oncall.file import NOBODY
 from core.domain.severity import Severity
 from core.operations.explain_policy import MOST_STEPS, PolicyExplanation, explain_policy
 from tests.support.cli import Tidegate
@@ -65,7 +66,7 @@ def file(tmp_path: Path) -> Path:
 def explained(
     file: Path, at: datetime = EVENING, unset: tuple[str, ...] = (), **facts: Any
 ) -> PolicyExplanation:
-    policies = load_policies(file)
+    policies = load_policies(file, NOBODY)
     return explain_policy(
         policies,
         Facts(**facts),
@@ -77,7 +78,8 @@ def explained(
 
 
 def shown(file: Path, width: int | None, **facts: Any) -> str:
-    lines = explanation_lines(explained(file, **facts), Facts(**facts), load_policies(file), width)
+    policies = load_policies(file, NOBODY)
+    lines = explanation_lines(explained(file, **facts), Facts(**facts), policies, width)
     assert width is None or all(line.cell_len <= width for line in lines)
     return "\n".join(line.plain.rstrip() for line in lines)
 

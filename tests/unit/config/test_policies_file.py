@@ -13,6 +13,8 @@ import yaml
 from core.config.files import SHIPPED_POLICIES, load_policies, policies_schema
 from core.domain.incident.policies.file import Facts, Policies
 from core.domain.incident.policies.policy import OpenAfter, Recurrence
+from core.domain.oncall.file import NOBODY
+from core.domain.targets import unset
 from core.errors import ConfigFileError
 
 GOOD = """\
@@ -70,7 +72,7 @@ def problems(tmp_path: Path, text: str) -> list[str]:
     path = tmp_path / "policies.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigFileError) as caught:
-        load_policies(path)
+        load_policies(path, NOBODY)
     assert all(problem.startswith(f"{path}:") for problem in caught.value.problems)
     return [problem.removeprefix(f"{path}:") for problem in caught.value.problems]
 
@@ -79,13 +81,14 @@ def problems(tmp_path: Path, text: str) -> list[str]:
 def good(tmp_path: Path) -> Policies:
     path = tmp_path / "policies.yaml"
     path.write_text(GOOD, encoding="utf-8")
-    return load_policies(path)
+    return load_policies(path, NOBODY)
 
 
 def test_the_shipped_file_loads_and_its_schema_accepts_it() -> None:
     jsonschema.Draft202012Validator.check_schema(policies_schema())
     jsonschema.validate(yaml.safe_load(SHIPPED_POLICIES.read_text()), policies_schema())
-    assert [policy.name for policy in load_policies(SHIPPED_POLICIES).policies] == ["default"]
+    policies = load_policies(SHIPPED_POLICIES, NOBODY).policies
+    assert [policy.name for policy in policies] == ["default"]
 
 
 def test_the_schema_accepts_a_file_with_everything(good: Policies) -> None:
@@ -94,16 +97,15 @@ def test_the_schema_accepts_a_file_with_everything(good: Policies) -> None:
 
 
 def test_the_shipped_file_pages_immediately_and_escalates_after_the_ack_timeout() -> None:
-    policies = load_policies(SHIPPED_POLICIES)
+    policies = load_policies(SHIPPED_POLICIES, NOBODY)
     policy = policies.choose(Facts(), ack_timeout=420)
     assert [(level.after, [t.name for t in level.targets]) for level in policy.levels] == [
         (0, ["on-call"]),
         (420, ["second-line"]),
     ]
     assert (policy.repeats, policy.repage_every, policy.reopen_window) == (0, None, 0)
-    assert policies.unset({"TIDEGATE_PAGE_URLS": "slack://a", "TIDEGATE_ESCALATION_URLS": " "}) == {
-        "second-line": ("TIDEGATE_ESCALATION_URLS",)
-    }
+    environment = {"TIDEGATE_PAGE_URLS": "slack://a", "TIDEGATE_ESCALATION_URLS": " "}
+    assert unset(policies.targets, environment) == {"second-line": ("TIDEGATE_ESCALATION_URLS",)}
 
 
 PAYING = Facts(
@@ -188,7 +190,7 @@ def test_a_policy_carries_the_silences_that_match(good: Policies) -> None:
 
 
 def test_unset_variables_are_listed_by_target(good: Policies) -> None:
-    assert good.unset({"CHAT_URL": "slack://x", "HOOK_URL": "https://x"}) == {
+    assert unset(good.targets, {"CHAT_URL": "slack://x", "HOOK_URL": "https://x"}) == {
         "sms": ("SMS_URLS",),
         "hook": ("HOOK_SECRET",),
         "pager": ("PAGER_KEY",),

@@ -40,6 +40,7 @@ def test_an_empty_variable_is_not_set() -> None:
             "https://ui.example/{id}",
         ),
         ("TIDEGATE_POLICIES", __file__, "policies", Path(__file__)),
+        ("TIDEGATE_ONCALL", __file__, "oncall", Path(__file__)),
         (
             "TIDEGATE_TARGET_VARIABLES",
             '{"CHAT_URLS": "slack://a slack://b", "ROUTING_KEY": "k"}',
@@ -105,6 +106,7 @@ def test_every_variable_is_in_the_table_above() -> None:
         ("TIDEGATE_ROUTES", "x" * 5000, "it cannot be read: File name too long"),
         ("TIDEGATE_ROUTES", "/", "it is a folder, not a file"),
         ("TIDEGATE_POLICIES", "/", "it is a folder, not a file"),
+        ("TIDEGATE_ONCALL", "/", "it is a folder, not a file"),
         ("TIDEGATE_WEBHOOKS", "/", "it is a folder, not a file"),
         ("TIDEGATE_DOCUMENTS", "s3://docs,docs", "not a URI like s3://my-bucket/records/ or az"),
         ("TIDEGATE_DOCUMENTS", "azure://", "not azure:// with the names of a storage account"),

@@ -14,6 +14,7 @@ from core.domain.incident.inputs import Cancel, ReportSettled
 from core.domain.incident.model import CloseReason, Status
 from core.domain.incident.policies.file import Facts
 from core.domain.incident.timeline import Resolved
+from core.domain.oncall.file import NOBODY
 from tests.unit.incident.examples import (
     POLICY,
     START,
@@ -163,7 +164,7 @@ def test_the_policy_of_prometheus_page_ends_what_prometheus_does_not_send_again(
     )
     file = tmp_path / "policies.yaml"
     file.write_text(example, encoding="utf-8")
-    policies = load_policies(file)
+    policies = load_policies(file, NOBODY)
     assert policies.choose(Facts(source="datadog"), ack_timeout=300).resolve_if_silent_for is None
     rules = policies.choose(Facts(source="prometheus"), ack_timeout=300)
     life = Life()

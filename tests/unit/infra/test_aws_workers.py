@@ -14,6 +14,7 @@ from core.config.files import SHIPPED_POLICIES, load_policies
 from core.config.settings import Settings
 from core.contracts import WORKER_SETTINGS, WorkerSpec
 from core.contracts import WORKERS as REGISTERED
+from core.domain.oncall.file import NOBODY
 from tests.gates.cloudformation_faults import faults
 from tests.support.cloudformation import (
     ROOT,
@@ -187,10 +188,10 @@ def test_one_secret_holds_every_variable_that_a_policy_names() -> None:
         if found["Name"] not in TEMPORALS_OWN
     ]
     assert text(entry["ValueFrom"]) == "PagingSecretArn"  # the whole secret, and no field of it
-    policies = load_policies(SHIPPED_POLICIES)
+    policies = load_policies(SHIPPED_POLICIES, NOBODY)
     content = json.dumps(dict.fromkeys(ADDRESSES, "json://example.com/"))
     settings = Settings.from_env({entry["Name"]: content})
-    assert all(bootstrap.addresses(settings, policies).values())
+    assert all(bootstrap.addresses(settings, policies.targets).values())
 
 
 def test_the_example_of_a_paging_secret_is_one() -> None:

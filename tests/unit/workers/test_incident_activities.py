@@ -51,6 +51,7 @@ def activities(store: Store) -> IncidentActivities:
                 ],
             }
         ),
+        targets={},
         addresses={},
         ack_timeout=300,
         reports="file:///reports/",

@@ -188,6 +188,7 @@ def activities(channels: Channels, incident_url: str | None) -> IncidentActiviti
         notifier=channels,
         quarantine=Quarantine(FileDocumentStore(), "file:///quarantine/"),
         policies=file,
+        targets=file.targets,
         addresses=read_addresses(file.targets, ENVIRONMENT),
         ack_timeout=timedelta(minutes=5).total_seconds(),
         incident_url=incident_url,

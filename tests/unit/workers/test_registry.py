@@ -65,6 +65,7 @@ def test_the_workers() -> None:
                 "TIDEGATE_MAX_EVENT_BYTES",
             ),
             "pages": False,
+            "parts": (),
         },
         {
             "name": "incident-worker",
@@ -82,6 +83,7 @@ def test_the_workers() -> None:
             "settings": (
                 "TIDEGATE_ROUTES",
                 "TIDEGATE_POLICIES",
+                "TIDEGATE_ONCALL",
                 "TIDEGATE_TARGET_VARIABLES",
                 "TIDEGATE_DOCUMENTS",
                 "TIDEGATE_REPORTS",
@@ -92,6 +94,7 @@ def test_the_workers() -> None:
                 "TIDEGATE_CONTINUE_AS_NEW_AFTER",
             ),
             "pages": True,
+            "parts": ("oncall", "heartbeat"),
         },
     ]
     found = [spec._asdict() for spec in WORKERS]
@@ -100,7 +103,7 @@ def test_the_workers() -> None:
 
 def test_every_run_worker_is_registered() -> None:
     found = {path.parent.name for path in (ROOT / "workers").glob("*/run_worker.py")}
-    registered = {spec.package for spec in WORKERS}
+    registered = {package for spec in WORKERS for package in (spec.package, *spec.parts)}
     assert found == registered, (
         f"without a WorkerSpec in core/contracts.py: {sorted(found - registered)}; "
         f"without workers/PACKAGE/run_worker.py: {sorted(registered - found)}"

@@ -179,14 +179,6 @@ class Policies(Strict):
             if not misfits:
                 return
 
-    def unset(self, environment: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-        """The targets without an address, with the variables that are not set."""
-        unset = {
-            name: tuple(v for v in target.variables if not environment.get(v, "").strip())
-            for name, target in self.targets.items()
-        }
-        return {name: variables for name, variables in unset.items() if variables}
-
     def _default_severity(self, facts: Facts) -> Severity:
         fitting = (
             r for r in self.severities if r.match.fits(facts.source, facts.service, facts.labels)

@@ -16,6 +16,7 @@ from core.adapters.notifiers.registry import CHANNELS
 from core.adapters.notifiers.router import ChannelNotifier
 from core.config.files import load_policies
 from core.domain.incident.policies.file import Policies
+from core.domain.oncall.file import NOBODY
 from core.domain.targets import (
     KINDS,
     AppriseTarget,
@@ -101,7 +102,7 @@ def site() -> Iterator[Site]:
 def policies(tmp_path: Path) -> Policies:
     file = tmp_path / "policies.yaml"
     file.write_text(FILE)
-    return load_policies(file)
+    return load_policies(file, NOBODY)
 
 
 @pytest.mark.parametrize("kind", KINDS)
