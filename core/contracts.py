@@ -18,6 +18,13 @@ INCIDENT_TASK_QUEUE: Final = "tidegate-incident"
 ON_CALL_WORKFLOW: Final = "OnCall"
 ON_CALL_ID: Final = "oncall"
 """The workflow ID of the only `OnCall` workflow of a namespace."""
+ON_CALL_MEMO: Final = "TidegateOnCall"
+"""Memo field of that workflow with what was added to on-call at run time, as JSON."""
+UPDATE_TAKE_TURN: Final = "take_turn"
+"""Update of that workflow by which an incident takes a turn of a team: `{team, incident_id}`. The
+names of its other updates are those of its commands (core.domain.oncall.commands)."""
+SIGNAL_FILE_CHANGED: Final = "file_changed"
+"""Signal to that workflow: the on-call file may have changed."""
 
 HEARTBEAT_WORKFLOW: Final = "Heartbeat"
 

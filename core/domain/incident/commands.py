@@ -1,31 +1,18 @@
-"""Commands: what people ask of an incident. Anybody may send one, so every field is checked here.
-
-A command's `name` is the name of its Temporal update. Unknown fields are refused: whoever sends
-`untill` means something by it.
-"""
+"""Commands: what people ask of an incident."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Final, Self, TypeVar
+from typing import Annotated, Final, Self
 
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
+from core.domain import command
+from core.domain.command import Word
 from core.domain.incident.model import CloseReason
-from core.domain.incident.timeline import TIDEGATE
-from core.domain.problems import problems_of
 from core.domain.severity import Severity
-from core.domain.value import CLEAN, ONE_LINE, Value
+from core.domain.value import CLEAN
 
-LONGEST_NAME: Final = 200
 LONGEST_NOTE: Final = 2000
 LONGEST_COMMENT: Final = 10_000
 """In characters."""
@@ -33,36 +20,20 @@ LONGEST_COMMENT: Final = 10_000
 LONGEST_SNOOZE: Final = 30 * 86_400.0
 """In seconds. A longer silence belongs in the policies file."""
 
-
-def _not_ours(actor: str) -> str:
-    if actor == TIDEGATE:
-        raise ValueError(f"{TIDEGATE!r} is reserved for what nobody did by hand")
-    return actor
-
-
-_Word = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME), ONE_LINE]
-_Actor = Annotated[_Word, AfterValidator(_not_ours)]
 _Note = Annotated[str, StringConstraints(max_length=LONGEST_NOTE), CLEAN]
 _Comment = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_COMMENT), CLEAN
 ]
 
 
-class Command(Value):
-    """The base of all commands.
+class Command(command.Command):
+    """The base of an incident's commands.
 
-    The caller chooses `command_id` and keeps it over retries, which makes a command idempotent.
     `incident_id` is an incident's own ID, and then no other incident takes the command, not even a
     successor under the same workflow ID; or the workflow ID, or None, and then whichever incident
     runs under it does.
     """
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
-
-    name: ClassVar[str]
-
-    command_id: _Word
-    actor: _Actor
     incident_id: str | None = None
     note: _Note | None = None
 
@@ -110,8 +81,8 @@ class Assign(Command):
 
     name = "assign"
 
-    assignee: _Word | None = None
-    commander: _Word | None = None
+    assignee: Word | None = None
+    commander: Word | None = None
 
     @model_validator(mode="after")
     def _somebody(self) -> Self:
@@ -192,15 +163,3 @@ COMMANDS: Final[Mapping[str, type[AnyCommand]]] = {
     )
 }
 """Every command by its name."""
-
-C = TypeVar("C", bound=Command)
-
-
-def read_command(kind: type[C], envelope: Any) -> C:
-    """The command that a caller sent. Raises ValueError naming every invalid or unknown field."""
-    if not isinstance(envelope, dict):
-        raise ValueError("a command is a JSON object with at least command_id and actor")
-    try:
-        return kind.model_validate(envelope)
-    except ValidationError as error:
-        raise ValueError("; ".join(problems_of(error))) from None

@@ -17,15 +17,13 @@ from pydantic import AwareDatetime, Field, TypeAdapter
 
 from core.domain.alert import Alert
 from core.domain.alert_state import AlertState
+from core.domain.command import TIDEGATE
 from core.domain.durations import format_duration
 from core.domain.incident.description import Description
 from core.domain.incident.model import CloseReason
 from core.domain.incident.policies.policy import Policy
 from core.domain.severity import Severity
 from core.domain.value import Value
-
-TIDEGATE: Final = "tidegate"
-"""The actor of what nobody did by hand."""
 
 SOURCE_PREFIX: Final = "source:"
 """Actors that begin with this are monitoring systems, not people."""

@@ -11,8 +11,9 @@ import pytest
 from core import bootstrap
 from core.adapters.temporal import incidents
 from core.adapters.temporal.incidents import CommandResult
+from core.domain.command import read_command
 from core.domain.handles import handle_of
-from core.domain.incident.commands import COMMANDS, AnyCommand, read_command
+from core.domain.incident.commands import COMMANDS, AnyCommand
 from core.domain.incident.decisions.command_facts import command_facts
 from core.domain.incident.decisions.command_handling import refusal
 from core.errors import CommandRefused

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from core.domain.command import read_command
 from core.domain.handles import handle_of
-from core.domain.incident.commands import COMMANDS, Comment, SetSeverity, Snooze, read_command
+from core.domain.incident.commands import COMMANDS, Comment, SetSeverity, Snooze
 from core.domain.incident.decisions.command_handling import possible, refusal
 from core.domain.incident.decisions.permissions import Role, role_of
 from core.domain.incident.effects import CancelInFlight

@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from temporalio import workflow
 
+from core.domain.command import read_command
 from core.domain.handles import handle_of
-from core.domain.incident.commands import AnyCommand, read_command
+from core.domain.incident.commands import AnyCommand
 from core.domain.incident.decisions.command_facts import command_facts
 from core.domain.incident.decisions.command_handling import refusal
 from core.domain.incident.model import Incident

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from core.domain.command import TIDEGATE
 from core.domain.incident.decisions import paging
 from core.domain.incident.model import UNRESOLVED, CloseReason, Incident, Status
-from core.domain.incident.timeline import TIDEGATE, Closed, Discarded, Forgotten, TimelineEvent
+from core.domain.incident.timeline import Closed, Discarded, Forgotten, TimelineEvent
 
 
 def close(

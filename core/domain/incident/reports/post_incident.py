@@ -12,13 +12,13 @@ from typing import Any, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from core.domain.command import TIDEGATE
 from core.domain.durations import format_duration
 from core.domain.handles import handle_of
 from core.domain.incident.model import CloseReason, Incident, Status
 from core.domain.incident.reports.metrics import Metrics, metrics_of
 from core.domain.incident.timeline import (
     SOURCE_PREFIX,
-    TIDEGATE,
     Commented,
     Escalated,
     EscalatedByHand,

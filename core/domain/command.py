@@ -1,0 +1,56 @@
+"""The base of all commands: what people ask of a workflow. Anybody may send one, so every field is
+checked.
+
+A command's `name` is the name of its Temporal update. Unknown fields are refused: whoever sends
+`untill` means something by it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Final, TypeVar
+
+from pydantic import AfterValidator, ConfigDict, StringConstraints, ValidationError
+
+from core.domain.problems import problems_of
+from core.domain.value import ONE_LINE, Value
+
+TIDEGATE: Final = "tidegate"
+"""Who does what nobody did by hand."""
+
+LONGEST_NAME: Final = 200
+"""In characters."""
+
+
+def _not_ours(actor: str) -> str:
+    if actor == TIDEGATE:
+        raise ValueError(f"{TIDEGATE!r} is reserved for what nobody did by hand")
+    return actor
+
+
+Word = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME), ONE_LINE]
+Actor = Annotated[Word, AfterValidator(_not_ours)]
+
+
+class Command(Value):
+    """The caller chooses `command_id` and keeps it over retries, which makes a command
+    idempotent."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    name: ClassVar[str]
+
+    command_id: Word
+    actor: Actor
+
+
+C = TypeVar("C", bound=Command)
+
+
+def read_command(kind: type[C], envelope: Any) -> C:
+    """The command that a caller sent. Raises ValueError naming every invalid or unknown field."""
+    if not isinstance(envelope, dict):
+        raise ValueError("a command is a JSON object with at least command_id and actor")
+    try:
+        return kind.model_validate(envelope)
+    except ValidationError as error:
+        raise ValueError("; ".join(problems_of(error))) from None
