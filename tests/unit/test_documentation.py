@@ -385,7 +385,7 @@ def test_the_picture_in_the_readme_shows_every_step_of_the_demo() -> None:
     assert drawn == {"".join(hop) for hop in hops}, "make demo-picture draws it anew"
 
 
-@pytest.mark.parametrize("picture", ["docs/demo.svg", "docs/incident.svg"])
+@pytest.mark.parametrize("picture", ["docs/demo.svg", "docs/incident.svg", "docs/oncall.svg"])
 def test_a_picture_loads_nothing(picture: str) -> None:
     found = re.findall(r"url\((?!#).*|href|@import|<script|<image", text(picture))
     assert found == []
