@@ -46,7 +46,12 @@ EXCEPTIONS: Final = {
         "Artistic-1.0-Perl OR GPL-2.0-or-later",
         "a part of SAM's command, a tool; not shipped",
     ),
+    "recurring-ical-events": (
+        "LGPL-3.0-or-later",
+        "imported as it is published, with its LICENSE; whoever has an artefact can replace it",
+    ),
     "tqdm": ("MPL-2.0 AND MIT", "a part of checkov, a tool; not shipped"),
+    "x-wr-timezone": ("LGPL-3.0-or-later", "a part of recurring-ical-events, and like it"),
 }
 """Packages with another licence: which, and why it does no harm here."""
 _READ_IT: Final = "read its LICENSE, and put that into READ of tests/supply_chain/licences.py"

@@ -42,6 +42,7 @@ READ: Final = {
     "networkx": "BSD-3-Clause",
     "ply": "BSD-3-Clause",
     "semantic-version": "BSD-2-Clause",
+    "cronsim": "BSD-3-Clause",
     # Nothing, several licences, or a sentence in the metadata.
     "contextlib2": "PSF-2.0 AND Apache-2.0",
     "cookiecutter": "BSD-3-Clause",
