@@ -42,7 +42,7 @@ class Shift:
     override: Override | None = None
 
     @property
-    def decided_by(self) -> str:
+    def reason(self) -> str:
         """What decides it: `layer weekdays`, or `an override by ana`."""
         return f"an override by {self.override.by}" if self.override else f"layer {self.layer}"
 
