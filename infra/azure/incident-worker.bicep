@@ -27,7 +27,7 @@ param temporalAuth string = 'apiKey'
 @minLength(1)
 param image string
 
-@description('Variables that the policies\' targets name, from Key Vault: PAGER_KEY=pager-key,CHAT_URL=chat-url.')
+@description('Variables that policies and the on-call file name, from Key Vault: PAGER_KEY=pager-key,CHAT_URL=chat-url.')
 param vaultVariables string = ''
 
 @description('The minimum of replicas. Never 0: nothing would wake the worker.')

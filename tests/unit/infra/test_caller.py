@@ -25,6 +25,15 @@ policies:
   - name: all
     levels: [{after: 0s, targets: [chat, team, on-call, cloud]}]
 """
+ONCALL = """\
+version: 1
+people:
+  ana: {name: Ana, time_zone: Europe/Madrid, contacts: {push: {url_env: ANA_PUSH}}}
+schedules:
+  first:
+    time_zone: Europe/Madrid
+    layers: [{name: team, ical: {url_env: TEAM_CALENDAR}}]
+"""
 WEBHOOKS = """\
 version: 1
 hooks:
@@ -45,6 +54,7 @@ LOCAL = {
     "TIDEGATE_ACK_TIMEOUT": "caller",
     "TIDEGATE_INCIDENT_URL": "caller",
     "TIDEGATE_POLICIES": "caller",
+    "TIDEGATE_ONCALL": "caller",
     "TIDEGATE_TARGET_VARIABLES": "caller",
     "TIDEGATE_WEBHOOKS": "caller",
     "TIDEGATE_CONTINUE_AS_NEW_AFTER": "caller",
@@ -72,6 +82,7 @@ def test_the_caller_s_settings_are_taken_and_the_stack_s_own_are_named(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("policies.yaml").write_text(POLICIES)
+    Path("oncall.yaml").write_text(ONCALL)
     Path("webhooks.yaml").write_text(WEBHOOKS)
     taken = {
         "TIDEGATE_ACK_TIMEOUT": "10",
@@ -80,6 +91,8 @@ def test_the_caller_s_settings_are_taken_and_the_stack_s_own_are_named(
         "CHECKOUT_CHAT_URLS": "json://127.0.0.1/chat",
         "TIDEGATE_TEAM_URLS": "json://127.0.0.1/team",
         "TIDEGATE_HOOK_TOKEN": "a-secret",
+        "ANA_PUSH": "json://127.0.0.1/ana",
+        "TEAM_CALENDAR": "https://calendars.example/a-secret",
     }
     own = {
         "AWS_PROFILE": "mine",
@@ -89,7 +102,11 @@ def test_the_caller_s_settings_are_taken_and_the_stack_s_own_are_named(
         "TIDEGATE_PAGE_URLS": "slack://a/b/c",
         "TIDEGATE_ROUTE": "misspelt.yaml",
     }
-    files = {"TIDEGATE_POLICIES": "policies.yaml", "TIDEGATE_WEBHOOKS": "webhooks.yaml"}
+    files = {
+        "TIDEGATE_POLICIES": "policies.yaml",
+        "TIDEGATE_ONCALL": "oncall.yaml",
+        "TIDEGATE_WEBHOOKS": "webhooks.yaml",
+    }
     rest = {"HOME": "/root", "TIDEGATE_ROUTES": " "}
     caller = read_caller(taken | own | files | rest)
     absolute = {name: str(tmp_path / file) for name, file in files.items()}
@@ -102,6 +119,7 @@ def test_the_caller_s_settings_are_taken_and_the_stack_s_own_are_named(
     [
         ("TIDEGATE_ACK_TIMEOUT", "soon", "TIDEGATE_ACK_TIMEOUT: not a number"),
         ("TIDEGATE_POLICIES", "none.yaml", "TIDEGATE_POLICIES: there is no such file"),
+        ("TIDEGATE_ONCALL", "none.yaml", "TIDEGATE_ONCALL: there is no such file"),
         ("TIDEGATE_QUEUE_FORMATS", "a=pigeon", "TIDEGATE_QUEUE_FORMATS: entry 1"),
         ("TIDEGATE_TARGET_VARIABLES", "[]", "TIDEGATE_TARGET_VARIABLES: not a JSON object"),
     ],
@@ -115,6 +133,16 @@ def test_a_setting_that_no_process_could_use_is_refused(
     assert refused.value.fix
 
 
+def test_an_address_of_a_person_that_can_never_work_is_refused_by_its_variable(
+    tmp_path: Path,
+) -> None:
+    oncall = tmp_path / "oncall.yaml"
+    oncall.write_text(ONCALL)
+    given = {"TIDEGATE_ONCALL": str(oncall), "ANA_PUSH": "no-such-service://x"}
+    with pytest.raises(SettingsError, match=r"^ANA_PUSH: ana/push: "):
+        read_caller(given)
+
+
 def test_an_address_that_can_never_work_is_refused_by_its_variable(tmp_path: Path) -> None:
     policies = tmp_path / "policies.yaml"
     policies.write_text(POLICIES)
@@ -123,7 +151,9 @@ def test_an_address_that_can_never_work_is_refused_by_its_variable(tmp_path: Pat
         read_caller(given)
 
 
-@pytest.mark.parametrize("variable", ["TIDEGATE_ROUTES", "TIDEGATE_POLICIES", "TIDEGATE_WEBHOOKS"])
+@pytest.mark.parametrize(
+    "variable", ["TIDEGATE_ROUTES", "TIDEGATE_POLICIES", "TIDEGATE_ONCALL", "TIDEGATE_WEBHOOKS"]
+)
 @pytest.mark.parametrize("text", ["version: 1\nroutes: [\n", "version: 1\nnone: {}\n", "\xff"])
 def test_a_half_written_file_is_refused_by_line_and_column(
     tmp_path: Path, variable: str, text: str
