@@ -19,6 +19,7 @@ from core.cli import (
     incident,
     incident_commands,
     local,
+    oncall,
     operate,
     quarantine,
     smoke,
@@ -90,6 +91,7 @@ app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(workers.app, name="workers")
 incident.app.add_typer(incident_commands.app)
 app.add_typer(incident.app, name="incident")
+app.add_typer(oncall.app, name="oncall")
 
 
 def main() -> NoReturn:

@@ -52,6 +52,7 @@ class Bad(StrEnum):
     SEVERAL = "an ID that fits two"
     UNKNOWN = "an ID that fits none"
     HALF_FILE = "a half-written file"
+    NO_JSON = "an export that is not JSON"
     HALF_ROUTES = "a half-written routing table"
     HALF_WEBHOOKS = "half-written webhooks"
     PAST = "a time in the past"
@@ -143,6 +144,9 @@ COMMANDS: Final = {
         {Bad.SEVERAL: ("--follows", ID), Bad.UNKNOWN: ("--follows", ID)},
     ),
     "incident close": _of_incident(),
+    "oncall import": Command(
+        ("pagerduty", FILE), frozenset({Bad.NO_JSON}), {Bad.NO_JSON: ("pagerduty", HALF_FILE)}
+    ),
     "workers deploy": Command(
         ("--build-id", "1.0", "--without-role", "--function-arn", FUNCTION), TEMPORAL
     ),

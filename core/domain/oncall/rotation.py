@@ -51,7 +51,7 @@ def handovers(
 
 
 def turns(rotation: Rotation, zone: ZoneInfo, start: datetime, end: datetime) -> list[Turn]:
-    """The turns that overlap a period, whole ones, in order."""
+    """The turns that overlap a period, whole ones, in order; without those of nobody."""
     begins = absolute(datetime.combine(rotation.start, rotation.at), zone)
     people = rotation.turns
     found: list[Turn] = []
@@ -59,8 +59,9 @@ def turns(rotation: Rotation, zone: ZoneInfo, start: datetime, end: datetime) ->
     moments = [(k, absolute(at, zone)) for k, at in handovers(rotation, zone, start, end)]
     for k, moment in reversed(moments):
         since = max(moment, begins)
-        if until is not None and since < until and since < end and start < until:
-            found.append(Turn(since, until, people[k % len(people)]))
+        turn = people[k % len(people)]
+        if turn and until is not None and since < until and since < end and start < until:
+            found.append(Turn(since, until, turn))
         # Where clocks skip hours, a later hand-over may be the earlier moment, and ends this turn.
         until = moment if until is None else min(moment, until)
     return found[::-1]

@@ -72,7 +72,8 @@ class Rotation(Strict):
 
     people: list[Name | list[Name]] = Field(
         max_length=MAX_ROTATION,
-        description="Who has each turn: a person, or several at the same time.",
+        description="Who has each turn: a person, or several at the same time. In a turn of nobody, "
+        "`[]`, the layers before decide.",
     )
     every: Turns = Field(description="How long a turn lasts.")
     start: date = Field(
@@ -90,7 +91,7 @@ class Rotation(Strict):
     @field_validator("people")
     @classmethod
     def _anybody(cls, people: list[str | list[str]]) -> list[str | list[str]]:
-        if not people:
+        if not any(people):
             raise ValueError("nobody takes turns: name at least one person")
         return people
 
@@ -107,9 +108,7 @@ class Rotation(Strict):
 
     def problems(self, people: Collection[str]) -> Iterator[Problem]:
         for number, turn in enumerate(self.people):
-            if not turn:
-                yield ("people", number), "nobody has this turn"
-            elif isinstance(turn, str):
+            if isinstance(turn, str):
                 yield from _unknown(("people", number), turn, people)
             else:
                 for place, name in enumerate(turn):

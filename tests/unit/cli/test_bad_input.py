@@ -33,6 +33,7 @@ EXPECTED: Final = {
     Bad.NO_CONTAINER: (2, "TIDEGATE_QUARANTINE: not azure:// with the names of a storage account"),
     Bad.NO_STACK: (3, "no local stack runs here"),
     Bad.HALF_FILE: (2, "half.yaml:4:1: not YAML"),
+    Bad.NO_JSON: (2, "half.yaml is not JSON: Expecting value (line 1, column 1)"),
     Bad.HALF_ROUTES: (2, "half.yaml:4:1: not YAML"),
     Bad.HALF_WEBHOOKS: (2, "half.yaml:4:1: not YAML"),
     Bad.PAST: (2, "'2020-01-02T03:04:05Z' is in the past"),
