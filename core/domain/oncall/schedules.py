@@ -72,8 +72,8 @@ class Rotation(Strict):
 
     people: list[Name | list[Name]] = Field(
         max_length=MAX_ROTATION,
-        description="Who has each turn: a person, or several at the same time. In a turn of nobody, "
-        "`[]`, the layers before decide.",
+        description="Who has each turn: a person, or several at the same time. In a turn of "
+        "nobody, `[]`, the layers before decide.",
     )
     every: Turns = Field(description="How long a turn lasts.")
     start: date = Field(

@@ -102,7 +102,7 @@ def written(draft: Draft, title: str) -> Imported:
 class _Dumper(yaml.SafeDumper):
     """Writes a list of plain values in one line."""
 
-    def represent_list(self, data: Iterable[Any]) -> yaml.Node:
+    def represent_list(self, data: Iterable[Any]) -> yaml.SequenceNode:
         plain = not any(isinstance(each, list | dict) and each for each in data)
         return self.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=plain)
 

@@ -466,7 +466,11 @@ def test_a_layer_that_begins_later_begins_with_the_turn_that_is_due_then() -> No
             "schedule_layers[0].rotation_turn_length_seconds",
             "it is not a whole number, but a number",
         ),
-        ({"restrictions": [{"type": "yearly"}]}, "schedule_layers[0].restrictions[0]", "time"),
+        (
+            {"restrictions": [{"type": "yearly", "duration_seconds": 1}]},
+            "schedule_layers[0].restrictions[0]",
+            "its start_time_of_day is not a time of day",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_layer_costs_nothing_else(
@@ -530,6 +534,25 @@ def test_what_is_no_export_is_refused(body: bytes, problem: str) -> None:
         translate("pagerduty", body, "export.json", NOW)
     assert refused.value.message.startswith(problem)
     assert refused.value.fix
+
+
+def test_an_older_goalert_writes_contact_methods_and_steps_differently() -> None:
+    whole = json.loads(EXPORTS["goalert"].read_bytes())["data"]
+    older = {"builtin-twilio-sms": "SMS", "builtin-twilio-voice": "VOICE"}
+    for user in whole["users"]["nodes"]:
+        for method in user["contactMethods"]:
+            method["type"] = older.get(method.pop("dest")["type"], "EMAIL")
+    for policy in whole["escalationPolicies"]["nodes"]:
+        for step in policy["steps"]:
+            step["targets"] = [
+                {"id": next(iter(each["args"].values())), "type": each["type"][8:], "name": ""}
+                for each in step.pop("actions")
+            ]
+    made = translate("goalert", json.dumps({"data": whole}).encode(), "export.json", NOW)
+    assert (made.oncall, made.policies) == (
+        imported("goalert").oncall,
+        imported("goalert").policies,
+    )
 
 
 def test_an_export_without_anything_becomes_nothing() -> None:
