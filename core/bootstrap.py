@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from core.domain.oncall.file import OnCallFile
     from core.domain.targets import TargetConfig
     from core.formats.mapping.mapping import AlertMapping
+    from core.ports.calendars import CalendarReader
     from core.ports.deployment import Deployment
     from core.ports.notifier import Notifier
     from core.ports.secrets import SecretStore
@@ -188,6 +189,17 @@ def addresses(settings: Settings, targets: Mapping[str, TargetConfig]) -> Addres
     from core.adapters.notifiers.addresses import read_addresses
 
     return read_addresses(targets, target_variables(settings))
+
+
+def calendars(settings: Settings) -> CalendarReader:
+    """What reads the calendars of schedules, and keeps them for as long as it lives."""
+    from core.adapters.calendars.reader import CachedCalendars
+
+    return CachedCalendars(
+        lambda root: DocumentStores(STORES, roots=(root,)),
+        copies=settings.reports,
+        variables=lambda: target_variables(settings),
+    )
 
 
 def notifier() -> Notifier:

@@ -20,7 +20,7 @@ from core.domain.oncall.rotation import absolute, local, turns
 from core.domain.oncall.schedules import Calendar, Layer, Schedule
 from core.domain.windows import WEEK, HoursRule
 
-HORIZON: Final = timedelta(days=3_660)
+HORIZON: Final = timedelta(days=800)
 """How far ahead a shift is looked for."""
 
 _LONGEST_HOURS: Final = timedelta(days=15)
@@ -61,11 +61,7 @@ def shifts(
 
     `overrides` are those of the schedule (see `overrides.applicable`), of which a later one wins.
     """
-    claims = list(_claims(schedule, start, end, calendars))
-    if claims:
-        # A shift begins and ends where a later layer does, which may be outside the period.
-        whole = (min(claim.start for _, claim in claims), max(claim.end for _, claim in claims))
-        claims = list(_claims(schedule, min(start, whole[0]), max(end, whole[1]), calendars))
+    claims = list(_claims(schedule, *_whole(schedule, start, end, calendars), calendars))
     claims += [
         (len(schedule.layers) + rank, Claim(each.start, each.end, (each.people, None, each)))
         for rank, each in enumerate(overrides)
@@ -112,6 +108,19 @@ def upcoming(
         since, ahead = until, ahead * 2
 
 
+def _whole(
+    schedule: Schedule, start: datetime, end: datetime, calendars: Calendars
+) -> tuple[datetime, datetime]:
+    """The period as long as what the layers claim at its ends lasts: a shift begins and ends where
+    a later layer says so, which may be before or after the period."""
+    first = [claim for _, claim in _claims(schedule, start, start + _INSTANT, calendars)]
+    last = [claim for _, claim in _claims(schedule, end - _INSTANT, end, calendars)]
+    return (
+        min((claim.start for claim in first), default=start),
+        max((claim.end for claim in last), default=end),
+    )
+
+
 def _claims(
     schedule: Schedule, start: datetime, end: datetime, calendars: Calendars
 ) -> Iterator[tuple[int, Claim[Holder]]]:
@@ -128,15 +137,18 @@ def _layer(
 ) -> Iterable[Claim[tuple[str, ...]]]:
     """What a layer alone says about a period, and perhaps more: whom it names when."""
     claims: list[Claim[tuple[str, ...]]]
+    over = None
+    if layer.until:
+        over = absolute(datetime.combine(layer.until + _DAY, time(0)), zone)
+        end = min(end, over)
+        if end <= start:
+            return []
     if layer.rotation:
         claims = [Claim(*turn) for turn in turns(layer.rotation, zone, start, end)]
     else:
         claims = _named(layer.ical, zone, start, end, calendars) if layer.ical else []
-    if layer.until:
-        last = absolute(datetime.combine(layer.until + _DAY, time(0)), zone)
-        claims = [
-            claim._replace(end=min(claim.end, last)) for claim in claims if claim.start < last
-        ]
+    if over:
+        claims = [each._replace(end=min(each.end, over)) for each in claims if each.start < over]
     if claims and not layer.always:
         first = max(claims[0].start, start - _LONGEST_HOURS)
         last = min(claims[-1].end, end + _LONGEST_HOURS)

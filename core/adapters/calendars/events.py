@@ -1,0 +1,113 @@
+"""The events of a calendar in the iCalendar format (RFC 5545), with those that recur."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
+
+from core.adapters.calendars.fetch import Unreadable
+from core.domain.oncall.calendars import CalendarEvent
+
+if TYPE_CHECKING:
+    from icalendar import Calendar
+
+_MAX_EVENTS: Final = 5_000
+_MAX_A_DAY: Final = 1_000
+"""Most occurrences of recurring events a day: what a calendar costs is its author's to say."""
+_CHUNK: Final = timedelta(days=32)
+_MAX_CHUNKS: Final = 500
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MARGIN: Final = timedelta(days=2)
+"""More than what a day without a zone can be off."""
+
+
+def events_of(body: bytes, now: datetime) -> CalendarEvents:
+    """The events of a calendar's text. Raises `Unreadable` for anything else."""
+    text = body.lstrip(b"\xef\xbb\xbf \r\n\t")
+    if text[:1] == b"<":
+        raise Unreadable("it is a web page, not a calendar: the address may need a login")
+    if not text.upper().startswith(b"BEGIN:VCALENDAR"):
+        raise Unreadable("it is not a calendar in the iCalendar format")
+    from icalendar import Calendar
+
+    try:
+        calendar = Calendar.from_ical(text)
+        _check_size(calendar)
+        events = CalendarEvents(calendar)
+        # What cannot be expanded is refused now, and not when somebody is to be paged.
+        list(_occurrences(calendar, now - _MARGIN, now + _CHUNK, ZoneInfo("UTC"), strict=True))
+    except Unreadable:
+        raise
+    except Exception as error:  # noqa: BLE001  # the libraries raise whatever a broken calendar leads to
+        raise Unreadable(f"it is not a valid calendar ({type(error).__name__})") from None
+    return events
+
+
+class CalendarEvents:
+    """The events of one calendar; what was expanded is kept."""
+
+    def __init__(self, calendar: Calendar) -> None:
+        self._calendar = calendar
+        self._expanded: dict[tuple[int, str], tuple[CalendarEvent, ...]] = {}
+
+    def between(self, start: datetime, end: datetime, zone: ZoneInfo) -> Sequence[CalendarEvent]:
+        first, last = ((moment - _EPOCH) // _CHUNK for moment in (start, end))
+        found = {each for number in range(first, last + 1) for each in self._chunk(number, zone)}
+        return sorted(each for each in found if each.start < end and start < each.end)
+
+    def _chunk(self, number: int, zone: ZoneInfo) -> tuple[CalendarEvent, ...]:
+        key = (number, zone.key)
+        if key not in self._expanded:
+            if len(self._expanded) >= _MAX_CHUNKS:
+                self._expanded.clear()
+            start = _EPOCH + number * _CHUNK
+            self._expanded[key] = tuple(
+                _occurrences(self._calendar, start, start + _CHUNK, zone, strict=False)
+            )
+        return self._expanded[key]
+
+
+def _occurrences(
+    calendar: Calendar, start: datetime, end: datetime, zone: ZoneInfo, *, strict: bool
+) -> Iterator[CalendarEvent]:
+    """The occurrences that overlap a period, and perhaps some around it. Those that are not
+    `strict` leave out a series that cannot be expanded."""
+    import recurring_ical_events  # type: ignore[import-untyped]
+
+    query = recurring_ical_events.of(calendar, skip_bad_series=not strict)
+    for event in query.between(start - _MARGIN, end + _MARGIN):
+        if str(event.get("STATUS", "")).upper() == "CANCELLED":
+            continue
+        since, until = (_moment(event[name].dt, zone) for name in ("DTSTART", "DTEND"))
+        if since < until:
+            yield CalendarEvent(since, until, str(event.get("SUMMARY", "")))
+
+
+def _moment(value: date, zone: ZoneInfo) -> datetime:
+    if not isinstance(value, datetime):
+        value = datetime.combine(value, time(0))
+    return (value if value.tzinfo else value.replace(tzinfo=zone)).astimezone(UTC)
+
+
+def _check_size(calendar: Calendar) -> None:
+    """Raises `Unreadable` for more than a team's calendar has."""
+    events = calendar.walk("VEVENT")
+    if len(events) > _MAX_EVENTS:
+        raise Unreadable(f"it has more than {_MAX_EVENTS:,} events")
+    daily = sum(_a_day(event.get("RRULE")) for event in events)
+    if daily > _MAX_A_DAY:
+        raise Unreadable(f"its events recur more than {_MAX_A_DAY:,} times a day")
+
+
+def _a_day(rules: Any) -> int:
+    """At most so often a day an event recurs."""
+    count = 0
+    for rule in rules if isinstance(rules, list) else [rules] if rules else []:
+        often = {"HOURLY": 24, "MINUTELY": 1_440, "SECONDLY": 86_400}
+        least = often.get(str(rule.get("FREQ", [""])[0]).upper(), 1)
+        for part in ("BYHOUR", "BYMINUTE", "BYSECOND"):
+            least *= max(1, len(rule.get(part, [])))
+        count += least
+    return count

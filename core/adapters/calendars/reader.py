@@ -1,0 +1,183 @@
+"""Calendars over https or out of a document store, each kept until it is to be refreshed.
+
+A page must not wait for somebody else's server, nor be lost with it: the last good copy counts
+while a calendar cannot be read. It is in memory, and in the document store for the process that
+has just begun.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from core.adapters.calendars.events import CalendarEvents, events_of
+from core.adapters.calendars.fetch import MAX_BYTES, Fetched, Unreadable, fetch
+from core.domain.event import DocumentRef
+from core.domain.oncall.calendars import Calendars
+from core.domain.oncall.file import OnCallFile
+from core.domain.oncall.schedules import Calendar
+from core.errors import DocumentNotFound, TidegateError
+from core.ports.documents import DocumentStore
+
+_LOG: Final = logging.getLogger(__name__)
+_READ_SECONDS: Final = 3.0
+_COPY_SECONDS: Final = 1.5
+_RETRY: Final = timedelta(minutes=1)
+"""How long after a failure a calendar is not asked for again: each page would wait for it."""
+
+
+@dataclass(slots=True)
+class _Kept:
+    """What is known of one calendar: its events as they were at `read`, None if there are none;
+    and why it could not be read at `tried`."""
+
+    events: CalendarEvents | None = None
+    body: bytes = b""
+    etag: str | None = None
+    read: datetime | None = None
+    tried: datetime | None = None
+    failure: str | None = None
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class CachedCalendars:
+    """The `CalendarReader` of one process.
+
+    `store` makes the document store of a root. `copies` is the URI prefix under which last good
+    copies are kept; without one they are in memory only. `variables` are those that may have a
+    calendar's URL.
+    """
+
+    def __init__(
+        self,
+        store: Callable[[str], DocumentStore],
+        *,
+        copies: str | None,
+        variables: Callable[[], Mapping[str, str]],
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._store = store
+        self._copies = f"{copies.rstrip('/')}/calendars" if copies else None
+        self._variables = variables
+        self._clock = clock
+        self._kept: dict[str, _Kept] = {}
+
+    async def read(self, file: OnCallFile, schedules: Collection[str] | None = None) -> Calendars:
+        layers = [
+            (name, layer.name, calendar)
+            for name, schedule in file.schedules.items()
+            if schedules is None or name in schedules
+            for layer in schedule.layers
+            for calendar in layer.calendars
+        ]
+        wanted = {calendar.source: calendar for _, _, calendar in layers}
+        await asyncio.gather(*(self._refresh(calendar) for calendar in wanted.values()))
+        remarks: dict[str, list[str]] = {}
+        for schedule, layer, calendar in layers:
+            if what := _remark(self._kept[calendar.source]):
+                where = f"the calendar of layer {layer} of schedule {schedule}"
+                remarks.setdefault(schedule, []).append(f"{where} {what}")
+        kept = {source: self._kept[source].events for source in wanted}
+        return Calendars(
+            events={source: events for source, events in kept.items() if events},
+            names=file.names,
+            remarks={name: tuple(dict.fromkeys(lines)) for name, lines in remarks.items()},
+        )
+
+    async def _refresh(self, calendar: Calendar) -> None:
+        kept = self._kept.setdefault(calendar.source, _Kept())
+        async with kept.lock:
+            now = self._clock()
+            wait = min(_RETRY, calendar.refresh) if kept.failure else calendar.refresh
+            if kept.tried and now - kept.tried < wait:
+                return
+            kept.tried = now
+            url = calendar.url or self._variables().get(calendar.url_env or "", "").strip()
+            try:
+                await self._read(url, calendar, kept, now)
+            except Unreadable as error:
+                kept.failure = str(error)
+                if kept.events is None and url:
+                    await self._recall(url, kept, now)
+
+    async def _read(self, url: str, calendar: Calendar, kept: _Kept, now: datetime) -> None:
+        if not url:
+            raise Unreadable(f"{calendar.url_env} is not set")
+        if url.startswith("webcal://"):
+            url = url.replace("webcal://", "https://", 1)
+        if url.startswith("https://"):
+            fetched = await fetch(url, etag=kept.etag, timeout=_READ_SECONDS)
+        else:
+            fetched = Fetched(await self._document(url), None)
+        if fetched.body is not None and fetched.body != kept.body:
+            kept.events = await asyncio.to_thread(events_of, fetched.body, now)
+            kept.body = fetched.body
+            await self._keep(url, fetched.body)
+        kept.etag, kept.read, kept.failure = fetched.etag, now, None
+
+    async def _document(self, uri: str, *, seconds: float = _READ_SECONDS) -> bytes:
+        """The bytes of a document. Raises `Unreadable`."""
+        body = bytearray()
+        try:
+            async with asyncio.timeout(seconds):
+                store = self._store(uri.rpartition("/")[0])
+                async for chunk in store.read(DocumentRef(uri=uri), first=MAX_BYTES + 1):
+                    body += chunk
+        except TimeoutError:
+            raise Unreadable(f"no answer within {seconds:g} s") from None
+        except DocumentNotFound:
+            raise Unreadable("the document does not exist") from None
+        except (TidegateError, ValueError) as error:
+            # Its text names the document, which may be a secret.
+            raise Unreadable(f"the document cannot be read ({type(error).__name__})") from None
+        if len(body) > MAX_BYTES:
+            raise Unreadable(f"it has more than {MAX_BYTES:,} bytes")
+        return bytes(body)
+
+    async def _keep(self, url: str, body: bytes) -> None:
+        """Write the last good copy. Without it nothing is lost now."""
+        if (uri := self._copy(url)) is None:
+            return
+        try:
+            async with asyncio.timeout(_COPY_SECONDS):
+                store = self._store(uri.rpartition("/")[0])
+                await store.write(uri, _once(body), content_type="text/calendar")
+        except (TidegateError, TimeoutError) as error:
+            _LOG.warning("the copy of a calendar is not kept: %r", error)
+
+    async def _recall(self, url: str, kept: _Kept, now: datetime) -> None:
+        """Take the copy that another process has kept."""
+        if (uri := self._copy(url)) is None:
+            return
+        try:
+            body = await self._document(uri, seconds=_COPY_SECONDS)
+            async with asyncio.timeout(_COPY_SECONDS):
+                async for listed in self._store(uri.rpartition("/")[0]).list(uri):
+                    kept.read = listed.modified
+            kept.events = await asyncio.to_thread(events_of, body, now)
+            kept.body = body
+        except (Unreadable, TidegateError, TimeoutError) as error:
+            _LOG.info("there is no copy of a calendar: %r", error)
+
+    def _copy(self, url: str) -> str | None:
+        """Where the copy is: its name does not give the URL away."""
+        digest = hashlib.sha256(url.encode()).hexdigest()[:32]
+        return f"{self._copies}/{digest}.ics" if self._copies else None
+
+
+def _remark(kept: _Kept) -> str | None:
+    if kept.failure is None:
+        return None
+    if kept.events is None:
+        return f"cannot be read, and counts for nothing: {kept.failure}"
+    since = f" of {kept.read:%Y-%m-%d %H:%M %Z}" if kept.read else ""
+    return f"cannot be read, its copy{since} counts: {kept.failure}"
+
+
+async def _once(body: bytes) -> AsyncIterator[bytes]:
+    yield body
