@@ -48,7 +48,7 @@ def table() -> str:
             f"{start.astimezone(zone):%a %d %b %H:%M}" for zone in (BERLIN, NEW_YORK)
         )
         people = ", ".join(FILE.people[person].name for person in shift.people)
-        lines.append(f"| {berlin} | {new_york} | {people} | {shift.decided_by} |")
+        lines.append(f"| {berlin} | {new_york} | {people} | {shift.reason} |")
     return "\n".join(lines)
 
 
