@@ -56,6 +56,16 @@ class Code(StrEnum):
         "The on-call file is valid",
         "where there is one and a route leads to the incident worker",
     )
+    CONTACTS = (
+        "contacts",
+        "Everybody who may be on call can be reached: contact methods have valid addresses",
+        "where the on-call file is checked and valid",
+    )
+    SCHEDULES = (
+        "schedules",
+        "Somebody is on call at any time, and can be reached",
+        "where the on-call file is checked and valid",
+    )
     POLICIES = (
         "policies",
         "The policies are valid",
@@ -77,6 +87,11 @@ class Code(StrEnum):
         "search-attributes",
         "The namespace has the search attributes of the workers",
         "where a route leads to a worker that has some",
+    )
+    ONCALL_STATE = (
+        "on-call-state",
+        "Overrides and silences that were added at run time can be read",
+        "where a route leads to the incident worker",
     )
     TASK_QUEUE = (
         "task-queue",

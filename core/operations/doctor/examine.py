@@ -20,6 +20,7 @@ from core.domain.text import counted
 from core.errors import SettingsError, TidegateError
 from core.operations.doctor.checks import Check, Code, Outcome, failed
 from core.operations.doctor.needs import Needs
+from core.operations.doctor.on_call import check_on_call
 from core.operations.doctor.temporal import check_temporal
 from core.webhooks.endpoints import Endpoint
 
@@ -143,15 +144,12 @@ def _pages(settings: Settings) -> Iterator[Check]:
         yield failed(Code.ONCALL, "on call", error)
         return
     if oncall != NOBODY:
-        people, schedules = len(oncall.people), len(oncall.schedules)
-        detail = f"{counted(people, 'person', 'people')}, {counted(schedules, 'schedule')}"
-        yield Check(Code.ONCALL, "on call", "ok", detail)
+        yield from check_on_call(settings, oncall)
     try:
         policies = bootstrap.policies(settings, oncall)
     except TidegateError as error:
         yield failed(Code.POLICIES, "policies", error)
         return
-    targets = bootstrap.targets(policies, oncall)
     yield Check(
         Code.POLICIES,
         "policies",
@@ -159,9 +157,9 @@ def _pages(settings: Settings) -> Iterator[Check]:
         f"{counted(len(policies.policies), 'policy', 'policies')}, "
         f"{counted(len(policies.targets), 'target')}",
     )
-    addresses = bootstrap.addresses(settings, targets)
+    addresses = bootstrap.addresses(settings, policies.targets)
     try:
-        check_addresses(targets, addresses)
+        check_addresses(policies.targets, addresses)
     except SettingsError as error:
         yield failed(Code.PAGES, "pages", error)
         return
@@ -169,7 +167,7 @@ def _pages(settings: Settings) -> Iterator[Check]:
         pass  # apprise is installed where the incident worker is, and need not be here
     missing = "; ".join(
         f"{name} has no address ({' and '.join(variables)} not set)"
-        for name, variables in unset(targets, bootstrap.target_variables(settings)).items()
+        for name, variables in unset(policies.targets, bootstrap.target_variables(settings)).items()
     )
     silent = [
         policy.name

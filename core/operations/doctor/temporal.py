@@ -13,6 +13,7 @@ from core.domain.text import counted
 from core.errors import TidegateError
 from core.operations.doctor.checks import Check, Code, failed
 from core.operations.doctor.needs import Needs
+from core.operations.doctor.on_call import check_state
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -40,6 +41,8 @@ async def check_temporal(
     yield Check(Code.TEMPORAL, "temporal", "ok", detail)
     if needs.search_attributes:
         yield await _search_attributes(client, needs.search_attributes)
+    if needs.pages:
+        yield await check_state(client)
     async for check in check_functions(
         TemporalWorkerDeployment(client, contracts.SERVERLESS_DEPLOYMENT)
     ):
