@@ -61,6 +61,11 @@ class Code(StrEnum):
         "Everybody who may be on call can be reached: contact methods have valid addresses",
         "where the on-call file is checked and valid",
     )
+    CALENDARS = (
+        "calendars",
+        "The calendars of schedules can be read",
+        "where the on-call file is checked and valid, and has some",
+    )
     SCHEDULES = (
         "schedules",
         "Somebody is on call at any time, and can be reached",

@@ -58,7 +58,7 @@ async def examine() -> AsyncIterator[Check]:
     async for check in _stores(settings, needs):
         yield check
     if needs.pages:
-        for check in _pages(settings):
+        async for check in _pages(settings):
             yield check
     async for check in _webhooks(settings):
         yield check
@@ -137,14 +137,15 @@ async def _store(code: Code, variable: str, root: str) -> Check:
     return Check(code, name, "ok", "can be listed and written")
 
 
-def _pages(settings: Settings) -> Iterator[Check]:
+async def _pages(settings: Settings) -> AsyncIterator[Check]:
     try:
         oncall = bootstrap.oncall(settings)
     except TidegateError as error:
         yield failed(Code.ONCALL, "on call", error)
         return
     if oncall != NOBODY:
-        yield from check_on_call(settings, oncall)
+        async for check in check_on_call(settings, oncall):
+            yield check
     try:
         policies = bootstrap.policies(settings, oncall)
     except TidegateError as error:

@@ -1,9 +1,10 @@
-"""The checks of who is on call: the file, people's contact methods, schedules, and what was added
-at run time."""
+"""The checks of who is on call: the file, people's contact methods, calendars, schedules, and what
+was added at run time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +12,7 @@ from core import bootstrap
 from core.adapters.notifiers.addresses import check_addresses
 from core.adapters.temporal.on_call import read_state
 from core.config.settings import Settings
+from core.domain.oncall.calendars import Calendars
 from core.domain.oncall.file import OnCallFile
 from core.domain.oncall.gaps import findings, unset
 from core.domain.text import counted
@@ -24,13 +26,18 @@ _SHOWN: Final = 5
 """How many of many findings are shown."""
 
 
-def check_on_call(settings: Settings, file: OnCallFile) -> Iterator[Check]:
+async def check_on_call(settings: Settings, file: OnCallFile) -> AsyncIterator[Check]:
     """The checks of a valid file."""
     people, schedules = len(file.people), len(file.schedules)
     detail = f"{counted(people, 'person', 'people')}, {counted(schedules, 'schedule')}"
     yield Check(Code.ONCALL, "on call", "ok", detail)
-    yield from _contacts(settings, file)
-    yield _schedules(file)
+    for check in _contacts(settings, file):
+        yield check
+    # Without a place for copies: doctor writes nothing.
+    calendars = await bootstrap.calendars(replace(settings, reports=None)).read(file)
+    for check in _calendars(file, calendars):
+        yield check
+    yield _schedules(file, calendars)
 
 
 def _contacts(settings: Settings, file: OnCallFile) -> Iterator[Check]:
@@ -54,8 +61,19 @@ def _contacts(settings: Settings, file: OnCallFile) -> Iterator[Check]:
     yield Check(Code.CONTACTS, "contacts", "ok", detail)
 
 
-def _schedules(file: OnCallFile) -> Check:
-    found = [str(each) for each in findings(file, datetime.now(UTC))]
+def _calendars(file: OnCallFile, calendars: Calendars) -> Iterator[Check]:
+    layers = [layer for schedule in file.schedules.values() for layer in schedule.layers]
+    sources = {each.source for layer in layers for each in layer.calendars}
+    remarks = [each for some in calendars.remarks.values() for each in some]
+    if remarks:
+        fix = "correct its address or the variable that has it, or wait until it can be read"
+        yield Check(Code.CALENDARS, "calendars", "warning", _some(remarks), fix)
+    elif sources:
+        yield Check(Code.CALENDARS, "calendars", "ok", f"{counted(len(sources), 'calendar')} read")
+
+
+def _schedules(file: OnCallFile, calendars: Calendars) -> Check:
+    found = [str(each) for each in findings(file, datetime.now(UTC), calendars)]
     if not found:
         return Check(Code.SCHEDULES, "schedules", "ok", "somebody is on call at any time of a year")
     fix = "tidegate oncall check shows them all"

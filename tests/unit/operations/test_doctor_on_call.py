@@ -105,6 +105,27 @@ async def test_hours_without_anybody_and_people_without_contact_are_named(
     assert "person ben: has no contact method" in check.detail
 
 
+async def test_a_calendar_that_can_be_read_and_one_that_cannot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calendar = tmp_path / "team.ics"
+    text = ONCALL + f"      - {{name: exceptions, ical: {{url: 'file://{calendar}'}}}}\n"
+    monkeypatch.setenv("TIDEGATE_REPORTS", f"file://{tmp_path}/reports/")
+    found = await checks(tmp_path, monkeypatch, text)
+    assert found[Code.CALENDARS].outcome == "warning"
+    assert found[Code.CALENDARS].detail == (
+        "the calendar of layer exceptions of schedule checkout cannot be read, and counts for "
+        "nothing: the document does not exist"
+    )
+    calendar.write_text("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nEND:VCALENDAR\r\n")
+    found = await checks(tmp_path, monkeypatch, text)
+    assert (found[Code.CALENDARS].outcome, found[Code.CALENDARS].detail) == (
+        "ok",
+        "1 calendar read",
+    )
+    assert not (tmp_path / "reports").exists()
+
+
 async def test_of_many_findings_some_are_shown_and_the_others_are_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
