@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -16,5 +17,7 @@ NOW: Final = datetime(2026, 11, 25, 12, tzinfo=UTC)
 """When they were exported."""
 
 
+@cache
 def imported(product: str, *, now: datetime = NOW) -> Imported:
+    """What the product's export becomes at a moment."""
     return translate(product, EXPORTS[product].read_bytes(), f"{product}.json", now)

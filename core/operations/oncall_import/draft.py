@@ -120,6 +120,16 @@ class Override:
 
 
 @dataclass(frozen=True, slots=True)
+class Expected:
+    """Whom the product itself says is on call for a schedule."""
+
+    people: tuple[str, ...]
+    start: datetime
+    end: datetime
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
 class Level:
     """Whom a policy pages after so many seconds."""
 
@@ -164,6 +174,8 @@ class Draft:
     """A schedule in which several are on call becomes several, which are paged together."""
     policies: list[Policy] = field(default_factory=list)
     overrides: list[Override] = field(default_factory=list)
+    expected: dict[str, list[Expected]] = field(default_factory=dict)
+    """What the export says of who is on call, by the product's ID of the schedule."""
     calendars: dict[str, str] = field(default_factory=dict)
     """Variables of calendars' addresses, each with the schedule that it is for."""
     remarks: list[Remark] = field(default_factory=list)

@@ -17,6 +17,7 @@ from core.domain.oncall.rota import shifts
 from core.domain.problems import problems_of
 from core.domain.text import counted
 from core.errors import ConfigurationError
+from core.operations.oncall_import.comparison import differences
 from core.operations.oncall_import.draft import (
     Draft,
     Kind,
@@ -85,6 +86,7 @@ def written(draft: Draft, title: str) -> Imported:
             fix="export fewer schedules, and the people in them",
         ) from None
     commands = tuple(_commands(draft, file))
+    draft.remarks += differences(draft, file)
     policies = _policies(draft)
     return Imported(
         oncall=_yaml(f"Who is on call, imported from {title}.", data),

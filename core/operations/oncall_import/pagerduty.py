@@ -8,13 +8,14 @@ wins over those above it: so the first one of the export wins.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from core.operations.oncall_import.draft import (
     NOT_URGENT,
     URGENT,
     Draft,
+    Expected,
     Kind,
     Layer,
     Level,
@@ -123,14 +124,27 @@ def _schedule(schedule: Node, draft: Draft) -> None:
             layers += _layer(layer, zone, draft)
     key = schedule.need("id").value
     draft.add_schedule(key, schedule, zone, [[layer] for layer in layers])
-    overrides = schedule.get("overrides_subschedule")
-    for entry in overrides.each("rendered_schedule_entries") if overrides else []:
+    for entry, person, start, end in _entries(schedule, "overrides_subschedule", draft):
+        draft.overrides.append(Override(key, (person,), start, end, entry.place))
+    final = [
+        Expected((person,), start, end, f"{schedule.place}.final_schedule")
+        for _, person, start, end in _entries(schedule, "final_schedule", draft)
+    ]
+    if final:
+        draft.expected[key] = final
+
+
+def _entries(
+    schedule: Node, name: str, draft: Draft
+) -> Iterator[tuple[Node, str, datetime, datetime]]:
+    """Who is on call from when to when, as one of the schedule's timelines has it."""
+    timeline = schedule.get(name)
+    for entry in timeline.each("rendered_schedule_entries") if timeline else []:
         with draft.part():
             start, end = entry.moment("start"), entry.moment("end")
             if start is None or end is None:
                 raise ExportProblem(entry.place, "it has no start or no end")
-            person = _person(entry.need("user"), draft)
-            draft.overrides.append(Override(key, (person,), start, end, entry.place))
+            yield entry, _person(entry.need("user"), draft), start, end
 
 
 def _person(user: Node, draft: Draft) -> str:

@@ -91,7 +91,8 @@ def test_the_template_of_the_environment_has_no_values(product: str) -> None:
 
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_the_same_export_always_becomes_the_same(product: str) -> None:
-    assert imported(product) == imported(product)
+    body = EXPORTS[product].read_bytes()
+    assert translate(product, body, f"{product}.json", NOW) == imported(product)
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
@@ -534,6 +535,18 @@ def test_what_is_no_export_is_refused(body: bytes, problem: str) -> None:
         translate("pagerduty", body, "export.json", NOW)
     assert refused.value.message.startswith(problem)
     assert refused.value.fix
+
+
+def test_where_pagerduty_has_somebody_else_on_call_a_remark_says_when() -> None:
+    """As its own final schedule has it: here with the layers in the wrong order."""
+    export = json.loads(EXPORTS["pagerduty"].read_bytes())
+    final = "schedules[0].schedule.final_schedule"
+    assert final not in {remark.place for remark in imported("pagerduty").remarks}
+    export["schedules"][0]["schedule"]["schedule_layers"].reverse()
+    made = translate("pagerduty", json.dumps(export).encode(), "export.json", NOW)
+    assert [remark.what for remark in made.remarks if remark.place == final] == [
+        "from 2026-12-25T08:00Z to 2026-12-25T16:00Z it has dan-demo on call, ours chloe-muster"
+    ]
 
 
 def test_an_older_goalert_writes_contact_methods_and_steps_differently() -> None:

@@ -9,6 +9,7 @@ are, together. Turns begin at the same local time on both sides of a daylight-sa
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -22,8 +23,13 @@ ANA, BEN, CHLOE, DAN = "ana-example", "ben-sample", "chloe-muster", "dan-demo"
 NOBODY: set[str] = set()
 
 
+@cache
+def file_of(product: str) -> OnCallFile:
+    return OnCallFile.model_validate(yaml.safe_load(imported(product).oncall))
+
+
 def on_call(product: str, schedules: str, moment: datetime) -> set[str]:
-    file = OnCallFile.model_validate(yaml.safe_load(imported(product).oncall))
+    file = file_of(product)
     shifts = [shift_at(file.schedules[name], moment) for name in schedules.split()]
     return {person for shift in shifts if shift for person in shift.people}
 
@@ -178,7 +184,7 @@ def test_somebody_is_on_call_in_each_part_of_a_schedule_or_in_none(
     product: str, schedules: str
 ) -> None:
     """So that a gap of a part is one of the whole."""
-    file = OnCallFile.model_validate(yaml.safe_load(imported(product).oncall))
+    file = file_of(product)
     start = datetime(2026, 12, 1, tzinfo=UTC)
     for hour in range(0, 14 * 24, 3):
         moment = start + timedelta(hours=hour)
