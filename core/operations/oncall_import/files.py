@@ -4,7 +4,7 @@ run."""
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -13,6 +13,7 @@ import yaml
 from pydantic import ValidationError
 
 from core.domain.oncall.file import OnCallFile
+from core.domain.oncall.periods import Claim, overlay
 from core.domain.oncall.rota import shifts
 from core.domain.problems import problems_of
 from core.domain.text import counted
@@ -231,8 +232,10 @@ def _variables(draft: Draft) -> Iterator[Variable]:
 
 
 def _commands(draft: Draft, file: OnCallFile) -> Iterator[str]:
-    """The overrides that are not over yet, as commands; at most so many."""
-    over, left = 0, MOST_COMMANDS
+    """The overrides that are not over yet, as commands; at most so many. Overrides of one schedule
+    do not overlap: a later one of the export wins."""
+    over = 0
+    claims: dict[str, list[Claim[tuple[str, ...]]]] = {}
     for override in draft.overrides:
         if override.end <= max(draft.now, override.start):
             over += 1
@@ -242,47 +245,48 @@ def _commands(draft: Draft, file: OnCallFile) -> Iterator[str]:
             draft.remark(override.place, "its schedule was not imported", "")
             continue
         for part in parts:
-            for people, start, end in _spans(override, part, file, draft.now):
-                left -= 1
-                if left >= 0:
-                    yield _command(part.id, people, start, end, draft.now)
+            claims.setdefault(part.id, []).extend(_claims(override, part, file, draft.now))
+    commands = []
+    for schedule, claimed in claims.items():
+        cut = list(overlay(enumerate(claimed)))
+        if cut != sorted(claimed, key=lambda claim: claim.start):
+            draft.remark(
+                "", f"overrides of {schedule} overlap; the later one of the export wins", ""
+            )
+        commands += [_command(schedule, claim, draft.now) for claim in cut]
     if over:
         draft.remark("", f"left out, as it is over: {counted(over, 'override')}", "")
-    if left < 0:
+    if (more := len(commands) - MOST_COMMANDS) > 0:
         draft.remark(
-            "",
-            f"left out, as more than {MOST_COMMANDS}: {counted(-left, 'override')}",
-            "add them by hand",
+            "", f"left out, as more than {MOST_COMMANDS}: {counted(more, 'override')}", "add them"
         )
+    yield from commands[:MOST_COMMANDS]
 
 
-def _spans(
+def _claims(
     override: Override, part: Schedule, file: OnCallFile, now: datetime
-) -> Iterator[tuple[tuple[str, ...], datetime, datetime]]:
-    """When an override applies to a schedule, and to whom. One for some layers or for one person
-    applies only while these are on call."""
-    start = max(override.start, now)
+) -> Iterator[Claim[tuple[str, ...]]]:
+    """When an override applies to a schedule, and who is on call then. One for some layers or for
+    one person applies only while these are on call."""
     if not override.layers and override.instead_of is None:
-        yield override.people, override.start, override.end
+        yield Claim(override.start, override.end, override.people)
         return
     layers = {layer.name for layer in part.layers if layer.key in override.layers}
-    for shift in shifts(file.schedules[part.id], start, override.end):
+    for shift in shifts(file.schedules[part.id], max(override.start, now), override.end):
         since, until = max(shift.start, override.start), min(shift.end, override.end)
         if override.instead_of in shift.people:
-            rest = (p for p in shift.people if p != override.instead_of)
-            yield tuple(dict.fromkeys((*override.people, *rest))), since, until
+            rest = (person for person in shift.people if person != override.instead_of)
+            yield Claim(since, until, tuple(dict.fromkeys((*override.people, *rest))))
         elif shift.layer in layers:
-            yield override.people, since, until
+            yield Claim(since, until, override.people)
 
 
-def _command(
-    schedule: str, people: Sequence[str], start: datetime, end: datetime, now: datetime
-) -> str:
+def _command(schedule: str, claim: Claim[tuple[str, ...]], now: datetime) -> str:
     words = ["tidegate", "oncall", "override", schedule]
-    words += [word for person in people for word in ("--person", person)]
-    if start > now:
-        words += ["--from", _moment(start)]
-    words += ["--until", _moment(end), "--why", "imported"]
+    words += [word for person in claim.holder for word in ("--person", person)]
+    if claim.start > now:
+        words += ["--from", _moment(claim.start)]
+    words += ["--until", _moment(claim.end), "--why", "imported"]
     return shlex.join(words)
 
 

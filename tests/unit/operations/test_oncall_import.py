@@ -324,12 +324,12 @@ def command(schedule: str, person: str, start: str, end: str) -> str:
         (
             "opsgenie",
             [
-                # One of the whole schedule, in both of the schedules that it became.
-                command("ops-schedule", "dan-demo", "2026-12-24T08:00", "2026-12-24T20:00"),
-                command("ops-schedule-2", "dan-demo", "2026-12-24T08:00", "2026-12-24T20:00"),
-                # One of the rotation of the nights, of which every other one has somebody.
+                # One of the rotation of the nights, of which every other one has somebody, and
+                # one of the whole schedule; in both of the schedules that it became.
                 command("ops-schedule", "ben-sample", "2026-12-01T20:00", "2026-12-02T08:00"),
+                command("ops-schedule", "dan-demo", "2026-12-24T08:00", "2026-12-24T20:00"),
                 command("ops-schedule-2", "ben-sample", "2026-12-01T20:00", "2026-12-02T08:00"),
+                command("ops-schedule-2", "dan-demo", "2026-12-24T08:00", "2026-12-24T20:00"),
             ],
         ),
         (
@@ -343,11 +343,11 @@ def command(schedule: str, person: str, start: str, end: str) -> str:
         (
             "goalert",
             [
-                command("store", "dan-demo", "2026-12-24T06:00", "2026-12-25T06:00"),
-                command("store-2", "dan-demo", "2026-12-24T06:00", "2026-12-25T06:00"),
                 # Instead of Ben, whom the second schedule has until Dan's hours begin at 9:00.
                 command("store", "dan-demo", "2026-12-08T12:00", "2026-12-08T23:00"),
+                command("store", "dan-demo", "2026-12-24T06:00", "2026-12-25T06:00"),
                 command("store-2", "dan-demo", "2026-12-08T12:00", "2026-12-08T15:00"),
+                command("store-2", "dan-demo", "2026-12-24T06:00", "2026-12-25T06:00"),
             ],
         ),
     ],
@@ -361,6 +361,26 @@ def test_an_override_that_has_begun_begins_now() -> None:
     assert (
         "tidegate oncall override checkout-primary --person ben-sample --until" in made.commands[0]
     )
+
+
+def test_of_overrides_that_overlap_the_later_one_of_the_export_wins() -> None:
+    def entry(person: str, start: str, end: str) -> dict[str, object]:
+        return {"start": f"{start}:00:00Z", "end": f"{end}:00:00Z", "user": {"id": person}}
+
+    entries = [
+        entry("P1", "2026-12-01T08", "2026-12-01T20"),
+        entry("P2", "2026-12-01T12", "2026-12-01T14"),
+    ]
+    overrides = {"overrides_subschedule": {"rendered_schedule_entries": entries}}
+    made = pagerduty(users=[user(1), user(2)], schedules=[schedule() | overrides])
+    assert list(made.commands) == [
+        command("primary", "person-1", "2026-12-01T08:00", "2026-12-01T12:00"),
+        command("primary", "person-2", "2026-12-01T12:00", "2026-12-01T14:00"),
+        command("primary", "person-1", "2026-12-01T14:00", "2026-12-01T20:00"),
+    ]
+    assert [each.what for each in made.remarks] == [
+        "overrides of primary overlap; the later one of the export wins"
+    ]
 
 
 def pagerduty(**sections: object) -> Imported:
