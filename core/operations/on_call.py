@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from core.adapters.temporal import on_call
 from core.domain.oncall.answer import Answer, Question, RecipientKind, TeamMode
 from core.domain.oncall.answering import answer
-from core.domain.oncall.calendars import Calendars
 from core.domain.oncall.file import OnCallFile
 from core.domain.oncall.state import OnCallState
 from core.errors import TidegateError
+from core.ports.calendars import CalendarReader
 
 if TYPE_CHECKING:
     from temporalio.client import Client
 
-ReadCalendars = Callable[[OnCallFile], Awaitable[Calendars]]
-"""Reads the calendars of a file's schedules; those that cannot be read are left out."""
-
-_BUDGET: Final = 5.0
+_BUDGET: Final = 4.0
 """Seconds for what Temporal is asked: a page does not wait longer."""
 _ATTEMPT: Final = timedelta(seconds=1.5)
 _BETWEEN: Final = 0.2
@@ -32,7 +29,7 @@ async def find_on_call(
     *,
     client: Client,
     file: OnCallFile,
-    calendars: ReadCalendars,
+    calendars: CalendarReader,
     now: datetime | None = None,
 ) -> Answer:
     """Who is to be paged for an incident now, and what silences it.
@@ -41,8 +38,9 @@ async def find_on_call(
     answer's remarks say so.
     """
     now = now or datetime.now(UTC)
+    schedules = {each.name for each in question.recipients if each.kind is RecipientKind.SCHEDULE}
     (state, remark), (turns, others), read = await asyncio.gather(
-        _state(client), _turns(client, question), calendars(file)
+        _state(client), _turns(client, question), calendars.read(file, schedules)
     )
     found = answer(file, state, read, question, now, turns=turns)
     remarks = (*([remark] if remark else ()), *others, *found.remarks)

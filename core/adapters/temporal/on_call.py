@@ -5,38 +5,56 @@ It is read from the workflow's memo, which takes no worker and costs no Action.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
-from datetime import timedelta
-from typing import Any, Final, TypeVar
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 from temporalio.client import (
     Client,
     WithStartWorkflowOperation,
     WorkflowExecutionStatus,
+    WorkflowHandle,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from core.adapters.temporal.connection import refusal, unless_missing
+from core.adapters.temporal.incident_list import (
+    IncidentFilter,
+    in_query,
+    list_incidents,
+    summaries,
+)
 from core.contracts import (
     INCIDENT_TASK_QUEUE,
+    INCIDENT_WORKFLOW,
     ON_CALL_ID,
     ON_CALL_MEMO,
     ON_CALL_WORKFLOW,
+    SIGNAL_FILE_CHANGED,
+    SIGNAL_ON_CALL_CHANGED,
+    STATUS_ATTRIBUTE,
     UPDATE_TAKE_TURN,
 )
+from core.domain.incident.model import UNRESOLVED, Status
 from core.domain.oncall.changes import Refusal
+from core.domain.oncall.handovers import OpenIncident
 from core.domain.oncall.state import OnCallState
+from core.domain.severity import Severity
 from core.errors import CommandRefused, TemporalUnavailable
-
-T = TypeVar("T")
 
 _TIMEOUT: Final = timedelta(seconds=10)
 _ANSWER_TIMEOUT: Final = timedelta(seconds=30)
 """For what a worker answers, which may have to be woken first."""
+_SUMMARY: Final = "Overrides, silences and maintenance windows added at run time"
+_TOGETHER: Final = 8
+"""Incidents that are told of a change concurrently."""
+_MOST_INCIDENTS: Final = 1_000
 _NO_WORKER: Final = "see whether an incident worker runs: `tidegate doctor`"
 
 
@@ -70,6 +88,61 @@ async def take_turn(
     return turn
 
 
+async def announce(client: Client) -> int:
+    """Have every incident that may page ask again who is on call; returns how many there are. One
+    that has just closed needs none. Raises as `read_state`; those that were told may be told again.
+    """
+    query = (
+        f"WorkflowType = {in_query(INCIDENT_WORKFLOW)} AND ExecutionStatus = 'Running' "
+        f"AND {STATUS_ATTRIBUTE} = {in_query(Status.OPEN)}"
+    )
+    limit = asyncio.Semaphore(_TOGETHER)
+
+    async def tell(id: str) -> None:
+        async with limit:
+            handle: WorkflowHandle[Any, Any] = client.get_workflow_handle(id)
+            signal = handle.signal(SIGNAL_ON_CALL_CHANGED, rpc_timeout=_TIMEOUT)
+            await unless_missing(signal, about=f"incident {id}: ")
+
+    found = [each.workflow_id async for each in summaries(client, query)]
+    outcomes = await asyncio.gather(*map(tell, found), return_exceptions=True)
+    for outcome in outcomes:  # all were tried
+        if isinstance(outcome, BaseException):
+            raise outcome
+    return len(found)
+
+
+async def open_incidents(client: Client) -> list[OpenIncident]:
+    """The incidents that are not resolved, at most 1,000. Raises as `read_state`."""
+    filter = IncidentFilter(statuses=UNRESOLVED)
+    found, _ = await list_incidents(client, filter, limit=_MOST_INCIDENTS)
+    return [
+        OpenIncident(
+            handle=each.handle,
+            severity=Severity(each.severity) if each.severity else Severity.MEDIUM,
+            title=each.title or each.id,
+            service=each.service,
+            acknowledged_by=each.acknowledged_by if each.status == Status.ACKNOWLEDGED else None,
+        )
+        for each in found
+    ]
+
+
+async def begin(client: Client) -> None:
+    """Start the workflow where it does not run, and have it look for the next hand-over: the
+    on-call file may have changed. Raises as `read_state`."""
+    start = await _start(client, _TIMEOUT)
+    try:
+        await client.start_workflow(
+            ON_CALL_WORKFLOW,
+            **start,
+            start_signal=SIGNAL_FILE_CHANGED,
+            rpc_timeout=_TIMEOUT,
+        )
+    except RPCError as error:
+        raise refusal(error) from None
+
+
 async def _described(client: Client, timeout: timedelta) -> tuple[OnCallState, bool]:
     """The published state, and whether its workflow runs."""
     run = await unless_missing(
@@ -79,21 +152,29 @@ async def _described(client: Client, timeout: timedelta) -> tuple[OnCallState, b
     if run is None:
         return OnCallState(), False
     state: OnCallState = await run.memo_value(ON_CALL_MEMO, OnCallState(), type_hint=OnCallState)
-    return state, run.status is WorkflowExecutionStatus.RUNNING
+    return state.at(datetime.now(UTC)), run.status is WorkflowExecutionStatus.RUNNING
+
+
+async def _start(client: Client, timeout: timedelta) -> dict[str, Any]:
+    """How the workflow is started where it does not run. One that somebody has terminated leaves
+    its state to the next."""
+    state, runs = await _described(client, timeout)
+    left = state.to_json() if not runs else {}
+    return {
+        "args": [{"state": left}],
+        "id": ON_CALL_ID,
+        "task_queue": INCIDENT_TASK_QUEUE,
+        "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
+        "memo": {ON_CALL_MEMO: left},
+        "static_summary": _SUMMARY,
+    }
 
 
 async def _update(
     client: Client, name: str, fields: Mapping[str, Any], id: str | None, timeout: timedelta
 ) -> Any:
-    # A workflow that somebody terminated leaves its state to the next.
-    state, runs = await _described(client, timeout)
     start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
-        ON_CALL_WORKFLOW,
-        None if runs else {"state": state.to_json()},
-        id=ON_CALL_ID,
-        task_queue=INCIDENT_TASK_QUEUE,
-        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        static_summary="Overrides, silences and maintenance windows added at run time",
+        ON_CALL_WORKFLOW, **await _start(client, timeout)
     )
     try:
         return await client.execute_update_with_start_workflow(
@@ -106,11 +187,18 @@ async def _update(
     except WorkflowUpdateFailedError as error:
         raise _refused(error) from None
     except WorkflowUpdateRPCTimeoutOrCancelledError:
+        await _retrieved(start)
         raise _unanswered() from None
     except RPCError as error:
-        if error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
-            raise _unanswered() from None
+        await _retrieved(start)
         raise refusal(error) from None
+
+
+async def _retrieved(start: WithStartWorkflowOperation[Any, Any]) -> None:
+    """Take the error, which is known, from where the SDK keeps it a second time: it would be logged
+    as never retrieved."""
+    with suppress(RPCError):
+        await start.workflow_handle()
 
 
 def _refused(error: WorkflowUpdateFailedError) -> CommandRefused:

@@ -74,7 +74,7 @@ def _change(state: OnCallState, command: AnyCommand, now: datetime) -> Change | 
         case Swap():
             return _override(state, command, command.overrides, now)
         case RemoveOverride():
-            return _remove_override(state, command.id)
+            return _remove_override(state, command.id, now)
         case AddSilence():
             return _add_silence(state, command, now)
         case EndSilence():
@@ -124,11 +124,16 @@ def _overlapping(other: Override, *, own: bool) -> Refusal:
     )
 
 
-def _remove_override(state: OnCallState, id: str) -> Change | Refusal:
+def _remove_override(state: OnCallState, id: str, now: datetime) -> Change | Refusal:
+    """One that has begun ends now: until then it has decided."""
     ended = tuple(each for each in state.overrides if each.id == id)
     if not ended:
         return _unknown(f"no override {id}", state.overrides)
-    overrides = tuple(each for each in state.overrides if each.id != id)
+    overrides = tuple(
+        each if each.id != id else each.model_copy(update={"end": now})
+        for each in state.overrides
+        if each.id != id or each.start < now
+    )
     return Change(state=state.model_copy(update={"overrides": overrides}), overrides=ended)
 
 

@@ -6,6 +6,9 @@ import hashlib
 from collections.abc import Mapping
 from typing import Final
 
+from pydantic import Field
+
+from core.domain.matching import Name
 from core.domain.value import Value
 
 REMEMBERED: Final = 1_000
@@ -35,3 +38,10 @@ class Turns(Value):
             ),
             number,
         )
+
+
+class TakeTurn(Value):
+    """What an incident sends to take a turn of a team."""
+
+    team: Name
+    incident_id: str = Field(min_length=1, max_length=500)

@@ -1,0 +1,88 @@
+"""The on-call workflow in tests: real, with everything outside the machine faked."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from temporalio.client import Client, WorkflowHandle
+from temporalio.service import RPCError, RPCStatusCode
+
+from core.adapters.notifiers.addresses import read_addresses
+from core.contracts import INCIDENT_TASK_QUEUE, ON_CALL_ID, ON_CALL_WORKFLOW
+from core.domain.oncall.calendars import NO_CALENDARS, Calendars
+from core.domain.oncall.file import NOBODY, OnCallFile
+from core.errors import NotificationFailed
+from core.ports.notifier import Address, Notification
+from workers.oncall.activities import OnCallActivities
+from workers.oncall.workflows import OnCallWorkflow
+from workers.runtime import process
+
+
+class NoCalendars:
+    """A `CalendarReader` of files without calendars."""
+
+    async def read(self, file: OnCallFile, schedules: Collection[str] | None = None) -> Calendars:
+        return NO_CALENDARS
+
+
+class Inbox:
+    """A `Notifier` that remembers, by address. It fails while `broken`."""
+
+    def __init__(self) -> None:
+        self.delivered: list[tuple[str, Notification]] = []
+        self.broken = False
+
+    async def notify(self, notification: Notification, addresses: Sequence[Address]) -> None:
+        if self.broken:
+            raise NotificationFailed("no answer")
+        self.delivered += [(address.name, notification) for address in addresses]
+
+
+@dataclass
+class OnCallHarness:
+    """A worker that serves the on-call workflow alone."""
+
+    client: Client
+    file: OnCallFile = NOBODY
+    addresses: dict[str, str] = field(default_factory=dict)
+    inbox: Inbox = field(default_factory=Inbox)
+    continue_as_new_after: int | None = None
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        activities = OnCallActivities(
+            file=self.file,
+            calendars=NoCalendars(),
+            notifier=self.inbox,
+            addresses=read_addresses(self.file.targets, self.addresses),
+            continue_as_new_after=self.continue_as_new_after,
+        )
+        plan = process.Plan(
+            task_queue=INCIDENT_TASK_QUEUE,
+            workflows=[OnCallWorkflow],
+            activities=activities.all,
+        )
+        async with process.worker(self.client, plan):
+            yield
+
+    @property
+    def handle(self) -> WorkflowHandle[Any, Any]:
+        return self.client.get_workflow_handle(ON_CALL_ID)
+
+    async def start_anew(self) -> None:
+        """Start the workflow without what an earlier one has left."""
+        await self.terminate()
+        await self.client.start_workflow(
+            ON_CALL_WORKFLOW, id=ON_CALL_ID, task_queue=INCIDENT_TASK_QUEUE
+        )
+
+    async def terminate(self) -> None:
+        """End the workflow of whatever test was before."""
+        try:
+            await self.handle.terminate("of another test")
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
