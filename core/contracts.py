@@ -99,7 +99,7 @@ INCIDENT_WORKER: Final = WorkerSpec(
     name="incident-worker",
     package="incident",
     task_queue=INCIDENT_TASK_QUEUE,
-    workflows={INCIDENT_WORKFLOW: (SIGNAL_EVENT,)},
+    workflows={INCIDENT_WORKFLOW: (SIGNAL_EVENT,), ON_CALL_WORKFLOW: ()},
     search_attributes=(
         INCIDENT_ID_ATTRIBUTE,
         STATUS_ATTRIBUTE,

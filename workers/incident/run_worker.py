@@ -42,11 +42,15 @@ def plan(settings: Settings) -> process.Plan:
         continue_as_new_after=settings.continue_as_new_after,
         table=table,
     )
-    parts = [on_call.part(settings, oncall), heartbeat.part(settings, oncall)]
+    parts = [
+        on_call.part(settings, oncall, bootstrap.calendars(settings)),
+        heartbeat.part(settings, oncall),
+    ]
     return process.Plan(
         task_queue=INCIDENT_WORKER.task_queue,
         workflows=[IncidentWorkflow, *(each for part in parts for each in part.workflows)],
         activities=[*activities.all, *(each for part in parts for each in part.activities)],
+        begin=[each for part in parts for each in part.begin],
         about=f"{ROUTES_IDENTITY}{table}",
         # An incident may run for a year, so it moves to each new build; changes are patched.
         versioning=VersioningBehavior.AUTO_UPGRADE,

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -59,6 +59,10 @@ _MAY_NOT_LIST: Final = (
 """Answers to who may work in a namespace, and may not list its search attributes."""
 
 
+Begin = Callable[[Client], Awaitable[None]]
+"""Starts, or wakes, a workflow that always runs. Raises a `TidegateError`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What a worker serves. Its workflows upsert the `search_attributes`, so the namespace must
@@ -68,7 +72,8 @@ class Plan:
 
     `prepare` loads what the activities need beyond what the plan itself needed, and raises
     `ConfigurationError` for what can never work. A process that stays prepares before it connects;
-    one that was called for a task, while it already polls, in a thread."""
+    one that was called for a task, while it already polls, in a thread. Each of `begin` is called
+    once in a process that works."""
 
     task_queue: str
     workflows: Sequence[type]
@@ -77,6 +82,7 @@ class Plan:
     about: str = ""
     versioning: VersioningBehavior = VersioningBehavior.AUTO_UPGRADE
     prepare: Callable[[], None] = lambda: None
+    begin: Sequence[Begin] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +92,7 @@ class Part:
 
     workflows: Sequence[type]
     activities: Sequence[Callable[..., Any]]
+    begin: Sequence[Begin] = ()
 
 
 class Options(TypedDict, total=False):
@@ -197,6 +204,7 @@ async def _work(
     ours = worker(client, plan, drain_timeout=settings.drain_timeout, build_id=settings.build_id)
     working = asyncio.create_task(ours.run())
     stopping = asyncio.create_task(stop.wait())
+    beginning = asyncio.create_task(begin(client, plan))
     reporting = asyncio.create_task(backlog.reporting(client, plan.task_queue))
     readiness.client, readiness.worker = client, ours
     about = {"task_queue": plan.task_queue, "namespace": client.namespace}
@@ -207,8 +215,19 @@ async def _work(
         log.info("draining", extra={"at_most_seconds": settings.drain_timeout})
         await ours.shutdown()
     stopping.cancel()
+    beginning.cancel()
     reporting.cancel()
     await working
+
+
+async def begin(client: Client, plan: Plan) -> None:
+    """Begin what the plan says. What fails is logged: the worker serves all the same, and the next
+    one to start begins again."""
+    for each in plan.begin:
+        try:
+            await each(client)
+        except TidegateError as error:
+            log.warning("%s", error)
 
 
 async def _connect(

@@ -153,6 +153,8 @@ async def _check(client: Client, plans: Sequence[process.Plan]) -> None:
         log.warning("cannot check the namespace, continuing: %s", error.message)
     else:
         _checked.add(client.namespace)
+        for plan in plans:
+            await process.begin(client, plan)
 
 
 async def _prepare(plans: Sequence[process.Plan]) -> None:
