@@ -21,10 +21,9 @@ from core.domain.oncall.rotation import absolute, handovers, local
 from core.domain.oncall.schedules import Layer, Schedule
 from core.domain.windows import WEEK
 
-AHEAD: Final = timedelta(days=366)
-"""How far ahead gaps are looked for. Whether somebody is on call depends on the hours of the week
-and the days of the year, and not on whose turn it is: so a year covers the whole cycle."""
-CHANGES_AHEAD: Final = timedelta(days=5 * 366)
+_YEAR: Final = timedelta(days=366)
+_FARTHEST: Final = 5 * _YEAR
+CHANGES_AHEAD: Final = 5 * _YEAR
 """How far ahead daylight-saving changes are looked at: a turn of some days meets one only in some
 years."""
 
@@ -76,18 +75,31 @@ def findings(
 def nobody_on_call(
     schedule: Schedule, now: datetime, calendars: Calendars = NO_CALENDARS
 ) -> Iterator[str]:
-    """The gaps of the coming year. Those at the same hours of the week are one, with how many."""
-    zone = ZoneInfo(schedule.time_zone)
+    """The gaps ahead. Those at the same hours of the week are one, with how many."""
+    zone, ahead = ZoneInfo(schedule.time_zone), now + _ahead(schedule)
     alike: dict[tuple[object, ...], list[Period]] = {}
-    for gap in gaps(schedule, now, now + AHEAD, (), calendars):
+    for gap in gaps(schedule, now, ahead, (), calendars):
         start, end = (local(moment, zone) for moment in gap)
         hours = (start.weekday(), start.time(), end.weekday(), end.time(), (end - start).days)
         alike.setdefault(hours, []).append(gap)
     for same in alike.values():
         start, end = (local(moment, zone) for moment in same[0])
-        until = "" if same[0].end >= now + AHEAD else f" until {_moment(end)}"
-        more = f", and {len(same) - 1} times more within a year" if len(same) > 1 else ""
+        until = "" if same[0].end >= ahead else f" until {_moment(end)}"
+        last = local(same[-1].end, zone).date()
+        more = f", and {len(same) - 1} times more until {last}" if len(same) > 1 else ""
         yield f"nobody is on call from {_moment(start)}{until}{more}"
+
+
+def _ahead(schedule: Schedule) -> timedelta:
+    """How far ahead to look for gaps. Whether somebody is on call depends on the hours of the week
+    and the days of the year, which a year covers, and on whose turn it is only where a turn is
+    nobody's; at most five years."""
+    cycles = [
+        len(layer.rotation.turns) * layer.rotation.every.length
+        for layer in schedule.layers
+        if layer.rotation and not all(layer.rotation.turns)
+    ]
+    return min(max([_YEAR, *cycles]), _FARTHEST)
 
 
 def without_contact(file: OnCallFile) -> list[str]:
@@ -156,7 +168,7 @@ def _handovers(layer: Layer, zone: ZoneInfo, change: Change) -> Iterator[tuple[s
             following = at + layer.rotation.every.length
             skipped = absolute(at, zone) >= absolute(following, zone)
             turn = layer.rotation.turns[k % len(layer.rotation.turns)]
-            lasts = f" (the turn of {' and '.join(turn)} lasts no time)" if skipped else ""
+            lasts = f" (the turn of {' and '.join(turn)} lasts no time)" if skipped and turn else ""
             yield f"the hand-over{lasts}", at
 
 

@@ -71,6 +71,6 @@ def _first(rotation: Rotation) -> datetime:
     """The local time of the first hand-over, which is before the start if that is on another
     weekday."""
     day = rotation.start
-    if rotation.on is not None:
-        day -= timedelta(days=(day.weekday() - WEEK.index(rotation.on)) % 7)
+    if rotation.weekday is not None:
+        day -= timedelta(days=(day.weekday() - WEEK.index(rotation.weekday)) % 7)
     return datetime.combine(day, rotation.at)

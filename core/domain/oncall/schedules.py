@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from datetime import date, time, timedelta
+from datetime import date, timedelta
 from typing import Annotated, Any, Final, Self
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Field,
     PlainSerializer,
@@ -29,6 +30,7 @@ MAX_ROTATION: Final = 100
 """Most turns of one rotation, after which it starts over."""
 _LONGEST_TURN: Final = timedelta(days=366)
 _SHORTEST_REFRESH: Final = timedelta(minutes=1)
+_ADDRESS: Final = re.compile(r"(https://[^\s/]+|(s3|azure)://[^\s/]+/|file:///)\S*")
 _EVERY: Final = re.compile(r"(?:([1-9]\d{0,3}) )?(hour|day|week)s?")
 
 
@@ -81,8 +83,10 @@ class Rotation(Strict):
         le=date(2100, 1, 1),
         description="The day on which the first turn begins; nobody is on call before.",
     )
-    at: Clock = Field(default=time(0, 0), description="The time of day of the hand-over.")
-    on: Day | None = Field(
+    at: Clock = Field(
+        default="00:00", validate_default=True, description="The time of day of the hand-over."
+    )
+    weekday: Day | None = Field(
         None,
         description="The weekday of the hand-over, where turns last weeks; without it, that of "
         "the start. A first turn that begins on another day is shorter.",
@@ -97,8 +101,8 @@ class Rotation(Strict):
 
     @model_validator(mode="after")
     def _weekday_of_weeks(self) -> Self:
-        if self.on is not None and self.every.unit != "week":
-            raise ValueError("`on` is for turns that last weeks")
+        if self.weekday is not None and self.every.unit != "week":
+            raise ValueError("`weekday` is for turns that last weeks")
         return self
 
     @property
@@ -122,13 +126,18 @@ def _unknown(place: tuple[int | str, ...], name: str, people: Collection[str]) -
         yield place, f"there is no person {name!r}"
 
 
+def _address(url: str) -> str:
+    if not _ADDRESS.fullmatch(url):
+        raise ValueError("not an https URL, nor that of a document: s3://, azure:// or file://")
+    return url
+
+
 class Calendar(Strict):
     """A calendar in the iCalendar format: each event's summary names who is on call, by ID, name or
     what else the person is known as."""
 
-    url: str | None = Field(
+    url: Annotated[str, AfterValidator(_address)] | None = Field(
         None,
-        pattern=r"^(https|s3|azure|file)://[^\s/]*/?[^\s]+$",
         max_length=2_000,
         description="Where it is read from: an https URL, or a document's URI.",
     )

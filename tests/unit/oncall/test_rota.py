@@ -85,7 +85,7 @@ def rotations(draw: st.DrawFn, near: date) -> dict[str, Any]:
         "at": f"{draw(clocks):%H:%M}",
     }
     if unit == "week" and draw(st.booleans()):
-        rotation["on"] = draw(st.sampled_from(WEEK))
+        rotation["weekday"] = draw(st.sampled_from(WEEK))
     return rotation
 
 
@@ -138,7 +138,7 @@ class Walk:
         assert rotation is not None
         start = datetime.combine(rotation.start, rotation.at)
         frequency = {"hour": rrule.HOURLY, "day": rrule.DAILY, "week": rrule.WEEKLY}
-        on = [] if rotation.on is None else [WEEK.index(rotation.on)]
+        on = [] if rotation.weekday is None else [WEEK.index(rotation.weekday)]
         rule = rrule.rrule(
             frequency[rotation.every.unit],
             dtstart=start,
@@ -262,16 +262,18 @@ def test_a_handover_keeps_its_time_of_day_when_the_clocks_change() -> None:
 
 
 @pytest.mark.parametrize(
-    ("every", "on", "expected"),
+    ("every", "weekday", "expected"),
     [
         ("week", "mon", ["ana", "ben", "ana"]),
         ("2 weeks", "mon", ["ana", "ana", "ben"]),
     ],
 )
 def test_a_first_turn_that_begins_on_another_weekday_is_shorter(
-    every: str, on: str, expected: list[str]
+    every: str, weekday: str, expected: list[str]
 ) -> None:
-    weekly = schedule(rotation(every, "ana", "ben", start="2026-03-04", on=on, at="09:00"))
+    weekly = schedule(
+        rotation(every, "ana", "ben", start="2026-03-04", weekday=weekday, at="09:00")
+    )
     assert people_at(weekly, "2026-03-04T08:59") == ()
     days = ("2026-03-04T09:00", "2026-03-09T09:00", "2026-03-16T09:00")
     assert [people_at(weekly, day)[0] for day in days] == expected
