@@ -16,7 +16,7 @@ from core.cli.clock import shown_time
 from core.cli.layout import Item, fact_lines, hanging, item_lines, line
 from core.domain.durations import format_age
 from core.domain.handles import handle_of
-from core.domain.incident.decisions import escalation
+from core.domain.incident.decisions import on_call
 from core.domain.incident.model import UNRESOLVED, Incident, PageStatus, Status
 from core.domain.text import times
 
@@ -101,7 +101,7 @@ def header_lines(
         ("snoozed", ahead(incident.snoozed_until, "until ")),
         ("opened", line(f"{at(opened)}, {format_age(now - opened)} ago" if opened else "")),
         ("paged", line(_paged(incident))),
-        ("next page", ahead(escalation.due(incident))),
+        ("next page", ahead(on_call.next_page(incident))),
         ("alerts", line(_alerts(incident))),
         *((name, line(link)) for name, link in incident.named_links.items()),
         *(("link", line(link)) for link in incident.links),

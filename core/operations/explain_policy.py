@@ -14,9 +14,16 @@ from typing import Any, Final, Literal
 from core.domain.alert import Alert, AlertStatus
 from core.domain.durations import format_duration
 from core.domain.incident.decisions import timers
-from core.domain.incident.effects import Page
+from core.domain.incident.effects import FindOnCall, Page
 from core.domain.incident.evolve import apply
-from core.domain.incident.inputs import AlertReceived, Input, Open, PageSettled, Wake
+from core.domain.incident.inputs import (
+    AlertReceived,
+    Input,
+    OnCallAnswered,
+    Open,
+    PageSettled,
+    Wake,
+)
 from core.domain.incident.lifecycle import decide
 from core.domain.incident.model import Incident, Status
 from core.domain.incident.policies.file import Facts, Policies
@@ -33,6 +40,7 @@ from core.domain.incident.timeline import (
     TimelineEvent,
 )
 from core.domain.matching import Misfit
+from core.domain.oncall.answer import Answer
 from core.domain.severity import Severity
 
 MOST_STEPS: Final = 12
@@ -187,12 +195,16 @@ def _openers(facts: Facts, policy: Policy, at: datetime) -> Iterable[Input]:
 def _after(incident: Incident, input: Input, now: datetime) -> tuple[Incident, list[TimelineEvent]]:
     """The incident after an input, its pages delivered, and what happened but for that."""
     decision = decide(incident, input, now)
-    incident = reduce(apply, decision.events, incident)
+    incident, events = reduce(apply, decision.events, incident), list(decision.events)
     for effect in decision.effects:
         if isinstance(effect, Page):
             settled = decide(incident, PageSettled(key=effect.key), now)
             incident = reduce(apply, settled.events, incident)
-    return incident, list(decision.events)
+        elif isinstance(effect, FindOnCall):
+            answered = OnCallAnswered(number=effect.number, answer=Answer())
+            incident, more = _after(incident, answered, now)
+            events += more
+    return incident, events
 
 
 def _steps(events: Sequence[TimelineEvent], policy: Policy, now: datetime) -> Iterator[Step]:

@@ -13,6 +13,7 @@ from collections.abc import (
 )
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -27,8 +28,12 @@ from core.adapters.notifiers.addresses import read_addresses
 from core.contracts import INCIDENT_WORKFLOW, QUERY_TIMELINE, SIGNAL_EVENT
 from core.domain.event import ALERT, DOCUMENT_CREATED, DocumentRef, Event
 from core.domain.incident.policies.file import Policies
+from core.domain.oncall.answer import Answer, Question
+from core.domain.oncall.calendars import Calendars
+from core.domain.oncall.file import ONCALL, OnCallFile
 from core.errors import NotificationFailed, StoreUnavailable
 from core.intake.quarantine import Quarantine
+from core.operations.on_call import find_on_call
 from core.ports.documents import DocumentStore
 from core.ports.notifier import Address, Notification, NotificationKind, Notifier
 from tests.support.histories import record, replayer
@@ -104,6 +109,16 @@ class Folder(FileDocumentStore):
         return await super().write(uri, chunks, content_type=content_type, if_absent=if_absent)
 
 
+async def nobody(question: Question, *, client: Client) -> Answer:
+    """That nobody is on call, and nothing silenced."""
+    return Answer()
+
+
+async def no_calendars(file: OnCallFile) -> Calendars:
+    """The calendars of a file that has none."""
+    return Calendars()
+
+
 @dataclass
 class Harness:
     """One worker on a task queue of its own, with everything outside the machine faked."""
@@ -122,6 +137,8 @@ class Harness:
             "TIDEGATE_ESCALATION_URLS": "json://second-line.example/b",
         }
     )
+    on_call: dict[str, Any] = field(default_factory=dict)
+    """The on-call file without its version."""
     silences: list[dict[str, Any]] = field(default_factory=list)
     maintenance: list[dict[str, Any]] = field(default_factory=list)
     continue_as_new_after: int | None = None
@@ -134,6 +151,7 @@ class Harness:
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
+        on_call = OnCallFile.model_validate({"version": 1, **self.on_call})
         policies = Policies.model_validate(
             {
                 "version": 1,
@@ -145,7 +163,8 @@ class Harness:
                 "policies": [{"name": "default", "remember_for": "0s", **self.policy}],
                 "silences": self.silences,
                 "maintenance": self.maintenance,
-            }
+            },
+            context={ONCALL: on_call},
         )
         stores = DocumentStores({"file": lambda: self.folder}, roots=[f"file://{self.root}/"])
         activities = IncidentActivities(
@@ -153,8 +172,9 @@ class Harness:
             notifier=self.channels or self.pager,
             quarantine=Quarantine(stores, f"file://{self.root}/quarantine/"),
             policies=policies,
-            targets=policies.targets,
-            addresses=read_addresses(policies.targets, self.addresses),
+            targets={**policies.targets, **on_call.targets},
+            addresses=read_addresses({**policies.targets, **on_call.targets}, self.addresses),
+            find_on_call=partial(find_on_call, file=on_call, calendars=no_calendars),
             ack_timeout=300,
             reports=(self.reports_root or f"file://{self.root}/reports/") if self.reports else None,
             max_report_bytes=10_000,

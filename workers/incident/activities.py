@@ -9,11 +9,12 @@ addresses are secrets and everything that a workflow sees is recorded.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from temporalio import activity
+from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
 from core.adapters.notifiers.addresses import Addresses
@@ -30,6 +31,7 @@ from core.domain.incident.policies.file import Facts, Policies
 from core.domain.incident.reports.incident_report import parse_fields
 from core.domain.incident.timeline import TIMELINE, Noted, TimelineEvent
 from core.domain.link_template import filled
+from core.domain.oncall.answer import Answer, Question
 from core.domain.targets import TargetConfig
 from core.domain.text import shortened
 from core.errors import (
@@ -52,13 +54,20 @@ _MARKDOWN: Final = "text/markdown; charset=utf-8"
 _JSON: Final = "application/json"
 
 
+class FindOnCall(Protocol):
+    """Who is on call for the recipients of a question, and what is silenced."""
+
+    def __call__(self, question: Question, *, client: Client) -> Awaitable[Answer]: ...
+
+
 class IncidentActivities:
     """Bound to the ports and settings of one worker process.
 
-    `targets` are the policies' own and people's contact methods, `addresses` theirs; `ack_timeout`
-    is in seconds; `incident_url` is the template of an incident's address in a web application
-    (core.domain.link_template), None for none; `reports` is the URI prefix for post-incident
-    reports, None for none; `table` is the digest of the routing table.
+    `targets` are the policies' own and people's contact methods, `addresses` theirs; `find_on_call`
+    answers who is on call; `ack_timeout` is in seconds; `incident_url` is the template of an
+    incident's address in a web application (core.domain.link_template), None for none; `reports` is
+    the URI prefix for post-incident reports, None for none; `table` is the digest of the routing
+    table.
     """
 
     def __init__(
@@ -70,6 +79,7 @@ class IncidentActivities:
         policies: Policies,
         targets: Mapping[str, TargetConfig],
         addresses: Addresses,
+        find_on_call: FindOnCall,
         ack_timeout: float,
         incident_url: str | None = None,
         reports: str | None,
@@ -81,6 +91,8 @@ class IncidentActivities:
         self._quarantine = quarantine
         self._policies = policies
         self._names = {name: [each.name for each in some] for name, some in addresses.items()}
+        self._of_policies = {name: self._names.get(name, []) for name in policies.targets}
+        self._find_on_call = find_on_call
         self._pager = Pager(notifier, addresses, targets)
         self._ack_timeout = ack_timeout
         self._incident_url = incident_url
@@ -96,6 +108,7 @@ class IncidentActivities:
             self.load_policy,
             self.recall,
             self.load_report,
+            self.find_on_call,
             self.page,
             self.follow_up,
             self.save_timeline,
@@ -110,7 +123,7 @@ class IncidentActivities:
         routing_tables.compare(table, self._table)
         policy = self._policies.choose(facts, ack_timeout=self._ack_timeout)
         return OpeningRules(
-            policy=policy.addressed(self._names),
+            policy=policy.addressed(self._of_policies),
             continue_as_new_after=self._continue_as_new_after,
         )
 
@@ -151,6 +164,14 @@ class IncidentActivities:
             report = await asyncio.to_thread(parse_report, body, uri=document.uri)
             uri = shortened(document.uri, URI_CHARS)
             return LoadedReport(report=report.brief(), event_key=key, document=uri)
+
+    @activity.defn
+    async def find_on_call(self, question: Question) -> Answer:
+        """Who is on call now, each with the names of the addresses to page, and which silences
+        that were added at run time match the incident."""
+        with typed_failures():
+            answer = await self._find_on_call(question, client=activity.client())
+        return answer.addressed(self._names)
 
     @activity.defn
     async def page(self, page: Page) -> str:

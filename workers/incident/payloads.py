@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from core.domain.incident.alert_counts import AlertCounts
-from core.domain.incident.effects import FollowUp, Page, WriteReport
+from core.domain.incident.effects import FindOnCall, FollowUp, Page, WriteReport
 from core.domain.incident.inputs import Listen
 from core.domain.incident.model import Incident
 from core.domain.incident.policies.policy import Policy
@@ -18,6 +18,10 @@ from core.domain.value import Value
 
 URI_CHARS: Final = 2000
 """Most of a document's URI that an incident keeps, to name it in its timeline."""
+
+
+TARGET_REMOVED: Final = "TargetRemoved"
+"""The code of a page's failure when none of its targets is configured any more."""
 
 
 class OpeningRules(Value):
@@ -72,7 +76,7 @@ class RunState(Value):
     saved: int = 0
     omitted: int = 0
     segments: int = 0
-    effects: tuple[Page | WriteReport | FollowUp, ...] = ()
+    effects: tuple[Page | WriteReport | FollowUp | FindOnCall, ...] = ()
     arrivals: tuple[Any, ...] = ()
     backlog: tuple[Any, ...] = ()
     """Events of the incident that the run before has not accepted yet."""

@@ -13,6 +13,9 @@ from core import bootstrap
 from core.adapters.notifiers.addresses import check_addresses
 from core.config.settings import Settings
 from core.contracts import INCIDENT_WORKER, ROUTES_IDENTITY
+from core.domain.oncall.calendars import Calendars
+from core.domain.oncall.file import OnCallFile
+from core.operations.on_call import find_on_call
 from core.process_end import end_process
 from workers.heartbeat import run_worker as heartbeat
 from workers.incident.activities import IncidentActivities
@@ -35,6 +38,7 @@ def plan(settings: Settings) -> process.Plan:
         policies=policies,
         targets=targets,
         addresses=addresses,
+        find_on_call=partial(find_on_call, file=oncall, calendars=_no_calendars),
         ack_timeout=settings.ack_timeout,
         incident_url=settings.incident_url,
         reports=settings.reports,
@@ -58,6 +62,10 @@ def plan(settings: Settings) -> process.Plan:
         # Loads the library of each channel that is paged through.
         prepare=partial(check_addresses, targets, addresses),
     )
+
+
+async def _no_calendars(file: OnCallFile) -> Calendars:
+    return Calendars()
 
 
 if __name__ == "__main__":

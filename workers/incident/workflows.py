@@ -24,14 +24,28 @@ from temporalio import workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from core.contracts import INCIDENT_WORKFLOW, QUERY_INCIDENT, QUERY_TIMELINE, SIGNAL_EVENT
+    from core.contracts import (
+        INCIDENT_WORKFLOW,
+        QUERY_INCIDENT,
+        QUERY_TIMELINE,
+        SIGNAL_EVENT,
+        SIGNAL_ON_CALL_CHANGED,
+    )
     from core.domain.alert_state import AlertState
     from core.domain.incident import commands
     from core.domain.incident.alert_counts import memory
     from core.domain.incident.decisions.alerts import opens
     from core.domain.incident.decisions.timers import deadline
     from core.domain.incident.effects import CancelInFlight, StartSuccessor
-    from core.domain.incident.inputs import AlertReceived, Cancel, Open, Recalled, Remark, Wake
+    from core.domain.incident.inputs import (
+        AlertReceived,
+        Cancel,
+        OnCallChanged,
+        Open,
+        Recalled,
+        Remark,
+        Wake,
+    )
     from core.domain.incident.model import Incident
     from core.errors import IncidentCancelled, InvalidEvent
     from workers.incident.activities import IncidentActivities
@@ -131,6 +145,11 @@ class IncidentWorkflow:
         """An event for this incident in its wire form, or a list of them, in their order."""
         for wire in wires if isinstance(wires, list) else [wires]:
             self._accept(wire)
+
+    @workflow.signal(name=SIGNAL_ON_CALL_CHANGED)
+    def on_call_changed(self) -> None:
+        """Who is on call, or what is silenced, may have changed."""
+        self._state.handle(OnCallChanged())
 
     @workflow.query(name=QUERY_INCIDENT)
     def incident(self) -> Incident:

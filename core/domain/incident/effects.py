@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import AwareDatetime
 
 from core.domain.alert import Alert
+from core.domain.oncall.answer import Question
 from core.domain.severity import Severity
 from core.domain.targets import News
 from core.domain.value import Value
@@ -71,11 +72,19 @@ class Page(Message):
 
 
 class FollowUp(Message):
-    """Tell targets that took a page what became of the incident, or an assignee of the assignment.
-    It is not on the timeline, and nobody has to answer it."""
+    """Tell targets that took a page what became of the incident, an assignee of the assignment, or
+    somebody that somebody else has taken over. It is not on the timeline, and nobody has to answer
+    it."""
 
     what: News
     targets: tuple[str, ...]
+
+
+class FindOnCall(Value):
+    """Ask who is on call, and what is silenced."""
+
+    number: int
+    question: Question
 
 
 class CancelInFlight(Value):
@@ -99,4 +108,4 @@ class StartSuccessor(Value):
     held: Alert | None = None
 
 
-Effect = Page | FollowUp | CancelInFlight | WriteReport | StartSuccessor
+Effect = Page | FollowUp | FindOnCall | CancelInFlight | WriteReport | StartSuccessor

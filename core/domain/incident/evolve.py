@@ -18,13 +18,19 @@ from core.domain.incident.model import (
     KEPT_PAGES,
     REMEMBERED_COMMANDS,
     REMEMBERED_EVENTS,
+    Assignment,
     Escalation,
     Incident,
+    Inquiry,
     PageState,
     PageStatus,
     Pending,
+    PersonPaging,
     Status,
+    Wanted,
 )
+from core.domain.oncall.answer import Answer, OnCall
+from core.domain.oncall.people import ContactStep
 from core.domain.severity import Severity
 from core.domain.targets import News
 
@@ -59,6 +65,12 @@ def has_handled(incident: Incident, command_id: str) -> bool:
     return alert_counts.digest(command_id) in incident.recent_commands
 
 
+def targets_in_flight(incident: Incident, person: str) -> frozenset[str]:
+    """The contact methods of a person with a page that has neither arrived nor been given up."""
+    pages = incident.pages.values()
+    return frozenset(p.target for p in pages if p.person == person and p.status in IN_FLIGHT)
+
+
 def _changes(incident: Incident, event: t.TimelineEvent) -> dict[str, Any]:
     match event:
         case t.HeldBack():
@@ -86,6 +98,7 @@ def _changes(incident: Incident, event: t.TimelineEvent) -> dict[str, Any]:
                 "closed_at": event.at,
                 "pending": None,
                 **_ended(incident, event.at),
+                **_paging_over(incident),
                 "heard": _all_heard(incident, News.RESOLVED),
             }
         case t.NobodyToPage():
@@ -130,18 +143,25 @@ def _changes(incident: Incident, event: t.TimelineEvent) -> dict[str, Any]:
                 "worst_severity": _worst(incident, event.severity),
             }
             held = incident.escalation.held_until
-            if held and event.severity.is_worse_than(event.before):
+            if event.severity.is_worse_than(event.before):
                 # What held the paging may not hold it at this severity: check again immediately.
-                changes["escalation"] = _escalation(incident, held_until=min(held, event.at))
+                if held:
+                    changes["escalation"] = _escalation(incident, held_until=min(held, event.at))
+                # Nor quiet hours of people, whose rules may differ, too.
+                elif incident.escalation.people:
+                    changes["inquiry"] = _inquiry(incident, ask_at=event.at)
             return changes
         case t.Assigned():
             return {
                 "assignee": event.assignee,
                 "commander": event.commander,
+                "inquiry": _inquiry(incident, assignment=_assignment(incident, event)),
                 **_reached(incident, event.notified, incident.news),
             }
+        case t.AssigneeNotified():
+            return _reached(incident, event.targets, incident.news)
         case t.Snoozed():
-            return {"snoozed_until": event.until}
+            return {"snoozed_until": event.until, **_paging_over(incident)}
         case t.SnoozeEnded():
             return {"snoozed_until": None, "escalation": _afresh(incident, event.at)}
         case t.Commented():
@@ -160,9 +180,57 @@ def _changes(incident: Incident, event: t.TimelineEvent) -> dict[str, Any]:
         case t.Unacknowledged():
             return _open_again(incident, event.at)
         case t.PagingHeld():
-            return {"escalation": _escalation(incident, held_until=event.until)}
+            by_hand = tuple(each for each in incident.inquiry.wanted if each.asked_by)
+            return {
+                "escalation": _escalation(incident, held_until=event.until),
+                "inquiry": _inquiry(incident, wanted=by_hand, ask_at=None),
+            }
         case t.PagingResumed():
             return {"escalation": _afresh(incident, event.at)}
+        case t.PagingWanted():
+            return {"inquiry": _inquiry(incident, wanted=_wanted(incident, event.wanted))}
+        case t.OnCallAsked():
+            return {
+                "inquiry": _inquiry(
+                    incident,
+                    number=event.number,
+                    asked_at=event.at,
+                    asked_levels=event.levels,
+                    ask_at=None,
+                    assignment=_asked(incident.inquiry.assignment),
+                )
+            }
+        case t.OnCallFound():
+            return {
+                "inquiry": Inquiry(
+                    number=incident.inquiry.number,
+                    answer=event.answer,
+                    answered_at=event.at,
+                    levels=incident.inquiry.asked_levels,
+                    ask_at=incident.inquiry.ask_at,
+                    assignment=_not_asked(incident.inquiry.assignment),
+                ),
+                "escalation": _escalation(
+                    incident, people=_brought_up_to_date(incident, event.answer, event.at)
+                ),
+            }
+        case t.OnCallUnknown():
+            return {"inquiry": _asked_again_later(incident.inquiry, event)}
+        case t.OnCallMayDiffer():
+            return {"inquiry": _inquiry(incident, ask_at=event.at)}
+        case t.PersonPaged():
+            return {"escalation": _person_paged(incident, event)}
+        case t.HandedOver():
+            people = {
+                id: paging
+                for id, paging in incident.escalation.people.items()
+                if id != event.on_call.person
+            }
+            return {
+                "escalation": _escalation(incident, people=people),
+                "reached": tuple(name for name in incident.reached if name not in event.targets),
+                "heard": {n: news for n, news in incident.heard.items() if n not in event.targets},
+            }
         case t.StepTaken():
             return {"escalation": _escalation(incident, step=event.step, paged_at=event.at)}
         case t.PageStarted():
@@ -193,12 +261,14 @@ def _changes(incident: Incident, event: t.TimelineEvent) -> dict[str, Any]:
                 "first_acknowledged_at": incident.first_acknowledged_at or event.at,
                 "acknowledged_at": event.at,
                 "acknowledged_by": _with_name(incident.acknowledged_by, event.actor),
+                **_paging_over(incident),
                 "heard": _all_heard(incident, News.ACKNOWLEDGED),
             }
         case t.Mitigated():
             return {
                 "status": Status.MITIGATED,
                 "mitigated_at": event.at,
+                **_paging_over(incident),
                 "heard": _all_heard(incident, News.ACKNOWLEDGED),
             }
         case t.Resolved():
@@ -210,6 +280,7 @@ def _changes(incident: Incident, event: t.TimelineEvent) -> dict[str, Any]:
                 "alerts": alert_counts.dismissed(incident.alerts),
                 "report_wanted": event.at,
                 "report_stale": False,
+                **_paging_over(incident, assignment=None),
                 "heard": _all_heard(incident, News.RESOLVED),
             }
         case t.ReportWritten():
@@ -225,6 +296,7 @@ def _changes(incident: Incident, event: t.TimelineEvent) -> dict[str, Any]:
                 "snoozed_until": None,
                 "report_stale": False,
                 **_ended(incident, event.at),
+                **_paging_over(incident, assignment=None),
                 "heard": _all_heard(incident, News.RESOLVED),
             }
             return {**changes, "report_wanted": event.at} if event.report else changes
@@ -256,7 +328,8 @@ def _open_again(incident: Incident, at: datetime) -> dict[str, Any]:
         "acknowledged_at": None,
         "acknowledged_by": (),
         "heard": {},
-        "escalation": _afresh(incident, at),
+        **_paging_over(incident),
+        "escalation": Escalation(since=at, repeats=incident.escalation.repeats),
     }
 
 
@@ -287,14 +360,129 @@ def _escalation(incident: Incident, **changes: Any) -> Escalation:
 
 
 def _afresh(incident: Incident, at: datetime) -> Escalation:
-    """Paging starts at level 1; the numbers of repeats are kept."""
-    return Escalation(since=at, repeats=incident.escalation.repeats)
+    """Paging starts at level 1; the numbers of repeats are kept, and whom a person has paged."""
+    people = {id: each for id, each in incident.escalation.people.items() if each.asked_by}
+    return Escalation(since=at, repeats=incident.escalation.repeats, people=people)
+
+
+def _paging_over(incident: Incident, **changes: Any) -> dict[str, Any]:
+    """Nobody is paged any more, unless it begins anew."""
+    return {
+        "escalation": _escalation(incident, people={}),
+        "inquiry": _inquiry(incident, wanted=(), ask_at=None, **changes),
+    }
+
+
+def _inquiry(incident: Incident, **changes: Any) -> Inquiry:
+    return incident.inquiry.model_copy(update=changes)
+
+
+def _assignment(incident: Incident, event: t.Assigned) -> Assignment | None:
+    """Who is still to be notified, if that is a person of the on-call file: the new assignee."""
+    if event.assignee == incident.assignee:
+        return incident.inquiry.assignment
+    if event.assignee is None or event.notified or not event.is_news:
+        return None
+    return Assignment(assignee=event.assignee, by=event.actor, note=event.note, at=event.at)
+
+
+def _asked(assignment: Assignment | None) -> Assignment | None:
+    return assignment and assignment.model_copy(update={"asked": True})
+
+
+def _not_asked(assignment: Assignment | None) -> Assignment | None:
+    return assignment if assignment and not assignment.asked else None
+
+
+def _wanted(incident: Incident, wanted: Wanted) -> tuple[Wanted, ...]:
+    """One of each level and person who asked for it."""
+    others = [
+        each
+        for each in incident.inquiry.wanted
+        if (each.level, each.asked_by) != (wanted.level, wanted.asked_by)
+    ]
+    return (*others, wanted)
+
+
+def _asked_again_later(inquiry: Inquiry, event: t.OnCallUnknown) -> Inquiry:
+    later: dict[str, Any] = {"at": event.retry_at}
+    assignment = inquiry.assignment
+    return inquiry.model_copy(
+        update={
+            "asked_at": None,
+            "answered_at": event.at,
+            "ask_at": event.retry_at,
+            "unanswered": True,
+            "wanted": tuple(
+                each.model_copy(update={**later, "targets": False}) for each in inquiry.wanted
+            ),
+            "assignment": assignment and assignment.model_copy(update=later),
+        }
+    )
+
+
+def _person_paged(incident: Incident, event: t.PersonPaged) -> Escalation:
+    busy = targets_in_flight(incident, event.on_call.person)
+    paging = PersonPaging(
+        on_call=event.on_call,
+        level=event.level,
+        repeat=event.repeat,
+        since=event.at,
+        taken=tuple(step for step in event.on_call.steps if step.target in busy),
+        asked_by=event.asked_by,
+    )
+    escalation = incident.escalation
+    return _escalation(
+        incident,
+        people={**escalation.people, event.on_call.person: _delayed(paging, event.at)},
+        repeats=_counted(escalation, event.level, event.repeat),
+    )
+
+
+def _counted(escalation: Escalation, level: int, repeat: int) -> Mapping[int, int]:
+    return {**escalation.repeats, level: max(repeat, escalation.repeats.get(level, 0))}
+
+
+def _brought_up_to_date(
+    incident: Incident, answer: Answer, at: datetime
+) -> Mapping[str, PersonPaging]:
+    """Those who are paged, with what is known of them now."""
+    return {
+        id: _delayed(paging.model_copy(update={"on_call": known}), at, before=paging)
+        if (known := _known(answer, paging.on_call))
+        else paging
+        for id, paging in incident.escalation.people.items()
+    }
+
+
+def _known(answer: Answer, on_call: OnCall) -> OnCall | None:
+    """What the answer says of the same person, for the same recipient if it does."""
+    same = [each for each in answer.people if each.person == on_call.person]
+    alike = [each for each in same if each.recipient == on_call.recipient]
+    return next(iter(alike or same), None)
+
+
+def _delayed(
+    paging: PersonPaging, at: datetime, before: PersonPaging | None = None
+) -> PersonPaging:
+    """The paging, with its next step at the end of the person's quiet hours, or immediately if they
+    do not hold it any more."""
+    quiet, step = paging.on_call.quiet_until, next(iter(paging.steps), None)
+    if step is None or paging.asked_by:
+        return paging
+    since, waits = paging.since, timedelta(seconds=step.after)
+    if quiet:
+        since = max(since, quiet - waits)
+    elif before and before.on_call.quiet_until:
+        since = min(since, at - waits)
+    return paging.model_copy(update={"since": since})
 
 
 def _page_started(incident: Incident, event: t.PageStarted) -> dict[str, Any]:
     page = PageState(
         level=event.level,
         target=event.target,
+        person=event.person,
         repeat=event.repeat,
         fallback=event.fallback,
         round=event.round,
@@ -303,8 +491,14 @@ def _page_started(incident: Incident, event: t.PageStarted) -> dict[str, Any]:
     )
     changes: dict[str, Any] = {"pages": _kept({**incident.pages, event.key: page})}
     if event.round == 1:
-        repeats = {**incident.escalation.repeats, event.level: event.repeat}
-        changes["escalation"] = _escalation(incident, repeats=repeats)
+        escalation = incident.escalation
+        people = dict(escalation.people)
+        if event.person and (paging := people.get(event.person)):
+            taken = (*paging.taken, ContactStep(after=event.after, target=event.target))
+            people[event.person] = paging.model_copy(update={"taken": taken})
+        changes["escalation"] = _escalation(
+            incident, people=people, repeats=_counted(escalation, event.level, event.repeat)
+        )
     return changes
 
 

@@ -11,6 +11,7 @@ from core.domain.alert_state import AlertState
 from core.domain.incident.commands import AnyCommand
 from core.domain.incident.policies.policy import Policy
 from core.domain.incident.reports.incident_report import IncidentReport
+from core.domain.oncall.answer import Answer
 from core.domain.value import Value
 
 
@@ -80,6 +81,20 @@ class PageSettled(Value):
     key: str
     failure: str | None = None
     via: str | None = None
+    removed: bool = False
+    """Whether it failed because none of its targets is configured any more."""
+
+
+class OnCallAnswered(Value):
+    """The answer to the question of that number, or why there is none."""
+
+    number: int
+    answer: Answer | None = None
+    failure: str | None = None
+
+
+class OnCallChanged(Value):
+    """Who is on call, or what is silenced, may have changed."""
 
 
 class ReportSettled(Value):
@@ -106,6 +121,8 @@ Input = (
     | Remark
     | Wake
     | PageSettled
+    | OnCallAnswered
+    | OnCallChanged
     | ReportSettled
     | Cancel
     | AnyCommand

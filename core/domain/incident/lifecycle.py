@@ -14,8 +14,10 @@ one.
     all alerts resolved    resolved       resolved, or     resolved      -             -
                                           only noted
     acknowledgement old    -              open, level 1    -             -             -
-    wake                   page what is   retry pages      -             close, after  -
-                           due                                           the window
+    wake                   ask who is on  retry pages      -             close, after  -
+                           call                                          the window
+    who is on call         page what is   page what was    -             -             -
+                           due            asked for
     commands               see `command_handling`
 
 Whether an alert fires, fires still, or recovers is decided in core.domain.alert_state.
@@ -35,6 +37,7 @@ from core.domain.incident.decisions import (
     closing,
     command_handling,
     messages,
+    on_call,
     opening,
     paging,
     timers,
@@ -43,6 +46,7 @@ from core.domain.incident.effects import (
     REPORT_KEY,
     CancelInFlight,
     Effect,
+    FindOnCall,
     StartSuccessor,
     WriteReport,
 )
@@ -53,6 +57,8 @@ from core.domain.incident.inputs import (
     FurtherEvent,
     Input,
     Listen,
+    OnCallAnswered,
+    OnCallChanged,
     Open,
     PageSettled,
     Recalled,
@@ -64,11 +70,14 @@ from core.domain.incident.model import CloseReason, Incident, PageStatus
 from core.domain.incident.timeline import (
     Acknowledged,
     Assigned,
+    AssigneeNotified,
     Closed,
     Discarded,
     Forgotten,
+    HandedOver,
     Mitigated,
     Noted,
+    OnCallAsked,
     PageCancelled,
     PageDelivered,
     PageStarted,
@@ -123,6 +132,10 @@ def _events(incident: Incident, input: Input, now: datetime) -> list[TimelineEve
             return _report_settled(incident, input, now)
         case Cancel():
             return _cancelled(incident, input, now)
+        case OnCallAnswered():
+            return on_call.answered(incident, input, now)
+        case OnCallChanged():
+            return on_call.changed(incident, now)
         case Remark():
             return [Noted(at=now, text=input.text)]
         case Wake():
@@ -145,7 +158,9 @@ def _page_settled(incident: Incident, input: PageSettled, now: datetime) -> list
         return [PageDelivered(at=now, key=input.key, level=page.level, target=page.target, via=via)]
     if page.status is PageStatus.CANCELLED:
         return []
-    return [paging.failed(input.key, page, input.failure, now)]
+    failed = paging.failed(input.key, page, input.failure, now, removed=input.removed)
+    gone = on_call.changed(incident, now) if page.person and input.removed else []
+    return [failed, *gone]
 
 
 def _report_settled(incident: Incident, input: ReportSettled, now: datetime) -> list[TimelineEvent]:
@@ -192,7 +207,18 @@ def _effects_of(event: WithEffects, before: Incident, after: Incident) -> Iterab
                 yield WriteReport(as_of=event.at)
         case Assigned():
             if event.notified:
-                yield messages.assignment(after, event)
+                yield messages.assignment(
+                    after, event.notified, by=event.actor, note=event.note, at=event.at
+                )
+        case AssigneeNotified():
+            yield messages.assignment(
+                after, event.targets, by=event.by, note=event.note, at=event.at
+            )
+        case OnCallAsked():
+            yield FindOnCall(number=event.number, question=event.question)
+        case HandedOver():
+            if event.targets:
+                yield messages.handed_over(after, event)
         case Superseded():
             yield StartSuccessor(event_key=event.event_key, held=event.held)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -18,6 +18,8 @@ from pydantic import AwareDatetime, Field
 from core.domain.incident.alert_counts import AlertCounts
 from core.domain.incident.description import Description
 from core.domain.incident.policies.policy import Policy
+from core.domain.oncall.answer import Answer, OnCall
+from core.domain.oncall.people import ContactStep
 from core.domain.severity import DEFAULT, Severity
 from core.domain.targets import News
 from core.domain.value import Value
@@ -85,6 +87,8 @@ class PageState(Value):
 
     level: int
     target: str
+    person: str | None = None
+    """The ID of the person whose contact method the target is."""
     repeat: int = 1
     fallback: tuple[str, ...] = ()
     round: int = 1
@@ -96,11 +100,33 @@ class PageState(Value):
     """The person who asked for it: then nothing that holds the paging holds it."""
 
 
+class PersonPaging(Value):
+    """The paging of one person by their contact methods, as it stands. `on_call` is what was
+    answered last about them; steps count from `since`; `asked_by` is the person who escalated by
+    hand: then nothing that holds the paging holds it."""
+
+    on_call: OnCall
+    level: int
+    repeat: int
+    since: AwareDatetime
+    taken: tuple[ContactStep, ...] = ()
+    asked_by: str | None = None
+
+    @property
+    def steps(self) -> tuple[ContactStep, ...]:
+        """Those that have not been taken."""
+        return tuple(step for step in self.on_call.steps if step not in self.taken)
+
+    def due(self, step: ContactStep) -> datetime:
+        return self.since + timedelta(seconds=step.after)
+
+
 class Escalation(Value):
     """How far paging has come while nobody acknowledges.
 
     Paging counts from `since`; `step` is the number of levels gone through since then, over all
-    rounds; `repeats` is how often each level was paged in the whole life of the incident.
+    rounds; `repeats` is how often each level was paged in the whole life of the incident; `people`
+    are those who are paged, by their IDs.
     """
 
     since: AwareDatetime | None = None
@@ -108,6 +134,50 @@ class Escalation(Value):
     paged_at: AwareDatetime | None = None
     held_until: AwareDatetime | None = None
     repeats: Mapping[int, int] = Field(default_factory=dict)
+    people: Mapping[str, PersonPaging] = Field(default_factory=dict)
+
+
+class Wanted(Value):
+    """A level that is paged as soon as it is known who is on call, from `at` on: because a person
+    escalated by hand (`asked_by`), or an alert got worse, or because that was not known when the
+    level was due. With `targets`, its targets are paged as well."""
+
+    level: int
+    repeat: int
+    at: AwareDatetime
+    asked_by: str | None = None
+    targets: bool = False
+
+
+class Assignment(Value):
+    """Somebody to be notified that the incident is theirs, by whom and with which note; `asked` is
+    whether the last question is about them, too."""
+
+    assignee: str
+    by: str
+    note: str | None = None
+    at: AwareDatetime
+    asked: bool = False
+
+
+class Inquiry(Value):
+    """The questions who is on call. `number` counts them.
+
+    While one is in flight, `asked_at` is set, and it is about the first `asked_levels` levels. The
+    last `answer`, of `answered_at`, is about the first `levels`. `ask_at` is when to ask again
+    because the answer may have changed or has failed; `unanswered` whether it has failed last.
+    """
+
+    number: int = 0
+    asked_at: AwareDatetime | None = None
+    asked_levels: int = 0
+    answer: Answer = Answer()
+    answered_at: AwareDatetime | None = None
+    levels: int = 0
+    ask_at: AwareDatetime | None = None
+    unanswered: bool = False
+    wanted: tuple[Wanted, ...] = ()
+    assignment: Assignment | None = None
 
 
 class Pending(Value):
@@ -162,6 +232,7 @@ class Incident(Description):
     pending: Pending | None = None
     alerts: AlertCounts = AlertCounts()
     escalation: Escalation = Escalation()
+    inquiry: Inquiry = Inquiry()
     pages: Mapping[str, PageState] = Field(default_factory=dict)
     pages_delivered: int = 0
     pages_failed: int = 0

@@ -20,8 +20,9 @@ from core.domain.alert_state import AlertState
 from core.domain.command import TIDEGATE
 from core.domain.durations import format_duration
 from core.domain.incident.description import Description
-from core.domain.incident.model import CloseReason
+from core.domain.incident.model import CloseReason, Wanted
 from core.domain.incident.policies.policy import Policy
+from core.domain.oncall.answer import Answer, OnCall, Question
 from core.domain.severity import Severity
 from core.domain.value import Value
 
@@ -240,12 +241,14 @@ class SeverityChanged(_Commanded):
 
 
 class Assigned(_Commanded):
-    """Who works on it and who commands; both as they are from now on. `notified` are the addresses
-    of the assignee's target, if the assignee is told."""
+    """Who works on it and who commands; both as they are from now on. `is_news` is whether the
+    assignee is to be notified; `notified` are the addresses of the target of that name, if there is
+    one."""
 
     kind: Literal["assigned"] = "assigned"
     assignee: str | None = None
     commander: str | None = None
+    is_news: bool = False
     notified: tuple[str, ...] = ()
 
     def sentence(self) -> str:
@@ -375,6 +378,111 @@ class StepTaken(_Event):
         return f"Paging reached step {self.step}"
 
 
+class OnCallAsked(_Event):
+    """Who is on call for the first `levels` levels is being asked."""
+
+    kind: Literal["on_call_asked"] = "on_call_asked"
+    visible: bool = False
+    number: int
+    levels: int
+    question: Question
+
+    def sentence(self) -> str:
+        return "Asking who is on call"
+
+
+class OnCallFound(_Event):
+    """Who is on call is known."""
+
+    kind: Literal["on_call_found"] = "on_call_found"
+    visible: bool = False
+    answer: Answer
+
+    def sentence(self) -> str:
+        names = ", ".join(dict.fromkeys(each.name for each in self.answer.people))
+        return f"On call: {names or 'nobody'}"
+
+
+class OnCallUnknown(_Event):
+    """Who is on call cannot be found out now, and is asked again at `retry_at`. Only the first of
+    several failures is visible."""
+
+    kind: Literal["on_call_unknown"] = "on_call_unknown"
+    reason: str
+    retry_at: AwareDatetime
+
+    def sentence(self) -> str:
+        return f"Who is on call, and what is silenced, is not known: {self.reason}"
+
+
+class OnCallMayDiffer(_Event):
+    """Who is on call may have changed, and is to be asked again."""
+
+    kind: Literal["on_call_may_differ"] = "on_call_may_differ"
+    visible: bool = False
+
+    def sentence(self) -> str:
+        return "Who is on call may have changed"
+
+
+class PagingWanted(_Event):
+    """A level is to be paged when it is known who is on call; see `Wanted`."""
+
+    kind: Literal["paging_wanted"] = "paging_wanted"
+    visible: bool = False
+    wanted: Wanted
+
+    def sentence(self) -> str:
+        return f"Level {self.wanted.level} is to be paged"
+
+
+class PersonPaged(_Event):
+    """The paging of a person begins, by their contact methods; `asked_by` is the person who
+    escalated by hand."""
+
+    kind: Literal["person_paged"] = "person_paged"
+    level: int
+    repeat: int
+    on_call: OnCall
+    asked_by: str | None = None
+
+    def sentence(self) -> str:
+        who = self.on_call
+        quiet = ""
+        if who.quiet_until and not self.asked_by:
+            quiet = f"; not before {_moment(who.quiet_until)}: their quiet hours"
+        until = f" until {_moment(who.until)}" if who.until else ""
+        role = f" as {who.role}" if who.role else ""
+        return f"{who.name} is paged{role}{until}{quiet}"
+
+
+class HandedOver(_Event):
+    """A person who was paged is not on call any more; `to` are the names of those who are.
+    `targets` have taken a page for that person, and hear of it."""
+
+    kind: Literal["handed_over"] = "handed_over"
+    on_call: OnCall
+    to: tuple[str, ...]
+    targets: tuple[str, ...] = ()
+
+    def sentence(self) -> str:
+        others = " and ".join(self.to)
+        return f"{self.on_call.name} hands over to {others} for {self.on_call.recipient}"
+
+
+class AssigneeNotified(_Event):
+    """A new assignee hears of the assignment, by their first contact methods."""
+
+    kind: Literal["assignee_notified"] = "assignee_notified"
+    assignee: str
+    by: str
+    note: str | None = None
+    targets: tuple[str, ...]
+
+    def sentence(self) -> str:
+        return f"{self.assignee} is notified of the assignment by {self.by}"
+
+
 class PageStarted(_Event):
     """A page to one target is being sent; `round` counts from 1. `asked_by` is the person who
     escalated by hand, if one did."""
@@ -387,6 +495,9 @@ class PageStarted(_Event):
     fallback: tuple[str, ...] = ()
     round: int = 1
     asked_by: str | None = None
+    person: str | None = None
+    after: float = 0
+    """Of a person's contact method: the seconds that their rules wait before they use it."""
 
     def sentence(self) -> str:
         again = f", round {self.round}" if self.round > 1 else ""
@@ -515,9 +626,12 @@ class Closed(_Commanded):
 WithEffects = (
     Acknowledged
     | Assigned
+    | AssigneeNotified
     | Closed
     | Discarded
+    | HandedOver
     | Mitigated
+    | OnCallAsked
     | PageCancelled
     | PageDelivered
     | PageStarted
@@ -541,10 +655,15 @@ WithoutEffects = (
     | HeldBack
     | Listening
     | Noted
+    | OnCallFound
+    | OnCallMayDiffer
+    | OnCallUnknown
     | Opened
     | PageFailed
     | PagingHeld
     | PagingResumed
+    | PagingWanted
+    | PersonPaged
     | ReportNotWritten
     | ReportWritten
     | SeverityChanged

@@ -79,6 +79,18 @@ class OnCall(Value):
     quiet_until: AwareDatetime | None = None
     steps: tuple[ContactStep, ...] = ()
 
+    @property
+    def role(self) -> str:
+        """As what the person is paged; empty for one who is named by the policy."""
+        reason = self.reason.removesuffix(f" of {self.recipient}")
+        match self.recipient.kind:
+            case RecipientKind.SCHEDULE:
+                return f"on call for {self.recipient} ({reason})"
+            case RecipientKind.TEAM:
+                return f"{reason} of {self.recipient}"
+            case RecipientKind.PERSON:
+                return ""
+
 
 class Answer(Value):
     """Who is on call, and which silences that were added at run time match the incident.

@@ -173,7 +173,8 @@ async def _pages(settings: Settings) -> AsyncIterator[Check]:
     silent = [
         policy.name
         for policy in policies.policies
-        if not any(addresses[target] for target in policy.levels[0].targets)
+        if not policy.levels[0].recipients
+        and not any(addresses[target] for target in policy.levels[0].targets)
     ]
     if silent:
         detail = f"{', '.join(silent)} would page nobody at level 1: {missing}"

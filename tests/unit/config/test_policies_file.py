@@ -224,7 +224,11 @@ def test_unset_variables_are_listed_by_target(good: Policies) -> None:
             "{after: 5m, targets: [chat, chat]}",
             "12:37: policies[0].levels[1].targets[1]: chat is there twice",
         ),
-        ("targets: [pager]", "targets: []", "11:30: policies[0].levels[0].targets: List should"),
+        (
+            "targets: [pager]",
+            "targets: []",
+            "11:9: policies[0].levels[0]: it pages nobody: it has no targets, schedule, person or",
+        ),
         (
             "follow_up: [resolved]",
             "follow_up: [assigned]",

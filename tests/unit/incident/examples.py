@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -11,12 +12,13 @@ from core.domain.alert import Alert, AlertStatus
 from core.domain.incident.commands import COMMANDS, AnyCommand
 from core.domain.incident.decisions.command_handling import refusal
 from core.domain.incident.decisions.timers import deadline
-from core.domain.incident.effects import Effect, Page
+from core.domain.incident.effects import Effect, FindOnCall, Page
 from core.domain.incident.evolve import apply
 from core.domain.incident.inputs import (
     AlertReceived,
     FurtherEvent,
     Input,
+    OnCallAnswered,
     Open,
     PageSettled,
     ReportSettled,
@@ -26,7 +28,8 @@ from core.domain.incident.lifecycle import decide
 from core.domain.incident.model import Incident, PageStatus, Status
 from core.domain.incident.policies.policy import Level, Policy, PolicyTarget
 from core.domain.incident.reports.incident_report import IncidentReport
-from core.domain.incident.timeline import TimelineEvent
+from core.domain.incident.timeline import OnCallAsked, OnCallFound, TimelineEvent
+from core.domain.oncall.answer import Answer, Question
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)  # a Friday
 ON_CALL, SECOND_LINE = "slack#00000001", "pagerduty#00000002"
@@ -101,14 +104,30 @@ class Life:
     now: datetime = START
     events: list[TimelineEvent] = field(default_factory=list)
     effects: list[Effect] = field(default_factory=list)
+    answer: Callable[[Question, datetime], Answer | None] = lambda question, now: Answer()
+    """What is answered to the question who is on call; None for no answer yet."""
+    asked: list[Question] = field(default_factory=list)
 
     def give(self, input: Input) -> tuple[list[TimelineEvent], list[Effect]]:
+        """What comes of an input; who is on call is answered immediately, and the events and
+        effects of asking are left out."""
         events, effects = decide(self.incident, input, self.now)
         for event in events:
             self.incident = apply(self.incident, event)
+        shown: list[TimelineEvent] = [
+            event for event in events if not isinstance(event, OnCallAsked | OnCallFound)
+        ]
+        others: list[Effect] = [e for e in effects if not isinstance(e, FindOnCall)]
         self.events += events
-        self.effects += effects
-        return list(events), list(effects)
+        self.effects += others
+        for effect in effects:
+            if isinstance(effect, FindOnCall):
+                self.asked.append(effect.question)
+                if answer := self.answer(effect.question, self.now):
+                    more = self.give(OnCallAnswered(number=effect.number, answer=answer))
+                    shown += more[0]
+                    others += more[1]
+        return shown, others
 
     def do(self, name: str, actor: str = "ana", **fields: Any) -> list[TimelineEvent]:
         """Give a command that is not refused."""

@@ -12,8 +12,9 @@ from pydantic import TypeAdapter
 from core.domain.alert import Alert
 from core.domain.alert_state import AlertState
 from core.domain.incident import timeline as t
-from core.domain.incident.model import CloseReason
+from core.domain.incident.model import CloseReason, Wanted
 from core.domain.incident.policies.policy import Policy
+from core.domain.oncall.answer import Answer, OnCall, Question, Recipient
 from core.domain.severity import Severity
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -30,6 +31,16 @@ DISK = {
 STATE = AlertState(fired_at=NOW)
 ALERT = {"fingerprint": "5f2e", "state": STATE, "title": "Disk is full"}
 PAGE = {"key": "k", "level": 2, "target": "duty"}
+TEAM = Recipient(kind="team", name="web", mode="round_robin")
+EVE = Recipient(kind="person", name="eve")
+ANNE = OnCall(
+    person="anne",
+    name="Anne",
+    recipient=Recipient(kind="schedule", name="shop"),
+    reason="layer weekdays of schedule shop",
+    until=LATER,
+    quiet_until=LATER,
+)
 
 _DESCRIPTION = (
     "title severity service summary reporter source labels links named_links document previous "
@@ -146,7 +157,7 @@ TABLE: list[tuple[t.TimelineEvent, bool, bool, str, str]] = [
         t.Assigned(**ANA, commander="ben"),
         VISIBLE,
         EFFECTS,
-        f"{_COMMAND} assignee commander notified",
+        f"{_COMMAND} assignee commander is_news notified",
         "Assigned to nobody, commanded by ben: see the wiki",
     ),
     (
@@ -199,10 +210,66 @@ TABLE: list[tuple[t.TimelineEvent, bool, bool, str, str]] = [
     (t.PagingResumed(**AT), VISIBLE, NONE, "", "Paging starts again at level 1"),
     (t.StepTaken(**AT, step=3), HIDDEN, NONE, "step", "Paging reached step 3"),
     (
+        t.OnCallAsked(
+            **AT,
+            number=1,
+            levels=2,
+            question=Question(incident_id="incident:a", severity=Severity.HIGH),
+        ),
+        HIDDEN,
+        EFFECTS,
+        "number levels question",
+        "Asking who is on call",
+    ),
+    (
+        t.OnCallFound(**AT, answer=Answer(people=(ANNE, ANNE))),
+        HIDDEN,
+        NONE,
+        "answer",
+        "On call: Anne",
+    ),
+    (
+        t.OnCallUnknown(**AT, reason="no answer has come", retry_at=LATER),
+        VISIBLE,
+        NONE,
+        "reason retry_at",
+        "Who is on call, and what is silenced, is not known: no answer has come",
+    ),
+    (t.OnCallMayDiffer(**AT), HIDDEN, NONE, "", "Who is on call may have changed"),
+    (
+        t.PagingWanted(**AT, wanted=Wanted(level=2, repeat=1, at=NOW)),
+        HIDDEN,
+        NONE,
+        "wanted",
+        "Level 2 is to be paged",
+    ),
+    (
+        t.PersonPaged(**AT, level=1, repeat=1, on_call=ANNE),
+        VISIBLE,
+        NONE,
+        "level repeat on_call asked_by",
+        "Anne is paged as on call for schedule shop (layer weekdays) "
+        "until 2026-01-02 04:00:00 UTC; not before 2026-01-02 04:00:00 UTC: their quiet hours",
+    ),
+    (
+        t.HandedOver(**AT, on_call=ANNE, to=("Ben", "Eve"), targets=("anne/push",)),
+        VISIBLE,
+        EFFECTS,
+        "on_call to targets",
+        "Anne hands over to Ben and Eve for schedule shop",
+    ),
+    (
+        t.AssigneeNotified(**AT, assignee="anne", by="ben", targets=("anne/push",)),
+        VISIBLE,
+        EFFECTS,
+        "assignee by note targets",
+        "anne is notified of the assignment by ben",
+    ),
+    (
         t.PageStarted(**AT, **PAGE, round=2),
         VISIBLE,
         EFFECTS,
-        f"{_PAGE} repeat fallback round asked_by",
+        f"{_PAGE} repeat fallback round asked_by person after",
         "Paging duty (level 2, round 2)",
     ),
     (
@@ -279,6 +346,29 @@ OTHERWISE: list[tuple[t.TimelineEvent, str]] = [
     (
         t.EscalatedByHand(**AT, level=2, targets=("duty",), repeat=3),
         "Level 2 is paged again (repeat 3): duty",
+    ),
+    (t.OnCallFound(**AT, answer=Answer()), "On call: nobody"),
+    (
+        t.PersonPaged(**AT, level=1, repeat=1, on_call=ANNE, asked_by="ben"),
+        "Anne is paged as on call for schedule shop (layer weekdays) until 2026-01-02 04:00:00 UTC",
+    ),
+    (
+        t.PersonPaged(
+            **AT,
+            level=1,
+            repeat=1,
+            on_call=OnCall(person="eve", name="Eve", recipient=TEAM, reason="next of team web"),
+        ),
+        "Eve is paged as next of team web",
+    ),
+    (
+        t.PersonPaged(
+            **AT,
+            level=1,
+            repeat=1,
+            on_call=OnCall(person="eve", name="Eve", recipient=EVE, reason="person eve"),
+        ),
+        "Eve is paged",
     ),
     (t.PageStarted(**AT, **PAGE), "Paging duty (level 2)"),
     (t.PageDelivered(**AT, **PAGE), "Page delivered to duty (level 2)"),

@@ -14,7 +14,7 @@ from core.domain.event import DOCUMENT_CREATED, DocumentRef, Event
 from core.domain.incident.policies.file import Policies
 from core.errors import DocumentExists
 from core.intake.quarantine import Quarantine
-from tests.support.incidents import Pager
+from tests.support.incidents import Pager, nobody
 from tests.unit.incident.examples import resolved
 from workers.incident.activities import IncidentActivities
 from workers.incident.payloads import ReportInput
@@ -53,6 +53,7 @@ def activities(store: Store) -> IncidentActivities:
         ),
         targets={},
         addresses={},
+        find_on_call=nobody,
         ack_timeout=300,
         reports="file:///reports/",
         max_report_bytes=10_000,

@@ -20,6 +20,7 @@ from core.domain.targets import News
 from core.errors import NotificationFailed
 from core.intake.quarantine import Quarantine
 from core.ports.notifier import Address, Notification, NotificationKind
+from tests.support.incidents import nobody
 from workers.incident.activities import IncidentActivities
 from workers.incident.paging.pager import Pager
 
@@ -190,6 +191,7 @@ def activities(channels: Channels, incident_url: str | None) -> IncidentActiviti
         policies=file,
         targets=file.targets,
         addresses=read_addresses(file.targets, ENVIRONMENT),
+        find_on_call=nobody,
         ack_timeout=timedelta(minutes=5).total_seconds(),
         incident_url=incident_url,
         reports=None,

@@ -20,6 +20,7 @@ from core.domain.targets import News, TargetConfig
 from core.errors import NotificationFailed
 from core.ports.notifier import Address, Notification, NotificationKind, Notifier
 from workers.incident.paging.rate_limit import RateLimits
+from workers.incident.payloads import TARGET_REMOVED
 
 log = logging.getLogger("tidegate.incident")
 
@@ -65,7 +66,7 @@ class Pager:
         if not names:
             raise ApplicationError(
                 f"{page.target} is no longer among the targets",
-                type="TargetRemoved",
+                type=TARGET_REMOVED,
                 non_retryable=True,
             )
         failures: list[str] = []
@@ -102,7 +103,7 @@ class Pager:
         if name not in self._addresses:
             return False
         target = self._targets[self._addresses[name][0]]
-        return what is News.ASSIGNED or what.value in target.follow_up
+        return what in (News.ASSIGNED, News.HANDED_OVER) or what.value in target.follow_up
 
     async def _tell(self, follow_up: FollowUp, url: str | None, name: str) -> str | None:
         """Why one target could not be told; None when it has been."""

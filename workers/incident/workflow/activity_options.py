@@ -37,6 +37,18 @@ RECALL: Final[Any] = {
     },
 }
 """Not until it is done: somebody is to be paged, and it is better to page twice than not at all."""
+FIND_ON_CALL: Final[Any] = {
+    "local": {
+        "start_to_close_timeout": timedelta(seconds=10),
+        "retry_policy": RetryPolicy(maximum_attempts=1),
+    },
+    "remote": {
+        "start_to_close_timeout": timedelta(seconds=15),
+        "schedule_to_close_timeout": timedelta(seconds=45),
+        "retry_policy": RetryPolicy(maximum_interval=timedelta(seconds=5)),
+    },
+}
+"""Together as long as the domain waits for an answer; it asks again after that."""
 REPORT: Final[Any] = {
     "start_to_close_timeout": timedelta(seconds=120),
     "heartbeat_timeout": HEARTBEAT_TIMEOUT,
@@ -70,6 +82,12 @@ def reason_of(error: FailureError) -> str:
     cause = error.cause or error
     message = cause.message if isinstance(cause, ApplicationError) else str(cause)
     return in_one_line(message) or type(cause).__name__
+
+
+def code_of(error: FailureError) -> str | None:
+    """The code of the error by which an activity failed, where it has one."""
+    cause = error.cause or error
+    return cause.type if isinstance(cause, ApplicationError) else None
 
 
 def in_one_line(text: str) -> str:

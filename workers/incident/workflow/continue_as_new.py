@@ -15,7 +15,14 @@ from temporalio import workflow
 from core.domain.event import encode
 from core.domain.incident.alert_counts import remembered
 from core.domain.incident.decisions.closing import is_finished
-from core.domain.incident.effects import REPORT_KEY, Effect, FollowUp, Page, WriteReport
+from core.domain.incident.effects import (
+    REPORT_KEY,
+    Effect,
+    FindOnCall,
+    FollowUp,
+    Page,
+    WriteReport,
+)
 from core.domain.incident.inputs import Listen
 from core.domain.incident.timeline import TimelineEvent, abridged
 from core.errors import InvalidEvent
@@ -56,7 +63,9 @@ def for_next_run(state: State) -> RunState:
         saved=len(tail),
         omitted=timeline.omitted + timeline.saved - len(tail),
         segments=timeline.segments,
-        effects=tuple(e for e in effects if isinstance(e, Page | WriteReport | FollowUp)),
+        effects=tuple(
+            e for e in effects if isinstance(e, Page | WriteReport | FollowUp | FindOnCall)
+        ),
         pending_reports=state.pending_reports.all(),
         arrivals=tuple(state.arrivals),
         backlog=tuple(state.backlog),

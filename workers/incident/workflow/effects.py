@@ -5,22 +5,28 @@ Deterministic: runs in the workflow sandbox.
 
 from __future__ import annotations
 
+import asyncio
+
 from temporalio import workflow
 
 from core.domain.incident.effects import (
     REPORT_KEY,
     CancelInFlight,
+    FindOnCall,
     FollowUp,
     Page,
     StartSuccessor,
     WriteReport,
 )
-from core.domain.incident.inputs import PageSettled, ReportSettled
+from core.domain.incident.inputs import OnCallAnswered, PageSettled, ReportSettled
 from core.domain.incident.model import PageStatus
+from core.domain.oncall.answer import Answer
 from workers.incident.activities import IncidentActivities
+from workers.incident.payloads import TARGET_REMOVED
 from workers.incident.workflow import activity_options
-from workers.incident.workflow.in_flight import WithActivity
+from workers.incident.workflow.in_flight import Failure, WithActivity
 from workers.incident.workflow.state import State
+from workers.runtime.local_first import run_local_first
 
 
 def dispatch(state: State, *, starting: bool = True) -> None:
@@ -34,7 +40,7 @@ def dispatch(state: State, *, starting: bool = True) -> None:
                 state.in_flight.cancel(effect.keys)
             case StartSuccessor():
                 pass  # its event is among the arrivals
-            case Page() | WriteReport() | FollowUp():
+            case Page() | WriteReport() | FollowUp() | FindOnCall():
                 if starting:
                     _start(state, effect)
                 else:
@@ -52,11 +58,16 @@ def _start(state: State, effect: WithActivity) -> None:
                 _write_report(state, effect)
         case FollowUp():
             _follow_up(state, effect)
+        case FindOnCall():
+            if effect.number == state.incident.inquiry.number:
+                _find_on_call(state, effect)
 
 
 def _page(state: State, page: Page) -> None:
-    def settled(failure: str | None, via: str | None) -> None:
-        state.handle(PageSettled(key=page.key, failure=failure, via=via))
+    def settled(failure: Failure | None, via: str | None) -> None:
+        removed = failure is not None and failure.code == TARGET_REMOVED
+        reason = failure.reason if failure else None
+        state.handle(PageSettled(key=page.key, failure=reason, via=via, removed=removed))
 
     handle = workflow.start_activity_method(IncidentActivities.page, page, **activity_options.PAGE)
     state.in_flight.watch(handle, settled, effect=page, key=page.key)
@@ -65,11 +76,12 @@ def _page(state: State, page: Page) -> None:
 def _write_report(state: State, report: WriteReport) -> None:
     id = state.incident.id
 
-    def settled(failure: str | None, uris: list[str] | None) -> None:
+    def settled(failure: Failure | None, uris: list[str] | None) -> None:
+        reason = failure.reason if failure else None
         if id != state.incident.id:  # its successor has started in this run
-            state.pending_reports.finished(id, failure or uris)
+            state.pending_reports.finished(id, reason or uris)
             return
-        state.handle(ReportSettled(as_of=report.as_of, uris=tuple(uris or ()), failure=failure))
+        state.handle(ReportSettled(as_of=report.as_of, uris=tuple(uris or ()), failure=reason))
 
     report_input = state.timeline.report_input(state.incident)
     handle = workflow.start_activity_method(
@@ -79,11 +91,23 @@ def _write_report(state: State, report: WriteReport) -> None:
 
 
 def _follow_up(state: State, follow_up: FollowUp) -> None:
-    def settled(failure: str | None, _: object) -> None:
+    def settled(failure: Failure | None, _: object) -> None:
         if failure:
-            workflow.logger.warning("follow-up not delivered (%s): %s", follow_up.what, failure)
+            reason = failure.reason
+            workflow.logger.warning("follow-up not delivered (%s): %s", follow_up.what, reason)
 
     handle = workflow.start_activity_method(
         IncidentActivities.follow_up, follow_up, **activity_options.FOLLOW_UP
     )
     state.in_flight.watch(handle, settled, effect=follow_up)
+
+
+def _find_on_call(state: State, find: FindOnCall) -> None:
+    def settled(failure: Failure | None, answer: Answer | None) -> None:
+        reason = failure.reason if failure else None
+        state.handle(OnCallAnswered(number=find.number, answer=answer, failure=reason))
+
+    asking = run_local_first(
+        IncidentActivities.find_on_call, find.question, **activity_options.FIND_ON_CALL
+    )
+    state.in_flight.watch(asyncio.create_task(asking), settled, effect=find)

@@ -9,22 +9,28 @@ import asyncio
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any, NamedTuple
 
-from temporalio import workflow
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import FailureError
 
-from core.domain.incident.effects import FollowUp, Page, WriteReport
+from core.domain.incident.effects import FindOnCall, FollowUp, Page, WriteReport
 from workers.incident.workflow import activity_options
 
-WithActivity = Page | WriteReport | FollowUp
+WithActivity = Page | WriteReport | FollowUp | FindOnCall
 """The effects that start an activity."""
 
-Settled = Callable[[str | None, Any], None]
-"""Called when an activity has ended: with the reason of its failure, in one line, and None; or with
-None and its result."""
+
+class Failure(NamedTuple):
+    """Why an activity failed: in one line, and the code of its error."""
+
+    reason: str
+    code: str | None
+
+
+Settled = Callable[[Failure | None, Any], None]
+"""Called when an activity has ended: with its failure and None, or with None and its result."""
 
 
 class _Running(NamedTuple):
-    handle: workflow.ActivityHandle[Any]
+    handle: asyncio.Task[Any]
     effect: WithActivity | None
 
 
@@ -50,7 +56,7 @@ class InFlight:
 
     def watch(
         self,
-        handle: workflow.ActivityHandle[Any],
+        handle: asyncio.Task[Any],
         settled: Settled,
         *,
         effect: WithActivity | None = None,
@@ -76,14 +82,12 @@ class InFlight:
         if self._fault:
             raise self._fault
 
-    async def _settle(
-        self, name: Hashable, handle: workflow.ActivityHandle[Any], settled: Settled
-    ) -> None:
+    async def _settle(self, name: Hashable, handle: asyncio.Task[Any], settled: Settled) -> None:
         failure, result = None, None
         try:
             result = await handle
-        except ActivityError as error:
-            failure = activity_options.reason_of(error)
+        except FailureError as error:
+            failure = Failure(activity_options.reason_of(error), activity_options.code_of(error))
         finally:
             running = self._running.get(name)
             if running and running.handle is handle:  # and not the next one under this key

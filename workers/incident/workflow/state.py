@@ -12,7 +12,7 @@ from temporalio import workflow
 
 from core.domain.alert import event_of
 from core.domain.incident.decisions.closing import is_finished, is_forgotten
-from core.domain.incident.effects import Effect, FollowUp, Page, StartSuccessor
+from core.domain.incident.effects import Effect, FindOnCall, FollowUp, Page, StartSuccessor
 from core.domain.incident.evolve import apply
 from core.domain.incident.ids import incident_id
 from core.domain.incident.inputs import Input
@@ -98,8 +98,10 @@ class State:
 
     def is_finished(self) -> bool:
         """Whether the incident is closed and reported, and no page of it is being sent: a page that
-        arrives although it was cancelled needs a follow-up."""
-        return is_finished(self.incident) and not self.in_flight.has(Page)
+        arrives although it was cancelled needs a follow-up. Nor may a local activity be running
+        when the workflow completes."""
+        busy = self.in_flight.has(Page) or self.in_flight.has(FindOnCall)
+        return is_finished(self.incident) and not busy
 
     def is_over(self) -> bool:
         """Whether nothing is left to do, and late alerts are not waited for."""

@@ -18,7 +18,7 @@ from core.domain.incident.decisions.alert_entries import (
 )
 from core.domain.incident.evolve import apply, has_seen
 from core.domain.incident.inputs import AlertReceived, FurtherEvent, Listen, Recalled
-from core.domain.incident.model import CloseReason, Incident, Status
+from core.domain.incident.model import CloseReason, Incident, Status, Wanted
 from core.domain.incident.policies.policy import Recurrence
 from core.domain.incident.timeline import (
     AlertCleared,
@@ -29,6 +29,7 @@ from core.domain.incident.timeline import (
     EventJoined,
     Listening,
     Noted,
+    PagingWanted,
     Reopened,
     Resolved,
     SeverityChanged,
@@ -191,12 +192,14 @@ def _joins(incident: Incident, fired: AlertFired, now: datetime) -> list[Timelin
     events: list[TimelineEvent] = [fired, *raised]
     if incident.status is Status.ACKNOWLEDGED and raised:
         worse = apply(incident, raised[0])
-        held = paging.hold(worse, now)
-        events += (
-            [Noted(at=now, text=f"Nobody is paged for the higher severity: {held.reason}")]
-            if held
-            else paging.page_level(worse, paging.FIRST_LEVEL, now)
-        )
+        if held := paging.certain_hold(worse, now):
+            why = f"Nobody is paged for the higher severity: {held.reason}"
+            events.append(Noted(at=now, text=why))
+        else:
+            level = paging.FIRST_LEVEL
+            repeat = paging.next_repeat(incident, level)
+            wanted = Wanted(level=level, repeat=repeat, at=now, targets=True)
+            events.append(PagingWanted(at=now, wanted=wanted))
     return events
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TypedDict
 
-from core.domain.incident.decisions import escalation, paging
+from core.domain.incident.decisions import escalation, on_call, paging
 from core.domain.incident.model import UNRESOLVED, Incident
 from core.domain.incident.timeline import (
     Assigned,
@@ -24,7 +24,8 @@ class Held(TypedDict):
 
 
 class Paged(TypedDict):
-    """Whom a level pages; `repeat` counts how often it is paged."""
+    """Whom a level pages: targets, schedules, people and teams by their names; `repeat` counts how
+    often it is paged."""
 
     level: int
     targets: list[str]
@@ -61,12 +62,12 @@ def command_facts(
 ) -> CommandFacts:
     """The facts of a command that made the incident `after` out of `before` by these events."""
     held = paging.hold(after, now) if after.status in UNRESOLVED else None
-    next_page = escalation.due(after)
+    next_page = on_call.next_page(after)
     return {
         "commander": after.commander,
         "snoozed_until": _moment(after.snoozed_until),
         "held": {"reason": held.reason, "until": held.until.isoformat()} if held else None,
-        "paged": list(_paged(events)),
+        "paged": list(_paged(after, events, now)),
         "notified": [
             name for event in events if isinstance(event, Assigned) for name in event.notified
         ],
@@ -82,7 +83,8 @@ def command_facts(
     }
 
 
-def _paged(events: Sequence[TimelineEvent]) -> Iterator[Paged]:
+def _paged(after: Incident, events: Sequence[TimelineEvent], now: datetime) -> Iterator[Paged]:
+    """Whom the command has paged, or pages once it is known who is on call."""
     by_hand = [event for event in events if isinstance(event, EscalatedByHand)]
     for event in by_hand:
         yield {"level": event.level, "targets": list(event.targets), "repeat": event.repeat}
@@ -95,6 +97,10 @@ def _paged(events: Sequence[TimelineEvent]) -> Iterator[Paged]:
         pages = [event for event in started if event.level == level]
         targets = [event.target for event in pages]
         yield {"level": level, "targets": targets, "repeat": pages[0].repeat}
+    if after.inquiry.asked_at and not paging.certain_hold(after, now):
+        for level in escalation.levels_due(after, now):
+            names = list(paging.level_of(after, level).names)
+            yield {"level": level, "targets": names, "repeat": paging.next_repeat(after, level)}
 
 
 def _moment(moment: datetime | None) -> str | None:

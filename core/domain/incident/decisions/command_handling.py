@@ -288,18 +288,15 @@ def _assign(incident: Incident, command: Assign, asked: dict[str, Any]) -> list[
     after = {**before, **changes}
     if after == before:
         return []
-    notified = _notified(incident, command.assignee, command.actor)
-    return [Assigned(**asked, **after, notified=notified)]
+    is_news = _is_news(incident, command.assignee, command.actor)
+    notified = incident.policy.addresses_of(command.assignee or "") if is_news else ()
+    return [Assigned(**asked, **after, is_news=is_news, notified=notified)]
 
 
-def _notified(incident: Incident, assignee: str | None, actor: str) -> tuple[str, ...]:
-    """Where a new assignee is told, who is not the one that assigns."""
-    if assignee is None:
-        return ()
+def _is_news(incident: Incident, assignee: str | None, actor: str) -> bool:
+    """Whether a new assignee is to be notified, who is not the one that assigns."""
     know = {name.casefold() for name in (incident.assignee, actor) if name}
-    if assignee.casefold() in know:
-        return ()
-    return incident.policy.addresses_of(assignee)
+    return assignee is not None and assignee.casefold() not in know
 
 
 def _snooze(

@@ -18,9 +18,9 @@ from core.domain.incident.model import Incident, PageState, PageStatus, compact_
 from core.domain.incident.timeline import (
     SOURCE_PREFIX,
     Acknowledged,
-    Assigned,
     Closed,
     Discarded,
+    HandedOver,
     Mitigated,
     PageDelivered,
     PageStarted,
@@ -51,7 +51,11 @@ def page_for(incident: Incident, started: PageStarted) -> Page:
         title=_titled(incident),
         text=incident.summary or "",
         action=_acknowledge(incident),
-        facts=(*_asked(started), *_facts(incident, started.at, started.key)),
+        facts=(
+            *_asked(started),
+            *_role(incident, started),
+            *_facts(incident, started.at, started.key),
+        ),
         details=_details(incident),
         links=_links(incident),
         severity=incident.severity,
@@ -95,20 +99,36 @@ def late_follow_up(incident: Incident, event: PageDelivered, what: News) -> Foll
     )
 
 
-def assignment(incident: Incident, event: Assigned) -> FollowUp:
-    """What the assignee hears, at the targets of that name."""
+def assignment(
+    incident: Incident, targets: tuple[str, ...], *, by: str, note: str | None, at: datetime
+) -> FollowUp:
+    """What the assignee hears, at the targets of that name or by their own contact methods."""
     return FollowUp(
-        key=f"{incident.id}/{News.ASSIGNED}/{compact_time(event.at)}",
+        key=f"{incident.id}/{News.ASSIGNED}/{compact_time(at)}",
         what=News.ASSIGNED,
-        targets=event.notified,
-        title=f"Assigned to you{_by([event.actor])}: {_titled(incident)}",
-        text="\n\n".join(filter(None, (event.note, incident.summary))),
+        targets=targets,
+        title=f"Assigned to you{_by([by])}: {_titled(incident)}",
+        text="\n\n".join(filter(None, (note, incident.summary))),
         action=_acknowledge(incident),
-        facts=_facts(incident, event.at),
+        facts=_facts(incident, at),
         details=_details(incident),
         links=_links(incident),
         severity=incident.severity,
         dedup_key=incident.id,
+    )
+
+
+def handed_over(incident: Incident, event: HandedOver) -> FollowUp:
+    """What a person who was paged hears when somebody else is paged in their place."""
+    others, verb = " and ".join(event.to), "is" if len(event.to) == 1 else "are"
+    return _follow_up(
+        incident,
+        News.HANDED_OVER,
+        event.targets,
+        key=f"{incident.id}/{News.HANDED_OVER}/{event.on_call.person}/{compact_time(event.at)}",
+        title=f"Handed over to {others}: {_titled(incident)}",
+        note=f"{others} {verb} paged for {event.on_call.recipient} from now on.",
+        at=event.at,
     )
 
 
@@ -148,6 +168,16 @@ def _asked(started: PageStarted) -> tuple[str, ...]:
     """Who asked for the page, if a person did."""
     who = started.asked_by
     return _lines({"Asked by": who and f"{who}, who escalated to level {started.level}"})
+
+
+def _role(incident: Incident, started: PageStarted) -> tuple[str, ...]:
+    """Why the person is paged, if a person is."""
+    paged = incident.escalation.people.get(started.person or "")
+    if paged is None:
+        return ()
+    who = paged.on_call
+    until = f" until {_moment(who.until)}" if who.until else ""
+    return _lines({"Paged as": who.role and f"{who.role}{until}"})
 
 
 def _facts(incident: Incident, now: datetime, key: str | None = None) -> tuple[str, ...]:

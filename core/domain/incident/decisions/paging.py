@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from core.domain.incident.model import IN_FLIGHT, Incident, PageState, PageStatus, Status
 from core.domain.incident.policies.policy import Hold, Level
 from core.domain.incident.timeline import (
-    NobodyToPage,
     PageCancelled,
     PageFailed,
     PageStarted,
     PagingHeld,
     TimelineEvent,
 )
+from core.domain.windows import Silence
 
 FIRST_LEVEL: Final = 1
 
@@ -23,16 +23,21 @@ ROUND_DELAYS: Final = tuple(timedelta(seconds=s) for s in (30, 60, 120, 300, *[6
 """Backoff after failed rounds; a page is given up after the round that follows the last of them."""
 
 
-def levels_of(incident: Incident) -> Sequence[Level]:
-    return incident.policy.levels
-
-
 def hold(incident: Incident, now: datetime) -> Hold | None:
-    """Why nobody may be paged now, and until when; None if somebody may."""
+    """Why nobody may be paged now, and until when, as far as is known; None if somebody may."""
+    return _hold(incident, now, incident.inquiry.answer.silences)
+
+
+def certain_hold(incident: Incident, now: datetime) -> Hold | None:
+    """The same without silences that were added at run time: those may have been ended."""
+    return _hold(incident, now, ())
+
+
+def _hold(incident: Incident, now: datetime, silences: Sequence[Silence]) -> Hold | None:
     snoozed = incident.snoozed_until
     if snoozed and snoozed > now:
         return Hold("snoozed", snoozed)
-    return incident.policy.hold(incident.severity, now)
+    return incident.policy.hold(incident.severity, now, silences)
 
 
 def still_snoozed(incident: Incident, now: datetime) -> list[TimelineEvent]:
@@ -46,27 +51,23 @@ def next_repeat(incident: Incident, level: int) -> int:
     return incident.escalation.repeats.get(level, 0) + 1
 
 
-def page_level(
-    incident: Incident, level: int, now: datetime, *, asked_by: str | None = None
-) -> list[TimelineEvent]:
-    """One page to each target of a level whose last one is not still in flight; and an event, once
-    per level, if the level does not reach them all. Keys stay the same over retries.
+def level_of(incident: Incident, level: int) -> Level:
+    """The level of that number; one that pages nobody where the policy has none."""
+    levels = incident.policy.levels
+    return levels[level - 1] if level <= len(levels) else Level(after=0)
 
-    `asked_by` is the person who asked for it, if one did.
-    """
-    levels = levels_of(incident)
-    rule = levels[level - 1] if level <= len(levels) else Level(after=0)
-    repeat = next_repeat(incident, level)
-    events: list[TimelineEvent] = []
-    absent = "; ".join(rule.missing)
-    if (absent or not rule.targets) and level not in incident.unreachable_levels:
-        events.append(NobodyToPage(at=now, level=level, reason=absent, partial=bool(rule.targets)))
+
+def page_targets(
+    incident: Incident, level: int, repeat: int, now: datetime, *, asked_by: str | None = None
+) -> list[TimelineEvent]:
+    """One page to each target of a level whose last one is not still in flight. Keys stay the same
+    over retries. `asked_by` is the person who asked for it, if one did."""
     busy = {
         page.target
         for page in incident.pages.values()
         if page.level == level and page.status in IN_FLIGHT
     }
-    return events + [
+    return [
         PageStarted(
             at=now,
             key=f"{incident.id}/level-{level}/repeat-{repeat}/{target.name}",
@@ -76,7 +77,7 @@ def page_level(
             fallback=target.fallback,
             asked_by=asked_by,
         )
-        for target in rule.targets
+        for target in level_of(incident, level).targets
         if target.name not in busy
     ]
 
@@ -117,10 +118,13 @@ def retry(incident: Incident, now: datetime) -> list[TimelineEvent]:
     ]
 
 
-def failed(key: str, page: PageState, reason: str, now: datetime) -> PageFailed:
-    """The failure of a round, with the time of the next one if there is one."""
+def failed(
+    key: str, page: PageState, reason: str, now: datetime, *, removed: bool = False
+) -> PageFailed:
+    """The failure of a round, with the time of the next one if there is one. A contact method that
+    was `removed` is given up: who is on call now is asked."""
     retry_at = None
-    if page.round <= len(ROUND_DELAYS):
+    if page.round <= len(ROUND_DELAYS) and not (removed and page.person):
         retry_at = now + ROUND_DELAYS[page.round - 1]
     return PageFailed(
         at=now, key=key, level=page.level, target=page.target, reason=reason, retry_at=retry_at
@@ -129,9 +133,17 @@ def failed(key: str, page: PageState, reason: str, now: datetime) -> PageFailed:
 
 def cancel_all(incident: Incident, now: datetime) -> list[TimelineEvent]:
     """The end of every page that is being sent or waits for another round."""
-    return [
-        _cancel(key, page, now) for key, page in incident.pages.items() if page.status in IN_FLIGHT
-    ]
+    return _cancelled(incident.pages, now)
+
+
+def cancel_person(incident: Incident, person: str, now: datetime) -> list[TimelineEvent]:
+    """The same of the pages to one person."""
+    pages = {key: page for key, page in incident.pages.items() if page.person == person}
+    return _cancelled(pages, now)
+
+
+def _cancelled(pages: Mapping[str, PageState], now: datetime) -> list[TimelineEvent]:
+    return [_cancel(key, page, now) for key, page in pages.items() if page.status in IN_FLIGHT]
 
 
 def cancel_waiting(incident: Incident, now: datetime) -> list[TimelineEvent]:
@@ -153,6 +165,7 @@ def _next_round(key: str, page: PageState, now: datetime) -> PageStarted:
         fallback=page.fallback,
         round=page.round + 1,
         asked_by=page.asked_by,
+        person=page.person,
     )
 
 

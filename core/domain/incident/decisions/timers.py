@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from core.domain.durations import format_duration
-from core.domain.incident.decisions import alerts, closing, escalation, opening, paging
+from core.domain.incident.decisions import alerts, closing, on_call, opening, paging
 from core.domain.incident.evolve import apply
 from core.domain.incident.model import UNRESOLVED, CloseReason, Incident, Status
 from core.domain.incident.timeline import (
@@ -106,7 +106,7 @@ RULES: Final = (
     Rule(_snooze_over, _end_snooze),
     Rule(_acknowledgement_over, _end_acknowledgement),
     Rule(paging.retry_due, paging.retry),
-    Rule(escalation.due, escalation.escalate),
+    Rule(on_call.due, on_call.ask),
     Rule(closing.due, lambda incident, now: closing.close(incident, CloseReason.RESOLVED, now)),
     Rule(closing.forgetting_due, closing.forget),
 )

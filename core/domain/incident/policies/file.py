@@ -6,7 +6,8 @@
     maintenance    weekly hours without pages, for what they match
     severities     the severity of alerts whose source gives none, or an unknown one
 
-Everything is checked when the file is loaded; `choose` makes the `Policy` that incidents carry.
+Everything is checked when the file is loaded, against the on-call file in the validation context.
+`choose` makes the `Policy` that incidents carry.
 """
 
 from __future__ import annotations
@@ -14,12 +15,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, Self
 
-from pydantic import AwareDatetime, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AwareDatetime,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from core.domain.incident.policies.policy import Level, Maintenance, Policy, PolicyTarget
 from core.domain.incident.policies.rules import PolicyRule
 from core.domain.matching import Match, Misfit, Name, Problem, Strict, repeated
+from core.domain.oncall.file import NOBODY, ONCALL, OnCallFile
 from core.domain.severity import DEFAULT, Severity, severity_of
 from core.domain.targets import TargetConfig, undefined
 from core.domain.value import Value
@@ -94,20 +103,21 @@ class Policies(Strict):
     maintenance: list[MaintenanceRule] = Field(default=[], max_length=200)
 
     @model_validator(mode="after")
-    def _is_sound(self) -> Self:
+    def _is_sound(self, info: ValidationInfo) -> Self:
+        oncall = (info.context or {}).get(ONCALL, NOBODY)
         problems = [
             InitErrorDetails(
                 type=PydanticCustomError("policies", "{what}", {"what": what}),
                 loc=place,
                 input=None,
             )
-            for place, what in self._problems()
+            for place, what in self._problems(oncall)
         ]
         if problems:
             raise ValidationError.from_exception_data(type(self).__name__, problems)
         return self
 
-    def _problems(self) -> Iterator[Problem]:
+    def _problems(self, oncall: OnCallFile) -> Iterator[Problem]:
         for name, target in self.targets.items():
             yield from undefined(("targets", name, "fallback"), target.fallback, self.targets)
             if name in target.fallback:
@@ -124,7 +134,7 @@ class Policies(Strict):
             if policy.match is not None and last:
                 what = "the last policy has no match, so that no incident is without one"
                 yield (("policies", number, "match"), what)
-            for place, what in policy.problems(self.targets):
+            for place, what in policy.problems(self.targets, oncall):
                 yield (("policies", number, *place), what)
         for number, window in enumerate(self.maintenance):
             for position, what in overlaps(window.hours):

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 from pydantic import Field
 
+from core.domain.oncall.answer import Recipient
 from core.domain.severity import DEFAULT, Severity
 from core.domain.value import Value
 from core.domain.windows import Hours, Silence, Zone
@@ -44,8 +45,15 @@ class Level(Value):
 
     after: float = Field(ge=0)
     targets: tuple[PolicyTarget, ...] = ()
+    recipients: tuple[Recipient, ...] = ()
+    """Schedules, people and teams: who that is, is asked when the level is paged."""
     missing: tuple[str, ...] = ()
     """Remarks on targets that have no address."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Whom it pages, as people call them."""
+        return (*(target.name for target in self.targets), *map(str, self.recipients))
 
 
 class OpenAfter(Value):
@@ -158,11 +166,14 @@ class Policy(Value):
         such target."""
         return self.reachable.get(person.strip().lower(), ())
 
-    def hold(self, severity: Severity, now: datetime) -> Hold | None:
-        """Why an incident of that severity pages nobody at `now`: the reason that lasts longest."""
+    def hold(
+        self, severity: Severity, now: datetime, silences: Sequence[Silence] = ()
+    ) -> Hold | None:
+        """Why an incident of that severity pages nobody at `now`: the reason that lasts longest.
+        `silences` are those that were added since the policy was chosen."""
         holds = [
             Hold(f"silenced by {silence.name}", until)
-            for silence in self.silences
+            for silence in (*self.silences, *silences)
             if _covers(silence.severities, severity) and (until := silence.span.until(now))
         ]
         holds += [

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from itertools import pairwise
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from core.domain.durations import Delay, Duration
 from core.domain.incident.policies.policy import (
@@ -19,6 +19,8 @@ from core.domain.incident.policies.policy import (
     Recurrence,
 )
 from core.domain.matching import Location, Match, Name, Problem, Strict, repeated
+from core.domain.oncall.answer import Recipient, RecipientKind, TeamMode
+from core.domain.oncall.file import OnCallFile
 from core.domain.severity import Severity
 from core.domain.targets import TargetConfig, undefined
 from core.domain.windows import HoursRule, Zone, overlaps
@@ -29,14 +31,50 @@ ACK_TIMEOUT_VARIABLE: Final = "TIDEGATE_ACK_TIMEOUT"
 _SHORTEST_REPAGE: Final = timedelta(seconds=30)
 
 
+class TeamRule(Strict):
+    """A team, and who of it is paged."""
+
+    name: Name
+    mode: TeamMode = Field(
+        TeamMode.ALL, description="`round_robin`: one member, the next for each incident."
+    )
+
+
+def _team(value: object) -> object:
+    return {"name": value} if isinstance(value, str) else value
+
+
+def _listed(value: object) -> object:
+    return value if isinstance(value, list) else [value]
+
+
+Names = Annotated[list[Name], BeforeValidator(_listed, json_schema_input_type=Name | list[Name])]
+_Team = Annotated[TeamRule, BeforeValidator(_team, json_schema_input_type=Name | TeamRule)]
+Teams = Annotated[
+    list[_Team],
+    BeforeValidator(_listed, json_schema_input_type=Name | TeamRule | list[Name | TeamRule]),
+]
+
+
 class LevelRule(Strict):
-    """Whom to page after how long."""
+    """Whom to page after how long: targets, and who is on call."""
 
     after: Literal["TIDEGATE_ACK_TIMEOUT"] | Delay = Field(
         description="How long after the opening, while nobody has acknowledged: a duration like "
         "0s or 5m, or TIDEGATE_ACK_TIMEOUT for that setting."
     )
-    targets: list[Name] = Field(min_length=1, max_length=20, description="All of them are paged.")
+    targets: list[Name] = Field(default=[], max_length=20, description="All of them are paged.")
+    schedule: Names = Field(
+        default=[], max_length=20, description="Whoever is on call for these schedules."
+    )
+    person: Names = Field(default=[], max_length=20, description="People of the on-call file.")
+    team: Teams = Field(default=[], max_length=20, description="Teams of the on-call file.")
+
+    @model_validator(mode="after")
+    def _pages_somebody(self) -> Self:
+        if not (self.targets or self.schedule or self.person or self.team):
+            raise ValueError("it pages nobody: it has no targets, schedule, person or team")
+        return self
 
     @field_validator("after", mode="wrap")
     @classmethod
@@ -47,6 +85,23 @@ class LevelRule(Strict):
             raise ValueError(
                 f"not a duration like 0s, 30s or 5m, nor {ACK_TIMEOUT_VARIABLE}"
             ) from None
+
+    @property
+    def recipients(self) -> tuple[Recipient, ...]:
+        """Its schedules, people and teams."""
+        return (
+            *(Recipient(kind=RecipientKind.SCHEDULE, name=name) for name in self.schedule),
+            *(Recipient(kind=RecipientKind.PERSON, name=name) for name in self.person),
+            *(
+                Recipient(kind=RecipientKind.TEAM, name=team.name, mode=team.mode)
+                for team in self.team
+            ),
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Whom it pages, as people call them."""
+        return (*self.targets, *map(str, self.recipients))
 
     def seconds(self, ack_timeout: float) -> float:
         return self.after.total_seconds() if isinstance(self.after, timedelta) else ack_timeout
@@ -125,11 +180,23 @@ class PolicyRule(Strict):
         "the reopen window.",
     )
 
-    def problems(self, targets: Mapping[str, TargetConfig]) -> Iterator[Problem]:
+    def problems(
+        self, targets: Mapping[str, TargetConfig], oncall: OnCallFile
+    ) -> Iterator[Problem]:
         """What is wrong with the policy, and where."""
         for number, level in enumerate(self.levels):
             yield from undefined(("levels", number, "targets"), level.targets, targets)
-            yield from _twice(("levels", number, "targets"), level.targets)
+            for place, what in _not_on_call(level, oncall):
+                yield (("levels", number, *place), what)
+            teams = [team.name for team in level.team]
+            named = {
+                "targets": level.targets,
+                "schedule": level.schedule,
+                "person": level.person,
+                "team": teams,
+            }
+            for field, names in named.items():
+                yield from _twice(("levels", number, field), names)
         delays = [(n, level.after) for n, level in enumerate(self.levels)]
         known = [(n, delay) for n, delay in delays if isinstance(delay, timedelta)]
         for (_, before), (number, after) in pairwise(known):
@@ -171,6 +238,7 @@ class PolicyRule(Strict):
                 Level(
                     after=level.seconds(ack_timeout),
                     targets=tuple(PolicyTarget(name=name) for name in level.targets),
+                    recipients=level.recipients,
                 )
                 for level in sorted(self.levels, key=lambda level: level.seconds(ack_timeout))
             ),
@@ -197,6 +265,22 @@ class PolicyRule(Strict):
             settle=self.settle.total_seconds(),
             remember_for=self.remember_for.total_seconds(),
         )
+
+
+def _not_on_call(level: LevelRule, oncall: OnCallFile) -> Iterator[Problem]:
+    """Names that the on-call file does not have."""
+    teams = [team.name for team in level.team]
+    kinds: Sequence[tuple[str, Sequence[str], Collection[str]]] = (
+        ("schedule", level.schedule, oncall.schedules),
+        ("person", level.person, oncall.people),
+        ("team", teams, oncall.teams),
+    )
+    for kind, names, known in kinds:
+        for number, name in enumerate(names):
+            if name not in known:
+                there = f"there are {', '.join(known)}" if known else f"it has no {kind}"
+                what = f"there is no {kind} {name!r} in the on-call file; {there}"
+                yield ((kind, number), what)
 
 
 def _twice(place: Location, names: Sequence[str]) -> Iterator[Problem]:
