@@ -24,7 +24,13 @@ from core.domain.expressions.expression import compiled
 from core.domain.incident.commands import COMMANDS
 from core.domain.incident.model import CloseReason, Status
 from core.domain.incident.policies.file import MaintenanceRule, Policies, SeverityRule, SilenceRule
-from core.domain.incident.policies.rules import LevelRule, OpenAfterRule, PolicyRule, QuietRule
+from core.domain.incident.policies.rules import (
+    LevelRule,
+    OpenAfterRule,
+    PolicyRule,
+    QuietRule,
+    TeamRule,
+)
 from core.domain.matching import Match
 from core.domain.oncall.file import NOBODY
 from core.domain.routing.file import FilterRule, RouteRule
@@ -164,7 +170,9 @@ def test_every_field_of_the_policies_is_documented(model: type[BaseModel]) -> No
         assert f"| `{field.alias or name}` |" in text("docs/policies.md")
 
 
-@pytest.mark.parametrize("model", [Rate, OpenAfterRule, SeverityRule], ids=lambda m: m.__name__)
+@pytest.mark.parametrize(
+    "model", [Rate, OpenAfterRule, SeverityRule, TeamRule], ids=lambda m: m.__name__
+)
 def test_every_field_of_a_small_rule_is_explained(model: type[BaseModel]) -> None:
     for name in model.model_fields:
         assert f"`{name}`" in text("docs/policies.md")

@@ -13,8 +13,6 @@ from core import bootstrap
 from core.adapters.notifiers.addresses import check_addresses
 from core.config.settings import Settings
 from core.contracts import INCIDENT_WORKER, ROUTES_IDENTITY
-from core.domain.oncall.calendars import Calendars
-from core.domain.oncall.file import OnCallFile
 from core.operations.on_call import find_on_call
 from core.process_end import end_process
 from workers.heartbeat import run_worker as heartbeat
@@ -38,7 +36,9 @@ def plan(settings: Settings) -> process.Plan:
         policies=policies,
         targets=targets,
         addresses=addresses,
-        find_on_call=partial(find_on_call, file=oncall, calendars=_no_calendars),
+        find_on_call=partial(
+            find_on_call, file=oncall, calendars=bootstrap.calendars(settings).read
+        ),
         ack_timeout=settings.ack_timeout,
         incident_url=settings.incident_url,
         reports=settings.reports,
@@ -62,10 +62,6 @@ def plan(settings: Settings) -> process.Plan:
         # Loads the library of each channel that is paged through.
         prepare=partial(check_addresses, targets, addresses),
     )
-
-
-async def _no_calendars(file: OnCallFile) -> Calendars:
-    return Calendars()
 
 
 if __name__ == "__main__":
