@@ -4,12 +4,14 @@ people type them."""
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Final
 
 from core.domain.durations import format_duration
+from core.domain.windows import WEEK
 
 _CLOCK: Final = re.compile(r"(\d{1,2}):(\d\d)(?::(\d\d))?", re.ASCII)
+_DAY: Final = re.compile(rf"(tomorrow|{'|'.join(WEEK)}) {_CLOCK.pattern}", re.ASCII)
 _MOMENT: Final = re.compile(
     r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?", re.ASCII
 )
@@ -47,13 +49,25 @@ def shown_deadline(
     return f"{text[:-1]}, {left})" if text.endswith(")") else f"{text} ({left})"
 
 
+def time_in(moment: datetime, zone: tzinfo | None) -> str:
+    """The moment as the clocks of a zone show it, the terminal's by default, with its weekday:
+    `Fri 2026-01-02 08:00 CET`."""
+    local = moment.astimezone(zone)
+    return f"{WEEK[local.weekday()].title()} {_clock(local, date.min)} {local:%Z}"
+
+
 def read_time(text: str, *, now: datetime | None = None, zone: tzinfo | None = None) -> datetime:
-    """The moment that somebody typed: `08:00` is the next one, `2026-01-02 08:00` that day's, both
-    in the terminal's zone, and RFC 3339 names its own. Raises ValueError."""
+    """The moment that somebody typed: `08:00` is the next one, `tomorrow 08:00` and `fri 08:00`
+    that of the day, the next such weekday's, and `2026-01-02 08:00` that day's, all in `zone`, the
+    terminal's by default; RFC 3339 names its own. Raises ValueError."""
     now = now or datetime.now(UTC)
     try:
         if match := _CLOCK.fullmatch(text):
             return _next(match, now, zone)
+        if match := _DAY.fullmatch(text):
+            day, *parts = match.groups()
+            hour, minute, second = (int(part or 0) for part in parts)
+            return _on_day(day, time(hour, minute, second), now, zone)
         if _MOMENT.fullmatch(text):
             moment = datetime.fromisoformat(text)
             return moment if moment.tzinfo else _located(moment, zone)
@@ -77,6 +91,18 @@ def _next(clock: re.Match[str], now: datetime, zone: tzinfo | None) -> datetime:
         if (moment := _located(typed.replace(fold=fold), zone)) > now
         and moment.astimezone(zone).replace(tzinfo=None) >= typed
     )
+
+
+def _on_day(name: str, clock: time, now: datetime, zone: tzinfo | None) -> datetime:
+    """The moment at which clocks show that time, tomorrow or on the next such weekday."""
+    today = now.astimezone(zone).date()
+    days = [today + timedelta(days=n) for n in (range(1, 2) if name == "tomorrow" else range(8))]
+    moments = (
+        _located(datetime.combine(day, clock), zone)
+        for day in days
+        if name in ("tomorrow", WEEK[day.weekday()])
+    )
+    return next(moment for moment in moments if moment > now)
 
 
 def _located(moment: datetime, zone: tzinfo | None) -> datetime:

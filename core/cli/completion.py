@@ -1,4 +1,4 @@
-"""Completion of handles in a shell: of what is there now, quickly, or of nothing at all."""
+"""Completion of handles and names in a shell: of what is there now, quickly, or nothing."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from core import bootstrap
@@ -21,10 +22,13 @@ _HARMLESS: Final = frozenset(" .,-_/+")
 Find = Callable[[], Coroutine[Any, Any, Iterable[Named]]]
 
 
-def complete(find: Find) -> Callable[[str], list[tuple[str, str]]]:
+def complete(
+    find: Find, typed: Callable[[str], str] = handle_of
+) -> Callable[[str], list[tuple[str, str]]]:
     """What completes the beginning of a handle, for typer: the handles that fit of what `find`
     finds, each with its title. They are none when that fails or takes too long: whoever presses the
-    Tab key has not asked why. `find` imports what it needs before it returns its coroutine."""
+    Tab key has not asked why. `find` imports what it needs before it returns its coroutine. `typed`
+    makes what people type of an ID: `str`, where that is a name."""
 
     def completed(incomplete: str) -> list[tuple[str, str]]:
         found: list[Named] = []
@@ -38,7 +42,7 @@ def complete(find: Find) -> Callable[[str], list[tuple[str, str]]]:
             thread = threading.Thread(target=look, args=[find()], daemon=True)
             thread.start()
             thread.join(_DEADLINE)
-        handles = {handle_of(thing.id): _harmless(thing.title) for thing in found}
+        handles = {typed(thing.id): _harmless(thing.title) for thing in found}
         return [each for each in handles.items() if each[0].startswith(incomplete)]
 
     return completed
@@ -58,6 +62,50 @@ def open_incidents() -> Coroutine[Any, Any, list[Named]]:
 def all_incidents() -> Coroutine[Any, Any, list[Named]]:
     """The newest incidents, closed ones, too."""
     return _incidents(include_closed=True)
+
+
+def schedules() -> Coroutine[Any, Any, list[Named]]:
+    """The schedules of the on-call file."""
+
+    async def find() -> list[Named]:
+        file = bootstrap.oncall(Settings.from_env())
+        return [Named(name, each.description) for name, each in file.schedules.items()]
+
+    return find()
+
+
+def people() -> Coroutine[Any, Any, list[Named]]:
+    """The people of the on-call file."""
+
+    async def find() -> list[Named]:
+        file = bootstrap.oncall(Settings.from_env())
+        return [Named(id, person.name) for id, person in file.people.items()]
+
+    return find()
+
+
+def added_overrides() -> Coroutine[Any, Any, list[Named]]:
+    """The overrides that have not ended."""
+
+    from core.operations.oncall_rota import read_added
+
+    async def find() -> list[Named]:
+        added = (await read_added(Settings.from_env())).at(datetime.now(UTC))
+        return [Named(each.id, f"{each.schedule} {each.why}") for each in added.overrides]
+
+    return find()
+
+
+def added_silences() -> Coroutine[Any, Any, list[Named]]:
+    """The silences and maintenance windows that have not ended."""
+
+    from core.operations.oncall_rota import read_added
+
+    async def find() -> list[Named]:
+        added = (await read_added(Settings.from_env())).at(datetime.now(UTC))
+        return [Named(each.id, each.why) for each in added.silences]
+
+    return find()
 
 
 def newest_records() -> Coroutine[Any, Any, list[Named]]:

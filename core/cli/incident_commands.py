@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from rich.markup import escape
 
 from core import bootstrap
+from core.cli import silence
 from core.cli.completion import all_incidents, complete
 from core.cli.console import Json, out, print_json
 from core.cli.incident_answers import answer_sentence
@@ -26,6 +27,7 @@ from core.cli.incident_options import (
     end_of_snooze,
 )
 from core.cli.incident_refusals import VERBS, refused
+from core.cli.oncall_options import By, For, From, Until, Why
 from core.cli.quantities import duration
 from core.cli.waiting import answered
 from core.config.settings import Settings
@@ -191,6 +193,23 @@ def incident_snooze(
     else:
         command = _command(commands.Snooze, actor, note, until=until)
     _send(id, command, as_json)
+
+
+@app.command("silence")
+def incident_silence(
+    id: Id,
+    start: From = None,
+    until: Until = None,
+    for_: For = None,
+    why: Why = None,
+    actor: By = "operator",
+    as_json: Json = False,
+) -> None:
+    """Page nobody for a while for the incident, and for those that follow under its key.
+
+    A silence outlives the incident, which a snooze does not: `silence list` shows it, and `silence
+    end` ends it."""
+    silence.add(actor, start, until, for_, why, as_json, incident=id)
 
 
 _plain(

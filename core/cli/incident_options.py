@@ -27,22 +27,22 @@ Id = Annotated[str, typer.Argument(help=f"{_NAMES}.", autocompletion=complete(op
 AnyId = Annotated[str, typer.Argument(help=f"{_NAMES}.", autocompletion=complete(all_incidents))]
 
 
-def _person(example: str) -> Callable[[str | None], str | None]:
+def person(example: str, longest: int = LONGEST_NAME) -> Callable[[str | None], str | None]:
     """What checks the name of a person: neither commands nor incidents are a monitoring system's,
     whatever a name claims."""
 
-    check = _typed(one_line, LONGEST_NAME, f"give a name, as in {example}")
+    check = _typed(one_line, longest, f"give a name, as in {example}")
 
-    def person(text: str | None) -> str | None:
+    def named(text: str | None) -> str | None:
         name = check(text)
         if name and (name.casefold() == TIDEGATE or name.casefold().startswith(SOURCE_PREFIX)):
             raise typer.BadParameter(f"{name!r} is not a person: give a name, as in {example}")
         return name
 
-    return person
+    return named
 
 
-def _words(longest: int, example: str) -> Callable[[str | None], str | None]:
+def words(longest: int, example: str) -> Callable[[str | None], str | None]:
     return _typed(lambda text: clean(text).strip(), longest, f"say something, as in {example}")
 
 
@@ -67,32 +67,30 @@ def _typed(
 
 Actor = Annotated[
     str,
-    typer.Option(
-        "--by", help="Who gives the command.", envvar="USER", callback=_person("--by ana")
-    ),
+    typer.Option("--by", help="Who gives the command.", envvar="USER", callback=person("--by ana")),
 ]
 Note = Annotated[
     str | None,
     typer.Option(
         help="A note for the timeline.",
-        callback=_words(LONGEST_NOTE, '--note "rolled back"'),
+        callback=words(LONGEST_NOTE, '--note "rolled back"'),
     ),
 ]
 Text = Annotated[
     str,
     typer.Argument(
         help="The comment; `action: ...` becomes an action item of the report.",
-        callback=_words(LONGEST_COMMENT, '"action: buy a bigger disk"'),
+        callback=words(LONGEST_COMMENT, '"action: buy a bigger disk"'),
     ),
 ]
 To = Annotated[
     str | None,
-    typer.Option(help="The person who works on it.", callback=_person("--to ben, or --nobody")),
+    typer.Option(help="The person who works on it.", callback=person("--to ben, or --nobody")),
 ]
 Commander = Annotated[
     str | None,
     typer.Option(
-        help="The incident commander.", callback=_person("--commander ana, or --no-commander")
+        help="The incident commander.", callback=person("--commander ana, or --no-commander")
     ),
 ]
 

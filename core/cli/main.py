@@ -20,8 +20,11 @@ from core.cli import (
     incident_commands,
     local,
     oncall,
+    oncall_commands,
+    oncall_import,
     operate,
     quarantine,
+    silence,
     smoke,
     worker,
     workers,
@@ -89,6 +92,9 @@ app.add_typer(config.policies_app, name="policies")
 app.add_typer(config.webhooks_app, name="webhooks")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(workers.app, name="workers")
+oncall.app.add_typer(oncall_commands.app)
+oncall.app.command("import")(oncall_import.import_)
+app.add_typer(silence.app, name="silence")
 incident.app.add_typer(incident_commands.app)
 app.add_typer(incident.app, name="incident")
 app.add_typer(oncall.app, name="oncall")

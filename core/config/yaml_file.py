@@ -76,6 +76,15 @@ def load(path: Path, model: type[Model], *, context: dict[str, Any] | None = Non
         raise ConfigFileError(list(dict.fromkeys(problems))) from None
 
 
+def place(path: Path, location: Location) -> tuple[int, int]:
+    """The line and column of what is at a location of a valid file, or of the nearest thing."""
+    root = _Loader(path.read_text(encoding="utf-8")).get_single_node()
+    if root is None:
+        return 1, 1
+    node, _ = _find(root, location, key=True)
+    return node.start_mark.line + 1, node.start_mark.column + 1
+
+
 def _problem(path: Path, root: yaml.Node, error: Any) -> str:
     cause = error.get("ctx", {}).get("error")
     location = (*error["loc"], *(cause.location if isinstance(cause, ProblemAt) else ()))

@@ -16,7 +16,7 @@ from core.contracts import (
     INCIDENT_WORKFLOW,
     STATUS_ATTRIBUTE,
 )
-from tests.support.bad_input import ID, Bad, arguments, cases, keep_records, refused
+from tests.support.bad_input import ID, ONCALL, Bad, arguments, cases, keep_records, refused
 from tests.support.cli import Tidegate
 
 NAMESPACE = [(name, kind) for name, kind in cases(Bad.NAMESPACE)]
@@ -29,6 +29,8 @@ def environment(temporal_settings: None, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("COLUMNS", "500")
     monkeypatch.setenv("TIDEGATE_QUARANTINE", f"file://{tmp_path}/quarantine/")
     monkeypatch.setenv("TIDEGATE_REPORTS", f"file://{tmp_path}/reports/")
+    monkeypatch.setenv("TIDEGATE_ONCALL", str(tmp_path / "oncall.yaml"))
+    (tmp_path / "oncall.yaml").write_text(ONCALL)
 
 
 @pytest.fixture(scope="module")

@@ -55,6 +55,13 @@ class Bad(StrEnum):
     NO_JSON = "an export that is not JSON"
     HALF_ROUTES = "a half-written routing table"
     HALF_WEBHOOKS = "half-written webhooks"
+    HALF_ONCALL = "a half-written on-call file"
+    NO_ONCALL = "no on-call file"
+    NO_SCHEDULE = "a schedule that does not exist"
+    NO_PERSON = "a person who does not exist"
+    NO_REASON = "a silence without a reason"
+    NO_MATCH = "a silence of nothing in particular"
+    ENDLESS = "a time that never ends"
     PAST = "a time in the past"
     NOBODY = "an empty --by"
     SOURCE = "a source in --by"
@@ -64,6 +71,7 @@ TEMPORAL: Final = frozenset({Bad.NO_SERVER, Bad.NO_PORT, Bad.NAMESPACE})
 ONE_INCIDENT: Final = TEMPORAL | {Bad.SEVERAL, Bad.UNKNOWN}
 PERSON: Final = frozenset({Bad.NOBODY, Bad.SOURCE})
 PLACE: Final = frozenset({Bad.NO_QUARANTINE, Bad.NO_CONTAINER})
+ON_CALL: Final = frozenset({Bad.HALF_ONCALL, Bad.NO_ONCALL})
 RECORD: Final = PLACE | {Bad.SEVERAL, Bad.UNKNOWN}
 NOTHING: Final[frozenset[Bad]] = frozenset()
 
@@ -76,6 +84,25 @@ class Command:
     takes: frozenset[Bad] = NOTHING
     more: Mapping[Bad, tuple[str, ...]] = field(default_factory=dict)
     """Arguments that stand in for `arguments` where the input is of that kind."""
+
+
+ONCALL: Final = """
+version: 1
+people:
+  ana: {name: Ana, time_zone: UTC}
+  ben: {name: Ben, time_zone: UTC}
+schedules:
+  checkout:
+    time_zone: UTC
+    layers: [{name: all, rotation: {people: [ana, ben], every: week, start: 2026-01-05}}]
+"""
+"""An on-call file in which the names of these arguments are."""
+
+_NO_SCHEDULE: Final = {Bad.NO_SCHEDULE: ("nowhere",)}
+
+
+def _override(*more: str, person: str = "ben", schedule: str = "checkout") -> tuple[str, ...]:
+    return (schedule, "--person", person, *more)
 
 
 def _of_incident(*more: str) -> Command:
@@ -147,6 +174,65 @@ COMMANDS: Final = {
     "oncall import": Command(
         ("pagerduty", FILE), frozenset({Bad.NO_JSON}), {Bad.NO_JSON: ("pagerduty", HALF_FILE)}
     ),
+    "incident silence": Command(
+        (ID, "--for", "2h", "--why", "known"),
+        ONE_INCIDENT | PERSON | {Bad.PAST, Bad.NO_REASON, Bad.ENDLESS},
+        {
+            Bad.PAST: (ID, "--until", "2020-01-02T03:04:05Z", "--why", "known"),
+            Bad.NO_REASON: (ID, "--for", "2h"),
+            Bad.ENDLESS: (ID, "--why", "known"),
+        },
+    ),
+    "oncall now": Command((), TEMPORAL | ON_CALL | {Bad.NO_SCHEDULE}, _NO_SCHEDULE),
+    "oncall next": Command(
+        (),
+        TEMPORAL | ON_CALL | {Bad.NO_SCHEDULE, Bad.NO_PERSON},
+        {**_NO_SCHEDULE, Bad.NO_PERSON: ("--file", "oncall.yaml", "--person", "nobody")},
+    ),
+    "oncall show": Command(("checkout",), TEMPORAL | ON_CALL | {Bad.NO_SCHEDULE}, _NO_SCHEDULE),
+    "oncall explain": Command(("checkout",), TEMPORAL | ON_CALL | {Bad.NO_SCHEDULE}, _NO_SCHEDULE),
+    "oncall override": Command(
+        _override("--for", "2h"),
+        TEMPORAL | ON_CALL | PERSON | {Bad.NO_SCHEDULE, Bad.NO_PERSON, Bad.PAST, Bad.ENDLESS},
+        {
+            Bad.NO_SCHEDULE: _override("--for", "2h", schedule="nowhere"),
+            Bad.NO_PERSON: _override("--for", "2h", person="nobody"),
+            Bad.PAST: _override("--from", "2020-01-01T00:00:00Z", "--for", "2h"),
+            Bad.ENDLESS: _override(),
+        },
+    ),
+    "oncall swap": Command(
+        ("checkout", "ana", "ben", "--yes"),
+        TEMPORAL | ON_CALL | PERSON | {Bad.NO_SCHEDULE, Bad.NO_PERSON},
+        {
+            Bad.NO_SCHEDULE: ("nowhere", "ana", "ben", "--yes"),
+            Bad.NO_PERSON: ("checkout", "ana", "nobody", "--yes"),
+        },
+    ),
+    "oncall overrides list": Command((), TEMPORAL | ON_CALL | {Bad.NO_SCHEDULE}, _NO_SCHEDULE),
+    "oncall overrides remove": Command(("k7m2qx",), TEMPORAL | PERSON),
+    "oncall ical": Command(
+        ("checkout",),
+        TEMPORAL | ON_CALL | {Bad.NO_SCHEDULE, Bad.NO_PERSON},
+        {**_NO_SCHEDULE, Bad.NO_PERSON: ("--file", "oncall.yaml", "--person", "nobody")},
+    ),
+    "oncall check": Command((), ON_CALL | {Bad.HALF_FILE}, {Bad.HALF_FILE: (HALF_FILE,)}),
+    "oncall schema": Command(),
+    "silence add": Command(
+        ("--match", "service=checkout", "--for", "2h", "--why", "known"),
+        TEMPORAL | PERSON | {Bad.PAST, Bad.NO_REASON, Bad.NO_MATCH, Bad.ENDLESS},
+        {
+            Bad.PAST: (
+                *("--match", "service=checkout", "--why", "known"),
+                *("--until", "2020-01-02T03:04:05Z"),
+            ),
+            Bad.NO_REASON: ("--match", "service=checkout", "--for", "2h"),
+            Bad.NO_MATCH: ("--for", "2h", "--why", "known"),
+            Bad.ENDLESS: ("--match", "service=checkout", "--why", "known"),
+        },
+    ),
+    "silence list": Command((), TEMPORAL),
+    "silence end": Command(("k7m2qx",), TEMPORAL | PERSON),
     "workers deploy": Command(
         ("--build-id", "1.0", "--without-role", "--function-arn", FUNCTION), TEMPORAL
     ),

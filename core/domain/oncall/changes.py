@@ -31,7 +31,7 @@ LONGEST_OVERRIDE: Final = timedelta(days=366)
 FARTHEST: Final = timedelta(days=366)
 """How far ahead something may begin."""
 
-END_OVERRIDE: Final = "tidegate oncall override --end {id}"
+END_OVERRIDE: Final = "tidegate oncall overrides remove {id}"
 END_SILENCE: Final = "tidegate silence end {id}"
 
 

@@ -16,6 +16,7 @@ from tests.support.bad_input import (
     HALF,
     HALF_FILE,
     ID,
+    ONCALL,
     Bad,
     arguments,
     cases,
@@ -36,7 +37,14 @@ EXPECTED: Final = {
     Bad.NO_JSON: (2, "half.yaml is not JSON: Expecting value (line 1, column 1)"),
     Bad.HALF_ROUTES: (2, "half.yaml:4:1: not YAML"),
     Bad.HALF_WEBHOOKS: (2, "half.yaml:4:1: not YAML"),
-    Bad.PAST: (2, "'2020-01-02T03:04:05Z' is in the past"),
+    Bad.HALF_ONCALL: (2, "half.yaml:4:1: not YAML"),
+    Bad.NO_ONCALL: (2, "TIDEGATE_ONCALL is not set"),
+    Bad.NO_SCHEDULE: (2, "there is no schedule 'nowhere'; there are checkout"),
+    Bad.NO_PERSON: (2, "there is no person 'nobody'; there are ana, ben"),
+    Bad.NO_REASON: (2, "say why, as in --why"),
+    Bad.NO_MATCH: (2, "say what is silenced with --match service=checkout"),
+    Bad.ENDLESS: (2, "give one of --until 08:00 and --for 2h"),
+    Bad.PAST: (2, "is in the past"),
     Bad.NOBODY: (2, "it is empty: give a name, as in --by ana"),
     Bad.SOURCE: (2, "'source:prometheus' is not a person: give a name, as in --by ana"),
 }
@@ -55,6 +63,8 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, st
     (tmp_path / "webhooks.yaml").write_text(
         "version: 1\nhooks: {in: {format: message, verify: {scheme: none}}}\n"
     )
+    monkeypatch.setenv("TIDEGATE_ONCALL", str(tmp_path / "oncall.yaml"))
+    (tmp_path / "oncall.yaml").write_text(ONCALL)
     (tmp_path / "half.yaml").write_text(HALF)
     (tmp_path / "report.json").write_text('{"title": "It burns"}')
     return {FILE: "report.json", HALF_FILE: "half.yaml", ID: "message-1"}
@@ -85,6 +95,10 @@ def spoil(kind: Bad, monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.setenv("TIDEGATE_ROUTES", "half.yaml")
         case Bad.HALF_WEBHOOKS:
             monkeypatch.setenv("TIDEGATE_WEBHOOKS", "half.yaml")
+        case Bad.HALF_ONCALL:
+            monkeypatch.setenv("TIDEGATE_ONCALL", "half.yaml")
+        case Bad.NO_ONCALL:
+            monkeypatch.delenv("TIDEGATE_ONCALL")
         case _:
             pass
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from core.cli.clock import read_time, shown_deadline, shown_time
+from core.cli.clock import read_time, shown_deadline, shown_time, time_in
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
@@ -55,6 +55,10 @@ def test_a_deadline_is_shown_with_the_time_that_is_left(moment: str, zone: str, 
         ("12:00:01", "UTC", "2026-07-01T12:00:01+00:00"),
         ("13:00", "Europe/Berlin", "2026-07-02T11:00:00+00:00"),
         ("14:30", "Europe/Berlin", "2026-07-01T12:30:00+00:00"),
+        ("tomorrow 08:00", "Europe/Berlin", "2026-07-02T06:00:00+00:00"),
+        ("wed 13:00", "UTC", "2026-07-01T13:00:00+00:00"),
+        ("wed 12:00", "UTC", "2026-07-08T12:00:00+00:00"),
+        ("fri 18:00:30", "Europe/Berlin", "2026-07-03T16:00:30+00:00"),
         ("2026-07-02 08:00", "Europe/Berlin", "2026-07-02T06:00:00+00:00"),
         ("2026-07-02T08:00", "Europe/Berlin", "2026-07-02T06:00:00+00:00"),
         ("2026-07-02T08:00:00Z", "Europe/Berlin", "2026-07-02T08:00:00+00:00"),
@@ -63,6 +67,12 @@ def test_a_deadline_is_shown_with_the_time_that_is_left(moment: str, zone: str, 
 )
 def test_a_time_is_read_in_its_own_zone_or_the_terminals(text: str, zone: str, moment: str) -> None:
     assert read_time(text, now=NOW, zone=ZoneInfo(zone)) == datetime.fromisoformat(moment)
+
+
+def test_a_time_in_a_zone_has_its_weekday_and_the_zones_name() -> None:
+    moment, zone = datetime(2026, 3, 29, 0, 30, tzinfo=UTC), ZoneInfo("Europe/Berlin")
+    assert time_in(moment, zone) == "Sun 2026-03-29 01:30 CET"
+    assert time_in(moment.replace(hour=1, second=5), zone) == "Sun 2026-03-29 03:30:05 CEST"
 
 
 def test_a_time_that_the_clocks_show_twice_is_the_next_of_the_two() -> None:
@@ -83,7 +93,20 @@ def test_a_time_that_the_clocks_skip_is_not_before_they_do() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "8", "08.00", "24:00", "08:60", "2026-07-02", "2026-02-30 08:00", "08:00 CET", "0008:00"],
+    [
+        *("tomorrow", "tomorrow 24:00", "friday 08:00", "fri"),
+        *(
+            "",
+            "8",
+            "08.00",
+            "24:00",
+            "08:60",
+            "2026-07-02",
+            "2026-02-30 08:00",
+            "08:00 CET",
+            "0008:00",
+        ),
+    ],
 )
 def test_anything_else_is_no_time(text: str) -> None:
     with pytest.raises(ValueError, match="is not a time like 08:00, '2026-01-02 08:00' or 2026"):
