@@ -134,9 +134,11 @@ def period(
         raise typer.BadParameter("give one of --until 08:00 and --for 2h")
     begins = moment(start, zone, now) if start else None
     since = begins or now
+    # `--from 22:00 --until 08:00` is a night: its end is the first 08:00 after its beginning. But
+    # tomorrow is counted from today.
+    after = now if (until or "").startswith("tomorrow") else since
     try:
-        # `--from 22:00 --until 08:00` is a night: its end is the first 08:00 after its beginning.
-        ends = since + length if length is not None else moment(until, zone, since)
+        ends = since + length if length is not None else moment(until, zone, after)
     except OverflowError:
         raise typer.BadParameter("it is too close to the calendar's end") from None
     if ends <= now:

@@ -129,8 +129,8 @@ def _reasons(schedule: Schedule, layer: Layer, at: datetime, calendars: Calendar
     if rotation and at < absolute(datetime.combine(rotation.start, rotation.at), zone):
         yield "it begins later"
         return
-    if layer.ical and not _alone(schedule, _unlimited(layer, *_LIMITS), at, calendars):
-        yield "no event of its calendar names anybody"
+    if not _alone(schedule, _unlimited(layer, *_LIMITS), at, calendars):
+        yield "nobody has this turn" if rotation else "no event of its calendar names anybody"
         return
     for field, (_, says) in _LIMITS.items():
         others = [name for name in _LIMITS if name != field]
