@@ -6,14 +6,19 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 from infra.local.cloud import CloudName
+from infra.local.processes import ROOT
 from infra.local.stack import LocalStack
 from infra.local.temporal import Temporal, temporal_view
 from infra.local.workers import Hosting
 from tests.support.lambda_package import package
+
+SAMPLE: Final = ROOT / "infra" / "local" / "sample" / "oncall.yaml"
+"""An on-call file with two people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +71,8 @@ def artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def workers_artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package of the workers on Lambda, built in the same way."""
+    """The package of the workers on Lambda, built in the same way, with people on call."""
     folder = tmp_path_factory.mktemp("lambda") / "Workers"
-    built = package(folder, "build-Workers")
+    built = package(folder, "build-Workers", ONCALL=str(SAMPLE))
     assert built.returncode == 0, built.stdout + built.stderr
     return folder

@@ -26,6 +26,7 @@ from core.contracts import (
 )
 from infra.local.processes import ROOT
 from infra.local.temporal import TemporalServer
+from tests.e2e.conftest import SAMPLE
 from tests.e2e.test_aws_artefact import UNCHECKED_HASH, alone
 from tests.supply_chain.licences import installed
 from tests.supply_chain.sbom import ARTEFACTS, contents
@@ -104,10 +105,16 @@ def test_every_module_in_it_can_be_loaded(workers_artefact: Path) -> None:
     assert loaded == names
 
 
-def test_policies_and_routes_are_in_it(workers_artefact: Path) -> None:
+def test_policies_routes_and_who_is_on_call_are_in_it(workers_artefact: Path) -> None:
     shipped = (ROOT / "core" / "config" / "policies.yaml").read_bytes()
     assert (workers_artefact / "core" / "config" / "policies.yaml").read_bytes() == shipped
     assert (workers_artefact / "core" / "config" / "routes.compiled.json").is_file()
+    people = alone(
+        workers_artefact,
+        "from core import bootstrap; from core.config.settings import Settings; "
+        "print(json.dumps(list(bootstrap.oncall(Settings()).people)))",
+    )
+    assert people == ["ana", "ben"]
 
 
 def test_documents_of_either_cloud_can_be_read_from_it(workers_artefact: Path) -> None:
@@ -131,10 +138,21 @@ def test_invalid_policies_are_not_packaged(tmp_path: Path) -> None:
     assert "url_nev: there is no such field" in built.stderr
 
 
+def test_an_invalid_on_call_file_is_not_packaged(tmp_path: Path) -> None:
+    invalid = tmp_path / "oncall.yaml"
+    invalid.write_text(SAMPLE.read_text().replace("people: [ana, ben]", "people: [ana, eve]"))
+    built = package(tmp_path / "workers", "build-Workers", ONCALL=str(invalid))
+    assert built.returncode != 0
+    assert f"error: ONCALL: {invalid}:" in built.stderr
+    assert "there is no person 'eve'" in built.stderr
+
+
 def test_both_functions_have_a_target_that_misses_the_file_that_is_named(tmp_path: Path) -> None:
     for target in ("build-Workers", "build-Watch"):
         refused = package(tmp_path, target, POLICIES="nowhere.yaml")
         assert "POLICIES: there is no file nowhere.yaml" in refused.stderr
+        refused = package(tmp_path, target, ONCALL="nowhere.yaml")
+        assert "ONCALL: there is no file nowhere.yaml" in refused.stderr
 
 
 # -- behind Lambda's Runtime API

@@ -76,6 +76,9 @@ def test_a_wake_loads_what_its_first_task_needs(tmp_path: Path) -> None:
         "botocore",
         "azure",
         "aiohttp",
+        "icalendar",
+        "recurring_ical_events",
+        "dateutil",
     }
     elsewhere = {"typer", "rich", "aws_lambda_powertools", "functions_aws", "infra", "cryptography"}
     assert found.packages & {*activities, *elsewhere} == set()
