@@ -29,7 +29,6 @@ from core.contracts import INCIDENT_WORKFLOW, QUERY_TIMELINE, SIGNAL_EVENT
 from core.domain.event import ALERT, DOCUMENT_CREATED, DocumentRef, Event
 from core.domain.incident.policies.file import Policies
 from core.domain.oncall.answer import Answer, Question
-from core.domain.oncall.calendars import Calendars
 from core.domain.oncall.file import ONCALL, OnCallFile
 from core.errors import NotificationFailed, StoreUnavailable
 from core.intake.quarantine import Quarantine
@@ -37,6 +36,7 @@ from core.operations.on_call import find_on_call
 from core.ports.documents import DocumentStore
 from core.ports.notifier import Address, Notification, NotificationKind, Notifier
 from tests.support.histories import record, replayer
+from tests.support.on_call import NoCalendars
 from workers.incident.activities import IncidentActivities
 from workers.incident.workflows import IncidentWorkflow
 from workers.runtime import process
@@ -114,11 +114,6 @@ async def nobody(question: Question, *, client: Client) -> Answer:
     return Answer()
 
 
-async def no_calendars(file: OnCallFile) -> Calendars:
-    """The calendars of a file that has none."""
-    return Calendars()
-
-
 @dataclass
 class Harness:
     """One worker on a task queue of its own, with everything outside the machine faked."""
@@ -174,7 +169,7 @@ class Harness:
             policies=policies,
             targets={**policies.targets, **on_call.targets},
             addresses=read_addresses({**policies.targets, **on_call.targets}, self.addresses),
-            find_on_call=partial(find_on_call, file=on_call, calendars=no_calendars),
+            find_on_call=partial(find_on_call, file=on_call, calendars=NoCalendars()),
             ack_timeout=300,
             reports=(self.reports_root or f"file://{self.root}/reports/") if self.reports else None,
             max_report_bytes=10_000,

@@ -29,6 +29,7 @@ def plan(settings: Settings) -> process.Plan:
     policies = bootstrap.policies(settings, oncall)
     targets = bootstrap.targets(policies, oncall)
     addresses = bootstrap.addresses(settings, targets)
+    calendars = bootstrap.calendars(settings)
     activities = IncidentActivities(
         documents=bootstrap.documents(settings),
         notifier=bootstrap.notifier(),
@@ -36,9 +37,7 @@ def plan(settings: Settings) -> process.Plan:
         policies=policies,
         targets=targets,
         addresses=addresses,
-        find_on_call=partial(
-            find_on_call, file=oncall, calendars=bootstrap.calendars(settings).read
-        ),
+        find_on_call=partial(find_on_call, file=oncall, calendars=calendars),
         ack_timeout=settings.ack_timeout,
         incident_url=settings.incident_url,
         reports=settings.reports,
@@ -47,7 +46,7 @@ def plan(settings: Settings) -> process.Plan:
         table=table,
     )
     parts = [
-        on_call.part(settings, oncall, bootstrap.calendars(settings)),
+        on_call.part(settings, oncall, calendars),
         heartbeat.part(settings, oncall),
     ]
     return process.Plan(
