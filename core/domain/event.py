@@ -22,12 +22,21 @@ DOCUMENT_CHANGED: Final = "tidegate.document.changed"
 MESSAGE: Final = "tidegate.message"
 ALERT: Final = "tidegate.alert"
 """The type of events that carry an alert (see `core.domain.alert`)."""
+HEARTBEAT: Final = "tidegate.heartbeat"
+"""The type of events that are a heartbeat's own beats: its name is the subject."""
 INCIDENT_REPORTED: Final = "tidegate.incident.reported"
 INCIDENT_SUCCESSOR: Final = "tidegate.incident.successor"
 """The types of the events by which `tidegate incident open` opens incidents."""
 DOCUMENT_TYPES: Final = (DOCUMENT_CREATED, DOCUMENT_REMOVED, DOCUMENT_CHANGED)
 """Types of events about a document, from whichever store; they carry `data.document`."""
-OWN_TYPES: Final = (*DOCUMENT_TYPES, MESSAGE, ALERT, INCIDENT_REPORTED, INCIDENT_SUCCESSOR)
+OWN_TYPES: Final = (
+    *DOCUMENT_TYPES,
+    MESSAGE,
+    ALERT,
+    HEARTBEAT,
+    INCIDENT_REPORTED,
+    INCIDENT_SUCCESSOR,
+)
 """Every type of Tidegate's own. A sender's CloudEvents may not have them unless it is trusted with
 them: what they say is acted on."""
 OWN_TYPE_PREFIX: Final = "tidegate."

@@ -1,0 +1,30 @@
+"""What senders, listeners and workers spell the same way about a heartbeat. Standard library only:
+listeners import it."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+OK: Final = "ok"
+FAILED: Final = "failed"
+STATUSES: Final = (OK, FAILED)
+"""How the command ended that a beat is of."""
+
+OUTPUT_CHARS: Final = 2_000
+"""Longest end of a command's output that a beat may have."""
+
+KEY_PREFIX: Final = "heartbeat:"
+"""Before its name: a heartbeat's workflow ID, and the key of its alert."""
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}", re.ASCII)
+
+
+def is_name(text: str) -> bool:
+    """Whether it can be the name of a heartbeat."""
+    return _NAME.fullmatch(text) is not None
+
+
+def workflow_id(name: str) -> str:
+    """The ID of a heartbeat's workflow, as the shipped route makes it."""
+    return f"{KEY_PREFIX}{name}"
