@@ -35,6 +35,12 @@ SIGNAL_ON_CALL_CHANGED: Final = "on_call_changed"
 QUERY_INCIDENT: Final = "incident"
 QUERY_TIMELINE: Final = "timeline"
 
+SIGNAL_SYNC: Final = "sync"
+"""Signal by which a heartbeat reads its declaration again."""
+QUERY_HEARTBEAT: Final = "heartbeat"
+UPDATE_PAUSE: Final = "pause"
+UPDATE_RESUME: Final = "resume"
+
 QUARANTINE_ACTIVITY: Final = "quarantine"
 """Activity by which a workflow of ours quarantines an event: `(wire, code, reason)`, with the
 record's URI as its result."""
@@ -99,7 +105,11 @@ INCIDENT_WORKER: Final = WorkerSpec(
     name="incident-worker",
     package="incident",
     task_queue=INCIDENT_TASK_QUEUE,
-    workflows={INCIDENT_WORKFLOW: (SIGNAL_EVENT,), ON_CALL_WORKFLOW: ()},
+    workflows={
+        INCIDENT_WORKFLOW: (SIGNAL_EVENT,),
+        ON_CALL_WORKFLOW: (),
+        HEARTBEAT_WORKFLOW: (SIGNAL_EVENT,),
+    },
     search_attributes=(
         INCIDENT_ID_ATTRIBUTE,
         STATUS_ATTRIBUTE,

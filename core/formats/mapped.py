@@ -22,4 +22,5 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
     return delivery.mapping.read(delivery)
 
 
-FORMAT: Final = Format(parse=parse, media_types=("*/*",))  # whatever else fails is kept as it came
+# Whatever else fails is kept as it came.
+FORMAT: Final = Format(parse=parse, timed=True, media_types=("*/*",))

@@ -60,6 +60,7 @@ FORMATS: Final = registered(
     "github",
     "sentry",
     "slack",
+    "heartbeat",
     "mapped",
 )
 
@@ -69,6 +70,8 @@ EXTERNAL: Final = tuple(name for name in FORMATS if name not in INTERNAL)
 """All others."""
 USERS_OWN: Final = "message"
 """The format of users' own messages, which a queue may be given another one instead of."""
+HEARTBEAT: Final = "heartbeat"
+"""The format of beats, of which a webhook may name the heartbeat."""
 MAPPED: Final = "mapped"
 """The format that reads a sender by a description of it."""
 

@@ -16,6 +16,7 @@ from core.formats.registry import read
 from core.formats.shared.delivery import (
     ATTRIBUTE_PREFIX,
     CLOUDEVENT_PREFIXES,
+    HEARTBEAT_HEADER,
     OWN_PREFIX,
     RECEIVED_HEADER,
     Arrival,
@@ -111,15 +112,16 @@ def _delivery(request: Request, name: str, endpoint: Endpoint, received: datetim
     own_id = request.headers.get(endpoint.id_header.lower()) if endpoint.id_header else None
     if id := own_id or endpoint.verify.delivery_id(request):
         headers["message-id"] = id
-    mapping = endpoint.compiled_mapping
-    if mapping is not None:  # the only format that may depend on it
+    if endpoint.sender.timed:
         headers[RECEIVED_HEADER] = format_time(received)
+    if endpoint.heartbeat:
+        headers[HEARTBEAT_HEADER] = endpoint.heartbeat
     return Delivery(
         format=endpoint.format,
         body=request.body,
         headers=headers,
         unique=uuid.uuid4().hex,
-        mapping=mapping,
+        mapping=endpoint.compiled_mapping,
     )
 
 

@@ -23,9 +23,10 @@ from pydantic_core import CoreSchema, core_schema
 
 from core.domain.durations import Duration
 from core.domain.event import OWN_TYPES, RESERVED
+from core.domain.heartbeat.names import NAME_PATTERN
 from core.domain.problems import ProblemAt
 from core.errors import SettingsError
-from core.formats.registry import EXTERNAL, MAPPED, format_of
+from core.formats.registry import EXTERNAL, HEARTBEAT, MAPPED, format_of
 from core.formats.shared.format import Format
 from core.webhooks.verifiers.any_verifier import AnyVerifier
 
@@ -101,6 +102,13 @@ class Endpoint(BaseModel):
         description=(
             "How the sender's bodies become alerts, with `format: mapped`. With a preset, each "
             "field here takes the place of the preset's own."
+        ),
+    )
+    heartbeat: Annotated[str, Field(pattern=NAME_PATTERN)] | None = Field(
+        default=None,
+        description=(
+            "The heartbeat that everything received here is a beat of, with `format: heartbeat`. "
+            "Without it, each body names its own."
         ),
     )
     verify: AnyVerifier = Field(description="How requests are proven to be the sender's.")
@@ -188,6 +196,12 @@ class Endpoint(BaseModel):
             if not described:
                 raise ValueError(f"`format: {MAPPED}` needs a `preset`, a `mapping`, or both")
             _ = self.compiled_mapping
+        return self
+
+    @model_validator(mode="after")
+    def _beats(self) -> Self:
+        if self.heartbeat is not None and self.format != HEARTBEAT:
+            raise ValueError(f"`heartbeat` has no meaning without `format: {HEARTBEAT}`")
         return self
 
     @cached_property

@@ -6,9 +6,9 @@ It survives continue-as-new as JSON, and grows with nothing that a sender contro
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from core.domain.heartbeat.beats import Beat
 from core.domain.heartbeat.declaration import Declaration
@@ -36,8 +36,8 @@ class Status(StrEnum):
 class Pause(Value):
     """Somebody has paused it, until a moment or until somebody resumes it."""
 
-    by: str
-    why: str = ""
+    by: Annotated[str, Field(min_length=1, max_length=100)]
+    why: Annotated[str, Field(max_length=200)] = ""
     at: AwareDatetime
     until: AwareDatetime | None = None
 

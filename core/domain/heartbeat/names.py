@@ -17,7 +17,9 @@ OUTPUT_CHARS: Final = 2_000
 KEY_PREFIX: Final = "heartbeat:"
 """Before its name: a heartbeat's workflow ID, and the key of its alert."""
 
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}", re.ASCII)
+NAME_PATTERN: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+
+_NAME: Final = re.compile(NAME_PATTERN[1:-1])
 
 
 def is_name(text: str) -> bool:

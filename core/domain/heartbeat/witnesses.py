@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import islice
 from typing import Final
 
 from pydantic import AwareDatetime
@@ -52,13 +53,14 @@ class Verdict(StrEnum):
     """Too few can say."""
 
 
-def candidates(
-    name: str, declarations: Iterable[Declaration], now: datetime
-) -> tuple[Declaration, ...]:
-    """The heartbeats to ask about the one of this name, those with the shortest periods first."""
-    others = (each for each in declarations if each.name != name)
-    by_period = sorted(others, key=lambda each: (each.period(now), each.name))
-    return tuple(by_period[:MOST_ASKED])
+def by_period(declarations: Iterable[Declaration], now: datetime) -> list[Declaration]:
+    """The declarations, those with the shortest periods first."""
+    return sorted(declarations, key=lambda each: (each.period(now), each.name))
+
+
+def candidates(name: str, declarations: Iterable[Declaration]) -> list[Declaration]:
+    """Whom to ask about the heartbeat of this name: the first others of what `by_period` returns."""
+    return list(islice((each for each in declarations if each.name != name), MOST_ASKED))
 
 
 def sighting_of(heartbeat: Heartbeat) -> Sighting | None:

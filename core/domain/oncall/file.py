@@ -18,6 +18,7 @@ from typing import Final, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from core.domain.heartbeat.declaration import HeartbeatRule
 from core.domain.matching import Name, Problem, Strict, repeated
 from core.domain.oncall.people import Person, targets_of
 from core.domain.oncall.schedules import Schedule
@@ -44,6 +45,7 @@ class OnCallFile(Strict):
     people: dict[Name, Person] = Field(default={}, max_length=2_000)
     teams: dict[Name, Team] = Field(default={}, max_length=500)
     schedules: dict[Name, Schedule] = Field(default={}, max_length=500)
+    heartbeats: dict[Name, HeartbeatRule] = Field(default={}, max_length=10_000)
 
     @model_validator(mode="after")
     def _is_sound(self) -> Self:

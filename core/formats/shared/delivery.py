@@ -44,6 +44,8 @@ REPLAY_KEY_HEADER: Final = "tidegate-replay-key"
 """The key to start a stored event under, because a run that completed has used up its own."""
 PRESET_HEADER: Final = "tidegate-preset"
 """The preset by which the format `mapped` reads a queue's messages."""
+HEARTBEAT_HEADER: Final = "tidegate-heartbeat"
+"""The heartbeat that a webhook's endpoint names: whatever it receives is a beat of it."""
 CLOUDEVENT_PREFIXES: Final = ("ce-", "ce_", "cloudevents:", "cloudevents_")
 """Prefixes of a CloudEvent's attributes among other headers: HTTP, Kafka, and both forms of AMQP.
 They make any body a CloudEvent, of any type and identity."""

@@ -28,6 +28,9 @@ class Format:
     without_secrets: Callable[[Delivery], bytes] | None = None
     """The body as it may be kept, of a sender whose bodies hold secrets; it is read as before."""
 
+    timed: bool = False
+    """Whether `parse` depends on when the delivery was received."""
+
     replicated: bool = False
     """Whether the sender runs as replicas that may disagree for a while, so that an alert which
     fires again with the same start may be a late word or the truth."""
