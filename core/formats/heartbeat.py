@@ -91,9 +91,9 @@ def _beat(delivery: Delivery, name: str, body: Mapping[str, Any]) -> Event:
     status = body.get("status", OK)
     if status not in STATUSES:
         raise InvalidEvent(f"its `status` is {quoted(status)}, not {' or '.join(STATUSES)}")
-    source = source_of(delivery)
+    source, headers = source_of(delivery), delivery.headers
     own = body.get("id")
-    known = delivery.headers.get("message-id") or (
+    known = headers.get("message-id") or (
         own if isinstance(own, str) and 0 < len(own) <= _ID_CHARS else None
     )
     id = f"{name}.{known or delivery.unique}"
@@ -103,7 +103,9 @@ def _beat(delivery: Delivery, name: str, body: Mapping[str, Any]) -> Event:
         source=source,
         type=HEARTBEAT,
         subject=name,
-        time=readable_time(delivery.headers.get(RECEIVED_HEADER) or delivery.headers.get("sent-at")),
+        time=readable_time(
+            delivery.headers.get(RECEIVED_HEADER) or delivery.headers.get("sent-at")
+        ),
         datacontenttype="application/json",
         data={"status": status, **_details(body)},
         key=message_key(sender, id) if known else unidentified_key(sender, id),
@@ -117,9 +119,12 @@ def _details(body: Mapping[str, Any]) -> dict[str, Any]:
     code, duration, output = (body.get(name) for name in ("exit_code", "duration", "output"))
     if isinstance(code, int) and not isinstance(code, bool) and abs(code) < 2**31:
         details["exit_code"] = code
-    if isinstance(duration, int | float) and not isinstance(duration, bool):
-        if 0 <= duration < 10**9:
-            details["duration"] = duration
+    if (
+        isinstance(duration, int | float)
+        and not isinstance(duration, bool)
+        and 0 <= duration < 10**9
+    ):
+        details["duration"] = duration
     if isinstance(output, str) and (end := _end(output)):
         details["output"] = end
     return details
@@ -133,6 +138,4 @@ def _end(output: str) -> str:
     return end
 
 
-FORMAT: Final = Format(
-    parse=parse, timed=True, media_types=("*/*",), reply=reply
-)
+FORMAT: Final = Format(parse=parse, timed=True, media_types=("*/*",), reply=reply)

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Final
 
 from temporalio import activity
@@ -31,19 +31,22 @@ from workers.runtime.activity_errors import typed_failures
 ACCEPT_SECONDS: Final = 20.0
 """For one attempt to have an alert accepted."""
 _ASK_TIMEOUT: Final = timedelta(seconds=5)
-_HEED_FOR: Final = 5.0
+HEED_FOR: Final = 5.0
 """Seconds for which the answer of a witness also serves other heartbeats. After an outage all of
 them ask the same few."""
-_SAID_FOR: Final = 120.0
+SAID_FOR: Final = 120.0
 """Seconds for which this worker does not repeat the shared alert that others have it say, too."""
 
 
 class HeartbeatActivities:
-    """Bound to the intake and the on-call file of one worker process."""
+    """Bound to the on-call file and the intake of one worker process; `intake` is made with the
+    first alert."""
 
-    def __init__(self, *, heartbeats: Mapping[str, HeartbeatRule], intake: Intake) -> None:
+    def __init__(
+        self, *, heartbeats: Mapping[str, HeartbeatRule], intake: Callable[[], Intake]
+    ) -> None:
         self._declarations = {name: rule.declared(name) for name, rule in heartbeats.items()}
-        self._intake = intake
+        self._intake = cache(intake)
         self._witnesses = _Witnesses()
         self._shared = _Shared()
 
@@ -91,7 +94,7 @@ class HeartbeatActivities:
         delivery = Delivery(
             format="stored_event", body=encode(event.to_wire()), headers=headers, unique=event.id
         )
-        receipts = await self._intake.accept([Arrival(event, delivery)], time_left=ACCEPT_SECONDS)
+        receipts = await self._intake().accept([Arrival(event, delivery)], time_left=ACCEPT_SECONDS)
         require_settled(receipts)
         for receipt in receipts:
             if not receipt.accepted:
@@ -110,7 +113,7 @@ class _Shared:
 
     def is_said(self, notice: Notice) -> bool:
         fires = notice.until is None
-        return fires is self._fires and time.monotonic() - self._at < _SAID_FOR
+        return fires is self._fires and time.monotonic() - self._at < SAID_FOR
 
     def said(self, notice: Notice) -> None:
         self._fires, self._at = notice.until is None, time.monotonic()
@@ -125,7 +128,7 @@ class _Witnesses:
     async def sighting(self, client: Client, name: str) -> Sighting | None:
         now = time.monotonic()
         asked = self._answers.get(name)
-        if asked is None or now - asked[0] > _HEED_FOR:
+        if asked is None or now - asked[0] > HEED_FOR:
             asked = (now, asyncio.create_task(_ask(client, name)))
             self._answers[name] = asked
         return await asyncio.shield(asked[1])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from core import bootstrap
 from core.config.settings import Settings
 from core.domain.oncall.file import OnCallFile
@@ -11,8 +13,8 @@ from workers.runtime.process import Part
 
 
 def part(settings: Settings, oncall: OnCallFile) -> Part:
-    """Raises `ConfigurationError` when something that it needs is missing or invalid."""
+    """Raises `ConfigurationError` when something that it needs is invalid."""
     activities = HeartbeatActivities(
-        heartbeats=oncall.heartbeats, intake=bootstrap.intake(settings)
+        heartbeats=oncall.heartbeats, intake=partial(bootstrap.intake, settings)
     )
     return Part(workflows=[HeartbeatWorkflow], activities=activities.all)

@@ -207,14 +207,11 @@ class HeartbeatWorkflow:
         one that is waited for keeps the timer, which then finds nothing due."""
         due = self._state.deadline
         seconds = (due - workflow.now()).total_seconds() if due else None
-        if seconds is not None and seconds <= 0:
-            self._wake()
-        elif not await _wait_until(lambda: self._has_work() or self._is_stale(due), seconds):
-            self._wake()
-
-    def _wake(self) -> None:
-        before = self._state
-        self._state = decisions.woken(before, workflow.now())
+        passed = seconds is not None and seconds <= 0
+        if passed or not await _wait_until(
+            lambda: self._has_work() or self._is_stale(due), seconds
+        ):
+            self._state = decisions.woken(self._state, workflow.now())
 
     def _has_work(self) -> bool:
         state = self._state

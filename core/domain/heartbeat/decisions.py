@@ -52,7 +52,8 @@ def declared(state: Heartbeat, declaration: Declaration | None, now: datetime) -
             return _over(state, now)
         return _with(state, deadline=now + READ_AGAIN)
     if state.declaration is None or state.over:
-        return _expecting(_with(state, declaration=declaration, since=now, over=False))
+        state = _expecting(_with(state, declaration=declaration, since=now, over=False))
+        return _failed(state, now) if state.beat and state.beat.failed else state
     if declaration == state.declaration:
         return state
     changed = _with(state, declaration=declaration)
@@ -67,12 +68,7 @@ def heard(state: Heartbeat, beat: Beat, now: datetime) -> Heartbeat:
     if state.declaration is None or state.pause or state.over:
         return state
     state = _expecting(_received(state, now))
-    if not beat.failed:
-        return _recovered(state, now)
-    if state.alarm is None:
-        text = f"Heartbeat {state.name} failed: {how_it_ended(beat)}"
-        return _alarmed(state, Status.FAILED, now, text)
-    return _with(state, alarm=state.alarm.model_copy(update={"status": Status.FAILED}))
+    return _failed(state, now) if beat.failed else _recovered(state, now)
 
 
 def woken(state: Heartbeat, now: datetime) -> Heartbeat:
@@ -91,10 +87,11 @@ def woken(state: Heartbeat, now: datetime) -> Heartbeat:
 
 def answered(state: Heartbeat, sightings: tuple[Sighting, ...], now: datetime) -> Heartbeat:
     """The witnesses have answered. A beat that came meanwhile has settled the question."""
-    if not state.asking or state.due is None or state.deadline is None:
+    due, declaration = state.due, state.declaration
+    if not state.asking or due is None or declaration is None:
         return state
     state = _with(state, asking=False)
-    match verdict(sightings, state.due, now):
+    match verdict(sightings, due, now):
         case Verdict.RECEIVED if state.outage:
             return _extended(_received(state, now), now)
         case Verdict.RECEIVED | Verdict.UNKNOWN:
@@ -107,8 +104,7 @@ def answered(state: Heartbeat, sightings: tuple[Sighting, ...], now: datetime) -
             notice = Notice(alarm=None, since=outage.heard_at)
             return _with(_noticed(state, notice), outage=outage, deadline=now + EXAMINE)
         case Verdict.SOON:
-            assert state.declaration is not None  # noqa: S101  # what is due is declared
-            if now - (state.due + state.declaration.lateness) < ASK_FOR:
+            if now - (due + declaration.lateness) < ASK_FOR:
                 return _with(state, deadline=now + ASK_AGAIN)
             return _missed(state, now)
 
@@ -154,6 +150,14 @@ def _extended(state: Heartbeat, now: datetime) -> Heartbeat:
     assert state.declaration is not None  # noqa: S101  # what is due is declared
     due = now + min(state.declaration.period(now), LONGEST_EXTENSION)
     return _with(state, due=due, deadline=due + state.declaration.lateness)
+
+
+def _failed(state: Heartbeat, now: datetime) -> Heartbeat:
+    """Its last beat says that it failed."""
+    if state.alarm:
+        return _with(state, alarm=state.alarm.model_copy(update={"status": Status.FAILED}))
+    how = how_it_ended(state.beat) if state.beat else ""
+    return _alarmed(state, Status.FAILED, now, f"Heartbeat {state.name} failed: {how}")
 
 
 def _missed(state: Heartbeat, now: datetime) -> Heartbeat:

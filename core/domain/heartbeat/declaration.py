@@ -7,11 +7,12 @@ be.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, AwareDatetime, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from core.domain.durations import Duration
 from core.domain.matching import Strict
@@ -118,7 +119,7 @@ class Declaration(Value):
     grace: float
     severity: Severity
     service: str | None = None
-    labels: dict[str, str] = {}
+    labels: Mapping[str, str] = Field(default_factory=dict)
 
     def due(self, last: datetime) -> datetime:
         """When the beat after the one at `last` is expected, in UTC."""

@@ -59,7 +59,7 @@ def by_period(declarations: Iterable[Declaration], now: datetime) -> list[Declar
 
 
 def candidates(name: str, declarations: Iterable[Declaration]) -> list[Declaration]:
-    """Whom to ask about the heartbeat of this name: the first others of what `by_period` returns."""
+    """Whom to ask about the heartbeat of this name, out of what `by_period` returns."""
     return list(islice((each for each in declarations if each.name != name), MOST_ASKED))
 
 
@@ -69,9 +69,7 @@ def sighting_of(heartbeat: Heartbeat) -> Sighting | None:
     if heartbeat.declaration is None or heartbeat.pause or heartbeat.alarm or not heartbeat.beat:
         return None
     heard_at = heartbeat.beat.at
-    return Sighting(
-        name=heartbeat.name, heard_at=heard_at, due=heartbeat.declaration.due(heard_at)
-    )
+    return Sighting(name=heartbeat.name, heard_at=heard_at, due=heartbeat.declaration.due(heard_at))
 
 
 def verdict(sightings: Iterable[Sighting], since: datetime, now: datetime) -> Verdict:

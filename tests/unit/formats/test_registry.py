@@ -18,6 +18,7 @@ from core.formats import (
     event_grid,
     github,
     grafana,
+    heartbeat,
     mapped,
     message,
     opsgenie,
@@ -37,6 +38,7 @@ FORM = "application/x-www-form-urlencoded"
 DEFAULTS: dict[str, Any] = {
     "headers": (),
     "without_secrets": None,
+    "timed": False,
     "replicated": False,
     "retries": True,
     "methods": ("POST",),
@@ -110,7 +112,19 @@ TABLE: dict[str, tuple[Format, dict[str, Any]]] = {
             "handshake": slack.handshake,
         },
     ),
-    "mapped": (mapped.FORMAT, {"parse": mapped.parse, "media_types": ("*/*",)}),
+    "heartbeat": (
+        heartbeat.FORMAT,
+        {
+            "parse": heartbeat.parse,
+            "reply": heartbeat.reply,
+            "timed": True,
+            "media_types": ("*/*",),
+        },
+    ),
+    "mapped": (
+        mapped.FORMAT,
+        {"parse": mapped.parse, "timed": True, "media_types": ("*/*",)},
+    ),
 }
 
 

@@ -71,7 +71,7 @@ def test_the_workers() -> None:
             "name": "incident-worker",
             "package": "incident",
             "task_queue": "tidegate-incident",
-            "workflows": {"Incident": ("event",), "OnCall": ()},
+            "workflows": {"Incident": ("event",), "OnCall": (), "Heartbeat": ("event",)},
             "search_attributes": (
                 "TidegateIncidentId",
                 "TidegateStatus",

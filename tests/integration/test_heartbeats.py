@@ -1,0 +1,243 @@
+"""Heartbeats on Temporal's time-skipping server: what is missed alarms, and an outage does not."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from temporalio.testing import WorkflowEnvironment
+
+from core.contracts import UPDATE_PAUSE, UPDATE_RESUME
+from core.domain.heartbeat.model import Heartbeat, Status
+from core.domain.heartbeat.names import workflow_id
+from tests.support.eventually import eventually
+from tests.support.heartbeats import Harness, rules
+from workers.heartbeat import activities
+
+MISSED, RECOVERED = "heartbeat:backup firing", "heartbeat:backup resolved"
+ALL_SILENT, HEARD_AGAIN = "heartbeats firing", "heartbeats resolved"
+
+
+@pytest.fixture
+async def hearts(
+    server: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Harness]:
+    """A heartbeat of an hour. What the worker remembers by its own clock is forgotten: hours pass
+    here in no time."""
+    monkeypatch.setattr(activities, "HEED_FOR", 0.0)
+    monkeypatch.setattr(activities, "SAID_FOR", 0.0)
+    harness = Harness(server.client, rules(backup={"every": "1h", "grace": "10m"}))
+    yield harness
+    await harness.end()
+
+
+async def until(harness: Harness, name: str, status: Status) -> Heartbeat:
+    async def has_it() -> Heartbeat | None:
+        state = await harness.state(name)
+        return state if state.status is status else None
+
+    return await eventually(has_it, f"{name} is {status}")
+
+
+async def test_what_is_heard_in_time_does_not_alarm(
+    hearts: Harness, server: WorkflowEnvironment
+) -> None:
+    async with hearts.working():
+        for _ in range(5):
+            await hearts.beat("backup")
+            await server.sleep(3600 + 599)
+        state = await until(hearts, "backup", Status.UP)
+    assert (state.beats, hearts.intake.alerts) == (5, [])
+
+
+async def test_what_is_missed_alarms_until_it_is_heard(
+    hearts: Harness, server: WorkflowEnvironment
+) -> None:
+    async with hearts.working():
+        await hearts.beat("backup")
+        await server.sleep(3600 + 601)
+        await hearts.alerted(MISSED)
+        assert (await hearts.state("backup")).status is Status.MISSED
+        await server.sleep(86_400)
+        await hearts.beat("backup")
+        await hearts.alerted(MISSED, RECOVERED)
+        assert (await hearts.state("backup")).status is Status.UP
+
+
+async def test_what_was_never_heard_alarms(hearts: Harness, server: WorkflowEnvironment) -> None:
+    async with hearts.working():
+        await hearts.sync("backup")
+        await until(hearts, "backup", Status.WAITING)
+        await server.sleep(3600 + 601)
+        await hearts.alerted(MISSED)
+    assert hearts.intake.events[0].data["title"] == "Heartbeat backup was never heard"
+
+
+async def test_a_failed_beat_alarms_immediately(hearts: Harness) -> None:
+    async with hearts.working():
+        await hearts.beat("backup", status="failed", exit_code=3)
+        await hearts.alerted(MISSED)
+        await hearts.beat("backup")
+        await hearts.alerted(MISSED, RECOVERED)
+    title = hearts.intake.events[0].data["title"]
+    assert title == "Heartbeat backup failed: it ended with exit code 3"
+
+
+async def test_an_alarm_that_cannot_be_accepted_waits(
+    hearts: Harness, server: WorkflowEnvironment
+) -> None:
+    hearts.intake.broken = True
+    async with hearts.working():
+        await hearts.beat("backup", status="failed")
+        await server.sleep(1800)
+        hearts.intake.broken = False
+        await server.sleep(120)
+        await hearts.alerted(MISSED)
+    assert hearts.intake.attempts > 5
+
+
+async def test_a_paused_heartbeat_alarms_once_it_is_resumed(
+    hearts: Harness, server: WorkflowEnvironment
+) -> None:
+    pause: dict[str, Any] = {"by": "ana", "why": "the database moves"}
+    async with hearts.working():
+        handle = await hearts.beat("backup", status="failed")
+        await hearts.alerted(MISSED)
+        await handle.execute_update(UPDATE_PAUSE, pause)
+        await hearts.alerted(MISSED, RECOVERED)
+        await server.sleep(86_400)
+        assert (await until(hearts, "backup", Status.PAUSED)).pause
+        await handle.execute_update(UPDATE_RESUME)
+        await server.sleep(3600 + 601)
+        await hearts.alerted(MISSED, RECOVERED, MISSED)
+
+
+async def test_a_pause_ends_by_itself(hearts: Harness, server: WorkflowEnvironment) -> None:
+    async with hearts.working():
+        handle = await hearts.beat("backup")
+        until_then = (await server.get_current_time()).timestamp() + 7200
+        pause = {"by": "ana", "until": until_then}
+        await handle.execute_update(UPDATE_PAUSE, pause)
+        await server.sleep(7200 + 3600 + 590)
+        assert hearts.intake.alerts == []
+        await server.sleep(20)
+        await hearts.alerted(MISSED)
+
+
+async def test_what_leaves_the_file_resolves_its_alert_and_ends(hearts: Harness) -> None:
+    async with hearts.working():
+        handle = await hearts.beat("backup", status="failed")
+        await hearts.alerted(MISSED)
+    hearts.heartbeats = {}
+    async with hearts.working():
+        await hearts.sync("backup")
+        await hearts.alerted(MISSED, RECOVERED)
+        assert (await handle.result())["over"]
+
+
+async def test_what_is_not_declared_is_listed_for_a_day(
+    hearts: Harness, server: WorkflowEnvironment
+) -> None:
+    async with hearts.working():
+        handle = await hearts.beat("restore", status="failed")
+        await server.sleep(3600 * 23)
+        state = await until(hearts, "restore", Status.UNDECLARED)
+        assert state.beat
+        assert state.beat.failed
+        await server.sleep(3600 * 2)
+        assert (await handle.result())["beats"] == 1
+    assert hearts.intake.alerts == []
+
+
+async def test_what_is_declared_later_is_expected_from_then_on(
+    hearts: Harness, server: WorkflowEnvironment
+) -> None:
+    async with hearts.working():
+        await hearts.beat("restore")
+        await until(hearts, "restore", Status.UNDECLARED)
+    hearts.heartbeats |= rules(restore={"every": "1h"})
+    async with hearts.working():
+        await server.sleep(660)
+        await until(hearts, "restore", Status.UP)
+        await server.sleep(3600 + 61)
+        await hearts.alerted("heartbeat:restore firing")
+
+
+def three(**more: Any) -> Any:
+    """The heartbeat, and two witnesses that are heard more often."""
+    return rules(
+        backup={"every": "1h", "grace": "10m"},
+        cron={"every": "5m", "grace": "30m"},
+        probe={"every": "1m", "grace": "30m"},
+        **more,
+    )
+
+
+async def test_while_nothing_is_heard_one_alert_speaks_for_all(
+    hearts: Harness, server: WorkflowEnvironment
+) -> None:
+    hearts.heartbeats = three()
+    async with hearts.working():
+        for name in hearts.heartbeats:
+            await hearts.beat(name)
+        await server.sleep(3600 * 3)
+        assert set(hearts.intake.alerts) == {ALL_SILENT}
+        assert (await hearts.state("backup")).status is Status.SUSPECT
+        for name in ("probe", "cron"):
+            await hearts.beat(name)
+        await server.sleep(120)
+        await until(hearts, "backup", Status.UP)
+        assert set(hearts.intake.alerts) == {ALL_SILENT, HEARD_AGAIN}
+        await hearts.beat("backup")
+        await server.sleep(60)
+        assert set(hearts.intake.alerts) == {ALL_SILENT, HEARD_AGAIN}
+
+
+async def test_what_stays_missing_after_an_outage_alarms(
+    hearts: Harness, server: WorkflowEnvironment
+) -> None:
+    hearts.heartbeats = three()
+    async with hearts.working():
+        for name in hearts.heartbeats:
+            await hearts.beat(name)
+        await server.sleep(3600 * 2)
+        for _ in range(25):
+            for name in ("probe", "cron"):
+                await hearts.beat(name)
+            await server.sleep(60)
+        assert hearts.intake.alerts.count(MISSED) == 1
+        assert "heartbeat:probe firing" not in hearts.intake.alerts
+
+
+async def test_what_is_missed_alarms_while_others_are_heard(
+    hearts: Harness, server: WorkflowEnvironment
+) -> None:
+    hearts.heartbeats = three()
+    async with hearts.working():
+        await hearts.beat("backup")
+        for _ in range(72):
+            for name in ("probe", "cron"):
+                await hearts.beat(name)
+            await server.sleep(60)
+        await hearts.alerted(MISSED)
+
+
+async def test_beats_cost_no_timer_and_the_history_stays_short(
+    hearts: Harness, server: WorkflowEnvironment
+) -> None:
+    async with hearts.working():
+        handle = await hearts.beat("backup")
+        for _ in range(50):
+            await hearts.beat("backup")
+        await server.sleep(60)
+        assert (await until(hearts, "backup", Status.UP)).beats == 51
+        history = await handle.fetch_history()
+        timers = [
+            event for event in history.events if event.HasField("timer_started_event_attributes")
+        ]
+        assert len(timers) == 1
+
+
+def test_the_workflow_ids_are_those_of_the_route() -> None:
+    assert workflow_id("backup") == "heartbeat:backup"
