@@ -35,7 +35,7 @@ EXAMINE: Final = timedelta(minutes=1)
 """Between two questions to witnesses while no heartbeat is heard."""
 WAIT_FOR_DECLARATION: Final = timedelta(days=1)
 """How long what is not declared waits to be."""
-READ_AGAIN: Final = timedelta(minutes=10)
+READ_AGAIN: Final = timedelta(minutes=30)
 """Between two looks for its declaration."""
 
 _TICK: Final = timedelta(milliseconds=1)
