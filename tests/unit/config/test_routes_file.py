@@ -60,6 +60,7 @@ def test_the_shipped_file_loads_and_its_schema_accepts_it() -> None:
         "incident-successor",
         "incident-event",
         "alert",
+        "heartbeat",
     ]
     jsonschema.Draft202012Validator.check_schema(routes_schema())
     jsonschema.validate(yaml.safe_load(SHIPPED_ROUTES.read_text()), routes_schema())
