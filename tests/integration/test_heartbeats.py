@@ -27,7 +27,7 @@ async def hearts(
     """A heartbeat of an hour. What the worker remembers by its own clock is forgotten: hours pass
     here in no time."""
     monkeypatch.setattr(activities, "HEED_FOR", 0.0)
-    monkeypatch.setattr(activities, "SAID_FOR", 0.0)
+    monkeypatch.setattr(activities, "REPEATED_AFTER", 0.0)
     harness = Harness(server.client, rules(backup={"every": "1h", "grace": "10m"}))
     yield harness
     await harness.end()

@@ -34,8 +34,9 @@ _ASK_TIMEOUT: Final = timedelta(seconds=5)
 HEED_FOR: Final = 5.0
 """Seconds for which the answer of a witness also serves other heartbeats. After an outage all of
 them ask the same few."""
-SAID_FOR: Final = 120.0
-"""Seconds for which this worker does not repeat the shared alert that others have it say, too."""
+REPEATED_AFTER: Final = 120.0
+"""Seconds for which this worker does not repeat the shared alert, which every heartbeat has it
+send."""
 
 
 class HeartbeatActivities:
@@ -84,9 +85,9 @@ class HeartbeatActivities:
                 await self._accept(state, notice)
                 return
             async with self._shared.lock:
-                if not self._shared.is_said(notice):
+                if not self._shared.is_accepted(notice):
                     await self._accept(state, notice)
-                    self._shared.said(notice)
+                    self._shared.remember(notice)
 
     async def _accept(self, state: Heartbeat, notice: Notice) -> None:
         event = alert_event(state, notice)
@@ -104,18 +105,18 @@ class HeartbeatActivities:
 
 
 class _Shared:
-    """What this process said last of the shared alert."""
+    """What this process sent last of the shared alert."""
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
         self._fires: bool | None = None
         self._at = 0.0
 
-    def is_said(self, notice: Notice) -> bool:
+    def is_accepted(self, notice: Notice) -> bool:
         fires = notice.until is None
-        return fires is self._fires and time.monotonic() - self._at < SAID_FOR
+        return fires is self._fires and time.monotonic() - self._at < REPEATED_AFTER
 
-    def said(self, notice: Notice) -> None:
+    def remember(self, notice: Notice) -> None:
         self._fires, self._at = notice.until is None, time.monotonic()
 
 

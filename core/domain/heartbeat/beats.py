@@ -55,9 +55,9 @@ def read_beat(event: Event, now: datetime) -> Beat | None:
 def _own(event: Event, key: str, now: datetime) -> Beat:
     data: Mapping[str, Any] = event.data if isinstance(event.data, Mapping) else {}
     status = data.get("status", OK)
-    said = event.timestamp
+    sent_at = event.timestamp
     return Beat(
-        at=min(said, now) if said else now,
+        at=min(sent_at, now) if sent_at else now,
         key=key,
         failed=status != OK,
         exit_code=_whole(data.get("exit_code")),

@@ -229,8 +229,8 @@ MISTAKES = {
     "a workflow that our worker does not serve": (
         OURS.replace("Incident", "Invoice"),
         [
-            "3:5: routes[0]: task queue tidegate-incident is our worker's, which serves Incident "
-            "and no Invoice"
+            "3:5: routes[0]: task queue tidegate-incident is our worker's, which serves "
+            "Incident, OnCall, Heartbeat and no Invoice"
         ],
     ),
     "a task queue on which our workflow is not served": (

@@ -179,7 +179,7 @@ PLAYS: Final[Mapping[str, Sequence[Play]]] = {
 }  # fmt: skip
 """By format. Where the source says times, those of the second firing are its own."""
 
-WITHOUT_ALERTS: Final = ("s3", "stored_event", "event_grid", "github", "slack")
+WITHOUT_ALERTS: Final = ("s3", "stored_event", "event_grid", "github", "slack", "heartbeat")
 
 CASES: Final = [
     pytest.param(play, id=f"{format}-{number}")
