@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import reduce
 from typing import Any
 
@@ -16,28 +16,41 @@ from core.domain.incident.commands import COMMANDS, Comment
 from core.domain.incident.decisions import paging
 from core.domain.incident.decisions.closing import is_finished, is_forgotten
 from core.domain.incident.decisions.command_handling import possible, refusal
+from core.domain.incident.decisions.on_call import PATIENCE
 from core.domain.incident.decisions.timers import deadline
-from core.domain.incident.effects import FollowUp, Page, StartSuccessor, WriteReport
+from core.domain.incident.effects import FindOnCall, FollowUp, Page, StartSuccessor, WriteReport
 from core.domain.incident.evolve import apply
 from core.domain.incident.inputs import (
     Cancel,
     Input,
+    OnCallAnswered,
+    OnCallChanged,
     PageSettled,
     ReportSettled,
     Wake,
 )
 from core.domain.incident.lifecycle import decide
 from core.domain.incident.model import UNRESOLVED, Incident, PageStatus, Status
-from core.domain.incident.policies.policy import OpenAfter, Policy, QuietHours, Recurrence
+from core.domain.incident.policies.policy import (
+    Level,
+    OpenAfter,
+    Policy,
+    PolicyTarget,
+    QuietHours,
+    Recurrence,
+)
 from core.domain.incident.timeline import (
     TIMELINE,
     Assigned,
+    AssigneeNotified,
     Commented,
     PageDelivered,
     Reopened,
     TimelineEvent,
     Unacknowledged,
 )
+from core.domain.oncall.answer import Answer, OnCall, Question, Recipient, RecipientKind
+from core.domain.oncall.people import ContactStep
 from core.domain.severity import Severity
 from core.domain.targets import News
 from core.domain.windows import Hours, Silence, Span
@@ -71,10 +84,66 @@ SILENCES = st.builds(
     SECONDS,
     SECONDS,
 )
+CHECKOUT = Recipient(kind=RecipientKind.SCHEDULE, name="checkout")
+WEB = Recipient(kind=RecipientKind.TEAM, name="web")
+BEN = Recipient(kind=RecipientKind.PERSON, name="ben")
+ON_CALL = (
+    Level(after=0, recipients=(CHECKOUT,)),
+    Level(after=60, targets=(PolicyTarget(name="c"),), recipients=(WEB, BEN)),
+    Level(after=300, recipients=(CHECKOUT, WEB)),
+)
+STEPS = st.lists(
+    st.builds(
+        lambda after, way: (after, way),
+        st.sampled_from([0.0, 30.0, 120.0]),
+        st.sampled_from(["push", "sms"]),
+    ),
+    max_size=3,
+    unique=True,
+).map(sorted)
+
+
+@st.composite
+def answers(draw: st.DrawFn, question: Question, now: datetime) -> Answer:
+    """Anybody, for what is asked and for what is not, with moments before and after now."""
+    moments = st.none() | st.sampled_from([-60.0, 30.0, 300.0, 3600.0]).map(
+        lambda seconds: now + timedelta(seconds=seconds)
+    )
+    people = [
+        OnCall(
+            person=person,
+            name=person.capitalize(),
+            recipient=recipient,
+            reason="layer",
+            until=draw(moments),
+            quiet_until=draw(moments),
+            steps=tuple(
+                ContactStep(after=after, target=f"{person}/{way}") for after, way in draw(STEPS)
+            ),
+        )
+        for recipient in (CHECKOUT, WEB, BEN)
+        for person in draw(
+            st.lists(st.sampled_from(["ana", "ben", "eve"]), max_size=2, unique=True)
+        )
+    ]
+    return Answer(
+        people=tuple(people),
+        silences=tuple(draw(st.lists(SILENCES, max_size=1))),
+        until=draw(moments),
+        remarks=tuple(draw(st.lists(st.sampled_from(["r1", "r2"]), max_size=2))),
+    )
+
+
 POLICIES = st.builds(
     Policy,
     levels=st.sampled_from(
-        [levels((0, "a")), levels((0, "a b"), (60, "c")), levels((30, "a"), (60, "b"), (600, "a"))]
+        [
+            levels((0, "a")),
+            levels((0, "a b"), (60, "c")),
+            levels((30, "a"), (60, "b"), (600, "a")),
+            ON_CALL,
+            (*ON_CALL, *levels((600, "a"))),
+        ]
     ),
     repeats=st.sampled_from([0, 2]),
     repeat_after=SECONDS,
@@ -119,6 +188,8 @@ class IncidentLife(RuleBasedStateMachine):
         self.reports: set[Any] = set()
         self.sent: dict[str, int] = {}
         self.taken: set[str] = set()
+        self.question: FindOnCall | None = None
+        """The question that is in flight."""
         self.told: dict[str, set[str]] = {}
         """What each target that took a page has heard since."""
 
@@ -140,6 +211,10 @@ class IncidentLife(RuleBasedStateMachine):
                 self.check_follow_up(effect)
             if isinstance(effect, WriteReport):
                 self.reports.add(effect.as_of)
+            if isinstance(effect, FindOnCall):
+                assert after.inquiry.asked_at, "what is asked is waited for"
+                assert self.question is None or effect.number > self.question.number
+                self.question = effect
             if isinstance(effect, StartSuccessor):
                 assert after.status is Status.CLOSED
         return events
@@ -157,6 +232,8 @@ class IncidentLife(RuleBasedStateMachine):
                 self.told[event.via or event.target] = set()
             case Assigned():
                 self.told |= {name: set() for name in event.notified}
+            case AssigneeNotified():
+                self.told |= {name: set() for name in event.targets}
             case Reopened() | Unacknowledged():
                 self.told = {name: set() for name in self.told}
             case _:
@@ -166,6 +243,9 @@ class IncidentLife(RuleBasedStateMachine):
         assert follow_up.targets, "an effect that tells nobody"
         for name in follow_up.targets:
             assert name in self.told, "who took no page hears nothing"
+            if follow_up.what is News.HANDED_OVER:
+                del self.told[name]
+                continue
             if follow_up.what is not News.ASSIGNED:
                 assert follow_up.what not in self.told[name], "each news is told once"
                 self.told[name].add(follow_up.what)
@@ -258,6 +338,43 @@ class IncidentLife(RuleBasedStateMachine):
             failure = "no answer" if fails else None
             self.give(PageSettled(key=in_flight[0], failure=failure, via=via))
 
+    @precondition(lambda self: self.question)
+    @rule(data=st.data())
+    def hear_who_is_on_call(self, data: st.DataObject) -> None:
+        asked, self.question = self.question, None
+        assert asked
+        waits = self.incident.inquiry.asked_at
+        answer = data.draw(answers(asked.question, self.now))
+        events = self.give(OnCallAnswered(number=asked.number, answer=answer))
+        expected = asked.number == self.incident.inquiry.number or self.question
+        if waits and expected:
+            assert events, "an answer that is waited for is kept"
+        again = OnCallAnswered(number=asked.number, answer=answer)
+        if self.question is None:
+            assert self.give(again) == (), "an answer counts once"
+
+    @precondition(lambda self: self.question)
+    @rule()
+    def hear_no_answer(self) -> None:
+        asked, self.question = self.question, None
+        assert asked
+        self.give(OnCallAnswered(number=asked.number, failure="no connection"))
+
+    @rule()
+    def hear_of_a_change(self) -> None:
+        self.give(OnCallChanged())
+
+    @rule()
+    def lose_a_contact_method(self) -> None:
+        sending = [
+            key
+            for key, page in self.incident.pages.items()
+            if page.status is PageStatus.SENDING and page.person
+        ]
+        if sending:
+            self.give(PageSettled(key=sending[0], failure="not a target", removed=True))
+            assert self.incident.pages[sending[0]].status is PageStatus.FAILED
+
     @rule(fails=st.booleans())
     def settle_a_report(self, fails: bool) -> None:
         if self.reports:
@@ -324,6 +441,19 @@ class IncidentLife(RuleBasedStateMachine):
             assert paging.hold(incident, self.now) or due <= max(
                 self.now, escalation.since or self.now
             ) + timedelta(seconds=10_000)
+
+    @invariant()
+    def a_question_is_waited_for_and_not_for_ever(self) -> None:
+        inquiry = self.incident.inquiry
+        if inquiry.asked_at:
+            due = deadline(self.incident)
+            assert due is not None
+            assert due <= inquiry.asked_at + PATIENCE
+
+    @invariant()
+    def a_person_is_paged_by_each_step_once(self) -> None:
+        for paged in self.incident.escalation.people.values():
+            assert len(set(paged.taken)) == len(paged.taken)
 
     @invariant()
     def who_needs_no_page_gets_none(self) -> None:
