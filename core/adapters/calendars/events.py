@@ -30,11 +30,13 @@ def events_of(body: bytes, now: datetime) -> CalendarEvents:
         raise Unreadable("it is a web page, not a calendar: the address may need a login")
     if not text.upper().startswith(b"BEGIN:VCALENDAR"):
         raise Unreadable("it is not a calendar in the iCalendar format")
+    if text.upper().count(b"BEGIN:VEVENT") > _MAX_EVENTS:
+        raise Unreadable(f"it has more than {_MAX_EVENTS:,} events")
     from icalendar import Calendar
 
     try:
         calendar = Calendar.from_ical(text)
-        _check_size(calendar)
+        _check_recurrence(calendar)
         events = CalendarEvents(calendar)
         # What cannot be expanded is refused now, and not when somebody is to be paged.
         list(_occurrences(calendar, now - _MARGIN, now + _CHUNK, ZoneInfo("UTC"), strict=True))
@@ -91,12 +93,9 @@ def _moment(value: date, zone: ZoneInfo) -> datetime:
     return (value if value.tzinfo else value.replace(tzinfo=zone)).astimezone(UTC)
 
 
-def _check_size(calendar: Calendar) -> None:
+def _check_recurrence(calendar: Calendar) -> None:
     """Raises `Unreadable` for more than a team's calendar has."""
-    events = calendar.walk("VEVENT")
-    if len(events) > _MAX_EVENTS:
-        raise Unreadable(f"it has more than {_MAX_EVENTS:,} events")
-    daily = sum(_a_day(event.get("RRULE")) for event in events)
+    daily = sum(_a_day(event.get("RRULE")) for event in calendar.walk("VEVENT"))
     if daily > _MAX_A_DAY:
         raise Unreadable(f"its events recur more than {_MAX_A_DAY:,} times a day")
 

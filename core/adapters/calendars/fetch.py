@@ -56,13 +56,15 @@ def _fetch(url: str, etag: str | None, timeout: float) -> Fetched:
     deadline = time.monotonic() + timeout
     opener = urllib.request.build_opener(_NotFollowed)
     headers = {"User-Agent": "tidegate", "Accept": "text/calendar"}
+    location = ""
     for _ in range(_MAX_REDIRECTS + 1):
-        if urlsplit(url).scheme != "https":
-            raise Unreadable("its address is not an https URL")
-        request = urllib.request.Request(url, headers=headers)  # noqa: S310  # its scheme was checked
-        if etag:
-            request.add_header("If-None-Match", etag)
         try:
+            url = urljoin(url, location)
+            if urlsplit(url).scheme != "https":
+                raise Unreadable("its address is not an https URL")
+            request = urllib.request.Request(url, headers=headers)  # noqa: S310  # its scheme was checked
+            if etag:
+                request.add_header("If-None-Match", etag)
             with opener.open(request, timeout=max(0.1, deadline - time.monotonic())) as answer:
                 return Fetched(_body(answer.read1, deadline), answer.headers.get("ETag"))
         except urllib.error.HTTPError as refused:
@@ -71,7 +73,7 @@ def _fetch(url: str, etag: str | None, timeout: float) -> Fetched:
                     return Fetched(None, etag)
                 if refused.code not in _REDIRECTS:
                     raise Unreadable(f"the server answered {refused.code}") from None
-                url = urljoin(url, refused.headers.get("Location", ""))
+                location = refused.headers.get("Location", "")
         except (OSError, ValueError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", None)
             name = type(reason if isinstance(reason, Exception) else error).__name__
