@@ -31,8 +31,9 @@ _ID_CHARS: Final = 40
 _BY_HAND: Final = "add it by hand"
 ALWAYS: Final = datetime.combine(date(2001, 1, 1), time())
 """The local time at which a layer begins that has no beginning; a Monday."""
+LONGEST_TURN: Final = timedelta(days=366)
 MOST_LEVELS: Final = 20
-MOST_YEAR: Final = 2100
+MOST_RECIPIENTS: Final = 20
 MOST_REPEATS: Final = 100
 URGENT: Final = ("critical", "high", "medium")
 NOT_URGENT: Final = ("low", "info")
@@ -95,6 +96,8 @@ class Layer:
     def __post_init__(self) -> None:
         if len(self.slots) > MAX_ROTATION:
             raise ExportProblem(self.place, f"it has more than {MAX_ROTATION} turns", _BY_HAND)
+        if timedelta(**{f"{self.unit}s": self.count}) > LONGEST_TURN:
+            raise ExportProblem(self.place, "its turns last longer than a year", _BY_HAND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +141,13 @@ class Level:
     people: tuple[str, ...] = ()
     teams: tuple[tuple[str, Mode], ...] = ()
 
+    @property
+    def size(self) -> int:
+        """The most that it has of schedules, of people or of teams."""
+        return max(len(self.schedules), len(self.people), len(self.teams))
+
     def __bool__(self) -> bool:
-        return bool(self.schedules or self.people or self.teams)
+        return self.size > 0
 
     def __add__(self, other: Level) -> Level:
         return Level(
@@ -273,13 +281,10 @@ class Draft:
     def _has_anybody(self, layer: Layer) -> bool:
         if layer.calendar:
             return True
-        begins = layer.start.date()
         if not any(layer.slots):
             self.remark(layer.place, "nobody takes turns in it", "leave it out")
-        elif layer.until and layer.until < begins:
+        elif layer.until and layer.until < layer.start.date():
             self.remark(layer.place, "it ends before it begins", "leave it out")
-        elif not ALWAYS.year <= begins.year < MOST_YEAR:
-            self.remark(layer.place, "it begins too early or too late", "correct its start")
         else:
             return True
         return False
@@ -340,6 +345,8 @@ class Draft:
                 at[level.after] = at[level.after] + level if level.after in at else level
         if not at:
             raise ExportProblem(node.place, "it pages nobody that was imported", "leave it out")
+        if any(level.size > MOST_RECIPIENTS for level in at.values()):
+            raise ExportProblem(node.place, f"a level pages more than {MOST_RECIPIENTS}")
         if len(at) > MOST_LEVELS or repeats > MOST_REPEATS:
             raise ExportProblem(
                 node.place, f"it has more than {MOST_LEVELS} levels or {MOST_REPEATS} repeats"

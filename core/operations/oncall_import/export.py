@@ -17,6 +17,10 @@ from core.errors import ConfigurationError
 
 MOST_BYTES: Final = 32 * 1024 * 1024
 MOST_DEPTH: Final = 40
+MOST: Final = 50_000_000
+"""Largest number: of seconds, more than a year; of minutes, less than a century."""
+YEARS: Final = (2000, 2099)
+"""Times are after the first of these years and before the second, in any time zone."""
 _MOST_CHARS: Final = 300
 """Longest text that is read of a value; names are shorter."""
 
@@ -58,12 +62,20 @@ class Node:
             return shortened(" ".join(str(node.value).split()), _MOST_CHARS)
         raise ExportProblem(node.place, f"it is not a text, but {_kind(node.value)}")
 
+    def key(self, name: str) -> str:
+        """The field, which identifies its object, as text."""
+        if key := self.text(name):
+            return key
+        raise ExportProblem(self.place, f"it has no `{name}`")
+
     def number(self, name: str, default: int | None = None) -> int:
-        """The field as a whole number that is not negative."""
+        """The field as a whole number that is not negative, and has a bound."""
         node = self.need(name) if default is None else self.get(name)
         if node is None:
             return default or 0
         if isinstance(node.value, int) and not isinstance(node.value, bool) and node.value >= 0:
+            if node.value > MOST:
+                raise ExportProblem(node.place, "the number is too large")
             return node.value
         raise ExportProblem(node.place, f"it is not a whole number, but {_kind(node.value)}")
 
@@ -91,9 +103,14 @@ class Node:
         if not text:
             return None
         try:
-            return datetime.fromisoformat(text)
+            time = datetime.fromisoformat(text)
         except ValueError:
             raise ExportProblem(f"{self.place}.{name}", "it is not a date and time") from None
+        if not YEARS[0] < time.year < YEARS[1]:
+            raise ExportProblem(
+                f"{self.place}.{name}", f"it is not between {YEARS[0]} and {YEARS[1]}"
+            )
+        return time
 
     def each(self, name: str) -> list[Node]:
         """The entries of a field that is a list; none if it is missing."""

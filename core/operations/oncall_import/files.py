@@ -12,7 +12,8 @@ from typing import Any, Final
 import yaml
 from pydantic import ValidationError
 
-from core.domain.oncall.file import OnCallFile
+from core.domain.incident.policies.file import Policies
+from core.domain.oncall.file import ONCALL, OnCallFile
 from core.domain.oncall.periods import Claim, overlay
 from core.domain.oncall.rota import shifts
 from core.domain.problems import problems_of
@@ -79,8 +80,11 @@ def written(draft: Draft, title: str) -> Imported:
     """The files of a draft. Raises `ConfigurationError` if they are not valid, which only happens
     with more people or schedules than a file may have."""
     data = _oncall(draft)
+    policies = _policies(draft)
     try:
         file = OnCallFile.model_validate(data)
+        if policies:
+            Policies.model_validate(policies, context={ONCALL: file})
     except ValidationError as error:
         raise ConfigurationError(
             f"the export cannot become one file: {'; '.join(problems_of(error))}",
@@ -88,7 +92,6 @@ def written(draft: Draft, title: str) -> Imported:
         ) from None
     commands = tuple(_commands(draft, file))
     draft.remarks += differences(draft, file)
-    policies = _policies(draft)
     return Imported(
         oncall=_yaml(f"Who is on call, imported from {title}.", data),
         policies=_yaml(f"Who is paged, imported from {title}.", policies) if policies else "",

@@ -85,7 +85,7 @@ def _nodes(data: Node, name: str, draft: Draft) -> Iterator[Node]:
 
 
 def _user(user: Node, draft: Draft) -> None:
-    person = draft.add_person(user.need("id").value, user.text("name"), "UTC", user.place)
+    person = draft.add_person(user.key("id"), user.text("name"), "UTC", user.place)
     contacts: dict[str, str] = {}
     for method in user.each("contactMethods"):
         with draft.part():
@@ -112,7 +112,7 @@ def _schedule(schedule: Node, rotations: dict[str, Node], draft: Draft) -> None:
     zone = schedule.text("timeZone")
     if not is_zone(zone):
         raise ExportProblem(schedule.place, "its time zone is unknown")
-    key = schedule.need("id").value
+    key = schedule.key("id")
     layers: list[Layer] = []
     for each in schedule.each("targets"):
         with draft.part():

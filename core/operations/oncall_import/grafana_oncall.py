@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from core.domain.oncall.schedules import MAX_ROTATION
 from core.operations.oncall_import.draft import (
     Draft,
     Kind,
@@ -111,7 +112,7 @@ def _rules(rules: Sequence[Node], draft: Draft) -> None:
 
 
 def _schedule(schedule: Node, shifts: dict[str, Node], draft: Draft) -> None:
-    key, zone = schedule.need("id").value, schedule.text("time_zone") or "UTC"
+    key, zone = schedule.key("id"), schedule.text("time_zone") or "UTC"
     mine = []
     for each in schedule.each("shifts"):
         with draft.part():
@@ -219,7 +220,7 @@ def _turns(
             raise _no_rotation(shift)
         windows = merged(daily(clock, minutes, days))
         if unit == "week":  # the groups take turns with the week, which has its own first day
-            first_day = _DAYS.index(shift.text("week_start") or "SU")
+            first_day = _day(shift.get("week_start") or Node(shift.place, "SU"))
             start -= timedelta(days=(start.weekday() - first_day) % 7)
     elif minutes < whole and unit != "hour":
         begins = start.weekday() * DAY + clock
@@ -228,6 +229,8 @@ def _turns(
         raise _no_rotation(shift)
     all_of_it = not windows and minutes == interval * whole
     idle = 0 if all_of_it else interval - 1
+    if idle > MAX_ROTATION:
+        raise _no_rotation(shift)
     return Layer(
         name=shift.text("name") or shift.text("id"),
         slots=tuple(turn for group in groups for turn in (group, *[()] * idle)),

@@ -24,7 +24,7 @@ from core.operations.oncall_import.draft import (
     last_day,
     local,
 )
-from core.operations.oncall_import.export import ExportProblem, Node
+from core.operations.oncall_import.export import MOST, ExportProblem, Node
 from core.operations.oncall_import.hours import DAY, WEEK_MINUTES, Window, daily, merged
 
 _KINDS: Final[dict[str, tuple[str, Kind]]] = {
@@ -77,7 +77,7 @@ def _user(user: Node, draft: Draft) -> None:
         )
         return
     name = user.text("fullName") or user.text("username")
-    person = draft.add_person(user.need("id").value, name, user.text("timeZone"), user.place)
+    person = draft.add_person(user.key("id"), name, user.text("timeZone"), user.place)
     contacts: dict[tuple[str, str], str] = {}
     for each in user.each("userContacts"):
         with draft.part():
@@ -142,7 +142,10 @@ def _seconds(delay: Node) -> int:
     unit = delay.text("timeUnit")
     if unit not in _SECONDS:
         raise ExportProblem(delay.place, "its timeUnit is unknown")
-    return delay.number("timeAmount") * _SECONDS[unit]
+    seconds = delay.number("timeAmount") * _SECONDS[unit]
+    if seconds > MOST:
+        raise ExportProblem(delay.place, "it is too long")
+    return seconds
 
 
 def _person(user: Node, draft: Draft) -> str:
@@ -159,7 +162,7 @@ def _schedule(schedule: Node, draft: Draft) -> None:
     for rotation in schedule.each("rotations"):
         with draft.part():
             layers += _layer(rotation, zone, draft)
-    draft.add_schedule(schedule.need("id").value, schedule, zone, [layers])
+    draft.add_schedule(schedule.key("id"), schedule, zone, [layers])
 
 
 def _layer(rotation: Node, zone: str, draft: Draft) -> Iterator[Layer]:

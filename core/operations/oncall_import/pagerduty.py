@@ -73,7 +73,7 @@ def translate(export: Node, draft: Draft) -> None:
 def _user(user: Node, draft: Draft) -> None:
     place = user.place
     person = draft.add_person(
-        user.need("id").value,
+        user.key("id"),
         user.text("name") or user.text("summary"),
         user.text("time_zone"),
         place,
@@ -122,7 +122,7 @@ def _schedule(schedule: Node, draft: Draft) -> None:
     for layer in reversed(schedule.each("schedule_layers")):
         with draft.part():
             layers += _layer(layer, zone, draft)
-    key = schedule.need("id").value
+    key = schedule.key("id")
     draft.add_schedule(key, schedule, zone, [[layer] for layer in layers])
     for entry, person, start, end in _entries(schedule, "overrides_subschedule", draft):
         draft.overrides.append(Override(key, (person,), start, end, entry.place))

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
+from copy import deepcopy
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any, Final
 
 import pytest
 import yaml
 
-from core.config import yaml_file
+from core.config import files
 from core.domain.oncall.file import OnCallFile
 from core.errors import ConfigurationError
 from core.operations.oncall_import import export
@@ -55,10 +58,12 @@ def test_every_product_has_an_export_that_is_recognised_as_its_own(product: str)
 
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_the_files_are_valid(product: str, tmp_path: Path) -> None:
-    path = tmp_path / "oncall.yaml"
-    path.write_text(imported(product).oncall)
-    file = yaml_file.load(path, OnCallFile)
     made = imported(product)
+    (tmp_path / "oncall.yaml").write_text(made.oncall)
+    (tmp_path / "policies.yaml").write_text(made.policies)
+    file = files.load_oncall(tmp_path / "oncall.yaml")
+    loaded = files.load_policies(tmp_path / "policies.yaml", file)
+    assert len(loaded.policies) == made.escalations + (made.escalations > 1)
     assert (len(file.people), len(file.teams), len(file.schedules)) == (
         made.people,
         made.teams,
@@ -115,7 +120,7 @@ REMARKS: Final[Mapping[str, Mapping[str, str]]] = {
         "escalation_policies[0].escalation_policies[1].escalation_rules[1].targets[0]": (
             "the export has no such user"
         ),
-        "": "incidents that no policy is for page as checkout does",
+        "": "left out, as it is over: 1 override",
     },
     "opsgenie": {
         "users[1].data.notificationRules[0]": "it is for some hours only",
@@ -297,6 +302,8 @@ def test_of_several_escalations_each_is_for_its_services_and_the_last_for_all_ot
         "default": None,
     }
     assert policies("pagerduty")[-1]["levels"] == policies("pagerduty")[0]["levels"]
+    what = "incidents that no policy is for page as checkout does"
+    assert what in {remark.what for remark in imported("pagerduty").remarks}
 
 
 def test_people_who_take_turns_in_a_level_become_a_team() -> None:
@@ -479,8 +486,8 @@ def test_a_layer_that_begins_later_begins_with_the_turn_that_is_due_then() -> No
         ),
         (
             {"rotation_virtual_start": "0001-01-01T00:00:00Z"},
-            "schedule_layers[0]",
-            "it begins too early or too late",
+            "schedule_layers[0].rotation_virtual_start",
+            "it is not between 2000 and 2099",
         ),
         (
             {"rotation_turn_length_seconds": -3600},
@@ -523,6 +530,48 @@ def test_more_commands_than_anybody_runs_are_counted() -> None:
     made = pagerduty(users=[user()], schedules=[schedule() | overrides])
     assert len(made.commands) == MOST_COMMANDS
     assert made.remarks[-1].what == f"left out, as more than {MOST_COMMANDS}: 7 overrides"
+
+
+JUNK: Final[tuple[object, ...]] = (
+    None,
+    1,
+    -1,
+    True,
+    "x",
+    "",
+    [],
+    {},
+    [None],
+    10**12,
+    "9999-12-31T23:59:59Z",
+)
+
+
+def places(value: Any, *path: str | int) -> list[tuple[str | int, ...]]:
+    """The paths of all values within a value."""
+    items: Any = value.items() if isinstance(value, dict) else ()
+    items = enumerate(value) if isinstance(value, list) else items
+    found = []
+    for name, inner in items:
+        found += [(*path, name), *places(inner, *path, name)]
+    return found
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_a_value_that_is_not_as_documented_never_ends_in_a_traceback(product: str) -> None:
+    """Of every kind of junk one, in some places of the export; always the same ones."""
+    whole = json.loads(EXPORTS[product].read_bytes())
+    random = Random(product)  # noqa: S311 - chooses places
+    for junk in JUNK * 3:
+        *path, last = random.choice(places(whole))
+        spoiled = deepcopy(whole)
+        within = spoiled
+        for name in path:
+            within = within[name]
+        within[last] = junk
+        with suppress(ConfigurationError):
+            made = translate(product, json.dumps(spoiled).encode(), "export.json", NOW)
+            OnCallFile.model_validate(yaml.safe_load(made.oncall))
 
 
 @pytest.mark.parametrize(

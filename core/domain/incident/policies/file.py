@@ -94,7 +94,9 @@ class Policies(Strict):
     severities: list[SeverityRule] = Field(
         default=[], max_length=200, description="The same for some alerts; the first match counts."
     )
-    targets: dict[Name, TargetConfig] = Field(min_length=1)
+    targets: dict[Name, TargetConfig] = Field(
+        default={}, description="Places to page; none where only people are paged."
+    )
     policies: list[PolicyRule] = Field(
         min_length=1,
         description="The first that matches; the last one has no `match` and matches all.",
