@@ -22,6 +22,7 @@ from core.domain.oncall.overrides import Override
 from core.domain.oncall.silencing import AddedSilence
 from core.domain.oncall.state import MAX_BYTES, OnCallState
 from core.domain.severity import Severity
+from core.domain.text import counted
 from core.domain.value import Value
 
 LONGEST_SILENCE: Final = timedelta(days=30)
@@ -63,7 +64,7 @@ def change(state: OnCallState, command: AnyCommand, now: datetime) -> Change | R
     before = state.at(now)
     after = _change(before, command, now)
     if isinstance(after, Change) and after.state.size > max(MAX_BYTES, before.size):
-        return _too_large(after.state)
+        return _too_large(before)
     return after
 
 
@@ -217,8 +218,9 @@ def _too_large(state: OnCallState) -> Refusal:
     ends = [END_OVERRIDE.format(id=override.id)] if override else []
     ends += [END_SILENCE.format(id=silence.id)] if silence else []
     return Refusal(
-        why=f"{len(state.overrides):,} overrides and {len(state.silences):,} silences are more "
-        f"than {MAX_BYTES:,} bytes",
+        why=f"{counted(len(state.overrides), 'override')} and "
+        f"{counted(len(state.silences), 'silence')} leave no room for more: together they may "
+        f"have {MAX_BYTES:,} bytes",
         advice="end some that nobody needs; those that last longest: "
         + " and ".join(f"`{each}`" for each in ends),
     )
