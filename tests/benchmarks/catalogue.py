@@ -31,6 +31,7 @@ BENCHMARKS: Final = {
     "incidents": "tests.benchmarks.incidents:measure",
     "wake": "tests.benchmarks.serverless:measure_wakes",
     "billed": "tests.benchmarks.serverless:measure_billed",
+    "on-call": "tests.benchmarks.oncall:measure",
     "documents": "tests.benchmarks.documents:measure",
 }
 

@@ -45,10 +45,13 @@ async def fetch(url: str, *, etag: str | None = None, timeout: float) -> Fetched
 
 
 class _NotFollowed(urllib.request.HTTPRedirectHandler):
-    """Redirects are followed here, and only to https."""
+    """Redirects are followed here, and only to https: the library would look at the address, and
+    leave the answer open where that is invalid."""
 
-    def redirect_request(self, *_: object) -> None:
+    def http_error_302(self, *_: object) -> None:
         return None
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302  # type: ignore[assignment]
 
 
 def _fetch(url: str, etag: str | None, timeout: float) -> Fetched:

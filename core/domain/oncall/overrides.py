@@ -28,9 +28,11 @@ def applicable(
     """The overrides of a schedule, in the order in which they were added, with those of their
     people who are in the on-call file. One of which nobody is left does not apply: the layers have
     somebody to page."""
-    known = (
-        each.model_copy(update={"people": tuple(p for p in each.people if p in people)})
-        for each in overrides
-        if each.schedule == schedule
-    )
-    return tuple(each for each in known if each.people)
+    found = []
+    for each in overrides:
+        known = tuple(person for person in each.people if person in people)
+        if each.schedule == schedule and known:
+            found.append(
+                each.model_copy(update={"people": known}) if known != each.people else each
+            )
+    return tuple(found)
