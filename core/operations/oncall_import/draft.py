@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from core.domain.oncall.people import MAX_CONTACTS
 from core.domain.oncall.schedules import MAX_LAYERS, MAX_ROTATION
+from core.domain.severity import Severity
 from core.domain.text import shortened
 from core.operations.oncall_import.export import ExportProblem, Node
 from core.operations.oncall_import.hours import Window, overlap
@@ -32,6 +33,9 @@ _BY_HAND: Final = "add it by hand"
 ALWAYS: Final = datetime.combine(date(2001, 1, 1), time())
 """The local time at which a layer begins that has no beginning; a Monday."""
 LONGEST_TURN: Final = timedelta(days=366)
+MOST_RULES: Final = 10
+MOST_STEPS: Final = 20
+MOST_MEMBERS: Final = 100
 MOST_LEVELS: Final = 20
 MOST_RECIPIENTS: Final = 20
 MOST_REPEATS: Final = 100
@@ -244,6 +248,26 @@ class Draft:
         person.contacts.append(Contact(contact, kind, self.variable(person.id, contact)))
         return contact
 
+    def add_rule(self, person: Person, rule: Rule, place: str) -> None:
+        """A rule of the person, unless those before it have all of its severities."""
+        taken = {severity for each in person.rules for severity in each.severities or Severity}
+        if set(rule.severities or Severity) <= taken:
+            raise ExportProblem(place, "the rules before it have all of its severities", "")
+        if len(person.rules) == MOST_RULES or len(rule.steps) > MOST_STEPS:
+            raise ExportProblem(
+                place, f"more than {MOST_RULES} rules, or {MOST_STEPS} steps of one"
+            )
+        person.rules.append(rule)
+
+    def add_team(self, key: str, name: str, people: Sequence[str], place: str) -> str:
+        """The ID of a new team of these people."""
+        members = _unique(people)
+        if not 1 <= len(members) <= MOST_MEMBERS:
+            raise ExportProblem(place, f"it has not 1 to {MOST_MEMBERS} members that were imported")
+        id = self.id("team", name)
+        self.teams[key] = (id, members)
+        return id
+
     def person(self, key: str, name: str, place: str) -> str:
         """The ID of the person by the product's ID. Whoever is only referred to is added."""
         if key not in self.people:
@@ -321,11 +345,9 @@ class Draft:
         slots = layer.slots[first_turn:] + layer.slots[:first_turn]
         return replace(layer, start=first, slots=slots)
 
-    def group(self, name: str, people: Sequence[str]) -> str:
-        """The ID of a new team of these people, which the export has no name for."""
-        id = self.id("team", name)
-        self.teams[f"group {id}"] = (id, _unique(people))
-        return id
+    def group(self, name: str, people: Sequence[str], place: str) -> str:
+        """The ID of a new team of people whom the export has no team for."""
+        return self.add_team(f"group {len(self.teams)}", name, people, place)
 
     def policy(
         self,

@@ -105,7 +105,8 @@ def _user(user: Node, draft: Draft) -> None:
                 raise ExportProblem(rule.place, "its contact method was not imported")
             steps.append((contacts[key], rule.number("delayMinutes", 0) * 60))
     if steps:
-        person.rules = [Rule(tuple(sorted(steps, key=lambda step: step[1])))]
+        ordered = tuple(sorted(steps, key=lambda step: step[1]))
+        draft.add_rule(person, Rule(ordered), user.place)
 
 
 def _schedule(schedule: Node, rotations: dict[str, Node], draft: Draft) -> None:

@@ -68,7 +68,7 @@ def translate(export: Node, draft: Draft) -> None:
             key = team.text("id")
             if not members[key]:
                 raise ExportProblem(team.place, "none of the users is its member", "leave it out")
-            draft.teams[key] = (draft.id("team", team.text("name")), tuple(members[key]))
+            draft.add_team(key, team.text("name"), members[key], team.place)
     shifts = {each.text("id"): each for each in export.section("on_call_shifts", "results")}
     for schedule in export.section("schedules", "results"):
         with draft.part():
@@ -105,10 +105,11 @@ def _rules(rules: Sequence[Node], draft: Draft) -> None:
             if contact := contacts[user, kind]:
                 steps[user, important].append((contact, after[user, important]))
     for key, person in draft.people.items():
-        if urgent := steps[key, True]:
-            person.rules.append(Rule(tuple(urgent), _IMPORTANT))
-        if others := steps[key, False]:
-            person.rules.append(Rule(tuple(others)))
+        for important, severities in ((True, _IMPORTANT), (False, ())):
+            if some := steps[key, important]:
+                with draft.part():
+                    chain = Rule(tuple(some), severities)
+                    draft.add_rule(person, chain, "personal_notification_rules")
 
 
 def _schedule(schedule: Node, shifts: dict[str, Node], draft: Draft) -> None:
@@ -284,7 +285,9 @@ def _level(step: Node, after: int, name: str, draft: Draft) -> Level:
         case "notify_person_next_each_time":
             people = _people(step.need("persons_to_notify_next_each_time"), draft)
             mode: Mode = "round_robin"
-            return Level(after, teams=((draft.group(f"{name} {after // 60}", people), mode),))
+            return Level(
+                after, teams=((draft.group(f"{name} {after // 60}", people, step.place), mode),)
+            )
         case "notify_on_call_from_schedule":
             schedule = step.need("notify_on_call_from_schedule")
             return Level(after, schedules=draft.schedule_ids(str(schedule.value), schedule.place))

@@ -57,8 +57,7 @@ def translate(export: Node, draft: Draft) -> None:
                 raise ExportProblem(
                     team.place, "it has no members", "export each team by itself, see the guide"
                 )
-            id = draft.id("team", team.text("name"))
-            draft.teams[team.text("id")] = (id, tuple(dict.fromkeys(people)))
+            draft.add_team(team.text("id"), team.text("name"), people, team.place)
     for schedule in export.section("schedules", "data"):
         with draft.part():
             _schedule(schedule, draft)
@@ -114,7 +113,7 @@ def _rule(rule: Node, person: Person, contacts: dict[tuple[str, str], str], draf
         steps.append((contact, _seconds(after) if after else 0))
     if steps:
         ordered = tuple(sorted(steps, key=lambda step: step[1]))
-        person.rules.append(Rule(ordered, tuple(severities)))
+        draft.add_rule(person, Rule(ordered, tuple(severities)), rule.place)
 
 
 def _severities(rule: Node) -> list[Severity]:
@@ -133,6 +132,8 @@ def _severities(rule: Node) -> list[Severity]:
         ):
             raise ExportProblem(criteria.place, "it asks for more than the alert's priority")
         severities.append(severity)
+    if not severities:
+        raise ExportProblem(criteria.place, "it has no conditions")
     if len(severities) > 1 and criteria.text("type") != "match-any-condition":
         raise ExportProblem(criteria.place, "it asks for several priorities of one alert")
     return severities

@@ -20,7 +20,6 @@ from core.operations.oncall_import.draft import (
     Layer,
     Level,
     Override,
-    Person,
     Policy,
     Rule,
     Unit,
@@ -60,8 +59,9 @@ def translate(export: Node, draft: Draft) -> None:
                 members.setdefault(team.text("id"), []).append(user.text("id"))
                 names[team.text("id")] = team.text("summary") or team.text("name")
     for key, people in members.items():
-        id = draft.id("team", names[key])
-        draft.teams[key] = (id, tuple(draft.people[each].id for each in people))
+        with draft.part():
+            ids = [draft.people[each].id for each in people]
+            draft.add_team(key, names[key], ids, "users")
     for schedule in export.section("schedules", "schedules", "schedule"):
         with draft.part():
             _schedule(schedule, draft)
@@ -97,21 +97,22 @@ def _user(user: Node, draft: Draft) -> None:
                 raise ExportProblem(rule.place, "its urgency is neither high nor low")
             delay = rule.number("start_delay_in_minutes", 0) * 60
             steps.setdefault(urgency, []).append((contact, delay))
-    _rules(person, steps)
+    for each in _rules(steps):
+        with draft.part():
+            draft.add_rule(person, each, place)
 
 
-def _rules(person: Person, steps: dict[str, list[tuple[str, int]]]) -> None:
+def _rules(steps: dict[str, list[tuple[str, int]]]) -> list[Rule]:
     ordered = {
         urgency: tuple(sorted(some, key=lambda step: step[1])) for urgency, some in steps.items()
     }
     if len(ordered) == 2 and ordered["high"] == ordered["low"]:
-        person.rules = [Rule(ordered["high"])]
-    else:
-        person.rules = [
-            Rule(ordered[urgency], severities)
-            for urgency, severities in _URGENCIES.items()
-            if urgency in ordered
-        ]
+        return [Rule(ordered["high"])]
+    return [
+        Rule(ordered[urgency], severities)
+        for urgency, severities in _URGENCIES.items()
+        if urgency in ordered
+    ]
 
 
 def _schedule(schedule: Node, draft: Draft) -> None:
@@ -249,6 +250,8 @@ def _level(rule: Node, after: int, name: str, draft: Draft) -> Level:
             )
         if people:
             return Level(
-                after, tuple(schedules), teams=((draft.group(name, people), "round_robin"),)
+                after,
+                tuple(schedules),
+                teams=((draft.group(name, people, rule.place), "round_robin"),),
             )
     return Level(after, tuple(schedules), tuple(people))

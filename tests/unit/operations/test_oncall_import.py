@@ -516,6 +516,30 @@ def test_a_rotation_with_too_many_turns_is_a_remark() -> None:
     assert made.remarks[0].what == "it has more than 100 turns"
 
 
+def test_a_rule_that_is_for_no_severity_of_its_own_is_left_out() -> None:
+    contact = {"contactMethod": "email", "to": "x"}
+    step = {"contact": {"method": "email", "to": "x"}}
+    rule = {"actionType": "create-alert", "criteria": {"type": "match-all"}, "steps": [step]}
+    person = {"id": "1", "fullName": "Ana", "userContacts": [contact]}
+    export = {"users": [person | {"notificationRules": [rule, rule]}], "escalations": []}
+    made = translate("opsgenie", json.dumps(export).encode(), "export.json", NOW)
+    assert yaml.safe_load(made.oncall)["people"]["ana"]["rules"] == [
+        {"steps": [{"contact": "mail"}]}
+    ]
+    [remark] = made.remarks
+    assert (remark.place, remark.what) == (
+        "users[0].notificationRules[1]",
+        "the rules before it have all of its severities",
+    )
+
+
+def test_a_team_that_is_too_large_is_a_remark() -> None:
+    team = {"id": "T1", "summary": "Everybody"}
+    made = pagerduty(users=[user(n, teams=[team]) for n in range(101)])
+    assert (made.people, made.teams) == (101, 0)
+    assert made.remarks[0].what == "it has not 1 to 100 members that were imported"
+
+
 def test_more_commands_than_anybody_runs_are_counted() -> None:
     start = NOW + timedelta(days=1)
     entries = [
