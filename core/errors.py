@@ -87,7 +87,10 @@ class SettingsError(ConfigurationError):
 class ConfigFileError(ConfigurationError):
     """A configuration file is invalid. Each problem reads `file:line:column: field: what`."""
 
-    fix = "correct the file; `tidegate routes|policies|webhooks schema` prints what it may contain"
+    fix = (
+        "correct the file; `tidegate routes|policies|oncall|webhooks schema` prints what it may "
+        "contain"
+    )
 
     def __init__(self, problems: list[str], *, fix: str | None = None) -> None:
         super().__init__("\n".join(problems), fix=fix)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.cells import cell_len
+from rich.markup import escape
 from rich.text import Text
 
 from core.cli.clock import read_time, shown_time
-from core.cli.console import Json, print_json, print_lines, terminal_width
+from core.cli.console import Json, out, print_json, print_lines, terminal_width
 from core.cli.layout import GAP, fact_lines, hanging, line, wrapped
 from core.config.settings import Settings
 from core.domain.durations import format_duration
@@ -20,7 +22,9 @@ from core.domain.durations import format_duration
 if TYPE_CHECKING:
     from core.domain.incident.policies.file import Facts, Policies
     from core.domain.matching import Match, Misfit
+    from core.domain.oncall.file import OnCallFile
     from core.operations.explain_policy import PolicyExplanation, Step
+    from core.operations.oncall_rota import Rota
 
 _LEAST_BESIDE = 30
 """Columns that a sentence needs beside its time; with fewer it stands below."""
@@ -50,7 +54,8 @@ def explain(
     """Show whom an incident would page, when and why, if nobody acknowledged it.
 
     Pages nobody. Targets have the addresses that are set here; where none is, each is taken to have
-    one. Exits with 2 if the policies are invalid."""
+    one. Who is on call, and what is silenced, is as it is known now. Exits with 2 if the policies
+    or the on-call file are invalid."""
     from pydantic import ValidationError
 
     from core import bootstrap
@@ -65,6 +70,7 @@ def explain(
     targets = bootstrap.targets(policies, oncall)
     facts = _facts(severity, source, service, label or [])
     named = bootstrap.addresses(settings, targets)
+    rota, remark = asyncio.run(_rota(settings, oncall))
     try:
         explanation = explain_policy(
             policies,
@@ -73,15 +79,32 @@ def explain(
             ack_timeout=settings.ack_timeout,
             addresses={target: [each.name for each in some] for target, some in named.items()},
             unset=unset(targets, bootstrap.target_variables(settings)),
+            find=rota.answer,
         )
     except ValidationError as error:
         raise typer.BadParameter("; ".join(problems_of(error))) from None
     except OverflowError:
         raise typer.BadParameter(f"--at {at!r} is too close to the calendar's end") from None
     if as_json:
-        print_json(explanation.to_json())
-    else:
-        print_lines(explanation_lines(explanation, facts, policies, terminal_width()))
+        print_json({**explanation.to_json(), "not_read": remark})
+        return
+    print_lines(explanation_lines(explanation, facts, policies, terminal_width()))
+    if remark:
+        out.print(
+            escape(f"What was added to on-call at run time is not considered: {remark}."),
+            soft_wrap=True,
+        )
+
+
+async def _rota(settings: Settings, file: OnCallFile) -> tuple[Rota, str | None]:
+    """Who is on call, and why it is without what was added at run time, if it is."""
+    from core.errors import ConfigurationError, TransientError
+    from core.operations.oncall_rota import read_rota
+
+    try:
+        return await read_rota(settings, file, (), added=True), None
+    except (ConfigurationError, TransientError) as error:
+        return await read_rota(settings, file, (), added=False), error.message
 
 
 def _facts(
@@ -159,6 +182,8 @@ def _sentence(step: Step, day: datetime) -> str:
     match step.kind:
         case "waits":
             return f"it opens after {step.reason}"
+        case "person" | "noted":
+            return step.reason
         case "held":
             until = shown_time(step.until, now=day) if step.until else ""
             return f"nobody until {until}: {step.reason}"

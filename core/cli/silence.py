@@ -89,8 +89,7 @@ def add(
 
     if why is None:
         raise typer.BadParameter('say why, as in --why "known, being fixed"')
-    now = datetime.now(UTC)
-    begins, ends = period(start, until, length, None, now)
+    begins, ends = period(start, until, length, None, datetime.now(UTC))
     if incident is not None:
         fields["incident"] = asyncio.run(_workflow_id(incident))
     answer = send(command(AddSilence, actor, start=begins, end=ends, why=why, **fields))
@@ -98,7 +97,7 @@ def add(
         print_json(answer)
         return
     for each in answer["silences"]:
-        out.print(escape(_added(each, now)), soft_wrap=True)
+        out.print(escape(_added(each, planned=begins is not None)), soft_wrap=True)
 
 
 async def _workflow_id(incident: str) -> str:
@@ -137,12 +136,12 @@ def _match(pairs: Sequence[str]) -> Match:
         raise typer.BadParameter(f"--match: {'; '.join(problems_of(error))}") from None
 
 
-def _added(silence: Mapping[str, Any], now: datetime) -> str:
+def _added(silence: Mapping[str, Any], *, planned: bool) -> str:
     from core.domain.oncall.silencing import AddedSilence
 
     added = AddedSilence.model_validate(silence)
-    begins = f"from {shown_time(added.start, now=now)} " if added.start > now else ""
-    until = shown_deadline(added.end, now=now)
+    begins = f"from {shown_time(added.start)} " if planned else ""
+    until = shown_deadline(added.end)
     return f"{added.id} {begins}nobody is paged for {_matches(added)} until {until}"
 
 

@@ -4,7 +4,7 @@ while every page is delivered and nobody acknowledges.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import reduce
@@ -32,15 +32,19 @@ from core.domain.incident.reports.incident_report import IncidentReport
 from core.domain.incident.timeline import (
     Closed,
     Discarded,
+    HandedOver,
     HeldBack,
     NobodyToPage,
+    Noted,
+    OnCallFound,
     PageStarted,
     PagingHeld,
+    PersonPaged,
     Resolved,
     TimelineEvent,
 )
 from core.domain.matching import Misfit
-from core.domain.oncall.answer import Answer
+from core.domain.oncall.answer import Answer, Question
 from core.domain.severity import Severity
 
 MOST_STEPS: Final = 12
@@ -49,7 +53,13 @@ MOST_STEPS: Final = 12
 _PAGING: Final = (Status.PENDING, Status.OPEN)
 """While it is in one of these, somebody may be paged."""
 
-Kind = Literal["waits", "held", "unreachable", "paged", "ends"]
+MOST_LOOKS: Final = 1_000
+"""How many timers are gone through at most: those of somebody coming on call may show nothing."""
+
+Kind = Literal["waits", "held", "unreachable", "person", "noted", "paged", "ends"]
+
+Find = Callable[[Question, datetime], Answer]
+"""Says who is on call at a moment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,20 +125,27 @@ def explain_policy(
     ack_timeout: float,
     addresses: Mapping[str, Sequence[str]],
     unset: Mapping[str, tuple[str, ...]],
+    find: Find,
 ) -> PolicyExplanation:
     """Whom an incident with these facts pages that begins at `at`. A source's is opened by its
     alerts, as many as the policy asks for, which fire from then on; any other by a report.
 
-    `addresses` are the names of each target's addresses, as `Policy.addressed` takes them. Raises
-    `ValidationError` for facts that no report may have, and `OverflowError` where the calendar ends
-    too close to `at`.
+    `addresses` are the names of each target's addresses, as `Policy.addressed` takes them; `find`
+    is asked whenever the incident would ask who is on call. Raises `ValidationError` for facts that
+    no report may have, and `OverflowError` where the calendar ends too close to `at`.
     """
     assumed = not any(addresses.values())
     names = {name: (name,) for name in addresses} if assumed else addresses
     policy = policies.choose(facts, ack_timeout=ack_timeout).addressed(names)
     *passed, _ = policies.considered(facts)
+
+    def on_call(question: Question, now: datetime) -> Answer:
+        return find(question, now).addressed(names)
+
     happening = (
-        step for now, events in _run(facts, policy, at) for step in _steps(events, policy, now)
+        step
+        for now, events in islice(_run(facts, policy, at, on_call), MOST_LOOKS)
+        for step in _steps(events, policy, now)
     )
     steps = list(islice(happening, MOST_STEPS + 1))
     more = len(steps) > MOST_STEPS and steps[-1].kind != "ends"
@@ -146,20 +163,20 @@ def explain_policy(
 
 
 def _run(
-    facts: Facts, policy: Policy, at: datetime
+    facts: Facts, policy: Policy, at: datetime, find: Find
 ) -> Iterator[tuple[datetime, list[TimelineEvent]]]:
     """What happens to the incident at its opening and at each of its timers."""
     incident = Incident(id="explained", key="explained")
     events: list[TimelineEvent] = []
     for input in _openers(facts, policy, at):
-        incident, more = _after(incident, input, at)
+        incident, more = _after(incident, input, at, find)
         events += more
     yield at, events
     while incident.status in _PAGING:
         due = timers.deadline(incident)
         if due is None:
             return
-        incident, events = _after(incident, Wake(), due)
+        incident, events = _after(incident, Wake(), due, find)
         yield due, events
 
 
@@ -192,7 +209,9 @@ def _openers(facts: Facts, policy: Policy, at: datetime) -> Iterable[Input]:
     ]
 
 
-def _after(incident: Incident, input: Input, now: datetime) -> tuple[Incident, list[TimelineEvent]]:
+def _after(
+    incident: Incident, input: Input, now: datetime, find: Find
+) -> tuple[Incident, list[TimelineEvent]]:
     """The incident after an input, its pages delivered, and what happened but for that."""
     decision = decide(incident, input, now)
     incident, events = reduce(apply, decision.events, incident), list(decision.events)
@@ -201,8 +220,9 @@ def _after(incident: Incident, input: Input, now: datetime) -> tuple[Incident, l
             settled = decide(incident, PageSettled(key=effect.key), now)
             incident = reduce(apply, settled.events, incident)
         elif isinstance(effect, FindOnCall):
-            answered = OnCallAnswered(number=effect.number, answer=Answer())
-            incident, more = _after(incident, answered, now)
+            answer = find(effect.question, now)
+            answered = OnCallAnswered(number=effect.number, answer=answer)
+            incident, more = _after(incident, answered, now, find)
             events += more
     return incident, events
 
@@ -210,6 +230,7 @@ def _after(incident: Incident, input: Input, now: datetime) -> tuple[Incident, l
 def _steps(events: Sequence[TimelineEvent], policy: Policy, now: datetime) -> Iterator[Step]:
     """What a person asks about: pages by their level, and why there are none."""
     paged: dict[int, list[PageStarted]] = {}
+    remarks: tuple[str, ...] = ()
     for event in events:
         if isinstance(event, HeldBack):
             yield Step(at=now, kind="waits", reason=_waiting(policy))
@@ -217,6 +238,12 @@ def _steps(events: Sequence[TimelineEvent], policy: Policy, now: datetime) -> It
             yield Step(at=now, kind="held", reason=event.reason, until=event.until)
         elif isinstance(event, NobodyToPage):
             yield Step(at=now, kind="unreachable", level=event.level, reason=event.reason)
+        elif isinstance(event, OnCallFound):
+            remarks = event.answer.remarks
+        elif isinstance(event, PersonPaged):
+            yield Step(at=now, kind="person", level=event.level, reason=event.sentence())
+        elif isinstance(event, HandedOver) or (isinstance(event, Noted) and event.text in remarks):
+            yield Step(at=now, kind="noted", reason=event.sentence())
         elif isinstance(event, PageStarted):
             paged.setdefault(event.level, []).append(event)
         elif isinstance(event, Discarded | Resolved | Closed):

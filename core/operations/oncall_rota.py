@@ -12,6 +12,8 @@ from datetime import datetime
 from core import bootstrap
 from core.config.settings import Settings
 from core.domain.oncall import rota
+from core.domain.oncall.answer import Answer, Question
+from core.domain.oncall.answering import answer
 from core.domain.oncall.calendars import Calendars
 from core.domain.oncall.file import OnCallFile
 from core.domain.oncall.overrides import Override, applicable
@@ -27,6 +29,10 @@ class Rota:
     file: OnCallFile
     state: OnCallState = field(default_factory=OnCallState)
     calendars: Calendars
+
+    def answer(self, question: Question, now: datetime) -> Answer:
+        """Who is paged for an incident at a moment; of teams in turns, everybody."""
+        return answer(self.file, self.state, self.calendars, question, now)
 
     def schedule(self, name: str) -> Schedule:
         return self.file.schedules[name]

@@ -11,6 +11,7 @@ import pytest
 
 from core.contracts import QUERY_TIMELINE
 from core.domain.incident.policies.file import Facts, Policies
+from core.domain.oncall.answer import Answer
 from core.operations.explain_policy import explain_policy
 from tests.support.incidents import ON_CALL, REPORT, SECOND_LINE, Harness, alert
 
@@ -81,6 +82,7 @@ async def test_a_real_incident_pages_as_explained(
         ack_timeout=300,
         addresses={ON_CALL: (ON_CALL,), SECOND_LINE: (SECOND_LINE,), "unset": ()},
         unset={},
+        find=lambda question, now: Answer(),
     )
     explained = [
         (seconds(step.at - begun), step.level, name)

@@ -11,6 +11,7 @@ import pytest
 from core.cli.explain_policy import explanation_lines
 from core.config.files import load_policies
 from core.domain.incident.policies.file import Facts
+from core.domain.oncall.answer import Answer
 from core.domain.oncall.file import NOBODY
 from core.domain.severity import Severity
 from core.operations.explain_policy import MOST_STEPS, PolicyExplanation, explain_policy
@@ -74,6 +75,7 @@ def explained(
         ack_timeout=300,
         addresses={name: () if name in unset else (name,) for name in policies.targets},
         unset={},
+        find=lambda question, now: Answer(),
     )
 
 
