@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from temporalio import activity
@@ -78,7 +78,8 @@ class OnCallActivities:
             for contact in contacts_of(person, known)
             for address in self._addresses.get(contact, ())
         ]
-        key = f"handover/{handover.schedule}/{handover.at:%Y%m%dT%H%M%SZ}/{person}"
+        at = handover.at.astimezone(UTC).isoformat()
+        key = f"handover/{handover.schedule}/{at}/{person}"
         comes = person in handover.coming
         with typed_failures():
             async with heartbeating():

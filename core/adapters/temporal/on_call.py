@@ -6,6 +6,7 @@ It is read from the workflow's memo, which takes no worker and costs no Action.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -21,7 +22,7 @@ from temporalio.client import (
 )
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from core.adapters.temporal.connection import refusal, unless_missing
 from core.adapters.temporal.incident_list import (
@@ -51,6 +52,9 @@ from core.errors import CommandRefused, TemporalUnavailable
 _TIMEOUT: Final = timedelta(seconds=10)
 _ANSWER_TIMEOUT: Final = timedelta(seconds=30)
 """For what a worker answers, which may have to be woken first."""
+_PAUSE: Final = 0.5
+"""Seconds between two attempts at an update."""
+_TRANSIENT: Final = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.RESOURCE_EXHAUSTED)
 _SUMMARY: Final = "Overrides, silences and maintenance windows added at run time"
 _TOGETHER: Final = 8
 """Incidents that are told of a change concurrently."""
@@ -74,7 +78,9 @@ async def send(client: Client, name: str, fields: Mapping[str, Any]) -> dict[str
     `fields` are the command's own, `command_id` and `actor` among them: with the same `command_id`
     it is done once. Raises `CommandRefused` or as `read_state`.
     """
-    answer: dict[str, Any] = await _update(client, name, fields, fields["command_id"], _TIMEOUT)
+    answer: dict[str, Any] = await _update(
+        client, name, fields, fields["command_id"], _ANSWER_TIMEOUT
+    )
     return answer
 
 
@@ -173,25 +179,32 @@ async def _start(client: Client, timeout: timedelta) -> dict[str, Any]:
 async def _update(
     client: Client, name: str, fields: Mapping[str, Any], id: str | None, timeout: timedelta
 ) -> Any:
-    start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
-        ON_CALL_WORKFLOW, **await _start(client, timeout)
-    )
-    try:
-        return await client.execute_update_with_start_workflow(
-            name,
-            fields,
-            start_workflow_operation=start,
-            id=id,
-            rpc_timeout=max(timeout, _ANSWER_TIMEOUT) if id else timeout,
+    """What the update answers. It is idempotent, so it is sent again when its worker is lost, or
+    while others are in flight: the server takes ten of a workflow concurrently."""
+    deadline = time.monotonic() + timeout.total_seconds()
+    while True:
+        start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
+            ON_CALL_WORKFLOW, **await _start(client, min(timeout, _TIMEOUT))
         )
-    except WorkflowUpdateFailedError as error:
-        raise _refused(error) from None
-    except WorkflowUpdateRPCTimeoutOrCancelledError:
-        await _retrieved(start)
-        raise _unanswered() from None
-    except RPCError as error:
-        await _retrieved(start)
-        raise refusal(error) from None
+        left = max(_PAUSE, deadline - time.monotonic())
+        try:
+            return await client.execute_update_with_start_workflow(
+                name,
+                fields,
+                start_workflow_operation=start,
+                id=id,
+                rpc_timeout=timedelta(seconds=left),
+            )
+        except WorkflowUpdateFailedError as error:
+            raise _refused(error) from None
+        except WorkflowUpdateRPCTimeoutOrCancelledError:
+            await _retrieved(start)
+            raise _unanswered() from None
+        except RPCError as error:
+            await _retrieved(start)
+            if error.status not in _TRANSIENT or time.monotonic() + _PAUSE > deadline:
+                raise refusal(error) from None
+        await asyncio.sleep(_PAUSE)
 
 
 async def _retrieved(start: WithStartWorkflowOperation[Any, Any]) -> None:
