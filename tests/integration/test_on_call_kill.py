@@ -41,13 +41,13 @@ async def test_commands_whose_worker_is_killed_are_done_once(
         return str(answer["silences"][0]["id"])
 
     run = uuid4()
-    adding = [asyncio.create_task(add(number)) for number in range(20)]
+    adding = [asyncio.create_task(add(number)) for number in range(8)]
     await asyncio.wait(adding, return_when=asyncio.FIRST_COMPLETED)
     await asyncio.to_thread(first.stop, signal.SIGKILL)
     second = start(**settings)
     await asyncio.to_thread(second.wait_for, "/readyz", 200)
     ids = await asyncio.gather(*adding)
-    again = await asyncio.gather(*(add(number) for number in range(20)))
+    again = await asyncio.gather(*(add(number) for number in range(8)))
     state = await on_call.read_state(temporal_client)
     assert again == ids
     assert sorted(each.id for each in state.silences) == sorted(ids)
