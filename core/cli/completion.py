@@ -84,6 +84,16 @@ def people() -> Coroutine[Any, Any, list[Named]]:
     return find()
 
 
+def heartbeats() -> Coroutine[Any, Any, list[Named]]:
+    """The heartbeats of the on-call file."""
+
+    async def find() -> list[Named]:
+        file = bootstrap.oncall(Settings.from_env())
+        return [Named(name, each.description) for name, each in file.heartbeats.items()]
+
+    return find()
+
+
 def added_overrides() -> Coroutine[Any, Any, list[Named]]:
     """The overrides that have not ended."""
 

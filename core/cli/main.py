@@ -16,6 +16,8 @@ from rich.markup import escape
 from core.cli import (
     config,
     explain,
+    heartbeat,
+    heartbeats,
     incident,
     incident_commands,
     local,
@@ -87,6 +89,8 @@ for command in (
 ):
     app.command()(command)
 app.command(name="smoke")(smoke.command)
+app.command()(heartbeat.heartbeat)
+app.add_typer(heartbeats.app, name="heartbeats")
 app.add_typer(config.routes_app, name="routes")
 app.add_typer(config.policies_app, name="policies")
 app.add_typer(config.webhooks_app, name="webhooks")
