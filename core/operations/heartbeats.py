@@ -98,6 +98,7 @@ async def resume(settings: Settings, name: str) -> Heartbeat:
 
 
 def _declared(settings: Settings) -> Mapping[str, HeartbeatRule]:
+    settings.require("oncall")  # a file that was forgotten must not look like an empty one
     return bootstrap.oncall(settings).heartbeats
 
 

@@ -231,6 +231,16 @@ COMMANDS: Final = {
             Bad.ENDLESS: ("--match", "service=checkout", "--why", "known"),
         },
     ),
+    "heartbeat": Command(("backup", "--url", "http://127.0.0.1:1/", "--retry-for", "1ms")),
+    "heartbeats sync": Command((), TEMPORAL | ON_CALL),
+    "heartbeats list": Command((), TEMPORAL | ON_CALL),
+    "heartbeats show": Command(("backup",), TEMPORAL),
+    "heartbeats pause": Command(
+        ("backup",),
+        TEMPORAL | PERSON | {Bad.PAST},
+        {Bad.PAST: ("backup", "--until", "2020-01-01 08:00")},
+    ),
+    "heartbeats resume": Command(("backup",), TEMPORAL),
     "silence list": Command((), TEMPORAL),
     "silence end": Command(("k7m2qx",), TEMPORAL | PERSON),
     "workers deploy": Command(

@@ -50,7 +50,7 @@ from core.webhooks.verifiers.base import Reason, Verifier
 from infra.local.processes import LocalStackError
 from tests import demo_picture, incident_picture
 from tests.support.serverless_metrics import EMITTERS, emitted_by
-from tests.support.variables import ADDRESSES, SETTINGS
+from tests.support.variables import ADDRESSES, REPORTING, SETTINGS
 
 DURATION: TypeAdapter[timedelta] = TypeAdapter(Delay)
 ROOT = Path(__file__).parents[2]
@@ -63,7 +63,7 @@ def text(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", sorted(SETTINGS | ADDRESSES))
+@pytest.mark.parametrize("name", sorted(SETTINGS | ADDRESSES | REPORTING))
 def test_every_setting_is_documented(name: str) -> None:
     assert f"| `{name}` |" in text("docs/settings.md")
 
@@ -71,7 +71,7 @@ def test_every_setting_is_documented(name: str) -> None:
 def test_no_setting_is_documented_that_does_not_exist() -> None:
     for document in DOCUMENTS:
         named = set(re.findall(r"\bTIDEGATE_[A-Z_]+\b", document.read_text(encoding="utf-8")))
-        unknown = named - SETTINGS - ADDRESSES
+        unknown = named - SETTINGS - ADDRESSES - REPORTING
         assert not unknown, f"{document.name} names {unknown}"
 
 
