@@ -108,7 +108,8 @@ def _print(imported: Imported, written: list[Path]) -> None:
         print_next("add --out FOLDER, which writes the files")
     elif written:
         out.print()
-        print_next("set the variables, and check the files with `tidegate policies check`")
+        [oncall] = [path for path in written if path.name == "oncall.yaml"]
+        print_next(f"set the variables, and check the file with `tidegate oncall check {oncall}`")
 
 
 def _print_list(title: str, lines: list[str] | tuple[str, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ import pytest
 from core.cli.oncall_import import ProductName
 from core.operations.oncall_import.registry import PRODUCTS
 from tests.support.cli import Tidegate
-from tests.support.oncall_exports import EXPORTS
+from tests.support.command_lines import faults
+from tests.support.console import Invocation
+from tests.support.oncall_exports import EXPORTS, imported
 
 
 def test_every_product_can_be_named() -> None:
@@ -42,6 +45,22 @@ def test_it_writes_the_files_to_a_new_folder(tidegate: Tidegate, tmp_path: Path)
         "# Who is on call, imported from Opsgenie.\nversion: 1\n"
     )
     assert "\nONCALL_CHLOE_MUSTER_MAIL=\n" in files["oncall.env"]
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_the_commands_for_overrides_are_ones_that_the_command_takes(product: str) -> None:
+    commands = [shlex.split(each) for each in imported(product).commands]
+    calls = [Invocation(program, tuple(arguments)) for program, *arguments in commands]
+    assert calls
+    assert faults(calls) == {}
+
+
+def test_what_is_written_can_be_checked(tidegate: Tidegate, tmp_path: Path) -> None:
+    arguments = ("oncall", "import", "opsgenie", str(EXPORTS["opsgenie"]), "--out", str(tmp_path))
+    step = tidegate(*arguments).out.splitlines()[-1]
+    command = step.split("`")[1].split()
+    assert command == ["tidegate", "oncall", "check", str(tmp_path / "oncall.yaml")]
+    assert tidegate(*command[1:]).code in (0, 1)  # 1, as it has gaps
 
 
 def test_as_json_it_has_everything(tidegate: Tidegate) -> None:
