@@ -13,9 +13,12 @@ from core.config.files import load_policies
 from core.domain.incident.policies.file import Facts
 from core.domain.oncall.answer import Answer
 from core.domain.oncall.file import NOBODY
+from core.domain.oncall.overrides import Override
+from core.domain.oncall.state import OnCallState
 from core.domain.severity import Severity
 from core.operations.explain_policy import MOST_STEPS, PolicyExplanation, explain_policy
-from tests.support.cli import Tidegate
+from tests.support.cli import Result, Tidegate
+from tests.unit.cli.on_call_desk import OnCallDesk
 
 pytestmark = pytest.mark.usefixtures("in_berlin")
 
@@ -342,3 +345,106 @@ def test_every_severity_is_understood_and_chooses_its_policy(file: Path) -> None
         Severity.LOW: "rest",
         Severity.INFO: "rest",
     }
+
+
+ON_CALL_FILE = """\
+version: 1
+people:
+  ana:
+    name: Ana
+    time_zone: Europe/Berlin
+    contacts: {push: {url_env: ANA_PUSH}, sms: {url_env: ANA_SMS}}
+    rules: [{steps: [{contact: push}, {contact: sms, after: 2m}]}]
+  ben: {name: Ben, time_zone: UTC, contacts: {push: {url_env: BEN_PUSH}}}
+schedules:
+  checkout:
+    time_zone: UTC
+    layers:
+      - {name: days, rotation: {people: [ana, ben], every: day, start: 2026-03-01, at: "12:00"}}
+"""
+PEOPLE_FILE = """\
+version: 1
+targets: {chat: {url_env: CHAT}}
+policies:
+  - name: all
+    levels: [{after: 0s, schedule: checkout}, {after: 10m, person: ben, targets: [chat]}]
+"""
+
+
+@pytest.fixture
+def people_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "oncall.yaml").write_text(ON_CALL_FILE)
+    monkeypatch.setenv("TIDEGATE_ONCALL", str(tmp_path / "oncall.yaml"))
+    path = tmp_path / "people.yaml"
+    path.write_text(PEOPLE_FILE)
+    return path
+
+
+def said(result: Result) -> list[tuple[str, str, list[str]]]:
+    assert result.code == 0, result
+    return [
+        (step["at"][11:16], step["reason"], [target["name"] for target in step["targets"]])
+        for step in result.json["steps"]
+    ]
+
+
+def test_whoever_is_on_call_at_that_time_is_paged_by_their_rules(
+    people_file: Path, tidegate: Tidegate
+) -> None:
+    def explained_at(moment: str) -> list[tuple[str, str, list[str]]]:
+        return said(
+            tidegate(
+                *("policies", "explain", "--file", str(people_file)),
+                *("--at", f"2026-03-01T{moment}:00Z", "--json"),
+            )
+        )
+
+    begun, push, sms, *level_2 = explained_at("13:00")
+    assert begun[1].startswith("Ana is paged as on call for schedule checkout (layer days)")
+    assert push == ("13:00", "", ["ana/push"])
+    assert sms == ("13:02", "", ["ana/sms"])
+    assert ("13:10", "", ["chat", "ben/push"]) in level_2
+
+
+def test_who_is_on_call_next_is_paged_when_the_shift_ends(
+    people_file: Path, tidegate: Tidegate
+) -> None:
+    people_file.write_text(PEOPLE_FILE.replace(", {after: 10m, person: ben, targets: [chat]}", ""))
+    result = tidegate(
+        *("policies", "explain", "--file", str(people_file)),
+        *("--at", "2026-03-02T11:59:00Z", "--json"),
+    )
+    happens = said(result)
+    assert ("11:59", "", ["ana/push"]) in happens
+    assert ("12:00", "Ana hands over to Ben for schedule checkout", []) in happens
+    assert ("12:00", "", ["ben/push"]) in happens
+    assert ("12:01", "", ["ana/sms"]) not in happens
+
+
+def test_what_was_added_at_run_time_counts_and_it_says_so_where_that_cannot_be_read(
+    people_file: Path, tidegate: Tidegate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ("policies", "explain", "--file", str(people_file), "--at", "2026-03-01T13:00:00Z")
+    result = tidegate(*arguments)
+    assert result.out.endswith(
+        "What was added to on-call at run time is not considered: no Temporal server is "
+        "configured.\n"
+    )
+    desk = OnCallDesk(
+        OnCallState(
+            overrides=(
+                Override(
+                    id="k7m2qx",
+                    schedule="checkout",
+                    people=("ben",),
+                    start=EVENING - timedelta(days=1),
+                    end=EVENING,
+                    by="ana",
+                ),
+            )
+        )
+    )
+    desk.place(monkeypatch)
+    result = tidegate(*arguments)
+    assert "Ben is paged as on call for schedule checkout (an override by ana)" in result.out
+    assert "not considered" not in result.out
