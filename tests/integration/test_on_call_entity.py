@@ -190,6 +190,15 @@ async def test_a_command_that_is_repeated_is_done_once_also_in_the_next_run(
     await history(entity)
 
 
+async def test_a_storm_of_incidents_takes_turns_in_time(entity: OnCallHarness) -> None:
+    """Of one workflow, the server takes ten updates at the same time and refuses more."""
+    async with entity.working(), asyncio.timeout(3.0):
+        turns = await asyncio.gather(
+            *(on_call.take_turn(entity.client, "web", f"incident:{n}") for n in range(60))
+        )
+    assert sorted(turns) == list(range(60))
+
+
 async def test_commands_during_continue_as_new_are_done(entity: OnCallHarness) -> None:
     entity.continue_as_new_after = 10
     async with entity.working():

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from temporalio.client import (
     Client,
@@ -24,7 +25,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from core.adapters.temporal.connection import refusal, unless_missing
+from core.adapters.temporal.connection import is_missing, refusal, unless_missing
 from core.adapters.temporal.incident_list import (
     IncidentFilter,
     in_query,
@@ -56,8 +57,11 @@ _PAUSE: Final = 0.5
 """Seconds between two attempts at an update."""
 _TRANSIENT: Final = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.RESOURCE_EXHAUSTED)
 _SUMMARY: Final = "Overrides, silences and maintenance windows added at run time"
-_TOGETHER: Final = 8
+_SIGNALS: Final = 8
 """Incidents that are told of a change concurrently."""
+_TOGETHER: Final = 4
+"""Updates that one client has in flight: the server takes ten of a workflow, and refuses more."""
+_in_flight: Final[WeakKeyDictionary[Client, asyncio.Semaphore]] = WeakKeyDictionary()
 _MOST_INCIDENTS: Final = 1_000
 _NO_WORKER: Final = "see whether an incident worker runs: `tidegate doctor`"
 
@@ -102,7 +106,7 @@ async def announce(client: Client) -> int:
         f"WorkflowType = {in_query(INCIDENT_WORKFLOW)} AND ExecutionStatus = 'Running' "
         f"AND {STATUS_ATTRIBUTE} = {in_query(Status.OPEN)}"
     )
-    limit = asyncio.Semaphore(_TOGETHER)
+    limit = asyncio.Semaphore(_SIGNALS)
 
     async def tell(id: str) -> None:
         async with limit:
@@ -137,7 +141,7 @@ async def open_incidents(client: Client) -> list[OpenIncident]:
 async def begin(client: Client) -> None:
     """Start the workflow where it does not run, and have it look for the next hand-over: the
     on-call file may have changed. Raises as `read_state`."""
-    start = await _start(client, _TIMEOUT)
+    start = await _start(client)
     try:
         await client.start_workflow(
             ON_CALL_WORKFLOW,
@@ -161,10 +165,54 @@ async def _described(client: Client, timeout: timedelta) -> tuple[OnCallState, b
     return state.at(datetime.now(UTC)), run.status is WorkflowExecutionStatus.RUNNING
 
 
-async def _start(client: Client, timeout: timedelta) -> dict[str, Any]:
+async def _update(
+    client: Client, name: str, fields: Mapping[str, Any], id: str | None, timeout: timedelta
+) -> Any:
+    """What the update answers. It is idempotent, so it is sent again when its worker is lost, and
+    while the server has enough of the workflow in flight."""
+    deadline = time.monotonic() + timeout.total_seconds()
+    async with _in_flight.setdefault(client, asyncio.Semaphore(_TOGETHER)):
+        while True:
+            left = timedelta(seconds=max(_PAUSE, deadline - time.monotonic()))
+            try:
+                return await _send(client, name, fields, id, left)
+            except WorkflowUpdateFailedError as error:
+                raise _refused(error) from None
+            except WorkflowUpdateRPCTimeoutOrCancelledError:
+                raise _unanswered() from None
+            except RPCError as error:
+                if error.status not in _TRANSIENT or time.monotonic() + _PAUSE > deadline:
+                    raise refusal(error) from None
+            await asyncio.sleep(_PAUSE)
+
+
+async def _send(
+    client: Client, name: str, fields: Mapping[str, Any], id: str | None, timeout: timedelta
+) -> Any:
+    handle: WorkflowHandle[Any, Any] = client.get_workflow_handle(ON_CALL_ID)
+    try:
+        return await handle.execute_update(name, fields, id=id, rpc_timeout=timeout)
+    except RPCError as error:
+        if not is_missing(error):
+            raise
+    start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
+        ON_CALL_WORKFLOW, **await _start(client)
+    )
+    try:
+        return await client.execute_update_with_start_workflow(
+            name, fields, start_workflow_operation=start, id=id, rpc_timeout=timeout
+        )
+    except (RPCError, WorkflowUpdateRPCTimeoutOrCancelledError):
+        # The SDK keeps the error a second time, and would log it as never retrieved.
+        with suppress(RPCError):
+            await start.workflow_handle()
+        raise
+
+
+async def _start(client: Client) -> dict[str, Any]:
     """How the workflow is started where it does not run. One that somebody has terminated leaves
     its state to the next."""
-    state, runs = await _described(client, timeout)
+    state, runs = await _described(client, _TIMEOUT)
     left = state.to_json() if not runs else {}
     return {
         "args": [{"state": left}],
@@ -174,44 +222,6 @@ async def _start(client: Client, timeout: timedelta) -> dict[str, Any]:
         "memo": {ON_CALL_MEMO: left},
         "static_summary": _SUMMARY,
     }
-
-
-async def _update(
-    client: Client, name: str, fields: Mapping[str, Any], id: str | None, timeout: timedelta
-) -> Any:
-    """What the update answers. It is idempotent, so it is sent again when its worker is lost, or
-    while others are in flight: the server takes ten of a workflow concurrently."""
-    deadline = time.monotonic() + timeout.total_seconds()
-    while True:
-        start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
-            ON_CALL_WORKFLOW, **await _start(client, min(timeout, _TIMEOUT))
-        )
-        left = max(_PAUSE, deadline - time.monotonic())
-        try:
-            return await client.execute_update_with_start_workflow(
-                name,
-                fields,
-                start_workflow_operation=start,
-                id=id,
-                rpc_timeout=timedelta(seconds=left),
-            )
-        except WorkflowUpdateFailedError as error:
-            raise _refused(error) from None
-        except WorkflowUpdateRPCTimeoutOrCancelledError:
-            await _retrieved(start)
-            raise _unanswered() from None
-        except RPCError as error:
-            await _retrieved(start)
-            if error.status not in _TRANSIENT or time.monotonic() + _PAUSE > deadline:
-                raise refusal(error) from None
-        await asyncio.sleep(_PAUSE)
-
-
-async def _retrieved(start: WithStartWorkflowOperation[Any, Any]) -> None:
-    """Take the error, which is known, from where the SDK keeps it a second time: it would be logged
-    as never retrieved."""
-    with suppress(RPCError):
-        await start.workflow_handle()
 
 
 def _refused(error: WorkflowUpdateFailedError) -> CommandRefused:
