@@ -20,7 +20,7 @@ from infra.local.cloud import CLOUDS, CloudName
 from infra.local.progress import shown_on
 from infra.local.signals import interruptible
 from infra.local.stack import LocalStack
-from infra.local.story import SETTINGS, Story
+from infra.local.story import PEOPLE, SETTINGS, Story, on_call_settings
 from infra.local.temporal import temporal_view
 from infra.local.workers import Hosting
 
@@ -55,12 +55,14 @@ def run_demo(
                 names = ", ".join(unused)
                 console.print(f"[yellow]The demo uses no settings: not {names}[/]", soft_wrap=True)
             begin = time.monotonic()
+            settings = {**SETTINGS[hosting], **on_call_settings(state)}
             with LocalStack(
                 state,
                 cloud=cloud,
                 bridge=True,
                 hosting=hosting,
-                settings=SETTINGS[hosting],
+                settings=settings,
+                people=PEOPLE,
                 step=shown_on(console),
             ) as stack:
                 console.print(f"[dim]ready in {time.monotonic() - begin:.1f} s[/]\n")

@@ -65,7 +65,8 @@ class LocalStack:
     `state` is the folder for logs and Temporal's database. `chosen` are the workers that run. With
     `ui` Temporal serves its UI. With `persistent` the database survives a crash of the server; with
     `keep` also the end of the stack. With `bridge` each upload is announced twice, in two ways.
-    `hosting` is what the workers run in. `settings` are more settings of every process. Each step
+    `hosting` is what the workers run in. `settings` are more settings of every process. `people`
+    have their own place at the pager, with its address in the variable LOCAL_NAME_URLS. Each step
     of the start is wrapped in `step`.
 
     Whatever fails at the start is raised as `LocalStackError`, in one line with a next step.
@@ -90,6 +91,7 @@ class LocalStack:
         bridge: bool = False,
         hosting: Hosting = "processes",
         settings: Mapping[str, str] | None = None,
+        people: Sequence[str] = (),
         step: Step = silent,
     ) -> None:
         self.state = state.resolve()
@@ -105,6 +107,7 @@ class LocalStack:
         self._bridge = bridge
         self._hosting = hosting
         self._settings = settings or {}
+        self._people = people
         self._step = step
         self._closing = ExitStack()
 
@@ -156,10 +159,12 @@ class LocalStack:
 
     @property
     def _of_pages(self) -> dict[str, str]:
+        places = {f"LOCAL_{who.upper()}_URLS": self.pager.target(who) for who in self._people}
         return {
             "TIDEGATE_REPORTS": f"{self.cloud.store}/{REPORTS}",
             PAGE_URLS: self.pager.target(ON_CALL),
             ESCALATION_URLS: self.pager.target(ESCALATION),
+            **({"TIDEGATE_TARGET_VARIABLES": json.dumps(places)} if places else {}),
             **({"TIDEGATE_INCIDENT_URL": workflow_page(ui)} if (ui := self.temporal.ui) else {}),
         }
 

@@ -14,19 +14,30 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import requests
 from rich.console import Console
 from rich.markdown import Markdown
 from rich.markup import escape
 from rich.panel import Panel
 from temporalio.service import RPCError
 
-from core.contracts import QUERY_INCIDENT, QUERY_TIMELINE
+from core.adapters.temporal import on_call
+from core.config.files import load_oncall
+from core.contracts import (
+    HEARTBEAT_WORKFLOW,
+    INCIDENT_TASK_QUEUE,
+    QUERY_INCIDENT,
+    QUERY_TIMELINE,
+)
+from core.domain.heartbeat.names import workflow_id
 from core.domain.incident import commands
 from core.domain.incident.model import CloseReason, Status
+from core.domain.oncall.commands import AddOverride
+from core.domain.oncall.rota import shift_at
 from infra.local.cloud import INCIDENTS, REPORTS
 from infra.local.environment import HOOK_SECRETS
 from infra.local.loopback import local_session
-from infra.local.pager import ESCALATION, ON_CALL, Page
+from infra.local.pager import ESCALATION, Page
 from infra.local.processes import LocalStackError, wait_until
 from infra.local.stack import LocalStack
 from infra.local.temporal import Temporal
@@ -45,6 +56,14 @@ SETTINGS: Final[Mapping[Hosting, Mapping[str, str]]] = {
 }
 """The settings of a stack that the story is told with."""
 
+_SAMPLE: Final = Path(__file__).with_name("sample")
+_FIRST_TURN: Final = "2026-03-02"
+"""The day on which the sample's rotation starts."""
+_SCHEDULE: Final = "shop"
+_HEARTBEAT: Final = "backup"
+PEOPLE: Final = ("ana", "ben")
+"""Who is on call in the sample, in the order of their turns."""
+
 _HOOK: Final = "alertmanager"
 _ALERT: Final = {
     "fingerprint": "checkout-p99",
@@ -56,11 +75,24 @@ _ALERT: Final = {
     },
 }
 _PATIENCE: Final = 30.0
+_MINUTE: Final = 70.0
+"""Seconds until the heartbeat of the sample is missed, at most."""
 _LOOK: Final = timedelta(seconds=1)
 _WAKING: Final = 60.0
 """Seconds more for a hop that may have to wake a worker."""
 
 Found = TypeVar("Found")
+
+
+def on_call_settings(folder: Path) -> dict[str, str]:
+    """The settings with the sample's people on call, from today on; writes into `folder`."""
+    oncall = folder / "oncall.yaml"
+    text = (_SAMPLE / oncall.name).read_text(encoding="utf-8")
+    oncall.write_text(text.replace(f"start: {_FIRST_TURN}", f"start: {datetime.now(UTC):%Y-%m-%d}"))
+    return {
+        "TIDEGATE_ONCALL": str(oncall),
+        "TIDEGATE_POLICIES": str(_SAMPLE / "policies.yaml"),
+    }
 
 
 class Story:
@@ -72,6 +104,7 @@ class Story:
         self._cloud = stack.cloud
         self._temporal = temporal
         self._begin = time.monotonic()
+        self._oncall = Path(stack.env["TIDEGATE_ONCALL"])
         self._hook = f"{stack.cloud.gateway}/hooks/{_HOOK}"
         self._outage_began = datetime.now(UTC)
         self._patience = _PATIENCE
@@ -83,12 +116,19 @@ class Story:
     def tell(self, report: Path) -> None:
         if self._wakes is not None:
             self._wakes.begin()
+        if self._wakes is None:  # else its timer would wake workers in between
+            self._expect_beats()
+        self._say_on_call()
         first = self._outage()
+        self._override()
         self._late_report(report, first)
+        if self._wakes is not None:
+            self._expect_beats()
+        self._missed_heartbeat()
         if self._wakes is not None:
             self._wakes.end()
         self._say(
-            "Done", "[green]seven deliveries, two incidents: no page lost, none sent twice[/]"
+            "Done", "[green]eight deliveries, three incidents: no page lost, none sent twice[/]"
         )
 
     def _outage(self) -> str:
@@ -97,29 +137,30 @@ class Story:
         what = f"Alertmanager's alert to {self._hook}"
         incident = self._post("Posted", what, "firing", "started")
         shown = self._open(incident)
-        self._show_page("Paged", self._page(ON_CALL))
+        title = str(shown["title"])
+        self._show_page("Paged", self._page("ana", title))
         self._post("Repeated", "the same by its peer", "firing", "delivered")
         self._until(incident, "the repeat to be counted", lambda i: i["alerts"]["fired"] == 2)
         self._say("Counted", "told twice so far, and still [bold]one[/] incident and one page")
         self._say("Waiting", f"nobody acknowledges for {self._stack.env[_ACK_TIMEOUT]} s ...")
         self._expect("the escalation's timer")
-        self._show_page("Escalated", self._page(ESCALATION))
+        self._show_page("Escalated", self._page(ESCALATION, title))
         note = {"note": "looking into it"}
         self._command(incident, commands.Acknowledge.name, "Acknowledged", "ana", note)
-        self._show_news("Acknowledged")
+        self._show_news("Acknowledged", title)
         note = {"note": "rolled the release back"}
         self._command(incident, commands.Comment.name, "Commented", "ana", note)
         self._post("Recovered", "the alert is [bold]resolved[/]", "resolved", "delivered")
-        self._show_news("Resolved")
+        self._show_news("Resolved", title)
         self._until(incident, "the incident to close", lambda i: i["closed_at"] and i["reports"])
         self._report()
-        self._overtaken(incident)
+        self._overtaken(incident, title)
         return str(shown["id"])
 
-    def _overtaken(self, incident: str) -> None:
+    def _overtaken(self, incident: str, title: str) -> None:
         """A word that the alert fires, which its recovery has overtaken, and then the recovery from
         the same peer."""
-        pages = len(self._stack.pager.pages())
+        pages = len(self._pages(title))
         self._post("Overtaken", "a late word of its peer: it fires", "firing", "delivered")
         self._wait(
             lambda: any(" held" in text for text in self._timeline(incident)),
@@ -128,9 +169,37 @@ class Story:
         self._say("Held", "it may be late, or true: what its peer says next will tell")
         self._post("Settled", "its peer: resolved, too", "resolved", "delivered")
         self._until(incident, "the incident to stay closed", lambda i: i["status"] == Status.CLOSED)
-        if more := len(self._stack.pager.pages()) - pages:
+        if more := len(self._pages(title)) - pages:
             raise LocalStackError(f"a late word led to pages: {more}")
         self._say("Quiet", "the incident stays closed, and nobody is paged")
+
+    def _say_on_call(self) -> None:
+        """Say who is on call, and what decides it."""
+        now = datetime.now(UTC)
+        file = load_oncall(self._oncall)
+        state = self._temporal.ask(on_call.read_state)
+        shift = shift_at(file.schedules[_SCHEDULE], now, state.at(now).overrides)
+        if shift is None:
+            raise LocalStackError(f"nobody is on call for {_SCHEDULE}")
+        who, until = " and ".join(shift.people), f"{shift.end:%Y-%m-%d %H:%M}"
+        self._say("On call", f"for {_SCHEDULE}: [bold]{who}[/], by {shift.reason}, until {until}")
+
+    def _override(self) -> None:
+        """Put ben on call instead of ana, as `tidegate oncall override` does."""
+        self._expect("ana's override")
+        command = AddOverride(
+            command_id=str(uuid.uuid4()),
+            actor="ana",
+            schedule=_SCHEDULE,
+            people=("ben",),
+            end=datetime.now(UTC) + timedelta(hours=1),
+            why="the school has called",
+        )
+        fields = command.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        self._temporal.ask(lambda client: on_call.send(client, command.name, fields))
+        self._look()
+        self._say("Overridden", f"ana: ben takes over for an hour: {command.why!r}")
+        self._say_on_call()
 
     def _late_report(self, report: Path, first: str) -> None:
         """An upload about the same outage becomes a second incident, which is closed as a
@@ -140,10 +209,40 @@ class Story:
         incident = self._route(
             self._receipts(self._cloud.upload_listener, f"/{INCIDENTS}{report.name}@")
         )
-        self._open(incident)
+        shown = self._open(incident)
+        self._show_page("Paged", self._page("ben", str(shown["title"])))
         duplicate = {"reason": CloseReason.DUPLICATE, "note": f"it was {first}"}
         self._command(incident, commands.Close.name, "Closed", "ana", duplicate)
         self._ended(incident)
+
+    def _expect_beats(self) -> None:
+        """Have the heartbeat read its declaration: from now on it is expected."""
+        self._expect("the heartbeat's declaration")
+        declared = load_oncall(self._oncall).heartbeats[_HEARTBEAT].declared(_HEARTBEAT)
+        self._temporal.start(
+            HEARTBEAT_WORKFLOW, id=workflow_id(_HEARTBEAT), task_queue=INCIDENT_TASK_QUEUE
+        )
+        self._due = declared.due(datetime.now(UTC))
+        self._say("Expected", f"[bold]{_HEARTBEAT}[/], at {declared.text()}; nobody runs it")
+
+    def _missed_heartbeat(self) -> None:
+        """The heartbeat is missed: that opens an incident, which its next beat resolves."""
+        self._expect("the heartbeat's timer")
+        incident = f"incident:tidegate:{workflow_id(_HEARTBEAT)}"
+        until = f"until {self._due:%H:%M:%S} UTC, when {_HEARTBEAT} is due"
+        self._say("Waiting", f"{until} ...")
+        with self._console.status(f"Waiting {until}"):
+            self._wait(lambda: self._temporal.find(incident), "the heartbeat to be missed", _MINUTE)
+        shown = self._open(incident)
+        self._show_page("Paged", self._page("ben", shown["title"]))
+        self._expect("the beat")
+        hook = f"{self._cloud.gateway}/hooks/heartbeats"
+        answer = self._send(hook, data=_HEARTBEAT)
+        self._say("Heard", f"{_HEARTBEAT} runs again, {hook}: {answer.status_code} {answer.reason}")
+        [receipt] = answer.json()["receipts"]
+        self._say_receipt(receipt)
+        self._until(incident, "the beat to resolve it", lambda i: i["status"] == Status.RESOLVED)
+        self._say("Recovered", f"{escape(shown['title'])}: [bold]resolved[/] by the beat")
 
     def _post(self, hop: str, what: str, status: str, verdict: str) -> str:
         """Post what Alertmanager says of its alert to the webhook, with its token; returns the
@@ -156,13 +255,7 @@ class Story:
             "startsAt": self._outage_began.isoformat(),
             "endsAt": datetime.now(UTC).isoformat() if over else "0001-01-01T00:00:00Z",
         }
-        with local_session() as session:
-            answer = session.post(
-                self._hook,
-                json={"version": "4", "status": status, "alerts": [alert]},
-                headers={"Authorization": f"Bearer {HOOK_SECRETS['LOCAL_HOOK_TOKEN']}"},
-                timeout=self._patience,
-            )
+        answer = self._send(self._hook, json={"version": "4", "status": status, "alerts": [alert]})
         self._say(hop, f"{what}: {answer.status_code} {answer.reason}")
         answer.raise_for_status()
         [receipt] = answer.json()["receipts"]
@@ -170,6 +263,16 @@ class Story:
         if receipt["verdict"] != verdict:
             raise LocalStackError(f"the receipt is {receipt['verdict']}, not {verdict}")
         return str(receipt["workflow_id"])
+
+    def _send(self, hook: str, **body: Any) -> requests.Response:
+        """What a webhook answers to a body with its token."""
+        with local_session() as session:
+            return session.post(
+                hook,
+                headers={"Authorization": f"Bearer {HOOK_SECRETS['LOCAL_HOOK_TOKEN']}"},
+                timeout=self._patience,
+                **body,
+            )
 
     def _upload(self, report: Path) -> None:
         self._expect("the upload")
@@ -218,9 +321,13 @@ class Story:
         )
         return shown
 
-    def _page(self, who: str) -> Page:
+    def _pages(self, title: str) -> list[Page]:
+        """The pages so far for the incident of that title."""
+        return [page for page in self._stack.pager.pages() if title in page.title]
+
+    def _page(self, who: str, title: str) -> Page:
         page: Page = self._wait(
-            lambda: next((page for page in self._stack.pager.pages() if page.to == who), None),
+            lambda: next((page for page in self._pages(title) if page.to == who), None),
             f"a page for {who}",
         )
         return page
@@ -229,13 +336,14 @@ class Story:
         self._say(hop, f"{page.to}:")
         self._console.print(Panel(escape(page.message), title=escape(page.title), width=80))
 
-    def _show_news(self, what: str) -> None:
-        """Show what everybody who was paged hears."""
-        paged = {page.to for page in self._stack.pager.pages()}
+    def _show_news(self, what: str, title: str) -> None:
+        """Show what everybody who was paged hears of the incident of that title."""
+        paged = {page.to for page in self._pages(title)}
 
         def heard() -> dict[str, str] | None:
             news = self._stack.pager.follow_ups()
-            titles = {each.to: each.title for each in news if each.title.startswith(what)}
+            told = [each for each in news if each.title.startswith(what) and title in each.title]
+            titles = {each.to: each.title for each in told}
             return titles if titles.keys() == paged else None
 
         titles = self._wait(heard, f"the news for {' and '.join(sorted(paged))}")
@@ -291,12 +399,12 @@ class Story:
         text = (self._cloud.read(key) or b"").decode()
         self._console.print(Panel(Markdown(text), title="The post-incident report"))
 
-    def _wait(self, look: Callable[[], Found | bool | None], what: str) -> Any:
+    def _wait(self, look: Callable[[], Found | bool | None], what: str, more: float = 0) -> Any:
         def checked() -> None:
             self._stack.processes.check()
             self._look()
 
-        return wait_until(look, self._patience, what, check=checked)
+        return wait_until(look, self._patience + more, what, check=checked)
 
     def _look(self) -> None:
         if self._wakes is not None:

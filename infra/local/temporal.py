@@ -7,7 +7,7 @@ without one it is lost at every stop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -181,6 +181,10 @@ class Temporal:
         """The result of an update; `command_id` is its ID, so that a retry is deduplicated."""
         handle = self._client.get_workflow_handle(workflow_id)
         return self._run(handle.execute_update(name, argument, id=argument["command_id"]))
+
+    def ask(self, call: Callable[[Client], Coroutine[Any, Any, Answer]]) -> Answer:
+        """What a function of the client returns."""
+        return self._run(call(self._client))
 
     def _run(self, call: Coroutine[Any, Any, Answer]) -> Answer:
         return self._runner.run(call)

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, model_validator
 
-from core.domain.durations import Duration
+from core.domain.durations import Delay, Duration
 from core.domain.matching import Strict
 from core.domain.severity import Severity
 from core.domain.value import Value
@@ -76,7 +76,7 @@ class HeartbeatRule(Strict):
     time_zone: Zone | None = Field(
         None, description="The time zone of the cron expression; without one, UTC."
     )
-    grace: Annotated[Duration, AfterValidator(_bounded)] = Field(
+    grace: Annotated[Delay, AfterValidator(_bounded)] = Field(
         default=timedelta(minutes=1), description="How late it may be."
     )
     severity: Severity = Field(Severity.HIGH, description="The severity of its alert.")
