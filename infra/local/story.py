@@ -342,8 +342,10 @@ class Story:
 
         def heard() -> dict[str, str] | None:
             news = self._stack.pager.follow_ups()
-            told = [each for each in news if each.title.startswith(what) and title in each.title]
-            titles = {each.to: each.title for each in told}
+            about_it = [
+                each for each in news if each.title.startswith(what) and title in each.title
+            ]
+            titles = {each.to: each.title for each in about_it}
             return titles if titles.keys() == paged else None
 
         titles = self._wait(heard, f"the news for {' and '.join(sorted(paged))}")
