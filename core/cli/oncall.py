@@ -205,7 +205,13 @@ def oncall_explain(
     now, rota = read(file, schedule)
     asked = rota.schedule(schedule)
     own = ZoneInfo(asked.time_zone)
-    explanation = explain(asked, moment(at, own, now), rota.overrides(schedule), rota.calendars)
+    explanation = explain(
+        asked,
+        moment(at, own, now),
+        rota.overrides(schedule),
+        rota.calendars,
+        of_nobody=rota.overrides_of_nobody(schedule),
+    )
     if as_json:
         print_json(
             {

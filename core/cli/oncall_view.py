@@ -178,15 +178,10 @@ def _part(part: Part, rota: Rota, zone: tzinfo, other: tzinfo | None) -> Item:
     style = {"decides": "bold green", "overruled": "", "names nobody": "dim"}[part.verdict]
     handle = f"override {part.override.id}" if part.override else f"layer {part.layer}"
     who = line(_names(part.shift.people, rota) if part.shift else "")
+    what = part.why or (f"until {shown(part.shift.end, zone, other)}" if part.shift else "")
     if part.override:
-        what = f"{_span(part.override, zone, other)}, by {part.override.by}"
-        what += f": {part.override.why}" if part.override.why else ""
-    elif part.shift:
-        what = _span(part.shift, zone, other)
-    else:
-        what = ""
-    if part.why:
-        what = f"{part.why}: {what}" if what else part.why
+        why = f": {part.override.why}" if part.override.why else ""
+        what += f", by {part.override.by}{why}"
     return Item(handle, what, (line(part.verdict.value, style), who))
 
 

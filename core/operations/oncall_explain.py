@@ -63,16 +63,25 @@ class Explanation:
 
 
 def explain(
-    schedule: Schedule, at: datetime, overrides: Sequence[Override], calendars: Calendars
+    schedule: Schedule,
+    at: datetime,
+    overrides: Sequence[Override],
+    calendars: Calendars,
+    *,
+    of_nobody: Sequence[Override] = (),
 ) -> Explanation:
     """Which part of a schedule decides who is on call at a moment. `overrides` are those of the
-    schedule that apply, in the order in which they were added."""
+    schedule that apply, in the order in which they were added, `of_nobody` those whose people are
+    not in the on-call file any more."""
     shift = shift_at(schedule, at, overrides, calendars)
     parts: list[Part] = []
     for override in reversed(overrides):
         own = shift_at(schedule, at, [override], calendars)
         named = own if own and own.override else None
         parts.append(_part(named, parts, override=override, why=_apart(override, at)))
+    for override in of_nobody:
+        why = f"{' and '.join(override.people)} not in the on-call file"
+        parts.append(_part(None, parts, override=override, why=why))
     for layer in reversed(schedule.layers):
         own = _alone(schedule, layer, at, calendars)
         why = "" if own else _missing(schedule, layer, at, calendars)

@@ -41,6 +41,12 @@ class Rota:
         """The overrides of a schedule that apply."""
         return applicable(self.state.overrides, name, self.file.people)
 
+    def overrides_of_nobody(self, name: str) -> tuple[Override, ...]:
+        """Those of whose people nobody is in the file."""
+        apply = {each.id for each in self.overrides(name)}
+        added = self.state.overrides
+        return tuple(each for each in added if each.schedule == name and each.id not in apply)
+
     def at(self, name: str, moment: datetime) -> Shift | None:
         """The shift of a moment; None if nobody is on call."""
         return rota.shift_at(self.schedule(name), moment, self.overrides(name), self.calendars)

@@ -236,6 +236,16 @@ def test_explain_lists_every_part_and_one_of_them_decides(
     assert f"override {override.id}\tdecides\tBen Okafor" in text
 
 
+def test_an_override_of_somebody_who_left_is_explained_and_decides_nothing(
+    tidegate: Tidegate, desk: OnCallDesk, file: Path
+) -> None:
+    done(tidegate("oncall", "override", "office", "--person", "ben", "--for", "2h"))
+    file.write_text(FILE.replace("[ana, ben]", "[ana]").replace("  ben: {", "  dora: {"))
+    parts = tidegate("oncall", "explain", "office", "--json").json["parts"]
+    assert parts[0]["verdict"] == "names nobody"
+    assert parts[0]["why"] == "ben not in the on-call file"
+
+
 @pytest.mark.parametrize(
     ("layer", "at", "why"),
     [
