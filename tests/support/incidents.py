@@ -37,7 +37,7 @@ from core.ports.documents import DocumentStore
 from core.ports.notifier import Address, Notification, NotificationKind, Notifier
 from tests.support.histories import record, replayer
 from tests.support.on_call import NoCalendars
-from workers.incident.activities import IncidentActivities
+from workers.incident.activities import FindOnCall, IncidentActivities
 from workers.incident.workflows import IncidentWorkflow
 from workers.runtime import process
 
@@ -134,6 +134,8 @@ class Harness:
     )
     on_call: dict[str, Any] = field(default_factory=dict)
     """The on-call file without its version."""
+    find_on_call: FindOnCall | None = None
+    """Who is on call, where a test wants another answer than by the file and Temporal's clock."""
     silences: list[dict[str, Any]] = field(default_factory=list)
     maintenance: list[dict[str, Any]] = field(default_factory=list)
     continue_as_new_after: int | None = None
@@ -169,7 +171,8 @@ class Harness:
             policies=policies,
             targets={**policies.targets, **on_call.targets},
             addresses=read_addresses({**policies.targets, **on_call.targets}, self.addresses),
-            find_on_call=partial(find_on_call, file=on_call, calendars=NoCalendars()),
+            find_on_call=self.find_on_call
+            or partial(find_on_call, file=on_call, calendars=NoCalendars()),
             ack_timeout=300,
             reports=(self.reports_root or f"file://{self.root}/reports/") if self.reports else None,
             max_report_bytes=10_000,
