@@ -101,7 +101,7 @@ overrides = st.lists(
 
 def by_feed(rota: Rota, moment: datetime) -> set[str]:
     """Whom the events of the feed name that last at a moment."""
-    around = rota.shifts("web", moment - timedelta(days=3), moment + timedelta(days=3))
+    around = rota.shifts("web", moment - timedelta(hours=6), moment + timedelta(hours=6))
     entries = [Entry("web", shift, shift.people) for shift in around]
     text = calendar("web", entries, rota.file.people, zone="UTC", now=moment)
     names = {person.name: id for id, person in rota.file.people.items()}
