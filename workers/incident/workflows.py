@@ -167,7 +167,12 @@ class IncidentWorkflow:
         state = self._state
         while not state.is_over():
             self._publish()
-            effects.dispatch(state)
+            if effects.dispatch(state) and state.has_question():
+                # What is started and cancelled in one task leaves no trace: see `effects.ask`.
+                await workflow.sleep(throttle.PAUSE)
+            await effects.ask(state)
+            if state.outbox:
+                continue
             if state.should_continue_as_new() and continue_as_new.can_take_over(state):
                 await self._continue_as_new()
             elif state.backlog:

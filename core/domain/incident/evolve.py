@@ -369,7 +369,7 @@ def _paging_over(incident: Incident, **changes: Any) -> dict[str, Any]:
     """Nobody is paged any more, unless it begins anew."""
     return {
         "escalation": _escalation(incident, people={}),
-        "inquiry": _inquiry(incident, wanted=(), ask_at=None, **changes),
+        "inquiry": _inquiry(incident, asked_at=None, wanted=(), ask_at=None, **changes),
     }
 
 

@@ -38,17 +38,11 @@ RECALL: Final[Any] = {
 }
 """Not until it is done: somebody is to be paged, and it is better to page twice than not at all."""
 FIND_ON_CALL: Final[Any] = {
-    "local": {
-        "start_to_close_timeout": timedelta(seconds=10),
-        "retry_policy": RetryPolicy(maximum_attempts=1),
-    },
-    "remote": {
-        "start_to_close_timeout": timedelta(seconds=15),
-        "schedule_to_close_timeout": timedelta(seconds=45),
-        "retry_policy": RetryPolicy(maximum_interval=timedelta(seconds=5)),
-    },
+    "start_to_close_timeout": timedelta(seconds=10),
+    "schedule_to_close_timeout": timedelta(seconds=15),
+    "retry_policy": RetryPolicy(maximum_attempts=1),
 }
-"""Together as long as the domain waits for an answer; it asks again after that."""
+"""Of a local activity. The domain asks again after one that fails."""
 REPORT: Final[Any] = {
     "start_to_close_timeout": timedelta(seconds=120),
     "heartbeat_timeout": HEARTBEAT_TIMEOUT,

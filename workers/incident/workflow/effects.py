@@ -5,9 +5,8 @@ Deterministic: runs in the workflow sandbox.
 
 from __future__ import annotations
 
-import asyncio
-
 from temporalio import workflow
+from temporalio.exceptions import FailureError, is_cancelled_exception
 
 from core.domain.incident.effects import (
     REPORT_KEY,
@@ -26,13 +25,14 @@ from workers.incident.payloads import TARGET_REMOVED
 from workers.incident.workflow import activity_options
 from workers.incident.workflow.in_flight import Failure, WithActivity
 from workers.incident.workflow.state import State
-from workers.runtime.local_first import run_local_first
 
 
-def dispatch(state: State, *, starting: bool = True) -> None:
-    """Carry out the effects in the outbox. Unless `starting`, those that start an activity stay."""
+def dispatch(state: State, *, starting: bool = True) -> bool:
+    """Carry out the effects in the outbox, and return whether an activity was started. Unless
+    `starting`, those that start one stay; a question always does, see `ask`."""
     if starting:
         state.pending_reports.start()
+    started = False
     outbox, state.outbox = state.outbox, []
     for effect in outbox:
         match effect:
@@ -40,11 +40,42 @@ def dispatch(state: State, *, starting: bool = True) -> None:
                 state.in_flight.cancel(effect.keys)
             case StartSuccessor():
                 pass  # its event is among the arrivals
-            case Page() | WriteReport() | FollowUp() | FindOnCall():
+            case FindOnCall():
+                state.outbox.append(effect)
+            case Page() | WriteReport() | FollowUp():
                 if starting:
                     _start(state, effect)
+                    started = True
                 else:
                     state.outbox.append(effect)
+    return started
+
+
+async def ask(state: State) -> None:
+    """Ask the question in the outbox, if it is still wanted, and have the domain decide on the
+    answer.
+
+    The caller must start no timer meanwhile: one that is started beside a local activity and
+    cancelled for its result is in the history or not, depending on whether a query comes in
+    between, and then the run does not replay.
+    """
+    questions = [effect for effect in state.outbox if isinstance(effect, FindOnCall)]
+    state.outbox = [effect for effect in state.outbox if not isinstance(effect, FindOnCall)]
+    for find in questions:
+        inquiry = state.incident.inquiry
+        if inquiry.asked_at is None or find.number != inquiry.number:
+            continue
+        try:
+            answer: Answer = await workflow.execute_local_activity_method(
+                IncidentActivities.find_on_call, find.question, **activity_options.FIND_ON_CALL
+            )
+        except FailureError as error:
+            if is_cancelled_exception(error):
+                raise
+            failure = activity_options.reason_of(error)
+            state.handle(OnCallAnswered(number=find.number, failure=failure))
+        else:
+            state.handle(OnCallAnswered(number=find.number, answer=answer))
 
 
 def _start(state: State, effect: WithActivity) -> None:
@@ -58,9 +89,6 @@ def _start(state: State, effect: WithActivity) -> None:
                 _write_report(state, effect)
         case FollowUp():
             _follow_up(state, effect)
-        case FindOnCall():
-            if effect.number == state.incident.inquiry.number:
-                _find_on_call(state, effect)
 
 
 def _page(state: State, page: Page) -> None:
@@ -100,14 +128,3 @@ def _follow_up(state: State, follow_up: FollowUp) -> None:
         IncidentActivities.follow_up, follow_up, **activity_options.FOLLOW_UP
     )
     state.in_flight.watch(handle, settled, effect=follow_up)
-
-
-def _find_on_call(state: State, find: FindOnCall) -> None:
-    def settled(failure: Failure | None, answer: Answer | None) -> None:
-        reason = failure.reason if failure else None
-        state.handle(OnCallAnswered(number=find.number, answer=answer, failure=reason))
-
-    asking = run_local_first(
-        IncidentActivities.find_on_call, find.question, **activity_options.FIND_ON_CALL
-    )
-    state.in_flight.watch(asyncio.create_task(asking), settled, effect=find)

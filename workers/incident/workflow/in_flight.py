@@ -9,12 +9,13 @@ import asyncio
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any, NamedTuple
 
-from temporalio.exceptions import FailureError
+from temporalio import workflow
+from temporalio.exceptions import ActivityError
 
-from core.domain.incident.effects import FindOnCall, FollowUp, Page, WriteReport
+from core.domain.incident.effects import FollowUp, Page, WriteReport
 from workers.incident.workflow import activity_options
 
-WithActivity = Page | WriteReport | FollowUp | FindOnCall
+WithActivity = Page | WriteReport | FollowUp
 """The effects that start an activity."""
 
 
@@ -30,7 +31,7 @@ Settled = Callable[[Failure | None, Any], None]
 
 
 class _Running(NamedTuple):
-    handle: asyncio.Task[Any]
+    handle: workflow.ActivityHandle[Any]
     effect: WithActivity | None
 
 
@@ -56,7 +57,7 @@ class InFlight:
 
     def watch(
         self,
-        handle: asyncio.Task[Any],
+        handle: workflow.ActivityHandle[Any],
         settled: Settled,
         *,
         effect: WithActivity | None = None,
@@ -82,11 +83,13 @@ class InFlight:
         if self._fault:
             raise self._fault
 
-    async def _settle(self, name: Hashable, handle: asyncio.Task[Any], settled: Settled) -> None:
+    async def _settle(
+        self, name: Hashable, handle: workflow.ActivityHandle[Any], settled: Settled
+    ) -> None:
         failure, result = None, None
         try:
             result = await handle
-        except FailureError as error:
+        except ActivityError as error:
             failure = Failure(activity_options.reason_of(error), activity_options.code_of(error))
         finally:
             running = self._running.get(name)

@@ -69,6 +69,10 @@ class State:
                 self.arrivals.append(event_of(effect.held, key=effect.event_key).to_wire())
         return decision
 
+    def has_question(self) -> bool:
+        """Whether it is to be asked who is on call."""
+        return any(isinstance(effect, FindOnCall) for effect in self.outbox)
+
     def is_new(self) -> bool:
         return self.incident.status is Status.NEW
 
@@ -98,10 +102,8 @@ class State:
 
     def is_finished(self) -> bool:
         """Whether the incident is closed and reported, and no page of it is being sent: a page that
-        arrives although it was cancelled needs a follow-up. Nor may a local activity be running
-        when the workflow completes."""
-        busy = self.in_flight.has(Page) or self.in_flight.has(FindOnCall)
-        return is_finished(self.incident) and not busy
+        arrives although it was cancelled needs a follow-up."""
+        return is_finished(self.incident) and not self.in_flight.has(Page)
 
     def is_over(self) -> bool:
         """Whether nothing is left to do, and late alerts are not waited for."""
