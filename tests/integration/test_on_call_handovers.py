@@ -3,21 +3,20 @@ of shift."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
 from core.adapters.temporal import on_call
-from core.contracts import INCIDENT_TASK_QUEUE, ON_CALL_ID, ON_CALL_WORKFLOW
 from core.domain.oncall.file import OnCallFile
 from core.domain.oncall.handovers import OpenIncident
 from core.domain.severity import Severity
 from core.ports.notifier import NotificationKind
-from tests.support.incidents import failed_tasks, until
+from tests.support.incidents import until
 from tests.support.on_call import OnCallHarness
 
 ADDRESSES = {f"{person}_PUSH": f"json://{person.lower()}.example/" for person in ("ANA", "BEN")}
@@ -53,8 +52,8 @@ def rota(start: datetime, **schedule: Any) -> OnCallFile:
 
 @pytest.fixture
 async def shift(
-    server: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch
-) -> tuple[OnCallHarness, datetime]:
+    server: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> AsyncIterator[tuple[OnCallHarness, datetime]]:
     """A worker's harness and when Ana's shift began: the last whole hour of the server's clock. The
     server cannot list workflows."""
 
@@ -69,14 +68,9 @@ async def shift(
     now = await server.get_current_time()
     began = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     harness = OnCallHarness(server.client, file=rota(began), addresses=ADDRESSES)
-    await harness.terminate()
-    return harness, began
-
-
-async def start(harness: OnCallHarness) -> WorkflowHandle[Any, Any]:
-    return await harness.client.start_workflow(
-        ON_CALL_WORKFLOW, id=ON_CALL_ID, task_queue=INCIDENT_TASK_QUEUE
-    )
+    first = await harness.start_anew()
+    yield harness, began
+    await harness.end(first, request.node.get_closest_marker("recorded"))
 
 
 def titles(harness: OnCallHarness) -> list[tuple[str, str]]:
@@ -86,12 +80,13 @@ def titles(harness: OnCallHarness) -> list[tuple[str, str]]:
 LEAVES, COMES = "Your shift for checkout is over", "You are on call for checkout"
 
 
+@pytest.mark.recorded("handed-over")
 async def test_each_change_of_shift_is_told_once_to_who_leaves_and_who_comes(
     server: WorkflowEnvironment, shift: tuple[OnCallHarness, datetime]
 ) -> None:
     harness, began = shift
     async with harness.working():
-        handle = await start(harness)
+        handle = harness.handle
         await server.sleep(began + timedelta(hours=7) - await server.get_current_time())
         await until(lambda: len(harness.inbox.delivered) == 2)
         assert titles(harness) == [("ana/push", LEAVES), ("ben/push", COMES)]
@@ -102,7 +97,6 @@ async def test_each_change_of_shift_is_told_once_to_who_leaves_and_who_comes(
         assert len({each.key for each in by_name.values()}) == 2
         await server.sleep(timedelta(hours=12))
         await until(lambda: len(harness.inbox.delivered) == 6)
-    assert not failed_tasks(await handle.fetch_history())
     history = (await handle.fetch_history()).to_json()
     assert "example" not in history
 
@@ -112,7 +106,7 @@ async def test_an_override_hands_over_when_it_is_added_and_when_it_is_removed(
 ) -> None:
     harness, began = shift
     async with harness.working():
-        handle = await start(harness)
+        handle = harness.handle
         added = await handle.execute_update(
             "add_override",
             {
@@ -140,7 +134,7 @@ async def test_a_message_that_fails_is_sent_again_and_holds_nothing_back(
     harness, began = shift
     harness.inbox.broken = True
     async with harness.working():
-        handle = await start(harness)
+        handle = harness.handle
         await server.sleep(began + timedelta(hours=6, minutes=1) - await server.get_current_time())
         fields = {"command_id": str(uuid4()), "actor": "ana", "everything": True, "why": "w"}
         until_then = (began + timedelta(hours=9)).isoformat()
@@ -159,7 +153,6 @@ async def test_quiet_hours_and_people_who_have_left_are_respected(
     whole["people"]["ben"]["quiet_hours"] = night
     harness.file = OnCallFile.model_validate(whole)
     async with harness.working():
-        await start(harness)
         await server.sleep(began + timedelta(hours=13) - await server.get_current_time())
         await until(lambda: len(harness.inbox.delivered) == 2)
     assert titles(harness) == [("ana/push", COMES), ("ana/push", LEAVES)]

@@ -18,6 +18,8 @@ from temporalio.worker import Replayer
 from core.adapters.temporal.connection import data_converter
 from workers.incident.activities import IncidentActivities
 from workers.incident.workflows import IncidentWorkflow
+from workers.oncall.activities import OnCallActivities
+from workers.oncall.workflows import OnCallWorkflow
 from workers.root_orchestrator.activities import RootActivities
 from workers.root_orchestrator.workflows import RootOrchestratorWorkflow
 from workers.runtime.process import sandbox
@@ -27,11 +29,16 @@ FOLDER_VARIABLE: Final = "RECORD_HISTORIES_IN"
 
 
 def replayer() -> Replayer:
-    """Replays a history of either workflow, in the sandbox that production uses."""
+    """Replays a history of any workflow, in the sandbox that production uses."""
+    activities: list[Any] = [
+        RootActivities.validate_and_route,
+        IncidentActivities.page,
+        OnCallActivities.announce,
+    ]
     return Replayer(
-        workflows=[RootOrchestratorWorkflow, IncidentWorkflow],
+        workflows=[RootOrchestratorWorkflow, IncidentWorkflow, OnCallWorkflow],
         data_converter=data_converter(),
-        workflow_runner=sandbox([RootActivities.validate_and_route, IncidentActivities.page]),
+        workflow_runner=sandbox(activities),
     )
 
 
@@ -45,7 +52,7 @@ async def record(client: Client, first: WorkflowHandle[Any, Any], name: str, pla
     `place` is what the test calls /documents."""
     if folder := os.environ.get(FOLDER_VARIABLE):
         number = 1
-        async for history in _runs(client, first):
+        async for history in runs(client, first):
             suffix = f"-run-{number}" if number > 1 else ""
             write(history, Path(folder) / f"{name}{suffix}.json", place)
             number += 1
@@ -57,7 +64,8 @@ def write(history: WorkflowHistory, path: Path, place: Path) -> None:
     path.write_text(text.replace(str(place), "/documents") + "\n")
 
 
-async def _runs(client: Client, first: WorkflowHandle[Any, Any]) -> AsyncIterator[WorkflowHistory]:
+async def runs(client: Client, first: WorkflowHandle[Any, Any]) -> AsyncIterator[WorkflowHistory]:
+    """The histories of a run and of those that it continues in."""
     run_id = first.run_id
     while run_id:
         history = await client.get_workflow_handle(first.id, run_id=run_id).fetch_history()

@@ -35,8 +35,8 @@ from core.intake.quarantine import Quarantine
 from core.operations.on_call import find_on_call
 from core.ports.documents import DocumentStore
 from core.ports.notifier import Address, Notification, NotificationKind, Notifier
+from tests.support.calendars import NoCalendars
 from tests.support.histories import record, replayer
-from tests.support.on_call import NoCalendars
 from workers.incident.activities import FindOnCall, IncidentActivities
 from workers.incident.workflows import IncidentWorkflow
 from workers.runtime import process

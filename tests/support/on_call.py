@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import pytest
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
 from core.adapters.notifiers.addresses import read_addresses
 from core.contracts import INCIDENT_TASK_QUEUE, ON_CALL_ID, ON_CALL_WORKFLOW
-from core.domain.oncall.calendars import NO_CALENDARS, Calendars
 from core.domain.oncall.file import NOBODY, OnCallFile
 from core.errors import NotificationFailed
 from core.ports.notifier import Address, Notification
+from tests.support.calendars import NoCalendars
+from tests.support.histories import record, replayer, runs
+from tests.support.incidents import failed_tasks
 from workers.oncall.activities import OnCallActivities
 from workers.oncall.workflows import OnCallWorkflow
 from workers.runtime import process
-
-
-class NoCalendars:
-    """A `CalendarReader` of files without calendars."""
-
-    async def read(self, file: OnCallFile, schedules: Collection[str] | None = None) -> Calendars:
-        return NO_CALENDARS
 
 
 class Inbox:
@@ -72,12 +69,23 @@ class OnCallHarness:
     def handle(self) -> WorkflowHandle[Any, Any]:
         return self.client.get_workflow_handle(ON_CALL_ID)
 
-    async def start_anew(self) -> None:
-        """Start the workflow without what an earlier one has left."""
+    async def start_anew(self) -> WorkflowHandle[Any, Any]:
+        """Start the workflow without what an earlier one has left; returns its first run."""
         await self.terminate()
-        await self.client.start_workflow(
+        handle = await self.client.start_workflow(
             ON_CALL_WORKFLOW, id=ON_CALL_ID, task_queue=INCIDENT_TASK_QUEUE
         )
+        return self.client.get_workflow_handle(ON_CALL_ID, run_id=handle.result_run_id)
+
+    async def end(self, first: WorkflowHandle[Any, Any], mark: pytest.Mark | None) -> None:
+        """End the test: every run of the workflow replays and has no failed task; they are recorded
+        where the test is marked."""
+        async for history in runs(self.client, first):
+            await replayer().replay_workflow(history)
+            assert not failed_tasks(history)
+        if mark:
+            await record(self.client, first, f"on-call-{mark.args[0]}", Path("/nowhere"))
+        await self.terminate()
 
     async def terminate(self) -> None:
         """End the workflow of whatever test was before."""

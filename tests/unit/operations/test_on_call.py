@@ -15,7 +15,7 @@ from core.domain.oncall.state import OnCallState
 from core.domain.severity import Severity
 from core.errors import TemporalUnavailable
 from core.operations.on_call import find_on_call
-from tests.support.on_call import NoCalendars
+from tests.support.calendars import NoCalendars
 from tests.unit.oncall.examples import NOW, after, file, obey
 
 TEAM = Recipient(kind=RecipientKind.TEAM, name="web", mode=TeamMode.ROUND_ROBIN)
