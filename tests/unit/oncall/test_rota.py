@@ -329,6 +329,33 @@ def test_a_day_that_a_country_leaves_out_has_no_turn() -> None:
     assert [each.people[0] for each in shifts(daily, start, end)] == ["ana", "carla"]
 
 
+def test_hours_of_a_day_that_is_left_out_have_no_turns() -> None:
+    names = [f"person-{number}" for number in range(50)]
+    hourly = schedule(rotation("hour", *names, start="2011-12-29"), zone="Pacific/Apia")
+    start, end = (at(day, "Pacific/Apia") for day in ("2011-12-29T20:00", "2011-12-31T04:00"))
+    found = shifts(hourly, start, end)
+    assert [each.people[0] for each in found] == [
+        f"person-{hour}" for hour in (20, 21, 22, 23, 48, 49, 0, 1)
+    ]
+    assert all(each.end - each.start == timedelta(hours=1) for each in found)
+
+
+def test_a_handover_that_the_clocks_leave_out_is_as_much_later() -> None:
+    daily = schedule(rotation("day", "ana", "ben", at="02:30"))
+    assert people_at(daily, "2026-03-28T02:30") == ("ana",)
+    after_the_change = datetime(2026, 3, 29, 1, 10, tzinfo=UTC)  # 03:10 in Berlin
+    found = [shift_at(daily, after_the_change + timedelta(minutes=m)) for m in (0, 19, 20)]
+    assert [each.people[0] for each in found if each] == ["ana", "ana", "ben"]
+
+
+def test_hours_that_last_for_days_are_one_shift() -> None:
+    days = {"days": ["mon", "tue", "wed", "thu", "fri"], "from": "00:00", "to": "00:00"}
+    weekdays = schedule(rotation("2 weeks", "ana") | {"hours": [days]})
+    shift = shift_at(weekdays, at("2026-03-05T12:00"))
+    assert shift is not None
+    assert (shift.start, shift.end) == (at("2026-03-02T00:00"), at("2026-03-07T00:00"))
+
+
 def test_an_override_counts_with_those_of_its_people_who_are_in_the_file() -> None:
     both = override("ana", "2026-03-10T21:00", "2026-03-10T23:30").model_copy(
         update={"people": ("ana", "zoe")}
