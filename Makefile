@@ -149,6 +149,7 @@ check: setup .deploy-tools ## Run every gate: style, types, layers, configuratio
 	gate layers $(BIN)/lint-imports --no-cache --no-logo; \
 	gate routes $(BIN)/tidegate routes check; \
 	gate policies $(BIN)/tidegate policies check; \
+	gate oncall $(BIN)/tidegate oncall check infra/local/sample/oncall.yaml; \
 	gate webhooks $(BIN)/tidegate webhooks check infra/local/webhooks.yaml; \
 	gate bicep $(BIN)/python -m tests.gates.bicep; \
 	gate licences $(BIN)/python -m tests.gates.licences; \

@@ -21,14 +21,9 @@ from rich.markup import escape
 from rich.panel import Panel
 from temporalio.service import RPCError
 
-from core.adapters.temporal import on_call
+from core.adapters.temporal import heartbeats, on_call
 from core.config.files import load_oncall
-from core.contracts import (
-    HEARTBEAT_WORKFLOW,
-    INCIDENT_TASK_QUEUE,
-    QUERY_INCIDENT,
-    QUERY_TIMELINE,
-)
+from core.contracts import QUERY_INCIDENT, QUERY_TIMELINE
 from core.domain.heartbeat.names import workflow_id
 from core.domain.incident import commands
 from core.domain.incident.model import CloseReason, Status
@@ -216,12 +211,10 @@ class Story:
         self._ended(incident)
 
     def _expect_beats(self) -> None:
-        """Have the heartbeat read its declaration: from now on it is expected."""
+        """Begin the heartbeat, as `tidegate heartbeats sync` does: from now on it is expected."""
         self._expect("the heartbeat's declaration")
         declared = load_oncall(self._oncall).heartbeats[_HEARTBEAT].declared(_HEARTBEAT)
-        self._temporal.start(
-            HEARTBEAT_WORKFLOW, id=workflow_id(_HEARTBEAT), task_queue=INCIDENT_TASK_QUEUE
-        )
+        self._temporal.ask(lambda client: heartbeats.begin(client, [_HEARTBEAT]))
         self._due = declared.due(datetime.now(UTC))
         self._say("Expected", f"[bold]{_HEARTBEAT}[/], at {declared.text()}; nobody runs it")
 
@@ -229,10 +222,8 @@ class Story:
         """The heartbeat is missed: that opens an incident, which its next beat resolves."""
         self._expect("the heartbeat's timer")
         incident = f"incident:tidegate:{workflow_id(_HEARTBEAT)}"
-        until = f"until {self._due:%H:%M:%S} UTC, when {_HEARTBEAT} is due"
-        self._say("Waiting", f"{until} ...")
-        with self._console.status(f"Waiting {until}"):
-            self._wait(lambda: self._temporal.find(incident), "the heartbeat to be missed", _MINUTE)
+        self._say("Waiting", f"until {self._due:%H:%M:%S} UTC, when {_HEARTBEAT} is due ...")
+        self._wait(lambda: self._temporal.find(incident), "the heartbeat to be missed", _MINUTE)
         shown = self._open(incident)
         self._show_page("Paged", self._page("ben", shown["title"]))
         self._expect("the beat")

@@ -15,6 +15,7 @@ import pytest
 from temporalio import workflow
 from temporalio.client import Client
 
+from core.adapters.temporal import heartbeats
 from core.adapters.temporal.connection import data_converter
 from core.config.settings import Settings
 from core.operations.doctor.checks import Check, Code
@@ -156,3 +157,25 @@ async def test_what_is_wrong_with_the_settings_of_temporal_is_named(
     assert detail in check.detail
     assert fix in check.fix
     assert "doctor" not in check.fix
+
+
+async def test_what_was_added_to_on_call_and_whether_heartbeats_have_begun(
+    temporal_client: Client, queue: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "oncall.yaml").write_text(
+        "version: 1\nheartbeats:\n  backup: {every: 1d}\n  mail: {every: 1h}\n"
+    )
+    monkeypatch.setenv("TIDEGATE_ONCALL", str(tmp_path / "oncall.yaml"))
+    monkeypatch.delenv("TIDEGATE_ROUTES")  # the shipped routes lead to the incident worker
+    await heartbeats.begin(temporal_client, ["mail"])
+    missing = await when(Code.HEARTBEATS, lambda check: "mail" not in check.detail)
+    assert (missing.outcome, missing.detail, missing.fix) == (
+        "warning",
+        "nobody is paged if one of these is missed: backup",
+        "tidegate heartbeats sync",
+    )
+    await heartbeats.begin(temporal_client, ["backup"])
+    begun = await when(Code.HEARTBEATS, lambda check: check.outcome == "ok")
+    assert begun.detail == "2 heartbeats, all begun"
+    [state] = [each for each in await checks() if each.code is Code.ONCALL_STATE]
+    assert (state.outcome, state.detail) == ("ok", "0 overrides, 0 silences")

@@ -98,6 +98,11 @@ class Code(StrEnum):
         "Overrides and silences that were added at run time can be read",
         "where a route leads to the incident worker",
     )
+    HEARTBEATS = (
+        "heartbeats",
+        "The heartbeats that the on-call file declares are expected",
+        "where the on-call file is valid and declares some",
+    )
     TASK_QUEUE = (
         "task-queue",
         "A worker polls it, or Temporal wakes one",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from core import bootstrap
 from core.adapters.notifiers.addresses import check_addresses
+from core.adapters.temporal import heartbeats
 from core.adapters.temporal.on_call import read_state
 from core.config.settings import Settings
 from core.domain.oncall.calendars import Calendars
@@ -89,6 +90,19 @@ async def check_state(client: Client) -> Check:
     overrides, silences = len(state.overrides), len(state.silences)
     detail = f"{counted(overrides, 'override')}, {counted(silences, 'silence')}"
     return Check(Code.ONCALL_STATE, "overrides and silences", "ok", detail)
+
+
+async def check_heartbeats(client: Client, file: OnCallFile) -> Check:
+    """Whether all that are declared have begun: one that has not is never missed."""
+    code, name = Code.HEARTBEATS, "heartbeats"
+    try:
+        running = {each.name for each in await heartbeats.running(client)}
+    except TidegateError as error:
+        return failed(code, name, error)
+    if missing := [each for each in file.heartbeats if each not in running]:
+        detail = f"nobody is paged if one of these is missed: {_some(missing)}"
+        return Check(code, name, "warning", detail, "tidegate heartbeats sync")
+    return Check(code, name, "ok", f"{counted(len(file.heartbeats), 'heartbeat')}, all begun")
 
 
 def _some(texts: list[str]) -> str:

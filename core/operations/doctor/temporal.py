@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from core import bootstrap, contracts
@@ -13,7 +14,7 @@ from core.domain.text import counted
 from core.errors import TidegateError
 from core.operations.doctor.checks import Check, Code, failed
 from core.operations.doctor.needs import Needs
-from core.operations.doctor.on_call import check_state
+from core.operations.doctor.on_call import check_heartbeats, check_state
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -43,6 +44,9 @@ async def check_temporal(
         yield await _search_attributes(client, needs.search_attributes)
     if needs.pages:
         yield await check_state(client)
+        with suppress(TidegateError):  # which the check of the file reports
+            if (file := bootstrap.oncall(settings)).heartbeats:
+                yield await check_heartbeats(client, file)
     async for check in check_functions(
         TemporalWorkerDeployment(client, contracts.SERVERLESS_DEPLOYMENT)
     ):
