@@ -23,7 +23,7 @@
     │   ├── NotificationFailed      a page could not be delivered
     │   ├── DeploymentUnavailable   a deployed installation does not take what an operator sends
     │   └── NotAccepted             part of a delivery was not accepted
-    ├── CommandRefused          the incident is not in a state for this command
+    ├── CommandRefused          an incident, or on-call, is not in a state for this command
     ├── IncidentNotFound        no incident has this ID or handle
     ├── AmbiguousId             what somebody typed for an ID fits several
     ├── RolloutRefused          a build of the serverless workers cannot take work as it is
@@ -231,8 +231,8 @@ class NotAccepted(TransientError):
 
 
 class CommandRefused(TidegateError):
-    """The incident is not in a state for this command. `refusal` is the incident's own, `incident`
-    its handle, or the workflow ID by which it was named."""
+    """An incident, or on-call, is not in a state for this command. `refusal` is the incident's own,
+    `incident` its handle, or the workflow ID by which it was named."""
 
     fix = "look at the incident with `tidegate incident show`"
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
+from collections.abc import Collection
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -19,6 +21,7 @@ from core.domain.oncall.file import OnCallFile
 from core.domain.oncall.handovers import AHEAD, Handover, contacts_of, message, next_handovers
 from core.domain.oncall.state import OnCallState
 from core.domain.severity import Severity
+from core.errors import NotificationFailed
 from core.ports.calendars import CalendarReader
 from core.ports.notifier import Notification, NotificationKind, Notifier
 from workers.oncall.payloads import Upcoming
@@ -73,11 +76,6 @@ class OnCallActivities:
         if known is None or known.quiet_until(handover.at, Severity.INFO):
             log.info("%s is not told of the hand-over of %s", person, handover.schedule)
             return
-        addresses = [
-            address
-            for contact in contacts_of(person, known)
-            for address in self._addresses.get(contact, ())
-        ]
         at = handover.at.astimezone(UTC).isoformat()
         key = f"handover/{handover.schedule}/{at}/{person}"
         comes = person in handover.coming
@@ -85,20 +83,15 @@ class OnCallActivities:
             async with heartbeating():
                 incidents = await on_call.open_incidents(activity.client())
                 title, body = message(handover, person, self._file, incidents)
-                for address in addresses:
-                    await self._notify(
-                        Notification(
-                            key=f"{key}/{address.name}",
-                            title=title,
-                            body=body,
-                            severity=Severity.INFO,
-                            kind=(
-                                NotificationKind.ASSIGNED if comes else NotificationKind.HANDED_OVER
-                            ),
-                            dedup_key=key,
-                        ),
-                        address,
-                    )
+                notification = Notification(
+                    key=key,
+                    title=title,
+                    body=body,
+                    severity=Severity.INFO,
+                    kind=NotificationKind.ASSIGNED if comes else NotificationKind.HANDED_OVER,
+                    dedup_key=key,
+                )
+                await self._notify(notification, contacts_of(person, known))
 
     @activity.defn
     async def announce(self) -> int:
@@ -108,11 +101,21 @@ class OnCallActivities:
             async with heartbeating():
                 return await on_call.announce(activity.client())
 
-    async def _notify(self, notification: Notification, address: Any) -> None:
-        """Send it, unless this process has sent it before."""
-        if notification.key in self._delivered:
-            return
-        await self._notifier.notify(notification, [address])
-        self._delivered[notification.key] = None
-        if len(self._delivered) > _REMEMBERED:
-            self._delivered.popitem(last=False)
+    async def _notify(self, notification: Notification, contacts: Collection[str]) -> None:
+        """Send it to every address of the contacts that has not got it from this process. Raises
+        `NotificationFailed` naming those that failed; all were tried."""
+        failures = []
+        for address in (each for name in contacts for each in self._addresses.get(name, ())):
+            key = f"{notification.key}/{address.name}"
+            if key in self._delivered:
+                continue
+            try:
+                await self._notifier.notify(replace(notification, key=key), [address])
+            except NotificationFailed as error:
+                failures.append(error.message)
+                continue
+            self._delivered[key] = None
+            if len(self._delivered) > _REMEMBERED:
+                self._delivered.popitem(last=False)
+        if failures:
+            raise NotificationFailed("; ".join(failures))
