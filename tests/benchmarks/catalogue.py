@@ -32,6 +32,8 @@ BENCHMARKS: Final = {
     "wake": "tests.benchmarks.serverless:measure_wakes",
     "billed": "tests.benchmarks.serverless:measure_billed",
     "on-call": "tests.benchmarks.oncall:measure",
+    "heartbeats": "tests.benchmarks.heartbeats:measure",
+    "many-heartbeats": "tests.benchmarks.heartbeats:measure_many",
     "documents": "tests.benchmarks.documents:measure",
 }
 

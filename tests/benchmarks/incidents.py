@@ -131,14 +131,14 @@ async def _fill(client: Client, ids: list[str], pid: int, total: int) -> list[Lo
     """Opens this many incidents in steps; looks at the worker before the first and after each."""
     ids.append(await _open(client))
     await _all_open(client, 1)
-    looks = [(_resident(pid), await _comment(client, ids))]
+    looks = [(resident(pid), await _comment(client, ids))]
     for step in range(1, _STEPS + 1):
         wanted = total * step // _STEPS - len(ids)
         for begin in range(0, wanted, _IN_FLIGHT):
             count = min(_IN_FLIGHT, wanted - begin)
             ids += await asyncio.gather(*(_open(client) for _ in range(count)))
         await _all_open(client, len(ids))
-        looks.append((_resident(pid), await _comment(client, ids)))
+        looks.append((resident(pid), await _comment(client, ids)))
     return looks
 
 
@@ -215,7 +215,7 @@ async def _comment(client: Client, ids: Sequence[str]) -> list[float]:
     return taken
 
 
-def _resident(pid: int) -> float:
+def resident(pid: int) -> float:
     """A process's resident memory in MiB."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
