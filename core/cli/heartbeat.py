@@ -118,16 +118,17 @@ def heartbeat(
 def _run(command: Sequence[str], *, keep: bool) -> tuple[int, str]:
     """The exit code of the command, and the end of its output where that is to be kept."""
     pipe = subprocess.PIPE if keep else None
-    try:
-        child = subprocess.Popen(command, stdout=pipe, stderr=pipe)  # the caller's own
-    except FileNotFoundError:
-        _warn(f"{command[0]} was not found")
-        return NOT_FOUND, ""
-    except OSError as error:
-        _warn(f"{command[0]} cannot be run: {(error.strerror or str(error)).lower()}")
-        return NOT_EXECUTABLE, ""
     tail = _Tail()
-    with _forwarding(child):
+    with _forwarding() as forward_to:
+        try:
+            child = subprocess.Popen(command, stdout=pipe, stderr=pipe)  # the caller's
+        except FileNotFoundError:
+            _warn(f"{command[0]} was not found")
+            return NOT_FOUND, ""
+        except OSError as error:
+            _warn(f"{command[0]} cannot be run: {(error.strerror or str(error)).lower()}")
+            return NOT_EXECUTABLE, ""
+        forward_to(child)
         copies = [
             threading.Thread(target=_copy, args=(source, target, tail.add), daemon=True)
             for source, target in (
@@ -145,16 +146,28 @@ def _run(command: Sequence[str], *, keep: bool) -> tuple[int, str]:
 
 
 @contextmanager
-def _forwarding(child: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Pass signals on to the command, and do not end before it."""
+def _forwarding() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
+    """Pass signals on to the command that the yielded function is called with, and do not end
+    before it. Those that arrive earlier reach it then."""
+    children: list[subprocess.Popen[bytes]] = []
+    early: list[int] = []
 
     def forward(number: int, frame: object) -> None:
-        if not (number in _OF_THE_TERMINAL and _is_in_foreground()):
+        if number in _OF_THE_TERMINAL and _is_in_foreground():
+            return
+        if children:
+            children[0].send_signal(number)
+        else:
+            early.append(number)
+
+    def to(child: subprocess.Popen[bytes]) -> None:
+        children.append(child)
+        for number in early:
             child.send_signal(number)
 
     before = {number: signal.signal(number, forward) for number in _FORWARDED}
     try:
-        yield
+        yield to
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -186,10 +199,17 @@ class _Tail:
 
 
 def _copy(source: IO[bytes], target: IO[bytes], add: Callable[[bytes], None]) -> None:
-    while chunk := os.read(source.fileno(), _CHUNK):
-        add(chunk)
-        target.write(chunk)
-        target.flush()
+    """Copy until the end. When nobody reads the target any more, the command still runs on."""
+    is_read = True
+    with source:
+        while chunk := os.read(source.fileno(), _CHUNK):
+            add(chunk)
+            if is_read:
+                try:
+                    target.write(chunk)
+                    target.flush()
+                except OSError:
+                    is_read = False
 
 
 def _report(url: str | None, token: str, report: dict[str, Any], retry_for: timedelta) -> bool:

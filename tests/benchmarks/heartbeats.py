@@ -115,8 +115,8 @@ def run(folder: Path, load: Load) -> Result:
 
 async def _run(address: str, pids: Sequence[int], names: Sequence[str], load: Load) -> Result:
     client = await Client.connect(address, data_converter=data_converter())
-    await _beat(client, "first")  # a worker serves
-    await client.get_workflow_handle(workflow_id("first")).query(QUERY_HEARTBEAT)
+    await _beat(client, "first")
+    await _served(client, "first")
     before = sum(map(resident, pids))
     stopped = set(random.sample(names, min(STOPPED, len(names) // 2)))
     patience = time.time() + (load.periods + 1) * load.every + GRACE.total_seconds() + _PATIENCE
@@ -149,6 +149,19 @@ async def _run(address: str, pids: Sequence[int], names: Sequence[str], load: Lo
         cpu=spent * 1000 / beats,
         actions=_actions(histories),
     )
+
+
+async def _served(client: Client, name: str) -> None:
+    """Wait until a worker serves."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            await client.get_workflow_handle(workflow_id(name)).query(QUERY_HEARTBEAT)
+        except RPCError:
+            if time.monotonic() > deadline:
+                raise
+        else:
+            return
 
 
 async def _beats(

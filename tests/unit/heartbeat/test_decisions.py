@@ -118,7 +118,7 @@ def test_an_alarm_that_comes_back_begins_later_than_the_one_before_ended() -> No
 
 
 def test_what_flaps_before_anything_is_accepted_keeps_few_notices() -> None:
-    state = fresh()
+    state, at = fresh(), START
     for number in range(100):
         at = START + timedelta(seconds=number)
         state = heard(state, at, failed=number % 2 == 0)
