@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 from temporalio.client import Client, WorkflowHandle
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from core.contracts import HEARTBEAT_WORKFLOW, QUERY_HEARTBEAT, SIGNAL_EVENT, SIGNAL_SYNC
 from core.domain.event import HEARTBEAT, Event
@@ -115,8 +115,11 @@ class Harness:
     async def end(self) -> None:
         """Terminate every heartbeat that was signalled: others have the same names."""
         for name in self.signalled:
-            with suppress(RPCError):
+            try:
                 await self.client.get_workflow_handle(workflow_id(name)).terminate()
+            except RPCError as error:  # it has ended by itself
+                if error.status is not RPCStatusCode.NOT_FOUND:
+                    raise
 
     async def state(self, name: str) -> Heartbeat:
         handle = self.client.get_workflow_handle(workflow_id(name))
