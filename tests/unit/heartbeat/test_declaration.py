@@ -28,7 +28,6 @@ def declared(**rule: Any) -> Declaration:
         ({"every": "59s"}, "less than a minute"),
         ({"every": "401d"}, "more than 400 days"),
         ({"every": "1h", "grace": "401d"}, "more than 400 days"),
-        ({"every": "1h", "grace": "0s"}, "not a duration like 30s"),
         ({"every": "1h", "time_zone": "UTC"}, "`time_zone` is for a cron expression"),
         ({"cron": "0 3 * *"}, "a cron expression has five fields"),
         ({"cron": "0 0 3 * * *"}, "a cron expression has five fields"),
@@ -50,6 +49,10 @@ def test_what_is_not_a_heartbeat_is_refused(rule: dict[str, Any], why: str) -> N
 
 def test_the_shortest_period_is_a_minute() -> None:
     assert declared(every="1m").period(NOON) == timedelta(minutes=1)
+
+
+def test_it_may_have_no_grace() -> None:
+    assert declared(every="1m", grace="0s").lateness == timedelta(0)
 
 
 def test_an_interval_is_due_after_the_last_beat() -> None:
