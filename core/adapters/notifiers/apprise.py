@@ -21,6 +21,7 @@ from urllib.parse import quote
 from core.adapters.notifiers.channel import Channel
 from core.adapters.notifiers.fitting import fitted
 from core.adapters.notifiers.markup import harmless
+from core.adapters.notifiers.redaction import redacted
 from core.errors import NotificationFailed
 from core.ports.notifier import Address, Notification, NotificationKind
 
@@ -54,8 +55,7 @@ _MODULES: Final[Mapping[str, str]] = {
 }
 """Apprise's modules for schemes that teams are paged by and whose names differ. Any other scheme
 works as well, only more slowly the first time."""
-_SECRET_CHARS: Final = 5
-_REASON_CHARS: Final = 200
+_HOST: Final = re.compile(r"([\w-]+(\.[\w-]+)+|localhost|\[[0-9A-Fa-f:.]+\])(:\d+)?")
 _TYPES: Final = {"critical": "failure", "high": "failure", "medium": "warning"}
 
 # What apprise logs may contain whole URLs, and with them secrets: it goes to our errors, redacted,
@@ -117,7 +117,7 @@ def _send(notification: Notification, url: str, timeout: float) -> str | None:
     if result:
         return None
     reason = "; ".join(str(entry.message) for entry in result.logs())
-    return f"{_masked(service)} did not take it: {_redacted(reason, url) or result.status.name}"
+    return f"{_masked(service)} did not take it: {redacted(reason, url) or result.status.name}"
 
 
 def _service(url: str) -> NotifyBase | None:
@@ -183,19 +183,12 @@ def _key(notification: Notification) -> str:
 
 
 def _masked(service: NotifyBase) -> str:
-    """The beginning of the service's URL; apprise leaves some secrets in the path of a web hook,
-    and in the query."""
+    """The scheme of the service's URL, with its host if it has one: in that place some services
+    have a telephone number or a key."""
     url = str(service.url(privacy=True))  # type: ignore[no-untyped-call]  # as apprise ships it
     scheme, _, rest = url.partition("://")
-    return f"{scheme}://{re.split('[/?#]', rest)[0]}"
-
-
-def _redacted(reason: str, url: str) -> str:
-    """What apprise says about a failure, without any longer part of the URL that it may quote."""
-    for part in sorted(re.split(r"\W+", url), key=len, reverse=True):
-        if len(part) >= _SECRET_CHARS:
-            reason = reason.replace(part, "***")
-    return " ".join(reason.split())[:_REASON_CHARS]
+    host = re.split("[/?#]", rest)[0].rpartition("@")[2]
+    return f"{scheme}://{host if _HOST.fullmatch(host) else '...'}"
 
 
 def _scheme(url: str) -> str:

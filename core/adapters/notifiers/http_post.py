@@ -14,12 +14,12 @@ from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
 
+from core.adapters.notifiers.redaction import redacted
 from core.errors import NotificationFailed
 
 # Its own threads: a server that hangs keeps one until it gives up, and starves nothing else.
 _THREADS: Final = ThreadPoolExecutor(16, thread_name_prefix="http-post")
 _READ_BYTES: Final = 2048
-_REASON_CHARS: Final = 200
 
 
 async def post(
@@ -44,7 +44,7 @@ async def post(
     except TimeoutError:
         failure = f"did not answer within {timeout:g} s"
     if failure:
-        raise NotificationFailed(f"{where} {_redacted(failure, [url, *secrets])}")
+        raise NotificationFailed(f"{where} {redacted(failure, url, secrets)}")
 
 
 def host(url: str) -> str:
@@ -80,11 +80,3 @@ def _post(url: str, body: bytes, headers: Mapping[str, str], timeout: float) -> 
         return f"did not answer within {timeout:g} s"
     except (requests.RequestException, OSError, ValueError) as error:
         return f"could not be reached ({type(error).__name__})"
-
-
-def _redacted(reason: str, secrets: Sequence[str]) -> str:
-    """One short, printable line without secrets."""
-    for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        reason = reason.replace(secret, "***")
-    plain = "".join(c if c.isprintable() else " " for c in reason)
-    return " ".join(plain.split())[:_REASON_CHARS].rstrip(": ")

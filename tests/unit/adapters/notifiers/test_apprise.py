@@ -15,7 +15,14 @@ import apprise
 import pytest
 import requests
 
-from core.adapters.notifiers.apprise import _MODULES, KEY_HEADER, _kind, check
+from core.adapters.notifiers.apprise import (
+    _MODULES,
+    KEY_HEADER,
+    _kind,
+    _masked,
+    _service,
+    check,
+)
 from core.adapters.notifiers.router import ChannelNotifier
 from core.errors import NotificationFailed
 from core.ports.notifier import Address, Notification, NotificationKind
@@ -182,6 +189,22 @@ async def test_secrets_in_the_path_of_a_url_stay_secret(receiver: Site) -> None:
     assert len(receiver.got) == 1
     assert "hunter2" not in str(failed.value)
     assert f"json://127.0.0.1:{receiver.port} did not take it" in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("clicksend://user:apikey12345@15557654321", "clicksend://..."),
+        ("twilio://AC{0}:{0}@15557654321".format("0123456789abcdef" * 2), "twilio://..."),
+        ("pover://{0}@{0}".format("0123456789abcdefghijklmnopqrst"), "pover://..."),
+        ("mailto://ana:hunter2@mail.example/ana@home.example", "mailto://mail.example"),
+        ("signal://127.0.0.1:9/15551231234/15557654321", "signal://127.0.0.1:9"),
+    ],
+)
+def test_of_a_url_only_scheme_and_host_are_shown(url: str, shown: str) -> None:
+    service = _service(url)
+    assert service
+    assert _masked(service) == shown
 
 
 @pytest.mark.parametrize("url", ["nosuch://token-of-mine", "token-of-mine", "json://", ""])
