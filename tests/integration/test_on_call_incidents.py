@@ -3,18 +3,22 @@ is on call does to it, on Temporal's time-skipping server."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
+from core.contracts import QUERY_TIMELINE
 from core.domain.incident import commands
 from core.domain.matching import Match
+from core.domain.oncall.rota import shift_at
 from core.ports.notifier import NotificationKind
 from tests.support.incidents import ON_CALL, alert, check_histories, command, says, timeline, until
 from tests.support.on_call_people import (
@@ -28,6 +32,7 @@ from tests.support.on_call_people import (
     person,
     silence,
 )
+from tests.support.oncall_example import BERLIN, CALENDARS, FILE, FOLDER, POLICIES, SCHEDULE
 
 MINUTE = 60
 CALLS = ["ana/push", "ana/sms", "ana/call"]
@@ -358,3 +363,62 @@ async def test_a_person_who_left_while_being_paged_gives_way(
         assert any("hands over to Ben" in entry for entry in await timeline(handle))
         await harness.end(handle)
     await check_histories(harness, None)
+
+
+# ------------------------------------------------------------------------------- the guide
+
+
+NAMES = ("oncall.yaml", "policies.yaml")
+
+
+def night_of_the_guide() -> list[str]:
+    """What the guide says of the night, without dates."""
+    [night] = re.findall(r"```text\n(.*?)```", (FOLDER.parent / "oncall.md").read_text(), re.S)
+    return [undated(line) for line in night.splitlines()]
+
+
+def undated(text: str) -> str:
+    return re.sub(r"\d{4}-\d\d-\d\d", "DATE", text)
+
+
+def sunday_of_ana(now: datetime) -> datetime:
+    """A Sunday in winter, 03:04:05 in Berlin, on which Ana is on call."""
+    day = now.astimezone(BERLIN).date()
+    while True:
+        day += timedelta(days=1)
+        moment = datetime.combine(day, time(3, 4, 5), BERLIN)
+        winter = moment.utcoffset() == timedelta(hours=1)
+        shift = shift_at(SCHEDULE, moment, (), CALENDARS)
+        if day.weekday() == 6 and winter and shift and shift.people == ("ana",):
+            return moment
+
+
+async def test_the_night_of_the_guide_is_what_happens(
+    harness: OnCallHarness, server: WorkflowEnvironment
+) -> None:
+    oncall, policies = (yaml.safe_load((FOLDER / name).read_text()) for name in NAMES)
+    harness.on_call = {name: part for name, part in oncall.items() if name != "version"}
+    harness.addresses |= {
+        variable: f"json://{name.replace('/', '-')}.example/"
+        for name, target in {**FILE.targets, **POLICIES.targets}.items()
+        for variable in target.variables
+    }
+    harness.targets = policies["targets"]
+    rule = policies["policies"][0]
+    harness.policy = {name: rule[name] for name in rule.keys() - {"name", "match"}}
+    opening = sunday_of_ana(await harness.now())
+    await server.sleep(opening - await harness.now())
+    async with harness.working():
+        handle = await harness.start(alert(title="Checkout p99 above 8 s"))
+        await harness.pages("ana/push")
+        await server.sleep(2 * MINUTE + 2)
+        await harness.pages("ana/push", "ana/sms")
+        await server.sleep(3 * MINUTE)
+        await harness.pages("ana/push", "ana/sms", "ana/phone")
+        await server.sleep(MINUTE)
+        await command(handle, commands.Acknowledge.name, "c1")
+        entries = await handle.query(QUERY_TIMELINE)
+        await harness.end(handle)
+    lines = [f"{each['at'][11:16]} {undated(each['text'])}" for each in entries]
+    shown = [line for line in lines if not re.search("What was known|Alert fires", line)]
+    assert shown == night_of_the_guide()

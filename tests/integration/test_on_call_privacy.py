@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from tests.support.on_call_people import (
     person,
 )
 from tests.support.web import Site, serving
+from workers.runtime import logs
 
 # Apprise imports a module that Python 3.13 has removed, where it is there.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
@@ -35,7 +35,7 @@ def targets(working: Site, broken: Site) -> dict[str, str]:
     return {
         "ANA_PUSH": f"json://ana-canary:passcanary@127.0.0.1:{working.port}/pathcanary/?+X-Key=querycanary",
         "ANA_SMS": f"json://ana-canary:passcanary@127.0.0.1:{broken.port}/15557654321/?+X-Key=querycanary",
-        "ANA_MAIL": f"mailto://ana-canary:passcanary@127.0.0.1:{broken.port}/ana-canary@home.example",
+        "ANA_MAIL": "mailto://ana-canary:passcanary@127.0.0.1:1/ana-canary@home.example?from=bot@home.example",
         "BEN_HOOK": f"http://127.0.0.1:{broken.port}/pathcanary?to=ana-canary",
         "BEN_SECRET": "whsec_a2V5Y2FuYXJ5a2V5Y2FuYXJ5a2V5Y2FuYXJ5",
         "CARLA_KEY": "keycanarykeycanarykeycanary00000",
@@ -81,10 +81,9 @@ def texts(folder: Path) -> list[str]:
 
 
 async def test_no_address_of_a_person_leaves_the_workers_process(
-    temporal_client: Client, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    temporal_client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    caplog.set_level(logging.DEBUG)
-    logging.getLogger("temporalio").setLevel(logging.INFO)
+    logs.configure("DEBUG")
     with serving() as working, serving() as broken:
         broken.status, broken.says = 500, "no such user: ana-canary, pathcanary"
         harness = OnCallHarness(temporal_client, tmp_path, channels=ChannelNotifier(timeout=5))
@@ -121,9 +120,10 @@ async def test_no_address_of_a_person_leaves_the_workers_process(
         str(described.search_attributes),
         json.dumps(await described.memo(), default=str),
         *texts(tmp_path),
-        caplog.text,
+        capsys.readouterr().out,
     ]
-    assert "ana/sms" in "".join(seen)
+    assert "ana/mail" in seen[1]
+    assert '"level"' in seen[-1]
     assert [found_in(each) for each in seen] == [[] for _ in seen]
 
 

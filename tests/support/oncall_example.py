@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from core.config.files import load_oncall
+from core.config.files import load_oncall, load_policies
 from core.domain.oncall.calendars import CalendarEvent, Calendars
 from core.domain.oncall.overrides import Override
 from core.domain.oncall.rota import Shift, shifts
 
 FOLDER: Final = Path(__file__).parents[2] / "docs" / "oncall"
 FILE: Final = load_oncall(FOLDER / "oncall.yaml")
+POLICIES: Final = load_policies(FOLDER / "policies.yaml", FILE)
 SCHEDULE: Final = FILE.schedules["checkout"]
 BERLIN: Final = ZoneInfo(SCHEDULE.time_zone)
 NEW_YORK: Final = ZoneInfo("America/New_York")
