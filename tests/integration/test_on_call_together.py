@@ -37,8 +37,8 @@ async def send(client: Client, name: str, **fields: Any) -> str:
     """Send a command of carla's; returns the ID of what it has added or ended."""
     whole = {"command_id": str(uuid4()), "actor": "carla", **fields}
     answer = await on_call.send(client, name, whole)
-    [one] = [*answer["overrides"], *answer["silences"]]
-    return str(one["id"])
+    changed = answer["overrides"] or answer["silences"]
+    return str(changed[0]["id"])
 
 
 def tomorrow() -> str:
