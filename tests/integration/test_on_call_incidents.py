@@ -346,10 +346,9 @@ async def test_a_silence_that_is_added_and_ended_by_a_command_holds_immediately(
 async def test_a_person_who_left_while_being_paged_gives_way(
     temporal_client: Client, tmp_path: Path
 ) -> None:
-    """On the development server, by workers that keep no runs: the tasks of one that ended go to
-    the next without a delay."""
+    """On the development server, where the tasks of a worker that ended go to the next without a
+    delay."""
     harness = OnCallHarness(temporal_client, tmp_path)
-    harness.options["max_cached_workflows"] = 0
     steps = [{"contact": "push"}, {"contact": "sms", "after": "3s"}]
     people = {**PEOPLE, "dan": person("dan", "push", "sms", rules=[{"steps": steps}])}
     harness.on_call = {"people": people, "schedules": {"web": always("dan")}}

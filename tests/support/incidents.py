@@ -143,7 +143,6 @@ class Harness:
     documents: DocumentStore | None = None
     """Real stores in place of the folder, where a test wants them; `reports_root` is theirs."""
     reports_root: str | None = None
-    options: process.Options = field(default_factory=lambda: process.Options())
     queue: str = field(default_factory=lambda: f"incident-{uuid4()}")
     handles: list[WorkflowHandle[Any, Any]] = field(default_factory=list)
 
@@ -185,7 +184,7 @@ class Harness:
             workflows=[IncidentWorkflow],
             activities=activities.all,
         )
-        async with process.worker(self.client, plan, **self.options):
+        async with process.worker(self.client, plan):
             yield
 
     def upload(self, content: str | bytes, name: str = "a.json") -> dict[str, Any]:
