@@ -33,7 +33,9 @@ def import_(
     product: Annotated[ProductName, typer.Argument(help="Where the export is from.")],
     file: Annotated[
         Path,
-        typer.Argument(help="The export, as JSON; docs/oncall-import.md shows how to make it."),
+        typer.Argument(
+            help="The export, as JSON: the guide to importing has the commands that make it."
+        ),
     ],
     into: Annotated[
         Path | None,

@@ -12,7 +12,7 @@ from datetime import datetime
 from core import bootstrap
 from core.config.settings import Settings
 from core.domain.oncall import rota
-from core.domain.oncall.answer import Answer, Question
+from core.domain.oncall.answer import Answer, Question, Recipient, RecipientKind, TeamMode
 from core.domain.oncall.answering import answer
 from core.domain.oncall.calendars import Calendars
 from core.domain.oncall.file import OnCallFile
@@ -31,8 +31,11 @@ class Rota:
     calendars: Calendars
 
     def answer(self, question: Question, now: datetime) -> Answer:
-        """Who is paged for an incident at a moment; of teams in turns, everybody."""
-        return answer(self.file, self.state, self.calendars, question, now)
+        """Who is paged for an incident at a moment; of teams in turns, everybody, and a remark says
+        that only one of them is: an incident's turn is taken when it opens."""
+        found = answer(self.file, self.state, self.calendars, question, now)
+        remarks = tuple(dict.fromkeys(map(_turn_not_taken, _in_turns(self.file, question))))
+        return found.model_copy(update={"remarks": (*remarks, *found.remarks)})
 
     def schedule(self, name: str) -> Schedule:
         return self.file.schedules[name]
@@ -59,6 +62,19 @@ class Rota:
         """The shifts that overlap a period, whole ones."""
         overrides = self.overrides(name)
         return rota.shifts(self.schedule(name), start, end, overrides, self.calendars)
+
+
+def _in_turns(file: OnCallFile, question: Question) -> Iterator[Recipient]:
+    """The teams of several people of whom an incident pages one."""
+    for each in question.recipients:
+        if each.kind is RecipientKind.TEAM and each.mode is TeamMode.ROUND_ROBIN:
+            team = file.teams.get(each.name)
+            if team and len(team.members) > 1:
+                yield each
+
+
+def _turn_not_taken(team: Recipient) -> str:
+    return f"only one member of {team} is paged: whose turn it is when an incident opens"
 
 
 async def read_rota(

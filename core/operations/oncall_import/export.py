@@ -21,6 +21,7 @@ MOST: Final = 50_000_000
 """Largest number: of seconds, more than a year; of minutes, less than a century."""
 YEARS: Final = (2000, 2099)
 """Times are after the first of these years and before the second, in any time zone."""
+HOW_TO_EXPORT: Final = "export it with the commands of the guide to importing"
 _MOST_CHARS: Final = 300
 """Longest text that is read of a value; names are shorter."""
 
@@ -146,27 +147,30 @@ def _unwrapped(node: Node, wrappers: tuple[str, ...]) -> Iterator[Node]:
 def read_export(body: bytes, name: str) -> Node:
     """The export in a file of that name. Raises `ConfigurationError` for what is not JSON, is too
     large or too deeply nested, or is empty."""
-    fix = "docs/oncall-import.md shows how an export is made"
     if len(body) > MOST_BYTES:
         raise ConfigurationError(
             f"{name} is larger than {MOST_BYTES // 1024 // 1024} MiB", fix="export fewer schedules"
         )
     if not body.strip():
-        raise ConfigurationError(f"{name} is empty", fix=fix)
+        raise ConfigurationError(f"{name} is empty", fix=HOW_TO_EXPORT)
     try:
         value = json.loads(body)
     except json.JSONDecodeError as error:
         # The error's own text quotes nothing of the file.
         where = f"line {error.lineno}, column {error.colno}"
-        raise ConfigurationError(f"{name} is not JSON: {error.msg} ({where})", fix=fix) from None
+        raise ConfigurationError(
+            f"{name} is not JSON: {error.msg} ({where})", fix=HOW_TO_EXPORT
+        ) from None
     except (UnicodeDecodeError, ValueError) as error:
-        raise ConfigurationError(f"{name} is not JSON: it is not UTF-8", fix=fix) from error
+        raise ConfigurationError(
+            f"{name} is not JSON: it is not UTF-8", fix=HOW_TO_EXPORT
+        ) from error
     except RecursionError:
-        raise ConfigurationError(f"{name} is nested too deeply", fix=fix) from None
+        raise ConfigurationError(f"{name} is nested too deeply", fix=HOW_TO_EXPORT) from None
     if _is_deeper(value, MOST_DEPTH):
-        raise ConfigurationError(f"{name} is nested too deeply", fix=fix)
+        raise ConfigurationError(f"{name} is nested too deeply", fix=HOW_TO_EXPORT)
     if not isinstance(value, dict):
-        raise ConfigurationError(f"{name} is not an export, but {_kind(value)}", fix=fix)
+        raise ConfigurationError(f"{name} is not an export, but {_kind(value)}", fix=HOW_TO_EXPORT)
     return Node("", value)
 
 

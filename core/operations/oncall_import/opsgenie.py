@@ -55,7 +55,9 @@ def translate(export: Node, draft: Draft) -> None:
             people = [_person(each.need("user"), draft) for each in team.each("members")]
             if not people:
                 raise ExportProblem(
-                    team.place, "it has no members", "export each team by itself, see the guide"
+                    team.place,
+                    "it has no members",
+                    "export each team by itself, as the guide to importing has it",
                 )
             draft.add_team(team.text("id"), team.text("name"), people, team.place)
     for schedule in export.section("schedules", "data"):

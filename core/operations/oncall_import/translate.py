@@ -6,11 +6,9 @@ from datetime import datetime
 
 from core.errors import ConfigurationError
 from core.operations.oncall_import.draft import Draft
-from core.operations.oncall_import.export import ExportProblem, Node, read_export
+from core.operations.oncall_import.export import HOW_TO_EXPORT, ExportProblem, Node, read_export
 from core.operations.oncall_import.files import Imported, written
 from core.operations.oncall_import.registry import PRODUCTS, Product
-
-_GUIDE = "docs/oncall-import.md shows how an export is made"
 
 
 def translate(product: str, body: bytes, name: str, now: datetime) -> Imported:
@@ -28,7 +26,7 @@ def translate(product: str, body: bytes, name: str, now: datetime) -> Imported:
         raise ConfigurationError(
             f"{name} is not an export of {chosen.title}: {problem.place or 'the file'}: "
             f"{problem.what}",
-            fix=_GUIDE,
+            fix=HOW_TO_EXPORT,
         ) from None
     return written(draft, chosen.title)
 
@@ -47,7 +45,7 @@ def _check(product: str, chosen: Product, export: Node, name: str) -> None:
         raise ConfigurationError(
             f"{name} has none of what an export of {chosen.title} has: "
             f"{', '.join(chosen.sections)}",
-            fix=_GUIDE,
+            fix=HOW_TO_EXPORT,
         )
 
 
