@@ -129,8 +129,9 @@ async def test_a_signal_that_starts_the_workflow_opens_the_incident_in_one_task(
     page = kinds.index(EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED)
     opening = kinds[:page]
     assert opening.count(EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED) == 1
-    # Policy and memory, in local activities of one task: one Action on Temporal Cloud.
-    assert opening.count(EventType.EVENT_TYPE_MARKER_RECORDED) == 2
+    # Policy, memory and who is on call, in local activities of one task: one Action on Temporal
+    # Cloud.
+    assert opening.count(EventType.EVENT_TYPE_MARKER_RECORDED) == 3
     assert len(harness.pager.delivered) == 1
 
 

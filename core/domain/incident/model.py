@@ -138,9 +138,9 @@ class Escalation(Value):
 
 
 class Wanted(Value):
-    """A level that is paged as soon as it is known who is on call, from `at` on: because a person
-    escalated by hand (`asked_by`), or an alert got worse, or because that was not known when the
-    level was due. With `targets`, its targets are paged as well."""
+    """A level that is paged as soon as it is known who is on call, asked from `at` on: because a
+    person escalated by hand (`asked_by`), or an alert got worse. With `targets`, its targets are
+    paged as well."""
 
     level: int
     repeat: int

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from core.domain.incident.decisions.on_call import PATIENCE, RETRY
+from core.domain.incident.decisions.on_call import PATIENCE, RETRY, next_page
 from core.domain.incident.effects import FindOnCall, FollowUp
 from core.domain.incident.inputs import OnCallAnswered, OnCallChanged, PageSettled, Wake
 from core.domain.incident.model import Incident, PageStatus, Status
@@ -232,9 +232,20 @@ def test_a_contact_method_with_a_page_in_flight_is_not_used_again() -> None:
     life = begun(Rota(who("ana", steps=((0, "push"),))), level(0, CHECKOUT), repage_every=60)
     life.wait(200)
     assert paged_at(life) == [(0, "ana/push")]
+    assert len(life.all(PersonPaged)) == 1
     life.deliver()
     life.wait(60)
     assert len(life.pages()) == 2
+
+
+def test_a_person_who_is_paged_again_is_not_by_a_contact_method_with_a_page_in_flight() -> None:
+    life = begun(Rota(who("ana")), level(0, CHECKOUT), repage_every=150)
+    life.wait(120)
+    push, sms = life.incident.pages
+    life.give(PageSettled(key=sms, via="ana/sms"))
+    life.wait(300)
+    assert [target for _, target in paged_at(life)] == ["ana/push", "ana/sms", "ana/sms"]
+    assert life.incident.pages[push].status is PageStatus.SENDING
 
 
 def test_quiet_hours_of_a_person_delay_that_person_and_not_the_level() -> None:
@@ -288,6 +299,15 @@ def test_a_level_that_turns_out_to_reach_nobody_is_gone_through_without_delay() 
     ]
     life.wait(600)
     assert paged_at(life)[-1] == (600, "chat")
+
+
+def test_remarks_are_on_the_timeline_once_and_only_where_anybody_depends_on_them() -> None:
+    rota = Rota(who("ana"))
+    rota.remarks = ("calendar of checkout cannot be read",)
+    life = begun(rota, level(0, CHECKOUT))
+    life.wait(120, deliver=True)
+    assert life.sentences().count(rota.remarks[0]) == 1
+    assert rota.remarks[0] not in begun(rota, level(0, "chat")).sentences()
 
 
 def test_a_person_without_a_contact_method_reaches_nobody() -> None:
@@ -418,6 +438,43 @@ def test_a_silence_that_is_added_later_holds_the_next_step() -> None:
     assert paged_at(life)[1:] == [(600, "ana/push")]
 
 
+def test_whoever_comes_on_call_during_a_silence_is_paged_when_it_ends() -> None:
+    rota = Rota(who("ana", until=at(600)))
+    life = begun(rota, level(0, CHECKOUT))
+    life.wait(599, deliver=True)
+    rota.people, rota.silences = (who("ben"),), (silence(1200),)
+    life.wait(1, deliver=True)
+    assert [event.until for event in life.all(PagingHeld)] == [at(1200)]
+    life.wait(600, deliver=True)
+    assert paged_at(life)[2:] == [(1200, "ben/push")]
+
+
+def test_a_change_in_quiet_hours_does_not_begin_anew_what_has_paged_everybody() -> None:
+    hold = Silence(name="plan", span=Span(start=at(300), end=at(900)))
+    life = begun(Rota(who("ana")), level(0, CHECKOUT), silences=(hold,))
+    life.wait(400, deliver=True)
+    life.give(OnCallChanged())
+    life.wait(3600, deliver=True)
+    assert life.paged() == ["ana/push", "ana/sms"]
+
+
+def test_when_a_silence_has_ended_it_is_asked_about_the_first_level_alone() -> None:
+    rota = Rota(who("ana"), who("eve", MANAGERS))
+    life = begun(rota, level(0, CHECKOUT), level(300, MANAGERS))
+    life.wait(300, deliver=True)
+    rota.silences = (silence(600),)
+    life.wait(299, deliver=True)
+    life.wait(1)
+    assert (life.asked[-1].recipients, life.asked[-1].turn) == ((CHECKOUT,), 0)
+
+
+def test_a_target_that_was_removed_is_tried_again_since_a_release_may_bring_it_back() -> None:
+    life = begun(Rota(), level(0, "chat"))
+    [key] = life.incident.pages
+    life.give(PageSettled(key=key, failure="chat is not among the targets", removed=True))
+    assert life.incident.pages[key].status is PageStatus.WAITING
+
+
 def test_a_contact_method_that_was_removed_makes_the_incident_ask_again() -> None:
     rota = Rota(who("ana"))
     life = begun(rota, level(0, CHECKOUT))
@@ -426,6 +483,38 @@ def test_a_contact_method_that_was_removed_makes_the_incident_ask_again() -> Non
     life.give(PageSettled(key=key, failure="ana/push is not among the targets", removed=True))
     assert life.incident.pages[key].status is PageStatus.FAILED
     assert life.paged() == ["ana/push", "ben/push"]
+
+
+def test_a_change_is_nothing_to_an_incident_that_the_policy_holds() -> None:
+    hold = Silence(name="plan", span=Span(start=START, end=at(600)))
+    life = begun(Rota(who("ana")), level(0, CHECKOUT), silences=(hold,))
+    assert life.give(OnCallChanged()) == ([], [])
+
+
+def test_a_change_that_changes_nothing_is_not_on_the_timeline() -> None:
+    rota = Rota(who("ana"))
+    rota.silences = (silence(600),)
+    life = begun(rota, level(0, CHECKOUT))
+    before = life.sentences()
+    life.give(OnCallChanged())
+    assert life.sentences() == before
+
+
+def test_a_silence_holds_nothing_before_somebody_would_be_paged() -> None:
+    rota = Rota(who("ana"))
+    life = begun(rota, level(0, CHECKOUT))
+    rota.silences = (silence(60),)
+    life.give(OnCallChanged())
+    assert life.all(PagingHeld) == []
+    life.wait(120, deliver=True)
+    assert paged_at(life)[1:] == [(120, "ana/sms")]
+
+
+def test_an_incident_that_pages_targets_alone_does_not_ask_when_shifts_end() -> None:
+    life = Life(answer=lambda question, now: Answer(until=at(60)))
+    life.give(alert(policy=Policy(levels=(level(0, "chat"), level(3600, CHECKOUT)))))
+    life.wait(600)
+    assert len(life.asked) == 1
 
 
 # ------------------------------------------------------------------------- no answer
@@ -469,12 +558,50 @@ def test_without_an_answer_the_last_one_counts() -> None:
     assert paged_at(life) == [(0, "ana/push"), (180, "ana/sms")]
 
 
+def test_a_level_that_was_due_without_an_answer_is_held_by_a_silence_that_comes_with_it() -> None:
+    rota = Rota(who("ana"))
+    rota.silent = True
+    life = begun(rota, level(0, CHECKOUT))
+    life.wait(PATIENCE.total_seconds())
+    rota.silent, rota.silences = False, (silence(600),)
+    life.wait(RETRY.total_seconds())
+    assert life.pages() == []
+    assert not any("higher severity" in sentence for sentence in life.sentences())
+    life.wait(600)
+    assert life.paged()[0] == "ana/push"
+
+
+def test_without_an_answer_a_worse_alert_pages_the_targets() -> None:
+    rota = Rota(who("ana"))
+    life = begun(rota, level(0, "chat", CHECKOUT), severity="low")
+    life.deliver()
+    life.do("acknowledge", "ben")
+    rota.silent = True
+    life.give(alert(severity="critical"))
+    life.wait(PATIENCE.total_seconds())
+    assert life.paged() == ["chat", "ana/push", "chat"]
+    rota.silent = False
+    life.wait(PATIENCE.total_seconds())
+    assert life.paged() == ["chat", "ana/push", "chat", "ana/push"]
+
+
 def test_an_answer_that_comes_too_late_does_nothing() -> None:
     rota = Rota(who("ana"))
     rota.silent = True
     life = begun(rota, level(0, CHECKOUT))
     life.wait(PATIENCE.total_seconds())
     assert life.give(OnCallAnswered(number=1, answer=Answer(people=(who("ana"),)))) == ([], [])
+
+
+def test_a_late_answer_is_not_taken_for_the_answer_to_the_next_question() -> None:
+    rota = Rota(who("ana"))
+    rota.silent = True
+    life = begun(rota, level(0, CHECKOUT))
+    life.wait(PATIENCE.total_seconds() + RETRY.total_seconds())
+    assert len(life.asked) == 2
+    assert life.give(OnCallAnswered(number=1, answer=Answer(people=(who("ana"),)))) == ([], [])
+    life.give(OnCallAnswered(number=2, answer=Answer(people=(who("ben"),))))
+    assert life.paged() == ["ben/push"]
 
 
 def test_an_answer_to_an_incident_that_somebody_took_meanwhile_pages_nobody() -> None:
@@ -492,7 +619,7 @@ def test_an_answer_to_an_incident_that_somebody_took_meanwhile_pages_nobody() ->
 
 def test_an_escalation_by_hand_pages_targets_immediately_and_people_with_the_answer() -> None:
     rota = Rota(who("eve", MANAGERS, quiet_until=at(9000)))
-    life = begun(rota, level(0, "chat"), level(300, "duty", MANAGERS))
+    life = begun(rota, level(0, "chat"), level(300, "duty", MANAGERS), level(600, "boss"))
     life.do("acknowledge")
     rota.silent = True
     life.do("escalate", "ana")
@@ -532,6 +659,13 @@ def test_a_worse_alert_pages_the_first_level_of_an_incident_that_somebody_has() 
     assert life.paged() == ["ana/push", "ana/push"], "somebody has it: once, by the first method"
 
 
+def test_a_worse_alert_pages_a_first_level_that_was_not_due() -> None:
+    life = begun(Rota(who("ana")), level(60, CHECKOUT), severity="low")
+    life.do("acknowledge", "ben")
+    life.give(alert(severity="critical"))
+    assert life.paged() == ["ana/push"]
+
+
 def test_a_silence_added_at_run_time_holds_the_page_for_a_worse_alert() -> None:
     rota = Rota(who("ana"))
     life = begun(rota, level(0, "chat", CHECKOUT), severity="low")
@@ -540,6 +674,79 @@ def test_a_silence_added_at_run_time_holds_the_page_for_a_worse_alert() -> None:
     life.give(alert(severity="critical"))
     assert len(life.pages()) == 2
     assert life.sentences()[-1] == ("Nobody is paged for the higher severity: silenced by deploy")
+
+
+def test_an_escalation_by_hand_pages_no_target_twice() -> None:
+    rota = Rota(who("eve", MANAGERS))
+    life = begun(rota, level(0, "chat"), level(300, "duty", MANAGERS))
+    rota.silent = True
+    life.do("escalate")
+    life.deliver()
+    life.give(OnCallAnswered(number=2, answer=Answer(people=(who("eve", MANAGERS),))))
+    assert life.paged() == ["chat", "duty", "eve/push"]
+
+
+def test_an_escalation_by_hand_while_a_question_is_in_flight_has_its_people_in_the_next() -> None:
+    rota = Rota(who("ana"), who("eve", MANAGERS))
+    rota.silent = True
+    life = begun(rota, level(0, CHECKOUT), level(300, MANAGERS))
+    life.do("escalate")
+    life.do("escalate")
+    rota.silent = False
+    life.give(OnCallAnswered(number=1, answer=Answer(people=(who("ana"),))))
+    assert sorted(life.paged()) == ["ana/push", "eve/push"]
+    assert [len(question.recipients) for question in life.asked] == [1, 2]
+
+
+def test_whoever_is_paged_by_hand_is_not_relieved_by_a_shift_that_ends() -> None:
+    rota = Rota(who("eve", MANAGERS))
+    life = begun(rota, level(0, "chat"), level(300, MANAGERS))
+    life.do("escalate")
+    rota.people = (who("zoe", MANAGERS),)
+    life.give(OnCallChanged())
+    life.wait(120, deliver=True)
+    assert life.all(HandedOver) == []
+    assert {"eve/sms", "zoe/push"} <= set(life.paged())
+
+
+def test_whoever_was_paged_for_a_worse_alert_is_not_paged_on_when_somebody_escalates() -> None:
+    rota = Rota(who("ana"), who("eve", MANAGERS))
+    life = begun(rota, level(0, CHECKOUT), level(300, MANAGERS), severity="low")
+    life.do("acknowledge", "ben")
+    for severity in ("high", "critical"):
+        life.give(alert(severity=severity))
+        life.deliver()
+    assert life.paged() == ["ana/push"] * 3, "each time it gets worse"
+    life.wait(300)
+    life.do("escalate", "ben")
+    assert life.paged() == [*["ana/push"] * 3, "eve/push"]
+
+
+def test_a_worse_alert_asks_about_the_first_level_alone() -> None:
+    life = begun(Rota(who("ana")), level(0, CHECKOUT), level(300, MANAGERS), severity="low")
+    life.do("acknowledge", "ben")
+    life.wait(3600)
+    life.give(alert(severity="critical"))
+    assert life.asked[-1].recipients == (CHECKOUT,)
+
+
+def test_a_worse_alert_pages_no_other_level_where_the_first_reaches_nobody() -> None:
+    life = begun(Rota(), level(0, CHECKOUT), level(300, "chat"), severity="low")
+    life.do("acknowledge", "ben")
+    life.deliver()
+    life.give(alert(severity="critical"))
+    assert life.paged() == ["chat"]
+
+
+def test_while_it_is_being_asked_no_moment_of_the_next_page_is_known() -> None:
+    rota = Rota(who("ana"))
+    rota.silent = True
+    life = begun(rota, level(0, CHECKOUT), level(300, "chat"))
+    assert next_page(life.incident) is None
+    life.give(OnCallAnswered(number=1, answer=Answer(people=(who("ana"),))))
+    assert next_page(life.incident) == at(120)
+    life.do("acknowledge")
+    assert next_page(life.incident) is None
 
 
 # ------------------------------------------------------------------------- assignment

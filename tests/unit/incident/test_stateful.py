@@ -13,13 +13,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from core.domain.alert import AlertStatus
 from core.domain.incident.commands import COMMANDS, Comment
-from core.domain.incident.decisions import paging
+from core.domain.incident.decisions import escalation, paging, people
 from core.domain.incident.decisions.closing import is_finished, is_forgotten
 from core.domain.incident.decisions.command_handling import possible, refusal
 from core.domain.incident.decisions.on_call import PATIENCE
 from core.domain.incident.decisions.timers import deadline
 from core.domain.incident.effects import FindOnCall, FollowUp, Page, StartSuccessor, WriteReport
-from core.domain.incident.evolve import apply
+from core.domain.incident.evolve import apply, targets_in_flight
 from core.domain.incident.inputs import (
     Cancel,
     Input,
@@ -434,12 +434,12 @@ class IncidentLife(RuleBasedStateMachine):
         if incident.status is not Status.OPEN:
             return
         assert due is not None
-        policy, escalation = incident.policy, incident.escalation
+        policy, paged = incident.policy, incident.escalation
         rounds = len(policy.levels) * (policy.repeats + 1)
-        if escalation.step < rounds or policy.repage_every:
+        if paged.step < rounds or policy.repage_every:
             # Somebody will be paged, or what holds the paging will end.
             assert paging.hold(incident, self.now) or due <= max(
-                self.now, escalation.since or self.now
+                self.now, paged.since or self.now
             ) + timedelta(seconds=10_000)
 
     @invariant()
@@ -449,6 +449,20 @@ class IncidentLife(RuleBasedStateMachine):
             due = deadline(self.incident)
             assert due is not None
             assert due <= inquiry.asked_at + PATIENCE
+
+    @invariant()
+    def whoever_is_on_call_for_a_level_gone_through_is_paged(self) -> None:
+        incident = self.incident
+        if incident.status is not Status.OPEN or incident.snoozed_until:
+            return
+        if incident.escalation.held_until or incident.inquiry.asked_at:
+            return
+        for level in escalation.gone_through(incident):
+            for person, who in people.on_call(incident, level).items():
+                busy = targets_in_flight(incident, person)
+                assert person in incident.escalation.people or busy >= {
+                    step.target for step in who.steps
+                }
 
     @invariant()
     def a_person_is_paged_by_each_step_once(self) -> None:

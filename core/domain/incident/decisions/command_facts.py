@@ -99,8 +99,8 @@ def _paged(after: Incident, events: Sequence[TimelineEvent], now: datetime) -> I
         yield {"level": level, "targets": targets, "repeat": pages[0].repeat}
     if after.inquiry.asked_at and not paging.certain_hold(after, now):
         for level in escalation.levels_due(after, now):
-            names = list(paging.level_of(after, level).names)
-            yield {"level": level, "targets": names, "repeat": paging.next_repeat(after, level)}
+            if names := list(paging.level_of(after, level).names):
+                yield {"level": level, "targets": names, "repeat": paging.next_repeat(after, level)}
 
 
 def _moment(moment: datetime | None) -> str | None:

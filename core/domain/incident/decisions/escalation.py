@@ -107,13 +107,10 @@ def page_due(incident: Incident, now: datetime) -> list[TimelineEvent]:
 
 
 def page_level(incident: Incident, level: int, now: datetime) -> list[TimelineEvent]:
-    """Page the targets and the people of a level, and say once for each level if it does not reach
-    all whom it names. People who are not known are paged as soon as they are."""
+    """Page the targets of a level and the people who are known, and say once for each level if it
+    does not reach all whom it names."""
     repeat = paging.next_repeat(incident, level)
     events = [*_unreached(incident, level, now), *paging.page_targets(incident, level, repeat, now)]
-    if not people.is_known(incident, level):
-        at = incident.inquiry.ask_at or now
-        return [*events, PagingWanted(at=now, wanted=Wanted(level=level, repeat=repeat, at=at))]
     return events + people.page(reduce(apply, events, incident), level, repeat, now)
 
 

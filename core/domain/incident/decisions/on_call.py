@@ -53,8 +53,8 @@ def ask(incident: Incident, now: datetime) -> list[TimelineEvent]:
     up."""
     if incident.inquiry.asked_at:
         return _unanswered(incident, "no answer has come", now)
-    moment, events = _by_time(incident), list[TimelineEvent]()
-    if moment and moment <= now and (held := paging.certain_hold(incident, now)):
+    events: list[TimelineEvent] = []
+    if _is_due(incident, now) and (held := paging.certain_hold(incident, now)):
         events += [
             PagingHeld(at=now, reason=held.reason, until=held.until),
             *paging.cancel_waiting(incident, now),
@@ -90,7 +90,7 @@ def answered(incident: Incident, input: OnCallAnswered, now: datetime) -> list[T
     for wanted in inquiry.wanted:
         if wanted.asked_by or not held:
             story.add(*escalation.on_wanted(story.incident, wanted, now))
-        elif incident.status is Status.ACKNOWLEDGED:
+        else:
             why = f"Nobody is paged for the higher severity: {held.reason}"
             story.add(Noted(at=now, text=why))
     _page(story, now)
@@ -207,32 +207,40 @@ def _unanswered(incident: Incident, reason: str, now: datetime) -> list[Timeline
             if wanted.targets:
                 pages = paging.page_targets(story.incident, wanted.level, wanted.repeat, now)
                 story.add(*pages)
-    _page(story, now, known=False)
+    _page(story, now)
     return story.events
 
 
-def _page(story: _Story, now: datetime, *, known: bool = True) -> None:
-    """Page what is due by now, or say why nobody is paged."""
+def _page(story: _Story, now: datetime) -> None:
+    """Page what is due by now, or say why nobody is paged. Whoever is on call for a level that was
+    gone through is due, if they have not been paged for it: they have come on call since, or were
+    not known then."""
     incident = story.incident
     if incident.status is Status.OPEN and not incident.snoozed_until:
         held, before = paging.hold(incident, now), incident.escalation.held_until
-        if held and before != held.until and (before or _is_due(incident, now)):
-            story.add(PagingHeld(at=now, reason=held.reason, until=held.until))
-            story.add(*paging.cancel_waiting(incident, now))
-        elif not held:
+        if not held:
             if before:
                 story.add(PagingResumed(at=now))
-            if known:
-                levels = escalation.gone_through(story.incident)
-                story.add(*people.hand_over(story.incident, levels, now))
+            story.add(*_hand_over(story.incident, now))
             story.add(*escalation.page_due(story.incident, now))
+        elif before != held.until and (
+            before or _is_due(incident, now) or _hand_over(incident, now)
+        ):
+            story.add(PagingHeld(at=now, reason=held.reason, until=held.until))
+            story.add(*paging.cancel_waiting(incident, now))
     story.add(*people.steps_due(story.incident, now))
 
 
+def _hand_over(incident: Incident, now: datetime) -> list[TimelineEvent]:
+    return people.hand_over(incident, escalation.gone_through(incident), now)
+
+
 def _is_due(incident: Incident, now: datetime) -> bool:
-    """Whether anybody would be paged now."""
-    moments = (escalation.due(incident), people.due(incident, held=False))
-    return any(moment <= now for moment in moments if moment)
+    """Whether an open incident would page by now, or checks again whether it may."""
+    moment = escalation.due(incident)
+    if _is_paging(incident) and (step := people.due(incident, held=False)):
+        moment = min(moment or step, step)
+    return moment is not None and moment <= now
 
 
 def _remarks(incident: Incident, input: OnCallAnswered, now: datetime) -> Iterator[TimelineEvent]:

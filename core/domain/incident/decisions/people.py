@@ -99,7 +99,7 @@ def hand_over(incident: Incident, levels: range, now: datetime) -> list[Timeline
             events += begun
     present = {each.person for each in incident.inquiry.answer.people}
     for person, paged in incident.escalation.people.items():
-        if person in present or paged.asked_by or paged.level not in levels:
+        if person in present or paged.asked_by:
             continue
         if successors := _successors(incident, paged):
             events += [
