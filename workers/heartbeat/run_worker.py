@@ -17,4 +17,8 @@ def part(settings: Settings, oncall: OnCallFile) -> Part:
     activities = HeartbeatActivities(
         heartbeats=oncall.heartbeats, intake=partial(bootstrap.intake, settings)
     )
-    return Part(workflows=[HeartbeatWorkflow], activities=activities.all)
+    return Part(
+        workflows=[HeartbeatWorkflow],
+        activities=activities.all,
+        often_used=len(oncall.heartbeats),
+    )

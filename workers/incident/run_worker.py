@@ -54,6 +54,7 @@ def plan(settings: Settings) -> process.Plan:
         workflows=[IncidentWorkflow, *(each for part in parts for each in part.workflows)],
         activities=[*activities.all, *(each for part in parts for each in part.activities)],
         begin=[each for part in parts for each in part.begin],
+        often_used=sum(part.often_used for part in parts),
         about=f"{ROUTES_IDENTITY}{table}",
         # An incident may run for a year, so it moves to each new build; changes are patched.
         versioning=VersioningBehavior.AUTO_UPGRADE,

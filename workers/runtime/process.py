@@ -44,6 +44,11 @@ log = logging.getLogger("tidegate.worker")
 
 DRAINED, FAULT, MISCONFIGURED = 0, 1, 2
 
+CACHED_WORKFLOWS: Final = 1_000
+"""How many workflows a worker keeps in memory; one that it does not is replayed for each task. What
+was not used for the longest time goes first, so that a few too many that are used in turns make all
+of them be replayed."""
+
 ACTIVATION_SECONDS: Final = 60
 """How long a workflow may take for what one task brings, before it counts as stuck."""
 
@@ -73,7 +78,8 @@ class Plan:
     `prepare` loads what the activities need beyond what the plan itself needed, and raises
     `ConfigurationError` for what can never work. A process that stays prepares before it connects;
     one that was called for a task, while it already polls, in a thread. Each of `begin` is called
-    once in a process that works."""
+    once in a process that works. `often_used` is how many workflows it keeps in memory besides
+    `CACHED_WORKFLOWS`, because each has something to do every so often."""
 
     task_queue: str
     workflows: Sequence[type]
@@ -83,6 +89,7 @@ class Plan:
     versioning: VersioningBehavior = VersioningBehavior.AUTO_UPGRADE
     prepare: Callable[[], None] = lambda: None
     begin: Sequence[Begin] = ()
+    often_used: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +100,7 @@ class Part:
     workflows: Sequence[type]
     activities: Sequence[Callable[..., Any]]
     begin: Sequence[Begin] = ()
+    often_used: int = 0
 
 
 class Options(TypedDict, total=False):
@@ -152,6 +160,7 @@ def worker(
     after its task queue, so that each worker is rolled out by itself. `identity` replaces the
     client's.
     """
+    options.setdefault("max_cached_workflows", CACHED_WORKFLOWS + plan.often_used)
     made = Worker(
         client,
         task_queue=plan.task_queue,
