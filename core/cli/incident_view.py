@@ -101,6 +101,7 @@ def header_lines(
         ("snoozed", ahead(incident.snoozed_until, "until ")),
         ("opened", line(f"{at(opened)}, {format_age(now - opened)} ago" if opened else "")),
         ("paged", line(_paged(incident))),
+        *(("on call", line(each)) for each in _on_call(incident, at)),
         ("next page", ahead(on_call.next_page(incident))),
         ("alerts", line(_alerts(incident))),
         *((name, line(link)) for name, link in incident.named_links.items()),
@@ -219,6 +220,16 @@ def _paged(incident: Incident) -> str:
     """Who was paged, and what became of the last page to each."""
     targets = {page.target: page.status for page in incident.pages.values()}
     return ", ".join(f"{target}{_AFTERWARDS[status]}" for target, status in targets.items())
+
+
+def _on_call(incident: Incident, at: Callable[[datetime], str]) -> Iterator[str]:
+    """The people who are being paged, and as what."""
+    for paged in incident.escalation.people.values():
+        who = paged.on_call
+        role = f", {who.role}" if who.role else ""
+        until = f" until {at(who.until)}" if who.until else ""
+        quiet = f"; not before {at(who.quiet_until)}" if who.quiet_until else ""
+        yield f"{who.name}{role}{until}{quiet}"
 
 
 def _alerts(incident: Incident) -> str:

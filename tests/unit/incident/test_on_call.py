@@ -3,16 +3,19 @@ until somebody acknowledges, and handed over when the shift ends."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from core.cli.incident_view import header_lines
 from core.domain.incident.decisions.on_call import PATIENCE, RETRY, next_page
 from core.domain.incident.effects import FindOnCall, FollowUp
 from core.domain.incident.inputs import OnCallAnswered, OnCallChanged, PageSettled, Wake
 from core.domain.incident.model import Incident, PageStatus, Status
 from core.domain.incident.policies.policy import Level, Policy, PolicyTarget
+from core.domain.incident.reports.markdown import as_markdown
+from core.domain.incident.reports.post_incident import build_report
 from core.domain.incident.timeline import (
     AssigneeNotified,
     HandedOver,
@@ -781,6 +784,41 @@ def test_an_assignment_while_a_question_is_in_flight_is_asked_about_next() -> No
     rota.silent = False
     life.give(OnCallAnswered(number=1, answer=Answer()))
     assert len(life.all(AssigneeNotified)) == 1
+
+
+# ------------------------------------------------------------------------- what is read
+
+
+def test_the_report_says_who_was_paged_as_what_and_who_took_over() -> None:
+    rota = Rota(who("ana", until=at(60)))
+    life = begun(rota, level(0, CHECKOUT))
+    life.wait(59, deliver=True)
+    rota.people = (who("ben", until=at(9000)),)
+    life.wait(1, deliver=True)
+    life.do("resolve", "ben", force=True)
+    report = build_report(life.incident, life.timeline)
+    assert [(each.person, each.role, each.until) for each in report.on_call] == [
+        ("ana", "on call for schedule checkout (layer weekdays)", at(60)),
+        ("ben", "on call for schedule checkout (layer weekdays)", at(9000)),
+    ]
+    assert [(each.handed_over_at, each.handed_over_to) for each in report.on_call] == [
+        (at(60), ("Ben",)),
+        (None, ()),
+    ]
+    text = as_markdown(life.incident, life.timeline).decode()
+    assert "## Who was on call" in text
+    assert "| to Ben at 2026-01-02 03:05:05 UTC |" in text
+
+
+def test_the_header_of_an_incident_says_who_is_being_paged() -> None:
+    rota = Rota(who("ana", until=at(3600)), who("eve", MANAGERS, quiet_until=at(600)))
+    life = begun(rota, level(0, CHECKOUT, MANAGERS))
+    lines = header_lines(life.incident, now=life.now, width=None, zone=UTC)
+    shown = [line.plain.strip() for line in lines if line.plain.strip().startswith("on call ")]
+    assert [line.removeprefix("on call").strip() for line in shown] == [
+        "Ana, on call for schedule checkout (layer weekdays) until 04:04:05 UTC",
+        "Eve, on call for schedule managers (layer weekdays); not before 03:14:05 UTC",
+    ]
 
 
 # ------------------------------------------------------------------------- bounds

@@ -20,9 +20,11 @@ from core.domain.oncall.answer import OnCall
 def on_call(incident: Incident, level: int) -> dict[str, OnCall]:
     """Who is on call for a level and can be paged, by their IDs, as far as is known."""
     recipients = paging.level_of(incident, level).recipients
-    people = incident.inquiry.answer.people
-    found = [each for each in people if each.recipient in recipients and each.steps]
-    return {each.person: each for each in reversed(found)}
+    people: dict[str, OnCall] = {}
+    for each in incident.inquiry.answer.people:
+        if each.recipient in recipients and each.steps:
+            people.setdefault(each.person, each)
+    return people
 
 
 def is_known(incident: Incident, level: int) -> bool:

@@ -46,6 +46,9 @@ def as_markdown(incident: Incident, timeline: Sequence[TimelineEvent]) -> bytes:
     lines += ["", "## Who did what", "", *_people(report.people)]
     if report.alerts:
         lines += ["", "## Alerts", "", *_alerts(report)]
+    if report.on_call:
+        head = ("Time", "Level", "Person", "Paged as", "Until", "Handed over")
+        lines += ["", "## Who was on call", "", *_table(head, _on_call(report))]
     lines += ["", "## Escalations and pages", "", *_pages(report)]
     lines += ["", "## Timeline", ""]
     entries = [(_moment(entry.at), entry.actor, entry.text) for entry in report.timeline]
@@ -135,6 +138,19 @@ def _links(report: PostIncidentReport) -> Iterator[str]:
     for name, link in named[:_LINKS_SHOWN]:
         yield f"- {_escape(name.capitalize())}: <{_address(link)}>"
     yield from (f"- <{_address(link)}>" for link in report.links)
+
+
+def _on_call(report: PostIncidentReport) -> Iterator[tuple[str, ...]]:
+    for each in report.on_call:
+        over = f"to {' and '.join(each.handed_over_to)} at {_moment(each.handed_over_at)}"
+        yield (
+            _moment(each.at),
+            f"{each.level}",
+            each.name,
+            each.role,
+            _moment(each.until),
+            over if each.handed_over_at else "",
+        )
 
 
 def _pages(report: PostIncidentReport) -> list[str]:

@@ -22,9 +22,11 @@ from core.domain.incident.timeline import (
     Commented,
     Escalated,
     EscalatedByHand,
+    HandedOver,
     PageDelivered,
     PageFailed,
     PageStarted,
+    PersonPaged,
     SeverityChanged,
     TimelineEvent,
 )
@@ -74,6 +76,19 @@ class ReportedPage(Value):
     outcome_at: AwareDatetime | None = None
     via: str | None = Field(None, description="The fallback that took it.")
     reason: str | None = Field(None, description="Why the last round failed.")
+
+
+class ReportedPerson(Value):
+    """A person who was paged by their contact methods, and who took over from them."""
+
+    at: AwareDatetime
+    level: int
+    person: str
+    name: str
+    role: str = Field("", description="As what, like `on call for schedule web (layer days)`.")
+    until: AwareDatetime | None = Field(None, description="The end of the shift.")
+    handed_over_at: AwareDatetime | None = None
+    handed_over_to: tuple[str, ...] = ()
 
 
 class ReportedEscalation(Value):
@@ -140,6 +155,7 @@ class PostIncidentReport(BaseModel):
     people: Mapping[str, tuple[str, ...]] = Field(description="Who did what, in order.")
     alerts: tuple[ReportedAlert, ...]
     escalations: tuple[ReportedEscalation, ...]
+    on_call: tuple[ReportedPerson, ...]
     pages: tuple[ReportedPage, ...]
     action_items: tuple[ActionItem, ...]
     timeline: tuple[Entry, ...]
@@ -176,6 +192,7 @@ def build_report(incident: Incident, timeline: Sequence[TimelineEvent]) -> PostI
         people=_people(timeline),
         alerts=tuple(_alerts(incident)),
         escalations=tuple(_escalations(timeline)),
+        on_call=tuple(_on_call(timeline)),
         pages=tuple(_pages(timeline)),
         action_items=tuple(_action_items(timeline)),
         timeline=tuple(_entry(event) for event in timeline),
@@ -255,6 +272,30 @@ def _escalations(timeline: Sequence[TimelineEvent]) -> Iterator[ReportedEscalati
             yield ReportedEscalation(
                 at=event.at, level=event.level, repeat=event.repeat, waited=waited, by=by
             )
+
+
+def _on_call(timeline: Sequence[TimelineEvent]) -> Iterator[ReportedPerson]:
+    """The people who were paged, each as often as their paging began."""
+    for number, event in enumerate(timeline):
+        if not isinstance(event, PersonPaged):
+            continue
+        who = event.on_call
+        later = (
+            each
+            for each in timeline[number:]
+            if isinstance(each, HandedOver) and each.on_call.person == who.person
+        )
+        over = next(later, None)
+        yield ReportedPerson(
+            at=event.at,
+            level=event.level,
+            person=who.person,
+            name=who.name,
+            role=who.role,
+            until=who.until,
+            handed_over_at=over.at if over else None,
+            handed_over_to=over.to if over else (),
+        )
 
 
 def _pages(timeline: Sequence[TimelineEvent]) -> Iterator[ReportedPage]:
