@@ -197,7 +197,7 @@ async def test_commands_on_a_real_server(
         assert done.code == 0, done.err
         return done.json
 
-    hearts.signalled |= {first, second}
+    hearts.signalled |= dict.fromkeys((first, second), "")
     assert (await run("sync"))["begun"] == sorted((first, second), key=[first, second].index)
 
     async def listed() -> bool:

@@ -23,7 +23,7 @@ ALL_SILENT, HEARD_AGAIN = "heartbeats firing", "heartbeats resolved"
 
 @pytest.fixture
 async def hearts(
-    server: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch
+    server: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> AsyncIterator[Harness]:
     """A heartbeat of an hour. What the worker remembers by its own clock is forgotten: hours pass
     here in no time."""
@@ -31,7 +31,7 @@ async def hearts(
     monkeypatch.setattr(activities, "REPEATED_AFTER", 0.0)
     harness = Harness(server.client, rules(backup={"every": "1h", "grace": "10m"}))
     yield harness
-    await harness.end()
+    await harness.end(request.node.get_closest_marker("recorded"))
 
 
 async def hours(server: WorkflowEnvironment, count: float) -> None:
@@ -59,6 +59,7 @@ async def test_what_is_heard_in_time_does_not_alarm(
     assert (state.beats, hearts.intake.alerts) == (5, [])
 
 
+@pytest.mark.recorded("missed")
 async def test_what_is_missed_alarms_until_it_is_heard(
     hearts: Harness, server: WorkflowEnvironment
 ) -> None:
@@ -105,6 +106,7 @@ async def test_an_alarm_that_cannot_be_accepted_waits(
     assert hearts.intake.attempts > 5
 
 
+@pytest.mark.recorded("paused")
 async def test_a_paused_heartbeat_alarms_once_it_is_resumed(
     hearts: Harness, server: WorkflowEnvironment
 ) -> None:
@@ -133,6 +135,7 @@ async def test_a_pause_ends_by_itself(hearts: Harness, server: WorkflowEnvironme
         await hearts.alerted(MISSED)
 
 
+@pytest.mark.recorded("removed")
 async def test_what_leaves_the_file_resolves_its_alert_and_ends(hearts: Harness) -> None:
     # Without a cache: this server offers no task to another worker while it waits for the first.
     async with hearts.working(max_cached_workflows=0):
@@ -185,6 +188,7 @@ def with_witnesses(**more: Any) -> Any:
     )
 
 
+@pytest.mark.recorded("suspect")
 async def test_while_nothing_is_heard_one_alert_speaks_for_all(
     hearts: Harness, server: WorkflowEnvironment
 ) -> None:

@@ -14,6 +14,10 @@ RECORDED = sorted(HISTORIES.glob("*.json"), key=lambda path: path.stem)
 
 def test_the_recorded_histories() -> None:
     assert [path.stem for path in RECORDED] == [
+        "heartbeat-missed",
+        "heartbeat-paused",
+        "heartbeat-removed",
+        "heartbeat-suspect",
         "incident-acknowledged-late-page",
         "incident-alert-held",
         "incident-alert-joined",

@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -21,6 +23,8 @@ from core.errors import TemporalUnavailable
 from core.formats.shared.delivery import Arrival
 from core.intake.receipts import Receipt, Verdict
 from tests.support.eventually import eventually
+from tests.support.histories import record
+from tests.support.incidents import failed_tasks, replay
 from workers.heartbeat.activities import HeartbeatActivities
 from workers.heartbeat.workflows import HeartbeatWorkflow
 from workers.runtime import process
@@ -77,7 +81,8 @@ class Harness:
     intake: Accepting = field(default_factory=Accepting)
     queue: str = field(default_factory=lambda: f"heartbeat-{uuid4()}")
 
-    signalled: set[str] = field(default_factory=set)
+    signalled: dict[str, str] = field(default_factory=dict)
+    """The first run of each heartbeat that was signalled, by its name."""
 
     @asynccontextmanager
     async def working(self, **options: Any) -> AsyncIterator[None]:
@@ -103,20 +108,30 @@ class Harness:
             await self._signalled(name, SIGNAL_SYNC, [])
 
     async def _signalled(self, name: str, signal: str, args: list[Any]) -> WorkflowHandle[Any, Any]:
-        self.signalled.add(name)
-        return await self.client.start_workflow(
+        handle: WorkflowHandle[Any, Any] = await self.client.start_workflow(
             HEARTBEAT_WORKFLOW,
             id=workflow_id(name),
             task_queue=self.queue,
             start_signal=signal,
             start_signal_args=args,
         )
+        self.signalled.setdefault(name, handle.result_run_id or "")
+        return handle
 
-    async def end(self) -> None:
-        """Terminate every heartbeat that was signalled: others have the same names."""
-        for name in self.signalled:
+    async def end(self, recorded: pytest.Mark | None = None) -> None:
+        """Every heartbeat that was signalled replays and has no failed task, and is terminated:
+        other tests have the same names. Records the first where the test is marked."""
+        for name, run_id in self.signalled.items():
+            handle = self.client.get_workflow_handle(workflow_id(name))
+            history = await handle.fetch_history()
+            await replay(history)
+            assert not failed_tasks(history)
+            if recorded:
+                first = self.client.get_workflow_handle(workflow_id(name), run_id=run_id)
+                await record(self.client, first, f"heartbeat-{recorded.args[0]}", Path("/nowhere"))
+                recorded = None
             try:
-                await self.client.get_workflow_handle(workflow_id(name)).terminate()
+                await handle.terminate()
             except RPCError as error:  # it has ended by itself
                 if error.status is not RPCStatusCode.NOT_FOUND:
                     raise

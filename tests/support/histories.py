@@ -16,6 +16,8 @@ from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from temporalio.worker import Replayer
 
 from core.adapters.temporal.connection import data_converter
+from workers.heartbeat.activities import HeartbeatActivities
+from workers.heartbeat.workflows import HeartbeatWorkflow
 from workers.incident.activities import IncidentActivities
 from workers.incident.workflows import IncidentWorkflow
 from workers.oncall.activities import OnCallActivities
@@ -34,9 +36,10 @@ def replayer() -> Replayer:
         RootActivities.validate_and_route,
         IncidentActivities.page,
         OnCallActivities.announce,
+        HeartbeatActivities.alert,
     ]
     return Replayer(
-        workflows=[RootOrchestratorWorkflow, IncidentWorkflow, OnCallWorkflow],
+        workflows=[RootOrchestratorWorkflow, IncidentWorkflow, OnCallWorkflow, HeartbeatWorkflow],
         data_converter=data_converter(),
         workflow_runner=sandbox(activities),
     )
