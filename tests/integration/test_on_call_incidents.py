@@ -191,6 +191,7 @@ def heard(harness: OnCallHarness) -> list[str]:
     ]
 
 
+@pytest.mark.recorded("handed-over")
 async def test_a_hand_over_pages_who_comes_and_tells_who_leaves(
     harness: OnCallHarness, server: WorkflowEnvironment
 ) -> None:

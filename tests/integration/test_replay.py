@@ -30,6 +30,7 @@ def test_the_recorded_histories() -> None:
         "incident-continued-run-2",
         "incident-escalated",
         "incident-every-command",
+        "incident-handed-over",
         "incident-opened-by-the-next-event",
         "incident-page-cancelled",
         "incident-page-retried",

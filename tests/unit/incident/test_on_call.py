@@ -637,6 +637,16 @@ def test_an_escalation_by_hand_pages_targets_immediately_and_people_with_the_ans
     life.do("acknowledge", "eve")
 
 
+def test_an_escalation_by_hand_during_a_hold_says_nothing_more_of_the_hold() -> None:
+    hold = Silence(name="plan", span=Span(start=at(60), end=at(900)))
+    rota = Rota(who("ana", steps=((0, "push"), (60, "sms"), (300, "call"))), who("eve", MANAGERS))
+    life = begun(rota, level(0, CHECKOUT), level(600, MANAGERS), silences=(hold,))
+    life.wait(300, deliver=True)
+    life.do("escalate")
+    assert life.paged() == ["ana/push", "eve/push"]
+    assert len(life.all(PagingHeld)) == 1
+
+
 def test_an_escalation_by_hand_ends_with_the_acknowledgement_of_whoever_it_reached() -> None:
     life = begun(Rota(who("eve", MANAGERS)), level(0, "chat"), level(300, MANAGERS))
     life.do("acknowledge")
