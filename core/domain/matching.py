@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, NamedTuple, Self
@@ -82,10 +81,26 @@ class Match(Strict):
 
 
 def _fits(value: str | None, patterns: Iterable[str]) -> bool:
-    return value is not None and any(
-        re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), value, re.DOTALL)
-        for pattern in patterns
-    )
+    return value is not None and any(_is_like(value, pattern) for pattern in patterns)
+
+
+def _is_like(value: str, pattern: str) -> bool:
+    """Whether the pattern fits the whole value. No regular expression: its time would grow with
+    the power of the number of stars, and senders write values."""
+    first, *middle = pattern.split("*")
+    if not middle:
+        return value == pattern
+    last = middle.pop()
+    end = len(value) - len(last)
+    if end < len(first) or not (value.startswith(first) and value.endswith(last)):
+        return False
+    position = len(first)
+    for part in middle:
+        found = value.find(part, position, end)
+        if found < 0:
+            return False
+        position = found + len(part)
+    return True
 
 
 def repeated(names: Sequence[str]) -> Iterator[tuple[int, str]]:
