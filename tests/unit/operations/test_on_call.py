@@ -91,3 +91,14 @@ async def test_without_temporal_the_file_decides_and_all_of_a_team_are_paged(
         f"overrides and silences cannot be read: {why}",
         f"all of team web are paged, as its turns cannot be read: {why}",
     )
+
+
+async def test_the_turns_of_many_teams_take_no_longer_than_those_of_one(
+    temporal: dict[str, Any],
+) -> None:
+    temporal["turn"] = None
+    teams = [TEAM.model_copy(update={"name": f"web-{number}"}) for number in range(20)]
+    async with asyncio.timeout(1):  # one after the other they take two seconds
+        found = await find(*teams)
+    paged_all = [each for each in found.remarks if each.startswith("all of team")]
+    assert len(paged_all) == len(teams)
