@@ -27,6 +27,9 @@ from core.ports.documents import DocumentStore
 _LOG: Final = logging.getLogger(__name__)
 _READ_SECONDS: Final = 3.0
 _COPY_SECONDS: Final = 1.5
+_PARSE_SECONDS: Final = 4.0
+_MAX_PARSING: Final = 2
+"""Versions of one calendar that are read at the same time: the newest, and its copy."""
 _RETRY: Final = timedelta(minutes=1)
 """How long after a failure a calendar is not asked for again: each page would wait for it."""
 
@@ -42,6 +45,7 @@ class _Kept:
     read: datetime | None = None
     tried: datetime | None = None
     failure: str | None = None
+    parsing: dict[bytes, asyncio.Task[CalendarEvents]] = field(default_factory=dict)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -97,6 +101,8 @@ class CachedCalendars:
             if kept.tried and now - kept.tried < wait:
                 return
             kept.tried = now
+            # Until it is read: a reader whose time is up is cancelled.
+            kept.failure = kept.failure or "it was not read in time"
             url = calendar.url or self._variables().get(calendar.url_env or "", "").strip()
             try:
                 await self._read(url, calendar, kept, now)
@@ -115,7 +121,7 @@ class CachedCalendars:
         else:
             fetched = Fetched(await self._document(url), None)
         if fetched.body is not None and fetched.body != kept.body:
-            kept.events = await asyncio.to_thread(events_of, fetched.body, now)
+            kept.events = await _parsed(kept, fetched.body, now, seconds=_PARSE_SECONDS)
             kept.body = fetched.body
             await self._keep(url, fetched.body)
         kept.etag, kept.read, kept.failure = fetched.etag, now, None
@@ -159,7 +165,7 @@ class CachedCalendars:
             async with asyncio.timeout(_COPY_SECONDS):
                 async for listed in self._store(uri.rpartition("/")[0]).list(uri):
                     kept.read = listed.modified
-            kept.events = await asyncio.to_thread(events_of, body, now)
+            kept.events = await _parsed(kept, body, now, seconds=_COPY_SECONDS)
             kept.body = body
         except (Unreadable, TidegateError, TimeoutError) as error:
             _LOG.info("there is no copy of a calendar: %r", error)
@@ -168,6 +174,26 @@ class CachedCalendars:
         """Where the copy is: its name does not give the URL away."""
         digest = hashlib.sha256(url.encode()).hexdigest()[:32]
         return f"{self._copies}/{digest}.ics" if self._copies else None
+
+
+async def _parsed(kept: _Kept, body: bytes, now: datetime, *, seconds: float) -> CalendarEvents:
+    """The events of a calendar's text. Raises `Unreadable` while its thread, which cannot be
+    stopped, takes longer than a page may wait; what it finds is there for a later read."""
+    if body not in kept.parsing:
+        kept.parsing = {text: task for text, task in kept.parsing.items() if not task.done()}
+        if len(kept.parsing) >= _MAX_PARSING:
+            raise Unreadable("earlier versions are still being read")
+        kept.parsing[body] = asyncio.create_task(asyncio.to_thread(events_of, body, now))
+    task = kept.parsing[body]
+    try:
+        async with asyncio.timeout(seconds):
+            events = await asyncio.shield(task)
+    except TimeoutError:
+        raise Unreadable(f"its events are not read within {seconds:g} s") from None
+    finally:
+        if task.done():
+            kept.parsing.pop(body, None)
+    return events
 
 
 def _remark(kept: _Kept) -> str | None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import icalendar  # noqa: F401  # imported before any time is taken
 import pytest
+import recurring_ical_events  # type: ignore[import-untyped]  # noqa: F401
 
 from core import bootstrap
 from core.adapters.calendars import reader as module
@@ -211,3 +215,45 @@ async def test_a_secret_url_is_in_no_remark_and_no_log(
     assert "private-token" not in repr(read)
     ours = [each.getMessage() for each in caplog.records if each.name.startswith("core.")]
     assert "private-token" not in "".join(ours)
+
+
+async def test_a_page_does_not_wait_for_a_calendar_that_takes_long_to_expand(
+    desk: Desk, web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    covered, finish, begun = file(URL), threading.Event(), list[bytes]()
+    assert await desk.on_call(covered) == ("ana",)
+    expand = module.events_of
+
+    def slow(body: bytes, now: datetime) -> Any:
+        begun.append(body)
+        finish.wait(30)
+        return expand(body, now)
+
+    monkeypatch.setattr(module, "events_of", slow)
+    monkeypatch.setattr(module, "_PARSE_SECONDS", 0.05)
+    web.answer = calendar(BEN)
+    try:
+        for minutes in (15, 1):
+            desk.now += timedelta(minutes=minutes)
+            assert await desk.on_call(covered) == ("ana",)
+    finally:
+        finish.set()
+    assert len(begun) == 1  # one thread, however often it is asked for
+    assert "its events are not read within" in str((await desk.read(covered)).remarks)
+    monkeypatch.setattr(module, "_PARSE_SECONDS", 30)
+    desk.now += timedelta(minutes=1)
+    assert await desk.on_call(covered) == ("ben",)
+
+
+async def test_a_calendar_whose_reader_gave_up_is_remarked_on(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hang(url: str, **_: Any) -> Fetched:
+        await asyncio.sleep(3_600)
+        raise AssertionError
+
+    monkeypatch.setattr(module, "fetch", hang)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await desk.read(file(URL))
+    assert "it was not read in time" in str((await desk.read(file(URL))).remarks)
