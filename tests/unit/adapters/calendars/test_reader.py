@@ -15,6 +15,7 @@ import recurring_ical_events  # type: ignore[import-untyped]  # noqa: F401
 
 from core import bootstrap
 from core.adapters.calendars import reader as module
+from core.adapters.calendars.events import events_of
 from core.adapters.calendars.fetch import Fetched, Unreadable
 from core.adapters.calendars.reader import CachedCalendars
 from core.adapters.documents.router import DocumentStores
@@ -222,7 +223,7 @@ async def test_a_page_does_not_wait_for_a_calendar_that_takes_long_to_expand(
 ) -> None:
     covered, finish, begun = file(URL), threading.Event(), list[bytes]()
     assert await desk.on_call(covered) == ("ana",)
-    expand = module.events_of
+    expand = events_of
 
     def slow(body: bytes, now: datetime) -> Any:
         begun.append(body)
