@@ -41,6 +41,18 @@ class _Loader(yaml.SafeLoader):
             raise _Alias(alias.start_mark)
         return super().compose_node(parent, index)
 
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """The node's value. What looks like a date and is none, such as 2026-02-30, is a problem at
+        its place."""
+        try:
+            return super().construct_object(node, deep=deep)
+        except ValueError as error:
+            kind = node.tag.rpartition(":")[2]
+            what = "date" if kind == "timestamp" else kind
+            raise yaml.constructor.ConstructorError(
+                None, None, f"no such {what}", node.start_mark
+            ) from error
+
 
 def load(path: Path, model: type[Model], *, context: dict[str, Any] | None = None) -> Model:
     """The file as a `model`, whose validators get the `context`. Raises `ConfigFileError` with

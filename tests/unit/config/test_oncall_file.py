@@ -263,3 +263,11 @@ def test_a_name_that_two_people_have_means_neither_in_a_calendar(tmp_path: Path)
     file = load(tmp_path, GOOD.replace("Ben Okafor", "ana  Lopez"))
     assert "ana lopez" not in file.names
     assert file.names["ana@example.com"] == "ana"
+
+
+def test_a_date_that_no_calendar_has_is_named_where_it_is(tmp_path: Path) -> None:
+    text = GOOD.replace("start: 2026-03-02", "start: 2026-02-30", 1)
+    line = next(n for n, line in enumerate(text.splitlines(), 1) if "2026-02-30" in line)
+    column = text.splitlines()[line - 1].index("2026-02-30") + 1
+    assert text != GOOD
+    assert problems(tmp_path, text) == [f"{line}:{column}: not YAML: no such date"]
