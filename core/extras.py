@@ -19,6 +19,7 @@ EXTRAS: Final = {
     "azure": "azure",
     "boto3": "aws",
     "botocore": "aws",
+    "cronsim": "cli",
     "cryptography": "aws",
     "icalendar": "cli",
     "moto": "local",

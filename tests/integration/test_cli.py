@@ -163,6 +163,7 @@ def test_routes_check_lists_the_shipped_table(tidegate: Tidegate) -> None:
         "incident-successor",
         "incident-event",
         "alert",
+        "heartbeat",
     ]
 
 

@@ -124,7 +124,7 @@ OF_THE_PROGRAM = {"--help"} | {
 @pytest.mark.parametrize("name", PAGES)
 def test_every_command_that_is_named_exists(name: str) -> None:
     for line in named_commands(page(name)):
-        command = re.split(r"\s+[#|]", line.partition("tidegate")[2])[0]
+        command = re.split(r"\s+([#|]|-- )", line.partition("tidegate")[2])[0]
         words = command.replace("[", " ").replace("]", " ").split()
         path = [c for c in commands() if f"tidegate {' '.join(words)} ".startswith(f"{c} ")]
         groups = [c for c in commands() if c.startswith(f"tidegate {' '.join(words)} ")]

@@ -83,6 +83,7 @@ var queueFormatNames = [
   'github'
   'sentry'
   'slack'
+  'heartbeat'
   'mapped:aws-health'
   'mapped:checkmk'
   'mapped:dynatrace'
@@ -113,6 +114,7 @@ var ownTypes = [
   'tidegate.document.changed'
   'tidegate.message'
   'tidegate.alert'
+  'tidegate.heartbeat'
   'tidegate.incident.reported'
   'tidegate.incident.successor'
 ]

@@ -53,7 +53,12 @@ def test_a_terminal_also_shows_the_step_that_runs(
         (WORKERS, []),
         (
             (ROOT_WORKER,),
-            [("incident-worker", "incident-report, incident-successor, incident-event, alert")],
+            [
+                (
+                    "incident-worker",
+                    "incident-report, incident-successor, incident-event, alert, heartbeat",
+                )
+            ],
         ),
         (
             (INCIDENT_WORKER,),
