@@ -13,7 +13,8 @@ import yaml
 from core.config.files import SHIPPED_POLICIES, load_policies, policies_schema
 from core.domain.incident.policies.file import Facts, Policies
 from core.domain.incident.policies.policy import OpenAfter, Recurrence
-from core.domain.oncall.file import NOBODY
+from core.domain.oncall.answer import TeamMode
+from core.domain.oncall.file import NOBODY, OnCallFile
 from core.domain.targets import unset
 from core.errors import ConfigFileError
 
@@ -322,6 +323,110 @@ def test_a_mistake_is_named_by_line_column_and_field(
     assert old in GOOD
     reported = problems(tmp_path, GOOD.replace(old, new, 1))
     assert any(each.startswith(problem) for each in reported), reported
+
+
+ON_CALL = OnCallFile.model_validate(
+    {
+        "version": 1,
+        "people": {"ana": {"name": "Ana", "time_zone": "UTC"}},
+        "teams": {"web": {"members": ["ana"]}},
+        "schedules": {
+            "checkout": {
+                "time_zone": "UTC",
+                "layers": [
+                    {
+                        "name": "all",
+                        "rotation": {"people": ["ana"], "every": "week", "start": "2026-01-05"},
+                    }
+                ],
+            }
+        },
+    }
+)
+LEVEL = """\
+version: 1
+targets: {{chat: {{url_env: CHAT}}}}
+policies:
+  - name: default
+    levels:
+      - after: 0s
+        {}
+"""
+
+
+def on_call_problems(folder: Path, field: str, oncall: OnCallFile = ON_CALL) -> list[str]:
+    path = folder / "policies.yaml"
+    path.write_text(LEVEL.format(field))
+    with pytest.raises(ConfigFileError) as caught:
+        load_policies(path, oncall)
+    return [each.removeprefix(f"{path}:") for each in caught.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("fields", "names"),
+    [
+        (["schedule: checkout"], ("schedule checkout",)),
+        (["person: [ana]"], ("person ana",)),
+        (["team: web"], ("team web",)),
+        (["team: {name: web, mode: round_robin}"], ("team web",)),
+        (
+            ["targets: [chat]", "schedule: checkout", "person: ana", "team: [web]"],
+            ("chat", "schedule checkout", "person ana", "team web"),
+        ),
+    ],
+)
+def test_a_level_pages_targets_schedules_people_and_teams(
+    tmp_path: Path, fields: list[str], names: tuple[str, ...]
+) -> None:
+    path = tmp_path / "policies.yaml"
+    path.write_text(LEVEL.format("\n        ".join(fields)))
+    [level] = load_policies(path, ON_CALL).choose(Facts(), ack_timeout=300).levels
+    assert level.names == names
+
+
+def test_the_mode_of_a_team_is_recorded_with_the_policy(tmp_path: Path) -> None:
+    path = tmp_path / "policies.yaml"
+    path.write_text(LEVEL.format("team: {name: web, mode: round_robin}"))
+    [level] = load_policies(path, ON_CALL).choose(Facts(), ack_timeout=300).levels
+    assert [each.mode for each in level.recipients] == [TeamMode.ROUND_ROBIN]
+
+
+@pytest.mark.parametrize(
+    ("field", "problem"),
+    [
+        (
+            "schedule: checkuot",
+            "7:19: policies[0].levels[0].schedule: there is no schedule 'checkuot' in the "
+            "on-call file; there are checkout",
+        ),
+        (
+            "person: [ana, ben]",
+            "7:23: policies[0].levels[0].person[1]: there is no person 'ben' in the on-call file; "
+            "there are ana",
+        ),
+        (
+            "team: {name: wbe, mode: all}",
+            "7:15: policies[0].levels[0].team: there is no team 'wbe' in the on-call file; "
+            "there are web",
+        ),
+        ("person: [ana, ana]", "7:23: policies[0].levels[0].person[1]: ana is there twice"),
+        ("team: [web, web]", "7:21: policies[0].levels[0].team[1]: web is there twice"),
+        ("team: {name: web, mode: turns}", "7:33: policies[0].levels[0].team"),
+        ("schedule: []", "6:9: policies[0].levels[0]: it pages nobody"),
+    ],
+)
+def test_a_name_that_the_on_call_file_does_not_have_is_named_by_line_and_column(
+    tmp_path: Path, field: str, problem: str
+) -> None:
+    reported = on_call_problems(tmp_path, field)
+    assert any(each.startswith(problem) for each in reported), reported
+
+
+def test_without_an_on_call_file_a_level_pages_no_schedule(tmp_path: Path) -> None:
+    [problem] = on_call_problems(tmp_path, "schedule: checkout", NOBODY)
+    assert problem.endswith(
+        "there is no schedule 'checkout' in the on-call file; it has no schedule"
+    )
 
 
 def test_a_file_without_policies_is_refused(tmp_path: Path) -> None:

@@ -4,16 +4,20 @@ until somebody acknowledges, and handed over when the shift ends."""
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import reduce
 from typing import Any
 
 import pytest
 
 from core.cli.incident_view import header_lines
+from core.domain.incident.decisions.command_facts import command_facts
 from core.domain.incident.decisions.on_call import PATIENCE, RETRY, next_page
 from core.domain.incident.effects import FindOnCall, FollowUp
+from core.domain.incident.evolve import apply
 from core.domain.incident.inputs import OnCallAnswered, OnCallChanged, PageSettled, Wake
+from core.domain.incident.lifecycle import decide
 from core.domain.incident.model import Incident, PageStatus, Status
-from core.domain.incident.policies.policy import Level, Policy, PolicyTarget
+from core.domain.incident.policies.policy import Level, Policy, PolicyTarget, QuietHours
 from core.domain.incident.reports.markdown import as_markdown
 from core.domain.incident.reports.post_incident import build_report
 from core.domain.incident.timeline import (
@@ -35,8 +39,8 @@ from core.domain.oncall.answer import (
 from core.domain.oncall.people import ContactStep
 from core.domain.severity import Severity
 from core.domain.targets import News
-from core.domain.windows import Silence, Span
-from tests.unit.incident.examples import START, Life, alert, opened
+from core.domain.windows import Hours, Silence, Span
+from tests.unit.incident.examples import START, Life, alert, command, opened
 
 CHECKOUT = Recipient(kind=RecipientKind.SCHEDULE, name="checkout")
 MANAGERS = Recipient(kind=RecipientKind.SCHEDULE, name="managers")
@@ -749,6 +753,20 @@ def test_a_worse_alert_pages_no_other_level_where_the_first_reaches_nobody() -> 
     life.deliver()
     life.give(alert(severity="critical"))
     assert life.paged() == ["chat"]
+
+
+def test_a_command_that_ends_a_hold_names_the_first_level_and_no_other() -> None:
+    quiet = QuietHours(
+        time_zone="UTC", hours=(Hours(start="03:06", end="09:00"),), unless=Severity.CRITICAL
+    )
+    life = begun(Rota(who("ana")), level(0, "chat", CHECKOUT), level(60, "duty"), quiet_hours=quiet)
+    life.wait(300, deliver=True)
+    before, input = life.incident, command("set_severity", severity="critical")
+    events = decide(before, input, life.now).events
+    facts = command_facts(before, reduce(apply, events, before), events, life.now)
+    assert facts["paged"] == [
+        {"level": 1, "targets": ["chat", "schedule checkout"], "repeat": 2},
+    ]
 
 
 def test_while_it_is_being_asked_no_moment_of_the_next_page_is_known() -> None:
