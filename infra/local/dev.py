@@ -74,7 +74,7 @@ def run_dev(
     with interruptible():
         try:
             with alone(state):
-                with step("settings, routes, policies, webhooks"):
+                with step("settings, routes, policies, on call, webhooks"):
                     caller = read_caller()
                 if caller.unused:
                     names = ", ".join(caller.unused)
