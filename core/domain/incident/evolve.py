@@ -180,11 +180,7 @@ def _changes(incident: Incident, event: t.TimelineEvent) -> dict[str, Any]:
         case t.Unacknowledged():
             return _open_again(incident, event.at)
         case t.PagingHeld():
-            by_hand = tuple(each for each in incident.inquiry.wanted if each.asked_by)
-            return {
-                "escalation": _escalation(incident, held_until=event.until),
-                "inquiry": _inquiry(incident, wanted=by_hand, ask_at=None),
-            }
+            return {"escalation": _escalation(incident, held_until=event.until)}
         case t.PagingResumed():
             return {"escalation": _afresh(incident, event.at)}
         case t.PagingWanted():
@@ -456,10 +452,9 @@ def _brought_up_to_date(
 
 
 def _known(answer: Answer, on_call: OnCall) -> OnCall | None:
-    """What the answer says of the same person, for the same recipient if it does."""
-    same = [each for each in answer.people if each.person == on_call.person]
-    alike = [each for each in same if each.recipient == on_call.recipient]
-    return next(iter(alike or same), None)
+    """What the answer says of the same person first."""
+    same = (each for each in answer.people if each.person == on_call.person)
+    return next(same, None)
 
 
 def _delayed(

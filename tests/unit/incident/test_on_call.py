@@ -235,6 +235,14 @@ def test_a_person_is_paged_again_when_the_rules_have_run() -> None:
     ]
 
 
+def test_a_late_step_of_a_person_takes_back_no_number_of_a_paging() -> None:
+    life = begun(Rota(who("ana")), level(0, "chat", CHECKOUT), repage_every=50)
+    life.wait(250, deliver=True)
+    keys = [page.key for page in life.pages()]
+    assert len(keys) == len(set(keys)), "a key is used once"
+    assert life.paged().count("chat") == 6
+
+
 def test_a_contact_method_with_a_page_in_flight_is_not_used_again() -> None:
     life = begun(Rota(who("ana", steps=((0, "push"),))), level(0, CHECKOUT), repage_every=60)
     life.wait(200)
@@ -545,6 +553,18 @@ def test_an_answer_that_does_not_come_holds_up_no_target_and_is_asked_for_again(
     assert len([target for _, target in paged_at(life) if target == "ana/push"]) == 1
 
 
+def test_a_hand_over_that_cannot_be_asked_about_is_asked_about_again_after_a_while() -> None:
+    rota = Rota(who("ana", until=at(60)))
+    life = begun(rota, level(0, CHECKOUT))
+    rota.silent = True
+    life.wait(60)
+    life.give(OnCallAnswered(number=2, failure="no connection"))
+    assert len(life.asked) == 2
+    rota.silent, rota.people = False, (who("ben"),)
+    life.wait(RETRY.total_seconds())
+    assert life.paged() == ["ana/push", "ben/push"]
+
+
 def test_a_failure_is_named_and_asked_about_again_soon() -> None:
     rota = Rota(who("ana"))
     rota.silent = True
@@ -617,8 +637,21 @@ def test_an_answer_to_an_incident_that_somebody_took_meanwhile_pages_nobody() ->
     life = begun(rota, level(0, "chat", CHECKOUT))
     life.do("acknowledge")
     life.give(OnCallAnswered(number=1, answer=Answer(people=(who("ana"),))))
+    life.wait(3600)
     assert life.pages() == []
     assert life.status == Status.ACKNOWLEDGED
+    assert life.sentences()[-1] == "Acknowledged", "and nobody asks why there is no answer"
+
+
+def test_an_escalation_by_hand_ends_with_an_acknowledgement_before_its_answer() -> None:
+    rota = Rota(who("eve", MANAGERS))
+    life = begun(rota, level(0, "chat"), level(300, MANAGERS))
+    rota.silent = True
+    life.do("escalate", "ben")
+    rota.silent = False
+    life.do("acknowledge", "ana")
+    life.wait(600)
+    assert life.paged() == ["chat"]
 
 
 # ------------------------------------------------------------------------- by hand, and worse
@@ -639,6 +672,17 @@ def test_an_escalation_by_hand_pages_targets_immediately_and_people_with_the_ans
     life.wait(120, deliver=True)
     assert life.paged()[-1] == "eve/sms", "although somebody has it: eve has not acknowledged"
     life.do("acknowledge", "eve")
+
+
+def test_whoever_is_paged_by_hand_is_paged_on_when_a_hold_ends() -> None:
+    hold = Silence(name="plan", span=Span(start=START, end=at(60)))
+    rota = Rota(who("ana"), who("eve", MANAGERS))
+    life = begun(rota, level(0, CHECKOUT), level(600, MANAGERS), silences=(hold,))
+    life.do("escalate")
+    life.do("escalate")
+    assert life.paged() == ["ana/push", "eve/push"]
+    life.wait(120, deliver=True)
+    assert life.paged()[2:] == ["ana/sms", "eve/sms"]
 
 
 def test_an_escalation_by_hand_during_a_hold_says_nothing_more_of_the_hold() -> None:
