@@ -643,6 +643,15 @@ def test_an_answer_to_an_incident_that_somebody_took_meanwhile_pages_nobody() ->
     assert life.sentences()[-1] == "Acknowledged", "and nobody asks why there is no answer"
 
 
+def test_an_answer_is_not_waited_for_once_somebody_has_the_incident() -> None:
+    rota = Rota(who("ana"))
+    rota.silent = True
+    life = begun(rota, level(0, CHECKOUT))
+    life.do("acknowledge")
+    life.wait(3600)
+    assert life.sentences()[-1] == "Acknowledged"
+
+
 def test_an_escalation_by_hand_ends_with_an_acknowledgement_before_its_answer() -> None:
     rota = Rota(who("eve", MANAGERS))
     life = begun(rota, level(0, "chat"), level(300, MANAGERS))
