@@ -42,7 +42,8 @@ async def find_on_call(
     (state, remark), (turns, others), read = await asyncio.gather(
         _state(client), _turns(client, question), calendars.read(file, schedules)
     )
-    found = answer(file, state, read, question, now, turns=turns)
+    # In a thread: a calendar's events are expanded when they are asked for.
+    found = await asyncio.to_thread(answer, file, state, read, question, now, turns=turns)
     remarks = (*([remark] if remark else ()), *others, *found.remarks)
     return found.model_copy(update={"remarks": remarks})
 

@@ -6,6 +6,7 @@ because addresses are secrets and everything that a workflow sees is recorded.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Collection
@@ -63,8 +64,11 @@ class OnCallActivities:
         """The next hand-overs that are to be announced, `since` included."""
         schedules = [name for name, each in self._file.schedules.items() if each.announce_handovers]
         calendars = await self._calendars.read(self._file, schedules)
+        handovers = await asyncio.to_thread(
+            next_handovers, self._file, state, calendars, since, since + AHEAD
+        )
         return Upcoming(
-            handovers=next_handovers(self._file, state, calendars, since, since + AHEAD),
+            handovers=handovers,
             continue_as_new_after=self._continue_as_new_after,
         )
 

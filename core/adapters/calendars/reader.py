@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -30,6 +31,8 @@ _COPY_SECONDS: Final = 1.5
 _PARSE_SECONDS: Final = 4.0
 _MAX_PARSING: Final = 2
 """Versions of one calendar that are read at the same time: the newest, and its copy."""
+_THREADS: Final = 2
+"""For all calendars of a process, apart from those that look names up."""
 _RETRY: Final = timedelta(minutes=1)
 """How long after a failure a calendar is not asked for again: each page would wait for it."""
 
@@ -37,7 +40,8 @@ _RETRY: Final = timedelta(minutes=1)
 @dataclass(slots=True)
 class _Kept:
     """What is known of one calendar: its events as they were at `read`, None if there are none;
-    and why it could not be read at `tried`."""
+    and why it could not be read at `tried`. `refused` is a text that is no calendar, and why: it is
+    not read again until it changes."""
 
     events: CalendarEvents | None = None
     body: bytes = b""
@@ -45,6 +49,7 @@ class _Kept:
     read: datetime | None = None
     tried: datetime | None = None
     failure: str | None = None
+    refused: tuple[bytes, str] | None = None
     parsing: dict[bytes, asyncio.Task[CalendarEvents]] = field(default_factory=dict)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -70,6 +75,7 @@ class CachedCalendars:
         self._variables = variables
         self._clock = clock
         self._kept: dict[str, _Kept] = {}
+        self._threads = ThreadPoolExecutor(_THREADS, "calendars")
 
     async def read(self, file: OnCallFile, schedules: Collection[str] | None = None) -> Calendars:
         layers = [
@@ -121,7 +127,7 @@ class CachedCalendars:
         else:
             fetched = Fetched(await self._document(url), None)
         if fetched.body is not None and fetched.body != kept.body:
-            kept.events = await _parsed(kept, fetched.body, now, seconds=_PARSE_SECONDS)
+            kept.events = await self._parsed(kept, fetched.body, now, seconds=_PARSE_SECONDS)
             kept.body = fetched.body
             await self._keep(url, fetched.body)
         kept.etag, kept.read, kept.failure = fetched.etag, now, None
@@ -165,35 +171,45 @@ class CachedCalendars:
             async with asyncio.timeout(_COPY_SECONDS):
                 async for listed in self._store(uri.rpartition("/")[0]).list(uri):
                     kept.read = listed.modified
-            kept.events = await _parsed(kept, body, now, seconds=_COPY_SECONDS)
+            kept.events = await self._parsed(kept, body, now, seconds=_COPY_SECONDS)
             kept.body = body
         except (Unreadable, TidegateError, TimeoutError) as error:
             _LOG.info("there is no copy of a calendar: %r", error)
+
+    async def _parsed(
+        self, kept: _Kept, body: bytes, now: datetime, *, seconds: float
+    ) -> CalendarEvents:
+        """The events of a calendar's text. Raises `Unreadable` while its thread, which cannot be
+        stopped, takes longer than a page may wait; what it finds is there for a later read."""
+        if kept.refused and kept.refused[0] == body:
+            raise Unreadable(kept.refused[1])
+        if body not in kept.parsing:
+            kept.parsing = {text: task for text, task in kept.parsing.items() if not task.done()}
+            if len(kept.parsing) >= _MAX_PARSING:
+                raise Unreadable("earlier versions are still being read")
+            kept.parsing[body] = asyncio.create_task(self._read_in_thread(kept, body, now))
+        task = kept.parsing[body]
+        try:
+            async with asyncio.timeout(seconds):
+                return await asyncio.shield(task)
+        except TimeoutError:
+            raise Unreadable(f"its events are not read within {seconds:g} s") from None
+        finally:
+            if task.done():
+                kept.parsing.pop(body, None)
+
+    async def _read_in_thread(self, kept: _Kept, body: bytes, now: datetime) -> CalendarEvents:
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._threads, events_of, body, now)
+        except Unreadable as error:
+            kept.refused = (body, str(error))
+            raise
 
     def _copy(self, url: str) -> str | None:
         """Where the copy is: its name does not give the URL away."""
         digest = hashlib.sha256(url.encode()).hexdigest()[:32]
         return f"{self._copies}/{digest}.ics" if self._copies else None
-
-
-async def _parsed(kept: _Kept, body: bytes, now: datetime, *, seconds: float) -> CalendarEvents:
-    """The events of a calendar's text. Raises `Unreadable` while its thread, which cannot be
-    stopped, takes longer than a page may wait; what it finds is there for a later read."""
-    if body not in kept.parsing:
-        kept.parsing = {text: task for text, task in kept.parsing.items() if not task.done()}
-        if len(kept.parsing) >= _MAX_PARSING:
-            raise Unreadable("earlier versions are still being read")
-        kept.parsing[body] = asyncio.create_task(asyncio.to_thread(events_of, body, now))
-    task = kept.parsing[body]
-    try:
-        async with asyncio.timeout(seconds):
-            events = await asyncio.shield(task)
-    except TimeoutError:
-        raise Unreadable(f"its events are not read within {seconds:g} s") from None
-    finally:
-        if task.done():
-            kept.parsing.pop(body, None)
-    return events
 
 
 def _remark(kept: _Kept) -> str | None:

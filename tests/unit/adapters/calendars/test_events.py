@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from core.adapters.calendars import events as module
 from core.adapters.calendars.events import events_of
 from core.adapters.calendars.fetch import Unreadable
 from tests.unit.adapters.calendars.icalendars import ANA, calendar
@@ -100,19 +101,28 @@ OFTEN = "SUMMARY:Ana\nDTSTART:20260303T080000Z\nDURATION:PT1S\nRRULE:FREQ="
             "it is not a valid calendar",
         ),
         (calendar(*[ANA] * 5_001), "it has more than 5,000 events"),
-        (calendar(f"{OFTEN}SECONDLY"), "its events recur more than 1,000 times a day"),
-        (calendar(f"{OFTEN}MINUTELY"), "its events recur more than 1,000 times a day"),
+        (calendar(f"{OFTEN}SECONDLY"), "its events recur more than 200 times a day"),
+        (calendar(f"{OFTEN}MINUTELY"), "its events recur more than 200 times a day"),
         (
             calendar(
                 f"{OFTEN}DAILY;BYHOUR={','.join(map(str, range(24)))};BYMINUTE="
                 f"{','.join(map(str, range(60)))}"
             ),
-            "its events recur more than 1,000 times a day",
+            "its events recur more than 200 times a day",
         ),
-        (calendar(*[f"{OFTEN}HOURLY"] * 42), "its events recur more than 1,000 times a day"),
+        (
+            calendar(
+                "DTSTART:19000101T080000Z\nDURATION:PT1S\nRRULE:FREQ=HOURLY;UNTIL=19060101T000000Z"
+            ),
+            "its events take more than 0.2 s of computing to expand",
+        ),
+        (calendar(*[f"{OFTEN}HOURLY"] * 9), "its events recur more than 200 times a day"),
     ],
 )
-def test_what_is_no_calendar_is_refused_with_the_reason(body: bytes, reason: str) -> None:
+def test_what_is_no_calendar_is_refused_with_the_reason(
+    body: bytes, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MAX_SECONDS", 0.2)
     with pytest.raises(Unreadable) as refused:
         events_of(body, NOW)
     assert str(refused.value).startswith(reason)

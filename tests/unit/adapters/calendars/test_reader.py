@@ -246,6 +246,25 @@ async def test_a_page_does_not_wait_for_a_calendar_that_takes_long_to_expand(
     assert await desk.on_call(covered) == ("ben",)
 
 
+async def test_a_text_that_is_no_calendar_is_not_read_again_until_it_changes(
+    desk: Desk, web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expand, read = events_of, list[bytes]()
+
+    def counted(body: bytes, now: datetime) -> Any:
+        read.append(body)
+        return expand(body, now)
+
+    monkeypatch.setattr(module, "events_of", counted)
+    web.answer = b"<html>"
+    for _ in range(3):
+        assert "it is a web page" in str((await desk.read(file(URL))).remarks)
+        desk.now += timedelta(minutes=15)
+    web.answer = calendar(BEN)
+    assert await desk.on_call(file(URL)) == ("ben",)
+    assert read == [b"<html>", web.answer]
+
+
 async def test_a_calendar_whose_reader_gave_up_is_remarked_on(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
