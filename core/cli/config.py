@@ -105,7 +105,7 @@ def policies_check(file: PoliciesFile = None, as_json: Json = False) -> None:
         return
     rows = []
     for policy in policies.policies:
-        pages = (f"{_delay(level.after)}: {', '.join(level.names)}" for level in policy.levels)
+        pages = (f"{_delay(level.after)}: {', '.join(level.listed)}" for level in policy.levels)
         rows.append((policy.name, escape(shown_match(policy.match)), "\n".join(pages)))
     out.print(table(("policy", "for", "pages"), rows))
     hearing = [

@@ -251,7 +251,9 @@ def _post(url: str, token: str, body: bytes) -> tuple[str | None, bool]:
     except urllib.error.HTTPError as error:
         return f"HTTP {error.code} {error.reason}", error.code >= 500 or error.code in (408, 429)
     except (OSError, http.client.HTTPException) as error:
-        return str(getattr(error, "reason", error)) or type(error).__name__, True
+        reason = getattr(error, "reason", error)
+        what = getattr(reason, "strerror", None) or str(reason) or type(error).__name__
+        return f"no answer: {what.lower()}; see whether the webhook's address is right", True
 
 
 def _warn(text: str) -> None:

@@ -44,6 +44,11 @@ def heartbeats_sync(as_json: Json = False) -> None:
     for word, names in (("begun", done.begun), ("no longer declared", done.removed)):
         for name in names:
             out.print(f"  {word}: {escape(name)}")
+    if done.begun:
+        out.print(
+            "One that stays undeclared is not in the workers' on-call file: roll that out first.",
+            soft_wrap=True,
+        )
     print_next("tidegate heartbeats list")
 
 

@@ -39,7 +39,7 @@ from core.cli.oncall_options import (
 from core.cli.payload_file import strerror
 from core.config.settings import Settings
 from core.domain.text import counted
-from core.errors import ConfigurationError
+from core.errors import ConfigurationError, TemporalUnavailable
 
 if TYPE_CHECKING:
     from core.domain.oncall.file import OnCallFile
@@ -316,6 +316,7 @@ def oncall_check(file: OnCallFileArgument = None, as_json: Json = False) -> None
                 "people": len(loaded.people),
                 "teams": len(loaded.teams),
                 "schedules": len(loaded.schedules),
+                "heartbeats": len(loaded.heartbeats),
                 "findings": [
                     {**finding._asdict(), "line": line, "column": column}
                     for finding, (line, column) in found
@@ -330,6 +331,7 @@ def oncall_check(file: OnCallFileArgument = None, as_json: Json = False) -> None
                 counted(len(loaded.people), "person", "people"),
                 counted(len(loaded.teams), "team"),
                 counted(len(loaded.schedules), "schedule"),
+                counted(len(loaded.heartbeats), "heartbeat"),
             )
         )
         out.print(escape(f"{path}: {has}, all valid"), soft_wrap=True)
@@ -368,7 +370,11 @@ def read(path: Path | None, *schedules: str) -> tuple[datetime, Rota]:
     file = read_file(path)
     for name in schedules:
         known("schedule", name, file.schedules)
-    rota = asyncio.run(read_rota(Settings.from_env(), file, schedules, added=path is None))
+    try:
+        rota = asyncio.run(read_rota(Settings.from_env(), file, schedules, added=path is None))
+    except TemporalUnavailable as error:
+        fix = f"{error.fix}; `--file` shows the file alone, without overrides"
+        raise TemporalUnavailable(error.message, fix=fix) from error
     for name, remarks in rota.calendars.remarks.items():
         for remark in remarks:
             err.print(escape(f"schedule {name}: {remark}"), soft_wrap=True)

@@ -207,4 +207,6 @@ def silence_end(
         print_json(answer)
         return
     for each in map(AddedSilence.model_validate, answer["silences"]):
-        out.print(escape(f"{each.id} ended: {_matches(each)} is paged again"), soft_wrap=True)
+        out.print(
+            escape(f"{each.id} ended: {_matches(each)} is no longer silenced"), soft_wrap=True
+        )

@@ -60,7 +60,8 @@ def load(path: Path, model: type[Model], *, context: dict[str, Any] | None = Non
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigFileError([f"{path}: cannot be read: {error}"]) from error
+        what = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+        raise ConfigFileError([f"{path}: cannot be read: {what}"]) from error
     try:
         loader = _Loader(text)
         root = loader.get_single_node()
@@ -77,7 +78,9 @@ def load(path: Path, model: type[Model], *, context: dict[str, Any] | None = Non
         where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else f"{path}"
         what = getattr(error, "problem", None) or type(error).__name__
         # Not chained: the error's own text quotes the line, which may hold a secret.
-        raise ConfigFileError([f"{where}: not YAML: {_QUOTE.sub(_unless_long, what)}"]) from None
+        if not isinstance(error, yaml.constructor.ConstructorError):
+            what = f"not YAML: {what}"
+        raise ConfigFileError([f"{where}: {_QUOTE.sub(_unless_long, what)}"]) from None
     if problems:
         raise ConfigFileError(problems)
     try:

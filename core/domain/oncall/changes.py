@@ -207,7 +207,8 @@ def _is_everything(match: Match | None) -> bool:
 
 def _unknown(what: str, others: Iterable[Override | AddedSilence]) -> Refusal:
     ids = ", ".join(each.id for each in others)
-    advice = f"there are {ids}" if ids else "there are none"
+    there = "nothing is to be done: there is none"
+    advice = f"give the ID of one that there is: {ids}" if ids else there
     return Refusal(why=f"there is {what}, or it has ended", advice=advice)
 
 

@@ -215,4 +215,4 @@ def _change(zone: ZoneInfo, before: datetime, after: datetime) -> datetime:
 
 
 def _moment(at: datetime) -> str:
-    return f"{WEEK[at.weekday()]} {at:%Y-%m-%d %H:%M}"
+    return f"{WEEK[at.weekday()].title()} {at:%Y-%m-%d %H:%M}"

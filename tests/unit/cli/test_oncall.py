@@ -461,7 +461,7 @@ def test_a_silence_says_what_it_is_for_and_is_listed_until_it_is_ended(
     assert done(tidegate("silence", "list")).startswith(f"{silence.id}\tsilence\t{what}\t")
     assert (
         done(tidegate("silence", "end", silence.id))
-        == f"{silence.id} ended: {what} is paged again\n"
+        == f"{silence.id} ended: {what} is no longer silenced\n"
     )
     assert done(tidegate("silence", "list")) == "There are no silences.\n"
 
@@ -583,7 +583,7 @@ def test_the_check_finds_what_is_wrong_with_a_valid_file_and_where(
     checked = tidegate("oncall", "check", str(path))
     assert (checked.code, checked.err) == (1, "")
     lines = checked.out.splitlines()
-    assert lines[0] == f"{path}: 3 people, 0 teams, 2 schedules, all valid"
+    assert lines[0] == f"{path}: 3 people, 0 teams, 2 schedules, 0 heartbeats, all valid"
     assert any(
         line.startswith(f"{path}:16:3: schedule office: nobody is on call") for line in lines
     )

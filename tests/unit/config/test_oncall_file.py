@@ -270,4 +270,4 @@ def test_a_date_that_no_calendar_has_is_named_where_it_is(tmp_path: Path) -> Non
     line = next(n for n, line in enumerate(text.splitlines(), 1) if "2026-02-30" in line)
     column = text.splitlines()[line - 1].index("2026-02-30") + 1
     assert text != GOOD
-    assert problems(tmp_path, text) == [f"{line}:{column}: not YAML: no such date"]
+    assert problems(tmp_path, text) == [f"{line}:{column}: no such date"]

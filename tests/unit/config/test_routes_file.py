@@ -362,4 +362,4 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_utf8_is_named(tmp_path: Path) -> None:
     [problem] = problems(tmp_path, b"version: 1 # \xff")
-    assert "cannot be read: 'utf-8' codec" in problem
+    assert "cannot be read: it is not text in UTF-8" in problem

@@ -127,8 +127,8 @@ def test_an_override_that_is_removed_after_it_began_has_decided_until_then() -> 
 def test_what_is_not_there_cannot_be_ended_and_what_is_there_is_named(name: str) -> None:
     state = obey(obey(NOTHING, "add_override", **OVERRIDE), "add_silence", **SILENCE)
     known = state.overrides[0].id if name == "remove_override" else state.silences[0].id
-    assert refused(state, name, id="nosuch").advice == f"there are {known}"
-    assert refused(NOTHING, name, id="nosuch").advice == "there are none"
+    assert refused(state, name, id="nosuch").advice == f"give the ID of one that there is: {known}"
+    assert refused(NOTHING, name, id="nosuch").advice == "nothing is to be done: there is none"
 
 
 def test_what_has_ended_is_dropped_by_the_next_command() -> None:

@@ -52,7 +52,7 @@ def test_a_schedule_without_gaps_has_no_findings() -> None:
 def test_a_gap_of_every_week_is_one_finding() -> None:
     weekdays = {"days": ["mon", "tue", "wed", "thu", "fri"], "from": "00:00", "to": "00:00"}
     assert found(file(rotation("week") | {"hours": [weekdays]})) == [
-        "schedule checkout: nobody is on call from sat 2026-03-07 00:00 until mon 2026-03-09 "
+        "schedule checkout: nobody is on call from Sat 2026-03-07 00:00 until Mon 2026-03-09 "
         "00:00, and 51 times more until 2027-03-01"
     ]
 
@@ -60,7 +60,7 @@ def test_a_gap_of_every_week_is_one_finding() -> None:
 def test_a_turn_of_nobody_is_a_gap_also_if_it_takes_longer_than_a_year_to_come() -> None:
     long = rotation("26 weeks", people=["ana", "ben", "ana", []], start="2026-03-02")
     assert found(file(long)) == [
-        "schedule checkout: nobody is on call from mon 2027-08-30 00:00 until mon 2028-02-28 00:00"
+        "schedule checkout: nobody is on call from Mon 2027-08-30 00:00 until Mon 2028-02-28 00:00"
     ]
     assert found(file(rotation("week", people=["ben"]), long)) == []
 
@@ -72,10 +72,10 @@ def test_a_schedule_that_may_have_gaps_has_none_to_report() -> None:
 
 def test_a_layer_that_ends_or_begins_within_a_year_leaves_gaps() -> None:
     assert found(file(rotation("day") | {"until": "2026-04-30"})) == [
-        "schedule checkout: nobody is on call from fri 2026-05-01 00:00"
+        "schedule checkout: nobody is on call from Fri 2026-05-01 00:00"
     ]
     assert found(file(rotation("day", start="2026-04-30"))) == [
-        "schedule checkout: nobody is on call from mon 2026-03-02 01:00 until thu 2026-04-30 00:00"
+        "schedule checkout: nobody is on call from Mon 2026-03-02 01:00 until Thu 2026-04-30 00:00"
     ]
     assert found(file(rotation("day") | {"until": "2027-04-30"})) == []
 
@@ -146,8 +146,8 @@ def test_a_moment_is_in_a_gap_or_in_a_shift(
             "Europe/Berlin",
             rotation("day", at="02:30"),
             [
-                "the hand-over of sun 2026-03-29 02:30 does not exist: it is at 03:30",
-                "the hand-over of sun 2026-10-25 02:30 exists twice: the first one counts",
+                "the hand-over of Sun 2026-03-29 02:30 does not exist: it is at 03:30",
+                "the hand-over of Sun 2026-10-25 02:30 exists twice: the first one counts",
             ],
         ),
         ("Europe/Berlin", rotation("week", at="02:30"), []),
@@ -157,27 +157,27 @@ def test_a_moment_is_in_a_gap_or_in_a_shift(
             "Europe/Berlin",
             rotation("hour"),
             [
-                "the hand-over (the turn of ana lasts no time) of sun 2026-03-29 02:00 does not "
+                "the hand-over (the turn of ana lasts no time) of Sun 2026-03-29 02:00 does not "
                 "exist: it is at 03:00",
-                "the hand-over of sun 2026-10-25 02:00 exists twice: the first one counts",
+                "the hand-over of Sun 2026-10-25 02:00 exists twice: the first one counts",
             ],
         ),
         (
             "Australia/Lord_Howe",
             rotation("day", at="02:15"),
             [
-                "the hand-over of sun 2026-10-04 02:15 does not exist: it is at 02:45",
+                "the hand-over of Sun 2026-10-04 02:15 does not exist: it is at 02:45",
             ],
         ),
         (
             "America/New_York",
             rotation("week") | {"hours": [{"days": ["sun"], "from": "02:00", "to": "00:00"}]},
-            ["the beginning of the hours of sun 2026-03-08 02:00 does not exist: it is at 03:00"],
+            ["the beginning of the hours of Sun 2026-03-08 02:00 does not exist: it is at 03:00"],
         ),
         (
             "America/New_York",
             rotation("week") | {"hours": [{"days": ["sat"], "from": "20:00", "to": "01:30"}]},
-            ["the end of the hours of sun 2026-11-01 01:30 exists twice: the first one counts"],
+            ["the end of the hours of Sun 2026-11-01 01:30 exists twice: the first one counts"],
         ),
         ("Europe/Berlin", rotation("day", at="02:30") | {"until": "2026-03-28"}, []),
     ],

@@ -103,6 +103,17 @@ class LevelRule(Strict):
         """Whom it pages, as people call them."""
         return (*self.targets, *map(str, self.recipients))
 
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """Whom it pages, and of which team one member in turn."""
+        return (
+            *self.targets,
+            *(
+                f"{each}, in turns" if each.mode is TeamMode.ROUND_ROBIN else str(each)
+                for each in self.recipients
+            ),
+        )
+
     def seconds(self, ack_timeout: float) -> float:
         return self.after.total_seconds() if isinstance(self.after, timedelta) else ack_timeout
 
