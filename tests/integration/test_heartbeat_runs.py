@@ -25,6 +25,7 @@ from tests.support.cli import Tidegate
 from tests.support.eventually import eventually
 from tests.support.heartbeats import Harness, rules
 from tests.support.incidents import failed_tasks
+from tests.support.soak import SOAKING
 from tests.support.temporal import own_server
 from tests.support.worker_process import Start
 
@@ -113,6 +114,7 @@ async def test_no_alarm_is_missed_when_workers_are_killed(
 
 
 @pytest.mark.soak
+@pytest.mark.skipif(not SOAKING, reason="it takes minutes: make soak")
 async def test_what_is_missed_while_workers_are_killed_alarms_and_nothing_else(
     hearts: Harness, start: Start, temporal_server: TemporalServer, tmp_path: Path
 ) -> None:
@@ -155,6 +157,7 @@ async def test_what_is_missed_while_workers_are_killed_alarms_and_nothing_else(
 
 
 @pytest.mark.soak
+@pytest.mark.skipif(not SOAKING, reason="it takes minutes: make soak")
 async def test_when_temporal_was_down_not_all_alarm_and_a_miss_still_does(tmp_path: Path) -> None:
     with own_server(tmp_path) as server:
         await asyncio.to_thread(server.wait)
