@@ -26,7 +26,7 @@ class Turns(Value):
     def take(self, team: str, incident: str) -> tuple[Turns, int]:
         """The turns after an incident takes one of a team, and its number, from 0. An incident
         that has taken one keeps it."""
-        key = hashlib.sha256(f"{team}\0{incident}".encode(errors="surrogatepass")).hexdigest()[:16]
+        key = hashlib.sha256(f"{team}\0{incident}".encode(errors="surrogatepass")).hexdigest()[:24]
         if key in self.taken:
             return self, self.taken[key]
         number = self.next.get(team, 0)
