@@ -390,6 +390,30 @@ def test_whoever_comes_on_call_after_a_gap_is_paged() -> None:
     assert paged_at(life) == [(600, "ben/push")]
 
 
+def test_a_shift_that_ends_while_its_answer_is_on_the_way_is_handed_over_all_the_same() -> None:
+    rota = Rota(who("ana", until=at(2)))
+    rota.silent = True
+    life = begun(rota, level(0, CHECKOUT))
+    life.wait(3)
+    [question] = life.asked
+    life.give(OnCallAnswered(number=1, answer=Rota(*rota.people)(question, START)))
+    rota.silent, rota.people = False, (who("ben"),)
+    life.wait(RETRY.total_seconds())
+    assert life.paged() == ["ana/push", "ben/push"]
+    assert life.all(HandedOver)[0].to == ("Ben",)
+
+
+def test_whoever_comes_is_paged_although_the_clock_of_who_answers_is_behind() -> None:
+    rota = Rota(who("ana", until=at(60)))
+    life = begun(rota, level(0, CHECKOUT))
+    life.wait(60)
+    assert life.paged() == ["ana/push"]
+    rota.people = (who("ben"),)
+    life.wait(RETRY.total_seconds())
+    assert paged_at(life) == [(0, "ana/push"), (90, "ben/push")]
+    assert len(life.asked) == 3, "no more often than that"
+
+
 def test_a_change_at_run_time_is_followed_immediately() -> None:
     rota = Rota(who("ana"))
     life = begun(rota, level(0, CHECKOUT))

@@ -37,7 +37,7 @@ from core.domain.oncall.answer import OnCall, Question, Recipient, RecipientKind
 PATIENCE: Final = timedelta(minutes=1)
 """How long an answer is waited for before what is known has to do."""
 RETRY: Final = timedelta(seconds=30)
-"""After how long a question without an answer is asked again."""
+"""After how long a question is asked again that has no answer, or one that is over already."""
 
 _PERSON: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
@@ -152,10 +152,13 @@ def _by_time(incident: Incident) -> datetime | None:
 
 
 def _until(incident: Incident) -> datetime | None:
-    """When somebody else may come on call for the levels that were gone through."""
+    """When somebody else may come on call for the levels that were gone through. An answer that no
+    longer held when it came is asked for again soon: it took its time, or came from a clock that is
+    behind."""
     until, answered_at = incident.inquiry.answer.until, incident.inquiry.answered_at
-    later = until and answered_at and until > answered_at
-    return until if later and _names_people(incident) else None
+    if not until or not answered_at or not _names_people(incident):
+        return None
+    return until if until > answered_at else answered_at + RETRY
 
 
 def _is_paging(incident: Incident) -> bool:
