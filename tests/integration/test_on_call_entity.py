@@ -20,7 +20,12 @@ from temporalio.common import (
 from temporalio.worker import Worker
 
 from core.adapters.temporal import on_call
-from core.contracts import INCIDENT_WORKFLOW, SIGNAL_ON_CALL_CHANGED, STATUS_ATTRIBUTE
+from core.contracts import (
+    INCIDENT_WORKFLOW,
+    ON_CALL_MEMO,
+    SIGNAL_ON_CALL_CHANGED,
+    STATUS_ATTRIBUTE,
+)
 from core.domain.oncall.changes import LONGEST_SILENCE
 from core.domain.oncall.state import MAX_BYTES, OnCallState
 from core.errors import CommandRefused, TemporalUnavailable
@@ -178,9 +183,11 @@ async def test_a_command_that_is_repeated_is_done_once_also_in_the_next_run(
         assert await send(entity, "add_override", **fields) == first
         again = [await on_call.take_turn(entity.client, "web", f"incident:{id}") for id in "bac"]
         assert again == [turn + 1, turn, turn + 2]
-    # The memo is the next run's, too.
+    # The memo is the next run's, too, before any worker has it.
     [kept] = (await on_call.read_state(entity.client)).overrides
     assert kept.id == first["overrides"][0]["id"]
+    [began, *_] = (await entity.handle.fetch_history()).events
+    assert ON_CALL_MEMO in began.workflow_execution_started_event_attributes.memo.fields
 
 
 async def test_a_storm_of_incidents_takes_turns(entity: OnCallHarness) -> None:

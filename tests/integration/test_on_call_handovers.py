@@ -144,6 +144,33 @@ async def test_a_message_that_fails_is_sent_again_and_holds_nothing_back(
         await until(lambda: len(harness.inbox.delivered) == 2)
 
 
+async def test_incidents_hear_of_a_change_while_a_message_fails_and_a_new_run_is_due(
+    server: WorkflowEnvironment,
+    shift: tuple[OnCallHarness, datetime],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    harness, began = shift
+    announced: list[Any] = []
+
+    async def announce(client: Any) -> int:
+        announced.append(client)
+        return 0
+
+    monkeypatch.setattr(on_call, "announce", announce)
+    harness.inbox.broken = True
+    harness.continue_as_new_after = 5
+    async with harness.working():
+        await server.sleep(began + timedelta(hours=6, minutes=1) - await server.get_current_time())
+        fields = {"command_id": str(uuid4()), "actor": "ana", "everything": True, "why": "w"}
+        until_then = (began + timedelta(hours=9)).isoformat()
+        await harness.handle.execute_update("add_silence", {**fields, "until": until_then})
+        await until(lambda: bool(announced))
+        assert harness.inbox.delivered == []
+        harness.inbox.broken = False
+        await server.sleep(timedelta(minutes=5))
+        await until(lambda: len(harness.inbox.delivered) == 2)
+
+
 async def test_quiet_hours_and_people_who_have_left_are_respected(
     server: WorkflowEnvironment, shift: tuple[OnCallHarness, datetime]
 ) -> None:

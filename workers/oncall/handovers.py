@@ -14,6 +14,9 @@ from core.domain.oncall.handovers import Handover
 _DAY: Final = timedelta(days=1)
 """After which it is examined again: the on-call file and calendars may have changed."""
 
+SOON: Final = timedelta(minutes=10)
+"""After which it is examined again where that has failed; in time for what is not too late."""
+
 TOO_LATE: Final = timedelta(hours=1)
 """After which a hand-over is not announced any more."""
 
@@ -52,6 +55,10 @@ class Handovers:
         """The next hand-overs, unless something has changed since the examination began."""
         if self._examining:
             self._upcoming, self._are_known = upcoming, True
+
+    def not_examined(self, now: datetime) -> None:
+        """The examination has failed."""
+        self.examine_at = min(self.examine_at, now + SOON)
 
     def take(self, now: datetime) -> Sequence[Handover]:
         """The hand-overs that are due; those after them are to be examined next."""

@@ -36,15 +36,13 @@ with workflow.unsafe.imports_passed_through():
     from core.domain.oncall.turns import TakeTurn
     from workers.oncall.activities import OnCallActivities
     from workers.oncall.handovers import Handovers
-    from workers.oncall.payloads import RunState, Upcoming
+    from workers.oncall.payloads import RunState, Upcoming, remembered
     from workers.runtime.heartbeats import HEARTBEAT_TIMEOUT
     from workers.runtime.local_first import run_local_first
 
 INVALID_COMMAND: Final = "InvalidCommand"
 COMMAND_REFUSED: Final = "CommandRefused"
 
-REMEMBERED_COMMANDS: Final = 200
-"""How many commands are remembered, to deduplicate retries."""
 MAX_EVENTS: Final = 2_000
 """Of one run's history; Temporal takes 2,000 updates of one run."""
 VISIBILITY_LAG: Final = timedelta(seconds=30)
@@ -105,7 +103,7 @@ class OnCallWorkflow:
         handed = run_state or RunState()
         self._state = handed.state
         self._turns = handed.turns
-        self._done = dict(handed.done)
+        self._done = handed.done
         self._announcing = list(handed.announcing)
         self._handovers = Handovers(since=handed.since or workflow.now())
         self._continue_as_new_after = handed.continue_as_new_after or MAX_EVENTS
@@ -163,9 +161,7 @@ class OnCallWorkflow:
         if isinstance(outcome, Refusal):
             _refuse(outcome)
         self._state = outcome.state
-        self._done = dict(
-            [*self._done.items(), (command.command_id, outcome.facts())][-REMEMBERED_COMMANDS:]
-        )
+        self._done = remembered(self._done, command.command_id, outcome.facts())
         self._announcing = [now, now + VISIBILITY_LAG]
         if outcome.overrides:
             self._handovers.examine_again(now)
@@ -187,7 +183,7 @@ class OnCallWorkflow:
             _unless_cancelled(error, "incidents were not told of a change")
 
     async def _examine(self) -> None:
-        """Look for the next hand-overs, and look again in a day."""
+        """Look for the next hand-overs, and look again in a day, or soon if that fails."""
         since = self._handovers.start_examining(workflow.now())
         try:
             found: Upcoming = await run_local_first(
@@ -195,6 +191,7 @@ class OnCallWorkflow:
             )
         except FailureError as error:
             _unless_cancelled(error, "the next hand-over is unknown")
+            self._handovers.not_examined(workflow.now())
             return
         self._continue_as_new_after = found.continue_as_new_after or MAX_EVENTS
         self._handovers.examined(found.handovers)
@@ -229,25 +226,28 @@ class OnCallWorkflow:
             )
 
     def _should_continue_as_new(self) -> bool:
+        """Not while people are told of a hand-over: that may take long, and commands come."""
         info = workflow.info()
-        return (
+        return not self._telling and (
             info.is_continue_as_new_suggested()
             or info.get_current_history_length() > self._continue_as_new_after
         )
 
     async def _continue_as_new(self) -> None:
-        await workflow.wait_condition(
-            lambda: not self._telling and workflow.all_handlers_finished()
-        )
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        state = self._state.at(workflow.now())
         workflow.continue_as_new(
             RunState(
-                state=self._state.at(workflow.now()),
+                state=state,
                 turns=self._turns,
                 done=self._done,
                 announcing=tuple(self._announcing),
                 since=self._handovers.since,
                 continue_as_new_after=self._continue_as_new_after,
-            )
+            ),
+            # Its own would be the one with which this run has started, until the first task of the
+            # next: without a worker, readers would miss overrides and silences.
+            memo={ON_CALL_MEMO: state.to_json()},
         )
 
 

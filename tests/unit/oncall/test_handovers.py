@@ -25,7 +25,7 @@ from core.domain.oncall.rota import shift_at
 from core.domain.oncall.state import OnCallState
 from core.domain.severity import Severity
 from tests.unit.oncall.examples import NOW, WEEKLY, after, file, obey
-from workers.oncall.handovers import TOO_LATE, Handovers
+from workers.oncall.handovers import SOON, TOO_LATE, Handovers
 
 NOTHING = OnCallState()
 
@@ -256,3 +256,19 @@ class TestWhatIsDue:
     def test_after_an_outage_only_the_last_hour_is_made_up_for(self) -> None:
         handovers = Handovers(NOW)
         assert handovers.start_examining(after(days=9)) == after(days=9) - TOO_LATE
+
+    def test_an_examination_that_fails_is_made_up_for_before_a_handover_is_too_late(self) -> None:
+        handovers = Handovers(NOW)
+        handovers.start_examining(NOW)
+        handovers.not_examined(after(minutes=10))
+        assert handovers.due_at == after(minutes=10) + SOON
+        assert handovers.start_examining(handovers.due_at) == NOW
+
+    def test_a_change_while_it_is_examined_is_looked_at_immediately_also_if_that_fails(
+        self,
+    ) -> None:
+        handovers = Handovers(NOW)
+        handovers.start_examining(NOW)
+        handovers.examine_again(after(minutes=1))
+        handovers.not_examined(after(minutes=10))
+        assert handovers.due_at == after(minutes=1)
