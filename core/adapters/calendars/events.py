@@ -69,14 +69,15 @@ class CalendarEvents:
 
     def _chunk(self, number: int, zone: ZoneInfo) -> tuple[CalendarEvent, ...]:
         key = (number, zone.key)
-        if key not in self._expanded:
+        # Several threads ask: what one of them has found may be gone after another has cleared.
+        if (found := self._expanded.get(key)) is None:
             if len(self._expanded) >= _MAX_CHUNKS:
                 self._expanded.clear()
             start = _EPOCH + number * _CHUNK
-            self._expanded[key] = tuple(
+            found = self._expanded[key] = tuple(
                 _occurrences(self._calendar, start, start + _CHUNK, zone, strict=False)
             )
-        return self._expanded[key]
+        return found
 
 
 def _occurrences(

@@ -48,7 +48,7 @@ from core.domain.oncall.changes import Refusal
 from core.domain.oncall.handovers import OpenIncident
 from core.domain.oncall.state import OnCallState
 from core.domain.severity import Severity
-from core.errors import CommandRefused, TemporalUnavailable
+from core.errors import CommandRefused, TemporalUnavailable, quoted
 
 _TIMEOUT: Final = timedelta(seconds=10)
 _ANSWER_TIMEOUT: Final = timedelta(seconds=30)
@@ -161,7 +161,16 @@ async def _described(client: Client, timeout: timedelta) -> tuple[OnCallState, b
     )
     if run is None:
         return OnCallState(), False
-    state: OnCallState = await run.memo_value(ON_CALL_MEMO, OnCallState(), type_hint=OnCallState)
+    try:
+        state: OnCallState = await run.memo_value(
+            ON_CALL_MEMO, OnCallState(), type_hint=OnCallState
+        )
+    except ValueError as error:
+        # A page must not be lost over it: see `core.operations.on_call`.
+        raise TemporalUnavailable(
+            f"the state of on-call is not in the form that this version reads: {quoted(str(error))}",
+            fix="use the version that the incident worker has",
+        ) from None
     return state.at(datetime.now(UTC)), run.status is WorkflowExecutionStatus.RUNNING
 
 

@@ -1,15 +1,18 @@
-"""How updates reach the OnCall workflow: a few at the same time, and again after a fault."""
+"""How updates reach the OnCall workflow: a few at the same time, and again after a fault. And how its
+state is read."""
 
 from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
 from core.adapters.temporal import on_call
+from core.adapters.temporal.connection import data_converter
 from core.errors import SettingsError, TemporalUnavailable
 
 
@@ -66,3 +69,23 @@ async def test_refused_credentials_are_reported_immediately() -> None:
     with pytest.raises(SettingsError):
         await take(client)
     assert client.calls == 1
+
+
+async def test_a_state_of_another_version_is_reported_as_one_that_cannot_be_read() -> None:
+    """Whoever is on call is paged then by the file alone."""
+    converter = data_converter()
+    [payload] = await converter.encode([{"overrides": [{"id": "a", "of": "a later version"}]}])
+
+    class Run(SimpleNamespace):
+        async def memo_value(self, key: str, default: Any, *, type_hint: Any) -> Any:
+            return (await converter.decode([payload], [type_hint]))[0]
+
+    class Client(SimpleNamespace):
+        def get_workflow_handle(self, id: str) -> Client:
+            return self
+
+        async def describe(self, **options: Any) -> Run:
+            return Run(status=None)
+
+    with pytest.raises(TemporalUnavailable, match="not in the form that this version reads"):
+        await on_call.read_state(Client())  # type: ignore[arg-type]
