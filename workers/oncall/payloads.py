@@ -34,7 +34,7 @@ class RunState(Value):
 
     state: OnCallState = OnCallState()
     turns: Turns = Turns()
-    done: Done = {}
+    done: Mapping[str, dict[str, Any]] = {}
     announcing: tuple[AwareDatetime, ...] = ()
     since: AwareDatetime | None = None
     continue_as_new_after: int | None = None

@@ -168,7 +168,8 @@ async def _described(client: Client, timeout: timedelta) -> tuple[OnCallState, b
     except ValueError as error:
         # A page must not be lost over it: see `core.operations.on_call`.
         raise TemporalUnavailable(
-            f"the state of on-call is not in the form that this version reads: {quoted(str(error))}",
+            "the state of on-call is not in the form that this version reads: "
+            f"{quoted(str(error))}",
             fix="use the version that the incident worker has",
         ) from None
     return state.at(datetime.now(UTC)), run.status is WorkflowExecutionStatus.RUNNING

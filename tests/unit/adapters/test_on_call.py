@@ -1,5 +1,5 @@
-"""How updates reach the OnCall workflow: a few at the same time, and again after a fault. And how its
-state is read."""
+"""How updates reach the OnCall workflow: a few at the same time, and again after a fault. And
+how its state is read."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What the OnCall workflow remembers of its commands: enough for retries, and never more than a next
-run can start with."""
+"""What the OnCall workflow remembers of its commands: enough for retries, and never more than a
+next run can start with."""
 
 from __future__ import annotations
 
