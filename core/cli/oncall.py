@@ -375,9 +375,9 @@ def read(path: Path | None, *schedules: str) -> tuple[datetime, Rota]:
     except TemporalUnavailable as error:
         fix = f"{error.fix}; `--file` shows the file alone, without overrides"
         raise TemporalUnavailable(error.message, fix=fix) from error
-    for name, remarks in rota.calendars.remarks.items():
+    for remarks in rota.calendars.remarks.values():
         for remark in remarks:
-            err.print(escape(f"schedule {name}: {remark}"), soft_wrap=True)
+            err.print(escape(remark), soft_wrap=True)
     return datetime.now(UTC), rota
 
 

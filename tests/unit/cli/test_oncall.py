@@ -605,6 +605,31 @@ def test_the_check_of_a_file_without_faults_succeeds(tidegate: Tidegate, tmp_pat
     assert (checked.code, checked.err) == (0, "")
 
 
+def test_the_check_names_events_of_a_calendar_that_name_nobody(
+    tidegate: Tidegate, tmp_path: Path
+) -> None:
+    calendar = tmp_path / "cover.ics"
+    days = "".join(
+        f"BEGIN:VEVENT\r\nUID:{n}\r\nDTSTART;VALUE=DATE:20260105\r\nDTEND;VALUE=DATE:20260106\r\n"
+        f"RRULE:FREQ=DAILY\r\nSUMMARY:{title}\r\nEND:VEVENT\r\n"
+        for n, title in enumerate(("Ben", "Ana Maria"))
+    )
+    calendar.write_text(f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\n{days}END:VCALENDAR\r\n")
+    path = tmp_path / "cover.yaml"
+    path.write_text(
+        "version: 1\n"
+        "people: {ben: {name: Ben, time_zone: UTC, contacts: {push: {url_env: BEN_PUSH}}}}\n"
+        "schedules: {checkout: {time_zone: UTC, layers: "
+        f"[{{name: cover, ical: {{url: '{calendar.as_uri()}'}}}}]}}}}\n"
+    )
+    checked = tidegate("oncall", "check", str(path))
+    assert (checked.code, checked.err) == (0, "")
+    assert (
+        "the calendar of layer cover of schedule checkout has events that name nobody: "
+        "'Ana Maria'; add what it calls people to their `known_as`"
+    ) in checked.out
+
+
 def test_a_file_that_is_invalid_is_named_by_its_lines(tidegate: Tidegate, tmp_path: Path) -> None:
     path = tmp_path / "wrong.yaml"
     path.write_text(FILE.replace("people: [ana, ben]", "people: [ana, dora]"))
