@@ -74,7 +74,8 @@ def read_time(text: str, *, now: datetime | None = None, zone: tzinfo | None = N
     except (ValueError, OverflowError):
         pass
     raise ValueError(
-        f"{text!r} is not a time like 08:00, '2026-01-02 08:00' or 2026-01-02T08:00:00+01:00"
+        f"{text!r} is not a time like 08:00, 'fri 08:00', '2026-01-02 08:00' or "
+        "2026-01-02T08:00:00+01:00"
     )
 
 

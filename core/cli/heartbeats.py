@@ -1,4 +1,4 @@
-"""`tidegate heartbeats sync|list|show|pause|resume`: what is expected to be heard."""
+"""`tidegate heartbeats sync|list|show|pause|resume`: jobs that have to report in time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from core.cli.clock import shown_deadline, shown_time
+from core.cli.clock import shown_deadline, shown_time, time_in
 from core.cli.completion import complete, heartbeats
 from core.cli.console import Json, out, print_facts, print_json, print_next, table
 from core.cli.oncall_options import By, For, Until, Why, moment
@@ -20,7 +20,7 @@ from core.domain.text import counted
 if TYPE_CHECKING:
     from core.domain.heartbeat.model import Heartbeat
 
-app = typer.Typer(help="What is expected to be heard every so often.", no_args_is_help=True)
+app = typer.Typer(help="See and pause the heartbeats of jobs.", no_args_is_help=True)
 
 Name = Annotated[
     str,
@@ -30,10 +30,10 @@ Name = Annotated[
 
 @app.command("sync")
 def heartbeats_sync(as_json: Json = False) -> None:
-    """Have each heartbeat read its declaration; begin what is new, end what the file lacks now.
+    """Have each heartbeat read its declaration; begin new ones, end those that the file lacks.
 
-    Run it after each rollout of an incident worker with a changed on-call file: the workers' file
-    counts."""
+    Run it after each rollout of an incident worker with a changed on-call file: it is the workers'
+    file that is read."""
     from core.operations import heartbeats as operation
 
     done = asyncio.run(operation.sync(Settings.from_env()))
@@ -54,7 +54,7 @@ def heartbeats_sync(as_json: Json = False) -> None:
 
 @app.command("list")
 def heartbeats_list(as_json: Json = False) -> None:
-    """List what is declared and what is heard, with how it stands."""
+    """List the heartbeats that are declared or were heard, with their status."""
     from core.operations import heartbeats as operation
 
     found = asyncio.run(operation.listed(Settings.from_env()))
@@ -103,7 +103,7 @@ def heartbeats_pause(
         raise typer.BadParameter("give --until or --for, not both")
     ends = moment(until, None, now) if until else now + for_ if for_ else None
     if ends is not None and ends <= now:
-        raise typer.BadParameter(f"{until!r} is in the past")
+        raise typer.BadParameter(f"it is in the past: it ends at {time_in(ends, None)}")
     paused = operation.pause(Settings.from_env(), name, by=actor, why=why or "", until=ends)
     _print(asyncio.run(paused), as_json)
 

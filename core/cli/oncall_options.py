@@ -79,7 +79,7 @@ From = Annotated[
         "offset of its own. Default: now.",
     ),
 ]
-Until = Annotated[str | None, typer.Option(metavar="TIME", help="When it ends.")]
+Until = Annotated[str | None, typer.Option(metavar="TIME", help="When it ends, as `--from`.")]
 For = Annotated[
     timedelta | None,
     typer.Option(

@@ -58,7 +58,6 @@ def exchange(
     """The present or next shift of `giver` against the next one of `taker`; a shift on which both
     are on call is nobody's to exchange. Raises `CommandRefused` where one of them has none."""
     present = shift_at(schedule, now, overrides, calendars)
-    ahead = ([present] if present else []), upcoming(schedule, now, overrides, calendars)
 
     def first(person: str, other: str, shifts: Iterator[Shift]) -> Shift:
         for shift in shifts:
@@ -70,7 +69,8 @@ def exchange(
         )
 
     def whole() -> Iterator[Shift]:
-        yield from ahead[0]
+        if present:
+            yield present
         yield from upcoming(schedule, now, overrides, calendars)
 
     return Exchange(

@@ -116,7 +116,7 @@ async def test_a_swap_adds_two_overrides_or_none(entity: OnCallHarness) -> None:
 @pytest.mark.parametrize(
     ("name", "fields", "why"),
     [
-        ("add_override", override(**{"from": at(hours=-2), "until": at(hours=-1)}), "of the past"),
+        ("add_override", override(**{"from": at(hours=-2), "until": at(hours=-1)}), "in the past"),
         ("add_override", override(until=at(minutes=30)), "ends before it starts"),
         ("add_override", override(until=at(days=400)), "lasts longer than"),
         ("add_override", override(people=[]), "people"),

@@ -1,8 +1,8 @@
 """The workflow of one heartbeat: it waits for beats, and has an alert accepted when one is missed.
 
 Every decision is in `core.domain.heartbeat.decisions`. Handlers change the state and never wait;
-one main loop has the effects done, and waits for the next deadline. A beat costs one Action, and no
-timer: one that has become too early is left to fire.
+one main loop has the effects done, and waits for the next deadline. A beat is one Action,
+and restarts no timer: one that has become too early is left to fire, and starts the next.
 """
 
 from __future__ import annotations
@@ -110,7 +110,9 @@ class HeartbeatWorkflow:
             try:
                 beat = read_beat(Event.from_wire(wire), workflow.now())
             except (InvalidEvent, ValueError) as error:
-                workflow.logger.warning("heartbeat %s: no event: %s", self._state.name, error)
+                workflow.logger.warning(
+                    "heartbeat %s: a signal is not an event: %s", self._state.name, error
+                )
                 continue
             if beat is not None:
                 self._state = decisions.heard(self._state, beat, workflow.now())
@@ -129,10 +131,10 @@ class HeartbeatWorkflow:
     @pause.validator
     def _may_pause(self, pause: dict[str, Any]) -> None:
         if self._state.declaration is None or self._state.over:
-            raise _refused(f"heartbeat {self._state.name} is not declared")
+            raise _refused(f"heartbeat {self._state.name} is not in the on-call file")
         asked = self._pause_of(pause)
         if asked.until and asked.until <= asked.at:
-            raise _refused("it would have ended already")
+            raise _refused("the pause ends in the past: give an `until` in the future")
 
     @workflow.update(name=UPDATE_RESUME)
     def resume(self) -> Heartbeat:
@@ -154,7 +156,7 @@ class HeartbeatWorkflow:
         try:
             return Pause.model_validate({**fields, "at": workflow.now()})
         except ValueError as error:
-            raise _refused(f"not a pause: {error}") from None
+            raise _refused(f"the pause is invalid: {error}") from None
 
     # What the main loop does
 

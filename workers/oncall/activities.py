@@ -74,8 +74,8 @@ class OnCallActivities:
 
     @activity.defn
     async def tell_of_handover(self, handover: Handover, person: str) -> None:
-        """Tell a person of a hand-over, with the incidents that are not resolved. Who has left the
-        on-call file meanwhile, or has quiet hours, is told nothing."""
+        """Tell a person of a hand-over, with the incidents that are not resolved. One who has
+        left the on-call file meanwhile, or has quiet hours, is not told."""
         known = self._file.people.get(person)
         if known is None or known.quiet_until(handover.at, Severity.INFO):
             log.info("%s is not told of the hand-over of %s", person, handover.schedule)

@@ -2,8 +2,7 @@
 
 Handlers are synchronous: they ask the domain, and keep what it answers. One main loop publishes the
 state as a memo, has open incidents ask again, and tells people of hand-overs. Readers take the memo
-and need no worker; whatever they miss in the moment between a command and its memo, incidents ask
-for again.
+and need no worker. An incident that read it just before a change is asked to read it again.
 
 Deterministic: runs in the workflow sandbox. The workflow outlives every release, so a change in the
 order of commands goes behind `workflow.patched`; the recorded runs in tests/histories must replay.

@@ -97,5 +97,5 @@ def how_it_ended(beat: Beat) -> str:
     if beat.detail:
         return beat.detail
     if beat.exit_code is None:
-        return "it failed"
+        return "its last beat says so"
     return f"it ended with exit code {beat.exit_code}"

@@ -68,7 +68,7 @@ class OnCall(Value):
     `person` is the ID, `name` what people call them. `reason` says what decided it, like
     `layer weekdays of schedule checkout`. `until` is when somebody else may be on call; None if
     that never changes by itself. `quiet_until` is the end of the person's own quiet hours, which
-    hold this severity. Without `steps` the person has no contact method for it.
+    hold this severity. Without `steps` the person cannot be reached.
     """
 
     person: str

@@ -145,7 +145,7 @@ def _add_silence(state: OnCallState, command: AddSilence, now: datetime) -> Chan
         return refused
     if command.match and command.incident:
         return Refusal(
-            why="it is for one incident and for what matches at the same time",
+            why="it has both an `incident` and a `match`",
             advice="add a silence for each",
         )
     if command.incident is None and _is_everything(command.match) and not command.everything:
@@ -180,7 +180,7 @@ def _impossible(
 ) -> Refusal | None:
     """Why a period cannot be added."""
     if end <= now:
-        return Refusal(why=f"{what} is of the past", advice="give an `until` that is to come")
+        return Refusal(why=f"{what} is in the past", advice="give an `until` in the future")
     if end <= start:
         why = f"{what} ends before it starts"
         return Refusal(why=why, advice="give an `until` that is after `from`")
@@ -207,8 +207,7 @@ def _is_everything(match: Match | None) -> bool:
 
 def _unknown(what: str, others: Iterable[Override | AddedSilence]) -> Refusal:
     ids = ", ".join(each.id for each in others)
-    there = "nothing is to be done: there is none"
-    advice = f"give the ID of one that there is: {ids}" if ids else there
+    advice = f"give the ID of one of these: {ids}" if ids else "there is nothing to end"
     return Refusal(why=f"there is {what}, or it has ended", advice=advice)
 
 

@@ -30,7 +30,7 @@ class Command(command.Command):
 
 class PlannedOverride(Value):
     """Who is on call for a schedule instead of those of its layers, and when. It begins now where
-    `from` is null or over."""
+    `from` is null or has passed."""
 
     model_config = command.Command.model_config
 

@@ -67,7 +67,7 @@ class OnCallFile(Strict):
             for number, alias in enumerate(map(_plain, person.known_as)):
                 other = taken.setdefault(alias, id)
                 if other != id:
-                    yield ("people", id, "known_as", number), f"it means {other} already"
+                    yield ("people", id, "known_as", number), f"it already means {other}"
         for name, team in self.teams.items():
             for number, member in enumerate(team.members):
                 if member not in self.people:

@@ -11,7 +11,7 @@ from core.domain.value import Value
 
 class Override(Value):
     """From `start` to `end`, the end excluded, the `people` are on call for a schedule instead of
-    those of its layers. `by` is who added it, `why` is theirs to say."""
+    those of its layers. `by` is who added it, and `why` their reason."""
 
     id: str
     schedule: str

@@ -133,7 +133,10 @@ class Person(Strict):
             for number, what in overlaps(self.quiet_hours.hours):
                 yield ("quiet_hours", "hours", number), what
             if self.quiet_hours.unless is Severity.INFO:
-                yield ("quiet_hours", "unless"), "then every incident is paged in quiet hours"
+                yield (
+                    ("quiet_hours", "unless"),
+                    "`info` holds nothing: leave `quiet_hours` out",
+                )
 
     def _step(self, id: str, contact: str, after: float) -> ContactStep:
         return ContactStep(

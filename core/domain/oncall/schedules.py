@@ -153,7 +153,7 @@ class Calendar(Strict):
         if (self.url is None) == (self.url_env is None):
             raise ValueError("a calendar has either a `url` or a `url_env`")
         if self.refresh < _SHORTEST_REFRESH:
-            raise ValueError("it is not read again more often than every 1m")
+            raise ValueError("its `refresh` is less than a minute")
         return self
 
     @property

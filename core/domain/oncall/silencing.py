@@ -23,7 +23,7 @@ class SilenceKind(StrEnum):
 class AddedSilence(Value):
     """From `start` to `end`, the end excluded, nobody is paged for what it matches: the incidents
     that `match` fits, those under the workflow ID `incident`, or all where both are None. `by` is
-    who added it, `why` is theirs to say."""
+    who added it, and `why` their reason."""
 
     id: str
     kind: SilenceKind = SilenceKind.SILENCE

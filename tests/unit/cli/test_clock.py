@@ -109,5 +109,7 @@ def test_a_time_that_the_clocks_skip_is_not_before_they_do() -> None:
     ],
 )
 def test_anything_else_is_no_time(text: str) -> None:
-    with pytest.raises(ValueError, match="is not a time like 08:00, '2026-01-02 08:00' or 2026"):
+    with pytest.raises(
+        ValueError, match="is not a time like 08:00, 'fri 08:00', '2026-01-02 08:00' or 2026"
+    ):
         read_time(text, now=NOW, zone=ZoneInfo("UTC"))

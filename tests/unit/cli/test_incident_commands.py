@@ -128,7 +128,10 @@ def test_an_assignment_names_only_what_it_sets(tidegate: Tidegate, desk: Desk) -
         (("snooze", "--for", "30"), "'30' is not a duration like 30m, 12h or 7d"),
         (("snooze", "31d"), "'31 d' is more than 30 d from now: a longer silence belongs in"),
         (("snooze", "--until", "2999-01-01 08:00"), "'2999-01-01 08:00' is more than 30 d from"),
-        (("snooze", "--until", "tomorrow"), "'tomorrow' is not a time like 08:00, '2026-01-02 08"),
+        (
+            ("snooze", "--until", "tomorrow"),
+            "'tomorrow' is not a time like 08:00, 'fri 08:00', '2026-01-02 08",
+        ),
         (("snooze", "--until", ""), "'' is not a time like 08:00"),
         (("snooze", "--until", "25:00"), "'25:00' is not a time like 08:00"),
         (("snooze", "--until", "2026-13-01 08:00"), "'2026-13-01 08:00' is not a time like 08:00"),

@@ -191,7 +191,7 @@ REPLACED = [
     (
         "refresh: 1h",
         "refresh: 10s",
-        "31:15: schedules.checkout.layers[2].ical: it is not read again more often than every 1m",
+        "31:15: schedules.checkout.layers[2].ical: its `refresh` is less than a minute",
     ),
     (
         "url_env: COVER_CALENDAR, refresh",
@@ -224,7 +224,7 @@ REPLACED = [
     (
         "unless: high",
         "unless: info",
-        "15:15: people.ana.quiet_hours.unless: then every incident is paged in quiet hours",
+        "15:15: people.ana.quiet_hours.unless: `info` holds nothing: leave `quiet_hours` out",
     ),
     (
         "push: {url_env: ANA_PUSH}",
@@ -235,7 +235,7 @@ REPLACED = [
     (
         "ben: {name: Ben Okafor,",
         "ben: {name: Ben Okafor, known_as: [Ana@Example.com],",
-        "16:38: people.ben.known_as[0]: it means ana already",
+        "16:38: people.ben.known_as[0]: it already means ana",
     ),
 ]
 

@@ -60,7 +60,7 @@ def test_the_time_of_any_other_event_is_its_senders_matter() -> None:
     ("data", "text"),
     [
         ({"status": "failed", "exit_code": 3}, "it ended with exit code 3"),
-        ({"status": "failed"}, "it failed"),
+        ({"status": "failed"}, "its last beat says so"),
         ({"status": "errored"}, "its status is 'errored'"),
         ({"status": ["failed"]}, "its status is ['failed']"),
     ],

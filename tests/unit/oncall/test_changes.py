@@ -59,7 +59,7 @@ def test_an_override_begins_now_at_the_earliest(start: datetime | None) -> None:
 @pytest.mark.parametrize(
     ("fields", "why"),
     [
-        ({"until": NOW}, "the override of schedule checkout is of the past"),
+        ({"until": NOW}, "the override of schedule checkout is in the past"),
         ({"until": after(hours=1)}, "the override of schedule checkout ends before it starts"),
         ({"until": after(hours=2) + LONGEST_OVERRIDE}, "lasts longer than 366 d"),
         (
@@ -127,8 +127,8 @@ def test_an_override_that_is_removed_after_it_began_has_decided_until_then() -> 
 def test_what_is_not_there_cannot_be_ended_and_what_is_there_is_named(name: str) -> None:
     state = obey(obey(NOTHING, "add_override", **OVERRIDE), "add_silence", **SILENCE)
     known = state.overrides[0].id if name == "remove_override" else state.silences[0].id
-    assert refused(state, name, id="nosuch").advice == f"give the ID of one that there is: {known}"
-    assert refused(NOTHING, name, id="nosuch").advice == "nothing is to be done: there is none"
+    assert refused(state, name, id="nosuch").advice == f"give the ID of one of these: {known}"
+    assert refused(NOTHING, name, id="nosuch").advice == "there is nothing to end"
 
 
 def test_what_has_ended_is_dropped_by_the_next_command() -> None:
@@ -171,7 +171,7 @@ def test_a_silence_is_for_one_incident_or_for_what_matches() -> None:
 @pytest.mark.parametrize(
     ("fields", "why"),
     [
-        ({"until": NOW}, "the silence is of the past"),
+        ({"until": NOW}, "the silence is in the past"),
         ({"from": after(hours=3)}, "the silence ends before it starts"),
         (
             {"until": NOW + LONGEST_SILENCE + timedelta(seconds=1)},
