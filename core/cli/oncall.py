@@ -297,10 +297,11 @@ _FIELDS: Final = {"schedule": "schedules", "person": "people"}
 def oncall_check(file: OnCallFileArgument = None, as_json: Json = False) -> None:
     """Check an on-call file, and what the coming year makes of it.
 
-    Each problem is reported with file, line and field, and ends the check with 2. A valid file with
-    a time when nobody is on call, a person who may be on call and has no contact method, or a
-    rotation that a change of the clocks breaks ends it with 1. Variables of contact methods that
-    are not set here are listed, too; it is the incident worker that needs them."""
+    Exits with 2 if the file is invalid; each problem is reported with file, line and field. Exits
+    with 1 if a valid file has a time when nobody is on call, a person who may be on call and has no
+    contact method, or hand-overs or hours that a change of the clocks skips or repeats. Also lists
+    variables of contact methods that are not set here; it is the incident worker that needs
+    them."""
     from core.config.yaml_file import place
     from core.operations.oncall_check import check
 

@@ -233,12 +233,12 @@ class Schedule(Strict):
         max_length=MAX_LAYERS, description="A later one wins over those before it."
     )
     may_have_gaps: bool = Field(
-        False, description="Whether it is all right that nobody is on call at some times."
+        False, description="Whether there may be times when nobody is on call."
     )
     announce_handovers: bool = Field(
         False,
-        description="Whether those who leave and those who come hear of it, with the open "
-        "incidents.",
+        description="Whether people hear of their hand-overs, with the incidents that are not "
+        "resolved.",
     )
 
     @field_validator("layers")
