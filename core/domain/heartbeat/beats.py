@@ -7,7 +7,7 @@ how a command ended; a resolved alert is no beat, because what was heard every s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
 
 from pydantic import AwareDatetime, Field
@@ -20,6 +20,8 @@ from core.domain.value import Value
 from core.errors import InvalidEvent, quoted
 
 KEY_CHARS: Final = 300
+OLDEST: Final = timedelta(days=400)
+"""A beat counts as no older: senders write times that no calendar can count from."""
 
 
 class Beat(Value):
@@ -57,7 +59,7 @@ def _own(event: Event, key: str, now: datetime) -> Beat:
     status = data.get("status", OK)
     sent_at = event.timestamp
     return Beat(
-        at=min(sent_at, now) if sent_at else now,
+        at=min(max(sent_at, now - OLDEST), now) if sent_at else now,
         key=key,
         failed=status != OK,
         exit_code=_whole(data.get("exit_code")),

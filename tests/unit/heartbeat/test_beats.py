@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from core.domain.event import ALERT, HEARTBEAT, Event
-from core.domain.heartbeat.beats import how_it_ended, read_beat
+from core.domain.heartbeat.beats import OLDEST, how_it_ended, read_beat
+from core.domain.heartbeat.declaration import HeartbeatRule
+from core.domain.heartbeat.model import Heartbeat
 from core.domain.heartbeat.names import OUTPUT_CHARS
+from core.domain.heartbeat.witnesses import sighting_of
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -48,6 +51,18 @@ def test_what_claims_to_be_of_the_future_was_heard_now() -> None:
     beat = read_beat(event(time="2030-03-01T11:58:00Z"), NOW)
     assert beat
     assert beat.at == NOW
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+14:00", "1970-01-01T00:00:00Z"])
+def test_what_claims_to_be_very_old_can_be_counted_from(time: str) -> None:
+    """As a witness, too: of one that cannot say when it is due, nobody learns anything."""
+    declaration = HeartbeatRule.model_validate({"every": "5m"}).declared("backup")
+    beat = read_beat(event(time=time), NOW)
+    assert beat
+    assert beat.at == NOW - OLDEST
+    sighting = sighting_of(Heartbeat(name="backup", since=NOW, declaration=declaration, beat=beat))
+    assert sighting
+    assert sighting.due == NOW - OLDEST + timedelta(minutes=5)
 
 
 def test_the_time_of_any_other_event_is_its_senders_matter() -> None:
