@@ -19,6 +19,18 @@ def more_than(asked: list[Question], count: int) -> bool:
     return len(asked) > count
 
 
+def noted(harness: Harness) -> list[Question]:
+    """The questions that are asked from now on; nobody is on call."""
+    asked: list[Question] = []
+
+    async def noting(question: Question, *, client: Client) -> Answer:
+        asked.append(question)
+        return Answer()
+
+    harness.find_on_call = noting
+    return asked
+
+
 END = {"reason": "false_alarm"}
 INCIDENTS = 12
 """With a timer beside the local activity that asks, about every twelfth run did not replay."""
@@ -70,13 +82,7 @@ async def test_a_question_that_fails_is_on_the_timeline_and_holds_up_no_target(
 async def test_a_signal_makes_an_open_incident_ask_again_and_others_not(
     dev_harness: Harness,
 ) -> None:
-    asked: list[Question] = []
-
-    async def noting(question: Question, *, client: Client) -> Answer:
-        asked.append(question)
-        return Answer()
-
-    dev_harness.find_on_call = noting
+    asked = noted(dev_harness)
     async with dev_harness.working():
         handle = await dev_harness.start(alert())
         await until(says(handle, "Page delivered"))
@@ -92,13 +98,7 @@ async def test_a_signal_makes_an_open_incident_ask_again_and_others_not(
 async def test_a_run_that_continues_as_new_asks_what_the_one_before_has_asked(
     dev_harness: Harness,
 ) -> None:
-    asked: list[Question] = []
-
-    async def noting(question: Question, *, client: Client) -> Answer:
-        asked.append(question)
-        return Answer()
-
-    dev_harness.find_on_call = noting
+    asked = noted(dev_harness)
     dev_harness.continue_as_new_after = 8
     async with dev_harness.working():
         handle = await dev_harness.start(alert())
