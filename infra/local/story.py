@@ -232,7 +232,8 @@ class Story:
         self._say("Heard", f"{_HEARTBEAT} runs again, {hook}: {answer.status_code} {answer.reason}")
         [receipt] = answer.json()["receipts"]
         self._say_receipt(receipt)
-        self._until(incident, "the beat to resolve it", lambda i: i["status"] == Status.RESOLVED)
+        over = (Status.RESOLVED, Status.CLOSED)  # which follows at once
+        self._until(incident, "the beat to resolve it", lambda i: i["status"] in over)
         self._say("Recovered", f"{escape(shown['title'])}: [bold]resolved[/] by the beat")
 
     def _post(self, hop: str, what: str, status: str, verdict: str) -> str:
