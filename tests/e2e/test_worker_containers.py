@@ -220,7 +220,7 @@ def test_the_demo_succeeds_with_workers_in_containers(tmp_path: Path, cloud: str
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "its workers in containers" in done.stdout
-    assert "seven deliveries, two incidents" in done.stdout
+    assert "eight deliveries, three incidents" in done.stdout
 
 
 @pytest.mark.parametrize("name", [spec.name for spec in WORKERS])
