@@ -12,6 +12,7 @@ import hashlib
 import logging
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -29,6 +30,8 @@ _LOG: Final = logging.getLogger(__name__)
 _READ_SECONDS: Final = 3.0
 _COPY_SECONDS: Final = 1.5
 _PARSE_SECONDS: Final = 4.0
+_REFRESH_SECONDS: Final = 8.0
+"""For all that is tried of one calendar: a question who is on call takes ten seconds at most."""
 _MAX_PARSING: Final = 2
 """Versions of one calendar that are read at the same time: the newest, and its copy."""
 _THREADS: Final = 2
@@ -86,7 +89,7 @@ class CachedCalendars:
             for calendar in layer.calendars
         ]
         wanted = {calendar.source: calendar for _, _, calendar in layers}
-        await asyncio.gather(*(self._refresh(calendar) for calendar in wanted.values()))
+        await asyncio.gather(*map(self._refresh_in_time, wanted.values()))
         remarks: dict[str, list[str]] = {}
         for schedule, layer, calendar in layers:
             if what := _remark(self._kept[calendar.source]):
@@ -99,6 +102,12 @@ class CachedCalendars:
             remarks={name: tuple(dict.fromkeys(lines)) for name, lines in remarks.items()},
         )
 
+    async def _refresh_in_time(self, calendar: Calendar) -> None:
+        """Refresh it; when time is up, what is known of it counts, and its failure says so."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_REFRESH_SECONDS):
+                await self._refresh(calendar)
+
     async def _refresh(self, calendar: Calendar) -> None:
         kept = self._kept.setdefault(calendar.source, _Kept())
         async with kept.lock:
@@ -107,7 +116,7 @@ class CachedCalendars:
             if kept.tried and now - kept.tried < wait:
                 return
             kept.tried = now
-            # Until it is read: a reader whose time is up is cancelled.
+            # Until it is read: when its time is up, this is cancelled.
             kept.failure = kept.failure or "it was not read in time"
             url = calendar.url or self._variables().get(calendar.url_env or "", "").strip()
             try:
