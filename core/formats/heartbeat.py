@@ -17,7 +17,14 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from core.domain.event import HEARTBEAT, Event, encode, readable_time
-from core.domain.heartbeat.names import OK, OUTPUT_CHARS, STATUSES, is_name
+from core.domain.heartbeat.names import (
+    OK,
+    OUTPUT_CHARS,
+    STATUSES,
+    duration,
+    exit_code,
+    is_name,
+)
 from core.domain.identity import message_key, unidentified_key
 from core.errors import InvalidEvent, quoted
 from core.formats.shared.delivery import (
@@ -115,19 +122,14 @@ def _beat(delivery: Delivery, name: str, body: Mapping[str, Any]) -> Event:
 
 def _details(body: Mapping[str, Any]) -> dict[str, Any]:
     """What it says of its command, as far as that can be read: a detail does not cost a beat."""
-    details: dict[str, Any] = {}
-    code, duration, output = (body.get(name) for name in ("exit_code", "duration", "output"))
-    if isinstance(code, int) and not isinstance(code, bool) and abs(code) < 2**31:
-        details["exit_code"] = code
-    if (
-        isinstance(duration, int | float)
-        and not isinstance(duration, bool)
-        and 0 <= duration < 10**9
-    ):
-        details["duration"] = duration
+    details: dict[str, Any] = {
+        "exit_code": exit_code(body.get("exit_code")),
+        "duration": duration(body.get("duration")),
+    }
+    output = body.get("output")
     if isinstance(output, str) and (end := _end(output)):
         details["output"] = end
-    return details
+    return {name: value for name, value in details.items() if value is not None}
 
 
 def _end(output: str) -> str:

@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, Field
 
 from core.domain.alert import AlertStatus, read_alert
 from core.domain.event import ALERT, HEARTBEAT, Event
-from core.domain.heartbeat.names import FAILED, OK, OUTPUT_CHARS
+from core.domain.heartbeat.names import FAILED, OK, OUTPUT_CHARS, duration, exit_code
 from core.domain.text import clean, shortened
 from core.domain.value import Value
 from core.errors import InvalidEvent, quoted
@@ -62,8 +62,8 @@ def _own(event: Event, key: str, now: datetime) -> Beat:
         at=min(max(sent_at, now - OLDEST), now) if sent_at else now,
         key=key,
         failed=status != OK,
-        exit_code=_whole(data.get("exit_code")),
-        duration=_seconds(data.get("duration")),
+        exit_code=exit_code(data.get("exit_code")),
+        duration=duration(data.get("duration")),
         output=_end(data.get("output")),
         detail=None if status in (OK, FAILED) else f"its status is {quoted(status)}",
     )
@@ -74,18 +74,6 @@ def _has_recovered(event: Event) -> bool:
         return read_alert(event).status is AlertStatus.RESOLVED
     except InvalidEvent:
         return False
-
-
-def _whole(value: object) -> int | None:
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**31:
-        return value
-    return None
-
-
-def _seconds(value: object) -> float | None:
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 10**9:
-        return round(float(value), 3)
-    return None
 
 
 def _end(value: object) -> str | None:

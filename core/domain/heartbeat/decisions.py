@@ -127,7 +127,7 @@ def accepted(state: Heartbeat) -> Heartbeat:
 
 def _over(state: Heartbeat, now: datetime) -> Heartbeat:
     state = _recovered(_received(state, now), now)
-    return _with(state, over=True, due=None, deadline=None, asking=False)
+    return _with(state, over=True, pause=None, due=None, deadline=None, asking=False)
 
 
 def _last(state: Heartbeat) -> datetime:

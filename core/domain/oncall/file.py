@@ -96,17 +96,6 @@ class OnCallFile(Strict):
         names |= {_plain(alias): id for id, each in self.people.items() for alias in each.known_as}
         return names | {id: id for id in self.people}
 
-    @property
-    def variables(self) -> frozenset[str]:
-        """The environment variables that hold addresses of people and of calendars."""
-        calendars = [layer.ical for each in self.schedules.values() for layer in each.layers]
-        return frozenset(
-            [
-                *(name for target in self.targets.values() for name in target.variables),
-                *(each.url_env for each in calendars if each and each.url_env),
-            ]
-        )
-
 
 def _plain(name: str) -> str:
     return " ".join(name.split()).lower()
