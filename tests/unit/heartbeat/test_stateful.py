@@ -31,7 +31,7 @@ RULES = {
 WITNESSES = ("one", "two", "three")
 LONGEST_SILENCE = timedelta(minutes=40)
 """By then a job that is not heard alarms, or an outage is known: the period and its grace, two
-timers that fired late, what is waited for witnesses, and a fresh deadline after an outage."""
+timers that fired late, and what is waited for witnesses. An outage starts it afresh."""
 
 
 class Hearts(RuleBasedStateMachine):
@@ -49,6 +49,7 @@ class Hearts(RuleBasedStateMachine):
         self.door, self.jobs = True, set(RULES)
         self.count = 0
         self.quiet_since: dict[str, datetime] = dict.fromkeys(RULES, START)
+        self.spoken_for: dict[str, datetime] = dict.fromkeys(RULES, START)
 
     def _sightings(self, name: str) -> tuple[Sighting, ...]:
         others = (self.states[each] for each in WITNESSES if each != name)
@@ -69,6 +70,8 @@ class Hearts(RuleBasedStateMachine):
                 else:
                     break
                 self.states[name] = Heartbeat.model_validate_json(state.model_dump_json())
+                if state.outage:
+                    self.spoken_for[name] = self.now
             else:
                 raise AssertionError(f"{name} is never done: {self.states[name]}")
 
@@ -168,7 +171,8 @@ class Hearts(RuleBasedStateMachine):
     def what_is_not_heard_is_known(self) -> None:
         """No miss is missed: it alarms itself, or the shared alert does."""
         for name, state in self.states.items():
-            if state.pause or self.now - self.quiet_since[name] < LONGEST_SILENCE:
+            told = max(self.quiet_since[name], self.spoken_for[name])
+            if state.pause or self.now - told < LONGEST_SILENCE:
                 continue
             if self.now - max(self.states[each].since for each in RULES) < LONGEST_SILENCE:
                 continue
