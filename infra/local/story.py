@@ -232,7 +232,7 @@ class Story:
         self._say("Heard", f"{_HEARTBEAT} runs again, {hook}: {answer.status_code} {answer.reason}")
         [receipt] = answer.json()["receipts"]
         self._say_receipt(receipt)
-        over = (Status.RESOLVED, Status.CLOSED)  # which follows at once
+        over = (Status.RESOLVED, Status.CLOSED)  # which follows immediately
         self._until(incident, "the beat to resolve it", lambda i: i["status"] in over)
         self._say("Recovered", f"{escape(shown['title'])}: [bold]resolved[/] by the beat")
 
