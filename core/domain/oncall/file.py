@@ -96,6 +96,18 @@ class OnCallFile(Strict):
         names |= {_plain(alias): id for id, each in self.people.items() for alias in each.known_as}
         return names | {id: id for id in self.people}
 
+    @property
+    def variables(self) -> frozenset[str]:
+        """The environment variables that hold addresses of people and of calendars."""
+        layers = (layer for each in self.schedules.values() for layer in each.layers)
+        calendars = (each for layer in layers for each in layer.calendars)
+        return frozenset(
+            [
+                *(name for target in self.targets.values() for name in target.variables),
+                *(each.url_env for each in calendars if each.url_env),
+            ]
+        )
+
 
 def _plain(name: str) -> str:
     return " ".join(name.split()).lower()

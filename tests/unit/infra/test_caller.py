@@ -32,7 +32,7 @@ people:
 schedules:
   first:
     time_zone: Europe/Madrid
-    layers: [{name: team, ical: {url_env: TEAM_CALENDAR}}]
+    layers: [{name: team, ical: {url_env: TEAM_CALENDAR}, not_on: {url_env: HOLIDAYS}}]
 """
 WEBHOOKS = """\
 version: 1
@@ -93,6 +93,7 @@ def test_the_caller_s_settings_are_taken_and_the_stack_s_own_are_named(
         "TIDEGATE_HOOK_TOKEN": "a-secret",
         "ANA_PUSH": "json://127.0.0.1/ana",
         "TEAM_CALENDAR": "https://calendars.example/a-secret",
+        "HOLIDAYS": "https://calendars.example/holidays",
     }
     own = {
         "AWS_PROFILE": "mine",
