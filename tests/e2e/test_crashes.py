@@ -103,10 +103,7 @@ class Case:
     def command(self, name: str) -> Any:
         argument = {"command_id": f"{self.name}-{name}", "actor": "ana", "note": ""}
         return self._wait(
-            lambda: self._try(
-                lambda: [self.harness.temporal.update(self.incident(), name, argument)]
-            ),
-            name,
+            lambda: [self.harness.temporal.update(self.incident(), name, argument)], name
         )
 
     def reach(self, hop: str) -> None:
@@ -118,7 +115,7 @@ class Case:
         elif hop == "opened":
             incident = self.incident()
             self._wait(
-                lambda: self._try(lambda: self.harness.temporal.query(incident, QUERY_INCIDENT)),
+                lambda: self.harness.temporal.query(incident, QUERY_INCIDENT),
                 "the incident to open",
             )
         elif hop == "paged":
@@ -135,7 +132,7 @@ class Case:
             both = self.workflows(ROOT_WORKFLOW) + self.workflows(INCIDENT_WORKFLOW)
             return len(both) > 1 and not any(workflow.open for workflow in both)
 
-        self._wait(lambda: self._try(over), "both workflows to end")
+        self._wait(over, "both workflows to end")
         roots, incidents = self.workflows(ROOT_WORKFLOW), self.workflows(INCIDENT_WORKFLOW)
         assert [workflow.status for workflow in roots] == ["COMPLETED"]
         assert [workflow.status for workflow in incidents] == ["COMPLETED"]
@@ -143,11 +140,11 @@ class Case:
         assert self.pages() >= 1
 
     def _wait(self, look: Any, what: str) -> Any:
-        return wait_until(look, PATIENCE, f"{self.name}: {what}")
+        return wait_until(lambda: self._try(look), PATIENCE, f"{self.name}: {what}")
 
     @staticmethod
     def _try(look: Any) -> Any:
-        """None while Temporal is restarting."""
+        """None while Temporal is restarting, or is slow to answer."""
         try:
             return look()
         except RPCError:
