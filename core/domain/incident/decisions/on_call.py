@@ -143,12 +143,20 @@ def _by_time(incident: Incident) -> datetime | None:
     """The same for whatever a hold of the paging holds."""
     if incident.status is not Status.OPEN or incident.snoozed_until:
         return None
-    inquiry = incident.inquiry
-    moments = [escalation.due(incident), inquiry.ask_at]
+    moments = [_level_due(incident), incident.inquiry.ask_at]
     if not incident.escalation.held_until:
         moments.append(people.due(incident, held=False))
         moments.append(_until(incident))
     return min(filter(None, moments), default=None)
+
+
+def _level_due(incident: Incident) -> datetime | None:
+    """When a level is due; one that was due and could not be paged without an answer waits until it
+    is asked again."""
+    moment, inquiry = escalation.due(incident), incident.inquiry
+    if moment and inquiry.unanswered and inquiry.ask_at and inquiry.answered_at:
+        return moment if moment > inquiry.answered_at else None
+    return moment
 
 
 def _until(incident: Incident) -> datetime | None:
