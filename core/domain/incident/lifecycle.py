@@ -194,7 +194,9 @@ def _effects_of(event: WithEffects, before: Incident, after: Incident) -> Iterab
                 yield messages.page_for(after, event)
         case PageDelivered():
             page = before.pages.get(event.key)
-            if page and page.status is PageStatus.CANCELLED and before.news:
+            cancelled = page and page.status is PageStatus.CANCELLED
+            # Not what is over by now: a late timer may have opened the incident again.
+            if cancelled and before.news and after.news is before.news:
                 yield messages.late_follow_up(after, event, before.news)
         case Acknowledged() | Mitigated() | Discarded():
             yield from _follow_up(event, before, after)

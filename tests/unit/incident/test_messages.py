@@ -385,6 +385,17 @@ def test_a_page_that_arrives_too_late_is_followed_up_once(make: Any, title: str)
     assert [what for what, _ in heard(incident)] == ["acknowledged", "resolved"]
 
 
+def test_a_page_that_arrives_as_the_acknowledgement_times_out_is_followed_up_by_the_next() -> None:
+    incident = acknowledged(policy(acknowledgement_timeout=60.0))
+    [key] = incident.incident.pages
+    incident.now += timedelta(seconds=90)  # its timer is late
+    incident.give(PageSettled(key=key))
+    assert incident.status == "open"
+    assert heard(incident) == []
+    incident.do("acknowledge", "ben")
+    assert heard(incident) == [("acknowledged", (ON_CALL,))]
+
+
 def test_what_targets_have_heard_is_bounded() -> None:
     names = " ".join(f"t{number}" for number in range(3 * KEPT_NAMES))
     incident = opened(Policy(levels=levels((0, names))))

@@ -577,6 +577,20 @@ def test_an_answer_that_does_not_come_holds_up_no_target_and_is_asked_for_again(
     assert len([target for _, target in paged_at(life) if target == "ana/push"]) == 1
 
 
+def test_a_level_after_one_that_reaches_nobody_waits_for_an_answer_about_itself() -> None:
+    rota = Rota(who("eve", MANAGERS))
+    life = begun(rota, level(0, "chat"), level(60, CHECKOUT), level(300, MANAGERS))
+    life.answer = lambda question, now: (
+        None if MANAGERS in question.recipients else rota(question, now)
+    )
+    life.wait(60 + PATIENCE.total_seconds())  # which fails if a deadline stays in the past
+    assert life.paged() == ["chat"]
+    assert life.deadline == 60 + (PATIENCE + RETRY).total_seconds()
+    life.answer = rota
+    life.wait(RETRY.total_seconds())
+    assert life.paged() == ["chat", "eve/push"]
+
+
 def test_a_hand_over_that_cannot_be_asked_about_is_asked_about_again_after_a_while() -> None:
     rota = Rota(who("ana", until=at(60)))
     life = begun(rota, level(0, CHECKOUT))
