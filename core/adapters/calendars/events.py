@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from threading import Lock
 from time import thread_time
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
@@ -13,6 +14,7 @@ from core.domain.oncall.calendars import CalendarEvent
 
 if TYPE_CHECKING:
     from icalendar import Calendar
+    from recurring_ical_events import CalendarQuery  # type: ignore[import-untyped]
 
 _MAX_EVENTS: Final = 5_000
 _MAX_A_DAY: Final = 200
@@ -45,7 +47,8 @@ def events_of(body: bytes, now: datetime) -> CalendarEvents:
         _check_recurrence(calendar)
         events = CalendarEvents(calendar)
         # What cannot be expanded is refused now, and not when somebody is to be paged.
-        list(_occurrences(calendar, now - _MARGIN, now + _CHUNK, ZoneInfo("UTC"), strict=True))
+        strict = _series(calendar, strict=True)
+        list(_occurrences(strict, now - _MARGIN, now + _CHUNK, ZoneInfo("UTC")))
     except Unreadable:
         raise
     except Exception as error:  # noqa: BLE001  # the libraries raise whatever a broken calendar leads to
@@ -56,10 +59,13 @@ def events_of(body: bytes, now: datetime) -> CalendarEvents:
 
 
 class CalendarEvents:
-    """The events of one calendar; what was expanded is kept."""
+    """The events of one calendar; what was expanded is kept. A series that cannot be expanded is
+    left out."""
 
     def __init__(self, calendar: Calendar) -> None:
-        self._calendar = calendar
+        # Once for all periods: it costs more than to expand one, and keeps how far rules have come.
+        self._series = _series(calendar, strict=False)
+        self._lock = Lock()
         self._expanded: dict[tuple[int, str], tuple[CalendarEvent, ...]] = {}
 
     def between(self, start: datetime, end: datetime, zone: ZoneInfo) -> Sequence[CalendarEvent]:
@@ -69,26 +75,30 @@ class CalendarEvents:
 
     def _chunk(self, number: int, zone: ZoneInfo) -> tuple[CalendarEvent, ...]:
         key = (number, zone.key)
-        # Several threads ask: what one of them has found may be gone after another has cleared.
-        if (found := self._expanded.get(key)) is None:
-            if len(self._expanded) >= _MAX_CHUNKS:
-                self._expanded.clear()
-            start = _EPOCH + number * _CHUNK
-            found = self._expanded[key] = tuple(
-                _occurrences(self._calendar, start, start + _CHUNK, zone, strict=False)
-            )
+        # Several threads ask: the second waits for what the first expands.
+        with self._lock:
+            if (found := self._expanded.get(key)) is None:
+                if len(self._expanded) >= _MAX_CHUNKS:
+                    self._expanded.clear()
+                start = _EPOCH + number * _CHUNK
+                found = tuple(_occurrences(self._series, start, start + _CHUNK, zone))
+                self._expanded[key] = found
         return found
 
 
-def _occurrences(
-    calendar: Calendar, start: datetime, end: datetime, zone: ZoneInfo, *, strict: bool
-) -> Iterator[CalendarEvent]:
-    """The occurrences that overlap a period, and perhaps some around it. Those that are not
-    `strict` leave out a series that cannot be expanded."""
-    import recurring_ical_events  # type: ignore[import-untyped]
+def _series(calendar: Calendar, *, strict: bool) -> CalendarQuery:
+    """The calendar, ready to be expanded. Unless it is `strict`, it leaves out a series that cannot
+    be."""
+    import recurring_ical_events
 
-    query = recurring_ical_events.of(calendar, skip_bad_series=not strict)
-    for event in query.between(start - _MARGIN, end + _MARGIN):
+    return recurring_ical_events.of(calendar, skip_bad_series=not strict)
+
+
+def _occurrences(
+    series: CalendarQuery, start: datetime, end: datetime, zone: ZoneInfo
+) -> Iterator[CalendarEvent]:
+    """The occurrences that overlap a period, and perhaps some around it."""
+    for event in series.between(start - _MARGIN, end + _MARGIN):
         if str(event.get("STATUS", "")).upper() == "CANCELLED":
             continue
         since, until = (_moment(event[name].dt, zone) for name in ("DTSTART", "DTEND"))

@@ -47,7 +47,7 @@ class _Kept:
     not read again until it changes."""
 
     events: CalendarEvents | None = None
-    body: bytes = b""
+    body: bytes | None = None
     etag: str | None = None
     read: datetime | None = None
     tried: datetime | None = None
@@ -91,15 +91,19 @@ class CachedCalendars:
         wanted = {calendar.source: calendar for _, _, calendar in layers}
         await asyncio.gather(*map(self._refresh_in_time, wanted.values()))
         remarks: dict[str, list[str]] = {}
+        refused: dict[str, set[str]] = {}
         for schedule, layer, calendar in layers:
-            if what := _remark(self._kept[calendar.source]):
-                where = f"the calendar of layer {layer} of schedule {schedule}"
-                remarks.setdefault(schedule, []).append(f"{where} {what}")
+            if what := _remark(known := self._kept[calendar.source]):
+                remark = f"the calendar of layer {layer} of schedule {schedule} {what}"
+                remarks.setdefault(schedule, []).append(remark)
+                if known.refused and known.refused[1] == known.failure:
+                    refused.setdefault(schedule, set()).add(remark)
         kept = {source: self._kept[source].events for source in wanted}
         return Calendars(
             events={source: events for source, events in kept.items() if events},
             names=file.names,
             remarks={name: tuple(dict.fromkeys(lines)) for name, lines in remarks.items()},
+            refused={name: frozenset(lines) for name, lines in refused.items()},
         )
 
     async def _refresh_in_time(self, calendar: Calendar) -> None:
@@ -139,6 +143,8 @@ class CachedCalendars:
             kept.events = await self._parsed(kept, fetched.body, now, seconds=_PARSE_SECONDS)
             kept.body = fetched.body
             await self._keep(url, fetched.body)
+        if kept.events is None:
+            raise Unreadable("the server says that it has not changed, and it was never read")
         kept.etag, kept.read, kept.failure = fetched.etag, now, None
 
     async def _document(self, uri: str, *, seconds: float = _READ_SECONDS) -> bytes:

@@ -35,11 +35,12 @@ class Events(Protocol):
 class Calendars:
     """The calendars that could be read or of which there is a copy, by their `source`, and the IDs
     of people by what calendars call them, in lower case. `remarks` say, by schedule, which layers'
-    calendars could not be read."""
+    calendars could not be read; those of texts that are no calendars are in `refused`, too."""
 
     events: Mapping[str, Events] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
     remarks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    refused: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def people(self, summary: str) -> tuple[str, ...]:
         """Whom a summary means: one person, or several with commas between them."""

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from threading import Barrier
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+import recurring_ical_events  # type: ignore[import-untyped]
 
 from core.adapters.calendars import events as module
 from core.adapters.calendars.events import events_of
 from core.adapters.calendars.fetch import Unreadable
+from core.domain.oncall.calendars import CalendarEvent
 from tests.unit.adapters.calendars.icalendars import ANA, calendar
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
@@ -126,3 +131,35 @@ def test_what_is_no_calendar_is_refused_with_the_reason(
     with pytest.raises(Unreadable) as refused:
         events_of(body, NOW)
     assert str(refused.value).startswith(reason)
+
+
+def test_a_calendar_is_prepared_once_whatever_is_asked_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where nobody is on call, whoever is next is looked for over years of it."""
+    events = events_of(calendar(ANA), NOW)
+    prepared: list[object] = []
+    monkeypatch.setattr(recurring_ical_events, "of", lambda *args, **_: prepared.append(args))
+    assert len(events.between(NOW, NOW + timedelta(days=800), BERLIN)) == 1
+    assert prepared == []
+
+
+def test_threads_that_ask_for_the_same_events_wait_for_the_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    events, threads = events_of(calendar(ANA), NOW), 4
+    expanded: list[datetime] = []
+    together, expand = Barrier(threads), module._occurrences
+
+    def counted(series: Any, start: datetime, end: datetime, zone: ZoneInfo) -> list[CalendarEvent]:
+        expanded.append(start)
+        return list(expand(series, start, end, zone))
+
+    def ask(_: int) -> int:
+        together.wait(10)
+        return len(events.between(NOW, NOW + timedelta(days=800), BERLIN))
+
+    monkeypatch.setattr(module, "_occurrences", counted)
+    with ThreadPoolExecutor(threads) as pool:
+        assert list(pool.map(ask, range(threads))) == [1] * threads
+    assert len(expanded) == len(set(expanded))

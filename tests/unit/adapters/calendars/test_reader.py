@@ -40,7 +40,7 @@ class Web:
     """Stands in for the web: answers with a body or a failure, and counts what it is asked."""
 
     def __init__(self) -> None:
-        self.answer: bytes | Unreadable = calendar(ANA)
+        self.answer: bytes | Unreadable | None = calendar(ANA)
         self.asked: list[tuple[str, str | None]] = []
 
     async def fetch(self, url: str, *, etag: str | None = None, timeout: float) -> Fetched:
@@ -140,6 +140,24 @@ async def test_without_any_copy_a_remark_says_that_the_layer_counts_for_nothing(
             "nothing: it is not a calendar in the iCalendar format",
         )
     }
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (b"", "it is not a calendar in the iCalendar format"),
+        (None, "the server says that it has not changed, and it was never read"),
+    ],
+    ids=["an empty text", "unchanged"],
+)
+async def test_an_answer_without_a_calendar_is_no_calendar_without_events(
+    answer: bytes | None, reason: str, desk: Desk, web: Web
+) -> None:
+    web.answer = answer
+    calendars = await desk.read(file(URL))
+    assert not calendars.events
+    [remark] = calendars.remarks["checkout"]
+    assert remark.endswith(f"cannot be read, and counts for nothing: {reason}")
 
 
 async def test_a_server_that_fails_is_asked_once_a_minute(desk: Desk, web: Web) -> None:
