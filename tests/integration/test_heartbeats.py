@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from temporalio.client import WorkflowUpdateFailedError
 from temporalio.testing import WorkflowEnvironment
 
 from core.contracts import UPDATE_PAUSE, UPDATE_RESUME
@@ -123,6 +126,26 @@ async def test_a_paused_heartbeat_alarms_once_it_is_resumed(
         await hearts.alerted(MISSED, RECOVERED, MISSED)
 
 
+@pytest.mark.parametrize("is_declared", [True, False])
+async def test_a_pause_waits_for_a_declaration_that_is_not_read_yet(
+    hearts: Harness, is_declared: bool
+) -> None:
+    """As after `heartbeats sync`, while workers sleep."""
+    if not is_declared:
+        hearts.heartbeats = {}
+    handle = await hearts.beat("backup")
+    pausing = asyncio.create_task(handle.execute_update(UPDATE_PAUSE, {"by": "ana"}))
+    async with hearts.working():
+        if is_declared:
+            await pausing
+            await until(hearts, "backup", Status.PAUSED)
+        else:
+            with pytest.raises(WorkflowUpdateFailedError) as refused:
+                await pausing
+            assert "not in the on-call file" in str(refused.value.cause)
+            await until(hearts, "backup", Status.UNDECLARED)
+
+
 async def test_a_pause_ends_by_itself(hearts: Harness, server: WorkflowEnvironment) -> None:
     async with hearts.working():
         handle = await hearts.beat("backup")
@@ -188,15 +211,22 @@ def with_witnesses(**more: Any) -> Any:
     )
 
 
-@pytest.mark.recorded("suspect")
-async def test_while_nothing_is_heard_one_alert_speaks_for_all(
-    hearts: Harness, server: WorkflowEnvironment
-) -> None:
+@asynccontextmanager
+async def during_an_outage(hearts: Harness, server: WorkflowEnvironment) -> AsyncIterator[None]:
+    """A worker, and heartbeats of which none was heard for an hour and a half."""
     hearts.heartbeats = with_witnesses()
     async with hearts.working():
         for name in hearts.heartbeats:
             await hearts.beat(name)
         await hours(server, 1.5)
+        yield
+
+
+@pytest.mark.recorded("suspect")
+async def test_while_nothing_is_heard_one_alert_speaks_for_all(
+    hearts: Harness, server: WorkflowEnvironment
+) -> None:
+    async with during_an_outage(hearts, server):
         assert set(hearts.intake.alerts) == {ALL_SILENT}
         assert (await hearts.state("backup")).status is Status.SUSPECT
         for name in OFTEN:
@@ -212,11 +242,7 @@ async def test_while_nothing_is_heard_one_alert_speaks_for_all(
 async def test_what_stays_missing_after_an_outage_alarms(
     hearts: Harness, server: WorkflowEnvironment
 ) -> None:
-    hearts.heartbeats = with_witnesses()
-    async with hearts.working():
-        for name in hearts.heartbeats:
-            await hearts.beat(name)
-        await hours(server, 1.5)
+    async with during_an_outage(hearts, server):
         for _ in range(25):
             for name in OFTEN:
                 await hearts.beat(name)

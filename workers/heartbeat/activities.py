@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cache, cached_property
+from functools import cache
 from typing import Any, Final
 
 from temporalio import activity
@@ -48,12 +48,10 @@ class HeartbeatActivities:
     ) -> None:
         self._declarations = {name: rule.declared(name) for name, rule in heartbeats.items()}
         self._intake = cache(intake)
+        self._by_period: Sequence[Declaration] | None = None
+        self._sorting = asyncio.Lock()
         self._witnesses = _Witnesses()
         self._shared = _Shared()
-
-    @cached_property
-    def _by_period(self) -> Sequence[Declaration]:
-        return by_period(self._declarations.values(), datetime.now(UTC))
 
     @property
     def all(self) -> list[Any]:
@@ -69,7 +67,7 @@ class HeartbeatActivities:
     async def ask_witnesses(self, name: str) -> list[Sighting]:
         """When other heartbeats were heard, those with the shortest periods first. One that does
         not answer in time says nothing."""
-        asked = candidates(name, self._by_period)
+        asked = candidates(name, await self._sorted())
         client = activity.client()
         sightings = await asyncio.gather(
             *(self._witnesses.sighting(client, each.name) for each in asked)
@@ -88,6 +86,15 @@ class HeartbeatActivities:
                 if not self._shared.is_accepted(notice):
                     await self._accept(state, notice)
                     self._shared.remember(notice)
+
+    async def _sorted(self) -> Sequence[Declaration]:
+        """The declarations, those with the shortest periods first. In a thread, and once: thousands
+        of cron expressions take seconds, in which the worker would page nobody."""
+        async with self._sorting:
+            if self._by_period is None:
+                declared, now = self._declarations.values(), datetime.now(UTC)
+                self._by_period = await asyncio.to_thread(by_period, declared, now)
+            return self._by_period
 
     async def _accept(self, state: Heartbeat, notice: Notice) -> None:
         event = alert_event(state, notice)

@@ -1,13 +1,13 @@
 """The workflow of one heartbeat: it waits for beats, and has an alert accepted when one is missed.
 
-Every decision is in `core.domain.heartbeat.decisions`. Handlers change the state and never wait;
-one main loop has the effects done, and waits for the next deadline. A beat is one Action,
-and restarts no timer: one that has become too early is left to fire, and starts the next.
+Every decision is in `core.domain.heartbeat.decisions`. Handlers change the state, and wait for
+nothing but a declaration that is being read; one main loop has the effects done, and waits for the
+next deadline. A beat is one Action, and restarts no timer: one that has become too early is left to
+fire, and starts the next.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -36,6 +36,7 @@ from core.domain.heartbeat.witnesses import Sighting
 from core.errors import InvalidEvent
 from workers.heartbeat.activities import HeartbeatActivities
 from workers.runtime.local_first import run_local_first
+from workers.runtime.waiting import wait_until
 
 HISTORY_EVENTS: Final = 500
 """Events after which a run continues as a new one. Short histories are replayed fast: a worker that
@@ -81,6 +82,7 @@ class HeartbeatWorkflow:
         name = workflow.info().workflow_id.removeprefix(KEY_PREFIX)
         self._state = state or Heartbeat(name=name, since=workflow.now())
         self._unread = state is None
+        self._reading = False
         attributes = workflow.info().typed_search_attributes
         self._published = {key: attributes.get(key) for key in (_STATUS, _SEVERITY, _SERVICE)}
 
@@ -90,6 +92,11 @@ class HeartbeatWorkflow:
             if self._must_read():
                 await self._read()
             self._publish()
+            if not workflow.all_handlers_finished():
+                await workflow.wait_condition(
+                    lambda: workflow.all_handlers_finished() or self._must_read()
+                )
+                continue
             if _should_continue_as_new():
                 workflow.continue_as_new(self._state)
             if self._state.notices:
@@ -123,15 +130,18 @@ class HeartbeatWorkflow:
         self._unread = True
 
     @workflow.update(name=UPDATE_PAUSE)
-    def pause(self, pause: dict[str, Any]) -> Heartbeat:
+    async def pause(self, pause: dict[str, Any]) -> Heartbeat:
         """Expect nothing for a while. `pause` has `by`, and may have `why` and `until`."""
+        if not self._is_read():  # one that has just begun, or a file that was just rolled out
+            await workflow.wait_condition(self._is_read)
+            self._must_be_declared()
         self._state = decisions.paused(self._state, self._pause_of(pause))
         return self._state
 
     @pause.validator
     def _may_pause(self, pause: dict[str, Any]) -> None:
-        if self._state.declaration is None or self._state.over:
-            raise _refused(f"heartbeat {self._state.name} is not in the on-call file")
+        if self._is_read():
+            self._must_be_declared()
         asked = self._pause_of(pause)
         if asked.until and asked.until <= asked.at:
             raise _refused("the pause ends in the past: give an `until` in the future")
@@ -158,6 +168,14 @@ class HeartbeatWorkflow:
         except ValueError as error:
             raise _refused(f"the pause is invalid: {error}") from None
 
+    def _must_be_declared(self) -> None:
+        if self._state.declaration is None or self._state.over:
+            raise _refused(f"heartbeat {self._state.name} is not in the on-call file")
+
+    def _is_read(self) -> bool:
+        """Whether its declaration is as the on-call file has it."""
+        return not self._unread and not self._reading
+
     # What the main loop does
 
     def _must_read(self) -> bool:
@@ -166,10 +184,11 @@ class HeartbeatWorkflow:
         return self._unread or bool(waits and waits <= workflow.now())
 
     async def _read(self) -> None:
-        self._unread = False
+        self._unread, self._reading = False, True
         declaration: Declaration | None = await run_local_first(
             HeartbeatActivities.read_declaration, self._state.name, local=_LOCAL, remote=_READ
         )
+        self._reading = False
         before = self._state
         self._state = decisions.declared(before, declaration, workflow.now())
         if self._state.status is Status.UNDECLARED and before.deadline is None:
@@ -210,9 +229,7 @@ class HeartbeatWorkflow:
         due = self._state.deadline
         seconds = (due - workflow.now()).total_seconds() if due else None
         passed = seconds is not None and seconds <= 0
-        if passed or not await _wait_until(
-            lambda: self._has_work() or self._is_stale(due), seconds
-        ):
+        if passed or not await wait_until(lambda: self._has_work() or self._is_stale(due), seconds):
             self._state = decisions.woken(self._state, workflow.now())
 
     def _has_work(self) -> bool:
@@ -261,12 +278,3 @@ def _should_continue_as_new() -> bool:
 
 def _refused(message: str) -> ApplicationError:
     return ApplicationError(message, type="CommandRefused", non_retryable=True)
-
-
-async def _wait_until(check: Callable[[], bool], seconds: float | None) -> bool:
-    """Whether the check came true within the time."""
-    try:
-        await workflow.wait_condition(check, timeout=seconds)
-    except TimeoutError:
-        return False
-    return True

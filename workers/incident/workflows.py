@@ -16,7 +16,6 @@ replay.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -61,6 +60,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from workers.incident.workflow.state import State
     from workers.runtime.local_first import permanent, run_local_first
+    from workers.runtime.waiting import wait_until
 
 _FIRST_EVENT: Final = timedelta(minutes=1)
 """How long a run that was started without an event waits for the signal that brings one."""
@@ -316,13 +316,13 @@ class IncidentWorkflow:
             await self._wait_for_first_event()
         elif seconds is not None and seconds <= 0:
             self._wake()
-        elif await _wait_until(lambda: self._has_work() or self._is_stale(due), seconds):
+        elif await wait_until(lambda: self._has_work() or self._is_stale(due), seconds):
             self._state.in_flight.check()
         else:
             self._wake()
 
     async def _wait_for_first_event(self) -> None:
-        if not await _wait_until(self._has_work, _FIRST_EVENT.total_seconds()):
+        if not await wait_until(self._has_work, _FIRST_EVENT.total_seconds()):
             text = "the workflow was started without an event, and no signal has brought one"
             raise activity_options.permanent_failure(InvalidEvent.__name__, text)
 
@@ -367,7 +367,7 @@ class IncidentWorkflow:
         state = self._state
         end = workflow.now() + continue_as_new.SETTLING
         while state.in_flight and (left := (end - workflow.now()).total_seconds()) > 0:
-            await _wait_until(
+            await wait_until(
                 lambda: (
                     not state.in_flight
                     or state.in_flight.is_faulty()
@@ -388,7 +388,7 @@ class IncidentWorkflow:
     async def _wait_for_report(self) -> None:
         """Wait for this incident's report and last pages, as long as its successor may wait."""
         state = self._state
-        await _wait_until(
+        await wait_until(
             lambda: (
                 state.is_finished()
                 or state.in_flight.is_faulty()
@@ -418,12 +418,3 @@ class IncidentWorkflow:
         while self._state.arrivals:
             wire = self._state.arrivals.pop(0)
             await incoming.quarantine(wire, IncidentCancelled.__name__, text)
-
-
-async def _wait_until(check: Callable[[], bool], seconds: float | None) -> bool:
-    """Whether the check came true within the time."""
-    try:
-        await workflow.wait_condition(check, timeout=seconds)
-    except TimeoutError:
-        return False
-    return True

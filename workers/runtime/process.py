@@ -138,6 +138,7 @@ def sandbox(activities: Sequence[Callable[..., Any]]) -> SandboxedWorkflowRunner
         "core",
         "workers.runtime.heartbeats",
         "workers.runtime.local_first",
+        "workers.runtime.waiting",
         *(each.__module__ for each in activities),
     }
     restrictions = SandboxRestrictions.default.with_passthrough_modules(*passed)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from temporalio.client import (
     Client,
@@ -18,8 +17,9 @@ from temporalio.client import (
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from temporalio.common import QueryRejectCondition, SearchAttributeKey
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
+from core.adapters.temporal.answers import ANSWER_TIMEOUT, NO_WORKER, query
 from core.adapters.temporal.connection import is_missing, refusal
 from core.adapters.temporal.incident_list import in_query
 from core.contracts import (
@@ -37,15 +37,9 @@ from core.domain.heartbeat.model import Heartbeat
 from core.domain.heartbeat.names import KEY_PREFIX, workflow_id
 from core.errors import CommandRefused, TemporalUnavailable
 
-T = TypeVar("T")
-
 _TIMEOUT: Final = timedelta(seconds=10)
-_ANSWER_TIMEOUT: Final = timedelta(seconds=30)
-"""For what a worker answers, which may have to be woken first."""
-_QUERY_TIMEOUT: Final = timedelta(seconds=5)
 _TOGETHER: Final = 20
 """Calls in flight."""
-_NO_WORKER: Final = "see whether an incident worker runs: `tidegate doctor`"
 _STATUS, _SEVERITY, _SERVICE = map(
     SearchAttributeKey.for_keyword, (STATUS_ATTRIBUTE, SEVERITY_ATTRIBUTE, SERVICE_ATTRIBUTE)
 )
@@ -66,10 +60,10 @@ async def running(client: Client) -> list[Running]:
 
     Raises `TemporalUnavailable`, or `SettingsError` for a wrong namespace or credentials.
     """
-    query = f"WorkflowType = {in_query(HEARTBEAT_WORKFLOW)} AND ExecutionStatus = 'Running'"
+    wanted = f"WorkflowType = {in_query(HEARTBEAT_WORKFLOW)} AND ExecutionStatus = 'Running'"
     found: list[Running] = []
     try:
-        async for run in client.list_workflows(query, rpc_timeout=_TIMEOUT):
+        async for run in client.list_workflows(wanted, rpc_timeout=_TIMEOUT):
             attributes = run.typed_search_attributes
             found.append(
                 Running(
@@ -89,29 +83,19 @@ async def running(client: Client) -> list[Running]:
 async def show(client: Client, name: str) -> Heartbeat:
     """Everything about a heartbeat. Raises `CommandRefused` where it does not run, or as
     `running`."""
-    deadline = time.monotonic() + _ANSWER_TIMEOUT.total_seconds()
-    while True:
-        try:
-            state: Heartbeat = await _handle(client, name).query(
-                QUERY_HEARTBEAT,
-                result_type=Heartbeat,
-                reject_condition=QueryRejectCondition.NOT_OPEN,
-                rpc_timeout=_QUERY_TIMEOUT,
-            )
-        except WorkflowQueryRejectedError:
-            raise _not_running(name) from None
-        except WorkflowQueryFailedError as error:
-            raise CommandRefused(f"heartbeat {name}: {error}", fix=_NO_WORKER) from None
-        except RPCError as error:
-            unanswered = error.status in (
-                RPCStatusCode.DEADLINE_EXCEEDED,
-                RPCStatusCode.CANCELLED,
-                RPCStatusCode.FAILED_PRECONDITION,
-            )
-            if not unanswered or time.monotonic() > deadline:
-                raise _rpc_error(name, error) from None
-        else:
-            return state
+    try:
+        return await query(
+            _handle(client, name),
+            QUERY_HEARTBEAT,
+            Heartbeat,
+            reject_condition=QueryRejectCondition.NOT_OPEN,
+        )
+    except WorkflowQueryRejectedError:
+        raise _not_running(name) from None
+    except WorkflowQueryFailedError as error:
+        raise CommandRefused(f"heartbeat {name}: {error}", fix=NO_WORKER) from None
+    except RPCError as error:
+        raise _rpc_error(name, error) from None
 
 
 async def pause(client: Client, name: str, fields: Mapping[str, Any], *, id: str) -> Heartbeat:
@@ -174,16 +158,16 @@ async def _all(one: Callable[[str], Awaitable[None]], names: Iterable[str]) -> N
 async def _update(client: Client, name: str, update: str, args: list[Any], id: str) -> Heartbeat:
     try:
         state: Heartbeat = await _handle(client, name).execute_update(
-            update, args=args, id=id, result_type=Heartbeat, rpc_timeout=_ANSWER_TIMEOUT
+            update, args=args, id=id, result_type=Heartbeat, rpc_timeout=ANSWER_TIMEOUT
         )
     except WorkflowUpdateFailedError as error:
         reason = getattr(error.cause, "message", str(error.cause))
         raise CommandRefused(reason, fix=f"see it with `tidegate heartbeats show {name}`") from None
     except WorkflowUpdateRPCTimeoutOrCancelledError:
         raise TemporalUnavailable(
-            f"heartbeat {name}: no answer within {_ANSWER_TIMEOUT.seconds} s; the command may "
+            f"heartbeat {name}: no answer within {ANSWER_TIMEOUT.seconds} s; the command may "
             "still be done",
-            fix=_NO_WORKER,
+            fix=NO_WORKER,
         ) from None
     except RPCError as error:
         raise _rpc_error(name, error) from None
@@ -197,7 +181,7 @@ def _handle(client: Client, name: str) -> WorkflowHandle[Any, Any]:
 def _rpc_error(name: str, error: RPCError) -> Exception:
     if is_missing(error):
         return _not_running(name)
-    return refusal(error, about=f"heartbeat {name}: ", fix=_NO_WORKER)
+    return refusal(error, about=f"heartbeat {name}: ", fix=NO_WORKER)
 
 
 def _not_running(name: str) -> CommandRefused:

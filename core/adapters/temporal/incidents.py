@@ -6,7 +6,6 @@ reaches no other; its workflow ID, which it shares with those before and after i
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final, NoReturn, NotRequired, TypedDict, TypeVar
@@ -25,6 +24,7 @@ from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from core.adapters.temporal.answers import ANSWER_TIMEOUT, NO_WORKER, query
 from core.adapters.temporal.connection import is_missing, refusal
 from core.adapters.temporal.incident_list import in_query
 from core.adapters.temporal.incident_names import resolve
@@ -45,14 +45,6 @@ from core.errors import (
 T = TypeVar("T")
 
 _TIMEOUT: Final = timedelta(seconds=10)
-_ANSWER_TIMEOUT: Final = timedelta(seconds=30)
-"""For what a worker answers, which may have to be woken first."""
-_QUERY_TIMEOUT: Final = timedelta(seconds=5)
-"""For one attempt at a query. One that comes as the last worker ends may wait for that worker and
-wake no other; the next attempt does. An update is stored, and wakes one whenever it comes."""
-_NO_POLLER: Final = "no poller seen"
-"""In the server's answer to a query that no worker took."""
-_NO_WORKER: Final = "see whether an incident worker runs: `tidegate doctor`"
 
 
 class CommandResult(TypedDict):
@@ -105,7 +97,7 @@ async def send(client: Client, id: str, name: str, fields: Mapping[str, Any]) ->
             command,
             id=command["command_id"],
             result_type=dict,
-            rpc_timeout=_ANSWER_TIMEOUT,
+            rpc_timeout=ANSWER_TIMEOUT,
         )
     except WorkflowUpdateFailedError as error:
         cause = error.cause
@@ -117,9 +109,9 @@ async def send(client: Client, id: str, name: str, fields: Mapping[str, Any]) ->
         ) from None
     except WorkflowUpdateRPCTimeoutOrCancelledError:
         raise TemporalUnavailable(
-            f"incident {_short(id)}: no answer within {_ANSWER_TIMEOUT.seconds} s; the command "
+            f"incident {_short(id)}: no answer within {ANSWER_TIMEOUT.seconds} s; the command "
             "may still be done",
-            fix=_NO_WORKER,
+            fix=NO_WORKER,
         ) from None
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
@@ -175,23 +167,12 @@ async def _found(client: Client, id: str) -> tuple[WorkflowHandle[Any, Any], dic
 
 
 async def _query(handle: WorkflowHandle[Any, Any], name: str, kind: type[T], id: str) -> T:
-    deadline = time.monotonic() + _ANSWER_TIMEOUT.total_seconds()
-    while True:
-        try:
-            answer: T = await handle.query(name, result_type=kind, rpc_timeout=_QUERY_TIMEOUT)
-        except (WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
-            raise CommandRefused(f"incident {_short(id)}: {error}") from None
-        except RPCError as error:
-            if not _is_unanswered(error) or time.monotonic() > deadline:
-                raise _rpc_error(id, error) from None
-        else:
-            return answer
-
-
-def _is_unanswered(error: RPCError) -> bool:
-    if error.status is RPCStatusCode.FAILED_PRECONDITION:
-        return _NO_POLLER in error.message
-    return error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
+    try:
+        return await query(handle, name, kind)
+    except (WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
+        raise CommandRefused(f"incident {_short(id)}: {error}") from None
+    except RPCError as error:
+        raise _rpc_error(id, error) from None
 
 
 async def _run_of(client: Client, incident_id: str) -> str | None:
@@ -248,5 +229,5 @@ def _rpc_error(id: str, error: RPCError) -> TidegateError:
         return IncidentNotFound(f"Temporal has no incident under the ID {id!r}")
     fix = None
     if error.status in (RPCStatusCode.FAILED_PRECONDITION, RPCStatusCode.DEADLINE_EXCEEDED):
-        fix = _NO_WORKER
+        fix = NO_WORKER
     return refusal(error, fix=fix)

@@ -25,6 +25,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from core.adapters.temporal.answers import ANSWER_TIMEOUT, NO_WORKER
 from core.adapters.temporal.connection import is_missing, refusal, unless_missing
 from core.adapters.temporal.incident_list import (
     IncidentFilter,
@@ -51,8 +52,6 @@ from core.domain.severity import Severity
 from core.errors import CommandRefused, TemporalUnavailable, quoted
 
 _TIMEOUT: Final = timedelta(seconds=10)
-_ANSWER_TIMEOUT: Final = timedelta(seconds=30)
-"""For what a worker answers, which may have to be woken first."""
 _PAUSE: Final = 0.5
 """Seconds between two attempts at an update."""
 _TRANSIENT: Final = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.RESOURCE_EXHAUSTED)
@@ -63,7 +62,6 @@ _TOGETHER: Final = 4
 """Updates that one client has in flight: the server takes ten of a workflow, and refuses more."""
 _in_flight: Final[WeakKeyDictionary[Client, asyncio.Semaphore]] = WeakKeyDictionary()
 _MOST_INCIDENTS: Final = 1_000
-_NO_WORKER: Final = "see whether an incident worker runs: `tidegate doctor`"
 
 
 async def read_state(client: Client, *, timeout: timedelta = _TIMEOUT) -> OnCallState:
@@ -83,7 +81,7 @@ async def send(client: Client, name: str, fields: Mapping[str, Any]) -> dict[str
     it is done once. Raises `CommandRefused` or as `read_state`.
     """
     answer: dict[str, Any] = await _update(
-        client, name, fields, fields["command_id"], _ANSWER_TIMEOUT
+        client, name, fields, fields["command_id"], ANSWER_TIMEOUT
     )
     return answer
 
@@ -162,17 +160,20 @@ async def _described(client: Client, timeout: timedelta) -> tuple[OnCallState, b
     if run is None:
         return OnCallState(), False
     try:
-        state: OnCallState = await run.memo_value(
-            ON_CALL_MEMO, OnCallState(), type_hint=OnCallState
-        )
-    except ValueError as error:
-        # A page must not be lost over it: see `core.operations.on_call`.
-        raise TemporalUnavailable(
-            "the state of on-call is not in the form that this version reads: "
-            f"{quoted(str(error))}",
-            fix="use the version that the incident worker has",
-        ) from None
+        state = await run.memo_value(ON_CALL_MEMO, OnCallState(), type_hint=OnCallState)
+    except Exception as error:  # noqa: BLE001  # whatever the converter and a codec raise
+        raise _unreadable(quoted(str(error))) from None
+    if not isinstance(state, OnCallState):  # bytes and null are not validated
+        raise _unreadable(f"it is {type(state).__name__}")
     return state.at(datetime.now(UTC)), run.status is WorkflowExecutionStatus.RUNNING
+
+
+def _unreadable(reason: str) -> TemporalUnavailable:
+    """A page must not be lost over it: see `core.operations.on_call`."""
+    return TemporalUnavailable(
+        f"the state of on-call is not in the form that this version reads: {reason}",
+        fix="use the version that the incident worker has",
+    )
 
 
 async def _update(
@@ -245,5 +246,5 @@ def _refused(error: WorkflowUpdateFailedError) -> CommandRefused:
 
 def _unanswered() -> TemporalUnavailable:
     return TemporalUnavailable(
-        "no answer about on-call in time; the command may still be done", fix=_NO_WORKER
+        "no answer about on-call in time; the command may still be done", fix=NO_WORKER
     )

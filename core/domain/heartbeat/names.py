@@ -3,7 +3,6 @@ listeners import it."""
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 OK: Final = "ok"
@@ -20,15 +19,6 @@ LONGEST_DURATION: Final = 10**9
 
 KEY_PREFIX: Final = "heartbeat:"
 """Before its name: a heartbeat's workflow ID, and the key of its alert."""
-
-NAME_PATTERN: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
-
-_NAME: Final = re.compile(NAME_PATTERN[1:-1])
-
-
-def is_name(text: str) -> bool:
-    """Whether it can be the name of a heartbeat."""
-    return _NAME.fullmatch(text) is not None
 
 
 def workflow_id(name: str) -> str:

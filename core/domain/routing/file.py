@@ -26,6 +26,7 @@ from core.domain.durations import Duration
 from core.domain.event import KEY_ATTRIBUTE
 from core.domain.expressions.expression import compiled
 from core.domain.identity import is_separator
+from core.domain.names import NAME_PATTERN
 from core.domain.problems import ProblemAt
 from core.domain.routing.table import Deliver, Dialect, Filter, Route, RoutingTable, WhenRunning
 
@@ -146,7 +147,7 @@ class RouteRule(BaseModel):
 
     model_config = _FROZEN
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+    name: Annotated[str, Field(pattern=NAME_PATTERN)]
     description: str = ""
     match: Annotated[
         list[FilterRule],

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from temporalio.api.common.v1 import Payload
 from temporalio.service import RPCError, RPCStatusCode
 
 from core.adapters.temporal import on_call
@@ -71,14 +72,27 @@ async def test_refused_credentials_are_reported_immediately() -> None:
     assert client.calls == 1
 
 
-async def test_a_state_of_another_version_is_reported_as_one_that_cannot_be_read() -> None:
+@pytest.mark.parametrize(
+    ("encoding", "data"),
+    [
+        pytest.param("json/plain", b'{"overrides": [{"id": "a"}]}', id="of another version"),
+        pytest.param("json/plain", b"{overrides", id="no JSON"),
+        pytest.param("json/plain", b"null", id="JSON of nothing"),
+        pytest.param("binary/encrypted", b"?", id="of an unknown encoding"),
+        pytest.param("json/protobuf", b"{}", id="a message without a type"),
+        pytest.param("binary/plain", b"?", id="bytes"),
+        pytest.param("binary/null", b"", id="nothing"),
+    ],
+)
+async def test_a_state_in_no_known_form_is_reported_as_one_that_cannot_be_read(
+    encoding: str, data: bytes
+) -> None:
     """Whoever is on call is paged then by the file alone."""
-    converter = data_converter()
-    [payload] = await converter.encode([{"overrides": [{"id": "a", "of": "a later version"}]}])
+    payload = Payload(metadata={"encoding": encoding.encode()}, data=data)
 
     class Run(SimpleNamespace):
         async def memo_value(self, key: str, default: Any, *, type_hint: Any) -> Any:
-            return (await converter.decode([payload], [type_hint]))[0]
+            return (await data_converter().decode([payload], [type_hint]))[0]
 
     class Client(SimpleNamespace):
         def get_workflow_handle(self, id: str) -> Client:

@@ -92,6 +92,18 @@ def test_the_webhook_listener_loads_no_cloud_sdk() -> None:
     assert collects
 
 
+@pytest.mark.parametrize("listener", LISTENERS)
+def test_a_listener_loads_nothing_that_decides_whom_to_page(listener: str) -> None:
+    code = LOADED.format(module=f"functions_aws.{listener}")
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    _, modules = json.loads(done.stdout)
+    paging = ("core.domain.incident", "core.domain.oncall", "core.domain.heartbeat")
+    assert [name for name in modules if name.startswith(paging)] == []
+    assert {"icalendar", "recurring_ical_events", "cronsim"} & set(modules) == set()
+
+
 async def test_starters_and_workers_read_what_the_other_writes() -> None:
     wire = json.loads(recorded("cloudevent")) | {
         "data": {"text": "Übergröße 🌊", "numbers": [1, 0.5]}

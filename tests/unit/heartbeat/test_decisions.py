@@ -13,7 +13,7 @@ from core.domain.heartbeat.alerts import alert_event
 from core.domain.heartbeat.beats import Beat
 from core.domain.heartbeat.declaration import Declaration, HeartbeatRule
 from core.domain.heartbeat.model import Heartbeat, Notice, Pause, Status
-from core.domain.heartbeat.witnesses import Sighting
+from core.domain.heartbeat.witnesses import MOST_WITNESSES, Sighting, sighting_of
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -156,6 +156,34 @@ def test_while_no_witness_is_heard_one_alert_speaks_for_all() -> None:
     assert later.deadline == DEADLINE + 2 * MINUTE
 
 
+def test_the_shared_alert_says_when_anything_was_heard_last() -> None:
+    own = START + 5 * MINUTE
+    for sightings, last in (
+        (SILENT, own),
+        ((sighting("a", START), sighting("b", START + 6 * MINUTE)), START + 6 * MINUTE),
+    ):
+        state = heard(fresh(), own)
+        assert missed(state, *sightings).notices == (Notice(alarm=None, since=last),)
+
+
+def test_only_the_first_witnesses_are_heeded() -> None:
+    silent = [sighting(str(number), START) for number in range(MOST_WITNESSES)]
+    heard_since = sighting("last", START + 65 * MINUTE)
+    assert missed(heard(fresh()), *silent, heard_since).status is Status.SUSPECT
+    assert missed(heard(fresh()), *silent[1:], heard_since).status is Status.MISSED
+
+
+def test_a_heartbeat_is_a_witness_while_it_is_heard_as_expected() -> None:
+    state = heard(fresh())
+    assert sighting_of(state) == Sighting(
+        name="backup", heard_at=START, due=START + timedelta(hours=1)
+    )
+    assert sighting_of(fresh()) is None
+    assert sighting_of(heard(fresh(None))) is None
+    assert sighting_of(missed(state)) is None
+    assert sighting_of(decisions.paused(state, Pause(by="ana", at=START))) is None
+
+
 def test_one_witness_is_not_enough() -> None:
     assert missed(heard(fresh()), SILENT[0]).status is Status.MISSED
 
@@ -223,6 +251,14 @@ def test_a_pause_ends_by_itself() -> None:
 def test_what_leaves_the_file_is_over_with_its_alert_resolved() -> None:
     state = decisions.declared(sent(missed(heard(fresh()))), None, DEADLINE)
     assert (state.over, kinds(state.notices)) == (True, ["own resolved"])
+
+
+def test_what_leaves_the_file_while_it_is_paused_is_no_longer_paused() -> None:
+    paused = decisions.paused(heard(fresh()), Pause(by="ana", at=START))
+    over = decisions.declared(paused, None, START + MINUTE)
+    assert (over.over, over.pause) == (True, None)
+    back = decisions.declared(over, HOURLY, START + MINUTE)
+    assert (back.status, back.deadline) == (Status.UP, DEADLINE + MINUTE)
 
 
 def test_what_comes_back_into_the_file_before_it_ended_goes_on() -> None:
