@@ -61,12 +61,13 @@ class Handovers:
         self.examine_at = min(self.examine_at, now + SOON)
 
     def take(self, now: datetime) -> Sequence[Handover]:
-        """The hand-overs that are due; those after them are to be examined next."""
+        """The hand-overs that are due and not too late; those after them are to be examined
+        next."""
         due = [each for each in self._upcoming if each.at <= now]
         if due:
             self.since = due[0].at + _INSTANT
             self._forget(now)
-        return due
+        return [each for each in due if each.at >= now - TOO_LATE]
 
     def _forget(self, now: datetime) -> None:
         self.examine_at, self._upcoming = now, ()

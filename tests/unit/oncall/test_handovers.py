@@ -44,17 +44,19 @@ def overridden(person: str, start: float, end: float) -> OnCallState:
     )
 
 
-def test_the_next_handover_says_who_leaves_who_comes_and_for_how_long() -> None:
-    assert upcoming(file(), since=after(hours=1)) == (
-        Handover(
-            schedule="checkout",
-            at=after(days=1),
-            leaving=("ana",),
-            coming=("ben",),
-            on_call=("ben",),
-            until=after(days=2),
-        ),
-    )
+HANDOVER = Handover(
+    schedule="checkout",
+    at=after(days=1),
+    leaving=("ana",),
+    coming=("ben",),
+    on_call=("ben",),
+    until=after(days=2),
+)
+
+
+@pytest.mark.parametrize("since", [after(hours=1), after(days=1)], ids=["ahead", "now"])
+def test_the_next_handover_says_who_leaves_who_comes_and_for_how_long(since: datetime) -> None:
+    assert upcoming(file(), since=since) == (HANDOVER,)
 
 
 def test_the_first_shift_of_a_schedule_is_a_handover_without_anybody_who_leaves() -> None:
@@ -132,14 +134,6 @@ def test_handovers_are_where_the_people_of_the_rota_change(
     assert found == walked
 
 
-HANDOVER = Handover(
-    schedule="checkout",
-    at=after(days=1),
-    leaving=("ana",),
-    coming=("ben",),
-    on_call=("ben",),
-    until=after(days=2),
-)
 INCIDENTS = [
     OpenIncident("k7c2df", Severity.LOW, "Disk half full"),
     OpenIncident("x9b3fg", Severity.CRITICAL, "Checkout answers 500", "checkout", "ana"),
@@ -256,6 +250,15 @@ class TestWhatIsDue:
     def test_after_an_outage_only_the_last_hour_is_made_up_for(self) -> None:
         handovers = Handovers(NOW)
         assert handovers.start_examining(after(days=9)) == after(days=9) - TOO_LATE
+
+    def test_a_handover_that_was_known_before_an_outage_is_not_announced_after_it(self) -> None:
+        handovers = Handovers(NOW)
+        handovers.start_examining(NOW)
+        handovers.examined([HANDOVER])
+        late = HANDOVER.at + TOO_LATE + timedelta(seconds=1)
+        assert handovers.take(late) == []
+        assert handovers.due_at == late, "the next is looked for"
+        assert handovers.start_examining(late) > HANDOVER.at
 
     def test_an_examination_that_fails_is_made_up_for_before_a_handover_is_too_late(self) -> None:
         handovers = Handovers(NOW)
