@@ -25,7 +25,8 @@ from rich.markup import escape
 
 from core.cli.console import EXIT_UNAVAILABLE, err
 from core.cli.quantities import duration
-from core.domain.heartbeat.names import FAILED, OK, OUTPUT_CHARS, is_name
+from core.domain.heartbeat.names import FAILED, OK, OUTPUT_CHARS
+from core.domain.names import is_name
 
 URL_VARIABLE: Final = "TIDEGATE_HEARTBEAT_URL"
 TOKEN_VARIABLE: Final = "TIDEGATE_HEARTBEAT_TOKEN"  # noqa: S105  # the variable's name
@@ -236,17 +237,20 @@ def _report(url: str | None, token: str, report: dict[str, Any], retry_for: time
 
 
 def _post(url: str, token: str, body: bytes) -> tuple[str | None, bool]:
-    """Why the report was not taken, None if it was, and whether to try it again."""
+    """Why the report was not taken, None if it was, and whether to try it again. A redirect is not
+    followed: it would take the token along, and leave the report behind."""
     import http.client
     import urllib.error
     import urllib.request
 
+    from core.adapters.deployments.http import NotFollowed
+
     headers = {"content-type": "application/json", "user-agent": "tidegate-heartbeat"}
     if token:
         headers["authorization"] = f"Bearer {token}"
-    request = urllib.request.Request(url, data=body, headers=headers, method="POST")  # noqa: S310
     try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT):  # noqa: S310  # http or https
+        request = urllib.request.Request(url, data=body, headers=headers, method="POST")  # noqa: S310  # http or https
+        with urllib.request.build_opener(NotFollowed).open(request, timeout=_TIMEOUT):
             return None, False
     except urllib.error.HTTPError as error:
         return f"HTTP {error.code} {error.reason}", error.code >= 500 or error.code in (408, 429)
@@ -254,6 +258,8 @@ def _post(url: str, token: str, body: bytes) -> tuple[str | None, bool]:
         reason = getattr(error, "reason", error)
         what = getattr(reason, "strerror", None) or str(reason) or type(error).__name__
         return f"no answer: {what.lower()}; see whether the webhook's address is right", True
+    except ValueError:  # its text may quote the token
+        return "its address or its token has characters that no request can have", False
 
 
 def _warn(text: str) -> None:

@@ -24,7 +24,9 @@ _MOST: Final = 64 * 1024
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 
-class _NotFollowed(urllib.request.HTTPRedirectHandler):
+class NotFollowed(urllib.request.HTTPRedirectHandler):
+    """A redirect is an error, like any other answer that is not a success."""
+
     def redirect_request(self, *_: Any) -> None:
         return None
 
@@ -58,7 +60,7 @@ def _origin(url: str) -> tuple[str, str]:
 
 
 def _post(url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-    handlers: list[urllib.request.BaseHandler] = [_NotFollowed()]
+    handlers: list[urllib.request.BaseHandler] = [NotFollowed()]
     if is_loopback(url):
         handlers.append(urllib.request.ProxyHandler({}))
     opener = urllib.request.build_opener(*handlers)

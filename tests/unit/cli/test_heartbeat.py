@@ -159,6 +159,34 @@ def test_what_is_refused_is_not_repeated(run: Run, site: Site) -> None:
     assert err == "warning: heartbeat backup is not reported: HTTP 401 Unauthorized\n"
 
 
+def test_a_redirect_is_not_followed(run: Run, site: Site) -> None:
+    site.status, site.headers = 302, {"Location": site.url("/elsewhere")}
+    code, _, err = run("backup", "--", "true", url=site.url())
+    assert (code, len(site.got)) == (0, 1)
+    assert err == "warning: heartbeat backup is not reported: HTTP 302 Found\n"
+
+
+@pytest.mark.parametrize(
+    ("url", "token"),
+    [
+        ("http://[::1/hooks", "the-token"),
+        ("http://127.0.0.1:99999/hooks", "the-token"),
+        ("http://127.0.0.1:1/h\u00f6\u00f6ks", "the-token"),
+        ("http://127.0.0.1:1/hooks", "the-token\nof-two-lines"),
+    ],
+    ids=["host", "port", "path", "token"],
+)
+def test_what_no_request_can_have_does_not_change_how_the_command_ends(
+    run: Run, monkeypatch: pytest.MonkeyPatch, url: str, token: str
+) -> None:
+    monkeypatch.setenv("TOKEN", token)
+    arguments = ("backup", "--token-env", "TOKEN", "--retry-for", "1ms", "--", "sh", "-c", "exit 4")
+    code, _, err = run(*arguments, url=url)
+    assert code == 4
+    assert err.startswith("warning: heartbeat backup is not reported: ")
+    assert "the-token" not in err
+
+
 def test_what_is_unavailable_is_tried_again_as_the_same_beat(run: Run, site: Site) -> None:
     site.status = 503
     code, _, err = run("backup", "--retry-for", "2s", "--", "true", url=site.url())
