@@ -26,6 +26,7 @@ from tests.support.incidents import (
     command,
     says,
     timeline,
+    took,
     until,
 )
 
@@ -86,7 +87,7 @@ async def test_an_acknowledgement_times_out(harness: Harness, server: WorkflowEn
         await server.sleep(3599 - 60)
         assert await status(handle) == "acknowledged"
         await server.sleep(120)
-        await until(lambda: len(paged(harness)) == 2)
+        await until(took(harness, handle, 2))
         assert await status(handle) == "open"
         assert any("the acknowledgement is older than 1 h" in t for t in await timeline(handle))
         await command(handle, commands.Resolve.name, "c2")
@@ -100,7 +101,7 @@ async def test_a_snooze_ends_and_pages(harness: Harness, server: WorkflowEnviron
         await server.sleep(7100)
         assert len(paged(harness)) == 1
         await server.sleep(200)
-        await until(lambda: len(paged(harness)) == 2)
+        await until(took(harness, handle, 2))
         await command(handle, commands.Resolve.name, "c2")
         await handle.result()
 
@@ -117,7 +118,7 @@ async def test_the_reopen_window_closes_and_an_alert_within_it_reopens(
         await server.sleep(1000)
         assert await status(handle) == "resolved"
         await handle.signal(SIGNAL_EVENT, alert(number=3))
-        await until(lambda: len(paged(harness)) == 2)
+        await until(took(harness, handle, 2))
         await handle.signal(SIGNAL_EVENT, alert(number=4, status="resolved"))
         await server.sleep(1700)
         assert await status(handle) == "resolved"
@@ -171,7 +172,7 @@ async def test_an_alert_that_resolves_while_held_back_pages_nobody(
         await server.sleep(290)
         assert paged(harness) == []
         await server.sleep(20)
-        await until(lambda: len(paged(harness)) == 1)
+        await until(took(harness, handle, 1))
         await command(lasting, commands.Close.name, "c1", **END)
         await lasting.result()
 
@@ -214,7 +215,7 @@ async def test_a_silence_holds_the_pages_until_it_ends(
         await server.sleep(3500)
         assert paged(harness) == []
         await server.sleep(200)
-        await until(lambda: len(paged(harness)) == 1)
+        await until(took(harness, handle, 1))
         await command(handle, commands.Resolve.name, "c1")
         await handle.result()
 
@@ -232,7 +233,7 @@ async def test_quiet_hours_hold_the_pages_until_morning(
         await server.sleep(1500)
         assert paged(harness) == []
         await server.sleep(600)
-        await until(lambda: len(paged(harness)) == 1)
+        await until(took(harness, handle, 1))
         await command(handle, commands.Resolve.name, "c1")
         await handle.result()
 
@@ -248,7 +249,7 @@ async def test_maintenance_holds_the_pages(harness: Harness, server: WorkflowEnv
         handle = await harness.start(harness.upload(json.dumps(REPORT)))
         await until(says(handle, "maintenance weekly"))
         await server.sleep(2100)
-        await until(lambda: len(paged(harness)) == 1)
+        await until(took(harness, handle, 1))
         await command(handle, commands.Resolve.name, "c1")
         await handle.result()
 
@@ -273,7 +274,7 @@ async def test_a_provider_that_answers_500_for_an_hour_delays_pages_and_loses_no
         assert await status(handle) == "open"
         harness.pager.broken = False
         await server.sleep(1300)
-        await until(lambda: bool(paged(harness)))
+        await until(took(harness, handle, 1))
         keys = [page.key for page, _ in harness.pager.delivered]
         assert len(set(keys)) == len(keys)
         await command(handle, commands.Acknowledge.name, "c1")

@@ -38,6 +38,7 @@ from tests.support.incidents import (
     says,
     signal_with_start,
     timeline,
+    took,
     until,
 )
 from workers.incident import activities
@@ -162,7 +163,7 @@ async def test_words_that_come_after_the_close_page_nobody(dev_harness: Harness)
 
         first = (await handle.query(QUERY_INCIDENT))["id"]
         await deliver(harness, id, fires(20, key="disk"), fires())
-        await until(lambda: len(harness.pager.delivered) == 2)
+        await until(took(harness, handle, 2))
         second = await handle.query(QUERY_INCIDENT)
         assert second["previous"] == first
         assert second["alerts"]["distinct"] == 1  # what the first one knew came along
@@ -194,7 +195,7 @@ async def test_a_redelivery_after_the_memory_is_recognised_by_the_next_run(
         assert len(harness.pager.delivered) == 1
 
         handle = await deliver(harness, id, fires(20))
-        await until(lambda: len(harness.pager.delivered) == 2)
+        await until(took(harness, handle, 2))
         await handle.cancel()
 
 
@@ -228,7 +229,7 @@ async def test_what_no_completed_run_has_left_is_not_known(dev_harness: Harness,
             await handle.terminate()
         before = len(harness.pager.delivered)
         handle = await deliver(harness, id, fires())
-        await until(lambda: len(harness.pager.delivered) == before + 1)
+        await until(took(harness, handle, before + 1))
         await handle.cancel()
 
 
@@ -286,7 +287,7 @@ async def test_an_alert_of_replicas_is_held_and_then_pages(
         await deliver(harness, id, recovers(replicated=True))
         await until(says(handle, "Post-incident report written"))
         await deliver(harness, id, fires(replicated=True, labels={"cluster": "eu"}))
-        await until(lambda: len(harness.pager.delivered) == 2)
+        await until(took(harness, handle, 2))
         found = await handle.query(QUERY_INCIDENT)
         assert found["status"] == "open"
         assert (found["labels"] == {"cluster": "eu"}) == (window == "0s")
@@ -465,7 +466,7 @@ async def test_after_an_invalid_event_in_the_silence_the_next_incident_follows_t
 
         await until(has_continued)
         await deliver(harness, id, fires(20))
-        await until(lambda: len(harness.pager.delivered) == 2)
+        await until(took(harness, handle, 2))
         second = await handle.query(QUERY_INCIDENT)
         assert (second["status"], second["previous"]) == ("open", first)
         await handle.cancel()

@@ -38,6 +38,7 @@ from tests.support.incidents import (
     says,
     text_of,
     timeline,
+    took,
     until,
 )
 from tests.support.soak import sampled
@@ -263,7 +264,7 @@ async def test_an_alert_after_the_end_starts_a_successor(dev_harness: Harness) -
         await until(says(handle, "Post-incident report written"))
         await handle.signal(SIGNAL_EVENT, alert(number=2))
         await handle.signal(SIGNAL_EVENT, alert(number=3))
-        await until(lambda: len(harness.pager.delivered) == 2)
+        await until(took(harness, handle, 2))
 
         async def both_counted() -> bool:
             return bool((await incident(handle))["alerts"]["fired"] == 2)
@@ -293,7 +294,7 @@ async def test_a_successor_does_not_wait_for_the_report(dev_harness: Harness) ->
         await handle.signal(SIGNAL_EVENT, alert(number=1, status="resolved"))
         await harness.folder.writing.wait()
         await handle.signal(SIGNAL_EVENT, alert(number=2))
-        await until(lambda: len(harness.pager.delivered) == 2)
+        await until(took(harness, handle, 2))
         harness.folder.writable.set()
         await command(handle, commands.Close.name, "end", reason="duplicate")
         await handle.result()
@@ -357,7 +358,7 @@ async def test_a_successor_with_too_many_arrivals_starts_in_the_same_run(
             return bool((await incident(handle))["events"] == 25)
 
         await until(all_joined)
-        await until(lambda: len(harness.pager.delivered) == 2)
+        await until(took(harness, handle, 2))
         second = await incident(handle)
         assert second["previous"] == first["id"]
         await command(handle, commands.Resolve.name, "end", force=True)
@@ -493,7 +494,7 @@ async def test_a_refused_command_says_why(
     async with harness.working():
         event = Event(id="1", source="q", type=MESSAGE, key=f"q/{uuid4()}", data=REPORT)
         handle = await harness.start(event.to_wire())
-        await until(lambda: bool(harness.pager.delivered))
+        await until(took(harness, handle, 1))
         if says == "nothing":
             assert (await command(handle, name, "c1"))["changed"] is False
         else:

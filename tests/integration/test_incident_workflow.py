@@ -50,6 +50,7 @@ from tests.support.incidents import (
     says,
     text_of,
     timeline,
+    took,
     until,
 )
 from tests.support.web import Site
@@ -97,7 +98,7 @@ async def test_a_missed_acknowledgement_escalates_once(
         assert len(harness.pager.delivered) == 1
 
         await server.sleep(2)
-        await until(lambda: len(harness.pager.delivered) == 2)
+        await until(took(harness, handle, 2))
         page, target = harness.pager.delivered[1]
         assert target == SECOND_LINE
         assert f"Paged before: level 1: {ON_CALL}, not acknowledged for 5 min" in page.body
@@ -156,7 +157,7 @@ async def test_an_invalid_command_is_refused_with_the_reason(
 ) -> None:
     async with harness.working():
         handle = await harness.start(harness.upload(json.dumps(REPORT)))
-        await until(lambda: bool(harness.pager.delivered))
+        await until(took(harness, handle, 1))
         with pytest.raises(WorkflowUpdateFailedError) as refused:
             await handle.execute_update(commands.Acknowledge.name, envelope)
         assert isinstance(refused.value.cause, ApplicationError)
@@ -427,7 +428,7 @@ async def test_an_event_that_races_the_close_reopens_the_incident(harness: Harne
         await command(handle, commands.Resolve.name, "c1")
         await harness.folder.writing.wait()
         await handle.signal(SIGNAL_EVENT, harness.upload("# Again", "b.md"))
-        await until(lambda: len(harness.pager.delivered) == 2)
+        await until(took(harness, handle, 2))
         harness.folder.writable.set()
         first, second = [page.key for page, _ in harness.pager.delivered]
         assert first != second

@@ -134,7 +134,7 @@ async def test_a_swap_adds_two_overrides_or_none(entity: OnCallHarness) -> None:
             {"incident": "k", "until": at(days=LONGEST_SILENCE.days + 1), "why": "w"},
             "lasts longer than 30 d",
         ),
-        ("end_silence", {"id": "nosuch"}, "no silence or maintenance nosuch"),
+        ("end_silence", {"id": "nosuch"}, "no silence or maintenance window nosuch"),
     ],
 )
 async def test_what_is_refused_is_not_recorded(
@@ -291,7 +291,7 @@ async def test_open_incidents_are_to_ask_again_after_a_change(entity: OnCallHarn
 async def test_without_a_worker_a_command_is_not_answered(
     entity: OnCallHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(on_call, "_ANSWER_TIMEOUT", timedelta(seconds=1))
+    monkeypatch.setattr(on_call, "ANSWER_TIMEOUT", timedelta(seconds=1))
     monkeypatch.setattr(on_call, "_TIMEOUT", timedelta(seconds=1))
     with pytest.raises(TemporalUnavailable, match="may still be done"):
         await send(entity, "add_override", **override())

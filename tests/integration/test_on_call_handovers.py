@@ -171,7 +171,7 @@ async def test_incidents_hear_of_a_change_while_a_message_fails_and_a_new_run_is
         await until(lambda: len(harness.inbox.delivered) == 2)
 
 
-async def test_quiet_hours_and_people_who_have_left_are_respected(
+async def test_a_message_does_not_disturb_quiet_hours(
     server: WorkflowEnvironment, shift: tuple[OnCallHarness, datetime]
 ) -> None:
     harness, began = shift

@@ -64,6 +64,13 @@ async def opened(
             raise
 
 
+async def hands_over(harness: OnCallHarness, minutes: int, leaves: str, comes: str) -> datetime:
+    """Has one person hand the schedule `web` over to another in some minutes; returns when."""
+    end = await harness.minutes_ahead(minutes)
+    harness.on_call = {"people": PEOPLE, "schedules": {"web": handing_over(end, leaves, comes)}}
+    return end
+
+
 # ------------------------------------------------------------------------------- contact rules
 
 
@@ -155,8 +162,7 @@ async def test_a_level_pages_targets_schedules_people_and_teams_and_each_person_
 async def test_the_timeline_says_who_is_paged_why_and_until_when(
     harness: OnCallHarness, server: WorkflowEnvironment
 ) -> None:
-    end = await harness.minutes_ahead(30)
-    harness.on_call = {"people": PEOPLE, "schedules": {"web": handing_over(end, "ben", "carla")}}
+    end = await hands_over(harness, 30, "ben", "carla")
     async with opened(harness) as handle:
         await harness.pages("ben/push")
         entries = await timeline(handle)
@@ -195,8 +201,7 @@ def heard(harness: OnCallHarness) -> list[str]:
 async def test_a_hand_over_pages_who_comes_and_tells_who_leaves(
     harness: OnCallHarness, server: WorkflowEnvironment
 ) -> None:
-    end = await harness.minutes_ahead(3)
-    harness.on_call = {"people": PEOPLE, "schedules": {"web": handing_over(end, "ana", "ben")}}
+    end = await hands_over(harness, 3, "ana", "ben")
     async with opened(harness) as handle:
         await harness.pages("ana/push")
         await server.sleep(2 * MINUTE + 5)
@@ -213,8 +218,7 @@ async def test_a_hand_over_pages_who_comes_and_tells_who_leaves(
 async def test_an_acknowledged_incident_stays_with_whoever_has_it(
     harness: OnCallHarness, server: WorkflowEnvironment
 ) -> None:
-    end = await harness.minutes_ahead(3)
-    harness.on_call = {"people": PEOPLE, "schedules": {"web": handing_over(end, "ana", "ben")}}
+    end = await hands_over(harness, 3, "ana", "ben")
     async with opened(harness) as handle:
         await harness.pages("ana/push")
         await command(handle, commands.Acknowledge.name, "c1")

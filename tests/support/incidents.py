@@ -25,8 +25,9 @@ from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from core.adapters.documents.files import FileDocumentStore
 from core.adapters.documents.router import DocumentStores
 from core.adapters.notifiers.addresses import read_addresses
-from core.contracts import INCIDENT_WORKFLOW, QUERY_TIMELINE, SIGNAL_EVENT
+from core.contracts import INCIDENT_WORKFLOW, QUERY_INCIDENT, QUERY_TIMELINE, SIGNAL_EVENT
 from core.domain.event import ALERT, DOCUMENT_CREATED, DocumentRef, Event
+from core.domain.incident.model import Incident, PageStatus
 from core.domain.incident.policies.file import Policies
 from core.domain.oncall.answer import Answer, Question
 from core.domain.oncall.file import ONCALL, OnCallFile
@@ -261,6 +262,21 @@ def says(handle: WorkflowHandle[Any, Any], text: str) -> Callable[[], Awaitable[
         return any(text in entry for entry in await timeline(handle))
 
     return said
+
+
+def took(
+    harness: Harness, handle: WorkflowHandle[Any, Any], count: int
+) -> Callable[[], Awaitable[bool]]:
+    """Whether so many pages were taken, and the incident knows it: the time-skipping server loses
+    a task that cancels an activity which ends in the same moment."""
+
+    async def taken() -> bool:
+        if len(harness.pager.delivered) < count:
+            return False
+        incident: Incident = await handle.query(QUERY_INCIDENT, result_type=Incident)
+        return all(page.status is not PageStatus.SENDING for page in incident.pages.values())
+
+    return taken
 
 
 async def signal_with_start(harness: Harness, id: str, *wires: Any) -> WorkflowHandle[Any, Any]:

@@ -21,7 +21,7 @@ from core.domain.oncall.file import OnCallFile
 from core.domain.oncall.overrides import Override
 from core.domain.oncall.silencing import AddedSilence
 from core.domain.oncall.state import OnCallState
-from tests.support.incidents import PATIENCE, Harness, until
+from tests.support.incidents import PATIENCE, Harness, took, until
 
 STEPS = [{"contact": "push"}, {"contact": "sms", "after": "2m"}, {"contact": "call", "after": "5m"}]
 
@@ -135,8 +135,8 @@ class OnCallHarness(Harness):
         return [target for _, target in self.pager.delivered]
 
     async def pages(self, *targets: str) -> None:
-        """Wait until exactly these targets have taken pages; those in brackets in any order."""
-        await until(lambda: len(self.paged) >= len(targets))
+        """Wait until exactly these targets have taken pages, in this order."""
+        await until(took(self, self.handles[-1], len(targets)))
         assert self.paged == [*targets]
 
 
