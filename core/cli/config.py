@@ -112,7 +112,8 @@ def policies_check(file: PoliciesFile = None, as_json: Json = False) -> None:
         (name, target.kind, " and ".join(target.follow_up) or "nothing")
         for name, target in policies.targets.items()
     ]
-    out.print(table(("target", "kind", "hears after a page"), hearing))
+    if hearing:
+        out.print(table(("target", "kind", "hears after a page"), hearing))
     _print_count(path, len(rows), "policy", "policies")
     for name, variables in unset_here.items():
         out.print(f"target {name}: {' and '.join(variables)} not set here", soft_wrap=True)

@@ -98,13 +98,18 @@ def explain(
 
 async def _rota(settings: Settings, file: OnCallFile) -> tuple[Rota, str | None]:
     """Who is on call, and why it is without what was added at run time, if it is."""
+    from core.domain.oncall.state import OnCallState
     from core.errors import ConfigurationError, TransientError
-    from core.operations.oncall_rota import read_rota
+    from core.operations.oncall_rota import Rota, read_added, read_calendars
 
-    try:
-        return await read_rota(settings, file, (), added=True), None
-    except (ConfigurationError, TransientError) as error:
-        return await read_rota(settings, file, (), added=False), error.message
+    async def added() -> tuple[OnCallState, str | None]:
+        try:
+            return await read_added(settings), None
+        except (ConfigurationError, TransientError) as error:
+            return OnCallState(), error.message
+
+    (state, remark), calendars = await asyncio.gather(added(), read_calendars(settings, file))
+    return Rota(file=file, state=state, calendars=calendars), remark
 
 
 def _facts(

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from core.cli.clock import shown_deadline, shown_time, time_in
+from core.cli.clock import shown_deadline, shown_time
 from core.cli.completion import complete, heartbeats
 from core.cli.console import Json, out, print_facts, print_json, print_next, table
-from core.cli.oncall_options import By, For, Until, Why, moment
+from core.cli.oncall_options import By, For, Until, Why, period
 from core.config.settings import Settings
 from core.domain.durations import format_duration
 from core.domain.text import counted
@@ -98,12 +98,9 @@ def heartbeats_pause(
     """Expect nothing of it, until a moment or until it is resumed. Its alert resolves."""
     from core.operations import heartbeats as operation
 
-    now = datetime.now(UTC)
-    if until is not None and for_ is not None:
-        raise typer.BadParameter("give --until or --for, not both")
-    ends = moment(until, None, now) if until else now + for_ if for_ else None
-    if ends is not None and ends <= now:
-        raise typer.BadParameter(f"it is in the past: it ends at {time_in(ends, None)}")
+    ends = None
+    if until is not None or for_ is not None:
+        _, ends = period(None, until, for_, None, datetime.now(UTC))
     paused = operation.pause(Settings.from_env(), name, by=actor, why=why or "", until=ends)
     _print(asyncio.run(paused), as_json)
 

@@ -299,9 +299,9 @@ def oncall_check(file: OnCallFileArgument = None, as_json: Json = False) -> None
 
     Exits with 2 if the file is invalid; each problem is reported with file, line and field. Exits
     with 1 if a valid file has a time when nobody is on call, a person who may be on call and has no
-    contact method, or hand-overs or hours that a change of the clocks skips or repeats. Also lists
-    variables of contact methods that are not set here; it is the incident worker that needs
-    them."""
+    contact method, hand-overs or hours that a change of the clocks skips or repeats, or an address
+    that leads to something else than a calendar. Also lists variables of contact methods that are
+    not set here; it is the incident worker that needs them."""
     from core.config.yaml_file import place
     from core.operations.oncall_check import check
 

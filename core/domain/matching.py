@@ -8,6 +8,7 @@ from typing import Annotated, NamedTuple, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from core.domain.names import NAME_PATTERN
 from core.domain.severity import Severity
 
 
@@ -30,7 +31,7 @@ class Misfit(NamedTuple):
     patterns: tuple[str, ...]
 
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 
 
 def _as_list(value: object) -> object:

@@ -23,9 +23,9 @@ from core.domain.heartbeat.names import (
     STATUSES,
     duration,
     exit_code,
-    is_name,
 )
 from core.domain.identity import message_key, unidentified_key
+from core.domain.names import is_name
 from core.errors import InvalidEvent, quoted
 from core.formats.shared.delivery import (
     HEARTBEAT_HEADER,

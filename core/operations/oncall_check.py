@@ -1,5 +1,5 @@
 """What is wrong with an on-call file that is valid: gaps, people without contact, hand-overs that a
-change of the clocks breaks.
+change of the clocks breaks, addresses that lead to no calendar.
 """
 
 from __future__ import annotations
@@ -39,13 +39,27 @@ async def check(settings: Settings, file: OnCallFile, now: datetime) -> Checked:
     """What is wrong with a file, as far as its calendars can be read here."""
     calendars = await read_calendars(settings, file)
     return Checked(
-        findings=tuple(gaps.findings(file, now, calendars)),
+        findings=(*gaps.findings(file, now, calendars), *_refused(calendars)),
         remarks=(
-            *(remark for remarks in calendars.remarks.values() for remark in remarks),
+            *_not_read(calendars),
             *_events_of_nobody(file, calendars, now),
         ),
         unset=gaps.unset(file, bootstrap.target_variables(settings)),
     )
+
+
+def _refused(calendars: Calendars) -> Iterator[Finding]:
+    """Whose calendars are texts that are no calendars."""
+    for name, remarks in calendars.refused.items():
+        for remark in sorted(remarks):
+            yield Finding("schedule", name, remark)
+
+
+def _not_read(calendars: Calendars) -> Iterator[str]:
+    """Which calendars cannot be read here, and may be elsewhere."""
+    for name, remarks in calendars.remarks.items():
+        refused = calendars.refused.get(name, ())
+        yield from (remark for remark in remarks if remark not in refused)
 
 
 def _events_of_nobody(file: OnCallFile, calendars: Calendars, now: datetime) -> Iterator[str]:

@@ -23,7 +23,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from core.domain.durations import Duration
 from core.domain.event import OWN_TYPES, RESERVED
-from core.domain.heartbeat.names import NAME_PATTERN
+from core.domain.names import NAME_PATTERN
 from core.domain.problems import ProblemAt
 from core.errors import SettingsError
 from core.formats.registry import EXTERNAL, HEARTBEAT, MAPPED, format_of

@@ -478,6 +478,19 @@ def test_the_shipped_policies_are_valid_and_unset_targets_are_named(tidegate: Ti
     }
 
 
+def test_policies_without_targets_are_checked_without_an_empty_table(
+    tidegate: Tidegate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people, file = tmp_path / "oncall.yaml", tmp_path / "policies.yaml"
+    people.write_text("version: 1\npeople: {ana: {name: Ana, time_zone: UTC}}\n")
+    file.write_text("version: 1\npolicies: [{name: all, levels: [{after: 0s, person: ana}]}]\n")
+    monkeypatch.setenv("TIDEGATE_ONCALL", str(people))
+    result = tidegate("policies", "check", str(file))
+    assert result.code == 0
+    assert "person ana" in result.out
+    assert "hears after a page" not in result.out
+
+
 @pytest.mark.parametrize(
     ("level", "problem"),
     [

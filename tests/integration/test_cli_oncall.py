@@ -82,10 +82,10 @@ async def test_what_the_workflow_refuses_is_one_line_with_what_to_do(
     assert refused.code == 1
     cause, step = refused.err.splitlines()
     assert cause.startswith("CommandRefused: the silence matches every incident")
-    assert step.startswith("  next: ")
+    assert step == "  next: say what it is for, or confirm it: `--everything`"
     unknown = await asyncio.to_thread(tidegate, "silence", "end", "k7m2qx")
     assert unknown.code == 1
-    assert "there is no silence or maintenance k7m2qx" in unknown.err
+    assert "there is no silence or maintenance window k7m2qx" in unknown.err
 
 
 async def test_an_incident_is_silenced_by_what_names_it(

@@ -6,6 +6,7 @@ The answer is recorded with the incident: names, and never an address.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Final
@@ -97,19 +98,22 @@ class Answer(Value):
 
     A recipient without anybody is in no `people`; `remarks` say why, and what could not be read.
     `until` is when the answer may change by itself: a shift or an override that begins or ends.
+    `left_out` is how many more are on call than the `MAX_PEOPLE` that are in `people`.
     """
 
     people: tuple[OnCall, ...] = ()
     silences: tuple[Silence, ...] = ()
     until: AwareDatetime | None = None
     remarks: tuple[str, ...] = ()
+    left_out: int = 0
 
     def addressed(self, channels: Mapping[str, Sequence[str]]) -> Answer:
         """The answer with the target of each contact step replaced by those of its addresses, which
         `channels` has for each; a step without an address is left out, and a remark says so. Of
-        more than `MAX_PEOPLE` people the first are kept."""
+        more than `MAX_PEOPLE` people the first of each recipient are kept, so that no large team
+        keeps the next level from being paged."""
         people, remarks = [], list(self.remarks)
-        for each in self.people[:MAX_PEOPLE]:
+        for each in self._first():
             steps = [
                 ContactStep(after=step.after, target=name)
                 for step in each.steps
@@ -123,8 +127,26 @@ class Answer(Value):
                 f"{left_out} more people are on call than the {MAX_PEOPLE} who are paged"
             )
         return self.model_copy(
-            update={"people": tuple(people), "remarks": tuple(dict.fromkeys(remarks))}
+            update={
+                "people": tuple(people),
+                "remarks": tuple(dict.fromkeys(remarks)),
+                "left_out": left_out,
+            }
         )
+
+    def _first(self) -> list[OnCall]:
+        """The people to keep, in their order. Of as many first ones those of the last recipients
+        come first: their level is due, and those before were paged."""
+        if len(self.people) <= MAX_PEOPLE:
+            return list(self.people)
+        ranks = Counter[Recipient]()
+        ranked: list[tuple[int, int]] = []
+        for number, each in enumerate(self.people):
+            ranked.append((ranks[each.recipient], -number))
+            ranks[each.recipient] += 1
+        return [
+            self.people[number] for number in sorted(-n for _, n in sorted(ranked)[:MAX_PEOPLE])
+        ]
 
 
 def _no_address(step: ContactStep) -> str:

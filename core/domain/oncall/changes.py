@@ -63,7 +63,7 @@ def change(state: OnCallState, command: AnyCommand, now: datetime) -> Change | R
     """What a command does to the state at a moment. What has ended is left out of it."""
     before = state.at(now)
     after = _change(before, command, now)
-    if isinstance(after, Change) and after.state.size > max(MAX_BYTES, before.size):
+    if isinstance(after, Change) and after.state.at(now).size > max(MAX_BYTES, before.size):
         return _too_large(before)
     return after
 
@@ -151,7 +151,7 @@ def _add_silence(state: OnCallState, command: AddSilence, now: datetime) -> Chan
     if command.incident is None and _is_everything(command.match) and not command.everything:
         return Refusal(
             why=f"{what} matches every incident",
-            advice="say what it is for, or confirm it with `everything`",
+            advice="say what it is for, or confirm it: `--everything`",
         )
     added = AddedSilence(
         id=_new_id(command.command_id, [each.id for each in state.silences]),
@@ -170,7 +170,7 @@ def _add_silence(state: OnCallState, command: AddSilence, now: datetime) -> Chan
 def _end_silence(state: OnCallState, id: str) -> Change | Refusal:
     ended = tuple(each for each in state.silences if each.id == id)
     if not ended:
-        return _unknown(f"no silence or maintenance {id}", state.silences)
+        return _unknown(f"no silence or maintenance window {id}", state.silences)
     silences = tuple(each for each in state.silences if each.id != id)
     return Change(state=state.model_copy(update={"silences": silences}), silences=ended)
 

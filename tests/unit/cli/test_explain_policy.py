@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from core import bootstrap
 from core.cli.explain_policy import explanation_lines
 from core.config.files import load_policies
+from core.config.settings import Settings
 from core.domain.incident.policies.file import Facts
 from core.domain.oncall.answer import Answer
 from core.domain.oncall.file import NOBODY
@@ -17,6 +19,7 @@ from core.domain.oncall.overrides import Override
 from core.domain.oncall.state import OnCallState
 from core.domain.severity import Severity
 from core.operations.explain_policy import MOST_STEPS, PolicyExplanation, explain_policy
+from core.ports.calendars import CalendarReader
 from tests.support.cli import Result, Tidegate
 from tests.unit.cli.on_call_desk import OnCallDesk
 
@@ -425,7 +428,16 @@ def test_what_was_added_at_run_time_counts_and_it_says_so_where_that_cannot_be_r
     people_file: Path, tidegate: Tidegate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments = ("policies", "explain", "--file", str(people_file), "--at", "2026-03-01T13:00:00Z")
+    readers: list[Settings] = []
+    calendars = bootstrap.calendars
+
+    def counted(settings: Settings) -> CalendarReader:
+        readers.append(settings)
+        return calendars(settings)
+
+    monkeypatch.setattr(bootstrap, "calendars", counted)
     result = tidegate(*arguments)
+    assert len(readers) == 1  # what cannot be read of Temporal costs no second reading of calendars
     assert result.out.endswith(
         "What was added to on-call at run time is not considered: no Temporal server is "
         "configured.\n"

@@ -134,7 +134,7 @@ def test_another_zone_is_shown_beside_the_schedules_own(tidegate: Tidegate, file
 def test_now_next_show_and_the_calendar_agree(
     tidegate: Tidegate, desk: OnCallDesk, file: Path
 ) -> None:
-    done(tidegate("oncall", "override", "checkout", "--person", "cem", "--for", "3h"))
+    overridden(tidegate, "--person", "cem", "--for", "3h")
     [now] = tidegate("oncall", "now", "checkout", "--json").json
     shown = tidegate("oncall", "show", "checkout", "--days", "30", "--json").json
     following = tidegate("oncall", "next", "checkout", "-n", "100", "--json").json
@@ -199,23 +199,16 @@ def test_next_is_of_a_person_or_of_all_in_order_of_time(tidegate: Tidegate, file
 # Why
 
 
+def overridden(tidegate: Tidegate, *options: str) -> str:
+    """What the command answers that adds an override of the schedule checkout."""
+    return done(tidegate("oncall", "override", "checkout", *options))
+
+
 def test_explain_lists_every_part_and_one_of_them_decides(
     tidegate: Tidegate, desk: OnCallDesk, file: Path
 ) -> None:
-    done(
-        tidegate(
-            "oncall",
-            "override",
-            "checkout",
-            "--person",
-            "ben",
-            "--from",
-            "fri 23:00",
-            "--for",
-            "2h",
-            "--why",
-            "at the opera",
-        )
+    overridden(
+        tidegate, "--person", "ben", "--from", "fri 23:00", "--for", "2h", "--why", "at the opera"
     )
     [override] = desk.state.overrides
     start = override.start.astimezone(BERLIN)
@@ -295,20 +288,8 @@ def test_an_override_is_answered_with_its_id_and_listed_until_it_is_removed(
     tidegate: Tidegate, desk: OnCallDesk
 ) -> None:
     until = (datetime.now(BERLIN) + timedelta(days=2)).strftime("%Y-%m-%d 08:00")
-    answer = done(
-        tidegate(
-            "oncall",
-            "override",
-            "checkout",
-            "--person",
-            "ben",
-            "--person",
-            "ana",
-            "--until",
-            until,
-            "--why",
-            "two are better",
-        )
+    answer = overridden(
+        tidegate, "--person", "ben", "--person", "ana", "--until", until, "--why", "two are better"
     )
     [override] = desk.state.overrides
     assert override.end == local(until)
@@ -326,19 +307,7 @@ def test_an_override_is_answered_with_its_id_and_listed_until_it_is_removed(
 def test_a_night_ends_on_the_first_such_time_after_it_begins(
     tidegate: Tidegate, desk: OnCallDesk
 ) -> None:
-    done(
-        tidegate(
-            "oncall",
-            "override",
-            "checkout",
-            "--person",
-            "ben",
-            "--from",
-            "22:00",
-            "--until",
-            "08:00",
-        )
-    )
+    overridden(tidegate, "--person", "ben", "--from", "22:00", "--until", "08:00")
     [override] = desk.state.overrides
     start, end = (each.astimezone(BERLIN) for each in (override.start, override.end))
     assert (start.hour, end.hour) == (22, 8)
@@ -603,6 +572,38 @@ def test_the_check_of_a_file_without_faults_succeeds(tidegate: Tidegate, tmp_pat
     )
     checked = tidegate("oncall", "check", str(path))
     assert (checked.code, checked.err) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "why"),
+    [
+        (
+            "<html>Log in</html>",
+            1,
+            "it is a web page, not a calendar: the address may need a login",
+        ),
+        ("nobody", 1, "it is not a calendar in the iCalendar format"),
+        (None, 0, "the document does not exist"),
+    ],
+)
+def test_the_check_fails_over_what_is_no_calendar_but_not_over_what_cannot_be_read_here(
+    tidegate: Tidegate, tmp_path: Path, text: str | None, code: int, why: str
+) -> None:
+    calendar, path = tmp_path / "cover.ics", tmp_path / "cover.yaml"
+    if text is not None:
+        calendar.write_text(text)
+    path.write_text(
+        "version: 1\n"
+        "schedules:\n"
+        "  checkout: {time_zone: UTC, layers: "
+        f"[{{name: cover, ical: {{url: '{calendar.as_uri()}'}}}}]}}\n"
+    )
+    checked = tidegate("oncall", "check", str(path))
+    assert checked.code == code
+    [line] = checked.out.splitlines()[1:]
+    what = "the calendar of layer cover of schedule checkout cannot be read, and counts for nothing"
+    place = f"{path}:3:3: schedule checkout: " if code else ""
+    assert line == f"{place}{what}: {why}"
 
 
 def test_the_check_names_events_of_a_calendar_that_name_nobody(

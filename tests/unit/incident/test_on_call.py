@@ -222,7 +222,8 @@ def test_a_person_whom_two_recipients_name_is_paged_once() -> None:
     life = begun(rota, level(0, CHECKOUT, ANA), level(60, MANAGERS))
     life.wait(119, deliver=True)
     assert paged_at(life) == [(0, "ana/push")]
-    assert len(life.all(PersonPaged)) == 1
+    [paged] = life.all(PersonPaged)
+    assert paged.on_call.recipient == CHECKOUT, "the first of them"
 
 
 def test_a_person_is_paged_again_when_the_rules_have_run() -> None:
@@ -475,6 +476,32 @@ def test_a_silence_that_is_added_later_holds_the_next_step() -> None:
     assert paged_at(life) == [(0, "ana/push")]
     life.wait(1)
     assert paged_at(life)[1:] == [(600, "ana/push")]
+
+
+def test_the_next_page_is_at_the_end_of_the_silence_that_will_hold_it() -> None:
+    rota = Rota(who("ana"))
+    life = begun(rota, level(0, CHECKOUT), level(900, "chat"))
+    assert next_page(life.incident) == at(120)
+    rota.silences = (silence(600),)
+    life.give(OnCallChanged())
+    assert next_page(life.incident) == at(600)
+    rota.silences = (silence(100),)
+    life.give(OnCallChanged())
+    assert next_page(life.incident) == at(120)
+
+
+def test_the_next_page_of_what_a_person_had_paged_waits_for_no_silence() -> None:
+    rota = Rota(who("ana"))
+    rota.silences = (silence(600),)
+    life = begun(rota, level(0, CHECKOUT))
+    life.do("escalate")
+    assert next_page(life.incident) == at(120)
+
+
+def test_the_next_page_is_after_the_quiet_hours_in_which_it_is_due() -> None:
+    night = QuietHours(time_zone="UTC", hours=(Hours(start="03:05", end="09:00"),))
+    life = begun(Rota(who("ana")), level(0, CHECKOUT), quiet_hours=night)
+    assert next_page(life.incident) == datetime(2026, 1, 2, 9, tzinfo=UTC)
 
 
 def test_whoever_comes_on_call_during_a_silence_is_paged_when_it_ends() -> None:
@@ -949,6 +976,33 @@ def test_of_too_many_people_the_first_are_paged_and_a_remark_says_so() -> None:
     answer = Answer(people=people).addressed(names)
     assert len(answer.people) == MAX_PEOPLE
     assert answer.remarks == ("2 more people are on call than the 50 who are paged",)
+
+
+def test_a_team_of_too_many_people_does_not_keep_the_next_level_from_being_paged() -> None:
+    large = Recipient(kind=RecipientKind.TEAM, name="all")
+    members = tuple(who(f"p{number}", large) for number in range(MAX_PEOPLE + 10))
+    names = {f"{each.person}/push": (f"{each.person}/push",) for each in members}
+    names["eve/push"] = ("eve/push",)
+    rota = Rota(*(each.model_copy(update={"steps": each.steps[:1]}) for each in members))
+    life = Life(answer=lambda question, now: (rota(question, now) or Answer()).addressed(names))
+    life.give(alert(policy=Policy(levels=(level(0, large), level(300, MANAGERS)))))
+    assert len(life.paged()) == MAX_PEOPLE
+    rota.people = (*rota.people, who("eve", MANAGERS, steps=((0, "push"),)))
+    life.wait(300, deliver=True)
+    assert paged_at(life)[MAX_PEOPLE:] == [(300, "eve/push")]
+    assert life.all(HandedOver) == [], "whoever is left out of an answer may be on call still"
+
+
+def test_of_more_recipients_than_people_may_be_named_those_of_the_level_that_is_due_are_paged() -> (
+    None
+):
+    recipients = [
+        Recipient(kind=RecipientKind.PERSON, name=f"p{number}") for number in range(MAX_PEOPLE + 10)
+    ]
+    people = tuple(who(each.name, each) for each in recipients)
+    names = {step.target: (step.target,) for each in people for step in each.steps}
+    kept = [each.person for each in Answer(people=people).addressed(names).people]
+    assert kept == [each.name for each in recipients[10:]]
 
 
 def test_a_contact_method_has_the_names_of_its_addresses_and_one_without_is_named() -> None:

@@ -131,6 +131,7 @@ def test_an_override_of_somebody_who_left_leaves_the_layers() -> None:
     found = ask(CHECKOUT, state=override("zoe"))
     assert [each.person for each in found.people] == ["ana"]
     assert found.remarks == ("override o1 names zoe, who is not in the on-call file",)
+    assert ask(CHECKOUT, state=override("zoe", hour=13)).remarks == (), "it does not apply yet"
     assert [each.person for each in ask(CHECKOUT, state=override("zoe", "ben")).people] == ["ben"]
 
 

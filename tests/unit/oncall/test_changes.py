@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.domain.command import read_command
+from core.domain.oncall import changes
 from core.domain.oncall.changes import FARTHEST, LONGEST_OVERRIDE, LONGEST_SILENCE, Change
 from core.domain.oncall.commands import COMMANDS, AddOverride
 from core.domain.oncall.state import MAX_BYTES, OnCallState
@@ -151,7 +152,9 @@ def test_what_has_ended_is_dropped_by_the_next_command() -> None:
 @pytest.mark.parametrize("kind", ["silence", "maintenance"])
 def test_a_silence_that_matches_everything_is_to_be_confirmed(kind: str, match: Any) -> None:
     fields = {**SILENCE, "match": match, "kind": kind}
-    assert refused(NOTHING, "add_silence", **fields).why == f"the {kind} matches every incident"
+    refusal = refused(NOTHING, "add_silence", **fields)
+    assert refusal.why == f"the {kind} matches every incident"
+    assert refusal.advice == "say what it is for, or confirm it: `--everything`"
     assert obey(NOTHING, "add_silence", **fields, everything=True).silences
 
 
@@ -222,6 +225,21 @@ def test_a_state_stays_below_its_limit_and_can_always_be_made_smaller() -> None:
     assert MAX_BYTES - 2_500 < state.size <= MAX_BYTES
     assert state.overrides[-1].id in outcome.advice
     assert obey(state, "remove_override", id=state.overrides[0].id).size < state.size
+
+
+@pytest.mark.parametrize("below", [0, -100], ids=["full", "larger than the limit"])
+def test_what_has_begun_can_be_ended_of_a_state_without_room(
+    monkeypatch: pytest.MonkeyPatch, below: int
+) -> None:
+    """Its end, which is now, may take more bytes than the one that was planned."""
+    state = obey(NOTHING, "add_override", **OVERRIDE, why="w" * 100)
+    state = obey(state, "add_silence", **{**SILENCE, "until": after(hours=5)}, command_id="c2")
+    monkeypatch.setattr(changes, "MAX_BYTES", state.size + below)
+    then = after(hours=2, microseconds=1)
+    ended = obey(state, "remove_override", then, id=state.overrides[0].id)
+    assert [each.end for each in ended.overrides] == [then]
+    ended = obey(ended, "end_silence", then, id=state.silences[0].id)
+    assert ended.at(then) == NOTHING
 
 
 spans = st.tuples(st.integers(0, 100), st.integers(1, 20)).map(

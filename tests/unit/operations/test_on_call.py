@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from datetime import timedelta
 from typing import Any
 
@@ -102,3 +103,18 @@ async def test_the_turns_of_many_teams_take_no_longer_than_those_of_one(
         found = await find(*teams)
     paged_all = [each for each in found.remarks if each.startswith("all of team")]
     assert len(paged_all) == len(teams)
+
+
+async def test_what_takes_long_to_expand_holds_nothing_else_of_the_worker_up(
+    temporal: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on = threading.Event()
+
+    def slow(*_: Any, **__: Any) -> Answer:
+        assert goes_on.wait(10), "the event loop stands still"
+        return Answer()
+
+    monkeypatch.setattr("core.operations.on_call.answer", slow)
+    asking = asyncio.create_task(find(SCHEDULE))
+    asyncio.get_running_loop().call_later(0.05, goes_on.set)
+    assert await asking == Answer()

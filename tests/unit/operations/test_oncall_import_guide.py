@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +15,7 @@ from core.operations.oncall_import.registry import PRODUCTS
 from core.operations.oncall_import.translate import translate
 from tests.support.console import BASH, ROOT
 from tests.support.oncall_exports import EXPORTS, NOW, imported
+from tests.support.programs import program
 
 GUIDE: Final = (ROOT / "docs" / "oncall-import.md").read_text(encoding="utf-8")
 PLACEHOLDERS: Final = {
@@ -116,7 +116,6 @@ def of_grafana(export: Any) -> Any:
             yield url, page | {"next": following}
 
 
-@pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_the_commands_of_the_guide_make_the_export(product: str, tmp_path: Path) -> None:
     for url, answer in answers(product).items():
@@ -126,7 +125,7 @@ def test_the_commands_of_the_guide_make_the_export(product: str, tmp_path: Path)
     curl.chmod(0o755)
     [query] = re.findall(r"```graphql\n(.*?)```", GUIDE, re.S)
     (tmp_path / "goalert.graphql").write_text(query)
-    path = f"{tmp_path}:{Path(str(shutil.which('jq'))).parent}:/usr/bin:/bin"
+    path = f"{tmp_path}:{Path(program('jq', package='jq')).parent}:/usr/bin:/bin"
     ran = subprocess.run(
         [BASH, "-eu", "-o", "pipefail", "-c", commands(product)],
         cwd=tmp_path,

@@ -8,6 +8,7 @@ are, together. Turns begin at the same local time on both sides of a daylight-sa
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
@@ -17,7 +18,8 @@ import yaml
 
 from core.domain.oncall.file import OnCallFile
 from core.domain.oncall.rota import shift_at
-from tests.support.oncall_exports import imported
+from core.operations.oncall_import.translate import translate
+from tests.support.oncall_exports import EXPORTS, NOW, imported
 
 ANA, BEN, CHLOE, DAN = "ana-example", "ben-sample", "chloe-muster", "dan-demo"
 NOBODY: set[str] = set()
@@ -125,6 +127,34 @@ def test_opsgenie_turns_of_hours(local: str, expected: set[str]) -> None:
 )
 def test_grafana_those_of_the_highest_level_are_on_call(local: str, expected: set[str]) -> None:
     check("grafana-oncall", "primary primary-2", local, "Europe/Madrid", expected)
+
+
+@pytest.mark.parametrize(("first_day", "changes"), [("MO", "2026-01-12"), ("SU", "2026-01-11")])
+def test_grafana_groups_take_turns_with_the_week_which_has_its_own_first_day(
+    first_day: str, changes: str
+) -> None:
+    export = json.loads(EXPORTS["grafana-oncall"].read_bytes())
+    shift = {
+        **export["on_call_shifts"]["results"][0],
+        "start": "2026-01-07T09:00:00",  # a Wednesday
+        "rotation_start": "2026-01-07T09:00:00",
+        "duration": 3600,
+        "week_start": first_day,
+        "by_day": ["MO", "TU", "WE", "TH", "FR", "SA", "SU"],
+        "rolling_users": [["UANA"], ["UBEN"]],
+        "start_rotation_from_user_index": 0,
+    }
+    export["on_call_shifts"]["results"] = [shift]
+    export["schedules"]["results"] = [{**export["schedules"]["results"][0], "shifts": ["OBASE"]}]
+    made = translate("grafana-oncall", json.dumps(export).encode(), "export.json", NOW)
+    [schedule] = OnCallFile.model_validate(yaml.safe_load(made.oncall)).schedules.values()
+    moment = datetime(2026, 1, 7, 9, 30, tzinfo=ZoneInfo(schedule.time_zone))
+    days = {}
+    for _ in range(10):
+        shift_then = shift_at(schedule, moment)
+        days[f"{moment:%Y-%m-%d}"] = shift_then.people if shift_then else ()
+        moment += timedelta(days=1)
+    assert days == {day: ("ben",) if day >= changes else ("ana",) for day in days}
 
 
 @pytest.mark.parametrize(

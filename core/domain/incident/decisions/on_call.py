@@ -11,7 +11,6 @@ those who are new are paged, and those in whose place they are hear of it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import reduce
@@ -32,14 +31,13 @@ from core.domain.incident.timeline import (
     PagingResumed,
     TimelineEvent,
 )
+from core.domain.names import is_name
 from core.domain.oncall.answer import OnCall, Question, Recipient, RecipientKind
 
 PATIENCE: Final = timedelta(minutes=1)
 """How long an answer is waited for before what is known has to do."""
 RETRY: Final = timedelta(seconds=30)
 """After how long a question is asked again that has no answer, or one that is over already."""
-
-_PERSON: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
 def due(incident: Incident) -> datetime | None:
@@ -107,12 +105,16 @@ def changed(incident: Incident, now: datetime) -> list[TimelineEvent]:
 
 
 def next_page(incident: Incident) -> datetime | None:
-    """When more people are paged while nobody acknowledges; None while it is being asked whom, or
-    where that is nobody."""
+    """When more people are paged while nobody acknowledges, as far as is known what holds the
+    paging until then; None while it is being asked whom, or where that is nobody."""
     if incident.inquiry.asked_at:
         return None
-    moments = (escalation.due(incident), people.due(incident, held=not _is_paging(incident)))
-    return min(filter(None, moments), default=None)
+    moment = escalation.due(incident)
+    if _is_paging(incident):
+        moment = min(filter(None, (moment, people.due(incident, held=False))), default=None)
+    if moment and (held := paging.hold(incident, moment)):
+        moment = held.until
+    return min(filter(None, (moment, people.due(incident, held=True))), default=None)
 
 
 class _Story:
@@ -273,4 +275,4 @@ def _assignee(incident: Incident, assignee: str) -> OnCall | None:
 
 def _person(name: str) -> Recipient | None:
     id = name.strip().lower()
-    return Recipient(kind=RecipientKind.PERSON, name=id) if _PERSON.fullmatch(id) else None
+    return Recipient(kind=RecipientKind.PERSON, name=id) if is_name(id) else None

@@ -89,7 +89,8 @@ def steps_due(incident: Incident, now: datetime) -> list[TimelineEvent]:
 
 def hand_over(incident: Incident, levels: range, now: datetime) -> list[TimelineEvent]:
     """Those who have come on call since these levels were paged are paged, and those in whose place
-    they are hear of it. As long as nobody comes for somebody, that person stays."""
+    they are hear of it. As long as nobody comes for somebody, that person stays; so does whoever
+    may be one of those whom the answer leaves out."""
     events: list[TimelineEvent] = []
     for level in levels:
         repeat = max(incident.escalation.repeats.get(level, 0), 1)
@@ -99,6 +100,8 @@ def hand_over(incident: Incident, levels: range, now: datetime) -> list[Timeline
             begun = _begin(incident, who, level, repeat, now)
             incident = reduce(apply, begun, incident)
             events += begun
+    if incident.inquiry.answer.left_out:
+        return events
     present = {each.person for each in incident.inquiry.answer.people}
     for person, paged in incident.escalation.people.items():
         if person in present or paged.asked_by:
