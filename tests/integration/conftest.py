@@ -38,8 +38,10 @@ def function_settings(
         yield Settings.from_env()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 async def server() -> AsyncIterator[WorkflowEnvironment]:
+    """A time-skipping server of the test's own: a workflow that is terminated while it has a task
+    to do would hold the clock of those after it."""
     async with await WorkflowEnvironment.start_time_skipping(
         test_server_existing_path=program("temporal-test-server"),
         data_converter=data_converter(),

