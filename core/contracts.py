@@ -30,6 +30,9 @@ HEARTBEAT_WORKFLOW: Final = "Heartbeat"
 
 SIGNAL_EVENT: Final = "event"
 """Signal that carries an event, or a list of events, in their wire form."""
+SIGNAL_COMMAND: Final = "command"
+"""Signal that carries a command to an incident, `{name, command_id, actor, ...}`: for whoever does
+not wait for an answer, which takes a worker. The timeline says if it is refused."""
 SIGNAL_ON_CALL_CHANGED: Final = "on_call_changed"
 """Signal without arguments: an incident is to ask again who is on call."""
 QUERY_INCIDENT: Final = "incident"

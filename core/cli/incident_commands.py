@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import uuid
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -21,6 +22,7 @@ from core.cli.incident_options import (
     Commander,
     Id,
     Note,
+    NoWait,
     Text,
     To,
     checked_length,
@@ -31,8 +33,10 @@ from core.cli.oncall_options import By, For, From, Until, Why
 from core.cli.quantities import duration
 from core.cli.waiting import answered
 from core.config.settings import Settings
+from core.domain.command import Proof
 from core.domain.handles import handle_of
 from core.domain.incident import commands
+from core.domain.incident.ids import parse_id
 from core.domain.incident.model import CloseReason
 from core.domain.incident.refusals import Deed
 from core.domain.problems import problems_of
@@ -57,13 +61,16 @@ def _command(kind: type[C], actor: str, note: str | None = None, **fields: Any) 
         raise typer.BadParameter("; ".join(problems_of(error))) from None
 
 
-def _send(id: str, command: commands.AnyCommand, as_json: bool) -> None:
+def _send(id: str, command: commands.AnyCommand, as_json: bool, no_wait: bool) -> None:
     from core.adapters.temporal import incidents
 
     fields = command.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    fields["proof"] = Proof.COMMAND_LINE.value
 
-    async def send() -> CommandResult:
+    async def send() -> CommandResult | str:
         client = await bootstrap.connect(Settings.from_env())
+        if no_wait:
+            return await incidents.signal(client, id, command.name, fields)
         return await answered(incidents.send(client, id, command.name, fields))
 
     try:
@@ -72,19 +79,36 @@ def _send(id: str, command: commands.AnyCommand, as_json: bool) -> None:
         if error.refusal is None:
             raise
         raise refused(error.refusal, error.incident, command) from None
-    if as_json:
+    if isinstance(answer, str):
+        _sent(answer, as_json)
+    elif as_json:
         print_json(answer)
+    else:
+        out.print(escape(answer_sentence(command, answer)), soft_wrap=True)
+
+
+def _sent(id: str, as_json: bool) -> None:
+    """Say that a command is on its way to the incident of that ID."""
+    own = parse_id(id)[1]
+    name = handle_of(id) if own else id
+    if as_json:
+        print_json({"sent": True, "incident_id": own, "handle": handle_of(id) if own else None})
         return
-    out.print(escape(answer_sentence(command, answer)), soft_wrap=True)
+    text = f"{name}: sent; `tidegate incident show {shlex.quote(name)}` tells what came of it"
+    out.print(escape(text), soft_wrap=True)
 
 
 def _plain(names: tuple[str, ...], kind: type[commands.AnyCommand], help: str) -> None:
     """Add a command without fields of its own, under its names; only the first is listed."""
 
     def command(
-        id: Id, actor: Actor = "operator", note: Note = None, as_json: Json = False
+        id: Id,
+        actor: Actor = "operator",
+        note: Note = None,
+        no_wait: NoWait = False,
+        as_json: Json = False,
     ) -> None:
-        _send(id, _command(kind, actor, note), as_json)
+        _send(id, _command(kind, actor, note), as_json, no_wait)
 
     for number, name in enumerate(names):
         app.command(name, help=help, hidden=number > 0)(command)
@@ -118,6 +142,7 @@ def incident_assign(
     ] = False,
     actor: Actor = "operator",
     note: Note = None,
+    no_wait: NoWait = False,
     as_json: Json = False,
 ) -> None:
     """Set or remove the assignee, the incident commander, or both."""
@@ -130,7 +155,7 @@ def incident_assign(
         fields["commander"] = commander
     if not fields:
         raise typer.BadParameter("use --to, --nobody, --commander or --no-commander")
-    _send(id, _command(commands.Assign, actor, note, **fields), as_json)
+    _send(id, _command(commands.Assign, actor, note, **fields), as_json, no_wait)
 
 
 @app.command(VERBS[Deed.COMMENT].name)
@@ -138,10 +163,11 @@ def incident_comment(
     id: Id,
     text: Text,
     actor: Actor = "operator",
+    no_wait: NoWait = False,
     as_json: Json = False,
 ) -> None:
     """Add a comment to the timeline."""
-    _send(id, _command(commands.Comment, actor, text), as_json)
+    _send(id, _command(commands.Comment, actor, text), as_json, no_wait)
 
 
 @app.command(VERBS[Deed.SET_SEVERITY].name)
@@ -150,10 +176,11 @@ def incident_severity(
     severity: Annotated[Severity, typer.Argument(help="The new severity.")],
     actor: Actor = "operator",
     note: Note = None,
+    no_wait: NoWait = False,
     as_json: Json = False,
 ) -> None:
     """Set the severity."""
-    _send(id, _command(commands.SetSeverity, actor, note, severity=severity), as_json)
+    _send(id, _command(commands.SetSeverity, actor, note, severity=severity), as_json, no_wait)
 
 
 @app.command(VERBS[Deed.SNOOZE].name)
@@ -180,6 +207,7 @@ def incident_snooze(
     ] = None,
     actor: Actor = "operator",
     note: Note = None,
+    no_wait: NoWait = False,
     as_json: Json = False,
 ) -> None:
     """Page nobody for a while."""
@@ -192,7 +220,7 @@ def incident_snooze(
         command = _command(commands.Snooze, actor, note, for_=seconds)
     else:
         command = _command(commands.Snooze, actor, note, until=until)
-    _send(id, command, as_json)
+    _send(id, command, as_json, no_wait)
 
 
 @app.command("silence")
@@ -227,11 +255,12 @@ def incident_resolve(
     ] = False,
     actor: Actor = "operator",
     note: Note = None,
+    no_wait: NoWait = False,
     as_json: Json = False,
 ) -> None:
     """Mark as resolved: the post-incident report is written."""
     forced = {"force": True} if force else {}
-    _send(id, _command(commands.Resolve, actor, note, **forced), as_json)
+    _send(id, _command(commands.Resolve, actor, note, **forced), as_json, no_wait)
 
 
 _plain((VERBS[Deed.REOPEN].name,), commands.Reopen, "Reopen a mitigated or resolved incident.")
@@ -283,7 +312,8 @@ def incident_close(
     ),
     actor: Actor = "operator",
     note: Note = None,
+    no_wait: NoWait = False,
     as_json: Json = False,
 ) -> None:
     """Close an incident for good, before its reopen window ends."""
-    _send(id, _command(commands.Close, actor, note, reason=reason), as_json)
+    _send(id, _command(commands.Close, actor, note, reason=reason), as_json, no_wait)

@@ -76,6 +76,14 @@ Note = Annotated[
         callback=words(LONGEST_NOTE, '--note "rolled back"'),
     ),
 ]
+NoWait = Annotated[
+    bool,
+    typer.Option(
+        "--no-wait",
+        help="Do not wait for an answer, which takes a worker: `incident show` tells what came of "
+        "it.",
+    ),
+]
 Text = Annotated[
     str,
     typer.Argument(

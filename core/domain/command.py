@@ -7,6 +7,7 @@ A command's `name` is the name of its Temporal update. Unknown fields are refuse
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Final, TypeVar
 
 from pydantic import AfterValidator, ConfigDict, StringConstraints, ValidationError
@@ -19,6 +20,29 @@ TIDEGATE: Final = "tidegate"
 
 LONGEST_NAME: Final = 200
 """In characters."""
+
+
+class Proof(StrEnum):
+    """How it is known that a command is its actor's."""
+
+    COMMAND_LINE = "command_line"
+    """Credentials of Temporal, and the name that the user of the command gave."""
+    LINK = "link"
+    """A signed link that was sent to them."""
+    PAGERDUTY = "pagerduty"
+    """A verified webhook, and who did it there."""
+
+
+_LABELS: Final = {
+    Proof.COMMAND_LINE: "CLI",
+    Proof.LINK: "link",
+    Proof.PAGERDUTY: "PagerDuty",
+}
+
+
+def attested(actor: str, proof: Proof | None) -> str:
+    """The actor, and how it is known that it was they, as people read it: `ana (PagerDuty)`."""
+    return f"{actor} ({_LABELS[proof]})" if proof else actor
 
 
 def _not_ours(actor: str) -> str:

@@ -80,6 +80,8 @@ class RunState(Value):
     arrivals: tuple[Any, ...] = ()
     backlog: tuple[Any, ...] = ()
     """Events of the incident that the run before has not accepted yet."""
+    commands: tuple[Any, ...] = ()
+    """Commands that wait until an incident opens."""
     alerts: AlertCounts = AlertCounts()
     """What is known of alerts, for a run without an `incident`."""
     recalled: bool = False

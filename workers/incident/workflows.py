@@ -27,6 +27,7 @@ with workflow.unsafe.imports_passed_through():
         INCIDENT_WORKFLOW,
         QUERY_INCIDENT,
         QUERY_TIMELINE,
+        SIGNAL_COMMAND,
         SIGNAL_EVENT,
         SIGNAL_ON_CALL_CHANGED,
     )
@@ -39,6 +40,7 @@ with workflow.unsafe.imports_passed_through():
     from core.domain.incident.inputs import (
         AlertReceived,
         Cancel,
+        CommandSent,
         OnCallChanged,
         Open,
         Recalled,
@@ -131,6 +133,9 @@ class IncidentWorkflow:
                 await self._cancel()
         # No await after the last check: a signal that arrives now makes the server reject this
         # completion, and is handled before the next attempt.
+        if self._state.commands:
+            count = len(self._state.commands)
+            workflow.logger.warning("%d commands have found no incident", count)
         if cancelled:
             raise cancelled
         incident = self._state.incident
@@ -145,6 +150,12 @@ class IncidentWorkflow:
         """An event for this incident in its wire form, or a list of them, in their order."""
         for wire in wires if isinstance(wires, list) else [wires]:
             self._accept(wire)
+
+    @workflow.signal(name=SIGNAL_COMMAND)
+    def command(self, envelope: Any = None) -> None:
+        """A command for whose answer nobody waits: `{name, command_id, actor, ...}`. The timeline
+        says if it is refused."""
+        self._take(envelope)
 
     @workflow.signal(name=SIGNAL_ON_CALL_CHANGED)
     def on_call_changed(self) -> None:
@@ -220,6 +231,9 @@ class IncidentWorkflow:
             others, state.arrivals = state.arrivals, []
             for wire in others:
                 self._accept(wire)
+            waiting, state.commands = state.commands, []
+            for envelope in waiting:
+                self._take(envelope)
 
     async def _opening(self, wire: Any) -> Open | AlertReceived:
         """The input that may open an incident. Raises `FailureError`."""
@@ -297,6 +311,20 @@ class IncidentWorkflow:
         state.backlog = state.backlog[throttle.BATCH_SIZE :]
         for wire in batch:
             self._accept_now(wire)
+
+    def _take(self, envelope: Any) -> None:
+        """Take a command for whose answer nobody waits, or keep it until the incident opens."""
+        state = self._state
+        if state.is_new():
+            state.commands.append(envelope)
+            return
+        try:
+            command = commands.read_named(envelope)
+        except ValueError as error:
+            reason = activity_options.in_one_line(str(error))
+            state.handle(Remark(text=f"Something that is not a command was sent here: {reason}"))
+        else:
+            state.handle(CommandSent(command=command))
 
     def _validated(self, kind: type[commands.AnyCommand], envelope: Any) -> commands.AnyCommand:
         return updates.validated(kind, envelope, self._state.incident)

@@ -28,8 +28,15 @@ from core.adapters.temporal.answers import ANSWER_TIMEOUT, NO_WORKER, query
 from core.adapters.temporal.connection import is_missing, refusal
 from core.adapters.temporal.incident_list import in_query
 from core.adapters.temporal.incident_names import resolve
-from core.contracts import INCIDENT_ID_ATTRIBUTE, INCIDENT_WORKFLOW, QUERY_INCIDENT, QUERY_TIMELINE
+from core.contracts import (
+    INCIDENT_ID_ATTRIBUTE,
+    INCIDENT_WORKFLOW,
+    QUERY_INCIDENT,
+    QUERY_TIMELINE,
+    SIGNAL_COMMAND,
+)
 from core.domain.handles import handle_of
+from core.domain.incident.commands import read_named
 from core.domain.incident.decisions.command_facts import Before, Held, Paged
 from core.domain.incident.decisions.command_handling import NO_OP_IN
 from core.domain.incident.ids import parse_id
@@ -127,6 +134,29 @@ async def send(client: Client, id: str, name: str, fields: Mapping[str, Any]) ->
             }
         _refuse(id, name, ended)
     return result
+
+
+async def signal(client: Client, id: str, name: str, fields: Mapping[str, Any]) -> str:
+    """Send a command for whose answer nobody waits, which takes no worker; returns the incident's
+    ID as far as it is known. Its timeline says if the command is refused. `fields` as in `send`.
+
+    Raises `ValueError` naming what is wrong with the fields, or as `send`; a closed incident
+    refuses whatever would change something.
+    """
+    id = await resolve(client, id)
+    key, incident_id = parse_id(id)
+    command = {**fields, "name": name, **({"incident_id": incident_id} if incident_id else {})}
+    read_named(command)
+    handle = client.get_workflow_handle(key)
+    try:
+        await handle.signal(SIGNAL_COMMAND, command, rpc_timeout=_TIMEOUT)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise _rpc_error(id, error) from None
+        ended = await _describe(handle, id)
+        if not (Status.CLOSED in NO_OP_IN.get(name, ()) and _is_closed(ended)):
+            _refuse(id, name, ended)
+    return id
 
 
 async def runs(client: Client, incident_id: str) -> bool:

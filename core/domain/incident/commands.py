@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Final, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from core.domain import command
-from core.domain.command import Word
+from core.domain.command import Proof, Word, read_command
 from core.domain.incident.model import CloseReason
 from core.domain.severity import Severity
 from core.domain.value import CLEAN
@@ -31,10 +31,11 @@ class Command(command.Command):
 
     `incident_id` is an incident's own ID, and then no other incident takes the command, not even a
     successor under the same workflow ID; or the workflow ID, or None, and then whichever incident
-    runs under it does.
+    runs under it does. `proof` is what whoever passes it on says of its actor.
     """
 
     incident_id: str | None = None
+    proof: Proof | None = None
     note: _Note | None = None
 
 
@@ -163,3 +164,13 @@ COMMANDS: Final[Mapping[str, type[AnyCommand]]] = {
     )
 }
 """Every command by its name."""
+
+
+def read_named(envelope: Any) -> AnyCommand:
+    """The command of `{name, command_id, actor, ...}`. Raises ValueError naming every invalid or
+    unknown field."""
+    fields = dict(envelope) if isinstance(envelope, dict) else {}
+    name = fields.pop("name", None)
+    if not isinstance(name, str) or name not in COMMANDS:
+        raise ValueError(f"`name` is none of {', '.join(COMMANDS)}")
+    return read_command(COMMANDS[name], fields)

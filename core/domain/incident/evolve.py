@@ -166,6 +166,8 @@ def _changes(incident: Incident, event: t.TimelineEvent) -> dict[str, Any]:
             return {"snoozed_until": None, "escalation": _afresh(incident, event.at)}
         case t.Commented():
             return {"comments": incident.comments + 1}
+        case t.Refused():
+            return {}
         case t.Reopened():
             return {
                 **_open_again(incident, event.at),

@@ -74,6 +74,12 @@ class Wake(Value):
     """The time of `timers.deadline` may have passed."""
 
 
+class CommandSent(Value):
+    """A command for whose answer nobody waits: the timeline says if it is refused."""
+
+    command: AnyCommand
+
+
 class PageSettled(Value):
     """One round of a page ended: it was delivered by `via` (the target or one of its fallbacks), or
     it failed for a reason."""
@@ -125,5 +131,6 @@ Input = (
     | OnCallChanged
     | ReportSettled
     | Cancel
+    | CommandSent
     | AnyCommand
 )

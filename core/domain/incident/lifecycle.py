@@ -54,6 +54,7 @@ from core.domain.incident.evolve import apply
 from core.domain.incident.inputs import (
     AlertReceived,
     Cancel,
+    CommandSent,
     FurtherEvent,
     Input,
     Listen,
@@ -126,6 +127,8 @@ def _events(incident: Incident, input: Input, now: datetime) -> list[TimelineEve
             return alerts.join(incident, input, now)
         case Command():
             return command_handling.handle(incident, input, now)
+        case CommandSent():
+            return command_handling.take(incident, input.command, now)
         case PageSettled():
             return _page_settled(incident, input, now)
         case ReportSettled():

@@ -17,7 +17,7 @@ from pydantic import AwareDatetime, Field, TypeAdapter
 
 from core.domain.alert import Alert
 from core.domain.alert_state import AlertState
-from core.domain.command import TIDEGATE
+from core.domain.command import TIDEGATE, Proof, attested
 from core.domain.durations import format_duration
 from core.domain.incident.description import Description
 from core.domain.incident.model import CloseReason, Wanted
@@ -41,12 +41,20 @@ class _Event(Value):
     def sentence(self) -> str:
         """What happened, without its time and its actor."""
 
+    def attested(self) -> str:
+        """The actor, and how it is known that it was they, if it is."""
+        return self.actor
+
 
 class _Commanded(_Event):
     """What a command may have caused; `note` is what the person said about it."""
 
     command_id: str | None = None
     note: str | None = None
+    proof: Proof | None = None
+
+    def attested(self) -> str:
+        return attested(self.actor, self.proof)
 
     def _noted(self, sentence: str) -> str:
         return _because(sentence, self.note)
@@ -87,6 +95,16 @@ class Discarded(_Commanded):
 
     def sentence(self) -> str:
         return self._noted(f"Never became an incident: {self.reason}")
+
+
+class Refused(_Commanded):
+    """A command for whose answer nobody waited is not possible."""
+
+    kind: Literal["refused"] = "refused"
+    reason: str
+
+    def sentence(self) -> str:
+        return self._noted(f"{self.reason[:1].upper()}{self.reason[1:]}")
 
 
 class Noted(_Event):
@@ -664,6 +682,7 @@ WithoutEffects = (
     | PagingResumed
     | PagingWanted
     | PersonPaged
+    | Refused
     | ReportNotWritten
     | ReportWritten
     | SeverityChanged

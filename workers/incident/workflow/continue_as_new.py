@@ -69,6 +69,7 @@ def for_next_run(state: State) -> RunState:
         pending_reports=state.pending_reports.all(),
         arrivals=tuple(state.arrivals),
         backlog=tuple(state.backlog),
+        commands=tuple(state.commands),
         recalled=state.recalled,
         continue_as_new_after=state.continue_as_new_after,
     )
@@ -79,8 +80,8 @@ def for_next_run(state: State) -> RunState:
 
 
 def can_take_over(state: State) -> bool:
-    """Whether the next run can take the events that wait."""
-    waiting = [*state.arrivals, *state.backlog]
+    """Whether the next run can take what waits."""
+    waiting = [*state.arrivals, *state.backlog, *state.commands]
     return len(waiting) <= WAITING_EVENTS and size_of(waiting) <= WAITING_BYTES
 
 

@@ -32,7 +32,7 @@ of 4,000 bytes each, must fit in between."""
 class State:
     """`arrivals` are the events that are to open an incident: this one while it is new, its
     successor afterwards. `backlog` are events of this incident that exceed what one workflow task
-    may accept (see `throttle`)."""
+    may accept (see `throttle`). `commands` wait until it opens."""
 
     def __init__(self, run_state: RunState) -> None:
         self.in_flight = InFlight()
@@ -53,6 +53,7 @@ class State:
         self.outbox: list[Effect] = list(run_state.effects)
         self.arrivals: list[Any] = list(run_state.arrivals)
         self.backlog: list[Any] = list(run_state.backlog)
+        self.commands: list[Any] = list(run_state.commands)
         self.pending_reports.add(run_state.pending_reports)
         self.continue_as_new_after = run_state.continue_as_new_after
 

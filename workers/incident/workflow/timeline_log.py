@@ -35,7 +35,7 @@ class TimelineLog:
     def add(self, event: TimelineEvent) -> None:
         self.entries.append(event)
         level = logging.WARNING if isinstance(event, PageFailed) else logging.INFO
-        workflow.logger.log(level, "%s: %s", event.actor, event.sentence())
+        workflow.logger.log(level, "%s: %s", event.attested(), event.sentence())
 
     def rendered(self) -> list[dict[str, Any]]:
         """Each entry as JSON, with a sentence in `text`. A very long timeline is abridged, and says

@@ -7,9 +7,10 @@ stays silent for a while, so that late and repeated alerts open no other one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
-from core.domain.command import TIDEGATE
 from core.domain.incident.decisions import paging
 from core.domain.incident.model import UNRESOLVED, CloseReason, Incident, Status
 from core.domain.incident.timeline import Closed, Discarded, Forgotten, TimelineEvent
@@ -20,24 +21,20 @@ def close(
     reason: CloseReason,
     now: datetime,
     *,
-    actor: str = TIDEGATE,
-    command_id: str | None = None,
     note: str | None = None,
+    asked: Mapping[str, Any] | None = None,
 ) -> list[TimelineEvent]:
-    """The end, from any state; nothing if it is already closed."""
+    """The end, from any state; nothing if it is already closed. `asked` is what its entry says of
+    the command that asks for it, if one does."""
     if incident.status is Status.CLOSED:
         return []
+    entry = asked or {"at": now, "note": note}
     if incident.status in (Status.NEW, Status.PENDING):
         why = f"closed as {reason} before it opened"
-        return [
-            Discarded(at=now, actor=actor, command_id=command_id, note=note, reason=why),
-        ]
-    unreported = bool(note) or incident.report_stale or reason is not CloseReason.RESOLVED
+        return [Discarded(**entry, reason=why)]
+    unreported = bool(entry["note"]) or incident.report_stale or reason is not CloseReason.RESOLVED
     closed = Closed(
-        at=now,
-        actor=actor,
-        command_id=command_id,
-        note=note,
+        **entry,
         reason=reason,
         report=incident.status in UNRESOLVED or unreported,
     )

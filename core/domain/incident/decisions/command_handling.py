@@ -50,6 +50,7 @@ from core.domain.incident.timeline import (
     Assigned,
     Commented,
     Mitigated,
+    Refused,
     Reopened,
     Resolved,
     SeverityChanged,
@@ -115,12 +116,7 @@ def handle(incident: Incident, command: AnyCommand, now: datetime) -> list[Timel
         return []
     if incident.status not in EFFECTIVE_IN[command.name]:
         return []
-    asked = {
-        "at": now,
-        "actor": command.actor,
-        "command_id": command.command_id,
-        "note": command.note,
-    }
+    asked = _asked(command, now)
     cancelled = paging.cancel_all(incident, now)
     match command:
         case Acknowledge():
@@ -157,14 +153,28 @@ def handle(incident: Incident, command: AnyCommand, now: datetime) -> list[Timel
             before = incident.severity
             return [SeverityChanged(**asked, before=before, severity=command.severity)]
         case Close():
-            return closing.close(
-                incident,
-                command.reason,
-                now,
-                actor=command.actor,
-                command_id=command.command_id,
-                note=command.note,
-            )
+            return closing.close(incident, command.reason, now, asked=asked)
+
+
+def take(incident: Incident, command: AnyCommand, now: datetime) -> list[TimelineEvent]:
+    """What a command does for whose answer nobody waits: as `handle`, and that it is refused."""
+    refused = refusal(incident, command, now)
+    if refused is None:
+        return handle(incident, command, now)
+    if has_handled(incident, command.command_id):
+        return []
+    return [Refused(**_asked(command, now), reason=str(refused))]
+
+
+def _asked(command: Command, now: datetime) -> dict[str, Any]:
+    """What every event of a command says of it."""
+    return {
+        "at": now,
+        "actor": command.actor,
+        "command_id": command.command_id,
+        "note": command.note,
+        "proof": command.proof,
+    }
 
 
 def _is_for(incident: Incident, command: Command) -> bool:
@@ -278,7 +288,7 @@ def _wake(incident: Incident, asked: dict[str, Any]) -> list[TimelineEvent]:
     """The end of a snooze, because nobody has the incident any more."""
     if not incident.snoozed_until:
         return []
-    who = {name: asked[name] for name in ("at", "actor")}
+    who = {name: asked[name] for name in ("at", "actor", "proof")}
     return [SnoozeEnded(**who, note=f"{asked['actor']} gave the incident back")]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from core.domain.command import attested
 from core.domain.durations import format_duration
 from core.domain.incident.model import Incident
 from core.domain.incident.reports.post_incident import (
@@ -51,7 +52,10 @@ def as_markdown(incident: Incident, timeline: Sequence[TimelineEvent]) -> bytes:
         lines += ["", "## Who was on call", "", *_table(head, _on_call(report))]
     lines += ["", "## Escalations and pages", "", *_pages(report)]
     lines += ["", "## Timeline", ""]
-    entries = [(_moment(entry.at), entry.actor, entry.text) for entry in report.timeline]
+    entries = [
+        (_moment(entry.at), attested(entry.actor, entry.proof), entry.text)
+        for entry in report.timeline
+    ]
     lines += _table(("Time", "Who", "What"), entries)
     if links := list(_links(report)):
         lines += ["", "## Links", "", *links]

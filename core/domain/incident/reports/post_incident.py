@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from core.domain.command import TIDEGATE
+from core.domain.command import TIDEGATE, Proof
 from core.domain.durations import format_duration
 from core.domain.handles import handle_of
 from core.domain.incident.model import CloseReason, Incident, Status
@@ -38,7 +38,7 @@ FORMAT: Final = "tidegate.post-incident-report/2"
 
 _ACTION: Final = re.compile(r"\s*(?:action|todo)\s*:\s*(.+)", re.IGNORECASE | re.DOTALL)
 _ALERTS_SHOWN: Final = 100
-_NOT_DETAILS: Final = {"at", "actor", "kind", "visible", "policy", "state"}
+_NOT_DETAILS: Final = {"at", "actor", "proof", "kind", "visible", "policy", "state"}
 
 
 class Entry(Value):
@@ -46,6 +46,9 @@ class Entry(Value):
 
     at: AwareDatetime
     actor: str
+    proof: Proof | None = Field(
+        default=None, description="How it is known that a command was the actor's."
+    )
     kind: str
     text: str = Field(description="What happened, in one sentence.")
     details: dict[str, Any]
@@ -332,5 +335,10 @@ def _action_items(timeline: Sequence[TimelineEvent]) -> Iterator[ActionItem]:
 def _entry(event: TimelineEvent) -> Entry:
     details = event.model_dump(mode="json", exclude=_NOT_DETAILS, exclude_none=True)
     return Entry(
-        at=event.at, actor=event.actor, kind=event.kind, text=event.sentence(), details=details
+        at=event.at,
+        actor=event.actor,
+        proof=getattr(event, "proof", None),
+        kind=event.kind,
+        text=event.sentence(),
+        details=details,
     )

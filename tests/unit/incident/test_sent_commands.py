@@ -1,0 +1,134 @@
+"""Commands for whose answer nobody waits: what they do, and what the timeline says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from core.domain.command import Proof
+from core.domain.incident.commands import COMMANDS, Acknowledge, AnyCommand, read_named
+from core.domain.incident.inputs import CommandSent
+from core.domain.incident.lifecycle import decide
+from core.domain.incident.model import Status
+from core.domain.incident.reports.markdown import as_markdown
+from core.domain.incident.reports.post_incident import build_report
+from tests.unit.incident.examples import ID, KEY, START, Life, closed, command, opened, resolved
+
+WHO = {"command_id": "c", "actor": "ana"}
+MORE: dict[str, dict[str, Any]] = {
+    "resolve": {"force": True},
+    "assign": {"assignee": "ben"},
+    "snooze": {"for": 60},
+    "comment": {"note": "seen"},
+    "set_severity": {"severity": "low"},
+    "close": {"reason": "false_alarm"},
+}
+NOW = START + timedelta(minutes=1)
+
+
+def sent(kind: str, **fields: str) -> CommandSent:
+    return CommandSent(command=read_named({"name": kind, **WHO, **fields}))
+
+
+@pytest.mark.parametrize(
+    ("envelope", "problem"),
+    [
+        (None, "`name` is none of acknowledge, unacknowledge"),
+        ("acknowledge", "`name` is none of acknowledge"),
+        ({}, "`name` is none of acknowledge"),
+        ({"name": "ack", **WHO}, "`name` is none of acknowledge"),
+        ({"name": ["acknowledge"], **WHO}, "`name` is none of acknowledge"),
+        ({"name": "acknowledge"}, "command_id: is missing; actor: is missing"),
+        ({"name": "acknowledge", **WHO, "proof": "hearsay"}, "proof: Input should be"),
+        ({"name": "acknowledge", **WHO, "actor": "tidegate"}, "'tidegate' is reserved"),
+        ({"name": "acknowledge", **WHO, "force": True}, "force: there is no such field"),
+    ],
+)
+def test_what_is_not_a_command_is_refused_with_the_reason(envelope: object, problem: str) -> None:
+    with pytest.raises(ValueError, match=r"\w") as caught:
+        read_named(envelope)
+    assert problem in str(caught.value)
+
+
+def test_every_command_is_read_by_its_name() -> None:
+    for name, kind in COMMANDS.items():
+        assert type(read_named({"name": name, **WHO, **MORE.get(name, {})})) is kind
+
+
+def test_it_does_what_the_update_of_that_name_does() -> None:
+    life = opened()
+    asked = read_named({"name": "acknowledge", **WHO, "note": "looking"})
+    sent_ = decide(life.incident, CommandSent(command=asked), NOW)
+    assert sent_ == decide(life.incident, asked, NOW)
+    assert sent_.events
+
+
+@pytest.mark.parametrize(
+    ("life", "asked", "text"),
+    [
+        (resolved, {"kind": "escalate"}, "Cannot escalate: the incident is resolved; possible now"),
+        (
+            closed,
+            {"kind": "comment", "note": "it was the disk"},
+            "Cannot comment: the incident is closed; nothing is possible any more: it was the disk",
+        ),
+        (
+            opened,
+            {"kind": "acknowledge", "incident_id": f"{KEY}@20250102T030405.000Z"},
+            "Cannot acknowledge: the command is for",
+        ),
+    ],
+)
+def test_a_refusal_is_an_entry_of_the_timeline(
+    life: Callable[[], Life], asked: dict[str, str], text: str
+) -> None:
+    incident = life().incident
+    decision = decide(incident, sent(**asked), NOW)
+    [entry] = decision.events
+    assert entry.kind == "refused"
+    assert entry.sentence().startswith(text)
+    assert entry.actor == "ana"
+    assert not decision.effects
+
+
+def test_a_refusal_is_said_once_however_often_the_command_is_sent() -> None:
+    life = resolved()
+    life.give(sent("escalate"))
+    before = life.incident
+    assert decide(before, sent("escalate"), NOW).events == ()
+    assert before.status is Status.RESOLVED
+
+
+@pytest.mark.parametrize("kind", list(COMMANDS.values()), ids=list(COMMANDS))
+def test_every_entry_of_a_command_says_how_its_actor_is_known(kind: type[AnyCommand]) -> None:
+    life = opened()
+    if kind.name == "unacknowledge":
+        life.give(command("acknowledge"))
+        life.give(command("snooze", for_=60))
+    if kind.name == "reopen":
+        life.give(command("resolve", force=True))
+    asked = {"name": kind.name, **WHO, "proof": "link", **MORE.get(kind.name, {})}
+    entries = decide(life.incident, read_named(asked), NOW).events
+    given = [each for each in entries if each.actor == "ana"]
+    assert given
+    assert {each.attested() for each in given} == {"ana (link)"}
+
+
+def test_the_report_says_how_an_actor_is_known() -> None:
+    life = opened()
+    life.give(read_named({"name": "acknowledge", **WHO, "proof": "pagerduty"}))
+    report = build_report(life.incident, life.timeline)
+    [entry] = [each for each in report.timeline if each.kind == "acknowledged"]
+    assert (entry.actor, entry.proof) == ("ana", Proof.PAGERDUTY)
+    assert "proof" not in entry.details
+    assert (
+        "| ana (PagerDuty) | Acknowledged |" in as_markdown(life.incident, life.timeline).decode()
+    )
+    assert report.people == {"ana": ("Acknowledged",)}
+
+
+def test_an_update_needs_no_proof() -> None:
+    assert Acknowledge.model_validate({**WHO, "incident_id": ID}).proof is None
