@@ -9,6 +9,7 @@
     │   ├── NoRoute                 no rule of the routing table matches it
     │   ├── InvalidChildId          its route's `child_id` template yields no valid ID
     │   ├── ChildAlreadyRunning     its child is running and the route says `reject`
+    │   ├── ChildMissing            no workflow runs that it is for, and its route says `quarantine`
     │   ├── DocumentRefused         its document lies outside the configured roots
     │   ├── DocumentNotFound        its document does not exist (any more)
     │   ├── DocumentTooLarge        its document exceeds the configured limit
@@ -146,6 +147,12 @@ class ChildAlreadyRunning(PermanentError):
     """The event's child workflow is running and its route says `when_running: reject`."""
 
     fix = "replay it when the child has closed, or change the route's `when_running`"
+
+
+class ChildMissing(PermanentError):
+    """No workflow runs that the event is for, and its route says `when_missing: quarantine`."""
+
+    fix = "nothing is to be done if its workflow has ended; else delete or replay it"
 
 
 class DocumentRefused(PermanentError):

@@ -21,7 +21,7 @@ from core.cli.request_options import Headers, Hook, parse_headers
 from core.config.settings import Settings
 from core.domain.event import Event
 from core.domain.printable import printable_line
-from core.domain.routing.table import Deliver, Target, WhenRunning
+from core.domain.routing.table import Deliver, Target, WhenMissing, WhenRunning
 from core.domain.text import one_line, shortened
 
 if TYPE_CHECKING:
@@ -243,6 +243,8 @@ class _Delivered(Protocol):
     @property
     def when_running(self) -> WhenRunning: ...
     @property
+    def when_missing(self) -> WhenMissing: ...
+    @property
     def signal(self) -> str | None: ...
 
 
@@ -250,7 +252,8 @@ def if_running(target: _Delivered) -> str:
     """What becomes of an event whose workflow is already running."""
     match target.deliver:
         case Deliver.SIGNAL:
-            return f"signal {target.signal}"
+            missing = target.when_missing is WhenMissing.QUARANTINE
+            return f"signal {target.signal}{', which starts none' if missing else ''}"
         case Deliver.START:
             return "it is a duplicate"
         case Deliver.ORCHESTRATE:

@@ -27,6 +27,9 @@ HEARTBEAT: Final = "tidegate.heartbeat"
 INCIDENT_REPORTED: Final = "tidegate.incident.reported"
 INCIDENT_SUCCESSOR: Final = "tidegate.incident.successor"
 """The types of the events by which `tidegate incident open` opens incidents."""
+INCIDENT_COMMAND: Final = "tidegate.incident.command"
+"""The type of events by which a person commands an incident from where they were paged. Its subject
+is the incident's workflow ID without `incident:`, and its data the command with its name."""
 DOCUMENT_TYPES: Final = (DOCUMENT_CREATED, DOCUMENT_REMOVED, DOCUMENT_CHANGED)
 """Types of events about a document, from whichever store; they carry `data.document`."""
 OWN_TYPES: Final = (
@@ -36,6 +39,7 @@ OWN_TYPES: Final = (
     HEARTBEAT,
     INCIDENT_REPORTED,
     INCIDENT_SUCCESSOR,
+    INCIDENT_COMMAND,
 )
 """Every type of Tidegate's own. A sender's CloudEvents may not have them unless it is trusted with
 them: what they say is acted on."""

@@ -24,7 +24,8 @@ class Sent(NamedTuple):
     """The workflow that an event reached."""
 
     workflow_id: str
-    run_id: str
+    run_id: str | None
+    """None where Temporal does not say it."""
     outcome: Outcome
 
 
@@ -48,5 +49,6 @@ class Workflows(Protocol):
         self, events: Sequence[Mapping[str, Any]], target: Target, *, request_id: str, table: str
     ) -> Sent:
         """Signal the target workflow with events in their wire form, and start it if it does not
-        run. A request ID that the running workflow has had is ignored by it."""
+        run; or raise `ChildMissing` then, if its rule says so. A request ID that the running
+        workflow has had is ignored by it."""
         ...

@@ -20,8 +20,8 @@ from core.adapters.temporal.workflows import TemporalWorkflows
 from core.contracts import ROOT_TASK_QUEUE, ROOT_WORKFLOW
 from core.domain.event import Event
 from core.domain.identity import workflow_id
-from core.domain.routing.table import Deliver, Target, WhenRunning
-from core.errors import InvalidEvent, SettingsError, TemporalUnavailable
+from core.domain.routing.table import Deliver, Target, WhenMissing, WhenRunning
+from core.errors import ChildMissing, InvalidEvent, SettingsError, TemporalUnavailable
 from core.ports.workflows import Outcome
 from infra.local.temporal import TemporalServer
 from tests.support.eventually import eventually
@@ -330,6 +330,29 @@ async def test_a_signal_that_is_sent_again_reaches_the_run_once(
     await workflows.signal([{"n": 1}], target, request_id="r-1", table="t")
     found = await signals(temporal_client, target.id)
     assert [[wire["n"] for wire in wires] for wires in found] == [[1], [2]]
+
+
+async def test_a_signal_for_a_running_workflow_alone_starts_none(
+    workflows: TemporalWorkflows, temporal_client: Client
+) -> None:
+    target = alerts(uuid4().hex)
+    only = replace(target, when_missing=WhenMissing.QUARANTINE)
+    with pytest.raises(ChildMissing, match=f"no workflow '{target.id}' is running"):
+        await workflows.signal([{"n": 0}], only, request_id="r-0", table="t")
+    await workflows.signal([{"n": 1}], target, request_id="r-1", table="t")
+    for _ in range(2):
+        sent = await workflows.signal([{"n": 2}], only, request_id="r-2", table="t")
+        assert (sent.workflow_id, sent.run_id, sent.outcome) == (
+            target.id,
+            None,
+            Outcome.DELIVERED,
+        )
+    assert await signals(temporal_client, target.id) == [
+        [{"n": number, "tidegatetable": "t"}] for number in (1, 2)
+    ]
+    await temporal_client.get_workflow_handle(target.id).terminate("on purpose")
+    with pytest.raises(ChildMissing):
+        await workflows.signal([{"n": 3}], only, request_id="r-3", table="t")
 
 
 async def test_a_signal_after_the_end_starts_the_next_run(

@@ -34,7 +34,7 @@ from core.domain.incident.policies.rules import (
 from core.domain.matching import Match
 from core.domain.oncall.file import NOBODY
 from core.domain.routing.file import FilterRule, RouteRule
-from core.domain.routing.table import Deliver, WhenRunning
+from core.domain.routing.table import Deliver, WhenMissing, WhenRunning
 from core.domain.severity import ANYBODYS_WORDS, Severity
 from core.domain.targets import KINDS, Rate
 from core.domain.windows import HoursRule
@@ -127,8 +127,8 @@ def test_every_field_of_a_route_is_documented(model: type[RouteRule | FilterRule
         assert f"| `{field.alias or name}` |" in text("docs/routing.md")
 
 
-@pytest.mark.parametrize("choice", [*WhenRunning, *Deliver])
-def test_every_choice_of_when_running_is_documented(choice: WhenRunning) -> None:
+@pytest.mark.parametrize("choice", [*WhenRunning, *WhenMissing, *Deliver])
+def test_every_choice_of_a_delivery_is_documented(choice: str) -> None:
     assert f"| `{choice}` |" in text("docs/routing.md")
 
 

@@ -29,6 +29,7 @@ from core.domain.routing.table import (
     EventRoutingService,
     RoutingTable,
     Target,
+    WhenMissing,
     WhenRunning,
     WorkflowRouter,
 )
@@ -119,6 +120,7 @@ def test_a_child_has_all_that_its_route_says() -> None:
         "id": "report:payments",
         "next_id": found.next_id,
         "when_running": WhenRunning.SIGNAL,
+        "when_missing": WhenMissing.START,
         "signal": "event",
         "execution_timeout": 90 * 86400.0,
         "run_timeout": 12 * 3600.0,

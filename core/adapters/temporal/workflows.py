@@ -18,16 +18,24 @@ from temporalio.api.errordetails.v1 import WorkflowExecutionAlreadyStartedFailur
 from temporalio.api.workflowservice.v1 import (
     GetSystemInfoRequest,
     SignalWithStartWorkflowExecutionRequest,
+    SignalWorkflowExecutionRequest,
     StartWorkflowExecutionRequest,
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from core.adapters.temporal.connection import Frontend, reason_of, refusal
+from core.adapters.temporal.connection import Frontend, is_missing, reason_of, refusal
 from core.contracts import ROOT_TASK_QUEUE, ROOT_WORKFLOW
 from core.domain.event import TABLE_ATTRIBUTE, Event, encode
 from core.domain.identity import workflow_id
-from core.domain.routing.table import Target
-from core.errors import InvalidEvent, TemporalUnavailable, TidegateError, quoted, third_party
+from core.domain.routing.table import Target, WhenMissing
+from core.errors import (
+    ChildMissing,
+    InvalidEvent,
+    TemporalUnavailable,
+    TidegateError,
+    quoted,
+    third_party,
+)
 from core.ports.workflows import Outcome, Sent
 
 PAYLOAD_BYTES: Final = 2 * 1024 * 1024
@@ -43,7 +51,8 @@ _TOO_LARGE: Final = "larger than max"
 """A refusal that is permanent although its status is RESOURCE_EXHAUSTED: the message is over gRPC's
 limit."""
 
-Request = StartWorkflowExecutionRequest | SignalWithStartWorkflowExecutionRequest
+Start = StartWorkflowExecutionRequest | SignalWithStartWorkflowExecutionRequest
+Request = Start | SignalWorkflowExecutionRequest
 
 
 class TemporalWorkflows:
@@ -75,9 +84,17 @@ class TemporalWorkflows:
     async def signal(
         self, events: Sequence[Mapping[str, Any]], target: Target, *, request_id: str, table: str
     ) -> Sent:
-        """Signal the target workflow, started if it does not run. Raises as the port says."""
+        """Signal the target workflow, started if it does not run unless its rule says otherwise.
+        Raises as the port says."""
         first, *others = events
-        wires = [{**first, TABLE_ATTRIBUTE: table}, *others]
+        argument = encode([{**first, TABLE_ATTRIBUTE: table}, *others])
+        if target.when_missing is WhenMissing.QUARANTINE:
+            only = SignalWorkflowExecutionRequest(
+                signal_name=target.signal or "", request_id=request_id
+            )
+            only.workflow_execution.workflow_id = target.id
+            _write(only.input.payloads.add(), argument)
+            return await self._call(only)
         request = SignalWithStartWorkflowExecutionRequest(
             workflow_id=target.id,
             signal_name=target.signal or "",
@@ -87,7 +104,7 @@ class TemporalWorkflows:
         request.workflow_type.name = target.workflow
         request.task_queue.name = target.task_queue
         request.priority.SetInParent()
-        _write(request.signal_input.payloads.add(), encode(wires))
+        _write(request.signal_input.payloads.add(), argument)
         _limit(request, target)
         return await self._call(request)
 
@@ -118,7 +135,7 @@ class TemporalWorkflows:
         return await self._call_over(frontend, request)
 
     async def _call_over(self, frontend: Frontend, request: Request) -> Sent:
-        id = request.workflow_id
+        id = _workflow_id(request)
         request.namespace, request.identity = frontend.namespace, frontend.identity
         try:
             # The call has a time limit of its own, which does not cover connecting.
@@ -129,12 +146,19 @@ class TemporalWorkflows:
                     )
                     outcome = Outcome.STARTED if signalled.started else Outcome.DELIVERED
                     return Sent(id, signalled.run_id, outcome)
+                if isinstance(request, SignalWorkflowExecutionRequest):
+                    await frontend.service.signal_workflow_execution(
+                        request, retry=True, timeout=self._timeout
+                    )
+                    return Sent(id, None, Outcome.DELIVERED)
                 started = await frontend.service.start_workflow_execution(
                     request, retry=True, timeout=self._timeout
                 )
         except RPCError as error:
             if (running := _already_started(error)) is not None:
                 return Sent(id, running, Outcome.DUPLICATE)
+            if isinstance(request, SignalWorkflowExecutionRequest) and is_missing(error):
+                raise ChildMissing(f"no workflow {quoted(id)} is running") from None
             raise _refusal(id, error) from None
         except TimeoutError:
             limit = f"{self._timeout.total_seconds():g} s"
@@ -146,6 +170,12 @@ class TemporalWorkflows:
 
 # The parts of a request are filled in place: passed to the constructor they would be copied, which
 # costs several times as much.
+
+
+def _workflow_id(request: Request) -> str:
+    if isinstance(request, SignalWorkflowExecutionRequest):
+        return request.workflow_execution.workflow_id
+    return request.workflow_id
 
 
 def _once(id: str, workflow: str, task_queue: str) -> StartWorkflowExecutionRequest:
@@ -179,7 +209,7 @@ def _give(request: StartWorkflowExecutionRequest, event: Event, table: str) -> N
     _write(request.user_metadata.summary, encode(summary))
 
 
-def _limit(request: Request, target: Target) -> None:
+def _limit(request: Start, target: Target) -> None:
     """Give the workflow the target's time-outs."""
     if target.execution_timeout:
         request.workflow_execution_timeout.FromTimedelta(

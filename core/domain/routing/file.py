@@ -28,7 +28,15 @@ from core.domain.expressions.expression import compiled
 from core.domain.identity import is_separator
 from core.domain.names import NAME_PATTERN
 from core.domain.problems import ProblemAt
-from core.domain.routing.table import Deliver, Dialect, Filter, Route, RoutingTable, WhenRunning
+from core.domain.routing.table import (
+    Deliver,
+    Dialect,
+    Filter,
+    Route,
+    RoutingTable,
+    WhenMissing,
+    WhenRunning,
+)
 
 SERVED: Final = "served"
 """Name in the validation's context: `Served` by workflow type, of the workers that we know."""
@@ -181,6 +189,12 @@ class RouteRule(BaseModel):
             "What to do when a child with that ID is already running; with `orchestrate` only."
         ),
     )
+    when_missing: WhenMissing = Field(
+        WhenMissing.START,
+        description=(
+            "What to do when no workflow with that ID is running; with `deliver: signal` only."
+        ),
+    )
     signal: Annotated[str, Field(min_length=1)] | None = Field(
         None,
         description=(
@@ -193,6 +207,8 @@ class RouteRule(BaseModel):
     def _fits_its_delivery(self) -> Self:
         if self.deliver is not Deliver.ORCHESTRATE and "when_running" in self.model_fields_set:
             raise ValueError(f"`when_running` has no meaning with `deliver: {self.deliver}`")
+        if self.deliver is not Deliver.SIGNAL and "when_missing" in self.model_fields_set:
+            raise ValueError(f"`when_missing` has no meaning with `deliver: {self.deliver}`")
         signals = self.deliver is Deliver.SIGNAL or self.when_running is WhenRunning.SIGNAL
         if signals != (self.signal is not None):
             raise ValueError(
@@ -242,6 +258,7 @@ class RouteRule(BaseModel):
             task_queue=self.task_queue,
             child_id=tuple(_template_fields(self.child_id)),
             when_running=self.when_running,
+            when_missing=self.when_missing,
             signal=self.signal,
             execution_timeout=_as_seconds(self.timeouts.execution),
             run_timeout=_as_seconds(self.timeouts.run),

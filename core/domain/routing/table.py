@@ -24,7 +24,13 @@ from enum import StrEnum
 from types import UnionType
 from typing import Any, Final, NamedTuple
 
-from core.domain.event import INCIDENT_SUCCESSOR, SCOPE_ATTRIBUTE, WAY_ATTRIBUTE, Event
+from core.domain.event import (
+    INCIDENT_COMMAND,
+    INCIDENT_SUCCESSOR,
+    SCOPE_ATTRIBUTE,
+    WAY_ATTRIBUTE,
+    Event,
+)
 from core.domain.expressions.expression import is_true
 from core.domain.identity import (
     OCCURRENCE,
@@ -37,8 +43,8 @@ from core.domain.routing.expressions import search
 from core.errors import InvalidChildId, NoRoute, quoted
 
 _OWN_SHAPES: Final = (SCOPE_ATTRIBUTE, WAY_ATTRIBUTE)
-_OF_AN_ID: Final = (INCIDENT_SUCCESSOR, "subject")
-"""The subject of a successor is a part of the ID that it follows, so it is not escaped again."""
+_OF_AN_ID: Final = ((INCIDENT_SUCCESSOR, "subject"), (INCIDENT_COMMAND, "subject"))
+"""The subjects of these are a part of the ID of an incident, so they are not escaped again."""
 _OCCURRENCE: Final = re.compile(f"@(?={OCCURRENCE[1:]}$)")
 
 
@@ -59,6 +65,15 @@ class WhenRunning(StrEnum):
     REJECT = "reject"
     SIGNAL = "signal"
     START_NEW = "start_new"
+
+
+class WhenMissing(StrEnum):
+    """What becomes of an event whose workflow is to be signalled, and does not run."""
+
+    START = "start"
+    """It starts the workflow."""
+    QUARANTINE = "quarantine"
+    """It means something to a workflow that runs, and starts none."""
 
 
 class Dialect(StrEnum):
@@ -142,6 +157,7 @@ class Route(NamedTuple):
     task_queue: str
     child_id: tuple[tuple[str, str | None], ...]
     when_running: WhenRunning = WhenRunning.REJECT
+    when_missing: WhenMissing = WhenMissing.START
     signal: str | None = None
     execution_timeout: float | None = None
     run_timeout: float | None = None
@@ -206,6 +222,7 @@ def _route_from_json(value: object) -> Route:
                 for literal, expression in _nonempty(fields["child_id"], list)
             ),
             "when_running": WhenRunning(fields["when_running"]),
+            "when_missing": WhenMissing(fields["when_missing"]),
             "signal": _checked(fields.get("signal"), str | None),
         }
     )
@@ -258,6 +275,7 @@ class Target:
     id: str
     next_id: str
     when_running: WhenRunning
+    when_missing: WhenMissing = WhenMissing.START
     signal: str | None = None
     execution_timeout: float | None = None
     run_timeout: float | None = None
@@ -288,6 +306,7 @@ class WorkflowRouter:
             id=id,
             next_id=bounded_id(f"{id}~{own}"),
             when_running=route.when_running,
+            when_missing=route.when_missing,
             signal=route.signal,
             execution_timeout=route.execution_timeout,
             run_timeout=route.run_timeout,
@@ -312,7 +331,7 @@ def _target_id(route: Route, event: Event) -> str:
         # The literal that follows; what follows the last value cannot be mistaken for a part of it.
         following = pieces[place + 1] if place + 1 < len(pieces) else ("", None)
         separator = following[0][:1] if following[1] is not None else ""
-        if (event.type, expression) == _OF_AN_ID:
+        if (event.type, expression) in _OF_AN_ID:
             text, literally = f"{text}{value}", True
         elif expression in _OWN_SHAPES:
             text += _own_shape(_text(value), separator)

@@ -60,6 +60,7 @@ def test_the_shipped_file_loads_and_its_schema_accepts_it() -> None:
         "incident-successor",
         "incident-event",
         "alert",
+        "incident-command",
         "heartbeat",
     ]
     jsonschema.Draft202012Validator.check_schema(routes_schema())
@@ -252,6 +253,14 @@ MISTAKES = {
         GOOD + "    deliver: start\n    when_running: reject\n",
         ["3:5: routes[0]: `when_running` has no meaning with `deliver: start`"],
     ),
+    "a choice for missing workflows without a signal": (
+        GOOD + "    when_missing: quarantine\n",
+        ["3:5: routes[0]: `when_missing` has no meaning with `deliver: orchestrate`"],
+    ),
+    "a choice for missing workflows that there is not": (
+        GOOD + "    deliver: signal\n    signal: event\n    when_missing: never\n",
+        ["10:19: routes[0].when_missing: Input should be 'start' or 'quarantine'"],
+    ),
     "two values that run into each other": (
         GOOD + "    child_id: '{source}{subject}'\n",
         [f"8:15: routes[0].child_id: {SEPARATOR}"],
@@ -311,6 +320,7 @@ BY_STRUCTURE_ALONE = {
     "a policy without its signal",
     "a signal without its policy",
     "a choice for running children without an orchestrator",
+    "a choice for missing workflows without a signal",
     "a delivery by signal without a signal",
     "a signal that our workflow does not know",
     "the workflow that routes events",
