@@ -12,9 +12,11 @@ The key is the incident's ID (`event.data.id`).
   `com.pagerduty.<event_type>` that opens no incident (see `core.formats.shared.other_event`):
   subscribe to it only if there is a route for it. `event.id` identifies it.
 - `pagey.ping`, a subscription's test, gives no event.
-- Neither does an incident that a page of Tidegate's opened, of this installation or another: its
-  alert would page again, and two installations would page each other without end. The answer says
-  so in `ignored`.
+- An incident that a page of Tidegate's opened, of this installation or another, is no alert: it
+  would page again, and two installations would page each other without end. What a person does
+  about it in PagerDuty is a command to our incident (see `core.formats.shared.incident_command`):
+  acknowledged, unacknowledged, resolved, reassigned. Anything else gives no event; the answer says
+  so in `ignored`. The webhook of a note does not say which key its incident has.
 
 Source: PagerDuty, "Webhooks: Overview" and "Behavior".
 """
@@ -33,6 +35,7 @@ from core.formats.shared.alert_event import alert
 from core.formats.shared.delivery import Delivery, Malformed
 from core.formats.shared.format import Format
 from core.formats.shared.http_body import load_object
+from core.formats.shared.incident_command import as_name, incident_command, is_incident
 from core.formats.shared.json_path import at, text
 from core.formats.shared.other_event import joined, other_event
 
@@ -43,9 +46,14 @@ _FIRING_UNLESS_RESOLVED: Final = "incident.priority_updated"
 _PING: Final = "pagey.ping"
 _OUR_INCIDENT: Final = re.compile(f".+{OCCURRENCE}", re.DOTALL)
 """An incident's ID, which is the `dedup_key` of our pages."""
+_PEOPLE: Final = ("user", "user_reference")
+"""The types of agents that are people. Others are integrations, by which we act there ourselves."""
+
+_ASSIGNEE: Final = ("data", "assignees", 0, "summary")
 
 _IGNORED: Final = (
-    "a page of Tidegate's opened this incident, by its client or its key: it is no alert here"
+    "a page of Tidegate's opened this incident, by its client or its key: it is no alert here, and "
+    "this is no command, because no person acknowledged, resolved or reassigned it"
 )
 
 
@@ -57,8 +65,11 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
         raise InvalidEvent(
             "the body is not a V3 webhook of PagerDuty: it has no `event` with an `event_type`"
         )
-    if name == _PING or _is_ours(event):
+    if name == _PING:
         return []
+    if _is_ours(event):
+        command = _command(delivery, event)
+        return [command] if command else []
     status = text(event, "data", "status")
     if name in _FIRING or (name == _FIRING_UNLESS_RESOLVED and status != "resolved"):
         return [_alert(delivery, event, resolved=False)]
@@ -83,7 +94,35 @@ def reply(delivery: Delivery) -> dict[str, Any]:
         event = load_object(delivery).get("event")
     except InvalidEvent:
         return {}
-    return {"ignored": _IGNORED} if isinstance(event, dict) and _is_ours(event) else {}
+    ignored = isinstance(event, dict) and _is_ours(event) and not _command(delivery, event)
+    return {"ignored": _IGNORED} if ignored else {}
+
+
+def _command(delivery: Delivery, event: Mapping[str, Any]) -> Event | None:
+    """What a person asks of our incident by what they did; None where it is nothing."""
+    key, change = text(event, "data", "incident_key") or "", text(event, "id")
+    if text(event, "agent", "type") not in _PEOPLE or not change or not is_incident(key):
+        return None
+    match text(event, "event_type"):
+        case "incident.acknowledged":
+            asked: dict[str, Any] = {"name": "acknowledge"}
+        case "incident.unacknowledged":
+            asked = {"name": "unacknowledge"}
+        case "incident.resolved":
+            asked = {"name": "resolve", "force": True}  # as there, although alerts may still fire
+        case "incident.reassigned" if to := as_name(text(event, *_ASSIGNEE) or ""):
+            asked = {"name": "assign", "assignee": to}
+        case _:
+            return None
+    return incident_command(
+        delivery,
+        proof="pagerduty",
+        incident_id=key,
+        actor=text(event, "agent", "summary"),
+        change=change,
+        time=event.get("occurred_at"),
+        **asked,
+    )
 
 
 def _alert(delivery: Delivery, event: Mapping[str, Any], *, resolved: bool) -> Event:

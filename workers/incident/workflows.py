@@ -281,6 +281,9 @@ class IncidentWorkflow:
 
     def _accept(self, wire: Any) -> None:
         """Take an event into this incident, or keep it for the successor when there is one."""
+        if incoming.brings_command(wire):
+            self._take(wire.get("data"))
+            return
         if self._state.is_new() or self._state.has_successor():
             self._state.arrivals.append(incoming.compact(wire))
         elif self._state.backlog or self._batch_limit.is_reached():

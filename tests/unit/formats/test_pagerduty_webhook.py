@@ -158,7 +158,7 @@ def test_our_own_pages_are_recognised_by_their_key_alone(client: Any) -> None:
         incident_id=id,
         dedup_key=id,
     )
-    body = changed(RESOLVED, "event", "client", to=client)
+    body = changed(TRIGGERED, "event", "client", to=client)
     body = changed(body, "event", "data", "incident_key", to=page(ours, "routing")["dedup_key"])
     assert items(sent(NAME, body)) == []
 

@@ -47,7 +47,7 @@ _DESCRIPTION = (
     "policy started_at event_key"
 )
 _ALERT = "fingerprint state truncated title"
-_COMMAND = "command_id note"
+_COMMAND = "command_id note proof"
 _PAGE = "key level target"
 
 VISIBLE, HIDDEN = True, False
@@ -75,6 +75,13 @@ TABLE: list[tuple[t.TimelineEvent, bool, bool, str, str]] = [
         EFFECTS,
         f"{_COMMAND} reason",
         "Never became an incident: every alert was resolved before it opened: see the wiki",
+    ),
+    (
+        t.Refused(**ANA, reason="cannot escalate: the incident is closed"),
+        VISIBLE,
+        NONE,
+        f"{_COMMAND} reason",
+        "Cannot escalate: the incident is closed: see the wiki",
     ),
     (
         t.Noted(**AT, text="Severity medium assumed"),

@@ -10,7 +10,7 @@ from typing import Any, Final
 from temporalio import workflow
 
 from core.domain.alert import read_alert
-from core.domain.event import ALERT, TABLE_ATTRIBUTE, Event
+from core.domain.event import ALERT, INCIDENT_COMMAND, TABLE_ATTRIBUTE, Event
 from core.domain.identity import workflow_id
 from core.domain.incident.alert_counts import fingerprint_of
 from core.domain.incident.inputs import AlertReceived, FurtherEvent, Open
@@ -41,6 +41,11 @@ def further(wire: Any) -> AlertReceived | FurtherEvent:
         event_type=shortened(event.type, _TYPE_CHARS),
         document=shortened(event.document.uri, URI_CHARS) if event.document else None,
     )
+
+
+def brings_command(wire: Any) -> bool:
+    """Whether the event is a person's command."""
+    return isinstance(wire, dict) and wire.get("type") == INCIDENT_COMMAND
 
 
 def compact(wire: Any) -> Any:

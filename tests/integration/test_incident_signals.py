@@ -1,0 +1,201 @@
+"""Commands by a signal, on a real server: no worker has to run when one is given, and the timeline
+says what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from temporalio.client import WorkflowHandle
+
+from core.adapters.temporal import incidents
+from core.contracts import INCIDENT_WORKFLOW, QUERY_INCIDENT, QUERY_TIMELINE, SIGNAL_COMMAND
+from core.errors import CommandRefused
+from core.formats.registry import read
+from tests.support.incidents import Harness, alert, command, says, signal_with_start, until
+from tests.support.webhook_payloads import changed, payload, sent
+
+BY_LINK = {"actor": "ana", "proof": "link"}
+
+
+async def state(handle: WorkflowHandle[Any, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = await handle.query(QUERY_INCIDENT, result_type=dict)
+    return found
+
+
+async def entry(handle: WorkflowHandle[Any, Any], kind: str) -> dict[str, Any]:
+    """The only entry of that kind."""
+    [found] = [each for each in await handle.query(QUERY_TIMELINE) if each["kind"] == kind]
+    return dict(found)
+
+
+async def paged(harness: Harness) -> WorkflowHandle[Any, Any]:
+    handle = await harness.start(alert())
+    await until(says(handle, "Page delivered"))
+    return handle
+
+
+async def test_it_does_what_the_update_does_and_the_timeline_says_by_which_proof(
+    dev_harness: Harness,
+) -> None:
+    harness = dev_harness
+    async with harness.working():
+        handle = await paged(harness)
+        id = (await state(handle))["id"]
+        asked = {**BY_LINK, "command_id": "c1", "note": "looking"}
+        assert await incidents.signal(harness.client, id, "acknowledge", asked) == id
+        await until(says(handle, "Acknowledged: looking"))
+        found = await entry(handle, "acknowledged")
+        assert (found["actor"], found["proof"]) == ("ana", "link")
+        again = await command(handle, "acknowledge", "c1")
+        assert again["changed"] is False
+        await command(handle, "close", "c2", reason="false_alarm")
+        await handle.result()
+
+
+async def test_what_is_given_while_no_worker_runs_is_done_when_one_does(
+    dev_harness: Harness,
+) -> None:
+    harness = dev_harness
+    async with harness.working():
+        handle = await paged(harness)
+        id = (await state(handle))["id"]
+    asked = {**BY_LINK, "command_id": "c1"}
+    await incidents.signal(harness.client, id, "acknowledge", asked)
+    async with harness.working():
+        await until(says(handle, "Acknowledged"))
+        assert (await state(handle))["status"] == "acknowledged"
+        await command(handle, "close", "c2", reason="false_alarm")
+        await handle.result()
+
+
+async def test_a_refusal_is_on_the_timeline_once_however_often_it_is_sent(
+    dev_harness: Harness,
+) -> None:
+    harness = dev_harness
+    async with harness.working():
+        handle = await paged(harness)
+        id = (await state(handle))["id"]
+        await command(handle, "mitigate", "c1")
+        for _ in range(3):
+            asked = {**BY_LINK, "command_id": "c2"}
+            await incidents.signal(harness.client, id, "escalate", asked)
+        await incidents.signal(
+            harness.client, id, "comment", {**BY_LINK, "command_id": "c3", "note": "the last"}
+        )
+        await until(says(handle, "the last"))
+        found = await entry(handle, "refused")
+        assert found["text"].startswith("Cannot escalate: the incident is mitigated; possible now")
+        assert (found["actor"], found["proof"]) == ("ana", "link")
+        await command(handle, "close", "c4", reason="false_alarm")
+        await handle.result()
+
+
+async def test_a_command_for_an_incident_that_is_over_does_nothing_to_the_next(
+    dev_harness: Harness,
+) -> None:
+    harness = dev_harness
+    async with harness.working():
+        handle = await paged(harness)
+        former = f"{handle.id}@20260102T030405.678Z"
+        asked = {**BY_LINK, "command_id": "c1"}
+        await incidents.signal(harness.client, former, "acknowledge", asked)
+        await until(says(handle, "Cannot acknowledge: the command is for"))
+        assert (await state(handle))["status"] == "open"
+        await command(handle, "close", "c2", reason="false_alarm")
+        await handle.result()
+
+
+async def test_a_command_waits_until_the_incident_opens(dev_harness: Harness) -> None:
+    harness = dev_harness
+    handle = await signal_with_start(harness, f"incident:{uuid4()}", alert())
+    asked = {"name": "acknowledge", **BY_LINK, "command_id": "c1"}
+    started = await harness.client.start_workflow(
+        INCIDENT_WORKFLOW,
+        id=f"incident:{uuid4()}",
+        task_queue=harness.queue,
+        start_signal=SIGNAL_COMMAND,
+        start_signal_args=[asked],
+    )
+    await started.signal("event", [alert("disk")])
+    await handle.signal(SIGNAL_COMMAND, asked)
+    async with harness.working():
+        for each in (handle, started):
+            await until(says(each, "Acknowledged"))
+            await command(each, "close", "c2", reason="false_alarm")
+            await each.result()
+
+
+@pytest.mark.parametrize("garbage", [None, "acknowledge", [], {"name": "ack"}, {"name": "close"}])
+async def test_what_is_no_command_is_noted(dev_harness: Harness, garbage: object) -> None:
+    harness = dev_harness
+    async with harness.working():
+        handle = await paged(harness)
+        await handle.signal(SIGNAL_COMMAND, garbage)
+        await until(says(handle, "Something that is not a command was sent here: "))
+        await command(handle, "close", "c2", reason="false_alarm")
+        await handle.result()
+
+
+async def test_a_closed_incident_refuses_what_would_change_it(dev_harness: Harness) -> None:
+    harness = dev_harness
+    async with harness.working():
+        handle = await paged(harness)
+        id = (await state(handle))["id"]
+        await command(handle, "close", "c1", reason="false_alarm")
+        await handle.result()
+    asked = {**BY_LINK, "command_id": "c2"}
+    with pytest.raises(CommandRefused, match="cannot acknowledge: the incident is closed since"):
+        await incidents.signal(harness.client, id, "acknowledge", asked)
+    assert await incidents.signal(harness.client, id, "resolve", asked) == id
+
+
+async def test_wrong_fields_are_refused_before_anything_is_sent(dev_harness: Harness) -> None:
+    id = f"incident:{uuid4()}@20260102T030405.678Z"
+    with pytest.raises(ValueError, match="reason: is missing"):
+        await incidents.signal(dev_harness.client, id, "close", {**BY_LINK, "command_id": "c"})
+
+
+async def test_what_a_person_does_in_pagerduty_reaches_the_incident(dev_harness: Harness) -> None:
+    harness = dev_harness
+    async with harness.working():
+        handle = await paged(harness)
+        id = (await state(handle))["id"]
+        body = changed(payload("pagerduty_webhook", "our-own-page"), "event", "agent", to=None)
+        body = changed(body, "event", "agent", to={"type": "user_reference", "summary": "Maeve"})
+        body = changed(body, "event", "event_type", to="incident.acknowledged")
+        body = changed(body, "event", "data", "incident_key", to=id)
+        [arrival] = read(sent("pagerduty_webhook", body))
+        await handle.signal("event", [arrival.item.to_wire()])  # type: ignore[union-attr]
+        await until(says(handle, "Acknowledged"))
+        found = await entry(handle, "acknowledged")
+        assert (found["actor"], found["proof"]) == ("Maeve", "pagerduty")
+        await command(handle, "close", "c2", reason="false_alarm")
+        await handle.result()
+
+
+async def test_ten_at_a_time_are_each_done_once(dev_harness: Harness) -> None:
+    harness = dev_harness
+    async with harness.working():
+        handle = await paged(harness)
+        id = (await state(handle))["id"]
+        await asyncio.gather(
+            *(
+                incidents.signal(
+                    harness.client,
+                    id,
+                    "comment",
+                    {**BY_LINK, "command_id": f"c{number % 10}", "note": f"note {number % 10}"},
+                )
+                for number in range(30)
+            )
+        )
+
+        async def all_taken() -> bool:
+            return bool((await state(handle))["comments"] == 10)
+
+        await until(all_taken)
+        await command(handle, "close", "end", reason="false_alarm")
+        await handle.result()
