@@ -36,7 +36,7 @@ _COLOURS: Final = {
 }
 _MINOR: Final = ("page_started", "page_cancelled")
 """Kinds of timeline entries that are shown dim."""
-_ACTOR_COLUMNS: Final = 16
+_ACTOR_COLUMNS: Final = 14
 _NARROW: Final = 60
 """With fewer columns a sentence of the timeline stands below its time."""
 _AFTERWARDS: Final = {

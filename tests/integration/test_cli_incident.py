@@ -179,6 +179,13 @@ def test_every_command_from_acknowledge_to_close(tidegate: Tidegate, desk: Desk)
     )
     assert said("comment", "action: buy a [bold]bigger[/bold] one") == "comment added"
     assert said("severity", "critical") == "severity critical, was high"
+    sent = done("comment", "the database, too", "--no-wait", "--json").json
+    assert sent == {"sent": True, "incident_id": None, "handle": None}
+    wait_until(
+        lambda: "Comment: the database, too" in tidegate("incident", "show", id).out,
+        PATIENCE,
+        "the comment to be on the timeline",
+    )
     assert re.fullmatch(r"snoozed until .* \(2 h\)", said("snooze", "2h"))
     assert tidegate("incident", "show", id, "--json").json["incident"]["snoozed_until"]
     assert said("snooze", "0s").startswith("not snoozed any more")
@@ -199,7 +206,7 @@ def test_every_command_from_acknowledge_to_close(tidegate: Tidegate, desk: Desk)
         "Comment: action: buy a [bold]bigger[/bold] one",
         "Severity raised from high to critical",
         "Resolved: rolled back",
-        "bob             Reopened: bob says that it is not over",
+        "bob (CLI)       Reopened: bob says that it is not over",
     ]:
         assert line in shown
     wait_until(
@@ -587,7 +594,7 @@ def test_show_watch_ends_when_the_incident_closes(
     assert text.count("Opened with severity") == 1
     assert text.count("Acknowledged") == 1
     assert "now closed (cancelled)" in text
-    assert "ana             Closed (cancelled)" in text
+    assert "ana (CLI)       Closed (cancelled)" in text
 
 
 def test_list_watch_prints_every_change(tidegate: Tidegate, desk: Desk, watcher: Any) -> None:

@@ -49,5 +49,10 @@ class Desk:
             self.sent.append((name, dict(fields)))
             return obey(self.life, read_command(COMMANDS[name], dict(fields)))
 
+        async def signal(_: object, id: str, name: str, fields: Mapping[str, Any]) -> str:
+            self.sent.append((name, dict(fields)))
+            return ID if id == HANDLE else id
+
         monkeypatch.setattr(bootstrap, "connect", connect)
+        monkeypatch.setattr(incidents, "signal", signal)
         monkeypatch.setattr(incidents, "send", send)

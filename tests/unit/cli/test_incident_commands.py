@@ -39,6 +39,53 @@ def test_an_answer_is_one_sentence_that_begins_with_the_handle(
     assert desk.sent[-1][1]["actor"] == "ben"
 
 
+def test_a_command_says_that_it_was_given_on_the_command_line(
+    tidegate: Tidegate, desk: Desk
+) -> None:
+    tidegate("incident", "ack", HANDLE)
+    assert desk.sent[-1][1]["proof"] == "command_line"
+    assert "ana (CLI)" in [each.attested() for each in desk.life.timeline]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("ack",),
+        ("unack",),
+        ("escalate",),
+        ("mitigate",),
+        ("resolve", "--force"),
+        ("reopen",),
+        ("assign", "--to", "ben"),
+        ("snooze", "2h"),
+        ("comment", "so it is"),
+        ("severity", "low"),
+        ("close", "--reason", "duplicate"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_every_command_can_be_sent_without_waiting_for_an_answer(
+    tidegate: Tidegate, desk: Desk, arguments: tuple[str, ...]
+) -> None:
+    name, *rest = arguments
+    done = tidegate("incident", name, HANDLE, *rest, "--no-wait")
+    assert (done.code, done.out) == (
+        0,
+        f"{HANDLE}: sent; `tidegate incident show {HANDLE}` tells what came of it\n",
+    )
+    assert len(desk.sent) == 1
+    assert not desk.life.incident.recent_commands
+    sent = tidegate("incident", name, HANDLE, *rest, "--no-wait", "--json").json
+    assert sent == {"sent": True, "incident_id": ID, "handle": HANDLE}
+
+
+def test_a_workflow_id_that_is_sent_a_command_has_no_handle(tidegate: Tidegate, desk: Desk) -> None:
+    done = tidegate("incident", "ack", "incident:a b", "--no-wait")
+    assert done.out == (
+        "incident:a b: sent; `tidegate incident show 'incident:a b'` tells what came of it\n"
+    )
+
+
 def test_json_has_the_facts_that_the_sentence_is_made_of(tidegate: Tidegate, desk: Desk) -> None:
     tidegate("incident", "ack", HANDLE)
     done = tidegate("incident", "escalate", HANDLE, "--json").json
