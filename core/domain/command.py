@@ -29,6 +29,8 @@ class Proof(StrEnum):
     """Credentials of Temporal, and the name that the user of the command gave."""
     LINK = "link"
     """A signed link that was sent to them."""
+    OPSGENIE = "opsgenie"
+    """As for PagerDuty."""
     PAGERDUTY = "pagerduty"
     """A verified webhook, and who did it there."""
 
@@ -36,6 +38,7 @@ class Proof(StrEnum):
 _LABELS: Final = {
     Proof.COMMAND_LINE: "CLI",
     Proof.LINK: "link",
+    Proof.OPSGENIE: "Opsgenie",
     Proof.PAGERDUTY: "PagerDuty",
 }
 

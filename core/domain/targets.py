@@ -90,6 +90,18 @@ class PagerDutyTarget(_TargetConfig):
     )
 
 
+class OpsgenieTarget(_TargetConfig):
+    """An Opsgenie team, by the key of its API integration."""
+
+    kind: Literal["opsgenie"]
+    api_key_env: Variable
+    url_env: Variable | None = Field(
+        None,
+        description="The name of an environment variable with another address than Opsgenie's own "
+        "API, as accounts in its EU region have.",
+    )
+
+
 def _kind(value: object) -> object:
     fields = value if isinstance(value, Mapping) else vars(value) if value else {}
     return fields.get("kind", "apprise")
@@ -99,6 +111,7 @@ _Kinds = (
     Annotated[AppriseTarget, Tag("apprise")]
     | Annotated[WebhookTarget, Tag("webhook")]
     | Annotated[PagerDutyTarget, Tag("pagerduty")]
+    | Annotated[OpsgenieTarget, Tag("opsgenie")]
 )
 
 KINDS: Final[Mapping[str, type[_TargetConfig]]] = {

@@ -6,6 +6,10 @@ The key is the `alias`, or the `alertId` where there is none.
 
 - Firing: Create, UnAcknowledge, and UpdatePriority, since a higher priority must not go unnoticed.
   Resolved: Close, and Delete, since nobody can close a deleted alert.
+- An alert whose alias is the ID of an incident of ours is one of our pages, and no alert here. What
+  a person does about it is a command to our incident (see `core.formats.shared.incident_command`):
+  Acknowledge, UnAcknowledge, Close, AssignOwnership, AddNote. Anything else gives no event; the
+  answer says so in `ignored`.
 - Anything else (Acknowledge, AddNote, custom actions, ...) is an event of type
   `com.opsgenie.<action>` that opens no incident (see `core.formats.shared.other_event`): let
   Opsgenie send it only if there is a route for it. `alertId`, action and the time of the update
@@ -22,11 +26,13 @@ from __future__ import annotations
 from typing import Any, Final, cast
 
 from core.domain.event import Event
+from core.domain.text import clean, shortened
 from core.errors import InvalidEvent
 from core.formats.shared.alert_event import Status, alert
 from core.formats.shared.delivery import Delivery, Malformed
 from core.formats.shared.format import Format
 from core.formats.shared.http_body import load_object
+from core.formats.shared.incident_command import as_name, incident_command, is_incident
 from core.formats.shared.json_path import at, text
 from core.formats.shared.links import fields_of, with_links
 from core.formats.shared.other_event import joined, other_event
@@ -35,6 +41,14 @@ from core.formats.shared.times import from_epoch
 
 _FIRING: Final = ("create", "unacknowledge", "updatepriority")
 _RESOLVED: Final = ("close", "delete")
+_NOBODY: Final = ("tidegate", "system", "api", "integration")
+"""Users and ways by which no person acts: what we do there has `Tidegate` as its user."""
+_NOTE_CHARS: Final = 500  # a signal carries 4,000 bytes
+
+_IGNORED: Final = (
+    "the alert is a page of Tidegate's: it is no alert here, and this is no command, because no "
+    "person acknowledged, closed, assigned or noted anything"
+)
 
 
 def parse(delivery: Delivery) -> list[Event | Malformed]:
@@ -45,6 +59,9 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
         raise InvalidEvent("the body is not a webhook of Opsgenie: its `alert` is not an object")
     name = text(body, "action")
     action = (name or "").strip().lower()
+    if is_incident(text(item, "alias") or ""):
+        command = _command(delivery, body, item, action)
+        return [command] if command else []
     id, updated = text(item, "alertId"), text(item, "updatedAt")
     if name is None or action in _FIRING or action in _RESOLVED:
         return [_alert(delivery, body, item, action)]
@@ -59,6 +76,47 @@ def parse(delivery: Delivery) -> list[Event | Malformed]:
             original=body,
         )
     ]
+
+
+def reply(delivery: Delivery) -> dict[str, Any]:
+    """Why what was done to an alert of ours gives no event."""
+    try:
+        body = load_object(delivery)
+    except InvalidEvent:
+        return {}
+    item, action = body.get("alert"), (text(body, "action") or "").strip().lower()
+    ours = isinstance(item, dict) and is_incident(text(item, "alias") or "")
+    ignored = ours and not _command(delivery, body, cast(dict[str, Any], item), action)
+    return {"ignored": _IGNORED} if ignored else {}
+
+
+def _command(
+    delivery: Delivery, body: dict[str, Any], item: dict[str, Any], action: str
+) -> Event | None:
+    """What a person asks of our incident by what they did; None where it is nothing."""
+    who, way = text(item, "username") or "", (text(body, "source", "type") or "").lower()
+    if not as_name(who) or who.lower() in _NOBODY or way in _NOBODY:
+        return None
+    match action:
+        case "acknowledge" | "unacknowledge":
+            asked: dict[str, Any] = {"name": action}
+        case "close":
+            asked = {"name": "resolve", "force": True}  # as there, although alerts may still fire
+        case "assignownership" if to := as_name(text(item, "owner") or ""):
+            asked = {"name": "assign", "assignee": to}
+        case "addnote" if note := clean(text(item, "note") or "").strip():
+            asked = {"name": "comment", "note": shortened(note, _NOTE_CHARS)}
+        case _:
+            return None
+    return incident_command(
+        delivery,
+        proof="opsgenie",
+        incident_id=text(item, "alias") or "",
+        actor=who,
+        change=joined(text(item, "alertId"), action, text(item, "updatedAt")) or delivery.unique,
+        time=from_epoch(item.get("updatedAt")),
+        **asked,
+    )
 
 
 def _alert(delivery: Delivery, body: dict[str, Any], item: dict[str, Any], action: str) -> Event:
@@ -85,4 +143,4 @@ def _alert(delivery: Delivery, body: dict[str, Any], item: dict[str, Any], actio
     )
 
 
-FORMAT: Final = Format(parse=parse)
+FORMAT: Final = Format(parse=parse, reply=reply)

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from core.adapters.notifiers import apprise, pagerduty, webhook
+from core.adapters.notifiers import apprise, opsgenie, pagerduty, webhook
 from core.adapters.notifiers.channel import Channel
 
 CHANNELS: Final[Mapping[str, Channel[Any]]] = {
     "apprise": apprise.CHANNEL,
     "webhook": webhook.CHANNEL,
     "pagerduty": pagerduty.CHANNEL,
+    "opsgenie": opsgenie.CHANNEL,
 }

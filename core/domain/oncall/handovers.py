@@ -25,7 +25,7 @@ calendars may have changed."""
 
 SHOWN_INCIDENTS: Final = 20
 
-_PAGERDUTY: Final = "pagerduty"
+_INCIDENTS_ONLY: Final = ("pagerduty", "opsgenie")
 _DATE: Final = "%a %Y-%m-%d %H:%M"
 
 
@@ -117,7 +117,7 @@ def contacts_of(id: str, person: Person) -> tuple[str, ...]:
     steps = [
         step
         for step in person.steps(id, Severity.INFO)
-        if person.contacts[step.target.rpartition("/")[2]].kind != _PAGERDUTY
+        if person.contacts[step.target.rpartition("/")[2]].kind not in _INCIDENTS_ONLY
     ]
     return tuple(dict.fromkeys(step.target for step in steps if step.after == steps[0].after))
 

@@ -1,4 +1,5 @@
-"""What people do in PagerDuty about what we paged there: commands to the incident, and no loop."""
+"""What people do in PagerDuty and Opsgenie about what we paged there: commands to the incident, and
+no loop."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from core.adapters.notifiers.opsgenie import request
 from core.adapters.notifiers.pagerduty import dedup_key
 from core.adapters.notifiers.pagerduty import event as message
 from core.config.routing_table import routing_table
@@ -19,6 +21,7 @@ from core.domain.incident.effects import FollowUp, Page
 from core.domain.incident.inputs import CommandSent
 from core.domain.routing.table import Deliver, WhenMissing, WorkflowRouter
 from core.domain.signalled import signalled
+from core.formats import opsgenie
 from core.formats.pagerduty_webhook import reply
 from core.formats.shared.incident_command import is_incident
 from core.ports.notifier import Notification, NotificationKind
@@ -162,6 +165,85 @@ def test_it_fits_a_signal_whatever_the_sender_writes() -> None:
     read_named(command.data)
 
 
+# ------------------------------------------------------------------------------- Opsgenie
+
+ALERT = changed(payload("opsgenie", "acknowledge"), "alert", "alias", to=ID)
+
+
+def in_opsgenie(action: str, **fields: Any) -> Any:
+    """The webhook of something that was done about our alert."""
+    body = changed(ALERT, "action", to=action)
+    for name, value in fields.items():
+        body = changed(body, "alert", name, to=value)
+    return body
+
+
+@pytest.mark.parametrize(
+    ("action", "more", "name", "fields"),
+    [
+        ("Acknowledge", {}, "acknowledge", {}),
+        ("UnAcknowledge", {}, "unacknowledge", {}),
+        ("Close", {}, "resolve", {"force": True}),
+        (
+            "AssignOwnership",
+            {"owner": "ben@example.com"},
+            "assign",
+            {"assignee": "ben@example.com"},
+        ),
+        ("AddNote", {"note": "the disk\r\nis full\x00"}, "comment", {"note": "the disk\nis full"}),
+    ],
+)
+def test_what_a_person_does_in_opsgenie_is_a_command(
+    action: str, more: dict[str, Any], name: str, fields: dict[str, Any]
+) -> None:
+    body = in_opsgenie(action, username="maeve@example.com", **more)
+    found = event(sent("opsgenie", body))
+    command = read_named(found.data)
+    assert isinstance(command, COMMANDS[name])
+    assert (command.actor, command.proof) == ("maeve@example.com", Proof.OPSGENIE)
+    assert command.incident_id == ID
+    assert {key: getattr(command, key) for key in fields} == fields
+    assert opsgenie.reply(sent("opsgenie", body)) == {}
+    assert event(sent("opsgenie", body, unique="2")).id == found.id
+
+
+@pytest.mark.parametrize(
+    ("action", "more", "source"),
+    [
+        ("Create", {}, "web"),
+        ("Acknowledge", {"username": "Tidegate"}, "API"),
+        ("Acknowledge", {"username": "Tidegate"}, "web"),
+        ("Close", {"username": "System"}, "system"),
+        ("Close", {"username": "maeve@example.com"}, "api"),
+        ("Acknowledge", {"username": None}, "web"),
+        ("Escalate", {}, "web"),
+        ("Delete", {}, "web"),
+        ("AddNote", {"note": " \n"}, "web"),
+        ("AssignOwnership", {"owner": None}, "web"),
+    ],
+)
+def test_what_nobody_did_in_opsgenie_is_ignored_and_said_so(
+    action: str, more: dict[str, Any], source: str
+) -> None:
+    delivery = sent("opsgenie", changed(in_opsgenie(action, **more), "source", "type", to=source))
+    assert items(delivery) == []
+    assert "this is no command" in opsgenie.reply(delivery)["ignored"]
+
+
+def test_alerts_of_others_stay_alerts() -> None:
+    body = payload("opsgenie", "create")
+    assert event(sent("opsgenie", body)).type == "tidegate.alert"
+    assert opsgenie.reply(sent("opsgenie", body)) == {}
+    assert opsgenie.reply(sent("opsgenie", b"{no json")) == {}
+
+
+def test_a_note_of_any_length_fits_a_signal() -> None:
+    body = in_opsgenie("AddNote", username="m" * 5_000, note="ä\n" * 50_000, updatedAt="9" * 9_999)
+    found = event(sent("opsgenie", body))
+    assert signalled(found)["data"] == found.data
+    read_named(found.data)
+
+
 # ------------------------------------------------------------------------------- no loop
 
 
@@ -169,6 +251,7 @@ def test_it_fits_a_signal_whatever_the_sender_writes() -> None:
 class PagerDuty:
     """PagerDuty's side: our messages to its Events API, and what people do, each with a webhook."""
 
+    format = NAME
     status: str = "none"
     webhooks: list[Any] = field(default_factory=list)
     count: int = 0
@@ -176,16 +259,13 @@ class PagerDuty:
     def takes(self, effect: Page | FollowUp) -> None:
         """A message of ours, through an integration."""
         kind = NotificationKind(effect.what if isinstance(effect, FollowUp) else "page")
-        sent_ = Notification(key="k", title="x", body="", severity="high", kind=kind)
-        action = message(sent_, "routing")["event_action"]
-        agent = {"type": "inbound_integration_reference", "summary": "Events API"}
-        match action, self.status:
-            case "trigger", "none" | "resolved":
-                self._now("triggered", agent)
-            case "acknowledge", "triggered":
-                self._now("acknowledged", agent)
-            case "resolve", "triggered" | "acknowledged":
-                self._now("resolved", agent)
+        match self.action(Notification(key="k", title="x", body="", severity="high", kind=kind)):
+            case "trigger" if self.status in ("none", "resolved"):
+                self._now("triggered", by_person=False)
+            case "acknowledge" if self.status == "triggered":
+                self._now("acknowledged", by_person=False)
+            case "resolve" if self.status in ("triggered", "acknowledged"):
+                self._now("resolved", by_person=False)
             case _:
                 pass
 
@@ -199,36 +279,76 @@ class PagerDuty:
         }
         if self.status not in possible[what]:
             return False
-        self._now(what, PERSON)
+        self._now(what, by_person=True)
         return True
 
-    def _now(self, what: str, agent: dict[str, str]) -> None:
+    def action(self, notification: Notification) -> str:
+        return str(message(notification, "routing")["event_action"])
+
+    def webhook(self, what: str, *, by_person: bool) -> Any:
+        agent = {"type": "inbound_integration_reference", "summary": "Events API"}
+        return done(what, agent=PERSON if by_person else agent, id=f"E{self.count}")
+
+    def _now(self, what: str, *, by_person: bool) -> None:
         self.count += 1
         states = {"unacknowledged": "triggered", "reassigned": self.status}
         self.status = states.get(what, what)
-        self.webhooks.append(done(what, agent=agent, id=f"E{self.count}"))
+        self.webhooks.append(self.webhook(what, by_person=by_person))
 
 
-def test_a_thousand_rounds_make_no_loop() -> None:
+class Opsgenie(PagerDuty):
+    """Opsgenie's side, in PagerDuty's words."""
+
+    format = "opsgenie"
+
+    def action(self, notification: Notification) -> str:
+        path, _ = request(notification)
+        words = {"/acknowledge?": "acknowledge", "/close?": "resolve"}
+        return next((word for part, word in words.items() if part in path), "trigger")
+
+    def webhook(self, what: str, *, by_person: bool) -> Any:
+        action = {
+            "triggered": "Create",
+            "acknowledged": "Acknowledge",
+            "unacknowledged": "UnAcknowledge",
+            "resolved": "Close",
+            "reassigned": "AssignOwnership",
+        }[what]
+        who = "maeve" if by_person else "Tidegate"
+        body = in_opsgenie(action, username=who, owner="ben", updatedAt=self.count)
+        return changed(body, "source", "type", to="web" if by_person else "API")
+
+
+THERE = ("acknowledged", "unacknowledged", "resolved", "reassigned")
+BEN = {"actor": "ben"}
+HERE: dict[str, dict[str, Any]] = {
+    "acknowledge": BEN,
+    "unacknowledge": BEN,
+    "resolve": {**BEN, "force": True},
+    "reopen": BEN,
+}
+
+
+@pytest.mark.parametrize("there", [PagerDuty(), Opsgenie()], ids=["PagerDuty", "Opsgenie"])
+def test_a_thousand_rounds_make_no_loop(there: PagerDuty) -> None:
     chance = random.Random(17)  # noqa: S311
-    there = PagerDuty()
     here = opened(policy(reopen_window=30 * 86_400.0))
-    commands = acts = done_here = 0
+    commands = acts = told = 0
 
     def exchange() -> None:
         """Until neither side has anything to tell the other."""
-        nonlocal commands, done_here
+        nonlocal commands, told
         for _ in range(20):
-            effects, done_here = here.effects[done_here:], len(here.effects)
+            effects, told = here.effects[told:], len(here.effects)
             for effect in effects:
                 if isinstance(effect, Page | FollowUp):
                     there.takes(effect)
             here.deliver()
             webhooks, there.webhooks = there.webhooks, []
-            if not webhooks and done_here == len(here.effects):
+            if not webhooks and told == len(here.effects):
                 return
             for body in webhooks:
-                for found in items(sent(NAME, body)):
+                for found in items(sent(there.format, body)):
                     assert isinstance(found, Event)
                     command = read_named({**found.data, "incident_id": None})
                     commands += 1
@@ -239,10 +359,10 @@ def test_a_thousand_rounds_make_no_loop() -> None:
     for number in range(1000):
         here.wait(chance.choice([1, 60, 600]), deliver=True)
         exchange()
-        what = chance.choice(["acknowledged", "unacknowledged", "resolved", "reassigned", "reopen"])
-        if what == "reopen":
-            here.give(read_named({"name": what, "command_id": f"r{number}", "actor": "ben"}))
+        what = chance.choice([*THERE, *HERE])
+        if what in HERE:
+            here.give(read_named({"name": what, "command_id": f"r{number}", **HERE[what]}))
         else:
             acts += there.does(what)
         exchange()
-    assert commands == acts > 300
+    assert commands == acts > 100

@@ -20,6 +20,7 @@ from core.domain.oncall.file import NOBODY
 from core.domain.targets import (
     KINDS,
     AppriseTarget,
+    OpsgenieTarget,
     PagerDutyTarget,
     TargetConfig,
     WebhookTarget,
@@ -79,6 +80,14 @@ CHANNELS_WITH_ALL_PROPERTIES = {
         invalid={"SECRET": "hunter2"},
         refusal="URL and SECRET: on-call: "
         "its secret is not whsec_ with base64 of at least 24 bytes",
+    ),
+    "opsgenie": Row(
+        target=OpsgenieTarget(kind="opsgenie", api_key_env="KEY", url_env="URL"),
+        environment={"URL": "http://HOST", "KEY": "k"},
+        url="http://HOST",
+        secret="k",
+        invalid={"URL": "ftp://hunter2/"},
+        refusal="KEY and URL: on-call: its address is not an http or https URL",
     ),
     "pagerduty": Row(
         target=PagerDutyTarget(kind="pagerduty", routing_key_env="KEY", url_env="URL"),
