@@ -268,6 +268,22 @@ async def test_events_that_are_to_be_signalled_meet_in_the_workflow_of_their_key
     assert await shared.end(id) == [first.to_wire(), second.to_wire()]
 
 
+async def test_an_event_for_a_workflow_that_runs_is_signalled_to_it_and_starts_none(
+    shared: Harness,
+) -> None:
+    first = new_event("keyed")
+    event = new_event("running", subject=first.subject)
+    error = await failure(shared, event.to_wire())
+    id = f"keyed:{first.subject}"
+    assert (error.type, f"no workflow {id!r} is running" in error.message) == ("ChildMissing", True)
+    [record] = await records(shared, event.key)
+    assert record.code == "ChildMissing"
+    await shared.run(first)
+    redelivered = await shared.run(event)
+    assert (redelivered["child_id"], redelivered["action"]) == (id, "signalled")
+    assert await shared.end(id) == [first.to_wire(), event.to_wire()]
+
+
 async def test_an_event_that_is_too_large_for_a_signal_is_quarantined(shared: Harness) -> None:
     event = new_event("keyed", data="x" * 5000)
     error = await failure(shared, event.to_wire())

@@ -43,6 +43,14 @@ def _routes(children: str) -> dict[str, Any]:
         _route("timed", children, timeouts={"execution": "90d", "run": "12h", "task": "30s"}),
         _route("once", children, deliver="start", child_id="once:{tidegatekey}"),
         _route("keyed", children, deliver="signal", signal="event"),
+        _route(
+            "running",
+            children,
+            deliver="signal",
+            signal="event",
+            when_missing="quarantine",
+            child_id="keyed:{subject}",
+        ),
         _route("no-id", children, child_id="child:{data.nowhere}"),
         _route("unserved", "nobody-serves-this"),
     ]

@@ -18,10 +18,16 @@ from temporalio.workflow import ParentClosePolicy
 
 from core.contracts import ROOT_WORKFLOW
 from core.domain.event import KEY_ATTRIBUTE, TABLE_ATTRIBUTE, Event
-from core.domain.routing.table import Deliver, Target, WhenRunning
+from core.domain.routing.table import Deliver, Target, WhenMissing, WhenRunning
 from core.domain.signalled import signalled
 from core.domain.smoke import is_smoke_wire
-from core.errors import ChildAlreadyRunning, InvalidEvent, PermanentError, quoted
+from core.errors import (
+    ChildAlreadyRunning,
+    ChildMissing,
+    InvalidEvent,
+    PermanentError,
+    quoted,
+)
 from workers.root_orchestrator.activities import RootActivities
 from workers.runtime.local_first import permanent, run_local_first
 
@@ -112,11 +118,18 @@ class RootOrchestratorWorkflow:
         return await self._reject(wire, target)
 
     async def _signal(self, wire: dict[str, Any], target: Target) -> _Done:
-        """As a listener does it: the child starts without an event and gets it by a signal."""
+        """As a listener does it: the child starts without an event and gets it by a signal, unless
+        the route is for children that run already."""
         try:
             small = signalled(Event.from_wire(wire))
         except InvalidEvent as error:
             return await self._give_up(wire, error.code, str(error))
+        if target.when_missing is WhenMissing.QUARANTINE:
+            if await _signalled(target, [small]):
+                return "signalled", target.id, None
+            return await self._give_up(
+                wire, ChildMissing.__name__, f"no workflow {quoted(target.id)} is running"
+            )
         for _ in range(_ROUNDS):
             run_id, action = None, "signalled"
             try:
@@ -177,12 +190,12 @@ async def _start_once(
 
 
 async def _signalled(target: Target, argument: Any) -> bool:
-    """Signal the running child; False if it has closed meanwhile."""
+    """Signal the running child; False if it does not run."""
     running = workflow.get_external_workflow_handle(target.id)
     try:
         await running.signal(target.signal or "", argument)
     except FailureError:
-        workflow.logger.info("child %s closed before its signal", target.id)
+        workflow.logger.info("child %s does not run", target.id)
         return False
     return True
 
