@@ -11,11 +11,19 @@ import pytest
 from temporalio.client import WorkflowHandle
 
 from core.adapters.temporal import incidents
-from core.contracts import INCIDENT_WORKFLOW, QUERY_INCIDENT, QUERY_TIMELINE, SIGNAL_COMMAND
+from core.contracts import (
+    INCIDENT_WORKFLOW,
+    QUERY_INCIDENT,
+    QUERY_TIMELINE,
+    SIGNAL_COMMAND,
+    SIGNAL_EVENT,
+)
+from core.domain.event import INCIDENT_COMMAND, Event
 from core.errors import CommandRefused
 from core.formats.registry import read
 from tests.support.incidents import Harness, alert, command, says, signal_with_start, until
 from tests.support.webhook_payloads import changed, payload, sent
+from workers.incident.workflow.throttle import BATCH_SIZE, PAUSE
 
 BY_LINK = {"actor": "ana", "proof": "link"}
 
@@ -29,6 +37,20 @@ async def entry(handle: WorkflowHandle[Any, Any], kind: str) -> dict[str, Any]:
     """The only entry of that kind."""
     [found] = [each for each in await handle.query(QUERY_TIMELINE) if each["kind"] == kind]
     return dict(found)
+
+
+def comments(count: int) -> list[dict[str, Any]]:
+    """So many events that each bring a comment."""
+    return [
+        Event(
+            id=f"c{number}",
+            source="webhook:prod",
+            type=INCIDENT_COMMAND,
+            key=f"pagerduty#c{number}",
+            data={**BY_LINK, "name": "comment", "command_id": f"c{number}", "note": f"#{number}"},
+        ).to_wire()
+        for number in range(count)
+    ]
 
 
 async def paged(harness: Harness) -> WorkflowHandle[Any, Any]:
@@ -126,6 +148,90 @@ async def test_a_command_waits_until_the_incident_opens(dev_harness: Harness) ->
             await until(says(each, "Acknowledged"))
             await command(each, "close", "c2", reason="false_alarm")
             await each.result()
+
+
+async def test_a_command_while_no_incident_is_open_is_refused_and_spares_the_next_nothing(
+    dev_harness: Harness,
+) -> None:
+    """Neither one that came with the recovery, which is all that was heard, nor a later one."""
+    harness = dev_harness
+    harness.policy = {"levels": [{"after": "0s", "targets": ["on-call"]}], "remember_for": "1h"}
+    handle = await signal_with_start(harness, f"incident:{uuid4()}", alert(status="resolved"))
+    await handle.signal(SIGNAL_COMMAND, {"name": "acknowledge", **BY_LINK, "command_id": "c1"})
+    async with harness.working():
+        await until(says(handle, "Cannot acknowledge: no incident is open"))
+        await handle.signal(SIGNAL_COMMAND, {"name": "escalate", **BY_LINK, "command_id": "c2"})
+        await until(says(handle, "Cannot escalate: no incident is open"))
+        await handle.signal(SIGNAL_EVENT, [alert("disk")])
+        await until(says(handle, "Page delivered"))
+        assert (await state(handle))["status"] == "open"
+        await handle.cancel()
+
+
+async def test_a_cancelled_workflow_says_what_became_of_the_commands_that_waited(
+    dev_harness: Harness,
+) -> None:
+    harness = dev_harness
+    handle = await harness.client.start_workflow(
+        INCIDENT_WORKFLOW, id=f"incident:{uuid4()}", task_queue=harness.queue
+    )
+    await handle.signal(SIGNAL_COMMAND, {"name": "acknowledge", **BY_LINK, "command_id": "c1"})
+    async with harness.working():
+        await handle.cancel()
+        await until(says(handle, "Cannot acknowledge: the incident is closed"))
+
+
+async def test_commands_that_have_piled_up_are_taken_in_their_order_in_several_tasks(
+    dev_harness: Harness,
+) -> None:
+    harness = dev_harness
+    async with harness.working():
+        handle = await paged(harness)
+    count = 2 * BATCH_SIZE + 1
+    await handle.signal(SIGNAL_EVENT, comments(count))
+    async with harness.working():
+
+        async def all_taken() -> bool:
+            return bool((await state(handle))["comments"] == count)
+
+        await until(all_taken)
+        entries = await handle.query(QUERY_TIMELINE)
+        notes = [each["note"] for each in entries if each["kind"] == "commented"]
+        assert notes == [f"#{number}" for number in range(count)]
+        history = await handle.fetch_history()
+        pauses = [
+            event
+            for event in history.events
+            if event.HasField("timer_started_event_attributes")
+            and event.timer_started_event_attributes.start_to_fire_timeout.ToTimedelta() == PAUSE
+        ]
+        assert len(pauses) >= count // BATCH_SIZE
+        await command(handle, "close", "end", reason="false_alarm")
+        await handle.result()
+
+
+async def test_commands_that_come_too_late_for_one_incident_are_not_lost_on_the_way_to_the_next(
+    dev_harness: Harness,
+) -> None:
+    harness = dev_harness
+    harness.policy = {"levels": [{"after": "0s", "targets": ["on-call"]}], "remember_for": "1h"}
+    async with harness.working():
+        handle = await paged(harness)
+        first = (await state(handle))["id"]
+        harness.folder.writable.clear()
+        await command(handle, "close", "c", reason="false_alarm")
+        await handle.signal(SIGNAL_EVENT, [alert("disk")])
+        await until(says(handle, "disk"))
+        await handle.signal(SIGNAL_EVENT, comments(BATCH_SIZE + 100))
+        await until(says(handle, "Cannot comment: the incident is closed"))
+        harness.folder.writable.set()
+
+        async def all_taken() -> bool:
+            now = await state(handle)
+            return bool(now["id"] != first and now["comments"] == 100)
+
+        await until(all_taken)
+        await handle.cancel()
 
 
 @pytest.mark.parametrize("garbage", [None, "acknowledge", [], {"name": "ack"}, {"name": "close"}])

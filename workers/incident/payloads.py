@@ -81,7 +81,7 @@ class RunState(Value):
     backlog: tuple[Any, ...] = ()
     """Events of the incident that the run before has not accepted yet."""
     commands: tuple[Any, ...] = ()
-    """Commands that wait until an incident opens."""
+    """Commands that wait until an incident opens, or that the run before has not taken yet."""
     alerts: AlertCounts = AlertCounts()
     """What is known of alerts, for a run without an `incident`."""
     recalled: bool = False

@@ -133,9 +133,6 @@ class IncidentWorkflow:
                 await self._cancel()
         # No await after the last check: a signal that arrives now makes the server reject this
         # completion, and is handled before the next attempt.
-        if self._state.commands:
-            count = len(self._state.commands)
-            workflow.logger.warning("%d commands have found no incident", count)
         if cancelled:
             raise cancelled
         incident = self._state.incident
@@ -186,7 +183,7 @@ class IncidentWorkflow:
                 continue
             if state.should_continue_as_new() and continue_as_new.can_take_over(state):
                 await self._continue_as_new()
-            elif state.backlog:
+            elif state.has_backlog():
                 await self._accept_batch()
             elif state.is_new() and state.arrivals:
                 await self._open()
@@ -231,6 +228,7 @@ class IncidentWorkflow:
             others, state.arrivals = state.arrivals, []
             for wire in others:
                 self._accept(wire)
+        if not state.may_open():
             waiting, state.commands = state.commands, []
             for envelope in waiting:
                 self._take(envelope)
@@ -307,27 +305,36 @@ class IncidentWorkflow:
             state.arrivals.append(incoming.compact(wire))
 
     async def _accept_batch(self) -> None:
-        """Accept some of the backlog, in a workflow task of their own."""
+        """Accept some of what waits, commands first, in a workflow task of their own."""
         await workflow.sleep(throttle.PAUSE)
         state = self._state
-        batch = state.backlog[: throttle.BATCH_SIZE]
-        state.backlog = state.backlog[throttle.BATCH_SIZE :]
+        envelopes = state.commands[: throttle.BATCH_SIZE]
+        state.commands = state.commands[throttle.BATCH_SIZE :]
+        for envelope in envelopes:
+            self._take_now(envelope)
+        left = throttle.BATCH_SIZE - len(envelopes)
+        batch, state.backlog = state.backlog[:left], state.backlog[left:]
         for wire in batch:
             self._accept_now(wire)
 
     def _take(self, envelope: Any) -> None:
-        """Take a command for whose answer nobody waits, or keep it until the incident opens."""
+        """Take a command for whose answer nobody waits, or keep it: until the incident opens, or
+        for another workflow task."""
         state = self._state
-        if state.is_new():
+        if state.may_open() or state.commands or self._batch_limit.is_reached():
             state.commands.append(envelope)
-            return
+        else:
+            self._take_now(envelope)
+
+    def _take_now(self, envelope: Any) -> None:
         try:
             command = commands.read_named(envelope)
         except ValueError as error:
             reason = activity_options.in_one_line(str(error))
-            state.handle(Remark(text=f"Something that is not a command was sent here: {reason}"))
+            text = f"Something that is not a command was sent here: {reason}"
+            self._state.handle(Remark(text=text))
         else:
-            state.handle(CommandSent(command=command))
+            self._state.handle(CommandSent(command=command))
 
     def _validated(self, kind: type[commands.AnyCommand], envelope: Any) -> commands.AnyCommand:
         return updates.validated(kind, envelope, self._state.incident)
@@ -369,7 +376,7 @@ class IncidentWorkflow:
         state = self._state
         return bool(
             state.outbox
-            or state.backlog
+            or state.has_backlog()
             or state.in_flight.is_faulty()
             or state.is_over()
             or state.has_successor()
@@ -443,7 +450,7 @@ class IncidentWorkflow:
         """Close the incident, and quarantine the events that were to open its successor."""
         reason = workflow.cancellation_reason()
         text = f"the workflow was cancelled: {reason}" if reason else "the workflow was cancelled"
-        while self._state.backlog:
+        while self._state.has_backlog():
             await self._accept_batch()
         self._state.handle(Cancel(reason=activity_options.in_one_line(text)))
         while self._state.arrivals:

@@ -86,7 +86,8 @@ def can_take_over(state: State) -> bool:
 
 
 def for_successor(state: State) -> RunState:
-    """The arrivals for the next incident, with the reports and follow-ups that are still due."""
+    """The arrivals for the next incident and the commands that came too late for this one, with the
+    reports and follow-ups that are still due."""
     pending = list(state.pending_reports.all())
     if not is_finished(state.incident):
         pending.append(state.timeline.report_input(state.incident, pending_reports.LARGEST))
@@ -98,6 +99,7 @@ def for_successor(state: State) -> RunState:
             previous=incident.id if incident.opened_at else state.previous,
         ),
         arrivals=tuple(state.arrivals),
+        commands=tuple(state.commands),
         alerts=remembered(incident.alerts),
         recalled=state.recalled,
         effects=_follow_ups([*state.outbox, *state.in_flight.effects()]),

@@ -32,7 +32,7 @@ of 4,000 bytes each, must fit in between."""
 class State:
     """`arrivals` are the events that are to open an incident: this one while it is new, its
     successor afterwards. `backlog` are events of this incident that exceed what one workflow task
-    may accept (see `throttle`). `commands` wait until it opens."""
+    may accept (see `throttle`). `commands` wait until it opens, or exceed that, too."""
 
     def __init__(self, run_state: RunState) -> None:
         self.in_flight = InFlight()
@@ -81,6 +81,15 @@ class State:
         """Whether late alerts are waited for before an incident has opened."""
         return self.is_new() and self.incident.silent_until is not None
 
+    def may_open(self) -> bool:
+        """Whether an incident may open of what has arrived, or of the first event, which is to
+        come."""
+        return self.is_new() and (bool(self.arrivals) or not self.is_silent())
+
+    def has_backlog(self) -> bool:
+        """Whether events or commands wait that this incident can take."""
+        return bool(self.backlog or (self.commands and not self.may_open()))
+
     def has_inherited(self) -> bool:
         """Whether the run before has left anything that this one must not lose."""
         alerts = self.incident.alerts
@@ -112,6 +121,7 @@ class State:
             self.is_finished()
             and is_forgotten(self.incident)
             and not self.backlog
+            and not self.commands
             and not self.outbox
             and not self.pending_reports
             and not self.in_flight.has(FollowUp)

@@ -102,6 +102,8 @@ def refusal(incident: Incident, command: AnyCommand, now: datetime) -> Refusal |
     if has_handled(incident, command.command_id):
         return None
     name, status = command.name, incident.status
+    if status is Status.NEW and incident.silent_until:
+        return Refusal(deed=deed, why="no incident is open")
     if status is Status.NEW:
         why = f"the incident is {status}, its event is still being read"
         return Refusal(deed=deed, why=why, advice="try again")
