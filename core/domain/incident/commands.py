@@ -17,6 +17,9 @@ LONGEST_NOTE: Final = 2000
 LONGEST_COMMENT: Final = 10_000
 """In characters."""
 
+LONGEST_ID: Final = 1_100
+"""In characters: of a workflow ID Temporal takes 1,000, and when it began follows."""
+
 LONGEST_SNOOZE: Final = 30 * 86_400.0
 """In seconds. A longer silence belongs in the policies file."""
 
@@ -34,7 +37,7 @@ class Command(command.Command):
     runs under it does. `proof` is what whoever passes it on says of its actor.
     """
 
-    incident_id: str | None = None
+    incident_id: Annotated[str, StringConstraints(max_length=LONGEST_ID)] | None = None
     proof: Proof | None = None
     note: _Note | None = None
 

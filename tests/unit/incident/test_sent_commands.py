@@ -45,6 +45,10 @@ def sent(kind: str, **fields: str) -> CommandSent:
         ({"name": "acknowledge", **WHO, "proof": "hearsay"}, "proof: Input should be"),
         ({"name": "acknowledge", **WHO, "actor": "tidegate"}, "'tidegate' is reserved"),
         ({"name": "acknowledge", **WHO, "force": True}, "force: there is no such field"),
+        (
+            {"name": "acknowledge", **WHO, "incident_id": "x" * 1_101},
+            "incident_id: String should have at most 1100 characters",
+        ),
     ],
 )
 def test_what_is_not_a_command_is_refused_with_the_reason(envelope: object, problem: str) -> None:
@@ -92,6 +96,12 @@ def test_a_refusal_is_an_entry_of_the_timeline(
     assert entry.sentence().startswith(text)
     assert entry.actor == "ana"
     assert not decision.effects
+
+
+def test_a_refusal_quotes_no_more_of_a_foreign_id_than_anybody_reads() -> None:
+    decision = decide(opened().incident, sent("acknowledge", incident_id="\x01" * 1_100), NOW)
+    [entry] = decision.events
+    assert len(entry.sentence()) < 400
 
 
 def test_a_refusal_is_said_once_however_often_the_command_is_sent() -> None:

@@ -59,6 +59,7 @@ from core.domain.incident.timeline import (
     TimelineEvent,
     Unacknowledged,
 )
+from core.errors import quoted
 
 _NOT_CLOSED: Final = (Status.PENDING, *UNRESOLVED, Status.RESOLVED)
 
@@ -190,7 +191,8 @@ def _meant_for(id: str, deed: Deed, incident: Incident) -> Refusal:
             f"it and is {incident.status}"
         )
         return Refusal(deed=deed, why=why, advice="check which one is meant")
-    return Refusal(deed=deed, why=f"the command is for incident {id!r}, this is {incident.id!r}")
+    why = f"the command is for incident {quoted(id)}, this is {incident.id!r}"
+    return Refusal(deed=deed, why=why)
 
 
 def _not_in_state(incident: Incident, command: AnyCommand) -> Refusal:
