@@ -15,27 +15,31 @@ The key is the incident's ID (`event.data.id`).
 - An incident that a page of Tidegate's opened, of this installation or another, is no alert: it
   would page again, and two installations would page each other without end. What a person does
   about it in PagerDuty is a command to our incident (see `core.formats.shared.incident_command`):
-  acknowledged, unacknowledged, resolved, reassigned. Anything else gives no event; the answer says
-  so in `ignored`. The webhook of a note does not say which key its incident has.
+  acknowledged, unacknowledged, resolved, reopened, reassigned. Anything else gives no event; the
+  answer says so in `ignored`. The webhook of a note does not say which key its incident has.
 
 Source: PagerDuty, "Webhooks: Overview" and "Behavior".
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from core.domain.event import Event
-from core.domain.identity import OCCURRENCE
 from core.domain.severity import severity_of
 from core.errors import InvalidEvent
 from core.formats.shared.alert_event import alert
 from core.formats.shared.delivery import Delivery, Malformed
 from core.formats.shared.format import Format
 from core.formats.shared.http_body import load_object
-from core.formats.shared.incident_command import as_name, incident_command, is_incident
+from core.formats.shared.incident_command import (
+    US,
+    as_name,
+    incident_command,
+    is_incident,
+    is_own_id,
+)
 from core.formats.shared.json_path import at, text
 from core.formats.shared.other_event import joined, other_event
 
@@ -44,8 +48,6 @@ _REOPENED: Final = "incident.reopened"
 _RESOLVED: Final = "incident.resolved"
 _FIRING_UNLESS_RESOLVED: Final = "incident.priority_updated"
 _PING: Final = "pagey.ping"
-_OUR_INCIDENT: Final = re.compile(f".+{OCCURRENCE}", re.DOTALL)
-"""An incident's ID, which is the `dedup_key` of our pages."""
 _PEOPLE: Final = ("user", "user_reference")
 """The types of agents that are people. Others are integrations, by which we act there ourselves."""
 
@@ -53,7 +55,8 @@ _ASSIGNEE: Final = ("data", "assignees", 0, "summary")
 
 _IGNORED: Final = (
     "a page of Tidegate's opened this incident, by its client or its key: it is no alert here, and "
-    "this is no command, because no person acknowledged, resolved or reassigned it"
+    "this is no command, which is only what a person acknowledges, unacknowledges, resolves, "
+    "reopens or reassigns, and whose key is the ID of an incident"
 )
 
 
@@ -110,6 +113,8 @@ def _command(delivery: Delivery, event: Mapping[str, Any]) -> Event | None:
             asked = {"name": "unacknowledge"}
         case "incident.resolved":
             asked = {"name": "resolve", "force": True}  # as there, although alerts may still fire
+        case "incident.reopened":
+            asked = {"name": "reopen"}
         case "incident.reassigned" if to := as_name(text(event, *_ASSIGNEE) or ""):
             asked = {"name": "assign", "assignee": to}
         case _:
@@ -164,7 +169,7 @@ def _severity(priority: str | None, urgency: str | None) -> str | None:
 
 def _is_ours(event: Mapping[str, Any]) -> bool:
     key = text(event, "data", "incident_key") or ""
-    return text(event, "client", "name") == "Tidegate" or bool(_OUR_INCIDENT.fullmatch(key))
+    return text(event, "client", "name") == US or is_own_id(key)
 
 
 FORMAT: Final = Format(

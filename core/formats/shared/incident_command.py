@@ -15,10 +15,18 @@ from core.domain.identity import OCCURRENCE, change_key
 from core.domain.text import one_line, shortened
 from core.formats.shared.delivery import Delivery, source_of
 
-_INCIDENT: Final = re.compile(f"incident:(?P<subject>.+){OCCURRENCE}", re.DOTALL)
+US: Final = "Tidegate"
+"""How we call ourselves there."""
+_OWN_ID: Final = re.compile(f".+{OCCURRENCE}", re.DOTALL)
 """An incident's own ID: its workflow ID, and when it began."""
+_INCIDENT: Final = re.compile(f"incident:(?P<subject>.+){OCCURRENCE}", re.DOTALL)
 _NAME_CHARS: Final = 200
-_RESERVED: Final = "tidegate"
+
+
+def is_own_id(id: str) -> bool:
+    """Whether it has the shape of an incident's own ID, by whatever route. What has it there is a
+    page of ours, or of another installation, and no alert: it would page again, without end."""
+    return bool(_OWN_ID.fullmatch(id))
 
 
 def is_incident(id: str) -> bool:
@@ -66,4 +74,4 @@ def incident_command(
 def as_name(text: str) -> str:
     """A person's name as a command takes it; empty where there is none."""
     name = shortened(one_line(text), _NAME_CHARS)
-    return "" if name.casefold() == _RESERVED else str(name)
+    return "" if name.casefold() == US.casefold() else str(name)

@@ -23,7 +23,7 @@ from core.domain.routing.table import Deliver, WhenMissing, WorkflowRouter
 from core.domain.signalled import signalled
 from core.formats import opsgenie
 from core.formats.pagerduty_webhook import reply
-from core.formats.shared.incident_command import is_incident
+from core.formats.shared.incident_command import US, is_incident
 from core.ports.notifier import Notification, NotificationKind
 from tests.support.webhook_payloads import changed, event, items, payload, sent
 from tests.unit.incident.examples import opened, policy
@@ -58,6 +58,7 @@ def asked(what: str, **fields: Any) -> AnyCommand:
         ("acknowledged", "acknowledge", {}),
         ("unacknowledged", "unacknowledge", {}),
         ("resolved", "resolve", {"force": True}),
+        ("reopened", "reopen", {}),
         ("reassigned", "assign", {"assignee": "Maeve Example"}),
     ],
 )
@@ -190,6 +191,7 @@ def in_opsgenie(action: str, **fields: Any) -> Any:
             "assign",
             {"assignee": "ben@example.com"},
         ),
+        ("TakeOwnership", {}, "assign", {"assignee": "maeve@example.com"}),
         ("AddNote", {"note": "the disk\r\nis full\x00"}, "comment", {"note": "the disk\nis full"}),
     ],
 )
@@ -230,6 +232,23 @@ def test_what_nobody_did_in_opsgenie_is_ignored_and_said_so(
     assert "this is no command" in opsgenie.reply(delivery)["ignored"]
 
 
+@pytest.mark.parametrize(
+    "ours", [{"alias": "backup:disk@20260102T030405.678Z"}, {"alias": "disk", "source": "Tidegate"}]
+)
+@pytest.mark.parametrize("action", ["Create", "Acknowledge", "UpdatePriority", "Close"])
+def test_a_page_of_any_installation_and_route_is_no_alert_or_it_would_page_without_end(
+    ours: dict[str, str], action: str
+) -> None:
+    delivery = sent("opsgenie", in_opsgenie(action, username="maeve@example.com", **ours))
+    assert items(delivery) == []
+    assert "created this alert, by its source or its alias" in opsgenie.reply(delivery)["ignored"]
+
+
+def test_what_we_create_there_has_us_as_its_source() -> None:
+    page = Notification(key="k", title="x", body="", severity="high", kind=NotificationKind.PAGE)
+    assert request(page)[1]["source"] == US
+
+
 def test_alerts_of_others_stay_alerts() -> None:
     body = payload("opsgenie", "create")
     assert event(sent("opsgenie", body)).type == "tidegate.alert"
@@ -237,9 +256,14 @@ def test_alerts_of_others_stay_alerts() -> None:
     assert opsgenie.reply(sent("opsgenie", b"{no json")) == {}
 
 
-def test_a_note_of_any_length_fits_a_signal() -> None:
-    body = in_opsgenie("AddNote", username="m" * 5_000, note="ä\n" * 50_000, updatedAt="9" * 9_999)
-    found = event(sent("opsgenie", body))
+@pytest.mark.parametrize("letter", ["ä\n", '"', "漢", "🔥"])
+def test_a_note_of_any_length_fits_a_signal(letter: str) -> None:
+    longest = f"incident:{'x' * (WORKFLOW_ID_BYTES - 9)}@20260102T030405.678Z"
+    body = in_opsgenie("AddNote", username=letter * 5_000, note=letter * 50_000)
+    body = changed(
+        changed(body, "alert", "alias", to=longest), "alert", "updatedAt", to="9" * 9_999
+    )
+    found = event(sent("opsgenie", body, hook="h" * 63))
     assert signalled(found)["data"] == found.data
     read_named(found.data)
 
@@ -275,6 +299,7 @@ class PagerDuty:
             "acknowledged": ("triggered",),
             "unacknowledged": ("acknowledged",),
             "resolved": ("triggered", "acknowledged"),
+            "reopened": ("resolved",),
             "reassigned": ("triggered", "acknowledged"),
         }
         if self.status not in possible[what]:
@@ -291,7 +316,8 @@ class PagerDuty:
 
     def _now(self, what: str, *, by_person: bool) -> None:
         self.count += 1
-        states = {"unacknowledged": "triggered", "reassigned": self.status}
+        again = dict.fromkeys(("unacknowledged", "reopened"), "triggered")
+        states = {**again, "reassigned": self.status}
         self.status = states.get(what, what)
         self.webhooks.append(self.webhook(what, by_person=by_person))
 
@@ -306,6 +332,9 @@ class Opsgenie(PagerDuty):
         words = {"/acknowledge?": "acknowledge", "/close?": "resolve"}
         return next((word for part, word in words.items() if part in path), "trigger")
 
+    def does(self, what: str) -> bool:
+        return what != "reopened" and super().does(what)  # a closed alert stays closed
+
     def webhook(self, what: str, *, by_person: bool) -> Any:
         action = {
             "triggered": "Create",
@@ -319,7 +348,7 @@ class Opsgenie(PagerDuty):
         return changed(body, "source", "type", to="web" if by_person else "API")
 
 
-THERE = ("acknowledged", "unacknowledged", "resolved", "reassigned")
+THERE = ("acknowledged", "unacknowledged", "resolved", "reopened", "reassigned")
 BEN = {"actor": "ben"}
 HERE: dict[str, dict[str, Any]] = {
     "acknowledge": BEN,
