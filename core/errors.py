@@ -9,7 +9,7 @@
     │   ├── NoRoute                 no rule of the routing table matches it
     │   ├── InvalidChildId          its route's `child_id` template yields no valid ID
     │   ├── ChildAlreadyRunning     its child is running and the route says `reject`
-    │   ├── ChildMissing            no workflow runs that it is for, and its route says `quarantine`
+    │   ├── ChildMissing            its workflow is not running and the route says `quarantine`
     │   ├── DocumentRefused         its document lies outside the configured roots
     │   ├── DocumentNotFound        its document does not exist (any more)
     │   ├── DocumentTooLarge        its document exceeds the configured limit
@@ -150,9 +150,12 @@ class ChildAlreadyRunning(PermanentError):
 
 
 class ChildMissing(PermanentError):
-    """No workflow runs that the event is for, and its route says `when_missing: quarantine`."""
+    """The event's workflow is not running and its route says `when_missing: quarantine`."""
 
-    fix = "nothing is to be done if its workflow has ended; else delete or replay it"
+    fix = (
+        "delete it if its workflow has ended; if it should start one, change the route's "
+        "`when_missing`, then replay it"
+    )
 
 
 class DocumentRefused(PermanentError):

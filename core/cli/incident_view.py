@@ -14,7 +14,7 @@ from rich.text import Text
 
 from core.cli.clock import shown_time
 from core.cli.layout import Item, fact_lines, hanging, item_lines, line
-from core.domain.command import TIDEGATE, Proof, attested
+from core.domain.command import TIDEGATE, attested
 from core.domain.durations import format_age
 from core.domain.handles import handle_of
 from core.domain.incident.decisions import on_call
@@ -153,10 +153,8 @@ def timeline_lines(
             yield Text.assemble((day.isoformat(), "bold"), (f" {_zones(moment, zone)}", "dim"))
         minor = "dim" if entry.get("kind") in _MINOR else ""
         sentence = line(str(entry["text"]), minor)
-        proof = Proof(entry["proof"]) if entry.get("proof") else None
-        actor = line(
-            attested(str(entry["actor"]), proof), "dim" if entry["actor"] == TIDEGATE else ""
-        )
+        who = attested(str(entry["actor"]), entry.get("proof"))
+        actor = line(who, "dim" if entry["actor"] == TIDEGATE else "")
         clock = Text(f"{moment:%H:%M:%S}" if moment else " " * 8, "cyan")
         label = Text.assemble("  ", clock, "  ", actor)
         column = 2 + 8 + 2 + _ACTOR_COLUMNS

@@ -7,6 +7,7 @@ A command's `name` is the name of its Temporal update. Unknown fields are refuse
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Final, TypeVar
 
@@ -35,7 +36,7 @@ class Proof(StrEnum):
     """A verified webhook, and who did it there."""
 
 
-_LABELS: Final = {
+_LABELS: Final[Mapping[str, str]] = {
     Proof.COMMAND_LINE: "CLI",
     Proof.LINK: "link",
     Proof.OPSGENIE: "Opsgenie",
@@ -43,9 +44,10 @@ _LABELS: Final = {
 }
 
 
-def attested(actor: str, proof: Proof | None) -> str:
-    """The actor, and how it is known that it was they, as people read it: `ana (PagerDuty)`."""
-    return f"{actor} ({_LABELS[proof]})" if proof else actor
+def attested(actor: str, proof: str | None) -> str:
+    """The actor, and how it is known that it was they, as people read it: `ana (PagerDuty)`; with a
+    proof that this version does not know, as it is."""
+    return f"{actor} ({_LABELS.get(proof, proof)})" if proof else actor
 
 
 def _not_ours(actor: str) -> str:

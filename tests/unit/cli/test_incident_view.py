@@ -12,6 +12,7 @@ from rich.text import Text
 
 from core.adapters.temporal.incident_list import IncidentSummary
 from core.cli.incident_view import change_lines, header_lines, list_lines, timeline_lines
+from core.domain.command import Proof
 from core.domain.handles import handle_of
 from core.domain.incident.model import Incident
 
@@ -246,6 +247,22 @@ def test_the_header_counts_alerts(fired: int, times: str) -> None:
     incident = Incident.model_validate({**BARE.model_dump(), "alerts": alerts})
     text = plain(header_lines(incident, now=NOW, width=80, zone=UTC))
     assert f"0 firing of 1, received {times}\n" in text
+
+
+@pytest.mark.parametrize(
+    ("proof", "actor"),
+    [
+        (None, "ana"),
+        (Proof.COMMAND_LINE, "ana (CLI)"),
+        (Proof.LINK, "ana (link)"),
+        (Proof.OPSGENIE, "ana (Opsgenie)"),
+        (Proof.PAGERDUTY, "ana (PagerDuty)"),
+        ("of_a_later_version", "ana (of_a_later_version)"),
+    ],
+)
+def test_the_timeline_says_how_it_is_known_who_it_was(proof: str | None, actor: str) -> None:
+    [_, label, *_] = timeline_lines([{**TIMELINE[3], "proof": proof}], width=50, zone=UTC)
+    assert label.plain.split(maxsplit=1)[1] == actor
 
 
 def test_only_what_is_new_on_the_timeline_is_shown() -> None:
