@@ -168,6 +168,8 @@ def _changes(incident: Incident, event: t.TimelineEvent) -> dict[str, Any]:
             return {"comments": incident.comments + 1}
         case t.Refused():
             return {}
+        case t.Unchanged():
+            return {"report_stale": incident.report_stale}
         case t.Reopened():
             return {
                 **_open_again(incident, event.at),

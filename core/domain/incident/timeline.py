@@ -107,6 +107,17 @@ class Refused(_Commanded):
         return self._noted(f"{self.reason[:1].upper()}{self.reason[1:]}")
 
 
+class Unchanged(_Commanded):
+    """A command for whose answer nobody waited has found everything as it wants it. It is
+    remembered: redelivered later, it would undo what others have done in between."""
+
+    kind: Literal["unchanged"] = "unchanged"
+    visible: bool = False
+
+    def sentence(self) -> str:
+        return self._noted("Nothing was to be done")
+
+
 class Noted(_Event):
     """A remark that changes nothing."""
 
@@ -690,6 +701,7 @@ WithoutEffects = (
     | SnoozeEnded
     | StepTaken
     | Unacknowledged
+    | Unchanged
     | NobodyToPage
 )
 """Events that only change the incident."""

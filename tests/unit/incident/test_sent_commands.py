@@ -15,7 +15,17 @@ from core.domain.incident.lifecycle import decide
 from core.domain.incident.model import Status
 from core.domain.incident.reports.markdown import as_markdown
 from core.domain.incident.reports.post_incident import build_report
-from tests.unit.incident.examples import ID, KEY, START, Life, closed, command, opened, resolved
+from tests.unit.incident.examples import (
+    ID,
+    KEY,
+    START,
+    Life,
+    closed,
+    command,
+    mitigated,
+    opened,
+    resolved,
+)
 
 WHO = {"command_id": "c", "actor": "ana"}
 MORE: dict[str, dict[str, Any]] = {
@@ -29,7 +39,7 @@ MORE: dict[str, dict[str, Any]] = {
 NOW = START + timedelta(minutes=1)
 
 
-def sent(kind: str, **fields: str) -> CommandSent:
+def sent(kind: str, **fields: Any) -> CommandSent:
     return CommandSent(command=read_named({"name": kind, **WHO, **fields}))
 
 
@@ -110,6 +120,31 @@ def test_a_refusal_is_said_once_however_often_the_command_is_sent() -> None:
     before = life.incident
     assert decide(before, sent("escalate"), NOW).events == ()
     assert before.status is Status.RESOLVED
+
+
+@pytest.mark.parametrize(
+    ("life", "asked"),
+    [
+        (resolved, {"kind": "resolve", "force": True}),
+        (mitigated, {"kind": "acknowledge"}),
+        (opened, {"kind": "reopen"}),
+        (opened, {"kind": "unacknowledge"}),
+        (opened, {"kind": "snooze", "for": 0}),
+        (opened, {"kind": "set_severity", "severity": opened().incident.severity.value}),
+    ],
+)
+def test_what_has_changed_nothing_does_not_do_so_later_when_it_is_redelivered(
+    life: Callable[[], Life], asked: dict[str, Any]
+) -> None:
+    now = life()
+    before = now.incident
+    now.give(sent(**asked))
+    after = before.model_copy(update={"recent_commands": now.incident.recent_commands})
+    assert now.incident == after != before
+    assert "Nothing was to be done" not in now.sentences()
+    undone = {"resolve": "reopen", "acknowledge": "reopen", "reopen": "mitigate"}
+    now.do(undone.get(asked["kind"], "acknowledge"))
+    assert now.give(sent(**asked)) == ([], [])
 
 
 @pytest.mark.parametrize("kind", list(COMMANDS.values()), ids=list(COMMANDS))

@@ -84,6 +84,13 @@ TABLE: list[tuple[t.TimelineEvent, bool, bool, str, str]] = [
         "Cannot escalate: the incident is closed: see the wiki",
     ),
     (
+        t.Unchanged(**ANA),
+        HIDDEN,
+        NONE,
+        _COMMAND,
+        "Nothing was to be done: see the wiki",
+    ),
+    (
         t.Noted(**AT, text="Severity medium assumed"),
         VISIBLE,
         NONE,

@@ -58,6 +58,7 @@ from core.domain.incident.timeline import (
     SnoozeEnded,
     TimelineEvent,
     Unacknowledged,
+    Unchanged,
 )
 from core.errors import quoted
 
@@ -160,13 +161,13 @@ def handle(incident: Incident, command: AnyCommand, now: datetime) -> list[Timel
 
 
 def take(incident: Incident, command: AnyCommand, now: datetime) -> list[TimelineEvent]:
-    """What a command does for whose answer nobody waits: as `handle`, and that it is refused."""
-    refused = refusal(incident, command, now)
-    if refused is None:
-        return handle(incident, command, now)
+    """What a command does for whose answer nobody waits: as `handle`, and that it is refused. It is
+    remembered whatever came of it, because it may be redelivered long after."""
     if has_handled(incident, command.command_id):
         return []
-    return [Refused(**_asked(command, now), reason=str(refused))]
+    if refused := refusal(incident, command, now):
+        return [Refused(**_asked(command, now), reason=str(refused))]
+    return handle(incident, command, now) or [Unchanged(**_asked(command, now))]
 
 
 def _asked(command: Command, now: datetime) -> dict[str, Any]:
