@@ -253,7 +253,7 @@ def if_running(target: _Delivered) -> str:
     match target.deliver:
         case Deliver.SIGNAL:
             missing = target.when_missing is WhenMissing.QUARANTINE
-            return f"signal {target.signal}{', which starts none' if missing else ''}"
+            return f"signal {target.signal}{'; else it is quarantined' if missing else ''}"
         case Deliver.START:
             return "it is a duplicate"
         case Deliver.ORCHESTRATE:

@@ -163,6 +163,7 @@ def test_routes_check_lists_the_shipped_table(tidegate: Tidegate) -> None:
         "incident-successor",
         "incident-event",
         "alert",
+        "incident-command",
         "heartbeat",
     ]
 
@@ -180,6 +181,13 @@ def test_routes_check_shows_each_routes_delivery_and_the_tables_digest(
         "workflow     Incident on tidegate-incident",
         "its ID       incident:{tidegatescope}:{data.key}",
         "if running   signal event",
+    ]
+    assert routes[4] == [
+        "route        incident-command",
+        "delivery     signal",
+        "workflow     Incident on tidegate-incident",
+        "its ID       incident:{subject}",
+        "if running   signal event; else it is quarantined",
     ]
     assert routes[0][:2] == ["route        incident-report", "delivery     orchestrate"]
     assert "its ID       incident:event:{tidegatescope}:{source}#{subject || id}" in routes[2]
