@@ -77,20 +77,21 @@ async def test_it_does_what_the_update_does_and_the_timeline_says_by_which_proof
         await handle.result()
 
 
+@pytest.mark.recorded("sent-command")
 async def test_what_is_given_while_no_worker_runs_is_done_when_one_does(
     dev_harness: Harness,
 ) -> None:
     harness = dev_harness
     async with harness.working():
         handle = await paged(harness)
-        id = (await state(handle))["id"]
-    asked = {**BY_LINK, "command_id": "c1"}
-    await incidents.signal(harness.client, id, "acknowledge", asked)
+    for number, name in enumerate(("acknowledge", "reopen", "close", "escalate")):
+        asked = {**BY_LINK, "command_id": f"c{number}"}
+        asked |= {"reason": "false_alarm"} if name == "close" else {}
+        await incidents.signal(harness.client, handle.id, name, asked)
     async with harness.working():
-        await until(says(handle, "Acknowledged"))
-        assert (await state(handle))["status"] == "acknowledged"
-        await command(handle, "close", "c2", reason="false_alarm")
-        await handle.result()
+        result = await handle.result()
+        assert (result["status"], result["acknowledged_by"]) == ("closed", ["ana"])
+        await until(says(handle, "Cannot escalate: the incident is closed"))
 
 
 async def test_a_refusal_is_on_the_timeline_once_however_often_it_is_sent(

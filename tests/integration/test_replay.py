@@ -37,6 +37,7 @@ def test_the_recorded_histories() -> None:
         "incident-reopened",
         "incident-resolved-alert-alone",
         "incident-resolved-late-page",
+        "incident-sent-command",
         "incident-silent-continued",
         "incident-silent-continued-run-2",
         "incident-snoozed",
