@@ -21,6 +21,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from core.errors import (
+    ChildMissing,
     ConfigurationError,
     InvalidChildId,
     InvalidEvent,
@@ -45,7 +46,9 @@ _RESERVE: Final = 0.3
 """The share of the time for an answer that is reserved to quarantine what could not start."""
 _MAX_RECEIPTS: Final = 100
 """Most receipts in an answer; platforms limit answers to some megabytes."""
-_NOT_THE_SENDERS: Final = (NotStarted.__name__, InvalidChildId.__name__)
+_NOT_THE_SENDERS: Final = tuple(
+    kind.__name__ for kind in (NotStarted, InvalidChildId, ChildMissing)
+)
 """Codes of what is quarantined for a fault that is not the sender's, which must not be told to give
 up: many senders disable a webhook that answers 4xx."""
 _CHALLENGES: Final = {"bearer": "Bearer", "basic": 'Basic realm="webhook"'}

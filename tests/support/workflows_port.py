@@ -9,8 +9,8 @@ from typing import Any
 
 from core.domain.event import Event
 from core.domain.identity import workflow_id
-from core.domain.routing.table import Target
-from core.errors import InvalidEvent, TemporalUnavailable
+from core.domain.routing.table import Target, WhenMissing
+from core.errors import ChildMissing, InvalidEvent, TemporalUnavailable
 from core.ports.workflows import Outcome, Sent
 
 
@@ -38,6 +38,8 @@ class MemoryWorkflows:
     ) -> Sent:
         found = [Event.from_wire(wire) for wire in events]
         new = target.id not in self.started
+        if new and target.when_missing is WhenMissing.QUARANTINE:
+            raise ChildMissing(f"no workflow {target.id!r} is running")
         for event in found:
             self._start(target.id, event)
         self.signals.append((target.id, request_id, [event.key for event in found]))

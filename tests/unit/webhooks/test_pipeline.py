@@ -562,6 +562,22 @@ async def test_what_its_route_has_no_id_for_is_kept_and_its_sender_is_not_to_giv
     assert record.headers["tidegate-way"] == "webhook:in"
 
 
+async def test_a_command_to_what_is_over_is_kept_and_its_sender_is_not_to_give_up(
+    workflows: MemoryWorkflows, tmp_path: Path
+) -> None:
+    """PagerDuty disables a webhook that is answered 4xx, and with it the commands that matter."""
+    harness = Harness(workflows, tmp_path, {"in": {"format": "opsgenie"}})
+    page = {"alias": "incident:webhook:in:a@20260102T030405.678Z", "username": "maeve"}
+    outcome = await harness.post({"action": "Acknowledge", "alert": page})
+    assert (outcome.response.status, verdicts(outcome)) == (202, ["quarantined"])
+    [record] = await kept(harness)
+    assert record.code == "ChildMissing"
+    assert not workflows.started
+    await harness.post({"action": "Create", "alert": {"alias": "a"}})
+    outcome = await harness.post({"action": "Acknowledge", "alert": page})
+    assert (outcome.response.status, verdicts(outcome)) == (202, ["delivered"])
+
+
 async def test_a_replay_keeps_the_way_the_scope_and_the_trust_of_its_delivery(
     workflows: MemoryWorkflows, tmp_path: Path
 ) -> None:
