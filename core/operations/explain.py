@@ -10,7 +10,7 @@ from typing import Any, Final
 from core import bootstrap
 from core.config.settings import Settings
 from core.contracts import INCIDENT_WORKFLOW
-from core.domain.event import ALERT, Event
+from core.domain.event import ALERT, INCIDENT_COMMAND, Event
 from core.domain.identity import workflow_id
 from core.domain.incident.reports.incident_report import IncidentReport, parse_fields
 from core.domain.incident.reports.parser import parse_report
@@ -263,10 +263,12 @@ def explain_arrivals(
 def _report(
     event: Event, target: Target | None, document: bytes | None, settings: Settings
 ) -> IncidentReport | None:
-    """The report that the event brings to the incident that it would open; None for an alert, for
-    another workflow, and where the document is not known. Raises `InvalidReport` and
+    """The report that the event brings to the incident that it would open; None for an alert or a
+    command, for another workflow, and where the document is not known. Raises `InvalidReport` and
     `DocumentTooLarge` where the incident would be refused."""
-    if target is None or target.workflow != INCIDENT_WORKFLOW or event.type == ALERT:
+    if target is None or target.workflow != INCIDENT_WORKFLOW:
+        return None
+    if event.type in (ALERT, INCIDENT_COMMAND):
         return None
     if event.document is None:
         return parse_fields(event.data, where=f"event {event.key}")

@@ -182,6 +182,22 @@ def test_a_message_that_opens_an_incident_must_bring_a_report(tidegate: Tidegate
 
 
 @pytest.mark.usefixtures("hooks")
+def test_a_command_from_pagerduty_is_for_an_incident_that_runs(
+    tidegate: Tidegate, tmp_path: Path
+) -> None:
+    body = json.loads((FOLDER / "pagerduty_webhook" / "our-own-page.json").read_text())
+    body["event"] |= {
+        "event_type": "incident.acknowledged",
+        "agent": {"type": "user_reference", "summary": "Maeve"},
+    }
+    (tmp_path / "ack.json").write_text(json.dumps(body))
+    shown = tidegate("explain", "--hook", "pagerduty", str(tmp_path / "ack.json"))
+    assert shown.code == 0
+    assert "route        incident-command\n" in shown.out
+    assert "if running   signal event; else it is quarantined\n" in shown.out
+
+
+@pytest.mark.usefixtures("hooks")
 @pytest.mark.parametrize("body", SAMPLE)
 def test_the_body_of_a_request_names_the_webhooks_that_take_it(
     tidegate: Tidegate, body: str
