@@ -4,13 +4,14 @@ says what became of it."""
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from temporalio.client import WorkflowHandle
 
-from core.adapters.temporal import incidents
+from core.adapters.temporal import answers, incidents
 from core.contracts import (
     INCIDENT_WORKFLOW,
     QUERY_INCIDENT,
@@ -19,7 +20,7 @@ from core.contracts import (
     SIGNAL_EVENT,
 )
 from core.domain.event import INCIDENT_COMMAND, Event
-from core.errors import CommandRefused
+from core.errors import CommandRefused, TemporalUnavailable
 from core.formats.registry import read
 from tests.support.incidents import Harness, alert, command, says, signal_with_start, until
 from tests.support.webhook_payloads import changed, payload, sent
@@ -257,6 +258,21 @@ async def test_a_closed_incident_refuses_what_would_change_it(dev_harness: Harne
     with pytest.raises(CommandRefused, match="cannot acknowledge: the incident is closed since"):
         await incidents.signal(harness.client, id, "acknowledge", asked)
     assert await incidents.signal(harness.client, id, "resolve", asked) == id
+
+
+async def test_whoever_looks_before_a_worker_runs_is_told_that_none_does(
+    dev_harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers, "ANSWER_TIMEOUT", timedelta(0))
+    monkeypatch.setattr(answers, "_ATTEMPT", timedelta(seconds=0.2))
+    handle = await signal_with_start(dev_harness, f"incident:{uuid4()}", alert())
+    await incidents.signal(
+        dev_harness.client, handle.id, "acknowledge", {**BY_LINK, "command_id": "c1"}
+    )
+    with pytest.raises(TemporalUnavailable) as failed:
+        await incidents.show(dev_harness.client, handle.id)
+    assert failed.value.fix == answers.NO_WORKER
+    await handle.terminate()
 
 
 async def test_wrong_fields_are_refused_before_anything_is_sent(dev_harness: Harness) -> None:

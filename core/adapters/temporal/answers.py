@@ -40,13 +40,14 @@ async def query(
                 name, result_type=kind, reject_condition=reject_condition, rpc_timeout=_ATTEMPT
             )
         except RPCError as error:
-            if not _is_unanswered(error) or time.monotonic() > deadline:
+            if not is_unanswered(error) or time.monotonic() > deadline:
                 raise
         else:
             return answer
 
 
-def _is_unanswered(error: RPCError) -> bool:
+def is_unanswered(error: RPCError) -> bool:
+    """Whether a call failed because no worker answered in time."""
     if error.status is RPCStatusCode.FAILED_PRECONDITION:
         return _NO_POLLER in error.message
     return error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)

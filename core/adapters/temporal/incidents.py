@@ -24,7 +24,7 @@ from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from core.adapters.temporal.answers import ANSWER_TIMEOUT, NO_WORKER, query
+from core.adapters.temporal.answers import ANSWER_TIMEOUT, NO_WORKER, is_unanswered, query
 from core.adapters.temporal.connection import is_missing, refusal
 from core.adapters.temporal.incident_list import in_query
 from core.adapters.temporal.incident_names import resolve
@@ -257,7 +257,5 @@ def _own_id(run: WorkflowExecutionDescription) -> str | None:
 def _rpc_error(id: str, error: RPCError) -> TidegateError:
     if is_missing(error):
         return IncidentNotFound(f"Temporal has no incident under the ID {id!r}")
-    fix = None
-    if error.status in (RPCStatusCode.FAILED_PRECONDITION, RPCStatusCode.DEADLINE_EXCEEDED):
-        fix = NO_WORKER
-    return refusal(error, fix=fix)
+    unanswered = is_unanswered(error) or error.status is RPCStatusCode.FAILED_PRECONDITION
+    return refusal(error, fix=NO_WORKER if unanswered else None)
