@@ -30,6 +30,7 @@ EXTRAS: Final = {
     "requests": "worker",
     "rich": "cli",
     "standardwebhooks": "worker",
+    "starlette": "app",
     "typer": "cli",
     "werkzeug": "local",
 }
