@@ -6,9 +6,10 @@ that its settings do not name.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from core.config.settings import Settings, meaning
 from core.contracts import SERVERLESS_DEPLOYMENT
 from core.domain.routing.table import WorkflowRouter
 from core.domain.validation import EventValidationService
-from core.errors import SettingsError
+from core.errors import SecretUnavailable, SettingsError
 from core.formats.registry import MAPPED, USERS_OWN
 from core.formats.shared.delivery import PRESET_HEADER, Delivery, webhook_of
 from core.formats.shared.queue_format import QueueFormat, queue_format
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from core.domain.oncall.file import OnCallFile
     from core.domain.targets import TargetConfig
     from core.formats.mapping.mapping import AlertMapping
+    from core.links import LinkKeys, PageLinks
     from core.ports.calendars import CalendarReader
     from core.ports.deployment import Deployment
     from core.ports.notifier import Notifier
@@ -206,6 +208,32 @@ def notifier() -> Notifier:
     from core.adapters.notifiers.router import ChannelNotifier
 
     return ChannelNotifier()
+
+
+def link_keys(settings: Settings) -> LinkKeys:
+    """The keys of the links in pages. Raises `SettingsError` when TIDEGATE_LINK_KEYS is not
+    set."""
+    from core.links import LinkKeys
+
+    return LinkKeys(settings.require("link_keys"), secrets(settings))
+
+
+def page_links(settings: Settings) -> PageLinks | None:
+    """The links of pages; None when TIDEGATE_APP_URL is not set. Raises `SettingsError` where they
+    have an address and no keys."""
+    if settings.app_url is None:
+        return None
+    from core.links import PageLinks
+
+    return PageLinks(settings.app_url, link_keys(settings))
+
+
+def check_link_keys(settings: Settings) -> None:
+    """Raises `SettingsError` where pages are to have links, and their keys cannot sign any. Runs a
+    loop of its own. A store that does not answer now may do so when there is a page."""
+    if settings.app_url is not None:
+        with suppress(SecretUnavailable):
+            asyncio.run(link_keys(settings).check())
 
 
 async def connect(settings: Settings, *, runtime: Runtime | None = None) -> Client:

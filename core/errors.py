@@ -27,6 +27,8 @@
     ├── CommandRefused          an incident, or on-call, is not in a state for this command
     ├── IncidentNotFound        no incident has this ID or handle
     ├── AmbiguousId             what somebody typed for an ID fits several
+    ├── InvalidLink             a link was not signed here, or not for this
+    ├── ExpiredLink             a link was signed here, too long ago
     ├── RolloutRefused          a build of the serverless workers cannot take work as it is
     ├── RolloutConflict         somebody else changed the worker deployment meanwhile
     └── DocumentExists          a conditional write found that the document exists
@@ -43,6 +45,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 if TYPE_CHECKING:
     from core.domain.incident.refusals import Refusal
+    from core.links import Link
 
 _USERINFO: Final = re.compile(r"(?<=//)[^/\s@]*@|\S+:\S+@")
 """A user and password in an address."""
@@ -269,6 +272,22 @@ class AmbiguousId(TidegateError):
     """What somebody typed for an ID, a handle or the beginning of an ID, fits several."""
 
     fix = "type the handle of the one that is meant, or more of its ID"
+
+
+class InvalidLink(TidegateError):
+    """No key of ours has signed this link, with all that it states."""
+
+    fix = "open the link as it stands in the page"
+
+
+class ExpiredLink(TidegateError):
+    """One of our keys has signed this `link`, which has expired."""
+
+    fix = "use the command that stands in the page beside it"
+
+    def __init__(self, message: str, link: Link) -> None:
+        super().__init__(message)
+        self.link = link
 
 
 class RolloutRefused(TidegateError):

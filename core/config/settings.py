@@ -18,15 +18,18 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
+from urllib.parse import urlsplit
 
 from core.contracts import SERVERLESS_RESERVE, WORKERS, WorkerSpec
 from core.domain.event import OWN_TYPES
 from core.domain.link_template import checked
+from core.domain.secret_reference import parse_reference
 from core.domain.store_uris import read_root
 from core.errors import SettingsError
 
 _MIB = 1024 * 1024
+_LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 
 def _variable(
@@ -148,6 +151,31 @@ def _target_variables(text: str) -> tuple[tuple[str, str], ...]:
     return tuple(named.items())
 
 
+def _app_url(text: str) -> str:
+    parts = urlsplit(text)
+    if len(text) > 200:
+        raise ValueError("longer than 200 characters")
+    if not text.isascii() or not text.isprintable() or " " in text or "@" in text:
+        raise ValueError("not an address: it has a user, blanks or characters that are not ASCII")
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        raise ValueError("not an https address; http is for this machine alone")
+    if not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("not an address like https://tidegate.example/path")
+    return text.rstrip("/")
+
+
+def _references(text: str) -> tuple[str, ...]:
+    references = tuple(part.strip() for part in text.split(",") if part.strip())
+    for number, reference in enumerate(references, 1):
+        try:
+            parse_reference(reference)
+        except ValueError as error:
+            raise ValueError(f"entry {number} is {error}") from None
+    if not 0 < len(references) <= 2:
+        raise ValueError("it takes one reference, or two while keys are rotated")
+    return references
+
+
 def _level(text: str) -> str:
     if text.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
         raise ValueError("not one of DEBUG, INFO, WARNING, ERROR")
@@ -235,6 +263,23 @@ class Settings:
         "The address of an incident in a web application, for its pages, with {id}, {handle}, "
         "{workflow_id} and {run_id}. Default: pages have no such link.",
         local="caller",
+    )
+    app_url: str | None = _variable(
+        "TIDEGATE_APP_URL",
+        _app_url,
+        None,
+        "The address of the HTTP application, which the links in pages lead to. Default: pages "
+        "have no such links.",
+        local="stack",
+    )
+    link_keys: tuple[str, ...] = _variable(
+        "TIDEGATE_LINK_KEYS",
+        _references,
+        (),
+        "References to the secrets that sign the links in pages, comma-separated: the first "
+        "signs, and a second one still verifies. At least 32 bytes each, as `openssl rand -base64 "
+        "32` makes them.",
+        local="stack",
     )
     policies: Path | None = _variable(
         "TIDEGATE_POLICIES",

@@ -53,6 +53,8 @@ LOCAL = {
     "TIDEGATE_CONCURRENCY": "caller",
     "TIDEGATE_ACK_TIMEOUT": "caller",
     "TIDEGATE_INCIDENT_URL": "caller",
+    "TIDEGATE_APP_URL": "stack",
+    "TIDEGATE_LINK_KEYS": "stack",
     "TIDEGATE_POLICIES": "caller",
     "TIDEGATE_ONCALL": "caller",
     "TIDEGATE_TARGET_VARIABLES": "caller",

@@ -42,7 +42,10 @@ class RecordingSettings(Settings):
 def plan_of(spec: WorkerSpec) -> tuple[Plan, set[str]]:
     """The worker's plan, and the variables that it was made from."""
     settings = RecordingSettings(
-        quarantine="file:///quarantine/", documents=("file:///documents/",)
+        quarantine="file:///quarantine/",
+        documents=("file:///documents/",),
+        app_url="https://app.example",
+        link_keys=("env:LINK_KEY",),
     )
     object.__setattr__(settings, "read", read := set[str]())
     plan: Plan = importlib.import_module(spec.module).plan(settings)
@@ -90,6 +93,9 @@ def test_the_workers() -> None:
                 "TIDEGATE_QUARANTINE",
                 "TIDEGATE_ACK_TIMEOUT",
                 "TIDEGATE_INCIDENT_URL",
+                "TIDEGATE_APP_URL",
+                "TIDEGATE_LINK_KEYS",
+                "TIDEGATE_SECRETS_TTL",
                 "TIDEGATE_MAX_REPORT_BYTES",
                 "TIDEGATE_CONTINUE_AS_NEW_AFTER",
             ),

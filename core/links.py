@@ -1,0 +1,190 @@
+"""Signed links in pages: who holds one may do one thing to one incident, until it expires.
+
+A link's token is a compact JWS, by HS256 alone: a worker signs it for whoever a page goes to, and
+the application acts on it. Whoever has the token has the right that it states, so it is in no
+history, log or record: only in the message, and in the address that a browser asks for.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import logging
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Final, Self
+
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import OctKey
+from pydantic import ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from core.domain.matching import Name
+from core.domain.value import Value
+from core.errors import ExpiredLink, InvalidLink, SettingsError, TidegateError
+
+if TYPE_CHECKING:
+    from core.config.secrets import Secrets
+
+log = logging.getLogger("tidegate.links")
+
+PATH: Final = "/i/"
+"""Where the application answers a token, below its address."""
+
+LIFETIME: Final = timedelta(days=7)
+"""How long a link may be used after its page was sent."""
+
+LONGEST_TOKEN: Final = 2048
+"""In characters: whatever is longer is not looked at."""
+
+SHORTEST_KEY: Final = 32
+"""In bytes: as long as what HS256 makes with it."""
+
+MAKE_A_KEY: Final = "make one with `openssl rand -base64 32`"
+
+_ALGORITHM: Final = "HS256"
+_LONGEST_ID: Final = 300
+"""In characters: an incident's own ID is its workflow ID and a moment."""
+_SHAPE: Final = re.compile(r"[\w-]+\.[\w-]+\.[\w-]{42}[AEIMQUYcgkosw048]", re.ASCII)
+"""Three parts in base64url, the last of 32 bytes: its last character has two bits that count for
+nothing, and are zero in what is signed here."""
+
+
+class LinkCommand(StrEnum):
+    """What a link is for."""
+
+    ACKNOWLEDGE = "acknowledge"
+    SHOW = "show"
+
+
+class Link(Value):
+    """What a token states: a command to an incident, for the person or the shared target that it
+    was sent to, until a moment."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, populate_by_name=True)
+
+    incident_id: Annotated[str, StringConstraints(min_length=1, max_length=_LONGEST_ID)] = Field(
+        alias="sub"
+    )
+    person: Name | None = None
+    target: Name | None = None
+    command: LinkCommand = Field(alias="cmd")
+    expires: int = Field(alias="exp", ge=0)
+
+    @model_validator(mode="after")
+    def _for_one_of_two(self) -> Self:
+        if (self.person is None) == (self.target is None):
+            raise ValueError("it is for either a person or a target")
+        return self
+
+
+class LinkKeys:
+    """The keys of links, by their references: the first signs, each verifies."""
+
+    def __init__(self, references: Sequence[str], secrets: Secrets) -> None:
+        self._references = references
+        self._secrets = secrets
+
+    async def sign(self, link: Link) -> str:
+        """The token that states this. Raises `SettingsError` or `SecretUnavailable` without a
+        key."""
+        key = _long_enough(await self._secrets.get_all(self._references))[0]
+        claims = link.model_dump_json(by_alias=True, exclude_none=True)
+        return jws.serialize_compact(
+            _header(key), claims, OctKey.import_key(key), algorithms=[_ALGORITHM]
+        )
+
+    async def read(self, token: str, now: datetime) -> Link:
+        """What a token states. Raises `InvalidLink` for one that was not signed by one of the keys
+        just so, `ExpiredLink`, or as `sign`."""
+        if len(token) > LONGEST_TOKEN or not _SHAPE.fullmatch(token):
+            raise InvalidLink("it has not the form of a token")
+        keys = await self._secrets.get_all(self._references)
+        try:
+            link = _verified(token, _long_enough(keys))
+        except InvalidLink:
+            newer = await self._secrets.newer(self._references, keys)
+            if newer is None:
+                raise
+            link = _verified(token, _long_enough(newer))
+        if link.expires <= now.timestamp():
+            raise ExpiredLink(f"it expired at {datetime.fromtimestamp(link.expires, UTC)}", link)
+        return link
+
+    async def check(self) -> None:
+        """Raises `SettingsError` for keys with which no link can be signed."""
+        _long_enough(await self._secrets.get_all(self._references))
+
+
+class PageLinks:
+    """The links of pages, to an application at an address."""
+
+    def __init__(self, url: str, keys: LinkKeys) -> None:
+        self._url = url
+        self._keys = keys
+
+    async def of(
+        self, incident_id: str, *, person: str | None, target: str, now: datetime
+    ) -> tuple[tuple[str, str], ...]:
+        """The links of an incident's page, by what they lead to, for the person that it goes to, or
+        else the target. None while no key is available: a page without links wakes people, too."""
+        for_whom = {"person": person} if person else {"target": target}
+        expires = int((now + LIFETIME).timestamp())
+        links = []
+        try:
+            for name, command in _NAMES.items():
+                link = Link(incident_id=incident_id, command=command, expires=expires, **for_whom)
+                links.append((name, f"{self._url}{PATH}{await self._keys.sign(link)}"))
+        except TidegateError as error:
+            log.warning("a page has no links: %s", error)
+            return ()
+        return tuple(links)
+
+
+_NAMES: Final = {
+    "I have it": LinkCommand.ACKNOWLEDGE,
+    "The incident's page": LinkCommand.SHOW,
+}
+
+
+def command_id(token: str, actor: str) -> str:
+    """The ID of the command that somebody gives by a link: the same however often it is used."""
+    return f"link-{hashlib.sha256(f'{token} {actor}'.encode()).hexdigest()[:32]}"
+
+
+def _verified(token: str, keys: Sequence[str]) -> Link:
+    """What a token states that one of the keys has signed. Its header says nothing that counts: it
+    is either, to the letter, the one that goes with a key, or the token is none of ours."""
+    header = token.partition(".")[0]
+    key = next((key for key in keys if _encoded(_header(key)) == header), None)
+    if key is None:
+        raise InvalidLink("it was signed with none of the keys")
+    try:
+        signed = jws.deserialize_compact(token, OctKey.import_key(key), algorithms=[_ALGORITHM])
+        return Link.model_validate_json(signed.payload)
+    except (JoseError, ValidationError):
+        raise InvalidLink("its signature or its claims are wrong") from None
+
+
+def _header(key: str) -> dict[str, str]:
+    """The header of what a key signs: `kid` is a digest that does not give the key away."""
+    digest = hashlib.sha256(b"tidegate link key\0" + key.encode()).digest()
+    return {"alg": _ALGORITHM, "kid": base64.urlsafe_b64encode(digest[:6]).decode()}
+
+
+def _encoded(header: dict[str, str]) -> str:
+    text = json.dumps(header, separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _long_enough(keys: list[str]) -> list[str]:
+    for key in keys:
+        if (length := len(key.encode())) < SHORTEST_KEY:
+            raise SettingsError(
+                f"TIDEGATE_LINK_KEYS: a key has {length} bytes, and needs {SHORTEST_KEY}",
+                fix=MAKE_A_KEY,
+            )
+    return keys
