@@ -33,6 +33,7 @@ from core.domain.oncall.answer import Answer, Question
 from core.domain.oncall.file import ONCALL, OnCallFile
 from core.errors import NotificationFailed, StoreUnavailable
 from core.intake.quarantine import Quarantine
+from core.links import PageLinks
 from core.operations.on_call import find_on_call
 from core.ports.documents import DocumentStore
 from core.ports.notifier import Address, Notification, NotificationKind, Notifier
@@ -140,6 +141,7 @@ class Harness:
     silences: list[dict[str, Any]] = field(default_factory=list)
     maintenance: list[dict[str, Any]] = field(default_factory=list)
     continue_as_new_after: int | None = None
+    links: PageLinks | None = None
     reports: bool = True
     documents: DocumentStore | None = None
     """Real stores in place of the folder, where a test wants them; `reports_root` is theirs."""
@@ -175,6 +177,7 @@ class Harness:
             find_on_call=self.find_on_call
             or partial(find_on_call, file=on_call, calendars=NoCalendars()),
             ack_timeout=300,
+            links=self.links,
             reports=(self.reports_root or f"file://{self.root}/reports/") if self.reports else None,
             max_report_bytes=10_000,
             continue_as_new_after=self.continue_as_new_after,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from temporalio import activity
 from temporalio.client import Client
@@ -50,6 +50,9 @@ from workers.runtime import routing_tables
 from workers.runtime.activity_errors import typed_failures
 from workers.runtime.heartbeats import heartbeating
 
+if TYPE_CHECKING:
+    from core.links import PageLinks
+
 _MARKDOWN: Final = "text/markdown; charset=utf-8"
 _JSON: Final = "application/json"
 
@@ -65,7 +68,8 @@ class IncidentActivities:
 
     `targets` are the policies' own and people's contact methods, `addresses` theirs; `find_on_call`
     answers who is on call; `ack_timeout` is in seconds; `incident_url` is the template of an
-    incident's address in a web application (core.domain.link_template), None for none; `reports` is
+    incident's address in a web application (core.domain.link_template), None for none; `links` are
+    those of pages by which people act, None for none; `reports` is
     the URI prefix for post-incident reports, None for none; `table` is the digest of the routing
     table.
     """
@@ -82,6 +86,7 @@ class IncidentActivities:
         find_on_call: FindOnCall,
         ack_timeout: float,
         incident_url: str | None = None,
+        links: PageLinks | None = None,
         reports: str | None,
         max_report_bytes: int,
         continue_as_new_after: int | None = None,
@@ -93,7 +98,7 @@ class IncidentActivities:
         self._names = {name: [each.name for each in some] for name, some in addresses.items()}
         self._of_policies = {name: self._names.get(name, []) for name in policies.targets}
         self._find_on_call = find_on_call
-        self._pager = Pager(notifier, addresses, targets)
+        self._pager = Pager(notifier, addresses, targets, links)
         self._ack_timeout = ack_timeout
         self._incident_url = incident_url
         self._reports = reports

@@ -5,14 +5,16 @@ Exit codes: see `workers.runtime.process`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 from temporalio.common import VersioningBehavior
 
 from core import bootstrap
-from core.adapters.notifiers.addresses import check_addresses
+from core.adapters.notifiers.addresses import Addresses, check_addresses
 from core.config.settings import Settings
 from core.contracts import INCIDENT_WORKER, ROUTES_IDENTITY
+from core.domain.targets import TargetConfig
 from core.operations.on_call import find_on_call
 from core.process_end import end_process
 from workers.heartbeat import run_worker as heartbeat
@@ -40,6 +42,7 @@ def plan(settings: Settings) -> process.Plan:
         find_on_call=partial(find_on_call, file=oncall, calendars=calendars),
         ack_timeout=settings.ack_timeout,
         incident_url=settings.incident_url,
+        links=bootstrap.page_links(settings),
         reports=settings.reports,
         max_report_bytes=settings.max_report_bytes,
         continue_as_new_after=settings.continue_as_new_after,
@@ -60,8 +63,13 @@ def plan(settings: Settings) -> process.Plan:
         versioning=VersioningBehavior.AUTO_UPGRADE,
         search_attributes=INCIDENT_WORKER.search_attributes,
         # Loads the library of each channel that is paged through.
-        prepare=partial(check_addresses, targets, addresses),
+        prepare=partial(_prepare, settings, targets, addresses),
     )
+
+
+def _prepare(settings: Settings, targets: Mapping[str, TargetConfig], addresses: Addresses) -> None:
+    check_addresses(targets, addresses)
+    bootstrap.check_link_keys(settings)
 
 
 if __name__ == "__main__":

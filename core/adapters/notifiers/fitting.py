@@ -14,7 +14,8 @@ from core.domain.text import shortened
 _GAP: Final = "\n\n"
 _UNDER_TITLE: Final = len("\r\n")
 _FIRST_FACTS: Final = 2
-"""How many facts are worth more than the end of a title: how to acknowledge, and the runbook."""
+"""How many facts are worth more than the end of a title: how to acknowledge, and the runbook or a
+link that acknowledges, as far as they fit."""
 _LEAST: Final = 40
 """Fewest characters of text that are worth a cut: less says nothing."""
 
@@ -30,7 +31,8 @@ def fitted(
     if title_limit > 0:
         title = shortened(title, title_limit)
     if together or title_limit <= 0:
-        first = "\n".join(facts.split("\n")[:_FIRST_FACTS])
+        room = limit - limit // 3 - _UNDER_TITLE - len(_GAP) - len(key)
+        first = _fitting_lines("\n".join(facts.split("\n")[:_FIRST_FACTS]), room)
         others = _UNDER_TITLE + len(first) + len(_GAP) + len(key)
         title = shortened(title, max(limit // 3, limit - others))
         left -= len(title) + _UNDER_TITLE

@@ -11,15 +11,18 @@ _MOST: Final = 200
 """Characters of a reason."""
 _SHORTEST: Final = 5
 """Characters of a part of a URL that is worth hiding: shorter ones are in any text."""
+_TOKEN: Final = re.compile(r"eyJ[\w.-]{20,}", re.ASCII)
+"""The token of a link in the page, as a service may quote it."""
 _NUMBER: Final = re.compile(r"\+?\(?\d(?:[ ().-]*\d){5,}")
 """A telephone number, as people write it."""
 
 
 def redacted(reason: str, url: str, secrets: Sequence[str] = ()) -> str:
-    """One short, printable line without the URL, the secrets, any longer part of the URL, and any
-    telephone number of it, however either of them writes it."""
+    """One short, printable line without the URL, the secrets, the tokens of links, any longer part
+    of the URL, and any telephone number of it, however either of them writes it."""
     plain = unquote(url)
     hidden = {each for each in re.split(r"\W+", plain) if len(each) >= _SHORTEST}
+    reason = _TOKEN.sub("***", reason)
     for secret in sorted(filter(None, {url, plain, *secrets, *hidden}), key=len, reverse=True):
         reason = reason.replace(secret, "***")
     numbers = {_digits(each) for each in _NUMBER.findall(plain)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import AwareDatetime
 
 from core.domain.alert import Alert
@@ -39,14 +41,17 @@ class Message(Value):
     severity: Severity
     dedup_key: str
 
-    def body(self, url: str | None = None) -> str:
+    def body(self, url: str | None = None, own: Sequence[Link] = ()) -> str:
         """The text, and in the last paragraph everything else, the most important first. `url` is
-        the incident's address in a web application, where there is one."""
+        the incident's address in a web application, where there is one; `own` are links of the
+        receiver's own, the first of which acts."""
         runbooks = [link for link in self.links if link.name.lower().startswith("runbook")]
         others = [link for link in self.links if link not in runbooks]
         lines = [
             self.action,
+            *map(_line, own[:1]),
             *map(_line, runbooks),
+            *map(_line, own[1:]),
             *([f"Open: {url}"] if url else []),
             *self.facts,
             *map(_line, others),

@@ -151,6 +151,12 @@ def target_of(person: str, contact: str) -> str:
     return f"{person}/{contact}"
 
 
+def person_of(target: str) -> str | None:
+    """The person whose contact method the target of that name is; None for the policies' own."""
+    person, slash, _ = target.partition("/")
+    return person if slash else None
+
+
 def targets_of(people: Mapping[str, Person]) -> dict[str, TargetConfig]:
     """The targets of all contact methods, by their names."""
     return {

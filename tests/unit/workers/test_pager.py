@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,13 +12,16 @@ from temporalio.testing import ActivityEnvironment
 
 from core.adapters.documents.files import FileDocumentStore
 from core.adapters.notifiers.addresses import read_addresses
+from core.adapters.secrets.env import EnvSecretStore
+from core.config.secrets import Secrets
 from core.domain.handles import handle_of
 from core.domain.incident.effects import FollowUp, Page
 from core.domain.incident.policies.file import Facts, Policies
 from core.domain.severity import Severity
-from core.domain.targets import News
+from core.domain.targets import AppriseTarget, News
 from core.errors import NotificationFailed
 from core.intake.quarantine import Quarantine
+from core.links import LinkKeys, PageLinks
 from core.ports.notifier import Address, Notification, NotificationKind
 from tests.support.incidents import nobody
 from workers.incident.activities import IncidentActivities
@@ -72,9 +75,9 @@ def channels() -> Channels:
     return Channels()
 
 
-def pager(channels: Channels, **targets: dict[str, Any]) -> Pager:
+def pager(channels: Channels, links: PageLinks | None = None, **targets: dict[str, Any]) -> Pager:
     file = policies(**targets)
-    return Pager(channels, read_addresses(file.targets, ENVIRONMENT), file.targets)
+    return Pager(channels, read_addresses(file.targets, ENVIRONMENT), file.targets, links)
 
 
 def news(what: News = News.RESOLVED, *targets: str, key: str = f"{ID}/resolved/1") -> FollowUp:
@@ -109,6 +112,47 @@ async def test_every_target_is_told_with_a_key_of_its_own(channels: Channels) ->
     ]
     [message, _] = [sent for _, sent in channels.sent]
     assert (message.title, message.dedup_key) == ("Resolved by ana: Disk is full", ID)
+
+
+@pytest.fixture
+def link_keys(monkeypatch: pytest.MonkeyPatch) -> LinkKeys:
+    monkeypatch.setenv("LINK_KEY", "k" * 32)
+    return LinkKeys(["env:LINK_KEY"], Secrets({"env": EnvSecretStore}, ttl=300))
+
+
+async def test_a_page_has_links_for_the_person_or_the_target_that_takes_it(
+    channels: Channels, link_keys: LinkKeys
+) -> None:
+    targets = {**policies().targets, "ana/push": AppriseTarget(url_env="CHAT")}
+    links = PageLinks("https://app.example", link_keys)
+    pages = Pager(channels, read_addresses(targets, ENVIRONMENT), targets, links)
+    channels.deaf = {"ana/push"}
+    await pages.deliver(PAGE.model_copy(update={"target": "ana/push", "fallback": ("sms",)}))
+    channels.deaf = set()
+    await pages.deliver(PAGE.model_copy(update={"target": "ana/push", "key": "another"}))
+    for (_, sent), whose in zip(channels.sent, ["sms", "ana"], strict=True):
+        [have, show, runbook] = sent.links
+        assert [have[0], show[0], runbook[0]] == ["I have it", "The incident", "runbook"]
+        assert sent.body.splitlines() == [
+            PAGE.action,
+            f"I have it: {have[1]}",
+            f"Runbook: {runbook[1]}",
+            f"The incident's page: {show[1]}",
+        ]
+        for _, url in (have, show):
+            link = await link_keys.read(url.rpartition("/")[2], datetime.now(UTC))
+            assert (link.incident_id, link.person or link.target) == (ID, whose)
+            assert (link.person is None) == (whose == "sms")
+
+
+async def test_of_what_follows_a_page_an_assignment_alone_has_links(
+    channels: Channels, link_keys: LinkKeys
+) -> None:
+    pages = pager(channels, PageLinks("https://app.example", link_keys))
+    for what in News:
+        await pages.follow_up(news(what, "chat", key=what))
+    names = {sent.kind.value: [name for name, _ in sent.links] for _, sent in channels.sent}
+    assert names == {what: [] for what in News} | {"assigned": ["I have it", "The incident's page"]}
 
 
 @pytest.mark.parametrize(

@@ -9,18 +9,23 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
 
 from temporalio.exceptions import ApplicationError
 
 from core.adapters.notifiers.addresses import Addresses
-from core.domain.incident.effects import FollowUp, Message, Page
+from core.domain.incident.effects import FollowUp, Link, Message, Page
+from core.domain.oncall.people import person_of
 from core.domain.targets import News, TargetConfig
 from core.errors import NotificationFailed
 from core.ports.notifier import Address, Notification, NotificationKind, Notifier
 from workers.incident.paging.rate_limit import RateLimits
 from workers.incident.payloads import TARGET_REMOVED
+
+if TYPE_CHECKING:
+    from core.links import PageLinks
 
 log = logging.getLogger("tidegate.incident")
 
@@ -37,20 +42,26 @@ _TOGETHER: Final = 8
 
 
 class Pager:
-    """Delivers pages and follow-ups, with the rate limits and the memory of one process.
+    """Delivers pages and follow-ups, with the rate limits and the memory of one process, and with
+    `links` where pages have some that act.
 
     A page that this process has delivered is not sent again when its activity is retried because
     its completion got lost. Otherwise, the channel can deduplicate by the page's key.
     """
 
     def __init__(
-        self, notifier: Notifier, addresses: Addresses, targets: Mapping[str, TargetConfig]
+        self,
+        notifier: Notifier,
+        addresses: Addresses,
+        targets: Mapping[str, TargetConfig],
+        links: PageLinks | None = None,
     ) -> None:
         self._notifier = notifier
         self._addresses = {
             address.name: (name, address) for name, some in addresses.items() for address in some
         }
         self._targets = targets
+        self._links = links
         self._limits = RateLimits(targets)
         self._follow_up_limits = RateLimits(targets)
         """Limits of their own, so that no page waits for what only follows one up."""
@@ -111,7 +122,8 @@ class Pager:
         if key in self._delivered:
             return None
         target, address = self._addresses[name]
-        message = _notification(follow_up, NotificationKind(follow_up.what), key, url)
+        links = await self._links_of(follow_up, target) if follow_up.what is News.ASSIGNED else ()
+        message = _notification(follow_up, NotificationKind(follow_up.what), key, url, links)
         try:
             await self._follow_up_limits.acquire(target, at_most=LONGEST_WAIT)
             await self._notifier.notify(message, [address])
@@ -119,6 +131,15 @@ class Pager:
             return error.message
         self._remember(key, name)
         return None
+
+    async def _links_of(self, message: Message, target: str) -> tuple[Link, ...]:
+        """The links of whoever has that target, by which they act on the incident."""
+        if self._links is None:
+            return ()
+        links = await self._links.of(
+            message.dedup_key, person=person_of(target), target=target, now=datetime.now(UTC)
+        )
+        return tuple(Link(name=name, url=url) for name, url in links)
 
     def _remember(self, key: str, name: str) -> None:
         self._delivered[key] = name
@@ -129,7 +150,8 @@ class Pager:
         self, page: Page, url: str | None, name: str, address: Address, left: float
     ) -> None:
         await self._limits.acquire(name, at_most=min(LONGEST_WAIT, left))
-        message = _notification(page, NotificationKind.PAGE, page.key, url)
+        links = await self._links_of(page, name)
+        message = _notification(page, NotificationKind.PAGE, page.key, url, links)
         sending = asyncio.ensure_future(self._notifier.notify(message, [address]))
         try:
             await asyncio.shield(sending)
@@ -142,16 +164,16 @@ class Pager:
 
 
 def _notification(
-    message: Message, kind: NotificationKind, key: str, url: str | None
+    message: Message, kind: NotificationKind, key: str, url: str | None, own: Sequence[Link]
 ) -> Notification:
     return Notification(
         key=key,
         title=message.title,
-        body=message.body(url),
+        body=message.body(url, own),
         severity=message.severity.value,
         kind=kind,
         incident_id=message.dedup_key,
         dedup_key=message.dedup_key,
         url=url,
-        links=tuple((link.name, link.url) for link in message.links),
+        links=tuple((link.name, link.url) for link in (*own, *message.links)),
     )

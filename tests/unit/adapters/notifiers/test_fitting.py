@@ -119,3 +119,16 @@ def test_no_page_is_ever_longer_than_its_channel_takes(
         assert len(title) <= title_limit
         assert len(body) <= limit
     assert body
+
+
+def test_of_the_first_facts_one_that_cannot_fit_costs_the_title_nothing() -> None:
+    link = f"I have it: https://app.example/i/{'x' * 300}"
+    title = "[CRITICAL] The checkout of the shop answers 500"
+    body = f"Acknowledge: tidegate incident ack k7m2qx\n{link}\nService: checkout"
+    first, rest = fit(body, title=title, limit=160, together=True)
+    assert first == title
+    kept = "Acknowledge: tidegate incident ack k7m2qx\nService: checkout"
+    assert rest == f"{kept}\n\n{KEY}"
+    first, rest = fit(body, title="x" * 400, limit=700, title_limit=0)
+    assert len(first) < 400
+    assert rest.startswith(f"Acknowledge: tidegate incident ack k7m2qx\n{link}\n")

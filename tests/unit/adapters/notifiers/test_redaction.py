@@ -32,3 +32,10 @@ def test_no_failure_quotes_the_address_or_a_secret(url: str, quoted: str, shown:
 def test_a_reason_is_one_line_of_at_most_200_characters() -> None:
     assert redacted("one\n two\x1b[0m", "https://h.example/") == "one two [0m"
     assert len(redacted("x " * 500, "https://h.example/")) <= 200
+
+
+def test_no_failure_quotes_the_token_of_a_link() -> None:
+    token = f"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJpbmNpZGVudCJ9.{'x_-9' * 10}abc"
+    said = f'cannot send {{"text": "I have it: https://app.example/i/{token}"}}'
+    expected = 'cannot send {"text": "I have it: https://app.example/i/***"}'
+    assert redacted(said, "json://h/") == expected
