@@ -22,9 +22,12 @@ from temporalio.client import Client
 
 from core.adapters.temporal.connection import data_converter
 from core.cli.main import main
+from infra.local.application import start_application
 from infra.local.aws.servers import aws_environment, start_aws
 from infra.local.azure.azurite import Azurite, start_azurite
+from infra.local.environment import LINK_KEYS
 from infra.local.processes import Processes
+from infra.local.servers import Server
 from infra.local.temporal import TemporalServer, start_temporal
 from tests.support import ports
 from tests.support.cli import Result, Tidegate
@@ -124,6 +127,15 @@ async def temporal_client(temporal_server: TemporalServer) -> Client:
 def temporal_settings(temporal_server: TemporalServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment names the session's Temporal server."""
     monkeypatch.setenv("TEMPORAL_ADDRESS", temporal_server.address)
+
+
+@pytest.fixture(scope="session")
+def application(processes: Processes, temporal_server: TemporalServer) -> Server:
+    """The HTTP application of that server, with the keys of the local stack."""
+    address = {"TEMPORAL_ADDRESS": temporal_server.address}
+    server = start_application(processes, os.environ | address | LINK_KEYS)
+    server.wait("/healthz")
+    return server
 
 
 @pytest.fixture(scope="session")

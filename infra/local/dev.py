@@ -21,6 +21,7 @@ from infra.local.caller import read_caller
 from infra.local.cloud import CloudName
 from infra.local.endpoints import STATE, alone, announced
 from infra.local.loopback import (
+    APPLICATION_PORT,
     DOCUMENTS_PORT,
     PAGER_PORT,
     SERVICE_BUS_PORT,
@@ -43,6 +44,7 @@ PORTS: Final = {
     PAGER_PORT: 8400,
     DOCUMENTS_PORT: 5555,
     SERVICE_BUS_PORT: 5300,
+    APPLICATION_PORT: 8300,
 }
 """The ports that people expect, by their names in docs/cli.md; where one is taken, another is used.
 With a base they are the base and the numbers after it, in this order, and where one is taken,
@@ -86,6 +88,7 @@ def run_dev(
                     chosen=chosen,
                     hosting=hosting,
                     ui=True,
+                    application=True,
                     persistent=True,
                     keep=keep,
                     settings=caller.variables,

@@ -16,6 +16,12 @@ HOOK_SECRETS: Final = {
 }
 """Secrets of these endpoints, which are reachable from this machine only."""
 
+LINK_KEYS: Final = {
+    "TIDEGATE_LINK_KEYS": "env:LOCAL_LINK_KEY",
+    "LOCAL_LINK_KEY": "a-key-of-links-that-lead-to-this-machine-only",
+}
+"""The key that signs the links in pages of the stack."""
+
 ACCOUNTS: Final = ("AWS_", "AZURE_", "IDENTITY_", "TEMPORAL_", "POWERTOOLS_", "OTEL_")
 """How variables begin that lead to somebody's account or server."""
 _FOREIGN: Final = (*ACCOUNTS, "TIDEGATE_")

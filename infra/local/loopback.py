@@ -22,6 +22,7 @@ HOST: Final = "127.0.0.1"
 TEMPORAL_PORT, UI_PORT = "Temporal", "Temporal's UI"
 WEBHOOKS_PORT, PAGER_PORT = "Webhooks", "Pager"
 DOCUMENTS_PORT, SERVICE_BUS_PORT = "Documents", "Service Bus"
+APPLICATION_PORT: Final = "Application"
 """The names of the ports that people use."""
 _RANGE: Final = range(20_000, 32_000)
 """Operating systems take ports for outgoing connections, and for port 0, from 32768 on."""

@@ -20,16 +20,18 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from core.contracts import WORKERS, WorkerSpec
 from core.domain.event import ALERT
 from infra.local import workers
+from infra.local.application import APPLICATION, start_application
 from infra.local.caller import ESCALATION_URLS, PAGE_URLS
 from infra.local.cloud import CLOUDS, INCIDENTS, QUARANTINE, REPORTS, Cloud, CloudName
 from infra.local.clouds import deploy_function, install_cloud, start_cloud, start_function
 from infra.local.containers import check_docker
 from infra.local.endpoints import Endpoints
-from infra.local.environment import HOOK_SECRETS, WEBHOOKS, outside_environment
-from infra.local.loopback import Ports
+from infra.local.environment import HOOK_SECRETS, LINK_KEYS, WEBHOOKS, outside_environment
+from infra.local.loopback import Ports, answers
 from infra.local.pager import ESCALATION, ON_CALL, Pager, start_pager
 from infra.local.processes import Child, LocalStackError, Processes, wait_until
 from infra.local.progress import Step, silent
+from infra.local.servers import Server
 from infra.local.signals import uninterrupted
 from infra.local.temporal import (
     NAMESPACE,
@@ -63,11 +65,12 @@ class LocalStack:
     """The stack as a context manager: up inside the block, and nothing of it left after.
 
     `state` is the folder for logs and Temporal's database. `chosen` are the workers that run. With
-    `ui` Temporal serves its UI. With `persistent` the database survives a crash of the server; with
-    `keep` also the end of the stack. With `bridge` each upload is announced twice, in two ways.
-    `hosting` is what the workers run in. `settings` are more settings of every process. `people`
-    have their own place at the pager, with its address in the variable LOCAL_NAME_URLS. Each step
-    of the start is wrapped in `step`.
+    `ui` Temporal serves its UI. With `application` pages have links, where one of the workers sends
+    any. With `persistent` the database survives a crash of the server; with `keep` also the end of
+    the stack. With `bridge` each upload is announced twice, in two ways. `hosting` is what the
+    workers run in. `settings` are more settings of every process. `people` have their own place at
+    the pager, with its address in the variable LOCAL_NAME_URLS. Each step of the start is wrapped
+    in `step`.
 
     Whatever fails at the start is raised as `LocalStackError`, in one line with a next step.
     """
@@ -77,6 +80,8 @@ class LocalStack:
     temporal: TemporalServer
     function: LambdaServer | None = None
     """What invokes the workers, where they are serverless."""
+    application: Server | None = None
+    """What the links in pages lead to."""
 
     def __init__(
         self,
@@ -86,6 +91,7 @@ class LocalStack:
         ports: Ports | None = None,
         chosen: Sequence[WorkerSpec] = WORKERS,
         ui: bool = False,
+        application: bool = False,
         persistent: bool = False,
         keep: bool = False,
         bridge: bool = False,
@@ -99,6 +105,7 @@ class LocalStack:
         self.workers = tuple(chosen)
         self._cloud = cloud
         self._ui = ui
+        self._links = application and self.pages
         # A version that is current gets all tasks of its task queues: workers that are processes
         # would get none of a server on which serverless ones are deployed.
         database = "serverless.db" if hosting == "serverless" else "temporal.db"
@@ -137,10 +144,7 @@ class LocalStack:
         return {
             **self.cloud.env,
             **(self.function.env if self.function else {}),
-            "TEMPORAL_ADDRESS": self.temporal.address,
-            "TEMPORAL_NAMESPACE": NAMESPACE,
-            # An empty file, so that the caller's own profiles are not read.
-            "TEMPORAL_CONFIG_FILE": str(self.state / "temporal.toml"),
+            **self._of_temporal,
             "TIDEGATE_DOCUMENTS": f"{self.cloud.store}/{INCIDENTS}",
             "TIDEGATE_QUARANTINE": f"{self.cloud.store}/{QUARANTINE}",
             "TIDEGATE_DRAIN_TIMEOUT": _DRAIN_TIMEOUT,
@@ -150,6 +154,15 @@ class LocalStack:
             **(self._of_pages if self.pages else {}),
             **HOOK_SECRETS,
             **self._settings,
+        }
+
+    @property
+    def _of_temporal(self) -> dict[str, str]:
+        return {
+            "TEMPORAL_ADDRESS": self.temporal.address,
+            "TEMPORAL_NAMESPACE": NAMESPACE,
+            # An empty file, so that the caller's own profiles are not read.
+            "TEMPORAL_CONFIG_FILE": str(self.state / "temporal.toml"),
         }
 
     @property
@@ -165,6 +178,7 @@ class LocalStack:
             PAGE_URLS: self.pager.target(ON_CALL),
             ESCALATION_URLS: self.pager.target(ESCALATION),
             **({"TIDEGATE_TARGET_VARIABLES": json.dumps(places)} if places else {}),
+            **({"TIDEGATE_APP_URL": self.application.url, **LINK_KEYS} if self.application else {}),
             **({"TIDEGATE_INCIDENT_URL": workflow_page(ui)} if (ui := self.temporal.ui) else {}),
         }
 
@@ -238,8 +252,11 @@ class LocalStack:
             self.pager.wait()
         with self._step("Temporal"):
             self.temporal.wait()
-        inside = outside | self.env
         up = [child.name for child in self.processes]
+        if self._links:
+            env = {**outside, **self._of_temporal, **LINK_KEYS, **self._settings}
+            self.application = start_application(self.processes, env)
+        inside = outside | self.env
         if self._hosting != "serverless":
             for spec in self.workers:
                 container = self._hosting == "docker"
@@ -255,6 +272,8 @@ class LocalStack:
     def _is_ready(self, child: Child) -> bool:
         if child.name in workers.NAMES:
             return workers.is_ready(child)
+        if child.name == APPLICATION and self.application:
+            return answers(f"{self.application.url}/healthz")
         return self._servers.is_listening(child)
 
     def _stop(self) -> None:

@@ -83,6 +83,8 @@ def _places(stack: LocalStack) -> Iterator[tuple[str, str]]:
     yield "Messages go to", cloud.message_queue
     if stack.pages:
         yield "Pages", f"{ends.pager}/pages"
+        if stack.application is not None:
+            yield "Their links", stack.application.url
         yield "Reports go to", f"{cloud.store}/{REPORTS}"
     yield "Quarantine", f"{cloud.store}/{QUARANTINE}"
     yield "Logs", str(stack.processes.logs)

@@ -143,7 +143,7 @@ async def summaries(client: Client, query: str) -> AsyncIterator[IncidentSummary
     """The runs that a visibility query finds, newest first. Raises `TemporalUnavailable`."""
     try:
         async for run in client.list_workflows(query, rpc_timeout=_TIMEOUT):
-            yield await _summary(run)
+            yield await summary_of(run)
     except RPCError as error:
         raise refusal(
             error, fix="run `tidegate setup` if it does not know a search attribute, else try again"
@@ -155,7 +155,8 @@ def in_query(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-async def _summary(run: WorkflowExecution) -> IncidentSummary:
+async def summary_of(run: WorkflowExecution) -> IncidentSummary:
+    """What a run has published of its incident."""
     attributes = run.typed_search_attributes
     id = attributes.get(_INCIDENT_ID) or run.id
     status = attributes.get(_STATUS)

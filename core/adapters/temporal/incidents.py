@@ -26,7 +26,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from core.adapters.temporal.answers import ANSWER_TIMEOUT, NO_WORKER, is_unanswered, query
 from core.adapters.temporal.connection import is_missing, refusal
-from core.adapters.temporal.incident_list import in_query
+from core.adapters.temporal.incident_list import IncidentSummary, in_query, summary_of
 from core.adapters.temporal.incident_names import resolve
 from core.contracts import (
     INCIDENT_ID_ATTRIBUTE,
@@ -165,6 +165,21 @@ async def runs(client: Client, incident_id: str) -> bool:
     key, _ = parse_id(incident_id)
     run = await _describe(client.get_workflow_handle(key), incident_id)
     return run.status is WorkflowExecutionStatus.RUNNING and _own_id(run) in (None, incident_id)
+
+
+async def summary(client: Client, incident_id: str) -> IncidentSummary:
+    """What an incident has published of itself, which takes no worker; `incident_id` is its own
+    ID, by which it is found even after another has followed it. Raises as `send`."""
+    key, _ = parse_id(incident_id)
+    run = await _describe(client.get_workflow_handle(key), incident_id)
+    if _own_id(run) not in (None, incident_id):
+        run_id = await _run_of(client, incident_id)
+        if run_id is None:
+            raise IncidentNotFound(f"no incident {incident_id!r}: another is under its key now")
+        run = await _describe(client.get_workflow_handle(key, run_id=run_id), incident_id)
+    if run.workflow_type != INCIDENT_WORKFLOW:
+        raise IncidentNotFound(f"{incident_id!r} is a {run.workflow_type} workflow, no incident")
+    return await summary_of(run)
 
 
 async def show(client: Client, id: str) -> IncidentView:

@@ -80,6 +80,7 @@ def test_with_a_base_each_server_has_the_next_port_and_none_is_replaced(
                 "Pager": 20_003,
                 "Documents": 20_004,
                 "Service Bus": 20_005,
+                "Application": 20_006,
             },
             True,
         ),
