@@ -8,7 +8,7 @@ no server of it logs them.
 from __future__ import annotations
 
 import logging
-from http import HTTPStatus
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -24,9 +24,10 @@ from core.links import PATH
 
 log = logging.getLogger("tidegate.app")
 
-_WORDS = {
+_WORDS: Final = {
     404: ("Nothing is here", "Open the link as it stands in the page."),
     405: ("That is not possible here", "This address takes no such request."),
+    500: ("Something is broken here", "It does no harm to try again."),
 }
 
 
@@ -45,7 +46,7 @@ def create() -> Starlette:
             Route(f"{PATH}{{token}}", links.show, methods=["GET"]),
             Route(f"{PATH}{{token}}", links.act, methods=["POST"]),
         ],
-        exception_handlers={Refused: refused, HTTPException: failed, Exception: broken},
+        exception_handlers=dict.fromkeys((Refused, HTTPException, Exception), failed),
     )
     application.router.redirect_slashes = False
     return application
@@ -56,21 +57,15 @@ async def healthy(request: Request) -> PlainTextResponse:
     return PlainTextResponse("ok\n", headers={"Cache-Control": "no-store"})
 
 
-async def refused(request: Request, error: Exception) -> Response:
-    """The page of a refusal, which is counted by its code in the log."""
-    assert isinstance(error, Refused)  # noqa: S101  # it is registered for these alone
-    log.warning("refused: %s (%d)", error.code, error.status)
-    return notice(error)
-
-
 async def failed(request: Request, error: Exception) -> Response:
-    """The page of an address or a method that there is not."""
-    assert isinstance(error, HTTPException)  # noqa: S101
-    heading, text = _WORDS.get(error.status_code, (HTTPStatus(error.status_code).phrase, ""))
-    return notice(Refused(error.status_code, "", heading, text), error.headers)
-
-
-async def broken(request: Request, error: Exception) -> Response:
-    """The page of a fault of ours; the server logs it."""
-    text = "Nothing can be said of what became of it. It does no harm to try again."
-    return notice(Refused(500, type(error).__name__, "Something is broken here", text))
+    """The page of a request that was not answered. A refusal is counted by its code in the log; a
+    fault of ours is logged by the server."""
+    match error:
+        case Refused():
+            log.warning("refused: %s (%d)", error.code, error.status)
+            return notice(error)
+        case HTTPException():
+            heading, text = _WORDS.get(error.status_code, (error.detail, ""))
+            return notice(Refused(error.status_code, "", heading, text, headers=error.headers))
+        case _:
+            return notice(Refused(500, "", *_WORDS[500]))

@@ -64,12 +64,12 @@ def page(
     return HTMLResponse(html, status, {**HEADERS, **(headers or {})})
 
 
-def notice(refused: Refused, headers: Mapping[str, str] | None = None) -> HTMLResponse:
+def notice(refused: Refused) -> HTMLResponse:
     """The page of a refusal."""
     return page(
         "notice.html",
         refused.status,
-        {**refused.headers, **(headers or {})},
+        refused.headers,
         title=refused.heading,
         text=refused.text,
         commands=refused.commands,

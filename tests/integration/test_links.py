@@ -92,12 +92,11 @@ async def opened(harness: Harness, **fields: Any) -> Opened:
 
 @pytest.fixture
 async def sleeping(dev_harness: Harness) -> AsyncIterator[Opened]:
-    """An open incident whose worker does not run, and which is closed in the end."""
+    """An open incident whose worker does not run."""
     async with dev_harness.working():
         incident = await opened(dev_harness)
     yield incident
-    async with dev_harness.working():
-        await close(incident.handle)
+    await incident.handle.terminate()
 
 
 async def told(handle: WorkflowHandle[Any, Any]) -> list[str]:

@@ -1,12 +1,13 @@
 """What each program takes that the documentation calls, and what is wrong with a call.
 
-`aws`, `sam` and `tidegate` are asked by their own parsers, `temporal` by its help, `make` by the
-Makefile. For what no test can install there is a table: recorded from the Azure CLI's parser, and
-for the few calls of other programs copied from their reference.
+`aws`, `sam`, `tidegate` and `uvicorn` are asked by their own parsers, `temporal` by its help,
+`make` by the Makefile. For what no test can install there is a table: recorded from the Azure CLI's
+parser, and for the few calls of other programs copied from their reference.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import subprocess
@@ -18,6 +19,7 @@ from typing import Any, Final
 
 import click
 import typer
+import uvicorn
 
 from core.cli.main import app
 from infra.local.processes import program
@@ -191,6 +193,18 @@ def _sam(call: Invocation) -> str:
     return f"the template has no {' '.join(unknown)}" if unknown else ""
 
 
+def _uvicorn(call: Invocation) -> str:
+    """Whether the options are its own, and the application is a factory of ours."""
+    try:
+        with uvicorn.main.make_context("uvicorn", [*call.arguments]) as context:
+            module, _, name = context.params["app"].partition(":")
+            is_factory = context.params["factory"]
+    except click.ClickException as error:
+        return str(error)
+    found = callable(getattr(importlib.import_module(module), name, None))
+    return "" if found and is_factory else f"there is no factory {module}:{name}"
+
+
 def _fault(call: Invocation) -> str:
     return CHECKS[call.program](call)
 
@@ -210,6 +224,7 @@ CHECKS: Final[Mapping[str, Callable[[Invocation], str]]] = {
     "sam": _sam,
     "temporal": _temporal,
     "tidegate": _tidegate,
+    "uvicorn": _uvicorn,
     # No vendor changes what these take.
     **dict.fromkeys(
         ("cat", "cp", "curl", "jq", "mkdir", "openssl", "pip-audit", "rm", "uv"), _anything

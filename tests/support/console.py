@@ -18,7 +18,7 @@ ROOT: Final = Path(__file__).parents[2]
 BASH: Final = "/bin/bash"
 PROGRAMS: Final = (
     *("aws", "az", "azd", "cat", "cp", "curl", "docker", "func", "git", "jq", "make", "mkdir"),
-    *("openssl", "pip-audit", "rm", "sam", "temporal", "tidegate", "uv"),
+    *("openssl", "pip-audit", "rm", "sam", "temporal", "tidegate", "uv", "uvicorn"),
 )
 """What a document may call. A test knows which arguments each of them takes."""
 

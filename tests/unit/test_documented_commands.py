@@ -44,6 +44,9 @@ WRONG = (
     "tidegate incidents list",
     "tidegate incident show",
     "tidegate incident list --statuses open",
+    "uvicorn --factory core.app.application:make",
+    "uvicorn core.app.application:create",
+    "uvicorn --factory core.app.application:create --no-access-logs",
 )
 
 

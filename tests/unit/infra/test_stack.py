@@ -8,9 +8,15 @@ from typing import cast, get_args
 
 import pytest
 
+from core.bootstrap import check_link_keys
+from core.config.settings import Settings
+from core.contracts import INCIDENT_WORKER
 from infra.local.aws.serverless import HANDLER, MEMORY_MB
 from infra.local.cloud import Cloud
 from infra.local.environment import outside_environment
+from infra.local.pager import Pager
+from infra.local.processes import Child
+from infra.local.servers import Server
 from infra.local.stack import LocalStack
 from infra.local.temporal import TemporalServer
 from infra.local.workers import Hosting
@@ -64,3 +70,17 @@ def test_processes_find_their_modules_where_the_caller_has_a_safe_path(
     monkeypatch.setenv("PYTHONUTF8", "1")
     assert "PYTHONSAFEPATH" not in outside_environment()
     assert outside_environment()["PYTHONUTF8"] == "1"
+
+
+def test_pages_have_links_where_an_application_answers_them(
+    stack: LocalStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack.pager = Pager(Server(cast("Child", None), "http://127.0.0.1:2"))
+    stack.application = Server(cast("Child", None), "http://127.0.0.1:3")
+    assert "TIDEGATE_APP_URL" not in stack.env
+    stack.workers = (INCIDENT_WORKER,)
+    monkeypatch.setenv("LOCAL_LINK_KEY", stack.env["LOCAL_LINK_KEY"])
+    names = ("TIDEGATE_APP_URL", "TIDEGATE_LINK_KEYS")
+    settings = Settings.from_env({name: stack.env[name] for name in names})
+    assert settings.app_url == "http://127.0.0.1:3"
+    check_link_keys(settings)
