@@ -29,6 +29,7 @@ BENCHMARKS: Final = {
     "alert": "tests.benchmarks.deliver:measure_open",
     "end-to-end": "tests.benchmarks.end_to_end:measure",
     "incidents": "tests.benchmarks.incidents:measure",
+    "links": "tests.benchmarks.links:measure",
     "wake": "tests.benchmarks.serverless:measure_wakes",
     "billed": "tests.benchmarks.serverless:measure_billed",
     "on-call": "tests.benchmarks.oncall:measure",

@@ -129,20 +129,21 @@ async def _measure(address: str, pid: int, total: int, joined: int) -> tuple[lis
 
 async def _fill(client: Client, ids: list[str], pid: int, total: int) -> list[Look]:
     """Opens this many incidents in steps; looks at the worker before the first and after each."""
-    ids.append(await _open(client))
+    ids.append(await open_incident(client))
     await _all_open(client, 1)
     looks = [(resident(pid), await _comment(client, ids))]
     for step in range(1, _STEPS + 1):
         wanted = total * step // _STEPS - len(ids)
         for begin in range(0, wanted, _IN_FLIGHT):
             count = min(_IN_FLIGHT, wanted - begin)
-            ids += await asyncio.gather(*(_open(client) for _ in range(count)))
+            ids += await asyncio.gather(*(open_incident(client) for _ in range(count)))
         await _all_open(client, len(ids))
         looks.append((resident(pid), await _comment(client, ids)))
     return looks
 
 
-async def _open(client: Client) -> str:
+async def open_incident(client: Client) -> str:
+    """The workflow ID of an incident that is about to open."""
     id = f"incident:benchmark:{uuid.uuid4()}"
     await _signal(client, id)
     return id
@@ -179,7 +180,7 @@ async def _signal(client: Client, id: str) -> None:
 
 async def _growth(client: Client, count: int) -> float:
     """Bytes of history for each of this many alerts, repeated to one incident one after another."""
-    id = await _open(client)
+    id = await open_incident(client)
     handle = client.get_workflow_handle(id)
     await handle.query(QUERY_INCIDENT)
     before = await _bytes(client, id)
