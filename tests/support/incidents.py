@@ -229,12 +229,16 @@ async def check_histories(harness: Harness, recorded: pytest.Mark | None) -> Non
 
 
 def failed_tasks(history: WorkflowHistory) -> list[Any]:
-    """Failed workflow tasks, without completions that the server rejected because of new events."""
+    """Failed workflow tasks, without completions that the server rejected because of new events,
+    and without what a termination cut off."""
     return [
         event.workflow_task_failed_event_attributes
         for event in history.events
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED
-        and "UnhandledCommand" not in str(event.workflow_task_failed_event_attributes)
+        and not any(
+            cause in str(event.workflow_task_failed_event_attributes)
+            for cause in ("UnhandledCommand", "FORCE_CLOSE_COMMAND")
+        )
     ]
 
 
