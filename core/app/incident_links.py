@@ -101,6 +101,8 @@ class IncidentLinks:
             except ValidationError:
                 problem = f"Type your name, at most {LONGEST_NAME} characters."
                 return _incident_page(link, incident, status=400, problem=problem)
+            if _has_it(incident) == actor:
+                return _incident_page(link, incident, actor=actor)
             fields = {
                 "command_id": command_id(token, actor),
                 "actor": actor,
@@ -108,7 +110,7 @@ class IncidentLinks:
                 "note": link.target and f"by the link that was sent to {link.target}",
             }
             await incidents.signal(client, link.incident_id, Acknowledge.name, fields)
-        return _incident_page(link, incident, status=202, sent=actor)
+        return _incident_page(link, incident, status=202, actor=actor, sent=True)
 
     async def _read(self, token: str) -> Link:
         try:
@@ -189,14 +191,15 @@ def _incident_page(
     incident: IncidentSummary,
     *,
     status: int = 200,
-    sent: str | None = None,
+    actor: str | None = None,
+    sent: bool = False,
     problem: str | None = None,
 ) -> Response:
-    """How an incident stands; whose command was `sent` a moment ago, or what is the `problem` of
-    the name that was typed."""
+    """How an incident stands, for the `actor` who looks at it, if that is known. A command of
+    theirs may have been `sent` a moment ago; `problem` is that of the name that was typed."""
     obstacle = _obstacle(incident)
-    has_it = incident.acknowledged_by if incident.status == Status.ACKNOWLEDGED else None
-    mine = has_it is not None and has_it == link.person
+    has_it, actor = _has_it(incident), actor or link.person
+    mine = has_it is not None and has_it == actor
     acts = link.command is LinkCommand.ACKNOWLEDGE
     return page(
         "incident.html",
@@ -211,14 +214,19 @@ def _incident_page(
         has_it=has_it,
         mine=mine,
         assignee=incident.assignee,
-        button=acts and not obstacle and not mine and sent is None,
+        button=acts and not obstacle and not mine and not sent,
         asks_name=link.person is None,
         longest_name=LONGEST_NAME,
         problem=problem,
-        sent=sent,
+        sent=actor if sent else None,
         obstacle=obstacle,
         commands=_commands(incident) if obstacle or not acts else (),
     )
+
+
+def _has_it(incident: IncidentSummary) -> str | None:
+    """Who acknowledged the incident last, while that counts."""
+    return incident.acknowledged_by if incident.status == Status.ACKNOWLEDGED else None
 
 
 def _obstacle(incident: IncidentSummary) -> str | None:
