@@ -132,7 +132,7 @@ async def test_a_page_has_links_for_the_person_or_the_target_that_takes_it(
     await pages.deliver(PAGE.model_copy(update={"target": "ana/push", "key": "another"}))
     for (_, sent), whose in zip(channels.sent, ["sms", "ana"], strict=True):
         [have, show, runbook] = sent.links
-        assert [have[0], show[0], runbook[0]] == ["I have it", "The incident", "runbook"]
+        assert [have[0], show[0], runbook[0]] == ["I have it", "The incident's page", "runbook"]
         assert sent.body.splitlines() == [
             PAGE.action,
             f"I have it: {have[1]}",
