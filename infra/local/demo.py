@@ -60,6 +60,7 @@ def run_demo(
                 state,
                 cloud=cloud,
                 bridge=True,
+                application=True,
                 hosting=hosting,
                 settings=settings,
                 people=PEOPLE,

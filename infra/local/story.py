@@ -7,6 +7,7 @@ timed; a hop that does not come in time ends the story with its name.
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -24,6 +25,7 @@ from temporalio.service import RPCError
 from core.adapters.temporal import heartbeats, on_call
 from core.config.files import load_oncall
 from core.contracts import QUERY_INCIDENT, QUERY_TIMELINE
+from core.domain.command import Proof, attested
 from core.domain.heartbeat.names import workflow_id
 from core.domain.incident import commands
 from core.domain.incident.model import CloseReason, Status
@@ -69,6 +71,8 @@ _ALERT: Final = {
         "runbook_url": "https://runbooks.example/checkout-p99",
     },
 }
+_ACKNOWLEDGES: Final = re.compile(r"^I have it: (\S+)$", re.MULTILINE)
+_TOKEN: Final = re.compile(r"(?<=/i/)\S+")
 _PATIENCE: Final = 30.0
 _MINUTE: Final = 70.0
 """Seconds until the heartbeat of the sample is missed, at most."""
@@ -140,8 +144,7 @@ class Story:
         self._say("Waiting", f"nobody acknowledges for {self._stack.env[_ACK_TIMEOUT]} s ...")
         self._expect("the escalation's timer")
         self._show_page("Escalated", self._page(ESCALATION, title))
-        note = {"note": "looking into it"}
-        self._command(incident, commands.Acknowledge.name, "Acknowledged", "ana", note)
+        self._tap(incident, self._page("ana", title))
         self._show_news("Acknowledged", title)
         note = {"note": "rolled the release back"}
         self._command(incident, commands.Comment.name, "Commented", "ana", note)
@@ -326,7 +329,8 @@ class Story:
 
     def _show_page(self, hop: str, page: Page) -> None:
         self._say(hop, f"{page.to}:")
-        self._console.print(Panel(escape(page.message), title=escape(page.title), width=80))
+        message = escape(_TOKEN.sub("...", page.message))
+        self._console.print(Panel(message, title=escape(page.title), width=80))
 
     def _show_news(self, what: str, title: str) -> None:
         """Show what everybody who was paged hears of the incident of that title."""
@@ -375,6 +379,24 @@ class Story:
         self._look()
         note, status = escape(fields["note"]), answer["status"]
         self._say(hop, f"{actor}: {note!r}; the incident is [bold]{status}[/]")
+
+    def _tap(self, incident: str, page: Page) -> None:
+        """Acknowledge by the link in a page: it is looked at, and then its button is pressed."""
+        self._expect(f"{page.to}'s tap on a link")
+        link = _ACKNOWLEDGES.findall(page.message)[0]
+        with local_session() as session:
+            session.get(link, timeout=self._patience).raise_for_status()
+            answer = session.post(link, timeout=self._patience)
+        shown = _TOKEN.sub("...", link)
+        self._say("Tapped", f"{page.to}: the link {shown}: {answer.status_code} {answer.reason}")
+        answer.raise_for_status()
+        self._say("Acknowledged", self._wait(lambda: self._by_whom(incident), "the link to count"))
+
+    def _by_whom(self, incident: str) -> str | None:
+        """Who has acknowledged it, and by what that is known."""
+        entries = self._query(incident, QUERY_TIMELINE) or ()
+        by = [each for each in entries if each["kind"] == "acknowledged"]
+        return attested(by[0]["actor"], Proof(by[0]["proof"])) if by else None
 
     def _ended(self, incident: str) -> None:
         self._wait(
