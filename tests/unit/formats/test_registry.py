@@ -74,7 +74,7 @@ TABLE: dict[str, tuple[Format, dict[str, Any]]] = {
             "answer_within": 4.5,
         },
     ),
-    "opsgenie": (opsgenie.FORMAT, {"parse": opsgenie.parse}),
+    "opsgenie": (opsgenie.FORMAT, {"parse": opsgenie.parse, "reply": opsgenie.reply}),
     "datadog": (datadog.FORMAT, {"parse": datadog.parse, "answer_within": 14.0}),
     "azure_monitor": (azure_monitor.FORMAT, {"parse": azure_monitor.parse}),
     "cloudwatch": (cloudwatch.FORMAT, {"parse": cloudwatch.parse, "media_types": ("text/plain",)}),
