@@ -117,6 +117,7 @@ var ownTypes = [
   'tidegate.heartbeat'
   'tidegate.incident.reported'
   'tidegate.incident.successor'
+  'tidegate.incident.command'
 ]
 
 func isQueueWithFormat(text string) bool =>
