@@ -212,6 +212,28 @@ async def test_commands_that_have_piled_up_are_taken_in_their_order_in_several_t
         await handle.result()
 
 
+async def test_commands_that_have_piled_up_among_alerts_are_handed_over_to_the_next_run(
+    dev_harness: Harness,
+) -> None:
+    harness = dev_harness
+    harness.continue_as_new_after = 10
+    handle = await signal_with_start(harness, f"incident:{uuid4()}", alert())
+    count = 2 * BATCH_SIZE + 100
+    wires = comments(count)
+    for first in range(0, count, 100):
+        await handle.signal(SIGNAL_EVENT, [*wires[first : first + 100], alert(number=first + 1)])
+    async with harness.working():
+
+        async def all_taken() -> bool:
+            now = await state(handle)
+            return bool(now["comments"] == count and now["alerts"]["fired"] == 1 + count // 100)
+
+        await until(all_taken)
+        now = await harness.client.get_workflow_handle(handle.id).describe()
+        assert now.run_id != handle.result_run_id
+        await command(handle, "close", "end", reason="false_alarm")
+
+
 async def test_commands_that_come_too_late_for_one_incident_are_not_lost_on_the_way_to_the_next(
     dev_harness: Harness,
 ) -> None:

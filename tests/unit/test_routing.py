@@ -355,6 +355,8 @@ def test_a_compiled_table_is_the_same_after_a_trip_through_json() -> None:
     again = RoutingTable.from_json(json.loads(json.dumps(compiled.to_json())))
     assert again == compiled
     assert again.digest == compiled.digest
+    types = [[[type(value) for value in route] for route in of.routes] for of in (again, compiled)]
+    assert types[0] == types[1]  # choices are compared by identity
 
 
 def test_a_tables_digest_tells_it_from_another() -> None:

@@ -113,7 +113,7 @@ def _people(found: Iterable[Shift]) -> tuple[str, ...]:
 
 def contacts_of(id: str, person: Person) -> tuple[str, ...]:
     """The targets by which a person hears of hand-overs: those that are used first for an incident
-    of severity info. None is PagerDuty, which knows incidents only."""
+    of severity info. None is PagerDuty or Opsgenie, where a message would page."""
     steps = [
         step
         for step in person.steps(id, Severity.INFO)

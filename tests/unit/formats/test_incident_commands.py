@@ -209,6 +209,14 @@ def test_what_a_person_does_in_opsgenie_is_a_command(
     assert event(sent("opsgenie", body, unique="2")).id == found.id
 
 
+def test_what_is_done_there_in_the_same_moment_are_two_commands() -> None:
+    one, other = (
+        event(sent("opsgenie", in_opsgenie(action, username="maeve", updatedAt=1767323224764)))
+        for action in ("Acknowledge", "TakeOwnership")
+    )
+    assert one.id != other.id
+
+
 @pytest.mark.parametrize(
     ("action", "more", "source"),
     [
@@ -216,6 +224,7 @@ def test_what_a_person_does_in_opsgenie_is_a_command(
         ("Acknowledge", {"username": "Tidegate"}, "API"),
         ("Acknowledge", {"username": "Tidegate"}, "web"),
         ("Close", {"username": "System"}, "system"),
+        ("Close", {"username": "System"}, "web"),
         ("Close", {"username": "maeve@example.com"}, "api"),
         ("Acknowledge", {"username": None}, "web"),
         ("Escalate", {}, "web"),

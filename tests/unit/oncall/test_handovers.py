@@ -185,17 +185,22 @@ def test_of_many_incidents_the_worst_are_named_and_the_others_counted() -> None:
             [{"steps": [{"contact": "duty"}, {"contact": "push", "after": "5m"}]}],
             ("ana/push",),
         ),
+        (
+            [{"steps": [{"contact": "genie"}, {"contact": "push", "after": "5m"}]}],
+            ("ana/push",),
+        ),
         ([{"severity": "critical", "steps": [{"contact": "sms"}]}], ("ana/push", "ana/sms")),
     ],
 )
 def test_people_hear_of_handovers_where_they_hear_first_of_what_is_not_urgent(
     rules: list[Any], contacts: tuple[str, ...]
 ) -> None:
-    """And not through PagerDuty, which would open an incident of its own."""
+    """And not through PagerDuty or Opsgenie, which would page for it."""
     whole = file().model_dump(mode="json")
     whole["people"]["ana"]["contacts"] = {
         "push": {"url_env": "A"},
         "duty": {"kind": "pagerduty", "routing_key_env": "B"},
+        "genie": {"kind": "opsgenie", "api_key_env": "D"},
         "sms": {"url_env": "C"},
     }
     whole["people"]["ana"]["rules"] = rules
