@@ -11,14 +11,14 @@ import typer
 
 from core.cli.clock import read_time, shown_time
 from core.cli.completion import all_incidents, complete, open_incidents
-from core.domain.command import LONGEST_NAME, TIDEGATE
+from core.domain.command import LONGEST_NAME
 from core.domain.durations import format_duration
 from core.domain.incident.commands import (
     LONGEST_COMMENT,
     LONGEST_NOTE,
     LONGEST_SNOOZE,
 )
-from core.domain.incident.timeline import SOURCE_PREFIX
+from core.domain.incident.timeline import may_be_a_person
 from core.domain.text import clean, one_line
 
 _NAMES: Final = "The incident's handle, its ID or the beginning of that, or its workflow ID"
@@ -35,7 +35,7 @@ def person(example: str, longest: int = LONGEST_NAME) -> Callable[[str | None], 
 
     def named(text: str | None) -> str | None:
         name = check(text)
-        if name and (name.casefold() == TIDEGATE or name.casefold().startswith(SOURCE_PREFIX)):
+        if name and not may_be_a_person(name):
             raise typer.BadParameter(f"{name!r} is not a person: give a name, as in {example}")
         return name
 

@@ -18,6 +18,7 @@ from typing import Final, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from core.domain.command import TIDEGATE
 from core.domain.heartbeat.declaration import HeartbeatRule
 from core.domain.matching import Name, Problem, Strict, repeated
 from core.domain.oncall.people import Person, targets_of
@@ -62,6 +63,8 @@ class OnCallFile(Strict):
     def _problems(self) -> Iterator[Problem]:
         taken = {id: id for id in self.people}
         for id, person in self.people.items():
+            if id == TIDEGATE:
+                yield ("people", id), f"{id!r} is reserved for what nobody did by hand"
             for place, what in person.problems():
                 yield ("people", id, *place), what
             for number, alias in enumerate(map(_plain, person.known_as)):

@@ -237,6 +237,11 @@ REPLACED = [
         "ben: {name: Ben Okafor, known_as: [Ana@Example.com],",
         "16:38: people.ben.known_as[0]: it already means ana",
     ),
+    (
+        "ben: {name: Ben Okafor,",
+        "tidegate: {name: Ben, time_zone: UTC}\n  ben: {name: Ben Okafor,",
+        "16:13: people.tidegate: 'tidegate' is reserved for what nobody did by hand",
+    ),
 ]
 
 
