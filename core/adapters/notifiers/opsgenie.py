@@ -71,11 +71,14 @@ def request(notification: Notification) -> tuple[str, dict[str, Any]]:
         note = shortened(notification.title, _NOTE_CHARS)
         path = f"/v2/alerts/{quote(alias, safe='')}/{action}?identifierType=alias"
         return path, {"user": US, "source": US, "note": note}
-    links = dict(notification.links)
-    if notification.url:
-        links["incident"] = notification.url
-    facts = {"incident_id": notification.incident_id, "handle": notification.handle}
-    details = {name: value for name, value in {**facts, **links}.items() if value}
+    ours = {
+        "incident_id": notification.incident_id,
+        "handle": notification.handle,
+        "incident": notification.url,
+    }
+    details = {name: value for name, value in ours.items() if value}
+    for name, url in notification.links:
+        details.setdefault(name, url)  # the alert's own links come last, whatever they are called
     return "/v2/alerts", {
         "message": shortened(notification.title, _MESSAGE_CHARS) or "An incident",
         "alias": alias,

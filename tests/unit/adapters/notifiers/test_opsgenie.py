@@ -61,6 +61,19 @@ async def test_a_page_creates_an_alert_with_the_incidents_id_as_its_alias(site: 
     ]
 
 
+async def test_no_link_of_an_alert_takes_the_place_of_one_of_ours(site: Site) -> None:
+    ours = (("I have it", "https://app.example/i/a"),)
+    evil = tuple((name, "https://evil.example") for name in ("I have it", "incident", "handle"))
+    await notify(site, replace(PAGE, links=ours + evil))
+    [body] = site.bodies()
+    assert body["details"] == {
+        "incident_id": ID,
+        "handle": PAGE.handle,
+        "incident": "https://ui.example/k7m2qx",
+        "I have it": "https://app.example/i/a",
+    }
+
+
 @pytest.mark.parametrize(
     ("kind", "action"),
     [(NotificationKind.ACKNOWLEDGED, "acknowledge"), (NotificationKind.RESOLVED, "close")],
