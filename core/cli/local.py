@@ -31,7 +31,7 @@ from core.contracts import WORKERS
 if TYPE_CHECKING:
     from infra.local.sent import Sent
 
-_BASES = range(1024, 65531)
+_BASES = range(1024, 65530)
 _NAMES = [worker.name for worker in WORKERS]
 
 
@@ -75,8 +75,9 @@ def dev(
     port_base: Annotated[
         int | None,
         typer.Option(
-            help="Use this port and the next five: Temporal, its UI, webhooks, pager, documents, "
-            "Service Bus. Default: the usual ports, or others where they are taken.",
+            help="Use this port and the next six: Temporal, its UI, webhooks, pager, documents, "
+            "Service Bus, the application. Default: the usual ports, or others where they are "
+            "taken.",
         ),
     ] = None,
     with_: Annotated[

@@ -172,7 +172,7 @@ def test_a_command_with_a_typo_is_answered_with_the_one_that_is_meant(
             "invalid value for '--cloud': 'gcp' is not one of 'aws', 'azure'",
             "tidegate dev",
         ),
-        ("dev --port-base 80", "--port-base is not from 1024 to 65530", "tidegate dev"),
+        ("dev --port-base 80", "--port-base is not from 1024 to 65529", "tidegate dev"),
         ("incident ack", "missing argument 'id'", "tidegate incident ack"),
         ("incident ack a b", "got unexpected extra argument(s) (b)", "tidegate incident ack"),
     ],

@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 from rich.console import Console
 
+from core.cli import local
 from infra.local import dev
 from infra.local.environment import outside_environment
 from infra.local.processes import LocalStackError
@@ -65,6 +66,7 @@ def test_a_child_that_died_is_started_again_unless_it_keeps_dying_or_has_the_sta
 def test_with_a_base_each_server_has_the_next_port_and_none_is_replaced(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    assert local._BASES[-1] + len(dev.PORTS) - 1 == 65_535
     made: list[tuple[Any, Any]] = []
     monkeypatch.setattr(
         dev, "Ports", lambda preferred, exact=False: made.append((preferred, exact))
