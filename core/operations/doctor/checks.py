@@ -81,6 +81,11 @@ class Code(StrEnum):
         "Targets have valid addresses, and every policy pages somebody at level 1",
         "where the policies are checked and valid",
     )
+    LINKS = (
+        "links",
+        "The keys of the links in pages can be fetched, and are long enough",
+        "where a route leads to the incident worker",
+    )
     WEBHOOKS = "webhooks", "The webhooks' endpoints are valid", "always"
     WEBHOOK = (
         "webhook",

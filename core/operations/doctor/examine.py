@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from core import bootstrap
@@ -60,6 +61,7 @@ async def examine() -> AsyncIterator[Check]:
     if needs.pages:
         async for check in _pages(settings):
             yield check
+        yield await _links(settings)
     async for check in _webhooks(settings):
         yield check
     async for check in check_temporal(settings, table, needs):
@@ -184,6 +186,20 @@ async def _pages(settings: Settings) -> AsyncIterator[Check]:
         set_here = counted(sum(map(len, addresses.values())), "address", "addresses")
         detail = f"{set_here}; {missing}" if missing else set_here
         yield Check(Code.PAGES, "pages", "ok", detail)
+
+
+async def _links(settings: Settings) -> Check:
+    code, name = Code.LINKS, "links in pages"
+    if settings.app_url is None and not settings.link_keys:
+        return Check(code, name, "skipped", "TIDEGATE_APP_URL is not set: pages have none")
+    try:
+        for reference in settings.require("link_keys"):
+            await bootstrap.link_keys(replace(settings, link_keys=(reference,))).check()
+    except TidegateError as error:
+        return failed(code, name, error)
+    keys = counted(len(settings.link_keys), "key")
+    where = settings.app_url or "TIDEGATE_APP_URL is not set: an incident worker needs it, too"
+    return Check(code, name, "ok", f"{keys}; {where}")
 
 
 async def _webhooks(settings: Settings) -> AsyncIterator[Check]:

@@ -220,6 +220,33 @@ async def test_documents_need_not_be_writable_and_the_quarantine_must_be(
     assert found == {Code.DOCUMENTS: "ok", Code.QUARANTINE: "failed"}
 
 
+@pytest.mark.parametrize(
+    ("url", "references", "outcome", "said"),
+    [
+        (None, (), "skipped", "TIDEGATE_APP_URL is not set: pages have none"),
+        ("https://app.example", (), "failed", "TIDEGATE_LINK_KEYS is not set"),
+        ("https://app.example", ("env:NO_KEY",), "failed", "env:NO_KEY"),
+        ("https://app.example", ("env:LONG", "env:NO_KEY"), "failed", "env:NO_KEY"),
+        ("https://app.example", ("env:LONG", "env:SHORT"), "failed", "a key has 5 bytes"),
+        ("https://app.example", ("env:LONG",), "ok", "1 key; https://app.example"),
+        (None, ("env:LONG", "env:LONGER"), "ok", "2 keys; TIDEGATE_APP_URL is not set"),
+    ],
+)
+async def test_each_key_of_links_can_be_fetched_and_is_long_enough(
+    monkeypatch: pytest.MonkeyPatch,
+    url: str | None,
+    references: tuple[str, ...],
+    outcome: str,
+    said: str,
+) -> None:
+    for name, value in {"LONG": "x" * 32, "LONGER": "y" * 43, "SHORT": "short"}.items():
+        monkeypatch.setenv(name, value)
+    check = await examine._links(Settings(app_url=url, link_keys=references))
+    assert (check.code, check.outcome) == (Code.LINKS, outcome)
+    assert said in check.detail
+    assert bool(check.fix) == (outcome == "failed")
+
+
 async def check_queues(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **identities: str
 ) -> list[Check]:
