@@ -88,13 +88,16 @@ class LinkKeys:
         self._secrets = secrets
 
     async def sign(self, link: Link) -> str:
-        """The token that states this. Raises `SettingsError` or `SecretUnavailable` without a
-        key."""
+        """The token that states this. Raises `SettingsError` or `SecretUnavailable` without a key,
+        and `ValueError` for one that would be too long to be read."""
         key = _long_enough(await self._secrets.get_all(self._references))[0]
         claims = link.model_dump_json(by_alias=True, exclude_none=True)
-        return jws.serialize_compact(
+        token = jws.serialize_compact(
             _header(key), claims, OctKey.import_key(key), algorithms=[_ALGORITHM]
         )
+        if len(token) > LONGEST_TOKEN:
+            raise ValueError(f"its token has {len(token):,} characters, at most {LONGEST_TOKEN:,}")
+        return token
 
     async def read(self, token: str, now: datetime) -> Link:
         """What a token states. Raises `InvalidLink` for one that was not signed by one of the keys
@@ -129,7 +132,8 @@ class PageLinks:
         self, incident_id: str, *, person: str | None, target: str, now: datetime
     ) -> tuple[tuple[str, str], ...]:
         """The links of an incident's page, by what they lead to, for the person that it goes to, or
-        else the target. None while no key is available: a page without links wakes people, too."""
+        else the target. None while no key is available, or if no link can state them: a page
+        without links wakes people, too."""
         for_whom = {"person": person} if person else {"target": target}
         expires = int((now + LIFETIME).timestamp())
         links = []
@@ -137,7 +141,7 @@ class PageLinks:
             for name, command in _NAMES.items():
                 link = Link(incident_id=incident_id, command=command, expires=expires, **for_whom)
                 links.append((name, f"{self._url}{PATH}{await self._keys.sign(link)}"))
-        except TidegateError as error:
+        except (TidegateError, ValueError) as error:
             log.warning("a page has no links: %s", error)
             return ()
         return tuple(links)

@@ -363,6 +363,18 @@ async def test_a_page_has_no_links_while_no_key_is_available(
     assert "a page has no links" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("id", "target"), [("\x01" * 300, "on-call"), ("x" * 301, "on-call"), (ID, "No Name")]
+)
+async def test_a_page_has_no_links_if_none_could_be_used(
+    caplog: pytest.LogCaptureFixture, id: str, target: str
+) -> None:
+    with keys(KEY) as signing:
+        links = PageLinks("https://app.example", signing)
+        assert await links.of(id, person=None, target=target, now=NOW) == ()
+    assert "a page has no links" in caplog.text
+
+
 async def test_a_link_that_is_used_twice_is_one_command() -> None:
     text, other = (
         await token(),
