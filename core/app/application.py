@@ -1,8 +1,8 @@
 """The HTTP application that answers people, as one ASGI application.
 
 A platform's adapter calls `create` once for each process:
-`uvicorn --factory core.app.application:create --no-access-log`. Paths hold the tokens of links, so
-no server of it logs them.
+`uvicorn --factory core.app.application:create --no-access-log --ws none`. Paths hold the tokens of
+links, so no server of it logs them.
 """
 
 from __future__ import annotations
@@ -43,8 +43,7 @@ def create() -> Starlette:
     application = Starlette(
         routes=[
             Route("/healthz", healthy),
-            Route(f"{PATH}{{token}}", links.show, methods=["GET"]),
-            Route(f"{PATH}{{token}}", links.act, methods=["POST"]),
+            Route(f"{PATH}{{token}}", links.answer, methods=["GET", "POST"]),
         ],
         exception_handlers=dict.fromkeys((Refused, HTTPException, Exception), failed),
     )

@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs
 
-from pydantic import TypeAdapter, ValidationError
-from starlette.requests import Request
+from pydantic import TypeAdapter
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from core.adapters.temporal import incidents
@@ -29,7 +29,7 @@ from core.domain.handles import handle_of
 from core.domain.incident.commands import Acknowledge, Reopen
 from core.domain.incident.decisions.command_handling import EFFECTIVE_IN
 from core.domain.incident.model import Status
-from core.domain.incident.timeline import SOURCE_PREFIX
+from core.domain.incident.timeline import may_be_a_person
 from core.domain.text import shortened
 from core.errors import (
     CommandRefused,
@@ -60,7 +60,7 @@ _ACTOR: Final = TypeAdapter[str](Actor)
 
 class IncidentLinks:
     """The two answers to a link. `connect` makes the client with the first of them, and again until
-    it succeeds; Temporal has `timeout` seconds for each answer."""
+    it succeeds; Temporal has `timeout` seconds for each answer, and so has a sender for a form."""
 
     def __init__(
         self, *, keys: LinkKeys, connect: Callable[[], Awaitable[Client]], timeout: float
@@ -70,6 +70,10 @@ class IncidentLinks:
         self._timeout = timeout
         self._connecting = asyncio.Lock()
         self._client: Client | None = None
+
+    async def answer(self, request: Request) -> Response:
+        """The answer to whoever uses the link. Raises `Refused`."""
+        return await (self.act if request.method == "POST" else self.show)(request)
 
     async def show(self, request: Request) -> Response:
         """How the incident stands, and the button, where there is something to do."""
@@ -81,9 +85,9 @@ class IncidentLinks:
     async def act(self, request: Request) -> Response:
         """Acknowledge the incident, for the person that the link was sent to, or for whoever of a
         shared target gives a name."""
-        body = await _read_body(request)
         token = request.path_params["token"]
         link = await self._read(token)
+        body = await self._body(request)
         if link.command is not LinkCommand.ACKNOWLEDGE:
             raise Refused(
                 405,
@@ -98,7 +102,7 @@ class IncidentLinks:
                 return _incident_page(link, incident, status=409)
             try:
                 actor = link.person or _name(body)
-            except ValidationError:
+            except ValueError:
                 problem = f"Type your name, at most {LONGEST_NAME} characters."
                 return _incident_page(link, incident, status=400, problem=problem)
             if _has_it(incident) == actor:
@@ -134,6 +138,30 @@ class IncidentLinks:
         except TidegateError as error:
             raise _unavailable(error) from error
 
+    async def _body(self, request: Request) -> bytes:
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self._timeout):
+                async for chunk in request.stream():
+                    body += chunk
+                    if len(body) > LONGEST_BODY:
+                        raise Refused(
+                            413, "TooLarge", "That is too much", "A name is all that fits here."
+                        )
+        except TimeoutError:
+            raise Refused(
+                408,
+                "TooSlow",
+                "That took too long",
+                "Nothing was done. It does no harm to try again.",
+                headers={"Connection": "close"},
+            ) from None
+        except ClientDisconnect:
+            raise Refused(
+                400, "Disconnected", "Nothing was done", "It was not sent whole."
+            ) from None
+        return bytes(body)
+
     @asynccontextmanager
     async def _temporal(self, link: Link) -> AsyncIterator[Client]:
         """A client, in a block whose errors are refusals."""
@@ -167,23 +195,17 @@ class IncidentLinks:
             return self._client
 
 
-async def _read_body(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LONGEST_BODY:
-            raise Refused(413, "TooLarge", "That is too much", "A name is all that fits here.")
-    return bytes(body)
-
-
 def _name(body: bytes) -> str:
-    """The actor in a form, as people type their names. Raises `ValidationError` where none is
-    there, or where it cannot be one."""
+    """The actor in a form, as people type their names. Raises `ValueError` where none is there, or
+    none that a person may have."""
     try:
         [typed, *_] = parse_qs(body.decode(), max_num_fields=10).get("name", [""])
     except ValueError:  # not UTF-8, or too many fields
         typed = ""
-    return _ACTOR.validate_python("" if typed.lstrip().startswith(SOURCE_PREFIX) else typed)
+    name = _ACTOR.validate_python(typed)
+    if not may_be_a_person(name):
+        raise ValueError(f"{name!r} is not a person")
+    return name
 
 
 def _incident_page(

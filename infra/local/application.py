@@ -41,7 +41,12 @@ def main() -> None:
     except ConfigurationError as error:
         sys.exit(f"cannot start: {error}")
     config = uvicorn.Config(
-        application, access_log=False, log_config=None, lifespan="off", server_header=False
+        application,
+        access_log=False,
+        log_config=None,
+        lifespan="off",
+        server_header=False,
+        ws="none",
     )
     uvicorn.Server(config).run(sockets=[listening])
 

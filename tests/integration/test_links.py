@@ -18,11 +18,14 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from temporalio.client import Client, WorkflowHandle
 
+from core import bootstrap
 from core.adapters.notifiers.router import ChannelNotifier
 from core.app.application import create
+from core.config.settings import Settings
 from core.contracts import QUERY_INCIDENT, QUERY_TIMELINE
 from core.domain.command import LONGEST_NAME, Proof, attested
 from core.domain.handles import handle_of
@@ -138,7 +141,7 @@ async def test_whoever_gets_a_page_acknowledges_by_its_link(
         assert '<form method="post">' in shown.text
         assert "Your name" not in shown.text
         sent = await browser.post(named["I have it"])
-        assert (sent.status, "Sent: ben has it." in sent.text) == (202, True)
+        assert (sent.status, "Sent: <bdi>ben</bdi> has it." in sent.text) == (202, True)
         await until(tells(handle, "ben (link): Acknowledged"))
         for again in (
             await browser.get(named["I have it"]),
@@ -162,6 +165,8 @@ async def test_reading_a_link_changes_nothing(sleeping: Opened, browser: Browser
     for method in ("HEAD", "GET", "GET", "OPTIONS", "PUT", "DELETE", "PATCH"):
         answer = await browser.request(method, path, headers={"User-Agent": READERS[who]})
         assert answer.status == (200 if method in ("HEAD", "GET") else 405)
+        if answer.status == 405:
+            assert {*answer.headers["Allow"].split(", ")} == {"GET", "HEAD", "POST"}
         assert "Set-Cookie" not in answer.headers
     assert await sleeping.state() == before == ("open", before[1])
 
@@ -206,7 +211,9 @@ async def test_whoever_uses_the_link_of_a_shared_target_says_who_they_are(
     asked = await browser.get(path)
     assert 'name="name" required maxlength="200"' in asked.text
     before = await sleeping.state()
-    refused = ["", "  ", "\x00", "x" * (LONGEST_NAME + 1), "tidegate", "source:alertmanager"]
+    refused = ["", "  ", "\x00", "\u200b", "x" * (LONGEST_NAME + 1)]
+    refused += ["tidegate", "Tidegate", "\u200btidegate", "source:alertmanager", "SOURCE:x"]
+    refused += ["\x00source:alertmanager", "\u202esource:alertmanager", "\u200bsource:x"]
     for name in refused:
         answer = await browser.post(path, {"name": name})
         assert answer.status == 400
@@ -215,7 +222,7 @@ async def test_whoever_uses_the_link_of_a_shared_target_says_who_they_are(
         assert (await browser.post(path, body)).status == 400
     assert await sleeping.state() == before
     sent = await browser.post(path, {"name": " Ben  Ito "})
-    assert (sent.status, "Sent: Ben Ito has it." in sent.text) == (202, True)
+    assert (sent.status, "Sent: <bdi>Ben Ito</bdi> has it." in sent.text) == (202, True)
     async with sleeping.harness.working():
         how = "Acknowledged: by the link that was sent to on-call"
         await until(tells(sleeping.handle, f"Ben Ito (link): {how}"))
@@ -230,7 +237,7 @@ async def test_a_link_of_a_person_acts_as_that_person_whatever_name_is_typed(
     sleeping: Opened, browser: Browser
 ) -> None:
     answer = await browser.post(await browser.path(link(sleeping.id)), {"name": "ben"})
-    assert "Sent: ana has it." in answer.text
+    assert "Sent: <bdi>ana</bdi> has it." in answer.text
 
 
 async def test_a_link_that_shows_does_not_act(sleeping: Opened, browser: Browser) -> None:
@@ -444,6 +451,63 @@ async def test_a_body_has_a_bound(sleeping: Opened, browser: Browser, applicatio
         answer = await browser.post(path, body)
         assert answer.status == 413
     assert "refused: TooLarge (413)" in application.child.output()
+
+
+async def test_a_body_has_to_arrive_in_time(
+    elsewhere: Callable[..., Browser], tmp_path: Path, temporal_server: TemporalServer
+) -> None:
+    browser = elsewhere(TEMPORAL_ADDRESS=temporal_server.address, TIDEGATE_START_TIMEOUT="0.5")
+    path = await browser.path(link("incident:cpu@20260102T030405.678Z", target="on-call"))
+    stuck = asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield b"name="
+        await stuck.wait()
+
+    answer = await browser.post(path, slow())
+    assert (answer.status, "That took too long" in answer.text) == (408, True)
+
+    async def cut() -> AsyncIterator[bytes]:
+        yield b"name="
+        raise ConnectionAbortedError
+
+    with pytest.raises((ConnectionAbortedError, aiohttp.ClientError)):
+        await browser.post(path, cut())
+
+    async def logged() -> bool:
+        return "refused: Disconnected (400)" in output.read_text()
+
+    output = tmp_path / "logs" / "application.log"
+    await until(logged)
+    assert "Traceback" not in output.read_text()
+
+
+async def test_a_fault_of_ours_is_a_page_too_and_the_server_logs_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def broken(settings: Settings) -> Client:
+        raise RuntimeError("a fault of ours")
+
+    for name, value in LINK_KEYS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(bootstrap, "connect", broken)
+    token = await signing().sign(link("incident:cpu@20260102T030405.678Z"))
+    request = {"type": "http", "method": "GET", "path": f"/i/{token}", "headers": []}
+    answers: list[Any] = []
+
+    async def nothing() -> dict[str, Any]:
+        return {"type": "http.request"}
+
+    async def send(message: Any) -> None:
+        answers.append(message)
+
+    with pytest.raises(RuntimeError, match="a fault of ours"):
+        await create()(request, nothing, send)
+    [head, body] = answers
+    assert head["status"] == 500
+    assert b"content-security-policy" in dict(head["headers"])
+    assert b"Something is broken here" in body["body"]
+    assert b"a fault of ours" not in body["body"]
 
 
 async def test_no_token_is_in_the_log(
