@@ -6,9 +6,11 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -101,7 +103,9 @@ async def test_a_token_is_a_jws_by_hs256_whose_header_does_not_give_the_key_away
     header, claims, _ = (await token()).split(".")
     assert decoded(header).keys() == {"alg", "kid"}
     assert decoded(header)["alg"] == "HS256"
-    assert KEY not in str(decoded(header))
+    kid = base64.urlsafe_b64decode(decoded(header)["kid"])
+    assert len(kid) == 6
+    assert kid not in KEY.encode()
     assert decoded(claims) == {
         "sub": ID,
         "person": "ana",
@@ -150,6 +154,12 @@ async def test_a_token_expires() -> None:
     with pytest.raises(ExpiredLink) as expired:
         await read(text, now=end)
     assert expired.value.link == LINK
+
+
+def test_a_link_may_be_used_for_as_long_as_the_documentation_says() -> None:
+    documentation = Path(__file__).parents[2] / "docs" / "links.md"
+    days = re.findall(r"(\d+) days", documentation.read_text(encoding="utf-8"))
+    assert {*days} == {str(LIFETIME.days)}
 
 
 async def test_a_token_of_another_key_is_refused() -> None:
