@@ -159,7 +159,7 @@ def _app_url(text: str) -> str:
         raise ValueError("not an address: it has a user, blanks or characters that are not ASCII")
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
         raise ValueError("not an https address; http is for this machine alone")
-    if not parts.hostname or parts.query or parts.fragment:
+    if not parts.hostname or parts.port == 0 or not set("?#\\").isdisjoint(text):
         raise ValueError("not an address like https://tidegate.example/path")
     return text.rstrip("/")
 
