@@ -87,7 +87,6 @@ class IncidentLinks:
         shared target gives a name."""
         token = request.path_params["token"]
         link = await self._read(token)
-        body = await self._body(request)
         if link.command is not LinkCommand.ACKNOWLEDGE:
             raise Refused(
                 405,
@@ -96,6 +95,7 @@ class IncidentLinks:
                 "The page has another one, to acknowledge it.",
                 headers={"Allow": "GET, HEAD"},
             )
+        body = await self._body(request)
         async with self._temporal(link) as client:
             incident = await incidents.summary(client, link.incident_id)
             if _obstacle(incident):
@@ -139,6 +139,7 @@ class IncidentLinks:
             raise _unavailable(error) from error
 
     async def _body(self, request: Request) -> bytes:
+        """Whatever was sent, which nobody without a link gets to be read."""
         body = bytearray()
         try:
             async with asyncio.timeout(self._timeout):

@@ -464,6 +464,8 @@ async def test_a_body_has_to_arrive_in_time(
         yield b"name="
         await stuck.wait()
 
+    answer = await browser.post("/i/token", slow())
+    assert answer.status == 404
     answer = await browser.post(path, slow())
     assert (answer.status, "That took too long" in answer.text) == (408, True)
 
