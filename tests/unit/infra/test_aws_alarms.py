@@ -57,6 +57,11 @@ def dimensions(alarm: dict[str, Any]) -> dict[str, str]:
         ("InvocationsSentToDlq", {"RuleName": "RuleName"}, (0, 300, 1)),
         ("InvocationsFailedToBeSentToDlq", {"RuleName": "RuleName"}, (0, 300, 1)),
         ("5xx", {"ApiId": "ApiId"}, (5, 300, 2)),
+        # People open links one at a time, and each of them counts.
+        ("Errors", {"FunctionName": "${Name}-app"}, (0, 300, 1)),
+        ("Throttles", {"FunctionName": "${Name}-app"}, (0, 300, 1)),
+        ("5xx", {"ApiId": "AppApiId"}, (2, 300, 1)),
+        ("Latency", {"ApiId": "AppApiId"}, (5000, 300, 2)),
     ],
 )
 def test_there_is_an_alarm(metric: str, of: dict[str, str], when: tuple[int, int, int]) -> None:
@@ -79,6 +84,13 @@ def test_alarms_watch_queues_and_functions_that_exist() -> None:
         of = dimensions(alarm)
         assert passed.get(of.get("QueueName", ""), of.get("QueueName")) in {None, *queues}
         assert of.get("FunctionName") in {None, *names}
+
+
+def test_the_application_is_watched_where_there_is_one() -> None:
+    watched = {"AppErrors", "AppThrottles", "AppFailures", "AppLatency"}
+    for api, expected in (("", set[str]()), ("a1b2c3", watched)):
+        made = Stack(ALARMS, {"AppApiId": api}).resources("CloudWatch::Alarm")
+        assert {id for id in made if id.startswith("App")} == expected
 
 
 def test_each_upload_that_eventbridge_gives_up_is_in_the_metric_of_one_alarm() -> None:
@@ -177,7 +189,9 @@ def test_the_dashboard_shows_every_alarm_and_real_metrics() -> None:
     alarms = {name for w in widgets for name in w["properties"].get("alarms", [])}
     shown = {re.sub(r"\$\{(\w+)\.Arn\}", r"\1", alarm) for alarm in alarms}
     optional = {
-        id for id, each in template(ALARMS)["Resources"].items() if each.get("Condition") == "Ruled"
+        id
+        for id, each in template(ALARMS)["Resources"].items()
+        if each.get("Condition") in ("Ruled", "Served")
     }
     assert shown == set(FRONT) - optional
     metrics = [m for w in widgets for m in w["properties"].get("metrics", [])]

@@ -319,6 +319,7 @@ OWN: Final = {
         f"{name}ListenerLogs.Arn": arn("logs", f"log-group:/aws/lambda/tidegate-{name.lower()}:*")
         for name in ("S3", "Message", "Webhook")
     },
+    "AppLogs.Arn": arn("logs", "log-group:/aws/lambda/tidegate-app:*"),
     "WorkersLogs.Arn": arn("logs", "log-group:/aws/lambda/tidegate-workers:*"),
     "WatchLogs.Arn": arn("logs", "log-group:/aws/lambda/tidegate-workers-watch:*"),
     "CollectorLogs.Arn": arn("logs", "log-group:/tidegate/tidegate/collector:*"),

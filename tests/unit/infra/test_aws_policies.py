@@ -65,6 +65,14 @@ EXPECTED: dict[tuple[str, str], Allowed] = {
         "SecretsKeyArns": {"kms:Decrypt"},
         "WebhookListenerLogs.Arn": LOG,
     },
+    # No event comes to it that could be quarantined.
+    (FRONT_DOOR, "AppRole"): {
+        f"{SECRETS}${{Name}}/links-??????": {"secretsmanager:GetSecretValue"},
+        "SecretsKeyArns": {"kms:Decrypt"},
+        "Key.Arn": {"kms:Decrypt"},
+        "*": TRACE,
+        "AppLogs.Arn": LOG,
+    },
     (FRONT_DOOR, "DeploymentRole"): {
         f"{FUNCTIONS}${{Name}}-*": {
             "lambda:GetAlias",
@@ -149,13 +157,15 @@ def test_each_function_has_its_own_role(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "role"), [(FRONT_DOOR, "WebhookListenerRole"), (WORKERS, "ExecutionRole")]
+    ("name", "role"),
+    [(FRONT_DOOR, "WebhookListenerRole"), (FRONT_DOOR, "AppRole"), (WORKERS, "ExecutionRole")],
 )
 def test_other_keys_are_used_for_secrets_only_and_granted_only_where_they_are_named(
     name: str, role: str
 ) -> None:
     def found(keys: str) -> list[dict[str, Any]]:
-        made = Stack(name, {"SecretsKeyArns": keys}).resources("IAM::Role")[role]
+        given = {"SecretsKeyArns": keys, "LinkKeys": "aws:tidegate/links"}
+        made = Stack(name, given).resources("IAM::Role")[role]
         listed = statements(made["Policies"][0]["PolicyDocument"])
         return [each for each in listed if "Decrypt" in each["Sid"] and "Condition" in each]
 

@@ -29,16 +29,18 @@ QUEUES = Stack(FRONT_DOOR).resources("SQS::Queue")
 FED = "RedrivePolicy"
 """What a queue has that feeds a function, and a queue of dead letters does not."""
 BUCKETS = resources(FRONT_DOOR, "S3::Bucket")
+BEHIND = {"WebhookApi": "WebhookListener", "AppApi": "App"}
 FED_BY = {"DocumentsQueue": "S3Listener", "MessagesQueue": "MessageListener"}
 GLOBALS = template(FRONT_DOOR)["Globals"]["Function"]
 
 
-def test_every_listener_is_deployed_with_a_handler_that_exists() -> None:
+def test_every_function_is_deployed_with_a_handler_that_exists() -> None:
     handlers = {properties["Handler"] for properties in FUNCTIONS.values()}
     assert handlers == {
         "functions_aws.s3_listener.handler",
         "functions_aws.message_listener.handler",
         "functions_aws.webhook_listener.handler",
+        "functions_aws.app.handler",
     }
     for handler in handlers:
         module, _, name = handler.rpartition(".")
@@ -116,7 +118,7 @@ def test_a_function_is_built_by_its_own_target_from_the_root(id: str) -> None:
     assert (metadata["BuildMethod"], metadata["ContextPath"]) == ("makefile", "functions_aws")
     assert GLOBALS["CodeUri"] == "."
     makefile = (ROOT / "functions_aws" / "Makefile").read_text()
-    assert re.search(rf"^LISTENERS := .*\bbuild-{id}\b", makefile, re.M)
+    assert re.search(rf"^{'APP' if id == 'App' else 'LISTENERS'} := .*\bbuild-{id}\b", makefile, re.M)
 
 
 def test_the_makefiles_defaults_are_the_templates() -> None:
@@ -333,9 +335,11 @@ def test_the_code_of_every_function_is_checked_where_a_configuration_for_signed_
 
 
 def test_lambda_does_not_throttle_a_burst_that_the_api_lets_through() -> None:
-    [api] = resources(FRONT_DOOR, "Serverless::HttpApi").values()
-    burst = api["DefaultRouteSettings"]["ThrottlingBurstLimit"]
-    assert alternatives(FUNCTIONS["WebhookListener"]["ReservedConcurrentExecutions"]) == [burst]
+    apis = resources(FRONT_DOOR, "Serverless::HttpApi")
+    assert set(apis) == set(BEHIND)
+    for api, function in BEHIND.items():
+        burst = apis[api]["DefaultRouteSettings"]["ThrottlingBurstLimit"]
+        assert alternatives(FUNCTIONS[function]["ReservedConcurrentExecutions"]) == [burst]
 
 
 def test_the_quota_that_the_defaults_need_is_the_one_that_is_named() -> None:
@@ -350,8 +354,8 @@ def test_the_quota_that_the_defaults_need_is_the_one_that_is_named() -> None:
     ].replace("\n", " ")
 
 
-def test_the_api_is_throttled_and_serves_hooks_only() -> None:
-    [api] = resources(FRONT_DOOR, "Serverless::HttpApi").values()
+def test_the_webhooks_api_is_throttled_and_serves_hooks_only() -> None:
+    api = resources(FRONT_DOOR, "Serverless::HttpApi")["WebhookApi"]
     assert api["DefaultRouteSettings"]["ThrottlingRateLimit"] == {"Ref": "ApiRateLimit"}
     events = [event["Properties"] for event in FUNCTIONS["WebhookListener"]["Events"].values()]
     assert {(e["Method"], e["Path"]) for e in events} == {
@@ -364,6 +368,46 @@ def test_the_api_is_throttled_and_serves_hooks_only() -> None:
         assert event["TimeoutInMillis"] > 1000 * FUNCTIONS["WebhookListener"]["Timeout"]
     # Senders' credentials are in headers and queries.
     assert not re.search(r"header|query", str(api["AccessLogSettings"]["Format"]), re.I)
+
+
+APP = {"App", "AppRole", "AppApi", "AppLogs", "AppApiLogs", "AppCanary"}
+"""What there is of the HTTP application."""
+
+
+@pytest.mark.parametrize(("keys", "made"), [("", set()), ("aws:tidegate/links", APP)])
+def test_there_is_an_application_where_links_have_keys_and_nothing_of_it_elsewhere(
+    keys: str, made: set[str]
+) -> None:
+    stack = Stack(FRONT_DOOR, {"LinkKeys": keys})
+    kinds = {
+        resource["Type"].removeprefix("AWS::")
+        for resource in template(FRONT_DOOR)["Resources"].values()
+    }
+    assert {id for kind in kinds for id in stack.resources(kind) if id.startswith("App")} == made
+    assert ("AppUrl" in stack.outputs()) is bool(made)
+    [alarms] = stack.resources("Serverless::Application").values()
+    assert alarms["Parameters"]["AppApiId"] == ({"Ref": "AppApi"} if made else "")
+
+
+def test_the_application_has_an_api_of_its_own_that_is_throttled_and_logs_no_token() -> None:
+    """Whoever reads the path of a link may act by it."""
+    stack = Stack(FRONT_DOOR, {"LinkKeys": "aws:tidegate/links", "AppConcurrency": "7"})
+    api = stack.resources("Serverless::HttpApi")["AppApi"]
+    limits = api["DefaultRouteSettings"]
+    assert (limits["ThrottlingRateLimit"], limits["ThrottlingBurstLimit"]) == ("7", "7")
+    assert not re.search(r"path|header|query|uri", str(api["AccessLogSettings"]["Format"]), re.I)
+    function = stack.resources("Serverless::Function")["App"]
+    assert function["ReservedConcurrentExecutions"] == "7"
+    [event] = [each["Properties"] for each in function["Events"].values()]
+    assert (event["ApiId"], event["Method"], event["Path"]) == (
+        {"Ref": "AppApi"},
+        "ANY",
+        "/{path+}",
+    )
+    assert event["PayloadFormatVersion"] == "2.0"
+    assert event["TimeoutInMillis"] > 1000 * function["Timeout"]
+    url = stack.outputs()["AppUrl"]["Fn::Sub"]
+    assert url == "https://${AppApi}.execute-api.eu-west-1.amazonaws.com"
 
 
 def test_temporals_credentials_come_from_secrets_manager_only() -> None:

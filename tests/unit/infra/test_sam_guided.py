@@ -25,7 +25,7 @@ print(json.dumps(auth_per_resource(stacks)))
 
 
 @pytest.mark.skipif(not PYTHON.exists(), reason="needs SAM, in .venv-deploy: make test")
-def test_sam_does_not_stop_at_the_question_whether_the_webhooks_may_be_open() -> None:
+def test_sam_does_not_stop_at_the_question_whether_a_route_may_be_open() -> None:
     """Enter answers it with no, and that ends the deployment."""
     found = subprocess.run(
         [str(PYTHON), "-c", QUESTIONS, FRONT_DOOR],
@@ -35,4 +35,4 @@ def test_sam_does_not_stop_at_the_question_whether_the_webhooks_may_be_open() ->
         check=True,
     )
     routes = json.loads(found.stdout.splitlines()[-1])
-    assert routes == [["WebhookListener", True]] * 3
+    assert routes == [["WebhookListener", True]] * 3 + [["App", True]]
