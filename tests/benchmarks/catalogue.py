@@ -21,6 +21,7 @@ BENCHMARKS: Final = {
     "batch": "tests.benchmarks.edge:measure_batch",
     "start-up": "tests.benchmarks.start_up:measure",
     "cold-start": "tests.benchmarks.cold_start:measure",
+    "app-start": "tests.benchmarks.cold_start:measure_app",
     "worker-start": "tests.benchmarks.worker_start:measure",
     "webhook": "tests.benchmarks.webhooks:measure",
     "gateway": "tests.benchmarks.webhooks:measure_gateway",

@@ -8,22 +8,28 @@ imports, connection, start. The servers run on this machine, without TLS.
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import boto3
+from temporalio.client import Client
 
+from core.contracts import INCIDENT_TASK_QUEUE, INCIDENT_WORKFLOW
+from core.domain.incident.ids import incident_id
+from core.links import PATH
 from infra.local.aws.account import REGION
 from infra.local.aws.servers import aws_environment, start_aws
-from infra.local.environment import outside_environment
+from infra.local.environment import LINK_KEYS, outside_environment
 from infra.local.processes import ROOT, Processes, program
 from tests.benchmarks.figures import Figure, compare, take_turns
 from tests.benchmarks.harness import batch, lambda_environment, notification, servers
@@ -31,9 +37,11 @@ from tests.benchmarks.webhooks import environment as webhook_environment
 from tests.benchmarks.webhooks import signed
 from tests.support import lambda_rie
 from tests.support.lambda_package import package
+from tests.support.lambda_requests import http_request
+from tests.support.links import link, signing
 
-_BASELINE: Final = Path(__file__).with_name("naive") / "state_machine.py"
-_PACKAGES: Final = (
+_NAIVE: Final = Path(__file__).with_name("naive")
+_BOTO3: Final = (
     "boto3",
     "botocore",
     "jmespath",
@@ -43,6 +51,17 @@ _PACKAGES: Final = (
     "urllib3",
 )
 """boto3 and what it needs."""
+_STARLETTE: Final = (
+    "anyio",
+    "idna",
+    "mangum",
+    "nexus-rpc",
+    "protobuf",
+    "starlette",
+    "temporalio",
+    "typing-extensions",
+)
+"""Starlette, Mangum and Temporal's SDK, and what they need."""
 _PASS: Final = '{"StartAt": "Done", "States": {"Done": {"Type": "Pass", "End": true}}}'
 
 
@@ -51,7 +70,7 @@ def measure(folder: Path, *, quick: bool) -> list[Figure]:
     built = package(ours)
     if built.returncode != 0:
         raise RuntimeError(built.stdout + built.stderr)
-    _package_baseline(bare)
+    _package_baseline(bare, "requirements/aws.txt", _BOTO3, "state_machine.py")
     with servers(folder) as (processes, server):
         common = lambda_environment(folder, server.address) | _aws(processes)
         webhooks = common | webhook_environment(folder, server.address)
@@ -66,6 +85,44 @@ def measure(folder: Path, *, quick: bool) -> list[Figure]:
         figure("S3 listener, first event", samples["s3"], samples["bare"], at_most=1.2),
         figure("webhook listener, first request", samples["webhook"], samples["bare"]),
     ]
+
+
+def measure_app(folder: Path, *, quick: bool) -> list[Figure]:
+    """The application's first link, of an incident that no worker has taken yet."""
+    ours, bare = folder / "ours", folder / "bare"
+    built = package(ours, "build-App")
+    if built.returncode != 0:
+        raise RuntimeError(built.stdout + built.stderr)
+    _package_baseline(bare, "requirements/aws-app.txt", _STARLETTE, "starlette_app.py")
+    with servers(folder) as (_, server):
+        env = lambda_environment(folder, server.address) | LINK_KEYS
+        key = asyncio.run(_incident(server.address))
+        token = asyncio.run(signing().sign(link(incident_id(key, datetime.now(UTC)))))
+
+        apps = {"bare": (bare, "starlette_app.handler"), "ours": (ours, "functions_aws.app.handler")}
+
+        def first(app: str, path: str) -> float:
+            return _first(folder, *apps[app], env, partial(http_request, "GET", path))
+
+        cases: dict[str, Callable[[], float]] = {
+            "bare": partial(first, "bare", f"{PATH}{key}"),
+            "link": partial(first, "ours", f"{PATH}{token}"),
+            "healthz": partial(first, "ours", "/healthz"),
+        }
+        samples = take_turns(cases, 10 if quick else 40)
+    figure = partial(compare, unit="ms", against="Starlette and Temporal's client")
+    return [
+        figure("application, first link", samples["link"], samples["bare"], at_most=1.6),
+        figure("application, first /healthz", samples["healthz"], samples["bare"]),
+    ]
+
+
+async def _incident(address: str) -> str:
+    """The workflow ID of an incident that waits for a worker."""
+    client = await Client.connect(address)
+    key = f"incident:bench:{uuid.uuid4().hex[:8]}"
+    await client.start_workflow(INCIDENT_WORKFLOW, id=key, task_queue=INCIDENT_TASK_QUEUE)
+    return key
 
 
 def _ours(listener: str) -> str:
@@ -93,26 +150,29 @@ def _first(
             begun = time.perf_counter()
             answer = function.invoke(payload)
             taken = time.perf_counter() - begun
-            if answer != {"batchItemFailures": []} and answer.get("statusCode") != 202:
+            if answer != {"batchItemFailures": []} and answer.get("statusCode") not in (200, 202):
                 raise RuntimeError(f"{handler}: {answer}\n{function.log.read_text()}")
     finally:
         shutil.rmtree(scratch)
     return taken * 1000
 
 
-def _package_baseline(folder: Path) -> None:
-    """As `functions_aws/Makefile` packages ours: boto3 alone, and the one service that it calls."""
-    pins = (ROOT / "requirements" / "aws.txt").read_text()
-    wanted = [block for block in _blocks(pins) if block.partition("==")[0] in _PACKAGES]
+def _package_baseline(folder: Path, pins: str, packages: Sequence[str], handler: str) -> None:
+    """As `functions_aws/Makefile` packages ours: these packages, and of boto3's services the one that
+    is called."""
+    blocks = _blocks((ROOT / pins).read_text())
+    wanted = [block for block in blocks if block.partition("==")[0] in packages]
+    if len(wanted) != len(packages):
+        raise RuntimeError(f"{pins} has not all of {', '.join(packages)}")
     requirements = folder.with_suffix(".txt")
     requirements.write_text("\n".join(wanted))
     target = ["--python", sys.executable, "--target", str(folder), "--link-mode", "copy"]
     only = ["--only-binary", ":all:", "--no-deps", "--require-hashes", "-r", str(requirements)]
     _run([program("uv"), "pip", "install", "--quiet", *target, *only])
-    for model in (folder / "botocore" / "data").iterdir():
-        if model.is_dir() and model.name != "stepfunctions":
+    for model in (folder / "botocore" / "data").glob("*/"):
+        if model.name != "stepfunctions":
             shutil.rmtree(model)
-    shutil.copy(_BASELINE, folder)
+    shutil.copy(_NAIVE / handler, folder)
     compiled = ["-q", "-j", "0", "--invalidation-mode", "unchecked-hash", str(folder)]
     _run([sys.executable, "-m", "compileall", *compiled])
 
