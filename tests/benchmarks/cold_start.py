@@ -99,7 +99,10 @@ def measure_app(folder: Path, *, quick: bool) -> list[Figure]:
         key = asyncio.run(_incident(server.address))
         token = asyncio.run(signing().sign(link(incident_id(key, datetime.now(UTC)))))
 
-        apps = {"bare": (bare, "starlette_app.handler"), "ours": (ours, "functions_aws.app.handler")}
+        apps = {
+            "bare": (bare, "starlette_app.handler"),
+            "ours": (ours, "functions_aws.app.handler"),
+        }
 
         def first(app: str, path: str) -> float:
             return _first(folder, *apps[app], env, partial(http_request, "GET", path))
@@ -158,8 +161,8 @@ def _first(
 
 
 def _package_baseline(folder: Path, pins: str, packages: Sequence[str], handler: str) -> None:
-    """As `functions_aws/Makefile` packages ours: these packages, and of boto3's services the one that
-    is called."""
+    """As `functions_aws/Makefile` packages ours: these packages, and of boto3's services the one
+    that is called."""
     blocks = _blocks((ROOT / pins).read_text())
     wanted = [block for block in blocks if block.partition("==")[0] in packages]
     if len(wanted) != len(packages):

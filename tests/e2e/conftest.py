@@ -70,6 +70,15 @@ def artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def app_artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package of the HTTP application on Lambda, built in the same way."""
+    folder = tmp_path_factory.mktemp("lambda") / "App"
+    built = package(folder, "build-App")
+    assert built.returncode == 0, built.stdout + built.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
 def workers_artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package of the workers on Lambda, built in the same way, with people on call."""
     folder = tmp_path_factory.mktemp("lambda") / "Workers"

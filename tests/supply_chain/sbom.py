@@ -63,6 +63,13 @@ ARTEFACTS: Final = (
         stripped=True,
     ),
     Artefact(
+        "lambda-app",
+        "The package of the HTTP application on Lambda",
+        "requirements/aws-app.txt",
+        "aarch64",
+        stripped=True,
+    ),
+    Artefact(
         "lambda-workers",
         "The package of the workers on Lambda",
         "requirements/worker.txt",

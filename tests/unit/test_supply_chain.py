@@ -144,7 +144,8 @@ def document(name: str) -> dict[str, Any]:
 def test_the_artefacts() -> None:
     """What each is installed from, the Python packages that it must and must not hold."""
     table = {
-        "lambda": ("requirements/aws.txt", "aws-lambda-powertools", "azure-core"),
+        "lambda": ("requirements/aws.txt", "aws-lambda-powertools", "starlette"),
+        "lambda-app": ("requirements/aws-app.txt", "mangum", "apprise"),
         "lambda-workers": ("requirements/worker.txt", "apprise", "aws-lambda-powertools"),
         "functions": ("requirements.txt", "azure-functions", "boto3"),
         "worker": ("requirements/worker.txt", "apprise", "typer"),
@@ -218,7 +219,7 @@ def test_the_serial_number_follows_from_the_contents() -> None:
     assert json.loads(sbom(other))["serialNumber"] != numbers["functions"]
 
 
-@pytest.mark.parametrize("name", ["lambda", "lambda-workers"])
+@pytest.mark.parametrize("name", ["lambda", "lambda-app", "lambda-workers"])
 def test_packages_that_the_makefile_removes_are_not_in_a_lambda_package(name: str) -> None:
     names = {pin.name for pin in contents(BY_NAME[name])}
     assert "types-protobuf" not in names

@@ -104,6 +104,32 @@ def test_a_listener_loads_nothing_that_decides_whom_to_page(listener: str) -> No
     assert {"icalendar", "recurring_ical_events", "cronsim"} & set(modules) == set()
 
 
+@pytest.mark.parametrize("listener", LISTENERS)
+def test_a_listener_loads_nothing_of_the_application(listener: str) -> None:
+    code = LOADED.format(module=f"functions_aws.{listener}")
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    _, modules = json.loads(done.stdout)
+    application = ("core.app", "core.links", "functions_aws.app")
+    assert [name for name in modules if name.startswith(application)] == []
+    assert {"starlette", "mangum", "jinja2", "joserfc"} & set(modules) == set()
+
+
+def test_the_application_loads_what_a_link_needs_and_no_cloud_sdk() -> None:
+    """The store of its keys it loads with the first link, where that is a cloud's."""
+    code = LOADED.format(module="functions_aws.app")
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    collects, modules = json.loads(done.stdout)
+    assert {"starlette", "mangum", "jinja2", "joserfc", "temporalio.client"} <= set(modules)
+    loaded = {name.partition(".")[0] for name in modules}
+    assert loaded & {"boto3", "azure", "workers", "infra", "apprise", "typer", "yaml"} == set()
+    assert "botocore.session" not in modules
+    assert collects
+
+
 async def test_starters_and_workers_read_what_the_other_writes() -> None:
     wire = json.loads(recorded("cloudevent")) | {
         "data": {"text": "Übergröße 🌊", "numbers": [1, 0.5]}

@@ -52,6 +52,8 @@ INCIDENTS: Allowed = {
     REPORTS: {"s3:GetObject", *KEEP},
     "arn:${AWS::Partition}:s3:::${DocumentsBucketName}": {"s3:ListBucket"},
     "arn:${AWS::Partition}:s3:::${RecordsBucketName}": {"s3:ListBucket"},
+    f"{SECRETS}${{Name}}/links-??????": {"secretsmanager:GetSecretValue"},
+    "SecretsKeyArns": {"kms:Decrypt"},
 }
 """What the worker of incidents may do beside what each may."""
 EXPECTED: dict[tuple[str, str], Allowed] = {
@@ -158,7 +160,12 @@ def test_each_function_has_its_own_role(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "role"),
-    [(FRONT_DOOR, "WebhookListenerRole"), (FRONT_DOOR, "AppRole"), (WORKERS, "ExecutionRole")],
+    [
+        (FRONT_DOOR, "WebhookListenerRole"),
+        (FRONT_DOOR, "AppRole"),
+        (WORKERS, "ExecutionRole"),
+        (SERVERLESS, "WorkersRole"),
+    ],
 )
 def test_other_keys_are_used_for_secrets_only_and_granted_only_where_they_are_named(
     name: str, role: str

@@ -64,6 +64,8 @@ RULE = "arn:aws:events:eu-west-1:111122223333:rule/nightly"
         {"ReserveConcurrency": "false"},
         {"CodeSigningConfigArn": SIGNING},
         {"SecretsKeyArns": f"{KEY},{KEY}"},
+        {"LinkKeys": "aws:tidegate/links"},
+        {"LinkKeys": "aws:tidegate/links#new,aws:tidegate/links#old", "AppConcurrency": "1"},
     ],
 )
 def test_what_can_be_deployed_is_accepted(given: dict[str, str]) -> None:
@@ -105,6 +107,10 @@ def test_what_can_be_deployed_is_accepted(given: dict[str, str]) -> None:
         ),
         ({"CodeSigningConfigArn": "csc-0123456789abcdef0"}, "a code signing configuration"),
         ({"SecretsKeyArns": f"{KEY},alias/secrets"}, "ARNs of KMS keys"),
+        ({"LinkKeys": "tidegate/links"}, "one or two references to secrets"),
+        ({"LinkKeys": "env:LINK_KEY"}, "one or two references to secrets"),
+        ({"LinkKeys": "aws:a,aws:b,aws:c"}, "one or two references to secrets"),
+        ({"AppConcurrency": "0"}, "AppConcurrency"),
     ],
 )
 def test_what_cannot_work_is_refused_with_a_sentence(given: dict[str, str], sentence: str) -> None:
@@ -164,6 +170,7 @@ def test_that_a_fifo_queue_takes_fifo_topics_only_is_said() -> None:
         (FRONT_DOOR, "CertificateArn", "of the stack's region"),
         (FRONT_DOOR, "SenderRuleArns", "does not admit another one's"),
         (FRONT_DOOR, "MessageConcurrency", "Never less than MaximumConcurrency"),
+        (FRONT_DOOR, "LinkKeys", "The function may read no other"),
         (WORKERS, "TemporalSecretArn", "of the stack's region"),
         (WORKERS, "KeyArn", "of the stack's region"),
     ],

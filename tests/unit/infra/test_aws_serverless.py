@@ -485,6 +485,36 @@ def test_a_build_id_is_one_that_the_setting_takes() -> None:
         assert Settings.from_env({"TIDEGATE_BUILD_ID": id}).build_id == id
 
 
+LINKS = {"AppUrl": "https://a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com", "LinkKeys": "aws:t/l"}
+
+
+def test_pages_have_links_where_the_application_and_the_keys_are_named() -> None:
+    given = environment("Workers", **LINKS)
+    read = Settings.from_env({k: given[k] for k in ("TIDEGATE_APP_URL", "TIDEGATE_LINK_KEYS")})
+    assert (read.app_url, read.link_keys) == (LINKS["AppUrl"], (LINKS["LinkKeys"],))
+    without = environment("Workers")
+    assert (without["TIDEGATE_APP_URL"], without["TIDEGATE_LINK_KEYS"]) == ("", "")
+    for links in (False, True):
+        role = deployed(**(LINKS if links else {})).resources("IAM::Role")["WorkersRole"]
+        assert ("secret:tidegate/links-??????" in str(role)) is links
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"LinkKeys": ""}, "LinkKeys is needed with AppUrl"),
+        ({"AppUrl": ""}, "LinkKeys is for the links to AppUrl, which is empty"),
+        ({"AppUrl": "http://tidegate.example"}, "an https address"),
+        ({"AppUrl": "https://ana@tidegate.example"}, "an https address"),
+        ({"LinkKeys": "file:/run/secrets/key"}, "one or two references to secrets"),
+    ],
+)
+def test_links_that_cannot_work_are_refused(changed: dict[str, str], sentence: str) -> None:
+    assert refused(**LINKS) == []
+    [found] = refused(**LINKS | changed)
+    assert sentence in found
+
+
 @pytest.mark.parametrize("region", ["ap-southeast-6", "ap-east-2"])
 def test_a_region_without_snapstart_is_refused_where_it_is_asked_for(region: str) -> None:
     given = PARAMETERS | {"SnapStart": "PublishedVersions"}

@@ -118,7 +118,9 @@ def test_a_function_is_built_by_its_own_target_from_the_root(id: str) -> None:
     assert (metadata["BuildMethod"], metadata["ContextPath"]) == ("makefile", "functions_aws")
     assert GLOBALS["CodeUri"] == "."
     makefile = (ROOT / "functions_aws" / "Makefile").read_text()
-    assert re.search(rf"^{'APP' if id == 'App' else 'LISTENERS'} := .*\bbuild-{id}\b", makefile, re.M)
+    assert re.search(
+        rf"^{'APP' if id == 'App' else 'LISTENERS'} := .*\bbuild-{id}\b", makefile, re.M
+    )
 
 
 def test_the_makefiles_defaults_are_the_templates() -> None:

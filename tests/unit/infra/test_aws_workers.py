@@ -294,6 +294,35 @@ def test_an_image_has_a_repository_in_ecr_or_none_is_named() -> None:
         assert ("ecr:BatchGetImage" in str(role)) is pulls
 
 
+LINKS = {"AppUrl": "https://tidegate.example", "LinkKeys": "aws:tidegate/links"}
+
+
+def test_the_worker_that_pages_has_the_links_address_and_keys() -> None:
+    named = {"TIDEGATE_APP_URL": "AppUrl", "TIDEGATE_LINK_KEYS": "LinkKeys"}
+    given = {task: environment(task) for task in TASKS}
+    assert named.items() <= given["IncidentTask"].items()
+    assert not named.keys() & given["RootTask"].keys()
+    passed = workers()
+    for parameter in LINKS:
+        assert passed["Incident"][parameter] == {"Ref": parameter}
+        assert parameter not in passed["Root"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"LinkKeys": ""}, "LinkKeys is needed with AppUrl"),
+        ({"AppUrl": ""}, "LinkKeys is for the links to AppUrl, which is empty"),
+        ({"AppUrl": "http://tidegate.example"}, "an https address"),
+        ({"LinkKeys": "file:/run/secrets/key"}, "one or two references to secrets"),
+    ],
+)
+def test_links_that_cannot_work_are_refused(changed: dict[str, str], sentence: str) -> None:
+    assert refused(LINKS) == []
+    [found] = refused(LINKS | changed)
+    assert sentence in found
+
+
 @pytest.mark.parametrize("parameter", ["TemporalSecretArn", "PagingSecretArn"])
 @pytest.mark.parametrize(
     "arn", ["tidegate/temporal", SECRET.removesuffix("-AbCdEf"), f"{SECRET}:k"]

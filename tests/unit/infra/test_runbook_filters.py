@@ -24,7 +24,7 @@ LOOKS = sorted(set(re.findall(r"logs (/aws/\S+) \w+ '(\{.*?\})'", RUNBOOK)))
 @pytest.fixture
 def lines(capsys: pytest.CaptureFixture[str]) -> dict[str, list[str]]:
     """By log group: what listeners write of an event that is given back and of a request that is
-    refused, and what the API writes of requests that are answered 4xx and 5xx."""
+    refused, and what the APIs write of requests that are answered 4xx and 5xx."""
     arrival = Arrival(
         Malformed(InvalidEvent("no JSON")), Delivery(format="json", body=b"", unique="1")
     )
@@ -38,11 +38,13 @@ def lines(capsys: pytest.CaptureFixture[str]) -> dict[str, list[str]]:
         telemetry._end_line()
     finally:
         handler.stream = before  # type: ignore[attr-defined]
-    [api] = resources(FRONT_DOOR, "Serverless::HttpApi").values()
-    access = json.loads(api["AccessLogSettings"]["Format"])
+    apis = resources(FRONT_DOOR, "Serverless::HttpApi").values()
+    formats = [json.loads(api["AccessLogSettings"]["Format"]) for api in apis]
     return {
         "/aws/lambda": [*logged.getvalue().splitlines(), *capsys.readouterr().out.splitlines()],
-        "/aws/vendedlogs": [json.dumps({**access, "status": each}) for each in ("401", "503")],
+        "/aws/vendedlogs": [
+            json.dumps({**access, "status": each}) for access in formats for each in ("401", "503")
+        ],
     }
 
 
