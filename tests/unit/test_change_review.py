@@ -269,4 +269,4 @@ def test_who_may_do_what_is_one_table_for_each_cloud_and_security_links_to_it(pa
 def test_whoever_the_keys_of_secrets_are_granted_to_is_in_the_table() -> None:
     rows_of_aws = rows("docs/deploy-aws.md", "Who | May | Of")
     granted = [who for who, _, of in rows_of_aws if "`SecretsKeyArns`" in of]
-    assert len(granted) == 2
+    assert len(granted) == 4
