@@ -33,19 +33,18 @@ def application() -> Starlette:
 
 
 @cache
-def adapter() -> Mangum:
-    """Lambda's way to the application, on the process's one event loop, where the client of Temporal
-    lives across invocations. Raises `SettingsError`."""
-    asyncio.set_event_loop(asyncio.new_event_loop())
-    return Mangum(application(), lifespan="off")
+def loop() -> asyncio.AbstractEventLoop:
+    """The process's one event loop; the client of Temporal lives on it across invocations."""
+    return asyncio.new_event_loop()
 
 
 @telemetry.reported
 def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     """The application's response to one request. Raises `SettingsError`, so that a new version
-    that cannot serve is rolled back; also for what is not payload 2.0, some of which Mangum takes."""
+    that cannot serve is rolled back; also for what is not payload 2.0, which Mangum may take."""
     http_api.require_payload(event)
-    return adapter()(event, context)
+    asyncio.set_event_loop(loop())  # which Mangum takes
+    return Mangum(application(), lifespan="off")(event, context)
 
 
 snapstart.hooks(application)

@@ -16,7 +16,7 @@ from core.webhooks.request import Request, Response
 
 def require_payload(event: Any) -> dict[str, Any]:
     """What payload 2.0 says of its request's HTTP. Raises `SettingsError` for anything else, such
-    as a REST API's or a load balancer's: the operator's mistake, for which no sender may give up."""
+    as a REST API's or a load balancer's: the operator's mistake, for which no sender gives up."""
     http = event.get("requestContext", {}).get("http") if isinstance(event, dict) else None
     if not isinstance(http, dict) or event.get("version") != "2.0":
         raise SettingsError(

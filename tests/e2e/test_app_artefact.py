@@ -19,7 +19,6 @@ from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSear
 from core.contracts import INCIDENT_WORKFLOW, STATUS_ATTRIBUTE, TITLE_MEMO
 from core.domain.incident.ids import incident_id
 from core.links import PATH, LinkCommand
-from infra.local.environment import LINK_KEYS
 from infra.local.processes import ROOT
 from infra.local.temporal import TemporalServer
 from tests.e2e.test_aws_artefact import UNCHECKED_HASH, alone
@@ -143,8 +142,11 @@ def test_a_build_that_cannot_work_says_why(
 # -- what it answers
 
 
+WITHOUT_KEYS = ENVIRONMENT | {"TIDEGATE_LINK_KEYS": ""}
+
+
 def environment(address: str) -> dict[str, str]:
-    return ENVIRONMENT | {"TEMPORAL_ADDRESS": address, **LINK_KEYS}
+    return ENVIRONMENT | {"TEMPORAL_ADDRESS": address}
 
 
 @pytest.fixture(scope="module")
@@ -300,7 +302,7 @@ def test_an_invocation_that_is_not_payload_2_fails(app: Function, event: dict[st
 def test_without_keys_of_links_every_invocation_fails_so_that_the_version_is_rolled_back(
     app_artefact: Path, tmp_path: Path
 ) -> None:
-    with lambda_rie.function(app_artefact, HANDLER, tmp_path, ENVIRONMENT) as function:
+    with lambda_rie.function(app_artefact, HANDLER, tmp_path, WITHOUT_KEYS) as function:
         for _ in range(2):
             answer = function.invoke(http_request("GET", "/healthz"))
             assert answer["errorType"] == "SettingsError"
@@ -340,7 +342,7 @@ def test_a_version_with_invalid_settings_is_not_published(
     app_artefact: Path, tmp_path: Path
 ) -> None:
     given = http_request("GET", "/healthz")
-    with snap_started(app_artefact, HANDLER, tmp_path, ENVIRONMENT, given) as process:
+    with snap_started(app_artefact, HANDLER, tmp_path, WITHOUT_KEYS, given) as process:
         answer = process.answer()
     assert set(process.posted) == {"/init/error"}
     assert "TIDEGATE_LINK_KEYS is not set" in answer["errorMessage"]

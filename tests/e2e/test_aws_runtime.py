@@ -14,7 +14,7 @@ from temporalio.client import Client
 
 from infra.local.environment import WEBHOOKS
 from infra.local.temporal import TemporalServer
-from tests.integration.test_aws_events import AWS, ENVIRONMENT, EVENTS, EXPECTED, workflows
+from tests.integration.test_aws_events import AWS, ENVIRONMENT, EXPECTED, workflows
 from tests.support import lambda_rie
 from tests.support.lambda_rie import Function
 
@@ -23,6 +23,8 @@ pytestmark = pytest.mark.skipif(
     reason="the Runtime API's emulator runs on Linux, out of .venv-deploy: make test",
 )
 LISTENERS = ("s3_listener", "message_listener", "webhook_listener")
+EVENTS = [name for name in EXPECTED if not name.startswith("app.")]
+"""Those of the application: test_app_artefact.py."""
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The Lambda listeners under test, with fresh caches for each test."""
+"""The Lambda functions under test, with fresh caches for each test."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from unittest import mock
 from core import bootstrap
 from core.config.settings import Settings
 from core.ports.workflows import Workflows
-from functions_aws import runtime, webhook_listener
+from functions_aws import app, runtime, webhook_listener
 
 
 @contextmanager
@@ -32,8 +32,9 @@ def fresh_process(
             ):
                 yield
     finally:
-        if runtime.loop.cache_info().currsize:
-            runtime.loop().close()
+        for loop in (runtime.loop, app.loop):
+            if loop.cache_info().currsize:
+                loop().close()
         _forget()
 
 
@@ -44,5 +45,7 @@ def _forget() -> None:
         runtime.workflows,
         runtime.intake,
         webhook_listener.webhooks,
+        app.application,
+        app.loop,
     ):
         cached.cache_clear()

@@ -36,6 +36,7 @@ def test_every_event_is_for_a_function_of_the_template(name: str) -> None:
         ("s3-listener.sqs-s3-test-event", invocation(DONE), 0),
         ("message-listener.sqs-malformed", invocation(DONE, KEPT), 1),
         ("webhook-listener.forged", invocation({"statusCode": 401}), 0),
+        ("app.healthz", invocation({"statusCode": 200}), 0),
     ],
 )
 def test_an_events_expected_effects_are_no_problem(name: str, found: Invocation, kept: int) -> None:
@@ -67,6 +68,7 @@ def test_an_events_expected_effects_are_no_problem(name: str, found: Invocation,
             0,
             "answered 202, not 401",
         ),
+        ("app.cut-link", invocation({"statusCode": 200}), 0, "answered 200, not 404"),
         (
             "s3-listener.s3",
             invocation({"errorType": "NotAccepted"}, STARTED),

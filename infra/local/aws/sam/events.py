@@ -19,6 +19,8 @@ from infra.local.aws.sam.invoke import Invocation
 from infra.local.processes import ROOT
 
 AWS: Final = ROOT / "infra" / "aws"
+_HTTP: Final = ("app.", "webhook-listener.")
+"""How the names of events begin that are requests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,12 +103,12 @@ def _verdicts(invocation: Invocation) -> list[str]:
 
 def _comparable(name: str, answer: Any) -> Any:
     """The predictable part of a response: a status, failures, or the number of receipts."""
-    if name.startswith("webhook-listener"):
+    if name.startswith(_HTTP):
         return answer.get("statusCode") if isinstance(answer, dict) else answer
     return len(answer) if isinstance(answer, list) else answer
 
 
 def _right(name: str, expected: Mapping[str, int]) -> Any:
-    if name.startswith("webhook-listener"):
+    if name.startswith(_HTTP):
         return expected["status"]
     return {"batchItemFailures": []} if ".sqs-" in name else expected["starts"]
