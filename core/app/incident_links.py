@@ -23,13 +23,12 @@ from starlette.responses import Response
 from core.adapters.temporal import incidents
 from core.adapters.temporal.incident_list import IncidentSummary
 from core.app.pages import Refused, page
-from core.domain.command import LONGEST_NAME, Actor, Proof
+from core.domain.command import LONGEST_NAME, Actor, Proof, may_be_a_person
 from core.domain.durations import format_age
 from core.domain.handles import handle_of
+from core.domain.incident.command_states import EFFECTIVE_IN
 from core.domain.incident.commands import Acknowledge, Reopen
-from core.domain.incident.decisions.command_handling import EFFECTIVE_IN
 from core.domain.incident.model import Status
-from core.domain.incident.timeline import may_be_a_person
 from core.domain.text import shortened
 from core.errors import (
     CommandRefused,

@@ -11,14 +11,13 @@ import typer
 
 from core.cli.clock import read_time, shown_time
 from core.cli.completion import all_incidents, complete, open_incidents
-from core.domain.command import LONGEST_NAME
+from core.domain.command import LONGEST_NAME, may_be_a_person
 from core.domain.durations import format_duration
 from core.domain.incident.commands import (
     LONGEST_COMMENT,
     LONGEST_NOTE,
     LONGEST_SNOOZE,
 )
-from core.domain.incident.timeline import may_be_a_person
 from core.domain.text import clean, one_line
 
 _NAMES: Final = "The incident's handle, its ID or the beginning of that, or its workflow ID"

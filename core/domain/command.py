@@ -7,6 +7,7 @@ A command's `name` is the name of its Temporal update. Unknown fields are refuse
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Final, TypeVar
@@ -18,6 +19,9 @@ from core.domain.value import ONE_LINE, Value
 
 TIDEGATE: Final = "tidegate"
 """Who does what nobody did by hand."""
+
+SOURCE_PREFIX: Final = "source:"
+"""Actors that begin with this are monitoring systems, not people."""
 
 LONGEST_NAME: Final = 200
 """In characters."""
@@ -48,6 +52,13 @@ def attested(actor: str, proof: str | None) -> str:
     """The actor, and how it is known that it was they, as people read it: `ana (PagerDuty)`; with a
     proof that this version does not know, as it is."""
     return f"{actor} ({_LABELS.get(proof, proof)})" if proof else actor
+
+
+def may_be_a_person(name: str) -> bool:
+    """Whether somebody may call themselves so: neither as we nor as monitoring systems are called,
+    in capitals or with characters that nobody sees, nor by these alone."""
+    seen = "".join(each for each in name.casefold() if unicodedata.category(each) != "Cf").strip()
+    return bool(seen) and seen != TIDEGATE and not seen.startswith(SOURCE_PREFIX)
 
 
 def _not_ours(actor: str) -> str:

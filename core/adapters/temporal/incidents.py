@@ -36,9 +36,9 @@ from core.contracts import (
     SIGNAL_COMMAND,
 )
 from core.domain.handles import handle_of
+from core.domain.incident.command_states import NO_OP_IN
 from core.domain.incident.commands import read_named
-from core.domain.incident.decisions.command_facts import Before, Held, Paged
-from core.domain.incident.decisions.command_handling import NO_OP_IN
+from core.domain.incident.facts import Before, Held, Paged
 from core.domain.incident.ids import parse_id
 from core.domain.incident.model import Status
 from core.domain.incident.refusals import Refusal

@@ -7,7 +7,6 @@ fields, because histories hold them.
 
 from __future__ import annotations
 
-import unicodedata
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -26,16 +25,6 @@ from core.domain.incident.policies.policy import Policy
 from core.domain.oncall.answer import Answer, OnCall, Question
 from core.domain.severity import Severity
 from core.domain.value import Value
-
-SOURCE_PREFIX: Final = "source:"
-"""Actors that begin with this are monitoring systems, not people."""
-
-
-def may_be_a_person(name: str) -> bool:
-    """Whether somebody may call themselves so: neither as we nor as monitoring systems are called,
-    in capitals or with characters that nobody sees, nor by these alone."""
-    seen = "".join(each for each in name.casefold() if unicodedata.category(each) != "Cf").strip()
-    return bool(seen) and seen != TIDEGATE and not seen.startswith(SOURCE_PREFIX)
 
 
 class _Event(Value):

@@ -126,6 +126,8 @@ def test_the_application_loads_what_a_link_needs_and_no_cloud_sdk() -> None:
     assert {"starlette", "mangum", "jinja2", "joserfc", "temporalio.client"} <= set(modules)
     loaded = {name.partition(".")[0] for name in modules}
     assert loaded & {"boto3", "azure", "workers", "infra", "apprise", "typer", "yaml"} == set()
+    decides = ("core.domain.incident.decisions", "core.domain.incident.timeline")
+    assert [name for name in modules if name.startswith(decides)] == []
     assert "botocore.session" not in modules
     assert collects
 

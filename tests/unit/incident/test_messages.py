@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
+from core.domain.command import SOURCE_PREFIX
 from core.domain.handles import handle_of
 from core.domain.incident.decisions.messages import MAX_LINKS
 from core.domain.incident.effects import FollowUp, Page
 from core.domain.incident.inputs import PageSettled
 from core.domain.incident.model import KEPT_NAMES
 from core.domain.incident.policies.policy import Level, Policy, PolicyTarget
-from core.domain.incident.timeline import SOURCE_PREFIX
 from core.domain.targets import News
 from tests.unit.incident.examples import (
     ID,

@@ -14,11 +14,11 @@ from typing import Final, NamedTuple
 
 from core.domain.alert import Alert
 from core.domain.alert_state import CLOCKS_APART, AlertState
+from core.domain.command import SOURCE_PREFIX
 from core.domain.event import encode
 from core.domain.incident.model import Incident
 from core.domain.incident.policies.policy import Policy
 from core.domain.incident.timeline import (
-    SOURCE_PREFIX,
     AlertCleared,
     AlertFired,
     AlertHeard,

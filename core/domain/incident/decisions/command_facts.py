@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import TypedDict
 
 from core.domain.incident.decisions import escalation, on_call, paging
+from core.domain.incident.facts import CommandFacts, Paged
 from core.domain.incident.model import UNRESOLVED, Incident
 from core.domain.incident.timeline import (
     Assigned,
@@ -14,47 +14,6 @@ from core.domain.incident.timeline import (
     PageStarted,
     TimelineEvent,
 )
-
-
-class Held(TypedDict):
-    """What holds the paging, and until when in RFC 3339."""
-
-    reason: str
-    until: str
-
-
-class Paged(TypedDict):
-    """Whom a level pages: targets, schedules, people and teams by their names; `repeat` counts how
-    often it is paged."""
-
-    level: int
-    targets: list[str]
-    repeat: int
-
-
-class Before(TypedDict):
-    """The incident as the command found it."""
-
-    status: str
-    severity: str
-    assignee: str | None
-    commander: str | None
-    acknowledged_by: list[str]
-    snoozed_until: str | None
-
-
-class CommandFacts(TypedDict):
-    """`paged` is whom the command paged, `notified` the addresses at which a new assignee is told;
-    `next_page_at` when more people are paged, while nobody acknowledges. Moments are in RFC 3339.
-    """
-
-    commander: str | None
-    snoozed_until: str | None
-    held: Held | None
-    paged: list[Paged]
-    notified: list[str]
-    next_page_at: str | None
-    before: Before
 
 
 def command_facts(

@@ -17,11 +17,11 @@ While alerts are held back, people may comment, assign, set the severity and clo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 from core.domain.handles import handle_of
+from core.domain.incident.command_states import EFFECTIVE_IN, NO_OP_IN
 from core.domain.incident.commands import (
     COMMANDS,
     LONGEST_SNOOZE,
@@ -61,34 +61,6 @@ from core.domain.incident.timeline import (
     Unchanged,
 )
 from core.errors import quoted
-
-_NOT_CLOSED: Final = (Status.PENDING, *UNRESOLVED, Status.RESOLVED)
-
-EFFECTIVE_IN: Final[Mapping[str, tuple[Status, ...]]] = {
-    Acknowledge.name: (Status.OPEN, Status.ACKNOWLEDGED),
-    Unacknowledge.name: (Status.ACKNOWLEDGED,),
-    Escalate.name: (Status.OPEN, Status.ACKNOWLEDGED),
-    Mitigate.name: (Status.OPEN, Status.ACKNOWLEDGED),
-    Resolve.name: UNRESOLVED,
-    Reopen.name: (Status.MITIGATED, Status.RESOLVED),
-    Assign.name: (Status.PENDING, *UNRESOLVED),
-    Snooze.name: UNRESOLVED,
-    Comment.name: _NOT_CLOSED,
-    SetSeverity.name: _NOT_CLOSED,
-    Close.name: _NOT_CLOSED,
-}
-"""The states in which a command has an effect."""
-
-NO_OP_IN: Final[Mapping[str, tuple[Status, ...]]] = {
-    Acknowledge.name: (Status.MITIGATED,),
-    Unacknowledge.name: (Status.OPEN, Status.MITIGATED),
-    Mitigate.name: (Status.MITIGATED,),
-    Resolve.name: (Status.RESOLVED, Status.CLOSED),
-    Reopen.name: (Status.OPEN, Status.ACKNOWLEDGED),
-    Close.name: (Status.CLOSED,),
-}
-"""The states in which it is accepted and changes nothing, because things are already as it wants
-them, or better. In all other states it is refused."""
 
 
 def possible(incident: Incident) -> tuple[str, ...]:

@@ -10,13 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from core.domain.command import TIDEGATE
+from core.domain.command import SOURCE_PREFIX, TIDEGATE
 from core.domain.durations import format_age
 from core.domain.handles import handle_of
 from core.domain.incident.effects import FollowUp, Link, Page
 from core.domain.incident.model import Incident, PageState, PageStatus, compact_time
 from core.domain.incident.timeline import (
-    SOURCE_PREFIX,
     Acknowledged,
     Closed,
     Discarded,

@@ -12,6 +12,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
+from core.domain.command import SOURCE_PREFIX
 from core.domain.incident.commands import (
     Acknowledge,
     Assign,
@@ -24,7 +25,6 @@ from core.domain.incident.commands import (
 )
 from core.domain.incident.model import Incident
 from core.domain.incident.refusals import Deed, Refusal
-from core.domain.incident.timeline import SOURCE_PREFIX
 
 
 class Role(StrEnum):

@@ -12,13 +12,12 @@ from typing import Any, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from core.domain.command import TIDEGATE, Proof
+from core.domain.command import SOURCE_PREFIX, TIDEGATE, Proof
 from core.domain.durations import format_duration
 from core.domain.handles import handle_of
 from core.domain.incident.model import CloseReason, Incident, Status
 from core.domain.incident.reports.metrics import Metrics, metrics_of
 from core.domain.incident.timeline import (
-    SOURCE_PREFIX,
     Commented,
     Escalated,
     EscalatedByHand,
