@@ -40,15 +40,20 @@ async def entry(handle: WorkflowHandle[Any, Any], kind: str) -> dict[str, Any]:
     return dict(found)
 
 
-def comments(count: int) -> list[dict[str, Any]]:
-    """So many events that each bring a comment."""
+def comments(count: int, chars: int = 0) -> list[dict[str, Any]]:
+    """So many events that each bring a comment of at least so many characters."""
     return [
         Event(
             id=f"c{number}",
             source="webhook:prod",
             type=INCIDENT_COMMAND,
             key=f"pagerduty#c{number}",
-            data={**BY_LINK, "name": "comment", "command_id": f"c{number}", "note": f"#{number}"},
+            data={
+                **BY_LINK,
+                "name": "comment",
+                "command_id": f"c{number}",
+                "note": f"#{number}".ljust(chars, "."),
+            },
         ).to_wire()
         for number in range(count)
     ]
@@ -150,6 +155,7 @@ async def test_a_command_waits_until_the_incident_opens(dev_harness: Harness) ->
             await until(says(each, "Acknowledged"))
             await command(each, "close", "c2", reason="false_alarm")
             await each.result()
+    assert not harness.pager.delivered
 
 
 async def test_a_command_while_no_incident_is_open_is_refused_and_spares_the_next_nothing(
@@ -167,6 +173,25 @@ async def test_a_command_while_no_incident_is_open_is_refused_and_spares_the_nex
         await handle.signal(SIGNAL_EVENT, [alert("disk")])
         await until(says(handle, "Page delivered"))
         assert (await state(handle))["status"] == "open"
+        await handle.cancel()
+
+
+async def test_a_command_that_follows_an_alert_into_the_silence_waits_for_what_it_opens(
+    dev_harness: Harness,
+) -> None:
+    harness = dev_harness
+    harness.policy = {"levels": [{"after": "0s", "targets": ["on-call"]}], "remember_for": "1h"}
+    handle = await signal_with_start(harness, f"incident:{uuid4()}", alert(status="resolved"))
+    async with harness.working():
+
+        async def silent() -> bool:
+            return bool((await state(handle))["silent_until"])
+
+        await until(silent)
+    await handle.signal(SIGNAL_EVENT, [alert("disk")])
+    await handle.signal(SIGNAL_COMMAND, {"name": "acknowledge", **BY_LINK, "command_id": "c1"})
+    async with harness.working():
+        await until(says(handle, "Acknowledged"))
         await handle.cancel()
 
 
@@ -219,7 +244,7 @@ async def test_commands_that_have_piled_up_among_alerts_are_handed_over_to_the_n
     harness.continue_as_new_after = 10
     handle = await signal_with_start(harness, f"incident:{uuid4()}", alert())
     count = 2 * BATCH_SIZE + 100
-    wires = comments(count)
+    wires = comments(count, 4_000)  # more than a run may start with
     for first in range(0, count, 100):
         await handle.signal(SIGNAL_EVENT, [*wires[first : first + 100], alert(number=first + 1)])
     async with harness.working():
