@@ -56,7 +56,8 @@ def test_a_terminal_also_shows_the_step_that_runs(
             [
                 (
                     "incident-worker",
-                    "incident-report, incident-successor, incident-event, alert, incident-command, heartbeat",
+                    "incident-report, incident-successor, incident-event, alert, incident-command, "
+                    "heartbeat",
                 )
             ],
         ),
