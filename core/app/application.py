@@ -1,4 +1,4 @@
-"""The HTTP application that answers people, as one ASGI application.
+"""The HTTP application that answers people and programs, as one ASGI application.
 
 A platform's adapter calls `create` once for each process:
 `uvicorn --factory core.app.application:create --no-access-log --ws none`. Paths hold the tokens of
@@ -17,6 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from core import bootstrap
+from core.app.api import application as api
 from core.app.incident_links import IncidentLinks
 from core.app.pages import Refused, notice
 from core.config.settings import Settings
@@ -44,6 +45,7 @@ def create() -> Starlette:
         routes=[
             Route("/healthz", healthy),
             Route(f"{PATH}{{token}}", links.answer, methods=["GET", "POST"]),
+            *api.routes(settings),
         ],
         exception_handlers=dict.fromkeys((Refused, HTTPException, Exception), failed),
     )

@@ -176,6 +176,32 @@ def _references(text: str) -> tuple[str, ...]:
     return references
 
 
+def _issuer(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        raise ValueError("not an https address; http is for this machine alone")
+    if not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError("not an address like https://login.example/tenant")
+    return text
+
+
+def _audience(text: str) -> str:
+    if len(text) > 500 or not text.isprintable():
+        raise ValueError("not a line of 500 characters at most")
+    return text
+
+
+def _expression(text: str) -> str:
+    from core.domain.expressions.expression import compiled  # which may load JMESPath
+
+    return str(compiled(text))
+
+
+def _reference(text: str) -> str:
+    parse_reference(text)
+    return text
+
+
 def _level(text: str) -> str:
     if text.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
         raise ValueError("not one of DEBUG, INFO, WARNING, ERROR")
@@ -347,6 +373,44 @@ class Settings:
         _number(float, 1, 86_400),
         300.0,
         "Seconds that a secret is cached.",
+        local="caller",
+    )
+    api_tokens: str | None = _variable(
+        "TIDEGATE_API_TOKENS",
+        _reference,
+        None,
+        "Reference to the secret with the service tokens of the HTTP API, a JSON array of name, "
+        "role and tokens. Default: there are none.",
+        local="caller",
+    )
+    oidc_issuer: str | None = _variable(
+        "TIDEGATE_OIDC_ISSUER",
+        _issuer,
+        None,
+        "The OpenID Connect issuer whose tokens the HTTP API takes, exactly as their claim `iss` "
+        "has it. Default: none.",
+        local="caller",
+    )
+    oidc_audience: str | None = _variable(
+        "TIDEGATE_OIDC_AUDIENCE",
+        _audience,
+        None,
+        "The audience that those tokens must be for: their claim `aud`.",
+        local="caller",
+    )
+    oidc_role: str = _variable(
+        "TIDEGATE_OIDC_ROLE",
+        _expression,
+        "roles",
+        "Where their claims have the role, viewer, responder or admin, or a list with it: a name, "
+        "or a JMESPath expression.",
+        local="caller",
+    )
+    oidc_name: str = _variable(
+        "TIDEGATE_OIDC_NAME",
+        _expression,
+        "email",
+        "Where their claims have the name by which somebody acts, likewise.",
         local="caller",
     )
     health_address: str = _variable(

@@ -30,6 +30,8 @@ LONGEST_NAME: Final = 200
 class Proof(StrEnum):
     """How it is known that a command is its actor's."""
 
+    API = "api"
+    """A bearer token of the HTTP API, which names them."""
     COMMAND_LINE = "command_line"
     """Credentials of Temporal, and the name that the user of the command gave."""
     LINK = "link"
@@ -41,6 +43,7 @@ class Proof(StrEnum):
 
 
 _LABELS: Final[Mapping[str, str]] = {
+    Proof.API: "API",
     Proof.COMMAND_LINE: "CLI",
     Proof.LINK: "link",
     Proof.OPSGENIE: "Opsgenie",

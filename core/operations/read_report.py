@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Literal
 
 from core import bootstrap
 from core.adapters.temporal import incidents
@@ -13,9 +14,19 @@ from core.domain.incident.model import folder_name
 from core.errors import DocumentNotFound, IncidentNotFound
 from core.ports.documents import DocumentStore
 
+if TYPE_CHECKING:
+    from temporalio.client import Client
 
-async def read_report(settings: Settings, id: str, *, suffix: Literal["md", "json"]) -> bytes:
-    """An incident's last report, as `md` or `json`.
+
+async def read_report(
+    settings: Settings,
+    id: str,
+    *,
+    suffix: Literal["md", "json"],
+    connect: Callable[[], Awaitable[Client]] | None = None,
+) -> bytes:
+    """An incident's last report, as `md` or `json`. `connect` gives the client, by default a new
+    one.
 
     The incident says where it is. After Temporal's retention has ended, it is the first report of
     the incident's own ID. Raises `DocumentNotFound` without a report, and what the store and
@@ -24,7 +35,8 @@ async def read_report(settings: Settings, id: str, *, suffix: Literal["md", "jso
     settings.require("reports")
     store = bootstrap.documents(settings)
     try:
-        incident = await incidents.state(await bootstrap.connect(settings), id)
+        client = await (connect() if connect else bootstrap.connect(settings))
+        incident = await incidents.state(client, id)
     except IncidentNotFound:
         if parse_id(id)[1] is None:
             raise

@@ -3,6 +3,7 @@ worker."""
 
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from temporalio.client import (
     WorkflowExecutionStatus,
 )
 from temporalio.common import SearchAttributeKey
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from core.adapters.temporal.connection import refusal
 from core.contracts import (
@@ -42,6 +43,8 @@ _STATUS, _SEVERITY, _SERVICE, _ASSIGNEE, _INCIDENT_ID = map(
         INCIDENT_ID_ATTRIBUTE,
     ),
 )
+_NO_CURSOR: Final = "not the cursor of a page"
+_TRY_AGAIN: Final = "run `tidegate setup` if it does not know a search attribute, else try again"
 UNFINDABLE: Final = frozenset('"\\')
 """A server with visibility in SQL finds no value that contains one of these, however it is quoted
 (tried on 1.32 with SQLite)."""
@@ -139,15 +142,51 @@ async def list_incidents(
     return incidents, False
 
 
+async def incident_page(
+    client: Client, filter: IncidentFilter, *, limit: int, cursor: str | None = None
+) -> tuple[list[IncidentSummary], str | None]:
+    """At most `limit` incidents by one call, the newest first, and the cursor of those that follow;
+    None for the last page. A page may have fewer although there are more.
+
+    Raises `ValueError` for what is no cursor, or as `list_incidents`.
+    """
+    now, token = _read_cursor(cursor) if cursor else (datetime.now(UTC), None)
+    pages = client.list_workflows(
+        filter.query(now), page_size=limit, next_page_token=token, rpc_timeout=_TIMEOUT
+    )
+    try:
+        await pages.fetch_next_page()
+    except RPCError as error:
+        if cursor and error.status is RPCStatusCode.INVALID_ARGUMENT:
+            raise ValueError(_NO_CURSOR) from None
+        raise refusal(error, fix=_TRY_AGAIN) from None
+    found = [await _summary(run) for run in pages.current_page or ()]
+    following = _cursor(now, pages.next_page_token) if pages.next_page_token else None
+    return [incident for incident in found if filter.matches(incident, now)], following
+
+
+def _cursor(now: datetime, token: bytes) -> str:
+    """The place in a list whose ages count from `now`."""
+    moment = int(now.timestamp() * 1000).to_bytes(8)
+    return base64.urlsafe_b64encode(moment + token).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> tuple[datetime, bytes]:
+    try:
+        content = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars="-_", validate=True)
+        moment = int.from_bytes(content[:8]) / 1000
+        return datetime.fromtimestamp(moment, UTC), content[8:]
+    except (ValueError, OverflowError, OSError):
+        raise ValueError(_NO_CURSOR) from None
+
+
 async def summaries(client: Client, query: str) -> AsyncIterator[IncidentSummary]:
     """The runs that a visibility query finds, newest first. Raises `TemporalUnavailable`."""
     try:
         async for run in client.list_workflows(query, rpc_timeout=_TIMEOUT):
             yield await summary_of(run)
     except RPCError as error:
-        raise refusal(
-            error, fix="run `tidegate setup` if it does not know a search attribute, else try again"
-        ) from None
+        raise refusal(error, fix=_TRY_AGAIN) from None
 
 
 def in_query(text: str) -> str:

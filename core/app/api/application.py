@@ -1,0 +1,212 @@
+"""The HTTP API below /v1: who asks, what they may do, and what each failure is answered.
+
+Without an identity in the settings there is no API: it is never open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+from starlette.applications import Starlette
+from starlette.convertors import StringConvertor, register_url_convertor
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
+
+from core import bootstrap
+from core.app.api import commands, incidents, openapi
+from core.app.api.operations import Call, Operation
+from core.app.api.problems import Refused, response
+from core.app.identity.bearer import Identity, identity
+from core.app.identity.caller import Caller, NotAuthenticated
+from core.config.settings import Settings
+from core.errors import (
+    AmbiguousId,
+    CommandRefused,
+    ConfigurationError,
+    DocumentNotFound,
+    IncidentNotFound,
+    TidegateError,
+    TransientError,
+)
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
+
+PREFIX: Final = "/v1"
+OPERATIONS: Final = (*incidents.OPERATIONS, *commands.OPERATIONS, openapi.OPERATION)
+"""Every operation there is."""
+
+_REALM: Final = 'Bearer realm="tidegate"'
+_RETRY: Final = {"Retry-After": "5"}
+_RETRY_LATER: Final = {"Retry-After": "60"}
+
+log = logging.getLogger("tidegate.app")
+
+
+class _IncidentId(StringConvertor):
+    """An ID in a path, which may have slashes; what follows it is none of it."""
+
+    regex = r"(?:(?!/(?:timeline|report|commands(?:/[^/]*)?)$).)+"
+
+
+register_url_convertor("incident", _IncidentId())
+
+
+def routes(settings: Settings) -> list[BaseRoute]:
+    """The API's routes; none where the settings let nobody in. Raises `SettingsError`."""
+    known = identity(settings)
+    if known is None:
+        return []
+    connect = _Connection(settings)
+    document = openapi.document(OPERATIONS)
+    application = Starlette(
+        routes=[
+            Route(
+                operation.path.replace("{id}", "{id:incident}"),
+                _endpoint(operation, known, settings, connect),
+                methods=[operation.method],
+            )
+            for operation in OPERATIONS
+        ],
+        exception_handlers={Refused: _refused, HTTPException: _failed, Exception: _broken},
+    )
+    application.router.redirect_slashes = False
+    application.state.document = document
+    return [Mount(PREFIX, app=application)]
+
+
+class _Connection:
+    """The client of Temporal of this process, made with the first call that needs it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._connecting = asyncio.Lock()
+        self._client: Client | None = None
+
+    async def __call__(self) -> Client:
+        async with self._connecting:
+            if self._client is None:
+                self._client = await bootstrap.connect(self._settings)
+            return self._client
+
+
+def _endpoint(
+    operation: Operation,
+    identity: Identity,
+    settings: Settings,
+    connect: Callable[[], Awaitable[Client]],
+) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        caller = await _caller(request, identity)
+        if not caller.role.covers(operation.role):
+            raise Refused(
+                HTTPStatus.FORBIDDEN,
+                "RoleTooLow",
+                f"this takes the role {operation.role}, and yours is {caller.role}",
+                headers={"WWW-Authenticate": f'{_REALM}, error="insufficient_scope"'},
+                why=f"{operation.id} by {caller.name!r}, {caller.role}",
+            )
+        call = Call(request=request, caller=caller, settings=settings, connect=connect)
+        try:
+            return await operation.handle(call)
+        except TidegateError as error:
+            raise _as_refused(error) from error
+
+    return endpoint
+
+
+async def _caller(request: Request, identity: Identity) -> Caller:
+    try:
+        return await identity.caller(request.headers.getlist("authorization"))
+    except NotAuthenticated as failure:
+        missing = failure.reason == "missing"
+        raise Refused(
+            HTTPStatus.UNAUTHORIZED,
+            "NotAuthenticated",
+            "this takes a valid bearer token, in the header Authorization",
+            headers={"WWW-Authenticate": _REALM if missing else f'{_REALM}, error="invalid_token"'},
+            why=failure.reason,
+        ) from None
+    except (ConfigurationError, TransientError) as error:
+        raise Refused(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "CannotAuthenticate",
+            "no token can be verified now; try again",
+            headers=_RETRY,
+            why=repr(error),
+        ) from error
+
+
+def _as_refused(error: TidegateError) -> Refused:
+    """The refusal that an error of the core is to a caller."""
+    match error:
+        case IncidentNotFound() | DocumentNotFound():
+            return Refused(HTTPStatus.NOT_FOUND, error.code, error.message)
+        case AmbiguousId():
+            return Refused(HTTPStatus.CONFLICT, error.code, error.message)
+        case CommandRefused():
+            refusal = error.refusal
+            return Refused(
+                HTTPStatus.CONFLICT,
+                error.code,
+                error.message,
+                deed=refusal.deed if refusal else None,
+                possible=refusal.possible if refusal else (),
+                advice=(refusal.advice or None) if refusal else None,
+            )
+        case TransientError():
+            return Refused(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                error.code,
+                "no answer now; a command may still be done, and is done once however often it is "
+                "sent with the same Idempotency-Key or command_id",
+                headers=_RETRY,
+                why=repr(error),
+            )
+        case ConfigurationError():
+            return Refused(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                error.code,
+                "the operator has to change something first: the log says what",
+                headers=_RETRY_LATER,
+                why=repr(error),
+            )
+        case _:
+            return Refused(
+                HTTPStatus.INTERNAL_SERVER_ERROR,
+                error.code,
+                "something is broken here",
+                why=repr(error),
+            )
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    """The answer to what is refused, which is counted by its code in the log."""
+    assert isinstance(error, Refused)  # noqa: S101  # it is registered for these alone
+    level = logging.ERROR if error.problem.status >= 500 else logging.WARNING
+    log.log(level, "refused: %s", error)
+    return response(error)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """The answer to a path or a method that there is not."""
+    assert isinstance(error, HTTPException)  # noqa: S101
+    status = HTTPStatus(error.status_code)
+    found = status is not HTTPStatus.NOT_FOUND
+    code = "MethodNotAllowed" if status is HTTPStatus.METHOD_NOT_ALLOWED else "NotFound"
+    detail = "this takes other methods: see Allow" if found else "there is nothing here"
+    return await _refused(
+        request,
+        Refused(status, code if found else "NotFound", detail, headers=error.headers),
+    )
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    """The answer to a fault of ours; the server logs it."""
+    return response(Refused(HTTPStatus.INTERNAL_SERVER_ERROR, "Broken", "something is broken here"))

@@ -1,0 +1,67 @@
+"""An operation of the API as one typed value: the route and its description are made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from core.app.api.requests import NoQuery, Query
+from core.app.identity.caller import Caller, Role
+from core.config.settings import Settings
+from core.domain.incident.commands import AnyCommand
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request of somebody who is known and may make it. `connect` gives the process's client
+    of Temporal."""
+
+    request: Request
+    caller: Caller
+    settings: Settings
+    connect: Callable[[], Awaitable[Client]]
+
+    @property
+    def incident(self) -> str:
+        """The incident that the path names."""
+        return str(self.request.path_params["id"])
+
+
+Handler = Callable[[Call], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """What one method does at one path below /v1, and the least role that may ask for it.
+
+    `query` are its parameters. `command` is what its body carries, if anything. `answers` are its
+    successes, and `refusals` what else it answers besides what every operation may.
+    """
+
+    id: str
+    method: Literal["GET", "POST"]
+    path: str
+    summary: str
+    role: Role
+    handle: Handler
+    query: type[Query] = NoQuery
+    command: type[AnyCommand] | None = None
+    answers: Mapping[HTTPStatus, type[BaseModel] | None] = field(default_factory=dict)
+    media: tuple[str, ...] = ("application/json",)
+    refusals: tuple[HTTPStatus, ...] = ()
+
+
+def answer(value: BaseModel, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    """An answer with a model as JSON."""
+    return Response(
+        value.model_dump_json(), status, {"Cache-Control": "no-store"}, "application/json"
+    )
