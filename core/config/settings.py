@@ -18,7 +18,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from core.contracts import SERVERLESS_RESERVE, WORKERS, WorkerSpec
@@ -26,10 +26,10 @@ from core.domain.event import OWN_TYPES
 from core.domain.link_template import checked
 from core.domain.secret_reference import parse_reference
 from core.domain.store_uris import read_root
+from core.domain.web_address import is_private
 from core.errors import SettingsError
 
 _MIB = 1024 * 1024
-_LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 
 def _variable(
@@ -157,7 +157,7 @@ def _app_url(text: str) -> str:
         raise ValueError("longer than 200 characters")
     if not text.isascii() or not text.isprintable() or " " in text or "@" in text:
         raise ValueError("not an address: it has a user, blanks or characters that are not ASCII")
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+    if not is_private(text):
         raise ValueError("not an https address; http is for this machine alone")
     if not parts.hostname or parts.port == 0 or not set("?#\\").isdisjoint(text):
         raise ValueError("not an address like https://tidegate.example/path")
@@ -178,7 +178,7 @@ def _references(text: str) -> tuple[str, ...]:
 
 def _issuer(text: str) -> str:
     parts = urlsplit(text)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+    if not is_private(text):
         raise ValueError("not an https address; http is for this machine alone")
     if not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc:
         raise ValueError("not an address like https://login.example/tenant")

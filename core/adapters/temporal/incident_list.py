@@ -160,7 +160,7 @@ async def incident_page(
         if cursor and error.status is RPCStatusCode.INVALID_ARGUMENT:
             raise ValueError(_NO_CURSOR) from None
         raise refusal(error, fix=_TRY_AGAIN) from None
-    found = [await _summary(run) for run in pages.current_page or ()]
+    found = [await summary_of(run) for run in pages.current_page or ()]
     following = _cursor(now, pages.next_page_token) if pages.next_page_token else None
     return [incident for incident in found if filter.matches(incident, now)], following
 

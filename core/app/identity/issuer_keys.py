@@ -13,12 +13,12 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, JWKRegistry, RSAKey
 from pydantic_core import from_json
 
+from core.domain.web_address import is_private
 from core.errors import TransientError, third_party
 
 Fetch = Callable[[str], bytes]
@@ -32,8 +32,6 @@ GRACE_SECONDS: Final = 86_400.0
 """How long older ones are used while the issuer is unavailable."""
 PAUSE_SECONDS: Final = 60.0
 """Time between two fetches."""
-
-LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 _FETCH_TIMEOUT: Final = 5.0
 _WAIT_TIMEOUT: Final = 8.0
@@ -112,16 +110,9 @@ class IssuerKeys:
         if about.get("issuer") != self._issuer:
             raise ValueError("it says that it is another issuer")
         place = about.get("jwks_uri")
-        if not isinstance(place, str) or not is_web_address(place):
+        if not isinstance(place, str) or not is_private(place):
             raise ValueError("its jwks_uri is no https address")
         return _keys_of(_object(self._fetch(place)))
-
-
-def is_web_address(text: str) -> bool:
-    """Whether it is an https address, or an http one of this machine."""
-    parts = urlsplit(text)
-    known = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
-    return known and bool(parts.hostname) and "@" not in parts.netloc
 
 
 def _object(content: bytes) -> dict[str, Any]:

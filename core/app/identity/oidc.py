@@ -69,7 +69,7 @@ class OidcTokens:
             raise NotAuthenticated("claims") from None
         return caller_named(_found(self._name, claims), _role_of(_found(self._role, claims)))
 
-    async def _verified(self, token: str) -> Mapping[str, Any]:
+    async def _verified(self, token: str) -> dict[str, Any]:
         """What a token claims, once one of the issuer's keys is known to have signed it."""
         if len(token) > LONGEST_TOKEN:
             raise NotAuthenticated("malformed")

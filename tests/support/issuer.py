@@ -1,0 +1,238 @@
+"""An OpenID Connect issuer on this machine, and what attackers make of its tokens."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final
+
+from joserfc import jwt
+from joserfc.jwk import ECKey, RSAKey
+
+from core.app.identity.caller import Reason
+from tests.support.web import Quiet
+
+AUDIENCE: Final = "tidegate-api"
+Key = RSAKey | ECKey
+
+
+@cache
+def key(kid: str, kind: str = "RSA", size: int = 2048) -> Key:
+    """A key of that ID; the same in every test, because making one takes a while."""
+    if kind == "EC":
+        return ECKey.generate_key("P-256", {"kid": kid})
+    return RSAKey.generate_key(size, {"kid": kid})
+
+
+@dataclass
+class Issuer:
+    """It publishes the public keys in `published`. It counts how often it was `asked` for them,
+    answers `status`, and nothing at all once it is stopped."""
+
+    port: int = 0
+    published: list[dict[str, Any]] = field(default_factory=list)
+    asked: int = 0
+    status: int = 200
+    about: dict[str, Any] = field(default_factory=dict)
+    stop: Callable[[], None] = lambda: None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/tenant"
+
+    def publish(self, *keys: Key) -> None:
+        """From now on these are its keys."""
+        self.published = [each.as_dict(private=False) for each in keys]
+
+    def claims(self, **changed: Any) -> dict[str, Any]:
+        """What a token of its claims, unless it is changed; None leaves a claim out."""
+        now = int(time.time())
+        usual = {
+            "iss": self.url,
+            "aud": AUDIENCE,
+            "sub": "0b1c",
+            "email": "ana@example.com",
+            "roles": ["responder"],
+            "iat": now,
+            "exp": now + 300,
+        }
+        return {name: value for name, value in {**usual, **changed}.items() if value is not None}
+
+    def token(
+        self, by: Key | None = None, *, alg: str = "RS256", kid: Any = None, **claims: Any
+    ) -> str:
+        """A token by one of its keys, by default the first."""
+        by = by or key("first")
+        header = {"alg": alg, "kid": by.kid if kid is None else kid}
+        return jwt.encode(header, self.claims(**claims), by, algorithms=[alg])
+
+    def body(self, path: str) -> dict[str, Any] | None:
+        if path == "/tenant/.well-known/openid-configuration":
+            return {"issuer": self.url, "jwks_uri": f"{self.url}/keys", **self.about}
+        if path == "/tenant/keys":
+            self.asked += 1
+            return {"keys": self.published}
+        return None
+
+
+@contextmanager
+def issuing() -> Iterator[Issuer]:
+    """An issuer with one key, `first`."""
+    issuer = Issuer()
+    issuer.publish(key("first"))
+
+    class Answers(Quiet, BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = issuer.body(self.path)
+            self.send_response(404 if body is None else issuer.status)
+            self.end_headers()
+            self.wfile.write(json.dumps(body).encode())
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    issuer.port = server.server_port
+
+    def stop() -> None:
+        if thread.is_alive():
+            server.shutdown()
+            thread.join()
+            server.server_close()
+
+    issuer.stop = stop
+    thread.start()
+    try:
+        yield issuer
+    finally:
+        stop()
+
+
+# ------------------------------------------------------------------------------------- attacks
+
+
+def encoded(value: Any) -> str:
+    content = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+def raw(header: Any, claims: Any, signature: bytes = b"") -> str:
+    return f"{encoded(header)}.{encoded(claims)}.{encoded(signature)}"
+
+
+def _by_hmac(issuer: Issuer, secret: bytes, alg: str = "HS256") -> str:
+    """Signed with a shared secret that everybody knows: the published key."""
+    signed = f"{encoded({'alg': alg, 'kid': 'first'})}.{encoded(issuer.claims())}"
+    digest = hmac.new(secret, signed.encode(), getattr(hashlib, f"sha{alg[2:]}")).digest()
+    return f"{signed}.{encoded(digest)}"
+
+
+def _other_claims(issuer: Issuer) -> str:
+    header, _, signature = issuer.token(roles=["viewer"]).split(".")
+    return f"{header}.{encoded(issuer.claims(roles=['admin']))}.{signature}"
+
+
+def _shifted(issuer: Issuer, **seconds: int) -> str:
+    now = int(time.time())
+    claims: dict[str, Any] = {name: now + after for name, after in seconds.items()}
+    return issuer.token(**claims)
+
+
+def _pem(issuer: Issuer) -> bytes:
+    return key("first").as_pem(private=False)
+
+
+ATTACKS: Final[dict[str, tuple[Callable[[Issuer], str], Reason]]] = {
+    "of another issuer": (lambda i: i.token(iss="https://login.example"), "claims"),
+    "of an issuer whose address begins alike": (lambda i: i.token(iss=f"{i.url}/"), "claims"),
+    "of several issuers": (lambda i: i.token(iss=[i.url]), "claims"),
+    "of no issuer": (lambda i: i.token(iss=None), "claims"),
+    "for another audience": (lambda i: i.token(aud="billing"), "claims"),
+    "for other audiences": (lambda i: i.token(aud=["billing", "tidegate"]), "claims"),
+    "for no audience": (lambda i: i.token(aud=None), "claims"),
+    "expired": (lambda i: _shifted(i, exp=-61), "expired"),
+    "that never expires": (lambda i: i.token(exp=None), "claims"),
+    "that expires in words": (lambda i: i.token(exp="2999-01-01"), "claims"),
+    "not yet valid": (lambda i: _shifted(i, nbf=90, exp=300), "early"),
+    "issued later": (lambda i: _shifted(i, iat=90, exp=300), "early"),
+    "by another key of the same ID": (lambda i: i.token(key("first", size=3072)), "unknown"),
+    "by another key of its own ID": (lambda i: i.token(key("other")), "unknown"),
+    "with the ID of another key": (lambda i: i.token(key("first"), kid="second"), "unknown"),
+    "with no key's ID": (
+        lambda i: jwt.encode({"alg": "RS256"}, i.claims(), key("first")),
+        "malformed",
+    ),
+    "with a key's ID that is no text": (
+        lambda i: raw({"alg": "RS256", "kid": 1}, i.claims(), b"s"),
+        "malformed",
+    ),
+    "unsigned": (lambda i: raw({"alg": "none", "kid": "first"}, i.claims()), "malformed"),
+    "unsigned, in other letters": (
+        lambda i: raw({"alg": "nOnE", "kid": "first"}, i.claims()),
+        "malformed",
+    ),
+    "without a signature": (lambda i: f"{i.token().rpartition('.')[0]}.", "unknown"),
+    "without an algorithm": (lambda i: raw({"kid": "first"}, i.claims()), "malformed"),
+    "HS256 with the public key as PEM": (lambda i: _by_hmac(i, _pem(i)), "malformed"),
+    "HS512 with the public key as PEM": (lambda i: _by_hmac(i, _pem(i), "HS512"), "malformed"),
+    "HS256 with the public key as JSON": (
+        lambda i: _by_hmac(i, json.dumps(i.published[0]).encode()),
+        "malformed",
+    ),
+    "by an algorithm that is not taken": (lambda i: i.token(alg="RS512"), "malformed"),
+    "ES256 with an RSA key's ID": (
+        lambda i: i.token(key("ec", "EC"), alg="ES256", kid="first"),
+        "unknown",
+    ),
+    "by a key that it brings along": (
+        lambda i: jwt.encode(
+            {"alg": "RS256", "kid": "first", "jwk": key("other").as_dict(private=False)},
+            i.claims(),
+            key("other"),
+        ),
+        "unknown",
+    ),
+    "that asks for what nobody knows": (
+        lambda i: raw({"alg": "RS256", "kid": "first", "crit": ["x"], "x": 1}, i.claims(), b"s"),
+        "unknown",
+    ),
+    "with other claims than were signed": (_other_claims, "unknown"),
+    "truncated": (lambda i: i.token()[:-2], "unknown"),
+    "with two parts": (lambda i: i.token().rpartition(".")[0], "malformed"),
+    "with five parts": (lambda i: f"{i.token()}.a.b", "malformed"),
+    "of nothing but dots": (lambda i: "..", "malformed"),
+    "with a header that is no object": (lambda i: raw([], i.claims(), b"s"), "malformed"),
+    "with a header as deep as it can be": (
+        lambda i: f"{encoded(b'[' * 1500)}.{encoded(i.claims())}.s",
+        "malformed",
+    ),
+    "with claims that are no object": (
+        lambda i: jwt_of_anything(b"[]"),
+        "unknown",
+    ),
+    "as long as a book": (lambda i: i.token(note="x" * 7000), "malformed"),
+    "of no role": (lambda i: i.token(roles=None), "role"),
+    "of a role that there is not": (lambda i: i.token(roles=["owner", "Admin", 7]), "role"),
+    "of a role in a sentence": (lambda i: i.token(roles="an admin"), "role"),
+    "of nobody": (lambda i: i.token(email=None), "name"),
+    "of many": (lambda i: i.token(email=["ana", "ben"]), "name"),
+    "of somebody without a name": (lambda i: i.token(email="\u202e "), "name"),
+    "of Tidegate itself": (lambda i: i.token(email="Tidegate"), "name"),
+    "of a monitoring system": (lambda i: i.token(email="Source:alertmanager"), "name"),
+    "of somebody with a very long name": (lambda i: i.token(email="a" * 201), "name"),
+}
+"""Tokens that let nobody in, each with the reason that is logged."""
+
+
+def jwt_of_anything(payload: bytes) -> str:
+    """A JWS of the first key, over what is no claims."""
+    from joserfc import jws
+
+    return jws.serialize_compact({"alg": "RS256", "kid": "first"}, payload, key("first"))
