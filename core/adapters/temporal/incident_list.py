@@ -4,6 +4,7 @@ worker."""
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ from temporalio.client import (
     WorkflowExecutionStatus,
 )
 from temporalio.common import SearchAttributeKey
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from core.adapters.temporal.connection import refusal
 from core.contracts import (
@@ -43,7 +44,6 @@ _STATUS, _SEVERITY, _SERVICE, _ASSIGNEE, _INCIDENT_ID = map(
         INCIDENT_ID_ATTRIBUTE,
     ),
 )
-_NO_CURSOR: Final = "not the cursor of a page"
 _TRY_AGAIN: Final = "run `tidegate setup` if it does not know a search attribute, else try again"
 UNFINDABLE: Final = frozenset('"\\')
 """A server with visibility in SQL finds no value that contains one of these, however it is quoted
@@ -148,36 +148,46 @@ async def incident_page(
     """At most `limit` incidents by one call, the newest first, and the cursor of those that follow;
     None for the last page. A page may have fewer although there are more.
 
-    Raises `ValueError` for what is no cursor, or as `list_incidents`.
+    Raises `ValueError` for what is no cursor of this list, or as `list_incidents`.
     """
-    now, token = _read_cursor(cursor) if cursor else (datetime.now(UTC), None)
+    now, token = _read_cursor(cursor, filter) if cursor else (datetime.now(UTC), None)
     pages = client.list_workflows(
         filter.query(now), page_size=limit, next_page_token=token, rpc_timeout=_TIMEOUT
     )
     try:
         await pages.fetch_next_page()
     except RPCError as error:
-        if cursor and error.status is RPCStatusCode.INVALID_ARGUMENT:
-            raise ValueError(_NO_CURSOR) from None
         raise refusal(error, fix=_TRY_AGAIN) from None
     found = [await summary_of(run) for run in pages.current_page or ()]
-    following = _cursor(now, pages.next_page_token) if pages.next_page_token else None
+    following = _cursor(now, pages.next_page_token, filter) if pages.next_page_token else None
     return [incident for incident in found if filter.matches(incident, now)], following
 
 
-def _cursor(now: datetime, token: bytes) -> str:
-    """The place in a list whose ages count from `now`."""
-    moment = int(now.timestamp() * 1000).to_bytes(8)
-    return base64.urlsafe_b64encode(moment + token).decode().rstrip("=")
+_MOMENT_BYTES: Final = 8
+_CHECK_BYTES: Final = 12
 
 
-def _read_cursor(cursor: str) -> tuple[datetime, bytes]:
+def _cursor(now: datetime, token: bytes, filter: IncidentFilter) -> str:
+    """The place in a list whose ages count from `now`. What it begins with tells it from anything
+    else, which the server would not: it asks to try again."""
+    content = int(now.timestamp() * 1000).to_bytes(_MOMENT_BYTES) + token
+    return base64.urlsafe_b64encode(_check(content, filter) + content).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str, filter: IncidentFilter) -> tuple[datetime, bytes]:
     try:
-        content = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars="-_", validate=True)
-        moment = int.from_bytes(content[:8]) / 1000
-        return datetime.fromtimestamp(moment, UTC), content[8:]
-    except (ValueError, OverflowError, OSError):
-        raise ValueError(_NO_CURSOR) from None
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars="-_", validate=True)
+    except ValueError:
+        text = b""
+    check, content = text[:_CHECK_BYTES], text[_CHECK_BYTES:]
+    if check != _check(content, filter):
+        raise ValueError("not the cursor of a page of this list")
+    moment = int.from_bytes(content[:_MOMENT_BYTES]) / 1000
+    return datetime.fromtimestamp(moment, UTC), content[_MOMENT_BYTES:]
+
+
+def _check(content: bytes, filter: IncidentFilter) -> bytes:
+    return hashlib.sha256(repr(filter).encode() + content).digest()[:_CHECK_BYTES]
 
 
 async def summaries(client: Client, query: str) -> AsyncIterator[IncidentSummary]:

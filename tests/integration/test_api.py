@@ -1,0 +1,634 @@
+"""The HTTP API: the real application over HTTP, a real Temporal server, real incidents."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
+from http.client import HTTPConnection
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from temporalio.client import WorkflowHandle
+
+from core.app.api.application import OPERATIONS
+from core.app.api.requests import LONGEST_BODY
+from core.app.application import create
+from core.contracts import QUERY_INCIDENT, QUERY_TIMELINE
+from core.domain.handles import handle_of
+from core.domain.incident.commands import COMMANDS
+from core.errors import SettingsError
+from infra.local.environment import LINK_KEYS
+from infra.local.temporal import TemporalServer
+from tests.support.api import CALLERS, TOKENS, Api, serving
+from tests.support.grpc_proxy import Proxy, counted
+from tests.support.incidents import Harness, alert, says, until
+from tests.support.issuer import ATTACKS, AUDIENCE, Issuer, issuing, key
+
+PROBLEM = "application/problem+json"
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[Issuer]:
+    with issuing() as issuer:
+        issuer.publish(key("first"), key("second"))
+        yield issuer
+
+
+@pytest.fixture(scope="module")
+def proxy(temporal_server: TemporalServer) -> Iterator[Proxy]:
+    with Proxy(temporal_server.address) as proxy:
+        yield proxy
+
+
+def configure(monkeypatch: pytest.MonkeyPatch, address: str, issuer: Issuer) -> None:
+    """The settings of an application that knows service tokens and an issuer."""
+    link_keys(monkeypatch)
+    monkeypatch.setenv("TEMPORAL_ADDRESS", address)
+    monkeypatch.setenv("CALLERS", CALLERS)
+    monkeypatch.setenv("TIDEGATE_API_TOKENS", "env:CALLERS")
+    monkeypatch.setenv("TIDEGATE_OIDC_ISSUER", issuer.url)
+    monkeypatch.setenv("TIDEGATE_OIDC_AUDIENCE", AUDIENCE)
+
+
+def link_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in LINK_KEYS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("TIDEGATE_LINK_KEYS", ",".join(f"env:{name}" for name in LINK_KEYS))
+
+
+@pytest.fixture(scope="module")
+async def api(proxy: Proxy, issuer: Issuer) -> AsyncIterator[Api]:
+    """One application for all tests that do not change it, connected already; its calls to Temporal
+    are counted by the proxy."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        configure(monkeypatch, proxy.address, issuer)
+        async with serving(create()) as url:
+            for token in (TOKENS["viewer"], issuer.token()):
+                assert (await Api(url, token).get("/v1/incidents", limit=1)).status == 200
+            yield Api(url)
+
+
+@pytest.fixture
+def own_issuer() -> Iterator[Issuer]:
+    """An issuer of the test's own, which it may stop."""
+    with issuing() as issuer:
+        yield issuer
+
+
+@pytest.fixture
+def api_settings(
+    temporal_server: TemporalServer, own_issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The settings of an application of the test's own."""
+    configure(monkeypatch, temporal_server.address, own_issuer)
+
+
+@pytest.fixture
+async def own_api(api_settings: None) -> AsyncIterator[Api]:
+    async with serving(create()) as url:
+        yield Api(url)
+
+
+async def opened(harness: Harness, **fields: Any) -> tuple[WorkflowHandle[Any, Any], str]:
+    """An incident that has paged somebody, and its own ID."""
+    handle = await harness.start(alert(**fields))
+    await until(says(handle, "Page delivered"))
+    return handle, (await handle.query(QUERY_INCIDENT))["id"]
+
+
+async def entries(handle: WorkflowHandle[Any, Any], kind: str) -> list[dict[str, Any]]:
+    return [entry for entry in await handle.query(QUERY_TIMELINE) if entry["kind"] == kind]
+
+
+def path_of(operation: Any, id: str = "k7m2qx") -> str:
+    return f"/v1{operation.path.replace('{id}', id)}"
+
+
+# -------------------------------------------------------------------------------- who may ask
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda each: each.id)
+async def test_without_a_token_nothing_happens(
+    operation: Any, api: Api, proxy: Proxy, caplog: pytest.LogCaptureFixture
+) -> None:
+    with counted(proxy) as calls:
+        answer = await api.by(None).ask(operation.method, path_of(operation))
+    assert (answer.status, answer.json["code"]) == (401, "NotAuthenticated")
+    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="tidegate"'
+    assert answer.headers["Content-Type"] == PROBLEM
+    assert calls == [0]
+    assert "refused: NotAuthenticated (401): missing" in caplog.messages
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [each for each in OPERATIONS if each.role != "viewer"],
+    ids=lambda each: each.id,
+)
+@pytest.mark.parametrize("source", ["a service token", "a JWT"])
+async def test_with_a_role_that_is_too_low_nothing_happens(
+    operation: Any,
+    source: str,
+    api: Api,
+    issuer: Issuer,
+    proxy: Proxy,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    token = issuer.token(roles="viewer") if source == "a JWT" else TOKENS["viewer"]
+    with counted(proxy) as calls:
+        answer = await api.by(token).ask(operation.method, path_of(operation), json={})
+    assert (answer.status, answer.json["code"]) == (403, "RoleTooLow")
+    assert 'error="insufficient_scope"' in answer.headers["WWW-Authenticate"]
+    assert calls == [0]
+    [line] = [line for line in caplog.messages if line.startswith("refused:")]
+    assert line.startswith(f"refused: RoleTooLow (403): {operation.id} by '")
+
+
+def test_every_command_takes_a_responder_and_everything_else_a_viewer() -> None:
+    roles = {operation.id: operation.role.value for operation in OPERATIONS}
+    assert roles == {
+        **dict.fromkeys(COMMANDS, "responder"),
+        "listIncidents": "viewer",
+        "showIncident": "viewer",
+        "showTimeline": "viewer",
+        "readReport": "viewer",
+        "describe": "viewer",
+    }
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+async def test_a_forged_token_commands_nothing(
+    attack: str, api: Api, issuer: Issuer, proxy: Proxy, caplog: pytest.LogCaptureFixture
+) -> None:
+    token, reason = ATTACKS[attack]
+    with counted(proxy) as calls:
+        answer = await api.by(token(issuer)).post("/v1/incidents/k7m2qx/commands/acknowledge")
+    assert (answer.status, answer.json["code"]) == (401, "NotAuthenticated")
+    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="tidegate", error="invalid_token"'
+    assert reason not in answer.content.decode().split()
+    assert calls == [0]
+    assert f"refused: NotAuthenticated (401): {reason}" in caplog.messages
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        ("Basic dXNlcjpwYXNz", "malformed"),
+        ("Bearer", "malformed"),
+        (f"Bearer {TOKENS['admin']} {TOKENS['admin']}", "malformed"),
+        (f"Bearer {TOKENS['admin']},", "malformed"),
+        (f"Bearer {TOKENS['admin'][:-1]}0", "unknown"),
+        (f"Token {TOKENS['admin']}", "malformed"),
+        (TOKENS["admin"], "malformed"),
+        (f"Bearer {'x' * 9000}", "malformed"),
+    ],
+)
+async def test_any_other_header_lets_nobody_in(
+    header: str, reason: str, api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = await api.by(None).ask("GET", "/v1/incidents", headers={"Authorization": header})
+    assert answer.status == 401
+    assert f"refused: NotAuthenticated (401): {reason}" in caplog.messages
+
+
+async def test_a_token_twice_lets_nobody_in(api: Api) -> None:
+    def status() -> int:
+        with closing(HTTPConnection(api.url.removeprefix("http://"))) as connection:
+            connection.putrequest("GET", "/v1/incidents")
+            for _ in range(2):
+                connection.putheader("Authorization", f"Bearer {TOKENS['admin']}")
+            connection.endheaders()
+            return connection.getresponse().status
+
+    assert await asyncio.to_thread(status) == 401
+
+
+async def test_while_nobody_can_be_verified_the_caller_is_to_try_again(
+    own_api: Api, own_issuer: Issuer
+) -> None:
+    own_issuer.stop()
+    answer = await own_api.by(own_issuer.token()).get("/v1/incidents")
+    assert (answer.status, answer.json["code"]) == (503, "CannotAuthenticate")
+    assert answer.headers["Retry-After"] == "5"
+    assert own_issuer.url not in answer.content.decode()
+    assert (await own_api.get("/v1/incidents")).status == 200  # service tokens need no issuer
+
+
+@pytest.mark.parametrize("secret", ["not JSON", ""])
+async def test_service_tokens_that_cannot_be_read_are_the_operators_fault(
+    secret: str, own_api: Api, own_issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CALLERS", secret)
+    answer = await own_api.get("/v1/incidents")
+    assert (answer.status, answer.json["code"]) == (503, "CannotAuthenticate")
+    assert (await own_api.by(own_issuer.token()).get("/v1/incidents")).status == 200
+
+
+@pytest.mark.parametrize("known", ["tokens", "issuer"])
+async def test_who_is_not_configured_is_not_known(
+    known: str, api_settings: None, own_issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unset = ("OIDC_ISSUER", "OIDC_AUDIENCE") if known == "tokens" else ("API_TOKENS",)
+    for name in unset:
+        monkeypatch.delenv(f"TIDEGATE_{name}")
+    async with serving(create()) as url:
+        answers = [
+            (await Api(url, token).get("/v1/incidents")).status
+            for token in (TOKENS["viewer"], own_issuer.token())
+        ]
+    assert answers == ([200, 401] if known == "tokens" else [401, 200])
+
+
+async def test_without_any_identity_there_is_no_api(monkeypatch: pytest.MonkeyPatch) -> None:
+    link_keys(monkeypatch)
+    async with serving(create()) as url:
+        for operation in OPERATIONS:
+            for token in (None, TOKENS["admin"]):
+                answer = await Api(url, token).ask(operation.method, path_of(operation))
+                assert answer.status == 404
+        assert (await Api(url, None).get("/healthz")).status == 200
+
+
+@pytest.mark.parametrize("missing", ["TIDEGATE_OIDC_ISSUER", "TIDEGATE_OIDC_AUDIENCE"])
+def test_half_an_issuer_is_refused_at_the_start(
+    missing: str, api_settings: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(missing)
+    with pytest.raises(SettingsError, match=f"{missing} is not set"):
+        create()
+
+
+# -------------------------------------------------------------------------------------- reading
+
+
+async def test_an_incident_is_shown_with_its_timeline(dev_harness: Harness, api: Api) -> None:
+    async with dev_harness.working():
+        handle, id = await opened(dev_harness, title="<b>Checkout</b>", service=f"s-{uuid4().hex}")
+        for name in (id, handle_of(id), handle.id):
+            shown = (await api.get(f"/v1/incidents/{name}")).json
+            assert (shown["id"], shown["handle"]) == (id, handle_of(id))
+            assert (shown["status"], shown["title"]) == ("open", "<b>Checkout</b>")
+            assert shown["alerts"] == {"firing": 1, "distinct": 1, "received": 1}
+            assert [page["status"] for page in shown["pages"]] == ["delivered"]
+            assert "acknowledge" in shown["possible"]
+            assert "reopen" not in shown["possible"]
+        told = await api.get(f"/v1/incidents/{id}/timeline")
+        assert told.headers["Cache-Control"] == "no-store"
+        assert told.json["incident_id"] == id
+        kinds = [entry["kind"] for entry in told.json["entries"]]
+        assert kinds[0] == "opened"
+        assert "page_delivered" in kinds
+        assert all(entry["at"] and entry["text"] for entry in told.json["entries"])
+
+
+async def test_an_id_with_slashes_is_found(dev_harness: Harness, api: Api) -> None:
+    async with dev_harness.working():
+        name = f"incident:docs/{uuid4().hex}/timeline/a"
+        handle = await dev_harness.start(alert(), id=name)
+        await until(says(handle, "Page delivered"))
+        id = (await handle.query(QUERY_INCIDENT))["id"]
+        for written in (id, id.replace("/", "%2F")):
+            assert (await api.get(f"/v1/incidents/{written}")).json["id"] == id
+            assert (await api.get(f"/v1/incidents/{written}/timeline")).json["incident_id"] == id
+
+
+async def test_the_report_is_read_in_both_forms_once_it_is_written(
+    dev_harness: Harness, api_settings: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDEGATE_REPORTS", f"file://{dev_harness.root}/reports/")
+    async with dev_harness.working(), serving(create()) as url:
+        api = Api(url)
+        handle, id = await opened(dev_harness)
+        early = await api.get(f"/v1/incidents/{id}/report")
+        assert (early.status, early.json["code"]) == (404, "DocumentNotFound")
+        await api.post(f"/v1/incidents/{id}/commands/resolve", {"force": True})
+        await until(says(handle, "report"))
+        data = await api.get(f"/v1/incidents/{id}/report")
+        assert data.headers["Content-Type"] == "application/json"
+        assert data.json["incident_id"] == id
+        text = await api.get(f"/v1/incidents/{id}/report", format="md")
+        assert text.headers["Content-Type"] == "text/markdown; charset=utf-8"
+        assert "cpu is high" in text.content.decode()
+
+
+async def listed(api: Api, **params: Any) -> list[str]:
+    """The IDs on all pages."""
+    found: list[str] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = (await api.get("/v1/incidents", **params, **cursor)).json
+        found += [incident["id"] for incident in page["incidents"]]
+        if page["next"] is None:
+            return found
+        cursor = {"cursor": page["next"]}
+
+
+async def test_a_list_has_pages_and_each_is_one_call_to_temporal(
+    dev_harness: Harness, api: Api, proxy: Proxy
+) -> None:
+    service = f"service-{uuid4().hex}"
+    async with dev_harness.working():
+        ids = {(await opened(dev_harness, key=f"k{n}", service=service))[1] for n in range(5)}
+
+        async def all_listed() -> bool:
+            return set(await listed(api, service=service)) == ids
+
+        await until(all_listed)
+        with counted(proxy) as calls:
+            answer = await api.get("/v1/incidents", service=service)
+        assert len(answer.json["incidents"]) == 5
+        assert calls == [1]
+        with counted(proxy) as calls:
+            paged = await listed(api, service=service, limit=2)
+        assert (len(paged), set(paged)) == (5, ids)
+        assert calls[0] <= 4
+        [one] = (await api.get("/v1/incidents", service=service, limit=1)).json["incidents"]
+        assert one["title"] == "cpu is high" or one["title"].endswith(" is high")
+        assert (one["status"], one["severity"], one["ended"]) == ("open", "critical", None)
+        assert await listed(api, service=service, status="resolved") == []
+        assert await listed(api, service=service, severity=["low", "high"]) == []
+        assert await listed(api, service=service, older_than="1h") == []
+        assert (
+            len(await listed(api, service=[service, "other"], younger_than="1h", all="true")) == 5
+        )
+
+
+@pytest.mark.parametrize(
+    ("query", "problem"),
+    [
+        ("status=broken", "status[0]: "),
+        ("severity=P1", "severity[0]: "),
+        ("limit=0", "limit: "),
+        ("limit=1001", "limit: "),
+        ("limit=ten", "limit: is not a number in digits"),
+        ("limit=5&limit=6", "limit: is given twice"),
+        ("all=yes", "all: is neither true nor false"),
+        ("older_than=1+week", "older_than: is not a duration like 30m, 12h or 7d"),
+        ("service=", "service[0]: "),
+        ("service=" + "x" * 201, "service[0]: "),
+        ("&".join(["service=a"] * 21), "service: "),
+        ("cursor=%20", "cursor: "),
+        ("cursor=AAAA", "cursor: not the cursor of a page of this list"),
+        ("cursor=" + "A" * 40, "cursor: not the cursor of a page of this list"),
+        ("untill=1", "untill: there is no such field"),
+        ("actor=ana", "actor: there is no such field"),
+    ],
+)
+async def test_a_query_that_cannot_be_meant_is_refused(query: str, problem: str, api: Api) -> None:
+    answer = await api.get(f"/v1/incidents?{query}")
+    assert (answer.status, answer.json["code"]) == (422, "Invalid")
+    assert answer.headers["Content-Type"] == PROBLEM
+    assert answer.json["problems"][0].startswith(problem)
+
+
+# ------------------------------------------------------------------------------------- commands
+
+
+async def test_a_command_is_its_tokens_and_the_timeline_says_so(
+    dev_harness: Harness, api: Api, issuer: Issuer
+) -> None:
+    async with dev_harness.working():
+        handle, id = await opened(dev_harness)
+        path = f"/v1/incidents/{handle_of(id)}/commands"
+        person = api.by(issuer.token(email="ana@example.com"))
+        done = await person.post(f"{path}/acknowledge", {"note": "looking"})
+        assert done.status == 200
+        assert done.json["changed"] is True
+        assert (done.json["incident_id"], done.json["status"]) == (id, "acknowledged")
+        assert done.json["acknowledged_by"] == ["ana@example.com"]
+        [entry] = await entries(handle, "acknowledged")
+        assert (entry["actor"], entry["proof"]) == ("ana@example.com", "api")
+        assert entry["command_id"] == done.json["command_id"]
+        severity = await api.post(f"{path}/set_severity", {"severity": "low"})
+        assert severity.json["severity"] == "low"
+        [entry] = await entries(handle, "severity_changed")
+        assert (entry["actor"], entry["proof"]) == ("the-responder", "api")
+
+
+@pytest.mark.parametrize("name", ["actor", "proof", "incident_id", "name", "untill"])
+async def test_a_body_that_names_somebody_is_refused(name: str, api: Api, proxy: Proxy) -> None:
+    with counted(proxy) as calls:
+        answer = await api.post("/v1/incidents/k7m2qx/commands/acknowledge", {name: "ben"})
+    assert (answer.status, answer.json["code"]) == (422, "Invalid")
+    assert answer.json["problems"][0].startswith(f"{name}: ")
+    assert calls == [0]
+
+
+async def test_a_command_that_is_sent_again_is_done_once(dev_harness: Harness, api: Api) -> None:
+    async with dev_harness.working():
+        handle, id = await opened(dev_harness)
+        path = f"/v1/incidents/{id}/commands/comment"
+        by_key = [
+            await api.post(path, {"note": "hello"}, Idempotency_Key="retry-1") for _ in range(3)
+        ]
+        assert len({answer.json["command_id"] for answer in by_key}) == 1
+        by_id = [await api.post(path, {"note": "hello", "command_id": "c-7"}) for _ in range(2)]
+        assert {answer.json["command_id"] for answer in by_id} == {"c-7"}
+        assert len(await entries(handle, "commented")) == 2
+
+
+async def test_a_key_is_the_callers_own_and_of_one_command(dev_harness: Harness, api: Api) -> None:
+    async with dev_harness.working():
+        handle, id = await opened(dev_harness)
+        path = f"/v1/incidents/{id}/commands"
+        mine = await api.post(f"{path}/comment", {"note": "a"}, Idempotency_Key="1")
+        admin = api.by(TOKENS["admin"])
+        theirs = await admin.post(f"{path}/comment", {"note": "b"}, Idempotency_Key="1")
+        other = await api.post(f"{path}/acknowledge", {}, Idempotency_Key="1")
+        assert len({each.json["command_id"] for each in (mine, theirs, other)}) == 3
+        assert other.json["status"] == "acknowledged"
+        assert len(await entries(handle, "commented")) == 2
+
+
+@pytest.mark.parametrize("key", ["", "x" * 201, "caf\u00e9"])
+async def test_a_key_that_is_no_line_is_refused(key: str, api: Api) -> None:
+    answer = await api.post("/v1/incidents/k7m2qx/commands/escalate", Idempotency_Key=key)
+    assert answer.status == 422
+    assert answer.json["problems"][0].startswith("Idempotency-Key: ")
+
+
+async def test_what_is_impossible_now_is_answered_with_what_is_possible(
+    dev_harness: Harness, api: Api
+) -> None:
+    async with dev_harness.working():
+        _, id = await opened(dev_harness)
+        path = f"/v1/incidents/{id}/commands"
+        fires = await api.post(f"{path}/resolve")
+        assert (fires.status, fires.json["code"]) == (409, "CommandRefused")
+        assert fires.json["deed"] == "resolve"
+        assert fires.json["possible"][0] == "resolve with `force`"
+        await api.post(f"{path}/mitigate")
+        refused = await api.post(f"{path}/escalate")
+        assert refused.json["possible"][0] == "reopen"
+        assert (await api.post(f"{path}/close", {"reason": "duplicate"})).status == 200
+        over = await api.post(f"{path}/comment", {"note": "too late"})
+        assert (over.status, over.json["possible"]) == (409, [])
+        again = await api.post(f"{path}/close", {"reason": "duplicate"})
+        assert (again.status, again.json["changed"]) == (200, False)
+
+
+@pytest.mark.parametrize("way", ["wait=false", "Prefer"])
+async def test_a_command_may_be_sent_without_a_worker(
+    way: str, dev_harness: Harness, api: Api
+) -> None:
+    async with dev_harness.working():
+        handle, id = await opened(dev_harness)
+    path = f"/v1/incidents/{id}/commands/acknowledge"
+    if way == "Prefer":
+        sent = await api.post(path, {"note": "on my way"}, Prefer="handling=strict, respond-async")
+        assert sent.headers["Preference-Applied"] == "respond-async"
+    else:
+        sent = await api.post(f"{path}?wait=false", {"note": "on my way"})
+    assert sent.status == 202
+    assert (sent.json["incident_id"], sent.json["handle"]) == (id, handle_of(id))
+    async with dev_harness.working():
+        await until(says(handle, "Acknowledged: on my way"))
+        [entry] = await entries(handle, "acknowledged")
+        assert (entry["proof"], entry["command_id"]) == ("api", sent.json["command_id"])
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+async def test_every_command_is_for_an_incident_that_there_is(name: str, api: Api) -> None:
+    fields = {
+        "assign": {"assignee": "ana"},
+        "snooze": {"for": 60},
+        "comment": {"note": "hello"},
+        "set_severity": {"severity": "low"},
+        "close": {"reason": "duplicate"},
+    }.get(name, {})
+    for query in ("", "?wait=false"):
+        answer = await api.post(f"/v1/incidents/no-such-incident/commands/{name}{query}", fields)
+        assert (answer.status, answer.json["code"]) == (404, "IncidentNotFound")
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "problem"),
+    [
+        ("assign", {}, "the whole: give an assignee, a commander or both"),
+        ("assign", {"assignee": ""}, "assignee: "),
+        ("assign", {"assignee": "x" * 201}, "assignee: "),
+        ("snooze", {}, "the whole: give either `until` or `for`"),
+        ("snooze", {"for": "60"}, "for: "),
+        ("snooze", {"for": -1}, "for: "),
+        ("snooze", {"until": 1767312000}, "until: "),
+        ("snooze", {"until": "2026-01-01T00:00:00"}, "until: "),
+        ("comment", {}, "note: is missing"),
+        ("comment", {"note": " \u202e "}, "note: "),
+        ("comment", {"note": "x" * 10_001}, "note: "),
+        ("set_severity", {"severity": "P1"}, "severity: "),
+        ("close", {"reason": "boredom"}, "reason: "),
+        ("resolve", {"force": "true"}, "force: "),
+        ("acknowledge", {"command_id": ""}, "command_id: "),
+        ("acknowledge", {"note": 7}, "note: "),
+        ("acknowledge", [], "the whole: is not an object"),
+    ],
+)
+async def test_a_body_that_cannot_be_meant_is_refused(
+    name: str, body: Any, problem: str, api: Api, proxy: Proxy
+) -> None:
+    with counted(proxy) as calls:
+        answer = await api.post(f"/v1/incidents/k7m2qx/commands/{name}", body)
+    assert (answer.status, answer.json["code"]) == (422, "Invalid")
+    assert answer.json["problems"][0].startswith(problem)
+    assert calls == [0]
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "status", "code"),
+    [
+        (b"{", "application/json", 400, "NotJson"),
+        (b'{"for": NaN}', "application/json", 400, "NotJson"),
+        (b"[" * 5000, "application/json", 400, "NotJson"),
+        (b"\xff\xfe", "application/json", 400, "NotJson"),
+        (b"note=a", "application/x-www-form-urlencoded", 415, "NotJson"),
+        (b'{"note": "a"}', "text/plain", 415, "NotJson"),
+        (b" " * (LONGEST_BODY + 1), "application/json", 413, "TooLarge"),
+    ],
+)
+async def test_a_body_that_cannot_be_read_is_refused(
+    data: bytes, kind: str, status: int, code: str, api: Api, proxy: Proxy
+) -> None:
+    with counted(proxy) as calls:
+        answer = await api.ask(
+            "POST",
+            "/v1/incidents/k7m2qx/commands/comment",
+            data=data,
+            headers={"Content-Type": kind},
+        )
+    assert (answer.status, answer.json["code"]) == (status, code)
+    assert answer.headers["Content-Type"] == PROBLEM
+    assert calls == [0]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/v1/", 404),
+        ("GET", "/v1/nothing", 404),
+        ("GET", "/v1/incidents/", 404),
+        ("POST", "/v1/incidents/k7m2qx/commands/explode", 404),
+        ("POST", "/v1/incidents", 405),
+        ("DELETE", "/v1/incidents/k7m2qx", 405),
+        ("POST", "/v1/incidents/k7m2qx/timeline", 405),
+        ("GET", "/v1/incidents/k7m2qx/commands/acknowledge", 405),
+        ("PUT", "/v1/incidents/k7m2qx/commands/acknowledge", 405),
+    ],
+)
+async def test_what_there_is_not_is_a_problem_too(
+    method: str, path: str, status: int, api: Api
+) -> None:
+    answer = await api.ask(method, path)
+    assert (answer.status, answer.json["status"]) == (status, status)
+    assert answer.headers["Content-Type"] == PROBLEM
+    assert ("Allow" in answer.headers) == (status == 405)
+
+
+async def test_a_handle_that_fits_nothing_is_not_found(api: Api) -> None:
+    answer = await api.get("/v1/incidents/k7m2qx")
+    assert (answer.status, answer.json["code"]) == (404, "IncidentNotFound")
+
+
+# ---------------------------------------------------------------------------------- unavailable
+
+
+async def test_while_temporal_is_unavailable_the_caller_is_to_try_again(
+    api_settings: None, closed_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{closed_port}")
+    monkeypatch.setenv("TIDEGATE_START_TIMEOUT", "0.2")
+    async with serving(create()) as url:
+        for answer in (
+            await Api(url).get("/v1/incidents"),
+            await Api(url).post("/v1/incidents/k7m2qx/commands/acknowledge"),
+        ):
+            assert (answer.status, answer.json["code"]) == (503, "TemporalUnavailable")
+            assert answer.headers["Retry-After"] == "5"
+            assert str(closed_port) not in answer.content.decode()
+
+
+async def test_a_wrong_namespace_is_the_operators_fault(
+    api_settings: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("TEMPORAL_NAMESPACE", "elsewhere")
+    async with serving(create()) as url:
+        answer = await Api(url).get("/v1/incidents")
+    assert (answer.status, answer.json["code"]) == (503, "SettingsError")
+    assert answer.headers["Retry-After"] == "60"
+    assert "elsewhere" not in answer.content.decode()
+    assert any("elsewhere" in line for line in caplog.messages)
+
+
+async def test_no_secret_is_logged(
+    api: Api, issuer: Issuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    forged = issuer.token(key("other"))
+    for token in (TOKENS["viewer"], issuer.token(), forged, "x" * 40):
+        await api.by(token).get("/v1/incidents/no-such-incident")
+    text = json.dumps(caplog.messages)
+    for token in (*TOKENS.values(), forged, "x" * 40):
+        assert token not in text

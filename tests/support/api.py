@@ -1,0 +1,101 @@
+"""The HTTP API in tests: the real application, served by uvicorn on a port of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import aiohttp
+import uvicorn
+from starlette.types import ASGIApp
+
+TOKENS: Final = {
+    role: f"{role}-" + "0123456789abcdef" * 2 for role in ("viewer", "responder", "admin")
+}
+"""A service token of each role."""
+CALLERS: Final = json.dumps(
+    [{"name": f"the-{role}", "role": role, "tokens": [token]} for role, token in TOKENS.items()]
+)
+"""The secret that they are in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes = field(repr=False)
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.content)
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """Somebody with a token who calls the API at an address."""
+
+    url: str
+    token: str | None = TOKENS["responder"]
+
+    def by(self, token: str | None) -> Api:
+        """The same for whoever has this token."""
+        return replace(self, token=token)
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        data: Any = None,
+        headers: Mapping[str, str] | None = None,
+        params: Any = None,
+    ) -> Answer:
+        authorization = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        async with (
+            aiohttp.ClientSession() as session,
+            session.request(
+                method,
+                self.url + path,
+                json=json,
+                data=data,
+                params=params,
+                headers={**authorization, **(headers or {})},
+                allow_redirects=False,
+            ) as answer,
+        ):
+            return Answer(answer.status, answer.headers, await answer.read())
+
+    async def get(self, path: str, **params: Any) -> Answer:
+        return await self.ask("GET", path, params=params)
+
+    async def post(self, path: str, json: Any = None, **headers: str) -> Answer:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.ask("POST", path, json=json, headers=named)
+
+
+@asynccontextmanager
+async def serving(application: ASGIApp) -> AsyncIterator[str]:
+    """The address of the application, while it is served."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        config = uvicorn.Config(
+            application, access_log=False, log_config=None, lifespan="off", server_header=False
+        )
+        server = uvicorn.Server(config)
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        try:
+            async with asyncio.timeout(10):
+                while not server.started:
+                    await asyncio.sleep(0.01)
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await serving
