@@ -306,7 +306,7 @@ async def test_the_report_is_read_in_both_forms_once_it_is_written(
         early = await api.get(f"/v1/incidents/{id}/report")
         assert (early.status, early.json["code"]) == (404, "DocumentNotFound")
         await api.post(f"/v1/incidents/{id}/commands/resolve", {"force": True})
-        await until(says(handle, "report"))
+        await until(says(handle, "report written"))
         data = await api.get(f"/v1/incidents/{id}/report")
         assert data.headers["Content-Type"] == "application/json"
         assert data.json["incident_id"] == id

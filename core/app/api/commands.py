@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 import uuid
 from http import HTTPStatus
 from typing import Final
@@ -33,6 +34,8 @@ OURS: Final = ("actor", "proof", "incident_id")
 """Fields of a command that the token and the path give, and no body may."""
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
+
+_KEY: Final = re.compile(rf"[!-~]{{1,{LONGEST_NAME}}}")
 
 _ANSWER_WITHIN: Final = 25.0
 """Seconds; the gateways before a function wait for 30."""
@@ -81,12 +84,10 @@ def _command_id(request: Request, caller: Caller, kind: type[AnyCommand]) -> str
     if not keys:
         return f"api-{uuid.uuid4().hex}"
     key = keys[0]
-    if (
-        len(keys) > 1
-        or not 0 < len(key) <= LONGEST_NAME
-        or not (key.isascii() and key.isprintable())
-    ):
-        raise invalid(f"{IDEMPOTENCY_KEY}: is not a line of 1 to {LONGEST_NAME} ASCII characters")
+    if len(keys) > 1 or not _KEY.fullmatch(key):
+        raise invalid(
+            f"{IDEMPOTENCY_KEY}: is not 1 to {LONGEST_NAME} characters of ASCII, no blanks"
+        )
     parts = json.dumps([caller.name, kind.name, request.path_params["id"], key])
     return f"api-{hashlib.sha256(parts.encode()).hexdigest()[:32]}"
 

@@ -32,7 +32,7 @@ _ALWAYS: Final = (
     HTTPStatus.SERVICE_UNAVAILABLE,
 )
 """What every operation may answer."""
-_WORDS: Final = r"[^\s\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+_WORDS: Final = r"[^\s\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 """A character that is left when text is cleaned: a text that must have one, has one of these."""
 _ID: Final = {
     "name": "id",
@@ -59,7 +59,8 @@ _PREFER: Final = {
     "name": "Prefer",
     "in": "header",
     "description": "`respond-async` does the same as `wait=false`.",
-    "schema": {"type": "string", "enum": ["respond-async"]},
+    "schema": {"type": "string"},
+    "example": "respond-async",
 }
 
 
