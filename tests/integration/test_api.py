@@ -5,18 +5,29 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
+import shlex
+import shutil
+from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from http.client import HTTPConnection
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
+from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
 from temporalio.client import WorkflowHandle
 
+from core import bootstrap
+from core.app.api import application
 from core.app.api.application import OPERATIONS
 from core.app.api.requests import LONGEST_BODY
 from core.app.application import create
+from core.app.identity.caller import Reason
+from core.app.identity.service_tokens import ServiceTokens
+from core.config.settings import Settings
 from core.contracts import QUERY_INCIDENT, QUERY_TIMELINE
 from core.domain.handles import handle_of
 from core.domain.incident.commands import COMMANDS
@@ -25,7 +36,7 @@ from infra.local.environment import LINK_KEYS
 from infra.local.temporal import TemporalServer
 from tests.support.api import CALLERS, TOKENS, Api, serving
 from tests.support.grpc_proxy import Proxy, counted
-from tests.support.incidents import Harness, alert, says, until
+from tests.support.incidents import Harness, alert, command, says, until
 from tests.support.issuer import ATTACKS, AUDIENCE, Issuer, issuing, key
 
 PROBLEM = "application/problem+json"
@@ -590,6 +601,73 @@ async def test_what_there_is_not_is_a_problem_too(
 async def test_a_handle_that_fits_nothing_is_not_found(api: Api) -> None:
     answer = await api.get("/v1/incidents/k7m2qx")
     assert (answer.status, answer.json["code"]) == (404, "IncidentNotFound")
+
+
+# -------------------------------------------------------------------------------- documentation
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+
+
+def documented_calls() -> list[str]:
+    """Every call of curl in the documentation, a line each."""
+    blocks = "".join(re.findall(r"```console\n(.*?)```", DOCUMENT, re.S))
+    return re.findall(r"^curl .*", blocks.replace("\\\n", ""), re.M)
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+async def test_the_documented_calls_work(
+    dev_harness: Harness, api_settings: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDEGATE_REPORTS", f"file://{dev_harness.root}/reports/")
+    dev_harness.policy |= {"reopen_window": "1h", "remember_for": "1h"}
+    calls = documented_calls()
+    assert len(calls) == 7
+    async with dev_harness.working(), serving(create()) as url:
+        handle, id = await opened(dev_harness)
+        await command(handle, "resolve", "first", force=True)
+        await until(says(handle, "report written"))
+        await command(handle, "reopen", "second")
+        for call in calls:
+            line = call.replace("$API", url).replace("$TOKEN", TOKENS["responder"])
+            program, *arguments = shlex.split(line.replace("k7m2qx", quote(id)))
+            done = await asyncio.create_subprocess_exec(
+                program, "-sS", "--fail-with-body", *arguments, stdout=PIPE, stderr=STDOUT
+            )
+            output, _ = await done.communicate()
+            assert done.returncode == 0, output.decode()
+        await until(says(handle, "buy a bigger disk"))
+
+
+def test_every_code_that_is_answered_is_documented() -> None:
+    rows = re.findall(r"^\| \d{3} \| (.*?) \|", DOCUMENT, re.M)
+    documented = {code for row in rows for code in re.findall(r"`(\w+)`", row)}
+    sources = Path(application.__file__).parent.glob("*.py")
+    text = "".join(source.read_text(encoding="utf-8") for source in sources)
+    answered = set(re.findall(r'HTTPStatus\.\w+,\s*"(\w+)"', text))
+    assert answered == {
+        "NotAuthenticated",
+        "RoleTooLow",
+        "CannotAuthenticate",
+        "NotJson",
+        "TooLarge",
+        "Invalid",
+        "Broken",
+    }
+    assert answered <= documented
+
+
+def test_the_documented_service_tokens_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    [example] = re.findall(r"```json\n(.*?)```", DOCUMENT, re.S)
+    monkeypatch.setenv("CALLERS", example)
+    tokens = ServiceTokens("env:CALLERS", bootstrap.secrets(Settings()))
+    for entry in json.loads(example):
+        for token in entry["tokens"]:
+            assert asyncio.run(tokens.caller(token)).name == entry["name"]
+
+
+@pytest.mark.parametrize("reason", get_args(Reason))
+def test_every_reason_in_the_log_is_documented(reason: str) -> None:
+    assert f"`{reason}`" in DOCUMENT
 
 
 # ---------------------------------------------------------------------------------- unavailable

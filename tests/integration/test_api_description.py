@@ -24,7 +24,7 @@ from tests.support.api import CALLERS, TOKENS, Api, serving
 from tests.support.incidents import Harness, alert, command, says, until
 from tests.support.soak import SOAKING
 
-EXAMPLES = 500 if SOAKING else 20
+EXAMPLES = 100 if SOAKING else 15
 """For each operation in each direction."""
 HEADERS = {"Authorization": f"Bearer {TOKENS['admin']}"}
 
