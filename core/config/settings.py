@@ -194,7 +194,10 @@ def _audience(text: str) -> str:
 def _expression(text: str) -> str:
     from core.domain.expressions.expression import compiled  # which may load JMESPath
 
-    return str(compiled(text))
+    try:
+        return str(compiled(text))
+    except ValueError:  # which quotes the text
+        raise ValueError("not a JMESPath expression of 1,000 characters at most") from None
 
 
 def _reference(text: str) -> str:

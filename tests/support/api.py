@@ -14,6 +14,8 @@ import aiohttp
 import uvicorn
 from starlette.types import ASGIApp
 
+from tests.support.incidents import until
+
 TOKENS: Final = {
     role: f"{role}-" + "0123456789abcdef" * 2 for role in ("viewer", "responder", "admin")
 }
@@ -92,9 +94,7 @@ async def serving(application: ASGIApp) -> AsyncIterator[str]:
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         try:
-            async with asyncio.timeout(10):
-                while not server.started:
-                    await asyncio.sleep(0.01)
+            await until(lambda: server.started)
             yield f"http://127.0.0.1:{listening.getsockname()[1]}"
         finally:
             server.should_exit = True

@@ -94,9 +94,9 @@ def _command_id(request: Request, caller: Caller, kind: type[AnyCommand]) -> str
 
 def _prefers_async(request: Request) -> bool:
     """Source: RFC 7240, section 4.1."""
-    given = ",".join(request.headers.getlist("prefer"))
+    preferences = ",".join(request.headers.getlist("prefer"))
     return "respond-async" in (
-        preference.partition(";")[0].strip().lower() for preference in given.split(",")
+        preference.partition(";")[0].strip().lower() for preference in preferences.split(",")
     )
 
 

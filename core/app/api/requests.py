@@ -125,16 +125,16 @@ def read_query(request: Request, model: type[M]) -> M:
         for name, field in model.model_fields.items()
         if get_origin(field.annotation) is tuple
     }
-    given: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for name, value in request.query_params.multi_items():
         if name in many:
-            given.setdefault(name, []).append(value)
-        elif name in given:
+            values.setdefault(name, []).append(value)
+        elif name in values:
             raise invalid(f"{name}: is given twice")
         else:
-            given[name] = value
+            values[name] = value
     try:
-        return model.model_validate(given)
+        return model.model_validate(values)
     except ValidationError as error:
         raise invalid(*problems_of(error)) from None
 

@@ -188,7 +188,7 @@ def test_every_variable_is_in_the_table_above() -> None:
         ),
         ("TIDEGATE_OIDC_AUDIENCE", "a" * 501, "not a line of 500 characters at most"),
         ("TIDEGATE_OIDC_ROLE", "roles[", "not a JMESPath expression"),
-        ("TIDEGATE_OIDC_NAME", "x" * 1001, "longer than 1,000 characters"),
+        ("TIDEGATE_OIDC_NAME", "x" * 1001, "not a JMESPath expression of 1,000"),
         ("TIDEGATE_HEALTH_ADDRESS", "8080", "not an address like 127.0.0.1:8080"),
         ("TIDEGATE_HEALTH_ADDRESS", ":8080", "not an address like 127.0.0.1:8080"),
         ("TIDEGATE_METRICS_ADDRESS", "a:66000", "not an address like 127.0.0.1:8080"),
