@@ -14,10 +14,10 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from core import bootstrap
-from core.app.api import application as api
+from core.app.identity.bearer import identity
 from core.app.incident_links import IncidentLinks
 from core.app.pages import Refused, notice
 from core.config.settings import Settings
@@ -45,12 +45,21 @@ def create() -> Starlette:
         routes=[
             Route("/healthz", healthy),
             Route(f"{PATH}{{token}}", links.answer, methods=["GET", "POST"]),
-            *api.routes(settings),
+            *_api(settings),
         ],
         exception_handlers=dict.fromkeys((Refused, HTTPException, Exception), failed),
     )
     application.router.redirect_slashes = False
     return application
+
+
+def _api(settings: Settings) -> list[BaseRoute]:
+    """The HTTP API, where the settings let somebody in; else nothing of it is even loaded."""
+    if (known := identity(settings)) is None:
+        return []
+    from core.app.api.application import mounted
+
+    return [mounted(known, settings)]
 
 
 async def healthy(request: Request) -> PlainTextResponse:

@@ -8,21 +8,23 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from functools import cache, partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
+from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import Mount, Route
 
 from core import bootstrap
 from core.app.api import commands, incidents, openapi
 from core.app.api.operations import Call, Operation
 from core.app.api.problems import Refused, response
-from core.app.identity.bearer import Identity, identity
+from core.app.identity.bearer import Identity
 from core.app.identity.caller import Caller, NotAuthenticated
 from core.config.settings import Settings
 from core.errors import (
@@ -58,18 +60,14 @@ class _IncidentId(StringConvertor):
 register_url_convertor("incident", _IncidentId())
 
 
-def routes(settings: Settings) -> list[BaseRoute]:
-    """The API's routes; none where the settings let nobody in. Raises `SettingsError`."""
-    known = identity(settings)
-    if known is None:
-        return []
+def mounted(identity: Identity, settings: Settings) -> Mount:
+    """The API for everybody whom an identity knows."""
     connect = _Connection(settings)
-    document = openapi.document(OPERATIONS)
     application = Starlette(
         routes=[
             Route(
                 operation.path.replace("{id}", "{id:incident}"),
-                _endpoint(operation, known, settings, connect),
+                _endpoint(operation, identity, settings, connect),
                 methods=[operation.method],
             )
             for operation in OPERATIONS
@@ -77,8 +75,8 @@ def routes(settings: Settings) -> list[BaseRoute]:
         exception_handlers={Refused: _refused, HTTPException: _failed, Exception: _broken},
     )
     application.router.redirect_slashes = False
-    application.state.document = document
-    return [Mount(PREFIX, app=application)]
+    application.state.document = cache(partial(openapi.document, OPERATIONS))
+    return Mount(PREFIX, app=application)
 
 
 class _Connection:
@@ -117,6 +115,12 @@ def _endpoint(
             return await operation.handle(call)
         except TidegateError as error:
             raise _as_refused(error) from error
+        except ValidationError as error:
+            versions = ConfigurationError(
+                f"what the worker answers cannot be read: {error.errors()[0]['msg']}",
+                fix="the application and the incident worker have different versions: deploy both",
+            )
+            raise _as_refused(versions) from None  # which quotes the incident
 
     return endpoint
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Final, Literal
 
-from pydantic import ValidationError
 from starlette.responses import Response
 
 from core.adapters.temporal import incidents
@@ -16,7 +15,6 @@ from core.app.api.requests import ListQuery, NoQuery, ReportQuery, invalid, read
 from core.app.identity.caller import Role
 from core.domain.incident.model import Incident
 from core.domain.incident.reports.post_incident import PostIncidentReport
-from core.errors import ConfigurationError
 from core.operations.read_report import read_report
 
 _MEDIA: Final = {"json": "application/json", "md": "text/markdown; charset=utf-8"}
@@ -46,14 +44,7 @@ async def listed(call: Call) -> Response:
 async def shown(call: Call) -> Response:
     read_query(call.request, NoQuery)
     state = await incidents.state(await call.connect(), call.incident)
-    try:
-        incident = Incident.model_validate(state)
-    except ValidationError as error:
-        raise ConfigurationError(
-            f"the incident cannot be read: {error.errors()[0]['msg']}",
-            fix="the application and the incident worker have different versions: deploy both",
-        ) from None
-    return answer(IncidentState.of(incident))
+    return answer(IncidentState.of(Incident.model_validate(state)))
 
 
 async def timeline(call: Call) -> Response:

@@ -134,8 +134,10 @@ class TimelineEntry(Answer):
     at: AwareDatetime | None
     kind: str
     actor: str
-    proof: Proof | None = Field(
-        default=None, description="How it is known that a command was the actor's."
+    proof: str | None = Field(
+        default=None,
+        description="How it is known that a command was the actor's: `api` by a token of this API.",
+        examples=list(Proof),
     )
     text: str = Field(description="What happened, in a sentence.")
     note: str | None = Field(default=None, description="What the actor said about it.")

@@ -66,7 +66,7 @@ _PREFER: Final = {
 
 async def served(call: Call) -> Response:
     read_query(call.request, NoQuery)
-    return JSONResponse(call.request.app.state.document)
+    return JSONResponse(call.request.app.state.document())
 
 
 OPERATION: Final = Operation(
