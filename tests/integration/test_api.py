@@ -8,6 +8,8 @@ import logging
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
@@ -18,17 +20,19 @@ from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
-from temporalio.client import WorkflowHandle
+from temporalio import workflow
+from temporalio.client import Client, WorkflowHandle
+from temporalio.worker import Worker
 
 from core import bootstrap
-from core.app.api import application
+from core.app.api import application, commands
 from core.app.api.application import OPERATIONS
 from core.app.api.requests import LONGEST_BODY
 from core.app.application import create
 from core.app.identity.caller import Reason
 from core.app.identity.service_tokens import ServiceTokens
 from core.config.settings import Settings
-from core.contracts import QUERY_INCIDENT, QUERY_TIMELINE
+from core.contracts import INCIDENT_WORKFLOW, QUERY_INCIDENT, QUERY_TIMELINE
 from core.domain.handles import handle_of
 from core.domain.incident.commands import COMMANDS
 from core.errors import SettingsError
@@ -40,6 +44,7 @@ from tests.support.incidents import Harness, alert, command, says, until
 from tests.support.issuer import ATTACKS, AUDIENCE, Issuer, issuing, key
 
 PROBLEM = "application/problem+json"
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -262,6 +267,16 @@ async def test_without_any_identity_there_is_no_api(monkeypatch: pytest.MonkeyPa
                 answer = await Api(url, token).ask(operation.method, path_of(operation))
                 assert answer.status == 404
         assert (await Api(url, None).get("/healthz")).status == 200
+
+
+def test_where_there_is_no_api_nothing_of_it_is_loaded() -> None:
+    """A function that answers links alone starts as fast as without the API."""
+    code = (
+        "import sys; from core.app.application import create; create(); "
+        "sys.exit('core.app.api' in sys.modules)"
+    )
+    settings = {"TIDEGATE_LINK_KEYS": "env:KEY", "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", code], env=settings, check=True)
 
 
 @pytest.mark.parametrize("missing", ["TIDEGATE_OIDC_ISSUER", "TIDEGATE_OIDC_AUDIENCE"])
@@ -605,7 +620,7 @@ async def test_a_handle_that_fits_nothing_is_not_found(api: Api) -> None:
 
 # -------------------------------------------------------------------------------- documentation
 
-DOCUMENT = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+DOCUMENT = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 
 
 def documented_calls() -> list[str]:
@@ -686,6 +701,51 @@ async def test_while_temporal_is_unavailable_the_caller_is_to_try_again(
             assert (answer.status, answer.json["code"]) == (503, "TemporalUnavailable")
             assert answer.headers["Retry-After"] == "5"
             assert str(closed_port) not in answer.content.decode()
+
+
+async def test_a_command_that_no_worker_answers_is_sent_again_and_done_once(
+    dev_harness: Harness, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "_ANSWER_WITHIN", 0.5)
+    async with dev_harness.working():
+        handle, id = await opened(dev_harness)
+    path = f"/v1/incidents/{id}/commands/comment"
+    answer = await api.post(path, {"note": "hello"}, Idempotency_Key="k")
+    assert (answer.status, answer.json["code"]) == (503, "TemporalUnavailable")
+    assert answer.headers["Retry-After"] == "5"
+    monkeypatch.undo()
+    async with dev_harness.working():
+        again = await api.post(path, {"note": "hello"}, Idempotency_Key="k")
+        assert again.status == 200
+        [entry] = await entries(handle, "commented")
+        assert entry["command_id"] == again.json["command_id"]
+
+
+@workflow.defn(name=INCIDENT_WORKFLOW, sandboxed=False)
+class OfAnotherVersion:
+    """Answers what this version cannot read."""
+
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.wait_condition(lambda: False)
+
+    @workflow.query(name=QUERY_INCIDENT)
+    def incident(self) -> dict[str, Any]:
+        return {"id": "i", "status": "pondering", "title": "a secret title"}
+
+
+async def test_what_a_worker_of_another_version_answers_is_the_operators_fault(
+    api: Api, temporal_client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    name, queue = f"incident:{uuid4()}", f"queue-{uuid4()}"
+    handle = await temporal_client.start_workflow(OfAnotherVersion.run, id=name, task_queue=queue)
+    async with Worker(temporal_client, task_queue=queue, workflows=[OfAnotherVersion]):
+        answer = await api.get(f"/v1/incidents/{name}")
+    await handle.terminate()
+    assert (answer.status, answer.json["code"]) == (503, "ConfigurationError")
+    [line] = [line for line in caplog.messages if line.startswith("refused:")]
+    assert "different versions" in line
+    assert "secret title" not in line
 
 
 async def test_a_wrong_namespace_is_the_operators_fault(

@@ -36,13 +36,14 @@ def key(kid: str, kind: str = "RSA", size: int = 2048) -> Key:
 @dataclass
 class Issuer:
     """It publishes the public keys in `published`. It counts how often it was `asked` for them,
-    answers `status`, and nothing at all once it is stopped."""
+    answers `status`, or for the keys a `redirect`, and nothing at all once it is stopped."""
 
     port: int = 0
     published: list[dict[str, Any]] = field(default_factory=list)
     asked: int = 0
     status: int = 200
     about: dict[str, Any] = field(default_factory=dict)
+    redirect: str | None = None
     stop: Callable[[], None] = lambda: None
 
     @property
@@ -93,7 +94,11 @@ def issuing() -> Iterator[Issuer]:
     class Answers(Quiet, BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             body = issuer.body(self.path)
-            self.send_response(404 if body is None else issuer.status)
+            if issuer.redirect and self.path.endswith("/keys"):
+                self.send_response(302)
+                self.send_header("Location", issuer.redirect)
+            else:
+                self.send_response(404 if body is None else issuer.status)
             self.end_headers()
             self.wfile.write(json.dumps(body).encode())
 

@@ -27,6 +27,7 @@ from core.app.api.problems import Refused, response
 from core.app.identity.bearer import Identity
 from core.app.identity.caller import Caller, NotAuthenticated
 from core.config.settings import Settings
+from core.domain.printable import printable_line
 from core.errors import (
     AmbiguousId,
     CommandRefused,
@@ -143,7 +144,7 @@ async def _caller(request: Request, identity: Identity) -> Caller:
             "CannotAuthenticate",
             "no token can be verified now; try again",
             headers=_RETRY,
-            why=repr(error),
+            why=f"{type(error).__name__}: {error}",
         ) from error
 
 
@@ -171,7 +172,7 @@ def _as_refused(error: TidegateError) -> Refused:
                 "no answer now; a command may still be done, and is done once however often it is "
                 "sent with the same Idempotency-Key or command_id",
                 headers=_RETRY,
-                why=repr(error),
+                why=str(error),
             )
         case ConfigurationError():
             return Refused(
@@ -179,14 +180,14 @@ def _as_refused(error: TidegateError) -> Refused:
                 error.code,
                 "the operator has to change something first: the log says what",
                 headers=_RETRY_LATER,
-                why=repr(error),
+                why=str(error),
             )
         case _:
             return Refused(
                 HTTPStatus.INTERNAL_SERVER_ERROR,
                 error.code,
                 "something is broken here",
-                why=repr(error),
+                why=str(error),
             )
 
 
@@ -194,7 +195,7 @@ async def _refused(request: Request, error: Exception) -> Response:
     """The answer to what is refused, which is counted by its code in the log."""
     assert isinstance(error, Refused)  # noqa: S101  # it is registered for these alone
     level = logging.ERROR if error.problem.status >= 500 else logging.WARNING
-    log.log(level, "refused: %s", error)
+    log.log(level, "refused: %s", printable_line(str(error)))
     return response(error)
 
 

@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 
 from core.app.identity.caller import Caller, NotAuthenticated, Role
-from core.app.identity.issuer_keys import FRESH_SECONDS, GRACE_SECONDS, IssuerKeys
+from core.app.identity.issuer_keys import (
+    FRESH_SECONDS,
+    GRACE_SECONDS,
+    Fetch,
+    IssuerKeys,
+    download,
+)
 from core.app.identity.oidc import OidcTokens
 from core.domain.expressions.expression import compiled
 from core.errors import TransientError
@@ -33,14 +39,20 @@ def clock() -> Clock:
     return Clock()
 
 
-def tokens(issuer: Issuer, clock: Clock, role: str = "roles", name: str = "email") -> OidcTokens:
+def tokens(
+    issuer: Issuer,
+    clock: Clock,
+    role: str = "roles",
+    name: str = "email",
+    fetch: Fetch = download,
+) -> OidcTokens:
     """Tokens of the issuer; only the age of its keys is counted by the clock."""
     return OidcTokens(
         issuer=issuer.url,
         audience=AUDIENCE,
         role=compiled(role),
         name=compiled(name),
-        keys=IssuerKeys(issuer.url, clock=clock),
+        keys=IssuerKeys(issuer.url, fetch=fetch, clock=clock),
     )
 
 
@@ -198,9 +210,23 @@ async def test_an_issuer_that_sends_us_elsewhere_is_not_followed(
     issuer: Issuer, clock: Clock, about: dict[str, Any]
 ) -> None:
     issuer.about = about
+    fetched: list[str] = []
+
+    def fetch(url: str) -> bytes:
+        fetched.append(url)
+        return download(url)
+
     with pytest.raises(TransientError):
-        await tokens(issuer, clock).caller(issuer.token())
-    assert issuer.asked == 0
+        await tokens(issuer, clock, fetch=fetch).caller(issuer.token())
+    assert fetched == [f"{issuer.url}/.well-known/openid-configuration"]
+
+
+async def test_a_redirect_of_the_issuer_is_not_followed(issuer: Issuer, clock: Clock) -> None:
+    with issuing() as elsewhere:
+        issuer.redirect = f"{elsewhere.url}/keys"
+        with pytest.raises(TransientError):
+            await tokens(issuer, clock).caller(issuer.token())
+        assert elsewhere.asked == 0
 
 
 @pytest.mark.filterwarnings("ignore:Key size:joserfc.errors.SecurityWarning")
