@@ -231,7 +231,7 @@ def _incident_page(
         severity=incident.severity,
         service=incident.service,
         state=incident.status,
-        since=f"{incident.began.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
+        began=f"{incident.began.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
         age=format_age(datetime.now(UTC) - incident.began),
         has_it=has_it,
         mine=mine,

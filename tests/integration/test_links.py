@@ -140,8 +140,12 @@ async def test_whoever_gets_a_page_acknowledges_by_its_link(
         assert (shown.status, "cpu is high" in shown.text) == (200, True)
         assert '<form method="post">' in shown.text
         assert "Your name" not in shown.text
+        began = re.findall(r"<dt>Began</dt><dd>(.*) UTC \(\d+ s ago\)</dd>", shown.text)
+        own = (await handle.query(QUERY_INCIDENT))["id"].rpartition("@")[2]
+        assert began == [f"{datetime.strptime(own, '%Y%m%dT%H%M%S.%f%z'):%Y-%m-%d %H:%M}"]
         sent = await browser.post(named["I have it"])
         assert (sent.status, "Sent: <bdi>ben</bdi> has it." in sent.text) == (202, True)
+        assert "nobody</dd>" not in sent.text
         await until(tells(handle, "ben (link): Acknowledged"))
         for again in (
             await browser.get(named["I have it"]),
