@@ -153,11 +153,6 @@ _NAMES: Final = {
 }
 
 
-def command_id(token: str, actor: str) -> str:
-    """The ID of the command that somebody gives by a link: the same however often it is used."""
-    return f"link-{hashlib.sha256(f'{token} {actor}'.encode()).hexdigest()[:32]}"
-
-
 def _verified(token: str, keys: Sequence[str]) -> Link:
     """What a token states that one of the keys has signed. Its header says nothing that counts: it
     is either, to the letter, the one that goes with a key, or the token is none of ours."""

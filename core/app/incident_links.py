@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -40,7 +41,7 @@ from core.errors import (
     TidegateError,
     TransientError,
 )
-from core.links import Link, LinkCommand, LinkKeys, command_id
+from core.links import Link, LinkCommand, LinkKeys
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -107,7 +108,9 @@ class IncidentLinks:
             if _has_it(incident) == actor:
                 return _incident_page(link, incident, actor=actor)
             fields = {
-                "command_id": command_id(token, actor),
+                # Each press is a command of its own: pressed twice it changes nothing, and after
+                # the incident was given back it acknowledges again.
+                "command_id": f"link-{uuid.uuid4().hex}",
                 "actor": actor,
                 "proof": Proof.LINK.value,
                 "note": link.target and f"by the link that was sent to {link.target}",

@@ -29,7 +29,6 @@ from core.links import (
     LinkCommand,
     LinkKeys,
     PageLinks,
-    command_id,
 )
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -383,16 +382,6 @@ async def test_a_page_has_no_links_if_none_could_be_used(
         links = PageLinks("https://app.example", signing)
         assert await links.of(id, person=None, target=target, now=NOW) == ()
     assert "a page has no links" in caplog.text
-
-
-async def test_a_link_that_is_used_twice_is_one_command() -> None:
-    text, other = (
-        await token(),
-        await token(LINK.model_copy(update={"target": "x", "person": None})),
-    )
-    assert command_id(text, "ana") == command_id(text, "ana")
-    assert len({command_id(text, "ana"), command_id(text, "ben"), command_id(other, "ana")}) == 3
-    assert text not in command_id(text, "ana")
 
 
 APP = {"TIDEGATE_APP_URL": "https://app.example", "TIDEGATE_LINK_KEYS": "env:LINK_KEY"}

@@ -8,8 +8,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, TypeAdapter, ValidationError
 
-from core.domain.command import TIDEGATE, Actor
-from core.domain.incident.timeline import SOURCE_PREFIX
+from core.domain.command import Actor, may_be_a_person
 
 Reason = Literal["missing", "malformed", "unknown", "expired", "early", "claims", "role", "name"]
 """Why a token proves nothing; for the operator's log, never for whoever sent it.
@@ -58,7 +57,7 @@ class NotAuthenticated(Exception):
 
 
 def _person_or_program(name: str) -> str:
-    if name.casefold() == TIDEGATE or name.casefold().startswith(SOURCE_PREFIX):
+    if not may_be_a_person(name):
         raise ValueError("is a name of Tidegate's own, or of a monitoring system")
     return name
 
