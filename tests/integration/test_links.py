@@ -564,7 +564,7 @@ async def test_a_temporal_that_does_not_answer_is_not_waited_for_until_it_does(
             begin = time.monotonic()
             answers = await asyncio.gather(*(browser.post(path) for _ in range(5)))
             assert [answer.status for answer in answers] == [503] * 5
-            assert time.monotonic() - begin < 5
+            assert time.monotonic() - begin < 30  # and not for as long as it does not answer
 
         async def answered() -> bool:
             return (await browser.post(path)).status == 202
