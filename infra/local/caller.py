@@ -15,6 +15,7 @@ from typing import Final
 
 from core import bootstrap
 from core.adapters.notifiers.addresses import check_addresses, read_addresses
+from core.app.identity.bearer import identity
 from core.config.files import load_webhooks
 from core.config.settings import Settings, local_settings
 from core.domain.oncall.file import OnCallFile
@@ -31,9 +32,9 @@ _OWN: Final = {PAGE_URLS, ESCALATION_URLS, *(n for n, whose in _LOCAL.items() if
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """`variables` are the caller's settings, and the variables that the policies, the on-call file
-    and the webhooks name; paths are absolute. `unused` are the names of those that are set and not
-    taken."""
+    """`variables` are the caller's settings, and the variables that the policies, the on-call file,
+    the webhooks and the reference to service tokens name; paths are absolute. `unused` are the
+    names of those that are set and not taken."""
 
     variables: Mapping[str, str]
     unused: tuple[str, ...]
@@ -52,7 +53,8 @@ def read_caller(environment: Mapping[str, str] | None = None) -> Caller:
     policies = bootstrap.policies(settings, oncall)
     webhooks = load_webhooks(settings.webhooks or WEBHOOKS)
     targets = bootstrap.targets(policies, oncall)
-    named = _named(targets, oncall, webhooks)
+    identity(settings)
+    named = _named(targets, oncall, webhooks, settings.api_tokens)
     taken |= {name: present[name] for name in named & present.keys()}
     check_addresses(targets, read_addresses(targets, dict(settings.target_variables) | taken))
     # Children have another working folder.
@@ -62,12 +64,15 @@ def read_caller(environment: Mapping[str, str] | None = None) -> Caller:
 
 
 def _named(
-    targets: Mapping[str, TargetConfig], oncall: OnCallFile, webhooks: WebhookTable
+    targets: Mapping[str, TargetConfig],
+    oncall: OnCallFile,
+    webhooks: WebhookTable,
+    tokens: str | None,
 ) -> set[str]:
-    """The variables of targets, of calendars and of the webhooks' secrets, unless they are the
-    stack's or lead to an account."""
+    """The variables of targets, of calendars, of the webhooks' secrets and of service tokens,
+    unless they are the stack's or lead to an account."""
     names = {name for target in targets.values() for name in target.variables} | oncall.variables
-    for endpoint in webhooks.hooks.values():
-        references = map(parse_reference, endpoint.verify.references)
-        names |= {reference.place for reference in references if reference.store == "env"}
+    secrets = [text for endpoint in webhooks.hooks.values() for text in endpoint.verify.references]
+    references = map(parse_reference, [*secrets, *([tokens] if tokens else [])])
+    names |= {reference.place for reference in references if reference.store == "env"}
     return {name for name in names - _OWN if not name.startswith(ACCOUNTS)}

@@ -98,6 +98,8 @@ def test_the_caller_s_settings_are_taken_and_the_stack_s_own_are_named(
         "CHECKOUT_CHAT_URLS": "json://127.0.0.1/chat",
         "TIDEGATE_TEAM_URLS": "json://127.0.0.1/team",
         "TIDEGATE_HOOK_TOKEN": "a-secret",
+        "TIDEGATE_API_TOKENS": "env:TIDEGATE_CALLERS",
+        "TIDEGATE_CALLERS": "another-secret",
         "ANA_PUSH": "json://127.0.0.1/ana",
         "TEAM_CALENDAR": "https://calendars.example/a-secret",
         "HOLIDAYS": "https://calendars.example/holidays",
@@ -129,6 +131,7 @@ def test_the_caller_s_settings_are_taken_and_the_stack_s_own_are_named(
         ("TIDEGATE_POLICIES", "none.yaml", "TIDEGATE_POLICIES: there is no such file"),
         ("TIDEGATE_ONCALL", "none.yaml", "TIDEGATE_ONCALL: there is no such file"),
         ("TIDEGATE_QUEUE_FORMATS", "a=pigeon", "TIDEGATE_QUEUE_FORMATS: entry 1"),
+        ("TIDEGATE_OIDC_ISSUER", "https://a.example", "TIDEGATE_OIDC_AUDIENCE is not set"),
         ("TIDEGATE_TARGET_VARIABLES", "[]", "TIDEGATE_TARGET_VARIABLES: not a JSON object"),
     ],
 )
