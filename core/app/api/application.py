@@ -202,14 +202,12 @@ async def _refused(request: Request, error: Exception) -> Response:
 async def _failed(request: Request, error: Exception) -> Response:
     """The answer to a path or a method that there is not."""
     assert isinstance(error, HTTPException)  # noqa: S101
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        code, detail = "MethodNotAllowed", "this takes other methods: see Allow"
+    else:
+        code, detail = "NotFound", "there is nothing here"
     status = HTTPStatus(error.status_code)
-    found = status is not HTTPStatus.NOT_FOUND
-    code = "MethodNotAllowed" if status is HTTPStatus.METHOD_NOT_ALLOWED else "NotFound"
-    detail = "this takes other methods: see Allow" if found else "there is nothing here"
-    return await _refused(
-        request,
-        Refused(status, code if found else "NotFound", detail, headers=error.headers),
-    )
+    return await _refused(request, Refused(status, code, detail, headers=error.headers))
 
 
 async def _broken(request: Request, error: Exception) -> Response:
