@@ -225,7 +225,7 @@ async def test_its_button_acts_without_a_worker_for_the_person_that_it_was_sent_
     app: Function, incident: WorkflowHandle[Any, Any]
 ) -> None:
     answer = app.invoke(http_request("POST", await path(incident)))
-    assert (answer["statusCode"], "Sent: ana has it." in answer["body"]) == (202, True)
+    assert (answer["statusCode"], "Sent: <bdi>ana</bdi> has it." in answer["body"]) == (202, True)
     [command] = await commands(incident)
     assert (command["name"], command["actor"], command["proof"]) == ("acknowledge", "ana", "link")
 
@@ -236,7 +236,10 @@ async def test_the_name_in_a_form_reaches_it_as_it_was_typed(
 ) -> None:
     form = http_request("POST", await path(incident, target="on-call"), body="name=Zo%C3%AB+Ito")
     answer = app.invoke(form)
-    assert (answer["statusCode"], "Sent: Zoë Ito has it." in answer["body"]) == (202, True)
+    assert (answer["statusCode"], "Sent: <bdi>Zoë Ito</bdi> has it." in answer["body"]) == (
+        202,
+        True,
+    )
     [command] = await commands(incident)
     assert command["actor"] == "Zoë Ito"
 

@@ -340,7 +340,7 @@ def test_dev_takes_what_is_sent_even_after_a_crash_and_leaves_nothing_when_it_is
 ) -> None:
     process, env = dev
     store, source = STORES[cloud], SOURCES[cloud]
-    assert len(marked(env)) == 9  # itself, and eight children
+    assert len(marked(env)) == 10  # itself, and nine children
     _the_smoke_command_that_is_printed_works(env, tmp_path)
     victim = next(line for line in marked(env) if "workers.root_orchestrator" in line)
     os.kill(int(victim.split()[0]), signal.SIGKILL)

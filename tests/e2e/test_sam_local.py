@@ -126,4 +126,4 @@ def test_an_unknown_event_is_refused_with_the_list_of_events() -> None:
         check=False,
     )
     assert done.returncode == 2
-    assert "no event s3-listener.fax; there are message-listener.cloudevent" in done.stderr
+    assert "no event s3-listener.fax; there are app.cut-link, app.healthz, " in done.stderr
