@@ -57,10 +57,20 @@ def attested(actor: str, proof: str | None) -> str:
     return f"{actor} ({_LABELS.get(proof, proof)})" if proof else actor
 
 
+_UNSEEN: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+"""Characters that show nothing, besides controls and variation selectors."""
+
+
+def _is_unseen(character: str) -> bool:
+    is_selector = "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef"
+    return character in _UNSEEN or is_selector or unicodedata.category(character) in ("Cc", "Cf")
+
+
 def may_be_a_person(name: str) -> bool:
     """Whether somebody may call themselves so: neither as we nor as monitoring systems are called,
     in capitals or with characters that nobody sees, nor by these alone."""
-    seen = "".join(each for each in name.casefold() if unicodedata.category(each) != "Cf").strip()
+    plain = unicodedata.normalize("NFKC", name).casefold()
+    seen = "".join(each for each in plain if not _is_unseen(each)).strip()
     return bool(seen) and seen != TIDEGATE and not seen.startswith(SOURCE_PREFIX)
 
 

@@ -219,11 +219,17 @@ async def test_another_workflow_is_no_incident(incidents: Incidents) -> None:
     key = (await incidents.add("root", type="RootOrchestrator")).removesuffix(BEGAN)
     with pytest.raises(IncidentNotFound, match="is a RootOrchestrator workflow"):
         await resolve(incidents.client, key)
+    with pytest.raises(IncidentNotFound, match="is a RootOrchestrator workflow"):
+        await resolve(incidents.client, f"{key}{BEGAN}")
 
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(
-    "text", ["", "bcdfgh", "no such incident", "x" * 300, "'", '"', "\\", "\0", "\udcff"]
+    "text",
+    [
+        *("", "bcdfgh", "no such incident", "x" * 300, "'", '"', "\\", "\0", "\udcff"),
+        *(f"{'x' * 300}{BEGAN}", f"a\0{BEGAN}"),
+    ],
 )
 async def test_what_names_no_incident_is_refused_with_a_next_step(
     temporal_client: Client, text: str

@@ -218,6 +218,7 @@ async def test_whoever_uses_the_link_of_a_shared_target_says_who_they_are(
     before = await sleeping.state()
     refused = ["", "  ", "\x00", "\u200b", "x" * (LONGEST_NAME + 1)]
     refused += ["tidegate", "Tidegate", "\u200btidegate", "source:alertmanager", "SOURCE:x"]
+    refused += ["tidegate\ufe0f", "\u3164tidegate", "\uff54idegate", "source\u115f:x", "\u2800"]
     refused += ["\x00source:alertmanager", "\u202esource:alertmanager", "\u200bsource:x"]
     for name in refused:
         answer = await browser.post(path, {"name": name})

@@ -16,7 +16,7 @@ from temporalio.client import (
     WorkflowExecutionStatus,
 )
 from temporalio.common import SearchAttributeKey
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from core.adapters.temporal.connection import refusal
 from core.contracts import (
@@ -157,6 +157,8 @@ async def incident_page(
     try:
         await pages.fetch_next_page()
     except RPCError as error:
+        if token and error.status is RPCStatusCode.INVALID_ARGUMENT:
+            raise ValueError("the cursor is not valid any more: begin the list again") from None
         raise refusal(error, fix=_TRY_AGAIN) from None
     found = [await summary_of(run) for run in pages.current_page or ()]
     following = _cursor(now, pages.next_page_token, filter) if pages.next_page_token else None

@@ -31,6 +31,8 @@ _TIMEOUT: Final = timedelta(seconds=10)
 _LOOKS: Final = 10
 _BETWEEN_LOOKS: Final = 0.2
 """Seconds: a page with a handle may come before visibility has it."""
+_MOST_LOOKED_AT: Final = 1_000
+"""Runs that visibility finds for a text, and that are looked at one by one."""
 _IMPOSSIBLE: Final = re.compile("[\0\ud800-\udfff]")
 _WHOLE_ID: Final = (
     "list them with `tidegate incident list --all`; when Temporal's retention has ended, only a "
@@ -41,18 +43,19 @@ _WHOLE_ID: Final = (
 async def resolve(client: Client, text: str) -> str:
     """The own ID of the incident that is meant, or the text when it is a workflow ID.
 
-    An own ID is returned as it is, whether or not there is such an incident. A workflow ID comes
-    before a handle, and a handle before the beginning of an ID; a beginning that fits one incident
-    that is not closed means that one. Raises `AmbiguousId`, `IncidentNotFound` or
-    `TemporalUnavailable`.
+    An own ID is returned as it is, whether or not there is such an incident, unless the workflow
+    that it names is none. A workflow ID comes before a handle, and a handle before the beginning of
+    an ID; a beginning that fits one incident that is not closed means that one. Raises
+    `AmbiguousId`, `IncidentNotFound` or `TemporalUnavailable`.
     """
-    if parse_id(text)[1]:
-        return text
-    if not 0 < len(text) <= LONGEST_ID or _IMPOSSIBLE.search(text):
+    key, own = parse_id(text)
+    if not 0 < len(key) <= LONGEST_ID or _IMPOSSIBLE.search(text):
         raise IncidentNotFound(f"{quoted(text)} is no ID: one has 1 to 255 characters of text")
-    kind = await _workflow_type(client, text)
-    if kind == INCIDENT_WORKFLOW:
+    kind = await _workflow_type(client, key)
+    if kind == INCIDENT_WORKFLOW or (own and kind is None):
         return text
+    if own:
+        raise IncidentNotFound(f"{quoted(key)} is a {kind} workflow, not an incident")
     handle = as_handle(text)
     if handle and (found := meant(handle, await _with_handle(client, handle))):
         return found.id
@@ -84,7 +87,10 @@ async def _with_handle(client: Client, handle: str) -> list[Named]:
 async def _beginning_with(client: Client, text: str) -> list[Named]:
     """Incidents whose ID begins with a text: those that are not closed, or else closed ones."""
     # SQL's visibility also takes capitals for small letters.
-    findable = in_query("".join(takewhile(lambda character: character not in UNFINDABLE, text)))
+    prefix = "".join(takewhile(lambda character: character not in UNFINDABLE, text))
+    if not prefix:  # every incident has that
+        return []
+    findable = in_query(prefix)
     fits = f"({INCIDENT_ID_ATTRIBUTE} STARTS_WITH {findable} OR WorkflowId STARTS_WITH {findable})"
     for include_closed in (False, True):
         filter = IncidentFilter(include_closed=include_closed)
@@ -97,11 +103,13 @@ async def _beginning_with(client: Client, text: str) -> list[Named]:
 async def _some(client: Client, query: str, fits: Callable[[str], bool]) -> list[Named]:
     """As many as an error names and one more; of an incident with several runs, the last."""
     found: dict[str, Named] = {}
+    looked_at = 0
     async for incident in summaries(client, query):
+        looked_at += 1
         if fits(incident.id):
             found.setdefault(incident.id, named(incident))
-            if len(found) > NAMED:
-                break
+        if len(found) > NAMED or looked_at >= _MOST_LOOKED_AT:
+            break
     return list(found.values())
 
 

@@ -34,6 +34,7 @@ from core.errors import (
     ConfigurationError,
     DocumentNotFound,
     IncidentNotFound,
+    TemporalUnavailable,
     TidegateError,
     TransientError,
 )
@@ -46,6 +47,8 @@ OPERATIONS: Final = (*incidents.OPERATIONS, *commands.OPERATIONS, openapi.OPERAT
 """Every operation there is."""
 
 _REALM: Final = 'Bearer realm="tidegate"'
+_ANSWER_WITHIN: Final = 25.0
+"""Seconds; the gateways before a function wait for 30."""
 _RETRY: Final = {"Retry-After": "5"}
 _RETRY_LATER: Final = {"Retry-After": "60"}
 
@@ -102,6 +105,14 @@ def _endpoint(
     connect: Callable[[], Awaitable[Client]],
 ) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
+        try:
+            async with asyncio.timeout(_ANSWER_WITHIN):
+                return await answered(request)
+        except TimeoutError:
+            late = TemporalUnavailable(f"{operation.id}: no answer within {_ANSWER_WITHIN:g} s")
+            raise _as_refused(late) from None
+
+    async def answered(request: Request) -> Response:
         caller = await _caller(request, identity)
         if not caller.role.covers(operation.role):
             raise Refused(
@@ -170,7 +181,7 @@ def _as_refused(error: TidegateError) -> Refused:
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 error.code,
                 "no answer now; a command may still be done, and is done once however often it is "
-                "sent with the same Idempotency-Key or command_id",
+                "sent with the same Idempotency-Key",
                 headers=_RETRY,
                 why=str(error),
             )

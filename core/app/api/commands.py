@@ -6,7 +6,6 @@ worker: then the timeline says what came of it.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import re
@@ -28,17 +27,14 @@ from core.domain.handles import handle_of
 from core.domain.incident.commands import COMMANDS, AnyCommand
 from core.domain.incident.ids import parse_id
 from core.domain.problems import problems_of
-from core.errors import TemporalUnavailable
 
-OURS: Final = ("actor", "proof", "incident_id")
-"""Fields of a command that the token and the path give, and no body may."""
+OURS: Final = ("actor", "proof", "incident_id", "command_id")
+"""Fields of a command that the token, the path and the key give, and no body may: an ID that
+somebody chooses could be that of another command, which would not be done then."""
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 
 _KEY: Final = re.compile(rf"[!-~]{{1,{LONGEST_NAME}}}")
-
-_ANSWER_WITHIN: Final = 25.0
-"""Seconds; the gateways before a function wait for 30."""
 
 
 def _sender(kind: type[AnyCommand]) -> Handler:
@@ -51,13 +47,7 @@ def _sender(kind: type[AnyCommand]) -> Handler:
         if not query.wait or asynchronous:
             id = await incidents.signal(client, call.incident, kind.name, fields)
             return _sent(command.command_id, id, preferred=asynchronous)
-        try:
-            async with asyncio.timeout(_ANSWER_WITHIN):
-                result = await incidents.send(client, call.incident, kind.name, fields)
-        except TimeoutError:
-            raise TemporalUnavailable(
-                f"no answer to the command within {_ANSWER_WITHIN:g} s"
-            ) from None
+        result = await incidents.send(client, call.incident, kind.name, fields)
         return answer(CommandDone.of(command.command_id, result))
 
     return send
@@ -67,7 +57,9 @@ async def _read(request: Request, caller: Caller, kind: type[AnyCommand]) -> Any
     """The command in a request. Raises `Refused`."""
     body = await read_body(request)
     if taken := [name for name in OURS if name in body]:
-        raise invalid(*(f"{name}: comes from the token or the path" for name in taken))
+        raise invalid(
+            *(f"{name}: comes from the token, the path or the {IDEMPOTENCY_KEY}" for name in taken)
+        )
     made = {"command_id": _command_id(request, caller, kind), "actor": caller.name}
     try:
         return kind.model_validate_json(
@@ -78,8 +70,8 @@ async def _read(request: Request, caller: Caller, kind: type[AnyCommand]) -> Any
 
 
 def _command_id(request: Request, caller: Caller, kind: type[AnyCommand]) -> str:
-    """The ID of a command whose body has none: the same for the same key of the same caller to the
-    same incident, so that nobody's key is taken for another's."""
+    """The ID of a command: the same for the same key of the same caller to the same incident, so
+    that nobody's key is taken for another's."""
     keys = request.headers.getlist(IDEMPOTENCY_KEY)
     if not keys:
         return f"api-{uuid.uuid4().hex}"

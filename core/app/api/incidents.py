@@ -11,6 +11,7 @@ from core.adapters.temporal import incidents
 from core.adapters.temporal.incident_list import IncidentFilter, incident_page
 from core.app.api.models import IncidentPage, IncidentState, ListedIncident, Timeline
 from core.app.api.operations import Call, Operation, answer
+from core.app.api.problems import HEADERS
 from core.app.api.requests import ListQuery, NoQuery, ReportQuery, invalid, read_query
 from core.app.identity.caller import Role
 from core.domain.incident.model import Incident
@@ -57,7 +58,7 @@ async def report(call: Call) -> Response:
         "md" if read_query(call.request, ReportQuery).format == "md" else "json"
     )
     content = await read_report(call.settings, call.incident, suffix=suffix, connect=call.connect)
-    return Response(content, headers={"Cache-Control": "no-store"}, media_type=_MEDIA[suffix])
+    return Response(content, headers=HEADERS, media_type=_MEDIA[suffix])
 
 
 OPERATIONS: Final = (

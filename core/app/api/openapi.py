@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 
 from core.app.api.commands import IDEMPOTENCY_KEY, OURS
 from core.app.api.operations import Call, Operation
-from core.app.api.problems import CONTENT_TYPE, Problem
+from core.app.api.problems import CONTENT_TYPE, Problem, phrase
 from core.app.api.requests import NoQuery, Query, read_query
 from core.app.identity.caller import Role
 from core.domain.command import LONGEST_NAME
@@ -47,7 +47,7 @@ _KEY: Final = {
     "name": IDEMPOTENCY_KEY,
     "in": "header",
     "description": "Makes a retry safe: of the same key of the same caller comes the same "
-    "`command_id`, and a command is done once.",
+    "`command_id`, and a command is done once. Without one, each request is a command of its own.",
     "schema": {
         "type": "string",
         "minLength": 1,
@@ -155,13 +155,13 @@ def _success(operation: Operation, status: HTTPStatus) -> dict[str, Any]:
     schema = {"$ref": f"{_REFS}{model.__name__}"} if model else {"type": "object"}
     texts = {media: {"schema": {"type": "string"}} for media in operation.media[1:]}
     return {
-        "description": status.phrase,
+        "description": phrase(status),
         "content": {operation.media[0]: {"schema": schema}, **texts},
     }
 
 
 def _name(status: HTTPStatus) -> str:
-    return status.phrase.title().replace(" ", "").replace("-", "")
+    return phrase(status).title().replace(" ", "").replace("-", "")
 
 
 def _refusals(operations: Sequence[Operation]) -> Iterable[tuple[str, Any]]:
@@ -170,7 +170,7 @@ def _refusals(operations: Sequence[Operation]) -> Iterable[tuple[str, Any]]:
         yield (
             _name(status),
             {
-                "description": status.phrase,
+                "description": phrase(status),
                 "content": {CONTENT_TYPE: {"schema": {"$ref": f"{_REFS}{Problem.__name__}"}}},
             },
         )
@@ -191,14 +191,10 @@ def _query(query: type[Query], schemas: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _body(command: type[AnyCommand], schemas: dict[str, Any]) -> dict[str, Any]:
-    """What a command's body may hold: its fields, less those that the token and the path give."""
+    """What a command's body may hold: its fields, less those that are given otherwise."""
     schema = _with_components(command, schemas)
     properties = {name: value for name, value in schema["properties"].items() if name not in OURS}
-    properties["command_id"]["description"] = (
-        f"Makes a retry safe, as {IDEMPOTENCY_KEY} does, which it comes before. Without either, "
-        "each request is a command of its own."
-    )
-    required = [name for name in schema["required"] if name in properties and name != "command_id"]
+    required = [name for name in schema["required"] if name in properties]
     described = {
         "type": "object",
         "properties": properties,

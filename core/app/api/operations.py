@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
+from core.app.api.problems import HEADERS
 from core.app.api.requests import NoQuery, Query
 from core.app.identity.caller import Caller, Role
 from core.config.settings import Settings
@@ -62,6 +63,4 @@ class Operation:
 
 def answer(value: BaseModel, status: HTTPStatus = HTTPStatus.OK) -> Response:
     """An answer with a model as JSON."""
-    return Response(
-        value.model_dump_json(), status, {"Cache-Control": "no-store"}, "application/json"
-    )
+    return Response(value.model_dump_json(), status, HEADERS, "application/json")

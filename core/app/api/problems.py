@@ -16,6 +16,8 @@ from starlette.responses import Response
 from core.domain.incident.refusals import Deed
 
 CONTENT_TYPE: Final = "application/problem+json"
+HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+"""Of every answer of the API."""
 
 
 class Problem(BaseModel):
@@ -37,6 +39,18 @@ class Problem(BaseModel):
     advice: str | None = Field(None, description="With 409: what to do where nothing is possible.")
 
 
+_PHRASES: Final = {
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Content Too Large",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "Unprocessable Content",
+}
+"""Those of RFC 9110, where a version of Python has others."""
+
+
+def phrase(status: HTTPStatus) -> str:
+    """The words of a status."""
+    return _PHRASES.get(status, status.phrase)
+
+
 class Refused(Exception):
     """The request is answered with a problem. `why` is for the log alone."""
 
@@ -56,7 +70,7 @@ class Refused(Exception):
         super().__init__(f"{code} ({status.value})" + (f": {why}" if why else ""))
         self.headers = headers
         self.problem = Problem(
-            title=status.phrase,
+            title=phrase(status),
             status=status.value,
             detail=detail,
             code=code,
@@ -72,6 +86,6 @@ def response(refused: Refused) -> Response:
     return Response(
         refused.problem.model_dump_json(exclude_none=True),
         refused.problem.status,
-        {"Cache-Control": "no-store", **(refused.headers or {})},
+        {**HEADERS, **(refused.headers or {})},
         CONTENT_TYPE,
     )
