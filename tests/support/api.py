@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -83,6 +83,14 @@ class Api:
         return await self.ask("POST", path, json=json, headers=named)
 
 
+class _Server(uvicorn.Server):
+    """One that leaves the signals of this process alone: two that overlap would leave a handler."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
 @asynccontextmanager
 async def serving(application: ASGIApp) -> AsyncIterator[str]:
     """The address of the application, while it is served."""
@@ -91,7 +99,7 @@ async def serving(application: ASGIApp) -> AsyncIterator[str]:
         config = uvicorn.Config(
             application, access_log=False, log_config=None, lifespan="off", server_header=False
         )
-        server = uvicorn.Server(config)
+        server = _Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         try:
             await until(lambda: server.started)
