@@ -3,7 +3,7 @@ next, the calendar feed, and the page that goes out."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from hypothesis import given
@@ -19,17 +19,12 @@ from core.domain.oncall.state import OnCallState
 from core.domain.severity import Severity
 from core.operations.oncall_calendar import Entry, calendar
 from core.operations.oncall_rota import Rota
+from tests.support.zones import clock_changes
 
 PEOPLE = ("ana", "ben", "carla", "dan", "eve")
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu")
-CHANGES = [
-    datetime(2026, 3, 29, 1, tzinfo=UTC),
-    datetime(2026, 10, 25, 1, tzinfo=UTC),
-    datetime(2027, 3, 14, 7, tzinfo=UTC),
-    datetime(2027, 11, 7, 6, tzinfo=UTC),
-    datetime(2028, 4, 1, 15, tzinfo=UTC),
-]
-"""Clocks change then, in one of the zones."""
+CHANGES = sorted({change for zone in ZONES for change in clock_changes(zone)})
+"""The clocks of one of the zones change then, 2024 to 2030."""
 MINUTE = timedelta(minutes=1)
 
 minutes = st.builds(
@@ -48,7 +43,7 @@ def layers(draw: st.DrawFn, name: str) -> dict[str, Any]:
             st.lists(people | st.lists(people, min_size=2, unique=True), min_size=1, max_size=4)
         ),
         "every": draw(st.sampled_from(["hour", "8 hours", "12 hours", "day", "3 days", "week"])),
-        "start": "2026-01-05",
+        "start": "2023-12-25",
         "at": draw(clocks),
     }
     days = st.lists(

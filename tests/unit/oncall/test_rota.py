@@ -19,6 +19,7 @@ from core.domain.oncall.overrides import Override, applicable
 from core.domain.oncall.rota import Shift, shift_at, shifts, upcoming
 from core.domain.oncall.schedules import Layer, Schedule
 from core.domain.windows import WEEK, Hours
+from tests.support.zones import FIRST, LAST, clock_changes
 
 ZONES = (
     "Europe/Berlin",
@@ -32,21 +33,8 @@ ZONES = (
 )
 PEOPLE = ("ana", "ben", "carla", "dan", "eve")
 MINUTE = timedelta(minutes=1)
-FIRST, LAST = datetime(2024, 1, 1, tzinfo=UTC), datetime(2030, 12, 1, tzinfo=UTC)
 
-
-def _changes(zone: str) -> list[datetime]:
-    """The hours before which the clocks of a zone change, 2024 to 2030."""
-    place, hour, found = ZoneInfo(zone), FIRST, []
-    while hour < LAST:
-        after = hour + timedelta(hours=12)
-        if hour.astimezone(place).utcoffset() != after.astimezone(place).utcoffset():
-            found.append(hour)
-        hour = after
-    return found
-
-
-CHANGES = {zone: _changes(zone) for zone in ZONES}
+CHANGES = {zone: clock_changes(zone) for zone in ZONES}
 
 clocks = st.one_of(
     st.sampled_from([time(2, 0), time(2, 30), time(1, 30), time(3, 0), time(0, 0)]),
