@@ -43,6 +43,10 @@ STOPPED: Final = 20
 """How many stop."""
 _READ: Final = 100
 """How many histories are read."""
+_EVERY: Final = 60.0
+"""Seconds of a period, and of a grace: then witnesses can say something before it ends."""
+_PERIODS: Final = 3
+"""After which the heartbeats stop that are to alarm."""
 _PATIENCE: Final = 300.0
 _SLOWEST: Final = 5_000.0
 """Milliseconds; see `_figure`."""
@@ -58,20 +62,9 @@ _ACTIONS: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
-    """What is tried: so many heartbeats, each `every` so many seconds and with as much grace, so
-    that witnesses can say before it ends; they stop after so many periods."""
-
-    count: int
-    every: float = 60.0
-    periods: int = 3
-    workers: int = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """Milliseconds that beats waited for their worker, the first of each heartbeat by themselves,
-    and alarms after their deadlines; the workers' memory in MiB before and after; their CPU in
+    and alarms after their deadlines; the worker's memory in MiB before and after; its CPU in
     milliseconds for each beat after the first; Actions of the read histories."""
 
     firsts: Sequence[float]
@@ -83,20 +76,20 @@ class Result:
 
 
 def measure(folder: Path, *, quick: bool) -> list[Figure]:
-    load = Load(count=100 if quick else 1_000)
-    return _figures(load, run(folder, load))
+    count = 100 if quick else 1_000
+    return _figures(count, run(folder, count))
 
 
 def measure_many(folder: Path, *, quick: bool) -> list[Figure]:
-    load = Load(count=500 if quick else 5_000, every=300.0, periods=1)
-    return _figures(load, run(folder, load))
+    count = 500 if quick else 5_000
+    return _figures(count, run(folder, count))
 
 
-def run(folder: Path, load: Load) -> Result:
-    """Try it, on servers and workers of its own."""
-    names = [f"job-{number:05}" for number in range(load.count)]
+def run(folder: Path, count: int) -> Result:
+    """Try so many, on a server and a worker of their own."""
+    names = [f"job-{number:05}" for number in range(count)]
     file = folder / "oncall.yaml"
-    rule = dict.fromkeys(("every", "grace"), f"{load.every:.0f}s")
+    rule = dict.fromkeys(("every", "grace"), f"{_EVERY:.0f}s")
     file.write_text(json.dumps({"version": 1, "heartbeats": dict.fromkeys(names, rule)}))
     with servers(folder) as (processes, server):
         env = lambda_environment(folder, server.address) | {
@@ -106,34 +99,31 @@ def run(folder: Path, load: Load) -> Result:
         }
         base = outside_environment() | env
         base.pop("PYTHONDONTWRITEBYTECODE", None)
-        pids = [
-            processes.start(f"incident-{n}", python("workers.incident.run_worker"), base).pid or 0
-            for n in range(load.workers)
-        ]
-        return asyncio.run(_run(server.address, pids, names, load))
+        worker = processes.start("incident", python("workers.incident.run_worker"), base)
+        return asyncio.run(_run(server.address, worker.pid or 0, names))
 
 
-async def _run(address: str, pids: Sequence[int], names: Sequence[str], load: Load) -> Result:
+async def _run(address: str, pid: int, names: Sequence[str]) -> Result:
     client = await Client.connect(address, data_converter=data_converter())
     await _beat(client, "first")
     await _served(client, "first")
-    before = sum(map(resident, pids))
+    before = resident(pid)
     stopped = set(random.sample(names, min(STOPPED, len(names) // 2)))
-    patience = time.time() + (load.periods + 3) * load.every + _PATIENCE
+    patience = time.time() + (_PERIODS + 3) * _EVERY + _PATIENCE
     alarmed, sent = asyncio.Event(), Counter[int]()
     beating = [
-        asyncio.create_task(_beats(client, name, load, alarmed, sent, stops=name in stopped))
+        asyncio.create_task(_beats(client, name, alarmed, sent, stops=name in stopped))
         for name in names
     ]
-    await asyncio.sleep(load.every)  # all have begun
-    spent, so_far = sum(map(_cpu, pids)), sent.total()
+    await asyncio.sleep(_EVERY)  # all have begun
+    spent, so_far = _cpu(pid), sent.total()
     incidents = {name: await _alarm_of(client, name, patience) for name in sorted(stopped)}
     alarmed.set()
-    memory = sum(map(resident, pids))
-    spent = sum(map(_cpu, pids)) - spent
+    memory = resident(pid)
+    spent = _cpu(pid) - spent
     beats = sent.total() - so_far
     await asyncio.gather(*beating)
-    grace = timedelta(seconds=load.every)
+    grace = timedelta(seconds=_EVERY)
     alarms = [await _lateness(client, name, at, grace) for name, at in incidents.items()]
     read = random.sample(
         [each for each in names if each not in stopped], min(_READ, len(names) // 2)
@@ -168,16 +158,15 @@ async def _served(client: Client, name: str) -> None:
 async def _beats(
     client: Client,
     name: str,
-    load: Load,
     alarmed: asyncio.Event,
     sent: Counter[int],
     *,
     stops: bool,
 ) -> None:
-    """Beats at a phase of its own; for ever, or for as many periods as the load has."""
-    await asyncio.sleep(random.random() * load.every)  # noqa: S311  # no secret
+    """Beats at a phase of its own; for ever, or for so many periods."""
+    await asyncio.sleep(random.random() * _EVERY)  # noqa: S311  # no secret
     period = 0
-    while not alarmed.is_set() and not (stops and period >= load.periods):
+    while not alarmed.is_set() and not (stops and period >= _PERIODS):
         began = time.monotonic()
         try:
             await _beat(client, name)
@@ -186,7 +175,7 @@ async def _beats(
         sent[period] += 1
         period += 1
         try:
-            left = load.every - (time.monotonic() - began)
+            left = _EVERY - (time.monotonic() - began)
             await asyncio.wait_for(alarmed.wait(), max(left, 0))
         except TimeoutError:
             continue
@@ -265,8 +254,8 @@ def p99(samples: Sequence[float]) -> float:
     return sorted(samples)[max(0, -(-len(samples) * 99 // 100) - 1)]
 
 
-def _figures(load: Load, result: Result) -> list[Figure]:
-    about = f"{load.count:,} heartbeats every {load.every:.0f} s"
+def _figures(count: int, result: Result) -> list[Figure]:
+    about = f"{count:,} heartbeats every {_EVERY:.0f} s"
     kept = {name: result.actions[name] for name in ("signals", "timers", "continued")}
     return [
         _figure(
@@ -292,11 +281,11 @@ def _figures(load: Load, result: Result) -> list[Figure]:
         ),
         _figure(
             f"{about}: memory for each",
-            (result.memory[1] - result.memory[0]) * 1024 / load.count,
+            (result.memory[1] - result.memory[0]) * 1024 / count,
             "KiB",
-            load.count,
+            count,
         ),
-        _figure(f"{about}: CPU of the worker for each beat", result.cpu, "ms", load.count),
+        _figure(f"{about}: CPU of the worker for each beat", result.cpu, "ms", count),
         _figure(
             f"{about}: Actions for each beat",
             sum(kept.values()) / kept["signals"],
