@@ -10,9 +10,11 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from asyncio.subprocess import PIPE, STDOUT
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import closing
+from datetime import UTC, datetime
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, get_args
@@ -22,9 +24,12 @@ from uuid import uuid4
 import pytest
 from temporalio import workflow
 from temporalio.client import Client, WorkflowHandle
-from temporalio.worker import Worker
+from temporalio.common import RawValue
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from core import bootstrap
+from core.adapters.temporal import incident_list
+from core.adapters.temporal.incident_list import IncidentFilter
 from core.app.api import application
 from core.app.api.application import OPERATIONS
 from core.app.api.requests import LONGEST_BODY
@@ -412,6 +417,16 @@ async def test_a_query_that_cannot_be_meant_is_refused(query: str, problem: str,
     assert answer.json["problems"][0].startswith(problem)
 
 
+async def test_a_cursor_that_temporal_does_not_take_begins_the_list_again(api: Api) -> None:
+    """One of a server before an upgrade, or invented by whoever has read how they are made."""
+    filter = IncidentFilter()
+    cursor = incident_list._cursor(datetime.now(UTC), b"a page of another server", filter)
+    answer = await api.get("/v1/incidents", cursor=cursor)
+    assert (answer.status, answer.json["code"]) == (422, "Invalid")
+    [problem] = answer.json["problems"]
+    assert problem == "cursor: no longer valid: begin the list again"
+
+
 # ------------------------------------------------------------------------------------- commands
 
 
@@ -617,6 +632,70 @@ async def test_a_handle_that_fits_nothing_is_not_found(api: Api) -> None:
     assert (answer.status, answer.json["code"]) == (404, "IncidentNotFound")
 
 
+@workflow.defn(name="Payroll")
+class Payroll:
+    """Somebody else's workflow in our namespace: it would take what an incident takes."""
+
+    def __init__(self) -> None:
+        self.received: list[str] = []
+
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.wait_condition(lambda: False)
+
+    @workflow.signal(dynamic=True)
+    async def signalled(self, name: str, _: Sequence[RawValue]) -> None:
+        self.received.append(name)
+
+    @workflow.update(dynamic=True)
+    async def updated(self, name: str, _: Sequence[RawValue]) -> None:
+        self.received.append(name)
+
+    @workflow.query(dynamic=True)
+    def asked(self, name: str, _: Sequence[RawValue]) -> Any:
+        return self.received if name == "received" else {"id": "salaries"}
+
+
+@pytest.mark.parametrize("own", ["", "@20260102T030405.678Z"])
+async def test_a_workflow_that_is_no_incident_is_neither_asked_nor_told_anything(
+    own: str, temporal_client: Client, api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    queue = f"payroll-{uuid4()}"
+    async with Worker(
+        temporal_client,
+        task_queue=queue,
+        workflows=[Payroll],
+        workflow_runner=UnsandboxedWorkflowRunner(),
+    ):
+        handle = await temporal_client.start_workflow(Payroll.run, id=queue, task_queue=queue)
+        path = f"/v1/incidents/{queue}{own}"
+        for answer in (
+            await api.get(path),
+            await api.get(f"{path}/timeline"),
+            await api.post(f"{path}/commands/acknowledge"),
+            await api.post(f"{path}/commands/acknowledge?wait=false"),
+        ):
+            assert (answer.status, answer.json["code"]) == (404, "IncidentNotFound")
+            assert "Payroll" not in answer.content.decode()
+            assert "salaries" not in answer.content.decode()
+        assert await handle.query("received") == []
+        await handle.terminate()
+    assert any("Payroll" in line for line in caplog.messages)
+
+
+@pytest.mark.parametrize(
+    "id", ["x" * 256, f"{'x' * 256}@20260102T030405.678Z", "a%00b", "a%00b@20260102T030405.678Z"]
+)
+@pytest.mark.parametrize("way", ["", "/timeline", "/commands/acknowledge"])
+async def test_what_is_no_id_is_not_found_and_not_looked_for(
+    id: str, way: str, api: Api, proxy: Proxy
+) -> None:
+    with counted(proxy) as calls:
+        answer = await api.ask("POST" if "commands" in way else "GET", f"/v1/incidents/{id}{way}")
+    assert (answer.status, answer.json["code"]) == (404, "IncidentNotFound")
+    assert calls == [0]
+
+
 # -------------------------------------------------------------------------------- documentation
 
 DOCUMENT = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
@@ -700,6 +779,28 @@ async def test_while_temporal_is_unavailable_the_caller_is_to_try_again(
             assert (answer.status, answer.json["code"]) == (503, "TemporalUnavailable")
             assert answer.headers["Retry-After"] == "5"
             assert str(closed_port) not in answer.content.decode()
+
+
+async def test_requests_at_one_time_do_not_wait_in_turn_for_a_temporal_that_does_not_answer(
+    api_settings: None, temporal_server: TemporalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(application, "_ANSWER_WITHIN", 1.0)
+    with Proxy(temporal_server.address) as proxy:
+        monkeypatch.setenv("TEMPORAL_ADDRESS", proxy.address)
+        async with serving(create()) as url:
+            with proxy.answers_held():
+                begin = time.monotonic()
+                answers = await asyncio.gather(*(Api(url).get("/v1/incidents") for _ in range(20)))
+                passed = time.monotonic() - begin
+            assert {(answer.status, answer.json["code"]) for answer in answers} == {
+                (503, "TemporalUnavailable")
+            }
+            assert passed < 10  # in turn it would be 20
+
+            async def answered() -> bool:
+                return (await Api(url).get("/v1/incidents")).status == 200
+
+            await until(answered)
 
 
 async def test_a_command_that_no_worker_answers_is_sent_again_and_done_once(

@@ -23,7 +23,9 @@ from core.contracts import (
 )
 from core.domain.handles import handle_of
 from core.errors import AmbiguousId, IncidentNotFound
+from infra.local.temporal import TemporalServer
 from tests.support.eventually import eventually
+from tests.support.grpc_proxy import Proxy, counted
 
 AWKWARD = [
     "plain",
@@ -148,6 +150,33 @@ async def test_newer_incidents_do_not_hide_the_one_that_is_meant(incidents: Inci
     for each in (own, *closed, *others):
         assert await resolve(incidents.client, handle_of(each)) == each
     assert await resolve(incidents.client, incidents.prefix) == own
+
+
+async def test_no_more_runs_are_looked_at_than_a_bound(
+    incidents: Incidents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Visibility in SQL finds capitals for small letters, so that a text may find all there are."""
+    own = await incidents.add("n0")
+    capitals = Incidents(incidents.client, prefix=incidents.prefix.upper())
+    others = [await capitals.add(f"n{number}") for number in range(3)]
+    for each in (own, *others):
+        assert await resolve(incidents.client, handle_of(each)) == each
+    monkeypatch.setattr(incident_names, "_MOST_LOOKED_AT", 4)
+    assert await resolve(incidents.client, incidents.prefix) == own
+    monkeypatch.setattr(incident_names, "_MOST_LOOKED_AT", 3)
+    with pytest.raises(IncidentNotFound):
+        await resolve(incidents.client, incidents.prefix)
+
+
+@pytest.mark.parametrize("text", ['"', "\\", '"incident:cpu'])
+async def test_a_text_of_which_nothing_can_be_found_is_not_looked_for_among_all(
+    text: str, temporal_server: TemporalServer
+) -> None:
+    with Proxy(temporal_server.address) as proxy:
+        client = await Client.connect(proxy.address)
+        with counted(proxy) as calls, pytest.raises(IncidentNotFound):
+            await resolve(client, text)
+    assert calls == [1]  # whether it is a workflow's ID
 
 
 async def test_a_beginning_that_fits_several_names_them(incidents: Incidents) -> None:

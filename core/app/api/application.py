@@ -162,7 +162,14 @@ async def _caller(request: Request, identity: Identity) -> Caller:
 def _as_refused(error: TidegateError) -> Refused:
     """The refusal that an error of the core is to a caller."""
     match error:
-        case IncidentNotFound() | DocumentNotFound():
+        case IncidentNotFound():
+            return Refused(  # whatever other workflow there may be
+                HTTPStatus.NOT_FOUND,
+                error.code,
+                "there is no such incident, or Temporal keeps it no longer",
+                why=error.message,
+            )
+        case DocumentNotFound():
             return Refused(HTTPStatus.NOT_FOUND, error.code, error.message)
         case AmbiguousId():
             return Refused(HTTPStatus.CONFLICT, error.code, error.message)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from core.domain.command import read_command
+from core.domain.command import may_be_a_person, read_command
 from core.domain.handles import handle_of
 from core.domain.incident.commands import COMMANDS, Comment, SetSeverity, Snooze
 from core.domain.incident.decisions.command_handling import possible, refusal
@@ -301,3 +301,29 @@ def test_while_alerts_are_held_back_few_commands_are_possible() -> None:
     assert life.sentences()[-1] == (
         "Never became an incident: closed as false_alarm before it opened"
     )
+
+
+UNSEEN = (
+    "\u00ad\u034f\u115f\u1160\u17b4\u180e\u200b\u200d\u2060\u2800\u3164\ufe0f\ufeff\uffa0\U000e0100"
+)
+
+
+@pytest.mark.parametrize("unseen", UNSEEN, ids=lambda each: f"U+{ord(each):04X}")
+def test_a_character_that_nobody_sees_makes_no_name_anothers(unseen: str) -> None:
+    for name in (unseen, f"{unseen} {unseen}", f"tide{unseen}gate", f"{unseen}source:prometheus"):
+        assert not may_be_a_person(name), ascii(name)
+    assert may_be_a_person(f"Ana{unseen}")
+
+
+@pytest.mark.parametrize(
+    "name", ["", " ", "tidegate", "TideGate", "\uff34idegate", "Source:x", "\u017fource:x"]
+)
+def test_no_spelling_of_our_own_names_is_a_persons(name: str) -> None:
+    assert not may_be_a_person(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["ana", "Zo\u00eb Ito", "\u65e5\u672c", "tidegate-bot", "the source"]
+)
+def test_any_other_name_may_be_a_persons(name: str) -> None:
+    assert may_be_a_person(name)
