@@ -210,12 +210,12 @@ def notifier() -> Notifier:
     return ChannelNotifier()
 
 
-def link_keys(settings: Settings) -> LinkKeys:
-    """The keys of the links in pages. Raises `SettingsError` when TIDEGATE_LINK_KEYS is not
-    set."""
+def link_keys(settings: Settings, shared: Secrets | None = None) -> LinkKeys:
+    """The keys of the links in pages, out of the process's secrets if it has any other. Raises
+    `SettingsError` when TIDEGATE_LINK_KEYS is not set."""
     from core.links import LinkKeys
 
-    return LinkKeys(settings.require("link_keys"), secrets(settings))
+    return LinkKeys(settings.require("link_keys"), shared or secrets(settings))
 
 
 def page_links(settings: Settings) -> PageLinks | None:

@@ -8,7 +8,7 @@ links, so no server of it logs them.
 from __future__ import annotations
 
 import logging
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -17,11 +17,14 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from core import bootstrap
-from core.app.identity.bearer import identity
+from core.app.connection import Connection
 from core.app.incident_links import IncidentLinks
 from core.app.pages import Refused, notice
 from core.config.settings import Settings
 from core.links import PATH
+
+if TYPE_CHECKING:
+    from core.config.secrets import Secrets
 
 log = logging.getLogger("tidegate.app")
 
@@ -36,16 +39,18 @@ def create() -> Starlette:
     """The application, with its settings from the environment. It connects to Temporal, and reads
     its keys, with the first link. Raises `SettingsError`."""
     settings = Settings.from_env()
+    secrets = bootstrap.secrets(settings)
+    temporal = Connection(settings)
     links = IncidentLinks(
-        keys=bootstrap.link_keys(settings),
-        connect=lambda: bootstrap.connect(settings),
+        keys=bootstrap.link_keys(settings, secrets),
+        temporal=temporal,
         timeout=settings.start_timeout,
     )
     application = Starlette(
         routes=[
             Route("/healthz", healthy),
             Route(f"{PATH}{{token}}", links.answer, methods=["GET", "POST"]),
-            *_api(settings),
+            *_api(settings, secrets, temporal),
         ],
         exception_handlers=dict.fromkeys((Refused, HTTPException, Exception), failed),
     )
@@ -53,13 +58,14 @@ def create() -> Starlette:
     return application
 
 
-def _api(settings: Settings) -> list[BaseRoute]:
+def _api(settings: Settings, secrets: Secrets, temporal: Connection) -> list[BaseRoute]:
     """The HTTP API, where the settings let somebody in; else nothing of it is even loaded."""
-    if (known := identity(settings)) is None:
+    if not (settings.api_tokens or settings.oidc_issuer or settings.oidc_audience):
         return []
     from core.app.api.application import mounted
+    from core.app.identity.bearer import identity
 
-    return [mounted(known, settings)]
+    return [mounted(identity(settings, secrets), settings, temporal)]
 
 
 async def healthy(request: Request) -> PlainTextResponse:

@@ -11,18 +11,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs
 
 from pydantic import TypeAdapter
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from core.adapters.temporal import incidents
 from core.adapters.temporal.incident_list import IncidentSummary
+from core.app.bodies import NotRead, body_of
+from core.app.connection import Connection
 from core.app.pages import Refused, page
 from core.domain.command import LONGEST_NAME, Actor, Proof, may_be_a_person
 from core.domain.durations import format_age
@@ -55,21 +57,22 @@ RETRY_AFTER: Final = 5
 """Seconds that a browser is asked to wait while something is unavailable."""
 
 _TITLE_CHARS: Final = 300
+_NOT_READ: Final = {
+    "TooLarge": ("That is too much", "A name is all that fits here."),
+    "TooSlow": ("That took too long", "Nothing was done. It does no harm to try again."),
+    "Disconnected": ("Nothing was done", "It was not sent whole."),
+}
 _ACTOR: Final = TypeAdapter[str](Actor)
 
 
 class IncidentLinks:
-    """The two answers to a link. `connect` makes the client with the first of them, and again until
-    it succeeds; Temporal has `timeout` seconds for each answer, and so has a sender for a form."""
+    """The two answers to a link. Temporal has `timeout` seconds for each, and so has a sender for a
+    form."""
 
-    def __init__(
-        self, *, keys: LinkKeys, connect: Callable[[], Awaitable[Client]], timeout: float
-    ) -> None:
+    def __init__(self, *, keys: LinkKeys, temporal: Connection, timeout: float) -> None:
         self._keys = keys
-        self._connect = connect
+        self._temporal = temporal
         self._timeout = timeout
-        self._connecting = asyncio.Lock()
-        self._client: Client | None = None
 
     async def answer(self, request: Request) -> Response:
         """The answer to whoever uses the link. Raises `Refused`."""
@@ -78,7 +81,7 @@ class IncidentLinks:
     async def show(self, request: Request) -> Response:
         """How the incident stands, and the button, where there is something to do."""
         link = await self._read(request.path_params["token"])
-        async with self._temporal(link) as client:
+        async with self._client(link) as client:
             incident = await incidents.summary(client, link.incident_id)
         return _incident_page(link, incident)
 
@@ -96,7 +99,7 @@ class IncidentLinks:
                 headers={"Allow": "GET, HEAD"},
             )
         body = await self._body(request)
-        async with self._temporal(link) as client:
+        async with self._client(link) as client:
             incident = await incidents.summary(client, link.incident_id)
             if _obstacle(incident):
                 return _incident_page(link, incident, status=409)
@@ -142,35 +145,20 @@ class IncidentLinks:
 
     async def _body(self, request: Request) -> bytes:
         """Whatever was sent, which nobody without a link gets to be read."""
-        body = bytearray()
         try:
-            async with asyncio.timeout(self._timeout):
-                async for chunk in request.stream():
-                    body += chunk
-                    if len(body) > LONGEST_BODY:
-                        raise Refused(
-                            413, "TooLarge", "That is too much", "A name is all that fits here."
-                        )
-        except TimeoutError:
+            return await body_of(request, longest=LONGEST_BODY, timeout=self._timeout)
+        except NotRead as failure:
+            heading, text = _NOT_READ[failure.code]
             raise Refused(
-                408,
-                "TooSlow",
-                "That took too long",
-                "Nothing was done. It does no harm to try again.",
-                headers={"Connection": "close"},
+                failure.status, failure.code, heading, text, headers=failure.headers
             ) from None
-        except ClientDisconnect:
-            raise Refused(
-                400, "Disconnected", "Nothing was done", "It was not sent whole."
-            ) from None
-        return bytes(body)
 
     @asynccontextmanager
-    async def _temporal(self, link: Link) -> AsyncIterator[Client]:
+    async def _client(self, link: Link) -> AsyncIterator[Client]:
         """A client, in a block whose errors are refusals."""
         try:
             async with asyncio.timeout(self._timeout):
-                yield await self._connected()
+                yield await self._temporal.client()
         except IncidentNotFound as error:
             raise Refused(
                 410,
@@ -190,12 +178,6 @@ class IncidentLinks:
             ) from error
         except (TransientError, ConfigurationError, TimeoutError) as error:
             raise _unavailable(error, link) from error
-
-    async def _connected(self) -> Client:
-        async with self._connecting:
-            if self._client is None:
-                self._client = await self._connect()
-            return self._client
 
 
 def _name(body: bytes) -> str:

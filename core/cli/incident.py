@@ -211,10 +211,10 @@ def _read(view: IncidentView) -> Incident:
 @app.command("report")
 def incident_report(id: AnyId, as_json: Json = False) -> None:
     """Print the post-incident report from the document store: Markdown, or its data with --json."""
-    from core.operations.read_report import read_report
+    from core.operations.read_report import Reports
 
     async def read() -> bytes:
-        report = read_report(Settings.from_env(), id, suffix="json" if as_json else "md")
-        return await answered(report)
+        reports = Reports(Settings.from_env())
+        return await answered(reports.read(id, suffix="json" if as_json else "md"))
 
     print_text(asyncio.run(read()).decode())

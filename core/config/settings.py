@@ -405,15 +405,16 @@ class Settings:
         "TIDEGATE_OIDC_ROLE",
         _expression,
         "roles",
-        "Where their claims have the role, viewer, responder or admin, or a list with it: a name, "
-        "or a JMESPath expression.",
+        "Where their claims have the role, viewer or responder, or a list with it: a name, or a "
+        "JMESPath expression.",
         local="caller",
     )
     oidc_name: str = _variable(
         "TIDEGATE_OIDC_NAME",
         _expression,
-        "email",
-        "Where their claims have the name by which somebody acts, likewise.",
+        "email_verified == `true` && email",
+        "Where their claims have the name by which somebody acts, likewise. Default: an email "
+        "address that the issuer has verified.",
         local="caller",
     )
     health_address: str = _variable(

@@ -34,7 +34,7 @@ from core.formats.shared.delivery import Arrival, Delivery, way_headers
 from core.intake.accept import Intake
 from core.intake.receipts import Receipt, Verdict
 from core.operations.outcome import Outcome, Result, follow
-from core.operations.read_report import read_report
+from core.operations.read_report import Reports
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -184,7 +184,7 @@ async def _closed(client: Client, settings: Settings, id: str) -> _Closed:
         if parse_id(id)[1] is None or settings.reports is None:
             raise
         try:
-            report = json.loads(await read_report(settings, id, suffix="json"))
+            report = json.loads(await Reports(settings).read(id, suffix="json"))
         except DocumentNotFound:
             raise not_found from None
         return _Closed(

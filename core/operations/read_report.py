@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from core import bootstrap
@@ -18,37 +19,38 @@ if TYPE_CHECKING:
     from temporalio.client import Client
 
 
-async def read_report(
-    settings: Settings,
-    id: str,
-    *,
-    suffix: Literal["md", "json"],
-    connect: Callable[[], Awaitable[Client]] | None = None,
-) -> bytes:
-    """An incident's last report, as `md` or `json`. `connect` gives the client, by default a new
-    one.
+class Reports:
+    """The reports of incidents, out of one store. `connect` gives the client of Temporal, by
+    default a new one for each report."""
 
-    The incident says where it is. After Temporal's retention has ended, it is the first report of
-    the incident's own ID. Raises `DocumentNotFound` without a report, and what the store and
-    Temporal raise.
-    """
-    settings.require("reports")
-    store = bootstrap.documents(settings)
-    try:
-        client = await (connect() if connect else bootstrap.connect(settings))
-        incident = await incidents.state(client, id)
-    except IncidentNotFound:
-        if parse_id(id)[1] is None:
-            raise
-        uri = f"{(settings.reports or '').rstrip('/')}/{folder_name(id)}/report.{suffix}"
-        return await _read(store, uri)
-    reports = [uri for uri in incident["reports"] if uri.endswith(f".{suffix}")]
-    if not reports:
-        raise DocumentNotFound(
-            f"incident {id} is {incident['status']} and has no report yet",
-            fix="it is written when the incident is resolved",
-        )
-    return await _read(store, reports[-1])
+    def __init__(
+        self, settings: Settings, connect: Callable[[], Awaitable[Client]] | None = None
+    ) -> None:
+        self._settings = settings
+        self._connect = connect or partial(bootstrap.connect, settings)
+        self._store = bootstrap.documents(settings)
+
+    async def read(self, id: str, *, suffix: Literal["md", "json"]) -> bytes:
+        """An incident's last report, as `md` or `json`.
+
+        The incident says where it is. After Temporal's retention has ended, it is the first report
+        of the incident's own ID. Raises `DocumentNotFound` without a report, `SettingsError`
+        without a place for them, and what the store and Temporal raise.
+        """
+        root = self._settings.require("reports").rstrip("/")
+        try:
+            incident = await incidents.state(await self._connect(), id)
+        except IncidentNotFound:
+            if parse_id(id)[1] is None:
+                raise
+            return await _read(self._store, f"{root}/{folder_name(id)}/report.{suffix}")
+        reports = [uri for uri in incident["reports"] if uri.endswith(f".{suffix}")]
+        if not reports:
+            raise DocumentNotFound(
+                f"incident {id} is {incident['status']} and has no report yet",
+                fix="it is written when the incident is resolved",
+            )
+        return await _read(self._store, reports[-1])
 
 
 async def _read(store: DocumentStore, uri: str) -> bytes:

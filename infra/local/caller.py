@@ -53,7 +53,7 @@ def read_caller(environment: Mapping[str, str] | None = None) -> Caller:
     policies = bootstrap.policies(settings, oncall)
     webhooks = load_webhooks(settings.webhooks or WEBHOOKS)
     targets = bootstrap.targets(policies, oncall)
-    identity(settings)
+    identity(settings, bootstrap.secrets(settings))
     named = _named(targets, oncall, webhooks, settings.api_tokens)
     taken |= {name: present[name] for name in named & present.keys()}
     check_addresses(targets, read_addresses(targets, dict(settings.target_variables) | taken))

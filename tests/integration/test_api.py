@@ -8,6 +8,7 @@ import logging
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ from datetime import UTC, datetime
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, get_args
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 from uuid import uuid4
 
 import pytest
@@ -30,6 +31,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from core import bootstrap
 from core.adapters.temporal import incident_list
 from core.adapters.temporal.incident_list import IncidentFilter
+from core.app import bodies
 from core.app.api import application
 from core.app.api.application import OPERATIONS
 from core.app.api.requests import LONGEST_BODY
@@ -41,12 +43,14 @@ from core.contracts import INCIDENT_WORKFLOW, QUERY_INCIDENT, QUERY_TIMELINE
 from core.domain.handles import handle_of
 from core.domain.incident.commands import COMMANDS
 from core.errors import SettingsError
+from core.ports.documents import DocumentStore
 from infra.local.environment import LINK_KEYS
 from infra.local.temporal import TemporalServer
 from tests.support.api import CALLERS, TOKENS, Api, serving
 from tests.support.grpc_proxy import Proxy, counted
 from tests.support.incidents import Harness, alert, command, says, until
 from tests.support.issuer import ATTACKS, AUDIENCE, Issuer, issuing, key
+from tests.support.links import Browser, link
 
 PROBLEM = "application/problem+json"
 ROOT = Path(__file__).parents[2]
@@ -200,11 +204,11 @@ async def test_a_forged_token_commands_nothing(
     [
         ("Basic dXNlcjpwYXNz", "malformed"),
         ("Bearer", "malformed"),
-        (f"Bearer {TOKENS['admin']} {TOKENS['admin']}", "malformed"),
-        (f"Bearer {TOKENS['admin']},", "malformed"),
-        (f"Bearer {TOKENS['admin'][:-1]}0", "unknown"),
-        (f"Token {TOKENS['admin']}", "malformed"),
-        (TOKENS["admin"], "malformed"),
+        (f"Bearer {TOKENS['responder']} {TOKENS['responder']}", "malformed"),
+        (f"Bearer {TOKENS['responder']},", "malformed"),
+        (f"Bearer {TOKENS['responder'][:-1]}0", "unknown"),
+        (f"Token {TOKENS['responder']}", "malformed"),
+        (TOKENS["responder"], "malformed"),
         (f"Bearer {'x' * 9000}", "malformed"),
     ],
 )
@@ -221,7 +225,7 @@ async def test_a_token_twice_lets_nobody_in(api: Api) -> None:
         with closing(HTTPConnection(api.url.removeprefix("http://"))) as connection:
             connection.putrequest("GET", "/v1/incidents")
             for _ in range(2):
-                connection.putheader("Authorization", f"Bearer {TOKENS['admin']}")
+                connection.putheader("Authorization", f"Bearer {TOKENS['responder']}")
             connection.endheaders()
             return connection.getresponse().status
 
@@ -268,7 +272,7 @@ async def test_without_any_identity_there_is_no_api(monkeypatch: pytest.MonkeyPa
     link_keys(monkeypatch)
     async with serving(create()) as url:
         for operation in OPERATIONS:
-            for token in (None, TOKENS["admin"]):
+            for token in (None, TOKENS["responder"]):
                 answer = await Api(url, token).ask(operation.method, path_of(operation))
                 assert answer.status == 404
         assert (await Api(url, None).get("/healthz")).status == 200
@@ -278,7 +282,7 @@ def test_where_there_is_no_api_nothing_of_it_is_loaded() -> None:
     """A function that answers links alone starts as fast as without the API."""
     code = (
         "import sys; from core.app.application import create; create(); "
-        "sys.exit('core.app.api' in sys.modules)"
+        "sys.exit(bool({'core.app.api', 'core.app.identity'} & sys.modules.keys()))"
     )
     settings = {"TIDEGATE_LINK_KEYS": "env:KEY", "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", code], env=settings, check=True)
@@ -332,6 +336,14 @@ async def test_the_report_is_read_in_both_forms_once_it_is_written(
     dev_harness: Harness, api_settings: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TIDEGATE_REPORTS", f"file://{dev_harness.root}/reports/")
+    made: list[DocumentStore] = []
+    make = bootstrap.STORES["file"]
+
+    def counting() -> DocumentStore:
+        made.append(make())
+        return made[-1]
+
+    monkeypatch.setitem(bootstrap.STORES, "file", counting)
     async with dev_harness.working(), serving(create()) as url:
         api = Api(url)
         handle, id = await opened(dev_harness)
@@ -345,6 +357,21 @@ async def test_the_report_is_read_in_both_forms_once_it_is_written(
         text = await api.get(f"/v1/incidents/{id}/report", format="md")
         assert text.headers["Content-Type"] == "text/markdown; charset=utf-8"
         assert "cpu is high" in text.content.decode()
+    assert len(made) == 1, "a store lives as long as the process"
+
+
+async def test_links_and_the_api_have_one_client_of_temporal(
+    api_settings: None, temporal_server: TemporalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Proxy(temporal_server.address) as proxy:
+        monkeypatch.setenv("TEMPORAL_ADDRESS", proxy.address)
+        async with serving(create()) as url:
+            browser = Browser(url)
+            path = await browser.path(link("incident:cpu@20260102T030405.678Z"))
+            assert (await browser.get(path)).status == 410
+            with counted(proxy) as calls:
+                assert (await Api(url).get("/v1/incidents", limit=1)).status == 200
+    assert calls == [1], "the client was connected already"
 
 
 async def listed(api: Api, **params: Any) -> list[str]:
@@ -476,8 +503,8 @@ async def test_a_key_is_the_callers_own_and_of_one_command(dev_harness: Harness,
         handle, id = await opened(dev_harness)
         path = f"/v1/incidents/{id}/commands"
         mine = await api.post(f"{path}/comment", {"note": "a"}, Idempotency_Key="1")
-        admin = api.by(TOKENS["admin"])
-        theirs = await admin.post(f"{path}/comment", {"note": "b"}, Idempotency_Key="1")
+        another = api.by(TOKENS["other"])
+        theirs = await another.post(f"{path}/comment", {"note": "b"}, Idempotency_Key="1")
         other = await api.post(f"{path}/acknowledge", {}, Idempotency_Key="1")
         assert len({each.json["command_id"] for each in (mine, theirs, other)}) == 3
         assert other.json["status"] == "acknowledged"
@@ -602,6 +629,53 @@ async def test_a_body_that_cannot_be_read_is_refused(
     assert (answer.status, answer.json["code"]) == (status, code)
     assert answer.headers["Content-Type"] == PROBLEM
     assert calls == [0]
+
+
+def sender(api: Api) -> socket.socket:
+    """Somebody who has begun to send a command, and has not sent half of its body."""
+    sender = socket.create_connection(("127.0.0.1", urlsplit(api.url).port or 0), timeout=30)
+    sender.sendall(
+        b"POST /v1/incidents/k7m2qx/commands/comment HTTP/1.1\r\nHost: x\r\n"
+        b"Content-Type: application/json\r\nContent-Length: 100\r\n"
+        + f'Authorization: Bearer {api.token}\r\n\r\n{{"note": "'.encode()
+    )
+    return sender
+
+
+async def test_a_body_has_to_arrive_in_time(
+    api_settings: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDEGATE_START_TIMEOUT", "0.3")
+    async with serving(create()) as url:
+        with sender(Api(url)) as slow, slow.makefile("rb") as answered:
+            # To its end: the connection is closed.
+            answer = (await asyncio.to_thread(answered.read)).decode()
+    assert answer.startswith("HTTP/1.1 408 ")
+    assert '"code":"TooSlow"' in answer
+
+
+async def test_a_body_without_an_end_is_refused_at_its_bound(api: Api) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield b" " * 10_000
+
+    answer = await api.ask(
+        "POST",
+        "/v1/incidents/k7m2qx/commands/comment",
+        data=endless(),
+        headers={"Content-Type": "application/json"},
+    )
+    assert (answer.status, answer.json["code"]) == (413, "TooLarge")
+
+
+async def test_a_caller_who_hangs_up_is_no_fault_of_ours(
+    api: Api, proxy: Proxy, caplog: pytest.LogCaptureFixture
+) -> None:
+    with counted(proxy) as calls:
+        sender(api).close()
+        await until(lambda: "refused: Disconnected (400)" in caplog.messages)
+    assert calls == [0]
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 @pytest.mark.parametrize(
@@ -735,7 +809,9 @@ def test_every_code_that_is_answered_is_documented() -> None:
     rows = re.findall(r"^\| \d{3} \| (.*?) \|", DOCUMENT, re.M)
     documented = {code for row in rows for code in re.findall(r"`(\w+)`", row)}
     sources = Path(application.__file__).parent.glob("*.py")
-    text = "".join(source.read_text(encoding="utf-8") for source in sources)
+    text = "".join(
+        source.read_text(encoding="utf-8") for source in (*sources, Path(bodies.__file__))
+    )
     answered = set(re.findall(r'HTTPStatus\.\w+,\s*"(\w+)"', text))
     assert answered == {
         "NotAuthenticated",
@@ -743,6 +819,8 @@ def test_every_code_that_is_answered_is_documented() -> None:
         "CannotAuthenticate",
         "NotJson",
         "TooLarge",
+        "TooSlow",
+        "Disconnected",
         "Invalid",
         "Broken",
     }

@@ -27,7 +27,7 @@ from tests.support.soak import SOAKING
 
 EXAMPLES = 100 if SOAKING else 15
 """For each operation in each direction."""
-HEADERS = {"Authorization": f"Bearer {TOKENS['admin']}"}
+HEADERS = {"Authorization": f"Bearer {TOKENS['responder']}"}
 
 
 @pytest.fixture

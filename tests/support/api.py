@@ -17,11 +17,18 @@ from starlette.types import ASGIApp
 from tests.support.incidents import until
 
 TOKENS: Final = {
-    role: f"{role}-" + "0123456789abcdef" * 2 for role in ("viewer", "responder", "admin")
+    name: f"{name}-" + "0123456789abcdef" * 2 for name in ("viewer", "responder", "other")
 }
-"""A service token of each role."""
+"""A service token of each role, and one of another responder."""
 CALLERS: Final = json.dumps(
-    [{"name": f"the-{role}", "role": role, "tokens": [token]} for role, token in TOKENS.items()]
+    [
+        {
+            "name": f"the-{name}",
+            "role": "viewer" if name == "viewer" else "responder",
+            "tokens": [token],
+        }
+        for name, token in TOKENS.items()
+    ]
 )
 """The secret that they are in."""
 

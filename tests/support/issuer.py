@@ -62,6 +62,7 @@ class Issuer:
             "aud": AUDIENCE,
             "sub": "0b1c",
             "email": "ana@example.com",
+            "email_verified": True,
             "roles": ["responder"],
             "iat": now,
             "exp": now + 300,
@@ -141,7 +142,7 @@ def _by_hmac(issuer: Issuer, secret: bytes, alg: str = "HS256") -> str:
 
 def _other_claims(issuer: Issuer) -> str:
     header, _, signature = issuer.token(roles=["viewer"]).split(".")
-    return f"{header}.{encoded(issuer.claims(roles=['admin']))}.{signature}"
+    return f"{header}.{encoded(issuer.claims(roles=['responder']))}.{signature}"
 
 
 def _shifted(issuer: Issuer, **seconds: int) -> str:
@@ -224,8 +225,11 @@ ATTACKS: Final[dict[str, tuple[Callable[[Issuer], str], Reason]]] = {
     ),
     "as long as a book": (lambda i: i.token(note="x" * 7000), "malformed"),
     "of no role": (lambda i: i.token(roles=None), "role"),
-    "of a role that there is not": (lambda i: i.token(roles=["owner", "Admin", 7]), "role"),
-    "of a role in a sentence": (lambda i: i.token(roles="an admin"), "role"),
+    "of a role that there is not": (lambda i: i.token(roles=["owner", "Responder", 7]), "role"),
+    "of a role in a sentence": (lambda i: i.token(roles="a responder"), "role"),
+    "of an address that is not verified": (lambda i: i.token(email_verified=False), "name"),
+    "of an address that is verified in words": (lambda i: i.token(email_verified="true"), "name"),
+    "of an address of which nobody says that": (lambda i: i.token(email_verified=None), "name"),
     "of nobody": (lambda i: i.token(email=None), "name"),
     "of many": (lambda i: i.token(email=["ana", "ben"]), "name"),
     "of somebody without a name": (lambda i: i.token(email="\u202e "), "name"),

@@ -79,7 +79,7 @@ def test_the_documented_defaults_are_the_settings_own() -> None:
     rows = dict(re.findall(r"^\| `(TIDEGATE_\w+)` \| ([^|]*) \|", text("docs/settings.md"), re.M))
     for name, default, _ in settings.variables():
         if isinstance(default, int | float | str):
-            documented = rows[name].strip()
+            documented = rows[name].strip(" `")
             assert documented == (f"{default:g}" if isinstance(default, float) else str(default))
 
 

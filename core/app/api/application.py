@@ -10,7 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from functools import cache, partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
 
 from pydantic import ValidationError
 from starlette.applications import Starlette
@@ -20,10 +20,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
-from core import bootstrap
 from core.app.api import commands, incidents, openapi
 from core.app.api.operations import Call, Operation
 from core.app.api.problems import Refused, response
+from core.app.api.requests import read_query
+from core.app.connection import Connection
 from core.app.identity.bearer import Identity
 from core.app.identity.caller import Caller, NotAuthenticated
 from core.config.settings import Settings
@@ -38,12 +39,14 @@ from core.errors import (
     TidegateError,
     TransientError,
 )
-
-if TYPE_CHECKING:
-    from temporalio.client import Client
+from core.operations.read_report import Reports
 
 PREFIX: Final = "/v1"
-OPERATIONS: Final = (*incidents.OPERATIONS, *commands.OPERATIONS, openapi.OPERATION)
+OPERATIONS: Final[tuple[Operation[Any], ...]] = (
+    *incidents.OPERATIONS,
+    *commands.OPERATIONS,
+    openapi.OPERATION,
+)
 """Every operation there is."""
 
 _REALM: Final = 'Bearer realm="tidegate"'
@@ -64,14 +67,14 @@ class _IncidentId(StringConvertor):
 register_url_convertor("incident", _IncidentId())
 
 
-def mounted(identity: Identity, settings: Settings) -> Mount:
+def mounted(identity: Identity, settings: Settings, temporal: Connection) -> Mount:
     """The API for everybody whom an identity knows."""
-    connect = _Connection(settings)
+    reports = Reports(settings, temporal.client)
     application = Starlette(
         routes=[
             Route(
                 operation.path.replace("{id}", "{id:incident}"),
-                _endpoint(operation, identity, settings, connect),
+                _endpoint(operation, identity, settings, temporal, reports),
                 methods=[operation.method],
             )
             for operation in OPERATIONS
@@ -83,26 +86,12 @@ def mounted(identity: Identity, settings: Settings) -> Mount:
     return Mount(PREFIX, app=application)
 
 
-class _Connection:
-    """The client of Temporal of this process, made with the first call that needs it."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._connecting = asyncio.Lock()
-        self._client: Client | None = None
-
-    async def __call__(self) -> Client:
-        async with self._connecting:
-            if self._client is None:
-                self._client = await bootstrap.connect(self._settings)
-            return self._client
-
-
 def _endpoint(
-    operation: Operation,
+    operation: Operation[Any],
     identity: Identity,
     settings: Settings,
-    connect: Callable[[], Awaitable[Client]],
+    temporal: Connection,
+    reports: Reports,
 ) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         try:
@@ -122,7 +111,14 @@ def _endpoint(
                 headers={"WWW-Authenticate": f'{_REALM}, error="insufficient_scope"'},
                 why=f"{operation.id} by {caller.name!r}, {caller.role}",
             )
-        call = Call(request=request, caller=caller, settings=settings, connect=connect)
+        call = Call(
+            request=request,
+            caller=caller,
+            query=read_query(request, operation.query),
+            settings=settings,
+            temporal=temporal,
+            reports=reports,
+        )
         try:
             return await operation.handle(call)
         except TidegateError as error:

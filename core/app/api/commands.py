@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 import uuid
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Final
 
@@ -19,8 +20,8 @@ from starlette.responses import Response
 
 from core.adapters.temporal import incidents
 from core.app.api.models import CommandDone, CommandSent
-from core.app.api.operations import Call, Handler, Operation, answer
-from core.app.api.requests import CommandQuery, invalid, read_body, read_query
+from core.app.api.operations import Call, Operation, answer
+from core.app.api.requests import CommandQuery, invalid, read_body
 from core.app.identity.caller import Caller, Role
 from core.domain.command import LONGEST_NAME, Proof
 from core.domain.handles import handle_of
@@ -37,14 +38,13 @@ IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 _KEY: Final = re.compile(rf"[!-~]{{1,{LONGEST_NAME}}}")
 
 
-def _sender(kind: type[AnyCommand]) -> Handler:
-    async def send(call: Call) -> Response:
-        query = read_query(call.request, CommandQuery)
-        command = await _read(call.request, call.caller, kind)
+def _sender(kind: type[AnyCommand]) -> Callable[[Call[CommandQuery]], Awaitable[Response]]:
+    async def send(call: Call[CommandQuery]) -> Response:
+        command = await _read(call, kind)
         fields = command.model_dump(mode="json", by_alias=True, exclude_unset=True)
         asynchronous = _prefers_async(call.request)
-        client = await call.connect()
-        if not query.wait or asynchronous:
+        client = await call.temporal.client()
+        if not call.query.wait or asynchronous:
             id = await incidents.signal(client, call.incident, kind.name, fields)
             return _sent(command.command_id, id, preferred=asynchronous)
         result = await incidents.send(client, call.incident, kind.name, fields)
@@ -53,18 +53,20 @@ def _sender(kind: type[AnyCommand]) -> Handler:
     return send
 
 
-async def _read(request: Request, caller: Caller, kind: type[AnyCommand]) -> AnyCommand:
+async def _read(call: Call[CommandQuery], kind: type[AnyCommand]) -> AnyCommand:
     """The command in a request. Raises `Refused`."""
-    body = await read_body(request)
+    body = await read_body(call.request, timeout=call.settings.start_timeout)
     if taken := [name for name in OURS if name in body]:
         raise invalid(
             *(f"{name}: comes from the token, the path or the {IDEMPOTENCY_KEY}" for name in taken)
         )
-    made = {"command_id": _command_id(request, caller, kind), "actor": caller.name}
+    made = {
+        "command_id": _command_id(call.request, call.caller, kind),
+        "actor": call.caller.name,
+        "proof": Proof.API.value,
+    }
     try:
-        return kind.model_validate_json(
-            json.dumps({**made, **body, "proof": Proof.API.value}), strict=True
-        )
+        return kind.model_validate_json(json.dumps({**body, **made}), strict=True)
     except ValidationError as error:
         raise invalid(*problems_of(error)) from None
 
@@ -110,13 +112,14 @@ OPERATIONS: Final = tuple(
         path=f"/incidents/{{id}}/commands/{name}",
         summary=(kind.__doc__ or "").partition("\n")[0],
         role=Role.RESPONDER,
-        handle=_sender(kind),
         query=CommandQuery,
+        handle=_sender(kind),
         command=kind,
         answers={HTTPStatus.OK: CommandDone, HTTPStatus.ACCEPTED: CommandSent},
         refusals=(
             HTTPStatus.BAD_REQUEST,
             HTTPStatus.NOT_FOUND,
+            HTTPStatus.REQUEST_TIMEOUT,
             HTTPStatus.CONFLICT,
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Final, Literal
+from typing import Any, Final
 
 from starlette.responses import Response
 
@@ -12,17 +12,16 @@ from core.adapters.temporal.incident_list import IncidentFilter, incident_page
 from core.app.api.models import IncidentPage, IncidentState, ListedIncident, Timeline
 from core.app.api.operations import Call, Operation, answer
 from core.app.api.problems import HEADERS
-from core.app.api.requests import ListQuery, NoQuery, ReportQuery, invalid, read_query
+from core.app.api.requests import ListQuery, NoQuery, ReportQuery, invalid
 from core.app.identity.caller import Role
 from core.domain.incident.model import Incident
 from core.domain.incident.reports.post_incident import PostIncidentReport
-from core.operations.read_report import read_report
 
 _MEDIA: Final = {"json": "application/json", "md": "text/markdown; charset=utf-8"}
 
 
-async def listed(call: Call) -> Response:
-    query = read_query(call.request, ListQuery)
+async def listed(call: Call[ListQuery]) -> Response:
+    query = call.query
     filter = IncidentFilter(
         statuses=query.status,
         severities=query.severity,
@@ -34,7 +33,7 @@ async def listed(call: Call) -> Response:
     )
     try:
         found, following = await incident_page(
-            await call.connect(), filter, limit=query.limit, cursor=query.cursor
+            await call.temporal.client(), filter, limit=query.limit, cursor=query.cursor
         )
     except ValueError as error:
         raise invalid(f"cursor: {error}") from None
@@ -42,34 +41,29 @@ async def listed(call: Call) -> Response:
     return answer(page)
 
 
-async def shown(call: Call) -> Response:
-    read_query(call.request, NoQuery)
-    state = await incidents.state(await call.connect(), call.incident)
+async def shown(call: Call[NoQuery]) -> Response:
+    state = await incidents.state(await call.temporal.client(), call.incident)
     return answer(IncidentState.of(Incident.model_validate(state)))
 
 
-async def timeline(call: Call) -> Response:
-    read_query(call.request, NoQuery)
-    return answer(Timeline.of(await incidents.show(await call.connect(), call.incident)))
+async def timeline(call: Call[NoQuery]) -> Response:
+    return answer(Timeline.of(await incidents.show(await call.temporal.client(), call.incident)))
 
 
-async def report(call: Call) -> Response:
-    suffix: Literal["md", "json"] = (
-        "md" if read_query(call.request, ReportQuery).format == "md" else "json"
-    )
-    content = await read_report(call.settings, call.incident, suffix=suffix, connect=call.connect)
-    return Response(content, headers=HEADERS, media_type=_MEDIA[suffix])
+async def report(call: Call[ReportQuery]) -> Response:
+    content = await call.reports.read(call.incident, suffix=call.query.format)
+    return Response(content, headers=HEADERS, media_type=_MEDIA[call.query.format])
 
 
-OPERATIONS: Final = (
+OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     Operation(
         id="listIncidents",
         method="GET",
         path="/incidents",
         summary="List incidents, the newest first.",
         role=Role.VIEWER,
-        handle=listed,
         query=ListQuery,
+        handle=listed,
         answers={HTTPStatus.OK: IncidentPage},
     ),
     Operation(
@@ -78,6 +72,7 @@ OPERATIONS: Final = (
         path="/incidents/{id}",
         summary="Show an incident as it stands.",
         role=Role.VIEWER,
+        query=NoQuery,
         handle=shown,
         answers={HTTPStatus.OK: IncidentState},
         refusals=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
@@ -88,6 +83,7 @@ OPERATIONS: Final = (
         path="/incidents/{id}/timeline",
         summary="Show what has happened to an incident.",
         role=Role.VIEWER,
+        query=NoQuery,
         handle=timeline,
         answers={HTTPStatus.OK: Timeline},
         refusals=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
@@ -98,8 +94,8 @@ OPERATIONS: Final = (
         path="/incidents/{id}/report",
         summary="Read the post-incident report of an incident.",
         role=Role.VIEWER,
-        handle=report,
         query=ReportQuery,
+        handle=report,
         answers={HTTPStatus.OK: PostIncidentReport},
         media=("application/json", "text/markdown"),
         refusals=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),

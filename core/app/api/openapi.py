@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from core.app.api.commands import IDEMPOTENCY_KEY, OURS
 from core.app.api.operations import Call, Operation
 from core.app.api.problems import CONTENT_TYPE, Problem, phrase
-from core.app.api.requests import NoQuery, Query, read_query
+from core.app.api.requests import NoQuery, Query
 from core.app.identity.caller import Role
 from core.domain.command import LONGEST_NAME
 from core.domain.incident.commands import AnyCommand, Snooze
@@ -64,8 +64,7 @@ _PREFER: Final = {
 }
 
 
-async def served(call: Call) -> Response:
-    read_query(call.request, NoQuery)
+async def served(call: Call[NoQuery]) -> Response:
     return JSONResponse(call.request.app.state.document())
 
 
@@ -75,12 +74,13 @@ OPERATION: Final = Operation(
     path="/openapi.json",
     summary="This document.",
     role=Role.VIEWER,
+    query=NoQuery,
     handle=served,
     answers={HTTPStatus.OK: None},
 )
 
 
-def document(operations: Sequence[Operation]) -> dict[str, Any]:
+def document(operations: Sequence[Operation[Any]]) -> dict[str, Any]:
     """The document of these operations."""
     answers = {
         model for operation in operations for model in operation.answers.values() if model
@@ -124,7 +124,7 @@ def _schemas(models: Sequence[type[BaseModel]]) -> dict[str, Any]:
     return dict(found["$defs"])
 
 
-def _described(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
+def _described(operation: Operation[Any], schemas: dict[str, Any]) -> dict[str, Any]:
     parameters = [*([_ID] if "{id}" in operation.path else []), *_query(operation.query, schemas)]
     described: dict[str, Any] = {
         "operationId": operation.id,
@@ -150,7 +150,7 @@ def _described(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     return described
 
 
-def _success(operation: Operation, status: HTTPStatus) -> dict[str, Any]:
+def _success(operation: Operation[Any], status: HTTPStatus) -> dict[str, Any]:
     model = operation.answers[status]
     schema = {"$ref": f"{_REFS}{model.__name__}"} if model else {"type": "object"}
     texts = {media: {"schema": {"type": "string"}} for media in operation.media[1:]}
@@ -164,7 +164,7 @@ def _name(status: HTTPStatus) -> str:
     return phrase(status).title().replace(" ", "").replace("-", "")
 
 
-def _refusals(operations: Sequence[Operation]) -> Iterable[tuple[str, Any]]:
+def _refusals(operations: Sequence[Operation[Any]]) -> Iterable[tuple[str, Any]]:
     statuses = {*_ALWAYS}.union(*(operation.refusals for operation in operations))
     for status in sorted(statuses):
         yield (

@@ -5,31 +5,34 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Literal
+from typing import Generic, Literal, TypeVar
 
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
 from core.app.api.problems import HEADERS
-from core.app.api.requests import NoQuery, Query
+from core.app.api.requests import Query
+from core.app.connection import Connection
 from core.app.identity.caller import Caller, Role
 from core.config.settings import Settings
 from core.domain.incident.commands import AnyCommand
+from core.operations.read_report import Reports
 
-if TYPE_CHECKING:
-    from temporalio.client import Client
+Q = TypeVar("Q", bound=Query)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """One request of somebody who is known and may make it. `connect` gives the process's client
-    of Temporal."""
+class Call(Generic[Q]):
+    """One request of somebody who is known and may make it. `temporal` and `reports` are the
+    process's own."""
 
     request: Request
     caller: Caller
+    query: Q
     settings: Settings
-    connect: Callable[[], Awaitable[Client]]
+    temporal: Connection
+    reports: Reports
 
     @property
     def incident(self) -> str:
@@ -37,11 +40,8 @@ class Call:
         return str(self.request.path_params["id"])
 
 
-Handler = Callable[[Call], Awaitable[Response]]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
+class Operation(Generic[Q]):
     """What one method does at one path below /v1, and the least role that may ask for it.
 
     `query` are its parameters. `command` is what its body carries, if anything. `answers` are its
@@ -53,8 +53,8 @@ class Operation:
     path: str
     summary: str
     role: Role
-    handle: Handler
-    query: type[Query] = NoQuery
+    query: type[Q]
+    handle: Callable[[Call[Q]], Awaitable[Response]]
     command: type[AnyCommand] | None = None
     answers: Mapping[HTTPStatus, type[BaseModel] | None] = field(default_factory=dict)
     media: tuple[str, ...] = ("application/json",)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Annotated, Any, Final, TypeVar, get_origin
+from typing import Annotated, Any, Final, Literal, TypeVar, get_origin
 
 from pydantic import (
     BaseModel,
@@ -21,6 +21,7 @@ from pydantic_core import from_json
 from starlette.requests import Request
 
 from core.app.api.problems import Refused
+from core.app.bodies import NotRead, body_of
 from core.domain.command import Word
 from core.domain.durations import Delay
 from core.domain.incident.model import Status
@@ -31,6 +32,11 @@ LONGEST_BODY: Final = 65_536
 """In bytes."""
 MOST_LISTED: Final = 1000
 """Incidents on a page."""
+_NOT_READ: Final = {
+    "TooLarge": f"a body has at most {LONGEST_BODY:,} bytes",
+    "TooSlow": "the body did not arrive in time; nothing was done",
+    "Disconnected": "the body was not sent whole; nothing was done",
+}
 _MOST_VALUES: Final = 20
 """Of one parameter of a query."""
 _AGE: Final = r"^[0-9]{1,4}(s|m|h|d)$"
@@ -113,9 +119,7 @@ class NoQuery(Query):
 class ReportQuery(Query):
     """Which form of the report."""
 
-    format: Annotated[str, Field(pattern="^(json|md)$")] = Field(
-        default="json", description="`md` for Markdown."
-    )
+    format: Literal["json", "md"] = Field(default="json", description="`md` for Markdown.")
 
 
 def read_query(request: Request, model: type[M]) -> M:
@@ -139,9 +143,14 @@ def read_query(request: Request, model: type[M]) -> M:
         raise invalid(*problems_of(error)) from None
 
 
-async def read_body(request: Request) -> Mapping[str, Any]:
+async def read_body(request: Request, *, timeout: float) -> Mapping[str, Any]:
     """The JSON object in the body of a request, empty where there is none. Raises `Refused`."""
-    body = await _bounded(request)
+    try:
+        body = await body_of(request, longest=LONGEST_BODY, timeout=timeout)
+    except NotRead as failure:
+        raise Refused(
+            failure.status, failure.code, _NOT_READ[failure.code], headers=failure.headers
+        ) from None
     if not body:
         return {}
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -161,20 +170,6 @@ async def read_body(request: Request) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise invalid("the whole: is not an object")
     return value
-
-
-async def _bounded(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LONGEST_BODY:
-            raise Refused(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                "TooLarge",
-                f"a body has at most {LONGEST_BODY:,} bytes",
-                headers={"Connection": "close"},
-            )
-    return bytes(body)
 
 
 def invalid(*problems: str) -> Refused:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from core import bootstrap
 from core.app.identity.caller import Caller, NotAuthenticated
 from core.app.identity.issuer_keys import IssuerKeys
 from core.app.identity.oidc import OidcTokens
@@ -13,6 +12,9 @@ from core.app.identity.service_tokens import ServiceTokens
 from core.config.settings import Settings, meaning
 from core.domain.expressions.expression import compiled
 from core.errors import SettingsError
+
+if TYPE_CHECKING:
+    from core.config.secrets import Secrets
 
 _LONGEST_HEADER: Final = 9000
 """In characters; both kinds of token have a limit of their own below it."""
@@ -36,13 +38,12 @@ class Identity:
         return await source.caller(token)
 
 
-def identity(settings: Settings) -> Identity | None:
-    """Who may ask, by the settings; None where they let nobody in. Raises `SettingsError`."""
-    oidc = _oidc(settings)
-    if settings.api_tokens is None:
-        return Identity(services=None, oidc=oidc) if oidc else None
-    services = ServiceTokens(settings.api_tokens, bootstrap.secrets(settings))
-    return Identity(services=services, oidc=oidc)
+def identity(settings: Settings, secrets: Secrets) -> Identity:
+    """Who may ask, by the settings. Raises `SettingsError`."""
+    tokens = settings.api_tokens
+    return Identity(
+        services=ServiceTokens(tokens, secrets) if tokens else None, oidc=_oidc(settings)
+    )
 
 
 def _oidc(settings: Settings) -> OidcTokens | None:

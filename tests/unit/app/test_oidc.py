@@ -15,6 +15,7 @@ from core.app.identity.issuer_keys import (
     download,
 )
 from core.app.identity.oidc import OidcTokens
+from core.config.settings import Settings
 from core.domain.expressions.expression import compiled
 from core.errors import TransientError
 from tests.support.issuer import ATTACKS, AUDIENCE, Issuer, issuing, key
@@ -43,7 +44,7 @@ def tokens(
     issuer: Issuer,
     clock: Clock,
     role: str = "roles",
-    name: str = "email",
+    name: str = Settings().oidc_name,
     fetch: Fetch = download,
 ) -> OidcTokens:
     """Tokens of the issuer; only the age of its keys is counted by the clock."""
@@ -103,10 +104,10 @@ async def test_every_changed_character_of_a_signature_counts(issuer: Issuer, clo
 @pytest.mark.parametrize(
     ("expression", "claims", "role"),
     [
-        ("roles", {"roles": ["viewer", "admin", "other"]}, Role.ADMIN),
+        ("roles", {"roles": ["viewer", "responder", "other"]}, Role.RESPONDER),
         ("roles", {"roles": "viewer"}, Role.VIEWER),
         ("realm_access.roles", {"realm_access": {"roles": ["responder"]}}, Role.RESPONDER),
-        ('"https://x.example/role"', {"https://x.example/role": "admin"}, Role.ADMIN),
+        ('"https://x.example/role"', {"https://x.example/role": "responder"}, Role.RESPONDER),
         (
             "contains(groups, 'sre') && 'responder' || 'viewer'",
             {"groups": ["sre"]},

@@ -1,0 +1,37 @@
+"""The one client of Temporal of an application's process."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from core import bootstrap
+from core.config.settings import Settings
+from core.errors import TemporalUnavailable
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
+
+
+class Connection:
+    """The client, made with the first request that needs it, and again until that succeeds."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._connecting = asyncio.Lock()
+        self._client: Client | None = None
+
+    async def client(self) -> Client:
+        """Raises `SettingsError` or `TemporalUnavailable`."""
+        async with self._connecting:
+            if self._client is None:
+                self._client = await self._connect()
+            return self._client
+
+    async def _connect(self) -> Client:
+        within = self._settings.start_timeout
+        try:
+            async with asyncio.timeout(within):
+                return await bootstrap.connect(self._settings)
+        except TimeoutError:
+            raise TemporalUnavailable(f"Temporal does not answer within {within:g} s") from None
