@@ -40,8 +40,9 @@ def loop() -> asyncio.AbstractEventLoop:
 
 @telemetry.reported
 def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
-    """The application's response to one request. Raises `SettingsError`, so that a new version
-    that cannot serve is rolled back; also for what is not payload 2.0, which Mangum may take."""
+    """The application's response to one request. Raises `SettingsError`, so that the canary alarm
+    of a new version that cannot serve goes off; also for what is not payload 2.0, which Mangum may
+    take."""
     http_api.require_payload(event)
     asyncio.set_event_loop(loop())  # which Mangum takes
     return Mangum(application(), lifespan="off")(event, context)
