@@ -261,7 +261,8 @@ class Settings:
         "TIDEGATE_START_TIMEOUT",
         _number(float, 0.1, 60),
         5.0,
-        "Seconds that one call to Temporal may take.",
+        "Seconds that one call to Temporal may take, and the body of a request to the HTTP "
+        "application.",
         local="caller",
     )
     deadline_margin: float = _variable(

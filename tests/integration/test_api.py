@@ -44,9 +44,8 @@ from core.domain.handles import handle_of
 from core.domain.incident.commands import COMMANDS
 from core.errors import SettingsError
 from core.ports.documents import DocumentStore
-from infra.local.environment import LINK_KEYS
 from infra.local.temporal import TemporalServer
-from tests.support.api import CALLERS, TOKENS, Api, serving
+from tests.support.api import TOKENS, Api, configure, serving
 from tests.support.grpc_proxy import Proxy, counted
 from tests.support.incidents import Harness, alert, command, says, until
 from tests.support.issuer import ATTACKS, AUDIENCE, Issuer, issuing, key
@@ -69,20 +68,10 @@ def proxy(temporal_server: TemporalServer) -> Iterator[Proxy]:
         yield proxy
 
 
-def configure(monkeypatch: pytest.MonkeyPatch, address: str, issuer: Issuer) -> None:
-    """The settings of an application that knows service tokens and an issuer."""
-    link_keys(monkeypatch)
-    monkeypatch.setenv("TEMPORAL_ADDRESS", address)
-    monkeypatch.setenv("CALLERS", CALLERS)
-    monkeypatch.setenv("TIDEGATE_API_TOKENS", "env:CALLERS")
+def trust(monkeypatch: pytest.MonkeyPatch, issuer: Issuer) -> None:
+    """The settings of an application that knows an issuer."""
     monkeypatch.setenv("TIDEGATE_OIDC_ISSUER", issuer.url)
     monkeypatch.setenv("TIDEGATE_OIDC_AUDIENCE", AUDIENCE)
-
-
-def link_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in LINK_KEYS.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("TIDEGATE_LINK_KEYS", ",".join(f"env:{name}" for name in LINK_KEYS))
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +79,8 @@ async def api(proxy: Proxy, issuer: Issuer) -> AsyncIterator[Api]:
     """One application for all tests that do not change it, connected already; its calls to Temporal
     are counted by the proxy."""
     with pytest.MonkeyPatch.context() as monkeypatch:
-        configure(monkeypatch, proxy.address, issuer)
+        configure(monkeypatch, proxy.address)
+        trust(monkeypatch, issuer)
         async with serving(create()) as url:
             for token in (TOKENS["viewer"], issuer.token()):
                 assert (await Api(url, token).get("/v1/incidents", limit=1)).status == 200
@@ -109,7 +99,8 @@ def api_settings(
     temporal_server: TemporalServer, own_issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The settings of an application of the test's own."""
-    configure(monkeypatch, temporal_server.address, own_issuer)
+    configure(monkeypatch, temporal_server.address)
+    trust(monkeypatch, own_issuer)
 
 
 @pytest.fixture
@@ -268,8 +259,11 @@ async def test_who_is_not_configured_is_not_known(
     assert answers == ([200, 401] if known == "tokens" else [401, 200])
 
 
-async def test_without_any_identity_there_is_no_api(monkeypatch: pytest.MonkeyPatch) -> None:
-    link_keys(monkeypatch)
+async def test_without_any_identity_there_is_no_api(
+    temporal_server: TemporalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(monkeypatch, temporal_server.address)
+    monkeypatch.delenv("TIDEGATE_API_TOKENS")
     async with serving(create()) as url:
         for operation in OPERATIONS:
             for token in (None, TOKENS["responder"]):
@@ -312,13 +306,21 @@ async def test_an_incident_is_shown_with_its_timeline(dev_harness: Harness, api:
             assert "acknowledge" in shown["possible"]
             assert "reopen" not in shown["possible"]
         told = await api.get(f"/v1/incidents/{id}/timeline")
-        assert told.headers["Cache-Control"] == "no-store"
-        assert told.headers["X-Content-Type-Options"] == "nosniff"
         assert told.json["incident_id"] == id
         kinds = [entry["kind"] for entry in told.json["entries"]]
         assert kinds[0] == "opened"
         assert "page_delivered" in kinds
         assert all(entry["at"] and entry["text"] for entry in told.json["entries"])
+
+
+@pytest.mark.parametrize("token", [None, TOKENS["viewer"]])
+@pytest.mark.parametrize("path", ["/nothing", "/incidents", "/incidents/k7m2qx", "/openapi.json"])
+async def test_no_answer_is_kept_or_taken_for_anything_else(
+    path: str, token: str | None, api: Api
+) -> None:
+    answer = await api.by(token).get(f"/v1{path}")
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
 async def test_an_id_with_slashes_is_found(dev_harness: Harness, api: Api) -> None:

@@ -18,10 +18,9 @@ from core.app.api.openapi import document
 from core.app.api.requests import NoQuery
 from core.app.application import create
 from core.contracts import QUERY_INCIDENT
-from infra.local.environment import LINK_KEYS
 from infra.local.temporal import TemporalServer
 from tests.openapi_document import FILE, draw
-from tests.support.api import CALLERS, TOKENS, Api, serving
+from tests.support.api import TOKENS, Api, configure, serving
 from tests.support.incidents import Harness, alert, command, says, until
 from tests.support.soak import SOAKING
 
@@ -34,12 +33,8 @@ HEADERS = {"Authorization": f"Bearer {TOKENS['responder']}"}
 async def url(
     temporal_server: TemporalServer, monkeypatch: pytest.MonkeyPatch, dev_harness: Harness
 ) -> AsyncIterator[str]:
-    for name, value in {**LINK_KEYS, "CALLERS": CALLERS}.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("TIDEGATE_LINK_KEYS", ",".join(f"env:{name}" for name in LINK_KEYS))
-    monkeypatch.setenv("TIDEGATE_API_TOKENS", "env:CALLERS")
+    configure(monkeypatch, temporal_server.address)
     monkeypatch.setenv("TIDEGATE_REPORTS", f"file://{dev_harness.root}/reports/")
-    monkeypatch.setenv("TEMPORAL_ADDRESS", temporal_server.address)
     async with serving(create()) as url:
         yield url
 

@@ -11,9 +11,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import aiohttp
+import pytest
 import uvicorn
 from starlette.types import ASGIApp
 
+from infra.local.environment import LINK_KEYS
 from tests.support.incidents import until
 
 TOKENS: Final = {
@@ -31,6 +33,16 @@ CALLERS: Final = json.dumps(
     ]
 )
 """The secret that they are in."""
+
+
+def configure(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    """The settings of an application that knows links and service tokens, and Temporal at an
+    address."""
+    for name, value in {**LINK_KEYS, "CALLERS": CALLERS}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("TIDEGATE_LINK_KEYS", ",".join(f"env:{name}" for name in LINK_KEYS))
+    monkeypatch.setenv("TIDEGATE_API_TOKENS", "env:CALLERS")
+    monkeypatch.setenv("TEMPORAL_ADDRESS", address)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 
 from core.app.api.commands import IDEMPOTENCY_KEY, OURS
 from core.app.api.operations import Call, Operation
-from core.app.api.problems import CONTENT_TYPE, Problem, phrase
+from core.app.api.problems import CONTENT_TYPE, HEADERS, Problem, phrase
 from core.app.api.requests import NoQuery, Query
 from core.app.identity.caller import Role
 from core.domain.command import LONGEST_NAME
@@ -65,7 +65,7 @@ _PREFER: Final = {
 
 
 async def served(call: Call[NoQuery]) -> Response:
-    return JSONResponse(call.request.app.state.document())
+    return JSONResponse(call.request.app.state.document(), headers=HEADERS)
 
 
 OPERATION: Final = Operation(

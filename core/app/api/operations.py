@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Generic, Literal, TypeVar
 
@@ -55,8 +55,8 @@ class Operation(Generic[Q]):
     role: Role
     query: type[Q]
     handle: Callable[[Call[Q]], Awaitable[Response]]
+    answers: Mapping[HTTPStatus, type[BaseModel] | None]
     command: type[AnyCommand] | None = None
-    answers: Mapping[HTTPStatus, type[BaseModel] | None] = field(default_factory=dict)
     media: tuple[str, ...] = ("application/json",)
     refusals: tuple[HTTPStatus, ...] = ()
 

@@ -8,7 +8,7 @@ now. Source: RFC 8725, "JSON Web Token Best Current Practices".
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from joserfc import jws, jwt
@@ -41,13 +41,12 @@ class OidcTokens:
         role: Expression,
         name: Expression,
         keys: IssuerKeys,
-        clock: Callable[[], float] = time.time,
     ) -> None:
         self._role = role
         self._name = name
         self._keys = keys
         self._claims = jwt.JWTClaimsRegistry(
-            now=lambda: int(clock()),
+            now=lambda: int(time.time()),
             leeway=CLOCK_SKEW,
             iss={"essential": True, "value": issuer},
             aud={"essential": True, "value": audience},
