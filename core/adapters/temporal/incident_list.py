@@ -166,7 +166,7 @@ async def incident_page(
 
 
 _NO_PAGE: Final = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.UNKNOWN)
-"""How a server answers a token that is none of its own: the second with visibility in SQL (tried on
+"""How a server answers a token that it did not make: the second with visibility in SQL (tried on
 1.32 with SQLite)."""
 _MOMENT_BYTES: Final = 8
 _CHECK_BYTES: Final = 12

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -120,6 +122,23 @@ async def test_the_role_is_where_the_setting_says(
 ) -> None:
     found = await tokens(issuer, clock, role=expression).caller(issuer.token(**claims))
     assert found.role is role
+
+
+@pytest.mark.parametrize(
+    ("claims", "name"),
+    [
+        ({}, "ana@example.com"),
+        ({"email_verified": False}, "0b1c"),
+        ({"email": None, "email_verified": None}, "0b1c"),
+    ],
+)
+async def test_the_documented_name_is_an_address_that_is_verified_or_else_the_subject(
+    issuer: Issuer, clock: Clock, claims: dict[str, Any], name: str
+) -> None:
+    document = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
+    [expression] = re.findall(r"set another: ``(.*?)``\.", document)
+    found = await tokens(issuer, clock, name=expression).caller(issuer.token(**claims))
+    assert found.name == name
 
 
 async def test_an_expression_that_cannot_be_evaluated_lets_nobody_in(
