@@ -21,7 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 
 from core.app.api import commands, incidents, openapi
-from core.app.api.operations import Call, Operation
+from core.app.api.operations import PREFIX, Call, Operation
 from core.app.api.problems import Refused, response
 from core.app.api.requests import read_query
 from core.app.connection import Connection
@@ -41,7 +41,6 @@ from core.errors import (
 )
 from core.operations.read_report import Reports
 
-PREFIX: Final = "/v1"
 OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     *incidents.OPERATIONS,
     *commands.OPERATIONS,

@@ -16,7 +16,7 @@ from pydantic.json_schema import models_json_schema
 from starlette.responses import JSONResponse, Response
 
 from core.app.api.commands import IDEMPOTENCY_KEY, OURS
-from core.app.api.operations import Call, Operation
+from core.app.api.operations import PREFIX, Call, Operation
 from core.app.api.problems import CONTENT_TYPE, HEADERS, Problem, phrase
 from core.app.api.requests import NoQuery, Query
 from core.app.identity.caller import Role
@@ -88,7 +88,7 @@ def document(operations: Sequence[Operation[Any]]) -> dict[str, Any]:
     schemas = _schemas(sorted(answers, key=lambda model: model.__name__))
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
-        paths.setdefault(f"/v1{operation.path}", {})[operation.method.lower()] = _described(
+        paths.setdefault(f"{PREFIX}{operation.path}", {})[operation.method.lower()] = _described(
             operation, schemas
         )
     return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Generic, Literal, TypeVar
+from typing import Final, Generic, Literal, TypeVar
 
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -18,6 +18,8 @@ from core.app.identity.caller import Caller, Role
 from core.config.settings import Settings
 from core.domain.incident.commands import AnyCommand
 from core.operations.read_report import Reports
+
+PREFIX: Final = "/v1"
 
 Q = TypeVar("Q", bound=Query)
 
