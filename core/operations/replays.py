@@ -132,7 +132,7 @@ async def _to_its_end(work: Coroutine[Any, Any, int]) -> int:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         await asyncio.wait([task])
-        task.result()  # its error says more than that it was interrupted
+        task.exception()  # seen, or asyncio would log it as one that nobody has
         raise
 
 

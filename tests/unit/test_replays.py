@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -190,6 +191,40 @@ async def test_a_cancellation_finishes_the_record_in_flight_and_takes_no_other(
     assert run.sent == [record.id for record in records[:2]]
     assert (await run.quarantine.get(records[1].id)).settled
     assert not (await run.quarantine.get(records[2].id)).settled
+
+
+async def test_a_cancellation_while_a_record_fails_is_still_one(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody who interrupts a run waits for what became of the records before, or is shown a
+    traceback."""
+    records = await kept(settings, 1, 1)
+    loop, unseen = asyncio.get_running_loop(), list[dict[str, Any]]()
+    loop.set_exception_handler(lambda _, context: unseen.append(context))
+    original = Quarantine.get
+
+    async def get(self: Quarantine, id: str) -> QuarantinedDelivery:
+        if id == records[1].id:
+            task.cancel()
+            await asyncio.sleep(0)
+            raise StoreUnavailable("unavailable")
+        return await original(self, id)
+
+    async def follower(receipts: Sequence[Receipt], *, timeout: float) -> list[Outcome]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    monkeypatch.setattr(Quarantine, "get", get)
+    run = Run(settings)
+    task = asyncio.create_task(run.replay(records, follower=follower))
+    with pytest.raises(asyncio.CancelledError):
+        async with asyncio.timeout(10):
+            await task
+    assert run.sent == [records[0].id]
+    del task
+    await asyncio.sleep(0)  # lets go of the task
+    gc.collect()
+    assert unseen == []
 
 
 async def test_a_cancellation_ends_the_waiting(settings: Settings) -> None:
