@@ -113,19 +113,25 @@ def _moment(value: date, zone: ZoneInfo) -> datetime:
 
 
 def _check_recurrence(calendar: Calendar) -> None:
-    """Raises `Unreadable` for more than a team's calendar has."""
-    daily = sum(_a_day(event.get("RRULE")) for event in calendar.walk("VEVENT"))
+    """Raises `Unreadable` for more than a team's calendar has, and for a rule that the library
+    would expand without end."""
+    rules = [rule for event in calendar.walk("VEVENT") for rule in _rules(event.get("RRULE"))]
+    if any(interval < 1 for rule in rules for interval in rule.get("INTERVAL", ())):
+        raise Unreadable("an event recurs at an interval of less than 1")
+    daily = sum(map(_a_day, rules))
     if daily > _MAX_A_DAY:
         raise Unreadable(f"its events recur more than {_MAX_A_DAY:,} times a day")
 
 
-def _a_day(rules: Any) -> int:
+def _rules(found: Any) -> Sequence[Any]:
+    """The rules of an event, as the library has none, one or several."""
+    return found if isinstance(found, list) else [found] if found else []
+
+
+def _a_day(rule: Any) -> int:
     """At most so often a day an event recurs."""
-    count = 0
-    for rule in rules if isinstance(rules, list) else [rules] if rules else []:
-        often = {"HOURLY": 24, "MINUTELY": 1_440, "SECONDLY": 86_400}
-        least = often.get(str(rule.get("FREQ", [""])[0]).upper(), 1)
-        for part in ("BYHOUR", "BYMINUTE", "BYSECOND"):
-            least *= max(1, len(rule.get(part, [])))
-        count += least
+    often = {"HOURLY": 24, "MINUTELY": 1_440, "SECONDLY": 86_400}
+    count = often.get(str(rule.get("FREQ", [""])[0]).upper(), 1)
+    for part in ("BYHOUR", "BYMINUTE", "BYSECOND"):
+        count *= max(1, len(rule.get(part, [])))
     return count

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from threading import Barrier
+from threading import Barrier, Event
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -116,6 +116,9 @@ OFTEN = "SUMMARY:Ana\nDTSTART:20260303T080000Z\nDURATION:PT1S\nRRULE:FREQ="
             "its events recur more than 200 times a day",
         ),
         (calendar(*[f"{OFTEN}HOURLY"] * 9), "its events recur more than 200 times a day"),
+        (calendar(ANA, f"{OFTEN}DAILY;INTERVAL=0"), "an event recurs at an interval of less than"),
+        (calendar(f"{OFTEN}DAILY\nRRULE:FREQ=DAILY;INTERVAL=0"), "an event recurs at an interval"),
+        (calendar(ANA, f"{OFTEN}DAILY;BYSETPOS=0"), "it is not a valid calendar"),
     ],
 )
 def test_what_is_no_calendar_is_refused_with_the_reason(body: bytes, reason: str) -> None:
@@ -149,8 +152,14 @@ def test_threads_that_ask_for_the_same_events_wait_for_the_first(
     expanded: list[datetime] = []
     together, expand = Barrier(threads), module._occurrences
 
+    others_came = Event()
+
     def counted(series: Any, start: datetime, end: datetime, zone: ZoneInfo) -> list[CalendarEvent]:
         expanded.append(start)
+        if len(expanded) == 1:
+            others_came.wait(0.2)  # they would, if nothing held them up
+        elif start == expanded[0]:
+            others_came.set()
         return list(expand(series, start, end, zone))
 
     def ask(_: int) -> int:

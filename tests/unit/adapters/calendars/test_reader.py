@@ -160,6 +160,18 @@ async def test_an_answer_without_a_calendar_is_no_calendar_without_events(
     assert remark.endswith(f"cannot be read, and counts for nothing: {reason}")
 
 
+async def test_what_is_no_calendar_is_told_from_what_cannot_be_read_now(
+    desk: Desk, web: Web
+) -> None:
+    web.answer = WEB_PAGE
+    first = await desk.read(file(URL))
+    assert first.refused == {"checkout": frozenset(first.remarks["checkout"])}
+    web.answer = Unreadable("the server answered 503")
+    desk.now += timedelta(minutes=1)
+    then = await desk.read(file(URL))
+    assert (len(then.remarks["checkout"]), then.refused) == (1, {})
+
+
 async def test_a_server_that_fails_is_asked_once_a_minute(desk: Desk, web: Web) -> None:
     web.answer = Unreadable("no answer within 3 s")
     for _ in range(3):
