@@ -129,6 +129,10 @@ def test_of_the_first_facts_one_that_cannot_fit_costs_the_title_nothing() -> Non
     assert first == title
     kept = "Acknowledge: tidegate incident ack k7m2qx\nService: checkout"
     assert rest == f"{kept}\n\n{KEY}"
+    longer = f"{title} in Lisbon"
+    assert len(longer) > 160 // 3
+    first, rest = fit(body, title=longer, limit=160, together=True)
+    assert (first, rest) == (longer, f"Acknowledge: tidegate incident ack k7m2qx\n\n{KEY}")
     first, rest = fit(body, title="x" * 400, limit=700, title_limit=0)
     assert len(first) < 400
     assert rest.startswith(f"Acknowledge: tidegate incident ack k7m2qx\n{link}\n")
