@@ -12,12 +12,13 @@ import pytest
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.testing import WorkflowEnvironment
 
-from core.contracts import UPDATE_PAUSE, UPDATE_RESUME
+from core.contracts import SIGNAL_EVENT, UPDATE_PAUSE, UPDATE_RESUME
 from core.domain.heartbeat.model import Heartbeat, Status
 from core.domain.heartbeat.names import workflow_id
 from tests.support.eventually import eventually
 from tests.support.heartbeats import Harness, rules
 from workers.heartbeat import activities
+from workers.heartbeat.workflows import HISTORY_EVENTS
 
 MISSED, RECOVERED = "heartbeat:backup firing", "heartbeat:backup resolved"
 OFTEN = ("cron", "ping", "probe")
@@ -144,6 +145,20 @@ async def test_a_pause_waits_for_a_declaration_that_is_not_read_yet(
                 await pausing
             assert "not in the on-call file" in str(refused.value.cause)
             await until(hearts, "backup", Status.UNDECLARED)
+
+
+async def test_a_pause_that_waited_is_not_lost_where_its_run_continues_as_a_new_one(
+    hearts: Harness,
+) -> None:
+    handle = await hearts.beat("backup")
+    for _ in range(HISTORY_EVENTS // 50):
+        await asyncio.gather(*(handle.signal(SIGNAL_EVENT, []) for _ in range(50)))
+    pausing = asyncio.create_task(handle.execute_update(UPDATE_PAUSE, {"by": "ana"}))
+    async with hearts.working():
+        await pausing
+        await until(hearts, "backup", Status.PAUSED)
+        now = await hearts.client.get_workflow_handle(handle.id).describe()
+        assert now.run_id != handle.result_run_id
 
 
 async def test_a_pause_ends_by_itself(hearts: Harness, server: WorkflowEnvironment) -> None:
