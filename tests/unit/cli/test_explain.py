@@ -195,6 +195,7 @@ def test_a_command_from_pagerduty_is_for_an_incident_that_runs(
     assert shown.code == 0
     assert "route        incident-command\n" in shown.out
     assert "if running   signal event; else it is quarantined\n" in shown.out
+    assert "not an incident report" not in shown.out + shown.err
 
 
 @pytest.mark.usefixtures("hooks")
