@@ -205,7 +205,7 @@ async def test_a_cancellation_while_a_record_fails_is_still_one(
 
     async def get(self: Quarantine, id: str) -> QuarantinedDelivery:
         if id == records[1].id:
-            task.cancel()
+            tasks[0].cancel()
             await asyncio.sleep(0)
             raise StoreUnavailable("unavailable")
         return await original(self, id)
@@ -216,13 +216,13 @@ async def test_a_cancellation_while_a_record_fails_is_still_one(
 
     monkeypatch.setattr(Quarantine, "get", get)
     run = Run(settings)
-    task = asyncio.create_task(run.replay(records, follower=follower))
+    tasks = [asyncio.create_task(run.replay(records, follower=follower))]
     with pytest.raises(asyncio.CancelledError):
         async with asyncio.timeout(10):
-            await task
+            await tasks[0]
     assert run.sent == [records[0].id]
-    del task
-    await asyncio.sleep(0)  # lets go of the task
+    tasks.clear()
+    await asyncio.sleep(0)  # the loop lets go of it
     gc.collect()
     assert unseen == []
 
