@@ -1,7 +1,7 @@
 """The composition root: the only place that picks adapters. Production and tests both call it.
 
-Adapters are imported when they are picked, so that a listener does not pay for a store or a channel
-that its settings do not name.
+Whatever it makes is imported when it is made, so that a process does not pay for a store or a
+channel that its settings do not name, nor for what only others need.
 """
 
 from __future__ import annotations
@@ -13,20 +13,9 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
-from core.adapters.documents.router import DocumentStores
-from core.config.routing_table import routing_table
 from core.config.settings import Settings, meaning
 from core.contracts import SERVERLESS_DEPLOYMENT
-from core.domain.routing.table import WorkflowRouter
-from core.domain.validation import EventValidationService
 from core.errors import SecretUnavailable, SettingsError
-from core.formats.registry import MAPPED, USERS_OWN
-from core.formats.shared.delivery import PRESET_HEADER, Delivery, webhook_of
-from core.formats.shared.queue_format import QueueFormat, queue_format
-from core.intake.accept import Intake
-from core.intake.quarantine import Quarantine
-from core.ports.documents import DocumentStore
-from core.ports.workflows import Workflows
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -37,14 +26,22 @@ if TYPE_CHECKING:
     from core.config.secrets import Secrets
     from core.domain.incident.policies.file import Policies
     from core.domain.oncall.file import OnCallFile
+    from core.domain.routing.table import WorkflowRouter
     from core.domain.targets import TargetConfig
+    from core.domain.validation import EventValidationService
     from core.formats.mapping.mapping import AlertMapping
+    from core.formats.shared.delivery import Delivery
+    from core.formats.shared.queue_format import QueueFormat
+    from core.intake.accept import Intake
+    from core.intake.quarantine import Quarantine
     from core.links import LinkKeys, PageLinks
     from core.ports.calendars import CalendarReader
     from core.ports.deployment import Deployment
+    from core.ports.documents import DocumentStore
     from core.ports.notifier import Notifier
     from core.ports.secrets import SecretStore
     from core.ports.worker_deployment import Configuration, Stack, WorkerDeployment
+    from core.ports.workflows import Workflows
     from core.webhooks.endpoints import WebhookTable
     from core.webhooks.pipeline import Webhooks
 
@@ -52,6 +49,8 @@ if TYPE_CHECKING:
 def intake(settings: Settings, *, workflows: Workflows | None = None) -> Intake:
     """The intake of one process. Raises `SettingsError` when TIDEGATE_QUARANTINE is not set: what
     cannot be quarantined must not be accepted."""
+    from core.intake.accept import Intake
+
     settings.require("quarantine")
     return Intake(
         workflows=workflows or temporal_workflows(settings),
@@ -63,6 +62,8 @@ def intake(settings: Settings, *, workflows: Workflows | None = None) -> Intake:
 
 
 def validation(settings: Settings) -> EventValidationService:
+    from core.domain.validation import EventValidationService
+
     return EventValidationService(
         documents=settings.documents,
         max_bytes=settings.max_event_bytes,
@@ -72,14 +73,21 @@ def validation(settings: Settings) -> EventValidationService:
 
 def documents(settings: Settings) -> DocumentStore:
     """The store for the documents that events may refer to, and for the reports."""
-    roots = (*settings.documents, *([settings.reports] if settings.reports else []))
-    return DocumentStores(STORES, roots=roots)
+    return _stores(*settings.documents, *([settings.reports] if settings.reports else []))
 
 
 def quarantine(settings: Settings) -> Quarantine:
     """Raises `SettingsError` when TIDEGATE_QUARANTINE is not set."""
+    from core.intake.quarantine import Quarantine
+
     root = settings.require("quarantine")
-    return Quarantine(DocumentStores(STORES, roots=(root,)), root)
+    return Quarantine(_stores(root), root)
+
+
+def _stores(*roots: str) -> DocumentStore:
+    from core.adapters.documents.router import DocumentStores
+
+    return DocumentStores(STORES, roots=roots)
 
 
 def webhooks(settings: Settings, *, intake: Intake) -> Webhooks:
@@ -100,6 +108,9 @@ def webhook_table(settings: Settings) -> WebhookTable:
 def mapping_of(delivery: Delivery, settings: Settings) -> AlertMapping | None:
     """The mapping of the webhook or queue that received a delivery, as it is now; None where it has
     none any more, or where the delivery needs none. Raises `SettingsError` or `ConfigFileError`."""
+    from core.formats.registry import MAPPED
+    from core.formats.shared.delivery import PRESET_HEADER, webhook_of
+
     if delivery.format != MAPPED:
         return None
     if preset := delivery.headers.get(PRESET_HEADER):
@@ -118,6 +129,8 @@ def queue_formats(settings: Settings) -> Mapping[str, QueueFormat]:
 
 @cache
 def _queue_formats(named: tuple[tuple[str, str], ...]) -> Mapping[str, QueueFormat]:
+    from core.formats.shared.queue_format import queue_format
+
     formats = {}
     for number, (queue, text) in enumerate(named, 1):
         try:
@@ -139,6 +152,9 @@ def _mapping_of_preset(name: str) -> AlertMapping:
 def format_of_queue(settings: Settings, queue: str, listener: str) -> QueueFormat:
     """The format of a queue's messages. Only a `listener` of users' own messages takes others.
     Raises `SettingsError`."""
+    from core.formats.registry import USERS_OWN
+    from core.formats.shared.queue_format import QueueFormat
+
     own = QueueFormat(listener)
     return queue_formats(settings).get(queue, own) if listener == USERS_OWN else own
 
@@ -152,6 +168,9 @@ def secrets(settings: Settings) -> Secrets:
 
 def router(settings: Settings) -> WorkflowRouter:
     """The routing table with its services. Raises `ConfigFileError`."""
+    from core.config.routing_table import routing_table
+    from core.domain.routing.table import WorkflowRouter
+
     return WorkflowRouter(routing_table(settings.routes))
 
 
@@ -198,7 +217,7 @@ def calendars(settings: Settings) -> CalendarReader:
     from core.adapters.calendars.reader import CachedCalendars
 
     return CachedCalendars(
-        lambda root: DocumentStores(STORES, roots=(root,)),
+        _stores,
         copies=settings.reports,
         variables=lambda: target_variables(settings),
     )

@@ -7,5 +7,7 @@ from core.cold_start import at_rest
 with at_rest():
     import aws_lambda_powertools  # noqa: F401  loaded here, used elsewhere
 
+    import core.adapters.documents.router
     import core.adapters.temporal.workflows
-    import core.bootstrap  # noqa: F401
+    import core.config.routing_table
+    import core.formats.shared.queue_format  # noqa: F401

@@ -11,7 +11,11 @@ from __future__ import annotations
 from functools import cache
 from typing import Final
 
-import core.adapters.temporal.workflows  # noqa: F401  loaded at start, not by the first event
+# Loaded at start, not by the first event.
+import core.adapters.documents.router
+import core.adapters.temporal.workflows
+import core.config.routing_table
+import core.formats.shared.queue_format  # noqa: F401
 from core import bootstrap
 from core.config.settings import Settings
 from core.formats.registry import read

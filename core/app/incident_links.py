@@ -31,7 +31,7 @@ from core.domain.durations import format_age
 from core.domain.handles import handle_of
 from core.domain.incident.command_states import EFFECTIVE_IN
 from core.domain.incident.commands import Acknowledge, Reopen
-from core.domain.incident.model import Status
+from core.domain.incident.status import Status
 from core.domain.text import shortened
 from core.errors import (
     CommandRefused,

@@ -29,7 +29,8 @@ from core.cli.incident_view import change_lines, header_lines, list_lines, timel
 from core.cli.quantities import duration, seconds
 from core.cli.waiting import answered
 from core.config.settings import Settings
-from core.domain.incident.model import Incident, Status
+from core.domain.incident.model import Incident
+from core.domain.incident.status import Status
 from core.domain.severity import Severity
 from core.errors import ConfigurationError, TemporalUnavailable
 

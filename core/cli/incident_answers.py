@@ -21,7 +21,7 @@ from core.domain.incident.commands import (
     Snooze,
     Unacknowledge,
 )
-from core.domain.incident.model import Status
+from core.domain.incident.status import Status
 
 if TYPE_CHECKING:
     from core.adapters.temporal.incidents import CommandResult

@@ -37,8 +37,8 @@ from core.domain.command import Proof
 from core.domain.handles import handle_of
 from core.domain.incident import commands
 from core.domain.incident.ids import parse_id
-from core.domain.incident.model import CloseReason
 from core.domain.incident.refusals import Deed
+from core.domain.incident.status import CloseReason
 from core.domain.problems import problems_of
 from core.domain.severity import Severity
 from core.errors import CommandRefused

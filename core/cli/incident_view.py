@@ -18,7 +18,8 @@ from core.domain.command import TIDEGATE, attested
 from core.domain.durations import format_age
 from core.domain.handles import handle_of
 from core.domain.incident.decisions import on_call
-from core.domain.incident.model import UNRESOLVED, Incident, PageStatus, Status
+from core.domain.incident.model import Incident, PageStatus
+from core.domain.incident.status import UNRESOLVED, Status
 from core.domain.text import times
 
 if TYPE_CHECKING:

@@ -25,10 +25,11 @@ from core.domain.incident.inputs import (
     Wake,
 )
 from core.domain.incident.lifecycle import decide
-from core.domain.incident.model import Incident, Status
+from core.domain.incident.model import Incident
 from core.domain.incident.policies.file import Facts, Policies
 from core.domain.incident.policies.policy import Policy
 from core.domain.incident.reports.incident_report import IncidentReport
+from core.domain.incident.status import Status
 from core.domain.incident.timeline import (
     Closed,
     Discarded,

@@ -19,8 +19,8 @@ from core.config.settings import Settings
 from core.domain.event import INCIDENT_REPORTED, INCIDENT_SUCCESSOR, Event
 from core.domain.handles import handle_of
 from core.domain.incident.ids import parse_id
-from core.domain.incident.model import Status
 from core.domain.incident.reports.incident_report import parse_fields
+from core.domain.incident.status import Status
 from core.errors import (
     CommandRefused,
     DocumentNotFound,

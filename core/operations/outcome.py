@@ -19,7 +19,7 @@ from core.adapters.temporal.run_history import Kept, Run, read_run
 from core.adapters.temporal.run_state import RunState, run_state
 from core.contracts import INCIDENT_WORKFLOW, ROOT_WORKFLOW
 from core.domain.handles import handle_of
-from core.domain.incident.model import Status
+from core.domain.incident.status import Status
 from core.errors import CommandRefused, IncidentNotFound, TransientError
 from core.intake.receipts import Receipt, Verdict, record_id, shown
 

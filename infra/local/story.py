@@ -28,7 +28,7 @@ from core.contracts import QUERY_INCIDENT, QUERY_TIMELINE
 from core.domain.command import Proof, attested
 from core.domain.heartbeat.names import workflow_id
 from core.domain.incident import commands
-from core.domain.incident.model import CloseReason, Status
+from core.domain.incident.status import CloseReason, Status
 from core.domain.oncall.commands import AddOverride
 from core.domain.oncall.rota import shift_at
 from infra.local.cloud import INCIDENTS, REPORTS

@@ -19,7 +19,7 @@ from temporalio.common import SearchAttributeKey
 
 from core.contracts import INCIDENT_ID_ATTRIBUTE, STATUS_ATTRIBUTE
 from core.domain.incident.commands import Acknowledge
-from core.domain.incident.model import Status
+from core.domain.incident.status import Status
 from infra.local.application import start_application
 from infra.local.environment import LINK_KEYS, outside_environment
 from infra.local.processes import python

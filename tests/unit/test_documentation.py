@@ -22,7 +22,6 @@ from core.domain.durations import Delay
 from core.domain.event import Event
 from core.domain.expressions.expression import compiled
 from core.domain.incident.commands import COMMANDS
-from core.domain.incident.model import CloseReason, Status
 from core.domain.incident.policies.file import MaintenanceRule, Policies, SeverityRule, SilenceRule
 from core.domain.incident.policies.rules import (
     LevelRule,
@@ -31,6 +30,7 @@ from core.domain.incident.policies.rules import (
     QuietRule,
     TeamRule,
 )
+from core.domain.incident.status import CloseReason, Status
 from core.domain.matching import Match
 from core.domain.oncall.file import NOBODY
 from core.domain.routing.file import FilterRule, RouteRule

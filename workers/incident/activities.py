@@ -26,7 +26,8 @@ from core.domain.handles import handle_of
 from core.domain.identity import workflow_id
 from core.domain.incident.alert_counts import from_memory
 from core.domain.incident.effects import FollowUp, Message, Page
-from core.domain.incident.model import compact_time, folder_name
+from core.domain.incident.ids import compact_time
+from core.domain.incident.model import folder_name
 from core.domain.incident.policies.file import Facts, Policies
 from core.domain.incident.reports.incident_report import parse_fields
 from core.domain.incident.timeline import TIMELINE, Noted, TimelineEvent

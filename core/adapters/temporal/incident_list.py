@@ -31,7 +31,7 @@ from core.contracts import (
 )
 from core.domain.handles import handle_of
 from core.domain.incident.ids import parse_id
-from core.domain.incident.model import Status
+from core.domain.incident.status import Status
 
 _TIMEOUT: Final = timedelta(seconds=10)
 _STATUS, _SEVERITY, _SERVICE, _ASSIGNEE, _INCIDENT_ID = map(

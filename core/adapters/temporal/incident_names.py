@@ -23,7 +23,7 @@ from core.adapters.temporal.incident_list import (
 from core.contracts import HANDLE_ATTRIBUTE, INCIDENT_ID_ATTRIBUTE, INCIDENT_WORKFLOW
 from core.domain.handles import NAMED, Named, as_handle, handle_of, meant
 from core.domain.incident.ids import parse_id
-from core.domain.incident.model import Status
+from core.domain.incident.status import Status
 from core.errors import IncidentNotFound, quoted
 
 LONGEST_ID: Final = 255

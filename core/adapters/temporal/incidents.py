@@ -40,8 +40,8 @@ from core.domain.incident.command_states import NO_OP_IN
 from core.domain.incident.commands import read_named
 from core.domain.incident.facts import Before, Held, Paged
 from core.domain.incident.ids import parse_id
-from core.domain.incident.model import Status
 from core.domain.incident.refusals import Refusal
+from core.domain.incident.status import Status
 from core.errors import (
     CommandRefused,
     IncidentNotFound,

@@ -44,7 +44,7 @@ from core.contracts import (
     STATUS_ATTRIBUTE,
     UPDATE_TAKE_TURN,
 )
-from core.domain.incident.model import UNRESOLVED, Status
+from core.domain.incident.status import UNRESOLVED, Status
 from core.domain.oncall.changes import Refusal
 from core.domain.oncall.handovers import OpenIncident
 from core.domain.oncall.state import OnCallState

@@ -14,7 +14,8 @@ from core.domain.handles import handle_of
 from core.domain.incident.decisions import on_call
 from core.domain.incident.decisions.command_handling import possible
 from core.domain.incident.ids import parse_id
-from core.domain.incident.model import CloseReason, Incident, PageStatus, Status
+from core.domain.incident.model import Incident, PageStatus
+from core.domain.incident.status import CloseReason, Status
 from core.domain.severity import Severity
 
 

@@ -24,7 +24,7 @@ from core.app.api.problems import Refused
 from core.app.bodies import NotRead, body_of
 from core.domain.command import Word
 from core.domain.durations import Delay
-from core.domain.incident.model import Status
+from core.domain.incident.status import Status
 from core.domain.problems import problems_of
 from core.domain.severity import Severity
 

@@ -22,7 +22,7 @@ from core.domain.incident.commands import (
     Snooze,
     Unacknowledge,
 )
-from core.domain.incident.model import UNRESOLVED, Status
+from core.domain.incident.status import UNRESOLVED, Status
 
 _NOT_CLOSED: Final = (Status.PENDING, *UNRESOLVED, Status.RESOLVED)
 

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from core.domain import command
 from core.domain.command import Proof, Word, read_command
-from core.domain.incident.model import CloseReason
+from core.domain.incident.status import CloseReason
 from core.domain.severity import Severity
 from core.domain.value import CLEAN
 

@@ -26,9 +26,9 @@ from core.domain.incident.model import (
     PageStatus,
     Pending,
     PersonPaging,
-    Status,
     Wanted,
 )
+from core.domain.incident.status import Status
 from core.domain.oncall.answer import Answer, OnCall
 from core.domain.oncall.people import ContactStep
 from core.domain.severity import Severity

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from typing import Final
 
 from core.domain.identity import OCCURRENCE
-from core.domain.incident.model import compact_time
 
 _ID: Final = re.compile(f"(?P<key>.+){OCCURRENCE}", re.DOTALL)
 
@@ -28,3 +27,9 @@ def parse_id(text: str) -> tuple[str, str | None]:
     only a key."""
     match = _ID.fullmatch(text)
     return (match["key"], text) if match else (text, None)
+
+
+def compact_time(moment: datetime) -> str:
+    """A time for keys and file names: `20260102T030405.678Z` for one in UTC."""
+    text = moment.isoformat(timespec="milliseconds").replace("-", "").replace(":", "")
+    return text.removesuffix("+0000") + "Z" if text.endswith("+0000") else text

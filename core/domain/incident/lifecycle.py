@@ -67,7 +67,8 @@ from core.domain.incident.inputs import (
     ReportSettled,
     Wake,
 )
-from core.domain.incident.model import CloseReason, Incident, PageStatus
+from core.domain.incident.model import Incident, PageStatus
+from core.domain.incident.status import CloseReason
 from core.domain.incident.timeline import (
     Acknowledged,
     Assigned,

@@ -18,6 +18,7 @@ from pydantic import AwareDatetime, Field
 from core.domain.incident.alert_counts import AlertCounts
 from core.domain.incident.description import Description
 from core.domain.incident.policies.policy import Policy
+from core.domain.incident.status import CloseReason, Status
 from core.domain.oncall.answer import Answer, OnCall
 from core.domain.oncall.people import ContactStep
 from core.domain.severity import DEFAULT, Severity
@@ -38,34 +39,6 @@ KEPT_NAMES: Final = 50
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _FOLDER_CHARS: Final = 100
-
-
-class Status(StrEnum):
-    """Where an incident stands.
-
-    `new` lasts only while its first event is being read, `pending` while its alerts are held back
-    because they may resolve by themselves.
-    """
-
-    NEW = "new"
-    PENDING = "pending"
-    OPEN = "open"
-    ACKNOWLEDGED = "acknowledged"
-    MITIGATED = "mitigated"
-    RESOLVED = "resolved"
-    CLOSED = "closed"
-
-
-UNRESOLVED: Final = (Status.OPEN, Status.ACKNOWLEDGED, Status.MITIGATED)
-
-
-class CloseReason(StrEnum):
-    """What an incident turned out to be."""
-
-    RESOLVED = "resolved"
-    FALSE_ALARM = "false_alarm"
-    DUPLICATE = "duplicate"
-    CANCELLED = "cancelled"
 
 
 class PageStatus(StrEnum):
@@ -278,9 +251,3 @@ def folder_name(incident_id: str) -> str:
         return plain
     digest = hashlib.sha256(incident_id.encode(errors="surrogatepass")).hexdigest()[:24]
     return f"{plain}-{digest}" if plain else digest
-
-
-def compact_time(moment: datetime) -> str:
-    """A time for keys and file names: `20260102T030405.678Z` for one in UTC."""
-    text = moment.isoformat(timespec="milliseconds").replace("-", "").replace(":", "")
-    return text.removesuffix("+0000") + "Z" if text.endswith("+0000") else text

@@ -20,8 +20,9 @@ from core.domain.alert_state import AlertState
 from core.domain.command import TIDEGATE, Proof, attested
 from core.domain.durations import format_duration
 from core.domain.incident.description import Description
-from core.domain.incident.model import CloseReason, Wanted
+from core.domain.incident.model import Wanted
 from core.domain.incident.policies.policy import Policy
+from core.domain.incident.status import CloseReason
 from core.domain.oncall.answer import Answer, OnCall, Question
 from core.domain.severity import Severity
 from core.domain.value import Value

@@ -9,8 +9,8 @@ import pytest
 from core.cli.incident_commands import app
 from core.cli.incident_refusals import VERBS
 from core.domain.incident.commands import COMMANDS
-from core.domain.incident.model import CloseReason
 from core.domain.incident.refusals import Deed
+from core.domain.incident.status import CloseReason
 from tests.support.cli import Tidegate
 from tests.unit.cli.desk import HANDLE, Desk
 from tests.unit.incident.examples import Life, closed, opened, policy, resolved

@@ -16,13 +16,17 @@ from core.config.routing_table import main
 from tests.support.payloads import recorded
 
 FIRST_EVENTS = """
+import sys
 from functions_aws import {listener}
+at_start = set(sys.modules)
 from core.domain.event import ALERT, DOCUMENT_CREATED, Event
 router = {listener}.intake()._router
 alert = Event(id="1", source="/s", type=ALERT, key="k", scope="queue:q", data={{"key": 1}})
 upload = Event(id="1", source="/s", type=DOCUMENT_CREATED, key="k", subject="incidents/a.md")
 assert router.target(alert).id == "incident:queue:q:1"
 assert router.target(upload).id == "incident:k"
+late = set(sys.modules) - at_start
+assert not [name for name in late if name.startswith("core.")], late
 """
 
 
@@ -126,8 +130,16 @@ def test_the_application_loads_what_a_link_needs_and_no_cloud_sdk() -> None:
     assert {"starlette", "mangum", "jinja2", "joserfc", "temporalio.client"} <= set(modules)
     loaded = {name.partition(".")[0] for name in modules}
     assert loaded & {"boto3", "azure", "workers", "infra", "apprise", "typer", "yaml"} == set()
-    decides = ("core.domain.incident.decisions", "core.domain.incident.timeline")
-    assert [name for name in modules if name.startswith(decides)] == []
+    others = (
+        "core.domain.incident.decisions",
+        "core.domain.incident.model",
+        "core.domain.incident.timeline",
+        "core.domain.oncall",
+        "core.domain.routing",
+        "core.formats.registry",
+        "core.intake.accept",
+    )
+    assert [name for name in modules if name.startswith(others)] == []
     assert "botocore.session" not in modules
     assert collects
 

@@ -25,9 +25,10 @@ from core.domain.incident.inputs import (
     Wake,
 )
 from core.domain.incident.lifecycle import decide
-from core.domain.incident.model import Incident, PageStatus, Status
+from core.domain.incident.model import Incident, PageStatus
 from core.domain.incident.policies.policy import Level, Policy, PolicyTarget
 from core.domain.incident.reports.incident_report import IncidentReport
+from core.domain.incident.status import Status
 from core.domain.incident.timeline import OnCallAsked, OnCallFound, TimelineEvent
 from core.domain.oncall.answer import Answer, Question
 

@@ -31,8 +31,9 @@ from core.domain.incident.decisions.command_handling import refusal
 from core.domain.incident.decisions.timers import deadline
 from core.domain.incident.effects import Effect, StartSuccessor
 from core.domain.incident.inputs import AlertReceived, Recalled
-from core.domain.incident.model import UNRESOLVED, Incident, Status
+from core.domain.incident.model import Incident
 from core.domain.incident.policies.policy import Policy, Recurrence
+from core.domain.incident.status import UNRESOLVED, Status
 from core.domain.incident.timeline import (
     AlertCleared,
     AlertFired,

@@ -10,8 +10,8 @@ from core.domain.incident.alert_counts import MAX_TRACKED
 from core.domain.incident.decisions.closing import is_finished
 from core.domain.incident.effects import Page, StartSuccessor
 from core.domain.incident.inputs import FurtherEvent
-from core.domain.incident.model import Status
 from core.domain.incident.policies.policy import Recurrence
+from core.domain.incident.status import Status
 from core.domain.incident.timeline import (
     AlertFired,
     AlertHeard,

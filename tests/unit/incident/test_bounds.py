@@ -9,14 +9,9 @@ import pytest
 
 from core.domain.incident.alert_counts import MAX_HELD, MAX_TRACKED
 from core.domain.incident.inputs import PageSettled
-from core.domain.incident.model import (
-    KEPT_PAGES,
-    REMEMBERED_EVENTS,
-    Incident,
-    PageStatus,
-    Status,
-)
+from core.domain.incident.model import KEPT_PAGES, REMEMBERED_EVENTS, Incident, PageStatus
 from core.domain.incident.policies.policy import Policy
+from core.domain.incident.status import Status
 from tests.support.soak import sampled
 from tests.unit.incident.examples import (
     alert,

@@ -11,8 +11,8 @@ from core.config.files import load_policies
 from core.domain.incident.decisions.closing import is_finished
 from core.domain.incident.effects import REPORT_KEY, CancelInFlight, WriteReport
 from core.domain.incident.inputs import Cancel, ReportSettled
-from core.domain.incident.model import CloseReason, Status
 from core.domain.incident.policies.file import Facts
+from core.domain.incident.status import CloseReason, Status
 from core.domain.incident.timeline import Resolved
 from core.domain.oncall.file import NOBODY
 from tests.unit.incident.examples import (

@@ -13,7 +13,7 @@ from core.domain.incident.commands import COMMANDS, Comment, SetSeverity, Snooze
 from core.domain.incident.decisions.command_handling import possible, refusal
 from core.domain.incident.decisions.permissions import Role, role_of
 from core.domain.incident.effects import CancelInFlight
-from core.domain.incident.model import CloseReason, Status
+from core.domain.incident.status import CloseReason, Status
 from core.domain.incident.timeline import Assigned, SeverityChanged
 from tests.unit.incident.examples import (
     ID,

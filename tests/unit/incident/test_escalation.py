@@ -9,7 +9,7 @@ import pytest
 from core.domain.incident.decisions.paging import ROUND_DELAYS
 from core.domain.incident.effects import FollowUp, Page
 from core.domain.incident.inputs import PageSettled, Wake
-from core.domain.incident.model import PageStatus, Status
+from core.domain.incident.model import PageStatus
 from core.domain.incident.policies.policy import (
     YEAR,
     Level,
@@ -18,6 +18,7 @@ from core.domain.incident.policies.policy import (
     PolicyTarget,
     QuietHours,
 )
+from core.domain.incident.status import Status
 from core.domain.incident.timeline import (
     Escalated,
     EscalatedByHand,

@@ -16,10 +16,11 @@ from core.domain.incident.effects import FindOnCall, FollowUp
 from core.domain.incident.evolve import apply
 from core.domain.incident.inputs import OnCallAnswered, OnCallChanged, PageSettled, Wake
 from core.domain.incident.lifecycle import decide
-from core.domain.incident.model import Incident, PageStatus, Status
+from core.domain.incident.model import Incident, PageStatus
 from core.domain.incident.policies.policy import Level, Policy, PolicyTarget, QuietHours
 from core.domain.incident.reports.markdown import as_markdown
 from core.domain.incident.reports.post_incident import build_report
+from core.domain.incident.status import Status
 from core.domain.incident.timeline import (
     AssigneeNotified,
     HandedOver,

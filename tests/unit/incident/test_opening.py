@@ -9,8 +9,8 @@ import pytest
 from core.domain.incident.decisions.closing import is_finished, is_forgotten
 from core.domain.incident.effects import Page
 from core.domain.incident.inputs import Cancel
-from core.domain.incident.model import Status
 from core.domain.incident.policies.policy import OpenAfter, Policy
+from core.domain.incident.status import Status
 from core.domain.incident.timeline import Discarded, Opened
 from tests.unit.incident.examples import (
     KEY,

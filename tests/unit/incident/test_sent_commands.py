@@ -12,9 +12,9 @@ from core.domain.command import Proof
 from core.domain.incident.commands import COMMANDS, Acknowledge, AnyCommand, read_named
 from core.domain.incident.inputs import CommandSent
 from core.domain.incident.lifecycle import decide
-from core.domain.incident.model import Status
 from core.domain.incident.reports.markdown import as_markdown
 from core.domain.incident.reports.post_incident import build_report
+from core.domain.incident.status import Status
 from tests.unit.incident.examples import (
     ID,
     KEY,

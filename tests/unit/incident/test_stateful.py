@@ -30,7 +30,7 @@ from core.domain.incident.inputs import (
     Wake,
 )
 from core.domain.incident.lifecycle import decide
-from core.domain.incident.model import UNRESOLVED, Incident, PageStatus, Status
+from core.domain.incident.model import Incident, PageStatus
 from core.domain.incident.policies.policy import (
     Level,
     OpenAfter,
@@ -39,6 +39,7 @@ from core.domain.incident.policies.policy import (
     QuietHours,
     Recurrence,
 )
+from core.domain.incident.status import UNRESOLVED, Status
 from core.domain.incident.timeline import (
     TIMELINE,
     Assigned,

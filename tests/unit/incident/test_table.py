@@ -12,8 +12,9 @@ from core.domain.incident.commands import COMMANDS, Command
 from core.domain.incident.decisions.command_handling import refusal
 from core.domain.incident.effects import Effect, Page, StartSuccessor
 from core.domain.incident.inputs import Input, Wake
-from core.domain.incident.model import CloseReason, Incident, Status
+from core.domain.incident.model import Incident
 from core.domain.incident.policies.policy import Policy, Recurrence
+from core.domain.incident.status import CloseReason, Status
 from core.domain.incident.timeline import Acknowledged, AlertFired, Noted, TimelineEvent
 from tests.unit.incident.examples import (
     ID,

@@ -12,8 +12,9 @@ from pydantic import TypeAdapter
 from core.domain.alert import Alert
 from core.domain.alert_state import AlertState
 from core.domain.incident import timeline as t
-from core.domain.incident.model import CloseReason, Wanted
+from core.domain.incident.model import Wanted
 from core.domain.incident.policies.policy import Policy
+from core.domain.incident.status import CloseReason
 from core.domain.oncall.answer import Answer, OnCall, Question, Recipient
 from core.domain.severity import Severity
 

@@ -19,7 +19,8 @@ from core.contracts import (
     WORKERS,
     WorkerSpec,
 )
-from core.domain.incident.model import Incident, Status
+from core.domain.incident.model import Incident
+from core.domain.incident.status import Status
 from core.domain.severity import Severity
 from workers.incident.workflow import search_attributes
 from workers.runtime.process import Plan

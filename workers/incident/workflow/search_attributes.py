@@ -24,7 +24,8 @@ from core.contracts import (
     TITLE_MEMO,
 )
 from core.domain.handles import handle_of
-from core.domain.incident.model import Incident, Status
+from core.domain.incident.model import Incident
+from core.domain.incident.status import Status
 
 _KEYS: Final = {
     name: SearchAttributeKey.for_keyword(name) for name in INCIDENT_WORKER.search_attributes

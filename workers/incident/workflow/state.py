@@ -17,7 +17,8 @@ from core.domain.incident.evolve import apply
 from core.domain.incident.ids import incident_id
 from core.domain.incident.inputs import Input
 from core.domain.incident.lifecycle import Decision, decide
-from core.domain.incident.model import Incident, Status
+from core.domain.incident.model import Incident
+from core.domain.incident.status import Status
 from workers.incident.payloads import RunState
 from workers.incident.workflow.in_flight import InFlight
 from workers.incident.workflow.pending_reports import PendingReports

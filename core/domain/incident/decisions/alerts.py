@@ -18,8 +18,9 @@ from core.domain.incident.decisions.alert_entries import (
 )
 from core.domain.incident.evolve import apply, has_seen
 from core.domain.incident.inputs import AlertReceived, FurtherEvent, Listen, Recalled
-from core.domain.incident.model import CloseReason, Incident, Status, Wanted
+from core.domain.incident.model import Incident, Wanted
 from core.domain.incident.policies.policy import Recurrence
+from core.domain.incident.status import CloseReason, Status
 from core.domain.incident.timeline import (
     AlertCleared,
     AlertFired,

@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from core.domain.incident.decisions import paging
-from core.domain.incident.model import UNRESOLVED, CloseReason, Incident, Status
+from core.domain.incident.model import Incident
+from core.domain.incident.status import UNRESOLVED, CloseReason, Status
 from core.domain.incident.timeline import Closed, Discarded, Forgotten, TimelineEvent
 
 

@@ -7,7 +7,8 @@ from datetime import datetime
 
 from core.domain.incident.decisions import escalation, on_call, paging
 from core.domain.incident.facts import CommandFacts, Paged
-from core.domain.incident.model import UNRESOLVED, Incident
+from core.domain.incident.model import Incident
+from core.domain.incident.status import UNRESOLVED
 from core.domain.incident.timeline import (
     Assigned,
     EscalatedByHand,

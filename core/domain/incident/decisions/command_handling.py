@@ -43,8 +43,9 @@ from core.domain.incident.decisions import closing, escalation, paging
 from core.domain.incident.decisions.permissions import deed_of, denial
 from core.domain.incident.evolve import has_handled
 from core.domain.incident.ids import parse_id
-from core.domain.incident.model import UNRESOLVED, CloseReason, Incident, Status
+from core.domain.incident.model import Incident
 from core.domain.incident.refusals import Deed, Refusal
+from core.domain.incident.status import UNRESOLVED, CloseReason, Status
 from core.domain.incident.timeline import (
     Acknowledged,
     Assigned,

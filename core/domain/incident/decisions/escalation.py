@@ -24,7 +24,8 @@ from typing import Any
 
 from core.domain.incident.decisions import paging, people
 from core.domain.incident.evolve import apply
-from core.domain.incident.model import Incident, Status, Wanted
+from core.domain.incident.model import Incident, Wanted
+from core.domain.incident.status import Status
 from core.domain.incident.timeline import (
     Escalated,
     EscalatedByHand,

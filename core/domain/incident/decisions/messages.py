@@ -14,7 +14,8 @@ from core.domain.command import SOURCE_PREFIX, TIDEGATE
 from core.domain.durations import format_age
 from core.domain.handles import handle_of
 from core.domain.incident.effects import FollowUp, Link, Page
-from core.domain.incident.model import Incident, PageState, PageStatus, compact_time
+from core.domain.incident.ids import compact_time
+from core.domain.incident.model import Incident, PageState, PageStatus
 from core.domain.incident.timeline import (
     Acknowledged,
     Closed,

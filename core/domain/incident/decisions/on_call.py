@@ -19,7 +19,8 @@ from typing import Final
 from core.domain.incident.decisions import escalation, paging, people
 from core.domain.incident.evolve import apply
 from core.domain.incident.inputs import OnCallAnswered
-from core.domain.incident.model import Incident, Status
+from core.domain.incident.model import Incident
+from core.domain.incident.status import Status
 from core.domain.incident.timeline import (
     AssigneeNotified,
     Noted,

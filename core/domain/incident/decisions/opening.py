@@ -22,8 +22,9 @@ from core.domain.incident.decisions.alert_entries import (
 from core.domain.incident.description import description_of
 from core.domain.incident.evolve import apply
 from core.domain.incident.inputs import Open
-from core.domain.incident.model import Incident, Status
+from core.domain.incident.model import Incident
 from core.domain.incident.policies.policy import Policy
+from core.domain.incident.status import Status
 from core.domain.incident.timeline import Discarded, HeldBack, Noted, Opened, TimelineEvent
 from core.domain.severity import severity_of
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from core.domain.incident.model import IN_FLIGHT, Incident, PageState, PageStatus, Status
+from core.domain.incident.model import IN_FLIGHT, Incident, PageState, PageStatus
 from core.domain.incident.policies.policy import Hold, Level
+from core.domain.incident.status import Status
 from core.domain.incident.timeline import (
     PageCancelled,
     PageFailed,

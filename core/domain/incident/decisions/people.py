@@ -12,7 +12,8 @@ from functools import reduce
 
 from core.domain.incident.decisions import paging
 from core.domain.incident.evolve import apply, targets_in_flight
-from core.domain.incident.model import Incident, PageStatus, PersonPaging, Status
+from core.domain.incident.model import Incident, PageStatus, PersonPaging
+from core.domain.incident.status import Status
 from core.domain.incident.timeline import HandedOver, PageStarted, PersonPaged, TimelineEvent
 from core.domain.oncall.answer import OnCall
 

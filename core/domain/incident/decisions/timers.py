@@ -13,7 +13,8 @@ from typing import Final, NamedTuple
 from core.domain.durations import format_duration
 from core.domain.incident.decisions import alerts, closing, on_call, opening, paging
 from core.domain.incident.evolve import apply
-from core.domain.incident.model import UNRESOLVED, CloseReason, Incident, Status
+from core.domain.incident.model import Incident
+from core.domain.incident.status import UNRESOLVED, CloseReason, Status
 from core.domain.incident.timeline import (
     Resolved,
     SnoozeEnded,

@@ -15,8 +15,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from core.domain.command import SOURCE_PREFIX, TIDEGATE, Proof
 from core.domain.durations import format_duration
 from core.domain.handles import handle_of
-from core.domain.incident.model import CloseReason, Incident, Status
+from core.domain.incident.model import Incident
 from core.domain.incident.reports.metrics import Metrics, metrics_of
+from core.domain.incident.status import CloseReason, Status
 from core.domain.incident.timeline import (
     Commented,
     Escalated,
