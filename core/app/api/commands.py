@@ -29,7 +29,7 @@ from core.domain.incident.commands import COMMANDS, AnyCommand
 from core.domain.incident.ids import parse_id
 from core.domain.problems import problems_of
 
-OURS: Final = ("actor", "proof", "incident_id", "command_id")
+OURS: Final = ("actor", "proof", "incident_id", "command_id", "given_at")
 """Fields of a command that the token, the path and the key give, and no body may: an ID that
 somebody chooses could be that of another command, which would not be done then."""
 

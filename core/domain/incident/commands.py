@@ -34,11 +34,13 @@ class Command(command.Command):
 
     `incident_id` is an incident's own ID, and then no other incident takes the command, not even a
     successor under the same workflow ID; or the workflow ID, or None, and then whichever incident
-    runs under it does. `proof` is what whoever passes it on says of its actor.
+    runs under it does. `proof` is what whoever passes it on says of its actor, and `given_at` when
+    they gave it there: what one system passes on may arrive in another order.
     """
 
     incident_id: Annotated[str, StringConstraints(max_length=LONGEST_ID)] | None = None
     proof: Proof | None = None
+    given_at: AwareDatetime | None = None
     note: _Note | None = None
 
 

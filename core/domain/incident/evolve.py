@@ -20,6 +20,7 @@ from core.domain.incident.model import (
     REMEMBERED_EVENTS,
     Assignment,
     Escalation,
+    Given,
     Incident,
     Inquiry,
     PageState,
@@ -52,7 +53,19 @@ def apply(incident: Incident, event: t.TimelineEvent) -> Incident:
         changes["report_stale"] = changes.get(
             "report_stale", incident.report_stale or incident.report_wanted is not None
         )
+    if given := getattr(event, "given", None):
+        changes["given"] = _latest(incident.given, given)
     return incident.model_copy(update=changes)
+
+
+def _latest(known: tuple[Given, ...], given: Given) -> tuple[Given, ...]:
+    same = [each for each in known if _about(each) == _about(given)]
+    others = [each for each in known if _about(each) != _about(given)]
+    return (*others, max([*same, given], key=lambda each: each.at))
+
+
+def _about(given: Given) -> tuple[str, str]:
+    return given.system, given.matter
 
 
 def has_seen(incident: Incident, event_key: str) -> bool:

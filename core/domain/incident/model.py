@@ -161,6 +161,14 @@ class Pending(Value):
     enough: bool = False
 
 
+class Given(Value):
+    """When a command was given in the system that passes it on, and what it decides."""
+
+    system: str
+    matter: str
+    at: AwareDatetime
+
+
 class Incident(Description):
     """All that decisions depend on. `pages` is keyed by idempotency key.
 
@@ -219,6 +227,8 @@ class Incident(Description):
     comments: int = 0
     events: int = 0
     recent_commands: tuple[str, ...] = ()
+    given: tuple[Given, ...] = ()
+    """The latest of each system about each matter."""
     recent_events: tuple[str, ...] = ()
 
     @property
@@ -236,7 +246,7 @@ class Incident(Description):
         """The incident without what it only remembers for itself, as it may be told to others."""
         alerts = self.alerts.model_copy(update={"states": {}, "held": {}})
         return self.model_copy(
-            update={"recent_commands": (), "recent_events": (), "alerts": alerts}
+            update={"recent_commands": (), "recent_events": (), "given": (), "alerts": alerts}
         )
 
 

@@ -65,6 +65,7 @@ def incident_command(
             "incident_id": incident_id,
             "actor": as_name(actor or "") or proof,
             "proof": proof,
+            "given_at": readable_time(time),
             **fields,
         },
         key=change_key(f"{proof}:{source}", subject, digest),

@@ -82,6 +82,11 @@ def test_the_shipped_routes_signal_it_to_the_incident_and_start_none() -> None:
     assert signalled(command)["data"] == command.data
 
 
+def test_it_says_when_it_was_given_there() -> None:
+    assert str(asked("acknowledged").given_at) == "2026-01-02 05:00:01+00:00"
+    assert asked("acknowledged", occurred_at="yesterday").given_at is None
+
+
 @pytest.mark.parametrize("key", ["a/b c%2F@x", "ä" * 40, "x" * 180])
 def test_the_key_of_any_incident_leads_back_to_it(key: str) -> None:
     id = f"incident:webhook:prod:{key}@20260102T030405.678Z"

@@ -147,6 +147,76 @@ def test_what_has_changed_nothing_does_not_do_so_later_when_it_is_redelivered(
     assert now.give(sent(**asked)) == ([], [])
 
 
+def passed_on(kind: str, second: float, **fields: Any) -> CommandSent:
+    """What was given in PagerDuty at that second."""
+    given = {"given_at": (START + timedelta(seconds=second)).isoformat(), "proof": "pagerduty"}
+    return sent(kind, command_id=f"{kind}-{second}", **MORE.get(kind, {}), **given | fields)
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "status"),
+    [
+        ("acknowledge", "unacknowledge", Status.OPEN),
+        ("unacknowledge", "acknowledge", Status.ACKNOWLEDGED),
+        ("reopen", "resolve", Status.RESOLVED),
+        ("resolve", "reopen", Status.OPEN),
+    ],
+)
+def test_what_a_system_passes_on_counts_in_the_order_in_which_it_was_given_there(
+    first: str, then: str, status: Status
+) -> None:
+    """Nobody has an incident because a webhook was delivered late."""
+    in_order, late = opened(), opened()
+    for life in (in_order, late):
+        life.wait(60)
+    one, two = passed_on(first, 1), passed_on(then, 2)
+    in_order.give(one)
+    in_order.give(two)
+    late.give(two)
+    late.give(one)
+    assert in_order.incident.status is late.incident.status is status
+    said = "what was said later, where it was given, has arrived before it"
+    assert late.sentences()[-1].startswith(f"Cannot {first}")
+    assert late.sentences()[-1].endswith(said)
+
+
+@pytest.mark.parametrize(
+    ("later", "earlier"),
+    [
+        (passed_on("acknowledge", 2), passed_on("assign", 1)),
+        (passed_on("assign", 2), passed_on("acknowledge", 1)),
+        (passed_on("unacknowledge", 2), passed_on("acknowledge", 1, proof="opsgenie")),
+        (passed_on("unacknowledge", 2), passed_on("acknowledge", 1, given_at=None)),
+        (passed_on("unacknowledge", 2), passed_on("acknowledge", 1, proof=None)),
+        (passed_on("unacknowledge", 2), passed_on("acknowledge", 2)),
+        (passed_on("unacknowledge", 86_400), passed_on("acknowledge", 100)),
+        (passed_on("acknowledge", 2), passed_on("comment", 1)),
+        (passed_on("acknowledge", 2), passed_on("escalate", 1)),
+    ],
+    ids=[
+        "another matter",
+        "the status",
+        "another system",
+        "no time",
+        "no system",
+        "the same moment",
+        "a clock that is ahead",
+        "a comment",
+        "a step",
+    ],
+)
+def test_only_the_last_word_about_the_same_matter_by_the_same_system_counts(
+    later: CommandSent, earlier: CommandSent
+) -> None:
+    life = opened()
+    life.wait(60)
+    life.give(later)
+    life.wait(60)
+    events, _ = life.give(earlier)
+    assert events
+    assert not [each for each in events if each.kind == "refused"]
+
+
 @pytest.mark.parametrize("kind", list(COMMANDS.values()), ids=list(COMMANDS))
 def test_every_entry_of_a_command_says_how_its_actor_is_known(kind: type[AnyCommand]) -> None:
     life = opened()

@@ -48,7 +48,7 @@ _DESCRIPTION = (
     "policy started_at event_key"
 )
 _ALERT = "fingerprint state truncated title"
-_COMMAND = "command_id note proof"
+_COMMAND = "command_id note proof given"
 _PAGE = "key level target"
 
 VISIBLE, HIDDEN = True, False

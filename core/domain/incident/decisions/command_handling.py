@@ -18,7 +18,7 @@ While alerts are held back, people may comment, assign, set the severity and clo
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from core.domain.handles import handle_of
 from core.domain.incident.command_states import EFFECTIVE_IN, NO_OP_IN
@@ -43,7 +43,7 @@ from core.domain.incident.decisions import closing, escalation, paging
 from core.domain.incident.decisions.permissions import deed_of, denial
 from core.domain.incident.evolve import has_handled
 from core.domain.incident.ids import parse_id
-from core.domain.incident.model import Incident
+from core.domain.incident.model import Given, Incident
 from core.domain.incident.refusals import Deed, Refusal
 from core.domain.incident.status import UNRESOLVED, CloseReason, Status
 from core.domain.incident.timeline import (
@@ -84,6 +84,9 @@ def refusal(incident: Incident, command: AnyCommand, now: datetime) -> Refusal |
         return Refusal(deed=deed, why=why, advice="try again")
     if status not in EFFECTIVE_IN[name] and status not in NO_OP_IN.get(name, ()):
         return _not_in_state(incident, command)
+    if _is_overtaken(incident, command, now):
+        why = "what was said later, where it was given, has arrived before it"
+        return Refusal(deed=deed, why=why)
     return denial(incident, command) or _objection(incident, command, now)
 
 
@@ -151,7 +154,31 @@ def _asked(command: Command, now: datetime) -> dict[str, Any]:
         "command_id": command.command_id,
         "note": command.note,
         "proof": command.proof,
+        "given": _given(command, now),
     }
+
+
+_DECIDES: Final = {
+    **dict.fromkeys((Acknowledge, Unacknowledge, Mitigate, Resolve, Reopen), "status"),
+    Assign: "assignee",
+}
+"""What the last word of a system counts about. Comments and steps are done in any order."""
+
+
+def _given(command: Command, now: datetime) -> Given | None:
+    """When it was given, if that matters; a system whose clock is ahead has given it now."""
+    matter = _DECIDES.get(type(command))
+    if matter is None or command.proof is None or command.given_at is None:
+        return None
+    return Given(system=command.proof, matter=matter, at=min(command.given_at, now))
+
+
+def _is_overtaken(incident: Incident, command: Command, now: datetime) -> bool:
+    given = _given(command, now)
+    return given is not None and any(
+        (each.system, each.matter) == (given.system, given.matter) and each.at > given.at
+        for each in incident.given
+    )
 
 
 def _is_for(incident: Incident, command: Command) -> bool:
