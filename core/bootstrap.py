@@ -185,6 +185,16 @@ def oncall(settings: Settings) -> OnCallFile:
     return load_oncall(settings.oncall or PACKAGED_ONCALL)
 
 
+def required_oncall(settings: Settings) -> OnCallFile:
+    """The same for what is about nothing else: a file that was forgotten must not look like an
+    empty one. Raises `SettingsError` where there is none, or `ConfigFileError`."""
+    from core.config.files import PACKAGED_ONCALL
+
+    if not PACKAGED_ONCALL.exists():
+        settings.require("oncall")
+    return oncall(settings)
+
+
 def policies(settings: Settings, oncall: OnCallFile) -> Policies:
     """The policies: who is paged, and when; they name who is in `oncall`. Raises
     `ConfigFileError`."""

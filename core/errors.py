@@ -26,6 +26,7 @@
     │   └── NotAccepted             part of a delivery was not accepted
     ├── CommandRefused          an incident, or on-call, is not in a state for this command
     ├── IncidentNotFound        no incident has this ID or handle
+    ├── UnknownName             nothing of on-call has this name
     ├── AmbiguousId             what somebody typed for an ID fits several
     ├── InvalidLink             a link was not signed here, or not for this
     ├── ExpiredLink             a link was signed here, too long ago
@@ -266,6 +267,12 @@ class IncidentNotFound(TidegateError):
     """No incident has this ID or handle."""
 
     fix = "find its handle with `tidegate incident list --all`, or in the page"
+
+
+class UnknownName(TidegateError):
+    """No schedule or person of the on-call file has this name, or no heartbeat that runs."""
+
+    fix = "find it with `tidegate oncall now`, `oncall next` or `heartbeats list`"
 
 
 class AmbiguousId(TidegateError):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from core import bootstrap
 from core.cli.clock import shown_deadline, shown_time
 from core.cli.completion import complete, heartbeats
 from core.cli.console import Json, out, print_facts, print_json, print_next, table
@@ -57,7 +58,12 @@ def heartbeats_list(as_json: Json = False) -> None:
     """List the heartbeats that are declared or were heard, with their status."""
     from core.operations import heartbeats as operation
 
-    found = asyncio.run(operation.listed(Settings.from_env()))
+    async def read() -> list[operation.Listed]:
+        settings = Settings.from_env()
+        file = bootstrap.required_oncall(settings)
+        return await operation.listed(await bootstrap.connect(settings), file)
+
+    found = asyncio.run(read())
     if as_json:
         print_json([each.to_json() for each in found])
     elif not found:
@@ -81,9 +87,12 @@ def heartbeats_list(as_json: Json = False) -> None:
 @app.command("show")
 def heartbeats_show(name: Name, as_json: Json = False) -> None:
     """Show a heartbeat: when it was heard, when it is due, and why its alert fires."""
-    from core.operations import heartbeats as operation
+    from core.adapters.temporal import heartbeats as adapter
 
-    _print(asyncio.run(operation.show(Settings.from_env(), name)), as_json)
+    async def show() -> Heartbeat:
+        return await adapter.show(await bootstrap.connect(Settings.from_env()), name)
+
+    _print(asyncio.run(show()), as_json)
 
 
 @app.command("pause")
@@ -101,8 +110,12 @@ def heartbeats_pause(
     ends = None
     if until is not None or for_ is not None:
         _, ends = period(None, until, for_, None, datetime.now(UTC))
-    paused = operation.pause(Settings.from_env(), name, by=actor, why=why or "", until=ends)
-    _print(asyncio.run(paused), as_json)
+
+    async def pause() -> Heartbeat:
+        client = await bootstrap.connect(Settings.from_env())
+        return await operation.pause(client, name, by=actor, why=why or "", until=ends)
+
+    _print(asyncio.run(pause()), as_json)
 
 
 @app.command("resume")
@@ -110,7 +123,10 @@ def heartbeats_resume(name: Name, as_json: Json = False) -> None:
     """Expect it again, from now on."""
     from core.operations import heartbeats as operation
 
-    _print(asyncio.run(operation.resume(Settings.from_env(), name)), as_json)
+    async def resume() -> Heartbeat:
+        return await operation.resume(await bootstrap.connect(Settings.from_env()), name)
+
+    _print(asyncio.run(resume()), as_json)
 
 
 def _print(state: Heartbeat, as_json: bool) -> None:

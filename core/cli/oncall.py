@@ -6,9 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from heapq import merge
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -43,7 +41,6 @@ from core.errors import ConfigurationError, TemporalUnavailable
 
 if TYPE_CHECKING:
     from core.domain.oncall.file import OnCallFile
-    from core.domain.oncall.rota import Shift
     from core.operations.oncall_rota import Rota
 
 app = typer.Typer(help="See and change who is on call.", no_args_is_help=True)
@@ -77,18 +74,10 @@ def oncall_now(
     """Show who is on call now, why, until when, and who comes next.
 
     Times are in the schedule's own time zone."""
-    from core.cli.oncall_view import Now, now_lines, shift_json
+    from core.cli.oncall_view import now_lines, shift_json
 
     now, rota = read(file, *(schedule or ()))
-    rows = [
-        Now(
-            schedule=name,
-            zone=rota.schedule(name).time_zone,
-            shift=rota.at(name, now),
-            next=next(rota.upcoming(name, now), None),
-        )
-        for name in schedule or rota.file.schedules
-    ]
+    rows = rota.now(schedule or rota.file.schedules, now)
     if as_json:
         print_json(
             [
@@ -125,26 +114,13 @@ def oncall_next(
     if person:
         known("person", person, rota.file.people)
     names = schedule or rota.file.schedules
-    upcoming = list(islice(_upcoming(names, person, rota, now), count))
+    upcoming = list(islice(rota.upcoming_of(names, person, now), count))
     if as_json:
         print_json([{"schedule": name, **shift_json(shift, rota)} for name, shift in upcoming])
     elif upcoming:
         print_lines(next_lines(upcoming, rota, other=zone, width=terminal_width()))
     else:
         out.print("No shift is to come.")
-
-
-def _upcoming(
-    names: Iterable[str], person: str | None, rota: Rota, now: datetime
-) -> Iterator[tuple[str, Shift]]:
-    """The shifts to come of several schedules, in order of time."""
-
-    def of(name: str) -> Iterator[tuple[str, Shift]]:
-        for shift in rota.upcoming(name, now):
-            if person is None or person in shift.people:
-                yield name, shift
-
-    return merge(*map(of, names), key=lambda each: (each[1].start, each[0]))
 
 
 @app.command("show")
@@ -166,7 +142,8 @@ def oncall_show(
     """Show the shifts of a schedule, and the times without anybody.
 
     A terminal gets a picture of the days, too: a letter is half an hour."""
-    from core.cli.oncall_view import Gap, picture, shift_json, shift_lines, with_gaps
+    from core.cli.oncall_view import picture, shift_json, shift_lines
+    from core.operations.oncall_rota import Gap, with_gaps
 
     now, rota = read(file, schedule)
     own = ZoneInfo(rota.schedule(schedule).time_zone)

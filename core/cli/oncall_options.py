@@ -16,6 +16,7 @@ from core.cli.completion import complete, people, schedules
 from core.cli.incident_options import person, words
 from core.cli.quantities import duration
 from core.domain.windows import Zone
+from core.errors import UnknownName
 
 LONGEST_BY: Final = 100
 LONGEST_WHY: Final = 200
@@ -91,14 +92,12 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 def known(kind: str, name: str, names: Collection[str]) -> str:
     """The name, if it is one of those. Raises `typer.BadParameter`."""
-    if name in names:
-        return name
-    there = f"there are {', '.join(sorted(names)[:_NAMED])}" if names else "there are none"
-    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
-    raise typer.BadParameter(f"there is no {kind} {name!r}; {there}{more}")
+    from core.operations import oncall_rota
 
-
-_NAMED: Final = 10
+    try:
+        return oncall_rota.known(kind, name, names)
+    except UnknownName as error:
+        raise typer.BadParameter(error.message) from None
 
 
 def moment(text: str | None, zone: tzinfo | None, now: datetime) -> datetime:

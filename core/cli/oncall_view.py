@@ -5,8 +5,7 @@ Pure functions of what is shown, and of the width in columns, which is None for 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
@@ -17,13 +16,14 @@ from core.cli.layout import GAP, Item, fact_lines, item_lines, line
 from core.cli.oncall_options import shown
 from core.domain.durations import format_duration
 from core.operations.oncall_calendar import names, reason
+from core.operations.oncall_rota import Gap
 
 if TYPE_CHECKING:
     from core.domain.oncall.file import OnCallFile
     from core.domain.oncall.overrides import Override
     from core.domain.oncall.rota import Shift
     from core.operations.oncall_explain import Explanation, Part
-    from core.operations.oncall_rota import Rota
+    from core.operations.oncall_rota import OnCallNow, Rota
 
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 _COLOURS: Final = ("cyan", "green", "magenta", "yellow", "blue", "red")
@@ -33,18 +33,8 @@ _CELLS: Final = 48
 _NAME_OF_DAY: Final = len("Mon 2026-01-02")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Now:
-    """A schedule at a moment, and the first shift after it."""
-
-    schedule: str
-    zone: str
-    shift: Shift | None
-    next: Shift | None
-
-
 def now_lines(
-    rows: Sequence[Now], rota: Rota, *, other: tzinfo | None, width: int | None
+    rows: Sequence[OnCallNow], rota: Rota, *, other: tzinfo | None, width: int | None
 ) -> list[Text]:
     """One or two lines for each schedule: who is on call, until when, who comes next, and why."""
     items = []
@@ -101,26 +91,6 @@ def shift_lines(
         what = "" if isinstance(each, Gap) else reason(each)
         items.append(Item(shown(each.start, zone, other), what, facts))
     return item_lines(items, width)
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """A time without anybody on call."""
-
-    start: datetime
-    end: datetime
-
-
-def with_gaps(shifts: Sequence[Shift], start: datetime, end: datetime) -> Iterator[Shift | Gap]:
-    """The shifts that overlap a period, and the times between them."""
-    since = start
-    for shift in shifts:
-        if since < shift.start:
-            yield Gap(since, shift.start)
-        yield shift
-        since = shift.end
-    if since < end:
-        yield Gap(since, end)
 
 
 def picture(

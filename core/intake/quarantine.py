@@ -214,7 +214,7 @@ class Quarantine:
                 id = name.removesuffix(_RECORD)
                 note = documents.get(f"{self._root}{id}{_NOTE}")
                 found.append(ListedRecord(id=id, document=document, note=note))
-        return sorted(found, key=lambda record: record.document.modified, reverse=True)
+        return sorted(found, key=lambda each: (each.document.modified, each.id), reverse=True)
 
     async def records(
         self, listed: Iterable[ListedRecord] | None = None

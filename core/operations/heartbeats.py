@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from core import bootstrap
 from core.adapters.temporal import heartbeats as adapter
 from core.config.settings import Settings
 from core.domain.heartbeat.declaration import HeartbeatRule
 from core.domain.heartbeat.model import Heartbeat, Status
+from core.domain.oncall.file import OnCallFile
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
 
 NOT_BEGUN: Final = "not begun"
 """The status of what is declared and does not run."""
@@ -53,7 +56,7 @@ async def sync(settings: Settings) -> Synced:
     It is the workers' file that is read: it has to be rolled out before. Raises
     `ConfigurationError` or `TemporalUnavailable`.
     """
-    declared = _declared(settings)
+    declared = bootstrap.required_oncall(settings).heartbeats
     client = await bootstrap.connect(settings)
     running = await adapter.running(client)
     names = {each.name for each in running}
@@ -67,10 +70,10 @@ async def sync(settings: Settings) -> Synced:
     )
 
 
-async def listed(settings: Settings) -> list[Listed]:
-    """Every heartbeat that is declared or runs, by name. Raises as `sync`."""
-    declared = _declared(settings)
-    client = await bootstrap.connect(settings)
+async def listed(client: Client, file: OnCallFile) -> list[Listed]:
+    """Every heartbeat that a file declares or that runs, by name. Raises `TemporalUnavailable`, or
+    `SettingsError` for a wrong namespace or credentials."""
+    declared = file.heartbeats
     running = {each.name: each for each in await adapter.running(client)}
     return [
         _listed(name, declared.get(name), running.get(name))
@@ -78,28 +81,24 @@ async def listed(settings: Settings) -> list[Listed]:
     ]
 
 
-async def show(settings: Settings, name: str) -> Heartbeat:
-    """Everything about one. Raises `CommandRefused` where it does not run, or as `sync`."""
-    return await adapter.show(await bootstrap.connect(settings), name)
-
-
 async def pause(
-    settings: Settings, name: str, *, by: str, why: str, until: datetime | None
+    client: Client,
+    name: str,
+    *,
+    by: str,
+    why: str,
+    until: datetime | None,
+    command_id: str | None = None,
 ) -> Heartbeat:
-    """Expect nothing of it, until a moment or until it is resumed. Raises as `show`."""
+    """Expect nothing of it, until a moment or until it is resumed. A command of the same ID is done
+    once. Raises `CommandRefused`, `UnknownName` where it does not run, or as `listed`."""
     fields = {"by": by, "why": why, "until": until.isoformat() if until else None}
-    client = await bootstrap.connect(settings)
-    return await adapter.pause(client, name, fields, id=uuid.uuid4().hex)
+    return await adapter.pause(client, name, fields, id=command_id or uuid.uuid4().hex)
 
 
-async def resume(settings: Settings, name: str) -> Heartbeat:
-    """Expect it again. Raises as `show`."""
-    return await adapter.resume(await bootstrap.connect(settings), name, id=uuid.uuid4().hex)
-
-
-def _declared(settings: Settings) -> Mapping[str, HeartbeatRule]:
-    settings.require("oncall")  # a file that was forgotten must not look like an empty one
-    return bootstrap.oncall(settings).heartbeats
+async def resume(client: Client, name: str, *, command_id: str | None = None) -> Heartbeat:
+    """Expect it again. Raises as `pause`."""
+    return await adapter.resume(client, name, id=command_id or uuid.uuid4().hex)
 
 
 def _listed(name: str, rule: HeartbeatRule | None, runs: adapter.Running | None) -> Listed:

@@ -5,9 +5,11 @@ added at run time and the calendars.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from heapq import merge
+from typing import TYPE_CHECKING, Final
 
 from core import bootstrap
 from core.config.settings import Settings
@@ -20,6 +22,29 @@ from core.domain.oncall.overrides import Override, applicable
 from core.domain.oncall.rota import Shift
 from core.domain.oncall.schedules import Schedule
 from core.domain.oncall.state import OnCallState
+from core.errors import UnknownName
+from core.ports.calendars import CalendarReader
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnCallNow:
+    """A schedule at a moment, and the first shift after it."""
+
+    schedule: str
+    zone: str
+    shift: Shift | None
+    next: Shift | None
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A time without anybody on call."""
+
+    start: datetime
+    end: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +88,55 @@ class Rota:
         overrides = self.overrides(name)
         return rota.shifts(self.schedule(name), start, end, overrides, self.calendars)
 
+    def now(self, names: Iterable[str], moment: datetime) -> list[OnCallNow]:
+        """Who is on call for each of these schedules at a moment, and who comes next."""
+        return [
+            OnCallNow(
+                schedule=name,
+                zone=self.schedule(name).time_zone,
+                shift=self.at(name, moment),
+                next=next(self.upcoming(name, moment), None),
+            )
+            for name in names
+        ]
+
+    def upcoming_of(
+        self, names: Iterable[str], person: str | None, moment: datetime
+    ) -> Iterator[tuple[str, Shift]]:
+        """The shifts to come of several schedules, or those of them that are a person's, in order
+        of time."""
+
+        def of(name: str) -> Iterator[tuple[str, Shift]]:
+            for shift in self.upcoming(name, moment):
+                if person is None or person in shift.people:
+                    yield name, shift
+
+        return merge(*map(of, names), key=lambda each: (each[1].start, each[0]))
+
+
+def with_gaps(shifts: Sequence[Shift], start: datetime, end: datetime) -> Iterator[Shift | Gap]:
+    """The shifts that overlap a period, and the times between them."""
+    since = start
+    for shift in shifts:
+        if since < shift.start:
+            yield Gap(since, shift.start)
+        yield shift
+        since = shift.end
+    if since < end:
+        yield Gap(since, end)
+
+
+def known(kind: str, name: str, names: Collection[str]) -> str:
+    """The name, if it is one of those. Raises `UnknownName`, which names some that there are."""
+    if name in names:
+        return name
+    there = f"there are {', '.join(sorted(names)[:_NAMED])}" if names else "there are none"
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    raise UnknownName(f"there is no {kind} {name!r}; {there}{more}")
+
+
+_NAMED: Final = 10
+
 
 def _in_turns(file: OnCallFile, question: Question) -> Iterator[Recipient]:
     """The teams of several people of whom an incident pages one."""
@@ -89,6 +163,46 @@ async def read_rota(
         read_added(settings) if added else _nothing(), read_calendars(settings, file, schedules)
     )
     return Rota(file=file, state=state, calendars=calendars)
+
+
+class Rotas:
+    """The rotas of one process: it reads the on-call file once, as workers do, and keeps its
+    calendars. `connect` gives the client of Temporal."""
+
+    def __init__(self, settings: Settings, connect: Callable[[], Awaitable[Client]]) -> None:
+        self._settings = settings
+        self._connect = connect
+        self._calendars: CalendarReader | None = None
+        self._file: OnCallFile | None = None
+        self._reading = asyncio.Lock()
+
+    async def file(self) -> OnCallFile:
+        """The on-call file: the package's, or the one that the settings name. Raises
+        `SettingsError` where there is neither, or `ConfigFileError`."""
+        async with self._reading:
+            if self._file is None:
+                self._file = await asyncio.to_thread(bootstrap.required_oncall, self._settings)
+            return self._file
+
+    async def added(self) -> OnCallState:
+        """What was added at run time and has not ended. Raises `SettingsError` or
+        `TemporalUnavailable`."""
+        from core.adapters.temporal.on_call import read_state
+
+        return (await read_state(await self._connect())).at(datetime.now(UTC))
+
+    async def read(self, schedules: Collection[str] = ()) -> Rota:
+        """The rota of these schedules, or of all. Raises `UnknownName` for one that there is not,
+        and as `file` and `added`."""
+        file = await self.file()
+        for name in schedules:
+            known("schedule", name, file.schedules)
+        if self._calendars is None:
+            self._calendars = bootstrap.calendars(self._settings)
+        state, calendars = await asyncio.gather(
+            self.added(), self._calendars.read(file, schedules or None)
+        )
+        return Rota(file=file, state=state, calendars=calendars)
 
 
 async def read_added(settings: Settings) -> OnCallState:

@@ -6,12 +6,15 @@ until there are enough.
 
 from __future__ import annotations
 
+import base64
+import json
 import re
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from core.domain.handles import Named, as_handle, meant
 from core.errors import DocumentNotFound, quoted
@@ -64,11 +67,34 @@ class RecordFilter:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
     """The records that a filter takes, newest first; whether there are `more` than the limit, and
-    how many the quarantine holds `in_all`, where it was looked through."""
+    how many the quarantine holds `in_all`. `next` is where to go on, None at the end."""
 
     records: Sequence[QuarantineRecord]
     more: bool
     in_all: int
+    next: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """The records from one `source`, or of one format where that is empty, that were refused with
+    one code: how many, and the `newest` and the oldest of them."""
+
+    code: str
+    source: str
+    format: str
+    count: int
+    newest: QuarantineRecord
+    oldest: QuarantineRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Causes:
+    """Why records are there, the most frequent cause first. Where there are `more` records than
+    were looked at, the newest were."""
+
+    causes: Sequence[Cause]
+    more: bool
 
 
 async def select(
@@ -76,13 +102,22 @@ async def select(
     filter: RecordFilter,
     *,
     limit: int | None = None,
+    after: str | None = None,
+    reads: int | None = None,
     looked: Callable[[int, int], None] | None = None,
 ) -> Selection:
-    """The newest records that the filter takes. `looked` is called with how many have been read, of
-    how many at most."""
+    """The newest records that the filter takes, from where `next` of another selection says, after
+    at most so many `reads`. `looked` is called with how many have been read, of how many at most.
+    Raises `ValueError` for what no `next` was."""
     now = datetime.now(UTC)
+    before = _Place.read(after) if after is not None else None
     everything = await quarantine.listed()
-    candidates = [listed for listed in everything if filter.may_take(listed, now)]
+    rest = [
+        listed
+        for listed in everything
+        if filter.may_take(listed, now) and (before is None or _Place.of(listed) < before)
+    ]
+    candidates = rest[:reads]
     taken: list[QuarantineRecord] = []
     more = False
     async with aclosing(quarantine.records(candidates)) as records:
@@ -97,7 +132,67 @@ async def select(
                 more = True
                 break
             taken.append(record)
-    return Selection(records=taken, more=more, in_all=len(everything))
+    last = None
+    if more:
+        last = next(each for each in candidates if each.id == taken[-1].id)
+    elif len(candidates) < len(rest):
+        last = candidates[-1]
+    return Selection(
+        records=taken,
+        more=more,
+        in_all=len(everything),
+        next=_Place.of(last).text() if last else None,
+    )
+
+
+async def causes(quarantine: Quarantine, filter: RecordFilter, *, reads: int) -> Causes:
+    """Why the newest records that the filter takes are there, after so many `reads` at most."""
+    found = await select(quarantine, filter, reads=reads)
+    groups: dict[tuple[str, str, str], list[QuarantineRecord]] = defaultdict(list)
+    for record in found.records:
+        place = "" if record.source else record.format
+        groups[record.code, record.source, place].append(record)
+    listed = [
+        Cause(
+            code=code,
+            source=source,
+            format=records[0].format,
+            count=len(records),
+            newest=records[0],
+            oldest=records[-1],
+        )
+        for (code, source, _), records in groups.items()
+    ]
+    listed.sort(key=lambda each: each.count, reverse=True)
+    return Causes(causes=listed, more=found.next is not None)
+
+
+class _Place(NamedTuple):
+    """Where a record stands in the list."""
+
+    modified: datetime
+    id: str
+
+    @classmethod
+    def of(cls, listed: ListedRecord) -> _Place:
+        return cls(listed.document.modified, listed.id)
+
+    def text(self) -> str:
+        fields = json.dumps([self.modified.isoformat(), self.id])
+        return base64.urlsafe_b64encode(fields.encode()).decode().rstrip("=")
+
+    @classmethod
+    def read(cls, text: str) -> _Place:
+        """Raises `ValueError`."""
+        try:
+            padded = text + "=" * (-len(text) % 4)
+            modified, id = json.loads(base64.b64decode(padded, altchars="-_", validate=True))
+            place = cls(datetime.fromisoformat(modified), id)
+        except (ValueError, TypeError, RecursionError):
+            raise ValueError("is not the next of a page") from None
+        if not isinstance(id, str) or place.modified.tzinfo is None:
+            raise ValueError("is not the next of a page")
+        return place
 
 
 async def find(quarantine: Quarantine, texts: Sequence[str]) -> list[ListedRecord]:

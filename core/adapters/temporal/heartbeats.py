@@ -35,7 +35,7 @@ from core.contracts import (
 )
 from core.domain.heartbeat.model import Heartbeat
 from core.domain.heartbeat.names import KEY_PREFIX, workflow_id
-from core.errors import CommandRefused, TemporalUnavailable
+from core.errors import CommandRefused, TemporalUnavailable, UnknownName
 
 _TIMEOUT: Final = timedelta(seconds=10)
 _TOGETHER: Final = 20
@@ -81,7 +81,7 @@ async def running(client: Client) -> list[Running]:
 
 
 async def show(client: Client, name: str) -> Heartbeat:
-    """Everything about a heartbeat. Raises `CommandRefused` where it does not run, or as
+    """Everything about a heartbeat. Raises `UnknownName` where it does not run, or as
     `running`."""
     try:
         return await query(
@@ -99,13 +99,13 @@ async def show(client: Client, name: str) -> Heartbeat:
 
 
 async def pause(client: Client, name: str, fields: Mapping[str, Any], *, id: str) -> Heartbeat:
-    """Pause a heartbeat, by a command of that ID. `fields` are `by`, `why` and `until`. Raises as
-    `show`."""
+    """Pause a heartbeat, by a command of that ID. `fields` are `by`, `why` and `until`. Raises
+    `CommandRefused`, or as `show`."""
     return await _update(client, name, UPDATE_PAUSE, [dict(fields)], id)
 
 
 async def resume(client: Client, name: str, *, id: str) -> Heartbeat:
-    """Expect beats of it again. Raises as `show`."""
+    """Expect beats of it again. Raises as `pause`."""
     return await _update(client, name, UPDATE_RESUME, [], id)
 
 
@@ -184,8 +184,8 @@ def _rpc_error(name: str, error: RPCError) -> Exception:
     return refusal(error, about=f"heartbeat {name}: ", fix=NO_WORKER)
 
 
-def _not_running(name: str) -> CommandRefused:
-    return CommandRefused(
+def _not_running(name: str) -> UnknownName:
+    return UnknownName(
         f"heartbeat {name} does not run: it was neither heard nor begun",
         fix="declare it in the on-call file, roll the incident worker out, and run "
         "`tidegate heartbeats sync`",
