@@ -25,7 +25,10 @@ def quarantine(tmp_path: Path) -> Quarantine:
 
 
 async def kept(
-    quarantine: Quarantine, number: int, error: type[NoRoute | InvalidEvent] = NoRoute, way: str = ""
+    quarantine: Quarantine,
+    number: int,
+    error: type[NoRoute | InvalidEvent] = NoRoute,
+    way: str = "",
 ) -> str:
     """The ID of a record that was kept so many minutes later than the first."""
     headers = way_headers(way) if way else {}
