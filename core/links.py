@@ -12,10 +12,10 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Final, Self
+from typing import TYPE_CHECKING, Annotated, Final, Self, TypeVar
 
 from joserfc import jws
 from joserfc.errors import JoseError
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from core.config.secrets import Secrets
 
 log = logging.getLogger("tidegate.links")
+
+T = TypeVar("T")
 
 PATH: Final = "/i/"
 """Where the application answers a token, below its address."""
@@ -90,31 +92,42 @@ class LinkKeys:
     async def sign(self, link: Link) -> str:
         """The token that states this. Raises `SettingsError` or `SecretUnavailable` without a key,
         and `ValueError` for one that would be too long to be read."""
+        return await self.seal(link.model_dump_json(by_alias=True, exclude_none=True))
+
+    async def read(self, token: str, now: datetime) -> Link:
+        """What a token states. Raises `InvalidLink` for one that was not signed by one of the keys
+        just so, `ExpiredLink`, or as `sign`."""
+        link = await self.unseal(token, Link.model_validate_json)
+        if link.expires <= now.timestamp():
+            raise ExpiredLink(f"it expired at {datetime.fromtimestamp(link.expires, UTC)}", link)
+        return link
+
+    async def seal(self, claims: str, *, kind: str | None = None) -> str:
+        """A token that states these claims, as JSON. One of a `kind` is no other's: not a link's,
+        which has none. Raises as `sign`."""
         key = _long_enough(await self._secrets.get_all(self._references))[0]
-        claims = link.model_dump_json(by_alias=True, exclude_none=True)
         token = jws.serialize_compact(
-            _header(key), claims, OctKey.import_key(key), algorithms=[_ALGORITHM]
+            _header(key, kind), claims, OctKey.import_key(key), algorithms=[_ALGORITHM]
         )
         if len(token) > LONGEST_TOKEN:
             raise ValueError(f"its token has {len(token):,} characters, at most {LONGEST_TOKEN:,}")
         return token
 
-    async def read(self, token: str, now: datetime) -> Link:
-        """What a token states. Raises `InvalidLink` for one that was not signed by one of the keys
-        just so, `ExpiredLink`, or as `sign`."""
+    async def unseal(
+        self, token: str, parse: Callable[[bytes], T], *, kind: str | None = None
+    ) -> T:
+        """What a token of that kind states, as `parse` reads its claims, which raises
+        `ValidationError` for others. Raises `InvalidLink`, or as `sign`."""
         if len(token) > LONGEST_TOKEN or not _SHAPE.fullmatch(token):
             raise InvalidLink("it has not the form of a token")
         keys = await self._secrets.get_all(self._references)
         try:
-            link = _verified(token, _long_enough(keys))
+            return _verified(token, _long_enough(keys), parse, kind)
         except InvalidLink:
             newer = await self._secrets.newer(self._references, keys)
             if newer is None:
                 raise
-            link = _verified(token, _long_enough(newer))
-        if link.expires <= now.timestamp():
-            raise ExpiredLink(f"it expired at {datetime.fromtimestamp(link.expires, UTC)}", link)
-        return link
+            return _verified(token, _long_enough(newer), parse, kind)
 
     async def check(self) -> None:
         """Raises `SettingsError` for keys with which no link can be signed."""
@@ -153,24 +166,26 @@ _NAMES: Final = {
 }
 
 
-def _verified(token: str, keys: Sequence[str]) -> Link:
+def _verified(token: str, keys: Sequence[str], parse: Callable[[bytes], T], kind: str | None) -> T:
     """What a token states that one of the keys has signed. Its header says nothing that counts: it
     is either, to the letter, the one that goes with a key, or the token is none of ours."""
     header = token.partition(".")[0]
-    key = next((key for key in keys if _encoded(_header(key)) == header), None)
+    key = next((key for key in keys if _encoded(_header(key, kind)) == header), None)
     if key is None:
         raise InvalidLink("it was signed with none of the keys")
     try:
         signed = jws.deserialize_compact(token, OctKey.import_key(key), algorithms=[_ALGORITHM])
-        return Link.model_validate_json(signed.payload)
+        return parse(signed.payload)
     except (JoseError, ValidationError):
         raise InvalidLink("its signature or its claims are wrong") from None
 
 
-def _header(key: str) -> dict[str, str]:
-    """The header of what a key signs: `kid` is a digest that does not give the key away."""
+def _header(key: str, kind: str | None) -> dict[str, str]:
+    """The header of what a key signs: `kid` is a digest that does not give the key away, `typ` what
+    kind of token it is."""
     digest = hashlib.sha256(b"tidegate link key\0" + key.encode()).digest()
-    return {"alg": _ALGORITHM, "kid": base64.urlsafe_b64encode(digest[:6]).decode()}
+    header = {"alg": _ALGORITHM, "kid": base64.urlsafe_b64encode(digest[:6]).decode()}
+    return {**header, "typ": kind} if kind else header
 
 
 def _encoded(header: dict[str, str]) -> str:

@@ -8,7 +8,7 @@ links, so no server of it logs them.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -17,14 +17,14 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from core import bootstrap
-from core.app.connection import Connection
+from core.app.feeds import Feeds
 from core.app.incident_links import IncidentLinks
 from core.app.pages import Refused, notice
+from core.app.services import Services
 from core.config.settings import Settings
+from core.feeds import PATH as FEEDS_PATH
+from core.feeds import SUFFIX
 from core.links import PATH
-
-if TYPE_CHECKING:
-    from core.config.secrets import Secrets
 
 log = logging.getLogger("tidegate.app")
 
@@ -39,18 +39,16 @@ def create() -> Starlette:
     """The application, with its settings from the environment. It connects to Temporal, and reads
     its keys, with the first link. Raises `SettingsError`."""
     settings = Settings.from_env()
-    secrets = bootstrap.secrets(settings)
-    temporal = Connection(settings)
+    services = Services(settings, bootstrap.secrets(settings))
     links = IncidentLinks(
-        keys=bootstrap.link_keys(settings, secrets),
-        temporal=temporal,
-        timeout=settings.start_timeout,
+        keys=services.link_keys, temporal=services.temporal, timeout=settings.start_timeout
     )
     application = Starlette(
         routes=[
             Route("/healthz", healthy),
             Route(f"{PATH}{{token}}", links.answer, methods=["GET", "POST"]),
-            *_api(settings, secrets, temporal),
+            Route(f"{FEEDS_PATH}{{token}}{SUFFIX}", Feeds(services).answer),
+            *_api(services),
         ],
         exception_handlers=dict.fromkeys((Refused, HTTPException, Exception), failed),
     )
@@ -58,14 +56,15 @@ def create() -> Starlette:
     return application
 
 
-def _api(settings: Settings, secrets: Secrets, temporal: Connection) -> list[BaseRoute]:
+def _api(services: Services) -> list[BaseRoute]:
     """The HTTP API, where the settings let somebody in; else nothing of it is even loaded."""
+    settings = services.settings
     if not (settings.api_tokens or settings.oidc_issuer or settings.oidc_audience):
         return []
     from core.app.api.application import mounted
     from core.app.identity.bearer import identity
 
-    return [mounted(identity(settings, secrets), settings, temporal)]
+    return [mounted(identity(settings, services.secrets), services)]
 
 
 async def healthy(request: Request) -> PlainTextResponse:

@@ -23,6 +23,7 @@ from core.cli.console import (
     out,
     print_json,
     print_lines,
+    print_text,
     terminal_width,
 )
 from core.cli.oncall_options import (
@@ -220,33 +221,19 @@ def oncall_ical(
     file: OnCallFilePath = None,
 ) -> None:
     """Write the shifts of a schedule or a person as an iCalendar file, from today on."""
-    from core.operations.oncall_calendar import Entry, calendar, names
+    from core.operations.oncall_calendar import TooManyShifts, written
 
     if (schedule is None) == (person is None):
         raise typer.BadParameter("name a schedule, or a person with --person")
     now, rota = read(file, *([schedule] if schedule else ()))
     if person:
         known("person", person, rota.file.people)
-    entries: list[Entry] = []
-    for name in [schedule] if schedule else rota.file.schedules:
-        own = ZoneInfo(rota.schedule(name).time_zone)
-        since = day(None, own, now)
-        entries += (
-            Entry(name, shift, [person] if person else shift.people)
-            for shift in rota.shifts(name, since, _after(since, days, own))
-            if person is None or person in shift.people
+    try:
+        text, count = written(
+            rota, schedule=schedule, person=person, days=days, most=_MOST_SHIFTS, now=now
         )
-        if len(entries) > _MOST_SHIFTS:
-            raise typer.BadParameter(
-                f"these are more than {_MOST_SHIFTS:,} shifts: ask for fewer days"
-            )
-    if person:
-        zone = rota.file.people[person].time_zone
-        title = f"On call: {names([person], rota.file.people)}"
-    else:
-        zone, title = rota.schedule(schedule or "").time_zone, f"On call: {schedule}"
-    entries.sort(key=lambda each: (each.shift.start, each.schedule))
-    text = calendar(title, entries, rota.file.people, zone=zone, now=now)
+    except TooManyShifts as error:
+        raise typer.BadParameter(f"{error}: ask for fewer days") from None
     if output is None:
         sys.stdout.flush()
         sys.stdout.buffer.write(text)
@@ -258,7 +245,41 @@ def oncall_ical(
         raise ConfigurationError(
             f"cannot write {output}: {strerror(error)}", fix="name a file that you may write"
         ) from error
-    err.print(f"{escape(str(output))}: {counted(len(entries), 'shift')}", soft_wrap=True)
+    err.print(f"{escape(str(output))}: {counted(count, 'shift')}", soft_wrap=True)
+
+
+@app.command("feed")
+def oncall_feed(
+    schedule: Annotated[
+        str | None,
+        typer.Argument(
+            help="The schedule's name; or --person.", autocompletion=complete(schedules, str)
+        ),
+    ] = None,
+    person: PersonOption = None,
+    as_json: Json = False,
+) -> None:
+    """Print the address at which calendar programs subscribe to a schedule or a person.
+
+    Whoever has it can read these shifts, for a year."""
+    from core import bootstrap
+    from core.feeds import address, new_feed
+
+    if (schedule is None) == (person is None):
+        raise typer.BadParameter("name a schedule, or a person with --person")
+    settings = Settings.from_env()
+    file = read_file(None)
+    if schedule:
+        known("schedule", schedule, file.schedules)
+    else:
+        known("person", person or "", file.people)
+    feed = new_feed(schedule=schedule, person=person, now=datetime.now(UTC))
+    url = settings.require("app_url")
+    found = asyncio.run(address(feed, url=url, keys=bootstrap.link_keys(settings)))
+    if as_json:
+        print_json({"url": found, "expires_at": feed.ends.isoformat()})
+    else:
+        print_text(found)
 
 
 OnCallFileArgument = Annotated[

@@ -20,7 +20,7 @@ from core.cli.payload_file import strerror
 from core.cli.progress import progress
 from core.cli.quarantine_delete import quarantine_delete
 from core.cli.quarantine_replay import quarantine_replay
-from core.cli.quarantine_view import item_json, record_lines, shown_record
+from core.cli.quarantine_view import record_lines, shown_record
 from core.cli.record_options import (
     Codes,
     OlderThan,
@@ -117,6 +117,8 @@ def quarantine_show(
     else:
         items, problem = _items(kept, settings)
         if as_json:
+            from core.operations.quarantined import item_json
+
             listed = [item_json(number, arrival) for number, arrival in items.items()]
             print_json({**record_json(kept), "items": listed})
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from rich.text import Text
 
@@ -114,16 +114,6 @@ def item_text(arrival: Arrival) -> str:
             return shortened(f"{event.type}{subject}, key {event.key}", _ITEM_CHARS)
         case malformed:
             return shortened(f"not an event: {malformed.error.message}", _ITEM_CHARS)
-
-
-def item_json(number: int, arrival: Arrival) -> dict[str, Any]:
-    """What an item is, as a JSON object."""
-    match arrival.item:
-        case Event() as event:
-            known = {"event_id": event.id, "type": event.type, "key": event.key}
-            return {"item": number, **known, "subject": event.subject}
-        case malformed:
-            return {"item": number, "reason": malformed.error.message}
 
 
 def _body_lines(record: QuarantinedDelivery) -> Iterator[Text]:

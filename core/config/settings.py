@@ -406,8 +406,8 @@ class Settings:
         "TIDEGATE_OIDC_ROLE",
         _expression,
         "roles",
-        "Where their claims have the role, viewer or responder, or a list with it: a name, or a "
-        "JMESPath expression.",
+        "Where their claims have the role, viewer, responder or admin, or a list with it: a name, "
+        "or a JMESPath expression.",
         local="caller",
     )
     oidc_name: str = _variable(

@@ -8,16 +8,23 @@ zones of its own.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Final
+from datetime import UTC, datetime, time, timedelta
+from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
 
 from core.domain.oncall.people import Person
 from core.domain.oncall.rota import Shift
 from core.domain.text import one_line
 
+if TYPE_CHECKING:
+    from core.operations.oncall_rota import Rota
+
 PRODUCT: Final = "-//Tidegate//On call//EN"
+
+_MOMENT_MADE: Final = re.compile(rb"^DTSTAMP:.*\r\n", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,41 @@ def calendar(
         whole.add_component(event)
     text: bytes = whole.to_ical()
     return text
+
+
+class TooManyShifts(ValueError):
+    """A calendar would have more shifts than it may."""
+
+
+def written(
+    rota: Rota, *, schedule: str | None, person: str | None, days: int, most: int, now: datetime
+) -> tuple[bytes, int]:
+    """The iCalendar file of a schedule or of a person, from today on, and how many shifts it has.
+    Raises `TooManyShifts` for more than `most`, and `OverflowError` at the calendar's end."""
+    people = rota.file.people
+    entries: list[Entry] = []
+    for name in [schedule] if schedule else rota.file.schedules:
+        own = ZoneInfo(rota.schedule(name).time_zone)
+        today = datetime.combine(now.astimezone(own).date(), time(0), own)
+        end = (today + timedelta(days=days)).astimezone(UTC)
+        entries += (
+            Entry(name, shift, [person] if person else shift.people)
+            for shift in rota.shifts(name, today.astimezone(UTC), end)
+            if person is None or person in shift.people
+        )
+        if len(entries) > most:
+            raise TooManyShifts(f"these are more than {most:,} shifts")
+    if person:
+        zone, title = people[person].time_zone, names([person], people)
+    else:
+        zone, title = rota.schedule(schedule or "").time_zone, schedule or ""
+    entries.sort(key=lambda each: (each.shift.start, each.schedule))
+    return calendar(f"On call: {title}", entries, people, zone=zone, now=now), len(entries)
+
+
+def digest(text: bytes) -> str:
+    """What differs between two iCalendar files of different shifts, whenever they are made."""
+    return hashlib.sha256(_MOMENT_MADE.sub(b"", text)).hexdigest()[:32]
 
 
 def reason(shift: Shift) -> str:

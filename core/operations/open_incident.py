@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, cast
 
 from core import bootstrap
@@ -83,22 +84,31 @@ class _Closed:
 
 
 async def open_incident(
-    settings: Settings, fields: Mapping[str, str | None], *, follows: str | None = None
+    settings: Settings,
+    fields: Mapping[str, str | None],
+    *,
+    follows: str | None = None,
+    unique: str | None = None,
+    intake: Intake | None = None,
+    connect: Callable[[], Awaitable[Client]] | None = None,
 ) -> Opened:
     """Send a report with these fields, and wait for its incident.
 
-    `follows` names a closed incident, from which missing fields are copied. Raises `InvalidReport`,
+    `follows` names a closed incident, from which missing fields are copied. Of several reports with
+    the same `unique` text one counts. `intake` and `connect` are the process's own, if it has them.
+    Raises `InvalidReport`,
     `CommandRefused`, `IncidentNotFound`, `TemporalUnavailable`, or the error for which the event
     is quarantined.
     """
-    intake = bootstrap.intake(settings)
-    client = await bootstrap.connect(settings)
+    intake = intake or bootstrap.intake(settings)
+    connect = connect or partial(bootstrap.connect, settings)
+    client = await connect()
     data: dict[str, Any] = {name: value for name, value in fields.items() if value}
-    unique = uuid.uuid4().hex
+    unique = unique or uuid.uuid4().hex
     event = {"specversion": "1.0", "type": INCIDENT_REPORTED, "source": _SOURCE, "id": unique}
     waits = False
     if follows is not None:
-        closed = await _closed(client, settings, follows)
+        closed = await _closed(client, Reports(settings, connect), settings, follows)
         data = {**closed.fields, "summary": _summary(closed), "follows": closed.id, **data}
         waits = closed.waits
         event |= {"type": INCIDENT_SUCCESSOR, "subject": successor_subject(closed.id)}
@@ -176,7 +186,7 @@ def _refusal(outcome: Outcome) -> PermanentError:
         return PermanentError(f"{code}: {reason}", fix="look at the workflow in Temporal's UI")
 
 
-async def _closed(client: Client, settings: Settings, id: str) -> _Closed:
+async def _closed(client: Client, reports: Reports, settings: Settings, id: str) -> _Closed:
     """The incident to follow, from Temporal or else from its report."""
     try:
         incident = await incidents.state(client, id)
@@ -184,7 +194,7 @@ async def _closed(client: Client, settings: Settings, id: str) -> _Closed:
         if parse_id(id)[1] is None or settings.reports is None:
             raise
         try:
-            report = json.loads(await Reports(settings).read(id, suffix="json"))
+            report = json.loads(await reports.read(id, suffix="json"))
         except DocumentNotFound:
             raise not_found from None
         return _Closed(

@@ -14,10 +14,12 @@ from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
+from core.domain.event import Event
 from core.domain.handles import Named, as_handle, meant
 from core.errors import DocumentNotFound, quoted
+from core.formats.shared.delivery import Arrival
 from core.intake.quarantine import Quarantine
 from core.intake.records import ListedRecord, QuarantineRecord
 
@@ -233,3 +235,13 @@ async def read_named(quarantine: Quarantine, texts: Sequence[str]) -> list[Quara
             fix="`tidegate quarantine list --all` has their handles",
         )
     return records
+
+
+def item_json(number: int, arrival: Arrival) -> dict[str, Any]:
+    """What an item is, as a JSON object."""
+    match arrival.item:
+        case Event() as event:
+            known = {"event_id": event.id, "type": event.type, "key": event.key}
+            return {"item": number, **known, "subject": event.subject}
+        case malformed:
+            return {"item": number, "reason": malformed.error.message}

@@ -136,6 +136,41 @@ async def _to_its_end(work: Coroutine[Any, Any, int]) -> int:
         raise
 
 
+async def replay_one(
+    quarantine: Quarantine,
+    intake: Intake,
+    record: QuarantineRecord,
+    *,
+    settings: Settings,
+    client: Client,
+    item: int | None,
+    timeout: float,
+) -> Replayed:
+    """Replay a record, or one `item` of it, and wait up to `timeout` seconds for what becomes of
+    its events. A cancellation does not interrupt the replay itself. Raises as `replay_records`."""
+    work = asyncio.create_task(
+        replay(quarantine, intake, record.id, mapping_of=mapping_by(settings), item=item)
+    )
+    _under_way.add(work)
+    work.add_done_callback(_ended)
+    deadline = asyncio.get_running_loop().time() + timeout
+    receipts = dict(enumerate(await asyncio.shield(work), item or 1))
+    left = max(deadline - asyncio.get_running_loop().time(), 0)
+    outcomes = await follow(client, list(receipts.values()), timeout=left)
+    by_number = dict(zip(receipts, outcomes, strict=True))
+    return Replayed(record=record, receipts=receipts, outcomes=by_number)
+
+
+_under_way: Final[set[asyncio.Task[list[Receipt]]]] = set()
+"""Replays under way, which somebody may no longer wait for."""
+
+
+def _ended(work: asyncio.Task[list[Receipt]]) -> None:
+    _under_way.discard(work)
+    if not work.cancelled():
+        work.exception()  # seen, or asyncio would log it as one that nobody has
+
+
 def waiting(settings: Settings) -> Follower:
     """Waits for what becomes of events; it connects to Temporal when there is one to wait for."""
     clients: list[Client] = []

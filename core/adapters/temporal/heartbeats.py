@@ -35,6 +35,8 @@ from core.contracts import (
 )
 from core.domain.heartbeat.model import Heartbeat
 from core.domain.heartbeat.names import KEY_PREFIX, workflow_id
+from core.domain.names import is_name
+from core.domain.printable import printable_line
 from core.errors import CommandRefused, TemporalUnavailable, UnknownName
 
 _TIMEOUT: Final = timedelta(seconds=10)
@@ -175,6 +177,9 @@ async def _update(client: Client, name: str, update: str, args: list[Any], id: s
 
 
 def _handle(client: Client, name: str) -> WorkflowHandle[Any, Any]:
+    """Raises `UnknownName` for what no heartbeat can be called."""
+    if not is_name(name):
+        raise _not_running(name)
     return client.get_workflow_handle(workflow_id(name))
 
 
@@ -186,7 +191,7 @@ def _rpc_error(name: str, error: RPCError) -> Exception:
 
 def _not_running(name: str) -> UnknownName:
     return UnknownName(
-        f"heartbeat {name} does not run: it was neither heard nor begun",
+        f"heartbeat {printable_line(name)} does not run: it was neither heard nor begun",
         fix="declare it in the on-call file, roll the incident worker out, and run "
         "`tidegate heartbeats sync`",
     )

@@ -20,30 +20,35 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
-from core.app.api import commands, incidents, openapi
+from core.app.api import commands, heartbeats, incidents, oncall, openapi, opening, quarantine
 from core.app.api.operations import PREFIX, Call, Operation
 from core.app.api.problems import Refused, response
 from core.app.api.requests import read_query
-from core.app.connection import Connection
 from core.app.identity.bearer import Identity
 from core.app.identity.caller import Caller, NotAuthenticated
-from core.config.settings import Settings
+from core.app.services import Services
 from core.domain.printable import printable_line
 from core.errors import (
     AmbiguousId,
     CommandRefused,
     ConfigurationError,
+    DocumentChanged,
     DocumentNotFound,
     IncidentNotFound,
+    PermanentError,
     TemporalUnavailable,
     TidegateError,
     TransientError,
+    UnknownName,
 )
-from core.operations.read_report import Reports
 
 OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     *incidents.OPERATIONS,
     *commands.OPERATIONS,
+    *opening.OPERATIONS,
+    *oncall.OPERATIONS,
+    *heartbeats.OPERATIONS,
+    *quarantine.OPERATIONS,
     openapi.OPERATION,
 )
 """Every operation there is."""
@@ -66,14 +71,13 @@ class _IncidentId(StringConvertor):
 register_url_convertor("incident", _IncidentId())
 
 
-def mounted(identity: Identity, settings: Settings, temporal: Connection) -> Mount:
+def mounted(identity: Identity, services: Services) -> Mount:
     """The API for everybody whom an identity knows."""
-    reports = Reports(settings, temporal.client)
     application = Starlette(
         routes=[
             Route(
                 operation.path.replace("{id}", "{id:incident}"),
-                _endpoint(operation, identity, settings, temporal, reports),
+                _endpoint(operation, identity, services),
                 methods=[operation.method],
             )
             for operation in OPERATIONS
@@ -86,11 +90,7 @@ def mounted(identity: Identity, settings: Settings, temporal: Connection) -> Mou
 
 
 def _endpoint(
-    operation: Operation[Any],
-    identity: Identity,
-    settings: Settings,
-    temporal: Connection,
-    reports: Reports,
+    operation: Operation[Any], identity: Identity, services: Services
 ) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         try:
@@ -114,9 +114,7 @@ def _endpoint(
             request=request,
             caller=caller,
             query=read_query(request, operation.query),
-            settings=settings,
-            temporal=temporal,
-            reports=reports,
+            services=services,
         )
         try:
             return await operation.handle(call)
@@ -164,10 +162,14 @@ def _as_refused(error: TidegateError) -> Refused:
                 "there is no such incident, or Temporal keeps it no longer",
                 why=error.message,
             )
+        case UnknownName():
+            return Refused(HTTPStatus.NOT_FOUND, error.code, error.message)
         case DocumentNotFound():
             return Refused(HTTPStatus.NOT_FOUND, error.code, error.message)
-        case AmbiguousId():
+        case AmbiguousId() | DocumentChanged():
             return Refused(HTTPStatus.CONFLICT, error.code, error.message)
+        case PermanentError():
+            return Refused(HTTPStatus.UNPROCESSABLE_ENTITY, error.code, error.message)
         case CommandRefused():
             refusal = error.refusal
             return Refused(

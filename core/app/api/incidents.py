@@ -33,7 +33,7 @@ async def listed(call: Call[ListQuery]) -> Response:
     )
     try:
         found, following = await incident_page(
-            await call.temporal.client(), filter, limit=query.limit, cursor=query.cursor
+            await call.services.client(), filter, limit=query.limit, cursor=query.cursor
         )
     except ValueError as error:
         raise invalid(f"cursor: {error}") from None
@@ -42,16 +42,16 @@ async def listed(call: Call[ListQuery]) -> Response:
 
 
 async def shown(call: Call[NoQuery]) -> Response:
-    state = await incidents.state(await call.temporal.client(), call.incident)
+    state = await incidents.state(await call.services.client(), call.incident)
     return answer(IncidentState.of(Incident.model_validate(state)))
 
 
 async def timeline(call: Call[NoQuery]) -> Response:
-    return answer(Timeline.of(await incidents.show(await call.temporal.client(), call.incident)))
+    return answer(Timeline.of(await incidents.show(await call.services.client(), call.incident)))
 
 
 async def report(call: Call[ReportQuery]) -> Response:
-    content = await call.reports.read(call.incident, suffix=call.query.format)
+    content = await call.services.reports.read(call.incident, suffix=call.query.format)
     return Response(content, headers=HEADERS, media_type=_MEDIA[call.query.format])
 
 

@@ -209,3 +209,21 @@ class CommandSent(Answer):
     command_id: str
     incident_id: str | None = Field(description="null for a command to a workflow ID.")
     handle: str | None
+
+
+class IncidentOpened(Answer):
+    """The incident that a report has opened, or joined."""
+
+    command_id: str
+    opened: bool = Field(description="false where an incident that is open took the report.")
+    incident_id: str | None = Field(description="null where that is not known in time.")
+    handle: str | None
+    workflow_id: str
+    title: str
+    follows: str | None = Field(description="The ID of the incident that it follows.")
+
+    @classmethod
+    def of(cls, command_id: str, opened: Mapping[str, Any]) -> Self:
+        return cls.model_validate(
+            {**opened, "command_id": command_id, "workflow_id": opened["child_id"]}
+        )

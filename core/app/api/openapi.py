@@ -7,6 +7,7 @@ answer refusals, each in its own way, and what is described here is the models t
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
@@ -15,13 +16,15 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.responses import JSONResponse, Response
 
-from core.app.api.commands import IDEMPOTENCY_KEY, OURS
+from core.app.api.bodies import IDEMPOTENCY_KEY, OURS
+from core.app.api.opening import OpenIncident
 from core.app.api.operations import PREFIX, Call, Operation
 from core.app.api.problems import CONTENT_TYPE, HEADERS, Problem, phrase
 from core.app.api.requests import NoQuery, Query
 from core.app.identity.caller import Role
-from core.domain.command import LONGEST_NAME
-from core.domain.incident.commands import AnyCommand, Snooze
+from core.domain.command import LONGEST_NAME, Command
+from core.domain.incident.commands import Snooze
+from core.domain.matching import Match
 
 _REFS: Final = "#/components/schemas/"
 _ALWAYS: Final = (
@@ -34,15 +37,19 @@ _ALWAYS: Final = (
 """What every operation may answer."""
 _WORDS: Final = r"[^\s\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 """A character that is left when text is cleaned: a text that must have one, has one of these."""
-_ID: Final = {
-    "name": "id",
-    "in": "path",
-    "required": True,
-    "description": "The incident: its handle, its own ID or the beginning of that, or its workflow "
-    "ID, which means the last one there. Percent-encoded.",
-    "schema": {"type": "string", "minLength": 1},
-    "example": "k7m2qx",
+_NAMED: Final = {
+    "id": (
+        "The incident: its handle, its own ID or the beginning of that, or its workflow ID, which "
+        "means the last one there. Percent-encoded.",
+        "k7m2qx",
+    ),
+    "schedule": ("The schedule's name.", "checkout"),
+    "override": ("The override's ID.", "k7m2qx"),
+    "silence": ("The ID of the silence or the maintenance window.", "k7m2qx"),
+    "heartbeat": ("The heartbeat's name.", "backup"),
+    "record": ("The record: its handle, its ID or the beginning of that.", "k7m2qx"),
 }
+"""What the parameters of paths name, each with an example."""
 _KEY: Final = {
     "name": IDEMPOTENCY_KEY,
     "in": "header",
@@ -96,7 +103,7 @@ def document(operations: Sequence[Operation[Any]]) -> dict[str, Any]:
         "info": {
             "title": "Tidegate",
             "version": "1",
-            "summary": "Incidents: read them, and command them.",
+            "summary": "Incidents and who is on call: read, and command.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
@@ -125,7 +132,10 @@ def _schemas(models: Sequence[type[BaseModel]]) -> dict[str, Any]:
 
 
 def _described(operation: Operation[Any], schemas: dict[str, Any]) -> dict[str, Any]:
-    parameters = [*([_ID] if "{id}" in operation.path else []), *_query(operation.query, schemas)]
+    parameters = [
+        *(_path(name) for name in re.findall(r"{(\w+)}", operation.path)),
+        *_query(operation.query, schemas),
+    ]
     described: dict[str, Any] = {
         "operationId": operation.id,
         "summary": operation.summary,
@@ -139,7 +149,8 @@ def _described(operation: Operation[Any], schemas: dict[str, Any]) -> dict[str, 
         },
     }
     if operation.command:
-        parameters += [_KEY, _PREFER]
+        parameters += [_KEY, *([_PREFER] if operation.sleeps else [])]
+    if operation.command and operation.has_body:
         schema = _body(operation.command, schemas)
         described["requestBody"] = {
             "required": bool(schema.get("required") or schema.get("oneOf") or schema.get("anyOf")),
@@ -148,6 +159,18 @@ def _described(operation: Operation[Any], schemas: dict[str, Any]) -> dict[str, 
     if parameters:
         described["parameters"] = parameters
     return described
+
+
+def _path(name: str) -> dict[str, Any]:
+    description, example = _NAMED[name]
+    return {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "description": description,
+        "schema": {"type": "string", "minLength": 1},
+        "example": example,
+    }
 
 
 def _success(operation: Operation[Any], status: HTTPStatus) -> dict[str, Any]:
@@ -190,7 +213,7 @@ def _query(query: type[Query], schemas: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _body(command: type[AnyCommand], schemas: dict[str, Any]) -> dict[str, Any]:
+def _body(command: type[Command], schemas: dict[str, Any]) -> dict[str, Any]:
     """What a command's body may hold: its fields, less those that are given otherwise."""
     schema = _with_components(command, schemas)
     properties = {name: value for name, value in schema["properties"].items() if name not in OURS}
@@ -204,24 +227,29 @@ def _body(command: type[AnyCommand], schemas: dict[str, Any]) -> dict[str, Any]:
     return {**described, **_either(command)}
 
 
-def _either(command: type[AnyCommand]) -> dict[str, Any]:
+def _either(command: type[Command]) -> dict[str, Any]:
     """What a validator of a whole command asks for, which its fields do not say."""
     if command is Snooze:
-        return {
-            "oneOf": [
-                {"required": [name], "properties": {name: {"not": {"type": "null"}}}}
-                for name in ("until", "for")
-            ]
-        }
+        return {"oneOf": _one_of(("until", "for"))}
     if command.name == "assign":
         return {"anyOf": [{"required": ["assignee"]}, {"required": ["commander"]}]}
+    if command is OpenIncident:
+        return {"anyOf": _one_of(("title", "follows"))}
     return {}
+
+
+def _one_of(names: Iterable[str]) -> list[dict[str, Any]]:
+    """For each of these fields that it is there, and is not null."""
+    return [{"required": [name], "properties": {name: {"not": {"type": "null"}}}} for name in names]
 
 
 def _with_components(model: type[BaseModel], schemas: dict[str, Any]) -> dict[str, Any]:
     """The schema of what a request carries; what it names goes to the components."""
     schema = copy.deepcopy(model.model_json_schema(ref_template=f"{_REFS}{{model}}"))
-    schemas.update(schema.pop("$defs", {}))
+    components = schema.pop("$defs", {})
+    if Match.__name__ in components:
+        components[Match.__name__]["anyOf"] = _one_of(Match.model_fields)
+    schemas.update(components)
     _say_what_is_left(schema)
     return schema
 

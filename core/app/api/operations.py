@@ -13,11 +13,9 @@ from starlette.responses import Response
 
 from core.app.api.problems import HEADERS
 from core.app.api.requests import Query
-from core.app.connection import Connection
 from core.app.identity.caller import Caller, Role
-from core.config.settings import Settings
-from core.domain.incident.commands import AnyCommand
-from core.operations.read_report import Reports
+from core.app.services import Services
+from core.domain.command import Command
 
 PREFIX: Final = "/v1"
 
@@ -26,41 +24,59 @@ Q = TypeVar("Q", bound=Query)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call(Generic[Q]):
-    """One request of somebody who is known and may make it. `temporal` and `reports` are the
-    process's own."""
+    """One request of somebody who is known and may make it. `services` are the process's own."""
 
     request: Request
     caller: Caller
     query: Q
-    settings: Settings
-    temporal: Connection
-    reports: Reports
+    services: Services
 
     @property
     def incident(self) -> str:
         """The incident that the path names."""
-        return str(self.request.path_params["id"])
+        return self.named("id")
+
+    def named(self, parameter: str) -> str:
+        """What the path names by a parameter."""
+        return str(self.request.path_params[parameter])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation(Generic[Q]):
     """What one method does at one path below /v1, and the least role that may ask for it.
 
-    `query` are its parameters. `command` is what its body carries, if anything. `answers` are its
-    successes, and `refusals` what else it answers besides what every operation may.
+    `query` are its parameters. `command` is what it does, if it changes anything: its fields are in
+    the body, less those that the token, the path and the key give. `sleeps` says that it may be
+    sent without waiting for what came of it. `answers` are its successes, and `refusals` what else
+    it answers besides what every operation may.
     """
 
     id: str
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "POST", "DELETE"]
     path: str
     summary: str
     role: Role
     query: type[Q]
     handle: Callable[[Call[Q]], Awaitable[Response]]
     answers: Mapping[HTTPStatus, type[BaseModel] | None]
-    command: type[AnyCommand] | None = None
+    command: type[Command] | None = None
+    sleeps: bool = False
     media: tuple[str, ...] = ("application/json",)
     refusals: tuple[HTTPStatus, ...] = ()
+
+    @property
+    def has_body(self) -> bool:
+        """Whether its command has fields that a body may carry."""
+        return self.command is not None and self.method == "POST"
+
+
+NOT_READ: Final = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+)
+"""How a body may be refused before it is looked at."""
 
 
 def answer(value: BaseModel, status: HTTPStatus = HTTPStatus.OK) -> Response:

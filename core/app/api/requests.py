@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal, TypeVar, get_origin
 
@@ -31,7 +31,9 @@ from core.domain.severity import Severity
 LONGEST_BODY: Final = 65_536
 """In bytes."""
 MOST_LISTED: Final = 1000
-"""Incidents on a page."""
+"""Incidents, or whatever is listed, on a page."""
+MOST_SHIFTS: Final = 100
+MOST_DAYS: Final = 400
 _NOT_READ: Final = {
     "TooLarge": f"a body has at most {LONGEST_BODY:,} bytes",
     "TooSlow": "the body did not arrive in time; nothing was done",
@@ -40,6 +42,12 @@ _NOT_READ: Final = {
 _MOST_VALUES: Final = 20
 """Of one parameter of a query."""
 _AGE: Final = r"^[0-9]{1,4}(s|m|h|d)$"
+_DAY: Final = (
+    "^20[0-9]{2}-((01|03|05|07|08|10|12)-(0[1-9]|[12][0-9]|3[01])"
+    "|(04|06|09|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))$"
+    "|^20([02468][048]|[13579][26])-02-29$"
+)
+"""The days of a century, and no other text."""
 _DURATION: Final[TypeAdapter[timedelta]] = TypeAdapter(Delay)
 
 M = TypeVar("M", bound=BaseModel)
@@ -63,11 +71,37 @@ def _age(value: object) -> object:
     return _DURATION.validate_python(value)
 
 
+def _day(value: object) -> object:
+    if not isinstance(value, str) or not re.fullmatch(_DAY, value, re.ASCII):
+        raise ValueError("is not a day like 2026-01-02")
+    return date.fromisoformat(value)
+
+
 Flag = Annotated[bool, BeforeValidator(_flag), WithJsonSchema({"type": "boolean"})]
 Age = Annotated[
     timedelta, BeforeValidator(_age), WithJsonSchema({"type": "string", "pattern": _AGE})
 ]
-_Words = Annotated[tuple[Word, ...], Field(max_length=_MOST_VALUES)]
+Words = Annotated[tuple[Word, ...], Field(max_length=_MOST_VALUES)]
+Limit = Annotated[
+    int,
+    Field(ge=1, le=MOST_LISTED),
+    BeforeValidator(_digits),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MOST_LISTED}),
+]
+Count = Annotated[
+    int,
+    Field(ge=1, le=MOST_SHIFTS),
+    BeforeValidator(_digits),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MOST_SHIFTS}),
+]
+Days = Annotated[
+    int,
+    Field(ge=1, le=MOST_DAYS),
+    BeforeValidator(_digits),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MOST_DAYS}),
+]
+Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "pattern": _DAY})]
+Cursor = Annotated[str, Field(pattern="^[A-Za-z0-9_-]{1,2000}$")]
 
 
 class Query(BaseModel):
@@ -85,20 +119,15 @@ class ListQuery(Query):
     severity: tuple[Severity, ...] = Field(
         default=(), max_length=len(Severity), description="Only with one of these severities."
     )
-    service: _Words = Field(default=(), description="Only of one of these services.")
-    assignee: _Words = Field(default=(), description="Only assigned to one of these people.")
+    service: Words = Field(default=(), description="Only of one of these services.")
+    assignee: Words = Field(default=(), description="Only assigned to one of these people.")
     older_than: Age | None = Field(
         default=None, description="Only begun longer ago: `30m`, `12h`, `7d`."
     )
     younger_than: Age | None = Field(default=None, description="Only begun since then, likewise.")
     include_closed: Flag = Field(default=False, alias="all", description="Closed ones, too.")
-    limit: Annotated[
-        int,
-        Field(ge=1, le=MOST_LISTED),
-        BeforeValidator(_digits),
-        WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MOST_LISTED}),
-    ] = Field(default=100, description="At most so many on a page.")
-    cursor: Annotated[str, Field(pattern="^[A-Za-z0-9_-]{1,2000}$")] | None = Field(
+    limit: Limit = Field(default=100, description="At most so many on a page.")
+    cursor: Cursor | None = Field(
         default=None, description="Where the page begins: `next` of the page before."
     )
 

@@ -30,6 +30,7 @@ class Role(StrEnum):
 
     VIEWER = "viewer"
     RESPONDER = "responder"
+    ADMIN = "admin"
 
     def covers(self, other: Role) -> bool:
         """Whether it may do what the other may."""
