@@ -19,14 +19,14 @@ from infra.local.environment import LINK_KEYS
 from tests.support.incidents import until
 
 TOKENS: Final = {
-    name: f"{name}-" + "0123456789abcdef" * 2 for name in ("viewer", "responder", "other")
+    name: f"{name}-" + "0123456789abcdef" * 2 for name in ("viewer", "responder", "admin", "other")
 }
 """A service token of each role, and one of another responder."""
 CALLERS: Final = json.dumps(
     [
         {
             "name": f"the-{name}",
-            "role": "viewer" if name == "viewer" else "responder",
+            "role": "responder" if name == "other" else name,
             "tokens": [token],
         }
         for name, token in TOKENS.items()
