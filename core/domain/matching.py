@@ -38,15 +38,14 @@ def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+_Pattern = Annotated[str, Field(min_length=1)]
+_PatternList = Annotated[list[_Pattern], Field(min_length=1)]
+_SeverityList = Annotated[list[Severity], Field(min_length=1)]
 Patterns = Annotated[
-    list[Annotated[str, Field(min_length=1)]],
-    Field(min_length=1),
-    BeforeValidator(_as_list, json_schema_input_type=str | list[str]),
+    _PatternList, BeforeValidator(_as_list, json_schema_input_type=_Pattern | _PatternList)
 ]
 Severities = Annotated[
-    list[Severity],
-    Field(min_length=1),
-    BeforeValidator(_as_list, json_schema_input_type=Severity | list[Severity]),
+    _SeverityList, BeforeValidator(_as_list, json_schema_input_type=Severity | _SeverityList)
 ]
 
 

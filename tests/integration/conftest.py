@@ -19,6 +19,7 @@ from infra.local.processes import program
 from infra.local.temporal import TemporalServer
 from tests.support.incidents import Harness, check_histories
 from tests.support.listeners import fresh_process
+from tests.support.office import Office, working
 from tests.support.payloads import BUCKET
 from tests.support.sleepers import Sleepers, sleeping
 from tests.support.web import Site, serving
@@ -89,6 +90,18 @@ async def start(tmp_path: Path, temporal_client: Client) -> AsyncIterator[Start]
                 raise
     with starting(tmp_path) as start_worker:
         yield start_worker
+
+
+@pytest.fixture(scope="module")
+async def office(
+    temporal_client: Client,
+    temporal_server: TemporalServer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[Office]:
+    """A whole installation, for a module's tests."""
+    folder = tmp_path_factory.mktemp("office")
+    async with working(temporal_client, temporal_server.address, folder) as office:
+        yield office
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from pydantic.json_schema import models_json_schema
 from starlette.responses import JSONResponse, Response
 
 from core.app.api.bodies import IDEMPOTENCY_KEY, OURS
+from core.app.api.oncall import NewFeed
 from core.app.api.opening import OpenIncident
 from core.app.api.operations import PREFIX, Call, Operation
 from core.app.api.problems import CONTENT_TYPE, HEADERS, Problem, phrase
@@ -235,6 +236,8 @@ def _either(command: type[Command]) -> dict[str, Any]:
         return {"anyOf": [{"required": ["assignee"]}, {"required": ["commander"]}]}
     if command is OpenIncident:
         return {"anyOf": _one_of(("title", "follows"))}
+    if command is NewFeed:
+        return {"oneOf": _one_of(("schedule", "person"))}
     return {}
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated, Any, Final, Self
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, BeforeValidator, Field
 from starlette.responses import Response
 
 from core.app.api.bodies import made, read_command
@@ -45,6 +45,14 @@ REPLAY_WITHIN: Final = 20.0
 """Seconds for what becomes of a replayed record."""
 
 log = logging.getLogger("tidegate.app")
+
+
+def _whole(value: object) -> object:
+    """1.0 is an integer in JSON."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+_Number = Annotated[int, Field(ge=1, le=1_000_000), BeforeValidator(_whole)]
 
 
 class CausesQuery(Query):
@@ -87,9 +95,7 @@ class ReplayRecord(Command):
 
     name = "replay_record"
 
-    item: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
-        None, description="Only this item of the original, by its number."
-    )
+    item: _Number | None = Field(None, description="Only this item of the original, by its number.")
 
 
 class DeleteRecord(Command):
