@@ -78,7 +78,6 @@ async def working(client: Client, address: str, folder: Path) -> AsyncIterator[O
     environment = {
         **LINK_KEYS,
         "TEMPORAL_ADDRESS": address,
-        "TIDEGATE_LINK_KEYS": ",".join(f"env:{name}" for name in LINK_KEYS),
         "TIDEGATE_APP_URL": APP_URL,
         "TIDEGATE_ONCALL": str(folder / "oncall.yaml"),
         "TIDEGATE_QUARANTINE": f"file://{folder}/quarantine/",
