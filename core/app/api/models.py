@@ -89,6 +89,7 @@ class IncidentState(Answer):
     named_links: Mapping[str, str]
     document: str | None = Field(description="The URI of the report that opened it.")
     follows: str | None = Field(description="The ID of the incident that it follows.")
+    reporter: str | None = Field(description="Who reported it, where somebody did.")
     assignee: str | None
     commander: str | None
     acknowledged_by: tuple[str, ...]
