@@ -18,6 +18,7 @@ from core.app.api.application import OPERATIONS
 from core.app.application import create
 from core.domain.handles import handle_of
 from core.errors import InvalidEvent, NoRoute
+from core.operations import quarantined
 from infra.local.temporal import TemporalServer
 from tests.integration.test_api import path_of
 from tests.support.api import TOKENS, Answer, Api, configure, serving
@@ -478,7 +479,8 @@ async def test_a_viewer_sees_why_records_are_there_and_nothing_of_what_is_in_the
         await office.refuse(error("no rule takes it"), way=way, unique=uuid4().hex)
         for error in (NoRoute, NoRoute, InvalidEvent)
     ]
-    found, place = [], {}
+    found: list[dict[str, Any]] = []
+    place: dict[str, str] = {}
     while True:
         page = (await viewer.get("/v1/quarantine", source=way, limit=2, **place)).json
         assert len(page["records"]) <= 2
@@ -552,7 +554,7 @@ async def test_a_record_that_is_refused_again_meanwhile_is_kept(
 ) -> None:
     unique = uuid4().hex
     id = await office.refuse(NoRoute("no rule takes it"), unique=unique)
-    read = quarantine.read_named
+    read = quarantined.read_named
 
     async def then_refused_again(*arguments: Any) -> Any:
         found = await read(*arguments)

@@ -216,6 +216,11 @@ COMMANDS: Final = {
         TEMPORAL | ON_CALL | {Bad.NO_SCHEDULE, Bad.NO_PERSON},
         {**_NO_SCHEDULE, Bad.NO_PERSON: ("--file", "oncall.yaml", "--person", "nobody")},
     ),
+    "oncall feed": Command(
+        ("checkout",),
+        ON_CALL | {Bad.NO_SCHEDULE, Bad.NO_PERSON},
+        {**_NO_SCHEDULE, Bad.NO_PERSON: ("--person", "nobody")},
+    ),
     "oncall check": Command((), ON_CALL | {Bad.HALF_FILE}, {Bad.HALF_FILE: (HALF_FILE,)}),
     "oncall schema": Command(),
     "silence add": Command(
