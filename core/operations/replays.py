@@ -16,11 +16,12 @@ from core.intake.quarantine import Quarantine
 from core.intake.receipts import Receipt
 from core.intake.records import QuarantineRecord
 from core.intake.replay import MappingOf, chosen, items_of, replay
-from core.operations.explain import Explanation, explain_arrivals
 from core.operations.outcome import Outcome, Result, follow, of_receipt
 
 if TYPE_CHECKING:
     from temporalio.client import Client
+
+    from core.operations.explain import Explanation
 
 _FOLLOWED: Final = 4
 """Records that are followed at a time, each with all its events."""
@@ -210,6 +211,8 @@ async def explain_record(
 ) -> dict[int, Explanation]:
     """What would become of a record's events, or of its `item`, by today's mapping and routes.
     Raises `DocumentNotFound`, or `ConfigFileError` for the routing table."""
+    from core.operations.explain import explain_arrivals
+
     original = await quarantine.get(record.id)
     items = chosen(original, items_of(original, mapping_of=mapping_of), item)
     explanations = explain_arrivals(items.values(), settings)

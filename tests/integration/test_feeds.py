@@ -204,7 +204,7 @@ ATTACKS: dict[str, Callable[[], Any]] = {
     "of nothing": lambda: sealed({"exp": LATER}),
     "without an end": lambda: sealed({"schedule": "checkout"}),
     "with more": lambda: sealed({**CLAIMS, "admin": True}),
-    "of a name that is none": lambda: sealed({**CLAIMS, "schedule": "../../etc"}),
+    "of a path in place of a name": lambda: sealed({**CLAIMS, "schedule": "../../etc"}),
     "of a list": lambda: sealed([CLAIMS]),
 }
 
