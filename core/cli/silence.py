@@ -101,16 +101,9 @@ def add(
 
 
 async def _workflow_id(incident: str) -> str:
-    """The workflow ID of an incident that is there."""
     from core.adapters.temporal import incidents
-    from core.adapters.temporal.incident_names import resolve
-    from core.domain.incident.ids import parse_id
 
-    client = await bootstrap.connect(Settings.from_env())
-    key, own = parse_id(id := await resolve(client, incident))
-    if own:
-        await incidents.runs(client, id)
-    return key
+    return await incidents.workflow_id(await bootstrap.connect(Settings.from_env()), incident)
 
 
 def _match(pairs: Sequence[str]) -> Match:

@@ -786,10 +786,23 @@ async def test_what_is_no_id_is_not_found_and_not_looked_for(
 DOCUMENT = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 
 
-def documented_calls() -> list[str]:
-    """Every call of curl in the documentation, a line each."""
+def documented_calls(*, of_incidents: bool) -> list[str]:
+    """Every call of curl in the documentation about one incident or their list, or every other; a
+    line each."""
     blocks = "".join(re.findall(r"```console\n(.*?)```", DOCUMENT, re.S))
-    return re.findall(r"^curl .*", blocks.replace("\\\n", ""), re.M)
+    calls = re.findall(r"^curl .*", blocks.replace("\\\n", ""), re.M)
+    return [call for call in calls if bool(re.search(r"/incidents[/?]", call)) == of_incidents]
+
+
+async def called(call: str, url: str, token: str, named: str) -> None:
+    """Makes a documented call, which must succeed."""
+    line = call.replace("$API", url).replace("$TOKEN", token)
+    program, *arguments = shlex.split(line.replace("k7m2qx", quote(named)))
+    done = await asyncio.create_subprocess_exec(
+        program, "-sS", "--fail-with-body", *arguments, stdout=PIPE, stderr=STDOUT
+    )
+    output, _ = await done.communicate()
+    assert done.returncode == 0, output.decode()
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
@@ -798,7 +811,7 @@ async def test_the_documented_calls_work(
 ) -> None:
     monkeypatch.setenv("TIDEGATE_REPORTS", f"file://{dev_harness.root}/reports/")
     dev_harness.policy |= {"reopen_window": "1h", "remember_for": "1h"}
-    calls = documented_calls()
+    calls = documented_calls(of_incidents=True)
     assert len(calls) == 7
     async with dev_harness.working(), serving(create()) as url:
         handle, id = await opened(dev_harness)
@@ -806,13 +819,7 @@ async def test_the_documented_calls_work(
         await until(says(handle, "report written"))
         await command(handle, "reopen", "second")
         for call in calls:
-            line = call.replace("$API", url).replace("$TOKEN", TOKENS["responder"])
-            program, *arguments = shlex.split(line.replace("k7m2qx", quote(id)))
-            done = await asyncio.create_subprocess_exec(
-                program, "-sS", "--fail-with-body", *arguments, stdout=PIPE, stderr=STDOUT
-            )
-            output, _ = await done.communicate()
-            assert done.returncode == 0, output.decode()
+            await called(call, url, TOKENS["responder"], id)
         await until(says(handle, "buy a bigger disk"))
 
 

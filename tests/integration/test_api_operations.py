@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -20,7 +21,7 @@ from core.domain.handles import handle_of
 from core.errors import InvalidEvent, NoRoute
 from core.operations import quarantined
 from infra.local.temporal import TemporalServer
-from tests.integration.test_api import path_of
+from tests.integration.test_api import called, documented_calls, path_of
 from tests.support.api import TOKENS, Answer, Api, configure, serving
 from tests.support.grpc_proxy import Proxy, counted
 from tests.support.incidents import until
@@ -657,3 +658,13 @@ async def asked(api: Api, operation: Any, record: str) -> tuple[str, Answer]:
         path = path.replace(f"{kind}/k7m2qx", f"{kind}/{name}")
     body = BODIES.get(operation.id, {}) if operation.has_body else None
     return operation.id, await api.ask(operation.method, path, json=body)
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+async def test_the_documented_calls_work(admin: Api, office: Office, nothing_added: None) -> None:
+    calls = documented_calls(of_incidents=False)
+    assert len(calls) == 12
+    record = await office.refuse(NoRoute("no rule takes it"), unique=uuid4().hex)
+    for call in calls:
+        at_some_time = call.replace("2026-01-02T22:00:00+01:00", in_hours(1))
+        await called(at_some_time, admin.url, TOKENS["admin"], record)

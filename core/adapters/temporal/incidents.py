@@ -167,6 +167,15 @@ async def runs(client: Client, incident_id: str) -> bool:
     return run.status is WorkflowExecutionStatus.RUNNING and _own_id(run) in (None, incident_id)
 
 
+async def workflow_id(client: Client, id: str) -> str:
+    """The workflow ID of an incident that is there, by whatever names it. Raises as `send`."""
+    id = await resolve(client, id)
+    key, own = parse_id(id)
+    if own:
+        await runs(client, id)
+    return key
+
+
 async def summary(client: Client, incident_id: str) -> IncidentSummary:
     """What an incident has published of itself, which takes no worker; `incident_id` is its own
     ID, by which it is found even after another has followed it. Raises as `send`."""

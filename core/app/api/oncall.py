@@ -16,7 +16,6 @@ from pydantic import Field, model_validator
 from starlette.responses import Response
 
 from core.adapters.temporal import incidents, on_call
-from core.adapters.temporal.incident_names import resolve
 from core.app.api.bodies import fields_of, made, read_command
 from core.app.api.oncall_models import (
     FeedAddress,
@@ -32,7 +31,6 @@ from core.app.api.operations import NOT_READ, Call, Operation, answer
 from core.app.api.requests import Count, Day, Days, NoQuery, Query, Words
 from core.app.identity.caller import Role
 from core.domain.command import Command, Word
-from core.domain.incident.ids import parse_id
 from core.domain.matching import Name
 from core.domain.oncall.commands import (
     AddOverride,
@@ -159,7 +157,7 @@ async def silences(call: Call[NoQuery]) -> Response:
 async def add_silence(call: Call[NoQuery]) -> Response:
     command = await read_command(call, AddSilence)
     if command.incident is not None:
-        key = await _workflow_id(call, command.incident)
+        key = await incidents.workflow_id(await call.services.client(), command.incident)
         command = command.model_copy(update={"incident": key})
     return await _sent(call, command)
 
@@ -191,15 +189,6 @@ async def _check(call: Call[Any], planned: PlannedOverride) -> None:
 def _known(kind: str, wanted: Collection[str], names: Collection[str]) -> None:
     for name in wanted:
         known(kind, name, names)
-
-
-async def _workflow_id(call: Call[Any], incident: str) -> str:
-    """The workflow ID of an incident that is there. Raises `IncidentNotFound` or `AmbiguousId`."""
-    client = await call.services.client()
-    key, own = parse_id(id := await resolve(client, incident))
-    if own:
-        await incidents.runs(client, id)
-    return key
 
 
 async def _sent(call: Call[Any], command: AnyCommand) -> Response:
