@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import json
 import logging
 import re
@@ -128,6 +129,13 @@ class LinkKeys:
             if newer is None:
                 raise
             return _verified(token, _long_enough(newer), parse, kind)
+
+    async def derived(self, purpose: str) -> list[bytes]:
+        """A key for another purpose out of each of these: none of what it signs is a link. Raises
+        as `sign`."""
+        keys = _long_enough(await self._secrets.get_all(self._references))
+        text = f"tidegate {purpose}".encode()
+        return [hmac.digest(key.encode(), text, "sha256") for key in keys]
 
     async def check(self) -> None:
         """Raises `SettingsError` for keys with which no link can be signed."""

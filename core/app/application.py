@@ -35,9 +35,10 @@ _WORDS: Final = {
 }
 
 
-def create() -> Starlette:
+def create(*, local_user: str | None = None) -> Starlette:
     """The application, with its settings from the environment. It connects to Temporal, and reads
-    its keys, with the first link. Raises `SettingsError`."""
+    its keys, with the first link. Whoever passes a `local_user` serves it to this machine alone:
+    then everybody who visits the console is that user. Raises `SettingsError`."""
     settings = Settings.from_env()
     services = Services(settings, bootstrap.secrets(settings))
     links = IncidentLinks(
@@ -49,6 +50,7 @@ def create() -> Starlette:
             Route(f"{PATH}{{token}}", links.answer, methods=["GET", "POST"]),
             Route(f"{FEEDS_PATH}{{token}}{SUFFIX}", Feeds(services).answer),
             *_api(services),
+            *_console(services, local_user),
         ],
         exception_handlers=dict.fromkeys((Refused, HTTPException, Exception), failed),
     )
@@ -65,6 +67,15 @@ def _api(services: Services) -> list[BaseRoute]:
     from core.app.identity.bearer import identity
 
     return [mounted(identity(settings, services.secrets), services)]
+
+
+def _console(services: Services, local_user: str | None) -> list[BaseRoute]:
+    """The console, where somebody may visit it; else nothing of it is even loaded."""
+    if local_user is None:
+        return []
+    from core.app.console.application import local
+
+    return local(services, local_user)
 
 
 async def healthy(request: Request) -> PlainTextResponse:

@@ -35,7 +35,7 @@ HEADERS: Final = {
 
 class Refused(Exception):
     """What a request asks for is not done: `heading` and `text` tell whoever sent it why, and
-    `commands` what they can type instead. `code` is for the log."""
+    `commands` what they can type instead. `code` and `why` are for the log."""
 
     def __init__(
         self,
@@ -46,6 +46,7 @@ class Refused(Exception):
         *,
         commands: Sequence[str] = (),
         headers: Mapping[str, str] | None = None,
+        why: str = "",
     ) -> None:
         super().__init__(code)
         self.status = status
@@ -54,6 +55,7 @@ class Refused(Exception):
         self.text = text
         self.commands = commands
         self.headers = headers or {}
+        self.why = why
 
 
 def page(

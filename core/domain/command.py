@@ -34,6 +34,8 @@ class Proof(StrEnum):
     """A bearer token of the HTTP API, which names them."""
     COMMAND_LINE = "command_line"
     """Credentials of Temporal, and the name that the user of the command gave."""
+    CONSOLE = "console"
+    """A session of the console, which they began by signing in."""
     LINK = "link"
     """A signed link that was sent to them."""
     OPSGENIE = "opsgenie"
@@ -45,6 +47,7 @@ class Proof(StrEnum):
 _LABELS: Final[Mapping[str, str]] = {
     Proof.API: "API",
     Proof.COMMAND_LINE: "CLI",
+    Proof.CONSOLE: "console",
     Proof.LINK: "link",
     Proof.OPSGENIE: "Opsgenie",
     Proof.PAGERDUTY: "PagerDuty",

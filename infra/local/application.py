@@ -7,6 +7,7 @@ python -m infra.local.application --socket DESCRIPTOR
 from __future__ import annotations
 
 import argparse
+import getpass
 import logging
 import sys
 from collections.abc import Mapping
@@ -37,7 +38,7 @@ def main() -> None:
     listening = parser.parse_args().socket
     try:
         logging.basicConfig(level=Settings.from_env().log_level)
-        application = create()
+        application = create(local_user=getpass.getuser())
     except ConfigurationError as error:
         sys.exit(f"cannot start: {error}")
     config = uvicorn.Config(

@@ -54,8 +54,9 @@ UNFINDABLE: Final = frozenset('"\\')
 class IncidentFilter:
     """Which incidents to list: those that have one of the values of every field that is set.
 
-    Without `statuses` those whose workflow runs, or with `include_closed` all. Ages are counted
-    from the beginning of the incident.
+    Without `statuses` those whose workflow runs, or with `include_closed` all; with `running` also
+    of those with one of the `statuses` only these. Ages are counted from the beginning of the
+    incident.
     """
 
     statuses: Sequence[str] = ()
@@ -65,6 +66,7 @@ class IncidentFilter:
     older_than: timedelta | None = None
     younger_than: timedelta | None = None
     include_closed: bool = False
+    running: bool = False
 
     def query(self, now: datetime) -> str:
         """The filter as a visibility query, which leaves some of it to `matches`. Of the ages only
@@ -78,6 +80,8 @@ class IncidentFilter:
         if not self.include_closed and not self.statuses:
             # A closed incident's workflow stays for a while, to hear late alerts.
             parts.append(f"ExecutionStatus = 'Running' AND {_STATUS.name} != 'closed'")
+        elif self.running:
+            parts.append("ExecutionStatus = 'Running'")
         wanted = (
             (_STATUS.name, self.statuses),
             (_SEVERITY.name, self.severities),
@@ -163,6 +167,15 @@ async def incident_page(
     found = [await summary_of(run) for run in pages.current_page or ()]
     following = _cursor(now, pages.next_page_token, filter) if pages.next_page_token else None
     return [incident for incident in found if filter.matches(incident, now)], following
+
+
+async def count_incidents(client: Client, filter: IncidentFilter) -> int:
+    """How many incidents the query of a filter finds, by one call. Raises as `list_incidents`."""
+    try:
+        found = await client.count_workflows(filter.query(datetime.now(UTC)), rpc_timeout=_TIMEOUT)
+    except RPCError as error:
+        raise refusal(error, fix=_TRY_AGAIN) from None
+    return found.count
 
 
 _NO_PAGE: Final = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.UNKNOWN)

@@ -1,0 +1,255 @@
+"""The console: pages for people, below /console.
+
+Who visits is known by a session, or is the user of this machine. Without either in the settings
+there is no console: it is never open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+
+from core.app.bodies import NotRead, body_of
+from core.app.connection import Connection
+from core.app.console import incidents, static
+from core.app.console.frame import HEADERS, PATH, Console, Page, Visit, framed
+from core.app.console.sessions import LocalUser, Visitors
+from core.app.identity.caller import Role, caller_named
+from core.app.pages import Refused
+from core.config.settings import Settings
+from core.domain.printable import printable_line
+from core.errors import (
+    AmbiguousId,
+    ConfigurationError,
+    DocumentNotFound,
+    IncidentNotFound,
+    TemporalUnavailable,
+    TidegateError,
+    TransientError,
+)
+
+PAGES: Final[tuple[Page, ...]] = (*incidents.PAGES,)
+"""Every page of the console."""
+
+NAVIGATION: Final = tuple((page.name, page.path) for page in PAGES if page.name)
+"""The pages that every page leads to, by name and path."""
+
+LONGEST_FORM: Final = 65_536
+"""In bytes."""
+_MOST_FIELDS: Final = 100
+_ANSWER_WITHIN: Final = 25.0
+"""Seconds; the gateways before a function wait for 30."""
+_CSRF: Final = "csrf"
+_LOCAL_HOSTS: Final = ("127.0.0.1", "localhost", "[::1]", "::1")
+_WORDS: Final = {
+    404: ("Nothing is here", "The address may be cut."),
+    405: ("That is not possible here", "This address takes no such request."),
+    500: ("Something is broken here", "It does no harm to try again."),
+}
+_NOT_READ: Final = {
+    "TooLarge": ("That is too much", f"A form has at most {LONGEST_FORM:,} bytes."),
+    "TooSlow": ("That took too long", "Nothing was done. It does no harm to try again."),
+    "Disconnected": ("Nothing was done", "It was not sent whole."),
+}
+
+log = logging.getLogger("tidegate.app")
+
+
+def local(settings: Settings, temporal: Connection, user: str) -> list[BaseRoute]:
+    """The console of an application that only this machine reaches: everybody is its user."""
+    console = Console(base=PATH, origin=None, settings=settings, temporal=temporal)
+    return _mounted(console, LocalUser(caller_named(user, [*Role][-1])), [])
+
+
+def _mounted(console: Console, visitors: Visitors, more: list[BaseRoute]) -> list[BaseRoute]:
+    gate = _Gate(console, visitors)
+    application = Starlette(
+        routes=[
+            Route("/static/{name}", static.serve),
+            *more,
+            *(Route(page.path, gate.to(page), methods=[page.method]) for page in PAGES),
+        ],
+        exception_handlers=dict.fromkeys((Refused, HTTPException, Exception), gate.failed),
+    )
+    application.router.redirect_slashes = False
+
+    async def home(request: Request) -> Response:
+        return RedirectResponse(f"{console.base}{incidents.PATH}", 303, HEADERS)
+
+    return [Route(PATH, home), Route(f"{PATH}/", home), Mount(PATH, app=application)]
+
+
+class _Gate:
+    """What every request to a page goes through."""
+
+    def __init__(self, console: Console, visitors: Visitors) -> None:
+        self._console = console
+        self._visitors = visitors
+
+    def to(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
+        """The endpoint of a page."""
+
+        async def endpoint(request: Request) -> Response:
+            try:
+                async with asyncio.timeout(_ANSWER_WITHIN):
+                    return await self._answer(page, request)
+            except TimeoutError:
+                late = TemporalUnavailable(f"{page.path}: no answer within {_ANSWER_WITHIN:g} s")
+                raise _as_refused(late) from None
+            except TidegateError as error:
+                raise _as_refused(error) from error
+
+        return endpoint
+
+    async def _answer(self, page: Page, request: Request) -> Response:
+        self._check_host(request)
+        session = await self._visitors.session(request)
+        if session is None:
+            return self._sign_in(request)
+        request.state.session = session
+        form = await self._form(request) if page.method == "POST" else {}
+        if page.method == "POST" and not session.owns(form.pop(_CSRF, "")):
+            raise _forged("the form is of no page of this session")
+        if not session.caller.role.covers(page.role):
+            raise Refused(
+                403,
+                "RoleTooLow",
+                "That takes another role",
+                f"It takes the role {page.role}, and yours is {session.caller.role}.",
+            )
+        return await page.handle(
+            Visit(request=request, session=session, console=self._console, form=form)
+        )
+
+    def _check_host(self, request: Request) -> None:
+        """Where nobody signs in, a name that leads here by somebody else's choice does not count:
+        its pages could read and send ours."""
+        if self._console.origin is None and request.url.hostname not in _LOCAL_HOSTS:
+            raise Refused(
+                403,
+                "OtherHost",
+                "This console is for this machine",
+                "Open it as 127.0.0.1 or localhost.",
+            )
+
+    def _sign_in(self, request: Request) -> Response:
+        """What somebody gets whom nobody knows: a page leads to where they sign in, and then back.
+        Neither a form nor a part of a page does: what they sent is not done later."""
+        path = request.scope["path"].removeprefix(PATH)
+        query = request.scope["query_string"].decode("latin-1")
+        if request.method in ("GET", "HEAD") and "hx-request" not in request.headers:
+            wanted = urlencode(
+                {"next": f"{self._console.base}{path}" + (f"?{query}" if query else "")}
+            )
+            headers = {"Cache-Control": "no-store", **HEADERS}
+            return RedirectResponse(f"{self._console.base}/sign-in?{wanted}", 303, headers)
+        raise Refused(
+            401, "NotSignedIn", "You are signed out", "Nothing was done. Sign in, and try again."
+        )
+
+    async def _form(self, request: Request) -> dict[str, str]:
+        """The fields of a form of our own pages. Raises `Refused`."""
+        site = request.headers.get("sec-fetch-site")
+        if site not in (None, "same-origin", "none"):
+            raise _forged(f"sent from a {site} page")
+        origin = request.headers.get("origin")
+        ours = self._console.origin or f"{request.url.scheme}://{request.url.netloc}"
+        if origin not in (None, ours):
+            raise _forged("sent from another origin")
+        try:
+            body = await body_of(
+                request, longest=LONGEST_FORM, timeout=self._console.settings.start_timeout
+            )
+        except NotRead as failure:
+            heading, text = _NOT_READ[failure.code]
+            raise Refused(
+                failure.status, failure.code, heading, text, headers=failure.headers
+            ) from None
+        try:
+            fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+        except ValueError:  # not UTF-8, or too many fields
+            raise Refused(400, "Invalid", "That cannot be read", "Nothing was done.") from None
+        return {name: values[0] for name, values in fields.items()}
+
+    async def failed(self, request: Request, error: Exception) -> Response:
+        """The page of a request that was not answered, which is counted by its code in the log."""
+        match error:
+            case Refused():
+                level = logging.ERROR if error.status >= 500 else logging.WARNING
+                why = printable_line(error.why or error.code)
+                log.log(level, "refused: %s (%d): %s", error.code, error.status, why)
+                refused = error
+            case HTTPException():
+                heading, text = _WORDS.get(error.status_code, (error.detail, ""))
+                refused = Refused(error.status_code, "", heading, text, headers=error.headers)
+            case _:
+                refused = Refused(500, "", *_WORDS[500])
+        session = getattr(request.state, "session", None)
+        return framed(
+            "notice.html",
+            refused.status,
+            self._console,
+            session=session,
+            headers=refused.headers,
+            title=refused.heading,
+            text=refused.text,
+            commands=refused.commands,
+        )
+
+
+def _forged(why: str) -> Refused:
+    return Refused(
+        403,
+        "Forged",
+        "Nothing was done",
+        "That form is not from a page that you have open now. Load the page again.",
+        why=why,
+    )
+
+
+def _as_refused(error: TidegateError) -> Refused:
+    """The refusal that an error of the core is to a visitor."""
+    match error:
+        case IncidentNotFound():
+            heading = "There is no such incident"
+            text = "Temporal does not have it, or keeps it no longer."
+            return Refused(404, error.code, heading, text, why=error.message)
+        case DocumentNotFound():
+            return Refused(404, error.code, "That is not there", error.message)
+        case AmbiguousId():
+            return Refused(409, error.code, "That could be several", error.message)
+        case TransientError():
+            return Refused(
+                503,
+                error.code,
+                "That does not work at the moment",
+                "Something that this page needs does not answer. It does no harm to try again.",
+                headers={"Retry-After": "5"},
+                why=str(error),
+            )
+        case ConfigurationError():
+            return Refused(
+                503,
+                error.code,
+                "That does not work yet",
+                "The operator has to change something first: the log says what.",
+                headers={"Retry-After": "60"},
+                why=str(error),
+            )
+        case _:
+            return Refused(500, error.code, *_WORDS[500], why=str(error))
+
+
+def origin_of(url: str) -> str:
+    """The origin of an address, as browsers say it."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.lower()}"

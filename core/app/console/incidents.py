@@ -1,0 +1,122 @@
+"""The incidents that are open, the worst first: out of what their workflows have published, so that
+no worker is asked, and nothing for each incident."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from core.adapters.temporal.incident_list import IncidentFilter, IncidentSummary
+from core.app.console.frame import Page, Visit
+from core.app.pages import Refused
+from core.domain.command import Word
+from core.domain.durations import format_age
+from core.domain.incident.model import UNRESOLVED, Status
+from core.domain.severity import Severity
+from core.domain.text import shortened
+from core.operations.incident_board import Board, board
+
+PATH: Final = "/incidents"
+
+_TITLE_CHARS: Final = 200
+_SHOWN: Final = {
+    "": UNRESOLVED,
+    **{each.value: (each,) for each in Status if each is not Status.NEW},
+}
+
+
+class Filters(BaseModel):
+    """Which incidents are shown: by default those that are not resolved."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    status: Literal["", "pending", "open", "acknowledged", "mitigated", "resolved", "closed"] = ""
+    severity: Severity | None = None
+    service: Word | None = None
+    after: Annotated[str, Field(max_length=4000)] | None = None
+
+
+async def listed(visit: Visit) -> Response:
+    """The whole page."""
+    return await _listed(visit, "incidents.html")
+
+
+async def live(visit: Visit) -> Response:
+    """The part of it that refreshes."""
+    return await _listed(visit, "incidents_live.html")
+
+
+async def _listed(visit: Visit, template: str) -> Response:
+    filters = visit.query(Filters)
+    client = await visit.console.temporal.client()
+    try:
+        found = await board(client, _filter(filters), cursor=filters.after)
+    except ValueError:
+        raise Refused(
+            410, "NoPage", "The list has gone on", "Begin it again: this page of it is over."
+        ) from None
+    now = datetime.now(UTC)
+    kept = {"status": filters.status, "severity": filters.severity, "service": filters.service}
+    chosen = {name: value for name, value in kept.items() if value}
+    return visit.page(
+        template,
+        title="Incidents",
+        filters=filters,
+        statuses=[each for each in _SHOWN if each],
+        severities=[*Severity],
+        rows=[_row(incident, now) for incident in found.incidents],
+        counts=found.counts,
+        summary=_summary(filters, found),
+        total=found.total,
+        live=visit.url(f"{PATH}/live", **chosen, after=filters.after),
+        beginning=visit.url(PATH, **chosen) if filters.after else None,
+        following=found.following and visit.url(PATH, **chosen, after=found.following),
+        section=PATH,
+    )
+
+
+def _filter(filters: Filters) -> IncidentFilter:
+    statuses = _SHOWN[filters.status]
+    return IncidentFilter(
+        statuses=statuses,
+        severities=(filters.severity,) if filters.severity else (),
+        services=(filters.service,) if filters.service else (),
+        running=Status.CLOSED not in statuses,
+    )
+
+
+def _row(incident: IncidentSummary, now: datetime) -> dict[str, object]:
+    """What the list shows of an incident."""
+    began = incident.began.astimezone(UTC)
+    waits = incident.status in (Status.PENDING, Status.OPEN)
+    return {
+        "id": incident.id,
+        "handle": incident.handle,
+        "title": shortened(incident.title or "An incident", _TITLE_CHARS),
+        "severity": incident.severity,
+        "status": incident.status,
+        "service": incident.service,
+        "began": f"{began:%Y-%m-%d %H:%M} UTC",
+        "moment": began.isoformat(timespec="seconds"),
+        "age": format_age(max(now - began, timedelta())),
+        "who": incident.assignee or (None if waits else incident.acknowledged_by),
+    }
+
+
+def _summary(filters: Filters, found: Board) -> str:
+    """How many there are, in a sentence that is read out when it changes."""
+    what = filters.status or "unresolved"
+    of = f" of {filters.service}" if filters.service else ""
+    by = ", ".join(f"{count:,} {severity}" for severity, count in found.counts.items())
+    if not found.total:
+        return f"No {what} incidents{of}."
+    return f"{found.total:,} {what}{of}: {by}."
+
+
+PAGES: Final = (
+    Page(path=PATH, handle=listed, name="Incidents"),
+    Page(path=f"{PATH}/live", handle=live),
+)
