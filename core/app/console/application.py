@@ -20,7 +20,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from core.app.bodies import NotRead, body_of
 from core.app.connection import Connection
-from core.app.console import incidents, static
+from core.app.console import incident, incidents, static
 from core.app.console.frame import HEADERS, PATH, Console, Page, Visit, framed
 from core.app.console.sessions import LocalUser, Visitors
 from core.app.identity.caller import Role, caller_named
@@ -37,7 +37,7 @@ from core.errors import (
     TransientError,
 )
 
-PAGES: Final[tuple[Page, ...]] = (*incidents.PAGES,)
+PAGES: Final[tuple[Page, ...]] = (*incidents.PAGES, *incident.PAGES)
 """Every page of the console."""
 
 NAVIGATION: Final = tuple((page.name, page.path) for page in PAGES if page.name)

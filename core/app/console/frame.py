@@ -80,7 +80,8 @@ class Visit:
         headers: Mapping[str, str] | None = None,
         **values: Any,
     ) -> Response:
-        """A page of a template of templates/console, with all that the frame shows."""
+        """A page of a template of templates/console, with all that the frame shows. A whole one
+        has a `title`; `section` is the path of the page in the navigation that it belongs to."""
         return framed(
             template,
             status,

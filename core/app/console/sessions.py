@@ -39,6 +39,14 @@ class Session:
         """Whether a form is from a page of this session."""
         return hmac.compare_digest(self.csrf.encode(), csrf.encode())
 
+    def mark(self, text: str) -> str:
+        """What shows that this session has written a text into an address."""
+        return hmac.digest(self.csrf.encode(), f"mark {text}".encode(), "sha256").hex()[:32]
+
+    def wrote(self, text: str, mark: str) -> bool:
+        """Whether it has: nobody else's link makes a page say that something was done."""
+        return hmac.compare_digest(self.mark(text).encode(), mark.encode())
+
 
 class Visitors(Protocol):
     """Who a request is from."""
