@@ -206,7 +206,8 @@ requirements: setup ## Renew the pins after a change in pyproject.toml
 	@echo "requirements/deploy.txt" && $(COMPILE) --group deploy -o requirements/deploy.txt $(ARGS)
 	@echo "requirements/audit.txt" && $(COMPILE) --group audit -o requirements/audit.txt $(ARGS)
 	@echo "infra/local/azure/azurite/package-lock.json" && $(BIN)/python -m infra.local.azure.azurite lock
-	@if grep -n '"resolved"' infra/local/azure/azurite/package-lock.json; then echo "error: a pin names an address" >&2; exit 1; fi
+	@echo "tests/support/npm/package-lock.json" && $(BIN)/python -m tests.support.npm_packages lock
+	@if grep -n '"resolved"' infra/local/azure/azurite/package-lock.json tests/support/npm/package-lock.json; then echo "error: a pin names an address" >&2; exit 1; fi
 	@if grep -n '://' requirements.txt requirements/*.txt; then echo "error: a pin names an address" >&2; exit 1; fi
 	@$(MAKE) --no-print-directory licences
 

@@ -22,11 +22,11 @@ def install_cloud(name: CloudName, step: Step) -> None:
         case "aws":
             pass
         case "azure":
-            from infra.local.azure import azurite
+            from infra.local.azure.azurite import PACKAGES
 
-            if not azurite.is_installed():
+            if not PACKAGES.installed:
                 with step("Azurite installed"):
-                    azurite.install()
+                    PACKAGES.install()
 
 
 def start_cloud(

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.azure import azurite
+from infra.local import npm
+from infra.local.azure.azurite import PACKAGES
 from infra.local.processes import LocalStackError
-
-PINS = Path(azurite.__file__).with_name("azurite")
 
 
 def test_every_package_is_pinned_by_its_hash_without_a_registry() -> None:
-    packages = json.loads((PINS / "package-lock.json").read_text())["packages"]
+    packages = json.loads((PACKAGES.pins / "package-lock.json").read_text())["packages"]
     assert packages.pop("")["dependencies"] == {
         "azurite": packages["node_modules/azurite"]["version"]
     }
@@ -24,9 +23,9 @@ def test_every_package_is_pinned_by_its_hash_without_a_registry() -> None:
 
 
 def test_an_installation_is_not_repeated() -> None:
-    before = azurite.install().stat()
-    assert azurite.is_installed()
-    assert azurite.install().stat() == before
+    before = PACKAGES.install().stat()
+    assert PACKAGES.installed
+    assert PACKAGES.install().stat() == before
 
 
 def test_a_failed_installation_reports_why_and_leaves_nothing(
@@ -37,12 +36,12 @@ def test_a_failed_installation_reports_why_and_leaves_nothing(
     monkeypatch.setenv("npm_config_fetch_retries", "0")
     monkeypatch.setenv("npm_config_cache", str(tmp_path / "cache"))
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
-    assert not azurite.is_installed()
+    assert not PACKAGES.installed
     with pytest.raises(LocalStackError, match="npm ci failed for Azurite") as failed:
-        azurite.install()
+        PACKAGES.install()
     assert stopped in failed.value.message
     assert "\n" not in failed.value.message
     assert "registry" in failed.value.fix
     with pytest.raises(SystemExit, match=r"npm ci failed for Azurite: .*\n  next: make npm's"):
-        azurite.main([])
+        npm.main(PACKAGES, [])
     assert list((tmp_path / "share" / "tidegate").iterdir()) == []
