@@ -61,7 +61,8 @@ def create(*, local_user: str | None = None) -> Starlette:
 def _api(services: Services) -> list[BaseRoute]:
     """The HTTP API, where the settings let somebody in; else nothing of it is even loaded."""
     settings = services.settings
-    if not (settings.api_tokens or settings.oidc_issuer or settings.oidc_audience):
+    oidc = settings.oidc_audience or (settings.oidc_issuer and not settings.console_client_id)
+    if not (settings.api_tokens or oidc):
         return []
     from core.app.api.application import mounted
     from core.app.identity.bearer import identity
@@ -71,11 +72,13 @@ def _api(services: Services) -> list[BaseRoute]:
 
 def _console(services: Services, local_user: str | None) -> list[BaseRoute]:
     """The console, where somebody may visit it; else nothing of it is even loaded."""
-    if local_user is None:
+    if local_user is None and services.settings.console_client_id is None:
         return []
-    from core.app.console.application import local
+    from core.app.console import application as console
 
-    return local(services, local_user)
+    if services.settings.console_client_id is None:
+        return console.local(services, local_user or "")
+    return console.signed_in(services)
 
 
 async def healthy(request: Request) -> PlainTextResponse:

@@ -418,6 +418,21 @@ class Settings:
         "address that the issuer has verified.",
         local="caller",
     )
+    console_client_id: str | None = _variable(
+        "TIDEGATE_CONSOLE_CLIENT_ID",
+        _audience,
+        None,
+        "The client of that issuer by which people sign in to the console. Default: there is no "
+        "console.",
+        local="caller",
+    )
+    console_client_secret: str | None = _variable(
+        "TIDEGATE_CONSOLE_CLIENT_SECRET",
+        _reference,
+        None,
+        "Reference to the secret of that client. Default: it is a public one, which has none.",
+        local="caller",
+    )
     health_address: str = _variable(
         "TIDEGATE_HEALTH_ADDRESS",
         _address,

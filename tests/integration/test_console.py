@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import AsyncIterator, Iterator
-from html import escape
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import WorkflowHandle
 
 from core.app.application import create
 from core.contracts import QUERY_INCIDENT, QUERY_TIMELINE
@@ -19,8 +16,8 @@ from infra.local.environment import LINK_KEYS
 from infra.local.temporal import TemporalServer
 from tests.support.api import serving
 from tests.support.eventually import eventually
-from tests.support.grpc_proxy import Proxy, counted
-from tests.support.incidents import Harness, alert, command, says, until
+from tests.support.grpc_proxy import Proxy
+from tests.support.incidents import Harness, alert, says, until
 from tests.support.visitor import Shown, Visitor, visiting
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -113,16 +113,24 @@ class _Server(uvicorn.Server):
 @asynccontextmanager
 async def serving(application: ASGIApp) -> AsyncIterator[str]:
     """The address of the application, while it is served."""
+    async with served(lambda url: application) as url:
+        yield url
+
+
+@asynccontextmanager
+async def served(make: Callable[[str], ASGIApp]) -> AsyncIterator[str]:
+    """The same of one that is made for its address."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         config = uvicorn.Config(
-            application, access_log=False, log_config=None, lifespan="off", server_header=False
+            make(url), access_log=False, log_config=None, lifespan="off", server_header=False
         )
         server = _Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         try:
             await until(lambda: server.started)
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+            yield url
         finally:
             server.should_exit = True
             await serving

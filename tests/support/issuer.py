@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
+from urllib.parse import parse_qsl, quote, urlencode
 
 from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
@@ -34,6 +35,60 @@ def key(kid: str, kind: str = "RSA", size: int = 2048) -> Key:
 
 
 @dataclass
+class SignIns:
+    """How people sign in at the issuer, by the authorization code flow: whoever comes is signed in
+    as whom the `claims` say, changed by what a test sets, or sent back with an `error`.
+
+    It is as strict as RFC 6749 and 7636 allow: a code is for one client and one address, once, and
+    for whoever has the verifier. `asked` are the queries that browsers came with, `refused` why
+    codes were not taken.
+    """
+
+    client_id: str = "tidegate-console"
+    secret: str | None = "a secret of the console's"
+    claims: dict[str, Any] = field(default_factory=dict)
+    error: str | None = None
+    asked: list[dict[str, str]] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    _codes: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def arrive(self, query: str) -> str:
+        """Where a browser is sent back to."""
+        asked = dict(parse_qsl(query))
+        self.asked.append(asked)
+        code = f"code-{len(self.asked)}"
+        self._codes[code] = asked
+        back = {"error": self.error} if self.error else {"code": code}
+        return f"{asked['redirect_uri']}?{urlencode({**back, 'state': asked['state']})}"
+
+    def redeem(self, authorization: str, body: str) -> tuple[int, dict[str, str]]:
+        """The nonce that a code was asked for with, or an error."""
+        sent = dict(parse_qsl(body))
+        why = self._problem(authorization, sent)
+        if why:
+            self.refused.append(why)
+            client = why == "client"
+            return (401 if client else 400), {"error": f"invalid_{'client' if client else 'grant'}"}
+        return 200, {"nonce": self._codes.pop(sent["code"])["nonce"]}
+
+    def _problem(self, authorization: str, sent: dict[str, str]) -> str | None:
+        pair = f"{quote(self.client_id)}:{self.secret}"
+        basic = "Basic " + base64.b64encode(pair.encode()).decode()
+        if self.secret and authorization != basic:
+            return "client"
+        asked = self._codes.get(sent.get("code", ""))
+        if asked is None or sent.get("grant_type") != "authorization_code":
+            return "code"
+        if asked["client_id"] != self.client_id or asked["redirect_uri"] != sent["redirect_uri"]:
+            return "address"
+        digest = hashlib.sha256(sent.get("code_verifier", "").encode()).digest()
+        made = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        if (asked["code_challenge_method"], asked["code_challenge"]) != ("S256", made):
+            return "verifier"
+        return None
+
+
+@dataclass
 class Issuer:
     """It publishes the public keys in `published`. It counts how often it was `asked` for them,
     answers `status`, or for the keys a `redirect`, and nothing at all once it is stopped."""
@@ -44,6 +99,7 @@ class Issuer:
     status: int = 200
     about: dict[str, Any] = field(default_factory=dict)
     redirect: str | None = None
+    sign_ins: SignIns = field(default_factory=SignIns)
     stop: Callable[[], None] = lambda: None
 
     @property
@@ -77,9 +133,24 @@ class Issuer:
         header = {"alg": alg, "kid": by.kid if kid is None else kid}
         return jwt.encode(header, self.claims(**claims), by, algorithms=[alg])
 
+    def tokens(self, authorization: str, body: str) -> tuple[int, dict[str, Any]]:
+        """What a code is worth."""
+        status, found = self.sign_ins.redeem(authorization, body)
+        if status != 200:
+            return status, found
+        claims = {"aud": self.sign_ins.client_id, "nonce": found["nonce"], **self.sign_ins.claims}
+        token = self.token(**claims)
+        return 200, {"access_token": "opaque", "token_type": "Bearer", "id_token": token}
+
     def body(self, path: str) -> dict[str, Any] | None:
         if path == "/tenant/.well-known/openid-configuration":
-            return {"issuer": self.url, "jwks_uri": f"{self.url}/keys", **self.about}
+            return {
+                "issuer": self.url,
+                "jwks_uri": f"{self.url}/keys",
+                "authorization_endpoint": f"{self.url}/authorize",
+                "token_endpoint": f"{self.url}/token",
+                **self.about,
+            }
         if path == "/tenant/keys":
             self.asked += 1
             return {"keys": self.published}
@@ -94,6 +165,12 @@ def issuing() -> Iterator[Issuer]:
 
     class Answers(Quiet, BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            path, _, query = self.path.partition("?")
+            if path == "/tenant/authorize":
+                self.send_response(302)
+                self.send_header("Location", issuer.sign_ins.arrive(query))
+                self.end_headers()
+                return
             body = issuer.body(self.path)
             if issuer.redirect and self.path.endswith("/keys"):
                 self.send_response(302)
@@ -102,6 +179,14 @@ def issuing() -> Iterator[Issuer]:
                 self.send_response(404 if body is None else issuer.status)
             self.end_headers()
             self.wfile.write(json.dumps(body).encode())
+
+        def do_POST(self) -> None:
+            sent = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            status, answer = issuer.tokens(self.headers.get("Authorization", ""), sent)
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(json.dumps(answer).encode())
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))

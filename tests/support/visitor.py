@@ -69,8 +69,9 @@ class _Forms(HTMLParser):
         elif tag == "select":
             self._select = given.get("name")
         elif tag == "option" and self._select and self.found:
-            if "selected" in given or self._select not in self.found[-1].fields:
-                self.found[-1].fields[self._select] = given.get("value") or ""
+            fields = self.found[-1].fields
+            if "selected" in given or self._select not in fields:
+                fields[self._select] = given.get("value") or ""
 
 
 @dataclass(frozen=True, slots=True)

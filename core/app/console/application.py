@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from starlette.applications import Starlette
@@ -22,7 +22,9 @@ from core.app.bodies import NotRead, body_of
 from core.app.connection import Connection
 from core.app.console import incident, incidents, static
 from core.app.console.frame import HEADERS, PATH, Console, Page, Visit, framed
-from core.app.console.sessions import LocalUser, Visitors
+from core.app.console.seals import Seals
+from core.app.console.sessions import LocalUser, Sessions, Visitors
+from core.app.identity.bearer import oidc_tokens
 from core.app.identity.caller import Role, caller_named
 from core.app.pages import Refused
 from core.config.settings import Settings
@@ -36,6 +38,10 @@ from core.errors import (
     TidegateError,
     TransientError,
 )
+
+if TYPE_CHECKING:
+    from core.config.secrets import Secrets
+    from core.links import LinkKeys
 
 PAGES: Final[tuple[Page, ...]] = (*incidents.PAGES, *incident.PAGES)
 """Every page of the console."""
@@ -67,11 +73,53 @@ log = logging.getLogger("tidegate.app")
 def local(settings: Settings, temporal: Connection, user: str) -> list[BaseRoute]:
     """The console of an application that only this machine reaches: everybody is its user."""
     console = Console(base=PATH, origin=None, settings=settings, temporal=temporal)
-    return _mounted(console, LocalUser(caller_named(user, [*Role][-1])), [])
+    gate = _Gate(console, LocalUser(caller_named(user, [*Role][-1])))
+    return _mounted(gate, [])
 
 
-def _mounted(console: Console, visitors: Visitors, more: list[BaseRoute]) -> list[BaseRoute]:
-    gate = _Gate(console, visitors)
+def signed_in(
+    settings: Settings, secrets: Secrets, temporal: Connection, keys: LinkKeys
+) -> list[BaseRoute]:
+    """The console of those whom the issuer in the settings vouches for. Raises `SettingsError`."""
+    from core.app.console.sign_in import CALLBACK, Client, SignIn
+
+    url = settings.require("app_url")
+    issuer = settings.require("oidc_issuer")
+    client_id = settings.require("console_client_id")
+    parts = urlsplit(url)
+    secure = parts.scheme == "https"
+    base = f"{parts.path}{PATH}"
+    console = Console(base=base, origin=origin_of(url), settings=settings, temporal=temporal)
+    seals = Seals(keys)
+    sessions = Sessions(seals, secure=secure)
+    sign_in = SignIn(
+        console=console,
+        client=Client(
+            issuer=issuer,
+            client_id=client_id,
+            secret=settings.console_client_secret,
+            secrets=secrets,
+            callback=f"{url}{PATH}{CALLBACK}",
+        ),
+        tokens=oidc_tokens(settings, issuer, client_id),
+        seals=seals,
+        sessions=sessions,
+        secure=secure,
+    )
+    gate = _Gate(console, sessions)
+    out = Page(path="/sign-out", handle=lambda visit: sign_in.out(visit.request), method="POST")
+    return _mounted(
+        gate,
+        [
+            Route("/sign-in", gate.anybody(sign_in.leave)),
+            Route(CALLBACK, gate.anybody(sign_in.back)),
+            Route(out.path, gate.to(out), methods=[out.method]),
+            Route("/signed-out", gate.anybody(gate.signed_out)),
+        ],
+    )
+
+
+def _mounted(gate: _Gate, more: list[BaseRoute]) -> list[BaseRoute]:
     application = Starlette(
         routes=[
             Route("/static/{name}", static.serve),
@@ -81,11 +129,11 @@ def _mounted(console: Console, visitors: Visitors, more: list[BaseRoute]) -> lis
         exception_handlers=dict.fromkeys((Refused, HTTPException, Exception), gate.failed),
     )
     application.router.redirect_slashes = False
-
-    async def home(request: Request) -> Response:
-        return RedirectResponse(f"{console.base}{incidents.PATH}", 303, HEADERS)
-
-    return [Route(PATH, home), Route(f"{PATH}/", home), Mount(PATH, app=application)]
+    return [
+        Route(PATH, gate.home),
+        Route(f"{PATH}/", gate.home),
+        Mount(PATH, app=application),
+    ]
 
 
 class _Gate:
@@ -97,18 +145,43 @@ class _Gate:
 
     def to(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
         """The endpoint of a page."""
+        return self.anybody(lambda request: self._answer(page, request))
+
+    def anybody(
+        self, answer: Callable[[Request], Awaitable[Response]]
+    ) -> Callable[[Request], Awaitable[Response]]:
+        """The endpoint of something that anybody may ask for: in time, and with a page for every
+        failure."""
 
         async def endpoint(request: Request) -> Response:
             try:
                 async with asyncio.timeout(_ANSWER_WITHIN):
-                    return await self._answer(page, request)
+                    return await answer(request)
             except TimeoutError:
-                late = TemporalUnavailable(f"{page.path}: no answer within {_ANSWER_WITHIN:g} s")
+                path = request.scope["path"]
+                late = TemporalUnavailable(f"{path}: no answer within {_ANSWER_WITHIN:g} s")
                 raise _as_refused(late) from None
             except TidegateError as error:
                 raise _as_refused(error) from error
 
         return endpoint
+
+    async def home(self, request: Request) -> Response:
+        """To the first page."""
+        return RedirectResponse(
+            f"{self._console.base}{incidents.PATH}", 303, {"Cache-Control": "no-store", **HEADERS}
+        )
+
+    async def signed_out(self, request: Request) -> Response:
+        return framed(
+            "notice.html",
+            200,
+            self._console,
+            session=None,
+            title="You are signed out",
+            text="On a machine that others use, also sign out of your identity provider.",
+            commands=(),
+        )
 
     async def _answer(self, page: Page, request: Request) -> Response:
         self._check_host(request)

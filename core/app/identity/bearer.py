@@ -48,11 +48,17 @@ def identity(settings: Settings, secrets: Secrets) -> Identity:
 
 def _oidc(settings: Settings) -> OidcTokens | None:
     issuer, audience = settings.oidc_issuer, settings.oidc_audience
-    if issuer is None and audience is None:
-        return None
+    if audience is None and (issuer is None or settings.console_client_id):
+        return None  # whom an issuer vouches for may visit the console alone
     if issuer is None or audience is None:
         missing = "TIDEGATE_OIDC_ISSUER" if issuer is None else "TIDEGATE_OIDC_AUDIENCE"
         raise SettingsError(f"{missing} is not set", fix=f"set {meaning(missing)}", unset=True)
+    return oidc_tokens(settings, issuer, audience)
+
+
+def oidc_tokens(settings: Settings, issuer: str, audience: str) -> OidcTokens:
+    """The tokens of an issuer for an audience, with names and roles where the settings have
+    them."""
     return OidcTokens(
         issuer=issuer,
         audience=audience,

@@ -105,14 +105,19 @@ class IssuerKeys:
             self._failed, self._fetched = False, self._asked
 
     def _download(self) -> dict[str, RSAKey | ECKey]:
-        """Source: OpenID Connect Discovery 1.0, section 4."""
-        about = _object(self._fetch(self._issuer.rstrip("/") + _DISCOVERY))
-        if about.get("issuer") != self._issuer:
-            raise ValueError("it says that it is another issuer")
-        place = about.get("jwks_uri")
+        place = about(self._issuer, self._fetch).get("jwks_uri")
         if not isinstance(place, str) or not is_private(place):
             raise ValueError("its jwks_uri is no https address")
         return _keys_of(_object(self._fetch(place)))
+
+
+def about(issuer: str, fetch: Fetch) -> dict[str, Any]:
+    """What an issuer says of itself. Raises as `Fetch`. Source: OpenID Connect Discovery 1.0,
+    section 4."""
+    found = _object(fetch(issuer.rstrip("/") + _DISCOVERY))
+    if found.get("issuer") != issuer:
+        raise ValueError("it says that it is another issuer")
+    return found
 
 
 def _object(content: bytes) -> dict[str, Any]:

@@ -45,6 +45,7 @@ class OidcTokens:
         self._role = role
         self._name = name
         self._keys = keys
+        self._audience = audience
         self._claims = jwt.JWTClaimsRegistry(
             now=lambda: int(time.time()),
             leeway=CLOCK_SKEW,
@@ -53,9 +54,9 @@ class OidcTokens:
             exp={"essential": True},
         )
 
-    async def caller(self, token: str) -> Caller:
-        """Whose token it is. Raises `NotAuthenticated`, or `TransientError` where that cannot be
-        decided."""
+    async def caller(self, token: str, *, nonce: str | None = None) -> Caller:
+        """Whose token it is; with a `nonce` only the ID token that was asked for with it. Raises
+        `NotAuthenticated`, or `TransientError` where that cannot be decided."""
         claims = await self._verified(token)
         try:
             self._claims.validate(claims)
@@ -66,7 +67,15 @@ class OidcTokens:
             raise NotAuthenticated("early" if early else "claims") from None
         except JoseError:
             raise NotAuthenticated("claims") from None
+        if nonce is not None and not self._is_answer(claims, nonce):
+            raise NotAuthenticated("claims")
         return caller_named(_found(self._name, claims), _role_of(_found(self._role, claims)))
+
+    def _is_answer(self, claims: Mapping[str, Any], nonce: str) -> bool:
+        """Whether an ID token was made for us, just now. Source: OpenID Connect Core 1.0, section
+        3.1.3.7."""
+        party = claims.get("azp", self._audience)
+        return claims.get("nonce") == nonce and party == self._audience
 
     async def _verified(self, token: str) -> dict[str, Any]:
         """What a token claims, once one of the issuer's keys is known to have signed it."""

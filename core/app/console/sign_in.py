@@ -1,0 +1,284 @@
+"""Signing in: OpenID Connect's authorization code flow, with PKCE, at the issuer whose tokens the
+API takes, too.
+
+Between leaving and coming back, the browser keeps what it left with: a random state, and the page
+that it wanted. Verifier and nonce are made of the state by our key, so that nothing secret leaves.
+Source: OpenID Connect Core 1.0, section 3.1; RFC 9700, "Best Current Practice for OAuth 2.0
+Security".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hmac
+import logging
+import secrets
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationError
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from core.app.console.frame import HEADERS, Console
+from core.app.console.seals import Seals
+from core.app.console.sessions import Cookies, Sessions
+from core.app.identity.caller import Caller, NotAuthenticated
+from core.app.identity.issuer_keys import Fetch, about, download
+from core.app.identity.oidc import OidcTokens
+from core.app.pages import Refused
+from core.domain.printable import printable_line
+from core.domain.value import Value
+from core.domain.web_address import is_private
+from core.errors import ConfigurationError, TransientError, third_party
+
+if TYPE_CHECKING:
+    from core.config.secrets import Secrets
+
+CALLBACK: Final = "/signed-in"
+"""Where the issuer sends browsers back to, below the console."""
+
+LONGEST_NEXT: Final = 1000
+"""In characters."""
+
+_LIFETIME: Final = timedelta(minutes=10)
+_PURPOSE: Final = "console sign-in"
+_FRESH_SECONDS: Final = 3600.0
+_TIMEOUT: Final = 8.0
+
+log = logging.getLogger("tidegate.app")
+
+
+class _Left(Value):
+    """What a browser left with."""
+
+    state: str
+    next: str = Field(max_length=LONGEST_NEXT)
+
+
+class Client:
+    """Us, as the issuer knows us. `secret` is a reference; without one we are a public client,
+    which PKCE protects."""
+
+    def __init__(
+        self,
+        *,
+        issuer: str,
+        client_id: str,
+        secret: str | None,
+        secrets: Secrets,
+        callback: str,
+        fetch: Fetch = download,
+    ) -> None:
+        self._issuer = issuer
+        self._id = client_id
+        self._secret = secret
+        self._secrets = secrets
+        self._callback = callback
+        self._fetch = fetch
+        self._about: tuple[float, Mapping[str, Any]] | None = None
+
+    async def leave(self, *, state: str, nonce: str, verifier: str) -> str:
+        """The issuer's address for a browser that signs in. Raises `TransientError`."""
+        from authlib.oauth2.client import OAuth2Client
+
+        endpoint = await self._endpoint("authorization_endpoint")
+        url, _ = OAuth2Client(None, self._id, **self._asks).create_authorization_url(
+            endpoint, state=state, nonce=nonce, code_verifier=verifier
+        )
+        return str(url)
+
+    async def token(self, code: str, verifier: str) -> str:
+        """The ID token for a code. Raises `NotAuthenticated` where the issuer refuses the code,
+        `SettingsError` or `TransientError` where that cannot be decided."""
+        from authlib.integrations.base_client import OAuthError
+        from httpx2 import HTTPError
+
+        endpoint = await self._endpoint("token_endpoint")
+        try:
+            async with await self._session() as session:
+                answer = await session.fetch_token(
+                    endpoint, code=code, code_verifier=verifier, redirect_uri=self._callback
+                )
+        except OAuthError as error:
+            if error.error in ("invalid_client", "unauthorized_client"):
+                raise ConfigurationError(
+                    f"{self._issuer} does not take our credentials: {printable_line(error.error)}",
+                    fix="see TIDEGATE_CONSOLE_CLIENT_ID and TIDEGATE_CONSOLE_CLIENT_SECRET",
+                ) from None
+            log.warning("the issuer refuses a code: %s", printable_line(str(error)))
+            raise NotAuthenticated("unknown") from None
+        except (HTTPError, ValueError, KeyError) as error:
+            raise TransientError(f"{self._issuer} gives no token: {third_party(error)}") from None
+        token = answer.get("id_token")
+        if not isinstance(token, str):
+            raise NotAuthenticated("missing")
+        return token
+
+    @property
+    def _asks(self) -> dict[str, Any]:
+        return {
+            "scope": "openid email profile",
+            "redirect_uri": self._callback,
+            "code_challenge_method": "S256",
+        }
+
+    async def _session(self) -> Any:
+        from authlib.integrations.httpx_client import AsyncOAuth2Client
+
+        secret = await self._secrets.get(self._secret) if self._secret else None
+        return AsyncOAuth2Client(
+            self._id,
+            secret,
+            token_endpoint_auth_method=self._method() if secret else "none",
+            timeout=_TIMEOUT,
+            follow_redirects=False,
+            **self._asks,
+        )
+
+    def _method(self) -> str:
+        """How the secret is sent. Source: OpenID Connect Discovery 1.0, section 3."""
+        known = self._about[1].get("token_endpoint_auth_methods_supported") if self._about else None
+        basic, post = "client_secret_basic", "client_secret_post"
+        listed = known if isinstance(known, list) else [basic]
+        return post if post in listed and basic not in listed else basic
+
+    async def _endpoint(self, name: str) -> str:
+        """Source: OpenID Connect Discovery 1.0, section 3."""
+        if self._about is None or not 0 <= time.time() - self._about[0] < _FRESH_SECONDS:
+            try:
+                found = await asyncio.to_thread(about, self._issuer, self._fetch)
+            except (OSError, ValueError) as error:
+                raise TransientError(
+                    f"{self._issuer} does not say where people sign in: {third_party(error)}"
+                ) from None
+            self._about = (time.time(), found)
+        address = self._about[1].get(name)
+        if not isinstance(address, str) or not is_private(address):
+            self._about = None
+            raise TransientError(f"the {name} of {self._issuer} is no https address")
+        return address
+
+
+class SignIn:
+    """The three steps: leave for the issuer, come back, and sign out."""
+
+    def __init__(
+        self,
+        *,
+        console: Console,
+        client: Client,
+        tokens: OidcTokens,
+        seals: Seals,
+        sessions: Sessions,
+        secure: bool,
+    ) -> None:
+        self._console = console
+        self._client = client
+        self._tokens = tokens
+        self._seals = seals
+        self._sessions = sessions
+        self._cookies = Cookies(secure=secure, suffix="-sign-in")
+
+    async def leave(self, request: Request) -> Response:
+        """To the issuer, which leads back here and then to the page that `next` names."""
+        state = secrets.token_urlsafe(24)
+        left = _Left(state=state, next=self._ours(request.query_params.get("next", "")))
+        sealed = await self._seals.seal(_PURPOSE, left.model_dump(mode="json"), _LIFETIME)
+        unsealed = await self._seals.unseal(_PURPOSE, sealed)
+        assert unsealed  # noqa: S101  # it is ours
+        nonce, verifier = _made_of(state, unsealed.key)
+        response = self._to(await self._client.leave(state=state, nonce=nonce, verifier=verifier))
+        self._cookies.set(response, sealed, _LIFETIME)
+        return response
+
+    async def back(self, request: Request) -> Response:
+        """A new session for whom the issuer vouches for. Raises `Refused`."""
+        query = request.query_params
+        cookie = request.cookies.get(self._cookies.name, "")
+        sealed = await self._seals.unseal(_PURPOSE, cookie)
+        state = query.get("state", "")
+        try:
+            left = _Left.model_validate(sealed.claims) if sealed else None
+        except ValidationError:  # of another version
+            left = None
+        if (
+            sealed is None
+            or left is None
+            or not hmac.compare_digest(left.state.encode(), state.encode())
+        ):
+            raise _again("StateUnknown", "Signing in took too long, or began in another browser.")
+        if refused := query.get("error"):
+            raise _again(
+                "SignInRefused", "The identity provider did not sign you in.", why=refused[:200]
+            )
+        nonce, verifier = _made_of(left.state, sealed.key)
+        try:
+            token = await self._client.token(query.get("code", ""), verifier)
+            caller = await self._tokens.caller(token, nonce=nonce)
+        except NotAuthenticated as failure:
+            raise self._not_let_in(failure) from None
+        response = self._to(left.next)
+        await self._begin(response, caller)
+        return response
+
+    async def out(self, request: Request) -> Response:
+        """The end of a session, in this browser."""
+        response = self._to(f"{self._console.base}/signed-out")
+        self._sessions.cookies.clear(response)
+        return response
+
+    async def _begin(self, response: Response, caller: Caller) -> None:
+        log.info("signed in: %s as %s", printable_line(repr(caller.name)), caller.role)
+        await self._sessions.begin(response, caller)
+        self._cookies.clear(response)
+
+    def _not_let_in(self, failure: NotAuthenticated) -> Refused:
+        if failure.reason in ("role", "name"):
+            return Refused(
+                403,
+                "NotLetIn",
+                "You may not use this console",
+                "The identity provider knows you, and gives you no role here, or no name. Ask "
+                "whoever runs Tidegate.",
+                why=failure.reason,
+            )
+        return _again("NotAuthenticated", "That did not prove who you are.", why=failure.reason)
+
+    def _to(self, url: str) -> Response:
+        return RedirectResponse(url, 303, {"Cache-Control": "no-store", **HEADERS})
+
+    def _ours(self, url: str) -> str:
+        """A path of the console, or its beginning for whatever else somebody names: a link to sign
+        in leads nowhere else."""
+        base = f"{self._console.base}/"
+        parts = urlsplit(url) if url.isascii() and url.isprintable() else None
+        if (
+            parts is None
+            or parts.scheme
+            or parts.netloc
+            or "\\" in url
+            or len(url) > LONGEST_NEXT
+            or not parts.path.startswith(base)
+            or ".." in parts.path
+        ):
+            return base
+        return url
+
+
+def _made_of(state: str, key: bytes) -> tuple[str, str]:
+    """The nonce and the PKCE verifier that go with a state."""
+
+    def of(purpose: str) -> str:
+        digest = hmac.digest(key, f"{purpose} {state}".encode(), "sha256")
+        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+    return of("nonce"), of("verifier")
+
+
+def _again(code: str, text: str, why: str = "") -> Refused:
+    return Refused(401, code, "You are not signed in", f"{text} Try it once more.", why=why)
