@@ -19,6 +19,8 @@ SCREENSHOTS: Final = Path(__file__).parents[2] / "build" / "screenshots"
 WIDTHS: Final = {360: 740, 1280: 800}
 """A phone, and a desk: widths with their heights, in pixels."""
 
+_POLICY: Final = "Content Security Policy"
+
 Scheme = Literal["light", "dark"]
 
 
@@ -45,8 +47,8 @@ async def tab(
     javascript: bool = True,
     errors: bool = True,
 ) -> AsyncIterator[Page]:
-    """A page of its own session. Fails with whatever the browser complained about, such as something
-    that the Content-Security-Policy forbids; without `errors` not with answers that are none."""
+    """A page of its own session. Fails with whatever the browser complained about, such as what the
+    Content-Security-Policy forbids; without `errors` with that alone."""
     context = await browser.new_context(
         viewport={"width": width, "height": WIDTHS[width]},
         color_scheme=scheme,
@@ -55,8 +57,7 @@ async def tab(
     complaints: list[str] = []
 
     def heard(message: ConsoleMessage) -> None:
-        answered = "the server responded with a status of" in message.text
-        if message.type in ("error", "warning") and (errors or not answered):
+        if message.type in ("error", "warning") and (errors or _POLICY in message.text):
             complaints.append(message.text)
 
     page = await context.new_page()

@@ -3,7 +3,6 @@
 "use strict";
 (() => {
   const stale = () => document.getElementById("stale");
-
   const isPoll = (element) => element.hasAttribute("data-live");
 
   // A part that refreshes by itself does not, while nobody sees it or somebody types in it.
@@ -19,6 +18,7 @@
   });
 
   document.addEventListener("htmx:afterRequest", (event) => {
-    if (isPoll(event.detail.elt)) stale().hidden = event.detail.successful;
+    // `elt` is what is in the page now: the part itself may have been replaced.
+    if (isPoll(event.detail.requestConfig.elt)) stale().hidden = event.detail.successful;
   });
 })();
