@@ -125,7 +125,16 @@ async def _refused(
     story = await _story(client, id, _PATIENCE)
     status = 400 if isinstance(problem, commands.NotRead) else 409
     values = _values(visit, id, story, Wanted(id=id))
-    return visit.page("incident.html", status, problem=str(problem), **values)
+    return visit.page("incident.html", status, problem=_why(problem), **values)
+
+
+def _why(problem: commands.NotRead | CommandRefused) -> str:
+    """What people are told, without what only a command line can do."""
+    if isinstance(problem, commands.NotRead):
+        return str(problem)
+    if problem.refusal:
+        return f"Cannot {problem.refusal.deed.replace('_', ' ')}: {problem.refusal.why}."
+    return problem.message
 
 
 async def _shown(visit: Visit, template: str, patience: float) -> Response:
