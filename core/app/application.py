@@ -8,7 +8,7 @@ links, so no server of it logs them.
 from __future__ import annotations
 
 import logging
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -26,6 +26,9 @@ from core.feeds import PATH as FEEDS_PATH
 from core.feeds import SUFFIX
 from core.links import PATH
 
+if TYPE_CHECKING:
+    from core.app.console.application import Mounted
+
 log = logging.getLogger("tidegate.app")
 
 _WORDS: Final = {
@@ -41,8 +44,12 @@ def create(*, local_user: str | None = None) -> Starlette:
     then everybody who visits the console is that user. Raises `SettingsError`."""
     settings = Settings.from_env()
     services = Services(settings, bootstrap.secrets(settings))
+    console = _console(services, local_user)
     links = IncidentLinks(
-        keys=services.link_keys, temporal=services.temporal, timeout=settings.start_timeout
+        keys=services.link_keys,
+        temporal=services.temporal,
+        timeout=settings.start_timeout,
+        console=console.base if console else None,
     )
     application = Starlette(
         routes=[
@@ -50,7 +57,7 @@ def create(*, local_user: str | None = None) -> Starlette:
             Route(f"{PATH}{{token}}", links.answer, methods=["GET", "POST"]),
             Route(f"{FEEDS_PATH}{{token}}{SUFFIX}", Feeds(services).answer),
             *_api(services),
-            *_console(services, local_user),
+            *(console.routes if console else []),
         ],
         exception_handlers=dict.fromkeys((Refused, HTTPException, Exception), failed),
     )
@@ -70,10 +77,10 @@ def _api(services: Services) -> list[BaseRoute]:
     return [mounted(identity(settings, services.secrets), services)]
 
 
-def _console(services: Services, local_user: str | None) -> list[BaseRoute]:
+def _console(services: Services, local_user: str | None) -> Mounted | None:
     """The console, where somebody may visit it; else nothing of it is even loaded."""
     if local_user is None and services.settings.console_client_id is None:
-        return []
+        return None
     from core.app.console import application as console
 
     if services.settings.console_client_id is None:

@@ -14,8 +14,8 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
-from urllib.parse import parse_qs
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qs, urlencode
 
 from pydantic import TypeAdapter
 from starlette.requests import Request
@@ -67,9 +67,17 @@ _ACTOR: Final = TypeAdapter[str](Actor)
 
 class IncidentLinks:
     """The two answers to a link. Temporal has `timeout` seconds for each, and so has a sender for a
-    form."""
+    form. `console` is the console's path, where there is one."""
 
-    def __init__(self, *, keys: LinkKeys, temporal: Connection, timeout: float) -> None:
+    def __init__(
+        self,
+        *,
+        keys: LinkKeys,
+        temporal: Connection,
+        timeout: float,
+        console: str | None = None,
+    ) -> None:
+        self._console = console
         self._keys = keys
         self._temporal = temporal
         self._timeout = timeout
@@ -83,7 +91,7 @@ class IncidentLinks:
         link = await self._read(request.path_params["token"])
         async with self._client(link) as client:
             incident = await incidents.summary(client, link.incident_id)
-        return _incident_page(link, incident)
+        return self._page(link, incident)
 
     async def act(self, request: Request) -> Response:
         """Acknowledge the incident, for the person that the link was sent to, or for whoever of a
@@ -102,14 +110,14 @@ class IncidentLinks:
         async with self._client(link) as client:
             incident = await incidents.summary(client, link.incident_id)
             if _obstacle(incident):
-                return _incident_page(link, incident, status=409)
+                return self._page(link, incident, status=409)
             try:
                 actor = link.person or _name(body)
             except ValueError:
                 problem = f"Type your name, at most {LONGEST_NAME} characters."
-                return _incident_page(link, incident, status=400, problem=problem)
+                return self._page(link, incident, status=400, problem=problem)
             if _has_it(incident) == actor:
-                return _incident_page(link, incident, actor=actor)
+                return self._page(link, incident, actor=actor)
             fields = {
                 # Each press is a command of its own: pressed twice it changes nothing, and after
                 # the incident was given back it acknowledges again.
@@ -119,7 +127,16 @@ class IncidentLinks:
                 "note": link.target and f"by the link that was sent to {link.target}",
             }
             await incidents.signal(client, link.incident_id, Acknowledge.name, fields)
-        return _incident_page(link, incident, status=202, actor=actor, sent=True)
+        return self._page(link, incident, status=202, actor=actor, sent=True)
+
+    def _page(self, link: Link, incident: IncidentSummary, **more: Any) -> Response:
+        return _incident_page(link, incident, console=self._in_console(link.incident_id), **more)
+
+    def _in_console(self, incident_id: str) -> str | None:
+        """Where the console shows an incident, to whoever signs in."""
+        if self._console is None:
+            return None
+        return f"{self._console}/incident?{urlencode({'id': incident_id})}"
 
     async def _read(self, token: str) -> Link:
         try:
@@ -139,6 +156,7 @@ class IncidentLinks:
                 "Nothing was done. Newer pages of the incident have newer links; with credentials "
                 "of Temporal, these commands do what it did:",
                 commands=_by_hand(error.link.incident_id),
+                link=self._in_console(error.link.incident_id),
             ) from error
         except TidegateError as error:
             raise _unavailable(error) from error
@@ -167,6 +185,7 @@ class IncidentLinks:
                 "Temporal keeps it no longer. What there was to do about it was done by others, or "
                 "it follows in a newer incident:",
                 commands=("tidegate incident list --all",),
+                link=self._console,
             ) from error
         except CommandRefused as error:
             raise Refused(
@@ -175,6 +194,7 @@ class IncidentLinks:
                 "This incident takes no commands any more",
                 "It was closed meanwhile. What is possible:",
                 commands=(f"tidegate incident show {handle_of(link.incident_id)}",),
+                link=self._in_console(link.incident_id),
             ) from error
         except (TransientError, ConfigurationError, TimeoutError) as error:
             raise _unavailable(error, link) from error
@@ -197,6 +217,7 @@ def _incident_page(
     link: Link,
     incident: IncidentSummary,
     *,
+    console: str | None,
     status: int = 200,
     actor: str | None = None,
     sent: bool = False,
@@ -228,6 +249,7 @@ def _incident_page(
         sent=actor if sent else None,
         obstacle=obstacle,
         commands=_commands(incident) if obstacle or not acts else (),
+        link=console if obstacle or mine or not acts else None,
     )
 
 

@@ -35,7 +35,8 @@ HEADERS: Final = {
 
 class Refused(Exception):
     """What a request asks for is not done: `heading` and `text` tell whoever sent it why, and
-    `commands` what they can type instead. `code` and `why` are for the log."""
+    `commands` what they can type instead, `link` where it is in the console. `code` and `why` are
+    for the log."""
 
     def __init__(
         self,
@@ -45,6 +46,7 @@ class Refused(Exception):
         text: str,
         *,
         commands: Sequence[str] = (),
+        link: str | None = None,
         headers: Mapping[str, str] | None = None,
         why: str = "",
     ) -> None:
@@ -54,6 +56,7 @@ class Refused(Exception):
         self.heading = heading
         self.text = text
         self.commands = commands
+        self.link = link
         self.headers = headers or {}
         self.why = why
 
@@ -75,4 +78,5 @@ def notice(refused: Refused) -> HTMLResponse:
         title=refused.heading,
         text=refused.text,
         commands=refused.commands,
+        link=refused.link,
     )

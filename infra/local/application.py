@@ -12,6 +12,7 @@ import logging
 import sys
 from collections.abc import Mapping
 
+from core.app.identity.caller import NotAuthenticated, Role, caller_named
 from core.config.settings import Settings
 from core.errors import ConfigurationError
 from infra.local.loopback import APPLICATION_PORT, inherited
@@ -38,7 +39,7 @@ def main() -> None:
     listening = parser.parse_args().socket
     try:
         logging.basicConfig(level=Settings.from_env().log_level)
-        application = create(local_user=getpass.getuser())
+        application = create(local_user=_user())  # it is reached from this machine alone
     except ConfigurationError as error:
         sys.exit(f"cannot start: {error}")
     config = uvicorn.Config(
@@ -50,6 +51,14 @@ def main() -> None:
         ws="none",
     )
     uvicorn.Server(config).run(sockets=[listening])
+
+
+def _user() -> str:
+    """Who visits the console: the user of this machine, if it says who that is."""
+    try:
+        return caller_named(getpass.getuser(), Role.VIEWER).name
+    except (OSError, KeyError, NotAuthenticated):
+        return "local"
 
 
 if __name__ == "__main__":

@@ -85,6 +85,7 @@ def _places(stack: LocalStack) -> Iterator[tuple[str, str]]:
         yield "Pages", f"{ends.pager}/pages"
         if stack.application is not None:
             yield "Their links", stack.application.url
+            yield "Console", f"{stack.application.url}/console"
         yield "Reports go to", f"{cloud.store}/{REPORTS}"
     yield "Quarantine", f"{cloud.store}/{QUARANTINE}"
     yield "Logs", str(stack.processes.logs)

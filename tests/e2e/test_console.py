@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import urllib.request
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from getpass import getuser
 from uuid import uuid4
 
@@ -148,7 +148,7 @@ async def shown(stack: LocalStack, browser: Browser) -> str:
     return path
 
 
-PAGES = {
+PAGES: dict[str, Callable[[str], str]] = {
     "incidents": lambda shown: "/console/incidents",
     "incident": lambda shown: shown,
     "notice": lambda shown: "/console/nothing",

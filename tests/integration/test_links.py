@@ -17,6 +17,7 @@ from http.server import BaseHTTPRequestHandler
 from itertools import chain
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
 import pytest
@@ -294,6 +295,7 @@ async def test_a_link_that_has_expired_says_what_else_does_it(
         answer = await browser.request(method, path)
         assert (answer.status, "This link has expired" in answer.text) == (410, True)
         assert f"tidegate incident ack {handle_of(sleeping.id)}" in answer.text
+        assert f'href="/console/incident?{urlencode({"id": sleeping.id})}"' in answer.text
     assert await sleeping.state() == before
     assert "refused: ExpiredLink (410)" in application.child.output()
 

@@ -100,16 +100,13 @@ class Visitor:
         """A page, wherever its address leads."""
         return await self.ask("GET", path, headers=headers, follow=True)
 
-    async def send(
-        self, form: Form, *, headers: Mapping[str, str] | None = None, **fields: str
-    ) -> Shown:
+    async def send(self, form: Form, **fields: str) -> Shown:
         """What a form leads to, with these fields filled in."""
-        origin = {"Origin": self.url, "Sec-Fetch-Site": "same-origin"}
         return await self.ask(
             form.method.upper(),
             form.action,
             data={**form.fields, **fields},
-            headers={**origin, **(headers or {})},
+            headers={"Origin": self.url, "Sec-Fetch-Site": "same-origin"},
             follow=True,
         )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -70,7 +71,15 @@ _NOT_READ: Final = {
 log = logging.getLogger("tidegate.app")
 
 
-def local(settings: Settings, temporal: Connection, user: str) -> list[BaseRoute]:
+@dataclass(frozen=True, slots=True)
+class Mounted:
+    """A console: its path as browsers see it, and its routes."""
+
+    base: str
+    routes: list[BaseRoute]
+
+
+def local(settings: Settings, temporal: Connection, user: str) -> Mounted:
     """The console of an application that only this machine reaches: everybody is its user."""
     console = Console(base=PATH, origin=None, settings=settings, temporal=temporal)
     gate = _Gate(console, LocalUser(caller_named(user, [*Role][-1])))
@@ -79,7 +88,7 @@ def local(settings: Settings, temporal: Connection, user: str) -> list[BaseRoute
 
 def signed_in(
     settings: Settings, secrets: Secrets, temporal: Connection, keys: LinkKeys
-) -> list[BaseRoute]:
+) -> Mounted:
     """The console of those whom the issuer in the settings vouches for. Raises `SettingsError`."""
     from core.app.console.sign_in import CALLBACK, Client, SignIn
 
@@ -119,7 +128,7 @@ def signed_in(
     )
 
 
-def _mounted(gate: _Gate, more: list[BaseRoute]) -> list[BaseRoute]:
+def _mounted(gate: _Gate, more: list[BaseRoute]) -> Mounted:
     application = Starlette(
         routes=[
             Route("/static/{name}", static.serve),
@@ -129,17 +138,15 @@ def _mounted(gate: _Gate, more: list[BaseRoute]) -> list[BaseRoute]:
         exception_handlers=dict.fromkeys((Refused, HTTPException, Exception), gate.failed),
     )
     application.router.redirect_slashes = False
-    return [
-        Route(PATH, gate.home),
-        Route(f"{PATH}/", gate.home),
-        Mount(PATH, app=application),
-    ]
+    home = [Route(PATH, gate.home), Route(f"{PATH}/", gate.home)]
+    return Mounted(gate.base, [*home, Mount(PATH, app=application)])
 
 
 class _Gate:
     """What every request to a page goes through."""
 
     def __init__(self, console: Console, visitors: Visitors) -> None:
+        self.base = console.base
         self._console = console
         self._visitors = visitors
 

@@ -26,6 +26,11 @@ TAGS: Final = {name: hashlib.sha256(body).hexdigest()[:16] for name, body in _FI
 """What is different in the address of a file whenever the file is."""
 
 
+def file(name: str) -> bytes:
+    """The content of a file."""
+    return _FILES[name]
+
+
 async def serve(request: Request) -> Response:
     """A file, which a browser keeps for as long as its pages name it."""
     name = request.path_params["name"]

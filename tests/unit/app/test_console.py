@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from core.app.console import static
+from core.app.console.incident import _links
+from core.domain.incident.model import Incident
+from tests.support.npm_packages import HTMX, PACKAGES
+
+
+def test_htmx_is_to_the_byte_the_file_of_the_locked_npm_package() -> None:
+    locked = (PACKAGES.install() / HTMX).read_bytes()
+    assert static.file("htmx.min.js") == locked
+
+
+def test_a_link_leads_to_the_web_or_is_text() -> None:
+    elsewhere = [
+        "javascript:alert(1)",
+        "JaVaScRiPt://x.example/%0aalert(1)",
+        "data:text/html,<script>alert(1)</script>",
+        "vbscript:x",
+        "//evil.example",
+        "https:evil.example",
+        "\thttps://evil.example",
+        "file:///etc/passwd",
+        "s3://documents/report.json",
+    ]
+    incident = Incident(
+        id="alert:cpu@20260102T030405.678Z",
+        links=("https://status.example/1?a=b&c", *elsewhere),
+        named_links={"runbook": "http://runbooks.example", "evil": elsewhere[0]},
+        document="s3://documents/a.json",
+    )
+    found = dict(_links(incident))
+    assert {name: to for name, to in found.items() if to} == {
+        "runbook": "http://runbooks.example",
+        "https://status.example/1?a=b&c": "https://status.example/1?a=b&c",
+    }
+    assert set(elsewhere) <= set(found)
+    assert "evil: javascript:alert(1)" in found
+    assert "The report that opened it: s3://documents/a.json" in found
