@@ -31,6 +31,7 @@ BENCHMARKS: Final = {
     "end-to-end": "tests.benchmarks.end_to_end:measure",
     "incidents": "tests.benchmarks.incidents:measure",
     "links": "tests.benchmarks.links:measure",
+    "console": "tests.benchmarks.console:measure",
     "wake": "tests.benchmarks.serverless:measure_wakes",
     "billed": "tests.benchmarks.serverless:measure_billed",
     "on-call": "tests.benchmarks.oncall:measure",

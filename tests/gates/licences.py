@@ -34,6 +34,7 @@ ALLOWED: Final = frozenset(
 """They ask for a notice at most: what is linked with them keeps its own licence."""
 
 EXCEPTIONS: Final = {
+    "axe-core": ("MPL-2.0", "a tool of the tests; not shipped"),
     "certifi": ("MPL-2.0", "a list of certificates, shipped as it is; no file of it is changed"),
     "docutils": (
         "LicenseRef-scancode-public-domain AND PSF-2.0 AND BSD-2-Clause AND GPL-3.0-or-later",

@@ -22,7 +22,7 @@ from license_expression import (  # type: ignore[import-untyped]
 )
 from packaging.utils import canonicalize_name
 
-from tests.supply_chain.pins import ROOT, Pin, files, npm_pins, pins
+from tests.supply_chain.pins import AZURITE, CONSOLE, ROOT, Pin, files, npm_pins, pins
 
 FILE: Final = ROOT / "requirements" / "licences.toml"
 ENVIRONMENTS: Final = (".venv", ".venv-deploy")
@@ -90,8 +90,12 @@ def table() -> dict[str, str]:
 
 
 def npm_table() -> dict[str, str]:
-    """The licences of the npm packages, by pin. npm's lock file has them already."""
-    return {str(pin): READ.get(pin.name, given) for pin, given in npm_pins()}
+    """The licences of the npm packages, by pin. npm's lock files have them already."""
+    return {
+        str(pin): READ.get(pin.name, given)
+        for lock in (AZURITE, CONSOLE)
+        for pin, given in npm_pins(lock)
+    }
 
 
 def every_pin() -> dict[str, str]:

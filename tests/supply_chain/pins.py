@@ -15,8 +15,10 @@ from packaging.markers import Marker, default_environment
 from packaging.utils import canonicalize_name
 
 ROOT: Final = Path(__file__).parents[2]
-LOCK: Final = "infra/local/azure/azurite/package-lock.json"
+AZURITE: Final = "infra/local/azure/azurite/package-lock.json"
 """The pins of Azurite, the npm package that the local stack installs."""
+CONSOLE: Final = "tests/support/npm/package-lock.json"
+"""The pins of htmx, a file of which the console ships, and of what tests the console."""
 
 _PIN: Final = re.compile(
     r"^(?P<name>[\w.-]+)==(?P<version>[^\s;\\]+)(?: ; (?P<marker>.*?))? \\\n(?P<rest>(?: .*\n?)+)",
@@ -78,13 +80,14 @@ def parse(text: str) -> list[Pin]:
 
 
 @cache
-def npm_pins() -> tuple[tuple[Pin, str], ...]:
-    """The npm packages of Azurite, each with what its metadata states as its licence."""
-    packages = json.loads((ROOT / LOCK).read_text(encoding="utf-8"))["packages"]
+def npm_pins(lock: str, *, tools: bool = True) -> tuple[tuple[Pin, str], ...]:
+    """The npm packages of a lock file, each with what its metadata states as its licence. Without
+    `tools` only what is shipped."""
+    packages = json.loads((ROOT / lock).read_text(encoding="utf-8"))["packages"]
     found: dict[tuple[str, str], tuple[Pin, str]] = {}
     for path, package in packages.items():
-        if not path:
-            continue  # the project that asks for Azurite
+        if not path or (package.get("dev") and not tools):
+            continue  # the project that asks for them, or what only tests it
         name = path.rpartition("node_modules/")[2]
         algorithm, _, digest = package["integrity"].partition("-")
         pin = Pin(name, package["version"], ((algorithm, b64decode(digest).hex()),))

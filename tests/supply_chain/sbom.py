@@ -26,7 +26,7 @@ from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
 from tests.supply_chain import licences
-from tests.supply_chain.pins import ROOT, Pin, environment, npm_pins, pins
+from tests.supply_chain.pins import AZURITE, CONSOLE, ROOT, Pin, environment, npm_pins, pins
 
 FOLDER: Final = "build/sbom"
 PYTHON: Final = "3.13"
@@ -50,8 +50,8 @@ class Artefact:
     """Whether functions_aws/Makefile removes packages from it."""
     base_image: bool = False
     """Whether it lies on the image that workers/Dockerfile names."""
-    npm: bool = False
-    """Whether it installs Azurite."""
+    npm: tuple[str, ...] = ()
+    """The lock files whose packages it ships, or installs."""
 
 
 ARTEFACTS: Final = (
@@ -68,6 +68,7 @@ ARTEFACTS: Final = (
         "requirements/aws-app.txt",
         "aarch64",
         stripped=True,
+        npm=(CONSOLE,),
     ),
     Artefact(
         "lambda-workers",
@@ -76,9 +77,20 @@ ARTEFACTS: Final = (
         "aarch64",
         stripped=True,
     ),
-    Artefact("functions", "The Functions app", "requirements.txt"),
-    Artefact("worker", "The workers' image", "requirements/worker.txt", base_image=True),
-    Artefact("command", "The command, with the local stack", "requirements/command.txt", npm=True),
+    Artefact("functions", "The Functions app", "requirements.txt", npm=(CONSOLE,)),
+    Artefact(
+        "worker",
+        "The workers' image",
+        "requirements/worker.txt",
+        base_image=True,
+        npm=(CONSOLE,),
+    ),
+    Artefact(
+        "command",
+        "The command, with the local stack",
+        "requirements/command.txt",
+        npm=(AZURITE, CONSOLE),
+    ),
 )
 
 
@@ -121,13 +133,16 @@ def sbom(artefact: Artefact) -> str:
                 wants[by].append(components[pin.name])
     if artefact.base_image:
         wants[root].append(_base_image())
-    if artefact.npm:
-        npm = licences.npm_table()
-        wants[root] += [_component("npm", pin, npm[str(pin)]) for pin, _ in npm_pins()]
+    npm = licences.npm_table()
+    wants[root] += [_component("npm", pin, npm[str(pin)]) for pin in _npm(artefact)]
     bom.components.update(wants[root])
     for by, each in wants.items():
         bom.register_dependency(by, each)
     return _without_time(JsonV1Dot6(bom).output_as_string(indent=2))
+
+
+def _npm(artefact: Artefact) -> list[Pin]:
+    return [pin for lock in artefact.npm for pin, _ in npm_pins(lock, tools=False)]
 
 
 def _component(kind: str, pin: Pin, licence: str) -> Component:
@@ -186,7 +201,7 @@ def _digest(artefact: Artefact) -> str:
     """Of all that an SBOM follows from: the same components have the same serial number."""
     known = licences.table()
     rows = [f"{pin} {known[str(pin)]} {pin.digests}" for pin in contents(artefact)]
-    npm = [f"{pin} {pin.digests}" for pin, _ in npm_pins()] if artefact.npm else []
+    npm = [f"{pin} {pin.digests}" for pin in _npm(artefact)]
     text = "\n".join([artefact.name, _project()["version"], *rows, *npm])
     return f"tidegate:{hashlib.sha256(text.encode()).hexdigest()}"
 

@@ -30,7 +30,8 @@ from core.domain.durations import format_age
 from core.domain.handles import handle_of
 from core.domain.incident.commands import LONGEST_ID
 from core.domain.incident.decisions import on_call
-from core.domain.incident.model import Incident, PageStatus, Status
+from core.domain.incident.model import Incident, PageStatus
+from core.domain.incident.status import Status
 from core.domain.text import shortened, times
 from core.errors import CommandRefused, TransientError
 

@@ -38,7 +38,7 @@ from core.domain.incident.commands import (
     Snooze,
     Unacknowledge,
 )
-from core.domain.incident.model import CloseReason
+from core.domain.incident.status import CloseReason
 from core.domain.problems import problems_of
 from core.domain.severity import Severity
 from core.errors import CommandRefused, TransientError

@@ -14,7 +14,7 @@ from core.app.console.frame import Page, Visit
 from core.app.pages import Refused
 from core.domain.command import Word
 from core.domain.durations import format_age
-from core.domain.incident.model import UNRESOLVED, Status
+from core.domain.incident.status import UNRESOLVED, Status
 from core.domain.severity import Severity
 from core.domain.text import shortened
 from core.operations.incident_board import Board, board
