@@ -177,13 +177,14 @@ async def test_on_a_phone_the_button_is_within_reach_of_the_thumb(
     assert stack.application
     async with tab(browser, width=360) as page:
         await page.goto(f"{stack.application.url}{shown}")
-        for scrolled in (0, 500):
-            await page.mouse.wheel(0, scrolled)
+        for scrolled in (0, 300):
+            await page.evaluate("y => window.scrollTo(0, y)", scrolled)
+            assert await page.evaluate("window.scrollY") == scrolled
             box = await page.locator("#acknowledge").bounding_box()
             assert box
             assert box["height"] >= 48
             assert box["width"] >= 300
-            assert WIDTHS[360] / 2 < box["y"] <= WIDTHS[360] - box["height"]
+            assert WIDTHS[360] - 100 <= box["y"] <= WIDTHS[360] - box["height"]
 
 
 async def test_the_first_thing_that_tab_reaches_leads_to_the_content(
@@ -216,7 +217,7 @@ async def test_a_page_that_nobody_sees_asks_for_nothing(
     asked: list[str] = []
     async with tab(browser) as page:
         await page.goto(console)
-        page.on("request", lambda request: asked.append(request.url))
+        page.on("request", lambda each: "/live" in each.url and asked.append(each.url))
         await hide(page, True)
         await page.evaluate("htmx.trigger('#list', 'seen')")
         assert asked == []

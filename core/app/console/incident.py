@@ -247,7 +247,7 @@ def _facts(visit: Visit, story: _Story, now: datetime) -> Iterator[tuple[str, st
     def at(moment: datetime) -> str:
         return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
-    yield "Began", f"{at(summary.began)}, {format_age(now - summary.began)} ago", None
+    yield "Began", f"{format_age(now - summary.began)} ago, {at(summary.began)}", None
     if incident is None:
         for name, text in (("Service", summary.service), ("Assigned to", summary.assignee)):
             if text:
@@ -268,7 +268,7 @@ def _facts(visit: Visit, story: _Story, now: datetime) -> Iterator[tuple[str, st
         ("Assigned to", incident.assignee),
         ("Commander", incident.commander),
         *(
-            (name, f"{at(when)}, in {format_age(when - now)}" if when else None)
+            (name, f"in {format_age(when - now)}, {at(when)}" if when else None)
             for name, when in ahead
         ),
         ("Alerts", counted),

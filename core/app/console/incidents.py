@@ -21,7 +21,8 @@ from core.operations.incident_board import Board, board
 
 PATH: Final = "/incidents"
 
-_TITLE_CHARS: Final = 200
+_TITLE_CHARS: Final = 160
+_NAME_CHARS: Final = 60
 _SHOWN: Final = {
     "": UNRESOLVED,
     **{each.value: (each,) for each in Status if each is not Status.NEW},
@@ -92,17 +93,18 @@ def _row(incident: IncidentSummary, now: datetime) -> dict[str, object]:
     """What the list shows of an incident."""
     began = incident.began.astimezone(UTC)
     waits = incident.status in (Status.PENDING, Status.OPEN)
+    who = incident.assignee or (None if waits else incident.acknowledged_by)
     return {
         "id": incident.id,
         "handle": incident.handle,
         "title": shortened(incident.title or "An incident", _TITLE_CHARS),
         "severity": incident.severity,
         "status": incident.status,
-        "service": incident.service,
+        "service": shortened(incident.service or "", _NAME_CHARS),
         "began": f"{began:%Y-%m-%d %H:%M} UTC",
         "moment": began.isoformat(timespec="seconds"),
         "age": format_age(max(now - began, timedelta())),
-        "who": incident.assignee or (None if waits else incident.acknowledged_by),
+        "who": shortened(who or "", _NAME_CHARS),
     }
 
 
