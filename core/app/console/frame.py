@@ -69,8 +69,8 @@ class Visit:
 
     def url(self, path: str, **query: str | None) -> str:
         """The address of a path of the console."""
-        given = {name: value for name, value in query.items() if value is not None}
-        return f"{self.console.base}{path}" + (f"?{urlencode(given)}" if given else "")
+        parameters = {name: value for name, value in query.items() if value is not None}
+        return f"{self.console.base}{path}" + (f"?{urlencode(parameters)}" if parameters else "")
 
     def page(
         self,

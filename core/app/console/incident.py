@@ -105,18 +105,18 @@ async def live(visit: Visit) -> Response:
     return await _shown(visit, "incident_live.html", _LIVE_PATIENCE)
 
 
-async def command(visit: Visit) -> Response:
+async def act(visit: Visit) -> Response:
     """Give a command, and lead to what became of it."""
     wanted = visit.query(Wanted)
     client = await visit.console.temporal.client()
     id = await resolve(client, wanted.id)
     try:
-        given = commands.read(visit, id)
-        await commands.give(client, id, given)
+        command = commands.read(visit, id)
+        await commands.give(client, id, command)
     except (commands.NotRead, CommandRefused) as problem:
         return await _refused(visit, client, id, problem)
-    mark = visit.session.mark(f"{given.name} {given.command_id}")
-    return visit.see(PATH, id=id, sent=given.command_id, did=given.name, mark=mark)
+    mark = visit.session.mark(f"{command.name} {command.command_id}")
+    return visit.see(PATH, id=id, sent=command.command_id, did=command.name, mark=mark)
 
 
 async def _refused(
@@ -167,7 +167,7 @@ def _values(visit: Visit, id: str, story: _Story, wanted: Wanted) -> dict[str, A
     possible = commands.possible(story.status) if story.takes_commands else ()
     may = visit.session.caller.role.covers(Role.RESPONDER)
     begun = summary.began.astimezone(UTC)
-    told = {
+    standing = {
         "state": story.status,
         "ended": summary.ended,
         "severity": incident.severity.value if incident else summary.severity,
@@ -186,18 +186,20 @@ def _values(visit: Visit, id: str, story: _Story, wanted: Wanted) -> dict[str, A
     }
     offered = {
         "possible": possible if may else (),
-        "mine": told["mine"],
-        "others": bool(told["has_it"]) and not told["mine"],
-        "severity": told["severity"],
+        "mine": standing["mine"],
+        "others": bool(standing["has_it"]) and not standing["mine"],
+        "severity": standing["severity"],
         "assignee": incident.assignee if incident else summary.assignee,
         "commander": incident.commander if incident else None,
         "snoozed": bool(incident and incident.snoozed_until),
         "firing": incident.alerts.firing if incident else 0,
     }
-    seen, forms = _digest(told), _digest(offered)
-    again = {"sent": wanted.sent, "did": wanted.did, "mark": wanted.mark} if told["sent"] else {}
+    seen, forms = _digest(standing), _digest(offered)
+    again = (
+        {"sent": wanted.sent, "did": wanted.did, "mark": wanted.mark} if standing["sent"] else {}
+    )
     return {
-        **told,
+        **standing,
         "title": shortened(
             (incident.title if incident else summary.title) or "An incident", _TITLE_CHARS
         ),
@@ -348,5 +350,5 @@ def _digest(values: Mapping[str, Any]) -> str:
 PAGES: Final = (
     Page(path=PATH, handle=shown),
     Page(path=f"{PATH}/live", handle=live),
-    Page(path=f"{PATH}/command", handle=command, role=Role.RESPONDER, method="POST"),
+    Page(path=f"{PATH}/command", handle=act, role=Role.RESPONDER, method="POST"),
 )

@@ -91,14 +91,14 @@ def read(visit: Visit, id: str) -> AnyCommand:
     if kind is None:
         raise NotRead("There is no such command.")
     fields = _fields(form, kind)
-    given = {
+    envelope = {
         **fields,
         "command_id": _command_id(visit, id, kind, fields),
         "actor": visit.session.caller.name,
         "proof": Proof.CONSOLE.value,
     }
     try:
-        return kind.model_validate(given)
+        return kind.model_validate(envelope)
     except ValidationError as error:
         raise NotRead(f"Nothing was done: {'; '.join(problems_of(error))}.") from None
 
@@ -129,14 +129,14 @@ def _command_id(visit: Visit, id: str, kind: type[AnyCommand], fields: Mapping[s
     return f"console-{hashlib.sha256(parts.encode()).hexdigest()[:32]}"
 
 
-async def give(client: Client, id: str, given: AnyCommand) -> None:
+async def give(client: Client, id: str, command: AnyCommand) -> None:
     """Give a command. Raises `CommandRefused` where it is known to be impossible, and as
     `incidents.send` and `incidents.signal`."""
-    fields = given.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    if given.name != Acknowledge.name:
+    fields = command.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    if command.name != Acknowledge.name:
         try:
             async with asyncio.timeout(_PATIENCE):
-                await incidents.send(client, id, given.name, fields)
+                await incidents.send(client, id, command.name, fields)
         except (TimeoutError, TransientError):
             pass  # it is handled once, also if the worker takes both
         else:
@@ -144,8 +144,8 @@ async def give(client: Client, id: str, given: AnyCommand) -> None:
     summary = await incidents.summary(client, id)
     status = summary.status or ""
     if not summary.ended and status not in (
-        *EFFECTIVE_IN[given.name],
-        *NO_OP_IN.get(given.name, ()),
+        *EFFECTIVE_IN[command.name],
+        *NO_OP_IN.get(command.name, ()),
     ):
-        raise CommandRefused(f"Cannot {given.name.replace('_', ' ')}: the incident is {status}.")
-    await incidents.signal(client, id, given.name, fields)
+        raise CommandRefused(f"Cannot {command.name.replace('_', ' ')}: the incident is {status}.")
+    await incidents.signal(client, id, command.name, fields)

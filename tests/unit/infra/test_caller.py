@@ -69,6 +69,8 @@ LOCAL = {
     "TIDEGATE_OIDC_AUDIENCE": "caller",
     "TIDEGATE_OIDC_ROLE": "caller",
     "TIDEGATE_OIDC_NAME": "caller",
+    "TIDEGATE_CONSOLE_CLIENT_ID": "caller",
+    "TIDEGATE_CONSOLE_CLIENT_SECRET": "caller",
     "TIDEGATE_HEALTH_ADDRESS": "stack",
     "TIDEGATE_METRICS_ADDRESS": "stack",
     "TIDEGATE_DRAIN_TIMEOUT": "stack",
