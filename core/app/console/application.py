@@ -330,6 +330,8 @@ def _as_refused(error: TidegateError) -> Refused:
 
 
 def origin_of(url: str) -> str:
-    """The origin of an address, as browsers say it."""
+    """The origin of an address, as browsers say it: without the port that goes with its scheme."""
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.lower()}"
+    host = parts.netloc.lower()
+    default = {"https": ":443", "http": ":80"}.get(parts.scheme, "")
+    return f"{parts.scheme}://{host.removesuffix(default)}"

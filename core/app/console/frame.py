@@ -6,6 +6,7 @@ A page module lists its `Page`s and knows nothing of sessions, forged forms or f
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeVar
@@ -109,6 +110,16 @@ class Page:
     role: Role = Role.VIEWER
     method: Literal["GET", "POST"] = "GET"
     name: str | None = None
+
+
+def digest(*values: object) -> str:
+    """What is different whenever the values are: what a browser says it has seen."""
+    return hashlib.sha256(repr(values).encode(errors="surrogatepass")).hexdigest()[:16]
+
+
+def unchanged() -> Response:
+    """The answer to a part of a page that shows already what there is."""
+    return Response(status_code=204, headers={"Cache-Control": "no-store"})
 
 
 def read(model: type[M], fields: Mapping[str, str]) -> M:

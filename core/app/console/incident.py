@@ -7,7 +7,6 @@ of itself, and its commands wait in Temporal.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from core.adapters.temporal import incidents
 from core.adapters.temporal.incident_list import IncidentSummary
 from core.adapters.temporal.incident_names import resolve
 from core.app.console import incident_commands as commands
-from core.app.console.frame import Page, Visit
+from core.app.console.frame import Page, Visit, digest, unchanged
 from core.app.console.incidents import PATH as LIST
 from core.app.identity.caller import Role
 from core.domain.command import Word, attested
@@ -144,7 +143,7 @@ async def _shown(visit: Visit, template: str, patience: float) -> Response:
     id = await resolve(client, wanted.id)
     values = _values(visit, id, await _story(client, id, patience), wanted)
     if wanted.seen == values["seen"] and wanted.forms in (None, values["forms"]):
-        return Response(status_code=204, headers={"Cache-Control": "no-store"})
+        return unchanged()
     return visit.page(template, problem=None, **values)
 
 
@@ -194,7 +193,7 @@ def _values(visit: Visit, id: str, story: _Story, wanted: Wanted) -> dict[str, A
         "snoozed": bool(incident and incident.snoozed_until),
         "firing": incident.alerts.firing if incident else 0,
     }
-    seen, forms = _digest(standing), _digest(offered)
+    seen, forms = digest(standing), digest(offered)
     again = (
         {"sent": wanted.sent, "did": wanted.did, "mark": wanted.mark} if standing["sent"] else {}
     )
@@ -340,11 +339,6 @@ def _entry(entry: Mapping[str, Any]) -> dict[str, Any]:
         "text": str(entry["text"]),
         "kind": entry.get("kind"),
     }
-
-
-def _digest(values: Mapping[str, Any]) -> str:
-    """What is different whenever the values are."""
-    return hashlib.sha256(repr(values).encode(errors="surrogatepass")).hexdigest()[:16]
 
 
 PAGES: Final = (

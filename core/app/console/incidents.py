@@ -4,13 +4,13 @@ no worker is asked, and nothing for each incident."""
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from core.adapters.temporal.incident_list import IncidentFilter, IncidentSummary
-from core.app.console.frame import Page, Visit
+from core.app.console.frame import Page, Visit, digest, unchanged
 from core.app.pages import Refused
 from core.domain.command import Word
 from core.domain.durations import format_age
@@ -38,6 +38,7 @@ class Filters(BaseModel):
     severity: Severity | None = None
     service: Word | None = None
     after: Annotated[str, Field(max_length=4000)] | None = None
+    seen: Word | None = None
 
 
 async def listed(visit: Visit) -> Response:
@@ -46,7 +47,7 @@ async def listed(visit: Visit) -> Response:
 
 
 async def live(visit: Visit) -> Response:
-    """The part of it that refreshes."""
+    """The part of it that refreshes; 204 where nothing has changed."""
     return await _listed(visit, "incidents_live.html")
 
 
@@ -62,17 +63,22 @@ async def _listed(visit: Visit, template: str) -> Response:
     now = datetime.now(UTC)
     kept = {"status": filters.status, "severity": filters.severity, "service": filters.service}
     chosen = {name: value for name, value in kept.items() if value}
+    rows = [_row(incident, now) for incident in found.incidents]
+    summary = _summary(filters, found)
+    # Ages that are minutes change together, once in a minute: on a phone every byte is paid for.
+    ages = [row["age"] for row in rows if row["age"].endswith(" s")]
+    seen = digest(summary, [{**row, "age": ""} for row in rows], ages, f"{now:%H:%M}")
+    if filters.seen == seen:
+        return unchanged()
     return visit.page(
         template,
         title="Incidents",
         filters=filters,
         statuses=[each for each in _SHOWN if each],
         severities=[*Severity],
-        rows=[_row(incident, now) for incident in found.incidents],
-        counts=found.counts,
-        summary=_summary(filters, found),
-        total=found.total,
-        live=visit.url(f"{PATH}/live", **chosen, after=filters.after),
+        rows=rows,
+        summary=summary,
+        live=visit.url(f"{PATH}/live", **chosen, after=filters.after, seen=seen),
         beginning=visit.url(PATH, **chosen) if filters.after else None,
         following=found.following and visit.url(PATH, **chosen, after=found.following),
         section=PATH,
@@ -89,7 +95,7 @@ def _filter(filters: Filters) -> IncidentFilter:
     )
 
 
-def _row(incident: IncidentSummary, now: datetime) -> dict[str, object]:
+def _row(incident: IncidentSummary, now: datetime) -> dict[str, Any]:
     """What the list shows of an incident."""
     began = incident.began.astimezone(UTC)
     waits = incident.status in (Status.PENDING, Status.OPEN)

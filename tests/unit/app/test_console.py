@@ -1,6 +1,12 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
+import pytest
+
 from core.app.console import static
+from core.app.console.application import origin_of
 from core.app.console.incident import _links
 from core.domain.incident.model import Incident
 from tests.support.npm_packages import HTMX, PACKAGES
@@ -37,3 +43,28 @@ def test_a_link_leads_to_the_web_or_is_text() -> None:
     assert set(elsewhere) <= set(found)
     assert "evil: javascript:alert(1)" in found
     assert "The report that opened it: s3://documents/a.json" in found
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("https://tidegate.example", "https://tidegate.example"),
+        ("https://Tidegate.example:443/path", "https://tidegate.example"),
+        ("https://tidegate.example:8443", "https://tidegate.example:8443"),
+        ("http://127.0.0.1:80", "http://127.0.0.1"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+    ],
+)
+def test_an_origin_is_what_browsers_say(url: str, origin: str) -> None:
+    assert origin_of(url) == origin
+
+
+def test_an_application_without_a_console_loads_nothing_of_it() -> None:
+    code = (
+        "import os, sys; os.environ |= {'TIDEGATE_LINK_KEYS': 'env:KEY'}\n"
+        "from core.app.application import create; create()\n"
+        "print(sorted(n for n in sys.modules if n.startswith(('core.app.console', "
+        "'core.app.identity', 'authlib', 'httpx2'))))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == "[]\n"
