@@ -98,11 +98,13 @@ def test_every_module_in_it_can_be_loaded_and_is_compiled(app_artefact: Path) ->
         assert int.from_bytes(compiled.read_bytes()[4:8], "little") == UNCHECKED_HASH, compiled
 
 
-def test_the_pages_are_there(app_artefact: Path) -> None:
-    templates = Path("core/app/templates")
-    shipped = {path.name: path.read_bytes() for path in (ROOT / templates).iterdir()}
-    packed = {path.name: path.read_bytes() for path in (app_artefact / templates).iterdir()}
-    assert packed == shipped != {}
+@pytest.mark.parametrize("folder", ["core/app/templates", "core/app/console/static"])
+def test_the_pages_are_there_with_their_files(folder: str, app_artefact: Path) -> None:
+    def files(root: Path) -> dict[str, bytes]:
+        found = [path for path in (root / folder).rglob("*") if path.is_file()]
+        return {str(path.relative_to(root)): path.read_bytes() for path in found}
+
+    assert files(app_artefact) == files(ROOT) != {}
 
 
 def test_keys_of_links_can_be_read_from_secrets_manager(app_artefact: Path) -> None:
