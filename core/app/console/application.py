@@ -20,7 +20,6 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from core.app.bodies import NotRead, body_of
-from core.app.connection import Connection
 from core.app.console import incident, incidents, static
 from core.app.console.frame import HEADERS, PATH, Console, Page, Visit, framed
 from core.app.console.seals import Seals
@@ -28,7 +27,7 @@ from core.app.console.sessions import LocalUser, Sessions, Visitors
 from core.app.identity.bearer import oidc_tokens
 from core.app.identity.caller import Role, caller_named
 from core.app.pages import Refused
-from core.config.settings import Settings
+from core.app.services import Services
 from core.domain.printable import printable_line
 from core.errors import (
     AmbiguousId,
@@ -41,8 +40,7 @@ from core.errors import (
 )
 
 if TYPE_CHECKING:
-    from core.config.secrets import Secrets
-    from core.links import LinkKeys
+    pass
 
 PAGES: Final[tuple[Page, ...]] = (*incidents.PAGES, *incident.PAGES)
 """Every page of the console."""
@@ -79,27 +77,26 @@ class Mounted:
     routes: list[BaseRoute]
 
 
-def local(settings: Settings, temporal: Connection, user: str) -> Mounted:
+def local(services: Services, user: str) -> Mounted:
     """The console of an application that only this machine reaches: everybody is its user."""
-    console = Console(base=PATH, origin=None, settings=settings, temporal=temporal)
+    console = Console(base=PATH, origin=None, services=services)
     gate = _Gate(console, LocalUser(caller_named(user, [*Role][-1])))
     return _mounted(gate, [])
 
 
-def signed_in(
-    settings: Settings, secrets: Secrets, temporal: Connection, keys: LinkKeys
-) -> Mounted:
+def signed_in(services: Services) -> Mounted:
     """The console of those whom the issuer in the settings vouches for. Raises `SettingsError`."""
     from core.app.console.sign_in import CALLBACK, Client, SignIn
 
+    settings = services.settings
     url = settings.require("app_url")
     issuer = settings.require("oidc_issuer")
     client_id = settings.require("console_client_id")
     parts = urlsplit(url)
     secure = parts.scheme == "https"
     base = f"{parts.path}{PATH}"
-    console = Console(base=base, origin=origin_of(url), settings=settings, temporal=temporal)
-    seals = Seals(keys)
+    console = Console(base=base, origin=origin_of(url), services=services)
+    seals = Seals(services.link_keys)
     sessions = Sessions(seals, secure=secure)
     sign_in = SignIn(
         console=console,
@@ -107,7 +104,7 @@ def signed_in(
             issuer=issuer,
             client_id=client_id,
             secret=settings.console_client_secret,
-            secrets=secrets,
+            secrets=services.secrets,
             callback=f"{url}{PATH}{CALLBACK}",
         ),
         tokens=oidc_tokens(settings, issuer, client_id),

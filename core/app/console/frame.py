@@ -21,6 +21,7 @@ from core.app.console import static
 from core.app.console.sessions import Session
 from core.app.identity.caller import Role
 from core.app.pages import Refused, page
+from core.app.services import Services
 from core.config.settings import Settings
 from core.domain.problems import problems_of
 
@@ -49,8 +50,15 @@ class Console:
 
     base: str
     origin: str | None
-    settings: Settings
-    temporal: Connection
+    services: Services
+
+    @property
+    def settings(self) -> Settings:
+        return self.services.settings
+
+    @property
+    def temporal(self) -> Connection:
+        return self.services.temporal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
