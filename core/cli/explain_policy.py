@@ -238,13 +238,4 @@ def _misfit(misfit: Misfit) -> str:
 
 def shown_match(match: Match | None) -> str:
     """Which incidents a rule is for, in words."""
-    if match is None:
-        return "all others"
-    fields = match.model_dump(mode="json", exclude_none=True)
-    return "; ".join(f"{name} {_words(patterns)}" for name, patterns in fields.items())
-
-
-def _words(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name}={_words(patterns)}" for name, patterns in value.items())
-    return " or ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return "all others" if match is None else str(match)

@@ -14,7 +14,6 @@ from core import bootstrap
 from core.cli.clock import shown_deadline, shown_time
 from core.cli.completion import added_silences, complete
 from core.cli.console import Json, out, print_json, print_lines, terminal_width
-from core.cli.explain_policy import shown_match
 from core.cli.layout import Item, item_lines, line
 from core.cli.oncall_commands import command, send
 from core.cli.oncall_options import By, For, From, Until, Why, period
@@ -29,9 +28,6 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Silence what matches, without a release of the policies.", no_args_is_help=True
 )
-
-_FIELDS = ("source", "service", "severity")
-"""What a match has besides labels."""
 
 
 @app.command("add")
@@ -110,23 +106,15 @@ def _match(pairs: Sequence[str]) -> Match:
     """What `--match` options say. Raises `typer.BadParameter`."""
     from pydantic import ValidationError
 
-    from core.domain.matching import Match
+    from core.domain.matching import match_of
     from core.domain.problems import problems_of
 
-    fields: dict[str, list[str]] = {}
-    labels: dict[str, list[str]] = {}
-    for text in pairs:
-        name, equals, pattern = text.partition("=")
-        if not name or not equals or not pattern:
-            raise typer.BadParameter(f"--match {text!r} is not NAME=PATTERN")
-        if name in _FIELDS:
-            fields.setdefault(name, []).append(pattern)
-        else:
-            labels.setdefault(name.removeprefix("labels."), []).append(pattern)
     try:
-        return Match.model_validate({**fields, **({"labels": labels} if labels else {})})
+        return match_of(pairs)
     except ValidationError as error:
         raise typer.BadParameter(f"--match: {'; '.join(problems_of(error))}") from None
+    except ValueError as error:
+        raise typer.BadParameter(f"--match {error}") from None
 
 
 def _added(silence: Mapping[str, Any], *, planned: bool) -> str:
@@ -141,7 +129,7 @@ def _added(silence: Mapping[str, Any], *, planned: bool) -> str:
 def _matches(silence: AddedSilence) -> str:
     if silence.incident:
         return f"incident {silence.incident}"
-    return shown_match(silence.match) if silence.match else "anything"
+    return str(silence.match) if silence.match else "anything"
 
 
 @app.command("list")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Annotated, NamedTuple, Self
+from typing import Annotated, Final, NamedTuple, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -65,6 +65,11 @@ class Match(Strict):
             raise ValueError("it names neither source, service, severity nor labels")
         return self
 
+    def __str__(self) -> str:
+        """It in words: `service checkout or cart; labels team=shop`."""
+        fields = self.model_dump(mode="json", exclude_none=True)
+        return "; ".join(f"{name} {_words(patterns)}" for name, patterns in fields.items())
+
     def fits(self, source: str | None, service: str | None, labels: Mapping[str, str]) -> bool:
         """Whether source, service and labels match; a missing one matches nothing."""
         return not any(self.misfits(source, service, labels))
@@ -78,6 +83,33 @@ class Match(Strict):
         for name, (value, patterns) in {**fields, **named}.items():
             if patterns is not None and not _fits(value, patterns):
                 yield Misfit(name, value, tuple(patterns))
+
+
+def _words(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={_words(patterns)}" for name, patterns in value.items())
+    return " or ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+_FIELDS: Final = ("source", "service", "severity")
+"""What a match has besides labels."""
+
+
+def match_of(pairs: Iterable[str]) -> Match:
+    """The match of texts like `service=checkout`: of one name any pattern has to match, of several
+    names all. What is none of the fields is a label's name, and so is what follows `labels.`.
+    Raises `ValueError`, or `ValidationError` for what no match has."""
+    fields: dict[str, list[str]] = {}
+    labels: dict[str, list[str]] = {}
+    for text in pairs:
+        name, _, pattern = text.partition("=")
+        if not name or not pattern:
+            raise ValueError(f"{text!r} is not NAME=PATTERN")
+        if name in _FIELDS:
+            fields.setdefault(name, []).append(pattern)
+        else:
+            labels.setdefault(name.removeprefix("labels."), []).append(pattern)
+    return Match.model_validate({**fields, **({"labels": labels} if labels else {})})
 
 
 def _fits(value: str | None, patterns: Iterable[str]) -> bool:
