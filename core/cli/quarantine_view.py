@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
@@ -12,18 +11,13 @@ from rich.text import Text
 from core.cli.clock import shown_time
 from core.cli.layout import Item, fact_lines, item_lines, line
 from core.domain.durations import format_age
-from core.domain.event import Event, parse_time
-from core.domain.text import shortened
-from core.errors import InvalidEvent
+from core.domain.event import parse_time
 from core.formats.shared.delivery import Arrival
-from core.formats.shared.json_body import load_json
 from core.intake.records import QuarantinedDelivery, QuarantineRecord
+from core.operations.quarantine_texts import item_text, readable, replay_state
 
 _BODY_CHARS: Final = 4000
-_PRETTY_BYTES: Final = 256 * 1024
-"""Larger originals are shown as they are: laying one out takes many times its size."""
 _ITEMS: Final = 20
-_ITEM_CHARS: Final = 200
 
 
 def record_lines(
@@ -47,15 +41,6 @@ def _item(record: QuarantineRecord, now: datetime) -> Item:
 def age(record: QuarantineRecord, now: datetime) -> str:
     """How long ago it was last refused."""
     return format_age(now - parse_time(record.kept_at))
-
-
-def replay_state(record: QuarantineRecord) -> str:
-    """What replays have done since it was last refused: nothing, part of it, or all."""
-    if record.settled:
-        return "settled"
-    note = record.replayed
-    done = len(record.accepted(note["items"])) if note else 0
-    return f"{done:,} of {note['items']:,} replayed" if note and done else ""
 
 
 def shown_record(
@@ -106,18 +91,8 @@ def _item_lines(items: Mapping[int, Arrival], width: int | None) -> Iterator[Tex
         yield line(f"  and {more:,} more items; --json has all of them", "dim")
 
 
-def item_text(arrival: Arrival) -> str:
-    """What an item is, in one line."""
-    match arrival.item:
-        case Event() as event:
-            subject = f" about {event.subject}" if event.subject else ""
-            return shortened(f"{event.type}{subject}, key {event.key}", _ITEM_CHARS)
-        case malformed:
-            return shortened(f"not an event: {malformed.error.message}", _ITEM_CHARS)
-
-
 def _body_lines(record: QuarantinedDelivery) -> Iterator[Text]:
-    text = _readable(record.body)
+    text = readable(record.body, _BODY_CHARS)
     head = f"original, {len(record.body):,} bytes"
     if len(text) > _BODY_CHARS:
         head += (
@@ -126,13 +101,3 @@ def _body_lines(record: QuarantinedDelivery) -> Iterator[Text]:
         )
     yield line(head, "dim")
     yield Text(text[:_BODY_CHARS])
-
-
-def _readable(body: bytes) -> str:
-    """The original as text: JSON laid out, and bytes that are no text as escapes."""
-    if len(body) <= _PRETTY_BYTES:
-        try:
-            return json.dumps(load_json(body), indent=2, ensure_ascii=False)
-        except (InvalidEvent, RecursionError):
-            pass
-    return body[: 4 * _BODY_CHARS + 4].decode(errors="backslashreplace")
