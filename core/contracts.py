@@ -63,6 +63,11 @@ SERVICE_ATTRIBUTE: Final = "TidegateService"
 ASSIGNEE_ATTRIBUTE: Final = "TidegateAssignee"
 HANDLE_ATTRIBUTE: Final = "TidegateHandle"
 """The handle of the incident's own ID (core.domain.handles)."""
+ACKNOWLEDGED_AT_ATTRIBUTE: Final = "TidegateAcknowledgedAt"
+"""When an incident that is resolved was acknowledged first, as its ID writes moments. It changes
+together with the status, so that it takes no Action of its own."""
+RESOLVED_AT_ATTRIBUTE: Final = "TidegateResolvedAt"
+"""When it was resolved, likewise."""
 
 
 class WorkerSpec(NamedTuple):
@@ -120,6 +125,8 @@ INCIDENT_WORKER: Final = WorkerSpec(
         SERVICE_ATTRIBUTE,
         ASSIGNEE_ATTRIBUTE,
         HANDLE_ATTRIBUTE,
+        ACKNOWLEDGED_AT_ATTRIBUTE,
+        RESOLVED_AT_ATTRIBUTE,
     ),
     settings=(
         "TIDEGATE_ROUTES",

@@ -44,7 +44,7 @@ _STATUS, _SEVERITY, _SERVICE, _ASSIGNEE, _INCIDENT_ID = map(
         INCIDENT_ID_ATTRIBUTE,
     ),
 )
-_TRY_AGAIN: Final = "run `tidegate setup` if it does not know a search attribute, else try again"
+TRY_AGAIN: Final = "run `tidegate setup` if it does not know a search attribute, else try again"
 UNFINDABLE: Final = frozenset('"\\')
 """A server with visibility in SQL finds no value that contains one of these, however it is quoted
 (tried on 1.32 with SQLite)."""
@@ -163,7 +163,7 @@ async def incident_page(
     except RPCError as error:
         if token and error.status in _NO_PAGE:
             raise ValueError("no longer valid: begin the list again") from None
-        raise refusal(error, fix=_TRY_AGAIN) from None
+        raise refusal(error, fix=TRY_AGAIN) from None
     found = [await summary_of(run) for run in pages.current_page or ()]
     following = _cursor(now, pages.next_page_token, filter) if pages.next_page_token else None
     return [incident for incident in found if filter.matches(incident, now)], following
@@ -174,7 +174,7 @@ async def count_incidents(client: Client, filter: IncidentFilter) -> int:
     try:
         found = await client.count_workflows(filter.query(datetime.now(UTC)), rpc_timeout=_TIMEOUT)
     except RPCError as error:
-        raise refusal(error, fix=_TRY_AGAIN) from None
+        raise refusal(error, fix=TRY_AGAIN) from None
     return found.count
 
 
@@ -214,7 +214,7 @@ async def summaries(client: Client, query: str) -> AsyncIterator[IncidentSummary
         async for run in client.list_workflows(query, rpc_timeout=_TIMEOUT):
             yield await summary_of(run)
     except RPCError as error:
-        raise refusal(error, fix=_TRY_AGAIN) from None
+        raise refusal(error, fix=TRY_AGAIN) from None
 
 
 def in_query(text: str) -> str:
@@ -231,7 +231,7 @@ async def summary_of(run: WorkflowExecution) -> IncidentSummary:
         id=id,
         workflow_id=run.id,
         handle=handle_of(id),
-        began=_began(id) or run.start_time,
+        began=moment_of_id(id) or run.start_time,
         status=status,
         severity=attributes.get(_SEVERITY),
         service=attributes.get(_SERVICE),
@@ -242,13 +242,16 @@ async def summary_of(run: WorkflowExecution) -> IncidentSummary:
     )
 
 
-def _began(id: str) -> datetime | None:
+def moment_of_id(id: str) -> datetime | None:
     """When the incident began, which its own ID ends in; its last run may have started later."""
     _, incident_id = parse_id(id)
-    if incident_id is None:
-        return None
+    return moment_of(incident_id[-len("20260102T030405.678Z") :]) if incident_id else None
+
+
+def moment_of(text: str | None) -> datetime | None:
+    """A moment as IDs and search attributes have it; None for anything else."""
     try:
-        return datetime.strptime(incident_id[-len("20260102T030405.678Z") :], "%Y%m%dT%H%M%S.%f%z")
+        return datetime.strptime(text, "%Y%m%dT%H%M%S.%f%z") if text else None
     except ValueError:
         return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import fields
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,11 @@ from temporalio import workflow
 from core import contracts
 from core.config.settings import Settings, variables
 from core.contracts import (
+    ACKNOWLEDGED_AT_ATTRIBUTE,
+    RESOLVED_AT_ATTRIBUTE,
     SEARCH_ATTRIBUTES,
     SERVERLESS_SETTINGS,
+    STATUS_ATTRIBUTE,
     WORKER_SETTINGS,
     WORKERS,
     WorkerSpec,
@@ -25,6 +29,7 @@ from core.domain.severity import Severity
 from workers.incident.workflow import search_attributes
 from workers.runtime.process import Plan
 
+MOMENTS = {ACKNOWLEDGED_AT_ATTRIBUTE, RESOLVED_AT_ATTRIBUTE}
 ROOT = Path(__file__).parents[3]
 VARIABLES = {field.name: field.metadata["name"] for field in fields(Settings)}
 
@@ -83,6 +88,8 @@ def test_the_workers() -> None:
                 "TidegateService",
                 "TidegateAssignee",
                 "TidegateHandle",
+                "TidegateAcknowledgedAt",
+                "TidegateResolvedAt",
             ),
             "settings": (
                 "TIDEGATE_ROUTES",
@@ -148,11 +155,33 @@ def test_the_settings_of_serverless_workers_exist_and_none_is_named_twice() -> N
 
 
 def test_every_search_attribute_that_an_incident_upserts_is_registered() -> None:
+    at = datetime(2026, 1, 2, tzinfo=UTC)
     incident = Incident(
-        id="i", key="k", title="t", status=Status.OPEN, severity=Severity.HIGH, service="s"
-    ).model_copy(update={"assignee": "ana"})
+        id="i", key="k", title="t", status=Status.RESOLVED, severity=Severity.HIGH, service="s"
+    ).model_copy(update={"assignee": "ana", "first_acknowledged_at": at, "resolved_at": at})
     upserted = search_attributes.changed(incident, search_attributes.Published({}, {}))
     assert upserted
     assert set(upserted.attributes) == set(contracts.INCIDENT_WORKER.search_attributes)
     named = {value for name, value in vars(contracts).items() if name.endswith("_ATTRIBUTE")}
     assert set(SEARCH_ATTRIBUTES) == named
+
+
+def test_when_an_incident_was_acknowledged_and_resolved_is_upserted_with_its_status_alone() -> None:
+    at = datetime(2026, 1, 2, 3, 4, 5, 678000, timezone(timedelta(hours=1)))
+    taken = Incident(id="i", key="k", title="t", status=Status.ACKNOWLEDGED).model_copy(
+        update={"first_acknowledged_at": at}
+    )
+    resolved = taken.model_copy(update={"status": Status.RESOLVED, "resolved_at": at})
+    nothing = search_attributes.Published({}, {})
+    before = search_attributes.changed(taken, nothing)
+    assert before
+    now = search_attributes.changed(resolved, before)
+    assert now
+    assert not before.attributes.keys() & MOMENTS
+    assert {now.attributes[name] for name in MOMENTS} == {"20260102T020405.678Z"}
+    # A run of an older version, continued by this one, had its status already.
+    older = before._replace(attributes={**before.attributes, STATUS_ATTRIBUTE: "resolved"})
+    assert search_attributes.changed(resolved, older) is None
+    reopened = search_attributes.changed(taken, now)
+    assert reopened
+    assert not reopened.attributes.keys() & MOMENTS

@@ -7,29 +7,34 @@ Deterministic: runs in the workflow sandbox.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC
 from typing import Any, Final, NamedTuple
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
 from core.contracts import (
+    ACKNOWLEDGED_AT_ATTRIBUTE,
     ACKNOWLEDGED_MEMO,
     ASSIGNEE_ATTRIBUTE,
     HANDLE_ATTRIBUTE,
     INCIDENT_ID_ATTRIBUTE,
     INCIDENT_WORKER,
+    RESOLVED_AT_ATTRIBUTE,
     SERVICE_ATTRIBUTE,
     SEVERITY_ATTRIBUTE,
     STATUS_ATTRIBUTE,
     TITLE_MEMO,
 )
 from core.domain.handles import handle_of
+from core.domain.incident.ids import compact_time
 from core.domain.incident.model import Incident
 from core.domain.incident.status import Status
 
 _KEYS: Final = {
     name: SearchAttributeKey.for_keyword(name) for name in INCIDENT_WORKER.search_attributes
 }
+_MOMENTS: Final = (ACKNOWLEDGED_AT_ATTRIBUTE, RESOLVED_AT_ATTRIBUTE)
 _MEMO: Final = (TITLE_MEMO, ACKNOWLEDGED_MEMO)
 
 
@@ -61,6 +66,7 @@ def changed(incident: Incident, before: Published) -> Published | None:
         SEVERITY_ATTRIBUTE: incident.severity.value,
         SERVICE_ATTRIBUTE: incident.service,
         ASSIGNEE_ATTRIBUTE: incident.assignee,
+        **_moments(incident, before),
     }
     memo = {
         TITLE_MEMO: incident.title,
@@ -68,6 +74,20 @@ def changed(incident: Incident, before: Published) -> Published | None:
     }
     now = Published(_set(attributes), _set(memo))
     return now if now != before else None
+
+
+def _moments(incident: Incident, before: Published) -> Mapping[str, str | None]:
+    """When it was acknowledged and resolved. They change with the status alone: each upsert is an
+    Action."""
+    if incident.status.value == before.attributes.get(STATUS_ATTRIBUTE):
+        return {name: before.attributes.get(name) for name in _MOMENTS}
+    resolved = incident.resolved_at
+    acknowledged = incident.first_acknowledged_at if resolved else None
+    moments = (acknowledged, resolved)
+    return {
+        name: compact_time(moment.astimezone(UTC)) if moment else None
+        for name, moment in zip(_MOMENTS, moments, strict=True)
+    }
 
 
 def publish(before: Published, now: Published) -> None:
