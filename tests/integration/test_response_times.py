@@ -110,6 +110,34 @@ async def test_no_more_runs_than_the_limit_are_looked_at_by_as_few_calls_as_ther
         assert (len(found), more, calls) == (2, True, [1])
 
 
+async def test_an_incident_that_began_earlier_than_its_last_run_counts_from_when_it_began(
+    temporal_client: Client,
+) -> None:
+    service = f"service-{uuid4().hex}"
+    now = datetime.now(UTC)
+    began = now - timedelta(hours=1)
+    own = incident_id(f"incident:{uuid4().hex}", began)
+    await resolved(temporal_client, service, **{INCIDENT_ID_ATTRIBUTE: own})
+    long_ago = began - timedelta(minutes=1)
+    await until(are_found(temporal_client, service, long_ago, 1))
+    assert await of_service(temporal_client, service, now - timedelta(minutes=1)) == []
+
+
+async def test_a_run_that_was_continued_counts_once(temporal_client: Client) -> None:
+    service = f"service-{uuid4().hex}"
+    since = datetime.now(UTC) - timedelta(seconds=1)
+    own = incident_id(f"incident:{uuid4().hex}", datetime.now(UTC))
+    other = incident_id(f"incident:{uuid4().hex}", datetime.now(UTC))
+    for id in (own, own, other):
+        await resolved(temporal_client, service, **{INCIDENT_ID_ATTRIBUTE: id})
+
+    async def are_listed() -> bool:
+        return (await temporal_client.count_workflows(f"TidegateService = '{service}'")).count == 3
+
+    await until(are_listed)
+    assert len(await of_service(temporal_client, service, since)) == 2
+
+
 async def test_a_run_whose_moments_are_unreadable_is_left_out(temporal_client: Client) -> None:
     service = f"service-{uuid4().hex}"
     since = datetime.now(UTC) - timedelta(seconds=1)

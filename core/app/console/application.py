@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from starlette.applications import Starlette
@@ -20,7 +20,16 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from core.app.bodies import NotRead, body_of
-from core.app.console import incident, incidents, static
+from core.app.console import (
+    heartbeats,
+    incident,
+    incidents,
+    on_call,
+    quarantine,
+    response_times,
+    silences,
+    static,
+)
 from core.app.console.frame import HEADERS, PATH, Console, Page, Visit, framed
 from core.app.console.seals import Seals
 from core.app.console.sessions import LocalUser, Sessions, Visitors
@@ -37,12 +46,18 @@ from core.errors import (
     TemporalUnavailable,
     TidegateError,
     TransientError,
+    UnknownName,
 )
 
-if TYPE_CHECKING:
-    pass
-
-PAGES: Final[tuple[Page, ...]] = (*incidents.PAGES, *incident.PAGES)
+PAGES: Final[tuple[Page, ...]] = (
+    *incidents.PAGES,
+    *incident.PAGES,
+    *on_call.PAGES,
+    *silences.PAGES,
+    *heartbeats.PAGES,
+    *quarantine.PAGES,
+    *response_times.PAGES,
+)
 """Every page of the console."""
 
 NAVIGATION: Final = tuple((page.name, page.path) for page in PAGES if page.name)
@@ -300,6 +315,8 @@ def _as_refused(error: TidegateError) -> Refused:
             heading = "There is no such incident"
             text = "Temporal does not have it, or keeps it no longer."
             return Refused(404, error.code, heading, text, why=error.message)
+        case UnknownName():
+            return Refused(404, error.code, "That is not there", error.message)
         case DocumentNotFound():
             return Refused(404, error.code, "That is not there", error.message)
         case AmbiguousId():
