@@ -45,6 +45,8 @@ import re
 from typing import TYPE_CHECKING, ClassVar, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from core.domain.incident.refusals import Refusal
     from core.links import Link
 
@@ -230,6 +232,30 @@ class NotificationFailed(TransientError):
     """A page could not be delivered to at least one of its targets."""
 
     fix = "check the variables that the policies file names for the target"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        fix: str | None = None,
+        final: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
+        """`final` if the same attempt fails again until somebody changes something; `retry_after`
+        is in seconds, where the service says so."""
+        super().__init__(message, fix=fix)
+        self.final = final
+        self.retry_after = retry_after
+
+    @classmethod
+    def together(cls, message: str, failures: Sequence[NotificationFailed]) -> NotificationFailed:
+        """The failure of several attempts: final if each is, to be retried when all may be."""
+        waits = [each.retry_after for each in failures if each.retry_after]
+        return cls(
+            message,
+            final=bool(failures) and all(each.final for each in failures),
+            retry_after=max(waits, default=None),
+        )
 
 
 class DeploymentUnavailable(TransientError):

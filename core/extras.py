@@ -35,6 +35,7 @@ EXTRAS: Final = {
     "recurring_ical_events": "cli",
     "requests": "worker",
     "rich": "cli",
+    "slack_sdk": "worker",
     "standardwebhooks": "worker",
     "starlette": "app",
     "typer": "cli",

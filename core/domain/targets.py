@@ -10,6 +10,7 @@ from pydantic import Discriminator, Field, Tag, field_validator
 
 from core.domain.durations import Duration
 from core.domain.matching import Location, Name, Problem, Strict, repeated
+from core.domain.value import Value
 
 Variable = Annotated[
     str,
@@ -27,6 +28,13 @@ class News(StrEnum):
 
 
 Change = Literal["acknowledged", "resolved"]
+
+
+class Post(Value):
+    """A message that a target has in a chat, and by which it can be edited."""
+
+    channel: str
+    ts: str
 
 
 class Rate(Strict):
@@ -102,6 +110,29 @@ class OpsgenieTarget(_TargetConfig):
     )
 
 
+class SlackTarget(_TargetConfig):
+    """A channel of Slack, by the token of a bot: one message for each incident, with buttons, which
+    shows how the incident stands."""
+
+    kind: Literal["slack"]
+    token_env: Variable
+    channel: str = Field(
+        pattern=r"^[CDGUW][A-Z0-9]{2,30}$",
+        description="The ID of a channel, or of a person, who then gets direct messages.",
+        examples=["C0123456789"],
+    )
+    url_env: Variable | None = Field(
+        None,
+        description="The name of an environment variable with another address than Slack's own "
+        "API.",
+    )
+    follow_up: list[Change] = Field(
+        default=[],
+        max_length=0,
+        description="Always empty: the message itself shows what becomes of the incident.",
+    )
+
+
 def _kind(value: object) -> object:
     fields = value if isinstance(value, Mapping) else vars(value) if value else {}
     return fields.get("kind", "apprise")
@@ -112,6 +143,7 @@ _Kinds = (
     | Annotated[WebhookTarget, Tag("webhook")]
     | Annotated[PagerDutyTarget, Tag("pagerduty")]
     | Annotated[OpsgenieTarget, Tag("opsgenie")]
+    | Annotated[SlackTarget, Tag("slack")]
 )
 
 KINDS: Final[Mapping[str, type[_TargetConfig]]] = {

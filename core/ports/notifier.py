@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
 from core.domain.handles import handle_of
+from core.domain.targets import Post
 
 
 class NotificationKind(StrEnum):
@@ -33,6 +34,10 @@ class Notification:
     The last paragraph of `body` holds the facts, one in a line, the most important first (how to
     acknowledge, then the runbook): a channel that takes less cuts what stands before them, and then
     the last of them. `links` and `url` are among the facts, for channels that have text alone.
+
+    The rest is for channels whose messages are edited: `stands` is how the incident stands,
+    `buttons` are the commands that are offered, `post` is the message that the address has already,
+    `story` the lines to tell under it. It may have been sent before if it is sent `again`.
     """
 
     key: str
@@ -44,6 +49,11 @@ class Notification:
     dedup_key: str = ""
     url: str | None = None
     links: tuple[tuple[str, str], ...] = ()
+    stands: str = ""
+    buttons: tuple[str, ...] = ()
+    post: Post | None = None
+    story: tuple[str, ...] = ()
+    again: bool = False
 
     @property
     def handle(self) -> str:
@@ -56,18 +66,28 @@ class Address:
     """Where one channel delivers; everybody else knows it by its name.
 
     `kind` is the channel's name in the registry; `url` and `secret` are what the channel makes of
-    them, and stay out of logs and errors.
+    them, and stay out of logs and errors. `room` is the place in a chat.
     """
 
     name: str
     kind: str
     url: str = field(repr=False)
     secret: str = field(default="", repr=False)
+    room: str = ""
 
 
 class Notifier(Protocol):
     """A way to reach people."""
 
-    async def notify(self, notification: Notification, addresses: Sequence[Address]) -> None:
-        """Deliver to every address. Raises `NotificationFailed` naming those that failed."""
+    async def notify(
+        self, notification: Notification, addresses: Sequence[Address]
+    ) -> Mapping[str, Post]:
+        """Deliver to every address; returns the messages that can be edited, by the addresses'
+        names. Raises `NotificationFailed` naming those that failed."""
+        ...
+
+    async def update(self, notification: Notification, address: Address) -> Post:
+        """Have the message `post` of a notification say what the notification does, and tell the
+        story under it; returns the message, which is another where that one was gone. Raises
+        `NotificationFailed`."""
         ...

@@ -23,6 +23,7 @@ TEMPORAL_PORT, UI_PORT = "Temporal", "Temporal's UI"
 WEBHOOKS_PORT, PAGER_PORT = "Webhooks", "Pager"
 DOCUMENTS_PORT, SERVICE_BUS_PORT = "Documents", "Service Bus"
 APPLICATION_PORT: Final = "Application"
+SLACK_PORT: Final = "Slack"
 """The names of the ports that people use."""
 _RANGE: Final = range(20_000, 32_000)
 """Operating systems take ports for outgoing connections, and for port 0, from 32768 on."""

@@ -34,6 +34,7 @@ def test_the_recorded_histories() -> None:
         "incident-opened-by-the-next-event",
         "incident-page-cancelled",
         "incident-page-retried",
+        "incident-posted",
         "incident-reopened",
         "incident-resolved-alert-alone",
         "incident-resolved-late-page",

@@ -31,6 +31,7 @@ from core.domain.incident.model import Incident, PageStatus
 from core.domain.incident.policies.file import Policies
 from core.domain.oncall.answer import Answer, Question
 from core.domain.oncall.file import ONCALL, OnCallFile
+from core.domain.targets import Post
 from core.errors import NotificationFailed, StoreUnavailable
 from core.intake.quarantine import Quarantine
 from core.links import PageLinks
@@ -65,15 +66,21 @@ class Pager:
         self.answering = asyncio.Event()
         self.answering.set()
 
-    async def notify(self, notification: Notification, addresses: Sequence[Address]) -> None:
+    async def notify(
+        self, notification: Notification, addresses: Sequence[Address]
+    ) -> dict[str, Post]:
         if notification.kind is not NotificationKind.PAGE:
             self.followed_up.append((notification.kind, [address.name for address in addresses]))
-            return
+            return {}
         self.attempts += 1
         await self.answering.wait()
         if self.broken or any(address.name in self.deaf for address in addresses):
             raise NotificationFailed("json://on-call.example/ did not take it")
         self.delivered += [(notification, address.name) for address in addresses]
+        return {}
+
+    async def update(self, notification: Notification, address: Address) -> Post:
+        raise NotImplementedError("none of its messages can be edited")
 
 
 class Folder(FileDocumentStore):

@@ -15,6 +15,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from core.adapters.notifiers.addresses import read_addresses
 from core.contracts import INCIDENT_TASK_QUEUE, ON_CALL_ID, ON_CALL_WORKFLOW
 from core.domain.oncall.file import NOBODY, OnCallFile
+from core.domain.targets import Post
 from core.errors import NotificationFailed
 from core.ports.notifier import Address, Notification
 from tests.support.calendars import NoCalendars
@@ -32,10 +33,16 @@ class Inbox:
         self.delivered: list[tuple[str, Notification]] = []
         self.broken = False
 
-    async def notify(self, notification: Notification, addresses: Sequence[Address]) -> None:
+    async def notify(
+        self, notification: Notification, addresses: Sequence[Address]
+    ) -> dict[str, Post]:
         if self.broken:
             raise NotificationFailed("no answer")
         self.delivered += [(address.name, notification) for address in addresses]
+        return {}
+
+    async def update(self, notification: Notification, address: Address) -> Post:
+        raise NotImplementedError("none of its messages can be edited")
 
 
 @dataclass

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from temporalio import activity
 from temporalio.client import Client
@@ -25,7 +25,7 @@ from core.domain.event import DocumentRef, Event
 from core.domain.handles import handle_of
 from core.domain.identity import workflow_id
 from core.domain.incident.alert_counts import from_memory
-from core.domain.incident.effects import FollowUp, Message, Page
+from core.domain.incident.effects import FollowUp, Message, Page, UpdatePost
 from core.domain.incident.ids import compact_time
 from core.domain.incident.model import folder_name
 from core.domain.incident.policies.file import Facts, Policies
@@ -33,7 +33,7 @@ from core.domain.incident.reports.incident_report import parse_fields
 from core.domain.incident.timeline import TIMELINE, Noted, TimelineEvent
 from core.domain.link_template import filled
 from core.domain.oncall.answer import Answer, Question
-from core.domain.targets import TargetConfig
+from core.domain.targets import Post, TargetConfig
 from core.domain.text import shortened
 from core.errors import (
     ConfigurationError,
@@ -46,13 +46,23 @@ from core.intake.quarantine import Quarantine
 from core.ports.documents import DocumentStore
 from core.ports.notifier import Notifier
 from workers.incident.paging.pager import Pager
-from workers.incident.payloads import URI_CHARS, LoadedReport, OpeningRules, ReportInput, Segment
+from workers.incident.payloads import (
+    URI_CHARS,
+    Delivered,
+    LoadedReport,
+    OpeningRules,
+    ReportInput,
+    Segment,
+    Told,
+)
 from workers.runtime import routing_tables
 from workers.runtime.activity_errors import typed_failures
 from workers.runtime.heartbeats import heartbeating
 
 if TYPE_CHECKING:
     from core.links import PageLinks
+
+M = TypeVar("M", bound=Message)
 
 _MARKDOWN: Final = "text/markdown; charset=utf-8"
 _JSON: Final = "application/json"
@@ -117,6 +127,7 @@ class IncidentActivities:
             self.find_on_call,
             self.page,
             self.follow_up,
+            self.update_post,
             self.save_timeline,
             self.write_report,
             self.quarantine,
@@ -180,20 +191,29 @@ class IncidentActivities:
         return answer.addressed(self._names)
 
     @activity.defn
-    async def page(self, page: Page) -> str:
+    async def page(self, page: Page) -> Delivered:
         """Deliver one page to its target or, if that fails, to the first of its fallbacks that
         takes it; returns the name of the one that did."""
         with typed_failures():
             async with heartbeating():
-                return await self._pager.deliver(page, self._url_of(page))
+                return await self._pager.deliver(_attempted(page), self._url_of(page))
 
     @activity.defn
-    async def follow_up(self, follow_up: FollowUp) -> None:
+    async def follow_up(self, follow_up: FollowUp) -> Told:
         """Tell targets what became of the incident, or of an assignment; those that are no longer
         configured, or are not to hear it, are skipped."""
         with typed_failures():
             async with heartbeating():
-                await self._pager.follow_up(follow_up, self._url_of(follow_up))
+                url = self._url_of(follow_up)
+                return Told(posts=await self._pager.follow_up(_attempted(follow_up), url))
+
+    @activity.defn
+    async def update_post(self, update: UpdatePost) -> Post:
+        """Have a target's message show how the incident stands, and tell what has happened under
+        it; returns the message, which is another if that one was gone."""
+        with typed_failures():
+            async with heartbeating():
+                return await self._pager.update(_attempted(update), self._url_of(update))
 
     @activity.defn
     async def save_timeline(self, segment: Segment) -> None:
@@ -315,6 +335,13 @@ class IncidentActivities:
                 if len(body) > len(content):
                     return False
         return body == content
+
+
+def _attempted(message: M) -> M:
+    """The message, which an attempt before may have sent."""
+    if activity.info().attempt == 1:
+        return message
+    return message.model_copy(update={"again": True})
 
 
 def _segment_uri(folder: str, number: int) -> str:

@@ -5,15 +5,19 @@ Deterministic: values only, used on both sides.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
+from pydantic import Field, model_validator
+
 from core.domain.incident.alert_counts import AlertCounts
-from core.domain.incident.effects import FindOnCall, FollowUp, Page, WriteReport
+from core.domain.incident.effects import FindOnCall, FollowUp, Page, UpdatePost, WriteReport
 from core.domain.incident.inputs import Listen
 from core.domain.incident.model import Incident
 from core.domain.incident.policies.policy import Policy
 from core.domain.incident.reports.incident_report import IncidentReport
 from core.domain.incident.timeline import TimelineEvent
+from core.domain.targets import Post
 from core.domain.value import Value
 
 URI_CHARS: Final = 2000
@@ -22,6 +26,25 @@ URI_CHARS: Final = 2000
 
 TARGET_REMOVED: Final = "TargetRemoved"
 """The code of a page's failure when none of its targets is configured any more."""
+
+
+class Delivered(Value):
+    """Which target took a page, and the message that it has now, if it can be edited."""
+
+    via: str
+    post: Post | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _recorded(cls, value: Any) -> Any:
+        """Histories have the target's name alone."""
+        return {"via": value} if isinstance(value, str) else value
+
+
+class Told(Value):
+    """The messages that targets have of a follow-up, where they can be edited."""
+
+    posts: Mapping[str, Post] = Field(default_factory=dict)
 
 
 class OpeningRules(Value):
@@ -76,7 +99,7 @@ class RunState(Value):
     saved: int = 0
     omitted: int = 0
     segments: int = 0
-    effects: tuple[Page | WriteReport | FollowUp | FindOnCall, ...] = ()
+    effects: tuple[Page | WriteReport | FollowUp | UpdatePost | FindOnCall, ...] = ()
     arrivals: tuple[Any, ...] = ()
     backlog: tuple[Any, ...] = ()
     """Events of the incident that the run before has not accepted yet."""

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
+from typing import Final
 
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from core.errors import PermanentError, TidegateError
+from core.errors import NotificationFailed, PermanentError, TidegateError
+
+LONGEST_RETRY_AFTER: Final = 600.0
+"""Seconds that a service may have us wait: whoever is to be paged does not wait for longer."""
 
 
 @contextmanager
@@ -26,6 +31,14 @@ def typed_failures() -> Iterator[None]:
             type=error.code,
             non_retryable=True,
             category=ApplicationErrorCategory.BENIGN,
+        ) from error
+    except NotificationFailed as error:
+        after = error.retry_after and timedelta(seconds=min(error.retry_after, LONGEST_RETRY_AFTER))
+        raise ApplicationError(
+            str(error),
+            type=error.code,
+            non_retryable=error.final,
+            next_retry_delay=after or None,
         ) from error
     except TidegateError as error:
         raise ApplicationError(str(error), type=error.code) from error

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from core.domain.targets import Post
 from core.ports.notifier import Address, Notification
 
 T = TypeVar("T")
@@ -23,5 +24,8 @@ class Channel(Generic[T]):
     check: Callable[[Address], None]
     """Raises `NotificationFailed` for an address that can never work, without quoting it. Whether
     somebody is behind it shows with the first page."""
-    send: Callable[[Notification, Address, float], Awaitable[None]]
-    """Delivers within so many seconds. Raises `NotificationFailed` without secrets in it."""
+    send: Callable[[Notification, Address, float], Awaitable[Post | None]]
+    """Delivers within so many seconds; returns the message if it can be edited. Raises
+    `NotificationFailed` without secrets in it."""
+    update: Callable[[Notification, Address, float], Awaitable[Post]] | None = None
+    """Edits a message, where the channel can; see `core.ports.notifier.Notifier.update`."""

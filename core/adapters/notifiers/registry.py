@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from core.adapters.notifiers import apprise, opsgenie, pagerduty, webhook
+from core.adapters.notifiers import apprise, opsgenie, pagerduty, slack, webhook
 from core.adapters.notifiers.channel import Channel
 
 CHANNELS: Final[Mapping[str, Channel[Any]]] = {
@@ -17,4 +17,5 @@ CHANNELS: Final[Mapping[str, Channel[Any]]] = {
     "webhook": webhook.CHANNEL,
     "pagerduty": pagerduty.CHANNEL,
     "opsgenie": opsgenie.CHANNEL,
+    "slack": slack.CHANNEL,
 }

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from core.domain.alert import Alert
 from core.domain.oncall.answer import Question
 from core.domain.severity import Severity
-from core.domain.targets import News
+from core.domain.targets import News, Post
 from core.domain.value import Value
 
 REPORT_KEY = "report"
@@ -29,6 +29,9 @@ class Message(Value):
     `key` is the message's idempotency key, the same over all attempts. `action` is the one line to
     act on, `facts` are what whoever is woken needs first, `details` what they do not; each is one
     line. `dedup_key` is the incident's, for channels that keep one entry for all messages about it.
+    It may have been sent before if it is sent `again`. For channels whose messages have buttons
+    and are edited, `stands` is how the incident stands, `buttons` are the commands that they offer,
+    and `posts` the messages that targets have already.
     """
 
     key: str
@@ -40,6 +43,10 @@ class Message(Value):
     details: tuple[str, ...] = ()
     severity: Severity
     dedup_key: str
+    again: bool = False
+    stands: str = ""
+    buttons: tuple[str, ...] = ()
+    posts: Mapping[str, Post] = Field(default_factory=dict)
 
     def body(self, url: str | None = None, own: Sequence[Link] = ()) -> str:
         """The text, and in the last paragraph everything else, the most important first. `url` is
@@ -85,6 +92,17 @@ class FollowUp(Message):
     targets: tuple[str, ...]
 
 
+class UpdatePost(Message):
+    """Have a target's message show how the incident stands now, and tell the `story` under it: what
+    has happened since the update before, but for the `omitted` first lines."""
+
+    target: str
+    post: Post
+    number: int
+    story: tuple[str, ...] = ()
+    omitted: int = 0
+
+
 class FindOnCall(Value):
     """Ask who is on call, and what is silenced."""
 
@@ -113,4 +131,4 @@ class StartSuccessor(Value):
     held: Alert | None = None
 
 
-Effect = Page | FollowUp | FindOnCall | CancelInFlight | WriteReport | StartSuccessor
+Effect = Page | FollowUp | UpdatePost | FindOnCall | CancelInFlight | WriteReport | StartSuccessor

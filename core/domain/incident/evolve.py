@@ -6,7 +6,7 @@ There are no rules here, because the events have happened. `lifecycle` decides w
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from core.domain.incident import alert_counts
@@ -14,8 +14,10 @@ from core.domain.incident import timeline as t
 from core.domain.incident.description import description_of
 from core.domain.incident.model import (
     IN_FLIGHT,
+    KEPT_LINES,
     KEPT_NAMES,
     KEPT_PAGES,
+    KEPT_POSTS,
     REMEMBERED_COMMANDS,
     REMEMBERED_EVENTS,
     Assignment,
@@ -27,6 +29,7 @@ from core.domain.incident.model import (
     PageStatus,
     Pending,
     PersonPaging,
+    PostState,
     Wanted,
 )
 from core.domain.incident.status import Status
@@ -34,8 +37,12 @@ from core.domain.oncall.answer import Answer, OnCall
 from core.domain.oncall.people import ContactStep
 from core.domain.severity import Severity
 from core.domain.targets import News
+from core.domain.text import one_line, shortened
 
 _WORDS: Final = (t.AlertFired, t.AlertCleared, t.AlertHeld, t.AlertHeard)
+_UNTOLD: Final = (t.PageStarted, t.PageCancelled)
+"""Visible events that are not told under posts: what becomes of a page is."""
+_LINE_CHARS: Final = 200
 
 
 def apply(incident: Incident, event: t.TimelineEvent) -> Incident:
@@ -55,6 +62,8 @@ def apply(incident: Incident, event: t.TimelineEvent) -> Incident:
         )
     if given := getattr(event, "given", None):
         changes["given"] = _latest(incident.given, given)
+    if incident.posts and event.visible and not isinstance(event, _UNTOLD):
+        changes["posts"] = _to_tell(changes.get("posts", incident.posts), event)
     return incident.model_copy(update=changes)
 
 
@@ -268,6 +277,32 @@ def _changes(incident: Incident, event: t.TimelineEvent) -> dict[str, Any]:
             }
         case t.PageCancelled():
             return _page_became(incident, event.key, PageStatus.CANCELLED)
+        case t.Posted():
+            changed_at = event.at if event.outdated else None
+            state = PostState(post=event.post, changed_at=changed_at)
+            others = {name: each for name, each in incident.posts.items() if name != event.target}
+            kept = [*others.items()][-(KEPT_POSTS - 1) :]
+            return {"posts": {**dict(kept), event.target: state}}
+        case t.PostUpdateStarted():
+            return _post_became(
+                incident,
+                event.target,
+                changed_at=None,
+                omitted=0,
+                number=event.number,
+                sending=len(incident.posts[event.target].untold),
+            )
+        case t.PostUpdated():
+            state = incident.posts[event.target]
+            untold = state.untold[state.sending or 0 :]
+            return _post_became(
+                incident, event.target, post=event.post, untold=untold, sending=None
+            )
+        case t.PostNotUpdated():
+            return _post_became(incident, event.target, sending=None)
+        case t.PostLost():
+            posts = {name: each for name, each in incident.posts.items() if name != event.target}
+            return {"posts": posts}
         case t.Acknowledged():
             return {
                 "status": Status.ACKNOWLEDGED,
@@ -532,6 +567,29 @@ def _page_became(
         return {}
     changed = page.model_copy(update={"retry_at": None, **changes, "status": status})
     return {"pages": {**incident.pages, key: changed}}
+
+
+def _post_became(incident: Incident, target: str, **changes: Any) -> dict[str, Any]:
+    changed = incident.posts[target].model_copy(update=changes)
+    return {"posts": {**incident.posts, target: changed}}
+
+
+def _to_tell(posts: Mapping[str, PostState], event: t.TimelineEvent) -> Mapping[str, PostState]:
+    """The posts, with one more line to be told under each. Of those that wait the last are kept."""
+    sentence = f"{event.at.astimezone(UTC):%H:%M:%S} {event.attested()}: {event.sentence()}"
+    line = shortened(one_line(sentence), _LINE_CHARS)
+    changed = {}
+    for target, state in posts.items():
+        sending, waiting = state.sending or 0, (*state.untold[state.sending or 0 :], line)
+        kept = waiting[-KEPT_LINES:]
+        changed[target] = state.model_copy(
+            update={
+                "changed_at": state.changed_at or event.at,
+                "untold": (*state.untold[:sending], *kept),
+                "omitted": state.omitted + len(waiting) - len(kept),
+            }
+        )
+    return changed
 
 
 def _reached(incident: Incident, targets: tuple[str, ...], heard: News | None) -> dict[str, Any]:

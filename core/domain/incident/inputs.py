@@ -12,6 +12,7 @@ from core.domain.incident.commands import AnyCommand
 from core.domain.incident.policies.policy import Policy
 from core.domain.incident.reports.incident_report import IncidentReport
 from core.domain.oncall.answer import Answer
+from core.domain.targets import Post
 from core.domain.value import Value
 
 
@@ -82,13 +83,31 @@ class CommandSent(Value):
 
 class PageSettled(Value):
     """One round of a page ended: it was delivered by `via` (the target or one of its fallbacks), or
-    it failed for a reason."""
+    it failed for a reason. `post` is the message that the target has of it now."""
 
     key: str
     failure: str | None = None
     via: str | None = None
+    post: Post | None = None
     removed: bool = False
     """Whether it failed because none of its targets is configured any more."""
+
+
+class FollowedUp(Value):
+    """Targets have heard something, and have these messages now."""
+
+    posts: Mapping[str, Post]
+
+
+class PostSettled(Value):
+    """The update of a target's message ended: it is the message `post` now, or it failed for a
+    reason; for good if it is `lost`."""
+
+    target: str
+    number: int
+    post: Post | None = None
+    failure: str | None = None
+    lost: bool = False
 
 
 class OnCallAnswered(Value):
@@ -127,6 +146,8 @@ Input = (
     | Remark
     | Wake
     | PageSettled
+    | FollowedUp
+    | PostSettled
     | OnCallAnswered
     | OnCallChanged
     | ReportSettled

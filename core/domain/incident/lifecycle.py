@@ -40,6 +40,7 @@ from core.domain.incident.decisions import (
     on_call,
     opening,
     paging,
+    posts,
     timers,
 )
 from core.domain.incident.effects import (
@@ -55,6 +56,7 @@ from core.domain.incident.inputs import (
     AlertReceived,
     Cancel,
     CommandSent,
+    FollowedUp,
     FurtherEvent,
     Input,
     Listen,
@@ -62,6 +64,7 @@ from core.domain.incident.inputs import (
     OnCallChanged,
     Open,
     PageSettled,
+    PostSettled,
     Recalled,
     Remark,
     ReportSettled,
@@ -83,6 +86,7 @@ from core.domain.incident.timeline import (
     PageCancelled,
     PageDelivered,
     PageStarted,
+    PostUpdateStarted,
     Reopened,
     ReportNotWritten,
     ReportWritten,
@@ -132,6 +136,10 @@ def _events(incident: Incident, input: Input, now: datetime) -> list[TimelineEve
             return command_handling.take(incident, input.command, now)
         case PageSettled():
             return _page_settled(incident, input, now)
+        case FollowedUp():
+            return posts.posted(incident, input.posts, now)
+        case PostSettled():
+            return posts.settled(incident, input, now)
         case ReportSettled():
             return _report_settled(incident, input, now)
         case Cancel():
@@ -159,7 +167,12 @@ def _page_settled(incident: Incident, input: PageSettled, now: datetime) -> list
         return []
     if input.failure is None:  # even if it was cancelled: it cannot be taken back
         via = input.via if input.via != page.target else None
-        return [PageDelivered(at=now, key=input.key, level=page.level, target=page.target, via=via)]
+        shown = {via or page.target: input.post} if input.post else {}
+        late = page.status is PageStatus.CANCELLED
+        return [
+            PageDelivered(at=now, key=input.key, level=page.level, target=page.target, via=via),
+            *posts.posted(incident, shown, now, outdated=late),
+        ]
     if page.status is PageStatus.CANCELLED:
         return []
     failed = paging.failed(input.key, page, input.failure, now, removed=input.removed)
@@ -196,6 +209,8 @@ def _effects_of(event: WithEffects, before: Incident, after: Incident) -> Iterab
         case PageStarted():
             if after.pages[event.key].status is PageStatus.SENDING:
                 yield messages.page_for(after, event)
+        case PostUpdateStarted():
+            yield messages.update_post(after, event, before.posts[event.target])
         case PageDelivered():
             page = before.pages.get(event.key)
             cancelled = page and page.status is PageStatus.CANCELLED
@@ -230,9 +245,14 @@ def _effects_of(event: WithEffects, before: Incident, after: Incident) -> Iterab
 
 
 def _follow_up(event: messages.Change, before: Incident, after: Incident) -> Iterable[Effect]:
-    """The news for every target that was reached and has not heard it."""
+    """The news for every target that was reached, has not heard it, and has no message that shows
+    it."""
     news = messages.news_of(event)
-    targets = tuple(name for name in before.reached if before.heard.get(name) is not news)
+    targets = tuple(
+        name
+        for name in before.reached
+        if before.heard.get(name) is not news and name not in before.posts
+    )
     if targets:
         yield messages.follow_up(after, event, targets)
 

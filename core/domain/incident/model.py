@@ -22,7 +22,7 @@ from core.domain.incident.status import CloseReason, Status
 from core.domain.oncall.answer import Answer, OnCall
 from core.domain.oncall.people import ContactStep
 from core.domain.severity import DEFAULT, Severity
-from core.domain.targets import News
+from core.domain.targets import News, Post
 from core.domain.value import Value
 
 REMEMBERED_COMMANDS: Final = 500
@@ -36,6 +36,12 @@ KEPT_PAGES: Final = 200
 
 KEPT_NAMES: Final = 50
 """How many acknowledgers, reached targets and reports an incident names."""
+
+KEPT_POSTS: Final = 10
+"""How many messages of an incident are kept up to date: the last ones."""
+
+KEPT_LINES: Final = 10
+"""How many lines of the story wait to be told under each of them."""
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _FOLDER_CHARS: Final = 100
@@ -92,6 +98,19 @@ class PersonPaging(Value):
 
     def due(self, step: ContactStep) -> datetime:
         return self.since + timedelta(seconds=step.after)
+
+
+class PostState(Value):
+    """What a target's message in a chat has yet to show: since `changed_at` it is out of date, and
+    the lines `untold` of the story are not under it, nor are the `omitted` ones before them. While
+    an update is sent, `sending` is how many of the lines it tells; `number` counts updates."""
+
+    post: Post
+    changed_at: AwareDatetime | None = None
+    untold: tuple[str, ...] = ()
+    omitted: int = 0
+    number: int = 0
+    sending: int | None = None
 
 
 class Escalation(Value):
@@ -223,6 +242,8 @@ class Incident(Description):
     """Targets that took a page, or were told of an assignment, and learn what becomes of it."""
     heard: Mapping[str, News] = Field(default_factory=dict)
     """What each of them has heard since its last page and since the incident was opened last."""
+    posts: Mapping[str, PostState] = Field(default_factory=dict)
+    """The messages of those targets that have one to be edited."""
     reopened: int = 0
     comments: int = 0
     events: int = 0

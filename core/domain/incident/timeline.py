@@ -25,6 +25,7 @@ from core.domain.incident.policies.policy import Policy
 from core.domain.incident.status import CloseReason
 from core.domain.oncall.answer import Answer, OnCall, Question
 from core.domain.severity import Severity
+from core.domain.targets import Post
 from core.domain.value import Value
 
 
@@ -573,6 +574,68 @@ class PageCancelled(_Event):
         return f"Page to {self.target} (level {self.level}) cancelled"
 
 
+class Posted(_Event):
+    """A target has a message about the incident, to be edited when the incident changes;
+    `outdated` is whether it has changed already."""
+
+    kind: Literal["posted"] = "posted"
+    visible: bool = False
+    target: str
+    post: Post
+    outdated: bool = False
+
+    def sentence(self) -> str:
+        return f"{self.target} has a message about it"
+
+
+class PostUpdateStarted(_Event):
+    """A target's message is being edited."""
+
+    kind: Literal["post_update_started"] = "post_update_started"
+    visible: bool = False
+    target: str
+    number: int
+
+    def sentence(self) -> str:
+        return f"The message at {self.target} is being updated"
+
+
+class PostUpdated(_Event):
+    """A target's message shows how the incident stood, and the story is told under it. It is
+    another message where the one before was gone."""
+
+    kind: Literal["post_updated"] = "post_updated"
+    visible: bool = False
+    target: str
+    post: Post
+
+    def sentence(self) -> str:
+        return f"The message at {self.target} is up to date"
+
+
+class PostNotUpdated(_Event):
+    """A target's message could not be edited in time. It is when the incident changes again."""
+
+    kind: Literal["post_not_updated"] = "post_not_updated"
+    visible: bool = False
+    target: str
+    reason: str
+
+    def sentence(self) -> str:
+        return f"The message at {self.target} is out of date: {self.reason}"
+
+
+class PostLost(_Event):
+    """A target's message cannot be edited any more."""
+
+    kind: Literal["post_lost"] = "post_lost"
+    target: str
+    reason: str
+
+    def sentence(self) -> str:
+        return f"The message at {self.target} cannot be updated any more: {self.reason}"
+
+
 class Acknowledged(_Commanded):
     """Somebody has it."""
 
@@ -663,6 +726,7 @@ WithEffects = (
     | PageCancelled
     | PageDelivered
     | PageStarted
+    | PostUpdateStarted
     | Reopened
     | Resolved
     | Superseded
@@ -692,6 +756,10 @@ WithoutEffects = (
     | PagingResumed
     | PagingWanted
     | PersonPaged
+    | PostLost
+    | PostNotUpdated
+    | PostUpdated
+    | Posted
     | Refused
     | ReportNotWritten
     | ReportWritten

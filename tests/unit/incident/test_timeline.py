@@ -17,6 +17,7 @@ from core.domain.incident.policies.policy import Policy
 from core.domain.incident.status import CloseReason
 from core.domain.oncall.answer import Answer, OnCall, Question, Recipient
 from core.domain.severity import Severity
+from core.domain.targets import Post
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 AT = {"at": NOW}
@@ -32,6 +33,7 @@ DISK = {
 STATE = AlertState(fired_at=NOW)
 ALERT = {"fingerprint": "5f2e", "state": STATE, "title": "Disk is full"}
 PAGE = {"key": "k", "level": 2, "target": "duty"}
+POST = Post(channel="C0123", ts="1700000000.000100")
 TEAM = Recipient(kind="team", name="web", mode="round_robin")
 EVE = Recipient(kind="person", name="eve")
 ANNE = OnCall(
@@ -302,6 +304,41 @@ TABLE: list[tuple[t.TimelineEvent, bool, bool, str, str]] = [
         "Page to duty (level 2) failed, next round at 04:00:00 UTC: no answer",
     ),
     (t.PageCancelled(**AT, **PAGE), VISIBLE, EFFECTS, _PAGE, "Page to duty (level 2) cancelled"),
+    (
+        t.Posted(**AT, target="ops", post=POST),
+        HIDDEN,
+        NONE,
+        "target post outdated",
+        "ops has a message about it",
+    ),
+    (
+        t.PostUpdateStarted(**AT, target="ops", number=1),
+        HIDDEN,
+        EFFECTS,
+        "target number",
+        "The message at ops is being updated",
+    ),
+    (
+        t.PostUpdated(**AT, target="ops", post=POST),
+        HIDDEN,
+        NONE,
+        "target post",
+        "The message at ops is up to date",
+    ),
+    (
+        t.PostNotUpdated(**AT, target="ops", reason="no answer"),
+        HIDDEN,
+        NONE,
+        "target reason",
+        "The message at ops is out of date: no answer",
+    ),
+    (
+        t.PostLost(**AT, target="ops", reason="token_revoked"),
+        VISIBLE,
+        NONE,
+        "target reason",
+        "The message at ops cannot be updated any more: token_revoked",
+    ),
     (t.Acknowledged(**ANA), VISIBLE, EFFECTS, _COMMAND, "Acknowledged: see the wiki"),
     (t.Mitigated(**ANA), VISIBLE, EFFECTS, _COMMAND, "Mitigated: see the wiki"),
     (

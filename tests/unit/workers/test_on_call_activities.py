@@ -17,6 +17,7 @@ from core.adapters.temporal import on_call
 from core.contracts import SIGNAL_ON_CALL_CHANGED
 from core.domain.oncall.file import OnCallFile
 from core.domain.oncall.handovers import Handover
+from core.domain.targets import Post
 from core.errors import NotificationFailed, TemporalUnavailable
 from core.ports.notifier import NotificationKind
 from tests.support.calendars import NoCalendars
@@ -39,10 +40,10 @@ class Deaf(Inbox):
         super().__init__()
         self.deaf = set(names)
 
-    async def notify(self, notification: Any, addresses: Any) -> None:
+    async def notify(self, notification: Any, addresses: Any) -> dict[str, Post]:
         if any(address.name in self.deaf for address in addresses):
             raise NotificationFailed(f"{addresses[0].name} did not take it")
-        await super().notify(notification, addresses)
+        return await super().notify(notification, addresses)
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,7 @@ from core.domain.handles import handle_of
 from core.domain.incident.effects import FollowUp, Page
 from core.domain.incident.policies.file import Facts, Policies
 from core.domain.severity import Severity
-from core.domain.targets import AppriseTarget, News
+from core.domain.targets import AppriseTarget, News, Post
 from core.errors import NotificationFailed
 from core.intake.quarantine import Quarantine
 from core.links import LinkKeys, PageLinks
@@ -59,11 +59,17 @@ class Channels:
         self.sent: list[tuple[str, Notification]] = []
         self.deaf: set[str] = set()
 
-    async def notify(self, notification: Notification, addresses: Sequence[Address]) -> None:
+    async def notify(
+        self, notification: Notification, addresses: Sequence[Address]
+    ) -> dict[str, Post]:
         for address in addresses:
             if address.name in self.deaf:
                 raise NotificationFailed(f"{address.name} did not take it")
             self.sent.append((address.name, notification))
+        return {}
+
+    async def update(self, notification: Notification, address: Address) -> Post:
+        raise NotImplementedError("none of its messages can be edited")
 
     @property
     def told(self) -> list[str]:
@@ -205,7 +211,7 @@ async def test_a_retry_tells_only_those_that_have_not_heard_it(channels: Channel
 async def test_a_follow_up_uses_up_nothing_of_the_limit_of_pages(channels: Channels) -> None:
     pages = pager(channels, chat={"url_env": "CHAT", "at_most": SLOW})
     await pages.follow_up(news(News.RESOLVED, "chat"))
-    assert await pages.deliver(PAGE) == "chat"
+    assert (await pages.deliver(PAGE)).via == "chat"
     with pytest.raises(NotificationFailed, match="rate limit reached"):
         await pages.deliver(PAGE.model_copy(update={"key": "another"}))
     with pytest.raises(NotificationFailed, match="rate limit reached"):
@@ -261,7 +267,7 @@ async def test_messages_have_the_address_of_the_incident_percent_encoded(
 ) -> None:
     served = activities(channels, template)
     environment = ActivityEnvironment()
-    assert await environment.run(served.page, PAGE) == "chat"
+    assert (await environment.run(served.page, PAGE)).via == "chat"
     await environment.run(served.follow_up, news(News.RESOLVED, "chat"))
     line = [f"Open: {url}"] if url else []
     for _, sent in channels.sent:

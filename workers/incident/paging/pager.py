@@ -10,19 +10,21 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from temporalio.exceptions import ApplicationError
 
 from core.adapters.notifiers.addresses import Addresses
-from core.domain.incident.effects import FollowUp, Link, Message, Page
+from core.domain.incident.effects import FollowUp, Link, Message, Page, UpdatePost
 from core.domain.oncall.people import person_of
-from core.domain.targets import News, TargetConfig
+from core.domain.targets import News, Post, SlackTarget, TargetConfig
+from core.domain.text import counted
 from core.errors import NotificationFailed
 from core.ports.notifier import Address, Notification, NotificationKind, Notifier
 from workers.incident.paging.rate_limit import RateLimits
-from workers.incident.payloads import TARGET_REMOVED
+from workers.incident.payloads import TARGET_REMOVED, Delivered
 
 if TYPE_CHECKING:
     from core.links import PageLinks
@@ -65,14 +67,14 @@ class Pager:
         self._limits = RateLimits(targets)
         self._follow_up_limits = RateLimits(targets)
         """Limits of their own, so that no page waits for what only follows one up."""
-        self._delivered: OrderedDict[str, str] = OrderedDict()
+        self._delivered: OrderedDict[str, Delivered] = OrderedDict()
 
-    async def deliver(self, page: Page, url: str | None = None) -> str:
-        """The name of the target that took the page, with the incident's address `url`. Raises
+    async def deliver(self, page: Page, url: str | None = None) -> Delivered:
+        """Which target took the page, with the incident's address `url`. Raises
         `NotificationFailed`, and a permanent `ApplicationError` when none of its targets is
         configured any more."""
-        if via := self._delivered.get(page.key):
-            return via
+        if delivered := self._delivered.get(page.key):
+            return delivered
         names = [name for name in (page.target, *page.fallback) if name in self._addresses]
         if not names:
             raise ApplicationError(
@@ -80,35 +82,57 @@ class Pager:
                 type=TARGET_REMOVED,
                 non_retryable=True,
             )
-        failures: list[str] = []
+        failures: list[NotificationFailed] = []
         end = asyncio.get_running_loop().time() + BUDGET
         for name in names:
             left = end - asyncio.get_running_loop().time()
             if left <= 0:
-                failures.append(f"no time left for {name}")
+                failures.append(NotificationFailed(f"no time left for {name}"))
                 break
             try:
-                await self._send(page, url, *self._addresses[name], left)
+                post = await self._send(page, url, *self._addresses[name], left)
             except NotificationFailed as error:
-                failures.append(error.message)
+                failures.append(error)
             else:
-                self._remember(page.key, name)
-                return name
-        raise NotificationFailed("; ".join(failures))
+                return self._remember(page.key, Delivered(via=name, post=post))
+        raise _together(failures)
 
-    async def follow_up(self, follow_up: FollowUp, url: str | None = None) -> None:
-        """Tell every target that is configured and is to hear it. Raises `NotificationFailed`
-        naming those that could not be told; a retry tells no other one again."""
+    async def follow_up(self, follow_up: FollowUp, url: str | None = None) -> dict[str, Post]:
+        """Tell every target that is configured and is to hear it; returns the messages that can be
+        edited. Raises `NotificationFailed` naming those that could not be told; a retry tells no
+        other one again."""
         limit = asyncio.Semaphore(_TOGETHER)
 
-        async def tell(name: str) -> str | None:
+        async def tell(name: str) -> Delivered | NotificationFailed:
             async with limit:
                 return await self._tell(follow_up, url, name)
 
         names = [name for name in follow_up.targets if self._is_to_hear(name, follow_up.what)]
-        failures = filter(None, await asyncio.gather(*map(tell, names)))
-        if reasons := "; ".join(failures):
-            raise NotificationFailed(reasons)
+        outcomes = await asyncio.gather(*map(tell, names))
+        if failures := [each for each in outcomes if isinstance(each, NotificationFailed)]:
+            raise _together(failures)
+        delivered = [each for each in outcomes if isinstance(each, Delivered)]
+        return {each.via: each.post for each in delivered if each.post}
+
+    async def update(self, update: UpdatePost, url: str | None = None) -> Post:
+        """Have a target's message show how the incident stands; returns the message. Raises
+        `NotificationFailed`, which is final when the target is not configured any more."""
+        if update.target not in self._addresses:
+            raise NotificationFailed(f"{update.target} is no longer among the targets", final=True)
+        target, address = self._addresses[update.target]
+        lines = update.story
+        if update.omitted:
+            lines = (
+                f"(Earlier, on the timeline alone: {counted(update.omitted, 'entry', 'entries')})",
+                *lines,
+            )
+        message = replace(
+            _notification(update, NotificationKind.PAGE, update.key, url, ()),
+            post=update.post,
+            story=lines,
+        )
+        await self._follow_up_limits.acquire(target, at_most=LONGEST_WAIT)
+        return await self._notifier.update(message, address)
 
     def _is_to_hear(self, name: str, what: News) -> bool:
         if name not in self._addresses:
@@ -116,42 +140,48 @@ class Pager:
         target = self._targets[self._addresses[name][0]]
         return what in (News.ASSIGNED, News.HANDED_OVER) or what.value in target.follow_up
 
-    async def _tell(self, follow_up: FollowUp, url: str | None, name: str) -> str | None:
-        """Why one target could not be told; None when it has been."""
+    async def _tell(
+        self, follow_up: FollowUp, url: str | None, name: str
+    ) -> Delivered | NotificationFailed:
+        """That one target has been told, or why it could not be."""
         key = f"{follow_up.key}/{name}"
-        if key in self._delivered:
-            return None
+        if delivered := self._delivered.get(key):
+            return delivered
         target, address = self._addresses[name]
         links = await self._links_of(follow_up, target) if follow_up.what is News.ASSIGNED else ()
         message = _notification(follow_up, NotificationKind(follow_up.what), key, url, links)
+        message = replace(message, post=follow_up.posts.get(name))
         try:
             await self._follow_up_limits.acquire(target, at_most=LONGEST_WAIT)
-            await self._notifier.notify(message, [address])
+            posts = await self._notifier.notify(message, [address])
         except NotificationFailed as error:
-            return error.message
-        self._remember(key, name)
-        return None
+            return error
+        return self._remember(key, Delivered(via=name, post=posts.get(name)))
 
     async def _links_of(self, message: Message, target: str) -> tuple[Link, ...]:
-        """The links of whoever has that target, by which they act on the incident."""
-        if self._links is None:
+        """The links of whoever has that target, by which they act on the incident; none for
+        messages with buttons."""
+        if self._links is None or isinstance(self._targets[target], SlackTarget):
             return ()
         links = await self._links.of(
             message.dedup_key, person=person_of(target), target=target, now=datetime.now(UTC)
         )
         return tuple(Link(name=name, url=url) for name, url in links)
 
-    def _remember(self, key: str, name: str) -> None:
-        self._delivered[key] = name
+    def _remember(self, key: str, delivered: Delivered) -> Delivered:
+        self._delivered[key] = delivered
         if len(self._delivered) > _REMEMBERED:
             self._delivered.popitem(last=False)
+        return delivered
 
     async def _send(
         self, page: Page, url: str | None, name: str, address: Address, left: float
-    ) -> None:
+    ) -> Post | None:
+        """The message, if it can be edited."""
         await self._limits.acquire(name, at_most=min(LONGEST_WAIT, left))
         links = await self._links_of(page, name)
         message = _notification(page, NotificationKind.PAGE, page.key, url, links)
+        message = replace(message, post=page.posts.get(address.name))
         sending = asyncio.ensure_future(self._notifier.notify(message, [address]))
         try:
             await asyncio.shield(sending)
@@ -161,6 +191,11 @@ class Pager:
             if sending.cancelled() or sending.exception():
                 raise
             log.info("page %s was cancelled too late: %s has taken it", page.key, address.name)
+        return sending.result().get(address.name)
+
+
+def _together(failures: Sequence[NotificationFailed]) -> NotificationFailed:
+    return NotificationFailed.together("; ".join(each.message for each in failures), failures)
 
 
 def _notification(
@@ -176,4 +211,7 @@ def _notification(
         dedup_key=message.dedup_key,
         url=url,
         links=tuple((link.name, link.url) for link in (*own, *message.links)),
+        stands=message.stands,
+        buttons=message.buttons,
+        again=message.again,
     )

@@ -63,6 +63,15 @@ FOLLOW_UP: Final[Any] = {
     "retry_policy": RetryPolicy(initial_interval=timedelta(seconds=2), maximum_attempts=6),
 }
 """It may wait for a rate limit; after that nobody needs the news."""
+UPDATE_POST: Final[Any] = {
+    "start_to_close_timeout": timedelta(seconds=60),
+    "schedule_to_close_timeout": timedelta(minutes=10),
+    "heartbeat_timeout": HEARTBEAT_TIMEOUT,
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=2), maximum_interval=timedelta(seconds=60)
+    ),
+}
+"""What is not shown by then is shown with the next change."""
 BEST_EFFORT: Final[Any] = {
     "start_to_close_timeout": timedelta(seconds=25),
     "schedule_to_close_timeout": timedelta(seconds=60),
@@ -82,6 +91,12 @@ def code_of(error: FailureError) -> str | None:
     """The code of the error by which an activity failed, where it has one."""
     cause = error.cause or error
     return cause.type if isinstance(cause, ApplicationError) else None
+
+
+def is_final(error: FailureError) -> bool:
+    """Whether an activity failed for good: not for want of time or attempts."""
+    cause = error.cause or error
+    return isinstance(cause, ApplicationError) and cause.non_retryable
 
 
 def in_one_line(text: str) -> str:

@@ -21,6 +21,7 @@ from core.domain.incident.effects import (
     FindOnCall,
     FollowUp,
     Page,
+    UpdatePost,
     WriteReport,
 )
 from core.domain.incident.inputs import Listen
@@ -28,6 +29,7 @@ from core.domain.incident.timeline import TimelineEvent, abridged
 from core.errors import InvalidEvent
 from workers.incident.payloads import RunState
 from workers.incident.workflow import pending_reports
+from workers.incident.workflow.in_flight import WithActivity
 from workers.incident.workflow.state import State
 
 SETTLING: Final = timedelta(seconds=20)
@@ -55,7 +57,7 @@ def for_next_run(state: State) -> RunState:
     timeline = state.timeline
     tail = _tail(timeline.entries[: timeline.saved], _SAVED_BYTES)
     unsaved = abridged(timeline.entries[timeline.saved :], _UNSAVED_BYTES)
-    effects = [*state.in_flight.effects(), *state.outbox]
+    effects = [*map(_again, state.in_flight.effects()), *state.outbox]
     run_state = RunState(
         incident=state.incident,
         silence=state.silence if state.is_new() else None,
@@ -64,7 +66,9 @@ def for_next_run(state: State) -> RunState:
         omitted=timeline.omitted + timeline.saved - len(tail),
         segments=timeline.segments,
         effects=tuple(
-            e for e in effects if isinstance(e, Page | WriteReport | FollowUp | FindOnCall)
+            e
+            for e in effects
+            if isinstance(e, Page | WriteReport | FollowUp | UpdatePost | FindOnCall)
         ),
         pending_reports=state.pending_reports.all(),
         arrivals=tuple(state.arrivals),
@@ -102,7 +106,7 @@ def for_successor(state: State) -> RunState:
         commands=tuple(state.commands),
         alerts=remembered(incident.alerts),
         recalled=state.recalled,
-        effects=_follow_ups([*state.outbox, *state.in_flight.effects()]),
+        effects=_follow_ups([*state.outbox, *map(_again, state.in_flight.effects())]),
         pending_reports=tuple(pending),
         continue_as_new_after=state.continue_as_new_after,
     )
@@ -130,8 +134,15 @@ def size_of(wires: Sequence[Any]) -> int:
         return LARGEST
 
 
-def _follow_ups(effects: Iterable[Effect]) -> tuple[FollowUp, ...]:
-    return tuple(effect for effect in effects if isinstance(effect, FollowUp))
+def _follow_ups(effects: Iterable[Effect]) -> tuple[FollowUp | UpdatePost, ...]:
+    return tuple(effect for effect in effects if isinstance(effect, FollowUp | UpdatePost))
+
+
+def _again(effect: WithActivity) -> WithActivity:
+    """What is in flight, as another run sends it."""
+    if isinstance(effect, WriteReport):
+        return effect
+    return effect.model_copy(update={"again": True})
 
 
 def _tail(timeline: Sequence[TimelineEvent], limit: int) -> Sequence[TimelineEvent]:

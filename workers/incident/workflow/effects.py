@@ -15,13 +15,21 @@ from core.domain.incident.effects import (
     FollowUp,
     Page,
     StartSuccessor,
+    UpdatePost,
     WriteReport,
 )
-from core.domain.incident.inputs import OnCallAnswered, PageSettled, ReportSettled
+from core.domain.incident.inputs import (
+    FollowedUp,
+    OnCallAnswered,
+    PageSettled,
+    PostSettled,
+    ReportSettled,
+)
 from core.domain.incident.model import PageStatus
 from core.domain.oncall.answer import Answer
+from core.domain.targets import Post
 from workers.incident.activities import IncidentActivities
-from workers.incident.payloads import TARGET_REMOVED
+from workers.incident.payloads import TARGET_REMOVED, Delivered, Told
 from workers.incident.workflow import activity_options
 from workers.incident.workflow.in_flight import Failure, WithActivity
 from workers.incident.workflow.state import State
@@ -42,7 +50,7 @@ def dispatch(state: State, *, starting: bool = True) -> bool:
                 pass  # its event is among the arrivals
             case FindOnCall():
                 state.outbox.append(effect)
-            case Page() | WriteReport() | FollowUp():
+            case Page() | WriteReport() | FollowUp() | UpdatePost():
                 if starting:
                     _start(state, effect)
                     started = True
@@ -89,13 +97,21 @@ def _start(state: State, effect: WithActivity) -> None:
                 _write_report(state, effect)
         case FollowUp():
             _follow_up(state, effect)
+        case UpdatePost():
+            _update_post(state, effect)
 
 
 def _page(state: State, page: Page) -> None:
-    def settled(failure: Failure | None, via: str | None) -> None:
-        removed = failure is not None and failure.code == TARGET_REMOVED
-        reason = failure.reason if failure else None
-        state.handle(PageSettled(key=page.key, failure=reason, via=via, removed=removed))
+    def settled(failure: Failure | None, delivered: Delivered | None) -> None:
+        state.handle(
+            PageSettled(
+                key=page.key,
+                failure=failure.reason if failure else None,
+                via=delivered.via if delivered else None,
+                post=delivered.post if delivered else None,
+                removed=failure is not None and failure.code == TARGET_REMOVED,
+            )
+        )
 
     handle = workflow.start_activity_method(IncidentActivities.page, page, **activity_options.PAGE)
     state.in_flight.watch(handle, settled, effect=page, key=page.key)
@@ -119,12 +135,36 @@ def _write_report(state: State, report: WriteReport) -> None:
 
 
 def _follow_up(state: State, follow_up: FollowUp) -> None:
-    def settled(failure: Failure | None, _: object) -> None:
+    def settled(failure: Failure | None, answer: Told | None) -> None:
         if failure:
             reason = failure.reason
             workflow.logger.warning("follow-up not delivered (%s): %s", follow_up.what, reason)
+        elif answer and answer.posts and follow_up.dedup_key == state.incident.id:
+            state.handle(FollowedUp(posts=answer.posts))
 
     handle = workflow.start_activity_method(
         IncidentActivities.follow_up, follow_up, **activity_options.FOLLOW_UP
     )
     state.in_flight.watch(handle, settled, effect=follow_up)
+
+
+def _update_post(state: State, update: UpdatePost) -> None:
+    def settled(failure: Failure | None, post: Post | None) -> None:
+        if failure:
+            workflow.logger.warning("%s not updated: %s", update.target, failure.reason)
+        if update.dedup_key != state.incident.id:  # its successor has started in this run
+            return
+        state.handle(
+            PostSettled(
+                target=update.target,
+                number=update.number,
+                post=post,
+                failure=failure.reason if failure else None,
+                lost=failure is not None and failure.is_final,
+            )
+        )
+
+    handle = workflow.start_activity_method(
+        IncidentActivities.update_post, update, **activity_options.UPDATE_POST
+    )
+    state.in_flight.watch(handle, settled, effect=update)

@@ -12,18 +12,19 @@ from typing import Any, NamedTuple
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
-from core.domain.incident.effects import FollowUp, Page, WriteReport
+from core.domain.incident.effects import FollowUp, Page, UpdatePost, WriteReport
 from workers.incident.workflow import activity_options
 
-WithActivity = Page | WriteReport | FollowUp
+WithActivity = Page | WriteReport | FollowUp | UpdatePost
 """The effects that start an activity."""
 
 
 class Failure(NamedTuple):
-    """Why an activity failed: in one line, and the code of its error."""
+    """Why an activity failed: in one line, the code of its error, and whether for good."""
 
     reason: str
     code: str | None
+    is_final: bool
 
 
 Settled = Callable[[Failure | None, Any], None]
@@ -90,7 +91,11 @@ class InFlight:
         try:
             result = await handle
         except ActivityError as error:
-            failure = Failure(activity_options.reason_of(error), activity_options.code_of(error))
+            failure = Failure(
+                activity_options.reason_of(error),
+                activity_options.code_of(error),
+                activity_options.is_final(error),
+            )
         finally:
             running = self._running.get(name)
             if running and running.handle is handle:  # and not the next one under this key

@@ -12,7 +12,14 @@ from temporalio import workflow
 
 from core.domain.alert import event_of
 from core.domain.incident.decisions.closing import is_finished, is_forgotten
-from core.domain.incident.effects import Effect, FindOnCall, FollowUp, Page, StartSuccessor
+from core.domain.incident.effects import (
+    Effect,
+    FindOnCall,
+    FollowUp,
+    Page,
+    StartSuccessor,
+    UpdatePost,
+)
 from core.domain.incident.evolve import apply
 from core.domain.incident.ids import incident_id
 from core.domain.incident.inputs import Input
@@ -113,7 +120,7 @@ class State:
 
     def is_finished(self) -> bool:
         """Whether the incident is closed and reported, and no page of it is being sent: a page that
-        arrives although it was cancelled needs a follow-up."""
+        arrives although it was cancelled needs a follow-up, or an update of its message."""
         return is_finished(self.incident) and not self.in_flight.has(Page)
 
     def is_over(self) -> bool:
@@ -126,6 +133,7 @@ class State:
             and not self.outbox
             and not self.pending_reports
             and not self.in_flight.has(FollowUp)
+            and not self.in_flight.has(UpdatePost)
         )
 
     def should_continue_as_new(self) -> bool:

@@ -6,16 +6,19 @@ cut from the end (core/ports/notifier.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from core.domain.command import SOURCE_PREFIX, TIDEGATE
 from core.domain.durations import format_age
 from core.domain.handles import handle_of
-from core.domain.incident.effects import FollowUp, Link, Page
+from core.domain.incident.command_states import EFFECTIVE_IN
+from core.domain.incident.commands import Acknowledge, Escalate, Resolve, Snooze
+from core.domain.incident.effects import FollowUp, Link, Page, UpdatePost
 from core.domain.incident.ids import compact_time
-from core.domain.incident.model import Incident, PageState, PageStatus
+from core.domain.incident.model import Incident, PageState, PageStatus, PostState
+from core.domain.incident.status import Status
 from core.domain.incident.timeline import (
     Acknowledged,
     Closed,
@@ -24,6 +27,7 @@ from core.domain.incident.timeline import (
     Mitigated,
     PageDelivered,
     PageStarted,
+    PostUpdateStarted,
     Resolved,
 )
 from core.domain.severity import Severity
@@ -33,6 +37,7 @@ from core.domain.text import times
 MAX_LINKS: Final = 8
 """Most links of one message."""
 
+_BUTTONS: Final = (Acknowledge.name, Escalate.name, Snooze.name, Resolve.name)
 _LINKS_FIRST: Final = ("runbook", "dashboard", "panel")
 _MINUTE: Final = timedelta(minutes=1)
 
@@ -60,6 +65,32 @@ def page_for(incident: Incident, started: PageStarted) -> Page:
         links=_links(incident),
         severity=incident.severity,
         dedup_key=incident.id,
+        again=started.round > 1,
+        **_shown(incident, (started.target, *started.fallback)),
+    )
+
+
+def update_post(incident: Incident, started: PostUpdateStarted, state: PostState) -> UpdatePost:
+    """What a target's message is to show, and what is to be told under it."""
+    return UpdatePost(
+        key=f"{incident.id}/post/{started.target}/{started.number}",
+        target=started.target,
+        number=started.number,
+        post=state.post,
+        story=state.untold,
+        omitted=state.omitted,
+        title=_titled(incident),
+        text=incident.summary or "",
+        action=_acknowledge(incident)
+        if incident.status is Status.OPEN
+        else f"Show: tidegate incident show {handle_of(incident.id)}",
+        facts=_facts(incident, started.at),
+        details=_details(incident),
+        links=_links(incident),
+        severity=incident.severity,
+        dedup_key=incident.id,
+        stands=_stands(incident),
+        buttons=_buttons(incident),
     )
 
 
@@ -115,6 +146,7 @@ def assignment(
         links=_links(incident),
         severity=incident.severity,
         dedup_key=incident.id,
+        **_shown(incident, targets),
     )
 
 
@@ -153,7 +185,45 @@ def _follow_up(
         details=_lines({"Incident": incident.id}),
         severity=Severity.INFO,
         dedup_key=incident.id,
+        **_shown(incident, targets),
     )
+
+
+def _shown(incident: Incident, targets: Sequence[str]) -> dict[str, Any]:
+    """What messages with buttons need besides, with those that these targets have already."""
+    posts = incident.posts
+    return {
+        "stands": _stands(incident),
+        "buttons": _buttons(incident),
+        "posts": {name: posts[name].post for name in targets if name in posts},
+    }
+
+
+def _buttons(incident: Incident) -> tuple[str, ...]:
+    """The commands that are offered as buttons: not to acknowledge what somebody has."""
+    offered = (name for name in _BUTTONS if incident.status in EFFECTIVE_IN[name])
+    has_it = incident.status is Status.ACKNOWLEDGED
+    return tuple(name for name in offered if not (has_it and name == Acknowledge.name))
+
+
+def _stands(incident: Incident) -> str:
+    """How the incident stands, in one line."""
+    snoozed = incident.snoozed_until
+    until = f"; snoozed until {_moment(snoozed)}" if snoozed else ""
+    match incident.status:
+        case Status.NEW | Status.PENDING:
+            return "Not open yet"
+        case Status.OPEN:
+            return f"Open: nobody has it{until}"
+        case Status.ACKNOWLEDGED:
+            return f"Acknowledged{_by(incident.acknowledged_by)}{until}"
+        case Status.MITIGATED:
+            return f"Mitigated{until}"
+        case Status.RESOLVED:
+            return f"Resolved{_by([incident.resolved_by or TIDEGATE])}"
+        case Status.CLOSED:
+            reason = incident.close_reason
+            return f"Closed as {reason.value.replace('_', ' ')}" if reason else "Closed"
 
 
 def _titled(incident: Incident) -> str:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from core.domain.durations import format_duration
-from core.domain.incident.decisions import alerts, closing, on_call, opening, paging
+from core.domain.incident.decisions import alerts, closing, on_call, opening, paging, posts
 from core.domain.incident.evolve import apply
 from core.domain.incident.model import Incident
 from core.domain.incident.status import UNRESOLVED, CloseReason, Status
@@ -110,7 +110,8 @@ RULES: Final = (
     Rule(on_call.due, on_call.ask),
     Rule(closing.due, lambda incident, now: closing.close(incident, CloseReason.RESOLVED, now)),
     Rule(closing.forgetting_due, closing.forget),
+    Rule(posts.due, posts.update),
 )
 """In this order: an alert that fires comes before what follows from silence, and what ends an
-incident before what would page for it. What a rule does may make a later rule due, never an earlier
-one."""
+incident before what would page for it; what is shown of it is last. What a rule does may make a
+later rule due, never an earlier one."""

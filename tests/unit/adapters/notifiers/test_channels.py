@@ -22,6 +22,7 @@ from core.domain.targets import (
     AppriseTarget,
     OpsgenieTarget,
     PagerDutyTarget,
+    SlackTarget,
     TargetConfig,
     WebhookTarget,
 )
@@ -61,6 +62,9 @@ class Row:
     invalid: dict[str, str]
     """Addresses that the check refuses, as variables with other values."""
     refusal: str
+    room: str = ""
+    says: str = ""
+    """What the server answers."""
 
 
 CHANNELS_WITH_ALL_PROPERTIES = {
@@ -96,6 +100,16 @@ CHANNELS_WITH_ALL_PROPERTIES = {
         secret="k",
         invalid={"URL": "ftp://hunter2/"},
         refusal="KEY and URL: on-call: its address is not an http or https URL",
+    ),
+    "slack": Row(
+        target=SlackTarget(kind="slack", token_env="TOKEN", channel="C0123", url_env="URL"),
+        environment={"URL": "http://HOST/api/", "TOKEN": "xoxb-1"},
+        url="http://HOST/api/",
+        secret="xoxb-1",
+        invalid={"URL": "ftp://hunter2/"},
+        refusal="TOKEN and URL: on-call: its address is not an http or https URL",
+        room="C0123",
+        says='{"ok": true, "channel": "C0123", "ts": "1700000000.000100"}',
     ),
 }
 KIND = pytest.mark.parametrize("kind", CHANNELS_WITH_ALL_PROPERTIES)
@@ -136,7 +150,9 @@ def test_a_channel_takes_addresses_from_the_environment(kind: str) -> None:
     row = CHANNELS_WITH_ALL_PROPERTIES[kind]
     assert type(row.target) is KINDS[kind]
     assert read_addresses({"on-call": row.target}, row.environment) == {
-        "on-call": (Address(name="on-call", kind=kind, url=row.url, secret=row.secret),)
+        "on-call": (
+            Address(name="on-call", kind=kind, url=row.url, secret=row.secret, room=row.room),
+        )
     }
 
 
@@ -165,7 +181,8 @@ async def test_a_channel_sends_whatever_there_is_to_tell(
 ) -> None:
     row = CHANNELS_WITH_ALL_PROPERTIES[kind]
     url = row.url.replace("HOST", f"127.0.0.1:{site.port}")
-    address = Address(name="on-call", kind=kind, url=url, secret=row.secret)
+    address = Address(name="on-call", kind=kind, url=url, secret=row.secret, room=row.room)
+    site.says, site.headers = row.says, {"Content-Type": "application/json"}
     await ChannelNotifier().notify(replace(PAGE, kind=what), [address])
     assert len(site.got) == 1
 
@@ -174,7 +191,8 @@ async def test_a_channel_sends_whatever_there_is_to_tell(
 async def test_no_channel_gets_a_mention_or_a_masked_link(kind: str, site: Site) -> None:
     row = CHANNELS_WITH_ALL_PROPERTIES[kind]
     url = row.url.replace("HOST", f"127.0.0.1:{site.port}")
-    address = Address(name="on-call", kind=kind, url=url, secret=row.secret)
+    address = Address(name="on-call", kind=kind, url=url, secret=row.secret, room=row.room)
+    site.says, site.headers = row.says, {"Content-Type": "application/json"}
     page = replace(
         PAGE,
         title="@everyone",
@@ -192,7 +210,7 @@ async def test_no_channel_gets_a_mention_or_a_masked_link(kind: str, site: Site)
 def test_the_registry_loads_no_channels_library() -> None:
     code = (
         "import sys, core.adapters.notifiers.registry as registry; assert registry.CHANNELS;"
-        "assert not {'apprise', 'requests', 'standardwebhooks'} & set(sys.modules)"
+        "assert not {'apprise', 'requests', 'slack_sdk', 'standardwebhooks'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 

@@ -1,0 +1,110 @@
+"""Slack's channels with a real incident: one message, edited as the incident changes, and the story
+in its thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from core.adapters.notifiers.router import ChannelNotifier
+from infra.local.slack import CHANNEL, TOKEN, Answer, refused
+from tests.support.incidents import Harness, alert, command, says, until
+from tests.support.slack import LocalSlack, local_slack
+
+OPS = "ops"
+
+
+@pytest.fixture
+def slack() -> Iterator[LocalSlack]:
+    with local_slack() as slack:
+        yield slack
+
+
+@pytest.fixture
+def chatting(dev_harness: Harness, slack: LocalSlack) -> Harness:
+    """A worker whose only level is a channel of Slack."""
+    harness = dev_harness
+    harness.channels = ChannelNotifier()
+    harness.targets = {
+        OPS: {"kind": "slack", "token_env": "BOT", "channel": CHANNEL, "url_env": "SLACK_API"}
+    }
+    harness.addresses |= {"BOT": TOKEN, "SLACK_API": slack.url}
+    harness.policy = {"levels": [{"after": "0s", "targets": [OPS]}]}
+    return harness
+
+
+def shown(message: dict[str, Any]) -> list[str]:
+    return [block["text"]["text"] for block in message["blocks"] if "text" in block]
+
+
+def buttons(message: dict[str, Any]) -> list[str]:
+    blocks = [block for block in message["blocks"] if block["type"] == "actions"]
+    return [each["text"]["text"] for block in blocks for each in block["elements"]]
+
+
+@pytest.mark.recorded("posted")
+async def test_one_message_is_edited_as_the_incident_changes_and_its_thread_has_the_story(
+    chatting: Harness, slack: LocalSlack
+) -> None:
+    async with chatting.working():
+        handle = await chatting.start(alert())
+        await until(says(handle, f"Page delivered to {OPS}"))
+        [message] = slack.workspace.posts()
+        assert shown(message)[:2] == ["[CRITICAL] cpu is high", "*Open: nobody has it*"]
+        assert buttons(message) == ["Acknowledge", "Escalate", "Snooze 1 h", "Resolve"]
+        await command(handle, "acknowledge", "c1", note="looking")
+        await until(lambda: "*Acknowledged by ana*" in shown(message))
+        assert buttons(message) == ["Escalate", "Snooze 1 h", "Resolve"]
+        await command(handle, "resolve", "c2", force=True)
+        await command(handle, "close", "c3", reason="false_alarm")
+        await handle.result()
+    assert shown(message)[1] == "*Closed as false alarm*"
+    assert buttons(message) == []
+    assert slack.workspace.posts() == [message]
+    story = "\n".join(each["text"] for each in slack.workspace.thread(message["ts"]))
+    for word in ("Acknowledged: looking", "Resolved although", "Closed (false_alarm)"):
+        assert story.count(word) == 1
+
+
+async def test_slacks_wait_is_waited_for_and_a_lost_answer_posts_nothing_twice(
+    chatting: Harness, slack: LocalSlack
+) -> None:
+    limited = Answer({"ok": False, "error": "ratelimited"}, 429, {"Retry-After": "1"})
+    slack.workspace.faults["chat.postMessage"] = [limited, None]
+    async with chatting.working():
+        handle = await chatting.start(alert())
+        await until(says(handle, f"Page delivered to {OPS}"))
+        assert len(slack.workspace.messages) == 1
+        await command(handle, "close", "c1", reason="false_alarm")
+        await handle.result()
+
+
+async def test_a_workspace_that_removed_the_app_is_named_on_the_timeline_and_pages_others(
+    chatting: Harness, slack: LocalSlack
+) -> None:
+    async with chatting.working():
+        handle = await chatting.start(alert())
+        await until(says(handle, f"Page delivered to {OPS}"))
+        slack.workspace.faults["chat.update"] = [refused("account_inactive")]
+        await command(handle, "acknowledge", "c1")
+        lost = f"The message at {OPS} cannot be updated any more: "
+        await until(says(handle, lost))
+        await until(says(handle, "answered account_inactive"))
+        await command(handle, "close", "c2", reason="false_alarm")
+        await handle.result()
+    assert slack.methods().count("chat.update") == 1
+
+
+async def test_an_app_that_is_not_in_the_channel_fails_at_the_first_attempt(
+    chatting: Harness, slack: LocalSlack
+) -> None:
+    slack.workspace.faults["chat.postMessage"] = [refused("not_in_channel")]
+    async with chatting.working():
+        handle = await chatting.start(alert())
+        await until(says(handle, f"Page to {OPS} (level 1) failed, next round"))
+        await until(says(handle, "answered not_in_channel"))
+        assert slack.methods() == ["chat.postMessage"]
+        await command(handle, "close", "c1", reason="false_alarm")
+        await handle.result()
