@@ -57,6 +57,7 @@ def create(*, local_user: str | None = None) -> Starlette:
             Route(f"{PATH}{{token}}", links.answer, methods=["GET", "POST"]),
             Route(f"{FEEDS_PATH}{{token}}{SUFFIX}", Feeds(services).answer),
             *_api(services),
+            *_slack(services),
             *(console.routes if console else []),
         ],
         exception_handlers=dict.fromkeys((Refused, HTTPException, Exception), failed),
@@ -86,6 +87,15 @@ def _console(services: Services, local_user: str | None) -> Mounted | None:
     if services.settings.console_client_id is None:
         return console.local(services, local_user or "")
     return console.signed_in(services)
+
+
+def _slack(services: Services) -> list[BaseRoute]:
+    """What Slack sends, where the settings know its secret; else nothing of it is even loaded."""
+    if services.settings.slack_signing_secret is None:
+        return []
+    from core.app.slack.application import routes
+
+    return routes(services.settings.slack_signing_secret, services)
 
 
 async def healthy(request: Request) -> PlainTextResponse:

@@ -205,6 +205,12 @@ def _reference(text: str) -> str:
     return text
 
 
+def _team(text: str) -> str:
+    if not re.fullmatch(r"[TE][A-Z0-9]{2,30}", text):
+        raise ValueError("not the ID of a workspace, such as T0123456789")
+    return text
+
+
 def _level(text: str) -> str:
     if text.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
         raise ValueError("not one of DEBUG, INFO, WARNING, ERROR")
@@ -385,6 +391,22 @@ class Settings:
         None,
         "Reference to the secret with the service tokens of the HTTP API, a JSON array of name, "
         "role and tokens. Default: there are none.",
+        local="caller",
+    )
+    slack_signing_secret: str | None = _variable(
+        "TIDEGATE_SLACK_SIGNING_SECRET",
+        _reference,
+        None,
+        "Reference to the signing secret of the Slack app whose buttons and slash command the "
+        "HTTP application answers. Default: it answers none.",
+        local="caller",
+    )
+    slack_team: str | None = _variable(
+        "TIDEGATE_SLACK_TEAM",
+        _team,
+        None,
+        "The ID of the workspace that those requests must come from. Default: any in which the "
+        "app is installed.",
         local="caller",
     )
     oidc_issuer: str | None = _variable(

@@ -42,6 +42,8 @@ class Proof(StrEnum):
     """As for PagerDuty."""
     PAGERDUTY = "pagerduty"
     """A verified webhook, and who did it there."""
+    SLACK = "slack"
+    """A verified interaction, and the person to whom the user of Slack is mapped."""
 
 
 _LABELS: Final[Mapping[str, str]] = {
@@ -51,6 +53,7 @@ _LABELS: Final[Mapping[str, str]] = {
     Proof.LINK: "link",
     Proof.OPSGENIE: "Opsgenie",
     Proof.PAGERDUTY: "PagerDuty",
+    Proof.SLACK: "Slack",
 }
 
 

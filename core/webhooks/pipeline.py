@@ -36,6 +36,7 @@ from core.webhooks.decode import Refused, decode, too_large
 from core.webhooks.endpoints import Endpoint, WebhookTable
 from core.webhooks.request import PREFIX, Request, Response, answer, problem
 from core.webhooks.verifiers.base import NotVerified
+from core.webhooks.verifiers.proving import prove
 
 if TYPE_CHECKING:
     from core.config.secrets import Secrets
@@ -177,17 +178,7 @@ class Webhooks:
         verifier, now = endpoint.verify, self._clock()
         try:
             async with asyncio.timeout(_left(deadline)):
-                secrets = await self._secrets.get_all(verifier.references)
-                try:
-                    await verifier.verify(request, secrets, now)
-                except NotVerified as failure:
-                    if failure.reason != "mismatch":
-                        raise
-                    # The secret may have been rotated a moment ago.
-                    newer = await self._secrets.newer(verifier.references, tried=secrets)
-                    if newer is None:
-                        raise
-                    await verifier.verify(request, newer, now)
+                await prove(verifier, self._secrets, request, now)
         except NotVerified as failure:
             log.warning("webhook %s: not verified: %s", name, failure.reason)
             raise Refused(

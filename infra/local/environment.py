@@ -22,6 +22,14 @@ LINK_KEYS: Final = {
 }
 """The key that signs the links in pages of the stack."""
 
+SLACK: Final = {
+    "TIDEGATE_SLACK_SIGNING_SECRET": "env:LOCAL_SLACK_SIGNING_SECRET",
+    "TIDEGATE_SLACK_TEAM": "T0LOCAL",
+    "LOCAL_SLACK_SIGNING_SECRET": "a-signing-secret-of-this-machine-only",
+    "LOCAL_SLACK_TOKEN": "xoxb-local",
+}
+"""The secrets and the workspace of the stack's own Slack, see `slack`."""
+
 ACCOUNTS: Final = ("AWS_", "AZURE_", "IDENTITY_", "TEMPORAL_", "POWERTOOLS_", "OTEL_")
 """How variables begin that lead to somebody's account or server."""
 _FOREIGN: Final = (*ACCOUNTS, "TIDEGATE_")

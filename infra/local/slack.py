@@ -1,10 +1,11 @@
 """Slack for the local stack: one workspace, as far as Tidegate uses its Web API.
 
 POST /api/chat.postMessage, /api/chat.update, GET /api/conversations.history, .replies: as Slack
-GET  /messages                                           every message, with its thread
+POST /respond      a word to one user, who pressed a button, at the address that came with it
+GET  /messages     every message
 
 It refuses what Slack refuses: a wrong token, blocks beyond the limits, messages that are not there.
-`pressed` and `slashed` are the requests by which Slack tells an app what a person does.
+`pressed` and `signed` make the requests by which Slack tells an app what a person does.
 
 Sources: Slack, "chat.postMessage", "chat.update", "Block Kit: blocks", "Verifying requests from
 Slack".
@@ -28,14 +29,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+from infra.local.environment import SLACK
 from infra.local.loopback import SLACK_PORT, inherited
 from infra.local.processes import Processes
 from infra.local.servers import Server, start_server
 
-TOKEN: Final = "xoxb-local"  # noqa: S105  # of no real workspace
-SIGNING_SECRET: Final = "a-signing-secret-of-this-machine-only"  # noqa: S105  # likewise
-TEAM: Final = "T0LOCAL"
+TOKEN: Final = SLACK["LOCAL_SLACK_TOKEN"]
+SIGNING_SECRET: Final = SLACK["LOCAL_SLACK_SIGNING_SECRET"]
+TEAM: Final = SLACK["TIDEGATE_SLACK_TEAM"]
 CHANNEL: Final = "C0INCIDENTS"
+RESPOND: Final = "/respond"
 
 _MAX_BYTES: Final = 1024 * 1024
 _MAX_TEXT: Final = 40_000
@@ -67,6 +70,8 @@ class Workspace:
     def __init__(self) -> None:
         self.messages: list[dict[str, Any]] = []
         self.calls: list[tuple[str, Fields]] = []
+        self.words: list[Fields] = []
+        """What single users were told."""
         self.faults: dict[str, list[Answer | None]] = {}
         self._lock = threading.Lock()
         self._number = 0
@@ -197,7 +202,12 @@ class _Handler(BaseHTTPRequestHandler):
         if length > _MAX_BYTES:
             self.send_error(413)
             return
-        self._call(json.loads(self.rfile.read(length) or b"{}"))
+        fields = json.loads(self.rfile.read(length) or b"{}")
+        if self.path == RESPOND:
+            self.server.workspace.words.append(fields)
+            self._send(Answer("ok"))
+            return
+        self._call(fields)
 
     def do_GET(self) -> None:
         if self.path == "/messages":
@@ -259,10 +269,15 @@ def start_slack(processes: Processes, env: Mapping[str, str]) -> Slack:
 
 
 def pressed(
-    message: Mapping[str, Any], command: str, user: str, *, moment: float | None = None
+    message: Mapping[str, Any],
+    command: str,
+    user: str,
+    *,
+    respond: str,
+    moment: float | None = None,
 ) -> dict[str, Any]:
-    """What Slack sends when a person presses a button of a message, as the field `payload`. The
-    `moment` is when, in seconds: it is the press's own."""
+    """What Slack sends when a person presses a button of a message, as the field `payload`. A word
+    to that person goes to `respond`. The `moment` is when, in seconds: it is the press's own."""
     [block] = [each for each in message["blocks"] if each["type"] == "actions"]
     [button] = [each for each in block["elements"] if each["action_id"].endswith(f":{command}")]
     moment = time.time() if moment is None else moment
@@ -271,6 +286,7 @@ def pressed(
         "team": {"id": TEAM, "domain": "local"},
         "user": {"id": user, "username": "local", "team_id": TEAM},
         "api_app_id": "A0LOCAL",
+        "response_url": respond,
         "trigger_id": f"{int(moment * 1000)}.1.{hashlib.sha256(user.encode()).hexdigest()[:16]}",
         "container": {
             "type": "message",

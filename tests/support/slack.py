@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from core.ports.notifier import Address
-from infra.local.slack import CHANNEL, TOKEN, Desk, Workspace
+from infra.local.slack import CHANNEL, RESPOND, TOKEN, Desk, Workspace
 
 
 @dataclass
@@ -21,6 +21,16 @@ class LocalSlack:
 
     def address(self, token: str = TOKEN, room: str = CHANNEL) -> Address:
         return Address(name="ops", kind="slack", url=self.url, secret=token, room=room)
+
+    @property
+    def respond(self) -> str:
+        """Where words to single users go."""
+        return self.url.removesuffix("/api/") + RESPOND
+
+    def words(self) -> list[str]:
+        """What single users were told."""
+        assert all(word["response_type"] == "ephemeral" for word in self.workspace.words)
+        return [word["text"] for word in self.workspace.words]
 
     def methods(self) -> list[str]:
         """The methods that were called, in their order."""

@@ -15,7 +15,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from core.adapters.notifiers import http_post, slack_blocks
 from core.adapters.notifiers.channel import Channel
@@ -25,6 +25,7 @@ from core.errors import NotificationFailed
 from core.ports.notifier import Address, Notification
 
 if TYPE_CHECKING:
+    import aiohttp
     from slack_sdk.web.async_client import AsyncWebClient
     from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
@@ -121,6 +122,18 @@ async def update(notification: Notification, address: Address, timeout: float) -
             except _Gone:  # deleted a moment ago
                 post = await slack.post(notification)
     return post
+
+
+class _NoRedirects:
+    """A session as far as the library uses it: what is for Slack goes nowhere else."""
+
+    closed = False
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+
+    def request(self, method: str, url: str, **options: Any) -> Any:
+        return self._session.request(method, url, allow_redirects=False, **options)
 
 
 class _Slack:
@@ -223,7 +236,10 @@ async def _slack(address: Address, timeout: float) -> AsyncIterator[_Slack]:
         ):
             # Without the library's own retries: a message whose answer got lost may be posted.
             client = AsyncWebClient(
-                address.secret, base_url=address.url, session=session, retry_handlers=[]
+                address.secret,
+                base_url=address.url,
+                session=cast("aiohttp.ClientSession", _NoRedirects(session)),
+                retry_handlers=[],
             )
             client.proxy = None  # the session reads the environment, NO_PROXY as well
             yield _Slack(client, address.room)

@@ -71,6 +71,11 @@ class OnCallFile(Strict):
                 other = taken.setdefault(alias, id)
                 if other != id:
                     yield ("people", id, "known_as", number), f"it already means {other}"
+        users: dict[str, str] = {}
+        for id, person in self.people.items():
+            other = users.setdefault(person.slack, id) if person.slack else id
+            if other != id:
+                yield ("people", id, "slack"), f"it already means {other}"
         for name, team in self.teams.items():
             for number, member in enumerate(team.members):
                 if member not in self.people:
@@ -98,6 +103,11 @@ class OnCallFile(Strict):
         }
         names |= {_plain(alias): id for id, each in self.people.items() for alias in each.known_as}
         return names | {id: id for id in self.people}
+
+    @cached_property
+    def slack_users(self) -> Mapping[str, str]:
+        """The IDs of people by those of their users in Slack."""
+        return {person.slack: id for id, person in self.people.items() if person.slack}
 
     @property
     def variables(self) -> frozenset[str]:

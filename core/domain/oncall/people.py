@@ -78,6 +78,12 @@ class Person(Strict):
         max_length=10,
         description="What calendars call the person besides ID and name, like a mail address.",
     )
+    slack: str | None = Field(
+        None,
+        pattern=r"^[UW][A-Z0-9]{2,30}$",
+        description="The ID of the person's user in Slack, who then acts as the person there.",
+        examples=["U0123456789"],
+    )
     time_zone: Zone
     contacts: dict[Name, TargetConfig] = Field(default={}, max_length=MAX_CONTACTS)
     rules: list[ContactRule] = Field(

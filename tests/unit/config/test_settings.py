@@ -76,6 +76,13 @@ def test_an_empty_variable_is_not_set() -> None:
         ("TIDEGATE_SECRETS_TTL", "60", "secrets_ttl", 60.0),
         ("TIDEGATE_API_TOKENS", "aws:prod/callers", "api_tokens", "aws:prod/callers"),
         (
+            "TIDEGATE_SLACK_SIGNING_SECRET",
+            "aws:prod/slack#signing",
+            "slack_signing_secret",
+            "aws:prod/slack#signing",
+        ),
+        ("TIDEGATE_SLACK_TEAM", "T0123456789", "slack_team", "T0123456789"),
+        (
             "TIDEGATE_OIDC_ISSUER",
             "https://login.example/a/",
             "oidc_issuer",
@@ -177,6 +184,7 @@ def test_every_variable_is_in_the_table_above() -> None:
             "not a reference to a secret: ",
         ),
         ("TIDEGATE_OIDC_ISSUER", "http://login.example", "not an https address; http is for this"),
+        ("TIDEGATE_SLACK_TEAM", "acme.slack.com", "not the ID of a workspace, such as T0123456789"),
         ("TIDEGATE_OIDC_ISSUER", "login.example", "not an https address; http is for this machine"),
         (
             "TIDEGATE_OIDC_ISSUER",

@@ -190,6 +190,15 @@ async def test_whatever_else_slack_answers_may_work_later(
     assert not failed.value.final
 
 
+async def test_a_redirect_is_not_followed(slack: LocalSlack) -> None:
+    with local_slack() as elsewhere:
+        moved = Answer("moved", 307, {"Location": f"{elsewhere.url}chat.postMessage"})
+        slack.workspace.faults["chat.postMessage"] = [moved]
+        with pytest.raises(NotificationFailed, match="answered 307"):
+            await sent(slack)
+        assert elsewhere.workspace.calls == []
+
+
 async def test_a_failure_does_not_quote_the_token(slack: LocalSlack) -> None:
     slack.workspace.faults["chat.postMessage"] = [refused("xoxb-hunter2 is not valid")]
     with pytest.raises(NotificationFailed, match="is not valid") as failed:
