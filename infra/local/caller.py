@@ -8,7 +8,7 @@ refused by its variable, or by its file, line and column.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final
@@ -33,7 +33,7 @@ _OWN: Final = {PAGE_URLS, ESCALATION_URLS, *(n for n, whose in _LOCAL.items() if
 @dataclass(frozen=True, slots=True)
 class Caller:
     """`variables` are the caller's settings, and the variables that the policies, the on-call file,
-    the webhooks and the reference to service tokens name; paths are absolute. `unused` are the
+    the webhooks and the references of the application name; paths are absolute. `unused` are the
     names of those that are set and not taken."""
 
     variables: Mapping[str, str]
@@ -54,7 +54,8 @@ def read_caller(environment: Mapping[str, str] | None = None) -> Caller:
     webhooks = load_webhooks(settings.webhooks or WEBHOOKS)
     targets = bootstrap.targets(policies, oncall)
     identity(settings, bootstrap.secrets(settings))
-    named = _named(targets, oncall, webhooks, settings.api_tokens)
+    references = (settings.api_tokens, settings.slack_signing_secret)
+    named = _named(targets, oncall, webhooks, references)
     taken |= {name: present[name] for name in named & present.keys()}
     check_addresses(targets, read_addresses(targets, dict(settings.target_variables) | taken))
     # Children have another working folder.
@@ -67,12 +68,12 @@ def _named(
     targets: Mapping[str, TargetConfig],
     oncall: OnCallFile,
     webhooks: WebhookTable,
-    tokens: str | None,
+    others: Iterable[str | None],
 ) -> set[str]:
-    """The variables of targets, of calendars, of the webhooks' secrets and of service tokens,
+    """The variables of targets, of calendars, of the webhooks' secrets and of the other references,
     unless they are the stack's or lead to an account."""
     names = {name for target in targets.values() for name in target.variables} | oncall.variables
     secrets = [text for endpoint in webhooks.hooks.values() for text in endpoint.verify.references]
-    references = map(parse_reference, [*secrets, *([tokens] if tokens else [])])
+    references = map(parse_reference, [*secrets, *filter(None, others)])
     names |= {reference.place for reference in references if reference.store == "env"}
     return {name for name in names - _OWN if not name.startswith(ACCOUNTS)}

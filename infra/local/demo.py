@@ -64,6 +64,7 @@ def run_demo(
                 hosting=hosting,
                 settings=settings,
                 people=PEOPLE,
+                slack=True,
                 step=shown_on(console),
             ) as stack:
                 console.print(f"[dim]ready in {time.monotonic() - begin:.1f} s[/]\n")

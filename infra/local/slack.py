@@ -251,6 +251,11 @@ class Slack:
     def api_url(self) -> str:
         return f"{self.server.url}/api/"
 
+    @property
+    def respond(self) -> str:
+        """Where words to single users go."""
+        return f"{self.server.url}{RESPOND}"
+
     def wait(self) -> None:
         """Return when it answers. Raises `LocalStackError` when it dies or does not in time."""
         self.server.wait("/messages")

@@ -26,13 +26,20 @@ from infra.local.cloud import CLOUDS, INCIDENTS, QUARANTINE, REPORTS, Cloud, Clo
 from infra.local.clouds import deploy_function, install_cloud, start_cloud, start_function
 from infra.local.containers import check_docker
 from infra.local.endpoints import Endpoints
-from infra.local.environment import HOOK_SECRETS, LINK_KEYS, WEBHOOKS, outside_environment
+from infra.local.environment import (
+    HOOK_SECRETS,
+    LINK_KEYS,
+    SLACK,
+    WEBHOOKS,
+    outside_environment,
+)
 from infra.local.loopback import Ports, answers
 from infra.local.pager import ESCALATION, ON_CALL, Pager, start_pager
 from infra.local.processes import Child, LocalStackError, Processes, wait_until
 from infra.local.progress import Step, silent
 from infra.local.servers import Server
 from infra.local.signals import uninterrupted
+from infra.local.slack import TOKEN, Slack, start_slack
 from infra.local.temporal import (
     NAMESPACE,
     TEMPORAL,
@@ -69,8 +76,9 @@ class LocalStack:
     any. With `persistent` the database survives a crash of the server; with `keep` also the end of
     the stack. With `bridge` each upload is announced twice, in two ways. `hosting` is what the
     workers run in. `settings` are more settings of every process. `people` have their own place at
-    the pager, with its address in the variable LOCAL_NAME_URLS. Each step of the start is wrapped
-    in `step`.
+    the pager, with its address in the variable LOCAL_NAME_URLS. With `slack` there is a workspace,
+    at LOCAL_SLACK_API, and the application answers it, where there is one. Each step of the start
+    is wrapped in `step`.
 
     Whatever fails at the start is raised as `LocalStackError`, in one line with a next step.
     """
@@ -82,6 +90,8 @@ class LocalStack:
     """What invokes the workers, where they are serverless."""
     application: Server | None = None
     """What the links in pages lead to."""
+    slack: Slack | None = None
+    """A workspace of Slack."""
 
     def __init__(
         self,
@@ -98,6 +108,7 @@ class LocalStack:
         hosting: Hosting = "processes",
         settings: Mapping[str, str] | None = None,
         people: Sequence[str] = (),
+        slack: bool = False,
         step: Step = silent,
     ) -> None:
         self.state = state.resolve()
@@ -115,6 +126,7 @@ class LocalStack:
         self._hosting = hosting
         self._settings = settings or {}
         self._people = people
+        self._slack = slack and self._links
         self._step = step
         self._closing = ExitStack()
 
@@ -173,6 +185,8 @@ class LocalStack:
     @property
     def _of_pages(self) -> dict[str, str]:
         places = {f"LOCAL_{who.upper()}_URLS": self.pager.target(who) for who in self._people}
+        if self.slack:
+            places |= {"LOCAL_SLACK_TOKEN": TOKEN, "LOCAL_SLACK_API": self.slack.api_url}
         return {
             "TIDEGATE_REPORTS": f"{self.cloud.store}/{REPORTS}",
             PAGE_URLS: self.pager.target(ON_CALL),
@@ -236,6 +250,8 @@ class LocalStack:
             for left in self.state.glob(f"{self._database.name}*"):
                 left.unlink()
         self.pager = start_pager(self.processes, outside)
+        if self._slack:
+            self.slack = start_slack(self.processes, outside)
         self._servers = start_cloud(self._cloud, self.processes, outside, bridge=self._bridge)
         self.temporal = start_temporal(
             self.processes,
@@ -250,11 +266,15 @@ class LocalStack:
             self._closing.callback(self.cloud.close)
         with self._step("pager"):
             self.pager.wait()
+        if self.slack:
+            with self._step("Slack"):
+                self.slack.wait()
         with self._step("Temporal"):
             self.temporal.wait()
         up = [child.name for child in self.processes]
         if self._links:
-            env = {**outside, **self._of_temporal, **LINK_KEYS, **self._settings}
+            slack = SLACK if self.slack else {}
+            env = {**outside, **self._of_temporal, **LINK_KEYS, **slack, **self._settings}
             self.application = start_application(self.processes, env)
         inside = outside | self.env
         if self._hosting != "serverless":

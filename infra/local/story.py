@@ -1,8 +1,8 @@
 """The demo's story: an outage on its way through the stack, hop by hop, to the report.
 
 It is the same for every cloud; what differs (who announces an upload, and how) is in `Cloud`. Every
-hop is looked for where it shows: the listener's log, Temporal, the pager, the bucket. Nothing is
-timed; a hop that does not come in time ends the story with its name.
+hop is looked for where it shows: the listener's log, Temporal, the pager, Slack, the bucket.
+Nothing is timed; a hop that does not come in time ends the story with its name.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from infra.local.environment import HOOK_SECRETS
 from infra.local.loopback import local_session
 from infra.local.pager import ESCALATION, Page
 from infra.local.processes import LocalStackError, wait_until
+from infra.local.slack import form_of, pressed, signed
 from infra.local.stack import LocalStack
 from infra.local.temporal import Temporal
 from infra.local.wakes import Wakes
@@ -208,10 +209,13 @@ class Story:
             self._receipts(self._cloud.upload_listener, f"/{INCIDENTS}{report.name}@")
         )
         shown = self._open(incident)
-        self._show_page("Paged", self._page("ben", str(shown["title"])))
+        title = str(shown["title"])
+        self._show_page("Paged", self._page("ben", title))
+        self._press(incident, "ben", title)
         duplicate = {"reason": CloseReason.DUPLICATE, "note": f"it was {first}"}
         self._command(incident, commands.Close.name, "Closed", "ana", duplicate)
         self._ended(incident)
+        self._show_message(title, "Closed as duplicate")
 
     def _expect_beats(self) -> None:
         """Begin the heartbeat, as `tidegate heartbeats sync` does: from now on it is expected."""
@@ -391,6 +395,36 @@ class Story:
         self._say("Tapped", f"{page.to}: the link {shown}: {answer.status_code} {answer.reason}")
         answer.raise_for_status()
         self._say("Acknowledged", self._wait(lambda: self._by_whom(incident), "the link to count"))
+
+    def _press(self, incident: str, who: str, title: str) -> None:
+        """Acknowledge by the button of the message in Slack."""
+        slack, application = self._stack.slack, self._stack.application
+        if slack is None or application is None:
+            raise LocalStackError("the stack has no Slack, or no application that answers it")
+        message = self._show_message(title, "Open: nobody has it")
+        self._expect(f"{who}'s press of a button in Slack")
+        user = str(load_oncall(self._oncall).people[who].slack)
+        body = form_of(pressed(message, commands.Acknowledge.name, user, respond=slack.respond))
+        with local_session() as session:
+            url = f"{application.url}/slack/interactions"
+            answer = session.post(url, body, headers=signed(body), timeout=self._patience)
+        what = f"{answer.status_code} {answer.reason}"
+        self._say("Pressed", f"{who}: the button [bold]Acknowledge[/] in Slack: {what}")
+        answer.raise_for_status()
+        self._say("Acknowledged", self._wait(lambda: self._by_whom(incident), "the press to count"))
+        self._show_message(title, f"Acknowledged by {who}")
+
+    def _show_message(self, title: str, stands: str) -> dict[str, Any]:
+        """The message in Slack about the incident of that title, once it says how that stands."""
+
+        def look() -> dict[str, Any] | None:
+            messages = self._stack.slack.messages() if self._stack.slack else []
+            shown = (each for each in messages if title in each["text"] and stands in each["text"])
+            return next((each for each in shown if "thread_ts" not in each), None)
+
+        message: dict[str, Any] = self._wait(look, f"the message in Slack to say {stands!r}")
+        self._say("Slack", escape(message["text"]))
+        return message
 
     def _by_whom(self, incident: str) -> str | None:
         """Who has acknowledged it, and by what that is known."""

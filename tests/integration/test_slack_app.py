@@ -460,9 +460,7 @@ async def test_a_word_goes_nowhere_but_to_slack(app: App, caplog: pytest.LogCapt
         "https://hooks.slack.com:8/",
         "x",
     ):
-        assert (
-            await app.press(message, "acknowledge", NOBODY, response_url=address)
-        ).status == 200
+        assert (await app.press(message, "acknowledge", NOBODY, response_url=address)).status == 200
     missing = "a word to a user of Slack has no address to go to"
     await until(lambda: caplog.messages.count(missing) == 4)
 

@@ -239,6 +239,12 @@ REPLACED = [
     ),
     (
         "ben: {name: Ben Okafor,",
+        "cleo: {name: Cleo, slack: U0BOTH, time_zone: UTC}\n"
+        "  ben: {name: Ben Okafor, slack: U0BOTH,",
+        "17:34: people.ben.slack: it already means cleo",
+    ),
+    (
+        "ben: {name: Ben Okafor,",
         "tidegate: {name: Ben, time_zone: UTC}\n  ben: {name: Ben Okafor,",
         "16:13: people.tidegate: 'tidegate' is reserved for what nobody did by hand",
     ),

@@ -65,6 +65,8 @@ LOCAL = {
     "TIDEGATE_QUEUE_FORMATS": "caller",
     "TIDEGATE_SECRETS_TTL": "caller",
     "TIDEGATE_API_TOKENS": "caller",
+    "TIDEGATE_SLACK_SIGNING_SECRET": "caller",
+    "TIDEGATE_SLACK_TEAM": "caller",
     "TIDEGATE_OIDC_ISSUER": "caller",
     "TIDEGATE_OIDC_AUDIENCE": "caller",
     "TIDEGATE_OIDC_ROLE": "caller",
