@@ -4,11 +4,14 @@ in its thread."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
 
 from core.adapters.notifiers.router import ChannelNotifier
+from core.contracts import SIGNAL_EVENT
 from infra.local.slack import CHANNEL, TOKEN, Answer, refused
 from tests.support.incidents import Harness, alert, command, says, until
 from tests.support.slack import LocalSlack, local_slack
@@ -108,3 +111,53 @@ async def test_an_app_that_is_not_in_the_channel_fails_at_the_first_attempt(
         assert slack.methods() == ["chat.postMessage"]
         await command(handle, "close", "c1", reason="false_alarm")
         await handle.result()
+
+
+def thread(slack: LocalSlack) -> str:
+    """All that is under the only message."""
+    [message] = slack.workspace.posts()
+    return "\n".join(each["text"] for each in slack.workspace.thread(message["ts"]))
+
+
+def tells(slack: LocalSlack, word: str) -> bool:
+    return word in thread(slack)
+
+
+async def test_over_many_runs_there_is_one_message_and_each_word_is_told_once(
+    chatting: Harness, slack: LocalSlack
+) -> None:
+    chatting.continue_as_new_after = 60
+    async with chatting.working():
+        id = (await chatting.start(alert())).id
+        handle = chatting.client.get_workflow_handle(id)
+        await until(says(handle, f"Page delivered to {OPS}"))
+        for number in range(40):
+            word = f"word {number}."
+            await command(handle, "comment", f"c{number}", note=word)
+            if number % 8 == 0:  # as many as wait for an update
+                await until(partial(tells, slack, word))
+        await command(handle, "close", "end", reason="false_alarm")
+        await handle.result()
+        found = [run async for run in chatting.client.list_workflows(f"WorkflowId = '{id}'")]
+        assert len(found) > 1
+    [message] = slack.workspace.posts()
+    assert shown(message)[1] == "*Closed as false alarm*"
+    assert [thread(slack).count(f"word {number}.") for number in range(40)] == [1] * 40
+
+
+async def test_the_next_incident_under_the_same_key_has_a_message_of_its_own(
+    chatting: Harness, slack: LocalSlack
+) -> None:
+    chatting.policy["remember_for"] = "1h"
+    async with chatting.working():
+        handle = chatting.client.get_workflow_handle((await chatting.start(alert())).id)
+        await until(says(handle, f"Page delivered to {OPS}"))
+        await command(handle, "close", "c1", reason="false_alarm")
+        again = alert(number=1, starts_at=datetime.now(UTC).isoformat())
+        await handle.signal(SIGNAL_EVENT, again)
+        await until(lambda: len(slack.workspace.posts()) == 2)
+        first, second = slack.workspace.posts()
+        await until(lambda: "*Closed as false alarm*" in shown(first))
+        assert "*Open: nobody has it*" in shown(second)
+        assert buttons(first) == []
+        await handle.terminate()

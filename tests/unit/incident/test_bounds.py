@@ -8,10 +8,17 @@ from typing import Any
 import pytest
 
 from core.domain.incident.alert_counts import MAX_HELD, MAX_TRACKED
-from core.domain.incident.inputs import PageSettled
-from core.domain.incident.model import KEPT_PAGES, REMEMBERED_EVENTS, Incident, PageStatus
+from core.domain.incident.inputs import FollowedUp, PageSettled
+from core.domain.incident.model import (
+    KEPT_PAGES,
+    KEPT_POSTS,
+    REMEMBERED_EVENTS,
+    Incident,
+    PageStatus,
+)
 from core.domain.incident.policies.policy import Policy
 from core.domain.incident.status import Status
+from core.domain.targets import Post
 from tests.support.soak import sampled
 from tests.unit.incident.examples import (
     alert,
@@ -73,9 +80,11 @@ def test_the_largest_incident_fits_into_a_payload_with_the_events_that_wait() ->
             life.give(alert(key, labels={"a": wide * 2000}, **fields))
     assert len(life.incident.alerts.states) == MAX_TRACKED
     assert len(life.incident.alerts.held) == MAX_HELD
+    for number in range(2 * KEPT_POSTS):
+        life.give(FollowedUp(posts={f"{wide * 60} {number}": Post(channel="C0123", ts="1.2")}))
     for number in range(REMEMBERED_EVENTS):
         life.give(further(f"{number} {wide * 200}"))
-        life.give(command("comment", note="z"))
+        life.give(command("comment", note=wide * 200))
     size = len(life.incident.model_dump_json().encode())
     assert size + WAITING_BYTES < LARGEST
 

@@ -15,7 +15,7 @@ from core.adapters.notifiers.addresses import read_addresses
 from core.adapters.secrets.env import EnvSecretStore
 from core.config.secrets import Secrets
 from core.domain.handles import handle_of
-from core.domain.incident.effects import FollowUp, Page
+from core.domain.incident.effects import FollowUp, Page, UpdatePost
 from core.domain.incident.policies.file import Facts, Policies
 from core.domain.severity import Severity
 from core.domain.targets import AppriseTarget, News, Post
@@ -26,12 +26,14 @@ from core.ports.notifier import Address, Notification, NotificationKind
 from tests.support.incidents import nobody
 from workers.incident.activities import IncidentActivities
 from workers.incident.paging.pager import Pager
+from workers.incident.payloads import Delivered
 
 ID = "incident:webhook:prod/eu:5f2e@20260102T030405.000Z"
 ENVIRONMENT = {
     "CHAT": "json://chat.example",
     "SMS": "json://sms.example",
     "BEN": "json://a json://b",
+    "BOT": "xoxb-1",
 }
 SLOW = {"count": 1, "within": "1h"}
 
@@ -227,6 +229,93 @@ async def test_a_follow_up_that_waits_too_long_is_not_sent_and_says_so(
     with pytest.raises(NotificationFailed, match="chat: rate limit reached"):
         await pages.follow_up(news(News.RESOLVED, "chat", "sms", key="b"))
     assert channels.told == ["chat", "sms"]
+
+
+# ------------------------------------------------------------------- messages that are edited
+
+
+class Chat(Channels):
+    """A `Notifier` whose messages can be edited."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.updated: list[Notification] = []
+
+    async def notify(
+        self, notification: Notification, addresses: Sequence[Address]
+    ) -> dict[str, Post]:
+        await super().notify(notification, addresses)
+        return {address.name: POST for address in addresses}
+
+    async def update(self, notification: Notification, address: Address) -> Post:
+        self.updated.append(notification)
+        return POST
+
+
+POST = Post(channel="C0123", ts="1.2")
+OPS = {"kind": "slack", "token_env": "BOT", "channel": "C0123"}
+UPDATE = UpdatePost(
+    key=f"{ID}/post/ops/2",
+    target="ops",
+    number=2,
+    post=POST,
+    story=("03:04:05 ana: Acknowledged",),
+    title="[HIGH] Disk is full",
+    action="Show: tidegate incident show k7m2qx",
+    severity=Severity.HIGH,
+    dedup_key=ID,
+    stands="Acknowledged by ana",
+    buttons=("resolve",),
+)
+
+
+async def test_a_page_answers_the_message_and_brings_the_one_that_is_there() -> None:
+    chat = Chat()
+    page = PAGE.model_copy(update={"target": "ops", "stands": "Open", "buttons": ("resolve",)})
+    pages = pager(chat, ops=OPS)
+    assert await pages.deliver(page) == Delivered(via="ops", post=POST)
+    again = page.model_copy(update={"key": "2", "posts": {"ops": POST}, "again": True})
+    await pages.deliver(again)
+    [first, second] = [sent for _, sent in chat.sent]
+    assert (first.post, first.again, second.post, second.again) == (None, False, POST, True)
+    assert (first.stands, first.buttons) == ("Open", ("resolve",))
+
+
+async def test_a_message_with_buttons_has_no_links_that_act(link_keys: LinkKeys) -> None:
+    chat = Chat()
+    pages = pager(chat, PageLinks("https://app.example", link_keys), ops=OPS)
+    await pages.deliver(PAGE.model_copy(update={"target": "ops"}))
+    [(_, sent)] = chat.sent
+    assert [name for name, _ in sent.links] == ["runbook"]
+
+
+async def test_an_assignment_answers_the_messages_of_those_who_have_one() -> None:
+    chat = Chat()
+    assert await pager(chat, ops=OPS).follow_up(news(News.ASSIGNED, "ops")) == {"ops": POST}
+
+
+async def test_who_has_a_message_that_shows_it_hears_nothing_of_a_change() -> None:
+    chat = Chat()
+    for what in (News.ACKNOWLEDGED, News.RESOLVED):
+        await pager(chat, ops=OPS).follow_up(news(what, "ops"))
+    assert chat.sent == []
+
+
+async def test_an_update_says_what_was_left_out_before_it() -> None:
+    chat = Chat()
+    pages = pager(chat, ops=OPS)
+    assert await pages.update(UPDATE, "https://ui.example/1") == POST
+    await pages.update(UPDATE.model_copy(update={"omitted": 3}))
+    [first, second] = chat.updated
+    assert (first.post, first.story, first.url) == (POST, UPDATE.story, "https://ui.example/1")
+    assert (first.stands, first.buttons) == ("Acknowledged by ana", ("resolve",))
+    assert second.story == ("(Earlier, on the timeline alone: 3 entries)", *UPDATE.story)
+
+
+async def test_the_message_of_a_target_that_is_no_longer_configured_is_lost() -> None:
+    with pytest.raises(NotificationFailed, match="ops is no longer among the targets") as failed:
+        await pager(Chat()).update(UPDATE)
+    assert failed.value.final
 
 
 # ------------------------------------------------------------------------- the incident's address
