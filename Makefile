@@ -27,7 +27,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-emit-index-url --custom-compile-command "make requirements"
 
 .DEFAULT_GOAL := help
-.PHONY: help routes azure-preflight azure-package setup demo demo-picture dev sam-local image push test soak check snapshots bench requirements \
+.PHONY: help routes azure-preflight azure-package azure-app-package setup demo demo-picture dev sam-local image push test soak check snapshots bench requirements \
 	clean
 
 help: ## Show this list
@@ -192,6 +192,20 @@ azure-package: routes ## Prepare what is published as the Azure function app, an
 		echo "       Put it there, or leave WEBHOOKS_FILE empty for no webhooks." >&2; exit 1; }
 	@[ -z "$(WEBHOOKS_FILE)" ] || $(BIN)/tidegate webhooks check "$(WEBHOOKS_FILE)"
 
+# A folder of its own, because a function app has one host.json and one requirements.txt.
+ONCALL ?=
+AZURE_APP := build/azure-app
+azure-app-package: setup ## Prepare what is published as the HTTP application's function app: build/azure-app
+	@[ -z "$(ONCALL)" ] || $(BIN)/tidegate oncall check "$(ONCALL)"
+	@rm -rf $(AZURE_APP) && mkdir -p $(AZURE_APP)/functions_azure
+	@cp infra/azure/app/host.json infra/azure/app/function_app.py $(AZURE_APP)
+	@cp requirements/azure-app.txt $(AZURE_APP)/requirements.txt
+	@cp functions_azure/__init__.py functions_azure/application.py $(AZURE_APP)/functions_azure
+	@find core -type f ! -path 'core/cli/*' ! -name '*.pyc' ! -name '*.compiled.json' ! -name oncall.yaml \
+		-exec sh -c 'for f; do mkdir -p "$$0/$${f%/*}" && cp "$$f" "$$0/$$f"; done' $(AZURE_APP) {} +
+	@[ -z "$(ONCALL)" ] || cp "$(ONCALL)" $(AZURE_APP)/core/config/oncall.yaml
+	@$(BIN)/python -m core.config.routing_table "$(ROUTES)" --output $(AZURE_APP)/core/config/routes.compiled.json
+
 # dev.txt holds everything; the others take their versions from it. The Functions app's are where
 # Azure looks for them, at the root. Pins that still fit are kept:
 # ARGS=--upgrade renews them all, ARGS="--upgrade-package temporalio" one.
@@ -199,6 +213,7 @@ requirements: setup ## Renew the pins after a change in pyproject.toml
 	@echo "requirements/dev.txt" && $(COMPILE) pyproject.toml --all-extras --group dev -o requirements/dev.txt $(ARGS)
 	@echo "requirements/aws.txt" && $(COMPILE) pyproject.toml --extra aws -c requirements/dev.txt -o requirements/aws.txt
 	@echo "requirements/aws-app.txt" && $(COMPILE) pyproject.toml --extra aws-app -c requirements/dev.txt -o requirements/aws-app.txt
+	@echo "requirements/azure-app.txt" && $(COMPILE) pyproject.toml --extra azure-app -c requirements/dev.txt -o requirements/azure-app.txt
 	@echo "requirements.txt" && $(COMPILE) pyproject.toml --extra azure -c requirements/dev.txt -o requirements.txt
 	@echo "requirements/worker.txt" && $(COMPILE) pyproject.toml --extra worker -c requirements/dev.txt -o requirements/worker.txt
 	@echo "requirements/command.txt" && $(COMPILE) pyproject.toml --extra cli --extra local -c requirements/dev.txt -o requirements/command.txt

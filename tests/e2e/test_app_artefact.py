@@ -3,21 +3,15 @@ Lambda's Runtime API it answers links, and no line of its log has a token."""
 
 from __future__ import annotations
 
-import json
 import platform
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
-from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHandle
-from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
-from core.contracts import INCIDENT_WORKFLOW, STATUS_ATTRIBUTE, TITLE_MEMO
-from core.domain.incident.ids import incident_id
 from core.links import PATH, LinkCommand
 from infra.local.processes import ROOT
 from infra.local.temporal import TemporalServer
@@ -29,8 +23,8 @@ from tests.support import lambda_rie
 from tests.support.lambda_package import package
 from tests.support.lambda_requests import http_request
 from tests.support.lambda_rie import Function
-from tests.support.links import link, signing
 from tests.support.runtime_api import snap_started
+from tests.support.waiting_incident import commands, link_path, waiting
 
 OURS = ("core", "functions_aws")
 HANDLER = "functions_aws.app.handler"
@@ -172,31 +166,8 @@ def app(
 
 @pytest.fixture
 async def incident(temporal_client: Client) -> AsyncIterator[WorkflowHandle[Any, Any]]:
-    """An open incident for which no worker runs."""
-    status = SearchAttributeKey.for_keyword(STATUS_ATTRIBUTE)
-    handle = await temporal_client.start_workflow(
-        INCIDENT_WORKFLOW,
-        id=f"incident:test:{uuid4()}",
-        task_queue=f"nobody-{uuid4()}",
-        memo={TITLE_MEMO: "The checkout <b>is</b> down"},
-        search_attributes=TypedSearchAttributes([SearchAttributePair(status, "open")]),
-    )
-    yield handle
-    await handle.terminate()
-
-
-async def path(incident: WorkflowHandle[Any, Any], **fields: Any) -> str:
-    began = (await incident.describe()).start_time
-    return f"{PATH}{await signing().sign(link(incident_id(incident.id, began), **fields))}"
-
-
-async def commands(incident: WorkflowHandle[Any, Any]) -> list[dict[str, Any]]:
-    """What was sent to an incident."""
-    return [
-        json.loads(event.workflow_execution_signaled_event_attributes.input.payloads[0].data)
-        async for event in incident.fetch_history_events()
-        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED
-    ]
+    async with waiting(temporal_client) as handle:
+        yield handle
 
 
 @with_runtime
@@ -211,7 +182,7 @@ def test_it_says_that_it_is_up(app: Function) -> None:
 async def test_a_link_shows_the_incident_and_changes_nothing(
     app: Function, incident: WorkflowHandle[Any, Any]
 ) -> None:
-    address = await path(incident)
+    address = await link_path(incident)
     shown = app.invoke(http_request("GET", address))
     assert (shown["statusCode"], shown["isBase64Encoded"]) == (200, False)
     assert "The checkout &lt;b&gt;is&lt;/b&gt; down" in shown["body"]
@@ -226,7 +197,7 @@ async def test_a_link_shows_the_incident_and_changes_nothing(
 async def test_its_button_acts_without_a_worker_for_the_person_that_it_was_sent_to(
     app: Function, incident: WorkflowHandle[Any, Any]
 ) -> None:
-    answer = app.invoke(http_request("POST", await path(incident)))
+    answer = app.invoke(http_request("POST", await link_path(incident)))
     assert (answer["statusCode"], "Sent: <bdi>ana</bdi> has it." in answer["body"]) == (202, True)
     [command] = await commands(incident)
     assert (command["name"], command["actor"], command["proof"]) == ("acknowledge", "ana", "link")
@@ -236,7 +207,9 @@ async def test_its_button_acts_without_a_worker_for_the_person_that_it_was_sent_
 async def test_the_name_in_a_form_reaches_it_as_it_was_typed(
     app: Function, incident: WorkflowHandle[Any, Any]
 ) -> None:
-    form = http_request("POST", await path(incident, target="on-call"), body="name=Zo%C3%AB+Ito")
+    form = http_request(
+        "POST", await link_path(incident, target="on-call"), body="name=Zo%C3%AB+Ito"
+    )
     answer = app.invoke(form)
     assert (answer["statusCode"], "Sent: <bdi>Zoë Ito</bdi> has it." in answer["body"]) == (
         202,
@@ -251,15 +224,15 @@ async def test_one_process_answers_one_request_after_another_with_one_client(
     app: Function, incident: WorkflowHandle[Any, Any]
 ) -> None:
     """A client belongs to the event loop that connected it."""
-    address = await path(incident, command=LinkCommand.SHOW)
+    address = await link_path(incident, command=LinkCommand.SHOW)
     for _ in range(3):
         assert app.invoke(http_request("GET", address))["statusCode"] == 200
 
 
 @with_runtime
 async def test_what_it_refuses(app: Function, incident: WorkflowHandle[Any, Any]) -> None:
-    address = await path(incident)
-    shared = await path(incident, target="on-call")
+    address = await link_path(incident)
+    shared = await link_path(incident, target="on-call")
     refused = {
         404: http_request("GET", f"{address}x"),
         405: http_request("PUT", address),
@@ -276,8 +249,8 @@ async def test_what_it_refuses(app: Function, incident: WorkflowHandle[Any, Any]
 async def test_no_line_of_its_log_has_a_token(
     app: Function, incident: WorkflowHandle[Any, Any]
 ) -> None:
-    good = await path(incident)
-    for address in (good, f"{good}x", await path(incident, expires=1)):
+    good = await link_path(incident)
+    for address in (good, f"{good}x", await link_path(incident, expires=1)):
         app.invoke(http_request("GET", address))
         app.invoke(http_request("POST", address))
     logged = app.log.read_text()
@@ -320,7 +293,7 @@ async def test_while_temporal_is_unavailable_it_asks_to_try_again(
 ) -> None:
     settings = environment(f"127.0.0.1:{closed_port}") | {"TIDEGATE_START_TIMEOUT": "0.5"}
     with lambda_rie.function(app_artefact, HANDLER, tmp_path, settings) as function:
-        answer = function.invoke(http_request("GET", await path(incident)))
+        answer = function.invoke(http_request("GET", await link_path(incident)))
     assert answer["statusCode"] == 503
     assert int(answer["headers"]["retry-after"]) > 0
 

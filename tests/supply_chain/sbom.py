@@ -79,6 +79,12 @@ ARTEFACTS: Final = (
     ),
     Artefact("functions", "The Functions app", "requirements.txt", npm=(CONSOLE,)),
     Artefact(
+        "functions-app",
+        "The Functions app of the HTTP application",
+        "requirements/azure-app.txt",
+        npm=(CONSOLE,),
+    ),
+    Artefact(
         "worker",
         "The workers' image",
         "requirements/worker.txt",

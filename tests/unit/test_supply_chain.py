@@ -158,6 +158,7 @@ def test_the_artefacts() -> None:
         "lambda-app": ("requirements/aws-app.txt", "mangum", "apprise"),
         "lambda-workers": ("requirements/worker.txt", "apprise", "aws-lambda-powertools"),
         "functions": ("requirements.txt", "azure-functions", "boto3"),
+        "functions-app": ("requirements/azure-app.txt", "starlette", "mangum"),
         "worker": ("requirements/worker.txt", "apprise", "typer"),
         "command": ("requirements/command.txt", "typer", "pytest"),
     }

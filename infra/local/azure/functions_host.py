@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import importlib
+import inspect
 import json
 import logging
 import os
@@ -47,7 +48,7 @@ _PAUSE: Final = 0.5
 REQUEST_LIMIT: Final = 100 * 1024 * 1024
 log = logging.getLogger("functions-host")
 
-Body = Callable[[Any], Awaitable[Any]]
+Body = Callable[..., Awaitable[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +169,13 @@ async def _ask(session: aiohttp.ClientSession, method: str, url: str) -> None:
 def endpoint(function: Function) -> Callable[[web.Request], Awaitable[web.Response]]:
     """An HTTP function as a handler of requests."""
 
+    # Microsoft's worker passes a context to a function that has a parameter of that name.
+    context = {"context": None} if "context" in inspect.signature(function.body).parameters else {}
+
     async def serve(request: web.Request) -> web.Response:
         decoded = await functions_wire.request(request)
         try:
-            answer: func.HttpResponse = await function.body(decoded)
+            answer: func.HttpResponse = await function.body(decoded, **context)
         except Exception:
             log.exception("%s failed", function.name)
             return web.Response(status=500)
@@ -187,7 +191,7 @@ def web_app(all_functions: list[Function]) -> web.Application:
         if function.trigger["type"] == "httpTrigger":
             for method in function.trigger.get("methods") or ["*"]:
                 route = str(function.trigger.get("route") or function.name)
-                path = re.sub(r"\{\*(\w+)\}", r"{\1:.*}", f"/{route}")
+                path = re.sub(r"\{\*(\w+)\}", r"{\1:.*}", f"/{route.lstrip('/')}")
                 application.router.add_route(str(method).upper(), path, endpoint(function))
     return application
 
