@@ -62,6 +62,7 @@ def dimensions(alarm: dict[str, Any]) -> dict[str, str]:
         ("Throttles", {"FunctionName": "${Name}-app"}, (0, 300, 1)),
         ("5xx", {"ApiId": "AppApiId"}, (2, 300, 1)),
         ("Latency", {"ApiId": "AppApiId"}, (5000, 300, 2)),
+        ("AppRefusals", {}, (20, 300, 1)),
     ],
 )
 def test_there_is_an_alarm(metric: str, of: dict[str, str], when: tuple[int, int, int]) -> None:
@@ -87,10 +88,12 @@ def test_alarms_watch_queues_and_functions_that_exist() -> None:
 
 
 def test_the_application_is_watched_where_there_is_one() -> None:
-    watched = {"AppErrors", "AppThrottles", "AppFailures", "AppLatency"}
+    watched = {"AppErrors", "AppThrottles", "AppFailures", "AppLatency", "AppRefused"}
     for api, expected in (("", set[str]()), ("a1b2c3", watched)):
-        made = Stack(ALARMS, {"AppApiId": api}).resources("CloudWatch::Alarm")
-        assert {id for id in made if id.startswith("App")} == expected
+        made = Stack(ALARMS, {"AppApiId": api})
+        alarms = made.resources("CloudWatch::Alarm")
+        assert {id for id in alarms if id.startswith("App")} == expected
+        assert len(made.resources("Logs::MetricFilter")) == bool(expected)
 
 
 def test_each_upload_that_eventbridge_gives_up_is_in_the_metric_of_one_alarm() -> None:

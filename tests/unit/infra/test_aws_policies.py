@@ -67,11 +67,14 @@ EXPECTED: dict[tuple[str, str], Allowed] = {
         "SecretsKeyArns": {"kms:Decrypt"},
         "WebhookListenerLogs.Arn": LOG,
     },
-    # No event comes to it that could be quarantined.
     (FRONT_DOOR, "AppRole"): {
         f"{SECRETS}${{Name}}/links-??????": {"secretsmanager:GetSecretValue"},
+        f"{SECRETS}${{Name}}/api-??????": {"secretsmanager:GetSecretValue"},
+        "arn:${AWS::Partition}:s3:::${RecordsBucket}/reports/*": {"s3:GetObject"},
+        QUARANTINE % "${RecordsBucket}": {"s3:GetObject", "s3:DeleteObject", *KEEP},
+        "arn:${AWS::Partition}:s3:::${RecordsBucket}": {"s3:ListBucket"},
         "SecretsKeyArns": {"kms:Decrypt"},
-        "Key.Arn": {"kms:Decrypt"},
+        "Key.Arn": CRYPT,
         "*": TRACE,
         "AppLogs.Arn": LOG,
     },
@@ -183,6 +186,32 @@ def test_other_keys_are_used_for_secrets_only_and_granted_only_where_they_are_na
         "StringEquals": {"kms:ViaService": "secretsmanager.eu-west-1.amazonaws.com"}
     }
     assert found("") == []
+
+
+LINKS_ALONE = {"ReadTheKeysOfLinks", "DecryptWithTheKey", "Log"}
+RECORDS = {
+    "ReadReports",
+    "ReadReplayAndDeleteWhatIsQuarantined",
+    "ListTheRecords",
+    "EncryptWithTheKey",
+}
+
+
+@pytest.mark.parametrize(
+    ("given", "may"),
+    [
+        ({}, LINKS_ALONE),
+        ({"ApiTokens": "aws:tidegate/api"}, LINKS_ALONE | RECORDS | {"ReadTheTokensOfTheApi"}),
+        ({"OidcIssuer": "https://login.example"}, LINKS_ALONE | RECORDS),
+    ],
+    ids=["links alone", "service tokens", "an issuer"],
+)
+def test_the_application_reads_no_record_and_no_token_unless_it_serves_the_api(
+    given: dict[str, str], may: set[str]
+) -> None:
+    stack = Stack(FRONT_DOOR, {"LinkKeys": "aws:tidegate/links"} | given)
+    [policy] = stack.resources("IAM::Role")["AppRole"]["Policies"]
+    assert {each["Sid"] for each in statements(policy["PolicyDocument"])} == may
 
 
 @pytest.mark.parametrize("name", [FRONT_DOOR, SERVERLESS])

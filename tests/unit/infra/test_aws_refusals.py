@@ -34,6 +34,9 @@ KEY = "arn:aws:kms:eu-west-1:111122223333:key/0a1b2c3d-0000-4000-8000-0000000000
 KEPT = "0a1b2c3d-0000-4000-8000-000000000001"
 RULE = "arn:aws:events:eu-west-1:111122223333:rule/nightly"
 
+LINKS = {"LinkKeys": "aws:tidegate/links"}
+ISSUER = {"OidcIssuer": "https://login.example/tenant", "OidcAudience": "tidegate"}
+
 
 @pytest.mark.parametrize(
     "given",
@@ -66,6 +69,9 @@ RULE = "arn:aws:events:eu-west-1:111122223333:rule/nightly"
         {"SecretsKeyArns": f"{KEY},{KEY}"},
         {"LinkKeys": "aws:tidegate/links"},
         {"LinkKeys": "aws:tidegate/links#new,aws:tidegate/links#old", "AppConcurrency": "1"},
+        LINKS | {"ApiTokens": "aws:tidegate/api", "AppUrl": "https://tidegate.example/app"},
+        LINKS | ISSUER,
+        LINKS | ISSUER | {"OidcRole": "contains(groups, 'sre') && 'responder'", "OidcName": "sub"},
     ],
 )
 def test_what_can_be_deployed_is_accepted(given: dict[str, str]) -> None:
@@ -111,6 +117,16 @@ def test_what_can_be_deployed_is_accepted(given: dict[str, str]) -> None:
         ({"LinkKeys": "env:LINK_KEY"}, "one or two references to secrets"),
         ({"LinkKeys": "aws:a,aws:b,aws:c"}, "one or two references to secrets"),
         ({"AppConcurrency": "0"}, "AppConcurrency"),
+        ({"ApiTokens": "aws:tidegate/api"}, "are for the HTTP application"),
+        ({"AppUrl": "https://tidegate.example"}, "are for the HTTP application"),
+        (ISSUER, "are for the HTTP application"),
+        (LINKS | {"OidcIssuer": ISSUER["OidcIssuer"]}, "OidcAudience is needed with OidcIssuer"),
+        (LINKS | {"OidcAudience": "tidegate"}, "are about tokens of an OidcIssuer"),
+        (LINKS | {"OidcRole": "roles"}, "are about tokens of an OidcIssuer"),
+        (LINKS | {"OidcName": "sub"}, "are about tokens of an OidcIssuer"),
+        (LINKS | {"ApiTokens": "env:TOKENS"}, "a reference to a secret"),
+        (LINKS | {"AppUrl": "http://tidegate.example"}, "an https address"),
+        (LINKS | ISSUER | {"OidcIssuer": "http://login.example"}, "an https address"),
     ],
 )
 def test_what_cannot_work_is_refused_with_a_sentence(given: dict[str, str], sentence: str) -> None:
@@ -171,6 +187,7 @@ def test_that_a_fifo_queue_takes_fifo_topics_only_is_said() -> None:
         (FRONT_DOOR, "SenderRuleArns", "does not admit another one's"),
         (FRONT_DOOR, "MessageConcurrency", "Never less than MaximumConcurrency"),
         (FRONT_DOOR, "LinkKeys", "The function may read no other"),
+        (FRONT_DOOR, "ApiTokens", "The function may read no other"),
         (WORKERS, "TemporalSecretArn", "of the stack's region"),
         (WORKERS, "KeyArn", "of the stack's region"),
     ],

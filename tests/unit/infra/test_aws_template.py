@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from core.config.files import load_webhooks
+from core.config.settings import Settings
 from functions_aws.runtime import settings as runtime_settings
 from tests.support.cloudformation import (
     FRONT_DOOR,
@@ -389,6 +390,7 @@ def test_there_is_an_application_where_links_have_keys_and_nothing_of_it_elsewhe
     assert ("AppUrl" in stack.outputs()) is bool(made)
     [alarms] = stack.resources("Serverless::Application").values()
     assert alarms["Parameters"]["AppApiId"] == ({"Ref": "AppApi"} if made else "")
+    assert alarms["Parameters"]["AppLogGroup"] == ({"Ref": "AppLogs"} if made else "")
 
 
 def test_the_application_has_an_api_of_its_own_that_is_throttled_and_logs_no_token() -> None:
@@ -410,6 +412,35 @@ def test_the_application_has_an_api_of_its_own_that_is_throttled_and_logs_no_tok
     assert event["TimeoutInMillis"] > 1000 * function["Timeout"]
     url = stack.outputs()["AppUrl"]["Fn::Sub"]
     assert url == "https://${AppApi}.execute-api.eu-west-1.amazonaws.com"
+
+
+def test_the_application_has_the_settings_that_its_parameters_name() -> None:
+    given = {
+        "LinkKeys": "aws:tidegate/links",
+        "AppUrl": "https://tidegate.example",
+        "ApiTokens": "aws:tidegate/api",
+        "OidcIssuer": "https://login.example/tenant",
+        "OidcAudience": "tidegate",
+        "OidcRole": "realm_access.roles",
+        "OidcName": "sub",
+    }
+    for values in (given, {"LinkKeys": given["LinkKeys"]}):
+        function = Stack(FRONT_DOOR, values).resources("Serverless::Function")["App"]
+        env = {name: str(value) for name, value in function["Environment"]["Variables"].items()}
+        env["TIDEGATE_REPORTS"] = "s3://records/reports/"
+        read = Settings.from_env(env)
+        assert read.link_keys == ("aws:tidegate/links",)
+        assert read.app_url == values.get("AppUrl")
+        assert read.api_tokens == values.get("ApiTokens")
+        assert (read.oidc_issuer, read.oidc_audience) == (
+            values.get("OidcIssuer"),
+            values.get("OidcAudience"),
+        )
+        defaults = Settings()
+        assert read.oidc_role == values.get("OidcRole", defaults.oidc_role)
+        assert read.oidc_name == values.get("OidcName", defaults.oidc_name)
+    reports = function["Environment"]["Variables"]["TIDEGATE_REPORTS"]
+    assert text(reports) == "s3://${RecordsBucket}/reports/"
 
 
 def test_temporals_credentials_come_from_secrets_manager_only() -> None:
