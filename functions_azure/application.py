@@ -49,8 +49,8 @@ def created() -> Starlette:
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """The application, as the Functions library calls it. With invalid settings it answers 503, and
-    the log names them. A fault of ours is answered, too: the host's answer to a function that raises
-    is no page."""
+    the log names them. A fault of ours is answered, too: the host has no page for a function that
+    raises."""
     if scope["type"] == "lifespan":
         # Nothing has to be started or stopped. The library waits for this to end, when the worker's
         # loop is closed already.

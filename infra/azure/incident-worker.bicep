@@ -30,6 +30,12 @@ param image string
 @description('Variables that policies and the on-call file name, from Key Vault: PAGER_KEY=pager-key,CHAT_URL=chat-url.')
 param vaultVariables string = ''
 
+@description('The address of the HTTP application, output PLATFORM_APP_URL of main.bicep: pages have links to it. Empty for pages without links.')
+param appUrl string = ''
+
+@description('The secrets of the vault that sign these links, as in main.bicep.')
+param linkKeys string[] = []
+
 @description('The minimum of replicas. Never 0: nothing would wake the worker.')
 @minValue(1)
 @maxValue(1000)
@@ -64,6 +70,8 @@ module worker 'modules/worker.bicep' = {
     temporalNamespace: temporalNamespace
     temporalAuth: temporalAuth
     vaultVariables: vaultVariables
+    appUrl: appUrl
+    linkKeys: linkKeys
     minReplicas: minReplicas
     maxReplicas: maxReplicas
     drainSeconds: drainSeconds

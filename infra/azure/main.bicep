@@ -134,6 +134,32 @@ param queueFormats string[] = []
 @description('The name of the webhooks file, which lies beside host.json and is published with it: webhooks.yaml; empty for no webhooks.')
 param webhooksFile string = ''
 
+@description('One or two secrets of the vault that sign the links in pages, the first of them new links: links-first. They have to be there, and bring the HTTP application, which answers the links. Empty for none.')
+param linkKeys string[] = []
+
+@description('The address under which people reach the HTTP application, as https://tidegate.example; empty for the one that Azure gives it.')
+param appUrl string = ''
+
+@description('The secret of the vault with the service tokens of the HTTP API, which has to be there; empty for none.')
+param apiTokens string = ''
+
+@description('The OpenID Connect issuer whose tokens the HTTP API takes; empty for none.')
+param oidcIssuer string = ''
+
+@description('The audience that those tokens must be for.')
+param oidcAudience string = ''
+
+@description('Where their claims have the role; empty for roles.')
+param oidcRole string = ''
+
+@description('Where their claims have the name; empty for a verified email address.')
+param oidcName string = ''
+
+@description('Always-ready instances of the HTTP application.')
+@minValue(0)
+@maxValue(40)
+param appReadyInstances int = 0
+
 @description('Protect the vault and its secrets from being purged. Once on, it stays on, and a deleted vault keeps its name until its retention ends.')
 param vaultPurgeProtection bool = true
 
@@ -163,6 +189,14 @@ var problems = problemsOf({
   queueFormats: queueFormats
   queueFormatNames: queueFormatNames
   webhooksFile: webhooksFile
+  linkKeys: linkKeys
+  appUrl: appUrl
+  apiTokens: apiTokens
+  oidcIssuer: oidcIssuer
+  oidcAudience: oidcAudience
+  oidcRole: oidcRole
+  oidcName: oidcName
+  appReadyInstances: appReadyInstances
 })
 
 // Not even the group is made of parameters that exclude each other.
@@ -211,6 +245,14 @@ module platform 'platform.bicep' = {
     queueScope: queueScope
     queueFormats: queueFormats
     webhooksFile: webhooksFile
+    linkKeys: linkKeys
+    appUrl: appUrl
+    apiTokens: apiTokens
+    oidcIssuer: oidcIssuer
+    oidcAudience: oidcAudience
+    oidcRole: oidcRole
+    oidcName: oidcName
+    appReadyInstances: appReadyInstances
     vaultPurgeProtection: vaultPurgeProtection
     vaultRetentionDays: vaultRetentionDays
     recoverVault: recoverVault
@@ -221,6 +263,8 @@ module platform 'platform.bicep' = {
 output AZURE_RESOURCE_GROUP string = group.name
 output AZURE_CONTAINER_REGISTRY_ENDPOINT string = platform.outputs.registryEndpoint
 output PLATFORM_FUNCTION_APP string = platform.outputs.functionAppName
+output PLATFORM_APPLICATION string = platform.outputs.applicationName
+output PLATFORM_APP_URL string = platform.outputs.appUrl
 output PLATFORM_TOKEN string = platform.outputs.token
 output PLATFORM_DOCUMENTS string = platform.outputs.documents
 output PLATFORM_VAULT string = platform.outputs.vaultName

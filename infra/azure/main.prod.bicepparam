@@ -1,5 +1,7 @@
-// Production: private networking, all zones, a year of logs, webhooks. With all zones Azure keeps two
-// instances of each scaled function ready, and bills them: eight, with the functions that are on here.
+// Production: private networking, all zones, a year of logs, webhooks, the HTTP application. With all zones
+// Azure keeps two instances of each scaled function ready, and bills them: eight, with the functions that are
+// on here, and two of the application. Its secrets have to be in the vault: deploy without the last five
+// lines first.
 
 using 'main.bicep'
 
@@ -19,3 +21,8 @@ param logRetentionDays = 365
 param quarantineRetentionDays = 90
 param maximumInstances = 100
 param webhooksFile = 'webhooks.yaml'
+param linkKeys = ['links-first']
+param apiTokens = 'api-tokens'
+param oidcIssuer = 'https://login.example.com/tenant'
+param oidcAudience = 'tidegate'
+param oidcRole = 'realm_access.roles'

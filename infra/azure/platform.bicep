@@ -126,6 +126,32 @@ param queueFormats string[] = []
 @description('The name of the webhooks file, which lies beside host.json and is published with it: webhooks.yaml; empty for no webhooks.')
 param webhooksFile string = ''
 
+@description('One or two secrets of the vault that sign the links in pages, the first of them new links: links-first. They have to be there, and bring the HTTP application, which answers the links. Empty for none.')
+param linkKeys string[] = []
+
+@description('The address under which people reach the HTTP application, as https://tidegate.example; empty for the one that Azure gives it.')
+param appUrl string = ''
+
+@description('The secret of the vault with the service tokens of the HTTP API, which has to be there; empty for none.')
+param apiTokens string = ''
+
+@description('The OpenID Connect issuer whose tokens the HTTP API takes; empty for none.')
+param oidcIssuer string = ''
+
+@description('The audience that those tokens must be for.')
+param oidcAudience string = ''
+
+@description('Where their claims have the role; empty for roles.')
+param oidcRole string = ''
+
+@description('Where their claims have the name; empty for a verified email address.')
+param oidcName string = ''
+
+@description('Always-ready instances of the HTTP application.')
+@minValue(0)
+@maxValue(40)
+param appReadyInstances int = 0
+
 @description('Protect the vault and its secrets from being purged. Once on, it stays on, and a deleted vault keeps its name until its retention ends.')
 param vaultPurgeProtection bool = true
 
@@ -155,6 +181,14 @@ var problems = problemsOf({
   queueFormats: queueFormats
   queueFormatNames: queueFormatNames
   webhooksFile: webhooksFile
+  linkKeys: linkKeys
+  appUrl: appUrl
+  apiTokens: apiTokens
+  oidcIssuer: oidcIssuer
+  oidcAudience: oidcAudience
+  oidcRole: oidcRole
+  oidcName: oidcName
+  appReadyInstances: appReadyInstances
 })
 
 // Every resource takes its region from here, so nothing is made of parameters that exclude each other.
@@ -166,8 +200,11 @@ var tags Tags = {
   application: 'tidegate'
 }
 
+var application = !empty(linkKeys)
+var addressOfApplication = empty(appUrl) ? 'https://${names.application}.azurewebsites.net' : appUrl
+
 module identities 'modules/identities.bicep' = {
-  params: { location: region, tags: tags, names: names }
+  params: { location: region, tags: tags, names: names, application: application }
 }
 
 module observability 'modules/observability.bicep' = {
@@ -212,6 +249,23 @@ module hostStorage 'modules/storage.bicep' = {
     tags: tags
     names: names
     name: names.host
+    containers: [{ name: containers.packages, retentionDays: 0 }]
+    sku: zoneRedundant ? 'Standard_ZRS' : 'Standard_LRS'
+    versioned: false
+    oldVersionRetentionDays: 0
+    privateNetworking: privateNetworking
+    allowedIpRanges: allowedIpRanges
+  }
+  dependsOn: [observability]
+}
+
+// The same of the HTTP application's host.
+module applicationStorage 'modules/storage.bicep' = if (application) {
+  params: {
+    location: region
+    tags: tags
+    names: names
+    name: names.applicationHost
     containers: [{ name: containers.packages, retentionDays: 0 }]
     sku: zoneRedundant ? 'Standard_ZRS' : 'Standard_LRS'
     versioned: false
@@ -302,6 +356,43 @@ module functions 'modules/functions.bicep' = {
   dependsOn: [access, endpoints, network]
 }
 
+module applicationAccess 'modules/application-access.bicep' = if (application) {
+  params: {
+    names: names
+    secretNames: union(
+      temporalAuth == 'apiKey'
+        ? ['temporal-api-key']
+        : temporalAuth == 'mtls' ? ['temporal-client-certificate', 'temporal-client-key'] : [],
+      linkKeys,
+      empty(apiTokens) ? [] : [apiTokens]
+    )
+    api: !empty(apiTokens) || !empty(oidcIssuer)
+  }
+  dependsOn: [identities, documents, applicationStorage, vault]
+}
+
+module httpApplication 'modules/application.bicep' = if (application) {
+  params: {
+    location: region
+    tags: tags
+    names: names
+    temporalAddress: temporalAddress
+    temporalNamespace: temporalNamespace
+    temporalAuth: temporalAuth
+    linkKeys: linkKeys
+    appUrl: addressOfApplication
+    apiTokens: apiTokens
+    oidcIssuer: oidcIssuer
+    oidcAudience: oidcAudience
+    oidcRole: oidcRole
+    oidcName: oidcName
+    privateNetworking: privateNetworking
+    zoneRedundant: zoneRedundant
+    alwaysReadyInstances: appReadyInstances
+  }
+  dependsOn: [applicationAccess, endpoints, network, observability]
+}
+
 module environment 'modules/environment.bicep' = {
   params: {
     location: region
@@ -314,8 +405,8 @@ module environment 'modules/environment.bicep' = {
 }
 
 module endpoints 'modules/private-endpoints.bicep' = if (privateNetworking) {
-  params: { location: region, tags: tags, names: names }
-  dependsOn: [network, documents, hostStorage, bus, vault, registry]
+  params: { location: region, tags: tags, names: names, application: application }
+  dependsOn: [network, documents, hostStorage, applicationStorage, bus, vault, registry]
 }
 
 module alerts 'modules/alerts.bicep' = {
@@ -325,6 +416,8 @@ module alerts 'modules/alerts.bicep' = {
 
 output registryEndpoint string = '${names.registry}${az.environment().suffixes.acrLoginServer}'
 output functionAppName string = names.functions
+output applicationName string = application ? names.application : ''
+output appUrl string = application ? addressOfApplication : ''
 output token string = names.token
 output documents string = names.documents
 output vaultName string = names.vault

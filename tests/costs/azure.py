@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tests.support.azure import INDEX
-from tests.support.azure_snapshot import PLATFORMS, Resource, only, resources
+from tests.support.azure_snapshot import (
+    PLATFORMS,
+    Resource,
+    is_of_the_application,
+    only,
+    resources,
+)
+from tests.support.azure_snapshot import site as listeners
 
 WORKERS: Final = ("root-worker.prod", "incident-worker.prod")
 _FREQUENCIES: Final = {"PT1M": "1_minute", "PT5M": "5_minutes", "PT15M": "15_minutes"}
@@ -48,11 +55,11 @@ class Counts:
 
 def count(profile: str) -> Counts:
     """What an example of main.bicep deploys, `main.dev`, with the workers of the examples."""
-    site, plan = only("Microsoft.Web/sites", profile), only("Microsoft.Web/serverfarms", profile)
+    site, [plan] = listeners(profile), _of("Microsoft.Web/serverfarms", profile)
     scale = site.at("properties.functionAppConfig.scaleAndConcurrency")
     bus = only("Microsoft.ServiceBus/namespaces", profile)
     apps = [only("Microsoft.App/containerApps", worker) for worker in WORKERS]
-    alerts = [each for name in (profile, *WORKERS) for each in resources(name)]
+    alerts = [*_priced(profile), *(each for name in WORKERS for each in resources(name))]
     entities = sum(
         each.type
         in ("Microsoft.ServiceBus/namespaces/queues", "Microsoft.ServiceBus/namespaces/topics")
@@ -130,7 +137,16 @@ def _container(app: Resource) -> dict[str, Any]:
 
 
 def _number(type: str, profile: str) -> int:
-    return sum(each.type == type for each in resources(profile))
+    return len(_of(type, profile))
+
+
+def _of(type: str, profile: str) -> list[Resource]:
+    return [each for each in _priced(profile) if each.type == type]
+
+
+def _priced(profile: str) -> list[Resource]:
+    """What a profile deploys, less the HTTP application: its price is not among the sums."""
+    return [each for each in resources(profile) if not is_of_the_application(each)]
 
 
 def _same(values: Any) -> Any:

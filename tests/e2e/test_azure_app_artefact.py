@@ -1,5 +1,5 @@
-"""The package of the HTTP application as a function app: what the host looks for, and nothing of the
-listeners. With its pins alone it answers what the host passes on."""
+"""The package of the HTTP application as a function app: what the host looks for, and nothing of
+the listeners. With its pins alone it answers what the host passes on."""
 
 from __future__ import annotations
 

@@ -115,9 +115,25 @@ def variables(given: list[dict[str, Any]]) -> dict[str, str]:
     return {each["name"]: str(each.get("value", each.get("secretRef"))) for each in given}
 
 
-def app_settings(example: str) -> dict[str, str]:
-    """The function app's settings."""
-    return variables(only("Microsoft.Web/sites", example).at("properties.siteConfig.appSettings"))
+def site(example: str, name: str = "func") -> Resource:
+    """The function app of the listeners; `app` is the HTTP application's, where there is one."""
+    [found] = [
+        each
+        for each in made("Microsoft.Web/sites", example)
+        if each.name == f"{name}-{token(example)}"
+    ]
+    return found
+
+
+def app_settings(example: str, name: str = "func") -> dict[str, str]:
+    """The settings of `site`."""
+    return variables(site(example, name).at("properties.siteConfig.appSettings"))
+
+
+def is_of_the_application(resource: Resource) -> bool:
+    """Whether a resource is there for the HTTP application alone."""
+    name = resource.name.replace(token(resource.example), "")
+    return bool(re.search(r"^(plan-)?app-$|^stapp|application|^pep-app-", name))
 
 
 def _json(snapshot: Path) -> dict[str, Any]:

@@ -96,7 +96,8 @@ def run(script: str) -> list[Invocation]:
     with TemporaryDirectory() as name:
         folder = Path(name)
         commands, records = folder / "bin", folder / "records"
-        for each in (commands, records, folder / ".venv" / "bin", folder / ".tidegate"):
+        made = [folder / each for each in (".venv/bin", ".tidegate", "build/azure-app")]
+        for each in (commands, records, *made):
             each.mkdir(parents=True)
         for program in PROGRAMS:
             (commands / program).write_text(_RECORD)

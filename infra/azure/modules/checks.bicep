@@ -120,6 +120,17 @@ var ownTypes = [
   'tidegate.incident.command'
 ]
 
+@description('Whether a text is the name of a secret in a vault.')
+func isSecretName(text string) bool =>
+  length(text) <= 127 && madeOf(toLower(text), 'abcdefghijklmnopqrstuvwxyz0123456789-')
+
+@description('Whether a text is an https address without a query.')
+func isHttps(text string) bool =>
+  startsWith(text, 'https://') && length(text) > 8 && !contains(text, ' ') && !contains(text, '?') && !contains(
+    text,
+    '#'
+  ) && !contains(text, '@')
+
 func isQueueWithFormat(text string) bool =>
   length(split(text, '=')) == 2 && !startsWith(text, '=') && !endsWith(text, '=')
 
@@ -145,6 +156,14 @@ type Checked = {
   @description('What queueFormats may have.')
   queueFormatNames: string[]
   webhooksFile: string
+  linkKeys: string[]
+  appUrl: string
+  apiTokens: string
+  oidcIssuer: string
+  oidcAudience: string
+  oidcRole: string
+  oidcName: string
+  appReadyInstances: int
 }
 
 @export()
@@ -209,6 +228,31 @@ func problemsOf(given Checked) string[] =>
           'messages_topic'
         )
         ? 'orderedMessages is set and disabledFunctions has messages_queue and messages_topic, so nothing is ordered.'
+        : ''
+      empty(filter(given.linkKeys, each => !isSecretName(each)))
+        ? ''
+        : 'linkKeys is "${join(given.linkKeys, ', ')}": write names of secrets in the vault of this installation, as links-first.'
+      empty(given.apiTokens) || isSecretName(given.apiTokens)
+        ? ''
+        : 'apiTokens is "${given.apiTokens}": write the name of a secret in the vault of this installation, as api-tokens.'
+      length(given.linkKeys) > 2
+        ? 'linkKeys has ${length(given.linkKeys)} secrets: one signs links, and a second one is for the days in which it replaces the other.'
+        : ''
+      repeats(given.linkKeys) ? 'linkKeys names a secret twice: "${join(given.linkKeys, ', ')}".' : ''
+      empty(given.linkKeys) && (!empty('${given.appUrl}${given.apiTokens}${given.oidcIssuer}') || given.appReadyInstances > 0)
+        ? 'appUrl, apiTokens, oidcIssuer and appReadyInstances are for the HTTP application, which linkKeys brings.'
+        : ''
+      empty(given.appUrl) || isHttps(given.appUrl) && !endsWith(given.appUrl, '/')
+        ? ''
+        : 'appUrl is "${given.appUrl}": write an https address without a slash at its end, as https://tidegate.example.'
+      empty(given.oidcIssuer) || isHttps(given.oidcIssuer)
+        ? ''
+        : 'oidcIssuer is "${given.oidcIssuer}": write an https address, exactly as the tokens have it.'
+      empty(given.oidcIssuer) == empty(given.oidcAudience)
+        ? ''
+        : 'oidcIssuer and oidcAudience need each other: a token of the issuer may be for somebody else.'
+      empty(given.oidcIssuer) && !empty('${given.oidcRole}${given.oidcName}')
+        ? 'oidcRole and oidcName are about tokens of oidcIssuer, which is empty.'
         : ''
     ],
     problem => !empty(problem)

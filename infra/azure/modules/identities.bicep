@@ -7,6 +7,9 @@ param location string
 param tags Tags
 param names Names
 
+@description('Make the HTTP application\'s.')
+param application bool
+
 resource functions 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
   name: names.functionsIdentity
   location: location
@@ -21,6 +24,12 @@ resource rootWorker 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30
 
 resource incidentWorker 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
   name: names.incidentWorkerIdentity
+  location: location
+  tags: tags
+}
+
+resource httpApplication 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = if (application) {
+  name: names.applicationIdentity
   location: location
   tags: tags
 }

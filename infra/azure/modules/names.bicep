@@ -23,11 +23,14 @@ type Names = {
   @minLength(5)
   registry: string
   functions: string
+  application: string
+  applicationHost: string
   workersEnvironment: string
   applicationInsights: string
   workspace: string
   actionGroup: string
   functionsIdentity: string
+  applicationIdentity: string
   rootWorkerIdentity: string
   incidentWorkerIdentity: string
   network: string
@@ -48,11 +51,14 @@ func withToken(token Token) Names => {
   vault: 'kv-${token}'
   registry: 'cr${token}'
   functions: 'func-${token}'
+  application: 'app-${token}'
+  applicationHost: 'stapp${token}'
   workersEnvironment: 'cae-${token}'
   applicationInsights: 'appi-${token}'
   workspace: 'log-${token}'
   actionGroup: 'ag-tidegate-${token}'
   functionsIdentity: 'id-functions-${token}'
+  applicationIdentity: 'id-application-${token}'
   rootWorkerIdentity: 'id-root-worker-${token}'
   incidentWorkerIdentity: 'id-incident-worker-${token}'
   network: 'vnet-${token}'
@@ -82,6 +88,7 @@ var containers = {
 @export()
 var subnets = {
   functions: 'functions'
+  application: 'application'
   workers: 'workers'
   endpoints: 'endpoints'
 }

@@ -1,5 +1,5 @@
-// The network of a private installation: a subnet each for the function app, the workers and the
-// private endpoints. Temporal Cloud can be connected by a private endpoint of its own.
+// The network of a private installation: a subnet each for the function app, the HTTP application, the
+// workers and the private endpoints. Temporal Cloud can be connected by a private endpoint of its own.
 
 import { Names, Tags, subnets as subnetNames } from 'names.bicep'
 
@@ -26,6 +26,14 @@ resource network 'Microsoft.Network/virtualNetworks@2024-07-01' = {
         name: subnetNames.functions
         properties: {
           addressPrefix: '10.60.0.0/24'
+          networkSecurityGroup: { id: guard.id }
+          delegations: [{ name: 'flex', properties: { serviceName: 'Microsoft.App/environments' } }]
+        }
+      }
+      {
+        name: subnetNames.application
+        properties: {
+          addressPrefix: '10.60.1.0/24'
           networkSecurityGroup: { id: guard.id }
           delegations: [{ name: 'flex', properties: { serviceName: 'Microsoft.App/environments' } }]
         }

@@ -8,6 +8,9 @@ param location string
 param tags Tags
 param names Names
 
+@description('Also of the HTTP application\'s host account.')
+param application bool
+
 resource network 'Microsoft.Network/virtualNetworks@2024-07-01' existing = {
   name: names.network
 
@@ -22,7 +25,24 @@ var zones = [
   'privatelink${environment().suffixes.acrLoginServer}'
 ]
 
-var targets = [
+var ofTheApplication = [
+  {
+    name: 'app-blob'
+    type: 'Microsoft.Storage/storageAccounts'
+    resource: names.applicationHost
+    group: 'blob'
+    zone: 0
+  }
+  {
+    name: 'app-table'
+    type: 'Microsoft.Storage/storageAccounts'
+    resource: names.applicationHost
+    group: 'table'
+    zone: 1
+  }
+]
+
+var ofAll = [
   { name: 'documents', type: 'Microsoft.Storage/storageAccounts', resource: names.documents, group: 'blob', zone: 0 }
   { name: 'host-blob', type: 'Microsoft.Storage/storageAccounts', resource: names.host, group: 'blob', zone: 0 }
   { name: 'host-table', type: 'Microsoft.Storage/storageAccounts', resource: names.host, group: 'table', zone: 1 }
@@ -36,6 +56,8 @@ var targets = [
     zone: 4
   }
 ]
+
+var targets = concat(ofAll, application ? ofTheApplication : [])
 
 resource zone 'Microsoft.Network/privateDnsZones@2024-06-01' = [
   for name in zones: {

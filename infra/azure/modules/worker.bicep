@@ -26,6 +26,12 @@ param temporalAuth string
 @description('Further variables from Key Vault: PAGER_KEY=pager-key,CHAT_URL=chat-url.')
 param vaultVariables string
 
+@description('The address of the HTTP application, for the links in pages; empty for none.')
+param appUrl string = ''
+
+@description('The secrets of the vault that sign these links.')
+param linkKeys string[] = []
+
 @minValue(1)
 @maxValue(1000)
 param minReplicas int
@@ -78,6 +84,12 @@ var variablesOfSecrets = map(secretVariables, pair => {
 var secretNames = union(map(variablesOfSecrets, each => each.secret), [])
 
 var clientId = { name: 'AZURE_CLIENT_ID', value: identity.properties.clientId }
+var links = empty(appUrl)
+  ? []
+  : [
+      { name: 'TIDEGATE_APP_URL', value: appUrl }
+      { name: 'TIDEGATE_LINK_KEYS', value: join(map(linkKeys, secret => 'azure:${names.vault}/${secret}'), ',') }
+    ]
 var variables = [
   { name: 'TEMPORAL_ADDRESS', value: temporalAddress }
   { name: 'TEMPORAL_NAMESPACE', value: temporalNamespace }
@@ -89,7 +101,7 @@ var variables = [
 ]
 
 var ours = concat(
-  ['AZURE_CLIENT_ID'],
+  ['AZURE_CLIENT_ID', 'TIDEGATE_APP_URL', 'TIDEGATE_LINK_KEYS'],
   map(variables, each => each.name),
   map(temporalVariables, pair => split(pair, '=')[0])
 )
@@ -102,6 +114,9 @@ var problems = filter(
   [
     problemOfEnvironmentName(tags['azd-env-name'])
     isAddress(temporalAddress) ? '' : 'temporalAddress is "${temporalAddress}": write host:port, without https://.'
+    empty(appUrl) == empty(linkKeys)
+      ? ''
+      : 'appUrl and linkKeys need each other: links lead to the HTTP application, and a key signs them.'
     minReplicas > maxReplicas
       ? 'minReplicas is ${minReplicas} and maxReplicas is ${maxReplicas}: the maximum is at least the minimum.'
       : ''
@@ -159,6 +174,7 @@ resource worker 'Microsoft.App/containerApps@2025-01-01' = {
           env: concat(
             [clientId],
             variables,
+            links,
             map(variablesOfSecrets, each => { name: each.name, secretRef: each.secret })
           )
           // Container Apps requires 2 GiB per core.

@@ -66,15 +66,15 @@ async def request(http: web.Request) -> func.HttpRequest:
 def response(answer: func.HttpResponse) -> web.Response:
     """A function's response. The SDK gives cookies by themselves, as there may be several."""
     encoded = _converter("http").encode(answer, expected_type=None).value
-    given = web.Response(
+    sent = web.Response(
         status=int(encoded["status_code"].value),
         headers={name: datum.value for name, datum in encoded["headers"].items()},
         body=encoded["body"].value,
     )
     for jar in encoded["cookies"] or ():
         for cookie in jar.values():
-            given.headers.add("Set-Cookie", cookie.OutputString())
-    return given
+            sent.headers.add("Set-Cookie", cookie.OutputString())
+    return sent
 
 
 def _joined(pairs: Any, *, lower: bool = False) -> dict[str, Datum]:

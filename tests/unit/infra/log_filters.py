@@ -47,13 +47,15 @@ def alerts_on_azure(line: str) -> set[str]:
 
 def matches(pattern: str, line: str) -> bool:
     """Whether a filter pattern matches a line: a quoted phrase anywhere in it, or comparisons of
-    its fields. Source: Amazon CloudWatch Logs, "Filter pattern syntax"."""
+    its fields, of which all or one hold. Source: Amazon CloudWatch Logs, "Filter pattern
+    syntax"."""
     if phrase := re.fullmatch(r'"([^"]+)"', pattern):
         return phrase[1] in line
     fields = json.loads(line)
     conditions = re.fullmatch(r"\{ (.+) \}", pattern)
     assert conditions, pattern
-    return all(_holds(condition, fields) for condition in conditions[1].split(" && "))
+    ways = (way.split(" && ") for way in conditions[1].split(" || "))
+    return any(all(_holds(condition, fields) for condition in way) for way in ways)
 
 
 def _holds(condition: str, fields: dict[str, object]) -> bool:

@@ -439,7 +439,7 @@ def test_the_application_has_the_settings_that_its_parameters_name() -> None:
         defaults = Settings()
         assert read.oidc_role == values.get("OidcRole", defaults.oidc_role)
         assert read.oidc_name == values.get("OidcName", defaults.oidc_name)
-    reports = function["Environment"]["Variables"]["TIDEGATE_REPORTS"]
+    reports = FUNCTIONS["App"]["Environment"]["Variables"]["TIDEGATE_REPORTS"]
     assert text(reports) == "s3://${RecordsBucket}/reports/"
 
 

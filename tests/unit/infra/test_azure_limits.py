@@ -39,10 +39,27 @@ def test_every_metric_of_an_alert_is_one_that_azure_publishes() -> None:
 
 @pytest.mark.parametrize("example", PLATFORMS)
 def test_references_to_the_vault_use_the_apps_own_identity(example: str) -> None:
-    site = only("Microsoft.Web/sites", example)
-    assert [site.at("properties.keyVaultReferenceIdentity")] == list(
-        site.at("identity.userAssignedIdentities")
-    )
+    for site in made("Microsoft.Web/sites", example):
+        assert [site.at("properties.keyVaultReferenceIdentity")] == list(
+            site.at("identity.userAssignedIdentities")
+        )
+
+
+def test_a_plan_has_one_app() -> None:
+    """Flex Consumption takes no other one into it."""
+    for example in PLATFORMS:
+        plans = [
+            each.at("properties.serverFarmId") for each in made("Microsoft.Web/sites", example)
+        ]
+        assert sorted(plans) == sorted(
+            each.id for each in made("Microsoft.Web/serverfarms", example)
+        )
+
+
+def test_every_app_has_a_subnet_of_its_own() -> None:
+    sites = made("Microsoft.Web/sites", "main.prod")
+    used = {each.at("properties.virtualNetworkSubnetId").rpartition("/")[2] for each in sites}
+    assert used == {"functions", "application"}
 
 
 def test_a_message_is_locked_for_no_longer_than_service_bus_allows() -> None:
@@ -102,6 +119,16 @@ def waits_for(template: Path, declaration: str) -> set[str]:
 def test_the_functions_start_when_their_identity_may_do_its_work() -> None:
     assert {"access", "endpoints", "network"} <= waits_for(
         AZURE / "platform.bicep", "module functions"
+    )
+
+
+def test_the_application_starts_when_its_identity_may_do_its_work() -> None:
+    platform = AZURE / "platform.bicep"
+    assert {"applicationAccess", "endpoints", "network"} <= waits_for(
+        platform, "module httpApplication"
+    )
+    assert {"identities", "vault", "applicationStorage"} <= waits_for(
+        platform, "module applicationAccess"
     )
 
 

@@ -30,6 +30,8 @@ from tests.support.azure_snapshot import (
     made,
     only,
     outputs,
+    read,
+    site,
     variables,
 )
 from tests.support.bicep import COMPILER, needs_compiler, rewrite
@@ -46,8 +48,10 @@ def variable(template: str, parameter: str) -> str:
     if parameter in AZD:
         return AZD[parameter]
     name = re.sub(r"(?=[A-Z])", "_", parameter).upper()
-    if template == "main" or parameter.startswith("temporal"):
+    if template == "main" or parameter == "linkKeys" or parameter.startswith("temporal"):
         return name
+    if parameter == "appUrl":
+        return "PLATFORM_APP_URL"  # the output of main.bicep, which azd keeps
     worker = template.replace("-", "_").upper()
     return f"SERVICE_{worker}_IMAGE_NAME" if parameter == "image" else f"{worker}_{name}"
 
@@ -257,12 +261,14 @@ REFUSED: dict[str, tuple[str, dict[str, str], list[str]]] = {
             "vaultRetentionDays": "6",
             "tracesPercent": "101",
             "webhookConcurrency": "102",
+            "appReadyInstances": "41",
         },
         [
             "the minimum allowable value is 40",
             "the minimum allowable value is 7",
             "equal to 101) is too large to assign",
             "equal to 102) is too large to assign",
+            "equal to 41) is too large to assign",
         ],
     ),
     "malformed": (
@@ -294,6 +300,42 @@ REFUSED: dict[str, tuple[str, dict[str, str], list[str]]] = {
         "main.prod",
         {"queueFormats": "['messages=mapped:nosuch']"},
         ['queueFormats is "messages=mapped:nosuch": its formats are'],
+    ),
+    "settings-of-an-application-that-there-is-not": (
+        "main.dev",
+        {
+            "apiTokens": "'api tokens'",
+            "appUrl": "'https://tidegate.example/'",
+            "oidcIssuer": "'http://login.example.com'",
+            "oidcRole": "'roles'",
+            "appReadyInstances": "1",
+        },
+        [
+            "are for the HTTP application, which linkKeys brings",
+            'apiTokens is "api tokens": write the name of a secret',
+            "without a slash at its end",
+            'oidcIssuer is "http://login.example.com": write an https address',
+            "oidcIssuer and oidcAudience need each other",
+        ],
+    ),
+    "keys-of-links": (
+        "main.prod",
+        {
+            "linkKeys": "['azure:kv/links', 'links', 'links']",
+            "oidcIssuer": "''",
+        },
+        [
+            'linkKeys is "azure:kv/links, links, links": write names of secrets',
+            "linkKeys has 3 secrets",
+            "linkKeys names a secret twice",
+            "oidcIssuer and oidcAudience need each other",
+            "oidcRole and oidcName are about tokens of oidcIssuer",
+        ],
+    ),
+    "links-without-keys": (
+        "incident-worker.prod",
+        {"linkKeys": "[]", "vaultVariables": "'TIDEGATE_LINK_KEYS=links'"},
+        ["appUrl and linkKeys need each other", "cannot set TIDEGATE_LINK_KEYS"],
     ),
     "a-worker-of-no-environment": (
         "root-worker.prod",
@@ -353,6 +395,18 @@ ALLOWED: dict[str, tuple[str, dict[str, str]]] = {
             "temporalAddress": "'10.0.0.7:65535'",
             "allowedIpRanges": "['203.0.113.7', '198.51.100.0/24', '255.0.0.1']",
             "trustedTypes": str(list(OWN_TYPES)),
+        },
+    ),
+    "links-alone": (
+        "main.prod",
+        {
+            "linkKeys": "['links-2', 'links-1']",
+            "appUrl": "'https://tidegate.example'",
+            "apiTokens": "''",
+            "oidcIssuer": "''",
+            "oidcAudience": "''",
+            "oidcRole": "''",
+            "appReadyInstances": "2",
         },
     ),
     "everything": (
@@ -455,8 +509,10 @@ def test_each_parameter_changes_what_it_says(folder: Path, printed: dict[str, st
         for each in [*by_type[f"{bus}/queues"], *by_type[f"{bus}/topics/subscriptions"]]
     }
     assert sessions == {"blob-events": False, "messages": True, "tidegate": True}
-    [site] = by_type["Microsoft.Web/sites"]
-    given = variables(site["properties"]["siteConfig"]["appSettings"])
+    [listeners] = [
+        each for each in by_type["Microsoft.Web/sites"] if each["name"].startswith("func-")
+    ]
+    given = variables(listeners["properties"]["siteConfig"]["appSettings"])
     assert given["MESSAGES_SESSIONS"] == "true"
     assert given["OTEL_TRACES_SAMPLER"] == "microsoft.fixed_percentage"
     assert given["OTEL_TRACES_SAMPLER_ARG"] == "0.05"
@@ -476,6 +532,29 @@ def test_each_parameter_changes_what_it_says(folder: Path, printed: dict[str, st
     [policy] = by_type["Microsoft.Storage/storageAccounts/managementPolicies"]
     rules = {rule["name"] for rule in policy["properties"]["policy"]["rules"]}
     assert rules == {"old-versions", "expire-documents", "expire-quarantine"}
+
+
+@needs_compiler
+def test_an_application_of_links_alone_may_read_neither_reports_nor_the_quarantine(
+    folder: Path, printed: dict[str, str]
+) -> None:
+    assert printed["links-alone"] == ""
+    made = read(folder / "links-alone" / "main.prod.snapshot.json")
+    grants = [each for each in made if each.type == "Microsoft.Authorization/roleAssignments"]
+    ours = [each.scope for each in grants if "id-application" in each.at("properties.principalId")]
+    places = sorted(each.rpartition("/providers/Microsoft.")[2].split("/")[0] for each in ours)
+    assert places == ["KeyVault"] * 4 + ["Storage"] * 2
+    assert not [each for each in ours if "stdocs" in each]
+    [app] = [each for each in made if each.name.startswith("app-") and each.type.endswith("/sites")]
+    given = variables(app.at("properties.siteConfig.appSettings"))
+    assert given["TIDEGATE_APP_URL"] == "https://tidegate.example"
+    assert [each.rpartition("/")[2] for each in given["TIDEGATE_LINK_KEYS"].split(",")] == [
+        "links-2",
+        "links-1",
+    ]
+    assert not [name for name in given if name.startswith(("TIDEGATE_API", "TIDEGATE_OIDC"))]
+    ready = app.at("properties.functionAppConfig.scaleAndConcurrency.alwaysReady")
+    assert ready == [{"name": "http", "instanceCount": 2}]
 
 
 # ---------------------------------------------------------------- before azd and func do anything
@@ -682,8 +761,7 @@ def test_functions_without_a_sender_are_switched_off() -> None:
 
 def test_an_instance_takes_many_webhooks() -> None:
     for example in ("main.dev", "main.prod"):
-        site = only("Microsoft.Web/sites", example)
-        scale = site.at("properties.functionAppConfig.scaleAndConcurrency")
+        scale = site(example).at("properties.functionAppConfig.scaleAndConcurrency")
         assert scale["triggers"] == {"http": {"perInstanceConcurrency": 32}}
 
 
