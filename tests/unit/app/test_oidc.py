@@ -108,6 +108,7 @@ async def test_every_changed_character_of_a_signature_counts(issuer: Issuer, clo
     [
         ("roles", {"roles": ["viewer", "responder", "other"]}, Role.RESPONDER),
         ("roles", {"roles": "viewer"}, Role.VIEWER),
+        ("roles", {"roles": ["admin", "viewer"]}, Role.ADMIN),
         ("realm_access.roles", {"realm_access": {"roles": ["responder"]}}, Role.RESPONDER),
         ('"https://x.example/role"', {"https://x.example/role": "responder"}, Role.RESPONDER),
         (
