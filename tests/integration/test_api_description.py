@@ -105,7 +105,7 @@ async def there_is(office: Office, api: Api) -> dict[str, str]:
         {"schedule": "nights", "people": ["ben"], "from": in_hours(5), "until": in_hours(6)},
         Idempotency_Key=(key := uuid4().hex),
     )
-    if override.status == 409:  # of the operation before
+    if override.status == 409:  # it is there
         override = await api.get("/v1/oncall/overrides", schedule="nights")
     silence = await api.post(
         "/v1/oncall/silences", {"everything": True, "until": in_hours(1), "why": "a test"}

@@ -73,6 +73,10 @@ def viewer(api: Api) -> Api:
     return api.by(TOKENS["viewer"])
 
 
+GONE = "incident:nothing@20260102T030405.678Z"
+"""The ID of an incident that there is not."""
+
+
 def in_hours(hours: float) -> str:
     return (datetime.now(UTC) + timedelta(hours=hours)).isoformat()
 
@@ -154,7 +158,7 @@ async def test_a_report_that_cannot_be_meant_opens_nothing(
 
 
 async def test_nothing_follows_what_there_is_not(api: Api) -> None:
-    refused(await api.post("/v1/incidents", {"follows": "k7m2qx"}), 404, "IncidentNotFound")
+    refused(await api.post("/v1/incidents", {"follows": GONE}), 404, "IncidentNotFound")
 
 
 async def test_a_report_that_the_intake_refuses_is_kept(
@@ -369,7 +373,7 @@ async def test_an_incident_is_silenced_by_whatever_names_it(api: Api, nothing_ad
     fields = {"until": in_hours(1), "why": "known"}
     added = await api.post("/v1/oncall/silences", {"incident": opened["handle"], **fields})
     assert added.json["silences"][0]["incident"] == opened["workflow_id"]
-    missing = await api.post("/v1/oncall/silences", {"incident": "k7m2qx", **fields})
+    missing = await api.post("/v1/oncall/silences", {"incident": GONE, **fields})
     refused(missing, 404, "IncidentNotFound")
 
 

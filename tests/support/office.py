@@ -21,6 +21,7 @@ from core.errors import PermanentError
 from core.formats.registry import read
 from core.formats.shared.delivery import Delivery, way_headers
 from infra.local.environment import LINK_KEYS
+from tests.support.on_call import OnCallHarness
 from workers.incident import run_worker as incident
 from workers.root_orchestrator import run_worker as root
 from workers.runtime import process
@@ -85,6 +86,8 @@ async def working(client: Client, address: str, folder: Path) -> AsyncIterator[O
     }
     office = Office(client, folder, environment)
     await _end_all(client)
+    on_call = OnCallHarness(client)
+    await on_call.start_anew()
     workers = [process.worker(client, plan(office.settings)) for plan in (root.plan, incident.plan)]
     try:
         async with workers[0], workers[1]:
@@ -92,6 +95,8 @@ async def working(client: Client, address: str, folder: Path) -> AsyncIterator[O
             yield office
     finally:
         await _end_all(client)
+        await on_call.start_anew()  # what was silenced here would be silenced elsewhere
+        await on_call.terminate()
 
 
 async def _end_all(client: Client) -> None:
