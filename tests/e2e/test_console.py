@@ -259,6 +259,7 @@ async def test_what_somebody_types_is_left_alone_while_the_incident_changes(
         await other.get_by_role("button", name="Mark as mitigated").click()
         await expect(other.get_by_text("Mark as mitigated: done.")).to_be_visible()
         await expect(page.locator(".standing")).to_contain_text("mitigated")  # by itself
+        await expect(page.locator("#latest")).to_have_text(f"{getuser()} (console): Mitigated")
         await expect(page.locator("#note-comment")).to_be_focused()
         await page.keyboard.type("knows.")
         await page.keyboard.press("Tab")

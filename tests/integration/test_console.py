@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -447,6 +448,66 @@ async def test_without_sign_in_a_name_that_leads_here_by_somebody_elses_choice_s
         sent = await ana.ask("POST", form.action, data=form.fields, headers=headers)
         assert (shown.status, sent.status) == (403, 403)
         assert "csrf" not in shown.text
+
+
+async def test_a_form_has_to_arrive_in_time(
+    temporal_settings: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {**LINK_KEYS, "TIDEGATE_START_TIMEOUT": "0.3"}.items():
+        monkeypatch.setenv(name, value)
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield b"csrf="
+        await asyncio.Event().wait()
+
+    async with serving(create(local_user="ana")) as url, visiting(url) as visitor:
+        answer = await visitor.ask("POST", "/console/incident/command?id=k7m2qx", data=slow())
+    assert (answer.status, "That took too long" in answer.text) == (408, True)
+
+
+# ------------------------------------------------------------------------------ what is unavailable
+
+
+async def test_while_temporal_is_unavailable_a_page_says_so_and_when_to_try_again(
+    closed_port: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, value in {
+        **LINK_KEYS,
+        "TEMPORAL_ADDRESS": f"127.0.0.1:{closed_port}",
+        "TIDEGATE_START_TIMEOUT": "0.3",
+    }.items():
+        monkeypatch.setenv(name, value)
+    async with serving(create(local_user="ana")) as url, visiting(url) as visitor:
+        shown = await visitor.see("/console/incidents")
+    assert (shown.status, shown.headers["Retry-After"]) == (503, "5")
+    assert "It does no harm to try again." in shown.text
+    assert str(closed_port) not in shown.text
+    assert "refused: TemporalUnavailable (503)" in caplog.text
+
+
+async def test_what_only_the_operator_can_change_is_in_the_log_alone(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, value in LINK_KEYS.items():
+        monkeypatch.setenv(name, value)
+    async with serving(create(local_user="ana")) as url, visiting(url) as visitor:
+        shown = await visitor.see("/console/incidents")
+    assert (shown.status, shown.headers["Retry-After"]) == (503, "60")
+    assert "TEMPORAL_ADDRESS" not in shown.text
+    assert "TEMPORAL_ADDRESS" in caplog.text
+
+
+async def test_a_fault_of_ours_is_a_page_that_says_no_more(
+    ana: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError("the secret is 42")
+
+    monkeypatch.setattr("core.app.console.incidents.board", broken)
+    shown = await ana.see("/console/incidents")
+    assert (shown.status, "Something is broken here" in shown.text) == (500, True)
+    assert "42" not in shown.text
+    assert "Content-Security-Policy" in shown.headers
 
 
 # ------------------------------------------------------------------------------ the list

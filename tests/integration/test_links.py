@@ -327,6 +327,7 @@ async def test_an_incident_with_nothing_to_acknowledge_says_so(
         for page in (shown, answer):
             assert why in page.text
             assert f"{instead} {handle_of(incident.id)}" in page.text
+            assert f'href="/console/incident?{urlencode({"id": incident.id})}"' in page.text
             assert "<form" not in page.text
         dev_harness.folder.writable.set()
         if name == "mitigate":

@@ -68,6 +68,7 @@ class Wanted(BaseModel):
     mark: Word | None = None
     seen: Word | None = None
     forms: Word | None = None
+    entries: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +213,10 @@ def _values(visit: Visit, id: str, story: _Story, wanted: Wanted) -> dict[str, A
         "asked": wanted.forms,
         "key": uuid.uuid4().hex,
         "action": visit.url(f"{PATH}/command", id=id),
-        "live": visit.url(f"{PATH}/live", id=id, seen=seen, **again),
+        "grown": len(story.timeline) != wanted.entries,
+        "live": visit.url(
+            f"{PATH}/live", id=id, seen=seen, entries=str(len(story.timeline)), **again
+        ),
         "choices": commands.CHOICES,
         "section": LIST,
     }
