@@ -301,6 +301,31 @@ async def test_whatever_a_sender_writes_is_text(dev_harness: Harness, ana: Visit
         assert 'href="https://runbooks.example/?a=1&amp;b=%22"' in (await ana.see(page_of(id))).text
 
 
+async def test_the_report_of_an_incident_can_be_read(
+    dev_harness: Harness, temporal_settings: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in LINK_KEYS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("TIDEGATE_REPORTS", f"file://{dev_harness.root}/reports/")
+    async with (
+        dev_harness.working(),
+        serving(create(local_user="ana")) as url,
+        visiting(url) as visitor,
+    ):
+        handle, id = await opened(dev_harness, title="The disk <i>is</i> full")
+        missing = await visitor.see(f"/console/incident/report?id={quote(id)}")
+        assert (missing.status, "That is not there" in missing.text) == (404, True)
+        await command(handle, "close", "c", reason="false_alarm")
+        await handle.result()
+        incident = await visitor.see(page_of(id))
+        [path] = re.findall(r'href="([^"]*/incident/report[^"]*)"', incident.text)
+        shown = await visitor.see(unescape(path))
+        assert shown.status == 200
+        assert "## Action items" in shown.text
+        assert "&lt;i" in shown.text
+        assert "<i" not in shown.text.replace("<input", "")
+
+
 async def test_a_page_can_be_framed_by_nobody_and_loads_only_its_own(ana: Visitor) -> None:
     for path in ("/console/incidents", "/console/nothing", "/console/incidents/live"):
         headers = (await ana.see(path)).headers

@@ -33,6 +33,7 @@ from core.domain.incident.model import Incident, PageStatus
 from core.domain.incident.status import Status
 from core.domain.text import shortened, times
 from core.errors import CommandRefused, TransientError
+from core.operations.read_report import Reports
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -103,6 +104,20 @@ async def shown(visit: Visit) -> Response:
 async def live(visit: Visit) -> Response:
     """The parts of it that refresh; 204 where nothing has changed."""
     return await _shown(visit, "incident_live.html", _LIVE_PATIENCE)
+
+
+async def report(visit: Visit) -> Response:
+    """The post-incident report, as it was written."""
+    wanted = visit.query(Wanted)
+    connect = visit.console.temporal.client
+    content = await Reports(visit.console.settings, connect).read(wanted.id, suffix="md")
+    return visit.page(
+        "report.html",
+        title="Post-incident report",
+        back=visit.url(PATH, id=wanted.id),
+        report=content.decode(errors="replace"),
+        section=LIST,
+    )
 
 
 async def act(visit: Visit) -> Response:
@@ -286,6 +301,8 @@ def _facts(visit: Visit, story: _Story, now: datetime) -> Iterator[tuple[str, st
             yield name, value, None
     if incident.previous:
         yield "Follows", handle_of(incident.previous), visit.url(PATH, id=incident.previous)
+    if any(uri.endswith(".md") for uri in incident.reports):
+        yield "Report", "Read what happened", visit.url(f"{PATH}/report", id=incident.id)
 
 
 def _people(incident: Incident) -> Iterator[str]:
@@ -348,5 +365,6 @@ def _entry(entry: Mapping[str, Any]) -> dict[str, Any]:
 PAGES: Final = (
     Page(path=PATH, handle=shown),
     Page(path=f"{PATH}/live", handle=live),
+    Page(path=f"{PATH}/report", handle=report),
     Page(path=f"{PATH}/command", handle=act, role=Role.RESPONDER, method="POST"),
 )
