@@ -22,9 +22,9 @@ from core.domain.incident.model import (
     REMEMBERED_EVENTS,
     Assignment,
     Escalation,
-    Given,
     Incident,
     Inquiry,
+    Origin,
     PageState,
     PageStatus,
     Pending,
@@ -60,21 +60,21 @@ def apply(incident: Incident, event: t.TimelineEvent) -> Incident:
         changes["report_stale"] = changes.get(
             "report_stale", incident.report_stale or incident.report_wanted is not None
         )
-    if given := getattr(event, "given", None):
-        changes["given"] = _latest(incident.given, given)
+    if origin := getattr(event, "origin", None):
+        changes["origins"] = _latest(incident.origins, origin)
     if incident.posts and event.visible and not isinstance(event, _UNTOLD):
         changes["posts"] = _to_tell(changes.get("posts", incident.posts), event)
     return incident.model_copy(update=changes)
 
 
-def _latest(known: tuple[Given, ...], given: Given) -> tuple[Given, ...]:
-    same = [each for each in known if _about(each) == _about(given)]
-    others = [each for each in known if _about(each) != _about(given)]
-    return (*others, max([*same, given], key=lambda each: each.at))
+def _latest(known: tuple[Origin, ...], origin: Origin) -> tuple[Origin, ...]:
+    same = [each for each in known if _about(each) == _about(origin)]
+    others = [each for each in known if _about(each) != _about(origin)]
+    return (*others, max([*same, origin], key=lambda each: each.at))
 
 
-def _about(given: Given) -> tuple[str, str]:
-    return given.system, given.matter
+def _about(origin: Origin) -> tuple[str, str]:
+    return origin.system, origin.matter
 
 
 def has_seen(incident: Incident, event_key: str) -> bool:
@@ -88,7 +88,7 @@ def has_handled(incident: Incident, command_id: str) -> bool:
 
 
 def targets_in_flight(incident: Incident, person: str) -> frozenset[str]:
-    """The contact methods of a person with a page that has neither arrived nor been given up."""
+    """The contact methods of a person with a page that has neither arrived nor been origin up."""
     pages = incident.pages.values()
     return frozenset(p.target for p in pages if p.person == person and p.status in IN_FLIGHT)
 

@@ -180,7 +180,7 @@ class Pending(Value):
     enough: bool = False
 
 
-class Given(Value):
+class Origin(Value):
     """When a command was given in the system that passes it on, and what it decides."""
 
     system: str
@@ -248,7 +248,7 @@ class Incident(Description):
     comments: int = 0
     events: int = 0
     recent_commands: tuple[str, ...] = ()
-    given: tuple[Given, ...] = ()
+    origins: tuple[Origin, ...] = ()
     """The latest of each system about each matter."""
     recent_events: tuple[str, ...] = ()
 
@@ -267,7 +267,7 @@ class Incident(Description):
         """The incident without what it only remembers for itself, as it may be told to others."""
         alerts = self.alerts.model_copy(update={"states": {}, "held": {}})
         return self.model_copy(
-            update={"recent_commands": (), "recent_events": (), "given": (), "alerts": alerts}
+            update={"recent_commands": (), "recent_events": (), "origins": (), "alerts": alerts}
         )
 
 

@@ -20,7 +20,7 @@ from core.domain.alert_state import AlertState
 from core.domain.command import TIDEGATE, Proof, attested
 from core.domain.durations import format_duration
 from core.domain.incident.description import Description
-from core.domain.incident.model import Given, Wanted
+from core.domain.incident.model import Origin, Wanted
 from core.domain.incident.policies.policy import Policy
 from core.domain.incident.status import CloseReason
 from core.domain.oncall.answer import Answer, OnCall, Question
@@ -51,7 +51,7 @@ class _Commanded(_Event):
     command_id: str | None = None
     note: str | None = None
     proof: Proof | None = None
-    given: Given | None = None
+    origin: Origin | None = None
 
     def attested(self) -> str:
         return attested(self.actor, self.proof)

@@ -50,7 +50,7 @@ _DESCRIPTION = (
     "policy started_at event_key"
 )
 _ALERT = "fingerprint state truncated title"
-_COMMAND = "command_id note proof given"
+_COMMAND = "command_id note proof origin"
 _PAGE = "key level target"
 
 VISIBLE, HIDDEN = True, False

@@ -43,7 +43,7 @@ from core.domain.incident.decisions import closing, escalation, paging
 from core.domain.incident.decisions.permissions import deed_of, denial
 from core.domain.incident.evolve import has_handled
 from core.domain.incident.ids import parse_id
-from core.domain.incident.model import Given, Incident
+from core.domain.incident.model import Incident, Origin
 from core.domain.incident.refusals import Deed, Refusal
 from core.domain.incident.status import UNRESOLVED, CloseReason, Status
 from core.domain.incident.timeline import (
@@ -154,7 +154,7 @@ def _asked(command: Command, now: datetime) -> dict[str, Any]:
         "command_id": command.command_id,
         "note": command.note,
         "proof": command.proof,
-        "given": _given(command, now),
+        "origin": _origin(command, now),
     }
 
 
@@ -165,19 +165,19 @@ _DECIDES: Final = {
 """What the last word of a system counts about. Comments and steps are done in any order."""
 
 
-def _given(command: Command, now: datetime) -> Given | None:
+def _origin(command: Command, now: datetime) -> Origin | None:
     """When it was given, if that matters; a system whose clock is ahead has given it now."""
     matter = _DECIDES.get(type(command))
     if matter is None or command.proof is None or command.given_at is None:
         return None
-    return Given(system=command.proof, matter=matter, at=min(command.given_at, now))
+    return Origin(system=command.proof, matter=matter, at=min(command.given_at, now))
 
 
 def _is_overtaken(incident: Incident, command: Command, now: datetime) -> bool:
-    given = _given(command, now)
-    return given is not None and any(
-        (each.system, each.matter) == (given.system, given.matter) and each.at > given.at
-        for each in incident.given
+    origin = _origin(command, now)
+    return origin is not None and any(
+        (each.system, each.matter) == (origin.system, origin.matter) and each.at > origin.at
+        for each in incident.origins
     )
 
 
