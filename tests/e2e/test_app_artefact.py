@@ -101,6 +101,21 @@ def test_the_pages_are_there_with_their_files(folder: str, app_artefact: Path) -
     assert files(app_artefact) == files(ROOT) != {}
 
 
+def test_what_the_api_opens_and_replays_is_routed_and_read_as_by_listeners(
+    app_artefact: Path,
+) -> None:
+    loaded = alone(
+        app_artefact,
+        "from core import bootstrap; from core.config.settings import Settings; "
+        "from core.formats.shared.delivery import PRESET_HEADER, Delivery; "
+        "headers = {PRESET_HEADER: 'zabbix'}; "
+        "preset = Delivery(format='mapped', body=b'', headers=headers, unique=''); "
+        "found = [bootstrap.router(Settings()).digest, bootstrap.mapping_of(preset, Settings())]; "
+        "print(json.dumps([bool(each) for each in found]))",
+    )
+    assert loaded == [True, True]
+
+
 def test_keys_of_links_can_be_read_from_secrets_manager(app_artefact: Path) -> None:
     made = alone(
         app_artefact,
