@@ -128,6 +128,32 @@ def test_with_its_pins_alone_it_answers(package: Path, libraries: Path) -> None:
     assert (forbidden[0], json.loads(forbidden[1])["code"]) == (401, "NotAuthenticated")
 
 
+def test_every_module_of_the_application_can_be_loaded_with_its_pins_alone(
+    package: Path, libraries: Path
+) -> None:
+    """What a setting turns on is loaded late, and would fail then."""
+    paths = [path.relative_to(package) for path in (package / "core/app").rglob("*.py")]
+    parts = [path.with_suffix("").parts for path in paths]
+    names = sorted(".".join(part for part in each if part != "__init__") for each in parts)
+    assert "core.app.api.application" in names
+    script = (
+        f"import json, sys; sys.path[:0] = [{str(package)!r}, {str(libraries)!r}]\n"
+        "from importlib import import_module\n"
+        f"print(json.dumps([import_module(name).__name__ for name in {names}]))"
+    )
+    assert alone(package, libraries, script) == names
+
+
+def test_files_of_the_application_that_are_no_code_are_there(package: Path) -> None:
+    """Its templates, and whatever else it sends."""
+
+    def files(folder: Path) -> dict[str, bytes]:
+        found = (each for each in folder.rglob("*") if each.is_file() and each.suffix != ".pyc")
+        return {str(each.relative_to(folder)): each.read_bytes() for each in found}
+
+    assert files(package / "core/app") == files(ROOT / "core/app")
+
+
 def test_secrets_reports_and_the_quarantine_can_be_reached_on_azure(
     package: Path, libraries: Path
 ) -> None:
