@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from wsgiref.headers import Headers
 
 import aiohttp
 import azure.functions as func
@@ -23,7 +24,7 @@ from azure.storage.blob import ContainerClient
 from core.domain.event import Event
 from core.formats.registry import read
 from core.formats.shared.delivery import Delivery
-from infra.local.azure import functions_host
+from infra.local.azure import functions_host, functions_wire
 from infra.local.azure.event_grid import Watcher
 from infra.local.azure.functions_host import Function, Receiver, functions, web_app
 from infra.local.azure.peek_lock import LOCK_SECONDS, MAX_DELIVERIES
@@ -550,6 +551,13 @@ def test_a_host_without_its_app_says_so(own_processes: Processes) -> None:
     host = start_server(own_processes, "host", module, os.environ, *options)
     with pytest.raises(LocalStackError, match=r"(?s)exit code 1.*no_such_app"):
         host.wait("/")
+
+
+def test_every_cookie_of_a_functions_response_is_sent() -> None:
+    headers = Headers([("Set-Cookie", "a=1; Path=/"), ("Set-Cookie", "b=2; HttpOnly; Path=/")])
+    answer = func.HttpResponse("", headers=headers)  # type: ignore[arg-type]  # as the SDK does
+    sent = functions_wire.response(answer)
+    assert sent.headers.getall("Set-Cookie") == ["a=1; Path=/", "b=2; HttpOnly; Path=/"]
 
 
 # ---------------------------------------------------------------------------- Event Grid
