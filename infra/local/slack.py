@@ -23,6 +23,7 @@ import socket
 import threading
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -65,7 +66,7 @@ def refused(error: str) -> Answer:
 class Workspace:
     """The messages of one workspace. `calls` are the methods that were called, with their fields;
     `faults` are answers that the next calls of a method get in place of their own, None for the
-    call's own answer getting lost on its way back."""
+    call's own answer getting lost on its way back. None is answered before it is `answering`."""
 
     def __init__(self) -> None:
         self.messages: list[dict[str, Any]] = []
@@ -73,15 +74,22 @@ class Workspace:
         self.words: list[Fields] = []
         """What single users were told."""
         self.faults: dict[str, list[Answer | None]] = {}
+        self.asked = Counter[str]()
+        """How often each method was called, also if it is not answered yet."""
+        self.answering = threading.Event()
+        self.answering.set()
         self._lock = threading.Lock()
         self._number = 0
 
     def call(self, method: str, token: str, fields: Fields) -> Answer | None:
         """The answer to a call; None if it gets lost."""
         with self._lock:
-            self.calls.append((method, fields))
+            self.asked[method] += 1
             faults = self.faults.get(method)
             fault = faults.pop(0) if faults else Answer({})
+        self.answering.wait()
+        with self._lock:
+            self.calls.append((method, fields))
             if fault is not None and fault.body:
                 return fault
             answer = self._answer(method, token, fields)

@@ -4,7 +4,7 @@ in its thread."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -13,8 +13,9 @@ import pytest
 from core.adapters.notifiers.router import ChannelNotifier
 from core.contracts import SIGNAL_EVENT
 from infra.local.slack import CHANNEL, TOKEN, Answer, refused
-from tests.support.incidents import Harness, alert, command, says, until
+from tests.support.incidents import Harness, alert, command, says, timeline, until
 from tests.support.slack import LocalSlack, local_slack
+from workers.incident.workflow import continue_as_new
 
 OPS = "ops"
 
@@ -145,16 +146,28 @@ async def test_over_many_runs_there_is_one_message_and_each_word_is_told_once(
     assert [thread(slack).count(f"word {number}.") for number in range(40)] == [1] * 40
 
 
-async def test_the_next_incident_under_the_same_key_has_a_message_of_its_own(
-    chatting: Harness, slack: LocalSlack
+async def test_the_next_incident_under_the_same_key_has_a_message_and_the_one_before_ends(
+    chatting: Harness, slack: LocalSlack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(continue_as_new, "REPORT_FIRST", timedelta(seconds=0.2))
     chatting.policy["remember_for"] = "1h"
     async with chatting.working():
         handle = chatting.client.get_workflow_handle((await chatting.start(alert())).id)
         await until(says(handle, f"Page delivered to {OPS}"))
-        await command(handle, "close", "c1", reason="false_alarm")
+        slack.workspace.answering.clear()
+        slack.workspace.faults["chat.update"] = [refused("internal_error")]
+        await command(handle, "acknowledge", "c1")
+        await until(lambda: bool(slack.workspace.asked["chat.update"]))
+        await command(handle, "close", "c2", reason="false_alarm")  # gathered for the next update
         again = alert(number=1, starts_at=datetime.now(UTC).isoformat())
         await handle.signal(SIGNAL_EVENT, again)
+
+        async def next_one_pages() -> bool:
+            entries = "\n".join(await timeline(handle))
+            return "Paging ops" in entries and "Closed" not in entries
+
+        await until(next_one_pages)
+        slack.workspace.answering.set()
         await until(lambda: len(slack.workspace.posts()) == 2)
         first, second = slack.workspace.posts()
         await until(lambda: "*Closed as false alarm*" in shown(first))

@@ -49,6 +49,7 @@ from core.domain.incident.effects import (
     Effect,
     FindOnCall,
     StartSuccessor,
+    UpdatePost,
     WriteReport,
 )
 from core.domain.incident.evolve import apply
@@ -116,6 +117,14 @@ def decide(incident: Incident, input: Input, now: datetime) -> Decision:
         events += due
         states += [*accumulate(due, apply, initial=states.pop())]
     return Decision(tuple(events), tuple(_effects(events, states)))
+
+
+def last_updates(incident: Incident, now: datetime) -> tuple[UpdatePost, ...]:
+    """What the messages that are out of date have yet to show, of an incident that is left."""
+    return tuple(
+        messages.update_post(incident, event, incident.posts[event.target])
+        for event in posts.last_updates(incident, now)
+    )
 
 
 def _events(incident: Incident, input: Input, now: datetime) -> list[TimelineEvent]:

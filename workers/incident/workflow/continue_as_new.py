@@ -25,6 +25,8 @@ from core.domain.incident.effects import (
     WriteReport,
 )
 from core.domain.incident.inputs import Listen
+from core.domain.incident.lifecycle import last_updates
+from core.domain.incident.model import Incident
 from core.domain.incident.timeline import TimelineEvent, abridged
 from core.errors import InvalidEvent
 from workers.incident.payloads import RunState
@@ -106,7 +108,7 @@ def for_successor(state: State) -> RunState:
         commands=tuple(state.commands),
         alerts=remembered(incident.alerts),
         recalled=state.recalled,
-        effects=_follow_ups([*state.outbox, *map(_again, state.in_flight.effects())]),
+        effects=_left([*state.outbox, *map(_again, state.in_flight.effects())], incident),
         pending_reports=tuple(pending),
         continue_as_new_after=state.continue_as_new_after,
     )
@@ -119,7 +121,8 @@ def start_successor_within_run(state: State, run_state: RunState) -> None:
         state.pending_reports.started(report_input)
     if not (began := state.incident.closed_at):
         raise RuntimeError(f"{state.incident.id} has a successor before it is closed")
-    state.load(run_state.model_copy(update={"effects": _follow_ups(state.outbox)}), began=began)
+    effects = _left(state.outbox, state.incident)
+    state.load(run_state.model_copy(update={"effects": effects}), began=began)
 
 
 def fits(run_state: RunState) -> bool:
@@ -134,8 +137,16 @@ def size_of(wires: Sequence[Any]) -> int:
         return LARGEST
 
 
-def _follow_ups(effects: Iterable[Effect]) -> tuple[FollowUp | UpdatePost, ...]:
-    return tuple(effect for effect in effects if isinstance(effect, FollowUp | UpdatePost))
+def _left(effects: Iterable[Effect], incident: Incident) -> tuple[FollowUp | UpdatePost, ...]:
+    """What people have yet to hear of an incident, and its messages to show: of each message the
+    last update alone, as two at the same time may end in either order."""
+    last = last_updates(incident, workflow.now())
+    targets = {update.target for update in last}
+    others = (effect for effect in effects if isinstance(effect, FollowUp | UpdatePost))
+    return (
+        *(each for each in others if isinstance(each, FollowUp) or each.target not in targets),
+        *last,
+    )
 
 
 def _again(effect: WithActivity) -> WithActivity:

@@ -120,8 +120,10 @@ class State:
 
     def is_finished(self) -> bool:
         """Whether the incident is closed and reported, and no page of it is being sent: a page that
-        arrives although it was cancelled needs a follow-up, or an update of its message."""
-        return is_finished(self.incident) and not self.in_flight.has(Page)
+        arrives although it was cancelled needs a follow-up, or an update of its message. Nor is a
+        message updated: what has happened meanwhile needs another update."""
+        settled = not (self.in_flight.has(Page) or self.in_flight.has(UpdatePost))
+        return is_finished(self.incident) and settled
 
     def is_over(self) -> bool:
         """Whether nothing is left to do, and late alerts are not waited for."""
@@ -133,7 +135,6 @@ class State:
             and not self.outbox
             and not self.pending_reports
             and not self.in_flight.has(FollowUp)
-            and not self.in_flight.has(UpdatePost)
         )
 
     def should_continue_as_new(self) -> bool:

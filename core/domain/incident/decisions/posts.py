@@ -55,6 +55,15 @@ def update(incident: Incident, now: datetime) -> list[TimelineEvent]:
     ]
 
 
+def last_updates(incident: Incident, now: datetime) -> list[PostUpdateStarted]:
+    """The same of every message, also if an update is in flight: nobody waits for that any more."""
+    return [
+        PostUpdateStarted(at=now, target=target, number=state.number + 1)
+        for target, state in incident.posts.items()
+        if state.changed_at
+    ]
+
+
 def settled(incident: Incident, input: PostSettled, now: datetime) -> list[TimelineEvent]:
     """What became of an update."""
     state = incident.posts.get(input.target)
