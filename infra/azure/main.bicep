@@ -155,6 +155,18 @@ param oidcRole string = ''
 @description('Where their claims have the name; empty for a verified email address.')
 param oidcName string = ''
 
+@description('The client of oidcIssuer by which people sign in to the console; empty for no console.')
+param consoleClientId string = ''
+
+@description('The secret of the vault with that client\'s secret; empty for a public client.')
+param consoleCredential string = ''
+
+@description('The secret of the vault with the signing secret of the Slack app whose buttons the HTTP application answers; empty for none.')
+param slackSigning string = ''
+
+@description('The workspace that those requests must come from, as T0123456789; empty for any that has the app.')
+param slackTeam string = ''
+
 @description('Always-ready instances of the HTTP application.')
 @minValue(0)
 @maxValue(40)
@@ -196,6 +208,10 @@ var problems = problemsOf({
   oidcAudience: oidcAudience
   oidcRole: oidcRole
   oidcName: oidcName
+  consoleClientId: consoleClientId
+  consoleCredential: consoleCredential
+  slackSigning: slackSigning
+  slackTeam: slackTeam
   appReadyInstances: appReadyInstances
 })
 
@@ -252,6 +268,10 @@ module platform 'platform.bicep' = {
     oidcAudience: oidcAudience
     oidcRole: oidcRole
     oidcName: oidcName
+    consoleClientId: consoleClientId
+    consoleCredential: consoleCredential
+    slackSigning: slackSigning
+    slackTeam: slackTeam
     appReadyInstances: appReadyInstances
     vaultPurgeProtection: vaultPurgeProtection
     vaultRetentionDays: vaultRetentionDays

@@ -147,6 +147,18 @@ param oidcRole string = ''
 @description('Where their claims have the name; empty for a verified email address.')
 param oidcName string = ''
 
+@description('The client of oidcIssuer by which people sign in to the console; empty for no console.')
+param consoleClientId string = ''
+
+@description('The secret of the vault with that client\'s secret; empty for a public client.')
+param consoleCredential string = ''
+
+@description('The secret of the vault with the signing secret of the Slack app whose buttons the HTTP application answers; empty for none.')
+param slackSigning string = ''
+
+@description('The workspace that those requests must come from, as T0123456789; empty for any that has the app.')
+param slackTeam string = ''
+
 @description('Always-ready instances of the HTTP application.')
 @minValue(0)
 @maxValue(40)
@@ -188,6 +200,10 @@ var problems = problemsOf({
   oidcAudience: oidcAudience
   oidcRole: oidcRole
   oidcName: oidcName
+  consoleClientId: consoleClientId
+  consoleCredential: consoleCredential
+  slackSigning: slackSigning
+  slackTeam: slackTeam
   appReadyInstances: appReadyInstances
 })
 
@@ -364,7 +380,7 @@ module applicationAccess 'modules/application-access.bicep' = if (application) {
         ? ['temporal-api-key']
         : temporalAuth == 'mtls' ? ['temporal-client-certificate', 'temporal-client-key'] : [],
       linkKeys,
-      empty(apiTokens) ? [] : [apiTokens]
+      filter([apiTokens, consoleCredential, slackSigning], each => !empty(each))
     )
     api: !empty(apiTokens) || !empty(oidcIssuer)
   }
@@ -386,6 +402,10 @@ module httpApplication 'modules/application.bicep' = if (application) {
     oidcAudience: oidcAudience
     oidcRole: oidcRole
     oidcName: oidcName
+    consoleClientId: consoleClientId
+    consoleCredential: consoleCredential
+    slackSigning: slackSigning
+    slackTeam: slackTeam
     privateNetworking: privateNetworking
     zoneRedundant: zoneRedundant
     alwaysReadyInstances: appReadyInstances

@@ -28,6 +28,10 @@ param oidcIssuer string
 param oidcAudience string
 param oidcRole string
 param oidcName string
+param consoleClientId string
+param consoleCredential string
+param slackSigning string
+param slackTeam string
 
 @description('Use the network\'s subnet for outbound traffic, not the internet.')
 param privateNetworking bool
@@ -73,6 +77,16 @@ var callers = filter(
     { name: 'TIDEGATE_OIDC_AUDIENCE', value: oidcAudience }
     { name: 'TIDEGATE_OIDC_ROLE', value: oidcRole }
     { name: 'TIDEGATE_OIDC_NAME', value: oidcName }
+    { name: 'TIDEGATE_CONSOLE_CLIENT_ID', value: consoleClientId }
+    {
+      name: 'TIDEGATE_CONSOLE_CLIENT_SECRET'
+      value: empty(consoleCredential) ? '' : 'azure:${names.vault}/${consoleCredential}'
+    }
+    {
+      name: 'TIDEGATE_SLACK_SIGNING_SECRET'
+      value: empty(slackSigning) ? '' : 'azure:${names.vault}/${slackSigning}'
+    }
+    { name: 'TIDEGATE_SLACK_TEAM', value: slackTeam }
   ],
   setting => !empty(setting.value)
 )
@@ -84,7 +98,7 @@ var settings = [
   // The identity that our own clients use.
   { name: 'AZURE_CLIENT_ID', value: identity.properties.clientId }
   // Larger bodies are refused by the host, before they take the worker's memory.
-  { name: 'FUNCTIONS_REQUEST_BODY_SIZE_LIMIT', value: '100000' }
+  { name: 'FUNCTIONS_REQUEST_BODY_SIZE_LIMIT', value: '300000' }
   { name: 'TEMPORAL_ADDRESS', value: temporalAddress }
   { name: 'TEMPORAL_NAMESPACE', value: temporalNamespace }
   { name: 'TIDEGATE_APP_URL', value: appUrl }
@@ -199,7 +213,7 @@ FunctionAppLogs
     query: '''
 FunctionAppLogs
 | where _ResourceId contains "/sites/app-"
-| where Message matches regex @"refused: (InvalidLink|NotAuthenticated|RoleTooLow) \("
+| where Message matches regex @"refused: (InvalidLink|NotAuthenticated|NotVerified|RoleTooLow) \("
 | summarize Requests = count()
 | where Requests > 20
 '''

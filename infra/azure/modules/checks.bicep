@@ -163,6 +163,10 @@ type Checked = {
   oidcAudience: string
   oidcRole: string
   oidcName: string
+  consoleClientId: string
+  consoleCredential: string
+  slackSigning: string
+  slackTeam: string
   appReadyInstances: int
 }
 
@@ -239,8 +243,8 @@ func problemsOf(given Checked) string[] =>
         ? 'linkKeys has ${length(given.linkKeys)} secrets: one signs links, and a second one is for the days in which it replaces the other.'
         : ''
       repeats(given.linkKeys) ? 'linkKeys names a secret twice: "${join(given.linkKeys, ', ')}".' : ''
-      empty(given.linkKeys) && (!empty('${given.appUrl}${given.apiTokens}${given.oidcIssuer}') || given.appReadyInstances > 0)
-        ? 'appUrl, apiTokens, oidcIssuer and appReadyInstances are for the HTTP application, which linkKeys brings.'
+      empty(given.linkKeys) && (!empty('${given.appUrl}${given.apiTokens}${given.oidcIssuer}${given.slackSigning}') || given.appReadyInstances > 0)
+        ? 'appUrl, apiTokens, oidcIssuer, slackSigning and appReadyInstances are for the HTTP application, which linkKeys brings.'
         : ''
       empty(given.appUrl) || isHttps(given.appUrl) && !endsWith(given.appUrl, '/')
         ? ''
@@ -248,11 +252,23 @@ func problemsOf(given Checked) string[] =>
       empty(given.oidcIssuer) || isHttps(given.oidcIssuer)
         ? ''
         : 'oidcIssuer is "${given.oidcIssuer}": write an https address, exactly as the tokens have it.'
-      empty(given.oidcIssuer) == empty(given.oidcAudience)
-        ? ''
-        : 'oidcIssuer and oidcAudience need each other: a token of the issuer may be for somebody else.'
+      !empty(given.oidcIssuer) && empty('${given.oidcAudience}${given.consoleClientId}') || empty(given.oidcIssuer) && !empty(given.oidcAudience)
+        ? 'oidcIssuer and oidcAudience need each other, unless consoleClientId is set: a token of the issuer may be for somebody else.'
+        : ''
       empty(given.oidcIssuer) && !empty('${given.oidcRole}${given.oidcName}')
         ? 'oidcRole and oidcName are about tokens of oidcIssuer, which is empty.'
+        : ''
+      !empty(given.consoleClientId) && empty(given.oidcIssuer)
+        ? 'consoleClientId is a client of oidcIssuer, which is empty.'
+        : ''
+      !empty(given.consoleCredential) && empty(given.consoleClientId)
+        ? 'consoleCredential is of consoleClientId, which is empty.'
+        : ''
+      empty(filter([given.consoleCredential, given.slackSigning], each => !empty(each) && !isSecretName(each)))
+        ? ''
+        : 'consoleCredential and slackSigning are "${given.consoleCredential}" and "${given.slackSigning}": write names of secrets in the vault of this installation.'
+      !empty(given.slackTeam) && empty(given.slackSigning)
+        ? 'slackTeam is about requests that are signed with slackSigning, which is empty.'
         : ''
     ],
     problem => !empty(problem)

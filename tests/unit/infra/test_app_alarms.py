@@ -74,6 +74,7 @@ def counted_on_azure(alert: str, record: logging.LogRecord) -> bool:
 FORGED = [
     of_a_page(InvalidLink.__name__, 404),
     of_the_api("NotAuthenticated", HTTPStatus.UNAUTHORIZED, "signature"),
+    of_a_page("NotVerified", 401),
     of_the_api("RoleTooLow", HTTPStatus.FORBIDDEN, "acknowledge by 'wallboard', viewer"),
 ]
 HARMLESS = [

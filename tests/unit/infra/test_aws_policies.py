@@ -70,6 +70,8 @@ EXPECTED: dict[tuple[str, str], Allowed] = {
     (FRONT_DOOR, "AppRole"): {
         f"{SECRETS}${{Name}}/links-??????": {"secretsmanager:GetSecretValue"},
         f"{SECRETS}${{Name}}/api-??????": {"secretsmanager:GetSecretValue"},
+        f"{SECRETS}${{Name}}/console-??????": {"secretsmanager:GetSecretValue"},
+        f"{SECRETS}${{Name}}/slack-??????": {"secretsmanager:GetSecretValue"},
         "arn:${AWS::Partition}:s3:::${RecordsBucket}/reports/*": {"s3:GetObject"},
         QUARANTINE % "${RecordsBucket}": {"s3:GetObject", "s3:DeleteObject", *KEEP},
         "arn:${AWS::Partition}:s3:::${RecordsBucket}": {"s3:ListBucket"},
@@ -203,8 +205,10 @@ RECORDS = {
         ({}, LINKS_ALONE),
         ({"ApiTokens": "aws:tidegate/api"}, LINKS_ALONE | RECORDS | {"ReadTheTokensOfTheApi"}),
         ({"OidcIssuer": "https://login.example"}, LINKS_ALONE | RECORDS),
+        ({"ConsoleClientSecret": "aws:t/console"}, LINKS_ALONE | {"ReadTheSecretOfTheConsole"}),
+        ({"SlackSigningSecret": "aws:t/slack"}, LINKS_ALONE | {"ReadTheSecretOfSlack"}),
     ],
-    ids=["links alone", "service tokens", "an issuer"],
+    ids=["links alone", "service tokens", "an issuer", "a client", "Slack"],
 )
 def test_the_application_reads_no_record_and_no_token_unless_it_serves_the_api(
     given: dict[str, str], may: set[str]

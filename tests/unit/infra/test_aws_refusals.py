@@ -36,6 +36,7 @@ RULE = "arn:aws:events:eu-west-1:111122223333:rule/nightly"
 
 LINKS = {"LinkKeys": "aws:tidegate/links"}
 ISSUER = {"OidcIssuer": "https://login.example/tenant", "OidcAudience": "tidegate"}
+CONSOLE = ISSUER | {"ConsoleClientId": "console", "AppUrl": "https://tidegate.example"}
 
 
 @pytest.mark.parametrize(
@@ -71,6 +72,9 @@ ISSUER = {"OidcIssuer": "https://login.example/tenant", "OidcAudience": "tidegat
         {"LinkKeys": "aws:tidegate/links#new,aws:tidegate/links#old", "AppConcurrency": "1"},
         LINKS | {"ApiTokens": "aws:tidegate/api", "AppUrl": "https://tidegate.example/app"},
         LINKS | ISSUER,
+        LINKS | CONSOLE | {"OidcAudience": ""},
+        LINKS | CONSOLE | {"ConsoleClientSecret": "aws:tidegate/console"},
+        LINKS | {"SlackSigningSecret": "aws:tidegate/slack", "SlackTeam": "T0123456789"},
         LINKS | ISSUER | {"OidcRole": "contains(groups, 'sre') && 'responder'", "OidcName": "sub"},
     ],
 )
@@ -121,6 +125,20 @@ def test_what_can_be_deployed_is_accepted(given: dict[str, str]) -> None:
         ({"AppUrl": "https://tidegate.example"}, "are for the HTTP application"),
         (ISSUER, "are for the HTTP application"),
         (LINKS | {"OidcIssuer": ISSUER["OidcIssuer"]}, "OidcAudience is needed with OidcIssuer"),
+        ({"SlackSigningSecret": "aws:tidegate/slack"}, "are for the HTTP application"),
+        (LINKS | {"SlackTeam": "T0123456789"}, "SlackTeam is about requests"),
+        (LINKS | {"SlackSigningSecret": "env:S"}, "a reference to a secret"),
+        (
+            LINKS | {"SlackSigningSecret": "aws:tidegate/slack", "SlackTeam": "us"},
+            "the ID of a workspace",
+        ),
+        (LINKS | CONSOLE | {"AppUrl": ""}, "AppUrl is needed with ConsoleClientId"),
+        (LINKS | CONSOLE | {"ConsoleClientSecret": "env:S"}, "a reference to a secret"),
+        (LINKS | {"ConsoleClientSecret": "aws:tidegate/console"}, "is of a ConsoleClientId"),
+        (
+            LINKS | {"ConsoleClientId": "console", "AppUrl": "https://tidegate.example"},
+            "is a client of an OidcIssuer",
+        ),
         (LINKS | {"OidcAudience": "tidegate"}, "are about tokens of an OidcIssuer"),
         (LINKS | {"OidcRole": "roles"}, "are about tokens of an OidcIssuer"),
         (LINKS | {"OidcName": "sub"}, "are about tokens of an OidcIssuer"),
@@ -188,6 +206,8 @@ def test_that_a_fifo_queue_takes_fifo_topics_only_is_said() -> None:
         (FRONT_DOOR, "MessageConcurrency", "Never less than MaximumConcurrency"),
         (FRONT_DOOR, "LinkKeys", "The function may read no other"),
         (FRONT_DOOR, "ApiTokens", "The function may read no other"),
+        (FRONT_DOOR, "ConsoleClientSecret", "The function may read no other"),
+        (FRONT_DOOR, "SlackSigningSecret", "may read no other"),
         (WORKERS, "TemporalSecretArn", "of the stack's region"),
         (WORKERS, "KeyArn", "of the stack's region"),
     ],

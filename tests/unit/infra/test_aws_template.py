@@ -443,6 +443,21 @@ def test_the_application_has_the_settings_that_its_parameters_name() -> None:
     assert text(reports) == "s3://${RecordsBucket}/reports/"
 
 
+@pytest.mark.parametrize(
+    ("parameter", "setting"),
+    [
+        ("ConsoleClientId", "TIDEGATE_CONSOLE_CLIENT_ID"),
+        ("ConsoleClientSecret", "TIDEGATE_CONSOLE_CLIENT_SECRET"),
+        ("SlackSigningSecret", "TIDEGATE_SLACK_SIGNING_SECRET"),
+        ("SlackTeam", "TIDEGATE_SLACK_TEAM"),
+    ],
+)
+def test_the_console_and_slack_have_what_their_parameters_name(
+    parameter: str, setting: str
+) -> None:
+    assert FUNCTIONS["App"]["Environment"]["Variables"][setting] == {"Ref": parameter}
+
+
 def test_temporals_credentials_come_from_secrets_manager_only() -> None:
     variables = GLOBALS["Environment"]["Variables"]
     for name in (

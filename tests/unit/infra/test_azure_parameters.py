@@ -318,6 +318,26 @@ REFUSED: dict[str, tuple[str, dict[str, str], list[str]]] = {
             "oidcIssuer and oidcAudience need each other",
         ],
     ),
+    "a-console-and-slack-in-part": (
+        "main.prod",
+        {
+            "oidcIssuer": "''",
+            "consoleClientId": "'console'",
+            "slackTeam": "'T0123456789'",
+        },
+        [
+            "consoleClientId is a client of oidcIssuer, which is empty",
+            "slackTeam is about requests that are signed with slackSigning",
+        ],
+    ),
+    "secrets-of-no-vault": (
+        "main.prod",
+        {"consoleCredential": "'env:SECRET'", "slackSigning": "'a b'"},
+        [
+            "consoleCredential is of consoleClientId, which is empty",
+            'are "env:SECRET" and "a b": write names of secrets',
+        ],
+    ),
     "keys-of-links": (
         "main.prod",
         {
@@ -407,6 +427,17 @@ ALLOWED: dict[str, tuple[str, dict[str, str]]] = {
             "oidcAudience": "''",
             "oidcRole": "''",
             "appReadyInstances": "2",
+        },
+    ),
+    "console-and-slack": (
+        "main.prod",
+        {
+            "apiTokens": "''",
+            "oidcAudience": "''",
+            "consoleClientId": "'console'",
+            "consoleCredential": "'console-credential'",
+            "slackSigning": "'slack-signing'",
+            "slackTeam": "'T0123456789'",
         },
     ),
     "everything": (
@@ -555,6 +586,25 @@ def test_an_application_of_links_alone_may_read_neither_reports_nor_the_quaranti
     assert not [name for name in given if name.startswith(("TIDEGATE_API", "TIDEGATE_OIDC"))]
     ready = app.at("properties.functionAppConfig.scaleAndConcurrency.alwaysReady")
     assert ready == [{"name": "http", "instanceCount": 2}]
+
+
+@needs_compiler
+def test_the_console_and_slack_have_their_settings_and_may_read_their_secrets(
+    folder: Path, printed: dict[str, str]
+) -> None:
+    assert printed["console-and-slack"] == ""
+    made = read(folder / "console-and-slack" / "main.prod.snapshot.json")
+    [app] = [each for each in made if each.name.startswith("app-") and each.type.endswith("/sites")]
+    given = variables(app.at("properties.siteConfig.appSettings"))
+    assert given["TIDEGATE_CONSOLE_CLIENT_ID"] == "console"
+    assert given["TIDEGATE_CONSOLE_CLIENT_SECRET"].endswith("/console-credential")
+    assert given["TIDEGATE_SLACK_SIGNING_SECRET"].endswith("/slack-signing")
+    assert given["TIDEGATE_SLACK_TEAM"] == "T0123456789"
+    assert not {"TIDEGATE_API_TOKENS", "TIDEGATE_OIDC_AUDIENCE"} & set(given)
+    scopes = [each.scope for each in made if each.type.endswith("/roleAssignments")]
+    read_alone = {each.partition("/secrets/")[2] for each in scopes if "/secrets/" in each}
+    assert {"console-credential", "slack-signing"} <= read_alone
+    assert "api-tokens" not in read_alone
 
 
 # ---------------------------------------------------------------- before azd and func do anything
