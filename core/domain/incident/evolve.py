@@ -120,7 +120,7 @@ def _changes(incident: Incident, event: t.TimelineEvent) -> dict[str, Any]:
                 "closed_at": event.at,
                 "pending": None,
                 **_ended(incident, event.at),
-                **_paging_over(incident),
+                **_paging_over(incident, assignment=None),
                 "heard": _all_heard(incident, News.RESOLVED),
             }
         case t.NobodyToPage():

@@ -9,6 +9,7 @@ import pytest
 
 from core.domain.command import SOURCE_PREFIX
 from core.domain.handles import handle_of
+from core.domain.incident.decisions.closing import is_finished
 from core.domain.incident.decisions.messages import MAX_LINKS
 from core.domain.incident.effects import FollowUp, Page
 from core.domain.incident.inputs import PageSettled
@@ -488,6 +489,15 @@ def test_an_assignee_hears_that_what_was_held_back_never_became_an_incident() ->
     incident.give(cleared())
     assert heard(incident) == [("assigned", ("ben",)), ("resolved", ("ben",))]
     assert follow_ups(incident)[-1].title == "Never became an incident: Disk 5f2e is full"
+
+
+def test_an_assignee_who_is_looked_for_is_not_told_of_what_never_became_an_incident() -> None:
+    incident = life(rules={"hold_back": 600, "remember_for": 0})
+    incident.answer = lambda question, now: None
+    incident.do("assign", assignee="ben")
+    incident.give(cleared())
+    assert is_finished(incident.incident)
+    assert (incident.deadline, heard(incident)) == (None, [])
 
 
 def test_no_source_is_named_by_its_prefix() -> None:
