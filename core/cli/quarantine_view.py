@@ -13,8 +13,8 @@ from core.cli.layout import Item, fact_lines, item_lines, line
 from core.domain.durations import format_age
 from core.domain.event import parse_time
 from core.formats.shared.delivery import Arrival
+from core.intake.record_texts import item_text, readable, replay_state
 from core.intake.records import QuarantinedDelivery, QuarantineRecord
-from core.operations.quarantine_texts import item_text, readable, replay_state
 
 _BODY_CHARS: Final = 4000
 _ITEMS: Final = 20

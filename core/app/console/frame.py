@@ -122,7 +122,7 @@ class Page:
 
 def digest(*values: object) -> str:
     """What is different whenever the values are: what a browser says it has seen."""
-    return hashlib.sha256(repr(values).encode(errors="surrogatepass")).hexdigest()[:16]
+    return hashlib.sha256(repr(values).encode(errors="surrogatepass")).hexdigest()[:24]
 
 
 def unchanged() -> Response:

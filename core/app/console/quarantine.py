@@ -25,8 +25,8 @@ from core.domain.event import parse_time
 from core.domain.printable import printable, printable_line
 from core.domain.text import counted, shortened
 from core.errors import ConfigurationError, DocumentChanged, DocumentNotFound
+from core.intake.record_texts import item_text, readable, replay_state
 from core.intake.records import QuarantinedDelivery, QuarantineRecord
-from core.operations.quarantine_texts import item_text, readable, replay_state
 from core.operations.quarantined import Cause, RecordFilter, causes, find, read_named, select
 
 PATH: Final = "/quarantine"

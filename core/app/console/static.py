@@ -22,7 +22,7 @@ _TYPES: Final = {
 }
 _FILES: Final = {name: (_FOLDER / name).read_bytes() for name in _TYPES}
 
-TAGS: Final = {name: hashlib.sha256(body).hexdigest()[:16] for name, body in _FILES.items()}
+TAGS: Final = {name: hashlib.sha256(body).hexdigest()[:24] for name, body in _FILES.items()}
 """What is different in the address of a file whenever the file is."""
 
 
