@@ -277,7 +277,12 @@ EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{7*7}}${7*7}&a
 
 async def test_whatever_a_sender_writes_is_text(dev_harness: Harness, ana: Visitor) -> None:
     title = (EVIL * 200)[:10_000]
-    links = {"good": "https://runbooks.example/?a=1&b=%22", "runbook": "https://x.example/\"onx='"}
+    links = {
+        "good": "https://runbooks.example/?a=1&b=%22",
+        "runbook": "https://x.example/\"onx='",
+        "bracket": "https://[",
+        "account": "https://exa\u2100mple.example/",
+    }
     async with dev_harness.working():
         handle, id = await opened(
             dev_harness,
@@ -298,7 +303,10 @@ async def test_whatever_a_sender_writes_is_text(dev_harness: Harness, ana: Visit
             assert "<script>" not in shown.text
             assert escape(EVIL[:25]) in shown.text
             assert len(shown.text) < 60_000
-        assert 'href="https://runbooks.example/?a=1&amp;b=%22"' in (await ana.see(page_of(id))).text
+        page = (await ana.see(page_of(id))).text
+        assert 'href="https://runbooks.example/?a=1&amp;b=%22"' in page
+        assert "bracket: https://[" in page
+        assert 'href="https://[' not in page
 
 
 async def test_the_report_of_an_incident_can_be_read(

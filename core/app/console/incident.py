@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
@@ -32,6 +31,7 @@ from core.domain.incident.decisions import on_call
 from core.domain.incident.model import Incident, PageStatus
 from core.domain.incident.status import Status
 from core.domain.text import shortened, times
+from core.domain.web_address import parsed
 from core.errors import CommandRefused, TransientError
 from core.operations.read_report import Reports
 
@@ -317,7 +317,7 @@ def _links(incident: Incident) -> Iterator[tuple[str, str | None]]:
         *((link, link) for link in incident.links),
         *((("The report that opened it", incident.document),) if incident.document else ()),
     ):
-        parts = urlsplit(link) if link.isprintable() else None
+        parts = parsed(link) if link.isprintable() else None
         if parts and parts.scheme in ("http", "https") and parts.netloc:
             yield name, link
         else:
