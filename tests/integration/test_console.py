@@ -475,7 +475,17 @@ async def test_without_sign_in_a_name_that_leads_here_by_somebody_elses_choice_s
 ) -> None:
     """DNS rebinding: the browser takes our pages for those of another site."""
     form = quiet[1].form(name="acknowledge")
-    for host in ("evil.example", "127.0.0.1.evil.example", "10.0.0.1"):
+    for host in (
+        "evil.example",
+        "127.0.0.1.evil.example",
+        "10.0.0.1",
+        "evil{.example",
+        "evil`.example",
+        "evil.example:",
+        "evil@127.0.0.1",
+        "127.0.0.1]",
+        "[",
+    ):
         headers = {"Host": host, "Origin": f"http://{host}"}
         shown = await ana.ask("GET", "/console/incidents", headers=headers)
         sent = await ana.ask("POST", form.action, data=form.fields, headers=headers)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
@@ -69,7 +70,7 @@ _MOST_FIELDS: Final = 100
 _ANSWER_WITHIN: Final = 25.0
 """Seconds; the gateways before a function wait for 30."""
 _CSRF: Final = "csrf"
-_LOCAL_HOSTS: Final = ("127.0.0.1", "localhost", "[::1]", "::1")
+_LOCAL_HOST: Final = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
 _WORDS: Final = {
     404: ("Nothing is here", "The address may be cut."),
     405: ("That is not possible here", "This address takes no such request."),
@@ -225,7 +226,7 @@ class _Gate:
     def _check_host(self, request: Request) -> None:
         """Where nobody signs in, a name that leads here by somebody else's choice does not count:
         its pages could read and send ours."""
-        if self._console.origin is None and request.url.hostname not in _LOCAL_HOSTS:
+        if self._console.origin is None and not _is_local(request):
             raise Refused(
                 403,
                 "OtherHost",
@@ -296,6 +297,13 @@ class _Gate:
             text=refused.text,
             commands=refused.commands,
         )
+
+
+def _is_local(request: Request) -> bool:
+    """Whether we are asked by a name of this machine, as it was sent: `Request.url` takes our own
+    address instead of a name that it does not know how to read."""
+    hosts = request.headers.getlist("host")
+    return len(hosts) == 1 and _LOCAL_HOST.fullmatch(hosts[0]) is not None
 
 
 def _forged(why: str) -> Refused:
