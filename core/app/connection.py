@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from core import bootstrap
+from core.app.shared_call import SharedCall
 from core.config.settings import Settings
 from core.errors import TemporalUnavailable
 
@@ -18,15 +19,14 @@ class Connection:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._connecting = asyncio.Lock()
+        self._connecting = SharedCall(self._connect)
         self._client: Client | None = None
 
     async def client(self) -> Client:
         """Raises `SettingsError` or `TemporalUnavailable`."""
-        async with self._connecting:
-            if self._client is None:
-                self._client = await self._connect()
-            return self._client
+        if self._client is None:
+            self._client = await self._connecting.answer()
+        return self._client
 
     async def _connect(self) -> Client:
         within = self._settings.start_timeout

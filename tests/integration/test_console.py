@@ -528,6 +528,23 @@ async def test_while_temporal_is_unavailable_a_page_says_so_and_when_to_try_agai
     assert "refused: TemporalUnavailable (503)" in caplog.text
 
 
+async def test_nobody_waits_for_what_others_have_waited_for_in_vain(
+    proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {
+        **LINK_KEYS,
+        "TEMPORAL_ADDRESS": proxy.address,
+        "TIDEGATE_START_TIMEOUT": "0.5",
+    }.items():
+        monkeypatch.setenv(name, value)
+    async with serving(create(local_user="ana")) as url, visiting(url) as visitor:
+        with proxy.answers_held():
+            began = time.monotonic()
+            asking = (visitor.see("/console/incidents") for _ in range(20))
+            assert {shown.status for shown in await asyncio.gather(*asking)} == {503}
+            assert time.monotonic() - began < 5  # one after another they would take 10
+
+
 async def test_what_only_the_operator_can_change_is_in_the_log_alone(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
