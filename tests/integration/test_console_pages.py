@@ -459,6 +459,7 @@ async def test_a_maintenance_of_everything_is_planned(ana: Visitor, office: Offi
         ({"match": "service=*"}, 409, "every incident"),
         ({"why": ""}, 400, "why"),
         ({"for": "0"}, 400, "for"),
+        ({"for": "9" * 30}, 400, "for"),
         ({"for": "5184000"}, 409, "30 d"),
         ({"until": "2026-01-02T08:00"}, 409, "in the past"),
         ({"match": "a=" + "b" * 2001}, 400, "match"),

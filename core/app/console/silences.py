@@ -39,6 +39,8 @@ END: Final = f"{PATH}/end"
 LENGTHS: Final = (1_800, 3_600, 7_200, 14_400, 28_800, 86_400, 259_200)
 """How long a silence may be chosen to last, in seconds."""
 _MATCH_CHARS: Final = 2_000
+_LONGEST: Final = 366 * 86_400
+"""Seconds that can be added to any moment; on-call itself allows less."""
 
 
 class Typed(BaseModel):
@@ -49,7 +51,7 @@ class Typed(BaseModel):
     kind: SilenceKind = SilenceKind.SILENCE
     match: Annotated[str, Field(max_length=_MATCH_CHARS)] = ""
     everything: Literal["", "yes"] = ""
-    length: Annotated[int, Field(alias="for", gt=0)] = LENGTHS[1]
+    length: Annotated[int, Field(alias="for", gt=0, le=_LONGEST)] = LENGTHS[1]
     start: Annotated[str, Field(alias="from", max_length=40)] = ""
     until: Annotated[str, Field(max_length=40)] = ""
     why: Annotated[str, Field(max_length=4 * LONGEST_WHY)] = ""
