@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
@@ -21,6 +22,7 @@ from core.errors import SettingsError
 from infra.local.environment import LINK_KEYS
 from infra.local.temporal import TemporalServer
 from tests.support.api import served, serving
+from tests.support.incidents import until
 from tests.support.issuer import Issuer, encoded, issuing, key
 from tests.support.links import link, signing
 from tests.support.visitor import Visitor, visiting
@@ -165,6 +167,9 @@ async def test_a_part_of_a_page_and_a_form_lead_nowhere(
         "/i/a.b.c",
         "console/incidents",
         "/console/" + "x" * 1000,
+        "/console/" + '"' * 990,
+        "//[",
+        "http://[::1]evil.example/console/",
         "",
     ],
 )
@@ -300,6 +305,7 @@ async def test_credentials_that_the_issuer_does_not_take_are_the_operators_fault
         {"authorization_endpoint": "http://login.example/authorize"},
         {"authorization_endpoint": None},
         {"token_endpoint": "http://login.example/token"},
+        {"authorization_endpoint": "https://["},
     ],
 )
 async def test_an_issuer_that_says_wrong_things_of_itself_gets_nobody(
@@ -308,6 +314,28 @@ async def test_an_issuer_that_says_wrong_things_of_itself_gets_nobody(
     issuer.about = about
     shown = await browser.see(HOME)
     assert (shown.status, SESSION in cookies(browser)) == (503, False)
+
+
+async def test_an_issuer_that_is_slow_is_asked_once_however_many_want_to_sign_in(
+    console: str, browser: Visitor, issuer: Issuer
+) -> None:
+    issuer.answering.clear()
+    asking = [asyncio.create_task(browser.ask("GET", "/console/sign-in")) for _ in range(20)]
+    await until(lambda: issuer.described > 0)
+    # What others wait for takes a thread, too: there are few.
+    assert (await browser.ask("GET", "/feeds/a.b.c.ics")).status == 404
+    issuer.answering.set()
+    assert {answer.status for answer in await asyncio.gather(*asking)} == {303}
+    assert issuer.described == 1
+
+
+async def test_an_issuer_that_has_failed_is_not_asked_again_at_once(
+    browser: Visitor, issuer: Issuer
+) -> None:
+    issuer.status = 500
+    for _ in range(5):
+        assert (await browser.ask("GET", "/console/sign-in")).status == 503
+    assert issuer.described == 1
 
 
 async def test_a_public_client_has_no_secret(settings: pytest.MonkeyPatch, issuer: Issuer) -> None:

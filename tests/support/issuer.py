@@ -90,12 +90,15 @@ class SignIns:
 
 @dataclass
 class Issuer:
-    """It publishes the public keys in `published`. It counts how often it was `asked` for them,
-    answers `status`, or for the keys a `redirect`, and nothing at all once it is stopped."""
+    """It publishes the public keys in `published`. It counts how often it was `asked` for them, and
+    how often it `described` itself, which it does while it is `answering`. It answers `status`, or
+    for the keys a `redirect`, and nothing at all once it is stopped."""
 
     port: int = 0
     published: list[dict[str, Any]] = field(default_factory=list)
     asked: int = 0
+    described: int = 0
+    answering: threading.Event = field(default_factory=threading.Event)
     status: int = 200
     about: dict[str, Any] = field(default_factory=dict)
     redirect: str | None = None
@@ -144,6 +147,8 @@ class Issuer:
 
     def body(self, path: str) -> dict[str, Any] | None:
         if path == "/tenant/.well-known/openid-configuration":
+            self.described += 1
+            self.answering.wait(10)
             return {
                 "issuer": self.url,
                 "jwks_uri": f"{self.url}/keys",
@@ -162,6 +167,7 @@ def issuing() -> Iterator[Issuer]:
     """An issuer with one key, `first`."""
     issuer = Issuer()
     issuer.publish(key("first"))
+    issuer.answering.set()
 
     class Answers(Quiet, BaseHTTPRequestHandler):
         def do_GET(self) -> None:

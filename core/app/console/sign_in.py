@@ -13,12 +13,12 @@ import asyncio
 import base64
 import hmac
 import logging
+import math
 import secrets
 import time
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError
 from starlette.requests import Request
@@ -31,9 +31,10 @@ from core.app.identity.caller import Caller, NotAuthenticated
 from core.app.identity.issuer_keys import Fetch, about, download
 from core.app.identity.oidc import OidcTokens
 from core.app.pages import Refused
+from core.app.shared_call import SharedCall
 from core.domain.printable import printable_line
 from core.domain.value import Value
-from core.domain.web_address import is_private
+from core.domain.web_address import is_private, parsed
 from core.errors import ConfigurationError, TransientError, third_party
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ LONGEST_NEXT: Final = 1000
 _LIFETIME: Final = timedelta(minutes=10)
 _PURPOSE: Final = "console sign-in"
 _FRESH_SECONDS: Final = 3600.0
+_PAUSE_SECONDS: Final = 5.0
 _TIMEOUT: Final = 8.0
 
 log = logging.getLogger("tidegate.app")
@@ -81,6 +83,8 @@ class Client:
         self._callback = callback
         self._fetch = fetch
         self._about: tuple[float, Mapping[str, Any]] | None = None
+        self._asking = SharedCall(self._ask)
+        self._failed = -math.inf
 
     async def leave(self, *, state: str, nonce: str, verifier: str) -> str:
         """The issuer's address for a browser that signs in. Raises `TransientError`."""
@@ -150,18 +154,25 @@ class Client:
     async def _endpoint(self, name: str) -> str:
         """Source: OpenID Connect Discovery 1.0, section 3."""
         if self._about is None or not 0 <= time.time() - self._about[0] < _FRESH_SECONDS:
-            try:
-                found = await asyncio.to_thread(about, self._issuer, self._fetch)
-            except (OSError, ValueError) as error:
-                raise TransientError(
-                    f"{self._issuer} does not say where people sign in: {third_party(error)}"
-                ) from None
-            self._about = (time.time(), found)
+            self._about = await self._asking.answer()
         address = self._about[1].get(name)
         if not isinstance(address, str) or not is_private(address):
-            self._about = None
+            self._about, self._failed = None, time.time()
             raise TransientError(f"the {name} of {self._issuer} is no https address")
         return address
+
+    async def _ask(self) -> tuple[float, Mapping[str, Any]]:
+        """What the issuer says of itself, and when. Anybody may ask to sign in: however many do,
+        it is asked once at a time, and again only after a pause."""
+        if 0 <= time.time() - self._failed < _PAUSE_SECONDS:
+            raise TransientError(f"{self._issuer} did not say a moment ago where people sign in")
+        try:
+            return time.time(), await asyncio.to_thread(about, self._issuer, self._fetch)
+        except (OSError, ValueError) as error:
+            self._failed = time.time()
+            raise TransientError(
+                f"{self._issuer} does not say where people sign in: {third_party(error)}"
+            ) from None
 
 
 class SignIn:
@@ -256,7 +267,7 @@ class SignIn:
         """A path of the console, or its beginning for whatever else somebody names: a link to sign
         in leads nowhere else."""
         base = f"{self._console.base}/"
-        parts = urlsplit(url) if url.isascii() and url.isprintable() else None
+        parts = parsed(url) if url.isascii() and url.isprintable() else None
         if (
             parts is None
             or parts.scheme
@@ -265,6 +276,7 @@ class SignIn:
             or len(url) > LONGEST_NEXT
             or not parts.path.startswith(base)
             or ".." in parts.path
+            or '"' in url  # sealed it is longer than LONGEST_NEXT allows for; browsers encode it
         ):
             return base
         return url
