@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
@@ -56,7 +57,8 @@ async def replay(
     what still cannot work is quarantined again, in the same place.
     """
     record = await quarantine.get(id)
-    items = items_of(record, mapping_of=mapping_of)
+    # In a thread: it may be large, and whoever replays it may have others to answer.
+    items = await asyncio.to_thread(items_of, record, mapping_of=mapping_of)
     replayed = chosen(record, items, item)
     receipts = await intake.accept(list(replayed.values()))
     numbered = dict(zip(replayed, receipts, strict=True))

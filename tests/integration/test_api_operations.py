@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -19,6 +20,7 @@ from core.app.api.application import OPERATIONS
 from core.app.application import create
 from core.domain.handles import handle_of
 from core.errors import InvalidEvent, NoRoute
+from core.intake.replay import items_of
 from core.operations import quarantined
 from infra.local.temporal import TemporalServer
 from tests.integration.test_api import called, documented_calls, path_of
@@ -536,6 +538,38 @@ async def test_an_admin_replays_a_record_which_then_is_settled(
     assert id in {each["id"] for each in settled}
     [again] = (await admin.post(f"{path}/replay", {"item": 1})).json["items"]
     assert again["result"] == "duplicate"
+
+
+@pytest.mark.parametrize(
+    ("where", "method", "path"),
+    [
+        ("core.app.api.quarantine", "GET", "original"),
+        ("core.intake.replay", "POST", "replay"),
+    ],
+)
+async def test_while_a_large_original_is_read_others_are_answered(
+    where: str,
+    method: str,
+    path: str,
+    admin: Api,
+    office: Office,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reading, enough = threading.Event(), threading.Event()
+
+    def slowly(*given: Any, **named: Any) -> Any:
+        reading.set()
+        assert enough.wait(10)
+        return items_of(*given, **named)
+
+    monkeypatch.setattr(f"{where}.items_of", slowly)
+    id = await office.refuse(NoRoute("no rule takes it"), unique=uuid4().hex)
+    asking = asyncio.create_task(admin.ask(method, f"/v1/quarantine/{id}/{path}"))
+    await until(reading.is_set)
+    assert (await admin.by(None).get("/healthz")).status == 200
+    assert not asking.done()
+    enough.set()
+    assert (await asking).status == 200
 
 
 async def test_an_admin_deletes_a_record_with_its_original(

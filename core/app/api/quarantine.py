@@ -6,6 +6,7 @@ receipts and the log say, and nothing of what is in them.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import logging
 from collections.abc import Mapping
@@ -21,10 +22,11 @@ from core.app.api.operations import NOT_READ, Call, Operation, answer
 from core.app.api.problems import Refused
 from core.app.api.requests import Age, Cursor, Limit, NoQuery, Query, Words, invalid
 from core.app.identity.caller import Role
+from core.config.settings import Settings
 from core.domain.command import Command
 from core.domain.printable import printable_line
 from core.errors import ConfigurationError, DocumentNotFound
-from core.intake.records import QuarantineRecord
+from core.intake.records import QuarantinedDelivery, QuarantineRecord
 from core.intake.replay import items_of
 from core.operations.outcome import Outcome, Result
 from core.operations.quarantined import (
@@ -263,8 +265,14 @@ async def original(call: Call[NoQuery]) -> Response:
         kept = await quarantine.get(listed.id)
     except DocumentNotFound as error:
         raise _missing(error) from error
+    _note(call, "read", kept)
+    # In a thread: it may be large, and others are to be answered meanwhile.
+    return await asyncio.to_thread(lambda: answer(_original(kept, call.services.settings)))
+
+
+def _original(kept: QuarantinedDelivery, settings: Settings) -> Original:
     try:
-        read = items_of(kept, mapping_of=mapping_by(call.services.settings))
+        read = items_of(kept, mapping_of=mapping_by(settings))
         items = tuple(OriginalItem(**item_json(number, each)) for number, each in read.items())
     except ConfigurationError:
         items = None
@@ -272,16 +280,13 @@ async def original(call: Call[NoQuery]) -> Response:
         body, encoded = kept.body.decode(), None
     except UnicodeDecodeError:
         body, encoded = None, base64.b64encode(kept.body).decode()
-    _note(call, "read", kept)
-    return answer(
-        Original(
-            id=kept.id,
-            handle=kept.handle,
-            headers=kept.headers,
-            items=items,
-            body=body,
-            body_base64=encoded,
-        )
+    return Original(
+        id=kept.id,
+        handle=kept.handle,
+        headers=kept.headers,
+        items=items,
+        body=body,
+        body_base64=encoded,
     )
 
 
