@@ -96,6 +96,8 @@ def not_read() -> Iterator[None]:
         raise NotRead(f"Nothing was done: {'; '.join(problems_of(error))}.") from None
     except ValueError as error:
         raise NotRead(f"Nothing was done: {error}.") from None
+    except OverflowError:
+        raise NotRead("Nothing was done: no calendar goes that far.") from None
 
 
 async def send(visit: Visit, order: AnyCommand) -> dict[str, Any]:
@@ -135,9 +137,17 @@ def moment(text: str, zone: tzinfo, what: str) -> datetime | None:
 
 def field(moment: datetime, zone: tzinfo) -> str:
     """A moment as a field for times has it."""
-    return moment.astimezone(zone).strftime("%Y-%m-%dT%H:%M")
+    return _there(moment, zone).strftime("%Y-%m-%dT%H:%M")
 
 
 def shown(moment: datetime, zone: tzinfo) -> str:
     """A moment as the clocks of a zone show it, for people."""
-    return moment.astimezone(zone).strftime("%a %d %b %Y %H:%M")
+    return _there(moment, zone).strftime("%a %d %b %Y %H:%M")
+
+
+def _there(moment: datetime, zone: tzinfo) -> datetime:
+    """A moment on the clocks of a zone; on the calendar's first and last day perhaps as it is."""
+    try:
+        return moment.astimezone(zone)
+    except OverflowError:
+        return moment

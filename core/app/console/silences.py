@@ -40,7 +40,7 @@ LENGTHS: Final = (1_800, 3_600, 7_200, 14_400, 28_800, 86_400, 259_200)
 """How long a silence may be chosen to last, in seconds."""
 _MATCH_CHARS: Final = 2_000
 _LONGEST: Final = 366 * 86_400
-"""Seconds that can be added to any moment; on-call itself allows less."""
+"""In seconds; on-call itself allows less."""
 
 
 class Typed(BaseModel):

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from core.app.console import static
 from core.app.console.application import origin_of
+from core.app.console.forms import field, shown
 from core.app.console.incident import _links
 from core.domain.incident.model import Incident
 from tests.support.npm_packages import HTMX, PACKAGES
@@ -68,3 +71,15 @@ def test_an_application_without_a_console_loads_nothing_of_it() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("at", "zone"),
+    [
+        (datetime.max.replace(tzinfo=UTC), "Asia/Tokyo"),
+        (datetime.min.replace(tzinfo=UTC), "America/New_York"),
+    ],
+)
+def test_the_ends_of_the_calendar_are_shown_in_every_zone(at: datetime, zone: str) -> None:
+    assert shown(at, ZoneInfo(zone)) == f"{at:%a %d %b %Y %H:%M}"
+    assert field(at, ZoneInfo(zone)) == f"{at:%Y-%m-%dT%H:%M}"
