@@ -7,14 +7,13 @@ nor is a feed's a link's.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import model_validator
 
 from core.domain.matching import Name
-from core.domain.value import Value
-from core.links import LinkKeys
+from core.links import Claims, LinkKeys
 
 PATH: Final = "/feeds/"
 """Where the application answers, below its address: this, the token, and `SUFFIX`."""
@@ -27,27 +26,17 @@ LIFETIME: Final = timedelta(days=366)
 _KIND: Final = "feed"
 
 
-class Feed(Value):
-    """What a token states: the shifts of a schedule, or those of a person, until a moment."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, populate_by_name=True)
+class Feed(Claims):
+    """What a feed's token states: the shifts of a schedule, or those of a person."""
 
     schedule: Name | None = None
     person: Name | None = None
-    expires: int = Field(alias="exp", ge=0)
 
     @model_validator(mode="after")
     def _of_one_of_two(self) -> Self:
         if (self.schedule is None) == (self.person is None):
             raise ValueError("it is of either a schedule or a person")
         return self
-
-    def has_expired(self, now: datetime) -> bool:
-        return self.expires <= now.timestamp()
-
-    @property
-    def ends(self) -> datetime:
-        return datetime.fromtimestamp(self.expires, UTC)
 
 
 def new_feed(*, schedule: str | None = None, person: str | None = None, now: datetime) -> Feed:
@@ -58,7 +47,7 @@ def new_feed(*, schedule: str | None = None, person: str | None = None, now: dat
 async def address(feed: Feed, *, url: str, keys: LinkKeys) -> str:
     """The address of a feed, below that of the application. Raises `SettingsError` or
     `SecretUnavailable` without a key."""
-    token = await keys.seal(feed.model_dump_json(by_alias=True, exclude_none=True), kind=_KIND)
+    token = await keys.seal(feed.to_json(), kind=_KIND)
     return f"{url}{PATH}{token}{SUFFIX}"
 
 

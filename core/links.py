@@ -55,6 +55,24 @@ _SHAPE: Final = re.compile(r"[\w-]+\.[\w-]+\.[\w-]{43}", re.ASCII)
 """Three parts in base64url, the last of 32 bytes."""
 
 
+class Claims(Value):
+    """What a token states, until a moment: the base of what our keys sign."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, populate_by_name=True)
+
+    expires: int = Field(alias="exp", ge=0)
+
+    @property
+    def ends(self) -> datetime:
+        return datetime.fromtimestamp(self.expires, UTC)
+
+    def has_expired(self, now: datetime) -> bool:
+        return self.expires <= now.timestamp()
+
+    def to_json(self) -> str:
+        return self.model_dump_json(by_alias=True, exclude_none=True)
+
+
 class LinkCommand(StrEnum):
     """What a link is for."""
 
@@ -62,11 +80,9 @@ class LinkCommand(StrEnum):
     SHOW = "show"
 
 
-class Link(Value):
-    """What a token states: a command to an incident, for the person or the shared target that it
-    was sent to, until a moment."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, populate_by_name=True)
+class Link(Claims):
+    """What a link's token states: a command to an incident, for the person or the shared target
+    that it was sent to."""
 
     incident_id: Annotated[str, StringConstraints(min_length=1, max_length=_LONGEST_ID)] = Field(
         alias="sub"
@@ -74,7 +90,6 @@ class Link(Value):
     person: Name | None = None
     target: Name | None = None
     command: LinkCommand = Field(alias="cmd")
-    expires: int = Field(alias="exp", ge=0)
 
     @model_validator(mode="after")
     def _for_one_of_two(self) -> Self:
@@ -84,7 +99,8 @@ class Link(Value):
 
 
 class LinkKeys:
-    """The keys of links, by their references: the first signs, each verifies."""
+    """The keys of links, and of whatever else has a kind of token of its own, by their references:
+    the first signs, each verifies."""
 
     def __init__(self, references: Sequence[str], secrets: Secrets) -> None:
         self._references = references
@@ -93,14 +109,14 @@ class LinkKeys:
     async def sign(self, link: Link) -> str:
         """The token that states this. Raises `SettingsError` or `SecretUnavailable` without a key,
         and `ValueError` for one that would be too long to be read."""
-        return await self.seal(link.model_dump_json(by_alias=True, exclude_none=True))
+        return await self.seal(link.to_json())
 
     async def read(self, token: str, now: datetime) -> Link:
         """What a token states. Raises `InvalidLink` for one that was not signed by one of the keys
         just so, `ExpiredLink`, or as `sign`."""
         link = await self.unseal(token, Link.model_validate_json)
-        if link.expires <= now.timestamp():
-            raise ExpiredLink(f"it expired at {datetime.fromtimestamp(link.expires, UTC)}", link)
+        if link.has_expired(now):
+            raise ExpiredLink(f"it expired at {link.ends}", link)
         return link
 
     async def seal(self, claims: str, *, kind: str | None = None) -> str:
@@ -130,12 +146,11 @@ class LinkKeys:
                 raise
             return _verified(token, _long_enough(newer), parse, kind)
 
-    async def derived(self, purpose: str) -> list[bytes]:
-        """A key for another purpose out of each of these: none of what it signs is a link. Raises
-        as `sign`."""
-        keys = _long_enough(await self._secrets.get_all(self._references))
-        text = f"tidegate {purpose}".encode()
-        return [hmac.digest(key.encode(), text, "sha256") for key in keys]
+    async def derived(self, token: str, purpose: str, *, kind: str) -> bytes:
+        """A secret that goes with a token of a kind, which nobody makes without the key that has
+        signed it. Raises as `unseal`."""
+        key = _key_of(token, _long_enough(await self._secrets.get_all(self._references)), kind)
+        return hmac.digest(key.encode(), f"tidegate {purpose} {token}".encode(), "sha256")
 
     async def check(self) -> None:
         """Raises `SettingsError` for keys with which no link can be signed."""
@@ -175,17 +190,23 @@ _NAMES: Final = {
 
 
 def _verified(token: str, keys: Sequence[str], parse: Callable[[bytes], T], kind: str | None) -> T:
-    """What a token states that one of the keys has signed. Its header says nothing that counts: it
-    is either, to the letter, the one that goes with a key, or the token is none of ours."""
-    header = token.partition(".")[0]
-    key = next((key for key in keys if _encoded(_header(key, kind)) == header), None)
-    if key is None:
-        raise InvalidLink("it was signed with none of the keys")
+    """What a token states that one of the keys has signed."""
+    key = _key_of(token, keys, kind)
     try:
         signed = jws.deserialize_compact(token, OctKey.import_key(key), algorithms=[_ALGORITHM])
         return parse(signed.payload)
     except (JoseError, ValidationError):
         raise InvalidLink("its signature or its claims are wrong") from None
+
+
+def _key_of(token: str, keys: Sequence[str], kind: str | None) -> str:
+    """The key that a token names. Its header says nothing else that counts: it is either, to the
+    letter, the one that goes with a key, or the token is none of ours."""
+    header = token.partition(".")[0]
+    for key in keys:
+        if _encoded(_header(key, kind)) == header:
+            return key
+    raise InvalidLink("it was signed with none of the keys")
 
 
 def _header(key: str, kind: str | None) -> dict[str, str]:

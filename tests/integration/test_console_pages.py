@@ -21,7 +21,6 @@ from core.app.application import create
 from core.app.console import heartbeats, on_call, quarantine, response_times
 from core.app.console.application import NAVIGATION, PAGES
 from core.app.console.frame import PATH, Page
-from core.app.console.seals import Seals
 from core.app.console.sessions import Sessions
 from core.app.identity.caller import Caller, Role
 from core.contracts import (
@@ -94,7 +93,7 @@ async def signed_in(visitor: Visitor, office: Office, role: Role) -> None:
     """Give a browser the session that somebody with this role has after signing in."""
     response = Response()
     keys = bootstrap.link_keys(office.settings)
-    await Sessions(Seals(keys), secure=False).begin(response, Caller("cleo", role))
+    await Sessions(keys, secure=False).begin(response, Caller("cleo", role))
     name, _, value = response.headers["set-cookie"].partition(";")[0].partition("=")
     visitor.session.cookie_jar.update_cookies({name: value})
 

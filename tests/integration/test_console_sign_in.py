@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from http.cookies import Morsel
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
@@ -16,7 +16,7 @@ from joserfc.jwk import OctKey
 from starlette.applications import Starlette
 
 from core.app.application import create
-from core.app.console.seals import Seals
+from core.app.console import sessions, sign_in
 from core.app.console.sessions import LIFETIME
 from core.errors import SettingsError
 from infra.local.environment import LINK_KEYS
@@ -354,15 +354,16 @@ async def test_a_public_client_has_no_secret(settings: pytest.MonkeyPatch, issue
 
 
 def sealed(
-    purpose: str = "console session",
+    kind: str | None = sessions.KIND,
     *,
     secret: str = LINK_KEYS["LOCAL_LINK_KEY"],
     lifetime: timedelta = LIFETIME,
     **claims: Any,
 ) -> Any:
     """A cookie as we make them, or almost."""
-    usual = {"name": "ana@example.com", "role": "responder", "csrf": "c" * 43}
-    return Seals(signing(secret)).seal(purpose, {**usual, **claims}, lifetime)
+    expires = int((datetime.now(UTC) + lifetime).timestamp())
+    usual = {"name": "ana@example.com", "role": "responder", "csrf": "c" * 43, "exp": expires}
+    return signing(secret).seal(json.dumps({**usual, **claims}), kind=kind)
 
 
 async def unsigned(secret: str) -> str:
@@ -370,21 +371,18 @@ async def unsigned(secret: str) -> str:
     return f"{encoded({'alg': 'none'})}.{payload}."
 
 
-async def by_the_link_key_itself(secret: str) -> str:
-    payload = json.dumps(
-        {
-            "exp": 4_000_000_000,
-            "claims": {"name": "ana@example.com", "role": "responder", "csrf": "c"},
-        }
-    )
-    return jws.serialize_compact({"alg": "HS256"}, payload, OctKey.import_key(secret))
+async def with_another_header(secret: str) -> str:
+    claims = {"exp": 4_000_000_000, "name": "ana@example.com", "role": "responder", "csrf": "c"}
+    return jws.serialize_compact({"alg": "HS256"}, json.dumps(claims), OctKey.import_key(secret))
 
 
 FORGED: dict[str, Callable[[str], Any]] = {
     "by another key": lambda secret: sealed(secret="another key that is as long as ours is"),
-    "by the key of links": by_the_link_key_itself,
+    "by our key, with another header": with_another_header,
     "that is a link": lambda secret: signing().sign(link("alert:cpu@20260102T030405.678Z")),
-    "for another purpose": lambda secret: sealed("console sign-in"),
+    "of the kind of a link": lambda secret: sealed(None),
+    "of the kind of a sign-in": lambda secret: sealed(sign_in.KIND),
+    "of the kind of a feed": lambda secret: sealed("feed"),
     "that is over": lambda secret: sealed(lifetime=timedelta(seconds=-1)),
     "without a signature": unsigned,
     "of a role that there is not": lambda secret: sealed(role="owner"),

@@ -32,7 +32,6 @@ from core.app.console import (
     static,
 )
 from core.app.console.frame import HEADERS, PATH, Console, Page, Visit, framed
-from core.app.console.seals import Seals
 from core.app.console.sessions import LocalUser, Sessions, Visitors
 from core.app.identity.bearer import oidc_tokens
 from core.app.identity.caller import Role, caller_named
@@ -112,8 +111,7 @@ def signed_in(services: Services) -> Mounted:
     secure = parts.scheme == "https"
     base = f"{parts.path}{PATH}"
     console = Console(base=base, origin=origin_of(url), services=services)
-    seals = Seals(services.link_keys)
-    sessions = Sessions(seals, secure=secure)
+    sessions = Sessions(services.link_keys, secure=secure)
     sign_in = SignIn(
         console=console,
         client=Client(
@@ -124,7 +122,7 @@ def signed_in(services: Services) -> Mounted:
             callback=f"{url}{PATH}{CALLBACK}",
         ),
         tokens=oidc_tokens(settings, issuer, client_id),
-        seals=seals,
+        keys=services.link_keys,
         sessions=sessions,
         secure=secure,
     )

@@ -9,21 +9,21 @@ from __future__ import annotations
 import hmac
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
-from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from core.app.console.seals import Seals
 from core.app.identity.caller import Caller, CallerName, Role
-from core.domain.value import Value
+from core.errors import InvalidLink
+from core.links import Claims, LinkKeys
 
 LIFETIME: Final = timedelta(hours=8)
 """How long a session lasts, whatever is done in it."""
 
-_PURPOSE: Final = "console session"
+KIND: Final = "session"
+"""The kind of its token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,9 @@ class LocalUser:
         return self._session
 
 
-class _Claims(Value):
+class SessionClaims(Claims):
+    """What the cookie of a session states."""
+
     name: CallerName
     role: Role
     csrf: str
@@ -76,26 +78,29 @@ class _Claims(Value):
 class Sessions:
     """Those who have signed in. `secure` is whether browsers reach the console by https."""
 
-    def __init__(self, seals: Seals, *, secure: bool) -> None:
-        self._seals = seals
+    def __init__(self, keys: LinkKeys, *, secure: bool) -> None:
+        self._keys = keys
         self.cookies = Cookies(secure=secure)
 
     async def session(self, request: Request) -> Session | None:
-        cookie = request.cookies.get(self.cookies.name)
-        sealed = cookie and await self._seals.unseal(_PURPOSE, cookie)
-        if not sealed:
-            return None
+        cookie = request.cookies.get(self.cookies.name, "")
         try:
-            claims = _Claims.model_validate(sealed.claims)
-        except ValidationError:  # of another version
+            claims = await self._keys.unseal(cookie, SessionClaims.model_validate_json, kind=KIND)
+        except InvalidLink:
+            return None
+        if claims.has_expired(datetime.now(UTC)):
             return None
         return Session(Caller(claims.name, claims.role), claims.csrf)
 
     async def begin(self, response: Response, caller: Caller) -> None:
-        """A new session, whatever the browser had before. Raises as `Seals.seal`."""
-        claims = _Claims(name=caller.name, role=caller.role, csrf=secrets.token_urlsafe(32))
-        sealed = await self._seals.seal(_PURPOSE, claims.model_dump(mode="json"), LIFETIME)
-        self.cookies.set(response, sealed, LIFETIME)
+        """A new session, whatever the browser had before. Raises as `LinkKeys.seal`."""
+        claims = SessionClaims(
+            name=caller.name,
+            role=caller.role,
+            csrf=secrets.token_urlsafe(32),
+            expires=int((datetime.now(UTC) + LIFETIME).timestamp()),
+        )
+        self.cookies.set(response, await self._keys.seal(claims.to_json(), kind=KIND), LIFETIME)
 
 
 class Cookies:

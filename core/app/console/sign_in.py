@@ -2,7 +2,7 @@
 API takes, too.
 
 Between leaving and coming back, the browser keeps what it left with: a random state, and the page
-that it wanted. Verifier and nonce are made of the state by our key, so that nothing secret leaves.
+that it wanted. Verifier and nonce are made of that by our key, so that nothing secret leaves.
 Source: OpenID Connect Core 1.0, section 3.1; RFC 9700, "Best Current Practice for OAuth 2.0
 Security".
 """
@@ -17,15 +17,14 @@ import math
 import secrets
 import time
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from core.app.console.frame import HEADERS, Console
-from core.app.console.seals import Seals
 from core.app.console.sessions import Cookies, Sessions
 from core.app.identity.caller import Caller, NotAuthenticated
 from core.app.identity.issuer_keys import Fetch, about, download
@@ -33,9 +32,9 @@ from core.app.identity.oidc import OidcTokens
 from core.app.pages import Refused
 from core.app.shared_call import SharedCall
 from core.domain.printable import printable_line
-from core.domain.value import Value
 from core.domain.web_address import is_private, parsed
-from core.errors import ConfigurationError, TransientError, third_party
+from core.errors import ConfigurationError, InvalidLink, TransientError, third_party
+from core.links import Claims, LinkKeys
 
 if TYPE_CHECKING:
     from core.config.secrets import Secrets
@@ -46,8 +45,10 @@ CALLBACK: Final = "/signed-in"
 LONGEST_NEXT: Final = 1000
 """In characters."""
 
+KIND: Final = "sign-in"
+"""The kind of token that a browser keeps meanwhile."""
+
 _LIFETIME: Final = timedelta(minutes=10)
-_PURPOSE: Final = "console sign-in"
 _FRESH_SECONDS: Final = 3600.0
 _PAUSE_SECONDS: Final = 5.0
 _TIMEOUT: Final = 8.0
@@ -55,7 +56,7 @@ _TIMEOUT: Final = 8.0
 log = logging.getLogger("tidegate.app")
 
 
-class _Left(Value):
+class Left(Claims):
     """What a browser left with."""
 
     state: str
@@ -184,42 +185,43 @@ class SignIn:
         console: Console,
         client: Client,
         tokens: OidcTokens,
-        seals: Seals,
+        keys: LinkKeys,
         sessions: Sessions,
         secure: bool,
     ) -> None:
         self._console = console
         self._client = client
         self._tokens = tokens
-        self._seals = seals
+        self._keys = keys
         self._sessions = sessions
         self._cookies = Cookies(secure=secure, suffix="-sign-in")
 
     async def leave(self, request: Request) -> Response:
         """To the issuer, which leads back here and then to the page that `next` names."""
         state = secrets.token_urlsafe(24)
-        left = _Left(state=state, next=self._ours(request.query_params.get("next", "")))
-        sealed = await self._seals.seal(_PURPOSE, left.model_dump(mode="json"), _LIFETIME)
-        unsealed = await self._seals.unseal(_PURPOSE, sealed)
-        assert unsealed  # noqa: S101  # it is ours
-        nonce, verifier = _made_of(state, unsealed.key)
+        left = Left(
+            state=state,
+            next=self._ours(request.query_params.get("next", "")),
+            expires=int((datetime.now(UTC) + _LIFETIME).timestamp()),
+        )
+        cookie = await self._keys.seal(left.to_json(), kind=KIND)
+        nonce, verifier = await self._made("nonce", cookie), await self._made("verifier", cookie)
         response = self._to(await self._client.leave(state=state, nonce=nonce, verifier=verifier))
-        self._cookies.set(response, sealed, _LIFETIME)
+        self._cookies.set(response, cookie, _LIFETIME)
         return response
 
     async def back(self, request: Request) -> Response:
         """A new session for whom the issuer vouches for. Raises `Refused`."""
         query = request.query_params
         cookie = request.cookies.get(self._cookies.name, "")
-        sealed = await self._seals.unseal(_PURPOSE, cookie)
         state = query.get("state", "")
         try:
-            left = _Left.model_validate(sealed.claims) if sealed else None
-        except ValidationError:  # of another version
+            left = await self._keys.unseal(cookie, Left.model_validate_json, kind=KIND)
+        except InvalidLink:
             left = None
         if (
-            sealed is None
-            or left is None
+            left is None
+            or left.has_expired(datetime.now(UTC))
             or not hmac.compare_digest(left.state.encode(), state.encode())
         ):
             raise _again("StateUnknown", "Signing in took too long, or began in another browser.")
@@ -227,7 +229,7 @@ class SignIn:
             raise _again(
                 "SignInRefused", "The identity provider did not sign you in.", why=refused[:200]
             )
-        nonce, verifier = _made_of(left.state, sealed.key)
+        nonce, verifier = await self._made("nonce", cookie), await self._made("verifier", cookie)
         try:
             token = await self._client.token(query.get("code", ""), verifier)
             caller = await self._tokens.caller(token, nonce=nonce)
@@ -242,6 +244,11 @@ class SignIn:
         response = self._to(f"{self._console.base}/signed-out")
         self._sessions.cookies.clear(response)
         return response
+
+    async def _made(self, what: str, cookie: str) -> str:
+        """The nonce, or the PKCE verifier, that goes with what a browser keeps."""
+        digest = await self._keys.derived(cookie, what, kind=KIND)
+        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
     async def _begin(self, response: Response, caller: Caller) -> None:
         log.info("signed in: %s as %s", printable_line(repr(caller.name)), caller.role)
@@ -280,16 +287,6 @@ class SignIn:
         ):
             return base
         return url
-
-
-def _made_of(state: str, key: bytes) -> tuple[str, str]:
-    """The nonce and the PKCE verifier that go with a state."""
-
-    def of(purpose: str) -> str:
-        digest = hmac.digest(key, f"{purpose} {state}".encode(), "sha256")
-        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-
-    return of("nonce"), of("verifier")
 
 
 def _again(code: str, text: str, why: str = "") -> Refused:
