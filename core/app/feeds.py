@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from core.app.pages import Refused
-from core.app.services import Services
+from core.app.services import ANSWER_WITHIN, Services
 from core.errors import InvalidLink, SettingsError, TidegateError, UnknownName
 from core.feeds import Feed, read
 
@@ -24,8 +24,6 @@ log = logging.getLogger("tidegate.app")
 DAYS: Final = (90, 14, 1)
 """How far ahead a feed goes, from today on; less where it would have too many shifts."""
 MOST_SHIFTS: Final = 5_000
-ANSWER_WITHIN: Final = 25.0
-"""Seconds; the gateways before a function wait for 30."""
 RETRY_AFTER: Final = 60
 """Seconds that a program is asked to wait while something is unavailable."""
 

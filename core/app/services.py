@@ -5,7 +5,7 @@ for as long as the process lives.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from core import bootstrap
 from core.app.connection import Connection
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from core.links import LinkKeys
     from core.operations.oncall_rota import Rotas
     from core.operations.read_report import Reports
+
+
+ANSWER_WITHIN: Final = 25.0
+"""Seconds for an answer; the gateways before a function wait for 30."""
 
 
 class Services:

@@ -7,6 +7,8 @@ A command's `name` is the name of its Temporal update. Unknown fields are refuse
 
 from __future__ import annotations
 
+import hashlib
+import json
 import unicodedata
 from collections.abc import Mapping
 from enum import StrEnum
@@ -70,6 +72,13 @@ _UNSEEN: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 def _is_unseen(character: str) -> bool:
     is_selector = "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef"
     return character in _UNSEEN or is_selector or unicodedata.category(character) in ("Cc", "Cf")
+
+
+def derived_id(prefix: str, *parts: object) -> str:
+    """The ID of a command that something stands for, such as one press of a button: the same for
+    the same parts, so that it is one command however often it is sent."""
+    digest = hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()
+    return f"{prefix}-{digest[:32]}"
 
 
 def may_be_a_person(name: str) -> bool:

@@ -880,7 +880,7 @@ async def test_while_temporal_is_unavailable_the_caller_is_to_try_again(
 async def test_requests_at_one_time_do_not_wait_in_turn_for_a_temporal_that_does_not_answer(
     api_settings: None, temporal_server: TemporalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(application, "_ANSWER_WITHIN", 1.0)
+    monkeypatch.setattr(application, "ANSWER_WITHIN", 1.0)
     with Proxy(temporal_server.address) as proxy:
         monkeypatch.setenv("TEMPORAL_ADDRESS", proxy.address)
         async with serving(create()) as url:
@@ -902,7 +902,7 @@ async def test_requests_at_one_time_do_not_wait_in_turn_for_a_temporal_that_does
 async def test_a_command_that_no_worker_answers_is_sent_again_and_done_once(
     dev_harness: Harness, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(application, "_ANSWER_WITHIN", 0.5)
+    monkeypatch.setattr(application, "ANSWER_WITHIN", 0.5)
     async with dev_harness.working():
         handle, id = await opened(dev_harness)
     path = f"/v1/incidents/{id}/commands/comment"

@@ -621,7 +621,7 @@ async def test_a_replay_goes_on_when_nobody_waits_for_it_any_more(
     admin: Api, office: Office, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     id = await office.refuse(NoRoute("no rule takes it"), unique=uuid4().hex)
-    monkeypatch.setattr(application, "_ANSWER_WITHIN", 0.3)
+    monkeypatch.setattr(application, "ANSWER_WITHIN", 0.3)
     with proxy.answers_held():
         late = await admin.post(f"/v1/quarantine/{id}/replay")
     refused(late, 503, "TemporalUnavailable")
@@ -666,7 +666,7 @@ WITHOUT_TEMPORAL = {
 async def test_every_operation_answers_in_time_also_while_temporal_does_not(
     office: Office, monkeypatch: pytest.MonkeyPatch, temporal_server: TemporalServer
 ) -> None:
-    monkeypatch.setattr(application, "_ANSWER_WITHIN", 1.0)
+    monkeypatch.setattr(application, "ANSWER_WITHIN", 1.0)
     records = {  # of each its own: one is deleted
         each.id: await office.refuse(NoRoute("no rule takes it"), unique=uuid4().hex)
         for each in OPERATIONS

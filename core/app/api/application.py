@@ -26,7 +26,7 @@ from core.app.api.problems import Refused, response
 from core.app.api.requests import read_query
 from core.app.identity.bearer import Identity
 from core.app.identity.caller import Caller, NotAuthenticated
-from core.app.services import Services
+from core.app.services import ANSWER_WITHIN, Services
 from core.domain.printable import printable_line
 from core.errors import (
     AmbiguousId,
@@ -54,8 +54,6 @@ OPERATIONS: Final[tuple[Operation[Any], ...]] = (
 """Every operation there is."""
 
 _REALM: Final = 'Bearer realm="tidegate"'
-_ANSWER_WITHIN: Final = 25.0
-"""Seconds; the gateways before a function wait for 30."""
 _RETRY: Final = {"Retry-After": "5"}
 _RETRY_LATER: Final = {"Retry-After": "60"}
 
@@ -94,10 +92,10 @@ def _endpoint(
 ) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         try:
-            async with asyncio.timeout(_ANSWER_WITHIN):
+            async with asyncio.timeout(ANSWER_WITHIN):
                 return await answered(request)
         except TimeoutError:
-            late = TemporalUnavailable(f"{operation.id}: no answer within {_ANSWER_WITHIN:g} s")
+            late = TemporalUnavailable(f"{operation.id}: no answer within {ANSWER_WITHIN:g} s")
             raise _as_refused(late) from None
 
     async def answered(request: Request) -> Response:

@@ -4,7 +4,6 @@ refused.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import uuid
@@ -15,7 +14,7 @@ from pydantic import ValidationError
 
 from core.app.api.operations import Call
 from core.app.api.requests import invalid, read_body
-from core.domain.command import LONGEST_NAME, Command, Proof
+from core.domain.command import LONGEST_NAME, Command, Proof, derived_id
 from core.domain.problems import problems_of
 
 OURS: Final = ("actor", "proof", "incident_id", "command_id", "given_at")
@@ -67,5 +66,4 @@ def _command_id(call: Call[Any], kind: type[Command]) -> str:
             f"{IDEMPOTENCY_KEY}: is not 1 to {LONGEST_NAME} characters of ASCII, no blanks"
         )
     named = [str(value) for value in call.request.path_params.values()]
-    parts = json.dumps([call.caller.name, kind.name, *named, key])
-    return f"api-{hashlib.sha256(parts.encode()).hexdigest()[:32]}"
+    return derived_id("api", call.caller.name, kind.name, *named, key)

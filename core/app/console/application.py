@@ -36,7 +36,7 @@ from core.app.console.sessions import LocalUser, Sessions, Visitors
 from core.app.identity.bearer import oidc_tokens
 from core.app.identity.caller import Role, caller_named
 from core.app.pages import Refused
-from core.app.services import Services
+from core.app.services import ANSWER_WITHIN, Services
 from core.domain.printable import printable_line
 from core.errors import (
     AmbiguousId,
@@ -66,8 +66,6 @@ NAVIGATION: Final = tuple((page.name, page.path) for page in PAGES if page.name)
 LONGEST_FORM: Final = 65_536
 """In bytes."""
 _MOST_FIELDS: Final = 100
-_ANSWER_WITHIN: Final = 25.0
-"""Seconds; the gateways before a function wait for 30."""
 _CSRF: Final = "csrf"
 _LOCAL_HOST: Final = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
 _WORDS: Final = {
@@ -173,11 +171,11 @@ class _Gate:
 
         async def endpoint(request: Request) -> Response:
             try:
-                async with asyncio.timeout(_ANSWER_WITHIN):
+                async with asyncio.timeout(ANSWER_WITHIN):
                     return await answer(request)
             except TimeoutError:
                 path = request.scope["path"]
-                late = TemporalUnavailable(f"{path}: no answer within {_ANSWER_WITHIN:g} s")
+                late = TemporalUnavailable(f"{path}: no answer within {ANSWER_WITHIN:g} s")
                 raise _as_refused(late) from None
             except TidegateError as error:
                 raise _as_refused(error) from error
@@ -258,7 +256,7 @@ class _Gate:
             raise _forged("sent from another origin")
         try:
             body = await body_of(
-                request, longest=LONGEST_FORM, timeout=self._console.settings.start_timeout
+                request, longest=LONGEST_FORM, timeout=self._console.services.settings.start_timeout
             )
         except NotRead as failure:
             heading, text = _NOT_READ[failure.code]

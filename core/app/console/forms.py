@@ -4,8 +4,6 @@ what a page says was done by one.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ from starlette.responses import Response
 from core.app.console.frame import Visit, read
 from core.app.identity.caller import Role
 from core.app.pages import Refused
+from core.domain.command import derived_id
 from core.domain.oncall.commands import AnyCommand, Command
 from core.domain.oncall.file import OnCallFile
 from core.domain.problems import problems_of
@@ -72,8 +71,7 @@ def new_key() -> str:
 def command_id(visit: Visit, name: str, fields: object) -> str:
     """The ID of a command: the same when a form is sent twice, and nobody else's."""
     key = visit.form.get("key") or new_key()
-    parts = json.dumps([visit.session.csrf, key, name, fields], default=str)
-    return f"console-{hashlib.sha256(parts.encode()).hexdigest()[:32]}"
+    return derived_id("console", visit.session.csrf, key, name, fields)
 
 
 def command(visit: Visit, kind: type[C], /, **fields: Any) -> C:

@@ -16,13 +16,11 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from core.app.connection import Connection
 from core.app.console import static
 from core.app.console.sessions import Session
 from core.app.identity.caller import Role
 from core.app.pages import Refused, page
 from core.app.services import Services
-from core.config.settings import Settings
 from core.domain.problems import problems_of
 
 PATH: Final = "/console"
@@ -51,14 +49,6 @@ class Console:
     base: str
     origin: str | None
     services: Services
-
-    @property
-    def settings(self) -> Settings:
-        return self.services.settings
-
-    @property
-    def temporal(self) -> Connection:
-        return self.services.temporal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

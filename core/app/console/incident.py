@@ -7,7 +7,6 @@ of itself, and its commands wait in Temporal.
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from core.adapters.temporal import incidents
 from core.adapters.temporal.incident_list import IncidentSummary
 from core.adapters.temporal.incident_names import resolve
 from core.app.console import incident_commands as commands
+from core.app.console.forms import NotRead, new_key
 from core.app.console.frame import Page, Visit, digest, unchanged
 from core.app.console.incidents import PATH as LIST
 from core.app.identity.caller import Role
@@ -33,7 +33,6 @@ from core.domain.incident.status import Status
 from core.domain.text import shortened, times
 from core.domain.web_address import parsed
 from core.errors import CommandRefused, TransientError
-from core.operations.read_report import Reports
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -109,8 +108,7 @@ async def live(visit: Visit) -> Response:
 async def report(visit: Visit) -> Response:
     """The post-incident report, as it was written."""
     wanted = visit.query(Wanted)
-    connect = visit.console.temporal.client
-    content = await Reports(visit.console.settings, connect).read(wanted.id, suffix="md")
+    content = await visit.console.services.reports.read(wanted.id, suffix="md")
     return visit.page(
         "report.html",
         title="Post-incident report",
@@ -123,30 +121,30 @@ async def report(visit: Visit) -> Response:
 async def act(visit: Visit) -> Response:
     """Give a command, and lead to what became of it."""
     wanted = visit.query(Wanted)
-    client = await visit.console.temporal.client()
+    client = await visit.console.services.client()
     id = await resolve(client, wanted.id)
     try:
         command = commands.read(visit, id)
         await commands.give(client, id, command)
-    except (commands.NotRead, CommandRefused) as problem:
+    except (NotRead, CommandRefused) as problem:
         return await _refused(visit, client, id, problem)
     mark = visit.session.mark(f"{command.name} {command.command_id}")
     return visit.see(PATH, id=id, sent=command.command_id, did=command.name, mark=mark)
 
 
 async def _refused(
-    visit: Visit, client: Client, id: str, problem: commands.NotRead | CommandRefused
+    visit: Visit, client: Client, id: str, problem: NotRead | CommandRefused
 ) -> Response:
     """The incident's page, with why nothing was done and what is possible."""
     story = await _story(client, id, _PATIENCE)
-    status = 400 if isinstance(problem, commands.NotRead) else 409
+    status = 400 if isinstance(problem, NotRead) else 409
     values = _values(visit, id, story, Wanted(id=id))
     return visit.page("incident.html", status, problem=_why(problem), **values)
 
 
-def _why(problem: commands.NotRead | CommandRefused) -> str:
+def _why(problem: NotRead | CommandRefused) -> str:
     """What people are told, without what only a command line can do."""
-    if isinstance(problem, commands.NotRead):
+    if isinstance(problem, NotRead):
         return str(problem)
     if problem.refusal:
         return f"Cannot {problem.refusal.deed.replace('_', ' ')}: {problem.refusal.why}."
@@ -155,7 +153,7 @@ def _why(problem: commands.NotRead | CommandRefused) -> str:
 
 async def _shown(visit: Visit, template: str, patience: float) -> Response:
     wanted = visit.query(Wanted)
-    client = await visit.console.temporal.client()
+    client = await visit.console.services.client()
     id = await resolve(client, wanted.id)
     values = _values(visit, id, await _story(client, id, patience), wanted)
     if wanted.seen == values["seen"] and wanted.forms in (None, values["forms"]):
@@ -226,7 +224,7 @@ def _values(visit: Visit, id: str, story: _Story, wanted: Wanted) -> dict[str, A
         "seen": seen,
         "forms": forms,
         "asked": wanted.forms,
-        "key": uuid.uuid4().hex,
+        "key": new_key(),
         "action": visit.url(f"{PATH}/command", id=id),
         "grown": len(story.timeline) != wanted.entries,
         "live": visit.url(

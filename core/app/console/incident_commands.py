@@ -8,15 +8,11 @@ else is to be paged meanwhile.
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
-import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import ValidationError
-
 from core.adapters.temporal import incidents
+from core.app.console.forms import NotRead, command_id, new_key, not_read
 from core.app.console.frame import Visit
 from core.domain.command import LONGEST_NAME, Proof
 from core.domain.durations import format_duration
@@ -39,7 +35,6 @@ from core.domain.incident.commands import (
     Unacknowledge,
 )
 from core.domain.incident.status import CloseReason
-from core.domain.problems import problems_of
 from core.domain.severity import Severity
 from core.errors import CommandRefused, TransientError
 
@@ -75,10 +70,6 @@ _PATIENCE: Final = 2.0
 """Seconds that a worker has to answer."""
 
 
-class NotRead(Exception):
-    """A form is no command: what is wrong with it."""
-
-
 def possible(status: str) -> tuple[str, ...]:
     """The commands that have an effect in a state."""
     return tuple(name for name in COMMANDS if status in EFFECTIVE_IN[name])
@@ -93,14 +84,16 @@ def read(visit: Visit, id: str) -> AnyCommand:
     fields = _fields(form, kind)
     envelope = {
         **fields,
-        "command_id": _command_id(visit, id, kind, fields),
+        # That somebody has it is meant anew each time: it may have been given back. Whatever else
+        # is sent twice pages nobody twice, and says nothing twice.
+        "command_id": f"console-{new_key()}"
+        if kind is Acknowledge
+        else command_id(visit, kind.name, [id, fields]),
         "actor": visit.session.caller.name,
         "proof": Proof.CONSOLE.value,
     }
-    try:
+    with not_read():
         return kind.model_validate(envelope)
-    except ValidationError as error:
-        raise NotRead(f"Nothing was done: {'; '.join(problems_of(error))}.") from None
 
 
 def _fields(form: Mapping[str, str], kind: type[AnyCommand]) -> dict[str, Any]:
@@ -118,15 +111,6 @@ def _fields(form: Mapping[str, str], kind: type[AnyCommand]) -> dict[str, Any]:
     elif chosen := {Snooze: "for", SetSeverity: "severity", Close: "reason"}.get(kind):
         fields[chosen] = form.get(chosen)
     return fields
-
-
-def _command_id(visit: Visit, id: str, kind: type[AnyCommand], fields: Mapping[str, Any]) -> str:
-    """An ID that is the same when a form is sent twice: it pages nobody twice, and says nothing
-    twice. Only that somebody has it is meant anew each time: it may have been given back."""
-    if kind is Acknowledge:
-        return f"console-{uuid.uuid4().hex}"
-    parts = json.dumps([visit.session.csrf, visit.form.get("key", ""), id, kind.name, fields])
-    return f"console-{hashlib.sha256(parts.encode()).hexdigest()[:32]}"
 
 
 async def give(client: Client, id: str, command: AnyCommand) -> None:

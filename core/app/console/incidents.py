@@ -53,7 +53,7 @@ async def live(visit: Visit) -> Response:
 
 async def _listed(visit: Visit, template: str) -> Response:
     filters = visit.query(Filters)
-    client = await visit.console.temporal.client()
+    client = await visit.console.services.client()
     try:
         found = await board(client, _filter(filters), cursor=filters.after)
     except ValueError:

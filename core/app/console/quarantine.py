@@ -138,7 +138,9 @@ async def records(visit: Visit) -> Response:
             reads=READS,
         )
     except ValueError:
-        raise Refused(400, "NoPage", "There is no such page", "Begin the list again.") from None
+        raise Refused(
+            410, "NoPage", "The list has gone on", "Begin it again: this page of it is over."
+        ) from None
     now = datetime.now(UTC)
     what = " from ".join(each for each in (wanted.code, wanted.source) if each)
     return visit.page(
@@ -230,7 +232,7 @@ def _original(visit: Visit, record: QuarantinedDelivery) -> dict[str, Any]:
 
     problem = None
     try:
-        found = items_of(record, mapping_of=mapping_by(visit.console.settings))
+        found = items_of(record, mapping_of=mapping_by(visit.console.services.settings))
     except ConfigurationError as error:
         found, problem = {}, f"What it holds cannot be read here: {error.message}"
     items = [

@@ -4,8 +4,6 @@ one command."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -13,6 +11,7 @@ from typing import Any, Final
 
 from core.adapters.notifiers.slack_blocks import ACTION, SNOOZE_SECONDS
 from core.app.slack.requests import Refused, field_of, malformed, text_of
+from core.domain.command import derived_id
 from core.domain.handles import handle_of
 from core.domain.incident.commands import LONGEST_ID, Acknowledge, Escalate, Resolve, Snooze
 from core.domain.incident.ids import parse_id
@@ -61,7 +60,8 @@ def press_of(payload: Mapping[str, Any]) -> Press | None:
         command=name,
         fields=_FIELDS[name],
         incident_id=id,
-        command_id=command_id(
+        command_id=derived_id(
+            "slack",
             field_of(payload, "user", "id"),
             field_of(payload, "container", "message_ts"),
             action_id,
@@ -69,8 +69,3 @@ def press_of(payload: Mapping[str, Any]) -> Press | None:
             moment,
         ),
     )
-
-
-def command_id(*parts: object) -> str:
-    """The ID of what somebody did in Slack, the same however often that is delivered."""
-    return f"slack-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]}"

@@ -10,8 +10,7 @@ from core.adapters.notifiers.slack_blocks import escaped
 from core.adapters.temporal import incidents
 from core.adapters.temporal.incident_list import IncidentFilter, IncidentSummary, list_incidents
 from core.adapters.temporal.incident_names import resolve
-from core.app.slack.buttons import command_id
-from core.domain.command import Proof
+from core.domain.command import Proof, derived_id
 from core.domain.durations import format_age
 from core.domain.handles import handle_of
 from core.domain.incident.commands import LONGEST_NOTE, Acknowledge
@@ -58,7 +57,7 @@ async def acknowledged(client: Client, person: str, text: str, trigger: str) -> 
     if not named:
         return "Which one? `/incident ack HANDLE`: the six characters in its message."
     fields = {
-        "command_id": command_id(person, trigger, text),
+        "command_id": derived_id("slack", person, trigger, text),
         "actor": person,
         "proof": Proof.SLACK.value,
         "note": shortened(note.strip(), LONGEST_NOTE) or None,

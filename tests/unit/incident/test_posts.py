@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from core.domain.incident.decisions import posts
 from core.domain.incident.effects import FollowUp, UpdatePost
 from core.domain.incident.inputs import FollowedUp, PageSettled, PostSettled
 from core.domain.incident.model import KEPT_LINES, KEPT_POSTS, PageStatus
@@ -111,6 +112,7 @@ def test_what_happens_while_a_message_is_updated_is_gathered_for_the_next_time()
     life.do("comment", note="two")
     life.wait(60)  # nothing is due for a message that is being updated
     assert len(updates(life)) == 1
+    assert posts.due(life.incident) is None
     settle(life)
     [_, second] = updates(life)
     assert second.number == 2
