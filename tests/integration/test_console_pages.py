@@ -687,7 +687,7 @@ async def test_a_list_of_records_goes_on(ana: Visitor, office: Office) -> None:
     assert [len(each) for each in ids] == [50, 1]
     assert not set(ids[0]) & set(ids[1])
     assert links(second, "To the newest")
-    assert (await ana.see(f"{PATH}/quarantine/records?after=nonsense")).status == 400
+    assert (await ana.see(f"{PATH}/quarantine/records?after=nonsense")).status == 410
 
 
 async def test_what_was_not_looked_at_is_said(
