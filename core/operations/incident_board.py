@@ -39,9 +39,7 @@ class Board:
         return sum(self.counts.values())
 
 
-async def board(
-    client: Client, filter: IncidentFilter, *, cursor: str | None = None, size: int = PAGE_SIZE
-) -> Board:
+async def board(client: Client, filter: IncidentFilter, *, cursor: str | None = None) -> Board:
     """A page of the incidents of a filter. Those without a severity, whose workflow failed before
     it had one, are in none.
 
@@ -56,13 +54,13 @@ async def board(
     found: list[IncidentSummary] = []
     following = None
     for severity in [each for each in counts if each.rank >= start]:
-        if len(found) >= size:
-            following = following or _cursor(severity)
+        if len(found) >= PAGE_SIZE:
+            following = _cursor(severity)
             break
         page, rest = await incident_page(
             client,
             replace(filter, severities=(severity,)),
-            limit=size - len(found),
+            limit=PAGE_SIZE - len(found),
             cursor=token if severity.rank == start else None,
         )
         found += page
