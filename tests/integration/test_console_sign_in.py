@@ -224,6 +224,18 @@ async def test_an_address_signs_in_once(browser: Visitor, issuer: Issuer) -> Non
     assert issuer.sign_ins.refused == ["code"]
 
 
+@pytest.mark.parametrize(("left_for", "asked"), [(60, ["code"]), (-1, [])])
+async def test_signing_in_takes_no_longer_than_its_cookie_says(
+    left_for: int, asked: list[str], browser: Visitor, issuer: Issuer
+) -> None:
+    expires = int(datetime.now(UTC).timestamp()) + left_for
+    claims = json.dumps({"state": "s" * 32, "next": HOME, "exp": expires})
+    plant(browser, LEFT, await signing().seal(claims, kind=sign_in.KIND))
+    shown = await browser.see(f"/console/signed-in?code=invented&state={'s' * 32}")
+    assert (shown.status, SESSION in cookies(browser)) == (401, False)
+    assert issuer.sign_ins.refused == asked
+
+
 async def test_a_code_is_for_whoever_asked_for_it(browser: Visitor, issuer: Issuer) -> None:
     """Somebody else's code in our browser: PKCE."""
     other, own = await left(browser), await left(browser)
