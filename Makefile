@@ -72,10 +72,11 @@ setup: ## Make .venv from the pins; does nothing while they are the same
 		$(BIN)/uv pip install --quiet --python $(DEPLOY)/bin/python --require-hashes -r $(DEPLOY_PINS) && \
 		cp $(DEPLOY_PINS) $(DEPLOY)/pins.stamp; }
 
-# Whatever needs Azurite installs it if it is missing; this target reports it first.
-.PHONY: .install-azurite
-.install-azurite: setup
+# Whatever needs packages of npm installs them if they are missing; this target reports it first.
+.PHONY: .install-npm
+.install-npm: setup
 	@$(BIN)/python -m infra.local.azure.azurite
+	@$(BIN)/python -m tests.support.npm_packages
 
 # `exec` leaves no shell between the terminal and the program: Ctrl-C and SIGTERM reach it.
 demo: setup $(if $(filter docker,$(WORKERS)),image) ## Run an outage through the whole stack on this machine
@@ -127,13 +128,13 @@ push: .docker ## Push the workers' image, built for ARCHITECTURE, to REPOSITORY
 sam-local: .deploy-tools ## Run every function with every event in Lambda's image, by SAM and Docker
 	@exec $(BIN)/python -m infra.local.aws.sam.run $(ARGS)
 
-test: setup .install-azurite .deploy-tools ## Run the tests
+test: setup .install-npm .deploy-tools ## Run the tests
 	@exec $(BIN)/python -m pytest $(ARGS)
 
 # More examples for every property, and whole matrices of which `make test` runs a sample.
 # Takes about half an hour; HYPOTHESIS_PROFILE=nightly some hours.
 HYPOTHESIS_PROFILE ?= soak
-soak: setup .install-azurite ## Run the long versions of the tests
+soak: setup .install-npm ## Run the long versions of the tests
 	@SOAK=1 HYPOTHESIS_PROFILE=$(HYPOTHESIS_PROFILE) exec $(BIN)/python -m pytest -m "soak or hypothesis" $(ARGS)
 
 # All gates run at the same time; what each prints comes whole, in their order.
@@ -221,8 +222,8 @@ requirements: setup ## Renew the pins after a change in pyproject.toml
 	@echo "requirements/deploy.txt" && $(COMPILE) --group deploy -o requirements/deploy.txt $(ARGS)
 	@echo "requirements/audit.txt" && $(COMPILE) --group audit -o requirements/audit.txt $(ARGS)
 	@echo "infra/local/azure/azurite/package-lock.json" && $(BIN)/python -m infra.local.azure.azurite lock
-	@echo "tests/support/npm/package-lock.json" && $(BIN)/python -m tests.support.npm_packages lock
-	@if grep -n '"resolved"' infra/local/azure/azurite/package-lock.json tests/support/npm/package-lock.json; then echo "error: a pin names an address" >&2; exit 1; fi
+	@echo "tests/support/npm/package-lock.json, tests/support/typescript/package-lock.json" && $(BIN)/python -m tests.support.npm_packages lock
+	@if grep -n '"resolved"' infra/local/azure/azurite/package-lock.json tests/support/*/package-lock.json; then echo "error: a pin names an address" >&2; exit 1; fi
 	@if grep -n '://' requirements.txt requirements/*.txt; then echo "error: a pin names an address" >&2; exit 1; fi
 	@$(MAKE) --no-print-directory licences
 

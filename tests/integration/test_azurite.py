@@ -1,4 +1,4 @@
-"""Azurite is installed from our own pins, completely or not at all."""
+"""npm's packages, such as Azurite, are installed from our own pins, completely or not at all."""
 
 from __future__ import annotations
 
@@ -10,16 +10,22 @@ import pytest
 
 from infra.local import npm
 from infra.local.azure.azurite import PACKAGES
+from infra.local.npm import Packages
 from infra.local.processes import LocalStackError
+from tests.support.npm_packages import CONSOLE, TYPESCRIPT
 
 
-def test_every_package_is_pinned_by_its_hash_without_a_registry() -> None:
-    packages = json.loads((PACKAGES.pins / "package-lock.json").read_text())["packages"]
-    assert packages.pop("")["dependencies"] == {
-        "azurite": packages["node_modules/azurite"]["version"]
-    }
-    assert all(package["integrity"].startswith("sha512-") for package in packages.values())
-    assert not [name for name, package in packages.items() if "resolved" in package]
+@pytest.mark.parametrize("packages", [PACKAGES, CONSOLE, TYPESCRIPT], ids=lambda each: each.title)
+def test_every_package_is_pinned_by_its_hash_without_a_registry(packages: Packages) -> None:
+    pinned = json.loads((packages.pins / "package-lock.json").read_text())["packages"]
+    manifest = json.loads((packages.pins / "package.json").read_text())
+    asked, root = (
+        {**each["dependencies"], **each.get("devDependencies", {})}
+        for each in (manifest, pinned.pop(""))
+    )
+    assert asked == root == {name: pinned[f"node_modules/{name}"]["version"] for name in asked}
+    assert all(package["integrity"].startswith("sha512-") for package in pinned.values())
+    assert not [name for name, package in pinned.items() if "resolved" in package]
 
 
 def test_an_installation_is_not_repeated() -> None:

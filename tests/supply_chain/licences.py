@@ -22,7 +22,7 @@ from license_expression import (  # type: ignore[import-untyped]
 )
 from packaging.utils import canonicalize_name
 
-from tests.supply_chain.pins import AZURITE, CONSOLE, ROOT, Pin, files, npm_pins, pins
+from tests.supply_chain.pins import AZURITE, CONSOLE, ROOT, TYPESCRIPT, Pin, files, npm_pins, pins
 
 FILE: Final = ROOT / "requirements" / "licences.toml"
 ENVIRONMENTS: Final = (".venv", ".venv-deploy")
@@ -53,6 +53,7 @@ READ: Final = {
     "python-dateutil": "Apache-2.0 OR BSD-3-Clause",
     "sympy": "BSD-3-Clause AND MIT",
     "text-unidecode": "Artistic-1.0-Perl OR GPL-2.0-or-later",
+    "unionfs": "Unlicense",
     "uri-templates": "LicenseRef-scancode-public-domain",  # the address of that text
 }
 """What the LICENSE of a package says whose metadata leaves it open."""
@@ -93,7 +94,7 @@ def npm_table() -> dict[str, str]:
     """The licences of the npm packages, by pin. npm's lock files have them already."""
     return {
         str(pin): READ.get(pin.name, given)
-        for lock in (AZURITE, CONSOLE)
+        for lock in (AZURITE, CONSOLE, TYPESCRIPT)
         for pin, given in npm_pins(lock)
     }
 

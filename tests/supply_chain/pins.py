@@ -19,6 +19,8 @@ AZURITE: Final = "infra/local/azure/azurite/package-lock.json"
 """The pins of Azurite, the npm package that the local stack installs."""
 CONSOLE: Final = "tests/support/npm/package-lock.json"
 """The pins of htmx, a file of which the console ships, and of what tests the console."""
+TYPESCRIPT: Final = "tests/support/typescript/package-lock.json"
+"""The pins of Temporal's TypeScript SDK and its compiler, which only tests install."""
 
 _PIN: Final = re.compile(
     r"^(?P<name>[\w.-]+)==(?P<version>[^\s;\\]+)(?: ; (?P<marker>.*?))? \\\n(?P<rest>(?: .*\n?)+)",

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 
-from tests.support.npm_packages import AXE, PACKAGES
+from tests.support.npm_packages import AXE, CONSOLE
 from tests.support.programs import program
 
 SCREENSHOTS: Final = Path(__file__).parents[2] / "build" / "screenshots"
@@ -74,7 +74,7 @@ async def tab(
 async def violations(page: Page) -> list[str]:
     """What axe-core finds wrong with the page as it is shown now: the rule, and where."""
     # By the protocol: the page's own policy would not let it in.
-    await page.evaluate((PACKAGES.install() / AXE).read_text(encoding="utf-8"))
+    await page.evaluate((CONSOLE.install() / AXE).read_text(encoding="utf-8"))
     found: dict[str, Any] = await page.evaluate("axe.run({resultTypes: ['violations']})")
     return [
         f"{each['id']}: {node['html']} {node.get('failureSummary', '')}"

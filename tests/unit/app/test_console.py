@@ -12,11 +12,11 @@ from core.app.console.application import origin_of
 from core.app.console.forms import field, shown
 from core.app.console.incident import _links
 from core.domain.incident.model import Incident
-from tests.support.npm_packages import HTMX, PACKAGES
+from tests.support.npm_packages import CONSOLE, HTMX
 
 
 def test_htmx_is_to_the_byte_the_file_of_the_locked_npm_package() -> None:
-    locked = (PACKAGES.install() / HTMX).read_bytes()
+    locked = (CONSOLE.install() / HTMX).read_bytes()
     assert static.file("htmx.min.js") == locked
 
 
