@@ -15,6 +15,7 @@ from rich.markup import escape
 
 from core.cli import (
     config,
+    contract,
     explain,
     heartbeat,
     heartbeats,
@@ -94,6 +95,7 @@ app.add_typer(heartbeats.app, name="heartbeats")
 app.add_typer(config.routes_app, name="routes")
 app.add_typer(config.policies_app, name="policies")
 app.add_typer(config.webhooks_app, name="webhooks")
+app.add_typer(contract.app, name="contract")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(workers.app, name="workers")
 oncall.app.add_typer(oncall_commands.app)

@@ -143,6 +143,10 @@ COMMANDS: Final = {
         (), frozenset({Bad.HALF_FILE, Bad.HALF_WEBHOOKS}), {Bad.HALF_FILE: (HALF_FILE,)}
     ),
     "webhooks schema": Command(),
+    "contract python": Command(),
+    "contract typescript": Command(),
+    "contract go": Command(),
+    "contract json-schema": Command(),
     "quarantine list": Command((), PLACE),
     "quarantine show": Command((ID,), RECORD),
     "quarantine replay": Command((ID,), RECORD | TEMPORAL | {Bad.HALF_ROUTES}),

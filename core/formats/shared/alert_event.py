@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from core.domain.event import ALERT, Event, readable_time
 from core.domain.identity import message_key, unidentified_key
+from core.domain.text import spelt
 from core.errors import InvalidEvent
 from core.formats.shared.delivery import Delivery, source_of
 
@@ -41,6 +42,8 @@ def alert(
       `runbook`, `dashboard`, `panel`, `silence`. Those that are None are left out. What people
       name as they like is read by `core.formats.shared.links`.
     - `fields` are the other fields of `core.domain.alert.Alert`; those that are None are left out.
+      Of whatever type the sender's are, the event's are of those that the contract names
+      (docs/schemas/event.schema.json): a worker in a typed language could not read others.
     - `original` is kept whole.
     """
     if not isinstance(key, str | int) or isinstance(key, bool) or not _is_visible(str(key)):
@@ -49,7 +52,7 @@ def alert(
             fix="let the sender send what stays the same from firing to resolved",
         )
     known_links = {name: link for name, link in (links or {}).items() if link}
-    data = {"source": kind, "key": str(key), "status": status, **fields}
+    data = {"source": kind, "key": str(key), **_typed({"status": status, **fields})}
     carrier_id = delivery.headers.get("message-id")
     id = f"{carrier_id or delivery.unique}.{position}"
     sender = f"{kind}:{source_of(delivery)}"
@@ -61,13 +64,32 @@ def alert(
         time=readable_time(time),
         datacontenttype="application/json",
         data={
-            **{field: value for field, value in data.items() if value is not None},
+            **data,
             **({"links": known_links} if known_links else {}),
             "original": dict(original),
         },
         key=message_key(sender, id) if carrier_id else unidentified_key(sender, id),
         unidentified=not carrier_id,
     )
+
+
+def _typed(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that are not None, of their types: text, but for labels, a count and a flag.
+    Labels that are no object are left out; the original has them."""
+    typed: dict[str, Any] = {}
+    for name, value in fields.items():
+        match name, value:
+            case (_, None):
+                continue
+            case ("labels", _):
+                typed |= {name: value} if isinstance(value, Mapping) else {}
+            case ("truncated", _):  # what is no number still says that alerts are missing
+                typed[name] = int(value) if isinstance(value, int) else 1
+            case ("replicated", _):
+                typed[name] = value
+            case _:
+                typed[name] = spelt(value)
+    return typed
 
 
 def _is_visible(key: str) -> bool:

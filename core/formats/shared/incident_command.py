@@ -50,14 +50,14 @@ def incident_command(
     redelivery is the same one. Raises `ValueError` unless `is_incident`."""
     if not (match := _INCIDENT.fullmatch(incident_id)):
         raise ValueError(f"{incident_id!r} is not the ID of an incident")
-    source, subject = source_of(delivery), match["subject"]
+    source, subject, given_at = source_of(delivery), match["subject"], readable_time(time)
     digest = hashlib.sha256(change.encode(errors="surrogatepass")).hexdigest()[:32]
     return Event(
         id=f"{proof}:{digest}",
         source=source,
         type=INCIDENT_COMMAND,
         subject=subject,
-        time=readable_time(time),
+        time=given_at,
         datacontenttype="application/json",
         data={
             "name": name,
@@ -65,7 +65,7 @@ def incident_command(
             "incident_id": incident_id,
             "actor": as_name(actor or "") or proof,
             "proof": proof,
-            "given_at": readable_time(time),
+            **({"given_at": given_at} if given_at else {}),
             **fields,
         },
         key=change_key(f"{proof}:{source}", subject, digest),

@@ -1,14 +1,11 @@
 """Every preset reads its sender's payloads as its table expects.
 
-The payloads of a preset are in tests/events/webhooks/presets/NAME, and `expected.yaml` beside them
-says of each file which alerts it holds (`alerts`, with every field that is not left out) or with
-which words it is `refused`. `content_type` is JSON and `received` a fixed day, unless they are
-there too.
+`expected.yaml` beside them says of each file which alerts it holds (`alerts`, with every field that
+is not left out) or with which words it is `refused`.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,40 +21,10 @@ from core.domain.severity import severity_of
 from core.formats.registry import read
 from core.formats.shared.delivery import Delivery, Malformed, way_headers
 from core.webhooks import presets
-from core.webhooks.decode import Decoded, decode
-from core.webhooks.endpoints import Endpoint
 from core.webhooks.presets import FOLDER, Preset
-from core.webhooks.request import Request
+from tests.support.preset_payloads import CASES, PAYLOADS, expected, read_as
 
 ROOT = Path(__file__).parents[4]
-PAYLOADS = ROOT / "tests" / "events" / "webhooks" / "presets"
-RECEIVED = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
-
-
-def expected(name: str) -> dict[str, Any]:
-    table = yaml.safe_load((PAYLOADS / name / "expected.yaml").read_text(encoding="utf-8"))
-    assert isinstance(table, dict)
-    return table
-
-
-CASES = [(name, file) for name in presets.names() for file in expected(name)]
-
-
-def read_as(
-    name: str, file: str, case: dict[str, Any], mapping: dict[str, Any] | None = None
-) -> list[Event | Malformed]:
-    described = {"format": "mapped", "preset": name, "verify": {"scheme": "none"}}
-    endpoint = Endpoint.model_validate(described | ({"mapping": mapping} if mapping else {}))
-    request = Request(
-        method="POST",
-        path="/hooks/here",
-        headers={"content-type": case.get("content_type", "application/json")},
-        body=(PAYLOADS / name / file).read_bytes(),
-    )
-    received = datetime.fromisoformat(case["received"]) if "received" in case else RECEIVED
-    decoded = decode(request, "here", endpoint, received)
-    assert isinstance(decoded, Decoded)
-    return [arrival.item for arrival in decoded.arrivals]
 
 
 @pytest.mark.parametrize(("name", "file"), CASES)
