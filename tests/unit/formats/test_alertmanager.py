@@ -266,6 +266,33 @@ def test_an_event_does_not_grow_with_the_size_of_its_batch() -> None:
     assert {size - own for size, own in zip(sizes, place, strict=True)} == {alone.size - 2}
 
 
+@pytest.mark.parametrize(
+    ("field", "sent_as", "name", "value"),
+    [
+        ("status", ["firing"], "status", "['firing']"),
+        ("status", True, "status", "true"),
+        ("startsAt", 1767323045, "starts_at", "1767323045"),
+        ("endsAt", {}, "ends_at", "{}"),
+        ("labels", {"replica": 1, "tags": ["a"]}, "labels", {"replica": 1, "tags": ["a"]}),
+        ("labels", ["a"], "labels", None),
+    ],
+)
+def test_a_field_of_another_type_is_still_one_that_a_typed_worker_can_read(
+    field: str, sent_as: object, name: str, value: object
+) -> None:
+    body = changed(FIRING, "alerts", 0, field, to=sent_as)
+    data = event(sent("alertmanager", body)).data
+    assert data.get(name) == value
+    assert data["original"]["alerts"][0][field] == sent_as
+
+
+@pytest.mark.parametrize(("count", "left_out"), [(3, 3), (True, 1), ("many", 1), ([], 1)])
+def test_a_count_of_alerts_that_were_left_out_is_a_number(count: object, left_out: int) -> None:
+    found = event(sent("alertmanager", FIRING | {"truncatedAlerts": count}))
+    assert type(found.data["truncated"]) is int
+    assert found.data["truncated"] == left_out
+
+
 def test_a_thousand_alerts_cost_ten_times_what_a_hundred_cost() -> None:
     def calls(count: int) -> int:
         """How many function calls it takes to read so many alerts: the same on any machine."""
