@@ -8,6 +8,7 @@
     │   ├── InvalidEvent            its shape, size or attributes are not acceptable
     │   ├── NoRoute                 no rule of the routing table matches it
     │   ├── InvalidChildId          its route's `child_id` template yields no valid ID
+    │   ├── InvalidInput            its route's `input` yields no arguments for the workflow
     │   ├── ChildAlreadyRunning     its child is running and the route says `reject`
     │   ├── ChildMissing            its workflow is not running and the route says `quarantine`
     │   ├── DocumentRefused         its document lies outside the configured roots
@@ -147,6 +148,12 @@ class InvalidChildId(PermanentError):
     """The route's `child_id` template yields no valid ID for this event."""
 
     fix = "fix the route's `child_id`, check it with `tidegate explain`, then replay the event"
+
+
+class InvalidInput(PermanentError):
+    """The route's `input` yields no arguments for this event, or too large ones."""
+
+    fix = "fix the route's `input`, check it with `tidegate explain`, then replay the event"
 
 
 class ChildAlreadyRunning(PermanentError):

@@ -70,6 +70,7 @@ def routes_check(file: RoutesFile = None, as_json: Json = False) -> None:
                 "workflow": escape(f"{route.workflow} on {route.task_queue}"),
                 "its ID": escape(route.child_id),
                 "if running": escape(if_running(route)),
+                "input": escape(", ".join(route.input)) if route.input else None,
             }
         )
         out.print()

@@ -219,6 +219,7 @@ def _print(explanation: Explanation) -> None:
             "its ID": escape(target.id),
             "if running": escape(if_running(target)),
             "cut": ", ".join(explanation.cut) or None,
+            "input": None if target.input is None else ", ".join(map(_shown, target.input)),
         }
     if report := explanation.report:
         service = f" ({report.service})" if report.service else ""

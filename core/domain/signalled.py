@@ -27,7 +27,7 @@ from core.domain.event import (
     Event,
     encode,
 )
-from core.errors import InvalidEvent, quoted
+from core.errors import InvalidEvent, InvalidInput, quoted
 
 SIGNAL_BYTES: Final = 4000
 """Most bytes that the argument of one signal has as JSON: a list of one event or several."""
@@ -64,6 +64,16 @@ def signalled(event: Event) -> dict[str, Any]:
     if event.type == ALERT:
         return _alert(wire, event.data if isinstance(event.data, Mapping) else {})
     return _bounded(wire)
+
+
+def check_arguments(arguments: list[Any], key: str) -> None:
+    """Raises `InvalidInput` for the arguments of a signal that are larger together than a signal
+    may be."""
+    if (size := len(encode(arguments))) > SIGNAL_BYTES:
+        raise InvalidInput(
+            f"event {quoted(key)}: its arguments have {size:,} bytes, and a signal carries "
+            f"{SIGNAL_BYTES:,}"
+        )
 
 
 def _bounded(wire: dict[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from core.domain.event import Event, encode
 from core.domain.routing.table import Deliver, Target, WorkflowRouter
-from core.domain.signalled import EVENTS_BYTES, signalled
+from core.domain.signalled import EVENTS_BYTES, check_arguments, signalled
 from core.domain.smoke import is_smoke
 from core.domain.validation import EventValidationService
 from core.errors import NoRoute, PermanentError, TidegateError
@@ -240,11 +240,16 @@ def checked(
     """What a signal to the target carries of a valid event; None where its delivery is another.
 
     Raises what `EventValidationService.validate` raises. A signal has its own bound, to which an
-    alert of any size is cut: an outage is heard of, however large its labels are.
+    alert of any size is cut: an outage is heard of, however large its labels are. Arguments that
+    the route makes of the event are not: raises `InvalidInput` for those over the bound.
     """
     if target is None or target.deliver is not Deliver.SIGNAL:
         validation.validate(event)
         return None
+    if target.input is not None:
+        validation.validate(event)
+        check_arguments(target.input, event.key)
+        return event.to_wire()
     validation.validate_document(event)
     return signalled(event)
 
@@ -270,8 +275,9 @@ def _add(
     lane: list[_Unit], arrival: Arrival, place: int, target: Target, wire: dict[str, Any]
 ) -> None:
     """Put an event into the lane's last signal, or into a new one: a signal holds events of one
-    delivery, and no more than a signal may carry."""
-    size = len(encode(wire)) + len(",")
+    delivery, and no more than a signal may carry. Where the route makes arguments of each event, it
+    holds those of one."""
+    size = EVENTS_BYTES if target.input is not None else len(encode(wire)) + len(",")
     last = lane[-1] if lane else None
     fits = last and last.size + size <= EVENTS_BYTES
     if not last or not fits or last.arrivals[0].delivery is not arrival.delivery:

@@ -34,7 +34,8 @@ class Workflows(Protocol):
 
     Each method makes exactly one call, and raises `TransientError` for what may work later and
     `PermanentError` for what never will. `table` is the digest of the routing table that chose the
-    workflow; it travels with the first event of a call.
+    workflow; it travels with the first event of a call. A target with an `input` gets that instead
+    of the event.
     """
 
     async def orchestrate(self, event: Event, *, table: str) -> Sent:

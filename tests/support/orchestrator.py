@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,7 +35,7 @@ def _route(name: str, children: str, **fields: Any) -> dict[str, Any]:
     }
 
 
-def _routes(children: str) -> dict[str, Any]:
+def _routes(children: str, more: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     routes = [
         _route("reject", children),
         _route("signal", children, when_running="signal", signal="event"),
@@ -53,6 +53,7 @@ def _routes(children: str) -> dict[str, Any]:
         ),
         _route("no-id", children, child_id="child:{data.nowhere}"),
         _route("unserved", "nobody-serves-this"),
+        *(_route(name, children, **fields) for name, fields in more.items()),
     ]
     return {"version": 1, "routes": routes}
 
@@ -113,11 +114,13 @@ async def harness(
     *activities: Callable[..., Any],
     documents: tuple[str, ...] = ("s3://docs/",),
     max_event_bytes: int = 1_048_576,
+    more: Mapping[str, Mapping[str, Any]] = {},
 ) -> AsyncIterator[Harness]:
-    """Runs both workers on new task queues; the orchestrator's also serves `activities`."""
+    """Runs both workers on new task queues; the orchestrator's also serves `activities`. `more` are
+    further routes by name."""
     routes = folder / "routes.yaml"
     task_queue, children = f"root-{uuid4().hex}", f"children-{uuid4().hex}"
-    routes.write_text(json.dumps(_routes(children)))  # JSON is YAML
+    routes.write_text(json.dumps(_routes(children, more)))  # JSON is YAML
     settings = Settings(
         routes=routes,
         documents=documents,

@@ -144,11 +144,28 @@ def test_links_lead_somewhere(document: Path) -> None:
             assert (document.parent / target).exists(), f"{document.name} links to {target}"
 
 
+EXAMPLES = re.findall(r"```yaml\n(.*?)```", text("docs/routing.md"), re.S)
+"""The first is a table, the others are fields of a route."""
+
+
 def test_the_example_table_of_the_documentation_is_valid(tmp_path: Path) -> None:
-    [example] = re.findall(r"```yaml\n(.*?)```", text("docs/routing.md"), re.S)
     file = tmp_path / "routes.yaml"
-    file.write_text(example, encoding="utf-8")
+    file.write_text(EXAMPLES[0], encoding="utf-8")
     assert [route.name for route in files.load_routes(file).routes] == ["invoices"]
+
+
+@pytest.mark.parametrize("example", EXAMPLES[1:])
+def test_the_example_fields_of_the_documentation_are_valid(example: str, tmp_path: Path) -> None:
+    route = {
+        "name": "a",
+        "match": {"exact": {"type": "a"}},
+        "workflow": "A",
+        "task_queue": "a",
+        **yaml.safe_load(example),
+    }
+    file = tmp_path / "routes.yaml"
+    file.write_text(yaml.safe_dump({"version": 1, "routes": [route]}), encoding="utf-8")
+    assert [route.name for route in files.load_routes(file).routes] == ["a"]
 
 
 RULES = [

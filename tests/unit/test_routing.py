@@ -125,6 +125,7 @@ def test_a_child_has_all_that_its_route_says() -> None:
         "execution_timeout": 90 * 86400.0,
         "run_timeout": 12 * 3600.0,
         "task_timeout": 10.0,
+        "input": None,
     }
 
 

@@ -19,12 +19,11 @@ from temporalio.workflow import ParentClosePolicy
 from core.contracts import ROOT_WORKFLOW
 from core.domain.event import KEY_ATTRIBUTE, TABLE_ATTRIBUTE, Event
 from core.domain.routing.table import Deliver, Target, WhenMissing, WhenRunning
-from core.domain.signalled import signalled
+from core.domain.signalled import check_arguments, signalled
 from core.domain.smoke import is_smoke_wire
 from core.errors import (
     ChildAlreadyRunning,
     ChildMissing,
-    InvalidEvent,
     PermanentError,
     quoted,
 )
@@ -102,7 +101,7 @@ class RootOrchestratorWorkflow:
                 return (
                     "started",
                     target.id,
-                    await _start(wire, target, target.id, wire, reuse=_REUSE),
+                    await _start(wire, target, target.id, *_input(wire, target), reuse=_REUSE),
                 )
             except WorkflowAlreadyStartedError:
                 pass
@@ -113,19 +112,23 @@ class RootOrchestratorWorkflow:
                     run_id = await _start_once(wire, target, target.next_id)
                     return "started", target.next_id, run_id
                 case WhenRunning.SIGNAL:
-                    if await _signalled(target, wire):
+                    if await _signalled(target, _input(wire, target)):
                         return "signalled", target.id, None
         return await self._reject(wire, target)
 
     async def _signal(self, wire: dict[str, Any], target: Target) -> _Done:
         """As a listener does it: the child starts without an event and gets it by a signal, unless
         the route is for children that run already."""
+        arguments: list[Any]
         try:
-            small = signalled(Event.from_wire(wire))
-        except InvalidEvent as error:
+            if target.input is None:
+                arguments = [[signalled(Event.from_wire(wire))]]
+            else:
+                check_arguments(arguments := target.input, wire[KEY_ATTRIBUTE])
+        except PermanentError as error:
             return await self._give_up(wire, error.code, str(error))
         if target.when_missing is WhenMissing.QUARANTINE:
-            if await _signalled(target, [small]):
+            if await _signalled(target, arguments):
                 return "signalled", target.id, None
             return await self._give_up(
                 wire, ChildMissing.__name__, f"no workflow {quoted(target.id)} is running"
@@ -137,7 +140,7 @@ class RootOrchestratorWorkflow:
                 action = "started"
             except WorkflowAlreadyStartedError:
                 pass
-            if await _signalled(target, [small]):
+            if await _signalled(target, arguments):
                 return action, target.id, run_id
         return await self._reject(wire, target)
 
@@ -184,16 +187,21 @@ async def _start_once(
     """Start it under an ID that is the event's own; one that has it already was started by this
     event."""
     try:
-        return await _start(wire, target, id, wire, reuse=reuse)
+        return await _start(wire, target, id, *_input(wire, target), reuse=reuse)
     except WorkflowAlreadyStartedError:
         return None
 
 
-async def _signalled(target: Target, argument: Any) -> bool:
+def _input(wire: dict[str, Any], target: Target) -> list[Any]:
+    """The arguments of a child that takes the event: what its route makes of it, or all of it."""
+    return [wire] if target.input is None else target.input
+
+
+async def _signalled(target: Target, arguments: list[Any]) -> bool:
     """Signal the running child; False if it does not run."""
     running = workflow.get_external_workflow_handle(target.id)
     try:
-        await running.signal(target.signal or "", argument)
+        await running.signal(target.signal or "", args=arguments)
     except FailureError:
         workflow.logger.info("child %s does not run", target.id)
         return False

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from temporalio.api.common.v1 import Payload
+from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.api.enums.v1 import WorkflowIdConflictPolicy, WorkflowIdReusePolicy
 from temporalio.api.errordetails.v1 import WorkflowExecutionAlreadyStartedFailure
 from temporalio.api.workflowservice.v1 import (
@@ -71,13 +71,13 @@ class TemporalWorkflows:
     async def orchestrate(self, event: Event, *, table: str) -> Sent:
         """Start the root orchestrator, under the event's own ID. Raises as the port says."""
         request = _once(workflow_id(event.key), ROOT_WORKFLOW, ROOT_TASK_QUEUE)
-        _give(request, event, table)
+        _give(request, event, [_event(event, table)])
         return await self._call(request)
 
     async def start(self, event: Event, target: Target, *, table: str) -> Sent:
         """Start the target workflow with the event. Raises as the port says."""
         request = _once(target.id, target.workflow, target.task_queue)
-        _give(request, event, table)
+        _give(request, event, [_event(event, table)] if target.input is None else target.input)
         _limit(request, target)
         return await self._call(request)
 
@@ -87,13 +87,13 @@ class TemporalWorkflows:
         """Signal the target workflow, started if it does not run unless its rule says otherwise.
         Raises as the port says."""
         first, *others = events
-        argument = encode([{**first, TABLE_ATTRIBUTE: table}, *others])
+        arguments = target.input or [[{**first, TABLE_ATTRIBUTE: table}, *others]]
         if target.when_missing is WhenMissing.QUARANTINE:
             only = SignalWorkflowExecutionRequest(
                 signal_name=target.signal or "", request_id=request_id
             )
             only.workflow_execution.workflow_id = target.id
-            _write(only.input.payloads.add(), argument)
+            _write_all(only.input, arguments)
             return await self._call(only)
         request = SignalWithStartWorkflowExecutionRequest(
             workflow_id=target.id,
@@ -104,7 +104,7 @@ class TemporalWorkflows:
         request.workflow_type.name = target.workflow
         request.task_queue.name = target.task_queue
         request.priority.SetInParent()
-        _write(request.signal_input.payloads.add(), argument)
+        _write_all(request.signal_input, arguments)
         _limit(request, target)
         return await self._call(request)
 
@@ -194,17 +194,22 @@ def _once(id: str, workflow: str, task_queue: str) -> StartWorkflowExecutionRequ
     return request
 
 
-def _give(request: StartWorkflowExecutionRequest, event: Event, table: str) -> None:
-    """Give the workflow the event, as its input and in its summary. Raises `InvalidEvent` where
-    Temporal would not take it."""
-    data = encode({**event.to_wire(), TABLE_ATTRIBUTE: table})
-    if len(data) > PAYLOAD_BYTES:
+def _event(event: Event, table: str) -> dict[str, Any]:
+    return {**event.to_wire(), TABLE_ATTRIBUTE: table}
+
+
+def _give(
+    request: StartWorkflowExecutionRequest, event: Event, arguments: Sequence[object]
+) -> None:
+    """Give the workflow its arguments, and the event in its summary. Raises `InvalidEvent` where
+    Temporal would not take them."""
+    size = _write_all(request.input, arguments)
+    if size > PAYLOAD_BYTES:
         raise InvalidEvent(
-            f"event {quoted(event.key)} has {len(data):,} bytes as a payload, and Temporal "
+            f"event {quoted(event.key)} has {size:,} bytes as a payload, and Temporal "
             f"takes {PAYLOAD_BYTES:,}",
             fix="lower TIDEGATE_MAX_EVENT_BYTES, and let the sender refer to a document",
         )
-    _write(request.input.payloads.add(), data)
     summary = f"{event.type} {event.subject or event.id}"[:200]
     _write(request.user_metadata.summary, encode(summary))
 
@@ -219,6 +224,16 @@ def _limit(request: Start, target: Target) -> None:
         request.workflow_run_timeout.FromTimedelta(timedelta(seconds=target.run_timeout))
     if target.task_timeout:
         request.workflow_task_timeout.FromTimedelta(timedelta(seconds=target.task_timeout))
+
+
+def _write_all(payloads: Payloads, values: Sequence[object]) -> int:
+    """Each value as a payload; returns how many bytes they have."""
+    size = 0
+    for value in values:
+        data = encode(value)
+        _write(payloads.payloads.add(), data)
+        size += len(data)
+    return size
 
 
 def _write(payload: Payload, data: bytes) -> None:

@@ -1,11 +1,12 @@
 """JMESPath expressions that operators write and that read what senders send.
 
-Most are plain names such as `alert.id`. Those are looked up here; JMESPath is loaded for the first
-that is not.
+Most are plain names such as `alert.id`, or objects of them such as `{id: alert.id}`. Those are
+looked up here; JMESPath is loaded for the first that is neither.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -17,6 +18,9 @@ CHARS_PER_UNIT: Final = 16
 """Characters of text that are copied or compared for one unit of a `Budget`."""
 
 Search = Callable[[object, object, "Budget"], Any]
+
+_NAME: Final = r"[A-Za-z_]\w*"
+_ENTRY: Final = re.compile(rf"\s*({_NAME})\s*:\s*({_NAME}(?:\.{_NAME})*)\s*", re.ASCII)
 
 
 class Unevaluable(Exception):
@@ -64,6 +68,11 @@ def compiled(text: str) -> Expression:
     names = text.split(".")
     if all(name.isascii() and name.isidentifier() for name in names):
         return Expression(text, _lookup(names))
+    if text.startswith("{") and text.endswith("}"):
+        entries = [_ENTRY.fullmatch(entry) for entry in text[1:-1].split(",")]
+        named = [(entry[1], _lookup(entry[2].split("."))) for entry in entries if entry]
+        if len(named) == len(entries):
+            return Expression(text, _object(named))
     from core.domain.expressions.jmespath_search import search_of
 
     return Expression(text, search_of(text))
@@ -75,6 +84,15 @@ def _lookup(names: list[str]) -> Search:
         for name in names:
             found = found.get(name) if isinstance(found, Mapping) else None
         return found
+
+    return search
+
+
+def _object(named: list[tuple[str, Search]]) -> Search:
+    def search(value: object, root: object, budget: Budget) -> Any:
+        if value is None:
+            return None
+        return {name: lookup(value, root, budget) for name, lookup in named}
 
     return search
 

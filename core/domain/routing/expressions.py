@@ -17,9 +17,16 @@ def search(text: str, value: object) -> Any:
     `InvalidEvent` where that takes too long: without its result nobody can say where the event
     goes."""
     try:
-        return compiled(text).search(value, value, Budget())
+        return evaluated(text, value, Budget())
     except Unevaluable:
         return None
+
+
+def evaluated(text: str, value: object, budget: Budget) -> Any:
+    """What the expression yields. Raises `Unevaluable`, which says why, and `InvalidEvent` as
+    `search` does."""
+    try:
+        return compiled(text).search(value, value, budget)
     except OverBudget:
         raise InvalidEvent(
             f"the routing table's expression {quoted(text)} takes too long over this event",

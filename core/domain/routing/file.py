@@ -28,6 +28,7 @@ from core.domain.expressions.expression import compiled
 from core.domain.identity import is_separator
 from core.domain.names import NAME_PATTERN
 from core.domain.problems import ProblemAt
+from core.domain.routing.arguments import MAX_ARGUMENTS
 from core.domain.routing.table import (
     Deliver,
     Dialect,
@@ -137,7 +138,7 @@ def _is_template(template: str) -> str:
 
 
 def _as_list(value: object) -> object:
-    return [value] if isinstance(value, dict) else value
+    return [value] if isinstance(value, dict | str) else value
 
 
 class Timeouts(BaseModel):
@@ -202,6 +203,23 @@ class RouteRule(BaseModel):
         ),
     )
     timeouts: Timeouts = Timeouts()
+    input: Annotated[
+        list[Expression] | None,
+        Field(
+            min_length=1,
+            max_length=MAX_ARGUMENTS,
+            description=(
+                "A JMESPath expression over the event, or a list of them: the workflow's "
+                "arguments. Default: the event itself."
+            ),
+        ),
+        BeforeValidator(
+            _as_list,
+            json_schema_input_type=Expression
+            | Annotated[list[Expression], Field(min_length=1, max_length=MAX_ARGUMENTS)]
+            | None,
+        ),
+    ] = None
 
     @model_validator(mode="after")
     def _fits_its_delivery(self) -> Self:
@@ -239,6 +257,8 @@ class RouteRule(BaseModel):
             raise ValueError(
                 f"{self.workflow} routes events itself; `deliver: orchestrate` sends them there"
             )
+        if self.input is not None:
+            raise ValueError(f"{self.workflow} takes events as they are, and no `input`")
         if self.task_queue != served.task_queue:
             raise ValueError(f"{self.workflow} is served on task queue {served.task_queue}")
         if self.signal is not None and self.signal not in served.signals:
@@ -263,6 +283,7 @@ class RouteRule(BaseModel):
             execution_timeout=_as_seconds(self.timeouts.execution),
             run_timeout=_as_seconds(self.timeouts.run),
             task_timeout=_as_seconds(self.timeouts.task),
+            input=tuple(self.input) if self.input else None,
         )
 
 

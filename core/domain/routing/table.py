@@ -2,7 +2,7 @@
 
     RoutingTable          the rules in order, compiled out of the YAML file (see `file`)
     EventRoutingService   event -> the first rule that matches
-    WorkflowRouter        event -> the target: delivery, workflow, task queue, ID, time-outs
+    WorkflowRouter        event -> the target: delivery, workflow, task queue, ID, arguments
 
 Plain values only: a listener evaluates the table at its cold start, without pydantic and YAML.
 
@@ -148,7 +148,8 @@ class Filter(NamedTuple):
 
 class Route(NamedTuple):
     """One rule. `child_id` is the template in pieces: literal text, and the expression after it.
-    Time-outs are in seconds."""
+    `input` are the expressions of the workflow's arguments, None for the event itself. Time-outs
+    are in seconds."""
 
     name: str
     match: tuple[Filter, ...]
@@ -162,6 +163,7 @@ class Route(NamedTuple):
     execution_timeout: float | None = None
     run_timeout: float | None = None
     task_timeout: float | None = None
+    input: tuple[str, ...] | None = None
 
     def matches(self, wire: Mapping[str, Any]) -> bool:
         """Whether every filter of the rule matches an event in its wire form."""
@@ -224,6 +226,7 @@ def _route_from_json(value: object) -> Route:
             "when_running": WhenRunning(fields["when_running"]),
             "when_missing": WhenMissing(fields["when_missing"]),
             "signal": _checked(fields.get("signal"), str | None),
+            "input": _texts(fields["input"]) if "input" in fields else None,
         }
     )
 
@@ -232,6 +235,10 @@ def _checked(value: Any, kind: type | UnionType) -> Any:
     if not isinstance(value, kind):
         raise TypeError(f"{quoted(value)} is not of the type {getattr(kind, '__name__', kind)}")
     return value
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(_nonempty(text, str) for text in _nonempty(value, list))
 
 
 def _nonempty(value: Any, kind: type) -> Any:
@@ -265,7 +272,8 @@ class Target:
     """Where an event goes: the workflow, its ID, and how it gets there. Times are in seconds.
 
     `next_id` is the ID to start under when `id` runs already and the rule says `start_new`; it is
-    the event's own, so that the same event never starts two.
+    the event's own, so that the same event never starts two. `input` are the arguments that the
+    rule makes of the event; None for the event itself, as its delivery gives it.
     """
 
     route: str
@@ -280,6 +288,7 @@ class Target:
     execution_timeout: float | None = None
     run_timeout: float | None = None
     task_timeout: float | None = None
+    input: list[Any] | None = None
 
 
 class WorkflowRouter:
@@ -294,7 +303,8 @@ class WorkflowRouter:
         return self.routing.table.digest
 
     def target(self, event: Event) -> Target:
-        """The target. Raises `NoRoute`, `InvalidChildId`, or `InvalidEvent` as `search` does."""
+        """The target. Raises `NoRoute`, `InvalidChildId`, `InvalidInput`, or `InvalidEvent` as
+        `search` does."""
         route = self.routing.route(event)
         id = _target_id(route, event)
         own = hashlib.sha256(event.key.encode(errors="surrogatepass")).hexdigest()[:24]
@@ -311,7 +321,16 @@ class WorkflowRouter:
             execution_timeout=route.execution_timeout,
             run_timeout=route.run_timeout,
             task_timeout=route.task_timeout,
+            input=_arguments(event, route),
         )
+
+
+def _arguments(event: Event, route: Route) -> list[Any] | None:
+    if route.input is None:
+        return None
+    from core.domain.routing.arguments import arguments
+
+    return arguments(event, route.name, route.input)
 
 
 def _target_id(route: Route, event: Event) -> str:

@@ -281,6 +281,37 @@ MISTAKES = {
         GOOD + "    timeouts: {task: " + "9" * 30 + "d}\n",
         [f"8:22: routes[0].timeouts.task: {DURATION}"],
     ),
+    "an input that is no expression": (
+        GOOD + "    input: [subject, 'data.[']\n",
+        [
+            "8:22: routes[0].input[1]: not a JMESPath expression: "
+            'Invalid jmespath expression: Incomplete expression: "data.[" ^'
+        ],
+    ),
+    "one input that is no expression": (
+        GOOD + "    input: lenght(data)\n",
+        ["8:12: routes[0].input: JMESPath has no function lenght()"],
+    ),
+    "an input without arguments": (
+        GOOD + "    input: []\n",
+        ["8:12: routes[0].input: List should have at least 1 item after validation, not 0"],
+    ),
+    "an input that is empty": (
+        GOOD + "    input: ['']\n",
+        ["8:13: routes[0].input[0]: String should have at least 1 character"],
+    ),
+    "a constant for an input": (
+        GOOD + "    input: 7\n",
+        ["8:12: routes[0].input: Input should be a valid list"],
+    ),
+    "an input with too many arguments": (
+        GOOD + f"    input: [{', '.join(['id'] * 21)}]\n",
+        ["8:12: routes[0].input: List should have at most 20 items after validation, not 21"],
+    ),
+    "an input for a workflow of ours": (
+        OURS + "    input: data\n",
+        ["3:5: routes[0]: Incident takes events as they are, and no `input`"],
+    ),
     "several mistakes": (
         GOOD.replace("version: 1", "version: 2") + "    child_id: x\n    queue: y\n",
         [
@@ -328,6 +359,9 @@ BY_STRUCTURE_ALONE = {
     "a task queue on which our workflow is not served",
     "a start under an ID that is not the event's",
     "two values that run into each other",
+    "an input that is no expression",
+    "one input that is no expression",
+    "an input for a workflow of ours",
     "a duration in words",
     "a duration of nothing",
     "a duration without end",

@@ -130,7 +130,11 @@ WRONG: dict[str, dict[str, Any]] = {
     "a text for a template": {"child_id": "a"},
     "a number in a template": {"child_id": [["a", 5]]},
     "an unknown delivery": {"deliver": "post"},
-    "an unknown field": {"priority": 1},
+    "a text for an input": {"input": "data"},
+    "no input": {"input": []},
+    "a number in an input": {"input": ["data", 5]},
+    "an empty text in an input": {"input": [""]},
+    "an unknown field": {"colour": 1},
 }
 
 

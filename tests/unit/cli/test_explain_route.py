@@ -1,0 +1,70 @@
+"""`tidegate explain` shows all that a route makes of an event."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.cli import Tidegate
+
+MESSAGE = {
+    "specversion": "1.0",
+    "type": "shop.ordered",
+    "source": "/shop",
+    "id": "1",
+    "subject": "c-7",
+    "data": {"order": {"id": 7, "total": 12.5, "tags": ["new"]}},
+}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "message.json"
+    path.write_text(json.dumps(MESSAGE))
+    return path
+
+
+@pytest.fixture
+def by_route(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Sets what the one route says besides match and target."""
+
+    def set_route(**fields: Any) -> None:
+        route = {
+            "name": "orders",
+            "match": {"prefix": {"type": "shop."}},
+            "workflow": "Order",
+            "task_queue": "orders",
+            **fields,
+        }
+        routes = tmp_path / "routes.yaml"
+        routes.write_text(json.dumps({"version": 1, "routes": [route]}))
+        monkeypatch.setenv("TIDEGATE_ROUTES", str(routes))
+
+    return set_route
+
+
+def explained(tidegate: Tidegate, file: Path) -> Any:
+    [explanation] = tidegate("explain", "--json", str(file)).json
+    return explanation
+
+
+def test_the_arguments_are_shown(tidegate: Tidegate, file: Path, by_route: Any) -> None:
+    by_route(input=["subject", "{id: data.order.id}"])
+    assert explained(tidegate, file)["target"]["input"] == ["c-7", {"id": 7}]
+    shown = tidegate("explain", str(file))
+    assert shown.code == 0
+    assert 'input "c-7", {"id": 7}' in " ".join(shown.out.split())
+
+
+def test_an_input_that_yields_nothing_is_said(
+    tidegate: Tidegate, file: Path, by_route: Any
+) -> None:
+    by_route(input="data.nowhere")
+    shown = tidegate("explain", str(file))
+    assert shown.code == 1
+    said = " ".join(shown.out.split())
+    assert "InvalidInput: " in said
+    assert "input 'data.nowhere' of route orders yields nothing" in said
