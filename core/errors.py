@@ -7,6 +7,7 @@
     ├── PermanentError          this event can never work as it is: quarantine it
     │   ├── InvalidEvent            its shape, size or attributes are not acceptable
     │   ├── NoRoute                 no rule of the routing table matches it
+    │   ├── InvalidData             its data does not satisfy the `schema` of its route
     │   ├── InvalidChildId          its route's `child_id` template yields no valid ID
     │   ├── InvalidInput            its route's `input` yields no arguments for the workflow
     │   ├── ChildAlreadyRunning     its child is running and the route says `reject`
@@ -142,6 +143,14 @@ class NoRoute(PermanentError):
     """No rule of the routing table matches the event."""
 
     fix = "add a route for it, check it with `tidegate explain`, then `tidegate quarantine replay`"
+
+
+class InvalidData(PermanentError):
+    """The event's data does not satisfy the JSON Schema of its route."""
+
+    fix = (
+        "fix the sender, or the route's `schema`, then replay it with `tidegate quarantine replay`"
+    )
 
 
 class InvalidChildId(PermanentError):

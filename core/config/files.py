@@ -33,7 +33,7 @@ serverless workers puts it there; it is not in the repository."""
 
 def load_routes(path: Path) -> RoutingFile:
     """The routing table in a file. Raises `ConfigFileError`."""
-    from core.domain.routing.file import SERVED, RoutingFile, Served
+    from core.domain.routing.file import FOLDER, SERVED, RoutingFile, Served
 
     served = {
         workflow: Served(
@@ -42,7 +42,7 @@ def load_routes(path: Path) -> RoutingFile:
         for worker in WORKERS
         for workflow, signals in worker.workflows.items()
     }
-    return yaml_file.load(path, RoutingFile, context={SERVED: served})
+    return yaml_file.load(path, RoutingFile, context={SERVED: served, FOLDER: path.parent})
 
 
 def load_policies(path: Path, oncall: OnCallFile) -> Policies:

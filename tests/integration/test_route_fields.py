@@ -40,6 +40,7 @@ def each(name: str, **fields: Any) -> dict[str, dict[str, Any]]:
 
 ROUTES: dict[str, dict[str, Any]] = {
     **each("input", input=["data.order", "{of: subject, at: time}"]),
+    **each("schema", schema={"properties": {"total": {"type": "number"}}}),
     "input-joined": {
         **NOBODY,
         "input": ["data.order", "subject"],
@@ -167,3 +168,29 @@ async def test_an_input_that_yields_nothing_is_quarantined(root: Harness, delive
 async def test_arguments_that_are_too_large_for_a_signal_are_quarantined(root: Harness) -> None:
     error = await failure(root, new_event("input-signal", data={"order": "x" * 5000}))
     assert (error.type, "a signal carries 4,000" in error.message) == ("InvalidInput", True)
+
+
+# ----------------------------------------------------------------------------------- schema
+
+
+@pytest.mark.parametrize("deliver", DELIVERIES)
+async def test_data_that_does_not_satisfy_the_schema_is_quarantined(
+    root: Harness, listener: Any, deliver: str
+) -> None:
+    """By the listener, and by an orchestrator whose table is newer."""
+    event = new_event(f"schema-{deliver}", data={"total": "7"})
+    [receipt] = await listener(event)
+    assert (receipt.verdict, receipt.code) == ("quarantined", "InvalidData")
+    assert "at $.total: '7' is not of type 'number'" in (receipt.reason or "")
+    error = await failure(root, new_event(f"schema-{deliver}", data={"total": "7"}))
+    assert error.type == "InvalidData"
+
+
+@pytest.mark.parametrize("deliver", DELIVERIES)
+async def test_data_that_satisfies_the_schema_starts_its_workflow(
+    root: Harness, listener: Any, deliver: str
+) -> None:
+    [receipt] = await listener(new_event(f"schema-{deliver}", data={"total": 7}))
+    assert receipt.verdict == "started"
+    result = await root.run(new_event(f"schema-{deliver}", data={"total": 7}))
+    assert result["action"] == "started"

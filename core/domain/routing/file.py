@@ -6,11 +6,13 @@ A rule matches by the filter dialects of the CloudEvents Subscriptions API (`exa
 
 from __future__ import annotations
 
+import json
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Final, Literal, Self
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -39,6 +41,8 @@ from core.domain.routing.table import (
     WhenRunning,
 )
 
+FOLDER: Final = "folder"
+"""Name in the validation's context: the folder of the file, in which schemas are looked for."""
 SERVED: Final = "served"
 """Name in the validation's context: `Served` by workflow type, of the workers that we know."""
 
@@ -151,6 +155,23 @@ class Timeouts(BaseModel):
     task: Duration | None = Field(None, description="For one workflow task.")
 
 
+def _schema(value: object, info: ValidationInfo) -> object:
+    """The schema itself, where it is a file beside the table."""
+    if isinstance(value, str):
+        from core.domain.routing.schema_file import read_schema
+
+        return read_schema(Path((info.context or {}).get(FOLDER, "")) / value)
+    return value
+
+
+def _is_schema(value: dict[str, Any] | None) -> dict[str, Any] | None:
+    if value is None:
+        return None
+    from core.domain.routing.schema_file import check_schema
+
+    return check_schema(value)
+
+
 class RouteRule(BaseModel):
     """One rule: which events, and which workflow they go to."""
 
@@ -220,6 +241,18 @@ class RouteRule(BaseModel):
             | None,
         ),
     ] = None
+    schema_: Annotated[
+        dict[str, Any] | None,
+        AfterValidator(_is_schema),
+        BeforeValidator(_schema, json_schema_input_type=dict[str, Any] | str | None),
+    ] = Field(
+        None,
+        alias="schema",
+        description=(
+            "A JSON Schema that the event's data must satisfy, or the file with it, named from "
+            "the folder of this one."
+        ),
+    )
 
     @model_validator(mode="after")
     def _fits_its_delivery(self) -> Self:
@@ -284,6 +317,7 @@ class RouteRule(BaseModel):
             run_timeout=_as_seconds(self.timeouts.run),
             task_timeout=_as_seconds(self.timeouts.task),
             input=tuple(self.input) if self.input else None,
+            schema=None if self.schema_ is None else json.dumps(self.schema_),
         )
 
 

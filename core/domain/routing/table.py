@@ -148,8 +148,8 @@ class Filter(NamedTuple):
 
 class Route(NamedTuple):
     """One rule. `child_id` is the template in pieces: literal text, and the expression after it.
-    `input` are the expressions of the workflow's arguments, None for the event itself. Time-outs
-    are in seconds."""
+    `input` are the expressions of the workflow's arguments, None for the event itself. `schema` is
+    a JSON Schema, as JSON. Time-outs are in seconds."""
 
     name: str
     match: tuple[Filter, ...]
@@ -164,6 +164,7 @@ class Route(NamedTuple):
     run_timeout: float | None = None
     task_timeout: float | None = None
     input: tuple[str, ...] | None = None
+    schema: str | None = None
 
     def matches(self, wire: Mapping[str, Any]) -> bool:
         """Whether every filter of the rule matches an event in its wire form."""
@@ -227,6 +228,7 @@ def _route_from_json(value: object) -> Route:
             "when_missing": WhenMissing(fields["when_missing"]),
             "signal": _checked(fields.get("signal"), str | None),
             "input": _texts(fields["input"]) if "input" in fields else None,
+            "schema": _nonempty(fields["schema"], str) if "schema" in fields else None,
         }
     )
 
@@ -303,9 +305,13 @@ class WorkflowRouter:
         return self.routing.table.digest
 
     def target(self, event: Event) -> Target:
-        """The target. Raises `NoRoute`, `InvalidChildId`, `InvalidInput`, or `InvalidEvent` as
-        `search` does."""
+        """The target. Raises `NoRoute`, `InvalidData`, `InvalidChildId`, `InvalidInput`, or
+        `InvalidEvent` as `search` does."""
         route = self.routing.route(event)
+        if route.schema is not None:
+            from core.domain.routing.schema import check_data
+
+            check_data(event, route.name, route.schema)
         id = _target_id(route, event)
         own = hashlib.sha256(event.key.encode(errors="surrogatepass")).hexdigest()[:24]
         return Target(

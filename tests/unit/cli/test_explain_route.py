@@ -68,3 +68,14 @@ def test_an_input_that_yields_nothing_is_said(
     said = " ".join(shown.out.split())
     assert "InvalidInput: " in said
     assert "input 'data.nowhere' of route orders yields nothing" in said
+
+
+def test_data_that_does_not_satisfy_the_schema_is_said_with_its_path(
+    tidegate: Tidegate, file: Path, by_route: Any
+) -> None:
+    by_route(schema={"properties": {"order": {"properties": {"total": {"type": "integer"}}}}})
+    explanation = explained(tidegate, file)
+    assert (explanation["verdict"], explanation["code"]) == ("quarantined", "InvalidData")
+    assert "at $.order.total: 12.5 is not of type 'integer'" in explanation["reason"]
+    by_route(schema={"properties": {"order": {"properties": {"total": {"type": "number"}}}}})
+    assert explained(tidegate, file)["verdict"] == "accepted"

@@ -312,6 +312,63 @@ MISTAKES = {
         OURS + "    input: data\n",
         ["3:5: routes[0]: Incident takes events as they are, and no `input`"],
     ),
+    "a schema that is none": (
+        GOOD + "    schema: {properties: {a: {type: objet}}}\n",
+        [
+            "8:37: routes[0].schema.properties.a.type: not a JSON Schema: 'objet' is not valid "
+            "under any of the given schemas"
+        ],
+    ),
+    "a schema with a pattern that is none": (
+        GOOD + "    schema: {pattern: '['}\n",
+        ["8:23: routes[0].schema.pattern: not a JSON Schema: '[' is not a 'regex'"],
+    ),
+    "a schema elsewhere": (
+        GOOD + "    schema: {items: [{$ref: 'https://example.com/a'}], $schema: "
+        "'http://json-schema.org/draft-07/schema#'}\n",
+        [
+            "8:29: routes[0].schema.items[0].$ref: nothing outside the schema is read: "
+            "refer to a part of it, as #/$defs/name"
+        ],
+    ),
+    "a schema in another file": (
+        GOOD + "    schema: {$ref: other.json}\n",
+        [
+            "8:20: routes[0].schema.$ref: nothing outside the schema is read: "
+            "refer to a part of it, as #/$defs/name"
+        ],
+    ),
+    "a schema that refers to a part that is not there": (
+        GOOD + "    schema: {$ref: '#/$defs/a'}\n",
+        ["8:20: routes[0].schema.$ref: there is no such part of the schema"],
+    ),
+    "a schema that moves its references": (
+        GOOD + "    schema: {properties: {a: {$id: 'https://example.com/a'}}}\n",
+        ["8:36: routes[0].schema.properties.a.$id: a schema within a schema has no `$id`"],
+    ),
+    "a schema without end": (
+        GOOD + "    schema: {$ref: '#'}\n",
+        ["8:13: routes[0].schema: it refers to itself without end"],
+    ),
+    "a schema in a dialect of somebody's own": (
+        GOOD + "    schema: {$schema: 'https://example.com/mine'}\n",
+        ["8:23: routes[0].schema.$schema: not a dialect of JSON Schema that is known here"],
+    ),
+    "a schema that is not JSON": (
+        GOOD + "    schema: {enum: [2026-01-01]}\n",
+        [
+            "8:13: routes[0].schema: it has no JSON form: Object of type date is not JSON "
+            "serializable"
+        ],
+    ),
+    "a schema that is too large": (
+        GOOD + f"    schema: {{description: {'x' * 262_144}}}\n",
+        ["8:13: routes[0].schema: it has 262,163 characters, over the limit of 262,144"],
+    ),
+    "a list for a schema": (
+        GOOD + "    schema: [a]\n",
+        ["8:13: routes[0].schema: Input should be a valid dictionary"],
+    ),
     "several mistakes": (
         GOOD.replace("version: 1", "version: 2") + "    child_id: x\n    queue: y\n",
         [
@@ -361,6 +418,16 @@ BY_STRUCTURE_ALONE = {
     "two values that run into each other",
     "an input that is no expression",
     "one input that is no expression",
+    "a schema that is none",
+    "a schema with a pattern that is none",
+    "a schema elsewhere",
+    "a schema in another file",
+    "a schema that refers to a part that is not there",
+    "a schema that moves its references",
+    "a schema without end",
+    "a schema in a dialect of somebody's own",
+    "a schema that is not JSON",
+    "a schema that is too large",
     "an input for a workflow of ours",
     "a duration in words",
     "a duration of nothing",
@@ -392,6 +459,40 @@ def test_the_schema_refuses_it_too(mistake: str) -> None:
     text, _ = MISTAKES[mistake]
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(yaml.safe_load(text), routes_schema())
+
+
+def test_a_schema_may_be_a_file_beside_the_table(tmp_path: Path) -> None:
+    (tmp_path / "schemas").mkdir()
+    (tmp_path / "schemas" / "order.json").write_text('{"type": "object"}')
+    path = tmp_path / "routes.yaml"
+    path.write_text(GOOD + "    schema: schemas/order.json\n")
+    in_a_file = load_routes(path).compiled()
+    path.write_text(GOOD + "    schema: {type: object}\n")
+    assert in_a_file == load_routes(path).compiled()
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (None, "cannot be read: No such file or directory"),
+        ("{", "is not JSON: Expecting property name enclosed in double quotes"),
+        ("[1]", "is not a JSON object"),
+        ("[" * 100_000, "is not JSON: maximum recursion depth"),
+        (" " * 300_000, "has more than 262,144 characters"),
+        ("\xff", "is not JSON: 'utf-8' codec can't decode"),
+        ('{"items": {"minimum": "a"}}', "at $.items.minimum: not a JSON Schema: 'a' is not of"),
+        ('{"anyOf": [{"$ref": "b.json"}]}', "at $.anyOf[0].$ref: nothing outside the schema"),
+    ],
+)
+def test_a_schemas_file_that_is_none_is_named(
+    tmp_path: Path, text: str | None, problem: str
+) -> None:
+    file = tmp_path / "order.json"
+    if text is not None:
+        file.write_bytes(text.encode("latin-1"))
+    [found] = problems(tmp_path, GOOD + "    schema: order.json\n")
+    assert found.startswith(f"8:13: routes[0].schema: {file}")
+    assert problem in found
 
 
 def test_a_file_that_contains_itself_is_refused(tmp_path: Path) -> None:

@@ -134,6 +134,8 @@ WRONG: dict[str, dict[str, Any]] = {
     "no input": {"input": []},
     "a number in an input": {"input": ["data", 5]},
     "an empty text in an input": {"input": [""]},
+    "an object for a schema": {"schema": {}},
+    "an empty text for a schema": {"schema": ""},
     "an unknown field": {"colour": 1},
 }
 
